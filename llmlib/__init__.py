@@ -1,0 +1,42 @@
+"""llmlib: the library beneath the course on how large language models work.
+
+Names are loaded on first use, so that `import llmlib` is quick and a part that needs no torch stays free of it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmlib.chat import chat as chat
+    from llmlib.pretrained import load_pretrained as load_pretrained
+    from llmlib.sampling import Sampler as Sampler
+    from llmlib.sampling import generate as generate
+    from llmlib.tokenization import load_tokenizer as load_tokenizer
+    from llmlib.transformer import Transformer as Transformer
+    from llmlib.transformer import TransformerConfig as TransformerConfig
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "load_tokenizer": "tokenization",
+    "load_pretrained": "pretrained",
+    "Transformer": "transformer",
+    "TransformerConfig": "transformer",
+    "generate": "sampling",
+    "Sampler": "sampling",
+    "chat": "chat",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"llmlib has no attribute {name!r}; it offers: {', '.join(sorted(_HOME))}")
+    value = getattr(importlib.import_module(f"llmlib.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

