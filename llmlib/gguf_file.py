@@ -58,7 +58,8 @@ class GGUFFile:
             raise GGUFError(f"{self.path}: tensor {name!r} has the unknown data type {info.kind}.") from None
         if info.shape[-1] % block_size:
             raise GGUFError(
-                f"{self.path}: tensor {name!r} has rows of {info.shape[-1]} values, but {kind.name} packs {block_size} at a time."
+                f"{self.path}: tensor {name!r} has rows of {info.shape[-1]} values, "
+                f"but {kind.name} packs {block_size} at a time."
             )
         row_bytes = info.shape[-1] // block_size * block_bytes
         n_bytes = int(np.prod(info.shape[:-1], dtype=np.int64)) * row_bytes
@@ -67,11 +68,15 @@ class GGUFFile:
         raw = np.memmap(self.path, dtype=np.uint8, mode="r", offset=info.offset, shape=(n_bytes,))
         try:
             if kind in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16):
-                values = raw.view(np.float32 if kind == gguf.GGMLQuantizationType.F32 else np.float16).astype(np.float32)
+                values = raw.view(np.float32 if kind == gguf.GGMLQuantizationType.F32 else np.float16).astype(
+                    np.float32
+                )
             else:
                 values = gguf.quants.dequantize(raw.reshape(*info.shape[:-1], row_bytes), kind)
         except NotImplementedError:
-            raise GGUFError(f"{self.path}: tensor {name!r} is stored as {kind.name}, which cannot be dequantised.") from None
+            raise GGUFError(
+                f"{self.path}: tensor {name!r} is stored as {kind.name}, which cannot be dequantised."
+            ) from None
         return values.reshape(info.shape)
 
 

@@ -1,0 +1,166 @@
+"""Attention: each query reads from the values whose keys match it."""
+
+import torch
+import torch.nn.functional as F
+from einops import einsum, rearrange, repeat
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from llmlib.embeddings import rotate
+from llmlib.hooks import HookPoint
+
+CosSin = tuple[Tensor, Tensor]  # each Float[Tensor, "#batch 1 seq d_head"]
+
+
+def causal_mask(
+    n_query: int, n_key: int, window: int | None = None, device: torch.device | str | None = None
+) -> Bool[Tensor, "query key"]:
+    """True where a query may attend: to its own position and to earlier ones, at most `window` in all.
+
+    The queries are the last `n_query` of `n_key` positions, as when a cache holds the earlier ones.
+
+    >>> causal_mask(2, 4).int()
+    tensor([[1, 1, 1, 0],
+            [1, 1, 1, 1]], dtype=torch.int32)
+    >>> causal_mask(2, 4, window=2).int()
+    tensor([[0, 1, 1, 0],
+            [0, 0, 1, 1]], dtype=torch.int32)
+    """
+    query = torch.arange(n_key - n_query, n_key, device=device)[:, None]
+    key = torch.arange(n_key, device=device)[None, :]
+    mask = key <= query
+    return mask if window is None else mask & (key > query - window)
+
+
+def attention_scores(
+    q: Float[Tensor, "batch head query d_head"], k: Float[Tensor, "batch head key d_head"]
+) -> Float[Tensor, "batch head query key"]:
+    """How well each query matches each key: q·k / √d_head (Vaswani et al., 2017, section 3.2.1).
+
+    >>> q = k = torch.ones(1, 1, 1, 4)
+    >>> attention_scores(q, k)
+    tensor([[[[2.]]]])
+    """
+    return einsum(q, k, "batch head query d_head, batch head key d_head -> batch head query key") / q.shape[-1] ** 0.5
+
+
+def attention_pattern(
+    scores: Float[Tensor, "batch head query key"], mask: Bool[Tensor, "*#batch query key"] | None = None
+) -> Float[Tensor, "batch head query key"]:
+    """Softmax of the scores over the keys that the mask allows; a query that may attend to nothing gets zeros.
+
+    >>> attention_pattern(torch.zeros(1, 1, 2, 2), causal_mask(2, 2))
+    tensor([[[[1.0000, 0.0000],
+              [0.5000, 0.5000]]]])
+    """
+    if mask is None:
+        return scores.softmax(dim=-1)
+    pattern = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    return pattern.masked_fill(~mask, 0.0)  # a row of -inf alone gives NaN
+
+
+def scaled_dot_product_attention(
+    q: Float[Tensor, "batch head query d_head"],
+    k: Float[Tensor, "batch head key d_head"],
+    v: Float[Tensor, "batch head key d_head"],
+    mask: Bool[Tensor, "*#batch query key"] | None = None,
+) -> Float[Tensor, "batch head query d_head"]:
+    """softmax(q·kᵀ / √d_head) · v: attention in three lines (Vaswani et al., 2017, equation 1).
+
+    >>> v = torch.tensor([[[[1.0], [3.0]]]])
+    >>> scaled_dot_product_attention(torch.zeros(1, 1, 2, 1), torch.zeros(1, 1, 2, 1), v, causal_mask(2, 2))
+    tensor([[[[1.],
+              [2.]]]])
+    """
+    pattern = attention_pattern(attention_scores(q, k), mask)
+    return einsum(pattern, v, "batch head query key, batch head key d_head -> batch head query d_head")
+
+
+class KVCache:
+    """The keys and values of one layer, in memory reserved once for `max_seq_len` positions.
+
+    With it a new token costs one query against what is stored, instead of the whole text again.
+    """
+
+    def __init__(self, batch: int, n_kv_heads: int, max_seq_len: int, d_head: int, device=None, dtype=None):
+        shape = (batch, n_kv_heads, max_seq_len, d_head)
+        self.keys = torch.empty(shape, device=device, dtype=dtype)
+        self.values = torch.empty(shape, device=device, dtype=dtype)
+
+    def write(
+        self, k: Float[Tensor, "batch head seq d_head"], v: Float[Tensor, "batch head seq d_head"], start: int
+    ) -> tuple[Float[Tensor, "batch head key d_head"], Float[Tensor, "batch head key d_head"]]:
+        """Store the new keys and values from position `start` on; return all that are stored up to their end."""
+        end = start + k.shape[2]
+        self.keys[:, :, start:end] = k
+        self.values[:, :, start:end] = v
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+
+class Attention(nn.Module):
+    """Multi-head attention; with fewer key-value heads than query heads, grouped-query attention.
+
+    Sources: Vaswani et al. (2017); Ainslie et al. (2023), "GQA", for groups; Dehghani et al. (2023),
+    "Scaling Vision Transformers to 22 Billion Parameters", for the norm of queries and keys.
+
+    Hook points: `hook_q`, `hook_k` (after rotation), `hook_v`, `hook_scores`, `hook_pattern`, `hook_z`.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        c = config
+        self.n_heads, self.n_kv_heads, self.d_head = c.n_heads, c.n_kv_heads, c.d_head
+        self.query = nn.Linear(c.d_model, c.n_heads * c.d_head, bias=c.qkv_bias)
+        self.key = nn.Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
+        self.value = nn.Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
+        self.output = nn.Linear(c.n_heads * c.d_head, c.d_model, bias=c.output_bias)
+        self.query_norm = nn.RMSNorm(c.d_head, eps=c.norm_eps) if c.qk_norm else nn.Identity()
+        self.key_norm = nn.RMSNorm(c.d_head, eps=c.norm_eps) if c.qk_norm else nn.Identity()
+        self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
+        self.hook_scores, self.hook_pattern, self.hook_z = HookPoint(), HookPoint(), HookPoint()
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch query d_model"],
+        rotation: CosSin | None = None,
+        mask: Bool[Tensor, "#batch 1 query key"] | None = None,
+        cache: KVCache | None = None,
+        start: int = 0,
+    ) -> Float[Tensor, "batch query d_model"]:
+        """Attend; `mask=None` means causal. With a cache the keys are all positions before `start`, and the new ones."""
+        split = "batch seq (head d_head) -> batch head seq d_head"
+        q = self.query_norm(rearrange(self.query(x), split, d_head=self.d_head))
+        k = self.key_norm(rearrange(self.key(x), split, d_head=self.d_head))
+        v = self.hook_v(rearrange(self.value(x), split, d_head=self.d_head))
+        if rotation is not None:
+            q, k = rotate(q, *rotation), rotate(k, *rotation)
+        q, k = self.hook_q(q), self.hook_k(k)
+        if cache is not None:
+            k, v = cache.write(k, v, start)
+
+        observed = self.hook_scores.watched or self.hook_pattern.watched
+        z = self.hook_z(self._explicit(q, k, v, mask) if observed else self._fast(q, k, v, mask))
+        return self.output(rearrange(z, "batch head query d_head -> batch query (head d_head)"))
+
+    def _explicit(self, q, k, v, mask):
+        """Every intermediate result exists, so that it can be observed and edited."""
+        group = self.n_heads // self.n_kv_heads
+        k, v = (repeat(t, "batch head key d_head -> batch (head group) key d_head", group=group) for t in (k, v))
+        if mask is None:
+            mask = causal_mask(q.shape[2], k.shape[2], device=q.device)
+        scores = self.hook_scores(attention_scores(q, k))
+        pattern = self.hook_pattern(attention_pattern(scores, mask))
+        return einsum(pattern, v, "batch head query key, batch head key d_head -> batch head query d_head")
+
+    def _fast(self, q, k, v, mask):
+        """The same result from torch's fused kernel, which never holds the whole pattern in memory."""
+        n_query, n_key = q.shape[2], k.shape[2]
+        if n_query == 1:
+            # One token attends to all before it. The heads that share keys become the rows of one query matrix.
+            q = rearrange(q, "batch (head group) 1 d_head -> batch head group d_head", head=self.n_kv_heads)
+            z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            return rearrange(z, "batch head group d_head -> batch (head group) 1 d_head")
+        if mask is None and n_query < n_key:
+            mask = causal_mask(n_query, n_key, device=q.device)
+        shared = self.n_kv_heads < self.n_heads
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=shared)

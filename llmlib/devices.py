@@ -1,0 +1,70 @@
+"""Choosing where and in which precision to compute."""
+
+from dataclasses import dataclass
+
+import torch
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A device and a dtype, each with the reason for it."""
+
+    device: torch.device
+    dtype: torch.dtype
+    device_reason: str
+    dtype_reason: str
+
+
+def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto") -> Choice:
+    """Resolve `"auto"`: CUDA, else MPS, else CPU; bfloat16 where the hardware is fast at it, else float32.
+
+    Raises `ValueError` for a device that this machine does not have and for an unknown dtype.
+
+    >>> choose("cpu", "float32").dtype
+    torch.float32
+    """
+    chosen_device, device_reason = _choose_device(device)
+    chosen_dtype, dtype_reason = _choose_dtype(dtype, chosen_device)
+    return Choice(chosen_device, chosen_dtype, device_reason, dtype_reason)
+
+
+def _choose_device(device: str | torch.device) -> tuple[torch.device, str]:
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda"), f"an NVIDIA GPU is present ({torch.cuda.get_device_name()})"
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), "an Apple GPU is present"
+        return torch.device("cpu"), "no GPU that torch can use is present"
+    try:
+        asked = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"{device!r} is not a device. Use 'auto', 'cpu', 'cuda' or 'mps'.") from None
+    if asked.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device='cuda' was asked for, but torch sees no NVIDIA GPU. Use device='auto' or 'cpu'.")
+    if asked.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("device='mps' was asked for, but torch sees no Apple GPU. Use device='auto' or 'cpu'.")
+    return asked, "you asked for it"
+
+
+def _choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch.dtype, str]:
+    if dtype == "auto":
+        if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
+            return torch.bfloat16, "this GPU multiplies bfloat16 in hardware (compute capability 8 or newer)"
+        if device.type == "cpu" and _cpu_multiplies_bfloat16():
+            return torch.bfloat16, "this CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX)"
+        return torch.float32, "bfloat16 is not known to be fast here"
+    if isinstance(dtype, str):
+        if dtype not in DTYPES:
+            raise ValueError(f"{dtype!r} is not a dtype to compute in. Use 'auto' or one of: {', '.join(DTYPES)}.")
+        dtype = DTYPES[dtype]
+    if not dtype.is_floating_point:
+        raise ValueError(f"{dtype} holds no fractions. Use 'auto' or one of: {', '.join(DTYPES)}.")
+    return dtype, "you asked for it"
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    # torch has no public question for this; a release that lacks these answers "no", which is safe.
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(check is not None and check() for check in checks)

@@ -1,0 +1,290 @@
+"""One decoder-only Transformer that expresses GPT-2 and the Llama line."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from llmlib.attention import Attention, CosSin, KVCache, causal_mask
+from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, sinusoidal_positions
+from llmlib.hooks import HookPoint
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Every choice that makes one architecture differ from another.
+
+    Raises `ValueError` for choices that clash.
+
+    >>> TransformerConfig(vocab_size=50257, max_seq_len=1024, d_model=768, n_layers=12, n_heads=12).d_head
+    64
+    """
+
+    vocab_size: int  # rows of the embedding table
+    max_seq_len: int  # longest text, in tokens
+    d_model: int  # width of the residual stream
+    n_layers: int  # number of blocks
+    n_heads: int  # query heads per layer
+    n_kv_heads: int = 0  # key-value heads per layer; fewer than n_heads is grouped-query attention. 0: n_heads
+    d_head: int = 0  # width of one head. 0: d_model / n_heads
+    d_mlp: int = 0  # hidden width of the MLP. 0: 4 * d_model
+    positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"  # how order enters
+    rope_theta: float = 10_000.0  # rotary: base of the frequencies
+    rope_factors: tuple[float, ...] | None = None  # rotary: divisor of each frequency, for longer contexts
+    norm: Literal["layernorm", "rmsnorm"] = "layernorm"  # RMSNorm keeps the mean and has no bias
+    norm_eps: float = 1e-5  # keeps the norm from dividing by zero
+    mlp: Literal["gelu", "gelu_tanh", "swiglu"] = "gelu"  # gelu_tanh: GPT-2's approximation; swiglu: gated
+    qkv_bias: bool = False  # biases of queries, keys and values (GPT-2, Qwen2)
+    output_bias: bool = False  # bias of attention's output (GPT-2)
+    mlp_bias: bool = False  # biases of the MLP (GPT-2)
+    qk_norm: bool = False  # RMSNorm on each query and key head (Qwen3)
+    sliding_window: int | None = None  # attend to at most so many positions, the own one included (Mistral)
+    tied_embeddings: bool = True  # one table for tokens in and logits out
+    end_ids: tuple[int, ...] = ()  # ids that end a text; `generate` stops there
+
+    def __post_init__(self):
+        for name in ("vocab_size", "max_seq_len", "d_model", "n_layers", "n_heads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if not self.d_head and self.d_model % self.n_heads:
+            raise ValueError(
+                f"d_model={self.d_model} does not divide into n_heads={self.n_heads} heads of one width. "
+                "Choose a multiple, or give d_head."
+            )
+        defaults = {"n_kv_heads": self.n_heads, "d_head": self.d_model // self.n_heads, "d_mlp": 4 * self.d_model}
+        for name, value in defaults.items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, value)  # the dataclass is frozen
+        if self.n_heads % self.n_kv_heads:
+            raise ValueError(f"n_heads={self.n_heads} is not a multiple of n_kv_heads={self.n_kv_heads}.")
+        if self.positions == "rotary" and self.d_head % 2:
+            raise ValueError(f"Rotary positions turn pairs of channels, so d_head must be even, got {self.d_head}.")
+
+
+class MLP(nn.Module):
+    """Two linear maps with a nonlinearity between, applied to each position alone; SwiGLU adds a gate.
+
+    Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer".
+    """
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        c = config
+        self.kind = c.mlp
+        if c.mlp == "swiglu":
+            self.gate = nn.Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
+        self.up = nn.Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
+        self.down = nn.Linear(c.d_mlp, c.d_model, bias=c.mlp_bias)
+        self.hook_activation = HookPoint()
+
+    def forward(self, x: Float[Tensor, "batch seq d_model"]) -> Float[Tensor, "batch seq d_model"]:
+        if self.kind == "swiglu":
+            activation = F.silu(self.gate(x)) * self.up(x)
+        else:
+            activation = F.gelu(self.up(x), approximate="tanh" if self.kind == "gelu_tanh" else "none")
+        return self.down(self.hook_activation(activation))
+
+
+class Block(nn.Module):
+    """One layer: attention moves information between positions, the MLP works on each; both add to the residual."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.attention_norm = make_norm(config)
+        self.attention = Attention(config)
+        self.mlp_norm = make_norm(config)
+        self.mlp = MLP(config)
+        self.hook_residual_pre, self.hook_residual_mid, self.hook_residual_post = (
+            HookPoint(),
+            HookPoint(),
+            HookPoint(),
+        )
+        self.hook_attention_out, self.hook_mlp_out = HookPoint(), HookPoint()
+
+    def forward(
+        self,
+        residual: Float[Tensor, "batch seq d_model"],
+        rotation: CosSin | None = None,
+        mask: Bool[Tensor, "#batch 1 seq key"] | None = None,
+        cache: KVCache | None = None,
+        start: int = 0,
+    ) -> Float[Tensor, "batch seq d_model"]:
+        residual = self.hook_residual_pre(residual)
+        attended = self.attention(self.attention_norm(residual), rotation, mask, cache, start)
+        residual = self.hook_residual_mid(residual + self.hook_attention_out(attended))
+        return self.hook_residual_post(residual + self.hook_mlp_out(self.mlp(self.mlp_norm(residual))))
+
+
+class Cache:
+    """What the model remembers of a text: a `KVCache` per layer, how many positions are filled, which are padding."""
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        batch: int = 1,
+        max_seq_len: int | None = None,
+        device=None,
+        dtype=None,
+    ):
+        self.max_seq_len = config.max_seq_len if max_seq_len is None else min(max_seq_len, config.max_seq_len)
+        self.length = 0
+        self.real = torch.ones(batch, self.max_seq_len, dtype=torch.bool, device=device)
+        self.padded = False
+        self.layers = [
+            KVCache(batch, config.n_kv_heads, self.max_seq_len, config.d_head, device, dtype)
+            for _ in range(config.n_layers)
+        ]
+
+
+class Transformer(nn.Module):
+    """A decoder-only language model: ids in, a score for every possible next token out.
+
+    `seed` decides the initial weights (None leaves them uninitialised, for loading). Nothing touches
+    torch's global random state.
+
+    >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4)
+    >>> model = Transformer(config, seed=0)
+    >>> model(torch.tensor([[1, 2, 3]])).shape
+    torch.Size([1, 3, 10])
+    """
+
+    def __init__(self, config: TransformerConfig, seed: int | None = 0, device: torch.device | str | None = None):
+        super().__init__()
+        self.config = c = config
+        with torch.device("meta"):  # no memory and no random numbers yet
+            self.embed = nn.Embedding(c.vocab_size, c.d_model)
+            if c.positions == "learned":
+                self.position_embed = nn.Embedding(c.max_seq_len, c.d_model)
+            self.blocks = nn.ModuleList(Block(c) for _ in range(c.n_layers))
+            self.final_norm = make_norm(c)
+            if not c.tied_embeddings:
+                self.unembed = nn.Linear(c.d_model, c.vocab_size, bias=False)
+        self.hook_embed, self.hook_final = HookPoint(), HookPoint()
+        if device != "meta":
+            self.to_empty(device=device or "cpu")
+            if seed is not None:
+                self.initialise(seed)
+
+    def initialise(self, seed: int) -> None:
+        """GPT-2's initial weights: normal with standard deviation 0.02, less where a layer adds to the residual.
+
+        Source: Radford et al. (2019), section 2.3: the 2 * n_layers additions would otherwise grow the residual.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif parameter.ndim == 1:
+                nn.init.ones_(parameter)
+            else:
+                writes_residual = name.endswith(("attention.output.weight", "mlp.down.weight"))
+                std = 0.02 / (2 * self.config.n_layers) ** 0.5 if writes_residual else 0.02
+                drawn = torch.empty(parameter.shape).normal_(
+                    0.0, std, generator=generator
+                )  # on CPU: same on any device
+                parameter.data.copy_(drawn)
+
+    @property
+    def device(self) -> torch.device:
+        return self.embed.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.embed.weight.dtype
+
+    def new_cache(self, batch: int = 1, max_seq_len: int | None = None) -> Cache:
+        """An empty cache for `batch` texts of at most `max_seq_len` tokens (default: the model's context)."""
+        return Cache(self.config, batch, max_seq_len, self.device, self.dtype)
+
+    def forward(
+        self,
+        ids: Int[Tensor, "batch seq"],
+        *,
+        cache: Cache | None = None,
+        attention_mask: Bool[Tensor, "batch seq"] | None = None,
+        last_only: bool = False,
+    ) -> Float[Tensor, "batch predicted vocab"]:
+        """Logits for the token after each position, or with `last_only` after the last position alone.
+
+        With a `cache`, `ids` continue the text that it holds, and are added to it. `attention_mask` is True
+        at real tokens and False at padding (on the left, so that texts of different lengths end together).
+        Raises `ValueError` for no ids, ids outside the vocabulary, or more than the context holds.
+        """
+        start = cache.length if cache else 0
+        if ids.device.type == "cpu":  # on a GPU, looking at the ids would stall the queue at every token
+            self.check_ids(ids)
+        if cache and start + ids.shape[1] > cache.max_seq_len:
+            raise ValueError(
+                f"The cache holds {start:,} of at most {cache.max_seq_len:,} tokens; {ids.shape[1]:,} more do not fit."
+            )
+        positions, mask = self._positions_and_mask(ids, start, cache, attention_mask)
+
+        residual = self.embed(ids)
+        if self.config.positions == "learned":
+            residual = residual + self.position_embed(positions)
+        elif self.config.positions == "sinusoidal":
+            residual = residual + sinusoidal_positions(positions, self.config.d_model).to(residual.dtype)
+        rotation = self._rotation(positions) if self.config.positions == "rotary" else None
+
+        residual = self.hook_embed(residual)
+        for layer, block in enumerate(self.blocks):
+            residual = block(residual, rotation, mask, cache.layers[layer] if cache else None, start)
+        if cache:
+            cache.length += ids.shape[1]  # only now: an interrupt before this line leaves the cache as it was
+
+        final = self.hook_final(self.final_norm(residual[:, -1:] if last_only else residual))
+        return F.linear(final, self.embed.weight if self.config.tied_embeddings else self.unembed.weight)
+
+    def check_ids(self, ids: Int[Tensor, "batch seq"]) -> None:
+        """Raise `ValueError` if there are no ids, too many for the context, or ids outside the vocabulary."""
+        if ids.shape[0] == 0 or ids.shape[1] == 0:
+            raise ValueError(f"A model needs at least one token, got ids of shape {tuple(ids.shape)}.")
+        if ids.shape[1] > self.config.max_seq_len:
+            raise ValueError(
+                f"{ids.shape[1]:,} tokens are more than the context of this model, {self.config.max_seq_len:,}. "
+                f"Shorten the text, for example ids[:, -{self.config.max_seq_len}:]."
+            )
+        low, high = ids.aminmax()
+        if low < 0 or high >= self.config.vocab_size:
+            raise ValueError(
+                f"ids must lie in 0 … {self.config.vocab_size - 1} (the vocabulary), got {low} … {high}. "
+                "Were they made by another model's tokenizer?"
+            )
+
+    def _positions_and_mask(
+        self, ids: Tensor, start: int, cache: Cache | None, attention_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Positions count real tokens only; the mask is None where plain causal attention will do."""
+        end = start + ids.shape[1]
+        real = None  # Bool[Tensor, "batch key"], or None if nothing is padding
+        if cache:
+            if attention_mask is not None:
+                cache.real[:, start:end] = attention_mask
+                cache.padded = cache.padded or not bool(attention_mask.all())
+            if cache.padded:
+                real = cache.real[:, :end]
+        elif attention_mask is not None and not bool(attention_mask.all()):
+            real = attention_mask
+
+        window = self.config.sliding_window
+        window = window if window and window < end else None
+        if real is None:
+            positions = torch.arange(start, end, device=ids.device)[None]
+            mask = causal_mask(end - start, end, window, ids.device)[None, None] if window else None
+            return positions, mask
+        positions = (real.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
+        return positions, causal_mask(end - start, end, window, ids.device) & real[:, None, None, :]
+
+    def _rotation(self, positions: Tensor) -> CosSin:
+        c = self.config
+        cos, sin = rotary_cos_sin(positions, rotary_frequencies(c.d_head, c.rope_theta, c.rope_factors))
+        return cos[:, None].to(self.dtype), sin[:, None].to(self.dtype)  # one rotation for all heads
+
+
+def make_norm(config: TransformerConfig) -> nn.Module:
+    """The norm that the config names, over the residual's width."""
+    kind = nn.RMSNorm if config.norm == "rmsnorm" else nn.LayerNorm
+    return kind(config.d_model, eps=config.norm_eps)
