@@ -127,7 +127,7 @@ class Attention(nn.Module):
         cache: KVCache | None = None,
         start: int = 0,
     ) -> Float[Tensor, "batch query d_model"]:
-        """Attend; `mask=None` means causal. With a cache the keys are all positions before `start`, and the new ones."""
+        """Attend; `mask=None` means causal. With a cache, the keys are those before `start` and the new ones."""
         split = "batch seq (head d_head) -> batch head seq d_head"
         q = self.query_norm(rearrange(self.query(x), split, d_head=self.d_head))
         k = self.key_norm(rearrange(self.key(x), split, d_head=self.d_head))

@@ -139,7 +139,7 @@ class HubFolder:
                     else ""
                 )
             )
-        table = {}
+        table: dict[str, Path] = {}
         for file in files:
             try:
                 with safetensors.safe_open(file, framework="pt") as opened:
@@ -218,7 +218,7 @@ class _Fields:
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise CheckpointError(f"{self.where}: the field {name!r} is {value!r}, expected {kind.__name__}.")
-        if kind is int and value < 0:
+        if isinstance(value, int) and value < 0:
             raise CheckpointError(f"{self.where}: the field {name!r} is {value}, expected 0 or more.")
         return value
 

@@ -1,0 +1,48 @@
+"""What all tests share: quick and repeatable hypothesis runs, one torch thread per test process."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+settings.register_profile(
+    "default", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("default")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread_per_process():
+    import torch
+
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        torch.set_num_threads(1)  # the workers share the cores already
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what this machine cannot run, and say so."""
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU"))
+
+
+@pytest.fixture
+def private_cache(tmp_path, monkeypatch):
+    """An empty download cache, and no mirror."""
+    monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("LLMLIB_MIRROR", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """The real model in float32, and its tokenizer."""
+    from llmlib import load_pretrained
+
+    return load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")

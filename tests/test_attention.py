@@ -1,0 +1,179 @@
+"""Attention against torch's own functions, on both of its paths."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmlib.attention import (
+    Attention,
+    KVCache,
+    attention_pattern,
+    attention_scores,
+    causal_mask,
+    scaled_dot_product_attention,
+)
+from llmlib.embeddings import rotary_cos_sin, rotary_frequencies
+from llmlib.transformer import TransformerConfig
+
+
+def randn(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def config(**changes):
+    return TransformerConfig(
+        **{"vocab_size": 7, "max_seq_len": 32, "d_model": 24, "n_layers": 1, "n_heads": 4, **changes}
+    )
+
+
+def attention(seed=0, **changes):
+    layer = Attention(config(**changes))
+    for number, parameter in enumerate(layer.parameters()):
+        parameter.data = randn(*parameter.shape, seed=seed + number) * 0.3
+    return layer
+
+
+@given(n_query=st.integers(1, 9), extra=st.integers(0, 9), window=st.none() | st.integers(1, 12))
+def test_causal_mask_is_its_definition(n_query, extra, window):
+    n_key = n_query + extra
+    mask = causal_mask(n_query, n_key, window)
+    for row in range(n_query):
+        position = extra + row
+        for key in range(n_key):
+            allowed = key <= position and (window is None or position - key < window)
+            assert mask[row, key].item() == allowed
+
+
+@given(
+    batch=st.integers(1, 3), head=st.integers(1, 3), n_query=st.integers(1, 6), extra=st.integers(0, 5),
+    d_head=st.integers(1, 9), seed=st.integers(0, 999), masked=st.booleans(),
+)  # fmt: skip
+def test_scaled_dot_product_attention_equals_torch(batch, head, n_query, extra, d_head, seed, masked):
+    n_key = n_query + extra
+    q = randn(batch, head, n_query, d_head, seed=seed)
+    k, v = randn(2, batch, head, n_key, d_head, seed=seed + 1)
+    mask = causal_mask(n_query, n_key) if masked else None
+    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    torch.testing.assert_close(scaled_dot_product_attention(q, k, v, mask), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_query_that_may_attend_to_nothing_gets_zeros():
+    mask = causal_mask(3, 3).clone()
+    mask[1] = False
+    pattern = attention_pattern(randn(2, 2, 3, 3), mask)
+    assert (pattern[:, :, 1] == 0).all()
+    torch.testing.assert_close(pattern.sum(-1)[:, :, [0, 2]], torch.ones(2, 2, 2))
+
+
+def test_scores_are_divided_by_the_square_root_of_the_head_width():
+    q, k = randn(2, 1, 1, 4, 64)
+    torch.testing.assert_close(attention_scores(q, k), q @ k.transpose(-1, -2) / 8)
+
+
+def test_pattern_survives_scores_of_any_size():
+    scores = torch.tensor([[[[1e30, -1e30], [3e38, 3e38]]]])
+    torch.testing.assert_close(attention_pattern(scores), torch.tensor([[[[1.0, 0.0], [0.5, 0.5]]]]))
+
+
+@pytest.mark.parametrize("n_kv_heads", [4, 2, 1])
+@pytest.mark.parametrize("n_tokens", [1, 2, 13])
+def test_the_fast_and_the_explicit_path_agree(n_kv_heads, n_tokens):
+    layer = attention(n_kv_heads=n_kv_heads)
+    x = randn(2, n_tokens, 24, seed=5)
+    fast = layer(x)
+    seen = []
+    handle = layer.hook_pattern.watch(lambda pattern: seen.append(pattern))
+    explicit = layer(x)
+    handle.remove()
+    assert len(seen) == 1
+    assert seen[0].shape == (2, 4, n_tokens, n_tokens)
+    torch.testing.assert_close(fast, explicit, atol=1e-5, rtol=1e-5)
+
+
+def test_grouped_queries_share_the_keys_of_their_group():
+    grouped = attention(n_kv_heads=2)
+    full = attention(n_kv_heads=4)
+    full.load_state_dict(
+        {
+            name: value.unflatten(0, (2, 6)).repeat_interleave(2, 0).flatten(0, 1)
+            if name[:3] in ("key", "val")
+            else value
+            for name, value in grouped.state_dict().items()
+        }
+    )
+    x = randn(1, 6, 24, seed=1)
+    torch.testing.assert_close(grouped(x), full(x), atol=1e-5, rtol=1e-5)
+
+
+def test_equals_multihead_attention_of_torch():
+    layer = attention(qkv_bias=True, output_bias=True)
+    theirs = torch.nn.MultiheadAttention(24, 4, batch_first=True)
+    theirs.in_proj_weight.data = torch.cat([layer.query.weight, layer.key.weight, layer.value.weight]).detach()
+    theirs.in_proj_bias.data = torch.cat([layer.query.bias, layer.key.bias, layer.value.bias]).detach()
+    theirs.out_proj.load_state_dict(layer.output.state_dict())
+    x = randn(3, 5, 24, seed=2)
+    expected, weights = theirs(x, x, x, attn_mask=~causal_mask(5, 5), average_attn_weights=False)
+    seen = []
+    layer.hook_pattern.watch(lambda pattern: seen.append(pattern))
+    torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(seen[0], weights, atol=1e-5, rtol=1e-5)
+
+
+def test_no_position_sees_a_later_one():
+    layer = attention(n_kv_heads=2)
+    x = randn(1, 8, 24, seed=3)
+    changed = x.clone()
+    changed[:, 5:] += 1.0
+    difference = (layer(x) - layer(changed)).abs().amax(-1)[0]
+    assert difference[:5].max() == 0
+    assert (difference[5:] > 0).all()
+
+
+@pytest.mark.parametrize("chunks", [[9], [1] * 9, [4, 5], [1, 7, 1]])
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_cache_changes_nothing_however_the_text_is_cut(chunks, watched):
+    layer = attention(n_kv_heads=2)
+    rotation = rotary_cos_sin(torch.arange(9)[None], rotary_frequencies(6))
+    rotation = tuple(r[:, None] for r in rotation)
+    x = randn(2, 9, 24, seed=4)
+    expected = layer(x, rotation)
+    if watched:
+        layer.hook_scores.watch(lambda scores: None)
+    cache, start, parts = KVCache(2, 2, 12, 6), 0, []
+    for size in chunks:
+        piece = slice(start, start + size)
+        with torch.no_grad():
+            parts.append(layer(x[:, piece], tuple(r[:, :, piece] for r in rotation), None, cache, start))
+        start += size
+    torch.testing.assert_close(torch.cat(parts, dim=1), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["q", "k", "v", "scores", "pattern", "z"])
+def test_every_hook_point_can_edit_what_passes(name):
+    layer = attention()
+    x = randn(1, 4, 24, seed=6)
+    before = layer(x)
+    handle = getattr(layer, f"hook_{name}").watch(lambda value: value * 0.5)
+    assert not torch.allclose(layer(x), before)
+    handle.remove()
+    torch.testing.assert_close(layer(x), before)
+
+
+def test_bfloat16_stays_bfloat16_and_close():
+    layer = attention(n_kv_heads=2)
+    x = randn(1, 6, 24, seed=7)
+    expected = layer(x)
+    found = layer.bfloat16()(x.bfloat16())
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, atol=0.1, rtol=0.1)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("n_kv_heads", [4, 1])
+def test_cuda_equals_cpu(n_kv_heads):
+    layer = attention(n_kv_heads=n_kv_heads)
+    x = randn(2, 7, 24, seed=8)
+    expected = layer(x)
+    torch.testing.assert_close(layer.cuda()(x.cuda()).cpu(), expected, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,234 @@
+"""The Transformer as a whole: causality, caches, padding, seeds, errors."""
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmlib.transformer import Transformer, TransformerConfig
+
+BASE = TransformerConfig(vocab_size=31, max_seq_len=24, d_model=32, n_layers=3, n_heads=4)
+KINDS = {
+    "gpt2": dataclasses.replace(BASE, mlp="gelu_tanh", qkv_bias=True, output_bias=True, mlp_bias=True),
+    "llama": dataclasses.replace(
+        BASE, positions="rotary", norm="rmsnorm", mlp="swiglu", n_kv_heads=2, d_mlp=48, tied_embeddings=False
+    ),
+    "qwen3": dataclasses.replace(
+        BASE, positions="rotary", norm="rmsnorm", mlp="swiglu", n_kv_heads=1, d_head=12, qk_norm=True
+    ),
+    "mistral": dataclasses.replace(
+        BASE, positions="rotary", norm="rmsnorm", mlp="swiglu", n_kv_heads=2, sliding_window=5
+    ),
+    "sinusoidal": dataclasses.replace(BASE, positions="sinusoidal"),
+    "no positions": dataclasses.replace(BASE, positions="none"),
+}
+
+
+def make(kind, seed=0):
+    model = Transformer(KINDS[kind], seed=seed)
+    for parameter in model.parameters():
+        parameter.data *= 4  # initial weights are so small that mistakes would hide below the tolerance
+    return model.eval()
+
+
+def random_ids(batch, seq, seed=0):
+    return torch.randint(31, (batch, seq), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_position_sees_a_later_one(kind):
+    model, ids = make(kind), random_ids(2, 12)
+    changed = ids.clone()
+    changed[:, 8] = (changed[:, 8] + 1) % 31
+    difference = (model(ids) - model(changed)).abs().amax(-1)
+    assert difference[:, :8].max() == 0
+    assert (difference[:, 8] > 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("chunks", [[24], [23, 1], [10, 1, 1, 5, 7], [1] * 24])
+def test_with_a_cache_the_logits_are_the_same(kind, chunks):
+    model, ids = make(kind), random_ids(2, 24, seed=1)
+    expected = model(ids)
+    cache = model.new_cache(batch=2)
+    with torch.no_grad():
+        parts = [model(piece, cache=cache) for piece in ids.split(chunks, dim=1)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("prefill", [[9], [4, 5], [1, 8]])
+def test_left_padding_changes_nothing(kind, prefill):
+    """Three texts of different lengths in one batch, in chunks, then token by token, against each text alone."""
+    model = make(kind)
+    lengths, pad = [9, 5, 1], 9
+    texts = [random_ids(1, length + 4, seed=length) for length in lengths]
+    padded = torch.zeros(3, pad + 4, dtype=torch.long)
+    real = torch.ones(3, pad + 4, dtype=torch.bool)
+    for row, (text, length) in enumerate(zip(texts, lengths)):
+        padded[row, pad - length :] = text[0]
+        real[row, : pad - length] = False
+    whole = model(padded, attention_mask=real)
+    cache, parts = model.new_cache(batch=3), []
+    with torch.no_grad():
+        for piece, mask in zip(padded[:, :pad].split(prefill, dim=1), real[:, :pad].split(prefill, dim=1)):
+            parts.append(model(piece, cache=cache, attention_mask=mask))
+        parts += [model(padded[:, [t]], cache=cache) for t in range(pad, pad + 4)]
+    cached = torch.cat(parts, dim=1)
+    for row, (text, length) in enumerate(zip(texts, lengths)):
+        expected = model(text)[0]
+        torch.testing.assert_close(whole[row, pad - length :], expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(cached[row, pad - length :], expected, atol=1e-4, rtol=1e-4)
+    assert whole.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_watching_the_pattern_changes_nothing(kind):
+    model, ids = make(kind), random_ids(2, 12, seed=2)
+    expected, seen = model(ids), []
+    for block in model.blocks:
+        block.attention.hook_pattern.watch(lambda pattern: seen.append(pattern))
+    torch.testing.assert_close(model(ids), expected, atol=1e-5, rtol=1e-5)
+    assert len(seen) == 3
+    for pattern in seen:
+        torch.testing.assert_close(pattern.sum(-1), torch.ones(2, 4, 12))
+
+
+def test_hook_points_name_every_stage_of_a_block():
+    block = Transformer(BASE).blocks[0]
+    names = {name.split(".")[-1] for name, _ in block.named_modules() if "hook_" in name}
+    assert names == {
+        "hook_residual_pre", "hook_attention_out", "hook_residual_mid", "hook_mlp_out", "hook_residual_post",
+        "hook_q", "hook_k", "hook_v", "hook_scores", "hook_pattern", "hook_z", "hook_activation",
+    }  # fmt: skip
+
+
+def test_the_residual_is_a_sum_of_what_the_layers_write():
+    model, seen = make("llama"), {}
+    for name, module in model.named_modules():
+        if "hook_" in name:
+            module.watch(lambda value, name=name: seen.__setitem__(name, value))
+    model(random_ids(1, 6))
+    total = seen["hook_embed"]
+    for layer in range(3):
+        torch.testing.assert_close(seen[f"blocks.{layer}.hook_residual_pre"], total)
+        total = total + seen[f"blocks.{layer}.hook_attention_out"] + seen[f"blocks.{layer}.hook_mlp_out"]
+    torch.testing.assert_close(seen["blocks.2.hook_residual_post"], total)
+
+
+@given(kind=st.sampled_from(sorted(KINDS)), batch=st.integers(1, 3), seq=st.integers(1, 24))
+def test_shape_and_last_only(kind, batch, seq):
+    model, ids = make(kind), random_ids(batch, seq, seed=seq)
+    logits = model(ids)
+    assert logits.shape == (batch, seq, 31)
+    torch.testing.assert_close(model(ids, last_only=True), logits[:, -1:], atol=1e-5, rtol=1e-5)
+
+
+def test_a_seed_decides_the_weights_and_global_chance_is_left_alone():
+    before = torch.get_rng_state()
+    first, same, other = Transformer(BASE, seed=1), Transformer(BASE, seed=1), Transformer(BASE, seed=2)
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), same.parameters()))
+    assert not torch.equal(first.embed.weight, other.embed.weight)
+
+
+def test_untrained_models_predict_nearly_uniformly():
+    loss = torch.nn.functional.cross_entropy(
+        Transformer(BASE)(random_ids(4, 24)).flatten(0, 1), random_ids(4, 24, 9).flatten()
+    )
+    assert abs(loss.item() - torch.tensor(31.0).log().item()) < 0.1
+
+
+def test_it_learns():
+    model, ids = Transformer(KINDS["llama"]), random_ids(1, 12)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(60):
+        loss = torch.nn.functional.cross_entropy(model(ids[:, :-1])[0], ids[0, 1:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.05
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_an_interrupt_leaves_the_cache_as_it_was():
+    model, ids = make("llama"), random_ids(1, 10)
+    cache = model.new_cache()
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with torch.no_grad():
+        model(ids[:, :6], cache=cache)
+        handle = model.blocks[1].hook_residual_pre.watch(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            model(ids[:, 6:], cache=cache)
+        handle.remove()
+        assert cache.length == 6
+        continued = model(ids[:, 6:], cache=cache)
+    torch.testing.assert_close(continued, model(ids)[:, 6:], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([[]], "at least one token"),
+        ([[0, 31]], r"must lie in 0 … 30 \(the vocabulary\), got 0 … 31"),
+        ([[-1, 3]], "got -1 … 3"),
+        ([[0] * 25], "25 tokens are more than the context of this model, 24"),
+    ],
+)
+def test_ids_that_the_model_cannot_take(ids, message):
+    with pytest.raises(ValueError, match=message):
+        make("gpt2")(torch.tensor(ids, dtype=torch.long))
+
+
+def test_a_cache_that_is_full():
+    model = make("gpt2")
+    cache = model.new_cache(max_seq_len=4)
+    model(random_ids(1, 3), cache=cache)
+    with pytest.raises(ValueError, match="holds 3 of at most 4 tokens; 2 more do not fit"):
+        model(random_ids(1, 2), cache=cache)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"d_model": 30}, "does not divide into n_heads=4"),
+        ({"n_kv_heads": 3}, "not a multiple of n_kv_heads=3"),
+        ({"n_layers": 0}, "n_layers must be at least 1"),
+        ({"positions": "rotary", "d_head": 5}, "d_head must be even, got 5"),
+    ],
+)
+def test_configs_that_clash(changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(BASE, **{"d_head": 0, **changes})
+
+
+def test_parameter_count_of_gpt2_small():
+    config = TransformerConfig(
+        50257, 1024, 768, 12, 12, mlp="gelu_tanh", qkv_bias=True, output_bias=True, mlp_bias=True
+    )
+    assert sum(p.numel() for p in Transformer(config, device="meta").parameters()) == 124_439_808
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("kind", KINDS)
+def test_cuda_equals_cpu(kind):
+    model, ids = make(kind), random_ids(2, 12)
+    expected = model(ids)
+    torch.testing.assert_close(model.cuda()(ids.cuda()).cpu(), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_every_choice_of_config_runs():
+    for positions, norm, mlp, qk_norm in itertools.product(
+        ["learned", "sinusoidal", "rotary", "none"],
+        ["layernorm", "rmsnorm"],
+        ["gelu", "gelu_tanh", "swiglu"],
+        [True, False],
+    ):
+        config = dataclasses.replace(BASE, positions=positions, norm=norm, mlp=mlp, qk_norm=qk_norm)
+        assert Transformer(config)(random_ids(1, 3)).isfinite().all()
