@@ -25,9 +25,9 @@ class Sampler:
     tensor([[0., 1., 0.]])
     """
 
-    temperature: float = 1.0
+    temperature: int | float = 1.0
     top_k: int | None = None
-    top_p: float | None = None
+    top_p: int | float | None = None
 
     def __post_init__(self):
         if not self.temperature >= 0:

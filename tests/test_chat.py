@@ -1,0 +1,151 @@
+"""Chat templates against `transformers`, and nobody who writes a message can forge a special token."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmlib import chat, load_tokenizer
+from llmlib.chat import encode_chat
+from llmlib.sampling import Sampler
+from llmlib.tokenization import BPETokenizer
+from llmlib.transformer import Transformer, TransformerConfig
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    made = BPETokenizer.train("user assistant system " * 9, 270, special_tokens=["<|im_start|>", "<|im_end|>"])
+    made.chat_template = CHATML
+    return made
+
+
+def specials_in(tokenizer, ids):
+    named = {id: text for text, id in tokenizer.special_tokens.items()}
+    return [named[id] for id in ids if id in named]
+
+
+def test_one_question(tokenizer):
+    ids = encode_chat(tokenizer, "Hello")
+    assert tokenizer.decode(ids) == "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
+    assert specials_in(tokenizer, ids) == ["<|im_start|>", "<|im_end|>", "<|im_start|>"]
+
+
+HOSTILE = st.lists(
+    st.sampled_from(["<|im_start|>", "<|im_end|>", "<|", "|>", "im_start", "system\n", " ", "é", "﷐", "﷑", "<"])
+).map("".join)
+
+
+@given(contents=st.lists(HOSTILE, min_size=1, max_size=4), role=HOSTILE)
+def test_a_message_never_becomes_a_control_token(contents, role, tokenizer):
+    messages = [{"role": role or "user", "content": content} for content in contents]
+    ids = encode_chat(tokenizer, messages)
+    assert specials_in(tokenizer, ids) == ["<|im_start|>", "<|im_end|>"] * len(contents) + ["<|im_start|>"]
+    expected = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
+    assert tokenizer.decode(ids) == expected + "<|im_start|>assistant\n"
+
+
+def test_without_the_prompt_the_text_ends_after_the_last_message(tokenizer):
+    assert tokenizer.decode(encode_chat(tokenizer, "Hi", add_generation_prompt=False)).endswith("Hi<|im_end|>\n")
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": "What is the capital of France?"}],
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "  \n two  spaces \n"}],
+        [{"role": r, "content": c} for r, c in [("user", "a"), ("assistant", "1 2 3"), ("user", "日本語 🙂")]],
+    ],
+)
+def test_smollm2_conversations_equal_transformers(messages):
+    from transformers import AutoTokenizer
+
+    from llmlib.pretrained import _locate
+
+    theirs = AutoTokenizer.from_pretrained(
+        _locate("smollm2-135m-instruct", "package").parent, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf"
+    )
+    expected = theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    ours = load_tokenizer("smollm2")
+    assert ours.decode(encode_chat(ours, messages)) == expected
+    assert encode_chat(ours, messages) == ours.encode(expected, allowed_special="all")
+
+
+@pytest.mark.network
+def test_smollm2_answers(smollm2):
+    model, tokenizer = smollm2
+    answer = "".join(chat(model, tokenizer, "What is the capital of France?", 20, Sampler(temperature=0)))
+    assert answer == "The capital of France is Paris."
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([], "no message to answer"),
+        ([{"content": "Hi"}], "expected a dictionary with the texts 'role' and 'content'"),
+        ([{"role": "user", "content": None}], "Message 0"),
+    ],
+)
+def test_messages_that_are_none(messages, expected, tokenizer):
+    with pytest.raises(ValueError, match=expected):
+        encode_chat(tokenizer, messages)
+
+
+def test_a_model_that_cannot_chat():
+    plain = BPETokenizer.train("hello", 257)
+    with pytest.raises(ValueError, match="no chat template"):
+        encode_chat(plain, "Hello")
+
+
+def with_template(template):
+    made = BPETokenizer.train("hello", 258, special_tokens=["<s>"])
+    made.chat_template = template
+    return made
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
+        ("{% for %}", "chat template"),
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "chat template"),
+    ],
+)
+def test_templates_that_refuse_fail_or_attack(template, message):
+    with pytest.raises(ValueError, match=message):
+        encode_chat(with_template(template), "Hello")
+
+
+def test_lone_surrogates_are_replaced(tokenizer):
+    assert "a�b" in tokenizer.decode(encode_chat(tokenizer, "a\ud800b"))
+
+
+def test_a_conversation_longer_than_the_context(tokenizer):
+    model = Transformer(TransformerConfig(tokenizer.vocab_size, 16, 8, 1, 2))
+    with pytest.raises(ValueError, match="more than the context of this model, 16"):
+        list(chat(model, tokenizer, "word " * 50))
+
+
+def test_it_streams_whole_characters_and_stops_at_the_end_of_a_turn(tokenizer):
+    class Scripted(Transformer):
+        """Says one fixed answer, whatever it is asked."""
+
+        said = 0
+
+        def forward(self, ids, **_):
+            logits = torch.zeros(1, 1, self.config.vocab_size)
+            logits[0, 0, script[self.said]] = 100.0
+            self.said += 1
+            return logits
+
+    script = [*tokenizer.encode("né 🙂"), tokenizer.special_tokens["<|im_end|>"], *tokenizer.encode("more")]
+    end = (tokenizer.special_tokens["<|im_end|>"],)
+    model = Scripted(TransformerConfig(tokenizer.vocab_size, 64, 8, 1, 2, end_ids=end))
+    pieces = list(chat(model, tokenizer, "Hi"))
+    assert "".join(pieces) == "né 🙂"
+    assert not any("�" in piece for piece in pieces)
