@@ -1,0 +1,129 @@
+"""`llmlib doctor`: what this machine has, what will be used and why, and a remedy for everything that is wrong."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+
+from llmlib.downloads import cache_dir
+
+OLDEST_PYTHON = (3, 11)
+NEEDED_MEMORY = 2 * 10**9  # bytes: SmolLM2 in float32 takes about 0.9 GB beside Jupyter
+NEEDED_DISK = 1 * 10**9
+COURSE_PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `remedy` says what to do if it is not `ok`."""
+
+    what: str
+    found: str
+    ok: bool = True
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything; a look that fails is itself a finding."""
+    findings = []
+    for look in (_python, _torch, _device, _course, _memory, _disk, _downloads):
+        try:
+            findings += look()
+        except Exception as error:
+            findings.append(Finding(look.__name__.strip("_"), repr(error), False, "Install anew: `make lab`."))
+    return findings
+
+
+def report(findings: list[Finding]) -> str:
+    """The findings as a table for the terminal, remedies below what is wrong, a verdict at the end."""
+    width = max(len(finding.what) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{'ok  ' if finding.ok else 'FIX '} {finding.what:<{width}}  {finding.found}")
+        if not finding.ok:
+            lines.append(f"     {'':<{width}}  → {finding.remedy}")
+    wrong = sum(not finding.ok for finding in findings)
+    lines.append("")
+    lines.append("Everything is in place." if not wrong else f"{wrong} to fix (see the arrows above).")
+    return "\n".join(lines)
+
+
+def _python() -> list[Finding]:
+    remedy = "Install Python 3.11 or newer and set up again with `make lab PYTHON=python3.12`, say."
+    ok = sys.version_info[:2] >= OLDEST_PYTHON
+    return [Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", ok, remedy)]
+
+
+def _torch() -> list[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return [Finding("torch", f"cannot be imported: {error}", False, "pip install --force-reinstall torch")]
+    return [Finding("torch", f"{torch.__version__}, {torch.get_num_threads()} CPU threads")]
+
+
+def _device() -> list[Finding]:
+    from llmlib.devices import choose
+
+    choice = choose()
+    return [
+        Finding("device", f"{choice.device.type}: {choice.device_reason}"),
+        Finding("dtype", f"{str(choice.dtype).removeprefix('torch.')}: {choice.dtype_reason}"),
+    ]
+
+
+def _course() -> list[Finding]:
+    findings = []
+    for package in COURSE_PACKAGES:
+        try:
+            findings.append(Finding(package, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            remedy = "Needed for the lessons, not for the library: pip install 'llmlib[course]', or `make lab`."
+            findings.append(Finding(package, "not installed", False, remedy))
+    return findings
+
+
+def _memory() -> list[Finding]:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    remedy = "Close other programs; SmolLM2 and Jupyter together take about 2 GB."
+    return [Finding("memory", f"{free / 1e9:.1f} GB free", free >= NEEDED_MEMORY, remedy)]
+
+
+def _disk() -> list[Finding]:
+    folder = cache_dir()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    findings = [
+        Finding(
+            "disk",
+            f"{free / 1e9:.1f} GB free for {folder}",
+            free >= NEEDED_DISK,
+            "Free some space, or set LLMLIB_CACHE to a folder on another disk.",
+        )
+    ]
+    if not os.access(existing, os.W_OK):
+        findings.append(
+            Finding("cache", f"{existing} is read-only", False, "Set LLMLIB_CACHE to a folder that you may write to.")
+        )
+    return findings
+
+
+def _downloads() -> list[Finding]:
+    """What is cached, and whether it is whole. A file that is not there yet is no fault: it comes when it is used."""
+    from llmlib.downloads import sha256_of
+    from llmlib.pretrained import SMOLLM2_SHA256, SMOLLM2_WHEEL
+
+    model = cache_dir() / SMOLLM2_WHEEL[2].rpartition("/")[2]
+    if model.exists():
+        remedy = f"The file is damaged. Delete it, and it will be downloaded again: {model}"
+        findings = [Finding("SmolLM2", str(model), sha256_of(model) == SMOLLM2_SHA256, remedy)]
+    else:
+        findings = [Finding("SmolLM2", "not downloaded yet; it comes when it is first used (93 MB)")]
+    others = sorted(file.name for file in cache_dir().glob("*") if file.is_file() and file != model)
+    if others:
+        findings.append(Finding("also cached", ", ".join(others)))
+    return findings
