@@ -1,0 +1,14 @@
+"""Interactive views. They take plain arrays and strings and know nothing of models, so they serve anybody's."""
+
+import importlib
+from typing import Any
+
+_HOME = {"NextTokenView": "next_token", "ChatView": "chat_view"}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"llmlib.widgets has no {name!r}; it offers: {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"llmlib.widgets.{_HOME[name]}"), name)

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { barWidths } from "../../llmlib/widgets/next_token.mjs";
+import { escapeXml, percent, spokenToken, visibleToken } from "../../llmlib/widgets/shared.mjs";
+
+test("white space in tokens is made visible", () => {
+  assert.equal(visibleToken(" Paris\n"), "·Paris⏎");
+  assert.equal(visibleToken("\t\r"), "⇥␍");
+  assert.equal(visibleToken(""), "∅");
+  assert.equal(visibleToken("<b>🙂"), "<b>🙂");
+});
+
+test("tokens are spoken in words", () => {
+  assert.equal(spokenToken(" Paris"), "space, Paris");
+  assert.equal(spokenToken(" "), "a space");
+  assert.equal(spokenToken("   "), "3 spaces");
+  assert.equal(spokenToken("\n"), "newline");
+  assert.equal(spokenToken(""), "empty token");
+});
+
+test("percentages never claim zero for what is possible", () => {
+  assert.equal(percent(1), "100%");
+  assert.equal(percent(0.125), "13%");
+  assert.equal(percent(0.0312), "3.1%");
+  assert.equal(percent(0.00004), "<0.1%");
+  assert.equal(percent(0), "0%");
+  assert.equal(percent(NaN), "not a number");
+});
+
+test("bars are shares of the widest", () => {
+  assert.deepEqual(barWidths([0.5, 0.25, 0]), [1, 0.5, 0]);
+  assert.deepEqual(barWidths([]), []);
+  assert.deepEqual(barWidths([0, 0]), [0, 0]);
+});
+
+test("text cannot become markup", () => {
+  assert.equal(escapeXml(`<a href="x">&'\u0000`), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;\ufffd");
+});
