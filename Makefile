@@ -1,0 +1,61 @@
+# make lab: set up and open the course.   make test: set up and run every test, notebooks included.
+# Set-up happens once; a second call starts at once. It is repeated only when pyproject.toml or constraints.txt change.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LAB_ARGS ?=
+PYTEST_ARGS ?=
+# One worker a core, at most four; all tests of a file, and all cells of a notebook, go to one worker.
+WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -gt 4 ] && echo 4 || echo $$n)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test test-fast notebooks lint format bench doctor clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+lab: $(VENV)/course.stamp ## Open the course in JupyterLab (LAB_ARGS="--no-browser --port 9999" is passed on)
+	$(BIN)/jupyter lab notebooks/00_welcome.ipynb $(LAB_ARGS)
+
+test: $(VENV)/dev.stamp ## Run all tests: library, documentation examples, notebooks, widgets in a browser
+	$(PYTEST) --nbval tests llmlib notebooks $(PYTEST_ARGS)
+
+test-fast: $(VENV)/dev.stamp ## The two-minute inner loop: no slow tests, no notebooks, no browser
+	$(PYTEST) tests llmlib -m "not slow and not browser" $(PYTEST_ARGS)
+
+notebooks: $(VENV)/dev.stamp ## Run all lessons from top to bottom and store their outputs
+	$(BIN)/python notebooks/execute.py
+
+lint: $(VENV)/dev.stamp ## Check style and types
+	$(BIN)/ruff check llmlib tests benchmarks notebooks/execute.py
+	$(BIN)/ruff format --check llmlib tests benchmarks notebooks/execute.py
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp ## Format the code
+	$(BIN)/ruff check --fix-only llmlib tests benchmarks notebooks/execute.py
+	$(BIN)/ruff format llmlib tests benchmarks notebooks/execute.py
+
+bench: $(VENV)/dev.stamp ## Print every claim of speed, measured against its reference
+	@for script in benchmarks/*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+doctor: $(VENV)/course.stamp ## Check this machine
+	$(BIN)/llmlib doctor
+
+clean: ## Remove the virtual environment
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "The venv module is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+
+$(VENV)/course.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[course]"
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@ $(VENV)/course.stamp

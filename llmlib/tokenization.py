@@ -1,0 +1,466 @@
+"""Text to ids and back: characters, bytes, byte-pair encoding.
+
+`BPETokenizer` is what GPT-2, Llama 3, Qwen and SmolLM2 use. A text is cut into pieces by a regular
+expression; each piece becomes UTF-8 bytes; then, again and again, the adjacent pair that was learned
+first is joined, until no learned pair is left (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909;
+bytes as the alphabet: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners").
+Training is explained in `llmlib.bpe_training`; encoding runs in tiktoken's compiled core.
+"""
+
+import codecs
+import math
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import regex
+import tiktoken
+
+# GPT-2's way to cut a text: contractions; letters, digits or other signs with at most one space before
+# them; runs of white space. The `++` never give back what they took, which is faster and changes nothing.
+GPT2_PATTERN = (
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+)  # fmt: skip
+
+# tiktoken's regex engine overflows its stack on runs of about a million spaces; such a text is cut in Python.
+LONG_RUN_OF_SPACES = 100_000
+
+
+class TokenizerError(ValueError):
+    """A tokenizer's definition is wrong or not supported; the message says where and what is expected."""
+
+
+class Tokenizer:
+    """What all tokenizers share: special tokens, decoding, and the conventions of the model they belong to.
+
+    Attributes:
+        special_tokens: text of each special token, and its id.
+        bos_id: the id that begins a text, or None.
+        adds_bos: whether the model was trained with `bos_id` before every text. `encode` adds it only
+            when asked: `tokenizer.encode(text, add_bos=tokenizer.adds_bos)`.
+        eos_ids: the ids that end a text or a turn.
+        chat_template: the model's Jinja template for conversations, or None.
+    """
+
+    def __init__(
+        self,
+        token_table: Sequence[bytes | None],
+        special_tokens: Mapping[str, int] | None = None,
+        *,
+        bos_id: int | None = None,
+        adds_bos: bool = False,
+        eos_ids: Iterable[int] = (),
+        chat_template: str | None = None,
+    ):
+        self._table = list(token_table)
+        self.special_tokens = dict(special_tokens or {})
+        self.bos_id, self.adds_bos = bos_id, adds_bos
+        self.eos_ids = tuple(eos_ids)
+        self.chat_template = chat_template
+        for name, id in (("bos_id", bos_id), *(("eos_ids", id) for id in self.eos_ids)):
+            if id is not None and not (0 <= id < self.vocab_size):
+                raise TokenizerError(f"{name} {id} is outside of the vocabulary, 0 to {self.vocab_size - 1}.")
+
+    def __repr__(self) -> str:
+        specials = len(self.special_tokens)
+        return f"{type(self).__name__}(vocab_size={self.vocab_size}, special_tokens={specials})"
+
+    @property
+    def vocab_size(self) -> int:
+        """The largest id plus one: the number of rows that an embedding table needs."""
+        return len(self._table)
+
+    def token_bytes(self, id: int) -> bytes:
+        """The bytes that one id stands for; they need not be a whole UTF-8 character."""
+        return self._bytes_of([id])[0]
+
+    def encode(
+        self, text: str, allowed_special: Literal["all"] | Iterable[str] = (), *, add_bos: bool = False
+    ) -> list[int]:
+        """Turn a text into ids.
+
+        A text that looks like a special token is treated as any other text, unless `allowed_special`
+        names that token or is "all". Lone surrogates are replaced by U+FFFD. Raises ValueError for a
+        name in `allowed_special` that is not a special token.
+        """
+        names = tuple(self.special_tokens) if allowed_special == "all" else tuple(allowed_special)
+        if unknown := sorted(set(names) - self.special_tokens.keys()):
+            raise ValueError(
+                f"allowed_special names {unknown}, but the special tokens are {sorted(self.special_tokens)}."
+            )
+        if add_bos and self.bos_id is None:
+            raise ValueError("add_bos=True, but this tokenizer has no token for the beginning of a text.")
+        try:
+            ids = self._encode_around_special(text, names)
+        except UnicodeEncodeError:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            ids = self._encode_around_special(text, names)
+        return [self.bos_id, *ids] if add_bos and self.bos_id is not None else ids
+
+    def _encode_around_special(self, text: str, names: tuple[str, ...]) -> list[int]:
+        if not names:
+            return self.encode_parts([text])
+        parts: list[str | int] = []
+        start = 0
+        for match in _any_of(names).finditer(text):
+            parts += [text[start : match.start()], self.special_tokens[match.group()]]
+            start = match.end()
+        return self.encode_parts([*parts, text[start:]])
+
+    def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
+        """Ids of a text that is given in parts: strings, and ids (of special tokens) that stay as they are.
+
+        Nothing inside a string becomes a special token, so what somebody else wrote cannot pose as one.
+        """
+        ids: list[int] = []
+        for part in parts:
+            if isinstance(part, int):
+                ids.append(part)
+            elif part:
+                ids += self._encode_ordinary(part, at_start=not ids)
+        return ids
+
+    def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
+        """Encode a text that is not empty and holds no special token; may raise UnicodeEncodeError."""
+        raise NotImplementedError
+
+    def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
+        """Turn ids into text; bytes that are no UTF-8 become U+FFFD (or as Python's `errors` says).
+
+        Raises ValueError for an id outside of the vocabulary.
+        """
+        return b"".join(self._bytes_of(ids)).decode("utf-8", errors)
+
+    def decode_stream(self, ids: Iterable[int], errors: str = "replace") -> Iterator[str]:
+        """Turn ids into pieces of text as the ids come; a character is held back until it is complete.
+
+        The pieces, joined, are what `decode` gives for all the ids.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        for data in self._stream_bytes(ids):
+            if piece := decoder.decode(data):
+                yield piece
+        if piece := decoder.decode(b"", final=True):
+            yield piece
+
+    def _stream_bytes(self, ids: Iterable[int]) -> Iterator[bytes]:
+        return (self.token_bytes(id) for id in ids)
+
+    def _bytes_of(self, ids: Iterable[int]) -> list[bytes]:
+        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)  # tensors and arrays too
+        table = self._table
+        try:
+            found = [table[id] for id in ids]
+        except (IndexError, TypeError):
+            found = [None]
+        if None in found or (ids and min(ids) < 0):
+            self._reject(ids)
+        return found  # type: ignore[return-value]
+
+    def _reject(self, ids: list[int]) -> None:
+        for id in ids:
+            if not isinstance(id, int):
+                raise TypeError(f"ids must be integers, got {id!r} of type {type(id).__name__}.")
+            if not (0 <= id < self.vocab_size) or self._table[id] is None:
+                raise ValueError(
+                    f"{id} is not the id of a token: ids go from 0 to {self.vocab_size - 1}"
+                    + (", and this one is not in use." if 0 <= id < self.vocab_size else ".")
+                )
+
+
+class CharTokenizer(Tokenizer):
+    """One id per character, in the order of the Unicode code points.
+
+    Raises ValueError when it meets a character that is not in its alphabet: the weakness that bytes cure.
+
+    >>> tokenizer = CharTokenizer.train("hello")
+    >>> tokenizer.alphabet, tokenizer.encode("hole")
+    ('ehlo', [1, 3, 2, 0])
+    """
+
+    def __init__(self, alphabet: str):
+        self.alphabet = alphabet
+        self._ids = {character: id for id, character in enumerate(alphabet)}
+        if len(self._ids) < len(alphabet):
+            raise TokenizerError("The alphabet holds a character twice.")
+        super().__init__([character.encode() for character in alphabet])
+
+    @classmethod
+    def train(cls, text: str | Iterable[str]) -> "CharTokenizer":
+        """Collect the alphabet of a text, or of several."""
+        alphabet: set[str] = set()
+        for part in [text] if isinstance(text, str) else text:
+            alphabet.update(part)
+        return cls("".join(sorted(alphabet)))
+
+    def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
+        try:
+            return [self._ids[character] for character in text]
+        except KeyError as error:
+            raise ValueError(
+                f"The character {error.args[0]!r} is not in the alphabet of {len(self.alphabet)} characters; "
+                "train on a text that holds it, or use a BPETokenizer, which can write any text."
+            ) from None
+
+
+class BPETokenizer(Tokenizer):
+    """Byte-pair encoding over UTF-8 bytes.
+
+    Args:
+        vocabulary: bytes of each ordinary token, and its id.
+        pattern: regular expression (with `\\p{L}` and the like) whose matches are encoded one by one.
+        special_tokens: text of each special token, and its id.
+        merge_order: the tokens of two bytes or more in the order in which they were learned; tokens left
+            out are never made by merging. Default: all of them, in the order of their ids.
+        whole_pieces: a piece that is itself a token is never taken apart, even if merging would not make it.
+        unk_id: stands for a byte that is not in the vocabulary; without it such bytes are dropped.
+        normalization: a Unicode normalization that is done before encoding, as Qwen's models do.
+        bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.
+
+    Raises `TokenizerError` if ids or tokens contradict each other.
+
+    >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
+    >>> tokenizer.merges
+    [(b'l', b'o'), (b'lo', b'w')]
+    >>> tokenizer.encode("slow"), tokenizer.decode([115, 257])
+    ([115, 257], 'slow')
+    """
+
+    def __init__(
+        self,
+        vocabulary: Mapping[bytes, int],
+        pattern: str = GPT2_PATTERN,
+        special_tokens: Mapping[str, int] | None = None,
+        *,
+        merge_order: Sequence[bytes] | None = None,
+        whole_pieces: bool = False,
+        unk_id: int | None = None,
+        normalization: Literal["NFC"] | None = None,
+        bos_id: int | None = None,
+        adds_bos: bool = False,
+        eos_ids: Iterable[int] = (),
+        chat_template: str | None = None,
+    ):
+        self.vocabulary = dict(vocabulary)
+        self.pattern = pattern
+        self.whole_pieces, self.unk_id, self.normalization = whole_pieces, unk_id, normalization
+        super().__init__(
+            _table_of(self.vocabulary, special_tokens or {}),
+            special_tokens,
+            bos_id=bos_id,
+            adds_bos=adds_bos,
+            eos_ids=eos_ids,
+            chat_template=chat_template,
+        )
+        self._pieces = _compiled(pattern)
+        by_id = sorted((token for token in self.vocabulary if len(token) > 1), key=self.vocabulary.__getitem__)
+        self.merge_order = by_id if merge_order is None else list(merge_order)
+        self._check_merge_order()
+        made = set(self.merge_order)
+        self._only_whole = {token for token in by_id if token not in made} if whole_pieces else set()
+        self._missing = bytes(b for b in range(256) if bytes([b]) not in self.vocabulary)
+        self._ranks, self._rank_to_id = self._ranks_for_tiktoken()
+        self._core = tiktoken.Encoding(
+            "llmlib", pat_str=pattern, mergeable_ranks=self._ranks, special_tokens={}
+        )
+
+    def _check_merge_order(self) -> None:
+        if len(set(self.merge_order)) < len(self.merge_order):
+            raise TokenizerError("merge_order holds a token twice.")
+        for token in self.merge_order:
+            if len(token) < 2 or token not in self.vocabulary:
+                raise TokenizerError(
+                    f"merge_order holds {token!r}, which is not a token of the vocabulary with two or more bytes."
+                )
+
+    def _ranks_for_tiktoken(self) -> tuple[dict[bytes, int], list[int] | None]:
+        """tiktoken takes one number per token as both its id and its place in the order of merging.
+
+        Where the ids are in that order they are used as they are, with numbers beyond the vocabulary
+        for missing bytes. Else tokens are numbered by merge order, and a list leads from number to id.
+        """
+        byte_values = [bytes([b]) for b in range(256)]
+        ids = [self.vocabulary[token] for token in self.merge_order]
+        in_order = all(earlier < later for earlier, later in zip(ids, ids[1:]))
+        if in_order and (self.unk_id is None or not self._missing):
+            free = iter(range(self.vocab_size, self.vocab_size + 256))
+            ranks = {byte: self.vocabulary[byte] if byte in self.vocabulary else next(free) for byte in byte_values}
+            return ranks | dict(zip(self.merge_order, ids)), None
+        unknown = -1 if self.unk_id is None else self.unk_id
+        numbered = [*byte_values, *self.merge_order]
+        rank_to_id = [self.vocabulary.get(token, unknown) for token in numbered]
+        return {token: rank for rank, token in enumerate(numbered)}, rank_to_id
+
+    @classmethod
+    def train(
+        cls,
+        text: str | Iterable[str],
+        vocab_size: int,
+        special_tokens: Sequence[str] = (),
+        pattern: str = GPT2_PATTERN,
+        progress: bool = False,
+    ) -> "BPETokenizer":
+        """Learn a vocabulary: ids 0 to 255 are the bytes, then the merges as learned, then `special_tokens`.
+
+        `text` may be an iterable of texts, such as an open file: only one of them at a time, and the
+        counts of distinct pieces, are held in memory. The most frequent pair is merged first; among equals the one
+        with the smaller left id, then the smaller right id. Fewer than `vocab_size` tokens are made when
+        no pair is left. Raises ValueError if `vocab_size` leaves no room for the bytes and special tokens.
+        """
+        from llmlib.bpe_training import count_pieces, learn_merges
+
+        if len(set(special_tokens)) < len(special_tokens):
+            raise ValueError("special_tokens holds a token twice.")
+        if vocab_size < 256 + len(special_tokens):
+            raise ValueError(
+                f"vocab_size {vocab_size} is too small for 256 bytes and {len(special_tokens)} special tokens."
+            )
+        counts = count_pieces(text, pattern, progress=progress)
+        merges = learn_merges(counts, vocab_size - 256 - len(special_tokens), progress=progress)
+        tokens = [bytes([b]) for b in range(256)]
+        for left, right in merges:
+            tokens.append(tokens[left] + tokens[right])
+        vocabulary = {token: id for id, token in enumerate(tokens)}
+        return cls(vocabulary, pattern, {name: len(tokens) + i for i, name in enumerate(special_tokens)})
+
+    def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
+        if self.normalization:
+            text = unicodedata.normalize(self.normalization, text)
+        if self._needs_python(text):
+            return self._encode_by_piece(text)
+        return self._as_ids(self._core._core_bpe.encode_ordinary(text))
+
+    def _needs_python(self, text: str) -> bool:
+        """Whether tiktoken's core alone would fail on this text, or give other ids than the model knows."""
+        if self._only_whole or (self._missing and self.unk_id is None and self._drops_something(text)):
+            return True
+        steps = range(0, len(text) - LONG_RUN_OF_SPACES, LONG_RUN_OF_SPACES)
+        return any(text[i].isspace() and text[i : i + LONG_RUN_OF_SPACES].isspace() for i in steps)
+
+    def _drops_something(self, text: str) -> bool:
+        data = text.encode()
+        return len(data.translate(None, self._missing)) < len(data)
+
+    def _encode_by_piece(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for piece in self._pieces.findall(text):
+            data = piece.encode()
+            if self.unk_id is None:
+                data = data.translate(None, self._missing)
+            if data in self._only_whole:
+                ids.append(self.vocabulary[data])
+            elif data:
+                ids += self._as_ids(self._core._core_bpe.encode_single_piece(data))
+        return ids
+
+    def _as_ids(self, ranks: list[int]) -> list[int]:
+        table = self._rank_to_id
+        return ranks if table is None else [table[rank] for rank in ranks]
+
+    @cached_property
+    def merges(self) -> list[tuple[bytes, bytes]]:
+        """The pairs that are joined, in the order of merging (found anew from the vocabulary on first use)."""
+        rank = {token: rank for rank, token in enumerate(self.merge_order)}
+
+        def rank_of_pair(left: bytes, right: bytes) -> float:
+            return rank.get(left + right, math.inf)
+
+        pairs = (parts_before_last_merge(token, rank_of_pair) for token in self.merge_order)
+        return [(parts[0], parts[1]) for parts in pairs if len(parts) == 2]
+
+    def to_tiktoken(self, name: str = "llmlib") -> tiktoken.Encoding:
+        """This tokenizer as a `tiktoken.Encoding` with the same ids.
+
+        Raises ValueError if tiktoken cannot express it: ids that are not in merge order, pieces that must
+        stay whole, or a Unicode normalization. Bytes missing in the vocabulary get ids beyond `vocab_size`.
+        """
+        if self._rank_to_id is not None or self._only_whole or self.normalization:
+            raise ValueError(
+                "tiktoken needs ids in the order of merging, no pieces that only exist whole, and no Unicode "
+                "normalization; this tokenizer differs. Use its own encode, which runs in tiktoken's core."
+            )
+        return tiktoken.Encoding(
+            name, pat_str=self.pattern, mergeable_ranks=self._ranks, special_tokens=self.special_tokens
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the tokenizer as readable JSON; an existing file is replaced whole or not at all."""
+        from llmlib.tokenizer_files import save_bpe
+
+        save_bpe(self, path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "BPETokenizer":
+        """Read what `save` wrote. Raises `TokenizerError` if the file is damaged."""
+        from llmlib.tokenizer_files import load_bpe
+
+        return load_bpe(path)
+
+
+def load_tokenizer(name_or_path: str | Path) -> Tokenizer:
+    """A tokenizer by name ("gpt2", "smollm2", "cl100k_base", "o200k_base") or from a file.
+
+    A path may lead to a file written by `BPETokenizer.save`, to a Hugging Face `tokenizer.json` or the
+    folder that holds it, or to a GGUF file. Raises ValueError for an unknown name, `TokenizerError` for
+    a damaged or unsupported file, and `llmlib.downloads.DownloadError` if a vocabulary cannot be had.
+    """
+    from llmlib.tokenizer_files import load_by_name_or_path
+
+    return load_by_name_or_path(name_or_path)
+
+
+def parts_before_last_merge(token: bytes, rank: Callable[[bytes, bytes], float]) -> list[bytes]:
+    """Merge the bytes of a token, lowest rank and leftmost first, until two parts are left or none fit.
+
+    `rank(left, right)` is infinite for pairs that are not joined.
+
+    >>> ranks = {(b"l", b"o"): 0, (b"lo", b"w"): 1}
+    >>> parts_before_last_merge(b"low", lambda left, right: ranks.get((left, right), math.inf))
+    [b'lo', b'w']
+    """
+    parts = [token[i : i + 1] for i in range(len(token))]
+    ranks = [rank(left, right) for left, right in zip(parts, parts[1:])]
+    while len(parts) > 2 and (lowest := min(ranks)) < math.inf:
+        i = ranks.index(lowest)
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        del ranks[i]
+        if i > 0:
+            ranks[i - 1] = rank(parts[i - 1], parts[i])
+        if i + 1 < len(parts):
+            ranks[i] = rank(parts[i], parts[i + 1])
+    return parts
+
+
+@lru_cache(maxsize=64)
+def _any_of(names: tuple[str, ...]) -> Any:
+    """A pattern for the leftmost special token, and the longest where several begin."""
+    return regex.compile("|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True)))
+
+
+def _compiled(pattern: str) -> Any:
+    try:
+        return regex.compile(pattern)
+    except regex.error as error:
+        raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
+
+
+def _table_of(vocabulary: Mapping[bytes, int], special_tokens: Mapping[str, int]) -> list[bytes | None]:
+    """List of the bytes of each id; None for ids not in use. Raises `TokenizerError` for ids used twice."""
+    entries = [*vocabulary.items(), *((name.encode(), id) for name, id in special_tokens.items())]
+    if not entries:
+        raise TokenizerError("The vocabulary is empty.")
+    if b"" in vocabulary or "" in special_tokens:
+        raise TokenizerError("A token must hold at least one byte, and the vocabulary holds an empty one.")
+    lowest, highest = min(id for _, id in entries), max(id for _, id in entries)
+    if lowest < 0 or highest > 2 * len(entries) + 1000:
+        raise TokenizerError(
+            f"Ids go from {lowest} to {highest}, which cannot be right for {len(entries)} tokens."
+        )
+    table: list[bytes | None] = [None] * (highest + 1)
+    for token, id in entries:
+        if table[id] is not None and table[id] != token:
+            raise TokenizerError(f"Id {id} is used twice, for {table[id]!r} and {token!r}.")
+        table[id] = token
+    return table

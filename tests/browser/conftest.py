@@ -1,0 +1,117 @@
+"""A real Chromium, and a real JupyterLab to point it at."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+from conftest import skip_or_fail
+
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The system's Chromium, headless."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        skip_or_fail("no Chromium; on Debian and Ubuntu: sudo apt install chromium")
+    SCREENSHOTS.mkdir(exist_ok=True)
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*quiet, "--disable-sync", "--no-first-run"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A fresh page. `page.foreign` collects requests to any host but this machine's server."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.foreign = []
+    page.on("request", lambda request: _is_foreign(request.url) and page.foreign.append(request.url))
+    yield page
+    context.close()
+
+
+def _is_foreign(url):
+    parts = urlparse(url)
+    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", "localhost")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, chromium):
+    """JupyterLab serving a copy of the notebooks; gives a function from a path to the URL that opens it."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, folder / "notebooks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    server = subprocess.Popen(
+        [
+            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
+            f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ],
+        env={**os.environ, **private}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    base = f"http://127.0.0.1:{port}"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{base}/api/status?token={token}", timeout=2).close()
+            break
+        except OSError:
+            time.sleep(0.5)
+    else:
+        server.kill()
+        pytest.fail("JupyterLab did not start")
+    yield lambda path: f"{base}/lab/tree/{path}?token={token}&reset"
+    server.terminate()
+    server.wait(timeout=20)
+
+
+@pytest.fixture
+def run_all(page, lab):
+    """Open a notebook in JupyterLab, run all its cells, and wait for the last one."""
+
+    def run(name, theme="light", seconds=240):
+        page.goto(lab(f"notebooks/{name}"))
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        if theme == "dark":
+            _command(page, "Use Theme: JupyterLab Dark")
+        _command(page, "Run All Cells")
+        page.wait_for_function(
+            """() => {
+                const prompts = [...document.querySelectorAll(".jp-Notebook .jp-CodeCell")]
+                  .map((cell) => [cell, cell.querySelector(".jp-InputPrompt").textContent]);
+                return prompts.length && prompts.every(([cell, p]) => !p.includes("*")) &&
+                  window.jupyterapp?.shell.currentWidget?.context.sessionContext.session?.kernel?.status === "idle";
+            }""",
+            timeout=1000 * seconds,
+        )
+        return page
+
+    return run
+
+
+def _command(page, label):
+    page.keyboard.press("Control+Shift+C")
+    box = page.locator(".lm-CommandPalette-input")
+    box.wait_for()
+    box.fill(label)
+    page.locator(".lm-CommandPalette-item", has_text=label).first.click()

@@ -1,0 +1,61 @@
+"""What every committed lesson promises, apart from its outputs being true (nbval runs those)."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+LESSONS = sorted(FOLDER.glob("*.ipynb"))
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def lesson(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(lesson):
+    return [cell for cell in lesson.cells if cell.cell_type == "code"]
+
+
+def test_there_are_lessons():
+    assert "00_welcome.ipynb" in {path.name for path in LESSONS}
+
+
+def test_it_is_a_valid_notebook_for_the_python_kernel(lesson):
+    nbformat.validate(lesson)
+    assert lesson.metadata.kernelspec.name == "python3"
+    assert "widgets" not in lesson.metadata
+
+
+def test_it_carries_outputs_of_one_run_from_top_to_bottom(lesson):
+    counts = [cell.execution_count for cell in code_cells(lesson) if cell.source.strip()]
+    assert counts == list(range(1, len(counts) + 1))
+    assert sum(bool(cell.outputs) for cell in code_cells(lesson)) > len(counts) / 3
+
+
+def test_no_output_is_an_error_or_a_live_view(lesson):
+    for cell in code_cells(lesson):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert VIEW not in output.get("data", {}), cell.source
+
+
+def test_images_say_what_they_show(lesson):
+    for cell in code_cells(lesson):
+        for output in cell.outputs:
+            for tag in re.findall(r"<img[^>]*>", "".join(output.get("data", {}).get("text/html", ""))):
+                assert re.search(r'alt="[^"]{10,}"', tag), tag[:200]
+
+
+def test_cells_are_short(lesson):
+    for cell in code_cells(lesson):
+        assert len(cell.source.splitlines()) <= 20, cell.source
+
+
+def test_it_has_the_shape_of_a_lesson(lesson):
+    text = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown").lower()
+    for part in ("minutes", "you will be able to", "predict", "in your own notebook", "summary", "references"):
+        assert part in text, f"the lesson has no {part!r}"

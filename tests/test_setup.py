@@ -1,0 +1,70 @@
+"""The ways to install agree with each other, and imports stay light."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def names(requirements):
+    return {re.match(r"[\w.-]+", line)[0].lower().replace("_", "-") for line in requirements}
+
+
+def constraints():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return {re.match(r"[\w.-]+", line)[0].lower().replace("_", "-"): line for line in lines if line and line[0] != "#"}
+
+
+def test_every_dependency_is_pinned_and_torch_is_a_range():
+    wanted = names(PROJECT["dependencies"]).union(*map(names, PROJECT["optional-dependencies"].values())) - {"llmlib"}
+    pinned = constraints()
+    assert wanted <= pinned.keys()
+    assert re.fullmatch(r"torch>=[\d.]+,<\d+", pinned.pop("torch"))
+    assert all("==" in line for line in pinned.values())
+
+
+def test_conda_draws_on_the_same_list():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pip == ["-c constraints.txt", "-e .[dev]"]
+    others = {re.split("[=<>]", entry)[0] for entry in environment["dependencies"] if isinstance(entry, str)}
+    assert others == {"python", "pip"}
+
+
+def test_the_library_alone_needs_nothing_of_the_course():
+    assert not names(PROJECT["dependencies"]) & names(PROJECT["optional-dependencies"]["course"])
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.parametrize(
+    "module", ["llmlib", "llmlib.tokenization", "llmlib.downloads", "llmlib.widgets", "llmlib.cli"]
+)
+def test_modules_that_do_not_import_torch(module):
+    assert run(f"import sys, {module}; print('torch' in sys.modules)") == ["False"]
+
+
+def test_every_public_name_can_be_had():
+    assert run("import llmlib; [getattr(llmlib, name) for name in llmlib.__all__]; print(*llmlib.__all__)")
+    with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'; it offers: .*Transformer"):
+        import llmlib
+
+        llmlib.nonsense  # noqa: B018
+
+
+def test_no_file_speaks_of_this_machine():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
+    for name in filter(None, tracked):
+        path = ROOT / name
+        if path.is_file() and path.suffix not in {".png", ".bin"}:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            assert not re.search(r"(?<![\w.])/(root|work|home)/\w", text), name
