@@ -1,0 +1,307 @@
+"""Tells stories: casts a shape, walks through its steps, and keeps what was asserted.
+
+Every story has a seed of its own, so story 1,000 can be told without the 999 before it. The only source of chance is
+``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
+"""
+
+import operator
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+
+from llmlib.tinytales import tasks, world
+from llmlib.tinytales.script import Ask, Beat, Call, Line, ScriptError, Shape, compile_text, parse
+from llmlib.tinytales.world import Character, Place, Thing
+
+SPLITS = ("train", "validation", "heldout")
+PARAGRAPH_SEPARATOR = "\n"
+STORY_SEPARATOR = "\n\n"
+NEWCOMER_CHANCE = 0.25
+MASK = 2**64 - 1
+
+
+class Namespace(dict[str, str]):
+    """The slots of one story. Words from lists (``@food``) are picked at first use; ``x^`` is ``x`` with a capital letter."""
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        super().__init__()
+        self.chance = chance
+
+    def __missing__(self, key: str) -> str:
+        if key[-1] == "^":
+            value = self[key[:-1]]
+            value = value[:1].upper() + value[1:]
+        elif key[0] == "@":
+            name = key[1:].rstrip("0123456789")
+            words = world.word_lists()[name]
+            taken = [self[other] for other in self if other.startswith(f"@{name}") and other[-1] != "^"]
+            free = [word for word in words if word not in taken]
+            value = free[int(self.chance() * len(free))]
+        elif key.endswith(".food"):  # a newcomer has no favourite: something that is eaten at the inn
+            value = self["@soup9"]
+        else:
+            raise KeyError(key)
+        self[key] = value
+        return value
+
+
+@dataclass(frozen=True)
+class Story:
+    """One story, with everything that is known about it.
+
+    ``composition`` is (kind of the hero, object, shape). ``questions``, ``instructions`` and ``preferences`` are made when asked for.
+    """
+
+    text: str
+    shape: str
+    split: str
+    seed: int
+    index: int
+    cast: tuple[Character, ...]
+    thing: Thing
+    places: tuple[Place, ...]
+    slots: Namespace = field(repr=False, compare=False)
+    asks: tuple[Ask, ...] = field(repr=False, compare=False)
+    genders: str = field(repr=False, compare=False)
+
+    @property
+    def hero(self) -> Character:
+        return self.cast[0]
+
+    @property
+    def composition(self) -> tuple[str, str, str]:
+        return self.hero.kind, self.thing.noun, self.shape
+
+    @cached_property
+    def entities(self) -> tuple[Character, ...]:
+        """The characters that are named in the text, the hero first."""
+        return tuple(who for who in self.cast if re.search(rf"\b{who.name}\b", self.text))
+
+    @cached_property
+    def summary(self) -> str:
+        """The story in one sentence."""
+        return compile_text(shapes()[self.shape].summary, self.genders) % self.slots
+
+    @cached_property
+    def questions(self) -> tuple[tasks.Question, ...]:
+        return tasks.questions(self)
+
+    @cached_property
+    def instructions(self) -> tuple[tasks.Instruction, ...]:
+        return tasks.instructions(self)
+
+    @cached_property
+    def preferences(self) -> tuple[tasks.Preference, ...]:
+        return tasks.preferences(self)
+
+
+@cache
+def _scripts() -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
+    shapes: dict[str, Shape] = {}
+    _, passages = parse(world.word_file("passages.txt"), "passages.txt")
+    for name in ("friends.txt", "adventures.txt", "home.txt"):
+        found, _ = parse(world.word_file(f"shapes/{name}"), name)
+        if twice := shapes.keys() & found.keys():
+            raise ScriptError(f"{name}: shapes {sorted(twice)} are defined twice")
+        shapes |= found
+    return shapes, passages
+
+
+def shapes() -> dict[str, Shape]:
+    """All story shapes by name."""
+    return _scripts()[0]
+
+
+def mix(value: int) -> int:
+    """A 64-bit number in which every bit depends on every bit of ``value`` (the finaliser of splitmix64, Steele et al. 2014)."""
+    value = (value + 0x9E3779B97F4A7C15) & MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
+    return value ^ (value >> 31)
+
+
+class Stage:
+    """What a shape needs, looked up once: who and what may play in it, and where."""
+
+    def __init__(self, shape: Shape) -> None:
+        needs = shape.fields
+        self.shape = shape
+        self.cast = needs.get("cast", "ab")
+        groups = [group.replace("_", " ") for group in needs["thing"].split()]
+        self.things = tuple(t for t in world.things() if t.group in groups or t.noun in groups)
+        self.weathers = tuple(needs.get("weather", "sunny cloudy windy rainy snowy foggy").split())
+        self.places = self._places(needs.get("place"))
+        self.places2 = self._places(needs.get("place2"))
+        self.sizes = {role: needs[role] for role in "abc" if role in needs}
+        kinds = world.kinds()
+        self.villagers = {role: tuple(filter(self._fits(role), world.villagers())) for role in "abcd"}
+        self.newcomers = {role: tuple(filter(self._fits(role), world.newcomers())) for role in "ab"}
+        everybody = self.villagers["a"] + self.newcomers["a"]
+        pairs = {(who.kind, thing.noun) for who in everybody for thing in self.things}
+        self.held_out = tuple(sorted(p for p in pairs if world.is_held_out(*p, shape.name)))
+        self.held_out_set = frozenset(self.held_out)
+        assert all(who.kind in kinds for who in everybody)
+
+    def _places(self, classes: str | None) -> tuple[Place, ...]:
+        wanted = set(classes.split()) if classes else {"outdoor", "indoor"}
+        return tuple(place for place in world.places() if wanted & set(place.classes))
+
+    def _fits(self, role: str) -> Callable[[Character], bool]:
+        size = self.sizes.get(role)
+        return lambda who: size in (None, "new") or world.kinds()[who.kind].size == size
+
+
+@cache
+def stages() -> tuple[Stage, ...]:
+    return tuple(Stage(shape) for shape in shapes().values())
+
+
+def tell(seed: int, split: str, index: int) -> Story:
+    """Story number ``index`` of a split, told without those before it.
+
+    >>> tell(0, "train", 7).text == tell(0, "train", 7).text
+    True
+    """
+    story_seed = mix(mix(mix(seed & MASK) + SPLITS.index(split)) + index)
+    chance = random.Random(story_seed).random
+
+    def pick(options):  # type: ignore[no-untyped-def]
+        return options[int(chance() * len(options))]
+
+    stage = pick(stages())
+    cast, thing = _cast(stage, split, chance, pick)
+    weather = pick(stage.weathers)
+    place = pick(stage.places)
+    place2 = pick(stage.places2)
+    while place2 is place:
+        place2 = pick(stage.places2)
+
+    slots = Namespace(chance)
+    genders = ""
+    for role in "abcd":
+        if role in cast:
+            slots.update(world.character_slots(role, cast[role]))
+        genders += cast[role].gender if role in cast else "-"
+    slots.update(world.thing_slots(thing))
+    slots.update(world.place_slots("p", place))
+    slots.update(world.place_slots("q", place2))
+    for choice in stage.shape.choices:
+        for name, value in zip(choice.names, pick(choice.options), strict=True):
+            slots[name] = value % slots
+
+    _, passages = _scripts()
+    asks: list[Ask] = []
+
+    def say(line: Line) -> str:
+        asks.extend(line.asks)
+        return pick(line.forms(genders)) % slots
+
+    def start() -> list[str]:
+        opening = say(pick(passages[f"open.{weather}"]))
+        intro = say(pick(passages["intro" if cast["a"].is_villager else "intro.new"]))
+        return [opening, intro] if chance() < 0.5 else [intro, opening]
+
+    paragraphs = []
+    for steps in stage.shape.paragraphs:
+        said: list[str] = []
+        for step in steps:
+            if step.chance < 100 and chance() * 100 >= step.chance:
+                continue
+            if isinstance(step, Beat):
+                asks.extend(step.asks)
+                said.append(say(pick(step.lines)))
+            elif step.passage == "start":
+                said += start()
+            elif step.passage == "end.lesson":
+                said.append(say(pick(passages[f"end.lesson.{stage.shape.name}"])))
+            else:
+                said.append(say(pick(passages[step.passage])))
+        if said:
+            paragraphs.append(" ".join(said))
+    return Story(
+        text=PARAGRAPH_SEPARATOR.join(paragraphs),
+        shape=stage.shape.name,
+        split=split,
+        seed=seed,
+        index=index,
+        cast=tuple(cast.values()),
+        thing=thing,
+        places=(place, place2),
+        slots=slots,
+        asks=tuple(asks),
+        genders=genders,
+    )
+
+
+def _cast(stage: Stage, split: str, chance: Callable[[], float], pick) -> tuple[dict[str, Character], Thing]:  # type: ignore[no-untyped-def]
+    """Who plays which role, and the thing: held-out compositions in the held-out split, and only there."""
+
+    def candidates(role: str) -> tuple[Character, ...]:
+        if stage.sizes.get(role) == "new" or (role in "ab" and chance() < NEWCOMER_CHANCE):
+            return stage.newcomers[role]
+        return stage.villagers[role]
+
+    if split == "heldout":
+        kind, noun = pick(stage.held_out)
+        heroes = tuple(who for who in candidates("a") if who.kind == kind)
+        hero = pick(heroes or tuple(who for who in stage.villagers["a"] if who.kind == kind))
+        thing = pick(tuple(t for t in stage.things if t.noun == noun))
+    else:
+        hero, thing = pick(candidates("a")), pick(stage.things)
+        while (hero.kind, thing.noun) in stage.held_out_set:
+            hero, thing = pick(candidates("a")), pick(stage.things)
+    cast = {"a": hero}
+    for role in "bcd":
+        if role == "d" or role in stage.cast:
+            who = pick(candidates(role))
+            while any(who.name == other.name for other in cast.values()):
+                who = pick(candidates(role))
+            cast[role] = who
+    return cast, thing
+
+
+def tinytales(
+    seed: int = 0, split: str = "train", *, n_stories: int | None = None, characters: int | None = None, start: int = 0
+) -> Iterator[Story]:
+    """Stories of a split, one after the other: ``n_stories`` of them, or until the text has at least ``characters``, or for ever.
+
+    Two splits share no story, and the compositions (kind of hero, object, shape) of "heldout" occur in no other split. ``start``
+    is the index of the first story. The stories of a seed are the same on every machine. Raises ValueError if the split is
+    unknown or a size is not positive.
+
+    >>> story = next(tinytales(seed=0))
+    >>> story.shape in shapes(), len(story.questions) > 2
+    (True, True)
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}: expected one of {', '.join(map(repr, SPLITS))}")
+    if n_stories is not None and characters is not None:
+        raise ValueError("give n_stories or characters, not both")
+    for name, size in (("n_stories", n_stories), ("characters", characters)):
+        if size is not None and operator.index(size) <= 0:
+            raise ValueError(f"{name} must be 1 or more, not {size}")
+    if operator.index(start) < 0:
+        raise ValueError(f"start must be 0 or more, not {start}")
+    return _stories(operator.index(seed), split, n_stories, characters, start)
+
+
+def _stories(seed: int, split: str, n_stories: int | None, characters: int | None, start: int) -> Iterator[Story]:
+    length, index = 0, start
+    while (n_stories is None or index < start + n_stories) and (characters is None or length < characters):
+        story = tell(seed, split, index)
+        length += len(story.text) + len(STORY_SEPARATOR)
+        index += 1
+        yield story
+
+
+def tinytales_text(characters: int = 1_000_000, *, seed: int = 0, split: str = "train") -> str:
+    """At least ``characters`` characters of stories, each followed by an empty line; the last story is whole.
+
+    Paragraphs end with one newline, stories with two. Raises ValueError as ``tinytales`` does.
+
+    >>> len(tinytales_text(2_000)) >= 2_000
+    True
+    """
+    return "".join(story.text + STORY_SEPARATOR for story in tinytales(seed, split, characters=characters))
