@@ -18,6 +18,7 @@ import anywidget
 from llmlib.downloads import atomic_write
 
 FOLDER = Path(__file__).parent
+FORBIDDEN_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @lru_cache
@@ -37,6 +38,15 @@ def javascript(name: str) -> str:
 def stylesheet(name: str) -> str:
     """`shared.css`, then `{name}.css`."""
     return "".join((FOLDER / f"{part}.css").read_text(encoding="utf-8") for part in ("shared", name))
+
+
+def escape_xml(text: str) -> str:
+    """Any text as XML text; the characters that XML forbids become U+FFFD.
+
+    >>> escape_xml("a < b\\x1f")
+    'a &lt; b�'
+    """
+    return html.escape(FORBIDDEN_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 class View(anywidget.AnyWidget):

@@ -1,10 +1,8 @@
 """The chat view: a conversation, a place to type, a button that stops the answer."""
 
-import html
-
 import traitlets
 
-from llmlib.widgets.base import View
+from llmlib.widgets.base import View, escape_xml
 
 
 class ChatView(View):
@@ -32,7 +30,7 @@ class ChatView(View):
 
     def svg(self) -> str:
         lines = [f"{self._who(m)}: {m['content']}"[:90] for m in self.messages] or ["(no message yet)"]
-        rows = [f'<text x="12" y="{30 + 24 * i}">{html.escape(line)}</text>' for i, line in enumerate(lines)]
+        rows = [f'<text x="12" y="{30 + 24 * i}">{escape_xml(line)}</text>' for i, line in enumerate(lines)]
         size = f'width="640" height="{44 + 24 * len(lines)}"'
         style = 'font-size="14" font-family="sans-serif" fill="#1f2328"'
         frame = '<rect x="1" y="1" width="638" height="99%" fill="#ffffff" stroke="#b8bec6" rx="8"/>'

@@ -1,11 +1,10 @@
 """The next-token view: a text so far, and how probable each continuation is."""
 
-import html
 from typing import Any
 
 import traitlets
 
-from llmlib.widgets.base import View
+from llmlib.widgets.base import View, escape_xml
 
 
 def visible_token(text: str) -> str:
@@ -62,12 +61,12 @@ class NextTokenView(View):
         row, labels, bars = 26, 150, 380
         widest = max(self.probabilities, default=0.0) or 1.0
         text = "".join(self.tokens)[-80:].replace("\n", "⏎")
-        parts = [f'<text x="8" y="24" font-weight="bold">{_escape(text)} …</text>']
+        parts = [f'<text x="8" y="24" font-weight="bold">{escape_xml(text)} …</text>']
         for number, (token, p) in enumerate(self._pairs()):
             y, width = 44 + number * row, bars * p / widest
             parts += [
                 f'<text x="{labels - 8}" y="{y + 15}" text-anchor="end" font-family="monospace">'
-                f"{_escape(visible_token(token))}</text>",
+                f"{escape_xml(visible_token(token))}</text>",
                 f'<rect x="{labels}" y="{y}" width="{width:.0f}" height="20" fill="#0b5cad"/>',
                 f'<text x="{labels + width + 8:.0f}" y="{y + 15}">{percent(p)}</text>',
             ]
@@ -78,8 +77,3 @@ class NextTokenView(View):
 
     def _pairs(self) -> list[tuple[Any, Any]]:
         return list(zip(self.candidates, self.probabilities))
-
-
-def _escape(text: str) -> str:
-    printable = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return html.escape(printable)
