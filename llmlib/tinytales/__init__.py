@@ -6,8 +6,8 @@
 """
 
 from llmlib.tinytales.tasks import Instruction, Preference, Question, world_questions
-from llmlib.tinytales.teller import SPLITS, STORY_SEPARATOR, Story, shapes, tell, tinytales, tinytales_text
-from llmlib.tinytales.world import Character, Fact, Place, Thing, is_held_out, villagers, world_facts
+from llmlib.tinytales.teller import SPLITS, STORY_SEPARATOR, Story, tell, tinytales, tinytales_text
+from llmlib.tinytales.world import Character, Fact, Place, Thing, is_held_out, shapes, villagers, world_facts
 
 __all__ = [
     "SPLITS",

@@ -13,8 +13,8 @@ The files in ``words/shapes`` hold story shapes and shared passages, written lik
     @way                                 a shared passage; ``@40 way`` in 40 % of the stories
     /                                    a new paragraph
 
-``[pretty|dear]`` are alternatives; ``{a.his}`` are slots, filled from the state of the world. A line is compiled for the genders
-of the cast: a pronoun that could mean two characters becomes a name.
+``[pretty|dear]`` are alternatives; ``{a.his}`` are slots, filled from the state of the world. A line is compiled for
+the genders of the cast: a pronoun that could mean two characters becomes a name.
 """
 
 import itertools
@@ -36,7 +36,7 @@ class ScriptError(ValueError):
 
 @dataclass(frozen=True)
 class Ask:
-    """A question, its answer, and the slot that the answer is (or None): wrong answers come from that slot's other values."""
+    """A question, its answer, and the slot that the answer is, or None (wrong answers are other values of the slot)."""
 
     question: str
     answer: str
@@ -60,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Beat:
-    """A step of a story: one of ``lines`` is told, in ``chance`` per cent of the stories, and ``asks`` may be asked after it."""
+    """A step of a story: one of ``lines`` is told, in ``chance`` per cent of stories; then ``asks`` may be asked."""
 
     chance: int
     lines: tuple[Line, ...]
@@ -114,8 +114,8 @@ def expand(text: str) -> list[str]:
 def compile_text(text: str, genders: str) -> str:
     """``text`` as a ``%`` format string: pronouns chosen, sentence starts capitalised.
 
-    A pronoun stays if nobody else of the same gender is on stage. Otherwise it stays only if its owner was named before in
-    this text, and since the previous sentence nobody else of that gender was.
+    A pronoun stays if nobody else of the same gender is on stage. Otherwise it stays only if its owner was named before
+    in this text, and since the previous sentence nobody else of that gender was. "His" also stays next to its owner.
 
     >>> compile_text("{a} met {b}. {a.he} smiled.", "mf--")
     '%(a)s met %(b)s. He smiled.'
@@ -145,7 +145,8 @@ def compile_text(text: str, genders: str) -> str:
             clear = not rivals or (
                 name in named_at and all(named_at.get(role, -9) < min(sentence - 1, named_at[name]) for role in rivals)
             )
-            if clear or attribute == "himself":
+            own = named_at.get(name) == sentence and all(named_at.get(role) != sentence for role in rivals)
+            if clear or attribute == "himself" or (attribute == "his" and own):
                 word = PRONOUNS[gender][attribute]
                 out.append(word.capitalize() if capital else word)
                 continue
@@ -160,7 +161,7 @@ def compile_text(text: str, genders: str) -> str:
 
 
 def starts_sentence(before: str) -> bool:
-    """Whether a word that follows ``before`` starts a sentence (after ``!"`` a verb of saying may follow, so it does not)."""
+    """Whether a word after ``before`` starts a sentence (not after ``!"``, where a verb of saying may follow)."""
     return not before or bool(re.search(r"([.!?] |[.] ?\" |(^| )\")$", before))
 
 

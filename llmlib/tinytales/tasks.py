@@ -1,13 +1,14 @@
-"""Questions, instructions and preference pairs whose right answers are known, because the story was made and not found."""
+"""Questions, instructions and preference pairs whose right answers are known, because the story was made, not found."""
 
-import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from llmlib.tinytales import world
+from llmlib.tinytales.chance import Dice
 
 if TYPE_CHECKING:
     from llmlib.tinytales.script import Ask
@@ -20,33 +21,32 @@ GLAD = ("happy", "proud", "glad", "delighted", "curious", "peaceful", "cheerful"
 GLAD_TOO = ("merry", "overjoyed", "so happy", "thankful")
 SORRY = ("sad", "afraid", "bored", "jealous", "angry", "lonely", "tired")
 KINDS = {
-    "who": "who", "whose": "who", "whom": "who", "what": "what", "where": "where", "when": "when", "on": "when", "why": "why",
-    "did": "yes_no", "was": "yes_no", "were": "yes_no", "could": "yes_no", "does": "yes_no", "for": "who", "how": "how",
+    "who": "who", "whose": "who", "whom": "who", "for": "who", "what": "what", "where": "where", "when": "when",
+    "on": "when", "why": "why", "how": "how",
+    "did": "yes_no", "was": "yes_no", "were": "yes_no", "could": "yes_no", "does": "yes_no",
+    "had": "yes_no",
 }  # fmt: skip
 
-# Things that no story ever tells: a question about them has no answer in the text.
+# What no story ever tells: questions without an answer in the text, and answers that somebody might invent.
 NEVER_TOLD = (
-    "How old is {name}?",
-    "What colour are {name}'s eyes?",
-    "When is {name}'s birthday?",
-    "How many cousins does {name} have?",
-    "What is {name}'s middle name?",
-    "How tall is {name}?",
-    "What did {name} dream about a week later?",
-    "Who is {name}'s dentist?",
-    "How much does {name} weigh?",
-    "What is {name}'s favourite number?",
+    ("How old is {name}?", ("{name} is seven years old", "{name} is almost forty")),
+    ("What colour are {name}'s eyes?", ("{name} has green eyes", "{name}'s eyes are as blue as the sky")),
+    ("What is the name of {name}'s mother?", ("{name}'s mother is called Ottilie", "her name is Rosamund")),
+    ("How many cousins does {name} have?", ("{name} has three cousins", "{name} has eleven cousins")),
+    ("What is {name}'s middle name?", ("{name}'s middle name is Gustav", "it is Valentine")),
+    ("How tall is {name}?", ("{name} is as tall as a door", "{name} is two feet tall")),
+    ("What did {name} dream about a week later?", ("{name} dreamed about a train", "it was a dream about the sea")),
+    ("Who is {name}'s dentist?", ("{name}'s dentist is Doctor Quill", "it is Doctor Plum")),
+    ("How much does {name} weigh?", ("{name} weighs nine pounds", "{name} weighs as much as a sack of coal")),
+    ("What is {name}'s favourite number?", ("{name}'s favourite number is nine", "it is forty-two")),
 )
 ABSENT = (
-    "Why did {absent} come to visit {name}?",
-    "What did {absent} give to {name}?",
-    "What did {absent} say to {name}?",
-)
-INVENTED = (
-    "It was because of a blue elephant.",
-    "Seventeen.",
-    "It happened in Paris, in the year 1850.",
-    "A purple one, as always.",
+    (
+        "Why did {absent} come to visit {name}?",
+        ("{absent} wanted to borrow some sugar", "because {absent} felt lonely"),
+    ),
+    ("What did {absent} give to {name}?", ("{absent} gave {name} a jar of jam", "a red balloon")),
+    ("What did {absent} say to {name}?", ("{absent} said that it would rain", "that the tea was ready")),
 )
 OFF_TOPIC = (
     "Bread is baked in an oven, and it smells good.",
@@ -78,10 +78,10 @@ NOT_ANIMALS = re.compile(
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its known answer; ``wrong`` are answers of the same sort that are false in this story.
+    """A question with its known answer; ``wrong`` are answers of the same sort that are false or invented.
 
-    ``kind`` is one of who, what, where, when, why, how, feeling, yes_no, unanswerable. ``answer`` is a bare phrase such as
-    ``"under the bench"``; ``reply`` is that phrase as a sentence.
+    ``kind`` is one of who, what, where, when, why, how, feeling, yes_no, unanswerable. ``answer`` is a bare phrase
+    such as ``"under the bench"``; ``reply`` is that phrase as a sentence.
     """
 
     text: str
@@ -96,7 +96,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Instruction:
-    """A request and a right response. ``kind``: write, continue, summarise, other_ending, list_animals, one_word, answer."""
+    """A request and a right response.
+
+    ``kind`` is one of write, continue, summarise, other_ending, list_animals, one_word, answer.
+    """
 
     kind: str
     prompt: str
@@ -127,6 +130,10 @@ def ask_about(text: str, question: str) -> str:
     return f"{text}\n\n{question}"
 
 
+def _with_story(request: str, text: str) -> str:
+    return f"{request}\n\n{text}"
+
+
 def questions(story: "Story") -> tuple[Question, ...]:
     """All questions whose answers the story asserted, and three that it does not answer."""
     dice = _dice(story, 1)
@@ -145,61 +152,46 @@ def questions(story: "Story") -> tuple[Question, ...]:
 
 def instructions(story: "Story") -> tuple[Instruction, ...]:
     """One instruction of each kind, each with a response that is right for this story."""
-    from llmlib.tinytales.teller import shapes
-
     dice = _dice(story, 2)
-    about = shapes()[story.shape].fields["about"]
+    about = world.shapes()[story.shape].fields["about"]
     kind, thing = world.with_article(story.hero.kind), story.slots["o.a"]
-    first, *rest = story.text.split("\n")
-    written = dice.choice(
-        (
-            f"Write a story about {kind} and {thing}. Its theme: {about}.",
-            f"Tell me a story with {kind} and {thing} in it. It should be about this: {about}.",
-            f"Write a short story. The hero is {story.hero.name} the {story.hero.kind}, there is {thing} in it, and this is the theme: {about}.",
-        )
+    first, rest = story.text.split("\n", 1)
+    requests = (
+        f"Write a story about {kind} and {thing}. Its theme: {about}.",
+        f"Tell me a story with {kind} and {thing} in it. It should be about this: {about}.",
+        f"Write a short story with {story.hero.name} the {story.hero.kind} and {thing}. The theme is: {about}.",
     )
-    made = [
-        Instruction("write", written, story.text),
-        Instruction("continue", f"Continue this story.\n\n{first}", "\n".join(rest)),
-        Instruction("summarise", f"Summarise the story in one sentence.\n\n{story.text}", story.summary),
-        Instruction(
-            "other_ending", f"Rewrite the story with another ending.\n\n{story.text}", _other_ending(story, dice)
-        ),
+    pairs = [
+        ("write", dice.choice(requests), story.text),
+        ("continue", _with_story("Continue this story.", first), rest),
+        ("summarise", _with_story("Summarise the story in one sentence.", story.text), story.summary),
+        ("other_ending", _with_story("Rewrite the story with another ending.", story.text), _other_ending(story, dice)),
     ]
     if animals := animals_in(story.text):
-        made.append(
-            Instruction(
-                "list_animals", f"List the animals that are mentioned in the story.\n\n{story.text}", ", ".join(animals)
-            )
-        )
-    answerable = [q for q in story.questions if q.kind != "unanswerable"]
-    if short := [q for q in answerable if re.fullmatch(r"\w+", q.answer)]:
+        prompt = _with_story("List the animals that are mentioned in the story.", story.text)
+        pairs.append(("list_animals", prompt, ", ".join(animals)))
+    short = [q for q in story.questions if re.fullmatch(r"\w+", q.answer)]
+    if short:
         question = dice.choice(short)
-        made.append(
-            Instruction("one_word", ask_about(story.text, f"Answer in one word: {question.text}"), question.reply[:-1])
-        )
+        prompt = ask_about(story.text, f"Answer in one word: {question.text}")
+        pairs.append(("one_word", prompt, question.reply.removesuffix(".")))
     question = dice.choice(story.questions)
-    made.append(Instruction("answer", ask_about(story.text, question.text), question.reply))
-    return tuple(made)
+    pairs.append(("answer", ask_about(story.text, question.text), question.reply))
+    return tuple(Instruction(*pair) for pair in pairs)
 
 
 def preferences(story: "Story") -> tuple[Preference, ...]:
     """One preference pair for each fault: a right answer, and one with that fault."""
     dice = _dice(story, 3)
     answerable = [q for q in story.questions if q.kind != "unanswerable"]
+    pools = dict.fromkeys(FAULTS, answerable)
+    pools["contradicts"] = [q for q in answerable if q.wrong]
+    pools["invents"] = [q for q in story.questions if q.kind == "unanswerable"]
     pairs = []
-    for fault in FAULTS:
-        pool = {
-            "contradicts": [q for q in answerable if q.wrong],
-            "invents": [q for q in story.questions if q.kind == "unanswerable"],
-        }.get(fault, answerable)
-        if pool:
-            question = dice.choice(pool)
-            pairs.append(
-                Preference(
-                    ask_about(story.text, question.text), question.reply, _with_fault(question, fault, dice), fault
-                )
-            )
+    for fault, pool in pools.items():
+        question = dice.choice(pool)
+        prompt = ask_about(story.text, question.text)
+        pairs.append(Preference(prompt, question.reply, _with_fault(question, fault, dice), fault))
     return tuple(pairs)
 
 
@@ -217,9 +209,11 @@ def world_questions() -> tuple[Question, ...]:
         kind = "where" if fact.relation == "home" else "what"
         asked.append(Question(fact.question, fact.value, kind, wrong))
     for who in world.villagers():
-        asked += [Question(text.format(name=who.name), NOT_KNOWN, "unanswerable") for text in NEVER_TOLD[:2]]
+        for text, invented in NEVER_TOLD[:2]:
+            wrong = tuple(answer.format(name=who.name) for answer in invented)
+            asked.append(Question(text.format(name=who.name), NOT_KNOWN, "unanswerable", wrong))
     for name in ("Zorba", "Quillon", "Mirabelle", "Hubertus"):
-        asked.append(Question(f"Where does {name} live?", NOT_KNOWN, "unanswerable"))
+        asked.append(Question(f"Where does {name} live?", NOT_KNOWN, "unanswerable", ("in the old mill",)))
     return tuple(asked)
 
 
@@ -244,22 +238,9 @@ def as_question(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _dice(story: "Story", stream: int) -> random.Random:
+def _dice(story: "Story", stream: int) -> Dice:
     """Chance of its own for each sort of task, so that one can be made without the others."""
-    from llmlib.tinytales.teller import SPLITS, mix
-
-    return _Dice(mix(mix(mix(mix(story.seed) + SPLITS.index(story.split)) + story.index) + stream))
-
-
-class _Dice(random.Random):
-    """``choice`` and ``sample`` made only of ``random()``, the one method that never changes between versions of Python."""
-
-    def choice(self, seq):  # type: ignore[no-untyped-def]
-        return seq[int(self.random() * len(seq))]
-
-    def sample(self, population, k, *, counts=None):  # type: ignore[no-untyped-def]
-        pool = list(population)
-        return [pool.pop(int(self.random() * len(pool))) for _ in range(min(k, len(pool)))]
+    return Dice(story.seed, crc32(story.split.encode()), story.index, stream)
 
 
 def _kind(text: str) -> str:
@@ -269,9 +250,7 @@ def _kind(text: str) -> str:
 
 
 def _wrong_answers(story: "Story", ask: "Ask", text: str, answer: str) -> tuple[str, ...]:
-    """False answers of the same sort: other names, the other options of a choice, another thing or place, the other feeling."""
-    from llmlib.tinytales.teller import shapes
-
+    """False answers of the same sort: other names, other options of a choice, another thing, place or mood."""
     kind = _kind(text)
     if kind == "yes_no":
         return ("no" if answer == "yes" else "yes",)
@@ -280,9 +259,12 @@ def _wrong_answers(story: "Story", ask: "Ask", text: str, answer: str) -> tuple[
         return tuple(word for word in opposite if not re.search(rf"\b{word}\b", story.text))
     slot = ask.slot or ""
     role, _, attribute = slot.partition(".")
+    names = [who.name for who in (*story.entities, *_strangers(story)[:2])]
     wrong: Sequence[str] = ()
-    if slot in ("a", "b", "c", "d") or answer in {who.name for who in story.entities}:
-        wrong = [who.name for who in story.entities] + [who.name for who in _strangers(story)[:2]]
+    if answer in [f"{name}'s" for name in names]:
+        wrong = [f"{name}'s" for name in names]
+    elif slot in ("a", "b", "c", "d") or answer in {who.name for who in story.entities}:
+        wrong = names
     elif role == "o" and attribute in ("a", "the"):
         wrong = [world.thing_slots(other)[slot] for other in world.things() if other.noun != story.thing.noun][::7]
     elif role in ("p", "q") and attribute:
@@ -290,11 +272,12 @@ def _wrong_answers(story: "Story", ask: "Ask", text: str, answer: str) -> tuple[
     elif slot.startswith("@"):
         wrong = [word for word in world.word_lists()[slot[1:].rstrip("0123456789")] if word not in story.text]
     else:
-        for choice in shapes()[story.shape].choices:
-            if slot in choice.names:
-                wrong = [option[choice.names.index(slot)] % story.slots for option in choice.options]
+        for choice in world.shapes()[story.shape].choices:  # the options that were not chosen
+            if any(f"%({name})s" in ask.answer for name in choice.names):
+                wrong = [ask.answer % {**story.slots, **dict(zip(choice.names, option))} for option in choice.options]
+                wrong = [answer % story.slots for answer in wrong]
     if kind == "why" and not wrong:
-        wrong = ["because " + reason for reason in world.word_lists()["reason"]]
+        wrong = ["because " + reason for reason in world.word_lists()["reason"] if reason not in story.text]
     return tuple(dict.fromkeys(word for word in wrong if word != answer))
 
 
@@ -310,29 +293,33 @@ def _strangers(story: "Story") -> list[world.Character]:
     ]
 
 
-def _unanswerable(story: "Story", dice: random.Random) -> list[Question]:
+def _unanswerable(story: "Story", dice: Dice) -> list[Question]:
     name = dice.choice(story.entities[:2]).name
     absent = dice.choice(_strangers(story)).name
-    texts = [*dice.sample(NEVER_TOLD, 2), dice.choice(ABSENT)]
-    return [Question(text.format(name=name, absent=absent), NOT_TOLD, "unanswerable") for text in texts]
+
+    def filled(text: str) -> str:
+        return text.format(name=name, absent=absent)
+
+    return [
+        Question(filled(text), NOT_TOLD, "unanswerable", tuple(map(filled, invented)))
+        for text, invented in (*dice.sample(NEVER_TOLD, 2), dice.choice(ABSENT))
+    ]
 
 
-def _other_ending(story: "Story", dice: random.Random) -> str:
-    from llmlib.tinytales.teller import _scripts
-
-    line = dice.choice(_scripts()[1]["twist"])
-    ending = dice.choice(line.forms(story.genders)) % story.slots
+def _other_ending(story: "Story", dice: Dice) -> str:
+    line = dice.choice(world.scripts()[1]["twist"])
+    ending = dice.choice(line.forms(story.genders)) % story.slots.branch(dice.random)
     return "\n".join([*story.text.split("\n")[:-1], ending])
 
 
-def _with_fault(question: Question, fault: str, dice: random.Random) -> str:
+def _with_fault(question: Question, fault: str, dice: Dice) -> str:
     if fault == "off_topic":
         return dice.choice(OFF_TOPIC)
-    if fault == "contradicts":
+    if fault in ("contradicts", "invents"):
         return as_sentence(dice.choice(question.wrong))
     if fault == "rude":
         return dice.choice(RUDE).format(reply=question.reply)
     if fault == "rambles":
         first, second = dice.sample(RAMBLE, 2)
         return f"{first} {question.reply} {second} {first}"
-    return dice.choice(INVENTED)
+    raise ValueError(f"unknown fault {fault!r}: expected one of {', '.join(FAULTS)}")

@@ -5,29 +5,34 @@ Every story has a seed of its own, so story 1,000 can be told without the 999 be
 """
 
 import operator
-import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 from llmlib.tinytales import tasks, world
-from llmlib.tinytales.script import Ask, Beat, Call, Line, ScriptError, Shape, compile_text, parse
-from llmlib.tinytales.world import Character, Place, Thing
+from llmlib.tinytales.chance import Dice
+from llmlib.tinytales.script import Ask, Beat, Line, ScriptError, Shape, compile_text
+from llmlib.tinytales.world import Character, Place, Thing, scripts, shapes
 
 SPLITS = ("train", "validation", "heldout")
 PARAGRAPH_SEPARATOR = "\n"
 STORY_SEPARATOR = "\n\n"
 NEWCOMER_CHANCE = 0.25
-MASK = 2**64 - 1
 
 
 class Namespace(dict[str, str]):
-    """The slots of one story. Words from lists (``@food``) are picked at first use; ``x^`` is ``x`` with a capital letter."""
+    """The slots of one story. Words from lists (``@food``) are picked at first use; ``x^`` is ``x`` with a capital."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
         super().__init__()
         self.chance = chance
+
+    def branch(self, chance: Callable[[], float]) -> "Namespace":
+        """A copy that picks the words it still needs by a chance of its own."""
+        copy = Namespace(chance)
+        copy.update(self)
+        return copy
 
     def __missing__(self, key: str) -> str:
         if key[-1] == "^":
@@ -51,7 +56,9 @@ class Namespace(dict[str, str]):
 class Story:
     """One story, with everything that is known about it.
 
-    ``composition`` is (kind of the hero, object, shape). ``questions``, ``instructions`` and ``preferences`` are made when asked for.
+    ``text`` has 3 to 5 paragraphs, parted by newlines. ``cast`` may hold characters that the text does not name;
+    ``entities`` are those that it does. ``composition`` is (kind of the hero, object, shape). ``questions``,
+    ``instructions`` and ``preferences`` are made when asked for.
     """
 
     text: str
@@ -97,31 +104,6 @@ class Story:
         return tasks.preferences(self)
 
 
-@cache
-def _scripts() -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
-    shapes: dict[str, Shape] = {}
-    _, passages = parse(world.word_file("passages.txt"), "passages.txt")
-    for name in ("friends.txt", "adventures.txt", "home.txt"):
-        found, _ = parse(world.word_file(f"shapes/{name}"), name)
-        if twice := shapes.keys() & found.keys():
-            raise ScriptError(f"{name}: shapes {sorted(twice)} are defined twice")
-        shapes |= found
-    return shapes, passages
-
-
-def shapes() -> dict[str, Shape]:
-    """All story shapes by name."""
-    return _scripts()[0]
-
-
-def mix(value: int) -> int:
-    """A 64-bit number in which every bit depends on every bit of ``value`` (the finaliser of splitmix64, Steele et al. 2014)."""
-    value = (value + 0x9E3779B97F4A7C15) & MASK
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
-    return value ^ (value >> 31)
-
-
 class Stage:
     """What a shape needs, looked up once: who and what may play in it, and where."""
 
@@ -164,14 +146,10 @@ def tell(seed: int, split: str, index: int) -> Story:
     >>> tell(0, "train", 7).text == tell(0, "train", 7).text
     True
     """
-    story_seed = mix(mix(mix(seed & MASK) + SPLITS.index(split)) + index)
-    chance = random.Random(story_seed).random
-
-    def pick(options):  # type: ignore[no-untyped-def]
-        return options[int(chance() * len(options))]
-
+    dice = Dice(seed, SPLITS.index(split), index)
+    chance, pick = dice.random, dice.choice
     stage = pick(stages())
-    cast, thing = _cast(stage, split, chance, pick)
+    cast, thing = _cast(stage, split, dice)
     weather = pick(stage.weathers)
     place = pick(stage.places)
     place2 = pick(stage.places2)
@@ -191,7 +169,7 @@ def tell(seed: int, split: str, index: int) -> Story:
         for name, value in zip(choice.names, pick(choice.options), strict=True):
             slots[name] = value % slots
 
-    _, passages = _scripts()
+    _, passages = scripts()
     asks: list[Ask] = []
 
     def say(line: Line) -> str:
@@ -220,6 +198,7 @@ def tell(seed: int, split: str, index: int) -> Story:
                 said.append(say(pick(passages[step.passage])))
         if said:
             paragraphs.append(" ".join(said))
+    slots.chance = _nothing_more
     return Story(
         text=PARAGRAPH_SEPARATOR.join(paragraphs),
         shape=stage.shape.name,
@@ -235,8 +214,13 @@ def tell(seed: int, split: str, index: int) -> Story:
     )
 
 
-def _cast(stage: Stage, split: str, chance: Callable[[], float], pick) -> tuple[dict[str, Character], Thing]:  # type: ignore[no-untyped-def]
+def _nothing_more() -> float:
+    raise ScriptError("a question or summary speaks of a word that the story has not used")
+
+
+def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], Thing]:
     """Who plays which role, and the thing: held-out compositions in the held-out split, and only there."""
+    chance, pick = dice.random, dice.choice
 
     def candidates(role: str) -> tuple[Character, ...]:
         if stage.sizes.get(role) == "new" or (role in "ab" and chance() < NEWCOMER_CHANCE):
@@ -265,11 +249,11 @@ def _cast(stage: Stage, split: str, chance: Callable[[], float], pick) -> tuple[
 def tinytales(
     seed: int = 0, split: str = "train", *, n_stories: int | None = None, characters: int | None = None, start: int = 0
 ) -> Iterator[Story]:
-    """Stories of a split, one after the other: ``n_stories`` of them, or until the text has at least ``characters``, or for ever.
+    """Stories of a split, one after the other; without end, unless ``n_stories`` or (at least) ``characters`` is given.
 
-    Two splits share no story, and the compositions (kind of hero, object, shape) of "heldout" occur in no other split. ``start``
-    is the index of the first story. The stories of a seed are the same on every machine. Raises ValueError if the split is
-    unknown or a size is not positive.
+    The compositions (kind of hero, object, shape) of the split "heldout" occur in no other split.
+    ``start`` is the index of the first story. The stories of a seed are the same on every machine. Raises ValueError if
+    the split is unknown or a size is not positive.
 
     >>> story = next(tinytales(seed=0))
     >>> story.shape in shapes(), len(story.questions) > 2

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from zlib import crc32
 
-from llmlib.tinytales.script import PRONOUNS
+from llmlib.tinytales.script import PRONOUNS, Line, ScriptError, Shape, parse
 
 HUMANS = ("girl", "boy", "woman", "man")
 HELD_OUT_ONE_IN = 10
@@ -40,6 +40,7 @@ class Character:
     owns: str | None = None
     likes: str | None = None
     work: str | None = None
+    worked: str | None = None  # the same in the past tense
 
     @property
     def is_villager(self) -> bool:
@@ -147,8 +148,26 @@ def word_lists() -> dict[str, tuple[str, ...]]:
     return {name: tuple(word.strip() for word in words.split(";")) for name, words in lines}
 
 
+@cache
+def scripts() -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
+    """All story shapes and all shared passages, by name."""
+    shapes: dict[str, Shape] = {}
+    _, passages = parse(word_file("passages.txt"), "passages.txt")
+    for name in ("friends.txt", "adventures.txt", "home.txt"):
+        found, _ = parse(word_file(f"shapes/{name}"), name)
+        if twice := shapes.keys() & found.keys():
+            raise ScriptError(f"{name}: shapes {sorted(twice)} are defined twice")
+        shapes |= found
+    return shapes, passages
+
+
+def shapes() -> dict[str, Shape]:
+    """All story shapes by name."""
+    return scripts()[0]
+
+
 def is_held_out(kind: str, noun: str, shape: str) -> bool:
-    """Whether this composition of character, object and event is kept out of training and validation (about one in ten)."""
+    """Whether this composition of character, object and event is kept out of training (about one in ten is)."""
     return crc32(f"{kind}/{noun}/{shape}".encode()) % HELD_OUT_ONE_IN == 0
 
 
@@ -161,22 +180,14 @@ def world_facts() -> tuple[Fact, ...]:
     facts = []
     for who in villagers():
         pronoun = PRONOUNS[who.gender]["he"]
-        assert who.owns and who.likes and who.work
+        name, owns, likes = who.name, who.owns or "", who.likes or ""
         kind = with_article(who.kind)
         facts += [
-            Fact(who.name, "kind", kind, f"{who.name} is {kind}.", f"What is {who.name}?"),
-            Fact(who.name, "home", who.lives, f"{who.name} lives {who.lives}.", f"Where does {who.name} live?"),
-            Fact(who.name, "owns", who.owns, f"{who.name} owns {who.owns}.", f"What does {who.name} own?"),
-            Fact(
-                who.name,
-                "likes",
-                who.likes,
-                f"{who.name} likes {who.likes} best.",
-                f"What does {who.name} like to eat best?",
-            ),
-            Fact(
-                who.name, "work", f"{pronoun} {who.work}", f"{who.name} {who.work}.", f"What work does {who.name} do?"
-            ),
+            Fact(name, "kind", kind, f"{name} is {kind}.", f"What is {name}?"),
+            Fact(name, "home", who.lives, f"{name} lives {who.lives}.", f"Where does {name} live?"),
+            Fact(name, "owns", owns, f"{name} owns {owns}.", f"What does {name} own?"),
+            Fact(name, "likes", likes, f"{name} likes {likes} best.", f"What does {name} like to eat best?"),
+            Fact(name, "work", f"{pronoun} {who.work}", f"{name} {who.work}.", f"What work does {name} do?"),
         ]
     return tuple(facts)
 
@@ -190,6 +201,7 @@ def character_slots(role: str, who: Character) -> dict[str, str]:
         "the": who.known_as,
         "one": f"{with_article(who.kind)} called {who.name}",
         "kind": who.kind,
+        "akind": with_article(who.kind),
         "hand": kind.hand,
         "hands": "hooves" if kind.hand == "hoof" else kind.hand + "s",
         "went": kind.went,
@@ -203,7 +215,7 @@ def character_slots(role: str, who: Character) -> dict[str, str]:
         **PRONOUNS[who.gender],
     }
     if who.is_villager:
-        slots |= {"food": who.likes or "", "owns": who.owns or "", "work": who.work or ""}
+        slots |= {"food": who.likes or "", "owns": who.owns or "", "worked": who.worked or ""}
     return {role: who.name, **{f"{role}.{key}": value for key, value in slots.items()}}
 
 

@@ -1,0 +1,43 @@
+"""The only source of chance: numbers that are the same on every machine and in every version of Python.
+
+Of the methods of ``random.Random``, only ``random()`` is promised never to change, so everything is made of it.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+MASK = 2**64 - 1
+
+
+def mix(*values: int) -> int:
+    """A 64-bit number in which every bit depends on every bit of all ``values``.
+
+    This is the finaliser of splitmix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators").
+
+    >>> mix(0, 1) == mix(0, 1), mix(0, 1) == mix(1, 0)
+    (True, False)
+    """
+    state = 0
+    for value in values:
+        state = (state + (value & MASK) + 0x9E3779B97F4A7C15) & MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & MASK
+        state ^= state >> 31
+    return state
+
+
+class Dice:
+    """Chance that depends only on the given integers."""
+
+    def __init__(self, *seeds: int) -> None:
+        self.random: Callable[[], float] = random.Random(mix(*seeds)).random
+
+    def choice(self, options: Sequence[T]) -> T:
+        return options[int(self.random() * len(options))]
+
+    def sample(self, options: Sequence[T], n: int) -> list[T]:
+        """``n`` different options in random order, or all of them if there are fewer."""
+        pool = list(options)
+        return [pool.pop(int(self.random() * len(pool))) for _ in range(min(n, len(pool)))]
