@@ -153,7 +153,8 @@ def compile_text(text: str, genders: str) -> str:
             out.append(f"%({name})s" + ("'s" if attribute == "his" else ""))
         else:
             key = f"{name}.{attribute}" if attribute else name
-            out.append(f"%({key}{'^' if capital else ''})s")
+            mark = "^" if capital and (attribute or name not in "abcd") else ""  # names have their capital already
+            out.append(f"%({key}{mark})s")
         if name in "abcd":
             named_at[name] = sentence
     out.append(text[position:].replace("%", "%%"))

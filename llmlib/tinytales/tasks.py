@@ -141,7 +141,7 @@ def questions(story: "Story") -> tuple[Question, ...]:
     for ask in story.asks:
         text = as_question(ask.question % story.slots)
         answer = ask.answer % story.slots
-        asked.setdefault(text, Question(text, answer, _kind(text), _wrong_answers(story, ask, text, answer)))
+        asked.setdefault(text, Question(text, answer, _kind(text), _wrong_answers(story, ask, text, answer, dice)))
     hero = story.hero
     if hero.is_villager and hero.lives.lower() in story.text.lower():
         others = tuple(who.lives for who in world.villagers() if who.lives != hero.lives)
@@ -249,7 +249,7 @@ def _kind(text: str) -> str:
     return KINDS.get(text.split()[0].lower(), "what")
 
 
-def _wrong_answers(story: "Story", ask: "Ask", text: str, answer: str) -> tuple[str, ...]:
+def _wrong_answers(story: "Story", ask: "Ask", text: str, answer: str, dice: Dice) -> tuple[str, ...]:
     """False answers of the same sort: other names, other options of a choice, another thing, place or mood."""
     kind = _kind(text)
     if kind == "yes_no":
@@ -275,7 +275,7 @@ def _wrong_answers(story: "Story", ask: "Ask", text: str, answer: str) -> tuple[
         for choice in world.shapes()[story.shape].choices:  # the options that were not chosen
             if any(f"%({name})s" in ask.answer for name in choice.names):
                 wrong = [ask.answer % {**story.slots, **dict(zip(choice.names, option))} for option in choice.options]
-                wrong = [answer % story.slots for answer in wrong]
+                wrong = [answer % story.slots.branch(dice.random) for answer in wrong]
     if kind == "why" and not wrong:
         wrong = ["because " + reason for reason in world.word_lists()["reason"] if reason not in story.text]
     return tuple(dict.fromkeys(word for word in wrong if word != answer))
