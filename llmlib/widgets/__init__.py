@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-_HOME = {"NextTokenView": "next_token", "ChatView": "chat_view"}
+_HOME = {"NextTokenView": "next_token", "ChatView": "chat_view", "BPEStepper": "bpe_stepper", "TokenView": "token_view"}
 
 __all__ = sorted(_HOME)
 

@@ -14,6 +14,54 @@ export function spokenToken(text) {
   return (text.startsWith(" ") ? "space, " : "") + named.trim();
 }
 
+/** Whole characters and left-over bytes of a token, in order: [{text}, {bytes}, …]. */
+export function characters(bytes) {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const found = [];
+  for (let i = 0; i < bytes.length; ) {
+    const lead = bytes[i], length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    try {
+      if (i + length > bytes.length) throw new TypeError("cut off");
+      found.push({ text: decoder.decode(bytes.subarray(i, i + length)) });
+      i += length;
+    } catch {
+      if (found.at(-1)?.bytes) found.at(-1).bytes.push(lead);
+      else found.push({ bytes: [lead] });
+      i += 1;
+    }
+  }
+  return found;
+}
+
+/** [240, 159] -> "F0 9F". */
+export function hex(bytes) {
+  return Array.from(bytes, (byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join(" ");
+}
+
+/** "f09f" -> its bytes. */
+export function fromHex(text) {
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+/** A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩. */
+export function tokenLabel(bytes) {
+  const written = characters(bytes).map((part) => {
+    if (part.bytes) return `⟨${hex(part.bytes)}⟩`;
+    const seen = visibleToken(part.text);
+    if (seen === part.text && /[\p{Cc}\p{Cf}\p{Z}\ufe00-\ufe0f]/u.test(seen))
+      return `⟨U+${seen.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+    return seen;
+  });
+  const label = written.join("") || "∅";
+  return /^\p{M}/u.test(label) ? `◌${label}` : label; // a mark needs something to sit on
+}
+
+/** "rtl" if the first letter of the text is written from right to left. */
+export function direction(text) {
+  const letter = text.match(/\p{L}/u)?.[0] ?? "";
+  return /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(letter) ? "rtl" : "ltr";
+}
+
 /** 0.5 -> "50%", 0.0312 -> "3.1%", 0.0004 -> "<0.1%". */
 export function percent(p) {
   if (!Number.isFinite(p)) return "not a number";
