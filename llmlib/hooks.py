@@ -1,10 +1,13 @@
 """Hook points: named places in a model where a passing value can be read or replaced."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+
+Watcher = Callable[[Tensor], Tensor | None]
 
 
 class HookPoint(nn.Module):
@@ -23,9 +26,15 @@ class HookPoint(nn.Module):
     tensor([1., 2.])
     """
 
-    def watch(self, function: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    def watch(self, function: Watcher) -> RemovableHandle:
         """Call `function` on every value that passes; `.remove()` on the returned handle ends it."""
-        return self.register_forward_hook(lambda _module, _args, value: function(value))
+        return self.register_forward_hook(_Hook(function))
+
+    def unwatch(self, function: Watcher) -> None:
+        """Stop calling `function`; no matter if it never was."""
+        ours = [key for key, hook in self._forward_hooks.items() if getattr(hook, "function", None) is function]
+        for key in ours:
+            del self._forward_hooks[key]
 
     @property
     def watched(self) -> bool:
@@ -38,3 +47,34 @@ class HookPoint(nn.Module):
 
     def forward(self, value: Tensor) -> Tensor:
         return value
+
+
+class _Hook:
+    """A watcher in the form that torch calls, which remembers whom it calls."""
+
+    def __init__(self, function: Watcher):
+        self.function = function
+
+    def __call__(self, _module: nn.Module, _args: Any, value: Tensor) -> Tensor | None:
+        return self.function(value)
+
+
+@contextlib.contextmanager
+def watching(watchers: Sequence[tuple[HookPoint, Watcher]]) -> Iterator[None]:
+    """Watch several points inside a `with` block; afterwards, whatever happened in it, none of them.
+
+    >>> import torch
+    >>> point = HookPoint()
+    >>> with watching([(point, torch.neg)]):
+    ...     print(point(torch.ones(1)), point.watched)
+    tensor([-1.]) True
+    >>> point.watched
+    False
+    """
+    try:
+        for point, function in watchers:
+            point.watch(function)  # no handle to lose, should an interrupt strike right here
+        yield
+    finally:
+        for point, function in watchers:
+            point.unwatch(function)

@@ -1,0 +1,130 @@
+"""What a head does, in numbers: scores for the patterns that have names, and attention followed through the layers.
+
+Every score takes the pattern of one head or of many, `Float[Tensor, "*heads query key"]`, and gives one number for each
+head. The scores with names are shares of attention, between 0 and 1: the mean, over the queries that could
+attend in this way, of the attention that goes there.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+def entropy(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
+    """How widely a head spreads its attention: the mean entropy of its rows, in nats.
+
+    e to the power of it is the number of tokens among which the attention would be shared evenly.
+
+    >>> entropy(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).exp()
+    tensor(1.4142)
+    """
+    return torch.special.entr(pattern.float()).sum(-1).mean(-1)
+
+
+def distance(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
+    """How far a head looks: the mean, weighted by attention, of |query - key|, in tokens.
+
+    The queries are the last of the positions, as they are with a KV cache.
+
+    >>> distance(torch.tensor([[1.0, 0.0], [0.5, 0.5]]))
+    tensor(0.2500)
+    """
+    query, key = _positions(pattern)
+    return (pattern.float() * (query - key).abs()).sum(-1).mean(-1)
+
+
+def previous_token_score(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
+    """The share of attention that goes to the token right before. Zero for a text of one token.
+
+    >>> previous_token_score(torch.tensor([[1.0, 0.0], [0.75, 0.25]]))
+    tensor(0.7500)
+    """
+    query, key = _positions(pattern)
+    return _share(pattern, key == query - 1)
+
+
+def first_token_score(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
+    """The share of attention that later tokens pay to the very first: an "attention sink" (Xiao et al., 2023).
+
+    >>> first_token_score(torch.tensor([[1.0, 0.0], [0.75, 0.25]]))
+    tensor(0.7500)
+    """
+    query, key = _positions(pattern)
+    return _share(pattern, (key == 0) & (query > 0))
+
+
+def duplicate_token_score(
+    pattern: Float[Tensor, "*heads query key"], ids: Int[Tensor, " n_ids"]
+) -> Float[Tensor, "*heads"]:
+    """The share of attention that repeated tokens pay to their own earlier occurrences (Wang et al., 2022).
+
+    Zero for a text in which no token repeats. Raises `ValueError` unless there is one id for each key.
+
+    >>> duplicate_token_score(torch.tensor([[1.0, 0.0], [0.75, 0.25]]), torch.tensor([5, 5]))
+    tensor(0.7500)
+    """
+    query, key = _positions(pattern)
+    return _share(pattern, _same_token(pattern, ids) & (key < query))
+
+
+def induction_score(pattern: Float[Tensor, "*heads query key"], ids: Int[Tensor, " n_ids"]) -> Float[Tensor, "*heads"]:
+    """The share of attention that repeated tokens pay to what came after their earlier occurrences.
+
+    In `A B … A` the second A looks at B. Source: Olsson et al. (2022), "In-context Learning and Induction Heads".
+    Zero for a text in which no token repeats. Raises `ValueError` unless there is one id for each key.
+
+    >>> pattern = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.125, 0.75, 0.125]])
+    >>> induction_score(pattern, torch.tensor([5, 6, 5]))
+    tensor(0.7500)
+    """
+    query, key = _positions(pattern)
+    same = _same_token(pattern, ids)
+    follows = torch.zeros_like(same)
+    follows[:, 1:] = same[:, :-1]  # the key before this one holds the query's token
+    return _share(pattern, follows & (key < query))
+
+
+def rollout(patterns: Float[Tensor, "layer head query key"], residual: float = 0.5) -> Float[Tensor, "layer query key"]:
+    """Attention followed through the layers: how much of each token's input reaches each position after each layer.
+
+    Each layer mixes the mean of its heads with the token itself, `residual` of the latter, since the residual stream
+    carries the token past attention. It tells where information *could* flow; values, MLPs and cancelling heads are
+    left out. Source: Abnar and Zuidema (2020), "Quantifying Attention Flow in Transformers".
+
+    >>> even = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
+    >>> rollout(even.expand(2, 1, 2, 2))[-1]
+    tensor([[1.0000, 0.0000],
+            [0.4375, 0.5625]])
+    """
+    if patterns.shape[-1] != patterns.shape[-2]:
+        raise ValueError(f"Rollout needs as many queries as keys, got {tuple(patterns.shape[-2:])}.")
+    if not 0 <= residual <= 1:
+        raise ValueError(f"residual is a share between 0 and 1, got {residual}.")
+    itself = torch.eye(patterns.shape[-1], dtype=patterns.dtype, device=patterns.device)
+    flow, after = itself, []
+    for pattern in patterns:
+        flow = (residual * itself + (1 - residual) * pattern.mean(0)) @ flow
+        after.append(flow)
+    return torch.stack(after)
+
+
+def _positions(pattern: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions of the queries, as a column, and of the keys, as a row; the queries are the last positions."""
+    n_query, n_key = pattern.shape[-2:]
+    position = torch.arange(n_key, device=pattern.device)
+    return position[n_key - n_query :, None], position[None, :]
+
+
+def _same_token(pattern: Tensor, ids: Tensor) -> Bool[Tensor, "query key"]:
+    if len(ids) != pattern.shape[-1]:
+        raise ValueError(f"The pattern has {pattern.shape[-1]} keys, but there are {len(ids)} ids.")
+    ids = ids.to(pattern.device)
+    return ids[len(ids) - pattern.shape[-2] :, None] == ids[None, :]
+
+
+def _share(pattern: Tensor, there: Bool[Tensor, "query key"]) -> Tensor:
+    """Attention that goes `there`, averaged over the queries for which there is such a key."""
+    could = there.any(-1)
+    if not could.any():
+        return torch.zeros(pattern.shape[:-2], device=pattern.device)
+    return (pattern.float() * there).sum(-1)[..., could].mean(-1)
