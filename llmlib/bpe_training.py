@@ -61,7 +61,7 @@ def learn_merges(piece_counts: Mapping[str, int], n_merges: int, *, progress: bo
             changes.pop(pair, None)
             for changed, change in changes.items():
                 pair_counts[changed] += change
-                if new_id in changed:  # all other counts fall, which `_pop_commonest` notices
+                if new_id in changed and change > 0:  # all other counts fall, which `_pop_commonest` notices
                     heapq.heappush(heap, (-change, changed))
             bar.update()
     return merges
