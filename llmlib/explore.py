@@ -7,6 +7,8 @@ from typing import Any
 import torch
 
 from llmlib.chat import chat
+from llmlib.explore_tokens import explore_tokens as explore_tokens
+from llmlib.explore_tokens import step_bpe as step_bpe
 from llmlib.sampling import Sampler
 from llmlib.tokenization import Tokenizer
 from llmlib.transformer import Transformer

@@ -150,7 +150,7 @@ class BPEStepper(View):
         ids = [id for word in words for id in word]
         fills = ["#ffffff" if id < 256 else HUES[id % len(HUES)] for id in ids]
         head = f"After {done} of {len(steps)} merges: {len(ids)} tokens"
-        drawn, y = boxes(self._labels(), fills, 10, 40, width - 10)
+        drawn, y = boxes(self._labels(), fills, 10, 40.0, width - 10)
         parts = [f'<text x="10" y="26" font-weight="bold">{head}</text>', drawn]
         top = y + 24
         parts.append(f'<text x="10" y="{top:.0f}" fill="#57606a">Pairs, commonest first</text>')

@@ -80,11 +80,11 @@ def escape(text: str) -> str:
 
 
 def boxes(
-    labels: list[str], fills: list[str], left: float, top: float, right: float, row: int = 30
+    labels: list[str], fills: list[str], left: int, top: float, right: int, row: int = 30
 ) -> tuple[str, float]:
     """Labels as a flow of coloured boxes between `left` and `right`: SVG source, and the y below the last row."""
     parts: list[str] = []
-    x, y = left, top
+    x, y = float(left), top
     for label, fill in zip(labels, fills):
         width = width_of(label) + 8
         if x > left and x + width > right:
