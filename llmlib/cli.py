@@ -2,7 +2,10 @@
 
 import typer
 
+from llmlib.corpus_cli import corpus_app
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tools of the course on large language models.")
+app.add_typer(corpus_app, name="corpus")
 
 
 @app.command()
