@@ -9,6 +9,7 @@ it, correct the counts there, and find the next commonest pair with a heap.
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 import regex
 from tqdm.auto import tqdm
@@ -74,7 +75,7 @@ def _count_pairs(
     pair_counts: defaultdict[Pair, int] = defaultdict(int)
     words_with: defaultdict[Pair, set[int]] = defaultdict(set)
     for index, (word, count) in enumerate(zip(words, counts)):
-        for pair in zip(word, word[1:]):
+        for pair in pairwise(word):
             pair_counts[pair] += count
             words_with[pair].add(index)
     return pair_counts, words_with

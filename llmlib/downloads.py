@@ -69,18 +69,19 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
         raise
 
 
-def fetch(url: str, *, sha256: str, filename: str | None = None) -> Path:
+def fetch(url: str, *, sha256: str, filename: str | None = None, timeout: float = TIMEOUT) -> Path:
     """Return a local copy of `url`: from the cache, else the `LLMLIB_MIRROR` folder, else the network.
 
     The copy is stored in `cache_dir()` under `filename` (default: the last part of the URL), and only
-    if its SHA-256 is `sha256`. Raises `DownloadError` with a remedy if it cannot be had.
+    if its SHA-256 is `sha256`. `timeout` is in seconds without an answer. Raises `DownloadError` with a
+    remedy if it cannot be had.
     """
     name = filename or PurePosixPath(urlparse(url).path).name
     by_hand = f"Download {url} by hand, put it into a folder, and set LLMLIB_MIRROR to that folder."
 
     def from_network(target: IO[bytes]) -> None:
         try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+            with urllib.request.urlopen(url, timeout=timeout) as response:
                 _copy_response(response, target, name)
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = getattr(error, "reason", error)

