@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from llmlib.embeddings import rotate
-from llmlib.hooks import HookPoint
+from llmlib.hooks import HookPoint, Observed
 
 CosSin = tuple[Tensor, Tensor]  # each Float[Tensor, "#batch 1 seq d_head"]
 
@@ -97,7 +97,7 @@ class KVCache:
         return self.keys[:, :, :end], self.values[:, :, :end]
 
 
-class Attention(nn.Module):
+class Attention(Observed):
     """Multi-head attention; with fewer key-value heads than query heads, grouped-query attention.
 
     Sources: Vaswani et al. (2017); Ainslie et al. (2023), "GQA", for groups; Dehghani et al. (2023),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from llmlib.attention import Attention, CosSin, KVCache, causal_mask
 from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, sinusoidal_positions
-from llmlib.hooks import HookPoint
+from llmlib.hooks import HookPoint, Observed
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TransformerConfig:
             raise ValueError(f"Rotary positions turn pairs of channels, so d_head must be even, got {self.d_head}.")
 
 
-class MLP(nn.Module):
+class MLP(Observed):
     """Two linear maps with a nonlinearity between, applied to each position alone; SwiGLU adds a gate.
 
     Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer".
@@ -88,7 +88,7 @@ class MLP(nn.Module):
         return self.down(self.hook_activation(activation))
 
 
-class Block(nn.Module):
+class Block(Observed):
     """One layer: attention moves information between positions, the MLP works on each; both add to the residual."""
 
     def __init__(self, config: TransformerConfig):
@@ -139,7 +139,7 @@ class Cache:
         ]
 
 
-class Transformer(nn.Module):
+class Transformer(Observed):
     """A decoder-only language model: ids in, a score for every possible next token out.
 
     `seed` decides the initial weights (None leaves them uninitialised, for loading). Nothing touches
