@@ -1,5 +1,7 @@
 """Attention: each query reads from the values whose keys match it."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from einops import einsum, rearrange, repeat
@@ -76,6 +78,70 @@ def scaled_dot_product_attention(
     return einsum(pattern, v, "batch head query key, batch head key d_head -> batch head query d_head")
 
 
+def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tensor, "batch head seq d_head"]:
+    """Cut each vector into `n_heads` pieces of equal width, one for each head.
+
+    >>> split_heads(torch.arange(4.0).reshape(1, 1, 4), n_heads=2)
+    tensor([[[[0., 1.]],
+    <BLANKLINE>
+             [[2., 3.]]]])
+    """
+    return rearrange(x, "batch seq (head d_head) -> batch head seq d_head", head=n_heads)
+
+
+def merge_heads(z: Float[Tensor, "batch head seq d_head"]) -> Float[Tensor, "batch seq width"]:
+    """Put the heads' vectors side by side again: the inverse of `split_heads`.
+
+    >>> merge_heads(torch.tensor([[[[0.0, 1.0]], [[2.0, 3.0]]]]))
+    tensor([[[0., 1., 2., 3.]]])
+    """
+    return rearrange(z, "batch head seq d_head -> batch seq (head d_head)")
+
+
+def share_heads(kv: Float[Tensor, "batch kv_head key d_head"], n_heads: int) -> Float[Tensor, "batch head key d_head"]:
+    """Repeat each key-value head for the group of neighbouring query heads that share it.
+
+    Source: Ainslie et al. (2023), "GQA", section 2.2.
+
+    >>> share_heads(torch.tensor([[[[1.0]], [[2.0]]]]), n_heads=4).flatten().tolist()
+    [1.0, 1.0, 2.0, 2.0]
+    """
+    group = n_heads // kv.shape[1]
+    return repeat(kv, "batch head key d_head -> batch (head group) key d_head", group=group)
+
+
+def online_softmax(
+    blocks: Iterable[tuple[Float[Tensor, "query _"], Float[Tensor, "_ d_head"]]],
+) -> Float[Tensor, "query d_head"]:
+    """softmax(scores) · values in one pass over blocks of (scores, values), never holding more than one block.
+
+    The largest score so far is the reference point of all exponentials. When a larger one comes, what has been
+    summed up is scaled down to the new reference point. This is the heart of FlashAttention. Raises `ValueError`
+    for no blocks.
+    Sources: Milakov and Gimelshein (2018), "Online normalizer calculation for softmax", algorithm 3; with values:
+    Dao et al. (2022), "FlashAttention", section 3.1.
+
+    >>> scores, values = torch.tensor([[0.0, 1.0, 2.0]]), torch.eye(3)
+    >>> online_softmax([(scores[:, :2], values[:2]), (scores[:, 2:], values[2:])])
+    tensor([[0.0900, 0.2447, 0.6652]])
+    """
+    largest = total = weighted = None
+    for scores, values in blocks:
+        if largest is None:
+            largest = torch.full_like(scores[:, :1], float("-inf"))
+            total = torch.zeros_like(largest)
+            weighted = torch.zeros_like(largest * values[:1])
+        new_largest = torch.maximum(largest, scores.amax(dim=-1, keepdim=True))
+        shrink = (largest - new_largest).exp()  # Float[Tensor, "query 1"]; 0 at the first block
+        weights = (scores - new_largest).exp()
+        total = total * shrink + weights.sum(dim=-1, keepdim=True)
+        weighted = weighted * shrink + weights @ values
+        largest = new_largest
+    if largest is None:
+        raise ValueError("online_softmax needs at least one block of scores and values.")
+    return weighted / total
+
+
 class KVCache:
     """The keys and values of one layer, in memory reserved once for `max_seq_len` positions.
 
@@ -128,10 +194,9 @@ class Attention(Observed):
         start: int = 0,
     ) -> Float[Tensor, "batch query d_model"]:
         """Attend; `mask=None` means causal. With a cache, the keys are those before `start` and the new ones."""
-        split = "batch seq (head d_head) -> batch head seq d_head"
-        q = self.query_norm(rearrange(self.query(x), split, d_head=self.d_head))
-        k = self.key_norm(rearrange(self.key(x), split, d_head=self.d_head))
-        v = self.hook_v(rearrange(self.value(x), split, d_head=self.d_head))
+        q = self.query_norm(split_heads(self.query(x), self.n_heads))
+        k = self.key_norm(split_heads(self.key(x), self.n_kv_heads))
+        v = self.hook_v(split_heads(self.value(x), self.n_kv_heads))
         if rotation is not None:
             q, k = rotate(q, *rotation), rotate(k, *rotation)
         q, k = self.hook_q(q), self.hook_k(k)
@@ -140,12 +205,11 @@ class Attention(Observed):
 
         observed = self.hook_scores.watched or self.hook_pattern.watched
         z = self.hook_z(self._explicit(q, k, v, mask) if observed else self._fast(q, k, v, mask))
-        return self.output(rearrange(z, "batch head query d_head -> batch query (head d_head)"))
+        return self.output(merge_heads(z))
 
     def _explicit(self, q, k, v, mask):
         """Every intermediate result exists, so that it can be observed and edited."""
-        group = self.n_heads // self.n_kv_heads
-        k, v = (repeat(t, "batch head key d_head -> batch (head group) key d_head", group=group) for t in (k, v))
+        k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         if mask is None:
             mask = causal_mask(q.shape[2], k.shape[2], device=q.device)
         scores = self.hook_scores(attention_scores(q, k))

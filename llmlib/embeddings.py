@@ -1,15 +1,110 @@
-"""Where a position comes from: sinusoidal vectors that are added, and rotations of queries and keys.
+"""Where a position comes from, and the geometry of embedding tables: neighbours, analogies, projections.
 
 Token embeddings and learned positions are plain `torch.nn.Embedding` tables; see lesson 02 for why a row
 lookup is all there is to them.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
+
+
+def embed(ids: Int[Tensor, "*batch seq"], table: Float[Tensor, "vocab d_model"]) -> Float[Tensor, "*batch seq d_model"]:
+    """The row of the table for each id; the same as one-hot vectors times the table, without the zeros.
+
+    >>> embed(torch.tensor([2, 0]), torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
+    tensor([[3., 3.],
+            [1., 1.]])
+    """
+    return table[ids]
+
+
+def cosine_similarity(
+    x: Float[Tensor, "left d_model"], y: Float[Tensor, "right d_model"]
+) -> Float[Tensor, "left right"]:
+    """The cosine of the angle between each row of `x` and each row of `y`; 0 where a row is zero.
+
+    >>> cosine_similarity(torch.tensor([[3.0, 4.0]]), torch.tensor([[6.0, 8.0], [-4.0, 3.0], [0.0, 0.0]]))
+    tensor([[1., 0., 0.]])
+    """
+    return einsum(F.normalize(x, dim=-1), F.normalize(y, dim=-1), "left d_model, right d_model -> left right")
+
+
+def nearest(
+    query: Float[Tensor, " d_model"],
+    table: Float[Tensor, "vocab d_model"],
+    k: int = 10,
+    by: Literal["cosine", "dot", "distance"] = "cosine",
+    exclude: Sequence[int] = (),
+) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
+    """Ids and similarities of the `k` rows that are most similar to `query`, the most similar first.
+
+    `by` may be the cosine, the dot product, or the distance, whose similarity is minus the distance.
+    `exclude` names rows that are left out. Gives fewer than `k` if the table has fewer rows.
+
+    >>> table = torch.tensor([[1.0, 0.0], [0.0, 1.0], [9.0, 9.0]])
+    >>> nearest(torch.tensor([1.0, 0.1]), table, k=2)[0].tolist()
+    [0, 2]
+    >>> nearest(torch.tensor([1.0, 0.1]), table, k=2, by="dot")[0].tolist()
+    [2, 0]
+    """
+    if by == "cosine":
+        similarity = cosine_similarity(query[None], table)[0]
+    elif by == "dot":
+        similarity = table @ query
+    elif by == "distance":
+        similarity = -torch.linalg.vector_norm(table - query, dim=-1)
+    else:
+        raise ValueError(f"by={by!r} is not a measure of similarity; choose 'cosine', 'dot' or 'distance'.")
+    excluded = sorted({int(id) for id in exclude})
+    similarity = similarity.index_fill(0, torch.tensor(excluded, dtype=torch.long, device=table.device), -math.inf)
+    best = similarity.topk(max(0, min(k, len(table) - len(excluded))))
+    return best.indices, best.values
+
+
+def analogy(
+    a: int, b: int, c: int, table: Float[Tensor, "vocab d_model"], k: int = 5
+) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
+    """a is to b as c is to …: ids and cosines of the rows most similar to b − a + c, with a, b, c left out.
+
+    Rows are scaled to length 1 first, so that only directions count.
+    Source: Mikolov et al. (2013), "Linguistic Regularities in Continuous Space Word Representations", section 4.
+
+    >>> table = torch.tensor([[1.0, 0.0], [1.0, 1.0], [-1.0, 0.0], [-0.4, 0.9], [0.1, -1.0]])
+    >>> analogy(0, 1, 2, table, k=1)[0].tolist()
+    [3]
+    """
+    unit = F.normalize(table, dim=-1)
+    return nearest(unit[b] - unit[a] + unit[c], table, k, exclude=(a, b, c))
+
+
+def project(
+    vectors: Float[Tensor, "row d_model"], dims: int = 2
+) -> tuple[Float[Tensor, "row dims"], Float[Tensor, " dims"]]:
+    """Coordinates along the directions in which the vectors differ most, and each one's share of the variance.
+
+    Principal component analysis: the eigenvectors of the covariance, largest eigenvalue first. A direction and its
+    opposite serve equally; of the two we take the one whose largest entry is positive. Raises `ValueError` for
+    more `dims` than the vectors have.
+
+    >>> points, share = project(torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), dims=1)
+    >>> points.round(decimals=3).flatten().tolist(), share.tolist()
+    ([-5.0, 0.0, 5.0], [1.0])
+    """
+    if not 1 <= dims <= vectors.shape[1]:
+        raise ValueError(f"dims must lie in 1 … {vectors.shape[1]}, the width of the vectors, got {dims}.")
+    centred = vectors.detach() - vectors.detach().mean(dim=0)
+    variances, directions = torch.linalg.eigh((centred.T @ centred).double())  # in rising order
+    directions = directions.flip(1)[:, :dims]
+    largest = directions.gather(0, directions.abs().argmax(dim=0, keepdim=True))
+    share = variances.flip(0)[:dims].clamp(min=0) / variances.clamp(min=0).sum().clamp(min=1e-30)
+    return centred @ (directions * largest.sign()).to(centred.dtype), share.to(centred.dtype)
 
 
 def sinusoidal_positions(positions: Int[Tensor, "*batch seq"], d_model: int) -> Float[Tensor, "*batch seq d_model"]:

@@ -1,0 +1,16 @@
+"""Exercises that answer back: `check` names the misconception behind a wrong solution.
+
+>>> from llmlib.exercises import check
+>>> def scaled_dot_product(q, k, v, mask):
+...     pattern = (q @ k.transpose(-2, -1) / q.shape[-1]).masked_fill(~mask, float("-inf")).softmax(-1)
+...     return pattern @ v
+>>> check("attention.scaled_dot_product", scaled_dot_product).misconceptions
+('divided by d_head',)
+"""
+
+from llmlib.exercises.checking import check
+from llmlib.exercises.helping import hint, solution, task
+from llmlib.exercises.progress import progress
+from llmlib.exercises.quiz import predict, quiz
+
+__all__ = ["check", "hint", "predict", "progress", "quiz", "solution", "task"]

@@ -1,0 +1,123 @@
+"""An exception in a learner's code: which of their lines raised it, and what usually causes such an error."""
+
+import linecache
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+# First match wins: a pattern for "ErrorType: message", and what usually lies behind it.
+CAUSES: tuple[tuple[str, str], ...] = (
+    (
+        r"TypeError: .* (takes|missing) .*argument",
+        "The function is called with other arguments than those it declares. Compare its first line with the task.",
+    ),
+    (
+        r"TypeError: .*unexpected keyword",
+        "A keyword that the called function does not know; a spelling mistake, or another library's name "
+        "for it (`dim` in torch is `axis` in numpy).",
+    ),
+    (r"TypeError: .*not subscriptable", "Square brackets after something that is no list, tuple or tensor."),
+    (r"TypeError: .*not callable", "Round brackets after something that is no function, or a name used twice."),
+    (r"TypeError: .*not iterable", "A loop, or an unpacking, over something that is a single value."),
+    (
+        r"TypeError: .*NoneType|AttributeError: 'NoneType'",
+        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
+    ),
+    (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "torch and numpy are mixed in one step."),
+    (
+        r"TypeError: .*(str|bytes).*",
+        "Text and bytes (or numbers) are mixed: `text.encode()` gives bytes, and the items of bytes are numbers.",
+    ),
+    (r"TypeError:", "An operation got a kind of value that it does not work on. Print `type(...)` of what goes in."),
+    (r"AttributeError:", "The value has no such attribute; often it is not of the kind you think. Print its type."),
+    (
+        r"UnboundLocalError:",
+        "A name is read before the line that sets it has run; perhaps that line is inside "
+        "an `if` or a loop that was skipped.",
+    ),
+    (r"NameError:", "A name that Python has not met: a spelling mistake, or a cell (an import) not yet run."),
+    (
+        r"IndexError: .*dimension|IndexError: Dimension|IndexError: too many",
+        "An axis that the tensor does not have. Axes count from 0; from the end, -1 is the last.",
+    ),
+    (
+        r"IndexError:",
+        "A position beyond the end. In a loop over neighbours the last one has no right neighbour; "
+        "and lists can be empty.",
+    ),
+    (r"KeyError:", "A key that is not in the dictionary. `d.get(key, default)` and `key in d` are ways to ask first."),
+    (r"ZeroDivisionError:", "Something that is counted or summed is zero in this case."),
+    (
+        r"UnicodeDecodeError:",
+        "Bytes that are no complete UTF-8 text: a character may be cut in the middle. "
+        "`decode` has a parameter for what to do then.",
+    ),
+    (r"ValueError: .*range\(0, 256\)", "`bytes([...])` takes numbers from 0 to 255; ids of merged tokens are larger."),
+    (
+        r"ValueError: .*(empty|arg is an empty)",
+        "The largest, or smallest, of nothing. This case has to be asked for before.",
+    ),
+    (r"ValueError: .*unpack", "Another number of values than there are names on the left of `=`."),
+    (r"EinopsError|einops", "The pattern of einops does not fit the tensor: count the axes and compare the sizes."),
+    (
+        r"RuntimeError: .*einsum",
+        "The letters of an einsum must fit the tensors: one letter for each axis, and the "
+        "same size wherever a letter comes back.",
+    ),
+    (
+        r"RuntimeError: mat1 and mat2|RuntimeError: .*batch1|RuntimeError: size mismatch|must match.*bmm",
+        "For `a @ b` the last axis of a and the last but one of b must have the same size; `transpose(-2, -1)` "
+        "swaps two axes.",
+    ),
+    (
+        r"RuntimeError: .*view size is not compatible",
+        "`view` needs values that lie in memory in the order of the "
+        "axes, which a transposed tensor's do not. `reshape` copies where it must.",
+    ),
+    (r"RuntimeError: shape .* is invalid", "The new shape holds another number of values than the old one."),
+    (
+        r"RuntimeError: The size of tensor|RuntimeError: .*broadcast|RuntimeError: .*must match",
+        "Two sizes that ought to be the same (or 1) are not. Write the shapes of both sides down, axis by axis; "
+        "`x[..., None]` adds an axis.",
+    ),
+    (
+        r"RuntimeError: .*(dtype|scalar type)",
+        "Two dtypes meet that do not mix. Make new tensors with `dtype=x.dtype`, and masks with `bool`.",
+    ),
+    (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
+    (r"RecursionError:", "The function calls itself without end; which case should stop it?"),
+    (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grew far beyond what the task needs."),
+    (r"AssertionError:", "An `assert` of yours does not hold in this case."),
+    (r"KeyboardInterrupt", "You, or somebody, stopped the run."),
+)
+
+
+def name_of(error: BaseException) -> str:
+    """ "ValueError: what it says", in one line and without addresses, so that it is the same in each run."""
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    message = re.sub(r"0x[0-9a-fA-F]+", "0x…", message.strip().split("\n")[0])[:200]
+    return f"{type(error).__name__}: {message}".removesuffix(": ")
+
+
+def usual_cause(error: BaseException) -> str:
+    """What usually causes this kind of error, or an empty text.
+
+    >>> usual_cause(ZeroDivisionError("division by zero"))
+    'Something that is counted or summed is zero in this case.'
+    """
+    name = name_of(error)
+    return next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
+
+
+def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int, str] | None:
+    """Number (within its cell or file) and text of the last line of the learner's that was running."""
+    home = getattr(getattr(function, "__code__", None), "co_filename", None)
+    lines = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == home]
+    if not lines or home is None:
+        return None
+    text = linecache.getline(home, lines[-1]).strip()
+    return (lines[-1], text) if text else None

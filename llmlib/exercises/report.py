@@ -1,0 +1,131 @@
+"""What `check` and its like answer: a few parts of prose, code and tables, shown as HTML or as text.
+
+The HTML needs no JavaScript. Where a style sheet is not allowed (a notebook that is not trusted, a code
+host) it is still headings, paragraphs and tables; and nothing is said by colour alone.
+"""
+
+import html
+import re
+import textwrap
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+WIDTH = 88  # columns of the text form
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paragraph; `back-ticks` mark code. `lead` is a word or two set in bold before it."""
+
+    text: str
+    lead: str = ""
+
+    def as_text(self) -> str:
+        return textwrap.fill(f"{self.lead} {self.text}".strip(), WIDTH, break_long_words=False)
+
+    def as_html(self) -> str:
+        lead = f"<strong>{html.escape(self.lead)}</strong> " if self.lead else ""
+        return f"<p>{lead}{marked_up(self.text)}</p>"
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines of code, as they are."""
+
+    text: str
+
+    def as_text(self) -> str:
+        return textwrap.indent(self.text, "    ")
+
+    def as_html(self) -> str:
+        return f'<pre tabindex="0"><code>{html.escape(self.text)}</code></pre>'
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table; the cells in `marked` (row, column) are the ones to look at, and say so in their text."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    marked: frozenset[tuple[int, int]] = frozenset()
+    caption: str = ""
+
+    def as_text(self) -> str:
+        lines = [self.header, *self.rows]
+        widths = [max(len(line[c]) for line in lines) for c in range(len(self.header))]
+        shown = ["  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths)).rstrip() for line in lines]
+        shown.insert(1, "  ".join("─" * w for w in widths))
+        return textwrap.indent("\n".join([*([self.caption] if self.caption else []), *shown]), "    ")
+
+    def as_html(self) -> str:
+        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.header)
+        body = ""
+        for r, row in enumerate(self.rows):
+            first, *rest = (html.escape(cell) for cell in row)
+            cells = "".join(
+                f'<td class="llm-marked">{c}</td>' if (r, i) in self.marked else f"<td>{c}</td>"
+                for i, c in enumerate(rest, start=1)
+            )
+            body += f'<tr><th scope="row">{first}</th>{cells}</tr>'
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+Part = Prose | Code | Table
+
+
+@dataclass(frozen=True)
+class Report:
+    """An answer to the learner. `kind` is one of the kinds in `MARKS`."""
+
+    kind: str
+    title: str  # "attention.causal_mask"
+    heading: str  # "Not yet: the result has another shape."
+    parts: tuple[Part, ...] = ()
+    misconceptions: tuple[str, ...] = ()  # names of the wrong ideas that were recognised
+
+    @property
+    def correct(self) -> bool:
+        return self.kind == "correct"
+
+    def __repr__(self) -> str:
+        first = f"{MARKS[self.kind]} {self.title}: {self.heading}"
+        return "\n\n".join([textwrap.fill(first, WIDTH), *(part.as_text() for part in self.parts)])
+
+    def _repr_html_(self) -> str:
+        label = html.escape(f"{self.title}: {self.heading}".replace("`", ""), quote=True)
+        return (
+            f'{style_tag()}<div class="llm-report llm-{self.kind.replace(" ", "-")}" role="group" aria-label="{label}">'
+            f'<p class="llm-heading"><span aria-hidden="true">{MARKS[self.kind]}</span> '
+            f"<code>{html.escape(self.title)}</code> <strong>{marked_up(self.heading)}</strong></p>"
+            f"{''.join(part.as_html() for part in self.parts)}</div>"
+        )
+
+
+MARKS = {
+    "not attempted": "○",
+    "raised": "✗",
+    "timeout": "✗",
+    "form": "✗",
+    "misconception": "✗",
+    "property": "✗",
+    "differs": "✗",
+    "correct": "✓",
+    "help": "›",
+}
+
+
+def marked_up(text: str) -> str:
+    """Escaped HTML, with `code` between back-ticks.
+
+    >>> marked_up("`a < b` holds")
+    '<code>a &lt; b</code> holds'
+    """
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+
+
+@lru_cache
+def style_tag() -> str:
+    css = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+    return "<style>" + re.sub(r"\s+", " ", css) + "</style>"

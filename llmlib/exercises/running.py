@@ -1,0 +1,166 @@
+"""Calling a learner's function so that nothing it does can harm the notebook.
+
+A call has a time limit; every exception is caught; arguments are copies; what is printed is kept; and the
+global random state is put back, with a note of who had touched it.
+"""
+
+import contextlib
+import copy
+import ctypes
+import io
+import random
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+AGAIN = 0.2  # seconds after which the limit strikes once more, should somebody have swallowed it
+
+
+class TimeIsUp(BaseException):
+    """Not an `Exception`, so that a learner's `except Exception` does not swallow it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call came to: a value, or an error (`TimeIsUp` if it did not end), and what it did besides."""
+
+    value: Any = None
+    error: BaseException | None = None
+    printed: str = ""
+    changed: tuple[int, ...] = ()  # numbers of the arguments that it changed
+    disturbed: tuple[str, ...] = ()  # global random states that it used
+
+    @property
+    def timed_out(self) -> bool:
+        return isinstance(self.error, TimeIsUp)
+
+
+def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.0) -> Outcome:
+    """Call `function` with copies of `args`; never raises.
+
+    >>> run(lambda x: 1 / x, (0,)).error
+    ZeroDivisionError('division by zero')
+    """
+    copies = duplicate(args)
+    before = random_states()
+    printed = io.StringIO()
+    value, error = None, None
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with time_limit(seconds):
+                value = function(*copies)
+    except BaseException as caught:
+        error = caught
+    disturbed = tuple(name for name, state in random_states().items() if not same(before.get(name), state))
+    restore(before)
+    changed = tuple(i for i, (mine, theirs) in enumerate(zip(args, copies)) if not same(mine, theirs))
+    return Outcome(value, error, printed.getvalue(), changed, disturbed)
+
+
+def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
+    """Raise `TimeIsUp` inside the block once it has run for `seconds`, also in `while True: pass`.
+
+    A timer signal does it where there is one (Linux, macOS; main thread) and even ends a sleep. Elsewhere
+    (Windows, other threads) a watchdog thread asks the interpreter to raise the exception.
+    """
+    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
+        return _alarm(seconds)
+    return _watchdog(seconds)
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    armed = True
+
+    def ring(_signal: int, _frame: Any) -> None:
+        if armed:
+            raise TimeIsUp
+
+    handler = signal.signal(signal.SIGALRM, ring)
+    started = time.monotonic()
+    delay, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    try:
+        yield
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
+        if delay:  # somebody else's timer was running, such as a test runner's
+            signal.setitimer(signal.ITIMER_REAL, max(delay - (time.monotonic() - started), 0.001), interval)
+
+
+@contextlib.contextmanager
+def _watchdog(seconds: float) -> Iterator[None]:
+    target, ended, lock = threading.get_ident(), threading.Event(), threading.Lock()
+
+    def watch() -> None:
+        wait = seconds
+        while not ended.wait(wait):
+            with lock:
+                if not ended.is_set():
+                    _raise_in(target, TimeIsUp)
+            wait = AGAIN
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        with lock:
+            ended.set()
+        _raise_in(target, None)  # takes back one that is on its way
+        thread.join()
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    argument = ctypes.py_object(error) if error else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), argument)
+
+
+def random_states() -> dict[str, Any]:
+    """The global random states that a function could use without saying so."""
+    states: dict[str, Any] = {"torch": torch.get_rng_state(), "random": random.getstate()}
+    if "numpy" in sys.modules:
+        states["numpy"] = sys.modules["numpy"].random.get_state()
+    return states
+
+
+def restore(states: dict[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    random.setstate(states["random"])
+    if "numpy" in states:
+        sys.modules["numpy"].random.set_state(states["numpy"])
+
+
+def duplicate(value: Any) -> Any:
+    """A copy that shares nothing with the original, with the same strides for tensors."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone().requires_grad_(value.requires_grad)
+    if type(value) in (list, tuple):
+        return type(value)(duplicate(item) for item in value)
+    return copy.deepcopy(value)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values that began as copies of each other still hold the same (NaN equals NaN)."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, torch.Tensor):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        return bool((a == b).logical_or(a != a).all())
+    if type(a) in (list, tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    if type(a).__module__ == "numpy":
+        return a.shape == b.shape and bool((a == b).all())
+    if isinstance(a, torch.nn.Module):
+        return same(list(a.state_dict().values()), list(b.state_dict().values()))
+    return bool(a == b)
