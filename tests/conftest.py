@@ -32,11 +32,6 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU"))
 
 
-def skip_or_fail(reason):
-    """Skip for want of a tool on somebody's laptop; on CI everything has to be there."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-
-
 @pytest.fixture
 def private_cache(tmp_path, monkeypatch):
     """An empty download cache, and no mirror."""

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import skip_or_fail
+from needs import skip_or_fail
 
 FILES = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
 

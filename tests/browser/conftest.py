@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
-from conftest import skip_or_fail
+from needs import skip_or_fail
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
@@ -52,6 +52,12 @@ def _is_foreign(url):
     return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", "localhost")
 
 
+@pytest.fixture
+def picture(page):
+    """Keep a screenshot by name, for people to look at; git ignores the folder."""
+    return lambda name: page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory, chromium):
     """JupyterLab serving a copy of the notebooks; gives a function from a path to the URL that opens it."""
@@ -66,6 +72,7 @@ def lab(tmp_path_factory, chromium):
         [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
             f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None",
+            "--LabApp.expose_app_in_browser=True",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ],
         env={**os.environ, **private}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -85,33 +92,28 @@ def lab(tmp_path_factory, chromium):
     server.wait(timeout=20)
 
 
+RUN_ALL = """async (theme) => {
+    const app = window.jupyterapp;
+    if (theme === "dark") await app.commands.execute("apputils:change-theme", { theme: "JupyterLab Dark" });
+    const panel = app.shell.currentWidget;
+    await panel.sessionContext.ready;
+    await app.commands.execute("notebook:run-all-cells");
+    return panel.content.model.toJSON().cells
+      .flatMap((cell) => (cell.outputs ?? []).filter((output) => output.output_type === "error"))
+      .map((output) => `${output.ename}: ${output.evalue}`);
+}"""
+
+
 @pytest.fixture
 def run_all(page, lab):
-    """Open a notebook in JupyterLab, run all its cells, and wait for the last one."""
+    """Open a notebook in JupyterLab, run all its cells, wait for the last one; none may have failed."""
 
-    def run(name, theme="light", seconds=240):
+    def run(name, theme="light"):
         page.goto(lab(f"notebooks/{name}"))
         page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-        if theme == "dark":
-            _command(page, "Use Theme: JupyterLab Dark")
-        _command(page, "Run All Cells")
-        page.wait_for_function(
-            """() => {
-                const prompts = [...document.querySelectorAll(".jp-Notebook .jp-CodeCell")]
-                  .map((cell) => [cell, cell.querySelector(".jp-InputPrompt").textContent]);
-                return prompts.length && prompts.every(([cell, p]) => !p.includes("*")) &&
-                  window.jupyterapp?.shell.currentWidget?.context.sessionContext.session?.kernel?.status === "idle";
-            }""",
-            timeout=1000 * seconds,
-        )
+        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
+        errors = page.evaluate(RUN_ALL, theme)
+        assert errors == []
         return page
 
     return run
-
-
-def _command(page, label):
-    page.keyboard.press("Control+Shift+C")
-    box = page.locator(".lm-CommandPalette-input")
-    box.wait_for()
-    box.fill(label)
-    page.locator(".lm-CommandPalette-item", has_text=label).first.click()

@@ -1,0 +1,44 @@
+"""The first lesson, in a real JupyterLab, as a newcomer would use it."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.network]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_run_all_pick_tokens_and_chat(run_all, picture, theme):
+    page = run_all("00_welcome.ipynb", theme)
+    assert page.foreign == []
+
+    view = page.locator(".llm-next-token")
+    view.scroll_into_view_if_needed()
+    view.get_by_label("Your text").fill("The capital of France is")
+    view.get_by_role("button", name="Use this text").click()
+    first = view.locator(".llm-candidate").first
+    expect(first).to_have_accessible_name(re.compile("Paris, [3-9].%"))
+    picture(f"welcome_next_token_{theme}")
+    first.focus()
+    page.keyboard.press("Enter")  # everything works from the keyboard
+    expect(view.locator(".llm-picked")).to_have_text("·Paris")
+    view.get_by_label("Temperature").fill("0")
+    expect(first).to_have_accessible_name(re.compile("100%"))
+    view.get_by_role("button", name="Pick 10").click()
+    expect(view.locator(".llm-picked")).to_have_count(11)
+    view.get_by_role("button", name="Undo").click()
+    expect(view.locator(".llm-picked")).to_have_count(10)
+    picture(f"welcome_grown_{theme}")
+
+    chat = page.locator(".llm-chat")
+    chat.scroll_into_view_if_needed()
+    expect(chat.get_by_role("log")).to_contain_text("The capital of France is Paris.")
+    chat.get_by_label("Your message").fill("What is the capital of Italy? Answer in one short sentence.")
+    chat.get_by_role("button", name="Send").click()
+    answer = chat.locator(".llm-message").nth(3)
+    expect(chat.get_by_role("log")).to_have_attribute("aria-busy", "false", timeout=120_000)
+    expect(answer).to_contain_text("Rome")
+    picture(f"welcome_chat_{theme}")
+    assert page.foreign == []
