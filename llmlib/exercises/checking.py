@@ -14,10 +14,10 @@ import torch
 from llmlib.exercises import progress
 from llmlib.exercises.comparing import Difference, describe, equal, find_difference, kind
 from llmlib.exercises.errors import name_of, their_line, usual_cause
-from llmlib.exercises.exercise import Case, Exercise, Misconception, with_faults
+from llmlib.exercises.exercise import Case, Exercise, Misconception, NoValue, with_faults
 from llmlib.exercises.registry import find
 from llmlib.exercises.report import Code, Part, Prose, Report, Table
-from llmlib.exercises.running import Outcome, duplicate, run, same
+from llmlib.exercises.running import Outcome, duplicate, one_thread, run, same
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
     """
     exercise = find(name)
     try:
-        report = examine(exercise, attempt, seed, seconds)
+        with one_thread():
+            report = examine(exercise, attempt, seed, seconds)
     except Exception as error:
         text = f"What your function returned is so unusual that the check itself failed: {name_of(error)}."
         expected = Prose(f"Expected: {describe(exercise.reference(*exercise.cases(seed)[0].args))}.")
@@ -221,22 +222,18 @@ def _general_properties(
     ]
 
 
-class _NoValue(Exception):
-    """The attempt gave no value that a probe could look at."""
-
-
 def _probe(
     broken: Callable[[Callable[..., Any], Case], str | None], attempt: Any, case: Case, seconds: float
 ) -> str | None:
     def call(*args: Any) -> Any:
         outcome = run_for_gradients(attempt, args, seconds)
         if outcome.error:
-            raise _NoValue(name_of(outcome.error))
+            raise NoValue(name_of(outcome.error))
         return outcome.value
 
     try:
         return broken(call, case)
-    except _NoValue:
+    except NoValue:
         return None
     except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):  # from what the attempt returned
         return None

@@ -31,6 +31,10 @@ class Misconception:
     nudge: str  # where to look next; never the answer
 
 
+class NoValue(Exception):
+    """Inside a probe: the attempt raised, or did not end, and so gave no value to look at."""
+
+
 @dataclass(frozen=True)
 class Probe:
     """A property that every right solution has.

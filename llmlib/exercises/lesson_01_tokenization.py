@@ -224,13 +224,13 @@ TRAIN = Exercise(
 # --- tokenization.encode ---
 
 
-def faulty_encode(text, merges, order="learned", alphabet="bytes", times="all"):
+def faulty_encode(text, merges, order="learned", alphabet="bytes"):
     ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
     rank = {pair: number for number, pair in reversed(list(enumerate(merges)))}
-    if order in ("learned", "reversed"):
+    if order in ("learned", "reversed", "learned, once each"):
         numbered = list(enumerate(merges))
-        for number, pair in numbered if order == "learned" else reversed(numbered):
-            ids = faulty_merge(ids, pair, 256 + number, times=times)
+        for number, pair in reversed(numbered) if order == "reversed" else numbered:
+            ids = faulty_merge(ids, pair, 256 + number, times="once" if order.endswith("each") else "all")
         return ids
     if order == "longest":
         return _encode_longest(ids, merges)
@@ -242,7 +242,7 @@ def faulty_encode(text, merges, order="learned", alphabet="bytes", times="all"):
         else:  # "commonest"
             counts = Counter(possible)
             pair = min(counts, key=lambda p: (-counts[p], rank[p]))
-            ids = faulty_merge(ids, pair, 256 + rank[pair], times=times)
+            ids = simple_bpe.merge(ids, pair, 256 + rank[pair])
     return ids
 
 
