@@ -14,6 +14,8 @@ from itertools import pairwise
 import regex
 from tqdm.auto import tqdm
 
+from llmlib.tokenizer_base import TokenizerError, without_surrogates
+
 LARGE = 1 << 20  # the pieces of a text of more characters are counted one by one, never held in a list
 
 Pair = tuple[int, int]
@@ -25,14 +27,19 @@ def count_pieces(text: str | Iterable[str], pattern: str, *, progress: bool = Fa
     >>> count_pieces("so so so", r" ?\\w+")
     Counter({' so': 2, 'so': 1})
     """
-    compiled = regex.compile(pattern)
+    try:
+        compiled = regex.compile(pattern)
+    except regex.error as error:
+        raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
     counts: Counter[str] = Counter()
     texts = [text] if isinstance(text, str) else text
     for part in tqdm(texts, desc="counting pieces", unit="text", disable=not progress):
-        if len(part) < LARGE:
-            counts.update(compiled.findall(part))
+        if not isinstance(part, str):
+            raise TypeError(f"Training takes a text (a str) or several, got {type(part).__name__} among them.")
+        if len(part) < LARGE and not compiled.groups:
+            counts.update(compiled.findall(part))  # quick, but a list of all pieces; with groups, of something else
         else:
-            counts.update(match.group() for match in compiled.finditer(part))
+            counts.update(match[0] for match in compiled.finditer(part))
     return counts
 
 
@@ -45,7 +52,7 @@ def learn_merges(piece_counts: Mapping[str, int], n_merges: int, *, progress: bo
     >>> learn_merges({"low": 1, " lower": 1, " lowest": 1}, 3)
     [(108, 111), (256, 119), (32, 257)]
     """
-    words = [list(piece.encode(errors="replace")) for piece in piece_counts]
+    words = [list(_utf8(piece)) for piece in piece_counts]
     counts = list(piece_counts.values())
     pair_counts, words_with = _count_pairs(words, counts)
     heap = [(-count, pair) for pair, count in pair_counts.items()]
@@ -66,6 +73,13 @@ def learn_merges(piece_counts: Mapping[str, int], n_merges: int, *, progress: bo
                     heapq.heappush(heap, (-change, changed))
             bar.update()
     return merges
+
+
+def _utf8(piece: str) -> bytes:
+    try:
+        return piece.encode()
+    except UnicodeEncodeError:
+        return without_surrogates(piece).encode()
 
 
 def _count_pairs(

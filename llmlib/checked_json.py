@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llmlib.tokenization import TokenizerError
+from llmlib.tokenizer_base import TokenizerError
 
 _REQUIRED: Any = object()
 _WORDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object", None: "null"}
@@ -41,7 +41,7 @@ def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRE
     >>> field({"bos_id": True}, "bos_id", (int, None), "file.json")
     Traceback (most recent call last):
         ...
-    llmlib.tokenization.TokenizerError: file.json: 'bos_id' is True, expected a whole number or null.
+    llmlib.tokenizer_base.TokenizerError: file.json: 'bos_id' is True, expected a whole number or null.
     """
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
     if not isinstance(record, dict):

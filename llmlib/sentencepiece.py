@@ -7,13 +7,14 @@ character that is not in the vocabulary falls back to tokens for its UTF-8 bytes
 import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Literal
 
 from llmlib.tokenization import Tokenizer, TokenizerError
 
 SPACE = "▁"  # U+2581, not an underscore
 BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
+
+MAX_KNOWN = 1 << 17  # words
 
 IdPair = tuple[int, int]
 
@@ -54,7 +55,7 @@ class SentencePieceTokenizer(Tokenizer):
         self.pieces, self.unk_id, self.fuses_unk = dict(pieces), unk_id, fuses_unk
         self.prefix, self.doubles_prefix, self.strips_prefix = prefix, doubles_prefix, strips_prefix
         super().__init__(
-            _table_of_pieces(self.pieces, special_tokens),
+            ((_bytes_of_piece(piece), id) for piece, id in self.pieces.items()),
             special_tokens,
             bos_id=bos_id,
             adds_bos=adds_bos,
@@ -68,7 +69,7 @@ class SentencePieceTokenizer(Tokenizer):
         if SPACE not in self.pieces:
             raise TokenizerError(f"The vocabulary has no token {SPACE!r} for a space.")
         self._merged = self._ids_of_merges(merge_ranks)
-        self._encode_chunk = lru_cache(maxsize=1 << 16)(self._merge)
+        self._known: dict[str, tuple[int, ...]] = {}
 
     def _ids_of_merges(self, merge_ranks: Mapping[tuple[str, str], int]) -> dict[IdPair, tuple[int, int]]:
         """For each pair of ids: its rank, and the id of what it becomes."""
@@ -93,6 +94,15 @@ class SentencePieceTokenizer(Tokenizer):
         if wanted and (self.doubles_prefix or not text.startswith(SPACE)):
             text = SPACE + text
         return [id for chunk in self._chunks.findall(text) for id in self._encode_chunk(chunk)]
+
+    def _encode_chunk(self, chunk: str) -> tuple[int, ...]:
+        """Words come again and again, so what the common ones become is remembered."""
+        ids = self._known.get(chunk)
+        if ids is None:
+            ids = self._merge(chunk)
+            if len(self._known) < MAX_KNOWN and len(chunk) < 64:
+                self._known[chunk] = ids
+        return ids
 
     def _symbols(self, chunk: str) -> list[int]:
         """The ids that merging starts from: characters, else their bytes, else one unk for the whole run."""
@@ -174,24 +184,10 @@ def ranks_from_scores(pieces: Mapping[str, int], scores: Sequence[float]) -> dic
     return {pair: rank_of[score] for pair, score in made.items()}
 
 
-def _table_of_pieces(pieces: Mapping[str, int], special_tokens: Mapping[str, int]) -> list[bytes | None]:
-    """List of the bytes of each id. Raises `TokenizerError` for ids used twice or out of all proportion."""
-    names = {id: piece for piece, id in (*special_tokens.items(), *pieces.items())}
-    n_entries = len({*pieces, *special_tokens})
-    if not names:
-        raise TokenizerError("The vocabulary is empty.")
-    if len(names) < n_entries:
-        raise TokenizerError(f"{n_entries - len(names)} ids are used twice.")
-    if min(names) < 0 or max(names) > 2 * len(names) + 1000:
-        raise TokenizerError(
-            f"Ids go from {min(names)} to {max(names)}, which cannot be right for {len(names)} tokens."
-        )
-    table: list[bytes | None] = [None] * (max(names) + 1)
-    for id, piece in names.items():
-        if piece in special_tokens:
-            table[id] = piece.encode()
-        elif byte := BYTE_TOKEN.fullmatch(piece):
-            table[id] = bytes.fromhex(byte[1])
-        else:
-            table[id] = piece.replace(SPACE, " ").encode()
-    return table
+def _bytes_of_piece(piece: str) -> bytes:
+    if byte := BYTE_TOKEN.fullmatch(piece):
+        return bytes.fromhex(byte[1])
+    try:
+        return piece.replace(SPACE, " ").encode()
+    except UnicodeEncodeError:
+        raise TokenizerError(f"The token {piece!r} is no text: it holds half a surrogate pair.") from None

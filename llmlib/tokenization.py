@@ -7,16 +7,19 @@ bytes as the alphabet: Radford et al. 2019, "Language Models are Unsupervised Mu
 Training is explained in `llmlib.bpe_training`; encoding runs in tiktoken's compiled core.
 """
 
-import codecs
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import regex
 import tiktoken
+
+from llmlib.tokenizer_base import Tokenizer, TokenizerError, without_surrogates
+
+__all__ = ["GPT2_PATTERN", "BPETokenizer", "CharTokenizer", "Tokenizer", "TokenizerError", "load_tokenizer"]
 
 # GPT-2's way to cut a text: contractions; letters, digits or other signs with at most one space before
 # them; runs of white space. The `++` never give back what they took, which is faster and changes nothing.
@@ -26,148 +29,6 @@ GPT2_PATTERN = (
 
 # tiktoken's regex engine overflows its stack on runs of about a million spaces; such a text is cut in Python.
 LONG_RUN_OF_SPACES = 100_000
-
-
-class TokenizerError(ValueError):
-    """A tokenizer's definition is wrong or not supported; the message says where and what is expected."""
-
-
-class Tokenizer:
-    """What all tokenizers share: special tokens, decoding, and the conventions of the model they belong to.
-
-    Attributes:
-        special_tokens: text of each special token, and its id.
-        bos_id: the id that begins a text, or None.
-        adds_bos: whether the model was trained with `bos_id` before every text. `encode` adds it only
-            when asked: `tokenizer.encode(text, add_bos=tokenizer.adds_bos)`.
-        eos_ids: the ids that end a text or a turn.
-        chat_template: the model's Jinja template for conversations, or None.
-    """
-
-    def __init__(
-        self,
-        token_table: Sequence[bytes | None],
-        special_tokens: Mapping[str, int] | None = None,
-        *,
-        bos_id: int | None = None,
-        adds_bos: bool = False,
-        eos_ids: Iterable[int] = (),
-        chat_template: str | None = None,
-    ):
-        self._table = list(token_table)
-        self.special_tokens = dict(special_tokens or {})
-        self.bos_id, self.adds_bos = bos_id, adds_bos
-        self.eos_ids = tuple(eos_ids)
-        self.chat_template = chat_template
-        for name, id in (("bos_id", bos_id), *(("eos_ids", id) for id in self.eos_ids)):
-            if id is not None and not (0 <= id < self.vocab_size):
-                raise TokenizerError(f"{name} {id} is outside of the vocabulary, 0 to {self.vocab_size - 1}.")
-
-    def __repr__(self) -> str:
-        specials = len(self.special_tokens)
-        return f"{type(self).__name__}(vocab_size={self.vocab_size}, special_tokens={specials})"
-
-    @property
-    def vocab_size(self) -> int:
-        """The largest id plus one: the number of rows that an embedding table needs."""
-        return len(self._table)
-
-    def token_bytes(self, id: int) -> bytes:
-        """The bytes that one id stands for; they need not be a whole UTF-8 character."""
-        return self._bytes_of([id])[0]
-
-    def encode(
-        self, text: str, allowed_special: Literal["all"] | Iterable[str] = (), *, add_bos: bool = False
-    ) -> list[int]:
-        """Turn a text into ids.
-
-        A text that looks like a special token is treated as any other text, unless `allowed_special`
-        names that token or is "all". Lone surrogates are replaced by U+FFFD. Raises ValueError for a
-        name in `allowed_special` that is not a special token.
-        """
-        names = tuple(self.special_tokens) if allowed_special == "all" else tuple(allowed_special)
-        if unknown := sorted(set(names) - self.special_tokens.keys()):
-            raise ValueError(
-                f"allowed_special names {unknown}, but the special tokens are {sorted(self.special_tokens)}."
-            )
-        if add_bos and self.bos_id is None:
-            raise ValueError("add_bos=True, but this tokenizer has no token for the beginning of a text.")
-        try:
-            ids = self._encode_around_special(text, names)
-        except UnicodeEncodeError:
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            ids = self._encode_around_special(text, names)
-        return [self.bos_id, *ids] if add_bos and self.bos_id is not None else ids
-
-    def _encode_around_special(self, text: str, names: tuple[str, ...]) -> list[int]:
-        if not names:
-            return self.encode_parts([text])
-        parts: list[str | int] = []
-        start = 0
-        for match in _any_of(names).finditer(text):
-            parts += [text[start : match.start()], self.special_tokens[match.group()]]
-            start = match.end()
-        return self.encode_parts([*parts, text[start:]])
-
-    def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
-        """Ids of a text that is given in parts: strings, and ids (of special tokens) that stay as they are.
-
-        Nothing inside a string becomes a special token, so what somebody else wrote cannot pose as one.
-        """
-        ids: list[int] = []
-        for part in parts:
-            if isinstance(part, int):
-                ids.append(part)
-            elif part:
-                ids += self._encode_ordinary(part, at_start=not ids)
-        return ids
-
-    def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
-        """Encode a text that is not empty and holds no special token; may raise UnicodeEncodeError."""
-        raise NotImplementedError
-
-    def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
-        """Turn ids into text; bytes that are no UTF-8 become U+FFFD (or as Python's `errors` says).
-
-        Raises ValueError for an id outside of the vocabulary.
-        """
-        return b"".join(self._bytes_of(ids)).decode("utf-8", errors)
-
-    def decode_stream(self, ids: Iterable[int], errors: str = "replace") -> Iterator[str]:
-        """Turn ids into pieces of text as the ids come; a character is held back until it is complete.
-
-        The pieces, joined, are what `decode` gives for all the ids.
-        """
-        decoder = codecs.getincrementaldecoder("utf-8")(errors)
-        for data in self._stream_bytes(ids):
-            if piece := decoder.decode(data):
-                yield piece
-        if piece := decoder.decode(b"", final=True):
-            yield piece
-
-    def _stream_bytes(self, ids: Iterable[int]) -> Iterator[bytes]:
-        return (self.token_bytes(id) for id in ids)
-
-    def _bytes_of(self, ids: Iterable[int]) -> list[bytes]:
-        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)  # tensors and arrays too
-        table = self._table
-        try:
-            found = [table[id] for id in ids]
-        except (IndexError, TypeError):
-            found = [None]
-        if None in found or (ids and min(ids) < 0):
-            self._reject(ids)
-        return found  # type: ignore[return-value]
-
-    def _reject(self, ids: list[int]) -> None:
-        for id in ids:
-            if not isinstance(id, int):
-                raise TypeError(f"ids must be integers, got {id!r} of type {type(id).__name__}.")
-            if not (0 <= id < self.vocab_size) or self._table[id] is None:
-                raise ValueError(
-                    f"{id} is not the id of a token: ids go from 0 to {self.vocab_size - 1}"
-                    + (", and this one is not in use." if 0 <= id < self.vocab_size else ".")
-                )
 
 
 class CharTokenizer(Tokenizer):
@@ -185,7 +46,7 @@ class CharTokenizer(Tokenizer):
         self._ids = {character: id for id, character in enumerate(alphabet)}
         if len(self._ids) < len(alphabet):
             raise TokenizerError("The alphabet holds a character twice.")
-        super().__init__([character.encode() for character in alphabet])
+        super().__init__([(character.encode(), id) for character, id in self._ids.items()])
 
     @classmethod
     def train(cls, text: str | Iterable[str]) -> "CharTokenizer":
@@ -193,9 +54,10 @@ class CharTokenizer(Tokenizer):
         alphabet: set[str] = set()
         for part in [text] if isinstance(text, str) else text:
             alphabet.update(part)
-        return cls("".join(sorted(alphabet)))
+        return cls("".join(sorted({without_surrogates(character) for character in alphabet})))
 
     def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
+        text.encode()  # raises for lone surrogates
         try:
             return [self._ids[character] for character in text]
         except KeyError as error:
@@ -210,11 +72,12 @@ class BPETokenizer(Tokenizer):
 
     Args:
         vocabulary: bytes of each ordinary token, and its id.
-        pattern: regular expression (with `\\p{L}` and the like) whose matches are encoded one by one.
+        pattern: regular expression (with `\\p{L}` and the like) whose matches are encoded one by one; what it
+            does not match is lost, so it should match everything.
         special_tokens: text of each special token, and its id.
         merge_order: the tokens of two bytes or more in the order in which they were learned; tokens left
             out are never made by merging. Default: all of them, in the order of their ids.
-        whole_pieces: a piece that is itself a token is never taken apart, even if merging would not make it.
+        whole_pieces: a piece that is itself a token is never taken apart, even one left out of merge_order.
         unk_id: stands for a byte that is not in the vocabulary; without it such bytes are dropped.
         normalization: a Unicode normalization that is done before encoding, as Qwen's models do.
         bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.
@@ -247,14 +110,15 @@ class BPETokenizer(Tokenizer):
         self.pattern = pattern
         self.whole_pieces, self.unk_id, self.normalization = whole_pieces, unk_id, normalization
         super().__init__(
-            _table_of(self.vocabulary, special_tokens or {}),
+            self.vocabulary.items(),
             special_tokens,
             bos_id=bos_id,
             adds_bos=adds_bos,
             eos_ids=eos_ids,
             chat_template=chat_template,
         )
-        self._pieces = _compiled(pattern)
+        if unk_id is not None:
+            self._check_known("unk_id", unk_id)
         by_id = sorted((token for token in self.vocabulary if len(token) > 1), key=self.vocabulary.__getitem__)
         self.merge_order = by_id if merge_order is None else list(merge_order)
         self._check_merge_order()
@@ -262,7 +126,11 @@ class BPETokenizer(Tokenizer):
         self._only_whole = {token for token in by_id if token not in made} if whole_pieces else set()
         self._missing = bytes(b for b in range(256) if bytes([b]) not in self.vocabulary)
         self._ranks, self._rank_to_id = self._ranks_for_tiktoken()
-        self._core = tiktoken.Encoding("llmlib", pat_str=pattern, mergeable_ranks=self._ranks, special_tokens={})
+        try:
+            self._pieces = regex.compile(pattern)
+            self._core = tiktoken.Encoding("llmlib", pat_str=pattern, mergeable_ranks=self._ranks, special_tokens={})
+        except (regex.error, ValueError) as error:
+            raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
 
     def _check_merge_order(self) -> None:
         if len(set(self.merge_order)) < len(self.merge_order):
@@ -328,7 +196,7 @@ class BPETokenizer(Tokenizer):
             text = unicodedata.normalize(self.normalization, text)
         if self._needs_python(text):
             return self._encode_by_piece(text)
-        return self._as_ids(self._core._core_bpe.encode_ordinary(text))
+        return self._as_ids(self._core.encode_ordinary(text))
 
     def _needs_python(self, text: str) -> bool:
         """Whether tiktoken's core alone would fail on this text, or give other ids than the model knows."""
@@ -343,14 +211,14 @@ class BPETokenizer(Tokenizer):
 
     def _encode_by_piece(self, text: str) -> list[int]:
         ids: list[int] = []
-        for piece in self._pieces.findall(text):
-            data = piece.encode()
+        for match in self._pieces.finditer(text):
+            data = match[0].encode()
             if self.unk_id is None:
                 data = data.translate(None, self._missing)
             if data in self._only_whole:
                 ids.append(self.vocabulary[data])
             elif data:
-                ids += self._as_ids(self._core._core_bpe.encode_single_piece(data))
+                ids += self._as_ids(self._core._encode_single_piece(data))
         return ids
 
     def _as_ids(self, ranks: list[int]) -> list[int]:
@@ -425,34 +293,3 @@ def parts_before_last_merge(token: bytes, ranks: Mapping[bytes, int]) -> list[by
         if i < len(made):
             made[i] = ranks.get(parts[i] + parts[i + 1], never)
     return parts
-
-
-@lru_cache(maxsize=64)
-def _any_of(names: tuple[str, ...]) -> Any:
-    """A pattern for the leftmost special token, and the longest where several begin."""
-    return regex.compile("|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True)))
-
-
-def _compiled(pattern: str) -> Any:
-    try:
-        return regex.compile(pattern)
-    except regex.error as error:
-        raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
-
-
-def _table_of(vocabulary: Mapping[bytes, int], special_tokens: Mapping[str, int]) -> list[bytes | None]:
-    """List of the bytes of each id; None for ids not in use. Raises `TokenizerError` for ids used twice."""
-    entries = [*vocabulary.items(), *((name.encode(), id) for name, id in special_tokens.items())]
-    if not entries:
-        raise TokenizerError("The vocabulary is empty.")
-    if b"" in vocabulary or "" in special_tokens:
-        raise TokenizerError("A token must hold at least one byte, and the vocabulary holds an empty one.")
-    lowest, highest = min(id for _, id in entries), max(id for _, id in entries)
-    if lowest < 0 or highest > 2 * len(entries) + 1000:
-        raise TokenizerError(f"Ids go from {lowest} to {highest}, which cannot be right for {len(entries)} tokens.")
-    table: list[bytes | None] = [None] * (highest + 1)
-    for token, id in entries:
-        if table[id] is not None and table[id] != token:
-            raise TokenizerError(f"Id {id} is used twice, for {table[id]!r} and {token!r}.")
-        table[id] = token
-    return table

@@ -1,0 +1,203 @@
+"""What all tokenizers share: special tokens, decoding, and the conventions of the model that they belong to."""
+
+import codecs
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Literal
+
+import regex
+
+
+class TokenizerError(ValueError):
+    """A tokenizer's definition is wrong or not supported; the message says where and what is expected."""
+
+
+class Tokenizer:
+    """Text to ids and back. Subclasses say how an ordinary text is encoded.
+
+    Attributes:
+        special_tokens: text of each special token, and its id.
+        bos_id: the id that begins a text, or None.
+        adds_bos: whether the model was trained with `bos_id` before every text. `encode` adds it only
+            when asked: `tokenizer.encode(text, add_bos=tokenizer.adds_bos)`.
+        eos_ids: the ids that end a text or a turn.
+        chat_template: the model's Jinja template for conversations, or None.
+    """
+
+    def __init__(
+        self,
+        ordinary_tokens: Iterable[tuple[bytes, int]],
+        special_tokens: Mapping[str, int] | None = None,
+        *,
+        bos_id: int | None = None,
+        adds_bos: bool = False,
+        eos_ids: Iterable[int] = (),
+        chat_template: str | None = None,
+    ):
+        self.special_tokens = dict(special_tokens or {})
+        self._table = _table_of(ordinary_tokens, self.special_tokens)
+        self.bos_id, self.adds_bos = bos_id, adds_bos
+        self.eos_ids = tuple(eos_ids)
+        self.chat_template = chat_template
+        for name, id in (("bos_id", bos_id), *(("eos_ids", id) for id in self.eos_ids)):
+            if id is not None:
+                self._check_known(name, id)
+        if adds_bos and bos_id is None:
+            raise TokenizerError("adds_bos is true, but there is no bos_id to add.")
+
+    def _check_known(self, name: str, id: int) -> None:
+        if not (0 <= id < self.vocab_size):
+            raise TokenizerError(f"{name} {id} is outside of the vocabulary, 0 to {self.vocab_size - 1}.")
+
+    def __repr__(self) -> str:
+        specials = len(self.special_tokens)
+        return f"{type(self).__name__}(vocab_size={self.vocab_size}, special_tokens={specials})"
+
+    @property
+    def vocab_size(self) -> int:
+        """The largest id plus one: the number of rows that an embedding table needs."""
+        return len(self._table)
+
+    def token_bytes(self, id: int) -> bytes:
+        """The bytes that one id stands for; they need not be a whole UTF-8 character."""
+        return self._bytes_of([id])[0]
+
+    def encode(
+        self, text: str, allowed_special: Literal["all"] | Iterable[str] = (), *, add_bos: bool = False
+    ) -> list[int]:
+        """Turn a text into ids.
+
+        A text that looks like a special token is treated as any other text, unless `allowed_special`
+        names that token or is "all". Lone surrogates are replaced by U+FFFD. Raises ValueError for a
+        name in `allowed_special` that is not a special token.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"encode takes one text (a str), got {type(text).__name__}.")
+        if add_bos and self.bos_id is None:
+            raise ValueError("add_bos=True, but this tokenizer has no token for the beginning of a text.")
+        names = self._allowed(allowed_special)
+        parts: list[str | int] = []
+        start = 0
+        for match in _any_of(names).finditer(text) if names else ():
+            parts += [text[start : match.start()], self.special_tokens[match[0]]]
+            start = match.end()
+        ids = self.encode_parts([*parts, text[start:]])
+        return [self.bos_id, *ids] if add_bos and self.bos_id is not None else ids
+
+    def _allowed(self, allowed_special: Literal["all"] | Iterable[str]) -> tuple[str, ...]:
+        if isinstance(allowed_special, str):
+            if allowed_special != "all":
+                raise ValueError(f"allowed_special must be 'all' or a list of names; write [{allowed_special!r}].")
+            return tuple(self.special_tokens)
+        names = tuple(allowed_special)
+        if unknown := sorted(set(names) - self.special_tokens.keys()):
+            raise ValueError(
+                f"allowed_special names {unknown}, but the special tokens are {sorted(self.special_tokens)}."
+            )
+        return names
+
+    def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
+        """Ids of a text that is given in parts: strings, and ids (of special tokens) that stay as they are.
+
+        Nothing inside a string becomes a special token, so what somebody else wrote cannot pose as one.
+        """
+        ids: list[int] = []
+        for part in parts:
+            if isinstance(part, int):
+                ids.append(part)
+            elif part:
+                try:
+                    ids += self._encode_ordinary(part, at_start=not ids)
+                except UnicodeEncodeError:
+                    ids += self._encode_ordinary(without_surrogates(part), at_start=not ids)
+        return ids
+
+    def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
+        """Encode a text that is not empty and holds no special token; may raise UnicodeEncodeError."""
+        raise NotImplementedError
+
+    def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
+        """Turn ids (a list, an array, a tensor of one axis) into text.
+
+        Bytes that are no UTF-8 become U+FFFD, or as Python's `errors` says. Raises ValueError for an id that
+        is not in use.
+        """
+        return b"".join(self._bytes_of(ids)).decode("utf-8", errors)
+
+    def decode_stream(self, ids: Iterable[int], errors: str = "replace") -> Iterator[str]:
+        """Turn ids into pieces of text as the ids come; a character is held back until it is complete.
+
+        The pieces, joined, are what `decode` gives for all the ids.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        for data in self._stream_bytes(ids):
+            if piece := decoder.decode(data):
+                yield piece
+        if piece := decoder.decode(b"", final=True):
+            yield piece
+
+    def _stream_bytes(self, ids: Iterable[int]) -> Iterator[bytes]:
+        return (self.token_bytes(id) for id in ids)
+
+    def _bytes_of(self, ids: Iterable[int]) -> list[bytes]:
+        ids = ids.tolist() if hasattr(ids, "tolist") else ids  # an array or a tensor
+        if isinstance(ids, int):
+            raise TypeError(f"decode takes several ids, such as [{ids}]; for one id there is token_bytes({ids}).")
+        ids, table = list(ids), self._table
+        try:
+            found = [table[id] for id in ids]
+        except (IndexError, TypeError):
+            found = [None]
+        if None in found or (ids and min(ids) < 0):
+            self._reject(ids)
+        return found  # type: ignore[return-value]
+
+    def _reject(self, ids: list[Any]) -> None:
+        for id in ids:
+            try:
+                number = operator.index(id)
+            except TypeError:
+                what = "a whole row, one at a time please" if isinstance(id, list) else repr(id)
+                raise TypeError(f"ids must be integers, got {what} (of type {type(id).__name__}).") from None
+            if not (0 <= number < self.vocab_size) or self._table[number] is None:
+                raise ValueError(
+                    f"{number} is not the id of a token: ids go from 0 to {self.vocab_size - 1}"
+                    + (", and this one is not in use." if 0 <= number < self.vocab_size else ".")
+                )
+
+
+def without_surrogates(text: str) -> str:
+    """Join pairs of surrogates (UTF-16's way to write a character in two halves); lone ones become U+FFFD.
+
+    >>> without_surrogates("\\ud83d\\ude42 \\ud83d")
+    '🙂 \ufffd'
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+@lru_cache(maxsize=64)
+def _any_of(names: tuple[str, ...]) -> Any:
+    """A pattern for the leftmost special token, and the longest where several begin."""
+    return regex.compile("|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True)))
+
+
+def _table_of(ordinary: Iterable[tuple[bytes, int]], special: Mapping[str, int]) -> list[bytes | None]:
+    """The bytes of each id; None for ids not in use. Raises `TokenizerError` for ids that cannot be right."""
+    try:
+        entries = [*ordinary, *((name.encode(), id) for name, id in special.items())]
+    except UnicodeEncodeError as error:
+        raise TokenizerError(f"The special token {error.object!r} holds half a surrogate pair.") from None
+    if not entries:
+        raise TokenizerError("The vocabulary is empty.")
+    lowest, highest = min(id for _, id in entries), max(id for _, id in entries)
+    if lowest < 0 or highest > 2 * len(entries) + 1000:
+        raise TokenizerError(f"Ids go from {lowest} to {highest}, which cannot be right for {len(entries)} tokens.")
+    table: list[bytes | None] = [None] * (highest + 1)
+    for token, id in entries:
+        if not token:
+            raise TokenizerError(f"The token with the id {id} is empty; a token must hold at least one byte.")
+        if table[id] is not None:
+            raise TokenizerError(f"Id {id} is used twice, for {table[id]!r} and {token!r}.")
+        table[id] = token
+    return table
