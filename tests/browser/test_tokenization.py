@@ -1,0 +1,100 @@
+"""Lesson 01 in a real JupyterLab: both widgets, by mouse and by keyboard, in both themes."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.network]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_run_all_step_and_compare(run_all, picture, theme):
+    page = run_all("01_tokenization.ipynb", theme)
+    assert page.foreign == []
+    step_through_training(page, picture, theme)
+    step_through_encoding(page, picture, theme)
+    compare_tokenizers(page, picture, theme)
+    assert page.foreign == []
+
+
+def step_through_training(page, picture, theme):
+    view = page.locator(".llm-bpe-stepper").first
+    view.evaluate("node => node.scrollIntoView()")
+    happened, slider = view.locator(".llm-happened"), view.get_by_label("Step", exact=True)
+    expect(happened).to_contain_text("Step 3:")
+    picture(f"tokenization_bpe_{theme}")
+    view.locator(".llm-stage").focus()
+    page.keyboard.press("Home")
+    expect(happened).to_contain_text("Start: 48 bytes")
+    page.keyboard.press("ArrowRight")
+    expect(happened).to_have_text(re.compile("Step 1: “a” \\+ “t” → “at”, id 256, 6 times. 48 tokens become 42."))
+    expect(view.locator(".llm-new")).to_have_count(7)  # six in the text, one in the vocabulary
+    page.keyboard.press("ArrowLeft")
+    expect(slider).to_have_value("0")
+    page.keyboard.press("Space")
+    expect(view.get_by_role("button", name="Pause")).to_be_visible()
+    expect(slider).to_have_value("1", timeout=10_000)
+    page.keyboard.press("Space")
+    expect(view.get_by_role("button", name="Play")).to_be_visible()
+    page.keyboard.press("End")
+    expect(happened).to_contain_text("This was the last merge.")
+
+    view.get_by_label("Text to learn from").fill("<i>é</i> 🙂🙂🙂")
+    view.get_by_role("button", name="Learn from this text").click()
+    expect(happened).to_contain_text("Start: 22 bytes")
+    expect(view.locator("i")).to_have_count(0)  # text stays text
+    view.get_by_label("Show bytes").check()
+    expect(view.locator(".llm-character", has_text="🙂")).to_have_count(3)
+    for _ in range(3):
+        view.get_by_label("One step forward").click()
+    expect(happened).to_contain_text("Step 3: “⟨F0⟩” + “⟨9F 99 82⟩” → “🙂”")
+    picture(f"tokenization_bytes_{theme}")
+
+
+def step_through_encoding(page, picture, theme):
+    view = page.locator(".llm-bpe-stepper").nth(1)
+    view.evaluate("node => node.scrollIntoView()")
+    expect(view.get_by_role("tab", name="Encode a text")).to_have_attribute("aria-selected", "true")
+    view.get_by_label("Text to encode").fill("the hat is")
+    page.keyboard.press("Enter")
+    expect(view.locator(".llm-happened")).to_contain_text("Start: the text as 10 bytes")
+    view.get_by_label("To the end").click()
+    expect(view.locator(".llm-happened")).to_contain_text("No pair that was learned is left. Ids: ")
+    expect(view.locator(".llm-stage .llm-token")).to_have_text(["the·", "h", "at·i", "s"])
+    picture(f"tokenization_encoding_{theme}")
+    view.get_by_role("tab", name="Encode a text").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(view.get_by_role("tab", name="Learn merges")).to_be_focused()
+    expect(view.locator(".llm-happened")).to_contain_text("Start: 48 bytes")
+
+
+def compare_tokenizers(page, picture, theme):
+    view = page.locator(".llm-token-view").first
+    view.evaluate("node => node.scrollIntoView()")
+    view.get_by_label("Show ids").check()
+    picture(f"tokenization_viewer_{theme}")
+    gpt2 = view.get_by_role("listbox", name="Tokens of gpt2")
+    box = view.get_by_label("Your text")
+    box.fill("<b>strawberry</b> 👩‍🚀\nשלום <|endoftext|>")
+    expect(gpt2.get_by_role("option").nth(4)).to_have_accessible_name(re.compile("raw.*id 1831"))
+    expect(view.locator("b")).to_have_count(0)
+    expect(gpt2.locator(".llm-line").nth(1)).to_have_attribute("dir", "rtl")
+    gpt2.get_by_role("option").first.focus()
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+    detail = view.locator(".llm-detail").first
+    expect(detail).to_have_text(re.compile("Token 10 · id .* of 4 of “👩”"))
+    page.keyboard.press("End")
+    expect(detail).to_contain_text("3E")
+    picture(f"tokenization_own_text_{theme}")
+    view.get_by_label("Text may become special tokens").check()
+    expect(gpt2.locator(".llm-special")).to_have_text(re.compile("<|endoftext|>"))
+    box.press_sequentially("x" * 30)  # quicker than the answers come: the last wish is granted
+    expect(view.locator(".llm-numbers").first).to_contain_text("tokens")
+    expect(gpt2.get_by_role("option").last).to_have_accessible_name(re.compile("x"))
+    with page.expect_download() as download:
+        view.locator("summary", has_text="Save").click()
+        view.get_by_role("button", name="SVG").click()
+    assert download.value.suggested_filename == "tokens.svg"
