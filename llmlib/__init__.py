@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmlib.chat import chat as chat
+    from llmlib.interpret import ablate as ablate
+    from llmlib.interpret import patch as patch
+    from llmlib.interpret import trace as trace
     from llmlib.pretrained import load_pretrained as load_pretrained
     from llmlib.sampling import Sampler as Sampler
     from llmlib.sampling import generate as generate
     from llmlib.tokenization import load_tokenizer as load_tokenizer
     from llmlib.transformer import Transformer as Transformer
     from llmlib.transformer import TransformerConfig as TransformerConfig
+    from llmlib.widgets.attention_explorer import attention_view as attention_view
 
 __version__ = "0.1.0"
 
@@ -25,6 +29,10 @@ _HOME = {
     "generate": "sampling",
     "Sampler": "sampling",
     "chat": "chat",
+    "trace": "interpret",
+    "ablate": "interpret",
+    "patch": "interpret",
+    "attention_view": "widgets.attention_explorer",
 }
 
 __all__ = sorted(_HOME)

@@ -3,7 +3,14 @@
 import importlib
 from typing import Any
 
-_HOME = {"NextTokenView": "next_token", "ChatView": "chat_view", "BPEStepper": "bpe_stepper", "TokenView": "token_view"}
+_HOME = {
+    "NextTokenView": "next_token",
+    "ChatView": "chat_view",
+    "BPEStepper": "bpe_stepper",
+    "TokenView": "token_view",
+    "AttentionView": "attention_explorer",
+    "attention_view": "attention_explorer",
+}
 
 __all__ = sorted(_HOME)
 

@@ -1,0 +1,130 @@
+"""Attention patterns as bytes: the counterpart of attention_data.mjs, which says what a code means."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+TOP, NAN_CODE = 254, 255
+TOLERANCE = 0.02  # how far from 1 a row may sum; half-precision softmax gets close to it
+
+
+class Coded(NamedTuple):
+    """One byte for each weight: code c means scale · (c / 254)², and 255 means NaN."""
+
+    codes: bytes
+    causal: bool  # only the lower triangle of each head is there, row by row
+    scale: float
+    notes: list[str]  # what a reader should know of the patterns
+
+
+def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
+    """Patterns in any of the usual forms as one float32 array.
+
+    An array with the axes `layer head query key` (fewer at the front will do), or a sequence with an array for each
+    layer, as `transformers` gives with `output_attentions=True`, whose first axis, the batch, must be of length 1.
+    Raises `ValueError` for anything else.
+    """
+    if isinstance(patterns, list | tuple) and patterns:
+        layers = [_numbers(layer) for layer in patterns]
+        if any(layer.shape[0] != 1 for layer in layers if layer.ndim == 4):
+            raise ValueError(
+                f"These patterns are of a batch of {layers[0].shape[0]} texts, and a view shows one. "
+                "Choose it: [layer[:1] for layer in attentions]."
+            )
+        layers = [layer[0] if layer.ndim == 4 else layer for layer in layers]
+        if any(layer.shape != layers[0].shape for layer in layers):
+            raise ValueError(
+                "All layers must have the same number of heads and tokens, got the shapes "
+                f"{', '.join(str(layer.shape) for layer in layers)}. With a KV cache, run the whole text at once."
+            )
+        array = np.stack(layers)
+    else:
+        array = _numbers(patterns)
+    if not 2 <= array.ndim <= 4:
+        raise ValueError(f"Patterns have the axes (layer, head, query, key), got {array.ndim} axes: {array.shape}.")
+    return array.reshape((1,) * (4 - array.ndim) + array.shape)
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """Torch's tensors without importing torch: they must leave autograd and their device first."""
+    if hasattr(value, "detach"):
+        value = value.detach().float().cpu().numpy()
+    return np.asarray(value, dtype=np.float32)
+
+
+def check(patterns: Float[np.ndarray, "layer head query key"], n_tokens: int) -> None:
+    """Raise `ValueError` unless these are weights among `n_tokens` tokens."""
+    if n_tokens == 0:
+        raise ValueError("There are no tokens to show; a view of attention needs at least one.")
+    n_layers, n_heads, n_query, n_key = patterns.shape
+    if n_layers == 0 or n_heads == 0:
+        raise ValueError(f"There are no heads to show: the patterns have the shape {patterns.shape}.")
+    if (n_query, n_key) != (n_tokens, n_tokens):
+        raise ValueError(
+            f"There are {n_tokens} tokens, but the patterns are {n_query} queries × {n_key} keys. "
+            "Both must be of the same text; does one of them hold a begin-of-text token that the other lacks?"
+        )
+    low, high = np.fmin.reduce(patterns, axis=None), np.fmax.reduce(patterns, axis=None)
+    if low < 0 or np.isinf(high):
+        raise ValueError(
+            f"Attention weights lie between 0 and 1, but these go from {low:.3g} to {high:.3g}. "
+            "Are they scores, from before the softmax?"
+        )
+
+
+def encode(patterns: Float[np.ndarray, "layer head query key"]) -> Coded:
+    """Patterns as bytes, with what is remarkable about them in words.
+
+    >>> coded = encode(np.array([[[[1.0, 0.0], [0.25, 0.75]]]], dtype=np.float32))
+    >>> list(coded.codes), coded.causal, coded.scale
+    ([254, 127, 220], True, 1.0)
+    """
+    n = patterns.shape[-1]
+    causal = not patterns[..., *np.triu_indices(n, 1)].any() if n <= 64 else _is_causal(patterns)
+    largest = float(np.fmax.reduce(patterns, axis=None, initial=0.0))
+    scale = largest if largest > 1 + TOLERANCE else 1.0
+    weights = patterns[..., *np.tril_indices(n)] if causal else patterns.reshape(*patterns.shape[:2], -1)
+    return Coded(quantise(weights, scale).tobytes(), causal, scale, remarks(patterns))
+
+
+def quantise(weights: Float[np.ndarray, "*shape"], scale: float = 1.0) -> UInt8[np.ndarray, "*shape"]:
+    """The nearest codes. The error of a weight w is at most scale · √(w / scale) / 254: 0.4% at 1, 0.02% at 0.002."""
+    roots = np.sqrt(np.minimum(weights / np.float32(scale), np.float32(1)))
+    roots *= TOP
+    roots += np.float32(0.5)
+    missing = np.isnan(roots)
+    codes = np.where(missing, 0, roots).astype(np.uint8) if missing.any() else roots.astype(np.uint8)
+    codes[missing] = NAN_CODE
+    return codes
+
+
+def decode(codes: UInt8[np.ndarray, "*shape"], scale: float = 1.0) -> Float[np.ndarray, "*shape"]:
+    """The weights that codes stand for."""
+    weights = (scale * (codes / TOP) ** 2).astype(np.float32)
+    weights[codes == NAN_CODE] = np.nan
+    return weights
+
+
+def _is_causal(patterns: np.ndarray) -> bool:
+    """Row by row, since an index of the upper triangle of a long text is itself large."""
+    return not any(patterns[..., i, i + 1 :].any() for i in range(patterns.shape[-1]))
+
+
+def remarks(patterns: Float[np.ndarray, "layer head query key"]) -> list[str]:
+    """Sentences about NaN and about rows that do not sum to one."""
+    sums = patterns.sum(-1)
+    notes = []
+    for wrong, what in (
+        (np.isnan(sums), "hold NaN"),
+        (np.abs(sums - 1) > TOLERANCE, "have rows that do not sum to 1"),
+    ):
+        if wrong.any():
+            layer, head, query = np.argwhere(wrong)[0]
+            number, total = int(wrong.any(-1).sum()), wrong.shape[0] * wrong.shape[1]
+            value = sums[layer, head, query]
+            example = "" if np.isnan(value) else f": {value:.3g}"
+            notes.append(
+                f"{number} of {total} heads {what}, for example layer {layer}, head {head}, query {query}{example}."
+            )
+    return notes

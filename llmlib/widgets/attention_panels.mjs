@@ -1,0 +1,435 @@
+// The panels of the attention explorer. Each is made with the context `ctx` that attention_explorer.mjs describes and gives
+// { node, draw, point }: `draw` shows new patterns, `point` follows the pointer or the keyboard and is cheap.
+
+import { element, escapeXml, spokenToken, visibleToken } from "./shared.mjs";
+import {
+  cellAt, colourTable, gridLayout, inWords, NAN_CODE, orderHeads, panView, parseColour, pool, revealCell, rowAt, shorten,
+  strongest, strongestPairs, thinLabels, weightAt, weightsOf, wholeView, zoomView,
+} from "./attention_data.mjs";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export const SCORES = {
+  previous: { name: "previous token", text: "Share of attention that goes to the token right before", share: true },
+  first: { name: "first token", text: "Share of attention that later tokens pay to the very first", share: true },
+  duplicate: { name: "duplicate token", text: "Share of attention that repeated tokens pay to their earlier occurrences", share: true },
+  induction: { name: "induction", text: "Share of attention that repeated tokens pay to what came after their earlier occurrences", share: true },
+  entropy: { name: "entropy", text: "How widely attention is spread, in nats", unit: "nats" },
+  distance: { name: "distance", text: "How far back attention looks, in tokens", unit: "tokens" },
+};
+
+export function scoreInWords(key, value) {
+  return SCORES[key].share ? inWords(value) : `${value.toFixed(value < 9.95 ? 2 : 1)} ${SCORES[key].unit}`;
+}
+
+export const headName = (layer, head) => (typeof head === "number" ? `Layer ${layer}, head ${head}` : `Layer ${layer}, ${head} of all heads`);
+
+/** Colours for the theme that the element stands in. */
+export function paletteOf(el) {
+  const style = getComputedStyle(el), paper = style.backgroundColor, named = (name) => style.getPropertyValue(name).trim();
+  const probe = element("span", {});
+  el.append(probe);
+  const resolve = (colour) => { probe.style.color = colour; return getComputedStyle(probe).color; };
+  const [r, g, b] = parseColour(paper);
+  const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
+  const base = `rgb(${r}, ${g}, ${b})`;
+  const outside = resolve(named("--llm-raised")), missing = dark ? "#ff5fa8" : "#c2185b";
+  const blue = dark ? ["#17395e", "#2f6fb0", "#79b8ff", "#e3f1ff"] : ["#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d"];
+  const orange = dark ? ["#fff0d9", "#ffb870", "#b06a1c", "#54330c"] : ["#4a2600", "#9a4f00", "#e39b4b", "#fbe3c6"];
+  const stops = { false: [base, ...blue], true: [...orange, base, ...blue] };
+  const palette = { dark, outside, missing, stops, ink: resolve(named("--llm-ink")), faint: resolve(named("--llm-faint")), paper: base, accent: resolve(named("--llm-accent")), more: blue[2], less: orange[1] };
+  palette.tables = { false: colourTable(stops.false, outside, missing), true: colourTable(stops.true, outside, missing) };
+  probe.remove();
+  return palette;
+}
+
+function paint(context, pattern, region, x, y, size, palette) {
+  const image = context.createImageData(size, size);
+  const values = pool(pattern, region, size, size), table = palette.tables[pattern.signed], pixels = new Uint32Array(image.data.buffer);
+  for (let k = 0; k < values.length; k++) pixels[k] = table[values[k]];
+  context.putImageData(image, x, y);
+}
+
+function sized(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  return ratio;
+}
+
+function svg(tag, attributes = {}, text) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+/** All heads as thumbnails on one canvas, under a button for each. */
+export function gridPanel(ctx, side) {
+  const canvas = element("canvas", { "aria-hidden": "true" });
+  const cells = element("div", { role: "group", "aria-label": "Heads. Arrow keys move, Enter opens." });
+  const node = element("div", { class: "llm-grid" }, canvas, cells);
+  let made = "", columns = 1;
+  const heads = () => [...cells.querySelectorAll("button")];
+  const of = (button) => ({ layer: Number(button.dataset.layer), head: Number.isNaN(Number(button.dataset.head)) ? button.dataset.head : Number(button.dataset.head) });
+  const over = (event) => { const button = event.target.closest("button"); if (button) ctx.previewHead(of(button)); };
+  cells.addEventListener("pointerover", over);
+  cells.addEventListener("focusin", over);
+  cells.addEventListener("click", (event) => { const button = event.target.closest("button"); if (button) ctx.go({ ...of(button), token: null }); });
+  cells.addEventListener("keydown", (event) => {
+    const all = heads(), at = all.indexOf(event.target);
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: all.length - 1 - at }[event.key];
+    if (step === undefined || !all[at + step]) return;
+    event.preventDefault();
+    all[at].tabIndex = -1;
+    all[at + step].tabIndex = 0;
+    all[at + step].focus();
+  });
+
+  function draw(width) {
+    const { state, palette } = ctx, text = ctx.text(side === "d" ? "a" : side);
+    const together = state.heads !== "each", flow = together || state.sort !== "layer";
+    let entries = Array.from({ length: text.layers * (together ? 1 : text.heads) }, (_, k) =>
+      together ? { layer: k, head: state.heads } : { layer: Math.floor(k / text.heads), head: k % text.heads });
+    let scores = null;
+    if (state.sort !== "layer") {
+      scores = ctx.scores(entries, state.sort);
+      const order = orderHeads(scores);
+      entries = order.map((k) => entries[k]);
+      scores = order.map((k) => scores[k]);
+    }
+    const layout = gridLayout(flow ? 1 : text.layers, flow ? entries.length : text.heads, width, flow);
+    columns = layout.columns;
+    const ratio = sized(canvas, layout.width, layout.height), context = canvas.getContext("2d"), size = Math.round(layout.thumb * ratio);
+    entries.forEach(({ layer, head }, k) => {
+      const { x, y } = layout.place(k), pattern = ctx.pattern(side, layer, head);
+      paint(context, pattern, { x: 0, y: 0, w: pattern.n, h: pattern.n }, Math.round(x * ratio), Math.round(y * ratio), size, palette);
+    });
+    const off = new Set(ctx.ablated().map(String));
+    const captions = entries.map(({ layer, head }, k) =>
+      !flow ? "" : `${typeof head === "number" ? `L${layer} H${head}` : `Layer ${layer}`}${scores ? ` · ${SCORES[state.sort].share ? inWords(scores[k]) : scores[k].toFixed(1)}` : ""}`);
+    const wanted = JSON.stringify([layout.width, layout.thumb, entries, captions, [...off], side]);
+    if (wanted === made) return;
+    made = wanted;
+    const focused = cells.contains(document.activeElement) ? heads().indexOf(document.activeElement) : -1;
+    const parts = entries.map(({ layer, head }, k) => {
+      const { x, y } = layout.place(k), isOff = off.has(`${layer},${head}`);
+      const label = `${headName(layer, head)}${scores ? `, ${SCORES[state.sort].name} ${scoreInWords(state.sort, scores[k])}` : ""}${isOff ? ", switched off" : ""}`;
+      const button = element("button", { type: "button", class: isOff ? "llm-thumb llm-off" : "llm-thumb", "data-layer": layer, "data-head": head, "aria-label": label, tabindex: k === Math.max(focused, 0) ? 0 : -1 });
+      button.style.cssText = `left:${x}px;top:${y}px;width:${layout.thumb}px;height:${layout.thumb}px`;
+      return button;
+    });
+    const labels = [];
+    const label = (words, x, y, w, kind) => { const span = element("span", { class: `llm-mark ${kind}`, "data-text": true }, words); span.style.cssText = `left:${x}px;top:${y}px;width:${w}px`; labels.push(span); };
+    if (flow) captions.forEach((words, k) => label(words, layout.place(k).x, layout.place(k).y + layout.thumb + 1, layout.thumb + layout.gap, "llm-caption"));
+    else {
+      for (let h = 0; h < text.heads; h++) label(h, layout.place(h).x, 0, layout.thumb, "llm-above");
+      for (let l = 0; l < text.layers; l++) label(l, 0, layout.place(l * text.heads).y + layout.thumb / 2 - 9, 24, "llm-beside");
+    }
+    cells.replaceChildren(...labels, ...parts);
+    node.style.width = `${layout.width}px`;
+    node.style.height = `${layout.height}px`;
+    if (focused >= 0) parts[Math.min(focused, parts.length - 1)]?.focus();
+  }
+  return { node, draw, point() {}, focusHead: (layer, head) => heads().find((b) => b.dataset.layer === String(layer) && b.dataset.head === String(head))?.focus() };
+}
+
+/** A large look at one head, with its scores, beside the grid. */
+export function previewPanel(ctx) {
+  const canvas = element("canvas", { "aria-hidden": "true" }), title = element("strong", { "data-text": true }), list = element("dl", { class: "llm-scores" });
+  const node = element("aside", { class: "llm-preview", "aria-label": "The head pointed at" }, title, canvas, list);
+  function draw() {
+    const { layer, head } = ctx.state.previewed, size = 200, ratio = sized(canvas, size, size);
+    const side = ctx.sideShown(), pattern = ctx.pattern(side, layer, head);
+    title.textContent = headName(layer, head);
+    paint(canvas.getContext("2d"), pattern, { x: 0, y: 0, w: pattern.n, h: pattern.n }, 0, 0, Math.round(size * ratio), ctx.palette);
+    const values = ctx.scoresOf(side === "d" ? "a" : side, layer, head);
+    list.replaceChildren(...Object.entries(SCORES).flatMap(([key, { name, text }]) => [element("dt", { title: text, "data-text": true }, name), element("dd", { "data-text": true }, scoreInWords(key, values[key]))]));
+  }
+  return { node, draw, point() {} };
+}
+
+/** The heat map of one head: each row is a token that looks, each column one that is looked at. */
+export function heatPanel(ctx, side, size, compact = false) {
+  const left = compact ? 70 : 96, top = compact ? 64 : 84;
+  const canvas = element("canvas", {
+    tabindex: 0, role: "application", "aria-roledescription": "heat map",
+    "aria-label": "Heat map. Arrow keys move from cell to cell, Enter keeps the token, plus and minus zoom, 0 shows all, Escape goes back.",
+  });
+  canvas.style.cssText = `left:${left}px;top:${top}px`;
+  const overlay = svg("svg", { width: left + size + 2, height: top + size + 2, "aria-hidden": "true" });
+  const node = element("div", { class: "llm-heat" }, canvas, overlay);
+  node.style.cssText = `width:${left + size + 2}px;height:${top + size + 2}px`;
+  let pattern = null, tokens = [], dragged = null;
+  const n = () => pattern.n;
+  const at = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+  const zoom = (factor, fx = 0.5, fy = 0.5) => { ctx.state.view = zoomView(ctx.state.view, factor, fx, fy, n()); ctx.redrawHeat(); };
+
+  canvas.addEventListener("pointerdown", (event) => { if (event.button === 0) { dragged = { from: at(event), view: ctx.state.view, far: false }; canvas.setPointerCapture(event.pointerId); } });
+  canvas.addEventListener("pointermove", (event) => {
+    const [x, y] = at(event);
+    if (dragged) {
+      const dx = x - dragged.from[0], dy = y - dragged.from[1], tokensPerPixel = dragged.view.span / size;
+      if (dragged.far ||= Math.hypot(dx, dy) > 4 && dragged.view.span < n()) { ctx.state.view = panView(dragged.view, -dx * tokensPerPixel, -dy * tokensPerPixel, n()); ctx.redrawHeat(); return; }
+    }
+    ctx.previewCell(cellAt(ctx.state.view, x, y, size, n()));
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    const cell = cellAt(ctx.state.view, ...at(event), size, n());
+    if (dragged && !dragged.far && cell) ctx.lock(cell[ctx.state.way === "from" ? 0 : 1]);
+    dragged = null;
+  });
+  canvas.addEventListener("pointercancel", () => { dragged = null; });
+  canvas.addEventListener("pointerleave", () => ctx.previewCell(null));
+  canvas.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return; // otherwise the page scrolls, as everywhere
+    event.preventDefault();
+    const [x, y] = at(event);
+    zoom(Math.exp(-event.deltaY / 200), x / size, y / size);
+  }, { passive: false });
+  canvas.addEventListener("keydown", (event) => {
+    const { state } = ctx, [i, j] = state.cell ?? [n() - 1, 0];
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const clamp = (v) => Math.max(0, Math.min(n() - 1, v));
+    if (step) {
+      const [qi, kj] = state.cell ? [clamp(i + step[0]), clamp(j + step[1])] : [i, j];
+      state.view = revealCell(state.view, qi, kj, n());
+      ctx.redrawHeat();
+      ctx.previewCell([qi, kj], true);
+    } else if (event.key === "Enter" || event.key === " ") ctx.lock(state.way === "from" ? i : j);
+    else if (event.key === "+" || event.key === "=") zoom(1.5, (j + 0.5 - state.view.x) / state.view.span, (i + 0.5 - state.view.y) / state.view.span);
+    else if (event.key === "-") zoom(1 / 1.5, (j + 0.5 - state.view.x) / state.view.span, (i + 0.5 - state.view.y) / state.view.span);
+    else if (event.key === "0") { state.view = wholeView(n()); ctx.redrawHeat(); }
+    else return;
+    event.preventDefault();
+  });
+
+  function draw() {
+    const { state } = ctx;
+    pattern = ctx.pattern(side, state.layer, state.head);
+    tokens = ctx.text(side === "d" ? "a" : side).tokens;
+    if (state.view.span > n() || state.view.x + state.view.span > n()) state.view = wholeView(n());
+    const ratio = sized(canvas, size, size), { x, y, span } = state.view;
+    paint(canvas.getContext("2d"), pattern, { x, y, w: span, h: span }, 0, 0, Math.round(size * ratio), ctx.palette);
+    point();
+  }
+
+  function point() {
+    const { state, palette } = ctx, { x, y, span } = state.view, cell = size / span, focus = ctx.focus(), parts = [];
+    const [qi, kj] = state.cell ?? [-1, -1];
+    const highlighted = (way) => (focus !== null && state.way === way ? focus : way === "from" ? qi : kj);
+    if (focus !== null) {
+      const from = (focus - (state.way === "from" ? y : x)) * cell;
+      const band = state.way === "from" ? { x: left, y: top + from, width: size, height: cell } : { x: left + from, y: top, width: cell, height: size };
+      if (from > -cell && from < size) parts.push(clipped(band, { fill: "none", stroke: palette.ink, "stroke-width": 1.5 }));
+    }
+    if (state.cell) {
+      const box = { x: left + (kj - x) * cell, y: top + (qi - y) * cell, width: cell, height: cell };
+      parts.push(clipped(box, { fill: "none", stroke: palette.accent, "stroke-width": 2 }));
+    }
+    const inside = tokens.map((_, t) => t);
+    for (const axis of ["from", "to"]) {
+      const start = axis === "from" ? y : x;
+      const seen = inside.filter((t) => t + 0.5 >= start && t + 0.5 <= start + span), first = seen[0] ?? 0;
+      const centres = seen.map((t) => (t + 0.5 - start) * cell), chosen = highlighted(axis);
+      for (const k of thinLabels(centres, compact ? 12 : 14, [chosen - first])) {
+        const t = seen[k], strong = t === chosen;
+        const common = { "font-size": compact ? 11 : 12, fill: strong ? palette.ink : palette.faint, "font-weight": strong ? 700 : 400, "font-family": "ui-monospace, monospace" };
+        const words = shorten(visibleToken(tokens[t]), compact ? 9 : 12);
+        parts.push(axis === "from"
+          ? svg("text", { ...common, x: left - 6, y: top + centres[k] + 4, "text-anchor": "end" }, words)
+          : svg("text", { ...common, transform: `translate(${left + centres[k] + 3} ${top - 6}) rotate(-60)` }, words));
+      }
+    }
+    overlay.replaceChildren(...parts);
+  }
+
+  function clipped(box, style) {
+    const x = Math.max(box.x, left), y = Math.max(box.y, top);
+    return svg("rect", { x, y, width: Math.max(0, Math.min(box.x + box.width, left + size) - x), height: Math.max(0, Math.min(box.y + box.height, top + size) - y), ...style });
+  }
+  return { node, draw, point, zoom, canvas };
+}
+
+/** Two columns of tokens with a line for each look: from the left to the right. */
+export function linesPanel(ctx, width, height) {
+  const top = 84, left = 112, right = width - 112;
+  const canvas = element("canvas", { "aria-hidden": "true" }), overlay = svg("svg", { width, height: top + height + 2, "aria-hidden": "true" });
+  canvas.style.cssText = `left:0;top:${top}px`;
+  const node = element("div", { class: "llm-lines" }, canvas, overlay);
+  node.style.cssText = `width:${width}px;height:${top + height + 2}px`;
+  let pattern = null, tokens = [], pairs = [];
+  const tall = () => Math.min(height, pattern.n * 26);
+  const target = (event) => {
+    const box = node.getBoundingClientRect(), x = event.clientX - box.left, row = rowAt(event.clientY - box.top - top, pattern.n, tall());
+    return row === null ? null : { token: row, way: x < width / 2 ? "from" : "to" };
+  };
+  node.addEventListener("pointermove", (event) => { const hit = target(event); ctx.previewToken(hit?.token ?? null, hit?.way); });
+  node.addEventListener("pointerleave", () => ctx.previewToken(null));
+  node.addEventListener("click", (event) => { const hit = target(event); if (hit) ctx.lock(hit.token, hit.way); });
+
+  function draw() {
+    pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head);
+    tokens = ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown()).tokens;
+    pairs = strongestPairs(pattern, 400, 0.02 * pattern.scale);
+    point();
+  }
+
+  function point() {
+    const { palette } = ctx, focus = ctx.focus(), n = pattern.n, step = tall() / n, way = ctx.wayShown();
+    const ratio = sized(canvas, width, height), context = canvas.getContext("2d");
+    context.scale(ratio, ratio);
+    let shown = pairs, strong = [];
+    if (focus !== null) {
+      const weights = weightsOf(pattern, focus, way);
+      strong = strongest(weights, 8);
+      shown = strongest(weights, 400).map((t) => (way === "from" ? [focus, t] : [t, focus]));
+    }
+    for (const [i, j] of shown) {
+      const weight = weightAt(pattern, i, j), size = Number.isNaN(weight) ? 1 : Math.min(1, Math.abs(weight) / pattern.scale);
+      context.strokeStyle = Number.isNaN(weight) ? palette.missing : pattern.signed ? (weight > 0 ? palette.more : palette.less) : palette.accent;
+      context.globalAlpha = (focus === null ? 0.55 : 0.95) * Math.max(0.06, Math.sqrt(size));
+      context.lineWidth = 0.75 + 3 * size;
+      const y1 = (i + 0.5) * step, y2 = (j + 0.5) * step, bend = (right - left) * 0.45;
+      context.beginPath();
+      context.moveTo(left + 4, y1);
+      context.bezierCurveTo(left + bend, y1, right - bend, y2, right - 4, y2);
+      context.stroke();
+    }
+    const centres = tokens.map((_, t) => (t + 0.5) * step), parts = [];
+    for (const column of ["from", "to"]) {
+      const own = way === column && focus !== null, priority = focus === null ? [] : own ? [focus] : strong;
+      const x = column === "from" ? left - 2 : right + 2, anchor = column === "from" ? "end" : "start";
+      parts.push(svg("text", { x, y: top - 14, "text-anchor": anchor, "font-size": 12, fill: palette.faint, "font-family": "system-ui, sans-serif" }, column === "from" ? "looks from" : "looks at"));
+      for (const t of thinLabels(centres, 14, priority)) {
+        const bold = own && t === focus, heard = focus === null || own || strong.includes(t);
+        parts.push(svg("text", { x, y: top + centres[t] + 4, "text-anchor": anchor, "font-size": 12, "font-family": "ui-monospace, monospace", "font-weight": bold ? 700 : 400, fill: bold || (heard && !own && focus !== null) ? palette.ink : palette.faint }, shorten(visibleToken(tokens[t]), 13)));
+      }
+    }
+    overlay.replaceChildren(...parts);
+  }
+  return { node, draw, point };
+}
+
+/** The text itself, each token shaded by its share of the look. */
+export function stripPanel(ctx) {
+  const node = element("div", { class: "llm-strip", role: "listbox", "aria-label": "The text. Arrow keys move, Enter keeps a token.", "aria-orientation": "horizontal" });
+  let spans = [], made = null;
+  const index = (event) => spans.indexOf(event.target.closest("[role=option]"));
+  node.addEventListener("pointerover", (event) => { const t = index(event); if (t >= 0) ctx.previewToken(t); });
+  node.addEventListener("pointerleave", () => ctx.previewToken(null));
+  node.addEventListener("click", (event) => { const t = index(event); if (t >= 0) ctx.lock(t); });
+  node.addEventListener("keydown", (event) => {
+    const t = index(event), step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -t, End: spans.length - 1 - t }[event.key];
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); ctx.lock(t); return; }
+    if (step === undefined || !spans[t + step]) return;
+    event.preventDefault();
+    spans[t].tabIndex = -1;
+    spans[t + step].tabIndex = 0;
+    spans[t + step].focus();
+    ctx.previewToken(t + step, undefined, true);
+  });
+
+  function draw() {
+    const { tokens } = ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown()), wanted = tokens.join("\u0000");
+    if (wanted !== made) {
+      made = wanted;
+      spans = tokens.map((token, t) => element("span", { role: "option", tabindex: t ? -1 : 0, "aria-selected": "false", "data-text": true }, visibleToken(token)));
+      node.replaceChildren(...spans);
+    }
+    point();
+  }
+
+  function point() {
+    const { palette } = ctx, focus = ctx.focus(), pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head), table = palette.tables[pattern.signed];
+    const weights = focus === null ? null : weightsOf(pattern, focus, ctx.wayShown());
+    const { tokens } = ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown());
+    spans.forEach((span, t) => {
+      let colour = "transparent", ink = palette.ink;
+      if (weights) {
+        const root = Math.sqrt(Math.min(1, Math.abs(weights[t]) / pattern.scale));
+        const code = Number.isNaN(weights[t]) ? NAN_CODE : pattern.signed ? Math.round(127 + 127 * Math.sign(weights[t]) * root) : Math.round(254 * root);
+        const packed = table[code + 1], [r, g, b] = [packed & 255, (packed >> 8) & 255, (packed >> 16) & 255];
+        colour = `rgb(${r}, ${g}, ${b})`;
+        ink = 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#1f2328" : "#ffffff";
+      }
+      span.style.background = colour;
+      span.style.color = ink;
+      span.classList.toggle("llm-focus", t === focus);
+      span.setAttribute("aria-selected", String(t === ctx.state.token));
+      span.setAttribute("aria-label", spokenToken(tokens[t]) + (weights ? `, ${inWords(weights[t], pattern.signed)}` : ""));
+    });
+  }
+  return { node, draw, point };
+}
+
+/** Who looks where, in words and bars: one list while hovering, both ways for a token that is kept. */
+export function detailPanel(ctx) {
+  const node = element("div", { class: "llm-detail" });
+  function list(way, focus, side) {
+    const pattern = ctx.pattern(side, ctx.state.layer, ctx.state.head), { tokens } = ctx.text(side === "d" ? "a" : side);
+    if (focus >= tokens.length) return "";
+    const weights = weightsOf(pattern, focus, way), token = shorten(visibleToken(tokens[focus]), 16);
+    const items = strongest(weights, 6).map((t) => {
+      const bar = element("span", { class: "llm-bar" }), size = Number.isNaN(weights[t]) ? 1 : Math.abs(weights[t]) / pattern.scale;
+      bar.style.width = `${100 * Math.min(1, size)}%`;
+      bar.style.background = Number.isNaN(weights[t]) ? ctx.palette.missing : pattern.signed && weights[t] < 0 ? ctx.palette.less : ctx.palette.accent;
+      return element("li", {}, element("code", { "data-text": true }, shorten(visibleToken(tokens[t]), 16)), element("span", { class: "llm-where" }, String(t)), element("span", { class: "llm-track" }, bar), element("span", { class: "llm-value", "data-text": true }, inWords(weights[t], pattern.signed)));
+    });
+    const where = ctx.state.show === "both" ? `${ctx.text(side).title}: ` : "";
+    return element("section", {}, element("h4", { "data-text": true }, where + (way === "from" ? `${token} looks at` : `who looks at ${token}`)), element("ol", {}, ...items));
+  }
+  function draw() {
+    const focus = ctx.focus(), way = ctx.wayShown(), one = ctx.sideShown();
+    if (focus === null) node.replaceChildren(element("p", { class: "llm-note" }, "Point at a token to see its look; click it, or press Enter, to keep it."));
+    else if (ctx.state.show === "both") node.replaceChildren(list(way, focus, "a"), list(way, focus, "b"));
+    else node.replaceChildren(...(ctx.state.token !== null ? ["from", "to"] : [way]).map((each) => list(each, focus, one)));
+  }
+  return { node, draw, point: draw };
+}
+
+/** What the colours mean. */
+export function legendPanel(ctx) {
+  const node = element("div", { class: "llm-legend" });
+  function scale(signed) {
+    const bar = element("span", { class: "llm-ramp" }), text = ctx.text("a");
+    bar.style.background = `linear-gradient(to right, ${ctx.palette.stops[signed].join(", ")})`;
+    const ticks = signed ? [[0, "−100"], [0.146, "−50"], [0.5, "0"], [0.854, "+50"], [1, "+100 points"]] : [[0, "0"], [0.1, "1%"], [0.316, "10%"], [0.5, "25%"], [0.707, "50%"], [1, "100%"]];
+    const marks = text.scale === 1 ? ticks : [...(signed ? [[0, (-text.scale).toPrecision(3)]] : []), [signed ? 0.5 : 0, "0"], [1, text.scale.toPrecision(3)]];
+    return element("span", { class: "llm-scale" }, bar, element("span", { class: "llm-ticks" }, ...marks.map(([at, words]) => { const tick = element("span", { "data-text": true }, words); tick.style.left = `${100 * at}%`; return tick; })));
+  }
+  function draw() {
+    const { show } = ctx.state, missing = element("span", { class: "llm-missing" }, "not a number");
+    missing.style.setProperty("--swatch", ctx.palette.missing);
+    const scales = [...(show !== "difference" ? [scale(false)] : []), ...(show === "difference" || (show === "both" && ctx.comparable()) ? [scale(true)] : [])];
+    node.replaceChildren(...scales, ...(ctx.hasMissing() ? [missing] : []));
+  }
+  return { node, draw, point() {} };
+}
+
+/** What the panels under `root` show now, as an SVG picture. */
+export function pictureOf(root, paper) {
+  const frame = root.getBoundingClientRect(), parts = [];
+  for (const node of root.querySelectorAll("canvas, svg, [data-text], .llm-bar, .llm-ramp")) {
+    const box = node.getBoundingClientRect(), x = (box.left - frame.left).toFixed(1), y = (box.top - frame.top).toFixed(1);
+    if (!box.width || !box.height) continue;
+    const style = getComputedStyle(node);
+    if (node.tagName === "CANVAS") parts.push(`<image x="${x}" y="${y}" width="${box.width}" height="${box.height}" href="${node.toDataURL()}"/>`);
+    else if (node.tagName === "svg") parts.push(`<g transform="translate(${x} ${y})">${Array.from(node.children, (child) => new XMLSerializer().serializeToString(child)).join("")}</g>`);
+    else if (node.matches(".llm-ramp")) {
+      const stops = style.backgroundImage.match(/rgba?\([^)]*\)/g) ?? [];
+      const id = `ramp${parts.length}`;
+      parts.push(`<defs><linearGradient id="${id}">${stops.map((c, k) => `<stop offset="${k / (stops.length - 1)}" stop-color="${c}"/>`).join("")}</linearGradient></defs>`);
+      parts.push(`<rect x="${x}" y="${y}" width="${box.width}" height="${box.height}" fill="url(#${id})"/>`);
+    } else {
+      if (!/^rgba\(.*, 0\)$|^transparent$/.test(style.backgroundColor)) parts.push(`<rect x="${x}" y="${y}" width="${box.width.toFixed(1)}" height="${box.height.toFixed(1)}" rx="3" fill="${style.backgroundColor}"/>`);
+      const words = node.matches("[data-text]") ? node.textContent : "", pad = parseFloat(style.paddingLeft) || 0;
+      const [at, anchor] = style.textAlign === "center" ? [box.left + box.width / 2, "middle"] : style.textAlign === "right" || style.textAlign === "end" ? [box.right - pad, "end"] : [box.left + pad, "start"];
+      if (words) parts.push(`<text x="${(at - frame.left).toFixed(1)}" y="${(box.top - frame.top + box.height / 2 + parseFloat(style.fontSize) * 0.35).toFixed(1)}" text-anchor="${anchor}" font-size="${style.fontSize}" font-weight="${style.fontWeight}" font-family="${escapeXml(style.fontFamily)}" fill="${style.color}">${escapeXml(words)}</text>`);
+    }
+  }
+  const width = Math.ceil(frame.width), height = Math.ceil(frame.height);
+  return `<svg xmlns="${SVG}" width="${width}" height="${height}"><rect width="100%" height="100%" fill="${paper}"/>${parts.join("")}</svg>`;
+}
