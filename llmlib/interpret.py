@@ -184,7 +184,7 @@ def _in_words(n_bytes: int) -> str:
 @contextlib.contextmanager
 def ablate(
     model: Transformer,
-    heads: Iterable[Head],
+    heads: Iterable[Sequence[int]],
     how: Literal["zero", "mean"] = "zero",
     reference: Int[Tensor, "batch seq"] | None = None,
 ) -> Iterator[None]:
@@ -341,7 +341,7 @@ def _checked_layer(model: Transformer, layer: int, extra: bool = False) -> int:
     return layer
 
 
-def _checked_heads(model: Transformer, heads: Iterable[Head]) -> list[Head]:
+def _checked_heads(model: Transformer, heads: Iterable[Sequence[int]]) -> list[Head]:
     c = model.config
     chosen = [(int(layer), int(head)) for layer, head in heads]
     for layer, head in chosen:

@@ -396,7 +396,7 @@ export function legendPanel(ctx) {
   function scale(signed) {
     const bar = element("span", { class: "llm-ramp" }), text = ctx.text("a");
     bar.style.background = `linear-gradient(to right, ${ctx.palette.stops[signed].join(", ")})`;
-    const ticks = signed ? [[0, "−100"], [0.146, "−50"], [0.5, "0"], [0.854, "+50"], [1, "+100 points"]] : [[0, "0"], [0.1, "1%"], [0.316, "10%"], [0.5, "25%"], [0.707, "50%"], [1, "100%"]];
+    const ticks = signed ? [[0, "−100"], [0.146, "−50"], [0.5, "0"], [0.854, "+50"], [1, "+100"]] : [[0, "0"], [0.1, "1%"], [0.316, "10%"], [0.5, "25%"], [0.707, "50%"], [1, "100%"]];
     const marks = text.scale === 1 ? ticks : [...(signed ? [[0, (-text.scale).toPrecision(3)]] : []), [signed ? 0.5 : 0, "0"], [1, text.scale.toPrecision(3)]];
     return element("span", { class: "llm-scale" }, bar, element("span", { class: "llm-ticks" }, ...marks.map(([at, words]) => { const tick = element("span", { "data-text": true }, words); tick.style.left = `${100 * at}%`; return tick; })));
   }
