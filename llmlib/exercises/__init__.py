@@ -10,7 +10,7 @@
 
 from llmlib.exercises.checking import check
 from llmlib.exercises.helping import hint, solution, task
-from llmlib.exercises.progress import progress
-from llmlib.exercises.quiz import predict, quiz
+from llmlib.exercises.recording import progress
+from llmlib.exercises.asking import predict, quiz
 
 __all__ = ["check", "hint", "predict", "progress", "quiz", "solution", "task"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from llmlib.exercises import progress
+from llmlib.exercises import recording
 from llmlib.exercises.comparing import Difference, describe, equal, find_difference, kind
 from llmlib.exercises.errors import name_of, their_line, usual_cause
 from llmlib.exercises.exercise import Case, Exercise, Misconception, NoValue, with_faults
@@ -52,7 +52,7 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
         expected = Prose(f"Expected: {describe(exercise.reference(*exercise.cases(seed)[0].args))}.")
         report = Report("form", name, text, (expected,))
     if report.kind != "not attempted":
-        progress.record_attempt(name, report.correct)
+        recording.record_attempt(name, report.correct)
     return report
 
 
@@ -66,7 +66,7 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
         return Report("form", exercise.name, text, (Prose(f"Give it without brackets: `{call}`."),))
 
     trials = []
-    for case in both_precisions(exercise.cases(seed)):
+    for case in both_precisions(exercise.cases(seed), exercise.double):
         outcome = run(attempt, case.args, seconds)
         if isinstance(outcome.error, NotImplementedError) or _is_stub(attempt, outcome):
             return _not_attempted(exercise)
@@ -87,11 +87,13 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
     )
 
 
-def both_precisions(cases: Sequence[Case]) -> list[Case]:
+def both_precisions(cases: Sequence[Case], double: bool = True) -> list[Case]:
     """The cases in float32, then those with floating-point tensors once more in float64."""
     single = [Case(tuple(_as_dtype(a, torch.float32) for a in case.args), case.note) for case in cases]
-    double = [Case(tuple(_as_dtype(a, torch.float64) for a in case.args), case.note) for case in cases]
-    changed = [d for s, d in zip(single, double) if not same(s.args, d.args)]
+    if not double:
+        return single
+    twice = [Case(tuple(_as_dtype(a, torch.float64) for a in case.args), case.note) for case in cases]
+    changed = [d for s, d in zip(single, twice) if not same(s.args, d.args)]
     return single + [Case(case.args, f"{case.note}; float64".removeprefix("; ")) for case in changed]
 
 

@@ -14,6 +14,7 @@ from llmlib.exercises.report import Part, Prose, Table
 # Different orders of summation must agree; a wrong formula must not.
 TOLERANCES = {torch.float64: (1e-6, 1e-7), torch.float32: (1e-4, 1e-5)}
 LOOSE = (1e-2, 1e-2)  # half precision
+FEW = 9  # tensors with at most so many values are shown in full
 WINDOW = 6  # rows and columns of a table that shows a difference
 
 
@@ -48,14 +49,14 @@ def equal(expected: Any, got: Any) -> bool:
 def describe(value: Any, length: int = 70) -> str:
     """A short description that is the same in each run: no addresses, no endless lists.
 
-    >>> describe(torch.zeros(2, 3))
-    'tensor of shape 2 × 3, float32'
-    >>> describe([1, 2, 3])
-    '[1, 2, 3]'
+    >>> describe(torch.zeros(20, 3))
+    'tensor of shape 20 × 3, float32'
+    >>> describe(torch.tensor([[1, 2]])), describe([1, 2, 3])
+    ('[[1, 2]], int64', '[1, 2, 3]')
     """
     if isinstance(value, Tensor):
-        if value.numel() <= 4 and value.ndim <= 1 and value.layout == torch.strided and value.device.type == "cpu":
-            return f"tensor {[_number(x) for x in value.flatten().tolist()]}".replace("'", "")
+        if value.layout == torch.strided and value.device.type == "cpu" and 0 < value.numel() <= FEW:
+            return f"{_nested(value.tolist())}, {_dtype(value)}"
         return f"tensor of shape {_shape(value.shape)}, {_dtype(value)}"
     if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
         try:
@@ -320,6 +321,10 @@ def _number(x: Any) -> str:
             return "∞" if x > 0 else "−∞"
         return f"{x + 0.0:.4g}"  # + 0.0 turns -0.0 into 0.0
     return str(x)
+
+
+def _nested(values: Any) -> str:
+    return f"[{', '.join(map(_nested, values))}]" if isinstance(values, list) else _number(values)
 
 
 def _shape(shape: Sequence[int]) -> str:

@@ -66,7 +66,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "same size wherever a letter comes back.",
     ),
     (
-        r"RuntimeError: mat1 and mat2|RuntimeError: .*batch1|RuntimeError: size mismatch|must match.*bmm",
+        r"RuntimeError: mat1 and mat2|RuntimeError: .*batch[12]|RuntimeError: size mismatch|must match.*bmm",
         "For `a @ b` the last axis of a and the last but one of b must have the same size; `transpose(-2, -1)` "
         "swaps two axes.",
     ),

@@ -3,7 +3,7 @@
 import inspect
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,8 @@ class Exercise:
     axes: tuple[str, ...] = ()  # names of the result's axes
     arguments: tuple[str, ...] = ()  # default: the parameters of the reference that have no default
     probes: tuple[Probe, ...] = ()
-    helpers: tuple[Callable[..., Any], ...] = field(default=())  # functions that the solution shows too
+    helpers: tuple[Callable[..., Any], ...] = ()  # functions that the solution shows too
+    double: bool = True  # whether to call with float64 too, and expect the reference's dtype
 
     @property
     def lesson(self) -> str:

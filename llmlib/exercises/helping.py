@@ -2,7 +2,8 @@
 
 import inspect
 
-from llmlib.exercises import progress
+from llmlib.exercises import recording
+from llmlib.exercises.checking import both_precisions
 from llmlib.exercises.comparing import describe
 from llmlib.exercises.registry import find
 from llmlib.exercises.report import Code, Part, Prose, Report, Table
@@ -14,7 +15,7 @@ def task(name: str) -> Report:
     """What the exercise asks for, and one example. Raises `KeyError` for an unknown exercise."""
     exercise = find(name)
     stars = "●" * exercise.difficulty + "○" * (3 - exercise.difficulty)
-    example = exercise.cases(0)[0]
+    example = both_precisions(exercise.cases(0)[:1], double=False)[0]
     rows = [(argument, describe(value)) for argument, value in zip(exercise.argument_names, example.args)]
     rows.append(("result", describe(exercise.reference(*example.args))))
     parts = (Prose(exercise.task), Table(("", "for example"), tuple(rows)))
@@ -32,7 +33,7 @@ def hint(name: str, number: int | None = None) -> Report:
         raise ValueError(f"There are hints 1, 2 and 3, not {number}.")
     number = number or min(_next_hint.get(name, 1), 3)
     _next_hint[name] = number + 1
-    progress.record_hint(name, number)
+    recording.record_hint(name, number)
     more = f'Call `hint("{name}")` again for more.' if number < 3 else f'If all else fails: `solution("{name}")`.'
     return Report("help", name, f"Hint {number} of 3", (Prose(exercise.hints[number - 1]), Prose(more)))
 
@@ -44,5 +45,5 @@ def solution(name: str) -> Report:
     for function in (exercise.reference, *exercise.helpers):
         function = inspect.unwrap(function)
         parts += [Prose(f"`{function.__module__}.{function.__qualname__}`"), Code(inspect.getsource(function).rstrip())]
-    progress.record_solution(name)
+    recording.record_solution(name)
     return Report("help", name, "A solution", tuple(parts))
