@@ -79,9 +79,7 @@ def escape(text: str) -> str:
     return html.escape("".join(allowed))
 
 
-def boxes(
-    labels: list[str], fills: list[str], left: int, top: float, right: int, row: int = 30
-) -> tuple[str, float]:
+def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int, row: int = 30) -> tuple[str, float]:
     """Labels as a flow of coloured boxes between `left` and `right`: SVG source, and the y below the last row."""
     parts: list[str] = []
     x, y = float(left), top
