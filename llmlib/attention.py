@@ -116,8 +116,8 @@ def online_softmax(
     """softmax(scores) · values in one pass over blocks of (scores, values), never holding more than one block.
 
     The largest score so far is the reference point of all exponentials. When a larger one comes, what has been
-    summed up is scaled down to the new reference point. This is the heart of FlashAttention. Raises `ValueError`
-    for no blocks.
+    summed up is scaled down to the new reference point. This is the heart of FlashAttention. A score may be -inf
+    (masked), as long as each query has a finite one in the first block. Raises `ValueError` for no blocks.
     Sources: Milakov and Gimelshein (2018), "Online normalizer calculation for softmax", algorithm 3; with values:
     Dao et al. (2022), "FlashAttention", section 3.1.
 
@@ -125,9 +125,10 @@ def online_softmax(
     >>> online_softmax([(scores[:, :2], values[:2]), (scores[:, 2:], values[2:])])
     tensor([[0.0900, 0.2447, 0.6652]])
     """
-    largest = total = weighted = None
-    for scores, values in blocks:
-        if largest is None:
+    number = -1
+    largest = total = weighted = torch.empty(0)
+    for number, (scores, values) in enumerate(blocks):
+        if number == 0:
             largest = torch.full_like(scores[:, :1], float("-inf"))
             total = torch.zeros_like(largest)
             weighted = torch.zeros_like(largest * values[:1])
@@ -137,7 +138,7 @@ def online_softmax(
         total = total * shrink + weights.sum(dim=-1, keepdim=True)
         weighted = weighted * shrink + weights @ values
         largest = new_largest
-    if largest is None:
+    if number < 0:
         raise ValueError("online_softmax needs at least one block of scores and values.")
     return weighted / total
 

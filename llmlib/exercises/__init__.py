@@ -8,9 +8,9 @@
 ('divided by d_head',)
 """
 
+from llmlib.exercises.asking import predict, quiz
 from llmlib.exercises.checking import check
 from llmlib.exercises.helping import hint, solution, task
 from llmlib.exercises.recording import progress
-from llmlib.exercises.asking import predict, quiz
 
 __all__ = ["check", "hint", "predict", "progress", "quiz", "solution", "task"]

@@ -253,7 +253,8 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
     sentence = f"{where} lists differ from place {i} on ({len(right)} items expected, {len(items)} yours)."
-    rows, marked = [], set()
+    rows: list[tuple[str, ...]] = []
+    marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
         a, b = (describe(values[j], 40) if j < len(values) else "(nothing)" for values in (right, items))
         if a != b:

@@ -82,7 +82,7 @@ class Exercise:
 
     def ideas(self) -> list[tuple[Misconception, ...]]:
         """The misconceptions one by one, then each two that can be held at the same time."""
-        alone = [(m,) for m in self.misconceptions]
+        alone: list[tuple[Misconception, ...]] = [(m,) for m in self.misconceptions]
         pairs = [
             (a, b)
             for i, a in enumerate(self.misconceptions)

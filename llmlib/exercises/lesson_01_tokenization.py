@@ -56,7 +56,7 @@ def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept",
         return None
     largest = max(counts.values())
     best = [pair for pair in counts if counts[pair] == largest]
-    best_pair = {"smaller": min, "first": lambda pairs: pairs[0], "larger": max}[tie](best)
+    best_pair = {"smaller": min(best), "first": best[0], "larger": max(best)}[tie]
     return counts[best_pair] if what == "how often" else best_pair
 
 
@@ -248,7 +248,7 @@ def faulty_encode(text, merges, order="learned", alphabet="bytes"):
 
 def _encode_longest(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
     table: dict[tuple[int, ...], int] = {(b,): b for b in [*range(256), *ids]}
-    parts = {b: (b,) for b in [*range(256), *ids]}
+    parts: dict[int, tuple[int, ...]] = {b: (b,) for b in [*range(256), *ids]}
     for number, (left, right) in enumerate(merges):
         parts[256 + number] = parts[left] + parts[right]
         table.setdefault(parts[256 + number], 256 + number)

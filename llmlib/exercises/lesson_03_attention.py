@@ -271,16 +271,14 @@ GROUPED_QUERIES = Exercise(
 def faulty_online_softmax(blocks, total_scaled=True, weighted_scaled=True, reference_point="running", combine="stream"):
     if combine == "average":
         return sum(scores.softmax(-1) @ values for scores, values in blocks) / len(blocks)
-    largest = total = weighted = None
-    for scores, values in blocks:
-        peak = scores.amax(dim=-1, keepdim=True)
-        if largest is None:
-            new = torch.zeros_like(peak) if reference_point == "zero" else peak
-            shrink = torch.zeros_like(peak)
-            total, weighted = torch.zeros_like(peak), torch.zeros_like(peak * values[:1])
-        else:
-            new = torch.maximum(largest, peak) if reference_point == "running" else largest
-            shrink = (largest - new).exp()
+    largest, total, weighted = torch.tensor(float("-inf")), torch.tensor(0.0), torch.tensor(0.0)
+    for number, (scores, values) in enumerate(blocks):
+        new = torch.maximum(largest, scores.amax(dim=-1, keepdim=True))
+        if reference_point == "zero":
+            new = torch.zeros_like(new)
+        elif reference_point == "first" and number:
+            new = largest
+        shrink = (largest - new).exp()
         weights = (scores - new).exp()
         total = total * (shrink if total_scaled else 1) + weights.sum(-1, keepdim=True)
         weighted = weighted * (shrink if weighted_scaled else 1) + weights @ values
