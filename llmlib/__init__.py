@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmlib.chat import chat as chat
+    from llmlib.exercises import check as check
+    from llmlib.exercises import hint as hint
+    from llmlib.exercises import predict as predict
+    from llmlib.exercises import progress as progress
+    from llmlib.exercises import quiz as quiz
+    from llmlib.exercises import solution as solution
+    from llmlib.exercises import task as task
     from llmlib.interpret import ablate as ablate
     from llmlib.interpret import patch as patch
     from llmlib.interpret import trace as trace
@@ -33,6 +40,7 @@ _HOME = {
     "ablate": "interpret",
     "patch": "interpret",
     "attention_view": "widgets.attention_explorer",
+    **dict.fromkeys(("check", "hint", "predict", "progress", "quiz", "solution", "task"), "exercises"),
 }
 
 __all__ = sorted(_HOME)

@@ -1,12 +1,15 @@
 """What all tests share: quick and repeatable hypothesis runs, one torch thread per test process."""
 
 import os
+import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# What tests and executed lessons do in exercises stays out of the learner's own progress.
+os.environ["LLMLIB_DATA_DIR"] = tempfile.mkdtemp(prefix="llmlib-progress-")
 
 settings.register_profile(
     "default", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
