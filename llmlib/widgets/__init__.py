@@ -8,6 +8,7 @@ _HOME = {
     "ChatView": "chat_view",
     "BPEStepper": "bpe_stepper",
     "TokenView": "token_view",
+    "RotaryView": "rotary_view",
     "AttentionView": "attention_explorer",
     "attention_view": "attention_explorer",
 }
