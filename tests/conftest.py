@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if os.environ.get("PYTEST_XDIST_WORKER"):  # the workers share the cores already, and so do the kernels they start
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What tests and executed lessons do in exercises stays out of the learner's own progress.
 os.environ["LLMLIB_DATA_DIR"] = tempfile.mkdtemp(prefix="llmlib-progress-")
 
