@@ -234,11 +234,11 @@ def cases_ablate_heads(seed):
     config = TransformerConfig(vocab_size=11, max_seq_len=16, d_model=16, n_layers=2, n_heads=4)
     generator = torch.Generator().manual_seed(seed)
 
+    model = Transformer(config, seed=seed).requires_grad_(False)
+    for parameter in model.parameters():
+        parameter *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that no head matters
+
     def case(batch, seq, layer, head, note=""):
-        model = Transformer(config, seed=seed)
-        for parameter in model.parameters():
-            parameter.data *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that no head matters
-            parameter.requires_grad_(False)
         return Case((model, torch.randint(0, 11, (batch, seq), generator=generator), layer, head), note)
 
     return [case(1, 5, 0, 1), case(1, 4, 1, 3, "the last layer"), case(2, 6, 0, 0), case(2, 5, 1, 2)]
