@@ -78,10 +78,12 @@ def _run(model: Any, ids: list[int], n_text: int, off: Sequence[Head] = (), how:
         raise ValueError("A model needs at least one token; write some text.")
     attentions, logits = (_run_ours if isinstance(model, Transformer) else _run_theirs)(model, ids, n_text, off, how)
     patterns = np.stack([layer[0, :, :n_text, :n_text].float().cpu().numpy() for layer in attentions])
-    logprobs = logits[0].float().log_softmax(-1).cpu()
-    expected = torch.arange(n_text - 1, len(ids) - 1)
-    following = logprobs[expected, torch.tensor(ids[n_text:], dtype=torch.long)].sum().item()
-    return Run(patterns, logprobs[n_text - 1].exp(), following if len(ids) > n_text else None)
+    n_more = len(ids) - n_text
+    logprobs = (
+        logits[0, -n_more - 1 :].float().log_softmax(-1).cpu()
+    )  # after the text and after each token that follows
+    following = logprobs[torch.arange(n_more), torch.tensor(ids[n_text:], dtype=torch.long)].sum().item()
+    return Run(patterns, logprobs[0].exp(), following if n_more else None)
 
 
 def _run_ours(
@@ -94,7 +96,7 @@ def _run_ours(
             reference = batch[:, :n_text] if how == "mean" else None
             stack.enter_context(ablate(model, off, "mean" if how == "mean" else "zero", reference))
         seen = stack.enter_context(trace(model, names=("pattern",)))
-        logits = model(batch)
+        logits = model(batch, last_only=len(ids) == n_text)
     return seen.pattern, logits
 
 

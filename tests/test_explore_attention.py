@@ -36,7 +36,7 @@ def ask(view, **request):
 
 def patterns_and_logits(model, tokenizer, text, heads=(), how="zero"):
     ids = torch.tensor([tokenizer.encode(text)])
-    with torch.no_grad(), ablate(model, heads, how), trace(model, ("pattern",)) as t:
+    with torch.no_grad(), ablate(model, heads, how, reference=ids), trace(model, ("pattern",)) as t:
         logits = model(ids)
     return torch.stack(t.pattern)[:, 0].numpy(), logits[0]
 

@@ -217,6 +217,7 @@ function render({ model, el }) {
 
   function draw() {
     settle();
+    el.dataset.tokens = texts.a.n;
     const sides = build(), width = Math.min(el.clientWidth || 930, 930);
     drawCrumbs();
     drawTools();
@@ -254,7 +255,7 @@ function render({ model, el }) {
   const refresh = () => { // several traits change in one message: draw once
     if (queued) return;
     queued = true;
-    queueMicrotask(() => { queued = false; load(); if (loaded) draw(); });
+    queueMicrotask(() => { queued = false; load(); if (loaded) draw(); performance.mark("llm-attention-updated"); });
   };
   const restyle = () => {
     if (!el.isConnected) return; // no size and no theme yet; the observer below calls again
