@@ -2,8 +2,8 @@
 
 The model has 0.8 million parameters, and writes TinyTales far better than the same model writes Shakespeare.
 
-First the statistics of both corpora at the same size (``--datasheet`` prints them alone, with the stories that
-``data/README.md`` shows), then the speed, then the baseline: the same Transformer, recipe for tokens and plain loop on
+First the statistics of both corpora at the same size (``--datasheet`` only puts them into ``data/README.md``, with some
+stories), then the speed, then the baseline: the same Transformer, recipe for tokens and plain loop on
 each corpus, 100 samples from each, and the share of what they do right.
 
 How samples are judged. All measures are also taken from real text of the same length that the model has not seen,
@@ -24,14 +24,16 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 from llmlib.corpora import tiny_shakespeare, tinytales, tinytales_text
-from llmlib.downloads import DownloadError
+from llmlib.downloads import DownloadError, atomic_write
 from llmlib.tinytales import shapes, villagers
 from llmlib.tinytales.world import newcomers
 
 SECONDS, SAMPLES, SAMPLE_TOKENS, SEQ_LEN, BATCH = 120, 100, 200, 256, 8
 STORIES_OF_A_SHAPE = 2
+DATASHEET = Path(__file__).parent.parent / "data" / "README.md"
 
 
 # --- statistics -----------------------------------------------------------------------------------------------------
@@ -45,8 +47,8 @@ def words_of(text: str) -> list[str]:
 def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
     """Bits per token of the last tenth under an n-gram model of the first nine tenths.
 
-    Each order is smoothed with the order below, which weighs as much as the context has different successors (Witten and
-    Bell, 1991); below the single tokens lies the uniform distribution over the known tokens and the unknown.
+    Each order is smoothed with the order below, which weighs as many tokens as a context has different successors
+    (Witten and Bell, 1991); below the single tokens lies the uniform distribution over known tokens and one unknown.
     """
     cut = len(tokens) * 9 // 10
     known = set(tokens[:cut])
@@ -123,6 +125,17 @@ def datasheet_stories() -> str:
         told = "\n\n---\n\n".join(story.text.replace("\n", "\n\n") for story in found[name])
         blocks.append(f"<details><summary><b>{name}</b>: {shape.fields['about']}</summary>\n\n{told}\n\n</details>\n")
     return "\n".join(blocks).rstrip()
+
+
+def update_datasheet() -> None:
+    """Put the table and the stories between the marks in data/README.md."""
+    text = DATASHEET.read_text(encoding="utf-8")
+    for name, content in (("statistics", datasheet_table()), ("stories", datasheet_stories())):
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}{content}\n{end}{rest.split(end)[1]}"
+    with atomic_write(DATASHEET) as file:
+        file.write(text.encode("utf-8"))
 
 
 def measure_speed() -> None:
@@ -279,18 +292,18 @@ def baseline(seconds: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--datasheet", action="store_true", help="print only the tables and stories of data/README.md")
+    parser.add_argument("--datasheet", action="store_true", help="only bring data/README.md up to date")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="training time of each model")
     arguments = parser.parse_args()
+    if arguments.datasheet:
+        update_datasheet()
+        return
+    measure_speed()
     try:
-        print(datasheet_table())
+        print(f"\n{datasheet_table()}")
     except DownloadError as error:
         print(f"No comparison with Tiny Shakespeare: {error}")
         return
-    if arguments.datasheet:
-        print(f"\n{datasheet_stories()}")
-        return
-    measure_speed()
     baseline(arguments.seconds)
 
 
