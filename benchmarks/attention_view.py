@@ -138,7 +138,7 @@ def live(browser, folder: Path) -> None:
         port = free.getsockname()[1]
     token, texts = (
         secrets.token_hex(16),
-        [f"{LONG} old {word}." for word in ("tree", "wall", "mill", "lake", "farm", "town")],
+        [f"{LONG} very old {word} there now." for word in ("tree", "wall", "mill", "lake", "farm", "town")],
     )
     short = [f"the cat sat on the {word}" for word in ("mat", "hat", "rug", "bed", "log", "cup", "box", "car")]
     for name, code in (("small", SMALL), ("smollm2", SMOLLM2)):

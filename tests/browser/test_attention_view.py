@@ -1,0 +1,357 @@
+"""The attention explorer in a real browser: a page from disk, and a live view in JupyterLab."""
+
+import json
+import re
+import urllib.request
+import xml.etree.ElementTree as ET
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import expect
+
+from llmlib import head_scores
+from llmlib.widgets import attention_view
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TOKENS = ["<b>The</b>", " cat", " sat", ".", " The", " cat", " slept", "\n", " 🙂", " $x$"]
+
+
+def softmax(n_layers, n_heads, n, seed=0):
+    scores = 2 * np.random.default_rng(seed).normal(size=(n_layers, n_heads, n, n))
+    scores[..., np.triu(np.ones((n, n), dtype=bool), 1)] = -np.inf
+    weights = np.exp(scores)
+    return weights / weights.sum(-1, keepdims=True)
+
+
+@pytest.fixture
+def opened(page, tmp_path):
+    """Save a view, open the page from disk, and make sure that nothing goes wrong in it."""
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+
+    def open(view, theme="light"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.goto(view.save(tmp_path / "view.html").as_uri())
+        page.locator(".llm-attention canvas").first.wait_for()
+        return page
+
+    yield open
+    assert problems == []
+    assert page.foreign == []
+
+
+@pytest.fixture
+def compared():
+    a, b = softmax(3, 4, 10), softmax(3, 4, 10, seed=1)
+    b[0, 1] = a[0, 1]
+    return attention_view(TOKENS, a, other=b, titles=("before", "after"))
+
+
+def reading(page):
+    return page.locator(".llm-reading")
+
+
+def cell(page, query, key, n=10):
+    """The middle of a cell of the heat map, on the screen."""
+    box = page.locator(".llm-heat canvas").first.bounding_box()
+    return box["x"] + (key + 0.5) * box["width"] / n, box["y"] + (query + 0.5) * box["height"] / n
+
+
+def test_from_grid_to_head_to_token_with_the_mouse(opened, compared):
+    page = opened(compared)
+    expect(page.locator(".llm-thumb")).to_have_count(12)
+    page.get_by_label("Layer 1, head 2", exact=True).hover()
+    preview = page.get_by_label("The head pointed at")
+    expect(preview).to_contain_text("Layer 1, head 2")
+    pattern = torch.tensor(compared.pattern(1, 2))
+    ids = torch.tensor([TOKENS.index(token) for token in TOKENS])
+    shown = preview.locator("dd").all_text_contents()
+    for text, score in zip(
+        shown,
+        [
+            head_scores.previous_token_score(pattern), head_scores.first_token_score(pattern),
+            head_scores.duplicate_token_score(pattern, ids), head_scores.induction_score(pattern, ids),
+            head_scores.entropy(pattern), head_scores.distance(pattern),
+        ],
+    ):  # fmt: skip
+        number = float(re.match(r"[\d.]+", text)[0]) / (100 if "%" in text else 1)
+        assert number == pytest.approx(score.item(), abs=0.011), shown
+
+    page.get_by_label("Layer 1, head 2", exact=True).click()
+    expect(page.get_by_label("Where you are")).to_contain_text("Layer 1, head 2")
+    page.mouse.move(*cell(page, 6, 2))
+    weight = compared.pattern(1, 2)[6, 2]
+    expect(reading(page)).to_have_text(re.compile(r"·slept \(6\) looks at ·sat \(2\): [\d.]+%"))
+    assert float(re.search(r"([\d.]+)%", reading(page).text_content())[1]) / 100 == pytest.approx(weight, abs=0.006)
+    page.mouse.click(*cell(page, 6, 2))
+    crumbs = page.get_by_label("Where you are")
+    expect(crumbs).to_contain_text("·slept")
+    expect(page.locator(".llm-detail")).to_contain_text("·slept looks at")
+    expect(page.locator(".llm-detail")).to_contain_text("who looks at ·slept")
+    page.mouse.move(*cell(page, 9, 0))
+    expect(reading(page)).to_have_text(re.compile(r"·\$x\$ \(9\) looks at <b>The</b> \(0\)"))
+    expect(page.locator(".llm-focus")).to_have_text("·slept")  # what is kept stays
+    expect(page.locator(".llm-attention b")).to_have_count(0)
+    page.get_by_role("button", name="All heads").click()
+    expect(page.get_by_label("Layer 1, head 2", exact=True)).to_be_focused()
+
+
+def test_the_lines_read_both_ways(opened, compared):
+    page = opened(compared)
+    page.get_by_label("Layer 0, head 0", exact=True).click()
+    box = page.locator(".llm-lines").bounding_box()
+    row = box["y"] + 84 + 4.5 * 26
+    page.mouse.move(box["x"] + 60, row)
+    expect(page.locator(".llm-detail h4")).to_have_text("·The looks at")
+    page.mouse.move(box["x"] + box["width"] - 60, row)
+    expect(page.locator(".llm-detail h4")).to_have_text("who looks at ·The")
+    page.mouse.click(box["x"] + box["width"] - 60, row)
+    expect(page.get_by_label("who looks at it")).to_be_checked()
+    expect(page.locator(".llm-strip [aria-selected=true]")).to_have_text("·The")
+    page.locator(".llm-strip [role=option]").nth(1).click()
+    expect(page.locator(".llm-strip [aria-selected=true]")).to_have_text("·cat")
+
+
+def test_everything_from_the_keyboard(opened, compared):
+    page = opened(compared)
+    keys = page.keyboard
+    page.get_by_label("Layer 0, head 0", exact=True).focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowLeft", "ArrowRight"):
+        keys.press(key)
+    expect(page.get_by_label("Layer 2, head 1", exact=True)).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_label("Where you are")).to_contain_text("Layer 2, head 1")
+    heat = page.locator(".llm-heat canvas")
+    heat.focus()
+    keys.press("ArrowUp")
+    expect(reading(page)).to_have_text(re.compile(r"·\$x\$ \(9\) looks at <b>The</b> \(0\)"))
+    keys.press("ArrowUp")
+    keys.press("ArrowRight")
+    expect(reading(page)).to_have_text(re.compile(r"·🙂 \(8\) looks at ·cat \(1\)"))
+    expect(page.locator("[aria-live=polite]").last).to_contain_text("looks at")
+    before = heat.evaluate("canvas => canvas.toDataURL()")
+    keys.press("+")
+    assert heat.evaluate("canvas => canvas.toDataURL()") != before
+    keys.press("0")
+    assert heat.evaluate("canvas => canvas.toDataURL()") == before
+    keys.press("Enter")
+    expect(page.get_by_label("Where you are")).to_contain_text("·🙂")
+    expect(heat).to_be_focused()
+    keys.press("Escape")
+    expect(page.get_by_label("Where you are")).not_to_contain_text("·🙂")
+    page.get_by_role("button", name="Next head").click()
+    expect(page.get_by_label("Where you are")).to_contain_text("Layer 2, head 2")
+    page.locator(".llm-strip [role=option]").first.focus()
+    keys.press("End")
+    keys.press("Enter")
+    expect(page.locator(".llm-strip [aria-selected=true]")).to_have_text("·$x$")
+    keys.press("Escape")
+    keys.press("Escape")
+    expect(page.get_by_label("Layer 2, head 2", exact=True)).to_be_focused()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert float(outline.removesuffix("px")) >= 2, "focus can be seen"
+
+
+def test_means_orders_and_differences(opened, compared):
+    page = opened(compared)
+    page.get_by_label("Order").select_option("entropy")
+    labels = page.locator(".llm-thumb").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+    found = [float(re.search(r"entropy ([\d.]+)", label)[1]) for label in labels]
+    assert found == sorted(found, reverse=True)
+    assert len(set(labels)) == 12
+    page.get_by_label("Heads", exact=True).select_option("mean")
+    expect(page.locator(".llm-thumb")).to_have_count(3)
+    page.locator(".llm-thumb").first.click()
+    expect(page.get_by_label("Where you are")).to_contain_text("mean of all heads")
+    page.get_by_role("button", name="All heads").click()
+    page.get_by_label("Heads", exact=True).select_option("each")
+    page.get_by_label("Order").select_option("layer")
+    page.get_by_text("after − before").click()
+    page.get_by_label("Layer 0, head 2", exact=True).click()
+    page.mouse.move(*cell(page, 6, 2))
+    a = compared.pattern(0, 2)[6, 2]
+    expect(reading(page)).to_have_text(re.compile(r"before [\d.<]+%, after [\d.<]+% \([+−±][\d.]+ points\)"))
+    assert a >= 0
+    page.get_by_text("side by side").click()
+    expect(page.locator(".llm-heat")).to_have_count(3)
+    page.get_by_role("button", name="Previous head").click()  # head 1 is the same in both
+    page.mouse.move(*cell(page, 6, 2))
+    expect(reading(page)).to_contain_text("(±0 points)")
+
+
+def test_zoom_and_pan_of_a_long_text(opened, picture):
+    tokens = [f" w{i}" for i in range(300)]
+    page = opened(attention_view(tokens, softmax(1, 2, 300), layer=0, head=1))
+    labels = page.locator(".llm-heat text")
+    boxes = labels.evaluate_all(
+        "all => all.filter(t => t.getAttribute('text-anchor') === 'end').map(t => t.getBBox().y).sort((a, b) => a - b)"
+    )
+    assert 10 < len(boxes) < 60
+    assert min(np.diff(boxes)) >= 12, "labels do not overlap"
+    picture("attention_long_light")
+    page.mouse.move(*cell(page, 150, 100, 300))
+    page.keyboard.down("Control")
+    for _ in range(4):
+        page.mouse.wheel(0, -120)
+    page.keyboard.up("Control")
+    expect(labels.first).to_have_text(re.compile(r"·w1[34]\d"))
+    x, y = cell(page, 150, 100, 300)
+    page.mouse.move(x, y)
+    zoomed = reading(page).text_content()
+    page.mouse.down()
+    page.mouse.move(x + 120, y + 60, steps=4)
+    page.mouse.up()
+    page.mouse.move(x, y)
+    assert reading(page).text_content() != zoomed
+    expect(page.locator(".llm-strip [aria-selected=true]")).to_have_count(0)  # to drag is not to click
+    picture("attention_zoomed_light")
+    page.get_by_role("button", name="All", exact=True).click()
+    page.mouse.move(*cell(page, 150, 100, 300))
+    expect(reading(page)).to_contain_text("·w150 (150) looks at ·w100 (100)")
+
+
+@pytest.mark.parametrize("place", ["grid", "head"])
+def test_pictures_of_what_is_seen(opened, compared, place):
+    page = opened(compared)
+    if place == "head":
+        page.get_by_label("Layer 1, head 2", exact=True).click()
+    page.locator("summary", has_text="Save").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="SVG").click()
+    root = ET.parse(saved.value.path()).getroot()
+    texts = "".join(root.itertext())
+    assert ("·slept" in texts) == (place == "head")
+    assert len(root.findall(".//{*}image")) == 2
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG").click()
+    assert saved.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.filterwarnings("ignore::llmlib.widgets.attention_explorer.AttentionWarning")
+def test_awkward_patterns(opened, picture):
+    patterns = softmax(2, 2, 5)
+    patterns[0, 1, 3, 2] = np.nan
+    patterns[1, 1, 4] *= 0.5
+    page = opened(attention_view(TOKENS[:5], patterns))
+    expect(page.locator(".llm-notes li")).to_have_count(2)
+    expect(page.locator(".llm-legend")).to_contain_text("not a number")
+    page.get_by_label("Layer 0, head 1", exact=True).click()
+    page.mouse.move(*cell(page, 3, 2, 5))
+    expect(reading(page)).to_have_text(". (3) looks at ·sat (2): not a number")
+    picture("attention_nan_light")
+    page = opened(attention_view(["a"], np.ones((1, 1))))
+    page.locator(".llm-thumb").click()
+    page.mouse.move(*cell(page, 0, 0, 1))
+    expect(reading(page)).to_have_text("a (0) looks at a (0): 100%")
+    full = attention_view(TOKENS[:3], np.full((3, 3), 1 / 3), layer=0, head=0)
+    page = opened(full)
+    page.mouse.move(*cell(page, 0, 2, 3))
+    expect(reading(page)).to_have_text("<b>The</b> (0) looks at ·sat (2): 33%")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_how_it_looks(opened, compared, picture, theme):
+    page = opened(compared, theme)
+    page.get_by_label("Layer 1, head 2", exact=True).hover()
+    picture(f"attention_grid_{theme}")
+    page.get_by_label("Layer 1, head 2", exact=True).click()
+    page.mouse.click(*cell(page, 6, 2))
+    picture(f"attention_token_{theme}")
+    page.get_by_text("side by side").click()
+    picture(f"attention_sides_{theme}")
+    for words in page.locator(".llm-note, .llm-mark, .llm-crumbs, .llm-reading").all()[:4]:
+        assert words.evaluate(CONTRAST) >= 4.5
+
+
+CONTRAST = """node => {
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
+      .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ink = luminance(getComputedStyle(node).color);
+  const paper = luminance(getComputedStyle(node.closest(".llm")).backgroundColor);
+  return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+}"""
+
+LIVE = """
+import torch
+from llmlib import Transformer, TransformerConfig
+from llmlib.explore import explore
+from llmlib.tokenization import CharTokenizer
+tokenizer = CharTokenizer.train("abcdefghijklmnopqrstuvwxyz ")
+model = Transformer(TransformerConfig(tokenizer.vocab_size, max_seq_len=64, d_model=32, n_layers=2, n_heads=4))
+for parameter in model.parameters():
+    parameter.data *= 6
+view = explore(model, tokenizer, "the cat sat", continuation=" on")
+view
+"""
+
+
+@pytest.fixture
+def live_notebook(lab):
+    """A notebook with one cell, put where JupyterLab finds it."""
+    cell = {"cell_type": "code", "metadata": {}, "source": LIVE.strip(), "outputs": [], "execution_count": None}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    content = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
+    url = urlsplit(lab("attention_view.ipynb"))
+    token = re.search(r"token=(\w+)", url.query)[1]
+    request = urllib.request.Request(
+        f"{url.scheme}://{url.netloc}/api/contents/notebooks/attention_view.ipynb",
+        data=json.dumps({"type": "notebook", "content": content}).encode(),
+        headers={"Authorization": f"token {token}"},
+        method="PUT",
+    )
+    urllib.request.urlopen(request).close()
+    return "attention_view.ipynb"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_live_view_in_jupyterlab(run_all, live_notebook, picture, theme):
+    page = run_all(live_notebook, theme)
+    view = page.locator(".llm-attention")
+    expect(view.locator(".llm-thumb")).to_have_count(8)
+    view.get_by_label("Layer 0, head 1", exact=True).hover()
+    picture(f"attention_lab_grid_{theme}")
+
+    view.get_by_label("Text", exact=True).fill("a dog ran far")
+    expect(view).to_have_attribute("data-tokens", "13")
+    expect(view.locator(".llm-predictions tbody tr")).to_have_count(8)
+
+    board = view.get_by_label("Ablation board")
+    expect(board).to_contain_text("log-probability")
+    switch = board.get_by_label("Layer 0, head 1, on")
+    switch.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(board.get_by_label("Layer 1, head 1, off")).to_be_focused()
+    expect(board).to_contain_text("1 of 8 heads off")
+    expect(board.locator(".llm-logprob")).to_contain_text("→")
+    view.get_by_label("Layer 0, head 3", exact=True).click()
+    view.get_by_role("button", name="Switch this head off").click()
+    expect(board).to_contain_text("2 of 8 heads off")
+    view.get_by_text("side by side").click()
+    expect(view.locator(".llm-heat")).to_have_count(3)
+    board.scroll_into_view_if_needed()
+    picture(f"attention_lab_board_{theme}")
+    board.get_by_label("What a head that is off says").select_option("mean")
+    expect(board).to_contain_text("2 of 8 heads off")
+
+    view.get_by_label("Second text, to compare").fill("a cat sat on it")
+    expect(view).to_contain_text("text B")
+    expect(view.locator(".llm-heat")).to_have_count(2)  # no difference of texts of different length
+    view.get_by_label("Text", exact=True).fill("")
+    expect(view.locator(".llm-notice")).to_contain_text("at least one token")
+
+    view.locator("summary", has_text="Save").click()
+    with page.expect_download() as saved:
+        view.get_by_role("button", name="HTML page").click()
+    assert "a dog ran far" in json.loads(
+        re.search(r'id="payload">(.*?)</script>', saved.value.path().read_text(), re.S)[1]
+    )["state"]["a"]["tokens"].__str__().replace("', '", "")
+    assert page.foreign == []
