@@ -11,6 +11,7 @@ _HOME = {
     "RotaryView": "rotary_view",
     "AttentionView": "attention_explorer",
     "attention_view": "attention_explorer",
+    "AttentionStepper": "attention_stepper",
 }
 
 __all__ = sorted(_HOME)
