@@ -65,11 +65,13 @@ export function boardPanel(ctx, model) {
     const { layers, heads } = ctx.text("a"), now = new Set(off().map(String));
     if (made !== `${layers},${heads}`) {
       made = `${layers},${heads}`;
-      grid.style.gridTemplateColumns = `repeat(${heads}, ${heads > 16 ? 14 : 20}px)`;
-      grid.replaceChildren(...Array.from({ length: layers * heads }, (_, k) =>
-        element("button", { type: "button", disabled: still, "data-layer": Math.floor(k / heads), "data-head": k % heads, title: `Layer ${Math.floor(k / heads)}, head ${k % heads}`, tabindex: k ? -1 : 0 })));
+      grid.style.gridTemplateColumns = `20px repeat(${heads}, 20px)`;
+      const mark = (words) => element("span", { "aria-hidden": "true" }, String(words));
+      const switches = (layer) => Array.from({ length: heads }, (_, head) =>
+        element("button", { type: "button", disabled: still, "data-layer": layer, "data-head": head, title: `Layer ${layer}, head ${head}`, tabindex: layer || head ? -1 : 0 }));
+      grid.replaceChildren(mark(""), ...Array.from({ length: heads }, (_, head) => mark(head)), ...Array.from({ length: layers }, (_, layer) => [mark(layer), ...switches(layer)]).flat());
     }
-    for (const button of grid.children) {
+    for (const button of grid.querySelectorAll("button")) {
       const isOff = now.has(`${button.dataset.layer},${button.dataset.head}`);
       button.setAttribute("aria-pressed", String(isOff));
       button.setAttribute("aria-label", `Layer ${button.dataset.layer}, head ${button.dataset.head}, ${isOff ? "off" : "on"}`);
@@ -79,7 +81,8 @@ export function boardPanel(ctx, model) {
     how.value = model.get("how");
     if (document.activeElement !== continuation) continuation.value = model.get("continuation");
     const [before, after] = model.get("logprobs");
-    score.textContent = before === undefined ? "" : now.size ? `log-probability ${before.toFixed(2)} → ${after.toFixed(2)} (${after >= before ? "+" : "−"}${Math.abs(after - before).toFixed(2)})` : `log-probability ${before.toFixed(2)}`;
+    const signed = (value) => value.toFixed(2).replace("-", "−"), gain = (after - before || 0);
+    score.textContent = before === undefined ? "" : `log-probability ${signed(before)}${now.size ? ` → ${signed(after)} (${gain < 0 ? "" : "+"}${signed(gain)})` : ""}`;
     const changed = now.size > 0;
     const head = element("thead", {}, element("tr", {}, ...["next token", changed ? "all on" : "probability", ...(changed ? ["now", "change"] : [])].map((words) => element("th", { scope: "col" }, words))));
     const rows = model.get("predictions").map(({ token, before: p, after: q }) => {

@@ -239,6 +239,14 @@ export function gridLayout(layers, heads, width, flow = false) {
   return { thumb, columns, rows, left, top, caption, gap, place, width: left + columns * (thumb + gap) - gap, height: top + rows * (thumb + caption + gap) - gap };
 }
 
+/** Sizes in pixels of `maps` heat maps next to each other and, beside a single one, of the lines; below it on narrow screens. */
+export function headSizes(width, maps) {
+  if (maps > 1) return { heat: Math.max(140, Math.min(330, Math.floor((width - 12 * (maps - 1)) / maps) - 74)), lines: 0 };
+  if (width < 720) return { heat: Math.max(160, Math.min(440, width - 100)), lines: Math.min(380, width) };
+  const lines = Math.max(280, Math.min(380, width - 550));
+  return { heat: Math.min(440, width - 112 - lines), lines };
+}
+
 /** Heads in the order of a score, the largest first; without scores as they are. */
 export function orderHeads(scores) {
   return Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b);

@@ -1,5 +1,5 @@
 import { element, follow, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
-import { difference, earlierSame, headPattern, headScores, inWords, NAN_CODE, shorten, unpack, weightAt, wholeView } from "./attention_data.mjs";
+import { difference, earlierSame, headPattern, headScores, headSizes, inWords, NAN_CODE, shorten, unpack, weightAt, wholeView } from "./attention_data.mjs";
 import {
   detailPanel, gridPanel, headName, heatPanel, legendPanel, linesPanel, paletteOf, pictureOf, previewPanel, SCORES, stripPanel,
 } from "./attention_panels.mjs";
@@ -26,6 +26,7 @@ function dropdown(label, options, chosen, choose) {
 
 function render({ model, el }) {
   el.classList.add("llm", "llm-attention");
+  el.dataset.lmSuppressShortcuts = "true"; // in JupyterLab "0 0" restarts the kernel, and arrows leave the cell
   const still = Boolean(model.get("_standalone")), place = model.get("place");
   const state = {
     layer: place.layer ?? null, head: place.head ?? null, token: place.token ?? null, way: place.way ?? "from", heads: place.heads ?? "each",
@@ -193,9 +194,9 @@ function render({ model, el }) {
   }
 
   /** Panels are made anew only when the reader goes to another level, so that focus stays where it is. */
-  function build() {
+  function build(width) {
     const sides = state.show === "both" ? (comparable() ? ["a", "b", "d"] : ["a", "b"]) : [ctx.sideShown()];
-    const wanted = `${state.layer === null ? "grid" : "head"} ${sides} ${state.show}`;
+    const size = headSizes(width, sides.length), wanted = `${state.layer === null ? "grid" : `head ${size.heat} ${size.lines}`} ${sides} ${state.show}`;
     if (wanted === level) return sides;
     level = wanted;
     const titled = (side, panel) => (sides.length === 1 ? panel.node : element("figure", {}, element("figcaption", { "data-text": true }, side === "d" ? `${texts.b.title} − ${texts.a.title}` : texts[side].title), panel.node));
@@ -205,9 +206,9 @@ function render({ model, el }) {
       shown = sides.length === 1 ? [...grids, previewPanel(ctx)] : grids;
       stage.replaceChildren(element("div", { class: "llm-scroll" }, ...grids.map((panel, k) => titled(sides[k], panel))), element("div", { class: sides.length === 1 ? "llm-aside" : "" }, ...shown.slice(grids.length).map((panel) => panel.node), legend.node));
     } else {
-      const several = sides.length > 1, size = several ? (sides.length === 3 ? 226 : 330) : 440;
-      const heats = sides.map((side) => heatPanel(ctx, side, size, several)), strip = stripPanel(ctx), detail = detailPanel(ctx);
-      const lines = several ? [] : [linesPanel(ctx, 380, 440)];
+      const several = sides.length > 1;
+      const heats = sides.map((side) => heatPanel(ctx, side, size.heat, several)), strip = stripPanel(ctx), detail = detailPanel(ctx);
+      const lines = several ? [] : [linesPanel(ctx, size.lines, size.heat)];
       shown = [...heats, ...lines, strip, detail];
       stage.replaceChildren(element("div", { class: "llm-pair" }, ...heats.map((panel, k) => titled(sides[k], panel)), ...lines.map((panel) => panel.node)), element("div", { class: "llm-under" }, reading, legend.node), strip.node, detail.node);
     }
@@ -218,7 +219,7 @@ function render({ model, el }) {
   function draw() {
     settle();
     el.dataset.tokens = texts.a.n;
-    const sides = build(), width = Math.min(el.clientWidth || 930, 930);
+    const width = Math.min(el.clientWidth || 930, 930), sides = build(width);
     drawCrumbs();
     drawTools();
     const room = state.layer !== null ? 0 : sides.length > 1 ? Math.floor((width - 12 * sides.length) / sides.length) : Math.max(240, width - 286);

@@ -33,7 +33,8 @@ export function paletteOf(el) {
   const [r, g, b] = parseColour(paper);
   const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
   const base = `rgb(${r}, ${g}, ${b})`;
-  const outside = resolve(named("--llm-raised")), missing = dark ? "#ff5fa8" : "#c2185b";
+  const ink = parseColour(resolve(named("--llm-ink"))), mixed = [r, g, b].map((c, k) => Math.round(c + 0.06 * (ink[k] - c)));
+  const outside = `rgb(${mixed.join(", ")})`, missing = dark ? "#ff5fa8" : "#c2185b";
   const blue = dark ? ["#17395e", "#2f6fb0", "#79b8ff", "#e3f1ff"] : ["#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d"];
   const orange = dark ? ["#fff0d9", "#ffb870", "#b06a1c", "#54330c"] : ["#4a2600", "#9a4f00", "#e39b4b", "#fbe3c6"];
   const stops = { false: [base, ...blue], true: [...orange, base, ...blue] };
@@ -255,7 +256,7 @@ export function heatPanel(ctx, side, size, compact = false) {
 
 /** Two columns of tokens with a line for each look: from the left to the right. */
 export function linesPanel(ctx, width, height) {
-  const top = 84, left = 112, right = width - 112;
+  const top = 84, left = Math.min(112, Math.round(0.33 * width)), right = width - left;
   const canvas = element("canvas", { "aria-hidden": "true" }), overlay = svg("svg", { width, height: top + height + 2, "aria-hidden": "true" });
   canvas.style.cssText = `left:0;top:${top}px`;
   const node = element("div", { class: "llm-lines" }, canvas, overlay);
@@ -273,7 +274,7 @@ export function linesPanel(ctx, width, height) {
   function draw() {
     pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head);
     tokens = ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown()).tokens;
-    pairs = strongestPairs(pattern, 400, 0.02 * pattern.scale);
+    pairs = strongestPairs(pattern, 200, 0.02 * pattern.scale);
     point();
   }
 

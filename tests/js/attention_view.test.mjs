@@ -152,6 +152,15 @@ test("thumbnails fit the width and do not overlap", () => {
   }
 });
 
+test("what stands side by side fits", () => {
+  for (const width of [300, 500, 719, 720, 840, 930]) {
+    const { heat, lines } = d.headSizes(width, 1);
+    assert.ok(heat >= 160 && heat <= 440 && lines >= Math.min(280, width), `${width}: ${heat}, ${lines}`);
+    assert.ok((width < 720 ? heat + 98 : heat + 98 + 12 + lines) <= width, `${width}: ${heat}, ${lines}`);
+    if (width >= 720) for (const maps of [2, 3]) assert.ok(maps * (d.headSizes(width, maps).heat + 72) + 12 * (maps - 1) <= width);
+  }
+});
+
 test("heads in the order of a score", () => {
   assert.deepEqual(d.orderHeads([0.1, 0.9, 0.5, 0.9]), [1, 3, 2, 0]);
 });
