@@ -90,6 +90,7 @@ function render({ model, el }) {
   let scale = null;
   const update = () => {
     const q = get("query_position"), k = get("key_position"), most = get("max_position"), distance = q - k;
+    if (distance < 0) return; // the query has moved, and the key is about to follow
     const frequencies = get("frequencies"), added = shares(get("query"), get("key"), frequencies, distance);
     const total = added.reduce((a, b) => a + b, 0);
     for (const [input, value, top] of [[query, q, most], [key, k, most], [both, k, most - distance]]) {
