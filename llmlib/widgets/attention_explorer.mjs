@@ -54,6 +54,15 @@ function render({ model, el }) {
     },
     scores: (entries, key) => entries.map(({ layer, head }) => ctx.scoresOf(state.show === "b" ? "b" : "a", layer, head)[key]),
     comparable: () => comparable(),
+    /** Room for labels left of and above a pattern, in pixels: as much as the longest needs. */
+    labelRoom(compact) {
+      const cap = compact ? 9 : 12, all = Object.values(texts), key = `room ${compact}`;
+      if (!cache.has(key)) {
+        const longest = Math.max(...all.map(({ tokens }) => tokens.reduce((most, token) => Math.max(most, Math.min(cap, Array.from(visibleToken(token)).length)), 1)));
+        cache.set(key, { left: 10 + Math.ceil(longest * (compact ? 6.7 : 7.3)), top: Math.max(24, 14 + Math.ceil(longest * (compact ? 5.8 : 6.3))) });
+      }
+      return cache.get(key);
+    },
     hasMissing: () => Object.values(texts).some((text) => (text.missing ??= text.codes.includes(NAN_CODE))),
     /** The token that is kept, or else the one pointed at. */
     focus: () => state.token ?? state.pointed,
@@ -219,7 +228,7 @@ function render({ model, el }) {
   function draw() {
     settle();
     el.dataset.tokens = texts.a.n;
-    const width = Math.min(el.clientWidth || 930, 930), sides = build(width);
+    const width = Math.min((el.clientWidth || 938) - 8, 930), sides = build(width);
     drawCrumbs();
     drawTools();
     const room = state.layer !== null ? 0 : sides.length > 1 ? Math.floor((width - 12 * sides.length) / sides.length) : Math.max(240, width - 286);

@@ -3,7 +3,7 @@
 
 import { element, escapeXml, spokenToken, visibleToken } from "./shared.mjs";
 import {
-  cellAt, colourTable, gridLayout, inWords, NAN_CODE, orderHeads, panView, parseColour, pool, revealCell, rowAt, shorten,
+  cellAt, colourTable, encode, gridLayout, inWords, orderHeads, panView, parseColour, pool, revealCell, rowAt, shorten,
   strongest, strongestPairs, thinLabels, weightAt, weightsOf, wholeView, zoomView,
 } from "./attention_data.mjs";
 
@@ -58,6 +58,12 @@ function sized(canvas, width, height) {
   canvas.style.width = `${width}px`;
   canvas.style.height = `${height}px`;
   return ratio;
+}
+
+function frame(node, overlay, width, height) {
+  Object.assign(node.style, { width: `${width}px`, height: `${height}px` });
+  overlay.setAttribute("width", width);
+  overlay.setAttribute("height", height);
 }
 
 function svg(tag, attributes = {}, text) {
@@ -154,15 +160,13 @@ export function previewPanel(ctx) {
 
 /** The heat map of one head: each row is a token that looks, each column one that is looked at. */
 export function heatPanel(ctx, side, size, compact = false) {
-  const left = compact ? 70 : 96, top = compact ? 64 : 84;
+  let left = 0, top = 0;
   const canvas = element("canvas", {
     tabindex: 0, role: "application", "aria-roledescription": "heat map",
     "aria-label": "Heat map. Arrow keys move from cell to cell, Enter keeps the token, plus and minus zoom, 0 shows all, Escape goes back.",
   });
-  canvas.style.cssText = `left:${left}px;top:${top}px`;
-  const overlay = svg("svg", { width: left + size + 2, height: top + size + 2, "aria-hidden": "true" });
+  const overlay = svg("svg", { "aria-hidden": "true" });
   const node = element("div", { class: "llm-heat" }, canvas, overlay);
-  node.style.cssText = `width:${left + size + 2}px;height:${top + size + 2}px`;
   let pattern = null, tokens = [], dragged = null;
   const n = () => pattern.n;
   const at = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
@@ -212,7 +216,10 @@ export function heatPanel(ctx, side, size, compact = false) {
     pattern = ctx.pattern(side, state.layer, state.head);
     tokens = ctx.text(side === "d" ? "a" : side).tokens;
     if (state.view.span > n() || state.view.x + state.view.span > n()) state.view = wholeView(n());
+    ({ left, top } = ctx.labelRoom(compact));
     const ratio = sized(canvas, size, size), { x, y, span } = state.view;
+    Object.assign(canvas.style, { left: `${left}px`, top: `${top}px` });
+    frame(node, overlay, left + size + 2, top + size + 2);
     paint(canvas.getContext("2d"), pattern, { x, y, w: span, h: span }, 0, 0, Math.round(size * ratio), ctx.palette);
     point();
   }
@@ -256,11 +263,10 @@ export function heatPanel(ctx, side, size, compact = false) {
 
 /** Two columns of tokens with a line for each look: from the left to the right. */
 export function linesPanel(ctx, width, height) {
-  const top = 84, left = Math.min(112, Math.round(0.33 * width)), right = width - left;
-  const canvas = element("canvas", { "aria-hidden": "true" }), overlay = svg("svg", { width, height: top + height + 2, "aria-hidden": "true" });
-  canvas.style.cssText = `left:0;top:${top}px`;
+  let top = 0;
+  const left = Math.min(112, Math.round(0.33 * width)), right = width - left;
+  const canvas = element("canvas", { "aria-hidden": "true" }), overlay = svg("svg", { "aria-hidden": "true" });
   const node = element("div", { class: "llm-lines" }, canvas, overlay);
-  node.style.cssText = `width:${width}px;height:${top + height + 2}px`;
   let pattern = null, tokens = [], pairs = [];
   const tall = () => Math.min(height, pattern.n * 26);
   const target = (event) => {
@@ -274,6 +280,9 @@ export function linesPanel(ctx, width, height) {
   function draw() {
     pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head);
     tokens = ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown()).tokens;
+    ({ top } = ctx.labelRoom(false));
+    Object.assign(canvas.style, { left: 0, top: `${top}px` });
+    frame(node, overlay, width, top + height + 2);
     pairs = strongestPairs(pattern, 200, 0.02 * pattern.scale);
     point();
   }
@@ -317,7 +326,8 @@ export function linesPanel(ctx, width, height) {
 /** The text itself, each token shaded by its share of the look. */
 export function stripPanel(ctx) {
   const node = element("div", { class: "llm-strip", role: "listbox", "aria-label": "The text. Arrow keys move, Enter keeps a token.", "aria-orientation": "horizontal" });
-  let spans = [], made = null;
+  let spans = [], made = null, colours = {}, codes = [];
+  const tokens = () => ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown()).tokens;
   const index = (event) => spans.indexOf(event.target.closest("[role=option]"));
   node.addEventListener("pointerover", (event) => { const t = index(event); if (t >= 0) ctx.previewToken(t); });
   node.addEventListener("pointerleave", () => ctx.previewToken(null));
@@ -333,37 +343,48 @@ export function stripPanel(ctx) {
     ctx.previewToken(t + step, undefined, true);
   });
 
+  node.addEventListener("focusin", (event) => { // its weight is said when it is reached, not for all at each move
+    const t = index(event), focus = ctx.focus();
+    if (t < 0 || focus === null) return;
+    const pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head), [i, j] = ctx.wayShown() === "from" ? [focus, t] : [t, focus];
+    spans[t].setAttribute("aria-label", `${spokenToken(tokens()[t])}, ${inWords(weightAt(pattern, i, j), pattern.signed)}`);
+  });
+
   function draw() {
-    const { tokens } = ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown()), wanted = tokens.join("\u0000");
+    const wanted = tokens().join("\u0000");
     if (wanted !== made) {
       made = wanted;
-      spans = tokens.map((token, t) => element("span", { role: "option", tabindex: t ? -1 : 0, "aria-selected": "false", "data-text": true }, visibleToken(token)));
+      spans = tokens().map((token, t) => element("span", { role: "option", tabindex: t ? -1 : 0, "data-text": true, "aria-label": spokenToken(token) }, visibleToken(token)));
       node.replaceChildren(...spans);
     }
+    spans.forEach((span, t) => span.setAttribute("aria-selected", String(t === ctx.state.token)));
+    colours = colourNames(ctx.palette);
+    codes = [];
     point();
   }
 
   function point() {
-    const { palette } = ctx, focus = ctx.focus(), pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head), table = palette.tables[pattern.signed];
-    const weights = focus === null ? null : weightsOf(pattern, focus, ctx.wayShown());
-    const { tokens } = ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown());
+    const focus = ctx.focus(), pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head);
+    const weights = focus === null ? null : weightsOf(pattern, focus, ctx.wayShown()), named = colours[pattern.signed];
     spans.forEach((span, t) => {
-      let colour = "transparent", ink = palette.ink;
-      if (weights) {
-        const root = Math.sqrt(Math.min(1, Math.abs(weights[t]) / pattern.scale));
-        const code = Number.isNaN(weights[t]) ? NAN_CODE : pattern.signed ? Math.round(127 + 127 * Math.sign(weights[t]) * root) : Math.round(254 * root);
-        const packed = table[code + 1], [r, g, b] = [packed & 255, (packed >> 8) & 255, (packed >> 16) & 255];
-        colour = `rgb(${r}, ${g}, ${b})`;
-        ink = 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#1f2328" : "#ffffff";
-      }
-      span.style.background = colour;
-      span.style.color = ink;
-      span.classList.toggle("llm-focus", t === focus);
-      span.setAttribute("aria-selected", String(t === ctx.state.token));
-      span.setAttribute("aria-label", spokenToken(tokens[t]) + (weights ? `, ${inWords(weights[t], pattern.signed)}` : ""));
+      const code = weights ? encode(weights[t], pattern.scale, pattern.signed) + 1 : 0;
+      if (code === codes[t]) return; // most of a long text stays as it is
+      codes[t] = code;
+      [span.style.background, span.style.color] = named[code];
     });
+    node.querySelector(".llm-focus")?.classList.remove("llm-focus");
+    if (focus !== null) spans[focus]?.classList.add("llm-focus");
   }
   return { node, draw, point };
+}
+
+/** For each code + 1 the names of a background and of the ink that can be read on it; 0: no background. */
+function colourNames({ tables, ink }) {
+  const names = (packed) => {
+    const [r, g, b] = [packed & 255, (packed >> 8) & 255, (packed >> 16) & 255];
+    return [`rgb(${r}, ${g}, ${b})`, 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#1f2328" : "#ffffff"];
+  };
+  return Object.fromEntries(Object.entries(tables).map(([signed, table]) => [signed, Array.from(table, (packed, k) => (k ? names(packed) : ["transparent", ink]))]));
 }
 
 /** Who looks where, in words and bars: one list while hovering, both ways for a token that is kept. */
@@ -380,7 +401,7 @@ export function detailPanel(ctx) {
       return element("li", {}, element("code", { "data-text": true }, shorten(visibleToken(tokens[t]), 16)), element("span", { class: "llm-where" }, String(t)), element("span", { class: "llm-track" }, bar), element("span", { class: "llm-value", "data-text": true }, inWords(weights[t], pattern.signed)));
     });
     const where = ctx.state.show === "both" ? `${ctx.text(side).title}: ` : "";
-    return element("section", {}, element("h4", { "data-text": true }, where + (way === "from" ? `${token} looks at` : `who looks at ${token}`)), element("ol", {}, ...items));
+    return element("section", {}, element("h4", { "data-text": true }, where + (way === "from" ? `${token} looks at` : `${where ? "who" : "Who"} looks at ${token}`)), element("ol", {}, ...items));
   }
   function draw() {
     const focus = ctx.focus(), way = ctx.wayShown(), one = ctx.sideShown();

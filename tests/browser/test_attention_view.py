@@ -91,7 +91,7 @@ def test_from_grid_to_head_to_token_with_the_mouse(opened, compared):
     crumbs = page.get_by_label("Where you are")
     expect(crumbs).to_contain_text("·slept")
     expect(page.locator(".llm-detail")).to_contain_text("·slept looks at")
-    expect(page.locator(".llm-detail")).to_contain_text("who looks at ·slept")
+    expect(page.locator(".llm-detail")).to_contain_text("Who looks at ·slept")
     page.mouse.move(*cell(page, 9, 0))
     expect(reading(page)).to_have_text(re.compile(r"·\$x\$ \(9\) looks at <b>The</b> \(0\)"))
     expect(page.locator(".llm-focus")).to_have_text("·slept")  # what is kept stays
@@ -103,12 +103,12 @@ def test_from_grid_to_head_to_token_with_the_mouse(opened, compared):
 def test_the_lines_read_both_ways(opened, compared):
     page = opened(compared)
     page.get_by_label("Layer 0, head 0", exact=True).click()
-    box = page.locator(".llm-lines").bounding_box()
-    row = box["y"] + 84 + 4.5 * 26
+    box = page.locator(".llm-lines canvas").bounding_box()
+    row = box["y"] + 4.5 * 26
     page.mouse.move(box["x"] + 60, row)
     expect(page.locator(".llm-detail h4")).to_have_text("·The looks at")
     page.mouse.move(box["x"] + box["width"] - 60, row)
-    expect(page.locator(".llm-detail h4")).to_have_text("who looks at ·The")
+    expect(page.locator(".llm-detail h4")).to_have_text("Who looks at ·The")
     page.mouse.click(box["x"] + box["width"] - 60, row)
     expect(page.get_by_label("who looks at it")).to_be_checked()
     expect(page.locator(".llm-strip [aria-selected=true]")).to_have_text("·The")
