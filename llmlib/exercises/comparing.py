@@ -209,7 +209,7 @@ def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], 
     return Table(header, tuple(rows), frozenset(marked), caption)
 
 
-def _of_numbers(expected: float, got: Any, place: str) -> Difference | None:
+def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | None:
     if not isinstance(got, numbers.Real) or isinstance(got, bool):
         return _wrong_type(expected, got, place)
     close = got == expected if isinstance(expected, int) else math.isclose(got, expected, rel_tol=1e-4, abs_tol=1e-5)

@@ -22,7 +22,7 @@ class Prose:
     lead: str = ""
 
     def as_text(self) -> str:
-        return textwrap.fill(f"{self.lead} {self.text}".strip(), WIDTH, break_long_words=False)
+        return textwrap.fill(f"{self.lead} {self.text}".strip(), WIDTH, break_long_words=False, break_on_hyphens=False)
 
     def as_html(self) -> str:
         lead = f"<strong>{html.escape(self.lead)}</strong> " if self.lead else ""
