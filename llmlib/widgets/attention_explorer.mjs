@@ -1,8 +1,9 @@
 import { element, follow, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
 import { difference, earlierSame, headPattern, headScores, headSizes, inWords, NAN_CODE, shorten, unpack, weightAt, wholeView } from "./attention_data.mjs";
 import {
-  detailPanel, gridPanel, headName, heatPanel, legendPanel, linesPanel, paletteOf, pictureOf, previewPanel, SCORES, stripPanel,
+  detailPanel, gridPanel, headName, heatPanel, legendPanel, linesPanel, previewPanel, SCORES, stripPanel,
 } from "./attention_panels.mjs";
+import { paletteOf, pictureOf } from "./attention_paint.mjs";
 import { boardPanel, textPanel } from "./attention_board.mjs";
 
 /** A labelled row of radio buttons that look like one control. */

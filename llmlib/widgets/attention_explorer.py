@@ -30,7 +30,7 @@ class AttentionView(View):
     """
 
     assets = "attention_explorer"
-    parts = ("attention_data", "attention_panels", "attention_board")
+    parts = ("attention_data", "attention_paint", "attention_panels", "attention_board")
     shown = (
         "a", "a_codes", "b", "b_codes", "place", "notes",
         "ablated", "how", "predictions", "continuation", "logprobs",

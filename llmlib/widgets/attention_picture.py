@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from llmlib.widgets.attention_explorer import AttentionView
 
 INK, FAINT, PAPER, OUTSIDE, MISSING = "#1f2328", "#57606a", "#ffffff", "#f3f4f6", "#c2185b"
-STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of attention_panels.mjs
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of attention_paint.mjs
 THUMB, LABELS = 40, 40  # pixels of a thumbnail; at most so many labels along an axis
 
 
