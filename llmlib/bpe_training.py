@@ -32,6 +32,8 @@ def count_pieces(text: str | Iterable[str], pattern: str, *, progress: bool = Fa
     except regex.error as error:
         raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
     counts: Counter[str] = Counter()
+    if isinstance(text, bytes) or not isinstance(text, Iterable):
+        raise TypeError(f"Training takes a text (a str) or several, got {type(text).__name__}.")
     texts = [text] if isinstance(text, str) else text
     for part in tqdm(texts, desc="counting pieces", unit="text", disable=not progress):
         if not isinstance(part, str):
@@ -52,7 +54,7 @@ def learn_merges(piece_counts: Mapping[str, int], n_merges: int, *, progress: bo
     >>> learn_merges({"low": 1, " lower": 1, " lowest": 1}, 3)
     [(108, 111), (256, 119), (32, 257)]
     """
-    words = [list(_utf8(piece)) for piece in piece_counts]
+    words = [list(without_surrogates(piece).encode()) for piece in piece_counts]
     counts = list(piece_counts.values())
     pair_counts, words_with = _count_pairs(words, counts)
     heap = [(-count, pair) for pair, count in pair_counts.items()]
@@ -73,13 +75,6 @@ def learn_merges(piece_counts: Mapping[str, int], n_merges: int, *, progress: bo
                     heapq.heappush(heap, (-change, changed))
             bar.update()
     return merges
-
-
-def _utf8(piece: str) -> bytes:
-    try:
-        return piece.encode()
-    except UnicodeEncodeError:
-        return without_surrogates(piece).encode()
 
 
 def _count_pairs(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from llmlib.tokenization import BPETokenizer, TokenizerError, parts_before_last_merge
+from llmlib.tokenization import BPETokenizer, TokenizerError, parts_of_merges
 
 
 @cache
@@ -21,18 +21,18 @@ def byte_alphabet() -> dict[str, int]:
     return {chr(byte): byte for byte in visible} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
 
 
-def to_bytes(token: str) -> bytes:
-    """The bytes that a token stands for. Raises `TokenizerError` for a character outside of the alphabet.
+def bytes_of_tokens(tokens: Iterable[str]) -> dict[str, bytes]:
+    """The bytes that each token stands for. Raises `TokenizerError` for a character outside of the alphabet.
 
-    >>> to_bytes("Ġcaf\\u00c3\\u00a9").decode()
-    ' café'
+    >>> bytes_of_tokens(["a", "Ġcaf\u00c3\u00a9"])
+    {'a': b'a', 'ĠcafÃ©': b' caf\\xc3\\xa9'}
     """
     alphabet = byte_alphabet()
     try:
-        return bytes([alphabet[character] for character in token])
+        return {token: bytes([alphabet[character] for character in token]) for token in tokens}
     except KeyError as error:
         raise TokenizerError(
-            f"The token {token[:60]!r} holds {error.args[0]!r}, which stands for no byte in GPT-2's alphabet."
+            f"A token holds {error.args[0]!r}, which stands for no byte in GPT-2's alphabet."
         ) from None
 
 
@@ -48,7 +48,7 @@ def byte_level_tokenizer(
     Raises `TokenizerError` if a merge refers to a missing token, or if joining the listed pairs would give
     other ids than joining whatever makes the earliest token, which is how tiktoken's core works.
     """
-    as_bytes = {token: to_bytes(token) for token in tokens}
+    as_bytes = bytes_of_tokens(tokens)
     pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # for each token, what makes it, and when
     for number, (left, right) in enumerate(merges):
         try:
@@ -71,8 +71,7 @@ def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> N
     """
     ranks = {token: number for number, token in enumerate(pairs)}
     last = -1
-    for token, made_from in pairs.items():
-        parts = parts_before_last_merge(token, ranks)
+    for (token, made_from), parts in zip(pairs.items(), parts_of_merges(list(pairs))):
         when = made_from.get((parts[0], parts[-1]), -1) if len(parts) == 2 else -1
         if when < last or max(ranks.get(part, -1) for part in parts) >= ranks[token]:
             raise TokenizerError(

@@ -7,7 +7,8 @@ character that is not in the vocabulary falls back to tokens for its UTF-8 bytes
 import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, SupportsIndex
 
 from llmlib.tokenization import Tokenizer, TokenizerError
 
@@ -16,7 +17,7 @@ BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 MAX_KNOWN = 1 << 17  # words
 
-IdPair = tuple[int, int]
+IdPair = tuple[int | None, int | None]  # None where a symbol was joined to the one before it
 
 
 class SentencePieceTokenizer(Tokenizer):
@@ -62,6 +63,8 @@ class SentencePieceTokenizer(Tokenizer):
             eos_ids=eos_ids,
             chat_template=chat_template,
         )
+        if unk_id is not None:
+            self._check_known("unk_id", unk_id)
         byte_tokens = [self.pieces.get(f"<0x{b:02X}>") for b in range(256 if byte_fallback else 0)]
         self._byte_ids = [id for id in byte_tokens if id is not None]
         if len(self._byte_ids) < len(byte_tokens):
@@ -127,37 +130,32 @@ class SentencePieceTokenizer(Tokenizer):
         neighbour was merged meanwhile, is skipped when it comes up. n symbols take O(n log n) steps.
         """
         ids: list[int | None] = list(self._symbols(chunk))
-        n = len(ids)
+        n, merged = len(ids), self._merged
         before, after = list(range(-1, n - 1)), list(range(1, n + 1))
-        heap: list[tuple[int, int, IdPair]] = []
-
-        def consider(i: int) -> None:
-            if i >= 0 and after[i] < n:
-                pair = ids[i], ids[after[i]]
-                if pair in self._merged:
-                    heapq.heappush(heap, (self._merged[pair][0], i, pair))
-
-        for i in range(n - 1):
-            consider(i)
+        heap = [(merged[pair][0], i, pair) for i, pair in enumerate(pairwise(ids)) if pair in merged]
+        heapq.heapify(heap)
         while heap:
             _, i, pair = heapq.heappop(heap)
             j = after[i]
             if j >= n or (ids[i], ids[j]) != pair:
                 continue
-            ids[i], ids[j] = self._merged[pair][1], None
+            ids[i], ids[j] = merged[pair][1], None
             after[i] = after[j]
             if after[j] < n:
                 before[after[j]] = i
-            consider(before[i])
-            consider(i)
+            for left in (before[i], i):
+                if left >= 0 and after[left] < n:
+                    pair = ids[left], ids[after[left]]
+                    if pair in merged:
+                        heapq.heappush(heap, (merged[pair][0], left, pair))
         return tuple(id for id in ids if id is not None)
 
-    def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
+    def decode(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> str:
         """Turn ids into text; the space that `encode` put in front is taken away again."""
         data = b"".join(self._bytes_of(ids))
         return (data.removeprefix(b" ") if self.strips_prefix else data).decode("utf-8", errors)
 
-    def _stream_bytes(self, ids: Iterable[int]) -> Iterator[bytes]:
+    def _stream_bytes(self, ids: Iterable[SupportsIndex]) -> Iterator[bytes]:
         strip = self.strips_prefix
         for id in ids:
             data = self.token_bytes(id)

@@ -53,8 +53,8 @@ class CharTokenizer(Tokenizer):
         """Collect the alphabet of a text, or of several."""
         alphabet: set[str] = set()
         for part in [text] if isinstance(text, str) else text:
-            alphabet.update(part)
-        return cls("".join(sorted({without_surrogates(character) for character in alphabet})))
+            alphabet.update(without_surrogates(part))
+        return cls("".join(sorted(alphabet)))
 
     def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
         text.encode()  # raises for lone surrogates
@@ -171,12 +171,18 @@ class BPETokenizer(Tokenizer):
         """Learn a vocabulary: ids 0 to 255 are the bytes, then the merges as learned, then `special_tokens`.
 
         `text` may be an iterable of texts, such as an open file: only one of them at a time, and the
-        counts of distinct pieces, are held in memory. The most frequent pair is merged first; among equals the one
-        with the smaller left id, then the smaller right id. Fewer than `vocab_size` tokens are made when
-        no pair is left. Raises ValueError if `vocab_size` leaves no room for the bytes and special tokens.
+        counts of distinct pieces, are held in memory. (No piece reaches from one text into the next, so the
+        lines of a file teach less about new lines than the file as one text.) The most frequent pair is merged
+        first; among equals the one with the smaller left id, then the smaller right id. Fewer than `vocab_size`
+        tokens are made when no pair is left. Raises ValueError if `vocab_size` leaves no room for the bytes and
+        special tokens, `TokenizerError` if `pattern` is not a regular expression.
         """
         from llmlib.bpe_training import count_pieces, learn_merges
 
+        if not isinstance(vocab_size, int):
+            raise TypeError(f"vocab_size must be a whole number, got {vocab_size!r}.")
+        if isinstance(special_tokens, str):
+            raise TypeError(f"special_tokens must be a list of texts; write [{special_tokens!r}].")
         if len(set(special_tokens)) < len(special_tokens):
             raise ValueError("special_tokens holds a token twice.")
         if vocab_size < 256 + len(special_tokens):
@@ -228,9 +234,7 @@ class BPETokenizer(Tokenizer):
     @cached_property
     def merges(self) -> list[tuple[bytes, bytes]]:
         """The pairs that are joined, in the order of merging (found anew from the vocabulary on first use)."""
-        ranks = {token: rank for rank, token in enumerate(self.merge_order)}
-        pairs = (parts_before_last_merge(token, ranks) for token in self.merge_order)
-        return [(parts[0], parts[1]) for parts in pairs if len(parts) == 2]
+        return [(parts[0], parts[1]) for parts in parts_of_merges(self.merge_order) if len(parts) == 2]
 
     def to_tiktoken(self, name: str = "llmlib") -> tiktoken.Encoding:
         """This tokenizer as a `tiktoken.Encoding` with the same ids.
@@ -273,23 +277,27 @@ def load_tokenizer(name_or_path: str | Path) -> Tokenizer:
     return load_by_name_or_path(name_or_path)
 
 
-def parts_before_last_merge(token: bytes, ranks: Mapping[bytes, int]) -> list[bytes]:
-    """Merge the bytes of a token, lowest rank and leftmost first, until two parts are left or none fit.
+def parts_of_merges(merge_order: Sequence[bytes]) -> list[list[bytes]]:
+    """The parts that are left of each token just before its own merge: two, if the tokens build on each other.
 
-    `ranks` says when each token is made, whatever the two parts that make it.
+    The bytes of the token are merged as in encoding, the earliest token and the leftmost place first.
 
-    >>> parts_before_last_merge(b"low", {b"lo": 0, b"low": 1})
-    [b'lo', b'w']
+    >>> parts_of_merges([b"lo", b"low", b"xyz"])
+    [[b'l', b'o'], [b'lo', b'w'], [b'x', b'y', b'z']]
     """
+    ranks = {token: rank for rank, token in enumerate(merge_order)}
     never = len(ranks)
-    parts = [token[i : i + 1] for i in range(len(token))]
-    made = [ranks.get(token[i : i + 2], never) for i in range(len(token) - 1)]
-    while len(parts) > 2 and (lowest := min(made)) < never:
-        i = made.index(lowest)
-        parts[i : i + 2] = [parts[i] + parts[i + 1]]
-        del made[i]
-        if i > 0:
-            made[i - 1] = ranks.get(parts[i - 1] + parts[i], never)
-        if i < len(made):
-            made[i] = ranks.get(parts[i] + parts[i + 1], never)
-    return parts
+    listed = []
+    for token in merge_order:
+        parts = [token[i : i + 1] for i in range(len(token))]
+        made = [ranks.get(token[i : i + 2], never) for i in range(len(token) - 1)]
+        while len(parts) > 2 and (lowest := min(made)) < never:
+            i = made.index(lowest)
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+            del made[i]
+            if i > 0:
+                made[i - 1] = ranks.get(parts[i - 1] + parts[i], never)
+            if i < len(made):
+                made[i] = ranks.get(parts[i] + parts[i + 1], never)
+        listed.append(parts)
+    return listed

