@@ -97,6 +97,8 @@ test("scores of heads that do one thing only", () => {
   close(d.headScores(looks([0, 0, 1, 2, 3, 4]), same).distance, 5 / 6);
   const even = d.headScores(pattern(tokens.map((_, i) => tokens.map((_, j) => (j <= i ? 1 / (i + 1) : 0)))), same);
   close(even.entropy, [1, 2, 3, 4, 5, 6].reduce((sum, k) => sum + Math.log(k), 0) / 6, 0.01);
+  const twice = d.earlierSame(["a", "a"]);
+  close(d.headScores(pattern([[1, 0], [0, 1]]), twice).induction, 0); // to look at oneself is no induction
   const alone = d.headScores(pattern([[1]]), [[]]);
   assert.deepEqual(alone, { entropy: 0, distance: 0, previous: 0, first: 0, duplicate: 0, induction: 0 });
 });
