@@ -6,7 +6,6 @@ lookup is all there is to them.
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -40,13 +39,14 @@ def nearest(
     query: Float[Tensor, " d_model"],
     table: Float[Tensor, "vocab d_model"],
     k: int = 10,
-    by: Literal["cosine", "dot", "distance"] = "cosine",
+    by: str = "cosine",
     exclude: Sequence[int] = (),
 ) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
     """Ids and similarities of the `k` rows that are most similar to `query`, the most similar first.
 
-    `by` may be the cosine, the dot product, or the distance, whose similarity is minus the distance.
+    `by` is "cosine", "dot" (product) or "distance", whose similarity is minus the distance.
     `exclude` names rows that are left out. Gives fewer than `k` if the table has fewer rows.
+    Raises `ValueError` for another `by`.
 
     >>> table = torch.tensor([[1.0, 0.0], [0.0, 1.0], [9.0, 9.0]])
     >>> nearest(torch.tensor([1.0, 0.1]), table, k=2)[0].tolist()

@@ -12,7 +12,11 @@ from llmlib.attention import (
     attention_pattern,
     attention_scores,
     causal_mask,
+    merge_heads,
+    online_softmax,
     scaled_dot_product_attention,
+    share_heads,
+    split_heads,
 )
 from llmlib.embeddings import rotary_cos_sin, rotary_frequencies
 from llmlib.transformer import TransformerConfig
@@ -177,3 +181,38 @@ def test_cuda_equals_cpu(n_kv_heads):
     x = randn(2, 7, 24, seed=8)
     expected = layer(x)
     torch.testing.assert_close(layer.cuda()(x.cuda()).cpu(), expected, atol=1e-4, rtol=1e-4)
+
+
+@given(batch=st.integers(1, 3), seq=st.integers(1, 5), n_heads=st.integers(1, 4), d_head=st.integers(1, 4))
+def test_heads_are_blocks_of_channels_and_merging_undoes_splitting(batch, seq, n_heads, d_head):
+    x = randn(batch, seq, n_heads * d_head)
+    heads = split_heads(x, n_heads)
+    for head in range(n_heads):
+        torch.testing.assert_close(heads[:, head], x[:, :, head * d_head : (head + 1) * d_head])
+    torch.testing.assert_close(merge_heads(heads), x)
+
+
+def test_neighbouring_heads_share():
+    kv = randn(2, 3, 4, 5)
+    torch.testing.assert_close(share_heads(kv, 6), kv.repeat_interleave(2, dim=1))
+    torch.testing.assert_close(share_heads(kv, 3), kv)
+
+
+@given(
+    n_query=st.integers(1, 4), sizes=st.lists(st.integers(1, 5), min_size=1, max_size=5), seed=st.integers(0, 99),
+    scale=st.sampled_from([1.0, 30.0, 1000.0]),
+)  # fmt: skip
+def test_online_softmax_equals_softmax_however_the_keys_are_cut(n_query, sizes, seed, scale):
+    scores, values = randn(n_query, sum(sizes), seed=seed) * scale, randn(sum(sizes), 3, seed=seed + 1)
+    blocks = zip(scores.split(sizes, dim=1), values.split(sizes))  # an iterator: each block is seen once
+    torch.testing.assert_close(online_softmax(blocks), scores.softmax(-1) @ values, atol=1e-5, rtol=1e-4)
+
+
+def test_online_softmax_takes_masked_scores_and_keeps_the_dtype():
+    scores = randn(3, 6, dtype=torch.float64).masked_fill(~causal_mask(3, 6), float("-inf"))
+    values = randn(6, 2, seed=1, dtype=torch.float64)
+    found = online_softmax([(scores[:, :2], values[:2]), (scores[:, 2:], values[2:])])
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found, scores.softmax(-1) @ values)
+    with pytest.raises(ValueError, match="at least one block"):
+        online_softmax([])

@@ -1,12 +1,19 @@
 """Positions against `transformers` and against what the papers promise."""
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmlib.embeddings import (
+    analogy,
+    cosine_similarity,
+    embed,
     llama3_rope_factors,
+    nearest,
+    project,
     rotary_cos_sin,
     rotary_frequencies,
     rotate,
@@ -73,3 +80,82 @@ def test_odd_widths_are_refused():
         rotary_frequencies(5)
     with pytest.raises(ValueError, match="even"):
         sinusoidal_positions(torch.arange(3), 3)
+
+
+def random_table(rows, width, seed=0):
+    return torch.randn(rows, width, generator=torch.Generator().manual_seed(seed))
+
+
+def test_embedding_is_one_hot_times_table():
+    table, ids = random_table(7, 3), torch.tensor([[0, 6, 2], [2, 2, 5]])
+    torch.testing.assert_close(embed(ids, table), F.one_hot(ids, 7).float() @ table)
+    torch.testing.assert_close(embed(ids, table), F.embedding(ids, table))
+    assert embed(torch.tensor([3]), table).shape == (1, 3)
+
+
+@given(left=st.integers(1, 6), right=st.integers(1, 6), width=st.integers(1, 9), seed=st.integers(0, 99))
+def test_cosines_equal_torch(left, right, width, seed):
+    x, y = random_table(left, width, seed), random_table(right, width, seed + 1)
+    x[0] *= seed % 2  # sometimes a row of zeros
+    torch.testing.assert_close(cosine_similarity(x, y), F.cosine_similarity(x[:, None], y[None], dim=-1))
+
+
+@pytest.mark.parametrize("by", ["cosine", "dot", "distance"])
+@given(rows=st.integers(1, 12), k=st.integers(0, 15), seed=st.integers(0, 99))
+def test_nearest_equals_sorting_everything(by, rows, k, seed):
+    table, query = random_table(rows, 4, seed), random_table(1, 4, seed + 1)[0]
+    exclude = [0, 0] if seed % 3 == 0 else []
+    similarity = {
+        "cosine": F.cosine_similarity(table, query[None]), "dot": table @ query,
+        "distance": -(table - query).norm(dim=1),
+    }[by].tolist()  # fmt: skip
+    order = sorted(set(range(rows)) - set(exclude), key=lambda id: -similarity[id])[:k]
+    ids, found = nearest(query, table, k, by, exclude)
+    assert ids.tolist() == order
+    torch.testing.assert_close(found, torch.tensor([similarity[id] for id in order]))
+
+
+def test_an_unknown_measure_is_refused():
+    with pytest.raises(ValueError, match="'cosine', 'dot' or 'distance'"):
+        nearest(torch.ones(2), torch.ones(3, 2), by="angle")
+
+
+def test_an_analogy_leaves_out_its_inputs_and_ignores_lengths():
+    table = random_table(20, 5)
+    ids, cosines = analogy(3, 8, 1, table, k=20)
+    assert sorted(ids.tolist()) == sorted(set(range(20)) - {1, 3, 8})
+    assert cosines.tolist() == sorted(cosines.tolist(), reverse=True)
+    longer = table * torch.linspace(0.1, 9, 20)[:, None]
+    assert analogy(3, 8, 1, longer, k=20)[0].tolist() == ids.tolist()
+
+
+@given(rows=st.integers(2, 30), width=st.integers(1, 8), seed=st.integers(0, 99))
+def test_projection_equals_the_singular_value_decomposition(rows, width, seed):
+    vectors = random_table(rows, width, seed) * torch.linspace(3, 1, width) + 7
+    dims = min(2, width)
+    points, share = project(vectors, dims)
+    _, values, directions = np.linalg.svd((vectors - vectors.mean(0)).double().numpy(), full_matrices=False)
+    squares = np.zeros(width)
+    squares[: len(values)] = values**2
+    np.testing.assert_allclose(share.numpy(), (squares / squares.sum())[:dims], atol=1e-4)
+    expected = (vectors - vectors.mean(0)).double().numpy() @ directions.T
+    kept = min(dims, len(values))
+    np.testing.assert_allclose((points**2).sum(0).numpy()[:kept], (expected**2).sum(0)[:kept], rtol=1e-3, atol=1e-4)
+
+
+def test_projection_does_not_depend_on_the_sign_of_the_eigenvectors():
+    vectors = random_table(40, 6)
+    points, _ = project(vectors, 3)
+    mirrored, _ = project(vectors @ torch.diag(torch.tensor([1.0, 1, 1, 1, 1, 1])), 3)
+    torch.testing.assert_close(points, mirrored)
+    centred = vectors - vectors.mean(0)
+    directions = torch.linalg.lstsq(centred, points).solution
+    assert (directions.gather(0, directions.abs().argmax(0, keepdim=True)) > 0).all()
+
+
+def test_projection_of_equal_vectors_is_one_point():
+    points, share = project(torch.ones(5, 4), 2)
+    assert (points == 0).all()
+    assert (share == 0).all()
+    with pytest.raises(ValueError, match=r"dims must lie in 1 … 4"):
+        project(torch.ones(5, 4), 5)

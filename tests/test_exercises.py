@@ -27,7 +27,7 @@ from llmlib.exercises.comparing import find_difference
 from llmlib.exercises.exercise import with_faults
 from llmlib.exercises.recording import data_dir, load, progress_file
 from llmlib.exercises.registry import LESSONS, all_exercises, find, of_lesson
-from llmlib.exercises.running import TimeIsUp, _watchdog, run, time_limit
+from llmlib.exercises.running import TimeIsUp, _watchdog, run, run_our_own, time_limit
 
 EXERCISES = all_exercises()
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
@@ -103,9 +103,9 @@ def test_every_misconception_is_named_in_each_precision_alone(exercise):
     for part in filter(None, (single, double)):
         for idea in exercise.misconceptions:
             faulty = with_faults(exercise, [idea])
-            assert not all(_same_outcome(run(exercise.faulty, case.args), run(faulty, case.args)) for case in part), (
-                idea.name
-            )
+            assert not all(
+                _same_outcome(run_our_own(exercise.faulty, case.args), run_our_own(faulty, case.args)) for case in part
+            ), idea.name
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_two_misconceptions_at_once_are_named(exercise):
         assert report.misconceptions, report
         named = [idea for idea in exercise.misconceptions if idea.name in report.misconceptions]
         for case in both_precisions(exercise.cases(17), exercise.double):
-            both = [run(with_faults(exercise, ideas), case.args) for ideas in (pair, named)]
+            both = [run_our_own(with_faults(exercise, ideas), case.args) for ideas in (pair, named)]
             assert _same_outcome(*both), f"{names} was taken for {report.misconceptions}"
 
 

@@ -17,7 +17,7 @@ from llmlib.exercises.errors import name_of, their_line, usual_cause
 from llmlib.exercises.exercise import Case, Exercise, Misconception, NoValue, with_faults
 from llmlib.exercises.registry import find
 from llmlib.exercises.report import Code, Part, Prose, Report, Table
-from llmlib.exercises.running import Outcome, duplicate, one_thread, run, same
+from llmlib.exercises.running import Outcome, duplicate, one_thread, run, run_our_own, same
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def recognise(exercise: Exercise, trials: Sequence[Trial]) -> tuple[Misconceptio
     others = [t for t in trials if not t.wrong]
     for ideas in exercise.ideas():
         faulty = with_faults(exercise, ideas)
-        if all(_same_outcome(run(faulty, t.case.args), t.outcome) for t in (*telling, *others)):
+        if all(_same_outcome(run_our_own(faulty, t.case.args), t.outcome) for t in (*telling, *others)):
             return ideas
     return ()
 

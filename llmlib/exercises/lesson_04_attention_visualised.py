@@ -236,7 +236,7 @@ def cases_ablate_heads(seed):
 
     model = Transformer(config, seed=seed).requires_grad_(False)
     for parameter in model.parameters():
-        parameter *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that no head matters
+        parameter.mul_(12 if parameter.ndim > 1 else 1)  # untrained weights are so small that no head matters
 
     def case(batch, seq, layer, head, note=""):
         return Case((model, torch.randint(0, 11, (batch, seq), generator=generator), layer, head), note)
