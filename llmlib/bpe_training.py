@@ -116,19 +116,23 @@ def _merge_in_word(
     ... a [l r] b ...  becomes  ... a new b ...: the pairs (a, l) and (r, b) are lost, (a, new) and (new, b) won.
     """
     left, right = pair
-    i, last = 0, len(word) - 1
-    while i < last:
-        if word[i] == left and word[i + 1] == right:
-            word[i : i + 2] = [new_id]
-            last -= 1
-            if i > 0:
-                before = word[i - 1]
-                changes[before, left] -= count
-                changes[before, new_id] += count
-                words_with[before, new_id].add(index)
-            if i < last:
-                after = word[i + 1]
-                changes[right, after] -= count
-                changes[new_id, after] += count
-                words_with[new_id, after].add(index)
-        i += 1
+    merged: list[int] = []
+    i, n = 0, len(word)
+    while i < n:
+        if word[i] != left or i + 1 == n or word[i + 1] != right:
+            merged.append(word[i])
+            i += 1
+            continue
+        if merged:
+            before = merged[-1]
+            changes[before, left] -= count
+            changes[before, new_id] += count
+            words_with[before, new_id].add(index)
+        merged.append(new_id)
+        i += 2
+        if i < n:
+            after = word[i]
+            changes[right, after] -= count
+            changes[new_id, after] += count
+            words_with[new_id, after].add(index)
+    word[:] = merged
