@@ -89,7 +89,11 @@ def lab(tmp_path_factory, chromium):
         pytest.fail("JupyterLab did not start")
     yield lambda path: f"{base}/lab/tree/{path}?token={token}&reset"
     server.terminate()
-    server.wait(timeout=20)
+    try:
+        server.wait(timeout=20)
+    except subprocess.TimeoutExpired:  # a kernel that is still starting holds it back
+        server.kill()
+        server.wait()
 
 
 RUN_ALL = """async (theme) => {
