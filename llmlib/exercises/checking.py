@@ -164,7 +164,7 @@ def _raised(
         parts.append(Prose(f"It is called with {', '.join(f'`{a}`' for a in exercise.argument_names)}, in this order."))
     parts += _advice(ideas)
     more = (*parts, *_inputs(exercise, trial.case), *_printed(trial.outcome))
-    return Report("raised", exercise.name, f"Your function raised `{name_of(error)}`.", more, _names(ideas))
+    return Report("raised", exercise.name, f"Your function raised `{name_of(error).rstrip('.')}`.", more, _names(ideas))
 
 
 def _another_form(exercise: Exercise, trials: Sequence[Trial], ideas: tuple[Misconception, ...]) -> Report | None:
