@@ -56,7 +56,13 @@ def test_reports_in_jupyterlab(write, run_all, page, picture, theme):
     run_all(f"exercises_{theme}.ipynb", theme)
     reports = page.locator(".llm-report")
     assert reports.count() == len(CELLS) - 1
-    for text in ("instead of √d_head", "which is a score like any other", "in line 2", "1.1 times as much", "Correct, in all"):
+    for text in (
+        "instead of √d_head",
+        "which is a score like any other",
+        "in line 2",
+        "1.1 times as much",
+        "Correct, in all",
+    ):
         assert page.get_by_text(text).count(), text
 
     choice = page.locator(".llm-report details").first
