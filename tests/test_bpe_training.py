@@ -110,7 +110,9 @@ def their_merges(corpus, vocab_size):
     return [(ids[left], ids[right]) for left, right in json.loads(theirs.to_str())["model"]["merges"]]
 
 
-@pytest.mark.parametrize(("size", "vocab_size"), [(1_000, 2_000), (200_000, 512), (1_000_000, 4_096)])
+@pytest.mark.parametrize(
+    ("size", "vocab_size"), [(1_000, 2_000), (200_000, 512), pytest.param(1_000_000, 4_096, marks=pytest.mark.slow)]
+)
 def test_merges_equal_hugging_face_ties_included(size, vocab_size):
     corpus = standard_library(size)
     ours = learn_merges(count_pieces(corpus, GPT2_PATTERN), vocab_size - 256)

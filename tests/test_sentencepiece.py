@@ -1,10 +1,11 @@
 """SentencePiece's byte-pair encoding against its definition; `test_tokenizer_files` compares with Hugging Face."""
 
 import copy
+import itertools
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_strategies import many_texts, texts
 
@@ -36,15 +37,19 @@ def encode_by_definition(score, text):
         parts[i : i + 2] = [parts[i] + parts[i + 1]]
 
 
-@given(data=st.data())
-def test_ids_follow_the_definition(data):
-    words = data.draw(st.lists(st.text("ab▁c", min_size=1, max_size=5), unique=True, max_size=25))
-    words = [*"abc", *(word for word in words if word not in ("a", "b", "c", SPACE))]
-    scores = data.draw(st.lists(st.integers(-4, 0).map(float), min_size=len(words), max_size=len(words)))
-    made, score = tokenizer_of(words, scores, prefix="never")
-    score = {piece: value for piece, value in score.items() if all(part in score for part in piece)}
-    text = data.draw(st.text("ab c", max_size=25))
-    expected = encode_by_definition(score, text.replace(" ", SPACE))
+SPELLED = ["".join(letters) for n in (2, 3, 4) for letters in itertools.product("a▁", repeat=n)]
+
+
+@given(
+    chosen=st.lists(st.sampled_from(SPELLED), unique=True, min_size=14),
+    scores=st.lists(st.integers(-9, 0).map(float), min_size=len(SPELLED), max_size=len(SPELLED)),
+    text=st.text("aa b", min_size=5, max_size=40),
+)
+@settings(max_examples=200)
+def test_ids_follow_the_definition(chosen, scores, text):
+    words = ["a", "b", *chosen]
+    made, score = tokenizer_of(words, [0.0, 0.0, *scores[: len(chosen)]], prefix="never")
+    expected = encode_by_definition({word: score[word] for word in [SPACE, *words]}, text.replace(" ", SPACE))
     assert [made.token_bytes(id).decode().replace(" ", SPACE) for id in made.encode(text)] == expected
 
 
