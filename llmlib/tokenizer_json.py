@@ -267,7 +267,10 @@ def _items(part: Any) -> list[tuple[str, dict[str, Any]]]:
 def _chat_template(config: Mapping[str, Any], path: Path) -> str | None:
     file = path.with_name("chat_template.jinja")
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        try:
+            return file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise TokenizerError(f"{file.name} beside it is no text in UTF-8: {error}.") from None
     template = config.get("chat_template")
     if isinstance(template, list):  # several, by name
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}

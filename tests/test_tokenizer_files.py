@@ -1,10 +1,13 @@
 """Tokenizers from files: ids equal Hugging Face's `tokenizers`, and what is damaged or unknown is refused."""
 
 import base64
+import functools
 import gzip
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_tokenizers import FAMILIES, LLAMA2_LAYOUTS, from_vocabulary, reference, saved
 from text_strategies import many_texts, texts
-from tokenizers import Tokenizer, normalizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from llmlib import downloads, vocabularies
 from llmlib.byte_level import byte_alphabet, byte_level_tokenizer, bytes_of_tokens
@@ -90,10 +93,11 @@ def test_ids_and_texts_equal_hugging_face(family, folder):
 def test_ids_equal_hugging_face_on_shrinking_examples(sample, folder):
     sample = [text for text in sample if same_nfc(text)]
     for family in FAMILIES:
-        ours, theirs = _once(folder / family), reference(family)
+        ours, theirs = _once(folder / family), _reference_once(family)
         assert [ours.encode(text, "all") for text in sample] == ids_by_reference(theirs, sample, special=True)
 
 
+_reference_once = functools.cache(reference)
 _loaded: dict[Path, object] = {}
 
 
@@ -109,6 +113,30 @@ def _once(path):
 def test_ids_of_real_vocabularies_equal_hugging_face(name):
     ours = load_tokenizer(name)
     assert_same_ids(ours, from_vocabulary(ours, name), many_texts())
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_llama3s_way_to_list_merges(tmp_path):
+    """Its file was made from tiktoken's: every way to make a token of two others is a merge, 2.3 for each token."""
+    published = load_tokenizer("cl100k_base")
+    letters = {byte: letter for letter, byte in byte_alphabet().items()}
+    spelled = {token: "".join(letters[byte] for byte in token) for token in published.vocabulary}
+    merges = []
+    for token in published.merge_order:
+        ways = [(token[:i], token[i:]) for i in range(1, len(token)) if {token[:i], token[i:]} <= spelled.keys()]
+        ways.sort(key=lambda way: [published.vocabulary[part] for part in way])
+        merges += [[spelled[left], spelled[right]] for left, right in ways]
+    record = json.loads(saved("llama3"))
+    vocabulary = {spelled[token]: id for token, id in published.vocabulary.items()}
+    vocabulary |= {"<|endoftext|>": 100257, "<|im_start|>": 100258}
+    record["model"] |= {"vocab": vocabulary, "merges": merges}
+    for token in record["added_tokens"]:
+        token["id"] = vocabulary[token["content"]]
+    record["post_processor"]["special_tokens"]["<|endoftext|>"]["ids"] = [100257]
+    ours = load_tokenizer(write(tmp_path / "tokenizer.json", record))
+    assert len(merges) > 2 * len(published.merge_order)
+    assert_same_ids(ours, Tokenizer.from_file(str(tmp_path / "tokenizer.json")), many_texts())
 
 
 @pytest.mark.network
@@ -138,6 +166,18 @@ def test_pieces_that_are_tokens_although_no_merge_makes_them(tmp_path):
         theirs = Tokenizer.from_str(json.dumps(record))
         assert ours.encode("a wxyz wxyzw") == theirs.encode("a wxyz wxyzw").ids
         assert (1200 in ours.encode("a wxyz wxyzw")) == whole
+
+
+@pytest.mark.parametrize("unknown", [None, "<unk>"])
+def test_bytes_that_the_training_text_did_not_hold(unknown, tmp_path):
+    theirs = Tokenizer(models.BPE(unk_token=unknown))
+    theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(vocab_size=120, show_progress=False, special_tokens=["<unk>"])
+    theirs.train_from_iterator(["the cat sat on the mat 12\n"] * 3, trainer)
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    ours = load_tokenizer(tmp_path)
+    assert_same_ids(ours, theirs, many_texts(3000))
+    assert (ours.unk_id in ours.encode("thé")) == (unknown is not None)
 
 
 def test_normalized_tokens_matter_only_where_something_is_normalized(tmp_path):
@@ -185,6 +225,31 @@ def test_what_stands_beside_the_tokenizer(tmp_path):
         assert ours.chat_template == "from config"
     write(tmp_path / "chat_template.jinja", "from its own file")
     assert load_tokenizer(tmp_path).chat_template == "from its own file"
+
+
+@pytest.mark.parametrize(
+    "name", ["tokenizer_config.json", "config.json", "generation_config.json", "chat_template.jinja"]
+)
+def test_damage_beside_the_tokenizer(name, tmp_path):
+    write(tmp_path / "tokenizer.json", saved("gpt2"))
+    (tmp_path / name).write_bytes(b"{\xff")
+    with pytest.raises(TokenizerError, match=name):
+        load_tokenizer(tmp_path)
+
+
+def test_no_tokenizer_needs_torch(folder, tmp_path):
+    gguf = write_gguf(tmp_path / "model.gguf", model="gpt2", pre="gpt-2", **gguf_fields("gpt2"))
+    _once(folder / "gpt2").save(tmp_path / "own.json")
+    paths = [str(path) for path in (folder / "gpt2", folder / "metaspace first", gguf, tmp_path / "own.json")]
+    code = f"""
+import sys
+from llmlib.tokenization import BPETokenizer, load_tokenizer
+BPETokenizer.train("abc", 257)
+for path in {paths!r}:
+    load_tokenizer(path).encode("abc")
+print("torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_one_of_several_chat_templates(tmp_path):
@@ -672,8 +737,6 @@ def tiny(private_cache, tmp_path, monkeypatch):
 
 
 def _no_pip(command, **_):
-    import subprocess
-
     return subprocess.CompletedProcess(command, 1, "", "ERROR: no connection\n")
 
 
