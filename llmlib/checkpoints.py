@@ -100,6 +100,8 @@ class HubFolder:
             )
         self.tensors = self._table_of_tensors()
         self.config = HUB_FAMILIES[self.family](self.raw)
+        self.where = folder / "config.json"
+        _check_layers(self.config, len(self.tensors), self.where)
         self.names = GPT2_NAMES if self.family == "gpt2" else LLAMA_NAMES
 
     def tensor(self, name: str) -> Tensor:
@@ -166,6 +168,8 @@ class GGUFCheckpoint:
     def __init__(self, path: Path):
         self.gguf: GGUFFile = read_gguf(path)
         self.config = _config_from_gguf(self.gguf)
+        self.where = path
+        _check_layers(self.config, len(self.gguf.tensors), self.where)
 
     def tensor(self, name: str) -> Tensor:
         """One of our parameters, dequantised to float32."""
@@ -181,8 +185,19 @@ class GGUFCheckpoint:
         return set(self.gguf.tensors) - {translate(name, GGUF_NAMES) for name in used} - {"rope_freqs.weight"}
 
 
+def _check_layers(config: TransformerConfig, n_tensors: int, where: Path) -> None:
+    """Building a million layers that a damaged file asks for would fill the memory before a weight is missed."""
+    if config.n_layers > n_tensors:
+        raise CheckpointError(
+            f"{where}: {config.n_layers:,} layers are announced, but only {n_tensors:,} tensors are there. "
+            "The file is damaged; download it again."
+        )
+
+
 def _halves_from_pairs(value: Tensor, n_heads: int) -> Tensor:
     # llama.cpp rotates neighbouring channels (0, 1), (2, 3) …; we rotate (0, d/2), (1, d/2 + 1) …
+    if value.shape[0] % (2 * n_heads):
+        return value  # its shape is wrong anyway, which `fill` reports with the name
     return rearrange(value, "(head pair two) ... -> (head two pair) ...", head=n_heads, two=2).contiguous()
 
 

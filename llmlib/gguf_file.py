@@ -5,6 +5,7 @@ of tensors, then the tensors' data, often quantised to 4 or 8 bits a weight.
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
+import math
 import mmap
 import struct
 from collections.abc import Mapping
@@ -62,9 +63,11 @@ class GGUFFile:
                 f"but {kind.name} packs {block_size} at a time."
             )
         row_bytes = info.shape[-1] // block_size * block_bytes
-        n_bytes = int(np.prod(info.shape[:-1], dtype=np.int64)) * row_bytes
+        n_bytes = math.prod(info.shape[:-1]) * row_bytes  # in Python's integers, which cannot overflow
         if info.offset + n_bytes > self.path.stat().st_size:
             raise GGUFError(f"{self.path}: tensor {name!r} reaches past the end of the file. The file is truncated.")
+        if n_bytes == 0:
+            raise GGUFError(f"{self.path}: tensor {name!r} is empty. The file is damaged.")
         raw = np.memmap(self.path, dtype=np.uint8, mode="r", offset=info.offset, shape=(n_bytes,))
         try:
             if kind in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16):

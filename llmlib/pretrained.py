@@ -53,7 +53,10 @@ def fill(checkpoint: HubFolder | GGUFCheckpoint, device: torch.device | str, dty
     Each tensor goes to its device and dtype as it is read, so memory holds the model once. Raises `CheckpointError`
     if a tensor is missing, has another shape than the config says, or stands for nothing in the model.
     """
-    model = Transformer(checkpoint.config, device="meta")
+    try:
+        model = Transformer(checkpoint.config, device="meta")
+    except (RuntimeError, TypeError, OverflowError) as error:  # torch's words for sizes beyond 64 bits
+        raise CheckpointError(f"{checkpoint.where}: no model can have these sizes: {checkpoint.config}") from error
     weights = {}
     for name, expected in model.named_parameters():
         tensor = checkpoint.tensor(name)

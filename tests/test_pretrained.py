@@ -1,5 +1,6 @@
 """Foreign weights in our Transformer: logits equal to `transformers`, and no damaged file accepted."""
 
+import contextlib
 import json
 import shutil
 import struct
@@ -270,6 +271,22 @@ def test_a_gguf_with_changed_header_bytes_never_crashes_or_hangs(data, gguf_byte
         assert "changed.gguf" in str(error) or "has shape" in str(error) or "no place for" in str(error)  # noqa: PT017
 
 
+def test_a_gguf_that_announces_a_million_layers_does_not_fill_the_memory(gguf_bytes, tmp_path):
+    key = b"llama.block_count" + struct.pack("<I", 4)  # 4: an unsigned number of 32 bits
+    before, after = gguf_bytes.split(key)
+    with pytest.raises(CheckpointError, match=r"changed\.gguf: 50,331,651 layers are announced"):
+        open_gguf(before + key + struct.pack("<I", 50_331_651) + after[4:], tmp_path)
+
+
+@pytest.mark.slow
+def test_a_gguf_with_any_one_header_byte_changed(gguf_bytes, tmp_path):
+    for at in range(3000):
+        content = bytearray(gguf_bytes)
+        content[at] = 255
+        with contextlib.suppress(GGUFError, CheckpointError):
+            open_gguf(bytes(content), tmp_path)
+
+
 @pytest.mark.parametrize("offset", [8, 16, 24])  # number of tensors, number of fields, length of the first key
 def test_a_gguf_length_that_lies(offset, gguf_bytes, tmp_path):
     content = gguf_bytes[:offset] + struct.pack("<Q", 1 << 60) + gguf_bytes[offset + 8 :]
@@ -363,6 +380,7 @@ def test_pickles_are_never_read(llama_folder):
         ({"hidden_size": "many"}, "'hidden_size' is 'many', expected int"),
         ({"hidden_size": -32}, "'hidden_size' is -32"),
         ({"num_hidden_layers": None}, "'num_hidden_layers' is missing"),
+        ({"num_hidden_layers": 10**8}, "100,000,000 layers are announced"),
         ({"hidden_act": "relu"}, "hidden_act='relu' is not supported"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope type 'yarn' is not supported"),
         ({"num_attention_heads": 0}, "n_heads must be at least 1"),
