@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import sys
 import warnings
 
 import pytest
@@ -337,43 +336,32 @@ def test_an_error_inside_leaves_no_mark(model, which, error):
     torch.testing.assert_close(model(ids), expected, atol=0, rtol=0)
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("which", ["trace", "ablate", "mean", "patch"])
-def test_an_interrupt_at_any_line_of_the_setting_up_leaves_no_mark(model, which):
-    """The interpreter is stopped before each of the first lines in turn, also inside torch's own registration."""
+def test_an_interrupt_at_any_registration_leaves_no_mark(model, which, after, monkeypatch):
+    """It strikes just before, or just after, torch has noted each of the watchers in turn."""
     with torch.no_grad(), trace(model) as source:
         model(random_ids(1, 4))
-    context, lines = contexts(model, source)[which], 0
+    original, strike_at, noted = torch.nn.Module.register_forward_hook, 0, 0
 
-    def stopping_at(number):
-        seen = 0
+    def register(module, *args, **kwargs):
+        nonlocal noted
+        noted += 1
+        if noted == strike_at and not after:
+            raise KeyboardInterrupt
+        handle = original(module, *args, **kwargs)
+        if noted == strike_at:
+            raise KeyboardInterrupt
+        return handle
 
-        def watch(frame, event, _):
-            nonlocal seen
-            files = ("interpret.py", "hooks.py", "module.py")
-            if event == "line" and frame.f_code.co_filename.endswith(files) and frame.f_code.co_name != "__exit__":
-                seen += 1
-                if seen == number:
-                    sys.settrace(None)
-                    raise KeyboardInterrupt
-            return watch
-
-        return watch
-
-    previous = sys.gettrace()
-    for lines in range(1, 400, 7):
-        entered = False
-        with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack, torch.no_grad():
-            manager = context()
-            try:
-                sys.settrace(stopping_at(lines))
-                stack.enter_context(manager)
-                entered = True
-            finally:
-                sys.settrace(previous)
-        assert hooks_of(model) == [], lines
-        if entered:
-            break
-    assert lines > 7
+    monkeypatch.setattr(torch.nn.Module, "register_forward_hook", register)
+    entered = False
+    while not entered:
+        strike_at, noted = strike_at + 1, 0
+        with contextlib.suppress(KeyboardInterrupt), torch.no_grad(), contexts(model, source)[which]():
+            entered = True
+        assert hooks_of(model) == [], strike_at
+    assert strike_at > 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
