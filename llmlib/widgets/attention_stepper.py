@@ -6,9 +6,9 @@ import numpy as np
 import traitlets
 from jaxtyping import Float
 
-from llmlib.widgets.base import View
+from llmlib.widgets.base import View, escape_xml
 from llmlib.widgets.next_token import visible_token
-from llmlib.widgets.token_text import escape, picture
+from llmlib.widgets.token_text import picture
 
 STAGES = ("q·k", "scale", "mask", "softmax", "values")
 MOST_TOKENS, MOST_WIDTH = 32, 256
@@ -100,9 +100,10 @@ class AttentionStepper(View):
             return picture('<text x="10" y="26">No tokens</text>', 760, 40.0)
         made = self.stages()
         columns = ["q·k", "÷ √d" if self.scaled else "not scaled", "mask" if self.masked else "no mask", "softmax"]
+        query = escape_xml(visible_token(self.tokens[self.query]))
         parts = [
-            f'<text x="10" y="26" font-weight="bold">Query: {escape(visible_token(self.tokens[self.query]))}</text>',
-            f'<text x="220" y="26" fill="#57606a">{escape(EXPLAINED[self.stage])}</text>',
+            f'<text x="10" y="26" font-weight="bold">Query: {query}</text>',
+            f'<text x="220" y="26" fill="#57606a">{escape_xml(EXPLAINED[self.stage])}</text>',
             '<text x="10" y="56" fill="#57606a">key</text>',
         ]
         n_shown = min(self.stage, 3) + 1
@@ -111,7 +112,7 @@ class AttentionStepper(View):
             parts.append(f'<text x="{x}" y="56" text-anchor="end" fill="#57606a">{columns[column]}</text>')
         for row, token in enumerate(self.tokens):
             y = 80 + 24 * row
-            parts.append(f'<text x="10" y="{y}" font-family="monospace">{escape(visible_token(token)[:16])}</text>')
+            parts.append(f'<text x="10" y="{y}" font-family="monospace">{escape_xml(visible_token(token)[:16])}</text>')
             for column, name in enumerate(("dots", "scaled", "masked", "weights")[:n_shown]):
                 x = 220 + 90 * column
                 parts.append(f'<text x="{x}" y="{y}" text-anchor="end">{number(made[name][row])}</text>')
@@ -121,7 +122,7 @@ class AttentionStepper(View):
         height = 92.0 + 24 * len(self.tokens)
         if self.stage == len(STAGES) - 1:
             output = row_text(made["output"][:8]) + (" …" if self.d_head > 8 else "")
-            parts.append(f'<text x="10" y="{height:.0f}">Weighted sum of the values: {escape(output)}</text>')
+            parts.append(f'<text x="10" y="{height:.0f}">Weighted sum of the values: {escape_xml(output)}</text>')
             height += 16
         return picture("".join(parts), 760, height)
 

@@ -7,28 +7,9 @@ from typing import Any
 
 import traitlets
 
-from llmlib.widgets.base import View
-from llmlib.widgets.token_text import CELL, HUES, boxes, escape, picture, token_label
-
-Pair = tuple[int, int]
-
-
-def merge_pair(word: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """The word with every occurrence of `pair` joined to `new_id`, from left to right.
-
-    >>> merge_pair([97, 97, 97], (97, 97), 256)
-    [256, 97]
-    """
-    merged: list[int] = []
-    i = 0
-    while i < len(word):
-        if tuple(word[i : i + 2]) == pair:
-            merged.append(new_id)
-            i += 2
-        else:
-            merged.append(word[i])
-            i += 1
-    return merged
+from llmlib.simple_bpe import Pair, merge
+from llmlib.widgets.base import View, escape_xml
+from llmlib.widgets.token_text import CELL, HUES, boxes, picture, token_label
 
 
 def pair_counts(words: Sequence[Sequence[int]]) -> list[tuple[Pair, int]]:
@@ -105,7 +86,7 @@ class BPEStepper(View):
             return list(range(len(self.merges)))
         words, steps = self._bytes(), []
         for number, pair in enumerate(self.merges):
-            merged = [merge_pair(word, (pair[0], pair[1]), 256 + number) for word in words]
+            merged = [merge(word, (pair[0], pair[1]), 256 + number) for word in words]
             if merged != words:
                 steps.append(number)
             words = merged
@@ -119,7 +100,7 @@ class BPEStepper(View):
         words = self._bytes()
         for number in self._steps()[:step]:
             left, right = self.merges[number]
-            words = [merge_pair(word, (left, right), 256 + number) for word in words]
+            words = [merge(word, (left, right), 256 + number) for word in words]
         return words
 
     def _labels(self) -> list[str]:
@@ -161,7 +142,7 @@ class BPEStepper(View):
             label = " + ".join(token_label(table[id]) for id in pair)
             colour = "#0b5cad" if pair == coming else "#8a939d"
             parts.append(
-                f'<text x="150" y="{y + 15:.0f}" text-anchor="end" font-family="monospace">{escape(label)}</text>'
+                f'<text x="150" y="{y + 15:.0f}" text-anchor="end" font-family="monospace">{escape_xml(label)}</text>'
                 f'<rect x="160" y="{y:.0f}" width="{length:.0f}" height="18" fill="{colour}"/>'
                 f'<text x="{168 + length:.0f}" y="{y + 15:.0f}">{count}</text>'
             )
@@ -173,6 +154,6 @@ class BPEStepper(View):
             parts.append(
                 f'<text x="430" y="{y + 15:.0f}">{256 + number}</text>'
                 f'<rect x="470" y="{y:.0f}" width="{CELL * len(label) + 10:.0f}" height="20" rx="4" fill="{fill}"/>'
-                f'<text x="475" y="{y + 15:.0f}" font-family="monospace">{escape(label)}</text>'
+                f'<text x="475" y="{y + 15:.0f}" font-family="monospace">{escape_xml(label)}</text>'
             )
         return picture("".join(parts), width, top + 20 + 24 * max(len(pairs), len(newest), 1))

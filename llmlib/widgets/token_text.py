@@ -1,8 +1,8 @@
 """How a token's bytes are written for people; the counterpart of `tokenLabel` in shared.mjs."""
 
-import html
 import unicodedata
 
+from llmlib.widgets.base import escape_xml
 from llmlib.widgets.next_token import visible_token
 
 # Backgrounds of neighbouring tokens, in pictures (light theme of shared.css); colour-blind people can tell them apart.
@@ -71,14 +71,6 @@ def width_of(label: str) -> float:
     return CELL * cells
 
 
-def escape(text: str) -> str:
-    """Text for SVG source; what XML forbids becomes U+FFFD."""
-    allowed = (
-        c if c in "\t\n\r" or (ord(c) >= 32 and c not in "\ufffe\uffff") else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
-    return html.escape("".join(allowed))
-
-
 def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int, row: int = 30) -> tuple[str, float]:
     """Labels as a flow of coloured boxes between `left` and `right`: SVG source, and the y below the last row."""
     parts: list[str] = []
@@ -90,7 +82,7 @@ def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int
         parts.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="24" rx="4" fill="{fill}" stroke="#b8bec6"/>'
             f'<text x="{x + width / 2:.1f}" y="{y + 17:.1f}" text-anchor="middle" font-family="monospace">'
-            f"{escape(label)}</text>"
+            f"{escape_xml(label)}</text>"
         )
         x += width + 3
     return "".join(parts), y + row

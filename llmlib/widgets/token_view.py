@@ -5,8 +5,8 @@ from typing import Any
 
 import traitlets
 
-from llmlib.widgets.base import View
-from llmlib.widgets.token_text import HUES, boxes, escape, picture, token_label
+from llmlib.widgets.base import View, escape_xml
+from llmlib.widgets.token_text import HUES, boxes, picture, token_label
 
 LIMIT = 2000  # tokens that are shown for each tokenizer; all of them are counted
 
@@ -70,7 +70,7 @@ class TokenView(View):
         width, y, parts = 760, 10.0, []
         for row in self.encodings:
             parts.append(
-                f'<text x="10" y="{y + 16:.0f}"><tspan font-weight="bold">{escape(row["name"])}</tspan>'
+                f'<text x="10" y="{y + 16:.0f}"><tspan font-weight="bold">{escape_xml(row["name"])}</tspan>'
                 f'<tspan fill="#57606a">  {self._numbers(row)}</tspan></text>'
             )
             labels = _labels(row)[:most]
