@@ -1,4 +1,4 @@
-import { element, follow, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
+import { element, follow, keepKeys, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
 import { difference, earlierSame, headPattern, headScores, headSizes, inWords, NAN_CODE, shorten, unpack, weightAt, wholeView } from "./attention_data.mjs";
 import {
   detailPanel, gridPanel, headName, heatPanel, legendPanel, linesPanel, previewPanel, SCORES, stripPanel,
@@ -27,7 +27,7 @@ function dropdown(label, options, chosen, choose) {
 
 function render({ model, el }) {
   el.classList.add("llm", "llm-attention");
-  el.dataset.lmSuppressShortcuts = "true"; // in JupyterLab "0 0" restarts the kernel, and arrows leave the cell
+  keepKeys(el);
   const still = Boolean(model.get("_standalone")), place = model.get("place");
   const state = {
     layer: place.layer ?? null, head: place.head ?? null, token: place.token ?? null, way: place.way ?? "from", heads: place.heads ?? "each",
@@ -109,7 +109,6 @@ function render({ model, el }) {
 
   picture.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || state.layer === null) return;
-    event.stopPropagation(); // JupyterLab would leave the cell
     if (state.token !== null) ctx.go({ token: null });
     else toGrid();
   });

@@ -1,4 +1,4 @@
-import { element, follow, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
+import { element, follow, keepKeys, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
 
 export const STAGES = ["q·k", "scale", "mask", "softmax", "values"];
 
@@ -105,7 +105,7 @@ function render({ model, el }) {
   planeBox.append(plane, element("p", { class: "llm-note" }, "Drag a tip, or Tab to it and use the arrow keys (with Shift: larger steps)."), reset);
 
   el.classList.add("llm", "llm-attention-stepper");
-  el.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab takes the arrow keys
+  keepKeys(el);
   el.addEventListener("keydown", (event) => {
     if (event.target.closest("select, input, summary, .llm-save, .llm-tip") || event.ctrlKey || event.metaKey || event.altKey) return;
     const moves = { ArrowLeft: () => model.get("stage") - 1, ArrowRight: () => model.get("stage") + 1, Home: () => 0, End: () => STAGES.length - 1 };
@@ -127,7 +127,7 @@ function render({ model, el }) {
     const move = (vector) => set({ moved: { ...model.get("moved"), [`${kind}${row}`]: vector } });
     tip.addEventListener("keydown", (event) => {
       const vector = nudged(rows(kind)[row], event.key, event.shiftKey, most);
-      if (vector) { event.preventDefault(); event.stopPropagation(); move(vector); }
+      if (vector) { event.preventDefault(); move(vector); }
     });
     tip.addEventListener("pointerdown", (event) => { tip.setPointerCapture(event.pointerId); tip.focus(); event.preventDefault(); });
     tip.addEventListener("pointermove", (event) => {

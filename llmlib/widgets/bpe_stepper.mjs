@@ -1,4 +1,4 @@
-import { characters, direction, element, follow, hex, saveMenu, tokenLabel } from "./shared.mjs";
+import { characters, direction, element, follow, hex, keepKeys, saveMenu, tokenLabel } from "./shared.mjs";
 
 /** The bytes of each id: 0 to 255 are the bytes, 256 + i is what merge i makes. */
 export function vocabulary(merges) {
@@ -111,7 +111,7 @@ function render({ model, el }) {
   const tabs = element("div", { class: "llm-tabs", role: "tablist", "aria-label": "What to watch" }, tab("train", "Learn merges"), tab("encode", "Encode a text"));
   tabs.addEventListener("keydown", (event) => {
     if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
-    event.preventDefault(); event.stopPropagation();
+    event.preventDefault();
     [...tabs.children].find((button) => button.tabIndex === -1).click();
     [...tabs.children].find((button) => button.tabIndex === 0).focus();
   });
@@ -156,7 +156,7 @@ function render({ model, el }) {
   play.addEventListener("click", toggle);
 
   el.classList.add("llm", "llm-bpe-stepper");
-  el.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab takes the arrow keys and the space bar
+  keepKeys(el);
   el.addEventListener("keydown", (event) => {
     if (event.target.closest("textarea, input, summary, .llm-save") || event.ctrlKey || event.metaKey || event.altKey) return;
     const moves = { ArrowLeft: () => at() - 1, ArrowRight: () => at() + 1, Home: () => 0, End: () => states.length - 1 };

@@ -1,4 +1,4 @@
-import { element, follow, saveMenu } from "./shared.mjs";
+import { element, follow, keepKeys, saveMenu } from "./shared.mjs";
 
 function render({ model, el }) {
   const still = Boolean(model.get("_standalone"));
@@ -25,6 +25,7 @@ function render({ model, el }) {
   });
 
   el.classList.add("llm", "llm-chat");
+  keepKeys(el);
   el.append(log, element("div", { class: "llm-row" }, input, send, stopButton, clear, still ? "" : saveMenu(model, "conversation")));
 
   return follow(model, ["messages", "answering"], () => {

@@ -1,4 +1,4 @@
-import { element, follow, percent, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
+import { element, follow, keepKeys, percent, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
 
 /** Widths of the bars, as shares of the widest. */
 export function barWidths(probabilities) {
@@ -32,6 +32,7 @@ function render({ model, el }) {
   });
   const button = (label, kind, hint) => element("button", { type: "button", title: hint, disabled: still, onclick: () => ask({ kind }) }, label);
   el.classList.add("llm", "llm-next-token");
+  keepKeys(el);
   el.append(
     element("div", { class: "llm-row" }, prompt, element("button", { type: "button", disabled: still, onclick: use }, "Use this text")),
     text, bars, rest,

@@ -1,4 +1,4 @@
-import { element, follow, saveMenu } from "./shared.mjs";
+import { element, follow, keepKeys, saveMenu } from "./shared.mjs";
 
 /** The pair number i of a vector whose channels i and i + pairs belong together: its length and its angle. */
 export function pairOf(vector, i) {
@@ -77,7 +77,7 @@ function render({ model, el }) {
   const sum = element("div", { class: "llm-sum" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const curve = drawn("svg", { viewBox: "0 0 760 190", role: "img", class: "llm-curve" });
   el.classList.add("llm", "llm-rotary-view");
-  el.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's one-letter commands
+  keepKeys(el);
   el.append(
     line("query", query, numbers.query, "query"), line("key", key, numbers.key, "key"), line("both", both, numbers.both, "both"),
     dials, sum, curve,

@@ -88,6 +88,15 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+/**
+ * Keep the keys pressed inside a view: JupyterLab would read them as its own commands, or move the focus to the
+ * cell that it holds for the active one.
+ */
+export function keepKeys(el) {
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.addEventListener("keydown", (event) => event.stopPropagation());
+}
+
 /** Offer bytes or text as a file. */
 export function download(name, content, type) {
   const url = URL.createObjectURL(new Blob([content], { type }));

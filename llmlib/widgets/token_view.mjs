@@ -1,4 +1,4 @@
-import { characters, direction, element, follow, fromHex, hex, saveMenu, spokenToken, tokenLabel } from "./shared.mjs";
+import { characters, direction, element, follow, fromHex, hex, keepKeys, saveMenu, spokenToken, tokenLabel } from "./shared.mjs";
 
 /** Tokens as lines of positions: a line ends after a token that ends with a newline. */
 export function lines(tokens) {
@@ -129,7 +129,7 @@ function render({ model, el }) {
   const rows = element("div", {}), note = element("div", { class: "llm-note", role: "status" });
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   el.classList.add("llm", "llm-token-view");
-  el.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's one-letter commands
+  keepKeys(el);
   el.append(
     box,
     element("div", { class: "llm-row" },

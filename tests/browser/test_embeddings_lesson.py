@@ -1,4 +1,4 @@
-"""The rotary explorer as a saved page: by mouse and by keyboard, without Python."""
+"""Lesson 02 in a real JupyterLab: the rotary explorer by mouse and by keyboard, in both themes."""
 
 import re
 
@@ -8,6 +8,18 @@ from playwright.sync_api import expect
 from llmlib.explore_embeddings import explore_rotary
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.mark.network
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_run_all_and_turn_the_dials(run_all, picture, theme):
+    page = run_all("02_embeddings.ipynb", theme)
+    view = page.locator(".llm-rotary-view").first
+    view.evaluate("node => node.scrollIntoView()")
+    turn(page, view)
+    picture(f"embeddings_rotary_{theme}")
+    assert page.foreign == []
 
 
 def test_the_saved_page_works_without_python(page, tmp_path):
@@ -29,7 +41,7 @@ def turn(page, view):
     view.get_by_label("Move both together").focus()
     page.keyboard.press("ArrowRight")
     expect(total).to_contain_text("Distance 6: dot product 6.445")  # both have turned, and nothing has changed
-    assert dial.get_attribute("x2") != before
+    expect(dial).not_to_have_attribute("x2", before)
     expect(key).to_have_value("15")
     query.focus()
     page.keyboard.press("Home")  # the key gives way
