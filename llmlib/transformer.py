@@ -36,7 +36,7 @@ class TransformerConfig:
     rope_factors: tuple[float, ...] | None = None  # rotary: divisor of each frequency, for longer contexts
     norm: Literal["layernorm", "rmsnorm"] = "layernorm"  # RMSNorm keeps the mean and has no bias
     norm_eps: float = 1e-5  # keeps the norm from dividing by zero
-    mlp: Literal["gelu", "gelu_tanh", "swiglu"] = "gelu"  # gelu_tanh: GPT-2's approximation; swiglu: gated
+    mlp: Literal["gelu", "gelu_tanh", "swiglu", "none"] = "gelu"  # gelu_tanh: GPT-2's approximation; swiglu: gated
     qkv_bias: bool = False  # biases of queries, keys and values (GPT-2, Qwen2)
     output_bias: bool = False  # bias of attention's output (GPT-2)
     mlp_bias: bool = False  # biases of the MLP (GPT-2)
@@ -58,6 +58,8 @@ class TransformerConfig:
         for name, value in defaults.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, value)  # the dataclass is frozen
+        if self.mlp == "none":
+            object.__setattr__(self, "d_mlp", 0)
         if self.n_heads % self.n_kv_heads:
             raise ValueError(f"n_heads={self.n_heads} is not a multiple of n_kv_heads={self.n_kv_heads}.")
         if self.positions == "rotary" and self.d_head % 2:
@@ -67,20 +69,28 @@ class TransformerConfig:
 class MLP(Observed):
     """Two linear maps with a nonlinearity between, applied to each position alone; SwiGLU adds a gate.
 
-    Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer".
+    Of kind "none" it has no hidden units and adds nothing: an attention-only Transformer, for study.
+
+    Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer"; without an MLP:
+    Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits".
     """
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
         c = config
         self.kind = c.mlp
+        self.hook_activation = HookPoint()
+        if c.mlp == "none":
+            return
         if c.mlp == "swiglu":
             self.gate = nn.Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
         self.up = nn.Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
         self.down = nn.Linear(c.d_mlp, c.d_model, bias=c.mlp_bias)
-        self.hook_activation = HookPoint()
 
     def forward(self, x: Float[Tensor, "batch seq d_model"]) -> Float[Tensor, "batch seq d_model"]:
+        if self.kind == "none":
+            self.hook_activation(x[..., :0])
+            return torch.zeros_like(x)
         if self.kind == "swiglu":
             activation = F.silu(self.gate(x)) * self.up(x)
         else:
@@ -95,7 +105,7 @@ class Block(Observed):
         super().__init__()
         self.attention_norm = make_norm(config)
         self.attention = Attention(config)
-        self.mlp_norm = make_norm(config)
+        self.mlp_norm = make_norm(config) if config.mlp != "none" else nn.Identity()
         self.mlp = MLP(config)
         self.hook_residual_pre, self.hook_residual_mid, self.hook_residual_post = (
             HookPoint(),

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmlib.interpret import trace, trace_bytes
 from llmlib.transformer import Transformer, TransformerConfig
 
 BASE = TransformerConfig(vocab_size=31, max_seq_len=24, d_model=32, n_layers=3, n_heads=4)
@@ -24,6 +25,7 @@ KINDS = {
     ),
     "sinusoidal": dataclasses.replace(BASE, positions="sinusoidal"),
     "no positions": dataclasses.replace(BASE, positions="none"),
+    "attention only": dataclasses.replace(BASE, positions="rotary", mlp="none"),
 }
 
 
@@ -223,11 +225,22 @@ def test_cuda_equals_cpu(kind):
     torch.testing.assert_close(model.cuda()(ids.cuda()).cpu(), expected, atol=1e-3, rtol=1e-3)
 
 
+def test_an_attention_only_model_is_its_attention_alone():
+    model = make("attention only")
+    assert not [name for name, _ in model.named_parameters() if "mlp" in name]
+    with trace(model) as t:
+        model(random_ids(2, 7))
+    assert trace_bytes(model, 2, 7)["mlp"] == 0
+    for layer in range(3):
+        assert t.mlp[layer].shape == (2, 7, 0)
+        assert torch.equal(t.residual[layer] + t.attention_out[layer], t.residual[layer + 1])
+
+
 def test_every_choice_of_config_runs():
     for positions, norm, mlp, qk_norm in itertools.product(
         ["learned", "sinusoidal", "rotary", "none"],
         ["layernorm", "rmsnorm"],
-        ["gelu", "gelu_tanh", "swiglu"],
+        ["gelu", "gelu_tanh", "swiglu", "none"],
         [True, False],
     ):
         config = dataclasses.replace(BASE, positions=positions, norm=norm, mlp=mlp, qk_norm=qk_norm)
