@@ -67,7 +67,8 @@ def test_what_a_trace_holds_fits_together(kind):
         torch.testing.assert_close(t.residual_mid[layer], t.residual[layer] + t.attention_out[layer])
         torch.testing.assert_close(t.residual[layer + 1], t.residual_mid[layer] + t.mlp_out[layer])
         if KINDS[kind].mlp == "none":
-            assert t.mlp[layer].shape[-1] == 0 and not t.mlp_out[layer].any()
+            assert t.mlp[layer].shape[-1] == 0
+            assert not t.mlp_out[layer].any()
         else:
             torch.testing.assert_close(block.mlp.down(t.mlp[layer]), t.mlp_out[layer])
         k, v = (getattr(t, name)[layer].repeat_interleave(group, dim=1) for name in "kv")
