@@ -8,6 +8,7 @@ import torch
 
 from llmlib.chat import chat
 from llmlib.explore_attention import explore as explore
+from llmlib.explore_embeddings import explore_embeddings as explore_embeddings
 from llmlib.explore_embeddings import explore_rotary as explore_rotary
 from llmlib.explore_stepper import step_attention as step_attention
 from llmlib.explore_tokens import explore_tokens as explore_tokens

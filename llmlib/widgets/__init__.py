@@ -12,6 +12,8 @@ _HOME = {
     "AttentionView": "attention_explorer",
     "attention_view": "attention_explorer",
     "AttentionStepper": "attention_stepper",
+    "EmbeddingView": "embedding_explorer",
+    "embedding_view": "embedding_explorer",
 }
 
 __all__ = sorted(_HOME)

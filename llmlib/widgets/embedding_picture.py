@@ -1,0 +1,127 @@
+"""The static picture of an embedding view: what stands in its place where no widget can live."""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from llmlib.widgets.embedding_explorer import EmbeddingView
+
+INK, FAINT, PAPER = "#1f2328", "#57606a", "#ffffff"
+# As in the light theme of embedding_paint.mjs: each at least 3:1 on white, and different to colour-blind people.
+COLOURS = ("#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328")
+MOST_KINDS = len(COLOURS)
+
+
+def draw(view: "EmbeddingView", format: str) -> bytes:
+    """A PNG or SVG file; the same view gives the same bytes."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    style: dict[Any, Any] = {
+        "svg.hashsalt": "llmlib",
+        "svg.fonttype": "none",
+        "font.family": "DejaVu Sans",
+        "font.size": 9,
+    }
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style}):
+        figure = Figure(dpi=100, facecolor=PAPER, layout="constrained", figsize=(7.2, 5.2))
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        _draw_cloud(axes, view)
+        _draw_marks(axes, view)
+        file = io.BytesIO()
+        metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
+        figure.savefig(file, format=format, metadata=metadata)
+    return _few_colours(file) if format == "png" else file.getvalue()
+
+
+def _few_colours(file: io.BytesIO) -> bytes:
+    """The same picture in tints of its own colours, a fraction of the bytes: notebooks carry these pictures."""
+    from PIL import Image
+
+    tints = [np.linspace(_rgb(colour), _rgb(PAPER), 24, endpoint=False) for colour in (*COLOURS, FAINT)]
+    palette = np.concatenate([[_rgb(PAPER)], *tints]).round()  # Float[ndarray, "tint rgb"]
+    pixels = np.asarray(Image.open(file).convert("RGB"), dtype=np.int64)
+    colours, at = np.unique(pixels @ [1, 256, 65536], return_inverse=True)
+    rgb = np.stack([colours & 255, colours >> 8 & 255, colours >> 16], axis=1)
+    distances = (rgb**2).sum(1)[:, None] - 2 * rgb @ palette.T + (palette**2).sum(1)  # squared
+    smaller = io.BytesIO()
+    picture = Image.fromarray(distances.argmin(1).astype(np.uint8)[at].reshape(pixels.shape[:2]), mode="P")
+    picture.putpalette(palette.astype(np.uint8).tobytes())
+    picture.save(smaller, format="png", optimize=True)
+    return smaller.getvalue()
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _draw_cloud(axes: Any, view: "EmbeddingView") -> None:
+    points, kinds = view.coordinates(), view.kind_numbers()
+    counts = np.bincount(kinds, minlength=len(view.kind_names))
+    hidden = set(view.place.get("hidden", ()))
+    size = float(np.clip(20_000 / len(points), 1.2, 30))
+    for kind in range(len(counts)):  # the rare ones last, on top
+        if kind in hidden:
+            continue
+        rows = kinds == kind
+        axes.scatter(
+            points[rows, 0], points[rows, 1], s=size, color=COLOURS[kind], alpha=0.55, linewidths=0,
+            rasterized=True, label=f"{view.kind_names[kind]} ({counts[kind]:,})",
+        )  # fmt: skip
+    if len(view.kind_names) > 1 and len(hidden) < len(view.kind_names):
+        axes.figure.legend(
+            loc="outside lower center", ncols=3, frameon=False, scatterpoints=1, markerscale=(30 / size) ** 0.5
+        )
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_color("#b8bec6")
+    shares = [f" ({share:.1%} of the variance)" for share in view.shares]
+    for at, write in enumerate((axes.set_xlabel, axes.set_ylabel)):
+        write(f"direction {at + 1}" + (shares[at] if at < len(shares) else ""), color=FAINT)
+
+
+def _draw_marks(axes: Any, view: "EmbeddingView") -> None:
+    """The chosen token with its neighbours, and the arrows of an analogy."""
+    from matplotlib.patheffects import withStroke
+
+    points = view.coordinates()[:, :2]
+    named: dict[int, str] = {}  # in the order of importance
+    if view.analogy:
+        a, b, c = view.analogy["rows"]
+        for start, end in ((a, b), *((c, row) for row, _ in view.analogy["answers"][:1])):
+            axes.annotate("", points[end], points[start], arrowprops={"arrowstyle": "->", "color": INK, "lw": 1.4})
+            named |= {row: view.label(row) for row in (start, end)}
+    if view.chosen >= 0:
+        named[view.chosen] = view.label(view.chosen)
+        if view.neighbours.get("of") == view.chosen:
+            for row, _ in view.neighbours[view.place.get("by", "cosine")]:
+                axes.plot(*points[[view.chosen, row]].T, color=INK, linewidth=0.7)
+                named.setdefault(row, view.label(row))
+    axes.figure.draw_without_rendering()  # from here on it is known where a point lies on the paper
+    taken: list[tuple[float, float, float]] = []
+    for row, label in named.items():
+        axes.plot(*points[row], "o", markersize=4.5, color=INK, markeredgecolor=PAPER)
+        label = _plain(label)
+        x, y = axes.transData.transform(points[row])
+        for side, left in (("left", x), ("right", x - 8 * len(label))):
+            right = left + 8 * len(label)
+            if not any(abs(y - up) < 14 and start < right and left < end for start, end, up in taken):
+                taken.append((left, right, y))
+                text = axes.annotate(
+                    label, points[row], (6 if side == "left" else -6, 3), textcoords="offset points", ha=side,
+                    color=INK, parse_math=False,
+                )  # fmt: skip
+                text.set_path_effects([withStroke(linewidth=2.5, foreground=PAPER)])
+                break
+
+
+def _plain(label: str) -> str:
+    """A short label that any font can write and XML allows."""
+    label = "".join(c if c.isprintable() and ord(c) < 0x2E80 else "□" for c in label)
+    return label if len(label) <= 18 else label[:17] + "…"
