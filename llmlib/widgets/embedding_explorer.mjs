@@ -170,7 +170,7 @@ function render({ model, el }) {
   plot.canvas.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && document.activeElement !== plot.canvas) return; // else the page could not be scrolled past the map
     event.preventDefault();
-    zoom(Math.exp(-Math.max(-60, Math.min(60, event.deltaY * (event.deltaMode ? 20 : 1))) / 250), placeOf(event));
+    zoom(Math.exp(-Math.max(-480, Math.min(480, event.deltaY * (event.deltaMode ? 20 : 1))) / 400), placeOf(event));
   }, { passive: false });
 
   // The keyboard: a cross in the middle points.

@@ -62,14 +62,15 @@ export function plotPanel(ctx, cloud, order) {
     for (const row of ctx.found()) if (inside(row)) drawn.push(dot(row, 6, { fill: "none", stroke: palette.ink, "stroke-width": 1.5 }));
     const { chosen } = ctx, near = ctx.nearRows();
     if (chosen >= 0) {
-      const [x, y] = at(chosen).map((v) => v.toFixed(1));
-      for (const row of near) drawn.push(svg("line", { x1: x, y1: y, x2: at(row)[0].toFixed(1), y2: at(row)[1].toFixed(1), stroke: palette.faint, "stroke-width": 1.2 }));
+      const spoke = (row) => `M${at(chosen).map((v) => v.toFixed(1)).join(" ")}L${at(row).map((v) => v.toFixed(1)).join(" ")}`;
+      drawn.push(svg("path", { d: near.map(spoke).join(""), stroke: palette.paper, "stroke-width": 3.5, fill: "none" })); // sets the lines off from the cloud
+      drawn.push(...near.map((row) => svg("path", { d: spoke(row), stroke: palette.ink, "stroke-width": 1.2, fill: "none", class: "llm-spoke" })));
       drawn.push(...near.map((row) => dot(row, 3.5, { fill: palette.ink, stroke: palette.paper })));
       drawn.push(dot(chosen, 6, { fill: palette.accent, stroke: palette.paper, "stroke-width": 2 }));
     }
-    const arrows = ctx.arrows(), ends = arrows.flat();
-    for (const [from, to] of arrows) drawn.push(svg("path", { d: arrowPath(...at(from), ...at(to)), fill: palette.dark ? "#ffb870" : "#9a4f00", class: "llm-arrow" }));
-    drawn.push(...ends.map((row) => dot(row, 4, { fill: palette.dark ? "#ffb870" : "#9a4f00", stroke: palette.paper })));
+    const arrows = ctx.arrows(), ends = arrows.flat(), warm = palette.dark ? "#ffb870" : "#9a4f00"; // --llm-warm of shared.css
+    for (const [from, to] of arrows) drawn.push(svg("path", { d: arrowPath(...at(from), ...at(to)), fill: warm, stroke: palette.paper, "paint-order": "stroke", "stroke-width": 2, class: "llm-arrow" }));
+    drawn.push(...ends.map((row) => dot(row, 4, { fill: warm, stroke: palette.paper })));
     const { pointed } = state;
     if (pointed >= 0) drawn.push(dot(pointed, 8, { fill: "none", stroke: palette.accent, "stroke-width": 2.5 }));
 
