@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from llmlib.embeddings import rotate
 from llmlib.hooks import HookPoint, Observed
+from llmlib.linear import Linear
 
 CosSin = tuple[Tensor, Tensor]  # each Float[Tensor, "#batch 1 seq d_head"]
 
@@ -177,10 +178,10 @@ class Attention(Observed):
         super().__init__()
         c = config
         self.n_heads, self.n_kv_heads, self.d_head = c.n_heads, c.n_kv_heads, c.d_head
-        self.query = nn.Linear(c.d_model, c.n_heads * c.d_head, bias=c.qkv_bias)
-        self.key = nn.Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
-        self.value = nn.Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
-        self.output = nn.Linear(c.n_heads * c.d_head, c.d_model, bias=c.output_bias)
+        self.query = Linear(c.d_model, c.n_heads * c.d_head, bias=c.qkv_bias)
+        self.key = Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
+        self.value = Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
+        self.output = Linear(c.n_heads * c.d_head, c.d_model, bias=c.output_bias)
         self.query_norm = nn.RMSNorm(c.d_head, eps=c.norm_eps) if c.qk_norm else nn.Identity()
         self.key_norm = nn.RMSNorm(c.d_head, eps=c.norm_eps) if c.qk_norm else nn.Identity()
         self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()

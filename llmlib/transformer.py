@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from llmlib.attention import Attention, CosSin, KVCache, causal_mask
 from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, sinusoidal_positions
 from llmlib.hooks import HookPoint, Observed
+from llmlib.linear import Linear, linear
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ class MLP(Observed):
         if c.mlp == "none":
             return
         if c.mlp == "swiglu":
-            self.gate = nn.Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
-        self.up = nn.Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
-        self.down = nn.Linear(c.d_mlp, c.d_model, bias=c.mlp_bias)
+            self.gate = Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
+        self.up = Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
+        self.down = Linear(c.d_mlp, c.d_model, bias=c.mlp_bias)
 
     def forward(self, x: Float[Tensor, "batch seq d_model"]) -> Float[Tensor, "batch seq d_model"]:
         if self.kind == "none":
@@ -171,7 +172,7 @@ class Transformer(Observed):
             self.blocks = nn.ModuleList(Block(c) for _ in range(c.n_layers))
             self.final_norm = make_norm(c)
             if not c.tied_embeddings:
-                self.unembed = nn.Linear(c.d_model, c.vocab_size, bias=False)
+                self.unembed = Linear(c.d_model, c.vocab_size, bias=False)
         self.hook_embed, self.hook_final = HookPoint(), HookPoint()
         if device != "meta":
             self.to_empty(device=device or "cpu")
@@ -246,7 +247,7 @@ class Transformer(Observed):
             cache.length += ids.shape[1]  # only now: an interrupt before this line leaves the cache as it was
 
         final = self.hook_final(self.final_norm(residual[:, -1:] if last_only else residual))
-        return F.linear(final, self.embed.weight if self.config.tied_embeddings else self.unembed.weight)
+        return linear(final, self.embed.weight if self.config.tied_embeddings else self.unembed.weight)
 
     def check_ids(self, ids: Int[Tensor, "batch seq"]) -> None:
         """Raise `ValueError` if there are no ids, too many for the context, or ids outside the vocabulary."""

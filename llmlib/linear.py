@@ -1,0 +1,44 @@
+"""Linear maps that use every core while a text is written token by token."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+WORTH_SHARING = 500_000  # weights; below, waiting for the other cores costs more than they give
+
+
+def linear(
+    x: Float[Tensor, "*rows d_in"], weight: Float[Tensor, "d_out d_in"], bias: Float[Tensor, " d_out"] | None = None
+) -> Float[Tensor, "*rows d_out"]:
+    """`F.linear`, with a single float32 row on the CPU shared among the cores.
+
+    Writing a text takes one row at a time through every weight matrix, and reading the weights is what takes the
+    time. torch gives one row times a matrix to one core. Cut into as many pieces as there are threads, the matrix is
+    a batch of smaller ones, and a batch is read by all cores.
+
+    >>> linear(torch.ones(1, 3), torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]]))
+    tensor([[6., 1.]])
+    """
+    pieces = _pieces(x, weight)
+    if pieces == 1:
+        return F.linear(x, weight, bias)
+    rows = x.reshape(1, 1, -1).expand(pieces, 1, -1)  # the same row for each piece
+    y = torch.bmm(rows, weight.unflatten(0, (pieces, -1)).mT).reshape(*x.shape[:-1], -1)
+    return y if bias is None else y + bias
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` on top of `linear`."""
+
+    def forward(self, x: Float[Tensor, "*rows d_in"]) -> Float[Tensor, "*rows d_out"]:
+        return linear(x, self.weight, self.bias)
+
+
+def _pieces(x: Tensor, weight: Tensor) -> int:
+    one_row = x.numel() == x.shape[-1]
+    if one_row and weight.numel() >= WORTH_SHARING and x.dtype == torch.float32 and x.device.type == "cpu":
+        return math.gcd(weight.shape[0], torch.get_num_threads())
+    return 1

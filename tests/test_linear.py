@@ -1,0 +1,55 @@
+"""One row shared among the cores gives what torch's own linear map gives."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from llmlib import linear as module
+from llmlib.linear import Linear, linear
+
+
+@pytest.fixture(autouse=True, params=[1, 4, 6, 7])
+def threads(request, monkeypatch):
+    """So many pieces, whatever the machine; every matrix is worth sharing."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: request.param)
+    monkeypatch.setattr(module, "WORTH_SHARING", 0)
+    return request.param
+
+
+@pytest.mark.parametrize("shape", [(8,), (1, 8), (1, 1, 8), (2, 8), (2, 1, 8), (1, 3, 8), (0, 8)])
+@pytest.mark.parametrize("d_out", [1, 5, 12, 16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_equals_torch(shape, d_out, dtype):
+    generator = torch.Generator().manual_seed(d_out)
+    x, weight = (torch.randn(size, generator=generator).to(dtype) for size in (shape, (d_out, 8)))
+    bias = torch.randn(d_out, generator=generator).to(dtype)
+    for b in (None, bias):
+        torch.testing.assert_close(linear(x, weight, b), F.linear(x, weight, b))
+
+
+def test_the_row_is_cut_only_where_it_helps(threads, monkeypatch):
+    used = []
+    monkeypatch.setattr(torch, "bmm", lambda a, b: used.append(len(a)) or torch.matmul(a, b))
+    weight = torch.randn(12, 8)
+    linear(torch.randn(1, 8), weight)
+    pieces = {1: [], 4: [4], 6: [6], 7: []}[threads]  # 7 does not divide the 12 outputs
+    assert used == pieces
+    linear(torch.randn(2, 8), weight)
+    linear(torch.randn(1, 8).bfloat16(), weight.bfloat16())
+    assert used == pieces
+    monkeypatch.setattr(module, "WORTH_SHARING", weight.numel() + 1)
+    linear(torch.randn(1, 8), weight)
+    assert used == pieces
+
+
+def test_gradients_are_those_of_torch():
+    layer = Linear(8, 12)
+    x = torch.randn(1, 8, requires_grad=True)
+    ours = torch.autograd.grad(layer(x).square().sum(), (x, layer.weight, layer.bias))
+    theirs = torch.autograd.grad(F.linear(x, layer.weight, layer.bias).square().sum(), (x, layer.weight, layer.bias))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_wrong_width_is_torchs_error():
+    with pytest.raises((RuntimeError, TypeError)):
+        linear(torch.randn(1, 7), torch.randn(12, 8))
