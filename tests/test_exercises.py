@@ -239,6 +239,16 @@ def test_a_broken_property_is_shown_on_the_smallest_case():
     assert "[[[[1.541, -0.2934], [-2.179, 0.5684]]]]" in repr(report)
 
 
+def test_online_softmax_must_let_its_blocks_go():
+    def joined(blocks):
+        scores, values = zip(*blocks)
+        return torch.cat(scores, dim=-1).softmax(-1) @ torch.cat(values)
+
+    report = examine(find("attention.online_softmax"), joined)
+    assert report.kind == "property"
+    assert "holds 4 of 4 blocks at the same time" in str(report)
+
+
 def test_a_batch_that_is_mixed_up_breaks_a_property():
     report = check("attention.scaled_dot_product", attention_with(lambda z: (z + z[:1]) / 2))
     assert report.kind == "property"

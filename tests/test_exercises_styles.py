@@ -345,9 +345,17 @@ def shared_in_numpy(kv, n_heads):
 
 
 @solves("attention.online_softmax")
-def all_at_once(blocks):
-    scores, values = torch.cat([s for s, _ in blocks], dim=-1), torch.cat([v for _, v in blocks])
-    return scores.softmax(-1) @ values
+def by_logarithms(blocks):
+    sums = means = None
+    for number in range(len(blocks)):
+        scores, values = blocks[number]
+        log_sum, mean = scores.logsumexp(-1, keepdim=True), scores.softmax(-1) @ values
+        if sums is None:
+            sums, means = log_sum, mean
+        else:
+            share = torch.sigmoid(log_sum - sums)  # of this block in all so far
+            means, sums = means.lerp(mean, share.expand_as(mean)), torch.logaddexp(sums, log_sum)
+    return means
 
 
 @solves("attention.online_softmax")

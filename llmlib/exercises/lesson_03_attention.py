@@ -1,5 +1,7 @@
 """Exercises of lesson 03: attention from its mask to the online softmax."""
 
+import weakref
+
 import torch
 
 from llmlib import attention
@@ -317,13 +319,48 @@ def blocks_do_not_matter(call, case):
     return f"The same scores in one block and in {len(blocks)} blocks give different results."
 
 
+class Handed(list):
+    """Blocks that are made when they are asked for; `most` is how many of them were alive at the same time."""
+
+    def __init__(self, blocks):
+        super().__init__(blocks)
+        self.alive, self.most = weakref.WeakSet(), 0
+
+    def __deepcopy__(self, _memo):
+        return self  # the attempt gets this very list, so that it is counted
+
+    def __getitem__(self, index):
+        scores, values = super().__getitem__(index)
+        block = scores.clone(), values.clone()
+        self.alive.add(block[0])
+        self.most = max(self.most, len(self.alive))
+        return block
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+
+def blocks_are_let_go(call, case):
+    blocks = Handed(case.args[0])
+    call(blocks)
+    if blocks.most <= 2:  # the one being looked at, and the one before, whose names are just being reused
+        return None
+    return (
+        f"Your function holds {blocks.most} of {len(blocks)} blocks at the same time. With a context of 100,000 tokens "
+        "they would not fit. Look at one, add it to the sums, and let it go."
+    )
+
+
 ONLINE_SOFTMAX = Exercise(
     **TEXTS["online_softmax"],
     reference=attention.online_softmax,
     cases=cases_online_softmax,
     faulty=faulty_online_softmax,
     axes=("query", "d_head"),
-    probes=(Probe("How the keys are cut into blocks does not matter.", blocks_do_not_matter),),
+    probes=(
+        Probe("How the keys are cut into blocks does not matter.", blocks_do_not_matter),
+        Probe("Each block is let go before the next but one is looked at.", blocks_are_let_go),
+    ),
 )
 
 EXERCISES = (CAUSAL_MASK, SCALED_DOT_PRODUCT, SPLIT_HEADS, MERGE_HEADS, GROUPED_QUERIES, ONLINE_SOFTMAX)
