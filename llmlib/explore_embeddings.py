@@ -16,9 +16,9 @@ KINDS = {  # the first that fits, of a token's text
     "other script": r".*(?:(?!\p{Latin})\p{L}|\p{M})",
     "with a capital": r".*\p{Lu}",
     "word with its space": r"\s.*\p{L}",
-    "no space, small letters": r".*\p{L}",
+    "letters without a space": r".*\p{L}",
     "number": r".*\p{N}",
-    "punctuation, spaces": r"",
+    "punctuation or space": r"",
 }
 
 
@@ -95,12 +95,12 @@ def token_kind(token: bytes, special: bool = False) -> str:
     """What kind of text a token is, in one of eight groups that show well as colours.
 
     >>> [token_kind(token) for token in (b" cat", b"ing", b" Paris", b"7", b"();")]
-    ['word with its space', 'no space, small letters', 'with a capital', 'number', 'punctuation, spaces']
+    ['word with its space', 'letters without a space', 'with a capital', 'number', 'punctuation or space']
     >>> token_kind("мир".encode()), token_kind("🙂".encode()[:2]), token_kind(b"<|end|>", special=True)
-    ('other script', 'part of a character', 'special, unused')
+    ('other script', 'part of a character', 'special or unused')
     """
     if special or not token:
-        return "special, unused"
+        return "special or unused"
     try:
         text = token.decode()
     except UnicodeDecodeError:

@@ -195,14 +195,14 @@ def test_tables_of_one_row_two_columns_and_other_types():
 def test_rows_without_a_token_are_shown():
     view = explore_embeddings(torch.eye(4), CharTokenizer("ab"))
     assert view.label(3) == "∅"
-    assert view.kind_names[view.kind_numbers()[3]] == "special, unused"
+    assert view.kind_names[view.kind_numbers()[3]] == "special or unused"
 
 
 def test_special_tokens_are_a_kind():
     tokenizer = BPETokenizer.train("low low", vocab_size=258, special_tokens=["<|end|>"])
     view = explore_embeddings(torch.randn(tokenizer.vocab_size, 4), tokenizer)
     row = tokenizer.special_tokens["<|end|>"]
-    assert view.kind_names[view.kind_numbers()[row]] == "special, unused"
+    assert view.kind_names[view.kind_numbers()[row]] == "special or unused"
     assert "part of a character" in view.kind_names
 
 
@@ -210,10 +210,10 @@ def test_special_tokens_are_a_kind():
     ("text", "kind"),
     [
         (" cat", "word with its space"), ("\tcat", "word with its space"), (" (the", "word with its space"),
-        ("cat", "no space, small letters"), ("'s", "no space, small letters"), (".com", "no space, small letters"),
-        ("é", "no space, small letters"), (" É", "with a capital"), ("iPhone", "with a capital"),
-        ("7", "number"), (" 1984", "number"), ("½", "number"), ("();", "punctuation, spaces"),
-        ("\n\n", "punctuation, spaces"), ("🙂", "punctuation, spaces"), ("\x00", "punctuation, spaces"),
+        ("cat", "letters without a space"), ("'s", "letters without a space"), (".com", "letters without a space"),
+        ("é", "letters without a space"), (" É", "with a capital"), ("iPhone", "with a capital"),
+        ("7", "number"), (" 1984", "number"), ("½", "number"), ("();", "punctuation or space"),
+        ("\n\n", "punctuation or space"), ("🙂", "punctuation or space"), ("\x00", "punctuation or space"),
         ("мир", "other script"), (" Ωmega", "other script"), ("漢", "other script"), ("\u0301", "other script"),
     ],
 )  # fmt: skip
