@@ -47,14 +47,14 @@ export function drawingOrder(kinds, counts) {
 const UNTURNED = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 const MOST_ZOOM = 400, EYE = 4; // in units of half the cloud's width
 
-/** A camera that shows all but the outermost points. */
+/** A camera that shows all points, or all but the outermost ones where those are far away from the others. */
 export function startCamera(cloud, dims) {
   const reach = (axis) => {
     const sizes = Float32Array.from({ length: cloud.n }, (_, row) => Math.abs(cloud.xyz[3 * row + axis])).sort();
-    return sizes[Math.floor(0.998 * (cloud.n - 1))];
+    return Math.min(sizes[cloud.n - 1], 1.6 * sizes[Math.floor(0.998 * (cloud.n - 1))]);
   };
-  const widest = Math.max(reach(0), reach(1), dims === 3 ? reach(2) : 0);
-  return { dims, x: 0, y: 0, zoom: Math.max(0.5, Math.min(4, 0.93 / (widest || 1))), turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
+  const widest = dims === 3 ? Math.max(reach(0), reach(1), reach(2)) : Math.max(reach(0) / 1.3, reach(1)); // pictures are wider than high
+  return { dims, x: 0, y: 0, zoom: Math.max(0.5, Math.min(4, 0.95 / (widest || 1))), turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
 }
 
 /** Pixels for one unit of the cloud. */
@@ -209,15 +209,22 @@ export function rowsInside(screen, kinds, hidden, width, height, most) {
 /** About how many pixels a label takes at 12 px. */
 export const labelWidth = (label) => Array.from(label).reduce((sum, c) => sum + (c.codePointAt(0) > 0x2e7f ? 12.5 : 7.2), 0);
 
-/** Labels that do not touch each other or stick out: the earlier ones first. Items have x, y and label. */
+/**
+ * Labels that do not touch each other or stick out, to the right of their points, or else left, above or below: the
+ * earlier ones first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and `anchor`.
+ */
 export function placeLabels(items, width, height) {
   const kept = [];
   for (const item of items) {
-    const wide = labelWidth(item.label), flip = item.x + 9 + wide > width;
-    const box = { left: flip ? item.x - 9 - wide : item.x + 9, top: item.y - 8, right: flip ? item.x - 9 : item.x + 9 + wide, bottom: item.y + 8 };
-    if (box.left < 0 || box.top < 0 || box.bottom > height) continue;
-    if (kept.some(({ box: other }) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top)) continue;
-    kept.push({ ...item, box, flip });
+    const wide = labelWidth(item.label), { x, y } = item;
+    const places = [["start", x + 9, y, 0], ["end", x - 9, y, 1], ["middle", x, y - 18, 0.5], ["middle", x, y + 18, 0.5]];
+    for (const [anchor, tx, ty, share] of places) {
+      const box = { left: tx - share * wide, right: tx + (1 - share) * wide, top: ty - 8, bottom: ty + 8 };
+      if (box.left < 0 || box.right > width || box.top < 0 || box.bottom > height) continue;
+      if (kept.some(({ box: other }) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top)) continue;
+      kept.push({ ...item, box, anchor, at: [tx, ty + 4] });
+      break;
+    }
   }
   return kept;
 }

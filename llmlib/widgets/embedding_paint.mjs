@@ -77,9 +77,9 @@ export function plotPanel(ctx, cloud, order) {
     const strong = new Set([chosen, pointed, ...ends].filter((row) => row >= 0));
     named.push(...strong, ...near, ...ctx.found(), ...(rowsInside(screen, cloud.kinds, state.hidden, width, height, MOST_NAMED) ?? []));
     const items = [...new Set(named)].filter(inside).map((row) => ({ row, x: at(row)[0], y: at(row)[1], label: ctx.shortLabel(row) }));
-    for (const { row, label, x, y, flip } of placeLabels(items, width, height))
+    for (const { row, label, at: [x, y], anchor } of placeLabels(items, width, height))
       drawn.push(svg("text", {
-        x: (x + (flip ? -9 : 9)).toFixed(1), y: (y + 4).toFixed(1), "text-anchor": flip ? "end" : "start", "font-size": 12,
+        x: x.toFixed(1), y: y.toFixed(1), "text-anchor": anchor, "font-size": 12,
         "font-family": "ui-monospace, monospace", fill: palette.ink, stroke: palette.paper, "stroke-width": 3.5, "stroke-linejoin": "round",
         "paint-order": "stroke", direction: "ltr", "font-weight": strong.has(row) ? 700 : 400,
       }, label));

@@ -1,10 +1,11 @@
-"""Lesson 02 in a real JupyterLab: the rotary explorer by mouse and by keyboard, in both themes."""
+"""Lesson 02 in a real JupyterLab: both explorers by mouse and by keyboard, in both themes."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
+from browser.exports import check_exports
 from llmlib.explore_embeddings import explore_rotary
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -13,13 +14,59 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.mark.network
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_run_all_and_turn_the_dials(run_all, picture, theme):
+def test_run_all_explore_the_table_and_turn_the_dials(run_all, picture, theme):
     page = run_all("02_embeddings.ipynb", theme)
+    table = page.locator(".llm-embedding").first
+    table.evaluate("node => node.scrollIntoView()")
+    explore(page, table, lambda name: picture(f"embeddings_{name}_{theme}"))
     view = page.locator(".llm-rotary-view").first
     view.evaluate("node => node.scrollIntoView()")
     turn(page, view)
     picture(f"embeddings_rotary_{theme}")
+    check_exports(page, view, "rotary")
     assert page.foreign == []
+
+
+def explore(page, view, picture):
+    """Ask Python for neighbours and analogies, from the map of all tokens."""
+    panel, near = view.get_by_label("The chosen token"), view.locator(".llm-chosen li")
+    expect(view.locator(".llm-reading")).to_contain_text("49,152 of 49,152 tokens")
+    expect(near).to_have_count(12)
+    expect(near.first).to_contain_text("·King")
+    view.locator(".llm-tools").evaluate("node => node.scrollIntoView()")
+    picture("map")
+    search = view.get_by_role("combobox")
+    search.fill("·Monday")
+    search.press("Enter")
+    expect(panel).to_contain_text("·Monday")
+    expect(near.first).to_contain_text("·Tuesday")
+    panel.get_by_role("button", name="dot product").click()
+    expect(near.first).to_contain_text("·strugg")
+    near.first.get_by_role("button").click()  # a neighbour becomes the chosen one
+    expect(panel.locator("strong")).to_have_text("·strugg")
+    expect(near).to_have_count(12)
+
+    fields = [view.get_by_label(f"Analogy: token {letter}") for letter in "abc"]
+    expect(fields[2]).to_have_value("·king")
+    for field, word in zip(fields, ("Germany", "German", "Itally")):
+        field.fill(word)
+    fields[2].press("Enter")
+    expect(view.locator(".llm-notice")).to_contain_text("“Itally” is no token")
+    expect(fields[2]).to_be_focused()
+    fields[2].fill("Italy")
+    fields[2].press("Enter")
+    expect(view.locator(".llm-analogy td button").first).to_have_text("·Italian")
+    expect(view.locator(".llm-arrow")).to_have_count(2)
+    view.get_by_role("button", name="3-D").click()
+    view.locator(".llm-plot canvas").focus()
+    for key in ("ArrowLeft", "ArrowDown", "+", "+", "b", "m", "0"):  # to JupyterLab these would mean something else
+        page.keyboard.press(key)
+    expect(page.locator(".jp-Dialog")).to_have_count(0)
+    expect(view.locator(".llm-plot canvas")).to_be_focused()
+    view.locator(".llm-tools").evaluate("node => node.scrollIntoView()")
+    picture("analogy")
+    root = check_exports(page, view, "embeddings")
+    assert {"·Germany", "·German", "·Italy", "·Italian"} <= set(root.itertext())
 
 
 def test_the_saved_page_works_without_python(page, tmp_path):

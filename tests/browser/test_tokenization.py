@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from browser.exports import check_exports
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.network]
 
 
@@ -68,6 +70,7 @@ def step_through_encoding(page, picture, theme):
     page.keyboard.press("ArrowLeft")
     expect(view.get_by_role("tab", name="Learn merges")).to_be_focused()
     expect(view.locator(".llm-happened")).to_contain_text("Start: 48 bytes")
+    check_exports(page, view, "byte-pair-encoding")
 
 
 def compare_tokenizers(page, picture, theme):
@@ -94,7 +97,4 @@ def compare_tokenizers(page, picture, theme):
     box.press_sequentially("x" * 30)  # quicker than the answers come: the last wish is granted
     expect(view.locator(".llm-numbers").first).to_contain_text("tokens")
     expect(gpt2.get_by_role("option").last).to_have_accessible_name(re.compile("x"))
-    with page.expect_download() as download:
-        view.locator("summary", has_text="Save").click()
-        view.get_by_role("button", name="SVG").click()
-    assert download.value.suggested_filename == "tokens.svg"
+    check_exports(page, view, "tokens")

@@ -95,6 +95,9 @@ test("a row comes to the middle only if it is not on the picture already", () =>
 test("the first camera shows the cloud, outliers aside; one point and equal points are no trouble", () => {
   const many = cloudOf([...Array.from({ length: 1000 }, (_, i) => [0.1 * Math.sin(i), 0.1 * Math.cos(i), 0]), [1, 1, 0]], Array(1001).fill("x"));
   assert.equal(startCamera(many, 2).zoom, 4);
+  near(startCamera(SQUARE, 2).zoom, 0.95); // as high as the picture
+  near(startCamera(SQUARE, 3).zoom, 0.95);
+  near(startCamera(cloudOf([[-1, 0, 0], [1, 0, 0]], ["a", "b"]), 2).zoom, 0.95 * 1.3, 1e-3);
   assert.ok(Number.isFinite(startCamera(cloudOf([[0, 0, 0]], ["one"]), 2).zoom));
   assert.ok(Number.isFinite(startCamera(cloudOf([[0.2, 0, 0], [0.2, 0, 0]], ["a", "b"]), 3).zoom));
 });
@@ -164,8 +167,12 @@ test("the nearest point is picked, never a hidden one or one too far", () => {
 });
 
 test("labels do not touch, the first have the right of way, and the edge turns them round", () => {
-  const kept = placeLabels([{ x: 50, y: 50, label: "first" }, { x: 52, y: 52, label: "second" }, { x: 195, y: 20, label: "edge" }, { x: 50, y: 99, label: "cut off" }], 200, 100);
-  assert.deepEqual(kept.map(({ label, flip }) => [label, flip]), [["first", false], ["edge", true]]);
+  const item = (x, y, label) => ({ x, y, label });
+  const kept = placeLabels([item(100, 50, "first"), item(102, 52, "second"), item(101, 51, "third"), item(101, 50, "fourth"), item(100, 50, "fifth"), item(295, 20, "edge"), item(250, 200, "outside")], 300, 100);
+  assert.deepEqual(kept.map(({ label, anchor }) => `${label} ${anchor}`), ["first start", "second end", "third middle", "fourth middle", "edge end"]);
+  for (const a of kept) for (const b of kept)
+    assert.ok(a === b || a.box.left >= b.box.right || b.box.left >= a.box.right || a.box.top >= b.box.bottom || b.box.top >= a.box.bottom);
+  assert.deepEqual(kept[0].at, [109, 54]);
   assert.ok(labelWidth("漢字") > labelWidth("ab"));
 });
 
