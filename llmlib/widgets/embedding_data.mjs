@@ -47,13 +47,15 @@ export function drawingOrder(kinds, counts) {
 const UNTURNED = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 const MOST_ZOOM = 400, EYE = 4; // in units of half the cloud's width
 
+export const ASPECT = 1.5; // of the picture, width to height
+
 /** A camera that shows all points, or all but the outermost ones where those are far away from the others. */
 export function startCamera(cloud, dims) {
   const reach = (axis) => {
     const sizes = Float32Array.from({ length: cloud.n }, (_, row) => Math.abs(cloud.xyz[3 * row + axis])).sort();
     return Math.min(sizes[cloud.n - 1], 1.6 * sizes[Math.floor(0.998 * (cloud.n - 1))]);
   };
-  const widest = dims === 3 ? Math.max(reach(0), reach(1), reach(2)) : Math.max(reach(0) / 1.3, reach(1)); // pictures are wider than high
+  const widest = dims === 3 ? Math.max(reach(0), reach(1), reach(2)) : Math.max(reach(0) / ASPECT, reach(1));
   return { dims, x: 0, y: 0, zoom: Math.max(0.5, Math.min(4, 0.95 / (widest || 1))), turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
 }
 

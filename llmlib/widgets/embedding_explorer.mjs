@@ -1,7 +1,9 @@
 import { element, follow, keepKeys, saveMenu, spokenToken } from "./shared.mjs";
 import { shorten } from "./attention_data.mjs";
 import { paletteOf, pictureOf } from "./attention_paint.mjs";
-import { cameraNumbers, countKinds, drawingOrder, panned, revealed, soundCamera, startCamera, turned, unpackCloud, zoomed } from "./embedding_data.mjs";
+import {
+  ASPECT, cameraNumbers, countKinds, drawingOrder, panned, revealed, soundCamera, startCamera, turned, unpackCloud, zoomed,
+} from "./embedding_data.mjs";
 import { plotPanel } from "./embedding_paint.mjs";
 import { analogyPanel, legendPanel, searchPanel, switchOf, tokenPanel } from "./embedding_panels.mjs";
 
@@ -199,7 +201,7 @@ function render({ model, el }) {
     ctx.palette = paletteOf(el);
     const width = Math.min((el.clientWidth || 938) - 8, 950), wide = width >= 720, room = wide ? width - 268 : width;
     el.classList.toggle("llm-narrow", !wide);
-    plot.resize(room, Math.max(280, Math.min(500, Math.round(room * 0.74))));
+    plot.resize(room, Math.max(260, Math.round(room / ASPECT)));
     paint();
     const first = !loaded;
     loaded = true;
