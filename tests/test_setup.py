@@ -55,8 +55,13 @@ def test_modules_that_do_not_import_torch(module):
     assert run(f"import sys, {module}; print('torch' in sys.modules)") == ["False"]
 
 
-def test_every_public_name_can_be_had():
-    assert run("import llmlib; [getattr(llmlib, name) for name in llmlib.__all__]; print(*llmlib.__all__)")
+@pytest.mark.parametrize("package", ["llmlib", "llmlib.widgets"])
+def test_every_public_name_can_be_had_and_is_offered_by_the_tab_key(package):
+    code = "[getattr(p, name) for name in p.__all__]; print(set(p.__all__) <= offered)"
+    assert run(f"import {package} as p; offered = set(dir(p)); {code}") == ["True"]
+
+
+def test_an_unknown_name_is_answered_with_those_there_are():
     with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'; it offers: .*Transformer"):
         llmlib.nonsense  # noqa: B018
 

@@ -23,3 +23,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"llmlib.widgets has no {name!r}; it offers: {', '.join(__all__)}")
     return getattr(importlib.import_module(f"llmlib.widgets.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__  # so that the Tab key offers what can be used
