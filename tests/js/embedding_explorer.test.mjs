@@ -204,6 +204,7 @@ test("a word means the token with its space; quotes mean it exactly", () => {
   assert.equal(rowOfTyped(WORDS, "queen"), -1);
   assert.equal(rowOfTyped(WORDS, ""), -1);
   for (const row of [0, 1, 2, 3, 7, 8]) assert.equal(rowOfTyped(WORDS, typedOf(WORDS[row])), row);
+  assert.equal(typedOf(" king"), "·king");
   assert.equal(typedText("a·b"), "a b");
 });
 
