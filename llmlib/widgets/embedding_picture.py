@@ -45,7 +45,8 @@ def _few_colours(file: io.BytesIO) -> bytes:
     tints = [np.linspace(_rgb(colour), _rgb(PAPER), 24, endpoint=False) for colour in (*COLOURS, FAINT)]
     palette = np.concatenate([[_rgb(PAPER)], *tints]).round()  # Float[ndarray, "tint rgb"]
     pixels = np.asarray(Image.open(file).convert("RGB"), dtype=np.int64)
-    colours, at = np.unique(pixels @ [1, 256, 65536], return_inverse=True)
+    packed = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
+    colours, at = np.unique(packed, return_inverse=True)
     rgb = np.stack([colours & 255, colours >> 8 & 255, colours >> 16], axis=1)
     distances = (rgb**2).sum(1)[:, None] - 2 * rgb @ palette.T + (palette**2).sum(1)  # squared
     smaller = io.BytesIO()
