@@ -131,7 +131,7 @@ def test_merges_equal_hugging_faces_usual_pipeline_up_to_the_first_tie():
     expected = pairs_of_bytes(json.loads(theirs.to_str())["model"]["merges"])
     ours = BPETokenizer.train(corpus, 1024)
     same = sum(1 for _ in itertools.takewhile(lambda both: both[0] == both[1], zip(ours.merges, expected)))
-    assert same > 50
+    assert same > 20  # when the first two pairs tie depends on the Python whose source this is
     if same < len(expected):
         _, rivals = merges_by_definition(count_pieces(corpus, GPT2_PATTERN), same + 1)
         tokens = [bytes([byte]) for byte in range(256)] + ours.merge_order
