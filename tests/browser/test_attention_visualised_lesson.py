@@ -1,0 +1,94 @@
+"""Lesson 04 in a real JupyterLab: the explorer on SmolLM2 and on the model that the lesson trains, in both themes."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_run_all_look_and_intervene(run_all, picture, page, theme):
+    run_all("04_attention_visualised.ipynb", theme)
+    expect(page.locator(".llm-attention")).to_have_count(5)
+    look_at_a_real_head(page, picture, theme)
+    switch_off_the_handful(page, picture, theme)
+    break_the_small_circuit(page, picture, theme)
+    compare_before_and_after(page, picture, theme)
+    look_at_the_plots(page, picture, theme)
+    assert page.foreign == []
+
+
+def explorer(page, number):
+    view = page.locator(".llm-attention").nth(number)
+    view.evaluate("node => node.scrollIntoView()")
+    return view
+
+
+def look_at_a_real_head(page, picture, theme):
+    view = explorer(page, 0)
+    expect(view.locator(".llm-thumb")).to_have_count(270)
+    view.get_by_label("Layer 24, head 4", exact=True).hover()
+    expect(view.get_by_label("The head pointed at")).to_contain_text("Layer 24, head 4")
+    picture(f"lesson_04_grid_{theme}")
+    view.get_by_label("Layer 24, head 4", exact=True).click()
+    view.locator(".llm-strip [role=option]").last.click()  # the token before the answer
+    expect(view.locator(".llm-detail")).to_contain_text("·to looks at")
+    expect(view.locator(".llm-detail")).to_contain_text("·Mary")
+    picture(f"lesson_04_head_{theme}")
+    view.get_by_role("button", name="All heads").click()
+
+
+def switch_off_the_handful(page, picture, theme):
+    view = explorer(page, 0)
+    board = view.get_by_label("Ablation board")
+    expect(board.locator(".llm-predictions tbody tr").first).to_contain_text("·Mary")
+    for layer, head in ((23, 3), (29, 1), (20, 0), (19, 2)):
+        board.get_by_label(f"Layer {layer}, head {head}, on").click()
+        expect(board.get_by_label(f"Layer {layer}, head {head}, off")).to_be_visible()
+    expect(board).to_contain_text("4 of 270 heads off")
+    expect(board.locator(".llm-logprob")).to_contain_text("→")
+    board.locator(".llm-predictions").scroll_into_view_if_needed()
+    picture(f"lesson_04_board_{theme}")
+    mary = board.locator(".llm-predictions tbody tr").first.text_content()
+    before, after = (float(number) for number in re.findall(r"([\d.]+)%", mary)[:2])
+    assert before > 2 * after
+
+
+def break_the_small_circuit(page, picture, theme):
+    view = explorer(page, 1)
+    expect(view.locator(".llm-thumb")).to_have_count(8)
+    board = view.get_by_label("Ablation board")
+    expect(board.locator(".llm-predictions tbody tr").first).to_contain_text("z")
+    for head in range(4):
+        board.get_by_label(f"Layer 1, head {head}, on").press("Enter")
+        expect(board.get_by_label(f"Layer 1, head {head}, off")).to_be_visible()
+    expect(board).to_contain_text("4 of 8 heads off")
+    picture(f"lesson_04_small_{theme}")
+    view.get_by_label("Text", exact=True).fill("qwertyuiopqwe")
+    expect(view).to_have_attribute("data-tokens", "13")
+    view.get_by_label("Text", exact=True).fill("not in the alphabet: é")
+    expect(view.locator(".llm-notice")).to_contain_text("is not in the alphabet")
+
+
+def compare_before_and_after(page, picture, theme):
+    view = explorer(page, 2)
+    view.get_by_text("without − with").click()
+    expect(view.get_by_label("Where you are")).to_contain_text("Layer 1, head 0")
+    heat = view.locator(".llm-heat canvas").first
+    heat.focus()
+    page.keyboard.press("ArrowUp")
+    expect(view.locator(".llm-reading")).to_have_text(re.compile(r"with [\d.<]+%, without [\d.<]+%"))
+    view.get_by_text("side by side").click()
+    expect(view.locator(".llm-heat")).to_have_count(3)
+    picture(f"lesson_04_before_and_after_{theme}")
+
+
+def look_at_the_plots(page, picture, theme):
+    plots = page.locator(".jp-OutputArea-output img")
+    for number, plot in enumerate(plots.all()):
+        plot.scroll_into_view_if_needed()
+        if number in (3, 6, 7):
+            picture(f"lesson_04_plot_{number}_{theme}")
