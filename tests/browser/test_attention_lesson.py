@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from browser.exports import check_exports
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -74,3 +76,4 @@ def look_at_a_wide_head(page, picture, theme):
     view.get_by_role("button", name="5 values").click()
     expect(view.locator(".llm-output")).to_contain_text("Output: the sum")
     picture(f"attention_trained_{theme}")
+    check_exports(page, view, "attention-steps")

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from browser.exports import check_exports
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.network]
 
 
@@ -31,6 +33,7 @@ def test_run_all_pick_tokens_and_chat(run_all, picture, theme):
     view.get_by_role("button", name="Undo").click()
     expect(view.locator(".llm-picked")).to_have_count(10)
     picture(f"welcome_grown_{theme}")
+    check_exports(page, view, "next-token")
 
     chat = page.locator(".llm-chat")
     chat.scroll_into_view_if_needed()
@@ -41,4 +44,5 @@ def test_run_all_pick_tokens_and_chat(run_all, picture, theme):
     expect(chat.get_by_role("log")).to_have_attribute("aria-busy", "false", timeout=120_000)
     expect(answer).to_contain_text("Rome")
     picture(f"welcome_chat_{theme}")
+    check_exports(page, chat, "conversation")
     assert page.foreign == []
