@@ -40,9 +40,9 @@ BARE = {
 
 
 def bare_copy(model):
-    """The same weights in modules whose forward passes never mention a hook point."""
-    copy = Transformer(model.config, seed=None)
-    copy.load_state_dict(model.state_dict())
+    """The very same weights (where they lie in memory matters) in modules that never mention a hook point."""
+    copy = Transformer(model.config, seed=None, device="meta")
+    copy.load_state_dict(model.state_dict(), assign=True)
     for part in list(copy.modules()):
         part.__class__ = BARE.get(type(part), type(part))
         for name in [name for name, child in part.named_children() if isinstance(child, HookPoint)]:
