@@ -90,5 +90,6 @@ def look_at_the_plots(page, picture, theme):
     plots = page.locator(".jp-OutputArea-output img")
     for number, plot in enumerate(plots.all()):
         plot.scroll_into_view_if_needed()
+        expect(plot).to_be_in_viewport()  # JupyterLab draws far cells only when they are near
         if number in (3, 6, 7):
             picture(f"lesson_04_plot_{number}_{theme}")
