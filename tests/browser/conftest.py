@@ -1,5 +1,6 @@
 """A real Chromium, and a real JupyterLab to point it at."""
 
+import json
 import os
 import secrets
 import shutil
@@ -68,10 +69,13 @@ def lab(tmp_path_factory, chromium):
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
     private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    settings = folder / "config" / "labconfig" / "default_setting_overrides.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}))
     server = subprocess.Popen(
         [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
-            f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None",
+            f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
             "--LabApp.expose_app_in_browser=True",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ],
@@ -98,7 +102,8 @@ def lab(tmp_path_factory, chromium):
 
 RUN_ALL = """async (theme) => {
     const app = window.jupyterapp;
-    if (theme === "dark") await app.commands.execute("apputils:change-theme", { theme: "JupyterLab Dark" });
+    const name = theme === "dark" ? "JupyterLab Dark" : "JupyterLab Light";  // the server remembers the last one
+    await app.commands.execute("apputils:change-theme", { theme: name });
     const panel = app.shell.currentWidget;
     await panel.sessionContext.ready;
     await app.commands.execute("notebook:run-all-cells");
