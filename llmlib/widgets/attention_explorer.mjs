@@ -1,4 +1,4 @@
-import { element, follow, keepKeys, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
+import { element, follow, followLooks, keepKeys, saveMenu, spokenToken, visibleToken } from "./shared.mjs";
 import { difference, earlierSame, headPattern, headScores, headSizes, inWords, NAN_CODE, shorten, unpack, weightAt, wholeView } from "./attention_data.mjs";
 import {
   detailPanel, gridPanel, headName, heatPanel, legendPanel, linesPanel, previewPanel, SCORES, stripPanel,
@@ -291,19 +291,9 @@ function render({ model, el }) {
   const names = ["a", "a_codes", "b", "b_codes", "notes", "notice", "text", "text_b", "ablated", "how", "predictions", "continuation", "logprobs"];
   for (const name of names) model.on(`change:${name}`, refresh);
   const stops = [() => names.forEach((name) => model.off(`change:${name}`, refresh)), follow(model, ["place"], moved), follow(model, ["answered"], answered)];
-
-  let width = loaded ? el.clientWidth : 0;
-  const resized = new ResizeObserver(() => { if (Math.abs(el.clientWidth - width) > 1 && el.clientWidth) { width = el.clientWidth; restyle(); } });
-  resized.observe(el);
-  const themed = new MutationObserver(restyle);
-  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"] });
-  const scheme = matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", restyle);
+  stops.push(followLooks(el, restyle, loaded ? el.clientWidth : 0));
   return () => {
     stops.forEach((stop) => stop());
-    resized.disconnect();
-    themed.disconnect();
-    scheme.removeEventListener("change", restyle);
     cancelAnimationFrame(frame);
   };
 }

@@ -6,37 +6,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmlib.widgets.next_token import visible_token
+from llmlib.widgets.still import FAINT, INK, PAPER, drawn, rgb
 
 if TYPE_CHECKING:
     from llmlib.widgets.attention_explorer import AttentionView
 
-INK, FAINT, PAPER, OUTSIDE, MISSING = "#1f2328", "#57606a", "#ffffff", "#f3f4f6", "#c2185b"
+OUTSIDE, MISSING = "#f3f4f6", "#c2185b"
 STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of attention_paint.mjs
 THUMB, LABELS = 40, 40  # pixels of a thumbnail; at most so many labels along an axis
 
 
 def draw(view: "AttentionView", format: str) -> bytes:
     """A PNG or SVG file; the same view gives the same bytes."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    style: dict[Any, Any] = {
-        "svg.hashsalt": "llmlib",
-        "svg.fonttype": "none",
-        "font.family": "DejaVu Sans",
-        "font.size": 9,
-    }
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style}):
-        figure = Figure(dpi=100, facecolor=PAPER, layout="constrained")
-        FigureCanvasAgg(figure)
+    def draw_on(figure: Any) -> None:
         if "layer" in view.place and "head" in view.place:
             _draw_head(figure, view)
         else:
             _draw_grid(figure, view)
-        file = io.BytesIO()
-        metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
-        figure.savefig(file, format=format, metadata=metadata)
+
+    file = drawn(draw_on, format)
     return _few_colours(file) if format == "png" else file.getvalue()
 
 
@@ -45,18 +34,14 @@ def _few_colours(file: io.BytesIO) -> bytes:
     from PIL import Image
 
     shades = _palette()(np.linspace(0, 1, 200))[:, :3] * 255  # Float[ndarray, "shade rgb"]
-    greys = np.linspace(_rgb(INK), _rgb(PAPER), 40)  # the edges of letters
-    fixed = np.array([_rgb(colour) for colour in (FAINT, OUTSIDE, MISSING)])
+    greys = np.linspace(rgb(INK), rgb(PAPER), 40)  # the edges of letters
+    fixed = np.array([rgb(colour) for colour in (FAINT, OUTSIDE, MISSING)])
     carrier = Image.new("P", (1, 1))
     carrier.putpalette(np.concatenate([shades, greys, fixed]).round().astype(np.uint8).tobytes())
     smaller = io.BytesIO()
     picture = Image.open(file).convert("RGB").quantize(palette=carrier, dither=Image.Dither.NONE)
     picture.save(smaller, format="png", optimize=True)
     return smaller.getvalue()
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def _palette() -> Any:

@@ -1,4 +1,4 @@
-import { element, follow, keepKeys, saveMenu, spokenToken } from "./shared.mjs";
+import { element, follow, followLooks, keepKeys, saveMenu, spokenToken } from "./shared.mjs";
 import { shorten } from "./attention_data.mjs";
 import { paletteOf, pictureOf } from "./attention_paint.mjs";
 import {
@@ -219,18 +219,9 @@ function render({ model, el }) {
     update();
   };
   const stops = [follow(model, ["place"], recall), follow(model, ["chosen", "neighbours", "analogy", "notice"], update), follow(model, ["answered"], answered)];
-  let width = el.clientWidth;
-  const resized = new ResizeObserver(() => { if (el.clientWidth && (!loaded || Math.abs(el.clientWidth - width) > 1)) { width = el.clientWidth; restyle(); } });
-  resized.observe(el);
-  const themed = new MutationObserver(restyle);
-  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"] });
-  const scheme = matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", restyle);
+  stops.push(followLooks(el, restyle, loaded ? el.clientWidth : 0));
   return () => {
     stops.forEach((stop) => stop());
-    resized.disconnect();
-    themed.disconnect();
-    scheme.removeEventListener("change", restyle);
     cancelAnimationFrame(frame);
     clearTimeout(saving);
   };

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from llmlib.widgets.still import FAINT, INK, PAPER, drawn, rgb
+
 if TYPE_CHECKING:
     from llmlib.widgets.embedding_explorer import EmbeddingView
 
-INK, FAINT, PAPER = "#1f2328", "#57606a", "#ffffff"
 # As in the light theme of embedding_paint.mjs: each at least 3:1 on white, and different to colour-blind people.
 COLOURS = ("#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328")
 MOST_KINDS = len(COLOURS)
@@ -16,25 +17,13 @@ MOST_KINDS = len(COLOURS)
 
 def draw(view: "EmbeddingView", format: str) -> bytes:
     """A PNG or SVG file; the same view gives the same bytes."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    style: dict[Any, Any] = {
-        "svg.hashsalt": "llmlib",
-        "svg.fonttype": "none",
-        "font.family": "DejaVu Sans",
-        "font.size": 9,
-    }
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style}):
-        figure = Figure(dpi=100, facecolor=PAPER, layout="constrained", figsize=(7.2, 5.2))
-        FigureCanvasAgg(figure)
+    def draw_on(figure: Any) -> None:
         axes = figure.subplots()
         _draw_cloud(axes, view)
         _draw_marks(axes, view)
-        file = io.BytesIO()
-        metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
-        figure.savefig(file, format=format, metadata=metadata)
+
+    file = drawn(draw_on, format, figsize=(7.2, 5.2))
     return _few_colours(file) if format == "png" else file.getvalue()
 
 
@@ -42,22 +31,18 @@ def _few_colours(file: io.BytesIO) -> bytes:
     """The same picture in tints of its own colours, a fraction of the bytes: notebooks carry these pictures."""
     from PIL import Image
 
-    tints = [np.linspace(_rgb(colour), _rgb(PAPER), 24, endpoint=False) for colour in (*COLOURS, FAINT)]
-    palette = np.concatenate([[_rgb(PAPER)], *tints]).round()  # Float[ndarray, "tint rgb"]
+    tints = [np.linspace(rgb(colour), rgb(PAPER), 24, endpoint=False) for colour in (*COLOURS, FAINT)]
+    palette = np.concatenate([[rgb(PAPER)], *tints]).round()  # Float[ndarray, "tint rgb"]
     pixels = np.asarray(Image.open(file).convert("RGB"), dtype=np.int64)
     packed = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
     colours, at = np.unique(packed, return_inverse=True)
-    rgb = np.stack([colours & 255, colours >> 8 & 255, colours >> 16], axis=1)
-    distances = (rgb**2).sum(1)[:, None] - 2 * rgb @ palette.T + (palette**2).sum(1)  # squared
+    seen = np.stack([colours & 255, colours >> 8 & 255, colours >> 16], axis=1)
+    distances = (seen**2).sum(1)[:, None] - 2 * seen @ palette.T + (palette**2).sum(1)  # squared
     smaller = io.BytesIO()
     picture = Image.fromarray(distances.argmin(1).astype(np.uint8)[at].reshape(pixels.shape[:2]), mode="P")
     picture.putpalette(palette.astype(np.uint8).tobytes())
     picture.save(smaller, format="png", optimize=True)
     return smaller.getvalue()
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def _draw_cloud(axes: Any, view: "EmbeddingView") -> None:

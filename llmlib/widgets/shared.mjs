@@ -149,3 +149,25 @@ export function follow(model, names, update) {
   update();
   return () => names.forEach((name) => model.off(`change:${name}`, update));
 }
+
+/**
+ * Call `restyle` when a view becomes wider or narrower than `width` (0: not drawn yet), and when the page changes its
+ * theme; returns a function that stops it.
+ */
+export function followLooks(el, restyle, width) {
+  const resized = new ResizeObserver(() => {
+    if (!el.clientWidth || Math.abs(el.clientWidth - width) <= 1) return;
+    width = el.clientWidth;
+    restyle();
+  });
+  resized.observe(el);
+  const themed = new MutationObserver(restyle);
+  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"] });
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  scheme.addEventListener("change", restyle);
+  return () => {
+    resized.disconnect();
+    themed.disconnect();
+    scheme.removeEventListener("change", restyle);
+  };
+}

@@ -11,6 +11,7 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
+from browser.looks import CONTRAST
 from llmlib import head_scores
 from llmlib.widgets import attention_view
 
@@ -266,17 +267,6 @@ def test_how_it_looks(opened, compared, picture, theme):
     for words in page.locator(".llm-note, .llm-mark, .llm-crumbs, .llm-reading").all()[:4]:
         assert words.evaluate(CONTRAST) >= 4.5
 
-
-CONTRAST = """node => {
-  const luminance = (colour) => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
-      .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ink = luminance(getComputedStyle(node).color);
-  const paper = luminance(getComputedStyle(node.closest(".llm")).backgroundColor);
-  return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-}"""
 
 LIVE = """
 import torch

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.exports import check_exports
+from browser.looks import CONTRAST
 from llmlib.widgets import embedding_view
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -237,15 +238,3 @@ def test_how_it_looks(opened, picture, theme):
     page = opened(crowd(), theme, width=560)
     picture(f"embedding_narrow_{theme}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 560
-
-
-CONTRAST = """node => {
-  const luminance = (colour) => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
-      .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ink = luminance(getComputedStyle(node).color);
-  const paper = luminance(getComputedStyle(node.closest(".llm")).backgroundColor);
-  return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-}"""
