@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-WORTH_SHARING = 500_000  # weights; below, waiting for the other cores costs more than they give
+WORTH_SHARING = 500_000  # weights; a smaller matrix gains microseconds, and may lose milliseconds to a busy core
 
 
 def linear(
