@@ -4,7 +4,10 @@ Of the methods of ``random.Random``, only ``random()`` is promised never to chan
 """
 
 import random
+from bisect import bisect
 from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import accumulate
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,6 +31,26 @@ def mix(*values: int) -> int:
     return state
 
 
+@cache
+def _up_to_rank(n: int) -> list[float]:
+    return list(accumulate(1 / rank for rank in range(1, n + 1)))
+
+
+def zipf(chance: float, n: int) -> int:
+    """Which of ``n`` options a number from 0 to 1 stands for, if the second comes half as often as the first, the third
+    a third as often, and so on.
+
+    So it is with the words of any natural text: a few are everywhere, most are rare. Only sums and quotients are used,
+    which are the same on every machine, unlike powers. Source: Zipf (1949), "Human Behavior and the Principle of Least
+    Effort".
+
+    >>> [zipf(chance, 3) for chance in (0.0, 0.5, 0.6, 0.8, 0.9)]
+    [0, 0, 1, 1, 2]
+    """
+    sums = _up_to_rank(n)
+    return min(bisect(sums, chance * sums[-1]), n - 1)
+
+
 class Dice:
     """Chance that depends only on the given integers."""
 
@@ -36,6 +59,10 @@ class Dice:
 
     def choice(self, options: Sequence[T]) -> T:
         return options[int(self.random() * len(options))]
+
+    def favourite(self, options: Sequence[T]) -> T:
+        """One of ``options``, the earlier ones more often, by Zipf's law."""
+        return options[zipf(self.random(), len(options))]
 
     def sample(self, options: Sequence[T], n: int) -> list[T]:
         """``n`` different options in random order, or all of them if there are fewer."""

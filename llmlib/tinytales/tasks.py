@@ -257,7 +257,7 @@ def _wrong_answers(story: "Story", ask: "Ask", text: str, answer: str, dice: Dic
         return ("no" if answer == "yes" else "yes",)
     if kind == "feeling":
         opposite = SORRY if answer in (*GLAD, *GLAD_TOO) else GLAD
-        return tuple(word for word in opposite if not re.search(rf"\b{word}\b", story.text))
+        return tuple(word for word in opposite if not re.search(rf"\b{word}\b", story.text, re.I))
     slot = ask.slot or ""
     role, _, attribute = slot.partition(".")
     names = [who.name for who in (*story.entities, *_strangers(story)[:2])]

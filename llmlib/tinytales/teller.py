@@ -2,6 +2,10 @@
 
 Every story has a seed of its own, so story 1,000 can be told without the 999 before it. The only source of chance is
 ``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
+
+Characters, shapes, things and wordings are drawn by Zipf's law, the earlier in their file the more often. So a few are
+told of again and again, and most are rare, as in any natural text; a small model that sees little text can then learn
+from the frequent ones what holds for all of them, such as that a name is carried along.
 """
 
 import operator
@@ -9,9 +13,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from itertools import groupby
 
 from llmlib.tinytales import tasks, world
-from llmlib.tinytales.chance import Dice
+from llmlib.tinytales.chance import Dice, zipf
 from llmlib.tinytales.script import Ask, Beat, Line, ScriptError, Shape, compile_text
 from llmlib.tinytales.world import Character, Place, Thing, scripts, shapes
 
@@ -43,7 +48,7 @@ class Namespace(dict[str, str]):
             words = world.word_lists()[name]
             taken = [self[other] for other in self if other.startswith(f"@{name}") and other[-1] != "^"]
             free = [word for word in words if word not in taken]
-            value = free[int(self.chance() * len(free))]
+            value = free[zipf(self.chance(), len(free))]
         elif key.endswith(".food"):  # a newcomer has no favourite: something that is eaten at the inn
             value = self["@soup9"]
         else:
@@ -117,18 +122,20 @@ class Stage:
         self.places = self._places(needs.get("place"))
         self.places2 = self._places(needs.get("place2"))
         self.sizes = {role: needs[role] for role in "abc" if role in needs}
-        kinds = world.kinds()
         self.villagers = {role: tuple(filter(self._fits(role), world.villagers())) for role in "abcd"}
-        self.newcomers = {role: tuple(filter(self._fits(role), world.newcomers())) for role in "ab"}
-        everybody = self.villagers["a"] + self.newcomers["a"]
-        pairs = {(who.kind, thing.noun) for who in everybody for thing in self.things}
-        self.held_out = tuple(sorted(p for p in pairs if world.is_held_out(*p, shape.name)))
-        self.held_out_set = frozenset(self.held_out)
-        assert all(who.kind in kinds for who in everybody)
+        self.newcomers = {role: self._newcomers(role) for role in "ab"}
+        heroes = self.villagers["a"] + tuple(who for namesakes in self.newcomers["a"] for who in namesakes)
+        pairs = {(who.kind, thing.noun) for who in heroes for thing in self.things}
+        self.held_out = frozenset(pair for pair in pairs if world.is_held_out(*pair, shape.name))
 
     def _places(self, classes: str | None) -> tuple[Place, ...]:
         wanted = set(classes.split()) if classes else {"outdoor", "indoor"}
         return tuple(place for place in world.places() if wanted & set(place.classes))
+
+    def _newcomers(self, role: str) -> tuple[tuple[Character, ...], ...]:
+        """For each name, everybody of that name who can play the role: one of each kind."""
+        fitting = filter(self._fits(role), world.newcomers())
+        return tuple(tuple(namesakes) for _, namesakes in groupby(fitting, key=lambda who: who.name))
 
     def _fits(self, role: str) -> Callable[[Character], bool]:
         size = self.sizes.get(role)
@@ -147,7 +154,7 @@ def tell(seed: int, split: str, index: int) -> Story:
     True
     """
     dice = Dice(seed, SPLITS.index(split), index)
-    chance, pick = dice.random, dice.choice
+    chance, pick = dice.random, dice.favourite
     stage = pick(stages())
     cast, thing = _cast(stage, split, dice)
     weather = pick(stage.weathers)
@@ -220,28 +227,21 @@ def _nothing_more() -> float:
 
 def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], Thing]:
     """Who plays which role, and the thing: held-out compositions in the held-out split, and only there."""
-    chance, pick = dice.random, dice.choice
 
-    def candidates(role: str) -> tuple[Character, ...]:
-        if stage.sizes.get(role) == "new" or (role in "ab" and chance() < NEWCOMER_CHANCE):
-            return stage.newcomers[role]
-        return stage.villagers[role]
+    def somebody(role: str) -> Character:
+        if stage.sizes.get(role) == "new" or (role in "ab" and dice.random() < NEWCOMER_CHANCE):
+            return dice.choice(dice.favourite(stage.newcomers[role]))
+        return dice.favourite(stage.villagers[role])
 
-    if split == "heldout":
-        kind, noun = pick(stage.held_out)
-        heroes = tuple(who for who in candidates("a") if who.kind == kind)
-        hero = pick(heroes or tuple(who for who in stage.villagers["a"] if who.kind == kind))
-        thing = pick(tuple(t for t in stage.things if t.noun == noun))
-    else:
-        hero, thing = pick(candidates("a")), pick(stage.things)
-        while (hero.kind, thing.noun) in stage.held_out_set:
-            hero, thing = pick(candidates("a")), pick(stage.things)
+    hero, thing = somebody("a"), dice.favourite(stage.things)
+    while ((hero.kind, thing.noun) in stage.held_out) != (split == "heldout"):
+        hero, thing = somebody("a"), dice.favourite(stage.things)
     cast = {"a": hero}
     for role in "bcd":
         if role == "d" or role in stage.cast:
-            who = pick(candidates(role))
+            who = somebody(role)
             while any(who.name == other.name for other in cast.values()):
-                who = pick(candidates(role))
+                who = somebody(role)
             cast[role] = who
     return cast, thing
 

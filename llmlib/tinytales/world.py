@@ -6,6 +6,7 @@ Everything is read once from the text files in ``words``, in file order, so that
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import zip_longest
 from zlib import crc32
 
 from llmlib.tinytales.script import PRONOUNS, Line, ScriptError, Shape, parse
@@ -150,14 +151,13 @@ def word_lists() -> dict[str, tuple[str, ...]]:
 
 @cache
 def scripts() -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
-    """All story shapes and all shared passages, by name."""
-    shapes: dict[str, Shape] = {}
+    """All story shapes, taken from their files in turn, and all shared passages, by name."""
     _, passages = parse(word_file("passages.txt"), "passages.txt")
-    for name in ("friends.txt", "adventures.txt", "home.txt"):
-        found, _ = parse(word_file(f"shapes/{name}"), name)
-        if twice := shapes.keys() & found.keys():
-            raise ScriptError(f"{name}: shapes {sorted(twice)} are defined twice")
-        shapes |= found
+    files = [parse(word_file(f"shapes/{name}"), name)[0] for name in ("friends.txt", "adventures.txt", "home.txt")]
+    in_turn = [shape for some in zip_longest(*(file.values() for file in files)) for shape in some if shape]
+    shapes = {shape.name: shape for shape in in_turn}
+    if len(shapes) < len(in_turn):
+        raise ScriptError(f"a shape is defined in two files: {[shape.name for shape in in_turn]}")
     return shapes, passages
 
 
