@@ -9,12 +9,19 @@ each corpus, 100 samples from each, and the share of what they do right.
 How samples are judged. All measures are also taken from real text of the same length that the model has not seen,
 because even Shakespeare does not score 100 %:
 
-* names kept: of the names in the second half of a sample, the share that occurs in its first half. Names are those of
-  the villagers and visitors, or in Shakespeare those of the speakers ("ROMEO:"), wherever they stand, without the words
-  among them that are not only names ("First", "KING"). By chance: the same with the first half of another sample.
+* names kept: of the names that the second half of a sample speaks of, the share that was there before: in the first
+  half, or introduced since ("Ada the robin", "a bear called Ada", and in Shakespeare "ROMEO:", the line that says who
+  speaks). Names are those of the villagers and visitors, or of Shakespeare's speakers without words that are not only
+  names ("First", "KING"). By chance: the same with the first half of another sample.
 * words spelled: the share of words that occur in the corpus.
-* grammatical: the share of sentences that a real language model (SmolLM2-135M) finds no stranger, per token and given
-  the sentences before, than nine tenths of the real sentences of the same corpus.
+* grammatical: the share of sentences of five words or more whose words all occur in the corpus, and which a real
+  language model (SmolLM2-135M) finds no stranger, per token and given the sentences before, than nine tenths of the
+  real sentences of the same corpus. Lines that say who speaks are left out.
+
+The last is a mild judge of Shakespeare: his real sentences are so strange to SmolLM2 that nonsense made of real words
+passes for one. (Whether it prefers a sentence to the same one with two neighbouring words exchanged tells even less: of
+real Shakespeare it does so less often than of the imitation.) So 40 sentences of each are printed to be judged by eye.
+Of such 40 we found 34 grammatical of TinyTales, and 8 of Shakespeare.
 """
 
 import argparse
@@ -32,7 +39,7 @@ from llmlib.downloads import DownloadError, atomic_write
 from llmlib.tinytales import shapes, villagers
 from llmlib.tinytales.world import newcomers
 
-SECONDS, SAMPLES, SAMPLE_TOKENS, SEQ_LEN, BATCH = 120, 100, 200, 256, 4
+SECONDS, SAMPLES, SAMPLE_TOKENS, SEQ_LEN, BATCH, TEMPERATURE = 120, 100, 200, 256, 4, 0.5
 STORIES_OF_A_SHAPE = 2
 DATASHEET = Path(__file__).parent.parent / "data" / "README.md"
 
@@ -185,7 +192,7 @@ def train(text: str, tokenizer, seconds: float):
     Returns the model and its losses. Muon (Jordan et al., 2024; in torch since 2.9) turns the matrices of the layers,
     AdamW the rest. With AdamW alone the loss ends higher and fewer names are kept.
 
-    The clock counts the time of the processor, 2 x ``seconds`` of it for 2 cores, so that it is fair on a busy machine.
+    On a machine that is busy with other things there are fewer steps, and all scores are lower.
     """
     import torch
     import torch.nn.functional as F
@@ -201,8 +208,8 @@ def train(text: str, tokenizer, seconds: float):
         torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0),
     )
     losses: list[float] = []
-    started = time.process_time()
-    while (passed := (time.process_time() - started) / (2 * seconds)) < 1:
+    started = time.perf_counter()
+    while (passed := (time.perf_counter() - started) / seconds) < 1:
         for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = 8e-3 * min(len(losses) / 50, 1) * (1 - passed) ** 0.7
         chosen = starts[torch.randint(len(starts), (BATCH,), generator=generator)]
@@ -223,7 +230,7 @@ def sample(model, tokenizer, start: str) -> list[str]:
     from llmlib import Sampler, generate
 
     prompt = torch.tensor([tokenizer.encode(start)] * SAMPLES)
-    tokens = generate(model, prompt, SAMPLE_TOKENS, Sampler(temperature=0.7), seed=0)
+    tokens = generate(model, prompt, SAMPLE_TOKENS, Sampler(temperature=TEMPERATURE), seed=0)
     return [tokenizer.decode(row) for row in torch.stack(list(tokens), dim=1).tolist()]
 
 
@@ -233,27 +240,43 @@ def sparkline(losses: list[float], width: int = 60) -> str:
     return "".join("▁▂▃▄▅▆▇█"[int(7 * (piece - low) / (high - low))] for piece in pieces)
 
 
-def halves(text: str) -> tuple[list[str], list[str]]:
-    """The capitalised words of both halves of a text."""
-    words = re.findall(r"[A-Za-z]+", text)
-    first, second = words[: len(words) // 2], words[len(words) // 2 :]
-    return [w.lower() for w in first if w[0].isupper()], [w.lower() for w in second if w[0].isupper()]
+def mentions(text: str) -> list[tuple[bool, set[str]]]:
+    """For each capitalised word, or line that says who speaks: whether it introduces somebody, and its words."""
+    is_what = "|".join(sorted({who.known_as.removeprefix(f"{who.name} the ") for who in (*villagers(), *newcomers())}))
+    pattern = rf"(^[A-Z][A-Za-z ]+(?=:$)|\b[A-Z]\w+(?= the (?:{is_what})\b)|(?<=\bcalled )[A-Z]\w+)|\b[A-Z]\w*"
+    return [(bool(m[1]), set(words_of(m[0]))) for m in re.finditer(pattern, text, re.M)]
 
 
 def names_kept(texts: list[str], names: set[str], others: list[str] | None = None) -> float:
-    """The share of the names in second halves that occur in the first half: of the same text, or of its ``others``."""
+    """The share of the names in second halves that were there before: introduced since, or in the first half.
+
+    ``others`` are texts whose first halves count instead.
+    """
     kept = total = 0
     for text, other in zip(texts, others or texts, strict=True):
-        known = set(halves(other)[0])
-        named = [word for word in halves(text)[1] if word in names]
-        kept += sum(word in known for word in named)
-        total += len(named)
+        known: set[str] = set().union(*(words for _, words in mentions(other[: len(other) // 2])))
+        for introduced, words in mentions(text[len(text) // 2 :]):
+            if introduced:
+                known |= words
+            elif words <= names:
+                kept += words <= known
+                total += 1
     return kept / max(total, 1)
 
 
 def spelled(texts: list[str], known: set[str]) -> float:
     words = [word for text in texts for word in words_of(text)[:-1] if word[0].isalpha()]  # the last may be cut
     return sum(word in known for word in words) / len(words)
+
+
+def sentences_of(text: str) -> list[str]:
+    """Whole sentences, each on one line: the cut end of a sample and the lines that say who speaks are left out."""
+    spoken = re.sub(r"^[A-Z][A-Za-z ]+:$", "", text, flags=re.M)
+    return [" ".join(sentence.split()) for sentence in re.findall(r"\S[^.!?]*[.!?]+[\"']?", spoken)]
+
+
+def is_long_enough(sentence: str) -> bool:
+    return len(sentence.split()) >= 5
 
 
 class Judge:
@@ -264,12 +287,13 @@ class Judge:
 
         self.model, self.tokenizer = load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")
 
-    def strangeness(self, texts: list[str]) -> list[float]:
+    def strangeness(self, texts: list[str], known: set[str]) -> list[float]:
+        """Of each sentence of five words or more but the first of each text; infinite if a word is none."""
         import torch
 
         found = []
         for text in texts:
-            sentences = re.findall(r"\S[^.!?]*[.!?]+[\"']?", text)  # whole ones: the cut end of a sample is left out
+            sentences = sentences_of(text)
             if len(sentences) < 2:
                 continue  # nothing that has a sentence before it
             pieces = [self.tokenizer.encode((" " if i else "") + sentence) for i, sentence in enumerate(sentences)]
@@ -277,9 +301,10 @@ class Judge:
             with torch.inference_mode():
                 logprobs = self.model(ids[:, :-1]).log_softmax(-1).gather(2, ids[:, 1:, None])[0, :, 0]
             position = 0
-            for i, piece in enumerate(pieces):
-                if i:  # the first has nothing before it
-                    found.append(-logprobs[position - 1 : position - 1 + len(piece)].mean().item())
+            for i, (sentence, piece) in enumerate(zip(sentences, pieces, strict=True)):
+                if i and is_long_enough(sentence):  # the first has nothing before it
+                    mean = -logprobs[position - 1 : position - 1 + len(piece)].mean().item()
+                    found.append(mean if known.issuperset(words_of(sentence)) else math.inf)
                 position += len(piece)
         return found
 
@@ -309,11 +334,11 @@ def baseline(seconds: float) -> None:
         length = int(statistics.mean(map(len, samples)))
         places = [m.end() for m in re.finditer("\n\n", unseen[:-length])]
         real = [unseen[at : at + length] for at in random.Random(0).choices(places, k=SAMPLES)]
-        limit = sorted(judge.strangeness(real))[::-1]
-        limit = limit[len(limit) // 10]
         known, names = set(words_of(text)), names_in(corpus, text)
+        limit = sorted(judge.strangeness(real, known))[::-1]
+        limit = limit[len(limit) // 10]
         for label, texts in ((corpus, samples), (f"{corpus}, real", real)):
-            strangeness = judge.strangeness(texts)
+            strangeness = judge.strangeness(texts, known)
             scores[label] = {
                 "names kept": names_kept(texts, names),
                 "by chance": names_kept(texts, names, texts[1:] + texts[:1]),
@@ -322,6 +347,8 @@ def baseline(seconds: float) -> None:
             }
         for text in samples[:5]:
             print(f"\n--- sample\n{text.strip()}")
+        written = [sentence for text in samples for sentence in sentences_of(text)[1:] if is_long_enough(sentence)]
+        print("\n--- sentences to judge by eye", *random.Random(3).sample(written, min(40, len(written))), sep="\n")
     print(f"\n{'':24}" + "".join(f"{name:>16}" for name in scores["TinyTales"]))
     for label, row in scores.items():
         print(f"{label:24}" + "".join(f"{value:16.1%}" for value in row.values()))
