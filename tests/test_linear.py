@@ -18,7 +18,7 @@ def threads(request, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(8,), (1, 8), (1, 1, 8), (2, 8), (2, 1, 8), (1, 3, 8), (0, 8)])
 @pytest.mark.parametrize("d_out", [1, 5, 12, 16])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 def test_equals_torch(shape, d_out, dtype):
     generator = torch.Generator().manual_seed(d_out)
     x, weight = (torch.randn(size, generator=generator).to(dtype) for size in (shape, (d_out, 8)))
@@ -40,6 +40,19 @@ def test_the_row_is_cut_only_where_it_helps(threads, monkeypatch):
     monkeypatch.setattr(module, "WORTH_SHARING", weight.numel() + 1)
     linear(torch.randn(1, 8), weight)
     assert used == pieces
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_only_a_short_row_goes_without_onednn(dtype, monkeypatch):
+    used, whole = [], F.linear
+    monkeypatch.setattr(F, "linear", lambda *given: used.append(torch.backends.mkldnn.enabled) or whole(*given))
+    weight = torch.randn(12, 8, dtype=dtype)
+    linear(torch.randn(1, 8, dtype=dtype), weight)
+    linear(torch.randn(2, 8, dtype=dtype), weight)
+    assert used == [False, True]
+    with pytest.raises((RuntimeError, TypeError)):
+        linear(torch.randn(1, 7, dtype=dtype), weight)
+    assert torch.backends.mkldnn.enabled  # after an error too
 
 
 def test_gradients_are_those_of_torch():
