@@ -319,6 +319,7 @@ def names_in(corpus: str, text: str) -> set[str]:
 def baseline(seconds: float) -> None:
     from llmlib.tokenization import BPETokenizer
 
+    print("\nHow" + (__doc__ or "").partition("\n\nHow")[2])
     judge = Judge()
     scores = {}
     for corpus, text in {"TinyTales": tinytales_text(5_000_000), "Tiny Shakespeare": tiny_shakespeare()}.items():
