@@ -1,9 +1,8 @@
 """Claim: `generate` on SmolLM2 is at least 1.2x as fast as `transformers.generate`, in bf16 at least 1.8x.
 
 Both write the same tokens greedily from the same prompt, with a cache, in turn in one process; medians of the rounds.
-The reference runs in fp32. Our bf16 is compared with our own fp32 as well: since one row uses all cores in fp32
-(`llmlib.linear`), while bf16 waits for oneDNN to repack each matrix at each token, little is left between the two.
-Repacked once, the bf16 products alone take 0.6x the time, for twice the memory and weights nobody can look at.
+The reference runs in fp32. Our bf16 is compared with our own fp32 as well: a single row uses all cores in fp32, and in
+bf16 reads half the bytes, both in `llmlib.linear`.
 """
 
 import statistics
