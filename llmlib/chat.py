@@ -16,6 +16,8 @@ from llmlib.transformer import Transformer
 
 Message = Mapping[str, Any]  # "role" and "content", both texts
 NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]  # Unicode promises that these are never text
+# As in the model card of SmolLM2. Of 48 answers to four simple questions it gets 34 right, at temperature 1 only 16.
+CHAT_SAMPLER = Sampler(temperature=0.2, top_p=0.9)
 
 
 def chat(
@@ -23,13 +25,14 @@ def chat(
     tokenizer: Tokenizer,
     messages: str | Sequence[Message],
     max_new_tokens: int = 256,
-    sampler: Sampler | None = None,
+    sampler: Sampler = CHAT_SAMPLER,
     seed: int | None = None,
 ) -> Iterator[str]:
     """Answer the last message, yielding pieces of text as they come.
 
     `messages` is a list of `{"role": "user", "content": "…"}`, the roles being those of the model's chat
-    template (usually system, user, assistant); a `str` is one message of the user. Stop it when you like, with
+    template (usually system, user, assistant); a `str` is one message of the user. The default `sampler`
+    seldom takes an unlikely token, after which a small model easily goes astray. Stop it when you like, with
     `break` or an interrupt: nothing of the model has changed. Raises `ValueError` for messages without role or
     content, a tokenizer without a chat template, or a conversation longer than the context.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from llmlib.chat import chat
+from llmlib.chat import CHAT_SAMPLER, chat
 from llmlib.explore_attention import explore as explore
 from llmlib.explore_embeddings import explore_embeddings as explore_embeddings
 from llmlib.explore_embeddings import explore_rotary as explore_rotary
@@ -108,7 +108,7 @@ def explore_chat(
     tokenizer: Tokenizer,
     messages: Sequence[dict[str, str]] = (),
     max_new_tokens: int = 256,
-    sampler: Sampler | None = None,
+    sampler: Sampler = CHAT_SAMPLER,
     seed: int = 0,
     name: str = "Model",
 ) -> ChatView:
@@ -128,7 +128,7 @@ class _Chat:
         tokenizer: Tokenizer,
         view: ChatView,
         max_new_tokens: int,
-        sampler: Sampler | None,
+        sampler: Sampler,
         seed: int,
     ):
         self.model, self.tokenizer, self.view = model, tokenizer, view

@@ -131,6 +131,20 @@ def test_a_conversation_longer_than_the_context(tokenizer):
         list(chat(model, tokenizer, "word " * 50))
 
 
+def test_unlikely_tokens_are_seldom_taken_unless_asked_for(tokenizer):
+    class Undecided(Transformer):
+        """Finds "a" 20 times as likely as any other token, which are unlikely only one by one."""
+
+        def forward(self, ids, **_):
+            logits = torch.zeros(1, 1, self.config.vocab_size)
+            logits[0, 0, tokenizer.encode("a")] = 3.0
+            return logits
+
+    model = Undecided(TransformerConfig(tokenizer.vocab_size, 64, 8, 1, 2))
+    assert "".join(chat(model, tokenizer, "Hi", 20, seed=0)) == "a" * 20
+    assert "".join(chat(model, tokenizer, "Hi", 20, Sampler(), seed=0)) != "a" * 20
+
+
 def test_it_streams_whole_characters_and_stops_at_the_end_of_a_turn(tokenizer):
     class Scripted(Transformer):
         """Says one fixed answer, whatever it is asked."""
