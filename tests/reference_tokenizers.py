@@ -3,10 +3,13 @@
 import functools
 import json
 import sysconfig
+import tempfile
 from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers.processors import TemplateProcessing
+
+from llmlib.tokenization import load_tokenizer
 
 CL100K = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
@@ -64,8 +67,16 @@ def saved(family):
     return made.to_str(pretty=False)
 
 
+@functools.cache
 def reference(family):
     return Tokenizer.from_str(saved(family))
+
+
+@functools.cache
+def ours_of(family):
+    """Our tokenizer of a family, read from its tokenizer.json."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_tokenizer(write(Path(folder) / "tokenizer.json", saved(family)))
 
 
 def _byte_level_bpe(family):
@@ -136,3 +147,64 @@ def from_vocabulary(tokenizer, pre_tokenizer):
     made.pre_tokenizer, made.decoder = PRE_TOKENIZERS[pre_tokenizer](), decoders.ByteLevel()
     made.add_special_tokens([AddedToken(name, normalized=False) for name in tokenizer.special_tokens])
     return made
+
+
+def write(path, content):
+    """Write a text, or a value as JSON; returns the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def put(*path, value):
+    """A function that sets `value` in a record, at the place that the keys and indices lead to."""
+
+    def change(record):
+        for key in path[:-1]:
+            record = record[key]
+        record[path[-1]] = value
+
+    return change
+
+
+def write_gguf(path, **fields):
+    """A GGUF file without tensors; a field of value None is left out."""
+    import gguf
+
+    writer = gguf.GGUFWriter(path, "llama")
+    for name, value in fields.items():
+        key = "tokenizer." + name if name == "chat_template" else "tokenizer.ggml." + name
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            writer.add_bool(key, value)
+        elif isinstance(value, int):
+            writer.add_uint32(key, value)
+        elif isinstance(value, str):
+            writer.add_string(key, value)
+        else:
+            writer.add_array(key, value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return path
+
+
+def gguf_fields(family):
+    """The tokens, their kinds and the merges of a family, for `write_gguf`."""
+    record = json.loads(saved(family))
+    special = {token["content"] for token in record["added_tokens"]}
+    tokens = sorted(record["model"]["vocab"], key=record["model"]["vocab"].get)
+    kinds = [3 if token in special else 6 if token.startswith("<0x") else 1 for token in tokens]
+    return {"tokens": tokens, "token_type": kinds, "merges": [" ".join(m) for m in record["model"]["merges"]]}
+
+
+STATE = (
+    "vocabulary", "pattern", "special_tokens", "merge_order", "whole_pieces", "unk_id", "normalization", "bos_id",
+    "adds_bos", "eos_ids", "chat_template",
+)  # fmt: skip
+
+
+def state(tokenizer):
+    """All that a saved tokenizer has to bring back."""
+    return {name: getattr(tokenizer, name) for name in STATE}

@@ -1,4 +1,4 @@
-"""SentencePiece's byte-pair encoding against its definition; `test_tokenizer_files` compares with Hugging Face."""
+"""SentencePiece's byte-pair encoding against its definition; `test_tokenizer_json` compares with Hugging Face."""
 
 import copy
 import itertools
