@@ -1,8 +1,7 @@
 """Linear maps that use every core while a text is written token by token."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +27,7 @@ def linear(
     if x.device.type != "cpu" or x.numel() != x.shape[-1]:
         return F.linear(x, weight, bias)
     if x.dtype in (torch.bfloat16, torch.float16):
-        with _without_onednn():
+        with _without_onednn:
             return F.linear(x, weight, bias)
     pieces = _pieces(x, weight)
     if pieces == 1:
@@ -51,11 +50,27 @@ def _pieces(x: Tensor, weight: Tensor) -> int:
     return 1
 
 
-@contextmanager
-def _without_onednn() -> Iterator[None]:
-    enabled = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # torch declares its descriptor's type
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.enabled = enabled
+class _WithoutOneDNN:
+    """oneDNN is off for the whole process while any thread is inside, and as it was once none is.
+
+    A thread that an interrupt stops halfway stays listed, and its next product puts things right.
+    """
+
+    def __init__(self):
+        self.lock, self.inside, self.before = threading.Lock(), set[int](), True
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.inside:
+                self.before = bool(torch.backends.mkldnn.enabled)
+            self.inside.add(threading.get_ident())
+            torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # torch declares its descriptor's type
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            if self.inside <= {threading.get_ident()}:
+                torch.backends.mkldnn.enabled = self.before  # type: ignore[assignment]
+            self.inside.discard(threading.get_ident())
+
+
+_without_onednn = _WithoutOneDNN()

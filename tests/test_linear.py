@@ -1,5 +1,7 @@
 """One row shared among the cores gives what torch's own linear map gives."""
 
+import threading
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -53,6 +55,41 @@ def test_only_a_short_row_goes_without_onednn(dtype, monkeypatch):
     with pytest.raises((RuntimeError, TypeError)):
         linear(torch.randn(1, 7, dtype=dtype), weight)
     assert torch.backends.mkldnn.enabled  # after an error too
+
+
+def test_onednn_comes_back_after_products_of_two_threads(monkeypatch):
+    """The first goes in, the second goes in, the first comes out, the second comes out."""
+    whole, row, weight = F.linear, torch.randn(1, 8, dtype=torch.bfloat16), torch.randn(12, 8, dtype=torch.bfloat16)
+    inside = {"first": threading.Event(), "second": threading.Event()}
+    may_leave = {"first": threading.Event(), "second": threading.Event()}
+    seen = []
+
+    def paused(*given):
+        name = threading.current_thread().name
+        inside[name].set()
+        assert may_leave[name].wait(10)
+        seen.append(torch.backends.mkldnn.enabled)
+        return whole(*given)
+
+    monkeypatch.setattr(F, "linear", paused)
+    threads = [threading.Thread(target=linear, args=(row, weight), name=name) for name in inside]
+    for thread in threads:
+        thread.start()
+        assert inside[thread.name].wait(10)
+    for thread in threads:
+        may_leave[thread.name].set()
+        thread.join(10)
+    assert seen == [False, False]
+    assert torch.backends.mkldnn.enabled
+
+
+def test_onednn_comes_back_after_an_interrupt(monkeypatch):
+    row, weight = torch.randn(1, 8, dtype=torch.bfloat16), torch.randn(12, 8, dtype=torch.bfloat16)
+    monkeypatch.setattr(module._WithoutOneDNN, "__exit__", lambda *_: None)  # interrupted on its way out
+    linear(row, weight)
+    monkeypatch.undo()
+    linear(row, weight)
+    assert torch.backends.mkldnn.enabled
 
 
 def test_gradients_are_those_of_torch():
