@@ -5,6 +5,7 @@ A checkpoint is a folder in the format of the Hugging Face hub or a GGUF file. E
 """
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from llmlib.transformer import TransformerConfig
 class CheckpointError(ValueError):
     """A checkpoint is damaged, or of a kind that we cannot run; the message says which and what to do."""
 
+
+MAX_D_HEAD = 65_536  # real heads are 64 to 256 wide
 
 # Our parameter names -> theirs. {i} is the number of the block.
 LLAMA_NAMES = {
@@ -204,10 +207,10 @@ def _halves_from_pairs(value: Tensor, n_heads: int) -> Tensor:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises `CheckpointError` if the file is missing or holds something else."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing: this is no folder of a model.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, a number too long, or nested too deeply
         raise CheckpointError(f"{path} is not valid JSON ({error}). Download it again.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds no JSON object. Download it again.")
@@ -274,7 +277,7 @@ def _gpt2_config(raw: _Fields) -> TransformerConfig:
 def _llama_config(raw: _Fields, **choices: Any) -> TransformerConfig:
     raw.refuse_unless("hidden_act", "silu", "silu")
     d_model, n_heads = raw.need("hidden_size", int), raw.need("num_attention_heads", int)
-    theta, factors = _rope(raw, raw.get("head_dim", 0) or d_model // max(n_heads, 1))
+    theta, factors = _rope(raw, _head_width(raw, "head_dim", d_model, n_heads))
     bias = raw.get("attention_bias", False)
     settings = {
         "vocab_size": raw.need("vocab_size", int),
@@ -334,35 +337,49 @@ def _build(raw: _Fields, **settings: Any) -> TransformerConfig:
 def _end_ids(raw: _Fields) -> tuple[int, ...]:
     """End tokens from config.json and generation_config.json: instruction-tuned models name theirs in the latter."""
     generation = Path(raw.where).with_name("generation_config.json")
-    contents = [raw.content] + ([read_json(generation)] if generation.is_file() else [])
+    sources = [raw] + ([_Fields(read_json(generation), generation)] if generation.is_file() else [])
     ids: list[int] = []
-    for content in contents:
-        value = content.get("eos_token_id")
-        ids += value if isinstance(value, list) else [value] if isinstance(value, int) else []
-    return tuple(dict.fromkeys(ids))
+    for source in sources:
+        value = source.content.get("eos_token_id")
+        listed = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(type(id) is int for id in listed):
+            raise CheckpointError(
+                f"{source.where}: 'eos_token_id' is {value!r}, expected a whole number or a list of them."
+            )
+        ids += listed
+    in_vocabulary = range(raw.need("vocab_size", int))  # an id outside of it can never come
+    return tuple(id for id in dict.fromkeys(ids) if id in in_vocabulary)
+
+
+def _head_width(raw: _Fields, field: str, d_model: int, n_heads: int) -> int:
+    """Checked before a table of frequencies is made for it, which could fill the memory."""
+    d_head = raw.get(field, 0) or d_model // max(n_heads, 1)
+    if not 2 <= d_head <= MAX_D_HEAD or d_head % 2:
+        raise CheckpointError(
+            f"{raw.where}: rotary positions need heads of an even width from 2 to {MAX_D_HEAD:,}, got {d_head:,}."
+        )
+    return d_head
 
 
 def _rope(raw: _Fields, d_head: int) -> tuple[float, tuple[float, ...] | None]:
     """Base of the frequencies and divisor of each; the settings have moved between releases of `transformers`."""
-    settings = raw.content.get("rope_parameters") or raw.content.get("rope_scaling") or {}
+    settings = raw.get("rope_parameters", {}) or raw.get("rope_scaling", {})
     rope = _Fields(settings, f"{raw.where} (rope)")
     theta = rope.get("rope_theta", raw.get("rope_theta", 10_000.0))
-    if d_head < 2 or d_head % 2 or theta <= 0:
-        raise CheckpointError(f"{raw.where}: rotary positions need an even head width and rope_theta > 0.")
+    if not 0 < theta < math.inf:
+        raise CheckpointError(f"{rope.where}: rope_theta is {theta}, expected a number above 0.")
     kind = settings.get("rope_type") or settings.get("type") or "default"
     if kind == "default":
         return theta, None
     if kind == "linear":
         return theta, (rope.need("factor", float),) * (d_head // 2)
     if kind == "llama3":
-        return theta, llama3_rope_factors(
-            d_head,
-            theta,
-            factor=rope.need("factor", float),
-            low_freq_factor=rope.need("low_freq_factor", float),
-            high_freq_factor=rope.need("high_freq_factor", float),
-            original_max_seq_len=rope.need("original_max_position_embeddings", int),
-        )
+        factor, low, high = (rope.need(name, float) for name in ("factor", "low_freq_factor", "high_freq_factor"))
+        original = rope.need("original_max_position_embeddings", int)
+        try:
+            return theta, llama3_rope_factors(d_head, theta, factor, low, high, original)
+        except ValueError as error:
+            raise CheckpointError(f"{rope.where}: {error}") from error
     raise CheckpointError(f"{raw.where}: rope type {kind!r} is not supported, only default, linear and llama3.")
 
 
@@ -378,7 +395,7 @@ def _config_from_gguf(file: GGUFFile) -> TransformerConfig:
     raw.refuse_unless(at + "expert_count", 0, 0)
     raw.refuse_unless(at + "rope.scaling.type", "none", "none", "linear")
     d_model, n_heads = raw.need(at + "embedding_length", int), raw.need(at + "attention.head_count", int)
-    d_head = raw.get(at + "attention.key_length", 0) or d_model // max(n_heads, 1)
+    d_head = _head_width(raw, at + "attention.key_length", d_model, n_heads)
     raw.refuse_unless(at + "rope.dimension_count", d_head, d_head)
     factors = None
     if "rope_freqs.weight" in file.tensors:  # Llama 3's recipe, worked out

@@ -39,7 +39,7 @@ def _choose_device(device: str | torch.device) -> tuple[torch.device, str]:
         return torch.device("cpu"), "no GPU that torch can use is present"
     try:
         asked = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ValueError(f"{device!r} is not a device. Use 'auto', 'cpu', 'cuda' or 'mps'.") from None
     if asked.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("device='cuda' was asked for, but torch sees no NVIDIA GPU. Use device='auto' or 'cpu'.")
@@ -59,6 +59,8 @@ def _choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch
         if dtype not in DTYPES:
             raise ValueError(f"{dtype!r} is not a dtype to compute in. Use 'auto' or one of: {', '.join(DTYPES)}.")
         dtype = DTYPES[dtype]
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"{dtype!r} is not a dtype. Use 'auto' or one of: {', '.join(DTYPES)}.")
     if not dtype.is_floating_point:
         raise ValueError(f"{dtype} holds no fractions. Use 'auto' or one of: {', '.join(DTYPES)}.")
     return dtype, "you asked for it"

@@ -177,11 +177,17 @@ def llama3_rope_factors(
 
     A frequency is slow if its wavelength exceeds `original_max_seq_len / low_freq_factor` positions and fast
     if it is below `original_max_seq_len / high_freq_factor`; between the two, the slowing is blended.
-    Source: Llama Team (2024), "The Llama 3 Herd of Models", and its reference code.
+    Source: Llama Team (2024), "The Llama 3 Herd of Models", and its reference code. Raises `ValueError` for
+    settings that are not positive, or a `high_freq_factor` that is not above `low_freq_factor`.
 
     >>> [round(f, 2) for f in llama3_rope_factors(8, 10_000.0, 8.0, 1.0, 4.0, 256)]
     [1.0, 1.0, 8.0, 8.0]
     """
+    if not (0 < factor < math.inf and 0 < low_freq_factor < high_freq_factor < math.inf and original_max_seq_len > 0):
+        raise ValueError(
+            "Llama 3's frequency scaling needs factor > 0, 0 < low_freq_factor < high_freq_factor and "
+            f"original_max_seq_len > 0; got {factor}, {low_freq_factor}, {high_freq_factor}, {original_max_seq_len}."
+        )
     factors = []
     for frequency in rotary_frequencies(d_head, theta).tolist():
         turns = original_max_seq_len * frequency / (2 * math.pi)  # full turns within the original context

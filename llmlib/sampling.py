@@ -75,7 +75,7 @@ def generate(
     sampler: Sampler | None = None,
     seed: int | None = None,
     *,
-    attention_mask: Bool[Tensor, "batch seq"] | None = None,
+    attention_mask: Bool[Tensor, "batch seq"] | Int[Tensor, "batch seq"] | None = None,
     end_ids: Sequence[int] | None = None,
 ) -> Iterator:
     """Continue a text, yielding each token as it comes.
@@ -91,9 +91,7 @@ def generate(
     >>> len(list(generate(model, [1, 2, 3], max_new_tokens=4, seed=0)))
     4
     """
-    prompt = (
-        torch.as_tensor(ids, dtype=torch.long) if isinstance(ids, Tensor) else torch.tensor(list(ids), dtype=torch.long)
-    )
+    prompt = ids if isinstance(ids, Tensor) else _tensor_of(ids)
     single = prompt.ndim == 1
     prompt = prompt[None] if single else prompt
     if prompt.ndim != 2:
@@ -101,6 +99,7 @@ def generate(
     if max_new_tokens < 0:
         raise ValueError(f"max_new_tokens must be 0 or more, got {max_new_tokens}.")
     model.check_ids(prompt.cpu())
+    prompt = prompt.long()
     generator = torch.Generator()
     generator.seed() if seed is None else generator.manual_seed(seed)
     ends = torch.tensor(model.config.end_ids if end_ids is None else tuple(end_ids), dtype=torch.long)
@@ -108,6 +107,17 @@ def generate(
         model, prompt.to(model.device), attention_mask, max_new_tokens, sampler or Sampler(), generator, ends
     )
     return _one_text(steps, set(ends.tolist())) if single else steps
+
+
+def _tensor_of(ids: Sequence[int]) -> Tensor:
+    if isinstance(ids, str):
+        raise ValueError(
+            "ids is a text. Turn it into ids first, with the model's own tokenizer: tokenizer.encode(text)."
+        )
+    try:
+        return torch.tensor(list(ids)) if len(ids) else torch.zeros(0, dtype=torch.long)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"ids must be whole numbers, each the id of a token ({error}).") from None
 
 
 def _steps(model, prompt, attention_mask, max_new_tokens, sampler, generator, ends) -> Iterator[Int[Tensor, " batch"]]:

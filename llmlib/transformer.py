@@ -1,7 +1,8 @@
 """One decoder-only Transformer that expresses GPT-2 and the Llama line."""
 
-from dataclasses import dataclass
-from typing import Literal
+import math
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin
 
 import torch
 import torch.nn.functional as F
@@ -47,9 +48,17 @@ class TransformerConfig:
     end_ids: tuple[int, ...] = ()  # ids that end a text; `generate` stops there
 
     def __post_init__(self):
+        for field in fields(self):
+            value, choices = getattr(self, field.name), get_args(field.type)
+            if get_origin(field.type) is Literal and value not in choices:
+                raise ValueError(f"{field.name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
         for name in ("vocab_size", "max_seq_len", "d_model", "n_layers", "n_heads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("n_kv_heads", "d_head", "d_mlp"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        self._require("norm_eps", 0 <= self.norm_eps < math.inf, "at least 0")
+        self._require("rope_theta", 0 < self.rope_theta < math.inf, "more than 0")
+        self._require("sliding_window", self.sliding_window is None or self.sliding_window >= 1, "at least 1, or None")
         if not self.d_head and self.d_model % self.n_heads:
             raise ValueError(
                 f"d_model={self.d_model} does not divide into n_heads={self.n_heads} heads of one width. "
@@ -65,6 +74,14 @@ class TransformerConfig:
             raise ValueError(f"n_heads={self.n_heads} is not a multiple of n_kv_heads={self.n_kv_heads}.")
         if self.positions == "rotary" and self.d_head % 2:
             raise ValueError(f"Rotary positions turn pairs of channels, so d_head must be even, got {self.d_head}.")
+        if self.rope_factors is not None:
+            n_pairs, fit = self.d_head // 2, all(0 < factor < math.inf for factor in self.rope_factors)
+            if len(self.rope_factors) != n_pairs or not fit:
+                raise ValueError(f"rope_factors must be {n_pairs} positive numbers, one for each pair of channels.")
+
+    def _require(self, name: str, is_met: bool, expected: str) -> None:
+        if not is_met:
+            raise ValueError(f"{name} must be {expected}, got {getattr(self, name)}.")
 
 
 class MLP(Observed):
@@ -215,23 +232,31 @@ class Transformer(Observed):
         ids: Int[Tensor, "batch seq"],
         *,
         cache: Cache | None = None,
-        attention_mask: Bool[Tensor, "batch seq"] | None = None,
+        attention_mask: Bool[Tensor, "batch seq"] | Int[Tensor, "batch seq"] | None = None,
         last_only: bool = False,
     ) -> Float[Tensor, "batch predicted vocab"]:
         """Logits for the token after each position, or with `last_only` after the last position alone.
 
         With a `cache`, `ids` continue the text that it holds, and are added to it. `attention_mask` is True
-        at real tokens and False at padding (on the left, so that texts of different lengths end together).
-        Raises `ValueError` for no ids, ids outside the vocabulary, or more than the context holds.
+        (or 1) at real tokens and False at padding (on the left, so that texts of different lengths end together).
+        Raises `ValueError` for no ids, ids outside the vocabulary, more than the context holds, or wrong shapes.
         """
         start = cache.length if cache else 0
+        if ids.ndim != 2:
+            raise ValueError(f"ids must have the shape [batch, seq], got {list(ids.shape)}. For one text: ids[None].")
+        if attention_mask is not None and attention_mask.shape != ids.shape:
+            raise ValueError(
+                f"attention_mask must have the shape of ids, {list(ids.shape)}, got {list(attention_mask.shape)}."
+            )
         if ids.device.type == "cpu":  # on a GPU, looking at the ids would stall the queue at every token
             self.check_ids(ids)
         if cache and start + ids.shape[1] > cache.max_seq_len:
             raise ValueError(
                 f"The cache holds {start:,} of at most {cache.max_seq_len:,} tokens; {ids.shape[1]:,} more do not fit."
             )
-        positions, mask = self._positions_and_mask(ids, start, cache, attention_mask)
+        positions, mask = self._positions_and_mask(
+            ids, start, cache, None if attention_mask is None else attention_mask.bool()
+        )
 
         residual = self.embed(ids)
         if self.config.positions == "learned":
@@ -250,13 +275,17 @@ class Transformer(Observed):
         return linear(final, self.embed.weight if self.config.tied_embeddings else self.unembed.weight)
 
     def check_ids(self, ids: Int[Tensor, "batch seq"]) -> None:
-        """Raise `ValueError` if there are no ids, too many for the context, or ids outside the vocabulary."""
+        """Raise `ValueError` for no ids, too many for the context, ids outside the vocabulary, or no whole numbers."""
+        if ids.is_floating_point():
+            raise ValueError(f"ids must be whole numbers, got {ids.dtype}.")
         if ids.shape[0] == 0 or ids.shape[1] == 0:
-            raise ValueError(f"A model needs at least one token, got ids of shape {tuple(ids.shape)}.")
+            raise ValueError(
+                f"A model needs at least one token, got ids of shape {tuple(ids.shape)}. Begin with a word or a letter."
+            )
         if ids.shape[1] > self.config.max_seq_len:
             raise ValueError(
                 f"{ids.shape[1]:,} tokens are more than the context of this model, {self.config.max_seq_len:,}. "
-                f"Shorten the text, for example ids[:, -{self.config.max_seq_len}:]."
+                f"Shorten the text, or keep only its last {self.config.max_seq_len:,} ids."
             )
         low, high = ids.aminmax()
         if low < 0 or high >= self.config.vocab_size:

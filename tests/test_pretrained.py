@@ -385,6 +385,17 @@ def test_pickles_are_never_read(llama_folder):
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope type 'yarn' is not supported"),
         ({"num_attention_heads": 0}, "n_heads must be at least 1"),
         ({"num_key_value_heads": 3}, "not a multiple of n_kv_heads=3"),
+        ({"head_dim": 2**50}, "heads of an even width from 2 to 65,536"),  # before a table of that size is made
+        ({"head_dim": 7}, "even width"),
+        ({"rms_norm_eps": float("nan")}, "norm_eps must be at least 0, got nan"),
+        ({"rope_parameters": [1]}, r"'rope_parameters' is \[1\], expected dict"),
+        ({"rope_parameters": {"rope_theta": float("nan")}}, "rope_theta is nan"),
+        ({"rope_parameters": {"rope_type": "linear", "factor": 0.0}}, "rope_factors must be 4 positive numbers"),
+        ({"rope_parameters": LLAMA3 | {"factor": 0.0}}, "scaling needs factor > 0"),
+        ({"rope_parameters": LLAMA3 | {"high_freq_factor": 1.0}}, "low_freq_factor < high_freq_factor"),
+        ({"eos_token_id": [[1]]}, r"'eos_token_id' is \[\[1\]\], expected a whole number or a list of them"),
+        ({"eos_token_id": [None]}, "'eos_token_id'"),
+        ({"eos_token_id": "</s>"}, "'eos_token_id'"),
     ],
 )
 def test_configs_that_cannot_be_run(llama_folder, changes, message):
@@ -393,7 +404,18 @@ def test_configs_that_cannot_be_run(llama_folder, changes, message):
         load(llama_folder)
 
 
-@pytest.mark.parametrize("content", ["{", "[1, 2]", "\xff"])
+def test_end_tokens_outside_the_vocabulary_are_left_out(llama_folder):
+    edit_config(llama_folder, eos_token_id=[2**70, 5, -1])
+    assert load(llama_folder).config.end_ids == (5, 2)  # 2 is in generation_config.json
+
+
+def test_a_config_that_begins_with_a_byte_order_mark(llama_folder):
+    config = llama_folder / "config.json"
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    assert load(llama_folder).config.n_layers == SMALL["num_hidden_layers"]
+
+
+@pytest.mark.parametrize("content", ["{", "[1, 2]", "\xff", "[" * 100_000, '{"hidden_size": ' + "9" * 5000 + "}"])
 def test_config_that_is_no_json_object(llama_folder, content):
     (llama_folder / "config.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(CheckpointError, match=r"config\.json"):
@@ -406,6 +428,16 @@ def test_config_that_is_no_json_object(llama_folder, content):
 def test_an_unknown_name_says_which_names_exist():
     with pytest.raises(ValueError, match=r"named 'gpt5'\. Known names: smollm2-135m-instruct, gpt2"):
         load_pretrained("gpt5")
+
+
+def test_no_name_is_not_the_current_folder():
+    with pytest.raises(ValueError, match="no model and no file or folder named ''"):
+        load_pretrained("")
+
+
+def test_one_file_of_a_folder(llama_folder):
+    with pytest.raises(ValueError, match=r"only one file of a model\. Give the folder"):
+        load_pretrained(next(llama_folder.glob("*.safetensors")))
 
 
 def test_an_empty_folder(tmp_path):

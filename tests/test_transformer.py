@@ -188,6 +188,14 @@ def test_ids_that_the_model_cannot_take(ids, message):
         make("gpt2")(torch.tensor(ids, dtype=torch.long))
 
 
+def test_a_mask_of_zeros_and_ones_means_the_same():
+    model, ids = make("llama"), random_ids(2, 5)
+    mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]])
+    expected = model(ids, attention_mask=mask.bool())
+    assert torch.equal(model(ids, attention_mask=mask), expected)
+    torch.testing.assert_close(model(ids, attention_mask=mask, cache=model.new_cache(batch=2)), expected)
+
+
 def test_a_cache_that_is_full():
     model = make("gpt2")
     cache = model.new_cache(max_seq_len=4)
@@ -203,6 +211,15 @@ def test_a_cache_that_is_full():
         ({"n_kv_heads": 3}, "not a multiple of n_kv_heads=3"),
         ({"n_layers": 0}, "n_layers must be at least 1"),
         ({"positions": "rotary", "d_head": 5}, "d_head must be even, got 5"),
+        ({"n_kv_heads": -1}, "n_kv_heads must be at least 0"),
+        ({"d_head": -2}, "d_head must be at least 0"),
+        ({"d_mlp": -1}, "d_mlp must be at least 0"),
+        ({"norm_eps": -1.0}, "norm_eps must be at least 0"),
+        ({"norm_eps": float("nan")}, "norm_eps"),
+        ({"rope_theta": 0.0}, "rope_theta must be more than 0"),
+        ({"sliding_window": 0}, "sliding_window must be at least 1, or None"),
+        ({"positions": "rotary", "rope_factors": (1.0,)}, "rope_factors must be 4 positive numbers"),
+        ({"positions": "rotary", "rope_factors": (1.0, 1.0, 0.0, 1.0)}, "rope_factors must be 4 positive"),
     ],
 )
 def test_configs_that_clash(changes, message):

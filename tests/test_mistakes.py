@@ -1,0 +1,59 @@
+"""Values of the wrong kind, as people pass them: without the type checker that watches all other tests."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+MISTAKES = {
+    'generate(model, "hello")': r"ids is a text\. Turn it into ids first.*tokenizer\.encode",
+    'generate(model, ["hello"])': "ids must be whole numbers",
+    "generate(model, [1.5, 2])": "ids must be whole numbers, got torch.float32",
+    "generate(model, torch.tensor([1.5, 2]))": "ids must be whole numbers, got torch.float32",
+    "generate(model, [2**70])": "ids must be whole numbers",
+    "generate(model, [[1, 2], [3]])": "ids must be whole numbers",
+    "generate(model, [None])": "ids must be whole numbers",
+    "generate(model, [])": "at least one token",
+    "model(torch.tensor([1, 2]))": r"shape \[batch, seq\], got \[2\]\. For one text: ids\[None\]",
+    "model(torch.tensor([[1.0, 2.0]]))": r"whole numbers, got torch\.float32",
+    "model(ids, attention_mask=mask[:, 1:])": r"the shape of ids, \[2, 5\], got \[2, 4\]",
+    "model(ids, attention_mask=mask[:, 1:], cache=cache)": r"the shape of ids, \[2, 5\], got \[2, 4\]",
+    'Config(positions="rope")': "must be one of 'learned', 'sinusoidal', 'rotary', 'none'; got 'rope'",
+    'Config(norm="batch")': "norm must be one of",
+    'Config(mlp="relu")': "mlp must be one of",
+    "choose(dtype=None)": "None is not a dtype. Use 'auto' or one of: float32",
+    "choose(device=None)": "None is not a device",
+}
+SCRIPT = """
+import functools, json, sys
+import torch
+from llmlib import Transformer, TransformerConfig, generate
+from llmlib.devices import choose
+
+Config = functools.partial(TransformerConfig, 31, 24, 16, 1, 2)
+model = Transformer(Config())
+ids, mask = torch.arange(10).reshape(2, 5), torch.ones(2, 5, dtype=torch.bool)
+messages = {}
+for call in json.load(sys.stdin):
+    cache = model.new_cache(batch=2)
+    try:
+        messages[call] = f"no error, but {eval(call)!r}"
+    except ValueError as error:
+        messages[call] = str(error)
+print(json.dumps(messages))
+"""
+
+
+@pytest.fixture(scope="module")
+def messages():
+    given = json.dumps(list(MISTAKES))
+    run = subprocess.run([sys.executable, "-c", SCRIPT], input=given, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("call", MISTAKES)
+def test_the_message_says_what_was_wrong(call, messages):
+    assert re.search(MISTAKES[call], messages[call]), messages[call]
