@@ -11,7 +11,7 @@ from llmlib.checked_json import naming
 from llmlib.gguf_file import GGUFError, read_gguf
 from llmlib.sentencepiece import SentencePieceTokenizer, ranks_from_scores
 from llmlib.tokenization import GPT2_PATTERN, Tokenizer, TokenizerError
-from llmlib.vocabularies import LLAMA3_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
+from llmlib.vocabularies import LLAMA3_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN, TEKKEN_PATTERN
 
 KEY = "tokenizer.ggml."
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # kinds of tokens
@@ -20,7 +20,9 @@ SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt-2": (GPT2_PATTERN, {}),
     "smollm": (SMOLLM2_PATTERN, {}),
     "llama-bpe": (LLAMA3_PATTERN, {"whole_pieces": True}),
+    "tekken": (TEKKEN_PATTERN, {"whole_pieces": True}),
     "qwen2": (QWEN2_PATTERN, {"normalization": "NFC"}),
+    "deepseek-r1-qwen": (QWEN2_PATTERN, {}),
 }
 
 
@@ -70,7 +72,12 @@ class _Vocabulary:
         if wrong := [merge for merge in merges if len(merge) != 2]:
             raise TokenizerError(f"The merge {' '.join(wrong[0])[:60]!r} is no pair of tokens.")
         return byte_level_tokenizer(
-            self.ordinary, merges, pattern, self.special, **options, **self.conventions(adds_bos=split == "llama-bpe")
+            self.ordinary,
+            merges,
+            pattern,
+            self.special,
+            **options,
+            **self.conventions(adds_bos=split in ("llama-bpe", "tekken")),
         )
 
     def sentencepiece(self) -> Tokenizer:

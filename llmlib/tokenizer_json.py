@@ -12,7 +12,7 @@ from llmlib.byte_level import byte_level_tokenizer
 from llmlib.checked_json import field, integers, naming, read_json, short
 from llmlib.sentencepiece import SPACE, SentencePieceTokenizer
 from llmlib.tokenization import GPT2_PATTERN, Tokenizer, TokenizerError
-from llmlib.vocabularies import LLAMA3_PATTERN, O200K_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
+from llmlib.vocabularies import LLAMA3_PATTERN, O200K_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN, TEKKEN_PATTERN
 
 _CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _CL100K = _CONTRACTIONS + (r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -23,6 +23,7 @@ PATTERNS = {
     _CL100K: LLAMA3_PATTERN,
     _CL100K.replace(r"\p{N}{1,3}", r"\p{N}"): QWEN2_PATTERN,
     O200K_PATTERN: O200K_PATTERN,
+    TEKKEN_PATTERN: TEKKEN_PATTERN,
 }
 PREPEND = {"type": "Prepend", "prepend": SPACE}
 REPLACE_SPACE = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
@@ -100,7 +101,7 @@ def _pattern(splitters: list[Any]) -> str:
                 return known
             raise TokenizerError(
                 f"The pre-tokenizer's pattern {expression!r} is not one of those that we know to mean the same here "
-                "(GPT-2, Llama 3, Qwen2, o200k)."
+                "(GPT-2, Llama 3, Qwen2, o200k, Mistral Nemo)."
             )
     raise TokenizerError(f"The pre-tokenizer {splitters!r} is not supported.")
 

@@ -26,6 +26,7 @@ O200K = "|".join(
         r"\s+",
     ]
 )
+TEKKEN = O200K.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "").replace(r"\p{N}{1,3}", r"\p{N}")
 MORE = "日本語のテキスト。 привет мир! ¿Qué tal? naïve café, 東京 🙂 👩‍👩‍👧 مرحبا שלום 12345 6789\n\n\t  "
 
 
@@ -55,6 +56,7 @@ PRE_TOKENIZERS = {
     "llama3": lambda: _split(CL100K),
     "qwen2": lambda: _split(CL100K.replace(r"\p{N}{1,3}", r"\p{N}")),
     "o200k": lambda: _split(O200K),
+    "tekken": lambda: _split(TEKKEN),
 }
 LLAMA2_LAYOUTS = ("normalizer", "metaspace first", "metaspace always", "metaspace never")
 FAMILIES = (*PRE_TOKENIZERS, *LLAMA2_LAYOUTS)
@@ -80,7 +82,7 @@ def ours_of(family):
 
 
 def _byte_level_bpe(family):
-    made = Tokenizer(models.BPE(ignore_merges=family == "llama3"))
+    made = Tokenizer(models.BPE(ignore_merges=family in ("llama3", "tekken")))
     made.pre_tokenizer, made.decoder = PRE_TOKENIZERS[family](), decoders.ByteLevel()
     if family == "qwen2":
         made.normalizer = normalizers.NFC()

@@ -1,6 +1,7 @@
 """Tokenizers inside GGUF files: the same ids as from the family's `tokenizer.json`."""
 
 import json
+import unicodedata
 
 import pytest
 from reference_tokenizers import gguf_fields, ours_of, saved, write_gguf
@@ -11,7 +12,8 @@ from llmlib.tokenization import TokenizerError, load_tokenizer
 
 
 @pytest.mark.parametrize(
-    ("family", "pre"), [("gpt2", "gpt-2"), ("smollm2", "smollm"), ("llama3", "llama-bpe"), ("qwen2", "qwen2")]
+    ("family", "pre"),
+    [("gpt2", "gpt-2"), ("smollm2", "smollm"), ("llama3", "llama-bpe"), ("tekken", "tekken"), ("qwen2", "qwen2")],
 )
 def test_byte_level_gguf(family, pre, tmp_path):
     path = write_gguf(
@@ -22,8 +24,18 @@ def test_byte_level_gguf(family, pre, tmp_path):
     for text in many_texts(1000):
         assert ours.encode(text, "all") == same.encode(text, "all")
     assert (ours.bos_id, ours.eos_ids, ours.chat_template) == (0, (1, 0), "hi")
-    assert ours.adds_bos == (family == "llama3")
+    assert ours.adds_bos == (family in ("llama3", "tekken"))
     assert ours.special_tokens == same.special_tokens
+
+
+def test_deepseeks_distilled_qwen_is_cut_like_qwen_but_not_normalized(tmp_path):
+    fields = {"model": "gpt2", **gguf_fields("qwen2")}
+    qwen, distilled = (
+        load_tokenizer(write_gguf(tmp_path / f"{pre}.gguf", pre=pre, **fields)) for pre in ("qwen2", "deepseek-r1-qwen")
+    )
+    for text in many_texts(300):
+        assert qwen.encode(text, "all") == distilled.encode(unicodedata.normalize("NFC", text), "all")
+    assert qwen.encode("e\u0301") == distilled.encode("é") != distilled.encode("e\u0301")
 
 
 def test_sentencepiece_gguf(tmp_path):
@@ -68,7 +80,7 @@ def test_unused_and_user_defined_tokens_of_a_gguf(tmp_path):
         ({"model": 7}, "is of type int, expected str"),
         (
             {"pre": "deepseek-llm"},
-            "'deepseek-llm', which is not supported. Supported are gpt-2, smollm, llama-bpe, qwen2",
+            "'deepseek-llm', which is not supported. Supported are gpt-2, smollm, llama-bpe, tekken, qwen2",
         ),
         ({"pre": None}, "which is not supported"),
         ({"tokens": None}, r"ggml\.tokens is missing"),
