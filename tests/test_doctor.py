@@ -3,11 +3,14 @@
 import importlib.metadata
 
 import psutil
+import pytest
 from typer.testing import CliRunner
 
 from llmlib import doctor
 from llmlib.cli import app
 from llmlib.pretrained import SMOLLM2_WHEEL
+
+COURSE = {"jupyterlab", "ipywidgets", "anywidget", "matplotlib"}
 
 
 def run():
@@ -38,7 +41,7 @@ def test_each_fault_has_a_remedy_and_exit_code_1(private_cache, monkeypatch):
     result = run()
     assert result.exit_code == 1
     wrong = [finding for finding in doctor.examine() if not finding.ok]
-    assert {f.what for f in wrong} == {"Python", "memory", "disk", "SmolLM2", *doctor.COURSE_PACKAGES}
+    assert {f.what for f in wrong} == {"Python", "memory", "disk", "SmolLM2", *COURSE}
     assert all(finding.remedy and finding.remedy in result.output for finding in wrong)
 
 
@@ -50,3 +53,58 @@ def test_a_look_that_fails_is_a_finding(monkeypatch):
     (finding,) = [finding for finding in doctor.examine() if finding.what == "memory"]
     assert not finding.ok
     assert "no answer" in finding.found
+
+
+def found(what):
+    """The findings of that name: whether each is ok, and what stands there."""
+    return [(finding.ok, finding.found) for finding in doctor.examine() if finding.what == what]
+
+
+def test_a_package_of_the_course_that_is_too_old_is_a_fault(private_cache, monkeypatch):
+    installed = {"jupyterlab": "3.0.0", "ipywidgets": "8.1.5", "anywidget": "0.9.2", "matplotlib": "99.0rc1"}
+    real = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: installed.get(name) or real(name))
+    assert found("jupyterlab") == [(False, "3.0.0, but llmlib needs >=4.3")]
+    assert found("ipywidgets") == [(True, "8.1.5")]
+    assert found("anywidget") == [(False, "0.9.2, but llmlib needs >=0.9.14")]
+    assert found("matplotlib") == [(True, "99.0rc1")]
+    assert "pip install 'llmlib[course]'" in run().output
+
+
+def test_the_course_packages_are_those_of_the_extra(private_cache, monkeypatch):
+    requires = ["torch>=2.6", "new>=1; extra == 'course'", "pytest>=8; extra == 'dev'"]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: requires)
+    assert found("new") == [(False, "not installed")]
+    assert not found("jupyterlab")
+    assert not found("pytest")
+
+
+def test_a_mirror_that_is_no_folder_is_a_fault(private_cache, tmp_path, monkeypatch):
+    assert not found("mirror")
+    monkeypatch.setenv("LLMLIB_MIRROR", str(tmp_path))
+    assert found("mirror") == [(True, str(tmp_path))]
+    monkeypatch.setenv("LLMLIB_MIRROR", str(tmp_path / "nope"))
+    assert found("mirror") == [(False, f"{tmp_path / 'nope'} is not a folder")]
+    assert run().exit_code == 1
+
+
+@pytest.mark.parametrize("below", [".", "models"])
+def test_a_file_in_the_place_of_the_cache_is_a_fault(tmp_path, monkeypatch, below):
+    (tmp_path / "f").touch()
+    monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "f" / below))
+    assert found("cache") == [(False, f"{tmp_path / 'f'} is not a folder")]
+    assert not found("disk")
+    assert run().exit_code == 1
+
+
+def test_a_link_to_nowhere_in_the_place_of_the_cache_is_a_fault(tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "link"))
+    assert found("cache") == [(False, f"{tmp_path / 'link'} is not a folder")]
+
+
+def test_an_unfinished_download_is_not_called_cached(private_cache):
+    private_cache.mkdir()
+    (private_cache / "input.txt").touch()
+    (private_cache / ".SmolLM2.gguf.k2j3.part").touch()
+    assert found("also cached") == [(True, "input.txt")]

@@ -3,9 +3,12 @@
 import functools
 import hashlib
 import http.server
+import os
 import subprocess
 import threading
+import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +34,11 @@ def server(tmp_path):
                 self.send_header("Content-Length", str(len(CONTENT)))
                 self.end_headers()
                 self.wfile.write(CONTENT[:500])
+            elif self.path == "/abc.txt":
+                self.send_response(200)
+                self.send_header("Content-Length", "abc")
+                self.end_headers()
+                self.wfile.write(CONTENT)
             else:
                 super().do_GET()
 
@@ -102,6 +110,12 @@ def test_an_interrupted_or_missing_download_leaves_nothing(server, private_cache
     assert files_in(private_cache) == []
 
 
+def test_a_length_that_is_no_number(server, private_cache):
+    with pytest.raises(DownloadError, match=r"cannot be reached \(the server answered Content-Length: abc, .*by hand"):
+        fetch(f"{server.url}/abc.txt", sha256=DIGEST)
+    assert files_in(private_cache) == []
+
+
 def test_no_network(private_cache):
     with pytest.raises(DownloadError, match=r"is not cached and http://127\.0\.0\.1:9/fox\.txt cannot be reached"):
         fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
@@ -125,6 +139,46 @@ def test_a_full_disk(server, private_cache, monkeypatch):
     assert files_in(private_cache) == []
 
 
+@pytest.mark.parametrize("below", [".", "models"])
+def test_a_file_in_the_place_of_the_cache(tmp_path, monkeypatch, below):
+    (tmp_path / "f").touch()
+    monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "f" / below))
+    with pytest.raises(DownloadError, match=r"A file is where that folder should be.*LLMLIB_CACHE to a folder\.$"):
+        fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
+
+
+def test_a_cache_that_may_not_be_written(private_cache, monkeypatch):
+    private_cache.mkdir()
+    (private_cache / "fox.txt").write_bytes(b"another fox")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(downloads.os, "replace", refuse)
+    with pytest.raises(
+        DownloadError, match=r"Permission denied\)\. Set LLMLIB_CACHE to a folder that you may write to"
+    ):
+        fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
+
+
+def test_what_killed_downloads_left_is_removed_once_it_is_old(server, private_cache):
+    (server.folder / "fox.txt").write_bytes(CONTENT)
+    of_pip = private_cache / ".fox.txt.a.part"
+    of_pip.mkdir(parents=True)
+    (of_pip / "half.whl").touch()
+    for name in (".fox.txt.b.part", ".fox.txt.young.part", ".hen.txt.part", "fox.txt.part"):
+        (private_cache / name).touch()
+    for path in private_cache.iterdir():
+        age = 20 if "young" in path.name else 28  # a young one may belong to a process that is at it right now
+        os.utime(path, (0, time.time() - age * 3600))
+    kept = [".fox.txt.young.part", ".hen.txt.part", "fox.txt", "fox.txt.part"]
+    fetch(server.url + "/fox.txt", sha256=DIGEST)
+    assert files_in(private_cache) == kept
+    os.utime(private_cache / ".fox.txt.young.part", (0, time.time() - 28 * 3600))
+    fetch(server.url + "/fox.txt", sha256=DIGEST)  # is cached by now
+    assert files_in(private_cache) == kept[1:]
+
+
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt, OSError, ValueError])
 def test_an_unfinished_write_leaves_the_old_file(tmp_path, trouble):
     path = tmp_path / "kept.bin"
@@ -142,16 +196,16 @@ def make_wheel(folder, member="pkg/data.txt"):
 
 
 def pip_that(action):
-    def run(command, **_):
+    def run(command, *, env, **_):
         assert command[2:5] == ["pip", "download", "--no-deps"]
+        assert env["TMPDIR"] == command[command.index("--dest") + 1]
+        assert env["PATH"] == os.environ["PATH"]
         return action(command)
 
     return run
 
 
 def test_from_a_wheel_that_pip_brings(private_cache, monkeypatch):
-    from pathlib import Path
-
     def bring(command):
         make_wheel(Path(command[command.index("--dest") + 1]))
         return subprocess.CompletedProcess(command, 0, "", "")
@@ -176,6 +230,29 @@ def test_pip_that_fails_is_quoted_with_a_remedy(private_cache, monkeypatch):
     with pytest.raises(DownloadError, match=r"ERROR: no connection.*pip download --no-deps some-pkg==1\.0"):
         fetch_from_wheel("some-pkg", "1.0", "pkg/data.txt", sha256=DIGEST)
     assert files_in(private_cache) == []
+
+
+def test_pip_works_inside_the_cache_and_leaves_nothing_there(private_cache, monkeypatch):
+    def bring(command):
+        folder = Path(command[command.index("--dest") + 1])
+        assert folder.parent == private_cache
+        assert folder.name.startswith(".data.txt.")
+        assert folder.name.endswith(".part")
+        make_wheel(folder)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(downloads.subprocess, "run", pip_that(bring))
+    fetch_from_wheel("some-pkg", "1.0", "pkg/data.txt", sha256=DIGEST)
+    assert files_in(private_cache) == ["data.txt"]
+
+
+def test_pip_that_lacks_space(private_cache, monkeypatch):
+    said = "ERROR: Could not install packages due to an OSError: [Errno 28] Kein Platz auf dem Gerät\n\nWARNING: old\n"
+    failed = pip_that(lambda command: subprocess.CompletedProcess(command, 1, "", said))
+    monkeypatch.setattr(downloads.subprocess, "run", failed)
+    with pytest.raises(DownloadError, match=r"could not be written to .*No space left.*Free some disk space") as caught:
+        fetch_from_wheel("some-pkg", "1.0", "pkg/data.txt", sha256=DIGEST)
+    assert "network" not in str(caught.value)
 
 
 def test_a_damaged_wheel(private_cache, tmp_path, monkeypatch):
