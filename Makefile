@@ -8,7 +8,7 @@ LAB_ARGS ?=
 PYTEST_ARGS ?=
 # One worker a core, at most four; all tests of a file, and all cells of a notebook, go to one worker.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -gt 4 ] && echo 4 || echo $$n)
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-fast notebooks lint format bench doctor clean
@@ -47,6 +47,8 @@ clean: ## Remove the virtual environment
 	rm -rf $(VENV)
 
 $(VENV)/bin/python:
+	@$(PYTHON) --version >/dev/null || \
+	  { echo "$(PYTHON) cannot be run. Install Python 3.11 or newer, or name yours, say: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \

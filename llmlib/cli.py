@@ -1,8 +1,13 @@
 """The `llmlib` command."""
 
-import typer
+try:
+    import typer
 
-from llmlib.corpus_cli import corpus_app
+    from llmlib.corpus_cli import corpus_app
+except ImportError as error:  # a dependency is missing or broken: say so in one line
+    package = (error.name or "llmlib").partition(".")[0]
+    remedy = f"Try `pip install --force-reinstall {package}`, or set up anew with `make clean lab`."
+    raise SystemExit(f"llmlib cannot start: {error}. {remedy}") from error
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tools of the course on large language models.")
 app.add_typer(corpus_app, name="corpus")

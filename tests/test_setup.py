@@ -1,6 +1,7 @@
 """The ways to install agree with each other, and imports stay light."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -64,6 +65,41 @@ def test_every_public_name_can_be_had_and_is_offered_by_the_tab_key(package):
 def test_an_unknown_name_is_answered_with_those_there_are():
     with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'; it offers: .*Transformer"):
         llmlib.nonsense  # noqa: B018
+
+
+def without(package, code):
+    """What `code` writes to standard error in a Python that lacks a package."""
+    code = f"import sys; sys.modules[{package!r}] = None; {code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    "code", ["from llmlib import attention_view", "from llmlib.explore import explore_chat", "import llmlib.widgets"]
+)
+@pytest.mark.parametrize("package", ["traitlets", "anywidget"])
+def test_a_view_without_the_packages_of_the_course_says_what_to_install(package, code):
+    last = without(package, code).splitlines()[-1]
+    assert package in last
+    assert last.endswith('pip install "llmlib[course]"')
+
+
+@pytest.mark.parametrize("package", ["typer", "platformdirs"])
+def test_the_command_without_a_dependency_says_so_in_one_line(package):
+    (line,) = without(package, "import llmlib.cli").splitlines()
+    assert re.fullmatch(rf"llmlib cannot start: .*{package}.*pip install --force-reinstall {package}`.*", line)
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_with_a_python_that_is_not_there(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    done = subprocess.run(["make", "PYTHON=nopython", "lab"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout.startswith("nopython cannot be run. Install Python 3.11 or newer")
+    assert "make lab PYTHON=" in done.stdout
+    assert "[:" not in done.stderr  # the shell's complaint of a count of workers, which `make lab` has no use for
 
 
 def test_no_file_speaks_of_this_machine():

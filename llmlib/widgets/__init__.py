@@ -3,6 +3,13 @@
 import importlib
 from typing import Any
 
+try:
+    import anywidget  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f'The interactive views need the course\'s packages ({error}): pip install "llmlib[course]"'
+    ) from error
+
 _HOME = {
     "NextTokenView": "next_token",
     "ChatView": "chat_view",
