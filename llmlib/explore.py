@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from llmlib.chat import CHAT_SAMPLER, chat
+from llmlib.chat import CHAT_SAMPLER, chat, encode_chat
 from llmlib.explore_attention import explore as explore
 from llmlib.explore_embeddings import explore_embeddings as explore_embeddings
 from llmlib.explore_embeddings import explore_rotary as explore_rotary
@@ -44,14 +44,23 @@ class _NextToken:
         self.picked = 0
 
     def begin(self, prompt: str) -> None:
-        self.ids, self.picked = self.tokenizer.encode(prompt, add_bos=self.tokenizer.adds_bos), 0
-        self.think()
+        ids = self.tokenizer.encode(prompt, add_bos=self.tokenizer.adds_bos)
+        most = self.model.config.max_seq_len
+        if not ids:
+            raise ValueError("There is no text to continue. Type at least one word.")
+        if len(ids) > most:
+            raise ValueError(
+                f"This text has {len(ids):,} tokens, but the model can take {most:,} at most (its context). "
+                "Shorten the text."
+            )
+        self.think(ids, picked=0)
 
-    def think(self) -> None:
-        """One forward pass over the text so far."""
+    def think(self, ids: list[int], picked: int) -> None:
+        """One forward pass over `ids`, the last `picked` of them picked here; if it fails, the text so far stays."""
         with torch.inference_mode():
-            ids = torch.tensor([self.ids], dtype=torch.long, device=self.model.device)
-            self.logits = self.model(ids, last_only=True)[:, -1].float().cpu()
+            batch = torch.tensor([ids], dtype=torch.long, device=self.model.device)
+            self.logits = self.model(batch, last_only=True)[:, -1].float().cpu()
+        self.ids, self.picked = ids, picked
         self.show()
 
     def show(self) -> None:
@@ -72,9 +81,13 @@ class _NextToken:
         return [self.tokenizer.decode([id]) for id in ids]
 
     def append(self, id: int) -> None:
-        self.ids.append(id)
-        self.picked += 1
-        self.think()
+        most = self.model.config.max_seq_len
+        if len(self.ids) >= most:
+            raise ValueError(
+                f"The text fills the model's context of {most:,} tokens; nothing can be added. "
+                "Take tokens back with Undo, or use a shorter text."
+            )
+        self.think([*self.ids, id], self.picked + 1)
 
     def draw(self, times: int) -> None:
         for _ in range(times):
@@ -85,6 +98,7 @@ class _NextToken:
     def answer(self, change: Any) -> None:
         request = change["new"]
         kind = request.get("kind")
+        self.view.notice = ""  # now, so that the same notice, if it comes again, is read aloud again
         try:
             if kind == "prompt":
                 self.begin(request["text"])
@@ -93,14 +107,12 @@ class _NextToken:
             elif kind in ("draw", "draw10"):
                 self.draw(10 if kind == "draw10" else 1)
             elif kind == "undo" and self.picked:
-                self.ids.pop()
-                self.picked -= 1
-                self.think()
+                self.think(self.ids[:-1], self.picked - 1)
             elif kind == "temperature":
                 self.view.temperature = float(request["value"])
                 self.show()
-        except ValueError as error:  # an exception here would vanish; the reader should see it
-            self.view.rest = str(error)
+        except (ValueError, RuntimeError, MemoryError) as error:  # it would vanish here; the reader should see it
+            self.view.notice = str(error)
 
 
 def explore_chat(
@@ -112,7 +124,11 @@ def explore_chat(
     seed: int = 0,
     name: str = "Model",
 ) -> ChatView:
-    """A conversation with the model, streamed; the Stop button ends an answer and keeps what was said."""
+    """A conversation with the model, streamed; the Stop button ends an answer and keeps what was said.
+
+    A message without an answer, for example because it is too long, is no part of the conversation: the reader is
+    told why, and gets it back to change it.
+    """
     view = ChatView(messages=list(messages), name=name)
     conductor = _Chat(model, tokenizer, view, max_new_tokens, sampler, seed)
     view.observe(conductor.handle, names="request")
@@ -141,6 +157,7 @@ class _Chat:
         kind = request.get("kind")
         if kind == "message" and not self.view.answering:
             self.stop.clear()
+            self.say(notice="", returned="")
             self.view.answering = True
             self.view.messages = [*self.view.messages, {"role": "user", "content": request["text"]}]
             self.thread = threading.Thread(target=self.respond, args=(list(self.view.messages),), daemon=True)
@@ -151,17 +168,35 @@ class _Chat:
                 if self.thread:
                     self.thread.join()
                 self.view.messages = []
+                self.say(notice="", returned="")
+
+    def say(self, notice: str, returned: str) -> None:
+        self.view.notice, self.view.returned = notice, returned
 
     def respond(self, conversation: list[dict[str, str]]) -> None:
-        said = ""
+        said, notice = "", "The model ended its answer before the first word. Ask in other words."
         self.seed += 1
         try:
+            self.check_length(conversation)
             for piece in chat(self.model, self.tokenizer, conversation, self.max_new_tokens, self.sampler, self.seed):
                 said += piece
                 self.view.messages = [*conversation, {"role": "assistant", "content": said}]
                 if self.stop.is_set():
                     break
+            if said:
+                notice = ""
         except Exception as error:  # shown to the reader; in a thread it would vanish
-            self.view.messages = [*conversation, {"role": "assistant", "content": f"(no answer: {error})"}]
-        finally:
-            self.view.answering = False
+            notice = f"The answer broke off: {error}" if said else str(error)
+        if not said:  # a question without an answer must not go to the model with the next one
+            self.view.messages = conversation[:-1]
+        self.say(notice, returned="" if said else conversation[-1]["content"])
+        self.view.answering = False
+
+    def check_length(self, conversation: list[dict[str, str]]) -> None:
+        """`chat` checks it too, but advises a programmer."""
+        length, most = len(encode_chat(self.tokenizer, conversation)), self.model.config.max_seq_len
+        if length > most:
+            raise ValueError(
+                f"With this message the conversation has {length:,} tokens, but the model can take {most:,} at most "
+                "(its context). Shorten the message, or start over."
+            )

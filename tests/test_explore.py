@@ -1,5 +1,6 @@
 """Live views: what the reader asks for, the model answers; the static parts hold for any text."""
 
+import re
 import time
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmlib.chat import chat
 from llmlib.explore import explore_chat, explore_next_token
 from llmlib.sampling import Sampler
 from llmlib.tokenization import BPETokenizer
@@ -83,16 +85,78 @@ def test_chance_follows_the_seed(live):
     assert drawn(1) != drawn(2)
 
 
-def test_what_cannot_be_done_is_said_and_nothing_is_lost(live):
+def seen(view):
+    """What a reader sees of the text and its continuations."""
+    return {name: getattr(view, name) for name in NextTokenView.shown}
+
+
+@pytest.mark.parametrize(
+    ("text", "notice"),
+    [
+        ("", "There is no text to continue. Type at least one word."),
+        (
+            "one" * 200,
+            "This text has 200 tokens, but the model can take 128 at most (its context). Shorten the text.",
+        ),
+    ],
+)
+def test_a_refused_text_is_told_and_changes_nothing(live, text, notice):
+    view = explore_next_token(*live, "one two")
+    ask(view, kind="pick", index=2)
+    before = seen(view)
+    ask(view, kind="prompt", text=text)
+    assert view.notice == notice
+    assert seen(view) == before
+    ask(view, kind="pick", index=1)
+    assert view.tokens == [*before["tokens"], before["candidates"][1]]
+    assert view.notice == ""
+    ask(view, kind="undo")
+    assert view.tokens == before["tokens"]
+    ask(view, kind="undo")
+    assert ("".join(view.tokens), view.picked) == ("one two", 0)
+    with pytest.raises(ValueError, match=re.escape(notice)):
+        explore_next_token(*live, text)
+
+
+def test_at_the_end_of_the_context_a_text_can_still_be_taken_back(live):
+    view = explore_next_token(*live, "one" * 126)
+    ask(view, kind="draw10")
+    assert (len(view.tokens), view.picked) == (128, 2)  # as many as there was room for
+    assert "context of 128 tokens" in view.notice
+    assert "Undo" in view.notice
+    full = seen(view)
+    ask(view, kind="pick", index=0)
+    assert "context of 128 tokens" in view.notice
+    assert seen(view) == full
+    ask(view, kind="undo")
+    assert view.tokens == full["tokens"][:-1]
+    assert view.notice == ""
+
+
+def test_a_pass_that_fails_leaves_the_text_as_it_was(live, monkeypatch):
+    view = explore_next_token(*live, "one two")
+    before = seen(view)
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(live[0], "forward", fail)
+        for request in ({"kind": "prompt", "text": "four"}, {"kind": "pick", "index": 0}, {"kind": "draw"}):
+            ask(view, **request)
+            assert view.notice == "out of memory"
+            assert seen(view) == before
+    ask(view, kind="pick", index=0)
+    assert view.tokens == [*before["tokens"], before["candidates"][0]]
+
+
+def test_a_notice_that_comes_again_is_sent_again(live):
     view = explore_next_token(*live, "one")
+    sent = []
+    view.observe(lambda change: sent.append(change["new"]), names="notice")
     ask(view, kind="prompt", text="")
-    assert "at least one token" in view.rest
-    ask(view, kind="prompt", text="one " * 200)
-    assert "context" in view.rest
-    ask(view, kind="prompt", text="one")
-    assert "".join(view.tokens) == "one"
-    with pytest.raises(ValueError, match="at least one token"):
-        explore_next_token(*live, "")
+    ask(view, kind="prompt", text="")
+    assert [bool(notice) for notice in sent] == [True, False, True]
 
 
 def wait_for(view):
@@ -126,11 +190,76 @@ def test_stop_ends_an_answer_and_keeps_what_was_said(live):
     assert [m["content"] for m in view.messages if m["role"] == "user"] == ["one", "two"]
 
 
-def test_a_conversation_that_is_too_long_gets_told_so(live):
-    view = explore_chat(*live)
-    ask(view, kind="message", text="one " * 300)
+@pytest.fixture
+def asked(monkeypatch):
+    """The conversations that models were asked to continue."""
+    conversations = []
+
+    def recorded(model, tokenizer, messages, *args):
+        conversations.append(list(messages))
+        return chat(model, tokenizer, messages, *args)
+
+    monkeypatch.setattr("llmlib.explore.chat", recorded)
+    return conversations
+
+
+def test_a_conversation_that_is_too_long_gets_told_so(live, asked):
+    view = explore_chat(*live, max_new_tokens=4, sampler=Sampler(temperature=0))
+    ask(view, kind="message", text="one")
     wait_for(view)
-    assert "context" in view.messages[-1]["content"]
+    before = view.messages
+    too_long = "one" * 300
+    sent = []
+    view.observe(lambda change: sent.append(change["new"]), names=["notice", "returned"])
+    for _ in range(2):
+        ask(view, kind="message", text=too_long)
+        wait_for(view)
+        assert view.messages == before
+        assert view.returned == too_long
+        assert re.fullmatch(
+            r"With this message the conversation has \d{3} tokens, but the model can take 128 at most "
+            r"\(its context\)\. Shorten the message, or start over\.",
+            view.notice,
+        )
+    assert sent == [view.notice, too_long, "", "", view.notice, too_long]  # the same again, so said again
+    ask(view, kind="message", text="two")
+    wait_for(view)
+    assert (view.notice, view.returned) == ("", "")
+    assert [message["role"] for message in view.messages] == ["user", "assistant"] * 2
+    assert asked == [view.messages[:1], view.messages[:3]]  # the model never heard of what went wrong
+    ask(view, kind="message", text=too_long)
+    wait_for(view)
+    ask(view, kind="clear")
+    assert (view.messages, view.notice, view.returned) == ([], "", "")
+
+
+def answer_with(monkeypatch, *pieces, error=None):
+    def answer(*args):
+        yield from pieces
+        if error:
+            raise error
+
+    monkeypatch.setattr("llmlib.explore.chat", answer)
+
+
+def test_an_answer_that_breaks_off_is_kept(live, monkeypatch):
+    view = explore_chat(*live)
+    answer_with(monkeypatch, "one", " two", error=RuntimeError("out of memory"))
+    ask(view, kind="message", text="one")
+    wait_for(view)
+    assert view.messages[1:] == [{"role": "assistant", "content": "one two"}]
+    assert view.notice == "The answer broke off: out of memory"
+    assert view.returned == ""  # the question has its answer, as after Stop
+
+
+def test_a_question_without_an_answer_is_given_back(live, monkeypatch):
+    view = explore_chat(*live)
+    answer_with(monkeypatch)  # the model ends its turn at once
+    ask(view, kind="message", text="one")
+    wait_for(view)
+    assert view.messages == []
+    assert view.returned == "one"
+    assert "Ask in other words" in view.notice
 
 
 @given(text=st.text(max_size=60))

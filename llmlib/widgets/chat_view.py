@@ -8,8 +8,8 @@ from llmlib.widgets.base import View, escape_xml
 class ChatView(View):
     """Shows `messages` and puts what the reader asks for into `request` ("message", "stop", "clear").
 
-    Whoever owns a model observes `request` and answers by setting `messages` and `answering` (see
-    `llmlib.explore.explore_chat`).
+    Whoever owns a model observes `request` and answers by setting `messages` and `answering`, or `notice` and
+    `returned` for a message without an answer (see `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>
@@ -22,6 +22,8 @@ class ChatView(View):
     answering = traitlets.Bool(False).tag(sync=True)
     name = traitlets.Unicode("Model").tag(sync=True)
     request = traitlets.Dict().tag(sync=True)
+    notice = traitlets.Unicode("").tag(sync=True)  # why the last message has no answer, or only a part of one
+    returned = traitlets.Unicode("").tag(sync=True)  # a message that was not answered; it goes back into the box
 
     @property
     def alt(self) -> str:

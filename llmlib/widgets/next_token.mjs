@@ -6,6 +6,11 @@ export function barWidths(probabilities) {
   return probabilities.map((p) => (widest > 0 ? p / widest : 0));
 }
 
+/** Whether the box may show the text so far: it holds what the view put there (`own`), or the text just accepted. */
+export function mayFill(typed, own, request, picked) {
+  return typed === own || (request?.kind === "prompt" && request.text === typed && picked === 0);
+}
+
 function render({ model, el }) {
   const ask = (request) => {
     model.set("request", { ...request, number: (model.get("request")?.number ?? 0) + 1 });
@@ -19,6 +24,8 @@ function render({ model, el }) {
   prompt.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); use(); }
   });
+  let own = ""; // what the view itself put into the box; anything else is the reader's, and stays
+  const notice = element("div", { class: "llm-notice", role: "status" });
   const text = element("div", { class: "llm-tokens", role: "group", "aria-label": "The text so far, token by token" });
   const bars = element("ol", { class: "llm-candidates", "aria-label": "Most probable next tokens" });
   const rest = element("div", { class: "llm-note" });
@@ -35,7 +42,7 @@ function render({ model, el }) {
   keepKeys(el);
   el.append(
     element("div", { class: "llm-row" }, prompt, element("button", { type: "button", disabled: still, onclick: use }, "Use this text")),
-    text, bars, rest,
+    notice, text, bars, rest,
     element("div", { class: "llm-row" },
       element("label", {}, "Temperature ", slider, " ", degrees),
       button("Let chance pick", "draw", "Draw the next token from these probabilities"),
@@ -45,10 +52,13 @@ function render({ model, el }) {
     spoken,
   );
 
-  const stop = follow(model, ["tokens", "candidates", "probabilities", "picked", "temperature", "rest"], () => {
+  const update = () => {
     const tokens = model.get("tokens"), picked = model.get("picked"), candidates = model.get("candidates");
     const probabilities = model.get("probabilities"), widths = barWidths(probabilities);
-    if (document.activeElement !== prompt) prompt.value = tokens.join("");
+    if (mayFill(prompt.value, own, model.get("request"), picked)) {
+      prompt.value = tokens.join("");
+      own = prompt.value; // a text area has its own line ends
+    }
     text.replaceChildren(...tokens.map((token, i) =>
       element("span", { class: i < tokens.length - picked ? "llm-token" : "llm-token llm-picked" }, visibleToken(token))));
     const focused = [...bars.children].findIndex((row) => row.contains(document.activeElement));
@@ -70,8 +80,12 @@ function render({ model, el }) {
     }
     degrees.textContent = Number(slider.value).toFixed(2);
     if (picked) spoken.textContent = `Added ${spokenToken(tokens.at(-1))}. Most probable next: ${spokenToken(candidates[0] ?? "")}.`;
-  });
-  return stop;
+  };
+  const stops = [
+    follow(model, ["tokens", "candidates", "probabilities", "picked", "temperature", "rest"], update),
+    follow(model, ["notice"], () => { notice.textContent = model.get("notice") ?? ""; }),
+  ];
+  return () => stops.forEach((stop) => stop());
 }
 
 export default { render };

@@ -49,6 +49,7 @@ class NextTokenView(View):
     candidates = traitlets.List(traitlets.Unicode()).tag(sync=True)  # most probable first
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
     rest = traitlets.Unicode("").tag(sync=True)  # a line below the bars
+    notice = traitlets.Unicode("").tag(sync=True)  # why the last request could not be met
     temperature = traitlets.Float(1.0).tag(sync=True)
     request = traitlets.Dict().tag(sync=True)
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.exports import check_exports
+from browser.looks import CONTRAST
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.network]
 
@@ -33,6 +34,18 @@ def test_run_all_pick_tokens_and_chat(run_all, picture, theme):
     view.get_by_role("button", name="Undo").click()
     expect(view.locator(".llm-picked")).to_have_count(10)
     picture(f"welcome_grown_{theme}")
+    box, use = view.get_by_label("Your text"), view.get_by_role("button", name="Use this text")
+    for text, said in (("", "Type at least one word"), ("word " * 9000, "9,001 tokens")):
+        box.fill(text)
+        use.click()
+        expect(view.locator(".llm-notice")).to_contain_text(said)
+        expect(box).to_have_value(text)
+        expect(view.locator(".llm-picked")).to_have_count(10)
+    picture(f"welcome_refused_{theme}")
+    view.get_by_role("button", name="Undo").click()
+    expect(view.locator(".llm-picked")).to_have_count(9)
+    expect(box).to_have_value(text)  # the reader's text is still there to be shortened
+    expect(view.locator(".llm-notice")).to_be_empty()
     check_exports(page, view, "next-token")
 
     chat = page.locator(".llm-chat")
@@ -45,4 +58,18 @@ def test_run_all_pick_tokens_and_chat(run_all, picture, theme):
     expect(answer).to_contain_text("Rome")
     picture(f"welcome_chat_{theme}")
     check_exports(page, chat, "conversation")
+    chat.get_by_label("Your message").fill("x " * 9000)
+    chat.get_by_role("button", name="Send").click()
+    expect(chat.get_by_role("status")).to_contain_text("Shorten the message, or start over")
+    expect(chat.get_by_role("log")).to_have_attribute("aria-busy", "false")
+    expect(chat.locator(".llm-message")).to_have_count(4)
+    expect(chat.get_by_label("Your message")).to_have_value(("x " * 9000).strip())
+    assert chat.get_by_role("status").evaluate(CONTRAST) >= 4.5
+    picture(f"welcome_chat_refused_{theme}")
+    chat.get_by_label("Your message").fill("And of Spain?")
+    chat.get_by_role("button", name="Send").click()
+    expect(chat.get_by_role("log")).to_have_attribute("aria-busy", "true")
+    expect(chat.get_by_role("log")).to_have_attribute("aria-busy", "false", timeout=120_000)
+    expect(chat.locator(".llm-message")).to_have_count(6)
+    expect(chat.get_by_role("status")).to_be_empty()
     assert page.foreign == []
