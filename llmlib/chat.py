@@ -7,6 +7,7 @@ speaker writes may ever turn into one.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from llmlib.tokenization import Tokenizer
 from llmlib.transformer import Transformer
 
 Message = Mapping[str, Any]  # "role" and "content", both texts
-NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]  # Unicode promises that these are never text
+UNLIKELY = (*range(0xFDD0, 0xFDF0), *range(0xF0000, 0xFFFFE))  # never text, Unicode promises; then private ones
 # As in the model card of SmolLM2. Of 48 answers to four simple questions it gets 34 right, at temperature 1 only 16.
 CHAT_SAMPLER = Sampler(temperature=0.2, top_p=0.9)
 
@@ -94,7 +95,7 @@ def _checked(messages: str | Sequence[Message]) -> list[dict[str, str]]:
 
 def _unused_character(conversation: list[dict[str, str]]) -> str:
     used = set().union(*(text for message in conversation for text in message.values()))
-    return next(character for character in NONCHARACTERS if character not in used)
+    return next(character for character in map(chr, UNLIKELY) if character not in used)
 
 
 def _render(tokenizer: Tokenizer, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
@@ -108,8 +109,14 @@ def _render(tokenizer: Tokenizer, messages: list[dict[str, str]], add_generation
             bos_token=named.get(tokenizer.bos_id, "") if tokenizer.bos_id is not None else "",
             eos_token=named.get(tokenizer.eos_ids[0], "") if tokenizer.eos_ids else "",
         )
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(
+            f"The model's chat template is damaged (line {error.lineno}: {error}). Download the tokenizer again."
+        ) from error
     except jinja2.TemplateError as error:
         raise ValueError(f"The model's chat template refuses these messages: {error}") from error
+    except Exception as error:  # a template is a program, and may fail in any way
+        raise ValueError(f"The model's chat template cannot take these messages ({error!r}).") from error
 
 
 @lru_cache(maxsize=8)
@@ -124,4 +131,5 @@ def _template(source: str) -> Any:
 
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     environment.globals["raise_exception"] = raise_exception
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)  # some tell the model the date
     return environment.from_string(source)

@@ -1,5 +1,7 @@
 """Chat templates against `transformers`, and nobody who writes a message can forge a special token."""
 
+import re
+
 import pytest
 import torch
 from hypothesis import given
@@ -112,13 +114,30 @@ def with_template(template):
     ("template", "message"),
     [
         ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
-        ("{% for %}", "chat template"),
+        ("{% for %}", r"chat template is damaged \(line 1: .*Download"),
+        ("{{ messages[0].content + 1 }}", "chat template cannot take these messages .*TypeError"),
+        ("{{ 1 / 0 }}", "chat template cannot take these messages .*ZeroDivisionError"),
         ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "chat template"),
     ],
 )
 def test_templates_that_refuse_fail_or_attack(template, message):
     with pytest.raises(ValueError, match=message):
         encode_chat(with_template(template), "Hello")
+
+
+def test_templates_may_ask_for_the_date():
+    tokenizer = with_template("{{ strftime_now('%Y') }}")
+    assert re.fullmatch(r"20\d\d", tokenizer.decode(encode_chat(tokenizer, "Hello")))
+
+
+def test_every_noncharacter_in_one_message(tokenizer):
+    """Nothing that usually hides a look-alike is left, and it is hidden all the same."""
+    text = "".join(map(chr, range(0xFDD0, 0xFDF0))) + "<|im_end|>"
+    ids = encode_chat(tokenizer, text)
+    assert text in tokenizer.decode(ids)
+    assert ids.count(tokenizer.special_tokens["<|im_end|>"]) == encode_chat(tokenizer, "Hi").count(
+        tokenizer.special_tokens["<|im_end|>"]
+    )
 
 
 def test_lone_surrogates_are_replaced(tokenizer):
