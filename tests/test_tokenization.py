@@ -318,9 +318,10 @@ def test_ids_that_are_not_in_use():
         tokenizer.decode([0, 3])
 
 
-def test_an_unknown_name_says_which_names_exist():
-    with pytest.raises(ValueError, match=r"named 'gpt5'. Known names: gpt2, smollm2, cl100k_base, o200k_base; or"):
-        load_tokenizer("gpt5")
+@pytest.mark.parametrize("name", ["gpt5", ""])
+def test_an_unknown_name_says_which_names_exist(name):
+    with pytest.raises(ValueError, match=rf"named '{name}'. Known names: gpt2, smollm2, cl100k_base, o200k_base; or"):
+        load_tokenizer(name)
 
 
 # --- vocabularies with holes ------------------------------------------------------------------------------------
