@@ -55,3 +55,12 @@ def smollm2():
     from llmlib import load_pretrained
 
     return load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")
+
+
+@pytest.fixture
+def llama_folder(tmp_path):
+    """A small Llama as `transformers` saves it."""
+    from reference_models import their_model
+
+    their_model("llama").save_pretrained(tmp_path)
+    return tmp_path
