@@ -23,8 +23,8 @@ from pathlib import Path
 import regex
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from llmlib.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization import GPT2_PATTERN, BPETokenizer
+from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 
 CASES = ((200_000, 512, 5), (1_000_000, 4_096, 5), (20_000_000, 4_096, 1))  # characters, vocabulary, rounds
 STREAM = """

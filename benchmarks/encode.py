@@ -18,9 +18,9 @@ os.environ["RAYON_NUM_THREADS"] = "1"
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from llmlib import load_tokenizer
-from llmlib.byte_level import byte_alphabet
 from llmlib.corpora import python_stdlib
 from llmlib.tokenization import BPETokenizer
+from llmlib.tokenization.byte_level import byte_alphabet
 
 CHARACTERS, DOCUMENT, ROUNDS = 2_000_000, 4_000, 5
 

@@ -1,10 +1,13 @@
 """llmlib: the library beneath the course on how large language models work.
 
 Names are loaded on first use, so that `import llmlib` is quick and a part that needs no torch stays free of it.
+The folders stand in the order of the lessons: `files`, `tokenization`, `embeddings`, `attention`, `transformer`; then
+`pretrained`, `interpret`, `corpora`, `sampling`, `chat`; on top `explore` (live models in `widgets`) and `exercises`.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from llmlib._lazy import lazy
 
 if TYPE_CHECKING:
     from llmlib.chat import chat as chat
@@ -24,35 +27,24 @@ if TYPE_CHECKING:
     from llmlib.tokenization import load_tokenizer as load_tokenizer
     from llmlib.transformer import Transformer as Transformer
     from llmlib.transformer import TransformerConfig as TransformerConfig
-    from llmlib.widgets.attention_explorer import attention_view as attention_view
+    from llmlib.widgets import attention_view as attention_view
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "load_tokenizer": "tokenization",
-    "load_pretrained": "pretrained",
-    "Transformer": "transformer",
-    "TransformerConfig": "transformer",
-    "generate": "sampling",
-    "Sampler": "sampling",
-    "chat": "chat",
-    "trace": "interpret",
-    "ablate": "interpret",
-    "patch": "interpret",
-    "attention_view": "widgets.attention_explorer",
-    **dict.fromkeys(("check", "hint", "predict", "progress", "quiz", "solution", "task"), "exercises"),
-}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"llmlib has no attribute {name!r}; it offers: {', '.join(sorted(_HOME))}")
-    value = getattr(importlib.import_module(f"llmlib.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__all__, __getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "load_tokenizer": "llmlib.tokenization",
+        "load_pretrained": "llmlib.pretrained",
+        "Transformer": "llmlib.transformer",
+        "TransformerConfig": "llmlib.transformer",
+        "generate": "llmlib.sampling",
+        "Sampler": "llmlib.sampling",
+        "chat": "llmlib.chat",
+        "trace": "llmlib.interpret",
+        "ablate": "llmlib.interpret",
+        "patch": "llmlib.interpret",
+        "attention_view": "llmlib.widgets",
+        **dict.fromkeys(("check", "hint", "predict", "progress", "quiz", "solution", "task"), "llmlib.exercises"),
+    },
+)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from llmlib.sampling import Sampler, generate
-from llmlib.tokenization import Tokenizer
+from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
 Message = Mapping[str, Any]  # "role" and "content", both texts

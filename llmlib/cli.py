@@ -3,7 +3,7 @@
 try:
     import typer
 
-    from llmlib.corpus_cli import corpus_app
+    from llmlib.corpora.cli import corpus_app
 except ImportError as error:  # a dependency is missing or broken: say so in one line
     package = (error.name or "llmlib").partition(".")[0]
     remedy = f"Try `pip install --force-reinstall {package}`, or set up anew with `make clean lab`."

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmlib.downloads import cache_dir
+from llmlib.files.downloads import cache_dir
 
 OLDEST_PYTHON = (3, 11)
 NEEDED_MEMORY = 2 * 10**9  # bytes: SmolLM2 in float32 takes about 0.9 GB beside Jupyter
@@ -135,8 +135,8 @@ def _mirror() -> list[Finding]:
 
 def _downloads() -> list[Finding]:
     """What is cached, and whether it is whole. A file that is not there yet is no fault: it comes when it is used."""
-    from llmlib.downloads import sha256_of
-    from llmlib.pretrained import SMOLLM2_SHA256, SMOLLM2_WHEEL
+    from llmlib.files.downloads import sha256_of
+    from llmlib.tokenization.published import SMOLLM2_SHA256, SMOLLM2_WHEEL
 
     model = cache_dir() / SMOLLM2_WHEEL[2].rpartition("/")[2]
     if model.exists():

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 import transformers
 
-from llmlib.checkpoints import HubFolder
 from llmlib.pretrained import fill
+from llmlib.pretrained.hub_folder import HubFolder
 
 SMALL = dict(  # noqa: C408
     vocab_size=67, hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,

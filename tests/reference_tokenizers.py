@@ -139,7 +139,7 @@ def _like_llama2(layout):
 
 def from_vocabulary(tokenizer, pre_tokenizer):
     """The same vocabulary and merges as one of our tokenizers, in a pipeline of `tokenizers`."""
-    from llmlib.byte_level import byte_alphabet
+    from llmlib.tokenization.byte_level import byte_alphabet
 
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
     spell = lambda token: "".join(letters[byte] for byte in token)  # noqa: E731

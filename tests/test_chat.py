@@ -67,11 +67,9 @@ def test_without_the_prompt_the_text_ends_after_the_last_message(tokenizer):
 def test_smollm2_conversations_equal_transformers(messages):
     from transformers import AutoTokenizer
 
-    from llmlib.pretrained import _locate
+    from llmlib.tokenization.published import smollm2_file
 
-    theirs = AutoTokenizer.from_pretrained(
-        _locate("smollm2-135m-instruct", "package").parent, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf"
-    )
+    theirs = AutoTokenizer.from_pretrained(smollm2_file().parent, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
     expected = theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     ours = load_tokenizer("smollm2")
     assert ours.decode(encode_chat(ours, messages)) == expected

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from llmlib import doctor
 from llmlib.cli import app
-from llmlib.pretrained import SMOLLM2_WHEEL
+from llmlib.tokenization.published import SMOLLM2_WHEEL
 
 COURSE = {"jupyterlab", "ipywidgets", "anywidget", "matplotlib"}
 

@@ -1,5 +1,7 @@
 """Exercises that answer back: `check` names the misconception behind a wrong solution.
 
+`engine` is how an exercise is run and recognised, `lessons` holds the exercises themselves, one folder a lesson.
+
 >>> from llmlib.exercises import check
 >>> def scaled_dot_product(q, k, v, mask):
 ...     pattern = (q @ k.transpose(-2, -1) / q.shape[-1]).masked_fill(~mask, float("-inf")).softmax(-1)
@@ -8,9 +10,6 @@
 ('divided by d_head',)
 """
 
-from llmlib.exercises.asking import predict, quiz
-from llmlib.exercises.checking import check
-from llmlib.exercises.helping import hint, solution, task
-from llmlib.exercises.recording import progress
+from llmlib.exercises.verbs import check, hint, predict, progress, quiz, solution, task
 
 __all__ = ["check", "hint", "predict", "progress", "quiz", "solution", "task"]

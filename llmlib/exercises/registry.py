@@ -1,24 +1,31 @@
-"""Which exercises there are. A lesson's file is imported when the first of its exercises is asked for."""
+"""Which exercises and questions there are. A lesson's exercises are imported when the first of them is asked for."""
 
 import difflib
 import importlib
+import tomllib
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-from llmlib.exercises.exercise import Exercise
+from llmlib.exercises.engine.exercise import Exercise
 
-# The part before the dot in an exercise's name, and the file that holds it. The order is the course's.
+# The part before the dot in a name, and the folder in `lessons`. The order is the course's.
 LESSONS = {
+    "welcome": "lesson_00_welcome",
     "tokenization": "lesson_01_tokenization",
     "embeddings": "lesson_02_embeddings",
     "attention": "lesson_03_attention",
     "interpret": "lesson_04_attention_visualised",
 }
+FOLDER = Path(__file__).parent / "lessons"
 
 
 @lru_cache
 def of_lesson(lesson: str) -> tuple[Exercise, ...]:
-    """The exercises of one lesson, in the order in which it sets them."""
-    return importlib.import_module(f"llmlib.exercises.{LESSONS[lesson]}").EXERCISES
+    """The exercises of one lesson, in the order in which it sets them; a lesson may have none."""
+    if not (FOLDER / LESSONS[lesson] / "exercises.py").is_file():
+        return ()
+    return importlib.import_module(f"llmlib.exercises.lessons.{LESSONS[lesson]}.exercises").EXERCISES
 
 
 def all_exercises() -> tuple[Exercise, ...]:
@@ -35,13 +42,33 @@ def find(name: str) -> Exercise:
     raise UnknownExercise(name, [exercise.name for exercise in all_exercises()])
 
 
-class UnknownExercise(KeyError):
-    """There is no exercise of this name; the message says which there are."""
+@lru_cache
+def questions_of(lesson: str) -> dict[str, Any]:
+    """What a lesson asks: `predict`, by name, and `quiz`, a list. Raises `KeyError` for an unknown lesson."""
+    if lesson not in LESSONS:
+        raise UnknownQuestions(lesson, list(LESSONS))
+    return tomllib.loads((FOLDER / LESSONS[lesson] / "questions.toml").read_text(encoding="utf-8"))
+
+
+class Unknown(KeyError):
+    """There is nothing of this name; the message says what there is, and what may have been meant."""
+
+    what = "nothing called"
+    all_of_them = "There are"
 
     def __init__(self, name: object, names: list[str]):
         close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
         meant = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-        super().__init__(f"There is no exercise {name!r}.{meant} All exercises: {', '.join(names)}.")
+        super().__init__(f"There {self.what} {name!r}.{meant} {self.all_of_them}: {', '.join(names) or 'none'}.")
 
     def __str__(self) -> str:  # a KeyError would show its message in quotes
         return str(self.args[0])
+
+
+class UnknownExercise(Unknown):
+    what = "is no exercise"
+    all_of_them = "All exercises"
+
+
+class UnknownQuestions(Unknown):
+    what = "are no questions"

@@ -1,7 +1,8 @@
-"""Interactive views. They take plain arrays and strings and know nothing of models, so they serve anybody's."""
+"""Interactive views. They take plain arrays and strings and know nothing of models, so they serve anybody's.
 
-import importlib
-from typing import Any
+One folder a view: the widget and its static picture in Python, what the browser runs beside it; `shared` is what all
+have in common. Live models in these views are in `llmlib.explore`.
+"""
 
 try:
     import anywidget  # noqa: F401
@@ -10,27 +11,35 @@ except ImportError as error:
         f'The interactive views need the course\'s packages ({error}): pip install "llmlib[course]"'
     ) from error
 
-_HOME = {
-    "NextTokenView": "next_token",
-    "ChatView": "chat_view",
-    "BPEStepper": "bpe_stepper",
-    "TokenView": "token_view",
-    "RotaryView": "rotary_view",
-    "AttentionView": "attention_explorer",
-    "attention_view": "attention_explorer",
-    "AttentionStepper": "attention_stepper",
-    "EmbeddingView": "embedding_explorer",
-    "embedding_view": "embedding_explorer",
-}
+from typing import TYPE_CHECKING
 
-__all__ = sorted(_HOME)
+from llmlib._lazy import lazy
 
+if TYPE_CHECKING:
+    from llmlib.widgets.attention_explorer import AttentionView as AttentionView
+    from llmlib.widgets.attention_explorer import attention_view as attention_view
+    from llmlib.widgets.attention_stepper import AttentionStepper as AttentionStepper
+    from llmlib.widgets.attention_stepper import attention_stepper as attention_stepper
+    from llmlib.widgets.bpe_stepper import BPEStepper as BPEStepper
+    from llmlib.widgets.chat_view import ChatView as ChatView
+    from llmlib.widgets.embedding_explorer import EmbeddingView as EmbeddingView
+    from llmlib.widgets.embedding_explorer import embedding_view as embedding_view
+    from llmlib.widgets.next_token import NextTokenView as NextTokenView
+    from llmlib.widgets.rotary_view import RotaryView as RotaryView
+    from llmlib.widgets.token_view import TokenView as TokenView
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"llmlib.widgets has no {name!r}; it offers: {', '.join(__all__)}")
-    return getattr(importlib.import_module(f"llmlib.widgets.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__  # so that the Tab key offers what can be used
+__all__, __getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "AttentionStepper": "llmlib.widgets.attention_stepper.view",
+        "AttentionView": "llmlib.widgets.attention_explorer.view",
+        "BPEStepper": "llmlib.widgets.bpe_stepper.view",
+        "ChatView": "llmlib.widgets.chat_view.view",
+        "EmbeddingView": "llmlib.widgets.embedding_explorer.view",
+        "NextTokenView": "llmlib.widgets.next_token.view",
+        "RotaryView": "llmlib.widgets.rotary_view.view",
+        "TokenView": "llmlib.widgets.token_view.view",
+        "attention_view": "llmlib.widgets.attention_explorer.view",
+        "embedding_view": "llmlib.widgets.embedding_explorer.view",
+    },
+)

@@ -12,7 +12,7 @@ import torch
 from playwright.sync_api import expect
 
 from browser.looks import CONTRAST
-from llmlib import head_scores
+from llmlib.interpret import head_scores
 from llmlib.widgets import attention_view
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.exports import check_exports
-from llmlib.explore_embeddings import explore_rotary
+from llmlib.explore.embeddings import explore_rotary
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -1,0 +1,39 @@
+"""Public names that are loaded on first use, so that importing a package is quick and brings only what is needed."""
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+
+def lazy(package: str, home: Mapping[str, str]) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
+    """`__all__`, `__getattr__` and `__dir__` (PEP 562) of a package whose public names live in the modules `home`."""
+    face = sys.modules[package]
+    face.__class__ = _face_of(home)
+
+    def get(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"{package} has no attribute {name!r}; it offers: {', '.join(sorted(home))}")
+        value = getattr(importlib.import_module(home[name]), name)
+        setattr(face, name, value)
+        return value
+
+    def offered() -> list[str]:  # for the Tab key
+        return sorted({*vars(face), *home})
+
+    return sorted(home), get, offered
+
+
+def _face_of(home: Mapping[str, str]) -> type[ModuleType]:
+    """A module in which a public name stands for what it promises, also where a submodule has the same name.
+
+    Python sets `llmlib.chat` to the module as soon as anybody imports it; it is to be the function all the same.
+    """
+
+    class Face(ModuleType):
+        def __setattr__(self, name: str, value: Any) -> None:
+            clash = isinstance(value, ModuleType) and home.get(name) == value.__name__
+            super().__setattr__(name, getattr(value, name) if clash else value)
+
+    return Face

@@ -1,0 +1,6 @@
+"""How an exercise is asked, run, compared, recognised and reported; it knows no lesson.
+
+An `exercise` is a reference, cases and misconceptions. `running` calls the learner's attempt and survives it,
+`comparing` finds where two results differ, `checking` decides what to say first, `report` says it, `asking` is for
+questions with choices, `recording` keeps the learner's progress.
+"""

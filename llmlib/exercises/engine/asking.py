@@ -1,0 +1,80 @@
+"""Questions with an explanation for each choice, as `predict` asks them before an idea and `quiz` at a lesson's end.
+
+A choice is a `<details>` element: opening it is choosing it, and shows why it is right or wrong. That needs no
+JavaScript, style sheet or running kernel, so it works the same in JupyterLab (trusted or not), Notebook, VS Code and on
+a code host, with keyboard and screen reader, in any theme, and gives the same output in each run. The package
+`jupyterquiz` was tried for this: its output carries a random id (a saved notebook's output would never be equal to a
+new run's), draws from Python's global random state, needs JavaScript (nothing is shown in a notebook that is not
+trusted), has colours of its own in both themes, and can load MathJax from a foreign host.
+
+The questions live in the `questions.toml` of a lesson's folder, not in the notebook, where the answers would stand
+beside them.
+"""
+
+import hashlib
+import html
+from dataclasses import dataclass
+from typing import Any
+
+from llmlib.exercises.engine.report import Prose, marked_up, style_tag
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, and for each choice: its text, whether it is right, and why."""
+
+    text: str
+    choices: tuple[tuple[str, bool, str], ...]
+
+    @classmethod
+    def from_toml(cls, entry: dict[str, Any]) -> "Question":
+        choices = [(entry["right"], True, entry["because"])]
+        choices += [(wrong["choice"], False, wrong["because"]) for wrong in entry["wrong"]]
+        return cls(entry["question"], tuple(sorted(choices, key=lambda choice: _shuffled(choice[0]))))
+
+
+def _shuffled(text: str) -> str:
+    """A key that sorts without regard to meaning, and always alike."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Questions:
+    """One question or several, as HTML to click and as text to read; `answer` is for terminals."""
+
+    title: str
+    questions: tuple[Question, ...]
+
+    def answer(self, choice: str, question: int = 1) -> str:
+        """What there is to say on a choice ("a", "b", …) of a question (from 1). Raises `ValueError` for others."""
+        if not 1 <= question <= len(self.questions):
+            raise ValueError(f"There are questions 1 to {len(self.questions)}, not {question}.")
+        choices = self.questions[question - 1].choices
+        number = ord(choice) - ord("a") if len(choice) == 1 else -1
+        if not 0 <= number < len(choices):
+            raise ValueError(f"There are choices 'a' to '{chr(ord('a') + len(choices) - 1)}', not {choice!r}.")
+        _, right, because = choices[number]
+        return f"{'Right.' if right else 'Not quite.'} {because}"
+
+    def __repr__(self) -> str:
+        lines = [self.title]
+        for number, question in enumerate(self.questions, start=1):
+            lines += ["", Prose(question.text, f"{number}." if len(self.questions) > 1 else "").as_text()]
+            lines += [f"   {chr(ord('a') + i)}) {text}" for i, (text, _, _) in enumerate(question.choices)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        body = ""
+        for number, question in enumerate(self.questions, start=1):
+            count = f"{number}. " if len(self.questions) > 1 else ""
+            choices = "".join(
+                f"<details><summary>{marked_up(text)}</summary>"
+                f"<p><strong>{'Right.' if right else 'Not quite.'}</strong> {marked_up(because)}</p></details>"
+                for text, right, because in question.choices
+            )
+            label = html.escape(question.text.replace("`", ""), quote=True)
+            body += f'<div role="group" aria-label="{label}"><p>{count}{marked_up(question.text)}</p>{choices}</div>'
+        return (
+            f'{style_tag()}<div class="llm-report llm-help" role="group" aria-label="{html.escape(self.title)}">'
+            f'<p class="llm-heading"><strong>{html.escape(self.title)}</strong></p>{body}</div>'
+        )

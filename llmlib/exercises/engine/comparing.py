@@ -1,0 +1,342 @@
+"""Where a result differs from the expected one: first in type, shape or dtype, then in its values."""
+
+import math
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from llmlib.exercises.engine.report import Part, Prose, Table
+
+# Different orders of summation must agree; a wrong formula must not.
+TOLERANCES = {torch.float64: (1e-6, 1e-7), torch.float32: (1e-4, 1e-5)}
+LOOSE = (1e-2, 1e-2)  # half precision
+FEW = 9  # tensors with at most so many values are shown in full
+WINDOW = 6  # rows and columns of a table that shows a difference
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs: "form" (type, shape, dtype) or "value"; and the parts of a report that show it."""
+
+    what: str
+    parts: tuple[Part, ...]
+
+
+def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: str = "") -> Difference | None:
+    """The first difference, or None. `place` says which part of the result is meant ("item 0 of the result")."""
+    if isinstance(expected, Tensor):
+        return _of_tensors(expected, got, axes, place)
+    if isinstance(expected, bool) or expected is None:
+        return None if type(got) is type(expected) and got == expected else _wrong_type(expected, got, place)
+    if isinstance(expected, (int, float)):
+        return _of_numbers(expected, got, place)
+    if isinstance(expected, (str, bytes)):
+        return _of_texts(expected, got, place)
+    if isinstance(expected, (list, tuple)):
+        return _of_sequences(expected, got, axes, place)
+    return _of_mappings(expected, got, place)
+
+
+def equal(expected: Any, got: Any) -> bool:
+    """Whether a learner's result counts as the expected one."""
+    return find_difference(expected, got) is None
+
+
+def describe(value: Any, length: int = 70) -> str:
+    """A short description that is the same in each run: no addresses, no endless lists.
+
+    >>> describe(torch.zeros(20, 3))
+    'tensor of shape 20 × 3, float32'
+    >>> describe(torch.tensor([[1, 2]])), describe([1, 2, 3])
+    ('[[1, 2]], int64', '[1, 2, 3]')
+    """
+    if isinstance(value, Tensor):
+        if value.layout == torch.strided and value.device.type == "cpu" and 0 < value.numel() <= FEW:
+            return f"{_nested(value.tolist())}, {_dtype(value)}"
+        return f"tensor of shape {_shape(value.shape)}, {_dtype(value)}"
+    if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
+        try:
+            text = repr(value)
+        except Exception:  # somebody's own __repr__ somewhere inside
+            return kind(value)
+        if " at 0x" not in text:
+            return text if len(text) <= length else text[: length - 2] + " …"
+    return kind(value)
+
+
+def kind(value: Any) -> str:
+    """The type of a value in words that a beginner knows.
+
+    >>> kind(None), kind(torch.zeros(2)), kind([1])
+    ('None', 'torch.Tensor', 'list')
+    """
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return {"Tensor": "torch.Tensor", "ndarray": "numpy.ndarray"}.get(name, name)
+
+
+def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> Difference | None:
+    if not isinstance(got, Tensor):
+        return _wrong_type(expected, got, place)
+    if got.layout != torch.strided or got.device != expected.device:
+        where = f"{str(got.layout).removeprefix('torch.')} tensor on {got.device}"
+        return _form(f"Expected an ordinary tensor on {expected.device}, got a {where}.", place)
+    if got.shape != expected.shape:
+        return Difference("form", _wrong_shape(expected, got, axes, place))
+    if got.dtype != expected.dtype:
+        return _wrong_dtype(expected, got, place)
+    got = got.detach()
+    wrong = ~_close(expected, got)
+    if not wrong.any():
+        return None
+    first = tuple(wrong.nonzero()[0].tolist())
+    return Difference("value", _wrong_values(expected, got, wrong, first, axes, place))
+
+
+def _close(expected: Tensor, got: Tensor) -> Tensor:
+    if not expected.is_floating_point():
+        return expected == got
+    relative, absolute = TOLERANCES.get(expected.dtype, LOOSE)
+    return torch.isclose(got, expected, rtol=relative, atol=absolute, equal_nan=True)
+
+
+def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
+    advice = ""
+    if got is None:
+        advice = " Does the last line `return` your result?"
+    elif hasattr(got, "__next__"):
+        advice = " A function with `yield` gives a generator; collect its items and `return` them."
+    elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
+        advice = " `torch.from_numpy(...)` turns an array into a tensor."
+    elif isinstance(expected, Tensor) and isinstance(got, (list, tuple, int, float)):
+        advice = " `torch.tensor(...)` makes a tensor of numbers."
+    elif isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, (int, float)):
+        advice = " `.item()` takes the number out of a tensor."
+    elif callable(got):
+        advice = " You return the function itself; are the brackets of a call missing?"
+    if expected is None:
+        return _form(f"Expected None here, got {describe(got)}.", place)
+    return _form(f"Expected {_a(kind(expected))}, got {_a(kind(got))}.{advice}", place)
+
+
+def _form(sentence: str, place: str) -> Difference:
+    return Difference("form", (Prose(f"In {place}: {sentence}" if place else sentence),))
+
+
+def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str) -> tuple[Part, ...]:
+    where = f"In {place}: expected" if place else "Expected"
+    parts: list[Part] = [Prose(f"{where} shape {_shape(expected.shape)}, got {_shape(got.shape)}.")]
+    if len(axes) == expected.ndim:
+        rows = [
+            (name, str(size), str(found) + ("" if size == found else "  ≠"))
+            for name, size, found in zip(axes, expected.shape, [*got.shape, *["missing"] * expected.ndim])
+        ]
+        rows += [("(one too many)", "none", f"{size}  ≠") for size in got.shape[expected.ndim :]]
+        marked = {(i, 2) for i, row in enumerate(rows) if row[2].endswith("≠")}
+        parts.append(Table(("axis", "expected", "yours"), tuple(rows), frozenset(marked)))
+    if sorted(got.shape) == sorted(expected.shape):
+        parts.append(Prose("The sizes are right, but their order is not: two axes have changed places."))
+    elif got.numel() == expected.numel():
+        parts.append(Prose("The number of values is right; they are arranged into other axes."))
+    return tuple(parts)
+
+
+def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
+    advice = ""
+    if expected.is_floating_point() and got.is_floating_point():
+        advice = (
+            " The result should keep the dtype of the input. Which line makes a tensor of its own, "
+            "without `dtype=x.dtype`?"
+        )
+    elif expected.dtype == torch.bool:
+        advice = " A comparison such as `a <= b` gives `bool`; `.bool()` converts."
+    return _form(f"Expected dtype {_dtype(expected)}, got {_dtype(got)}.{advice}", place)
+
+
+def _wrong_values(
+    expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], axes: Sequence[str], place: str
+) -> tuple[Part, ...]:
+    names = axes if len(axes) == len(first) else [f"axis {i}" for i in range(len(first))]
+    at = ", ".join(f"{name} {i}" for name, i in zip(names, first))
+    mine, theirs = expected[first].item(), got[first].item()
+    count = int(wrong.sum())
+    sentence = f"{count} of {wrong.numel()} values {'differs' if count == 1 else 'differ'}"
+    sentence += f" in {place}" if place else ""
+    sentence += f"; the first at {at}: " if at else ": "
+    sentence += f"expected {_number(mine)}, got {_number(theirs)}{_by_how_much(mine, theirs)}."
+    parts: list[Part] = [Prose(sentence)]
+    if wrong.ndim:
+        parts.append(_grid(expected, got, wrong, first, names))
+    return tuple(parts)
+
+
+def _by_how_much(expected: Any, got: Any) -> str:
+    if isinstance(expected, bool):
+        return ""
+    if math.isnan(got):
+        return " (not a number: 0/0, ∞ − ∞, or the softmax of a row of −∞)"
+    if not math.isfinite(got) or not math.isfinite(expected):
+        return ""
+    if expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
+        return f" ({_number(got / expected)} times as much)"
+    return f" ({_number(abs(got - expected))} too {'large' if got > expected else 'small'})"
+
+
+def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], names: Sequence[str]) -> Table:
+    """The last two axes around the first difference; wrong cells say "yours ≠ expected"."""
+    if wrong.ndim == 1:
+        expected, got, wrong, first, names = expected[None], got[None], wrong[None], (0, *first), ("", *names)
+    plane = first[:-2]
+    top, left = (max(0, min(i - WINDOW // 2, n - WINDOW)) for i, n in zip(first[-2:], wrong.shape[-2:]))
+    expected, got, wrong = (t[plane][top : top + WINDOW, left : left + WINDOW] for t in (expected, got, wrong))
+    rows, marked = [], set()
+    for r in range(wrong.shape[0]):
+        row = [f"{names[-2]} {top + r}".strip() if names[-2] else "values"]
+        for c in range(wrong.shape[1]):
+            yours, right = _number(got[r, c].item()), _number(expected[r, c].item())
+            row.append(f"{yours} ≠ {right}" if wrong[r, c] else yours)
+            if wrong[r, c]:
+                marked.add((r, c + 1))
+        rows.append(tuple(row))
+    header = ("", *(f"{names[-1]} {left + c}" for c in range(wrong.shape[1])))
+    within = ", ".join(f"{name} {i}" for name, i in zip(names, plane))
+    caption = f"Yours ≠ expected{f', at {within}' if within else ''}"
+    return Table(header, tuple(rows), frozenset(marked), caption)
+
+
+def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | None:
+    if not isinstance(got, numbers.Real) or isinstance(got, bool):
+        return _wrong_type(expected, got, place)
+    close = got == expected if isinstance(expected, int) else math.isclose(got, expected, rel_tol=1e-4, abs_tol=1e-5)
+    if close or (got != got and expected != expected):
+        return None
+    where = f"In {place}: expected" if place else "Expected"
+    how_much = _by_how_much(float(expected), float(got))
+    return Difference("value", (Prose(f"{where} {_number(expected)}, got {_number(got)}{how_much}."),))
+
+
+def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:
+    if not isinstance(got, type(expected)):
+        return _wrong_type(expected, got, place)
+    if got == expected:
+        return None
+    i = _first_difference(expected, got)
+    start = max(0, i - 8)
+    prefix = "…" if start else ""
+    rows = (
+        ("expected", prefix + describe(expected[start : i + 12])),
+        ("yours", prefix + describe(got[start : i + 12])),
+    )
+    where = f"In {place}: the" if place else "The"
+    unit = "character" if isinstance(expected, str) else "byte"
+    sentence = f"{where} texts differ from {unit} {i} on ({len(expected)} expected, {len(got)} yours)."
+    return Difference("value", (Prose(sentence), Table(("", "text around it"), rows, frozenset({(1, 1)}))))
+
+
+def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
+    if not isinstance(got, (list, tuple)):
+        return _wrong_type(expected, got, place)
+    if any(isinstance(item, Tensor) for item in expected):
+        return _of_several_tensors(expected, got, place)
+    items = [_plain(item) for item in got]
+    right = [_plain(item) for item in expected]
+    if len(items) == len(right) and all(_items_equal(a, b) for a, b in zip(right, items)):
+        return None
+    for i, (a, b) in enumerate(zip(right, items)):
+        if _sort(a) != _sort(b):
+            return _form(f"Expected {_a(_sort(a))} at place {i}, got {_a(_sort(b))}.", place)
+    i = _first_difference(right, items)
+    where = f"In {place}: the" if place else "The"
+    sentence = f"{where} lists differ from place {i} on ({len(right)} items expected, {len(items)} yours)."
+    rows: list[tuple[str, ...]] = []
+    marked = set()
+    for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
+        a, b = (describe(values[j], 40) if j < len(values) else "(nothing)" for values in (right, items))
+        if a != b:
+            marked.add((len(rows), 2))
+        rows.append((str(j), a, b + ("" if a == b else "  ≠")))
+    return Difference("value", (Prose(sentence), Table(("place", "expected", "yours"), tuple(rows), frozenset(marked))))
+
+
+def _of_several_tensors(expected: Any, got: Any, place: str) -> Difference | None:
+    if len(got) != len(expected):
+        return _form(f"Expected {len(expected)} results, got {len(got)}.", place)
+    differences = [
+        find_difference(a, b, (), f"{place}, item {i}" if place else f"item {i} of the result")
+        for i, (a, b) in enumerate(zip(expected, got))
+    ]
+    wrong = [d for d in differences if d]
+    return next((d for d in wrong if d.what == "form"), wrong[0] if wrong else None)
+
+
+def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
+    if not isinstance(got, dict):
+        return _wrong_type(expected, got, place)
+    found = {_plain(key): _plain(value) for key, value in got.items()}
+    if found == dict(expected):
+        return None
+    keys = [*expected, *(key for key in found if key not in expected)]
+    rows = [
+        (describe(key), describe(expected.get(key, "(nothing)")), describe(found.get(key, "(nothing)")) + "  ≠")
+        for key in keys
+        if key not in found or expected.get(key) != found[key]
+    ]
+    sentence = f"{len(rows)} of {len(keys)} entries differ; the first is {rows[0][0]}."
+    table = Table(("key", "expected", "yours"), tuple(rows[:WINDOW]), frozenset((i, 2) for i in range(len(rows))))
+    return Difference("value", (Prose(sentence), table))
+
+
+def _plain(item: Any) -> Any:
+    """Numbers of numpy and torch as Python's own; lists inside as tuples."""
+    if isinstance(item, (list, tuple)):
+        return tuple(_plain(x) for x in item)
+    if type(item).__module__ in ("numpy", "torch") and getattr(item, "ndim", None) == 0:
+        return item.item()
+    return item
+
+
+def _items_equal(a: Any, b: Any) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
+    return type(a) is type(b) and bool(a == b)
+
+
+def _sort(item: Any) -> str:
+    return kind(item)
+
+
+def _first_difference(a: Any, b: Any) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+
+
+def _number(x: Any) -> str:
+    if isinstance(x, bool):
+        return str(x)
+    if isinstance(x, float):
+        if math.isinf(x):
+            return "∞" if x > 0 else "−∞"
+        return f"{x + 0.0:.4g}"  # + 0.0 turns -0.0 into 0.0
+    return str(x)
+
+
+def _nested(values: Any) -> str:
+    return f"[{', '.join(map(_nested, values))}]" if isinstance(values, list) else _number(values)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape)) or "() (a single number)"
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _a(name: str) -> str:
+    if name == "None":
+        return name
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"

@@ -1,0 +1,126 @@
+"""What an exercise is made of: a task, a reference, cases, misconceptions, probes, hints."""
+
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments for one call, and what is special about them ("a single token"), if anything."""
+
+    args: tuple[Any, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """One wrong idea. `faults` are the keywords that make the exercise's `faulty` function hold it.
+
+    Because ideas are keywords of one function, two of them can be held at once: as long as they set
+    different keywords, their faults are simply put together.
+    """
+
+    name: str
+    faults: Mapping[str, Any]
+    confuses: str  # what was done, and what it was taken for
+    tempting: str  # why a clever person does it
+    nudge: str  # where to look next; never the answer
+
+
+class NoValue(Exception):
+    """Inside a probe: the attempt raised, or did not end, and so gave no value to look at."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A property that every right solution has.
+
+    `broken(call, case)` calls the attempt through `call` and returns a sentence that says how the property
+    is broken, or None. A `remark` is told to the learner but does not make a solution wrong.
+    """
+
+    says: str
+    broken: Callable[[Callable[..., Any], Case], str | None]
+    remark: bool = False
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """Everything that `check`, `hint` and `solution` know about one exercise."""
+
+    name: str  # "attention.causal_mask"
+    task: str
+    reference: Callable[..., Any]  # the library's own, tested function
+    cases: Callable[[int], Sequence[Case]]  # from a seed; the small ones first, edge cases among them
+    faulty: Callable[..., Any]  # the reference once more, with a keyword for each way to go wrong
+    misconceptions: tuple[Misconception, ...]
+    hints: tuple[str, str, str]
+    deepens: str  # one sentence for those who got it right
+    minutes: int
+    difficulty: int  # 1 to 3
+    axes: tuple[str, ...] = ()  # names of the result's axes
+    arguments: tuple[str, ...] = ()  # default: the parameters of the reference that have no default
+    probes: tuple[Probe, ...] = ()
+    helpers: tuple[Callable[..., Any], ...] = ()  # functions that the solution shows too
+    double: bool = True  # whether to call with float64 too, and expect the reference's dtype
+
+    @property
+    def lesson(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """The names under which the cases' arguments are passed, in their order."""
+        if self.arguments:
+            return self.arguments
+        parameters = inspect.signature(self.reference).parameters.values()
+        return tuple(p.name for p in parameters if p.default is p.empty)
+
+    def ideas(self) -> list[tuple[Misconception, ...]]:
+        """The misconceptions one by one, then each two that can be held at the same time."""
+        alone: list[tuple[Misconception, ...]] = [(m,) for m in self.misconceptions]
+        pairs = [
+            (a, b)
+            for i, a in enumerate(self.misconceptions)
+            for b in self.misconceptions[i + 1 :]
+            if not a.faults.keys() & b.faults.keys()
+        ]
+        return alone + pairs
+
+
+def with_faults(exercise: Exercise, ideas: Sequence[Misconception]) -> Callable[..., Any]:
+    """The solution of somebody who holds all of these ideas."""
+    faults = {name: value for idea in ideas for name, value in idea.faults.items()}
+    return lambda *args: exercise.faulty(*args, **faults)
+
+
+def texts_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """The prose of a lesson's exercises, from `texts.toml` in its folder: fields of `Exercise` by short name.
+
+    Line breaks in a text count as spaces.
+    """
+    content = tomllib.loads((folder / "texts.toml").read_text(encoding="utf-8"))
+    lesson = content.pop("lesson")
+    return {
+        name: {
+            "name": f"{lesson}.{name}",
+            "minutes": entry["minutes"],
+            "difficulty": entry["difficulty"],
+            "task": _unwrapped(entry["task"]),
+            "hints": tuple(map(_unwrapped, entry["hints"])),
+            "deepens": _unwrapped(entry["deepens"]),
+            "misconceptions": tuple(
+                Misconception(**{key: _unwrapped(value) for key, value in idea.items()})
+                for idea in entry["misconceptions"]
+            ),
+        }
+        for name, entry in content.items()
+    }
+
+
+def _unwrapped(value: Any) -> Any:
+    return " ".join(value.split()) if isinstance(value, str) else value

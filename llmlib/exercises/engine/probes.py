@@ -1,0 +1,51 @@
+"""Properties that exercises of several lessons share."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from llmlib.exercises.engine.comparing import equal
+from llmlib.exercises.engine.exercise import Case, NoValue, Probe
+
+
+def batch_permuted(*batched: int) -> Probe:
+    """Turning the batch around in these arguments turns it around in the result, and does nothing else."""
+
+    def broken(call: Callable[..., Any], case: Case) -> str | None:
+        size = case.args[batched[0]].shape[0]
+        if size < 2:
+            return None
+        turned = [arg.flip(0) if i in batched else arg for i, arg in enumerate(case.args)]
+        if equal(call(*case.args).flip(0), call(*turned)):
+            return None
+        return f"With the {size} texts of the batch in the opposite order, their results are not the same ones."
+
+    return Probe("Each text of a batch is treated alone, wherever it stands.", broken)
+
+
+def gradients_flow(names: Sequence[str], *arguments: int) -> Probe:
+    """A remark if no gradient reaches these arguments, as after a detour through numpy."""
+
+    def broken(call: Callable[..., Any], case: Case) -> str | None:
+        args = [arg.detach().clone().requires_grad_() if i in arguments else arg for i, arg in enumerate(case.args)]
+        try:
+            result = call(*args)
+            if result.requires_grad:
+                result.sum().backward()
+        except NoValue:
+            pass
+        cut = [name for name, i in zip(names, arguments) if args[i].grad is None]
+        if not cut:
+            return None
+        return (
+            f"No gradient flows back to {' and '.join(f'`{name}`' for name in cut)}, so a layer with this function "
+            "could not learn through it. numpy, `.item()`, `.tolist()` and `torch.tensor(...)` cut the path."
+        )
+
+    return Probe("Gradients flow back to the inputs.", broken, remark=True)
+
+
+def randn(seed: int, *shape: int) -> torch.Tensor:
+    """Normal random numbers in float64; the check makes float32 of them where it needs to."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

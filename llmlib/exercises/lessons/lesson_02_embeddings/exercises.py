@@ -1,0 +1,295 @@
+"""Exercises of lesson 02: looking vectors up, comparing them, and where positions come from."""
+
+import math
+from pathlib import Path
+
+import torch
+
+from llmlib import embeddings
+from llmlib.exercises.engine.comparing import equal
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.probes import batch_permuted, gradients_flow, randn
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- embeddings.lookup ---
+
+
+def faulty_embed(ids, table, take="rows", offset=0, scale=1.0, length="kept", pool="none"):
+    if length == "one":
+        table = table / table.norm(dim=-1, keepdim=True)
+    if take == "columns":
+        return table[:, (ids - offset) % table.shape[1]]
+    vectors = table[ids - offset] * (table.shape[1] ** 0.5 if scale == "root" else scale)
+    return vectors.sum(dim=-2) if pool == "sum" else vectors
+
+
+def cases_embed(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(batch, seq, vocab, d_model, note=""):
+        ids = torch.randint(0, vocab, (batch, seq), generator=generator)
+        return Case((ids, randn(seed + seq, vocab, d_model)), note)
+
+    return [
+        Case((torch.tensor([[2, 0]]), torch.tensor([[1.0, 1.5], [2.0, 2.5], [3.0, 3.5]]))),
+        case(1, 1, 5, 3, "a single token"),
+        Case((torch.tensor([[1, 1, 1]]), randn(seed, 4, 2)), "one token three times"),
+        case(2, 4, 7, 3),
+        case(3, 5, 11, 8),
+    ]
+
+
+LOOKUP = Exercise(
+    **TEXTS["lookup"],
+    reference=embeddings.embed,
+    cases=cases_embed,
+    faulty=faulty_embed,
+    axes=("batch", "seq", "d_model"),
+    probes=(batch_permuted(0), gradients_flow(("table",), 1)),
+)
+
+
+# --- embeddings.cosine_similarity ---
+
+
+def faulty_cosine(x, y, divide="both", power=1, norm=2, zero="0", order="left right"):
+    def scaled(t):
+        lengths = torch.linalg.vector_norm(t, ord=norm, dim=-1, keepdim=True) ** power
+        return t / (lengths if zero == "nan" else lengths.clamp(min=1e-12))
+
+    x, y = (scaled(x) if divide in ("both", "left") else x), (scaled(y) if divide in ("both", "right") else y)
+    return x @ y.T if order == "left right" else y @ x.T
+
+
+def cases_cosine(seed):
+    return [
+        Case((torch.tensor([[3.0, 4.0]]), torch.tensor([[6.0, 8.0], [-4.0, 3.0]]))),
+        Case((randn(seed, 1, 1), randn(seed + 1, 1, 1)), "vectors of one number"),
+        Case((randn(seed, 2, 3), randn(seed + 1, 4, 3))),
+        Case((randn(seed, 3, 5) * 100, randn(seed + 1, 2, 5) / 100), "long and short vectors"),
+        Case((torch.zeros(1, 3), randn(seed, 2, 3)), "a vector of zeros"),
+        Case((randn(seed, 5, 8), randn(seed + 2, 6, 8))),
+    ]
+
+
+def between_minus_one_and_one(call, case):
+    largest = call(*case.args).abs().max().item()
+    if largest > 1 + 1e-3:
+        return f"A cosine lies between −1 and 1; your largest is {largest:.4g} in size."
+    return None
+
+
+def deaf_to_length(call, case):
+    x, y = case.args
+    if not equal(call(x, y), call(3 * x, y)):
+        return "With x three times as long, your result changes; the angles have not."
+    return None
+
+
+COSINE = Exercise(
+    **TEXTS["cosine_similarity"],
+    reference=embeddings.cosine_similarity,
+    cases=cases_cosine,
+    faulty=faulty_cosine,
+    axes=("left", "right"),
+    probes=(
+        Probe("A cosine lies between −1 and 1.", between_minus_one_and_one),
+        Probe("The cosine knows of directions, not of lengths.", deaf_to_length),
+        gradients_flow(("x", "y"), 0, 1),
+    ),
+)
+
+
+# --- embeddings.nearest ---
+
+
+def faulty_nearest(query, table, k, by="cosine", best="largest", sign="kept", give="both"):
+    lengths = table.norm(dim=-1)
+    dots = table @ query
+    similarity = {
+        "cosine": dots / (lengths * query.norm()),
+        "dot": dots,
+        "table": dots / lengths,
+        "distance": -(table - query).norm(dim=-1),
+    }[by]
+    if sign == "ignored":
+        similarity = similarity.abs()
+    found = similarity.topk(min(k, len(table)), largest=best == "largest")
+    return (found.indices, found.values) if give == "both" else (found.values, found.indices)
+
+
+def cases_nearest(seed):
+    table = torch.tensor([[1.0, 0.0], [0.0, 1.0], [9.0, 9.0], [-1.0, -0.2]])
+    lengths = torch.linspace(0.3, 4.0, 12)[:, None]
+    return [
+        Case((torch.tensor([1.0, 0.1]), table, 2)),
+        Case((randn(seed, 3), randn(seed + 1, 1, 3), 1), "a table of one row"),
+        Case((randn(seed, 3), randn(seed + 1, 5, 3), 9), "more neighbours wanted than there are rows"),
+        Case((randn(seed, 4) * 3, randn(seed + 1, 12, 4) * lengths, 5), "rows of very different lengths"),
+        Case((randn(seed, 4) * 2, randn(seed + 2, 12, 4) * lengths.flip(0), 12), "all rows, in order"),
+        Case((randn(seed, 8), randn(seed + 1, 40, 8), 6)),
+    ]
+
+
+def the_query_finds_itself(call, case):
+    _, table, k = case.args
+    row = len(table) - 1
+    found = int(call(table[row], table, k)[0][0])
+    return None if found == row else f"Asked for the neighbours of row {row} itself, you put row {found} first."
+
+
+NEAREST = Exercise(
+    **TEXTS["nearest"],
+    reference=embeddings.nearest,
+    helpers=(embeddings.cosine_similarity,),
+    cases=cases_nearest,
+    faulty=faulty_nearest,
+    arguments=("query", "table", "k"),
+    probes=(Probe("The nearest row to a row is this row.", the_query_finds_itself),),
+)
+
+
+# --- embeddings.analogy ---
+
+
+def faulty_analogy(a, b, c, table, k, formula="b - a + c", exclude="abc", unit="before", by="cosine"):
+    unit_rows = table / table.norm(dim=-1, keepdim=True)
+    rows = unit_rows if unit == "before" else table
+    signs = {"b - a + c": (-1, 1, 1), "a - b + c": (1, -1, 1), "a + b - c": (1, 1, -1), "a + b + c": (1, 1, 1)}
+    wanted = sum(sign * rows[id] for sign, id in zip(signs[formula], (a, b, c)))
+    similarity = (unit_rows if by == "cosine" else table) @ wanted
+    similarity = similarity / wanted.norm() if by == "cosine" else similarity
+    for id in {"abc": (a, b, c), "c": (c,), "none": ()}[exclude]:
+        similarity[id] = -math.inf
+    left = len(table) - len(set({"abc": (a, b, c), "c": (c,), "none": ()}[exclude]))
+    found = similarity.topk(min(k, left))
+    return found.indices, found.values
+
+
+def cases_analogy(seed):
+    table = torch.tensor([[1.0, 0.0], [1.0, 1.0], [-1.0, 0.0], [-0.4, 0.9], [0.1, -1.0]])
+    lengths = torch.linspace(0.4, 3.0, 15)[:, None]
+
+    def case(n, d_model, k, note="", scale=1.0):
+        a, b, c = torch.randperm(n, generator=torch.Generator().manual_seed(seed + n))[:3].tolist()
+        return Case((a, b, c, randn(seed + d_model, n, d_model) * scale, k), note)
+
+    return [
+        Case((0, 1, 2, table, 1)),
+        case(6, 3, 3, "all other rows, in order"),
+        case(15, 4, 5, "rows of very different lengths", lengths),
+        case(15, 6, 12, "rows of very different lengths", lengths.flip(0)),
+        case(30, 8, 4),
+    ]
+
+
+ANALOGY = Exercise(
+    **TEXTS["analogy"],
+    reference=embeddings.analogy,
+    helpers=(embeddings.nearest,),
+    cases=cases_analogy,
+    faulty=faulty_analogy,
+    arguments=("a", "b", "c", "table", "k"),
+)
+
+
+# --- embeddings.sinusoidal ---
+
+
+def faulty_sinusoidal(positions, d_model, layout="alternate", exponent="2i", order="sin first", power="down", start=0):
+    channel = torch.arange(d_model, dtype=torch.float32)
+    pair = (channel // 2) if layout == "alternate" else channel % (d_model // 2)
+    step = {"2i": 2 * pair, "i": pair, "own": 2 * pair + (channel % 2)}[exponent]
+    frequencies = 10_000.0 ** (-step / d_model if power == "down" else step / d_model)
+    angles = (positions.float() + start)[..., None] * frequencies
+    first = channel % 2 == 0 if layout == "alternate" else channel < d_model // 2
+    return torch.where(first if order == "sin first" else ~first, angles.sin(), angles.cos())
+
+
+def cases_sinusoidal(seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        Case((torch.arange(2), 4)),
+        Case((torch.tensor([0]), 2), "position 0, one pair"),
+        Case((torch.tensor([7]), 6), "a single position"),
+        Case((torch.arange(9), 8)),
+        Case((torch.randint(0, 40, (5,), generator=generator), 6), "positions in any order"),
+        Case((torch.randint(0, 40, (2, 3), generator=generator), 12), "two texts with positions of their own"),
+    ]
+
+
+def on_circles(call, case):
+    squares = call(*case.args) ** 2
+    d_model = case.args[1]
+    if squares.shape[-1] == d_model and abs(squares.sum(-1).max().item() - d_model / 2) > 1e-2:
+        return f"The squares of a row should sum to {d_model / 2:g}; yours sum to {squares.sum(-1).max().item():.4g}."
+    return None
+
+
+SINUSOIDAL = Exercise(
+    **TEXTS["sinusoidal"],
+    reference=embeddings.sinusoidal_positions,
+    helpers=(embeddings.rotary_frequencies,),
+    cases=cases_sinusoidal,
+    faulty=faulty_sinusoidal,
+    axes=("seq", "d_model"),
+    probes=(Probe("Each pair of sine and cosine lies on a circle, sin² + cos² = 1.", on_circles),),
+)
+
+
+# --- embeddings.rotate ---
+
+
+def faulty_rotate(x, cos, sin, direction=1, pairs="halves", minus="there", swap="no"):
+    if swap == "yes":
+        cos, sin = sin, cos
+    if pairs == "halves":
+        first, second = x.chunk(2, dim=-1)
+        turned = torch.cat((second if minus == "missing" else -second, first), dim=-1)
+    else:
+        first, second = x[..., ::2], x[..., 1::2]
+        turned = torch.stack((second if minus == "missing" else -second, first), dim=-1).flatten(-2)
+    return x * cos + direction * turned * sin
+
+
+def cases_rotate(seed):
+    def case(batch, head, seq, d_head, note="", start=0):
+        positions = torch.arange(start, start + seq)[None]
+        cos, sin = embeddings.rotary_cos_sin(positions, embeddings.rotary_frequencies(d_head))
+        return Case((randn(seed + seq, batch, head, seq, d_head), cos[:, None], sin[:, None]), note)
+
+    quarter = torch.tensor([[[[0.0, 0.0]]]]), torch.tensor([[[[1.0, 1.0]]]])
+    return [
+        Case((torch.tensor([[[[2.0, 1.0]]]]), *quarter), "a quarter turn"),
+        case(1, 1, 1, 4, "position 0: nothing turns"),
+        case(1, 1, 1, 4, "one token at position 3", start=3),
+        case(1, 2, 3, 6),
+        case(2, 3, 5, 8),
+    ]
+
+
+def lengths_kept(call, case):
+    x = case.args[0]
+    before, after = x.norm(dim=-1), call(*case.args).norm(dim=-1)
+    if equal(before, after):
+        return None
+    worst = tuple(torch.unravel_index((before - after).abs().argmax(), before.shape))
+    return f"A vector of length {before[worst].item():.4g} has length {after[worst].item():.4g} after your rotation."
+
+
+ROTATE = Exercise(
+    **TEXTS["rotate"],
+    reference=embeddings.rotate,
+    cases=cases_rotate,
+    faulty=faulty_rotate,
+    axes=("batch", "head", "seq", "d_head"),
+    probes=(
+        Probe("A rotation keeps the length of every vector.", lengths_kept),
+        batch_permuted(0),
+        gradients_flow(("x",), 0),
+    ),
+)
+
+EXERCISES = (LOOKUP, COSINE, NEAREST, ANALOGY, SINUSOIDAL, ROTATE)

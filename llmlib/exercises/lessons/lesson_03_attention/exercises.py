@@ -1,0 +1,367 @@
+"""Exercises of lesson 03: attention from its mask to the online softmax."""
+
+import weakref
+from pathlib import Path
+
+import torch
+
+from llmlib import attention
+from llmlib.exercises.engine.comparing import equal
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.probes import batch_permuted, gradients_flow, randn
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- attention.causal_mask ---
+
+
+def faulty_causal_mask(n_query, n_key, own="included", direction="past", meaning="allowed", offset="end", form="bool"):
+    query = torch.arange(n_query)[:, None] + (n_key - n_query if offset == "end" else 0)
+    key = torch.arange(n_key)[None, :]
+    if direction == "future":
+        query, key = key, query
+    mask = key < query if own == "excluded" else key <= query
+    mask = ~mask if meaning == "blocked" else mask
+    if form == "scores":
+        return torch.zeros(n_query, n_key).masked_fill(~mask, float("-inf"))
+    return mask.float() if form == "numbers" else mask
+
+
+def cases_causal_mask(seed):
+    extra = 1 + seed % 3
+    return [
+        Case((3, 3)),
+        Case((1, 1), "a single token"),
+        Case((1, 4), "one new token, three in the cache"),
+        Case((2, 4), "two new tokens, two in the cache"),
+        Case((5, 5)),
+        Case((4, 4 + extra)),
+    ]
+
+
+def sees_itself(call, case):
+    n_query, n_key = case.args
+    mask = call(n_query, n_key)
+    blind = [i for i in range(n_query) if not mask[i, i + n_key - n_query]]
+    return f"Query {blind[0]}, at position {blind[0] + n_key - n_query}, may not attend to itself." if blind else None
+
+
+def sees_nothing_later(call, case):
+    n_query, n_key = case.args
+    mask = call(n_query, n_key)
+    for i in range(n_query):
+        for j in range(i + n_key - n_query + 1, n_key):
+            if mask[i, j]:
+                return f"Query {i}, at position {i + n_key - n_query}, may attend to key {j}, which comes later."
+    return None
+
+
+CAUSAL_MASK = Exercise(
+    **TEXTS["causal_mask"],
+    reference=attention.causal_mask,
+    cases=cases_causal_mask,
+    faulty=faulty_causal_mask,
+    axes=("query", "key"),
+    probes=(Probe("No query sees a later key.", sees_nothing_later), Probe("Each query sees itself.", sees_itself)),
+)
+
+
+# --- attention.scaled_dot_product ---
+
+
+def faulty_attention(q, k, v, mask, scale="root", softmax="key", masking="before", values="v", sharpen="softmax"):
+    d_head, n_key = q.shape[-1], k.shape[-2]
+    scores = q @ k.transpose(-2, -1)
+    scores = {
+        "root": scores / d_head**0.5,
+        "none": scores,
+        "d_head": scores / d_head,
+        "keys": scores / n_key**0.5,
+        "multiplied": scores * d_head**0.5,
+    }[scale]
+    if masking == "zeros":
+        scores = scores * mask
+    elif masking in ("before", "inverted"):
+        allowed = mask if masking == "before" else ~mask
+        scores = scores.masked_fill(~allowed, -1e30 if softmax != "key" or masking == "inverted" else float("-inf"))
+    if sharpen == "softmax":
+        pattern = scores.softmax(dim={"key": -1, "query": -2, "head": 1}[softmax])
+    else:
+        pattern = scores.masked_fill(scores < -1e29, 0.0)
+    if masking == "after":
+        pattern = pattern * mask
+    return pattern @ (v if values == "v" else k)
+
+
+def cases_attention(seed):
+    def case(batch, head, n_query, n_key, d_head, note="", scale=1.0):
+        q, k = randn(seed, batch, head, n_query, d_head) * scale, randn(seed + 1, batch, head, n_key, d_head)
+        v, mask = randn(seed + 2, batch, head, n_key, d_head), attention.causal_mask(n_query, n_key)
+        return Case((q, k, v, mask), note)
+
+    q, k, v, _ = case(2, 2, 3, 5, 4).args
+    scattered = torch.rand(3, 5, generator=torch.Generator().manual_seed(seed)) < 0.6
+    scattered[:, seed % 5] = True
+    return [
+        case(1, 1, 2, 2, 2),
+        case(1, 1, 1, 1, 3, "a single token"),
+        case(1, 2, 3, 3, 4),
+        case(2, 3, 4, 6, 5, "more keys than queries"),
+        Case((q, k, v, scattered), "a mask that is not causal"),
+        case(2, 2, 5, 5, 9, "large scores", 6.0),
+    ]
+
+
+def weights_sum_to_one(call, case):
+    q, k, v, mask = case.args
+    result = call(q, k, torch.ones_like(v), mask)
+    if equal(torch.ones_like(q), result):
+        return None
+    worst = result.flatten()[(result - 1).abs().argmax()].item()
+    return f"With values that are all 1, any weighted mean is 1; one of yours is {worst:.4g}."
+
+
+def later_keys_unseen(call, case):
+    q, k, v, mask = case.args
+    hidden = ~mask.any(dim=0)
+    hidden = hidden | ~mask[0]
+    if not hidden.any():
+        return None
+    before = call(q, k, v, mask)[:, :, 0]
+    after = call(q, k + 5 * hidden[:, None], v + 5 * hidden[:, None], mask)[:, :, 0]
+    if equal(before, after):
+        return None
+    return "Keys and values that the mask hides from the first query were changed, and its result changed too."
+
+
+SCALED_DOT_PRODUCT = Exercise(
+    **TEXTS["scaled_dot_product"],
+    reference=attention.scaled_dot_product_attention,
+    helpers=(attention.attention_pattern, attention.attention_scores),
+    cases=cases_attention,
+    faulty=faulty_attention,
+    arguments=("q", "k", "v", "mask"),
+    axes=("batch", "head", "query", "d_head"),
+    probes=(
+        Probe("The weights of each query sum to one.", weights_sum_to_one),
+        Probe("What the mask hides has no influence.", later_keys_unseen),
+        batch_permuted(0, 1, 2),
+        gradients_flow(("q", "k", "v"), 0, 1, 2),
+    ),
+)
+
+
+# --- attention.split_heads ---
+
+
+def faulty_split_heads(x, n_heads, order="moved", cut="blocks", meaning="heads"):
+    batch, seq, width = x.shape
+    if meaning == "width":
+        n_heads = width // n_heads
+    if order == "reshape":
+        return x.reshape(batch, n_heads, seq, width // n_heads)
+    if cut == "blocks":
+        pieces = x.reshape(batch, seq, n_heads, width // n_heads)
+    else:
+        pieces = x.reshape(batch, seq, width // n_heads, n_heads).transpose(-2, -1)
+    return pieces if order == "unmoved" else pieces.transpose(1, 2)
+
+
+def cases_split_heads(seed):
+    return [
+        Case((torch.arange(8.0).reshape(1, 2, 4), 2)),
+        Case((randn(seed, 1, 1, 6), 2), "a single token"),
+        Case((randn(seed, 2, 3, 5), 1), "a single head"),
+        Case((randn(seed, 2, 3, 8), 4)),
+        Case((randn(seed, 3, 5, 12), 2)),
+        Case((randn(seed, 2, 4, 12), 6)),
+    ]
+
+
+SPLIT_HEADS = Exercise(
+    **TEXTS["split_heads"],
+    reference=attention.split_heads,
+    cases=cases_split_heads,
+    faulty=faulty_split_heads,
+    axes=("batch", "head", "seq", "d_head"),
+    probes=(batch_permuted(0), gradients_flow(("x",), 0)),
+)
+
+
+# --- attention.merge_heads ---
+
+
+def faulty_merge_heads(z, order="moved", cut="blocks", combine="side by side"):
+    batch, head, seq, d_head = z.shape
+    if combine != "side by side":
+        return z.sum(dim=1) if combine == "sum" else z.mean(dim=1)
+    if order == "reshape":
+        return z.reshape(batch, seq, head * d_head)
+    pieces = z.transpose(1, 2)
+    return (pieces if cut == "blocks" else pieces.transpose(-2, -1)).reshape(batch, seq, head * d_head)
+
+
+def cases_merge_heads(seed):
+    return [
+        Case((torch.arange(8.0).reshape(1, 2, 2, 2),)),
+        Case((randn(seed, 1, 2, 1, 3),), "a single token"),
+        Case((randn(seed, 2, 1, 3, 4),), "a single head"),
+        Case((randn(seed, 2, 3, 4, 5),)),
+        Case((randn(seed, 3, 2, 5, 4),)),
+    ]
+
+
+def inverse_of_splitting(call, case):
+    (z,) = case.args
+    if equal(z, attention.split_heads(call(z), z.shape[1])):
+        return None
+    return "`split_heads` does not give back what you merged."
+
+
+MERGE_HEADS = Exercise(
+    **TEXTS["merge_heads"],
+    reference=attention.merge_heads,
+    cases=cases_merge_heads,
+    faulty=faulty_merge_heads,
+    axes=("batch", "seq", "width"),
+    probes=(
+        Probe("Splitting again gives back the heads.", inverse_of_splitting),
+        batch_permuted(0),
+        gradients_flow(("z",), 0),
+    ),
+)
+
+
+# --- attention.grouped_queries ---
+
+
+def faulty_share_heads(kv, n_heads, order="neighbours", which="own", axis="head"):
+    group = n_heads // kv.shape[1]
+    if axis == "key":
+        return kv.repeat_interleave(group, dim=2)
+    if which == "first":
+        kv = kv[:, :1].expand_as(kv)
+    elif which == "mean":
+        kv = kv.mean(dim=1, keepdim=True).expand_as(kv)
+    return kv.repeat(1, group, 1, 1) if order == "tiled" else kv.repeat_interleave(group, dim=1)
+
+
+def cases_share_heads(seed):
+    return [
+        Case((torch.tensor([[[[1.0]], [[2.0]]]]), 4)),
+        Case((randn(seed, 1, 1, 2, 3), 3), "all heads share one (multi-query attention)"),
+        Case((randn(seed, 1, 3, 2, 2), 3), "as many key-value heads as heads: nothing is shared"),
+        Case((randn(seed, 2, 2, 3, 4), 6)),
+        Case((randn(seed, 2, 3, 1, 5), 9), "a single key"),
+        Case((randn(seed, 3, 4, 5, 2), 8)),
+    ]
+
+
+GROUPED_QUERIES = Exercise(
+    **TEXTS["grouped_queries"],
+    reference=attention.share_heads,
+    cases=cases_share_heads,
+    faulty=faulty_share_heads,
+    axes=("batch", "head", "key", "d_head"),
+    probes=(batch_permuted(0), gradients_flow(("kv",), 0)),
+)
+
+
+# --- attention.online_softmax ---
+
+
+def faulty_online_softmax(blocks, total_scaled=True, weighted_scaled=True, reference_point="running", combine="stream"):
+    if combine == "average":
+        return sum(scores.softmax(-1) @ values for scores, values in blocks) / len(blocks)
+    largest, total, weighted = torch.tensor(float("-inf")), torch.tensor(0.0), torch.tensor(0.0)
+    for number, (scores, values) in enumerate(blocks):
+        new = torch.maximum(largest, scores.amax(dim=-1, keepdim=True))
+        if reference_point == "zero":
+            new = torch.zeros_like(new)
+        elif reference_point == "first" and number:
+            new = largest
+        shrink = (largest - new).exp()
+        weights = (scores - new).exp()
+        total = total * (shrink if total_scaled else 1) + weights.sum(-1, keepdim=True)
+        weighted = weighted * (shrink if weighted_scaled else 1) + weights @ values
+        if combine == "early":
+            weighted = weighted / total
+        largest = new
+    return weighted if combine == "early" else weighted / total
+
+
+def cases_online_softmax(seed):
+    def case(n_query, sizes, d_head, note="", scale=1.5, shift=0.0, base=0.0):
+        blocks = [
+            (base + randn(seed + 7 * i, n_query, n) * scale + shift * i, randn(seed + 7 * i + 3, n, d_head))
+            for i, n in enumerate(sizes)
+        ]
+        return Case((blocks,), note)
+
+    return [
+        case(1, (2, 1), 2),
+        case(1, (1,), 1, "one score alone"),
+        case(2, (4,), 3, "a single block"),
+        case(2, (1, 1, 1, 1), 3, "one score at a time"),
+        case(3, (2, 3, 2), 4, "later scores are larger", shift=2.0),
+        case(3, (3, 2, 2), 4, "later scores are smaller", shift=-2.0),
+        case(2, (2, 2), 3, "scores in the hundreds, rising", scale=30.0, shift=1000.0),
+        case(2, (2, 3), 3, "all scores near 800", base=800.0),
+        case(2, (5, 1, 4), 3),
+    ]
+
+
+def blocks_do_not_matter(call, case):
+    (blocks,) = case.args
+    whole = [(torch.cat([s for s, _ in blocks], dim=-1), torch.cat([v for _, v in blocks]))]
+    if equal(call(whole), call(blocks)):
+        return None
+    return f"The same scores in one block and in {len(blocks)} blocks give different results."
+
+
+class Handed(list):
+    """Blocks that are made when they are asked for; `most` is how many of them were alive at the same time."""
+
+    def __init__(self, blocks):
+        super().__init__(blocks)
+        self.alive, self.most = weakref.WeakSet(), 0
+
+    def __deepcopy__(self, _memo):
+        return self  # the attempt gets this very list, so that it is counted
+
+    def __getitem__(self, index):
+        scores, values = super().__getitem__(index)
+        block = scores.clone(), values.clone()
+        self.alive.add(block[0])
+        self.most = max(self.most, len(self.alive))
+        return block
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+
+def blocks_are_let_go(call, case):
+    blocks = Handed(case.args[0])
+    call(blocks)
+    if blocks.most <= 2:  # the one being looked at, and the one before, whose names are just being reused
+        return None
+    return (
+        f"Your function holds {blocks.most} of {len(blocks)} blocks at the same time. With a context of 100,000 tokens "
+        "they would not fit. Look at one, add it to the sums, and let it go."
+    )
+
+
+ONLINE_SOFTMAX = Exercise(
+    **TEXTS["online_softmax"],
+    reference=attention.online_softmax,
+    cases=cases_online_softmax,
+    faulty=faulty_online_softmax,
+    axes=("query", "d_head"),
+    probes=(
+        Probe("How the keys are cut into blocks does not matter.", blocks_do_not_matter),
+        Probe("Each block is let go before the next but one is looked at.", blocks_are_let_go),
+    ),
+)
+
+EXERCISES = (CAUSAL_MASK, SCALED_DOT_PRODUCT, SPLIT_HEADS, MERGE_HEADS, GROUPED_QUERIES, ONLINE_SOFTMAX)

@@ -1,0 +1,33 @@
+"""Live models in interactive views: the one place that knows both a model and a widget. One module a view.
+
+`explore` shows all attention heads, `step_attention` one query's; `explore_next_token` and `explore_chat` let a model
+write; `explore_embeddings`, `explore_rotary`, `explore_tokens` and `step_bpe` show what lies before attention.
+"""
+
+from typing import TYPE_CHECKING
+
+from llmlib._lazy import lazy
+
+if TYPE_CHECKING:
+    from llmlib.explore.attention import explore as explore
+    from llmlib.explore.chat import explore_chat as explore_chat
+    from llmlib.explore.embeddings import explore_embeddings as explore_embeddings
+    from llmlib.explore.embeddings import explore_rotary as explore_rotary
+    from llmlib.explore.next_token import explore_next_token as explore_next_token
+    from llmlib.explore.stepper import step_attention as step_attention
+    from llmlib.explore.tokens import explore_tokens as explore_tokens
+    from llmlib.explore.tokens import step_bpe as step_bpe
+
+__all__, __getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "explore": "llmlib.explore.attention",
+        "explore_chat": "llmlib.explore.chat",
+        "explore_embeddings": "llmlib.explore.embeddings",
+        "explore_next_token": "llmlib.explore.next_token",
+        "explore_rotary": "llmlib.explore.embeddings",
+        "explore_tokens": "llmlib.explore.tokens",
+        "step_attention": "llmlib.explore.stepper",
+        "step_bpe": "llmlib.explore.tokens",
+    },
+)

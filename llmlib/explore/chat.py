@@ -1,0 +1,98 @@
+"""A conversation with a live model."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from llmlib.chat import CHAT_SAMPLER, chat, encode_chat
+from llmlib.sampling import Sampler
+from llmlib.tokenization.base import Tokenizer
+from llmlib.transformer import Transformer
+from llmlib.widgets.chat_view.view import ChatView
+
+
+def explore_chat(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    messages: Sequence[dict[str, str]] = (),
+    max_new_tokens: int = 256,
+    sampler: Sampler = CHAT_SAMPLER,
+    seed: int = 0,
+    name: str = "Model",
+) -> ChatView:
+    """A conversation with the model, streamed; the Stop button ends an answer and keeps what was said.
+
+    A message without an answer, for example because it is too long, is no part of the conversation: the reader is
+    told why, and gets it back to change it.
+    """
+    view = ChatView(messages=list(messages), name=name)
+    conductor = _Chat(model, tokenizer, view, max_new_tokens, sampler, seed)
+    view.observe(conductor.handle, names="request")
+    return view
+
+
+class _Chat:
+    """Answers in a thread of its own, so that the kernel stays free to hear the Stop button."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        view: ChatView,
+        max_new_tokens: int,
+        sampler: Sampler,
+        seed: int,
+    ):
+        self.model, self.tokenizer, self.view = model, tokenizer, view
+        self.max_new_tokens, self.sampler, self.seed = max_new_tokens, sampler, seed
+        self.stop = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def handle(self, change: Any) -> None:
+        request = change["new"]
+        kind = request.get("kind")
+        if kind == "message" and not self.view.answering:
+            self.stop.clear()
+            self.say(notice="", returned="")
+            self.view.answering = True
+            self.view.messages = [*self.view.messages, {"role": "user", "content": request["text"]}]
+            self.thread = threading.Thread(target=self.respond, args=(list(self.view.messages),), daemon=True)
+            self.thread.start()
+        elif kind in ("stop", "clear"):
+            self.stop.set()
+            if kind == "clear":
+                if self.thread:
+                    self.thread.join()
+                self.view.messages = []
+                self.say(notice="", returned="")
+
+    def say(self, notice: str, returned: str) -> None:
+        self.view.notice, self.view.returned = notice, returned
+
+    def respond(self, conversation: list[dict[str, str]]) -> None:
+        said, notice = "", "The model ended its answer before the first word. Ask in other words."
+        self.seed += 1
+        try:
+            self.check_length(conversation)
+            for piece in chat(self.model, self.tokenizer, conversation, self.max_new_tokens, self.sampler, self.seed):
+                said += piece
+                self.view.messages = [*conversation, {"role": "assistant", "content": said}]
+                if self.stop.is_set():
+                    break
+            if said:
+                notice = ""
+        except Exception as error:  # shown to the reader; in a thread it would vanish
+            notice = f"The answer broke off: {error}" if said else str(error)
+        if not said:  # a question without an answer must not go to the model with the next one
+            self.view.messages = conversation[:-1]
+        self.say(notice, returned="" if said else conversation[-1]["content"])
+        self.view.answering = False
+
+    def check_length(self, conversation: list[dict[str, str]]) -> None:
+        """`chat` checks it too, but advises a programmer."""
+        length, most = len(encode_chat(self.tokenizer, conversation)), self.model.config.max_seq_len
+        if length > most:
+            raise ValueError(
+                f"With this message the conversation has {length:,} tokens, but the model can take {most:,} at most "
+                "(its context). Shorten the message, or start over."
+            )

@@ -1,0 +1,170 @@
+"""Rotary positions and embedding tables in interactive views: the one place that knows both."""
+
+from typing import Any
+
+import regex
+from jaxtyping import Float
+from torch import Tensor
+
+from llmlib import embeddings
+from llmlib.embeddings import rotary_frequencies
+from llmlib.tokenization.base import Tokenizer
+from llmlib.widgets.embedding_explorer.view import EmbeddingView, embedding_view
+from llmlib.widgets.rotary_view.view import RotaryView
+
+NEIGHBOURS, ANSWERS = 12, 6  # rows of the two lists
+KINDS = {  # the first that fits, of a token's text
+    "other script": r".*(?:(?!\p{Latin})\p{L}|\p{M})",
+    "with a capital": r".*\p{Lu}",
+    "word with its space": r"\s.*\p{L}",
+    "letters without a space": r".*\p{L}",
+    "number": r".*\p{N}",
+    "punctuation or space": r"",
+}
+
+
+def explore_rotary(
+    d_head: int = 16,
+    theta: float = 10_000.0,
+    query: Float[Tensor, " d_head"] | None = None,
+    key: Float[Tensor, " d_head"] | None = None,
+    query_position: int = 20,
+    key_position: int = 14,
+    max_position: int = 200,
+) -> RotaryView:
+    """A query and a key to move, a dial for each pair of channels, and their dot product over the distance.
+
+    Without `query` and `key`, each pair of both is (1, 0). Raises `ValueError` for an odd `d_head` and for vectors
+    or positions that do not fit. Source: Su et al. (2021), "RoFormer".
+
+    >>> explore_rotary(d_head=4, theta=100.0)
+    <RotaryView: Query at position 20, key at 14, distance 6, on 2 dials. Dot product 1.786; at distance 0 it is 2.000.>
+    """
+    return RotaryView(
+        rotary_frequencies(d_head, theta).tolist(),
+        query=None if query is None else query.detach().tolist(),
+        key=None if key is None else key.detach().tolist(),
+        query_position=query_position,
+        key_position=key_position,
+        max_position=max_position,
+    )
+
+
+def explore_embeddings(
+    table: Float[Tensor, "vocab d_model"],
+    tokenizer: Tokenizer,
+    chosen: str | int | None = None,
+    analogy: tuple[str | int, str | int, str | int] | None = None,
+) -> EmbeddingView:
+    """All tokens of an embedding table as points to move about in: search, neighbours, analogies, kinds of token.
+
+    The points are the table's first three principal components; neighbours (by cosine and by dot product) and
+    analogies are computed with the whole table. `chosen` is a token to begin with, `analogy` are three, each an id or
+    a text that is one token (mind the space: " king"). Raises `ValueError` for a text of another number of tokens,
+    an unknown id, and a table that is empty or holds NaN or infinity.
+
+    >>> import torch
+    >>> from llmlib.tokenization import CharTokenizer
+    >>> table = torch.tensor([[1.0, 0.0, 0.0], [0.9, 0.1, 0.0], [0.0, 0.0, 1.0]])
+    >>> explore_embeddings(table, CharTokenizer("ab7"), chosen="a").neighbours["cosine"][0]
+    [1, 0.993...]
+    """
+    table = table.detach().float()
+    if not len(table) or not table.isfinite().all():
+        raise ValueError("The table must have at least one row, and hold no NaN and no infinity.")
+    points, shares = embeddings.project(table, min(3, table.shape[1]))
+    control = set(tokenizer.special_tokens.values())
+    labels = [_bytes_of(tokenizer, id) for id in range(len(table))]
+    view = embedding_view(
+        labels,
+        points.cpu().numpy(),
+        [token_kind(label, special=id in control) for id, label in enumerate(labels)],
+        shares=shares.tolist(),
+    )
+    librarian = _Librarian(table, view)
+    if chosen is not None:
+        view.chosen = _row(chosen, tokenizer, len(table))
+        librarian.find_neighbours(view.chosen)
+    if analogy is not None:
+        librarian.find_analogy([_row(token, tokenizer, len(table)) for token in analogy])
+    view.live = True
+    view.observe(librarian.answer, names="request")
+    return view
+
+
+def token_kind(token: bytes, special: bool = False) -> str:
+    """What kind of text a token is, in one of eight groups that show well as colours.
+
+    >>> [token_kind(token) for token in (b" cat", b"ing", b" Paris", b"7", b"();")]
+    ['word with its space', 'letters without a space', 'with a capital', 'number', 'punctuation or space']
+    >>> token_kind("мир".encode()), token_kind("🙂".encode()[:2]), token_kind(b"<|end|>", special=True)
+    ('other script', 'part of a character', 'special or unused')
+    """
+    if special or not token:
+        return "special or unused"
+    try:
+        text = token.decode()
+    except UnicodeDecodeError:
+        return "part of a character"
+    return next(kind for kind, pattern in KINDS.items() if regex.match(pattern, text, flags=regex.DOTALL))
+
+
+class _Librarian:
+    """Answers what the reader asks of an `EmbeddingView`."""
+
+    def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingView):
+        self.table, self.view = table, view
+
+    def answer(self, change: Any) -> None:
+        request = change["new"]
+        with self.view.hold_sync():
+            self.view.notice = ""
+            try:
+                rows = [self._known(row) for row in request["rows"]]
+                if request["kind"] == "neighbours":
+                    self.find_neighbours(*rows)
+                elif request["kind"] == "analogy":
+                    self.find_analogy(rows)
+            except (ValueError, RuntimeError, MemoryError) as error:  # it would vanish here; the reader should see it
+                self.view.notice = str(error)
+            self.view.answered = request.get("number", 0)
+
+    def find_neighbours(self, row: int) -> None:
+        found = {
+            by: _pairs(*embeddings.nearest(self.table[row], self.table, NEIGHBOURS, by=by, exclude=[row]))
+            for by in ("cosine", "dot")
+        }
+        self.view.neighbours = {"of": row, **found}
+
+    def find_analogy(self, rows: list[int]) -> None:
+        a, b, c = rows
+        answers = _pairs(*embeddings.analogy(a, b, c, self.table, ANSWERS))
+        self.view.analogy = {"rows": rows, "answers": answers}
+
+    def _known(self, row: Any) -> int:
+        return _row(int(row), None, len(self.table))
+
+
+def _pairs(rows: Tensor, similarities: Tensor) -> list[list[int | float]]:
+    return [[row, round(similarity, 4)] for row, similarity in zip(rows.tolist(), similarities.tolist())]
+
+
+def _row(token: str | int, tokenizer: Tokenizer | None, n_rows: int) -> int:
+    if isinstance(token, str):
+        assert tokenizer is not None
+        ids = tokenizer.encode(token)
+        if len(ids) != 1:
+            pieces = "|".join(tokenizer.token_bytes(id).decode(errors="replace") for id in ids)
+            raise ValueError(f"{token!r} must be one token, but is {len(ids)}: {pieces}. Mind the space before a word.")
+        token = ids[0]
+    if not 0 <= token < n_rows:
+        raise ValueError(f"There is no row {token} in the table; its rows are 0 … {n_rows - 1}.")
+    return token
+
+
+def _bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
+    """The bytes of a token; none for a row that the tokenizer does not use."""
+    try:
+        return tokenizer.token_bytes(id)
+    except ValueError:
+        return b""

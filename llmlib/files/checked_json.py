@@ -1,0 +1,92 @@
+"""JSON from a stranger: every value is checked for its type before it is used."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+class FormatError(ValueError):
+    """What a file holds is not what was expected there; the message says where, and what is expected."""
+
+
+_REQUIRED: Any = object()
+_WORDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object", None: "null"}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises `FormatError` if it is none, is cut short, or names a key twice."""
+    try:
+        record = json.loads(path.read_bytes(), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError too
+        raise FormatError(
+            f"{path} is damaged or no tokenizer file: {error}. Expected JSON; copy or download the file again."
+        ) from None
+    if not isinstance(record, dict):
+        raise FormatError(f"{path} holds {short(record)}, expected a JSON object.")
+    return record
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice")
+    return record
+
+
+def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRED) -> Any:
+    """`record[key]`, which must be of one of the `kinds` (types, or None); `default` where it is missing.
+
+    >>> field({"bos_id": 7}, "bos_id", (int, None), "file.json")
+    7
+    >>> field({"bos_id": True}, "bos_id", (int, None), "file.json")
+    Traceback (most recent call last):
+        ...
+    llmlib.files.checked_json.FormatError: file.json: 'bos_id' is True, expected a whole number or null.
+    """
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not isinstance(record, dict):
+        raise FormatError(f"{where}: {short(record)} stands where an object is expected.")
+    value = record.get(key, default)
+    if value is _REQUIRED:
+        raise FormatError(f"{where}: {key!r} is missing.")
+    if key in record and not any(value is None if kind is None else type(value) is kind for kind in kinds):
+        raise FormatError(f"{where}: {key!r} is {short(value)}, expected {' or '.join(_WORDS[k] for k in kinds)}.")
+    return value
+
+
+def integers(record: Mapping[Any, Any], where: str) -> dict[Any, int]:
+    """The same mapping, once all its values are known to be whole numbers."""
+    for key, value in record.items():
+        if type(value) is not int:
+            raise FormatError(f"{where}: {key!r} has the id {short(value)}, expected a whole number.")
+    return dict(record)
+
+
+def short(value: Any) -> str:
+    """A value as it may appear in a message, however large it is.
+
+    >>> short("x" * 1000)
+    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"
+    """
+    text = repr(value[:60] if isinstance(value, str | list) else value)
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
+@contextlib.contextmanager
+def naming(path: Path, error: type[ValueError]) -> Iterator[None]:
+    """What is wrong inside, a `FormatError` or an `error`, is raised as an `error` whose message begins with the path.
+
+    >>> with naming(Path("file.json"), UnicodeError):
+    ...     field({}, "bos_id", int, "the record")
+    Traceback (most recent call last):
+        ...
+    UnicodeError: file.json: the record: 'bos_id' is missing.
+    """
+    try:
+        yield
+    except (FormatError, error) as wrong:
+        message = str(wrong)
+        raise error(message if message.startswith(str(path)) else f"{path}: {message}") from None

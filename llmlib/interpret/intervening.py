@@ -1,0 +1,137 @@
+"""Changing what passes through a model: `ablate` switches heads off, `patch` brings a value from another run."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from llmlib.hooks import HookPoint, Watcher, watching
+from llmlib.interpret.points import POINTS, Head, before_each_run, checked_heads, checked_layer, known, point_at
+from llmlib.interpret.tracing import Trace, trace
+from llmlib.transformer import Transformer
+
+
+@contextlib.contextmanager
+def ablate(
+    model: Transformer,
+    heads: Iterable[Sequence[int]],
+    how: Literal["zero", "mean"] = "zero",
+    reference: Int[Tensor, "batch seq"] | None = None,
+) -> Iterator[None]:
+    """Take heads, given as `(layer, head)`, out of the model while the `with` block runs.
+
+    The output z of such a head becomes zero, or with `how="mean"` its mean: over all positions of the `reference`
+    ids, or, without them, over all positions of the very text that runs (which lets a little of later tokens through,
+    and cannot be had for padded texts or with a KV cache: these raise `ValueError`). Zero is a value that the rest of
+    the model may never have met; the mean removes what the head says about this text and keeps what it says about
+    every text. Raises `ValueError` for a head that does not exist.
+
+    >>> from llmlib import Transformer, TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
+    >>> with ablate(model, heads=[(1, 3)]), trace(model, names=("z",)) as t:
+    ...     _ = model(torch.tensor([[1, 2, 3]]))
+    >>> t.z[1].abs().sum(dim=(0, 2, 3)) > 0
+    tensor([ True,  True,  True, False])
+    """
+    if how not in ("zero", "mean"):
+        raise ValueError(f"how must be 'zero' or 'mean', got {how!r}.")
+    chosen = checked_heads(model, heads)
+    means: dict[Head, Tensor] = {}  # each Float[Tensor, "d_head"]
+    if how == "mean" and reference is not None:
+        with torch.no_grad(), trace(model, names=("z",)) as seen:
+            model(reference)
+        means = {(layer, head): seen.z[layer][:, head].mean(dim=(0, 1)) for layer, head in chosen}
+
+    def edit(layer: int, of_layer: list[int], z: Tensor) -> Tensor:
+        z = z.clone()
+        for head in of_layer:
+            if how == "zero":
+                z[:, head] = 0
+            else:
+                z[:, head] = means.get((layer, head), z[:, head].mean(dim=(0, 1)))
+        return z
+
+    def before(_ids: Tensor, _start: int, keywords: dict) -> None:
+        mask = keywords.get("attention_mask")
+        if how == "mean" and reference is None and (keywords.get("cache") or (mask is not None and not mask.all())):
+            raise ValueError(
+                "The mean over the running text is not known with a KV cache or with padding. "
+                "Give the text to take it from: ablate(…, how='mean', reference=ids)."
+            )
+
+    layers = sorted({layer for layer, _ in chosen})
+    watchers: list[tuple[HookPoint, Watcher]] = [
+        (point_at(model, "z", layer), partial(edit, layer, [head for at, head in chosen if at == layer]))
+        for layer in layers
+    ]
+    with before_each_run(model, before), watching(watchers):
+        yield
+
+
+@contextlib.contextmanager
+def patch(
+    model: Transformer,
+    source: Trace,
+    name: str,
+    layer: int,
+    heads: Sequence[int] | None = None,
+    positions: Sequence[int] | None = None,
+) -> Iterator[None]:
+    """Replace a value with the one from another run, the `source`, while the `with` block runs: activation patching.
+
+    `heads` limits it to some heads (for `q`, `k`, `v`, `scores`, `pattern` and `z`), `positions` to some positions
+    (queries). `residual` at layer `n_layers` is what leaves the last layer. A source of one text serves every text of
+    a batch. Raises `ValueError` for a name, layer, head or position that is not there, and if the source's shape does
+    not fit the run. Source: Vig et al. (2020), "Investigating Gender Bias in Language Models Using Causal Mediation
+    Analysis"; Meng et al. (2022), "Locating and Editing Factual Associations in GPT".
+
+    >>> from llmlib import Transformer, TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
+    >>> with trace(model) as clean:
+    ...     logits = model(torch.tensor([[1, 2, 3]]))
+    >>> with patch(model, clean, "residual", layer=1):
+    ...     patched = model(torch.tensor([[7, 8, 9]]))
+    >>> torch.allclose(logits, patched, atol=1e-5)
+    True
+    """
+    known([name])
+    given: Tensor = getattr(source, name)[checked_layer(model, layer, extra=name == "residual")]
+    n_positions, n_heads = given.shape[-2], given.shape[1] if given.ndim == 4 else 0
+    if heads is not None and not n_heads:
+        raise ValueError(f"{name!r} has no heads; its axes are: {POINTS[name][1]}.")
+    for what, asked, limit in (("heads", heads, n_heads), ("positions", positions, n_positions)):
+        if asked is not None and not all(0 <= number < limit for number in asked):
+            raise ValueError(f"{what} must lie in 0 … {limit - 1} for this source's {name!r}, got {list(asked)}.")
+    start, cached = 0, False
+
+    def before(_ids: Tensor, at: int, keywords: dict) -> None:
+        nonlocal start, cached
+        start, cached = at, keywords.get("cache") is not None
+
+    def edit(value: Tensor) -> Tensor:
+        end = start + value.shape[-2]
+        new = given[..., :end] if name in ("pattern", "scores") else given  # keys that this chunk can see
+        if positions is None and (end > n_positions or (end < n_positions and not cached)):
+            raise ValueError(
+                f"The source has {n_positions} positions and this run has {end}. "
+                "Use texts of equal length, or say which positions=… to replace."
+            )
+        if new.shape[0] not in (1, value.shape[0]) or new.shape[-1] != value.shape[-1]:
+            raise ValueError(
+                f"The source's {name!r} of shape {tuple(new.shape)} does not fit this run's {tuple(value.shape)}."
+            )
+        here = torch.tensor([p for p in positions or range(n_positions) if start <= p < end], dtype=torch.long)
+        value = value.clone()
+        if not n_heads:
+            value[:, here - start] = new[:, here]
+        else:
+            rows = torch.tensor(range(n_heads) if heads is None else heads, dtype=torch.long)[:, None]
+            value[:, rows, here - start] = new[:, rows, here]
+        return value
+
+    with before_each_run(model, before), watching([(point_at(model, name, layer), edit)]):
+        yield

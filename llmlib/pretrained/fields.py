@@ -1,0 +1,53 @@
+"""Somebody else's settings, each checked for its type when it is read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is damaged, or of a kind that we cannot run; the message says which and what to do."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises `CheckpointError` if the file is missing or holds something else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing: this is no folder of a model.") from None
+    except (ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, a number too long, or nested too deeply
+        raise CheckpointError(f"{path} is not valid JSON ({error}). Download it again.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds no JSON object. Download it again.")
+    return content
+
+
+class Fields:
+    """Typed access to somebody else's settings, with errors that name the file and the field."""
+
+    def __init__(self, content: dict[str, Any], where: Any):
+        self.content, self.where = content, where
+
+    def need(self, name: str, kind: type) -> Any:
+        if self.content.get(name) is None:
+            raise CheckpointError(f"{self.where}: the field {name!r} is missing.")
+        return self.get(name, None, kind)
+
+    def get(self, name: str, default: Any, kind: type | None = None) -> Any:
+        value = self.content.get(name)
+        value = default if value is None else value
+        kind = kind or type(default)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise CheckpointError(f"{self.where}: the field {name!r} is {value!r}, expected {kind.__name__}.")
+        if isinstance(value, int) and value < 0:
+            raise CheckpointError(f"{self.where}: the field {name!r} is {value}, expected 0 or more.")
+        return value
+
+    def refuse_unless(self, name: str, default: Any, *allowed: Any) -> None:
+        value = self.content.get(name, default)
+        if value not in allowed:
+            raise CheckpointError(
+                f"{self.where}: {name}={value!r} is not supported, only {' or '.join(map(repr, allowed))}."
+            )

@@ -1,0 +1,41 @@
+"""A GGUF file, tensor by tensor in our layout."""
+
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from llmlib.files.gguf_file import GGUFFile, read_gguf
+from llmlib.pretrained.configs import check_layers, config_from_gguf
+from llmlib.pretrained.names import GGUF_NAMES, translate
+
+
+class GGUFCheckpoint:
+    """A GGUF file of the Llama family (Llama, Mistral, SmolLM2, Qwen2, Qwen3), of any quantisation."""
+
+    def __init__(self, path: Path):
+        self.gguf: GGUFFile = read_gguf(path)
+        self.config = config_from_gguf(self.gguf)
+        self.where = path
+        check_layers(self.config, len(self.gguf.tensors), self.where)
+
+    def tensor(self, name: str) -> Tensor:
+        """One of our parameters, dequantised to float32."""
+        value = torch.from_numpy(self.gguf.tensor(translate(name, GGUF_NAMES)))
+        if self.gguf.metadata["general.architecture"] == "llama" and ".attention.query." in name:
+            return _halves_from_pairs(value, self.config.n_heads)
+        if self.gguf.metadata["general.architecture"] == "llama" and ".attention.key." in name:
+            return _halves_from_pairs(value, self.config.n_kv_heads)
+        return value
+
+    def unused(self, used: set[str]) -> set[str]:
+        """Tensors of the file that no parameter of ours stands for: a sign that it is another architecture."""
+        return set(self.gguf.tensors) - {translate(name, GGUF_NAMES) for name in used} - {"rope_freqs.weight"}
+
+
+def _halves_from_pairs(value: Tensor, n_heads: int) -> Tensor:
+    # llama.cpp rotates neighbouring channels (0, 1), (2, 3) …; we rotate (0, d/2), (1, d/2 + 1) …
+    if value.shape[0] % (2 * n_heads):
+        return value  # its shape is wrong anyway, which `fill` reports with the name
+    return rearrange(value, "(head pair two) ... -> (head two pair) ...", head=n_heads, two=2).contiguous()

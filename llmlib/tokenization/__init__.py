@@ -1,0 +1,13 @@
+"""Text to ids and back: characters, byte-pair encoding and its training, other people's tokenizer files.
+
+Start with `load_tokenizer` for what is published and `BPETokenizer.train` for a vocabulary of your own. `simple_bpe` is
+byte-pair encoding as lesson 01 builds it; `hugging_face`, `gguf` and `published` read what others made. No torch here.
+"""
+
+from llmlib.tokenization.base import Tokenizer, TokenizerError
+from llmlib.tokenization.bpe import BPETokenizer
+from llmlib.tokenization.characters import CharTokenizer
+from llmlib.tokenization.loading import load_tokenizer
+from llmlib.tokenization.patterns import GPT2_PATTERN
+
+__all__ = ["GPT2_PATTERN", "BPETokenizer", "CharTokenizer", "Tokenizer", "TokenizerError", "load_tokenizer"]

@@ -1,0 +1,266 @@
+"""Byte-pair encoding, as GPT-2, Llama 3, Qwen and SmolLM2 use it.
+
+A text is cut into pieces by a regular expression; each piece becomes UTF-8 bytes; then, again and again, the adjacent
+pair that was learned first is joined, until no learned pair is left (Sennrich et al. 2016,
+https://arxiv.org/abs/1508.07909; bytes as the alphabet: Radford et al. 2019, "Language Models are Unsupervised
+Multitask Learners").
+Training is explained in `llmlib.tokenization.bpe_training`; encoding runs in tiktoken's compiled core.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import regex
+import tiktoken
+
+from llmlib.files.checked_json import naming
+from llmlib.tokenization.base import Tokenizer, TokenizerError
+from llmlib.tokenization.bpe_training import count_pieces, learn_merges
+from llmlib.tokenization.patterns import GPT2_PATTERN
+from llmlib.tokenization.saved import read_record, write_record
+
+# tiktoken's regex engine overflows its stack on runs of about a million spaces; such a text is cut in Python.
+LONG_RUN_OF_SPACES = 100_000
+
+
+class BPETokenizer(Tokenizer):
+    """Byte-pair encoding over UTF-8 bytes.
+
+    Args:
+        vocabulary: bytes of each ordinary token, and its id.
+        pattern: regular expression (with `\\p{L}` and the like) whose matches are encoded one by one; what it
+            does not match is lost, so it should match everything.
+        special_tokens: text of each special token, and its id.
+        merge_order: the tokens of two bytes or more in the order in which they were learned; tokens left
+            out are never made by merging. Default: all of them, in the order of their ids.
+        whole_pieces: a piece that is itself a token is never taken apart, even one left out of merge_order.
+        unk_id: stands for a byte that is not in the vocabulary; without it such bytes are dropped.
+        normalization: a Unicode normalization that is done before encoding, as Qwen's models do.
+        bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.
+
+    Raises `TokenizerError` if ids or tokens contradict each other.
+
+    >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
+    >>> tokenizer.merges
+    [(b'l', b'o'), (b'lo', b'w')]
+    >>> tokenizer.encode("slow"), tokenizer.decode([115, 257])
+    ([115, 257], 'slow')
+    """
+
+    def __init__(
+        self,
+        vocabulary: Mapping[bytes, int],
+        pattern: str = GPT2_PATTERN,
+        special_tokens: Mapping[str, int] | None = None,
+        *,
+        merge_order: Sequence[bytes] | None = None,
+        whole_pieces: bool = False,
+        unk_id: int | None = None,
+        normalization: Literal["NFC"] | None = None,
+        bos_id: int | None = None,
+        adds_bos: bool = False,
+        eos_ids: Iterable[int] = (),
+        chat_template: str | None = None,
+    ):
+        self.vocabulary = dict(vocabulary)
+        self.pattern = pattern
+        self.whole_pieces, self.unk_id, self.normalization = whole_pieces, unk_id, normalization
+        super().__init__(
+            self.vocabulary.items(),
+            special_tokens,
+            bos_id=bos_id,
+            adds_bos=adds_bos,
+            eos_ids=eos_ids,
+            chat_template=chat_template,
+        )
+        if unk_id is not None:
+            self._check_known("unk_id", unk_id)
+        by_id = self._all_by_id()
+        self.merge_order = by_id if merge_order is None else list(merge_order)
+        self._check_merge_order()
+        made = set(self.merge_order)
+        self._only_whole = {token for token in by_id if token not in made} if whole_pieces else set()
+        self._missing = bytes(b for b in range(256) if bytes([b]) not in self.vocabulary)
+        self._ranks, self._rank_to_id = self._ranks_for_tiktoken()
+        try:
+            self._pieces = regex.compile(pattern)
+            self._core = tiktoken.Encoding("llmlib", pat_str=pattern, mergeable_ranks=self._ranks, special_tokens={})
+        except (regex.error, ValueError) as error:
+            raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
+
+    def _all_by_id(self) -> list[bytes]:
+        """All tokens of two bytes or more, in the order of their ids."""
+        return sorted((token for token in self.vocabulary if len(token) > 1), key=self.vocabulary.__getitem__)
+
+    def _check_merge_order(self) -> None:
+        if len(set(self.merge_order)) < len(self.merge_order):
+            raise TokenizerError("merge_order holds a token twice.")
+        for token in self.merge_order:
+            if len(token) < 2 or token not in self.vocabulary:
+                raise TokenizerError(
+                    f"merge_order holds {token!r}, which is not a token of the vocabulary with two or more bytes."
+                )
+
+    def _ranks_for_tiktoken(self) -> tuple[dict[bytes, int], list[int] | None]:
+        """tiktoken takes one number per token as both its id and its place in the order of merging.
+
+        Where the ids are in that order they are used as they are, with numbers beyond the vocabulary
+        for missing bytes. Else tokens are numbered by merge order, and a list leads from number to id.
+        """
+        byte_values = [bytes([b]) for b in range(256)]
+        ids = [self.vocabulary[token] for token in self.merge_order]
+        in_order = all(earlier < later for earlier, later in pairwise(ids))
+        if in_order and (self.unk_id is None or not self._missing):
+            free = iter(range(self.vocab_size, self.vocab_size + 256))
+            ranks = {byte: self.vocabulary[byte] if byte in self.vocabulary else next(free) for byte in byte_values}
+            return ranks | dict(zip(self.merge_order, ids)), None
+        unknown = -1 if self.unk_id is None else self.unk_id
+        numbered = [*byte_values, *self.merge_order]
+        rank_to_id = [self.vocabulary.get(token, unknown) for token in numbered]
+        return {token: rank for rank, token in enumerate(numbered)}, rank_to_id
+
+    @classmethod
+    def train(
+        cls,
+        text: str | Iterable[str],
+        vocab_size: int,
+        special_tokens: Sequence[str] = (),
+        pattern: str = GPT2_PATTERN,
+        progress: bool = False,
+    ) -> "BPETokenizer":
+        """Learn a vocabulary: ids 0 to 255 are the bytes, then the merges as learned, then `special_tokens`.
+
+        `text` may be an iterable of texts, such as an open file: only one of them at a time, and the
+        counts of distinct pieces, are held in memory. (No piece reaches from one text into the next, so the
+        lines of a file teach less about new lines than the file as one text.) The most frequent pair is merged
+        first; among equals the one with the smaller left id, then the smaller right id. Fewer than `vocab_size`
+        tokens are made when no pair is left. Raises ValueError if `vocab_size` leaves no room for the bytes and
+        special tokens, `TokenizerError` if `pattern` is not a regular expression.
+        """
+        if not isinstance(vocab_size, int):
+            raise TypeError(f"vocab_size must be a whole number, got {vocab_size!r}.")
+        if isinstance(special_tokens, str):
+            raise TypeError(f"special_tokens must be a list of texts; write [{special_tokens!r}].")
+        if len(set(special_tokens)) < len(special_tokens):
+            raise ValueError("special_tokens holds a token twice.")
+        if vocab_size < 256 + len(special_tokens):
+            raise ValueError(
+                f"vocab_size {vocab_size} is too small for 256 bytes and {len(special_tokens)} special tokens."
+            )
+        counts = count_pieces(text, pattern, progress=progress)
+        merges = learn_merges(counts, vocab_size - 256 - len(special_tokens), progress=progress)
+        tokens = [bytes([b]) for b in range(256)]
+        for left, right in merges:
+            tokens.append(tokens[left] + tokens[right])
+        vocabulary = {token: id for id, token in enumerate(tokens)}
+        return cls(vocabulary, pattern, {name: len(tokens) + i for i, name in enumerate(special_tokens)})
+
+    def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
+        if self.normalization:
+            text = unicodedata.normalize(self.normalization, text)
+        if self._needs_python(text):
+            return self._encode_by_piece(text)
+        return self._as_ids(self._core.encode_ordinary(text))
+
+    def _needs_python(self, text: str) -> bool:
+        """Whether tiktoken's core alone would fail on this text, or give other ids than the model knows."""
+        if self._only_whole or (self._missing and self.unk_id is None and self._drops_something(text)):
+            return True
+        steps = range(0, len(text) - LONG_RUN_OF_SPACES, LONG_RUN_OF_SPACES)
+        return any(text[i].isspace() and text[i : i + LONG_RUN_OF_SPACES].isspace() for i in steps)
+
+    def _drops_something(self, text: str) -> bool:
+        data = text.encode()
+        return len(data.translate(None, self._missing)) < len(data)
+
+    def _encode_by_piece(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for match in self._pieces.finditer(text):
+            data = match[0].encode()
+            if self.unk_id is None:
+                data = data.translate(None, self._missing)
+            if data in self._only_whole:
+                ids.append(self.vocabulary[data])
+            elif data:
+                ids += self._as_ids(self._core._encode_single_piece(data))
+        return ids
+
+    def _as_ids(self, ranks: list[int]) -> list[int]:
+        table = self._rank_to_id
+        return ranks if table is None else [table[rank] for rank in ranks]
+
+    @cached_property
+    def merges(self) -> list[tuple[bytes, bytes]]:
+        """The pairs that are joined, in the order of merging (found anew from the vocabulary on first use)."""
+        return [(parts[0], parts[1]) for parts in parts_of_merges(self.merge_order) if len(parts) == 2]
+
+    def to_tiktoken(self, name: str = "llmlib") -> tiktoken.Encoding:
+        """This tokenizer as a `tiktoken.Encoding` with the same ids.
+
+        Raises ValueError if tiktoken cannot express it: ids that are not in merge order, pieces that must
+        stay whole, or a Unicode normalization. Bytes missing in the vocabulary get ids beyond `vocab_size`.
+        """
+        if self._rank_to_id is not None or self._only_whole or self.normalization:
+            raise ValueError(
+                "tiktoken needs ids in the order of merging, no pieces that only exist whole, and no Unicode "
+                "normalization; this tokenizer differs. Use its own encode, which runs in tiktoken's core."
+            )
+        return tiktoken.Encoding(
+            name, pat_str=self.pattern, mergeable_ranks=self._ranks, special_tokens=self.special_tokens
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the tokenizer as readable JSON; an existing file is replaced whole or not at all."""
+        write_record(
+            {
+                "pattern": self.pattern,
+                "normalization": self.normalization,
+                "whole_pieces": self.whole_pieces,
+                "unk_id": self.unk_id,
+                "bos_id": self.bos_id,
+                "adds_bos": self.adds_bos,
+                "eos_ids": self.eos_ids,
+                "chat_template": self.chat_template,
+                "special_tokens": self.special_tokens,
+                "merge_order": None if self.merge_order == self._all_by_id() else self.merge_order,
+                "vocabulary": self.vocabulary,
+            },
+            path,
+        )
+
+    @classmethod
+    def load(cls, path: Path | str) -> "BPETokenizer":
+        """Read what `save` wrote. Raises `TokenizerError` if the file is damaged."""
+        path = Path(path)
+        with naming(path, TokenizerError):
+            return cls(**read_record(path))
+
+
+def parts_of_merges(merge_order: Sequence[bytes]) -> list[list[bytes]]:
+    """The parts that are left of each token just before its own merge: two, if the tokens build on each other.
+
+    The bytes of the token are merged as in encoding, the earliest token and the leftmost place first.
+
+    >>> parts_of_merges([b"lo", b"low", b"xyz"])
+    [[b'l', b'o'], [b'lo', b'w'], [b'x', b'y', b'z']]
+    """
+    ranks = {token: rank for rank, token in enumerate(merge_order)}
+    never = len(ranks)
+    listed = []
+    for token in merge_order:
+        parts = [token[i : i + 1] for i in range(len(token))]
+        made = [ranks.get(token[i : i + 2], never) for i in range(len(token) - 1)]
+        while len(parts) > 2 and (lowest := min(made)) < never:
+            i = made.index(lowest)
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+            del made[i]
+            if i > 0:
+                made[i - 1] = ranks.get(parts[i - 1] + parts[i], never)
+            if i < len(made):
+                made[i] = ranks.get(parts[i] + parts[i + 1], never)
+        listed.append(parts)
+    return listed

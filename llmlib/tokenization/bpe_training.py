@@ -1,0 +1,138 @@
+"""Learning a byte-pair encoding: count the distinct pieces of a text, then merge the commonest pair, again and again.
+
+Counting all pairs anew for each merge would touch the whole text thousands of times. Two observations
+make it quick. A text has far fewer *distinct* pieces than pieces, so each is kept once with its count.
+And a merge changes counts only where its pair occurs, so we remember for each pair which pieces hold
+it, correct the counts there, and find the next commonest pair with a heap.
+"""
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+
+import regex
+from tqdm.auto import tqdm
+
+from llmlib.tokenization.base import TokenizerError, without_surrogates
+
+LARGE = 1 << 20  # the pieces of a text of more characters are counted one by one, never held in a list
+
+Pair = tuple[int, int]
+
+
+def count_pieces(text: str | Iterable[str], pattern: str, *, progress: bool = False) -> Counter[str]:
+    """Count the pieces into which `pattern` cuts a text, or each of several texts.
+
+    >>> count_pieces("so so so", r" ?\\w+")
+    Counter({' so': 2, 'so': 1})
+    """
+    try:
+        compiled = regex.compile(pattern)
+    except regex.error as error:
+        raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
+    counts: Counter[str] = Counter()
+    if isinstance(text, bytes) or not isinstance(text, Iterable):
+        raise TypeError(f"Training takes a text (a str) or several, got {type(text).__name__}.")
+    texts = [text] if isinstance(text, str) else text
+    for part in tqdm(texts, desc="counting pieces", unit="text", disable=not progress):
+        if not isinstance(part, str):
+            raise TypeError(f"Training takes a text (a str) or several, got {type(part).__name__} among them.")
+        if len(part) < LARGE and not compiled.groups:
+            counts.update(compiled.findall(part))  # quick, but a list of all pieces; with groups, of something else
+        else:
+            counts.update(match[0] for match in compiled.finditer(part))
+    return counts
+
+
+def learn_merges(piece_counts: Mapping[str, int], n_merges: int, *, progress: bool = False) -> list[Pair]:
+    """Learn up to `n_merges` pairs of ids; pair number i makes the token with id 256 + i.
+
+    The pair with the highest count comes first; among equals the one with the smaller left id, then the
+    smaller right id. Ids 0 to 255 are the bytes.
+
+    >>> learn_merges({"low": 1, " lower": 1, " lowest": 1}, 3)
+    [(108, 111), (256, 119), (32, 257)]
+    """
+    words = [list(without_surrogates(piece).encode()) for piece in piece_counts]
+    counts = list(piece_counts.values())
+    pair_counts, words_with = _count_pairs(words, counts)
+    heap = [(-count, pair) for pair, count in pair_counts.items()]
+    heapq.heapify(heap)
+    merges: list[Pair] = []
+    with tqdm(total=n_merges, desc="learning merges", unit="merge", disable=not progress) as bar:
+        while len(merges) < n_merges and (pair := _pop_commonest(heap, pair_counts)):
+            new_id = 256 + len(merges)
+            merges.append(pair)
+            changes: defaultdict[Pair, int] = defaultdict(int)
+            for index in words_with.pop(pair):
+                _merge_in_word(words[index], pair, new_id, counts[index], changes, index, words_with)
+            del pair_counts[pair]
+            changes.pop(pair, None)
+            for changed, change in changes.items():
+                pair_counts[changed] += change
+                if new_id in changed and change > 0:  # all other counts fall, which `_pop_commonest` notices
+                    heapq.heappush(heap, (-change, changed))
+            bar.update()
+    return merges
+
+
+def _count_pairs(
+    words: list[list[int]], counts: list[int]
+) -> tuple[defaultdict[Pair, int], defaultdict[Pair, set[int]]]:
+    """For each adjacent pair of ids: how often it occurs in the text, and in which words."""
+    pair_counts: defaultdict[Pair, int] = defaultdict(int)
+    words_with: defaultdict[Pair, set[int]] = defaultdict(set)
+    for index, (word, count) in enumerate(zip(words, counts)):
+        for pair in pairwise(word):
+            pair_counts[pair] += count
+            words_with[pair].add(index)
+    return pair_counts, words_with
+
+
+def _pop_commonest(heap: list[tuple[int, Pair]], pair_counts: Mapping[Pair, int]) -> Pair | None:
+    """Take the commonest pair from the heap, whose entries may be too high but never too low."""
+    while heap:
+        noted, pair = heapq.heappop(heap)
+        count = pair_counts.get(pair, 0)
+        if count == -noted:
+            return pair
+        if count > 0:
+            heapq.heappush(heap, (-count, pair))
+    return None
+
+
+def _merge_in_word(
+    word: list[int],
+    pair: Pair,
+    new_id: int,
+    count: int,
+    changes: defaultdict[Pair, int],
+    index: int,
+    words_with: defaultdict[Pair, set[int]],
+) -> None:
+    """Replace `pair` in a word (number `index`, seen `count` times), from left to right, and note what changes.
+
+    ... a [l r] b ...  becomes  ... a new b ...: the pairs (a, l) and (r, b) are lost, (a, new) and (new, b) won.
+    """
+    left, right = pair
+    merged: list[int] = []
+    i, n = 0, len(word)
+    while i < n:
+        if word[i] != left or i + 1 == n or word[i + 1] != right:
+            merged.append(word[i])
+            i += 1
+            continue
+        if merged:
+            before = merged[-1]
+            changes[before, left] -= count
+            changes[before, new_id] += count
+            words_with[before, new_id].add(index)
+        merged.append(new_id)
+        i += 2
+        if i < n:
+            after = word[i]
+            changes[right, after] -= count
+            changes[new_id, after] += count
+            words_with[new_id, after].add(index)
+    word[:] = merged

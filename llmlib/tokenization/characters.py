@@ -1,0 +1,41 @@
+"""The simplest tokenizer: one id for each character of an alphabet."""
+
+from collections.abc import Iterable
+
+from llmlib.tokenization.base import Tokenizer, TokenizerError, without_surrogates
+
+
+class CharTokenizer(Tokenizer):
+    """One id per character, in the order of the Unicode code points.
+
+    Raises ValueError when it meets a character that is not in its alphabet: the weakness that bytes cure.
+
+    >>> tokenizer = CharTokenizer.train("hello")
+    >>> tokenizer.alphabet, tokenizer.encode("hole")
+    ('ehlo', [1, 3, 2, 0])
+    """
+
+    def __init__(self, alphabet: str):
+        self.alphabet = alphabet
+        self._ids = {character: id for id, character in enumerate(alphabet)}
+        if len(self._ids) < len(alphabet):
+            raise TokenizerError("The alphabet holds a character twice.")
+        super().__init__([(character.encode(), id) for character, id in self._ids.items()])
+
+    @classmethod
+    def train(cls, text: str | Iterable[str]) -> "CharTokenizer":
+        """Collect the alphabet of a text, or of several."""
+        alphabet: set[str] = set()
+        for part in [text] if isinstance(text, str) else text:
+            alphabet.update(without_surrogates(part))
+        return cls("".join(sorted(alphabet)))
+
+    def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
+        text.encode()  # raises for lone surrogates
+        try:
+            return [self._ids[character] for character in text]
+        except KeyError as error:
+            raise ValueError(
+                f"The character {error.args[0]!r} is not in the alphabet of {len(self.alphabet)} characters; "
+                "train on a text that holds it, or use a BPETokenizer, which can write any text."
+            ) from None

@@ -1,0 +1,116 @@
+"""Our own file of a tokenizer: JSON with a line for each token, which people can read and compare.
+
+What is written and read is a plain record: the arguments that make a `BPETokenizer` (see there), by name. A file
+may be damaged or hostile, so every field is checked before it is used.
+"""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from llmlib.files.checked_json import FormatError, field, integers, read_json, short
+from llmlib.files.downloads import atomic_write
+
+FORMAT, VERSION = "llmlib.BPETokenizer", 1
+
+
+def write_record(record: Mapping[str, Any], path: Path | str) -> None:
+    """Write the record; an existing file is replaced whole or not at all.
+
+    A token is written as text, or as a list of its bytes where they are no text in UTF-8.
+    """
+    ids = record["vocabulary"]
+    order = record["merge_order"]
+    fields = {
+        "format": FORMAT,
+        "version": VERSION,
+        **{key: value for key, value in record.items() if key not in ("vocabulary", "merge_order")},
+        "merge_order": None if order is None else [ids[token] for token in order],
+    }
+    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
+    by_id = sorted(ids.items(), key=lambda entry: entry[1])
+    tokens = [f"  [{id}, {json.dumps(_readable(token), ensure_ascii=False)}]" for token, id in by_id]
+    lines.append('"vocabulary": [\n' + ",\n".join(tokens) + "\n ]")
+    with atomic_write(path) as file:
+        file.write(("{\n " + ",\n ".join(lines) + "\n}\n").encode())
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read what `write_record` wrote. Raises `FormatError` if the file is damaged or something else."""
+    content = read_json(path)
+    if not is_record(content):
+        raise FormatError(f"{path} was not written by BPETokenizer.save. Try load_tokenizer({str(path)!r}).")
+    return record_from_json(content, path)
+
+
+def is_record(content: Mapping[str, Any]) -> bool:
+    """Whether a JSON object claims to be of this format."""
+    return "format" in content
+
+
+def record_from_json(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The record in a JSON object that was read from `path`, each field of the right type."""
+    where = str(path)
+    if content["format"] != FORMAT or content.get("version") != VERSION:
+        raise FormatError(
+            f"{path} has the format {short(content['format'])}, version {short(content.get('version'))}; this llmlib "
+            f"reads {FORMAT!r}, version {VERSION}. A newer llmlib may have written it."
+        )
+    vocabulary = _vocabulary(field(content, "vocabulary", list, where), path)
+    normalization = field(content, "normalization", (str, None), where)
+    if normalization not in (None, "NFC"):
+        raise FormatError(f"{path}: the normalization {normalization!r} is not known; expected null or 'NFC'.")
+    ends = field(content, "eos_ids", list, where)
+    return {
+        "vocabulary": vocabulary,
+        "pattern": field(content, "pattern", str, where),
+        "special_tokens": integers(field(content, "special_tokens", dict, where), f"{path}: special_tokens"),
+        "merge_order": _merge_order(field(content, "merge_order", (list, None), where), vocabulary, path),
+        "whole_pieces": field(content, "whole_pieces", bool, where),
+        "unk_id": field(content, "unk_id", (int, None), where),
+        "normalization": normalization,
+        "bos_id": field(content, "bos_id", (int, None), where),
+        "adds_bos": field(content, "adds_bos", bool, where),
+        "eos_ids": tuple(integers(dict(enumerate(ends)), f"{path}: eos_ids").values()),
+        "chat_template": field(content, "chat_template", (str, None), where),
+    }
+
+
+def _vocabulary(entries: list[Any], path: Path) -> dict[bytes, int]:
+    vocabulary: dict[bytes, int] = {}
+    for entry in entries:
+        if not (isinstance(entry, list) and len(entry) == 2 and type(entry[0]) is int):
+            raise FormatError(f"{path}: {short(entry)} in vocabulary is no pair of an id and a token.")
+        token = _bytes_of(entry[1], path)
+        if token in vocabulary:
+            raise FormatError(f"{path}: the vocabulary holds the token {token!r} twice.")
+        vocabulary[token] = entry[0]
+    return vocabulary
+
+
+def _merge_order(ids: list[Any] | None, vocabulary: dict[bytes, int], path: Path) -> list[bytes] | None:
+    if ids is None:
+        return None
+    tokens = {id: token for token, id in vocabulary.items()}
+    for id in ids:
+        if type(id) is not int or id not in tokens:
+            raise FormatError(f"{path}: merge_order holds {short(id)}, which is not the id of a token.")
+    return [tokens[id] for id in ids]
+
+
+def _readable(token: bytes) -> str | list[int]:
+    try:
+        return token.decode()
+    except UnicodeDecodeError:
+        return list(token)
+
+
+def _bytes_of(token: Any, path: Path) -> bytes:
+    if isinstance(token, str):
+        with contextlib.suppress(UnicodeEncodeError):  # a lone surrogate
+            return token.encode()
+    if isinstance(token, list) and all(type(byte) is int and 0 <= byte < 256 for byte in token):
+        return bytes(token)
+    raise FormatError(f"{path}: the token {short(token)} is neither a text nor a list of bytes.")

@@ -1,0 +1,95 @@
+"""Byte-pair encoding in its plainest form, as lesson 01 builds it: lists of ids, no dictionary of pieces, no heap.
+
+Each merge here goes over the whole text, which makes training take minutes where
+`llmlib.tokenization.bpe_training` takes seconds; the merges are the same. Sources: Gage (1994), "A New Algorithm for
+Data Compression"; Sennrich et al. (2016), https://arxiv.org/abs/1508.07909.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+Pair = tuple[int, int]
+
+
+def most_common_pair(ids: Sequence[int]) -> Pair | None:
+    """The commonest pair of neighbours; among equals the smaller one; None if there are no two neighbours.
+
+    >>> most_common_pair([5, 6, 5, 6, 9]), most_common_pair([5])
+    ((5, 6), None)
+    """
+    counts = Counter(pairwise(ids))
+    return min(counts, key=lambda pair: (-counts[pair], pair), default=None)
+
+
+def merge(ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
+    """Replace each occurrence of `pair` by `new_id`, from left to right.
+
+    >>> merge([1, 2, 1, 2, 1], (1, 2), 256)
+    [256, 256, 1]
+    """
+    merged: list[int] = []
+    i = 0
+    while i < len(ids):
+        if tuple(ids[i : i + 2]) == pair:
+            merged.append(new_id)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
+def train(text: str, n_merges: int) -> list[Pair]:
+    """Learn up to `n_merges` pairs from a text's UTF-8 bytes; pair number i makes the token with id 256 + i.
+
+    It ends earlier if the text has become one single token.
+
+    >>> train("hug hugs", 2)
+    [(104, 117), (256, 103)]
+    """
+    ids = list(text.encode())
+    merges: list[Pair] = []
+    while len(merges) < n_merges and (pair := most_common_pair(ids)):
+        ids = merge(ids, pair, 256 + len(merges))
+        merges.append(pair)
+    return merges
+
+
+def encode(text: str, merges: Sequence[Pair]) -> list[int]:
+    """Turn a text into ids: its bytes, then each merge in the order in which it was learned.
+
+    >>> encode("hugs", [(117, 103), (104, 256)])
+    [257, 115]
+    """
+    ids = list(text.encode())
+    for number, pair in enumerate(merges):
+        ids = merge(ids, pair, 256 + number)
+    return ids
+
+
+def decode(ids: Sequence[int], merges: Sequence[Pair]) -> str:
+    """Turn ids into text: put the bytes of all tokens together, then read them as UTF-8.
+
+    Bytes that are no UTF-8 (a character that is cut) become U+FFFD.
+
+    >>> decode([257, 115], [(117, 103), (104, 256)])
+    'hugs'
+    """
+    table = [bytes([b]) for b in range(256)]
+    for left, right in merges:
+        table.append(table[left] + table[right])
+    return b"".join(table[id] for id in ids).decode(errors="replace")
+
+
+def count_pairs(pieces: Mapping[tuple[int, ...], int]) -> Counter[Pair]:
+    """How often each pair of neighbours occurs in a text, given its distinct pieces and how often each occurs.
+
+    >>> count_pairs({(1, 2, 3): 10, (2, 3): 1})
+    Counter({(2, 3): 11, (1, 2): 10})
+    """
+    counts: Counter[Pair] = Counter()
+    for piece, times in pieces.items():
+        for pair in pairwise(piece):
+            counts[pair] += times
+    return counts

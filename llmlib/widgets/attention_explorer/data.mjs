@@ -1,0 +1,270 @@
+// Attention patterns as the explorer holds them, and arithmetic on them. Pure functions: Node tests them.
+//
+// A pattern is one byte for each weight. Code c in 0 … 254 means the weight scale · (c / 254)², so that faint weights,
+// of which a long text has many, keep their precision; 255 means NaN. A causal pattern holds its lower triangle row by row.
+// A signed pattern, the difference of two, means scale · sign(d) · d² with d = (c - 127) / 127.
+
+import { parseColour } from "../shared/canvas.mjs";
+import { percent } from "../shared/shared.mjs";
+
+export const TOP = 254, NAN_CODE = 255, MIDDLE = 127;
+
+/** The weight that a code stands for. */
+export function decode(code, scale = 1, signed = false) {
+  if (code === NAN_CODE) return NaN;
+  if (!signed) return scale * (code / TOP) ** 2;
+  const d = (code - MIDDLE) / MIDDLE;
+  return scale * Math.sign(d) * d * d;
+}
+
+/** The code that stands for a weight. */
+export function encode(weight, scale = 1, signed = false) {
+  if (Number.isNaN(weight)) return NAN_CODE;
+  const root = Math.sqrt(Math.min(Math.abs(weight) / scale, 1));
+  return signed ? Math.round(MIDDLE + MIDDLE * Math.sign(weight) * root) : Math.round(TOP * root);
+}
+
+/** The weights of all 256 codes. */
+export function decodeTable({ scale, signed = false }) {
+  return Float32Array.from({ length: 256 }, (_, code) => decode(code, scale, signed));
+}
+
+/** How many codes one head has. */
+export function headSize(n, causal) {
+  return causal ? (n * (n + 1)) / 2 : n * n;
+}
+
+/** Where the code of query i and key j lies, or -1 above the diagonal of a causal pattern. */
+export function cellIndex({ n, causal }, i, j) {
+  if (!causal) return i * n + j;
+  return j <= i ? (i * (i + 1)) / 2 + j : -1;
+}
+
+/** One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). */
+export function unpack(meta, view) {
+  const codes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  const n = meta.tokens.length, size = headSize(n, meta.causal);
+  if (codes.length !== size * meta.layers * meta.heads)
+    throw new Error(`Expected ${size * meta.layers * meta.heads} bytes of attention, got ${codes.length}.`);
+  return { ...meta, n, size, codes };
+}
+
+/** The pattern of one head, or with head "mean" or "max" of all heads of a layer together. */
+export function headPattern(text, layer, head) {
+  const { n, causal, scale, size, codes, heads } = text;
+  const from = (h) => codes.subarray((layer * heads + h) * size, (layer * heads + h + 1) * size);
+  const own = typeof head === "number" ? from(head) : combine(Array.from({ length: heads }, (_, h) => from(h)), scale, head);
+  return { n, causal, scale, signed: false, codes: own };
+}
+
+function combine(parts, scale, how) {
+  const result = new Uint8Array(parts[0].length), weights = decodeTable({ scale });
+  if (how === "max") {
+    for (const part of parts) for (let k = 0; k < part.length; k++) if (part[k] > result[k]) result[k] = part[k];
+    return result; // NaN has the highest code, so it stays
+  }
+  const sums = new Float32Array(result.length);
+  for (const part of parts) for (let k = 0; k < part.length; k++) sums[k] += weights[part[k]];
+  for (let k = 0; k < sums.length; k++) result[k] = encode(sums[k] / parts.length, scale);
+  return result;
+}
+
+/** b - a, cell by cell; both must have the same number of tokens. */
+export function difference(a, b) {
+  const n = a.n, causal = a.causal && b.causal, scale = Math.max(a.scale, b.scale);
+  const codes = new Uint8Array(headSize(n, causal)), ofA = decodeTable(a), ofB = decodeTable(b);
+  for (let i = 0, k = 0; i < n; i++)
+    for (let j = 0; j < (causal ? i + 1 : n); j++, k++) {
+      const atA = cellIndex(a, i, j), atB = cellIndex(b, i, j);
+      codes[k] = encode((atB < 0 ? 0 : ofB[b.codes[atB]]) - (atA < 0 ? 0 : ofA[a.codes[atA]]), scale, true);
+    }
+  return { n, causal, scale, signed: true, codes };
+}
+
+/** One weight; 0 where a causal pattern has none. */
+export function weightAt(pattern, i, j) {
+  const k = cellIndex(pattern, i, j);
+  return k < 0 ? 0 : decode(pattern.codes[k], pattern.scale, pattern.signed);
+}
+
+/** Where token t looks ("from": its row), or who looks at it ("to": its column). */
+export function weightsOf(pattern, t, way) {
+  return Float32Array.from({ length: pattern.n }, (_, other) => (way === "from" ? weightAt(pattern, t, other) : weightAt(pattern, other, t)));
+}
+
+/** Indices of the k largest weights by size, NaN first, without zeros. */
+export function strongest(weights, k) {
+  const size = (i) => (Number.isNaN(weights[i]) ? Infinity : Math.abs(weights[i]));
+  return Array.from(weights.keys()).filter((i) => size(i) > 0).sort((a, b) => size(b) - size(a) || a - b).slice(0, k);
+}
+
+/** The strongest pairs [i, j] of a pattern: at most `limit`, none below `floor`. */
+export function strongestPairs(pattern, limit, floor = 0.01) {
+  const strength = Float32Array.from({ length: 256 }, (_, c) => (c === NAN_CODE ? Infinity : Math.abs(decode(c, pattern.scale, pattern.signed))));
+  const counts = new Uint32Array(256), { n, causal, codes } = pattern;
+  for (const code of codes) counts[code] += 1;
+  const order = Array.from(counts.keys()).sort((a, b) => strength[b] - strength[a]);
+  const kept = new Uint8Array(256);
+  for (let room = limit, r = 0; r < 256 && strength[order[r]] >= floor && room > 0; r++) { kept[order[r]] = 1; room -= counts[order[r]]; }
+  const pairs = [];
+  for (let i = 0, k = 0; i < n; i++)
+    for (let j = 0; j < (causal ? i + 1 : n); j++, k++) if (kept[codes[k]] && pairs.length < 2 * limit) pairs.push([i, j]);
+  return pairs.sort(([a, b], [c, d]) => strength[codes[cellIndex(pattern, c, d)]] - strength[codes[cellIndex(pattern, a, b)]]).slice(0, limit);
+}
+
+/** A region of a pattern as an image of width × height: 0 outside, else code + 1. Where cells are smaller than pixels the strongest shows. */
+export function pool(pattern, region, width, height) {
+  const { n, causal, codes, signed } = pattern, image = new Uint16Array(width * height);
+  const { x, y, w, h } = region;
+  if (w <= width && h <= height) { // every cell has a pixel of its own, or many
+    const columns = Int32Array.from({ length: width }, (_, px) => Math.floor(x + ((px + 0.5) * w) / width));
+    for (let py = 0; py < height; py++) {
+      const i = Math.floor(y + ((py + 0.5) * h) / height);
+      if (i < 0 || i >= n) continue;
+      const start = causal ? (i * (i + 1)) / 2 : i * n, end = causal ? i + 1 : n;
+      for (let px = 0; px < width; px++) if (columns[px] >= 0 && columns[px] < end) image[py * width + px] = codes[start + columns[px]] + 1;
+    }
+    return image;
+  }
+  const first = Math.max(0, Math.floor(x)), last = Math.min(n, Math.ceil(x + w));
+  const columns = Int32Array.from({ length: n }, (_, j) => Math.min(width - 1, Math.max(0, Math.floor(((j + 0.5 - x) * width) / w))));
+  const strength = (value) => (value === NAN_CODE + 1 ? 1000 : Math.abs(value - 1 - MIDDLE));
+  for (let i = Math.max(0, Math.floor(y)); i < Math.min(n, Math.ceil(y + h)); i++) {
+    const row = width * Math.min(height - 1, Math.max(0, Math.floor(((i + 0.5 - y) * height) / h)));
+    const start = causal ? (i * (i + 1)) / 2 : i * n, end = causal ? Math.min(i + 1, last) : last;
+    for (let j = first; j < end; j++) {
+      const value = codes[start + j] + 1, at = row + columns[j];
+      if (signed ? image[at] === 0 || strength(value) > strength(image[at]) : value > image[at]) image[at] = value;
+    }
+  }
+  return image;
+}
+
+/** For each position, the earlier positions of the same token. */
+export function earlierSame(tokens) {
+  const seen = new Map();
+  return tokens.map((token, i) => {
+    const before = seen.get(token) ?? [];
+    seen.set(token, [...before, i]);
+    return before;
+  });
+}
+
+/** What a head does, in numbers; the same definitions as in llmlib.interpret.head_scores. `same` comes from `earlierSame`. */
+export function headScores(pattern, same) {
+  const { n, causal, codes } = pattern;
+  const weights = decodeTable(pattern).map((w) => (Number.isNaN(w) ? 0 : w));
+  const surprise = weights.map((w) => (w > 0 ? -w * Math.log(w) : 0));
+  let entropy = 0, distance = 0, previous = 0, first = 0, duplicate = 0, repeated = 0, induction = 0, followed = 0;
+  for (let i = 0; i < n; i++) {
+    const start = causal ? (i * (i + 1)) / 2 : i * n, end = causal ? i + 1 : n;
+    for (let j = 0; j < end; j++) {
+      const code = codes[start + j];
+      entropy += surprise[code];
+      distance += weights[code] * Math.abs(i - j);
+    }
+    if (i) { previous += weights[codes[start + i - 1]]; first += weights[codes[start]]; }
+    if (same[i].length) repeated += 1;
+    for (const j of same[i]) duplicate += weights[codes[start + j]];
+    const next = same[i].filter((j) => j + 1 < i);
+    if (next.length) followed += 1;
+    for (const j of next) induction += weights[codes[start + j + 1]];
+  }
+  const per = (sum, count) => (count ? sum / count : 0);
+  return {
+    entropy: entropy / n, distance: distance / n, previous: per(previous, n - 1), first: per(first, n - 1),
+    duplicate: per(duplicate, repeated), induction: per(induction, followed),
+  };
+}
+
+/** Which of sorted label positions can be written without overlap, at least `gap` apart; those in `priority` come first. */
+export function thinLabels(centres, gap, priority = []) {
+  const kept = [];
+  const free = (i) => kept.every((other) => Math.abs(centres[other] - centres[i]) >= gap);
+  for (const i of priority) if (i >= 0 && i < centres.length && free(i)) kept.push(i);
+  if (centres.length < 2) return centres.map((_, i) => i);
+  const step = Math.max(1, Math.ceil(gap / Math.abs(centres[1] - centres[0]) - 1e-9));
+  for (let i = 0; i < centres.length; i += step) if (!kept.includes(i) && free(i)) kept.push(i);
+  return kept.sort((a, b) => a - b);
+}
+
+// A view is the square of tokens that a heat map shows: keys from x, queries from y, `span` of each.
+
+export const wholeView = (n) => ({ x: 0, y: 0, span: n });
+
+/** Zoom about a point given as fractions of the square, which stays under the pointer. */
+export function zoomView(view, factor, fx, fy, n) {
+  const span = Math.min(n, Math.max(Math.min(4, n), view.span / factor));
+  return panView({ x: view.x + fx * (view.span - span), y: view.y + fy * (view.span - span), span }, 0, 0, n);
+}
+
+/** Move the view by tokens, not past the edges. */
+export function panView(view, dx, dy, n) {
+  const inside = (v) => Math.max(0, Math.min(n - view.span, v));
+  return { x: inside(view.x + dx), y: inside(view.y + dy), span: view.span };
+}
+
+/** Move the view only as far as needed to show the cell. */
+export function revealCell(view, i, j, n) {
+  const shift = (from, t) => Math.min(0, t - from) + Math.max(0, t + 1 - (from + view.span));
+  return panView(view, shift(view.x, j), shift(view.y, i), n);
+}
+
+/** The cell [query, key] under a point of a heat map of `size` pixels, or null. */
+export function cellAt(view, px, py, size, n) {
+  if (px < 0 || py < 0 || px >= size || py >= size) return null;
+  const j = Math.floor(view.x + (px * view.span) / size), i = Math.floor(view.y + (py * view.span) / size);
+  return i >= 0 && j >= 0 && i < n && j < n ? [i, j] : null;
+}
+
+/** The row of a column of `n` tokens, `height` pixels high, at y, or null. */
+export function rowAt(y, n, height) {
+  return y < 0 || y >= height ? null : Math.min(n - 1, Math.floor((y * n) / height));
+}
+
+/** Places for thumbnails: a table of layers and heads, or with `flow` one after the other with room for a caption. */
+export function gridLayout(layers, heads, width, flow = false) {
+  const gap = 4, left = flow ? 0 : 30, top = flow ? 0 : 20, caption = flow ? 18 : 0;
+  const total = layers * heads;
+  const columns = flow ? Math.max(1, Math.min(total, Math.floor((width + gap) / (84 + gap)))) : heads;
+  const fitting = Math.floor((width - left + gap) / columns - gap);
+  const thumb = Math.max(14, Math.min(fitting, flow ? 112 : Math.max(44, Math.min(112, Math.floor(620 / layers) - gap))));
+  const place = (k) => ({ x: left + (k % columns) * (thumb + gap), y: top + Math.floor(k / columns) * (thumb + caption + gap) });
+  const rows = Math.ceil(total / columns);
+  return { thumb, columns, rows, left, top, caption, gap, place, width: left + columns * (thumb + gap) - gap, height: top + rows * (thumb + caption + gap) - gap };
+}
+
+/** Sizes in pixels of `maps` heat maps next to each other and, beside a single one, of the lines; below it on narrow screens. */
+export function headSizes(width, maps) {
+  if (maps > 1) return { heat: Math.max(140, Math.min(330, Math.floor((width - 12 * (maps - 1)) / maps) - 74)), lines: 0 };
+  if (width < 720) return { heat: Math.max(160, Math.min(440, width - 100)), lines: Math.min(380, width) };
+  const lines = Math.max(280, Math.min(380, width - 550));
+  return { heat: Math.min(440, width - 112 - lines), lines };
+}
+
+/** Heads in the order of a score, the largest first; without scores as they are. */
+export function orderHeads(scores) {
+  return Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
+}
+
+/** Colours of `pool`'s values (0: outside; code + 1), packed for ImageData: through `stops` for codes 0 … 254. */
+export function colourTable(stops, outside, missing) {
+  const points = stops.map(parseColour);
+  const pack = ([r, g, b]) => ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
+  const table = new Uint32Array(257);
+  table[0] = pack(parseColour(outside));
+  for (let code = 0; code <= TOP; code++) {
+    const at = (code / TOP) * (points.length - 1), k = Math.min(points.length - 2, Math.floor(at));
+    table[code + 1] = pack(points[k].map((c, channel) => c + (points[k + 1][channel] - c) * (at - k)));
+  }
+  table[NAN_CODE + 1] = pack(parseColour(missing));
+  return table;
+}
+
+/** How a weight is written: "43%", of a difference "+43 points". */
+export function inWords(weight, signed) {
+  if (Number.isNaN(weight)) return "not a number";
+  if (!signed) return weight > 1.005 ? weight.toPrecision(3) : percent(weight);
+  const points = (100 * Math.abs(weight)).toFixed(Math.abs(weight) < 0.0995 ? 1 : 0);
+  return Number(points) === 0 ? "±0 points" : `${weight > 0 ? "+" : "−"}${points} points`;
+}

@@ -1,0 +1,32 @@
+// Colours of patterns, and patterns on canvases.
+
+import { paletteOf } from "../shared/canvas.mjs";
+import { colourTable, pool } from "./data.mjs";
+
+/** The palette of the theme, with a table of colours for patterns (false) and for differences of two (true). */
+export function patternPalette(el) {
+  const palette = paletteOf(el), { stops, outside, missing } = palette;
+  return { ...palette, tables: { false: colourTable(stops.false, outside, missing), true: colourTable(stops.true, outside, missing) } };
+}
+
+export function paint(context, pattern, region, x, y, size, palette) {
+  const image = context.createImageData(size, size);
+  const values = pool(pattern, region, size, size), table = palette.tables[pattern.signed], pixels = new Uint32Array(image.data.buffer);
+  for (let k = 0; k < values.length; k++) pixels[k] = table[values[k]];
+  context.putImageData(image, x, y);
+}
+
+export function frame(node, overlay, width, height) {
+  Object.assign(node.style, { width: `${width}px`, height: `${height}px` });
+  overlay.setAttribute("width", width);
+  overlay.setAttribute("height", height);
+}
+
+/** For each code + 1 the names of a background and of the ink that can be read on it; 0: no background. */
+export function colourNames({ tables, ink }) {
+  const names = (packed) => {
+    const [r, g, b] = [packed & 255, (packed >> 8) & 255, (packed >> 16) & 255];
+    return [`rgb(${r}, ${g}, ${b})`, 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#1f2328" : "#ffffff"];
+  };
+  return Object.fromEntries(Object.entries(tables).map(([signed, table]) => [signed, Array.from(table, (packed, k) => (k ? names(packed) : ["transparent", ink]))]));
+}

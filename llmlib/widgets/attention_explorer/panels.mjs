@@ -1,0 +1,374 @@
+// The panels of the attention explorer. Each is made with the context `ctx` that attention_explorer.mjs describes and gives
+// { node, draw, point }: `draw` shows new patterns, `point` follows the pointer or the keyboard and is cheap.
+
+import { element, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
+import {
+  cellAt, encode, gridLayout, inWords, orderHeads, panView, revealCell, rowAt, strongest, strongestPairs, thinLabels, weightAt, weightsOf,
+  wholeView, zoomView,
+} from "./data.mjs";
+import { sized, svg } from "../shared/canvas.mjs";
+import { colourNames, frame, paint } from "./paint.mjs";
+
+export const SCORES = {
+  previous: { name: "previous token", text: "Share of attention that goes to the token right before", share: true },
+  first: { name: "first token", text: "Share of attention that later tokens pay to the very first", share: true },
+  duplicate: { name: "duplicate token", text: "Share of attention that repeated tokens pay to their earlier occurrences", share: true },
+  induction: { name: "induction", text: "Share of attention that repeated tokens pay to what came after their earlier occurrences", share: true },
+  entropy: { name: "entropy", text: "How widely attention is spread, in nats", unit: "nats" },
+  distance: { name: "distance", text: "How far back attention looks, in tokens", unit: "tokens" },
+};
+
+export function scoreInWords(key, value) {
+  return SCORES[key].share ? inWords(value) : `${value.toFixed(value < 9.95 ? 2 : 1)} ${SCORES[key].unit}`;
+}
+
+export const headName = (layer, head) => (typeof head === "number" ? `Layer ${layer}, head ${head}` : `Layer ${layer}, ${head} of all heads`);
+
+/** All heads as thumbnails on one canvas, under a button for each. */
+export function gridPanel(ctx, side) {
+  const canvas = element("canvas", { "aria-hidden": "true" });
+  const cells = element("div", { role: "group", "aria-label": "Heads. Arrow keys move, Enter opens." });
+  const node = element("div", { class: "llm-grid" }, canvas, cells);
+  let made = "", columns = 1;
+  const heads = () => [...cells.querySelectorAll("button")];
+  const of = (button) => ({ layer: Number(button.dataset.layer), head: Number.isNaN(Number(button.dataset.head)) ? button.dataset.head : Number(button.dataset.head) });
+  const over = (event) => { const button = event.target.closest("button"); if (button) ctx.previewHead(of(button)); };
+  cells.addEventListener("pointerover", over);
+  cells.addEventListener("focusin", over);
+  cells.addEventListener("click", (event) => { const button = event.target.closest("button"); if (button) ctx.go({ ...of(button), token: null }); });
+  cells.addEventListener("keydown", (event) => {
+    const all = heads(), at = all.indexOf(event.target);
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: all.length - 1 - at }[event.key];
+    if (step === undefined || !all[at + step]) return;
+    event.preventDefault();
+    all[at].tabIndex = -1;
+    all[at + step].tabIndex = 0;
+    all[at + step].focus();
+  });
+
+  function draw(width) {
+    const { state, palette } = ctx, text = ctx.text(side === "d" ? "a" : side);
+    const together = state.heads !== "each", flow = together || state.sort !== "layer";
+    let entries = Array.from({ length: text.layers * (together ? 1 : text.heads) }, (_, k) =>
+      together ? { layer: k, head: state.heads } : { layer: Math.floor(k / text.heads), head: k % text.heads });
+    let scores = null;
+    if (state.sort !== "layer") {
+      scores = ctx.scores(entries, state.sort);
+      const order = orderHeads(scores);
+      entries = order.map((k) => entries[k]);
+      scores = order.map((k) => scores[k]);
+    }
+    const layout = gridLayout(flow ? 1 : text.layers, flow ? entries.length : text.heads, width, flow);
+    columns = layout.columns;
+    const ratio = sized(canvas, layout.width, layout.height), context = canvas.getContext("2d"), size = Math.round(layout.thumb * ratio);
+    entries.forEach(({ layer, head }, k) => {
+      const { x, y } = layout.place(k), pattern = ctx.pattern(side, layer, head);
+      paint(context, pattern, { x: 0, y: 0, w: pattern.n, h: pattern.n }, Math.round(x * ratio), Math.round(y * ratio), size, palette);
+    });
+    const off = new Set(ctx.ablated().map(String));
+    const captions = entries.map(({ layer, head }, k) =>
+      !flow ? "" : `${typeof head === "number" ? `L${layer} H${head}` : `Layer ${layer}`}${scores ? ` · ${SCORES[state.sort].share ? inWords(scores[k]) : scores[k].toFixed(1)}` : ""}`);
+    const wanted = JSON.stringify([layout.width, layout.thumb, entries, captions, [...off], side]);
+    if (wanted === made) return;
+    made = wanted;
+    const focused = cells.contains(document.activeElement) ? heads().indexOf(document.activeElement) : -1;
+    const parts = entries.map(({ layer, head }, k) => {
+      const { x, y } = layout.place(k), isOff = off.has(`${layer},${head}`);
+      const label = `${headName(layer, head)}${scores ? `, ${SCORES[state.sort].name} ${scoreInWords(state.sort, scores[k])}` : ""}${isOff ? ", switched off" : ""}`;
+      const button = element("button", { type: "button", class: isOff ? "llm-thumb llm-off" : "llm-thumb", "data-layer": layer, "data-head": head, "aria-label": label, tabindex: k === Math.max(focused, 0) ? 0 : -1 });
+      button.style.cssText = `left:${x}px;top:${y}px;width:${layout.thumb}px;height:${layout.thumb}px`;
+      return button;
+    });
+    const labels = [];
+    const label = (words, x, y, w, kind) => { const span = element("span", { class: `llm-mark ${kind}`, "data-text": true }, words); span.style.cssText = `left:${x}px;top:${y}px;width:${w}px`; labels.push(span); };
+    if (flow) captions.forEach((words, k) => label(words, layout.place(k).x, layout.place(k).y + layout.thumb + 1, layout.thumb + layout.gap, "llm-caption"));
+    else {
+      for (let h = 0; h < text.heads; h++) label(h, layout.place(h).x, 0, layout.thumb, "llm-above");
+      for (let l = 0; l < text.layers; l++) label(l, 0, layout.place(l * text.heads).y + layout.thumb / 2 - 9, 24, "llm-beside");
+    }
+    cells.replaceChildren(...labels, ...parts);
+    node.style.width = `${layout.width}px`;
+    node.style.height = `${layout.height}px`;
+    if (focused >= 0) parts[Math.min(focused, parts.length - 1)]?.focus();
+  }
+  return { node, draw, point() {}, focusHead: (layer, head) => heads().find((b) => b.dataset.layer === String(layer) && b.dataset.head === String(head))?.focus() };
+}
+
+/** A large look at one head, with its scores, beside the grid. */
+export function previewPanel(ctx) {
+  const canvas = element("canvas", { "aria-hidden": "true" }), title = element("strong", { "data-text": true }), list = element("dl", { class: "llm-scores" });
+  const node = element("aside", { class: "llm-preview", "aria-label": "The head pointed at" }, title, canvas, list);
+  function draw() {
+    const { layer, head } = ctx.state.previewed, size = 200, ratio = sized(canvas, size, size);
+    const side = ctx.sideShown(), pattern = ctx.pattern(side, layer, head);
+    title.textContent = headName(layer, head);
+    paint(canvas.getContext("2d"), pattern, { x: 0, y: 0, w: pattern.n, h: pattern.n }, 0, 0, Math.round(size * ratio), ctx.palette);
+    const values = ctx.scoresOf(side === "d" ? "a" : side, layer, head);
+    list.replaceChildren(...Object.entries(SCORES).flatMap(([key, { name, text }]) => [element("dt", { title: text, "data-text": true }, name), element("dd", { "data-text": true }, scoreInWords(key, values[key]))]));
+  }
+  return { node, draw, point() {} };
+}
+
+/** The heat map of one head: each row is a token that looks, each column one that is looked at. */
+export function heatPanel(ctx, side, size, compact = false) {
+  let left = 0, top = 0;
+  const canvas = element("canvas", {
+    tabindex: 0, role: "application", "aria-roledescription": "heat map",
+    "aria-label": "Heat map. Arrow keys move from cell to cell, Enter keeps the token, plus and minus zoom, 0 shows all, Escape goes back.",
+  });
+  const overlay = svg("svg", { "aria-hidden": "true" });
+  const node = element("div", { class: "llm-heat" }, canvas, overlay);
+  let pattern = null, tokens = [], dragged = null;
+  const n = () => pattern.n;
+  const at = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+  const zoom = (factor, fx = 0.5, fy = 0.5) => { ctx.state.view = zoomView(ctx.state.view, factor, fx, fy, n()); ctx.redrawHeat(); };
+
+  canvas.addEventListener("pointerdown", (event) => { if (event.button === 0) { dragged = { from: at(event), view: ctx.state.view, far: false }; canvas.setPointerCapture(event.pointerId); } });
+  canvas.addEventListener("pointermove", (event) => {
+    const [x, y] = at(event);
+    if (dragged) {
+      const dx = x - dragged.from[0], dy = y - dragged.from[1], tokensPerPixel = dragged.view.span / size;
+      if (dragged.far ||= Math.hypot(dx, dy) > 4 && dragged.view.span < n()) { ctx.state.view = panView(dragged.view, -dx * tokensPerPixel, -dy * tokensPerPixel, n()); ctx.redrawHeat(); return; }
+    }
+    ctx.previewCell(cellAt(ctx.state.view, x, y, size, n()));
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    const cell = cellAt(ctx.state.view, ...at(event), size, n());
+    if (dragged && !dragged.far && cell) ctx.lock(cell[ctx.state.way === "from" ? 0 : 1]);
+    dragged = null;
+  });
+  canvas.addEventListener("pointercancel", () => { dragged = null; });
+  canvas.addEventListener("pointerleave", () => ctx.previewCell(null));
+  canvas.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return; // otherwise the page scrolls, as everywhere
+    event.preventDefault();
+    const [x, y] = at(event);
+    zoom(Math.exp(-event.deltaY / 200), x / size, y / size);
+  }, { passive: false });
+  canvas.addEventListener("keydown", (event) => {
+    const { state } = ctx, [i, j] = state.cell ?? [n() - 1, 0];
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const clamp = (v) => Math.max(0, Math.min(n() - 1, v));
+    if (step) {
+      const [qi, kj] = state.cell ? [clamp(i + step[0]), clamp(j + step[1])] : [i, j];
+      state.view = revealCell(state.view, qi, kj, n());
+      ctx.redrawHeat();
+      ctx.previewCell([qi, kj], true);
+    } else if (event.key === "Enter" || event.key === " ") ctx.lock(state.way === "from" ? i : j);
+    else if (event.key === "+" || event.key === "=") zoom(1.5, (j + 0.5 - state.view.x) / state.view.span, (i + 0.5 - state.view.y) / state.view.span);
+    else if (event.key === "-") zoom(1 / 1.5, (j + 0.5 - state.view.x) / state.view.span, (i + 0.5 - state.view.y) / state.view.span);
+    else if (event.key === "0") { state.view = wholeView(n()); ctx.redrawHeat(); }
+    else return;
+    event.preventDefault();
+  });
+
+  function draw() {
+    const { state } = ctx;
+    pattern = ctx.pattern(side, state.layer, state.head);
+    tokens = ctx.text(side === "d" ? "a" : side).tokens;
+    if (state.view.span > n() || state.view.x + state.view.span > n()) state.view = wholeView(n());
+    ({ left, top } = ctx.labelRoom(compact));
+    const ratio = sized(canvas, size, size), { x, y, span } = state.view;
+    Object.assign(canvas.style, { left: `${left}px`, top: `${top}px` });
+    frame(node, overlay, left + size + 2, top + size + 2);
+    paint(canvas.getContext("2d"), pattern, { x, y, w: span, h: span }, 0, 0, Math.round(size * ratio), ctx.palette);
+    point();
+  }
+
+  function point() {
+    const { state, palette } = ctx, { x, y, span } = state.view, cell = size / span, focus = ctx.focus(), parts = [];
+    const [qi, kj] = state.cell ?? [-1, -1];
+    const highlighted = (way) => (focus !== null && state.way === way ? focus : way === "from" ? qi : kj);
+    if (focus !== null) {
+      const from = (focus - (state.way === "from" ? y : x)) * cell;
+      const band = state.way === "from" ? { x: left, y: top + from, width: size, height: cell } : { x: left + from, y: top, width: cell, height: size };
+      if (from > -cell && from < size) parts.push(clipped(band, { fill: "none", stroke: palette.ink, "stroke-width": 1.5 }));
+    }
+    if (state.cell) {
+      const box = { x: left + (kj - x) * cell, y: top + (qi - y) * cell, width: cell, height: cell };
+      parts.push(clipped(box, { fill: "none", stroke: palette.accent, "stroke-width": 2 }));
+    }
+    const inside = tokens.map((_, t) => t);
+    for (const axis of ["from", "to"]) {
+      const start = axis === "from" ? y : x;
+      const seen = inside.filter((t) => t + 0.5 >= start && t + 0.5 <= start + span), first = seen[0] ?? 0;
+      const centres = seen.map((t) => (t + 0.5 - start) * cell), chosen = highlighted(axis);
+      for (const k of thinLabels(centres, compact ? 12 : 14, [chosen - first])) {
+        const t = seen[k], strong = t === chosen;
+        const common = { "font-size": compact ? 11 : 12, fill: strong ? palette.ink : palette.faint, "font-weight": strong ? 700 : 400, "font-family": "ui-monospace, monospace" };
+        const words = shorten(visibleToken(tokens[t]), compact ? 9 : 12);
+        parts.push(axis === "from"
+          ? svg("text", { ...common, x: left - 6, y: top + centres[k] + 4, "text-anchor": "end" }, words)
+          : svg("text", { ...common, transform: `translate(${left + centres[k] + 3} ${top - 6}) rotate(-60)` }, words));
+      }
+    }
+    overlay.replaceChildren(...parts);
+  }
+
+  function clipped(box, style) {
+    const x = Math.max(box.x, left), y = Math.max(box.y, top);
+    return svg("rect", { x, y, width: Math.max(0, Math.min(box.x + box.width, left + size) - x), height: Math.max(0, Math.min(box.y + box.height, top + size) - y), ...style });
+  }
+  return { node, draw, point, zoom, canvas };
+}
+
+/** Two columns of tokens with a line for each look: from the left to the right. */
+export function linesPanel(ctx, width, height) {
+  let top = 0;
+  const left = Math.min(112, Math.round(0.33 * width)), right = width - left;
+  const canvas = element("canvas", { "aria-hidden": "true" }), overlay = svg("svg", { "aria-hidden": "true" });
+  const node = element("div", { class: "llm-lines" }, canvas, overlay);
+  let pattern = null, tokens = [], pairs = [];
+  const tall = () => Math.min(height, pattern.n * 26);
+  const target = (event) => {
+    const box = node.getBoundingClientRect(), x = event.clientX - box.left, row = rowAt(event.clientY - box.top - top, pattern.n, tall());
+    return row === null ? null : { token: row, way: x < width / 2 ? "from" : "to" };
+  };
+  node.addEventListener("pointermove", (event) => { const hit = target(event); ctx.previewToken(hit?.token ?? null, hit?.way); });
+  node.addEventListener("pointerleave", () => ctx.previewToken(null));
+  node.addEventListener("click", (event) => { const hit = target(event); if (hit) ctx.lock(hit.token, hit.way); });
+
+  function draw() {
+    pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head);
+    tokens = ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown()).tokens;
+    ({ top } = ctx.labelRoom(false));
+    Object.assign(canvas.style, { left: 0, top: `${top}px` });
+    frame(node, overlay, width, top + height + 2);
+    pairs = strongestPairs(pattern, 200, 0.02 * pattern.scale);
+    point();
+  }
+
+  function point() {
+    const { palette } = ctx, focus = ctx.focus(), n = pattern.n, step = tall() / n, way = ctx.wayShown();
+    const ratio = sized(canvas, width, height), context = canvas.getContext("2d");
+    context.scale(ratio, ratio);
+    let shown = pairs, strong = [];
+    if (focus !== null) {
+      const weights = weightsOf(pattern, focus, way);
+      strong = strongest(weights, 8);
+      shown = strongest(weights, 400).map((t) => (way === "from" ? [focus, t] : [t, focus]));
+    }
+    for (const [i, j] of shown) {
+      const weight = weightAt(pattern, i, j), size = Number.isNaN(weight) ? 1 : Math.min(1, Math.abs(weight) / pattern.scale);
+      context.strokeStyle = Number.isNaN(weight) ? palette.missing : pattern.signed ? (weight > 0 ? palette.more : palette.less) : palette.accent;
+      context.globalAlpha = (focus === null ? 0.55 : 0.95) * Math.max(0.06, Math.sqrt(size));
+      context.lineWidth = 0.75 + 3 * size;
+      const y1 = (i + 0.5) * step, y2 = (j + 0.5) * step, bend = (right - left) * 0.45;
+      context.beginPath();
+      context.moveTo(left + 4, y1);
+      context.bezierCurveTo(left + bend, y1, right - bend, y2, right - 4, y2);
+      context.stroke();
+    }
+    const centres = tokens.map((_, t) => (t + 0.5) * step), parts = [];
+    for (const column of ["from", "to"]) {
+      const own = way === column && focus !== null, priority = focus === null ? [] : own ? [focus] : strong;
+      const x = column === "from" ? left - 2 : right + 2, anchor = column === "from" ? "end" : "start";
+      parts.push(svg("text", { x, y: top - 14, "text-anchor": anchor, "font-size": 12, fill: palette.faint, "font-family": "system-ui, sans-serif" }, column === "from" ? "looks from" : "looks at"));
+      for (const t of thinLabels(centres, 14, priority)) {
+        const bold = own && t === focus, heard = focus === null || own || strong.includes(t);
+        parts.push(svg("text", { x, y: top + centres[t] + 4, "text-anchor": anchor, "font-size": 12, "font-family": "ui-monospace, monospace", "font-weight": bold ? 700 : 400, fill: bold || (heard && !own && focus !== null) ? palette.ink : palette.faint }, shorten(visibleToken(tokens[t]), 13)));
+      }
+    }
+    overlay.replaceChildren(...parts);
+  }
+  return { node, draw, point };
+}
+
+/** The text itself, each token shaded by its share of the look. */
+export function stripPanel(ctx) {
+  const node = element("div", { class: "llm-strip", role: "listbox", "aria-label": "The text. Arrow keys move, Enter keeps a token.", "aria-orientation": "horizontal" });
+  let spans = [], made = null, colours = {}, codes = [];
+  const tokens = () => ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown()).tokens;
+  const index = (event) => spans.indexOf(event.target.closest("[role=option]"));
+  node.addEventListener("pointerover", (event) => { const t = index(event); if (t >= 0) ctx.previewToken(t); });
+  node.addEventListener("pointerleave", () => ctx.previewToken(null));
+  node.addEventListener("click", (event) => { const t = index(event); if (t >= 0) ctx.lock(t); });
+  node.addEventListener("keydown", (event) => {
+    const t = index(event), step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -t, End: spans.length - 1 - t }[event.key];
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); ctx.lock(t); return; }
+    if (step === undefined || !spans[t + step]) return;
+    event.preventDefault();
+    spans[t].tabIndex = -1;
+    spans[t + step].tabIndex = 0;
+    spans[t + step].focus();
+    ctx.previewToken(t + step, undefined, true);
+  });
+
+  node.addEventListener("focusin", (event) => { // its weight is said when it is reached, not for all at each move
+    const t = index(event), focus = ctx.focus();
+    if (t < 0 || focus === null) return;
+    const pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head), [i, j] = ctx.wayShown() === "from" ? [focus, t] : [t, focus];
+    spans[t].setAttribute("aria-label", `${spokenToken(tokens()[t])}, ${inWords(weightAt(pattern, i, j), pattern.signed)}`);
+  });
+
+  function draw() {
+    const wanted = tokens().join("\u0000");
+    if (wanted !== made) {
+      made = wanted;
+      spans = tokens().map((token, t) => element("span", { role: "option", tabindex: t ? -1 : 0, "data-text": true, "aria-label": spokenToken(token) }, visibleToken(token)));
+      node.replaceChildren(...spans);
+    }
+    spans.forEach((span, t) => span.setAttribute("aria-selected", String(t === ctx.state.token)));
+    colours = colourNames(ctx.palette);
+    codes = [];
+    point();
+  }
+
+  function point() {
+    const focus = ctx.focus(), pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head);
+    const weights = focus === null ? null : weightsOf(pattern, focus, ctx.wayShown()), named = colours[pattern.signed];
+    spans.forEach((span, t) => {
+      const code = weights ? encode(weights[t], pattern.scale, pattern.signed) + 1 : 0;
+      if (code === codes[t]) return; // most of a long text stays as it is
+      codes[t] = code;
+      [span.style.background, span.style.color] = named[code];
+    });
+    node.querySelector(".llm-focus")?.classList.remove("llm-focus");
+    if (focus !== null) spans[focus]?.classList.add("llm-focus");
+  }
+  return { node, draw, point };
+}
+
+/** Who looks where, in words and bars: one list while hovering, both ways for a token that is kept. */
+export function detailPanel(ctx) {
+  const node = element("div", { class: "llm-detail" });
+  function list(way, focus, side) {
+    const pattern = ctx.pattern(side, ctx.state.layer, ctx.state.head), { tokens } = ctx.text(side === "d" ? "a" : side);
+    if (focus >= tokens.length) return "";
+    const weights = weightsOf(pattern, focus, way), token = shorten(visibleToken(tokens[focus]), 16);
+    const items = strongest(weights, 6).map((t) => {
+      const bar = element("span", { class: "llm-bar" }), size = Number.isNaN(weights[t]) ? 1 : Math.abs(weights[t]) / pattern.scale;
+      bar.style.width = `${100 * Math.min(1, size)}%`;
+      bar.style.background = Number.isNaN(weights[t]) ? ctx.palette.missing : pattern.signed && weights[t] < 0 ? ctx.palette.less : ctx.palette.accent;
+      return element("li", {}, element("code", { "data-text": true }, shorten(visibleToken(tokens[t]), 16)), element("span", { class: "llm-where" }, String(t)), element("span", { class: "llm-track" }, bar), element("span", { class: "llm-value", "data-text": true }, inWords(weights[t], pattern.signed)));
+    });
+    const where = ctx.state.show === "both" ? `${ctx.text(side).title}: ` : "";
+    return element("section", {}, element("h4", { "data-text": true }, where + (way === "from" ? `${token} looks at` : `${where ? "who" : "Who"} looks at ${token}`)), element("ol", {}, ...items));
+  }
+  function draw() {
+    const focus = ctx.focus(), way = ctx.wayShown(), one = ctx.sideShown();
+    if (focus === null) node.replaceChildren(element("p", { class: "llm-note" }, "Point at a token to see its look; click it, or press Enter, to keep it."));
+    else if (ctx.state.show === "both") node.replaceChildren(list(way, focus, "a"), list(way, focus, "b"));
+    else node.replaceChildren(...(ctx.state.token !== null ? ["from", "to"] : [way]).map((each) => list(each, focus, one)));
+  }
+  return { node, draw, point: draw };
+}
+
+/** What the colours mean. */
+export function legendPanel(ctx) {
+  const node = element("div", { class: "llm-legend" });
+  function scale(signed) {
+    const bar = element("span", { class: "llm-ramp" }), text = ctx.text("a");
+    bar.style.background = `linear-gradient(to right, ${ctx.palette.stops[signed].join(", ")})`;
+    const ticks = signed ? [[0, "−100"], [0.146, "−50"], [0.5, "0"], [0.854, "+50"], [1, "+100"]] : [[0, "0"], [0.1, "1%"], [0.316, "10%"], [0.5, "25%"], [0.707, "50%"], [1, "100%"]];
+    const marks = text.scale === 1 ? ticks : [...(signed ? [[0, (-text.scale).toPrecision(3)]] : []), [signed ? 0.5 : 0, "0"], [1, text.scale.toPrecision(3)]];
+    return element("span", { class: "llm-scale" }, bar, element("span", { class: "llm-ticks" }, ...marks.map(([at, words]) => { const tick = element("span", { "data-text": true }, words); tick.style.left = `${100 * at}%`; return tick; })));
+  }
+  function draw() {
+    const { show } = ctx.state, missing = element("span", { class: "llm-missing" }, "not a number");
+    missing.style.setProperty("--swatch", ctx.palette.missing);
+    const scales = [...(show !== "difference" ? [scale(false)] : []), ...(show === "difference" || (show === "both" && ctx.comparable()) ? [scale(true)] : [])];
+    node.replaceChildren(...scales, ...(ctx.hasMissing() ? [missing] : []));
+  }
+  return { node, draw, point() {} };
+}

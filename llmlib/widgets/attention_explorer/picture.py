@@ -1,0 +1,131 @@
+"""The static picture of an attention view: what stands in its place where no widget can live."""
+
+import io
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from llmlib.widgets.shared.still import FAINT, INK, PAPER, drawn, rgb
+from llmlib.widgets.shared.token_text import visible_token
+
+OUTSIDE, MISSING = "#f3f4f6", "#c2185b"
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of attention_paint.mjs
+THUMB, LABELS = 40, 40  # pixels of a thumbnail; at most so many labels along an axis
+
+
+@runtime_checkable
+class Heads(Protocol):
+    """What is drawn: an `AttentionView`, of which this module has to know no more."""
+
+    a: dict[str, Any]
+    place: dict[str, Any]
+
+    def pattern(self, layer: int, head: int | str) -> np.ndarray: ...
+
+
+def draw(view: Heads, format: str) -> bytes:
+    """A PNG or SVG file; the same view gives the same bytes."""
+
+    def draw_on(figure: Any) -> None:
+        if "layer" in view.place and "head" in view.place:
+            _draw_head(figure, view)
+        else:
+            _draw_grid(figure, view)
+
+    file = drawn(draw_on, format)
+    return _few_colours(file) if format == "png" else file.getvalue()
+
+
+def _few_colours(file: io.BytesIO) -> bytes:
+    """The same picture in the colours that it needs, a third of the bytes: notebooks carry these pictures."""
+    from PIL import Image
+
+    shades = _palette()(np.linspace(0, 1, 200))[:, :3] * 255  # Float[ndarray, "shade rgb"]
+    greys = np.linspace(rgb(INK), rgb(PAPER), 40)  # the edges of letters
+    fixed = np.array([rgb(colour) for colour in (FAINT, OUTSIDE, MISSING)])
+    carrier = Image.new("P", (1, 1))
+    carrier.putpalette(np.concatenate([shades, greys, fixed]).round().astype(np.uint8).tobytes())
+    smaller = io.BytesIO()
+    picture = Image.open(file).convert("RGB").quantize(palette=carrier, dither=Image.Dither.NONE)
+    picture.save(smaller, format="png", optimize=True)
+    return smaller.getvalue()
+
+
+def _palette() -> Any:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    palette = LinearSegmentedColormap.from_list("attention", STOPS)
+    palette.set_bad(MISSING)
+    palette.set_over(OUTSIDE)
+    return palette
+
+
+def _roots(pattern: np.ndarray, causal: bool, scale: float) -> np.ndarray:
+    """What is coloured: √(weight / scale), and 2 where a causal pattern has no weight."""
+    shade = np.sqrt(pattern / scale)
+    if causal:
+        shade[np.triu_indices(len(shade), 1)] = 2.0
+    return shade
+
+
+def _thumbnail(shade: np.ndarray) -> np.ndarray:
+    """THUMB × THUMB pixels; where many cells fall on one pixel the strongest shows."""
+    n = len(shade)
+    if n <= THUMB:
+        near = (np.arange(THUMB) * n) // THUMB
+        return shade[near][:, near]
+    starts = (np.arange(THUMB) * n) // THUMB
+    inside = np.where(shade > 1, -1.0, shade)  # outside counts only where nothing else is
+    pooled = np.maximum.reduceat(np.maximum.reduceat(inside, starts, axis=0), starts, axis=1)
+    return np.where(pooled < 0, 2.0, pooled)
+
+
+def _draw_grid(figure: Any, view: Heads) -> None:
+    n_layers, n_heads, step = view.a["layers"], view.a["heads"], THUMB + 4
+    mosaic = np.full((n_layers * step - 4, n_heads * step - 4, 4), 1.0)
+    palette = _palette()
+    for layer in range(n_layers):
+        for head in range(n_heads):
+            shade = _roots(view.pattern(layer, head), view.a["causal"], view.a["scale"])
+            y, x = layer * step, head * step
+            mosaic[y : y + THUMB, x : x + THUMB] = palette(np.ma.masked_invalid(_thumbnail(shade)))
+    height, width = mosaic.shape[:2]
+    figure.set_size_inches(max(width, 240) / 100 + 0.7, height / 100 + 0.8)
+    axes = figure.subplots()
+    axes.imshow(mosaic, interpolation="nearest")
+    every = max(1, round(16 / step))
+    axes.set_xticks([head * step + THUMB / 2 for head in range(0, n_heads, every)], range(0, n_heads, every))
+    axes.set_yticks([layer * step + THUMB / 2 for layer in range(0, n_layers, every)], range(0, n_layers, every))
+    axes.set_xlabel("head", color=FAINT)
+    axes.set_ylabel("layer", color=FAINT)
+    axes.xaxis.set_label_position("top")
+    _quiet(axes)
+
+
+def _draw_head(figure: Any, view: Heads) -> None:
+    layer, head, n = view.place["layer"], view.place["head"], len(view.a["tokens"])
+    which = f"{head} of all heads" if isinstance(head, str) else f"head {head}"
+    figure.set_size_inches(6.4, 6.0)
+    axes = figure.subplots()
+    shade = _roots(view.pattern(layer, head), view.a["causal"], view.a["scale"])
+    axes.imshow(np.ma.masked_invalid(shade), cmap=_palette(), vmin=0, vmax=1, interpolation="nearest")
+    every = -(-n // LABELS)
+    at = range(0, n, every)
+    written = [_label(view.a["tokens"][position]) for position in at]
+    axes.set_xticks(at, written, rotation=90, parse_math=False)
+    axes.set_yticks(at, written, parse_math=False)
+    axes.set_xlabel(f"layer {layer}, {which}: each row shows where its token looks", color=FAINT, loc="left")
+    axes.xaxis.set_label_position("bottom")
+    _quiet(axes)
+
+
+def _label(token: str) -> str:
+    """A short label that any font can write and XML allows."""
+    label = "".join(c if c.isprintable() and ord(c) < 0x2E80 else "□" for c in visible_token(token))
+    return label if len(label) <= 14 else label[:13] + "…"
+
+
+def _quiet(axes: Any) -> None:
+    axes.tick_params(length=0, colors=INK, top=False, labeltop=True, labelbottom=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,218 @@
+import { element, follow, keepKeys, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
+
+export const STAGES = ["q·k", "scale", "mask", "softmax", "values"];
+
+/** Rows of float32 numbers (little endian) out of a DataView, with the reader's own vectors in their places. */
+export function rowsOf(view, width, kind, moved) {
+  const rows = [];
+  for (let at = 0; at < view.byteLength; at += 4 * width)
+    rows.push(moved[`${kind}${rows.length}`] ?? Array.from({ length: width }, (_, i) => view.getFloat32(at + 4 * i, true)));
+  return rows;
+}
+
+export const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+
+/** All stages of one query's attention. */
+export function attend(q, keys, values, query, useScale, useMask) {
+  const dots = keys.map((key) => dot(q, key));
+  const scaled = useScale ? dots.map((x) => x / Math.sqrt(q.length)) : dots;
+  const masked = useMask ? scaled.map((x, key) => (key > query ? -Infinity : x)) : scaled;
+  const largest = Math.max(...masked);
+  const exponentials = masked.map((x) => Math.exp(x - largest));
+  const total = exponentials.reduce((sum, x) => sum + x, 0);
+  const weights = exponentials.map((x) => x / total);
+  const output = q.map((_, i) => values.reduce((sum, value, key) => sum + weights[key] * value[i], 0));
+  return { dots, scaled, masked, weights, output };
+}
+
+/** A number as the view writes it: two decimals, halves away from zero, a real minus sign. */
+export function number(x) {
+  if (x === -Infinity) return "−∞";
+  const cents = Math.floor(Math.abs(x) * 100 + 0.5);
+  return `${x < 0 && cents ? "−" : ""}${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, "0")}`;
+}
+
+export const rowText = (row) => `(${row.map(number).join(", ")})`;
+
+/** What the present stage does, in words. */
+export function story(stage, { scaled, masked, width, name, made }) {
+  const best = made.weights.indexOf(Math.max(...made.weights));
+  return [
+    `The query of “${name(null)}” is multiplied with each key, channel by channel, and added up: how well do they match?`,
+    scaled ? `Each product is divided by √${width} = ${number(Math.sqrt(width))}, so that wide heads do not get extreme scores.`
+      : "Switched off: the products stay as large as they are.",
+    masked ? "Tokens after the query get −∞: it must not see the future." : "Switched off: the query sees later tokens too.",
+    `Exponentials, divided by their sum: positive weights that sum to one. Most goes to “${name(best)}”: ${number(made.weights[best])}.`,
+    "Each value is multiplied with its weight, and all are added up. This is what the head hands on.",
+  ][stage];
+}
+
+/** The half width of the plane: large enough for all arrows, and never less than 2. */
+export function reach(rows) {
+  return Math.max(2, Math.ceil(Math.max(0, ...rows.flat().map(Math.abs)) + 0.25));
+}
+
+/** Where a vector lies on a square picture of this size, and back, kept inside and rounded to hundredths. */
+export function toPlane([x, y], size, most) {
+  return [size / 2 + (x / most) * (size / 2), size / 2 - (y / most) * (size / 2)];
+}
+export function fromPlane(px, py, size, most) {
+  const keep = (x) => Math.round(100 * Math.max(-most, Math.min(most, x))) / 100 + 0;
+  return [keep((px / size - 0.5) * 2 * most), keep((0.5 - py / size) * 2 * most)];
+}
+
+/** The vector after an arrow key, or null for another key. */
+export function nudged([x, y], key, coarse, most) {
+  const step = coarse ? 0.5 : 0.1;
+  const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] }[key];
+  if (!by) return null;
+  const keep = (z) => Math.round(100 * Math.max(-most, Math.min(most, z))) / 100 + 0;
+  return [keep(x + by[0]), keep(y + by[1])];
+}
+
+const SIZE = 340;
+const SVG = "http://www.w3.org/2000/svg";
+
+function drawn(tag, attributes, text) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function render({ model, el }) {
+  const set = (changes) => { for (const [name, value] of Object.entries(changes)) model.set(name, value); model.save_changes(); };
+  const go = (stage) => set({ stage: Math.max(0, Math.min(STAGES.length - 1, stage)) });
+  const rows = (kind) => rowsOf(model.get(kind), model.get("d_head"), kind, model.get("moved"));
+
+  const chooser = element("select", { "aria-label": "Query" });
+  chooser.addEventListener("change", () => set({ query: Number(chooser.value) }));
+  const back = element("button", { type: "button", "aria-label": "One stage back (Left arrow)", title: "One stage back (Left arrow)", onclick: () => go(model.get("stage") - 1) }, "◀");
+  const forward = element("button", { type: "button", "aria-label": "One stage forward (Right arrow)", title: "One stage forward (Right arrow)", onclick: () => go(model.get("stage") + 1) }, "▶");
+  const steps = STAGES.map((name, stage) => element("button", { type: "button", onclick: () => go(stage) }, `${stage + 1} ${name}`));
+  const box = (trait, label) => {
+    const input = element("input", { type: "checkbox" });
+    input.addEventListener("change", () => set({ [trait]: input.checked }));
+    return { input, label: element("label", {}, input, ` ${label}`) };
+  };
+  const scale = box("scaled", "Divide by √d_head"), mask = box("masked", "Causal mask");
+  const reset = element("button", { type: "button", onclick: () => set({ moved: {} }) }, "Undo all moves");
+  const told = element("p", { class: "llm-told", role: "status" });
+  const source = element("span", { class: "llm-note" });
+  const table = element("table", { class: "llm-stages" }), holder = element("div", { class: "llm-holder", tabindex: 0, role: "group", "aria-label": "Stages; arrow keys step" }, table);
+  const plane = drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, class: "llm-plane", role: "group", "aria-label": "Query and keys as arrows; drag the tips, or focus one and use the arrow keys" });
+  const planeBox = element("div", { class: "llm-plane-box" });
+  planeBox.append(plane, element("p", { class: "llm-note" }, "Drag a tip, or Tab to it and use the arrow keys (with Shift: larger steps)."), reset);
+
+  el.classList.add("llm", "llm-attention-stepper");
+  keepKeys(el);
+  el.addEventListener("keydown", (event) => {
+    if (event.target.closest("select, input, summary, .llm-save, .llm-tip") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const moves = { ArrowLeft: () => model.get("stage") - 1, ArrowRight: () => model.get("stage") + 1, Home: () => 0, End: () => STAGES.length - 1 };
+    if (event.key in moves) { event.preventDefault(); go(moves[event.key]()); }
+  });
+  el.append(
+    element("div", { class: "llm-row" }, element("label", {}, "Query: ", chooser), scale.label, mask.label, source, model.get("_standalone") ? "" : saveMenu(model, "attention-steps")),
+    element("div", { class: "llm-row", role: "group", "aria-label": "Stage" }, back, ...steps, forward),
+    told, element("div", { class: "llm-columns" }, planeBox, holder),
+  );
+
+  // The plane: its arrows are made once for each query, then only moved, so that focus and dragging last.
+  let arrows = [], most = 2;
+  const tipOf = (kind, row) => {
+    const name = model.get("tokens")[row];
+    const line = drawn("line", { x1: SIZE / 2, y1: SIZE / 2, class: `llm-line-${kind}` });
+    const tip = drawn("circle", { r: 8, tabindex: 0, role: "slider", class: `llm-tip llm-tip-${kind}`, "aria-label": `${kind === "q" ? "query" : "key"} of ${spokenToken(name)}`, "aria-valuemin": 0 });
+    const label = drawn("text", { class: `llm-label-${kind}`, "aria-hidden": "true" }, (kind === "q" ? "query: " : "") + visibleToken(name));
+    const move = (vector) => set({ moved: { ...model.get("moved"), [`${kind}${row}`]: vector } });
+    tip.addEventListener("keydown", (event) => {
+      const vector = nudged(rows(kind)[row], event.key, event.shiftKey, most);
+      if (vector) { event.preventDefault(); move(vector); }
+    });
+    tip.addEventListener("pointerdown", (event) => { tip.setPointerCapture(event.pointerId); tip.focus(); event.preventDefault(); });
+    tip.addEventListener("pointermove", (event) => {
+      if (!tip.hasPointerCapture(event.pointerId)) return;
+      const frame = plane.getBoundingClientRect();
+      move(fromPlane(event.clientX - frame.left, event.clientY - frame.top, frame.width, most));
+    });
+    return { kind, row, line, tip, label };
+  };
+  const load = () => {
+    const tokens = model.get("tokens"), query = model.get("query"), flat = model.get("d_head") === 2;
+    chooser.replaceChildren(...tokens.map((token, i) => element("option", { value: i }, `${i + 1} ${visibleToken(token)}`)));
+    source.textContent = model.get("source");
+    planeBox.hidden = !flat;
+    if (flat) {
+      most = reach([...rows("q"), ...rows("k")]);
+      arrows = [...tokens.map((_, row) => tipOf("k", row)), tipOf("q", query)];
+      const half = SIZE / 2;
+      plane.replaceChildren(
+        drawn("line", { x1: 0, y1: half, x2: SIZE, y2: half, class: "llm-axis" }), drawn("line", { x1: half, y1: 0, x2: half, y2: SIZE, class: "llm-axis" }),
+        ...arrows.flatMap(({ line, label, tip }) => [line, label, tip]));
+    }
+    draw();
+  };
+
+  const draw = () => {
+    const tokens = model.get("tokens"), query = model.get("query"), stage = model.get("stage"), width = model.get("d_head");
+    const scaled = model.get("scaled"), masked = model.get("masked");
+    if (!tokens.length) { told.textContent = "There are no tokens."; return; }
+    const q = rows("q")[query], keys = rows("k"), values = rows("v");
+    const made = attend(q, keys, values, query, scaled, masked);
+    chooser.value = String(query);
+    scale.input.checked = scaled;
+    mask.input.checked = masked;
+    reset.disabled = !Object.keys(model.get("moved")).length;
+    const focused = document.activeElement;
+    back.disabled = stage === 0;
+    forward.disabled = stage === STAGES.length - 1;
+    if (focused?.disabled && el.contains(focused)) steps[stage].focus(); // the keyboard keeps its place at either end
+    steps.forEach((button, i) => { button.setAttribute("aria-current", i === stage ? "step" : "false"); button.classList.toggle("llm-done", i <= stage); });
+    const name = (row) => visibleToken(tokens[row ?? query]);
+    told.textContent = story(stage, { scaled, masked, width, name, made });
+
+    const vector = (row) => element("td", { class: "llm-vector" }, element("div", { class: "llm-scroll", ...(row.length > 4 ? { tabindex: 0, role: "group", "aria-label": "Vector" } : {}) }, rowText(row)));
+    const head = ["key of", "k", "q·k", scaled ? `÷ √${width}` : "not scaled", masked ? "mask" : "no mask", "softmax", "v", "weight · v"];
+    const from = [0, 0, 0, 1, 2, 3, 4, 4];
+    const visible = (i) => from[i] <= stage;
+    const bar = (weight) => { const inner = element("span", { class: "llm-bar" }); inner.style.width = `${100 * weight}%`; return element("span", { class: "llm-track", "aria-hidden": "true" }, inner); };
+    const cells = (row) => [
+      vector(keys[row]), element("td", {}, number(made.dots[row])), element("td", {}, number(made.scaled[row])), element("td", {}, number(made.masked[row])),
+      element("td", { class: "llm-weight" }, bar(made.weights[row]), number(made.weights[row])), vector(values[row]), vector(values[row].map((x) => made.weights[row] * x)),
+    ].filter((_, i) => visible(i + 1));
+    const now = (i) => (from[i] === stage && i > 1 ? "llm-now" : "");
+    const body = tokens.map((token, row) => {
+      const line = element("tr", { class: row === query ? "llm-query" : masked && row > query && stage >= 2 ? "llm-future" : "" }, element("th", { scope: "row" }, visibleToken(token)), ...cells(row));
+      [...line.children].forEach((cell, i) => { if (now(i)) cell.classList.add("llm-now"); });
+      return line;
+    });
+    const foot = stage === STAGES.length - 1 ? [element("tr", { class: "llm-output" }, element("th", { scope: "row", colspan: 7 }, "Output: the sum"), vector(made.output))] : [];
+    table.replaceChildren(
+      element("caption", {}, `Query of “${name(null)}”: `, element("span", { class: "llm-scroll" }, rowText(q))),
+      element("thead", {}, element("tr", {}, ...head.filter((_, i) => visible(i)).map((label) => element("th", { scope: "col" }, label)))),
+      element("tbody", {}, ...body, ...foot));
+
+    if (width !== 2) return;
+    for (const { kind, row, line, tip, label } of arrows) {
+      const at = kind === "q" ? q : keys[row], [x, y] = toPlane(at, SIZE, most);
+      const weight = kind === "k" && stage >= 3 ? made.weights[row] : 0.3;
+      line.setAttribute("x2", x); line.setAttribute("y2", y);
+      line.setAttribute("stroke-width", kind === "q" ? 3 : 1 + 6 * weight);
+      tip.setAttribute("cx", x); tip.setAttribute("cy", y);
+      tip.setAttribute("aria-valuenow", number(Math.hypot(...at)));
+      tip.setAttribute("aria-valuemax", number(most * Math.SQRT2));
+      tip.setAttribute("aria-valuetext", `${rowText(at)}${kind === "k" ? `, weight ${number(made.weights[row])}` : ""}`);
+      label.setAttribute("text-anchor", x > SIZE - 80 ? "end" : "start");
+      label.setAttribute("x", x > SIZE - 80 ? x - 12 : x + 12);
+      label.setAttribute("y", Math.max(14, Math.min(SIZE - 6, y + (kind === "q" ? 18 : -6))));
+    }
+  };
+
+  const stops = [
+    follow(model, ["tokens", "d_head", "q", "k", "v", "query", "source"], load),
+    follow(model, ["moved", "stage", "scaled", "masked"], draw),
+  ];
+  return () => stops.forEach((stop) => stop());
+}
+
+export default { render };

@@ -1,0 +1,100 @@
+// The picture of an embedding explorer: the cloud on a canvas, and lines, arrows and names over it.
+
+import { element } from "../shared/shared.mjs";
+import { parseColour, sized, svg } from "../shared/canvas.mjs";
+import {
+  arrowPath, makeScreen, packColour, pick, placeLabels, pointStyle, projectCloud, rasterise, rowsInside,
+} from "./data.mjs";
+
+// Each at least 3:1 on the paper, and different to colour-blind people (after Okabe and Ito, 2008).
+const KIND_COLOURS = {
+  false: ["#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328"],
+  true: ["#79b8ff", "#ff9248", "#3ecf9f", "#e7a0d2", "#45c5e8", "#f2c14e", "#9aa4b0", "#f4f6f8"],
+};
+const MOST_NAMED = 400; // with more tokens on the screen, only those that the reader asked for have their names written
+
+export const kindColours = (dark) => KIND_COLOURS[dark];
+
+/** The part of a view that is looked at: it owns the canvas, and what is written over it. */
+export function plotPanel(ctx, cloud, order) {
+  const canvas = element("canvas", {
+    tabindex: 0, role: "application", "aria-roledescription": "map",
+    "aria-label": `Map of ${cloud.n.toLocaleString("en")} tokens`, "aria-describedby": ctx.helpId,
+  });
+  const overlay = svg("svg", { "aria-hidden": "true" });
+  const node = element("div", { class: "llm-plot" }, canvas, overlay);
+  const screen = makeScreen(cloud.n);
+  let fine = null; // the same in the canvas's own pixels, where they are smaller
+  let width = 0, height = 0, ratio = 1, image = null, pixels = null;
+
+  const at = (row) => [screen.x[row], screen.y[row]];
+
+  function resize(w, h) {
+    width = w;
+    height = h;
+    ratio = sized(canvas, w, h);
+    Object.assign(node.style, { width: `${w}px`, height: `${h}px` });
+    overlay.setAttribute("width", w);
+    overlay.setAttribute("height", h);
+    image = new ImageData(canvas.width, canvas.height);
+    pixels = new Uint32Array(image.data.buffer);
+  }
+
+  function paint() {
+    const { camera, hidden } = ctx.state, { palette } = ctx, style = pointStyle(cloud.n, camera.zoom / ctx.start(camera.dims).zoom);
+    projectCloud(cloud, camera, width, height, screen);
+    const onPixels = ratio === 1 ? screen : projectCloud(cloud, camera, canvas.width, canvas.height, (fine ??= makeScreen(cloud.n)));
+    const colours = ctx.kindNames.map((_, kind) => (hidden.has(kind) ? null : packColour(parseColour(kindColours(palette.dark)[kind]))));
+    rasterise(pixels, canvas.width, canvas.height, onPixels, cloud.kinds, order, {
+      colours, paper: packColour(parseColour(palette.paper)), radius: style.radius * ratio, opacity: style.opacity, deep: camera.dims === 3,
+    });
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    overlay.replaceChildren(...marks(), ...crosshair());
+  }
+
+  const dot = (row, radius, attributes) => svg("circle", { cx: at(row)[0].toFixed(1), cy: at(row)[1].toFixed(1), r: radius, ...attributes });
+
+  /** Lines to neighbours, rings about what was found, arrows of an analogy, and names. */
+  function marks() {
+    const { palette, state } = ctx, drawn = [], named = [];
+    const inside = (row) => at(row)[0] > -40 && at(row)[1] > -40 && at(row)[0] < width + 40 && at(row)[1] < height + 40;
+    for (const row of ctx.found()) if (inside(row)) drawn.push(dot(row, 6, { fill: "none", stroke: palette.ink, "stroke-width": 1.5 }));
+    const { chosen } = ctx, near = ctx.nearRows();
+    if (chosen >= 0) {
+      const spoke = (row) => `M${at(chosen).map((v) => v.toFixed(1)).join(" ")}L${at(row).map((v) => v.toFixed(1)).join(" ")}`;
+      drawn.push(svg("path", { d: near.map(spoke).join(""), stroke: palette.paper, "stroke-width": 3.5, fill: "none" })); // sets the lines off from the cloud
+      drawn.push(...near.map((row) => svg("path", { d: spoke(row), stroke: palette.ink, "stroke-width": 1.2, fill: "none", class: "llm-spoke" })));
+      drawn.push(...near.map((row) => dot(row, 3.5, { fill: palette.ink, stroke: palette.paper })));
+      drawn.push(dot(chosen, 6, { fill: palette.accent, stroke: palette.paper, "stroke-width": 2 }));
+    }
+    const arrows = ctx.arrows(), ends = arrows.flat(), warm = palette.dark ? "#ffb870" : "#9a4f00"; // --llm-warm of shared.css
+    for (const [from, to] of arrows) drawn.push(svg("path", { d: arrowPath(...at(from), ...at(to)), fill: warm, stroke: palette.paper, "paint-order": "stroke", "stroke-width": 2, class: "llm-arrow" }));
+    drawn.push(...ends.map((row) => dot(row, 4, { fill: warm, stroke: palette.paper })));
+    const { pointed } = state;
+    if (pointed >= 0) drawn.push(dot(pointed, 8, { fill: "none", stroke: palette.accent, "stroke-width": 2.5 }));
+
+    const strong = new Set([chosen, pointed, ...ends].filter((row) => row >= 0));
+    named.push(...strong, ...near, ...ctx.found(), ...(rowsInside(screen, cloud.kinds, state.hidden, width, height, MOST_NAMED) ?? []));
+    const items = [...new Set(named)].filter(inside).map((row) => ({ row, x: at(row)[0], y: at(row)[1], label: ctx.shortLabel(row) }));
+    for (const { row, label, at: [x, y], anchor } of placeLabels(items, width, height))
+      drawn.push(svg("text", {
+        x: x.toFixed(1), y: y.toFixed(1), "text-anchor": anchor, "font-size": 12,
+        "font-family": "ui-monospace, monospace", fill: palette.ink, stroke: palette.paper, "stroke-width": 3.5, "stroke-linejoin": "round",
+        "paint-order": "stroke", direction: "ltr", "font-weight": strong.has(row) ? 700 : 400,
+      }, label));
+    return drawn;
+  }
+
+  function crosshair() {
+    if (!ctx.state.aiming) return [];
+    const x = width / 2, y = height / 2, line = { stroke: ctx.palette.ink, "stroke-width": 1, class: "llm-aim" };
+    return [svg("line", { x1: x - 9, x2: x + 9, y1: y, y2: y, ...line }), svg("line", { x1: x, x2: x, y1: y - 9, y2: y + 9, ...line })];
+  }
+
+  return {
+    node, canvas, resize, paint, at,
+    size: () => [width, height],
+    pick: (x, y, most = 12) => pick(screen, cloud.kinds, ctx.state.hidden, x, y, most),
+    project: () => projectCloud(cloud, ctx.state.camera, width, height, screen),
+  };
+}

@@ -1,0 +1,229 @@
+import { element, follow, followLooks, keepKeys, saveMenu, shorten, spokenToken } from "../shared/shared.mjs";
+import { paletteOf, pictureOf } from "../shared/canvas.mjs";
+import {
+  ASPECT, cameraNumbers, countKinds, drawingOrder, panned, revealed, soundCamera, startCamera, turned, unpackCloud, zoomed,
+} from "./data.mjs";
+import { plotPanel } from "./paint.mjs";
+import { analogyPanel, legendPanel, searchPanel, switchOf, tokenPanel } from "./panels.mjs";
+
+const STEP = 40, TURN = 0.12; // pixels and radians for a press of an arrow key
+
+function render({ model, el }) {
+  el.classList.add("llm", "llm-embedding");
+  keepKeys(el);
+  const get = (name) => model.get(name), live = Boolean(get("live")) && !get("_standalone");
+  const cloud = unpackCloud(get("points"), get("labels"), get("ends"), get("kinds")), kindNames = get("kind_names");
+  const counts = countKinds(cloud.kinds, kindNames.length), order = drawingOrder(cloud.kinds, counts);
+  const id = `llm-${Math.random().toString(36).slice(2)}`, starts = {};
+  const state = { camera: null, hidden: new Set(), by: "cosine", pointed: -1, aiming: false, found: [] };
+  let frame = 0, saving = 0, asked = null, waiting = {}, loaded = false, lastPlace = null;
+
+  const ctx = {
+    state, live, kindNames, palette: null, helpId: `${id}-help`,
+    get chosen() { return get("chosen"); },
+    start: (dims) => (starts[dims] ??= startCamera(cloud, dims)),
+    shortLabel: (row) => shorten(cloud.label(row), 24),
+    kindOf: (row) => kindNames[cloud.kinds[row]],
+    notice: () => get("notice"),
+    neighbours: () => (get("neighbours").of === get("chosen") ? get("neighbours") : null),
+    known: () => get("neighbours").of ?? -1,
+    nearRows: () => ctx.neighbours()?.[state.by].map(([row]) => row) ?? [],
+    analogy: () => (get("analogy").rows ? get("analogy") : null),
+    arrows() {
+      const analogy = ctx.analogy();
+      if (!analogy) return [];
+      const [a, b, c] = analogy.rows;
+      return [[a, b], ...analogy.answers.slice(0, 1).map(([row]) => [c, row])];
+    },
+    found: () => state.found,
+    find(rows) { state.found = rows; later(); },
+    point(row) { if (row !== state.pointed) { state.pointed = row; later(); } },
+    choose(row, reveal = false) {
+      if (row >= 0 && reveal) look(revealed(state.camera, (plot.project(), plot.at(row)), ...plot.size()));
+      model.set("chosen", row);
+      model.save_changes();
+      ctx.speak(row < 0 ? "No token chosen" : `Chosen: ${spokenToken(cloud.text(row))}`);
+      if (row >= 0 && live && !ctx.neighbours()) ctx.ask({ kind: "neighbours", rows: [row] });
+      update();
+    },
+    measureBy(by) { state.by = by; remember(); update(); },
+    toggleKind(kind) {
+      if (!state.hidden.delete(kind)) state.hidden.add(kind);
+      remember();
+      update();
+    },
+    setAnalogy(analogy) { model.set("analogy", analogy); model.save_changes(); update(); },
+    speak(words) { spoken.textContent = words; },
+    /** One question at a time: while Python thinks, only the latest further one of each kind waits. */
+    ask(request) {
+      if (asked !== null) { waiting[request.kind] = request; return; }
+      asked = (get("request")?.number ?? 0) + 1;
+      model.set("request", { ...request, number: asked });
+      model.save_changes();
+    },
+  };
+
+  const plot = plotPanel(ctx, cloud, order), legend = legendPanel(ctx, counts), search = searchPanel(ctx, cloud, `${id}-found`);
+  const token = tokenPanel(ctx, cloud), analogy = analogyPanel(ctx, cloud);
+  const reading = element("div", { class: "llm-reading", "aria-hidden": "true" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const dims = switchOf("Directions shown", [[2, "2-D"], [3, "3-D"]], (to) => look({ ...ctx.start(to) }));
+  const middle = () => plot.size().map((v) => v / 2);
+  /** The chosen token, if it is on the screen; else the middle. */
+  const focus = () => {
+    const [width, height] = plot.size(), [x, y] = ctx.chosen < 0 ? [-1, -1] : (plot.project(), plot.at(ctx.chosen));
+    return x >= 0 && y >= 0 && x < width && y < height ? [x, y] : middle();
+  };
+  const zoom = (factor, place = middle()) => look(zoomed(state.camera, factor, ...place, ...plot.size()));
+  const button = (label, title, action) => element("button", { type: "button", "aria-label": label, title, onclick: action }, { "Zoom in": "+", "Zoom out": "−" }[label] ?? label);
+  const picture = element("div", { class: "llm-picture" }, plot.node, legend.node);
+  el.append(
+    element("div", { class: "llm-row llm-tools" }, search.node, get("dims") === 3 ? dims.node : "",
+      element("span", { class: "llm-buttons" }, button("Zoom in", "Zoom in (+)", () => zoom(1.5, focus())), button("Zoom out", "Zoom out (−)", () => zoom(1 / 1.5, focus())), button("Reset view", "The whole map (0)", () => reset())),
+      saveMenu(model, "embeddings", () => { plot.paint(); return pictureOf(picture, ctx.palette.paper); })),
+    element("div", { class: "llm-body" }, element("div", {}, picture, reading), token.node),
+    analogy.node,
+    element("p", { class: "llm-note", id: ctx.helpId }, "Drag to move the map (in 3-D: to turn it; with Shift to move it). Zoom with + and −, or with the wheel after a click (or Ctrl and wheel). Arrow keys do what dragging does; Enter keeps the token in the middle; Escape lets it go; 0 shows all."),
+    spoken);
+
+  const reset = () => look({ ...ctx.start(state.camera.dims) });
+
+  /** Look at the cloud from elsewhere: draw soon, tell Python when the reader rests. */
+  function look(camera) {
+    const flat = camera.dims !== state.camera?.dims;
+    state.camera = camera;
+    if (flat) dims.draw(camera.dims);
+    later();
+    clearTimeout(saving);
+    saving = setTimeout(remember, 300);
+  }
+
+  function remember() {
+    clearTimeout(saving);
+    const start = ctx.start(state.camera.dims), place = { dims: state.camera.dims };
+    if (String(cameraNumbers(state.camera)) !== String(cameraNumbers(start))) place.camera = cameraNumbers(state.camera);
+    if (state.hidden.size) place.hidden = [...state.hidden].sort((a, b) => a - b);
+    if (state.by !== "cosine") place.by = state.by;
+    lastPlace = JSON.stringify(place);
+    model.set("place", place);
+    model.save_changes();
+  }
+
+  function recall() {
+    const place = get("place");
+    if (JSON.stringify(place) === lastPlace) return; // our own
+    const to = place.dims === 3 && get("dims") === 3 ? 3 : 2;
+    Object.assign(state, { hidden: new Set(place.hidden ?? []), by: place.by ?? "cosine", camera: soundCamera(place.camera, ctx.start(to)) });
+    dims.draw(to);
+    if (loaded) update();
+  }
+
+  function later() {
+    if (!frame && loaded) frame = requestAnimationFrame(() => { frame = 0; paint(); });
+  }
+
+  function paint() {
+    plot.paint();
+    const { pointed } = state, count = counts.reduce((sum, some, kind) => sum + (state.hidden.has(kind) ? 0 : some), 0);
+    const shares = get("shares").slice(0, state.camera.dims), share = shares.reduce((a, b) => a + b, 0);
+    reading.textContent = pointed >= 0 ? `${ctx.shortLabel(pointed)} · id ${pointed} · ${ctx.kindOf(pointed)}`
+      : `${count.toLocaleString("en")} of ${cloud.n.toLocaleString("en")} tokens` + (shares.length ? ` · these ${state.camera.dims} directions hold ${(100 * share).toFixed(1)}% of the variance` : "");
+  }
+
+  function update() {
+    if (!loaded) return;
+    token.draw();
+    analogy.draw();
+    legend.draw();
+    later();
+  }
+
+  // The mouse: drag to move or turn, click to keep.
+  let drag = null;
+  const placeOf = (event) => { const box = plot.canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+  const shift = (dx, dy, moving) => {
+    const { camera } = state;
+    look(camera.dims === 3 && !moving ? { ...camera, turn: turned(camera.turn, dx * 0.008, dy * 0.008) } : panned(camera, dx, dy, ...plot.size()));
+  };
+  plot.canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    plot.canvas.setPointerCapture(event.pointerId);
+    drag = { last: placeOf(event), moved: 0 };
+  });
+  plot.canvas.addEventListener("pointermove", (event) => {
+    const [x, y] = placeOf(event);
+    if (!drag) { ctx.point(plot.pick(x, y)); return; }
+    const dx = x - drag.last[0], dy = y - drag.last[1];
+    drag.moved += Math.hypot(dx, dy);
+    if (drag.moved < 4) return;
+    drag.last = [x, y];
+    state.pointed = -1;
+    plot.canvas.classList.add("llm-dragging");
+    shift(dx, dy, event.shiftKey);
+  });
+  const release = (event) => {
+    plot.canvas.classList.remove("llm-dragging");
+    if (drag && drag.moved < 4 && event.type === "pointerup") { const row = plot.pick(...placeOf(event)); if (row >= 0) ctx.choose(row); }
+    drag = null;
+  };
+  plot.canvas.addEventListener("pointerup", release);
+  plot.canvas.addEventListener("pointercancel", release);
+  plot.canvas.addEventListener("pointerleave", () => ctx.point(-1));
+  plot.canvas.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && document.activeElement !== plot.canvas) return; // else the page could not be scrolled past the map
+    event.preventDefault();
+    zoom(Math.exp(-Math.max(-480, Math.min(480, event.deltaY * (event.deltaMode ? 20 : 1))) / 400), placeOf(event));
+  }, { passive: false });
+
+  // The keyboard: a cross in the middle points.
+  const aim = (on) => { state.aiming = on; later(); };
+  plot.canvas.addEventListener("focus", () => aim(plot.canvas.matches(":focus-visible")));
+  plot.canvas.addEventListener("blur", () => { aim(false); ctx.point(-1); });
+  plot.canvas.addEventListener("keydown", (event) => {
+    const arrow = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    const step = state.camera.dims === 3 && !event.shiftKey ? -TURN / 0.008 : STEP;
+    if (arrow) shift(arrow[0] * step, arrow[1] * step, event.shiftKey);
+    else if (event.key === "+" || event.key === "=") zoom(1.3);
+    else if (event.key === "-") zoom(1 / 1.3);
+    else if (event.key === "0") reset();
+    else if (event.key === "Escape") ctx.choose(-1);
+    else if (event.key === "Enter") { const row = nearMiddle(); if (row >= 0) ctx.choose(row); }
+    else return;
+    event.preventDefault();
+    state.aiming = true;
+    state.pointed = nearMiddle();
+    if (event.key !== "Enter" && event.key !== "Escape") ctx.speak(state.pointed < 0 ? "No token in the middle" : spokenToken(cloud.text(state.pointed)));
+  });
+  const nearMiddle = () => { plot.project(); return plot.pick(...middle(), 30); };
+
+  const restyle = () => {
+    if (!el.isConnected) return; // no size and no theme yet; the observer below calls again
+    ctx.palette = paletteOf(el);
+    const width = Math.min((el.clientWidth || 938) - 8, 950), wide = width >= 720, room = wide ? width - 268 : width;
+    el.classList.toggle("llm-narrow", !wide);
+    plot.resize(room, Math.max(260, Math.round(room / ASPECT)));
+    paint();
+    const first = !loaded;
+    loaded = true;
+    update();
+    if (first) performance.mark("llm-embedding-drawn");
+  };
+  recall();
+  restyle();
+
+  const answered = () => {
+    if (asked === null || get("answered") < asked) return;
+    asked = null;
+    const [next] = Object.values(waiting);
+    if (next) { delete waiting[next.kind]; ctx.ask(next); }
+    update();
+  };
+  const stops = [follow(model, ["place"], recall), follow(model, ["chosen", "neighbours", "analogy", "notice"], update), follow(model, ["answered"], answered)];
+  stops.push(followLooks(el, restyle, loaded ? el.clientWidth : 0));
+  return () => {
+    stops.forEach((stop) => stop());
+    cancelAnimationFrame(frame);
+    clearTimeout(saving);
+  };
+}
+
+export default { render };

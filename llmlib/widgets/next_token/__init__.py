@@ -1,0 +1,5 @@
+"""The next token: a text so far, and how probable each continuation is."""
+
+from llmlib.widgets.next_token.view import NextTokenView
+
+__all__ = ["NextTokenView"]

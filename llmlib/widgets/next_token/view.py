@@ -1,0 +1,59 @@
+"""The next-token view: a text so far, and how probable each continuation is."""
+
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from llmlib.widgets.shared.base import View, escape_xml
+from llmlib.widgets.shared.token_text import percent, visible_token
+
+
+class NextTokenView(View):
+    """Tokens so far as boxes, candidates for the next one as bars to click, a temperature to turn.
+
+    The view shows `tokens`, `candidates` and `probabilities`, and puts what the reader asks for into
+    `request`: a `kind` ("prompt", "pick", "draw", "draw10", "undo", "temperature") with its details. Whoever
+    owns a model observes it and answers by setting the other traits (see `llmlib.explore.explore_next_token`).
+
+    >>> NextTokenView(tokens=["2", " +", " 2"], candidates=[" =", " +"], probabilities=[0.9, 0.05])
+    <NextTokenView: After “2 + 2”, the most probable next tokens are “·=” (90%), “·+” (5.0%).>
+    """
+
+    folder = Path(__file__).parent
+    shown = ("tokens", "candidates", "probabilities", "picked", "temperature", "rest")
+
+    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    picked = traitlets.Int(0).tag(sync=True)  # how many of the last tokens were picked here
+    candidates = traitlets.List(traitlets.Unicode()).tag(sync=True)  # most probable first
+    probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
+    rest = traitlets.Unicode("").tag(sync=True)  # a line below the bars
+    notice = traitlets.Unicode("").tag(sync=True)  # why the last request could not be met
+    temperature = traitlets.Float(1.0).tag(sync=True)
+    request = traitlets.Dict().tag(sync=True)
+
+    @property
+    def alt(self) -> str:
+        best = ", ".join(f"“{visible_token(t)}” ({percent(p)})" for t, p in self._pairs()[:3])
+        return f"After “{''.join(self.tokens)}”, the most probable next tokens are {best}."
+
+    def svg(self) -> str:
+        row, labels, bars = 26, 150, 380
+        widest = max(self.probabilities, default=0.0) or 1.0
+        text = "".join(self.tokens)[-80:].replace("\n", "⏎")
+        parts = [f'<text x="8" y="24" font-weight="bold">{escape_xml(text)} …</text>']
+        for number, (token, p) in enumerate(self._pairs()):
+            y, width = 44 + number * row, bars * p / widest
+            parts += [
+                f'<text x="{labels - 8}" y="{y + 15}" text-anchor="end" font-family="monospace">'
+                f"{escape_xml(visible_token(token))}</text>",
+                f'<rect x="{labels}" y="{y}" width="{width:.0f}" height="20" fill="#0b5cad"/>',
+                f'<text x="{labels + width + 8:.0f}" y="{y + 15}">{percent(p)}</text>',
+            ]
+        size = f'width="{labels + bars + 90}" height="{52 + len(self.candidates) * row}"'
+        style = 'font-size="14" font-family="sans-serif" fill="#1f2328"'
+        background = '<rect width="100%" height="100%" fill="#ffffff"/>'
+        return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{background}{"".join(parts)}</svg>'
+
+    def _pairs(self) -> list[tuple[Any, Any]]:
+        return list(zip(self.candidates, self.probabilities))

@@ -1,0 +1,71 @@
+// Colours of the theme, canvases, and SVG pictures of what is on the screen.
+
+import { element, escapeXml } from "./shared.mjs";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** "#0b5cad" or "rgb(11, 92, 173)" -> [11, 92, 173]. */
+export function parseColour(text) {
+  const hexes = text.match(/^#(..)(..)(..)$/);
+  return hexes ? hexes.slice(1).map((pair) => parseInt(pair, 16)) : (text.match(/[\d.]+/g) ?? [255, 255, 255]).slice(0, 3).map(Number);
+}
+
+/** Colours for the theme that the element stands in. */
+export function paletteOf(el) {
+  const style = getComputedStyle(el), paper = style.backgroundColor, named = (name) => style.getPropertyValue(name).trim();
+  const probe = element("span", {});
+  el.append(probe);
+  const resolve = (colour) => { probe.style.color = colour; return getComputedStyle(probe).color; };
+  const [r, g, b] = parseColour(paper);
+  const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
+  const base = `rgb(${r}, ${g}, ${b})`;
+  const ink = parseColour(resolve(named("--llm-ink"))), mixed = [r, g, b].map((c, k) => Math.round(c + 0.06 * (ink[k] - c)));
+  const outside = `rgb(${mixed.join(", ")})`, missing = dark ? "#ff5fa8" : "#c2185b";
+  const blue = dark ? ["#17395e", "#2f6fb0", "#79b8ff", "#e3f1ff"] : ["#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d"];
+  const orange = dark ? ["#fff0d9", "#ffb870", "#b06a1c", "#54330c"] : ["#4a2600", "#9a4f00", "#e39b4b", "#fbe3c6"];
+  const stops = { false: [base, ...blue], true: [...orange, base, ...blue] };
+  const palette = { dark, outside, missing, stops, ink: resolve(named("--llm-ink")), faint: resolve(named("--llm-faint")), paper: base, accent: resolve(named("--llm-accent")), more: blue[2], less: orange[1] };
+  probe.remove();
+  return palette;
+}
+
+export function sized(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  return ratio;
+}
+
+export function svg(tag, attributes = {}, text) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+/** What the panels under `root` show now, as an SVG picture. */
+export function pictureOf(root, paper) {
+  const frame = root.getBoundingClientRect(), parts = [];
+  for (const node of root.querySelectorAll("canvas, svg, [data-text], .llm-bar, .llm-ramp")) {
+    const box = node.getBoundingClientRect(), x = (box.left - frame.left).toFixed(1), y = (box.top - frame.top).toFixed(1);
+    if (!box.width || !box.height) continue;
+    const style = getComputedStyle(node);
+    if (node.tagName === "CANVAS") parts.push(`<image x="${x}" y="${y}" width="${box.width}" height="${box.height}" href="${node.toDataURL()}"/>`);
+    else if (node.tagName === "svg") parts.push(`<g transform="translate(${x} ${y})">${Array.from(node.children, (child) => new XMLSerializer().serializeToString(child)).join("")}</g>`);
+    else if (node.matches(".llm-ramp")) {
+      const stops = style.backgroundImage.match(/rgba?\([^)]*\)/g) ?? [];
+      const id = `ramp${parts.length}`;
+      parts.push(`<defs><linearGradient id="${id}">${stops.map((c, k) => `<stop offset="${k / (stops.length - 1)}" stop-color="${c}"/>`).join("")}</linearGradient></defs>`);
+      parts.push(`<rect x="${x}" y="${y}" width="${box.width}" height="${box.height}" fill="url(#${id})"/>`);
+    } else {
+      if (!/^rgba\(.*, 0\)$|^transparent$/.test(style.backgroundColor)) parts.push(`<rect x="${x}" y="${y}" width="${box.width.toFixed(1)}" height="${box.height.toFixed(1)}" rx="3" fill="${style.backgroundColor}"/>`);
+      const words = node.matches("[data-text]") ? node.textContent : "", pad = parseFloat(style.paddingLeft) || 0;
+      const [at, anchor] = style.textAlign === "center" ? [box.left + box.width / 2, "middle"] : style.textAlign === "right" || style.textAlign === "end" ? [box.right - pad, "end"] : [box.left + pad, "start"];
+      if (words) parts.push(`<text x="${(at - frame.left).toFixed(1)}" y="${(box.top - frame.top + box.height / 2 + parseFloat(style.fontSize) * 0.35).toFixed(1)}" text-anchor="${anchor}" font-size="${style.fontSize}" font-weight="${style.fontWeight}" font-family="${escapeXml(style.fontFamily)}" fill="${style.color}">${escapeXml(words)}</text>`);
+    }
+  }
+  const width = Math.ceil(frame.width), height = Math.ceil(frame.height);
+  return `<svg xmlns="${SVG}" width="${width}" height="${height}"><rect width="100%" height="100%" fill="${paper}"/>${parts.join("")}</svg>`;
+}

@@ -1,0 +1,179 @@
+// Helpers that every widget's JavaScript begins with. Pure functions first, then the few that touch the page.
+
+/** How a token is written so that white space shows: "·" for a space, "⏎" for a newline, "⇥" for a tab. */
+export function visibleToken(text) {
+  if (text === "") return "∅";
+  return text.replaceAll(" ", "·").replaceAll("\n", "⏎").replaceAll("\r", "␍").replaceAll("\t", "⇥");
+}
+
+/** The same for a screen reader. */
+export function spokenToken(text) {
+  if (text === "") return "empty token";
+  const named = text.replaceAll("\n", " newline ").replaceAll("\t", " tab ");
+  if (named.trim() === "") return named.length === 1 ? "a space" : `${named.length} spaces`;
+  return (text.startsWith(" ") ? "space, " : "") + named.trim();
+}
+
+/** Whole characters and left-over bytes of a token, in order: [{text}, {bytes}, …]. */
+export function characters(bytes) {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const found = [];
+  for (let i = 0; i < bytes.length; ) {
+    const lead = bytes[i], length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    try {
+      if (i + length > bytes.length) throw new TypeError("cut off");
+      found.push({ text: decoder.decode(bytes.subarray(i, i + length)) });
+      i += length;
+    } catch {
+      if (found.at(-1)?.bytes) found.at(-1).bytes.push(lead);
+      else found.push({ bytes: [lead] });
+      i += 1;
+    }
+  }
+  return found;
+}
+
+/** [240, 159] -> "F0 9F". */
+export function hex(bytes) {
+  return Array.from(bytes, (byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join(" ");
+}
+
+/** "f09f" -> its bytes. */
+export function fromHex(text) {
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+/** A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩. */
+export function tokenLabel(bytes) {
+  const written = characters(bytes).map((part) => {
+    if (part.bytes) return `⟨${hex(part.bytes)}⟩`;
+    const seen = visibleToken(part.text);
+    if (seen === part.text && /[\p{Cc}\p{Cf}\p{Z}\ufe00-\ufe0f]/u.test(seen))
+      return `⟨U+${seen.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+    return seen;
+  });
+  const label = written.join("") || "∅";
+  return /^\p{M}/u.test(label) ? `◌${label}` : label; // a mark needs something to sit on
+}
+
+/** "rtl" if the first letter of the text is written from right to left. */
+export function direction(text) {
+  const letter = text.match(/\p{L}/u)?.[0] ?? "";
+  return /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(letter) ? "rtl" : "ltr";
+}
+
+/** 0.5 -> "50%", 0.0312 -> "3.1%", 0.0004 -> "<0.1%". */
+export function percent(p) {
+  if (!Number.isFinite(p)) return "not a number";
+  if (p >= 0.0995) return `${Math.round(100 * p)}%`;
+  if (p >= 0.001) return `${(100 * p).toFixed(1)}%`;
+  return p > 0 ? "<0.1%" : "0%";
+}
+
+/** Escape text for SVG or HTML source. */
+export function escapeXml(text) {
+  const names = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[&<>"']/g, (c) => names[c]).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "\ufffd");
+}
+
+/** A page element; strings become text nodes, never markup. `on…` attributes are listeners. */
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/**
+ * Keep the keys pressed inside a view: JupyterLab would read them as its own commands, or move the focus to the
+ * cell that it holds for the active one.
+ */
+export function keepKeys(el) {
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.addEventListener("keydown", (event) => event.stopPropagation());
+}
+
+/** Offer bytes or text as a file. */
+export function download(name, content, type) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+/** Draw SVG source at twice its size and offer it as a PNG file. */
+export async function downloadPng(name, svg) {
+  const image = new Image();
+  image.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+  await image.decode();
+  const canvas = element("canvas", { width: 2 * image.width, height: 2 * image.height });
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  canvas.toBlob((blob) => download(name, blob, "image/png"));
+  URL.revokeObjectURL(image.src);
+}
+
+/** Ask Python for an export ("svg" or "html"); resolves to its source. */
+export function askPython(model, kind) {
+  return new Promise((resolve) => {
+    const answer = (message) => {
+      if (message.kind !== kind) return;
+      model.off("msg:custom", answer);
+      resolve(message.source);
+    };
+    model.on("msg:custom", answer);
+    model.send({ ask: kind });
+  });
+}
+
+/** The "Save" menu of a view. The picture comes from `makeSvg`, or from Python; the page always from Python. */
+export function saveMenu(model, name, makeSvg = () => askPython(model, "svg")) {
+  const button = (label, save) => element("button", { type: "button", onclick: save }, label);
+  const menu = element(
+    "details",
+    { class: "llm-save" },
+    element("summary", {}, "Save"),
+    button("SVG", async () => download(`${name}.svg`, await makeSvg(), "image/svg+xml")),
+    button("PNG", async () => downloadPng(`${name}.png`, await makeSvg())),
+  );
+  if (!model.get("_standalone"))
+    menu.append(button("HTML page", async () => download(`${name}.html`, await askPython(model, "html"), "text/html")));
+  return menu;
+}
+
+/** Call `update` now and at each change of the named traits; returns a function that stops it. */
+export function follow(model, names, update) {
+  for (const name of names) model.on(`change:${name}`, update);
+  update();
+  return () => names.forEach((name) => model.off(`change:${name}`, update));
+}
+
+/**
+ * Call `restyle` when a view becomes wider or narrower than `width` (0: not drawn yet), and when the page changes its
+ * theme; returns a function that stops it.
+ */
+export function followLooks(el, restyle, width) {
+  const resized = new ResizeObserver(() => {
+    if (!el.clientWidth || Math.abs(el.clientWidth - width) <= 1) return;
+    width = el.clientWidth;
+    restyle();
+  });
+  resized.observe(el);
+  const themed = new MutationObserver(restyle);
+  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"] });
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  scheme.addEventListener("change", restyle);
+  return () => {
+    resized.disconnect();
+    themed.disconnect();
+    scheme.removeEventListener("change", restyle);
+  };
+}
+
+/** A token in at most `length` characters. */
+export function shorten(text, length) {
+  const letters = Array.from(text);
+  return letters.length <= length ? text : `${letters.slice(0, length - 1).join("")}…`;
+}

@@ -1,0 +1,194 @@
+"""Token files: windows are what stands in the file, batches depend on seed and step alone, damage is noticed."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmlib.corpora.datasets import DatasetError, TokenDataset
+from llmlib.tokenization import BPETokenizer, CharTokenizer
+
+
+class Numbers:
+    """A tokenizer of texts like "3 14 15"."""
+
+    def __init__(self, vocab_size):
+        self.vocab_size = vocab_size
+
+    def encode(self, text, /):
+        return [int(word) for word in text.split()]
+
+
+@pytest.fixture
+def counting(tmp_path):
+    """The tokens 0, 1, 2 … 999."""
+    return TokenDataset.build(tmp_path / "tokens.npy", map(str, range(1000)), Numbers(1000))
+
+
+def test_file_holds_the_tokens_of_each_text(tmp_path):
+    texts = ["once upon a time\n\n", "there was a fox"]
+    tokenizer = BPETokenizer.train(texts, 270, special_tokens=["<|end|>"])
+    end = tokenizer.vocab_size - 1
+    data = TokenDataset.build(tmp_path / "t.npy", texts, tokenizer, end_id=end)
+    expected = [*tokenizer.encode(texts[0]), end, *tokenizer.encode(texts[1]), end]
+    assert data.tokens.tolist() == expected == np.load(tmp_path / "t.npy").tolist()
+    assert len(data) == len(expected)
+    assert isinstance(data.tokens, np.memmap)
+
+
+@pytest.mark.parametrize(("vocab_size", "dtype"), [(3, "uint16"), (65_536, "uint16"), (65_537, "uint32")])
+def test_as_few_bytes_as_the_vocabulary_needs(tmp_path, vocab_size, dtype):
+    data = TokenDataset.build(tmp_path / "t.npy", f"0 1 {vocab_size - 1}", Numbers(vocab_size))
+    assert data.tokens.dtype == dtype
+    assert data.tokens.tolist() == [0, 1, vocab_size - 1]
+
+
+def test_texts_are_taken_one_at_a_time(tmp_path):
+    alive = 0
+
+    class Text(str):
+        def __new__(cls, value):
+            nonlocal alive
+            alive += 1
+            assert alive <= 2  # the one being read, and the one just encoded
+            return super().__new__(cls, value)
+
+        def __del__(self):
+            nonlocal alive
+            alive -= 1
+
+    data = TokenDataset.build(tmp_path / "t.npy", (Text(str(i)) for i in range(500)), Numbers(500))
+    assert data.tokens.tolist() == list(range(500))
+
+
+@given(step=st.integers(0, 2**40), batch=st.integers(1, 5), length=st.integers(1, 20), seed=st.integers(0, 2**64))
+def test_windows_are_runs_of_the_file_shifted_by_one(tmp_path_factory, step, batch, length, seed):
+    path = tmp_path_factory.getbasetemp() / "counting.npy"
+    if not path.exists():
+        TokenDataset.build(path, map(str, range(1000)), Numbers(1000))
+    x, y = TokenDataset(path).batch(step, batch_size=batch, seq_len=length, seed=seed)
+    assert x.shape == y.shape == (batch, length)
+    assert x.dtype == y.dtype == torch.int64
+    assert torch.equal(y, x + 1)
+    assert torch.equal(x, x[:, :1] + torch.arange(length))
+
+
+def test_every_window_occurs_about_equally_often(counting):
+    data = TokenDataset(counting.path)
+    starts = torch.cat([data.batch(step, batch_size=100, seq_len=990)[0][:, 0] for step in range(100)])
+    counts = torch.bincount(starts, minlength=10)
+    assert len(counts) == 10, "from the first window to the last"
+    assert ((counts - 1000).abs() < 150).all()  # five standard deviations
+
+
+def test_batches_are_pinned(counting):
+    """The same on every machine and with every numpy: training runs can be repeated."""
+    x, _ = counting.batch(7, batch_size=5, seq_len=1, seed=3)
+    assert x[:, 0].tolist() == [376, 920, 26, 722, 409]
+
+
+def test_batches_depend_on_seed_and_step_alone(counting):
+    sizes = {"batch_size": 8, "seq_len": 4}
+    one = counting.batch(5, **sizes, seed=1)[0]
+    counting.batch(6, **sizes, seed=1)
+    again = TokenDataset(counting.path).batch(5, **sizes, seed=1)[0]
+    assert torch.equal(one, again)
+    assert not torch.equal(one, counting.batch(6, **sizes, seed=1)[0])
+    assert not torch.equal(one, counting.batch(5, **sizes, seed=2)[0])
+
+
+def test_a_stopped_run_goes_on_exactly(counting):
+    sizes = {"batch_size": 3, "seq_len": 5, "seed": 9}
+    whole = [x for (x, _), _ in zip(counting.batches(**sizes), range(10))]
+    rest = [x for (x, _), _ in zip(pickle.loads(pickle.dumps(counting)).batches(**sizes, start=6), range(4))]
+    assert all(torch.equal(a, b) for a, b in zip(whole[6:], rest, strict=True))
+
+
+def test_a_pickled_dataset_is_a_name_not_a_copy(counting):
+    assert len(pickle.dumps(counting)) < 500
+
+
+def test_a_window_of_the_whole_file(counting):
+    x, y = counting.batch(0, batch_size=2, seq_len=999)
+    assert x[0].tolist() == list(range(999))
+    assert y[1].tolist() == list(range(1, 1000))
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 1, "seq_len": 1000}, r"tokens\.npy holds 1,000 tokens, and a window of 1,000 needs 1,001"),
+        ({"batch_size": 1, "seq_len": 0}, "seq_len must be 1 or more, got 0"),
+        ({"batch_size": -1, "seq_len": 4}, "batch_size must be 1 or more, got -1"),
+        ({"batch_size": 1, "seq_len": 4, "seed": -1}, "seed must be 0 or more, got -1"),
+        ({"batch_size": 1, "seq_len": 4, "step": -1}, "step must be 0 or more, got -1"),
+    ],
+)
+def test_bad_sizes(counting, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        counting.batch(arguments.pop("step", 0), **arguments)
+
+
+def test_bad_sizes_are_refused_before_the_first_batch(counting):
+    with pytest.raises(DatasetError, match="window"):
+        counting.batches(batch_size=1, seq_len=5000)
+
+
+def test_ids_above_the_vocabulary(tmp_path, counting):
+    with pytest.raises(DatasetError, match="The tokenizer gave the id 7; the vocabulary ends at 6"):
+        TokenDataset.build(tmp_path / "other.npy", "1 7", Numbers(7))
+    with pytest.raises(DatasetError, match="gave the id -1; the vocabulary ends at 6"):
+        TokenDataset.build(tmp_path / "other.npy", "1 -1", Numbers(7))
+    with pytest.raises(DatasetError, match=r"tokens\.npy gave the id 999; the vocabulary ends at 499"):
+        TokenDataset(counting.path, vocab_size=500).batch(0, batch_size=1, seq_len=999)
+
+
+def test_nothing_to_write_keeps_the_old_file(tmp_path, counting):
+    before = counting.path.read_bytes()
+    for texts in ([], ["", ""], ""):
+        with pytest.raises(DatasetError, match="no token"):
+            TokenDataset.build(counting.path, texts, CharTokenizer("ab"))
+
+    def broken():
+        yield "1 2 3"
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        TokenDataset.build(counting.path, broken(), Numbers(5))
+    assert counting.path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [counting.path]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b"", lambda b: b[:50], lambda b: b[:-7], lambda b: b"PK" + b[2:], lambda b: b"text file " * 50]
+)
+def test_damaged_files(tmp_path, counting, damage):
+    path = tmp_path / "damaged.npy"
+    path.write_bytes(damage(counting.path.read_bytes()))
+    with pytest.raises(DatasetError, match=r"damaged\.npy is damaged or is no \.npy file .*TokenDataset\.build"):
+        TokenDataset(path)
+
+
+def test_files_of_something_else(tmp_path):
+    with pytest.raises(DatasetError, match=r"There is no file .*none\.npy"):
+        TokenDataset(tmp_path / "none.npy")
+    for array in (np.zeros((2, 2), np.uint16), np.zeros(3, np.float32), np.zeros(3, np.int64)):
+        np.save(tmp_path / "array.npy", array)
+        with pytest.raises(DatasetError, match="does not hold a row of unsigned token ids"):
+            TokenDataset(tmp_path / "array.npy")
+    np.savez(tmp_path / "many.npy", a=np.zeros(3, np.uint16))
+    with pytest.raises(DatasetError, match="TokenDataset"):
+        TokenDataset(tmp_path / "many.npy.npz")
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    with pytest.raises(DatasetError, match="damaged"):
+        TokenDataset(tmp_path / "objects.npy")
+
+
+def test_repr_is_short(counting):
+    assert repr(counting) == "TokenDataset(tokens.npy: 1,000 tokens, uint16)"

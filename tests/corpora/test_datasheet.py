@@ -1,0 +1,85 @@
+"""The datasheet of the corpora is true."""
+
+import importlib.util
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from llmlib.corpora import tiny_shakespeare, tinytales_text
+from llmlib.files.downloads import DownloadError
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def shakespeare():
+    try:
+        return tiny_shakespeare()
+    except DownloadError as error:
+        pytest.skip(f"Tiny Shakespeare cannot be had: {error}")
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    spec = importlib.util.spec_from_file_location("benchmark_corpora", ROOT / "benchmarks" / "corpora.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def datasheet():
+    return (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+
+
+def test_measures_on_texts_whose_values_are_known(benchmark):
+    assert benchmark.words_of('"Isn\'t it?" said Pip.') == ['"', "isn't", "it", "?", '"', "said", "pip", "."]
+    assert benchmark.repeated_share(["a"] * 10, n=8) == pytest.approx(2 / 3)
+    assert benchmark.repeated_share("abcdefghijklm", n=8) == 0
+    assert benchmark.entropy_of_ngrams("ab" * 5_000) < 0.01
+    coins = random.Random(0).choices("ht", k=50_000)
+    assert benchmark.entropy_of_ngrams(coins) == pytest.approx(1, abs=0.01)
+
+
+def test_names_are_kept_if_they_were_there_before_or_are_introduced(benchmark):
+    def kept(text, names="pip luna odo ada romeo juliet", others=None):
+        return benchmark.names_kept([text], set(names.split()), others)
+
+    assert kept("Pip saw Luna and then Luna saw Pip and Odo") == pytest.approx(2 / 3)
+    assert kept("They all went out and saw Luna there. Then Odo the owl flew. Odo sang.") == 1
+    assert kept("They all went out and saw Luna there. Then Odo had the owl. Odo sang.") == 0
+    assert kept("Pip had seen that a bear came. A bear called Ada. Ada sang.") == 1
+    speeches = "JULIET:\nHe comes here today, as I am told.\n\nROMEO:\nWho, Romeo? And Juliet? Odo?"
+    assert kept(speeches) == pytest.approx(2 / 3)
+    assert kept("Who saw Luna that day? Luna saw it.", others=["Pip and Odo"]) == 0
+
+
+def test_datasheet_shows_the_stories_that_are_made(benchmark, datasheet):
+    assert benchmark.datasheet_stories() in datasheet
+
+
+def test_datasheet_counts_are_true(datasheet):
+    from llmlib.corpora.tinytales import shapes, villagers, world_facts, world_questions
+
+    for count, what in (
+        (len(shapes()), "story shapes"),
+        (len(villagers()), "villagers"),
+        (len(world_facts()), "fixed facts"),
+        (len(world_questions()), "questions without a story"),
+    ):
+        assert f"{count} {what}" in datasheet
+
+
+@pytest.mark.slow
+def test_datasheet_statistics_are_true(benchmark, datasheet, shakespeare):
+    assert benchmark.datasheet_table() in datasheet
+
+
+@pytest.mark.slow
+def test_datasheet_totals_are_true(datasheet):
+    text = tinytales_text(10_000_000)
+    stories = text.split("\n\n")[:-1]
+    words = set(re.findall(r"[a-z]+(?:['-][a-z]+)*", text.lower()))
+    assert f"{len(stories):,} stories with {len(words):,} different words" in datasheet

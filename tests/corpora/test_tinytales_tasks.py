@@ -1,0 +1,192 @@
+"""Questions, instructions and preference pairs: the answers are right, the wrong ones are wrong."""
+
+import importlib
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmlib.corpora.tinytales import tasks, world
+from llmlib.corpora.tinytales.teller import tell
+
+tt = importlib.import_module("llmlib.corpora.tinytales")  # the package; in `corpora` the name is the function
+
+numbers = st.tuples(st.integers(0, 2**64 - 1), st.sampled_from(tt.SPLITS), st.integers(0, 10_000_000))  # of any story
+
+
+def words(text):
+    return set(re.findall(r"[a-z]+", text.lower()))
+
+
+# In a few answers the story is put in other words ("He fell into the water.").
+OTHER_WORDS = words(
+    "The water had broken it. He was in a mess. She fell into the village to ask for her birthday."
+    " He had to look after that. What is his? Both of them, in turn. At, by, beside, on or in the stream."
+) | {"s"}
+
+
+@given(numbers)
+def test_questions_are_answered_by_the_story(number):
+    story = tell(*number)
+    names = {who.name for who in story.entities}
+    kinds = [question.kind for question in story.questions]
+    assert kinds.count("unanswerable") == 3
+    assert len(kinds) >= 6
+    assert len({question.text for question in story.questions}) == len(kinds)
+    for question in story.questions:
+        assert re.fullmatch(r"[A-Z][^{}%]*\?", question.text)
+        assert question.answer not in question.wrong
+        assert question.reply[0] == question.reply[0].upper()
+        assert question.reply[-1] in ".!?"
+        if question.kind == "unanswerable":
+            assert question.answer == tasks.NOT_TOLD
+        elif question.kind == "yes_no":
+            assert {question.answer, *question.wrong} == {"yes", "no"}
+        elif question.kind == "who":
+            named = set(re.findall(r"[A-Z]\w+", question.answer))
+            assert named <= names
+        elif question.kind in ("what", "where", "when", "feeling"):
+            unknown = words(question.answer) - words(story.text)
+            assert not unknown - OTHER_WORDS, question
+
+
+@given(numbers)
+def test_false_names_and_things_are_not_what_happened(number):
+    story = tell(*number)
+    for question in story.questions:
+        if question.kind == "feeling":
+            assert not words(" ".join(question.wrong)) & words(story.text)
+        for wrong in question.wrong:
+            assert wrong.strip().lower() != question.answer.strip().lower()
+
+
+@given(numbers)
+def test_unanswerable_questions_speak_of_what_the_story_does_not(number):
+    story = tell(*number)
+    for question in story.questions:
+        if question.kind == "unanswerable":
+            assert question.wrong
+            subject = question.text.removeprefix("Why ").removeprefix("What ")
+            if subject.startswith("did ") and "dream" not in subject:
+                assert not re.search(rf"\b{subject.split()[1]}\b", story.text), "the absent one is there"
+    assert not re.search("dentist|middle name|cousins|weigh", story.text)
+
+
+@given(numbers)
+def test_instructions_have_right_responses(number):
+    story = tell(*number)
+    by_kind = {instruction.kind: instruction for instruction in story.instructions}
+    assert set(by_kind) >= {"write", "continue", "summarise", "other_ending", "answer"}
+    hero, thing = story.hero, story.thing
+
+    write = by_kind["write"]
+    assert write.response == story.text
+    assert hero.kind in write.prompt
+    assert thing.full in write.prompt
+    assert thing.noun in story.text
+    assert hero.kind in story.text.lower() or not hero.is_animal
+
+    begun = by_kind["continue"]
+    assert begun.prompt.split("\n\n")[1] + "\n" + begun.response == story.text
+
+    summary = by_kind["summarise"].response
+    assert summary == story.summary
+    assert re.fullmatch(r"[A-Z][^.!?{}%]*\.", summary), "one sentence"
+    assert hero.name in summary or "They" in summary
+
+    ending = by_kind["other_ending"].response
+    assert ending.split("\n")[:-1] == story.text.split("\n")[:-1]
+    assert ending != story.text
+    assert "%" not in ending
+
+    if "one_word" in by_kind:
+        assert re.fullmatch(r"\w+", by_kind["one_word"].response)
+
+
+@given(numbers)
+def test_the_list_of_animals_holds_those_of_the_text_in_order(number):
+    story = tell(*number)
+    listed = [i.response for i in story.instructions if i.kind == "list_animals"]
+    animals = tasks.animals_in(story.text)
+    assert listed == ([", ".join(animals)] if animals else [])
+    for who in story.entities:
+        if who.is_animal and re.search(rf"\b{who.kind}\b", story.text):
+            assert who.kind in animals
+
+
+@pytest.mark.parametrize(
+    ("text", "animals"),
+    [
+        ("The wolves and the goose ran from the Wolf.", ["wolf", "goose"]),
+        ("They ate fish soup on the rocking horse.", []),
+        ("A mouse's tail.", ["mouse"]),
+        ("Robin saw a robin.", ["robin"]),
+    ],
+)
+def test_animals_in(text, animals):
+    assert tasks.animals_in(text) == animals
+
+
+@given(numbers)
+def test_preferences_pair_a_right_answer_with_each_fault(number):
+    story = tell(*number)
+    answers = {tasks.ask_about(story.text, question.text): question for question in story.questions}
+    assert [pair.fault for pair in story.preferences] == list(tasks.FAULTS)
+    for pair in story.preferences:
+        question = answers[pair.prompt]
+        assert pair.chosen == question.reply != pair.rejected
+        if pair.fault == "contradicts":
+            assert pair.rejected in {tasks.as_sentence(wrong) for wrong in question.wrong}
+        if pair.fault == "invents":
+            assert question.kind == "unanswerable"
+            assert pair.rejected != tasks.NOT_TOLD
+        if pair.fault == "rambles":
+            assert pair.chosen in pair.rejected
+            assert len(pair.rejected) > 100
+        if pair.fault in ("off_topic", "rude"):
+            assert (pair.chosen in pair.rejected) == (pair.fault == "rude")
+
+
+def test_tasks_do_not_depend_on_the_order_in_which_they_are_made():
+    one, other = tell(3, "train", 17), tell(3, "train", 17)
+    first = (one.questions, one.instructions, one.preferences, one.summary)
+    last = (other.summary, other.preferences, other.instructions, other.questions)
+    assert first == last[::-1]
+
+
+def test_all_kinds_of_questions_occur():
+    kinds = {q.kind for story in tt.tinytales(n_stories=60) for q in story.questions}
+    assert kinds == {"who", "what", "where", "when", "why", "how", "feeling", "yes_no", "unanswerable"}
+
+
+def test_every_way_of_telling_every_shape_gives_tasks():
+    """A question about a word that was not told would raise ScriptError."""
+    told = dict.fromkeys(tt.shapes(), 0)
+    for story in tt.tinytales(seed=1):  # the rarest shape is one story in 225
+        told[story.shape] += 1
+        if told[story.shape] > 5:
+            continue
+        assert story.summary
+        assert story.questions
+        assert story.instructions
+        if min(told.values()) >= 2:
+            break
+
+
+def test_questions_without_a_story():
+    asked = {question.text: question for question in tt.world_questions()}
+    assert asked["Where does Luna live?"].answer == "in the house with the round window"
+    assert asked["What does Rusty own?"].answer == "a silver trumpet"
+    assert asked["Where does Zorba live?"].answer == tasks.NOT_KNOWN
+    for question in asked.values():
+        assert question.wrong
+        assert question.answer not in question.wrong
+    facts = {fact.question: fact.value for fact in world.world_facts()}
+    assert {q.text: q.answer for q in asked.values() if q.kind != "unanswerable"} == facts
+
+
+def test_unknown_fault():
+    question = tasks.Question("Who?", "Pip", "who")
+    with pytest.raises(ValueError, match="unknown fault 'lies'"):
+        tasks._with_fault(question, "lies", tasks.Dice(0))

@@ -1,0 +1,115 @@
+"""Right solutions of lesson 02 in other styles."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from exercises.styles import solves
+
+
+@solves("embeddings.lookup")
+def looked_up_in_loops(ids, table):
+    return torch.stack([torch.stack([table[i] for i in row]) for row in ids])
+
+
+@solves("embeddings.lookup")
+def looked_up_as_one_hot(ids, table):
+    return torch.einsum("bsv,vd->bsd", F.one_hot(ids, len(table)).to(table.dtype), table)
+
+
+@solves("embeddings.lookup")
+def looked_up_in_numpy(ids, table):
+    return torch.from_numpy(table.numpy()[ids.numpy()])
+
+
+@solves("embeddings.cosine_similarity")
+def cosines_in_loops(x, y):
+    out = torch.zeros(len(x), len(y), dtype=x.dtype)
+    for i, a in enumerate(x):
+        for j, b in enumerate(y):
+            lengths = a.norm() * b.norm()
+            if lengths > 0:
+                out[i, j] = (a * b).sum() / lengths
+    return out
+
+
+@solves("embeddings.cosine_similarity")
+def cosines_by_torch(x, y):
+    return F.cosine_similarity(x[:, None], y[None], dim=-1)
+
+
+@solves("embeddings.cosine_similarity")
+def cosines_in_numpy(x, y):
+    a, b = x.numpy(), y.numpy()
+    lengths = np.sqrt(np.einsum("ld,ld->l", a, a))[:, None] * np.sqrt(np.einsum("rd,rd->r", b, b))
+    return torch.from_numpy(np.divide(a @ b.T, lengths, out=np.zeros_like(lengths), where=lengths > 0))
+
+
+@solves("embeddings.nearest")
+def nearest_by_sorting(query, table, k):
+    cosines = F.cosine_similarity(table, query[None])
+    order = cosines.argsort(descending=True)[:k]
+    return order, cosines[order]
+
+
+@solves("embeddings.nearest")
+def nearest_in_numpy(query, table, k):
+    q, t = query.numpy(), table.numpy()
+    cosines = t @ q / np.linalg.norm(t, axis=1) / np.linalg.norm(q)
+    order = np.argsort(-cosines)[:k]
+    return torch.from_numpy(order.copy()), torch.from_numpy(cosines[order])
+
+
+@solves("embeddings.analogy")
+def analogy_by_deleting(a, b, c, table, k):
+    unit = table / table.norm(dim=1)[:, None]
+    cosines = F.cosine_similarity(unit, (unit[b] - unit[a] + unit[c])[None])
+    kept = [i for i in cosines.argsort(descending=True).tolist() if i not in {a, b, c}][:k]
+    return torch.tensor(kept), cosines[kept]
+
+
+@solves("embeddings.analogy")
+def analogy_in_numpy(a, b, c, table, k):
+    unit = table.numpy() / np.linalg.norm(table.numpy(), axis=1, keepdims=True)
+    step = unit[b] - unit[a]
+    cosines = unit @ (unit[c] + step) / np.linalg.norm(unit[c] + step)
+    cosines[[a, b, c]] = -2
+    order = np.argsort(-cosines)[: min(k, len(unit) - 3)]
+    return torch.tensor(order), torch.tensor(cosines[order])
+
+
+@solves("embeddings.sinusoidal")
+def sinusoids_in_loops(positions, d_model):
+    rows = [
+        [(math.sin, math.cos)[c % 2](p / 10_000 ** ((c - c % 2) / d_model)) for c in range(d_model)]
+        for p in positions.flatten().tolist()
+    ]
+    return torch.tensor(rows).reshape(*positions.shape, d_model)
+
+
+@solves("embeddings.sinusoidal")
+def sinusoids_by_filling(positions, d_model):
+    angles = positions[..., None] * torch.exp(-math.log(10_000.0) * torch.arange(0, d_model, 2) / d_model)
+    out = torch.empty(*positions.shape, d_model)
+    out[..., 0::2], out[..., 1::2] = angles.sin(), angles.cos()
+    return out
+
+
+@solves("embeddings.rotate")
+def rotated_with_complex_numbers(x, cos, sin):
+    half = x.shape[-1] // 2
+    z = torch.complex(x[..., :half], x[..., half:]) * torch.complex(cos, sin)[..., :half]
+    return torch.cat((z.real, z.imag), dim=-1)
+
+
+@solves("embeddings.rotate")
+def rotated_in_loops_of_numpy(x, cos, sin):
+    x, cos, sin = x.numpy(), np.broadcast_to(cos.numpy(), x.shape), np.broadcast_to(sin.numpy(), x.shape)
+    out, half = np.empty_like(x), x.shape[-1] // 2
+    for i in range(half):
+        u, v = x[..., i], x[..., i + half]
+        out[..., i] = u * cos[..., i] - v * sin[..., i]
+        out[..., i + half] = v * cos[..., i] + u * sin[..., i]
+    return torch.from_numpy(out)

@@ -1,0 +1,125 @@
+"""Right solutions of lesson 03 in other styles."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from exercises.styles import solves
+
+
+@solves("attention.causal_mask")
+def mask_by_tril(n_query, n_key):
+    return torch.ones(n_query, n_key).tril(diagonal=n_key - n_query).bool()
+
+
+@solves("attention.causal_mask")
+def mask_in_loops(n_query, n_key):
+    return torch.tensor([[key <= n_key - n_query + q for key in range(n_key)] for q in range(n_query)])
+
+
+@solves("attention.causal_mask")
+def mask_of_numpy(n_query, n_key):
+    return torch.from_numpy(np.tri(n_query, n_key, n_key - n_query, dtype=bool))
+
+
+@solves("attention.scaled_dot_product")
+def attention_in_loops(q, k, v, mask):
+    out = torch.zeros_like(q)
+    for b in range(q.shape[0]):
+        for h in range(q.shape[1]):
+            for i in range(q.shape[2]):
+                allowed = mask[i].nonzero().flatten()
+                weights = (k[b, h, allowed] @ q[b, h, i] * q.shape[-1] ** -0.5).softmax(0)
+                out[b, h, i] = weights @ v[b, h, allowed]
+    return out
+
+
+@solves("attention.scaled_dot_product")
+def attention_by_einsum(q, k, v, mask):
+    scores = torch.einsum("bhqd,bhkd->bhqk", q / math.sqrt(q.size(-1)), k) + torch.where(mask, 0.0, -torch.inf)
+    return torch.einsum("bhqk,bhkd->bhqd", F.softmax(scores, dim=3), v)
+
+
+@solves("attention.scaled_dot_product")
+def attention_by_torch(q, k, v, mask):
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+@solves("attention.scaled_dot_product")
+def attention_in_numpy(q, k, v, mask):
+    q, k, v, mask = (t.numpy() for t in (q, k, v, mask))
+    scores = np.where(mask, q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1]), -1e9)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return torch.from_numpy((weights / weights.sum(-1, keepdims=True) @ v).astype(q.dtype))
+
+
+@solves("attention.split_heads")
+def split_by_chunks(x, n_heads):
+    return torch.stack(x.chunk(n_heads, dim=-1), dim=1)
+
+
+@solves("attention.split_heads")
+def split_in_numpy(x, n_heads):
+    batch, seq, _ = x.shape
+    return torch.from_numpy(x.numpy().reshape(batch, seq, n_heads, -1).transpose(0, 2, 1, 3).copy())
+
+
+@solves("attention.merge_heads")
+def merged_by_cat(z):
+    return torch.cat([z[:, h] for h in range(z.shape[1])], dim=-1)
+
+
+@solves("attention.merge_heads")
+def merged_by_einsum(z):
+    return torch.einsum("bhsd->bshd", z).flatten(2)
+
+
+@solves("attention.merge_heads")
+def merged_in_numpy(z):
+    return torch.from_numpy(np.concatenate(list(z.numpy().swapaxes(0, 1)), axis=-1))
+
+
+@solves("attention.grouped_queries")
+def shared_in_a_loop(kv, n_heads):
+    return torch.stack([kv[:, h * kv.shape[1] // n_heads] for h in range(n_heads)], dim=1)
+
+
+@solves("attention.grouped_queries")
+def shared_by_expanding(kv, n_heads):
+    return kv[:, :, None].expand(-1, -1, n_heads // kv.shape[1], -1, -1).flatten(1, 2)
+
+
+@solves("attention.grouped_queries")
+def shared_in_numpy(kv, n_heads):
+    return torch.from_numpy(np.repeat(kv.numpy(), n_heads // kv.shape[1], axis=1))
+
+
+@solves("attention.online_softmax")
+def by_logarithms(blocks):
+    sums = means = None
+    for number in range(len(blocks)):
+        scores, values = blocks[number]
+        log_sum, mean = scores.logsumexp(-1, keepdim=True), scores.softmax(-1) @ values
+        if sums is None:
+            sums, means = log_sum, mean
+        else:
+            share = torch.sigmoid(log_sum - sums)  # of this block in all so far
+            means, sums = means.lerp(mean, share.expand_as(mean)), torch.logaddexp(sums, log_sum)
+    return means
+
+
+@solves("attention.online_softmax")
+def one_key_at_a_time_in_numpy(blocks):
+    rows = []
+    for q in range(len(blocks[0][0])):
+        peak, total, weighted = -np.inf, 0.0, 0.0
+        for scores, values in blocks:
+            for score, value in zip(scores[q].numpy(), values.numpy()):
+                if score > peak:
+                    shrink = np.exp(peak - score)
+                    total, weighted, peak = total * shrink, weighted * shrink, score
+                total, weighted = total + np.exp(score - peak), weighted + np.exp(score - peak) * value
+        rows.append(weighted / total)
+    return torch.from_numpy(np.stack(rows)).to(blocks[0][0].dtype)

@@ -1,0 +1,215 @@
+"""What `check` says first: every finding comes in its turn."""
+
+import random
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from llmlib.exercises import check
+from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.engine.running import run
+from llmlib.exercises.registry import find
+from llmlib.tokenization import simple_bpe
+
+
+def attention_with(edit):
+    def attempt(q, k, v, mask):
+        scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+        return edit(scores.masked_fill(~mask, float("-inf")).softmax(dim=-1) @ v)
+
+    return attempt
+
+
+def test_an_exception_is_shown_with_its_line_and_its_usual_cause():
+    def attempt(q, k, v, mask):
+        scores = q @ k
+        return scores.softmax(-1) @ v
+
+    report = check("attention.scaled_dot_product", attempt)
+    text = repr(report)
+    assert report.kind == "raised"
+    assert "scores = q @ k" in text
+    assert "transpose(-2, -1)" in text
+    assert re.search(r"in line \d+", text)
+
+
+def test_an_exception_in_one_edge_case_names_the_case():
+    report = check("tokenization.most_common_pair", lambda ids: max(pairwise(ids)))
+    assert report.kind == "raised"
+    assert "no ids at all" in repr(report)
+    assert "nothing" in repr(report)
+
+
+def test_a_wrong_signature_is_explained():
+    report = check("attention.causal_mask", lambda n: n)
+    assert report.kind == "raised"
+    assert "`n_query`, `n_key`" in repr(report)
+
+
+def test_type_shape_and_dtype_come_before_values():
+    text = repr(check("attention.scaled_dot_product", attention_with(lambda z: z.numpy())))
+    assert "Expected a torch.Tensor, got a numpy.ndarray" in text
+    assert "torch.from_numpy" in text
+    report = check("attention.scaled_dot_product", attention_with(lambda z: z.transpose(1, 2)))
+    assert report.kind == "form"
+    assert "changed places" in repr(report)
+    assert re.search(r"head +\d +\d +≠", repr(report))
+    report = check("attention.scaled_dot_product", attention_with(lambda z: z.double()))
+    assert report.kind == "form"
+    assert "Expected dtype float32, got float64" in repr(report)
+
+
+def test_a_dtype_that_is_not_kept_shows_in_the_float64_cases():
+    report = check("attention.scaled_dot_product", attention_with(lambda z: z.float()))
+    assert report.kind == "form"
+    assert "float64" in repr(report)
+
+
+def test_a_missing_return_is_not_a_stub():
+    def attempt(q, k, v, mask):
+        pattern = q @ k.transpose(-2, -1)
+        pattern @ v
+
+    report = check("attention.scaled_dot_product", attempt)
+    assert report.kind == "form"
+    assert "`return`" in repr(report)
+
+
+def test_a_broken_property_is_shown_on_the_smallest_case():
+    report = check("attention.scaled_dot_product", attention_with(lambda z: 1.25 * z))
+    assert report.kind == "property"
+    assert "any weighted mean is 1; one of yours is 1.25" in repr(report)
+    assert "[[[[1.541, -0.2934], [-2.179, 0.5684]]]]" in repr(report)
+
+
+def test_online_softmax_must_let_its_blocks_go():
+    def joined(blocks):
+        scores, values = zip(*blocks)
+        return torch.cat(scores, dim=-1).softmax(-1) @ torch.cat(values)
+
+    report = examine(find("attention.online_softmax"), joined)
+    assert report.kind == "property"
+    assert "holds 4 of 4 blocks at the same time" in str(report)
+
+
+def test_a_batch_that_is_mixed_up_breaks_a_property():
+    report = check("attention.scaled_dot_product", attention_with(lambda z: (z + z[:1]) / 2))
+    assert report.kind == "property"
+    assert "batch" in repr(report)
+
+
+def test_a_difference_is_shown_where_it_is_first_and_how_large_it_is():
+    def edit(z):
+        z = z.clone()
+        z[..., -1] += z[..., -1].abs().gt(0) * 0.5 * (z.shape[2] > 2) * (z - z.mean()).sign()[..., -1]
+        return z
+
+    report = check("attention.scaled_dot_product", attention_with(edit))
+    assert report.kind in ("differs", "property")
+    report = check("attention.split_heads", lambda x, n: torch.stack(x.chunk(n, -1), 1) + (x.shape[1] == 5) * 0.5)
+    assert report.kind == "differs"
+    assert "the first at batch 0, head 0, seq 0, d_head 0" in repr(report)
+    assert "0.5 too large" in repr(report) or "times as much" in repr(report)
+    assert "≠" in repr(report)
+
+
+def test_changed_inputs_are_noticed_though_the_result_is_right():
+    def attempt(ids, pair, new_id):
+        merged = simple_bpe.merge(ids, pair, new_id)
+        ids.clear()
+        return merged
+
+    report = check("tokenization.merge", attempt)
+    assert report.kind == "property"
+    assert "changes its input `ids`" in repr(report)
+
+
+@pytest.mark.parametrize(
+    ("draw", "whose"),
+    [(torch.rand, "torch"), (lambda n: np.random.rand(n), "numpy"), (lambda n: random.random(), "random")],
+)
+def test_global_randomness_is_noticed_and_undone(draw, whose):
+    def attempt(q, k, v, mask):
+        draw(1)
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+    report = check("attention.scaled_dot_product", attempt)
+    assert report.kind == "property"
+    assert whose in repr(report)
+
+
+def test_global_randomness_is_put_back():
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    outcome = run(lambda: (torch.rand(1), np.random.rand(1)), ())
+    assert outcome.disturbed == ("torch", "numpy")
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1] == np.random.get_state()[1].tolist()
+
+
+def test_memory_between_calls_is_noticed():
+    calls = []
+
+    def attempt(q, k, v, mask):
+        calls.append(1)
+        return torch.full_like(q, len(calls))
+
+    report = check("attention.scaled_dot_product", attempt)
+    assert report.kind == "property"
+    assert "gives two results" in repr(report)
+
+
+def test_a_model_with_a_watcher_left_on_it_counts_as_changed():
+    report = check("interpret.ablate_heads", lambda *args: find("interpret.ablate_heads").faulty(*args, clean="no"))
+    assert report.kind == "property"
+    assert "`model`" in repr(report)
+
+
+def test_numpy_is_right_with_a_remark_on_gradients():
+    name = "attention.merge_heads"
+    through_numpy = check(name, lambda z: torch.from_numpy(z.numpy().copy()).transpose(1, 2).flatten(2))
+    assert through_numpy.correct
+    assert "No gradient flows back to `z`" in repr(through_numpy)
+    in_torch = check(name, lambda z: z.transpose(1, 2).flatten(2))
+    assert in_torch.correct
+    assert "gradient" not in repr(in_torch)
+
+
+def test_what_an_attempt_prints_is_shown_only_when_it_is_wrong(capsys):
+    def attempt(z):
+        print("shape:", tuple(z.shape))
+        return z
+
+    assert "shape: (1, 2, 2, 2)" in repr(check("attention.merge_heads", attempt))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_result_in_place_of_the_function_is_explained():
+    report = check("attention.causal_mask", torch.zeros(3, 3))
+    assert report.kind == "form"
+    assert 'check("attention.causal_mask", causal_mask)' in repr(report)
+
+
+def test_an_unknown_name_offers_close_ones():
+    with pytest.raises(KeyError, match=r"Did you mean 'attention.causal_mask'.*All exercises: tokenization.most"):
+        check("attention.casual_mask", None)
+    for wrong in ("", "attention", "attention.", "nothing.at.all"):
+        with pytest.raises(KeyError, match="There is no exercise"):
+            check(wrong, None)
+
+
+def test_reports_are_the_same_at_each_call():
+    class Odd:
+        def __init__(self):
+            self.kept = [object()]
+
+    for attempt in (
+        lambda z: z, lambda z: Odd(), lambda z: [Odd()], lambda z: 1 / 0, lambda z: object, lambda z: {object()},
+        lambda z: (_ for _ in z), lambda z: Odd().missing, lambda z: z.view(Odd()),
+    ):  # fmt: skip
+        first, second = check("attention.merge_heads", attempt), check("attention.merge_heads", attempt)
+        assert repr(first) == repr(second)
+        assert first._repr_html_() == second._repr_html_()
+        assert "0x7" not in repr(first)

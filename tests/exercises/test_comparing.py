@@ -1,0 +1,48 @@
+"""A difference is found where it is."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmlib.exercises.engine.comparing import find_difference
+
+
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=0, max_size=4), seed=st.integers(0, 99),
+    dtype=st.sampled_from([torch.float32, torch.float64, torch.int64, torch.bool]),
+)  # fmt: skip
+def test_a_single_changed_value_is_found_where_it_is(sizes, seed, dtype):
+    generator = torch.Generator().manual_seed(seed)
+    expected = (10 * torch.randn(sizes, generator=generator, dtype=torch.float64)).to(dtype)
+    assert find_difference(expected, expected.clone()) is None
+    got = expected.clone()
+    where = tuple(int(torch.randint(0, n, (), generator=generator)) for n in sizes)
+    got[where] = ~got[where] if dtype == torch.bool else got[where] + 3
+    names = [f"n{i}" for i in range(len(sizes))]
+    difference = find_difference(expected, got, names)
+    assert difference.what == "value"
+    said = difference.parts[0].as_text().replace("\n", " ")
+    assert f"1 of {expected.numel()} values differs" in said
+    assert ", ".join(f"n{i} {at}" for i, at in enumerate(where)) in said
+
+
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [([1, 2, 3], [1, 2]), ([1, 2], [1, 2, 3]), ([], [1]), ([1], []), ("abc", "abd"), ("ab", ""), (b"a", b"b"), (3, 4),
+     (2.5, 2.6), ((1, 2), (2, 1)), ({(1, 2): 3}, {}), ({}, {(1, 2): 3}), ({1: 2}, {1: 3}), ([(1, 2)], [(1, 3)]),
+     (float("inf"), 3.0), (None, 3)],
+)  # fmt: skip
+def test_plain_values_that_differ(expected, got):
+    assert find_difference(expected, expected) is None
+    difference = find_difference(expected, got)
+    assert difference is not None
+    assert all(part.as_text() and part.as_html() for part in difference.parts)
+
+
+def test_numbers_of_other_libraries_count_as_numbers():
+    assert find_difference([1, 2], [np.int64(1), torch.tensor(2)]) is None
+    assert find_difference((1, 2), [1, 2]) is None
+    assert find_difference(2.5, np.float32(2.5)) is None
+    assert find_difference({(1, 2): 3}, {(np.int64(1), 2): np.int64(3)}) is None

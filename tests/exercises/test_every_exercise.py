@@ -1,0 +1,121 @@
+"""Every exercise: its reference passes, every wrong idea is named, its texts are complete."""
+
+import pytest
+
+from llmlib.exercises import check
+from llmlib.exercises.engine.checking import _same_outcome, both_precisions, examine
+from llmlib.exercises.engine.exercise import with_faults
+from llmlib.exercises.engine.recording import progress_file
+from llmlib.exercises.engine.running import run_our_own
+from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
+
+EXERCISES = all_exercises()
+
+by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
+
+
+@by_name
+def test_the_reference_passes(exercise, chance_of_the_type_checker):
+    report = examine(exercise, exercise.reference, seed=2)
+    assert report.kind == "correct", report
+    assert exercise.deepens in repr(report).replace("\n", " ")
+
+
+@by_name
+def test_the_faulty_function_without_a_fault_is_right(exercise, chance_of_the_type_checker):
+    assert examine(exercise, lambda *args: exercise.faulty(*args), seed=1).kind == "correct"
+
+
+@pytest.mark.parametrize(
+    ("exercise", "idea"), [pytest.param(e, m, id=f"{e.name}-{m.name}") for e in EXERCISES for m in e.misconceptions]
+)
+def test_every_misconception_is_named(exercise, idea):
+    report = examine(exercise, with_faults(exercise, [idea]))
+    assert report.misconceptions == (idea.name,), report
+    assert not report.correct
+    for text in (idea.confuses, idea.tempting, idea.nudge):
+        assert text in " ".join(repr(report).split())
+
+
+@pytest.mark.slow
+@by_name
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_every_misconception_is_named_whatever_the_seed(exercise, seed):
+    for idea in exercise.misconceptions:
+        assert examine(exercise, with_faults(exercise, [idea]), seed).misconceptions == (idea.name,)
+
+
+@by_name
+def test_every_misconception_is_named_in_each_precision_alone(exercise):
+    """The float32 cases are enough to recognise an idea, and so are the float64 ones."""
+    cases = both_precisions(exercise.cases(5), exercise.double)
+    single = [case for case in cases if "float64" not in case.note]
+    double = [case for case in cases if "float64" in case.note]
+    for part in filter(None, (single, double)):
+        for idea in exercise.misconceptions:
+            faulty = with_faults(exercise, [idea])
+            assert not all(
+                _same_outcome(run_our_own(exercise.faulty, case.args), run_our_own(faulty, case.args)) for case in part
+            ), idea.name
+
+
+@pytest.mark.slow
+@by_name
+def test_two_misconceptions_at_once_are_named(exercise):
+    """Both by name, unless the two give together, whatever the input, what fewer or others would give."""
+    for pair in exercise.ideas():
+        report = examine(exercise, with_faults(exercise, pair))
+        names = tuple(idea.name for idea in pair)
+        if report.misconceptions == names:
+            continue
+        assert report.misconceptions, report
+        named = [idea for idea in exercise.misconceptions if idea.name in report.misconceptions]
+        for case in both_precisions(exercise.cases(17), exercise.double):
+            both = [run_our_own(with_faults(exercise, ideas), case.args) for ideas in (pair, named)]
+            assert _same_outcome(*both), f"{names} was taken for {report.misconceptions}"
+
+
+@by_name
+def test_hard_coding_the_visible_example_fails(exercise):
+    expected = exercise.reference(*exercise.cases(0)[0].args)
+    report = examine(exercise, lambda *args: expected)
+    assert not report.correct
+
+
+@by_name
+def test_a_stub_is_not_attempted(exercise):
+    def dots(*args): ...
+
+    def docstring(*args):
+        """Later."""
+
+    def not_implemented(*args):
+        raise NotImplementedError
+
+    for stub in (dots, docstring, not_implemented, lambda *args: ..., None, ...):
+        report = check(exercise.name, stub)
+        assert report.kind == "not attempted"
+        assert exercise.task in " ".join(repr(report).split())
+    assert not progress_file().exists()  # a lesson that is only run leaves no trace
+
+
+@by_name
+def test_exercises_are_complete(exercise):
+    assert exercise.name in {e.name for e in of_lesson(exercise.lesson)}
+    assert 2 <= exercise.minutes <= 60
+    assert exercise.difficulty in (1, 2, 3)
+    assert len(exercise.hints) == 3
+    assert len(exercise.misconceptions) >= 4
+    assert exercise.reference.__name__ in exercise.task
+    assert len({m.name for m in exercise.misconceptions}) == len(exercise.misconceptions)
+    for case in exercise.cases(0):
+        assert len(case.args) == len(exercise.argument_names)
+    hashed = [repr(exercise.cases(seed)) for seed in (0, 1)]
+    assert exercise.name == "attention.causal_mask" or hashed[0] != hashed[1]
+    assert hashed[0] == repr(exercise.cases(0))
+
+
+def test_each_lesson_has_enough():
+    assert {lesson: len(of_lesson(lesson)) for lesson in LESSONS} == {
+        "welcome": 0, "tokenization": 6, "embeddings": 6, "attention": 6, "interpret": 5,
+    }  # fmt: skip

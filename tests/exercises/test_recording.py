@@ -1,0 +1,87 @@
+"""Hints, solutions and the learner's progress."""
+
+import json
+import re
+
+import pytest
+
+from llmlib.exercises import check, hint, progress, solution, task
+from llmlib.exercises.engine.recording import data_dir, load, progress_file
+from llmlib.exercises.registry import all_exercises, find
+
+EXERCISES = all_exercises()
+
+by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
+
+
+def test_hints_rise_and_stay_at_the_last(monkeypatch):
+    monkeypatch.setattr("llmlib.exercises.verbs._next_hint", {})
+    hints = find("attention.split_heads").hints
+    for number in (1, 2, 3, 3):
+        text = " ".join(repr(hint("attention.split_heads")).split())
+        assert f"Hint {number} of 3" in text
+        assert hints[number - 1] in text
+    assert "Hint 2 of 3" in repr(hint("attention.split_heads", 2))
+    with pytest.raises(ValueError, match="hints 1, 2 and 3"):
+        hint("attention.split_heads", 4)
+
+
+@by_name
+def test_the_solution_is_the_librarys_source(exercise):
+    text = repr(solution(exercise.name))
+    assert f"def {exercise.reference.__name__}(" in text
+    assert exercise.reference.__module__ in text
+    assert exercise.task in " ".join(repr(task(exercise.name)).split())
+
+
+def test_progress_is_kept_over_sessions(private_progress):
+    check("attention.merge_heads", lambda z: z)
+    check("attention.merge_heads", lambda z: z.transpose(1, 2).flatten(2))
+    check("attention.merge_heads", lambda z: z)
+    hint("attention.split_heads", 2)
+    solution("attention.causal_mask")
+    kept = json.loads((private_progress / "progress.json").read_text())["exercises"]
+    assert kept["attention.merge_heads"] == {"attempts": 3, "solved": True, "hints": 0, "solution_seen": False}
+    text = repr(progress())
+    assert "1 of 23 exercises solved" in text
+    assert re.search(r"attention.merge_heads .* ✓ solved +3", text)
+    assert re.search(r"attention.split_heads .* ○ open +0 +hint 2", text)
+    assert re.search(r"attention.causal_mask .* solution", text)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"version": 1}', b'{"version": 99, "exercises": {}}', b"[" * 100_000,
+     b'{"version": 1, "exercises": []}', b'{"version": 1, "exercises": {"a": 3}}'],
+)  # fmt: skip
+def test_a_damaged_progress_file_is_set_aside(content, private_progress, capsys):
+    progress_file().write_bytes(content)
+    report = check("attention.merge_heads", lambda z: z)
+    assert report.kind == "misconception" or report.kind == "form"
+    assert "damaged" in capsys.readouterr().err
+    assert (private_progress / "progress.damaged-1.json").read_bytes() == content
+    assert load()["attention.merge_heads"]["attempts"] == 1
+    progress_file().write_bytes(content)
+    load()
+    assert (private_progress / "progress.damaged-2.json").exists()
+
+
+def test_odd_entries_do_no_harm():
+    entry = {"attempts": "many", "solved": None, "hints": [], "solution_seen": 3, "of a later version": 1}
+    progress_file().write_text(json.dumps({"version": 1, "exercises": {"attention.merge_heads": entry, "gone": {}}}))
+    assert "0 of 23" in repr(progress())
+    check("attention.merge_heads", lambda z: z)
+    assert load()["attention.merge_heads"]["attempts"] == 1
+    assert load()["attention.merge_heads"]["of a later version"] == 1
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_an_exercise(private_progress, monkeypatch, capsys):
+    (private_progress / "file").write_text("not a folder")
+    monkeypatch.setenv("LLMLIB_DATA_DIR", str(private_progress / "file" / "below"))
+    assert check("attention.merge_heads", lambda z: z.transpose(1, 2).flatten(2)).correct
+    assert "LLMLIB_DATA_DIR" in capsys.readouterr().err
+
+
+def test_without_the_variable_progress_is_in_the_users_data_folder(monkeypatch):
+    monkeypatch.delenv("LLMLIB_DATA_DIR")
+    assert data_dir().name == "llmlib"

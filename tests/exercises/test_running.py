@@ -1,0 +1,179 @@
+"""Nothing that an attempt does gets out of hand: endless loops, odd exceptions, odd results."""
+
+import io
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmlib.exercises import check
+from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.engine.running import TimeIsUp, _watchdog, time_limit
+from llmlib.exercises.registry import all_exercises
+from llmlib.tokenization import simple_bpe
+
+EXERCISES = all_exercises()
+
+by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
+
+
+def kind_of(attempt, name="attention.scaled_dot_product", **options):
+    return check(name, attempt, **options).kind
+
+
+def endless(*args):
+    while True:
+        pass
+
+
+def endless_and_greedy(*args):
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            continue
+
+
+def endless_sleep(*args):
+    time.sleep(1000)
+
+
+@pytest.mark.parametrize("attempt", [endless, endless_and_greedy, endless_sleep])
+def test_an_endless_loop_ends(attempt):
+    report = check("tokenization.merge", attempt, seconds=0.2)
+    assert report.kind == "timeout"
+    assert "0.2 seconds" in repr(report)
+
+
+@by_name
+def test_an_endless_loop_ends_in_every_exercise(exercise):
+    assert examine(exercise, endless, seconds=0.02).kind == "timeout"
+
+
+def test_an_endless_loop_ends_in_another_thread_too():
+    kinds = []
+
+    def work():
+        kinds.append(check("tokenization.merge", endless, seconds=0.2).kind)
+        kinds.append(check("tokenization.merge", simple_bpe.merge).kind)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(timeout=60)
+    assert kinds[0] == "timeout"
+    assert not thread.is_alive()
+    assert kinds[1] in ("correct", "property")  # the type checker of the tests draws random numbers
+
+
+def test_the_watchdog_works_in_the_main_thread_as_on_windows():
+    with pytest.raises(TimeIsUp), _watchdog(0.1):
+        endless()
+    with _watchdog(0.1):
+        pass
+    for _ in range(10_000):  # a late exception would strike here
+        pass
+
+
+def test_a_timer_that_was_running_goes_on():
+    rang = []
+    old = signal.signal(signal.SIGALRM, lambda *_: rang.append(1))
+    try:
+        saved = signal.setitimer(signal.ITIMER_REAL, 300)
+        with time_limit(5.0):
+            pass
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+        assert 200 < left <= 300
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *saved)
+        signal.signal(signal.SIGALRM, old)
+    assert not rang
+
+
+class Evil:
+    """Raises whatever is asked of it."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+    def __eq__(self, other):
+        raise RuntimeError("eq")
+
+    def __repr__(self):
+        raise RuntimeError("repr")
+
+    __hash__ = None
+    __len__ = __bool__ = __iter__ = __str__ = __repr__
+
+
+class EvilError(Exception):
+    def __str__(self):
+        raise RuntimeError("str")
+
+
+def raises(error):
+    def attempt(*args):
+        raise error
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("x"), SystemExit(3), KeyboardInterrupt(), GeneratorExit(), EvilError(), BaseException("b"),
+     StopIteration(), RecursionError("deep"), MemoryError()],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_any_exception_is_caught(error):
+    assert kind_of(raises(error)) == "raised"
+
+
+def test_endless_recursion_is_caught():
+    def attempt(ids):
+        return attempt(ids)
+
+    report = check("tokenization.most_common_pair", attempt)
+    assert report.kind == "raised"
+    assert "which case should stop it" in repr(report)
+
+
+GARBAGE = [
+    None, True, 0, -1, 3.5, float("nan"), 1j, "", "text", b"", b"bytes", [], (), {}, set(), [None], [[]], {1: 2},
+    [1, "a"], object, object(), Evil(), [Evil()], (Evil(), Evil()), {"a": Evil()}, type, print, io.StringIO(),
+    torch.zeros(()), torch.zeros(0), torch.zeros(2, 0), torch.zeros(1, 1, 1, 1), torch.zeros(2, 3).to_sparse(),
+    torch.zeros(3, dtype=torch.complex64), torch.zeros(3, dtype=torch.bfloat16), torch.zeros(3, device="meta"),
+    torch.full((1, 1), float("nan")), torch.nn.Parameter(torch.ones(1, 1, 2)), torch.nn.Linear(1, 1),
+    torch.ones(1, 2).bool(), np.zeros(3), np.float32(1), np.array(None), range(3), iter([1]), slice(1), Ellipsis,
+    [torch.zeros(2)], (torch.zeros(2), torch.zeros(2)), (torch.zeros(2, dtype=torch.long), None), 10**400, -0.0,
+    "\ud800", "\x00", [float("inf")], (1, 2), (1.0, 2.0), [(1, 2)], [(1, 2, 3)], {(1, 2): "x"}, {(1, 2): Evil()},
+]  # fmt: skip
+
+garbage = st.integers(0, len(GARBAGE) - 1).map(lambda i: GARBAGE[i])
+
+
+def answers(name, value):
+    report = check(name, lambda *args: value)
+    return report.kind != "correct" and "the check itself failed" not in repr(report) and bool(report._repr_html_())
+
+
+@pytest.mark.parametrize("name", ["tokenization.merge", "attention.merge_heads"])
+def test_whatever_an_attempt_returns_check_answers(name):
+    for value in GARBAGE:
+        assert answers(name, value) or "Evil" in str(type(value)) or isinstance(value, list | tuple | dict)
+
+
+@pytest.mark.parametrize("name", ["tokenization.count_pairs", "tokenization.train", "attention.merge_heads"])
+@settings(max_examples=20)
+@given(value=st.recursive(garbage, st.lists) | st.integers() | st.text() | st.lists(st.integers()))
+def test_whatever_an_attempt_returns_a_report_comes(name, value):
+    assert repr(check(name, lambda *args: value))
+
+
+def test_whatever_is_passed_as_an_attempt_check_answers():
+    for attempt in (Evil(), Evil, 3, "text", torch.zeros(2), print, dict, torch.nn.Linear(1, 1), []):
+        for name in ("tokenization.merge", "attention.causal_mask"):
+            assert repr(check(name, attempt))

@@ -1,0 +1,21 @@
+"""A small live model that can chat."""
+
+import pytest
+
+from llmlib.tokenization import BPETokenizer
+from llmlib.transformer import Transformer, TransformerConfig
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def live():
+    tokenizer = BPETokenizer.train("one two three four", 268, special_tokens=["<|im_start|>", "<|im_end|>"])
+    tokenizer.chat_template = CHATML
+    config = TransformerConfig(
+        tokenizer.vocab_size, 128, 16, n_layers=1, n_heads=2, end_ids=(tokenizer.special_tokens["<|im_end|>"],)
+    )
+    return Transformer(config), tokenizer

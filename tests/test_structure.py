@@ -1,0 +1,96 @@
+"""The house: no circles, arrows one way, no file that holds two ideas."""
+
+from pathlib import Path
+
+import pytest
+from import_graph import circles, import_graph
+
+ROOT = Path(__file__).parent.parent
+GRAPH = import_graph()
+
+# What each wing may import beside itself. The floors, from the ground up; a lesson's wing stands on those before it.
+GROUND = {"files", "devices"}
+MODEL = {"embeddings", "attention", "layers", "linear", "hooks", "transformer"}
+MAY_IMPORT = {
+    "_lazy": set(),
+    "files": set(),
+    "devices": set(),
+    "style": set(),
+    "tokenization": {"files"},
+    "hooks": set(),
+    "linear": set(),
+    "embeddings": set(),
+    "layers": {"linear", "hooks"},
+    "attention": {"embeddings", "layers", "linear", "hooks"},
+    "transformer": {"embeddings", "attention", "layers", "linear", "hooks"},
+    "corpora": {"files", "tokenization"},
+    "pretrained": GROUND | MODEL | {"tokenization"},
+    "interpret": MODEL,
+    "sampling": MODEL,
+    "training": GROUND | MODEL | {"tokenization", "corpora"},
+    "chat": GROUND | MODEL | {"tokenization", "sampling"},
+    "widgets": {"files", "_lazy"},
+    "explore": GROUND | MODEL | {"tokenization", "interpret", "sampling", "chat", "widgets", "_lazy"},
+}
+MAY_IMPORT["exercises"] = MAY_IMPORT["explore"] | {"corpora", "pretrained", "training", "explore"}
+DOORS = {"llmlib", "cli", "__main__", "doctor"}  # the ways in, which may know everybody
+
+
+def wing(module):
+    return module.split(".")[1] if "." in module else module
+
+
+def test_no_module_imports_in_a_circle():
+    assert circles(GRAPH) == []
+
+
+@pytest.mark.parametrize("module", sorted(GRAPH))
+def test_arrows_go_one_way(module):
+    here = wing(module)
+    if here in DOORS:
+        return
+    others = {wing(other) for other in GRAPH[module]} - {here}
+    assert others <= MAY_IMPORT[here], f"{module} imports {sorted(others - MAY_IMPORT[here])}"
+
+
+def test_nobody_imports_the_face_of_the_whole_house_or_the_exercises():
+    for module, imported in GRAPH.items():
+        assert "llmlib" not in imported, module
+        if wing(module) not in {"exercises", "llmlib"}:
+            assert not [other for other in imported if wing(other) == "exercises"], module
+
+
+@pytest.mark.parametrize("module", sorted(GRAPH))
+def test_within_a_package_nobody_goes_through_its_own_face(module):
+    """A face hands on what its modules offer; a module that imported it would wait for itself."""
+    ancestors = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)} - {module}
+    assert not ancestors & GRAPH[module]
+
+
+def test_every_package_says_what_lives_there():
+    for face in (ROOT / "llmlib").rglob("__init__.py"):
+        text = face.read_text(encoding="utf-8")
+        assert text.startswith('"""'), face
+        assert len(text.split('"""')[1].strip().splitlines()) <= 12, face
+
+
+@pytest.mark.parametrize("folder", ["llmlib", "tests", "benchmarks"])
+def test_no_file_is_longer_than_400_lines(folder):
+    long = {
+        path.relative_to(ROOT).as_posix(): lines
+        for ending in ("*.py", "*.mjs", "*.css")
+        for path in (ROOT / folder).rglob(ending)
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert long == {}
+
+
+def test_a_circle_is_found_even_where_it_is_lazy_or_for_types(tmp_path):
+    package = tmp_path / "house"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "a.py").write_text("def later():\n    from house.b import x\n")
+    (package / "b.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import house.c\n")
+    (package / "c.py").write_text("from house import a\n")
+    (package / "d.py").write_text("import house.a\n")
+    assert circles(import_graph(tmp_path, "house")) == [["house.a", "house.b", "house.c"]]

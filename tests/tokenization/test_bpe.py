@@ -1,0 +1,364 @@
+"""Ids equal tiktoken's, texts survive the way to ids and back, wrong input is told so."""
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiktoken
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from text_strategies import many_texts, texts
+
+from llmlib.tokenization import (
+    GPT2_PATTERN,
+    BPETokenizer,
+    CharTokenizer,
+    TokenizerError,
+    load_tokenizer,
+)
+from llmlib.tokenization.base import Tokenizer
+
+OPENAI = ("gpt2", "cl100k_base", "o200k_base")
+
+SAMPLE = "the cat sat on the mat, the naïve cat 🙂 ate 123 ☕\n\n  the end"
+
+
+@pytest.fixture(scope="module")
+def small():
+    return BPETokenizer.train(SAMPLE * 3, 290, special_tokens=["<|end|>", "<|end|>>", "<s>"])
+
+
+# --- against tiktoken -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("name", OPENAI)
+def test_ids_equal_tiktoken(name):
+    ours = load_tokenizer(name)
+    theirs = tiktoken.get_encoding(name)  # finds the files where we have put them
+    for text in many_texts():
+        assert ours.encode(text) == theirs.encode_ordinary(text)
+        assert ours.encode(text, "all") == theirs.encode(text, allowed_special="all")
+        assert ours.decode(ours.encode(text)) == text
+    assert ours.vocab_size == theirs.n_vocab
+    assert ours.special_tokens == {text: theirs.encode_single_token(text) for text in theirs.special_tokens_set}
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", OPENAI)
+@given(text=texts)
+@settings(max_examples=100)
+def test_ids_equal_tiktoken_on_shrinking_examples(name, text):
+    ours = _once(name)
+    assert ours.encode(text) == tiktoken.get_encoding(name).encode_ordinary(text)
+    assert "".join(ours.decode_stream(ours.encode(text))) == text
+
+
+_loaded: dict[str, Tokenizer] = {}
+
+
+def _once(name):
+    if name not in _loaded:
+        _loaded[name] = load_tokenizer(name)
+    return _loaded[name]
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("name", OPENAI)
+def test_every_token_has_tiktokens_bytes(name):
+    ours, theirs = _once(name), tiktoken.get_encoding(name)
+    assert [ours.token_bytes(id) for id in ours.vocabulary.values()] == [
+        theirs.decode_single_token_bytes(id) for id in ours.vocabulary.values()
+    ]
+
+
+@pytest.mark.network
+def test_well_known_ids():
+    assert _once("gpt2").encode("Hello world") == [15496, 995]
+    assert _once("gpt2").eos_ids == (50256,)
+    assert _once("cl100k_base").encode("tiktoken is great!") == [83, 1609, 5963, 374, 2294, 0]
+
+
+@given(st.lists(texts, min_size=1, max_size=5))
+def test_trained_tokenizers_equal_tiktoken(corpus):
+    ours = BPETokenizer.train(corpus, 280, special_tokens=["<|endoftext|>"])
+    theirs = ours.to_tiktoken()
+    for text in [*corpus, *many_texts(20)]:
+        assert ours.encode(text) == theirs.encode_ordinary(text)
+        assert ours.encode(text, "all") == theirs.encode(text, allowed_special="all")
+        assert theirs.decode(ours.encode(text)) == text
+
+
+def encode_by_definition(tokenizer, text):
+    """Join the pair that was learned first, again and again, in each piece; nothing clever."""
+    rank = {pair: number for number, pair in enumerate(tokenizer.merges)}
+    ids = []
+    for match in tokenizer._pieces.finditer(text):
+        parts = [bytes([byte]) for byte in match[0].encode()]
+        while True:
+            ranked = [(rank[pair], i) for i, pair in enumerate(zip(parts, parts[1:])) if pair in rank]  # noqa: RUF007
+            if not ranked:
+                break
+            _, i = min(ranked)
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        ids += [tokenizer.vocabulary[part] for part in parts]
+    return ids
+
+
+@given(corpus=texts, text=texts)
+def test_encoding_is_what_the_merges_define(corpus, text):
+    tokenizer = BPETokenizer.train(corpus + text * 2, 300)
+    assert tokenizer.encode(text) == encode_by_definition(tokenizer, text)
+
+
+def test_tiktoken_cannot_express_everything(small):
+    for options in ({"normalization": "NFC"}, {"merge_order": [b"ab", b"aa"]}):
+        vocabulary = {bytes([byte]): byte for byte in range(256)} | {b"aa": 256, b"ab": 257}
+        with pytest.raises(ValueError, match=r"tiktoken needs ids in the order of merging.*its own encode"):
+            BPETokenizer(vocabulary, **options).to_tiktoken()
+
+
+# --- to ids and back --------------------------------------------------------------------------------------------
+
+
+@given(text=texts)
+def test_decode_undoes_encode(small, text):
+    ids = small.encode(text)
+    assert small.decode(ids) == text
+    assert b"".join(map(small.token_bytes, ids)) == text.encode()
+    assert "".join(small.decode_stream(iter(ids))) == text
+    assert small.decode(small.encode(text, allowed_special="all")) == text
+
+
+@given(ids=st.lists(st.integers(0, 289)))
+def test_any_ids_decode_the_same_in_a_stream(small, ids):
+    assert "".join(small.decode_stream(ids)) == small.decode(ids)
+
+
+def test_a_stream_holds_back_half_a_character(small):
+    ids = [*"é".encode(), *"🙂".encode(), 0xF0]
+    assert list(small.decode_stream(ids)) == ["é", "🙂", "\ufffd"]
+    with pytest.raises(UnicodeDecodeError):
+        small.decode([0xF0], errors="strict")
+
+
+def test_empty(small):
+    assert small.encode("") == []
+    assert small.decode([]) == ""
+    assert list(small.decode_stream([])) == []
+
+
+def test_ids_as_arrays_and_tensors(small):
+    ids = small.encode(SAMPLE)
+    for form in (np.array(ids), np.array(ids, dtype=np.uint16), torch.tensor(ids), iter(ids), tuple(ids)):
+        assert small.decode(form) == SAMPLE
+    assert small.decode([np.int64(97), torch.tensor(98)]) == "ab"
+
+
+@pytest.mark.parametrize("text", [" ", "\n", " \n", "a", "é", "\u0301"])
+@pytest.mark.parametrize("around", ["", "x"])
+def test_a_million_times_the_same(small, text, around):
+    text = around + text * 1_000_000 + around
+    assert small.decode(small.encode(text)) == text
+
+
+def test_a_long_run_of_spaces_has_the_ids_of_a_short_one():
+    tokenizer = BPETokenizer.train([" " * 64 + "x"] * 3, 262)
+    short, long = (tokenizer.encode("a" + " " * n + "b") for n in (64 * 100 + 1, 64 * 20_000 + 1))
+    assert long == short[:1] + short[1:-2] * 200 + short[-2:]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("a\ud800b", "a\ufffdb"), ("\udc00", "\ufffd"), ("\ud83d\ude42", "🙂"), ("🙂\ud83d", "🙂\ufffd")],
+)
+def test_broken_surrogates_are_replaced(small, text, meant):
+    assert small.encode(text) == small.encode(meant)
+    assert small.encode_parts([text]) == small.encode(meant)
+    assert BPETokenizer.train([text] * 9, 300).vocabulary == BPETokenizer.train([meant] * 9, 300).vocabulary
+    alphabet = CharTokenizer.train(text)
+    assert alphabet.decode(alphabet.encode(text)) == meant
+
+
+# --- special tokens ---------------------------------------------------------------------------------------------
+
+
+@given(parts=st.lists(st.sampled_from(["<|end|>", "<|end|>>", "<s>", "<", "|>", ">", "end", " ", "é"])))
+def test_text_becomes_special_only_where_allowed(small, parts):
+    text = "".join(parts)
+    special = set(small.special_tokens.values())
+    assert not special & set(small.encode(text))
+    assert not special & set(small.encode_parts([text]))
+    only = small.encode(text, ["<s>"])
+    assert only.count(small.special_tokens["<s>"]) == text.count("<s>")
+    assert len(special & set(only)) <= 1
+    assert small.decode(small.encode(text, "all")) == text
+
+
+def test_the_longest_of_two_special_tokens_wins(small):
+    assert small.encode("<|end|>>", "all") == [small.special_tokens["<|end|>>"]]
+    assert small.encode("<|end|>>", ["<|end|>"]) == [small.special_tokens["<|end|>"], ord(">")]
+
+
+def test_parts_keep_their_ids(small):
+    end = small.special_tokens["<|end|>"]
+    assert small.encode_parts(["the", end, "", "<s>"]) == [*small.encode("the"), end, *small.encode("<s>")]
+
+
+def test_beginning_of_text():
+    vocabulary = {bytes([byte]): byte for byte in range(256)}
+    tokenizer = BPETokenizer(vocabulary, special_tokens={"<s>": 256}, bos_id=256, adds_bos=True)
+    assert tokenizer.encode("a", add_bos=tokenizer.adds_bos) == [256, 97]
+    assert tokenizer.encode("a") == [97]
+    with pytest.raises(ValueError, match="no token for the beginning"):
+        BPETokenizer(vocabulary).encode("a", add_bos=True)
+
+
+# --- wrong input ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("id", [290, -1, np.int64(10**6)])
+def test_ids_outside_of_the_vocabulary(small, id):
+    with pytest.raises(ValueError, match=f"{id} is not the id of a token: ids go from 0 to 289"):
+        small.decode([97, id])
+    with pytest.raises(ValueError, match=f"{id} is not the id of a token"):
+        small.token_bytes(id)
+
+
+WRONG_TYPES = {
+    "t.encode(123)": "TypeError: encode takes one text (a str), got int.",
+    "t.encode(b'abc')": "TypeError: encode takes one text (a str), got bytes.",
+    "t.encode(['abc'])": "TypeError: encode takes one text (a str), got list.",
+    "c.encode(None)": "TypeError: encode takes one text (a str), got NoneType.",
+    "t.decode(97)": "TypeError: decode takes several ids, such as [97]; for one id there is token_bytes(97).",
+    "t.decode(torch.tensor(97))": "TypeError: decode takes several ids, such as [97]; for one id there is "
+    "token_bytes(97).",
+    "t.decode('ab')": "TypeError: ids must be integers, got 'a' (of type str).",
+    "t.decode([1.0])": "TypeError: ids must be integers, got 1.0 (of type float).",
+    "t.decode([97, None])": "TypeError: ids must be integers, got None (of type NoneType).",
+    "t.decode(torch.zeros(2, 2))": "TypeError: ids must be integers, got a whole row, one at a time please "
+    "(of type list).",
+    "BPETokenizer.train(b'abc', 300)": "TypeError: Training takes a text (a str) or several, got bytes.",
+    "BPETokenizer.train(None, 300)": "TypeError: Training takes a text (a str) or several, got NoneType.",
+    "BPETokenizer.train([1], 300)": "TypeError: Training takes a text (a str) or several, got int among them.",
+    "BPETokenizer.train('abc', 300.5)": "TypeError: vocab_size must be a whole number, got 300.5.",
+    "BPETokenizer.train('abc', 300, '<s>')": "TypeError: special_tokens must be a list of texts; write ['<s>'].",
+}
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """What learners see, who run without the type checks that the tests switch on."""
+    program = f"""
+import json, torch
+from llmlib.tokenization import BPETokenizer, CharTokenizer
+t, c, found = BPETokenizer.train('abc', 257), CharTokenizer('ab'), {{}}
+for code in {list(WRONG_TYPES)!r}:
+    try:
+        found[code] = repr(eval(code))
+    except Exception as error:
+        found[code] = f"{{type(error).__name__}}: {{error}}"
+print(json.dumps(found))
+"""
+    return json.loads(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout)
+
+
+@pytest.mark.parametrize("code", WRONG_TYPES)
+def test_wrong_types(code, messages):
+    assert messages[code] == WRONG_TYPES[code]
+
+
+def test_unknown_special_tokens(small):
+    with pytest.raises(ValueError, match=r"names \['<x>'\], but the special tokens are \['<s>', '<|end|>'"):
+        small.encode("a", ["<x>"])
+    with pytest.raises(ValueError, match=r"write \['<s>'\]"):
+        small.encode("a", "<s>")
+
+
+BYTES = {bytes([byte]): byte for byte in range(256)}
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "options", "message"),
+    [
+        ({}, {}, "vocabulary is empty"),
+        ({b"": 0}, {}, "is empty; a token must hold"),
+        ({b"a": 0, b"b": 0}, {}, r"Id 0 is used twice, for b'a' and b'b'"),
+        ({b"a": -1}, {}, "Ids go from -1 to -1"),
+        ({b"a": 10**12}, {}, "cannot be right for 1 tokens"),
+        ({b"<s>": 0}, {"special_tokens": {"<s>": 0}}, "Id 0 is used twice"),
+        ({b"a": 0}, {"special_tokens": {"": 1}}, "is empty; a token must hold"),
+        ({b"a": 0}, {"special_tokens": {"\ud800": 1}}, "half a surrogate pair"),
+        (BYTES, {"merge_order": [b"ab"]}, "b'ab', which is not a token of the vocabulary"),
+        (BYTES, {"merge_order": [b"a"]}, "with two or more bytes"),
+        ({**BYTES, b"ab": 256}, {"merge_order": [b"ab", b"ab"]}, "holds a token twice"),
+        (BYTES, {"bos_id": 256}, "bos_id 256 is outside of the vocabulary, 0 to 255"),
+        (BYTES, {"eos_ids": [3, 999]}, "eos_ids 999 is outside"),
+        (BYTES, {"unk_id": 256}, "unk_id 256 is outside"),
+        (BYTES, {"adds_bos": True}, "there is no bos_id"),
+        (BYTES, {"pattern": "(unclosed"}, r"'\(unclosed' is not a regular expression"),
+        (BYTES, {"pattern": r"\p{Nonsense}"}, "is not a regular expression"),
+    ],
+)
+def test_vocabularies_that_contradict_themselves(vocabulary, options, message):
+    with pytest.raises(TokenizerError, match=message):
+        BPETokenizer(vocabulary, **options)
+
+
+def test_ids_that_are_not_in_use():
+    tokenizer = BPETokenizer({b"a": 0, b"b": 5})
+    assert tokenizer.vocab_size == 6
+    with pytest.raises(ValueError, match=r"3 is not the id of a token: ids go from 0 to 5, and this one is not in use"):
+        tokenizer.decode([0, 3])
+
+
+@pytest.mark.parametrize("name", ["gpt5", ""])
+def test_an_unknown_name_says_which_names_exist(name):
+    with pytest.raises(ValueError, match=rf"named '{name}'. Known names: gpt2, smollm2, cl100k_base, o200k_base; or"):
+        load_tokenizer(name)
+
+
+# --- vocabularies with holes ------------------------------------------------------------------------------------
+
+
+def test_bytes_that_are_not_in_the_vocabulary():
+    vocabulary = {b"a": 0, b"b": 1, b"ab": 2}
+    assert BPETokenizer(vocabulary, ".+").encode("aXb") == [2]  # dropped before merging, as `tokenizers` does
+    assert BPETokenizer({**vocabulary, b"?": 3}, ".+", unk_id=3).encode("aXb") == [0, 3, 1]
+
+
+def test_pieces_that_only_exist_whole():
+    vocabulary = {**BYTES, b"abc": 256, b"bc": 257}
+    parts = BPETokenizer(vocabulary, r"\w+|\W", merge_order=[b"bc"])
+    whole = BPETokenizer(vocabulary, r"\w+|\W", merge_order=[b"bc"], whole_pieces=True)
+    assert parts.encode("abc abcd") == [97, 257, 32, 97, 257, 100]
+    assert whole.encode("abc abcd") == [256, 32, 97, 257, 100]
+    assert whole.merges == [(b"b", b"c")]
+
+
+def test_a_pattern_with_groups():
+    tokenizer = BPETokenizer.train("ab ab ab", 258, pattern=r"(a)(b)| ")
+    assert tokenizer.merges == [(b"a", b"b")]
+    assert tokenizer.encode("ab ab") == [256, 32, 256]
+
+
+# --- objects ----------------------------------------------------------------------------------------------------
+
+
+def test_copies_and_pickles_encode_alike(small):
+    for other in (copy.deepcopy(small), pickle.loads(pickle.dumps(small))):
+        assert other.encode(SAMPLE, "all") == small.encode(SAMPLE, "all")
+    assert repr(small) == "BPETokenizer(vocab_size=290, special_tokens=3)"
+
+
+def test_merges_are_found_anew_from_the_vocabulary(small):
+    rebuilt = BPETokenizer(small.vocabulary, GPT2_PATTERN, small.special_tokens)
+    assert rebuilt.merges == small.merges
+    assert [left + right for left, right in small.merges] == small.merge_order

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import * as d from "../../../llmlib/widgets/attention_explorer/data.mjs";
+import { parseColour } from "../../../llmlib/widgets/shared/canvas.mjs";
+import { shorten } from "../../../llmlib/widgets/shared/shared.mjs";
+
+/** A pattern from rows of weights. */
+function pattern(rows, causal = true, signed = false, scale = 1) {
+  const n = rows.length, codes = new Uint8Array(d.headSize(n, causal));
+  rows.forEach((row, i) => row.forEach((w, j) => { const k = d.cellIndex({ n, causal }, i, j); if (k >= 0) codes[k] = d.encode(w, scale, signed); }));
+  return { n, causal, scale, signed, codes };
+}
+
+const close = (a, b, tolerance = 0.005) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not near ${b}`);
+
+test("codes keep faint weights and never err by more than half a step", () => {
+  for (let w = 0; w <= 1; w += 1 / 4096) {
+    const found = d.decode(d.encode(w));
+    assert.ok(Math.abs(found - w) <= Math.sqrt(w) / 254 + 1e-5, `${w} became ${found}`);
+  }
+  close(d.decode(d.encode(1 / 512)), 1 / 512, 1e-4);
+  assert.equal(d.decode(d.encode(1)), 1);
+  assert.equal(d.decode(d.encode(3, 4), 4) > 2.9, true);
+  assert.ok(Number.isNaN(d.decode(d.encode(NaN))));
+  for (const w of [-1, -0.3, -0.001, 0, 0.2, 1]) close(d.decode(d.encode(w, 1, true), 1, true), w, 0.01);
+});
+
+test("cells of a triangle and of a square", () => {
+  assert.equal(d.headSize(4, true), 10);
+  assert.equal(d.headSize(4, false), 16);
+  assert.deepEqual([0, 1, 2].map((i) => d.cellIndex({ n: 3, causal: true }, i, 1)), [-1, 2, 4]);
+  assert.equal(d.cellIndex({ n: 3, causal: false }, 1, 2), 5);
+});
+
+test("bytes are read at any offset, and a wrong number of them is refused", () => {
+  const buffer = Uint8Array.from([9, 9, 9, 254, 0, 254, 254, 127, 127]).buffer;
+  const meta = { tokens: ["a", "b"], layers: 2, heads: 1, causal: true, scale: 1 };
+  const text = d.unpack(meta, new DataView(buffer, 3, 6));
+  assert.deepEqual([...d.headPattern(text, 1, 0).codes], [254, 127, 127]);
+  assert.throws(() => d.unpack(meta, new DataView(buffer, 3, 5)), /Expected 6 bytes of attention, got 5/);
+});
+
+test("mean and maximum of the heads of a layer", () => {
+  const meta = { tokens: ["a", "b"], layers: 1, heads: 2, causal: true, scale: 1 };
+  const codes = [1, 0.2, 0.8, 1, 0.6, 0.4].map((w) => d.encode(w));
+  const text = d.unpack(meta, new DataView(Uint8Array.from(codes).buffer));
+  close(d.weightAt(d.headPattern(text, 0, "mean"), 1, 0), 0.4);
+  close(d.weightAt(d.headPattern(text, 0, "max"), 1, 0), 0.6);
+  codes[4] = d.NAN_CODE;
+  const broken = d.unpack(meta, new DataView(Uint8Array.from(codes).buffer));
+  for (const how of ["mean", "max"]) assert.ok(Number.isNaN(d.weightAt(d.headPattern(broken, 0, how), 1, 0)));
+});
+
+test("differences are signed and mix causal with full patterns", () => {
+  const a = pattern([[1, 0], [0.3, 0.7]]), b = pattern([[0.6, 0.4], [0.9, 0.1]], false);
+  const found = d.difference(a, b);
+  assert.equal(found.causal, false);
+  const expected = [[-0.4, 0.4], [0.6, -0.6]];
+  for (const i of [0, 1]) for (const j of [0, 1]) close(d.weightAt(found, i, j), expected[i][j], 0.015);
+  const same = d.difference(a, a);
+  assert.equal(same.causal, true);
+  assert.ok(same.codes.every((code) => code === d.MIDDLE));
+});
+
+test("rows and columns, and the strongest of them", () => {
+  const p = pattern([[1, 0, 0], [0.25, 0.75, 0], [0.1, 0.6, 0.3]]);
+  d.weightsOf(p, 2, "from").forEach((w, j) => close(w, [0.1, 0.6, 0.3][j]));
+  d.weightsOf(p, 1, "to").forEach((w, i) => close(w, [0, 0.75, 0.6][i]));
+  assert.deepEqual(d.strongest(d.weightsOf(p, 2, "from"), 2), [1, 2]);
+  assert.deepEqual(d.strongest(Float32Array.from([0, NaN, 0.5, -0.7]), 5), [1, 3, 2]);
+  assert.deepEqual(d.strongestPairs(p, 2), [[0, 0], [1, 1]]);
+  assert.equal(d.strongestPairs(p, 100).length, 6);
+  assert.equal(d.strongestPairs(p, 100, 0.5).length, 3);
+});
+
+test("an image of a pattern: big cells, small cells, outside, NaN", () => {
+  const p = pattern([[1, 0], [0, 1]]);
+  assert.deepEqual([...d.pool(p, { x: 0, y: 0, w: 2, h: 2 }, 4, 2)], [255, 255, 0, 0, 1, 1, 255, 255]);
+  assert.deepEqual([...d.pool(p, { x: 1, y: 0, w: 1, h: 2 }, 1, 2)], [0, 255]);
+  const n = 100, thin = pattern(Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => (j === i - 1 ? 1 : 0))));
+  const small = d.pool(thin, { x: 0, y: 0, w: n, h: n }, 10, 10);
+  for (let i = 0; i < 10; i++) assert.equal(small[i * 10 + i], 255, "a thin diagonal survives");
+  assert.equal(small[9], 0);
+  const broken = pattern([[1, 0], [NaN, 1]]);
+  assert.equal(d.pool(broken, { x: 0, y: 0, w: 2, h: 2 }, 1, 1)[0], d.NAN_CODE + 1);
+  const signed = pattern([[0.1, 0], [-0.9, 0.2]], true, true);
+  assert.equal(d.pool(signed, { x: 0, y: 0, w: 2, h: 2 }, 1, 1)[0], d.encode(-0.9, 1, true) + 1);
+});
+
+test("scores of heads that do one thing only", () => {
+  const tokens = ["a", "b", "c", "a", "b", "c"], same = d.earlierSame(tokens);
+  assert.deepEqual(same, [[], [], [], [0], [1], [2]]);
+  const looks = (keys) => pattern(keys.map((key) => tokens.map((_, j) => (j === key ? 1 : 0))));
+  close(d.headScores(looks([0, 0, 1, 2, 3, 4]), same).previous, 1);
+  close(d.headScores(looks([0, 0, 0, 0, 0, 0]), same).first, 1);
+  close(d.headScores(looks([0, 1, 2, 0, 1, 2]), same).duplicate, 1);
+  close(d.headScores(looks([0, 1, 2, 1, 2, 3]), same).induction, 1);
+  close(d.headScores(looks([0, 0, 1, 2, 3, 4]), same).distance, 5 / 6);
+  const even = d.headScores(pattern(tokens.map((_, i) => tokens.map((_, j) => (j <= i ? 1 / (i + 1) : 0)))), same);
+  close(even.entropy, [1, 2, 3, 4, 5, 6].reduce((sum, k) => sum + Math.log(k), 0) / 6, 0.01);
+  const twice = d.earlierSame(["a", "a"]);
+  close(d.headScores(pattern([[1, 0], [0, 1]]), twice).induction, 0); // to look at oneself is no induction
+  const alone = d.headScores(pattern([[1]]), [[]]);
+  assert.deepEqual(alone, { entropy: 0, distance: 0, previous: 0, first: 0, duplicate: 0, induction: 0 });
+});
+
+test("labels thin out, never overlap, and keep what matters", () => {
+  const centres = Array.from({ length: 100 }, (_, i) => 3 * i);
+  const kept = d.thinLabels(centres, 14, [41]);
+  assert.ok(kept.includes(41) && kept.includes(0));
+  for (let k = 1; k < kept.length; k++) assert.ok(centres[kept[k]] - centres[kept[k - 1]] >= 14);
+  assert.deepEqual(d.thinLabels([5, 25, 45], 14), [0, 1, 2]);
+  assert.deepEqual(d.thinLabels([5], 14), [0]);
+  assert.deepEqual(d.thinLabels([], 14), []);
+});
+
+test("tokens are shortened by characters", () => {
+  assert.equal(shorten("·understanding", 6), "·unde…");
+  assert.equal(shorten("🙂🙂", 2), "🙂🙂");
+  assert.equal(shorten("🙂🙂🙂", 2), "🙂…");
+});
+
+test("zoom keeps the point under the pointer and stays inside", () => {
+  const n = 100, view = d.wholeView(n);
+  const near = d.zoomView(view, 4, 0.5, 0.25, n);
+  assert.deepEqual(near, { x: 37.5, y: 18.75, span: 25 });
+  assert.equal(near.x + 0.5 * near.span, 50);
+  assert.deepEqual(d.zoomView(near, 0.01, 0.9, 0.9, n), view);
+  assert.equal(d.zoomView(view, 1e9, 0, 0, n).span, 4);
+  assert.equal(d.zoomView(d.wholeView(2), 8, 0, 0, 2).span, 2);
+  assert.deepEqual(d.panView(near, -1000, 1000, n), { x: 0, y: 75, span: 25 });
+  assert.deepEqual(d.revealCell(near, 99, 40, n), { x: 37.5, y: 75, span: 25 });
+  assert.deepEqual(d.revealCell(near, 20, 10, n), { x: 10, y: 18.75, span: 25 });
+});
+
+test("what lies under a point", () => {
+  const view = { x: 10, y: 20, span: 10 };
+  assert.deepEqual(d.cellAt(view, 0, 0, 100, 50), [20, 10]);
+  assert.deepEqual(d.cellAt(view, 99, 55, 100, 50), [25, 19]);
+  assert.equal(d.cellAt(view, 100, 0, 100, 50), null);
+  assert.equal(d.cellAt({ x: 0, y: 0, span: 10 }, 99, 0, 100, 5), null);
+  assert.equal(d.rowAt(0, 4, 100), 0);
+  assert.equal(d.rowAt(99, 4, 100), 3);
+  assert.equal(d.rowAt(100, 4, 100), null);
+});
+
+test("thumbnails fit the width and do not overlap", () => {
+  for (const [layers, heads, width, flow] of [[12, 12, 640, false], [30, 9, 640, false], [1, 1, 300, false], [12, 12, 640, true], [48, 25, 640, false], [4, 1, 640, true]]) {
+    const layout = d.gridLayout(layers, heads, width, flow);
+    const places = Array.from({ length: layers * heads }, (_, k) => layout.place(k));
+    assert.ok(layout.width <= width, `${layout.width} > ${width}`);
+    assert.equal(new Set(places.map(({ x, y }) => `${x},${y}`)).size, layers * heads);
+    assert.ok(places.every(({ x, y }) => x + layout.thumb <= layout.width && y + layout.thumb <= layout.height));
+    if (!flow) assert.equal(places[heads - 1].y, places[0].y);
+  }
+});
+
+test("what stands side by side fits", () => {
+  for (const width of [300, 500, 719, 720, 840, 930]) {
+    const { heat, lines } = d.headSizes(width, 1);
+    assert.ok(heat >= 160 && heat <= 440 && lines >= Math.min(280, width), `${width}: ${heat}, ${lines}`);
+    assert.ok((width < 720 ? heat + 98 : heat + 98 + 12 + lines) <= width, `${width}: ${heat}, ${lines}`);
+    if (width >= 720) for (const maps of [2, 3]) assert.ok(maps * (d.headSizes(width, maps).heat + 72) + 12 * (maps - 1) <= width);
+  }
+});
+
+test("heads in the order of a score", () => {
+  assert.deepEqual(d.orderHeads([0.1, 0.9, 0.5, 0.9]), [1, 3, 2, 0]);
+});
+
+test("colours run from the paper to the strongest, with colours of their own for outside and NaN", () => {
+  assert.deepEqual(parseColour("#0b5cad"), [11, 92, 173]);
+  assert.deepEqual(parseColour("rgb(1, 2, 3)"), [1, 2, 3]);
+  const table = d.colourTable(["#ffffff", "#000000"], "#111111", "#ff0000");
+  assert.equal(table[1], 0xffffffff);
+  assert.equal(table[255], 0xff000000);
+  assert.equal(table[0], 0xff111111);
+  assert.equal(table[256], 0xff0000ff);
+});
+
+test("weights in words", () => {
+  assert.equal(d.inWords(0.43), "43%");
+  assert.equal(d.inWords(NaN), "not a number");
+  assert.equal(d.inWords(2.5), "2.50");
+  assert.equal(d.inWords(-0.314, true), "−31 points");
+  assert.equal(d.inWords(0.0213, true), "+2.1 points");
+  assert.equal(d.inWords(0, true), "±0 points");
+});

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { barWidths, mayFill } from "../../../llmlib/widgets/next_token/view.mjs";
+import { escapeXml, percent, spokenToken, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
+
+test("white space in tokens is made visible", () => {
+  assert.equal(visibleToken(" Paris\n"), "·Paris⏎");
+  assert.equal(visibleToken("\t\r"), "⇥␍");
+  assert.equal(visibleToken(""), "∅");
+  assert.equal(visibleToken("<b>🙂"), "<b>🙂");
+});
+
+test("tokens are spoken in words", () => {
+  assert.equal(spokenToken(" Paris"), "space, Paris");
+  assert.equal(spokenToken(" "), "a space");
+  assert.equal(spokenToken("   "), "3 spaces");
+  assert.equal(spokenToken("\n"), "newline");
+  assert.equal(spokenToken(""), "empty token");
+});
+
+test("percentages never claim zero for what is possible", () => {
+  assert.equal(percent(1), "100%");
+  assert.equal(percent(0.125), "13%");
+  assert.equal(percent(0.0312), "3.1%");
+  assert.equal(percent(0.00004), "<0.1%");
+  assert.equal(percent(0), "0%");
+  assert.equal(percent(NaN), "not a number");
+});
+
+test("bars are shares of the widest", () => {
+  assert.deepEqual(barWidths([0.5, 0.25, 0]), [1, 0.5, 0]);
+  assert.deepEqual(barWidths([]), []);
+  assert.deepEqual(barWidths([0, 0]), [0, 0]);
+});
+
+test("the box shows the text so far, unless the reader has typed another", () => {
+  const accepted = { kind: "prompt", text: "Two" };
+  assert.ok(mayFill("One", "One", undefined, 0), "nothing typed");
+  assert.ok(mayFill("Two", "One", accepted, 0), "typed, and accepted");
+  assert.ok(!mayFill("Two", "One", { kind: "pick", index: 0 }, 1), "typed, perhaps refused, then a token picked");
+  assert.ok(!mayFill("Two", "One", accepted, 3), "typed and sent, while the old text still grows");
+  assert.ok(!mayFill("Two more", "One", accepted, 0), "typed on meanwhile");
+});
+
+test("text cannot become markup", () => {
+  assert.equal(escapeXml(`<a href="x">&'\u0000`), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;\ufffd");
+});
