@@ -11,6 +11,8 @@ from llmlib._lazy import lazy
 
 if TYPE_CHECKING:
     from llmlib.chat import chat as chat
+    from llmlib.chat import encode_chat as encode_chat
+    from llmlib.corpora import tinytales_text as tinytales_text
     from llmlib.exercises import check as check
     from llmlib.exercises import hint as hint
     from llmlib.exercises import predict as predict
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from llmlib.pretrained import load_pretrained as load_pretrained
     from llmlib.sampling import Sampler as Sampler
     from llmlib.sampling import generate as generate
+    from llmlib.style import use_style as use_style
+    from llmlib.tokenization import BPETokenizer as BPETokenizer
+    from llmlib.tokenization import CharTokenizer as CharTokenizer
     from llmlib.tokenization import load_tokenizer as load_tokenizer
     from llmlib.transformer import Transformer as Transformer
     from llmlib.transformer import TransformerConfig as TransformerConfig
@@ -41,6 +46,11 @@ __all__, __getattr__, __dir__ = lazy(
         "generate": "llmlib.sampling",
         "Sampler": "llmlib.sampling",
         "chat": "llmlib.chat",
+        "encode_chat": "llmlib.chat",
+        "BPETokenizer": "llmlib.tokenization",
+        "CharTokenizer": "llmlib.tokenization",
+        "tinytales_text": "llmlib.corpora",
+        "use_style": "llmlib.style",
         "trace": "llmlib.interpret",
         "ablate": "llmlib.interpret",
         "patch": "llmlib.interpret",

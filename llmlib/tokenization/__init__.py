@@ -6,8 +6,18 @@ byte-pair encoding as lesson 01 builds it; `hugging_face`, `gguf` and `published
 
 from llmlib.tokenization.base import Tokenizer, TokenizerError
 from llmlib.tokenization.bpe import BPETokenizer
+from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.characters import CharTokenizer
 from llmlib.tokenization.loading import load_tokenizer
 from llmlib.tokenization.patterns import GPT2_PATTERN
 
-__all__ = ["GPT2_PATTERN", "BPETokenizer", "CharTokenizer", "Tokenizer", "TokenizerError", "load_tokenizer"]
+__all__ = [
+    "GPT2_PATTERN",
+    "BPETokenizer",
+    "CharTokenizer",
+    "Tokenizer",
+    "TokenizerError",
+    "count_pieces",
+    "learn_merges",
+    "load_tokenizer",
+]

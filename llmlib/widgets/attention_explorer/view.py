@@ -27,7 +27,7 @@ class AttentionView(View):
     The text A and, to compare with it, B are each a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
     `title`) and the bytes of `attention_codes`. `place` is where the reader is: `{"layer": 3, "head": 2, "token": 5}`,
     each part missing where nothing is chosen. With `live`, what the reader asks for arrives in `request`, and whoever
-    owns a model answers by `put` and by setting the traits of the ablation board (see `llmlib.explore.attention`).
+    owns a model answers by `put` and by setting the traits of the ablation board (see `llmlib.explore.explore`).
     """
 
     folder = Path(__file__).parent

@@ -26,7 +26,7 @@ class AttentionStepper(View):
 
     `q`, `k` and `v` hold float32 numbers (little endian), row after row: one row of `d_head` for each of
     `tokens`. `moved` maps "q0", "k3", … to the vectors that the reader has put in the place of the given ones.
-    Build one with `attention_stepper`, or from a model with `llmlib.explore.stepper.step_attention`.
+    Build one with `attention_stepper`, or from a model with `llmlib.explore.step_attention`.
     """
 
     folder = Path(__file__).parent

@@ -46,7 +46,7 @@ class BPEStepper(View):
     the bytes, 256 + i is what merge i makes), `word_pieces` are the parts of the text to encode. Steps are
     replayed from these, here for pictures and in the browser for people. What the reader asks for goes into
     `request`: a `kind` ("train" or "encode") with a `text` and a `number`; whoever can cut and train answers by
-    setting the traits, `answered` last (see `llmlib.explore.tokens.step_bpe`).
+    setting the traits, `answered` last (see `llmlib.explore.step_bpe`).
 
     >>> BPEStepper(pieces=["low", " lower"], merges=[[108, 111], [256, 119]], step=1)
     <BPEStepper: Byte-pair encoding of “low lower”, after 1 of 2 merges: lo|w|·|lo|w|e|r. Next: “lo” + “w”.>

@@ -26,7 +26,7 @@ class EmbeddingView(View):
     `ends` divides, `kinds` the number of each row's kind. `chosen` is the row that the reader keeps, or -1; `place`
     the way of looking: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`, each part missing where it is as
     in the beginning. With `live`, what the reader asks for arrives in `request`, and whoever owns the table answers by
-    setting `neighbours` and `analogy` (see `llmlib.explore.embeddings`).
+    setting `neighbours` and `analogy` (see `llmlib.explore.explore_embeddings`).
     """
 
     folder = Path(__file__).parent
@@ -130,7 +130,7 @@ def embedding_view(
     that hold part of a character. `kinds` names each row's kind, at most eight different ones; they set the colours,
     the first colour for the most frequent kind.
 
-    Neighbours and analogies need the whole table: `llmlib.explore.embeddings.explore_embeddings` answers them.
+    Neighbours and analogies need the whole table: `llmlib.explore.explore_embeddings` answers them.
 
     Raises `ValueError` for no rows, lengths that disagree, NaN or infinite coordinates, and a row that is not there.
 

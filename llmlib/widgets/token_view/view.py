@@ -35,7 +35,7 @@ class TokenView(View):
 
     The view shows `encodings` (made with `encoding`) of `text`, and puts what the reader asks for into
     `request`: a `kind` ("text" with a `text`, "special" with a `value`) and a `number`. Whoever owns the
-    tokenizers observes it and answers by setting the traits, `answered` last (see `llmlib.explore.tokens`).
+    tokenizers observes it and answers by setting the traits, `answered` last (see `llmlib.explore.explore_tokens`).
 
     >>> TokenView(text="hi", encodings=[encoding("bytes", [104, 105], [b"h", b"i"], vocab_size=256)])
     <TokenView: “hi” in tokens. bytes: 2 tokens, 1.00 bytes per token: h|i.>
