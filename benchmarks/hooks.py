@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from llmlib import Transformer, TransformerConfig, attention, transformer
+from llmlib import Transformer, TransformerConfig, attention, layers, transformer
 from llmlib.hooks import HookPoint
 
 SMOLLM2 = TransformerConfig(
@@ -32,7 +32,7 @@ def without_hooks(function, module):
     return scope[function.__name__]
 
 
-PARTS = [(attention, "Attention"), *((transformer, name) for name in ("MLP", "Block", "Transformer"))]
+PARTS = [(attention, "Attention"), (layers, "MLP"), (transformer, "Block"), (transformer, "Transformer")]
 BARE = {
     kind: type(f"Bare{kind.__name__}", (kind,), {"forward": without_hooks(kind.forward, module)})
     for module, kind in ((module, getattr(module, name)) for module, name in PARTS)

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 import torch
 import torch.nn.functional as F
 from einops import einsum, rearrange, repeat
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from llmlib.embeddings import rotate
+from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, rotate
 from llmlib.hooks import HookPoint, Observed
+from llmlib.layers import RMSNorm, materialise
 from llmlib.linear import Linear
 
 CosSin = tuple[Tensor, Tensor]  # each Float[Tensor, "#batch 1 seq d_head"]
@@ -35,48 +36,64 @@ def causal_mask(
     return mask if window is None else mask & (key > query - window)
 
 
+def softmax(x: Float[Tensor, "*axes"], dim: int = -1) -> Float[Tensor, "*axes"]:
+    """exp(x) / sum of exp(x) along an axis: positive numbers that sum to one, in the proportions of exp(x).
+
+    The largest x is subtracted first, which changes nothing in the result and keeps exp from overflowing. An x of -inf
+    gets exactly 0; where all are -inf there is no proportion, and the result is NaN.
+
+    >>> softmax(torch.tensor([0.0, 1000.0, float("-inf"), 1000.0]))
+    tensor([0.0000, 0.5000, 0.0000, 0.5000])
+    """
+    return x.softmax(dim)  # torch's fused kernel: one pass over memory
+
+
 def attention_scores(
-    q: Float[Tensor, "batch head query d_head"], k: Float[Tensor, "batch head key d_head"]
-) -> Float[Tensor, "batch head query key"]:
+    q: Float[Tensor, "*batch query d_head"], k: Float[Tensor, "*batch key d_head"]
+) -> Float[Tensor, "*batch query key"]:
     """How well each query matches each key: q·k / √d_head (Vaswani et al., 2017, section 3.2.1).
 
-    >>> q = k = torch.ones(1, 1, 1, 4)
+    Any axes may come first: none, heads, batches of heads.
+
+    >>> q = k = torch.ones(1, 4)
     >>> attention_scores(q, k)
-    tensor([[[[2.]]]])
+    tensor([[2.]])
     """
-    return einsum(q, k, "batch head query d_head, batch head key d_head -> batch head query key") / q.shape[-1] ** 0.5
+    return einsum(q, k, "... query d_head, ... key d_head -> ... query key") / q.shape[-1] ** 0.5
 
 
 def attention_pattern(
-    scores: Float[Tensor, "batch head query key"], mask: Bool[Tensor, "*#batch query key"] | None = None
-) -> Float[Tensor, "batch head query key"]:
+    scores: Float[Tensor, "*batch query key"], mask: Bool[Tensor, "*#batch query key"] | None = None
+) -> Float[Tensor, "*batch query key"]:
     """Softmax of the scores over the keys that the mask allows; a query that may attend to nothing gets zeros.
 
-    >>> attention_pattern(torch.zeros(1, 1, 2, 2), causal_mask(2, 2))
-    tensor([[[[1.0000, 0.0000],
-              [0.5000, 0.5000]]]])
+    >>> attention_pattern(torch.zeros(2, 2), causal_mask(2, 2))
+    tensor([[1.0000, 0.0000],
+            [0.5000, 0.5000]])
     """
     if mask is None:
-        return scores.softmax(dim=-1)
-    pattern = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+        return softmax(scores)
+    pattern = softmax(scores.masked_fill(~mask, float("-inf")))
     return pattern.masked_fill(~mask, 0.0)  # a row of -inf alone gives NaN
 
 
 def scaled_dot_product_attention(
-    q: Float[Tensor, "batch head query d_head"],
-    k: Float[Tensor, "batch head key d_head"],
-    v: Float[Tensor, "batch head key d_head"],
+    q: Float[Tensor, "*batch query d_head"],
+    k: Float[Tensor, "*batch key d_head"],
+    v: Float[Tensor, "*batch key d_value"],
     mask: Bool[Tensor, "*#batch query key"] | None = None,
-) -> Float[Tensor, "batch head query d_head"]:
+) -> Float[Tensor, "*batch query d_value"]:
     """softmax(q·kᵀ / √d_head) · v: attention in three lines (Vaswani et al., 2017, equation 1).
 
-    >>> v = torch.tensor([[[[1.0], [3.0]]]])
-    >>> scaled_dot_product_attention(torch.zeros(1, 1, 2, 1), torch.zeros(1, 1, 2, 1), v, causal_mask(2, 2))
-    tensor([[[[1.],
-              [2.]]]])
+    Any axes may come first: none, heads, batches of heads.
+
+    >>> v = torch.tensor([[1.0], [3.0]])
+    >>> scaled_dot_product_attention(torch.zeros(2, 1), torch.zeros(2, 1), v, causal_mask(2, 2))
+    tensor([[1.],
+            [2.]])
     """
     pattern = attention_pattern(attention_scores(q, k), mask)
-    return einsum(pattern, v, "batch head query key, batch head key d_head -> batch head query d_head")
+    return einsum(pattern, v, "... query key, ... key d_value -> ... query d_value")
 
 
 def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tensor, "batch head seq d_head"]:
@@ -144,6 +161,17 @@ def online_softmax(
     return weighted / total
 
 
+def rotation_at(positions: Int[Tensor, "#batch seq"], config, dtype: torch.dtype) -> CosSin | None:
+    """The cosines and sines that turn queries and keys at these positions; None if the config does not rotate.
+
+    Each is a Float[Tensor, "#batch 1 seq d_head"]: one rotation for all heads. See `llmlib.embeddings.rotate`.
+    """
+    if config.positions != "rotary":
+        return None
+    cos, sin = rotary_cos_sin(positions, rotary_frequencies(config.d_head, config.rope_theta, config.rope_factors))
+    return cos[:, None].to(dtype), sin[:, None].to(dtype)
+
+
 class KVCache:
     """The keys and values of one layer, in memory reserved once for `max_seq_len` positions.
 
@@ -171,21 +199,24 @@ class Attention(Observed):
     Sources: Vaswani et al. (2017); Ainslie et al. (2023), "GQA", for groups; Dehghani et al. (2023),
     "Scaling Vision Transformers to 22 Billion Parameters", for the norm of queries and keys.
 
-    Hook points: `hook_q`, `hook_k` (after rotation), `hook_v`, `hook_scores`, `hook_pattern`, `hook_z`.
+    `seed` and `device` as in `Transformer`. Hook points: `hook_q`, `hook_k` (after rotation), `hook_v`, `hook_scores`,
+    `hook_pattern`, `hook_z`.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, seed: int | None = 0, device: torch.device | str | None = None):
         super().__init__()
-        c = config
+        self.config = c = config
         self.n_heads, self.n_kv_heads, self.d_head = c.n_heads, c.n_kv_heads, c.d_head
-        self.query = Linear(c.d_model, c.n_heads * c.d_head, bias=c.qkv_bias)
-        self.key = Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
-        self.value = Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
-        self.output = Linear(c.n_heads * c.d_head, c.d_model, bias=c.output_bias)
-        self.query_norm = nn.RMSNorm(c.d_head, eps=c.norm_eps) if c.qk_norm else nn.Identity()
-        self.key_norm = nn.RMSNorm(c.d_head, eps=c.norm_eps) if c.qk_norm else nn.Identity()
+        with torch.device("meta"):
+            self.query = Linear(c.d_model, c.n_heads * c.d_head, bias=c.qkv_bias)
+            self.key = Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
+            self.value = Linear(c.d_model, c.n_kv_heads * c.d_head, bias=c.qkv_bias)
+            self.output = Linear(c.n_heads * c.d_head, c.d_model, bias=c.output_bias)
+            self.query_norm = RMSNorm(c.d_head, eps=c.norm_eps) if c.qk_norm else nn.Identity()
+            self.key_norm = RMSNorm(c.d_head, eps=c.norm_eps) if c.qk_norm else nn.Identity()
         self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
         self.hook_scores, self.hook_pattern, self.hook_z = HookPoint(), HookPoint(), HookPoint()
+        materialise(self, c.n_layers, seed, device)
 
     def forward(
         self,
@@ -195,7 +226,19 @@ class Attention(Observed):
         cache: KVCache | None = None,
         start: int = 0,
     ) -> Float[Tensor, "batch query d_model"]:
-        """Attend; `mask=None` means causal. With a cache, the keys are those before `start` and the new ones."""
+        """Attend. With a cache, the keys are those before `start` and the new ones.
+
+        Without a `mask` each position attends to itself and those before it, as far back as the config's window
+        reaches; without a `rotation`, positions count from `start`, and a rotary config rotates by them. (A model
+        gives both, made once for all its layers.)
+        """
+        if rotation is None:
+            positions = torch.arange(start, start + x.shape[1], device=x.device)[None]
+            rotation = rotation_at(positions, self.config, x.dtype)
+        n_key = x.shape[1] + (start if cache is not None else 0)
+        window = self.config.sliding_window
+        if mask is None and window is not None and window < n_key:
+            mask = causal_mask(x.shape[1], n_key, window, x.device)[None, None]
         q = self.query_norm(split_heads(self.query(x), self.n_heads))
         k = self.key_norm(split_heads(self.key(x), self.n_kv_heads))
         v = self.hook_v(split_heads(self.value(x), self.n_kv_heads))

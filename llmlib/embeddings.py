@@ -165,6 +165,22 @@ def rotate(
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
+def split_from_interleaved(d_head: int) -> Int[Tensor, " d_head"]:
+    """Where each channel of the split layout of rotary pairs stands in the interleaved one.
+
+    We rotate channel i together with i + d_head/2 (split, as on the Hugging Face hub); RoFormer's paper, Meta's Llama
+    files and llama.cpp rotate the neighbours 2i and 2i + 1 (interleaved). The layouts differ by this permutation of the
+    channels of queries and keys: `split = interleaved[..., split_from_interleaved(d_head)]`, and its `argsort()` leads
+    back. Raises `ValueError` for an odd `d_head`.
+
+    >>> split_from_interleaved(6)
+    tensor([0, 2, 4, 1, 3, 5])
+    """
+    if d_head % 2:
+        raise ValueError(f"Rotary positions turn pairs of channels, so d_head must be even, got {d_head}.")
+    return torch.arange(d_head).reshape(-1, 2).T.flatten()
+
+
 def llama3_rope_factors(
     d_head: int,
     theta: float,

@@ -68,6 +68,18 @@ class Sampler:
         return torch.searchsorted(cumulative, drawn, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
 
 
+def entropy(logits: Float[Tensor, "*axes vocab"]) -> Float[Tensor, "*axes"]:
+    """How uncertain a distribution is, −Σ p·ln p of the softmax of the logits, in nats: 0 (certain) to ln vocab.
+
+    Source: Shannon (1948), "A Mathematical Theory of Communication". A logit of -inf is a token that cannot come.
+
+    >>> entropy(torch.tensor([[0.0, 0.0], [0.0, float("-inf")]]))
+    tensor([0.6931, 0.0000])
+    """
+    log_p = logits.float().log_softmax(dim=-1)
+    return (log_p.exp() * -log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(dim=-1)  # 0 · ln 0 counts as 0
+
+
 def generate(
     model: Transformer,
     ids: Int[Tensor, "batch seq"] | Int[Tensor, " seq"] | Sequence[int],

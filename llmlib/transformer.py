@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_origin
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from llmlib.attention import Attention, CosSin, KVCache, causal_mask
-from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, sinusoidal_positions
+from llmlib.attention import Attention, CosSin, KVCache, causal_mask, rotation_at
+from llmlib.embeddings import sinusoidal_positions
 from llmlib.hooks import HookPoint, Observed
+from llmlib.layers import MLP, make_norm, materialise
 from llmlib.linear import Linear, linear
 
 
@@ -84,53 +84,30 @@ class TransformerConfig:
             raise ValueError(f"{name} must be {expected}, got {getattr(self, name)}.")
 
 
-class MLP(Observed):
-    """Two linear maps with a nonlinearity between, applied to each position alone; SwiGLU adds a gate.
+class Block(Observed):
+    """One layer: attention moves information between positions, the MLP works on each; both add to the residual.
 
-    Of kind "none" it has no hidden units and adds nothing: an attention-only Transformer, for study.
+    `seed` and `device` as in `Transformer`; `forward` as in `Attention`, so a block alone works too.
 
-    Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer"; without an MLP:
-    Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits".
+    >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4, positions="rotary")
+    >>> Block(config, seed=0)(torch.zeros(1, 3, 16)).shape
+    torch.Size([1, 3, 16])
     """
 
-    def __init__(self, config: TransformerConfig):
+    def __init__(self, config: TransformerConfig, seed: int | None = 0, device: torch.device | str | None = None):
         super().__init__()
-        c = config
-        self.kind = c.mlp
-        self.hook_activation = HookPoint()
-        if c.mlp == "none":
-            return
-        if c.mlp == "swiglu":
-            self.gate = Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
-        self.up = Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
-        self.down = Linear(c.d_mlp, c.d_model, bias=c.mlp_bias)
-
-    def forward(self, x: Float[Tensor, "batch seq d_model"]) -> Float[Tensor, "batch seq d_model"]:
-        if self.kind == "none":
-            self.hook_activation(x[..., :0])
-            return torch.zeros_like(x)
-        if self.kind == "swiglu":
-            activation = F.silu(self.gate(x)) * self.up(x)
-        else:
-            activation = F.gelu(self.up(x), approximate="tanh" if self.kind == "gelu_tanh" else "none")
-        return self.down(self.hook_activation(activation))
-
-
-class Block(Observed):
-    """One layer: attention moves information between positions, the MLP works on each; both add to the residual."""
-
-    def __init__(self, config: TransformerConfig):
-        super().__init__()
-        self.attention_norm = make_norm(config)
-        self.attention = Attention(config)
-        self.mlp_norm = make_norm(config) if config.mlp != "none" else nn.Identity()
-        self.mlp = MLP(config)
+        with torch.device("meta"):
+            self.attention_norm = make_norm(config)
+            self.attention = Attention(config, device="meta")
+            self.mlp_norm = make_norm(config) if config.mlp != "none" else nn.Identity()
+            self.mlp = MLP(config, device="meta")
         self.hook_residual_pre, self.hook_residual_mid, self.hook_residual_post = (
             HookPoint(),
             HookPoint(),
             HookPoint(),
         )
         self.hook_attention_out, self.hook_mlp_out = HookPoint(), HookPoint()
+        materialise(self, config.n_layers, seed, device)
 
     def forward(
         self,
@@ -186,34 +163,12 @@ class Transformer(Observed):
             self.embed = nn.Embedding(c.vocab_size, c.d_model)
             if c.positions == "learned":
                 self.position_embed = nn.Embedding(c.max_seq_len, c.d_model)
-            self.blocks = nn.ModuleList(Block(c) for _ in range(c.n_layers))
+            self.blocks = nn.ModuleList(Block(c, device="meta") for _ in range(c.n_layers))
             self.final_norm = make_norm(c)
             if not c.tied_embeddings:
                 self.unembed = Linear(c.d_model, c.vocab_size, bias=False)
         self.hook_embed, self.hook_final = HookPoint(), HookPoint()
-        if device != "meta":
-            self.to_empty(device=device or "cpu")
-            if seed is not None:
-                self.initialise(seed)
-
-    def initialise(self, seed: int) -> None:
-        """GPT-2's initial weights: normal with standard deviation 0.02, less where a layer adds to the residual.
-
-        Source: Radford et al. (2019), section 2.3: the 2 * n_layers additions would otherwise grow the residual.
-        """
-        generator = torch.Generator().manual_seed(seed)
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(parameter)
-            elif parameter.ndim == 1:
-                nn.init.ones_(parameter)
-            else:
-                writes_residual = name.endswith(("attention.output.weight", "mlp.down.weight"))
-                std = 0.02 / (2 * self.config.n_layers) ** 0.5 if writes_residual else 0.02
-                drawn = torch.empty(parameter.shape).normal_(
-                    0.0, std, generator=generator
-                )  # on CPU: same on any device
-                parameter.data.copy_(drawn)
+        materialise(self, c.n_layers, seed, device)
 
     @property
     def device(self) -> torch.device:
@@ -263,7 +218,7 @@ class Transformer(Observed):
             residual = residual + self.position_embed(positions)
         elif self.config.positions == "sinusoidal":
             residual = residual + sinusoidal_positions(positions, self.config.d_model).to(residual.dtype)
-        rotation = self._rotation(positions) if self.config.positions == "rotary" else None
+        rotation = rotation_at(positions, self.config, self.dtype)  # once for all layers
 
         residual = self.hook_embed(residual)
         for layer, block in enumerate(self.blocks):
@@ -317,14 +272,3 @@ class Transformer(Observed):
             return positions, mask
         positions = (real.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
         return positions, causal_mask(end - start, end, window, ids.device) & real[:, None, None, :]
-
-    def _rotation(self, positions: Tensor) -> CosSin:
-        c = self.config
-        cos, sin = rotary_cos_sin(positions, rotary_frequencies(c.d_head, c.rope_theta, c.rope_factors))
-        return cos[:, None].to(self.dtype), sin[:, None].to(self.dtype)  # one rotation for all heads
-
-
-def make_norm(config: TransformerConfig) -> nn.Module:
-    """The norm that the config names, over the residual's width."""
-    kind = nn.RMSNorm if config.norm == "rmsnorm" else nn.LayerNorm
-    return kind(config.d_model, eps=config.norm_eps)

@@ -16,6 +16,7 @@ from llmlib.attention import (
     online_softmax,
     scaled_dot_product_attention,
     share_heads,
+    softmax,
     split_heads,
 )
 from llmlib.embeddings import rotary_cos_sin, rotary_frequencies
@@ -61,6 +62,34 @@ def test_scaled_dot_product_attention_equals_torch(batch, head, n_query, extra, 
     mask = causal_mask(n_query, n_key) if masked else None
     expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     torch.testing.assert_close(scaled_dot_product_attention(q, k, v, mask), expected, atol=1e-5, rtol=1e-5)
+
+
+@given(
+    batch=st.lists(st.integers(1, 3), max_size=3), n_query=st.integers(1, 5), extra=st.integers(0, 4),
+    d_head=st.integers(1, 5), d_value=st.integers(1, 5), kind=st.sampled_from(["none", "plain", "own"]),
+)  # fmt: skip
+def test_any_axes_may_come_first_as_in_torch(batch, n_query, extra, d_head, d_value, kind):
+    n_key = n_query + extra
+    q, k, v = (
+        randn(*batch, n_query, d_head),
+        randn(*batch, n_key, d_head, seed=1),
+        randn(*batch, n_key, d_value, seed=2),
+    )
+    own = (randn(*batch, n_query, n_key, seed=3) > 0) | causal_mask(n_query, n_key)
+    mask = {"none": None, "plain": causal_mask(n_query, n_key), "own": own}[kind]
+    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    torch.testing.assert_close(scaled_dot_product_attention(q, k, v, mask), expected, atol=1e-5, rtol=1e-5)
+    assert attention_pattern(attention_scores(q, k), mask).shape == (*batch, n_query, n_key)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4), seed=st.integers(0, 99), scale=st.sampled_from([1, 900])
+)
+def test_softmax_is_its_definition_on_every_axis(sizes, seed, scale):
+    x = randn(*sizes, seed=seed, dtype=torch.float64) * scale
+    for dim in range(len(sizes)):
+        weights = (x - x.amax(dim, keepdim=True)).exp()
+        torch.testing.assert_close(softmax(x, dim), weights / weights.sum(dim, keepdim=True))
 
 
 def test_a_query_that_may_attend_to_nothing_gets_zeros():

@@ -18,6 +18,7 @@ from llmlib.embeddings import (
     rotary_frequencies,
     rotate,
     sinusoidal_positions,
+    split_from_interleaved,
 )
 
 
@@ -39,6 +40,21 @@ def test_rotated_dot_products_depend_on_the_distance_alone(pairs, seed, m, n):
 def test_rotation_keeps_lengths(pairs, seed, position):
     x = torch.randn(2 * pairs, generator=torch.Generator().manual_seed(seed))
     torch.testing.assert_close(rotated(x, position, rotary_frequencies(2 * pairs)).norm(), x.norm())
+
+
+@given(pairs=st.integers(1, 16), seed=st.integers(0, 99), position=st.integers(0, 50))
+def test_both_layouts_of_rotary_pairs_are_one_rotation(pairs, seed, position):
+    """Interleaved: the channels 2i and 2i + 1 are a complex number, which is turned (RoFormer, equation 34)."""
+    x, frequencies = (
+        torch.randn(2 * pairs, generator=torch.Generator().manual_seed(seed)),
+        rotary_frequencies(2 * pairs),
+    )
+    turned = torch.view_as_complex(x.reshape(-1, 2)) * torch.polar(torch.ones(pairs), position * frequencies)
+    order = split_from_interleaved(2 * pairs)
+    torch.testing.assert_close(
+        rotated(x[order], position, frequencies), torch.view_as_real(turned).flatten()[order], atol=1e-5, rtol=1e-4
+    )
+    assert torch.equal(x[order][order.argsort()], x)
 
 
 def test_rotation_equals_transformers():

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmlib.sampling import Sampler, generate
+from llmlib.sampling import Sampler, entropy, generate
 from llmlib.transformer import Transformer, TransformerConfig
 
 CONFIG = TransformerConfig(
@@ -25,6 +25,16 @@ def model():
 
 def logits_of(seed, batch=3, vocab=11):
     return 3 * torch.randn(batch, vocab, generator=torch.Generator().manual_seed(seed))
+
+
+@given(seed=st.integers(0, 999), vocab=st.integers(1, 40), cut=st.booleans())
+def test_entropy_equals_torchs(seed, vocab, cut):
+    logits = logits_of(seed, vocab=vocab)
+    if cut:
+        logits[:, 1:] = logits[:, 1:].masked_fill(logits[:, 1:] < 0, float("-inf"))
+    expected = torch.distributions.Categorical(logits=logits.double()).entropy().float()
+    torch.testing.assert_close(entropy(logits), expected, atol=1e-5, rtol=1e-5)
+    assert entropy(logits[0]).shape == ()
 
 
 @given(

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
+from llmlib.embeddings import split_from_interleaved
 from llmlib.files.gguf_file import GGUFFile, read_gguf
 from llmlib.pretrained.configs import check_layers, config_from_gguf
 from llmlib.pretrained.names import GGUF_NAMES, translate
@@ -24,9 +24,9 @@ class GGUFCheckpoint:
         """One of our parameters, dequantised to float32."""
         value = torch.from_numpy(self.gguf.tensor(translate(name, GGUF_NAMES)))
         if self.gguf.metadata["general.architecture"] == "llama" and ".attention.query." in name:
-            return _halves_from_pairs(value, self.config.n_heads)
+            return _split(value, self.config.n_heads)
         if self.gguf.metadata["general.architecture"] == "llama" and ".attention.key." in name:
-            return _halves_from_pairs(value, self.config.n_kv_heads)
+            return _split(value, self.config.n_kv_heads)
         return value
 
     def unused(self, used: set[str]) -> set[str]:
@@ -34,8 +34,9 @@ class GGUFCheckpoint:
         return set(self.gguf.tensors) - {translate(name, GGUF_NAMES) for name in used} - {"rope_freqs.weight"}
 
 
-def _halves_from_pairs(value: Tensor, n_heads: int) -> Tensor:
-    # llama.cpp rotates neighbouring channels (0, 1), (2, 3) …; we rotate (0, d/2), (1, d/2 + 1) …
+def _split(value: Tensor, n_heads: int) -> Tensor:
+    """llama.cpp rotates neighbouring channels of each head; we rotate the halves."""
+    d_head = value.shape[0] // n_heads
     if value.shape[0] % (2 * n_heads):
         return value  # its shape is wrong anyway, which `fill` reports with the name
-    return rearrange(value, "(head pair two) ... -> (head two pair) ...", head=n_heads, two=2).contiguous()
+    return value.unflatten(0, (n_heads, d_head))[:, split_from_interleaved(d_head)].flatten(0, 1)

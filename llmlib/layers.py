@@ -1,0 +1,140 @@
+"""What a block holds beside attention: nonlinearities, norms, the MLP; and how weights begin.
+
+The functions serve alone too, on tensors of any leading axes. Where torch has a fused kernel they are its formula by
+name: one pass over memory, and exact gradients.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from llmlib.hooks import HookPoint, Observed
+from llmlib.linear import Linear
+
+
+def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """x · σ(x), with σ the logistic function: a soft ReLU. Source: Elfwing et al. (2017), also known as Swish.
+
+    >>> silu(torch.tensor([-10.0, 0.0, 10.0]))
+    tensor([-4.5398e-04,  0.0000e+00,  9.9995e+00])
+    """
+    return F.silu(x)
+
+
+def gelu(x: Float[Tensor, "*axes"], approximate: bool = False) -> Float[Tensor, "*axes"]:
+    """x · Φ(x), with Φ the normal distribution's cumulative function; or its tanh approximation, which GPT-2 uses.
+
+    Source: Hendrycks and Gimpel (2016), "Gaussian Error Linear Units". The approximation is
+    x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))).
+
+    >>> gelu(torch.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.1587,  0.0000,  0.8413])
+    """
+    return F.gelu(x, approximate="tanh" if approximate else "none")
+
+
+def swiglu(gate: Float[Tensor, "*axes"], up: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """SiLU(gate) · up: one half decides how much of the other passes. Source: Shazeer (2020), "GLU Variants".
+
+    >>> swiglu(torch.tensor([0.0, 10.0]), torch.tensor([3.0, 3.0]))
+    tensor([ 0.0000, 29.9986])
+    """
+    return silu(gate) * up
+
+
+def rms_norm(
+    x: Float[Tensor, "*axes width"], weight: Float[Tensor, " width"] | None = None, eps: float = 1e-5
+) -> Float[Tensor, "*axes width"]:
+    """x / √(mean of x² + eps), times `weight`: every vector gets the length √width before the weights.
+
+    Source: Zhang and Sennrich (2019), "Root Mean Square Layer Normalization".
+
+    >>> rms_norm(torch.tensor([[3.0, 4.0], [30.0, 40.0]]), eps=0.0)
+    tensor([[0.8485, 1.1314],
+            [0.8485, 1.1314]])
+    """
+    return F.rms_norm(x, x.shape[-1:], weight, eps)
+
+
+class RMSNorm(nn.Module):
+    """`rms_norm` with a weight that is learned, 1 at first."""
+
+    def __init__(self, width: int, eps: float = 1e-5):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
+
+    def forward(self, x: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes width"]:
+        return rms_norm(x, self.weight, self.eps)
+
+
+def make_norm(config) -> nn.Module:
+    """The norm that the config names, over the residual's width."""
+    kind = RMSNorm if config.norm == "rmsnorm" else nn.LayerNorm
+    return kind(config.d_model, eps=config.norm_eps)
+
+
+class MLP(Observed):
+    """Two linear maps with a nonlinearity between, applied to each position alone; SwiGLU adds a gate.
+
+    Of kind "none" it has no hidden units and adds nothing: an attention-only Transformer, for study.
+
+    `seed` and `device` as in `Transformer`.
+
+    Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer"; without an MLP:
+    Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits".
+    """
+
+    def __init__(self, config, seed: int | None = 0, device: torch.device | str | None = None):
+        super().__init__()
+        c = config
+        self.kind = c.mlp
+        self.hook_activation = HookPoint()
+        if c.mlp == "none":
+            return
+        with torch.device("meta"):
+            if c.mlp == "swiglu":
+                self.gate = Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
+            self.up = Linear(c.d_model, c.d_mlp, bias=c.mlp_bias)
+            self.down = Linear(c.d_mlp, c.d_model, bias=c.mlp_bias)
+        materialise(self, c.n_layers, seed, device)
+
+    def forward(self, x: Float[Tensor, "batch seq d_model"]) -> Float[Tensor, "batch seq d_model"]:
+        if self.kind == "none":
+            self.hook_activation(x[..., :0])
+            return torch.zeros_like(x)
+        if self.kind == "swiglu":
+            activation = swiglu(self.gate(x), self.up(x))
+        else:
+            activation = gelu(self.up(x), approximate=self.kind == "gelu_tanh")
+        return self.down(self.hook_activation(activation))
+
+
+def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torch.device | str | None) -> None:
+    """Give a module that was built on the meta device memory on `device` (default: the CPU) and initial weights.
+
+    With `seed=None` the weights stay uninitialised, for loading; on the device "meta" there is nothing to do. So no
+    module draws from torch's global random state.
+    """
+    if str(device) != "meta":
+        module.to_empty(device=device or "cpu")
+        if seed is not None:
+            initialise(module, n_layers, seed)
+
+
+def initialise(module: nn.Module, n_layers: int, seed: int) -> None:
+    """GPT-2's initial weights: normal with standard deviation 0.02, less where a layer adds to the residual.
+
+    Source: Radford et al. (2019), section 2.3: the 2 * n_layers additions would otherwise grow the residual.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in module.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.ndim == 1:
+            nn.init.ones_(parameter)
+        else:
+            writes_residual = name.endswith(("output.weight", "down.weight"))
+            std = 0.02 / (2 * n_layers) ** 0.5 if writes_residual else 0.02
+            drawn = torch.empty(parameter.shape).normal_(0.0, std, generator=generator)  # on CPU: same on any device
+            parameter.data.copy_(drawn)

@@ -1,0 +1,26 @@
+"""What training makes small: the surprise at the next token."""
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+IGNORED = -100  # a target that does not count, as in torch and `transformers`
+
+
+def cross_entropy(logits: Float[Tensor, "*axes vocab"], targets: Int[Tensor, "*axes"]) -> Float[Tensor, ""]:
+    """The mean of −ln p(target) over all targets, in nats; targets of -100 (`IGNORED`) do not count.
+
+    p is the softmax of the logits. A model that knows nothing pays ln vocab. Computed in float32 whatever the logits
+    are. Raises `ValueError` for a target that is no token, or if none counts (the mean of nothing would be NaN).
+
+    >>> import torch
+    >>> cross_entropy(torch.zeros(2, 3, 8), torch.tensor([[1, 2, 3], [4, 5, -100]]))  # ln 8
+    tensor(2.0794)
+    """
+    vocab, flat = logits.shape[-1], targets.flatten().long()
+    counts = flat != IGNORED
+    if not counts.any():
+        raise ValueError(f"All targets are ignored ({IGNORED}), so there is nothing to learn from in this batch.")
+    if (wrong := flat[counts & ((flat < 0) | (flat >= vocab))]).numel():
+        raise ValueError(f"The target {wrong[0].item()} is no token: targets lie in 0 … {vocab - 1} here.")
+    return F.cross_entropy(logits.reshape(-1, vocab).float(), flat, ignore_index=IGNORED)
