@@ -11,9 +11,15 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float32, UInt8
+
+from llmlib.files.quantised import DEQUANTISE
+
+if TYPE_CHECKING:
+    import gguf
 
 MAGIC = b"GGUF"
 SCALARS = {  # value type in the file -> little-endian numpy type
@@ -51,8 +57,11 @@ class GGUFFile:
     metadata: Mapping[str, Any]
     tensors: Mapping[str, TensorInfo]
 
-    def tensor(self, name: str) -> np.ndarray:
-        """Read one tensor, dequantised to float32. Raises `GGUFError` if it is missing or reaches past the file."""
+    def raw(self, name: str) -> tuple["gguf.GGMLQuantizationType", UInt8[np.ndarray, "*rows row_bytes"]]:
+        """How a tensor is stored, and its bytes as they lie in the file, mapped and not yet read.
+
+        Raises `GGUFError` if it is missing, of an unknown kind, or reaches past the file.
+        """
         import gguf
 
         if name not in self.tensors:
@@ -74,19 +83,23 @@ class GGUFFile:
             raise GGUFError(f"{self.path}: tensor {name!r} reaches past the end of the file. The file is truncated.")
         if n_bytes == 0:
             raise GGUFError(f"{self.path}: tensor {name!r} is empty. The file is damaged.")
-        raw = np.memmap(self.path, dtype=np.uint8, mode="r", offset=info.offset, shape=(n_bytes,))
+        data = np.memmap(self.path, dtype=np.uint8, mode="r", offset=info.offset, shape=(n_bytes,))
+        return kind, np.asarray(data).reshape(*info.shape[:-1], row_bytes)
+
+    def tensor(self, name: str) -> Float32[np.ndarray, "*axes"]:
+        """Read one tensor, dequantised to float32. Raises `GGUFError` as `raw`, and for a kind that cannot be read."""
+        import gguf
+
+        kind, data = self.raw(name)
+        if kind.name in DEQUANTISE:
+            return DEQUANTISE[kind.name](data)
         try:
-            if kind in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16):
-                values = raw.view(np.float32 if kind == gguf.GGMLQuantizationType.F32 else np.float16).astype(
-                    np.float32
-                )
-            else:
-                values = gguf.quants.dequantize(raw.reshape(*info.shape[:-1], row_bytes), kind)
+            values = gguf.quants.dequantize(data, kind)
         except NotImplementedError:
             raise GGUFError(
                 f"{self.path}: tensor {name!r} is stored as {kind.name}, which cannot be dequantised."
             ) from None
-        return values.reshape(info.shape)
+        return values.astype(np.float32, copy=kind == gguf.GGMLQuantizationType.F32)  # a copy: not the file itself
 
 
 def read_gguf(path: Path | str) -> GGUFFile:

@@ -1,10 +1,12 @@
 """Running other people's weights in our `Transformer`."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from llmlib.devices import choose
 from llmlib.files.downloads import DownloadError
@@ -20,6 +22,7 @@ HUB_IDS = {
     "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "gpt2": "openai-community/gpt2",
 }
+READERS = 2  # threads that read weights: a laptop's disk and memory are busy with two
 HUB_FILES = ["*.json", "*.jinja", "model*.safetensors"]  # never pickles
 
 
@@ -46,8 +49,10 @@ def load_pretrained(
     path = _locate(name_or_path, source)
     checkpoint = GGUFCheckpoint(path) if path.is_file() else HubFolder(path)
     choice = choose(device, dtype)
-    model = fill(checkpoint, choice.device, choice.dtype)
-    return model, load_tokenizer(path)
+    with ThreadPoolExecutor(1) as other:  # the tokenizer takes one core as long as the weights take the rest
+        tokenizer = other.submit(load_tokenizer, path)
+        model = fill(checkpoint, choice.device, choice.dtype)
+        return model, tokenizer.result()
 
 
 def fill(checkpoint: HubFolder | GGUFCheckpoint, device: torch.device | str, dtype: torch.dtype) -> Transformer:
@@ -60,8 +65,9 @@ def fill(checkpoint: HubFolder | GGUFCheckpoint, device: torch.device | str, dty
         model = Transformer(checkpoint.config, device="meta")
     except (RuntimeError, TypeError, OverflowError) as error:  # torch's words for sizes beyond 64 bits
         raise CheckpointError(f"{checkpoint.where}: no model can have these sizes: {checkpoint.config}") from error
-    weights = {}
-    for name, expected in model.named_parameters():
+
+    def read(parameter: tuple[str, Tensor]) -> Tensor:
+        name, expected = parameter
         tensor = checkpoint.tensor(name)
         if tensor.shape != expected.shape:
             raise CheckpointError(
@@ -73,7 +79,11 @@ def fill(checkpoint: HubFolder | GGUFCheckpoint, device: torch.device | str, dty
                 f"{checkpoint.where}: {name} has dtype {tensor.dtype} in the file; "
                 "weights must be floating-point numbers."
             )
-        weights[name] = tensor.to(device, dtype).contiguous()
+        return tensor.to(device, dtype).contiguous()
+
+    parameters = list(model.named_parameters())
+    with ThreadPoolExecutor(READERS) as readers:
+        weights = dict(zip((name for name, _ in parameters), readers.map(read, parameters)))
     if unused := checkpoint.unused(set(weights)):
         some = ", ".join(sorted(unused)[:3])
         raise CheckpointError(

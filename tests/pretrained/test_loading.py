@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 from reference_models import FAMILIES, SMALL, edit_config, load, their_model, write_gguf
 
 from llmlib.files.downloads import DownloadError
 from llmlib.files.gguf_file import read_gguf
+from llmlib.files.quantised import DEQUANTISE
 from llmlib.pretrained import fill, load_pretrained
 from llmlib.pretrained import loading as pretrained
 from llmlib.pretrained.fields import CheckpointError
@@ -132,6 +135,18 @@ def test_quantised_tensors_equal_the_reference_library(kind, tmp_path):
     for tensor in gguf.GGUFReader(path).tensors:
         expected = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(ours.tensors[tensor.name].shape)
         np.testing.assert_array_equal(ours.tensor(tensor.name), expected)
+
+
+@given(rows=st.lists(st.integers(1, 3), max_size=2), blocks=st.integers(1, 3), seed=st.integers(0, 99))
+@pytest.mark.parametrize("kind", DEQUANTISE)
+def test_any_bytes_mean_what_the_reference_library_reads(kind, rows, blocks, seed):
+    import gguf
+
+    block_bytes = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]][1]
+    data = np.random.default_rng(seed).integers(0, 256, (*rows, blocks * block_bytes), dtype=np.uint8)
+    with np.errstate(all="ignore"):  # some of these scales are infinite or no number
+        expected = gguf.quants.dequantize(data, gguf.GGMLQuantizationType[kind])
+    np.testing.assert_array_equal(DEQUANTISE[kind](data), expected)
 
 
 # --- names and the hub ------------------------------------------------------------------------------------------
