@@ -68,6 +68,13 @@ class RMSNorm(nn.Module):
         return rms_norm(x, self.weight, self.eps)
 
 
+class Embedding(nn.Embedding):
+    """`nn.Embedding` with rows of zero until `initialise` draws them; see `llmlib.linear.Linear`."""
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.weight)
+
+
 def make_norm(config) -> nn.Module:
     """The norm that the config names, over the residual's width."""
     kind = RMSNorm if config.norm == "rmsnorm" else nn.LayerNorm

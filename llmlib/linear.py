@@ -38,7 +38,12 @@ def linear(
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` on top of `linear`."""
+    """`nn.Linear` on top of `linear`, with weights of zero until `llmlib.layers.initialise` draws them."""
+
+    def reset_parameters(self) -> None:
+        """Nothing random: torch would draw from its global state, and on the meta device take a second to learn how."""
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Float[Tensor, "*rows d_in"]) -> Float[Tensor, "*rows d_out"]:
         return linear(x, self.weight, self.bias)

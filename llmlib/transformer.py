@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from llmlib.attention import Attention, CosSin, KVCache, causal_mask, rotation_at
 from llmlib.embeddings import sinusoidal_positions
 from llmlib.hooks import HookPoint, Observed
-from llmlib.layers import MLP, make_norm, materialise
+from llmlib.layers import MLP, Embedding, make_norm, materialise
 from llmlib.linear import Linear, linear
 
 
@@ -160,9 +160,9 @@ class Transformer(Observed):
         super().__init__()
         self.config = c = config
         with torch.device("meta"):  # no memory and no random numbers yet
-            self.embed = nn.Embedding(c.vocab_size, c.d_model)
+            self.embed = Embedding(c.vocab_size, c.d_model)
             if c.positions == "learned":
-                self.position_embed = nn.Embedding(c.max_seq_len, c.d_model)
+                self.position_embed = Embedding(c.max_seq_len, c.d_model)
             self.blocks = nn.ModuleList(Block(c, device="meta") for _ in range(c.n_layers))
             self.final_norm = make_norm(c)
             if not c.tied_embeddings:
