@@ -25,11 +25,16 @@ MISTAKES = {
     'Config(mlp="relu")': "mlp must be one of",
     "choose(dtype=None)": "None is not a dtype. Use 'auto' or one of: float32",
     "choose(device=None)": "None is not a device",
+    'BPETokenizer.train("ab", 260, ties="last")': "ties must be 'first' or 'largest', got 'last'",
+    "TokenDataset(7)": r"must be one row of whole numbers, got int64 of shape \[\]",
+    'TokenDataset(["a", "b"])': "Texts are encoded first",
 }
 SCRIPT = """
 import functools, json, sys
 import torch
 from llmlib import Transformer, TransformerConfig, generate
+from llmlib import BPETokenizer
+from llmlib.corpora.datasets import TokenDataset
 from llmlib.devices import choose
 
 Config = functools.partial(TransformerConfig, 31, 24, 16, 1, 2)

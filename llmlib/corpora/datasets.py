@@ -1,9 +1,10 @@
 """Tokens on disk, and random windows of them as training batches."""
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
-from typing import IO, Protocol, runtime_checkable
+from typing import IO, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,10 +32,11 @@ class Encoder(Protocol):
 
 
 class TokenDataset:
-    """A file of token ids, memory-mapped: it may be larger than memory, and opens at once.
+    """Token ids to draw training batches from: a file, memory-mapped, or an array or tensor in memory.
 
-    The file is a one-dimensional ``.npy`` array of uint16 (vocabularies up to 65,536) or uint32, which ``numpy.load``
-    reads as well. Raises ``DatasetError`` if it is missing or is not such a file.
+    The file may be larger than memory, and opens at once. It is a one-dimensional ``.npy`` array of uint16
+    (vocabularies up to 65,536) or uint32, which ``numpy.load`` reads as well. Raises ``DatasetError`` if it is missing
+    or is not such a file, or if what is given in memory is not one row of whole numbers.
 
     >>> import tempfile
     >>> from llmlib.tokenization import CharTokenizer
@@ -43,29 +45,30 @@ class TokenDataset:
     >>> x, y = data.batch(0, batch_size=2, seq_len=4, seed=0)
     >>> x.shape, torch.equal(x[:, 1:], y[:, :-1])
     (torch.Size([2, 4]), True)
+    >>> TokenDataset(torch.arange(100), vocab_size=100)
+    TokenDataset(in memory: 100 tokens, int64)
     """
 
-    def __init__(self, path: Path | str, vocab_size: int | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, tokens: Path | str | np.ndarray | Tensor | Sequence[int], vocab_size: int | None = None) -> None:
+        self.path = Path(tokens) if isinstance(tokens, str | Path) else None
         self.vocab_size = vocab_size  # known: every batch is checked against it
-        remedy = "Make it with TokenDataset.build."
-        if not self.path.is_file():
-            raise DatasetError(f"There is no file {self.path}. {remedy}")
-        try:
-            self.tokens = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise DatasetError(f"{self.path} is damaged or is no .npy file ({error}). {remedy}") from error
-        if not isinstance(self.tokens, np.ndarray) or self.tokens.ndim != 1 or self.tokens.dtype.kind != "u":
-            raise DatasetError(f"{self.path} does not hold a row of unsigned token ids. {remedy}")
+        self.tokens = _in_memory(tokens) if self.path is None else _mapped(self.path)
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return str(self.path) if self.path else "The dataset in memory"
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def __repr__(self) -> str:
-        return f"TokenDataset({self.path.name}: {len(self):,} tokens, {self.tokens.dtype})"
+        name = self.path.name if self.path else "in memory"
+        return f"TokenDataset({name}: {len(self):,} tokens, {self.tokens.dtype})"
 
-    def __reduce__(self) -> tuple[type["TokenDataset"], tuple[Path, int | None]]:
-        return TokenDataset, (self.path, self.vocab_size)  # a worker process maps the file again, nothing is copied
+    def __reduce__(self) -> tuple[type["TokenDataset"], tuple[Any, int | None]]:
+        # A worker process maps a file again, and nothing is copied.
+        return TokenDataset, (self.path or np.asarray(self.tokens), self.vocab_size)
 
     @classmethod
     def build(
@@ -93,13 +96,22 @@ class TokenDataset:
                 raise DatasetError("This numpy writes headers of varying size; numpy 2.0 or newer is needed.")
         return cls(path, vocab_size)
 
-    def batch(self, step: int, *, batch_size: int, seq_len: int, seed: int = 0) -> Batch:
+    def batch(
+        self,
+        step: int,
+        *,
+        batch_size: int,
+        seq_len: int,
+        seed: int = 0,
+        device: torch.device | str | None = None,
+    ) -> Batch:
         """The batch of a step: windows ``x`` from random places, and ``y``, the token that follows each.
 
         It depends on nothing but the file and the arguments. So a run that stopped goes on exactly with its next step,
-        and several machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors.
-        Raises ``DatasetError`` if the file is shorter than ``seq_len`` + 1 tokens or holds an id above the vocabulary,
-        ``ValueError`` if a size is not positive or ``step`` or ``seed`` is negative.
+        and several machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on
+        ``device``; to a GPU they go from pinned memory, without waiting. Raises ``DatasetError`` if there are fewer
+        than ``seq_len`` + 1 tokens or an id is above the vocabulary, ``ValueError`` if a size is not positive or
+        ``step`` or ``seed`` is negative.
         """
         self._check_sizes(batch_size, seq_len)
         for name, value in (("step", step), ("seed", seed)):
@@ -111,19 +123,24 @@ class TokenDataset:
         starts = stream % np.uint64(n_windows)
         windows = np.stack([self.tokens[start : start + seq_len + 1] for start in starts.astype(np.int64)])
         if self.vocab_size is not None:
-            _check_ids(windows, self.vocab_size, str(self.path))
+            _check_ids(windows, self.vocab_size, self.where)
         both = torch.from_numpy(windows.astype(np.int64))  # batch seq+1
-        return both[:, :-1].contiguous(), both[:, 1:].contiguous()
+        return _moved(both[:, :-1].contiguous(), device), _moved(both[:, 1:].contiguous(), device)
 
-    def batches(self, *, batch_size: int, seq_len: int, seed: int = 0, start: int = 0) -> Iterator[Batch]:
+    def batches(
+        self,
+        *,
+        batch_size: int,
+        seq_len: int,
+        seed: int = 0,
+        start: int = 0,
+        device: torch.device | str | None = None,
+    ) -> Iterator[Batch]:
         """The batches of the steps ``start``, ``start`` + 1, … without end; raises as ``batch`` does."""
         self._check_sizes(batch_size, seq_len)
-        return self._batches(batch_size, seq_len, seed, start)
-
-    def _batches(self, batch_size: int, seq_len: int, seed: int, step: int) -> Iterator[Batch]:
-        while True:
-            yield self.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed)
-            step += 1
+        return (
+            self.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed, device=device) for step in count(start)
+        )
 
     def _check_sizes(self, batch_size: int, seq_len: int) -> None:
         for name, value in (("batch_size", batch_size), ("seq_len", seq_len)):
@@ -131,9 +148,39 @@ class TokenDataset:
                 raise ValueError(f"{name} must be 1 or more, got {value}.")
         if len(self) < seq_len + 1:
             raise DatasetError(
-                f"{self.path} holds {len(self):,} tokens, and a window of {seq_len:,} needs {seq_len + 1:,}. "
+                f"{self.where} holds {len(self):,} tokens, and a window of {seq_len:,} needs {seq_len + 1:,}. "
                 "Use a shorter window or more text."
             )
+
+
+def _mapped(path: Path) -> np.ndarray:
+    remedy = "Make it with TokenDataset.build."
+    if not path.is_file():
+        raise DatasetError(f"There is no file {path}. {remedy}")
+    try:
+        tokens = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DatasetError(f"{path} is damaged or is no .npy file ({error}). {remedy}") from error
+    if not isinstance(tokens, np.ndarray) or tokens.ndim != 1 or tokens.dtype.kind != "u":
+        raise DatasetError(f"{path} does not hold a row of unsigned token ids. {remedy}")
+    return tokens
+
+
+def _in_memory(tokens: Any) -> np.ndarray:
+    """The same memory as an array, where that is possible."""
+    array = tokens.detach().cpu().numpy() if isinstance(tokens, Tensor) else np.asarray(tokens)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise DatasetError(
+            f"Tokens in memory must be one row of whole numbers, got {array.dtype} of shape {list(array.shape)}. "
+            "Texts are encoded first: tokenizer.encode(text)."
+        )
+    return array
+
+
+def _moved(ids: Tensor, device: torch.device | str | None) -> Tensor:
+    if device is None or torch.device(device).type != "cuda":
+        return ids if device is None else ids.to(device)
+    return ids.pin_memory().to(device, non_blocking=True)
 
 
 def _check_ids(ids: np.ndarray, vocab_size: int, who: str) -> None:

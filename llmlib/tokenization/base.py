@@ -1,12 +1,15 @@
 """What all tokenizers share: special tokens, decoding, and the conventions of the model that they belong to."""
 
 import codecs
+import copy
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal, SupportsIndex
 
 import regex
+
+MOST_IDS = 1 << 22  # special tokens may stand apart from the others, as in cl100k_base, but not without end
 
 
 class TokenizerError(ValueError):
@@ -59,6 +62,33 @@ class Tokenizer:
         """The largest id plus one: the number of rows that an embedding table needs."""
         return len(self._table)
 
+    def with_special_tokens(self, tokens: Mapping[str, int] | Iterable[str]) -> "Tokenizer":
+        """This tokenizer with further special tokens; it stays as it is itself.
+
+        `tokens` are texts, which take the ids after the last one in use, or a mapping from texts to ids, which may
+        leave gaps. A model needs a row for each new id before it can read them. Raises `TokenizerError` for a text
+        that is a special token already, an id in use, or an empty text.
+
+        >>> from llmlib.tokenization import BPETokenizer
+        >>> chatty = BPETokenizer.train("hi", vocab_size=256).with_special_tokens(["<|user|>"])
+        >>> chatty.encode("<|user|>hi", allowed_special="all")
+        [256, 104, 105]
+        """
+        if isinstance(tokens, str):
+            raise TypeError(f"tokens must be a list of texts; write [{tokens!r}].")
+        if not isinstance(tokens, Mapping):
+            tokens = {token: self.vocab_size + number for number, token in enumerate(tokens)}
+        if known := sorted(tokens.keys() & self.special_tokens.keys()):
+            raise TokenizerError(
+                f"{known[0]!r} is a special token already, with the id {self.special_tokens[known[0]]}."
+            )
+        special = set(self.special_tokens.values())
+        ordinary = [(token, id) for id, token in enumerate(self._table) if token is not None and id not in special]
+        extended = copy.copy(self)
+        extended.special_tokens = {**self.special_tokens, **tokens}
+        extended._table = _table_of(ordinary, extended.special_tokens)
+        return extended
+
     def token_bytes(self, id: SupportsIndex) -> bytes:
         """The bytes that one id stands for; they need not be a whole UTF-8 character."""
         return self._bytes_of([id])[0]
@@ -79,7 +109,7 @@ class Tokenizer:
         names = self._allowed(allowed_special)
         parts: list[str | int] = []
         start = 0
-        for match in _any_of(names).finditer(text) if names else ():
+        for match in any_of(names).finditer(text) if names else ():
             parts += [text[start : match.start()], self.special_tokens[match[0]]]
             start = match.end()
         ids = self.encode_parts([*parts, text[start:]])
@@ -181,7 +211,7 @@ def without_surrogates(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _any_of(names: tuple[str, ...]) -> Any:
+def any_of(names: tuple[str, ...]) -> Any:
     """A pattern for the leftmost special token, and the longest where several begin."""
     return regex.compile("|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True)))
 
@@ -195,7 +225,8 @@ def _table_of(ordinary: Iterable[tuple[bytes, int]], special: Mapping[str, int])
     if not entries:
         raise TokenizerError("The vocabulary is empty.")
     lowest, highest = min(id for _, id in entries), max(id for _, id in entries)
-    if lowest < 0 or highest > 2 * len(entries) + 1000:
+    dense = max((id for _, id in entries[: len(entries) - len(special)]), default=0)
+    if lowest < 0 or dense > 2 * len(entries) + 1000 or highest > MOST_IDS:
         raise TokenizerError(f"Ids go from {lowest} to {highest}, which cannot be right for {len(entries)} tokens.")
     table: list[bytes | None] = [None] * (highest + 1)
     for token, id in entries:

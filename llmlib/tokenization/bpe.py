@@ -8,7 +8,7 @@ Training is explained in `llmlib.tokenization.bpe_training`; encoding runs in ti
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -18,13 +18,17 @@ import regex
 import tiktoken
 
 from llmlib.files.checked_json import naming
-from llmlib.tokenization.base import Tokenizer, TokenizerError
+from llmlib.tokenization.base import Tokenizer, TokenizerError, any_of
 from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.patterns import GPT2_PATTERN
 from llmlib.tokenization.saved import read_record, write_record
 
 # tiktoken's regex engine overflows its stack on runs of about a million spaces; such a text is cut in Python.
 LONG_RUN_OF_SPACES = 100_000
+
+# Where a word or number ends for certain: patterns look one character past a piece, and two where an apostrophe begins
+# a contraction that belongs to the word (as in o200k_base).
+END_OF_WORD = regex.compile(r"[\p{L}\p{N}](?=[^\p{L}\p{N}'])")
 
 
 class BPETokenizer(Tokenizer):
@@ -85,12 +89,23 @@ class BPETokenizer(Tokenizer):
         made = set(self.merge_order)
         self._only_whole = {token for token in by_id if token not in made} if whole_pieces else set()
         self._missing = bytes(b for b in range(256) if bytes([b]) not in self.vocabulary)
+        self._make_core()
+
+    def _make_core(self) -> None:
         self._ranks, self._rank_to_id = self._ranks_for_tiktoken()
         try:
-            self._pieces = regex.compile(pattern)
-            self._core = tiktoken.Encoding("llmlib", pat_str=pattern, mergeable_ranks=self._ranks, special_tokens={})
+            self._pieces = regex.compile(self.pattern)
+            self._core = tiktoken.Encoding(
+                "llmlib", pat_str=self.pattern, mergeable_ranks=self._ranks, special_tokens={}
+            )
         except (regex.error, ValueError) as error:
-            raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
+            raise TokenizerError(f"The pattern {self.pattern!r} is not a regular expression: {error}.") from None
+
+    def with_special_tokens(self, tokens: Mapping[str, int] | Iterable[str]) -> "BPETokenizer":
+        extended = super().with_special_tokens(tokens)
+        assert isinstance(extended, BPETokenizer)
+        extended._make_core()  # the numbers of bytes that are not in the vocabulary come after all ids
+        return extended
 
     def _all_by_id(self) -> list[bytes]:
         """All tokens of two bytes or more, in the order of their ids."""
@@ -131,13 +146,16 @@ class BPETokenizer(Tokenizer):
         special_tokens: Sequence[str] = (),
         pattern: str = GPT2_PATTERN,
         progress: bool = False,
+        ties: Literal["first", "largest"] = "first",
     ) -> "BPETokenizer":
         """Learn a vocabulary: ids 0 to 255 are the bytes, then the merges as learned, then `special_tokens`.
+
+        The text is cut at `special_tokens` first: nothing of them is learned, and no merge reaches across one.
 
         `text` may be an iterable of texts, such as an open file: only one of them at a time, and the
         counts of distinct pieces, are held in memory. (No piece reaches from one text into the next, so the
         lines of a file teach less about new lines than the file as one text.) The most frequent pair is merged
-        first; among equals the one with the smaller left id, then the smaller right id. Fewer than `vocab_size`
+        first; `ties` says which among equals (see `learn_merges`). Fewer than `vocab_size`
         tokens are made when no pair is left. Raises ValueError if `vocab_size` leaves no room for the bytes and
         special tokens, `TokenizerError` if `pattern` is not a regular expression.
         """
@@ -151,13 +169,38 @@ class BPETokenizer(Tokenizer):
             raise ValueError(
                 f"vocab_size {vocab_size} is too small for 256 bytes and {len(special_tokens)} special tokens."
             )
-        counts = count_pieces(text, pattern, progress=progress)
-        merges = learn_merges(counts, vocab_size - 256 - len(special_tokens), progress=progress)
+        counts = count_pieces(text, pattern, special_tokens=special_tokens, progress=progress)
+        merges = learn_merges(counts, vocab_size - 256 - len(special_tokens), ties=ties, progress=progress)
+        return cls.from_merges(merges, special_tokens, pattern)
+
+    @classmethod
+    def from_merges(
+        cls,
+        merges: Iterable[tuple[int, int] | tuple[bytes, bytes]],
+        special_tokens: Mapping[str, int] | Iterable[str] = (),
+        pattern: str = GPT2_PATTERN,
+    ) -> "BPETokenizer":
+        """A tokenizer from pairs in the order of merging: ids 0 to 255 are the bytes, merge i makes id 256 + i.
+
+        A pair names two tokens by their ids, as `learn_merges` gives them, or by their bytes. `special_tokens` come
+        after them, or at the ids that a mapping says. Raises `TokenizerError` for a pair whose parts no earlier merge
+        has made, or that makes a token a second time.
+
+        >>> BPETokenizer.from_merges([(b"l", b"o"), (b"lo", b"w")], ["<|end|>"]).encode("low lows")
+        [257, 32, 257, 115]
+        """
         tokens = [bytes([b]) for b in range(256)]
-        for left, right in merges:
-            tokens.append(tokens[left] + tokens[right])
         vocabulary = {token: id for id, token in enumerate(tokens)}
-        return cls(vocabulary, pattern, {name: len(tokens) + i for i, name in enumerate(special_tokens)})
+        for number, pair in enumerate(merges):
+            left, right = (tokens[part] if isinstance(part, int) and 0 <= part < len(tokens) else part for part in pair)
+            if left not in vocabulary or right not in vocabulary:
+                missing = right if left in vocabulary else left
+                raise TokenizerError(f"Merge {number} is {pair!r}, but no byte and no earlier merge is {missing!r}.")
+            if left + right in vocabulary:
+                raise TokenizerError(f"Merge {number} makes {left + right!r}, which is there already.")
+            vocabulary[left + right] = len(tokens)
+            tokens.append(left + right)
+        return cls(vocabulary, pattern).with_special_tokens(special_tokens)
 
     def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
         if self.normalization:
@@ -188,6 +231,39 @@ class BPETokenizer(Tokenizer):
             elif data:
                 ids += self._as_ids(self._core._encode_single_piece(data))
         return ids
+
+    def encode_iterable(
+        self, texts: Iterable[str], allowed_special: Literal["all"] | Iterable[str] = ()
+    ) -> Iterator[int]:
+        """The ids of one long text that comes in parts, such as an open file: those of the whole text, one by one.
+
+        Only what is not decided yet is held: at most a few words more than one part, as long as words end now and then
+        (a pattern that does not cut there has to see the whole text). Raises as `encode`.
+
+        >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
+        >>> list(tokenizer.encode_iterable(["slo", "w l", "ow"])) == tokenizer.encode("slow low")
+        True
+        """
+        names = self._allowed(allowed_special)
+        held = ""
+        for text in texts:
+            held += text
+            if cut := self._decided(held, names):
+                yield from self.encode(held[:cut], names)
+                held = held[cut:]
+        yield from self.encode(held, names)
+
+    def _decided(self, text: str, names: tuple[str, ...]) -> int:
+        """How much of the beginning of a text has its ids whatever comes after it; 0 if that is not known.
+
+        A cut is where a word or number ends and the pattern ends a piece; white space after it stays in one part.
+        """
+        end = len(text) - max(map(len, names), default=0)  # a special token may have begun
+        starts = [match.end() for match in any_of(names).finditer(text)] if names else []
+        start = starts[-1] if starts else 0
+        ends = {match.end() for match in END_OF_WORD.finditer(text, start, max(start, end))} if end > start else set()
+        cuts = [match.end() for match in self._pieces.finditer(text, start) if match.end() in ends] if ends else []
+        return cuts[-1] if cuts else 0
 
     def _as_ids(self, ranks: list[int]) -> list[int]:
         table = self._rank_to_id

@@ -8,24 +8,30 @@ it, correct the counts there, and find the next commonest pair with a heap.
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
+from typing import Any, Literal
 
 import regex
 from tqdm.auto import tqdm
 
-from llmlib.tokenization.base import TokenizerError, without_surrogates
+from llmlib.tokenization.base import TokenizerError, any_of, without_surrogates
 
 LARGE = 1 << 20  # the pieces of a text of more characters are counted one by one, never held in a list
 
 Pair = tuple[int, int]
 
 
-def count_pieces(text: str | Iterable[str], pattern: str, *, progress: bool = False) -> Counter[str]:
+def count_pieces(
+    text: str | Iterable[str], pattern: str, *, special_tokens: Sequence[str] = (), progress: bool = False
+) -> Counter[str]:
     """Count the pieces into which `pattern` cuts a text, or each of several texts.
 
-    >>> count_pieces("so so so", r" ?\\w+")
-    Counter({' so': 2, 'so': 1})
+    The text is cut at `special_tokens` first, which are not counted themselves, and no piece reaches across them.
+
+    >>> count_pieces("so so so<end>so", r" ?\\w+", special_tokens=["<end>"])
+    Counter({'so': 2, ' so': 2})
     """
     try:
         compiled = regex.compile(pattern)
@@ -38,32 +44,47 @@ def count_pieces(text: str | Iterable[str], pattern: str, *, progress: bool = Fa
     for part in tqdm(texts, desc="counting pieces", unit="text", disable=not progress):
         if not isinstance(part, str):
             raise TypeError(f"Training takes a text (a str) or several, got {type(part).__name__} among them.")
-        if len(part) < LARGE and not compiled.groups:
-            counts.update(compiled.findall(part))  # quick, but a list of all pieces; with groups, of something else
-        else:
-            counts.update(match[0] for match in compiled.finditer(part))
+        for stretch in any_of(tuple(special_tokens)).split(part) if special_tokens else (part,):
+            if len(stretch) < LARGE and not compiled.groups:
+                counts.update(
+                    compiled.findall(stretch)
+                )  # quick, but a list of all pieces; with groups, of other things
+            else:
+                counts.update(match[0] for match in compiled.finditer(stretch))
     return counts
 
 
-def learn_merges(piece_counts: Mapping[str, int], n_merges: int, *, progress: bool = False) -> list[Pair]:
+def learn_merges(
+    piece_counts: Mapping[str, int],
+    n_merges: int,
+    *,
+    ties: Literal["first", "largest"] = "first",
+    progress: bool = False,
+) -> list[Pair]:
     """Learn up to `n_merges` pairs of ids; pair number i makes the token with id 256 + i.
 
-    The pair with the highest count comes first; among equals the one with the smaller left id, then the
-    smaller right id. Ids 0 to 255 are the bytes.
+    The pair with the highest count comes first. Among equals, with `ties="first"`, the one with the smaller left id,
+    then the smaller right id; with `ties="largest"` the one whose left token, then right token, is the larger by its
+    bytes, as some courses do. Ids 0 to 255 are the bytes. Raises `ValueError` for another `ties`.
 
     >>> learn_merges({"low": 1, " lower": 1, " lowest": 1}, 3)
     [(108, 111), (256, 119), (32, 257)]
     """
+    if ties not in ("first", "largest"):
+        raise ValueError(f"ties must be 'first' or 'largest', got {ties!r}.")
+    tokens = [bytes([b]) for b in range(256)]
+    entry = _entry if ties == "first" else partial(_entry_with_bytes, tokens)
     words = [list(without_surrogates(piece).encode()) for piece in piece_counts]
     counts = list(piece_counts.values())
     pair_counts, words_with = _count_pairs(words, counts)
-    heap = [(-count, pair) for pair, count in pair_counts.items()]
+    heap = [entry(count, pair) for pair, count in pair_counts.items()]
     heapq.heapify(heap)
     merges: list[Pair] = []
     with tqdm(total=n_merges, desc="learning merges", unit="merge", disable=not progress) as bar:
         while len(merges) < n_merges and (pair := _pop_commonest(heap, pair_counts)):
             new_id = 256 + len(merges)
             merges.append(pair)
+            tokens.append(tokens[pair[0]] + tokens[pair[1]])
             changes: defaultdict[Pair, int] = defaultdict(int)
             for index in words_with.pop(pair):
                 _merge_in_word(words[index], pair, new_id, counts[index], changes, index, words_with)
@@ -72,7 +93,7 @@ def learn_merges(piece_counts: Mapping[str, int], n_merges: int, *, progress: bo
             for changed, change in changes.items():
                 pair_counts[changed] += change
                 if new_id in changed and change > 0:  # all other counts fall, which `_pop_commonest` notices
-                    heapq.heappush(heap, (-change, changed))
+                    heapq.heappush(heap, entry(change, changed))
             bar.update()
     return merges
 
@@ -90,15 +111,26 @@ def _count_pairs(
     return pair_counts, words_with
 
 
-def _pop_commonest(heap: list[tuple[int, Pair]], pair_counts: Mapping[Pair, int]) -> Pair | None:
+def _entry(count: int, pair: Pair) -> tuple[Any, ...]:
+    """What stands in the heap for a pair; the smallest entry comes out first."""
+    return -count, pair
+
+
+def _entry_with_bytes(tokens: Sequence[bytes], count: int, pair: Pair) -> tuple[Any, ...]:
+    """Among equal counts the larger bytes make the smaller entry; 256 stands for the end, smaller than any byte."""
+    left, right = ((*(255 - byte for byte in tokens[id]), 256) for id in pair)
+    return -count, left, right, pair
+
+
+def _pop_commonest(heap: list[tuple[Any, ...]], pair_counts: Mapping[Pair, int]) -> Pair | None:
     """Take the commonest pair from the heap, whose entries may be too high but never too low."""
     while heap:
-        noted, pair = heapq.heappop(heap)
+        noted, *order, pair = heapq.heappop(heap)
         count = pair_counts.get(pair, 0)
         if count == -noted:
             return pair
         if count > 0:
-            heapq.heappush(heap, (-count, pair))
+            heapq.heappush(heap, (-count, *order, pair))
     return None
 
 

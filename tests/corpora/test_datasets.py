@@ -192,3 +192,60 @@ def test_files_of_something_else(tmp_path):
 
 def test_repr_is_short(counting):
     assert repr(counting) == "TokenDataset(tokens.npy: 1,000 tokens, uint16)"
+
+
+# --- in memory --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [list, np.array, torch.tensor, lambda ids: np.array(ids, dtype=np.uint16)])
+def test_tokens_in_memory_give_the_batches_of_a_file(tmp_path, make):
+    ids = [7 * i % 100 for i in range(500)]
+    file = TokenDataset.build(tmp_path / "t.npy", " ".join(map(str, ids)), Numbers(100))
+    memory = TokenDataset(make(ids), vocab_size=100)
+    for step in range(3):
+        expected = file.batch(step, batch_size=4, seq_len=9, seed=1)
+        for ours, theirs in zip(memory.batch(step, batch_size=4, seq_len=9, seed=1), expected):
+            assert torch.equal(ours, theirs)
+            assert ours.dtype == torch.int64
+    copied = pickle.loads(pickle.dumps(memory))
+    assert torch.equal(copied.batch(2, batch_size=4, seq_len=9)[0], memory.batch(2, batch_size=4, seq_len=9)[0])
+
+
+def test_memory_is_shared_and_not_written_to():
+    ids = np.arange(100)
+    data = TokenDataset(ids)
+    assert np.shares_memory(data.tokens, ids)
+    x, _ = data.batch(0, batch_size=2, seq_len=5)
+    x += 1
+    assert np.array_equal(ids, np.arange(100))
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((2, 3), dtype=int), np.zeros(5), torch.zeros(5)])
+def test_what_is_no_row_of_ids(wrong):
+    with pytest.raises(DatasetError, match="must be one row of whole numbers"):
+        TokenDataset(wrong)
+
+
+def test_messages_name_the_dataset_in_memory():
+    with pytest.raises(DatasetError, match=r"The dataset in memory holds 3 tokens, and a window of 5 needs 6"):
+        TokenDataset([1, 2, 3]).batch(0, batch_size=1, seq_len=5)
+    with pytest.raises(DatasetError, match=r"The dataset in memory gave the id 9; the vocabulary ends at 4"):
+        TokenDataset([9] * 20, vocab_size=5).batch(0, batch_size=1, seq_len=5)
+    with pytest.raises(DatasetError, match="The dataset in memory holds 0 tokens"):
+        TokenDataset([]).batches(batch_size=1, seq_len=5)
+
+
+def test_batches_arrive_on_a_device():
+    x, y = TokenDataset(torch.arange(50)).batch(0, batch_size=2, seq_len=5, device="cpu")
+    assert x.device.type == y.device.type == "cpu"
+    assert TokenDataset(torch.arange(50)).batch(0, batch_size=2, seq_len=5, device="meta")[0].device.type == "meta"
+
+
+@pytest.mark.cuda
+def test_batches_arrive_on_a_gpu():
+    data = TokenDataset(torch.arange(50))
+    for ours, expected in zip(
+        data.batch(1, batch_size=2, seq_len=5, device="cuda"), data.batch(1, batch_size=2, seq_len=5)
+    ):
+        assert ours.device.type == "cuda"
+        assert torch.equal(ours.cpu(), expected)

@@ -19,9 +19,10 @@ from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.byte_level import bytes_of_tokens
 
 
-def merges_by_definition(pieces, n_merges):
+def merges_by_definition(pieces, n_merges, ties="first"):
     """Count all pairs anew for each merge; also returns how often each chosen pair occurred, and its rivals."""
     words = [(list(piece.encode()), count) for piece, count in pieces.items()]
+    tokens = [bytes([byte]) for byte in range(256)]
     merges, rivals = [], []
     for new_id in range(256, 256 + n_merges):
         pairs = collections.Counter()
@@ -30,7 +31,11 @@ def merges_by_definition(pieces, n_merges):
                 pairs[pair] += count
         if not pairs:
             break
-        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        if ties == "first":
+            best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        else:
+            best = max(pairs, key=lambda pair: (pairs[pair], tokens[pair[0]], tokens[pair[1]]))
+        tokens.append(tokens[best[0]] + tokens[best[1]])
         merges.append(best)
         rivals.append({pair for pair in pairs if pairs[pair] == pairs[best]})
         for word, _ in words:
@@ -51,6 +56,26 @@ def merges_by_definition(pieces, n_merges):
 )
 def test_merges_follow_the_definition(pieces, n_merges):
     assert learn_merges(pieces, n_merges) == merges_by_definition(pieces, n_merges)[0]
+
+
+@given(
+    pieces=st.dictionaries(st.text("abcé", min_size=1, max_size=12), st.integers(1, 3), max_size=8),
+    n_merges=st.integers(0, 40),
+)
+def test_ties_can_go_to_the_larger_bytes(pieces, n_merges):
+    assert learn_merges(pieces, n_merges, ties="largest") == merges_by_definition(pieces, n_merges, "largest")[0]
+
+
+@given(corpus=st.lists(texts, max_size=4))
+def test_no_merge_eats_or_crosses_a_special_token(corpus):
+    text = "<|end|>".join(corpus)
+    cut = BPETokenizer.train(text, 300, special_tokens=["<|end|>"])
+    assert cut.merges == BPETokenizer.train(corpus, 300 - 1).merges[: len(cut.merges)]
+
+
+def test_special_tokens_are_not_learned_even_where_they_are_all_there_is():
+    made = BPETokenizer.train("<|end|>" * 100 + "ab<|end|>ab", 300, special_tokens=["<|end|>", "<|end|>>"])
+    assert made.merges == [(b"a", b"b")]
 
 
 @given(corpus=st.lists(texts, max_size=5))
