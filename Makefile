@@ -11,12 +11,13 @@ WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast notebooks lint format bench doctor clean
+.PHONY: help lab test test-fast notebooks lint format bench download doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 lab: $(VENV)/course.stamp ## Open the course in JupyterLab (LAB_ARGS="--no-browser --port 9999" is passed on)
+	-@$(BIN)/llmlib download --ask
 	$(BIN)/jupyter lab notebooks/00_welcome.ipynb $(LAB_ARGS)
 
 test: $(VENV)/dev.stamp ## Run all tests: library, documentation examples, notebooks, widgets in a browser
@@ -39,6 +40,9 @@ format: $(VENV)/dev.stamp ## Format the code
 
 bench: $(VENV)/dev.stamp ## Print every claim of speed, measured against its reference
 	@for script in benchmarks/*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+download: $(VENV)/course.stamp ## Bring everything that the lessons download (100 MB); then they need no network
+	$(BIN)/llmlib download
 
 doctor: $(VENV)/course.stamp ## Check this machine
 	$(BIN)/llmlib doctor

@@ -1,5 +1,8 @@
 """The `llmlib` command."""
 
+import sys
+from typing import Annotated
+
 try:
     import typer
 
@@ -23,6 +26,28 @@ def doctor() -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-@app.callback()
-def _main() -> None:
-    """A callback makes typer keep `doctor` as a sub-command even while it is the only one."""
+@app.command()
+def download(
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Say what is missing, and ask first. Without a terminal: only say.")
+    ] = False,
+) -> None:
+    """Bring everything that the lessons download, about 100 MB; then they need no network.
+
+    What is here already is left alone. Exit code 1 if something could not be had.
+    """
+    from llmlib.materials import bring, megabytes, missing
+
+    wanted = missing()
+    if not wanted:
+        if not ask:
+            typer.echo("Everything that the lessons download is here.")
+        return
+    if ask:
+        typer.echo(f"The lessons use {megabytes(wanted)} more: {'; '.join(material.name for material in wanted)}.")
+        if not sys.stdin.isatty():
+            typer.echo("`llmlib download` brings it now; else it comes when a lesson needs it.")
+            return
+        if not typer.confirm("Download it now? (Else it comes when a lesson needs it.)", default=True):
+            return
+    raise typer.Exit(1 if bring(wanted, typer.echo) else 0)

@@ -143,7 +143,11 @@ def _downloads() -> list[Finding]:
         remedy = f"The file is damaged. Delete it, and it will be downloaded again: {model}"
         findings = [Finding("SmolLM2", str(model), sha256_of(model) == SMOLLM2_SHA256, remedy)]
     else:
-        findings = [Finding("SmolLM2", "not downloaded yet; it comes when it is first used (93 MB)")]
+        findings = [
+            Finding(
+                "SmolLM2", "not downloaded yet; it comes when it is first used (93 MB), or now with `llmlib download`"
+            )
+        ]
     files = (file for file in cache_dir().glob("[!.]*") if file.is_file())  # a dot: a download that has not ended
     others = sorted(file.name for file in files if file != model)
     if others:

@@ -51,7 +51,8 @@ def run(code):
 
 
 @pytest.mark.parametrize(
-    "module", ["llmlib", "llmlib.tokenization", "llmlib.files.downloads", "llmlib.widgets", "llmlib.cli"]
+    "module",
+    ["llmlib", "llmlib.tokenization", "llmlib.files.downloads", "llmlib.widgets", "llmlib.cli", "llmlib.materials"],
 )
 def test_modules_that_do_not_import_torch(module):
     assert run(f"import sys, {module}; print('torch' in sys.modules)") == ["False"]

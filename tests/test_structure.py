@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "explore": GROUND | MODEL | {"tokenization", "interpret", "sampling", "chat", "widgets", "_lazy"},
 }
 MAY_IMPORT["exercises"] = MAY_IMPORT["explore"] | {"corpora", "pretrained", "training", "explore"}
-DOORS = {"llmlib", "cli", "__main__", "doctor"}  # the ways in, which may know everybody
+DOORS = {"llmlib", "cli", "__main__", "doctor", "materials"}  # the ways in, which may know everybody
 
 
 def wing(module):

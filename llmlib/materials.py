@@ -1,0 +1,54 @@
+"""What the lessons bring from outside, in one list: `llmlib download` fetches it all, and then no network is needed."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from llmlib.files.downloads import DownloadError
+from llmlib.tokenization.published import smollm2_file, smollm2_is_here, vocabulary_files, vocabulary_is_here
+
+
+@dataclass(frozen=True)
+class Material:
+    """Something to download: `bring` does it, once; `is_here` tells without a network whether it is needed."""
+
+    name: str
+    megabytes: int | float  # to download
+    is_here: Callable[[], bool]
+    bring: Callable[[], object]
+
+
+MATERIALS = (
+    Material("SmolLM2-135M-Instruct, the course's language model", 93, smollm2_is_here, smollm2_file),
+    *(
+        Material(f"the vocabulary {name}", size, partial(vocabulary_is_here, name), partial(vocabulary_files, name))
+        for name, size in (("gpt2", 1.5), ("cl100k_base", 1.7), ("o200k_base", 3.6))
+    ),
+)
+
+
+def missing() -> list[Material]:
+    """What is not on this machine yet."""
+    return [material for material in MATERIALS if not material.is_here()]
+
+
+def megabytes(materials: Iterable[Material]) -> str:
+    """How much there is to download, in words.
+
+    >>> megabytes(MATERIALS)
+    'about 100 MB'
+    """
+    return f"about {sum(material.megabytes for material in materials):.0f} MB"
+
+
+def bring(materials: Iterable[Material], tell: Callable[[str], None]) -> list[DownloadError]:
+    """Fetch one after the other, telling what is done; what cannot be had does not keep the rest from coming."""
+    errors = []
+    for material in materials:
+        try:
+            material.bring()
+            tell(f"here: {material.name}")
+        except DownloadError as error:
+            tell(f"not here: {material.name}. {error}")
+            errors.append(error)
+    return errors

@@ -1,0 +1,101 @@
+"""`llmlib download` brings what the lessons need, says what it cannot bring, and asks first where it should."""
+
+import dataclasses
+import os
+import pty
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from test_notebooks import LESSONS
+from typer.testing import CliRunner
+
+from llmlib import materials
+from llmlib.cli import app
+from llmlib.files.downloads import DownloadError
+from llmlib.materials import MATERIALS, Material
+
+
+@pytest.fixture
+def shelf(monkeypatch):
+    """Three things to download: the first is here, the last cannot be had. Gives the names of what was brought."""
+    brought = []
+
+    def refuse():
+        raise DownloadError("moon.txt cannot be reached. Take a rocket.")
+
+    def make(name):
+        return Material(name, 2, lambda: name in brought, lambda: brought.append(name))
+
+    here, there = make("here"), make("there")
+    here.bring()
+    moon = dataclasses.replace(make("moon"), bring=refuse)
+    monkeypatch.setattr(materials, "MATERIALS", (here, there, moon))
+    return brought
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["download", *arguments])
+
+
+def test_what_is_missing_is_brought_and_what_fails_is_said(shelf):
+    result = run()
+    assert shelf == ["here", "there"]
+    assert result.output.splitlines() == ["here: there", "not here: moon. moon.txt cannot be reached. Take a rocket."]
+    assert result.exit_code == 1
+
+
+def test_nothing_to_do(shelf, monkeypatch):
+    monkeypatch.setattr(materials, "MATERIALS", materials.MATERIALS[:1])
+    assert run().output == "Everything that the lessons download is here.\n"
+    assert run("--ask").output == ""
+    assert run("--ask").exit_code == 0
+
+
+def test_without_a_terminal_it_only_says_what_is_missing(shelf):
+    result = run("--ask")
+    assert "The lessons use about 4 MB more: there; moon." in result.output
+    assert "`llmlib download` brings it now" in result.output
+    assert (shelf, result.exit_code) == (["here"], 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
+@pytest.mark.parametrize(("answer", "brought"), [(b"\n", True), (b"n\n", False)])
+def test_at_a_terminal_it_asks(tmp_path, answer, brought):
+    code = (
+        "import sys, pathlib; from llmlib import materials; from llmlib.cli import app; "
+        "file = pathlib.Path(sys.argv.pop()); "
+        "materials.MATERIALS = (materials.Material('a file', 1, file.exists, file.touch),); app(prog_name='llmlib')"
+    )
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", code, "download", "--ask", str(tmp_path / "file")]
+    os.write(ours, answer)
+    done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "The lessons use about 1 MB more: a file." in done.stdout
+    assert (tmp_path / "file").exists() is brought
+
+
+def test_python_m_is_the_same_command():
+    done = subprocess.run([sys.executable, "-m", "llmlib", "download", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Usage: llmlib download" in done.stdout
+
+
+def test_an_empty_cache_misses_everything(private_cache, monkeypatch):
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(private_cache / "theirs"))
+    assert materials.missing() == list(MATERIALS)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_afterwards_no_lesson_needs_a_network():
+    """Whatever a lesson loads by name is in the list, and is here once it was brought."""
+    assert materials.bring(MATERIALS, print) == []
+    assert materials.missing() == []
+    source = "\n".join(cell.source for path in LESSONS for cell in nbformat.read(path, as_version=4).cells)
+    listed = " ".join(material.name for material in MATERIALS).lower()
+    for name in ("gpt2", "cl100k_base", "o200k_base", "smollm2"):
+        assert f'"{name}' not in source or name in listed
+    assert "tiny_shakespeare(" not in source
