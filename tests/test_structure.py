@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "layers": {"linear", "hooks"},
     "attention": {"embeddings", "layers", "linear", "hooks"},
     "transformer": {"embeddings", "attention", "layers", "linear", "hooks"},
+    "costs": MODEL,
     "corpora": {"files", "tokenization"},
     "pretrained": GROUND | MODEL | {"tokenization"},
     "interpret": MODEL,

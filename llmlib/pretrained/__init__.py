@@ -1,10 +1,11 @@
 """Running other people's weights in our `Transformer`: GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2.
 
 `load_pretrained` is the way in. A checkpoint is a folder in the format of the Hugging Face hub (`hub_folder`) or a GGUF
-file (`gguf_checkpoint`); `configs` and `names` translate what others call things, `fields` distrusts what they say.
+file (`gguf_checkpoint`); `configs` and `weight_names` translate what others call things, `config_fields` distrusts
+what they say.
 """
 
-from llmlib.pretrained.fields import CheckpointError
+from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.loading import fill, load_pretrained
 
 __all__ = ["CheckpointError", "fill", "load_pretrained"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmlib.embeddings import llama3_rope_factors
 from llmlib.files.gguf_file import GGUFFile
-from llmlib.pretrained.fields import CheckpointError, Fields, read_json
+from llmlib.pretrained.config_fields import CheckpointError, Fields, read_json
 from llmlib.transformer import TransformerConfig
 
 MAX_D_HEAD = 65_536  # real heads are 64 to 256 wide

@@ -8,7 +8,7 @@ from torch import Tensor
 from llmlib.embeddings import split_from_interleaved
 from llmlib.files.gguf_file import GGUFFile, read_gguf
 from llmlib.pretrained.configs import check_layers, config_from_gguf
-from llmlib.pretrained.names import GGUF_NAMES, translate
+from llmlib.pretrained.weight_names import GGUF_NAMES, translate
 
 
 class GGUFCheckpoint:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from llmlib.pretrained.config_fields import CheckpointError, Fields, read_json
 from llmlib.pretrained.configs import HUB_FAMILIES, check_layers
-from llmlib.pretrained.fields import CheckpointError, Fields, read_json
-from llmlib.pretrained.names import GPT2_NAMES, LLAMA_NAMES, translate
+from llmlib.pretrained.weight_names import GPT2_NAMES, LLAMA_NAMES, translate
 
 
 class HubFolder:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from llmlib.devices import choose
 from llmlib.files.downloads import DownloadError
-from llmlib.pretrained.fields import CheckpointError
+from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.gguf_checkpoint import GGUFCheckpoint
 from llmlib.pretrained.hub_folder import HubFolder
 from llmlib.tokenization.base import Tokenizer

@@ -1,5 +1,5 @@
-"""Learning from text. `objective` is what is made small."""
+"""Learning from text. `loss` is what is made small."""
 
-from llmlib.training.objective import cross_entropy
+from llmlib.training.loss import cross_entropy
 
 __all__ = ["cross_entropy"]

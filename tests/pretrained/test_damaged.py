@@ -14,7 +14,7 @@ from reference_models import FAMILIES, LLAMA3, SMALL, edit_config, load, their_m
 
 from llmlib.files.gguf_file import GGUFError
 from llmlib.pretrained import fill
-from llmlib.pretrained.fields import CheckpointError
+from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.gguf_checkpoint import GGUFCheckpoint
 
 

@@ -16,7 +16,7 @@ from llmlib.files.gguf_file import read_gguf
 from llmlib.files.quantised import DEQUANTISE
 from llmlib.pretrained import fill, load_pretrained
 from llmlib.pretrained import loading as pretrained
-from llmlib.pretrained.fields import CheckpointError
+from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.gguf_checkpoint import GGUFCheckpoint
 from llmlib.tokenization import CharTokenizer
 

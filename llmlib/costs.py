@@ -1,0 +1,120 @@
+"""What a model costs, from its configuration alone: parameters, floating-point operations, memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from llmlib.transformer import TransformerConfig
+
+FLOPS_OF_A_PRODUCT = 2  # a multiplication and an addition
+TRAINING = 3  # a backward pass takes two products for each one of the forward pass
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What `count` found. FLOPs are for one token, bytes for the whole batch."""
+
+    parameters_of: Mapping[str, int]  # by part
+    forward_flops: int  # matrix products only, as is usual: they are nearly all of it
+    training_flops: int
+    weight_bytes: int
+    gradient_bytes: int
+    optimizer_bytes: int  # AdamW: two float32 numbers a weight
+    activation_bytes: int  # what the backward pass needs of the forward pass, without the logits
+    logit_bytes: int  # float32, three times: logits, their log-softmax, and its gradient
+    cache_bytes: int  # keys and values of all positions
+
+    @property
+    def parameters(self) -> int:
+        return sum(self.parameters_of.values())
+
+    @property
+    def training_bytes(self) -> int:
+        """Everything that has to be in memory for a step of training."""
+        return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + self.activation_bytes + self.logit_bytes
+
+
+def count(
+    config: TransformerConfig, *, batch: int = 1, seq_len: int | None = None, dtype: torch.dtype = torch.float32
+) -> Costs:
+    """Parameters, FLOPs and memory of a model for `batch` texts of `seq_len` tokens (default: its whole context).
+
+    Parameters and cache are exact. FLOPs are those of the matrix products, attention over all `seq_len` keys (a causal
+    kernel can save up to half of that part; see `FlopCounterMode` of torch, which counts the same). Activations are
+    what `Transformer` keeps with torch's fused attention. Raises `ValueError` for sizes that are not positive, or a
+    `seq_len` beyond the context. Source of the rule "6 FLOPs a parameter and token": Kaplan et al. (2020), section 2.1.
+
+    >>> gpt2 = TransformerConfig(
+    ...     50257, 1024, 768, n_layers=12, n_heads=12, qkv_bias=True, output_bias=True, mlp_bias=True
+    ... )
+    >>> f"{count(gpt2).parameters:,}", f"{count(gpt2).forward_flops / 1e6:.0f} MFLOPs a token"
+    ('124,439,808', '285 MFLOPs a token')
+    """
+    seq_len = config.max_seq_len if seq_len is None else seq_len
+    if batch < 1 or not 1 <= seq_len <= config.max_seq_len:
+        raise ValueError(
+            f"batch must be at least 1 and seq_len lie in 1 … {config.max_seq_len} (the context); "
+            f"got batch={batch}, seq_len={seq_len}."
+        )
+    parameters, tokens, size = parameters_of(config), batch * seq_len, dtype.itemsize
+    n_weights = sum(parameters.values())
+    forward = forward_flops(config, seq_len)
+    return Costs(
+        parameters_of=parameters,
+        forward_flops=forward,
+        training_flops=TRAINING * forward,
+        weight_bytes=n_weights * size,
+        gradient_bytes=n_weights * size,
+        optimizer_bytes=2 * 4 * n_weights,
+        activation_bytes=activations(config) * tokens * size,
+        logit_bytes=3 * 4 * config.vocab_size * tokens,
+        cache_bytes=2 * config.n_layers * config.n_kv_heads * config.d_head * tokens * size,
+    )
+
+
+def parameters_of(config: TransformerConfig) -> dict[str, int]:
+    """How many numbers each part has; exactly as many as `Transformer(config)` holds."""
+    c = config
+    d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
+    attention = c.d_model * (d_q + 2 * d_kv) + d_q * c.d_model
+    attention += (d_q + 2 * d_kv) * c.qkv_bias + c.d_model * c.output_bias + 2 * c.d_head * c.qk_norm
+    n_matrices = {"none": 0, "swiglu": 3}.get(c.mlp, 2)
+    n_biases = ((n_matrices - 1) * c.d_mlp + c.d_model) if n_matrices else 0
+    mlp = n_matrices * c.d_model * c.d_mlp + n_biases * c.mlp_bias
+    a_norm = c.d_model * (2 if c.norm == "layernorm" else 1)
+    n_norms = (2 if c.mlp != "none" else 1) * c.n_layers + 1
+    return {
+        "token table": c.vocab_size * c.d_model,
+        "position table": c.max_seq_len * c.d_model * (c.positions == "learned"),
+        "attention": attention * c.n_layers,
+        "MLPs": mlp * c.n_layers,
+        "norms": a_norm * n_norms,
+        "output table": c.vocab_size * c.d_model * (not c.tied_embeddings),
+    }
+
+
+def forward_flops(config: TransformerConfig, seq_len: int) -> int:
+    """FLOPs of the matrix products for one token of a text of `seq_len` tokens, the output layer included."""
+    c = config
+    d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
+    maps = c.d_model * (2 * d_q + 2 * d_kv) + {"none": 0, "swiglu": 3}.get(c.mlp, 2) * c.d_model * c.d_mlp
+    scores_and_values = 2 * seq_len * d_q  # one product with all keys, one with all values
+    return FLOPS_OF_A_PRODUCT * (c.n_layers * (maps + scores_and_values) + c.vocab_size * c.d_model)
+
+
+def activations(config: TransformerConfig) -> int:
+    """How many numbers the backward pass needs for each token, without the logits.
+
+    For each block: the input and output of both norms (RMSNorm also keeps what it has before its weights); queries,
+    keys and values, as they enter attention, and its result; in the MLP each value that enters a nonlinearity, a
+    product of two activations, or a matrix.
+    """
+    c = config
+    d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
+    norm = c.d_model * (3 if c.norm == "rmsnorm" else 2)
+    attention = norm + d_q + 2 * d_kv + d_q
+    if c.qk_norm:
+        attention += 3 * (d_q + d_kv)  # queries and keys before, within and after their norms
+    mlp = {"none": 0, "swiglu": norm + 4 * c.d_mlp}.get(c.mlp, norm + 2 * c.d_mlp)
+    return c.n_layers * (attention + mlp) + norm
