@@ -178,6 +178,11 @@ class Transformer(Observed):
     def dtype(self) -> torch.dtype:
         return self.embed.weight.dtype
 
+    @property
+    def unembedding(self) -> Float[Tensor, "vocab d_model"]:
+        """The table whose rows a final vector is compared with: the embedding's own where they are tied."""
+        return self.embed.weight if self.config.tied_embeddings else self.unembed.weight
+
     def new_cache(self, batch: int = 1, max_seq_len: int | None = None) -> Cache:
         """An empty cache for `batch` texts of at most `max_seq_len` tokens (default: the model's context)."""
         return Cache(self.config, batch, max_seq_len, self.device, self.dtype)
@@ -227,7 +232,7 @@ class Transformer(Observed):
             cache.length += ids.shape[1]  # only now: an interrupt before this line leaves the cache as it was
 
         final = self.hook_final(self.final_norm(residual[:, -1:] if last_only else residual))
-        return linear(final, self.embed.weight if self.config.tied_embeddings else self.unembed.weight)
+        return linear(final, self.unembedding)
 
     def check_ids(self, ids: Int[Tensor, "batch seq"]) -> None:
         """Raise `ValueError` for no ids, too many for the context, ids outside the vocabulary, or no whole numbers."""

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "costs": MODEL,
     "corpora": {"files", "tokenization"},
     "pretrained": GROUND | MODEL | {"tokenization"},
-    "interpret": MODEL,
+    "interpret": MODEL | {"sampling"},
     "sampling": MODEL,
     "training": GROUND | MODEL | {"tokenization", "corpora"},
     "chat": GROUND | MODEL | {"tokenization", "sampling"},

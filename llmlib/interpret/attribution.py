@@ -1,0 +1,120 @@
+"""Who wrote a logit: the share of each head, each MLP and the embedding, which add up to it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from einops import einsum, rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llmlib.interpret.tracing import trace
+from llmlib.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What each part of the model adds to one logit (or to the difference of two), for each text of a batch."""
+
+    embedding: Float[Tensor, " batch"]  # of the token, and of its position where positions are added
+    heads: Float[Tensor, "batch layer head"]
+    mlps: Float[Tensor, "batch layer"]
+    biases: Float[Tensor, "batch layer"]  # of attention's output
+    norm_bias: Float[Tensor, " batch"]  # of the final norm
+    logit: Float[Tensor, " batch"]  # the model's own
+
+    def sum(self) -> Float[Tensor, " batch"]:
+        """All contributions together: equal to `logit` up to rounding."""
+        parts = self.heads.flatten(1).sum(1) + self.mlps.sum(1) + self.biases.sum(1)
+        return self.embedding + parts + self.norm_bias
+
+    def ranked(self, text: int = 0) -> list[tuple[str, float]]:
+        """All parts of one text of the batch by name ("embedding", "head 3.2", "MLP 5", …), the largest first."""
+        parts = {"embedding": self.embedding[text].item(), "final norm's bias": self.norm_bias[text].item()}
+        parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[text].tolist())}
+        parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[text].tolist())}
+        for layer, row in enumerate(self.heads[text].tolist()):
+            parts |= {f"head {layer}.{head}": value for head, value in enumerate(row)}
+        return sorted(((name, value) for name, value in parts.items() if value), key=lambda part: -abs(part[1]))
+
+
+def direct_logit_attribution(
+    model: Transformer,
+    ids: Int[Tensor, "batch seq"],
+    token: Int[Tensor, " batch"] | int,
+    against: Int[Tensor, " batch"] | int | None = None,
+    position: int = -1,
+) -> Attribution:
+    """What each part adds *directly* to the logit of `token` at `position`; with `against`, to its lead over another.
+
+    The last residual is a sum over all parts, and a logit is a product with it, so it falls apart into one term a part.
+    The final norm stands between: it divides by the size of the whole sum. That size is taken as it is in this run and
+    held fixed, which makes the terms add up exactly; what a part does to the size itself, and whatever it does by way
+    of later layers, is not seen here. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer
+    Circuits"; Wang et al. (2022), "Interpretability in the Wild", section 3. Raises `ValueError` for a token or
+    position that does not exist.
+
+    >>> from llmlib import Transformer, TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
+    >>> who = direct_logit_attribution(model, torch.tensor([[1, 2, 3]]), token=7)
+    >>> who.heads.shape, torch.allclose(who.sum(), who.logit, atol=1e-5)
+    (torch.Size([1, 2, 4]), True)
+    """
+    seq_len, vocab_size = ids.shape[1], model.config.vocab_size
+    if not -seq_len <= position < seq_len:
+        raise ValueError(f"There is no position {position}: this text has positions 0 … {seq_len - 1}.")
+    with torch.inference_mode(), trace(model, names=("residual", "z", "mlp_out", "attention_out")) as t:
+        logits = model(ids)[:, position].float()
+        direction, logit = torch.zeros_like(logits[:, :1]), torch.zeros_like(logits[:, 0])
+        for chosen, sign in ((token, 1), (against, -1)):
+            if chosen is not None:
+                row = _checked(chosen, len(ids), vocab_size).to(logits.device)
+                direction = direction + sign * model.unembedding[row].float()  # Float[Tensor, "batch d_model"]
+                logit = logit + sign * logits.gather(1, row[:, None])[:, 0]
+        norm = _FoldedNorm(model, t.residual[-1][:, position].float())
+
+        def share(written: Float[Tensor, "batch *parts d_model"]) -> Float[Tensor, "batch *parts"]:
+            return einsum(norm(written), direction, "batch ... d_model, batch d_model -> batch ...")
+
+        heads, biases = [], []
+        for layer in range(model.config.n_layers):
+            output = model.get_parameter(f"blocks.{layer}.attention.output.weight")
+            matrix = rearrange(output, "d_model (head d_head) -> head d_head d_model",
+                               head=model.config.n_heads)  # fmt: skip
+            z = t.z[layer][:, :, position].float()
+            written = einsum(z, matrix.float(), "batch head d_head, head d_head d_model -> batch head d_model")
+            heads.append(share(written))
+            biases.append(share(t.attention_out[layer][:, position].float() - written.sum(1)))
+        return Attribution(
+            embedding=share(t.residual[0][:, position].float()),
+            heads=torch.stack(heads, dim=1),
+            mlps=torch.stack([share(out[:, position].float()) for out in t.mlp_out], dim=1),
+            biases=torch.stack(biases, dim=1),
+            norm_bias=norm.bias @ direction.T if norm.bias is not None else torch.zeros_like(logit),
+            logit=logit,
+        )
+
+
+class _FoldedNorm:
+    """The final norm as a linear map, with the scale that it has for these residuals held fixed."""
+
+    def __init__(self, model: Transformer, residual: Float[Tensor, "batch d_model"]):
+        norm: Any = model.final_norm
+        self.centres = model.config.norm == "layernorm"
+        centred = residual - residual.mean(-1, keepdim=True) if self.centres else residual
+        self.scale = (centred.square().mean(-1, keepdim=True) + model.config.norm_eps).rsqrt()  # [batch, 1]
+        self.weight: Tensor = norm.weight.float()
+        self.bias: Tensor | None = norm.bias.float() if self.centres else None
+
+    def __call__(self, written: Tensor) -> Tensor:
+        if self.centres:
+            written = written - written.mean(-1, keepdim=True)
+        scale = self.scale.reshape(-1, *[1] * (written.ndim - 1))
+        return written * scale * self.weight
+
+
+def _checked(token: Tensor | int, batch: int, vocab_size: int) -> Tensor:
+    rows = torch.as_tensor(token).long().expand(batch)
+    if (wrong := rows[(rows < 0) | (rows >= vocab_size)]).numel():
+        raise ValueError(f"There is no token {wrong[0].item()}: ids lie in 0 … {vocab_size - 1}.")
+    return rows

@@ -1,0 +1,71 @@
+"""The logit lens: what a model would say if it stopped after some layer."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llmlib.interpret.tracing import trace
+from llmlib.linear import linear
+from llmlib.sampling import entropy
+from llmlib.transformer import Transformer
+
+
+class LogitLens(Sequence):
+    """Logits after each layer, `lens[layer]`: those after the embedding first, the model's own last.
+
+    They are computed when they are asked for, since all at once they are large: 31 × 128 × 49,152 numbers for SmolLM2
+    and 128 tokens. What people look at, `top`, `rank` and `entropy`, is kept small.
+    """
+
+    def __init__(self, model: Transformer, residual: Sequence[Float[Tensor, "batch seq d_model"]]):
+        self.model, self.residual = model, residual
+
+    def __len__(self) -> int:
+        return len(self.residual)
+
+    def __getitem__(self, layer):
+        if isinstance(layer, slice):
+            return [self[number] for number in range(len(self))[layer]]
+        if not -len(self) <= layer < len(self):
+            raise IndexError(f"There is no layer {layer}: 0 is the embedding, {len(self) - 1} the model's own answer.")
+        with torch.inference_mode():
+            final = self.model.final_norm(self.residual[layer])
+            return linear(final, self.model.unembedding)
+
+    def __iter__(self) -> Iterator[Float[Tensor, "batch seq vocab"]]:
+        return (self[layer] for layer in range(len(self)))
+
+    def top(self, k: int = 1) -> tuple[Int[Tensor, "layer batch seq k"], Float[Tensor, "layer batch seq k"]]:
+        """The `k` likeliest next tokens at each place, and their probabilities."""
+        best = [logits.float().softmax(-1).topk(k) for logits in self]
+        return torch.stack([b.indices for b in best]), torch.stack([b.values for b in best])
+
+    def rank(self, ids: Int[Tensor, "batch seq"]) -> Int[Tensor, "layer batch seq"]:
+        """At each place, how many tokens are likelier than the one in `ids`: 0 means that it is the answer."""
+        ids = ids.to(self.residual[0].device)[..., None]
+        return torch.stack([(logits > logits.gather(-1, ids)).sum(-1) for logits in self])
+
+    def entropy(self) -> Float[Tensor, "layer batch seq"]:
+        """How undecided the model is at each place, in nats."""
+        return torch.stack([entropy(logits) for logits in self])
+
+
+def logit_lens(model: Transformer, ids: Int[Tensor, "batch seq"]) -> LogitLens:
+    """What the model would predict after each layer, if what it has by then went through the final norm and the output.
+
+    The residual stream keeps one meaning of its directions through all layers well enough for this to be readable, and
+    not by any law: early layers of some models speak another language (Belrose et al., 2023, "Eliciting Latent
+    Predictions from Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit
+    lens". Raises `ValueError` as the model does for its ids.
+
+    >>> from llmlib import Transformer, TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
+    >>> lens = logit_lens(model, torch.tensor([[1, 2, 3]]))
+    >>> len(lens), lens[0].shape, torch.equal(lens[-1], model(torch.tensor([[1, 2, 3]])))
+    (3, torch.Size([1, 3, 10]), True)
+    """
+    with torch.inference_mode(), trace(model, names=("residual",)) as t:
+        model(ids)
+    return LogitLens(model, [t.residual[layer] for layer in range(model.config.n_layers + 1)])
