@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from llmlib.tokenization import BPETokenizer as BPETokenizer
     from llmlib.tokenization import CharTokenizer as CharTokenizer
     from llmlib.tokenization import load_tokenizer as load_tokenizer
+    from llmlib.training import TrainConfig as TrainConfig
+    from llmlib.training import train as train
     from llmlib.transformer import Transformer as Transformer
     from llmlib.transformer import TransformerConfig as TransformerConfig
     from llmlib.widgets import attention_view as attention_view
@@ -51,6 +53,8 @@ __all__, __getattr__, __dir__ = lazy(
         "CharTokenizer": "llmlib.tokenization",
         "tinytales_text": "llmlib.corpora",
         "use_style": "llmlib.style",
+        "train": "llmlib.training",
+        "TrainConfig": "llmlib.training",
         "trace": "llmlib.interpret",
         "ablate": "llmlib.interpret",
         "patch": "llmlib.interpret",

@@ -1,0 +1,129 @@
+"""Runs on disk: each checkpoint is a folder that is whole or not there, and a run goes on from it exactly."""
+
+import dataclasses
+import json
+import os
+import pickle
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from llmlib.transformer import Transformer
+
+NAME = re.compile(r"step-(\d+)")
+VERSION = 1
+DAMAGE = (OSError, ValueError, KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
+
+
+class RunError(RuntimeError):
+    """A run's folder cannot be used; the message says why and what to do."""
+
+
+_claimed: dict[Path, filelock.FileLock] = {}  # by this process, until it ends
+
+
+def claim(folder: Path) -> None:
+    """From now on no other process may train in this folder. Raises `RunError` if one does already."""
+    path = folder.resolve()
+    if path in _claimed:
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunError(
+            f"Another process is training in {folder}. Wait for it, stop it, or give this run a folder of its own."
+        ) from None
+    _claimed[path] = lock
+
+
+def save(
+    folder: Path,
+    step: int,
+    model: Transformer,
+    optimizers: Sequence[torch.optim.Optimizer],
+    state: dict[str, Any],
+) -> Path:
+    """Write a checkpoint into the run's folder: weights, optimizers, and `state`, which JSON has to be able to hold.
+
+    It is written beside and then renamed, so that a kill or a full disk leaves no half of one. Raises `RunError` if
+    it cannot be written; what is there already stays.
+    """
+    whole = folder / f"step-{step:08d}"
+    if whole.is_dir():
+        return whole  # of this very step of this very run
+    beside = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=folder, prefix=".step-"))
+        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        save_file(weights, beside / "model.safetensors")
+        torch.save([optimizer.state_dict() for optimizer in optimizers], beside / "optimizers.pt")
+        about = {"version": VERSION, "step": step, "model": dataclasses.asdict(model.config), **state}
+        (beside / "state.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        for path in beside.iterdir():
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+        os.replace(beside, whole)
+    except OSError as error:
+        raise RunError(
+            f"The checkpoint of step {step} could not be written to {folder} ({error}). Free some space; the run "
+            "can go on from the last checkpoint that is there."
+        ) from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)  # gone already if all went well
+    return whole
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run, the oldest first."""
+    found = [path for path in folder.glob("step-*") if NAME.fullmatch(path.name) and (path / "state.json").is_file()]
+    return sorted(found, key=lambda path: int(path.name[5:]))
+
+
+def prune(folder: Path, keep: int, best: int | None) -> None:
+    """Remove all checkpoints but the last `keep` and that of step `best`, and what killed processes left."""
+    for path in checkpoints(folder)[:-keep]:
+        if int(path.name[5:]) != best:
+            shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(".step-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def load(path: Path, model: Transformer, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
+    """Put a checkpoint's weights and optimizer states into place; returns its `state`.
+
+    Raises `RunError` if it is damaged or of another architecture; then nothing has changed.
+    """
+    try:
+        about = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        if about["version"] != VERSION:
+            raise RunError(f"{path} has the version {about['version']}; this llmlib reads version {VERSION}.")
+        theirs = about["model"]
+        ours = json.loads(json.dumps(dataclasses.asdict(model.config)))
+        if differing := [name for name in ours if ours[name] != theirs.get(name)]:
+            told = "; ".join(f"{name} is {theirs.get(name)} there and {ours[name]} here" for name in differing)
+            raise RunError(f"{path} is of another architecture: {told}. Build the model with the same config.")
+        weights = load_file(path / "model.safetensors")
+        states = torch.load(path / "optimizers.pt", weights_only=True)
+        if len(states) != len(optimizers):
+            raise RunError(f"{path} holds {len(states)} optimizers, and this run has {len(optimizers)}.")
+    except RunError:
+        raise
+    except DAMAGE as error:
+        why = str(error).partition("\n")[0]
+        raise RunError(f"{path} is damaged ({why}). Remove it, and the run goes on from the one before.") from error
+    model.load_state_dict(weights)
+    for optimizer, state in zip(optimizers, states):
+        optimizer.load_state_dict(state)
+    return about

@@ -1,0 +1,118 @@
+"""Every choice of a training run, checked before anything is computed."""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a run does; the same config, model and data give the same run, bit by bit, on one CPU.
+
+    Raises `ValueError` for choices that cannot be or that contradict each other.
+
+    >>> TrainConfig(steps=10, warmup=20)
+    Traceback (most recent call last):
+        ...
+    ValueError: warmup=20 takes longer than the run of steps=10.
+    """
+
+    steps: int = 1000
+    batch_size: int = 32  # windows of text a step
+    seq_len: int = 128  # tokens a window
+    accumulate: int = 1  # parts in which a batch is computed, for memory; the step is the same
+    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices in the blocks; AdamW for the rest
+    learning_rate: int | float = 3e-3  # of AdamW, at its highest
+    matrix_learning_rate: int | float = 2e-2  # of Muon, at its highest
+    betas: tuple[float, float] = (0.9, 0.95)  # AdamW: how long it remembers gradients and their squares
+    momentum: int | float = 0.95  # Muon
+    weight_decay: int | float = 0.1  # matrices in the blocks only: never norms, biases or embeddings
+    warmup: int = 0  # steps over which the learning rate rises from near 0
+    schedule: Literal["constant", "linear", "cosine", "wsd"] = "cosine"  # wsd: warm-up, stable, decay
+    decay_share: int | float = 0.2  # wsd: the share of the run, at its end, in which the learning rate falls
+    final_share: int | float = 0.0  # of the highest learning rate, at the end
+    clip_norm: int | float | None = 1.0  # the largest norm of all gradients together; None: any
+    dtype: str = "auto"  # of the matrix products: "float32" or "bfloat16"; weights stay float32
+    seed: int = 0  # of the windows that are drawn
+    validate_every: int = 0  # steps between looks at the validation data; 0: only at the end
+    validation_batches: int = 8
+    sample_every: int = 0  # steps between samples; 0: only at the end
+    save_every: int = 0  # steps between checkpoints; 0: only at the end
+    keep: int = 2  # the last so many checkpoints stay, and the best
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value, choices = getattr(self, field.name), get_args(field.type)
+            if get_origin(field.type) is Literal and value not in choices:
+                raise ValueError(f"{field.name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+        for name in ("steps", "batch_size", "seq_len", "accumulate", "validation_batches", "keep"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("warmup", "seed", "validate_every", "sample_every", "save_every", "weight_decay"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("learning_rate", "matrix_learning_rate"):
+            self._require(name, 0 < getattr(self, name) < math.inf, "more than 0")
+        for name in ("decay_share", "final_share"):
+            self._require(name, 0 <= getattr(self, name) <= 1, "a share between 0 and 1")
+        self._require("clip_norm", self.clip_norm is None or self.clip_norm > 0, "more than 0, or None")
+        self._require("betas", all(0 <= beta < 1 for beta in self.betas), "two numbers from 0 to below 1")
+        self._require("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
+        if self.warmup > self.steps:
+            raise ValueError(f"warmup={self.warmup} takes longer than the run of steps={self.steps}.")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"batch_size={self.batch_size} does not fall into accumulate={self.accumulate} equal parts."
+            )
+
+    def _require(self, name: str, is_met: bool, expected: str) -> None:
+        if not is_met:
+            raise ValueError(f"{name} must be {expected}, got {getattr(self, name)}.")
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> "TrainConfig":
+        """A config from names and values, as a TOML file gives them. Raises `ValueError` for a name it does not know.
+
+        >>> TrainConfig.from_mapping({"learning_rat": 0.1})
+        Traceback (most recent call last):
+            ...
+        ValueError: TrainConfig has no 'learning_rat'. Did you mean 'learning_rate'?
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in settings:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                meant = f" Did you mean {close[0]!r}?" if close else f" It has: {', '.join(known)}."
+                raise ValueError(f"TrainConfig has no {name!r}.{meant}")
+        arguments: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+        }
+        return cls(**arguments)
+
+
+def schedule_at(step: int, config: TrainConfig) -> float:
+    """The learning rate of a step (from 0) as a share of the highest.
+
+    It rises in equal parts over `warmup` steps, the first of which is not 0, and then stays ("constant"), falls in a
+    line ("linear") or like half a cosine wave ("cosine"), or stays and then falls in a line ("wsd"), towards
+    `final_share` at the step after the last. Sources: Loshchilov and Hutter (2017), "SGDR", for the cosine; Hu et al.
+    (2024), "MiniCPM", for warm-up, stable, decay.
+
+    >>> run = TrainConfig(steps=8, warmup=2, schedule="wsd", decay_share=0.5)
+    >>> [round(schedule_at(step, run), 2) for step in range(8)]
+    [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
+    """
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    passed = (step - config.warmup) / max(1, config.steps - config.warmup)
+    if config.schedule == "constant":
+        fallen = 0.0
+    elif config.schedule == "linear":
+        fallen = passed
+    elif config.schedule == "cosine":
+        fallen = (1 - math.cos(math.pi * passed)) / 2
+    else:
+        begin = config.steps * (1 - config.decay_share)
+        fallen = max(0.0, (step - begin) / (config.steps - begin)) if step > begin else 0.0
+    return 1 - (1 - config.final_share) * fallen

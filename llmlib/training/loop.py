@@ -1,0 +1,261 @@
+"""The training loop, one step at a time."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import signal
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from llmlib.devices import choose
+from llmlib.training import checkpoints
+from llmlib.training.checkpoints import RunError
+from llmlib.training.config import TrainConfig, schedule_at
+from llmlib.training.loss import cross_entropy
+from llmlib.training.optimizers import make_optimizers
+from llmlib.transformer import Transformer
+
+RECENT = 50  # steps that a sudden rise of the loss is measured against
+
+
+@runtime_checkable
+class Data(Protocol):
+    """Where batches come from: the same step and seed give the same batch (`llmlib.corpora.datasets.TokenDataset`)."""
+
+    def batch(
+        self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
+    ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of training came to."""
+
+    step: int  # from 1: how many steps have been taken
+    loss: float  # nats a token, before the step
+    learning_rate: float
+    gradient_norm: float  # of all gradients together, before clipping
+    tokens_per_second: float
+    validation_loss: float | None = None  # when due
+    sample: Any = None  # when due: what the `sample` function returned
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or the gradients are no numbers any more, or far above what they were; the message names a cause."""
+
+
+class Training(Iterator[Step]):
+    """A run that is under way: each `next` takes a step. See `train`, which makes one."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        data: Data,
+        config: TrainConfig,
+        validation: Data | None,
+        sample: Callable[[Transformer], Any] | None,
+        folder: Path | None,
+    ):
+        self.model, self.data, self.config = model, data, config
+        self.validation, self.sample, self.folder = validation, sample, folder
+        self.step = 0  # steps taken
+        self.best: tuple[float, int] | None = None  # validation loss, and the step at which it was
+        self.optimizers = make_optimizers(model, config)
+        choice = choose(model.device, config.dtype)
+        self.autocast = choice.dtype if choice.dtype != torch.float32 else None
+        self.recent: deque[float] = deque(maxlen=RECENT)
+
+    def __len__(self) -> int:
+        """How many steps are left."""
+        return self.config.steps - self.step
+
+    def __next__(self) -> Step:
+        """Take a step. An interrupt leaves the model as it was before the step or after it, and the run can go on."""
+        if self.step >= self.config.steps:
+            raise StopIteration
+        started = time.perf_counter()
+        share = schedule_at(self.step, self.config)
+        self.model.train()
+        loss = self._gradients()
+        norm = self._clip()
+        self._check(loss, norm)
+        with _uninterrupted():
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["peak"] * share
+                optimizer.step()
+            self.step += 1
+            self.recent.append(loss)
+        self.model.eval()
+        seconds = time.perf_counter() - started
+        tokens = self.config.batch_size * self.config.seq_len
+        validation_loss = self.validate() if self.validation and self._due(self.config.validate_every) else None
+        sample = self.sample(self.model) if self.sample and self._due(self.config.sample_every) else None
+        if validation_loss is not None and (self.best is None or validation_loss < self.best[0]):
+            self.best = validation_loss, self.step
+        if self.folder and self._due(self.config.save_every):
+            self.save()
+        return Step(self.step, loss, self.config.learning_rate * share, norm, tokens / seconds, validation_loss, sample)
+
+    def _gradients(self) -> float:
+        """Compute the gradients of the mean loss over the whole batch, part by part; returns that loss."""
+        c = self.config
+        x, y = self.data.batch(
+            self.step, batch_size=c.batch_size, seq_len=c.seq_len, seed=c.seed, device=self.model.device
+        )
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        total = 0.0
+        for part_x, part_y in zip(x.chunk(c.accumulate), y.chunk(c.accumulate)):
+            with self._precision():
+                loss = cross_entropy(self.model(part_x), part_y) / c.accumulate
+            loss.backward()
+            total += loss.item()
+        return total
+
+    def _clip(self) -> float:
+        limit = self.config.clip_norm or math.inf
+        return torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
+
+    def _check(self, loss: float, norm: float) -> None:
+        """Stop before a step that would spoil the weights: they are still those of the step before."""
+        if math.isfinite(loss) and math.isfinite(norm):
+            usual = statistics.median(self.recent) if len(self.recent) == RECENT else math.inf
+            if loss <= 3 * usual + 1:
+                return
+            what = f"The loss jumped to {loss:.3g} at step {self.step + 1}, from {usual:.3g}."
+        else:
+            what = f"At step {self.step + 1} the loss is {loss:.3g} and the norm of the gradients {norm:.3g}."
+        rate = self.config.learning_rate * schedule_at(self.step, self.config)
+        causes = [f"the learning rate ({rate:.2g} here) is too high: try a third of it, or a longer warmup"]
+        if self.config.clip_norm is None:
+            causes.append("gradients are not clipped: set clip_norm=1.0")
+        if self.autocast == torch.float16:
+            causes.append("float16 overflows above 65,504: use bfloat16")
+        kept = "The model holds the weights from before this step"
+        if self.folder and (found := checkpoints.checkpoints(self.folder)):
+            kept += f"; the last checkpoint is {found[-1]}"
+        raise TrainingDiverged(f"{what} The likely cause: {'; or '.join(causes)}. {kept}.")
+
+    def _precision(self) -> Any:
+        if self.autocast is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.model.device.type, dtype=self.autocast)
+
+    def _due(self, every: int) -> bool:
+        return self.step == self.config.steps or (every > 0 and self.step % every == 0)
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """The mean loss on the validation data, always on the same windows."""
+        assert self.validation is not None
+        c = self.config
+        losses = []
+        for number in range(c.validation_batches):
+            x, y = self.validation.batch(
+                number, batch_size=c.batch_size // c.accumulate, seq_len=c.seq_len, device=self.model.device
+            )
+            with self._precision():
+                losses.append(cross_entropy(self.model(x), y).item())
+        return statistics.mean(losses)
+
+    def save(self) -> Path:
+        """Write a checkpoint now. Raises `RunError` if it cannot be written, or if the run has no folder."""
+        if self.folder is None:
+            raise RunError("This run has no folder for checkpoints; give train a folder=….")
+        state = {"train": dataclasses.asdict(self.config), "best": self.best, "recent": list(self.recent)}
+        path = checkpoints.save(self.folder, self.step, self.model, self.optimizers, state)
+        checkpoints.prune(self.folder, self.config.keep, self.best[1] if self.best else None)
+        return path
+
+    def resume(self) -> bool:
+        """Go on from the last checkpoint in the folder; False if there is none. Raises `RunError` as `load` does."""
+        assert self.folder is not None
+        found = checkpoints.checkpoints(self.folder)
+        if not found:
+            return False
+        peaks = [[group["peak"] for group in optimizer.param_groups] for optimizer in self.optimizers]
+        about = checkpoints.load(found[-1], self.model, self.optimizers)
+        ours = json.loads(json.dumps(dataclasses.asdict(self.config)))
+        if differing := [name for name in ours if ours[name] != about["train"].get(name)]:
+            told = "; ".join(f"{name} was {about['train'].get(name)} and is {ours[name]}" for name in differing)
+            raise RunError(f"The run in {self.folder} began with another config: {told}. Go on with the same, or anew.")
+        for optimizer, of_groups in zip(self.optimizers, peaks):
+            for group, peak in zip(optimizer.param_groups, of_groups):
+                group["peak"] = peak
+        self.step = about["step"]
+        self.best = tuple(about["best"]) if about["best"] else None
+        self.recent.extend(about["recent"])
+        return True
+
+
+def train(
+    model: Transformer,
+    data: Data,
+    config: TrainConfig | None = None,
+    *,
+    validation: Data | None = None,
+    sample: Callable[[Transformer], Any] | None = None,
+    folder: Path | str | None = None,
+    resume: bool = False,
+) -> Training:
+    """Train a model on next tokens: an iterator that takes a step each time it is asked for the next.
+
+    `for step in train(…)` yields a `Step` after each; stop, plot and go on with the same iterator as you like. The
+    model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
+    and at the end. With a `folder`, checkpoints are kept there; with `resume`, a run that has some goes on from the
+    last, and takes the very steps that it would have taken.
+
+    Raises `ValueError` for windows longer than the model's context, `RunError` for a folder that holds another run,
+    and, while training, `TrainingDiverged` before a step that would spoil the weights.
+
+    >>> from llmlib import Transformer, TransformerConfig
+    >>> from llmlib.corpora.datasets import TokenDataset
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
+    >>> run = train(model, TokenDataset([1, 2, 3] * 20), TrainConfig(50, 8, 8, learning_rate=0.03))
+    >>> losses = [step.loss for step in run]
+    >>> losses[0] > 2 > losses[-1]
+    True
+    """
+    config = config or TrainConfig()
+    if config.seq_len > model.config.max_seq_len:
+        raise ValueError(
+            f"seq_len={config.seq_len} is more than the model's context, max_seq_len={model.config.max_seq_len}."
+        )
+    data.batch(0, batch_size=1, seq_len=config.seq_len)  # too short a text is told before anything is trained
+    path = None if folder is None else Path(folder)
+    if path is not None:
+        checkpoints.claim(path)
+    run = Training(model, data, config, validation, sample, path)
+    if path is not None and checkpoints.checkpoints(path) and not (resume and run.resume()):
+        raise RunError(
+            f"{path} holds a run already. Go on with it: train(…, resume=True); or give another folder, or remove it."
+        )
+    return run
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C and the Stop button wait until the block has ended, so that no half of a step is taken."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[Any] = []
+    before = signal.signal(signal.SIGINT, lambda *arguments: waiting.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if waiting and callable(before):
+        before(*waiting[0])

@@ -1,0 +1,180 @@
+"""A run that was killed, at whatever moment, goes on as if nothing had been."""
+
+import errno
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from small_models import KINDS
+
+from llmlib.corpora.datasets import TokenDataset
+from llmlib.training import RunError, TrainConfig, checkpoints, train
+from llmlib.transformer import Transformer
+
+DATA = TokenDataset([(7 * i * i + i // 5) % 31 for i in range(2000)], vocab_size=31)
+CONFIG = {"steps": 12, "batch_size": 4, "seq_len": 16, "learning_rate": 0.01, "save_every": 3, "validate_every": 2}
+
+
+def run_in(folder, resume=False, **changes):
+    config = TrainConfig(**{**CONFIG, **changes})
+    return train(Transformer(KINDS["llama"], seed=1), DATA, config, validation=DATA, folder=folder, resume=resume)
+
+
+def curve(run):
+    return [(s.step, s.loss, s.gradient_norm, s.validation_loss) for s in run]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("taken", [3, 4, 8, 11])
+def test_resumed_it_takes_the_very_same_steps(tmp_path, optimizer, taken):
+    whole = run_in(tmp_path / "whole", optimizer=optimizer)
+    expected = curve(whole)
+    broken = run_in(tmp_path / "broken", optimizer=optimizer)
+    for _ in range(taken):
+        next(broken)
+    again = run_in(tmp_path / "broken", resume=True, optimizer=optimizer)
+    assert again.step == taken // 3 * 3
+    assert curve(again) == expected[taken // 3 * 3 :]
+    ours, theirs = again.model.state_dict(), whole.model.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert again.best == whole.best
+
+
+SCRIPT = """
+import sys, torch
+sys.path.insert(0, sys.argv[2])
+torch.set_num_threads(1)
+from training.test_checkpoints import curve, run_in
+run = run_in(sys.argv[1], resume=True, steps=400, save_every=1, validate_every=100)
+print("from", run.step, flush=True)
+for step in run:
+    print(step.step, repr(step.loss), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_the_curve_is_that_of_one_run(tmp_path, request):
+    tests = str(request.config.rootpath / "tests")
+    expected = {}
+    torch.set_num_threads(1)
+    for step in run_in(tmp_path / "whole", steps=400, save_every=0, validate_every=100):
+        expected[step.step] = step.loss
+    seen, starts = {}, []
+    for attempt in range(6):
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path / "killed"), tests]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        lines = [process.stdout.readline()]  # it has begun
+        time.sleep(0.2 + 0.25 * attempt)
+        if attempt < 5:
+            process.kill()
+        rest = process.communicate()[0]
+        starts.append(int(lines[0].split()[1]))
+        for line in rest.splitlines():
+            step, _, loss = line.partition(" ")
+            if loss:
+                seen.setdefault(int(step), set()).add(float(loss))
+    assert starts == sorted(starts)
+    assert starts[-1] > 0
+    assert all(values == {expected[step]} for step, values in seen.items())
+    assert 400 in seen
+    assert [path.name for path in (tmp_path / "killed").glob(".step-*")] == []
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_a_way_on(tmp_path, monkeypatch):
+    expected = curve(run_in(tmp_path / "whole"))
+    run = run_in(tmp_path / "full")
+    for _ in range(5):
+        next(run)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    with pytest.raises(
+        RunError, match=r"The checkpoint of step 6 could not be written.*No space left.*Free some space"
+    ):
+        next(run)
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "full").iterdir() if path.is_dir()] == ["step-00000003"]
+    assert curve(run)[-1] == expected[-1]  # in the same process
+    assert curve(run_in(tmp_path / "full", resume=True)) == []
+
+
+def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
+    run = run_in(tmp_path, save_every=1, validate_every=1, keep=2)
+    losses = iter([5.0, 1.0, *map(float, range(6, 16))])
+    monkeypatch.setattr(run, "validate", lambda: next(losses))
+    list(run)
+    assert [path.name for path in checkpoints.checkpoints(tmp_path)] == [
+        "step-00000002",
+        "step-00000011",
+        "step-00000012",
+    ]
+
+
+def test_a_run_that_is_there_is_not_overwritten(tmp_path):
+    list(run_in(tmp_path))
+    with pytest.raises(RunError, match=r"holds a run already. Go on with it"):
+        run_in(tmp_path)
+    assert run_in(tmp_path / "new", resume=True).step == 0  # nothing to resume
+
+
+def test_another_config_or_architecture_is_named(tmp_path):
+    list(run_in(tmp_path))
+    with pytest.raises(
+        RunError, match=r"began with another config: steps was 12 and is 20; learning_rate was 0.01 and is 0.1"
+    ):
+        run_in(tmp_path, resume=True, steps=20, learning_rate=0.1)
+    other = Transformer(KINDS["gpt2"])
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    with pytest.raises(RunError, match=r"of another architecture: .*positions is rotary there and learned here"):
+        train(other, DATA, TrainConfig(**CONFIG), folder=tmp_path, resume=True)
+    assert all(torch.equal(before[name], value) for name, value in other.state_dict().items())
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizers.pt", "state.json"])
+@pytest.mark.parametrize("how", ["cut", "empty", "gone", "noise"])
+def test_damage_is_named_with_the_way_on(tmp_path, file, how):
+    list(run_in(tmp_path))
+    last = checkpoints.checkpoints(tmp_path)[-1]
+    path = last / file
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "noise": b"\x80\x02noise" * 9}[how])
+    if file == "state.json" and how == "gone":
+        assert run_in(tmp_path, resume=True).step == 9  # not whole: it does not count
+        return
+    with pytest.raises(RunError, match=r"is damaged .*Remove it, and the run goes on from the one before"):
+        run_in(tmp_path, resume=True)
+    shutil.rmtree(last)
+    assert run_in(tmp_path, resume=True).step == 9
+
+
+def test_a_second_process_is_told(tmp_path):
+    run_in(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from llmlib.training.checkpoints import claim; claim(Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert "RunError: Another process is training in" in done.stderr
+    run_in(tmp_path)  # the same process may begin anew
+
+
+def test_what_a_checkpoint_holds_can_be_read_without_us(tmp_path):
+    list(run_in(tmp_path))
+    last = checkpoints.checkpoints(tmp_path)[-1]
+    about = json.loads((last / "state.json").read_text())
+    assert about["step"] == 12
+    assert about["model"]["positions"] == "rotary"
+    assert about["train"]["learning_rate"] == 0.01
+
+
+def test_saving_without_a_folder():
+    with pytest.raises(RunError, match="has no folder for checkpoints"):
+        train(Transformer(KINDS["llama"]), DATA, TrainConfig(**CONFIG)).save()

@@ -1,0 +1,66 @@
+"""Schedules against their definitions and `transformers`; contradictions are named."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmlib.training import TrainConfig, schedule_at
+
+
+@given(steps=st.integers(1, 60), warmup=st.integers(0, 60), kind=st.sampled_from(["linear", "cosine"]))
+def test_after_the_warmup_it_falls_as_in_transformers(steps, warmup, kind):
+    from transformers import get_scheduler
+
+    warmup = min(warmup, steps)
+    config = TrainConfig(steps=steps, warmup=warmup, schedule=kind)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
+    for step in range(steps):
+        if step >= warmup:
+            assert schedule_at(step, config) == pytest.approx(theirs.get_last_lr()[0], abs=1e-9)
+        optimizer.step()
+        theirs.step()
+
+
+@given(
+    steps=st.integers(1, 60), warmup=st.integers(0, 60), final=st.floats(0, 1), decay=st.floats(0, 1),
+    kind=st.sampled_from(["constant", "linear", "cosine", "wsd"]),
+)  # fmt: skip
+def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
+    warmup = min(warmup, steps)
+    config = TrainConfig(steps, warmup=warmup, schedule=kind, final_share=final, decay_share=decay)
+    shares = [schedule_at(step, config) for step in range(steps)]
+    assert shares[:warmup] == [(step + 1) / warmup for step in range(warmup)]
+    after = shares[warmup:]
+    assert after == sorted(after, reverse=True)  # never rises again
+    assert all(min(final, 1) - 1e-9 <= share <= 1 for share in after)
+    if kind == "constant":
+        assert set(after) <= {1.0}
+    if kind == "wsd":
+        assert all(share == 1 for step, share in enumerate(shares) if warmup <= step <= steps * (1 - decay))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimiser": "muon"}, "has no 'optimiser'. Did you mean 'optimizer'"),
+        ({"colour": 1}, "has no 'colour'. It has: steps, batch_size"),
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"steps": 5, "warmup": 6}, "warmup=6 takes longer than the run of steps=5"),
+        ({"batch_size": 10, "accumulate": 4}, "batch_size=10 does not fall into accumulate=4 equal parts"),
+        ({"learning_rate": 0}, "learning_rate must be more than 0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be more than 0"),
+        ({"clip_norm": 0}, "clip_norm must be more than 0, or None"),
+        ({"final_share": 1.5}, "final_share must be a share between 0 and 1"),
+        ({"betas": [0.9, 1.0]}, "betas must be two numbers from 0 to below 1"),
+        ({"keep": 0}, "keep must be at least 1"),
+    ],
+)
+def test_what_cannot_be_is_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig.from_mapping(settings)
+
+
+def test_a_mapping_makes_the_same_config():
+    assert TrainConfig.from_mapping({"steps": 7, "betas": [0.8, 0.9]}) == TrainConfig(steps=7, betas=(0.8, 0.9))

@@ -1,0 +1,216 @@
+"""The loop against a plain one written out, and what must not go wrong."""
+
+import math
+import signal
+import threading
+
+import pytest
+import torch
+import torch.nn.functional as F
+from small_models import KINDS, make
+
+from llmlib.corpora.datasets import DatasetError, TokenDataset
+from llmlib.training import Step, TrainConfig, TrainingDiverged, loop, schedule_at, train
+from llmlib.transformer import Transformer
+
+DATA = TokenDataset([(7 * i * i + i // 5) % 31 for i in range(2000)], vocab_size=31)
+SMALL = {"steps": 12, "batch_size": 8, "seq_len": 16, "learning_rate": 0.01, "dtype": "float32"}
+
+
+def model(kind="llama"):
+    return Transformer(KINDS[kind], seed=1)
+
+
+def weights(made):
+    return {name: value.clone() for name, value in made.state_dict().items()}
+
+
+def same(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_it_is_the_plain_loop():
+    """AdamW over two groups, gradients clipped together, the schedule; written out with torch alone."""
+    config = TrainConfig(**SMALL, warmup=3, weight_decay=0.1, clip_norm=0.5)
+    ours, theirs = model(), model()
+    steps = list(train(ours, DATA, config))
+    matrices = [p for p in theirs.blocks.parameters() if p.ndim == 2]
+    others = [p for p in theirs.parameters() if not any(p is m for m in matrices)]
+    optimizer = torch.optim.AdamW(
+        [{"params": others, "weight_decay": 0.0}, {"params": matrices, "weight_decay": 0.1}], betas=(0.9, 0.95)
+    )
+    for number, step in enumerate(steps):
+        x, y = DATA.batch(number, batch_size=8, seq_len=16, seed=0)
+        loss = F.cross_entropy(theirs(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
+        for group in optimizer.param_groups:
+            group["lr"] = 0.01 * schedule_at(number, config)
+        optimizer.step()
+        assert step.loss == pytest.approx(loss.item(), rel=1e-5)
+        assert step.gradient_norm == pytest.approx(norm.item(), rel=1e-4)
+        assert step.learning_rate == pytest.approx(optimizer.param_groups[0]["lr"])
+    assert [step.step for step in steps] == list(range(1, 13))
+    for name, value in ours.state_dict().items():
+        torch.testing.assert_close(value, theirs.state_dict()[name], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_same_seed_gives_the_same_run_bit_by_bit(optimizer):
+    config = TrainConfig(**SMALL, optimizer=optimizer)
+    made = [model(), model(), model()]
+    runs = [[s.loss for s in train(m, DATA, c)] for m, c in zip(made, (config, config, TrainConfig(**SMALL, seed=1)))]
+    assert runs[0] == runs[1] != runs[2]
+    assert same(weights(made[0]), weights(made[1]))
+
+
+@pytest.mark.parametrize("accumulate", [2, 4, 8])
+def test_a_batch_in_parts_is_the_same_step(accumulate):
+    whole, parts = model(), model()
+    expected = list(train(whole, DATA, TrainConfig(**SMALL)))
+    got = list(train(parts, DATA, TrainConfig(**SMALL, accumulate=accumulate)))
+    assert [s.loss for s in got] == pytest.approx([s.loss for s in expected], rel=1e-4)
+    assert [s.gradient_norm for s in got] == pytest.approx([s.gradient_norm for s in expected], rel=1e-3)
+
+
+def test_stop_look_and_go_on():
+    whole = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
+    run = train(model(), DATA, TrainConfig(**SMALL))
+    first = []
+    for step in run:
+        first.append(step.loss)
+        if step.step == 5:
+            break
+    assert len(run) == 7
+    run.model(torch.zeros(1, 4, dtype=torch.long))
+    assert first + [s.loss for s in run] == whole
+    assert list(run) == []
+
+
+def test_validation_and_samples_come_when_due_and_at_the_end():
+    config = TrainConfig(**SMALL, validate_every=5, sample_every=4, validation_batches=2)
+    steps = list(train(model(), DATA, config, validation=DATA, sample=lambda m: (m.training, m.device.type)))
+    assert [s.step for s in steps if s.validation_loss is not None] == [5, 10, 12]
+    assert [s.step for s in steps if s.sample is not None] == [4, 8, 12]
+    assert steps[3].sample == (False, "cpu")
+    assert all(isinstance(s, Step) and s.tokens_per_second > 0 for s in steps)
+
+
+def test_validation_looks_at_the_same_windows_and_changes_nothing():
+    made = model()
+    run = train(made, DATA, TrainConfig(**SMALL), validation=DATA)
+    before = weights(made)
+    assert run.validate() == run.validate()
+    assert same(before, weights(made))
+    x, y = DATA.batch(0, batch_size=8, seq_len=16)
+    one = train(made, DATA, TrainConfig(**SMALL, validation_batches=1), validation=DATA).validate()
+    assert one == pytest.approx(F.cross_entropy(made(x).flatten(0, 1), y.flatten()).item(), rel=1e-5)
+
+
+def test_it_learns():
+    losses = [s.loss for s in train(model(), DATA, TrainConfig(60, 16, 16, optimizer="muon", learning_rate=0.01))]
+    assert losses[0] == pytest.approx(math.log(31), abs=0.1)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights():
+    made = model()
+    run = train(made, DATA, TrainConfig(**SMALL))
+    next(run)
+    before = weights(made)
+    made.final_norm.weight.data[0] = float("nan")
+    with pytest.raises(TrainingDiverged, match=r"At step 2 the loss is nan.*learning rate \(0\.0\d+ here\) is"):
+        next(run)
+    made.final_norm.weight.data = before["final_norm.weight"]
+    assert same(before, weights(made))
+    assert next(run).step == 2  # mended by hand, it goes on
+
+
+def test_a_loss_that_explodes_stops(monkeypatch):
+    monkeypatch.setattr(loop, "RECENT", 5)
+    run = train(make("gpt2"), DATA, TrainConfig(**{**SMALL, "steps": 200, "learning_rate": 30.0}, clip_norm=None))
+    run.recent = type(run.recent)(maxlen=5)
+    with pytest.raises(TrainingDiverged, match="gradients are not clipped"):
+        list(run)
+    assert all(p.isfinite().all() for p in run.model.parameters())
+
+
+def test_windows_longer_than_the_context_or_the_text():
+    with pytest.raises(ValueError, match="seq_len=25 is more than the model's context, max_seq_len=24"):
+        train(model(), DATA, TrainConfig(seq_len=25))
+    with pytest.raises(DatasetError, match="holds 10 tokens, and a window of 16 needs 17"):
+        train(model(), TokenDataset(list(range(10))), TrainConfig(**SMALL))
+
+
+def test_a_vocabulary_that_does_not_fit_the_model():
+    run = train(model(), TokenDataset([40] * 100), TrainConfig(**SMALL))
+    with pytest.raises(ValueError, match="ids must lie in 0 … 30"):
+        next(run)
+
+
+class InterruptedAt:
+    """An optimizer that gets Ctrl-C in the middle of its step."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def step(self):
+        signal.raise_signal(signal.SIGINT)
+        self.inner.step()
+
+
+def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end():
+    expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
+    run = train(model(), DATA, TrainConfig(**SMALL))
+    losses = [next(run).loss for _ in range(3)]
+    plain = run.optimizers
+    run.optimizers = [InterruptedAt(optimizer) for optimizer in plain]
+    with pytest.raises(KeyboardInterrupt):
+        next(run)
+    run.optimizers = plain
+    assert run.step == 4  # the step was taken whole
+    assert losses == expected[:3]
+    assert [s.loss for s in run] == expected[4:]
+
+
+def test_ctrl_c_while_gradients_are_computed_takes_no_step(monkeypatch):
+    expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
+    run = train(model(), DATA, TrainConfig(**SMALL))
+    next(run)
+    monkeypatch.setattr(run, "_clip", lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        next(run)
+    monkeypatch.undo()
+    assert [s.loss for s in run] == expected[1:]
+
+
+def test_it_trains_in_another_thread_too():
+    losses = []
+    thread = threading.Thread(target=lambda: losses.extend(s.loss for s in train(model(), DATA, TrainConfig(**SMALL))))
+    thread.start()
+    thread.join()
+    assert losses == [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
+
+
+def test_bfloat16_follows_float32():
+    expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
+    made = model()
+    got = [s.loss for s in train(made, DATA, TrainConfig(**{**SMALL, "dtype": "bfloat16"}))]
+    assert got == pytest.approx(expected, rel=0.03)
+    assert got != expected
+    assert made.dtype == torch.float32
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_gpu_follows_the_cpu(dtype):
+    expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
+    got = [s.loss for s in train(model().cuda(), DATA, TrainConfig(**{**SMALL, "dtype": dtype}))]
+    assert got == pytest.approx(expected, rel=0.05)
