@@ -37,7 +37,8 @@ from pathlib import Path
 from llmlib.corpora import tiny_shakespeare, tinytales, tinytales_text
 from llmlib.corpora.tinytales import shapes, villagers
 from llmlib.corpora.tinytales.world import newcomers
-from llmlib.files.downloads import DownloadError, atomic_write
+from llmlib.files.atomic import atomic_write
+from llmlib.files.downloads import DownloadError
 
 SECONDS, SAMPLES, SAMPLE_TOKENS, SEQ_LEN, BATCH, TEMPERATURE = 120, 100, 200, 256, 4, 0.5
 STORIES_OF_A_SHAPE = 2

@@ -7,7 +7,7 @@ import typer
 from tqdm.auto import tqdm
 
 from llmlib.corpora.tinytales import SPLITS, STORY_SEPARATOR, tinytales
-from llmlib.files.downloads import atomic_write
+from llmlib.files.atomic import atomic_write
 
 corpus_app = typer.Typer(no_args_is_help=True, help="Write a corpus to a file.")
 

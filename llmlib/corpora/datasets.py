@@ -12,7 +12,7 @@ from jaxtyping import Int
 from numpy.lib import format as npy
 from torch import Tensor
 
-from llmlib.files.downloads import atomic_write
+from llmlib.files.atomic import atomic_write
 
 Batch = tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]
 

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.client import HTTPResponse
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -21,6 +21,8 @@ from urllib.parse import urlparse
 
 import platformdirs
 from tqdm.auto import tqdm
+
+from llmlib.files.atomic import atomic_write
 
 CHUNK = 1 << 20
 TIMEOUT = 20  # seconds without an answer
@@ -41,36 +43,6 @@ def sha256_of(path: Path) -> str:
     """Hex SHA-256 digest of a file, read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
-    """Open `path` for writing bytes so that it is replaced whole or not at all.
-
-    The bytes go to a temporary file in the same folder, which takes the name `path` only after the
-    block has ended without an exception. A full disk or an interrupt leaves the old file as it was.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "ids.bin"
-    >>> with atomic_write(path) as file:
-    ...     _ = file.write(b"whole")
-    >>> path.read_bytes()
-    b'whole'
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes private files; a cache may be shared
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def fetch(url: str, *, sha256: str, filename: str | None = None, timeout: float = TIMEOUT) -> Path:

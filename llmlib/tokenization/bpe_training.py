@@ -14,7 +14,6 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import regex
-from tqdm.auto import tqdm
 
 from llmlib.tokenization.base import TokenizerError, any_of, without_surrogates
 
@@ -41,7 +40,7 @@ def count_pieces(
     if isinstance(text, bytes) or not isinstance(text, Iterable):
         raise TypeError(f"Training takes a text (a str) or several, got {type(text).__name__}.")
     texts = [text] if isinstance(text, str) else text
-    for part in tqdm(texts, desc="counting pieces", unit="text", disable=not progress):
+    for part in _bar(texts, desc="counting pieces", unit="text", disable=not progress):
         if not isinstance(part, str):
             raise TypeError(f"Training takes a text (a str) or several, got {type(part).__name__} among them.")
         for stretch in any_of(tuple(special_tokens)).split(part) if special_tokens else (part,):
@@ -80,7 +79,7 @@ def learn_merges(
     heap = [entry(count, pair) for pair, count in pair_counts.items()]
     heapq.heapify(heap)
     merges: list[Pair] = []
-    with tqdm(total=n_merges, desc="learning merges", unit="merge", disable=not progress) as bar:
+    with _bar(total=n_merges, desc="learning merges", unit="merge", disable=not progress) as bar:
         while len(merges) < n_merges and (pair := _pop_commonest(heap, pair_counts)):
             new_id = 256 + len(merges)
             merges.append(pair)
@@ -109,6 +108,12 @@ def _count_pairs(
             pair_counts[pair] += count
             words_with[pair].add(index)
     return pair_counts, words_with
+
+
+def _bar(*arguments: Any, **options: Any) -> Any:
+    from tqdm.auto import tqdm  # takes longer to import than all the rest of tokenization
+
+    return tqdm(*arguments, **options)
 
 
 def _entry(count: int, pair: Pair) -> tuple[Any, ...]:

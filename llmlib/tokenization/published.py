@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from llmlib.files.downloads import DownloadError, atomic_write, cache_dir, fetch, fetch_from_wheel
+from llmlib.files.atomic import atomic_write
+from llmlib.files.downloads import DownloadError, cache_dir, fetch, fetch_from_wheel
 from llmlib.tokenization.bpe import BPETokenizer
 from llmlib.tokenization.byte_level import byte_alphabet, bytes_of_tokens
 from llmlib.tokenization.patterns import CL100K_PATTERN, GPT2_PATTERN, O200K_PATTERN

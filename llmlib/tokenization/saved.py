@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llmlib.files.atomic import atomic_write
 from llmlib.files.checked_json import FormatError, field, integers, read_json, short
-from llmlib.files.downloads import atomic_write
 
 FORMAT, VERSION = "llmlib.BPETokenizer", 1
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from llmlib.files import downloads
-from llmlib.files.downloads import DownloadError, atomic_write, fetch, fetch_from_wheel
+from llmlib.files.atomic import atomic_write
+from llmlib.files.downloads import DownloadError, fetch, fetch_from_wheel
 
 CONTENT = b"The quick brown fox.\n" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -13,7 +13,7 @@ from typing import Any
 
 import platformdirs
 
-from llmlib.files.downloads import atomic_write
+from llmlib.files.atomic import atomic_write
 
 VERSION = 1
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import anywidget
 
-from llmlib.files.downloads import atomic_write
+from llmlib.files.atomic import atomic_write
 
 SHARED = Path(__file__).parent
 IMPORT = re.compile(r"^import [^;]* from \"(\.[^\"]+)\";\n", re.M)
