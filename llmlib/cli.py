@@ -7,13 +7,20 @@ try:
     import typer
 
     from llmlib.corpora.cli import corpus_app
+    from llmlib.training.cli import train_command
 except ImportError as error:  # a dependency is missing or broken: say so in one line
     package = (error.name or "llmlib").partition(".")[0]
     remedy = f"Try `pip install --force-reinstall {package}`, or set up anew with `make clean lab`."
     raise SystemExit(f"llmlib cannot start: {error}. {remedy}") from error
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tools of the course on large language models.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # help is shown as it is written, [brackets] and line ends included
+    help="Tools of the course on large language models.",
+)
 app.add_typer(corpus_app, name="corpus")
+app.command("train", no_args_is_help=True)(train_command)
 
 
 @app.command()

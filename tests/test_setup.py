@@ -58,7 +58,7 @@ def test_modules_that_do_not_import_torch(module):
     assert run(f"import sys, {module}; print('torch' in sys.modules)") == ["False"]
 
 
-@pytest.mark.parametrize("package", ["llmlib", "llmlib.widgets"])
+@pytest.mark.parametrize("package", ["llmlib", "llmlib.widgets", "llmlib.explore", "llmlib.training"])
 def test_every_public_name_can_be_had_and_is_offered_by_the_tab_key(package):
     code = "[getattr(p, name) for name in p.__all__]; print(set(p.__all__) <= offered)"
     assert run(f"import {package} as p; offered = set(dir(p)); {code}") == ["True"]

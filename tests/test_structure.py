@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "pretrained": GROUND | MODEL | {"tokenization"},
     "interpret": MODEL | {"sampling"},
     "sampling": MODEL,
-    "training": GROUND | MODEL | {"tokenization", "corpora"},
+    "training": GROUND | MODEL | {"tokenization", "corpora", "_lazy"},
     "chat": GROUND | MODEL | {"tokenization", "sampling"},
     "widgets": {"files", "_lazy"},
     "explore": GROUND | MODEL | {"tokenization", "interpret", "sampling", "chat", "widgets", "_lazy"},

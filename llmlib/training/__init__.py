@@ -1,25 +1,35 @@
 """Learning from text: `train` takes a model, data and a `TrainConfig`, and yields what each step came to.
 
 `loss` is what is made small, `optimizers` (AdamW, Muon) turn gradients into steps, `config` holds every choice and the
-schedules of the learning rate, `checkpoints` keep a run so that it goes on exactly, `loop` brings them together.
+schedules of the learning rate, `checkpoints` keep a run so that it goes on exactly, `loop` brings them together; `cli`
+is the command `llmlib train`.
 """
 
-from llmlib.training.checkpoints import RunError
-from llmlib.training.config import TrainConfig, schedule_at
-from llmlib.training.loop import Step, Training, TrainingDiverged, train
-from llmlib.training.loss import cross_entropy
-from llmlib.training.optimizers import Muon, make_optimizers, orthogonalise
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Muon",
-    "RunError",
-    "Step",
-    "TrainConfig",
-    "Training",
-    "TrainingDiverged",
-    "cross_entropy",
-    "make_optimizers",
-    "orthogonalise",
-    "schedule_at",
-    "train",
-]
+from llmlib._lazy import lazy
+
+if TYPE_CHECKING:
+    from llmlib.training.checkpoints import RunError as RunError
+    from llmlib.training.config import TrainConfig as TrainConfig
+    from llmlib.training.config import schedule_at as schedule_at
+    from llmlib.training.loop import Step as Step
+    from llmlib.training.loop import Training as Training
+    from llmlib.training.loop import TrainingDiverged as TrainingDiverged
+    from llmlib.training.loop import train as train
+    from llmlib.training.loss import cross_entropy as cross_entropy
+    from llmlib.training.optimizers import Muon as Muon
+    from llmlib.training.optimizers import make_optimizers as make_optimizers
+    from llmlib.training.optimizers import orthogonalise as orthogonalise
+
+__all__, __getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "RunError": "llmlib.training.checkpoints",
+        "TrainConfig": "llmlib.training.config",
+        "schedule_at": "llmlib.training.config",
+        **dict.fromkeys(("Step", "Training", "TrainingDiverged", "train"), "llmlib.training.loop"),
+        "cross_entropy": "llmlib.training.loss",
+        **dict.fromkeys(("Muon", "make_optimizers", "orthogonalise"), "llmlib.training.optimizers"),
+    },
+)
