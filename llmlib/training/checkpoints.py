@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import filelock
 import torch
@@ -27,14 +28,17 @@ class RunError(RuntimeError):
     """A run's folder cannot be used; the message says why and what to do."""
 
 
-_claimed: dict[Path, filelock.FileLock] = {}  # by this process, until it ends
+_claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary()  # by runs of this process
 
 
-def claim(folder: Path) -> None:
-    """From now on no other process may train in this folder. Raises `RunError` if one does already."""
+def claim(folder: Path) -> filelock.BaseFileLock:
+    """As long as somebody holds what this returns, no other process may train in the folder.
+
+    Runs of this process may: a cell that is run again begins anew. Raises `RunError` if another process holds it.
+    """
     path = folder.resolve()
-    if path in _claimed:
-        return
+    if (held := _claimed.get(path)) is not None:
+        return held
     path.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path / ".lock", timeout=0)
     try:
@@ -44,6 +48,7 @@ def claim(folder: Path) -> None:
             f"Another process is training in {folder}. Wait for it, stop it, or give this run a folder of its own."
         ) from None
     _claimed[path] = lock
+    return lock
 
 
 def save(
@@ -58,7 +63,7 @@ def save(
     It is written beside and then renamed, so that a kill or a full disk leaves no half of one. Raises `RunError` if
     it cannot be written; what is there already stays.
     """
-    whole = folder / f"step-{step:08d}"
+    whole = folder / name_of(step)
     if whole.is_dir():
         return whole  # of this very step of this very run
     beside = None
@@ -83,6 +88,10 @@ def save(
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)  # gone already if all went well
     return whole
+
+
+def name_of(step: int) -> str:
+    return f"step-{step:08d}"
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -4,6 +4,8 @@ import contextlib
 import csv
 import dataclasses
 import difflib
+import inspect
+import io
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -57,7 +59,10 @@ def train_command(
     settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
 ) -> None:
-    """Train a model on text. The same settings give the same run; a run that was stopped goes on with --resume."""
+    """Train a model on text. The same settings give the same run; a run that was stopped goes on with --resume.
+
+    With N processes: torchrun --nproc-per-node=N -m llmlib train settings.toml
+    """
     try:
         _run(read_settings(settings), resume)
     except (ValueError, OSError, RuntimeError) as error:
@@ -66,8 +71,12 @@ def train_command(
 
 
 # \b keeps the lines of a paragraph as they are.
-_PARAGRAPHS = [train_command.__doc__, "A complete example:", *(f"\b\n{part}" for part in EXAMPLE.split("\n\n"))]
-train_command.__doc__ = "\n\n".join(map(str, _PARAGRAPHS))
+_PARAGRAPHS = [
+    inspect.cleandoc(str(train_command.__doc__)),
+    "A complete example:",
+    *(f"\b\n{part}" for part in EXAMPLE.split("\n\n")),
+]
+train_command.__doc__ = "\n\n".join(_PARAGRAPHS)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -100,13 +109,19 @@ def _check(settings: Mapping[str, Any], known: Mapping[str, Any], where: str) ->
 def _run(settings: Mapping[str, Any], resume: bool) -> None:
     from tqdm.auto import tqdm
 
+    from llmlib.training import distributed
     from llmlib.training.config import TrainConfig
     from llmlib.training.loop import train
     from llmlib.transformer import Transformer, TransformerConfig
 
+    ranks = distributed.join()
     folder = Path(settings["folder"])
     config = TrainConfig.from_mapping(settings["train"])
+    if not ranks.writes:
+        ranks.wait()  # until the first process has learned the tokenizer
     tokenizer, data, validation = _prepare(settings["data"], folder, config.seq_len)
+    if ranks.writes:
+        ranks.wait()
     fields = [field.name for field in dataclasses.fields(TransformerConfig)]
     _check(settings["model"], dict.fromkeys(fields), "[model]")
     try:
@@ -119,17 +134,20 @@ def _run(settings: Mapping[str, Any], resume: bool) -> None:
             "Leave it out, and it fits."
         )
     run = train(model, data, config, validation=validation, folder=folder, resume=resume)
-    with _log(folder / "log.csv", run.step) as (file, rows):
-        bar = tqdm(run, total=config.steps, initial=run.step, unit="step")
+    with _log(folder / "log.csv", run.last) if ranks.writes else contextlib.nullcontext() as log:
+        bar = tqdm(run, total=config.steps, initial=run.step, unit="step", disable=not ranks.writes)
         for step in bar:
-            rows.writerow({**dataclasses.asdict(step), "sample": None})
-            file.flush()
+            if log is not None:
+                file, rows = log
+                rows.writerow({**dataclasses.asdict(step), "sample": None})
+                file.flush()
             shown = {"loss": f"{step.loss:.3f}", "tokens/s": f"{step.tokens_per_second:,.0f}"}
             if step.validation_loss is not None:
                 shown["validation"] = f"{step.validation_loss:.3f}"
             bar.set_postfix(shown)
-    best = f"; the lowest validation loss was {run.best[0]:.4f}, at step {run.best[1]}" if run.best else ""
-    typer.echo(f"{run.step} steps taken{best}. The model is in {folder}.")
+    if ranks.writes:
+        best = f"; the lowest validation loss was {run.best[0]:.4f}, at step {run.best[1]}" if run.best else ""
+        typer.echo(f"{run.step} steps taken{best}. The model is in {folder}.")
 
 
 def _prepare(data: Mapping[str, Any], folder: Path, seq_len: int) -> tuple[Any, Any, Any]:
@@ -180,17 +198,25 @@ def _text(corpus: str | list[str], characters: int) -> str:
 
 
 @contextlib.contextmanager
-def _log(path: Path, step: int) -> Iterator[tuple[IO[str], Any]]:
-    """The CSV file of a run, open to go on after `step` steps; what was written later, before a kill, is dropped."""
+def _log(path: Path, last: Any) -> Iterator[tuple[IO[str], Any]]:
+    """The CSV file of a run, open to go on after the step `last`, or to begin if that is None.
+
+    What was written later, before a kill, is dropped. A kill may also have come between the checkpoint and its line.
+    """
     from llmlib.training.loop import Step
 
     names = [field.name for field in dataclasses.fields(Step) if field.name != "sample"]
-    kept = []
-    if step and path.is_file():
+    kept: list[dict[str, Any]] = []
+    if last is not None and path.is_file():
         with open(path, encoding="utf-8", newline="") as file:
-            kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+            kept = [row for row in csv.DictReader(file) if int(row["step"]) < last.step]
+    if last is not None:
+        kept.append(dataclasses.asdict(last))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(kept)
     with atomic_write(path) as binary:
-        lines = [names, *([row[name] for name in names] for row in kept)]
-        binary.write("".join(f"{','.join(line)}\n" for line in lines).encode())
+        binary.write(text.getvalue().encode())
     with open(path, "a", encoding="utf-8", newline="") as file:
         yield file, csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")

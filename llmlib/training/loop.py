@@ -19,7 +19,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from llmlib.devices import choose
-from llmlib.training import checkpoints
+from llmlib.training import checkpoints, distributed
 from llmlib.training.checkpoints import RunError
 from llmlib.training.config import TrainConfig, schedule_at
 from llmlib.training.loss import cross_entropy
@@ -69,8 +69,12 @@ class Training(Iterator[Step]):
     ):
         self.model, self.data, self.config = model, data, config
         self.validation, self.sample, self.folder = validation, sample, folder
+        self.claim: Any = None  # held as long as this run may write to its folder
         self.step = 0  # steps taken
+        self.last: Step | None = None
         self.best: tuple[float, int] | None = None  # validation loss, and the step at which it was
+        self.ranks = distributed.join()
+        self.called = distributed.replicated(model, self.ranks)
         self.optimizers = make_optimizers(model, config)
         choice = choose(model.device, config.dtype)
         self.autocast = choice.dtype if choice.dtype != torch.float32 else None
@@ -104,9 +108,13 @@ class Training(Iterator[Step]):
         sample = self.sample(self.model) if self.sample and self._due(self.config.sample_every) else None
         if validation_loss is not None and (self.best is None or validation_loss < self.best[0]):
             self.best = validation_loss, self.step
+        rate = self.config.learning_rate * share
+        self.last = Step(self.step, loss, rate, norm, tokens / seconds, validation_loss, sample)
         if self.folder and self._due(self.config.save_every):
             self.save()
-        return Step(self.step, loss, self.config.learning_rate * share, norm, tokens / seconds, validation_loss, sample)
+        if self.step == self.config.steps:
+            self.claim = None
+        return self.last
 
     def _gradients(self) -> float:
         """Compute the gradients of the mean loss over the whole batch, part by part; returns that loss."""
@@ -117,12 +125,17 @@ class Training(Iterator[Step]):
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         total = 0.0
-        for part_x, part_y in zip(x.chunk(c.accumulate), y.chunk(c.accumulate)):
-            with self._precision():
-                loss = cross_entropy(self.model(part_x), part_y) / c.accumulate
-            loss.backward()
+        parts = list(zip(self.ranks.share(x).chunk(c.accumulate), self.ranks.share(y).chunk(c.accumulate)))
+        for number, (part_x, part_y) in enumerate(parts, start=1):
+            with self._precision(), self._quiet_until(number == len(parts)):
+                loss = cross_entropy(self.called(part_x), part_y) / c.accumulate
+                loss.backward()
             total += loss.item()
-        return total
+        return self.ranks.mean(total)
+
+    def _quiet_until(self, is_last: bool) -> Any:
+        """Several processes exchange gradients once a step, with the last part."""
+        return contextlib.nullcontext() if is_last or self.ranks.world == 1 else self.called.no_sync()  # type: ignore[operator]
 
     def _clip(self) -> float:
         limit = self.config.clip_norm or math.inf
@@ -174,10 +187,17 @@ class Training(Iterator[Step]):
         """Write a checkpoint now. Raises `RunError` if it cannot be written, or if the run has no folder."""
         if self.folder is None:
             raise RunError("This run has no folder for checkpoints; give train a folder=….")
-        state = {"train": dataclasses.asdict(self.config), "best": self.best, "recent": list(self.recent)}
-        path = checkpoints.save(self.folder, self.step, self.model, self.optimizers, state)
-        checkpoints.prune(self.folder, self.config.keep, self.best[1] if self.best else None)
-        return path
+        state = {
+            "train": dataclasses.asdict(self.config),
+            "best": self.best,
+            "recent": list(self.recent),
+            "last": self.last and dataclasses.asdict(dataclasses.replace(self.last, sample=None)),
+        }
+        if self.ranks.writes:
+            checkpoints.save(self.folder, self.step, self.model, self.optimizers, state)
+            checkpoints.prune(self.folder, self.config.keep, self.best[1] if self.best else None)
+        self.ranks.wait()
+        return self.folder / checkpoints.name_of(self.step)
 
     def resume(self) -> bool:
         """Go on from the last checkpoint in the folder; False if there is none. Raises `RunError` as `load` does."""
@@ -197,6 +217,7 @@ class Training(Iterator[Step]):
         self.step = about["step"]
         self.best = tuple(about["best"]) if about["best"] else None
         self.recent.extend(about["recent"])
+        self.last = Step(**about["last"]) if about["last"] else None
         return True
 
 
@@ -215,7 +236,8 @@ def train(
     `for step in train(…)` yields a `Step` after each; stop, plot and go on with the same iterator as you like. The
     model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
     and at the end. With a `folder`, checkpoints are kept there; with `resume`, a run that has some goes on from the
-    last, and takes the very steps that it would have taken.
+    last, and takes the very steps that it would have taken. Started by `torchrun`, each process calls it alike and
+    computes its share of every batch.
 
     Raises `ValueError` for windows longer than the model's context, `RunError` for a folder that holds another run,
     and, while training, `TrainingDiverged` before a step that would spoil the weights.
@@ -235,9 +257,15 @@ def train(
         )
     data.batch(0, batch_size=1, seq_len=config.seq_len)  # too short a text is told before anything is trained
     path = None if folder is None else Path(folder)
-    if path is not None:
-        checkpoints.claim(path)
+    ranks = distributed.join()
+    if config.batch_size % (config.accumulate * ranks.world):
+        raise ValueError(
+            f"batch_size={config.batch_size} does not fall into equal parts for {ranks.world} processes"
+            + (f" times accumulate={config.accumulate}." if config.accumulate > 1 else ".")
+        )
+    claim = checkpoints.claim(path) if path is not None and ranks.writes else None
     run = Training(model, data, config, validation, sample, path)
+    run.claim = claim
     if path is not None and checkpoints.checkpoints(path) and not (resume and run.resume()):
         raise RunError(
             f"{path} holds a run already. Go on with it: train(…, resume=True); or give another folder, or remove it."

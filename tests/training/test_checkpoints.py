@@ -157,13 +157,16 @@ def test_damage_is_named_with_the_way_on(tmp_path, file, how):
 
 
 def test_a_second_process_is_told(tmp_path):
-    run_in(tmp_path)
+    run = run_in(tmp_path)
     code = (
         "import sys; from pathlib import Path; from llmlib.training.checkpoints import claim; claim(Path(sys.argv[1]))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert "RunError: Another process is training in" in done.stderr
-    run_in(tmp_path)  # the same process may begin anew
+    again = run_in(tmp_path)  # the same process may begin anew
+    del run, again
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr  # nobody holds it any more
 
 
 def test_what_a_checkpoint_holds_can_be_read_without_us(tmp_path):

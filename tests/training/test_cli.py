@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +87,19 @@ def test_stopped_it_goes_on_and_the_log_is_that_of_one_run(tmp_path, stop):
     whole, stopped = log_of(tmp_path / "whole"), log_of(tmp_path / "run")
     assert [row["step"] for row in stopped] == [row["step"] for row in whole]
     assert [float(row["loss"]) for row in stopped] == pytest.approx([float(row["loss"]) for row in whole], rel=1e-5)
+
+
+def test_a_checkpoint_whose_line_was_not_written_yet(tmp_path):
+    """As after a kill between the two."""
+    assert run(settings(tmp_path)).exit_code == 0
+    whole = log_of(tmp_path / "run")
+    for path in checkpoints.checkpoints(tmp_path / "run"):
+        if path.name != "step-00000010":
+            shutil.rmtree(path)
+    log = tmp_path / "run" / "log.csv"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:10]))  # the heading and nine steps
+    assert run(settings(tmp_path), "--resume").exit_code == 0
+    assert log_of(tmp_path / "run") == whole
 
 
 def test_the_help_shows_an_example_that_runs(tmp_path):

@@ -1,0 +1,97 @@
+"""Several processes take the steps of one; any number of them goes on; one that dies is no disaster."""
+
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from llmlib.training import checkpoints
+from training.test_cli import SMALL, log_of, run, settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
+
+
+def torchrun(n, path, *options):
+    """The processes, under way."""
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={n}"]
+    command += ["--master-addr=127.0.0.1", "--master-port=0", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
+    return subprocess.Popen(
+        [*command, "-m", "llmlib", "train", str(path), *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+    )  # fmt: skip
+
+
+def follows(folder, whole):
+    ours, theirs = log_of(folder), log_of(whole)
+    assert [row["step"] for row in ours] == [row["step"] for row in theirs]
+    for name in ("loss", "gradient_norm", "validation_loss"):
+        numbers = [[float(row[name]) for row in rows if row[name]] for rows in (ours, theirs)]
+        assert numbers[0] == pytest.approx(numbers[1], rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The run of a single process."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert run(settings(folder, steps=40)).exit_code == 0
+    return folder / "run"
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_several_processes_follow_the_curve_of_one(tmp_path, whole, n):
+    process = torchrun(n, settings(tmp_path, steps=40))
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    follows(tmp_path / "run", whole)
+    assert output.count("40 steps taken") == 1  # one of them speaks
+
+
+def test_a_run_moves_between_one_process_and_several(tmp_path, whole):
+    text = SMALL + "keep = 100\n"
+    assert run(settings(tmp_path, text, steps=40)).exit_code == 0
+    folder = tmp_path / "run"
+    for first, n in ((20, 2), (30, 1)):  # as if it had been stopped there
+        for path in checkpoints.checkpoints(folder):
+            if int(path.name[5:]) > first:
+                for file in path.iterdir():
+                    file.unlink()
+                path.rmdir()
+        process = torchrun(n, settings(tmp_path, text, steps=40), "--resume")
+        output = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, output
+        follows(folder, whole)
+
+
+def wait_for_steps(folder, n):
+    for _ in range(1200):
+        if (folder / "log.csv").is_file() and (folder / "log.csv").read_text().count("\n") > n:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the run did not come so far")
+
+
+def kill_one(process):
+    workers = [p for p in psutil.Process(process.pid).children(recursive=True) if "train" in p.cmdline()]
+    workers[-1].kill()
+
+
+def test_a_process_that_dies_ends_the_run_and_leaves_a_checkpoint(tmp_path, whole):
+    process = torchrun(2, settings(tmp_path, steps=40))
+    wait_for_steps(tmp_path / "run", 12)
+    kill_one(process)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode != 0
+    assert "Signal 9 (SIGKILL)" in output
+    if len(log_of(tmp_path / "run")) < 40:  # else it was too quick for us
+        assert run(settings(tmp_path, steps=40), "--resume").exit_code == 0
+    follows(tmp_path / "run", whole)
+
+
+def test_a_batch_that_cannot_be_shared_is_named(tmp_path):
+    process = torchrun(3, settings(tmp_path))
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode != 0
+    assert "batch_size=4 does not fall into equal parts for 3 processes." in output
