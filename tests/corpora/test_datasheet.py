@@ -7,18 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from llmlib.corpora import tiny_shakespeare, tinytales_text
-from llmlib.files.downloads import DownloadError
+from llmlib.corpora import tinytales_text
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture(scope="module")
-def shakespeare():
-    try:
-        return tiny_shakespeare()
-    except DownloadError as error:
-        pytest.skip(f"Tiny Shakespeare cannot be had: {error}")
 
 
 @pytest.fixture(scope="module")

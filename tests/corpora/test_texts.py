@@ -108,14 +108,6 @@ def test_shakespeare_from_a_mirror(private_cache, tmp_path, monkeypatch):
     assert tiny_shakespeare().startswith("First Citizen"), "from the cache"
 
 
-@pytest.fixture(scope="module")
-def shakespeare():
-    try:
-        return tiny_shakespeare()
-    except DownloadError as error:
-        pytest.skip(f"Tiny Shakespeare cannot be had: {error}")
-
-
 def test_the_real_shakespeare(shakespeare):
     assert len(shakespeare) == 1_115_394
     assert shakespeare.startswith("First Citizen:\nBefore we proceed any further, hear me speak.\n")

@@ -1,0 +1,14 @@
+"""The real Shakespeare, where it can be had."""
+
+import pytest
+
+from llmlib.corpora import tiny_shakespeare
+from llmlib.files.downloads import DownloadError
+
+
+@pytest.fixture(scope="session")
+def shakespeare():
+    try:
+        return tiny_shakespeare()
+    except DownloadError as error:
+        pytest.skip(f"Tiny Shakespeare cannot be had: {error}")
