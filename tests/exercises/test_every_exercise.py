@@ -3,10 +3,11 @@
 import pytest
 
 from llmlib.exercises import check
-from llmlib.exercises.engine.checking import _same_outcome, both_precisions, examine
+from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.exercise import with_faults
 from llmlib.exercises.engine.recording import progress_file
 from llmlib.exercises.engine.running import run_our_own
+from llmlib.exercises.engine.trials import both_precisions, same_outcome
 from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
 
 EXERCISES = all_exercises()
@@ -55,7 +56,7 @@ def test_every_misconception_is_named_in_each_precision_alone(exercise):
         for idea in exercise.misconceptions:
             faulty = with_faults(exercise, [idea])
             assert not all(
-                _same_outcome(run_our_own(exercise.faulty, case.args), run_our_own(faulty, case.args)) for case in part
+                same_outcome(run_our_own(exercise.faulty, case.args), run_our_own(faulty, case.args)) for case in part
             ), idea.name
 
 
@@ -72,7 +73,7 @@ def test_two_misconceptions_at_once_are_named(exercise):
         named = [idea for idea in exercise.misconceptions if idea.name in report.misconceptions]
         for case in both_precisions(exercise.cases(17), exercise.double):
             both = [run_our_own(with_faults(exercise, ideas), case.args) for ideas in (pair, named)]
-            assert _same_outcome(*both), f"{names} was taken for {report.misconceptions}"
+            assert same_outcome(*both), f"{names} was taken for {report.misconceptions}"
 
 
 @by_name

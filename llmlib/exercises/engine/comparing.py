@@ -91,14 +91,15 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
     if got.dtype != expected.dtype:
         return _wrong_dtype(expected, got, place)
     got = got.detach()
-    wrong = ~_close(expected, got)
+    wrong = ~values_agree(expected, got)
     if not wrong.any():
         return None
     first = tuple(wrong.nonzero()[0].tolist())
     return Difference("value", _wrong_values(expected, got, wrong, first, axes, place))
 
 
-def _close(expected: Tensor, got: Tensor) -> Tensor:
+def values_agree(expected: Tensor, got: Tensor) -> Tensor:
+    """True where two tensors of one shape hold the same, within what orders of summation change."""
     if not expected.is_floating_point():
         return expected == got
     relative, absolute = TOLERANCES.get(expected.dtype, LOOSE)

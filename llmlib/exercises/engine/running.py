@@ -35,6 +35,7 @@ class Outcome:
     error: BaseException | None = None
     printed: str = ""
     changed: tuple[int, ...] = ()  # numbers of the arguments that it changed
+    after: tuple[Any, ...] = ()  # the arguments as it left them, if it changed any
     disturbed: tuple[str, ...] = ()  # global random states that it used
 
     @property
@@ -62,7 +63,7 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
     disturbed = tuple(name for name, state in random_states().items() if not same(before.get(name), state))
     restore(before)
     changed = tuple(i for i, (mine, theirs) in enumerate(zip(args, copies)) if not same(mine, theirs))
-    return Outcome(value, error, printed.getvalue(), changed, disturbed)
+    return Outcome(value, error, printed.getvalue(), changed, copies if changed else (), disturbed)
 
 
 def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
@@ -146,6 +147,19 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Nothing that is printed or warned of inside is shown, and the global random state stays as it was."""
+    before = random_states()
+    hidden = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        restore(before)
+
+
 def random_states() -> dict[str, Any]:
     """The global random states that a function could use without saying so."""
     states: dict[str, Any] = {"torch": torch.get_rng_state(), "random": random.getstate()}
@@ -185,6 +199,20 @@ def same(a: Any, b: Any) -> bool:
     if type(a).__module__ == "numpy":
         return a.shape == b.shape and bool((a == b).all())
     if isinstance(a, torch.nn.Module):
-        hooks = [[len(part._forward_hooks) for part in model.modules()] for model in (a, b)]
+        hooks = [[list(part._forward_hooks) for part in model.modules()] for model in (a, b)]
         return hooks[0] == hooks[1] and same(list(a.state_dict().values()), list(b.state_dict().values()))
     return bool(a == b)
+
+
+def left_hooks(before: Any, after: Any) -> str:
+    """A sentence on hooks that a function has left behind in a model, or taken away; empty if neither."""
+    if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
+        return ""
+    counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}
+    for name, part in after.named_modules():
+        more = len(part._forward_hooks) - counts.get(name, 0)
+        if more > 0:
+            return f"A hook of yours is still on `{name}` afterwards: it will act whenever the model runs. Remove it, whatever happens."
+        if more < 0:
+            return f"Afterwards a hook on `{name}` is gone that was not yours: remove your own alone."
+    return ""

@@ -1,0 +1,90 @@
+"""Trying one change after the other, within bounds, until the attempt would be right."""
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from time import monotonic
+from typing import Any
+
+from llmlib.exercises.engine.comparing import equal
+from llmlib.exercises.engine.repairing import expressions, statements
+from llmlib.exercises.engine.repairing.edit import Edit
+from llmlib.exercises.engine.repairing.source import Source, source_of
+from llmlib.exercises.engine.running import Outcome, duplicate, quietly, run, time_limit
+from llmlib.exercises.engine.trials import Trial
+
+MOST = 6000  # changes that are tried
+PATIENCE = 0.1  # seconds for one call
+LONGEST = 4  # calls that may run into that limit
+SECONDS = 2.5  # for all
+
+
+@dataclass(frozen=True)
+class Repair:
+    """The change that would make the attempt right, and the line as it stands."""
+
+    edit: Edit
+    code: str
+
+
+def repair(attempt: Callable[..., Any], trials: Sequence[Trial], goals: Sequence[Any] | None = None) -> Repair | None:
+    """The first single change after which all cases give what was expected (or the `goals`); None if there is none."""
+    with quietly():
+        return _search(attempt, trials, goals)
+
+
+def _search(attempt: Callable[..., Any], trials: Sequence[Trial], goals: Sequence[Any] | None) -> Repair | None:
+    source = source_of(attempt)
+    if source is None:
+        return None
+    wanted = [t.expected for t in trials] if goals is None else goals
+    ordered = sorted(zip(trials, wanted), key=lambda pair: (not pair[0].wrong, pair[0].odd))
+    bound = monotonic() + SECONDS
+    late = 0
+    for number, edit in enumerate(_edits(source.tree)):
+        if number >= MOST or late >= LONGEST or monotonic() > bound:
+            return None
+        try:
+            changed = source.compiled()
+        except Exception:  # no program: `break` outside of a loop, a name that is missing
+            continue
+        outcome, ended = _call(changed, ordered[0][0])
+        late += not ended
+        if not outcome.error and equal_safely(ordered[0][1], outcome.value) and _all_right(changed, ordered[1:]):
+            return Repair(edit, source.lines.get(edit.line, ""))
+    return None
+
+
+def _edits(tree: ast.Module) -> Iterator[Edit]:
+    return chain(statements.edits(tree), expressions.edits(tree), expressions.names(tree), expressions.steps(tree))
+
+
+def _all_right(function: Callable[..., Any], pairs: Sequence[tuple[Trial, Any]]) -> bool:
+    for trial, wanted in pairs:
+        outcome = run(function, trial.case.args, 5 * PATIENCE)
+        if outcome.error or outcome.changed or not equal_safely(wanted, outcome.value):
+            return False
+    return True
+
+
+def _call(function: Callable[..., Any], trial: Trial) -> tuple[Outcome, bool]:
+    """A quick call, without all that `run` watches; also whether it ended in time."""
+    try:
+        args = duplicate(trial.case.args)
+        with time_limit(PATIENCE):
+            return Outcome(function(*args)), True
+    except Exception as error:
+        return Outcome(error=error), True
+    except BaseException as error:
+        return Outcome(error=error), False
+
+
+def equal_safely(expected: Any, got: Any) -> bool:
+    try:
+        return equal(expected, got)
+    except Exception:
+        return False
+
+
+__all__ = ["Repair", "Source", "repair"]

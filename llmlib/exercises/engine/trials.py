@@ -1,0 +1,95 @@
+"""One case, tried: what was expected, what the attempt came to, and when two outcomes count as the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from llmlib.exercises.engine.comparing import Difference, equal
+from llmlib.exercises.engine.exercise import Case
+from llmlib.exercises.engine.running import Outcome, same
+
+HUGE = 1e20  # numbers beyond stand for infinity: -1e30 is a common −∞
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case, what the reference gave for it, what the attempt came to, and how the two differ."""
+
+    case: Case
+    expected: Any
+    outcome: Outcome
+    difference: Difference | None
+
+    @property
+    def wrong(self) -> bool:
+        return self.outcome.error is not None or self.difference is not None
+
+    @property
+    def got(self) -> Any:
+        return self.outcome.value
+
+    @property
+    def odd(self) -> bool:
+        """Whether this case says little of an idea: the attempt raised, or gave what is no number, or the case is tiny."""
+        if self.outcome.error:
+            return True
+        got = self.got
+        if isinstance(got, Tensor):
+            return got.is_floating_point() and bool((~_ordinary(got)).any())
+        return self.expected is None or got is None or (isinstance(got, (list, dict, str)) and len(got) == 0)
+
+
+def both_precisions(cases: Sequence[Case], double: bool = True) -> list[Case]:
+    """The cases in float32, then those with floating-point tensors once more in float64."""
+    single = [Case(tuple(_as_dtype(a, torch.float32) for a in case.args), case.note) for case in cases]
+    if not double:
+        return single
+    twice = [Case(tuple(_as_dtype(a, torch.float64) for a in case.args), case.note) for case in cases]
+    changed = [d for s, d in zip(single, twice) if not same(s.args, d.args)]
+    return single + [Case(case.args, f"{case.note}; float64".removeprefix("; ")) for case in changed]
+
+
+def _as_dtype(value: Any, dtype: torch.dtype) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(dtype) if value.is_floating_point() else value
+    if type(value) in (list, tuple):
+        return type(value)(_as_dtype(item, dtype) for item in value)
+    return value
+
+
+def same_outcome(a: Outcome, b: Outcome) -> bool:
+    """Whether both gave the same value, or both failed in the same way."""
+    if a.error or b.error:
+        return type(a.error) is type(b.error)
+    return equal(a.value, b.value)
+
+
+def alike(predicted: Outcome, got: Outcome, expected: Any) -> bool:
+    """Whether `got` shows what was predicted, as far as numbers can tell.
+
+    Where either is infinite, huge or no number, nothing is compared: a row of −∞ and one of −1e30 come from one idea. But
+    what is left must hold a place where the prediction is not what was expected.
+    """
+    if predicted.error or got.error:
+        return bool(predicted.error) and bool(got.error)
+    if equal(predicted.value, got.value):
+        return True
+    a, b = predicted.value, got.value
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor) and isinstance(expected, Tensor)):
+        return False
+    if a.shape != b.shape or not a.is_floating_point() or not b.is_floating_point():
+        return False
+    a, b = a.detach(), b.detach()
+    comparable = _ordinary(a) & _ordinary(b)
+    if comparable.all():
+        return a.dtype != b.dtype and equal(a, b.to(a.dtype))
+    if not equal(a[comparable], b[comparable].to(a.dtype)):
+        return False
+    return a.shape == expected.shape and not equal(expected[comparable].to(a.dtype), a[comparable])
+
+
+def _ordinary(values: Tensor) -> Tensor:
+    return values.isfinite() & (values.abs() < HUGE)
