@@ -8,6 +8,8 @@ import dis
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
+
 from llmlib.exercises.engine.comparing import describe, equal, find_difference
 from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue

@@ -89,11 +89,12 @@ def _multiples(exercise: Exercise, trials: Sequence[Trial], bases: Sequence[Any]
     named = [dict(factors(s)) for s, _ in ratios]
     for name in named[0]:
         for sign, factor in ((1, name), (-1, f"−{name}")):
-            if all(name in n and abs(sign * n[name] / ratio - 1) < 1e-3 for n, (_, ratio) in zip(named, ratios)):
+            if all(name in n and abs(sign * n[name] - ratio) < 1e-3 * abs(ratio) for n, (_, ratio) in zip(named, ratios)):
                 says = f"Each of your values is the expected one times {factor}."
                 yield Guess(Finding(f"multiplied by {factor}", says, "Which line should undo it, or does it once too often?"), _is_multiple)
                 return
-    if all(abs(ratio / ratios[0][1] - 1) < 1e-3 for _, ratio in ratios) and abs(ratios[0][1] + 1) > 1e-3:
+    first = ratios[0][1]
+    if first and all(abs(ratio / first - 1) < 1e-3 for _, ratio in ratios) and abs(ratios[0][1] + 1) > 1e-3:
         says = f"Each of your values is the expected one times {ratios[0][1]:.4g}."
         yield Guess(Finding("multiplied by a constant", says, "Which constant is in your code that is not in the task?"), _is_multiple)
 

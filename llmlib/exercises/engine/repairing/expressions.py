@@ -359,6 +359,8 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
         node = slot.get()
         if isinstance(node, (ast.Slice, ast.Starred, ast.Constant, ast.JoinedStr, ast.Lambda)) or slot.field == "func":
             continue
+        if isinstance(node, ast.Tuple) and any(isinstance(e, (ast.Slice, ast.Starred)) for e in node.elts):
+            continue
         text = ast.unparse(node)
         for name, says, template in STEPS:
             sentence = says.format(shown(node))

@@ -15,8 +15,8 @@ from llmlib.exercises.engine.running import Outcome, duplicate, quietly, run, ti
 from llmlib.exercises.engine.trials import Trial
 
 MOST = 6000  # changes that are tried
-PATIENCE = 0.1  # seconds for one call
-LONGEST = 4  # calls that may run into that limit
+PATIENCE = 0.03  # seconds for one call
+LONGEST = 30  # calls that may run into that limit
 SECONDS = 2.5  # for all
 
 
