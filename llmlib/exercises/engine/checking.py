@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from llmlib.exercises.engine.comparing import describe, equal, find_difference
+from llmlib.exercises.engine.comparing import describe, equal, find_difference, rounds
 from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
@@ -196,6 +196,9 @@ def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report | None:
 
 def _correct(exercise: Exercise, attempt: Any, trials: Sequence[Trial], seconds: float) -> Report:
     parts: list[Part] = [Prose(exercise.deepens)]
+    if any(rounds(t.expected, t.got) for t in trials):
+        text = "For float64 inputs your result is float32, and so less exact. `dtype=x.dtype` keeps the input's."
+        parts.append(Prose(text, "A remark:"))
     for probe in exercise.probes:
         if probe.remark:
             found = next(filter(None, (_probe(probe.broken, attempt, t.case, seconds) for t in trials)), None)

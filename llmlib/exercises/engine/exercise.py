@@ -15,6 +15,7 @@ class Case:
 
     args: tuple[Any, ...]
     note: str = ""
+    precision: str = "both"  # "single" or "double": tried with numbers of this precision only
 
 
 @dataclass(frozen=True, eq=False)

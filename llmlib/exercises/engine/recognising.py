@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Exercise, Misconception
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
@@ -36,49 +35,32 @@ def recognise(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
     if not telling:
         return Recognised()
     ordered = [*telling, *(t for t in trials if not t.wrong)]
-    for agree in (_exactly, _alike):
-        for ideas, faults in exercise.hypotheses():
-            if all(agree(_faulty(exercise, faults, t), t) for t in ordered):
-                return Recognised(ideas)
-    return _nearly(exercise, ordered)
+    for ideas, faults in exercise.hypotheses():
+        if all(same_outcome(_faulty(exercise, faults, t), t.outcome) for t in ordered):
+            return Recognised(ideas)
+    found = []
+    for ideas, faults in exercise.hypotheses():
+        left = _left_open(exercise, faults, ordered)
+        if left is not None:
+            found.append((len(left), len(ideas), Recognised(ideas, left)))
+    return min(found, key=lambda f: f[:2], default=(0, 0, Recognised()))[2]
 
 
-def _nearly(exercise: Exercise, ordered: Sequence[Trial]) -> Recognised:
-    """The idea, if it is one alone, that explains all clear cases, and leaves odd ones open."""
-    found: dict[tuple[str, ...], Recognised] = {}
-    clear = [t for t in ordered if not t.odd]
-    for ideas, faults in exercise.hypotheses(pairs=False):
-        told = 0
-        for trial in clear:
-            predicted = _faulty(exercise, faults, trial)
-            if not _alike(predicted, trial):
-                break
-            told += trial.wrong
-        else:
-            if told >= ENOUGH:
-                still = tuple(
-                    t for t in ordered if t.odd and t.wrong and not _alike(_faulty(exercise, faults, t), t)
-                )
-                found.setdefault(tuple(i.name for i in ideas), Recognised(ideas, still))
-    if not found:
-        return Recognised()
-    fewest = min(len(r.open) for r in found.values())
-    best = [r for r in found.values() if len(r.open) == fewest]
-    return best[0] if len(best) == 1 else Recognised()
+def _left_open(exercise: Exercise, faults: Mapping[str, Any], ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
+    """The wrong cases that these faults do not explain; None if any case speaks against them, or too few for them."""
+    told, left = 0, []
+    for trial in ordered:
+        agrees = alike(_faulty(exercise, faults, trial), trial)
+        if agrees is False or (agrees is None and not trial.odd and trial.wrong):
+            return None
+        told += bool(agrees) and trial.wrong
+        if agrees is None and trial.wrong:
+            left.append(trial)
+    return tuple(left) if told >= ENOUGH else None
 
 
 def _faulty(exercise: Exercise, faults: Mapping[str, Any], trial: Trial) -> Outcome:
     return run_our_own(lambda *args: exercise.faulty(*args, **faults), trial.case.args)
-
-
-def _exactly(predicted: Outcome, trial: Trial) -> bool:
-    return same_outcome(predicted, trial.outcome)
-
-
-def _alike(predicted: Outcome, trial: Trial) -> bool:
-    if not trial.wrong:
-        return predicted.error is None and equal(trial.expected, predicted.value)
-    return alike(predicted, trial.outcome, trial.expected)
 
 
 def faulty_outcomes(

@@ -43,13 +43,19 @@ class Trial:
 
 
 def both_precisions(cases: Sequence[Case], double: bool = True) -> list[Case]:
-    """The cases in float32, then those with floating-point tensors once more in float64."""
-    single = [Case(tuple(_as_dtype(a, torch.float32) for a in case.args), case.note) for case in cases]
+    """The cases in float32, then those with floating-point tensors once more in float64, as far as they are meant for it."""
+    single = [(_in_precision(case, torch.float32), case) for case in cases if case.precision != "double"]
     if not double:
-        return single
-    twice = [Case(tuple(_as_dtype(a, torch.float64) for a in case.args), case.note) for case in cases]
-    changed = [d for s, d in zip(single, twice) if not same(s.args, d.args)]
-    return single + [Case(case.args, f"{case.note}; float64".removeprefix("; ")) for case in changed]
+        return [case for case, _ in single]
+    twice = [_in_precision(case, torch.float64) for case in cases if case.precision != "single"]
+    known = {id(case): one for one, case in single}
+    meant = [case for case in cases if case.precision != "single"]
+    changed = [d for d, case in zip(twice, meant) if id(case) not in known or not same(known[id(case)].args, d.args)]
+    return [case for case, _ in single] + [Case(d.args, f"{d.note}; float64".removeprefix("; ")) for d in changed]
+
+
+def _in_precision(case: Case, dtype: torch.dtype) -> Case:
+    return Case(tuple(_as_dtype(a, dtype) for a in case.args), case.note)
 
 
 def _as_dtype(value: Any, dtype: torch.dtype) -> Any:
@@ -67,28 +73,31 @@ def same_outcome(a: Outcome, b: Outcome) -> bool:
     return equal(a.value, b.value)
 
 
-def alike(predicted: Outcome, got: Outcome, expected: Any) -> bool:
-    """Whether `got` shows what was predicted, as far as numbers can tell.
+def alike(predicted: Outcome, trial: Trial) -> bool | None:
+    """Whether the attempt shows what was predicted; None if this case cannot tell.
 
-    Where either is infinite, huge or no number, nothing is compared: a row of −∞ and one of −1e30 come from one idea. But
-    what is left must hold a place where the prediction is not what was expected.
+    Where either is infinite, huge or no number, nothing is compared: a row of −∞ and one of −1e30 come from one idea. A
+    case tells if what is left holds a place where the prediction is not what was expected.
     """
+    got = trial.outcome
+    if not trial.wrong:
+        return None if predicted.error else equal(trial.expected, predicted.value)
     if predicted.error or got.error:
-        return bool(predicted.error) and bool(got.error)
+        return True if predicted.error and got.error else None
     if equal(predicted.value, got.value):
         return True
-    a, b = predicted.value, got.value
-    if not (isinstance(a, Tensor) and isinstance(b, Tensor) and isinstance(expected, Tensor)):
-        return False
+    a, b, right = predicted.value, got.value, trial.expected
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor) and isinstance(right, Tensor)):
+        return None if trial.odd else False
     if a.shape != b.shape or not a.is_floating_point() or not b.is_floating_point():
         return False
     a, b = a.detach(), b.detach()
     comparable = _ordinary(a) & _ordinary(b)
-    if comparable.all():
-        return a.dtype != b.dtype and equal(a, b.to(a.dtype))
     if not equal(a[comparable], b[comparable].to(a.dtype)):
         return False
-    return a.shape == expected.shape and not equal(expected[comparable].to(a.dtype), a[comparable])
+    if a.shape != right.shape:
+        return None
+    return None if equal(right[comparable].to(a.dtype), a[comparable]) else True
 
 
 def _ordinary(values: Tensor) -> Tensor:

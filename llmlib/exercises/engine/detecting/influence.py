@@ -30,16 +30,17 @@ def without_influence(exercise: Exercise, attempt: Callable[..., Any], trials: S
 
 def _deaf(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], i: int) -> bool:
     told = 0
-    for trial in [t for t in trials if not t.odd and t.wrong][:TRIES]:
+    clear = [t for t in trials if not t.odd]
+    for trial in [t for t in clear if t.wrong][:TRIES] + [t for t in clear if not t.wrong][:TRIES]:
         for other in _others(trial.case.args[i]):
             args = tuple(other if j == i else arg for j, arg in enumerate(duplicate(trial.case.args)))
             right = run_our_own(exercise.reference, args)
-            if right.error or _same(right, Outcome(trial.expected)):
+            if right.error:
                 continue
             theirs = run(attempt, args, 0.5)
             if theirs.error or not _same(theirs, trial.outcome):
                 return False
-            told += 1
+            told += not _same(right, Outcome(trial.expected))
     return told >= 2
 
 
@@ -66,7 +67,9 @@ def _others(value: Any) -> Iterator[Any]:
     elif isinstance(value, int):
         yield from (value + 1, value - 1)
     elif isinstance(value, (list, tuple, str)):
-        yield from (value[::-1], value[: len(value) // 2])
+        yield from (value[::-1], value[: len(value) // 2], value[len(value) // 2 :])
+        if any(isinstance(part, Tensor) for item in value if isinstance(item, tuple) for part in item):
+            yield [tuple(1.7 * part.flip(-1) for part in item) for item in value]
     elif isinstance(value, dict):
         yield {key: times + 1 + i for i, (key, times) in enumerate(value.items())}
         yield {key[::-1]: times for key, times in value.items()}

@@ -13,7 +13,7 @@ def _after(name: str, says: str, change: Callable[[Any], Any], look: str = "") -
 
 
 def _undone(name: str, says: str, change: Callable[[Any], Any], look: str = "") -> Guess:
-    return Guess(Finding(name, says, look), lambda trial, base: base != trial.got and equal(base, change(trial.got)))
+    return Guess(Finding(name, says, look), lambda trial, base: type(base) is type(trial.got) and base != trial.got and equal(base, change(trial.got)))
 
 
 def of_list() -> Iterator[Guess]:

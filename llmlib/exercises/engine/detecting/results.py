@@ -15,14 +15,19 @@ Change = Callable[[Tensor], Tensor]
 
 def after(name: str, says: str, change: Change, look: str = "") -> Guess:
     """The result is the expected one, changed."""
-    return Guess(Finding(name, says, look), lambda trial, base: agree(change(base), trial.got))
+
+    def fits(trial: Trial, base: Tensor) -> bool:
+        other = change(base)
+        return agree(other, trial.got) and (not trial.wrong or other is base or not agree(other, base))
+
+    return Guess(Finding(name, says, look), fits)
 
 
 def undone(name: str, says: str, change: Change, look: str = "") -> Guess:
     """The result becomes the expected one by this change: so the change was left out."""
 
     def fits(trial: Trial, base: Tensor) -> bool:
-        return agree(change(trial.got.to(base.dtype)), base)
+        return agree(change(trial.got.to(base.dtype)), base) and (not trial.wrong or not agree(trial.got, base))
 
     return Guess(Finding(name, says, look), fits)
 
@@ -40,9 +45,7 @@ def of_numbers() -> Iterator[Guess]:
     yield after("negative ones cut off", "Negative values have become 0; all others are right.", lambda x: x.clamp(min=0))
     yield after("rounded", "Your values are the expected ones, rounded.", torch.round)
     yield after("cut to whole numbers", "Your values are the expected ones without what stands after the point.", torch.trunc)
-    yield undone("no zero kept", "Where 0 is expected you give NaN; everything else is right. What is 0/0, or 0 · ∞?", lambda g: g.nan_to_num(nan=0.0))
-    yield undone("no zero kept", "Where 0 is expected you give ±∞; everything else is right.", lambda g: g.nan_to_num(0.0, 0.0, 0.0))
-
+    
 
 def of_booleans() -> Iterator[Guess]:
     yield after("True and False exchanged", "True and False are exchanged everywhere.", torch.logical_not, "What does True mean in the task?")

@@ -40,25 +40,45 @@ def random_text(rng: random.Random, n_words: int) -> str:
 # --- tokenization.most_common_pair ---
 
 
-def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept", what="count"):
-    step = 2 if windows == "disjoint" else 1
-    pairs = [(ids[i], ids[i + 1]) for i in range(0, len(ids) - 1, step)]
+def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept", what="pair"):
+    pairs = _windows(list(ids), windows)
+    if order == "ignored":
+        pairs = [(min(pair), max(pair)) for pair in pairs]
+    if what == "two ids":
+        most = sorted(set(ids), key=lambda id: (-list(ids).count(id), id))
+        return tuple(most[:2]) if len(most) > 1 else None
+    counts = Counter(pairs)
+    if not counts:
+        return None
+    most = min(counts.values()) if what == "rarest" else max(counts.values())
+    best = [pair for pair in counts if what == "any" or counts[pair] == most]
+    pick = {
+        "smaller": min, "larger": max, "first": lambda pairs: pairs[0], "last": lambda pairs: pairs[-1],
+        "second id": lambda pairs: min(pairs, key=lambda pair: pair[::-1]),
+        "first id": lambda pairs: min(pairs, key=lambda pair: pair[0]),
+    }[tie]  # fmt: skip
+    return counts[pick(best)] if what == "how often" else pick(best)
+
+
+def _windows(ids, windows):
+    """Pairs of ids, as somebody may take them from a list."""
+    if windows == "disjoint":
+        return [(ids[i], ids[i + 1]) for i in range(0, len(ids) - 1, 2)]
     if windows == "without overlap":
-        pairs, i = [], 0
-        last_end: dict[Pair, int] = {}
+        pairs, last_end = [], {}
         for i, pair in enumerate(pairwise(ids)):
             if last_end.get(pair, -1) < i:
                 pairs.append(pair)
                 last_end[pair] = i + 1
-    if order == "ignored":
-        pairs = [(min(pair), max(pair)) for pair in pairs]
-    counts = Counter(pairs)
-    if not counts:
-        return None
-    largest = max(counts.values())
-    best = [pair for pair in counts if counts[pair] == largest]
-    best_pair = {"smaller": min(best), "first": best[0], "larger": max(best)}[tie]
-    return counts[best_pair] if what == "how often" else best_pair
+        return pairs
+    if windows == "any two":
+        return [(ids[i], ids[j]) for i in range(len(ids)) for j in range(i + 1, len(ids))]
+    if windows == "one between":
+        return list(zip(ids, ids[2:]))
+    return {
+        "ring": list(zip(ids, ids[1:] + ids[:1])), "last lost": list(pairwise(ids[:-1])),
+        "first lost": list(pairwise(ids[1:])), "sliding": list(pairwise(ids)),
+    }[windows]  # fmt: skip
 
 
 def cases_most_common_pair(seed):
@@ -68,6 +88,7 @@ def cases_most_common_pair(seed):
         Case(([],), "no ids at all"),
         Case(([5],), "a single id, so no pair"),
         Case(([5, 4],), "a single pair"),
+        Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "equally often, and the later one is smaller"),
         Case(([3, 3, 3, 3, 1, 2, 1, 2, 3],), "a run of one id: pairs overlap"),
         Case(([9, 1, 4, 2, 9, 1, 4, 2],), "two pairs occur equally often"),
         Case(([2, 1, 5, 1, 2, 6, 2, 1, 7, 1, 2, 8, 4, 9, 4, 9, 4, 9],), "(1, 2) and (2, 1) both occur"),
@@ -86,7 +107,12 @@ MOST_COMMON_PAIR = Exercise(
 # --- tokenization.merge ---
 
 
-def faulty_merge(ids, pair, new_id, step=2, tail="kept", times="all", direction="left", order="kept"):
+def faulty_merge(
+    ids, pair, new_id, step=2, tail="kept", times="all", direction="left", order="kept", fits="both", write="new", other=1
+):
+    if fits == "in a text":
+        joined = " ".join(map(str, ids)).replace(" ".join(map(str, pair)), str(new_id))
+        return [int(id) for id in joined.split()]
     left_to_right = direction == "left"
     ids = list(ids) if left_to_right else list(ids)[::-1]
     wanted = {pair if left_to_right else pair[::-1]}
@@ -94,14 +120,18 @@ def faulty_merge(ids, pair, new_id, step=2, tail="kept", times="all", direction=
         wanted |= {p[::-1] for p in wanted}
     merged, i, done = [], 0, 0
     while i < len(ids):
-        if tuple(ids[i : i + 2]) in wanted and not (times == "once" and done):
-            merged.append(new_id)
-            i += step
+        here = {
+            "both": tuple(ids[i : i + 2]) in wanted, "first": i + 1 < len(ids) and ids[i] == pair[0],
+            "even places": i % 2 == 0 and tuple(ids[i : i + 2]) in wanted, "either": ids[i] in pair,
+        }[fits]  # fmt: skip
+        if here and not (times == "once" and done):
+            merged += {"new": [new_id], "nothing": [], "beside": [*ids[i : i + 2], new_id], "twice": [new_id, new_id]}[write]
+            i += 1 if fits == "either" else step
             done += 1
         else:
             if i + 1 < len(ids) or tail == "kept":
                 merged.append(ids[i])
-            i += 1
+            i += other
     return merged if left_to_right else merged[::-1]
 
 
@@ -115,6 +145,7 @@ def cases_merge(seed):
         Case(([3, 2, 1], (1, 2), 256), "the pair does not occur"),
         Case(([4, 4, 4, 9], (4, 4), 300), "three equal ids: only two of them can be one pair"),
         Case(([1, 2, 1, 3, 2, 1, 2, 2, 3], (1, 2), 257)),
+        Case(([15, 6, 7, 5, 60, 5, 6], (5, 6), 258), "ids of several digits"),
         *(Case((random_ids(rng, n, 2), (rng.randint(1, 2), rng.randint(1, 2)), 256 + n)) for n in (9, 17, 33, 34, 65)),
         Case((random_ids(rng, 40, 2), (1, 1), 270)),
     ]
@@ -140,17 +171,27 @@ MERGE = Exercise(
 # --- tokenization.count_pairs ---
 
 
-def faulty_count_pairs(pieces, times="counted", borders="kept", size="pairs"):
+def faulty_count_pairs(
+    pieces, times="counted", borders="kept", size="pairs", repeats="all", windows="sliding", order="kept", which="all", give="dict"
+):
     counts: Counter = Counter()
     previous = None
-    for piece, occurrences in pieces.items():
-        weight = occurrences if times == "counted" else 1
+    entries = list(pieces.items())
+    for piece, occurrences in {"all": entries, "first": entries[:1], "last": entries[-1:]}[which]:
+        weight = {"counted": occurrences, "overwritten": occurrences, "squared": occurrences**2}.get(times, 1)
         if borders == "ignored" and previous is not None and piece:
             counts[previous, piece[0]] += weight
-        width = 2 if size == "pairs" else 1
-        for i in range(len(piece) - width + 1):
-            counts[piece[i : i + 2] if size == "pairs" else piece[i]] += weight
+        found = list(piece) if size == "single" else _windows(list(piece), windows)
+        if borders == "copies" and len(piece):
+            found = list(pairwise(piece * occurrences))
+            weight = 1
+        if order == "ignored":
+            found = [(min(pair), max(pair)) for pair in found]
+        for pair in dict.fromkeys(found) if repeats == "once a piece" else found:
+            counts[pair] = weight if times == "overwritten" else counts[pair] + weight
         previous = piece[-1] if piece else previous
+    if give == "shares":
+        return {pair: count / sum(counts.values()) for pair, count in counts.items()}
     return dict.fromkeys(counts, 1) if times == "presence" else counts
 
 
@@ -166,6 +207,8 @@ def cases_count_pairs(seed):
         Case(({(7,): 5},), "a piece of one id"),
         Case(({(4, 4, 4): 2},), "a run of one id: the pair begins at two places"),
         Case(({(1, 2): 1, (3, 4): 1},), "pieces that stand side by side"),
+        Case(({(1, 2, 1, 2, 5): 3, (2, 1): 4, (5, 5, 5): 2, (9,): 6},), "a pair comes twice in one piece, and in another order"),
+        Case(({(6, 7, 8): 2, (7, 8): 5, (6, 7): 3},), "pairs that several pieces have"),
         *(Case((pieces(n, length),)) for n, length in ((3, 4), (6, 5), (12, 6))),
     ]
 
@@ -182,20 +225,36 @@ COUNT_PAIRS = Exercise(
 # --- tokenization.train ---
 
 
-def faulty_train(text, n_merges, alphabet="bytes", first_id=256, recount="each", tie="smaller", least=1):
+def faulty_train(
+    text, n_merges, alphabet="bytes", first_id=256, recount="each", tie="smaller", least=1, new_id="next", give="pairs",
+    stop="none left", merging=None, words="whole text", windows="sliding",
+):  # fmt: skip
+    if words == "cut":
+        text = text.replace(" ", "") if recount == "each" else text
     ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
     if recount == "never":
         counts = Counter(pairwise(ids))
         ranked = sorted(counts, key=lambda p: -counts[p] if tie == "first" else (-counts[p], p))
         return [pair for pair in ranked if counts[pair] >= least][:n_merges]
     merges: list[Pair] = []
-    while len(merges) < n_merges:
-        pair = faulty_most_common_pair(ids, tie=tie)
+    start = list(ids)
+    for _ in range({"vocabulary": n_merges - 256, "one more": n_merges + 1, "one less": n_merges - 1}.get(stop, n_merges)):
+        pair = faulty_most_common_pair(ids, tie=tie, windows=windows)
+        if pair is None and stop == "None noted":
+            merges.append(pair)
+            continue
         if pair is None or Counter(pairwise(ids))[pair] < least:
             break
-        ids = simple_bpe.merge(ids, pair, first_id + len(merges))
+        number = {"next": first_id + len(merges), "same": first_id, "largest": max(ids) + 1}[new_id]
+        if recount == "each":
+            ids = faulty_merge(ids, pair, number, **{merging: FAULTS_OF_MERGE[merging]} if merging else {})
+        elif recount == "merged anew":
+            ids = simple_bpe.merge(start, pair, number)
         merges.append(pair)
-    return merges
+    return ids if give == "ids" else merges
+
+
+FAULTS_OF_MERGE = {"step": 1, "tail": "lost", "times": "once", "direction": "right", "order": "ignored"}
 
 
 def cases_train(seed):
@@ -208,6 +267,7 @@ def cases_train(seed):
         Case(("abc", 5), "more merges wanted than there are pairs"),
         Case(("日本日本", 4), "characters of three bytes each"),
         Case(("aaaaaaaa", 3)),
+        Case(("hug hugs hug", 258), "more than 256 merges wanted"),
         *(Case((random_text(rng, n), merges)) for n, merges in ((6, 6), (12, 10), (20, 12))),
         Case((random_text(rng, 8) + " über naïve 日本", 15)),
     ]
@@ -225,26 +285,64 @@ TRAIN = Exercise(
 # --- tokenization.encode ---
 
 
-def faulty_encode(text, merges, order="learned", alphabet="bytes"):
+def faulty_encode(
+    text, merges, order="learned", alphabet="bytes", first_id=256, number="place", merging=None, gaps="skipped", words="whole text"
+):
+    if words == "cut":
+        text = text.replace(" ", "")
     ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
-    rank = {pair: number for number, pair in reversed(list(enumerate(merges)))}
-    if order in ("learned", "reversed", "learned, once each"):
-        numbered = list(enumerate(merges))
-        for number, pair in reversed(numbered) if order == "reversed" else numbered:
-            ids = faulty_merge(ids, pair, 256 + number, times="once" if order.endswith("each") else "all")
+    faults = {merging: FAULTS_OF_MERGE[merging]} if merging else {}
+    if number == "sorted":
+        merges = sorted(merges)
+    rank = {pair: i for i, pair in reversed(list(enumerate(merges)))}
+    if order in ("learned", "reversed"):
+        numbered, used = list(enumerate(merges)), 0
+        for i, pair in reversed(numbered) if order == "reversed" else numbered:
+            before = ids
+            ids = faulty_merge(ids, pair, first_id + (used if number == "used" else i), **faults)
+            used += ids != before
+            if ids == before and gaps == "stop":
+                break
         return ids
     if order == "longest":
         return _encode_longest(ids, merges)
+    if order == "one sweep":
+        return _sweep(ids, rank, first_id)
+    if order == "sweeps":
+        while (swept := _sweep(ids, rank, first_id)) != ids:
+            ids = swept
+        return ids
+    if order == "trained":
+        for i in range(len(merges)):
+            if (pair := simple_bpe.most_common_pair(ids)) is None:
+                break
+            ids = simple_bpe.merge(ids, pair, first_id + i)
+        return ids
     while possible := [pair for pair in pairwise(ids) if pair in rank]:
-        if order == "leftmost":
-            pair = possible[0]
-            at = list(pairwise(ids)).index(pair)
-            ids = [*ids[:at], 256 + rank[pair], *ids[at + 2 :]]
-        else:  # "commonest"
-            counts = Counter(possible)
-            pair = min(counts, key=lambda p: (-counts[p], rank[p]))
-            ids = simple_bpe.merge(ids, pair, 256 + rank[pair])
+        counts = Counter(possible)
+        pair = {
+            "leftmost": possible[0], "rightmost": possible[-1], "smallest": min(possible), "largest": max(possible),
+            "latest": max(possible, key=lambda p: rank[p]), "commonest": min(counts, key=lambda p: (-counts[p], rank[p])),
+            "commonest, smaller": min(counts, key=lambda p: (-counts[p], p)),
+            "commonest, first": max(counts, key=lambda p: counts[p]),
+        }[order]  # fmt: skip
+        if order in ("leftmost", "rightmost"):
+            places = [i for i, p in enumerate(pairwise(ids)) if p == pair]
+            at = places[0] if order == "leftmost" else places[-1]
+            ids = [*ids[:at], first_id + rank[pair], *ids[at + 2 :]]
+        else:
+            ids = simple_bpe.merge(ids, pair, first_id + rank[pair])
     return ids
+
+
+def _sweep(ids, rank, first_id):
+    """Once from left to right, with each known pair merged where it is met."""
+    found, i = [], 0
+    while i < len(ids):
+        pair = tuple(ids[i : i + 2])
+        found.append(first_id + rank[pair] if pair in rank else ids[i])
+        i += 2 if pair in rank else 1
+    return found
 
 
 def _encode_longest(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
@@ -269,6 +367,8 @@ def cases_encode(seed):
         Case(("hugs", hug)),
         Case(("", hug), "an empty text"),
         Case(("xyz", hug), "no merge applies"),
+        Case((" hug  hugs ", [(32, 104), *hug]), "spaces around and within"),
+        Case(("hab hug", [(122, 122), (97, 98), (104, 117), (104, 257), (258, 103)]), "merges that this text does not need"),
         Case(("abab", []), "no merges were learned"),
         Case(("abc", [(98, 99), (97, 98)]), "two merges want the same b"),
         Case(("ababc", [(97, 98), (98, 99), (256, 256), (97, 257)]), "the longest token is not reached"),
@@ -293,13 +393,28 @@ ENCODE = Exercise(
 # --- tokenization.decode ---
 
 
-def faulty_decode(ids, merges, join="bytes", codec="utf-8", errors="replace", order="left first"):
+def faulty_decode(
+    ids, merges, join="bytes", codec="utf-8", errors="replace", order="left first", levels="all", first_id=256, ends="kept",
+    unknown="merged",
+):  # fmt: skip
     table = [bytes([b]) for b in range(256)]
     for left, right in merges:
-        table.append(table[left] + table[right] if order == "left first" else table[right] + table[left])
+        halves = (left, right) if order == "left first" else (right, left)
+        if levels == "one":
+            table.append(b"".join(bytes([half]) if half < 256 else b"" for half in halves))
+        else:
+            table.append(b"".join(table[half] for half in halves))
     if join == "bytes":
-        return b"".join(table[id] for id in ids).decode(codec, errors)
-    return ("" if join == "texts" else " ").join(table[id].decode(codec, errors) for id in ids)
+        text = b"".join(_looked_up(table, id, first_id, unknown) for id in ids).decode(codec, errors)
+    else:
+        text = ("" if join == "texts" else " ").join(table[id].decode(codec, errors) for id in ids)
+    return text.strip() if ends == "stripped" else text
+
+
+def _looked_up(table, id, first_id, unknown):
+    if id < 256:
+        return table[id]
+    return {"merged": table[id - first_id + 256], "dropped": b"", "character": chr(id).encode()}[unknown]
 
 
 def cases_decode(seed):
@@ -317,6 +432,8 @@ def cases_decode(seed):
         Case((list("é".encode()), []), "a character whose two bytes are two tokens"),
         Case(([*b"a", *"日".encode()[:2]], []), "the last character is cut: its third byte is missing"),
         Case(([255, 104, 105], []), "a byte that UTF-8 never uses"),
+        Case(([32, 257, 10, 257, 32, 32], hug), "spaces and line breaks at the ends"),
+        Case(([259, 256, 258], [(117, 103), (104, 256), (257, 115), (258, 258)]), "tokens within tokens within tokens"),
         *(Case((coded(n), learned)) for n in (2, 5, 9)),
         Case((simple_bpe.encode("naïve über 日本 🙂", learned[:3]), learned)),
     ]
