@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree
+from llmlib.exercises.engine.detecting.naming import argument_axes
 from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.running import duplicate
 from llmlib.exercises.engine.trials import Trial
@@ -28,6 +29,7 @@ def as_if(exercise: Exercise, trials: list[Trial]) -> Iterator[Guess]:
 
         return Guess(Finding(name, says, look), fits)
 
+    yield from _rearranged(exercise, example)
     pairs = list(itertools.combinations(range(len(names)), 2))
     for i, j in pairs:
         if _of_one_kind(example.case.args[i], example.case.args[j]):
@@ -41,6 +43,35 @@ def as_if(exercise: Exercise, trials: list[Trial]) -> Iterator[Guess]:
         for name, phrase, change in changes(arg):
             says = f"It is what comes out when `{names[i]}` {phrase}."
             yield guess(f"{names[i]} {name}", says, lambda a, i=i, f=change: a.__setitem__(i, f(a[i])), "Where does that happen?")
+
+
+def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
+    """The result holds the numbers of an argument, joined or cut in another order of its axes."""
+    for i, (name, axes) in enumerate(argument_axes(exercise, example)):
+        right = _order_of(example, i, example.expected) if axes else None
+        for order in itertools.permutations(range(len(axes))) if right is not None else ():
+            if order == right:
+                continue
+
+            def fits(trial: Trial, _base: Any, i: int = i, order: tuple[int, ...] = order) -> bool:
+                return agree(trial.case.args[i].permute(order).reshape(trial.got.shape), trial.got)
+
+            mine, wanted = (", ".join(axes[axis] for axis in way) for way in (order, right))
+            says = (
+                f"You have the numbers of `{name}` in another order: read one after the other, yours run through {mine} (the "
+                f"first one slowest), and the expected ones through {wanted}."
+            )
+            look = "`reshape` never moves a number. Which axis must be moved before two are joined, or one is cut?"
+            yield Guess(Finding("joined in another order", says, look), fits)
+
+
+def _order_of(trial: Trial, i: int, wanted: Any) -> tuple[int, ...] | None:
+    """The order of the argument's axes in which its numbers are those of `wanted`, if there is one."""
+    arg = trial.case.args[i]
+    if not isinstance(wanted, Tensor) or arg.numel() != wanted.numel() or arg.dtype != wanted.dtype:
+        return None
+    orders = itertools.permutations(range(arg.ndim))
+    return next((o for o in orders if agree(arg.permute(o).reshape(wanted.shape), wanted)), None)
 
 
 Changes = Iterator[tuple[str, str, Callable[[Any], Any]]]

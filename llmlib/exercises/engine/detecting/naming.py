@@ -37,6 +37,17 @@ def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
     return found
 
 
+def argument_axes(exercise: Exercise, trial: Trial) -> Iterator[tuple[str, list[str]]]:
+    """For each argument its name and the names of its axes; none for what is no tensor."""
+    parameters = list(inspect.signature(inspect.unwrap(exercise.reference)).parameters.values())
+    for name, parameter, arg in zip(exercise.argument_names, parameters, trial.case.args):
+        axes = str(getattr(parameter.annotation, "dim_str", "")).replace("#", "").split()
+        if not isinstance(arg, Tensor):
+            yield name, []
+        else:
+            yield name, axes if len(axes) == arg.ndim else [f"axis {i}" for i in range(arg.ndim)]
+
+
 def factors(sizes: dict[str, int]) -> Iterator[tuple[str, float]]:
     """Numbers that a result could be too large by, the likely ones first."""
     for name, n in sizes.items():

@@ -425,6 +425,8 @@ def cases_online_softmax(seed):
         case(3, (3, 2, 2), 4, "later scores are smaller", shift=-2.0),
         replace(case(2, (2, 2), 3, "the second block's scores are 120 larger", shift=120.0), precision="single"),
         replace(case(2, (2, 2), 3, "the second block's scores are 1000 larger", shift=1000.0), precision="double"),
+        replace(case(2, (2, 2), 3, "the second block's scores are 120 smaller", shift=-120.0), precision="single"),
+        replace(case(2, (2, 2), 3, "the second block's scores are 1000 smaller", shift=-1000.0), precision="double"),
         replace(case(2, (2, 3), 3, "all scores near 100", base=100.0), precision="single"),
         replace(case(2, (2, 3), 3, "all scores near 800", base=800.0), precision="double"),
         replace(case(2, (2, 3), 4, "all scores near −150", base=-150.0), precision="single"),
