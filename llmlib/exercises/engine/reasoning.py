@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmlib.exercises.engine.detecting import Finding, detect, lead
+from llmlib.exercises.engine.detecting import Finding, detect, detect_beyond, lead
 from llmlib.exercises.engine.exercise import Exercise, Misconception
 from llmlib.exercises.engine.recognising import recognise
 from llmlib.exercises.engine.repairing import Repair, repair
@@ -59,15 +59,20 @@ class Reason:
 
 def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Reason:
     """The reason for a wrong attempt; it is false if none is known."""
-    recognised = recognise(exercise, trials)
-    if recognised.ideas:
-        return Reason(recognised.ideas, open=recognised.open)
+    one = recognise(exercise, trials)
+    if one.ideas:
+        return Reason(one.ideas, open=one.open)
     found = detect(exercise, attempt, trials)
-    if found and not found[0].weak:
-        return Reason(found[1], found[0])
+    if found and not found.weak:
+        return Reason(finding=found)
     if repaired := repair(attempt, trials):
         return Reason(repair=repaired)
-    return Reason(found[1], found[0]) if found else Reason()
+    two = recognise(exercise, trials, together=2)
+    if two.ideas:
+        return Reason(two.ideas, open=two.open)
+    if beyond := detect_beyond(exercise, trials):
+        return Reason((beyond[1],), beyond[0])
+    return Reason(finding=found)
 
 
 def find_lead(exercise: Exercise, trials: Sequence[Trial]) -> Reason:

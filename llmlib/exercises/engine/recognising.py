@@ -29,21 +29,22 @@ class Recognised:
         return tuple(idea.name for idea in self.ideas)
 
 
-def recognise(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
-    """The misconception, or the two, that the attempt shows; empty if none do."""
+def recognise(exercise: Exercise, trials: Sequence[Trial], together: int = 1) -> Recognised:
+    """The misconception that the attempt shows, or so many `together`; empty if none do."""
     telling = sorted((t for t in trials if t.wrong), key=lambda t: t.odd)
-    if not telling:
+    if not telling or (together > 1 and telling[0].outcome.error):
         return Recognised()
     ordered = [*telling, *(t for t in trials if not t.wrong)]
-    for ideas, faults in exercise.hypotheses():
+    hypotheses = [(ideas, faults) for ideas, faults in exercise.hypotheses() if len(ideas) == together]
+    for ideas, faults in hypotheses:
         if all(same_outcome(_faulty(exercise, faults, t), t.outcome) for t in ordered):
             return Recognised(ideas)
     found = []
-    for ideas, faults in exercise.hypotheses():
+    for ideas, faults in hypotheses:
         left = _left_open(exercise, faults, ordered)
         if left is not None:
-            found.append((len(left), len(ideas), Recognised(ideas, left)))
-    return min(found, key=lambda f: f[:2], default=(0, 0, Recognised()))[2]
+            found.append((len(left), Recognised(ideas, left)))
+    return min(found, key=lambda f: f[0], default=(0, Recognised()))[1]
 
 
 def _left_open(exercise: Exercise, faults: Mapping[str, Any], ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:

@@ -7,6 +7,6 @@ it is wrong.
 """
 
 from llmlib.exercises.engine.detecting.guess import Finding
-from llmlib.exercises.engine.detecting.search import detect, lead
+from llmlib.exercises.engine.detecting.search import detect, detect_beyond, lead
 
-__all__ = ["Finding", "detect", "lead"]
+__all__ = ["Finding", "detect", "detect_beyond", "lead"]

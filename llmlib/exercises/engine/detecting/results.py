@@ -109,7 +109,6 @@ def arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
         if order != tuple(range(expected.ndim)):
             says = f"The axes of your result are {axes}; they should be {', '.join(short)}."
             yield after("axes in another order", says, lambda x, o=order: _distinct(x).permute(o), "Which axes have to be exchanged?")
-    yield after("one axis too many", "The values are right, but there is an axis of length 1 too many, or one is missing.", lambda x: x)
     yield Guess(
         Finding("one axis too many", "The values are right, but axes of length 1 are too many, or missing.", "`squeeze` and `keepdim` take away and keep such axes."),
         lambda t, b: t.got.ndim != b.ndim and agree(b.squeeze(), t.got.squeeze()),

@@ -13,28 +13,38 @@ from llmlib.exercises.engine.exercise import Exercise, Misconception
 from llmlib.exercises.engine.recognising import faulty_outcomes
 from llmlib.exercises.engine.trials import Trial
 
-Found = tuple[Finding, tuple[Misconception, ...]]
-
-
-def detect(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Found | None:
-    """The first guess that explains all cases, alone or on top of a misconception; None if there is none."""
-    trials = [t for t in trials if not t.outcome.error]
+def detect(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding | None:
+    """The first guess that explains all cases, strong ones first; None if there is none."""
+    trials = _heard(trials)
     if not any(t.wrong for t in trials):
         return None
     expected = [t.expected for t in trials]
-    if found := _first(_own(exercise, trials), trials, expected):
-        return found, ()
-    if deaf := influence.without_influence(exercise, attempt, trials):
-        return deaf, ()
-    if found := _first(inputs.as_if(exercise, trials), trials, expected):
-        return found, ()
-    if found := _items(exercise, trials):
-        return found, ()
+    weak = None
+    for guesses in (_own(exercise, trials), inputs.as_if(exercise, trials)):
+        found = _first(guesses, trials, expected)
+        if found and not found.weak:
+            return found
+        weak = weak or found
+    return _items(exercise, trials) or weak or influence.without_influence(exercise, attempt, trials)
+
+
+def detect_beyond(exercise: Exercise, trials: Sequence[Trial]) -> tuple[Finding, Misconception] | None:
+    """A strong guess that explains all cases on top of a misconception: two things at once."""
+    trials = _heard(trials)
     for idea, outcomes in faulty_outcomes(exercise, trials):
         bases = [o.value for o in outcomes]
-        if all(o.error is None for o in outcomes) and (found := _first(_of_values(exercise, trials, bases), trials, bases)):
-            return found, (idea,)
+        if not any(t.wrong for t in trials) or any(o.error for o in outcomes):
+            continue
+        found = _first((g for g in _of_values(exercise, trials, bases) if not g.finding.weak), trials, bases)
+        if found:
+            return found, idea
     return None
+
+
+def _heard(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """Those that gave a value; none if most of them raised."""
+    ran = [t for t in trials if not t.outcome.error]
+    return ran if 2 * len(ran) >= len(trials) else []
 
 
 def lead(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
@@ -49,7 +59,14 @@ def lead(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
 
 
 def _first(guesses: Iterator[Guess], trials: Sequence[Trial], bases: Sequence[Any]) -> Finding | None:
-    return next((guess.finding for guess in guesses if holds(guess, trials, bases)), None)
+    """The first strong guess that holds; if there is none, the first weak one."""
+    weak = None
+    for guess in guesses:
+        if not (weak and guess.finding.weak) and holds(guess, trials, bases):
+            if not guess.finding.weak:
+                return guess.finding
+            weak = guess.finding
+    return weak
 
 
 def _own(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:

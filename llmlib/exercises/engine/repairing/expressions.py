@@ -90,6 +90,11 @@ def _of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
     if isinstance(value, bool):
         yield "True and False exchanged", f"`{value}` is the opposite of what is needed here.", ast.Constant(not value)
     elif isinstance(value, int):
+        if _is_size(slot):
+            for axis in (0, 1, 2, 3, -1, -2):
+                says = f"`{shown(slot.parent)}` is the size of another axis than the one that is meant."
+                yield from [("size of another axis", says, _number(axis))] if axis != value else []
+            return
         if _is_axis(slot):
             for axis in (-1, -2, 0, 1, 2, 3, -3):
                 if axis != value:
@@ -97,7 +102,7 @@ def _of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
                     yield "another axis", says, _number(axis)
             return
         for other in (value + 1, value - 1):
-            says = f"The number `{value}` is off by one."
+            says = f"The number `{value}` is not the right one here: is it off by one?"
             yield "off by one", says, _number(other)
         for other in (0, 1, 2, -1, -2, 256, -value):
             if other not in (value, value + 1, value - 1):
@@ -151,6 +156,14 @@ def _is_axis(slot: Slot) -> bool:
     return False
 
 
+def _is_size(slot: Slot) -> bool:
+    """An index into a shape, or an argument of `size`."""
+    parent = slot.parent
+    if isinstance(parent, ast.Subscript) and slot.field == "slice":
+        return isinstance(parent.value, ast.Attribute) and parent.value.attr == "shape"
+    return isinstance(parent, ast.Call) and _called(parent) == "size"
+
+
 def _called(node: ast.Call) -> str:
     function = node.func
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
@@ -159,6 +172,11 @@ def _called(node: ast.Call) -> str:
 def _of_unary(slot: Slot, node: ast.UnaryOp) -> Iterator[Alternative]:
     if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant) and isinstance(node.operand.value, int):
         value = -node.operand.value
+        if _is_size(slot):
+            for other in (0, 1, 2, 3, -1, -2):
+                says = f"`{shown(slot.parent)}` is the size of another axis than the one that is meant."
+                yield from [("size of another axis", says, _number(other))] if other != value else []
+            return
         axis = _is_axis(slot)
         for other in (-1, -2, 0, 1, 2, 3, -3):
             if other != value:

@@ -17,7 +17,7 @@ from llmlib.exercises.engine.trials import Trial
 MOST = 6000  # changes that are tried
 PATIENCE = 0.03  # seconds for one call
 LONGEST = 30  # calls that may run into that limit
-SECONDS = 2.5  # for all
+SECONDS = 1.5  # for all
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Exercises of lesson 01: byte-pair encoding, from the commonest pair to decoding."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -174,6 +175,8 @@ MERGE = Exercise(
 def faulty_count_pairs(
     pieces, times="counted", borders="kept", size="pairs", repeats="all", windows="sliding", order="kept", which="all", give="dict"
 ):
+    if borders == "one list":
+        return Counter(pairwise(id for piece, occurrences in pieces.items() for id in piece * occurrences))
     counts: Counter = Counter()
     previous = None
     entries = list(pieces.items())
@@ -229,8 +232,8 @@ def faulty_train(
     text, n_merges, alphabet="bytes", first_id=256, recount="each", tie="smaller", least=1, new_id="next", give="pairs",
     stop="none left", merging=None, words="whole text", windows="sliding",
 ):  # fmt: skip
-    if words == "cut":
-        text = text.replace(" ", "") if recount == "each" else text
+    if words != "whole text":
+        return _train_on_words(text, n_merges, words)
     ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
     if recount == "never":
         counts = Counter(pairwise(ids))
@@ -251,7 +254,25 @@ def faulty_train(
         elif recount == "merged anew":
             ids = simple_bpe.merge(start, pair, number)
         merges.append(pair)
-    return ids if give == "ids" else merges
+    if give == "bytes":
+        table = [bytes([b]) for b in range(256)]
+        for left, right in merges:
+            table.append(table[left] + table[right])
+        return [(table[left], table[right]) for left, right in merges]
+    return {"ids": ids, "pairs": merges, "dictionary": {pair: first_id + i for i, pair in enumerate(merges)}}[give]
+
+
+def _train_on_words(text, n_merges, words):
+    """Each word by itself, as fast trainers do: without the spaces, or with the space that stands before it."""
+    pieces = [list(word.encode()) for word in (text.split() if words == "apart" else re.findall(r" ?\S+|\s+", text))]
+    merges: list[Pair] = []
+    for i in range(n_merges):
+        counts = Counter(pair for piece in pieces for pair in pairwise(piece))
+        if not counts:
+            break
+        merges.append(min(counts, key=lambda pair: (-counts[pair], pair)))
+        pieces = [simple_bpe.merge(piece, merges[-1], 256 + i) for piece in pieces]
+    return merges
 
 
 FAULTS_OF_MERGE = {"step": 1, "tail": "lost", "times": "once", "direction": "right", "order": "ignored"}
@@ -288,6 +309,10 @@ TRAIN = Exercise(
 def faulty_encode(
     text, merges, order="learned", alphabet="bytes", first_id=256, number="place", merging=None, gaps="skipped", words="whole text"
 ):
+    if words == "apart":
+        return [id for word in text.split() for id in simple_bpe.encode(word, merges)]
+    if words == "with their spaces":
+        return [id for word in re.findall(r" ?\S+|\s+", text) for id in simple_bpe.encode(word, merges)]
     if words == "cut":
         text = text.replace(" ", "")
     ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
@@ -321,7 +346,7 @@ def faulty_encode(
     while possible := [pair for pair in pairwise(ids) if pair in rank]:
         counts = Counter(possible)
         pair = {
-            "leftmost": possible[0], "rightmost": possible[-1], "smallest": min(possible), "largest": max(possible),
+            "leftmost": possible[0], "leftmost, everywhere": possible[0], "rightmost": possible[-1], "smallest": min(possible), "largest": max(possible),
             "latest": max(possible, key=lambda p: rank[p]), "commonest": min(counts, key=lambda p: (-counts[p], rank[p])),
             "commonest, smaller": min(counts, key=lambda p: (-counts[p], p)),
             "commonest, first": max(counts, key=lambda p: counts[p]),

@@ -75,13 +75,15 @@ def faulty_cosine(
     def scaled(t, power):
         if centre == "yes":
             t = t - t.mean(dim=-1, keepdim=True)
-        lengths = torch.linalg.vector_norm(t, ord=norm, dim=axis if each == "row" else (0, 1), keepdim=True) ** power
+        lengths = torch.linalg.vector_norm(t, ord=norm, dim=(0, 1) if each == "matrix" else axis, keepdim=True) ** power
         small = {"added": 1e-3, "added a little": 1e-6}.get(zero, 0.0)
         return t / (lengths + small if zero in ("nan", "1", "added", "added a little") else lengths.clamp(min=1e-12))
 
     x = scaled(x, power) if divide in ("both", "left") else x
     y = scaled(y, power * power_y) if divide in ("both", "right") else y
     cosines = x @ y.T if order == "left right" else y @ x.T
+    if each == "with its own":
+        return torch.nn.functional.cosine_similarity(x, y, dim=-1)
     if zero == "1":
         cosines = cosines.nan_to_num(nan=1.0)
     return {
@@ -229,9 +231,9 @@ def faulty_analogy(
         return found.indices, found.values
     if out == "too late":
         ids = [id for id in similarity.topk(min(k, len(table))).indices.tolist() if id not in gone]
-        return torch.tensor(ids), similarity[ids]
-    similarity[gone] = {"-inf": -math.inf, "0": 0.0, "kept": -math.inf}[out]
-    found = similarity.topk(min(k, len(table) - (0 if out == "kept" else len(gone))))
+        return torch.tensor(ids, dtype=torch.long), similarity[ids]
+    similarity[gone] = 0.0 if out.startswith("0") else -math.inf
+    found = similarity.topk(min(k, len(table) - (0 if out.endswith("kept") else len(gone))))
     return found.indices, -found.values if best == "smallest" else found.values
 
 
@@ -284,7 +286,7 @@ def faulty_sinusoidal(
     if waves != "both":
         return angles.sin() if waves == "sin" else angles.cos()
     waves = torch.where(first if order == "sin first" else ~first, angles.sin(), angles.cos())
-    return waves.trunc() if whole == "yes" else waves
+    return {"no": waves, "yes": waves.trunc(), "dtype too": waves.long()}[whole]
 
 
 def cases_sinusoidal(seed):
@@ -322,7 +324,7 @@ SINUSOIDAL = Exercise(
 
 
 def faulty_rotate(
-    x, cos, sin, direction=1, pairs="halves", minus="there", swap="no", axis=-1, part="all", angles="own", mix="turned", lay="blocks"
+    x, cos, sin, direction=1, pairs="halves", minus="there", swap="no", axis=-1, part="all", angles="own", mix="turned", lay="blocks", cut="above"
 ):
     if swap == "yes":
         cos, sin = sin, cos
@@ -330,18 +332,22 @@ def faulty_rotate(
         cos, sin = (torch.cat((t[..., ::2], t[..., ::2]), dim=-1) for t in (cos, sin))
     elif angles == "of neighbours":
         cos, sin = (t[..., : t.shape[-1] // 2].repeat_interleave(2, -1) for t in (cos, sin))
-    if mix == "added":
-        return x + cos + sin if part == "all" else x + cos
     size = x.shape[-1] // 2
-    if pairs == "one further":
+    if mix == "added":
+        halves = torch.cat((cos[..., :size], sin[..., :size]), dim=-1).expand_as(x)
+        return {"all": x + cos + sin, "first half": x + cos, "first": x + halves}[part]
+    if pairs.startswith("one further"):
         turned = x.roll(1, -1)
+        if pairs.endswith("with a sign"):
+            turned = torch.cat((-turned[..., :size], turned[..., size:]), dim=-1)
     elif pairs == "mirrored":
         turned = torch.cat((-x[..., size:].flip(-1), x[..., :size].flip(-1)), dim=-1)
     elif pairs == "neighbours":
         first, second = x[..., ::2], x[..., 1::2]
         turned = torch.stack((second if minus == "missing" else -second, first), dim=-1).flatten(-2)
     else:
-        first, second = x.chunk(2, dim=axis)
+        length = x.shape[axis]
+        first, second = x.split([length // 2, length - length // 2] if cut == "below" else [-(-length // 2), length // 2], dim=axis)
         first, second = (second, first) if pairs == "not exchanged" else (first, second)
         turned = torch.cat((second if minus == "missing" else -second, first), dim=axis)
     result = x * cos + direction * turned * sin

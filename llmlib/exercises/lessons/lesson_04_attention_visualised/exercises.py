@@ -192,6 +192,7 @@ def faulty_induction(
         there = (key == query - n_key // 2 + 1).expand_as(same_token)
     else:
         there = same_token
+    own = "any" if target == "half" else own
     limit = {"excluded": key < query, "included": key <= query, "any": torch.ones_like(same_token), "not own": key != query}[own]
     there = there & limit
     if same == "and the next token":
