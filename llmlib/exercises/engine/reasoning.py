@@ -67,6 +67,8 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
         return Reason(finding=found)
     if repaired := repair(attempt, trials):
         return Reason(repair=repaired)
+    if found and found.single:
+        return Reason(finding=found)
     two = recognise(exercise, trials, together=2)
     if two.ideas:
         return Reason(two.ideas, open=two.open)

@@ -20,6 +20,7 @@ class Finding:
     says: str
     look: str = ""
     weak: bool = False  # true, but more of a sign than a reason
+    single: bool = False  # weak, and yet a better reason than two ideas at once
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def without_influence(exercise: Exercise, attempt: Callable[..., Any], trials: S
     if not deaf:
         return None
     if len(deaf) == len(names):
-        return Finding("the same whatever the input", "Your function gives the same result whatever it is given.", weak=True)
+        return Finding("the same whatever the input", "Your function gives the same result whatever it is given.", weak=True, single=True)
     which = " and ".join(f"`{name}`" for name in deaf)
     says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with another value your result is the same."
     return Finding(f"{', '.join(deaf)} ignored", says, "Where should it come in? Is what you make of it used afterwards?", weak=True)
@@ -87,7 +87,17 @@ def given_back(exercise: Exercise) -> Iterator[Guess]:
 
         says = f"Your result is `{name}` itself, as it came in."
         look = "Is what you compute the thing that you return?"
-        yield Guess(Finding(f"{name} given back", says, look, weak=True), untouched)
+        yield Guess(Finding(f"{name} given back", says, look, weak=True, single=True), untouched)
+
+
+def wrapped() -> Guess:
+    """The right result, in a list or tuple with something else."""
+
+    def fits(trial: Trial, base: Any) -> bool:
+        return isinstance(trial.got, (tuple, list)) and any(agree(base, item) for item in trial.got)
+
+    says = "The expected result is there, but you return it together with something else, or in a list."
+    return Guess(Finding("together with something else", says, "What exactly should come back?"), fits)
 
 
 def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None:
@@ -104,4 +114,4 @@ def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None
 
     says = "Your result is what the untouched model gives: your hook changed nothing."
     look = "Does the hook's function return the new value, at the right layer, and is the hook in place while the model runs?"
-    return Guess(Finding("the untouched model's result", says, look, weak=True), fits)
+    return Guess(Finding("the untouched model's result", says, look, weak=True, single=True), fits)

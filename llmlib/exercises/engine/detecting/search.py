@@ -72,6 +72,7 @@ def _first(guesses: Iterator[Guess], trials: Sequence[Trial], bases: Sequence[An
 def _own(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
     if model := influence.untouched_model(exercise, trials):
         yield model
+    yield influence.wrapped()
     yield from influence.given_back(exercise)
     yield from _of_values(exercise, trials, [t.expected for t in trials])
 

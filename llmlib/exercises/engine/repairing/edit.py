@@ -49,6 +49,8 @@ SKIPPED = {"annotation", "returns", "decorator_list", "type_params"}
 def slots(tree: ast.AST) -> Iterator[Slot]:
     """All places of expressions whose value is read."""
     for parent in list(ast.walk(tree)):
+        if isinstance(parent, (ast.JoinedStr, ast.FormattedValue)):
+            continue
         if isinstance(parent, ast.Expr) and isinstance(parent.value, ast.Constant):
             continue  # a docstring
         for field, value in ast.iter_fields(parent):

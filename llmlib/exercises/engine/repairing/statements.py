@@ -135,13 +135,21 @@ def _copy_with(line: ast.stmt, body: Body) -> ast.stmt:
 def _exchanged(body: Body, _tree: ast.AST) -> Changed:
     for i in range(len(body)):
         for j in range(i + 1, min(i + 4, len(body))):
-            moved = [*body[:i], *body[i + 1 : j + 1], body[i], *body[j + 1 :]]
+            moved = [*body[:i], *body[i + 1 : j], *_then(body[j], body[i]), *body[j + 1 :]]
             says = f"`{shown(body[i])}` comes too early: it belongs after `{shown(body[j], 40)}`."
             yield Edit("too early", body[i].lineno, says), moved
             if j > i + 1:
                 moved = [*body[:i], body[j], *body[i:j], *body[j + 1 :]]
                 says = f"`{shown(body[j])}` comes too late: it belongs before `{shown(body[i], 40)}`."
                 yield Edit("too late", body[j].lineno, says), moved
+
+
+def _then(first: ast.stmt, second: ast.stmt) -> Body:
+    """One statement after the other, also where the first one returns."""
+    if isinstance(first, ast.Return) and first.value is not None:
+        kept = ast.Assign([ast.Name("_result", ast.Store())], first.value, lineno=first.lineno)
+        return [kept, second, ast.Return(ast.Name("_result", ast.Load()))]
+    return [first, second]
 
 
 def _jumps(body: Body, _tree: ast.AST) -> Changed:

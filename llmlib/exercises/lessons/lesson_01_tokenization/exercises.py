@@ -130,7 +130,7 @@ def faulty_merge(
             i += 1 if fits == "either" else step
             done += 1
         else:
-            if i + 1 < len(ids) or tail == "kept":
+            if tail == "kept" or (tail == "lost" and i + 1 < len(ids)):
                 merged.append(ids[i])
             i += other
     return merged if left_to_right else merged[::-1]
@@ -250,7 +250,7 @@ def faulty_train(
             break
         number = {"next": first_id + len(merges), "same": first_id, "largest": max(ids) + 1}[new_id]
         if recount == "each":
-            ids = faulty_merge(ids, pair, number, **{merging: FAULTS_OF_MERGE[merging]} if merging else {})
+            ids = faulty_merge(ids, pair, number, **FAULTS_OF_MERGE.get(merging, {}))
         elif recount == "merged anew":
             ids = simple_bpe.merge(start, pair, number)
         merges.append(pair)
@@ -275,7 +275,11 @@ def _train_on_words(text, n_merges, words):
     return merges
 
 
-FAULTS_OF_MERGE = {"step": 1, "tail": "lost", "times": "once", "direction": "right", "order": "ignored"}
+FAULTS_OF_MERGE = {
+    "step": {"step": 1}, "tail": {"tail": "lost"}, "times": {"times": "once"}, "direction": {"direction": "right"},
+    "order": {"order": "ignored"}, "nothing written": {"write": "nothing"}, "others lost": {"tail": "others lost"},
+    "twice": {"write": "twice"}, "first alone": {"fits": "first"}, "even places": {"fits": "even places"}, "by two": {"other": 2},
+}  # fmt: skip
 
 
 def cases_train(seed):
@@ -316,7 +320,7 @@ def faulty_encode(
     if words == "cut":
         text = text.replace(" ", "")
     ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
-    faults = {merging: FAULTS_OF_MERGE[merging]} if merging else {}
+    faults = FAULTS_OF_MERGE.get(merging, {})
     if number == "sorted":
         merges = sorted(merges)
     rank = {pair: i for i, pair in reversed(list(enumerate(merges)))}
@@ -324,7 +328,7 @@ def faulty_encode(
         numbered, used = list(enumerate(merges)), 0
         for i, pair in reversed(numbered) if order == "reversed" else numbered:
             before = ids
-            ids = faulty_merge(ids, pair, first_id + (used if number == "used" else i), **faults)
+            ids = faulty_merge(ids, pair, first_id + {"used": used, "same": 0}.get(number, i), **faults)
             used += ids != before
             if ids == before and gaps == "stop":
                 break
@@ -425,7 +429,9 @@ def faulty_decode(
     table = [bytes([b]) for b in range(256)]
     for left, right in merges:
         halves = (left, right) if order == "left first" else (right, left)
-        if levels == "one":
+        if levels in ("left alone", "right alone"):
+            table.append(table[left if levels == "left alone" else right])
+        elif levels == "one":
             table.append(b"".join(bytes([half]) if half < 256 else b"" for half in halves))
         else:
             table.append(b"".join(table[half] for half in halves))
