@@ -76,13 +76,24 @@ def mutants(functions):
     nodes = [node for tree in trees for node in ast.walk(tree)]
     for number, node in enumerate(nodes):
         for field, value in ast.iter_fields(node):
-            places = [(None, value)] if isinstance(value, ast.AST) else list(enumerate(value)) if isinstance(value, list) else []
+            places = (
+                [(None, value)]
+                if isinstance(value, ast.AST)
+                else list(enumerate(value))
+                if isinstance(value, list)
+                else []
+            )
             for index, child in places:
                 if not isinstance(child, ast.AST):
                     continue
                 for other in _replacements(child):
                     yield _written(trees, number, field, index, other, child)
-                if isinstance(child, ast.stmt) and index is not None and len(value) > 1 and not isinstance(child, ast.Return):
+                if (
+                    isinstance(child, ast.stmt)
+                    and index is not None
+                    and len(value) > 1
+                    and not isinstance(child, ast.Return)
+                ):
                     yield _written(trees, number, field, index, None, child)
     for number, node in enumerate(nodes):
         for i in range(len(getattr(node, "body", [])) - 1 if isinstance(getattr(node, "body", None), list) else 0):
@@ -102,7 +113,11 @@ def _written(trees, number, field, index, other, child):
     else:
         getattr(parent, field)[index] = other
     before = ast.unparse(child).split("\n")[0]
-    after = {None: "(left out)", "exchange": "(after the next)"}.get(other) if other in (None, "exchange") else ast.unparse(other)
+    after = (
+        {None: "(left out)", "exchange": "(after the next)"}.get(other)
+        if other in (None, "exchange")
+        else ast.unparse(other)
+    )
     source = "\n\n".join(ast.unparse(ast.fix_missing_locations(tree)) for tree in reversed(changed))
     return before, after, source
 

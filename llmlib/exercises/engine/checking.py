@@ -15,7 +15,7 @@ from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
 from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import Outcome, duplicate, left_hooks, run
+from llmlib.exercises.engine.running import Outcome, duplicate, change_of_model, run
 from llmlib.exercises.engine.trials import Trial, both_precisions
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
@@ -133,7 +133,9 @@ def _general_properties(
     """What holds for every exercise."""
 
     def unchanged(trial: Trial) -> str | None:
-        if hooks := [text for i in trial.outcome.changed if (text := left_hooks(trial.case.args[i], trial.outcome.after[i]))]:
+        if hooks := [
+            text for i in trial.outcome.changed if (text := change_of_model(trial.case.args[i], trial.outcome.after[i]))
+        ]:
             return " ".join(hooks)
         names = [exercise.argument_names[i] for i in trial.outcome.changed]
         return f"Your function changes its input {' and '.join(f'`{n}`' for n in names)}; work on a copy." * bool(names)

@@ -15,6 +15,7 @@ from llmlib.exercises.engine.report import Part, Prose, Table
 TOLERANCES = {torch.float64: (1e-6, 1e-7), torch.float32: (1e-4, 1e-5)}
 LOOSE = (1e-2, 1e-2)  # half precision
 FEW = 9  # tensors with at most so many values are shown in full
+NOTHING = "(nothing)"
 WINDOW = 6  # rows and columns of a table that shows a difference
 
 
@@ -80,7 +81,8 @@ def kind(value: Any) -> str:
     if value is None:
         return "None"
     name = type(value).__name__
-    return {"Tensor": "torch.Tensor", "ndarray": "numpy.ndarray"}.get(name, name)
+    known = {"Tensor": "torch.Tensor", "ndarray": "numpy.ndarray", "Counter": "dictionary", "dict": "dictionary"}
+    return known.get(name, name)
 
 
 def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> Difference | None:
@@ -139,6 +141,12 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
         advice = f" `{kind(expected)}(...)` makes one of the other."
     elif isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, (int, float)):
         advice = " `.item()` takes the number out of a tensor."
+    elif isinstance(expected, str) and isinstance(got, bytes):
+        advice = " `.decode(...)` makes a text of bytes."
+    elif isinstance(expected, str) and isinstance(got, list):
+        advice = ' `"".join(...)` makes one text of several; is that to happen before or after the decoding?'
+    elif isinstance(expected, dict) and isinstance(got, (list, tuple)):
+        advice = " `dict(...)` makes a dictionary of pairs of a key and its value."
     elif callable(got):
         advice = " You return the function itself; are the brackets of a call missing?"
     if expected is None:
@@ -180,7 +188,7 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
 def _wrong_values(
     expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], axes: Sequence[str], place: str
 ) -> tuple[Part, ...]:
-    names = axes if len(axes) == len(first) else [f"axis {i}" for i in range(len(first))]
+    names = axes if len(axes) == len(first) else _plain_axes(len(first))
     at = ", ".join(f"{name} {i}" for name, i in zip(names, first))
     mine, theirs = expected[first].item(), got[first].item()
     count = int(wrong.sum())
@@ -194,6 +202,11 @@ def _wrong_values(
     return tuple(parts)
 
 
+def _plain_axes(number: int) -> list[str]:
+    """Names for axes that have none, to be read before an index."""
+    return {1: ["place"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])
+
+
 def _by_how_much(expected: Any, got: Any) -> str:
     if isinstance(expected, bool):
         return ""
@@ -201,7 +214,8 @@ def _by_how_much(expected: Any, got: Any) -> str:
         return " (not a number: 0/0, ∞ − ∞, or the softmax of a row of −∞)"
     if not math.isfinite(got) or not math.isfinite(expected):
         return ""
-    if expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
+    whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
+    if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
         return f" ({_number(got / expected)} times as much)"
     return f" ({_number(abs(got - expected))} too {'large' if got > expected else 'small'})"
 
@@ -235,7 +249,7 @@ def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | Non
     if close or (got != got and expected != expected):
         return None
     where = f"In {place}: expected" if place else "Expected"
-    how_much = _by_how_much(float(expected), float(got))
+    how_much = _by_how_much(expected, got if isinstance(expected, int) else float(got))
     return Difference("value", (Prose(f"{where} {_number(expected)}, got {_number(got)}{how_much}."),))
 
 
@@ -273,11 +287,12 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
             return _form(f"Expected {_a(_sort(a))} at place {i}, got {_a(_sort(b))}.", place)
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
-    sentence = f"{where} lists differ from place {i} on ({len(right)} items expected, {len(items)} yours)."
+    several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")
+    sentence = f"{where} {several} differ from place {i} on ({len(right)} items expected, {len(items)} yours)."
     rows: list[tuple[str, ...]] = []
     marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
-        a, b = (describe(values[j], 40) if j < len(values) else "(nothing)" for values in (right, items))
+        a, b = (describe(values[j], 40) if j < len(values) else NOTHING for values in (right, items))
         if a != b:
             marked.add((len(rows), 2))
         rows.append((str(j), a, b + ("" if a == b else "  ≠")))
@@ -303,13 +318,17 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
         return None
     keys = [*expected, *(key for key in found if key not in expected)]
     rows = [
-        (describe(key), describe(expected.get(key, "(nothing)")), describe(found.get(key, "(nothing)")) + "  ≠")
+        (describe(key), _entry(expected, key), _entry(found, key) + "  ≠")
         for key in keys
         if key not in found or expected.get(key) != found[key]
     ]
     sentence = f"{len(rows)} of {len(keys)} entries differ; the first is {rows[0][0]}."
     table = Table(("key", "expected", "yours"), tuple(rows[:WINDOW]), frozenset((i, 2) for i in range(len(rows))))
     return Difference("value", (Prose(sentence), table))
+
+
+def _entry(mapping: dict[Any, Any], key: Any) -> str:
+    return describe(mapping[key]) if key in mapping else NOTHING
 
 
 def _plain(item: Any) -> Any:

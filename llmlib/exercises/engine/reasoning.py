@@ -48,12 +48,23 @@ class Reason:
             parts += [Prose(self.finding.look, "Look at:")] if self.finding.look else []
         if self.repair:
             line = f" in line {self.repair.edit.line}" if self.repair.edit.line else ""
-            parts.append(Prose(f"One change{line} would make it right in all cases:".replace("it right in all cases", "the difference") if self.ideas else f"One change{line} would make it right in all cases:", lead))
+            parts.append(
+                Prose(
+                    f"One change{line} would make it right in all cases:".replace(
+                        "it right in all cases", "the difference"
+                    )
+                    if self.ideas
+                    else f"One change{line} would make it right in all cases:",
+                    lead,
+                )
+            )
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
         if self.open:
             case = self.open[0].case.note or "another case"
-            parts.append(Prose(f"In the case “{case}” something else goes wrong as well; it will be shown once this is right."))
+            parts.append(
+                Prose(f"In the case “{case}” something else goes wrong as well; it will be shown once this is right.")
+            )
         return tuple(parts)
 
 

@@ -64,9 +64,7 @@ def _faulty(exercise: Exercise, faults: Mapping[str, Any], trial: Trial) -> Outc
     return run_our_own(lambda *args: exercise.faulty(*args, **faults), trial.case.args)
 
 
-def faulty_outcomes(
-    exercise: Exercise, trials: Sequence[Trial]
-) -> Iterator[tuple[Misconception, list[Outcome]]]:
+def faulty_outcomes(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[tuple[Misconception, list[Outcome]]]:
     """What each single misconception, in each of its forms, would have given in each case."""
     for ideas, faults in exercise.hypotheses(pairs=False):
         yield ideas[0], [_faulty(exercise, faults, trial) for trial in trials]

@@ -56,8 +56,7 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with time_limit(seconds):
-                value = function(*copies)
+            value = within(seconds, function, *copies)
     except BaseException as caught:
         error = caught
     disturbed = tuple(name for name, state in random_states().items() if not same(before.get(name), state))
@@ -74,6 +73,17 @@ def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
         return Outcome(error=error)
 
 
+def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
+    """What the function returns; raises `TimeIsUp` if that takes longer."""
+    limit = time_limit(seconds)
+    try:
+        with limit:
+            return function(*args)
+    finally:
+        if isinstance(limit, _Alarm):
+            limit.close()  # the alarm may have rung while the block was being left
+
+
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
     """Raise `TimeIsUp` inside the block once it has run for `seconds`, also in `while True: pass`.
 
@@ -88,9 +98,11 @@ def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
 class _Alarm(contextlib.AbstractContextManager[None]):
     def __init__(self, seconds: float):
         self.seconds = seconds
+        self.armed, self.closed = False, True
 
     def __enter__(self) -> None:
         self.armed = True
+        self.closed = False
         self.handler = signal.signal(signal.SIGALRM, self._ring)
         self.started = time.monotonic()
         self.delay, self.interval = signal.setitimer(signal.ITIMER_REAL, self.seconds, AGAIN)
@@ -100,7 +112,14 @@ class _Alarm(contextlib.AbstractContextManager[None]):
             raise TimeIsUp
 
     def __exit__(self, *_error: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Put the former timer and its handler back; a second call does nothing."""
         self.armed = False
+        if self.closed:
+            return
+        self.closed = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL if self.handler is None else self.handler)
         if self.delay:  # somebody else's timer was running, such as a test runner's
@@ -204,10 +223,10 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def left_hooks(before: Any, after: Any) -> str:
-    """A sentence on hooks that a function has left behind in a model, or taken away; empty if neither."""
+def change_of_model(before: Any, after: Any) -> str:
+    """A sentence on what a function has left behind in a model, hooks above all; empty for what is no model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
-        return ""
+        return "Your function changes the weights of the model for good. A hook changes a value in passing, and leaves them alone."
     counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}
     for name, part in after.named_modules():
         more = len(part._forward_hooks) - counts.get(name, 0)
@@ -215,4 +234,4 @@ def left_hooks(before: Any, after: Any) -> str:
             return f"A hook of yours is still on `{name}` afterwards: it will act whenever the model runs. Remove it, whatever happens."
         if more < 0:
             return f"Afterwards a hook on `{name}` is gone that was not yours: remove your own alone."
-    return ""
+    return "Your function changes the weights of the model for good. A hook changes a value in passing, and leaves them alone."

@@ -22,10 +22,20 @@ def without_influence(exercise: Exercise, attempt: Callable[..., Any], trials: S
     if not deaf:
         return None
     if len(deaf) == len(names):
-        return Finding("the same whatever the input", "Your function gives the same result whatever it is given.", weak=True, single=True)
+        return Finding(
+            "the same whatever the input",
+            "Your function gives the same result whatever it is given.",
+            weak=True,
+            single=True,
+        )
     which = " and ".join(f"`{name}`" for name in deaf)
     says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with another value your result is the same."
-    return Finding(f"{', '.join(deaf)} ignored", says, "Where should it come in? Is what you make of it used afterwards?", weak=True)
+    return Finding(
+        f"{', '.join(deaf)} ignored",
+        says,
+        "Where should it come in? Is what you make of it used afterwards?",
+        weak=True,
+    )
 
 
 def _deaf(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], i: int) -> bool:

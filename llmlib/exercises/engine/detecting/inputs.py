@@ -34,7 +34,9 @@ def as_if(exercise: Exercise, trials: list[Trial]) -> Iterator[Guess]:
     for i, j in pairs:
         if _of_one_kind(example.case.args[i], example.case.args[j]):
             says = f"It is what comes out when `{names[i]}` and `{names[j]}` are exchanged."
-            yield guess(f"{names[i]} and {names[j]} exchanged", says, lambda a, i=i, j=j: _swap(a, i, j), "Which is which?")
+            yield guess(
+                f"{names[i]} and {names[j]} exchanged", says, lambda a, i=i, j=j: _swap(a, i, j), "Which is which?"
+            )
     for i, j in itertools.permutations(range(len(names)), 2):
         if _of_one_kind(example.case.args[i], example.case.args[j]):
             says = f"It is what comes out when `{names[j]}` stands where `{names[i]}` belongs."
@@ -42,7 +44,12 @@ def as_if(exercise: Exercise, trials: list[Trial]) -> Iterator[Guess]:
     for i, arg in enumerate(example.case.args):
         for name, phrase, change in changes(arg):
             says = f"It is what comes out when `{names[i]}` {phrase}."
-            yield guess(f"{names[i]} {name}", says, lambda a, i=i, f=change: a.__setitem__(i, f(a[i])), "Where does that happen?")
+            yield guess(
+                f"{names[i]} {name}",
+                says,
+                lambda a, i=i, f=change: a.__setitem__(i, f(a[i])),
+                "Where does that happen?",
+            )
 
 
 def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
@@ -112,7 +119,11 @@ def _of_text() -> Changes:
     yield "last character left out", "is without its last character", lambda x: x[:-1]
     yield "first character left out", "is without its first character", lambda x: x[1:]
     yield "non-ASCII lost", "has lost all characters beyond ASCII", lambda x: x.encode("ascii", "ignore").decode()
-    yield "non-ASCII replaced", "has “?” for all characters beyond ASCII", lambda x: x.encode("ascii", "replace").decode()
+    yield (
+        "non-ASCII replaced",
+        "has “?” for all characters beyond ASCII",
+        lambda x: x.encode("ascii", "replace").decode(),
+    )
     yield "distinct words only", "holds each word once", lambda x: " ".join(dict.fromkeys(x.split()))
     yield "space put before", "begins with a space", lambda x: " " + x
 
@@ -139,7 +150,11 @@ def _of_tensor(x: Tensor) -> Changes:
     elif not x.is_floating_point():
         yield "one larger", "has each number one larger", lambda x: x + 1
         yield "one smaller", "has each number one smaller", lambda x: x - 1
-        yield "replaced by places", "holds the places 0, 1, 2, … and not its own numbers", lambda x: torch.arange(x.shape[-1]).expand_as(x)
+        yield (
+            "replaced by places",
+            "holds the places 0, 1, 2, … and not its own numbers",
+            lambda x: torch.arange(x.shape[-1]).expand_as(x),
+        )
         yield "sorted", "is sorted", lambda x: x.sort(-1).values
         yield "all 0", "is 0 everywhere", torch.zeros_like
     else:
@@ -149,10 +164,26 @@ def _of_tensor(x: Tensor) -> Changes:
         yield f"turned around along axis {axis}", f"is turned around {where}", lambda x, a=axis: x.flip(a)
         yield f"shifted along axis {axis}", f"is shifted by one place {where}", lambda x, a=axis: x.roll(1, a)
         yield f"shifted along axis {axis}", f"is shifted by one place {where}", lambda x, a=axis: x.roll(-1, a)
-        yield f"first only along axis {axis}", f"has only its first entry {where}, for all", lambda x, a=axis: x.narrow(a, 0, 1).expand_as(x)
-        yield f"last only along axis {axis}", f"has only its last entry {where}, for all", lambda x, a=axis: x.narrow(a, -1, 1).expand_as(x)
-        yield f"first left out along axis {axis}", f"is without its first entry {where}", lambda x, a=axis: x.narrow(a, 1, x.shape[a] - 1)
-        yield f"last left out along axis {axis}", f"is without its last entry {where}", lambda x, a=axis: x.narrow(a, 0, x.shape[a] - 1)
+        yield (
+            f"first only along axis {axis}",
+            f"has only its first entry {where}, for all",
+            lambda x, a=axis: x.narrow(a, 0, 1).expand_as(x),
+        )
+        yield (
+            f"last only along axis {axis}",
+            f"has only its last entry {where}, for all",
+            lambda x, a=axis: x.narrow(a, -1, 1).expand_as(x),
+        )
+        yield (
+            f"first left out along axis {axis}",
+            f"is without its first entry {where}",
+            lambda x, a=axis: x.narrow(a, 1, x.shape[a] - 1),
+        )
+        yield (
+            f"last left out along axis {axis}",
+            f"is without its last entry {where}",
+            lambda x, a=axis: x.narrow(a, 0, x.shape[a] - 1),
+        )
         if x.is_floating_point():
             yield from _along(axis, where)
     for one, other in itertools.combinations(range(x.ndim), 2):
@@ -161,15 +192,27 @@ def _of_tensor(x: Tensor) -> Changes:
 
 
 def _along(axis: int, where: str) -> Changes:
-    yield f"averaged along axis {axis}", f"is averaged {where}, before anything else", lambda x: x.mean(axis, keepdim=True)
-    yield f"averaged along axis {axis}", f"is averaged {where}, before anything else", lambda x: x.mean(axis, keepdim=True).expand_as(x)
+    yield (
+        f"averaged along axis {axis}",
+        f"is averaged {where}, before anything else",
+        lambda x: x.mean(axis, keepdim=True),
+    )
+    yield (
+        f"averaged along axis {axis}",
+        f"is averaged {where}, before anything else",
+        lambda x: x.mean(axis, keepdim=True).expand_as(x),
+    )
     yield f"summed along axis {axis}", f"is summed {where}, before anything else", lambda x: x.sum(axis, keepdim=True)
     yield f"largest along axis {axis}", f"has only its largest entry {where}", lambda x: x.amax(axis, keepdim=True)
     yield f"softmax along axis {axis}", f"has gone through a softmax {where}", lambda x: x.softmax(axis)
     yield f"normalised along axis {axis}", f"is divided by its sum {where}", lambda x: x / x.sum(axis, keepdim=True)
     yield f"length 1 along axis {axis}", f"is scaled to length 1 {where}", lambda x: x / x.norm(dim=axis, keepdim=True)
     yield f"centred along axis {axis}", f"has lost its mean {where}", lambda x: x - x.mean(axis, keepdim=True)
-    yield f"less its maximum along axis {axis}", f"has lost its maximum {where}", lambda x: x - x.amax(axis, keepdim=True)
+    yield (
+        f"less its maximum along axis {axis}",
+        f"has lost its maximum {where}",
+        lambda x: x - x.amax(axis, keepdim=True),
+    )
     yield f"running sums along axis {axis}", f"is summed up step by step {where}", lambda x: x.cumsum(axis)
 
 

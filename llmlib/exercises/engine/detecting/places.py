@@ -70,5 +70,7 @@ def when(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
     for one, other in itertools.combinations(names, 2):
         if all((s[one] != s[other]) == wrong for s, wrong in measured):
             says = f"It is right whenever {one} and {other} have the same size, and wrong whenever they have not."
-            return Finding(f"wrong where {one} and {other} differ", says, "Which of the two is meant in each place of your code?")
+            return Finding(
+                f"wrong where {one} and {other} differ", says, "Which of the two is meant in each place of your code?"
+            )
     return None

@@ -34,67 +34,196 @@ def undone(name: str, says: str, change: Change, look: str = "") -> Guess:
 
 def of_numbers() -> Iterator[Guess]:
     """For each number alone."""
-    yield after("sign flipped", "Every value has the opposite sign.", torch.neg, "Where is a minus missing, or too many?")
+    yield after(
+        "sign flipped", "Every value has the opposite sign.", torch.neg, "Where is a minus missing, or too many?"
+    )
     yield after("absolute values", "Your values are the absolute values of the expected ones.", torch.abs)
     yield after("exponential taken", "Your values are e to the power of the expected ones.", torch.exp)
     yield after("logarithm taken", "Your values are the logarithms of the expected ones.", torch.log)
-    yield after("squared", "Your values are the squares of the expected ones: a root is missing, or a square too many.", torch.square)
+    yield after(
+        "squared",
+        "Your values are the squares of the expected ones: a root is missing, or a square too many.",
+        torch.square,
+    )
     yield after("root taken", "Your values are the square roots of the expected ones.", torch.sqrt)
     yield after("inverse taken", "Your values are 1 divided by the expected ones.", torch.reciprocal)
     yield after("complement", "Your values are 1 minus the expected ones.", lambda x: 1 - x)
-    yield after("negative ones cut off", "Negative values have become 0; all others are right.", lambda x: x.clamp(min=0))
+    yield after(
+        "negative ones cut off", "Negative values have become 0; all others are right.", lambda x: x.clamp(min=0)
+    )
     yield after("rounded", "Your values are the expected ones, rounded.", torch.round)
-    yield after("cut to whole numbers", "Your values are the expected ones without what stands after the point.", torch.trunc)
-    
+    yield after(
+        "cut to whole numbers", "Your values are the expected ones without what stands after the point.", torch.trunc
+    )
+
 
 def of_booleans() -> Iterator[Guess]:
-    yield after("True and False exchanged", "True and False are exchanged everywhere.", torch.logical_not, "What does True mean in the task?")
+    yield after(
+        "True and False exchanged",
+        "True and False are exchanged everywhere.",
+        torch.logical_not,
+        "What does True mean in the task?",
+    )
 
 
 def along(axis: int, name: str, floating: bool) -> Iterator[Guess]:
     """For one axis."""
-    yield after(f"reversed along {name}", f"Your result is the expected one turned around along {name}.", lambda x: x.flip(axis))
+    yield after(
+        f"reversed along {name}", f"Your result is the expected one turned around along {name}.", lambda x: x.flip(axis)
+    )
     for step, way in ((1, "to the right (towards the end)"), (-1, "to the left (towards the beginning)")):
         says = f"Everything stands one place too far {way} along {name}: shifted by one."
         look = "Which index should be the first, and do you count from 0?"
         yield after(f"shifted along {name}", says, lambda x, s=step: x.roll(s, axis), look)
         yield after(f"shifted along {name}", says, lambda x, s=step: _shifted(x, s, axis), look)
         yield Guess(Finding(f"shifted along {name}", says, look), lambda t, b, s=step: _moved(b, t.got, s, axis))
-    yield after(f"halves exchanged along {name}", f"The two halves are exchanged along {name}.", lambda x: x.roll(_even(x, axis) // 2, axis))
-    yield after(f"interleaved along {name}", f"The two halves are interleaved along {name}: they alternate, where they should lie one after the other.", lambda x: _interleaved(x, axis))
-    yield undone(f"not interleaved along {name}", f"Along {name} the two halves lie one after the other, where they should alternate.", lambda x: _interleaved(x, axis))
-    yield after(f"neighbours exchanged along {name}", f"Neighbours are exchanged along {name}: 0 with 1, 2 with 3, and so on.", lambda x: _neighbours(x, axis))
+    yield after(
+        f"halves exchanged along {name}",
+        f"The two halves are exchanged along {name}.",
+        lambda x: x.roll(_even(x, axis) // 2, axis),
+    )
+    yield after(
+        f"interleaved along {name}",
+        f"The two halves are interleaved along {name}: they alternate, where they should lie one after the other.",
+        lambda x: _interleaved(x, axis),
+    )
+    yield undone(
+        f"not interleaved along {name}",
+        f"Along {name} the two halves lie one after the other, where they should alternate.",
+        lambda x: _interleaved(x, axis),
+    )
+    yield after(
+        f"neighbours exchanged along {name}",
+        f"Neighbours are exchanged along {name}: 0 with 1, 2 with 3, and so on.",
+        lambda x: _neighbours(x, axis),
+    )
     for which, at in (("first", 0), ("last", -1)):
-        yield after(f"one for all along {name}", f"Everything along {name} is the same: the {which} one's result stands for all.", lambda x, at=at: _even_if_one(x, axis).select(axis, at).unsqueeze(axis).expand_as(x))
-        yield after(f"only the {which} of {name}", f"Only the {which} along {name} is returned, without the others.", lambda x, at=at: x.select(axis, at))
-        yield after(f"only the {which} of {name}", f"Only the {which} along {name} is returned, without the others.", lambda x, at=at: x.narrow(axis, at % x.shape[axis], 1))
-    yield after(f"last lost along {name}", f"The last one along {name} is missing; the others are right.", lambda x: x.narrow(axis, 0, x.shape[axis] - 1))
-    yield after(f"first lost along {name}", f"The first one along {name} is missing; the others are right.", lambda x: x.narrow(axis, 1, x.shape[axis] - 1))
-    yield undone(f"one too many along {name}", f"There is one too many at the end along {name}; the others are right.", lambda x: x.narrow(axis, 0, x.shape[axis] - 1))
-    yield undone(f"one too many along {name}", f"There is one too many at the beginning along {name}; the others are right.", lambda x: x.narrow(axis, 1, x.shape[axis] - 1))
-    yield after(f"running sums along {name}", f"Your values are running sums of the expected ones along {name}.", lambda x: x.cumsum(axis))
+        yield after(
+            f"one for all along {name}",
+            f"Everything along {name} is the same: the {which} one's result stands for all.",
+            lambda x, at=at: _even_if_one(x, axis).select(axis, at).unsqueeze(axis).expand_as(x),
+        )
+        yield after(
+            f"only the {which} of {name}",
+            f"Only the {which} along {name} is returned, without the others.",
+            lambda x, at=at: x.select(axis, at),
+        )
+        yield after(
+            f"only the {which} of {name}",
+            f"Only the {which} along {name} is returned, without the others.",
+            lambda x, at=at: x.narrow(axis, at % x.shape[axis], 1),
+        )
+    yield after(
+        f"last lost along {name}",
+        f"The last one along {name} is missing; the others are right.",
+        lambda x: x.narrow(axis, 0, x.shape[axis] - 1),
+    )
+    yield after(
+        f"first lost along {name}",
+        f"The first one along {name} is missing; the others are right.",
+        lambda x: x.narrow(axis, 1, x.shape[axis] - 1),
+    )
+    yield undone(
+        f"one too many along {name}",
+        f"There is one too many at the end along {name}; the others are right.",
+        lambda x: x.narrow(axis, 0, x.shape[axis] - 1),
+    )
+    yield undone(
+        f"one too many along {name}",
+        f"There is one too many at the beginning along {name}; the others are right.",
+        lambda x: x.narrow(axis, 1, x.shape[axis] - 1),
+    )
+    yield after(
+        f"running sums along {name}",
+        f"Your values are running sums of the expected ones along {name}.",
+        lambda x: x.cumsum(axis),
+    )
     if floating:
         yield from _floating(axis, name)
 
 
 def _floating(axis: int, name: str) -> Iterator[Guess]:
-    yield after(f"averaged over {name}", f"You average over {name}; the task wants them one by one.", lambda x: x.mean(axis))
-    yield after(f"averaged over {name}", f"You average over {name}; the task wants them one by one.", lambda x: x.mean(axis, keepdim=True))
-    yield after(f"averaged over {name}", f"Everything along {name} is the same, the mean over it.", lambda x: x.mean(axis, keepdim=True).expand_as(_even_if_one(x, axis)))
-    yield after(f"summed over {name}", f"You add up over {name}; the task wants them one by one.", lambda x: x.sum(axis))
-    yield after(f"summed over {name}", f"You add up over {name}; the task wants them one by one.", lambda x: x.sum(axis, keepdim=True))
-    yield after(f"maximum over {name}", f"You take the largest over {name}; the task wants them one by one.", lambda x: x.amax(axis))
-    yield after(f"softmax too many along {name}", f"Your result is the softmax, along {name}, of the expected one.", lambda x: x.softmax(axis))
-    yield undone(f"softmax missing along {name}", f"A softmax along {name} is missing: it would turn your result into the expected one.", lambda x: x.softmax(axis))
-    yield after(f"log-softmax too many along {name}", f"Your result is the log-softmax, along {name}, of the expected one.", lambda x: x.log_softmax(axis))
-    yield after(f"normalised too often along {name}", f"Your result has been divided by its sum along {name}, which is once too often.", lambda x: x / x.sum(axis, keepdim=True))
-    yield undone(f"not normalised along {name}", f"Your result has not been divided by its sum along {name}.", lambda x: x / x.sum(axis, keepdim=True))
-    yield after(f"scaled to length 1 along {name}", f"Your result has been scaled to length 1 along {name}, which nobody asked for.", lambda x: x / x.norm(dim=axis, keepdim=True))
-    yield undone(f"not scaled to length 1 along {name}", f"Your result has not been scaled to length 1 along {name}.", lambda x: x / x.norm(dim=axis, keepdim=True))
-    yield after(f"mean taken away along {name}", f"The mean along {name} has been subtracted from the expected values.", lambda x: x - x.mean(axis, keepdim=True))
-    yield after(f"maximum taken away along {name}", f"The maximum along {name} has been subtracted from the expected values.", lambda x: x - x.amax(axis, keepdim=True))
-    yield after(f"sorted along {name}", f"Your values are sorted along {name}, from small to large.", lambda x: x.sort(axis).values)
-    yield after(f"sorted along {name}", f"Your values are sorted along {name}, from large to small.", lambda x: x.sort(axis, descending=True).values)
+    yield after(
+        f"averaged over {name}", f"You average over {name}; the task wants them one by one.", lambda x: x.mean(axis)
+    )
+    yield after(
+        f"averaged over {name}",
+        f"You average over {name}; the task wants them one by one.",
+        lambda x: x.mean(axis, keepdim=True),
+    )
+    yield after(
+        f"averaged over {name}",
+        f"Everything along {name} is the same, the mean over it.",
+        lambda x: x.mean(axis, keepdim=True).expand_as(_even_if_one(x, axis)),
+    )
+    yield after(
+        f"summed over {name}", f"You add up over {name}; the task wants them one by one.", lambda x: x.sum(axis)
+    )
+    yield after(
+        f"summed over {name}",
+        f"You add up over {name}; the task wants them one by one.",
+        lambda x: x.sum(axis, keepdim=True),
+    )
+    yield after(
+        f"maximum over {name}",
+        f"You take the largest over {name}; the task wants them one by one.",
+        lambda x: x.amax(axis),
+    )
+    yield after(
+        f"softmax too many along {name}",
+        f"Your result is the softmax, along {name}, of the expected one.",
+        lambda x: x.softmax(axis),
+    )
+    yield undone(
+        f"softmax missing along {name}",
+        f"A softmax along {name} is missing: it would turn your result into the expected one.",
+        lambda x: x.softmax(axis),
+    )
+    yield after(
+        f"log-softmax too many along {name}",
+        f"Your result is the log-softmax, along {name}, of the expected one.",
+        lambda x: x.log_softmax(axis),
+    )
+    yield after(
+        f"normalised too often along {name}",
+        f"Your result has been divided by its sum along {name}, which is once too often.",
+        lambda x: x / x.sum(axis, keepdim=True),
+    )
+    yield undone(
+        f"not normalised along {name}",
+        f"Your result has not been divided by its sum along {name}.",
+        lambda x: x / x.sum(axis, keepdim=True),
+    )
+    yield after(
+        f"scaled to length 1 along {name}",
+        f"Your result has been scaled to length 1 along {name}, which nobody asked for.",
+        lambda x: x / x.norm(dim=axis, keepdim=True),
+    )
+    yield undone(
+        f"not scaled to length 1 along {name}",
+        f"Your result has not been scaled to length 1 along {name}.",
+        lambda x: x / x.norm(dim=axis, keepdim=True),
+    )
+    yield after(
+        f"mean taken away along {name}",
+        f"The mean along {name} has been subtracted from the expected values.",
+        lambda x: x - x.mean(axis, keepdim=True),
+    )
+    yield after(
+        f"maximum taken away along {name}",
+        f"The maximum along {name} has been subtracted from the expected values.",
+        lambda x: x - x.amax(axis, keepdim=True),
+    )
+    yield after(
+        f"sorted along {name}",
+        f"Your values are sorted along {name}, from small to large.",
+        lambda x: x.sort(axis).values,
+    )
+    yield after(
+        f"sorted along {name}",
+        f"Your values are sorted along {name}, from large to small.",
+        lambda x: x.sort(axis, descending=True).values,
+    )
     yield Guess(
         Finding(f"factor of its own along {name}", f"All directions along {name} are right, and the lengths are not: each has a factor of its own.", "By what should each be divided?", weak=True),
         lambda t, b: t.got.shape == b.shape and b.shape[axis] > 1 and agree(_unit(b, axis), _unit(t.got.to(b.dtype), axis)),
@@ -108,7 +237,12 @@ def arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
         axes = ", ".join(short[i] for i in order)
         if order != tuple(range(expected.ndim)):
             says = f"The axes of your result are {axes}; they should be {', '.join(short)}."
-            yield after("axes in another order", says, lambda x, o=order: _distinct(x).permute(o), "Which axes have to be exchanged?")
+            yield after(
+                "axes in another order",
+                says,
+                lambda x, o=order: _distinct(x).permute(o),
+                "Which axes have to be exchanged?",
+            )
     yield Guess(
         Finding("one axis too many", "The values are right, but axes of length 1 are too many, or missing.", "`squeeze` and `keepdim` take away and keep such axes."),
         lambda t, b: t.got.ndim != b.ndim and agree(b.squeeze(), t.got.squeeze()),
@@ -120,7 +254,9 @@ def arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
             f"{axes} (the first one slowest)."
         )
         yield Guess(
-            Finding("joined in another order", says, "`reshape` never moves a number. Which axis must be moved before it?"),
+            Finding(
+                "joined in another order", says, "`reshape` never moves a number. Which axis must be moved before it?"
+            ),
             lambda t, b, o=order: agree(_distinct(b).permute(o).reshape(t.got.shape), t.got),
         )
     yield Guess(

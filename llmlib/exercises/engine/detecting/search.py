@@ -13,6 +13,7 @@ from llmlib.exercises.engine.exercise import Exercise, Misconception
 from llmlib.exercises.engine.recognising import faulty_outcomes
 from llmlib.exercises.engine.trials import Trial
 
+
 def detect(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding | None:
     """The first guess that explains all cases, strong ones first; None if there is none."""
     trials = _heard(trials)
@@ -107,18 +108,31 @@ def _multiples(exercise: Exercise, trials: Sequence[Trial], bases: Sequence[Any]
     named = [dict(factors(s)) for s, _ in ratios]
     for name in named[0]:
         for sign, factor in ((1, name), (-1, f"−{name}")):
-            if all(name in n and abs(sign * n[name] - ratio) < 1e-3 * abs(ratio) for n, (_, ratio) in zip(named, ratios)):
+            if all(
+                name in n and abs(sign * n[name] - ratio) < 1e-3 * abs(ratio) for n, (_, ratio) in zip(named, ratios)
+            ):
                 says = f"Each of your values is the expected one times {factor}."
-                yield Guess(Finding(f"multiplied by {factor}", says, "Which line should undo it, or does it once too often?"), _is_multiple)
+                yield Guess(
+                    Finding(f"multiplied by {factor}", says, "Which line should undo it, or does it once too often?"),
+                    _is_multiple,
+                )
                 return
     first = ratios[0][1]
     if first and all(abs(ratio / first - 1) < 1e-3 for _, ratio in ratios) and abs(ratios[0][1] + 1) > 1e-3:
         says = f"Each of your values is the expected one times {ratios[0][1]:.4g}."
-        yield Guess(Finding("multiplied by a constant", says, "Which constant is in your code that is not in the task?"), _is_multiple)
+        yield Guess(
+            Finding("multiplied by a constant", says, "Which constant is in your code that is not in the task?"),
+            _is_multiple,
+        )
 
 
 def _ratio(base: Any, got: Any) -> float | None:
-    if not isinstance(base, Tensor) or not isinstance(got, Tensor) or base.shape != got.shape or not base.is_floating_point():
+    if (
+        not isinstance(base, Tensor)
+        or not isinstance(got, Tensor)
+        or base.shape != got.shape
+        or not base.is_floating_point()
+    ):
         return None
     if not base.numel() or not got.is_floating_point():
         return None

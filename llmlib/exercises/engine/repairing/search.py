@@ -13,7 +13,7 @@ from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.repairing import expressions, statements
 from llmlib.exercises.engine.repairing.edit import Edit
 from llmlib.exercises.engine.repairing.source import Source, source_of
-from llmlib.exercises.engine.running import Outcome, duplicate, quietly, run, time_limit
+from llmlib.exercises.engine.running import Outcome, duplicate, quietly, run, same, within
 from llmlib.exercises.engine.trials import Trial
 
 MOST = 6000  # changes that are tried
@@ -79,7 +79,9 @@ class _Bench:
         self.models: dict[int, Any] = {}
 
     def fresh(self) -> list[Any]:
-        return [self._model(i, arg) if isinstance(arg, nn.Module) else duplicate(arg) for i, arg in enumerate(self.args)]
+        return [
+            self._model(i, arg) if isinstance(arg, nn.Module) else duplicate(arg) for i, arg in enumerate(self.args)
+        ]
 
     def _model(self, i: int, model: nn.Module) -> nn.Module:
         if i not in self.models or not same(model, self.models[i]):
@@ -89,10 +91,9 @@ class _Bench:
 
 def _call(function: Callable[..., Any], bench: _Bench) -> tuple[Outcome, bool]:
     """A quick call, without all that `run` watches; also whether it ended in time."""
+    args = bench.fresh()
     try:
-        args = bench.fresh()
-        with time_limit(PATIENCE):
-            return Outcome(function(*args)), True
+        return Outcome(within(PATIENCE, function, *args)), True
     except Exception as error:
         return Outcome(error=error), True
     except BaseException as error:

@@ -53,7 +53,9 @@ def _helpers(function: Callable[..., Any], scope: dict[str, Any]) -> list[Callab
     code = function.__code__
     found = [scope.get(name) for name in (*code.co_names, *code.co_freevars)]
     home = code.co_filename
-    return [f for f in found if f is not function and getattr(getattr(f, "__code__", None), "co_filename", None) == home]
+    return [
+        f for f in found if f is not function and getattr(getattr(f, "__code__", None), "co_filename", None) == home
+    ]
 
 
 def _definition(function: Any) -> tuple[ast.FunctionDef, dict[int, str]] | None:

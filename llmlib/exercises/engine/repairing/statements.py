@@ -53,7 +53,10 @@ def _not_returned(body: Body, tree: ast.AST) -> Changed:
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef) and function.body is body and not isinstance(body[-1], ast.Return):
             names = dict.fromkeys(
-                n.id for line in reversed(body) for n in ast.walk(line) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+                n.id
+                for line in reversed(body)
+                for n in ast.walk(line)
+                if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
             )
             names |= dict.fromkeys(a.arg for a in function.args.args)
             last = body[-1]
@@ -71,22 +74,36 @@ def _overwritten(body: Body, _tree: ast.AST) -> Changed:
             target = line.targets[0]
             if isinstance(target, (ast.Name, ast.Subscript)):
                 says = f"`{shown(line)}` overwrites what was there; it should be added to."
-                yield Edit("overwritten", line.lineno, says), _with(body, i, ast.AugAssign(target, ast.Add(), line.value))
+                yield (
+                    Edit("overwritten", line.lineno, says),
+                    _with(body, i, ast.AugAssign(target, ast.Add(), line.value)),
+                )
         if isinstance(line, ast.AugAssign):
             says = f"`{shown(line)}` adds to what was there; it should take its place."
-            yield Edit("added instead of set", line.lineno, says), _with(body, i, ast.Assign([line.target], line.value, lineno=line.lineno))
+            yield (
+                Edit("added instead of set", line.lineno, says),
+                _with(body, i, ast.Assign([line.target], line.value, lineno=line.lineno)),
+            )
             for other in (ast.Add, ast.Sub, ast.Mult, ast.Div):
                 if not isinstance(line.op, other):
                     says = f"The operator in `{shown(line)}` is not the right one."
-                    yield Edit("another operator", line.lineno, says), _with(body, i, ast.AugAssign(line.target, other(), line.value))
+                    yield (
+                        Edit("another operator", line.lineno, says),
+                        _with(body, i, ast.AugAssign(line.target, other(), line.value)),
+                    )
             for step in (2, 1):
                 says = f"The step in `{shown(line)}` is not right."
-                yield Edit("another step", line.lineno, says), _with(body, i, ast.AugAssign(line.target, line.op, ast.Constant(step)))
+                yield (
+                    Edit("another step", line.lineno, says),
+                    _with(body, i, ast.AugAssign(line.target, line.op, ast.Constant(step))),
+                )
 
 
 def _too_many(body: Body, _tree: ast.AST) -> Changed:
     for i, line in enumerate(body):
-        if isinstance(line, (ast.Return, ast.FunctionDef)) or (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)):
+        if isinstance(line, (ast.Return, ast.FunctionDef)) or (
+            isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
+        ):
             continue
         rest = _with(body, i) or [ast.Pass()]
         says = f"`{shown(line)}` is too many: without it all would be right."
@@ -155,9 +172,15 @@ def _then(first: ast.stmt, second: ast.stmt) -> Body:
 def _jumps(body: Body, _tree: ast.AST) -> Changed:
     for i, line in enumerate(body):
         if isinstance(line, ast.Break):
-            yield Edit("loop left", line.lineno, "`break` ends the loop where it should go on."), _with(body, i, ast.Continue())
+            yield (
+                Edit("loop left", line.lineno, "`break` ends the loop where it should go on."),
+                _with(body, i, ast.Continue()),
+            )
         if isinstance(line, ast.Continue):
-            yield Edit("loop goes on", line.lineno, "`continue` goes on where the loop should end."), _with(body, i, ast.Break())
+            yield (
+                Edit("loop goes on", line.lineno, "`continue` goes on where the loop should end."),
+                _with(body, i, ast.Break()),
+            )
         if isinstance(line, ast.While) or isinstance(line, ast.For):
             says = f"The loop goes on after `{shown(line.body[-1])}`, where it should end."
             yield Edit("loop goes on", line.lineno, says), _with(body, i, _copy_with(line, [*line.body, ast.Break()]))

@@ -109,7 +109,17 @@ MOST_COMMON_PAIR = Exercise(
 
 
 def faulty_merge(
-    ids, pair, new_id, step=2, tail="kept", times="all", direction="left", order="kept", fits="both", write="new", other=1
+    ids,
+    pair,
+    new_id,
+    step=2,
+    tail="kept",
+    times="all",
+    direction="left",
+    order="kept",
+    fits="both",
+    write="new",
+    other=1,
 ):
     if fits == "in a text":
         joined = " ".join(map(str, ids)).replace(" ".join(map(str, pair)), str(new_id))
@@ -126,7 +136,9 @@ def faulty_merge(
             "even places": i % 2 == 0 and tuple(ids[i : i + 2]) in wanted, "either": ids[i] in pair,
         }[fits]  # fmt: skip
         if here and not (times == "once" and done):
-            merged += {"new": [new_id], "nothing": [], "beside": [*ids[i : i + 2], new_id], "twice": [new_id, new_id]}[write]
+            merged += {"new": [new_id], "nothing": [], "beside": [*ids[i : i + 2], new_id], "twice": [new_id, new_id]}[
+                write
+            ]
             i += 1 if fits == "either" else step
             done += 1
         else:
@@ -173,7 +185,15 @@ MERGE = Exercise(
 
 
 def faulty_count_pairs(
-    pieces, times="counted", borders="kept", size="pairs", repeats="all", windows="sliding", order="kept", which="all", give="dict"
+    pieces,
+    times="counted",
+    borders="kept",
+    size="pairs",
+    repeats="all",
+    windows="sliding",
+    order="kept",
+    which="all",
+    give="dict",
 ):
     if borders == "one list":
         return Counter(pairwise(id for piece, occurrences in pieces.items() for id in piece * occurrences))
@@ -210,7 +230,10 @@ def cases_count_pairs(seed):
         Case(({(7,): 5},), "a piece of one id"),
         Case(({(4, 4, 4): 2},), "a run of one id: the pair begins at two places"),
         Case(({(1, 2): 1, (3, 4): 1},), "pieces that stand side by side"),
-        Case(({(1, 2, 1, 2, 5): 3, (2, 1): 4, (5, 5, 5): 2, (9,): 6},), "a pair comes twice in one piece, and in another order"),
+        Case(
+            ({(1, 2, 1, 2, 5): 3, (2, 1): 4, (5, 5, 5): 2, (9,): 6},),
+            "a pair comes twice in one piece, and in another order",
+        ),
         Case(({(6, 7, 8): 2, (7, 8): 5, (6, 7): 3},), "pairs that several pieces have"),
         *(Case((pieces(n, length),)) for n, length in ((3, 4), (6, 5), (12, 6))),
     ]
@@ -241,7 +264,9 @@ def faulty_train(
         return [pair for pair in ranked if counts[pair] >= least][:n_merges]
     merges: list[Pair] = []
     start = list(ids)
-    for _ in range({"vocabulary": n_merges - 256, "one more": n_merges + 1, "one less": n_merges - 1}.get(stop, n_merges)):
+    for _ in range(
+        {"vocabulary": n_merges - 256, "one more": n_merges + 1, "one less": n_merges - 1}.get(stop, n_merges)
+    ):
         pair = faulty_most_common_pair(ids, tie=tie, windows=windows)
         if pair is None and stop == "None noted":
             merges.append(pair)
@@ -311,7 +336,15 @@ TRAIN = Exercise(
 
 
 def faulty_encode(
-    text, merges, order="learned", alphabet="bytes", first_id=256, number="place", merging=None, gaps="skipped", words="whole text"
+    text,
+    merges,
+    order="learned",
+    alphabet="bytes",
+    first_id=256,
+    number="place",
+    merging=None,
+    gaps="skipped",
+    words="whole text",
 ):
     if words == "apart":
         return [id for word in text.split() for id in simple_bpe.encode(word, merges)]
@@ -397,7 +430,10 @@ def cases_encode(seed):
         Case(("", hug), "an empty text"),
         Case(("xyz", hug), "no merge applies"),
         Case((" hug  hugs ", [(32, 104), *hug]), "spaces around and within"),
-        Case(("hab hug", [(122, 122), (97, 98), (104, 117), (104, 257), (258, 103)]), "merges that this text does not need"),
+        Case(
+            ("hab hug", [(122, 122), (97, 98), (104, 117), (104, 257), (258, 103)]),
+            "merges that this text does not need",
+        ),
         Case(("abab", []), "no merges were learned"),
         Case(("abc", [(98, 99), (97, 98)]), "two merges want the same b"),
         Case(("ababc", [(97, 98), (98, 99), (256, 256), (97, 257)]), "the longest token is not reached"),

@@ -16,7 +16,9 @@ TEXTS = texts_of(Path(__file__).parent)
 # --- embeddings.lookup ---
 
 
-def faulty_embed(ids, table, take="rows", offset=0, scale=1.0, length="kept", pool="none", order="batch seq", padding="none"):
+def faulty_embed(
+    ids, table, take="rows", offset=0, scale=1.0, length="kept", pool="none", order="batch seq", padding="none"
+):
     if length == "one":
         table = table / table.norm(dim=-1, keepdim=True)
     elif length == "centred":
@@ -36,7 +38,9 @@ def faulty_embed(ids, table, take="rows", offset=0, scale=1.0, length="kept", po
     vectors = table[ids - offset] * (table.shape[1] ** 0.5 if scale == "root" else scale)
     if padding == "zero":
         vectors = vectors * (ids != 0)[..., None]
-    return {"none": vectors, "sum": vectors.sum(dim=-2), "mean": vectors.mean(dim=-2), "last": vectors[..., -1, :]}[pool]
+    return {"none": vectors, "sum": vectors.sum(dim=-2), "mean": vectors.mean(dim=-2), "last": vectors[..., -1, :]}[
+        pool
+    ]
 
 
 def cases_embed(seed):
@@ -70,7 +74,18 @@ LOOKUP = Exercise(
 
 
 def faulty_cosine(
-    x, y, divide="both", power=1, norm=2, zero="0", order="left right", axis=-1, each="row", centre="no", give="cosine", power_y=1
+    x,
+    y,
+    divide="both",
+    power=1,
+    norm=2,
+    zero="0",
+    order="left right",
+    axis=-1,
+    each="row",
+    centre="no",
+    give="cosine",
+    power_y=1,
 ):
     def scaled(t, power):
         if centre == "yes":
@@ -99,6 +114,10 @@ def cases_cosine(seed):
         Case((randn(seed, 2, 3), randn(seed + 1, 4, 3))),
         Case((randn(seed, 3, 5) * 100, randn(seed + 1, 2, 5) / 100), "long and short vectors"),
         Case((torch.cat((torch.zeros(1, 3), randn(seed + 3, 2, 3))), randn(seed, 2, 3)), "a vector of zeros"),
+        Case(
+            (randn(seed, 2, 3), torch.cat((randn(seed + 3, 2, 3), torch.zeros(1, 3)))),
+            "a vector of zeros on the other side",
+        ),
         Case((randn(seed, 3, 4) / 100, randn(seed + 1, 2, 4) / 1000), "short vectors"),
         Case((randn(seed, 5, 8), randn(seed + 2, 6, 8))),
     ]
@@ -136,7 +155,18 @@ COSINE = Exercise(
 
 
 def faulty_nearest(
-    query, table, k, by="cosine", best="largest", sign="kept", give="both", show="the measure", axis=-1, skip=0, zero="0", bound="min"
+    query,
+    table,
+    k,
+    by="cosine",
+    best="largest",
+    sign="kept",
+    give="both",
+    show="the measure",
+    axis=-1,
+    skip=0,
+    zero="0",
+    bound="min",
 ):
     lengths = table.norm(dim=axis, keepdim=True)
     lengths = lengths if zero == "nan" else lengths.clamp(min=1e-12)
@@ -211,7 +241,18 @@ FORMULAS = {
 
 
 def faulty_analogy(
-    a, b, c, table, k, formula="b - a + c", exclude="abc", unit="before", by="cosine", out="-inf", axis=-1, best="largest"
+    a,
+    b,
+    c,
+    table,
+    k,
+    formula="b - a + c",
+    exclude="abc",
+    unit="before",
+    by="cosine",
+    out="-inf",
+    axis=-1,
+    best="largest",
 ):
     lengths = table.norm(dim=axis, keepdim=True)
     unit_rows = table / lengths
@@ -224,7 +265,11 @@ def faulty_analogy(
     }[by]()  # fmt: skip
     if best == "smallest":
         similarity = -similarity
-    gone = sorted({"abc": {a, b, c}, "c": {c}, "none": set(), "ab": {a, b}, "a": {a}, "b": {b}, "ac": {a, c}, "bc": {b, c}}[exclude])
+    gone = sorted(
+        {"abc": {a, b, c}, "c": {c}, "none": set(), "ab": {a, b}, "a": {a}, "b": {b}, "ac": {a, c}, "bc": {b, c}}[
+            exclude
+        ]
+    )
     if out == "removed":
         left = torch.tensor([i for i in range(len(table)) if i not in gone])
         found = similarity[left].topk(min(k, len(left)))
@@ -233,7 +278,8 @@ def faulty_analogy(
         ids = [id for id in similarity.topk(min(k, len(table))).indices.tolist() if id not in gone]
         return torch.tensor(ids, dtype=torch.long), similarity[ids]
     similarity[gone] = 0.0 if out.startswith("0") else -math.inf
-    found = similarity.topk(min(k, len(table) - (0 if out.endswith("kept") else len(gone))))
+    left = len(table) - (0 if out.endswith("kept") else 3 if out == "limited" else len(gone))
+    found = similarity.topk(min(k, left))
     return found.indices, -found.values if best == "smallest" else found.values
 
 
@@ -324,7 +370,19 @@ SINUSOIDAL = Exercise(
 
 
 def faulty_rotate(
-    x, cos, sin, direction=1, pairs="halves", minus="there", swap="no", axis=-1, part="all", angles="own", mix="turned", lay="blocks", cut="above"
+    x,
+    cos,
+    sin,
+    direction=1,
+    pairs="halves",
+    minus="there",
+    swap="no",
+    axis=-1,
+    part="all",
+    angles="own",
+    mix="turned",
+    lay="blocks",
+    cut="above",
 ):
     if swap == "yes":
         cos, sin = sin, cos
@@ -347,7 +405,9 @@ def faulty_rotate(
         turned = torch.stack((second if minus == "missing" else -second, first), dim=-1).flatten(-2)
     else:
         length = x.shape[axis]
-        first, second = x.split([length // 2, length - length // 2] if cut == "below" else [-(-length // 2), length // 2], dim=axis)
+        first, second = x.split(
+            [length // 2, length - length // 2] if cut == "below" else [-(-length // 2), length // 2], dim=axis
+        )
         first, second = (second, first) if pairs == "not exchanged" else (first, second)
         turned = torch.cat((second if minus == "missing" else -second, first), dim=axis)
     result = x * cos + direction * turned * sin
@@ -357,7 +417,11 @@ def faulty_rotate(
         result[..., :size] = x[..., :size] * cos[..., :size] - result[..., size:] * sin[..., :size]
     if lay == "alternate":
         result = torch.stack(result.chunk(2, -1), -1).flatten(-2)
-    return {"all": result, "first half": torch.cat((result[..., :size], x[..., size:]), -1), "first": result[..., :size]}[part]
+    return {
+        "all": result,
+        "first half": torch.cat((result[..., :size], x[..., size:]), -1),
+        "first": result[..., :size],
+    }[part]
 
 
 def cases_rotate(seed):

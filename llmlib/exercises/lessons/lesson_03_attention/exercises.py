@@ -18,14 +18,25 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def faulty_causal_mask(
-    n_query, n_key, own="included", direction="past", meaning="allowed", offset="end", form="bool", reach="all", sizes="own"
+    n_query,
+    n_key,
+    own="included",
+    direction="past",
+    meaning="allowed",
+    offset="end",
+    form="bool",
+    reach="all",
+    sizes="own",
 ):
     if sizes == "queries alone":
         n_key = n_query
     elif sizes == "keys alone":
         n_query = n_key
     query = torch.arange(n_query)[:, None]
-    query = query + {"end": n_key - n_query, "other sign": n_query - n_key, "by one": n_key - n_query + 1, "start": 0}[offset]
+    query = (
+        query
+        + {"end": n_key - n_query, "other sign": n_query - n_key, "by one": n_key - n_query + 1, "start": 0}[offset]
+    )
     key = torch.arange(n_key)[None, :]
     if direction == "future":
         query, key = key, query
@@ -91,7 +102,17 @@ CAUSAL_MASK = Exercise(
 
 
 def faulty_attention(
-    q, k, v, mask, scale="root", softmax="key", masking="before", values="v", sharpen="softmax", fill="-inf", peak="subtracted"
+    q,
+    k,
+    v,
+    mask,
+    scale="root",
+    softmax="key",
+    masking="before",
+    values="v",
+    sharpen="softmax",
+    fill="-inf",
+    peak="subtracted",
 ):
     d_head, n_key = q.shape[-1], k.shape[-2]
     scores = q @ k.transpose(-2, -1)
@@ -206,7 +227,9 @@ SCALED_DOT_PRODUCT = Exercise(
 # --- attention.split_heads ---
 
 
-def faulty_split_heads(x, n_heads, order="moved", cut="blocks", meaning="heads", turn="no", lost="nothing", give="tensor"):
+def faulty_split_heads(
+    x, n_heads, order="moved", cut="blocks", meaning="heads", turn="no", lost="nothing", give="tensor"
+):
     batch, seq, width = x.shape
     if meaning == "width":
         n_heads = width // n_heads
@@ -279,7 +302,12 @@ def faulty_merge_heads(z, order="moved", cut="blocks", combine="side by side", t
     if lost == "texts":
         z, batch = z[:1], 1
     if order != "moved":
-        axes = {"reshape": (0, 1, 2, 3), "other axes": (0, 1, 3, 2), "seq before batch": (2, 0, 1, 3), "d_head first": (0, 3, 2, 1)}
+        axes = {
+            "reshape": (0, 1, 2, 3),
+            "other axes": (0, 1, 3, 2),
+            "seq before batch": (2, 0, 1, 3),
+            "d_head first": (0, 3, 2, 1),
+        }
         return z.permute(axes[order]).reshape(batch, seq, head * d_head)
     pieces = z.transpose(1, 2)
     return (pieces if cut == "blocks" else pieces.transpose(-2, -1)).reshape(batch, seq, head * d_head)
@@ -321,7 +349,9 @@ MERGE_HEADS = Exercise(
 
 def faulty_share_heads(kv, n_heads, order="neighbours", which="own", axis="head", times="group", shape="flat"):
     n_kv = kv.shape[1]
-    group = {"group": n_heads // n_kv, "n_heads": n_heads, "one more": n_heads // n_kv + 1, "two": 2, "n_kv": n_kv}[times]
+    group = {"group": n_heads // n_kv, "n_heads": n_heads, "one more": n_heads // n_kv + 1, "two": 2, "n_kv": n_kv}[
+        times
+    ]
     dims = {"batch": 0, "head": 1, "key": 2, "d_head": 3}
     if axis == "all":
         return kv.repeat_interleave(group)
@@ -376,12 +406,14 @@ GROUPED_QUERIES = Exercise(
 
 def faulty_online_softmax(
     blocks, total_scaled=True, weighted_scaled=True, reference_point="running", combine="stream", shrink_by="fall", divided=True,
-    total_kept=True, peak="each query", start="-inf", used="all", weighted_kept=True,
+    total_kept=True, peak="each query", start="-inf", used="all", weighted_kept=True, adds="both",
 ):  # fmt: skip
     if used != "all":
         blocks = blocks[:1] if used == "first" else blocks[-1:]
     if combine in ("average", "sum"):
-        return sum(scores.softmax(-1) @ values for scores, values in blocks) / (len(blocks) if combine == "average" else 1)
+        return sum(scores.softmax(-1) @ values for scores, values in blocks) / (
+            len(blocks) if combine == "average" else 1
+        )
     largest = torch.tensor(float("-inf") if start == "-inf" else 0.0)
     total, weighted = torch.tensor(0.0), torch.tensor(0.0)
     for number, (scores, values) in enumerate(blocks):
@@ -397,9 +429,13 @@ def faulty_online_softmax(
         shrink = (largest - new).exp() if shrink_by == "fall" or not number else (new - largest).exp()
         if reference_point == "block" and shrink_by == "never":
             shrink = torch.tensor(1.0)
-        weights = (scores - (largest if reference_point == "old" and number else new)).exp()
-        total = (total if total_kept else 0) * (shrink if total_scaled else 1) + weights.sum(-1, keepdim=True)
-        weighted = (weighted if weighted_kept else 0) * (shrink if weighted_scaled else 1) + weights @ values
+        weights = (
+            scores - {"old": largest if number else new, "none": torch.tensor(0.0)}.get(reference_point, new)
+        ).exp()
+        if not number or adds != "weighted alone":
+            total = (total if total_kept else 0) * (shrink if total_scaled else 1) + weights.sum(-1, keepdim=True)
+        if not number or adds != "total alone":
+            weighted = (weighted if weighted_kept else 0) * (shrink if weighted_scaled else 1) + weights @ values
         if combine == "early":
             weighted = weighted / total
         largest = new
@@ -432,7 +468,9 @@ def cases_online_softmax(seed):
         replace(case(2, (2, 3), 4, "all scores near −150", base=-150.0), precision="single"),
         replace(case(2, (2, 3), 4, "all scores near −800", base=-800.0), precision="double"),
         replace(case(2, (3, 2), 4, "one query's scores are 150 below the other's", base=levels), precision="single"),
-        replace(case(2, (3, 2), 4, "one query's scores are 900 below the other's", base=6 * levels), precision="double"),
+        replace(
+            case(2, (3, 2), 4, "one query's scores are 900 below the other's", base=6 * levels), precision="double"
+        ),
         case(2, (5, 1, 4), 3),
     ]
 
@@ -472,7 +510,9 @@ class Handed(list):
 def blocks_are_let_go(call, case):
     blocks = Handed(case.args[0])
     call(blocks)
-    if blocks.most <= 3:  # this one, the one before, whose names are just being reused, and one to learn the shapes from
+    if (
+        blocks.most <= 3
+    ):  # this one, the one before, whose names are just being reused, and one to learn the shapes from
         return None
     return (
         f"Your function holds {blocks.most} of {len(blocks)} blocks at the same time. With a context of 100,000 tokens "

@@ -42,7 +42,12 @@ def share(pattern, there, average="possible", reduce="mean"):
     if average == "above zero":
         return hits.sum((-2, -1)) / (hits.sum(-1) > 0).sum(-1).clamp(min=1)
     if average == "largest":
-        return ((pattern.argmax(-1, keepdim=True) == torch.arange(pattern.shape[-1])) & there).any(-1)[..., could].float().mean(-1)
+        return (
+            ((pattern.argmax(-1, keepdim=True) == torch.arange(pattern.shape[-1])) & there)
+            .any(-1)[..., could]
+            .float()
+            .mean(-1)
+        )
     if average == "keys":
         return hits.sum((-2, -1)) / pattern.shape[-1]
     if average in ("but the first", "one less"):
@@ -66,7 +71,16 @@ SHARE = Probe("The score is a share of attention, between 0 and 1.", a_share)
 
 
 def faulty_entropy(
-    pattern, base="e", sign=1, zero="handled", reduce="mean", over="keys", first="nothing", weight="own", give="entropy", heads="kept"
+    pattern,
+    base="e",
+    sign=1,
+    zero="handled",
+    reduce="mean",
+    over="keys",
+    first="nothing",
+    weight="own",
+    give="entropy",
+    heads="kept",
 ):
     logs = pattern.log2() if base == "2" else pattern.log10() if base == "10" else pattern.log()
     if first == "rows averaged":
@@ -100,7 +114,13 @@ def faulty_entropy(
         return rows.sum(-1) / (rows > 1e-6).sum(-1).clamp(min=1)
     if reduce in ("last", "first"):
         return rows[..., -1 if reduce == "last" else 0]
-    found = rows.amax(-1) if reduce == "largest" else rows.median(-1).values if reduce == "median" else getattr(rows, reduce)(-1)
+    found = (
+        rows.amax(-1)
+        if reduce == "largest"
+        else rows.median(-1).values
+        if reduce == "median"
+        else getattr(rows, reduce)(-1)
+    )
     found = found.exp() if give == "exponential" else found
     return found.mean() if heads == "averaged" else found
 
@@ -132,7 +152,11 @@ ENTROPY = Exercise(
 
 def faulty_previous(pattern, target=-1, average="possible", offset="end", reduce="mean", heads="kept"):
     query, key = positions(pattern, offset)
-    place = {"earlier": key < query, "first": (key == 0) & (query > 0), "wrapped": key == (query - 1) % pattern.shape[-1]}
+    place = {
+        "earlier": key < query,
+        "first": (key == 0) & (query > 0),
+        "wrapped": key == (query - 1) % pattern.shape[-1],
+    }
     there = place[target] if target in place else key == query + target
     if target == "wrapped":
         there = torch.where(query > 0, there, key == pattern.shape[-1] - 1)
@@ -169,7 +193,16 @@ PREVIOUS_TOKEN = Exercise(
 
 
 def faulty_induction(
-    pattern, ids, target="after", average="possible", which="all", own="excluded", reduce="mean", offset="end", same="tokens", heads="kept"
+    pattern,
+    ids,
+    target="after",
+    average="possible",
+    which="all",
+    own="excluded",
+    reduce="mean",
+    offset="end",
+    same="tokens",
+    heads="kept",
 ):
     n_query, n_key = pattern.shape[-2:]
     query, key = positions(pattern, offset)
@@ -193,7 +226,12 @@ def faulty_induction(
     else:
         there = same_token
     own = "any" if target == "half" else own
-    limit = {"excluded": key < query, "included": key <= query, "any": torch.ones_like(same_token), "not own": key != query}[own]
+    limit = {
+        "excluded": key < query,
+        "included": key <= query,
+        "any": torch.ones_like(same_token),
+        "not own": key != query,
+    }[own]
     there = there & limit
     if same == "and the next token":
         following = ids.roll(-1)
@@ -216,8 +254,13 @@ def cases_induction(seed):
         Case((torch.tensor([[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.125, 0.75, 0.125]]]), torch.tensor([5, 6, 5]))),
         Case((random_pattern(seed, 2, 4, 4), torch.arange(4)), "no token comes twice"),
         Case((unseen, torch.tensor([4, 5, 6, 4, 5, 6])), "a head that looks at nothing but its own token"),
-        Case((random_pattern(seed + 5, 3, 4, 7), torch.tensor([3, 1, 2, 3, 1, 3, 1])), "four queries, with three more tokens in the cache"),
-        Case((random_pattern(seed + 6, 2, 5, 5).flip(-1), torch.tensor([2, 1, 2, 1, 2])), "a pattern that is not causal"),
+        Case(
+            (random_pattern(seed + 5, 3, 4, 7), torch.tensor([3, 1, 2, 3, 1, 3, 1])),
+            "four queries, with three more tokens in the cache",
+        ),
+        Case(
+            (random_pattern(seed + 6, 2, 5, 5).flip(-1), torch.tensor([2, 1, 2, 1, 2])), "a pattern that is not causal"
+        ),
         Case((random_pattern(seed, 2, 4, 4), torch.tensor([7, 7, 7, 8])), "one token three times in a row"),
         Case((random_pattern(seed, 3, 8, 8), half.repeat(2)), "random tokens, then the same once more"),
         Case((random_pattern(seed + 1, 2, 9, 9), few), "few kinds of tokens, which come often"),
@@ -258,7 +301,13 @@ def faulty_rollout(
         ).mean(0)  # fmt: skip
     flow, after = itself, []
     for number, pattern in enumerate(patterns):
-        mixed = {"mean": pattern.mean(0), "max": pattern.amax(0), "sum": pattern.sum(0), "first": pattern[0], "min": pattern.amin(0)}[heads]
+        mixed = {
+            "mean": pattern.mean(0),
+            "max": pattern.amax(0),
+            "sum": pattern.sum(0),
+            "first": pattern[0],
+            "min": pattern.amin(0),
+        }[heads]
         layer = {
             "half": 0.5 * itself + 0.5 * mixed, "none": mixed, "added": itself + mixed, "everywhere": 0.5 + 0.5 * mixed,
             "rows": (itself + mixed) / (itself + mixed).sum(-1, keepdim=True), "halved flow": mixed, "after": mixed,
@@ -328,14 +377,27 @@ def ablate_heads(model, ids, layer, head):
 
 
 def faulty_ablate_heads(
-    model, ids, layer, head, what="z", which="this", how="zero", clean="yes", where="own layer", give="logits", off_by=0, returns="value"
+    model,
+    ids,
+    layer,
+    head,
+    what="z",
+    which="this",
+    how="zero",
+    clean="yes",
+    where="own layer",
+    give="logits",
+    off_by=0,
+    returns="value",
 ):
     if where == "exchanged":
         layer, head = head, layer
     if give == "untouched":
         with torch.no_grad():
             return model(ids)
-    layers = {"every layer": range(len(model.blocks)), "one before": [layer - 1], "last": [-1], "first": [0]}.get(where, [layer])
+    layers = {"every layer": range(len(model.blocks)), "one before": [layer - 1], "last": [-1], "first": [0]}.get(
+        where, [layer]
+    )
     head = head + off_by
 
     def edit(value):
