@@ -1,7 +1,7 @@
 """Faulty versions of the references, made mechanically: one node of the syntax tree changed at a time.
 
-Written without regard to what the engine's own repairs can undo: some mutations here (a call dropped, a constant doubled, a
-loop's body cut, a condition decided) have no counterpart there.
+Written without regard to what the engine's own repairs can undo: some mutations here (a call dropped, a constant
+doubled, a loop's body cut, a condition decided) have no counterpart there.
 """
 
 import ast
@@ -71,7 +71,7 @@ def _replacements(node):
 
 
 def mutants(functions):
-    """(line of code before, line of code after, source) of each version with one change; the first function comes last in it."""
+    """(code before, code after, source) of each version with one change; the first function comes last in it."""
     trees = trees_of(functions)
     nodes = [node for tree in trees for node in ast.walk(tree)]
     for number, node in enumerate(nodes):

@@ -1,4 +1,6 @@
-"""A plain right solution of each exercise, without any code that the exercise does not need: what mutants are made from."""
+"""A plain right solution of each exercise, without code that it does not need: what mutants are made from."""
+
+import itertools
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +34,7 @@ def merge(ids, pair, new_id):
 def count_pairs(pieces):
     counts = {}
     for piece, times in pieces.items():
-        for pair in zip(piece, piece[1:]):
+        for pair in itertools.pairwise(piece):
             counts[pair] = counts.get(pair, 0) + times
     return counts
 
@@ -194,14 +196,27 @@ def ablate_heads(model, ids, layer, head):
 
 # What each exercise's solution is called, and which others it needs.
 PLAIN = {
-    "tokenization.most_common_pair": (most_common_pair,), "tokenization.merge": (merge,), "tokenization.count_pairs": (count_pairs,),
-    "tokenization.train": (train, most_common_pair, merge), "tokenization.encode": (encode, merge), "tokenization.decode": (decode,),
-    "embeddings.lookup": (embed,), "embeddings.cosine_similarity": (cosine_similarity,),
-    "embeddings.nearest": (nearest, cosine_similarity), "embeddings.analogy": (analogy, cosine_similarity),
-    "embeddings.sinusoidal": (sinusoidal_positions,), "embeddings.rotate": (rotate,), "attention.causal_mask": (causal_mask,),
-    "attention.scaled_dot_product": (scaled_dot_product_attention,), "attention.split_heads": (split_heads,),
-    "attention.merge_heads": (merge_heads,), "attention.grouped_queries": (share_heads,),
-    "attention.online_softmax": (online_softmax,), "interpret.entropy": (entropy,),
-    "interpret.previous_token_score": (previous_token_score,), "interpret.induction_score": (induction_score,),
-    "interpret.rollout": (rollout,), "interpret.ablate_heads": (ablate_heads,),
-}  # fmt: skip
+    "tokenization.most_common_pair": (most_common_pair,),
+    "tokenization.merge": (merge,),
+    "tokenization.count_pairs": (count_pairs,),
+    "tokenization.train": (train, most_common_pair, merge),
+    "tokenization.encode": (encode, merge),
+    "tokenization.decode": (decode,),
+    "embeddings.lookup": (embed,),
+    "embeddings.cosine_similarity": (cosine_similarity,),
+    "embeddings.nearest": (nearest, cosine_similarity),
+    "embeddings.analogy": (analogy, cosine_similarity),
+    "embeddings.sinusoidal": (sinusoidal_positions,),
+    "embeddings.rotate": (rotate,),
+    "attention.causal_mask": (causal_mask,),
+    "attention.scaled_dot_product": (scaled_dot_product_attention,),
+    "attention.split_heads": (split_heads,),
+    "attention.merge_heads": (merge_heads,),
+    "attention.grouped_queries": (share_heads,),
+    "attention.online_softmax": (online_softmax,),
+    "interpret.entropy": (entropy,),
+    "interpret.previous_token_score": (previous_token_score,),
+    "interpret.induction_score": (induction_score,),
+    "interpret.rollout": (rollout,),
+    "interpret.ablate_heads": (ablate_heads,),
+}

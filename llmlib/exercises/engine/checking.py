@@ -1,7 +1,8 @@
 """`examine`: runs a learner's attempt and says what is the matter with it, the most helpful thing first.
 
-The order: not attempted, no function, no end, raised, another type or shape or dtype, a reason (see `reasoning`), a broken
-property, another value, correct. A reason that is known is told along with an exception or another form as well.
+The order: not attempted, no function, no end, raised, another type or shape or dtype, a reason (see `reasoning`), a
+broken property, another value, correct. A reason that is known is told along with an exception or another form as
+well.
 """
 
 import dis
@@ -15,7 +16,7 @@ from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
 from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import Outcome, duplicate, change_of_model, run
+from llmlib.exercises.engine.running import Outcome, change_of_model, duplicate, run
 from llmlib.exercises.engine.trials import Trial, both_precisions
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
@@ -185,14 +186,13 @@ def _property_report(exercise: Exercise, says: str, found: str, trial: Trial) ->
     return Report("property", exercise.name, "Not yet: a property is broken.", parts, (), (f"property: {says}",))
 
 
-def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report | None:
-    trial = next((t for t in trials if t.difference), None)
-    if trial is None or trial.difference is None:
-        return None
+def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report:
+    trial = next(t for t in trials if t.difference)
     wrong = sum(t.wrong for t in trials)
     heading = f"Not yet: {wrong} of {len(trials)} cases differ. Here is the smallest."
     lead = find_lead(exercise, trials)
-    parts = (*lead.parts, *trial.difference.parts, *_around(exercise, trial))
+    difference = trial.difference.parts if trial.difference else ()
+    parts = (*lead.parts, *difference, *_around(exercise, trial))
     return Report("differs", exercise.name, heading, parts, (), lead.findings)
 
 

@@ -39,7 +39,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"NameError:", "A name that Python has not met: a spelling mistake, or a cell (an import) not yet run."),
     (
         r"IndexError: index .*out of (bounds|range)|IndexError: index out of range",
-        "An index that is too large for its axis: places count from 0, so the last of n is n − 1. Is it meant for this axis, "
+        "An index that is too large for its axis: places count from 0, so the last of n is n − 1. Is "
+        "it meant for this axis, "
         "and are there so many?",
     ),
     (
@@ -70,7 +71,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"TypeError: stack\(\)|RuntimeError: stack expects",
-        "`torch.stack` wants a list (or tuple) of tensors, not empty, all of one shape; `torch.cat` joins along an axis that is "
+        "`torch.stack` wants a list (or tuple) of tensors, not empty, all of one shape; `torch.cat` "
+        "joins along an axis that is "
         "there already.",
     ),
     (
@@ -79,16 +81,19 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"RuntimeError: expand\(|RuntimeError: The expanded size",
-        "`expand` only stretches axes of length 1. To repeat what is there, use `repeat_interleave`, or add an axis first and join "
+        "`expand` only stretches axes of length 1. To repeat what is there, use `repeat_interleave`, "
+        "or add an axis first and join "
         "it afterwards.",
     ),
     (
         r"RuntimeError: outer:|RuntimeError: 1D tensors expected|RuntimeError: .*1-D|RuntimeError: .*1D",
-        "This operation takes tensors with a single axis; here there are more. Broadcasting (`x[..., None] * y`) works for any.",
+        "This operation takes tensors with a single axis; here there are more. Broadcasting (`x[..., "
+        "None] * y`) works for any.",
     ),
     (
         r"RuntimeError: .*(in-place|inplace)|RuntimeError: unsupported operation: more than one element",
-        "A tensor is written to that shares its memory with another, or is needed as it was. Work on a copy: `x.clone()`.",
+        "A tensor is written to that shares its memory with another, or is needed as it was. Work on "
+        "a copy: `x.clone()`.",
     ),
     (
         r"ValueError: .*(empty|arg is an empty)",

@@ -1,7 +1,7 @@
 """Why an attempt is wrong: a listed idea, what computing on its results shows, or the change that would make it right.
 
-The surest and most telling comes first: the exercise's own misconceptions; a result that is the expected one, changed; the
-one change to the code after which all is right; weaker signs.
+The surest and most telling comes first: the exercise's own misconceptions; a result that is the expected one,
+changed; the one change to the code after which all is right; weaker signs.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from llmlib.exercises.engine.wording import advice
 
 @dataclass(frozen=True)
 class Reason:
-    """Ideas, a finding, a repair, or several of them; `open` are cases in which something else is the matter as well."""
+    """Ideas, a finding, a repair, or several of them; `open` are cases in which something else is wrong as well."""
 
     ideas: tuple[Misconception, ...] = ()
     finding: Finding | None = None
@@ -48,16 +48,7 @@ class Reason:
             parts += [Prose(self.finding.look, "Look at:")] if self.finding.look else []
         if self.repair:
             line = f" in line {self.repair.edit.line}" if self.repair.edit.line else ""
-            parts.append(
-                Prose(
-                    f"One change{line} would make it right in all cases:".replace(
-                        "it right in all cases", "the difference"
-                    )
-                    if self.ideas
-                    else f"One change{line} would make it right in all cases:",
-                    lead,
-                )
-            )
+            parts.append(Prose(f"One change{line} would make it right in all cases:", lead))
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
         if self.open:

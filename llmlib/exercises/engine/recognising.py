@@ -1,9 +1,9 @@
 """Which wrong ideas of an exercise's list explain what an attempt gave.
 
-An idea is known by what it gives where it differs from the truth: these cases tell. An idea may have several forms (a mask
-filled with −∞ or with −1e30); one that agrees is enough. It holds if each wrong case is explained by it, and each case in
-which it would have gone wrong did. Of cases that say little (an attempt that raises for an empty list, or gives NaN for a
-single row) some may stay unexplained, as long as others speak clearly.
+An idea is known by what it gives where it differs from the truth: these cases tell. An idea may have several forms (a
+mask filled with −∞ or with −1e30); one that agrees is enough. It holds if each wrong case is explained by it, and
+each case in which it would have gone wrong did. Of cases that say little (an attempt that raises for an empty list,
+or gives NaN for a single row) some may stay unexplained, as long as others speak clearly.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -226,12 +226,21 @@ def same(a: Any, b: Any) -> bool:
 def change_of_model(before: Any, after: Any) -> str:
     """A sentence on what a function has left behind in a model, hooks above all; empty for what is no model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
-        return "Your function changes the weights of the model for good. A hook changes a value in passing, and leaves them alone."
+        return (
+            "Your function changes the weights of the model for good. A hook changes a value in passing, "
+            "and leaves them alone."
+        )
     counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}
     for name, part in after.named_modules():
         more = len(part._forward_hooks) - counts.get(name, 0)
         if more > 0:
-            return f"A hook of yours is still on `{name}` afterwards: it will act whenever the model runs. Remove it, whatever happens."
+            return (
+                f"A hook of yours is still on `{name}` afterwards: it will act whenever the model runs. "
+                "Remove it, whatever happens."
+            )
         if more < 0:
             return f"Afterwards a hook on `{name}` is gone that was not yours: remove your own alone."
-    return "Your function changes the weights of the model for good. A hook changes a value in passing, and leaves them alone."
+    return (
+        "Your function changes the weights of the model for good. A hook changes a value in passing, and "
+        "leaves them alone."
+    )

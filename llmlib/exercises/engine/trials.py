@@ -34,7 +34,7 @@ class Trial:
 
     @cached_property
     def odd(self) -> bool:
-        """Whether this case says little of an idea: the attempt raised, or gave what is no number, or the case is tiny."""
+        """Whether this case says little of an idea: the attempt raised, gave NaN, or there is next to nothing in it."""
         if self.outcome.error:
             return True
         got = self.got
@@ -44,7 +44,7 @@ class Trial:
 
 
 def both_precisions(cases: Sequence[Case], double: bool = True) -> list[Case]:
-    """The cases in float32, then those with floating-point tensors once more in float64, as far as they are meant for it."""
+    """The cases in float32, then those with floating-point tensors once more in float64, where meant for it."""
     single = [(_in_precision(case, torch.float32), case) for case in cases if case.precision != "double"]
     if not double:
         return [case for case, _ in single]

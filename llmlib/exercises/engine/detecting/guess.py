@@ -25,7 +25,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Guess:
-    """`fits(trial, base)` says whether the attempt's value comes from `base`, mostly the expected value, in this way."""
+    """`fits(trial, base)` says whether the attempt's value comes from `base`, mostly the expected value, so."""
 
     finding: Finding
     fits: Callable[[Trial, Any], bool]

@@ -78,8 +78,9 @@ def _others(value: Any) -> Iterator[Any]:
         yield from (value + 1, value - 1)
     elif isinstance(value, (list, tuple, str)):
         yield from (value[::-1], value[: len(value) // 2], value[len(value) // 2 :])
-        if any(isinstance(part, Tensor) for item in value if isinstance(item, tuple) for part in item):
-            yield [tuple(1.7 * part.flip(-1) for part in item) for item in value]
+        pairs = [item for item in value if isinstance(item, tuple) and isinstance(item[0], Tensor)]
+        if pairs:
+            yield [tuple(1.7 * part.flip(-1) for part in item) for item in pairs]
     elif isinstance(value, dict):
         yield {key: times + 1 + i for i, (key, times) in enumerate(value.items())}
         yield {key[::-1]: times for key, times in value.items()}
@@ -123,5 +124,8 @@ def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None
             return agree(duplicate(trial.case.args[at])(trial.case.args[ids]), trial.got)
 
     says = "Your result is what the untouched model gives: your hook changed nothing."
-    look = "Does the hook's function return the new value, at the right layer, and is the hook in place while the model runs?"
+    look = (
+        "Does the hook's function return the new value, at the right layer, and is the hook in place "
+        "while the model runs?"
+    )
     return Guess(Finding("the untouched model's result", says, look, weak=True, single=True), fits)

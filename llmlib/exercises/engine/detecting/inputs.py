@@ -1,7 +1,8 @@
 """Guesses made by running the reference on changed arguments: exchanged, shifted, one larger, left out."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from llmlib.exercises.engine.trials import Trial
 Args = list[Any]
 
 
-def as_if(exercise: Exercise, trials: list[Trial]) -> Iterator[Guess]:
+def as_if(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
     """Guesses for the exercise's arguments, by the kinds that they have in the cases."""
     names = exercise.argument_names
     example = max((t for t in trials if t.wrong), key=lambda t: sum(map(_extent, t.case.args)))
@@ -34,29 +35,24 @@ def as_if(exercise: Exercise, trials: list[Trial]) -> Iterator[Guess]:
     for i, j in pairs:
         if _of_one_kind(example.case.args[i], example.case.args[j]):
             says = f"It is what comes out when `{names[i]}` and `{names[j]}` are exchanged."
-            yield guess(
-                f"{names[i]} and {names[j]} exchanged", says, lambda a, i=i, j=j: _swap(a, i, j), "Which is which?"
-            )
+            yield guess(f"{names[i]} and {names[j]} exchanged", says, partial(_swap, i=i, j=j), "Which is which?")
     for i, j in itertools.permutations(range(len(names)), 2):
         if _of_one_kind(example.case.args[i], example.case.args[j]):
             says = f"It is what comes out when `{names[j]}` stands where `{names[i]}` belongs."
-            yield guess(f"{names[j]} for {names[i]}", says, lambda a, i=i, j=j: a.__setitem__(i, a[j]))
+            yield guess(f"{names[j]} for {names[i]}", says, partial(_copy, i=i, j=j))
     for i, arg in enumerate(example.case.args):
         for name, phrase, change in changes(arg):
             says = f"It is what comes out when `{names[i]}` {phrase}."
-            yield guess(
-                f"{names[i]} {name}",
-                says,
-                lambda a, i=i, f=change: a.__setitem__(i, f(a[i])),
-                "Where does that happen?",
-            )
+            yield guess(f"{names[i]} {name}", says, partial(_change, i=i, change=change), "Where does that happen?")
 
 
 def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
     """The result holds the numbers of an argument, joined or cut in another order of its axes."""
     for i, (name, axes) in enumerate(argument_axes(exercise, example)):
         right = _order_of(example, i, example.expected) if axes else None
-        for order in itertools.permutations(range(len(axes))) if right is not None else ():
+        if right is None:
+            continue
+        for order in itertools.permutations(range(len(axes))):
             if order == right:
                 continue
 
@@ -65,7 +61,8 @@ def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
 
             mine, wanted = (", ".join(axes[axis] for axis in way) for way in (order, right))
             says = (
-                f"You have the numbers of `{name}` in another order: read one after the other, yours run through {mine} (the "
+                f"You have the numbers of `{name}` in another order: read one after the other, yours "
+                f"run through {mine} (the "
                 f"first one slowest), and the expected ones through {wanted}."
             )
             look = "`reshape` never moves a number. Which axis must be moved before two are joined, or one is cut?"
@@ -160,38 +157,27 @@ def _of_tensor(x: Tensor) -> Changes:
     else:
         yield from _of_floats()
     for axis in range(x.ndim):
-        where = f"along its axis {axis} (counted from 0)"
-        yield f"turned around along axis {axis}", f"is turned around {where}", lambda x, a=axis: x.flip(a)
-        yield f"shifted along axis {axis}", f"is shifted by one place {where}", lambda x, a=axis: x.roll(1, a)
-        yield f"shifted along axis {axis}", f"is shifted by one place {where}", lambda x, a=axis: x.roll(-1, a)
-        yield (
-            f"first only along axis {axis}",
-            f"has only its first entry {where}, for all",
-            lambda x, a=axis: x.narrow(a, 0, 1).expand_as(x),
-        )
-        yield (
-            f"last only along axis {axis}",
-            f"has only its last entry {where}, for all",
-            lambda x, a=axis: x.narrow(a, -1, 1).expand_as(x),
-        )
-        yield (
-            f"first left out along axis {axis}",
-            f"is without its first entry {where}",
-            lambda x, a=axis: x.narrow(a, 1, x.shape[a] - 1),
-        )
-        yield (
-            f"last left out along axis {axis}",
-            f"is without its last entry {where}",
-            lambda x, a=axis: x.narrow(a, 0, x.shape[a] - 1),
-        )
-        if x.is_floating_point():
-            yield from _along(axis, where)
+        yield from _along(axis, f"along its axis {axis} (counted from 0)", x.is_floating_point())
     for one, other in itertools.combinations(range(x.ndim), 2):
-        where = f"has its axes {one} and {other} (counted from 0) exchanged"
-        yield f"axes {one} and {other} exchanged", where, lambda x, a=one, b=other: x.transpose(a, b)
+        words = f"has its axes {one} and {other} (counted from 0) exchanged"
+        yield f"axes {one} and {other} exchanged", words, partial(torch.transpose, dim0=one, dim1=other)
 
 
-def _along(axis: int, where: str) -> Changes:
+def _along(axis: int, where: str, floating: bool) -> Changes:
+    yield f"turned around along axis {axis}", f"is turned around {where}", lambda x: x.flip(axis)
+    yield f"shifted along axis {axis}", f"is shifted by one place {where}", lambda x: x.roll(1, axis)
+    yield f"shifted along axis {axis}", f"is shifted by one place {where}", lambda x: x.roll(-1, axis)
+    first, last = f"has only its first entry {where}, for all", f"has only its last entry {where}, for all"
+    yield f"first only along axis {axis}", first, lambda x: x.narrow(axis, 0, 1).expand_as(x)
+    yield f"last only along axis {axis}", last, lambda x: x.narrow(axis, -1, 1).expand_as(x)
+    first, last = f"is without its first entry {where}", f"is without its last entry {where}"
+    yield f"first left out along axis {axis}", first, lambda x: x.narrow(axis, 1, x.shape[axis] - 1)
+    yield f"last left out along axis {axis}", last, lambda x: x.narrow(axis, 0, x.shape[axis] - 1)
+    if floating:
+        yield from _floats_along(axis, where)
+
+
+def _floats_along(axis: int, where: str) -> Changes:
     yield (
         f"averaged along axis {axis}",
         f"is averaged {where}, before anything else",
@@ -216,17 +202,25 @@ def _along(axis: int, where: str) -> Changes:
     yield f"running sums along axis {axis}", f"is summed up step by step {where}", lambda x: x.cumsum(axis)
 
 
+ROOTS: tuple[tuple[str, Callable[[Tensor], float]], ...] = (
+    ("√(its last axis) times as large", lambda x: x.shape[-1] ** 0.5),
+    ("divided by √(its last axis)", lambda x: x.shape[-1] ** -0.5),
+    ("multiplied by its last axis", lambda x: x.shape[-1]),
+    ("divided by its last axis", lambda x: 1 / x.shape[-1]),
+    ("√(its last axis but one) times as large", lambda x: x.shape[-2] ** 0.5),
+    ("divided by √(its last axis but one)", lambda x: x.shape[-2] ** -0.5),
+    ("twice as large", lambda x: 2),
+    ("half as large", lambda x: 0.5),
+)
+
+
+def _scaled(x: Tensor, factor: Callable[[Tensor], float]) -> Tensor:
+    return x * factor(x)
+
+
 def _of_floats() -> Changes:
-    for words, factor in (
-        ("√(its last axis) times as large", lambda x: x.shape[-1] ** 0.5),
-        ("divided by √(its last axis)", lambda x: x.shape[-1] ** -0.5),
-        ("multiplied by its last axis", lambda x: x.shape[-1]),
-        ("divided by its last axis", lambda x: 1 / x.shape[-1]),
-        ("√(its last axis but one) times as large", lambda x: x.shape[-2] ** 0.5),
-        ("divided by √(its last axis but one)", lambda x: x.shape[-2] ** -0.5),
-        ("twice as large", lambda x: 2), ("half as large", lambda x: 0.5),
-    ):  # fmt: skip
-        yield words, f"is {words}", lambda x, f=factor: x * f(x)
+    for words, factor in ROOTS:
+        yield words, f"is {words}", partial(_scaled, factor=factor)
     yield "negated", "has the opposite sign", torch.neg
     yield "without sign", "has lost its signs", torch.abs
     yield "exponentiated", "has been exponentiated", torch.exp
@@ -246,6 +240,14 @@ def _of_one_kind(a: Any, b: Any) -> bool:
 
 def _swap(args: Args, i: int, j: int) -> None:
     args[i], args[j] = args[j], args[i]
+
+
+def _copy(args: Args, i: int, j: int) -> None:
+    args[i] = args[j]
+
+
+def _change(args: Args, i: int, change: Callable[[Any], Any]) -> None:
+    args[i] = change(args[i])
 
 
 def _extent(arg: Any) -> int:

@@ -10,11 +10,26 @@ from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.trials import Trial
 
 CONSTANTS = {
-    "2": 2.0, "½": 0.5, "3": 3.0, "⅓": 1 / 3, "4": 4.0, "¼": 0.25, "10": 10.0, "1/10": 0.1, "100": 100.0,
-    "ln 2": math.log(2), "1/ln 2 (another base of the logarithm)": 1 / math.log(2), "√2": 2**0.5, "1/√2": 0.5**0.5,
-    "ln 10": math.log(10), "1/ln 10 (another base of the logarithm)": 1 / math.log(10), "π": math.pi,
-    "2π": 2 * math.pi, "1/2π": 0.5 / math.pi, "π/180 (degrees and radians)": math.pi / 180,
-}  # fmt: skip
+    "2": 2.0,
+    "½": 0.5,
+    "3": 3.0,
+    "⅓": 1 / 3,
+    "4": 4.0,
+    "¼": 0.25,
+    "10": 10.0,
+    "1/10": 0.1,
+    "100": 100.0,
+    "ln 2": math.log(2),
+    "1/ln 2 (another base of the logarithm)": 1 / math.log(2),
+    "√2": 2**0.5,
+    "1/√2": 0.5**0.5,
+    "ln 10": math.log(10),
+    "1/ln 10 (another base of the logarithm)": 1 / math.log(10),
+    "π": math.pi,
+    "2π": 2 * math.pi,
+    "1/2π": 0.5 / math.pi,
+    "π/180 (degrees and radians)": math.pi / 180,
+}
 
 
 def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
@@ -53,9 +68,13 @@ def factors(sizes: dict[str, int]) -> Iterator[tuple[str, float]]:
     for name, n in sizes.items():
         if n > 0:
             yield from (
-                (f"√{name}", n**0.5), (f"1/√{name}", n**-0.5), (f"{name} (a sum for a mean, or the reverse)", n),
-                (f"1/{name} (a mean for a sum, or the reverse)", 1 / n), (f"{name}²", n**2), (f"1/{name}²", n**-2),
-            )  # fmt: skip
+                (f"√{name}", n**0.5),
+                (f"1/√{name}", n**-0.5),
+                (f"{name} (a sum for a mean, or the reverse)", n),
+                (f"1/{name} (a mean for a sum, or the reverse)", 1 / n),
+                (f"{name}²", n**2),
+                (f"1/{name}²", n**-2),
+            )
     yield from CONSTANTS.items()
     for name, n in sizes.items():
         if n > 1:

@@ -23,21 +23,21 @@ def _wrong(trial: Trial, base: Tensor) -> Tensor:
 def places(names: Sequence[str]) -> Iterator[Guess]:
     """Guesses at where the wrong values are, for tensors."""
     for axis, name in enumerate(names):
-        for which, at in (("first", 0), ("last", -1)):
-            says = f"Only the {which} along {name} is wrong; all others are right."
-            yield Guess(
-                Finding(f"wrong only at the {which} of {name}", says, "What is special about it?"),
-                lambda t, b, axis=axis, at=at: _only(_wrong(t, b), axis, at),
-            )
-            says = f"The {which} along {name} is right; all others are wrong."
-            yield Guess(
-                Finding(f"right only at the {which} of {name}", says, "What is different for the others?"),
-                lambda t, b, axis=axis, at=at: _all_but(_wrong(t, b), axis, at),
-            )
+        yield from _at(axis, name, "first", 0)
+        yield from _at(axis, name, "last", -1)
     yield Guess(
         Finding("wrong where 0 is expected", "All wrong values are where 0 is expected; the others are right."),
         lambda t, b: bool(_wrong(t, b).any()) and bool((b[_wrong(t, b)] == 0).all()),
     )
+
+
+def _at(axis: int, name: str, which: str, at: int) -> Iterator[Guess]:
+    says = f"Only the {which} along {name} is wrong; all others are right."
+    found = Finding(f"wrong only at the {which} of {name}", says, "What is special about it?")
+    yield Guess(found, lambda t, b: _only(_wrong(t, b), axis, at))
+    says = f"The {which} along {name} is right; all others are wrong."
+    found = Finding(f"right only at the {which} of {name}", says, "What is different for the others?")
+    yield Guess(found, lambda t, b: _all_but(_wrong(t, b), axis, at))
 
 
 def _only(wrong: Tensor, axis: int, at: int) -> bool:
@@ -65,7 +65,10 @@ def when(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
     for name in names:
         for limit in (1, 2):
             if all((s[name] > limit) == wrong for s, wrong in measured):
-                says = f"It is right where {name} is {' or '.join(map(str, range(1, limit + 1)))}, and wrong where it is larger."
+                says = (
+                    f"It is right where {name} is {' or '.join(map(str, range(1, limit + 1)))}, and wrong "
+                    "where it is larger."
+                )
                 return Finding(f"wrong where {name} is more than {limit}", says, "What is different then?")
     for one, other in itertools.combinations(names, 2):
         if all((s[one] != s[other]) == wrong for s, wrong in measured):

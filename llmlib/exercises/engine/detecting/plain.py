@@ -204,13 +204,14 @@ def of_tuple() -> Iterator[Guess]:
         lambda x: x[::-1],
         "Which one does the task name first?",
     )
-    for i, which in enumerate(("first", "second")):
-        yield _after(f"{which} alone", f"You return the {which} of the two results alone.", lambda x, i=i: x[i])
-        yield _after(
-            f"{which} one larger",
-            f"The {which} number is one too large.",
-            lambda x, i=i: tuple(v + (j == i) for j, v in enumerate(x)),
-        )
+    yield from _of_item(0, "first")
+    yield from _of_item(1, "second")
+
+
+def _of_item(i: int, which: str) -> Iterator[Guess]:
+    yield _after(f"{which} alone", f"You return the {which} of the two results alone.", lambda x: x[i])
+    says = f"The {which} number is one too large."
+    yield _after(f"{which} one larger", says, lambda x: tuple(v + (j == i) for j, v in enumerate(x)))
 
 
 def guesses(expected: Any) -> Iterator[Guess]:

@@ -71,12 +71,8 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Guess]:
     yield after(
         f"reversed along {name}", f"Your result is the expected one turned around along {name}.", lambda x: x.flip(axis)
     )
-    for step, way in ((1, "to the right (towards the end)"), (-1, "to the left (towards the beginning)")):
-        says = f"Everything stands one place too far {way} along {name}: shifted by one."
-        look = "Which index should be the first, and do you count from 0?"
-        yield after(f"shifted along {name}", says, lambda x, s=step: x.roll(s, axis), look)
-        yield after(f"shifted along {name}", says, lambda x, s=step: _shifted(x, s, axis), look)
-        yield Guess(Finding(f"shifted along {name}", says, look), lambda t, b, s=step: _moved(b, t.got, s, axis))
+    yield from _moves(axis, name, 1, "to the right (towards the end)")
+    yield from _moves(axis, name, -1, "to the left (towards the beginning)")
     yield after(
         f"halves exchanged along {name}",
         f"The two halves are exchanged along {name}.",
@@ -97,22 +93,8 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Guess]:
         f"Neighbours are exchanged along {name}: 0 with 1, 2 with 3, and so on.",
         lambda x: _neighbours(x, axis),
     )
-    for which, at in (("first", 0), ("last", -1)):
-        yield after(
-            f"one for all along {name}",
-            f"Everything along {name} is the same: the {which} one's result stands for all.",
-            lambda x, at=at: _even_if_one(x, axis).select(axis, at).unsqueeze(axis).expand_as(x),
-        )
-        yield after(
-            f"only the {which} of {name}",
-            f"Only the {which} along {name} is returned, without the others.",
-            lambda x, at=at: x.select(axis, at),
-        )
-        yield after(
-            f"only the {which} of {name}",
-            f"Only the {which} along {name} is returned, without the others.",
-            lambda x, at=at: x.narrow(axis, at % x.shape[axis], 1),
-        )
+    yield from _one_alone(axis, name, "first", 0)
+    yield from _one_alone(axis, name, "last", -1)
     yield after(
         f"last lost along {name}",
         f"The last one along {name} is missing; the others are right.",
@@ -140,6 +122,24 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Guess]:
     )
     if floating:
         yield from _floating(axis, name)
+
+
+def _moves(axis: int, name: str, step: int, way: str) -> Iterator[Guess]:
+    says = f"Everything stands one place too far {way} along {name}: shifted by one."
+    look = "Which index should be the first, and do you count from 0?"
+    yield after(f"shifted along {name}", says, lambda x: x.roll(step, axis), look)
+    yield after(f"shifted along {name}", says, lambda x: _shifted(x, step, axis), look)
+    yield Guess(Finding(f"shifted along {name}", says, look), lambda t, b: _moved(b, t.got, step, axis))
+
+
+def _one_alone(axis: int, name: str, which: str, at: int) -> Iterator[Guess]:
+    says = f"Everything along {name} is the same: the {which} one's result stands for all."
+    one = f"Only the {which} along {name} is returned, without the others."
+    yield after(
+        f"one for all along {name}", says, lambda x: _even_if_one(x, axis).select(axis, at).unsqueeze(axis).expand_as(x)
+    )
+    yield after(f"only the {which} of {name}", one, lambda x: x.select(axis, at))
+    yield after(f"only the {which} of {name}", one, lambda x: x.narrow(axis, at % x.shape[axis], 1))
 
 
 def _floating(axis: int, name: str) -> Iterator[Guess]:
@@ -225,44 +225,62 @@ def _floating(axis: int, name: str) -> Iterator[Guess]:
         lambda x: x.sort(axis, descending=True).values,
     )
     yield Guess(
-        Finding(f"factor of its own along {name}", f"All directions along {name} are right, and the lengths are not: each has a factor of its own.", "By what should each be divided?", weak=True),
-        lambda t, b: t.got.shape == b.shape and b.shape[axis] > 1 and agree(_unit(b, axis), _unit(t.got.to(b.dtype), axis)),
-    )  # fmt: skip
+        Finding(
+            f"factor of its own along {name}",
+            f"All directions along {name} are right, and the lengths are not: each has a factor of its own.",
+            "By what should each be divided?",
+            weak=True,
+        ),
+        lambda t, b: (
+            t.got.shape == b.shape and b.shape[axis] > 1 and agree(_unit(b, axis), _unit(t.got.to(b.dtype), axis))
+        ),
+    )
 
 
 def arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
     """The right numbers in other places."""
     short = [name.removeprefix("the axis ") for name in names]
-    for order in itertools.permutations(range(expected.ndim)):
-        axes = ", ".join(short[i] for i in order)
-        if order != tuple(range(expected.ndim)):
-            says = f"The axes of your result are {axes}; they should be {', '.join(short)}."
-            yield after(
-                "axes in another order",
-                says,
-                lambda x, o=order: _distinct(x).permute(o),
-                "Which axes have to be exchanged?",
-            )
+    orders = list(itertools.permutations(range(expected.ndim)))
+    for order in orders[1:]:
+        yield _permuted(order, short)
     yield Guess(
-        Finding("one axis too many", "The values are right, but axes of length 1 are too many, or missing.", "`squeeze` and `keepdim` take away and keep such axes."),
+        Finding(
+            "one axis too many",
+            "The values are right, but axes of length 1 are too many, or missing.",
+            "`squeeze` and `keepdim` take away and keep such axes.",
+        ),
         lambda t, b: t.got.ndim != b.ndim and agree(b.squeeze(), t.got.squeeze()),
-    )  # fmt: skip
-    for order in itertools.permutations(range(expected.ndim)):
-        axes = ", ".join(short[i] for i in order)
-        says = (
-            "The numbers are right, but axes were joined or cut in another order: read one after the other, yours run through "
-            f"{axes} (the first one slowest)."
-        )
-        yield Guess(
-            Finding(
-                "joined in another order", says, "`reshape` never moves a number. Which axis must be moved before it?"
-            ),
-            lambda t, b, o=order: agree(_distinct(b).permute(o).reshape(t.got.shape), t.got),
-        )
+    )
+    for order in orders:
+        yield _rejoined(order, short)
     yield Guess(
-        Finding("right values in another order", "The numbers themselves are right; they stand in other places.", "Follow one of them by hand: where should it go?", weak=True),
+        Finding(
+            "right values in another order",
+            "The numbers themselves are right; they stand in other places.",
+            "Follow one of them by hand: where should it go?",
+            weak=True,
+        ),
         lambda t, b: t.got.numel() == b.numel() and agree(b.flatten().sort().values, t.got.flatten().sort().values),
-    )  # fmt: skip
+    )
+
+
+def _permuted(order: tuple[int, ...], names: Sequence[str]) -> Guess:
+    axes = ", ".join(names[i] for i in order)
+    says = f"The axes of your result are {axes}; they should be {', '.join(names)}."
+    look = "Which axes have to be exchanged?"
+    return after("axes in another order", says, lambda x: _distinct(x).permute(order), look)
+
+
+def _rejoined(order: tuple[int, ...], names: Sequence[str]) -> Guess:
+    axes = ", ".join(names[i] for i in order)
+    says = (
+        "The numbers are right, but axes were joined or cut in another order: read one after the "
+        "other, yours run through "
+        f"{axes} (the first one slowest)."
+    )
+    look = "`reshape` never moves a number. Which axis must be moved before it?"
+    fits = lambda t, b: agree(_distinct(b).permute(order).reshape(t.got.shape), t.got)  # noqa: E731
+    return Guess(Finding("joined in another order", says, look), fits)
 
 
 def _distinct(x: Tensor) -> Tensor:

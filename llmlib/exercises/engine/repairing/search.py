@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from llmlib.exercises.engine.comparing import equal
-from llmlib.exercises.engine.repairing import expressions, statements
+from llmlib.exercises.engine.repairing import expressions, missing, statements
 from llmlib.exercises.engine.repairing.edit import Edit
 from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import Outcome, duplicate, quietly, run, same, within
@@ -60,7 +60,7 @@ def _search(attempt: Callable[..., Any], trials: Sequence[Trial], goals: Sequenc
 
 
 def _edits(tree: ast.Module) -> Iterator[Edit]:
-    return chain(statements.edits(tree), expressions.edits(tree), expressions.names(tree), expressions.steps(tree))
+    return chain(statements.edits(tree), expressions.edits(tree), missing.names(tree), missing.steps(tree))
 
 
 def _all_right(function: Callable[..., Any], pairs: Sequence[tuple[Trial, Any]]) -> bool:

@@ -44,7 +44,10 @@ def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
         targets += call.args[:1]
         for target in targets:
             if isinstance(target, ast.Name):
-                says = f"The result of `{shown(call)}` is thrown away: it gives a new value and leaves `{target.id}` as it was."
+                says = (
+                    f"The result of `{shown(call)}` is thrown away: it gives a new value and leaves "
+                    f"`{target.id}` as it was."
+                )
                 assigned = ast.Assign([ast.Name(target.id, ast.Store())], call, lineno=line.lineno)
                 yield Edit("result thrown away", line.lineno, says), _with(body, i, assigned)
 
@@ -135,16 +138,18 @@ def _misplaced(body: Body, _tree: ast.AST) -> Changed:
                 says = f"`{shown(moved)}` stands {way} the {what} and belongs inside."
                 others = [larger if n == i else s for n, s in enumerate(body) if n != at]
                 yield Edit("outside of the loop", moved.lineno, says), others
-        says = f"After the first thing that fits, `{shown(line.test if isinstance(line, (ast.If, ast.While)) else line)}` goes on, or stops too early."
+        says = (
+            "After the first thing that fits, "
+            f"`{shown(line.test if isinstance(line, (ast.If, ast.While)) else line)}` goes on, or stops too early."
+        )
         if isinstance(line, ast.If) and not line.orelse and i + 1 < len(body):
-            alternative = _copy_with(line, inner)
-            alternative.orelse = body[i + 1 :]
+            alternative = ast.copy_location(ast.If(line.test, inner, body[i + 1 :]), line)
             says = f"What follows `if {shown(line.test)}` is done in any case; it belongs into an `else`."
             yield Edit("else missing", line.lineno, says), [*body[:i], alternative]
 
 
 def _copy_with(line: ast.stmt, body: Body) -> ast.stmt:
-    fields = {name: value for name, value in ast.iter_fields(line)}
+    fields = dict(ast.iter_fields(line))
     copy = type(line)(**{**fields, "body": body})
     return ast.copy_location(copy, line)
 
@@ -181,7 +186,7 @@ def _jumps(body: Body, _tree: ast.AST) -> Changed:
                 Edit("loop goes on", line.lineno, "`continue` goes on where the loop should end."),
                 _with(body, i, ast.Break()),
             )
-        if isinstance(line, ast.While) or isinstance(line, ast.For):
+        if isinstance(line, (ast.While, ast.For)):
             says = f"The loop goes on after `{shown(line.body[-1])}`, where it should end."
             yield Edit("loop goes on", line.lineno, says), _with(body, i, _copy_with(line, [*line.body, ast.Break()]))
         if isinstance(line, ast.If):
