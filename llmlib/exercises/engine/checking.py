@@ -16,7 +16,7 @@ from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
 from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import Outcome, change_of_model, duplicate, run
+from llmlib.exercises.engine.running import Outcome, change_of_model, duplicate, quietly, run
 from llmlib.exercises.engine.trials import Trial, both_precisions
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
@@ -43,7 +43,8 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
 
     if not any(t.wrong for t in trials):
         return _broken_property(exercise, attempt, trials, seconds) or _correct(exercise, attempt, trials, seconds)
-    reason = find_reason(exercise, attempt, trials)
+    with quietly():
+        reason = find_reason(exercise, attempt, trials)
     return (
         _raised(exercise, attempt, trials, reason)
         or _another_form(exercise, trials, reason)

@@ -71,12 +71,18 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
         return Reason(repair=repaired)
     if found and found.single:
         return Reason(finding=found)
+    return _two(exercise, trials) or Reason(finding=found)
+
+
+def _two(exercise: Exercise, trials: Sequence[Trial]) -> Reason | None:
+    """Two ideas, or an idea and a finding; for results of the right type only."""
+    if not all(type(t.got) is type(t.expected) for t in trials if t.wrong and not t.odd):
+        return None
     two = recognise(exercise, trials, together=2)
     if two.ideas:
         return Reason(two.ideas, open=two.open)
-    if beyond := detect_beyond(exercise, trials):
-        return Reason((beyond[1],), beyond[0])
-    return Reason(finding=found)
+    beyond = detect_beyond(exercise, trials)
+    return Reason((beyond[1],), beyond[0]) if beyond else None
 
 
 def find_lead(exercise: Exercise, trials: Sequence[Trial]) -> Reason:

@@ -40,7 +40,7 @@ def recognise(exercise: Exercise, trials: Sequence[Trial], together: int = 1) ->
         if all(same_outcome(_faulty(exercise, faults, t), t.outcome) for t in ordered):
             return Recognised(ideas)
     found = []
-    for ideas, faults in hypotheses:
+    for ideas, faults in hypotheses if not telling[0].outcome.error else ():
         left = _left_open(exercise, faults, ordered)
         if left is not None:
             found.append((len(left), Recognised(ideas, left)))

@@ -1,5 +1,6 @@
 """Guesses made by running the reference on changed arguments: exchanged, shifted, one larger, left out."""
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,14 +20,14 @@ Args = list[Any]
 
 def as_if(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
     """Guesses for the exercise's arguments, by the kinds that they have in the cases."""
-    names = exercise.argument_names
+    names, reference = exercise.argument_names, inspect.unwrap(exercise.reference)
     example = max((t for t in trials if t.wrong), key=lambda t: sum(map(_extent, t.case.args)))
 
     def guess(name: str, says: str, change: Callable[[Args], Any], look: str = "") -> Guess:
         def fits(trial: Trial, _base: Any) -> bool:
             args = list(duplicate(trial.case.args))
             change(args)
-            return agree(exercise.reference(*args), trial.got)
+            return agree(reference(*args), trial.got)
 
         return Guess(Finding(name, says, look), fits)
 

@@ -13,7 +13,7 @@ from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.repairing import expressions, missing, statements
 from llmlib.exercises.engine.repairing.edit import Edit
 from llmlib.exercises.engine.repairing.source import Source, source_of
-from llmlib.exercises.engine.running import Outcome, duplicate, quietly, run, same, within
+from llmlib.exercises.engine.running import Outcome, duplicate, run, same, within
 from llmlib.exercises.engine.trials import Trial
 
 MOST = 6000  # changes that are tried
@@ -30,19 +30,13 @@ class Repair:
     code: str
 
 
-def repair(attempt: Callable[..., Any], trials: Sequence[Trial], goals: Sequence[Any] | None = None) -> Repair | None:
-    """The first single change after which all cases give what was expected (or the `goals`); None if there is none."""
-    with quietly():
-        return _search(attempt, trials, goals)
-
-
-def _search(attempt: Callable[..., Any], trials: Sequence[Trial], goals: Sequence[Any] | None) -> Repair | None:
+def repair(attempt: Callable[..., Any], trials: Sequence[Trial]) -> Repair | None:
+    """The first single change after which all cases give what was expected; None if there is none."""
     source = source_of(attempt)
     if source is None:
         return None
-    wanted = [t.expected for t in trials] if goals is None else goals
-    ordered = sorted(zip(trials, wanted), key=lambda pair: (not pair[0].wrong, pair[0].odd))
-    bench = _Bench(ordered[0][0].case.args)
+    ordered = sorted(trials, key=lambda trial: (not trial.wrong, trial.odd))
+    bench = _Bench(ordered[0].case.args)
     bound = monotonic() + SECONDS
     late = 0
     for number, edit in enumerate(_edits(source.tree)):
@@ -54,7 +48,7 @@ def _search(attempt: Callable[..., Any], trials: Sequence[Trial], goals: Sequenc
             continue
         outcome, ended = _call(changed, bench)
         late += not ended
-        if not outcome.error and equal_safely(ordered[0][1], outcome.value) and _all_right(changed, ordered[1:]):
+        if not outcome.error and equal_safely(ordered[0].expected, outcome.value) and _all_right(changed, ordered[1:]):
             return Repair(edit, source.lines.get(edit.line, ""))
     return None
 
@@ -63,10 +57,10 @@ def _edits(tree: ast.Module) -> Iterator[Edit]:
     return chain(statements.edits(tree), expressions.edits(tree), missing.names(tree), missing.steps(tree))
 
 
-def _all_right(function: Callable[..., Any], pairs: Sequence[tuple[Trial, Any]]) -> bool:
-    for trial, wanted in pairs:
+def _all_right(function: Callable[..., Any], trials: Sequence[Trial]) -> bool:
+    for trial in trials:
         outcome = run(function, trial.case.args, 5 * PATIENCE)
-        if outcome.error or (outcome.changed and not trial.outcome.changed) or not equal_safely(wanted, outcome.value):
+        if outcome.error or (outcome.changed and not trial.outcome.changed) or not equal_safely(trial.expected, outcome.value):
             return False
     return True
 

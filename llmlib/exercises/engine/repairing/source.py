@@ -51,7 +51,7 @@ def source_of(function: Any) -> Source | None:
 def _helpers(function: Callable[..., Any], scope: dict[str, Any]) -> list[Callable[..., Any]]:
     """Functions of the same file that this one calls."""
     code = function.__code__
-    found = [scope.get(name) for name in (*code.co_names, *code.co_freevars)]
+    found: list[Any] = [scope.get(name) for name in (*code.co_names, *code.co_freevars)]
     home = code.co_filename
     return [
         f for f in found if f is not function and getattr(getattr(f, "__code__", None), "co_filename", None) == home

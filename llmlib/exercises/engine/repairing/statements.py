@@ -138,10 +138,6 @@ def _misplaced(body: Body, _tree: ast.AST) -> Changed:
                 says = f"`{shown(moved)}` stands {way} the {what} and belongs inside."
                 others = [larger if n == i else s for n, s in enumerate(body) if n != at]
                 yield Edit("outside of the loop", moved.lineno, says), others
-        says = (
-            "After the first thing that fits, "
-            f"`{shown(line.test if isinstance(line, (ast.If, ast.While)) else line)}` goes on, or stops too early."
-        )
         if isinstance(line, ast.If) and not line.orelse and i + 1 < len(body):
             alternative = ast.copy_location(ast.If(line.test, inner, body[i + 1 :]), line)
             says = f"What follows `if {shown(line.test)}` is done in any case; it belongs into an `else`."
