@@ -36,11 +36,18 @@ def recognise(exercise: Exercise, trials: Sequence[Trial], together: int = 1) ->
         return Recognised()
     ordered = [*telling, *(t for t in trials if not t.wrong)]
     hypotheses = [(ideas, faults) for ideas, faults in exercise.hypotheses() if len(ideas) == together]
+    likely = []
     for ideas, faults in hypotheses:
+        first = _faulty(exercise, faults, ordered[0])
+        if same_outcome(first, ordered[0].outcome) or alike(first, ordered[0]) or ordered[0].odd:
+            likely.append((ideas, faults))
+    for ideas, faults in likely:
         if all(same_outcome(_faulty(exercise, faults, t), t.outcome) for t in ordered):
             return Recognised(ideas)
+    if ordered[0].outcome.error:
+        return Recognised()
     found = []
-    for ideas, faults in hypotheses if not telling[0].outcome.error else ():
+    for ideas, faults in likely:
         left = _left_open(exercise, faults, ordered)
         if left is not None:
             found.append((len(left), Recognised(ideas, left)))
@@ -57,7 +64,7 @@ def _left_open(exercise: Exercise, faults: Mapping[str, Any], ordered: Sequence[
         told += bool(agrees) and trial.wrong
         if agrees is None and trial.wrong:
             left.append(trial)
-    return tuple(left) if told >= ENOUGH else None
+    return tuple(left) if told >= ENOUGH and len(left) < told else None
 
 
 def _faulty(exercise: Exercise, faults: Mapping[str, Any], trial: Trial) -> Outcome:

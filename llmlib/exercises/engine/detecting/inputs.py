@@ -100,6 +100,8 @@ def changes(arg: Any) -> Changes:
         yield from _of_text()
     elif isinstance(arg, (list, tuple)):
         yield from _of_list()
+        if isinstance(arg, list):
+            yield "empty", "is empty: nothing of it is used", lambda x: []
     elif isinstance(arg, dict):
         yield "counts taken for 1", "has the value 1 at each key", lambda x: dict.fromkeys(x, 1)
         yield "keys reversed", "has its keys turned around", lambda x: {k[::-1]: v for k, v in x.items()}
@@ -135,7 +137,6 @@ def _of_list() -> Changes:
     yield "last item only", "has its last item only", lambda x: x[-1:]
     yield "distinct items only", "has each distinct item once", lambda x: type(x)(dict.fromkeys(x))
     yield "items turned around", "has each of its items turned around", lambda x: type(x)(i[::-1] for i in x)
-    yield "empty", "is empty", lambda x: type(x)()
     yield "one larger in each item", "has each item one larger", lambda x: type(x)(i + 1 for i in x)
     yield "one smaller in each item", "has each item one smaller", lambda x: type(x)(i - 1 for i in x)
 

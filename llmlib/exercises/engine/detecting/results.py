@@ -251,7 +251,17 @@ def arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
         ),
         lambda t, b: t.got.ndim != b.ndim and agree(b.squeeze(), t.got.squeeze()),
     )
-    for order in orders:
+    yield Guess(
+        Finding(
+            "cut into other axes",
+            "The numbers are right and in the right order; they are only cut into other axes.",
+            "Which axes should the result have, and how long is each?",
+            weak=True,
+            single=True,
+        ),
+        lambda t, b: agree(_distinct(b).reshape(t.got.shape), t.got),
+    )
+    for order in orders[1:]:
         yield _rejoined(order, short)
     yield Guess(
         Finding(

@@ -52,6 +52,7 @@ def cases_most_common_pair(seed):
         Case(([5],), "a single id, so no pair"),
         Case(([5, 4],), "a single pair"),
         Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "equally often, and the later one is smaller"),
+        Case(([30, 4, 8, 5, 30, 4, 8, 5],), "equally often, with ids of one digit and of two"),
         Case(([3, 3, 3, 3, 1, 2, 1, 2, 3],), "a run of one id: pairs overlap"),
         Case(([9, 1, 4, 2, 9, 1, 4, 2],), "two pairs occur equally often"),
         Case(([2, 1, 5, 1, 2, 6, 2, 1, 7, 1, 2, 8, 4, 9, 4, 9, 4, 9],), "(1, 2) and (2, 1) both occur"),

@@ -13,6 +13,8 @@ def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept",
     pairs = _windows(list(ids), windows)
     if order == "ignored":
         pairs = [(min(pair), max(pair)) for pair in pairs]
+    if order == "equal ones left out":
+        pairs = [pair for pair in pairs if pair[0] != pair[1]]
     if what == "two ids":
         most = sorted(set(ids), key=lambda id: (-list(ids).count(id), id))
         return tuple(most[:2]) if len(most) > 1 else None
@@ -27,8 +29,12 @@ def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept",
         "first": lambda pairs: pairs[0],
         "last": lambda pairs: pairs[-1],
         "second id": lambda pairs: min(pairs, key=lambda pair: pair[::-1]),
+        "as texts": lambda pairs: min(pairs, key=str),
+        "sum": lambda pairs: min(pairs, key=sum),
         "first id": lambda pairs: min(pairs, key=lambda pair: pair[0]),
     }[tie]
+    if what == "twice at least" and most < 2:
+        return None
     return counts[pick(best)] if what == "how often" else pick(best)
 
 
@@ -85,9 +91,13 @@ def faulty_merge(
             "either": ids[i] in pair,
         }[fits]
         if here and not (times == "once" and done):
-            merged += {"new": [new_id], "nothing": [], "beside": [*ids[i : i + 2], new_id], "twice": [new_id, new_id]}[
-                write
-            ]
+            merged += {
+                "new": [new_id],
+                "nothing": [],
+                "beside": [*ids[i : i + 2], new_id],
+                "twice": [new_id, new_id],
+                "first stays": [ids[i] if left_to_right else new_id, new_id if left_to_right else ids[i]],
+            }[write]
             i += 1 if fits == "either" else step
             done += 1
         else:
@@ -118,6 +128,8 @@ def faulty_count_pairs(
         if borders == "ignored" and previous is not None and piece:
             counts[previous, piece[0]] += weight
         found = list(piece) if size == "single" else _windows(list(piece), windows)
+        if size == "triples":
+            found = list(zip(piece, piece[1:], piece[2:]))
         if borders == "copies" and len(piece):
             found = list(pairwise(piece * occurrences))
             weight = 1

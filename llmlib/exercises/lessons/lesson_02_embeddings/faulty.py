@@ -68,6 +68,7 @@ def faulty_cosine(
         "size": cosines.abs,
         "share": lambda: (cosines + 1) / 2,
         "square": cosines.square,
+        "sine": lambda: (1 - cosines.square()).clamp(min=0).sqrt(),
     }[give]()
 
 

@@ -208,6 +208,8 @@ def faulty_share_heads(kv, n_heads, order="neighbours", which="own", axis="head"
         shared = kv.new_zeros(kv.shape[0], n_heads, *kv.shape[2:])
         shared[:, ::group] = kv
         return shared
+    if which == "last one fills up":
+        return torch.cat([kv, kv[:, -1:].expand(-1, max(n_heads - n_kv, 0), -1, -1)], dim=1)
     if which == "head // n_kv":
         return torch.stack([kv[:, h // n_kv] for h in range(n_heads)], dim=1)
     if which == "divided":
@@ -246,6 +248,9 @@ def faulty_online_softmax(
         peaks = scores.amax(dim=-1, keepdim=True) if peak == "each query" else scores.amax()
         peaks = scores.amax(dim=0, keepdim=True)[..., :1] if peak == "over queries" else peaks
         new = torch.maximum(largest, peaks)
+        if reference_point == "smallest":
+            lowest = scores.amin(dim=-1, keepdim=True)
+            new = torch.minimum(largest, lowest) if number else lowest
         if reference_point == "zero":
             new = torch.zeros_like(new)
         elif reference_point == "first" and number:

@@ -16,6 +16,12 @@ def share(pattern, there, average="possible", reduce="mean"):
         return torch.full(pattern.shape[:-2], float("nan"))
     if not could.any():
         return torch.zeros(pattern.shape[:-2])
+    if average == "largest key":
+        return hits.amax(-1)[..., could].mean(-1)
+    if average == "mean of keys":
+        return (hits.sum(-1) / there.sum(-1).clamp(min=1))[..., could].mean(-1)
+    if average == "largest query":
+        return hits.sum(-1)[..., could].amax(-1)
     if average == "matrix":
         return hits.mean((-2, -1))
     if average == "places":
@@ -66,12 +72,17 @@ def faulty_entropy(
         "square": lambda: pattern**2 - pattern,
         "doubled": lambda: pattern**2 * logs,
         "gini": lambda: pattern**2,
+        "cross": lambda: pattern,
     }[weight]()
     if zero == "rows lost":
         rows = (-sign * terms.sum(axis)).nan_to_num(nan=0.0)
     else:
         terms = terms if zero == "nan" else terms.nan_to_num(nan=0.0, neginf=0.0)
         rows = -sign * terms.sum(axis)
+    if give == "from even":
+        rows = torch.tensor(float(pattern.shape[-1])).log() - rows
+    if weight == "cross":
+        rows = -(pattern.clamp(min=1e-12)).log().mean(-1)
     if weight == "gini":
         rows = 1 + rows
     if reduce == "both means":
@@ -204,6 +215,11 @@ def faulty_rollout(
             "halved flow": mixed,
             "after": mixed,
             "third": itself / 3 + 2 * mixed / 3,
+            "nine tenths": 0.9 * itself + 0.1 * mixed,
+            "one tenth": 0.1 * itself + 0.9 * mixed,
+            "quarter": 0.25 * itself + 0.75 * mixed,
+            "three quarters": 0.75 * itself + 0.25 * mixed,
+            "two thirds": 2 * itself / 3 + mixed / 3,
             "attention whole": 0.5 * itself + mixed,
         }[residual]
         if combine == "product":
