@@ -121,7 +121,7 @@ def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None
 
     def fits(trial: Trial, _base: Any) -> bool:
         with torch.no_grad():
-            return agree(duplicate(trial.case.args[at])(trial.case.args[ids]), trial.got)
+            return agree(trial.case.args[at](trial.case.args[ids]), trial.got)
 
     says = "Your result is what the untouched model gives: your hook changed nothing."
     look = (

@@ -12,7 +12,7 @@ from torch import Tensor
 from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree
 from llmlib.exercises.engine.detecting.naming import argument_axes
 from llmlib.exercises.engine.exercise import Exercise
-from llmlib.exercises.engine.running import duplicate
+from llmlib.exercises.engine.running import lent
 from llmlib.exercises.engine.trials import Trial
 
 Args = list[Any]
@@ -25,7 +25,7 @@ def as_if(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
 
     def guess(name: str, says: str, change: Callable[[Args], Any], look: str = "") -> Guess:
         def fits(trial: Trial, _base: Any) -> bool:
-            args = list(duplicate(trial.case.args))
+            args = lent(trial.case.args)
             change(args)
             return agree(reference(*args), trial.got)
 
