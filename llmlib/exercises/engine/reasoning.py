@@ -64,10 +64,13 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
     one = recognise(exercise, trials)
     if one.ideas:
         return Reason(one.ideas, open=one.open)
+    raised = any(t.outcome.error for t in trials)
+    if raised and (repaired := repair(attempt, trials)):
+        return Reason(repair=repaired)
     found = detect(exercise, attempt, trials)
     if found and not found.weak:
         return Reason(finding=found)
-    if repaired := repair(attempt, trials):
+    if not raised and (repaired := repair(attempt, trials)):
         return Reason(repair=repaired)
     if found and found.single:
         return Reason(finding=found)

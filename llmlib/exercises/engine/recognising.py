@@ -64,7 +64,8 @@ def _left_open(exercise: Exercise, faults: Mapping[str, Any], ordered: Sequence[
         told += bool(agrees) and trial.wrong
         if agrees is None and trial.wrong:
             left.append(trial)
-    return tuple(left) if told >= ENOUGH and len(left) < told else None
+    silent = sum(not trial.outcome.error for trial in left)
+    return tuple(left) if told >= ENOUGH and silent < told else None
 
 
 def _faulty(exercise: Exercise, faults: Mapping[str, Any], trial: Trial) -> Outcome:

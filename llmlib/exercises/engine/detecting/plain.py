@@ -12,8 +12,19 @@ def _after(name: str, says: str, change: Callable[[Any], Any], look: str = "") -
     return Guess(Finding(name, says, look), lambda trial, base: equal(change(base), trial.got))
 
 
+def _shown(finding: Finding, fits: Callable[[Trial, Any], bool]) -> Guess:
+    """A guess at what wrong results look like; right ones say nothing of it."""
+
+    def fits_if_wrong(trial: Trial, base: Any) -> bool:
+        if not trial.wrong:
+            raise ValueError("this case says nothing")
+        return fits(trial, base)
+
+    return Guess(finding, fits_if_wrong)
+
+
 def _undone(name: str, says: str, change: Callable[[Any], Any], look: str = "") -> Guess:
-    return Guess(
+    return _shown(
         Finding(name, says, look),
         lambda trial, base: type(base) is type(trial.got) and base != trial.got and equal(base, change(trial.got)),
     )
@@ -67,15 +78,15 @@ def of_list() -> Iterator[Guess]:
         lambda x: x[1:],
     )
     yield _undone("repeated items", "Items stand in your list more than once.", lambda x: list(dict.fromkeys(x)))
-    yield Guess(
+    yield _shown(
         Finding("right items in another order", "The items are right, and their order is not.", weak=True),
         lambda t, b: len(t.got) == len(b) and sorted(t.got) == sorted(b),
     )
-    yield Guess(
+    yield _shown(
         Finding("cut short", "Your list begins rightly and ends too early.", "What stops your loop?", weak=True),
         lambda t, b: len(t.got) < len(b) and b[: len(t.got)] == t.got,
     )
-    yield Guess(
+    yield _shown(
         Finding(
             "goes on too long",
             "Your list begins rightly and goes on for too long.",
@@ -84,7 +95,7 @@ def of_list() -> Iterator[Guess]:
         ),
         lambda t, b: len(t.got) > len(b) and t.got[: len(b)] == b,
     )
-    yield Guess(
+    yield _shown(
         Finding(
             "numbers off by one",
             "Some numbers are off by one: all others are right.",
@@ -123,7 +134,7 @@ def of_text() -> Iterator[Guess]:
     )
     yield _after("written out", "Your text is the right one as Python writes it, with its quotes.", repr)
     yield _undone("spaces too many", "There are spaces too many; all else is right.", lambda x: x.replace(" ", ""))
-    yield Guess(
+    yield _shown(
         Finding(
             "spaces between",
             "Apart from spaces your text is the right one.",
@@ -132,7 +143,7 @@ def of_text() -> Iterator[Guess]:
         ),
         lambda t, b: t.got.replace(" ", "") == b.replace(" ", ""),
     )
-    yield Guess(
+    yield _shown(
         Finding(
             "other number of �",
             "Only the number of � differs.",
@@ -152,7 +163,7 @@ def of_mapping() -> Iterator[Guess]:
     yield _after(
         "all counts 1", "Every count is 1.", lambda x: dict.fromkeys(x, 1), "Is a count set where it should grow?"
     )
-    yield Guess(
+    yield _shown(
         Finding(
             "keys right, counts wrong",
             "The keys are right; the counts are not.",
@@ -177,7 +188,7 @@ def of_mapping() -> Iterator[Guess]:
     yield _after("keys alone", "You return the keys without their counts.", list)
     yield _after("counts alone", "You return the counts without their keys.", lambda x: list(x.values()))
     yield _after("their sum", "You return one number, the sum of all counts.", lambda x: sum(x.values()))
-    yield Guess(
+    yield _shown(
         Finding(
             "keys missing",
             "Keys are missing; those that are there have the right counts.",
@@ -186,7 +197,7 @@ def of_mapping() -> Iterator[Guess]:
         ),
         lambda t, b: t.got.items() < b.items(),
     )
-    yield Guess(
+    yield _shown(
         Finding(
             "keys too many",
             "There are keys too many; the others are right.",

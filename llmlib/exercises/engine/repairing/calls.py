@@ -4,7 +4,7 @@ import ast
 import itertools
 from collections.abc import Iterator
 
-from llmlib.exercises.engine.repairing.constants import called, number
+from llmlib.exercises.engine.repairing.constants import AXIS_WORDS, called, number
 from llmlib.exercises.engine.repairing.edit import Alternative, shown
 
 FAMILIES = (
@@ -59,6 +59,8 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
     for i, keyword in enumerate(node.keywords):
         rest = node.keywords[:i] + node.keywords[i + 1 :]
         says = f"In `{shown(node)}` the argument `{keyword.arg}` is not what is needed."
+        if keyword.arg in AXIS_WORDS:
+            says = f"The axis in `{shown(node)}` is the matter: `{keyword.arg}` names another one than is meant."
         yield "an argument too many", says, ast.Call(node.func, node.args, rest)
     if node.args and called(node) in ("range", "enumerate", "get", "sum", "most_common"):
         says = f"The borders of `{shown(node)}` are not right: by one at an end."

@@ -48,7 +48,7 @@ STEPS = (
     ("form", "`{0}` should be a tuple", "tuple({0})"),
     ("form", "`{0}` should be a list", "list({0})"),
     ("form", "`{0}` should be converted to booleans", "({0}).bool()"),
-    ("form", "`{0}` should be converted to numbers with a point", "({0}).float()"),
+    ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
     ("form", "`{0}` is a text where its bytes are meant", "({0}).encode()"),
     ("order", "`{0}` should be in order first", "sorted({0})"),
     ("256 missing", "`{0}` is counted from 0, where ids of new tokens are meant", "({0}) + 256"),

@@ -150,6 +150,7 @@ def cases_train(seed):
         Case(("abc", 5), "more merges wanted than there are pairs"),
         Case(("日本日本", 4), "characters of three bytes each"),
         Case(("aaaaaaaa", 3)),
+        Case(("aaaaxyxyxy", 4), "a run, in which pairs overlap"),
         Case(("hug hugs hug", 258), "more than 256 merges wanted"),
         *(Case((random_text(rng, n), merges)) for n, merges in ((6, 6), (12, 10), (20, 12))),
         Case((random_text(rng, 8) + " über naïve 日本", 15)),
@@ -166,6 +167,14 @@ TRAIN = Exercise(
 
 
 # --- tokenization.encode ---
+
+
+# Any two orders in which merges could be applied give different ids for one of these.
+TANGLED = [
+    ("dcbaacdcdcadcdcddcaca", [(100, 99), (99, 100), (100, 100), (98, 97), (99, 258), (258, 258), (257, 99)]),
+    ("ccdacadaadcaaddcaad", [(97, 97), (99, 97), (97, 99), (256, 256), (256, 257), (100, 258), (257, 98), (100, 97)]),
+    ("cbbcdbabcaddcddadcbcda", [(97, 98), (98, 98), (98, 99), (99, 97), (256, 99), (100, 99), (260, 97)]),
+]
 
 
 def cases_encode(seed):
@@ -188,6 +197,7 @@ def cases_encode(seed):
         Case(("hughug hug", hug), "a pair that occurs several times"),
         Case(("日本 hug 日", [(230, 151), (256, 165), *[(117, 103)]]), "characters of several bytes"),
         Case(("aabaaab", [(97, 98), (97, 97), (97, 256)]), "a run in which pairs overlap"),
+        *(Case(case, "merges in each other's way") for case in TANGLED),
         *(Case((random_text(rng, n), learned[: 10 * n])) for n in (2, 3, 4, 6, 9, 12)),
         *(Case((" ".join([rng.choice(WORDS)] * n), learned), "one word again and again") for n in (2, 3, 4)),
     ]

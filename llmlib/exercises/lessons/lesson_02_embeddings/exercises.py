@@ -148,7 +148,7 @@ def cases_analogy(seed):
     return [
         Case((0, 1, 2, table, 1)),
         case(6, 3, 3, "all other rows, in order"),
-        case(5, 4, 4, "more wanted than there are other rows"),
+        case(5, 4, 9, "more wanted than there are other rows"),
         case(15, 4, 5, "rows of very different lengths", lengths),
         case(15, 6, 12, "rows of very different lengths", lengths.flip(0)),
         case(30, 8, 4),
