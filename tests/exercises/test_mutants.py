@@ -1,4 +1,4 @@
-"""Mechanically made faulty versions of plain solutions: none is accepted that is not equal, and most are told a reason."""
+"""Mechanically made faulty versions: none is accepted that is not equal, and most are told a reason."""
 
 from collections import Counter
 
@@ -71,14 +71,11 @@ EQUAL = {
 
 
 def answers(name):
-    """For each mutant: what was changed, and what `check` says to it."""
+    """For every third mutant: what was changed, and what `check` says to it."""
     exercise, function = find(name), PLAIN[name][0]
-    seen = {}
-    for before, after, source in mutants([function]):
-        if source not in seen and before != after:
-            attempt = compiled(source, function.__name__, vars(plain))
-            seen[source] = (before, after), examine(exercise, attempt, seconds=0.3)
-    return list(seen.values())
+    distinct = {source: (before, after) for before, after, source in mutants([function]) if before != after}
+    for source, change in list(distinct.items())[::3]:
+        yield change, examine(exercise, compiled(source, function.__name__, vars(plain)), seconds=0.3)
 
 
 def test_the_plain_solutions_are_right(chance_of_the_type_checker):

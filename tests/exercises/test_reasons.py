@@ -1,5 +1,6 @@
 """Wrong solutions as people write them, of kinds that no list names: each is told the reason, and never another one."""
 
+import itertools
 import math
 from collections import Counter
 
@@ -9,7 +10,6 @@ import torch
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.registry import all_exercises, find
 from llmlib.tokenization import simple_bpe
-import itertools
 
 WRONG = []
 

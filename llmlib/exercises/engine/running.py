@@ -231,10 +231,7 @@ def same(a: Any, b: Any) -> bool:
 def change_of_model(before: Any, after: Any) -> str:
     """A sentence on what a function has left behind in a model, hooks above all; empty for what is no model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
-        return (
-            "Your function changes the weights of the model for good. A hook changes a value in passing, "
-            "and leaves them alone."
-        )
+        return ""
     counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}
     for name, part in after.named_modules():
         more = len(part._forward_hooks) - counts.get(name, 0)
