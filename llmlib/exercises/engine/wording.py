@@ -47,8 +47,13 @@ def around(exercise: Exercise, case: Case, outcome: Outcome) -> list[Part]:
 
 
 def _inputs(exercise: Exercise, case: Case) -> list[Part]:
-    rows = tuple((name, describe(value)) for name, value in zip(exercise.argument_names, case.args))
+    rows = tuple((name, _whole(value)) for name, value in zip(exercise.argument_names, case.args))
     return [Table(("argument", "in this case"), rows, caption=f"The case: {case.note}" if case.note else "The case")]
+
+
+def _whole(value: Any) -> str:
+    """Long enough to be copied, for what can be written down in a line."""
+    return describe(value) if "tensor(" in repr(value) else describe(value, 400)
 
 
 def _printed(outcome: Outcome) -> list[Part]:
