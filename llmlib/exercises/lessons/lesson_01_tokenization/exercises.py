@@ -151,6 +151,7 @@ def cases_train(seed):
         Case(("日本日本", 4), "characters of three bytes each"),
         Case(("aaaaaaaa", 3)),
         Case(("aaaaxyxyxy", 4), "a run, in which pairs overlap"),
+        Case(("aaabaaabaaab", 4), "runs of three"),
         Case(("hug hugs hug", 258), "more than 256 merges wanted"),
         *(Case((random_text(rng, n), merges)) for n, merges in ((6, 6), (12, 10), (20, 12))),
         Case((random_text(rng, 8) + " über naïve 日本", 15)),
