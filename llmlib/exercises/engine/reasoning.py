@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmlib.exercises.engine.comparing import kind
 from llmlib.exercises.engine.detecting import Finding, detect, detect_beyond, lead
 from llmlib.exercises.engine.exercise import Exercise, Misconception
 from llmlib.exercises.engine.recognising import recognise
@@ -79,7 +80,7 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
 
 def _two(exercise: Exercise, trials: Sequence[Trial]) -> Reason | None:
     """Two ideas, or an idea and a finding; for results of the right type only."""
-    if not all(type(t.got) is type(t.expected) for t in trials if t.wrong and not t.odd):
+    if not all(kind(t.got) == kind(t.expected) for t in trials if t.wrong and not t.odd):
         return None
     two = recognise(exercise, trials, together=2)
     if two.ideas:
