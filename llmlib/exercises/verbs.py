@@ -5,11 +5,12 @@ from typing import Any
 
 from llmlib.exercises.engine import recording
 from llmlib.exercises.engine.asking import Question, Questions
-from llmlib.exercises.engine.checking import both_precisions, examine
+from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.comparing import describe
 from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.report import Code, Part, Prose, Report, Table
 from llmlib.exercises.engine.running import one_thread
+from llmlib.exercises.engine.trials import both_precisions
 from llmlib.exercises.registry import LESSONS, UnknownQuestions, find, of_lesson, questions_of
 
 _next_hint: dict[str, int] = {}  # of this session alone, so that a notebook run anew starts with the first hint

@@ -43,6 +43,7 @@ def test_plain_values_that_differ(expected, got):
 
 def test_numbers_of_other_libraries_count_as_numbers():
     assert find_difference([1, 2], [np.int64(1), torch.tensor(2)]) is None
-    assert find_difference((1, 2), [1, 2]) is None
+    assert find_difference((1, 2), [1, 2]).what == "form"
+    assert find_difference([(1, 2)], [[1, 2]]) is None
     assert find_difference(2.5, np.float32(2.5)) is None
     assert find_difference({(1, 2): 3}, {(np.int64(1), 2): np.int64(3)}) is None

@@ -15,6 +15,7 @@ from llmlib.exercises.engine.report import Part, Prose, Table
 TOLERANCES = {torch.float64: (1e-6, 1e-7), torch.float32: (1e-4, 1e-5)}
 LOOSE = (1e-2, 1e-2)  # half precision
 FEW = 9  # tensors with at most so many values are shown in full
+NOTHING = "(nothing)"
 WINDOW = 6  # rows and columns of a table that shows a difference
 
 
@@ -43,6 +44,9 @@ def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: st
 
 def equal(expected: Any, got: Any) -> bool:
     """Whether a learner's result counts as the expected one."""
+    if isinstance(expected, Tensor) and isinstance(got, Tensor) and got.dtype == expected.dtype:
+        same_kind = got.layout == torch.strided and got.device == expected.device and got.shape == expected.shape
+        return same_kind and bool(values_agree(expected, got.detach()).all())
     return find_difference(expected, got) is None
 
 
@@ -77,7 +81,8 @@ def kind(value: Any) -> str:
     if value is None:
         return "None"
     name = type(value).__name__
-    return {"Tensor": "torch.Tensor", "ndarray": "numpy.ndarray"}.get(name, name)
+    known = {"Tensor": "torch.Tensor", "ndarray": "numpy.ndarray", "Counter": "dictionary", "dict": "dictionary"}
+    return known.get(name, name)
 
 
 def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> Difference | None:
@@ -88,21 +93,38 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
         return _form(f"Expected an ordinary tensor on {expected.device}, got a {where}.", place)
     if got.shape != expected.shape:
         return Difference("form", _wrong_shape(expected, got, axes, place))
-    if got.dtype != expected.dtype:
+    if got.dtype != expected.dtype and not _rounded(expected, got):
         return _wrong_dtype(expected, got, place)
     got = got.detach()
-    wrong = ~_close(expected, got)
+    wrong = ~values_agree(expected, got)
     if not wrong.any():
         return None
     first = tuple(wrong.nonzero()[0].tolist())
     return Difference("value", _wrong_values(expected, got, wrong, first, axes, place))
 
 
-def _close(expected: Tensor, got: Tensor) -> Tensor:
+def _rounded(expected: Tensor, got: Any) -> bool:
+    """Whether float32 came where float64 was expected: less exact, and no mistake in the idea."""
+    return isinstance(got, Tensor) and expected.dtype == torch.float64 and got.dtype == torch.float32
+
+
+def rounds(expected: Any, got: Any) -> bool:
+    """Whether a result, or one of several, is float32 where float64 is expected."""
+    if isinstance(expected, tuple) and isinstance(got, (tuple, list)):
+        return any(map(_rounded_item, expected, got))
+    return isinstance(expected, Tensor) and _rounded(expected, got)
+
+
+def _rounded_item(expected: Any, got: Any) -> bool:
+    return isinstance(expected, Tensor) and _rounded(expected, got)
+
+
+def values_agree(expected: Tensor, got: Tensor) -> Tensor:
+    """True where two tensors of one shape hold the same, within what orders of summation change."""
     if not expected.is_floating_point():
         return expected == got
-    relative, absolute = TOLERANCES.get(expected.dtype, LOOSE)
-    return torch.isclose(got, expected, rtol=relative, atol=absolute, equal_nan=True)
+    relative, absolute = TOLERANCES.get(got.dtype, LOOSE)
+    return torch.isclose(got.to(expected.dtype), expected, rtol=relative, atol=absolute, equal_nan=True)
 
 
 def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
@@ -115,8 +137,16 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
         advice = " `torch.from_numpy(...)` turns an array into a tensor."
     elif isinstance(expected, Tensor) and isinstance(got, (list, tuple, int, float)):
         advice = " `torch.tensor(...)` makes a tensor of numbers."
+    elif isinstance(expected, (tuple, list)) and isinstance(got, (tuple, list)):
+        advice = f" `{kind(expected)}(...)` makes one of the other."
     elif isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, (int, float)):
         advice = " `.item()` takes the number out of a tensor."
+    elif isinstance(expected, str) and isinstance(got, bytes):
+        advice = " `.decode(...)` makes a text of bytes."
+    elif isinstance(expected, str) and isinstance(got, list):
+        advice = ' `"".join(...)` makes one text of several; is that to happen before or after the decoding?'
+    elif isinstance(expected, dict) and isinstance(got, (list, tuple)):
+        advice = " `dict(...)` makes a dictionary of pairs of a key and its value."
     elif callable(got):
         advice = " You return the function itself; are the brackets of a call missing?"
     if expected is None:
@@ -149,10 +179,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
 def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
     advice = ""
     if expected.is_floating_point() and got.is_floating_point():
-        advice = (
-            " The result should keep the dtype of the input. Which line makes a tensor of its own, "
-            "without `dtype=x.dtype`?"
-        )
+        advice = " Which line makes a tensor of its own, or converts?"
     elif expected.dtype == torch.bool:
         advice = " A comparison such as `a <= b` gives `bool`; `.bool()` converts."
     return _form(f"Expected dtype {_dtype(expected)}, got {_dtype(got)}.{advice}", place)
@@ -161,7 +188,7 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
 def _wrong_values(
     expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], axes: Sequence[str], place: str
 ) -> tuple[Part, ...]:
-    names = axes if len(axes) == len(first) else [f"axis {i}" for i in range(len(first))]
+    names = axes if len(axes) == len(first) else _plain_axes(len(first))
     at = ", ".join(f"{name} {i}" for name, i in zip(names, first))
     mine, theirs = expected[first].item(), got[first].item()
     count = int(wrong.sum())
@@ -175,6 +202,11 @@ def _wrong_values(
     return tuple(parts)
 
 
+def _plain_axes(number: int) -> list[str]:
+    """Names for axes that have none, to be read before an index."""
+    return {1: ["place"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])
+
+
 def _by_how_much(expected: Any, got: Any) -> str:
     if isinstance(expected, bool):
         return ""
@@ -182,7 +214,8 @@ def _by_how_much(expected: Any, got: Any) -> str:
         return " (not a number: 0/0, ∞ − ∞, or the softmax of a row of −∞)"
     if not math.isfinite(got) or not math.isfinite(expected):
         return ""
-    if expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
+    whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
+    if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
         return f" ({_number(got / expected)} times as much)"
     return f" ({_number(abs(got - expected))} too {'large' if got > expected else 'small'})"
 
@@ -216,7 +249,7 @@ def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | Non
     if close or (got != got and expected != expected):
         return None
     where = f"In {place}: expected" if place else "Expected"
-    how_much = _by_how_much(float(expected), float(got))
+    how_much = _by_how_much(expected, got if isinstance(expected, int) else float(got))
     return Difference("value", (Prose(f"{where} {_number(expected)}, got {_number(got)}{how_much}."),))
 
 
@@ -243,6 +276,8 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
         return _wrong_type(expected, got, place)
     if any(isinstance(item, Tensor) for item in expected):
         return _of_several_tensors(expected, got, place)
+    if isinstance(got, list) != isinstance(expected, list):
+        return _wrong_type(expected, got, place)
     items = [_plain(item) for item in got]
     right = [_plain(item) for item in expected]
     if len(items) == len(right) and all(_items_equal(a, b) for a, b in zip(right, items)):
@@ -252,11 +287,12 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
             return _form(f"Expected {_a(_sort(a))} at place {i}, got {_a(_sort(b))}.", place)
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
-    sentence = f"{where} lists differ from place {i} on ({len(right)} items expected, {len(items)} yours)."
+    several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")
+    sentence = f"{where} {several} differ from place {i} on ({len(right)} items expected, {len(items)} yours)."
     rows: list[tuple[str, ...]] = []
     marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
-        a, b = (describe(values[j], 40) if j < len(values) else "(nothing)" for values in (right, items))
+        a, b = (describe(values[j], 40) if j < len(values) else NOTHING for values in (right, items))
         if a != b:
             marked.add((len(rows), 2))
         rows.append((str(j), a, b + ("" if a == b else "  ≠")))
@@ -282,13 +318,17 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
         return None
     keys = [*expected, *(key for key in found if key not in expected)]
     rows = [
-        (describe(key), describe(expected.get(key, "(nothing)")), describe(found.get(key, "(nothing)")) + "  ≠")
+        (describe(key), _entry(expected, key), _entry(found, key) + "  ≠")
         for key in keys
         if key not in found or expected.get(key) != found[key]
     ]
     sentence = f"{len(rows)} of {len(keys)} entries differ; the first is {rows[0][0]}."
     table = Table(("key", "expected", "yours"), tuple(rows[:WINDOW]), frozenset((i, 2) for i in range(len(rows))))
     return Difference("value", (Prose(sentence), table))
+
+
+def _entry(mapping: dict[Any, Any], key: Any) -> str:
+    return describe(mapping[key]) if key in mapping else NOTHING
 
 
 def _plain(item: Any) -> Any:

@@ -38,7 +38,18 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (r"NameError:", "A name that Python has not met: a spelling mistake, or a cell (an import) not yet run."),
     (
-        r"IndexError: .*dimension|IndexError: Dimension|IndexError: too many",
+        r"IndexError: index .*out of (bounds|range)|IndexError: index out of range",
+        "An index that is too large for its axis: places count from 0, so the last of n is n − 1. Is "
+        "it meant for this axis, "
+        "and are there so many?",
+    ),
+    (
+        r"IndexError: tensors used as indices",
+        "A tensor of this kind cannot be an index: indices are whole numbers (`long`) or booleans.",
+    ),
+    (r"IndexError: .*pop from empty", "Nothing is left to take. This case has to be asked for before."),
+    (
+        r"IndexError: Dimension|IndexError: too many|IndexError: Dimension out of range",
         "An axis that the tensor does not have. Axes count from 0; from the end, -1 is the last.",
     ),
     (
@@ -54,6 +65,36 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "`decode` has a parameter for what to do then.",
     ),
     (r"ValueError: .*range\(0, 256\)", "`bytes([...])` takes numbers from 0 to 255; ids of merged tokens are larger."),
+    (
+        r"RuntimeError: selected index k",
+        "`topk(k)` is asked for more than there are. `min(k, len(...))` never is.",
+    ),
+    (
+        r"TypeError: stack\(\)|RuntimeError: stack expects",
+        "`torch.stack` wants a list (or tuple) of tensors, not empty, all of one shape; `torch.cat` "
+        "joins along an axis that is "
+        "there already.",
+    ),
+    (
+        r"TypeError: cat\(\)|RuntimeError: (Sizes of tensors must match|Tensors must have same number)",
+        "`torch.cat` wants a list (or tuple) of tensors that differ in size along the joined axis only.",
+    ),
+    (
+        r"RuntimeError: expand\(|RuntimeError: The expanded size",
+        "`expand` only stretches axes of length 1. To repeat what is there, use `repeat_interleave`, "
+        "or add an axis first and join "
+        "it afterwards.",
+    ),
+    (
+        r"RuntimeError: outer:|RuntimeError: 1D tensors expected|RuntimeError: .*1-D|RuntimeError: .*1D",
+        "This operation takes tensors with a single axis; here there are more. Broadcasting (`x[..., "
+        "None] * y`) works for any.",
+    ),
+    (
+        r"RuntimeError: .*(in-place|inplace)|RuntimeError: unsupported operation: more than one element",
+        "A tensor is written to that shares its memory with another, or is needed as it was. Work on "
+        "a copy: `x.clone()`.",
+    ),
     (
         r"ValueError: .*(empty|arg is an empty)",
         "The largest, or smallest, of nothing. This case has to be asked for before.",

@@ -1,8 +1,9 @@
 """What an exercise is made of: a task, a reference, cases, misconceptions, probes, hints."""
 
 import inspect
+import itertools
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ class Case:
 
     args: tuple[Any, ...]
     note: str = ""
+    precision: str = "both"  # "single" or "double": tried with numbers of this precision only
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Misconception:
     """One wrong idea. `faults` are the keywords that make the exercise's `faulty` function hold it.
 
     Because ideas are keywords of one function, two of them can be held at once: as long as they set
-    different keywords, their faults are simply put together.
+    different keywords, their faults are simply put together. One idea can be written in several ways that give
+    different results somewhere; `forms` are the keywords of the others.
     """
 
     name: str
@@ -29,6 +32,11 @@ class Misconception:
     confuses: str  # what was done, and what it was taken for
     tempting: str  # why a clever person does it
     nudge: str  # where to look next; never the answer
+    forms: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def all_forms(self) -> tuple[Mapping[str, Any], ...]:
+        return (self.faults, *self.forms)
 
 
 class NoValue(Exception):
@@ -82,14 +90,15 @@ class Exercise:
 
     def ideas(self) -> list[tuple[Misconception, ...]]:
         """The misconceptions one by one, then each two that can be held at the same time."""
-        alone: list[tuple[Misconception, ...]] = [(m,) for m in self.misconceptions]
-        pairs = [
-            (a, b)
-            for i, a in enumerate(self.misconceptions)
-            for b in self.misconceptions[i + 1 :]
-            if not a.faults.keys() & b.faults.keys()
-        ]
-        return alone + pairs
+        return list(dict.fromkeys(ideas for ideas, _ in self.hypotheses()))
+
+    def hypotheses(self, pairs: bool = True) -> Iterator[tuple[tuple[Misconception, ...], Mapping[str, Any]]]:
+        """The misconceptions in all their forms, with the keywords that make `faulty` hold them; then, each two."""
+        forms = [(idea, form) for idea in self.misconceptions for form in idea.all_forms]
+        yield from (((idea,), form) for idea, form in forms)
+        for (one, mine), (other, theirs) in itertools.combinations(forms, 2) if pairs else ():
+            if one is not other and not mine.keys() & theirs.keys():
+                yield (one, other), {**mine, **theirs}
 
 
 def with_faults(exercise: Exercise, ideas: Sequence[Misconception]) -> Callable[..., Any]:

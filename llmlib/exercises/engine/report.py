@@ -84,6 +84,7 @@ class Report:
     heading: str  # "Not yet: the result has another shape."
     parts: tuple[Part, ...] = ()
     misconceptions: tuple[str, ...] = ()  # names of the wrong ideas that were recognised
+    findings: tuple[str, ...] = ()  # names of what else was found out, for any exercise
 
     @property
     def correct(self) -> bool:
@@ -109,6 +110,7 @@ MARKS = {
     "timeout": "✗",
     "form": "✗",
     "misconception": "✗",
+    "reason": "✗",
     "property": "✗",
     "differs": "✗",
     "correct": "✓",

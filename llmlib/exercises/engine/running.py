@@ -35,6 +35,7 @@ class Outcome:
     error: BaseException | None = None
     printed: str = ""
     changed: tuple[int, ...] = ()  # numbers of the arguments that it changed
+    after: tuple[Any, ...] = ()  # the arguments as it left them, if it changed any
     disturbed: tuple[str, ...] = ()  # global random states that it used
 
     @property
@@ -55,22 +56,32 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with time_limit(seconds):
-                value = function(*copies)
+            value = within(seconds, function, *copies)
     except BaseException as caught:
         error = caught
     disturbed = tuple(name for name, state in random_states().items() if not same(before.get(name), state))
     restore(before)
     changed = tuple(i for i, (mine, theirs) in enumerate(zip(args, copies)) if not same(mine, theirs))
-    return Outcome(value, error, printed.getvalue(), changed, disturbed)
+    return Outcome(value, error, printed.getvalue(), changed, copies if changed else (), disturbed)
 
 
 def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
-    """As `run`, for functions of this course, which need no watching."""
+    """As `run`, for functions of this course, which need no watching, and leave a model as they found it."""
     try:
-        return Outcome(function(*duplicate(args)))
+        return Outcome(function(*lent(args)))
     except Exception as error:
         return Outcome(error=error)
+
+
+def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
+    """What the function returns; raises `TimeIsUp` if that takes longer."""
+    limit = time_limit(seconds)
+    try:
+        with limit:
+            return function(*args)
+    finally:
+        if isinstance(limit, _Alarm):
+            limit.close()  # the alarm may have rung while the block was being left
 
 
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
@@ -87,9 +98,11 @@ def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
 class _Alarm(contextlib.AbstractContextManager[None]):
     def __init__(self, seconds: float):
         self.seconds = seconds
+        self.armed, self.closed = False, True
 
     def __enter__(self) -> None:
         self.armed = True
+        self.closed = False
         self.handler = signal.signal(signal.SIGALRM, self._ring)
         self.started = time.monotonic()
         self.delay, self.interval = signal.setitimer(signal.ITIMER_REAL, self.seconds, AGAIN)
@@ -99,7 +112,14 @@ class _Alarm(contextlib.AbstractContextManager[None]):
             raise TimeIsUp
 
     def __exit__(self, *_error: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Put the former timer and its handler back; a second call does nothing."""
         self.armed = False
+        if self.closed:
+            return
+        self.closed = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL if self.handler is None else self.handler)
         if self.delay:  # somebody else's timer was running, such as a test runner's
@@ -146,6 +166,19 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Nothing that is printed or warned of inside is shown, and the global random state stays as it was."""
+    before = random_states()
+    hidden = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        restore(before)
+
+
 def random_states() -> dict[str, Any]:
     """The global random states that a function could use without saying so."""
     states: dict[str, Any] = {"torch": torch.get_rng_state(), "random": random.getstate()}
@@ -170,6 +203,11 @@ def duplicate(value: Any) -> Any:
     return copy.deepcopy(value)
 
 
+def lent(args: tuple[Any, ...]) -> list[Any]:
+    """Copies of the arguments, but models as they are: a copy of one takes longer than to run it."""
+    return [arg if isinstance(arg, torch.nn.Module) else duplicate(arg) for arg in args]
+
+
 def same(a: Any, b: Any) -> bool:
     """Whether two values that began as copies of each other still hold the same (NaN equals NaN)."""
     if type(a) is not type(b):
@@ -185,6 +223,26 @@ def same(a: Any, b: Any) -> bool:
     if type(a).__module__ == "numpy":
         return a.shape == b.shape and bool((a == b).all())
     if isinstance(a, torch.nn.Module):
-        hooks = [[len(part._forward_hooks) for part in model.modules()] for model in (a, b)]
+        hooks = [[list(part._forward_hooks) for part in model.modules()] for model in (a, b)]
         return hooks[0] == hooks[1] and same(list(a.state_dict().values()), list(b.state_dict().values()))
     return bool(a == b)
+
+
+def change_of_model(before: Any, after: Any) -> str:
+    """A sentence on what a function has left behind in a model, hooks above all; empty for what is no model."""
+    if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
+        return ""
+    counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}
+    for name, part in after.named_modules():
+        more = len(part._forward_hooks) - counts.get(name, 0)
+        if more > 0:
+            return (
+                f"A hook of yours is still on `{name}` afterwards: it will act whenever the model runs. "
+                "Remove it, whatever happens."
+            )
+        if more < 0:
+            return f"Afterwards a hook on `{name}` is gone that was not yours: remove your own alone."
+    return (
+        "Your function changes the weights of the model for good. A hook changes a value in passing, and "
+        "leaves them alone."
+    )

@@ -57,7 +57,7 @@ def nearest_by_sorting(query, table, k):
 @solves("embeddings.nearest")
 def nearest_in_numpy(query, table, k):
     q, t = query.numpy(), table.numpy()
-    cosines = t @ q / np.linalg.norm(t, axis=1) / np.linalg.norm(q)
+    cosines = t @ q / np.maximum(np.linalg.norm(t, axis=1), 1e-12) / np.linalg.norm(q)
     order = np.argsort(-cosines)[:k]
     return torch.from_numpy(order.copy()), torch.from_numpy(cosines[order])
 

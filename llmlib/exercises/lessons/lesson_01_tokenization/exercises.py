@@ -1,14 +1,18 @@
 """Exercises of lesson 01: byte-pair encoding, from the commonest pair to decoding."""
 
 import random
-from collections import Counter
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.lessons.lesson_01_tokenization.faulty import (
+    faulty_count_pairs,
+    faulty_decode,
+    faulty_encode,
+    faulty_merge,
+    faulty_most_common_pair,
+    faulty_train,
+)
 from llmlib.tokenization import simple_bpe
-from llmlib.tokenization.simple_bpe import Pair
 
 TEXTS = texts_of(Path(__file__).parent)
 WORDS = (
@@ -40,27 +44,6 @@ def random_text(rng: random.Random, n_words: int) -> str:
 # --- tokenization.most_common_pair ---
 
 
-def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept", what="count"):
-    step = 2 if windows == "disjoint" else 1
-    pairs = [(ids[i], ids[i + 1]) for i in range(0, len(ids) - 1, step)]
-    if windows == "without overlap":
-        pairs, i = [], 0
-        last_end: dict[Pair, int] = {}
-        for i, pair in enumerate(pairwise(ids)):
-            if last_end.get(pair, -1) < i:
-                pairs.append(pair)
-                last_end[pair] = i + 1
-    if order == "ignored":
-        pairs = [(min(pair), max(pair)) for pair in pairs]
-    counts = Counter(pairs)
-    if not counts:
-        return None
-    largest = max(counts.values())
-    best = [pair for pair in counts if counts[pair] == largest]
-    best_pair = {"smaller": min(best), "first": best[0], "larger": max(best)}[tie]
-    return counts[best_pair] if what == "how often" else best_pair
-
-
 def cases_most_common_pair(seed):
     rng = random.Random(seed)
     return [
@@ -68,6 +51,8 @@ def cases_most_common_pair(seed):
         Case(([],), "no ids at all"),
         Case(([5],), "a single id, so no pair"),
         Case(([5, 4],), "a single pair"),
+        Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "equally often, and the later one is smaller"),
+        Case(([30, 4, 8, 5, 30, 4, 8, 5],), "equally often, with ids of one digit and of two"),
         Case(([3, 3, 3, 3, 1, 2, 1, 2, 3],), "a run of one id: pairs overlap"),
         Case(([9, 1, 4, 2, 9, 1, 4, 2],), "two pairs occur equally often"),
         Case(([2, 1, 5, 1, 2, 6, 2, 1, 7, 1, 2, 8, 4, 9, 4, 9, 4, 9],), "(1, 2) and (2, 1) both occur"),
@@ -86,25 +71,6 @@ MOST_COMMON_PAIR = Exercise(
 # --- tokenization.merge ---
 
 
-def faulty_merge(ids, pair, new_id, step=2, tail="kept", times="all", direction="left", order="kept"):
-    left_to_right = direction == "left"
-    ids = list(ids) if left_to_right else list(ids)[::-1]
-    wanted = {pair if left_to_right else pair[::-1]}
-    if order == "ignored":
-        wanted |= {p[::-1] for p in wanted}
-    merged, i, done = [], 0, 0
-    while i < len(ids):
-        if tuple(ids[i : i + 2]) in wanted and not (times == "once" and done):
-            merged.append(new_id)
-            i += step
-            done += 1
-        else:
-            if i + 1 < len(ids) or tail == "kept":
-                merged.append(ids[i])
-            i += 1
-    return merged if left_to_right else merged[::-1]
-
-
 def cases_merge(seed):
     rng = random.Random(seed)
     return [
@@ -115,6 +81,7 @@ def cases_merge(seed):
         Case(([3, 2, 1], (1, 2), 256), "the pair does not occur"),
         Case(([4, 4, 4, 9], (4, 4), 300), "three equal ids: only two of them can be one pair"),
         Case(([1, 2, 1, 3, 2, 1, 2, 2, 3], (1, 2), 257)),
+        Case(([15, 6, 7, 5, 60, 5, 6], (5, 6), 258), "ids of several digits"),
         *(Case((random_ids(rng, n, 2), (rng.randint(1, 2), rng.randint(1, 2)), 256 + n)) for n in (9, 17, 33, 34, 65)),
         Case((random_ids(rng, 40, 2), (1, 1), 270)),
     ]
@@ -140,20 +107,6 @@ MERGE = Exercise(
 # --- tokenization.count_pairs ---
 
 
-def faulty_count_pairs(pieces, times="counted", borders="kept", size="pairs"):
-    counts: Counter = Counter()
-    previous = None
-    for piece, occurrences in pieces.items():
-        weight = occurrences if times == "counted" else 1
-        if borders == "ignored" and previous is not None and piece:
-            counts[previous, piece[0]] += weight
-        width = 2 if size == "pairs" else 1
-        for i in range(len(piece) - width + 1):
-            counts[piece[i : i + 2] if size == "pairs" else piece[i]] += weight
-        previous = piece[-1] if piece else previous
-    return dict.fromkeys(counts, 1) if times == "presence" else counts
-
-
 def cases_count_pairs(seed):
     rng = random.Random(seed)
 
@@ -166,6 +119,11 @@ def cases_count_pairs(seed):
         Case(({(7,): 5},), "a piece of one id"),
         Case(({(4, 4, 4): 2},), "a run of one id: the pair begins at two places"),
         Case(({(1, 2): 1, (3, 4): 1},), "pieces that stand side by side"),
+        Case(
+            ({(1, 2, 1, 2, 5): 3, (2, 1): 4, (5, 5, 5): 2, (9,): 6},),
+            "a pair comes twice in one piece, and in another order",
+        ),
+        Case(({(6, 7, 8): 2, (7, 8): 5, (6, 7): 3},), "pairs that several pieces have"),
         *(Case((pieces(n, length),)) for n, length in ((3, 4), (6, 5), (12, 6))),
     ]
 
@@ -182,22 +140,6 @@ COUNT_PAIRS = Exercise(
 # --- tokenization.train ---
 
 
-def faulty_train(text, n_merges, alphabet="bytes", first_id=256, recount="each", tie="smaller", least=1):
-    ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
-    if recount == "never":
-        counts = Counter(pairwise(ids))
-        ranked = sorted(counts, key=lambda p: -counts[p] if tie == "first" else (-counts[p], p))
-        return [pair for pair in ranked if counts[pair] >= least][:n_merges]
-    merges: list[Pair] = []
-    while len(merges) < n_merges:
-        pair = faulty_most_common_pair(ids, tie=tie)
-        if pair is None or Counter(pairwise(ids))[pair] < least:
-            break
-        ids = simple_bpe.merge(ids, pair, first_id + len(merges))
-        merges.append(pair)
-    return merges
-
-
 def cases_train(seed):
     rng = random.Random(seed)
     return [
@@ -208,6 +150,9 @@ def cases_train(seed):
         Case(("abc", 5), "more merges wanted than there are pairs"),
         Case(("日本日本", 4), "characters of three bytes each"),
         Case(("aaaaaaaa", 3)),
+        Case(("aaaaxyxyxy", 4), "a run, in which pairs overlap"),
+        Case(("aaabaaabaaab", 4), "runs of three"),
+        Case(("hug hugs hug", 258), "more than 256 merges wanted"),
         *(Case((random_text(rng, n), merges)) for n, merges in ((6, 6), (12, 10), (20, 12))),
         Case((random_text(rng, 8) + " über naïve 日本", 15)),
     ]
@@ -225,40 +170,12 @@ TRAIN = Exercise(
 # --- tokenization.encode ---
 
 
-def faulty_encode(text, merges, order="learned", alphabet="bytes"):
-    ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
-    rank = {pair: number for number, pair in reversed(list(enumerate(merges)))}
-    if order in ("learned", "reversed", "learned, once each"):
-        numbered = list(enumerate(merges))
-        for number, pair in reversed(numbered) if order == "reversed" else numbered:
-            ids = faulty_merge(ids, pair, 256 + number, times="once" if order.endswith("each") else "all")
-        return ids
-    if order == "longest":
-        return _encode_longest(ids, merges)
-    while possible := [pair for pair in pairwise(ids) if pair in rank]:
-        if order == "leftmost":
-            pair = possible[0]
-            at = list(pairwise(ids)).index(pair)
-            ids = [*ids[:at], 256 + rank[pair], *ids[at + 2 :]]
-        else:  # "commonest"
-            counts = Counter(possible)
-            pair = min(counts, key=lambda p: (-counts[p], rank[p]))
-            ids = simple_bpe.merge(ids, pair, 256 + rank[pair])
-    return ids
-
-
-def _encode_longest(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
-    table: dict[tuple[int, ...], int] = {(b,): b for b in [*range(256), *ids]}
-    parts: dict[int, tuple[int, ...]] = {b: (b,) for b in [*range(256), *ids]}
-    for number, (left, right) in enumerate(merges):
-        parts[256 + number] = parts[left] + parts[right]
-        table.setdefault(parts[256 + number], 256 + number)
-    found, i = [], 0
-    while i < len(ids):
-        length = next(n for n in range(len(ids) - i, 0, -1) if tuple(ids[i : i + n]) in table)
-        found.append(table[tuple(ids[i : i + length])])
-        i += length
-    return found
+# Any two orders in which merges could be applied give different ids for one of these.
+TANGLED = [
+    ("dcbaacdcdcadcdcddcaca", [(100, 99), (99, 100), (100, 100), (98, 97), (99, 258), (258, 258), (257, 99)]),
+    ("ccdacadaadcaaddcaad", [(97, 97), (99, 97), (97, 99), (256, 256), (256, 257), (100, 258), (257, 98), (100, 97)]),
+    ("cbbcdbabcaddcddadcbcda", [(97, 98), (98, 98), (98, 99), (99, 97), (256, 99), (100, 99), (260, 97)]),
+]
 
 
 def cases_encode(seed):
@@ -269,6 +186,11 @@ def cases_encode(seed):
         Case(("hugs", hug)),
         Case(("", hug), "an empty text"),
         Case(("xyz", hug), "no merge applies"),
+        Case((" hug  hugs ", [(32, 104), *hug]), "spaces around and within"),
+        Case(
+            ("hab hug", [(122, 122), (97, 98), (104, 117), (104, 257), (258, 103)]),
+            "merges that this text does not need",
+        ),
         Case(("abab", []), "no merges were learned"),
         Case(("abc", [(98, 99), (97, 98)]), "two merges want the same b"),
         Case(("ababc", [(97, 98), (98, 99), (256, 256), (97, 257)]), "the longest token is not reached"),
@@ -276,6 +198,7 @@ def cases_encode(seed):
         Case(("hughug hug", hug), "a pair that occurs several times"),
         Case(("日本 hug 日", [(230, 151), (256, 165), *[(117, 103)]]), "characters of several bytes"),
         Case(("aabaaab", [(97, 98), (97, 97), (97, 256)]), "a run in which pairs overlap"),
+        *(Case(case, "merges in each other's way") for case in TANGLED),
         *(Case((random_text(rng, n), learned[: 10 * n])) for n in (2, 3, 4, 6, 9, 12)),
         *(Case((" ".join([rng.choice(WORDS)] * n), learned), "one word again and again") for n in (2, 3, 4)),
     ]
@@ -293,15 +216,6 @@ ENCODE = Exercise(
 # --- tokenization.decode ---
 
 
-def faulty_decode(ids, merges, join="bytes", codec="utf-8", errors="replace", order="left first"):
-    table = [bytes([b]) for b in range(256)]
-    for left, right in merges:
-        table.append(table[left] + table[right] if order == "left first" else table[right] + table[left])
-    if join == "bytes":
-        return b"".join(table[id] for id in ids).decode(codec, errors)
-    return ("" if join == "texts" else " ").join(table[id].decode(codec, errors) for id in ids)
-
-
 def cases_decode(seed):
     rng = random.Random(seed)
     hug = [(117, 103), (104, 256)]
@@ -317,6 +231,8 @@ def cases_decode(seed):
         Case((list("é".encode()), []), "a character whose two bytes are two tokens"),
         Case(([*b"a", *"日".encode()[:2]], []), "the last character is cut: its third byte is missing"),
         Case(([255, 104, 105], []), "a byte that UTF-8 never uses"),
+        Case(([32, 257, 10, 257, 32, 32], hug), "spaces and line breaks at the ends"),
+        Case(([259, 256, 258], [(117, 103), (104, 256), (257, 115), (258, 258)]), "tokens within tokens within tokens"),
         *(Case((coded(n), learned)) for n in (2, 5, 9)),
         Case((simple_bpe.encode("naïve über 日本 🙂", learned[:3]), learned)),
     ]

@@ -1,6 +1,5 @@
 """Exercises of lesson 02: looking vectors up, comparing them, and where positions come from."""
 
-import math
 from pathlib import Path
 
 import torch
@@ -9,20 +8,19 @@ from llmlib import embeddings
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, gradients_flow, randn
+from llmlib.exercises.lessons.lesson_02_embeddings.faulty import (
+    faulty_analogy,
+    faulty_cosine,
+    faulty_embed,
+    faulty_nearest,
+    faulty_rotate,
+    faulty_sinusoidal,
+)
 
 TEXTS = texts_of(Path(__file__).parent)
 
 
 # --- embeddings.lookup ---
-
-
-def faulty_embed(ids, table, take="rows", offset=0, scale=1.0, length="kept", pool="none"):
-    if length == "one":
-        table = table / table.norm(dim=-1, keepdim=True)
-    if take == "columns":
-        return table[:, (ids - offset) % table.shape[1]]
-    vectors = table[ids - offset] * (table.shape[1] ** 0.5 if scale == "root" else scale)
-    return vectors.sum(dim=-2) if pool == "sum" else vectors
 
 
 def cases_embed(seed):
@@ -34,6 +32,7 @@ def cases_embed(seed):
 
     return [
         Case((torch.tensor([[2, 0]]), torch.tensor([[1.0, 1.5], [2.0, 2.5], [3.0, 3.5]]))),
+        case(2, 3, 5, 4),
         case(1, 1, 5, 3, "a single token"),
         Case((torch.tensor([[1, 1, 1]]), randn(seed, 4, 2)), "one token three times"),
         case(2, 4, 7, 3),
@@ -54,22 +53,18 @@ LOOKUP = Exercise(
 # --- embeddings.cosine_similarity ---
 
 
-def faulty_cosine(x, y, divide="both", power=1, norm=2, zero="0", order="left right"):
-    def scaled(t):
-        lengths = torch.linalg.vector_norm(t, ord=norm, dim=-1, keepdim=True) ** power
-        return t / (lengths if zero == "nan" else lengths.clamp(min=1e-12))
-
-    x, y = (scaled(x) if divide in ("both", "left") else x), (scaled(y) if divide in ("both", "right") else y)
-    return x @ y.T if order == "left right" else y @ x.T
-
-
 def cases_cosine(seed):
     return [
         Case((torch.tensor([[3.0, 4.0]]), torch.tensor([[6.0, 8.0], [-4.0, 3.0]]))),
         Case((randn(seed, 1, 1), randn(seed + 1, 1, 1)), "vectors of one number"),
         Case((randn(seed, 2, 3), randn(seed + 1, 4, 3))),
         Case((randn(seed, 3, 5) * 100, randn(seed + 1, 2, 5) / 100), "long and short vectors"),
-        Case((torch.zeros(1, 3), randn(seed, 2, 3)), "a vector of zeros"),
+        Case((torch.cat((torch.zeros(1, 3), randn(seed + 3, 2, 3))), randn(seed, 2, 3)), "a vector of zeros"),
+        Case(
+            (randn(seed, 2, 3), torch.cat((randn(seed + 3, 2, 3), torch.zeros(1, 3)))),
+            "a vector of zeros on the other side",
+        ),
+        Case((randn(seed, 3, 4) / 100, randn(seed + 1, 2, 4) / 1000), "short vectors"),
         Case((randn(seed, 5, 8), randn(seed + 2, 6, 8))),
     ]
 
@@ -105,21 +100,6 @@ COSINE = Exercise(
 # --- embeddings.nearest ---
 
 
-def faulty_nearest(query, table, k, by="cosine", best="largest", sign="kept", give="both"):
-    lengths = table.norm(dim=-1)
-    dots = table @ query
-    similarity = {
-        "cosine": dots / (lengths * query.norm()),
-        "dot": dots,
-        "table": dots / lengths,
-        "distance": -(table - query).norm(dim=-1),
-    }[by]
-    if sign == "ignored":
-        similarity = similarity.abs()
-    found = similarity.topk(min(k, len(table)), largest=best == "largest")
-    return (found.indices, found.values) if give == "both" else (found.values, found.indices)
-
-
 def cases_nearest(seed):
     table = torch.tensor([[1.0, 0.0], [0.0, 1.0], [9.0, 9.0], [-1.0, -0.2]])
     lengths = torch.linspace(0.3, 4.0, 12)[:, None]
@@ -130,12 +110,15 @@ def cases_nearest(seed):
         Case((randn(seed, 4) * 3, randn(seed + 1, 12, 4) * lengths, 5), "rows of very different lengths"),
         Case((randn(seed, 4) * 2, randn(seed + 2, 12, 4) * lengths.flip(0), 12), "all rows, in order"),
         Case((randn(seed, 8), randn(seed + 1, 40, 8), 6)),
+        Case((randn(seed, 3), torch.cat((randn(seed + 1, 5, 3), torch.zeros(1, 3))), 3), "a row of zeros in the table"),
     ]
 
 
 def the_query_finds_itself(call, case):
     _, table, k = case.args
     row = len(table) - 1
+    if not table[row].any():
+        return None
     found = int(call(table[row], table, k)[0][0])
     return None if found == row else f"Asked for the neighbours of row {row} itself, you put row {found} first."
 
@@ -154,20 +137,6 @@ NEAREST = Exercise(
 # --- embeddings.analogy ---
 
 
-def faulty_analogy(a, b, c, table, k, formula="b - a + c", exclude="abc", unit="before", by="cosine"):
-    unit_rows = table / table.norm(dim=-1, keepdim=True)
-    rows = unit_rows if unit == "before" else table
-    signs = {"b - a + c": (-1, 1, 1), "a - b + c": (1, -1, 1), "a + b - c": (1, 1, -1), "a + b + c": (1, 1, 1)}
-    wanted = sum(sign * rows[id] for sign, id in zip(signs[formula], (a, b, c)))
-    similarity = (unit_rows if by == "cosine" else table) @ wanted
-    similarity = similarity / wanted.norm() if by == "cosine" else similarity
-    for id in {"abc": (a, b, c), "c": (c,), "none": ()}[exclude]:
-        similarity[id] = -math.inf
-    left = len(table) - len(set({"abc": (a, b, c), "c": (c,), "none": ()}[exclude]))
-    found = similarity.topk(min(k, left))
-    return found.indices, found.values
-
-
 def cases_analogy(seed):
     table = torch.tensor([[1.0, 0.0], [1.0, 1.0], [-1.0, 0.0], [-0.4, 0.9], [0.1, -1.0]])
     lengths = torch.linspace(0.4, 3.0, 15)[:, None]
@@ -179,6 +148,7 @@ def cases_analogy(seed):
     return [
         Case((0, 1, 2, table, 1)),
         case(6, 3, 3, "all other rows, in order"),
+        case(5, 4, 9, "more wanted than there are other rows"),
         case(15, 4, 5, "rows of very different lengths", lengths),
         case(15, 6, 12, "rows of very different lengths", lengths.flip(0)),
         case(30, 8, 4),
@@ -196,16 +166,6 @@ ANALOGY = Exercise(
 
 
 # --- embeddings.sinusoidal ---
-
-
-def faulty_sinusoidal(positions, d_model, layout="alternate", exponent="2i", order="sin first", power="down", start=0):
-    channel = torch.arange(d_model, dtype=torch.float32)
-    pair = (channel // 2) if layout == "alternate" else channel % (d_model // 2)
-    step = {"2i": 2 * pair, "i": pair, "own": 2 * pair + (channel % 2)}[exponent]
-    frequencies = 10_000.0 ** (-step / d_model if power == "down" else step / d_model)
-    angles = (positions.float() + start)[..., None] * frequencies
-    first = channel % 2 == 0 if layout == "alternate" else channel < d_model // 2
-    return torch.where(first if order == "sin first" else ~first, angles.sin(), angles.cos())
 
 
 def cases_sinusoidal(seed):
@@ -242,21 +202,9 @@ SINUSOIDAL = Exercise(
 # --- embeddings.rotate ---
 
 
-def faulty_rotate(x, cos, sin, direction=1, pairs="halves", minus="there", swap="no"):
-    if swap == "yes":
-        cos, sin = sin, cos
-    if pairs == "halves":
-        first, second = x.chunk(2, dim=-1)
-        turned = torch.cat((second if minus == "missing" else -second, first), dim=-1)
-    else:
-        first, second = x[..., ::2], x[..., 1::2]
-        turned = torch.stack((second if minus == "missing" else -second, first), dim=-1).flatten(-2)
-    return x * cos + direction * turned * sin
-
-
 def cases_rotate(seed):
-    def case(batch, head, seq, d_head, note="", start=0):
-        positions = torch.arange(start, start + seq)[None]
+    def case(batch, head, seq, d_head, note="", start=0, apart=0):
+        positions = torch.arange(start, start + seq)[None] + apart * torch.arange(batch if apart else 1)[:, None]
         cos, sin = embeddings.rotary_cos_sin(positions, embeddings.rotary_frequencies(d_head))
         return Case((randn(seed + seq, batch, head, seq, d_head), cos[:, None], sin[:, None]), note)
 
@@ -267,6 +215,7 @@ def cases_rotate(seed):
         case(1, 1, 1, 4, "one token at position 3", start=3),
         case(1, 2, 3, 6),
         case(2, 3, 5, 8),
+        case(2, 3, 4, 6, "two texts, each with positions of its own", apart=7),
     ]
 
 
@@ -287,7 +236,6 @@ ROTATE = Exercise(
     axes=("batch", "head", "seq", "d_head"),
     probes=(
         Probe("A rotation keeps the length of every vector.", lengths_kept),
-        batch_permuted(0),
         gradients_flow(("x",), 0),
     ),
 )

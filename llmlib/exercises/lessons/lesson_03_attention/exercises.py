@@ -1,14 +1,23 @@
 """Exercises of lesson 03: attention from its mask to the online softmax."""
 
-import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
 from llmlib import attention
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, gradients_flow, randn
+from llmlib.exercises.lessons.lesson_03_attention.faulty import (
+    faulty_attention,
+    faulty_causal_mask,
+    faulty_merge_heads,
+    faulty_online_softmax,
+    faulty_share_heads,
+    faulty_split_heads,
+)
 
 TEXTS = texts_of(Path(__file__).parent)
 
@@ -16,22 +25,11 @@ TEXTS = texts_of(Path(__file__).parent)
 # --- attention.causal_mask ---
 
 
-def faulty_causal_mask(n_query, n_key, own="included", direction="past", meaning="allowed", offset="end", form="bool"):
-    query = torch.arange(n_query)[:, None] + (n_key - n_query if offset == "end" else 0)
-    key = torch.arange(n_key)[None, :]
-    if direction == "future":
-        query, key = key, query
-    mask = key < query if own == "excluded" else key <= query
-    mask = ~mask if meaning == "blocked" else mask
-    if form == "scores":
-        return torch.zeros(n_query, n_key).masked_fill(~mask, float("-inf"))
-    return mask.float() if form == "numbers" else mask
-
-
 def cases_causal_mask(seed):
     extra = 1 + seed % 3
     return [
         Case((3, 3)),
+        Case((3, 5), "three new tokens, two in the cache"),
         Case((1, 1), "a single token"),
         Case((1, 4), "one new token, three in the cache"),
         Case((2, 4), "two new tokens, two in the cache"),
@@ -70,30 +68,6 @@ CAUSAL_MASK = Exercise(
 # --- attention.scaled_dot_product ---
 
 
-def faulty_attention(q, k, v, mask, scale="root", softmax="key", masking="before", values="v", sharpen="softmax"):
-    d_head, n_key = q.shape[-1], k.shape[-2]
-    scores = q @ k.transpose(-2, -1)
-    scores = {
-        "root": scores / d_head**0.5,
-        "none": scores,
-        "d_head": scores / d_head,
-        "keys": scores / n_key**0.5,
-        "multiplied": scores * d_head**0.5,
-    }[scale]
-    if masking == "zeros":
-        scores = scores * mask
-    elif masking in ("before", "inverted"):
-        allowed = mask if masking == "before" else ~mask
-        scores = scores.masked_fill(~allowed, -1e30 if softmax != "key" or masking == "inverted" else float("-inf"))
-    if sharpen == "softmax":
-        pattern = scores.softmax(dim={"key": -1, "query": -2, "head": 1}[softmax])
-    else:
-        pattern = scores.masked_fill(scores < -1e29, 0.0)
-    if masking == "after":
-        pattern = pattern * mask
-    return pattern @ (v if values == "v" else k)
-
-
 def cases_attention(seed):
     def case(batch, head, n_query, n_key, d_head, note="", scale=1.0):
         q, k = randn(seed, batch, head, n_query, d_head) * scale, randn(seed + 1, batch, head, n_key, d_head)
@@ -105,11 +79,14 @@ def cases_attention(seed):
     scattered[:, seed % 5] = True
     return [
         case(1, 1, 2, 2, 2),
+        case(2, 3, 4, 5, 6, "another size on each axis"),
         case(1, 1, 1, 1, 3, "a single token"),
         case(1, 2, 3, 3, 4),
         case(2, 3, 4, 6, 5, "more keys than queries"),
         Case((q, k, v, scattered), "a mask that is not causal"),
         case(2, 2, 5, 5, 9, "large scores", 6.0),
+        replace(case(2, 2, 4, 4, 9, "scores in the hundreds", 100.0), precision="single"),
+        replace(case(2, 2, 4, 4, 9, "scores in the thousands", 1500.0), precision="double"),
     ]
 
 
@@ -155,25 +132,12 @@ SCALED_DOT_PRODUCT = Exercise(
 # --- attention.split_heads ---
 
 
-def faulty_split_heads(x, n_heads, order="moved", cut="blocks", meaning="heads"):
-    batch, seq, width = x.shape
-    if meaning == "width":
-        n_heads = width // n_heads
-    if order == "reshape":
-        return x.reshape(batch, n_heads, seq, width // n_heads)
-    if cut == "blocks":
-        pieces = x.reshape(batch, seq, n_heads, width // n_heads)
-    else:
-        pieces = x.reshape(batch, seq, width // n_heads, n_heads).transpose(-2, -1)
-    return pieces if order == "unmoved" else pieces.transpose(1, 2)
-
-
 def cases_split_heads(seed):
     return [
         Case((torch.arange(8.0).reshape(1, 2, 4), 2)),
+        Case((randn(seed, 2, 3, 8), 4)),
         Case((randn(seed, 1, 1, 6), 2), "a single token"),
         Case((randn(seed, 2, 3, 5), 1), "a single head"),
-        Case((randn(seed, 2, 3, 8), 4)),
         Case((randn(seed, 3, 5, 12), 2)),
         Case((randn(seed, 2, 4, 12), 6)),
     ]
@@ -192,22 +156,12 @@ SPLIT_HEADS = Exercise(
 # --- attention.merge_heads ---
 
 
-def faulty_merge_heads(z, order="moved", cut="blocks", combine="side by side"):
-    batch, head, seq, d_head = z.shape
-    if combine != "side by side":
-        return z.sum(dim=1) if combine == "sum" else z.mean(dim=1)
-    if order == "reshape":
-        return z.reshape(batch, seq, head * d_head)
-    pieces = z.transpose(1, 2)
-    return (pieces if cut == "blocks" else pieces.transpose(-2, -1)).reshape(batch, seq, head * d_head)
-
-
 def cases_merge_heads(seed):
     return [
         Case((torch.arange(8.0).reshape(1, 2, 2, 2),)),
+        Case((randn(seed, 2, 3, 4, 5),)),
         Case((randn(seed, 1, 2, 1, 3),), "a single token"),
         Case((randn(seed, 2, 1, 3, 4),), "a single head"),
-        Case((randn(seed, 2, 3, 4, 5),)),
         Case((randn(seed, 3, 2, 5, 4),)),
     ]
 
@@ -236,20 +190,10 @@ MERGE_HEADS = Exercise(
 # --- attention.grouped_queries ---
 
 
-def faulty_share_heads(kv, n_heads, order="neighbours", which="own", axis="head"):
-    group = n_heads // kv.shape[1]
-    if axis == "key":
-        return kv.repeat_interleave(group, dim=2)
-    if which == "first":
-        kv = kv[:, :1].expand_as(kv)
-    elif which == "mean":
-        kv = kv.mean(dim=1, keepdim=True).expand_as(kv)
-    return kv.repeat(1, group, 1, 1) if order == "tiled" else kv.repeat_interleave(group, dim=1)
-
-
 def cases_share_heads(seed):
     return [
         Case((torch.tensor([[[[1.0]], [[2.0]]]]), 4)),
+        Case((randn(seed, 2, 3, 4, 5), 6)),
         Case((randn(seed, 1, 1, 2, 3), 3), "all heads share one (multi-query attention)"),
         Case((randn(seed, 1, 3, 2, 2), 3), "as many key-value heads as heads: nothing is shared"),
         Case((randn(seed, 2, 2, 3, 4), 6)),
@@ -271,26 +215,6 @@ GROUPED_QUERIES = Exercise(
 # --- attention.online_softmax ---
 
 
-def faulty_online_softmax(blocks, total_scaled=True, weighted_scaled=True, reference_point="running", combine="stream"):
-    if combine == "average":
-        return sum(scores.softmax(-1) @ values for scores, values in blocks) / len(blocks)
-    largest, total, weighted = torch.tensor(float("-inf")), torch.tensor(0.0), torch.tensor(0.0)
-    for number, (scores, values) in enumerate(blocks):
-        new = torch.maximum(largest, scores.amax(dim=-1, keepdim=True))
-        if reference_point == "zero":
-            new = torch.zeros_like(new)
-        elif reference_point == "first" and number:
-            new = largest
-        shrink = (largest - new).exp()
-        weights = (scores - new).exp()
-        total = total * (shrink if total_scaled else 1) + weights.sum(-1, keepdim=True)
-        weighted = weighted * (shrink if weighted_scaled else 1) + weights @ values
-        if combine == "early":
-            weighted = weighted / total
-        largest = new
-    return weighted if combine == "early" else weighted / total
-
-
 def cases_online_softmax(seed):
     def case(n_query, sizes, d_head, note="", scale=1.5, shift=0.0, base=0.0):
         blocks = [
@@ -299,15 +223,27 @@ def cases_online_softmax(seed):
         ]
         return Case((blocks,), note)
 
+    levels = torch.tensor([[0.0], [-150.0]], dtype=torch.float64)
     return [
         case(1, (2, 1), 2),
+        case(2, (3, 4), 5, "another size on each axis"),
         case(1, (1,), 1, "one score alone"),
         case(2, (4,), 3, "a single block"),
         case(2, (1, 1, 1, 1), 3, "one score at a time"),
         case(3, (2, 3, 2), 4, "later scores are larger", shift=2.0),
         case(3, (3, 2, 2), 4, "later scores are smaller", shift=-2.0),
-        case(2, (2, 2), 3, "scores in the hundreds, rising", scale=30.0, shift=1000.0),
-        case(2, (2, 3), 3, "all scores near 800", base=800.0),
+        replace(case(2, (2, 2), 3, "the second block's scores are 120 larger", shift=120.0), precision="single"),
+        replace(case(2, (2, 2), 3, "the second block's scores are 1000 larger", shift=1000.0), precision="double"),
+        replace(case(2, (2, 2), 3, "the second block's scores are 120 smaller", shift=-120.0), precision="single"),
+        replace(case(2, (2, 2), 3, "the second block's scores are 1000 smaller", shift=-1000.0), precision="double"),
+        replace(case(2, (2, 3), 3, "all scores near 100", base=100.0), precision="single"),
+        replace(case(2, (2, 3), 3, "all scores near 800", base=800.0), precision="double"),
+        replace(case(2, (2, 3), 4, "all scores near −150", base=-150.0), precision="single"),
+        replace(case(2, (2, 3), 4, "all scores near −800", base=-800.0), precision="double"),
+        replace(case(2, (3, 2), 4, "one query's scores are 150 below the other's", base=levels), precision="single"),
+        replace(
+            case(2, (3, 2), 4, "one query's scores are 900 below the other's", base=6 * levels), precision="double"
+        ),
         case(2, (5, 1, 4), 3),
     ]
 
@@ -325,16 +261,19 @@ class Handed(list):
 
     def __init__(self, blocks):
         super().__init__(blocks)
-        self.alive, self.most = weakref.WeakSet(), 0
+        self.alive, self.most = WeakIdKeyDictionary(), 0
 
     def __deepcopy__(self, _memo):
         return self  # the attempt gets this very list, so that it is counted
 
     def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
         scores, values = super().__getitem__(index)
         block = scores.clone(), values.clone()
-        self.alive.add(block[0])
-        self.most = max(self.most, len(self.alive))
+        self.alive[block[0]] = place
+        self.most = max(self.most, len(set(self.alive.values())))  # the same block asked for again is still one block
         return block
 
     def __iter__(self):
@@ -344,7 +283,9 @@ class Handed(list):
 def blocks_are_let_go(call, case):
     blocks = Handed(case.args[0])
     call(blocks)
-    if blocks.most <= 2:  # the one being looked at, and the one before, whose names are just being reused
+    if (
+        blocks.most <= 3
+    ):  # this one, the one before, whose names are just being reused, and one to learn the shapes from
         return None
     return (
         f"Your function holds {blocks.most} of {len(blocks)} blocks at the same time. With a context of 100,000 tokens "
@@ -360,7 +301,7 @@ ONLINE_SOFTMAX = Exercise(
     axes=("query", "d_head"),
     probes=(
         Probe("How the keys are cut into blocks does not matter.", blocks_do_not_matter),
-        Probe("Each block is let go before the next but one is looked at.", blocks_are_let_go),
+        Probe("Blocks are let go before the next ones are looked at.", blocks_are_let_go),
     ),
 )
 

@@ -1,5 +1,7 @@
 """Exercises of lesson 04: numbers that name what a head does, attention through the layers, and intervention."""
 
+import copy
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -8,6 +10,13 @@ from llmlib import interpret
 from llmlib.attention import causal_mask
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
+from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty import (
+    faulty_ablate_heads,
+    faulty_entropy,
+    faulty_induction,
+    faulty_previous,
+    faulty_rollout,
+)
 from llmlib.interpret import head_scores
 from llmlib.transformer import Transformer, TransformerConfig
 
@@ -18,20 +27,6 @@ def random_pattern(seed, *heads_query_key):
     """Patterns as a decoder has them: causal, each row summing to one."""
     mask = causal_mask(*heads_query_key[-2:])
     return (2 * randn(seed, *heads_query_key)).masked_fill(~mask, float("-inf")).softmax(dim=-1)
-
-
-def positions(pattern, offset="end"):
-    n_query, n_key = pattern.shape[-2:]
-    return torch.arange(n_query)[:, None] + (n_key - n_query if offset == "end" else 0), torch.arange(n_key)[None]
-
-
-def share(pattern, there, average="possible", reduce="mean"):
-    """Attention that goes `there`, over the queries that have such a key (or over all of them)."""
-    could = there.any(-1)
-    if not could.any():
-        return torch.zeros(pattern.shape[:-2])
-    found = (pattern * there).sum(-1)
-    return getattr(found if average == "all" else found[..., could], reduce)(-1)
 
 
 def a_share(call, case):
@@ -47,19 +42,13 @@ SHARE = Probe("The score is a share of attention, between 0 and 1.", a_share)
 # --- interpret.entropy ---
 
 
-def faulty_entropy(pattern, base="e", sign=1, zero="handled", reduce="mean", over="keys"):
-    logs = pattern.log2() if base == "2" else pattern.log()
-    terms = pattern * logs
-    terms = terms if zero == "nan" else terms.nan_to_num(nan=0.0)
-    axis = -1 if over == "keys" else -2
-    return getattr(-sign * terms.sum(axis), reduce)(-1)
-
-
 def cases_entropy(seed):
     return [
         Case((torch.tensor([[[1.0, 0.0], [0.5, 0.5]]]),)),
+        Case((random_pattern(seed + 2, 2, 3, 4),)),
         Case((torch.ones(2, 1, 1),), "a single token"),
         Case((torch.full((1, 3, 4), 0.25),), "attention shared evenly"),
+        Case((random_pattern(seed + 4, 2, 5, 5).flip(-2),), "rows in another order"),
         Case((random_pattern(seed, 3, 5, 5),)),
         Case((random_pattern(seed + 1, 2, 2, 6),), "two queries, with four more tokens in the cache"),
     ]
@@ -78,12 +67,6 @@ ENTROPY = Exercise(
 # --- interpret.previous_token_score ---
 
 
-def faulty_previous(pattern, target=-1, average="possible", offset="end", reduce="mean", heads="kept"):
-    query, key = positions(pattern, offset)
-    score = share(pattern, key == query + target, average, reduce)
-    return score.mean() if heads == "averaged" else score
-
-
 def cases_previous(seed):
     return [
         Case((torch.tensor([[[1.0, 0.0], [0.75, 0.25]]]),)),
@@ -91,6 +74,7 @@ def cases_previous(seed):
         Case((random_pattern(seed, 3, 4, 4),)),
         Case((random_pattern(seed + 1, 2, 7, 7),)),
         Case((random_pattern(seed + 2, 2, 2, 5),), "two queries, with three more tokens in the cache"),
+        Case((random_pattern(seed + 3, 3, 4, 6).flip(-1),), "a pattern that is not causal"),
     ]
 
 
@@ -109,31 +93,23 @@ PREVIOUS_TOKEN = Exercise(
 # --- interpret.induction_score ---
 
 
-def faulty_induction(pattern, ids, target="after", average="possible", which="all", own="excluded", reduce="mean"):
-    query, key = positions(pattern)
-    same = ids[len(ids) - pattern.shape[-2] :, None] == ids[None, :]
-    there = torch.zeros_like(same)
-    if target == "after":
-        there[:, 1:] = same[:, :-1]
-    elif target == "before":
-        there[:, :-1] = same[:, 1:]
-    else:
-        there = same
-    there = there & (key <= query if own == "included" else key < query)
-    if which == "latest":
-        there = there & (there.flip(-1).cumsum(-1).flip(-1) == 1)
-    elif which == "first":
-        there = there & (there.cumsum(-1) == 1)
-    return share(pattern, there, average, reduce)
-
-
 def cases_induction(seed):
     generator = torch.Generator().manual_seed(seed)
     half = torch.randperm(20, generator=generator)[:4]
     few = torch.randint(0, 3, (9,), generator=generator)
+    unseen = torch.eye(6).expand(2, 6, 6).clone()
+    unseen[1] = random_pattern(seed + 4, 6, 6)
     return [
         Case((torch.tensor([[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.125, 0.75, 0.125]]]), torch.tensor([5, 6, 5]))),
         Case((random_pattern(seed, 2, 4, 4), torch.arange(4)), "no token comes twice"),
+        Case((unseen, torch.tensor([4, 5, 6, 4, 5, 6])), "a head that looks at nothing but its own token"),
+        Case(
+            (random_pattern(seed + 5, 3, 4, 7), torch.tensor([3, 1, 2, 3, 1, 3, 1])),
+            "four queries, with three more tokens in the cache",
+        ),
+        Case(
+            (random_pattern(seed + 6, 2, 5, 5).flip(-1), torch.tensor([2, 1, 2, 1, 2])), "a pattern that is not causal"
+        ),
         Case((random_pattern(seed, 2, 4, 4), torch.tensor([7, 7, 7, 8])), "one token three times in a row"),
         Case((random_pattern(seed, 3, 8, 8), half.repeat(2)), "random tokens, then the same once more"),
         Case((random_pattern(seed + 1, 2, 9, 9), few), "few kinds of tokens, which come often"),
@@ -157,26 +133,11 @@ INDUCTION = Exercise(
 # --- interpret.rollout ---
 
 
-def faulty_rollout(patterns, residual="half", heads="mean", order="later left", combine="product"):
-    itself = torch.eye(patterns.shape[-1])
-    flow, after = itself, []
-    for pattern in patterns:
-        mixed = pattern.mean(0) if heads == "mean" else pattern.amax(0)
-        layer = {"half": 0.5 * itself + 0.5 * mixed, "none": mixed, "added": itself + mixed}[residual]
-        if combine == "product":
-            flow = layer @ flow if order == "later left" else flow @ layer
-            after.append(flow)
-        else:
-            after.append(layer)
-    if combine == "mean":
-        after = [torch.stack(after[: n + 1]).mean(0) for n in range(len(after))]
-    return torch.stack(after)
-
-
 def cases_rollout(seed):
     even = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
     return [
         Case((even.expand(2, 1, 2, 2).clone(),)),
+        Case((random_pattern(seed, 2, 3, 4, 4),)),
         Case((torch.ones(2, 3, 1, 1),), "a single token"),
         Case((random_pattern(seed, 1, 2, 4, 4),), "a single layer"),
         Case((random_pattern(seed, 2, 3, 5, 5),)),
@@ -210,41 +171,39 @@ def ablate_heads(model, ids, layer, head):
         return model(ids)
 
 
-def faulty_ablate_heads(model, ids, layer, head, what="z", which="this", how="zero", clean="yes"):
-    attention = model.blocks[layer].attention
-    point = {"z": attention.hook_z, "scores": attention.hook_scores, "v": attention.hook_v}[what]
-
-    def edit(value):
-        value = value.clone()
-        chosen = torch.zeros(value.shape[1], dtype=torch.bool)
-        chosen[head] = True
-        if which == "position":
-            value[:, :, head] = 0
-            return value
-        chosen = {"this": chosen, "others": ~chosen, "all": torch.ones_like(chosen)}[which]
-        value[:, chosen] = 0 if how == "zero" else value[:, chosen].mean(dim=(0, 2), keepdim=True)
-        return value
-
-    handle = point.watch(edit)
-    with torch.no_grad():
-        logits = model(ids)
-    if clean == "yes":
-        handle.remove()
-    return logits
+def _looks_on(value):
+    """Somebody else's hook, which changes nothing."""
 
 
 def cases_ablate_heads(seed):
-    config = TransformerConfig(vocab_size=11, max_seq_len=16, d_model=16, n_layers=2, n_heads=4)
     generator = torch.Generator().manual_seed(seed)
 
+    def case(model, batch, seq, layer, head, note=""):
+        return Case((model, torch.randint(0, 11, (batch, seq), generator=generator), layer, head), note)
+
+    model, watched, sharing = (small_model(seed, n_kv) for n_kv in (0, 0, 2))
+    watched.blocks[0].attention.hook_z.watch(_looks_on)
+    watched.blocks[1].attention.hook_pattern.watch(_looks_on)
+    return [
+        case(model, 1, 5, 0, 1),
+        case(model, 3, 5, 0, 2, "another size on each axis"),
+        case(model, 1, 4, 1, 3, "the last layer"),
+        case(sharing, 2, 5, 1, 1, "two heads share one key-value head"),
+        case(watched, 2, 6, 0, 0, "somebody else watches the model too"),
+    ]
+
+
+@lru_cache(maxsize=8)
+def small_weights(seed, n_kv_heads):
+    config = TransformerConfig(vocab_size=11, max_seq_len=16, d_model=16, n_layers=2, n_heads=4, n_kv_heads=n_kv_heads)
     model = Transformer(config, seed=seed).requires_grad_(False)
     for parameter in model.parameters():
         parameter.mul_(12 if parameter.ndim > 1 else 1)  # untrained weights are so small that no head matters
+    return model
 
-    def case(batch, seq, layer, head, note=""):
-        return Case((model, torch.randint(0, 11, (batch, seq), generator=generator), layer, head), note)
 
-    return [case(1, 5, 0, 1), case(1, 4, 1, 3, "the last layer"), case(2, 6, 0, 0), case(2, 5, 1, 2)]
+def small_model(seed, n_kv_heads):
+    return copy.deepcopy(small_weights(seed, n_kv_heads))
 
 
 ABLATE_HEADS = Exercise(

@@ -1,0 +1,12 @@
+"""What is the matter with a wrong result, for any exercise: found by computing, never by guessing.
+
+A `Guess` says how the result may have come about ("it is √d_head times as large", "as if `k` were one larger"). It is
+only told if it gives what the attempt gave, in every case. `results` guesses from the expected value, `inputs` runs
+the reference on changed arguments, `influence` changes an argument and runs the attempt again, `places` looks where
+and when it is wrong.
+"""
+
+from llmlib.exercises.engine.detecting.guess import Finding
+from llmlib.exercises.engine.detecting.search import detect, detect_beyond, lead
+
+__all__ = ["Finding", "detect", "detect_beyond", "lead"]

@@ -1,0 +1,73 @@
+"""A guess at what a wrong result is, and whether it holds in all cases."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from llmlib.exercises.engine.comparing import equal
+from llmlib.exercises.engine.trials import Trial
+
+FEW = 4  # values: fewer in a single wrong case may agree by chance
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found: a short name, a sentence for the learner, and where to look."""
+
+    name: str
+    says: str
+    look: str = ""
+    weak: bool = False  # true, but more of a sign than a reason
+    single: bool = False  # weak, and yet a better reason than two ideas at once
+
+
+@dataclass(frozen=True)
+class Guess:
+    """`fits(trial, base)` says whether the attempt's value comes from `base`, mostly the expected value, so."""
+
+    finding: Finding
+    fits: Callable[[Trial, Any], bool]
+
+
+def agree(mine: Any, theirs: Any) -> bool:
+    """As `equal`, but another dtype of the same sort is no matter here."""
+    if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
+        if mine.shape != theirs.shape or mine.is_floating_point() != theirs.is_floating_point():
+            return False
+        theirs = theirs.detach().to(mine.dtype)
+    return equal(mine, theirs)
+
+
+def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
+    """Whether the guess explains each wrong case and is in agreement with each right one.
+
+    Cases in which the attempt raised, or gave NaN, cannot speak for it, but do not speak against it.
+    """
+    told = 0
+    for trial, base in sorted(zip(trials, bases), key=lambda pair: (not pair[0].wrong, pair[0].odd)):
+        if trial.outcome.error:
+            continue
+        fits = _try(guess, trial, base)
+        if not fits and (fits is False or trial.wrong) and not (trial.odd and trial.wrong):
+            return False
+        if fits and trial.wrong and not (trial.odd and isinstance(trial.got, Tensor)):
+            told += FEW if _size(trial.got) >= FEW else FEW // 2
+    return told >= FEW
+
+
+def _try(guess: Guess, trial: Trial, base: Any) -> bool | None:
+    """None if the guess says nothing on this case."""
+    try:
+        return bool(guess.fits(trial, base))
+    except Exception:  # shapes that do not fit, indices that are not there
+        return None
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.numel()
+    if isinstance(value, (list, tuple)):
+        return sum(map(_size, value))
+    return len(value) if isinstance(value, (str, dict)) else 1

@@ -1,0 +1,133 @@
+"""Arguments that make no difference, found by changing them and running the attempt again; and inputs given back."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from llmlib.exercises.engine.comparing import equal
+from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree
+from llmlib.exercises.engine.exercise import Exercise
+from llmlib.exercises.engine.running import Outcome, duplicate, run, run_our_own
+from llmlib.exercises.engine.trials import Trial
+
+TRIES = 3  # cases in which an argument is changed
+
+
+def without_influence(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding | None:
+    """An argument that changes what the reference gives, and never what the attempt gives."""
+    names = exercise.argument_names
+    deaf = [names[i] for i in range(len(names)) if _deaf(exercise, attempt, trials, i)]
+    if not deaf:
+        return None
+    if len(deaf) == len(names):
+        return Finding(
+            "the same whatever the input",
+            "Your function gives the same result whatever it is given.",
+            weak=True,
+            single=True,
+        )
+    which = " and ".join(f"`{name}`" for name in deaf)
+    says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with another value your result is the same."
+    return Finding(
+        f"{', '.join(deaf)} ignored",
+        says,
+        "Where should it come in? Is what you make of it used afterwards?",
+        weak=True,
+    )
+
+
+def _deaf(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], i: int) -> bool:
+    told = 0
+    clear = [t for t in trials if not t.odd]
+    for trial in [t for t in clear if t.wrong][:TRIES] + [t for t in clear if not t.wrong][:TRIES]:
+        for other in _others(trial.case.args[i]):
+            args = tuple(other if j == i else arg for j, arg in enumerate(duplicate(trial.case.args)))
+            right = run_our_own(exercise.reference, args)
+            if right.error:
+                continue
+            theirs = run(attempt, args, 0.5)
+            if theirs.error or not _same(theirs, trial.outcome):
+                return False
+            told += not _same(right, Outcome(trial.expected))
+    return told >= 2
+
+
+def _same(a: Outcome, b: Outcome) -> bool:
+    try:
+        return not a.error and not b.error and equal(a.value, b.value)
+    except Exception:  # values of kinds that cannot be compared
+        return False
+
+
+def _others(value: Any) -> Iterator[Any]:
+    """Other values of the same kind, which the exercise can be asked for."""
+    if isinstance(value, Tensor):
+        if value.dtype == torch.bool:
+            yield torch.ones_like(value)
+            yield torch.ones_like(value).tril(value.shape[-1] - value.shape[-2])
+        elif value.is_floating_point():
+            yield 1.7 * value.flip(-1) + 0.3
+            yield value.flip(0)
+            yield value.roll(1, -2) if value.ndim > 1 else value.roll(1)
+        else:
+            yield value.flip(-1)
+            yield torch.zeros_like(value)
+    elif isinstance(value, int):
+        yield from (value + 1, value - 1)
+    elif isinstance(value, (list, tuple, str)):
+        yield from (value[::-1], value[: len(value) // 2], value[len(value) // 2 :])
+        pairs = [item for item in value if isinstance(item, tuple) and isinstance(item[0], Tensor)]
+        if pairs:
+            yield [tuple(1.7 * part.flip(-1) for part in item) for item in pairs]
+    elif isinstance(value, dict):
+        yield {key: times + 1 + i for i, (key, times) in enumerate(value.items())}
+        yield {key[::-1]: times for key, times in value.items()}
+
+
+def given_back(exercise: Exercise) -> Iterator[Guess]:
+    """The result is an argument as it was, or what a model gives when nothing is done to it."""
+    for i, name in enumerate(exercise.argument_names):
+
+        def untouched(trial: Trial, _base: Any, i: int = i) -> bool:
+            if isinstance(trial.case.args[i], nn.Module):
+                with torch.no_grad():
+                    return agree(trial.case.args[i](trial.case.args[1]), trial.got)
+            return type(trial.case.args[i]) is type(trial.got) and agree(trial.case.args[i], trial.got)
+
+        says = f"Your result is `{name}` itself, as it came in."
+        look = "Is what you compute the thing that you return?"
+        yield Guess(Finding(f"{name} given back", says, look, weak=True, single=True), untouched)
+
+
+def wrapped() -> Guess:
+    """The right result, in a list or tuple with something else."""
+
+    def fits(trial: Trial, base: Any) -> bool:
+        if not trial.wrong:
+            raise ValueError("this case says nothing")
+        return isinstance(trial.got, (tuple, list)) and any(agree(base, item) for item in trial.got)
+
+    says = "The expected result is there, but you return it together with something else, or in a list."
+    return Guess(Finding("together with something else", says, "What exactly should come back?"), fits)
+
+
+def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None:
+    """What a model among the arguments gives for the ids, with nothing done to it."""
+    args = trials[0].case.args
+    at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
+    ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)
+    if at is None or ids is None:
+        return None
+
+    def fits(trial: Trial, _base: Any) -> bool:
+        with torch.no_grad():
+            return agree(trial.case.args[at](trial.case.args[ids]), trial.got)
+
+    says = "Your result is what the untouched model gives: your hook changed nothing."
+    look = (
+        "Does the hook's function return the new value, at the right layer, and is the hook in place "
+        "while the model runs?"
+    )
+    return Guess(Finding("the untouched model's result", says, look, weak=True, single=True), fits)

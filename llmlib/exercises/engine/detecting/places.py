@@ -1,0 +1,79 @@
+"""Where, and in which cases, a result is wrong: no reason yet, but the way to it."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from llmlib.exercises.engine.comparing import values_agree
+from llmlib.exercises.engine.detecting.guess import Finding, Guess
+from llmlib.exercises.engine.detecting.naming import sizes
+from llmlib.exercises.engine.exercise import Exercise
+from llmlib.exercises.engine.trials import Trial
+
+
+def _wrong(trial: Trial, base: Tensor) -> Tensor:
+    """True where the values differ; of the same shape, or an error."""
+    if trial.got.shape != base.shape:
+        raise ValueError("another shape")
+    return ~values_agree(base, trial.got.detach().to(base.dtype))
+
+
+def places(names: Sequence[str]) -> Iterator[Guess]:
+    """Guesses at where the wrong values are, for tensors."""
+    for axis, name in enumerate(names):
+        yield from _at(axis, name, "first", 0)
+        yield from _at(axis, name, "last", -1)
+    yield Guess(
+        Finding("wrong where 0 is expected", "All wrong values are where 0 is expected; the others are right."),
+        lambda t, b: bool(_wrong(t, b).any()) and bool((b[_wrong(t, b)] == 0).all()),
+    )
+
+
+def _at(axis: int, name: str, which: str, at: int) -> Iterator[Guess]:
+    says = f"Only the {which} along {name} is wrong; all others are right."
+    found = Finding(f"wrong only at the {which} of {name}", says, "What is special about it?")
+    yield Guess(found, lambda t, b: _only(_wrong(t, b), axis, at))
+    says = f"The {which} along {name} is right; all others are wrong."
+    found = Finding(f"right only at the {which} of {name}", says, "What is different for the others?")
+    yield Guess(found, lambda t, b: _all_but(_wrong(t, b), axis, at))
+
+
+def _only(wrong: Tensor, axis: int, at: int) -> bool:
+    rest = wrong.narrow(axis, 1 if at == 0 else 0, wrong.shape[axis] - 1)
+    if wrong.shape[axis] == 1:
+        raise ValueError("a single one")
+    return not bool(rest.any())
+
+
+def _all_but(wrong: Tensor, axis: int, at: int) -> bool:
+    if wrong.shape[axis] == 1:
+        raise ValueError("a single one")
+    rest = wrong.narrow(axis, 1 if at == 0 else 0, wrong.shape[axis] - 1)
+    others = tuple(i for i in range(wrong.ndim) if i != axis)
+    everywhere = rest.any(dim=others) if others else rest
+    return not bool(wrong.select(axis, at).any()) and bool(torch.as_tensor(everywhere).all())
+
+
+def when(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
+    """What all the wrong cases have in common, and none of the right ones."""
+    measured = [(sizes(exercise, t), t.wrong) for t in trials]
+    if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
+        return None
+    names = [name for name in measured[0][0] if all(name in s for s, _ in measured)]
+    for name in names:
+        for limit in (1, 2):
+            if all((s[name] > limit) == wrong for s, wrong in measured):
+                says = (
+                    f"It is right where {name} is {' or '.join(map(str, range(1, limit + 1)))}, and wrong "
+                    "where it is larger."
+                )
+                return Finding(f"wrong where {name} is more than {limit}", says, "What is different then?")
+    for one, other in itertools.combinations(names, 2):
+        if all((s[one] != s[other]) == wrong for s, wrong in measured):
+            says = f"It is right whenever {one} and {other} have the same size, and wrong whenever they have not."
+            return Finding(
+                f"wrong where {one} and {other} differ", says, "Which of the two is meant in each place of your code?"
+            )
+    return None

@@ -1,0 +1,95 @@
+"""Why an attempt is wrong: a listed idea, what computing on its results shows, or the change that would make it right.
+
+The surest and most telling comes first: the exercise's own misconceptions; a result that is the expected one,
+changed; the one change to the code after which all is right; weaker signs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmlib.exercises.engine.comparing import kind
+from llmlib.exercises.engine.detecting import Finding, detect, detect_beyond, lead
+from llmlib.exercises.engine.exercise import Exercise, Misconception
+from llmlib.exercises.engine.recognising import recognise
+from llmlib.exercises.engine.repairing import Repair, repair
+from llmlib.exercises.engine.report import Code, Part, Prose
+from llmlib.exercises.engine.trials import Trial
+from llmlib.exercises.engine.wording import advice
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Ideas, a finding, a repair, or several of them; `open` are cases in which something else is wrong as well."""
+
+    ideas: tuple[Misconception, ...] = ()
+    finding: Finding | None = None
+    repair: Repair | None = None
+    open: tuple[Trial, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.ideas or self.finding or self.repair)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(idea.name for idea in self.ideas)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        found = (self.finding.name,) if self.finding else ()
+        return (*found, f"in the code: {self.repair.edit.name}") if self.repair else found
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        several = len(self.ideas) > 1 or bool(self.ideas and (self.finding or self.repair))
+        parts = advice(self.ideas, first=1 if several else 0)
+        lead = f"{len(self.ideas) + 1}." if several else ""
+        if self.finding:
+            parts.append(Prose(self.finding.says, lead))
+            parts += [Prose(self.finding.look, "Look at:")] if self.finding.look else []
+        if self.repair:
+            line = f" in line {self.repair.edit.line}" if self.repair.edit.line else ""
+            parts.append(Prose(f"One change{line} would make it right in all cases:", lead))
+            parts += [Code(self.repair.code)] if self.repair.code else []
+            parts.append(Prose(self.repair.edit.says))
+        if self.open:
+            case = self.open[0].case.note or "another case"
+            parts.append(
+                Prose(f"In the case “{case}” something else goes wrong as well; it will be shown once this is right.")
+            )
+        return tuple(parts)
+
+
+def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Reason:
+    """The reason for a wrong attempt; it is false if none is known."""
+    one = recognise(exercise, trials)
+    if one.ideas:
+        return Reason(one.ideas, open=one.open)
+    raised = any(t.outcome.error for t in trials)
+    if raised and (repaired := repair(attempt, trials)):
+        return Reason(repair=repaired)
+    found = detect(exercise, attempt, trials)
+    if found and not found.weak:
+        return Reason(finding=found)
+    if not raised and (repaired := repair(attempt, trials)):
+        return Reason(repair=repaired)
+    if found and found.single:
+        return Reason(finding=found)
+    return _two(exercise, trials) or Reason(finding=found)
+
+
+def _two(exercise: Exercise, trials: Sequence[Trial]) -> Reason | None:
+    """Two ideas, or an idea and a finding; for results of the right type only."""
+    if not all(kind(t.got) == kind(t.expected) for t in trials if t.wrong and not t.odd):
+        return None
+    two = recognise(exercise, trials, together=2)
+    if two.ideas:
+        return Reason(two.ideas, open=two.open)
+    beyond = detect_beyond(exercise, trials)
+    return Reason((beyond[1],), beyond[0]) if beyond else None
+
+
+def find_lead(exercise: Exercise, trials: Sequence[Trial]) -> Reason:
+    """Where to look, if no reason is known."""
+    found = lead(exercise, trials)
+    return Reason(finding=found)

@@ -1,0 +1,154 @@
+"""Changes to calls, attributes, indices and slices."""
+
+import ast
+import itertools
+from collections.abc import Iterator
+
+from llmlib.exercises.engine.repairing.constants import AXIS_WORDS, called, number
+from llmlib.exercises.engine.repairing.edit import Alternative, shown
+
+FAMILIES = (
+    ("sum", "mean"),
+    ("max", "min"),
+    ("amax", "amin"),
+    ("argmax", "argmin"),
+    ("log", "log2", "log10", "log1p"),
+    ("exp", "exp2"),
+    ("sin", "cos"),
+    ("tril", "triu"),
+    ("any", "all"),
+    ("indices", "values"),
+    ("floor", "ceil", "round"),
+    ("repeat", "repeat_interleave", "tile"),
+    ("append", "insert", "extend"),
+    ("keys", "values", "items"),
+    ("max", "sum", "mean"),
+    ("cat", "stack", "concat"),
+    ("prod", "sum"),
+    ("softmax", "log_softmax", "sigmoid"),
+    ("zeros", "ones"),
+    ("zeros_like", "ones_like"),
+    ("permute", "reshape", "view", "transpose"),
+    ("most_common", "elements"),
+    ("and", "or"),
+    ("norm", "sum"),
+    ("std", "var"),
+    ("abs", "square"),
+    ("first", "last"),
+    ("logical_and", "logical_or"),
+    ("maximum", "minimum"),
+)
+
+
+def of_call(node: ast.Call) -> Iterator[Alternative]:
+    if (isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name | ast.Attribute)) or (
+        isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id not in {"torch", "F", "np", "math", "einops"}
+    ):
+        says = f"The step `.{node.func.attr}(…)` on `{shown(node.func.value, 40)}` is one too many."
+        yield "a step too many", says, node.func.value
+    if len(node.args) == 1 and not (isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name)):
+        says = f"The step `{shown(node.func)}(…)` is one too many."
+        yield "a step too many", says, node.args[0]
+    for i, j in itertools.combinations(range(len(node.args)), 2):
+        args = list(node.args)
+        args[i], args[j] = args[j], args[i]
+        says = f"In `{shown(node)}` `{shown(node.args[i], 20)}` and `{shown(node.args[j], 20)}` are exchanged."
+        yield "arguments exchanged", says, ast.Call(node.func, args, node.keywords)
+    for i, keyword in enumerate(node.keywords):
+        rest = node.keywords[:i] + node.keywords[i + 1 :]
+        says = f"In `{shown(node)}` the argument `{keyword.arg}` is not what is needed."
+        if keyword.arg in AXIS_WORDS:
+            says = f"The axis in `{shown(node)}` is the matter: `{keyword.arg}` names another one than is meant."
+        yield "an argument too many", says, ast.Call(node.func, node.args, rest)
+    if node.args and called(node) in ("range", "enumerate", "get", "sum", "most_common"):
+        says = f"The borders of `{shown(node)}` are not right: by one at an end."
+        for step in (1, -1):
+            yield "borders of a range", says, ast.Call(node.func, [*node.args[:-1], _plus(node.args[-1], step)], [])
+        if len(node.args) == 2:
+            yield "borders of a range", says, ast.Call(node.func, node.args[1:], [])
+        if len(node.args) == 1:
+            yield "borders of a range", says, ast.Call(node.func, [ast.Constant(1), *node.args], [])
+    if called(node) == "permute" and len(node.args) in (3, 4):
+        for order in itertools.permutations(node.args):
+            if list(order) != node.args:
+                yield (
+                    "axes in another order",
+                    f"The order of axes in `{shown(node)}` is not the right one.",
+                    ast.Call(node.func, list(order), []),
+                )
+
+
+def _plus(node: ast.expr, step: int) -> ast.expr:
+    return ast.BinOp(node, ast.Add() if step > 0 else ast.Sub(), ast.Constant(abs(step)))
+
+
+def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
+    for family in FAMILIES:
+        if node.attr in family:
+            for other in family:
+                if other != node.attr:
+                    says = f"`{node.attr}` is not the right operation here (it stands after `{shown(node.value, 30)}`)."
+                    yield "another operation", says, ast.Attribute(node.value, other, node.ctx)
+    if node.attr in ("T", "mT"):
+        yield "a transposition too many", f"The transposition in `{shown(node)}` is one too many.", node.value
+
+
+def of_slice(node: ast.Slice) -> Iterator[Alternative]:
+    says = f"The borders of the slice `{shown(node)}` are not right"
+    for field in ("lower", "upper"):
+        border = getattr(node, field)
+        if border is not None:
+            for step in (1, -1):
+                yield "borders of a slice", f"{says}: off by one.", _sliced(node, field, _plus(border, step))
+            yield "borders of a slice", f"{says}: something is cut off.", _sliced(node, field, None)
+        else:
+            for at in (1, -1):
+                yield (
+                    "borders of a slice",
+                    f"{says}: nothing is cut off here.",
+                    _sliced(node, field, number(at)),
+                )
+    if node.step is not None:
+        yield (
+            "step of a slice",
+            f"The step of the slice `{shown(node)}` is not right.",
+            ast.Slice(node.lower, node.upper),
+        )
+    if node.lower is not None or node.upper is not None:
+        yield "borders of a slice", f"{says}: its two ends are exchanged.", ast.Slice(node.upper, node.lower, node.step)
+
+
+def _sliced(node: ast.Slice, field: str, border: ast.expr | None) -> ast.Slice:
+    return ast.Slice(border if field == "lower" else node.lower, border if field == "upper" else node.upper, node.step)
+
+
+def of_index(node: ast.Tuple) -> Iterator[Alternative]:
+    """The index of several axes: one of them may stand at another axis."""
+    if not any(isinstance(e, ast.Slice) for e in node.elts):
+        return
+    says = (
+        f"The index `[{shown(node)}]` reaches into another axis than the one that is meant: count the "
+        "axes from the left."
+    )
+    for i, j in itertools.combinations(range(len(node.elts)), 2):
+        elements = list(node.elts)
+        elements[i], elements[j] = elements[j], elements[i]
+        yield "index at another axis", says, ast.Tuple(elements, ast.Load())
+    for i, element in enumerate(node.elts):
+        if isinstance(element, ast.Slice) and not (element.lower or element.upper or element.step):
+            yield "index at another axis", says, ast.Tuple(node.elts[:i] + node.elts[i + 1 :], ast.Load())
+
+
+def of_subscript(node: ast.Subscript) -> Iterator[Alternative]:
+    if isinstance(node.slice, (ast.Slice, ast.Tuple)):
+        yield (
+            "a slice too many",
+            f"`{shown(node)}` takes only a part, where all of `{shown(node.value, 30)}` is needed.",
+            node.value,
+        )
+    elif not isinstance(node.slice, ast.Constant | ast.UnaryOp):
+        for step in (1, -1):
+            says = f"The index in `{shown(node)}` is off by one."
+            yield "off by one", says, ast.Subscript(node.value, _plus(node.slice, step), ast.Load())

@@ -1,0 +1,68 @@
+"""One change to a tree, made, tried and taken back."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What was changed: a short name, the line, and what is the matter there."""
+
+    name: str
+    line: int
+    says: str
+
+
+Alternative = tuple[str, str, ast.expr]  # name, what is the matter, the node instead
+
+
+def shown(node: ast.AST, length: int = 60) -> str:
+    """The code of a node, short enough for a sentence."""
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= length else text[: length - 2] + " …"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in a tree that holds an expression."""
+
+    parent: ast.AST
+    field: str
+    index: int | None
+
+    def get(self) -> Any:
+        value = getattr(self.parent, self.field)
+        return value if self.index is None else value[self.index]
+
+    def set(self, node: ast.AST) -> None:
+        if self.index is None:
+            setattr(self.parent, self.field, node)
+        else:
+            getattr(self.parent, self.field)[self.index] = node
+
+
+SKIPPED = {"annotation", "returns", "decorator_list", "type_params"}
+
+
+def slots(tree: ast.AST) -> Iterator[Slot]:
+    """All places of expressions whose value is read."""
+    for parent in list(ast.walk(tree)):
+        if isinstance(parent, (ast.JoinedStr, ast.FormattedValue)):
+            continue
+        if isinstance(parent, ast.Expr) and isinstance(parent.value, ast.Constant):
+            continue  # a docstring
+        for field, value in ast.iter_fields(parent):
+            if field in SKIPPED:
+                continue
+            if isinstance(value, ast.expr) and _read(value):
+                yield Slot(parent, field, None)
+            elif isinstance(value, list):
+                for index, item in enumerate(value):
+                    if isinstance(item, ast.expr) and _read(item):
+                        yield Slot(parent, field, index)
+
+
+def _read(node: ast.expr) -> bool:
+    return not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))

@@ -1,0 +1,136 @@
+"""Changes to expressions: operators, comparisons, conditions; others are in `constants` and `calls`."""
+
+import ast
+from collections.abc import Iterator
+
+from llmlib.exercises.engine.repairing.calls import of_attribute, of_call, of_index, of_slice, of_subscript
+from llmlib.exercises.engine.repairing.constants import of_constant, of_unary
+from llmlib.exercises.engine.repairing.edit import Alternative, Edit, Slot, shown, slots
+
+ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
+
+
+OTHERS: dict[type, tuple[type, ...]] = {
+    ast.Add: (ast.Sub, ast.Mult),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div, ast.Add, ast.MatMult, ast.FloorDiv, ast.Pow),
+    ast.Div: (ast.Mult, ast.FloorDiv, ast.Sub),
+    ast.FloorDiv: (ast.Div, ast.Mod, ast.Mult),
+    ast.Mod: (ast.FloorDiv,),
+    ast.Pow: (ast.Mult,),
+    ast.MatMult: (ast.Mult,),
+    ast.BitAnd: (ast.BitOr,),
+    ast.BitOr: (ast.BitAnd,),
+}
+
+
+COMPARISONS: dict[type, tuple[type, ...]] = {
+    ast.Lt: (ast.LtE, ast.Gt, ast.GtE),
+    ast.LtE: (ast.Lt, ast.GtE, ast.Gt),
+    ast.Gt: (ast.GtE, ast.Lt, ast.LtE),
+    ast.GtE: (ast.Gt, ast.LtE, ast.Lt),
+    ast.Eq: (ast.NotEq, ast.GtE, ast.LtE),
+    ast.NotEq: (ast.Eq, ast.Lt, ast.Gt),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+}
+
+
+def edits(tree: ast.AST) -> Iterator[Edit]:
+    """Each change of one expression; the tree is changed while the edit is looked at."""
+    for slot in slots(tree):
+        node = slot.get()
+        for name, says, other in _alternatives(slot, node):
+            slot.set(other)
+            yield Edit(name, getattr(node, "lineno", 0), says)
+            slot.set(node)
+
+
+def _alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
+    if isinstance(node, ast.Constant):
+        yield from of_constant(slot, node)
+    elif isinstance(node, ast.UnaryOp):
+        yield from of_unary(slot, node)
+    elif isinstance(node, ast.BinOp):
+        yield from _of_binary(node)
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1:
+        yield from _of_comparison(node)
+    elif isinstance(node, ast.BoolOp):
+        yield from _of_boolean(node)
+    elif isinstance(node, ast.Call):
+        yield from of_call(node)
+    elif isinstance(node, ast.Attribute):
+        yield from of_attribute(node)
+    elif isinstance(node, ast.Tuple) and len(node.elts) == 2:
+        says = f"In `{shown(node)}` the two are exchanged."
+        yield "two things exchanged", says, ast.Tuple(node.elts[::-1], ast.Load())
+    elif isinstance(node, ast.Tuple):
+        yield from of_index(node)
+    elif isinstance(node, ast.Slice):
+        yield from of_slice(node)
+    elif isinstance(node, ast.Subscript):
+        yield from of_subscript(node)
+    elif isinstance(node, ast.IfExp):
+        says = f"In `{shown(node)}` the two cases are exchanged."
+        yield "cases exchanged", says, ast.IfExp(node.test, node.orelse, node.body)
+    if isinstance(node, (ast.Compare, ast.Name, ast.Call)) and slot.field == "test":
+        yield (
+            "condition negated",
+            f"The condition `{shown(node)}` has the opposite sense.",
+            ast.UnaryOp(ast.Not(), node),
+        )
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+        for i, clause in enumerate(node.generators):
+            if clause.ifs:
+                free = ast.comprehension(clause.target, clause.iter, [], clause.is_async)
+                others = [free if j == i else c for j, c in enumerate(node.generators)]
+                says = f"The condition `{shown(clause.ifs[0])}` leaves out too much."
+                yield "condition too many", says, type(node)(node.elt, others)
+
+
+def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
+    for other in OTHERS.get(type(node.op), ()):
+        says = f"The operator in `{shown(node)}` is not the right one."
+        yield "another operator", says, ast.BinOp(node.left, other(), node.right)
+    if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
+        says = f"The two sides of `{shown(node)}` are exchanged."
+        yield "sides exchanged", says, ast.BinOp(node.right, node.op, node.left)
+    says = f"In `{shown(node)}` a step is too many: what stands beside `{shown(node.left, 30)}` does not belong there."
+    yield "a step too many", says, node.left
+    if isinstance(node.op, (ast.Add, ast.Mult, ast.MatMult)):
+        says = f"In `{shown(node)}` a step is too many: `{shown(node.left, 30)}` does not belong there."
+        yield "a step too many", says, node.right
+    if isinstance(node.op, (ast.Div, ast.Mult)):
+        root = ast.BinOp(node.right, ast.Pow(), ast.Constant(0.5))
+        yield "a root missing", f"In `{shown(node)}` a root is missing.", ast.BinOp(node.left, node.op, root)
+    if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.UnaryOp):
+        says = f"The sign of the exponent in `{shown(node)}` is the wrong one."
+        yield "sign of an exponent", says, ast.BinOp(node.left, node.op, node.right.operand)
+    elif isinstance(node.op, ast.Pow):
+        says = f"The sign of the exponent in `{shown(node)}` is the wrong one."
+        yield "sign of an exponent", says, ast.BinOp(node.left, node.op, ast.UnaryOp(ast.USub(), node.right))
+
+
+def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:
+    for other in COMPARISONS.get(type(node.ops[0]), ()):
+        strict = {type(node.ops[0]), other} in ({ast.Lt, ast.LtE}, {ast.Gt, ast.GtE})
+        if strict:
+            says = f"The comparison `{shown(node)}` decides wrongly where both sides are equal."
+        else:
+            says = f"The comparison `{shown(node)}` looks the wrong way."
+        yield (
+            "border of a comparison" if strict else "another comparison",
+            says,
+            ast.Compare(node.left, [other()], node.comparators),
+        )
+
+
+def _of_boolean(node: ast.BoolOp) -> Iterator[Alternative]:
+    other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+    yield "and, or", f"`and` and `or` are exchanged in `{shown(node)}`.", ast.BoolOp(other, node.values)
+    for i, value in enumerate(node.values):
+        rest = node.values[:i] + node.values[i + 1 :]
+        says = f"The part `{shown(value)}` of the condition is too many."
+        yield "condition too many", says, rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)

@@ -1,0 +1,74 @@
+"""Another variable, or a step that is missing somewhere: the less likely changes, tried last."""
+
+import ast
+from collections.abc import Iterator
+
+from llmlib.exercises.engine.repairing.edit import Edit, shown, slots
+
+
+def names(tree: ast.AST) -> Iterator[Edit]:
+    """Another variable in each place."""
+    function_names = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    known = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+    known |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    for slot in slots(tree):
+        node = slot.get()
+        if isinstance(node, ast.Name) and node.id in known:
+            for other in sorted(known - {node.id} - function_names):
+                slot.set(ast.Name(other, ast.Load()))
+                yield Edit("another variable", node.lineno, f"`{node.id}` stands where another variable belongs.")
+                slot.set(node)
+
+
+STEPS = (
+    ("a transposition missing", "`{0}` has two axes that should be exchanged first", "({0}).transpose(-2, -1)"),
+    ("a transposition missing", "`{0}` has two axes that should be exchanged first", "({0}).transpose(1, 2)"),
+    ("a copy missing", "`{0}` is changed here, and it is not yours: a copy is missing", "({0}).clone()"),
+    ("a sign missing", "a minus before `{0}` is missing", "-({0})"),
+    ("a negation missing", "`{0}` means the opposite of what is needed: a negation is missing", "~({0})"),
+    ("a one missing", "`{0}` is one too small", "({0}) + 1"),
+    ("a one missing", "`{0}` is one too large", "({0}) - 1"),
+    ("a root missing", "the root of `{0}` is meant", "({0}) ** 0.5"),
+    ("a square missing", "the square of `{0}` is meant", "({0}) ** 2"),
+    ("an exponential missing", "`{0}` has to go through the exponential first", "({0}).exp()"),
+    ("a logarithm missing", "`{0}` has to go through the logarithm first", "({0}).log()"),
+    ("a softmax missing", "`{0}` has to go through a softmax first", "({0}).softmax(-1)"),
+    ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(0)"),
+    ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(-1)"),
+    ("a sum missing", "a sum over an axis of `{0}` is missing", "({0}).sum(-1)"),
+    ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(-1)"),
+    ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(0)"),
+    ("lengths not divided out", "`{0}` is not scaled to length 1", "({0}) / ({0}).norm(dim=-1, keepdim=True)"),
+    ("not divided by the sum", "`{0}` is not divided by its sum", "({0}) / ({0}).sum(-1, keepdim=True)"),
+    ("maximum not subtracted", "the maximum of `{0}` is not subtracted", "({0}) - ({0}).amax(-1, keepdim=True)"),
+    ("NaN not caught", "`{0}` holds NaN where 0 is divided by 0, or multiplied by ∞", "({0}).nan_to_num(0.0)"),
+    ("zero not caught", "`{0}` can be 0 here, and is divided by", "({0}).clamp(min=1e-12)"),
+    ("direction", "`{0}` runs the other way than it should", "({0})[::-1]"),
+    ("direction", "`{0}` runs the other way than it should", "({0}).flip(-1)"),
+    ("form", "`{0}` should be a tuple", "tuple({0})"),
+    ("form", "`{0}` should be a list", "list({0})"),
+    ("form", "`{0}` should be converted to booleans", "({0}).bool()"),
+    ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
+    ("form", "`{0}` is a text where its bytes are meant", "({0}).encode()"),
+    ("order", "`{0}` should be in order first", "sorted({0})"),
+    ("256 missing", "`{0}` is counted from 0, where ids of new tokens are meant", "({0}) + 256"),
+)
+
+
+def steps(tree: ast.AST) -> Iterator[Edit]:
+    """A step that is missing somewhere."""
+    for slot in slots(tree):
+        node = slot.get()
+        if isinstance(node, (ast.Slice, ast.Starred, ast.Constant, ast.JoinedStr, ast.Lambda)) or slot.field == "func":
+            continue
+        if isinstance(node, ast.Tuple) and any(isinstance(e, (ast.Slice, ast.Starred)) for e in node.elts):
+            continue
+        text = ast.unparse(node)
+        for name, says, template in STEPS:
+            if name in ("a mean missing", "a sum missing") and not isinstance(slot.parent, ast.Return):
+                continue  # elsewhere it may be right for another reason
+            sentence = says.format(shown(node))
+            other = ast.parse(template.replace("{0}", text), mode="eval").body
+            slot.set(other)
+            yield Edit(name, getattr(node, "lineno", 0), sentence[0].upper() + sentence[1:] + ".")
+            slot.set(node)

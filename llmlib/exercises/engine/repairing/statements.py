@@ -1,0 +1,191 @@
+"""Changes to statements: results thrown away, missing returns, lines too many, lines in another place."""
+
+import ast
+from collections.abc import Iterator
+
+from llmlib.exercises.engine.repairing.edit import Edit, shown
+
+Body = list[ast.stmt]
+
+
+def bodies(tree: ast.AST) -> Iterator[Body]:
+    for node in list(ast.walk(tree)):
+        for field in ("body", "orelse", "finalbody"):
+            body = getattr(node, field, None)
+            if isinstance(body, list) and not isinstance(node, ast.Module):
+                yield body
+
+
+def edits(tree: ast.AST) -> Iterator[Edit]:
+    """Each change of one statement; the tree is changed while the edit is looked at."""
+    for rule in (_thrown_away, _not_returned, _overwritten, _too_many, _misplaced, _exchanged, _jumps):
+        for body in bodies(tree):
+            kept = list(body)
+            for edit, other in rule(body, tree):
+                body[:] = other
+                yield edit
+                body[:] = kept
+
+
+Changed = Iterator[tuple[Edit, Body]]
+
+
+def _with(body: Body, i: int, *others: ast.stmt) -> Body:
+    return [*body[:i], *others, *body[i + 1 :]]
+
+
+def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
+    """`x.f()` alone on a line, where x.f() gives a new value."""
+    for i, line in enumerate(body):
+        if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Call)):
+            continue
+        call = line.value
+        targets = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+        targets += call.args[:1]
+        for target in targets:
+            if isinstance(target, ast.Name):
+                says = (
+                    f"The result of `{shown(call)}` is thrown away: it gives a new value and leaves "
+                    f"`{target.id}` as it was."
+                )
+                assigned = ast.Assign([ast.Name(target.id, ast.Store())], call, lineno=line.lineno)
+                yield Edit("result thrown away", line.lineno, says), _with(body, i, assigned)
+
+
+def _not_returned(body: Body, tree: ast.AST) -> Changed:
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef) and function.body is body and not isinstance(body[-1], ast.Return):
+            names = dict.fromkeys(
+                n.id
+                for line in reversed(body)
+                for n in ast.walk(line)
+                if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            )
+            names |= dict.fromkeys(a.arg for a in function.args.args)
+            last = body[-1]
+            values: list[ast.expr] = [ast.Name(name, ast.Load()) for name in names]
+            if isinstance(last, ast.Expr):
+                values.insert(0, last.value)
+            for value in values:
+                says = f"`{function.name}` does not return what it makes (`return` is missing at its end)."
+                yield Edit("return missing", last.lineno, says), [*body, ast.Return(value)]
+
+
+def _overwritten(body: Body, _tree: ast.AST) -> Changed:
+    for i, line in enumerate(body):
+        if isinstance(line, ast.Assign) and len(line.targets) == 1:
+            target = line.targets[0]
+            if isinstance(target, (ast.Name, ast.Subscript)):
+                says = f"`{shown(line)}` overwrites what was there; it should be added to."
+                yield (
+                    Edit("overwritten", line.lineno, says),
+                    _with(body, i, ast.AugAssign(target, ast.Add(), line.value)),
+                )
+        if isinstance(line, ast.AugAssign):
+            says = f"`{shown(line)}` adds to what was there; it should take its place."
+            yield (
+                Edit("added instead of set", line.lineno, says),
+                _with(body, i, ast.Assign([line.target], line.value, lineno=line.lineno)),
+            )
+            for other in (ast.Add, ast.Sub, ast.Mult, ast.Div):
+                if not isinstance(line.op, other):
+                    says = f"The operator in `{shown(line)}` is not the right one."
+                    yield (
+                        Edit("another operator", line.lineno, says),
+                        _with(body, i, ast.AugAssign(line.target, other(), line.value)),
+                    )
+            for step in (2, 1):
+                says = f"The step in `{shown(line)}` is not right."
+                yield (
+                    Edit("another step", line.lineno, says),
+                    _with(body, i, ast.AugAssign(line.target, line.op, ast.Constant(step))),
+                )
+
+
+def _too_many(body: Body, _tree: ast.AST) -> Changed:
+    for i, line in enumerate(body):
+        if isinstance(line, (ast.Return, ast.FunctionDef)) or (
+            isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
+        ):
+            continue
+        rest = _with(body, i) or [ast.Pass()]
+        says = f"`{shown(line)}` is too many: without it all would be right."
+        yield Edit("a line too many", line.lineno, says), rest
+        if isinstance(line, ast.If):
+            says = f"The condition `{shown(line.test)}` is not needed, or leaves out too much."
+            yield Edit("a condition too many", line.lineno, says), _with(body, i, *line.body)
+
+
+def _misplaced(body: Body, _tree: ast.AST) -> Changed:
+    """The last line of a loop that belongs after it, or the line after it that belongs inside."""
+    for i, line in enumerate(body):
+        inner = getattr(line, "body", None)
+        if not isinstance(line, (ast.For, ast.While, ast.If, ast.With)) or not inner:
+            continue
+        what = "loop" if isinstance(line, (ast.For, ast.While)) else "block"
+        for j, moved in enumerate(inner):
+            rest = inner[:j] + inner[j + 1 :]
+            if rest:
+                smaller = _copy_with(line, rest)
+                says = f"`{shown(moved)}` stands inside the {what} and belongs after it."
+                yield Edit("inside the loop", moved.lineno, says), _with(body, i, smaller, moved)
+                says = f"`{shown(moved)}` stands inside the {what} and belongs before it."
+                yield Edit("inside the loop", moved.lineno, says), _with(body, i, moved, smaller)
+        for at, way in ((i + 1, "after"), (i - 1, "before")):
+            if 0 <= at < len(body) and not isinstance(body[at], ast.FunctionDef):
+                moved = body[at]
+                larger = _copy_with(line, [*inner, moved] if way == "after" else [moved, *inner])
+                says = f"`{shown(moved)}` stands {way} the {what} and belongs inside."
+                others = [larger if n == i else s for n, s in enumerate(body) if n != at]
+                yield Edit("outside of the loop", moved.lineno, says), others
+        if isinstance(line, ast.If) and not line.orelse and i + 1 < len(body):
+            alternative = ast.copy_location(ast.If(line.test, inner, body[i + 1 :]), line)
+            says = f"What follows `if {shown(line.test)}` is done in any case; it belongs into an `else`."
+            yield Edit("else missing", line.lineno, says), [*body[:i], alternative]
+
+
+def _copy_with(line: ast.stmt, body: Body) -> ast.stmt:
+    fields = dict(ast.iter_fields(line))
+    copy = type(line)(**{**fields, "body": body})
+    return ast.copy_location(copy, line)
+
+
+def _exchanged(body: Body, _tree: ast.AST) -> Changed:
+    for i in range(len(body)):
+        for j in range(i + 1, min(i + 4, len(body))):
+            moved = [*body[:i], *body[i + 1 : j], *_then(body[j], body[i]), *body[j + 1 :]]
+            says = f"`{shown(body[i])}` comes too early: it belongs after `{shown(body[j], 40)}`."
+            yield Edit("too early", body[i].lineno, says), moved
+            if j > i + 1:
+                moved = [*body[:i], body[j], *body[i:j], *body[j + 1 :]]
+                says = f"`{shown(body[j])}` comes too late: it belongs before `{shown(body[i], 40)}`."
+                yield Edit("too late", body[j].lineno, says), moved
+
+
+def _then(first: ast.stmt, second: ast.stmt) -> Body:
+    """One statement after the other, also where the first one returns."""
+    if isinstance(first, ast.Return) and first.value is not None:
+        kept = ast.Assign([ast.Name("_result", ast.Store())], first.value, lineno=first.lineno)
+        return [kept, second, ast.Return(ast.Name("_result", ast.Load()))]
+    return [first, second]
+
+
+def _jumps(body: Body, _tree: ast.AST) -> Changed:
+    for i, line in enumerate(body):
+        if isinstance(line, ast.Break):
+            yield (
+                Edit("loop left", line.lineno, "`break` ends the loop where it should go on."),
+                _with(body, i, ast.Continue()),
+            )
+        if isinstance(line, ast.Continue):
+            yield (
+                Edit("loop goes on", line.lineno, "`continue` goes on where the loop should end."),
+                _with(body, i, ast.Break()),
+            )
+        if isinstance(line, (ast.While, ast.For)):
+            says = f"The loop goes on after `{shown(line.body[-1])}`, where it should end."
+            yield Edit("loop goes on", line.lineno, says), _with(body, i, _copy_with(line, [*line.body, ast.Break()]))
+        if isinstance(line, ast.If):
+            looped = ast.While(line.test, line.body, [])
+            says = f"`if {shown(line.test)}` does it once; it should go on as long as the condition holds."
+            yield Edit("once instead of again", line.lineno, says), _with(body, i, looped)

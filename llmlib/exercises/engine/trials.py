@@ -1,0 +1,107 @@
+"""One case, tried: what was expected, what the attempt came to, and when two outcomes count as the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from llmlib.exercises.engine.comparing import Difference, equal
+from llmlib.exercises.engine.exercise import Case
+from llmlib.exercises.engine.running import Outcome, same
+
+HUGE = 1e20  # numbers beyond stand for infinity: -1e30 is a common −∞
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case, what the reference gave for it, what the attempt came to, and how the two differ."""
+
+    case: Case
+    expected: Any
+    outcome: Outcome
+    difference: Difference | None
+
+    @property
+    def wrong(self) -> bool:
+        return self.outcome.error is not None or self.difference is not None
+
+    @property
+    def got(self) -> Any:
+        return self.outcome.value
+
+    @cached_property
+    def odd(self) -> bool:
+        """Whether this case says little of an idea: the attempt raised, gave NaN, or there is next to nothing in it."""
+        if self.outcome.error:
+            return True
+        got = self.got
+        if isinstance(got, Tensor):
+            return got.is_floating_point() and bool((~_ordinary(got)).any())
+        return self.expected is None or got is None or (isinstance(got, (list, dict, str)) and len(got) == 0)
+
+
+def both_precisions(cases: Sequence[Case], double: bool = True) -> list[Case]:
+    """The cases in float32, then those with floating-point tensors once more in float64, where meant for it."""
+    single = [(_in_precision(case, torch.float32), case) for case in cases if case.precision != "double"]
+    if not double:
+        return [case for case, _ in single]
+    twice = [_in_precision(case, torch.float64) for case in cases if case.precision != "single"]
+    known = {id(case): one for one, case in single}
+    meant = [case for case in cases if case.precision != "single"]
+    changed = [d for d, case in zip(twice, meant) if id(case) not in known or not same(known[id(case)].args, d.args)]
+    return [case for case, _ in single] + [Case(d.args, f"{d.note}; float64".removeprefix("; ")) for d in changed]
+
+
+def _in_precision(case: Case, dtype: torch.dtype) -> Case:
+    return Case(tuple(_as_dtype(a, dtype) for a in case.args), case.note)
+
+
+def _as_dtype(value: Any, dtype: torch.dtype) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(dtype) if value.is_floating_point() else value
+    if type(value) in (list, tuple):
+        return type(value)(_as_dtype(item, dtype) for item in value)
+    return value
+
+
+def same_outcome(a: Outcome, b: Outcome) -> bool:
+    """Whether both gave the same value, or both failed in the same way."""
+    if a.error or b.error:
+        return type(a.error) is type(b.error) and str(a.error)[:12] == str(b.error)[:12]
+    return equal(a.value, b.value)
+
+
+def alike(predicted: Outcome, trial: Trial) -> bool | None:
+    """Whether the attempt shows what was predicted; None if this case cannot tell.
+
+    Where either is infinite, huge or no number, nothing is compared: a row of −∞ and one of −1e30 come from one idea. A
+    case tells if what is left holds a place where the prediction is not what was expected.
+    """
+    got = trial.outcome
+    if not trial.wrong:
+        return None if predicted.error else equal(trial.expected, predicted.value)
+    if predicted.error or got.error:
+        return None
+    if equal(predicted.value, got.value):
+        return True
+    a, b, right = predicted.value, got.value, trial.expected
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor) and isinstance(right, Tensor)):
+        edge = right is None or (isinstance(right, (list, dict, str)) and not right)
+        return None if edge else False
+    if a.shape != b.shape or not a.is_floating_point() or not b.is_floating_point():
+        return False
+    a, b = a.detach(), b.detach()
+    comparable = _ordinary(a) & _ordinary(b)
+    if not equal(a[comparable], b[comparable].to(a.dtype)):
+        return False
+    if a.shape != right.shape:
+        return None
+    broken = _ordinary(right) & ~_ordinary(a) & ~_ordinary(b)
+    return True if broken.any() or not equal(right[comparable].to(a.dtype), a[comparable]) else None
+
+
+def _ordinary(values: Tensor) -> Tensor:
+    return values.isfinite() & (values.abs() < HUGE)

@@ -1,0 +1,64 @@
+"""Parts that several kinds of reports share: the line, the advice, the case, what was printed, the task."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from llmlib.exercises.engine.comparing import describe
+from llmlib.exercises.engine.errors import their_line, usual_cause
+from llmlib.exercises.engine.exercise import Case, Exercise, Misconception
+from llmlib.exercises.engine.report import Code, Part, Prose, Table
+from llmlib.exercises.engine.running import Outcome
+
+
+def line_of(outcome: Outcome, attempt: Any) -> list[Part]:
+    line = their_line(outcome.error, attempt) if outcome.error else None
+    return [Prose(f"It happened in line {line[0]}:"), Code(line[1])] if line else []
+
+
+def error_parts(exercise: Exercise, attempt: Any, outcome: Outcome, reason: Any) -> list[Part]:
+    """The line, the usual cause of such an error unless the real one is known, the arguments if they were not taken."""
+    error = outcome.error
+    parts = line_of(outcome, attempt)
+    if error is None:
+        return parts
+    if not reason and (cause := usual_cause(error)):
+        parts.append(Prose(cause, "The usual cause:"))
+    if isinstance(error, TypeError) and "argument" in str(error):
+        names = ", ".join(f"`{a}`" for a in exercise.argument_names)
+        parts.append(Prose(f"It is called with {names}, in this order."))
+    return parts
+
+
+def advice(ideas: Sequence[Misconception], first: int = 0) -> list[Part]:
+    """What each idea confuses, why it is tempting, where to look; numbered from `first` on, unless that is 0."""
+    parts: list[Part] = []
+    for number, idea in enumerate(ideas, start=first):
+        parts += [
+            Prose(idea.confuses, f"{number}." if first else ""),
+            Prose(idea.tempting, "Why it is tempting:"),
+            Prose(idea.nudge, "Look at:"),
+        ]
+    return parts
+
+
+def around(exercise: Exercise, case: Case, outcome: Outcome) -> list[Part]:
+    """What stands below every answer to a wrong attempt: the case, what was printed, and the task once more."""
+    return [*_inputs(exercise, case), *_printed(outcome), Prose(exercise.task, "The task:")]
+
+
+def _inputs(exercise: Exercise, case: Case) -> list[Part]:
+    rows = tuple((name, _whole(value)) for name, value in zip(exercise.argument_names, case.args))
+    return [Table(("argument", "in this case"), rows, caption=f"The case: {case.note}" if case.note else "The case")]
+
+
+def _whole(value: Any) -> str:
+    """Long enough to be copied, for what can be written down in a line."""
+    return describe(value) if "tensor(" in repr(value) else describe(value, 400)
+
+
+def _printed(outcome: Outcome) -> list[Part]:
+    lines = outcome.printed.strip("\n").splitlines()
+    if not lines:
+        return []
+    shown = [line[:200] for line in lines[:10]] + (["…"] if len(lines) > 10 else [])
+    return [Prose("Your function printed:"), Code("\n".join(shown))]

@@ -1,0 +1,343 @@
+"""The wrong ways through the exercises of lesson 01: each reference once more, with keywords for its faults."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+from llmlib.tokenization import simple_bpe
+from llmlib.tokenization.simple_bpe import Pair
+
+
+def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept", what="pair"):
+    pairs = _windows(list(ids), windows)
+    if order == "ignored":
+        pairs = [(min(pair), max(pair)) for pair in pairs]
+    if order == "equal ones left out":
+        pairs = [pair for pair in pairs if pair[0] != pair[1]]
+    if what == "two ids":
+        most = sorted(set(ids), key=lambda id: (-list(ids).count(id), id))
+        return tuple(most[:2]) if len(most) > 1 else None
+    counts = Counter(pairs)
+    if not counts:
+        return None
+    most = min(counts.values()) if what == "rarest" else max(counts.values())
+    best = [pair for pair in counts if what == "any" or counts[pair] == most]
+    pick = {
+        "smaller": min,
+        "larger": max,
+        "first": lambda pairs: pairs[0],
+        "last": lambda pairs: pairs[-1],
+        "second id": lambda pairs: min(pairs, key=lambda pair: pair[::-1]),
+        "as texts": lambda pairs: min(pairs, key=str),
+        "sum": lambda pairs: min(pairs, key=sum),
+        "first id": lambda pairs: min(pairs, key=lambda pair: pair[0]),
+    }[tie]
+    if what == "twice at least" and most < 2:
+        return None
+    return counts[pick(best)] if what == "how often" else pick(best)
+
+
+def _windows(ids, windows):
+    """Pairs of ids, as somebody may take them from a list."""
+    if windows == "disjoint":
+        return [(ids[i], ids[i + 1]) for i in range(0, len(ids) - 1, 2)]
+    if windows == "without overlap":
+        pairs, last_end = [], {}
+        for i, pair in enumerate(pairwise(ids)):
+            if last_end.get(pair, -1) < i:
+                pairs.append(pair)
+                last_end[pair] = i + 1
+        return pairs
+    if windows == "any two":
+        return [(ids[i], ids[j]) for i in range(len(ids)) for j in range(i + 1, len(ids))]
+    if windows == "one between":
+        return list(zip(ids, ids[2:]))
+    return {
+        "ring": list(zip(ids, ids[1:] + ids[:1])),
+        "last lost": list(pairwise(ids[:-1])),
+        "first lost": list(pairwise(ids[1:])),
+        "sliding": list(pairwise(ids)),
+    }[windows]
+
+
+def faulty_merge(
+    ids,
+    pair,
+    new_id,
+    step=2,
+    tail="kept",
+    times="all",
+    direction="left",
+    order="kept",
+    fits="both",
+    write="new",
+    other=1,
+):
+    if fits == "in a text":
+        joined = " ".join(map(str, ids)).replace(" ".join(map(str, pair)), str(new_id))
+        return [int(id) for id in joined.split()]
+    left_to_right = direction == "left"
+    ids = list(ids) if left_to_right else list(ids)[::-1]
+    wanted = {pair if left_to_right else pair[::-1]}
+    if order == "ignored":
+        wanted |= {p[::-1] for p in wanted}
+    merged, i, done = [], 0, 0
+    while i < len(ids):
+        here = {
+            "both": tuple(ids[i : i + 2]) in wanted,
+            "first": i + 1 < len(ids) and ids[i] == pair[0],
+            "even places": i % 2 == 0 and tuple(ids[i : i + 2]) in wanted,
+            "either": ids[i] in pair,
+        }[fits]
+        if here and not (times == "once" and done):
+            merged += {
+                "new": [new_id],
+                "nothing": [],
+                "beside": [*ids[i : i + 2], new_id],
+                "twice": [new_id, new_id],
+                "first stays": [ids[i] if left_to_right else new_id, new_id if left_to_right else ids[i]],
+            }[write]
+            i += 1 if fits == "either" else step
+            done += 1
+        else:
+            if tail == "kept" or (tail == "lost" and i + 1 < len(ids)):
+                merged.append(ids[i])
+            i += other
+    return merged if left_to_right else merged[::-1]
+
+
+def faulty_count_pairs(
+    pieces,
+    times="counted",
+    borders="kept",
+    size="pairs",
+    repeats="all",
+    windows="sliding",
+    order="kept",
+    which="all",
+    give="dict",
+):
+    if borders == "one list":
+        return Counter(pairwise(id for piece, occurrences in pieces.items() for id in piece * occurrences))
+    counts: Counter = Counter()
+    previous = None
+    entries = list(pieces.items())
+    for piece, occurrences in {"all": entries, "first": entries[:1], "last": entries[-1:]}[which]:
+        weight = {"counted": occurrences, "overwritten": occurrences, "squared": occurrences**2}.get(times, 1)
+        if borders == "ignored" and previous is not None and piece:
+            counts[previous, piece[0]] += weight
+        found = list(piece) if size == "single" else _windows(list(piece), windows)
+        if size == "triples":
+            found = list(zip(piece, piece[1:], piece[2:]))
+        if borders == "copies" and len(piece):
+            found = list(pairwise(piece * occurrences))
+            weight = 1
+        if order == "ignored":
+            found = [(min(pair), max(pair)) for pair in found]
+        for pair in dict.fromkeys(found) if repeats == "once a piece" else found:
+            counts[pair] = weight if times == "overwritten" else counts[pair] + weight
+        previous = piece[-1] if piece else previous
+    if give == "shares":
+        return {pair: count / sum(counts.values()) for pair, count in counts.items()}
+    return dict.fromkeys(counts, 1) if times == "presence" else counts
+
+
+def faulty_train(
+    text,
+    n_merges,
+    alphabet="bytes",
+    first_id=256,
+    recount="each",
+    tie="smaller",
+    least=1,
+    new_id="next",
+    give="pairs",
+    stop="none left",
+    merging=None,
+    words="whole text",
+    windows="sliding",
+):
+    if words != "whole text":
+        return _train_on_words(text, n_merges, words)
+    ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
+    if recount == "never":
+        counts = Counter(pairwise(ids))
+        ranked = sorted(counts, key=lambda p: -counts[p] if tie == "first" else (-counts[p], p))
+        return [pair for pair in ranked if counts[pair] >= least][:n_merges]
+    merges: list[Pair] = []
+    start = list(ids)
+    for _ in range(
+        {"vocabulary": n_merges - 256, "one more": n_merges + 1, "one less": n_merges - 1}.get(stop, n_merges)
+    ):
+        pair = faulty_most_common_pair(ids, tie=tie, windows=windows)
+        if pair is None and stop == "None noted":
+            merges.append(pair)
+            continue
+        if pair is None or Counter(pairwise(ids))[pair] < least:
+            break
+        number = {"next": first_id + len(merges), "same": first_id, "largest": max(ids) + 1}[new_id]
+        if recount == "each":
+            ids = faulty_merge(ids, pair, number, **FAULTS_OF_MERGE.get(merging, {}))
+        elif recount == "merged anew":
+            ids = simple_bpe.merge(start, pair, number)
+        merges.append(pair)
+    if give == "bytes":
+        table = [bytes([b]) for b in range(256)]
+        for left, right in merges:
+            table.append(table[left] + table[right])
+        return [(table[left], table[right]) for left, right in merges]
+    return {"ids": ids, "pairs": merges, "dictionary": {pair: first_id + i for i, pair in enumerate(merges)}}[give]
+
+
+def _train_on_words(text, n_merges, words):
+    """Each word by itself, as fast trainers do: without the spaces, or with the space that stands before it."""
+    pieces = [list(word.encode()) for word in (text.split() if words == "apart" else re.findall(r" ?\S+|\s+", text))]
+    merges: list[Pair] = []
+    for i in range(n_merges):
+        counts = Counter(pair for piece in pieces for pair in pairwise(piece))
+        if not counts:
+            break
+        merges.append(min(counts, key=lambda pair: (-counts[pair], pair)))
+        pieces = [simple_bpe.merge(piece, merges[-1], 256 + i) for piece in pieces]
+    return merges
+
+
+FAULTS_OF_MERGE = {
+    "step": {"step": 1},
+    "tail": {"tail": "lost"},
+    "times": {"times": "once"},
+    "direction": {"direction": "right"},
+    "order": {"order": "ignored"},
+    "nothing written": {"write": "nothing"},
+    "others lost": {"tail": "others lost"},
+    "twice": {"write": "twice"},
+    "first alone": {"fits": "first"},
+    "even places": {"fits": "even places"},
+    "by two": {"other": 2},
+}
+
+
+def faulty_encode(
+    text,
+    merges,
+    order="learned",
+    alphabet="bytes",
+    first_id=256,
+    number="place",
+    merging=None,
+    gaps="skipped",
+    words="whole text",
+):
+    if words == "apart":
+        return [id for word in text.split() for id in simple_bpe.encode(word, merges)]
+    if words == "with their spaces":
+        return [id for word in re.findall(r" ?\S+|\s+", text) for id in simple_bpe.encode(word, merges)]
+    if words == "cut":
+        text = text.replace(" ", "")
+    ids = [ord(c) for c in text] if alphabet == "characters" else list(text.encode())
+    faults = FAULTS_OF_MERGE.get(merging, {})
+    if number == "sorted":
+        merges = sorted(merges)
+    rank = {pair: i for i, pair in reversed(list(enumerate(merges)))}
+    if order in ("learned", "reversed"):
+        numbered, used = list(enumerate(merges)), 0
+        for i, pair in reversed(numbered) if order == "reversed" else numbered:
+            before = ids
+            ids = faulty_merge(ids, pair, first_id + {"used": used, "same": 0}.get(number, i), **faults)
+            used += ids != before
+            if ids == before and gaps == "stop":
+                break
+        return ids
+    if order == "longest":
+        return _encode_longest(ids, merges)
+    if order == "one sweep":
+        return _sweep(ids, rank, first_id)
+    if order == "sweeps":
+        while (swept := _sweep(ids, rank, first_id)) != ids:
+            ids = swept
+        return ids
+    if order == "trained":
+        for i in range(len(merges)):
+            if (pair := simple_bpe.most_common_pair(ids)) is None:
+                break
+            ids = simple_bpe.merge(ids, pair, first_id + i)
+        return ids
+    while possible := [pair for pair in pairwise(ids) if pair in rank]:
+        counts = Counter(possible)
+        pair = {
+            "leftmost": possible[0],
+            "leftmost, everywhere": possible[0],
+            "rightmost": possible[-1],
+            "smallest": min(possible),
+            "largest": max(possible),
+            "latest": max(possible, key=lambda p: rank[p]),
+            "commonest": min(counts, key=lambda p: (-counts[p], rank[p])),
+            "commonest, smaller": min(counts, key=lambda p: (-counts[p], p)),
+            "commonest, first": max(counts, key=lambda p: counts[p]),
+        }[order]
+        if order in ("leftmost", "rightmost"):
+            places = [i for i, p in enumerate(pairwise(ids)) if p == pair]
+            at = places[0] if order == "leftmost" else places[-1]
+            ids = [*ids[:at], first_id + rank[pair], *ids[at + 2 :]]
+        else:
+            ids = simple_bpe.merge(ids, pair, first_id + rank[pair])
+    return ids
+
+
+def _sweep(ids, rank, first_id):
+    """Once from left to right, with each known pair merged where it is met."""
+    found, i = [], 0
+    while i < len(ids):
+        pair = tuple(ids[i : i + 2])
+        found.append(first_id + rank[pair] if pair in rank else ids[i])
+        i += 2 if pair in rank else 1
+    return found
+
+
+def _encode_longest(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
+    table: dict[tuple[int, ...], int] = {(b,): b for b in [*range(256), *ids]}
+    parts: dict[int, tuple[int, ...]] = {b: (b,) for b in [*range(256), *ids]}
+    for number, (left, right) in enumerate(merges):
+        parts[256 + number] = parts[left] + parts[right]
+        table.setdefault(parts[256 + number], 256 + number)
+    found, i = [], 0
+    while i < len(ids):
+        length = next(n for n in range(len(ids) - i, 0, -1) if tuple(ids[i : i + n]) in table)
+        found.append(table[tuple(ids[i : i + length])])
+        i += length
+    return found
+
+
+def faulty_decode(
+    ids,
+    merges,
+    join="bytes",
+    codec="utf-8",
+    errors="replace",
+    order="left first",
+    levels="all",
+    first_id=256,
+    ends="kept",
+    unknown="merged",
+):
+    table = [bytes([b]) for b in range(256)]
+    for left, right in merges:
+        halves = (left, right) if order == "left first" else (right, left)
+        if levels in ("left alone", "right alone"):
+            table.append(table[left if levels == "left alone" else right])
+        elif levels == "one":
+            table.append(b"".join(bytes([half]) if half < 256 else b"" for half in halves))
+        else:
+            table.append(b"".join(table[half] for half in halves))
+    if join == "bytes":
+        text = b"".join(_looked_up(table, id, first_id, unknown) for id in ids).decode(codec, errors)
+    else:
+        text = ("" if join == "texts" else " ").join(table[id].decode(codec, errors) for id in ids)
+    return text.strip() if ends == "stripped" else text
+
+
+def _looked_up(table, id, first_id, unknown):
+    if id < 256:
+        return table[id]
+    return {"merged": table[id - first_id + 256], "dropped": b"", "character": chr(id).encode()}[unknown]

@@ -1,0 +1,132 @@
+"""Faulty versions of the references, made mechanically: one node of the syntax tree changed at a time.
+
+Written without regard to what the engine's own repairs can undo: some mutations here (a call dropped, a constant
+doubled, a loop's body cut, a condition decided) have no counterpart there.
+"""
+
+import ast
+import copy
+import inspect
+import linecache
+import textwrap
+
+OPERATORS = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Pow: ast.Mult,
+    ast.MatMult: ast.Mult, ast.BitAnd: ast.BitOr, ast.Mod: ast.Add,
+}  # fmt: skip
+COMPARISONS = {
+    ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt, ast.GtE), ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt, ast.LtE),
+    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,),
+}  # fmt: skip
+
+
+def trees_of(functions):
+    """The functions' trees, without what is not their code: docstrings, annotations, decorators."""
+    found = []
+    for function in functions:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
+        if isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant):
+            tree.body = tree.body[1:]
+        tree.decorator_list, tree.returns = [], None
+        for argument in [*tree.args.args, *tree.args.kwonlyargs]:
+            argument.annotation = None
+        found.append(tree)
+    return found
+
+
+def _replacements(node):
+    """Other nodes that may stand here."""
+    if isinstance(node, ast.BinOp):
+        if type(node.op) in OPERATORS:
+            yield ast.BinOp(node.left, OPERATORS[type(node.op)](), node.right)
+        if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitAnd)):
+            yield ast.BinOp(node.right, node.op, node.left)
+        yield node.left
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1:
+        for other in COMPARISONS.get(type(node.ops[0]), ()):
+            yield ast.Compare(node.left, [other()], node.comparators)
+        if not isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            yield ast.Compare(node.comparators[0], node.ops, [node.left])
+    elif isinstance(node, ast.Constant) and type(node.value) is int:
+        for value in sorted({node.value + 1, node.value - 1, 2 * node.value} - {node.value}):
+            yield ast.Constant(value)
+    elif isinstance(node, ast.Constant) and type(node.value) is float:
+        yield ast.Constant(2 * node.value)
+    elif isinstance(node, ast.UnaryOp):
+        yield node.operand
+    elif isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load) and len(node.elts) == 2:
+        yield ast.Tuple(node.elts[::-1], ast.Load())
+    elif isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
+            yield node.func.value
+        if len(node.args) == 1 and isinstance(node.func, ast.Name):
+            yield node.args[0]
+        if len(node.args) >= 2:
+            yield ast.Call(node.func, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
+    elif isinstance(node, ast.Slice) and (node.lower or node.upper):
+        yield ast.Slice(None, node.upper, node.step)
+        yield ast.Slice(node.lower, None, node.step)
+    elif isinstance(node, ast.BoolOp):
+        yield from node.values
+
+
+def mutants(functions):
+    """(code before, code after, source) of each version with one change; the first function comes last in it."""
+    trees = trees_of(functions)
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    for number, node in enumerate(nodes):
+        for field, value in ast.iter_fields(node):
+            places = (
+                [(None, value)]
+                if isinstance(value, ast.AST)
+                else list(enumerate(value))
+                if isinstance(value, list)
+                else []
+            )
+            for index, child in places:
+                if not isinstance(child, ast.AST):
+                    continue
+                for other in _replacements(child):
+                    yield _written(trees, number, field, index, other, child)
+                if (
+                    isinstance(child, ast.stmt)
+                    and index is not None
+                    and len(value) > 1
+                    and not isinstance(child, ast.Return)
+                ):
+                    yield _written(trees, number, field, index, None, child)
+    for number, node in enumerate(nodes):
+        for i in range(len(getattr(node, "body", [])) - 1 if isinstance(getattr(node, "body", None), list) else 0):
+            yield _written(trees, number, "body", i, "exchange", node.body[i])
+
+
+def _written(trees, number, field, index, other, child):
+    changed = copy.deepcopy(trees)
+    parent = [node for tree in changed for node in ast.walk(tree)][number]
+    if other == "exchange":
+        body = parent.body
+        body[index], body[index + 1] = body[index + 1], body[index]
+    elif other is None:
+        del getattr(parent, field)[index]
+    elif index is None:
+        setattr(parent, field, other)
+    else:
+        getattr(parent, field)[index] = other
+    before = ast.unparse(child).split("\n")[0]
+    after = (
+        {None: "(left out)", "exchange": "(after the next)"}.get(other)
+        if other in (None, "exchange")
+        else ast.unparse(other)
+    )
+    source = "\n\n".join(ast.unparse(ast.fix_missing_locations(tree)) for tree in reversed(changed))
+    return before, after, source
+
+
+def compiled(source, name, scope, known=True):
+    """The function; `known` puts its source where `inspect` finds it, as Jupyter does for cells."""
+    file = f"<mutant {abs(hash(source))} {known}>"
+    if known:
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    scope = {**scope, "__name__": "mutant"}
+    exec(compile(source, file, "exec"), scope)
+    return scope[name]

@@ -1,0 +1,222 @@
+"""A plain right solution of each exercise, without code that it does not need: what mutants are made from."""
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+
+
+def most_common_pair(ids):
+    counts = {}
+    for i in range(len(ids) - 1):
+        pair = (ids[i], ids[i + 1])
+        counts[pair] = counts.get(pair, 0) + 1
+    best = None
+    for pair in counts:
+        if best is None or counts[pair] > counts[best] or (counts[pair] == counts[best] and pair < best):
+            best = pair
+    return best
+
+
+def merge(ids, pair, new_id):
+    merged = []
+    i = 0
+    while i < len(ids):
+        if i + 1 < len(ids) and ids[i] == pair[0] and ids[i + 1] == pair[1]:
+            merged.append(new_id)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
+def count_pairs(pieces):
+    counts = {}
+    for piece, times in pieces.items():
+        for pair in itertools.pairwise(piece):
+            counts[pair] = counts.get(pair, 0) + times
+    return counts
+
+
+def train(text, n_merges):
+    ids = list(text.encode())
+    merges = []
+    for number in range(n_merges):
+        pair = most_common_pair(ids)
+        if pair is None:
+            break
+        ids = merge(ids, pair, 256 + number)
+        merges.append(pair)
+    return merges
+
+
+def encode(text, merges):
+    ids = list(text.encode())
+    for number, pair in enumerate(merges):
+        ids = merge(ids, pair, 256 + number)
+    return ids
+
+
+def decode(ids, merges):
+    table = [bytes([number]) for number in range(256)]
+    for left, right in merges:
+        table.append(table[left] + table[right])
+    return b"".join(table[id] for id in ids).decode("utf-8", "replace")
+
+
+def embed(ids, table):
+    return table[ids]
+
+
+def cosine_similarity(x, y):
+    x = x / x.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    y = y / y.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return x @ y.T
+
+
+def nearest(query, table, k):
+    cosines = cosine_similarity(query[None], table)[0]
+    best = cosines.topk(min(k, len(table)))
+    return best.indices, best.values
+
+
+def analogy(a, b, c, table, k):
+    unit = F.normalize(table, dim=1)
+    cosines = cosine_similarity((unit[b] - unit[a] + unit[c])[None], unit)[0]
+    for id in (a, b, c):
+        cosines[id] = -torch.inf
+    best = cosines.topk(min(k, len(table) - len({a, b, c})))
+    return best.indices, best.values
+
+
+def sinusoidal_positions(positions, d_model):
+    frequencies = 10_000.0 ** -(torch.arange(0, d_model, 2) / d_model)
+    angles = positions[..., None] * frequencies
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
+
+
+def rotate(x, cos, sin):
+    half = x.shape[3] // 2
+    first, second = x[..., :half], x[..., half:]
+    return x * cos + torch.cat((-second, first), dim=3) * sin
+
+
+def causal_mask(n_query, n_key):
+    query = torch.arange(n_key - n_query, n_key)[:, None]
+    key = torch.arange(n_key)[None, :]
+    return key <= query
+
+
+def scaled_dot_product_attention(q, k, v, mask):
+    scores = q @ k.transpose(2, 3) / q.shape[3] ** 0.5
+    scores = scores.masked_fill(~mask, -torch.inf)
+    return scores.softmax(dim=3) @ v
+
+
+def split_heads(x, n_heads):
+    batch, seq, width = x.shape
+    return x.reshape(batch, seq, n_heads, width // n_heads).transpose(1, 2)
+
+
+def merge_heads(z):
+    batch, head, seq, d_head = z.shape
+    return z.transpose(1, 2).reshape(batch, seq, head * d_head)
+
+
+def share_heads(kv, n_heads):
+    return kv.repeat_interleave(n_heads // kv.shape[1], dim=1)
+
+
+def online_softmax(blocks):
+    largest = total = weighted = None
+    for scores, values in blocks:
+        peak = scores.max(dim=1, keepdim=True).values
+        new = peak if largest is None else torch.maximum(largest, peak)
+        weights = (scores - new).exp()
+        if largest is None:
+            total, weighted = weights.sum(dim=1, keepdim=True), weights @ values
+        else:
+            shrink = (largest - new).exp()
+            total = total * shrink + weights.sum(dim=1, keepdim=True)
+            weighted = weighted * shrink + weights @ values
+        largest = new
+    return weighted / total
+
+
+def entropy(pattern):
+    logs = torch.where(pattern > 0, pattern, 1.0).log()
+    return -(pattern * logs).sum(dim=2).mean(dim=1)
+
+
+def previous_token_score(pattern):
+    head, n_query, n_key = pattern.shape
+    total, count = torch.zeros(head), 0
+    for i in range(n_query):
+        position = n_key - n_query + i
+        if position > 0:
+            total = total + pattern[:, i, position - 1]
+            count += 1
+    return total / count if count > 0 else total
+
+
+def induction_score(pattern, ids):
+    head, n_query, n_key = pattern.shape
+    total, count = torch.zeros(head), 0
+    for i in range(n_query):
+        position = n_key - n_query + i
+        keys = [key for key in range(1, position) if ids[key - 1] == ids[position]]
+        if keys:
+            total = total + pattern[:, i, keys].sum(dim=1)
+            count += 1
+    return total / count if count > 0 else total
+
+
+def rollout(patterns):
+    eye = torch.eye(patterns.shape[3])
+    flow, after = eye, []
+    for pattern in patterns:
+        flow = (0.5 * eye + 0.5 * pattern.mean(dim=0)) @ flow
+        after.append(flow)
+    return torch.stack(after)
+
+
+def ablate_heads(model, ids, layer, head):
+    def edit(z):
+        z = z.clone()
+        z[:, head] = 0
+        return z
+
+    handle = model.blocks[layer].attention.hook_z.watch(edit)
+    with torch.no_grad():
+        logits = model(ids)
+    handle.remove()
+    return logits
+
+
+# What each exercise's solution is called, and which others it needs.
+PLAIN = {
+    "tokenization.most_common_pair": (most_common_pair,),
+    "tokenization.merge": (merge,),
+    "tokenization.count_pairs": (count_pairs,),
+    "tokenization.train": (train, most_common_pair, merge),
+    "tokenization.encode": (encode, merge),
+    "tokenization.decode": (decode,),
+    "embeddings.lookup": (embed,),
+    "embeddings.cosine_similarity": (cosine_similarity,),
+    "embeddings.nearest": (nearest, cosine_similarity),
+    "embeddings.analogy": (analogy, cosine_similarity),
+    "embeddings.sinusoidal": (sinusoidal_positions,),
+    "embeddings.rotate": (rotate,),
+    "attention.causal_mask": (causal_mask,),
+    "attention.scaled_dot_product": (scaled_dot_product_attention,),
+    "attention.split_heads": (split_heads,),
+    "attention.merge_heads": (merge_heads,),
+    "attention.grouped_queries": (share_heads,),
+    "attention.online_softmax": (online_softmax,),
+    "interpret.entropy": (entropy,),
+    "interpret.previous_token_score": (previous_token_score,),
+    "interpret.induction_score": (induction_score,),
+    "interpret.rollout": (rollout,),
+    "interpret.ablate_heads": (ablate_heads,),
+}

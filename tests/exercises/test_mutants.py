@@ -1,0 +1,96 @@
+"""Mechanically made faulty versions: none is accepted that is not equal, and most are told a reason."""
+
+from collections import Counter
+
+import pytest
+
+from exercises import plain
+from exercises.mutants import compiled, mutants
+from exercises.plain import PLAIN
+from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.registry import all_exercises, find
+
+MORE_THAN_DIFFERS = 0.8
+MIRRORED = "the two sides mean the same in either order"
+INDEPENDENT = "neither of the two lines reads what the other one writes"
+CUT = "x.reshape(batch, seq, n_heads, width // n_heads)"
+SHIFTED = "every count is changed alike, and only their order matters"
+
+# The changes that change nothing an exercise asks for: (before, after), and why the two are equal.
+EQUAL = {
+    "tokenization.most_common_pair": {
+        ("1", "2"): SHIFTED, ("0", "-1"): SHIFTED, ("0", "1"): SHIFTED, ("best is None", "None is best"): MIRRORED,
+        ("pair < best", "pair <= best"): "a pair is not compared with itself: it is a key once",
+        ("for i in range(len(ids) - 1):", "(after the next)"): INDEPENDENT,
+    },
+    "tokenization.merge": {
+        ("merged = []", "(after the next)"): INDEPENDENT, ("merged.append(new_id)", "(after the next)"): INDEPENDENT,
+    },
+    "tokenization.train": {
+        ("list(text.encode())", "text.encode()"): "bytes are a sequence of the same numbers",
+        ("pair is None", "None is pair"): MIRRORED, ("ids = list(text.encode())", "(after the next)"): INDEPENDENT,
+        ("if pair is None:", "(after the next)"): "merging None changes nothing, and then the loop ends all the same",
+        ("ids = merge(ids, pair, 256 + number)", "(after the next)"): INDEPENDENT,
+    },
+    "embeddings.cosine_similarity": {
+        ("1e-12", "2e-12"): "no vector of the cases, nor of any model, is so short",
+        ("x = x / x.norm(dim=1, keepdim=True).clamp(min=1e-12)", "(after the next)"): INDEPENDENT,
+    },
+    "embeddings.nearest": {
+        ("0", "-1"): "there is one row, the first and the last", ("min(k, len(table))", "min(len(table), k)"): MIRRORED,
+    },
+    "embeddings.analogy": {
+        ("0", "-1"): "there is one row, the first and the last",
+        ("min(k, len(table) - len({a, b, c}))", "min(len(table) - len({a, b, c}), k)"): MIRRORED,
+    },
+    "attention.causal_mask": {
+        ("query = torch.arange(n_key - n_query, n_key)[:, None]", "(after the next)"): INDEPENDENT,
+    },
+    "attention.scaled_dot_product": {("k.transpose(2, 3)", "k.transpose(3, 2)"): MIRRORED},
+    "attention.split_heads": {(f"{CUT}.transpose(1, 2)", f"{CUT}.transpose(2, 1)"): MIRRORED},
+    "attention.merge_heads": {("z.transpose(1, 2)", "z.transpose(2, 1)"): MIRRORED},
+    "attention.online_softmax": {
+        ("largest is None", "None is largest"): MIRRORED,
+        ("torch.maximum(largest, peak)", "torch.maximum(peak, largest)"): MIRRORED,
+    },
+    "interpret.entropy": {("1.0", "2.0"): "where the weight is 0, the logarithm is multiplied by 0"},
+    "interpret.previous_token_score": {
+        ("0", "1"): "a sum over one query, divided by one or not, is the same",
+        ("total = total + pattern[:, i, position - 1]", "(after the next)"): INDEPENDENT,
+    },
+    "interpret.induction_score": {
+        ("0", "1"): "a sum over one query, divided by one or not, is the same",
+        ("total = total + pattern[:, i, keys].sum(dim=1)", "(after the next)"): INDEPENDENT,
+    },
+    "interpret.rollout": {("3", "2"): "there are as many queries as keys"},
+    "interpret.ablate_heads": {
+        ("z = z.clone()", "(left out)"): "z belongs to this run alone",
+        ("z = z.clone()", "(after the next)"): "z belongs to this run alone",
+    },
+}  # fmt: skip
+
+
+def answers(name):
+    """For every third mutant: what was changed, and what `check` says to it."""
+    exercise, function = find(name), PLAIN[name][0]
+    distinct = {source: (before, after) for before, after, source in mutants([function]) if before != after}
+    for source, change in list(distinct.items())[::3]:
+        yield change, examine(exercise, compiled(source, function.__name__, vars(plain)), seconds=0.3)
+
+
+def test_the_plain_solutions_are_right(chance_of_the_type_checker):
+    assert PLAIN.keys() == {exercise.name for exercise in all_exercises()}
+    for name, functions in PLAIN.items():
+        assert examine(find(name), functions[0]).correct, name
+
+
+@pytest.mark.slow
+def test_no_mutant_is_accepted_unless_it_is_equal_and_few_hear_only_that_something_differs():
+    kinds = Counter()
+    for name in PLAIN:
+        for change, report in answers(name):
+            if report.correct:
+                assert change in EQUAL.get(name, {}), f"{name} accepts {change[0]} -> {change[1]}"
+            else:
+                kinds[report.kind if report.kind == "differs" else "more"] += 1
+    assert kinds["more"] / kinds.total() >= MORE_THAN_DIFFERS, kinds
