@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anywidget
+import traitlets
 
 from llmlib.files.downloads import atomic_write
+from llmlib.widgets.shared.acts import Acts, Handler
 
 SHARED = Path(__file__).parent
 IMPORT = re.compile(r"^import [^;]* from \"(\.[^\"]+)\";\n", re.M)
@@ -60,6 +62,9 @@ class View(anywidget.AnyWidget):
     folder: ClassVar[Path]  # holds view.mjs and view.css
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
+    live = traitlets.Bool(False).tag(sync=True)  # whether somebody answers what the reader does
+    notice = traitlets.Unicode("").tag(sync=True)  # why the reader's last act could not be done
+
     def __init_subclass__(cls, **kwargs: Any):
         if "folder" in cls.__dict__:
             cls._esm = javascript(cls.folder / "view.mjs")
@@ -67,8 +72,22 @@ class View(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any):
+        self._acts, self._client = Acts(), ""
         super().__init__(**traits)
         self.on_msg(self._on_message)
+
+    def on_act(self, kind: str, function: Handler, then: Handler | None = None) -> None:
+        """Call `function(**details)` when the reader does something of this kind.
+
+        Acts that were done in quick succession arrive together; `then()` is called once after all of them, so what takes
+        time belongs there. What either raises is told to the reader, and the act counts as not done.
+        """
+        self._acts.on(kind, function, then)
+        self.live = True
+
+    def progress(self, words: str) -> None:
+        """Tell the reader how far the work on an act has come: "layer 3 of 30"."""
+        self.send({"client": self._client, "progress": words})
 
     @property
     def alt(self) -> str:
@@ -117,6 +136,19 @@ class View(anywidget.AnyWidget):
         makers = {"html": self.to_html, "svg": self.svg}
         if (kind := content.get("ask")) in makers:
             self.send({"kind": kind, "source": makers[kind]()})
+        elif content.get("ping"):
+            self.send({"client": content["client"], "pong": True})
+        elif acts := content.get("acts"):
+            self._client = content["client"]
+            self.send({"client": self._client, "begun": True})
+            self.notice = ""  # now, so that the same notice, if it comes again, is read aloud again
+            refused: Any = [act["number"] for act in acts]
+            try:
+                refused, notice = self._acts.apply(acts)
+                if notice:  # else a thread may have said something meanwhile
+                    self.notice = notice
+            finally:  # whatever happens: an act without an answer would look like a dead kernel
+                self.send({"client": self._client, "done": acts[-1]["number"], "refused": refused})
 
 
 def _as_json(value: Any) -> Any:
