@@ -1,6 +1,6 @@
 // Around the map of an embedding explorer: the legend, the search, the chosen token, the analogy.
 
-import { element, spokenToken } from "../shared/shared.mjs";
+import { element } from "../shared/shared.mjs";
 import { kindColours } from "./paint.mjs";
 import { rowOfTyped, searchTokens, typedOf } from "./data.mjs";
 
@@ -58,7 +58,7 @@ export function searchPanel(ctx, cloud, id) {
     const shown = found.total > rows.length ? `; here are ${rows.length}` : "";
     count.textContent = input.value === "" ? "" : `${found.total.toLocaleString("en")} ${found.total === 1 ? "token" : "tokens"}${shown}`;
     list.replaceChildren(...rows.map((row, k) =>
-      element("li", { id: `${id}-${k}`, role: "option", "aria-selected": "false", "aria-label": `${spokenToken(cloud.text(row))}, id ${row}`, onpointerdown: (event) => { event.preventDefault(); keep(row); } },
+      element("li", { id: `${id}-${k}`, role: "option", "aria-selected": "false", "aria-label": `${cloud.spoken(row)}, id ${row}`, onpointerdown: (event) => { event.preventDefault(); keep(row); } },
         element("bdi", { class: "llm-token" }, ctx.shortLabel(row)), element("span", { class: "llm-note" }, `${row}`))));
     open(input.value !== "");
     ctx.find(rows);
@@ -108,7 +108,7 @@ export function tokenPanel(ctx, cloud) {
       const by = neighbours[ctx.state.by];
       return [measure.node, element("ol", { "aria-label": `Nearest by ${ctx.state.by === "dot" ? "dot product" : "cosine"}` }, ...by.map(([row, value]) =>
         element("li", {}, element("button", {
-          type: "button", "aria-label": `${spokenToken(cloud.text(row))}, ${value.toFixed(2)}`, onclick: () => ctx.choose(row, true),
+          type: "button", "aria-label": `${cloud.spoken(row)}, ${value.toFixed(2)}`, onclick: () => ctx.choose(row, true),
           onpointerenter: () => ctx.point(row), onpointerleave: () => ctx.point(-1), onfocus: () => ctx.point(row), onblur: () => ctx.point(-1),
         }, name(row), element("span", { class: "llm-value" }, value.toFixed(2)))))) ];
     }
@@ -166,7 +166,7 @@ export function analogyPanel(ctx, cloud) {
         element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "rank"), element("th", { scope: "col" }, "token"), element("th", { scope: "col" }, "cosine"))),
         element("tbody", {}, ...analogy.answers.map(([row, value], k) => element("tr", {},
           element("td", {}, String(k + 1)),
-          element("td", {}, element("button", { type: "button", "aria-label": spokenToken(cloud.text(row)), onclick: () => ctx.choose(row, true), onpointerenter: () => ctx.point(row), onpointerleave: () => ctx.point(-1) }, element("bdi", { class: "llm-token" }, ctx.shortLabel(row)))),
+          element("td", {}, element("button", { type: "button", "aria-label": cloud.spoken(row), onclick: () => ctx.choose(row, true), onpointerenter: () => ctx.point(row), onpointerleave: () => ctx.point(-1) }, element("bdi", { class: "llm-token" }, ctx.shortLabel(row)))),
           element("td", {}, value.toFixed(2)))))));
     },
   };

@@ -1,4 +1,4 @@
-import { element, follow, followLooks, saveMenu, shorten, spokenToken } from "../shared/shared.mjs";
+import { element, follow, followLooks, saveMenu, shorten } from "../shared/shared.mjs";
 import { paletteOf, pictureOf } from "../shared/canvas.mjs";
 import { widget } from "../shared/view.mjs";
 import {
@@ -40,7 +40,7 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
     choose(row, reveal = false) {
       if (row >= 0 && reveal) look(revealed(state.camera, (plot.project(), plot.at(row)), ...plot.size()));
       hub.look({ chosen: row });
-      ctx.speak(row < 0 ? "No token chosen" : `Chosen: ${spokenToken(cloud.text(row))}`);
+      ctx.speak(row < 0 ? "No token chosen" : `Chosen: ${cloud.spoken(row)}`);
       if (row >= 0 && !ctx.neighbours()) hub.act("neighbours", { row }, { latest: "neighbours" });
       update();
     },
@@ -182,7 +182,7 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
     event.preventDefault();
     state.aiming = true;
     state.pointed = nearMiddle();
-    if (event.key !== "Enter" && event.key !== "Escape") ctx.speak(state.pointed < 0 ? "No token in the middle" : spokenToken(cloud.text(state.pointed)));
+    if (event.key !== "Enter" && event.key !== "Escape") ctx.speak(state.pointed < 0 ? "No token in the middle" : cloud.spoken(state.pointed));
   });
   const nearMiddle = () => { plot.project(); return plot.pick(...middle(), 30); };
 

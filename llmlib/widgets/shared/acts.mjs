@@ -64,7 +64,7 @@ export function standing({ begun, elapsed }) {
 /** What tells of the kernel's life, where it can be reached: in JupyterLab and Notebook. */
 const sessionOf = (model) => model.widget_manager?.context?.sessionContext ?? model.widget_manager?.kernel;
 
-const TURN = "Python is busy with something else; this waits for its turn.";
+const OTHERS_FIRST = "Python is busy with something else; this waits for its turn.";
 const UNSURE = "Python does not answer. If a cell is running, this waits for its turn; if the kernel was restarted, run the cell again.";
 
 /**
@@ -75,7 +75,7 @@ const UNSURE = "Python does not answer. If a cell is running, this waits for its
  */
 export function connect(model, el) {
   const busy = element("span", { class: "llm-busy" }), notice = element("span", { class: "llm-notice" });
-  const line = element("div", { class: "llm-line", role: "status" }, busy, notice);
+  const line = element("div", { class: "llm-state", role: "status" }, busy, notice);
   const client = Math.random().toString(36).slice(2), still = Boolean(model.get("_standalone")), live = Boolean(model.get("live")) && !still;
   let begun = false, since = 0, progress = "", gone = false, inquiring = false, timer = 0;
   const later = (delay) => { clearTimeout(timer); timer = setTimeout(check, delay); };
@@ -127,7 +127,7 @@ export function connect(model, el) {
 
   function show() {
     const how = gone || queue.idle ? "" : standing({ begun, elapsed: performance.now() - since });
-    const words = { computing: `Computing${progress ? `: ${progress}` : ""} …`, waiting: kernel() ? TURN : UNSURE, "": "" }[how];
+    const words = { computing: `Computing${progress ? `: ${progress}` : ""} …`, waiting: kernel() ? OTHERS_FIRST : UNSURE, "": "" }[how];
     busy.textContent = gone && live ? RESTARTED : words;
     busy.classList.toggle("llm-restarted", gone && live);
     el.setAttribute("aria-busy", String(how !== ""));

@@ -50,9 +50,14 @@ export function fromHex(text) {
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
+/** A token as text; bytes of a divided character as ⟨F0 9F⟩, since they are no text alone. */
+export function tokenText(bytes) {
+  return characters(bytes).map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`).join("");
+}
+
 /** A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩. */
 export function tokenLabel(bytes) {
-  return visibleToken(characters(bytes).map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`).join(""));
+  return visibleToken(tokenText(bytes));
 }
 
 /** Lone halves of surrogate pairs cannot travel; they become U+FFFD. */
@@ -116,9 +121,14 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** The text that tokens make together; characters that they divide are whole again. */
+export function joinedText(tokens) {
+  return tokens.join("").replace(/(?:⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)+/g, (found) => new TextDecoder().decode(fromHex(found.replace(/[⟨⟩ ]/g, ""))));
+}
+
 /** Nodes of tokens in the order in which their text is read, whatever its directions; `box` gets its own. */
 export function inReadingOrder(box, texts, nodes) {
-  box.dir = direction(texts.join("").replace(/⟨[^⟩]*⟩/g, ""));
+  box.dir = direction(joinedText(texts));
   box.append(...runs(texts, box.dir).flatMap(({ dir, from, to }) =>
     dir === box.dir ? nodes.slice(from, to) : [element("span", { dir }, ...nodes.slice(from, to))]));
 }
