@@ -134,3 +134,73 @@ def test_a_notice_that_comes_again_is_sent_again(live):
     act(view, "prompt", text="")
     act(view, "prompt", text="")
     assert [bool(notice) for notice in sent] == [True, False, True]
+
+
+def lengths_read(live, monkeypatch):
+    """How many tokens go through the model, each time that it runs."""
+    model, read = live[0], []
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda ids, **options: read.append(ids.shape[1]) or forward(ids, **options))
+    return read
+
+
+def test_a_pick_costs_one_tokens_time_and_so_does_an_undo(live, monkeypatch):
+    read = lengths_read(live, monkeypatch)
+    view = explore_next_token(*live, "one two three four" * 6)
+    whole = len(view.tokens)
+    assert read == [whole]
+    act(view, "pick", id=view.ids[0])
+    act(view, "draw", times=3)
+    act(view, "undo")
+    assert read[1:] == [1, 1, 1, 1, 1]
+    acts(view, *[("undo", {})] * 3)
+    assert read[6:] == [1], "three at once are one pass"
+    act(view, "prompt", text="one two three four" * 6 + " one")
+    assert sum(read[7:]) < whole, "what the texts share is known"
+    act(view, "temperature", value=0.5)
+    assert len(read) == 8
+
+
+def test_whatever_was_done_before_the_bars_are_those_of_the_text(live):
+    model, tokenizer = live
+    view = explore_next_token(*live, "one")
+    pick, undo = (lambda id: ("pick", {"id": id})), ("undo", {})
+    for several, ids in (
+        ([pick(3), pick(4), undo], [*tokenizer.encode("one"), 3]),
+        ([undo, pick(5), pick(6)], [*tokenizer.encode("one"), 5, 6]),
+        ([("draw", {"times": 4}), *[undo] * 5, pick(9)], [*tokenizer.encode("one"), 5, 9]),
+        ([("prompt", {"text": "one two"}), pick(7), undo], tokenizer.encode("one two")),
+    ):
+        assert acts(view, *several) == []
+        with torch.inference_mode():
+            probabilities = model(torch.tensor([ids]))[0, -1].softmax(-1).topk(10).values
+        assert view.probabilities == pytest.approx(probabilities.tolist(), abs=1e-6)
+        assert view.tokens == [token_text(tokenizer.token_bytes(id)) for id in ids]
+
+
+def test_a_long_text_outgrows_its_cache(live, monkeypatch):
+    monkeypatch.setattr("llmlib.explore.next_token.ROOM", 2)
+    read = lengths_read(live, monkeypatch)
+    view = explore_next_token(*live, "one two")
+    act(view, "draw", times=6)
+    assert view.picked == 6
+    whole = explore_next_token(*live, "one two")
+    act(whole, "draw", times=6)
+    assert (view.tokens, view.probabilities) == (whole.tokens, pytest.approx(whole.probabilities, abs=1e-6))
+    assert read[1:3] == [1, 1]
+
+
+def test_quick_picks_are_what_was_seen_when_they_were_clicked(live):
+    view = explore_next_token(*live, "one")
+    seen, name = view.ids[2], view.candidates[2]
+    acts(view, *[("pick", {"id": seen})] * 8)
+    assert view.tokens[-8:] == [name] * 8
+
+
+def test_an_emoji_of_several_code_points_is_no_row_of_question_marks(live):
+    text = "👩‍👩‍👧‍👦 é"
+    view = explore_next_token(*live, text)
+    assert view.prompt == text
+    assert view.tokens[0] == "⟨F0⟩"
+    assert "\ufffd" not in "".join(view.tokens)
+    assert view.alt.startswith(f"After “{text}”")
