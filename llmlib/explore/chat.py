@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from llmlib.chat import CHAT_SAMPLER, chat, encode_chat
 from llmlib.explore.interrupts import on_interrupt

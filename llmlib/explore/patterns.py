@@ -1,8 +1,8 @@
 """The attention patterns of one run over a text: whole for a short text, thumbnails and single heads for a long one.
 
-270 heads over 1,024 tokens are 283 million weights, 1.1 GB. So of a long text only queries and keys are kept, from which
-any head's pattern can be had again, and while the model runs each layer's patterns are made a few rows at a time, pooled,
-scored and forgotten.
+270 heads over 1,024 tokens are 283 million weights, 1.1 GB. So of a long text only queries and keys are kept, from
+which any head's pattern can be had again, and while the model runs each layer's patterns are made a few rows at a time,
+pooled, scored and forgotten.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +30,7 @@ TOGETHER = ("mean", "max")  # of all heads of a layer, shown like further heads
 SCORES = ("previous", "first", "duplicate", "induction", "distance", "entropy")  # of a head, in this order
 
 
-# Rows of a layer's patterns, top down: the first query's number, and the heads' weights of all keys up to the last query.
+# Rows of a layer's patterns, top down: the first query's number, and the weights of all keys up to the last query.
 Blocks = Iterable[tuple[int, Float[Tensor, "head query key"]]]
 
 
@@ -58,8 +58,8 @@ def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: 
         most = max(1, free * n_tokens // (kept + passing))
         raise ValueError(
             f"This text has {n_tokens:,} tokens. To look at all heads over it takes about "
-            f"{(kept + passing) / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free here. Shorten the text to about "
-            f"{most:,} tokens."
+            f"{(kept + passing) / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free here. Shorten the text to "
+            f"about {most:,} tokens."
         )
 
 
@@ -108,7 +108,9 @@ class PatternsOfRun:
             if window and window < end:
                 scores.masked_fill_(~causal_mask(end - start, end, window, q.device), float("-inf"))
             else:  # only in the last square is anything hidden
-                scores[:, :, start:].masked_fill_(~causal_mask(end - start, end - start, device=q.device), float("-inf"))
+                scores[:, :, start:].masked_fill_(
+                    ~causal_mask(end - start, end - start, device=q.device), float("-inf")
+                )
             yield start, scores.softmax(-1)
 
     def head(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:

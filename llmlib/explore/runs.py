@@ -109,7 +109,9 @@ def _look_at_theirs(
             "This model gives no attentions. Load it with from_pretrained(…, attn_implementation='eager')."
         )
     if progress:
-        return PatternsOfArrays([layer[0, :, :n_text, :n_text] for layer in output.attentions], ids[:n_text]), output.logits
+        return PatternsOfArrays(
+            [layer[0, :, :n_text, :n_text] for layer in output.attentions], ids[:n_text]
+        ), output.logits
     return _stacked(output.attentions, n_text), output.logits
 
 

@@ -29,6 +29,12 @@ class Bench:
         self.page, self.lab, self.name = page, lab, ""
         self.problems = []
         page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", self.listen)
+
+    def listen(self, message):
+        """Jupyter catches what goes wrong where a message from Python is dealt with, and only logs it."""
+        if message.type == "error" and re.search(r"(Type|Range|Reference|Syntax)?Error:", message.text):
+            self.problems.append(message.text)
 
     def open(self, name, sources=None):
         """Open a notebook, made from these cells if they are given."""
@@ -44,7 +50,13 @@ class Bench:
             name,
             {
                 "cells": [
-                    {"cell_type": "code", "metadata": {}, "source": source.strip(), "outputs": [], "execution_count": None}
+                    {
+                        "cell_type": "code",
+                        "metadata": {},
+                        "source": source.strip(),
+                        "outputs": [],
+                        "execution_count": None,
+                    }
                     for source in sources
                 ],
                 "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
@@ -91,7 +103,7 @@ class Bench:
     def keep_busy(self, seconds):
         """Let the kernel run a long cell, without waiting for it."""
         self.page.evaluate(
-            "(code) => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }",
+            "(code) => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }",
             f"import time; time.sleep({seconds})",
         )
 

@@ -133,7 +133,9 @@ def opened_again(alive, request):
 @every_view
 def test_a_saved_notebook_shows_the_picture(opened_again, row):
     bench, trusted = opened_again
-    output = bench.page.locator(".jp-Cell", has_text=row.source.split(" = ")[1][:30]).locator(".jp-OutputArea-output").last
+    output = (
+        bench.page.locator(".jp-Cell", has_text=row.source.split(" = ")[1][:30]).locator(".jp-OutputArea-output").last
+    )
     expect(output.locator("img")).to_be_visible()
     assert output.locator("img").evaluate("image => image.complete && image.naturalWidth > 100")
     expect(output).not_to_contain_text("Error")

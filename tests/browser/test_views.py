@@ -12,19 +12,30 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # How far anything in a view sticks out of it to the right, in pixels; what scrolls on its own, or is hidden, does not.
 STICKS_OUT = """view => {
   const right = view.getBoundingClientRect().right;
-  const inside = (node) => { for (let one = node.parentElement; one && one !== view; one = one.parentElement) if (getComputedStyle(one).overflowX !== "visible") return true; return false; };
-  const nodes = [...view.querySelectorAll("*")].filter((node) => node.getClientRects().length && !inside(node) && !node.closest("svg *, .llm-hidden"));
-  return Math.max(0, view.scrollWidth - view.clientWidth, ...nodes.map((node) => node.getBoundingClientRect().right - right));
+  const inside = (node) => {
+    for (let one = node.parentElement; one && one !== view; one = one.parentElement)
+      if (getComputedStyle(one).overflowX !== "visible") return true;
+    return false;
+  };
+  const nodes = [...view.querySelectorAll("*:not(svg *, .llm-hidden)")].filter((node) => node.checkVisibility());
+  const ends = nodes.filter((node) => !inside(node)).map((node) => node.getBoundingClientRect().right);
+  return Math.max(0, view.scrollWidth - view.clientWidth, ...ends.map((end) => end - right));
 }"""
 # Where the parts of a view are: to be the same after the theme has been changed there and back.
-LAYOUT = """view => { const box = view.getBoundingClientRect(); return [...view.querySelectorAll("canvas, button, input, section, .llm-chosen")]
-  .filter((node) => node.checkVisibility() && !node.closest(".llm-save")).map((node) => node.getBoundingClientRect()).map(({ x, y, width, height }) => [x - box.x, y - box.y, width, height].map(Math.round)); }"""
+LAYOUT = """view => {
+  const box = view.getBoundingClientRect(), nodes = [...view.querySelectorAll("canvas, button, input, section")];
+  return nodes.filter((node) => node.checkVisibility() && !node.closest(".llm-save"))
+    .map((node) => node.getBoundingClientRect()).map(({ x, y, width, height }) => [x - box.x, y - box.y, width, height].map(Math.round));
+}"""
 
 
 def every(column):
     """A test for each view; where there is nothing to do, the reason says why."""
-    marks = lambda row: [] if callable(getattr(row, column)) else [pytest.mark.skip(reason=getattr(row, column))]  # noqa: E731
-    return pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=marks(row)) for row in VIEWS])
+    params = []
+    for row in VIEWS:
+        what = getattr(row, column)
+        params.append(pytest.param(row, id=row.name, marks=[] if callable(what) else pytest.mark.skip(reason=what)))
+    return pytest.mark.parametrize("row", params)
 
 
 @pytest.fixture(scope="module")

@@ -219,7 +219,9 @@ def bpe_empty(bench, view):
     click(view, "One step forward (Right arrow)", 3)
     expect(view.locator(".llm-happened")).to_contain_text("Step 3")
     learn(view, "")
-    expect(view.locator(".llm-happened")).to_have_text("Start: 0 bytes, each a token of its own. There is nothing to merge.")
+    expect(view.locator(".llm-happened")).to_have_text(
+        "Start: 0 bytes, each a token of its own. There is nothing to merge."
+    )
 
 
 def bpe_long(bench, view):
@@ -369,7 +371,8 @@ VIEWS = (
     Row("EmbeddingView", ".llm-embedding",
         "embedding = explore_embeddings(model.embed.weight, tokenizer, chosen=97, analogy=(97, 98, 99))",
         embedding_clicks, embedding_odd, embedding_empty, "a table of tokens, not a text", box="Analogy: token a"),
-    Row("AttentionView", ".llm-attention", "attention = explore(model, tokenizer, 'one two three', continuation=' four')",
+    Row("AttentionView", ".llm-attention",
+        "attention = explore(model, tokenizer, 'one two three', continuation=' four')",
         attention_clicks, attention_odd, attention_empty, attention_long, box="Text"),
     Row("AttentionStepper", ".llm-attention-stepper", "stepper = step_attention(model, tokenizer, '👩 one')",
         stepper_clicks, stepper_odd, "its text is given in Python, where an empty one is refused",

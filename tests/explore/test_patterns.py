@@ -99,7 +99,9 @@ def test_no_whole_set_of_patterns_ever_exists(monkeypatch):
 def test_memory_is_said_before_it_is_taken():
     config = TransformerConfig(49_152, 8192, 576, n_layers=30, n_heads=9, n_kv_heads=3, d_head=64, d_mlp=1536)
     check_memory(config, 1024, 4, 10**9)
-    with pytest.raises(ValueError, match=r"8,192 tokens.*about 1\.\d GB of memory, and 0\.5 GB are free.*Shorten") as error:
+    with pytest.raises(
+        ValueError, match=r"8,192 tokens.*about 1\.\d GB of memory, and 0\.5 GB are free.*Shorten"
+    ) as error:
         check_memory(config, 8192, 4, 5 * 10**8)
     shorter = int(re.search(r"about ([\d,]+) tokens", str(error.value))[1].replace(",", ""))
     check_memory(config, shorter, 4, 5 * 10**8)
@@ -135,6 +137,15 @@ def test_a_long_text_comes_as_thumbnails_and_a_head_when_it_is_opened(long):
     assert "strongest look in a square of 4 × 4 tokens" in view.notes[0]
     assert not act(view, "open", layer=2, head=0)
     assert view.notice
+
+
+def test_how_far_a_long_text_has_come_is_told(long):
+    model, tokenizer, text = long
+    view = explore(model, tokenizer, "the cat")
+    told = []
+    view.progress = told.append
+    act(view, "text", which="a", text=text)
+    assert told == ["layer 1 of 2", "layer 2 of 2"]
 
 
 def test_between_short_and_long_texts_nothing_stays_of_the_other(long):

@@ -1,10 +1,10 @@
 """What all views share: static pictures that hold any text, and saving."""
 
 import pytest
+from acting import act, acts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acting import act, acts
 from llmlib.widgets import ChatView, NextTokenView
 from llmlib.widgets.shared.token_text import joined_text, token_text
 

@@ -7,8 +7,8 @@ import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
-from acting import act
 import traitlets
+from acting import act
 from hypothesis import given
 from hypothesis import strategies as st
 from needs import skip_or_fail

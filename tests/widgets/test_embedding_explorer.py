@@ -9,8 +9,8 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from acting import act
 import torch
+from acting import act
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays

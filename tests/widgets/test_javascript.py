@@ -36,3 +36,12 @@ def test_a_view_and_all_that_it_imports_are_one_module(view, tmp_path):
     done = subprocess.run(["node", "--check", str(whole)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "\nimport " not in javascript(view)
+
+
+@pytest.mark.parametrize("view", sorted(WIDGETS.glob("*/view.mjs")), ids=lambda path: path.parent.name)
+def test_a_view_has_no_way_of_its_own_to_python(view):
+    own = "".join(file.read_text(encoding="utf-8") for file in view.parent.glob("*.mjs"))
+    if view.parent.name != "shared":
+        assert "export default widget(" in own
+        for way in ("model.send", "model.set", "save_changes", "model.on", "ResizeObserver"):
+            assert way not in own, f"{way}: see the head of shared/base.py"

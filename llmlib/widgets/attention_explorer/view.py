@@ -16,7 +16,6 @@ from llmlib.widgets.attention_explorer.picture import draw
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
-
 MOST_KEPT = 16_000_000  # bytes of heads that were opened, for a saved page
 
 
@@ -34,8 +33,8 @@ class AttentionView(View):
     Of a long text the bytes are those of thumbnails (`put_thumbnails`): the description has their `side`, and after the
     heads of each layer come their mean and their maximum. Then `opened` is the head that the reader looks at, whole.
 
-    Whoever owns a model answers the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how" (`how`),
-    "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see `llmlib.explore.explore`).
+    Whoever owns a model answers the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
+    (`how`), "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see `llmlib.explore.explore`).
     """
 
     folder = Path(__file__).parent
@@ -99,8 +98,8 @@ class AttentionView(View):
     ) -> list[str]:
         """Show thumbnails of the heads over a long text, and of their mean and maximum; returns remarks on them.
 
-        A cell is the strongest look in a square of tokens; `scores` are those that the view lists, in that order. Whoever
-        calls this answers the act "open" with `put_head`.
+        A cell is the strongest look in a square of tokens; `scores` are those that the view lists, in that order.
+        Whoever calls this answers the act "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
         self._check_sizes(side, heads)
@@ -183,9 +182,9 @@ class AttentionView(View):
             codes = np.frombuffer(opened_codes[: of_a["size"]], dtype=np.uint8)
             return _square(decode(codes, of_a["scale"]), len(self.a["tokens"]), of_a["causal"])
         n, maps = len(self.a["tokens"]), self.a["heads"]
-        together = {"mean": maps, "max": maps + 1}
         if "side" in self.a:
-            n, maps, head = self.a["side"], maps + 2, together.get(head, head)  # type: ignore[call-overload]
+            at = {"mean": maps, "max": maps + 1}[head] if isinstance(head, str) else head
+            n, maps, head = self.a["side"], maps + 2, at
         of_layer = np.frombuffer(self.a_codes, dtype=np.uint8).reshape(self.a["layers"], maps, -1)[layer]
         if isinstance(head, str):
             weights = getattr(decode(of_layer, self.a["scale"]), head)(axis=0)

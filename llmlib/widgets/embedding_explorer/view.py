@@ -25,8 +25,8 @@ class EmbeddingView(View):
     `points` are the coordinates of each row (see `pack_points`), `labels` all tokens' bytes one after the other, which
     `ends` divides, `kinds` the number of each row's kind. `chosen` is the row that the reader keeps, or -1; `place`
     the way of looking: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`, each part missing where it is as
-    in the beginning. Whoever owns the table answers the acts "neighbours", with a `row`, and "analogy", with three `rows`
-    (or none), by setting the traits of these names (see `llmlib.explore.explore_embeddings`).
+    in the beginning. Whoever owns the table answers the acts "neighbours", with a `row`, and "analogy", with three
+    `rows` (or none), by setting the traits of these names (see `llmlib.explore.explore_embeddings`).
     """
 
     folder = Path(__file__).parent

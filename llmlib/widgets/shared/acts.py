@@ -20,8 +20,12 @@ class Acts:
     >>> text = []
     >>> acts = Acts()
     >>> acts.on("add", lambda letter: text.append(letter), then=lambda: print("".join(text)))
-    >>> acts.apply([{"number": 1, "kind": "add", "details": {"letter": "a"}},
-    ...             {"number": 2, "kind": "add", "details": {"letter": "b"}}])
+    >>> acts.apply(
+    ...     [
+    ...         {"number": 1, "kind": "add", "details": {"letter": "a"}},
+    ...         {"number": 2, "kind": "add", "details": {"letter": "b"}},
+    ...     ]
+    ... )
     ab
     Answer(refused=[], notice='')
     """

@@ -1,7 +1,7 @@
 // A notebook that is opened again has a new kernel, and JupyterLab knows nothing of the view that it saved.
 
 const VIEW = "application/vnd.jupyter.widget-view+json", STATE = "application/vnd.jupyter.widget-state+json";
-const AGAIN = '<p style="margin: 0 0 6px">As it was when the notebook was saved. Run the cell again to bring the view to life.</p>';
+const AGAIN = '<p style="margin: 0 0 6px">As the cell showed it. Run the cell again to bring the view to life.</p>';
 const watched = new WeakSet();
 
 /** For each view among outputs that carries its picture, a plain HTML widget of the same id that shows the picture. */
