@@ -113,7 +113,7 @@ def test_running_the_cells_again_brings_all_back(restarted):
 
 @pytest.fixture(scope="module", params=["trusted", "from elsewhere"])
 def opened_again(alive, request):
-    """The notebook, saved with its views and opened again with a new kernel; or as somebody else's, not to be trusted."""
+    """The notebook, saved with its views and opened again with a new kernel; or as somebody else's, not trusted."""
     if request.param == "trusted":
         alive.run()
         alive.save()

@@ -36,6 +36,11 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
     stopButton.disabled = !answering;
     send.disabled = answering;
   };
+  hub.whenGone(() => { // nobody will answer the last question any more
+    const last = model.get("messages").at(-1);
+    if (model.get("answering") && last?.role === "user") input.value = withReturned(last.content, input.value);
+    log.setAttribute("aria-busy", "false");
+  });
   return [
     follow(model, ["messages", "answering", "name"], updateLog),
     follow(model, ["returned"], () => { if (model.get("returned")) input.value = withReturned(model.get("returned"), input.value); }),

@@ -78,6 +78,7 @@ export function connect(model, el) {
   const line = element("div", { class: "llm-state", role: "status" }, busy, notice);
   const client = Math.random().toString(36).slice(2), still = Boolean(model.get("_standalone")), live = Boolean(model.get("live")) && !still;
   let begun = false, since = 0, progress = "", gone = false, inquiring = false, timer = 0;
+  const whenGone = [];
   const later = (delay) => { clearTimeout(timer); timer = setTimeout(check, delay); };
 
   const queue = new Queue((acts) => {
@@ -94,6 +95,7 @@ export function connect(model, el) {
     queue.abandon();
     show();
     guard();
+    whenGone.forEach((then) => then());
   }
 
   function revive() {
@@ -182,6 +184,8 @@ export function connect(model, el) {
       try { model.save_changes(); } catch { lose(); } // this page still shows it
     },
     get gone() { return gone; },
+    /** Call `then` when Python is found to be gone. */
+    whenGone(then) { whenGone.push(then); },
     get waiting() { return !queue.idle; },
     close() {
       changed.disconnect();
