@@ -102,6 +102,7 @@ def test_a_text_of_a_thousand_tokens(opened, row):
 def test_another_theme_leaves_the_layout(opened, row):
     bench, find = opened
     view = find(row)
+    row.widest(bench, view)
     before = view.evaluate(LAYOUT)
     for name in ("Dark", "Light"):
         bench.theme(name)

@@ -34,6 +34,7 @@ class Row:
     long: Callable | str
     box: str = ""  # the label of the box in which the reader writes
     works_alone: str = ""  # a button that works without Python, where the view needs none
+    widest: Callable = lambda bench, view: None  # goes to where its layout has most to lose
 
     @property
     def variable(self):
@@ -333,6 +334,13 @@ def attention_long(bench, view):
     click(view, "All heads")
 
 
+def attention_head(bench, view):
+    attend(view, "one two three four", int(bench.python("len(tokenizer.encode('one two three four'))")))
+    if view.get_by_label("Layer 0, head 0", exact=True).count():
+        view.get_by_label("Layer 0, head 0", exact=True).click()
+    expect(view.locator(".llm-lines")).to_be_visible()
+
+
 # --- views of their own -------------------------------------------------------------------------------------------
 
 
@@ -373,7 +381,7 @@ VIEWS = (
         embedding_clicks, embedding_odd, embedding_empty, "a table of tokens, not a text", box="Analogy: token a"),
     Row("AttentionView", ".llm-attention",
         "attention = explore(model, tokenizer, 'one two three', continuation=' four')",
-        attention_clicks, attention_odd, attention_empty, attention_long, box="Text"),
+        attention_clicks, attention_odd, attention_empty, attention_long, box="Text", widest=attention_head),
     Row("AttentionStepper", ".llm-attention-stepper", "stepper = step_attention(model, tokenizer, '👩 one')",
         stepper_clicks, stepper_odd, "its text is given in Python, where an empty one is refused",
         "its text is given in Python, where more than 32 tokens are refused",

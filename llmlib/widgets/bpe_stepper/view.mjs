@@ -1,4 +1,4 @@
-import { characters, element, follow, hex, inReadingOrder, saveMenu, tokenLabel } from "../shared/shared.mjs";
+import { characters, element, follow, hex, inReadingOrder, isolated, saveMenu, tokenLabel } from "../shared/shared.mjs";
 import { textBox, widget } from "../shared/view.mjs";
 
 /** The bytes of each id: 0 to 255 are the bytes, 256 + i is what merge i makes. */
@@ -68,7 +68,7 @@ const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
 
 /** What has just happened, and what comes next, in words. */
 export function story(states, step, merges, mode) {
-  const table = vocabulary(merges), name = (id) => `“${tokenLabel(table[id])}”`;
+  const table = vocabulary(merges), name = (id) => `“${isolated(tokenLabel(table[id]))}”`;
   const both = (number) => `${name(merges[number][0])} + ${name(merges[number][1])}`;
   const { words, merge, places } = states[step], n = count(words);
   const next = states[step + 1];
@@ -237,8 +237,8 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
     wordsTitle.textContent = `Vocabulary: 256 bytes + ${known.length} merge${known.length === 1 ? "" : "s"} = ${256 + known.length}`;
     entries.replaceChildren(...known.reverse().map((number) => element("li", { class: number === now ? "llm-now" : used.has(number) ? "llm-used" : "" },
       element("span", { class: "llm-id" }, String(256 + number)),
-      element("span", { class: tokenClass(256 + number, now) }, label(256 + number)),
-      element("span", { class: "llm-note" }, ` = ${label(merges[number][0])} + ${label(merges[number][1])}`))));
+      element("bdi", { class: tokenClass(256 + number, now) }, label(256 + number)),
+      element("span", { class: "llm-note" }, " = ", element("bdi", {}, label(merges[number][0])), " + ", element("bdi", {}, label(merges[number][1]))))));
     const current = entries.querySelector(".llm-now");
     if (current) entries.scrollTop = current.offsetTop - entries.offsetTop - entries.clientHeight / 2;
   };

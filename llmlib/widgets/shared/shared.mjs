@@ -72,6 +72,11 @@ export function direction(text) {
   return RIGHT_TO_LEFT.test(text.match(/\p{L}/u)?.[0] ?? "") ? "rtl" : "ltr";
 }
 
+/** A token inside of a sentence: with signs about it that keep its direction to itself, where it is from right to left. */
+export function isolated(token) {
+  return RIGHT_TO_LEFT.test(token) ? `\u2068${token}\u2069` : token;
+}
+
 /**
  * Neighbouring tokens that are written in one direction: [{dir, from, to}, …], in the order of the text, which reads in
  * the direction `base`. Digits go from left to right; what has no direction goes with its neighbours where they agree,

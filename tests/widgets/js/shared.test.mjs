@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { Queue, standing } from "../../../llmlib/widgets/shared/acts.mjs";
 import { picturesOf, withPictures } from "../../../llmlib/widgets/shared/saved.mjs";
-import { runs, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
+import { follow, runs, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
 import { following } from "../../../llmlib/widgets/shared/view.mjs";
 import { switched } from "../../../llmlib/widgets/attention_explorer/board.mjs";
 
@@ -81,6 +81,23 @@ test("tokens keep the order of their text in either direction", () => {
   assert.deepEqual(of("rtl", "שלום", " ", "12", "3", "!"), ["rtl שלום ", "ltr 123", "rtl !"]);
   assert.deepEqual(of("ltr", "one", " שלום", "⟨D7⟩", "⟨A9⟩", "ש"), ["ltr one", "rtl  שלום⟨D7⟩⟨A9⟩ש"]);
   assert.deepEqual(of("ltr"), []);
+});
+
+test("a view never sees half of a change", async () => {
+  const values = { a: 1, b: 1 }, listeners = {}, seen = [];
+  const model = { on: (event, f) => { listeners[event] = f; }, off: (event) => { delete listeners[event]; } };
+  const change = (news) => { Object.assign(values, news); for (const name of Object.keys(news)) listeners[`change:${name}`]?.(); };
+  const stop = follow(model, ["a", "b"], () => seen.push({ ...values }));
+  change({ a: 2 });
+  change({ b: 2 });
+  assert.deepEqual(seen, [{ a: 1, b: 1 }]);
+  await null;
+  assert.deepEqual(seen, [{ a: 1, b: 1 }, { a: 2, b: 2 }]);
+  change({ a: 3 });
+  stop();
+  await null;
+  assert.equal(seen.length, 2);
+  assert.deepEqual(listeners, {});
 });
 
 test("bytes of a divided character stay as Python wrote them", () => {
