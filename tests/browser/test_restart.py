@@ -111,6 +111,17 @@ def test_running_the_cells_again_brings_all_back(restarted):
     expect(view.locator(".llm-picked")).to_have_count(2)
 
 
+@pytest.mark.timeout(120)
+def test_a_page_that_is_loaded_again_finds_its_views_alive(restarted):
+    restarted.run()
+    restarted.save()
+    restarted.open("kernels.ipynb")
+    view = restarted.page.locator(".llm-next-token")
+    click(view, "Let chance pick", 2)
+    expect(view.locator(".llm-picked")).to_have_count(2)
+    assert restarted.problems == []
+
+
 @pytest.fixture(scope="module", params=["trusted", "from elsewhere"])
 def opened_again(alive, request):
     """The notebook, saved with its views and opened again with a new kernel; or as somebody else's, not trusted."""
