@@ -100,11 +100,13 @@ class Bench:
             self.page.wait_for_timeout(100)
         raise AssertionError(f"{expression} is {now}, not {written}")
 
-    def keep_busy(self, seconds):
-        """Let the kernel run a long cell, without waiting for it."""
+    def keep_busy(self, seconds, deaf=False):
+        """Let the kernel run a long cell, without waiting for it; a deaf one is not ended by an interrupt either."""
+        code = f"import signal, time; time.sleep({seconds})"
+        if deaf:
+            code = code.replace("time.sleep", "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep")
         self.page.evaluate(
-            "(code) => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }",
-            f"import time; time.sleep({seconds})",
+            "(code) => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", code
         )
 
     def restart(self):
