@@ -26,6 +26,7 @@ WHOLE = 4_000_000  # weights of all heads together: so many are sent to the brow
 SIDE = 64  # a thumbnail has at most so many cells in a row
 ROWS = 128  # queries at a time
 KEPT = 2048  # tokens; for longer texts what is the same for all layers is made anew for each
+RUNS = 4  # that may be in memory at once: A and B, those that are shown and those that are made
 TOGETHER = ("mean", "max")  # of all heads of a layer, shown like further heads
 SCORES = ("previous", "first", "duplicate", "induction", "distance", "entropy")  # of a head, in this order
 
@@ -52,7 +53,7 @@ def is_long(n_layers: int, n_heads: int, n_tokens: int) -> bool:
 
 def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: int) -> None:
     """Raise `ValueError`, in a reader's words, if a run over so many tokens and its patterns need more than is free."""
-    kept = config.n_layers * (config.n_heads + config.n_kv_heads) * config.d_head * n_tokens * itemsize
+    kept = RUNS * config.n_layers * (config.n_heads + config.n_kv_heads) * config.d_head * n_tokens * itemsize
     passing = 4 * (config.n_heads + len(TOGETHER)) * ROWS * n_tokens * 4 + 8 * n_tokens * config.d_mlp * itemsize
     if kept + passing > free:
         most = max(1, free * n_tokens // (kept + passing))
