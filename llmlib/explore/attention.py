@@ -32,9 +32,12 @@ def explore(
     text or model, both are shown without them. The board tells what the model expects next after `text`, with all
     heads and without those, and the log-probability (natural logarithm) of a `continuation`.
 
+    Of a long text (more than four million weights in all heads) the view gets thumbnails, and a head when it is opened;
+    the queries and keys of all layers stay in memory (94 MB for SmolLM2 and 1,024 tokens, for each run that is shown).
+
     `model` is a `Transformer`, or a model of `transformers` (loaded with `attn_implementation="eager"`; its heads
-    cannot be switched off), with a tokenizer of the same library. Raises `ValueError` for an empty text and for one
-    that is longer than the model's context.
+    cannot be switched off), with a tokenizer of the same library. Raises `ValueError` for an empty text, and for one
+    that is longer than the model's context or than this machine's memory allows.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> from llmlib.transformer import TransformerConfig
