@@ -30,6 +30,7 @@ export function keepPictures(model) {
     const outputs = Array.from(context.model.cells ?? []).flatMap((cell) => Array.from({ length: cell.outputs?.length ?? 0 }, (_, k) => cell.outputs.get(k).data));
     const pictures = picturesOf(outputs);
     const before = context.model.getMetadata("widgets"), after = withPictures(before, pictures);
-    if (Object.keys(after[STATE].state).length || before) context.model.setMetadata("widgets", after);
+    const news = Object.keys(after[STATE].state).length || before;
+    if (news && JSON.stringify(after) !== JSON.stringify(before)) context.model.setMetadata("widgets", after);
   });
 }
