@@ -92,6 +92,7 @@ export function boardPanel(ctx, hub, model) {
     const [first, then] = model.get("logprobs");
     const signed = (value) => value.toFixed(2).replace("-", "−"), gain = (then - first || 0);
     score.textContent = first === undefined ? "" : `log-probability ${signed(first)}${before.size ? ` → ${signed(then)} (${gain < 0 ? "" : "+"}${signed(gain)})` : ""}`;
+    table.setAttribute("aria-busy", String(turned.size > 0)); // the switches are ahead of the numbers
     const changed = before.size > 0; // the numbers are those of what Python has switched
     const head = element("thead", {}, element("tr", {}, ...["next token", changed ? "all on" : "probability", ...(changed ? ["now", "change"] : [])].map((words) => element("th", { scope: "col" }, words))));
     const rows = model.get("predictions").map(({ token, before: p, after: q }) => {
