@@ -18,6 +18,7 @@ from llmlib.tokenization import BPETokenizer
 tokenizer = BPETokenizer.train("one two three four " * 3, 270, special_tokens=["<|im_start|>", "<|im_end|>"])
 tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}<|im_start|>"
 model = Transformer(TransformerConfig(tokenizer.vocab_size, 2048, 32, n_layers=2, n_heads=4, positions="rotary"))
+talker = Transformer(TransformerConfig(tokenizer.vocab_size, 8192, 32, n_layers=2, n_heads=4, positions="rotary"))
 """
 
 
@@ -137,9 +138,9 @@ def chat_long(bench, view):
     hush(view)
     click(view, "Start over")
     expect(view.locator(".llm-message")).to_have_count(0)
-    say(view, LONG * 3)
+    say(view, LONG * 9)
     expect(view.locator(".llm-notice")).to_contain_text("Shorten the message")
-    expect(view.get_by_label("Your message")).to_have_value((LONG * 3).strip())
+    expect(view.get_by_label("Your message")).to_have_value((LONG * 9).strip())
 
 
 # --- tokens -------------------------------------------------------------------------------------------------------
@@ -370,7 +371,7 @@ NO_TEXT = "it shows numbers, and no text"
 VIEWS = (
     Row("NextTokenView", ".llm-next-token", "next_token = explore_next_token(model, tokenizer, 'one')",
         next_token_clicks, next_token_odd, next_token_empty, next_token_long, box="Your text"),
-    Row("ChatView", ".llm-chat", "chat = explore_chat(model, tokenizer, max_new_tokens=2000)",
+    Row("ChatView", ".llm-chat", "chat = explore_chat(talker, tokenizer, max_new_tokens=2000)",
         chat_clicks, chat_odd, chat_empty, chat_long, box="Your message"),
     Row("TokenView", ".llm-token-view", "tokens = explore_tokens(tokenizer, 'one two')",
         tokens_clicks, tokens_odd, tokens_empty, tokens_long, box="Your text"),
