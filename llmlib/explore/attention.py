@@ -1,17 +1,14 @@
 """Live attention: the explorer on a model, with a text to edit, a second one to compare, and heads to switch off."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, maximum
 
-from llmlib.interpret.intervening import ablate
-from llmlib.interpret.points import Head
-from llmlib.interpret.tracing import trace
+from llmlib.explore.runs import Run, check_heads, check_size, run
+from llmlib.explore.texts import check_length, token_texts
 from llmlib.transformer import Transformer
 from llmlib.widgets.attention_explorer.view import AttentionView
 
@@ -35,9 +32,12 @@ def explore(
     text or model, both are shown without them. The board tells what the model expects next after `text`, with all
     heads and without those, and the log-probability (natural logarithm) of a `continuation`.
 
+    Of a long text (more than four million weights in all heads) the view gets thumbnails, and a head when it is opened;
+    the queries and keys of all layers stay in memory (94 MB for SmolLM2 and 1,024 tokens, for each run that is shown).
+
     `model` is a `Transformer`, or a model of `transformers` (loaded with `attn_implementation="eager"`; its heads
-    cannot be switched off), with a tokenizer of the same library. Raises `ValueError` for an empty text and for one
-    that is longer than the model's context.
+    cannot be switched off), with a tokenizer of the same library. Raises `ValueError` for an empty text, and for one
+    that is longer than the model's context or than this machine's memory allows.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -48,10 +48,16 @@ def explore(
     """
     if other is not None and other_model is not None:
         raise ValueError("Compare with another text or with another model, not with both at once.")
-    view = AttentionView(live=True, text=text, text_b=other or "", continuation=continuation)
+    view = AttentionView(text=text, text_b=other or "", continuation=continuation)
     conductor = _Conductor(model, other_model, tokenizer, view, titles)
+    conductor.want()
     conductor.show()
-    view.observe(conductor.answer, names="request")
+    view.on_act("text", conductor.set_text, then=conductor.show)
+    view.on_act("switch", conductor.switch, then=conductor.show)
+    view.on_act("all on", lambda: conductor.want(ablated=[]), then=conductor.show)
+    view.on_act("how", lambda how: conductor.want(how=how), then=conductor.show)
+    view.on_act("continuation", lambda text: conductor.want(continuation=text), then=conductor.show)
+    view.on_act("open", conductor.open)
     return view
 
 
@@ -63,125 +69,113 @@ def attention_patterns(model: Any, ids: Sequence[int]) -> Float[np.ndarray, "lay
     >>> attention_patterns(Transformer(config), [1, 2, 3]).shape
     (2, 4, 3, 3)
     """
-    return _run(model, list(ids), len(ids)).patterns
+    patterns = run(model, list(ids), len(ids), whole=True).patterns
+    assert isinstance(patterns, np.ndarray)
+    return patterns
 
 
-class Run(NamedTuple):
-    """What one forward pass over a text and its continuation tells."""
+class Wish(NamedTuple):
+    """What the reader wants to see; the names are those of the view's traits."""
 
-    patterns: Float[np.ndarray, "layer head query key"]  # of the text
-    probabilities: Float[Tensor, " vocab"]  # of the token after the text
-    logprob: float | None  # of the continuation
-
-
-def _run(model: Any, ids: list[int], n_text: int, off: Sequence[Head] = (), how: str = "zero") -> Run:
-    """One pass over `ids`, of which the first `n_text` are the text and the others a continuation to score."""
-    if not n_text:
-        raise ValueError("A model needs at least one token; write some text.")
-    attentions, logits = (_run_ours if isinstance(model, Transformer) else _run_theirs)(model, ids, n_text, off, how)
-    patterns = np.stack([layer[0, :, :n_text, :n_text].float().cpu().numpy() for layer in attentions])
-    n_more = len(ids) - n_text
-    logprobs = (
-        logits[0, -n_more - 1 :].float().log_softmax(-1).cpu()
-    )  # after the text and after each token that follows
-    following = logprobs[torch.arange(n_more), torch.tensor(ids[n_text:], dtype=torch.long)].sum().item()
-    return Run(patterns, logprobs[0].exp(), following if n_more else None)
-
-
-def _run_ours(
-    model: Transformer, ids: list[int], n_text: int, off: Sequence[Head], how: str
-) -> tuple[Sequence[Tensor], Tensor]:
-    batch = torch.tensor([ids], dtype=torch.long, device=model.device)
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode())
-        if off:
-            reference = batch[:, :n_text] if how == "mean" else None
-            stack.enter_context(ablate(model, off, "mean" if how == "mean" else "zero", reference))
-        seen = stack.enter_context(trace(model, names=("pattern",)))
-        logits = model(batch, last_only=len(ids) == n_text)
-    return seen.pattern, logits
-
-
-def _run_theirs(
-    model: Any, ids: list[int], n_text: int, off: Sequence[Head], how: str
-) -> tuple[Sequence[Tensor], Tensor]:
-    """A causal language model of the `transformers` library."""
-    if off:
-        raise ValueError("Heads can be switched off in a llmlib Transformer only: llmlib.load_pretrained gives one.")
-    with torch.inference_mode():
-        batch = torch.tensor([ids], dtype=torch.long, device=model.device)
-        output = model(batch, output_attentions=True)
-    if not output.attentions or output.attentions[0] is None:
-        raise ValueError(
-            "This model gives no attentions. Load it with from_pretrained(…, attn_implementation='eager')."
-        )
-    return output.attentions, output.logits
+    text: str
+    text_b: str
+    continuation: str
+    ablated: list[list[int]]  # [layer, head]
+    how: str
 
 
 class _Conductor:
-    """Answers what the reader asks of an `AttentionView`."""
+    """Answers what the reader does in an `AttentionView`."""
 
     def __init__(
         self, model: Any, other_model: Any, tokenizer: Any, view: AttentionView, titles: tuple[str, str] | None
     ):
-        self.model, self.other_model, self.tokenizer, self.view, self.titles = (
-            model,
-            other_model,
-            tokenizer,
-            view,
-            titles,
-        )
+        self.model, self.other_model, self.tokenizer = model, other_model, tokenizer
+        self.view, self.titles = view, titles
+        self.wish = self.shown = Wish(*(getattr(view, name) for name in Wish._fields))
+        self.runs: dict[str, Run] = {}  # of what is shown: "a" and perhaps "b"
 
-    def show(self, **changes: Any) -> None:
-        """Compute all anew, with these traits of the view changed; if that fails, nothing has changed."""
-        now = {
-            name: getattr(self.view, name) for name in ("text", "text_b", "continuation", "ablated", "how")
-        } | changes
-        off, how = [(layer, head) for layer, head in now["ablated"]], now["how"]
-        ids, more = self.encode(now["text"]), self.encode(now["continuation"], start=False)
-        intact = _run(self.model, ids + more, len(ids))
-        without = _run(self.model, ids + more, len(ids), off, how) if off else intact
+    def want(self, **changes: Any) -> None:
+        """Change the wish, if it can be fulfilled. Raises `ValueError` if not."""
+        wish = self.wish._replace(**changes)
+        check_heads(self.model, wish.ablated)
+        more = self.encode(wish.continuation, start=False)
+        lengths = [len(self.encode(text)) for text in (wish.text, *([wish.text_b] if wish.text_b else []))]
+        for length in lengths:
+            check_length(length, self.most())
+            check_size(self.model, length)
+        check_length(lengths[0] + len(more), self.most(), "That is with its continuation; shorten one of them.")
+        self.wish = wish
+
+    def most(self) -> int:
+        c = self.model.config
+        return c.max_seq_len if isinstance(self.model, Transformer) else getattr(c, "max_position_embeddings", 2**30)
+
+    def set_text(self, which: str, text: str) -> None:
+        self.want(**{"text" if which == "a" else "text_b": text})
+
+    def switch(self, layer: int, head: int, off: bool) -> None:
+        others = [other for other in self.wish.ablated if other != [layer, head]]
+        self.want(ablated=[*others, [layer, head]] if off else others)
+
+    def show(self) -> None:
+        """Compute what is wanted and show it; if that fails, what was shown is wanted again."""
+        try:
+            self._show(self.wish)
+        except BaseException:  # an interrupt too
+            self.wish = self.shown
+            raise
+        self.shown = self.wish
+
+    def _show(self, wish: Wish) -> None:
+        off = check_heads(self.model, wish.ablated)
+        ids, more = self.encode(wish.text), self.encode(wish.continuation, start=False)
+        intact = self.run(self.model, ids, more)
+        without = self.run(self.model, ids, more, off, wish.how) if off else intact
 
         a, titles = intact, ("text A", "text B")
         b: Run | None = None
         ids_b = ids
-        if now["text_b"]:
-            ids_b = self.encode(now["text_b"])
-            a, b = without, _run(self.model, ids_b, len(ids_b), off, how)
+        if wish.text_b:
+            ids_b = self.encode(wish.text_b)
+            a, b = without, self.run(self.model, ids_b, [], off, wish.how)
         elif self.other_model is not None:
-            a, b, titles = without, _run(self.other_model, ids, len(ids), off, how), ("model A", "model B")
+            a, b, titles = without, self.run(self.other_model, ids, [], off, wish.how), ("model A", "model B")
         elif off:
             b, titles = without, ("all heads", "without")
         titles = self.titles or titles
 
         view = self.view
+        self.runs = {"a": a} if b is None else {"a": a, "b": b}
         with view.hold_sync():
-            notes = view.put("a", self.texts(ids), a.patterns, titles[0])
-            if b is None:
-                view.b, view.b_codes = {}, b""
-            else:
-                notes = notes + view.put("b", self.texts(ids_b), b.patterns, titles[1])
-            for name, value in now.items():
+            view.clear()
+            notes = self.put("a", ids, a, titles[0])
+            if b is not None:
+                notes = notes + self.put("b", ids_b, b, titles[1])
+            for name, value in wish._asdict().items():
                 setattr(view, name, value)
-            view.notes, view.notice = notes, ""
+            view.notes = notes
             view.predictions = self.predictions(intact.probabilities, without.probabilities)
             scores = [intact.logprob, without.logprob]
             view.logprobs = [score for score in scores if score is not None]
+            if "layer" in view.place and "head" in view.place:  # the reader is looking at a head
+                self.open(view.place["layer"], view.place["head"])
 
-    def answer(self, change: Any) -> None:
-        request = change["new"]
-        kind = request.get("kind")
-        try:
-            if kind == "text":
-                self.show(**{"text" if request["which"] == "a" else "text_b": request["text"]})
-            elif kind == "ablate":
-                self.show(ablated=[list(head) for head in request["heads"]], how=request["how"])
-            elif kind == "continuation":
-                self.show(continuation=request["text"])
-        except (ValueError, RuntimeError, MemoryError) as error:  # it would vanish here; the reader should see it
-            self.view.notice = str(error)
-        finally:
-            self.view.answered = request.get("number", 0)
+    def put(self, side: str, ids: list[int], run: Run, title: str) -> list[str]:
+        tokens, patterns = token_texts(self.tokenizer, ids), run.patterns
+        if isinstance(patterns, np.ndarray):
+            return self.view.put(side, tokens, patterns, title)
+        return self.view.put_thumbnails(side, tokens, patterns.thumbnails, patterns.scores, title)
+
+    def run(self, model: Any, ids: list[int], more: list[int], off: Sequence[Any] = (), how: str = "zero") -> Run:
+        of = f" of {model.config.n_layers}" if isinstance(model, Transformer) else ""
+        return run(model, ids + more, len(ids), off, how, lambda layer: self.view.progress(f"layer {layer + 1}{of}"))
+
+    def open(self, layer: int, head: int | str) -> None:
+        """Show one head of a long text whole."""
+        long = {side: run.patterns for side, run in self.runs.items() if not isinstance(run.patterns, np.ndarray)}
+        if long:
+            self.view.put_head(layer, head, {side: patterns.head(layer, head) for side, patterns in long.items()})
 
     def encode(self, text: str, start: bool = True) -> list[int]:
         """Ids of a text; at its start with the token that begins texts, if the model knows one."""
@@ -189,16 +183,13 @@ class _Conductor:
             return list(self.tokenizer.encode(text, add_bos=start and self.tokenizer.adds_bos)) if text or start else []
         return list(self.tokenizer.encode(text, add_special_tokens=start))
 
-    def texts(self, ids: Sequence[int]) -> list[str]:
-        return [self.tokenizer.decode([id]) for id in ids]
-
     def predictions(
         self, before: Float[Tensor, " vocab"], after: Float[Tensor, " vocab"]
     ) -> list[dict[str, str | float]]:
         """The tokens that matter most in either run, the likeliest of the first run on top."""
-        chosen = torch.maximum(before, after).topk(min(CANDIDATES, len(before))).indices
+        chosen = maximum(before, after).topk(min(CANDIDATES, len(before))).indices
         chosen = chosen[before[chosen].argsort(descending=True, stable=True)]
         return [
-            {"token": self.tokenizer.decode([id]), "before": before[id].item(), "after": after[id].item()}
+            {"token": token_texts(self.tokenizer, [id])[0], "before": before[id].item(), "after": after[id].item()}
             for id in chosen.tolist()
         ]

@@ -1,10 +1,10 @@
 """A conversation with a live model."""
 
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from llmlib.chat import CHAT_SAMPLER, chat, encode_chat
+from llmlib.explore.interrupts import on_interrupt
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
@@ -20,14 +20,17 @@ def explore_chat(
     seed: int = 0,
     name: str = "Model",
 ) -> ChatView:
-    """A conversation with the model, streamed; the Stop button ends an answer and keeps what was said.
+    """A conversation with the model, streamed; the Stop button, or an interrupt of the kernel, ends an answer and keeps
+    what was said.
 
     A message without an answer, for example because it is too long, is no part of the conversation: the reader is
     told why, and gets it back to change it.
     """
     view = ChatView(messages=list(messages), name=name)
-    conductor = _Chat(model, tokenizer, view, max_new_tokens, sampler, seed)
-    view.observe(conductor.handle, names="request")
+    conversation = _Chat(model, tokenizer, view, max_new_tokens, sampler, seed)
+    view.on_act("message", conversation.message)
+    view.on_act("stop", conversation.stop.set)
+    view.on_act("clear", conversation.clear)
     return view
 
 
@@ -47,24 +50,25 @@ class _Chat:
         self.max_new_tokens, self.sampler, self.seed = max_new_tokens, sampler, seed
         self.stop = threading.Event()
         self.thread: threading.Thread | None = None
+        self.unwatch: Callable[[], None] = lambda: None
 
-    def handle(self, change: Any) -> None:
-        request = change["new"]
-        kind = request.get("kind")
-        if kind == "message" and not self.view.answering:
-            self.stop.clear()
-            self.say(notice="", returned="")
-            self.view.answering = True
-            self.view.messages = [*self.view.messages, {"role": "user", "content": request["text"]}]
-            self.thread = threading.Thread(target=self.respond, args=(list(self.view.messages),), daemon=True)
-            self.thread.start()
-        elif kind in ("stop", "clear"):
-            self.stop.set()
-            if kind == "clear":
-                if self.thread:
-                    self.thread.join()
-                self.view.messages = []
-                self.say(notice="", returned="")
+    def message(self, text: str) -> None:
+        if self.view.answering:
+            raise ValueError("The model is still answering. Send your message when it is done, or press Stop first.")
+        self.stop.clear()
+        self.say(notice="", returned="")
+        self.view.answering = True
+        self.view.messages = [*self.view.messages, {"role": "user", "content": text}]
+        self.thread = threading.Thread(target=self.respond, args=(list(self.view.messages),), daemon=True)
+        self.unwatch = on_interrupt(self.stop.set)
+        self.thread.start()
+
+    def clear(self) -> None:
+        self.stop.set()
+        if self.thread:
+            self.thread.join()
+        self.view.messages = []
+        self.say(notice="", returned="")
 
     def say(self, notice: str, returned: str) -> None:
         self.view.notice, self.view.returned = notice, returned
@@ -87,6 +91,7 @@ class _Chat:
             self.view.messages = conversation[:-1]
         self.say(notice, returned="" if said else conversation[-1]["content"])
         self.view.answering = False
+        self.unwatch()
 
     def check_length(self, conversation: list[dict[str, str]]) -> None:
         """`chat` checks it too, but advises a programmer."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from llmlib import embeddings
 from llmlib.embeddings import rotary_frequencies
+from llmlib.explore.texts import bytes_of
 from llmlib.tokenization.base import Tokenizer
 from llmlib.widgets.embedding_explorer.view import EmbeddingView, embedding_view
 from llmlib.widgets.rotary_view.view import RotaryView
@@ -74,7 +75,7 @@ def explore_embeddings(
         raise ValueError("The table must have at least one row, and hold no NaN and no infinity.")
     points, shares = embeddings.project(table, min(3, table.shape[1]))
     control = set(tokenizer.special_tokens.values())
-    labels = [_bytes_of(tokenizer, id) for id in range(len(table))]
+    labels = [bytes_of(tokenizer, id) for id in range(len(table))]
     view = embedding_view(
         labels,
         points.cpu().numpy(),
@@ -87,8 +88,8 @@ def explore_embeddings(
         librarian.find_neighbours(view.chosen)
     if analogy is not None:
         librarian.find_analogy([_row(token, tokenizer, len(table)) for token in analogy])
-    view.live = True
-    view.observe(librarian.answer, names="request")
+    view.on_act("neighbours", librarian.find_neighbours)
+    view.on_act("analogy", librarian.find_analogy)
     return view
 
 
@@ -115,21 +116,8 @@ class _Librarian:
     def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingView):
         self.table, self.view = table, view
 
-    def answer(self, change: Any) -> None:
-        request = change["new"]
-        with self.view.hold_sync():
-            self.view.notice = ""
-            try:
-                rows = [self._known(row) for row in request["rows"]]
-                if request["kind"] == "neighbours":
-                    self.find_neighbours(*rows)
-                elif request["kind"] == "analogy":
-                    self.find_analogy(rows)
-            except (ValueError, RuntimeError, MemoryError) as error:  # it would vanish here; the reader should see it
-                self.view.notice = str(error)
-            self.view.answered = request.get("number", 0)
-
     def find_neighbours(self, row: int) -> None:
+        row = self._known(row)
         found = {
             by: _pairs(*embeddings.nearest(self.table[row], self.table, NEIGHBOURS, by=by, exclude=[row]))
             for by in ("cosine", "dot")
@@ -137,7 +125,11 @@ class _Librarian:
         self.view.neighbours = {"of": row, **found}
 
     def find_analogy(self, rows: list[int]) -> None:
-        a, b, c = rows
+        """The answers for three rows; for none, the view is without an analogy again."""
+        if not rows:
+            self.view.analogy = {}
+            return
+        a, b, c = (self._known(row) for row in rows)
         answers = _pairs(*embeddings.analogy(a, b, c, self.table, ANSWERS))
         self.view.analogy = {"rows": rows, "answers": answers}
 
@@ -160,11 +152,3 @@ def _row(token: str | int, tokenizer: Tokenizer | None, n_rows: int) -> int:
     if not 0 <= token < n_rows:
         raise ValueError(f"There is no row {token} in the table; its rows are 0 … {n_rows - 1}.")
     return token
-
-
-def _bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
-    """The bytes of a token; none for a row that the tokenizer does not use."""
-    try:
-        return tokenizer.token_bytes(id)
-    except ValueError:
-        return b""

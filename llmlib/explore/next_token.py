@@ -1,14 +1,18 @@
 """What a live model expects next."""
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from llmlib.explore.texts import check_length, token_texts
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
-from llmlib.transformer import Transformer
+from llmlib.transformer import Cache, Transformer
 from llmlib.widgets.next_token.view import NextTokenView
+
+ROOM = 256  # tokens that fit in a cache after the text with which it began
 
 
 def explore_next_token(
@@ -19,89 +23,110 @@ def explore_next_token(
     Chance starts from `seed`. Raises `ValueError` if the prompt is empty or longer than the model's context.
     """
     view = NextTokenView()
-    conductor = _NextToken(model, tokenizer, view, n_candidates, seed)
-    conductor.begin(prompt)
-    view.observe(conductor.answer, names="request")
+    writer = _Writer(model, tokenizer, view, n_candidates, seed)
+    writer.begin(prompt)
+    writer.show()
+    view.on_act("prompt", writer.begin, then=writer.show)
+    view.on_act("pick", writer.append, then=writer.show)
+    view.on_act("draw", writer.draw, then=writer.show)
+    view.on_act("undo", writer.undo, then=writer.show)
+    view.on_act("temperature", writer.set_temperature, then=writer.show)
     return view
 
 
-class _NextToken:
-    """Answers what the reader asks of a `NextTokenView`."""
+@dataclass(frozen=True)
+class _Text:
+    """A prompt, and its ids with those that were picked after it."""
+
+    prompt: str = ""
+    ids: tuple[int, ...] = ()
+    picked: int = 0
+
+
+class _Writer:
+    """The text that the reader wants, and what the model expects after it.
+
+    The acts only change `text`; the model runs once they are through, or where chance has to know the probabilities.
+    """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, view: NextTokenView, n_candidates: int, seed: int):
-        self.model, self.tokenizer, self.view = model, tokenizer, view
+        self.tokenizer, self.view, self.reader = tokenizer, view, _Reader(model)
+        self.most, self.end_ids = model.config.max_seq_len, model.config.end_ids
         self.n_candidates = min(n_candidates, model.config.vocab_size)
         self.generator = torch.Generator().manual_seed(seed)
-        self.ids: list[int] = []
-        self.picked = 0
+        self.text = self.shown = _Text()
 
-    def begin(self, prompt: str) -> None:
-        ids = self.tokenizer.encode(prompt, add_bos=self.tokenizer.adds_bos)
-        most = self.model.config.max_seq_len
+    def begin(self, text: str) -> None:
+        ids = self.tokenizer.encode(text, add_bos=self.tokenizer.adds_bos)
         if not ids:
             raise ValueError("There is no text to continue. Type at least one word.")
-        if len(ids) > most:
-            raise ValueError(
-                f"This text has {len(ids):,} tokens, but the model can take {most:,} at most (its context). "
-                "Shorten the text."
-            )
-        self.think(ids, picked=0)
-
-    def think(self, ids: list[int], picked: int) -> None:
-        """One forward pass over `ids`, the last `picked` of them picked here; if it fails, the text so far stays."""
-        with torch.inference_mode():
-            batch = torch.tensor([ids], dtype=torch.long, device=self.model.device)
-            self.logits = self.model(batch, last_only=True)[:, -1].float().cpu()
-        self.ids, self.picked = ids, picked
-        self.show()
-
-    def show(self) -> None:
-        sampler = Sampler(self.view.temperature)
-        probabilities = sampler.probabilities(self.logits)[0]
-        order = self.logits[0].topk(self.n_candidates).indices  # the same order at every temperature
-        self.candidates = order.tolist()
-        kept = probabilities[order]
-        others = self.model.config.vocab_size - self.n_candidates
-        with self.view.hold_sync():
-            self.view.tokens = self.texts(self.ids)
-            self.view.picked = self.picked
-            self.view.candidates = self.texts(self.candidates)
-            self.view.probabilities = kept.tolist()
-            self.view.rest = f"{others:,} other tokens share the remaining {max(0.0, 1 - kept.sum().item()):.0%}."
-
-    def texts(self, ids: Sequence[int]) -> list[str]:
-        return [self.tokenizer.decode([id]) for id in ids]
+        check_length(len(ids), self.most)
+        self.text = _Text(text, tuple(ids))
 
     def append(self, id: int) -> None:
-        most = self.model.config.max_seq_len
-        if len(self.ids) >= most:
+        if len(self.text.ids) >= self.most:
             raise ValueError(
-                f"The text fills the model's context of {most:,} tokens; nothing can be added. "
+                f"The text fills the model's context of {self.most:,} tokens; nothing can be added. "
                 "Take tokens back with Undo, or use a shorter text."
             )
-        self.think([*self.ids, id], self.picked + 1)
+        self.text = _Text(self.text.prompt, (*self.text.ids, id), self.text.picked + 1)
 
-    def draw(self, times: int) -> None:
+    def draw(self, times: int = 1) -> None:
         for _ in range(times):
-            if self.picked and self.ids[-1] in self.model.config.end_ids:
+            if self.text.picked and self.text.ids[-1] in self.end_ids:
                 return  # the text has ended
-            self.append(int(Sampler(self.view.temperature)(self.logits, self.generator)))
+            self.append(int(Sampler(self.view.temperature)(self.expected(), self.generator)))
+            self.show()  # a token at a time, as it grows
 
-    def answer(self, change: Any) -> None:
-        request = change["new"]
-        kind = request.get("kind")
-        self.view.notice = ""  # now, so that the same notice, if it comes again, is read aloud again
+    def undo(self) -> None:
+        if self.text.picked:
+            self.text = _Text(self.text.prompt, self.text.ids[:-1], self.text.picked - 1)
+
+    def set_temperature(self, value: float | int) -> None:
+        self.view.temperature = float(value)
+
+    def expected(self) -> Float[Tensor, "1 vocab"]:
+        """The logits after the text; if they cannot be had, what was shown last is the text again."""
         try:
-            if kind == "prompt":
-                self.begin(request["text"])
-            elif kind == "pick":
-                self.append(self.candidates[request["index"]])
-            elif kind in ("draw", "draw10"):
-                self.draw(10 if kind == "draw10" else 1)
-            elif kind == "undo" and self.picked:
-                self.think(self.ids[:-1], self.picked - 1)
-            elif kind == "temperature":
-                self.view.temperature = float(request["value"])
-                self.show()
-        except (ValueError, RuntimeError, MemoryError) as error:  # it would vanish here; the reader should see it
-            self.view.notice = str(error)
+            return self.reader.logits(self.text.ids)
+        except BaseException:  # an interrupt too
+            self.text = self.shown
+            raise
+
+    def show(self) -> None:
+        logits, view, text = self.expected(), self.view, self.text
+        probabilities = Sampler(view.temperature).probabilities(logits)[0]
+        order = logits[0].topk(self.n_candidates).indices  # the same order at every temperature
+        kept, others = probabilities[order], logits.shape[-1] - self.n_candidates
+        with view.hold_sync():
+            view.prompt, view.picked = text.prompt, text.picked
+            view.tokens = token_texts(self.tokenizer, text.ids)
+            view.ids = order.tolist()
+            view.candidates = token_texts(self.tokenizer, view.ids)
+            view.probabilities = kept.tolist()
+            view.rest = f"{others:,} other tokens share the remaining {max(0.0, 1 - kept.sum().item()):.0%}."
+        self.shown = text
+
+
+class _Reader:
+    """Reads a text that changes at its end: only what has changed goes through the model again."""
+
+    def __init__(self, model: Transformer):
+        self.model = model
+        self.cache: Cache | None = None
+        self.held: tuple[int, ...] = ()  # ids whose keys and values the cache holds
+        self.last: tuple[tuple[int, ...], Tensor] | None = None  # a text, and the logits after it
+
+    def logits(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
+        if self.last and self.last[0] == ids:
+            return self.last[1]
+        if self.cache is None or self.cache.max_seq_len < len(ids):
+            self.cache, self.held = self.model.new_cache(max_seq_len=len(ids) + ROOM), ()
+        same = next((at for at, (new, old) in enumerate(zip(ids, self.held)) if new != old), len(self.held))
+        known = min(same, len(ids) - 1)  # the last token is read in any case: its logits are wanted
+        self.cache.length, self.held = known, ids[:known]
+        with torch.inference_mode():
+            batch = torch.tensor([ids[known:]], dtype=torch.long, device=self.model.device)
+            logits = self.model(batch, cache=self.cache, last_only=True)[:, -1].float().cpu()
+        self.held, self.last = ids, (ids, logits)
+        return logits

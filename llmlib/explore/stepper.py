@@ -2,6 +2,7 @@
 
 import torch
 
+from llmlib.explore.texts import token_texts
 from llmlib.interpret.tracing import trace
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
@@ -37,7 +38,7 @@ def step_attention(
         if tokenizer is None:
             raise ValueError("A text needs a tokenizer; without one, give a list of ids.")
         ids = tokenizer.encode(text, add_bos=tokenizer.adds_bos)
-        tokens = [tokenizer.decode([id]) for id in ids]
+        tokens = token_texts(tokenizer, ids)
     else:
         ids, tokens = list(text), [str(id) for id in text]
     with torch.inference_mode(), trace(model, names=("q", "k", "v")) as t:

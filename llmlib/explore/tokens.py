@@ -34,21 +34,13 @@ def explore_tokens(tokenizers: Mapping[str, Tokenizer] | Iterable[str] | Tokeniz
     known = dict(tokenizers)
     view = TokenView(text=text, encodings=_encodings(known, text, special=False))
 
-    def answer(change: Any) -> None:
-        request = change["new"]
-        special = bool(request.get("value", view.special)) if request.get("kind") == "special" else view.special
-        note, encodings = "", view.encodings
-        try:
-            encodings = _encodings(known, request["text"], special)
-        except ValueError as error:  # an exception here would vanish; the reader should see it
-            note = str(error)
+    def cut(text: str, special: bool) -> None:
+        encodings = _encodings(known, text, special)
         with view.hold_sync():
-            if not note:
-                view.text = request["text"]
-            view.encodings, view.special, view.note = encodings, special, note
-            view.answered = request["number"]
+            view.text, view.encodings, view.special = text, encodings, special
 
-    view.observe(answer, names="request")
+    view.on_act("text", lambda text: cut(text, view.special))
+    view.on_act("special", lambda value: cut(view.text, bool(value)))
     return view
 
 
@@ -94,22 +86,13 @@ def step_bpe(
     view = BPEStepper(**learn(text or ""), word_pieces=_cut(encode, pattern), mode="encode" if encode else "train")
     view.step, view.word_step = (0, step) if encode else (step, 0)
 
-    def answer(change: Any) -> None:
-        request = change["new"]
-        changes: dict[str, Any] = {"note": ""}
-        try:
-            if request.get("kind") == "train":
-                changes |= learn(request["text"])
-            elif request.get("kind") == "encode":
-                changes |= {"word_pieces": _cut(request["text"], pattern), "word_step": 0}
-        except ValueError as error:  # an exception here would vanish; the reader should see it
-            changes = {"note": str(error)}
+    def change(**traits: Any) -> None:
         with view.hold_sync():
-            for name, value in changes.items():
+            for name, value in traits.items():
                 setattr(view, name, value)
-            view.answered = request["number"]
 
-    view.observe(answer, names="request")
+    view.on_act("train", lambda text: change(**learn(text)))
+    view.on_act("encode", lambda text: change(word_pieces=_cut(text, pattern), word_step=0))
     return view
 
 

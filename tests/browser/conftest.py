@@ -15,6 +15,8 @@ from urllib.parse import urlparse
 import pytest
 from needs import skip_or_fail
 
+from browser.bench import Bench
+
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -39,13 +41,31 @@ def chromium():
 @pytest.fixture
 def page(chromium):
     """A fresh page. `page.foreign` collects requests to any host but this machine's server."""
+    page = _new_page(chromium)
+    yield page
+    page.context.close()
+
+
+def _new_page(chromium):
     context = chromium.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.foreign = []
     page.on("request", lambda request: _is_foreign(request.url) and page.foreign.append(request.url))
-    yield page
-    context.close()
+    return page
+
+
+@pytest.fixture(scope="module")
+def bench(chromium, lab):
+    """A page with JupyterLab for all tests of a module."""
+    page = _new_page(chromium)
+    page.set_default_timeout(20_000)
+    bench = Bench(page, lab)
+    yield bench
+    page.close()
+    bench.end_kernels()
+    page.context.close()
+    assert page.foreign == []
 
 
 def _is_foreign(url):

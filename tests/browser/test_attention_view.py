@@ -2,15 +2,14 @@
 
 import json
 import re
-import urllib.request
 import xml.etree.ElementTree as ET
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import torch
 from playwright.sync_api import expect
 
+from browser.bench import Bench
 from browser.looks import CONTRAST
 from llmlib.interpret import head_scores
 from llmlib.widgets import attention_view
@@ -283,20 +282,9 @@ view
 
 
 @pytest.fixture
-def live_notebook(lab):
+def live_notebook(page, lab):
     """A notebook with one cell, put where JupyterLab finds it."""
-    cell = {"cell_type": "code", "metadata": {}, "source": LIVE.strip(), "outputs": [], "execution_count": None}
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    content = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
-    url = urlsplit(lab("attention_view.ipynb"))
-    token = re.search(r"token=(\w+)", url.query)[1]
-    request = urllib.request.Request(
-        f"{url.scheme}://{url.netloc}/api/contents/notebooks/attention_view.ipynb",
-        data=json.dumps({"type": "notebook", "content": content}).encode(),
-        headers={"Authorization": f"token {token}"},
-        method="PUT",
-    )
-    urllib.request.urlopen(request).close()
+    Bench(page, lab).put("attention_view.ipynb", [LIVE])
     return "attention_view.ipynb"
 
 

@@ -49,6 +49,7 @@ def switch_off_the_handful(page, picture, theme):
         board.get_by_label(f"Layer {layer}, head {head}, on").click()
         expect(board.get_by_label(f"Layer {layer}, head {head}, off")).to_be_visible()
     expect(board).to_contain_text("4 of 270 heads off")
+    expect(board.locator(".llm-predictions")).to_have_attribute("aria-busy", "false")
     expect(board.locator(".llm-logprob")).to_contain_text("→")
     board.locator(".llm-predictions").scroll_into_view_if_needed()
     picture(f"lesson_04_board_{theme}")

@@ -51,7 +51,7 @@ def explore(page, view, picture):
     for field, word in zip(fields, ("Germany", "German", "Itally")):
         field.fill(word)
     fields[2].press("Enter")
-    expect(view.locator(".llm-notice")).to_contain_text("“Itally” is no token")
+    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("“Itally” is no token")
     expect(fields[2]).to_be_focused()
     fields[2].fill("Italy")
     fields[2].press("Enter")

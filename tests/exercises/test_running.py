@@ -177,3 +177,25 @@ def test_whatever_is_passed_as_an_attempt_check_answers():
     for attempt in (Evil(), Evil, 3, "text", torch.zeros(2), print, dict, torch.nn.Linear(1, 1), []):
         for name in ("tokenization.merge", "attention.causal_mask"):
             assert repr(check(name, attempt))
+
+
+def test_a_change_of_the_code_that_asks_for_all_memory_gets_none():
+    """Repeating a list is one step for Python, which no timer ends."""
+    from llmlib.exercises.engine.repairing.search import ROOM, _bounded_memory
+
+    with _bounded_memory(), pytest.raises(MemoryError):
+        [0] * (2 * ROOM)
+    assert len([0] * 1000) == 1000
+
+
+def test_a_model_that_is_left_frozen_counts_as_changed(chance_of_the_type_checker):
+    def ablate(model, ids, layer, head):
+        from llmlib.interpret import ablate
+
+        model.requires_grad_(False)
+        with ablate(model, [(layer, head)]):
+            return model(ids)
+
+    report = check("interpret.ablate_heads", ablate)
+    assert not report.correct
+    assert "frozen" in repr(report)

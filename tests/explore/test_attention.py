@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from acting import act, acts
 from small_models import hooks_of
 
 from llmlib.explore import explore
@@ -29,9 +30,8 @@ def model(tokenizer):
     assert hooks_of(model) == []
 
 
-def ask(view, **request):
-    view.request = {**request, "number": view.request.get("number", 0) + 1}
-    assert view.answered == view.request["number"]
+def switch(layer, head, off=True):
+    return "switch", {"layer": layer, "head": head, "off": off}
 
 
 def patterns_and_logits(model, tokenizer, text, heads=(), how="zero"):
@@ -54,7 +54,7 @@ def shown(view, side="a"):
 def test_a_text_and_its_edits(model, tokenizer):
     view = explore(model, tokenizer, TEXT)
     for text in (TEXT, "a dog", "t"):
-        ask(view, kind="text", which="a", text=text)
+        act(view, "text", which="a", text=text)
         expected, logits = patterns_and_logits(model, tokenizer, text)
         np.testing.assert_allclose(shown(view), expected, atol=0.005)
         assert view.a["tokens"] == list(text)
@@ -68,7 +68,7 @@ def test_a_text_and_its_edits(model, tokenizer):
 def test_heads_switched_off_become_b(model, tokenizer, how):
     view = explore(model, tokenizer, TEXT, continuation=" on")
     heads = [[0, 1], [1, 2]]
-    ask(view, kind="ablate", heads=heads, how=how)
+    acts(view, ("how", {"how": how}), *(switch(*head) for head in heads))
     intact, _ = patterns_and_logits(model, tokenizer, TEXT)
     without, logits = patterns_and_logits(model, tokenizer, TEXT, heads, how)
     np.testing.assert_allclose(shown(view), intact, atol=0.005)
@@ -78,7 +78,7 @@ def test_heads_switched_off_become_b(model, tokenizer, how):
     best = tokenizer.decode([logits[-1].argmax().item()])
     assert after[best] == pytest.approx(logits[-1].softmax(-1).max().item(), abs=1e-5)
     assert view.logprobs[0] != view.logprobs[1]
-    ask(view, kind="ablate", heads=[], how=how)
+    act(view, "all on")
     assert view.b == {}
     assert view.logprobs[0] == view.logprobs[1]
 
@@ -86,7 +86,7 @@ def test_heads_switched_off_become_b(model, tokenizer, how):
 def test_the_log_probability_of_a_continuation(model, tokenizer):
     view = explore(model, tokenizer, TEXT)
     assert view.logprobs == []
-    ask(view, kind="continuation", text=" on!")
+    act(view, "continuation", text=" on!")
     _, logits = patterns_and_logits(model, tokenizer, TEXT + " on!")
     logprobs, ids = logits.log_softmax(-1), tokenizer.encode(TEXT + " on!")
     expected = sum(logprobs[at - 1, ids[at]].item() for at in range(len(TEXT), len(ids)))
@@ -96,12 +96,12 @@ def test_the_log_probability_of_a_continuation(model, tokenizer):
 
 def test_two_texts_of_different_length_with_a_head_off_in_both(model, tokenizer):
     view = explore(model, tokenizer, TEXT, other="a dog")
-    ask(view, kind="ablate", heads=[[0, 0]], how="zero")
+    acts(view, switch(0, 0))
     for side, text in (("a", TEXT), ("b", "a dog")):
         np.testing.assert_allclose(
             shown(view, side), patterns_and_logits(model, tokenizer, text, [(0, 0)])[0], atol=0.005
         )
-    ask(view, kind="text", which="b", text="")
+    act(view, "text", which="b", text="")
     assert view.b["title"] == "without"
 
 
@@ -117,16 +117,17 @@ def test_two_models(model, tokenizer):
 def test_what_cannot_be_done_is_said_and_changes_nothing(model, tokenizer):
     view = explore(model, tokenizer, TEXT)
     before = view.a_codes
-    for request, message in (
-        (dict(kind="text", which="a", text=""), "at least one token"),  # noqa: C408
-        (dict(kind="text", which="a", text="a" * 33), "33 tokens are more than the context"),  # noqa: C408
-        (dict(kind="text", which="a", text="€"), "€"),  # noqa: C408
-        (dict(kind="ablate", heads=[[0, 4]], how="zero"), "no head 4 in layer 0"),  # noqa: C408
+    for one, message in (
+        (("text", {"which": "a", "text": ""}), "at least one token"),
+        (("text", {"which": "a", "text": "a" * 33}), "33 tokens, but the model can take 32 at most"),
+        (("continuation", {"text": "a" * 22}), "33 tokens, but the model can take 32 at most"),
+        (("text", {"which": "a", "text": "€"}), "€"),
+        (switch(0, 4), "no head 4 in layer 0"),
     ):
-        ask(view, **request)
+        assert acts(view, one) == [1]
         assert message in view.notice
         assert (view.a_codes, view.text, view.ablated) == (before, TEXT, [])
-    ask(view, kind="text", which="a", text="cat")
+    act(view, "text", which="a", text="cat")
     assert view.notice == ""
     with pytest.raises(ValueError, match="at least one token"):
         explore(model, tokenizer, "")
@@ -151,15 +152,15 @@ def test_models_of_transformers():
     expected = torch.stack(attentions)[:, 0].detach().numpy()
     np.testing.assert_allclose(shown(view), expected, atol=0.005)
     np.testing.assert_allclose(attention_patterns(theirs, ids), expected, atol=1e-6)
-    ask(view, kind="ablate", heads=[[0, 0]], how="zero")
+    acts(view, switch(0, 0))
     assert "load_pretrained" in view.notice
-    ask(view, kind="text", which="a", text="")
+    act(view, "text", which="a", text="")
     assert "at least one token" in view.notice
 
 
 def test_the_page_of_a_live_view_stands_alone(model, tokenizer):
     view = explore(model, tokenizer, TEXT)
-    ask(view, kind="ablate", heads=[[0, 1]], how="zero")
+    acts(view, switch(0, 1))
     page = view.to_html()
     assert '"live"' not in page.split('"state"')[1], "there is no model in the page to answer"
     assert '"predictions"' in page

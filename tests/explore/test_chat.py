@@ -4,14 +4,11 @@ import re
 import time
 
 import pytest
+from acting import act
 
 from llmlib.chat import chat
 from llmlib.explore import explore_chat
 from llmlib.sampling import Sampler
-
-
-def ask(view, **request):
-    view.request = {**request, "number": view.request.get("number", 0) + 1}
 
 
 def wait_for(view):
@@ -24,23 +21,23 @@ def wait_for(view):
 
 def test_a_conversation(live):
     view = explore_chat(*live, max_new_tokens=12, sampler=Sampler(temperature=0))
-    ask(view, kind="message", text="one <|im_end|>")
+    act(view, "message", text="one <|im_end|>")
     wait_for(view)
     question, answer = view.messages
     assert question == {"role": "user", "content": "one <|im_end|>"}
     assert answer["role"] == "assistant"
-    ask(view, kind="clear")
+    act(view, "clear")
     assert view.messages == []
 
 
 def test_stop_ends_an_answer_and_keeps_what_was_said(live):
     model, tokenizer = live
     view = explore_chat(model, tokenizer, max_new_tokens=10_000)
-    ask(view, kind="message", text="one")
-    ask(view, kind="stop")
+    act(view, "message", text="one")
+    act(view, "stop")
     wait_for(view)
     assert view.messages[0]["content"] == "one"
-    ask(view, kind="message", text="two")  # and it goes on
+    act(view, "message", text="two")  # and it goes on
     wait_for(view)
     assert [m["content"] for m in view.messages if m["role"] == "user"] == ["one", "two"]
 
@@ -60,14 +57,14 @@ def asked(monkeypatch):
 
 def test_a_conversation_that_is_too_long_gets_told_so(live, asked):
     view = explore_chat(*live, max_new_tokens=4, sampler=Sampler(temperature=0))
-    ask(view, kind="message", text="one")
+    act(view, "message", text="one")
     wait_for(view)
     before = view.messages
     too_long = "one" * 300
     sent = []
     view.observe(lambda change: sent.append(change["new"]), names=["notice", "returned"])
     for _ in range(2):
-        ask(view, kind="message", text=too_long)
+        act(view, "message", text=too_long)
         wait_for(view)
         assert view.messages == before
         assert view.returned == too_long
@@ -77,14 +74,14 @@ def test_a_conversation_that_is_too_long_gets_told_so(live, asked):
             view.notice,
         )
     assert sent == [view.notice, too_long, "", "", view.notice, too_long]  # the same again, so said again
-    ask(view, kind="message", text="two")
+    act(view, "message", text="two")
     wait_for(view)
     assert (view.notice, view.returned) == ("", "")
     assert [message["role"] for message in view.messages] == ["user", "assistant"] * 2
     assert asked == [view.messages[:1], view.messages[:3]]  # the model never heard of what went wrong
-    ask(view, kind="message", text=too_long)
+    act(view, "message", text=too_long)
     wait_for(view)
-    ask(view, kind="clear")
+    act(view, "clear")
     assert (view.messages, view.notice, view.returned) == ([], "", "")
 
 
@@ -100,7 +97,7 @@ def answer_with(monkeypatch, *pieces, error=None):
 def test_an_answer_that_breaks_off_is_kept(live, monkeypatch):
     view = explore_chat(*live)
     answer_with(monkeypatch, "one", " two", error=RuntimeError("out of memory"))
-    ask(view, kind="message", text="one")
+    act(view, "message", text="one")
     wait_for(view)
     assert view.messages[1:] == [{"role": "assistant", "content": "one two"}]
     assert view.notice == "The answer broke off: out of memory"
@@ -110,7 +107,7 @@ def test_an_answer_that_breaks_off_is_kept(live, monkeypatch):
 def test_a_question_without_an_answer_is_given_back(live, monkeypatch):
     view = explore_chat(*live)
     answer_with(monkeypatch)  # the model ends its turn at once
-    ask(view, kind="message", text="one")
+    act(view, "message", text="one")
     wait_for(view)
     assert view.messages == []
     assert view.returned == "one"

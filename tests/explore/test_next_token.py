@@ -4,13 +4,11 @@ import re
 
 import pytest
 import torch
+from acting import act, acts
 
 from llmlib.explore import explore_next_token
 from llmlib.widgets import NextTokenView
-
-
-def ask(view, **request):
-    view.request = {**request, "number": view.request.get("number", 0) + 1}
+from llmlib.widgets.shared.token_text import token_text
 
 
 def expected(live, text, temperature=1.0):
@@ -24,7 +22,8 @@ def test_the_bars_are_the_models_probabilities(live):
     view = explore_next_token(*live, "one two", n_candidates=7)
     probabilities = expected(live, "one two").topk(7)
     assert view.probabilities == pytest.approx(probabilities.values.tolist(), abs=1e-6)
-    assert view.candidates == [live[1].decode([id]) for id in probabilities.indices.tolist()]
+    assert view.ids == probabilities.indices.tolist()
+    assert view.candidates == [token_text(live[1].token_bytes(id)) for id in view.ids]
     assert "".join(view.tokens) == "one two"
     assert f"{live[0].config.vocab_size - 7:,} other tokens share the remaining" in view.rest
 
@@ -32,13 +31,13 @@ def test_the_bars_are_the_models_probabilities(live):
 def test_pick_undo_and_a_new_prompt(live):
     view = explore_next_token(*live, "one")
     chosen = view.candidates[3]
-    ask(view, kind="pick", index=3)
+    act(view, "pick", id=view.ids[3])
     assert view.tokens[-1] == chosen
     assert view.picked == 1
-    ask(view, kind="undo")
-    ask(view, kind="undo")  # more often than picked: the prompt stays
+    act(view, "undo")
+    act(view, "undo")  # more often than picked: the prompt stays
     assert "".join(view.tokens) == "one"
-    ask(view, kind="prompt", text="four two")
+    act(view, "prompt", text="four two")
     assert "".join(view.tokens) == "four two"
     assert view.probabilities == pytest.approx(expected(live, "four two").topk(10).values.tolist(), abs=1e-6)
 
@@ -46,17 +45,17 @@ def test_pick_undo_and_a_new_prompt(live):
 def test_temperature_reweighs_the_same_candidates(live):
     view = explore_next_token(*live, "one two")
     before = view.candidates
-    ask(view, kind="temperature", value=0.5)
+    act(view, "temperature", value=0.5)
     assert view.candidates == before
     assert view.probabilities == pytest.approx(expected(live, "one two", 0.5).topk(10).values.tolist(), abs=1e-6)
-    ask(view, kind="temperature", value=0)
+    assert act(view, "temperature", value=0), view.notice
     assert view.probabilities == [1.0] + [0.0] * 9
 
 
 def test_chance_follows_the_seed(live):
     def drawn(seed):
         view = explore_next_token(*live, "one", seed=seed)
-        ask(view, kind="draw10")
+        act(view, "draw", times=10)
         return view.tokens
 
     assert drawn(1) == drawn(1)
@@ -80,17 +79,17 @@ def seen(view):
 )
 def test_a_refused_text_is_told_and_changes_nothing(live, text, notice):
     view = explore_next_token(*live, "one two")
-    ask(view, kind="pick", index=2)
+    act(view, "pick", id=view.ids[2])
     before = seen(view)
-    ask(view, kind="prompt", text=text)
+    act(view, "prompt", text=text)
     assert view.notice == notice
     assert seen(view) == before
-    ask(view, kind="pick", index=1)
+    act(view, "pick", id=view.ids[1])
     assert view.tokens == [*before["tokens"], before["candidates"][1]]
     assert view.notice == ""
-    ask(view, kind="undo")
+    act(view, "undo")
     assert view.tokens == before["tokens"]
-    ask(view, kind="undo")
+    act(view, "undo")
     assert ("".join(view.tokens), view.picked) == ("one two", 0)
     with pytest.raises(ValueError, match=re.escape(notice)):
         explore_next_token(*live, text)
@@ -98,15 +97,15 @@ def test_a_refused_text_is_told_and_changes_nothing(live, text, notice):
 
 def test_at_the_end_of_the_context_a_text_can_still_be_taken_back(live):
     view = explore_next_token(*live, "one" * 126)
-    ask(view, kind="draw10")
+    act(view, "draw", times=10)
     assert (len(view.tokens), view.picked) == (128, 2)  # as many as there was room for
     assert "context of 128 tokens" in view.notice
     assert "Undo" in view.notice
     full = seen(view)
-    ask(view, kind="pick", index=0)
+    act(view, "pick", id=view.ids[0])
     assert "context of 128 tokens" in view.notice
     assert seen(view) == full
-    ask(view, kind="undo")
+    act(view, "undo")
     assert view.tokens == full["tokens"][:-1]
     assert view.notice == ""
 
@@ -120,11 +119,11 @@ def test_a_pass_that_fails_leaves_the_text_as_it_was(live, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(live[0], "forward", fail)
-        for request in ({"kind": "prompt", "text": "four"}, {"kind": "pick", "index": 0}, {"kind": "draw"}):
-            ask(view, **request)
+        for kind, details in (("prompt", {"text": "four"}), ("pick", {"id": view.ids[0]}), ("draw", {"times": 1})):
+            assert not act(view, kind, **details)
             assert view.notice == "out of memory"
             assert seen(view) == before
-    ask(view, kind="pick", index=0)
+    act(view, "pick", id=view.ids[0])
     assert view.tokens == [*before["tokens"], before["candidates"][0]]
 
 
@@ -132,6 +131,76 @@ def test_a_notice_that_comes_again_is_sent_again(live):
     view = explore_next_token(*live, "one")
     sent = []
     view.observe(lambda change: sent.append(change["new"]), names="notice")
-    ask(view, kind="prompt", text="")
-    ask(view, kind="prompt", text="")
+    act(view, "prompt", text="")
+    act(view, "prompt", text="")
     assert [bool(notice) for notice in sent] == [True, False, True]
+
+
+def lengths_read(live, monkeypatch):
+    """How many tokens go through the model, each time that it runs."""
+    model, read = live[0], []
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda ids, **options: read.append(ids.shape[1]) or forward(ids, **options))
+    return read
+
+
+def test_a_pick_costs_one_tokens_time_and_so_does_an_undo(live, monkeypatch):
+    read = lengths_read(live, monkeypatch)
+    view = explore_next_token(*live, "one two three four" * 6)
+    whole = len(view.tokens)
+    assert read == [whole]
+    act(view, "pick", id=view.ids[0])
+    act(view, "draw", times=3)
+    act(view, "undo")
+    assert read[1:] == [1, 1, 1, 1, 1]
+    acts(view, *[("undo", {})] * 3)
+    assert read[6:] == [1], "three at once are one pass"
+    act(view, "prompt", text="one two three four" * 6 + " one")
+    assert sum(read[7:]) < whole, "what the texts share is known"
+    act(view, "temperature", value=0.5)
+    assert len(read) == 8
+
+
+def test_whatever_was_done_before_the_bars_are_those_of_the_text(live):
+    model, tokenizer = live
+    view = explore_next_token(*live, "one")
+    pick, undo = (lambda id: ("pick", {"id": id})), ("undo", {})
+    for several, ids in (
+        ([pick(3), pick(4), undo], [*tokenizer.encode("one"), 3]),
+        ([undo, pick(5), pick(6)], [*tokenizer.encode("one"), 5, 6]),
+        ([("draw", {"times": 4}), *[undo] * 5, pick(9)], [*tokenizer.encode("one"), 5, 9]),
+        ([("prompt", {"text": "one two"}), pick(7), undo], tokenizer.encode("one two")),
+    ):
+        assert acts(view, *several) == []
+        with torch.inference_mode():
+            probabilities = model(torch.tensor([ids]))[0, -1].softmax(-1).topk(10).values
+        assert view.probabilities == pytest.approx(probabilities.tolist(), abs=1e-6)
+        assert view.tokens == [token_text(tokenizer.token_bytes(id)) for id in ids]
+
+
+def test_a_long_text_outgrows_its_cache(live, monkeypatch):
+    monkeypatch.setattr("llmlib.explore.next_token.ROOM", 2)
+    read = lengths_read(live, monkeypatch)
+    view = explore_next_token(*live, "one two")
+    act(view, "draw", times=6)
+    assert view.picked == 6
+    whole = explore_next_token(*live, "one two")
+    act(whole, "draw", times=6)
+    assert (view.tokens, view.probabilities) == (whole.tokens, pytest.approx(whole.probabilities, abs=1e-6))
+    assert read[1:3] == [1, 1]
+
+
+def test_quick_picks_are_what_was_seen_when_they_were_clicked(live):
+    view = explore_next_token(*live, "one")
+    seen, name = view.ids[2], view.candidates[2]
+    acts(view, *[("pick", {"id": seen})] * 8)
+    assert view.tokens[-8:] == [name] * 8
+
+
+def test_an_emoji_of_several_code_points_is_no_row_of_question_marks(live):
+    text = "👩‍👩‍👧‍👦 é"
+    view = explore_next_token(*live, text)
+    assert view.prompt == text
+    assert view.tokens[0] == "⟨F0⟩"
+    assert "\ufffd" not in "".join(view.tokens)
+    assert view.alt.startswith(f"After “{text}”")

@@ -1,10 +1,12 @@
 """What all views share: static pictures that hold any text, and saving."""
 
 import pytest
+from acting import act, acts
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmlib.widgets import ChatView, NextTokenView
+from llmlib.widgets.shared.token_text import joined_text, token_text
 
 
 @given(text=st.text(max_size=60))
@@ -28,3 +30,89 @@ def test_save(name, tmp_path):
     assert view.save(tmp_path / name).read_text().lstrip().startswith(("<!doctype html>", "<svg"))
     with pytest.raises(ValueError, match=r"\.html or \.svg"):
         view.save(tmp_path / "view.pdf")
+
+
+class Notes(NextTokenView):
+    """A view that writes down what is done in it."""
+
+    def __init__(self):
+        super().__init__(tokens=["a"], candidates=["b"], probabilities=[1.0])
+        self.done = []
+        self.on_act("note", lambda what: self.done.append(what), then=self.count)
+        self.on_act("fail", self.fail)
+
+    def count(self):
+        self.done.append(len(self.done))
+
+    def fail(self, error):
+        raise error
+
+
+def test_acts_that_come_together_are_done_in_order_and_what_takes_time_is_done_once():
+    view = Notes()
+    assert acts(view, *(("note", {"what": letter}) for letter in "abc")) == []
+    assert view.done == ["a", "b", "c", 3]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("Too long."), "Too long."),
+        (MemoryError("Too large."), "Too large."),
+        (KeyError("a"), "Something went wrong inside of this view: KeyError: 'a'"),
+        (KeyboardInterrupt(), "You interrupted the kernel, so this was not done."),
+    ],
+)
+def test_an_act_that_fails_is_refused_aloud_and_the_others_are_done(error, said):
+    view = Notes()
+    heard = []
+    view.observe(lambda change: heard.append(change["new"]), names="notice")
+    for _ in range(2):  # the same again is said again
+        assert acts(view, ("note", {"what": "a"}), ("fail", {"error": error}), ("note", {"what": "b"})) == [2]
+        assert view.notice == said
+    assert view.done == ["a", "b", 2, "a", "b", 5]
+    assert heard == [said, "", said]
+    assert act(view, "note", what="c")
+    assert view.notice == ""
+
+
+def test_work_that_fails_refuses_all_acts_that_wanted_it(monkeypatch):
+    view = Notes()
+    view.on_act("other", lambda: view.done.append("other"))
+    view.on_act("note", lambda what: view.done.append(what), then=lambda: view.fail(RuntimeError("Out of memory.")))
+    assert acts(view, ("note", {"what": "a"}), ("other", {}), ("note", {"what": "b"})) == [1, 3]
+    assert (view.done, view.notice) == (["a", "other", "b"], "Out of memory.")
+
+
+def test_an_unknown_act_and_wrong_details_are_answered():
+    view = Notes()
+    assert not act(view, "fly")
+    assert "no act of the kind 'fly'" in view.notice
+    assert not act(view, "note", wrong=1)
+    assert "TypeError" in view.notice
+
+
+def test_a_view_is_live_once_somebody_answers():
+    assert not NextTokenView().live
+    assert Notes().live
+
+
+def test_progress_goes_to_the_page_whose_act_it_is():
+    view = Notes()
+    sent = []
+    view.on_act("work", lambda: view.progress("layer 3 of 30"))
+    view.send = lambda content, buffers=None: sent.append(content)
+    view._handle_custom_msg({"acts": [{"number": 7, "kind": "work", "details": {}}], "client": "page"}, [])
+    view._handle_custom_msg({"ping": True, "client": "page"}, [])
+    assert sent == [
+        {"client": "page", "begun": True},
+        {"client": "page", "progress": "layer 3 of 30"},
+        {"client": "page", "done": 7, "refused": []},
+        {"client": "page", "pong": True},
+    ]
+
+
+@given(text=st.text(max_size=12).filter(lambda text: "⟨" not in text), cut=st.integers(0, 12))
+def test_characters_that_tokens_divide_are_whole_again(text, cut):
+    data = text.encode(errors="replace")
+    assert joined_text([token_text(data[:cut]), token_text(data[cut:])]) == data.decode()

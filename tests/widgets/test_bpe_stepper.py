@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 import traitlets
+from acting import act
 from hypothesis import given
 from hypothesis import strategies as st
 from needs import skip_or_fail
@@ -73,20 +74,20 @@ def test_without_cutting_merges_run_across_words():
 
 def test_the_reader_may_learn_from_and_encode_other_texts():
     view = step_bpe("aaaa", 258, step=1)
-    view.request = {"kind": "train", "text": "bbb bbb", "number": 1}
+    act(view, "train", text="bbb bbb")
     assert view.pieces == ["bbb", " bbb"]
-    assert (view.step, view.answered, view.merges[0]) == (0, 1, [98, 98])
+    assert (view.step, view.merges[0]) == (0, [98, 98])
     view.mode = "encode"
-    view.request = {"kind": "encode", "text": "bbbb", "number": 2}
-    assert (view.word_pieces, view.answered) == (["bbbb"], 2)
+    act(view, "encode", text="bbbb")
+    assert view.word_pieces == ["bbbb"]
     assert at_end(view).words() == [[256, 256]]
 
 
 def test_a_long_text_is_refused_with_the_remedy_and_nothing_is_lost():
     view = step_bpe("abab", 257)
-    view.request = {"kind": "train", "text": "x" * 3000, "number": 1}
-    assert "2,000 characters" in view.note
-    assert (view.pieces, view.answered) == (["abab"], 1)
+    act(view, "train", text="x" * 3000)
+    assert "2,000 characters" in view.notice
+    assert view.pieces == ["abab"]
     with pytest.raises(ValueError, match=r"BPETokenizer\.train"):
         step_bpe("x" * 3000)
     with pytest.raises(ValueError, match="too small"):

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import torch
+from acting import act
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -133,14 +134,9 @@ def explored():
     return table, explore_embeddings(table, CharTokenizer("abcdefghijklmnopqrstuvwxyzABCD"))
 
 
-def ask(view, kind, rows, number=1):
-    view.request = {"kind": kind, "rows": rows, "number": number}
-    assert view.answered == number
-
-
 def test_neighbours_are_those_of_numpy(explored):
     table, view = explored
-    ask(view, "neighbours", [7])
+    act(view, "neighbours", row=7)
     rows = table.numpy().astype(np.float64)
     dot = rows @ rows[7]
     cosine = dot / np.linalg.norm(rows, axis=1) / np.linalg.norm(rows[7])
@@ -153,7 +149,7 @@ def test_neighbours_are_those_of_numpy(explored):
 
 def test_analogies_are_those_of_numpy(explored):
     table, view = explored
-    ask(view, "analogy", [1, 2, 3])
+    act(view, "analogy", rows=[1, 2, 3])
     unit = table.numpy() / np.linalg.norm(table.numpy(), axis=1, keepdims=True)
     cosine = unit @ (unit[2] - unit[1] + unit[3])
     best = [row for row in np.argsort(-cosine) if row not in (1, 2, 3)][:6]
@@ -172,14 +168,14 @@ def test_points_are_the_principal_components(explored):
 
 def test_a_wish_that_cannot_be_met_is_said_and_changes_nothing(explored):
     _, view = explored
-    ask(view, "neighbours", [7])
+    act(view, "neighbours", row=7)
     before = view.neighbours
-    ask(view, "neighbours", [30], number=2)
+    act(view, "neighbours", row=30)
     assert "no row 30" in view.notice
     assert view.neighbours == before
-    ask(view, "analogy", [1, 2], number=3)  # one is missing
+    act(view, "analogy", rows=[1, 2])  # one is missing
     assert view.notice
-    ask(view, "neighbours", [8], number=4)
+    act(view, "neighbours", row=8)
     assert view.notice == ""
 
 
@@ -274,12 +270,12 @@ def test_the_picture_follows_the_state(explored):
     pictures = [view.svg()]
     view.chosen = 7
     pictures.append(view.svg())
-    ask(view, "neighbours", [7])
+    act(view, "neighbours", row=7)
     pictures.append(view.svg())
     view.place = {"by": "dot"}
     pictures.append(view.svg())
     assert "nearest by dot product" in view.alt
-    ask(view, "analogy", [1, 2, 3], number=2)
+    act(view, "analogy", rows=[1, 2, 3])
     pictures.append(view.svg())
     assert "“b” is to “c” as “d” is to" in view.alt
     assert len(set(pictures)) == len(pictures)

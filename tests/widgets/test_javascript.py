@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from needs import skip_or_fail
 
+from llmlib.widgets import shared
+from llmlib.widgets.shared.base import javascript
+
+WIDGETS = Path(shared.__file__).parent.parent
 FILES = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
 
 
@@ -20,3 +24,24 @@ def test_javascript(file):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(re.search(r"^# pass (\d+)", done.stdout, flags=re.M)[1]) > 0
+
+
+@pytest.mark.parametrize("view", sorted(WIDGETS.glob("*/view.mjs")), ids=lambda path: path.parent.name)
+def test_a_view_and_all_that_it_imports_are_one_module(view, tmp_path):
+    """In one file no two modules may give something the same name, which none of them shows alone."""
+    if not shutil.which("node"):
+        skip_or_fail("no Node.js; install it to test the widgets' JavaScript")
+    whole = tmp_path / "whole.mjs"
+    whole.write_text(javascript(view), encoding="utf-8")
+    done = subprocess.run(["node", "--check", str(whole)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "\nimport " not in javascript(view)
+
+
+@pytest.mark.parametrize("view", sorted(WIDGETS.glob("*/view.mjs")), ids=lambda path: path.parent.name)
+def test_a_view_has_no_way_of_its_own_to_python(view):
+    own = "".join(file.read_text(encoding="utf-8") for file in view.parent.glob("*.mjs"))
+    if view.parent.name != "shared":
+        assert "export default widget(" in own
+        for way in ("model.send", "model.set", "save_changes", "model.on", "ResizeObserver"):
+            assert way not in own, f"{way}: see the head of shared/base.py"

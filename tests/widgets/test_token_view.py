@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from acting import act
 from hypothesis import given
 from hypothesis import strategies as st
 from needs import skip_or_fail
@@ -53,29 +54,23 @@ def test_names_come_from_the_mapping_and_counts_from_the_whole_text(tokenizer):
 def test_text_becomes_a_special_token_only_when_the_reader_says_so(tokenizer):
     view = explore_tokens(tokenizer, "a<|end|>")
     assert view.encodings[0]["special"] == []
-    view.request = {"kind": "special", "value": True, "text": "a<|end|>", "number": 1}
+    assert act(view, "special", value=True)
     assert view.special
     assert view.encodings[0]["special"] == [1]
     assert view.encodings[0]["ids"][1] == tokenizer.special_tokens["<|end|>"]
-    view.request = {"kind": "text", "text": "<|end|>b", "number": 2}
+    act(view, "text", text="<|end|>b")
     assert view.encodings[0]["special"] == [0]
-    view.request = {"kind": "special", "value": False, "text": "<|end|>b", "number": 3}
+    assert act(view, "special", value=False)
     assert view.encodings[0]["special"] == []
-
-
-def test_a_request_is_answered_even_when_nothing_changes(tokenizer):
-    view = explore_tokens(tokenizer, "cat")
-    view.request = {"kind": "text", "text": "cat", "number": 1}
-    assert view.answered == 1
 
 
 def test_an_error_is_shown_and_the_last_good_text_stays():
     view = explore_tokens(CharTokenizer.train("abc"), "cab")
-    view.request = {"kind": "text", "text": "cab!", "number": 1}
-    assert "'!' is not in the alphabet" in view.note
-    assert (view.text, view.answered) == ("cab", 1)
-    view.request = {"kind": "text", "text": "bac", "number": 2}
-    assert (view.note, view.text, view.encodings[0]["count"]) == ("", "bac", 3)
+    act(view, "text", text="cab!")
+    assert "'!' is not in the alphabet" in view.notice
+    assert view.text == "cab"
+    act(view, "text", text="bac")
+    assert (view.notice, view.text, view.encodings[0]["count"]) == ("", "bac", 3)
 
 
 def test_pictures_hold_text_as_text_and_are_the_same_each_time(tokenizer):

@@ -95,7 +95,8 @@ def _another_form(exercise: Exercise, trials: Sequence[Trial], reason: Reason) -
     if trial is None or trial.difference is None:
         return None
     heading = "Not yet: the result is of another type, shape or dtype."
-    parts = (*trial.difference.parts, *reason.parts, *_around(exercise, trial))
+    advice = () if reason else trial.difference.advice
+    parts = (*trial.difference.parts, *reason.parts, *advice, *_around(exercise, trial))
     return Report("form", exercise.name, heading, parts, reason.names, reason.findings)
 
 

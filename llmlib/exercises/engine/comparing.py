@@ -1,5 +1,6 @@
 """Where a result differs from the expected one: first in type, shape or dtype, then in its values."""
 
+import itertools
 import math
 import numbers
 from collections.abc import Sequence
@@ -21,10 +22,14 @@ WINDOW = 6  # rows and columns of a table that shows a difference
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs: "form" (type, shape, dtype) or "value"; and the parts of a report that show it."""
+    """What differs: "form" (type, shape, dtype) or "value"; and the parts of a report that show it.
+
+    `advice` is for those whose reason is not known: what usually leads to such a form.
+    """
 
     what: str
     parts: tuple[Part, ...]
+    advice: tuple[Part, ...] = ()
 
 
 def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: str = "") -> Difference | None:
@@ -151,11 +156,12 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
         advice = " You return the function itself; are the brackets of a call missing?"
     if expected is None:
         return _form(f"Expected None here, got {describe(got)}.", place)
-    return _form(f"Expected {_a(kind(expected))}, got {_a(kind(got))}.{advice}", place)
+    return _form(f"Expected {_a(kind(expected))}, got {_a(kind(got))}.", place, advice)
 
 
-def _form(sentence: str, place: str) -> Difference:
-    return Difference("form", (Prose(f"In {place}: {sentence}" if place else sentence),))
+def _form(sentence: str, place: str, advice: str = "") -> Difference:
+    advised = (Prose(advice.strip()),) if advice else ()
+    return Difference("form", (Prose(f"In {place}: {sentence}" if place else sentence),), advised)
 
 
 def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str) -> tuple[Part, ...]:
@@ -169,11 +175,25 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
         rows += [("(one too many)", "none", f"{size}  ≠") for size in got.shape[expected.ndim :]]
         marked = {(i, 2) for i, row in enumerate(rows) if row[2].endswith("≠")}
         parts.append(Table(("axis", "expected", "yours"), tuple(rows), frozenset(marked)))
-    if sorted(got.shape) == sorted(expected.shape):
-        parts.append(Prose("The sizes are right, but their order is not: two axes have changed places."))
+    if swapped := _swapped_axes(expected, got):
+        one, other = (axes[axis] if len(axes) == expected.ndim else f"axis {axis}" for axis in swapped)
+        parts.append(Prose(f"The values are right, but {one} and {other} have changed places."))
+    elif sorted(got.shape) == sorted(expected.shape):
+        parts.append(Prose("The sizes are right, but stand in another order."))
     elif got.numel() == expected.numel():
         parts.append(Prose("The number of values is right; they are arranged into other axes."))
     return tuple(parts)
+
+
+def _swapped_axes(expected: Tensor, got: Tensor) -> tuple[int, int] | None:
+    """The two axes whose exchange makes the one of the other, if there are such."""
+    if got.ndim != expected.ndim:
+        return None
+    for one, other in itertools.combinations(range(got.ndim), 2):
+        turned = got.transpose(one, other)
+        if turned.shape == expected.shape and bool(values_agree(expected, turned).all()):
+            return one, other
+    return None
 
 
 def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
@@ -182,7 +202,7 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
         advice = " Which line makes a tensor of its own, or converts?"
     elif expected.dtype == torch.bool:
         advice = " A comparison such as `a <= b` gives `bool`; `.bool()` converts."
-    return _form(f"Expected dtype {_dtype(expected)}, got {_dtype(got)}.{advice}", place)
+    return _form(f"Expected dtype {_dtype(expected)}, got {_dtype(got)}.", place, advice)
 
 
 def _wrong_values(
@@ -283,8 +303,8 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
     if len(items) == len(right) and all(_items_equal(a, b) for a, b in zip(right, items)):
         return None
     for i, (a, b) in enumerate(zip(right, items)):
-        if _sort(a) != _sort(b):
-            return _form(f"Expected {_a(_sort(a))} at place {i}, got {_a(_sort(b))}.", place)
+        if kind(a) != kind(b):
+            return _form(f"Expected {_a(kind(a))} at place {i}, got {_a(kind(b))}.", place)
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
     several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")
@@ -344,10 +364,6 @@ def _items_equal(a: Any, b: Any) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
     return type(a) is type(b) and bool(a == b)
-
-
-def _sort(item: Any) -> str:
-    return kind(item)
 
 
 def _first_difference(a: Any, b: Any) -> int:

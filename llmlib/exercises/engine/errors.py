@@ -107,9 +107,14 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "same size wherever a letter comes back.",
     ),
     (
-        r"RuntimeError: mat1 and mat2|RuntimeError: .*batch[12]|RuntimeError: size mismatch|must match.*bmm",
+        r"RuntimeError: .*batch[12]",
         "For `a @ b` the last axis of a and the last but one of b must have the same size; `transpose(-2, -1)` "
         "swaps two axes.",
+    ),
+    (
+        r"RuntimeError: mat1 and mat2|RuntimeError: size mismatch|must match.*bmm",
+        "For `a @ b` the last axis of a and the last but one of b must have the same size. Write both shapes down, "
+        "with the names of their axes: does one stand in the wrong place, or has it another size than you thought?",
     ),
     (
         r"RuntimeError: .*view size is not compatible",

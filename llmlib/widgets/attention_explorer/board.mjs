@@ -1,23 +1,18 @@
 // The live parts of the attention explorer: the text to edit, and the ablation board.
 
-import { element, percent, visibleToken } from "../shared/shared.mjs";
+import { element, percent, visibleToken, wellFormed } from "../shared/shared.mjs";
+import { following } from "../shared/view.mjs";
 
-/** The texts A and B, editable; each change is asked of Python, one question at a time. */
-export function textPanel(ctx, model) {
-  const area = (which, label, hint) => {
-    const box = element("textarea", { rows: 2, spellcheck: "false", "aria-label": label, placeholder: hint });
-    box.addEventListener("input", () => ctx.ask({ kind: "text", which, text: box.value }));
-    return box;
+/** The texts A and B, editable; each change is told to Python. What the reader typed is never written over. */
+export function textPanel(hub, model) {
+  const area = (which, name, label, hint) => {
+    const box = element("textarea", { rows: 2, spellcheck: "false", "aria-label": label, placeholder: hint, dir: "auto", "data-acts": true });
+    box.addEventListener("input", () => hub.act("text", { which, text: wellFormed(box.value) }, { latest: `text ${which}` }));
+    return following(box, () => model.get(name));
   };
-  const a = area("a", "Text", ""), b = area("b", "Second text, to compare", "A second text to compare with (optional)");
-  const notice = element("div", { class: "llm-notice", role: "status" });
-  const node = element("div", { class: "llm-texts" }, element("label", {}, element("span", {}, "Text A"), a), element("label", {}, element("span", {}, "Text B"), b), notice);
-  function draw() {
-    if (document.activeElement !== a) a.value = model.get("text");
-    if (document.activeElement !== b) b.value = model.get("text_b");
-    notice.textContent = model.get("notice");
-  }
-  return { node, draw };
+  const a = area("a", "text", "Text", ""), b = area("b", "text_b", "Second text, to compare", "A second text to compare with (optional)");
+  const node = element("div", { class: "llm-texts" }, element("label", {}, element("span", {}, "Text A"), a.box), element("label", {}, element("span", {}, "Text B"), b.box));
+  return { node, draw() { a.follow(); b.follow(); } };
 }
 
 /** Changes of probability in words: "+12 points". */
@@ -27,13 +22,19 @@ export function changeInWords(before, after) {
   return `${points > 0 ? "▲ +" : "▼ −"}${Math.abs(points).toFixed(Math.abs(points) < 9.95 ? 1 : 0)} points`;
 }
 
+/** Which heads are off ("layer,head"): as Python has it, except for those that the reader has turned since. */
+export function switched(ablated, turned) {
+  const off = new Set(ablated.map(String));
+  for (const [head, isOff] of turned) if (isOff) off.add(head); else off.delete(head);
+  return off;
+}
+
 /** Switch heads off, and see what the model then expects. */
-export function boardPanel(ctx, model) {
-  const still = !model.get("live");
+export function boardPanel(ctx, hub, model) {
   const grid = element("div", { class: "llm-switches", role: "group", "aria-label": "Heads to switch off. Arrow keys move, Enter switches." });
-  const how = element("select", { "aria-label": "What a head that is off says", disabled: still }, element("option", { value: "zero" }, "nothing (zero)"), element("option", { value: "mean" }, "its mean over the text"));
-  const restore = element("button", { type: "button", disabled: still }, "Switch all on");
-  const continuation = element("input", { type: "text", "aria-label": "Continuation to score", placeholder: "a continuation to score", disabled: still });
+  const how = element("select", { "aria-label": "What a head that is off says", "data-acts": true }, element("option", { value: "zero" }, "nothing (zero)"), element("option", { value: "mean" }, "its mean over the text"));
+  const restore = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("all on") }, "Switch all on");
+  const continuation = element("input", { type: "text", "aria-label": "Continuation to score", placeholder: "a continuation to score", dir: "auto", "data-acts": true });
   const score = element("span", { class: "llm-logprob", "aria-live": "polite" });
   const table = element("table", { class: "llm-predictions" });
   const count = element("span", { class: "llm-note" });
@@ -41,16 +42,24 @@ export function boardPanel(ctx, model) {
     element("div", { class: "llm-row" }, element("strong", {}, "Ablation board"), count, element("label", {}, "A head that is off says ", how), restore),
     element("div", { class: "llm-sides" }, grid,
       element("div", {}, table, element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score))));
-  const send = (ablated) => ctx.ask({ kind: "ablate", heads: ablated, how: how.value });
-  const off = () => ctx.ablated();
-  const toggle = (layer, head) => {
-    const now = off(), without = now.filter(([l, h]) => l !== layer || h !== head);
-    send(without.length < now.length ? without : [...now, [layer, head]]);
+  const turned = new Map(); // heads that Python has not switched yet, as the reader left them
+  const off = () => switched(model.get("ablated"), turned);
+  const toggle = async (layer, head) => {
+    const one = `${layer},${head}`, isOff = !off().has(one), mine = (turns += 1);
+    turned.set(one, isOff);
+    last.set(one, mine);
+    draw();
+    await hub.act("switch", { layer, head, off: isOff });
+    if (last.get(one) !== mine) return; // it has been turned again meanwhile
+    turned.delete(one);
+    draw();
   };
-  how.addEventListener("change", () => send(off()));
-  restore.addEventListener("click", () => send([]));
-  continuation.addEventListener("input", () => ctx.ask({ kind: "continuation", text: continuation.value }));
-  grid.addEventListener("click", (event) => { const b = event.target.closest("button"); if (b && !still) toggle(Number(b.dataset.layer), Number(b.dataset.head)); });
+  const last = new Map();
+  let turns = 0;
+  const typed = following(continuation, () => model.get("continuation"));
+  how.addEventListener("change", () => hub.act("how", { how: how.value }));
+  continuation.addEventListener("input", () => hub.act("continuation", { text: wellFormed(continuation.value) }, { latest: "continuation" }));
+  grid.addEventListener("click", (event) => { const b = event.target.closest("button"); if (b) toggle(Number(b.dataset.layer), Number(b.dataset.head)); });
   grid.addEventListener("keydown", (event) => {
     const all = [...grid.querySelectorAll("button")], at = all.indexOf(event.target), { heads } = ctx.text("a");
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -heads, ArrowDown: heads }[event.key];
@@ -62,13 +71,13 @@ export function boardPanel(ctx, model) {
   });
   let made = "";
   function draw() {
-    const { layers, heads } = ctx.text("a"), now = new Set(off().map(String));
+    const { layers, heads } = ctx.text("a"), now = off(), before = new Set(model.get("ablated").map(String));
     if (made !== `${layers},${heads}`) {
       made = `${layers},${heads}`;
       grid.style.gridTemplateColumns = `20px repeat(${heads}, 20px)`;
       const mark = (words) => element("span", { "aria-hidden": "true" }, String(words));
       const switches = (layer) => Array.from({ length: heads }, (_, head) =>
-        element("button", { type: "button", disabled: still, "data-layer": layer, "data-head": head, title: `Layer ${layer}, head ${head}`, tabindex: layer || head ? -1 : 0 }));
+        element("button", { type: "button", "data-acts": true, "data-layer": layer, "data-head": head, title: `Layer ${layer}, head ${head}`, tabindex: layer || head ? -1 : 0 }));
       grid.replaceChildren(mark(""), ...Array.from({ length: heads }, (_, head) => mark(head)), ...Array.from({ length: layers }, (_, layer) => [mark(layer), ...switches(layer)]).flat());
     }
     for (const button of grid.querySelectorAll("button")) {
@@ -77,20 +86,21 @@ export function boardPanel(ctx, model) {
       button.setAttribute("aria-label", `Layer ${button.dataset.layer}, head ${button.dataset.head}, ${isOff ? "off" : "on"}`);
     }
     count.textContent = now.size ? `${now.size} of ${layers * heads} heads off` : "all heads on; click one to switch it off";
-    restore.disabled = still || now.size === 0;
-    how.value = model.get("how");
-    if (document.activeElement !== continuation) continuation.value = model.get("continuation");
-    const [before, after] = model.get("logprobs");
-    const signed = (value) => value.toFixed(2).replace("-", "−"), gain = (after - before || 0);
-    score.textContent = before === undefined ? "" : `log-probability ${signed(before)}${now.size ? ` → ${signed(after)} (${gain < 0 ? "" : "+"}${signed(gain)})` : ""}`;
-    const changed = now.size > 0;
+    restore.disabled = now.size === 0;
+    if (!hub.waiting) how.value = model.get("how");
+    typed.follow();
+    const [first, then] = model.get("logprobs");
+    const signed = (value) => value.toFixed(2).replace("-", "−"), gain = (then - first || 0);
+    score.textContent = first === undefined ? "" : `log-probability ${signed(first)}${before.size ? ` → ${signed(then)} (${gain < 0 ? "" : "+"}${signed(gain)})` : ""}`;
+    table.setAttribute("aria-busy", String(turned.size > 0)); // the switches are ahead of the numbers
+    const changed = before.size > 0; // the numbers are those of what Python has switched
     const head = element("thead", {}, element("tr", {}, ...["next token", changed ? "all on" : "probability", ...(changed ? ["now", "change"] : [])].map((words) => element("th", { scope: "col" }, words))));
     const rows = model.get("predictions").map(({ token, before: p, after: q }) => {
       const change = changeInWords(p, q);
-      return element("tr", {}, element("th", { scope: "row" }, element("code", {}, visibleToken(token))), element("td", {}, percent(p)),
+      return element("tr", {}, element("th", { scope: "row" }, element("code", {}, element("bdi", {}, visibleToken(token)))), element("td", {}, percent(p)),
         ...(changed ? [element("td", {}, percent(q)), element("td", { class: change.startsWith("▲") ? "llm-up" : change.startsWith("▼") ? "llm-down" : "" }, change)] : []));
     });
     table.replaceChildren(head, element("tbody", {}, ...rows));
   }
-  return { node, draw, toggle };
+  return { node, draw, toggle, off };
 }

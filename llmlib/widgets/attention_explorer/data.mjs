@@ -40,21 +40,49 @@ export function cellIndex({ n, causal }, i, j) {
   return j <= i ? (i * (i + 1)) / 2 + j : -1;
 }
 
-/** One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). */
-export function unpack(meta, view) {
-  const codes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-  const n = meta.tokens.length, size = headSize(n, meta.causal);
-  if (codes.length !== size * meta.layers * meta.heads)
-    throw new Error(`Expected ${size * meta.layers * meta.heads} bytes of attention, got ${codes.length}.`);
-  return { ...meta, n, size, codes };
+const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+
+/**
+ * One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). Of a long
+ * text they are thumbnails, `side` cells wide, of each layer's heads, their mean and their maximum, with `scores` of each.
+ */
+export function unpack(meta, view, scores = null) {
+  const codes = bytesOf(view), n = meta.tokens.length, long = meta.side !== undefined, maps = meta.heads + (long ? 2 : 0);
+  const side = meta.side ?? n, size = headSize(side, meta.causal);
+  if (codes.length !== size * meta.layers * maps)
+    throw new Error(`Expected ${size * meta.layers * maps} bytes of attention, got ${codes.length}.`);
+  return { ...meta, n, side, size, maps, codes, long, scores: long ? floatsOf(scores) : null };
 }
 
-/** The pattern of one head, or with head "mean" or "max" of all heads of a layer together. */
+function floatsOf(view) {
+  return Float32Array.from({ length: view.byteLength / 4 }, (_, k) => view.getFloat32(4 * k, true));
+}
+
+/** Which of a layer's thumbnails shows a head, or "mean" or "max" of all. */
+const mapOf = (text, head) => (typeof head === "number" ? head : text.heads + (head === "mean" ? 0 : 1));
+
+/** The pattern of one head, or with head "mean" or "max" of all heads of a layer together; of a long text, its thumbnail. */
 export function headPattern(text, layer, head) {
-  const { n, causal, scale, size, codes, heads } = text;
-  const from = (h) => codes.subarray((layer * heads + h) * size, (layer * heads + h + 1) * size);
-  const own = typeof head === "number" ? from(head) : combine(Array.from({ length: heads }, (_, h) => from(h)), scale, head);
-  return { n, causal, scale, signed: false, codes: own };
+  const { side, causal, scale, size, codes, heads, maps, long } = text;
+  const from = (h) => codes.subarray((layer * maps + h) * size, (layer * maps + h + 1) * size);
+  const own = long ? from(mapOf(text, head)) : typeof head === "number" ? from(head) : combine(Array.from({ length: heads }, (_, h) => from(h)), scale, head);
+  return { n: side, causal, scale, signed: false, codes: own };
+}
+
+/** The scores of a head of a long text, which Python has counted in the whole pattern. */
+export function givenScores(text, layer, head) {
+  const names = ["previous", "first", "duplicate", "induction", "distance", "entropy"], at = names.length * (layer * text.maps + mapOf(text, head));
+  return Object.fromEntries(names.map((name, k) => [name, text.scores[at + k]]));
+}
+
+/** Whole patterns of a head that was opened, by side: {a: pattern, b: pattern}. */
+export function unpackHead({ sides }, view, lengths) {
+  const bytes = bytesOf(view);
+  let at = 0;
+  return Object.fromEntries(Object.entries(sides).map(([side, { causal, scale, size }]) => {
+    at += size;
+    return [side, { n: lengths[side], causal, scale, signed: false, codes: bytes.subarray(at - size, at) }];
+  }));
 }
 
 function combine(parts, scale, how) {

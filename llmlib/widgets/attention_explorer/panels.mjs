@@ -1,7 +1,7 @@
 // The panels of the attention explorer. Each is made with the context `ctx` that attention_explorer.mjs describes and gives
 // { node, draw, point }: `draw` shows new patterns, `point` follows the pointer or the keyboard and is cheap.
 
-import { element, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
+import { direction, element, inReadingOrder, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import {
   cellAt, encode, gridLayout, inWords, orderHeads, panView, revealCell, rowAt, strongest, strongestPairs, thinLabels, weightAt, weightsOf,
   wholeView, zoomView,
@@ -65,7 +65,7 @@ export function gridPanel(ctx, side) {
       const { x, y } = layout.place(k), pattern = ctx.pattern(side, layer, head);
       paint(context, pattern, { x: 0, y: 0, w: pattern.n, h: pattern.n }, Math.round(x * ratio), Math.round(y * ratio), size, palette);
     });
-    const off = new Set(ctx.ablated().map(String));
+    const off = ctx.off();
     const captions = entries.map(({ layer, head }, k) =>
       !flow ? "" : `${typeof head === "number" ? `L${layer} H${head}` : `Layer ${layer}`}${scores ? ` · ${SCORES[state.sort].share ? inWords(scores[k]) : scores[k].toFixed(1)}` : ""}`);
     const wanted = JSON.stringify([layout.width, layout.thumb, entries, captions, [...off], side]);
@@ -212,6 +212,16 @@ export function heatPanel(ctx, side, size, compact = false) {
   return { node, draw, point, zoom, canvas };
 }
 
+/** A head of a long text that is not here whole: its thumbnail, large. */
+export function coarsePanel(ctx, side, size) {
+  const canvas = element("canvas", { role: "img", "aria-label": "Thumbnail of this head" });
+  function draw() {
+    const ratio = sized(canvas, size, size), pattern = ctx.thumbnail(side, ctx.state.layer, ctx.state.head);
+    paint(canvas.getContext("2d"), pattern, { x: 0, y: 0, w: pattern.n, h: pattern.n }, 0, 0, Math.round(size * ratio), ctx.palette);
+  }
+  return { node: element("div", { class: "llm-coarse" }, canvas), draw, point() {} };
+}
+
 /** Two columns of tokens with a line for each look: from the left to the right. */
 export function linesPanel(ctx, width, height) {
   let top = 0;
@@ -305,8 +315,9 @@ export function stripPanel(ctx) {
     const wanted = tokens().join("\u0000");
     if (wanted !== made) {
       made = wanted;
-      spans = tokens().map((token, t) => element("span", { role: "option", tabindex: t ? -1 : 0, "data-text": true, "aria-label": spokenToken(token) }, visibleToken(token)));
-      node.replaceChildren(...spans);
+      spans = tokens().map((token, t) => element("span", { role: "option", tabindex: t ? -1 : 0, dir: direction(token), "data-text": true, "aria-label": spokenToken(token) }, visibleToken(token)));
+      node.replaceChildren();
+      inReadingOrder(node, tokens(), spans);
     }
     spans.forEach((span, t) => span.setAttribute("aria-selected", String(t === ctx.state.token)));
     colours = colourNames(ctx.palette);

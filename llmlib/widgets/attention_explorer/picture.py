@@ -112,8 +112,10 @@ def _draw_head(figure: Any, view: Heads) -> None:
     every = -(-n // LABELS)
     at = range(0, n, every)
     written = [_label(view.a["tokens"][position]) for position in at]
-    axes.set_xticks(at, written, rotation=90, parse_math=False)
-    axes.set_yticks(at, written, parse_math=False)
+    cell = len(shade) / n  # less than 1 of a thumbnail
+    ticks = [(position + 0.5) * cell - 0.5 for position in at]
+    axes.set_xticks(ticks, written, rotation=90, parse_math=False)
+    axes.set_yticks(ticks, written, parse_math=False)
     axes.set_xlabel(f"layer {layer}, {which}: each row shows where its token looks", color=FAINT, loc="left")
     axes.xaxis.set_label_position("bottom")
     _quiet(axes)

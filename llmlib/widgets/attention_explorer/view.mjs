@@ -1,7 +1,10 @@
-import { element, follow, followLooks, keepKeys, saveMenu, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
-import { difference, earlierSame, headPattern, headScores, headSizes, inWords, NAN_CODE, unpack, weightAt, wholeView } from "./data.mjs";
+import { element, follow, followLooks, saveMenu, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
+import { widget } from "../shared/view.mjs";
 import {
-  detailPanel, gridPanel, headName, heatPanel, legendPanel, linesPanel, previewPanel, SCORES, stripPanel,
+  difference, earlierSame, givenScores, headPattern, headScores, headSizes, inWords, NAN_CODE, unpack, unpackHead, weightAt, wholeView,
+} from "./data.mjs";
+import {
+  coarsePanel, detailPanel, gridPanel, headName, heatPanel, legendPanel, linesPanel, previewPanel, SCORES, stripPanel,
 } from "./panels.mjs";
 import { pictureOf } from "../shared/canvas.mjs";
 import { patternPalette } from "./paint.mjs";
@@ -26,33 +29,38 @@ function dropdown(label, options, chosen, choose) {
   return element("label", { class: "llm-dropdown" }, element("span", {}, label), select);
 }
 
-function render({ model, el }) {
-  el.classList.add("llm", "llm-attention");
-  keepKeys(el);
-  const still = Boolean(model.get("_standalone")), place = model.get("place");
+const MOST_HELD = 64e6; // bytes of whole heads of a long text in this page; the latest ones stay
+
+export default widget("llm-attention", ({ model, hub, el, still }) => {
+  const place = model.get("place");
   const state = {
     layer: place.layer ?? null, head: place.head ?? null, token: place.token ?? null, way: place.way ?? "from", heads: place.heads ?? "each",
     sort: place.sort ?? "layer", show: place.show ?? "a", view: wholeView(1), cell: null, pointed: null, pointedWay: null, previewed: { layer: 0, head: 0 },
   };
-  let texts = {}, cache = new Map(), shown = [], grids = [], level = "", frame = 0, asked = null, waiting = null;
+  let texts = {}, cache = new Map(), shown = [], grids = [], level = "", frame = 0, width = 930, loaded = [];
+  let held = new Map(), asked = ""; // whole heads of a long text, by "layer head"; the one that Python was asked for
 
   // What the panels may know and do.
   const ctx = {
     state, palette: null,
     text: (side) => texts[side],
-    ablated: () => model.get("ablated"),
+    off: () => board?.off() ?? new Set(model.get("ablated").map(String)),
     sideShown: () => (state.show === "difference" ? "d" : state.show === "both" ? "a" : state.show),
+    /** A whole head; of a long text, if it is not here, or in the grid, its thumbnail. */
     pattern(side, layer, head) {
-      const key = `${side} ${layer} ${head}`;
-      if (typeof head === "number" && side !== "d") return headPattern(texts[side], layer, head); // only a window on the bytes
-      if (!cache.has(key)) cache.set(key, side === "d" ? difference(ctx.pattern("a", layer, head), ctx.pattern("b", layer, head)) : headPattern(texts[side], layer, head));
-      return cache.get(key);
+      const whole = state.layer !== null && held.get(`${layer} ${head}`);
+      if (side === "d") return kept(`d ${layer} ${head} ${Boolean(whole)}`, () => difference(ctx.pattern("a", layer, head), ctx.pattern("b", layer, head)));
+      return whole?.[side] ?? ctx.thumbnail(side, layer, head);
+    },
+    thumbnail(side, layer, head) {
+      if (side === "d") return kept(`d ${layer} ${head} small`, () => difference(ctx.thumbnail("a", layer, head), ctx.thumbnail("b", layer, head)));
+      if (typeof head === "number" || texts[side].long) return headPattern(texts[side], layer, head); // only a window on the bytes
+      return kept(`${side} ${layer} ${head}`, () => headPattern(texts[side], layer, head));
     },
     scoresOf(side, layer, head) {
-      const key = `scores ${side} ${layer} ${head}`;
-      if (!texts[side].same) texts[side].same = earlierSame(texts[side].tokens);
-      if (!cache.has(key)) cache.set(key, headScores(ctx.pattern(side, layer, head), texts[side].same));
-      return cache.get(key);
+      if (texts[side].long) return givenScores(texts[side], layer, head);
+      texts[side].same ??= earlierSame(texts[side].tokens);
+      return kept(`scores ${side} ${layer} ${head}`, () => headScores(ctx.pattern(side, layer, head), texts[side].same));
     },
     scores: (entries, key) => entries.map(({ layer, head }) => ctx.scoresOf(state.show === "b" ? "b" : "a", layer, head)[key]),
     comparable: () => comparable(),
@@ -90,23 +98,19 @@ function render({ model, el }) {
     redrawHeat() { for (const panel of shown) if (panel.canvas) panel.draw(); },
     go(changes) { Object.assign(state, changes); remember(); draw(); },
     speak(words) { spoken.textContent = words; },
-    /** One question at a time: while Python thinks, only the latest further question of each kind waits. */
-    ask(request) {
-      if (asked !== null) { waiting = { ...waiting, [request.kind + (request.which ?? "")]: request }; return; }
-      asked = (model.get("request")?.number ?? 0) + 1;
-      model.set("request", { ...request, number: asked });
-      model.save_changes();
-    },
   };
+  const kept = (key, make) => { if (!cache.has(key)) cache.set(key, make()); return cache.get(key); };
+  /** Whether the head that is looked at is here whole, on all sides that have to be shown. */
+  const whole = () => ["a", "b"].every((side) => !texts[side]?.long || held.get(`${state.layer} ${state.head}`)?.[side]);
 
   const crumbs = element("nav", { "aria-label": "Where you are", class: "llm-crumbs" }), tools = element("div", { class: "llm-row llm-tools" });
   const stage = element("div", { class: "llm-stage" }), reading = element("div", { class: "llm-reading", "aria-hidden": "true" });
-  const notes = element("ul", { class: "llm-notes" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
-  const texting = !still && model.get("live") ? textPanel(ctx, model) : null;
-  const board = (still ? model.get("predictions").length : model.get("live")) ? boardPanel(ctx, model) : null;
+  const away = element("div", { class: "llm-away llm-note", role: "status" }), notes = element("ul", { class: "llm-notes" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const texting = hub.live ? textPanel(hub, model) : null;
+  const board = (still ? model.get("predictions").length : hub.live) ? boardPanel(ctx, hub, model) : null;
   const legend = legendPanel(ctx), picture = element("div", { class: "llm-picture" }, stage);
   const menu = saveMenu(model, "attention", () => pictureOf(picture, ctx.palette.paper));
-  el.append(texting?.node ?? "", element("div", { class: "llm-row llm-head" }, crumbs, menu), notes, tools, picture, board?.node ?? "", spoken);
+  el.append(texting?.node ?? "", hub.line, element("div", { class: "llm-row llm-head" }, crumbs, menu), notes, tools, picture, board?.node ?? "", spoken);
 
   picture.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || state.layer === null) return;
@@ -125,8 +129,7 @@ function render({ model, el }) {
     const kept = { way, heads, sort, show };
     if (layer !== null) Object.assign(kept, { layer, head });
     if (token !== null) kept.token = token;
-    model.set("place", kept);
-    model.save_changes();
+    hub.look({ place: kept });
   }
 
   /** "·sat (5) looks at ·cat (2): 43%", of the cell pointed at. */
@@ -172,7 +175,7 @@ function render({ model, el }) {
         element("button", { type: "button", "aria-label": "Zoom out", title: "Zoom out (−)", onclick: zoomed(1 / 1.5) }, "−"),
         element("button", { type: "button", title: "Show the whole text (0)", onclick: () => { state.view = wholeView(ctx.pattern(ctx.sideShown(), state.layer, state.head).n); ctx.redrawHeat(); } }, "All")));
       if (board && !still && typeof state.head === "number") {
-        const off = ctx.ablated().some(([l, h]) => l === state.layer && h === state.head);
+        const off = ctx.off().has(`${state.layer},${state.head}`);
         parts.push(element("button", { type: "button", "aria-pressed": String(off), onclick: () => board.toggle(state.layer, state.head) }, off ? "Switch this head on" : "Switch this head off"));
       }
     }
@@ -204,32 +207,54 @@ function render({ model, el }) {
   }
 
   /** Panels are made anew only when the reader goes to another level, so that focus stays where it is. */
-  function build(width) {
-    const sides = state.show === "both" ? (comparable() ? ["a", "b", "d"] : ["a", "b"]) : [ctx.sideShown()];
-    const size = headSizes(width, sides.length), wanted = `${state.layer === null ? "grid" : `head ${size.heat} ${size.lines}`} ${sides} ${state.show}`;
+  function build() {
+    const sides = state.show === "both" ? (comparable() ? ["a", "b", "d"] : ["a", "b"]) : [ctx.sideShown()], at = state.layer === null ? "grid" : whole() ? "head" : "coarse";
+    const size = headSizes(width, sides.length), wanted = `${at} ${at === "grid" ? "" : `${size.heat} ${size.lines}`} ${sides} ${state.show}`;
     if (wanted === level) return sides;
     level = wanted;
+    const held = stage.contains(document.activeElement);
     const titled = (side, panel) => (sides.length === 1 ? panel.node : element("figure", {}, element("figcaption", { "data-text": true }, side === "d" ? `${texts.b.title} − ${texts.a.title}` : texts[side].title), panel.node));
     grids = [];
-    if (state.layer === null) {
+    if (at === "grid") {
       grids = sides.map((side) => gridPanel(ctx, side));
       shown = sides.length === 1 ? [...grids, previewPanel(ctx)] : grids;
       stage.replaceChildren(element("div", { class: "llm-scroll" }, ...grids.map((panel, k) => titled(sides[k], panel))), element("div", { class: sides.length === 1 ? "llm-aside" : "" }, ...shown.slice(grids.length).map((panel) => panel.node), legend.node));
+    } else if (at === "coarse") {
+      shown = sides.map((side) => coarsePanel(ctx, side, size.heat));
+      const pair = element("div", { class: "llm-pair", tabindex: -1, role: "group", "aria-label": "Thumbnails" }, ...shown.map((panel, k) => titled(sides[k], panel)));
+      stage.replaceChildren(pair, element("div", { class: "llm-under" }, away, legend.node));
+      if (held) pair.focus({ preventScroll: true });
     } else {
       const several = sides.length > 1;
       const heats = sides.map((side) => heatPanel(ctx, side, size.heat, several)), strip = stripPanel(ctx), detail = detailPanel(ctx);
       const lines = several ? [] : [linesPanel(ctx, size.lines, size.heat)];
       shown = [...heats, ...lines, strip, detail];
       stage.replaceChildren(element("div", { class: "llm-pair" }, ...heats.map((panel, k) => titled(sides[k], panel)), ...lines.map((panel) => panel.node)), element("div", { class: "llm-under" }, reading, legend.node), strip.node, detail.node);
+      if (held) heats[0].canvas.focus({ preventScroll: true }); // it was on a control that is no more
     }
-    stage.className = `llm-stage ${state.layer === null ? "llm-at-grid" : "llm-at-head"}`;
+    stage.className = `llm-stage ${at === "grid" ? "llm-at-grid" : "llm-at-head"}`;
     return sides;
+  }
+
+  /** A head of a long text that is not here whole: ask for it, or say which ones are. */
+  function fetchHead() {
+    const wanted = `${state.layer} ${state.head}`;
+    if (hub.live && !hub.gone) {
+      away.replaceChildren("Fetching this head …");
+      if (asked !== wanted) hub.act("open", { layer: state.layer, head: state.head }, { latest: "open" });
+      asked = wanted;
+      return;
+    }
+    const here = [...held.keys()].map((key) => key.split(" ")).map(([layer, head]) => [Number(layer), Number.isNaN(Number(head)) ? head : Number(head)]);
+    away.replaceChildren(`Only a thumbnail of this head is here: the text is long, and whole heads come from Python. ${here.length ? "Whole are here: " : "None is here whole."}`,
+      ...here.map(([layer, head]) => element("button", { type: "button", onclick: () => ctx.go({ layer, head, token: null }) }, headName(layer, head))));
   }
 
   function draw() {
     settle();
     el.dataset.tokens = texts.a.n;
-    const width = Math.min((el.clientWidth || 938) - 8, 930), sides = build(width);
+    const sides = build();
+    if (state.layer !== null && !whole()) fetchHead();
     drawCrumbs();
     drawTools();
     const room = state.layer !== null ? 0 : sides.length > 1 ? Math.floor((width - 12 * sides.length) / sides.length) : Math.max(240, width - 286);
@@ -255,48 +280,62 @@ function render({ model, el }) {
   }
 
   function load() {
-    const before = texts.a?.n;
-    texts = { a: unpack(model.get("a"), model.get("a_codes")) };
-    if (model.get("b").tokens) texts.b = unpack(model.get("b"), model.get("b_codes"));
-    cache = new Map();
-    if (texts.a.n !== before) state.view = wholeView(texts.a.n);
+    const sources = ["a", "a_codes", "a_scores", "b", "b_codes", "b_scores"].map((name) => model.get(name)), before = texts.a?.n;
+    if (sources.some((source, k) => source !== loaded[k])) {
+      loaded = sources;
+      const [a, aCodes, aScores, b, bCodes, bScores] = sources;
+      texts = { a: unpack(a, aCodes, aScores) };
+      if (b.tokens) texts.b = unpack(b, bCodes, bScores);
+      [cache, held, asked] = [new Map(), new Map(), ""];
+      if (texts.a.n !== before) state.view = wholeView(texts.a.n);
+      if (still) holdAll(model.get("kept"), model.get("kept_codes"));
+    }
+    const opened = model.get("opened");
+    if (!still && opened.sides && opened !== loaded.opened) hold(opened, model.get("opened_codes"));
+    loaded.opened = opened;
   }
 
-  let queued = false, loaded = false;
-  const refresh = () => { // several traits change in one message: draw once
-    if (queued) return;
-    queued = true;
-    queueMicrotask(() => { queued = false; load(); if (loaded) draw(); performance.mark("llm-attention-updated"); });
-  };
-  const restyle = () => {
-    if (!el.isConnected) return; // no size and no theme yet; the observer below calls again
-    ctx.palette = patternPalette(el);
-    draw();
-    if (!loaded) performance.mark("llm-attention-drawn");
-    loaded = true;
-  };
-  load();
-  restyle();
+  function hold(opened, codes) {
+    const key = `${opened.layer} ${opened.head}`, bytes = (sides) => Object.values(sides).reduce((sum, { codes: own }) => sum + own.length, 0);
+    held.delete(key);
+    held.set(key, unpackHead(opened, codes, { a: texts.a.n, b: texts.b?.n }));
+    let total = [...held.values()].reduce((sum, sides) => sum + bytes(sides), 0);
+    for (const [oldest, sides] of held) if (total > MOST_HELD && oldest !== key) { held.delete(oldest); total -= bytes(sides); }
+    for (const made of cache.keys()) if (made.endsWith(" true")) cache.delete(made); // differences of whole heads
+    asked = "";
+  }
 
+  function holdAll(list, codes) {
+    let at = codes.byteOffset;
+    for (const opened of list) {
+      const size = Object.values(opened.sides).reduce((sum, side) => sum + side.size, 0);
+      hold(opened, new DataView(codes.buffer, at, size));
+      at += size;
+    }
+  }
+
+  let drawn = false;
+  const refresh = () => {
+    load();
+    if (drawn) draw();
+    performance.mark("llm-attention-updated");
+  };
   const moved = () => { // Python, or another view of the same widget, has gone somewhere
     const now = model.get("place");
     const target = { layer: now.layer ?? null, head: now.head ?? null, token: now.token ?? null, way: now.way ?? state.way, heads: now.heads ?? state.heads, sort: now.sort ?? state.sort, show: now.show ?? state.show };
-    if (Object.entries(target).some(([name, value]) => state[name] !== value)) { Object.assign(state, target); if (loaded) draw(); }
+    if (Object.entries(target).some(([name, value]) => state[name] !== value)) { Object.assign(state, target); if (drawn) draw(); }
   };
-  const answered = () => {
-    if (model.get("answered") < asked) return;
-    asked = null;
-    const [[key, next] = []] = Object.entries(waiting ?? {});
-    if (next) { delete waiting[key]; ctx.ask(next); }
-  };
-  const names = ["a", "a_codes", "b", "b_codes", "notes", "notice", "text", "text_b", "ablated", "how", "predictions", "continuation", "logprobs"];
-  for (const name of names) model.on(`change:${name}`, refresh);
-  const stops = [() => names.forEach((name) => model.off(`change:${name}`, refresh)), follow(model, ["place"], moved), follow(model, ["answered"], answered)];
-  stops.push(followLooks(el, restyle, loaded ? el.clientWidth : 0));
-  return () => {
-    stops.forEach((stop) => stop());
-    cancelAnimationFrame(frame);
-  };
-}
-
-export default { render };
+  const names = [
+    "a", "a_codes", "a_scores", "b", "b_codes", "b_scores", "opened", "opened_codes", "notes", "text", "text_b", "ablated", "how", "predictions",
+    "continuation", "logprobs",
+  ];
+  const stops = [follow(model, names, refresh), follow(model, ["place"], moved)];
+  stops.push(followLooks(el, (clientWidth) => {
+    width = Math.min(clientWidth - 8, 930);
+    ctx.palette = patternPalette(el);
+    draw();
+    if (!drawn) performance.mark("llm-attention-drawn");
+    drawn = true;
+  }));
+  return [...stops, () => cancelAnimationFrame(frame)];
+});

@@ -3,7 +3,7 @@
 import base64
 import html
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from jaxtyping import Float
 from llmlib.widgets.attention_explorer.codes import as_array, check, decode, encode
 from llmlib.widgets.attention_explorer.picture import draw
 from llmlib.widgets.shared.base import View
-from llmlib.widgets.shared.token_text import percent, visible_token
+from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
+
+MOST_KEPT = 16_000_000  # bytes of heads that were opened, for a saved page
 
 
 class AttentionWarning(UserWarning):
@@ -26,27 +28,32 @@ class AttentionView(View):
 
     The text A and, to compare with it, B are each a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
     `title`) and the bytes of `attention_codes`. `place` is where the reader is: `{"layer": 3, "head": 2, "token": 5}`,
-    each part missing where nothing is chosen. With `live`, what the reader asks for arrives in `request`, and whoever
-    owns a model answers by `put` and by setting the traits of the ablation board (see `llmlib.explore.explore`).
+    each part missing where nothing is chosen.
+
+    Of a long text the bytes are those of thumbnails (`put_thumbnails`): the description has their `side`, and after the
+    heads of each layer come their mean and their maximum. Then `opened` is the head that the reader looks at, whole.
+
+    Whoever owns a model answers the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
+    (`how`), "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see `llmlib.explore.explore`).
     """
 
     folder = Path(__file__).parent
     shown = (
-        "a", "a_codes", "b", "b_codes", "place", "notes",
-        "ablated", "how", "predictions", "continuation", "logprobs",
+        "a", "a_codes", "a_scores", "b", "b_codes", "b_scores", "place", "notes",
+        "ablated", "how", "predictions", "continuation", "logprobs", "kept", "kept_codes",
     )  # fmt: skip
 
     a = traitlets.Dict().tag(sync=True)
     a_codes = traitlets.Bytes(b"").tag(sync=True)
+    a_scores = traitlets.Bytes(b"").tag(sync=True)  # float32 (layer, map, score); of thumbnails only
     b = traitlets.Dict().tag(sync=True)  # empty: nothing to compare with
     b_codes = traitlets.Bytes(b"").tag(sync=True)
+    b_scores = traitlets.Bytes(b"").tag(sync=True)
+    opened = traitlets.Dict().tag(sync=True)  # layer, head, and for each side: causal, scale, size (of bytes)
+    opened_codes = traitlets.Bytes(b"").tag(sync=True)
     place = traitlets.Dict().tag(sync=True)
     notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
-    live = traitlets.Bool(False).tag(sync=True)
-    request = traitlets.Dict().tag(sync=True)
-    answered = traitlets.Int(0).tag(sync=True)  # number of the last request that has been dealt with
-    notice = traitlets.Unicode("").tag(sync=True)  # why the last request could not be met
     text = traitlets.Unicode("").tag(sync=True)
     text_b = traitlets.Unicode("").tag(sync=True)
     ablated = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)  # [layer, head], switched off
@@ -55,16 +62,22 @@ class AttentionView(View):
     continuation = traitlets.Unicode("").tag(sync=True)
     logprobs = traitlets.List(traitlets.Float()).tag(sync=True)  # of the continuation: intact, ablated
 
+    def __init__(self, **traits: Any):
+        self._kept: dict[tuple[int, int | str], tuple[dict[str, Any], bytes]] = {}  # heads that were opened
+        super().__init__(**traits)
+
+    def clear(self) -> None:
+        """Show nothing: before other texts are put."""
+        self._kept = {}
+        with self.hold_sync():
+            self.b, self.b_codes, self.a_scores, self.b_scores = {}, b"", b"", b""
+            self.opened, self.opened_codes = {}, b""
+
     def put(self, side: str, tokens: Sequence[str], patterns: Any, title: str = "") -> list[str]:
         """Show these tokens and patterns as "a" or "b"; returns remarks on them. Raises `ValueError`, see `check`."""
         tokens, patterns = [str(token) for token in tokens], as_array(patterns)
         check(patterns, len(tokens))
-        other = self.b if side == "a" else self.a
-        if other and side == "b" and (other["layers"], other["heads"]) != patterns.shape[:2]:
-            raise ValueError(
-                f"A has {other['layers']} layers × {other['heads']} heads and B has "
-                f"{patterns.shape[0]} × {patterns.shape[1]}; only equal ones can be compared head by head."
-            )
+        self._check_sizes(side, patterns)
         coded = encode(patterns)
         meta = {
             "tokens": tokens, "layers": patterns.shape[0], "heads": patterns.shape[1],
@@ -75,9 +88,68 @@ class AttentionView(View):
             setattr(self, f"{side}_codes", coded.codes)
         return coded.notes
 
+    def put_thumbnails(
+        self,
+        side: str,
+        tokens: Sequence[str],
+        thumbnails: Float[np.ndarray, "layer map row column"],
+        scores: Float[np.ndarray, "layer map score"],
+        title: str = "",
+    ) -> list[str]:
+        """Show thumbnails of the heads over a long text, and of their mean and maximum; returns remarks on them.
+
+        A cell is the strongest look in a square of tokens; `scores` are those that the view lists, in that order.
+        Whoever calls this answers the act "open" with `put_head`.
+        """
+        heads = thumbnails[:, :-2]
+        self._check_sizes(side, heads)
+        coded = encode(thumbnails)
+        meta = {
+            "tokens": list(tokens), "layers": heads.shape[0], "heads": heads.shape[1], "side": thumbnails.shape[-1],
+            "causal": coded.causal, "scale": coded.scale, "title": title or side.upper(),
+        }  # fmt: skip
+        with self.hold_sync():
+            setattr(self, side, meta)
+            setattr(self, f"{side}_codes", coded.codes)
+            setattr(self, f"{side}_scores", scores.astype("<f4").tobytes())
+        cell = -(-len(tokens) // thumbnails.shape[-1])
+        return [
+            f"A long text: in the grid, each cell is the strongest look in a square of {cell} × {cell} tokens. "
+            "A head that you open is shown whole."
+        ]
+
+    def put_head(self, layer: int, head: int | str, patterns: Mapping[str, Float[np.ndarray, "query key"]]) -> None:
+        """Show one head whole, of each side of which thumbnails are shown."""
+        coded = {side: encode(pattern[None, None]) for side, pattern in patterns.items()}
+        sides = {side: {"causal": c.causal, "scale": c.scale, "size": len(c.codes)} for side, c in coded.items()}
+        opened = {"layer": layer, "head": head, "sides": sides}
+        codes = b"".join(c.codes for c in coded.values())
+        self._kept.pop((layer, head), None)
+        self._kept[layer, head] = (opened, codes)
+        while sum(len(one) for _, one in self._kept.values()) > MOST_KEPT and len(self._kept) > 1:
+            del self._kept[next(iter(self._kept))]
+        with self.hold_sync():
+            self.opened, self.opened_codes = opened, codes
+
+    @property
+    def kept(self) -> list[dict[str, Any]]:
+        """The heads of a long text that the reader has opened, the latest ones: so many are in a saved page."""
+        return [opened for opened, _ in self._kept.values()]
+
+    @property
+    def kept_codes(self) -> bytes:
+        return b"".join(codes for _, codes in self._kept.values())
+
+    def _check_sizes(self, side: str, patterns: Float[np.ndarray, "layer head query key"]) -> None:
+        if self.a and side == "b" and (self.a["layers"], self.a["heads"]) != patterns.shape[:2]:
+            raise ValueError(
+                f"A has {self.a['layers']} layers × {self.a['heads']} heads and B has "
+                f"{patterns.shape[0]} × {patterns.shape[1]}; only equal ones can be compared head by head."
+            )
+
     @property
     def alt(self) -> str:
-        n, text = len(self.a["tokens"]), "".join(self.a["tokens"])
+        n, text = len(self.a["tokens"]), joined_text(self.a["tokens"])
         shown = visible_text(text if len(text) <= 60 else text[:59] + "…")
         tokens = "1 token" if n == 1 else f"{n:,} tokens"
         if "layer" not in self.place or "head" not in self.place:
@@ -91,6 +163,8 @@ class AttentionView(View):
     def _strongest(self, layer: int, head: int | str) -> str:
         """The clearest thing to see in a head, in words: the strongest look at another token."""
         pattern = self.pattern(layer, head)
+        if len(pattern) < len(self.a["tokens"]):
+            return "Only a thumbnail of it is here."
         elsewhere = np.nan_to_num(pattern - np.diag(np.diag(pattern)))
         query, key = (int(at) for at in np.unravel_index(elsewhere.argmax(), pattern.shape))
         if elsewhere[query, key] == 0:
@@ -99,18 +173,24 @@ class AttentionView(View):
         return f"Its strongest look: “{of[0]}” at “{of[1]}” ({percent(float(elsewhere[query, key]))})."
 
     def pattern(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
-        """One head of A, as precisely as the view holds it; "mean" or "max" gives all heads of the layer together."""
-        n, codes = len(self.a["tokens"]), np.frombuffer(self.a_codes, dtype=np.uint8)
-        of_layer = codes.reshape(self.a["layers"], self.a["heads"], -1)[layer]
+        """One head of A, as precisely as the view holds it; "mean" or "max" gives all heads of the layer together.
+
+        Of a head of a long text that was not opened it is the thumbnail, with fewer queries and keys than tokens.
+        """
+        opened, opened_codes = self._kept.get((layer, head), ({"sides": {}}, b""))
+        if of_a := opened["sides"].get("a"):  # the first of the sides
+            codes = np.frombuffer(opened_codes[: of_a["size"]], dtype=np.uint8)
+            return _square(decode(codes, of_a["scale"]), len(self.a["tokens"]), of_a["causal"])
+        n, maps = len(self.a["tokens"]), self.a["heads"]
+        if "side" in self.a:
+            at = {"mean": maps, "max": maps + 1}[head] if isinstance(head, str) else head
+            n, maps, head = self.a["side"], maps + 2, at
+        of_layer = np.frombuffer(self.a_codes, dtype=np.uint8).reshape(self.a["layers"], maps, -1)[layer]
         if isinstance(head, str):
             weights = getattr(decode(of_layer, self.a["scale"]), head)(axis=0)
         else:
             weights = decode(of_layer[head], self.a["scale"])
-        if not self.a["causal"]:
-            return weights.reshape(n, n)
-        square = np.zeros((n, n), dtype=np.float32)
-        square[np.tril_indices(n)] = weights
-        return square
+        return _square(weights, n, self.a["causal"])
 
     def svg(self) -> str:
         return draw(self, "svg").decode()
@@ -118,6 +198,14 @@ class AttentionView(View):
     def fallback_html(self) -> str:
         encoded = base64.b64encode(draw(self, "png")).decode()
         return f'<img alt="{html.escape(self.alt, quote=True)}" src="data:image/png;base64,{encoded}"/>'
+
+
+def _square(weights: Float[np.ndarray, " cell"], n: int, causal: bool) -> Float[np.ndarray, "query key"]:
+    if not causal:
+        return weights.reshape(n, n)
+    square = np.zeros((n, n), dtype=np.float32)
+    square[np.tril_indices(n)] = weights
+    return square
 
 
 def visible_text(text: str) -> str:

@@ -1,4 +1,5 @@
-import { element, follow, keepKeys, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
+import { element, follow, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
+import { widget } from "../shared/view.mjs";
 
 export const STAGES = ["q·k", "scale", "mask", "softmax", "values"];
 
@@ -80,8 +81,8 @@ function drawn(tag, attributes, text) {
   return node;
 }
 
-function render({ model, el }) {
-  const set = (changes) => { for (const [name, value] of Object.entries(changes)) model.set(name, value); model.save_changes(); };
+export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
+  const set = hub.look;
   const go = (stage) => set({ stage: Math.max(0, Math.min(STAGES.length - 1, stage)) });
   const rows = (kind) => rowsOf(model.get(kind), model.get("d_head"), kind, model.get("moved"));
 
@@ -104,15 +105,13 @@ function render({ model, el }) {
   const planeBox = element("div", { class: "llm-plane-box" });
   planeBox.append(plane, element("p", { class: "llm-note" }, "Drag a tip, or Tab to it and use the arrow keys (with Shift: larger steps)."), reset);
 
-  el.classList.add("llm", "llm-attention-stepper");
-  keepKeys(el);
   el.addEventListener("keydown", (event) => {
     if (event.target.closest("select, input, summary, .llm-save, .llm-tip") || event.ctrlKey || event.metaKey || event.altKey) return;
     const moves = { ArrowLeft: () => model.get("stage") - 1, ArrowRight: () => model.get("stage") + 1, Home: () => 0, End: () => STAGES.length - 1 };
     if (event.key in moves) { event.preventDefault(); go(moves[event.key]()); }
   });
   el.append(
-    element("div", { class: "llm-row" }, element("label", {}, "Query: ", chooser), scale.label, mask.label, source, model.get("_standalone") ? "" : saveMenu(model, "attention-steps")),
+    element("div", { class: "llm-row" }, element("label", {}, "Query: ", chooser), scale.label, mask.label, source, still ? "" : saveMenu(model, "attention-steps")),
     element("div", { class: "llm-row", role: "group", "aria-label": "Stage" }, back, ...steps, forward),
     told, element("div", { class: "llm-columns" }, planeBox, holder),
   );
@@ -208,11 +207,8 @@ function render({ model, el }) {
     }
   };
 
-  const stops = [
+  return [
     follow(model, ["tokens", "d_head", "q", "k", "v", "query", "source"], load),
     follow(model, ["moved", "stage", "scaled", "masked"], draw),
   ];
-  return () => stops.forEach((stop) => stop());
-}
-
-export default { render };
+});

@@ -1,4 +1,5 @@
-import { characters, direction, element, follow, hex, keepKeys, saveMenu, tokenLabel } from "../shared/shared.mjs";
+import { characters, element, follow, hex, inReadingOrder, isolated, saveMenu, tokenLabel } from "../shared/shared.mjs";
+import { textBox, widget } from "../shared/view.mjs";
 
 /** The bytes of each id: 0 to 255 are the bytes, 256 + i is what merge i makes. */
 export function vocabulary(merges) {
@@ -67,7 +68,7 @@ const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
 
 /** What has just happened, and what comes next, in words. */
 export function story(states, step, merges, mode) {
-  const table = vocabulary(merges), name = (id) => `“${tokenLabel(table[id])}”`;
+  const table = vocabulary(merges), name = (id) => `“${isolated(tokenLabel(table[id]))}”`;
   const both = (number) => `${name(merges[number][0])} + ${name(merges[number][1])}`;
   const { words, merge, places } = states[step], n = count(words);
   const next = states[step + 1];
@@ -100,30 +101,25 @@ export function columns(word, table) {
 const PERIOD = 1100; // milliseconds from step to step while playing
 const MOST_PAIRS = 8;
 
-function render({ model, el }) {
-  const still = Boolean(model.get("_standalone"));
+export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
   const training = () => model.get("mode") === "train";
   const stepName = () => (training() ? "step" : "word_step");
   let states = [], table = [];
 
   // Controls.
-  const tab = (mode, label) => element("button", { type: "button", role: "tab", "data-mode": mode, onclick: () => { pause(); set({ mode }); } }, label);
+  const tab = (mode, label) => element("button", { type: "button", role: "tab", "data-mode": mode, onclick: () => { pause(); hub.look({ mode }); } }, label);
   const tabs = element("div", { class: "llm-tabs", role: "tablist", "aria-label": "What to watch" }, tab("train", "Learn merges"), tab("encode", "Encode a text"));
   tabs.addEventListener("keydown", (event) => {
     if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
     event.preventDefault();
-    [...tabs.children].find((button) => button.tabIndex === -1).click();
-    [...tabs.children].find((button) => button.tabIndex === 0).focus();
+    const other = [...tabs.children].find((button) => button.tabIndex === -1);
+    other.click();
+    other.focus();
   });
-  const box = element("textarea", { rows: 2, dir: "auto", spellcheck: "false", readonly: still });
-  const use = element("button", { type: "button" });
-  const ask = () => {
-    pause();
-    model.set("request", { kind: model.get("mode"), text: box.value.replace(/\p{Surrogate}/gu, "\ufffd"), number: model.get("answered") + 1 });
-    model.save_changes();
-  };
-  use.addEventListener("click", ask);
-  box.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.shiftKey && !still) { event.preventDefault(); ask(); } });
+  const learned = () => model.get(training() ? "pieces" : "word_pieces").join("");
+  const box = textBox({ label: "", button: "", used: learned, use(text) { pause(); hub.act(model.get("mode"), { text }); } });
+  const drafts = { train: { text: "", own: "" }, encode: { text: "", own: "" } }; // each tab keeps what was typed in it
+  let boxIsFor = model.get("mode");
   const jump = (label, hint, move) => element("button", { type: "button", "aria-label": hint, title: hint, onclick: () => { pause(); go(move()); } }, label);
   const first = jump("|◀", "To the start (Home)", () => 0), back = jump("◀", "One step back (Left arrow)", () => at() - 1);
   const forward = jump("▶", "One step forward (Right arrow)", () => at() + 1), last = jump("▶|", "To the end (End)", () => states.length - 1);
@@ -132,18 +128,16 @@ function render({ model, el }) {
   slider.addEventListener("input", () => { pause(); go(Number(slider.value)); });
   const position = element("output", { class: "llm-note" });
   const bytes = element("input", { type: "checkbox" });
-  bytes.addEventListener("change", () => set({ show_bytes: bytes.checked }));
+  bytes.addEventListener("change", () => hub.look({ show_bytes: bytes.checked }));
 
   // What is shown.
   const text = element("div", { class: "llm-stage", role: "group", tabindex: 0, "aria-label": "The text in tokens; arrow keys step, space plays" });
   const happened = element("p", { class: "llm-happened", role: "status" });
   const pairsTitle = element("h4", {}), pairs = element("table", { class: "llm-pairs" });
   const wordsTitle = element("h4", {}), entries = element("ol", { class: "llm-entries", tabindex: 0, "aria-label": "Learned tokens, newest first" });
-  const note = element("div", { class: "llm-note", role: "status" });
 
-  const set = (changes) => { for (const [name, value] of Object.entries(changes)) model.set(name, value); model.save_changes(); };
   const at = () => Math.min(model.get(stepName()), states.length - 1);
-  const go = (step) => set({ [stepName()]: Math.max(0, Math.min(states.length - 1, step)) });
+  const go = (step) => hub.look({ [stepName()]: Math.max(0, Math.min(states.length - 1, step)) });
 
   let timer = null;
   const pause = () => { clearInterval(timer); timer = null; play.textContent = "Play"; };
@@ -155,8 +149,6 @@ function render({ model, el }) {
   const toggle = () => (timer === null ? start() : pause());
   play.addEventListener("click", toggle);
 
-  el.classList.add("llm", "llm-bpe-stepper");
-  keepKeys(el);
   el.addEventListener("keydown", (event) => {
     if (event.target.closest("textarea, input, summary, .llm-save") || event.ctrlKey || event.metaKey || event.altKey) return;
     const moves = { ArrowLeft: () => at() - 1, ArrowRight: () => at() + 1, Home: () => 0, End: () => states.length - 1 };
@@ -165,7 +157,7 @@ function render({ model, el }) {
   });
   el.append(
     element("div", { class: "llm-row" }, tabs, element("label", {}, bytes, " Show bytes"), still ? "" : saveMenu(model, "byte-pair-encoding")),
-    element("div", { class: "llm-row" }, box, still ? "" : use), note,
+    box.node, hub.line,
     element("div", { class: "llm-row" }, first, back, play, forward, last, slider, position),
     text, happened,
     element("div", { class: "llm-columns" }, element("div", {}, pairsTitle, pairs), element("div", {}, wordsTitle, entries)),
@@ -174,7 +166,7 @@ function render({ model, el }) {
   const label = (id) => tokenLabel(table[id]);
   const hue = (id) => (id < 256 ? "llm-byte" : `llm-hue-${id % 6}`);
   const tokenClass = (id, merge) => `llm-token ${hue(id)}${merge !== null && id === 256 + merge ? " llm-new" : ""}`;
-  const boxed = (id, merge) => element("span", { class: tokenClass(id, merge), title: `id ${id} · ${hex(table[id])}`, dir: "auto" }, label(id));
+  const boxed = (id, merge) => element("span", { class: tokenClass(id, merge), title: `id ${id} · ${hex(table[id])}` }, label(id));
   const inBytes = (word, merge) => {
     const { above, below, width } = columns(word, table);
     const grid = element("span", { class: "llm-grid", dir: "ltr" });
@@ -190,15 +182,23 @@ function render({ model, el }) {
     return grid;
   };
 
+  let replayed = []; // from what
   const load = () => {
-    const pieces = model.get(training() ? "pieces" : "word_pieces"), merges = model.get("merges");
-    table = vocabulary(merges);
-    states = replay(pieces, merges, training());
-    if (document.activeElement !== box) box.value = pieces.join("");
-    box.setAttribute("aria-label", training() ? "Text to learn from" : "Text to encode");
-    use.textContent = training() ? "Learn from this text" : "Encode this text";
+    const mode = model.get("mode"), sources = [mode, model.get("pieces"), model.get("word_pieces"), model.get("merges")];
+    if (sources.some((source, k) => source !== replayed[k])) {
+      replayed = sources;
+      table = vocabulary(model.get("merges"));
+      states = replay(model.get(training() ? "pieces" : "word_pieces"), model.get("merges"), training());
+    }
+    if (boxIsFor !== mode) {
+      drafts[boxIsFor] = box.exchange(drafts[mode]);
+      boxIsFor = mode;
+    }
+    box.box.setAttribute("aria-label", training() ? "Text to learn from" : "Text to encode");
+    box.button.textContent = training() ? "Learn from this text" : "Encode this text";
+    box.follow();
     for (const button of tabs.children) {
-      const chosen = button.dataset.mode === model.get("mode");
+      const chosen = button.dataset.mode === mode;
       button.setAttribute("aria-selected", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
     }
@@ -237,8 +237,8 @@ function render({ model, el }) {
     wordsTitle.textContent = `Vocabulary: 256 bytes + ${known.length} merge${known.length === 1 ? "" : "s"} = ${256 + known.length}`;
     entries.replaceChildren(...known.reverse().map((number) => element("li", { class: number === now ? "llm-now" : used.has(number) ? "llm-used" : "" },
       element("span", { class: "llm-id" }, String(256 + number)),
-      element("span", { class: tokenClass(256 + number, now) }, label(256 + number)),
-      element("span", { class: "llm-note" }, ` = ${label(merges[number][0])} + ${label(merges[number][1])}`))));
+      element("bdi", { class: tokenClass(256 + number, now) }, label(256 + number)),
+      element("span", { class: "llm-note" }, " = ", element("bdi", {}, label(merges[number][0])), " + ", element("bdi", {}, label(merges[number][1]))))));
     const current = entries.querySelector(".llm-now");
     if (current) entries.scrollTop = current.offsetTop - entries.offsetTop - entries.clientHeight / 2;
   };
@@ -256,20 +256,18 @@ function render({ model, el }) {
     forward.disabled = last.disabled = step === states.length - 1;
     play.disabled = states.length === 1;
     if (focused?.disabled && el.contains(focused)) text.focus(); // the keyboard keeps its place at either end
-    text.dir = direction(words.flat().length ? new TextDecoder().decode(Uint8Array.from(words.flat().flatMap((id) => [...table[id]]))) : "");
-    text.replaceChildren(...words.filter((word) => word.length).map((word) =>
-      element("span", { class: "llm-piece" }, ...(inByteView ? [inBytes(word, merge)] : word.map((id) => boxed(id, merge))))));
+    text.replaceChildren();
+    const pieces = words.filter((word) => word.length), written = pieces.map((word) => new TextDecoder().decode(Uint8Array.from(word.flatMap((id) => [...table[id]]))));
+    inReadingOrder(text, written, pieces.map((word) => {
+      const piece = element("bdi", { class: "llm-piece" });
+      if (inByteView) piece.append(inBytes(word, merge));
+      else inReadingOrder(piece, word.map(label), word.map((id) => boxed(id, merge)));
+      return piece;
+    }));
     happened.textContent = story(states, step, merges, model.get("mode"));
     drawPairs(words, step, merges);
     drawEntries(step, merges);
   };
 
-  const stops = [
-    follow(model, ["note"], () => { note.textContent = model.get("note"); }),
-    follow(model, ["pieces", "word_pieces", "merges", "mode"], load),
-    follow(model, ["step", "word_step", "show_bytes"], draw),
-  ];
-  return () => { pause(); stops.forEach((stop) => stop()); };
-}
-
-export default { render };
+  return [pause, follow(model, ["pieces", "word_pieces", "merges", "mode", "step", "word_step", "show_bytes"], load)];
+});

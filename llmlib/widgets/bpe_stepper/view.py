@@ -44,16 +44,15 @@ class BPEStepper(View):
 
     `pieces` are the parts of a text that never merge with each other, `merges` are pairs of ids (0 to 255 are
     the bytes, 256 + i is what merge i makes), `word_pieces` are the parts of the text to encode. Steps are
-    replayed from these, here for pictures and in the browser for people. What the reader asks for goes into
-    `request`: a `kind` ("train" or "encode") with a `text` and a `number`; whoever can cut and train answers by
-    setting the traits, `answered` last (see `llmlib.explore.step_bpe`).
+    replayed from these, here for pictures and in the browser for people. Whoever can cut and train answers the acts
+    "train" and "encode", each with a `text`, by setting the traits (see `llmlib.explore.step_bpe`).
 
     >>> BPEStepper(pieces=["low", " lower"], merges=[[108, 111], [256, 119]], step=1)
     <BPEStepper: Byte-pair encoding of “low lower”, after 1 of 2 merges: lo|w|·|lo|w|e|r. Next: “lo” + “w”.>
     """
 
     folder = Path(__file__).parent
-    shown = ("pieces", "merges", "word_pieces", "mode", "step", "word_step", "show_bytes", "note")
+    shown = ("pieces", "merges", "word_pieces", "mode", "step", "word_step", "show_bytes")
 
     pieces = traitlets.List(traitlets.Unicode()).tag(sync=True)
     merges = traitlets.List(traitlets.List(traitlets.Int(), minlen=2, maxlen=2)).tag(sync=True)
@@ -62,9 +61,6 @@ class BPEStepper(View):
     step = traitlets.Int(0, min=0).tag(sync=True)
     word_step = traitlets.Int(0, min=0).tag(sync=True)
     show_bytes = traitlets.Bool(False).tag(sync=True)
-    note = traitlets.Unicode("").tag(sync=True)
-    request = traitlets.Dict().tag(sync=True)
-    answered = traitlets.Int(0).tag(sync=True)  # number of the last request that was answered
 
     @traitlets.validate("merges")
     def _known_ids(self, proposal: Any) -> Any:

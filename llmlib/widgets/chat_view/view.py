@@ -8,10 +8,10 @@ from llmlib.widgets.shared.base import View, escape_xml
 
 
 class ChatView(View):
-    """Shows `messages` and puts what the reader asks for into `request` ("message", "stop", "clear").
+    """Shows `messages`; its acts are "message" with a `text`, "stop" and "clear".
 
-    Whoever owns a model observes `request` and answers by setting `messages` and `answering`, or `notice` and
-    `returned` for a message without an answer (see `llmlib.explore.explore_chat`).
+    Whoever owns a model answers by setting `messages` and `answering`, or `notice` and `returned` for a message
+    without an answer (see `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>
@@ -23,8 +23,6 @@ class ChatView(View):
     messages = traitlets.List(traitlets.Dict()).tag(sync=True)
     answering = traitlets.Bool(False).tag(sync=True)
     name = traitlets.Unicode("Model").tag(sync=True)
-    request = traitlets.Dict().tag(sync=True)
-    notice = traitlets.Unicode("").tag(sync=True)  # why the last message has no answer, or only a part of one
     returned = traitlets.Unicode("").tag(sync=True)  # a message that was not answered; it goes back into the box
 
     @property

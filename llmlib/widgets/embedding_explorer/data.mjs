@@ -1,6 +1,6 @@
 // The cloud of an embedding explorer, and how it is looked at: pure functions.
 
-import { tokenLabel } from "../shared/shared.mjs";
+import { spokenToken, tokenLabel, tokenText } from "../shared/shared.mjs";
 
 const STEPS = 65535;
 
@@ -20,6 +20,7 @@ export function unpackCloud(points, labels, ends, kinds) {
   return {
     n, xyz, kinds: new Uint8Array(aligned(kinds)), bytesOf,
     label: (row) => tokenLabel(bytesOf(row)).replace(/[\ufffe\uffff]/g, "\ufffd"),
+    spoken: (row) => spokenToken(tokenText(bytesOf(row))),
     text: (row) => decoder.decode(bytesOf(row)),
     texts: () => (texts ??= Array.from({ length: n }, (_, row) => decoder.decode(bytesOf(row)))),
   };

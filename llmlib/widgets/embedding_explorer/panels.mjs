@@ -1,6 +1,6 @@
 // Around the map of an embedding explorer: the legend, the search, the chosen token, the analogy.
 
-import { element, spokenToken } from "../shared/shared.mjs";
+import { element } from "../shared/shared.mjs";
 import { kindColours } from "./paint.mjs";
 import { rowOfTyped, searchTokens, typedOf } from "./data.mjs";
 
@@ -36,7 +36,7 @@ export function legendPanel(ctx, counts) {
 /** A field to search in, with a list of what was found: arrow keys choose, Enter keeps. */
 export function searchPanel(ctx, cloud, id) {
   const input = element("input", {
-    type: "text", role: "combobox", "aria-label": "Search for a token", placeholder: "Search: king, ·king, ing …", autocomplete: "off", spellcheck: "false",
+    type: "text", role: "combobox", "aria-label": "Search for a token", placeholder: "Search: king, ·king, ing …", autocomplete: "off", dir: "auto", spellcheck: "false",
     "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": id,
   });
   const whole = element("input", { type: "checkbox" }), list = element("ul", { id, role: "listbox", "aria-label": "Tokens found", hidden: true }), count = element("div", { class: "llm-note llm-count", role: "status" });
@@ -58,7 +58,7 @@ export function searchPanel(ctx, cloud, id) {
     const shown = found.total > rows.length ? `; here are ${rows.length}` : "";
     count.textContent = input.value === "" ? "" : `${found.total.toLocaleString("en")} ${found.total === 1 ? "token" : "tokens"}${shown}`;
     list.replaceChildren(...rows.map((row, k) =>
-      element("li", { id: `${id}-${k}`, role: "option", "aria-selected": "false", "aria-label": `${spokenToken(cloud.text(row))}, id ${row}`, onpointerdown: (event) => { event.preventDefault(); keep(row); } },
+      element("li", { id: `${id}-${k}`, role: "option", "aria-selected": "false", "aria-label": `${cloud.spoken(row)}, id ${row}`, onpointerdown: (event) => { event.preventDefault(); keep(row); } },
         element("bdi", { class: "llm-token" }, ctx.shortLabel(row)), element("span", { class: "llm-note" }, `${row}`))));
     open(input.value !== "");
     ctx.find(rows);
@@ -108,7 +108,7 @@ export function tokenPanel(ctx, cloud) {
       const by = neighbours[ctx.state.by];
       return [measure.node, element("ol", { "aria-label": `Nearest by ${ctx.state.by === "dot" ? "dot product" : "cosine"}` }, ...by.map(([row, value]) =>
         element("li", {}, element("button", {
-          type: "button", "aria-label": `${spokenToken(cloud.text(row))}, ${value.toFixed(2)}`, onclick: () => ctx.choose(row, true),
+          type: "button", "aria-label": `${cloud.spoken(row)}, ${value.toFixed(2)}`, onclick: () => ctx.choose(row, true),
           onpointerenter: () => ctx.point(row), onpointerleave: () => ctx.point(-1), onfocus: () => ctx.point(row), onblur: () => ctx.point(-1),
         }, name(row), element("span", { class: "llm-value" }, value.toFixed(2)))))) ];
     }
@@ -138,36 +138,35 @@ export function tokenPanel(ctx, cloud) {
 
 /** "a is to b as c is to …": three fields, and a table of the answers. */
 export function analogyPanel(ctx, cloud) {
-  const fields = ["a", "b", "c"].map((letter) => element("input", { type: "text", size: 10, "aria-label": `Analogy: token ${letter}`, autocomplete: "off", spellcheck: "false" }));
+  const fields = ["a", "b", "c"].map((letter) => element("input", { type: "text", size: 10, "aria-label": `Analogy: token ${letter}`, autocomplete: "off", spellcheck: "false", dir: "auto", "data-acts": true }));
   const [a, b, c] = fields, notice = element("p", { class: "llm-notice", role: "status" }), answer = element("div", { class: "llm-answers" });
   const form = element("form", { class: "llm-row", "aria-label": "Analogy" }, a, " is to ", b, " as ", c, " is to … ",
-    element("button", { type: "submit" }, "Find"),
-    element("button", { type: "button", onclick: () => { ctx.setAnalogy({}); a.focus(); } }, "Clear"));
+    element("button", { type: "submit", "data-acts": true }, "Find"),
+    element("button", { type: "button", "data-acts": true, onclick: () => { ctx.findAnalogy([]); for (const field of fields) field.value = ""; a.focus(); } }, "Clear"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const rows = fields.map((field) => rowOfTyped(cloud.texts(), field.value)), missing = rows.findIndex((row) => row < 0);
     notice.textContent = missing < 0 ? "" : `“${fields[missing].value}” is no token of this table; a longer word may be several. Search for its parts.`;
     fields.forEach((field, k) => (rows[k] < 0 ? field.setAttribute("aria-invalid", "true") : field.removeAttribute("aria-invalid")));
     if (missing >= 0) fields[missing].focus();
-    else ctx.ask({ kind: "analogy", rows });
+    else ctx.findAnalogy(rows);
   });
-  let shown = null;
+  let shown = null, own = ["", "", ""]; // what was put into the fields here; anything else is the reader's, and stays
   return {
     node: element("section", { class: "llm-analogy", "aria-label": "Analogies" }, ctx.live ? form : "", notice, answer),
     draw() {
       const analogy = ctx.analogy();
-      if (ctx.live && ctx.notice()) notice.textContent = ctx.notice();
       if (analogy === shown) return;
       shown = analogy;
       if (!analogy) { answer.replaceChildren(); return; }
       const labels = analogy.rows.map((row) => ctx.shortLabel(row));
-      analogy.rows.forEach((row, k) => { fields[k].value = typedOf(cloud.text(row)); });
+      analogy.rows.forEach((row, k) => { if (fields[k].value === own[k]) { own[k] = typedOf(cloud.text(row)); fields[k].value = own[k]; } });
       answer.replaceChildren(element("table", {},
         element("caption", {}, element("bdi", {}, labels[0]), " is to ", element("bdi", {}, labels[1]), " as ", element("bdi", {}, labels[2]), " is to"),
         element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "rank"), element("th", { scope: "col" }, "token"), element("th", { scope: "col" }, "cosine"))),
         element("tbody", {}, ...analogy.answers.map(([row, value], k) => element("tr", {},
           element("td", {}, String(k + 1)),
-          element("td", {}, element("button", { type: "button", "aria-label": spokenToken(cloud.text(row)), onclick: () => ctx.choose(row, true), onpointerenter: () => ctx.point(row), onpointerleave: () => ctx.point(-1) }, element("bdi", { class: "llm-token" }, ctx.shortLabel(row)))),
+          element("td", {}, element("button", { type: "button", "aria-label": cloud.spoken(row), onclick: () => ctx.choose(row, true), onpointerenter: () => ctx.point(row), onpointerleave: () => ctx.point(-1) }, element("bdi", { class: "llm-token" }, ctx.shortLabel(row)))),
           element("td", {}, value.toFixed(2)))))));
     },
   };

@@ -1,5 +1,6 @@
-import { element, follow, followLooks, keepKeys, saveMenu, shorten, spokenToken } from "../shared/shared.mjs";
+import { element, follow, followLooks, saveMenu, shorten } from "../shared/shared.mjs";
 import { paletteOf, pictureOf } from "../shared/canvas.mjs";
+import { widget } from "../shared/view.mjs";
 import {
   ASPECT, cameraNumbers, countKinds, drawingOrder, panned, revealed, soundCamera, startCamera, turned, unpackCloud, zoomed,
 } from "./data.mjs";
@@ -8,15 +9,13 @@ import { analogyPanel, legendPanel, searchPanel, switchOf, tokenPanel } from "./
 
 const STEP = 40, TURN = 0.12; // pixels and radians for a press of an arrow key
 
-function render({ model, el }) {
-  el.classList.add("llm", "llm-embedding");
-  keepKeys(el);
-  const get = (name) => model.get(name), live = Boolean(get("live")) && !get("_standalone");
+export default widget("llm-embedding", ({ model, hub, el }) => {
+  const get = (name) => model.get(name), { live } = hub;
   const cloud = unpackCloud(get("points"), get("labels"), get("ends"), get("kinds")), kindNames = get("kind_names");
   const counts = countKinds(cloud.kinds, kindNames.length), order = drawingOrder(cloud.kinds, counts);
   const id = `llm-${Math.random().toString(36).slice(2)}`, starts = {};
   const state = { camera: null, hidden: new Set(), by: "cosine", pointed: -1, aiming: false, found: [] };
-  let frame = 0, saving = 0, asked = null, waiting = {}, loaded = false, lastPlace = null;
+  let frame = 0, saving = 0, loaded = false, lastPlace = null;
 
   const ctx = {
     state, live, kindNames, palette: null, helpId: `${id}-help`,
@@ -40,10 +39,9 @@ function render({ model, el }) {
     point(row) { if (row !== state.pointed) { state.pointed = row; later(); } },
     choose(row, reveal = false) {
       if (row >= 0 && reveal) look(revealed(state.camera, (plot.project(), plot.at(row)), ...plot.size()));
-      model.set("chosen", row);
-      model.save_changes();
-      ctx.speak(row < 0 ? "No token chosen" : `Chosen: ${spokenToken(cloud.text(row))}`);
-      if (row >= 0 && live && !ctx.neighbours()) ctx.ask({ kind: "neighbours", rows: [row] });
+      hub.look({ chosen: row });
+      ctx.speak(row < 0 ? "No token chosen" : `Chosen: ${cloud.spoken(row)}`);
+      if (row >= 0 && !ctx.neighbours()) hub.act("neighbours", { row }, { latest: "neighbours" });
       update();
     },
     measureBy(by) { state.by = by; remember(); update(); },
@@ -52,15 +50,8 @@ function render({ model, el }) {
       remember();
       update();
     },
-    setAnalogy(analogy) { model.set("analogy", analogy); model.save_changes(); update(); },
+    findAnalogy: (rows) => hub.act("analogy", { rows }),
     speak(words) { spoken.textContent = words; },
-    /** One question at a time: while Python thinks, only the latest further one of each kind waits. */
-    ask(request) {
-      if (asked !== null) { waiting[request.kind] = request; return; }
-      asked = (get("request")?.number ?? 0) + 1;
-      model.set("request", { ...request, number: asked });
-      model.save_changes();
-    },
   };
 
   const plot = plotPanel(ctx, cloud, order), legend = legendPanel(ctx, counts), search = searchPanel(ctx, cloud, `${id}-found`);
@@ -75,12 +66,13 @@ function render({ model, el }) {
   };
   const zoom = (factor, place = middle()) => look(zoomed(state.camera, factor, ...place, ...plot.size()));
   const button = (label, title, action) => element("button", { type: "button", "aria-label": label, title, onclick: action }, { "Zoom in": "+", "Zoom out": "−" }[label] ?? label);
-  const picture = element("div", { class: "llm-picture" }, plot.node, legend.node);
+  const picture = element("div", { class: "llm-picture" }, plot.node, legend.node), column = element("div", {}, picture, reading);
   el.append(
     element("div", { class: "llm-row llm-tools" }, search.node, get("dims") === 3 ? dims.node : "",
       element("span", { class: "llm-buttons" }, button("Zoom in", "Zoom in (+)", () => zoom(1.5, focus())), button("Zoom out", "Zoom out (−)", () => zoom(1 / 1.5, focus())), button("Reset view", "The whole map (0)", () => reset())),
       saveMenu(model, "embeddings", () => { plot.paint(); return pictureOf(picture, ctx.palette.paper); })),
-    element("div", { class: "llm-body" }, element("div", {}, picture, reading), token.node),
+    hub.line,
+    element("div", { class: "llm-body" }, column, token.node),
     analogy.node,
     element("p", { class: "llm-note", id: ctx.helpId }, "Drag to move the map (in 3-D: to turn it; with Shift to move it). Zoom with + and −, or with the wheel after a click (or Ctrl and wheel). Arrow keys do what dragging does; Enter keeps the token in the middle; Escape lets it go; 0 shows all."),
     spoken);
@@ -104,8 +96,7 @@ function render({ model, el }) {
     if (state.hidden.size) place.hidden = [...state.hidden].sort((a, b) => a - b);
     if (state.by !== "cosine") place.by = state.by;
     lastPlace = JSON.stringify(place);
-    model.set("place", place);
-    model.save_changes();
+    hub.look({ place });
   }
 
   function recall() {
@@ -191,39 +182,24 @@ function render({ model, el }) {
     event.preventDefault();
     state.aiming = true;
     state.pointed = nearMiddle();
-    if (event.key !== "Enter" && event.key !== "Escape") ctx.speak(state.pointed < 0 ? "No token in the middle" : spokenToken(cloud.text(state.pointed)));
+    if (event.key !== "Enter" && event.key !== "Escape") ctx.speak(state.pointed < 0 ? "No token in the middle" : cloud.spoken(state.pointed));
   });
   const nearMiddle = () => { plot.project(); return plot.pick(...middle(), 30); };
 
-  const restyle = () => {
-    if (!el.isConnected) return; // no size and no theme yet; the observer below calls again
+  recall();
+  const stopLooking = followLooks(el, (width) => {
     ctx.palette = paletteOf(el);
-    const width = Math.min((el.clientWidth || 938) - 8, 950), wide = width >= 720, room = wide ? width - 268 : width;
-    el.classList.toggle("llm-narrow", !wide);
+    el.classList.toggle("llm-narrow", width < 728);
+    const room = column.clientWidth; // what the layout leaves to the map
     plot.resize(room, Math.max(260, Math.round(room / ASPECT)));
-    paint();
     const first = !loaded;
     loaded = true;
+    paint();
     update();
     if (first) performance.mark("llm-embedding-drawn");
-  };
-  recall();
-  restyle();
-
-  const answered = () => {
-    if (asked === null || get("answered") < asked) return;
-    asked = null;
-    const [next] = Object.values(waiting);
-    if (next) { delete waiting[next.kind]; ctx.ask(next); }
-    update();
-  };
-  const stops = [follow(model, ["place"], recall), follow(model, ["chosen", "neighbours", "analogy", "notice"], update), follow(model, ["answered"], answered)];
-  stops.push(followLooks(el, restyle, loaded ? el.clientWidth : 0));
-  return () => {
-    stops.forEach((stop) => stop());
-    cancelAnimationFrame(frame);
-    clearTimeout(saving);
-  };
-}
-
-export default { render };
+  });
+  return [
+    stopLooking, follow(model, ["place"], recall), follow(model, ["chosen", "neighbours", "analogy", "notice"], update),
+    () => { cancelAnimationFrame(frame); clearTimeout(saving); },
+  ];
+});

@@ -25,8 +25,8 @@ class EmbeddingView(View):
     `points` are the coordinates of each row (see `pack_points`), `labels` all tokens' bytes one after the other, which
     `ends` divides, `kinds` the number of each row's kind. `chosen` is the row that the reader keeps, or -1; `place`
     the way of looking: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`, each part missing where it is as
-    in the beginning. With `live`, what the reader asks for arrives in `request`, and whoever owns the table answers by
-    setting `neighbours` and `analogy` (see `llmlib.explore.explore_embeddings`).
+    in the beginning. Whoever owns the table answers the acts "neighbours", with a `row`, and "analogy", with three
+    `rows` (or none), by setting the traits of these names (see `llmlib.explore.explore_embeddings`).
     """
 
     folder = Path(__file__).parent
@@ -46,11 +46,6 @@ class EmbeddingView(View):
     chosen = traitlets.Int(-1).tag(sync=True)
     neighbours = traitlets.Dict().tag(sync=True)  # of: row; cosine, dot: [[row, similarity], …], nearest first
     analogy = traitlets.Dict().tag(sync=True)  # rows: [a, b, c]; answers: [[row, cosine], …], best first
-
-    live = traitlets.Bool(False).tag(sync=True)
-    request = traitlets.Dict().tag(sync=True)
-    answered = traitlets.Int(0).tag(sync=True)  # number of the last request that has been dealt with
-    notice = traitlets.Unicode("").tag(sync=True)  # why the last request could not be met
 
     def __len__(self) -> int:
         return len(self.kinds)

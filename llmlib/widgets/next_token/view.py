@@ -6,41 +6,41 @@ from typing import Any
 import traitlets
 
 from llmlib.widgets.shared.base import View, escape_xml
-from llmlib.widgets.shared.token_text import percent, visible_token
+from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
 
 class NextTokenView(View):
     """Tokens so far as boxes, candidates for the next one as bars to click, a temperature to turn.
 
-    The view shows `tokens`, `candidates` and `probabilities`, and puts what the reader asks for into
-    `request`: a `kind` ("prompt", "pick", "draw", "draw10", "undo", "temperature") with its details. Whoever
-    owns a model observes it and answers by setting the other traits (see `llmlib.explore.explore_next_token`).
+    The view shows `tokens` (see `token_text`), `candidates` and `probabilities`. Whoever owns a model answers its acts
+    by setting them (see `llmlib.explore.explore_next_token`): "prompt" with a `text`, "pick" with the `id` of a
+    candidate, "draw" with a number of `times`, "undo", "temperature" with a `value`.
 
     >>> NextTokenView(tokens=["2", " +", " 2"], candidates=[" =", " +"], probabilities=[0.9, 0.05])
     <NextTokenView: After “2 + 2”, the most probable next tokens are “·=” (90%), “·+” (5.0%).>
     """
 
     folder = Path(__file__).parent
-    shown = ("tokens", "candidates", "probabilities", "picked", "temperature", "rest")
+    shown = ("prompt", "tokens", "candidates", "probabilities", "picked", "temperature", "rest")
 
+    prompt = traitlets.Unicode("").tag(sync=True)  # the reader's text, as it was typed
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     picked = traitlets.Int(0).tag(sync=True)  # how many of the last tokens were picked here
     candidates = traitlets.List(traitlets.Unicode()).tag(sync=True)  # most probable first
+    ids = traitlets.List(traitlets.Int()).tag(sync=True)  # of the candidates
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
     rest = traitlets.Unicode("").tag(sync=True)  # a line below the bars
-    notice = traitlets.Unicode("").tag(sync=True)  # why the last request could not be met
     temperature = traitlets.Float(1.0).tag(sync=True)
-    request = traitlets.Dict().tag(sync=True)
 
     @property
     def alt(self) -> str:
         best = ", ".join(f"“{visible_token(t)}” ({percent(p)})" for t, p in self._pairs()[:3])
-        return f"After “{''.join(self.tokens)}”, the most probable next tokens are {best}."
+        return f"After “{joined_text(self.tokens)}”, the most probable next tokens are {best}."
 
     def svg(self) -> str:
         row, labels, bars = 26, 150, 380
         widest = max(self.probabilities, default=0.0) or 1.0
-        text = "".join(self.tokens)[-80:].replace("\n", "⏎")
+        text = joined_text(self.tokens)[-80:].replace("\n", "⏎")
         parts = [f'<text x="8" y="24" font-weight="bold">{escape_xml(text)} …</text>']
         for number, (token, p) in enumerate(self._pairs()):
             y, width = 44 + number * row, bars * p / widest

@@ -1,4 +1,5 @@
-import { element, follow, keepKeys, saveMenu } from "../shared/shared.mjs";
+import { element, follow, saveMenu } from "../shared/shared.mjs";
+import { widget } from "../shared/view.mjs";
 
 /** The pair number i of a vector whose channels i and i + pairs belong together: its length and its angle. */
 export function pairOf(vector, i) {
@@ -54,14 +55,11 @@ function drawn(tag, attributes = {}, ...children) {
   return node;
 }
 
-function render({ model, el }) {
+export default widget("llm-rotary-view", ({ model, hub, el, still }) => {
   const get = (name) => model.get(name);
   const place = (which, value) => {
     const { query, key } = moved(which, value, get("query_position"), get("key_position"), get("max_position"));
-    model.set("query_position", query);
-    model.set("key_position", key);
-    model.save_changes();
-    update();
+    hub.look({ query_position: query, key_position: key });
   };
   const slider = (which, label) => {
     const input = element("input", { type: "range", min: 0, "aria-label": label });
@@ -76,21 +74,18 @@ function render({ model, el }) {
   const dials = element("div", { class: "llm-dials", role: "list", "aria-label": "A dial for each pair of channels" });
   const sum = element("div", { class: "llm-sum" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const curve = drawn("svg", { viewBox: "0 0 760 190", role: "img", class: "llm-curve" });
-  el.classList.add("llm", "llm-rotary-view");
-  keepKeys(el);
   el.append(
     line("query", query, numbers.query, "query"), line("key", key, numbers.key, "key"), line("both", both, numbers.both, "both"),
     dials, sum, curve,
     element("div", { class: "llm-row" },
       element("span", { class: "llm-note" }, "A hand for each pair: its angle is its own plus frequency × position. Click on the curve for another distance."),
-      get("_standalone") ? "" : saveMenu(model, "rotary")),
+      still ? "" : saveMenu(model, "rotary")),
     spoken,
   );
 
   let scale = null;
   const update = () => {
     const q = get("query_position"), k = get("key_position"), most = get("max_position"), distance = q - k;
-    if (distance < 0) return; // the query has moved, and the key is about to follow
     const frequencies = get("frequencies"), added = shares(get("query"), get("key"), frequencies, distance);
     const total = added.reduce((a, b) => a + b, 0);
     for (const [input, value, top] of [[query, q, most], [key, k, most], [both, k, most - distance]]) {
@@ -139,8 +134,5 @@ function render({ model, el }) {
     place("query", Math.max(get("query_position"), distance));
     place("key", get("query_position") - distance);
   });
-  const stops = [follow(model, ["frequencies", "query", "key", "query_position", "key_position", "max_position"], update)];
-  return () => stops.forEach((stop) => stop());
-}
-
-export default { render };
+  return follow(model, ["frequencies", "query", "key", "query_position", "key_position", "max_position"], update);
+});

@@ -1,4 +1,48 @@
-"""What every widget shares: its files put together, a static fallback, exports, cleanup.
+"""How a view is built: what all widgets share, so that none has to think of it.
+
+A view is a folder: `view.py` (state, static picture), `view.mjs` (what the browser runs), `view.css`, and what these
+import. It knows arrays and strings; a live model is brought in by a module of `llmlib.explore`. `on_act` and `widget`
+(of view.mjs) are the only ways in, and what follows holds for all that use them.
+
+State. Traits with `sync=True` describe all that is shown. Each has one writer. What Python knows is written by Python
+alone, inside one `hold_sync`, so that the browser never sees half of a change. Where the reader looks (a place, a
+step, a tab) is written by the browser alone, with `hub.look({place})`, and works without Python. In the browser
+`follow(model, names, update)` calls `update` once for all that came in one message.
+
+Acts. What the reader does to Python's things is an act: `hub.act("pick", {id})` there, `view.on_act("pick", function,
+then=show)` here. Acts are never whole states ("these heads are off") but changes ("this head is off now"), so that
+quick ones do not overwrite each other. The browser keeps them in a queue: one message is on its way, the next carries
+all that were done meanwhile. Here they are done in order; `then`, which computes and shows, is called once after all
+of them. An act may be left out only for a newer wish of the same name right behind it (`{ latest: "temperature" }`: a
+slider, a text that grows). Each act is answered, and `await hub.act(…)` tells whether it was done; if not, give back
+what the reader typed. A function that cannot do it raises `ValueError` with words for the reader; what it raises
+stands in `hub.line`, which also says that Python works (`view.progress`: how far), that it is busy with a cell, or
+that the kernel was restarted. Controls that act carry `data-acts`, others that need Python `data-python`: without it
+they are switched off, by themselves.
+
+Texts. A box for a text is a `textBox` or follows with `following`: what the reader has typed is never written over,
+and what is typed but not used says so. Tokens come as `token_text` writes them (⟨F0 9F⟩ for a part of a character),
+are shown with `visibleToken`, and put on the page with `inReadingOrder`.
+
+Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as what is to be seen allows (attention: a byte a
+weight, the lower triangle). They arrive as a DataView that may start anywhere. What is large comes when it is asked
+for: thumbnails first, a head when it is opened.
+
+Looks. Colours are the `--llm-…` of shared.css. Widths belong to the layout; what has to be drawn in pixels is drawn
+by `followLooks(el, draw)`, again whenever the width or the theme changes, and with the width of that moment. The
+keyboard's focus is caught where its control vanishes (`widget` does it), but a view that knows a better place puts it
+there.
+
+Still picture. `svg()` (and `fallback_html`, where a PNG is smaller) shows the present state in Python alone, with the
+same bytes for the same state; `alt` says it in words. Notebooks carry it beside the widget. JupyterLab prefers the
+widget even when there is no kernel any more, so a saved notebook also gets the picture as a plain HTML widget of the
+same name (saved.mjs).
+
+Page without a kernel. `to_html` is the same JavaScript with the traits of `shown` as its model: `still` is true, no
+act is possible, looking around works. What such a page cannot have, it says.
+
+Tests. A view has a row in tests/browser/views.py, and with it tests of quick clicks, odd, empty and long texts,
+another theme, a restart, and a notebook that is opened again.
 
 anywidget loads a widget's JavaScript from a Blob URL, where a relative `import` fails. So a widget's `view.mjs` and
 all that it imports are concatenated here, without the import lines that Node's tests use.
@@ -14,8 +58,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anywidget
+import traitlets
 
 from llmlib.files.atomic import atomic_write
+from llmlib.widgets.shared.acts import Acts, Handler
 
 SHARED = Path(__file__).parent
 IMPORT = re.compile(r"^import [^;]* from \"(\.[^\"]+)\";\n", re.M)
@@ -60,6 +106,9 @@ class View(anywidget.AnyWidget):
     folder: ClassVar[Path]  # holds view.mjs and view.css
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
+    live = traitlets.Bool(False).tag(sync=True)  # whether somebody answers what the reader does
+    notice = traitlets.Unicode("").tag(sync=True)  # why the reader's last act could not be done
+
     def __init_subclass__(cls, **kwargs: Any):
         if "folder" in cls.__dict__:
             cls._esm = javascript(cls.folder / "view.mjs")
@@ -67,8 +116,22 @@ class View(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any):
+        self._acts, self._client = Acts(), ""
         super().__init__(**traits)
         self.on_msg(self._on_message)
+
+    def on_act(self, kind: str, function: Handler, then: Handler | None = None) -> None:
+        """Call `function(**details)` when the reader does something of this kind.
+
+        Acts that were done in quick succession arrive together; `then()` is called once after all of them, so what
+        takes time belongs there. What either raises is told to the reader, and the act counts as not done.
+        """
+        self._acts.on(kind, function, then)
+        self.live = True
+
+    def progress(self, words: str) -> None:
+        """Tell the reader how far the work on an act has come: "layer 3 of 30"."""
+        self.send({"client": self._client, "progress": words})
 
     @property
     def alt(self) -> str:
@@ -117,6 +180,19 @@ class View(anywidget.AnyWidget):
         makers = {"html": self.to_html, "svg": self.svg}
         if (kind := content.get("ask")) in makers:
             self.send({"kind": kind, "source": makers[kind]()})
+        elif content.get("ping"):
+            self.send({"client": content["client"], "pong": True})
+        elif acts := content.get("acts"):
+            self._client = content["client"]
+            self.send({"client": self._client, "begun": True})
+            self.notice = ""  # now, so that the same notice, if it comes again, is read aloud again
+            refused: Any = [act["number"] for act in acts]
+            try:
+                refused, notice = self._acts.apply(acts)
+                if notice:  # else a thread may have said something meanwhile
+                    self.notice = notice
+            finally:  # whatever happens: an act without an answer would look like a dead kernel
+                self.send({"client": self._client, "done": acts[-1]["number"], "refused": refused})
 
 
 def _as_json(value: Any) -> Any:

@@ -1,9 +1,16 @@
 // Helpers that every widget's JavaScript begins with. Pure functions first, then the few that touch the page.
 
-/** How a token is written so that white space shows: "·" for a space, "⏎" for a newline, "⇥" for a tab. */
+const SEEN = { " ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥" };
+const INKLESS = /⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩|[\p{Cc}\p{Cf}\p{Z}\ufe00-\ufe0f]/gu;
+
+/**
+ * How a token is written so that all of it shows: "·" for a space, "⏎" for a newline, "⇥" for a tab, ⟨U+200D⟩ for other
+ * signs without ink. Bytes of a divided character, which Python writes as ⟨F0 9F⟩, stay.
+ */
 export function visibleToken(text) {
   if (text === "") return "∅";
-  return text.replaceAll(" ", "·").replaceAll("\n", "⏎").replaceAll("\r", "␍").replaceAll("\t", "⇥");
+  const label = text.replace(INKLESS, (found) => found.length > 3 ? found : SEEN[found] ?? `⟨U+${found.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  return /^\p{M}/u.test(label) ? `◌${label}` : label; // a mark needs something to sit on
 }
 
 /** The same for a screen reader. */
@@ -43,23 +50,54 @@ export function fromHex(text) {
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
+/** A token as text; bytes of a divided character as ⟨F0 9F⟩, since they are no text alone. */
+export function tokenText(bytes) {
+  return characters(bytes).map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`).join("");
+}
+
 /** A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩. */
 export function tokenLabel(bytes) {
-  const written = characters(bytes).map((part) => {
-    if (part.bytes) return `⟨${hex(part.bytes)}⟩`;
-    const seen = visibleToken(part.text);
-    if (seen === part.text && /[\p{Cc}\p{Cf}\p{Z}\ufe00-\ufe0f]/u.test(seen))
-      return `⟨U+${seen.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
-    return seen;
-  });
-  const label = written.join("") || "∅";
-  return /^\p{M}/u.test(label) ? `◌${label}` : label; // a mark needs something to sit on
+  return visibleToken(tokenText(bytes));
 }
+
+/** Lone halves of surrogate pairs cannot travel; they become U+FFFD. */
+export function wellFormed(text) {
+  return text.replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
 /** "rtl" if the first letter of the text is written from right to left. */
 export function direction(text) {
-  const letter = text.match(/\p{L}/u)?.[0] ?? "";
-  return /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(letter) ? "rtl" : "ltr";
+  return RIGHT_TO_LEFT.test(text.match(/\p{L}/u)?.[0] ?? "") ? "rtl" : "ltr";
+}
+
+/** A token inside of a sentence: with signs about it that keep its direction to itself, where it is from right to left. */
+export function isolated(token) {
+  return RIGHT_TO_LEFT.test(token) ? `\u2068${token}\u2069` : token;
+}
+
+/**
+ * Neighbouring tokens that are written in one direction: [{dir, from, to}, …], in the order of the text, which reads in
+ * the direction `base`. Digits go from left to right; what has no direction goes with its neighbours where they agree,
+ * and else with the text (the Unicode bidirectional algorithm, rules N1 and N2, a token at a time).
+ */
+export function runs(texts, base) {
+  const own = texts.map((text) => { // bytes of a divided character have no direction
+    const bare = text.replace(/⟨[^⟩]*⟩/g, "");
+    return /\p{L}/u.test(bare) ? direction(bare) : /\p{N}/u.test(bare) ? "ltr" : null;
+  });
+  const after = new Array(own.length);
+  for (let k = own.length - 1, next = base; k >= 0; k--) { after[k] = next; next = own[k] ?? next; }
+  const found = [];
+  let before = base;
+  own.forEach((dir, k) => {
+    const here = dir ?? (before === after[k] ? before : base);
+    before = dir ?? before;
+    if (found.at(-1)?.dir === here) found.at(-1).to = k + 1;
+    else found.push({ dir: here, from: k, to: k + 1 });
+  });
+  return found;
 }
 
 /** 0.5 -> "50%", 0.0312 -> "3.1%", 0.0004 -> "<0.1%". */
@@ -86,6 +124,18 @@ export function element(tag, attributes = {}, ...children) {
   }
   node.append(...children);
   return node;
+}
+
+/** The text that tokens make together; characters that they divide are whole again. */
+export function joinedText(tokens) {
+  return tokens.join("").replace(/(?:⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)+/g, (found) => new TextDecoder().decode(fromHex(found.replace(/[⟨⟩ ]/g, ""))));
+}
+
+/** Nodes of tokens in the order in which their text is read, whatever its directions; `box` gets its own. */
+export function inReadingOrder(box, texts, nodes) {
+  box.dir = direction(joinedText(texts));
+  box.append(...runs(texts, box.dir).flatMap(({ dir, from, to }) =>
+    dir === box.dir ? nodes.slice(from, to) : [element("span", { dir }, ...nodes.slice(from, to))]));
 }
 
 /**
@@ -129,46 +179,64 @@ export function askPython(model, kind) {
 }
 
 /** The "Save" menu of a view. The picture comes from `makeSvg`, or from Python; the page always from Python. */
-export function saveMenu(model, name, makeSvg = () => askPython(model, "svg")) {
-  const button = (label, save) => element("button", { type: "button", onclick: save }, label);
+export function saveMenu(model, name, makeSvg = fromPython) {
+  const button = (label, save, needsPython = makeSvg === fromPython) => element("button", { type: "button", onclick: save, "data-python": needsPython }, label);
   const menu = element(
     "details",
     { class: "llm-save" },
     element("summary", {}, "Save"),
-    button("SVG", async () => download(`${name}.svg`, await makeSvg(), "image/svg+xml")),
-    button("PNG", async () => downloadPng(`${name}.png`, await makeSvg())),
+    button("SVG", async () => download(`${name}.svg`, await makeSvg(model), "image/svg+xml")),
+    button("PNG", async () => downloadPng(`${name}.png`, await makeSvg(model))),
   );
   if (!model.get("_standalone"))
-    menu.append(button("HTML page", async () => download(`${name}.html`, await askPython(model, "html"), "text/html")));
+    menu.append(button("HTML page", async () => download(`${name}.html`, await askPython(model, "html"), "text/html"), true));
   return menu;
 }
 
-/** Call `update` now and at each change of the named traits; returns a function that stops it. */
+const fromPython = (model) => askPython(model, "svg");
+
+/**
+ * Call `update` now and whenever some of the named traits have changed: once for all that came in one message, so that it
+ * never sees half of a change. Returns a function that stops it.
+ */
 export function follow(model, names, update) {
-  for (const name of names) model.on(`change:${name}`, update);
+  let queued = false, stopped = false;
+  const changed = () => {
+    if (queued) return;
+    queued = true;
+    queueMicrotask(() => { queued = false; if (!stopped) update(); });
+  };
+  for (const name of names) model.on(`change:${name}`, changed);
   update();
-  return () => names.forEach((name) => model.off(`change:${name}`, update));
+  return () => {
+    stopped = true;
+    names.forEach((name) => model.off(`change:${name}`, changed));
+  };
 }
 
 /**
- * Call `restyle` when a view becomes wider or narrower than `width` (0: not drawn yet), and when the page changes its
- * theme; returns a function that stops it.
+ * Call `draw(width)` with the width that a view has now, and again whenever it gets another one or the page changes its
+ * theme. The width is the layout's alone: it is measured at each call, never kept, since a page that changes its theme is
+ * for a moment without styles. Returns a function that stops it.
  */
-export function followLooks(el, restyle, width) {
-  const resized = new ResizeObserver(() => {
-    if (!el.clientWidth || Math.abs(el.clientWidth - width) <= 1) return;
-    width = el.clientWidth;
-    restyle();
-  });
+export function followLooks(el, draw) {
+  let drawn = null; // for which width
+  const redraw = () => {
+    if (!el.isConnected || !el.clientWidth) return; // no size and no theme yet; the observer calls again
+    drawn = el.clientWidth;
+    draw(drawn);
+  };
+  const resized = new ResizeObserver(() => { if (el.clientWidth !== drawn) redraw(); });
   resized.observe(el);
-  const themed = new MutationObserver(restyle);
+  const themed = new MutationObserver(redraw);
   themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"] });
   const scheme = matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", restyle);
+  scheme.addEventListener("change", redraw);
+  redraw();
   return () => {
     resized.disconnect();
     themed.disconnect();
-    scheme.removeEventListener("change", restyle);
+    scheme.removeEventListener("change", redraw);
   };
 }
 

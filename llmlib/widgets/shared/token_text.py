@@ -1,6 +1,8 @@
 """How tokens and probabilities are written for people; the counterpart of `tokenLabel` and others in shared.mjs."""
 
+import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 
 from llmlib.widgets.shared.base import escape_xml
 
@@ -9,14 +11,40 @@ HUES = ("#cfe3f7", "#fbe0ae", "#c9ecd9", "#f7d0e2", "#e0d9f6", "#eceab0")
 CELL = 8.6  # width in pixels of one monospaced character at 14 px
 
 
-def visible_token(text: str) -> str:
-    """A token with its white space made visible, as in `visibleToken` of shared.mjs.
+SEEN = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥"}
+BYTES = re.compile(r"(⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)")
 
-    >>> visible_token(" Paris\\n")
-    '·Paris⏎'
+
+def token_text(data: bytes) -> str:
+    """A token as text; the bytes of a character that several tokens share as ⟨F0 9F⟩, since they are no text alone.
+
+    >>> token_text(b" Paris"), token_text(b"o\\xf0\\x9f")
+    (' Paris', 'o⟨F0 9F⟩')
     """
-    shown = text.replace(" ", "·").replace("\n", "⏎").replace("\r", "␍").replace("\t", "⇥")
-    return shown or "∅"
+    return "".join(f"⟨{hexadecimal(part)}⟩" if isinstance(part, bytes) else part for part in _characters(data))
+
+
+def joined_text(tokens: Iterable[str]) -> str:
+    """The text that tokens make together; characters that they divide are whole again.
+
+    >>> joined_text(["a", " ⟨F0 9F⟩", "⟨99 82⟩"])
+    'a 🙂'
+    """
+    whole = lambda found: bytes.fromhex(re.sub("[⟨⟩]", " ", found[0])).decode(errors="replace")  # noqa: E731
+    return re.sub(f"{BYTES.pattern}+", whole, "".join(tokens))
+
+
+def visible_token(text: str) -> str:
+    """A token with all of it made visible, as in `visibleToken` of shared.mjs: white space, and signs without ink.
+
+    What `token_text` wrote as ⟨F0 9F⟩ stays.
+
+    >>> visible_token(" Paris\\n"), visible_token("a\\u200d"), visible_token("⟨F0 9F⟩")
+    ('·Paris⏎', 'a⟨U+200D⟩', '⟨F0 9F⟩')
+    """
+    parts = BYTES.split(text)  # every second one is bytes
+    label = "".join(part if at % 2 else "".join(map(_with_ink, part)) for at, part in enumerate(parts)) or "∅"
+    return "◌" + label if unicodedata.category(label[0]).startswith("M") else label  # a mark needs a base
 
 
 def percent(p: float) -> str:
@@ -47,15 +75,12 @@ def token_label(data: bytes) -> str:
     >>> token_label(b" Paris"), token_label("🙂".encode()[:2]), token_label("\\N{ZERO WIDTH JOINER}".encode())
     ('·Paris', '⟨F0 9F⟩', '⟨U+200D⟩')
     """
-    written: list[str] = []
-    loose = bytearray()
+    return visible_token(token_text(data))
 
-    def close() -> None:
-        if loose:
-            written.append(f"⟨{hexadecimal(bytes(loose))}⟩")
-            loose.clear()
 
-    i = 0
+def _characters(data: bytes) -> Iterator[str | bytes]:
+    """Whole characters, and what lies between them."""
+    loose, i = bytearray(), 0
     while i < len(data):
         length = _length_of_character(data[i])
         try:
@@ -64,12 +89,13 @@ def token_label(data: bytes) -> str:
             loose.append(data[i])
             i += 1
             continue
-        close()
-        written.append(_with_ink(text))
+        if loose:
+            yield bytes(loose)
+            loose.clear()
+        yield text
         i += length
-    close()
-    label = "".join(written) or "∅"
-    return "◌" + label if unicodedata.category(label[0]).startswith("M") else label  # a mark needs a base
+    if loose:
+        yield bytes(loose)
 
 
 def _length_of_character(lead: int) -> int:
@@ -78,9 +104,10 @@ def _length_of_character(lead: int) -> int:
 
 
 def _with_ink(character: str) -> str:
-    seen = visible_token(character)
+    if character in SEEN:
+        return SEEN[character]
     inkless = unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp") or "\ufe00" <= character <= "\ufe0f"
-    return f"⟨U+{ord(character):04X}⟩" if seen == character and inkless else seen
+    return f"⟨U+{ord(character):04X}⟩" if inkless else character
 
 
 def width_of(label: str) -> float:

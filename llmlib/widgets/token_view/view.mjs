@@ -1,4 +1,5 @@
-import { characters, direction, element, follow, fromHex, hex, keepKeys, saveMenu, spokenToken, tokenLabel } from "../shared/shared.mjs";
+import { characters, direction, element, follow, fromHex, hex, inReadingOrder, saveMenu, spokenToken, tokenLabel, wellFormed } from "../shared/shared.mjs";
+import { following, widget } from "../shared/view.mjs";
 
 /** Tokens as lines of positions: a line ends after a token that ends with a newline. */
 export function lines(tokens) {
@@ -52,19 +53,15 @@ export function describe(bytes, id, position, incomplete, special) {
   ].filter(Boolean).join(" · ");
 }
 
-/** Lone halves of surrogate pairs cannot travel; they become U+FFFD. */
-export function wellFormed(text) {
-  return text.replace(/\p{Surrogate}/gu, "\ufffd");
-}
-
 /** The tokens of one tokenizer. Arrow keys walk through them; each says what it is when it is pointed at. */
 function row(encoding, text, showIds) {
   const tokens = encoding.tokens.map(fromHex), special = new Set(encoding.special), incomplete = parts(tokens);
   const quiet = "Point at a token, or walk through them with the arrow keys.";
   const detail = element("div", { class: "llm-detail llm-note" }, quiet);
+  const labels = tokens.map(tokenLabel);
   const boxes = tokens.map((bytes, position) => {
     const id = encoding.ids[position], about = describe(bytes, id, position, incomplete[position], special.has(position));
-    const label = tokenLabel(bytes);
+    const label = labels[position];
     const box = element("span", {
       class: `llm-token llm-hue-${position % 6}${special.has(position) ? " llm-special" : ""}${incomplete[position].length ? " llm-part" : ""}`,
       role: "option", tabindex: position ? -1 : 0,
@@ -76,8 +73,9 @@ function row(encoding, text, showIds) {
   });
   const list = element("div", { class: "llm-boxes", role: "listbox", "aria-orientation": "horizontal", "aria-label": `Tokens of ${encoding.name}` });
   for (const line of lines(tokens)) {
-    const source = new TextDecoder().decode(joined(line.map((i) => tokens[i])));
-    list.append(element("div", { class: "llm-line", dir: direction(source), role: "presentation" }, ...line.map((i) => boxes[i])));
+    const row = element("div", { class: "llm-line", role: "presentation" });
+    inReadingOrder(row, line.map((i) => labels[i]), line.map((i) => boxes[i]));
+    list.append(row);
   }
   if (encoding.count > tokens.length) list.append(element("div", { class: "llm-note" }, `… and ${(encoding.count - tokens.length).toLocaleString("en")} more`));
   let locked = null; // the focused token; pointing shows another for a while
@@ -109,34 +107,25 @@ function row(encoding, text, showIds) {
   return element("section", { class: "llm-row-of-tokens" }, list, detail);
 }
 
-function render({ model, el }) {
-  const still = Boolean(model.get("_standalone"));
-  let waiting = false, wanted = null; // one question at a time; the latest wish is kept
-  const flush = () => {
-    if (waiting || !wanted) return;
-    waiting = true;
-    model.set("request", { ...wanted, number: model.get("answered") + 1 });
-    wanted = null;
-    model.save_changes();
-  };
-  const ask = (request) => { wanted = request; flush(); };
-
-  const box = element("textarea", { rows: 3, "aria-label": "Your text", dir: "auto", spellcheck: "false", readonly: still });
-  box.addEventListener("input", () => ask({ kind: "text", text: wellFormed(box.value) }));
+export default widget("llm-token-view", ({ model, hub, el, still }) => {
+  const box = element("textarea", { rows: 3, "aria-label": "Your text", dir: "auto", spellcheck: "false", "data-acts": true });
+  const typed = following(box, () => model.get("text"));
+  box.addEventListener("input", () => hub.act("text", { text: wellFormed(box.value) }, { latest: "text" }));
   const ids = element("input", { type: "checkbox" });
-  const special = element("input", { type: "checkbox", disabled: still });
-  special.addEventListener("change", () => ask({ kind: "special", value: special.checked, text: wellFormed(box.value) }));
-  const rows = element("div", {}), note = element("div", { class: "llm-note", role: "status" });
+  const special = element("input", { type: "checkbox", "data-acts": true });
+  special.addEventListener("change", async () => {
+    await hub.act("special", { value: special.checked });
+    if (!hub.waiting) special.checked = model.get("special");
+  });
+  const rows = element("div", {});
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
-  el.classList.add("llm", "llm-token-view");
-  keepKeys(el);
   el.append(
     box,
     element("div", { class: "llm-row" },
       element("label", {}, ids, " Show ids"),
       element("label", { title: "If ticked, text such as <|endoftext|> becomes the special token of that name" }, special, " Text may become special tokens"),
       still ? "" : saveMenu(model, "tokens")),
-    note, rows, spoken,
+    hub.line, rows, spoken,
   );
 
   const draw = () => {
@@ -155,14 +144,9 @@ function render({ model, el }) {
     spoken.textContent = encodings.map((encoding) => `${encoding.name}: ${numbers(text, encoding.count)}`).join(". ");
   };
   ids.addEventListener("change", draw);
-  const stops = [
-    follow(model, ["text"], () => { if (document.activeElement !== box) box.value = model.get("text"); }),
-    follow(model, ["special"], () => { special.checked = model.get("special"); }),
-    follow(model, ["note"], () => { note.textContent = model.get("note"); }),
+  return [
+    follow(model, ["text"], typed.follow),
+    follow(model, ["special"], () => { if (!hub.waiting) special.checked = model.get("special"); }),
     follow(model, ["encodings"], draw),
-    follow(model, ["answered"], () => { waiting = false; flush(); }),
   ];
-  return () => stops.forEach((stop) => stop());
-}
-
-export default { render };
+});

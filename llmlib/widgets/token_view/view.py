@@ -33,23 +33,19 @@ def encoding(
 class TokenView(View):
     """A text to edit, and its tokens under each of several tokenizers: colours, ids, bytes, counts.
 
-    The view shows `encodings` (made with `encoding`) of `text`, and puts what the reader asks for into
-    `request`: a `kind` ("text" with a `text`, "special" with a `value`) and a `number`. Whoever owns the
-    tokenizers observes it and answers by setting the traits, `answered` last (see `llmlib.explore.explore_tokens`).
+    The view shows `encodings` (made with `encoding`) of `text`. Whoever owns the tokenizers answers its acts, "text"
+    with a `text` and "special" with a `value`, by setting the traits (see `llmlib.explore.explore_tokens`).
 
     >>> TokenView(text="hi", encodings=[encoding("bytes", [104, 105], [b"h", b"i"], vocab_size=256)])
     <TokenView: “hi” in tokens. bytes: 2 tokens, 1.00 bytes per token: h|i.>
     """
 
     folder = Path(__file__).parent
-    shown = ("text", "encodings", "special", "note")
+    shown = ("text", "encodings", "special")
 
     text = traitlets.Unicode("").tag(sync=True)
     encodings = traitlets.List(traitlets.Dict()).tag(sync=True)
     special = traitlets.Bool(False).tag(sync=True)  # whether text may become a special token
-    note = traitlets.Unicode("").tag(sync=True)
-    request = traitlets.Dict().tag(sync=True)
-    answered = traitlets.Int(0).tag(sync=True)  # number of the last request that was answered
 
     @property
     def alt(self) -> str:

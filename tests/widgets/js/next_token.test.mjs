@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { barWidths, mayFill } from "../../../llmlib/widgets/next_token/view.mjs";
+import { barWidths } from "../../../llmlib/widgets/next_token/view.mjs";
 import { escapeXml, percent, spokenToken, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
 
 test("white space in tokens is made visible", () => {
@@ -32,15 +32,6 @@ test("bars are shares of the widest", () => {
   assert.deepEqual(barWidths([0.5, 0.25, 0]), [1, 0.5, 0]);
   assert.deepEqual(barWidths([]), []);
   assert.deepEqual(barWidths([0, 0]), [0, 0]);
-});
-
-test("the box shows the text so far, unless the reader has typed another", () => {
-  const accepted = { kind: "prompt", text: "Two" };
-  assert.ok(mayFill("One", "One", undefined, 0), "nothing typed");
-  assert.ok(mayFill("Two", "One", accepted, 0), "typed, and accepted");
-  assert.ok(!mayFill("Two", "One", { kind: "pick", index: 0 }, 1), "typed, perhaps refused, then a token picked");
-  assert.ok(!mayFill("Two", "One", accepted, 3), "typed and sent, while the old text still grows");
-  assert.ok(!mayFill("Two more", "One", accepted, 0), "typed on meanwhile");
 });
 
 test("text cannot become markup", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { characters, direction, fromHex, hex, tokenLabel } from "../../../llmlib/widgets/shared/shared.mjs";
-import { describe, joined, lines, numbers, parts, wellFormed } from "../../../llmlib/widgets/token_view/view.mjs";
+import { characters, direction, fromHex, hex, tokenLabel, wellFormed } from "../../../llmlib/widgets/shared/shared.mjs";
+import { describe, joined, lines, numbers, parts } from "../../../llmlib/widgets/token_view/view.mjs";
 
 const bytes = (text) => new TextEncoder().encode(text);
 const label = (text) => tokenLabel(bytes(text));

@@ -57,23 +57,20 @@ def _all_but(wrong: Tensor, axis: int, at: int) -> bool:
 
 
 def when(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
-    """What all the wrong cases have in common, and none of the right ones."""
+    """What all the wrong cases have in common, and none of the right ones; said only if nothing else would fit too."""
     measured = [(sizes(exercise, t), t.wrong) for t in trials]
     if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
         return None
     names = [name for name in measured[0][0] if all(name in s for s, _ in measured)]
-    for name in names:
-        for limit in (1, 2):
-            if all((s[name] > limit) == wrong for s, wrong in measured):
-                says = (
-                    f"It is right where {name} is {' or '.join(map(str, range(1, limit + 1)))}, and wrong "
-                    "where it is larger."
-                )
-                return Finding(f"wrong where {name} is more than {limit}", says, "What is different then?")
+    found = []
+    for name, limit in itertools.product(names, (1, 2)):
+        if all((s[name] > limit) == wrong for s, wrong in measured):
+            right = " or ".join(map(str, range(1, limit + 1)))
+            says = f"It is right where {name} is {right}, and wrong where it is larger."
+            found.append(Finding(f"wrong where {name} is more than {limit}", says, "What is different then?"))
     for one, other in itertools.combinations(names, 2):
         if all((s[one] != s[other]) == wrong for s, wrong in measured):
             says = f"It is right whenever {one} and {other} have the same size, and wrong whenever they have not."
-            return Finding(
-                f"wrong where {one} and {other} differ", says, "Which of the two is meant in each place of your code?"
-            )
-    return None
+            look = "Which of the two is meant in each place of your code?"
+            found.append(Finding(f"wrong where {one} and {other} differ", says, look))
+    return found[0] if len(found) == 1 else None

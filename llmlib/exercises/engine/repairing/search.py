@@ -1,9 +1,12 @@
 """Trying one change after the other, within bounds, until the attempt would be right."""
 
 import ast
+import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -19,6 +22,7 @@ from llmlib.exercises.engine.trials import Trial
 MOST = 1500  # changes that are tried
 PATIENCE = 0.03  # seconds for one call
 LONGEST = 30  # calls that may run into that limit
+ROOM = 1 << 30  # bytes that the changed attempts may take
 SECONDS = 4.0  # for all; only a slow machine ever comes to it
 
 
@@ -35,6 +39,11 @@ def repair(attempt: Callable[..., Any], trials: Sequence[Trial]) -> Repair | Non
     source = source_of(attempt)
     if source is None:
         return None
+    with _bounded_memory():
+        return _search(source, trials)
+
+
+def _search(source: Source, trials: Sequence[Trial]) -> Repair | None:
     ordered = sorted(trials, key=lambda trial: (not trial.wrong, trial.odd))
     bench = _Bench(ordered[0].case.args)
     bound = monotonic() + SECONDS
@@ -67,6 +76,24 @@ def _all_right(function: Callable[..., Any], trials: Sequence[Trial]) -> bool:
         ):
             return False
     return True
+
+
+@contextlib.contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """A change can ask for a list of any length, which no timer interrupts: on Linux it gets a `MemoryError`."""
+    if sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = used + ROOM if hard == resource.RLIM_INFINITY else min(used + ROOM, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if soft == resource.RLIM_INFINITY else min(limit, soft), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 class _Bench:

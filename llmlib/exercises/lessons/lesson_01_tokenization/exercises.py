@@ -198,6 +198,7 @@ def cases_encode(seed):
         Case(("hughug hug", hug), "a pair that occurs several times"),
         Case(("日本 hug 日", [(230, 151), (256, 165), *[(117, 103)]]), "characters of several bytes"),
         Case(("aabaaab", [(97, 98), (97, 97), (97, 256)]), "a run in which pairs overlap"),
+        Case(("aaab aaaaa", [(97, 97), (256, 97)]), "runs of an odd number of equal letters"),
         *(Case(case, "merges in each other's way") for case in TANGLED),
         *(Case((random_text(rng, n), learned[: 10 * n])) for n in (2, 3, 4, 6, 9, 12)),
         *(Case((" ".join([rng.choice(WORDS)] * n), learned), "one word again and again") for n in (2, 3, 4)),

@@ -196,9 +196,9 @@ def cases_ablate_heads(seed):
 @lru_cache(maxsize=8)
 def small_weights(seed, n_kv_heads):
     config = TransformerConfig(vocab_size=11, max_seq_len=16, d_model=16, n_layers=2, n_heads=4, n_kv_heads=n_kv_heads)
-    model = Transformer(config, seed=seed).requires_grad_(False)
+    model = Transformer(config, seed=seed)
     for parameter in model.parameters():
-        parameter.mul_(12 if parameter.ndim > 1 else 1)  # untrained weights are so small that no head matters
+        parameter.data *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that no head matters
     return model
 
 

@@ -1,0 +1,202 @@
+"""The attention patterns of one run over a text: whole for a short text, thumbnails and single heads for a long one.
+
+270 heads over 1,024 tokens are 283 million weights, 1.1 GB. So of a long text only queries and keys are kept, from
+which any head's pattern can be had again, and while the model runs each layer's patterns are made a few rows at a time,
+pooled, scored and forgotten.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llmlib.attention import causal_mask
+from llmlib.hooks import HookPoint, Watcher, watching
+from llmlib.interpret.points import point_at
+from llmlib.transformer import Transformer, TransformerConfig
+
+WHOLE = 4_000_000  # weights of all heads together: so many are sent to the browser at once
+SIDE = 64  # a thumbnail has at most so many cells in a row
+ROWS = 128  # queries at a time
+KEPT = 2048  # tokens; for longer texts what is the same for all layers is made anew for each
+RUNS = 4  # that may be in memory at once: A and B, those that are shown and those that are made
+TOGETHER = ("mean", "max")  # of all heads of a layer, shown like further heads
+SCORES = ("previous", "first", "duplicate", "induction", "distance", "entropy")  # of a head, in this order
+
+
+# Rows of a layer's patterns, top down: the first query's number, and the weights of all keys up to the last query.
+Blocks = Iterable[tuple[int, Float[Tensor, "head query key"]]]
+
+
+class Patterns(Protocol):
+    """What can be had of a long text's patterns."""
+
+    thumbnails: Float[np.ndarray, "layer map row column"]  # the strongest look in each square; each head, mean, max
+    scores: Float[np.ndarray, "layer map score"]
+
+    def head(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
+        """One head, or "mean" or "max" of all heads of the layer."""
+        ...
+
+
+def is_long(n_layers: int, n_heads: int, n_tokens: int) -> bool:
+    """Whether the patterns are too many to be sent whole."""
+    return n_layers * n_heads * n_tokens * (n_tokens + 1) // 2 > WHOLE
+
+
+def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: int) -> None:
+    """Raise `ValueError`, in a reader's words, if a run over so many tokens and its patterns need more than is free."""
+    kept = RUNS * config.n_layers * (config.n_heads + config.n_kv_heads) * config.d_head * n_tokens * itemsize
+    passing = 4 * (config.n_heads + len(TOGETHER)) * ROWS * n_tokens * 4 + 8 * n_tokens * config.d_mlp * itemsize
+    if kept + passing > free:
+        most = max(1, free * n_tokens // (kept + passing))
+        raise ValueError(
+            f"This text has {n_tokens:,} tokens. To look at all heads over it takes about "
+            f"{(kept + passing) / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free here. Shorten the text to "
+            f"about {most:,} tokens."
+        )
+
+
+class PatternsOfRun:
+    """Queries and keys of one run of a `Transformer`, recorded inside `watched`; patterns are made from them.
+
+    Kept: n_layers · (n_heads + n_kv_heads) · d_head · seq numbers, 94 MB for SmolLM2 and 1,024 tokens. While the model
+    runs, `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS · seq numbers, several times over.
+    """
+
+    def __init__(self, model: Transformer, ids: Sequence[int], progress: Callable[[int], None] = lambda layer: None):
+        self.model, self.n, self.progress = model, len(ids), progress
+        self.q: list[Float[Tensor, "head seq d_head"]] = []
+        self.k: list[Float[Tensor, "kv_head seq d_head"]] = []
+        self.pooling = _Pooling(torch.tensor(ids, device=model.device))
+        shape = (model.config.n_layers, model.config.n_heads + len(TOGETHER))
+        self.thumbnails = np.zeros((*shape, self.pooling.side, self.pooling.side), dtype=np.float32)
+        self.scores = np.zeros((*shape, len(SCORES)), dtype=np.float32)
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Inside this `with` block one run of the model over the text, and perhaps more after it, is recorded."""
+        watchers: list[tuple[HookPoint, Watcher]] = []
+        for layer in range(self.model.config.n_layers):
+            watchers.append((point_at(self.model, "q", layer), self._keep_queries))
+            watchers.append((point_at(self.model, "k", layer), partial(self._keep_keys, layer)))
+        return watching(watchers)
+
+    def _keep_queries(self, q: Float[Tensor, "1 head seq d_head"]) -> None:
+        self.q.append(q[0, :, : self.n].detach())
+
+    def _keep_keys(self, layer: int, k: Float[Tensor, "1 kv_head seq d_head"]) -> None:
+        self.k.append(k[0, :, : self.n].detach())
+        rows = self._rows(self.q[layer], self.k[layer])
+        self.thumbnails[layer], self.scores[layer] = self.pooling.layer(rows)
+        self.progress(layer)
+
+    def _rows(self, q: Float[Tensor, "head seq d_head"], k: Float[Tensor, "kv_head seq d_head"]) -> Blocks:
+        window = self.model.config.sliding_window
+        q = rearrange(q.float() / q.shape[-1] ** 0.5, "(kv group) query d_head -> kv group query d_head", kv=k.shape[0])
+        k = rearrange(k.float(), "kv key d_head -> kv d_head key")
+        for start in range(0, self.n, self.pooling.rows):
+            end = min(start + self.pooling.rows, self.n)
+            asking = rearrange(q[:, :, start:end], "kv group query d_head -> kv (group query) d_head")
+            scores = torch.bmm(asking, k[:, :, :end])
+            scores = rearrange(scores, "kv (group query) key -> (kv group) query key", query=end - start)
+            if window and window < end:
+                scores.masked_fill_(~causal_mask(end - start, end, window, q.device), float("-inf"))
+            else:  # only in the last square is anything hidden
+                scores[:, :, start:].masked_fill_(
+                    ~causal_mask(end - start, end - start, device=q.device), float("-inf")
+                )
+            yield start, scores.softmax(-1)
+
+    def head(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
+        q, k = self.q[layer], self.k[layer]
+        if not isinstance(head, str):
+            shared = head // (q.shape[0] // k.shape[0])  # the key-value head that this query head reads
+            q, k = q[head : head + 1], k[shared : shared + 1]
+        pattern = torch.zeros(self.n, self.n, device=q.device)
+        with torch.inference_mode():
+            for start, rows in self._rows(q, k):
+                one = rows.mean(0) if head == "mean" else rows.amax(0)
+                pattern[start : start + one.shape[0], : one.shape[1]] = one
+        return pattern.cpu().numpy()
+
+
+class PatternsOfArrays:
+    """The same of patterns that somebody else's model has made, all at once: kept as one byte for each weight."""
+
+    def __init__(self, layers: Sequence[Tensor], ids: Sequence[int]):
+        pooling, made = _Pooling(torch.tensor(ids)), []
+        self.codes: list[np.ndarray] = []
+        for layer in layers:
+            pattern = layer.float().cpu()  # Float[Tensor, "head query key"]
+            made.append(pooling.layer([(0, pattern)]))
+            self.codes.append((pattern.sqrt() * 255).round().to(torch.uint8).numpy())
+        self.thumbnails, self.scores = (np.stack(parts) for parts in zip(*made))
+
+    def head(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
+        of_layer = self.codes[layer]
+        if isinstance(head, str):
+            return getattr((of_layer / np.float32(255)) ** 2, head)(axis=0)
+        return (of_layer[head] / np.float32(255)) ** 2
+
+
+class _Pooling:
+    """Thumbnails and scores of one layer after the other, all over the same text."""
+
+    def __init__(self, ids: Int[Tensor, " seq"]):
+        self.ids, self.n = ids, len(ids)
+        self.cell = -(-self.n // SIDE)  # tokens that share a cell of a thumbnail
+        self.side = -(-self.n // self.cell)
+        self.rows = max(1, ROWS // self.cell) * self.cell
+        self.divisors = self._divisors()
+        self.known: dict[int, Tensor] = {}  # the same for all layers; of a very long text too much to keep
+
+    def _divisors(self) -> Float[Tensor, " score"]:
+        """Of how many queries each score is the mean; the definitions are those of llmlib.interpret.head_scores."""
+        seen: dict[int, int] = {}
+        repeated = followed = 0
+        for at, id in enumerate(self.ids.tolist()):
+            repeated += id in seen
+            followed += seen.setdefault(id, at) + 1 < at  # a token lies between this one and its first occurrence
+        numbers = (self.n - 1, self.n - 1, repeated, followed, self.n, self.n)
+        return torch.tensor([max(1, number) for number in numbers], dtype=torch.float32)
+
+    def _counting(self, start: int, end: int, n_key: int) -> Float[Tensor, "weight score"]:
+        """What each weight of these rows counts in each score; all but entropy are linear."""
+        if start in self.known:
+            return self.known[start]
+        query, key = torch.arange(start, end)[:, None], torch.arange(n_key)[None]
+        ids = self.ids.cpu()
+        same = ids[start:end, None] == ids[None, :n_key]
+        after = torch.zeros_like(same)
+        after[:, 1:] = same[:, :-1]
+        parts = (key == query - 1, (key == 0) & (query > 0), same & (key < query), after & (key < query))
+        counting = torch.stack([part.float() for part in (*parts, (query - key).abs())], dim=-1)
+        counting = counting.flatten(0, 1).to(self.ids.device)
+        if self.n <= KEPT:
+            self.known[start] = counting
+        return counting
+
+    def layer(self, blocks: Blocks) -> tuple[Float[np.ndarray, "map row column"], Float[np.ndarray, "map score"]]:
+        pooled, sums = [], []
+        for start, rows in blocks:
+            counting = self._counting(start, start + rows.shape[1], rows.shape[2])
+            maps = (rows, rows.mean(0, keepdim=True), rows.amax(0, keepdim=True))
+            small = torch.cat([F.max_pool2d(part[None], self.cell, ceil_mode=True)[0] for part in maps])
+            pooled.append(F.pad(small, (0, self.side - small.shape[2])))
+            linear = torch.cat([part.flatten(1) @ counting for part in maps])
+            entropy = torch.cat([_entropy(part) for part in maps])
+            sums.append(torch.cat([linear, entropy[:, None]], dim=1))
+        scores = torch.stack(sums).sum(0).cpu() / self.divisors
+        return torch.cat(pooled, dim=1).cpu().numpy(), scores.numpy()
+
+
+def _entropy(rows: Float[Tensor, "map query key"]) -> Float[Tensor, " map"]:
+    """The sum of all rows' entropies. Five times as quick as `torch.special.entr`, which takes one weight at a time."""
+    return -(rows.clamp_min(torch.finfo(rows.dtype).tiny).log_().mul_(rows)).sum((1, 2))

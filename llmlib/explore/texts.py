@@ -1,0 +1,47 @@
+"""How a live model's tokens are written, and texts that it cannot take."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from llmlib.tokenization.base import Tokenizer, TokenizerError
+from llmlib.tokenization.byte_level import bytes_of_tokens
+from llmlib.widgets.shared.token_text import token_text
+
+
+def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """Each token as text; bytes of a divided character as ⟨F0 9F⟩.
+
+    Works with our tokenizers and with those of `transformers`.
+    """
+    if isinstance(tokenizer, Tokenizer):
+        return [token_text(bytes_of(tokenizer, id)) for id in ids]
+    return [_theirs(tokenizer, id) for id in ids]
+
+
+def bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
+    """The bytes of a token; none for a row of the model that the tokenizer does not use."""
+    try:
+        return tokenizer.token_bytes(id)
+    except ValueError:
+        return b""
+
+
+def _theirs(tokenizer: Any, id: int) -> str:
+    text = tokenizer.decode([id])
+    if "\ufffd" in text and hasattr(tokenizer, "convert_ids_to_tokens"):
+        name = tokenizer.convert_ids_to_tokens(id)
+        try:
+            return token_text(bytes_of_tokens([name])[name])
+        except TokenizerError:  # not a vocabulary of bytes
+            return text
+    return text
+
+
+def check_length(n_tokens: int, most: int, advice: str = "Shorten the text.") -> None:
+    """Raise `ValueError`, in a reader's words, for a text of no tokens or of more than the context holds."""
+    if not n_tokens:
+        raise ValueError("A model needs at least one token; write some text.")
+    if n_tokens > most:
+        raise ValueError(
+            f"This text has {n_tokens:,} tokens, but the model can take {most:,} at most (its context). {advice}"
+        )

@@ -1,0 +1,135 @@
+"""A notebook with all views, open in JupyterLab: what the tests of the table do with it."""
+
+import json
+import re
+import urllib.request
+from urllib.parse import urlsplit
+
+OPEN = "window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
+RUN = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+ERRORS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
+  .flatMap((cell) => (cell.outputs ?? []).filter((output) => output.output_type === "error"))
+  .map((output) => `${output.ename}: ${output.evalue}`)"""
+ASK = """async (code) => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const future = kernel.requestExecute({ code: "", silent: true, user_expressions: { answer: code } });
+  const { content } = await future.done, { answer } = content.user_expressions;
+  return answer.data?.["text/plain"] ?? `${answer.ename}: ${answer.evalue}`;
+}"""
+CLICK = """(node, [label, times]) => {
+  const button = () => [...node.querySelectorAll("button")].find((one) => (one.ariaLabel ?? one.textContent) === label);
+  for (let k = 0; k < times; k++) button().click();
+}"""
+
+
+class Bench:
+    """JupyterLab with one notebook. `problems` are errors that the page has met."""
+
+    def __init__(self, page, lab):
+        self.page, self.lab, self.name = page, lab, ""
+        self.problems = []
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", self.listen)
+
+    def listen(self, message):
+        """Jupyter catches what goes wrong where a message from Python is dealt with, and only logs it."""
+        if message.type == "error" and re.search(r"(Type|Range|Reference|Syntax)?Error:", message.text):
+            self.problems.append(message.text)
+
+    def open(self, name, sources=None):
+        """Open a notebook, made from these cells if they are given."""
+        self.name = name
+        if sources is not None:
+            self.put(name, sources)
+        self.page.goto(self.lab(f"notebooks/{name}"))
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        self.page.wait_for_function(OPEN)
+
+    def put(self, name, sources):
+        self.store(
+            name,
+            {
+                "cells": [
+                    {
+                        "cell_type": "code",
+                        "metadata": {},
+                        "source": source.strip(),
+                        "outputs": [],
+                        "execution_count": None,
+                    }
+                    for source in sources
+                ],
+                "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+                "nbformat": 4,
+                "nbformat_minor": 4,
+            },
+        )
+
+    def store(self, name, content):
+        self.request(f"contents/notebooks/{name}", "PUT", {"type": "notebook", "content": content})
+
+    def stored(self, name):
+        return self.request(f"contents/notebooks/{name}")["content"]
+
+    def request(self, path, method="GET", data=None):
+        """Ask the Jupyter server."""
+        url = urlsplit(self.lab(""))
+        token = re.search(r"token=(\w+)", url.query)[1]
+        request = urllib.request.Request(
+            f"{url.scheme}://{url.netloc}/api/{path}",
+            data=None if data is None else json.dumps(data).encode(),
+            headers={"Authorization": f"token {token}"},
+            method=method,
+        )
+        with urllib.request.urlopen(request) as answer:
+            return json.loads(answer.read() or "null")
+
+    def run(self):
+        self.page.evaluate(RUN)
+        assert self.page.evaluate(ERRORS) == []
+
+    def python(self, expression):
+        """What an expression is worth in the kernel, written."""
+        return self.page.evaluate(ASK, expression)
+
+    def expect(self, expression, written):
+        """The same, once what the page has to tell has arrived there."""
+        for _ in range(50):
+            if (now := self.python(expression)) == written:
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"{expression} is {now}, not {written}")
+
+    def keep_busy(self, seconds, deaf=False):
+        """Let the kernel run a long cell, without waiting for it; a deaf one is not ended by an interrupt either."""
+        code = f"import signal, time; time.sleep({seconds})"
+        if deaf:
+            code = code.replace("time.sleep", "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep")
+        self.page.evaluate(
+            "(code) => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", code
+        )
+
+    def restart(self):
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+
+    def interrupt(self):
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+
+    def theme(self, name):
+        self.page.evaluate(
+            "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {name}"
+        )
+        is_light = "true" if name == "Light" else "false"
+        self.page.locator(f'body[data-jp-theme-light="{is_light}"]').wait_for(state="attached")
+
+    def save(self):
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def end_kernels(self):
+        for session in self.request("sessions"):
+            self.request(f"sessions/{session['id']}", "DELETE")
+
+
+def click(view, label, times=1):
+    """Click a button as fast as a machine can: without a pause, not even for the page to draw."""
+    view.evaluate(CLICK, [label, times])

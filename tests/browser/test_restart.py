@@ -1,0 +1,156 @@
+"""All views in a JupyterLab whose kernel is busy, interrupted, restarted, or gone since the notebook was saved."""
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.bench import click
+from browser.views import SOURCES, VIEWS
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+RESTARTED = "The kernel was restarted: run the cell again."
+every_view = pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
+
+
+@pytest.fixture(scope="module")
+def alive(bench):
+    bench.open("kernels.ipynb", SOURCES)
+    bench.run()
+    return bench
+
+
+@pytest.mark.timeout(120)
+def test_busy_is_not_dead(alive):
+    view = alive.page.locator(".llm-next-token")
+    alive.keep_busy(8)
+    click(view, "Let chance pick", 3)
+    expect(view.locator(".llm-busy")).to_have_text("Python is busy with something else; this waits for its turn.")
+    expect(view.locator(".llm-picked")).to_have_count(3, timeout=15_000)
+    expect(view.locator(".llm-busy")).to_be_empty()
+    assert alive.problems == []
+
+
+@pytest.mark.timeout(120)
+def test_an_interrupt_of_the_kernel_ends_an_answer(alive):
+    view = alive.page.locator(".llm-chat")
+    view.get_by_label("Your message").fill("one")
+    click(view, "Send")
+    log, said = view.get_by_role("log"), view.locator(".llm-model .llm-said")
+    expect(said).not_to_be_empty()
+    expect(log).to_have_attribute("aria-busy", "true")
+    alive.interrupt()
+    expect(log).to_have_attribute("aria-busy", "false", timeout=3_000)
+    expect(said).not_to_be_empty()
+    alive.interrupt()  # an idle kernel ignores it, as ever
+    alive.expect("1 + 1", "2")
+
+
+@pytest.mark.timeout(120)
+def test_the_keyboard_keeps_its_place(alive):
+    page, chat = alive.page, alive.page.locator(".llm-chat")
+    chat.get_by_label("Your message").fill("two")
+    page.keyboard.press("Enter")
+    stop = chat.get_by_role("button", name="Stop")
+    expect(stop).to_be_enabled()
+    stop.focus()
+    page.keyboard.press("Enter")
+    expect(stop).to_be_disabled()
+    expect(chat.get_by_label("Your message")).to_be_focused()
+    attention = page.locator(".llm-attention")
+    attention.get_by_label("Layer 0, head 1", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(attention.locator(".llm-heat canvas")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(attention.get_by_label("Layer 0, head 1", exact=True)).to_be_focused()
+
+
+@pytest.fixture(scope="module")
+def restarted(alive):
+    """The same page after a restart, before which somebody has typed, and sent a message that nobody has answered."""
+    for row in VIEWS:
+        if row.box:
+            view = alive.page.locator(row.selector)
+            if row.name == "BPEStepper":
+                view.get_by_role("tab", name="Learn merges").click()
+            view.get_by_label(row.box, exact=True).fill(f"typed into {row.name}")
+    alive.page.wait_for_timeout(1000)
+    alive.keep_busy(60, deaf=True)
+    click(alive.page.locator(".llm-chat"), "Send")
+    expect(alive.page.get_by_label("Your message")).to_have_value("")
+    alive.restart()
+    alive.expect("1 + 1", "2")
+    return alive
+
+
+@pytest.mark.timeout(120)
+@every_view
+def test_a_restart_is_told_and_nothing_is_swallowed(restarted, row):
+    view = restarted.page.locator(row.selector)
+    told = view.locator(".llm-restarted")
+    if row.works_alone:
+        expect(told).to_have_count(0)
+        if row.works_alone != "Save":
+            click(view, row.works_alone)
+            expect(view.locator("[aria-current=step]")).to_have_text("2 scale")
+    else:
+        expect(told).to_have_text(RESTARTED)
+        enabled = view.locator("[data-acts]:not(:disabled, :read-only)")
+        assert enabled.evaluate_all("all => all.map((one) => one.outerHTML)") == []
+        typed = f"typed into {row.name}"
+        if view.locator(".llm-user", has_text=typed).count() == 0:  # the model had not begun to answer it
+            expect(view.get_by_label(row.box, exact=True)).to_have_value(typed)
+        expect(view.get_by_label(row.box, exact=True)).not_to_be_editable()
+    expect(view.locator(".llm-save [data-python]").last).to_be_disabled()
+    assert restarted.problems == []
+
+
+@pytest.mark.timeout(120)
+def test_running_the_cells_again_brings_all_back(restarted):
+    restarted.run()
+    expect(restarted.page.locator(".llm-restarted")).to_have_count(0)
+    view = restarted.page.locator(".llm-next-token")
+    click(view, "Let chance pick", 2)
+    expect(view.locator(".llm-picked")).to_have_count(2)
+
+
+@pytest.mark.timeout(120)
+def test_a_page_that_is_loaded_again_finds_its_views_alive(restarted):
+    restarted.run()
+    restarted.save()
+    restarted.open("kernels.ipynb")
+    view = restarted.page.locator(".llm-next-token")
+    click(view, "Let chance pick", 2)
+    expect(view.locator(".llm-picked")).to_have_count(2)
+    assert restarted.problems == []
+
+
+@pytest.fixture(scope="module", params=["trusted", "from elsewhere"])
+def opened_again(alive, request):
+    """The notebook, saved with its views and opened again with a new kernel; or as somebody else's, not trusted."""
+    if request.param == "trusted":
+        alive.run()
+        alive.save()
+    content = alive.stored("kernels.ipynb")
+    alive.page.goto("about:blank")
+    alive.end_kernels()
+    if request.param != "trusted":
+        content["cells"].append({**content["cells"][0], "source": "1 + 1", "outputs": [], "id": "other"})
+        alive.store("elsewhere.ipynb", content)
+        alive.open("elsewhere.ipynb")
+        return alive, False
+    alive.open("kernels.ipynb")
+    return alive, True
+
+
+@pytest.mark.timeout(120)
+@every_view
+def test_a_saved_notebook_shows_the_picture(opened_again, row):
+    bench, trusted = opened_again
+    output = (
+        bench.page.locator(".jp-Cell", has_text=row.source.split(" = ")[1][:30]).locator(".jp-OutputArea-output").last
+    )
+    expect(output.locator("img")).to_be_visible()
+    assert output.locator("img").evaluate("image => image.complete && image.naturalWidth > 100")
+    expect(output).not_to_contain_text("Error")
+    if trusted:
+        expect(output).to_contain_text("Run the cell again to bring the view to life")

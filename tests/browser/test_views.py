@@ -1,0 +1,111 @@
+"""All views in one JupyterLab: as many clicks as a machine can make, odd, empty and long texts, another theme."""
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.views import SOURCES, VIEWS
+from llmlib import widgets
+from llmlib.widgets.shared.base import View
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+# How far anything in a view sticks out of it to the right, in pixels; what scrolls on its own, or is hidden, does not.
+STICKS_OUT = """view => {
+  const right = view.getBoundingClientRect().right;
+  const inside = (node) => {
+    for (let one = node.parentElement; one && one !== view; one = one.parentElement)
+      if (getComputedStyle(one).overflowX !== "visible") return true;
+    return false;
+  };
+  const nodes = [...view.querySelectorAll("*:not(svg *, .llm-hidden)")].filter((node) => node.checkVisibility());
+  const ends = nodes.filter((node) => !inside(node)).map((node) => node.getBoundingClientRect().right);
+  return Math.max(0, view.scrollWidth - view.clientWidth, ...ends.map((end) => end - right));
+}"""
+# Where the parts of a view are: to be the same after the theme has been changed there and back.
+LAYOUT = """view => {
+  const box = view.getBoundingClientRect(), nodes = [...view.querySelectorAll("canvas, button, input, section")];
+  const boxes = nodes.filter((node) => node.checkVisibility() && !node.closest(".llm-save"))
+    .map((node) => node.getBoundingClientRect());
+  return boxes.map(({ x, y, width, height }) => [x - box.x, y - box.y, width, height].map(Math.round));
+}"""
+
+
+def every(column):
+    """A test for each view; where there is nothing to do, the reason says why."""
+    params = []
+    for row in VIEWS:
+        what = getattr(row, column)
+        params.append(pytest.param(row, id=row.name, marks=[] if callable(what) else pytest.mark.skip(reason=what)))
+    return pytest.mark.parametrize("row", params)
+
+
+@pytest.fixture(scope="module")
+def all_views(bench):
+    bench.open("all_views.ipynb", SOURCES)
+    bench.theme("Light")
+    bench.run()
+    return bench
+
+
+@pytest.fixture
+def opened(all_views):
+    """The bench, and a function from a row to its view on the page; nothing may go wrong behind the scenes."""
+
+    def find(row):
+        view = all_views.page.locator(row.selector)
+        view.evaluate("node => node.scrollIntoView()")
+        return view
+
+    yield all_views, find
+    assert all_views.problems == []
+
+
+def test_every_view_has_a_row():
+    views = [name for name in widgets.__all__ if isinstance(getattr(widgets, name), type)]
+    views = [name for name in views if issubclass(getattr(widgets, name), View)]
+    assert sorted(views) == sorted(row.name for row in VIEWS)
+
+
+@pytest.mark.timeout(120)
+@every("clicks")
+def test_as_many_clicks_as_a_machine_can_make(opened, row):
+    bench, find = opened
+    row.clicks(bench, find(row))
+
+
+@pytest.mark.timeout(120)
+@every("odd")
+def test_odd_texts(opened, row):
+    bench, find = opened
+    view = find(row)
+    row.odd(bench, view)
+    expect(view).not_to_contain_text("\ufffd")
+    expect(view.locator("b, x")).to_have_count(0)  # a text is no markup
+
+
+@pytest.mark.timeout(120)
+@every("empty")
+def test_empty_texts(opened, row):
+    bench, find = opened
+    row.empty(bench, find(row))
+
+
+@pytest.mark.timeout(120)
+@every("long")
+def test_a_text_of_a_thousand_tokens(opened, row):
+    bench, find = opened
+    row.long(bench, find(row))
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
+def test_another_theme_leaves_the_layout(opened, row):
+    bench, find = opened
+    view = find(row)
+    row.widest(bench, view)
+    before = view.evaluate(LAYOUT)
+    for name in ("Dark", "Light"):
+        bench.theme(name)
+        bench.page.wait_for_timeout(300)
+        assert view.evaluate(STICKS_OUT) <= 1
+        assert view.evaluate(LAYOUT) == before

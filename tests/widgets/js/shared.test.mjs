@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Queue, standing } from "../../../llmlib/widgets/shared/acts.mjs";
+import { picturesOf, withPictures } from "../../../llmlib/widgets/shared/saved.mjs";
+import { follow, runs, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
+import { following } from "../../../llmlib/widgets/shared/view.mjs";
+import { switched } from "../../../llmlib/widgets/attention_explorer/board.mjs";
+
+function queue() {
+  const sent = [];
+  return { sent, queue: new Queue((acts) => sent.push(acts), () => sent.push("lost")) };
+}
+const kinds = (acts) => acts.map(({ kind }) => kind).join(" ");
+
+test("acts go one message at a time, in order, and none is left behind", async () => {
+  const { sent, queue: one } = queue();
+  const promises = ["a", "b", "c"].map((kind) => one.add(kind));
+  assert.deepEqual(sent.map(kinds), ["a"]);
+  one.done(1);
+  assert.deepEqual(sent.map(kinds), ["a", "b c"]);
+  promises.push(one.add("d"));
+  one.done(3, [2]);
+  one.done(4);
+  assert.deepEqual(sent.map(kinds), ["a", "b c", "d"]);
+  assert.deepEqual(await Promise.all(promises), [true, false, true, true]);
+  assert.ok(one.idle);
+});
+
+test("only the very same wish is overtaken by a newer one", async () => {
+  const { sent, queue: one } = queue();
+  one.add("pick");
+  const skipped = one.add("heat", { value: 1 }, "heat");
+  one.add("heat", { value: 2 }, "heat");
+  one.add("pick");
+  one.add("heat", { value: 3 }, "heat");
+  one.done(1);
+  assert.deepEqual(sent[1].map(({ kind, details }) => kind + (details.value ?? "")), ["heat2", "pick", "heat3"]);
+  assert.equal(await skipped, true);
+});
+
+test("what nobody will answer comes back; a late answer to it is not taken for another", async () => {
+  const { sent, queue: one } = queue();
+  const promises = [one.add("a"), one.add("b")];
+  one.abandon();
+  assert.deepEqual(await Promise.all(promises), [false, false]);
+  one.add("c");
+  one.done(1);
+  assert.ok(!one.idle);
+  one.done(3);
+  assert.ok(one.idle);
+  assert.deepEqual(sent.map(kinds), ["a", "c"]);
+  const dead = new Queue(() => { throw new Error("Cannot send"); }, () => dead.abandon());
+  assert.equal(await dead.add("a"), false);
+});
+
+test("busy is said after a moment, and waiting is not dying", () => {
+  assert.equal(standing({ begun: false, elapsed: 50 }), "");
+  assert.equal(standing({ begun: false, elapsed: 500 }), "computing");
+  assert.equal(standing({ begun: true, elapsed: 60_000 }), "computing");
+  assert.equal(standing({ begun: false, elapsed: 60_000 }), "waiting");
+});
+
+const VIEW = "application/vnd.jupyter.widget-view+json", STATE = "application/vnd.jupyter.widget-state+json";
+
+test("a saved notebook holds each view's picture under the view's name, and other widgets as they were", () => {
+  const outputs = [{ [VIEW]: { model_id: "one" }, "text/html": ["<img", ">"] }, { [VIEW]: { model_id: "plain slider" } }, { "text/html": "<p>" }];
+  const pictures = picturesOf(outputs);
+  assert.deepEqual(Object.keys(pictures), ["one"]);
+  assert.match(pictures.one.state.value, /Run the cell again.*<img>$/);
+  const before = withPictures(undefined, picturesOf([{ [VIEW]: { model_id: "gone" }, "text/html": "" }]));
+  before[STATE].state.slider = { model_name: "IntSliderModel", state: {} };
+  assert.deepEqual(Object.keys(withPictures({ ...before, other: 1 }, pictures)[STATE].state).sort(), ["one", "slider"]);
+  const whole = { [STATE]: { state: { one: { model_name: "AnyModel", state: {} } } } };
+  assert.equal(withPictures(whole, pictures)[STATE].state.one.model_name, "AnyModel", "the reader's own saving goes first");
+});
+
+test("tokens keep the order of their text in either direction", () => {
+  const of = (base, ...tokens) => runs(tokens, base).map(({ dir, from, to }) => `${dir} ${tokens.slice(from, to).join("")}`);
+  assert.deepEqual(of("rtl", "مرح", "با", " ab", "c", " ", "123"), ["rtl مرحبا", "ltr  abc 123"]);
+  assert.deepEqual(of("rtl", "שלום", " ", "12", "3", "!"), ["rtl שלום ", "ltr 123", "rtl !"]);
+  assert.deepEqual(of("ltr", "one", " שלום", "⟨D7⟩", "⟨A9⟩", "ש"), ["ltr one", "rtl  שלום⟨D7⟩⟨A9⟩ש"]);
+  assert.deepEqual(of("ltr"), []);
+});
+
+test("a view never sees half of a change", async () => {
+  const values = { a: 1, b: 1 }, listeners = {}, seen = [];
+  const model = { on: (event, f) => { listeners[event] = f; }, off: (event) => { delete listeners[event]; } };
+  const change = (news) => { Object.assign(values, news); for (const name of Object.keys(news)) listeners[`change:${name}`]?.(); };
+  const stop = follow(model, ["a", "b"], () => seen.push({ ...values }));
+  change({ a: 2 });
+  change({ b: 2 });
+  assert.deepEqual(seen, [{ a: 1, b: 1 }]);
+  await null;
+  assert.deepEqual(seen, [{ a: 1, b: 1 }, { a: 2, b: 2 }]);
+  change({ a: 3 });
+  stop();
+  await null;
+  assert.equal(seen.length, 2);
+  assert.deepEqual(listeners, {});
+});
+
+test("bytes of a divided character stay as Python wrote them", () => {
+  assert.equal(visibleToken(" ⟨F0 9F⟩"), "·⟨F0 9F⟩");
+  assert.equal(visibleToken("\u200d"), "⟨U+200D⟩");
+  assert.equal(visibleToken("\u0301"), "◌\u0301");
+  assert.equal(visibleToken("⟨a b⟩"), "⟨a·b⟩");
+});
+
+test("a field follows what is used until the reader types", () => {
+  let used = "one";
+  const box = { value: "" }, field = following(box, () => used);
+  field.follow();
+  assert.equal(box.value, "one");
+  used = "two";
+  field.follow();
+  assert.equal(box.value, "two", "untouched");
+  box.value = "mine";
+  used = "three";
+  field.follow();
+  assert.equal(box.value, "mine");
+  used = "mine"; // it has been used
+  field.follow();
+  used = "four";
+  field.follow();
+  assert.equal(box.value, "four");
+});
+
+test("the board shows heads as the reader left them until Python has switched them", () => {
+  const turned = new Map([["0,1", true], ["2,3", false]]);
+  assert.deepEqual([...switched([[2, 3], [4, 5]], turned)].sort(), ["0,1", "4,5"]);
+  assert.deepEqual([...switched([[0, 1], [4, 5]], turned)].sort(), ["0,1", "4,5"], "no flicker when Python is first");
+});
