@@ -199,3 +199,11 @@ def test_a_model_that_is_left_frozen_counts_as_changed(chance_of_the_type_checke
     report = check("interpret.ablate_heads", ablate)
     assert not report.correct
     assert "frozen" in repr(report)
+
+
+def test_two_masks_that_are_both_wrong_can_be_compared():
+    from llmlib.exercises.engine.trials import _ordinary
+
+    mask = torch.tensor([[True, False], [True, True]])
+    assert _ordinary(mask).all()
+    assert _ordinary(torch.tensor([1.0, float("nan"), float("-inf"), -1e30])).tolist() == [True, False, False, False]

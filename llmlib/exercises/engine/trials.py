@@ -104,4 +104,6 @@ def alike(predicted: Outcome, trial: Trial) -> bool | None:
 
 
 def _ordinary(values: Tensor) -> Tensor:
+    if values.dtype == torch.bool:
+        return torch.ones_like(values)
     return values.isfinite() & (values.abs() < HUGE)
