@@ -55,7 +55,7 @@ class Reason:
         if self.open:
             case = self.open[0].case.note or "another case"
             parts.append(
-                Prose(f"In the case “{case}” something else goes wrong as well; it will be shown once this is right.")
+                Prose(f"The case “{case}” is not explained by this alone; it will be shown again if it is still wrong.")
             )
         return tuple(parts)
 
