@@ -57,6 +57,7 @@ def test_the_keyboard_keeps_its_place(alive):
     expect(stop).to_be_disabled()
     expect(chat.get_by_label("Your message")).to_be_focused()
     attention = page.locator(".llm-attention")
+    attention.evaluate("view => view.scrollIntoView()")  # JupyterLab draws only what is near the screen
     attention.get_by_label("Layer 0, head 1", exact=True).focus()
     page.keyboard.press("Enter")
     expect(attention.locator(".llm-heat canvas")).to_be_focused()
