@@ -86,6 +86,15 @@ def test_no_file_is_longer_than_400_lines(folder):
     assert long == {}
 
 
+def test_every_module_with_shapes_is_checked_while_tests_run(request):
+    (option,) = (o for o in request.config.getini("addopts") if o.startswith("--jaxtyping-packages="))
+    checked = option.partition("=")[2].split(",")
+    for path in (ROOT / "llmlib").rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if "import jaxtyping" in (text := path.read_text(encoding="utf-8")) or "from jaxtyping" in text:
+            assert any(f"{name}.".startswith(f"{package}.") for package in checked), name
+
+
 def test_a_circle_is_found_even_where_it_is_lazy_or_for_types(tmp_path):
     package = tmp_path / "house"
     package.mkdir()

@@ -68,9 +68,21 @@ def test_datasheet_statistics_are_true(benchmark, datasheet, shakespeare):
     assert benchmark.datasheet_table() in datasheet
 
 
+@pytest.fixture(scope="module")
+def ten_million():
+    return tinytales_text(10_000_000)
+
+
 @pytest.mark.slow
-def test_datasheet_totals_are_true(datasheet):
-    text = tinytales_text(10_000_000)
-    stories = text.split("\n\n")[:-1]
-    words = set(re.findall(r"[a-z]+(?:['-][a-z]+)*", text.lower()))
+def test_datasheet_totals_are_true(datasheet, ten_million):
+    stories = ten_million.split("\n\n")[:-1]
+    words = set(re.findall(r"[a-z]+(?:['-][a-z]+)*", ten_million.lower()))
     assert f"{len(stories):,} stories with {len(words):,} different words" in datasheet
+
+
+@pytest.mark.slow
+def test_ten_million_characters_without_a_repeated_story_and_with_many_words(ten_million):
+    told = ten_million.split("\n\n")[:-1]
+    assert len(set(told)) == len(told) > 10_000
+    assert len(set(re.findall(r"[a-z]+(?:'[a-z]+)?", ten_million.lower()))) >= 1_500
+    assert re.fullmatch(r"[ -~\n]*", ten_million)  # plain ASCII

@@ -12,7 +12,6 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jaxtyping import TypeCheckError
 
 from llmlib.corpora.tinytales import chance, script, world
 from llmlib.corpora.tinytales.teller import tell
@@ -89,15 +88,6 @@ def test_text_is_the_stories_and_an_empty_line_after_each():
 def test_seeds_and_splits_differ():
     texts = [tt.tinytales_text(2_000, seed=seed, split=split) for seed in (0, 1, -1) for split in tt.SPLITS]
     assert len(set(texts)) == 9
-
-
-@pytest.mark.slow
-def test_ten_million_characters_without_a_repeated_story_and_with_many_words():
-    text = tt.tinytales_text(10_000_000)
-    told = text.split("\n\n")[:-1]
-    assert len(set(told)) == len(told) > 10_000
-    assert len(set(re.findall(r"[a-z]+(?:'[a-z]+)?", text.lower()))) >= 1_500
-    assert re.fullmatch(r"[ -~\n]*", text)  # plain ASCII
 
 
 def test_held_out_compositions_occur_nowhere_else():
@@ -281,7 +271,7 @@ def test_bad_arguments_are_refused_at_once(arguments, message):
 
 
 def test_sizes_are_whole_numbers():
-    with pytest.raises((TypeError, TypeCheckError)):
+    with pytest.raises(TypeError):
         tt.tinytales(characters=10.5)
 
 

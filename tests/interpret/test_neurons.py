@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import make
 
@@ -20,6 +20,7 @@ def activations(model, text, layer, unit):
     return t.mlp[layer][0, :, unit]
 
 
+@settings(max_examples=15)
 @given(
     texts=st.lists(st.text(ALPHABET, min_size=1, max_size=20), min_size=1, max_size=12, unique=True),
     k=st.integers(1, 5), kind=st.sampled_from(["gpt2", "llama"]),

@@ -49,7 +49,7 @@ import sys, torch
 sys.path.insert(0, sys.argv[2])
 torch.set_num_threads(1)
 from training.test_checkpoints import curve, run_in
-run = run_in(sys.argv[1], resume=True, steps=400, save_every=1, validate_every=100)
+run = run_in(sys.argv[1], resume=True, steps=240, save_every=1, validate_every=80)
 print("from", run.step, flush=True)
 for step in run:
     print(step.step, repr(step.loss), flush=True)
@@ -61,15 +61,15 @@ def test_killed_again_and_again_the_curve_is_that_of_one_run(tmp_path, request):
     tests = str(request.config.rootpath / "tests")
     expected = {}
     torch.set_num_threads(1)
-    for step in run_in(tmp_path / "whole", steps=400, save_every=0, validate_every=100):
+    for step in run_in(tmp_path / "whole", steps=240, save_every=0, validate_every=80):
         expected[step.step] = step.loss
     seen, starts = {}, []
-    for attempt in range(6):
+    for attempt in range(4):
         command = [sys.executable, "-c", SCRIPT, str(tmp_path / "killed"), tests]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         lines = [process.stdout.readline()]  # it has begun
-        time.sleep(0.2 + 0.25 * attempt)
-        if attempt < 5:
+        time.sleep(0.2 + 0.2 * attempt)
+        if attempt < 3:
             process.kill()
         rest = process.communicate()[0]
         starts.append(int(lines[0].split()[1]))
@@ -80,7 +80,7 @@ def test_killed_again_and_again_the_curve_is_that_of_one_run(tmp_path, request):
     assert starts == sorted(starts)
     assert starts[-1] > 0
     assert all(values == {expected[step]} for step, values in seen.items())
-    assert 400 in seen
+    assert 240 in seen
     assert [path.name for path in (tmp_path / "killed").glob(".step-*")] == []
 
 

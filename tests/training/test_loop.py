@@ -152,6 +152,14 @@ def test_a_vocabulary_that_does_not_fit_the_model():
         next(run)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises, as in a shell; what is started in the background may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class InterruptedAt:
     """An optimizer that gets Ctrl-C in the middle of its step."""
 
@@ -166,6 +174,7 @@ class InterruptedAt:
         self.inner.step()
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end():
     expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
     run = train(model(), DATA, TrainConfig(**SMALL))
@@ -180,6 +189,7 @@ def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end():
     assert [s.loss for s in run] == expected[4:]
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_gradients_are_computed_takes_no_step(monkeypatch):
     expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
     run = train(model(), DATA, TrainConfig(**SMALL))
