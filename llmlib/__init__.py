@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from llmlib.interpret import patch as patch
     from llmlib.interpret import trace as trace
     from llmlib.pretrained import load_pretrained as load_pretrained
+    from llmlib.sampling import Constraint as Constraint
     from llmlib.sampling import Sampler as Sampler
+    from llmlib.sampling import beam_search as beam_search
     from llmlib.sampling import generate as generate
+    from llmlib.sampling import generate_text as generate_text
     from llmlib.style import use_style as use_style
     from llmlib.tokenization import BPETokenizer as BPETokenizer
     from llmlib.tokenization import CharTokenizer as CharTokenizer
@@ -47,6 +50,9 @@ __all__, __getattr__, __dir__ = lazy(
         "TransformerConfig": "llmlib.transformer",
         "generate": "llmlib.sampling",
         "Sampler": "llmlib.sampling",
+        "Constraint": "llmlib.sampling",
+        "beam_search": "llmlib.sampling",
+        "generate_text": "llmlib.sampling",
         "chat": "llmlib.chat",
         "encode_chat": "llmlib.chat",
         "BPETokenizer": "llmlib.tokenization",

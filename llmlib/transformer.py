@@ -143,6 +143,12 @@ class Cache:
             for _ in range(config.n_layers)
         ]
 
+    def reorder(self, rows: Int[Tensor, " beam"]) -> None:
+        """Make these rows the texts that are remembered: a row may come several times, or not at all."""
+        self.real = self.real[rows]
+        for layer in self.layers:
+            layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+
 
 class Transformer(Observed):
     """A decoder-only language model: ids in, a score for every possible next token out.

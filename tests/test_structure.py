@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "corpora": {"files", "tokenization"},
     "pretrained": GROUND | MODEL | {"tokenization"},
     "interpret": MODEL | {"sampling"},
-    "sampling": MODEL,
+    "sampling": MODEL | {"tokenization"},
     "training": GROUND | MODEL | {"tokenization", "corpora", "_lazy"},
     "chat": GROUND | MODEL | {"tokenization", "sampling"},
     "widgets": {"files", "_lazy"},

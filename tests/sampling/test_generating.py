@@ -1,11 +1,13 @@
-"""Sampling against its definitions, generation against the slow way."""
+"""Writing against the slow way; what ends a text, and what is said of it."""
+
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmlib.sampling import Sampler, entropy, generate
+from llmlib.sampling import GenerationNotice, Sampler, generate
 from llmlib.transformer import Transformer, TransformerConfig
 
 CONFIG = TransformerConfig(
@@ -21,78 +23,6 @@ def model():
     for parameter in made.parameters():
         parameter.data *= 5
     return made
-
-
-def logits_of(seed, batch=3, vocab=11):
-    return 3 * torch.randn(batch, vocab, generator=torch.Generator().manual_seed(seed))
-
-
-@given(seed=st.integers(0, 999), vocab=st.integers(1, 40), cut=st.booleans())
-def test_entropy_equals_torchs(seed, vocab, cut):
-    logits = logits_of(seed, vocab=vocab)
-    if cut:
-        logits[:, 1:] = logits[:, 1:].masked_fill(logits[:, 1:] < 0, float("-inf"))
-    expected = torch.distributions.Categorical(logits=logits.double()).entropy().float()
-    torch.testing.assert_close(entropy(logits), expected, atol=1e-5, rtol=1e-5)
-    assert entropy(logits[0]).shape == ()
-
-
-@given(
-    seed=st.integers(0, 999), temperature=st.floats(0.05, 5), top_k=st.none() | st.integers(1, 20),
-    top_p=st.none() | st.floats(0.01, 1),
-)  # fmt: skip
-def test_probabilities_equal_transformers(seed, temperature, top_k, top_p):
-    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
-
-    expected = logits_of(seed)
-    steps = [TemperatureLogitsWarper(temperature)]
-    steps += [TopKLogitsWarper(top_k)] if top_k else []
-    steps += [TopPLogitsWarper(top_p)] if top_p and top_p < 1 else []
-    for step in steps:
-        expected = step(None, expected)
-    found = Sampler(temperature, top_k, top_p).probabilities(logits_of(seed))
-    torch.testing.assert_close(found, expected.softmax(-1), atol=1e-5, rtol=1e-4)
-
-
-def test_draws_follow_the_probabilities():
-    logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]]).expand(40_000, 4)
-    sampler = Sampler(temperature=0.7, top_k=3)
-    drawn = sampler(logits, torch.Generator().manual_seed(0)).bincount(minlength=4) / 40_000
-    torch.testing.assert_close(drawn, sampler.probabilities(logits[:1])[0], atol=0.01, rtol=0)
-    assert drawn[3] == 0
-
-
-def test_temperature_zero_takes_the_likeliest():
-    logits = logits_of(0)
-    assert torch.equal(GREEDY(logits), logits.argmax(-1))
-    torch.testing.assert_close(GREEDY.probabilities(logits).amax(-1), torch.ones(3))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_extreme_logits(dtype):
-    logits = torch.tensor([[float("-inf"), 6e4, -6e4]], dtype=dtype)
-    probabilities = Sampler(temperature=1e-4).probabilities(logits)
-    torch.testing.assert_close(probabilities, torch.tensor([[0.0, 1.0, 0.0]]))
-
-
-def test_nan_is_refused():
-    with pytest.raises(ValueError, match="contain NaN"):
-        Sampler()(torch.tensor([[float("nan"), 1.0]]))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"temperature": -1}, "0 or more"),
-        ({"temperature": float("nan")}, "0 or more"),
-        ({"top_k": 0}, "at least 1"),
-        ({"top_p": 0}, "above 0"),
-        ({"top_p": 1.5}, "at most at 1"),
-    ],
-)
-def test_settings_out_of_range(settings, message):
-    with pytest.raises(ValueError, match=message):
-        Sampler(**settings)
 
 
 def slowly(model, ids, n):
@@ -157,9 +87,85 @@ def test_ways_to_give_one_text(model, ids):
 
 
 def test_generation_stops_when_the_context_is_full(model):
-    assert len(list(generate(model, [1] * 30, 100, GREEDY, end_ids=()))) == 3  # 30 + 2 fit, and one more is predicted
-    assert len(list(generate(model, [1] * 32, 100, GREEDY, end_ids=()))) == 1
+    for length, new in ((30, 3), (32, 1)):  # 30 + 2 fit, and one more is predicted
+        writing = generate(model, [1] * length, 100, GREEDY, end_ids=())
+        with pytest.warns(GenerationNotice, match="context of 32 tokens is full"):
+            assert len(list(writing)) == new
+        assert writing.ended_by == "context full"
     assert list(generate(model, [1, 2], 0)) == []
+
+
+@pytest.mark.parametrize("positions", ["rotary", "learned"])
+def test_a_context_that_slides_is_that_of_the_newer_half(positions, recwarn):
+    model = Transformer(replace(CONFIG, positions=positions), seed=3).eval()
+    writing = generate(model, [1] * 30, 40, GREEDY, end_ids=(), when_full="slide")
+    found = list(writing)
+    assert (len(found), writing.ended_by, len(recwarn)) == (40, "max_new_tokens", 0)
+    text, start = [1] * 30, 0
+    for token in found:
+        if len(text) - start > 32:  # 32 are remembered, one more does not fit
+            start = len(text) - 16
+        assert token == int(model(torch.tensor([text[start:]]))[0, -1].argmax())
+        text.append(token)
+
+
+def test_a_padded_batch_slides_as_its_texts_do(model):
+    padded, mask = torch.tensor([[0] * 9 + [5], [1] * 10]), torch.ones(2, 10, dtype=torch.bool)
+    mask[0, :9] = False
+    steps = torch.stack(
+        list(generate(model, padded, 40, GREEDY, attention_mask=mask, end_ids=(), when_full="slide")), 1
+    )
+    assert steps[1].tolist() == list(generate(model, [1] * 10, 40, GREEDY, end_ids=(), when_full="slide"))
+    assert steps[0, :20].tolist() == list(generate(model, [5], 20, GREEDY, end_ids=()))
+
+
+def test_why_a_text_ended(model):
+    whole = list(generate(model, [1, 2], 25, Sampler(temperature=3.0), seed=1, end_ids=()))
+    one = generate(model, [1, 2], 25, Sampler(temperature=3.0), seed=1, end_ids=[whole[6]])
+    assert one.ended_by is None
+    list(one)
+    assert one.ended_by == "end token"
+    batch = generate(model, torch.tensor([[1], [2]]), 3, GREEDY, end_ids=[slowly(model, [1], 1)[-1]])
+    list(batch)
+    assert batch.ended_by == ("end token", "max_new_tokens")
+
+
+def test_log_probabilities_are_the_models_own(model):
+    prompt, text = [3, 1, 4], [3, 1, 4]
+    for choice in generate(model, prompt, 8, Sampler(temperature=3.0, top_k=4), seed=2, end_ids=(), log_probs=3):
+        expected = model(torch.tensor([text]))[0, -1].log_softmax(-1)
+        best = expected.topk(3)
+        assert choice.log_prob == pytest.approx(expected[choice.id].item(), abs=1e-4)
+        assert [id for id, _ in choice.top] == best.indices.tolist()
+        assert [p for _, p in choice.top] == pytest.approx(best.values.tolist(), abs=1e-4)
+        text.append(choice.id)
+    for row in generate(model, torch.tensor([[1], [2]]), 2, GREEDY, end_ids=(), log_probs=0):
+        assert [choice.top for choice in row] == [(), ()]
+
+
+def test_penalties_see_the_text_so_far_but_no_padding(model):
+    penalised = Sampler(temperature=0, frequency_penalty=1e4)
+    text = [1, 2, 3]
+    for token in generate(model, text, 15, penalised, end_ids=()):
+        assert token not in text
+        text.append(token)
+    padded, mask = torch.tensor([[0, 0, 5]]), torch.tensor([[False, False, True]])
+    (step, *_) = generate(model, padded, 4, penalised, attention_mask=mask, end_ids=())
+    assert step.tolist() == list(generate(model, [5], 1, penalised, end_ids=()))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"when_full": "crash"}, "must be 'stop' or 'slide'"),
+        ({"log_probs": 24}, "log_probs must be 0 to 23"),
+        ({"constraint": [None, None]}, "2 constraints for 1 texts"),
+        ({"max_new_tokens": -1}, "0 or more"),
+    ],
+)
+def test_bad_options_are_refused_at_once(model, options, message):
+    with pytest.raises(ValueError, match=message):
+        generate(model, [1], **options)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,222 @@
+"""Sets of texts as automata over bytes: which byte may come next, and whether the text may end here.
+
+A pattern is a tree of four kinds of nodes. It becomes a machine with many possible next states (Thompson, 1968,
+"Regular Expression Search Algorithm"), and that one a machine with a single next state for each byte (Rabin and Scott,
+1959), from which all states are removed that cannot lead to an end.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+LAST = 0x10FFFF  # the largest code point of Unicode
+MOST_STATES = 20_000
+
+
+class ConstraintError(ValueError):
+    """A constraint that is not understood, that no text can meet, or that is too large; the message says which part."""
+
+
+@dataclass(frozen=True)
+class Chars:
+    """One character out of ranges of code points, both ends included."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def __invert__(self) -> "Chars":
+        """Every other character."""
+        gaps, start = [], 0
+        for low, high in sorted(self.ranges):
+            if start < low:
+                gaps.append((start, low - 1))
+            start = max(start, high + 1)
+        return Chars((*gaps, (start, LAST)) if start <= LAST else tuple(gaps))
+
+    def __and__(self, other: "Chars") -> "Chars":
+        return ~Chars((*(~self).ranges, *(~other).ranges))
+
+
+@dataclass(frozen=True)
+class Sequence:
+    parts: tuple["Pattern", ...]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    parts: tuple["Pattern", ...]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    part: "Pattern"
+    least: int = 0
+    most: int | None = None  # None: without end
+
+
+Pattern = Chars | Sequence | OneOf | Repeat
+
+
+def literal(text: str) -> Sequence:
+    """The text itself."""
+    return Sequence(tuple(Chars(((ord(c), ord(c)),)) for c in text))
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """`moves[state, byte]` is the next state, 0 if there is none. A match ends in an accepting state."""
+
+    moves: np.ndarray  # [state, 256], int32
+    accepts: np.ndarray  # [state], bool
+    start: int = 1
+
+    def after(self, data: bytes, state: int | None = None) -> int:
+        """The state after these bytes.
+
+        >>> machine = build(OneOf((literal("yes"), literal("no"))))
+        >>> bool(machine.accepts[machine.after(b"no")]), machine.after(b"x")
+        (True, 0)
+        """
+        state = self.start if state is None else state
+        for byte in data:
+            state = int(self.moves[state, byte])
+        return state
+
+
+def build(pattern: Pattern) -> Automaton:
+    """The automaton of a pattern. Raises `ConstraintError` if no text can match it, or if it needs too many states."""
+    many = _Many()
+    first = many.add(pattern, end=0)
+    return Automaton(*_single(many, first))
+
+
+@dataclass
+class _Many:
+    """A machine that may be in several states at once; state 0 is its end."""
+
+    moves: list[list[tuple[int, int, int]]] = field(default_factory=lambda: [[]])  # (first byte, last byte, next)
+    free: list[list[int]] = field(default_factory=lambda: [[]])  # next states that need no byte
+
+    def state(self, moves=(), free=()) -> int:
+        if len(self.moves) >= 3 * MOST_STATES:
+            raise ConstraintError("The pattern is too large: use smaller counts in its repetitions.")
+        self.moves.append(list(moves))
+        self.free.append(list(free))
+        return len(self.moves) - 1
+
+    def add(self, pattern: Pattern, end: int) -> int:
+        """States that read the pattern and then go on at `end`; returns the first of them."""
+        if isinstance(pattern, Chars):
+            return self._chars(pattern, end)
+        if isinstance(pattern, Sequence):
+            for part in reversed(pattern.parts):
+                end = self.add(part, end)
+            return end
+        if isinstance(pattern, OneOf):
+            return self.state(free=[self.add(part, end) for part in pattern.parts])
+        if pattern.most is None:
+            first = self.state(free=[end])
+            self.free[first].append(self.add(pattern.part, first))
+        else:
+            first = end
+            for _ in range(pattern.most - pattern.least):
+                first = self.state(free=[end, self.add(pattern.part, first)])
+        for _ in range(pattern.least):
+            first = self.add(pattern.part, first)
+        return first
+
+    def _chars(self, chars: Chars, end: int) -> int:
+        first = self.state()
+        for low, high in chars.ranges:
+            for ranges in utf8_ranges(low, high):
+                target = end
+                for lowest, highest in reversed(ranges[1:]):
+                    target = self.state(moves=[(lowest, highest, target)])
+                self.moves[first].append((*ranges[0], target))
+        return first
+
+    def closure(self, states: set[int]) -> frozenset[int]:
+        """These states and all that are reached from them without a byte; only those that read or end are kept."""
+        open_, seen = list(states), set(states)
+        while open_:
+            for state in self.free[open_.pop()]:
+                if state not in seen:
+                    seen.add(state)
+                    open_.append(state)
+        return frozenset(state for state in seen if self.moves[state] or state == 0)
+
+
+def utf8_ranges(low: int, high: int) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Code points low … high in UTF-8, as sequences of byte ranges; surrogates are left out.
+
+    >>> list(utf8_ranges(0x7F, 0x80))
+    [((127, 127),), ((194, 194), (128, 128))]
+    """
+    for edge in (0x7F, 0x7FF, 0xD7FF, 0xDFFF, 0xFFFF):  # lengths change here, and surrogates begin and end
+        if low <= edge < high:
+            yield from utf8_ranges(low, edge)
+            yield from utf8_ranges(edge + 1, high)
+            return
+    if 0xD800 <= low <= 0xDFFF:
+        return
+    first, last = chr(low).encode(), chr(high).encode()
+    for bits in range(6, 6 * len(first), 6):  # so that each following byte runs through a whole range
+        tail = (1 << bits) - 1
+        if low | tail < high and low & tail:
+            yield from utf8_ranges(low, low | tail)
+            yield from utf8_ranges((low | tail) + 1, high)
+            return
+        if high & ~tail > low and high & tail != tail:
+            yield from utf8_ranges(low, (high & ~tail) - 1)
+            yield from utf8_ranges(high & ~tail, high)
+            return
+    yield tuple(zip(first, last))
+
+
+def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """One state for each set of states that the other machine can be in; [state, 256], and which may end.
+
+    Moves into states from which no end can be reached lead to state 0 instead.
+    """
+    edges = sorted({0, 256, *(edge for moves in many.moves for low, high, _ in moves for edge in (low, high + 1))})
+    begins = {edge: i for i, edge in enumerate(edges)}  # bytes between two edges behave alike
+    known = {frozenset(): 0, many.closure({first}): 1}
+    rows: list[list[int]] = [[0] * (len(edges) - 1)]
+    waiting = [many.closure({first})]
+    for states in waiting:
+        reached: list[set[int]] = [set() for _ in edges[1:]]
+        for state in states:
+            for low, high, target in many.moves[state]:
+                for i in range(begins[low], begins[high + 1]):
+                    reached[i].add(target)
+        row = []
+        for targets in map(frozenset, reached):
+            closed = many.closure(set(targets))
+            if closed not in known:
+                known[closed] = len(known)
+                waiting.append(closed)
+            row.append(known[closed])
+        rows.append(row)
+        if len(known) > MOST_STATES:
+            raise ConstraintError(f"The pattern needs more than {MOST_STATES:,} states: use smaller counts in it.")
+    accepts = np.array([0 in states for states in known])
+    table = np.where(_alive(rows, accepts)[np.array(rows)], np.array(rows), 0)
+    return np.repeat(table.astype(np.int32), np.diff(edges), axis=1), accepts
+
+
+def _alive(rows: list[list[int]], accepts: np.ndarray) -> np.ndarray:
+    """The states from which an end can be reached: backwards from the ends."""
+    before: list[set[int]] = [set() for _ in rows]
+    for state, targets in enumerate(rows):
+        for target in targets:
+            before[target].add(state)
+    alive = accepts.copy()
+    open_ = np.flatnonzero(accepts).tolist()
+    while open_:
+        for state in before[open_.pop()]:
+            if not alive[state]:
+                alive[state] = True
+                open_.append(state)
+    if len(alive) < 2 or not alive[1]:
+        raise ConstraintError("No text at all can meet this constraint.")
+    return alive

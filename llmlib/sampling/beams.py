@@ -1,0 +1,82 @@
+"""Beam search: several continuations kept side by side, for the likeliest whole text instead of likely tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llmlib.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class Beam:
+    """A continuation: its ids, the sum of their log-probabilities, and its score, the sum over length^penalty."""
+
+    ids: tuple[int, ...]
+    log_prob: float
+    score: float
+
+
+@torch.inference_mode()
+def beam_search(
+    model: Transformer,
+    ids: Int[Tensor, " seq"] | Sequence[int],
+    n_beams: int = 4,
+    max_new_tokens: int = 50,
+    length_penalty: float = 1.0,
+    end_ids: Sequence[int] | None = None,
+) -> list[Beam]:
+    """The best continuations that were found, at most `n_beams`, the best first. No chance is involved.
+
+    At each step every kept continuation is extended by every token, and the `n_beams` likeliest are kept. One that ends
+    with an end token (it counts) is finished. `score` divides by length^`length_penalty`: 0 favours short texts, above
+    1 long ones. It ends when no kept continuation can, by its score now, beat `n_beams` finished ones, or after
+    `max_new_tokens`, or when the context is full. Source: Sutskever et al. (2014), "Sequence to Sequence Learning with
+    Neural Networks"; the length penalty as in Wu et al. (2016), in the plain form of today's libraries. Raises
+    `ValueError` for ids that the model cannot take, and fewer than 1 beam or token.
+
+    >>> from llmlib.transformer import TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
+    >>> [len(beam.ids) for beam in beam_search(model, [1, 2], n_beams=2, max_new_tokens=3)]
+    [3, 3]
+    """
+    if n_beams < 1 or max_new_tokens < 1:
+        raise ValueError(f"n_beams and max_new_tokens must be at least 1, got {n_beams} and {max_new_tokens}.")
+    prompt = torch.as_tensor(ids)[None]
+    model.check_ids(prompt)
+    ends = torch.tensor(model.config.end_ids if end_ids is None else tuple(end_ids), dtype=torch.long)
+    steps = min(max_new_tokens, model.config.max_seq_len - prompt.shape[1] + 1)
+    cache = model.new_cache(1, max_seq_len=prompt.shape[1] + steps)
+    written = torch.zeros(1, 0, dtype=torch.long)  # [beam, tokens so far]
+    totals = torch.zeros(1)  # sums of log-probabilities
+    finished: list[Beam] = []
+    new = prompt.long().to(model.device)
+    for length in range(1, steps + 1):
+        log_p = model(new, cache=cache, last_only=True)[:, -1].float().log_softmax(dim=-1).cpu()
+        # Each beam has at most len(ends) ways to end: so many more candidates leave n_beams that go on.
+        totals, parents, tokens = _best(totals[:, None] + log_p, (1 + max(1, len(ends))) * n_beams)
+        candidates = torch.cat([written[parents], tokens[:, None]], dim=1)
+        ended = torch.isin(tokens, ends)
+        for row in ended[:n_beams].nonzero().flatten().tolist():  # an end that is not among the best is dropped
+            finished.append(_beam(candidates[row], totals[row], length_penalty))
+        finished = sorted(finished, key=lambda beam: -beam.score)[:n_beams]
+        going = (~ended).nonzero().flatten()[:n_beams]
+        written, totals, parents = candidates[going], totals[going], parents[going]
+        if len(finished) == n_beams and totals[0] / length**length_penalty <= finished[-1].score:
+            return finished
+        cache.reorder(parents.to(model.device))
+        new = written[:, -1:].to(model.device)
+    unfinished = [_beam(row, total, length_penalty) for row, total in zip(written, totals)]
+    return sorted([*finished, *unfinished], key=lambda beam: -beam.score)[:n_beams]
+
+
+def _best(totals: Float[Tensor, "beam vocab"], n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The n largest totals, falling, with the beam and the token that each belongs to."""
+    values, places = totals.flatten().topk(min(n, totals.numel()))
+    return values, places // totals.shape[1], places % totals.shape[1]
+
+
+def _beam(ids: Tensor, total: Tensor, length_penalty: float) -> Beam:
+    return Beam(tuple(ids.tolist()), total.item(), (total / len(ids) ** length_penalty).item())

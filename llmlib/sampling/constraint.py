@@ -1,0 +1,141 @@
+"""Constrained decoding: only tokens after which the text can still become what it has to be.
+
+The automaton reads bytes, the model writes tokens. So for a state every token of the vocabulary is followed through the
+automaton, all of them at once along a tree of their common beginnings, and those that arrive are allowed. Sources:
+Willard and Louf (2023), "Efficient Guided Generation for Large Language Models"; for the tree, Geng et al. (2023),
+"Grammar-Constrained Decoding for Structured NLP Tasks without Finetuning".
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from llmlib.sampling.automaton import Automaton, ConstraintError, OneOf, Pattern, build, literal
+from llmlib.sampling.patterns import read_regex
+from llmlib.sampling.schemas import read_schema
+from llmlib.tokenization.base import Tokenizer
+
+REMEMBERED = 2_000  # states whose allowed tokens are kept
+
+
+class Constraint:
+    """What a text has to be, for one tokenizer: made by `Constraint.regex`, `.json` or `.choices`, used by `generate`.
+
+    By hand: begin at the state `start`, draw among `allowed(state)`, go on at `step(state, token)`.
+
+    >>> from llmlib.tokenization import CharTokenizer
+    >>> tokenizer = CharTokenizer("noyes")
+    >>> constraint = Constraint.choices(["yes", "no"], tokenizer)
+    >>> [tokenizer.decode([id]) for id in constraint.allowed(constraint.start).nonzero().flatten()]
+    ['n', 'y']
+    """
+
+    def __init__(self, pattern: Pattern, tokenizer: Tokenizer):
+        self.automaton: Automaton = build(pattern)
+        self._tree = _tree_of(tokenizer)
+        self.start = self.automaton.start
+        self.vocab_size = tokenizer.vocab_size
+        self._known: dict[int, Bool[Tensor, " vocab"]] = {}
+        self._alive = np.arange(len(self.automaton.accepts)) > 0
+        if not self._tree.has_all_bytes:
+            self._alive = self._with_a_way_out()
+            if not self._alive[self.start]:
+                raise ConstraintError(f"No text that {tokenizer!r} can write meets this constraint.")
+
+    @classmethod
+    def regex(cls, pattern: str, tokenizer: Tokenizer) -> "Constraint":
+        """The text matches a regular expression that `read_regex` understands (else `ConstraintError`)."""
+        return cls(read_regex(pattern), tokenizer)
+
+    @classmethod
+    def json(cls, schema: Mapping[str, Any] | str, tokenizer: Tokenizer) -> "Constraint":
+        """The text is JSON of a schema that `read_schema` understands (else `ConstraintError`)."""
+        return cls(read_schema(schema), tokenizer)
+
+    @classmethod
+    def choices(cls, texts: Iterable[str], tokenizer: Tokenizer) -> "Constraint":
+        """The text is one of these."""
+        texts = [] if isinstance(texts, str) else list(texts)
+        if not texts:
+            raise ConstraintError("There is nothing to choose from: give a list of at least one text.")
+        return cls(OneOf(tuple(map(literal, texts))), tokenizer)
+
+    def allowed(self, state: int) -> Bool[Tensor, " vocab"]:
+        """The tokens after which a match is still possible; special tokens are none of them."""
+        if state not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[state] = torch.from_numpy(self._alive[self._arrivals(state)])
+        return self._known[state]
+
+    def _arrivals(self, state: int) -> np.ndarray:
+        """The state after each token, 0 for those that lead nowhere."""
+        tree, moves = self._tree, self.automaton.moves
+        states = np.zeros(tree.n_nodes, dtype=np.int32)
+        states[0] = state
+        for first, last, parents, data in tree.levels:
+            states[first:last] = moves[states[parents], data]
+        states[0] = 0  # a token of no bytes makes no progress
+        return states[tree.node_of_token]
+
+    def _with_a_way_out(self) -> np.ndarray:
+        """The states from which a match can be reached by whole tokens."""
+        arrivals = np.stack([self._arrivals(state) for state in range(len(self.automaton.accepts))])
+        alive = self.automaton.accepts.copy()
+        while True:
+            more = alive | (alive[arrivals] & (arrivals > 0)).any(axis=1)
+            if (more == alive).all():
+                return alive
+            alive = more
+
+    def step(self, state: int, token: int) -> int:
+        """The state after a token; 0 if it is not allowed."""
+        return self.automaton.after(self._tree.bytes_of[token], state)
+
+    def is_match(self, state: int) -> bool:
+        """Whether the text may end here."""
+        return bool(self.automaton.accepts[state])
+
+    def is_finished(self, state: int) -> bool:
+        """Whether it has to."""
+        return self.is_match(state) and not bool(self.allowed(state).any())
+
+
+class _Tree:
+    """All tokens' bytes as a tree of their beginnings, level by level; node 0 is the empty beginning."""
+
+    def __init__(self, bytes_of: list[bytes]):
+        self.bytes_of = bytes_of
+        self.has_all_bytes = {data for data in bytes_of if len(data) == 1} >= {bytes([b]) for b in range(256)}
+        self.node_of_token = np.zeros(len(bytes_of), dtype=np.int32)
+        self.levels: list[tuple[int, int, np.ndarray, np.ndarray]] = []  # first node, last + 1, parents, bytes
+        self.n_nodes = 1
+        lengths = np.array([len(data) for data in bytes_of])
+        joined = np.frombuffer(b"".join(bytes_of), dtype=np.uint8)
+        begins = np.cumsum(lengths) - lengths
+        for depth in range(lengths.max(initial=0)):
+            tokens = np.flatnonzero(lengths > depth)
+            keys = self.node_of_token[tokens].astype(np.int64) * 256 + joined[begins[tokens] + depth]
+            different, places = np.unique(keys, return_inverse=True)
+            self.node_of_token[tokens] = self.n_nodes + places
+            end = self.n_nodes + len(different)
+            self.levels.append((self.n_nodes, end, different // 256, different % 256))
+            self.n_nodes = end
+
+
+@lru_cache(maxsize=4)
+def _tree_of(tokenizer: Tokenizer) -> _Tree:
+    special = set(tokenizer.special_tokens.values())
+    return _Tree([b"" if id in special else _bytes_or_nothing(tokenizer, id) for id in range(tokenizer.vocab_size)])
+
+
+def _bytes_or_nothing(tokenizer: Tokenizer, id: int) -> bytes:
+    try:
+        return tokenizer.token_bytes(id)
+    except ValueError:  # an id that is not in use
+        return b""

@@ -1,0 +1,251 @@
+"""Writing: the next token, again and again, with what ends it."""
+
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from llmlib.sampling.constraint import Constraint
+from llmlib.sampling.sampler import Sampler
+from llmlib.transformer import Cache, Transformer
+
+Reason = Literal["end token", "max_new_tokens", "context full", "constraint", "stop string"]
+
+
+class GenerationNotice(UserWarning):
+    """A text was cut before it came to its end; the message says by what."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A token that was drawn, and what the model itself thought of it: its log-probability, before any setting."""
+
+    id: int
+    log_prob: float
+    top: tuple[tuple[int, float], ...] = ()  # the likeliest ids and their log-probabilities, falling
+
+
+class Generation(Generator):
+    """What is being written, piece by piece; at its end `ended_by` tells why it ended (a tuple for a batch)."""
+
+    def __init__(self, start: Callable[["Generation"], Iterator]):
+        self.ended_by: Any = None
+        self._steps: Any = start(self)
+
+    def send(self, value):
+        return self._steps.send(value)
+
+    def throw(self, *error):
+        return self._steps.throw(*error)
+
+
+def generate(
+    model: Transformer,
+    ids: Int[Tensor, "batch seq"] | Int[Tensor, " seq"] | Sequence[int],
+    max_new_tokens: int = 100,
+    sampler: Sampler | None = None,
+    seed: int | None = None,
+    *,
+    attention_mask: Bool[Tensor, "batch seq"] | Int[Tensor, "batch seq"] | None = None,
+    end_ids: Sequence[int] | None = None,
+    constraint: Constraint | Sequence[Constraint | None] | None = None,
+    log_probs: int | None = None,
+    when_full: str = "stop",
+) -> Generation:
+    """Continue a text, yielding each token as it comes.
+
+    One text (a list or a 1-D tensor) yields an `int` a step and ends before the end token. A batch
+    (2-D, padded on the left, `attention_mask` False at the padding) yields an `Int[Tensor, "batch"]` a step;
+    rows that have ended repeat their end token until all have. Stops at an end token (`end_ids`, default those
+    of the model's config), after `max_new_tokens`, when a `constraint` (one for all, or one for each text) is fulfilled
+    and leaves no way on, or when the context is full; the result's `ended_by` tells which. `when_full="slide"` forgets
+    the older half of the context instead and goes on; "stop" gives a `GenerationNotice`. With `log_probs=k` a `Choice`
+    comes in place of each id (a tuple of them for a batch): its log-probability and the k likeliest. `seed=None` draws
+    a fresh one. Raises `ValueError` at once for ids that the model cannot take.
+
+    >>> from llmlib.transformer import TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
+    >>> writing = generate(model, [1, 2, 3], max_new_tokens=4, seed=0)
+    >>> len(list(writing)), writing.ended_by
+    (4, 'max_new_tokens')
+    """
+    prompt = ids if isinstance(ids, Tensor) else _tensor_of(ids)
+    single = prompt.ndim == 1
+    prompt = prompt[None] if single else prompt
+    if prompt.ndim != 2:
+        raise ValueError(f"ids must be one text (a list or 1-D) or a batch (2-D), got shape {tuple(prompt.shape)}.")
+    if max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens must be 0 or more, got {max_new_tokens}.")
+    if when_full not in ("stop", "slide"):
+        raise ValueError(f"when_full must be 'stop' or 'slide', got {when_full!r}.")
+    if log_probs is not None and not 0 <= log_probs <= model.config.vocab_size:
+        raise ValueError(f"log_probs must be 0 to {model.config.vocab_size} (the vocabulary), got {log_probs}.")
+    model.check_ids(prompt.cpu())
+    constraints = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompt)
+    if len(constraints) != len(prompt):
+        raise ValueError(f"There are {len(constraints)} constraints for {len(prompt)} texts: give one for each.")
+    for one in constraints:
+        if one is not None and one.vocab_size > model.config.vocab_size:
+            raise ValueError(
+                f"The constraint knows {one.vocab_size:,} tokens, the model {model.config.vocab_size:,}. "
+                "Make it with the model's own tokenizer."
+            )
+    generator = torch.Generator()
+    generator.seed() if seed is None else generator.manual_seed(seed)
+    ends = torch.tensor(model.config.end_ids if end_ids is None else tuple(end_ids), dtype=torch.long)
+    writer = _Writer(
+        model, prompt.long().to(model.device), attention_mask, max_new_tokens, sampler or Sampler(), generator,
+        ends.to(model.device), constraints, log_probs, when_full == "slide",
+    )  # fmt: skip
+    return Generation(lambda generation: _one_text(writer, generation) if single else _batch(writer, generation))
+
+
+def _tensor_of(ids: Sequence[int]) -> Tensor:
+    if isinstance(ids, str):
+        raise ValueError(
+            "ids is a text. Turn it into ids first, with the model's own tokenizer: tokenizer.encode(text)."
+        )
+    try:
+        return torch.tensor(list(ids)) if len(ids) else torch.zeros(0, dtype=torch.long)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"ids must be whole numbers, each the id of a token ({error}).") from None
+
+
+class _Writer:
+    """A batch under way: what is written, what the model remembers, which rows have ended and why."""
+
+    def __init__(
+        self, model, prompt, attention_mask, max_new_tokens, sampler, generator, ends, constraints, log_probs, slides
+    ):
+        self.model, self.sampler, self.generator = model, sampler, generator
+        self.ends, self.constraints, self.log_probs, self.slides = ends, constraints, log_probs, slides
+        self.max_new_tokens, self.end_ids = max_new_tokens, set(ends.tolist())
+        batch, self.length = prompt.shape
+        self.cache: Cache = model.new_cache(batch, max_seq_len=self.length + max_new_tokens)
+        room = max_new_tokens if slides else self.cache.max_seq_len - self.length + 1
+        self.written = torch.zeros(batch, self.length + room, dtype=torch.long, device=prompt.device)
+        self.real = torch.ones_like(self.written, dtype=torch.bool)
+        self.written[:, : self.length] = prompt
+        if attention_mask is not None:
+            self.real[:, : self.length] = attention_mask.bool()
+        self.read = 0  # so many of them the cache holds
+        self.masked = attention_mask is not None
+        self.states = [None if one is None else one.start for one in constraints]
+        self.reasons: list[Reason | None] = [None] * batch
+
+    def steps(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """The tokens of each step, and the model's own log-probabilities where they are asked for."""
+        for _ in range(self.max_new_tokens):
+            if self.cache.length + self.length - self.read > self.cache.max_seq_len:
+                if not self.slides:
+                    self._end_all("context full")
+                    return
+                self._slide()
+            logits = self._next_logits()
+            tokens = self._draw(logits)
+            self.written[:, self.length] = tokens
+            self.length += 1
+            yield tokens, logits.float().log_softmax(dim=-1) if self.log_probs is not None else None
+            if all(self.reasons):
+                return
+        self._end_all("max_new_tokens")
+
+    def _next_logits(self) -> Float[Tensor, "batch vocab"]:
+        new = slice(self.read, self.length)
+        mask = self.real[:, new] if self.masked else None
+        logits = _last_logits(self.model, self.written[:, new], self.cache, mask)
+        self.read, self.masked = self.length, False
+        return logits
+
+    def _slide(self) -> None:
+        """Begin anew with the newer half of the context: what is older is forgotten."""
+        self.cache = self.model.new_cache(len(self.written), self.cache.max_seq_len)
+        self.read = self.length - max(1, self.cache.max_seq_len // 2)
+        self.masked = not bool(self.real[:, self.read : self.length].all())
+
+    def _draw(self, logits: Float[Tensor, "batch vocab"]) -> Int[Tensor, " batch"]:
+        so_far = None
+        if self.sampler.looks_back:
+            so_far = self.written[:, : self.length].masked_fill(~self.real[:, : self.length], -1)
+        allowed = self._allowed(logits) if any(self.constraints) else None
+        tokens = self.sampler(logits, self.generator, ids=so_far, allowed=allowed)
+        ended = torch.tensor([reason is not None for reason in self.reasons], device=tokens.device)
+        tokens = torch.where(ended, self._last_tokens(), tokens)
+        for row, token in enumerate(tokens.tolist()):
+            if self.reasons[row] is None:
+                self.reasons[row] = self._ends(row, token)
+        return tokens
+
+    def _last_tokens(self) -> Int[Tensor, " batch"]:
+        """What rows that have ended repeat: their end token, or the first there is."""
+        last = self.written[:, self.length - 1]
+        return last if not len(self.ends) else torch.where(torch.isin(last, self.ends), last, self.ends[0])
+
+    def _ends(self, row: int, token: int) -> Reason | None:
+        if token in self.end_ids:
+            return "end token"
+        if (constraint := self.constraints[row]) is not None:
+            self.states[row] = constraint.step(self.states[row], token)
+            if constraint.is_finished(self.states[row]):
+                return "constraint"
+        return None
+
+    def _allowed(self, logits: Tensor) -> Bool[Tensor, "batch vocab"]:
+        allowed = torch.ones_like(logits, dtype=torch.bool)
+        for row, (constraint, state) in enumerate(zip(self.constraints, self.states)):
+            if constraint is not None and self.reasons[row] is None:
+                allowed[row] = False
+                allowed[row, : constraint.vocab_size] = constraint.allowed(state).to(logits.device)
+                allowed[row, self.ends] = constraint.is_match(state)
+        return allowed
+
+    def _end_all(self, reason: Reason) -> None:
+        unfulfilled = False
+        for row, constraint in enumerate(self.constraints):
+            if self.reasons[row] is None:
+                self.reasons[row] = reason
+                unfulfilled |= constraint is not None and not constraint.is_match(self.states[row])
+        if reason == "context full":
+            warnings.warn(
+                f"The context of {self.cache.max_seq_len:,} tokens is full: writing stopped there. "
+                'With when_full="slide" the older half is forgotten and it goes on.',
+                GenerationNotice,
+                stacklevel=2,
+            )
+        elif unfulfilled:
+            warnings.warn(
+                f"After {self.max_new_tokens:,} tokens the constraint is not fulfilled: the text is unfinished. "
+                "Give max_new_tokens more.",
+                GenerationNotice,
+                stacklevel=2,
+            )
+
+
+@torch.inference_mode()
+def _last_logits(model: Transformer, ids: Tensor, cache: Cache, attention_mask: Tensor | None) -> Tensor:
+    # A function of its own: inference mode must not leak to the caller while the generator is paused.
+    return model(ids, cache=cache, attention_mask=attention_mask, last_only=True)[:, -1]
+
+
+def _batch(writer: _Writer, generation: Generation) -> Iterator:
+    for tokens, log_probs in writer.steps():
+        yield tokens if log_probs is None else tuple(_choices(tokens, log_probs, writer.log_probs))
+    generation.ended_by = tuple(writer.reasons)
+
+
+def _one_text(writer: _Writer, generation: Generation) -> Iterator:
+    for tokens, log_probs in writer.steps():
+        if writer.reasons[0] == "end token":
+            break
+        yield int(tokens) if log_probs is None else next(_choices(tokens, log_probs, writer.log_probs))
+    generation.ended_by = writer.reasons[0]
+
+
+def _choices(tokens: Tensor, log_probs: Tensor, k: int | None) -> Iterator[Choice]:
+    for token, row in zip(tokens.tolist(), log_probs):
+        values, ids = row.topk(k or 0)
+        yield Choice(token, row[token].item(), tuple(zip(ids.tolist(), values.tolist())))

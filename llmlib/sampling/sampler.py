@@ -1,0 +1,208 @@
+"""How the next token is drawn: settings, put together from the functions on logits, and a draw."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from llmlib.sampling.logits import (
+    Setting,
+    add_bias,
+    count_tokens,
+    keep_allowed,
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+    keep_typical,
+    penalise_counts,
+    penalise_repetition,
+    scale_temperature,
+)
+
+Numbers = int | float | Sequence[int | float]  # one for all texts of a batch, or one for each
+
+# Name of a setting, what it may be, and in words.
+RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+    ("temperature", lambda x: 0 <= x < float("inf"), "0 or more"),
+    ("top_k", lambda x: x >= 1 and x == int(x), "a whole number, at least 1"),
+    ("top_p", lambda x: 0 < x <= 1, "above 0 and at most at 1"),
+    ("min_p", lambda x: 0 <= x <= 1, "0 to 1"),
+    ("typical_p", lambda x: 0 < x <= 1, "above 0 and at most at 1"),
+    ("repetition_penalty", lambda x: 0 < x < float("inf"), "above 0; 1 changes nothing"),
+    ("frequency_penalty", lambda x: abs(x) < float("inf"), "a number"),
+    ("presence_penalty", lambda x: abs(x) < float("inf"), "a number"),
+)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How a next token is drawn from logits. What is left at its default does nothing.
+
+    In this order: `logit_bias` adds to the logits of single ids (−∞ bans one); `repetition_penalty`,
+    `frequency_penalty` and `presence_penalty` make tokens that have occurred less likely; `temperature` divides the
+    logits, and 0 always takes the likeliest; `top_k`, `top_p`, `min_p` and `typical_p` cut the tail, each by what the
+    one before has left. `llmlib.sampling.logits` holds each as a function, with its paper. A list gives each text of
+    a batch its own number. Raises `ValueError` for values out of range.
+
+    >>> Sampler(temperature=0.5).probabilities(torch.tensor([[0.0, 1.0]]))
+    tensor([[0.1192, 0.8808]])
+    >>> Sampler(temperature=[0, 1]).probabilities(torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
+    tensor([[0.0000, 1.0000],
+            [0.2689, 0.7311]])
+    """
+
+    temperature: Numbers = 1.0
+    top_k: Numbers | None = None
+    top_p: Numbers | None = None
+    min_p: Numbers | None = None
+    typical_p: Numbers | None = None
+    repetition_penalty: Numbers = 1.0
+    frequency_penalty: Numbers = 0.0
+    presence_penalty: Numbers = 0.0
+    logit_bias: Mapping[int, float] | None = None
+
+    def __post_init__(self):
+        for name, fits, words in RANGES:
+            setting = getattr(self, name)
+            if isinstance(setting, Tensor):
+                raise ValueError(f"{name} must be a number or a list of numbers; write {name}={setting.tolist()}.")
+            for number in () if setting is None else setting if isinstance(setting, Sequence) else (setting,):
+                if not isinstance(number, int | float) or not fits(number):
+                    raise ValueError(f"{name} must be {words}, got {number!r}.")
+        for token, bias in (self.logit_bias or {}).items():
+            if bias != bias or bias == float("inf"):
+                raise ValueError(f"logit_bias of id {token} must be a number or -inf, got {bias}.")
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether the tokens so far matter."""
+        return any(self._sets(name, neutral) for name, neutral in PENALTIES)
+
+    def _sets(self, name: str, neutral: int | None) -> bool:
+        """Whether a setting would change anything."""
+        setting = getattr(self, name)
+        if isinstance(setting, Sequence):
+            return any(number != neutral for number in setting)
+        return setting is not None and setting != neutral
+
+    def stages(
+        self,
+        logits: Float[Tensor, "batch vocab"],
+        ids: Int[Tensor, "batch seq"] | None = None,
+        allowed: Bool[Tensor, "batch vocab"] | None = None,
+    ) -> Iterator[tuple[str, Float[Tensor, "batch vocab"]]]:
+        """The logits as given, then after each setting that is in use, each with its name.
+
+        `ids` are the tokens so far (below 0: padding), for the penalties; `allowed` are the tokens that a constraint
+        lets through.
+        """
+        logits = logits.float()
+        yield "logits", logits
+        get = lambda name: _setting(name, getattr(self, name), logits)  # noqa: E731
+        if self.logit_bias:
+            _check_ids(self.logit_bias, logits.shape[-1])
+            logits = add_bias(logits, self.logit_bias)
+            yield "logit_bias", logits
+        if self.looks_back:
+            if ids is None:
+                raise ValueError("A penalty looks at the tokens so far: give them, as ids of the shape [batch, seq].")
+            counts = count_tokens(ids.to(logits.device), logits.shape[-1])
+            if self._sets("repetition_penalty", 1):
+                logits = penalise_repetition(logits, counts, get("repetition_penalty"))
+                yield "repetition_penalty", logits
+            for name in ("frequency", "presence"):
+                if self._sets(f"{name}_penalty", 0):
+                    logits = penalise_counts(logits, counts, **{name: get(f"{name}_penalty")})
+                    yield f"{name}_penalty", logits
+        if allowed is not None:
+            logits = keep_allowed(logits, allowed)
+            yield "constraint", logits
+        if self._sets("temperature", 1):
+            logits = scale_temperature(logits, get("temperature"))
+            yield "temperature", logits
+        for name, cut, neutral in CUTS:
+            if self._sets(name, neutral) and self.temperature != 0:
+                logits = cut(logits, get(name))
+                yield name, logits
+
+    def adjusted(
+        self,
+        logits: Float[Tensor, "batch vocab"],
+        ids: Int[Tensor, "batch seq"] | None = None,
+        allowed: Bool[Tensor, "batch vocab"] | None = None,
+    ) -> Float[Tensor, "batch vocab"]:
+        """The logits after all settings. Raises `ValueError` if one is NaN, or if no token is left, and says why."""
+        ruled_out: list[tuple[str, Tensor]] = []
+        for name, adjusted in self.stages(logits, ids, allowed):
+            if name == "logits" and adjusted.isnan().any():
+                raise ValueError("The logits contain NaN. Did training diverge, or a hook divide by zero?")
+            if name in ("logits", "logit_bias", "constraint"):  # the others always leave a token
+                ruled_out.append((name, adjusted == float("-inf")))
+                if ruled_out[-1][1].all(dim=-1).any():
+                    raise ValueError(_why_none_is_left(ruled_out))
+        return adjusted
+
+    def probabilities(
+        self,
+        logits: Float[Tensor, "batch vocab"],
+        ids: Int[Tensor, "batch seq"] | None = None,
+        allowed: Bool[Tensor, "batch vocab"] | None = None,
+    ) -> Float[Tensor, "batch vocab"]:
+        """The distribution that tokens are drawn from, in float32. Raises as `adjusted` does."""
+        return self.adjusted(logits, ids, allowed).softmax(dim=-1)
+
+    def __call__(
+        self,
+        logits: Float[Tensor, "batch vocab"],
+        generator: torch.Generator | None = None,
+        *,
+        ids: Int[Tensor, "batch seq"] | None = None,
+        allowed: Bool[Tensor, "batch vocab"] | None = None,
+    ) -> Int[Tensor, " batch"]:
+        """Draw one id per row. `generator` lives on the CPU, so that a seed means the same on every device."""
+        if self.temperature == 0:
+            return self.adjusted(logits, ids, allowed).argmax(dim=-1)
+        cumulative = self.probabilities(logits, ids, allowed).cumsum(dim=-1)
+        drawn = torch.rand(logits.shape[0], 1, generator=generator).to(logits.device) * cumulative[:, -1:]
+        # The first id whose cumulative probability exceeds the drawn number; an id of probability 0 never is.
+        return torch.searchsorted(cumulative, drawn, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
+
+
+PENALTIES = (("repetition_penalty", 1), ("frequency_penalty", 0), ("presence_penalty", 0))
+CUTS: tuple[tuple[str, Callable[[Tensor, Setting], Tensor], int | None], ...] = (
+    ("top_k", keep_top_k, None),
+    ("top_p", keep_top_p, 1),
+    ("min_p", keep_min_p, 0),
+    ("typical_p", keep_typical, 1),
+)
+
+
+def _setting(name: str, setting: Numbers, logits: Tensor) -> Setting:
+    """One number, or one for each row; anything else is refused."""
+    if not isinstance(setting, Sequence):
+        return setting
+    if len(setting) != len(logits):
+        raise ValueError(
+            f"{name} has {len(setting)} numbers for {len(logits)} texts: give one for all, or one for each."
+        )
+    return torch.tensor(setting, device=logits.device)
+
+
+def _check_ids(bias: Mapping[int, float], vocab_size: int) -> None:
+    for token in bias:
+        if not 0 <= token < vocab_size:
+            raise ValueError(f"logit_bias names the id {token}; ids lie in 0 … {vocab_size - 1}.")
+
+
+def _why_none_is_left(ruled_out: list[tuple[str, Tensor]]) -> str:
+    row = int(ruled_out[-1][1].all(dim=-1).nonzero()[0])
+    names = {"logits": "the logits as they came", "logit_bias": "logit_bias", "constraint": "the constraint"}
+    parts, before = [], 0
+    for name, gone in ruled_out:
+        count = int(gone[row].sum())
+        parts += [f"{names[name]} {count - before:,}"] if count > before else []
+        before = count
+    where = f" in row {row}" if len(ruled_out[-1][1]) > 1 else ""
+    return f"No token is left to draw{where}: of {before:,} tokens, −∞ was given by " + ", then by ".join(parts) + "."

@@ -1,0 +1,181 @@
+"""JSON schemas, read into patterns: exactly the texts of JSON that a schema allows, in one way of writing.
+
+The members of an object come in the order of the schema; after `,` and `:` there may be one space, elsewhere there is
+none. A schema that contains itself describes texts that no finite automaton can tell apart, so it is refused.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from llmlib.sampling.automaton import Chars, ConstraintError, OneOf, Pattern, Repeat, Sequence, literal
+from llmlib.sampling.patterns import read_regex
+
+PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that a string of JSON may hold as they are
+SPACE = Repeat(literal(" "), 0, 1)
+EMPTY = Sequence(())
+SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\", 47: "/"}  # escapes with a letter
+# Any other character may be escaped by its code; those of surrogates are left out, since half of one is no character.
+CODE = read_regex(r"\\u([0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})")
+CHARACTER = OneOf((PLAIN, read_regex(r'\\["\\/bfnrt]'), CODE))
+INTEGER = read_regex(r"-?(0|[1-9]\d*)")
+NUMBER = read_regex(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+SAYS_NOTHING = {"$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "$defs",
+                "definitions", "readOnly", "writeOnly"}  # fmt: skip
+KEYWORDS = {
+    "object": {"properties", "required", "additionalProperties"},
+    "array": {"items", "minItems", "maxItems"},
+    "string": {"minLength", "maxLength", "pattern"},
+    "integer": set(), "number": set(), "boolean": set(), "null": set(),
+}  # fmt: skip
+
+
+def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
+    """The pattern of the JSON texts that a schema allows.
+
+    Understood are `type` (one or several), `enum`, `const`, `anyOf`, `oneOf`, `$ref` to the schema's own parts, and the
+    keywords in `KEYWORDS`; objects hold no other members than those in `properties`. Raises `ConstraintError` for
+    everything else, and for a schema that no text can meet, and names the part.
+    """
+    if isinstance(schema, str):
+        try:
+            schema = json.loads(schema)
+        except json.JSONDecodeError as error:
+            raise ConstraintError(f"The schema is no JSON: {error}.") from None
+    return _Reader(schema).read(schema, "$", ())
+
+
+class _Reader:
+    def __init__(self, root: Any):
+        self.root = root
+
+    def read(self, schema: Any, path: str, inside: tuple[str, ...]) -> Pattern:
+        """`path` names the part in messages; `inside` are the references that led here."""
+        if not isinstance(schema, Mapping):
+            raise ConstraintError(f"The schema at {path} must be an object, got {json.dumps(schema, default=str)}.")
+        keys = set(schema) - SAYS_NOTHING
+        for keyword in ("const", "enum", "anyOf", "oneOf", "$ref"):
+            if keyword in keys:
+                self._check(keys - {"type"} if keyword in ("const", "enum") else keys, {keyword}, path)
+                return getattr(self, "_" + keyword.strip("$").lower())(schema[keyword], path, inside)
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            self._check(keys, {"type"}.union(*(KEYWORDS.get(one, set()) for one in kind)), path)
+            kinds = [{"type": one, **{k: schema[k] for k in keys & KEYWORDS.get(one, set())}} for one in kind]
+            return self._anyof(kinds, path, inside)
+        if kind not in KEYWORDS:
+            raise ConstraintError(f"The schema at {path} needs a type out of {', '.join(KEYWORDS)}; got {kind!r}.")
+        self._check(keys, {"type"} | KEYWORDS[kind], path)
+        return getattr(self, f"_{kind}")(schema, path, inside)
+
+    def _check(self, keys: set[str], known: set[str], path: str) -> None:
+        if unknown := sorted(keys - known):
+            raise ConstraintError(f"{unknown[0]!r} in the schema at {path} is not understood (beside {sorted(known)}).")
+
+    def _const(self, value: Any, path: str, inside: tuple[str, ...]) -> Pattern:
+        return literal(json.dumps(value, ensure_ascii=False))
+
+    def _enum(self, values: Any, path: str, inside: tuple[str, ...]) -> Pattern:
+        if not isinstance(values, list) or not values:
+            raise ConstraintError(f"The schema at {path} allows no value at all: its enum is {values!r}.")
+        return OneOf(tuple(self._const(value, path, inside) for value in values))
+
+    def _anyof(self, schemas: Any, path: str, inside: tuple[str, ...]) -> Pattern:
+        if not isinstance(schemas, list) or not schemas:
+            raise ConstraintError(f"The schema at {path} allows no value at all: there is nothing to choose from.")
+        return OneOf(tuple(self.read(one, f"{path}[{i}]", inside) for i, one in enumerate(schemas)))
+
+    _oneof = _anyof
+
+    def _ref(self, target: Any, path: str, inside: tuple[str, ...]) -> Pattern:
+        if target in inside or target == "#":
+            raise ConstraintError(
+                f"The schema at {path} contains itself ({target}): no finite automaton can follow it."
+            )
+        found = self.root
+        for step in str(target).removeprefix("#").strip("/").split("/"):
+            if not str(target).startswith("#/") or not isinstance(found, Mapping) or step not in found:
+                raise ConstraintError(f"The schema at {path} refers to {target!r}, which it does not hold.")
+            found = found[step]
+        return self.read(found, path, (*inside, target))
+
+    def _null(self, schema, path, inside) -> Pattern:
+        return literal("null")
+
+    def _boolean(self, schema, path, inside) -> Pattern:
+        return OneOf((literal("true"), literal("false")))
+
+    def _integer(self, schema, path, inside) -> Pattern:
+        return INTEGER
+
+    def _number(self, schema, path, inside) -> Pattern:
+        return NUMBER
+
+    def _string(self, schema, path, inside) -> Pattern:
+        least, most = _limits(schema, "minLength", "maxLength", path)
+        if "pattern" not in schema:
+            inner: Pattern = Repeat(CHARACTER, least, most)
+        elif (least, most) != (0, None):
+            raise ConstraintError(f"The schema at {path} has a pattern and a length: say the length in the pattern.")
+        else:
+            inner = _in_a_string(self._pattern(schema["pattern"], path))
+        return Sequence((literal('"'), inner, literal('"')))
+
+    def _pattern(self, text: Any, path: str) -> Pattern:
+        try:
+            anything = Repeat(~Chars(()))  # a schema's pattern is looked for anywhere, unless it says ^ and $
+            before = EMPTY if str(text).startswith("^") else anything
+            after = EMPTY if str(text).endswith("$") else anything
+            return Sequence((before, read_regex(text), after))
+        except ConstraintError as error:
+            raise ConstraintError(f"The pattern in the schema at {path}: {error}") from None
+
+    def _array(self, schema, path, inside) -> Pattern:
+        least, most = _limits(schema, "minItems", "maxItems", path)
+        if "items" not in schema:
+            raise ConstraintError(f"The schema at {path} must say of what kind its items are.")
+        if most == 0:
+            return literal("[]")
+        item = self.read(schema["items"], f"{path}.items", inside)
+        more = Repeat(Sequence((literal(","), SPACE, item)), max(0, least - 1), None if most is None else most - 1)
+        return Sequence((literal("["), Repeat(Sequence((item, more)), min(least, 1), 1), literal("]")))
+
+    def _object(self, schema, path, inside) -> Pattern:
+        if schema.get("additionalProperties", False) is not False:
+            raise ConstraintError(f"'additionalProperties' in the schema at {path} can only be false.")
+        properties, required = schema.get("properties", {}), schema.get("required", [])
+        if missing := [name for name in required if name not in properties]:
+            raise ConstraintError(f"The schema at {path} requires {missing[0]!r}, which is not among its properties.")
+        # Members of which some may be missing: a comma stands before each but the first that is there.
+        first: Pattern = EMPTY  # what may stand here if no member has come yet …
+        later: Pattern = EMPTY  # … and if one has
+        for name, part in reversed(properties.items()):
+            member = self.read(part, f"{path}.{name}", inside)
+            member = Sequence((literal(json.dumps(name, ensure_ascii=False) + ":"), SPACE, member))
+            with_it = Sequence((literal(","), SPACE, member, later))
+            alone = Sequence((member, later))
+            first = alone if name in required else OneOf((alone, first))
+            later = with_it if name in required else OneOf((with_it, later))
+        return Sequence((literal("{"), first, literal("}")))
+
+
+def _limits(schema: Mapping[str, Any], low: str, high: str, path: str) -> tuple[int, int | None]:
+    least, most = schema.get(low, 0), schema.get(high)
+    for name, value in ((low, least), (high, most)):
+        if value is not None and (not isinstance(value, int) or value < 0):
+            raise ConstraintError(f"{name!r} in the schema at {path} must be a whole number from 0 on, got {value!r}.")
+    if most is not None and most < least:
+        raise ConstraintError(f"No text can meet the schema at {path}: {low} is {least}, {high} is {most}.")
+    return least, most
+
+
+def _in_a_string(pattern: Pattern) -> Pattern:
+    """The pattern of a text, written as a string of JSON: some characters can, others must be escaped."""
+    if isinstance(pattern, Repeat):
+        return Repeat(_in_a_string(pattern.part), pattern.least, pattern.most)
+    if isinstance(pattern, Chars):
+        escaped = [
+            literal("\\" + sign) for code, sign in SHORT.items() if any(a <= code <= b for a, b in pattern.ranges)
+        ]
+        return OneOf((pattern & PLAIN, *escaped))
+    return type(pattern)(tuple(map(_in_a_string, pattern.parts)))

@@ -1,0 +1,82 @@
+"""Writing text: pieces as they come, up to a stop string that may span tokens."""
+
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+
+from llmlib.sampling.constraint import Constraint
+from llmlib.sampling.generating import Generation, GenerationNotice, generate
+from llmlib.sampling.sampler import Sampler
+from llmlib.tokenization.base import Tokenizer
+from llmlib.transformer import Transformer
+
+
+def generate_text(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompt: str,
+    max_new_tokens: int = 100,
+    sampler: Sampler | None = None,
+    seed: int | None = None,
+    *,
+    stop: Sequence[str] | str = (),
+    constraint: Constraint | None = None,
+    when_full: str = "stop",
+) -> Generation:
+    """Continue a text, yielding pieces of text as they come; `ended_by` tells at the end why it ended.
+
+    The text ends before the first of the `stop` strings, which may begin in one token and end in another: what could be
+    the beginning of one is held back until it is clear. If none comes within `max_new_tokens`, a `GenerationNotice`
+    says so. The rest as in `generate`.
+
+        for piece in generate_text(model, tokenizer, "Once upon a time", stop=["\\n\\n"]):
+            print(piece, end="")
+    """
+    stops = [stop] if isinstance(stop, str) else list(stop)
+    if "" in stops:
+        raise ValueError("A stop string is empty: it would end every text at once. Leave it out.")
+    ids = tokenizer.encode(prompt, add_bos=tokenizer.adds_bos)
+    ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
+    tokens = generate(
+        model, ids, max_new_tokens, sampler, seed, end_ids=ends, constraint=constraint, when_full=when_full
+    )
+
+    def pieces(generation: Generation) -> Iterator[str]:
+        found = yield from until_stop(tokenizer.decode_stream(tokens), stops)
+        generation.ended_by = "stop string" if found else tokens.ended_by
+        if stops and generation.ended_by == "max_new_tokens":
+            warnings.warn(
+                f"No stop string ({', '.join(map(repr, stops))}) came within {max_new_tokens:,} tokens: "
+                "the text is cut there. Give max_new_tokens more, or another stop string.",
+                GenerationNotice,
+                stacklevel=2,
+            )
+
+    return Generation(pieces)
+
+
+def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Generator[str, None, str | None]:
+    """The pieces up to the first stop string; what may be its beginning is held back. Returns the one that came.
+
+    >>> list(until_stop(iter(["one. ", "tw", "o##", "#three"]), ["###"]))
+    ['one. ', 'tw', 'o']
+    """
+    held = ""
+    for piece in pieces:
+        held += piece
+        if came := [(held.index(stop), stop) for stop in stops if stop in held]:
+            end, stop = min(came)
+            if end:
+                yield held[:end]
+            return stop
+        safe = len(held) - max((_overlap(held, stop) for stop in stops), default=0)
+        if safe:
+            yield held[:safe]
+        held = held[safe:]
+    if held:
+        yield held
+    return None
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many of the text's last characters are the stop string's first ones."""
+    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)

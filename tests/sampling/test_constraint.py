@@ -1,0 +1,111 @@
+"""Constraints on tokens: exactly those that keep a match possible, and texts that come out as they have to."""
+
+import json
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmlib.sampling import Constraint, ConstraintError, GenerationNotice, Sampler, generate
+from llmlib.tokenization import BPETokenizer, CharTokenizer
+from llmlib.transformer import Transformer, TransformerConfig
+
+TOKENIZER = BPETokenizer.train(
+    '{"name": "Ada", "age": 12} yes no maybe 😀 é 2024-05-06 ' * 9, 300, special_tokens=["<end>"]
+)
+(END,) = TOKENIZER.special_tokens.values()
+DATE = Constraint.regex(r"20\d\d-\d\d-\d\d|maybe 😀+", TOKENIZER)
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = TransformerConfig(
+        vocab_size=TOKENIZER.vocab_size + 3, max_seq_len=64, d_model=16, n_layers=1, n_heads=2, end_ids=(END,)
+    )
+    return Transformer(config, seed=0)
+
+
+def can_match(beginning):
+    """By trying, in place of the automaton."""
+    for whole in ("2024-05-06", "maybe 😀", "maybe 😀😀"):
+        data = whole.encode()
+        shape = re.sub(rb"(?<=..)\d", b"0", data)
+        if re.sub(rb"(?<=..)\d", b"0", beginning) == shape[: len(beginning)] and beginning:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("before", ["", "20", "2024-0", "2024-05-06", "m", "maybe ", "maybe 😀"])
+def test_allowed_are_the_tokens_after_which_a_match_is_possible(before):
+    state = DATE.automaton.after(before.encode())
+    allowed = DATE.allowed(state)
+    for id in range(TOKENIZER.vocab_size):
+        text = before.encode() + TOKENIZER.token_bytes(id)
+        assert bool(allowed[id]) == (id != END and can_match(text)), text
+    assert DATE.is_match(state) == (before in ("2024-05-06", "maybe 😀"))
+    assert DATE.is_finished(state) == (before == "2024-05-06")
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 999), temperature=st.sampled_from([0.0, 1.0, 4.0]))
+def test_what_is_generated_matches(seed, temperature, model):
+    writing = generate(model, [65], 60, Sampler(temperature=temperature), seed, constraint=DATE)
+    text = TOKENIZER.decode(list(writing))
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d|maybe 😀+", text) or writing.ended_by == "max_new_tokens"
+    assert writing.ended_by == "max_new_tokens" or (writing.ended_by == "constraint") == text.startswith("2")
+
+
+def test_json_comes_out_as_json(model):
+    schema = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 6}, "ok": {"type": "boolean"}},
+              "required": ["name", "ok"]}  # fmt: skip
+    constraint = Constraint.json(schema, TOKENIZER)
+    for seed in range(10):
+        found = json.loads(TOKENIZER.decode(list(generate(model, [65], 60, seed=seed, constraint=constraint))))
+        assert set(found) == {"name", "ok"}
+
+
+def test_each_text_of_a_batch_has_its_own(model):
+    yes_no, maybe = (Constraint.choices(texts, TOKENIZER) for texts in (["yes", "no"], ["maybe not", "maybe"]))
+    writing = generate(model, torch.tensor([[65]] * 3), 12, seed=0, constraint=[yes_no, maybe, None], end_ids=[END])
+    rows = torch.stack(list(writing), dim=1).tolist()
+    texts = [TOKENIZER.decode([id for id in row if id != END]) for row in rows[:2]]
+    assert texts[0] in ("yes", "no")
+    assert texts[1] in ("maybe", "maybe not")
+    assert writing.ended_by[0] == "constraint"
+
+
+def test_a_bias_and_a_constraint_that_leave_nothing(model):
+    constraint = Constraint.choices(["0"], TOKENIZER)
+    (zero,) = TOKENIZER.encode("0")
+    banned = Sampler(logit_bias={zero: float("-inf")})
+    with pytest.raises(
+        ValueError, match=r"No token is left to draw: of 296 tokens, .* by logit_bias 1, then by the constraint 295"
+    ):
+        list(generate(model, [65], 5, banned, constraint=constraint))
+
+
+def test_an_unfinished_text_is_told(model):
+    writing = generate(model, [65], 2, seed=0, constraint=Constraint.regex("[01]{9}", TOKENIZER))
+    with pytest.warns(GenerationNotice, match="After 2 tokens the constraint is not fulfilled"):
+        list(writing)
+
+
+def test_a_vocabulary_that_cannot_write_it():
+    with pytest.raises(ConstraintError, match=r"No text that CharTokenizer.* can write meets this"):
+        Constraint.regex("ab?c", CharTokenizer("ab"))
+    constraint = Constraint.regex("ab?c|a{2}|bac", CharTokenizer("ab"))
+    assert constraint.allowed(constraint.start).tolist() == [True, False]  # no b: after it nothing could be finished
+
+
+def test_a_constraint_for_another_model(model):
+    other = Transformer(TransformerConfig(vocab_size=20, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
+    with pytest.raises(ValueError, match="The constraint knows 293 tokens, the model 20"):
+        generate(other, [1], constraint=DATE)
+
+
+@pytest.mark.parametrize("texts", [[], "yes"])
+def test_nothing_to_choose_from(texts):
+    with pytest.raises(ConstraintError, match="nothing to choose from"):
+        Constraint.choices(texts, TOKENIZER)

@@ -1,0 +1,128 @@
+"""JSON schemas: what they let through is valid, what is valid is let through, what is not understood is named."""
+
+import json
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmlib.sampling import ConstraintError
+from llmlib.sampling.automaton import build
+from llmlib.sampling.schemas import read_schema
+
+TEXT = {"type": "string"}
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 8}, "age": {"type": "integer"},
+        "likes": {"type": "array", "items": {"enum": ["tea", "é\n", 3, None]}, "maxItems": 3},
+        "city": {"$ref": "#/$defs/city"}, "open": {"type": ["boolean", "null"], "description": "whether"},
+    },
+    "required": ["name", "open"],
+    "additionalProperties": False,
+    "$defs": {"city": {"type": "string", "pattern": "^[A-Z][a-z\"\\\\]{1,3}$"}},
+}  # fmt: skip
+VALUES = st.fixed_dictionaries(
+    {"name": st.text(min_size=1, max_size=8)},
+    optional={
+        "age": st.integers(), "likes": st.lists(st.sampled_from(["tea", "é\n", 3, None]), max_size=3),
+        "city": st.sampled_from(["Ur", 'A"\\', "Bonn"]),
+    },
+)  # fmt: skip
+
+
+def matches(machine, text):
+    return bool(machine.accepts[machine.after(text.encode())])
+
+
+@settings(max_examples=40)
+@given(value=VALUES, is_open=st.sampled_from([True, False, None]), ascii=st.booleans(), close=st.booleans())
+def test_every_valid_value_can_be_written(value, is_open, ascii, close):
+    value = {name: {**value, "open": is_open}[name] for name in PERSON["properties"] if name in {*value, "open"}}
+    if any("\ud800" <= c <= "\udfff" or (ascii and c > "\uffff") for c in value["name"]):
+        return
+    jsonschema.validate(value, PERSON)
+    text = json.dumps(value, ensure_ascii=ascii, separators=(",", ":") if close else None)
+    # A text that the schema itself gives is written in one way.
+    assert matches(build_person(), text) == (not ascii or "é\n" not in value.get("likes", []))
+
+
+def build_person(known=[]):  # noqa: B006
+    if not known:
+        known.append(build(read_schema(PERSON)))
+    return known[0]
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_every_text_that_is_let_through_is_valid(data):
+    machine = build_person()
+    state, written = machine.start, b""
+    for _ in range(400):
+        ways = machine.moves[state].nonzero()[0].tolist()
+        if machine.accepts[state] and (not ways or data.draw(st.booleans())):
+            break
+        ends = [byte for byte in ways if byte in b'"}]']  # so that strings do not go on for ever
+        byte = data.draw(st.sampled_from(ends if ends and data.draw(st.booleans()) else ways))
+        written, state = written + bytes([byte]), int(machine.moves[state, byte])
+    else:
+        return
+    jsonschema.validate(json.loads(written), PERSON)
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"type": "integer"}, ["0", "-12"], ["01", "1.0", "+1", " 1"]),
+        ({"type": "number"}, ["0.5", "-1e10", "7"], [".5", "1.", "NaN"]),
+        ({"type": "array", "items": {"type": "null"}, "minItems": 2}, ["[null, null]"], ["[null]", "[]"]),
+        ({"type": "array", "items": TEXT, "maxItems": 0}, ["[]"], ['[""]']),
+        ({"type": "object"}, ["{}"], ['{"a":1}']),
+        ({"const": {"a": [1, None]}}, ['{"a": [1, null]}'], ["{}"]),
+        ({"anyOf": [{"type": "boolean"}, {"type": "null"}]}, ["true", "null"], ["nul", "0"]),
+        ({**TEXT, "pattern": "b+"}, ['"abbc"', '"b"'], ['"ac"']),
+        ({**TEXT, "maxLength": 1}, ['"\\""', '"\\u00e9"', '"😀"', '""'], ['"ab"', '"\\ud83d"', '"\n"']),
+        ('{"type": "null"}', ["null"], ["0"]),
+        (
+            {"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "null"}, "c": {"type": "null"}},
+             "required": ["b"]},
+            ['{"b": null}', '{"a": null, "b": null}', '{"b":null,"c":null}', '{"a":null,"b":null,"c":null}'],
+            ["{}", '{"a": null}', '{"a": null, "c": null}', '{,"b":null}', '{"b":null,}'],
+        ),
+    ],
+)  # fmt: skip
+def test_texts_of_a_schema(schema, good, bad):
+    machine = build(read_schema(schema))
+    assert [text for text in good if not matches(machine, text)] == []
+    assert [text for text in bad if matches(machine, text)] == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("{", "The schema is no JSON"),
+        ("[]", r"The schema at \$ must be an object"),
+        ({}, r"at \$ needs a type"),
+        ({"type": "text"}, "got 'text'"),
+        ({"type": "integer", "minimum": 3}, r"'minimum' in the schema at \$ is not understood"),
+        ({"type": "object", "properties": {"a": {"type": "date"}}}, r"at \$\.a needs a type"),
+        ({"type": "object", "required": ["b"]}, "requires 'b', which is not among"),
+        ({"type": "object", "additionalProperties": True}, "can only be false"),
+        ({"type": "array"}, "of what kind its items are"),
+        ({"type": "array", "items": {"enum": []}}, r"at \$\.items allows no value at all"),
+        ({"anyOf": []}, "allows no value at all"),
+        (
+            {**TEXT, "minLength": 3, "maxLength": 2},
+            r"No text can meet the schema at \$: minLength is 3, maxLength is 2",
+        ),
+        ({**TEXT, "minLength": "3"}, "must be a whole number"),
+        ({**TEXT, "pattern": "("}, r"The pattern in the schema at \$: '\(' is no regular expression"),
+        ({**TEXT, "pattern": "a", "minLength": 3}, "a pattern and a length"),
+        ({"$ref": "#/$defs/a"}, "refers to '#/\\$defs/a', which it does not hold"),
+        ({"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "contains itself"),
+    ],
+)
+def test_what_is_not_understood_is_named(schema, message):
+    with pytest.raises(ConstraintError, match=message):
+        read_schema(schema)
