@@ -5,6 +5,7 @@ A pattern is a tree of four kinds of nodes. It becomes a machine with many possi
 1959), from which all states are removed that cannot lead to an end.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -96,6 +97,7 @@ class _Many:
 
     moves: list[list[tuple[int, int, int]]] = field(default_factory=lambda: [[]])  # (first byte, last byte, next)
     free: list[list[int]] = field(default_factory=lambda: [[]])  # next states that need no byte
+    _closures: dict[frozenset[int], frozenset[int]] = field(default_factory=dict)
 
     def state(self, moves=(), free=()) -> int:
         if len(self.moves) >= 3 * MOST_STATES:
@@ -135,15 +137,17 @@ class _Many:
                 self.moves[first].append((*ranges[0], target))
         return first
 
-    def closure(self, states: set[int]) -> frozenset[int]:
+    def closure(self, states: frozenset[int]) -> frozenset[int]:
         """These states and all that are reached from them without a byte; only those that read or end are kept."""
-        open_, seen = list(states), set(states)
-        while open_:
-            for state in self.free[open_.pop()]:
-                if state not in seen:
-                    seen.add(state)
-                    open_.append(state)
-        return frozenset(state for state in seen if self.moves[state] or state == 0)
+        if states not in self._closures:
+            open_, seen = list(states), set(states)
+            while open_:
+                for state in self.free[open_.pop()]:
+                    if state not in seen:
+                        seen.add(state)
+                        open_.append(state)
+            self._closures[states] = frozenset(state for state in seen if self.moves[state] or state == 0)
+        return self._closures[states]
 
 
 def utf8_ranges(low: int, high: int) -> Iterator[tuple[tuple[int, int], ...]]:
@@ -178,37 +182,43 @@ def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
 
     Moves into states from which no end can be reached lead to state 0 instead.
     """
-    edges = sorted({0, 256, *(edge for moves in many.moves for low, high, _ in moves for edge in (low, high + 1))})
-    begins = {edge: i for i, edge in enumerate(edges)}  # bytes between two edges behave alike
-    known = {frozenset(): 0, many.closure({first}): 1}
-    rows: list[list[int]] = [[0] * (len(edges) - 1)]
-    waiting = [many.closure({first})]
+    start = many.closure(frozenset({first}))
+    known: dict[frozenset[int], int] = {frozenset(): 0, start: 1}
+    moves: list[list[tuple[int, int, int]]] = [[]]  # of each state: first byte, last byte, next
+    waiting = [start]
     for states in waiting:
-        reached: list[set[int]] = [set() for _ in edges[1:]]
-        for state in states:
-            for low, high, target in many.moves[state]:
-                for i in range(begins[low], begins[high + 1]):
-                    reached[i].add(target)
-        row = []
-        for targets in map(frozenset, reached):
-            closed = many.closure(set(targets))
-            if closed not in known:
-                known[closed] = len(known)
-                waiting.append(closed)
-            row.append(known[closed])
-        rows.append(row)
+        moves.append([])
+        for low, high, targets in _pieces([move for state in states for move in many.moves[state]]):
+            reached = many.closure(targets)
+            if reached not in known:
+                known[reached] = len(known)
+                waiting.append(reached)
+            moves[-1].append((low, high, known[reached]))
         if len(known) > MOST_STATES:
             raise ConstraintError(f"The pattern needs more than {MOST_STATES:,} states: use smaller counts in it.")
     accepts = np.array([0 in states for states in known])
-    table = np.where(_alive(rows, accepts)[np.array(rows)], np.array(rows), 0)
-    return np.repeat(table.astype(np.int32), np.diff(edges), axis=1), accepts
+    alive = _alive(moves, accepts)
+    table = np.zeros((len(known), 256), dtype=np.int32)
+    for state, ways in enumerate(moves):
+        for low, high, target in ways:
+            if alive[target]:
+                table[state, low : high + 1] = target
+    return table, accepts
 
 
-def _alive(rows: list[list[int]], accepts: np.ndarray) -> np.ndarray:
+def _pieces(moves: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, frozenset[int]]]:
+    """Ranges of bytes that may overlap, cut where one begins or ends: each piece with all that it leads to."""
+    edges = sorted({edge for low, high, _ in moves for edge in (low, high + 1)})
+    for low, end in itertools.pairwise(edges):
+        if targets := frozenset(target for first, last, target in moves if first <= low <= last):
+            yield low, end - 1, targets
+
+
+def _alive(moves: list[list[tuple[int, int, int]]], accepts: np.ndarray) -> np.ndarray:
     """The states from which an end can be reached: backwards from the ends."""
-    before: list[set[int]] = [set() for _ in rows]
-    for state, targets in enumerate(rows):
-        for target in targets:
+    before: list[set[int]] = [set() for _ in accepts]
+    for state, ways in enumerate(moves):
+        for _, _, target in ways:
             before[target].add(state)
     alive = accepts.copy()
     open_ = np.flatnonzero(accepts).tolist()

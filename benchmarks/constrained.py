@@ -1,0 +1,69 @@
+"""The cost of constrained decoding on SmolLM2: the automaton's making, and a token's time with it against without.
+
+Claims: an automaton for a JSON schema of five fields over 49,152 tokens is made in at most 1 s; with it a token takes
+at most 1.1 times as long as without.
+"""
+
+import json
+import statistics
+import time
+
+from llmlib import Constraint, Sampler, encode_chat, generate, load_pretrained
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 40},
+        "country": {"type": "string", "maxLength": 40},
+        "population": {"type": "integer"},
+        "famous_for": {"type": "array", "items": {"type": "string", "maxLength": 40}, "minItems": 1, "maxItems": 5},
+        "capital": {"type": "boolean"},
+    },
+    "required": ["name", "country", "population", "famous_for", "capital"],
+}
+ROUNDS, TOKENS = 7, 40
+
+
+def seconds(work) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    model, tokenizer = load_pretrained("smollm2-135m-instruct")
+    start = time.perf_counter()
+    constraint = Constraint.json(SCHEMA, tokenizer)
+    first = time.perf_counter() - start
+    start = time.perf_counter()
+    constraint = Constraint.json(SCHEMA, tokenizer)
+    again = time.perf_counter() - start
+    states = len(constraint.automaton.accepts)
+    print(
+        f"{states} states over {tokenizer.vocab_size:,} tokens: made in {first:.2f} s, another schema in {again:.2f} s"
+    )
+
+    ids = encode_chat(tokenizer, f"Describe Paris as JSON of this schema: {json.dumps(SCHEMA)}")
+    greedy = Sampler(temperature=0)
+    written = list(generate(model, ids, 200, greedy, constraint=constraint))
+    print(tokenizer.decode(written))
+    tokens = min(TOKENS, len(written))
+
+    def writing(of):
+        return lambda: list(generate(model, ids, tokens, greedy, end_ids=(), constraint=of))
+
+    def only_reading():
+        next(generate(model, ids, 1, greedy))
+
+    rounds = []
+    for _ in range(ROUNDS):  # side by side, so that a noisy machine is as noisy for both
+        fresh = Constraint.json(SCHEMA, tokenizer)  # remembers no state yet
+        read = seconds(only_reading)
+        rounds.append([(seconds(writing(of)) - read) / (tokens - 1) for of in (None, fresh)])
+    plain, constrained = (statistics.median(times) for times in zip(*rounds))
+    ratio = statistics.median(b / a for a, b in rounds)
+    print(f"a token: {1000 * plain:.1f} ms without, {1000 * constrained:.1f} ms with, {ratio:.2f} times as long")
+
+
+if __name__ == "__main__":
+    main()
