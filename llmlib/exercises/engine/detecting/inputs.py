@@ -11,8 +11,8 @@ from torch import Tensor
 
 from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree
 from llmlib.exercises.engine.detecting.naming import argument_axes
-from llmlib.exercises.engine.exercise import Exercise
-from llmlib.exercises.engine.running import lent
+from llmlib.exercises.engine.exercise import Case, Exercise
+from llmlib.exercises.engine.running import Outcome, lent
 from llmlib.exercises.engine.trials import Trial
 
 Args = list[Any]
@@ -24,10 +24,19 @@ def as_if(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
     example = max((t for t in trials if t.wrong), key=lambda t: sum(map(_extent, t.case.args)))
 
     def guess(name: str, says: str, change: Callable[[Args], Any], look: str = "") -> Guess:
+        def changed(case: Case) -> Outcome:
+            args = lent(case.args)
+            try:
+                change(args)
+                return Outcome(reference(*args))
+            except Exception as error:
+                return Outcome(error=error.with_traceback(None))
+
         def fits(trial: Trial, _base: Any) -> bool:
-            args = lent(trial.case.args)
-            change(args)
-            return agree(reference(*args), trial.got)
+            outcome = trial.case.recall(("as if", says), lambda: changed(trial.case))
+            if outcome.error:
+                raise outcome.error
+            return agree(outcome.value, trial.got)
 
         return Guess(Finding(name, says, look), fits)
 

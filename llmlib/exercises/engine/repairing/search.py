@@ -135,5 +135,3 @@ def equal_safely(expected: Any, got: Any) -> bool:
     except Exception:
         return False
 
-
-__all__ = ["Repair", "Source", "repair"]
