@@ -11,6 +11,7 @@ from llmlib.explore.embeddings import explore_rotary
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
+@pytest.mark.network
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_run_all_step_drag_and_turn(run_all, picture, page, theme):
