@@ -11,12 +11,14 @@ that say little (an attempt that raises for an empty list, or gives NaN for a si
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from llmlib.exercises.engine.detecting.influence import idle
 from llmlib.exercises.engine.exercise import Exercise, Hypothesis, Misconception
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
-ENOUGH = 2  # clear cases that speak for an idea before odd ones are forgiven, or before two ideas are named
+ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,15 @@ class Recognised:
 
 
 def recognise(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
-    """The misconception that the attempt shows, or the two that explain it exactly; empty if there are none."""
+    """The misconception that the attempt shows, or the two that explain it exactly; empty if there are none.
+
+    Two ideas are not named for a result that has nothing of the attempt in it: an input given back, say, or a constant.
+    """
     ordered = _telling_first(trials)
     if not ordered:
         return Recognised()
     exact = _exact(exercise, exercise.single_hypotheses, ordered)
-    if not exact and sum(t.wrong and not t.odd for t in ordered) >= ENOUGH:
+    if not exact and _says_enough(ordered) and not idle(exercise, trials):
         exact = _exact(exercise, exercise.pair_hypotheses, ordered)
     return Recognised(exact) if exact else _apart_from_odd(exercise, exercise.single_hypotheses, ordered)
 
@@ -51,6 +56,15 @@ def _telling_first(trials: Sequence[Trial]) -> list[Trial]:
     return sorted(trials, key=lambda t: (not t.wrong, t.odd))
 
 
+def _says_enough(trials: Sequence[Trial]) -> bool:
+    """Whether two ideas can be told from what came out: it does not mostly raise."""
+    return sum(t.wrong for t in trials) >= ENOUGH and not _mostly_raises(trials)
+
+
+def _mostly_raises(trials: Sequence[Trial]) -> bool:
+    return 2 * sum(t.outcome.error is not None for t in trials) > len(trials)
+
+
 def _exact(
     exercise: Exercise, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]
 ) -> tuple[Misconception, ...]:
@@ -62,7 +76,7 @@ def _exact(
 
 def _apart_from_odd(exercise: Exercise, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]) -> Recognised:
     """The hypothesis that leaves the fewest cases open, the first one of several."""
-    if ordered[0].outcome.error:
+    if ordered[0].outcome.error or _mostly_raises(ordered):
         return Recognised()
     found = []
     for hypothesis in hypotheses:
@@ -87,10 +101,8 @@ def _left_open(exercise: Exercise, hypothesis: Hypothesis, ordered: Sequence[Tri
 
 
 def _faulty(exercise: Exercise, hypothesis: Hypothesis, trial: Trial) -> Outcome:
-    def faulty() -> Outcome:
-        return run_our_own(lambda *args: exercise.faulty(*args, **hypothesis.faults), trial.case.args)
-
-    outcome: Outcome = trial.case.recall(hypothesis.key, faulty)
+    faulty = partial(exercise.faulty, **hypothesis.faults)
+    outcome: Outcome = trial.case.recall(hypothesis.key, lambda: run_our_own(faulty, trial.case.args))
     return outcome
 
 

@@ -50,7 +50,8 @@ def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
         if trial.outcome.error:
             continue
         fits = _try(guess, trial, base)
-        if not fits and (fits is False or trial.wrong) and not (trial.odd and trial.wrong):
+        forgiven = trial.wrong and trial.odd and (fits is None or isinstance(trial.got, Tensor))
+        if not fits and (fits is False or trial.wrong) and not forgiven:
             return False
         if fits and trial.wrong and not (trial.odd and isinstance(trial.got, Tensor)):
             told += FEW if _size(trial.got) >= FEW else FEW // 2

@@ -48,6 +48,7 @@ def cases_entropy(seed):
         Case((random_pattern(seed + 2, 2, 3, 4),)),
         Case((torch.ones(2, 1, 1),), "a single token"),
         Case((torch.full((1, 3, 4), 0.25),), "attention shared evenly"),
+        Case((torch.tensor([[[0.7, 0.1, 0.1, 0.1], [0.25] * 4, [0.4, 0.3, 0.2, 0.1]]]),), "no key is hidden"),
         Case((random_pattern(seed + 4, 2, 5, 5).flip(-2),), "rows in another order"),
         Case((random_pattern(seed, 3, 5, 5),)),
         Case((random_pattern(seed + 1, 2, 2, 6),), "two queries, with four more tokens in the cache"),
