@@ -43,9 +43,9 @@ def agree(mine: Any, theirs: Any) -> bool:
 def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
     """Whether the guess explains each wrong case and is in agreement with each right one.
 
-    Cases in which the attempt raised, or gave NaN, cannot speak for it, but do not speak against it.
+    Cases in which the attempt raised, or gave NaN, cannot speak for it, and a few of them do not speak against it.
     """
-    told = 0
+    told = cases = open_cases = 0
     for trial, base in sorted(zip(trials, bases), key=lambda pair: (not pair[0].wrong, pair[0].odd)):
         if trial.outcome.error:
             continue
@@ -53,9 +53,16 @@ def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
         forgiven = trial.wrong and trial.odd and (fits is None or isinstance(trial.got, Tensor))
         if not fits and (fits is False or trial.wrong) and not forgiven:
             return False
+        open_cases += not fits and trial.wrong
+        cases += bool(fits and trial.wrong)
         if fits and trial.wrong and not (trial.odd and isinstance(trial.got, Tensor)):
             told += FEW if _size(trial.got) >= FEW else FEW // 2
-    return told >= FEW
+    return told >= FEW and cases > open_cases
+
+
+def holds_everywhere(guess: Guess, trials: Sequence[Trial]) -> bool:
+    """Whether the guess explains each case without exception."""
+    return all(not t.outcome.error and _try(guess, t, t.expected) for t in trials)
 
 
 def _try(guess: Guess, trial: Trial, base: Any) -> bool | None:

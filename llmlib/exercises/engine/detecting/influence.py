@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from llmlib.exercises.engine.comparing import equal
-from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, holds
+from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, holds_everywhere
 from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.running import Outcome, duplicate, run, run_our_own
 from llmlib.exercises.engine.trials import Trial
@@ -90,7 +90,7 @@ def _others(value: Any) -> Iterator[Any]:
 def idle(exercise: Exercise, trials: Sequence[Trial]) -> bool:
     """Whether an attempt has done nothing: an input is given back, a model is as it was, or the result never varies."""
     guesses = [*given_back(exercise), *filter(None, [untouched_model(exercise, trials)])]
-    return never_varies(trials) or any(holds(guess, trials, [t.expected for t in trials]) for guess in guesses)
+    return never_varies(trials) or any(holds_everywhere(guess, trials) for guess in guesses)
 
 
 def never_varies(trials: Sequence[Trial]) -> bool:
