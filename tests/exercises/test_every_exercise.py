@@ -1,14 +1,18 @@
 """Every exercise: its reference passes, every wrong idea is named, its texts are complete."""
 
+from functools import partial
+
 import pytest
-import torch
 
 from llmlib.exercises import check
 from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.engine.comparing import find_difference
+from llmlib.exercises.engine.detecting import one_step
+from llmlib.exercises.engine.detecting.influence import idle
 from llmlib.exercises.engine.exercise import with_faults
 from llmlib.exercises.engine.recording import progress_file
-from llmlib.exercises.engine.running import Outcome, run_our_own
-from llmlib.exercises.engine.trials import both_precisions, same_outcome
+from llmlib.exercises.engine.running import run_our_own
+from llmlib.exercises.engine.trials import Trial, both_precisions, expected_of, kept_cases, same_outcome
 from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
 
 EXERCISES = all_exercises()
@@ -65,42 +69,46 @@ def test_every_misconception_is_named_in_each_precision_alone(exercise):
 def test_two_misconceptions_at_once_are_named(exercise):
     """Both by name, unless the two give together, whatever the input, what fewer or others would give.
 
-    Where two ideas come to nothing (most cases raise, or the result never varies, or is an input), this is told alone.
+    What is told instead is proved on cases of another seed: what was named gives the same; or most cases raise; or
+    nothing came of the two; or one step makes of each expected result what the two have given.
     """
-    cases = both_precisions(exercise.cases(17), exercise.double)
-    for pair in {h.ideas for h in exercise.pair_hypotheses}:
+    cases = kept_cases(exercise, 17)
+    for pair in dict.fromkeys(h.ideas for h in exercise.pair_hypotheses):
         report = examine(exercise, with_faults(exercise, pair))
         names = tuple(idea.name for idea in pair)
         if report.misconceptions == names:
             assert not report.findings
             continue
         both = [run_our_own(with_faults(exercise, pair), case.args) for case in cases]
-        if report.misconceptions:
-            assert any(
-                all(
-                    same_outcome(one, run_our_own(lambda *args, h=h: exercise.faulty(*args, **h.faults), case.args))
-                    for one, case in zip(both, cases)
-                )
+        if report.misconceptions or report.correct:
+            named = [
+                h.faults
                 for h in (*exercise.single_hypotheses, *exercise.pair_hypotheses)
-                if tuple(idea.name for idea in h.ideas) == report.misconceptions
-            ), f"{names} was taken for {report.misconceptions}"
-        elif report.correct:
-            rights = [run_our_own(exercise.reference, case.args) for case in cases]
-            assert all(map(same_outcome, rights, both)), f"{names} was taken for right"
-        else:
+                if names_of(h) == report.misconceptions
+            ]
+            assert any(gives(exercise, faults, cases, both) for faults in named or [{}]), (
+                f"{names} was taken for {report.misconceptions or 'right'}"
+            )
+        elif report.kind == "raised":
             raised = [outcome.error for outcome in both if outcome.error]
-            mostly = 2 * len(raised) > len(cases) and type(raised[0]).__name__ in report.heading
-            assert (report.kind == "raised" and mostly) or _comes_to_nothing(both, cases), (names, report)
+            assert 2 * len(raised) > len(cases), (names, report)
+            assert type(raised[0]).__name__ in report.heading
+        else:
+            trials = [
+                Trial(c, right := expected_of(exercise, c), o, find_difference(right, o.value))
+                for c, o in zip(cases, both)
+            ]
+            step = one_step(exercise, trials)
+            assert idle(exercise, trials) or (step and step.name in report.findings), (names, report)
 
 
-def _comes_to_nothing(outcomes, cases):
-    """Whether the results are an input as it was, or what a model gives for one, or never vary."""
-    inputs = [[Outcome(value) for value in case.args] for case in cases]
-    for of_case, case in zip(inputs, cases):
-        of_case += [Outcome(arg(case.args[1])) for arg in case.args if isinstance(arg, torch.nn.Module)]
-    return all(same_outcome(outcomes[0], one) for one in outcomes) or any(
-        all(map(same_outcome, given, outcomes)) for given in zip(*inputs)
-    )
+def names_of(hypothesis):
+    return tuple(idea.name for idea in hypothesis.ideas)
+
+
+def gives(exercise, faults, cases, outcomes):
+    faulty = partial(exercise.faulty, **faults)
+    return all(same_outcome(outcome, run_our_own(faulty, case.args)) for outcome, case in zip(outcomes, cases))
 
 
 @by_name

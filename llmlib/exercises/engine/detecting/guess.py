@@ -61,8 +61,12 @@ def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
 
 
 def holds_everywhere(guess: Guess, trials: Sequence[Trial]) -> bool:
-    """Whether the guess explains each case without exception."""
-    return all(not t.outcome.error and _try(guess, t, t.expected) for t in trials)
+    """Whether the guess explains each case without exception; of right cases it may say nothing."""
+    for trial in sorted(trials, key=lambda t: not t.wrong):
+        fits = None if trial.outcome.error else _try(guess, trial, trial.expected)
+        if fits is False or (fits is None and trial.wrong):
+            return False
+    return True
 
 
 def _try(guess: Guess, trial: Trial, base: Any) -> bool | None:

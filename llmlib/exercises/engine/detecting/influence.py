@@ -134,7 +134,9 @@ def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None
         "Does the hook's function return the new value, at the right layer, and is the hook in place "
         "while the model runs?"
     )
-    return Guess(Finding("the untouched model's result", says, look, weak=True, single=True), partial(_is_untouched, at, ids))
+    return Guess(
+        Finding("the untouched model's result", says, look, weak=True, single=True), partial(_is_untouched, at, ids)
+    )
 
 
 def _is_untouched(at: int, ids: int, trial: Trial, _base: Any) -> bool:

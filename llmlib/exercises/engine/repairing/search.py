@@ -130,4 +130,3 @@ def equal_safely(expected: Any, got: Any) -> bool:
         return equal(expected, got)
     except Exception:
         return False
-
