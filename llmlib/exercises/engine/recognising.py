@@ -1,8 +1,8 @@
 """Which wrong ideas of an exercise's list explain what an attempt gave.
 
 An idea is known by what it gives. It explains an attempt *exactly* if it gives the same in every case, edge cases and
-exceptions included; so may two ideas held at once. Nothing explains more than that, which is why two ideas that
-explain all come before one that leaves something open.
+exceptions included; so may two ideas held at once. Two ideas that explain all come before one that leaves something
+open.
 
 An idea may also be written in a way of its own (a mask filled with −∞ or with −1e30). Then it holds *apart from odd
 cases*: each clear wrong case is explained by it, and each clear case in which it would have gone wrong did. Of cases
@@ -11,12 +11,14 @@ that say little (an attempt that raises for an empty list, or gives NaN for a si
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from llmlib.exercises.engine.detecting.influence import idle
 from llmlib.exercises.engine.exercise import Exercise, Hypothesis, Misconception
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
-ENOUGH = 2  # clear cases that speak for an idea before odd ones are forgiven, or before two ideas are named
+ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 
 
 @dataclass(frozen=True)
@@ -27,21 +29,30 @@ class Recognised:
     open: tuple[Trial, ...] = ()
 
 
-def recognise(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
-    """The misconception that the attempt shows, or the two that explain it exactly; empty if there are none."""
+def exactly_one(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+    """The misconception that gives, in every case, what the attempt gave; empty if there is none."""
+    return _exact(exercise, exercise.single_hypotheses, _telling_first(trials))
+
+
+def exactly_two(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+    """The two misconceptions that together do so.
+
+    They are not named for a result that has nothing of the attempt in it: an input given back, say, or a constant.
+    """
     ordered = _telling_first(trials)
-    if not ordered:
+    if not _says_enough(ordered) or idle(exercise, trials):
         return Recognised()
-    exact = _exact(exercise, exercise.single_hypotheses, ordered)
-    if not exact and sum(t.wrong and not t.odd for t in ordered) >= ENOUGH:
-        exact = _exact(exercise, exercise.pair_hypotheses, ordered)
-    return Recognised(exact) if exact else _apart_from_odd(exercise, exercise.single_hypotheses, ordered)
+    return _exact(exercise, exercise.pair_hypotheses, ordered)
 
 
-def recognise_two(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
-    """The two misconceptions that the attempt shows together, apart from odd cases; empty if there are none."""
-    ordered = _telling_first(trials)
-    return _apart_from_odd(exercise, exercise.pair_hypotheses, ordered) if ordered else Recognised()
+def one_apart_from_odd(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+    """The misconception that explains all but odd cases."""
+    return _apart_from_odd(exercise, exercise.single_hypotheses, _telling_first(trials))
+
+
+def two_apart_from_odd(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+    """The two misconceptions that together do so."""
+    return _apart_from_odd(exercise, exercise.pair_hypotheses, _telling_first(trials))
 
 
 def _telling_first(trials: Sequence[Trial]) -> list[Trial]:
@@ -51,18 +62,25 @@ def _telling_first(trials: Sequence[Trial]) -> list[Trial]:
     return sorted(trials, key=lambda t: (not t.wrong, t.odd))
 
 
-def _exact(
-    exercise: Exercise, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]
-) -> tuple[Misconception, ...]:
-    for hypothesis in hypotheses:
+def _says_enough(trials: Sequence[Trial]) -> bool:
+    """Whether two ideas can be told from what came out: it does not mostly raise."""
+    return sum(t.wrong for t in trials) >= ENOUGH and not _mostly_raises(trials)
+
+
+def _mostly_raises(trials: Sequence[Trial]) -> bool:
+    return 2 * sum(t.outcome.error is not None for t in trials) > len(trials)
+
+
+def _exact(exercise: Exercise, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]) -> Recognised:
+    for hypothesis in hypotheses if ordered else ():
         if all(same_outcome(_faulty(exercise, hypothesis, trial), trial.outcome) for trial in ordered):
-            return hypothesis.ideas
-    return ()
+            return Recognised(hypothesis.ideas)
+    return Recognised()
 
 
 def _apart_from_odd(exercise: Exercise, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]) -> Recognised:
     """The hypothesis that leaves the fewest cases open, the first one of several."""
-    if ordered[0].outcome.error:
+    if not ordered or ordered[0].outcome.error or _mostly_raises(ordered):
         return Recognised()
     found = []
     for hypothesis in hypotheses:
@@ -87,10 +105,8 @@ def _left_open(exercise: Exercise, hypothesis: Hypothesis, ordered: Sequence[Tri
 
 
 def _faulty(exercise: Exercise, hypothesis: Hypothesis, trial: Trial) -> Outcome:
-    def faulty() -> Outcome:
-        return run_our_own(lambda *args: exercise.faulty(*args, **hypothesis.faults), trial.case.args)
-
-    outcome: Outcome = trial.case.recall(hypothesis.key, faulty)
+    faulty = partial(exercise.faulty, **hypothesis.faults)
+    outcome: Outcome = trial.case.recall(hypothesis.key, lambda: run_our_own(faulty, trial.case.args))
     return outcome
 
 

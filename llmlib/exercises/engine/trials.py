@@ -91,8 +91,9 @@ def same_outcome(a: Outcome, b: Outcome) -> bool:
 def alike(predicted: Outcome, trial: Trial) -> bool | None:
     """Whether the attempt shows what was predicted; None if this case cannot tell.
 
-    Where either is infinite, huge or no number, nothing is compared: a row of −∞ and one of −1e30 come from one idea. A
-    case tells if what is left holds a place where the prediction is not what was expected.
+    Where either is no number, nothing is compared, and −∞ is as good as −1e30: a row without any key is filled with
+    the one or the other by one idea. A case tells if what is left holds a place where the prediction is not what was
+    expected.
     """
     got = trial.outcome
     if not trial.wrong:
@@ -109,7 +110,8 @@ def alike(predicted: Outcome, trial: Trial) -> bool | None:
         return False
     a, b = a.detach(), b.detach()
     comparable = _ordinary(a) & _ordinary(b)
-    if not equal(a[comparable], b[comparable].to(a.dtype)):
+    numbers = ~(a.isnan() | b.isnan())
+    if bool((numbers & (_ordinary(a) != _ordinary(b))).any()) or not equal(a[comparable], b[comparable].to(a.dtype)):
         return False
     if a.shape != right.shape:
         return None

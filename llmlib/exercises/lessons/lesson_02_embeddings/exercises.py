@@ -172,10 +172,11 @@ def cases_sinusoidal(seed):
     return [
         Case((torch.arange(2), 4)),
         Case((torch.tensor([0]), 2), "position 0, one pair"),
-        Case((torch.tensor([7]), 6), "a single position"),
+        Case((torch.tensor([24]), 6), "a single position"),
+        Case((torch.tensor(3), 4), "a position without an axis"),
         Case((torch.arange(9), 8)),
-        Case((torch.randint(0, 40, (5,), generator=generator), 6), "positions in any order"),
-        Case((torch.randint(0, 40, (2, 3), generator=generator), 12), "two texts with positions of their own"),
+        Case((torch.randint(0, 25, (5,), generator=generator), 6), "positions in any order"),
+        Case((torch.randint(0, 25, (2, 3), generator=generator), 12), "two texts with positions of their own"),
     ]
 
 

@@ -76,8 +76,7 @@ def cases_attention(seed):
         return Case((q, k, v, mask), note)
 
     q, k, v, _ = case(2, 2, 3, 5, 4).args
-    scattered = torch.rand(3, 5, generator=torch.Generator().manual_seed(seed)) < 0.6
-    scattered[:, seed % 5] = True
+    scattered = torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 1, 1], [0, 1, 1, 0, 1]]).bool()
     return [
         case(1, 1, 2, 2, 2),
         case(2, 3, 4, 5, 6, "another size on each axis"),
