@@ -107,7 +107,7 @@ def project(
     return centred @ (directions * largest.sign()).to(centred.dtype), share.to(centred.dtype)
 
 
-def sinusoidal_positions(positions: Int[Tensor, "*batch seq"], d_model: int) -> Float[Tensor, "*batch seq d_model"]:
+def sinusoidal_positions(positions: Int[Tensor, "*shape"], d_model: int) -> Float[Tensor, "*shape d_model"]:
     """Sines and cosines of the position at geometrically spaced frequencies, in alternation.
 
     Source: Vaswani et al. (2017), "Attention Is All You Need", section 3.5. Raises `ValueError` for an odd `d_model`.
@@ -214,4 +214,4 @@ def llama3_rope_factors(
 
 
 def _angles(positions: Tensor, frequencies: Tensor) -> Tensor:
-    return einsum(positions.float(), frequencies.to(positions.device), "... seq, pair -> ... seq pair")
+    return einsum(positions.float(), frequencies.to(positions.device), "..., pair -> ... pair")

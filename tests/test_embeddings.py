@@ -91,6 +91,12 @@ def test_sinusoidal_positions_are_the_papers_formula():
             torch.testing.assert_close(table[position, 2 * pair + 1], angle.cos(), atol=1e-5, rtol=1e-5)
 
 
+def test_positions_may_have_any_shape():
+    table = sinusoidal_positions(torch.arange(12), 4)
+    assert torch.equal(sinusoidal_positions(torch.tensor(7), 4), table[7])
+    assert torch.equal(sinusoidal_positions(torch.arange(12).reshape(3, 2, 2), 4), table.reshape(3, 2, 2, 4))
+
+
 def test_odd_widths_are_refused():
     with pytest.raises(ValueError, match="must be even, got 5"):
         rotary_frequencies(5)

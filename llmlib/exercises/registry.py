@@ -13,6 +13,7 @@ from llmlib.exercises.engine.exercise import Exercise
 LESSONS = {
     "welcome": "lesson_00_welcome",
     "tokenization": "lesson_01_tokenization",
+    "primer": "lesson_01b_primer",
     "embeddings": "lesson_02_embeddings",
     "attention": "lesson_03_attention",
     "interpret": "lesson_04_attention_visualised",

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
+@pytest.mark.network
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_run_all_look_and_intervene(run_all, picture, page, theme):

@@ -179,7 +179,7 @@ def _(positions, d_model):
     return torch.stack((angles.sin(), angles.cos()), -1).flatten(-2)
 
 
-@wrong("embeddings.rotate", "in the code: another operator")
+@wrong("attention.rotate", "in the code: another operator")
 def _(x, cos, sin):
     u, v = x.chunk(2, -1)
     c, s = cos.chunk(2, -1)[0], sin.chunk(2, -1)[0]

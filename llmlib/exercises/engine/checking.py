@@ -16,8 +16,8 @@ from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
 from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import Outcome, change_of_model, duplicate, quietly, run
-from llmlib.exercises.engine.trials import Trial, both_precisions
+from llmlib.exercises.engine.running import Outcome, change_of_model, quietly, run
+from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
 
@@ -31,13 +31,13 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
         return Report("form", exercise.name, text, (Prose(f"Give it without brackets: `{call}`."),))
 
     trials = []
-    for case in both_precisions(exercise.cases(seed), exercise.double):
+    for case in kept_cases(exercise, seed):
         outcome = run(attempt, case.args, seconds)
         if isinstance(outcome.error, NotImplementedError) or _is_stub(attempt, outcome):
             return _not_attempted(exercise)
         if outcome.timed_out:
             return _timed_out(exercise, attempt, case, outcome, seconds)
-        expected = exercise.reference(*duplicate(case.args))
+        expected = expected_of(exercise, case)
         difference = None if outcome.error else find_difference(expected, outcome.value, exercise.axes)
         trials.append(Trial(case, expected, outcome, difference))
 

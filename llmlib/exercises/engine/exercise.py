@@ -3,8 +3,9 @@
 import inspect
 import itertools
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,13 @@ class Case:
     args: tuple[Any, ...]
     note: str = ""
     precision: str = "both"  # "single" or "double": tried with numbers of this precision only
+    known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def recall(self, what: Hashable, find_out: Callable[[], Any]) -> Any:
+        """What a function of this course gives for this case: found out once, and only ever looked at."""
+        if what not in self.known:
+            self.known[what] = find_out()
+        return self.known[what]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,15 +98,33 @@ class Exercise:
 
     def ideas(self) -> list[tuple[Misconception, ...]]:
         """The misconceptions one by one, then each two that can be held at the same time."""
-        return list(dict.fromkeys(ideas for ideas, _ in self.hypotheses()))
+        return list(dict.fromkeys(h.ideas for h in (*self.single_hypotheses, *self.pair_hypotheses)))
 
-    def hypotheses(self, pairs: bool = True) -> Iterator[tuple[tuple[Misconception, ...], Mapping[str, Any]]]:
-        """The misconceptions in all their forms, with the keywords that make `faulty` hold them; then, each two."""
-        forms = [(idea, form) for idea in self.misconceptions for form in idea.all_forms]
-        yield from (((idea,), form) for idea, form in forms)
-        for (one, mine), (other, theirs) in itertools.combinations(forms, 2) if pairs else ():
-            if one is not other and not mine.keys() & theirs.keys():
-                yield (one, other), {**mine, **theirs}
+    @cached_property
+    def single_hypotheses(self) -> tuple["Hypothesis", ...]:
+        """The misconceptions, in all their forms."""
+        return tuple(Hypothesis((idea,), form) for idea in self.misconceptions for form in idea.all_forms)
+
+    @cached_property
+    def pair_hypotheses(self) -> tuple["Hypothesis", ...]:
+        """Each two misconceptions, in all their forms, that set different keywords."""
+        return tuple(
+            Hypothesis(one.ideas + other.ideas, {**one.faults, **other.faults})
+            for one, other in itertools.combinations(self.single_hypotheses, 2)
+            if one.ideas != other.ideas and not one.faults.keys() & other.faults.keys()
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """Misconceptions that an attempt may show, with the keywords that make `faulty` hold them."""
+
+    ideas: tuple[Misconception, ...]
+    faults: Mapping[str, Any]
+
+    @cached_property
+    def key(self) -> Hashable:
+        return frozenset(self.faults.items())
 
 
 def with_faults(exercise: Exercise, ideas: Sequence[Misconception]) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """Why an attempt is wrong: a listed idea, what computing on its results shows, or the change that would make it right.
 
-The surest and most telling comes first: the exercise's own misconceptions; a result that is the expected one,
-changed; the one change to the code after which all is right; weaker signs.
+The surest and most telling comes first: the exercise's own misconceptions, one or the two that explain every case
+exactly; a result that is the expected one, changed; the one change to the code after which all is right; weaker signs.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmlib.exercises.engine.comparing import kind
-from llmlib.exercises.engine.detecting import Finding, detect, detect_beyond, lead
+from llmlib.exercises.engine.detecting import Finding, detect, detect_beyond, lead, one_step
 from llmlib.exercises.engine.exercise import Exercise, Misconception
-from llmlib.exercises.engine.recognising import recognise
+from llmlib.exercises.engine.recognising import exactly_one, exactly_two, one_apart_from_odd, two_apart_from_odd
 from llmlib.exercises.engine.repairing import Repair, repair
 from llmlib.exercises.engine.report import Code, Part, Prose
 from llmlib.exercises.engine.trials import Trial
@@ -62,9 +62,8 @@ class Reason:
 
 def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Reason:
     """The reason for a wrong attempt; it is false if none is known."""
-    one = recognise(exercise, trials)
-    if one.ideas:
-        return Reason(one.ideas, open=one.open)
+    if known := _known(exercise, trials):
+        return known
     raised = any(t.outcome.error for t in trials)
     if raised and (repaired := repair(attempt, trials)):
         return Reason(repair=repaired)
@@ -78,11 +77,22 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
     return _two(exercise, trials) or Reason(finding=found)
 
 
+def _known(exercise: Exercise, trials: Sequence[Trial]) -> Reason | None:
+    """A misconception; two of them that explain every case, unless one step does; one that leaves odd cases open."""
+    if one := exactly_one(exercise, trials).ideas:
+        return Reason(one)
+    if two := exactly_two(exercise, trials).ideas:
+        step = one_step(exercise, trials)
+        return Reason(finding=step) if step else Reason(two)
+    known = one_apart_from_odd(exercise, trials)
+    return Reason(known.ideas, open=known.open) if known.ideas else None
+
+
 def _two(exercise: Exercise, trials: Sequence[Trial]) -> Reason | None:
-    """Two ideas, or an idea and a finding; for results of the right type only."""
+    """Two ideas apart from odd cases, or an idea and a finding; for results of the right type only."""
     if not all(kind(t.got) == kind(t.expected) for t in trials if t.wrong and not t.odd):
         return None
-    two = recognise(exercise, trials, together=2)
+    two = two_apart_from_odd(exercise, trials)
     if two.ideas:
         return Reason(two.ideas, open=two.open)
     beyond = detect_beyond(exercise, trials)

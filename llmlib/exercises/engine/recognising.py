@@ -1,20 +1,24 @@
 """Which wrong ideas of an exercise's list explain what an attempt gave.
 
-An idea is known by what it gives where it differs from the truth: these cases tell. An idea may have several forms (a
-mask filled with −∞ or with −1e30); one that agrees is enough. It holds if each wrong case is explained by it, and
-each case in which it would have gone wrong did. Of cases that say little (an attempt that raises for an empty list,
-or gives NaN for a single row) some may stay unexplained, as long as others speak clearly.
+An idea is known by what it gives. It explains an attempt *exactly* if it gives the same in every case, edge cases and
+exceptions included; so may two ideas held at once. Two ideas that explain all come before one that leaves something
+open.
+
+An idea may also be written in a way of its own (a mask filled with −∞ or with −1e30). Then it holds *apart from odd
+cases*: each clear wrong case is explained by it, and each clear case in which it would have gone wrong did. Of cases
+that say little (an attempt that raises for an empty list, or gives NaN for a single row) some may stay open.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from llmlib.exercises.engine.exercise import Exercise, Misconception
+from llmlib.exercises.engine.detecting.influence import idle
+from llmlib.exercises.engine.exercise import Exercise, Hypothesis, Misconception
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
-ENOUGH = 2  # clear cases that an idea must explain before odd ones are forgiven
+ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 
 
 @dataclass(frozen=True)
@@ -24,41 +28,73 @@ class Recognised:
     ideas: tuple[Misconception, ...] = ()
     open: tuple[Trial, ...] = ()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(idea.name for idea in self.ideas)
+
+def exactly_one(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+    """The misconception that gives, in every case, what the attempt gave; empty if there is none."""
+    return _exact(exercise, exercise.single_hypotheses, _telling_first(trials))
 
 
-def recognise(exercise: Exercise, trials: Sequence[Trial], together: int = 1) -> Recognised:
-    """The misconception that the attempt shows, or so many `together`; empty if none do."""
-    telling = sorted((t for t in trials if t.wrong), key=lambda t: t.odd)
-    if not telling or (together > 1 and telling[0].outcome.error):
+def exactly_two(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+    """The two misconceptions that together do so.
+
+    They are not named for a result that has nothing of the attempt in it: an input given back, say, or a constant.
+    """
+    ordered = _telling_first(trials)
+    if not _says_enough(ordered) or idle(exercise, trials):
         return Recognised()
-    ordered = [*telling, *(t for t in trials if not t.wrong)]
-    hypotheses = [(ideas, faults) for ideas, faults in exercise.hypotheses() if len(ideas) == together]
-    likely = []
-    for ideas, faults in hypotheses:
-        first = _faulty(exercise, faults, ordered[0])
-        if same_outcome(first, ordered[0].outcome) or alike(first, ordered[0]) or ordered[0].odd:
-            likely.append((ideas, faults))
-    for ideas, faults in likely:
-        if all(same_outcome(_faulty(exercise, faults, t), t.outcome) for t in ordered):
-            return Recognised(ideas)
-    if ordered[0].outcome.error:
+    return _exact(exercise, exercise.pair_hypotheses, ordered)
+
+
+def one_apart_from_odd(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+    """The misconception that explains all but odd cases."""
+    return _apart_from_odd(exercise, exercise.single_hypotheses, _telling_first(trials))
+
+
+def two_apart_from_odd(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+    """The two misconceptions that together do so."""
+    return _apart_from_odd(exercise, exercise.pair_hypotheses, _telling_first(trials))
+
+
+def _telling_first(trials: Sequence[Trial]) -> list[Trial]:
+    """Clear wrong cases, odd ones, right ones; none at all if nothing is wrong, or nothing came to a value."""
+    if not any(t.wrong for t in trials) or all(t.outcome.error for t in trials):
+        return []
+    return sorted(trials, key=lambda t: (not t.wrong, t.odd))
+
+
+def _says_enough(trials: Sequence[Trial]) -> bool:
+    """Whether two ideas can be told from what came out: it does not mostly raise."""
+    return sum(t.wrong for t in trials) >= ENOUGH and not _mostly_raises(trials)
+
+
+def _mostly_raises(trials: Sequence[Trial]) -> bool:
+    return 2 * sum(t.outcome.error is not None for t in trials) > len(trials)
+
+
+def _exact(exercise: Exercise, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]) -> Recognised:
+    for hypothesis in hypotheses if ordered else ():
+        if all(same_outcome(_faulty(exercise, hypothesis, trial), trial.outcome) for trial in ordered):
+            return Recognised(hypothesis.ideas)
+    return Recognised()
+
+
+def _apart_from_odd(exercise: Exercise, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]) -> Recognised:
+    """The hypothesis that leaves the fewest cases open, the first one of several."""
+    if not ordered or ordered[0].outcome.error or _mostly_raises(ordered):
         return Recognised()
     found = []
-    for ideas, faults in likely:
-        left = _left_open(exercise, faults, ordered)
+    for hypothesis in hypotheses:
+        left = _left_open(exercise, hypothesis, ordered)
         if left is not None:
-            found.append((len(left), Recognised(ideas, left)))
-    return min(found, key=lambda f: f[0], default=(0, Recognised()))[1]
+            found.append(Recognised(hypothesis.ideas, left))
+    return min(found, key=lambda f: len(f.open), default=Recognised())
 
 
-def _left_open(exercise: Exercise, faults: Mapping[str, Any], ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
-    """The wrong cases that these faults do not explain; None if any case speaks against them, or too few for them."""
+def _left_open(exercise: Exercise, hypothesis: Hypothesis, ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
+    """The wrong cases that it does not explain; None if any case speaks against it, or too few for it."""
     told, left = 0, []
     for trial in ordered:
-        agrees = alike(_faulty(exercise, faults, trial), trial)
+        agrees = alike(_faulty(exercise, hypothesis, trial), trial)
         if agrees is False or (agrees is None and not trial.odd and trial.wrong):
             return None
         told += bool(agrees) and trial.wrong
@@ -68,11 +104,13 @@ def _left_open(exercise: Exercise, faults: Mapping[str, Any], ordered: Sequence[
     return tuple(left) if told >= ENOUGH and silent < told else None
 
 
-def _faulty(exercise: Exercise, faults: Mapping[str, Any], trial: Trial) -> Outcome:
-    return run_our_own(lambda *args: exercise.faulty(*args, **faults), trial.case.args)
+def _faulty(exercise: Exercise, hypothesis: Hypothesis, trial: Trial) -> Outcome:
+    faulty = partial(exercise.faulty, **hypothesis.faults)
+    outcome: Outcome = trial.case.recall(hypothesis.key, lambda: run_our_own(faulty, trial.case.args))
+    return outcome
 
 
 def faulty_outcomes(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[tuple[Misconception, list[Outcome]]]:
     """What each single misconception, in each of its forms, would have given in each case."""
-    for ideas, faults in exercise.hypotheses(pairs=False):
-        yield ideas[0], [_faulty(exercise, faults, trial) for trial in trials]
+    for hypothesis in exercise.single_hypotheses:
+        yield hypothesis.ideas[0], [_faulty(exercise, hypothesis, trial) for trial in trials]

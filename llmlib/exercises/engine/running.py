@@ -70,7 +70,7 @@ def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
     try:
         return Outcome(function(*lent(args)))
     except Exception as error:
-        return Outcome(error=error)
+        return Outcome(error=error.with_traceback(None))  # which would hold all that was computed
 
 
 def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:

@@ -95,21 +95,3 @@ def sinusoids_by_filling(positions, d_model):
     out = torch.empty(*positions.shape, d_model)
     out[..., 0::2], out[..., 1::2] = angles.sin(), angles.cos()
     return out
-
-
-@solves("embeddings.rotate")
-def rotated_with_complex_numbers(x, cos, sin):
-    half = x.shape[-1] // 2
-    z = torch.complex(x[..., :half], x[..., half:]) * torch.complex(cos, sin)[..., :half]
-    return torch.cat((z.real, z.imag), dim=-1)
-
-
-@solves("embeddings.rotate")
-def rotated_in_loops_of_numpy(x, cos, sin):
-    x, cos, sin = x.numpy(), np.broadcast_to(cos.numpy(), x.shape), np.broadcast_to(sin.numpy(), x.shape)
-    out, half = np.empty_like(x), x.shape[-1] // 2
-    for i in range(half):
-        u, v = x[..., i], x[..., i + half]
-        out[..., i] = u * cos[..., i] - v * sin[..., i]
-        out[..., i + half] = v * cos[..., i] + u * sin[..., i]
-    return torch.from_numpy(out)

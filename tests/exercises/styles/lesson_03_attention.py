@@ -81,6 +81,24 @@ def merged_in_numpy(z):
     return torch.from_numpy(np.concatenate(list(z.numpy().swapaxes(0, 1)), axis=-1))
 
 
+@solves("attention.rotate")
+def rotated_with_complex_numbers(x, cos, sin):
+    half = x.shape[-1] // 2
+    z = torch.complex(x[..., :half], x[..., half:]) * torch.complex(cos, sin)[..., :half]
+    return torch.cat((z.real, z.imag), dim=-1)
+
+
+@solves("attention.rotate")
+def rotated_in_loops_of_numpy(x, cos, sin):
+    x, cos, sin = x.numpy(), np.broadcast_to(cos.numpy(), x.shape), np.broadcast_to(sin.numpy(), x.shape)
+    out, half = np.empty_like(x), x.shape[-1] // 2
+    for i in range(half):
+        u, v = x[..., i], x[..., i + half]
+        out[..., i] = u * cos[..., i] - v * sin[..., i]
+        out[..., i + half] = v * cos[..., i] + u * sin[..., i]
+    return torch.from_numpy(out)
+
+
 @solves("attention.grouped_queries")
 def shared_in_a_loop(kv, n_heads):
     return torch.stack([kv[:, h * kv.shape[1] // n_heads] for h in range(n_heads)], dim=1)

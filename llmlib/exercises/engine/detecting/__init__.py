@@ -7,6 +7,6 @@ and when it is wrong.
 """
 
 from llmlib.exercises.engine.detecting.guess import Finding
-from llmlib.exercises.engine.detecting.search import detect, detect_beyond, lead
+from llmlib.exercises.engine.detecting.search import detect, detect_beyond, lead, one_step
 
-__all__ = ["Finding", "detect", "detect_beyond", "lead"]
+__all__ = ["Finding", "detect", "detect_beyond", "lead", "one_step"]

@@ -1,13 +1,14 @@
 """Arguments that make no difference, found by changing them and running the attempt again; and inputs given back."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from llmlib.exercises.engine.comparing import equal
-from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree
+from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, holds_everywhere
 from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.running import Outcome, duplicate, run, run_our_own
 from llmlib.exercises.engine.trials import Trial
@@ -86,31 +87,39 @@ def _others(value: Any) -> Iterator[Any]:
         yield {key[::-1]: times for key, times in value.items()}
 
 
+def idle(exercise: Exercise, trials: Sequence[Trial]) -> bool:
+    """Whether an attempt has done nothing: an input is given back, a model is as it was, or the result never varies."""
+    guesses = [*given_back(exercise), *filter(None, [untouched_model(exercise, trials)])]
+    return never_varies(trials) or any(holds_everywhere(guess, trials) for guess in guesses)
+
+
+def never_varies(trials: Sequence[Trial]) -> bool:
+    first = trials[0].outcome
+    return all(_same(first, t.outcome) for t in trials)
+
+
 def given_back(exercise: Exercise) -> Iterator[Guess]:
     """The result is an argument as it was, or what a model gives when nothing is done to it."""
     for i, name in enumerate(exercise.argument_names):
-
-        def untouched(trial: Trial, _base: Any, i: int = i) -> bool:
-            if isinstance(trial.case.args[i], nn.Module):
-                with torch.no_grad():
-                    return agree(trial.case.args[i](trial.case.args[1]), trial.got)
-            return type(trial.case.args[i]) is type(trial.got) and agree(trial.case.args[i], trial.got)
-
         says = f"Your result is `{name}` itself, as it came in."
         look = "Is what you compute the thing that you return?"
-        yield Guess(Finding(f"{name} given back", says, look, weak=True, single=True), untouched)
+        yield Guess(Finding(f"{name} given back", says, look, weak=True, single=True), partial(_is_argument, i))
+
+
+def _is_argument(i: int, trial: Trial, _base: Any) -> bool:
+    return type(trial.case.args[i]) is type(trial.got) and agree(trial.case.args[i], trial.got)
 
 
 def wrapped() -> Guess:
     """The right result, in a list or tuple with something else."""
-
-    def fits(trial: Trial, base: Any) -> bool:
-        if not trial.wrong:
-            raise ValueError("this case says nothing")
-        return isinstance(trial.got, (tuple, list)) and any(agree(base, item) for item in trial.got)
-
     says = "The expected result is there, but you return it together with something else, or in a list."
-    return Guess(Finding("together with something else", says, "What exactly should come back?"), fits)
+    return Guess(Finding("together with something else", says, "What exactly should come back?"), _is_among_others)
+
+
+def _is_among_others(trial: Trial, base: Any) -> bool:
+    if not trial.wrong:
+        raise ValueError("this case says nothing")
+    return isinstance(trial.got, (tuple, list)) and any(agree(base, item) for item in trial.got)
 
 
 def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None:
@@ -120,14 +129,17 @@ def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)
     if at is None or ids is None:
         return None
-
-    def fits(trial: Trial, _base: Any) -> bool:
-        with torch.no_grad():
-            return agree(trial.case.args[at](trial.case.args[ids]), trial.got)
-
     says = "Your result is what the untouched model gives: your hook changed nothing."
     look = (
         "Does the hook's function return the new value, at the right layer, and is the hook in place "
         "while the model runs?"
     )
-    return Guess(Finding("the untouched model's result", says, look, weak=True, single=True), fits)
+    return Guess(
+        Finding("the untouched model's result", says, look, weak=True, single=True), partial(_is_untouched, at, ids)
+    )
+
+
+def _is_untouched(at: int, ids: int, trial: Trial, _base: Any) -> bool:
+    with torch.no_grad():
+        value = trial.case.recall("untouched", lambda: trial.case.args[at](trial.case.args[ids]))
+    return agree(value, trial.got)

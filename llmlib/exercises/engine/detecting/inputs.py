@@ -11,8 +11,8 @@ from torch import Tensor
 
 from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree
 from llmlib.exercises.engine.detecting.naming import argument_axes
-from llmlib.exercises.engine.exercise import Exercise
-from llmlib.exercises.engine.running import lent
+from llmlib.exercises.engine.exercise import Case, Exercise
+from llmlib.exercises.engine.running import Outcome, lent
 from llmlib.exercises.engine.trials import Trial
 
 Args = list[Any]
@@ -24,12 +24,7 @@ def as_if(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
     example = max((t for t in trials if t.wrong), key=lambda t: sum(map(_extent, t.case.args)))
 
     def guess(name: str, says: str, change: Callable[[Args], Any], look: str = "") -> Guess:
-        def fits(trial: Trial, _base: Any) -> bool:
-            args = lent(trial.case.args)
-            change(args)
-            return agree(reference(*args), trial.got)
-
-        return Guess(Finding(name, says, look), fits)
+        return Guess(Finding(name, says, look), partial(_comes_out, reference, change, says))
 
     yield from _rearranged(exercise, example)
     pairs = list(itertools.combinations(range(len(names)), 2))
@@ -47,6 +42,24 @@ def as_if(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
             yield guess(f"{names[i]} {name}", says, partial(_change, i=i, change=change), "Where does that happen?")
 
 
+def _comes_out(
+    reference: Callable[..., Any], change: Callable[[Args], Any], says: str, trial: Trial, _base: Any
+) -> bool:
+    outcome: Outcome = trial.case.recall(("as if", says), lambda: _with_changed(reference, change, trial.case))
+    if outcome.error:
+        raise outcome.error
+    return agree(outcome.value, trial.got)
+
+
+def _with_changed(reference: Callable[..., Any], change: Callable[[Args], Any], case: Case) -> Outcome:
+    args = lent(case.args)
+    try:
+        change(args)
+        return Outcome(reference(*args))
+    except Exception as error:
+        return Outcome(error=error.with_traceback(None))
+
+
 def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
     """The result holds the numbers of an argument, joined or cut in another order of its axes."""
     for i, (name, axes) in enumerate(argument_axes(exercise, example)):
@@ -57,9 +70,6 @@ def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
             if order == right:
                 continue
 
-            def fits(trial: Trial, _base: Any, i: int = i, order: tuple[int, ...] = order) -> bool:
-                return agree(trial.case.args[i].permute(order).reshape(trial.got.shape), trial.got)
-
             mine, wanted = (", ".join(axes[axis] for axis in way) for way in (order, right))
             says = (
                 f"You have the numbers of `{name}` in another order: read one after the other, yours "
@@ -67,7 +77,11 @@ def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
                 f"first one slowest), and the expected ones through {wanted}."
             )
             look = "`reshape` never moves a number. Which axis must be moved before two are joined, or one is cut?"
-            yield Guess(Finding("joined in another order", says, look), fits)
+            yield Guess(Finding("joined in another order", says, look), partial(_is_permuted, i, order))
+
+
+def _is_permuted(i: int, order: tuple[int, ...], trial: Trial, _base: Any) -> bool:
+    return agree(trial.case.args[i].permute(order).reshape(trial.got.shape), trial.got)
 
 
 def _order_of(trial: Trial, i: int, wanted: Any) -> tuple[int, ...] | None:

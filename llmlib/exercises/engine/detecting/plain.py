@@ -1,6 +1,7 @@
 """Guesses about lists, texts, dictionaries and numbers, made from the expected result."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from llmlib.exercises.engine.comparing import equal
@@ -14,13 +15,13 @@ def _after(name: str, says: str, change: Callable[[Any], Any], look: str = "") -
 
 def _shown(finding: Finding, fits: Callable[[Trial, Any], bool]) -> Guess:
     """A guess at what wrong results look like; right ones say nothing of it."""
+    return Guess(finding, partial(_if_wrong, fits))
 
-    def fits_if_wrong(trial: Trial, base: Any) -> bool:
-        if not trial.wrong:
-            raise ValueError("this case says nothing")
-        return fits(trial, base)
 
-    return Guess(finding, fits_if_wrong)
+def _if_wrong(fits: Callable[[Trial, Any], bool], trial: Trial, base: Any) -> bool:
+    if not trial.wrong:
+        raise ValueError("this case says nothing")
+    return fits(trial, base)
 
 
 def _undone(name: str, says: str, change: Callable[[Any], Any], look: str = "") -> Guess:

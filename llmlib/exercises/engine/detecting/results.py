@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,21 +16,21 @@ Change = Callable[[Tensor], Tensor]
 
 def after(name: str, says: str, change: Change, look: str = "") -> Guess:
     """The result is the expected one, changed."""
+    return Guess(Finding(name, says, look), partial(_is_changed, change))
 
-    def fits(trial: Trial, base: Tensor) -> bool:
-        other = change(base)
-        return agree(other, trial.got) and (not trial.wrong or other is base or not agree(other, base))
 
-    return Guess(Finding(name, says, look), fits)
+def _is_changed(change: Change, trial: Trial, base: Tensor) -> bool:
+    other = change(base)
+    return agree(other, trial.got) and (not trial.wrong or other is base or not agree(other, base))
 
 
 def undone(name: str, says: str, change: Change, look: str = "") -> Guess:
     """The result becomes the expected one by this change: so the change was left out."""
+    return Guess(Finding(name, says, look), partial(_lacks, change))
 
-    def fits(trial: Trial, base: Tensor) -> bool:
-        return agree(change(trial.got.to(base.dtype)), base) and (not trial.wrong or not agree(trial.got, base))
 
-    return Guess(Finding(name, says, look), fits)
+def _lacks(change: Change, trial: Trial, base: Tensor) -> bool:
+    return agree(change(trial.got.to(base.dtype)), base) and (not trial.wrong or not agree(trial.got, base))
 
 
 def of_numbers() -> Iterator[Guess]:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from llmlib.exercises.engine.detecting import influence, inputs, places, plain, results
-from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, holds
+from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, holds, holds_everywhere
 from llmlib.exercises.engine.detecting.naming import axis_names, factors, sizes
 from llmlib.exercises.engine.exercise import Exercise, Misconception
 from llmlib.exercises.engine.recognising import faulty_outcomes
@@ -27,6 +27,22 @@ def detect(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Tri
             return found
         weak = weak or found
     return _items(exercise, trials) or weak or influence.without_influence(exercise, attempt, trials)
+
+
+def one_step(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
+    """A single step that makes of what was expected what came out, in each case and without exception.
+
+    Two misconceptions can come to the same (layers in the other order, and queries exchanged with keys, give the
+    expected result transposed); then the one step is the likelier reason.
+    """
+    example = _example(trials, [t.expected for t in trials])
+    guesses: Iterator[Guess] = iter(())
+    if isinstance(example, Tensor) and all(isinstance(t.got, Tensor) for t in trials):
+        guesses = results.guesses(example, axis_names(exercise, example))
+    elif example is not None and not isinstance(example, Tensor):
+        guesses = plain.guesses(example)
+    strong = (guess for guess in guesses if not guess.finding.weak)
+    return next((guess.finding for guess in strong if holds_everywhere(guess, trials)), None)
 
 
 def detect_beyond(exercise: Exercise, trials: Sequence[Trial]) -> tuple[Finding, Misconception] | None:

@@ -57,7 +57,7 @@ def _search(source: Source, trials: Sequence[Trial]) -> Repair | None:
             continue
         outcome, ended = _call(changed, bench)
         late += not ended
-        if not outcome.error and equal_safely(ordered[0].expected, outcome.value) and _all_right(changed, ordered[1:]):
+        if not outcome.error and equal_safely(ordered[0].expected, outcome.value) and _all_right(changed, ordered):
             return Repair(edit, source.lines.get(edit.line, ""))
     return None
 
@@ -69,11 +69,7 @@ def _edits(tree: ast.Module) -> Iterator[Edit]:
 def _all_right(function: Callable[..., Any], trials: Sequence[Trial]) -> bool:
     for trial in trials:
         outcome = run(function, trial.case.args, 5 * PATIENCE)
-        if (
-            outcome.error
-            or (outcome.changed and not trial.outcome.changed)
-            or not equal_safely(trial.expected, outcome.value)
-        ):
+        if outcome.error or outcome.changed or not equal_safely(trial.expected, outcome.value):
             return False
     return True
 
@@ -134,6 +130,3 @@ def equal_safely(expected: Any, got: Any) -> bool:
         return equal(expected, got)
     except Exception:
         return False
-
-
-__all__ = ["Repair", "Source", "repair"]

@@ -143,6 +143,9 @@ def faulty_count_pairs(
     return dict.fromkeys(counts, 1) if times == "presence" else counts
 
 
+LONGEST_TOKEN = 1 << 16  # bytes
+
+
 def faulty_train(
     text,
     n_merges,
@@ -185,6 +188,8 @@ def faulty_train(
     if give == "bytes":
         table = [bytes([b]) for b in range(256)]
         for left, right in merges:
+            if len(table[left]) > LONGEST_TOKEN:  # of a merge that never comes to an end, each token doubles
+                raise MemoryError
             table.append(table[left] + table[right])
         return [(table[left], table[right]) for left, right in merges]
     return {"ids": ids, "pairs": merges, "dictionary": {pair: first_id + i for i, pair in enumerate(merges)}}[give]

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
-from llmlib import attention
+from llmlib import attention, embeddings
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, gradients_flow, randn
@@ -15,6 +15,7 @@ from llmlib.exercises.lessons.lesson_03_attention.faulty import (
     faulty_causal_mask,
     faulty_merge_heads,
     faulty_online_softmax,
+    faulty_rotate,
     faulty_share_heads,
     faulty_split_heads,
 )
@@ -75,8 +76,7 @@ def cases_attention(seed):
         return Case((q, k, v, mask), note)
 
     q, k, v, _ = case(2, 2, 3, 5, 4).args
-    scattered = torch.rand(3, 5, generator=torch.Generator().manual_seed(seed)) < 0.6
-    scattered[:, seed % 5] = True
+    scattered = torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 1, 1], [0, 1, 1, 0, 1]]).bool()
     return [
         case(1, 1, 2, 2, 2),
         case(2, 3, 4, 5, 6, "another size on each axis"),
@@ -186,6 +186,47 @@ MERGE_HEADS = Exercise(
     ),
 )
 
+
+# --- attention.rotate ---
+
+
+def cases_rotate(seed):
+    def case(batch, head, seq, d_head, note="", start=0, apart=0):
+        positions = torch.arange(start, start + seq)[None] + apart * torch.arange(batch if apart else 1)[:, None]
+        cos, sin = embeddings.rotary_cos_sin(positions, embeddings.rotary_frequencies(d_head))
+        return Case((randn(seed + seq, batch, head, seq, d_head), cos[:, None], sin[:, None]), note)
+
+    quarter = torch.tensor([[[[0.0, 0.0]]]]), torch.tensor([[[[1.0, 1.0]]]])
+    return [
+        Case((torch.tensor([[[[2.0, 1.0]]]]), *quarter), "a quarter turn"),
+        case(1, 1, 1, 4, "position 0: nothing turns"),
+        case(1, 1, 1, 4, "one token at position 3", start=3),
+        case(1, 2, 3, 6),
+        case(2, 3, 5, 8),
+        case(2, 3, 4, 6, "two texts, each with positions of its own", apart=7),
+    ]
+
+
+def lengths_kept(call, case):
+    x = case.args[0]
+    before, after = x.norm(dim=-1), call(*case.args).norm(dim=-1)
+    if equal(before, after):
+        return None
+    worst = tuple(torch.unravel_index((before - after).abs().argmax(), before.shape))
+    return f"A vector of length {before[worst].item():.4g} has length {after[worst].item():.4g} after your rotation."
+
+
+ROTATE = Exercise(
+    **TEXTS["rotate"],
+    reference=embeddings.rotate,
+    cases=cases_rotate,
+    faulty=faulty_rotate,
+    axes=("batch", "head", "seq", "d_head"),
+    probes=(
+        Probe("A rotation keeps the length of every vector.", lengths_kept),
+        gradients_flow(("x",), 0),
+    ),
+)
 
 # --- attention.grouped_queries ---
 
@@ -305,4 +346,4 @@ ONLINE_SOFTMAX = Exercise(
     ),
 )
 
-EXERCISES = (CAUSAL_MASK, SCALED_DOT_PRODUCT, SPLIT_HEADS, MERGE_HEADS, GROUPED_QUERIES, ONLINE_SOFTMAX)
+EXERCISES = (CAUSAL_MASK, SCALED_DOT_PRODUCT, SPLIT_HEADS, MERGE_HEADS, ROTATE, GROUPED_QUERIES, ONLINE_SOFTMAX)

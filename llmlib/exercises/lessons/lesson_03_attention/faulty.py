@@ -187,6 +187,61 @@ def faulty_merge_heads(z, order="moved", cut="blocks", combine="side by side", t
     return (pieces if cut == "blocks" else pieces.transpose(-2, -1)).reshape(batch, seq, head * d_head)
 
 
+def faulty_rotate(
+    x,
+    cos,
+    sin,
+    direction=1,
+    pairs="halves",
+    minus="there",
+    swap="no",
+    axis=-1,
+    part="all",
+    angles="own",
+    mix="turned",
+    lay="blocks",
+    cut="above",
+):
+    if swap == "yes":
+        cos, sin = sin, cos
+    if angles == "every other":
+        cos, sin = (torch.cat((t[..., ::2], t[..., ::2]), dim=-1) for t in (cos, sin))
+    elif angles == "of neighbours":
+        cos, sin = (t[..., : t.shape[-1] // 2].repeat_interleave(2, -1) for t in (cos, sin))
+    size = x.shape[-1] // 2
+    if mix == "added":
+        halves = torch.cat((cos[..., :size], sin[..., :size]), dim=-1).expand_as(x)
+        return {"all": x + cos + sin, "first half": x + cos, "first": x + halves}[part]
+    if pairs.startswith("one further"):
+        turned = x.roll(1, -1)
+        if pairs.endswith("with a sign"):
+            turned = torch.cat((-turned[..., :size], turned[..., size:]), dim=-1)
+    elif pairs == "mirrored":
+        turned = torch.cat((-x[..., size:].flip(-1), x[..., :size].flip(-1)), dim=-1)
+    elif pairs == "neighbours":
+        first, second = x[..., ::2], x[..., 1::2]
+        turned = torch.stack((second if minus == "missing" else -second, first), dim=-1).flatten(-2)
+    else:
+        length = x.shape[axis]
+        first, second = x.split(
+            [length // 2, length - length // 2] if cut == "below" else [-(-length // 2), length // 2], dim=axis
+        )
+        first, second = (second, first) if pairs == "not exchanged" else (first, second)
+        turned = torch.cat((second if minus == "missing" else -second, first), dim=axis)
+    result = x * cos + direction * turned * sin
+    if mix == "overwritten":
+        result[..., size:] = x[..., size:] * cos[..., size:] + result[..., :size] * sin[..., size:]
+    elif mix == "overwritten, second first":
+        result[..., :size] = x[..., :size] * cos[..., :size] - result[..., size:] * sin[..., :size]
+    if lay == "alternate":
+        result = torch.stack(result.chunk(2, -1), -1).flatten(-2)
+    return {
+        "all": result,
+        "first half": torch.cat((result[..., :size], x[..., size:]), -1),
+        "first": result[..., :size],
+    }[part]
+
+
 def faulty_share_heads(kv, n_heads, order="neighbours", which="own", axis="head", times="group", shape="flat"):
     n_kv = kv.shape[1]
     group = {"group": n_heads // n_kv, "n_heads": n_heads, "one more": n_heads // n_kv + 1, "two": 2, "n_kv": n_kv}[

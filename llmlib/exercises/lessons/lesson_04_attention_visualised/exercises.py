@@ -42,12 +42,19 @@ SHARE = Probe("The score is a share of attention, between 0 and 1.", a_share)
 # --- interpret.entropy ---
 
 
+SPREADS = torch.tensor([
+    [[0.7, 0.1, 0.1, 0.1], [0.25, 0.25, 0.25, 0.25], [0.4, 0.3, 0.2, 0.1]],
+    [[0.4, 0.3, 0.3, 0.0], [0.9, 0.05, 0.03, 0.02], [0.97, 0.01, 0.01, 0.01]],
+])  # fmt: skip
+
+
 def cases_entropy(seed):
     return [
         Case((torch.tensor([[[1.0, 0.0], [0.5, 0.5]]]),)),
         Case((random_pattern(seed + 2, 2, 3, 4),)),
         Case((torch.ones(2, 1, 1),), "a single token"),
         Case((torch.full((1, 3, 4), 0.25),), "attention shared evenly"),
+        Case((SPREADS,), "rows of each kind in any order"),
         Case((random_pattern(seed + 4, 2, 5, 5).flip(-2),), "rows in another order"),
         Case((random_pattern(seed, 3, 5, 5),)),
         Case((random_pattern(seed + 1, 2, 2, 6),), "two queries, with four more tokens in the cache"),

@@ -1,0 +1,1 @@
+"""Questions of the primer: tensors, gradients, one training step."""
