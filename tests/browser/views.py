@@ -118,7 +118,7 @@ def chat_clicks(bench, view):
 def chat_odd(bench, view):
     click(view, "Start over")
     say(view, ODD)
-    expect(view.locator(".llm-user .llm-said")).to_have_text(ODD)
+    expect(view.locator(".llm-user .llm-said")).to_have_text([ODD])
     hush(view)
     click(view, "Start over")  # what a model says that was never trained is no text
     expect(view.locator(".llm-message")).to_have_count(0)
@@ -134,7 +134,7 @@ def chat_empty(bench, view):
 def chat_long(bench, view):
     click(view, "Start over")
     say(view, LONG)
-    expect(view.locator(".llm-user .llm-said")).to_have_text(LONG.strip())
+    expect(view.locator(".llm-user .llm-said")).to_have_text([LONG.strip()])
     hush(view)
     click(view, "Start over")
     expect(view.locator(".llm-message")).to_have_count(0)
