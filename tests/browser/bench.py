@@ -39,6 +39,12 @@ CLICK = """(node, [label, times]) => {
 }"""
 
 
+CLICK_EACH = """(node, labels) => {
+  const buttons = [...node.querySelectorAll("button")];
+  for (const label of labels) buttons.find((one) => (one.ariaLabel ?? one.textContent) === label).click();
+}"""
+
+
 class Bench:
     """JupyterLab with one notebook. `problems` are errors that the page has met."""
 

@@ -10,7 +10,7 @@ from llmlib.widgets.shared.base import View
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-# Scrolls to a view and waits until it has been drawn twice, with which what follows a change of the theme has been done.
+# Scrolls to a view and waits until it has been drawn twice: what follows a change of the theme has been done then.
 DRAWN = """view => new Promise((done) => {
   view.scrollIntoView();
   requestAnimationFrame(() => requestAnimationFrame(() => done()));
