@@ -110,6 +110,20 @@ def themed(all_views):
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
+def test_a_page_without_room_breaks_nothing(opened, row):
+    """JupyterLab gives a view no width at all while it takes in the outputs of a cell."""
+    bench, find = opened
+    view = find(row)
+    row.widest(bench, view)
+    before = view.evaluate(LAYOUT)
+    for width in ("0", "5px", ""):
+        view.evaluate("(view, width) => { view.parentElement.style.width = width; }", width)
+        view.evaluate(DRAWN)
+    assert view.evaluate(LAYOUT) == before
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
 def test_another_theme_leaves_the_layout(themed, row):
     before, _, _ = themed[row.name][0]
     for layout, sticks_out, unreadable in themed[row.name]:
