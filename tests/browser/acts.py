@@ -204,7 +204,6 @@ def bpe_odd(bench, view):
     expect(view.locator(".llm-stage .llm-token").first).to_have_text("⟨F0⟩")
     expect(view.get_by_label("Text to learn from")).to_have_value(ODD)
 
-
     learn(view, "مرحبا 🙂🙂 abc 🙂🙂 def")  # an emoji goes with its neighbours, and else with the text
     expect(view.locator(".llm-piece", has_text="⟨F0⟩").first).to_have_attribute("dir", "rtl")
     expect(view.locator(".llm-piece", has_text="⟨F0⟩").last).to_have_attribute("dir", "ltr")
