@@ -136,4 +136,5 @@ def test_exercises_are_complete(exercise):
 def test_each_lesson_has_enough():
     assert {lesson: len(of_lesson(lesson)) for lesson in LESSONS} == {
         "welcome": 0, "tokenization": 6, "embeddings": 6, "attention": 6, "interpret": 5,
+        "transformer": 7,
     }  # fmt: skip
