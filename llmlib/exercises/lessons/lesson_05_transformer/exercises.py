@@ -197,7 +197,11 @@ def cases_split_fused(seed):
 
 
 SPLIT_FUSED = Exercise(
-    **TEXTS["split_fused"], reference=split_fused, cases=cases_split_fused, faulty=faulty_split_fused, axes=("out", "in")
+    **TEXTS["split_fused"],
+    reference=split_fused,
+    cases=cases_split_fused,
+    faulty=faulty_split_fused,
+    axes=("out", "in"),
 )
 
 

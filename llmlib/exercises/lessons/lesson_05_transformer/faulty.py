@@ -218,9 +218,7 @@ def faulty_count(
     return tables * vocab_size * d_model + n * a_block + final * a_norm * d_model
 
 
-def faulty_after_layer(
-    model, ids, layer, norm="final", off_by=0, table="unembedding", give="logits", what="residual"
-):
+def faulty_after_layer(model, ids, layer, norm="final", off_by=0, table="unembedding", give="logits", what="residual"):
     n_layers = len(model.blocks)
     with torch.no_grad():
         streams = _streams(model, ids)
