@@ -109,10 +109,10 @@ def _through_the_norm(
 
     The two norms that a config can name are linear maps once their scale is held fixed.
     """
+    if not isinstance(model.final_norm, (nn.LayerNorm, RMSNorm)):
+        return _by_derivative(model.final_norm, residual, direction, model.dtype)
     norm: Any = model.final_norm
-    if not isinstance(norm, (nn.LayerNorm, RMSNorm)):
-        return _by_derivative(norm, residual, direction, model.dtype)
-    centres = isinstance(norm, nn.LayerNorm)
+    centres = isinstance(model.final_norm, nn.LayerNorm)
     centred = residual - residual.mean(-1, keepdim=True) if centres else residual
     scale = (centred.square().mean(-1, keepdim=True) + norm.eps).rsqrt()  # [batch, 1]
     pulled = direction * scale * (1 if norm.weight is None else norm.weight.float())
