@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from llmlib.explore.chat import explore_chat as explore_chat
     from llmlib.explore.embeddings import explore_embeddings as explore_embeddings
     from llmlib.explore.embeddings import explore_rotary as explore_rotary
+    from llmlib.explore.lens import explore_logit_lens as explore_logit_lens
     from llmlib.explore.next_token import explore_next_token as explore_next_token
     from llmlib.explore.stepper import step_attention as step_attention
     from llmlib.explore.tokens import explore_tokens as explore_tokens
@@ -24,6 +25,7 @@ __all__, __getattr__, __dir__ = lazy(
         "explore": "llmlib.explore.attention",
         "explore_chat": "llmlib.explore.chat",
         "explore_embeddings": "llmlib.explore.embeddings",
+        "explore_logit_lens": "llmlib.explore.lens",
         "explore_next_token": "llmlib.explore.next_token",
         "explore_rotary": "llmlib.explore.embeddings",
         "explore_tokens": "llmlib.explore.tokens",

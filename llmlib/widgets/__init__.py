@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from llmlib.widgets.chat_view import ChatView as ChatView
     from llmlib.widgets.embedding_explorer import EmbeddingView as EmbeddingView
     from llmlib.widgets.embedding_explorer import embedding_view as embedding_view
+    from llmlib.widgets.logit_lens import LogitLensView as LogitLensView
+    from llmlib.widgets.logit_lens import logit_lens_view as logit_lens_view
     from llmlib.widgets.next_token import NextTokenView as NextTokenView
     from llmlib.widgets.rotary_view import RotaryView as RotaryView
     from llmlib.widgets.token_view import TokenView as TokenView
@@ -36,11 +38,13 @@ __all__, __getattr__, __dir__ = lazy(
         "BPEStepper": "llmlib.widgets.bpe_stepper",
         "ChatView": "llmlib.widgets.chat_view",
         "EmbeddingView": "llmlib.widgets.embedding_explorer",
+        "LogitLensView": "llmlib.widgets.logit_lens",
         "NextTokenView": "llmlib.widgets.next_token",
         "RotaryView": "llmlib.widgets.rotary_view",
         "TokenView": "llmlib.widgets.token_view",
         "attention_stepper": "llmlib.widgets.attention_stepper",
         "attention_view": "llmlib.widgets.attention_explorer",
         "embedding_view": "llmlib.widgets.embedding_explorer",
+        "logit_lens_view": "llmlib.widgets.logit_lens",
     },
 )

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from playwright.sync_api import expect
 
+from browser import model_views
 from browser.bench import click
+from browser.texts import LONG, ODD
 
-ODD = "👩‍👩‍👧‍👦 é <b>x</b> مرحبا بالعالم abc 123"
-LONG = "one two three " * 400  # about 1,000 tokens
 SETUP = """
 import torch
 from llmlib import Transformer, TransformerConfig
@@ -383,6 +383,8 @@ VIEWS = (
     Row("AttentionView", ".llm-attention",
         "attention = explore(model, tokenizer, 'one two three', continuation=' four')",
         attention_clicks, attention_odd, attention_empty, attention_long, box="Text", widest=attention_head),
+    Row("LogitLensView", ".llm-lens", "lens = explore_logit_lens(model, tokenizer, 'one two three')",
+        model_views.lens_clicks, model_views.lens_odd, model_views.lens_empty, model_views.lens_long, box="Text"),
     Row("AttentionStepper", ".llm-attention-stepper", "stepper = step_attention(model, tokenizer, '👩 one')",
         stepper_clicks, stepper_odd, "its text is given in Python, where an empty one is refused",
         "its text is given in Python, where more than 32 tokens are refused",

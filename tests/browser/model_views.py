@@ -1,0 +1,64 @@
+"""The logit lens and the architecture explorer, in the table of views."""
+
+from playwright.sync_api import expect
+
+from browser.bench import click
+from browser.texts import LONG, ODD
+
+
+def write(bench, view, text):
+    """Type a text, and wait until it is read."""
+    view.get_by_label("Text", exact=True).fill(text)
+    expect(view).to_have_attribute("data-tokens", bench.python(f"len(tokenizer.encode({text!r}))"))
+
+
+def grid(view):
+    return view.get_by_role("application").first
+
+
+# --- logit lens ---------------------------------------------------------------------------------------------------
+
+
+def lens_clicks(bench, view):
+    write(bench, view, "one two three")
+    pins = "node => { for (let k = 0; k < 9; k++) node.querySelectorAll('.llm-place li button')[k % 4].click(); }"
+    view.evaluate(pins)  # the first one is the last
+    expect(view.locator(".llm-place li button").first).to_have_attribute("aria-pressed", "true")
+    bench.expect("lens.pinned['id'] == int(lens.cells().top[-1, -1, 0])", "True")
+    expect(view.get_by_role("button", name="Unpin")).to_be_visible()
+    view.evaluate("node => [...node.querySelectorAll('button')].find((b) => b.textContent.startsWith('Unpin')).click()")
+    bench.expect("lens.pinned", "{}")
+    grid(view).focus()
+    for key in ("ArrowUp", "ArrowUp", "ArrowLeft", "Enter"):  # from the last word up
+        bench.page.keyboard.press(key)
+    expect(view.locator(".llm-who")).to_contain_text("parts together")
+    bench.expect("lens.who['position'] == lens.place['position'] == len(lens.a['tokens']) - 2", "True")
+    bench.page.keyboard.press("Escape")
+    bench.expect("'layer' in lens.place", "False")
+    view.get_by_label("Text", exact=True).fill("")
+    view.get_by_label("Text", exact=True).press_sequentially("one two three four")
+    expect(view).to_have_attribute("data-tokens", bench.python("len(tokenizer.encode('one two three four'))"))
+
+
+def lens_odd(bench, view):
+    write(bench, view, ODD)
+    view.get_by_label("Token to pin").fill("<b>")
+    click(view, "Pin")
+    expect(view.locator(".llm-notice")).to_contain_text("“<b>” is several")
+    expect(view.get_by_label("Token to pin")).to_have_value("<b>")
+    expect(view.get_by_label("Text", exact=True)).to_have_value(ODD)
+
+
+def lens_empty(bench, view):
+    write(bench, view, "one two")
+    view.get_by_label("Text", exact=True).fill("")
+    expect(view.locator(".llm-notice")).to_contain_text("at least one token")
+    expect(view).to_have_attribute("data-tokens", bench.python("len(tokenizer.encode('one two'))"))
+
+
+def lens_long(bench, view):
+    write(bench, view, LONG)
+    expect(view.locator(".llm-map")).to_be_visible()
+    view.get_by_label("Text", exact=True).fill(LONG * 5)
+    expect(view.locator(".llm-notice")).to_contain_text("but the model can take 2,048 at most")
+    write(bench, view, "one two three")
