@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from llmlib._lazy import lazy
 
 if TYPE_CHECKING:
+    from llmlib.widgets.architecture_explorer import ArchitectureView as ArchitectureView
     from llmlib.widgets.attention_explorer import AttentionView as AttentionView
     from llmlib.widgets.attention_explorer import attention_view as attention_view
     from llmlib.widgets.attention_stepper import AttentionStepper as AttentionStepper
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__, __getattr__, __dir__ = lazy(
     __name__,
     {
+        "ArchitectureView": "llmlib.widgets.architecture_explorer",
         "AttentionStepper": "llmlib.widgets.attention_stepper",
         "AttentionView": "llmlib.widgets.attention_explorer",
         "BPEStepper": "llmlib.widgets.bpe_stepper",

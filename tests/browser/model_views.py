@@ -62,3 +62,67 @@ def lens_long(bench, view):
     view.get_by_label("Text", exact=True).fill(LONG * 5)
     expect(view.locator(".llm-notice")).to_contain_text("but the model can take 2,048 at most")
     write(bench, view, "one two three")
+
+
+# --- architecture -------------------------------------------------------------------------------------------------
+
+
+def read(bench, view, text):
+    view.get_by_label("Your text").fill(text)
+    click(view, "Read this text")
+    bench.expect("len(architecture.tokens)", bench.python(f"len(tokenizer.encode({text!r}))"))
+
+
+def architecture_clicks(bench, view):
+    view.evaluate("node => { for (const one of node.querySelectorAll('.llm-model button')) one.click(); }")
+    view.get_by_role("button", name="Queries").click()
+    bench.expect("architecture.opened.get('box')", "'query'")
+    expect(view.locator(".llm-values")).to_be_visible()
+    expect(view.locator(".llm-told")).to_contain_text("Its vector has norm")
+    moves = """node => { const box = node.querySelector('[aria-label="layers, exactly"]');
+      for (let k = 3; k <= 30; k++) { box.value = k; box.dispatchEvent(new Event("input", { bubbles: true })); } }"""
+    view.evaluate(moves)
+    bench.expect("architecture.sizes['n_layers'], architecture.model['tree']['boxes'][1]['repeat']", "(30, 30)")
+    view.get_by_label("heads, exactly", exact=True).fill("5")
+    expect(view.locator(".llm-problem")).to_contain_text("5 heads cannot share a d_model of 32")
+    expect(view.get_by_label("heads, exactly", exact=True)).to_have_value("5")
+    view.evaluate("node => { for (const one of node.querySelectorAll('.llm-models input')) one.click(); }")
+    expect(view.locator("h3")).to_have_text("Llama-3-8B")
+    view.evaluate("node => node.querySelector('.llm-models input').click()")
+    expect(view.locator("h3")).to_have_text("Your model")
+    view.get_by_text("Follow one token").click()
+    expect(view.locator(".llm-follow svg").first).to_be_visible()
+    bench.page.locator(".llm-architecture .llm-board canvas").focus()
+    bench.page.keyboard.press("ArrowLeft")
+    bench.expect("architecture.place['token']", "1")
+    view.get_by_text("Boxes", exact=True).click()
+
+
+def architecture_odd(bench, view):
+    read(bench, view, ODD)
+    view.get_by_role("button", name="Norm").first.click()
+    expect(view.get_by_label("Token", exact=True).locator("option").first).to_have_text("0: ⟨F0⟩")
+    expect(view.get_by_label("Your text")).to_have_value(ODD)
+
+
+def architecture_empty(bench, view):
+    read(bench, view, "one two")
+    view.get_by_label("Your text").fill("")
+    click(view, "Read this text")
+    expect(view.locator(".llm-notice")).to_contain_text("at least one token")
+    bench.expect("architecture.text", "'one two'")
+
+
+def architecture_long(bench, view):
+    read(bench, view, LONG)
+    view.get_by_role("button", name="Pattern").click()
+    bench.expect("architecture.opened.get('box')", "'pattern'")
+    expect(view.locator(".llm-values")).to_be_visible()
+    view.get_by_label("Your text").fill(LONG * 5)
+    click(view, "Read this text")
+    expect(view.locator(".llm-notice")).to_contain_text("but the model can take 2,048 at most")
+    read(bench, view, "one two three")
+
+
+LENS = (lens_clicks, lens_odd, lens_empty, lens_long)
+ARCHITECTURE = (architecture_clicks, architecture_odd, architecture_empty, architecture_long)

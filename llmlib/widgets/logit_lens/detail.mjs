@@ -31,7 +31,6 @@ export function cellPanel(ctx) {
       one.word.textContent = isolated(shorten(visibleToken(token), 16));
       one.bar.style.width = `${100 * p}%`;
       one.value.textContent = percent(p);
-      one.button.setAttribute("aria-label", `Pin ${ctx.spoken(token)}, ${percent(p)}`);
       one.button.title = "Pin this token: see its rank everywhere";
       one.button.setAttribute("aria-pressed", String(ctx.pinnedId() === one.id));
     });
