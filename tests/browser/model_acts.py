@@ -1,9 +1,9 @@
-"""The logit lens and the architecture explorer, in the table of views."""
+"""What the tests of the table do in the logit lens and in the architecture explorer."""
 
 from playwright.sync_api import expect
 
+from browser.acts import LONG, ODD
 from browser.bench import click
-from browser.texts import LONG, ODD
 
 
 def write(bench, view, text):
