@@ -12,9 +12,10 @@ from torch import Tensor
 from llmlib.devices import choose
 from llmlib.interpret.tracing import trace
 from llmlib.linear import linear
-from llmlib.transformer import Transformer
+from llmlib.transformer import Cache, Transformer
 from llmlib.widgets.logit_lens.cells import SHOWN, Cells
 
+ROOM = 128  # tokens that fit in the cache after the text with which it began
 ROWS = 128  # places that are looked at together: their logits take 25 MB of SmolLM2's vocabulary
 CACHED = 8  # rows whose logits fit in a core's cache
 WEIGHED = 4  # more candidates than are shown, so that rounding in the search loses none
@@ -45,17 +46,19 @@ class LensReader:
 
     def __init__(self, model: Transformer):
         self.model, self.table = model, _Table(model)
+        self.cache: Cache | None = None
         self.ids: list[int] = []
         self.pinned: int | None = None
         self.residual: list[Float[Tensor, "seq d_model"]] = []  # after the embedding and each layer
         self.rows: list[_Row] = []
 
     def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
-        """Look at a text. An interrupt leaves what was known before."""
+        """Look at a text. What an interrupt leaves unread is read the next time."""
         same = next(
             (at for at, (new, old) in enumerate(zip(ids, self.ids)) if new != old), min(len(ids), len(self.ids))
         )
         with torch.inference_mode():
+            self.ids = list(ids[:same])  # whatever happens now, this much is known
             residual = self._residual(ids, same)
             known = same if pinned == self.pinned else 0
             rows = self._rows(residual, known, pinned, progress)
@@ -66,10 +69,14 @@ class LensReader:
         """A token's vectors depend on the tokens before it alone, so those before the first change stay."""
         if same == len(ids):
             return [known[:same] for known in self.residual]
-        batch = torch.tensor([list(ids)], dtype=torch.long, device=self.model.device)
+        if self.cache is None or self.cache.max_seq_len < len(ids):
+            self.cache, same = self.model.new_cache(max_seq_len=len(ids) + ROOM), 0
+        self.cache.length = same
+        batch = torch.tensor([list(ids[same:])], dtype=torch.long, device=self.model.device)
         with trace(self.model, names=("residual",)) as t:
-            self.model(batch, last_only=True)
-        return [r[0] for r in t.residual]
+            self.model(batch, cache=self.cache, last_only=True)
+        fresh = [residual[0] for residual in t.residual]
+        return [torch.cat([old[:same], new]) for old, new in zip(self.residual, fresh)] if same else fresh
 
     def _rows(self, residual: list[Tensor], known: int, pinned: int | None, progress: Progress) -> list[_Row]:
         fresh = [r[known:] for r in residual]

@@ -38,7 +38,7 @@ export function detailPanel(ctx) {
       tabs.replaceChildren(...(box.tensors.length > 1 ? [choice("Tensor", box.tensors.map(({ name }) => [name, name]), tensor?.name, (name) => ctx.go({ tensor: name }))] : []));
     }
     for (const input of tabs.querySelectorAll("input")) input.checked = input.value === tensor?.name;
-    shape.replaceChildren(...(tensor ? [element("b", {}, tensor.name), ` ${shapeInWords(tensor.axes, tensor.weight ? 0 : ctx.tokens().length)}`, element("span", { class: "llm-note" }, tensor.weight
+    shape.replaceChildren(...(tensor ? [element("strong", {}, tensor.name), ` ${shapeInWords(tensor.axes, tensor.weight ? 0 : ctx.tokens().length)}`, element("span", { class: "llm-note" }, tensor.weight
       ? `  ${tensor.parameters.toLocaleString("en")} numbers, ${inShort(tensor.bytes, "B")}` : `  ${inShort(tensor.bytes, "B")} a token`)] : []));
     shape.hidden = !tensor;
     values.draw();
@@ -128,7 +128,7 @@ function valuesPanel(ctx) {
     }
     select.value = String(ctx.token());
     const { norm, before, cosine, changed } = of(ctx.token()), from = ctx.boxes().get(ctx.boxes().get(ctx.state.box).box.before)?.box.title ?? "before";
-    told.replaceChildren("Its vector has norm ", element("b", {}, norm.toPrecision(3)), `; before, in “${from}”, it was ${before.toPrecision(3)}.`,
+    told.replaceChildren("Its vector has norm ", element("strong", {}, norm.toPrecision(3)), `; before, in “${from}”, it was ${before.toPrecision(3)}.`,
       Number.isNaN(cosine) ? " The widths differ, so directions cannot be compared." : ` The box changed it by ${share(changed, 1)} of its length; cosine between the two: ${cosine.toFixed(3).replace("-", "−")}.`);
   }
   return { node, draw };

@@ -37,10 +37,10 @@ export function sizesPanel(ctx, hub, model) {
       if (document.activeElement !== slider) slider.value = toSlider(name, sizes[name]);
       slider.setAttribute("aria-valuetext", String(sizes[name]));
     }
-    problem.replaceChildren(...(model.get("problem") ? [element("b", {}, "No such model. "), model.get("problem"), " Shown is the last one that there was."] : []));
+    problem.replaceChildren(...(model.get("problem") ? [element("strong", {}, "No such model. "), model.get("problem"), " Shown is the last one that there was."] : []));
     totals.classList.toggle("llm-stale", Boolean(model.get("problem")));
     const base = first?.chosen === chosen ? first.totals : null;
-    const figure = (words, name, unit, note) => element("div", {}, element("dt", {}, words), element("dd", {}, element("b", { "data-text": true }, unit ? inShort(now[name], unit) : counted(now[name])), element("span", { class: "llm-ratio" }, base ? ratio(now[name], base[name]) : ""), element("span", { class: "llm-note" }, note)));
+    const figure = (words, name, unit, note) => element("div", {}, element("dt", {}, words), element("dd", {}, element("strong", { "data-text": true }, unit ? inShort(now[name], unit) : counted(now[name])), element("span", { class: "llm-ratio" }, base ? ratio(now[name], base[name]) : ""), element("span", { class: "llm-note" }, note)));
     totals.replaceChildren(
       figure("Parameters", "parameters", "", now.parameters.toLocaleString("en")),
       figure("Weights", "weight_bytes", "B", `in ${ctx.model().dtype}`),

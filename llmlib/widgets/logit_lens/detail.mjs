@@ -93,7 +93,7 @@ export function whoPanel(ctx) {
       choice("Order", [["size", "by size"], ["layer", "by layer"]], ctx.state.sort, (sort) => ctx.go({ sort })));
     const all = [...inOrder, ...(others ? [others] : [])], scale = Math.max(...all.map(({ value }) => Math.abs(value)));
     list.replaceChildren(...all.map((part) => bar(part, scale)));
-    sum.replaceChildren(`All ${parts.length} parts together: `, element("b", {}, total.toFixed(2).replace("-", "−")), `. The model’s own logit: `, element("b", {}, who.logit.toFixed(2).replace("-", "−")), ".");
+    sum.replaceChildren(`All ${parts.length} parts together: `, element("strong", {}, total.toFixed(2).replace("-", "−")), `. The model’s own logit: `, element("strong", {}, who.logit.toFixed(2).replace("-", "−")), ".");
   }
   return { node, draw };
 }
