@@ -1,12 +1,29 @@
-"""A notebook with all views, open in JupyterLab: what the tests of the table do with it."""
+"""A notebook that is open in JupyterLab: what the tests do with it."""
 
 import json
 import re
 import urllib.request
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
+
+from browser.lessons import cells_of_views
+from browser.looks import SCREENSHOTS, STICKS_OUT, UNREADABLE
+
+NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
+
 OPEN = "window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks for one
+VIEWPORT = {"width": 1280, "height": 1000}
 RUN = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+RUN_SOME = """async (numbers) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = numbers[0];
+  notebook.deselectAll();
+  for (const number of numbers) notebook.select(notebook.widgets[number]);
+  await window.jupyterapp.commands.execute("notebook:run-cell");
+}"""
 ERRORS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
   .flatMap((cell) => (cell.outputs ?? []).filter((output) => output.output_type === "error"))
   .map((output) => `${output.ename}: ${output.evalue}`)"""
@@ -19,6 +36,12 @@ ASK = """async (code) => {
 CLICK = """(node, [label, times]) => {
   const button = () => [...node.querySelectorAll("button")].find((one) => (one.ariaLabel ?? one.textContent) === label);
   for (let k = 0; k < times; k++) button().click();
+}"""
+
+
+CLICK_EACH = """(node, labels) => {
+  const buttons = [...node.querySelectorAll("button")];
+  for (const label of labels) buttons.find((one) => (one.ariaLabel ?? one.textContent) === label).click();
 }"""
 
 
@@ -46,24 +69,8 @@ class Bench:
         self.page.wait_for_function(OPEN)
 
     def put(self, name, sources):
-        self.store(
-            name,
-            {
-                "cells": [
-                    {
-                        "cell_type": "code",
-                        "metadata": {},
-                        "source": source.strip(),
-                        "outputs": [],
-                        "execution_count": None,
-                    }
-                    for source in sources
-                ],
-                "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-                "nbformat": 4,
-                "nbformat_minor": 4,
-            },
-        )
+        cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
+        self.store(name, nbformat.v4.new_notebook(cells=cells, metadata=KERNEL))
 
     def store(self, name, content):
         self.request(f"contents/notebooks/{name}", "PUT", {"type": "notebook", "content": content})
@@ -87,6 +94,13 @@ class Bench:
     def run(self):
         self.page.evaluate(RUN)
         assert self.page.evaluate(ERRORS) == []
+
+    def lesson(self, name):
+        """Open a lesson and run the cells with views and all that these need; the others show what is stored."""
+        self.open(name)
+        self.page.evaluate(RUN_SOME, cells_of_views(NOTEBOOKS / name))
+        assert self.page.evaluate(ERRORS) == []
+        return self.page
 
     def python(self, expression):
         """What an expression is worth in the kernel, written."""
@@ -122,8 +136,33 @@ class Bench:
         is_light = "true" if name == "Light" else "false"
         self.page.locator(f'body[data-jp-theme-light="{is_light}"]').wait_for(state="attached")
 
+    @property
+    def is_light(self):
+        return self.page.locator("body").get_attribute("data-jp-theme-light") == "true"
+
+    def look(self, name, views=None):
+        """In both themes: a picture of the screen for people; all words in the views can be read, and none sticks out.
+
+        The theme in which this ends is the other one, so that all that follows is done in that.
+        """
+        for number in range(2):
+            if number:
+                self.theme("Dark" if self.is_light else "Light")
+            for view in views.all() if views else ():
+                assert view.evaluate(UNREADABLE) == []
+                assert view.evaluate(STICKS_OUT) <= 1
+            self.page.screenshot(path=SCREENSHOTS / f"{name}_{'light' if self.is_light else 'dark'}.png")
+
     def save(self):
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def clear(self):
+        """Leave nothing behind for others."""
+        self.theme("Light")  # the server remembers the last one
+        self.page.goto("about:blank")
+        self.page.set_viewport_size(VIEWPORT)
+        self.end_kernels()
+        self.problems.clear()
 
     def end_kernels(self):
         for session in self.request("sessions"):

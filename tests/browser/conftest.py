@@ -9,16 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
 from needs import skip_or_fail
 
-from browser.bench import Bench
+from browser.bench import NOTEBOOKS, VIEWPORT, Bench
+from browser.looks import SCREENSHOTS
 
-SCREENSHOTS = Path(__file__).parent / "screenshots"
-NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -47,7 +45,7 @@ def page(chromium):
 
 
 def _new_page(chromium):
-    context = chromium.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+    context = chromium.new_context(viewport=VIEWPORT, accept_downloads=True)
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.foreign = []
@@ -55,17 +53,21 @@ def _new_page(chromium):
     return page
 
 
-@pytest.fixture(scope="module")
-def bench(chromium, lab):
-    """A page with JupyterLab for all tests of a module."""
+@pytest.fixture(scope="session")
+def desk(chromium, lab):
+    """One page for all tests with JupyterLab, since a second one would load everything again."""
     page = _new_page(chromium)
     page.set_default_timeout(20_000)
-    bench = Bench(page, lab)
-    yield bench
-    page.close()
-    bench.end_kernels()
+    yield Bench(page, lab)
     page.context.close()
-    assert page.foreign == []
+
+
+@pytest.fixture(scope="module")
+def bench(desk):
+    """A page with JupyterLab for all tests of a module."""
+    yield desk
+    desk.clear()
+    assert desk.page.foreign == []
 
 
 def _is_foreign(url):
@@ -118,31 +120,3 @@ def lab(tmp_path_factory, chromium):
     except subprocess.TimeoutExpired:  # a kernel that is still starting holds it back
         server.kill()
         server.wait()
-
-
-RUN_ALL = """async (theme) => {
-    const app = window.jupyterapp;
-    const name = theme === "dark" ? "JupyterLab Dark" : "JupyterLab Light";  // the server remembers the last one
-    await app.commands.execute("apputils:change-theme", { theme: name });
-    const panel = app.shell.currentWidget;
-    await panel.sessionContext.ready;
-    await app.commands.execute("notebook:run-all-cells");
-    return panel.content.model.toJSON().cells
-      .flatMap((cell) => (cell.outputs ?? []).filter((output) => output.output_type === "error"))
-      .map((output) => `${output.ename}: ${output.evalue}`);
-}"""
-
-
-@pytest.fixture
-def run_all(page, lab):
-    """Open a notebook in JupyterLab, run all its cells, wait for the last one; none may have failed."""
-
-    def run(name, theme="light"):
-        page.goto(lab(f"notebooks/{name}"))
-        page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
-        errors = page.evaluate(RUN_ALL, theme)
-        assert errors == []
-        return page
-
-    return run

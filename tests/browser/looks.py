@@ -1,13 +1,39 @@
 """How a view looks to its readers."""
 
-# The contrast of a node's letters with the view behind them (WCAG 2.1, "contrast ratio").
-CONTRAST = """node => {
-  const luminance = (colour) => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
-      .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+from pathlib import Path
+
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+# Words in a view whose contrast with what is behind them is under 4.5 : 1 (WCAG AA).
+UNREADABLE = """view => {
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => {
+    const [R, G, B] = [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * R + 0.7152 * G + 0.0722 * B;
   };
-  const ink = luminance(getComputedStyle(node).color);
-  const paper = luminance(getComputedStyle(node.closest(".llm")).backgroundColor);
-  return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+  const behind = (node) => {
+    for (; node; node = node.parentElement) {
+      const colour = rgb(getComputedStyle(node).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  return [...view.querySelectorAll("*:not(style, svg *)")].filter((node) => node.checkVisibility() &&
+    [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim())
+  ).map((node) => {
+    const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
+    return [(a + 0.05) / (b + 0.05), `${node.tagName}.${node.className} ${node.textContent.slice(0, 30)}`];
+  }).filter(([ratio]) => ratio < 4.5).map(([ratio, what]) => `${ratio.toFixed(2)} ${what}`);
+}"""
+# How far anything in a view sticks out of it to the right, in pixels; what scrolls on its own, or is hidden, does not.
+STICKS_OUT = """view => {
+  const right = view.getBoundingClientRect().right;
+  const inside = (node) => {
+    for (let one = node.parentElement; one && one !== view; one = one.parentElement)
+      if (getComputedStyle(one).overflowX !== "visible") return true;
+    return false;
+  };
+  const nodes = [...view.querySelectorAll("*:not(svg *, .llm-hidden)")].filter((node) => node.checkVisibility());
+  const ends = nodes.filter((node) => !inside(node)).map((node) => node.getBoundingClientRect().right);
+  return Math.max(0, view.scrollWidth - view.clientWidth, ...ends.map((end) => end - right));
 }"""

@@ -11,21 +11,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_run_all_step_and_drag(run_all, picture, page, theme):
-    run_all("03_attention.ipynb", theme)
-    step_through(page, picture, theme)
-    drag(page, picture, theme)
-    look_at_a_wide_head(page, picture, theme)
-    assert page.foreign == []
+def test_step_and_drag(bench):
+    page = bench.lesson("03_attention.ipynb")
+    step_through(bench, page)
+    drag(bench, page)
+    look_at_a_wide_head(bench, page)
 
 
-def step_through(page, picture, theme):
+def step_through(bench, page):
     view = page.locator(".llm-attention-stepper").first
     view.evaluate("node => node.scrollIntoView()")
     told, holder = view.locator(".llm-told"), view.locator(".llm-holder")
     expect(told).to_contain_text("Exponentials")
-    picture(f"attention_softmax_{theme}")
+    bench.look("attention_softmax", view)
     holder.focus()
     page.keyboard.press("Home")
     expect(view.get_by_role("columnheader")).to_have_text(["key of", "k", "q·k"])
@@ -45,10 +43,10 @@ def step_through(page, picture, theme):
     view.get_by_label("One stage forward").click()
     view.get_by_label("One stage forward").click()
     expect(view.locator(".llm-output")).to_contain_text("Output: the sum")
-    picture(f"attention_values_{theme}")
+    bench.look("attention_values", view)
 
 
-def drag(page, picture, theme):
+def drag(bench, page):
     view = page.locator(".llm-attention-stepper").first
     tip = view.get_by_role("slider", name="query of space, it")
     tip.focus()
@@ -63,17 +61,17 @@ def drag(page, picture, theme):
     page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"], steps=4)
     page.mouse.up()
     expect(tip).to_have_attribute("aria-valuetext", re.compile(r"^\(−1\.\d\d, "))
-    picture(f"attention_dragged_{theme}")
+    bench.look("attention_dragged", view)
     view.get_by_role("button", name="Undo all moves").click()
     expect(tip).to_have_attribute("aria-valuetext", "(2.00, 0.50)")
 
 
-def look_at_a_wide_head(page, picture, theme):
+def look_at_a_wide_head(bench, page):
     view = page.locator(".llm-attention-stepper").nth(1)
     view.evaluate("node => node.scrollIntoView()")
     expect(view.locator(".llm-told")).to_contain_text("Most goes to “9”")
     expect(view.locator(".llm-plane-box")).to_be_hidden()
     view.get_by_role("button", name="5 values").click()
     expect(view.locator(".llm-output")).to_contain_text("Output: the sum")
-    picture(f"attention_trained_{theme}")
+    bench.look("attention_trained", view)
     check_exports(page, view, "attention-steps")

@@ -9,16 +9,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_run_all_look_and_intervene(run_all, picture, page, theme):
-    run_all("04_attention_visualised.ipynb", theme)
+def test_look_and_intervene(bench):
+    page = bench.lesson("04_attention_visualised.ipynb")
     expect(page.locator(".llm-attention")).to_have_count(5)
-    look_at_a_real_head(page, picture, theme)
-    switch_off_the_handful(page, picture, theme)
-    break_the_small_circuit(page, picture, theme)
-    compare_before_and_after(page, picture, theme)
-    look_at_the_plots(page, picture, theme)
-    assert page.foreign == []
+    look_at_a_real_head(bench, page)
+    switch_off_the_handful(bench, page)
+    break_the_small_circuit(bench, page)
+    compare_before_and_after(bench, page)
+    look_at_the_plots(bench, page)
 
 
 def explorer(page, number):
@@ -27,21 +25,21 @@ def explorer(page, number):
     return view
 
 
-def look_at_a_real_head(page, picture, theme):
+def look_at_a_real_head(bench, page):
     view = explorer(page, 0)
     expect(view.locator(".llm-thumb")).to_have_count(270)
     view.get_by_label("Layer 24, head 4", exact=True).hover()
     expect(view.get_by_label("The head pointed at")).to_contain_text("Layer 24, head 4")
-    picture(f"lesson_04_grid_{theme}")
+    bench.look("lesson_04_grid", view)
     view.get_by_label("Layer 24, head 4", exact=True).click()
     view.locator(".llm-strip [role=option]").last.click()  # the token before the answer
     expect(view.locator(".llm-detail")).to_contain_text("·to looks at")
     expect(view.locator(".llm-detail")).to_contain_text("·Mary")
-    picture(f"lesson_04_head_{theme}")
+    bench.look("lesson_04_head", view)
     view.get_by_role("button", name="All heads").click()
 
 
-def switch_off_the_handful(page, picture, theme):
+def switch_off_the_handful(bench, page):
     view = explorer(page, 0)
     board = view.get_by_label("Ablation board")
     expect(board.locator(".llm-predictions tbody tr").first).to_contain_text("·Mary")
@@ -52,13 +50,13 @@ def switch_off_the_handful(page, picture, theme):
     expect(board.locator(".llm-predictions")).to_have_attribute("aria-busy", "false")
     expect(board.locator(".llm-logprob")).to_contain_text("→")
     board.locator(".llm-predictions").scroll_into_view_if_needed()
-    picture(f"lesson_04_board_{theme}")
+    bench.look("lesson_04_board", view)
     mary = board.locator(".llm-predictions tbody tr").first.text_content()
     before, after = (float(number) for number in re.findall(r"([\d.]+)%", mary)[:2])
     assert before > 2 * after
 
 
-def break_the_small_circuit(page, picture, theme):
+def break_the_small_circuit(bench, page):
     view = explorer(page, 1)
     expect(view.locator(".llm-thumb")).to_have_count(8)
     board = view.get_by_label("Ablation board")
@@ -67,14 +65,14 @@ def break_the_small_circuit(page, picture, theme):
         board.get_by_label(f"Layer 1, head {head}, on").press("Enter")
         expect(board.get_by_label(f"Layer 1, head {head}, off")).to_be_visible()
     expect(board).to_contain_text("4 of 8 heads off")
-    picture(f"lesson_04_small_{theme}")
+    bench.look("lesson_04_small", view)
     view.get_by_label("Text", exact=True).fill("qwertyuiopqwe")
     expect(view).to_have_attribute("data-tokens", "13")
     view.get_by_label("Text", exact=True).fill("not in the alphabet: é")
     expect(view.locator(".llm-notice")).to_contain_text("is not in the alphabet")
 
 
-def compare_before_and_after(page, picture, theme):
+def compare_before_and_after(bench, page):
     view = explorer(page, 2)
     view.get_by_text("without − with").click()
     expect(view.get_by_label("Where you are")).to_contain_text("Layer 1, head 0")
@@ -84,13 +82,13 @@ def compare_before_and_after(page, picture, theme):
     expect(view.locator(".llm-reading")).to_have_text(re.compile(r"with [\d.<]+%, without [\d.<]+%"))
     view.get_by_text("side by side").click()
     expect(view.locator(".llm-heat")).to_have_count(3)
-    picture(f"lesson_04_before_and_after_{theme}")
+    bench.look("lesson_04_before_and_after", view)
 
 
-def look_at_the_plots(page, picture, theme):
+def look_at_the_plots(bench, page):
     plots = page.locator(".jp-OutputArea-output img")
     for number, plot in enumerate(plots.all()):
         plot.scroll_into_view_if_needed()
         expect(plot).to_be_in_viewport()  # JupyterLab draws far cells only when they are near
         if number in (3, 6, 7):
-            picture(f"lesson_04_plot_{number}_{theme}")
+            bench.look(f"lesson_04_plot_{number}")

@@ -13,28 +13,26 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.mark.network
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_run_all_explore_the_table_and_turn_the_dials(run_all, picture, theme):
-    page = run_all("02_embeddings.ipynb", theme)
+def test_explore_the_table_and_turn_the_dials(bench):
+    page = bench.lesson("02_embeddings.ipynb")
     table = page.locator(".llm-embedding").first
     table.evaluate("node => node.scrollIntoView()")
-    explore(page, table, lambda name: picture(f"embeddings_{name}_{theme}"))
+    explore(bench, page, table)
     view = page.locator(".llm-rotary-view").first
     view.evaluate("node => node.scrollIntoView()")
     turn(page, view)
-    picture(f"embeddings_rotary_{theme}")
+    bench.look("embeddings_rotary", view)
     check_exports(page, view, "rotary")
-    assert page.foreign == []
 
 
-def explore(page, view, picture):
+def explore(bench, page, view):
     """Ask Python for neighbours and analogies, from the map of all tokens."""
     panel, near = view.get_by_label("The chosen token"), view.locator(".llm-chosen li")
     expect(view.locator(".llm-reading")).to_contain_text("49,152 of 49,152 tokens")
     expect(near).to_have_count(12)
     expect(near.first).to_contain_text("·King")
     view.locator(".llm-tools").evaluate("node => node.scrollIntoView()")
-    picture("map")
+    bench.look("embeddings_map", view)
     search = view.get_by_role("combobox")
     search.fill("·Monday")
     search.press("Enter")
@@ -64,7 +62,7 @@ def explore(page, view, picture):
     expect(page.locator(".jp-Dialog")).to_have_count(0)
     expect(view.locator(".llm-plot canvas")).to_be_focused()
     view.locator(".llm-tools").evaluate("node => node.scrollIntoView()")
-    picture("analogy")
+    bench.look("embeddings_analogy", view)
     root = check_exports(page, view, "embeddings")
     assert {"·Germany", "·German", "·Italy", "·Italian"} <= set(root.itertext())
 

@@ -11,22 +11,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.network]
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_run_all_step_and_compare(run_all, picture, theme):
-    page = run_all("01_tokenization.ipynb", theme)
-    assert page.foreign == []
-    step_through_training(page, picture, theme)
-    step_through_encoding(page, picture, theme)
-    compare_tokenizers(page, picture, theme)
-    assert page.foreign == []
+def test_step_and_compare(bench):
+    page = bench.lesson("01_tokenization.ipynb")
+    step_through_training(bench, page)
+    step_through_encoding(bench, page)
+    compare_tokenizers(bench, page)
 
 
-def step_through_training(page, picture, theme):
+def step_through_training(bench, page):
     view = page.locator(".llm-bpe-stepper").first
     view.evaluate("node => node.scrollIntoView()")
     happened, slider = view.locator(".llm-happened"), view.get_by_label("Step", exact=True)
     expect(happened).to_contain_text("Step 3:")
-    picture(f"tokenization_bpe_{theme}")
+    bench.look("tokenization_bpe", view)
     view.locator(".llm-stage").focus()
     page.keyboard.press("Home")
     expect(happened).to_contain_text("Start: 48 bytes")
@@ -52,10 +49,10 @@ def step_through_training(page, picture, theme):
     for _ in range(3):
         view.get_by_label("One step forward").click()
     expect(happened).to_contain_text("Step 3: “⟨F0⟩” + “⟨9F 99 82⟩” → “🙂”")
-    picture(f"tokenization_bytes_{theme}")
+    bench.look("tokenization_bytes", view)
 
 
-def step_through_encoding(page, picture, theme):
+def step_through_encoding(bench, page):
     view = page.locator(".llm-bpe-stepper").nth(1)
     view.evaluate("node => node.scrollIntoView()")
     expect(view.get_by_role("tab", name="Encode a text")).to_have_attribute("aria-selected", "true")
@@ -65,7 +62,7 @@ def step_through_encoding(page, picture, theme):
     view.get_by_label("To the end").click()
     expect(view.locator(".llm-happened")).to_contain_text("No pair that was learned is left. Ids: ")
     expect(view.locator(".llm-stage .llm-token")).to_have_text(["the·", "h", "at·i", "s"])
-    picture(f"tokenization_encoding_{theme}")
+    bench.look("tokenization_encoding", view)
     view.get_by_role("tab", name="Encode a text").focus()
     page.keyboard.press("ArrowLeft")
     expect(view.get_by_role("tab", name="Learn merges")).to_be_focused()
@@ -73,11 +70,11 @@ def step_through_encoding(page, picture, theme):
     check_exports(page, view, "byte-pair-encoding")
 
 
-def compare_tokenizers(page, picture, theme):
+def compare_tokenizers(bench, page):
     view = page.locator(".llm-token-view").first
     view.evaluate("node => node.scrollIntoView()")
     view.get_by_label("Show ids").check()
-    picture(f"tokenization_viewer_{theme}")
+    bench.look("tokenization_viewer", view)
     gpt2 = view.get_by_role("listbox", name="Tokens of gpt2")
     box = view.get_by_label("Your text")
     box.fill("<b>strawberry</b> 👩‍🚀\nשלום <|endoftext|>")
@@ -91,7 +88,7 @@ def compare_tokenizers(page, picture, theme):
     expect(detail).to_have_text(re.compile("Token 10 · id .* of 4 of “👩”"))
     page.keyboard.press("End")
     expect(detail).to_contain_text("3E")
-    picture(f"tokenization_own_text_{theme}")
+    bench.look("tokenization_own_text", view)
     view.get_by_label("Text may become special tokens").check()
     expect(gpt2.locator(".llm-special")).to_have_text(re.compile("<|endoftext|>"))
     box.press_sequentially("x" * 30)  # quicker than the answers come: the last wish is granted

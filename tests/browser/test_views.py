@@ -3,24 +3,18 @@
 import pytest
 from playwright.sync_api import expect
 
+from browser.looks import STICKS_OUT, UNREADABLE
 from browser.views import SOURCES, VIEWS
 from llmlib import widgets
 from llmlib.widgets.shared.base import View
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-# How far anything in a view sticks out of it to the right, in pixels; what scrolls on its own, or is hidden, does not.
-STICKS_OUT = """view => {
-  const right = view.getBoundingClientRect().right;
-  const inside = (node) => {
-    for (let one = node.parentElement; one && one !== view; one = one.parentElement)
-      if (getComputedStyle(one).overflowX !== "visible") return true;
-    return false;
-  };
-  const nodes = [...view.querySelectorAll("*:not(svg *, .llm-hidden)")].filter((node) => node.checkVisibility());
-  const ends = nodes.filter((node) => !inside(node)).map((node) => node.getBoundingClientRect().right);
-  return Math.max(0, view.scrollWidth - view.clientWidth, ...ends.map((end) => end - right));
-}"""
+# Scrolls to a view and waits until it has been drawn twice: what follows a change of the theme has been done then.
+DRAWN = """view => new Promise((done) => {
+  view.scrollIntoView();
+  requestAnimationFrame(() => requestAnimationFrame(() => done()));
+})"""
 # Where the parts of a view are: to be the same after the theme has been changed there and back.
 LAYOUT = """view => {
   const box = view.getBoundingClientRect(), nodes = [...view.querySelectorAll("canvas, button, input, section")];
@@ -97,15 +91,28 @@ def test_a_text_of_a_thousand_tokens(opened, row):
     row.long(bench, find(row))
 
 
+@pytest.fixture(scope="module")
+def themed(all_views):
+    """For each view, the layout before and after the theme has been changed there and back, and what sticks out."""
+    bench = all_views
+    views = {row.name: bench.page.locator(row.selector) for row in VIEWS}
+    for row in VIEWS:
+        views[row.name].evaluate("node => node.scrollIntoView()")
+        row.widest(bench, views[row.name])
+    seen = {name: [] for name in views}
+    for theme in ("Light", "Dark", "Light"):
+        bench.theme(theme)
+        for name, view in views.items():
+            view.evaluate(DRAWN)
+            seen[name].append((view.evaluate(LAYOUT), view.evaluate(STICKS_OUT), view.evaluate(UNREADABLE)))
+    return seen
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
-def test_another_theme_leaves_the_layout(opened, row):
-    bench, find = opened
-    view = find(row)
-    row.widest(bench, view)
-    before = view.evaluate(LAYOUT)
-    for name in ("Dark", "Light"):
-        bench.theme(name)
-        bench.page.wait_for_timeout(300)
-        assert view.evaluate(STICKS_OUT) <= 1
-        assert view.evaluate(LAYOUT) == before
+def test_another_theme_leaves_the_layout(themed, row):
+    before, _, _ = themed[row.name][0]
+    for layout, sticks_out, unreadable in themed[row.name]:
+        assert layout == before
+        assert sticks_out <= 1
+        assert unreadable == []

@@ -1,0 +1,351 @@
+"""What the tests of the table do in each view, and what is to be seen there afterwards."""
+
+import re
+
+from playwright.sync_api import expect
+
+from browser.bench import CLICK_EACH, click
+
+ODD = "👩‍👩‍👧‍👦 é <b>x</b> مرحبا بالعالم abc 123"
+LONG = "one two three " * 400  # about 1,000 tokens
+
+
+# --- next token ---------------------------------------------------------------------------------------------------
+
+
+def use(view, text):
+    view.get_by_label("Your text").fill(text)
+    view.get_by_role("button", name="Use this text").click()
+
+
+def next_token_clicks(bench, view):
+    use(view, "one")
+    expect(view.locator(".llm-picked")).to_have_count(0)
+    click(view, "Let chance pick", 25)
+    expect(view.locator(".llm-picked")).to_have_count(25)
+    click(view, "Undo", 25)
+    expect(view.locator(".llm-picked")).to_have_count(0)
+    expect(view.locator(".llm-token")).to_have_text(["one"])
+    first = view.locator(".llm-candidate code").first.text_content()
+    view.evaluate("node => { for (let k = 0; k < 8; k++) node.querySelector('.llm-candidate').click(); }")
+    expect(view.locator(".llm-picked")).to_have_text([first] * 8)
+
+
+def next_token_odd(bench, view):
+    use(view, ODD)
+    expect(view.locator(".llm-token").first).to_have_text("⟨F0⟩")
+    click(view, "Let chance pick", 2)
+    expect(view.locator(".llm-picked")).to_have_count(2)
+    expect(view.get_by_label("Your text")).to_have_value(ODD)
+    view.get_by_label("Your text").fill("not used")
+    expect(view.locator(".llm-unused")).to_contain_text("Not used yet")
+    click(view, "Undo")
+    expect(view.locator(".llm-picked")).to_have_count(1)
+    expect(view.get_by_label("Your text")).to_have_value("not used")
+
+
+def next_token_empty(bench, view):
+    use(view, "one")
+    expect(view.locator(".llm-token")).to_have_text(["one"])
+    use(view, "")
+    expect(view.locator(".llm-notice")).to_contain_text("Type at least one word")
+    expect(view.locator(".llm-token")).to_have_text(["one"])
+
+
+def next_token_long(bench, view):
+    use(view, LONG)
+    expect(view.locator(".llm-token").nth(999)).to_be_attached()
+    click(view, "Let chance pick", 10)
+    expect(view.locator(".llm-picked")).to_have_count(10)
+
+
+# --- chat ---------------------------------------------------------------------------------------------------------
+
+
+def say(view, text):
+    view.get_by_label("Your message").fill(text)
+    click(view, "Send", 5)
+    expect(view.get_by_label("Your message")).to_have_value("")
+
+
+def hush(view):
+    click(view, "Stop")
+    expect(view.get_by_role("log")).to_have_attribute("aria-busy", "false")
+
+
+def chat_clicks(bench, view):
+    click(view, "Start over", 3)
+    expect(view.locator(".llm-message")).to_have_count(0)
+    for number in range(1, 4):
+        say(view, f"message {number}")
+        expect(view.locator(".llm-user")).to_have_count(number)
+        expect(view.locator(".llm-model .llm-said").nth(number - 1)).not_to_be_empty()
+        hush(view)
+    expect(view.locator(".llm-user .llm-said")).to_have_text(["message 1", "message 2", "message 3"])
+    expect(view.locator(".llm-notice")).to_be_empty()  # each was sent once
+    say(view, "message 4")
+    expect(view.locator(".llm-user")).to_have_count(4)
+    view.evaluate(CLICK_EACH, ["Stop", "Start over", "Stop"])
+    expect(view.locator(".llm-message")).to_have_count(0)
+
+
+def chat_odd(bench, view):
+    click(view, "Start over")
+    say(view, ODD)
+    expect(view.locator(".llm-user .llm-said")).to_have_text([ODD])
+    hush(view)
+    click(view, "Start over")  # what a model says that was never trained is no text
+    expect(view.locator(".llm-message")).to_have_count(0)
+
+
+def chat_empty(bench, view):
+    click(view, "Start over")
+    for text in ("", "  \n "):
+        view.get_by_label("Your message").fill(text)
+        click(view, "Send", 5)
+    assert bench.python("chat.messages") == "[]"  # asked after all that was sent
+    expect(view.locator(".llm-message")).to_have_count(0)
+    expect(view.locator(".llm-notice")).to_be_empty()
+
+
+def chat_long(bench, view):
+    click(view, "Start over")
+    say(view, LONG)
+    expect(view.locator(".llm-user .llm-said")).to_have_text([LONG.strip()])
+    hush(view)
+    click(view, "Start over")
+    expect(view.locator(".llm-message")).to_have_count(0)
+    view.get_by_label("Your message").fill(LONG * 9)
+    click(view, "Send", 5)
+    expect(view.locator(".llm-notice")).to_contain_text("Shorten the message")
+    expect(view.get_by_label("Your message")).to_have_value((LONG * 9).strip())
+
+
+# --- tokens -------------------------------------------------------------------------------------------------------
+
+TYPE_AND_TICK = """(view, word) => {
+  const box = view.querySelector("textarea"), special = view.querySelectorAll("input[type=checkbox]")[1];
+  box.value = "";
+  for (let k = 0; k < 7; k++) { box.value += word; box.dispatchEvent(new Event("input")); special.click(); }
+}"""
+
+
+def tokens_clicks(bench, view):
+    box, special = view.get_by_label("Your text"), view.get_by_label("Text may become special tokens")
+    box.fill("")
+    box.press_sequentially("one two " * 6)  # quicker than the answers come
+    expect(view.locator(".llm-token")).to_have_count(int(bench.python("len(tokenizer.encode('one two ' * 6))")))
+    view.evaluate(TYPE_AND_TICK, "<|im_end|>")
+    expect(view.locator(".llm-special")).to_have_count(7)
+    expect(special).to_be_checked()
+    bench.expect("tokens.text == '<|im_end|>' * 7 and tokens.special", "True")
+    special.evaluate("box => { for (let k = 0; k < 7; k++) box.click(); }")
+    expect(view.locator(".llm-special")).to_have_count(0)
+
+
+def tokens_odd(bench, view):
+    view.get_by_label("Your text").fill(ODD)
+    expect(view.locator(".llm-label").first).to_have_text("⟨F0⟩")
+    view.get_by_label("Your text").fill("مرحبا abc 123")
+    expect(view.locator(".llm-line")).to_have_attribute("dir", "rtl")
+    boxes = view.locator(".llm-token")
+    expect(boxes.last).to_have_text("3")
+    labels, lefts = boxes.all_text_contents(), [box.bounding_box()["x"] for box in boxes.all()]
+    latin = [left for label, left in zip(labels, lefts) if re.search(r"[a-z0-9]", label) and "⟨" not in label]
+    assert latin == sorted(latin), "abc 123 reads from left to right, as in the text"
+    assert max(latin) < lefts[0], "and stands to the left of the Arabic word before it"
+    assert view.get_by_label("Your text").evaluate("box => getComputedStyle(box).direction") == "rtl"
+
+
+def tokens_empty(bench, view):
+    view.get_by_label("Your text").fill("")
+    expect(view.locator(".llm-numbers")).to_have_text("0 tokens")
+    expect(view.locator(".llm-token")).to_have_count(0)
+
+
+def tokens_long(bench, view):
+    view.get_by_label("Your text").fill(LONG)
+    expect(view.locator(".llm-token").nth(999)).to_be_attached()
+
+
+# --- byte-pair encoding -------------------------------------------------------------------------------------------
+
+
+def learn(view, text):
+    view.get_by_role("tab", name="Learn merges").click()
+    view.get_by_label("Text to learn from").fill(text)
+    view.get_by_role("button", name="Learn from this text").click()
+
+
+def bpe_clicks(bench, view):
+    learn(view, "one two one two three")
+    expect(view.locator(".llm-happened")).to_contain_text("Start: 21 bytes")
+    click(view, "One step forward (Right arrow)", 5)
+    expect(view.locator(".llm-happened")).to_contain_text("Step 5")
+    click(view, "One step back (Left arrow)", 2)
+    expect(view.locator(".llm-happened")).to_contain_text("Step 3")
+    bench.expect("bpe.step", "3")
+    for tab, kept in (("Encode a text", "a draft"), ("Learn merges", "another")):
+        view.get_by_role("tab", name=tab).click()
+        view.locator("textarea").fill(kept)
+    view.get_by_role("tab", name="Encode a text").click()
+    expect(view.locator("textarea")).to_have_value("a draft")
+    expect(view.locator(".llm-unused")).to_contain_text("Not used yet")
+
+
+def bpe_odd(bench, view):
+    learn(view, ODD)
+    expect(view.locator(".llm-stage .llm-token").first).to_have_text("⟨F0⟩")
+    expect(view.get_by_label("Text to learn from")).to_have_value(ODD)
+
+
+def bpe_empty(bench, view):
+    learn(view, "one two one two")
+    expect(view.locator(".llm-happened")).to_contain_text("Start: 15 bytes")
+    click(view, "One step forward (Right arrow)", 3)
+    expect(view.locator(".llm-happened")).to_contain_text("Step 3")
+    learn(view, "")
+    expect(view.locator(".llm-happened")).to_have_text(
+        "Start: 0 bytes, each a token of its own. There is nothing to merge."
+    )
+
+
+def bpe_long(bench, view):
+    learn(view, LONG)
+    expect(view.locator(".llm-notice")).to_contain_text("up to 2,000 characters")
+    expect(view.get_by_label("Text to learn from")).to_have_value(LONG)
+    learn(view, LONG[:2000])
+    expect(view.locator(".llm-happened")).to_contain_text("Start: 2000 bytes")
+
+
+# --- embeddings ---------------------------------------------------------------------------------------------------
+
+
+def embedding_clicks(bench, view):
+    view.evaluate("node => { for (let k = 0; k < 6; k++) node.querySelectorAll('ol button')[k % 3]?.click(); }")
+    expect(view.locator("ol button")).to_have_count(12)
+    expect(view).not_to_contain_text("Looking for its neighbours")
+    chosen = view.locator(".llm-chosen .llm-note").first.text_content()
+    bench.expect("embedding.chosen", re.search(r"id (\d+)", chosen)[1])
+    bench.expect("embedding.neighbours['of'] == embedding.chosen", "True")
+    view.evaluate("node => { for (let k = 0; k < 5; k++) node.querySelector('.llm-legend button').click(); }")
+    expect(view.locator(".llm-legend button").first).to_have_attribute("aria-pressed", "false")
+    click(view, "Reset view")
+    view.evaluate("node => node.querySelector('.llm-legend button').click()")
+
+
+def embedding_odd(bench, view):
+    view.get_by_label("Search for a token").fill(ODD)
+    expect(view.locator(".llm-count")).to_have_text("0 tokens")
+    view.get_by_label("Search for a token").fill("")
+    fields = [view.get_by_label(f"Analogy: token {letter}") for letter in "abc"]
+    for field, text in zip(fields, ("one", "two", "<b>👩‍👩‍👧‍👦</b>")):
+        field.fill(text)
+    view.get_by_role("button", name="Find").click()
+    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("no token of this table")
+    expect(fields[2]).to_have_value("<b>👩‍👩‍👧‍👦</b>")
+    fields[2].fill("three")
+    view.get_by_role("button", name="Find").click()
+    expect(view.locator(".llm-answers tbody tr")).to_have_count(6)
+    expect(fields[0]).to_have_value("one")
+
+
+def embedding_empty(bench, view):
+    view.get_by_label("Search for a token").fill("")
+    expect(view.locator(".llm-found")).to_be_hidden()
+    click(view, "Clear")
+    view.get_by_role("button", name="Find").click()
+    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("no token of this table")
+
+
+# --- attention ----------------------------------------------------------------------------------------------------
+
+
+def attend(view, text, tokens):
+    view.get_by_label("Text", exact=True).fill(text)
+    expect(view).to_have_attribute("data-tokens", str(tokens))
+
+
+def attention_clicks(bench, view):
+    attend(view, "one two", 2)
+    board = view.get_by_label("Ablation board")
+    switches = "node => { for (const one of node.querySelectorAll('.llm-switches button')) one.click(); }"
+    view.evaluate(switches)
+    expect(board).to_contain_text("8 of 8 heads off")
+    expect(view.locator(".llm-notice")).to_be_empty()
+    bench.expect("len(attention.ablated)", "8")
+    view.evaluate(switches)
+    expect(board).to_contain_text("all heads on")
+    bench.expect("attention.ablated", "[]")
+    view.evaluate("node => { for (let k = 0; k < 9; k++) node.querySelector('.llm-switches button').click(); }")
+    expect(board).to_contain_text("1 of 8 heads off")
+    click(view, "Switch all on")
+    expect(board).to_contain_text("all heads on")
+    view.get_by_label("Text", exact=True).fill("")
+    view.get_by_label("Text", exact=True).press_sequentially("one two three four")
+    expect(view).to_have_attribute("data-tokens", bench.python("len(tokenizer.encode('one two three four'))"))
+
+
+def attention_odd(bench, view):
+    attend(view, ODD, int(bench.python(f"len(tokenizer.encode({ODD!r}))")))
+    view.get_by_label("Layer 0, head 0", exact=True).click()
+    expect(view.locator(".llm-strip [role=option]").first).to_have_text("⟨F0⟩")
+    expect(view.get_by_label("Text", exact=True)).to_have_value(ODD)
+    click(view, "All heads")
+
+
+def attention_empty(bench, view):
+    attend(view, "one two", 2)
+    view.get_by_label("Text", exact=True).fill("")
+    expect(view.locator(".llm-notice")).to_contain_text("at least one token")
+    expect(view).to_have_attribute("data-tokens", "2")
+
+
+def attention_long(bench, view):
+    count = int(bench.python(f"len(tokenizer.encode({LONG!r}))"))
+    attend(view, LONG, count)
+    expect(view.locator(".llm-notes")).to_contain_text("the strongest look in a square")
+    view.get_by_label("Layer 1, head 2", exact=True).click()
+    expect(view.locator(".llm-heat canvas")).to_be_visible()
+    expect(view.locator(".llm-strip [role=option]")).to_have_count(count)
+    click(view, "Next head", 5)  # the one that came last is shown whole
+    expect(view.get_by_label("Where you are")).to_contain_text("Layer 0, head 3")
+    expect(view.locator(".llm-heat canvas")).to_be_visible()
+    bench.expect("(attention.opened['layer'], attention.opened['head'])", "(0, 3)")
+    view.get_by_label("Text", exact=True).fill(LONG * 5)
+    expect(view.locator(".llm-notice")).to_contain_text("but the model can take 2,048 at most")
+    expect(view).to_have_attribute("data-tokens", str(count))
+    attend(view, "one two three", 3)
+    click(view, "All heads")
+
+
+def attention_head(bench, view):
+    attend(view, "one two three four", int(bench.python("len(tokenizer.encode('one two three four'))")))
+    if view.get_by_label("Layer 0, head 0", exact=True).count():
+        view.get_by_label("Layer 0, head 0", exact=True).click()
+    expect(view.locator(".llm-lines")).to_be_visible()
+
+
+# --- views of their own -------------------------------------------------------------------------------------------
+
+
+def stepper_clicks(bench, view):
+    click(view, "One stage forward (Right arrow)", 4)
+    expect(view.locator(".llm-output")).to_contain_text("Output: the sum")
+    bench.expect("stepper.stage", "4")
+    click(view, "One stage back (Left arrow)", 3)
+    expect(view.locator("[aria-current=step]")).to_have_text("2 scale")
+    bench.expect("stepper.stage", "1")
+
+
+def stepper_odd(bench, view):
+    expect(view.get_by_role("rowheader").first).to_have_text("⟨F0⟩")
+
+
+def rotary_clicks(bench, view):
+    view.get_by_label("Position of the query").evaluate(
+        """slider => { slider.value = 20; for (let k = 0; k < 30; k++) {
+          slider.value = Number(slider.value) + 1; slider.dispatchEvent(new Event("input")); } }"""
+    )
+    expect(view.locator("output").first).to_have_text("position 50")
+    bench.expect("rotary.query_position", "50")
