@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import Literal, get_args, get_origin
 
 import torch
@@ -52,10 +53,11 @@ class TransformerConfig:
             value, choices = getattr(self, field.name), get_args(field.type)
             if get_origin(field.type) is Literal and value not in choices:
                 raise ValueError(f"{field.name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
-        for name in ("vocab_size", "max_seq_len", "d_model", "n_layers", "n_heads"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("n_kv_heads", "d_head", "d_mlp"):
-            self._require(name, getattr(self, name) >= 0, "at least 0")
+        for names, least in ((("vocab_size", "max_seq_len", "d_model", "n_layers", "n_heads"), 1),
+                             (("n_kv_heads", "d_head", "d_mlp"), 0)):  # fmt: skip
+            for name in names:
+                self._require(name, isinstance(getattr(self, name), Integral), "a whole number")
+                self._require(name, getattr(self, name) >= least, f"at least {least}")
         self._require("norm_eps", 0 <= self.norm_eps < math.inf, "at least 0")
         self._require("rope_theta", 0 < self.rope_theta < math.inf, "more than 0")
         self._require("sliding_window", self.sliding_window is None or self.sliding_window >= 1, "at least 1, or None")
@@ -73,8 +75,20 @@ class TransformerConfig:
         if self.n_heads % self.n_kv_heads:
             raise ValueError(f"n_heads={self.n_heads} is not a multiple of n_kv_heads={self.n_kv_heads}.")
         if self.positions == "rotary" and self.d_head % 2:
-            raise ValueError(f"Rotary positions turn pairs of channels, so d_head must be even, got {self.d_head}.")
+            raise ValueError(
+                f"positions='rotary' turns pairs of channels, so d_head must be even, got d_head={self.d_head}."
+            )
+        if self.positions == "sinusoidal" and self.d_model % 2:
+            raise ValueError(
+                "positions='sinusoidal' gives each pair of channels a frequency, so d_model must be even, "
+                f"got d_model={self.d_model}."
+            )
         if self.rope_factors is not None:
+            if self.positions != "rotary":
+                raise ValueError(
+                    f"rope_factors stretch rotary positions, and positions={self.positions!r}. "
+                    "Choose positions='rotary', or rope_factors=None."
+                )
             n_pairs, fit = self.d_head // 2, all(0 < factor < math.inf for factor in self.rope_factors)
             if len(self.rope_factors) != n_pairs or not fit:
                 raise ValueError(f"rope_factors must be {n_pairs} positive numbers, one for each pair of channels.")
@@ -205,7 +219,8 @@ class Transformer(Observed):
 
         With a `cache`, `ids` continue the text that it holds, and are added to it. `attention_mask` is True
         (or 1) at real tokens and False at padding (on the left, so that texts of different lengths end together).
-        Raises `ValueError` for no ids, ids outside the vocabulary, more than the context holds, or wrong shapes.
+        Raises `ValueError` for no ids, ids outside the vocabulary (on a CPU), more than the context holds, wrong
+        shapes, or tensors on another device than the model.
         """
         start = cache.length if cache else 0
         if ids.ndim != 2:
@@ -214,8 +229,10 @@ class Transformer(Observed):
             raise ValueError(
                 f"attention_mask must have the shape of ids, {list(ids.shape)}, got {list(attention_mask.shape)}."
             )
+        self._check_devices(ids=ids, attention_mask=attention_mask, cache=cache.real if cache else None)
+        self._check_length(ids)
         if ids.device.type == "cpu":  # on a GPU, looking at the ids would stall the queue at every token
-            self.check_ids(ids)
+            self._check_range(ids)
         if cache and start + ids.shape[1] > cache.max_seq_len:
             raise ValueError(
                 f"The cache holds {start:,} of at most {cache.max_seq_len:,} tokens; {ids.shape[1]:,} more do not fit."
@@ -242,6 +259,16 @@ class Transformer(Observed):
 
     def check_ids(self, ids: Int[Tensor, "batch seq"]) -> None:
         """Raise `ValueError` for no ids, too many for the context, ids outside the vocabulary, or no whole numbers."""
+        self._check_length(ids)
+        self._check_range(ids)
+
+    def _check_devices(self, **tensors: Tensor | None) -> None:
+        for name, tensor in tensors.items():
+            if tensor is not None and tensor.device != self.device:
+                move = "Make it with model.new_cache()." if name == "cache" else f"Move them: {name}.to(model.device)."
+                raise ValueError(f"The model is on {self.device}, and {name} on {tensor.device}. {move}")
+
+    def _check_length(self, ids: Int[Tensor, "batch seq"]) -> None:
         if ids.is_floating_point():
             raise ValueError(f"ids must be whole numbers, got {ids.dtype}.")
         if ids.shape[0] == 0 or ids.shape[1] == 0:
@@ -253,6 +280,8 @@ class Transformer(Observed):
                 f"{ids.shape[1]:,} tokens are more than the context of this model, {self.config.max_seq_len:,}. "
                 f"Shorten the text, or keep only its last {self.config.max_seq_len:,} ids."
             )
+
+    def _check_range(self, ids: Int[Tensor, "batch seq"]) -> None:
         low, high = ids.aminmax()
         if low < 0 or high >= self.config.vocab_size:
             raise ValueError(

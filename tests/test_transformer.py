@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small_models import BASE, KINDS, make, random_ids
 
 from llmlib.interpret import trace, trace_bytes
-from llmlib.transformer import Transformer, TransformerConfig
+from llmlib.transformer import Cache, Transformer, TransformerConfig
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -161,6 +161,30 @@ def test_ids_that_the_model_cannot_take(ids, message):
         make("gpt2")(torch.tensor(ids, dtype=torch.long))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"ids": "meta"}, r"The model is on cpu, and ids on meta. Move them: ids.to\(model.device\)"),
+        ({"attention_mask": "meta"}, "and attention_mask on meta. Move them"),
+        ({"cache": "meta"}, r"and cache on meta. Make it with model.new_cache\(\)"),
+    ],
+)
+def test_tensors_on_another_device_than_the_model(given, message):
+    model = make("llama")
+    on = {"ids": "cpu", "attention_mask": "cpu", "cache": "cpu", **given}
+    cache = Cache(model.config, batch=2, device=on["cache"])
+    mask = torch.ones(2, 5, dtype=torch.bool, device=on["attention_mask"])
+    with pytest.raises(ValueError, match=message):
+        model(random_ids(2, 5).to(on["ids"]), attention_mask=mask, cache=cache)
+
+
+def test_more_than_the_context_holds_is_told_where_ids_are_not_looked_at():
+    """As on a GPU, where a position that does not exist would stop the process."""
+    model = Transformer(KINDS["gpt2"], device="meta")
+    with pytest.raises(ValueError, match="25 tokens are more than the context of this model, 24"):
+        model(torch.zeros(1, 25, dtype=torch.long, device="meta"))
+
+
 def test_a_mask_of_zeros_and_ones_means_the_same():
     model, ids = make("llama"), random_ids(2, 5)
     mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]])
@@ -183,7 +207,9 @@ def test_a_cache_that_is_full():
         ({"d_model": 30}, "does not divide into n_heads=4"),
         ({"n_kv_heads": 3}, "not a multiple of n_kv_heads=3"),
         ({"n_layers": 0}, "n_layers must be at least 1"),
-        ({"positions": "rotary", "d_head": 5}, "d_head must be even, got 5"),
+        ({"positions": "rotary", "d_head": 5}, "positions='rotary' .* d_head must be even, got d_head=5"),
+        ({"rope_factors": (1.0,) * 4}, "rope_factors stretch rotary positions, and positions='learned'"),
+        ({"positions": "sinusoidal", "d_model": 33, "d_head": 8}, "positions='sinusoidal' .* even, got d_model=33"),
         ({"n_kv_heads": -1}, "n_kv_heads must be at least 0"),
         ({"d_head": -2}, "d_head must be at least 0"),
         ({"d_mlp": -1}, "d_mlp must be at least 0"),

@@ -17,6 +17,7 @@ LESSONS = {
     "embeddings": "lesson_02_embeddings",
     "attention": "lesson_03_attention",
     "interpret": "lesson_04_attention_visualised",
+    "transformer": "lesson_05_transformer",
 }
 FOLDER = Path(__file__).parent / "lessons"
 

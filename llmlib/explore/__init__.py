@@ -1,7 +1,8 @@
 """Live models in interactive views: the one place that knows both a model and a widget. One module a view.
 
-`explore` shows all attention heads, `step_attention` one query's; `explore_next_token` and `explore_chat` let a model
-write; `explore_embeddings`, `explore_rotary`, `explore_tokens` and `step_bpe` show what lies before attention.
+`explore` shows all attention heads, `step_attention` one query's; `explore_architecture` a whole model as boxes, and
+`explore_logit_lens` what it would say after each layer; `explore_next_token` and `explore_chat` let a model write;
+`explore_embeddings`, `explore_rotary`, `explore_tokens` and `step_bpe` show what lies before attention.
 """
 
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 from llmlib._lazy import lazy
 
 if TYPE_CHECKING:
+    from llmlib.explore.architecture import explore_architecture as explore_architecture
     from llmlib.explore.attention import explore as explore
     from llmlib.explore.chat import explore_chat as explore_chat
     from llmlib.explore.embeddings import explore_embeddings as explore_embeddings
     from llmlib.explore.embeddings import explore_rotary as explore_rotary
+    from llmlib.explore.lens import explore_logit_lens as explore_logit_lens
     from llmlib.explore.next_token import explore_next_token as explore_next_token
     from llmlib.explore.stepper import step_attention as step_attention
     from llmlib.explore.tokens import explore_tokens as explore_tokens
@@ -22,8 +25,10 @@ __all__, __getattr__, __dir__ = lazy(
     __name__,
     {
         "explore": "llmlib.explore.attention",
+        "explore_architecture": "llmlib.explore.architecture",
         "explore_chat": "llmlib.explore.chat",
         "explore_embeddings": "llmlib.explore.embeddings",
+        "explore_logit_lens": "llmlib.explore.lens",
         "explore_next_token": "llmlib.explore.next_token",
         "explore_rotary": "llmlib.explore.embeddings",
         "explore_tokens": "llmlib.explore.tokens",

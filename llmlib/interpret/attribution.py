@@ -1,15 +1,21 @@
 """Who wrote a logit: the share of each head, each MLP and the embedding, which add up to it."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from einops import einsum, rearrange
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from llmlib.interpret.tracing import trace
+from llmlib.layers import RMSNorm
 from llmlib.transformer import Transformer
+
+
+class NormNotFolded(UserWarning):
+    """A final norm is neither LayerNorm nor RMSNorm, so that its derivative was used in place of a fixed scale."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Attribution:
     heads: Float[Tensor, "batch layer head"]
     mlps: Float[Tensor, "batch layer"]
     biases: Float[Tensor, "batch layer"]  # of attention's output
-    norm_bias: Float[Tensor, " batch"]  # of the final norm
+    norm_bias: Float[Tensor, " batch"]  # of the final norm; of a norm that was not folded, what is left over
     logit: Float[Tensor, " batch"]  # the model's own
 
     def sum(self) -> Float[Tensor, " batch"]:
@@ -50,9 +56,10 @@ def direct_logit_attribution(
     The last residual is a sum over all parts, and a logit is a product with it, so it falls apart into one term a part.
     The final norm stands between: it divides by the size of the whole sum. That size is taken as it is in this run and
     held fixed, which makes the terms add up exactly; what a part does to the size itself, and whatever it does by way
-    of later layers, is not seen here. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer
-    Circuits"; Wang et al. (2022), "Interpretability in the Wild", section 3. Raises `ValueError` for a token or
-    position that does not exist.
+    of later layers, is not seen here. A final norm of your own that is neither LayerNorm nor RMSNorm cannot be held
+    fixed like this: its derivative is used, and a `NormNotFolded` warning says so. Raises `ValueError` for a token or
+    position that does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits";
+    Wang et al. (2022), "Interpretability in the Wild", section 3.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -71,10 +78,10 @@ def direct_logit_attribution(
                 row = _checked(chosen, len(ids), vocab_size).to(logits.device)
                 direction = direction + sign * model.unembedding[row].float()  # Float[Tensor, "batch d_model"]
                 logit = logit + sign * logits.gather(1, row[:, None])[:, 0]
-        norm = _FoldedNorm(model, t.residual[-1][:, position].float())
+        pulled, rest = _through_the_norm(model, t.residual[-1][:, position].float(), direction)
 
         def share(written: Float[Tensor, "batch *parts d_model"]) -> Float[Tensor, "batch *parts"]:
-            return einsum(norm(written), direction, "batch ... d_model, batch d_model -> batch ...")
+            return einsum(written, pulled, "batch ... d_model, batch d_model -> batch ...")
 
         heads, biases = [], []
         for layer in range(model.config.n_layers):
@@ -90,27 +97,43 @@ def direct_logit_attribution(
             heads=torch.stack(heads, dim=1),
             mlps=torch.stack([share(out[:, position].float()) for out in t.mlp_out], dim=1),
             biases=torch.stack(biases, dim=1),
-            norm_bias=norm.bias @ direction.T if norm.bias is not None else torch.zeros_like(logit),
+            norm_bias=rest,
             logit=logit,
         )
 
 
-class _FoldedNorm:
-    """The final norm as a linear map, with the scale that it has for these residuals held fixed."""
+def _through_the_norm(
+    model: Transformer, residual: Float[Tensor, "batch d_model"], direction: Float[Tensor, "batch d_model"]
+) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, " batch"]]:
+    """The direction as it is before the final norm, and what the norm adds that no part has written.
 
-    def __init__(self, model: Transformer, residual: Float[Tensor, "batch d_model"]):
-        norm: Any = model.final_norm
-        self.centres = model.config.norm == "layernorm"
-        centred = residual - residual.mean(-1, keepdim=True) if self.centres else residual
-        self.scale = (centred.square().mean(-1, keepdim=True) + model.config.norm_eps).rsqrt()  # [batch, 1]
-        self.weight: Tensor = norm.weight.float()
-        self.bias: Tensor | None = norm.bias.float() if self.centres else None
+    The two norms that a config can name are linear maps once their scale is held fixed.
+    """
+    if not isinstance(model.final_norm, (nn.LayerNorm, RMSNorm)):
+        return _by_derivative(model.final_norm, residual, direction, model.dtype)
+    norm: Any = model.final_norm
+    centres = isinstance(model.final_norm, nn.LayerNorm)
+    centred = residual - residual.mean(-1, keepdim=True) if centres else residual
+    scale = (centred.square().mean(-1, keepdim=True) + norm.eps).rsqrt()  # [batch, 1]
+    pulled = direction * scale * (1 if norm.weight is None else norm.weight.float())
+    if not centres:
+        return pulled, torch.zeros_like(pulled[:, 0])
+    rest = torch.zeros_like(pulled[:, 0]) if norm.bias is None else direction @ norm.bias.float()
+    return pulled - pulled.mean(-1, keepdim=True), rest
 
-    def __call__(self, written: Tensor) -> Tensor:
-        if self.centres:
-            written = written - written.mean(-1, keepdim=True)
-        scale = self.scale.reshape(-1, *[1] * (written.ndim - 1))
-        return written * scale * self.weight
+
+def _by_derivative(norm: nn.Module, residual: Tensor, direction: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    warnings.warn(
+        f"The final norm is a {type(norm).__name__}, which cannot be folded into the output: only LayerNorm and "
+        "RMSNorm can. Its derivative at this residual was used instead; what that leaves over stands under norm_bias.",
+        NormNotFolded,
+        stacklevel=4,
+    )
+    with torch.inference_mode(False), torch.enable_grad():
+        at, towards = residual.clone().requires_grad_(), direction.clone()
+        value = (norm(at.to(dtype)).float() * towards).sum(-1)
+        (pulled,) = torch.autograd.grad(value.sum(), at)
+    return pulled, value.detach() - (residual * pulled).sum(-1)
 
 
 def _checked(token: Tensor | int, batch: int, vocab_size: int) -> Tensor:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from llmlib._lazy import lazy
 
 if TYPE_CHECKING:
+    from llmlib.widgets.architecture_explorer import ArchitectureView as ArchitectureView
     from llmlib.widgets.attention_explorer import AttentionView as AttentionView
     from llmlib.widgets.attention_explorer import attention_view as attention_view
     from llmlib.widgets.attention_stepper import AttentionStepper as AttentionStepper
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from llmlib.widgets.chat_view import ChatView as ChatView
     from llmlib.widgets.embedding_explorer import EmbeddingView as EmbeddingView
     from llmlib.widgets.embedding_explorer import embedding_view as embedding_view
+    from llmlib.widgets.logit_lens import LogitLensView as LogitLensView
+    from llmlib.widgets.logit_lens import logit_lens_view as logit_lens_view
     from llmlib.widgets.next_token import NextTokenView as NextTokenView
     from llmlib.widgets.rotary_view import RotaryView as RotaryView
     from llmlib.widgets.token_view import TokenView as TokenView
@@ -31,16 +34,19 @@ if TYPE_CHECKING:
 __all__, __getattr__, __dir__ = lazy(
     __name__,
     {
+        "ArchitectureView": "llmlib.widgets.architecture_explorer",
         "AttentionStepper": "llmlib.widgets.attention_stepper",
         "AttentionView": "llmlib.widgets.attention_explorer",
         "BPEStepper": "llmlib.widgets.bpe_stepper",
         "ChatView": "llmlib.widgets.chat_view",
         "EmbeddingView": "llmlib.widgets.embedding_explorer",
+        "LogitLensView": "llmlib.widgets.logit_lens",
         "NextTokenView": "llmlib.widgets.next_token",
         "RotaryView": "llmlib.widgets.rotary_view",
         "TokenView": "llmlib.widgets.token_view",
         "attention_stepper": "llmlib.widgets.attention_stepper",
         "attention_view": "llmlib.widgets.attention_explorer",
         "embedding_view": "llmlib.widgets.embedding_explorer",
+        "logit_lens_view": "llmlib.widgets.logit_lens",
     },
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from browser import acts
+from browser import acts, model_acts
 
 SETUP = """
 import torch
@@ -55,6 +55,10 @@ VIEWS = (
         "attention = explore(model, tokenizer, 'one two three', continuation=' four')",
         acts.attention_clicks, acts.attention_odd, acts.attention_empty, acts.attention_long,
         box="Text", widest=acts.attention_head),
+    Row("ArchitectureView", ".llm-architecture", "architecture = explore_architecture(model, tokenizer, 'one two')",
+        *model_acts.ARCHITECTURE, box="Your text"),
+    Row("LogitLensView", ".llm-lens", "lens = explore_logit_lens(model, tokenizer, 'one two three')",
+        *model_acts.LENS, box="Text"),
     Row("AttentionStepper", ".llm-attention-stepper", "stepper = step_attention(model, tokenizer, '👩 one')",
         acts.stepper_clicks, acts.stepper_odd, "its text is given in Python, where an empty one is refused",
         "its text is given in Python, where more than 32 tokens are refused",

@@ -194,6 +194,46 @@ def ablate_heads(model, ids, layer, head):
     return logits
 
 
+def rms_norm(x, weight, eps):
+    mean_square = (x * x).mean(dim=-1, keepdim=True)
+    return x / (mean_square + eps).sqrt() * weight
+
+
+def key_value_memory(x, keys, values):
+    return F.gelu(x @ keys.T) @ values
+
+
+def swiglu_mlp(x, gate, up, down):
+    return (F.silu(x @ gate.T) * (x @ up.T)) @ down.T
+
+
+def block_forward(block, residual):
+    residual = residual + block.attention(block.attention_norm(residual))
+    return residual + block.mlp(block.mlp_norm(residual))
+
+
+def split_fused(c_attn):
+    query, key, value = c_attn.T.chunk(3)
+    return query, key, value
+
+
+def count_parameters(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_mlp):
+    d_head = d_model // n_heads
+    attention = 2 * d_model * d_model + 2 * d_model * n_kv_heads * d_head
+    block = attention + 3 * d_model * d_mlp + 2 * d_model
+    return vocab_size * d_model + n_layers * block + d_model
+
+
+def after_layer(model, ids, layer):
+    with torch.no_grad():
+        residual = model.embed(ids)
+        if model.config.positions == "learned":
+            residual = residual + model.position_embed(torch.arange(ids.shape[1]))
+        for block in model.blocks[:layer]:
+            residual = block(residual)
+        return model.final_norm(residual) @ model.unembedding.T
+
+
 # What each exercise's solution is called, and which others it needs.
 PLAIN = {
     "tokenization.most_common_pair": (most_common_pair,),
@@ -219,4 +259,11 @@ PLAIN = {
     "interpret.induction_score": (induction_score,),
     "interpret.rollout": (rollout,),
     "interpret.ablate_heads": (ablate_heads,),
+    "transformer.rms_norm": (rms_norm,),
+    "transformer.key_value_memory": (key_value_memory,),
+    "transformer.swiglu_mlp": (swiglu_mlp,),
+    "transformer.block_forward": (block_forward,),
+    "transformer.split_fused": (split_fused,),
+    "transformer.count_parameters": (count_parameters,),
+    "transformer.after_layer": (after_layer,),
 }

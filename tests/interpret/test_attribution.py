@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference_models import FAMILIES, load, their_model
 from small_models import KINDS, make, random_ids
 
-from llmlib.interpret import direct_logit_attribution, trace
+from llmlib.interpret import NormNotFolded, direct_logit_attribution, trace
 from llmlib.transformer import Transformer
 
 MORE = {
@@ -90,3 +90,31 @@ def test_ranked_names_every_part_once_and_sums_to_the_logit():
 def test_what_does_not_exist(model, options, message):
     with pytest.raises(ValueError, match=message):
         direct_logit_attribution(model, random_ids(1, 5), **options)
+
+
+class Squashed(torch.nn.Module):
+    """A final norm that nobody can fold."""
+
+    def forward(self, x):
+        return torch.tanh(x) + 0.5
+
+
+@pytest.mark.parametrize("norm", [Squashed(), torch.nn.Identity()], ids=["squashed", "no norm"])
+def test_a_norm_that_cannot_be_folded_is_told_and_the_parts_still_add_up(norm, model):
+    model.final_norm, ids = norm, random_ids(2, 5)
+    with pytest.warns(NormNotFolded, match=f"a {type(norm).__name__}, which cannot be folded.*derivative .* instead"):
+        who = direct_logit_attribution(model, ids, token=3, against=4)
+    torch.testing.assert_close(who.sum(), who.logit, atol=1e-4, rtol=1e-4)
+    direction = model.unembedding[3] - model.unembedding[4]
+    with torch.no_grad(), trace(model) as t:
+        model(ids)
+    slope = 1 - torch.tanh(t.residual[-1][:, -1]) ** 2 if isinstance(norm, Squashed) else torch.ones(2, 1)
+    torch.testing.assert_close(who.mlps[:, 1], (t.mlp_out[1][:, -1] * slope) @ direction, atol=1e-4, rtol=1e-4)
+
+
+def test_norms_without_weights_are_folded(recwarn):
+    model, ids = random_model(MORE["gpt2"]), random_ids(2, 5)
+    model.final_norm = torch.nn.LayerNorm(32, elementwise_affine=False)
+    who = direct_logit_attribution(model, ids, token=3)
+    torch.testing.assert_close(who.sum(), who.logit, atol=1e-4, rtol=1e-4)
+    assert not [warning for warning in recwarn if warning.category is NormNotFolded]

@@ -3,18 +3,6 @@
 import { element, percent, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { following } from "../shared/view.mjs";
 
-/** The texts A and B, editable; each change is told to Python. What the reader typed is never written over. */
-export function textPanel(hub, model) {
-  const area = (which, name, label, hint) => {
-    const box = element("textarea", { rows: 2, spellcheck: "false", "aria-label": label, placeholder: hint, dir: "auto", "data-acts": true });
-    box.addEventListener("input", () => hub.act("text", { which, text: wellFormed(box.value) }, { latest: `text ${which}` }));
-    return following(box, () => model.get(name));
-  };
-  const a = area("a", "text", "Text", ""), b = area("b", "text_b", "Second text, to compare", "A second text to compare with (optional)");
-  const node = element("div", { class: "llm-texts" }, element("label", {}, element("span", {}, "Text A"), a.box), element("label", {}, element("span", {}, "Text B"), b.box));
-  return { node, draw() { a.follow(); b.follow(); } };
-}
-
 /** Changes of probability in words: "+12 points". */
 export function changeInWords(before, after) {
   const points = 100 * (after - before);

@@ -8,19 +8,8 @@ import {
 } from "./panels.mjs";
 import { pictureOf } from "../shared/canvas.mjs";
 import { patternPalette } from "./paint.mjs";
-import { boardPanel, textPanel } from "./board.mjs";
-
-/** A labelled row of radio buttons that look like one control. */
-function choice(label, options, chosen, choose) {
-  const name = `llm-${Math.random().toString(36).slice(2)}`;
-  const inputs = options.map(([value, words]) => {
-    const input = element("input", { type: "radio", name, value });
-    input.checked = value === chosen;
-    input.addEventListener("change", () => choose(value));
-    return element("label", {}, input, element("span", {}, words));
-  });
-  return element("span", { class: "llm-choice", role: "radiogroup", "aria-label": label }, ...inputs);
-}
+import { choice, renew, textPanel } from "../shared/controls.mjs";
+import { boardPanel } from "./board.mjs";
 
 function dropdown(label, options, chosen, choose) {
   const select = element("select", { "aria-label": label }, ...options.map(([value, words]) => element("option", { value }, words)));
@@ -179,12 +168,7 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
         parts.push(element("button", { type: "button", "aria-pressed": String(off), onclick: () => board.toggle(state.layer, state.head) }, off ? "Switch this head on" : "Switch this head off"));
       }
     }
-    const focused = [...tools.querySelectorAll("select, input, button")].indexOf(document.activeElement);
-    tools.replaceChildren(...parts);
-    if (focused >= 0) {
-      const controls = [...tools.querySelectorAll("select, input, button")], at = controls[focused];
-      (at?.type === "radio" ? controls.find((c) => c.name === at.name && c.checked) : at)?.focus();
-    }
+    renew(tools, parts);
   }
 
   function drawCrumbs() {

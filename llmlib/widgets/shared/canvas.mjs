@@ -48,7 +48,7 @@ export function svg(tag, attributes = {}, text) {
 /** What the panels under `root` show now, as an SVG picture. */
 export function pictureOf(root, paper) {
   const frame = root.getBoundingClientRect(), parts = [];
-  for (const node of root.querySelectorAll("canvas, svg, [data-text], .llm-bar, .llm-ramp")) {
+  for (const node of root.querySelectorAll("canvas, svg, [data-text], .llm-box, .llm-bar, .llm-ramp")) {
     const box = node.getBoundingClientRect(), x = (box.left - frame.left).toFixed(1), y = (box.top - frame.top).toFixed(1);
     if (!box.width || !box.height) continue;
     const style = getComputedStyle(node);

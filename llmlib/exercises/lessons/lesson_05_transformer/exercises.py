@@ -1,0 +1,270 @@
+"""Exercises of lesson 05: the parts of a Transformer, other people's weights, its size, and what it would say early."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from llmlib import interpret, layers
+from llmlib.exercises.engine.comparing import equal
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.probes import batch_permuted, gradients_flow, randn
+from llmlib.exercises.lessons.lesson_05_transformer.faulty import (
+    faulty_after_layer,
+    faulty_block,
+    faulty_count,
+    faulty_memory,
+    faulty_rms_norm,
+    faulty_split_fused,
+    faulty_swiglu,
+)
+from llmlib.transformer import Transformer, TransformerConfig
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- transformer.rms_norm ---
+
+
+def cases_rms_norm(seed):
+    def case(shape, eps, note="", scale=1.0, shift=0.0):
+        return Case((scale * randn(seed, *shape) + shift, 1 + randn(seed + 1, shape[-1]) / 2, eps), note)
+
+    ones = torch.ones(2, dtype=torch.float64)
+    return [
+        Case((torch.tensor([[3.0, 4.0]], dtype=torch.float64), ones, 0.0)),
+        case((2, 3, 5), 1e-5, "another size on each axis"),
+        Case((torch.zeros(2, 3, dtype=torch.float64), 1 + randn(seed, 3), 1e-5), "vectors of zeros"),
+        case((3, 4), 1e-5, "numbers that are not around 0", shift=2.0),
+        case((4, 6), 1e-5, "large numbers", 100.0),
+        case((2, 3, 4), 0.5, "eps is no small number here"),
+        case((5,), 1e-5, "one vector alone"),
+    ]
+
+
+def length_does_not_matter(call, case):
+    x, weight, eps = case.args
+    if eps > 1e-3 or not x.any():
+        return None
+    if equal(call(x, weight, 0.0), call(7 * x, weight, 0.0)):
+        return None
+    return "With eps = 0, a vector that is 7 times as long gives another result."
+
+
+RMS_NORM = Exercise(
+    **TEXTS["rms_norm"],
+    reference=layers.rms_norm,
+    cases=cases_rms_norm,
+    faulty=faulty_rms_norm,
+    arguments=("x", "weight", "eps"),
+    axes=("batch", "seq", "width"),
+    probes=(
+        Probe("How long a vector is does not matter, only where it points.", length_does_not_matter),
+        gradients_flow(("x", "weight"), 0, 1),
+    ),
+)
+
+
+# --- transformer.key_value_memory ---
+
+
+def key_value_memory(x, keys, values):
+    """The MLP as a memory: each unit compares its key with x, and adds its value as far as it fires."""
+    return layers.gelu(x @ keys.T) @ values
+
+
+def cases_memory(seed):
+    def case(batch, seq, d_model, unit, note="", scale=1.0):
+        x, keys = scale * randn(seed, batch, seq, d_model), randn(seed + 1, unit, d_model)
+        return Case((x, keys, randn(seed + 2, unit, d_model)), note)
+
+    return [
+        case(1, 1, 2, 2),
+        case(2, 3, 4, 6, "another size on each axis"),
+        case(1, 2, 3, 1, "a single unit"),
+        case(2, 3, 4, 4, "as many units as channels"),
+        case(1, 4, 5, 8, "large numbers", 5.0),
+    ]
+
+
+KEY_VALUE_MEMORY = Exercise(
+    **TEXTS["key_value_memory"],
+    reference=key_value_memory,
+    helpers=(layers.gelu,),
+    cases=cases_memory,
+    faulty=faulty_memory,
+    axes=("batch", "seq", "d_model"),
+    probes=(batch_permuted(0), gradients_flow(("x", "keys", "values"), 0, 1, 2)),
+)
+
+
+# --- transformer.swiglu_mlp ---
+
+
+def swiglu_mlp(x, gate, up, down):
+    """The gated MLP of Llama, from its three matrices."""
+    return layers.swiglu(x @ gate.T, x @ up.T) @ down.T
+
+
+def cases_swiglu(seed):
+    def case(batch, seq, d_model, d_mlp, note="", scale=1.0):
+        x, gate = scale * randn(seed, batch, seq, d_model), randn(seed + 1, d_mlp, d_model)
+        return Case((x, gate, randn(seed + 2, d_mlp, d_model), randn(seed + 3, d_model, d_mlp)), note)
+
+    return [
+        case(1, 1, 2, 3),
+        case(2, 3, 4, 6, "another size on each axis"),
+        case(1, 2, 3, 1, "a single unit"),
+        case(2, 3, 4, 4, "as many units as channels"),
+        case(1, 4, 5, 8, "large numbers", 5.0),
+    ]
+
+
+SWIGLU_MLP = Exercise(
+    **TEXTS["swiglu_mlp"],
+    reference=swiglu_mlp,
+    helpers=(layers.swiglu, layers.silu),
+    cases=cases_swiglu,
+    faulty=faulty_swiglu,
+    axes=("batch", "seq", "d_model"),
+    probes=(batch_permuted(0), gradients_flow(("x", "gate", "up", "down"), 0, 1, 2, 3)),
+)
+
+
+# --- transformer.block_forward ---
+
+
+def block_forward(block, residual):
+    """One block: attention, then the MLP; each reads a normalised copy and adds what it has found."""
+    residual = residual + block.attention(block.attention_norm(residual))
+    return residual + block.mlp(block.mlp_norm(residual))
+
+
+def cases_block(seed):
+    def case(kind, batch, seq, note=""):
+        return Case((small_model(seed, kind).blocks[0], 3 * randn(seed, batch, seq, 16).float()), note)
+
+    return [
+        case("llama", 1, 3),
+        case("llama", 2, 5, "another size on each axis"),
+        case("gpt2", 2, 4, "a block with LayerNorm, biases and GELU"),
+        case("llama", 1, 1, "a single token"),
+    ]
+
+
+@lru_cache(maxsize=16)
+def small_model(seed, kind):
+    """Untrained weights are so small that no part matters, and norms begin as ones; here everything is larger."""
+    llama = {"positions": "rotary", "norm": "rmsnorm", "mlp": "swiglu", "n_kv_heads": 2, "tied_embeddings": False}
+    gpt2 = {"qkv_bias": True, "output_bias": True, "mlp_bias": True}
+    config = TransformerConfig(11, 16, d_model=16, n_layers=3, n_heads=4, **(llama if kind == "llama" else gpt2))
+    model = Transformer(config, seed=seed).eval()
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        noise = torch.empty(parameter.shape).normal_(generator=generator)
+        parameter.data = parameter.data * 12 if parameter.ndim > 1 else parameter.data + noise / 2
+    return model.requires_grad_(False)
+
+
+BLOCK_FORWARD = Exercise(
+    **TEXTS["block_forward"],
+    reference=block_forward,
+    cases=cases_block,
+    faulty=faulty_block,
+    axes=("batch", "seq", "d_model"),
+    probes=(batch_permuted(1),),
+    double=False,
+)
+
+
+# --- transformer.split_fused ---
+
+
+def split_fused(c_attn):
+    """GPT-2's fused matrix, (in, out) with queries, keys and values side by side, as three of nn.Linear's (out, in)."""
+    query, key, value = c_attn.T.chunk(3)
+    return query, key, value
+
+
+def cases_split_fused(seed):
+    return [
+        Case((torch.arange(12.0, dtype=torch.float64).reshape(2, 6),)),
+        Case((randn(seed, 4, 12),)),
+        Case((randn(seed, 1, 3),), "a single channel"),
+        Case((randn(seed, 6, 18),)),
+        Case((randn(seed, 3, 9),), "as many channels as matrices"),
+    ]
+
+
+SPLIT_FUSED = Exercise(
+    **TEXTS["split_fused"],
+    reference=split_fused,
+    cases=cases_split_fused,
+    faulty=faulty_split_fused,
+    axes=("out", "in"),
+)
+
+
+# --- transformer.count_parameters ---
+
+
+def count_parameters(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_mlp):
+    """How many numbers a Llama-style model with a tied table has."""
+    d_kv = d_model // n_heads * n_kv_heads
+    attention = 2 * d_model * d_model + 2 * d_model * d_kv  # queries and output; keys and values
+    mlp = 3 * d_model * d_mlp  # gate, up, down
+    norms = 2 * d_model
+    return vocab_size * d_model + n_layers * (attention + mlp + norms) + d_model  # and the final norm
+
+
+def cases_count(seed):
+    more = 1 + seed % 5
+    return [
+        Case((10, 4, 1, 2, 1, 6)),
+        Case((49152, 576, 30, 9, 3, 1536), "SmolLM2-135M"),
+        Case((100 + more, 8, 2, 2, 2, 20), "as many key-value heads as query heads"),
+        Case((50, 12, 3 + more, 6, 1, 32), "all query heads share one key-value head"),
+        Case((1000, 64, 2 * more, 8, 4, 64), "an MLP as wide as the stream"),
+    ]
+
+
+COUNT_PARAMETERS = Exercise(
+    **TEXTS["count_parameters"], reference=count_parameters, cases=cases_count, faulty=faulty_count, double=False
+)
+
+
+# --- transformer.after_layer ---
+
+
+def after_layer(model, ids, layer):
+    """The logits that the model would give if it stopped after `layer` of its blocks."""
+    return interpret.logit_lens(model, ids)[layer].clone()
+
+
+def cases_after_layer(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(kind, batch, seq, layer, note=""):
+        ids = torch.randint(0, 11, (batch, seq), generator=generator)
+        return Case((small_model(seed, kind), ids, layer), note)
+
+    return [
+        case("llama", 1, 3, 1),
+        case("llama", 2, 5, 2, "another size on each axis"),
+        case("llama", 1, 4, 3, "after the last block: the model's own answer"),
+        case("gpt2", 2, 4, 1, "one table for tokens in and logits out"),
+        case("llama", 1, 4, 0, "before the first block"),
+    ]
+
+
+AFTER_LAYER = Exercise(
+    **TEXTS["after_layer"],
+    reference=after_layer,
+    helpers=(interpret.logit_lens, interpret.LogitLens.__getitem__),
+    cases=cases_after_layer,
+    faulty=faulty_after_layer,
+    axes=("batch", "seq", "vocab"),
+    double=False,
+)
+
+EXERCISES = (RMS_NORM, KEY_VALUE_MEMORY, SWIGLU_MLP, BLOCK_FORWARD, SPLIT_FUSED, COUNT_PARAMETERS, AFTER_LAYER)

@@ -1,0 +1,271 @@
+"""The wrong ways through the exercises of lesson 05: each reference once more, with keywords for its faults."""
+
+import torch
+import torch.nn.functional as F
+
+
+def faulty_rms_norm(x, weight, eps, centre=False, size="rms", axis="width", eps_at="inside", scale="weight"):
+    if scale == "weight first":
+        x = x * weight
+    if centre:
+        x = x - x.mean(-1, keepdim=True)
+    dims = {"width": (-1,), "all": tuple(range(x.ndim)), "positions": (-2,) if x.ndim > 1 else (-1,)}[axis]
+    squares = {
+        "rms": lambda: x.pow(2).mean(dims, keepdim=True),
+        "length": lambda: x.pow(2).sum(dims, keepdim=True),
+        "spread": lambda: (x - x.mean(dims, keepdim=True)).pow(2).mean(dims, keepdim=True),
+        "mean": lambda: x.mean(dims, keepdim=True).pow(2),
+        "absolute": lambda: x.abs().mean(dims, keepdim=True).pow(2),
+        "largest": lambda: x.abs().amax(dims, keepdim=True).pow(2),
+        "mean square": lambda: x.pow(2).mean(dims, keepdim=True).pow(2),
+    }[size]()
+    divisor = {
+        "inside": lambda: (squares + eps).sqrt(),
+        "outside": lambda: squares.sqrt() + eps,
+        "none": lambda: squares.sqrt(),
+        "squared": lambda: (squares + eps**2).sqrt(),
+        "own": lambda: (squares + 1e-5).sqrt(),
+        "own, smaller": lambda: (squares + 1e-6).sqrt(),
+    }[eps_at]()
+    if size == "mean square":
+        divisor = divisor if eps_at == "none" else squares.sqrt() + eps
+    normed = x * divisor if scale == "multiplied" else x / divisor
+    return {
+        "weight": lambda: normed * weight,
+        "none": lambda: normed,
+        "added": lambda: normed + weight,
+        "one more": lambda: normed * (1 + weight),
+        "divided": lambda: normed / weight,
+        "weight first": lambda: normed,
+        "multiplied": lambda: normed * weight,
+        "norm alone": lambda: weight / divisor,
+    }[scale]()
+
+
+def faulty_memory(x, keys, values, act="gelu", where="units", roles="own", adds="sum", scale="none"):
+    if roles == "exchanged":
+        keys, values = values, keys
+    elif roles == "keys alone":
+        values = keys
+    elif roles == "values alone":
+        keys = values
+    nonlinear = {
+        "gelu": F.gelu,
+        "none": lambda h: h,
+        "relu": F.relu,
+        "silu": F.silu,
+        "tanh form": lambda h: F.gelu(h, approximate="tanh"),
+        "softmax": lambda h: h.softmax(-1),
+        "over positions": lambda h: h.softmax(-2),
+        "sigmoid": torch.sigmoid,
+        "normal": torch.special.ndtr,
+        "tanh": torch.tanh,
+    }[act]
+    x_in = nonlinear(x) if where == "input" else x
+    match = x_in @ keys.T
+    if scale == "root":
+        match = match / x.shape[-1] ** 0.5
+    fires = nonlinear(match) if where in ("units", "both") else match
+    if adds == "strongest":
+        fires = fires * F.one_hot(fires.argmax(-1), fires.shape[-1])
+    out = fires @ values
+    if where in ("output", "both"):
+        out = nonlinear(out)
+    return {
+        "sum": lambda: out,
+        "strongest": lambda: out,
+        "residual": lambda: x + out,
+        "mean": lambda: out / len(keys),
+        "weighted mean": lambda: out / fires.sum(-1, keepdim=True),
+        "fires": lambda: fires,
+    }[adds]()
+
+
+def faulty_swiglu(x, gate, up, down, act="silu", on="gate", combine="product", give="output"):
+    g, u = x @ gate.T, x @ up.T
+    nonlinear = {
+        "silu": F.silu,
+        "sigmoid": torch.sigmoid,
+        "gelu": F.gelu,
+        "relu": F.relu,
+        "none": lambda h: h,
+        "tanh": torch.tanh,
+        "softmax": lambda h: h.softmax(-1),
+    }[act]
+    if on == "up":
+        g, u = u, g
+    if on == "product":
+        hidden = nonlinear(g * u)
+    else:
+        u = nonlinear(u) if on == "both" else u
+        g = g if on == "output" else nonlinear(g)
+        hidden = {"product": g * u, "sum": g + u, "gate alone": g, "up alone": u, "difference": u - g}[combine]
+    if give == "hidden":
+        return hidden
+    out = hidden @ down.T
+    if on == "output":
+        out = nonlinear(out)
+    return x + out if give == "with residual" else out
+
+
+def faulty_block(
+    block,
+    residual,
+    norms="before",
+    order="attention first",
+    first="added",
+    second="added",
+    reads="updated",
+    which="own",
+    second_to="updated",
+    parts="both",
+):
+    attention, mlp, one, two = block.attention, block.mlp, block.attention_norm, block.mlp_norm
+    if which == "first twice":
+        two = one
+    elif which == "second twice":
+        one = two
+    elif which == "exchanged":
+        one, two = two, one
+    if order == "MLP first":
+        attention, mlp, one, two = mlp, attention, two, one
+    if norms == "after":
+        residual = one(residual + attention(residual))
+        return two(residual + mlp(residual))
+    if norms == "on the stream":
+        residual = one(residual)
+        residual = residual + attention(residual)
+        residual = two(residual)
+        return residual + mlp(residual)
+    if norms == "of the output":
+        residual = residual + one(attention(residual))
+        return residual + two(mlp(residual))
+    no_first, no_second = norms in ("none", "second only"), norms in ("none", "first only")
+    start = residual
+    said = 0 if parts == "MLP" else attention(residual if no_first else one(residual))
+    residual = said if first == "replaced" else residual + said
+    if parts == "attention":
+        return residual
+    read = start if reads == "input" else said if reads == "attention's output" else residual
+    said_too = mlp(read if no_second else two(read))
+    kept = {"updated": residual, "input": start}[second_to]
+    return said_too if second == "replaced" else kept + said_too
+
+
+def faulty_split_fused(c_attn, turned=True, cut="blocks", order="qkv", give="tuple"):
+    d_model = c_attn.shape[0]
+    if cut == "reshaped":
+        parts = list(c_attn.reshape(3, d_model, d_model))
+    elif cut == "reshaped and turned":
+        parts = [part.T for part in c_attn.reshape(3, d_model, d_model)]
+    else:
+        wide = c_attn.T if turned else c_attn
+        axis = 0 if turned else 1
+        if cut == "blocks":
+            parts = list(wide.chunk(3, dim=axis))
+        elif cut == "every third":
+            parts = [wide[i::3] if turned else wide[:, i::3] for i in range(3)]
+        else:  # along the other axis
+            parts = list(wide.tensor_split(3, dim=1 - axis))
+    parts = [parts["qkv".index(letter)] for letter in order]
+    if give == "stacked":
+        return torch.stack(parts)
+    return parts[0] if give == "first" else tuple(parts)
+
+
+def faulty_count(
+    vocab_size,
+    d_model,
+    n_layers,
+    n_heads,
+    n_kv_heads,
+    d_mlp,
+    kv="shared",
+    matrices=3,
+    tables=1,
+    norms=2,
+    final=1,
+    output=1,
+    queries=1,
+    biases="none",
+    layers="blocks",
+    wide="d_mlp",
+    a_norm=1,
+    positions=0,
+):
+    d_head = d_model // n_heads
+    d_kv = {
+        "shared": d_head * n_kv_heads,
+        "as queries": d_model,
+        "one head": d_head,
+        "heads only": n_kv_heads,
+        "width": d_model * n_kv_heads,
+        "n_heads": d_head * n_heads // n_kv_heads,
+    }[kv]
+    per_head = n_heads if queries == "each head" else queries
+    attention = (output + per_head) * d_model * d_model + 2 * d_model * d_kv
+    if kv == "one of two":
+        attention = 2 * d_model * d_model + d_model * d_head * n_kv_heads
+    width = 4 * d_model if wide == "four times" else d_mlp
+    mlp = matrices * d_model * width
+    if biases == "all":
+        attention += 2 * d_model + 2 * d_kv
+        mlp += 2 * width + d_model
+    a_block = attention + mlp + norms * a_norm * d_model
+    n = {"blocks": n_layers, "one": 1, "one more": n_layers + 1, "one less": n_layers - 1}[layers]
+    if layers == "table too":
+        return n_layers * (tables * vocab_size * d_model + a_block)
+    return tables * vocab_size * d_model + n * a_block + final * a_norm * d_model
+
+
+def faulty_after_layer(model, ids, layer, norm="final", off_by=0, table="unembedding", give="logits", what="residual"):
+    n_layers = len(model.blocks)
+    with torch.no_grad():
+        streams = _streams(model, ids)
+        at = min(max(layer + off_by, 0), n_layers)
+        if what == "last":
+            at = n_layers
+        residual = streams["residual"][at]
+        if what == "written":
+            residual = residual - streams["residual"][at - 1] if at else residual
+        elif what == "middle":
+            residual = streams["middle"][at - 1] if at else residual
+        elif what == "skipped":
+            residual = streams["residual"][n_layers] - residual + streams["residual"][0]
+        elif what == "counted from the end":
+            residual = streams["residual"][n_layers - at]
+        if norm == "final":
+            residual = model.final_norm(residual)
+        elif norm == "twice":
+            residual = model.final_norm(model.final_norm(residual))
+        elif norm == "next block's":
+            residual = model.blocks[min(at, n_layers - 1)].attention_norm(residual)
+        elif norm == "unweighted":
+            residual = residual * (residual.pow(2).mean(-1, keepdim=True) + 1e-5).rsqrt()
+        rows = model.embed.weight if table == "embedding" else model.unembedding
+        if give == "vectors":
+            return residual
+        logits = residual @ rows.T
+        return {
+            "logits": lambda: logits,
+            "probabilities": lambda: logits.softmax(-1),
+            "log-probabilities": lambda: logits.log_softmax(-1),
+            "last": lambda: logits[:, -1],
+            "best": lambda: logits.argmax(-1),
+            "difference": lambda: model(ids) - logits,
+        }[give]()
+
+
+def _streams(model, ids):
+    """What passes along the residual stream: on entering and leaving each block, and between its two halves."""
+    passed = {"residual": [], "middle": []}
+    points = [(block.hook_residual_pre, "residual") for block in model.blocks]
+    points += [(model.blocks[-1].hook_residual_post, "residual")]
+    points += [(block.hook_residual_mid, "middle") for block in model.blocks]
+    handles = [point.watch(lambda value, name=name: passed[name].append(value)) for point, name in points]
+    try:
+        model(ids)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return passed

@@ -1,0 +1,178 @@
+"""The logit lens of a text that grows and changes: only what has changed is read again."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llmlib.devices import choose
+from llmlib.interpret.tracing import trace
+from llmlib.linear import linear
+from llmlib.transformer import Cache, Transformer
+from llmlib.widgets.logit_lens.cells import SHOWN, Cells
+
+ROOM = 128  # tokens that fit in the cache after the text with which it began
+ROWS = 128  # places that are looked at together: their logits take 25 MB of SmolLM2's vocabulary
+CACHED = 8  # rows whose logits fit in a core's cache
+WEIGHED = 4  # more candidates than are shown, so that rounding in the search loses none
+BLOCK = 128  # of neighbouring ids, in the search for the largest logits
+
+Progress = Callable[[int, int], None]  # hears the layer and how many there are
+
+
+class Glance(NamedTuple):
+    """What is shown of a text; of a pinned token its ranks and probabilities."""
+
+    cells: Cells
+    pinned: tuple[Int[np.ndarray, "layer seq"], Float[np.ndarray, "layer seq"]] | None
+
+
+class _Row(NamedTuple):
+    """What is known of some places after one layer."""
+
+    top: Int[Tensor, "row k"]
+    probabilities: Float[Tensor, "row k"]
+    entropy: Float[Tensor, " row"]
+    ranks: Int[Tensor, "row target"]
+    target_probabilities: Float[Tensor, "row target"]
+
+
+class LensReader:
+    """Reads a text with one model. What stands before the first change of a text is not read again."""
+
+    def __init__(self, model: Transformer):
+        self.model, self.table = model, _Table(model)
+        self.cache: Cache | None = None
+        self.ids: list[int] = []
+        self.pinned: int | None = None
+        self.residual: list[Float[Tensor, "seq d_model"]] = []  # after the embedding and each layer
+        self.rows: list[_Row] = []
+
+    def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
+        """Look at a text. What an interrupt leaves unread is read the next time."""
+        same = next(
+            (at for at, (new, old) in enumerate(zip(ids, self.ids)) if new != old), min(len(ids), len(self.ids))
+        )
+        with torch.inference_mode():
+            self.ids = list(ids[:same])  # whatever happens now, this much is known
+            residual = self._residual(ids, same)
+            known = same if pinned == self.pinned else 0
+            rows = self._rows(residual, known, pinned, progress)
+        self.ids, self.pinned, self.residual, self.rows = list(ids), pinned, residual, rows
+        return self._glance(pinned is not None)
+
+    def _residual(self, ids: Sequence[int], same: int) -> list[Float[Tensor, "seq d_model"]]:
+        """A token's vectors depend on the tokens before it alone, so those before the first change stay."""
+        if same == len(ids):
+            return [known[:same] for known in self.residual]
+        if self.cache is None or self.cache.max_seq_len < len(ids):
+            self.cache, same = self.model.new_cache(max_seq_len=len(ids) + ROOM), 0
+        self.cache.length = same
+        batch = torch.tensor([list(ids[same:])], dtype=torch.long, device=self.model.device)
+        with trace(self.model, names=("residual",)) as t:
+            self.model(batch, cache=self.cache, last_only=True)
+        fresh = [residual[0] for residual in t.residual]
+        return [torch.cat([old[:same], new]) for old, new in zip(self.residual, fresh)] if same else fresh
+
+    def _rows(self, residual: list[Tensor], known: int, pinned: int | None, progress: Progress) -> list[_Row]:
+        fresh = [r[known:] for r in residual]
+        last = len(fresh) - 1
+        if not len(fresh[0]):
+            return [_Row(*(part[:known] for part in row)) for row in self.rows]
+        answers = self._look(fresh[last], None, exact=True).top[:, :1]
+        wanted = answers if pinned is None else torch.cat([answers, torch.full_like(answers, pinned)], dim=1)
+        rows = []
+        for layer in range(last + 1):
+            progress(layer, last)
+            row = self._look(fresh[layer], wanted, exact=layer == last)
+            rows.append(_Row(*(torch.cat([a[:known], b]) for a, b in zip(self.rows[layer], row))) if known else row)
+        return rows
+
+    def _look(self, residual: Float[Tensor, "row d_model"], wanted: Tensor | None, exact: bool) -> _Row:
+        parts = []
+        for at in range(0, len(residual), ROWS):
+            final = self.model.final_norm(residual[at : at + ROWS])
+            parts.append(self.table.look(final, None if wanted is None else wanted[at : at + ROWS], exact))
+        return parts[0] if len(parts) == 1 else _Row(*(torch.cat(part) for part in zip(*parts)))
+
+    def _glance(self, with_pinned: bool) -> Glance:
+        top, probabilities, entropy, ranks, targets = (
+            torch.stack(part).cpu().numpy() for part in zip(*self.rows, strict=True)
+        )
+        cells = Cells(top, probabilities, ranks[..., 0], entropy)
+        return Glance(cells, (ranks[..., 1], targets[..., 1]) if with_pinned else None)
+
+
+class _Table:
+    """The output table, and a copy of it in bfloat16 where that is several times quicker: on some CPUs."""
+
+    def __init__(self, model: Transformer):
+        self.exact = self.quick = model.unembedding.detach()
+        if self.exact.device.type == "cpu" and self.exact.dtype == torch.float32:
+            self.quick = self.exact.to(choose("cpu").dtype)
+
+    def look(self, final: Float[Tensor, "row d_model"], wanted: Int[Tensor, "row target"] | None, exact: bool) -> _Row:
+        """The likeliest tokens after these vectors, how open it is, and the ranks of the wanted tokens."""
+        table = self.exact if exact else self.quick
+        logits = linear(final.to(table.dtype), table)
+        candidates = largest(logits, min(SHOWN + WEIGHED * (table is not self.exact), logits.shape[-1]))
+        wanted = candidates[:, :1] if wanted is None else wanted
+        weighed, order = self._weigh(final, candidates).sort(dim=1, descending=True)
+        candidates, targets = candidates.gather(1, order), self._weigh(final, wanted)
+        known, exactly = torch.cat([candidates, wanted], dim=1), torch.cat([weighed, targets], dim=1)
+        log_total, entropy, ranks = _over_the_vocabulary(logits, known, exactly, targets)
+        among = wanted[:, :, None] == candidates[:, None, :]  # a candidate's rank is known exactly
+        ranks = torch.where(among.any(-1), among.int().argmax(-1).int(), ranks)
+        k = min(SHOWN, candidates.shape[1])
+        share = lambda logit: (logit - log_total[:, None]).exp().clamp(max=1)  # noqa: E731
+        return _Row(candidates[:, :k], share(weighed[:, :k]), entropy, ranks, share(targets))
+
+    def _weigh(self, final: Float[Tensor, "row d_model"], ids: Int[Tensor, "row k"]) -> Float[Tensor, "row k"]:
+        """Logits of a few tokens in the model's own numbers."""
+        return torch.bmm(self.exact[ids], final[:, :, None])[..., 0].float()
+
+
+def _over_the_vocabulary(
+    logits: Float[Tensor, "row vocab"],
+    known: Int[Tensor, "row known"],
+    exactly: Float[Tensor, "row known"],
+    targets: Float[Tensor, "row target"],
+) -> tuple[Float[Tensor, " row"], Float[Tensor, " row"], Int[Tensor, "row target"]]:
+    """log Σ exp(logit), the entropy in nats, and how many logits are above each target.
+
+    The logits of the `known` ids are put in as they are `exactly`: nearly all of the sum rests on them. A few rows at
+    a time, so that all of it happens while they are in the cache.
+    """
+    found = []
+    for part, *its, its_targets in zip(*(whole.split(CACHED) for whole in (logits, known, exactly, targets))):
+        part = part.to(torch.float32, copy=True).scatter_(1, *its)
+        highest = part.amax(-1, keepdim=True)
+        ranks = [(part > target[:, None]).sum(-1, dtype=torch.int32) for target in its_targets.T]
+        shifted = (part - highest).clamp_(min=-1e4)  # -inf · 0 would be no number
+        weights = shifted.exp()
+        total = weights.sum(-1)
+        entropy = total.log() - torch.linalg.vecdot(weights, shifted) / total
+        found.append((total.log() + highest[:, 0], entropy, torch.stack(ranks, dim=1)))
+    log_totals, entropies, all_ranks = (torch.cat(part) for part in zip(*found))
+    return log_totals, entropies, all_ranks
+
+
+def largest(logits: Float[Tensor, "row vocab"], k: int) -> Int[Tensor, "row k"]:
+    """The ids of the `k` largest logits of each row, the largest first.
+
+    They lie in the k blocks with the largest maxima, and to find those is one quick pass over memory.
+
+    >>> largest(torch.tensor([[1.0, 5.0, 3.0, 4.0]]), 2)
+    tensor([[1, 3]])
+    """
+    block = math.gcd(logits.shape[-1], BLOCK)
+    if block < 16 or logits.shape[-1] // block < k:
+        return logits.topk(k).indices
+    blocks = logits.unflatten(-1, (-1, block))  # Float[Tensor, "row block inside"]
+    where = blocks.amax(-1).topk(k).indices
+    best = blocks.take_along_dim(where[..., None], dim=1).flatten(1).topk(k).indices
+    return where.gather(1, best // block) * block + best % block

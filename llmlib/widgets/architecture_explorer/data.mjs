@@ -1,0 +1,127 @@
+// What an architecture explorer knows, as numbers and words: no page here, so that Node can test it.
+
+const UNITS = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+
+/** 134515008 -> "135 M", 576 -> "576": three digits, and room for a unit. */
+export function inShort(value, unit = "") {
+  const [size, letter] = UNITS.find(([least]) => value >= 0.9995 * least) ?? [1, ""];
+  const digits = Number((value / size).toPrecision(3)).toString();
+  return `${digits}${letter || unit ? " " : ""}${letter}${unit}`;
+}
+
+/** Parameters are counted in millions and billions: "135 M", "8.03 B". */
+export const counted = (value) => inShort(value).replace("G", "B");
+
+/** A share for people: "12%", "3.4%", "0.05%". */
+export function share(part, whole) {
+  const p = whole ? (100 * part) / whole : 0;
+  return `${p >= 9.95 ? Math.round(p) : p >= 0.1 || p === 0 ? Number(p.toFixed(1)) : Number(p.toPrecision(1))}%`;
+}
+
+/** All boxes by name, each with those around it and how many copies of it there are in the whole model. */
+export function index(tree) {
+  const found = new Map();
+  const visit = (box, around, times) => {
+    const copies = times * box.repeat;
+    found.set(box.id, { box, around, copies });
+    for (const inside of box.boxes) visit(inside, [...around, box], copies);
+  };
+  visit(tree, [], 1);
+  return found;
+}
+
+/** What the bars in the boxes may show. */
+export const BARS = {
+  parameters: { words: "parameters", of: (box) => box.parameters, write: counted },
+  flops: { words: "FLOPs a token", of: (box) => box.flops, write: (value) => inShort(value) },
+  read: { words: "weights read a token", of: (box) => box.read, write: (value) => inShort(value, "B") },
+};
+
+/** "9 head × 14 seq × 64 d_head"; with tokens the real number of them. */
+export function shapeInWords(axes, tokens = 0) {
+  const length = (name, size) => (["seq", "query", "key"].includes(name) ? (tokens ? tokens.toLocaleString("en") : "") : size.toLocaleString("en"));
+  return axes.map(([name, size]) => `${length(name, size)} ${name}`.trim()).join(" × ");
+}
+
+/** The cells of an opened tensor: `at(panel, row, column)` gives a value, NaN for one that is not finite. */
+export function unpackOpened(opened, view) {
+  const { panels, rows, columns, scale } = opened, codes = new Int8Array(view.buffer, view.byteOffset, view.byteLength);
+  const code = (panel, row, column) => codes[(panel * rows + row) * columns + column];
+  return {
+    ...opened, code,
+    at(panel, row, column) { const c = code(panel, row, column); return c === -128 ? NaN : Math.sign(c) * scale * (c / 127) ** 2; },
+  };
+}
+
+/** Which of the tensor's own rows or columns stand in one cell: "5", "10 to 11". */
+export function span(at, cells, length) {
+  const from = Math.floor((at * length) / cells), to = Math.max(from, Math.floor(((at + 1) * length) / cells) - 1);
+  return from === to ? String(from) : `${from} to ${to}`;
+}
+
+/** Panels side by side in `width` pixels: { across, cell: [width, height], gap, height }. */
+export function layoutPanels(panels, rows, columns, width, most = 260) {
+  const across = panels === 1 ? 1 : Math.min(panels, panels > 16 ? 8 : panels > 4 ? 3 : 2), gap = panels === 1 ? 0 : 6, down = Math.ceil(panels / across);
+  const wide = (width - gap * (across - 1)) / across / columns, room = (most / down - gap) / rows;
+  const tall = Math.min(room, Math.max(14, wide)); // few rows are not stretched, few columns stay square
+  return { across, gap, cell: [wide, tall], height: Math.ceil(down * (rows * tall + gap) - gap), panel: [wide * columns, tall * rows] };
+}
+
+/** For each token: what is told of an opened value; null where there is nothing to tell. */
+export function unpackTokens(view) {
+  if (!view?.byteLength) return null;
+  const values = new Float32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer), n = values.length / 4;
+  return (token) => ({ norm: values[token], before: values[n + token], cosine: values[2 * n + token], changed: values[3 * n + token] });
+}
+
+/** The ways of all tokens through the layers: arrays (place or layer × token). */
+export function unpackFollowed({ layers, seq }, view) {
+  const values = new Float32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer);
+  const places = (layers + 1) * seq, part = (k) => values.subarray(k * places, (k + 1) * places), added = values.subarray(3 * places);
+  return { layers, seq, norm: part(0), start: part(1), end: part(2), attention: added.subarray(0, layers * seq), mlp: added.subarray(layers * seq) };
+}
+
+/** What the map of all tokens may show: values by row and token, and the words for it. */
+export const WAYS = {
+  norm: { words: "length of the stream", rows: (way) => way.layers + 1, log: true },
+  end: { words: "how much it points to its end (cosine)", rows: (way) => way.layers + 1, log: false },
+  attention: { words: "what attention added", rows: (way) => way.layers, log: true },
+  mlp: { words: "what the MLP added", rows: (way) => way.layers, log: true },
+};
+
+/** From values to 0…1 for colours: logarithmic between the least and the most, or as they are. */
+export function scaled(values, log) {
+  if (!log) return Float32Array.from(values, (value) => Math.max(0, value));
+  const logs = Array.from(values, (value) => Math.log(Math.max(value, 1e-6))), low = Math.min(...logs), high = Math.max(...logs);
+  return Float32Array.from(logs, (value) => (high > low ? (value - low) / (high - low) : 0.5));
+}
+
+const RANGES = { n_layers: [1, 128], d_model: [8, 16_384], n_heads: [1, 128], n_kv_heads: [1, 128], vocab_size: [256, 262_144], max_seq_len: [16, 1_048_576] };
+export const SIZE_WORDS = { n_layers: "layers", d_model: "d_model", n_heads: "heads", n_kv_heads: "KV heads", vocab_size: "vocabulary", max_seq_len: "context" };
+
+/** Where a size stands on its slider, 0 to 1000; sliders are logarithmic. */
+export function toSlider(name, value) {
+  const [low, high] = RANGES[name];
+  return Math.round((1000 * Math.log(Math.max(low, Math.min(high, value)) / low)) / Math.log(high / low));
+}
+
+/** The size at a place of its slider: round numbers, and of d_model those that the heads can share. */
+export function fromSlider(name, at, sizes) {
+  const [low, high] = RANGES[name], exact = low * (high / low) ** (at / 1000);
+  const step = name === "d_model" ? 2 * sizes.n_heads : name === "vocab_size" ? 256 : 1;
+  if (name === "max_seq_len") return 2 ** Math.round(Math.log2(exact));
+  if (name === "n_kv_heads") return divisorNear(sizes.n_heads, exact);
+  return Math.max(step, Math.round(exact / step) * step);
+}
+
+function divisorNear(n, wanted) {
+  const divisors = Array.from({ length: Math.max(1, Math.min(n, 4096)) }, (_, k) => k + 1).filter((d) => n % d === 0);
+  return divisors.reduce((best, d) => (Math.abs(Math.log(d / wanted)) < Math.abs(Math.log(best / wanted)) ? d : best));
+}
+
+/** "×2.1", "÷3", "" for no change. */
+export function ratio(now, before) {
+  if (!before || !now || now === before) return "";
+  const grows = now > before, factor = grows ? now / before : before / now;
+  return factor < 1.005 ? "" : `${grows ? "×" : "÷"}${Number(factor.toPrecision(factor < 10 ? 3 : 2)).toLocaleString("en")}`;
+}

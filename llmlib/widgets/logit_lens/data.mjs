@@ -1,0 +1,134 @@
+// What a logit lens knows, as numbers: no page here, so that Node can test it.
+
+import { parseColour } from "../shared/canvas.mjs";
+import { percent } from "../shared/shared.mjs";
+
+const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer; // aligned
+
+/** One side from its description and the bytes of `Cells.pack`; of each cell (layer · n + position) `k` candidates. */
+export function unpack(meta, packed) {
+  const { tokens, layers, shown: k, most, title, words } = meta, n = tokens.length, cells = layers * n, buffer = bytesOf(packed);
+  const probability = Float32Array.from(new Uint16Array(buffer, 4 * cells * (k + 2), cells * k), (root) => (root / 65535) ** 2);
+  return {
+    tokens, layers, n, k, most, title, words, probability,
+    top: new Uint32Array(buffer, 0, cells * k), rank: new Uint32Array(buffer, 4 * cells * k, cells),
+    entropy: new Float32Array(buffer, 4 * cells * (k + 1), cells),
+  };
+}
+
+/** Of the pinned token: rank and probability at each cell; null if there are none. */
+export function unpackPinned(packed, cells) {
+  if (!packed || packed.byteLength !== 8 * cells) return null;
+  const buffer = bytesOf(packed);
+  return { rank: new Uint32Array(buffer, 0, cells), probability: new Float32Array(buffer, 4 * cells, cells) };
+}
+
+/** The token that a cell holds for the likeliest, or for the k-th likeliest. */
+export const wordAt = (side, layer, position, k = 0) => side.words[side.top[(layer * side.n + position) * side.k + k]];
+export const probabilityAt = (side, layer, position, k = 0) => side.probability[(layer * side.n + position) * side.k + k];
+export const answerId = (side, position) => side.top[((side.layers - 1) * side.n + position) * side.k];
+
+const DEEP = 4; // powers of ten: a rank of 10,000 and more is pale
+
+/** What the reader may colour by: how dark a cell is (0 to 1), what stands in it, and how the scale is read. */
+export const MEASURES = {
+  probability: {
+    words: "what it would say", shade: (side, at) => Math.sqrt(side.probability[at * side.k]),
+    label: null, // the word
+    scale: "probability of the likeliest token", ticks: [[0, "0%"], [Math.sqrt(0.1), "10%"], [Math.sqrt(0.5), "50%"], [1, "100%"]],
+  },
+  rank: {
+    words: "rank of the final answer", shade: (side, at) => rankShade(side.rank[at]), label: (side, at) => shortNumber(side.rank[at] + 1),
+    scale: "rank of the final answer", ticks: [[0, "10,000th"], [0.25, "1,000th"], [0.5, "100th"], [0.75, "10th"], [1, "1st"]],
+  },
+  entropy: {
+    words: "entropy", shade: (side, at) => side.entropy[at] / side.most, label: (side, at) => side.entropy[at].toFixed(1),
+    scale: "entropy in nats: how undecided it is", ticks: null, // they depend on the vocabulary
+  },
+  pinned: {
+    words: "rank of the pinned token", shade: (side, at) => (side.pinned ? rankShade(side.pinned.rank[at]) : 0),
+    label: (side, at) => (side.pinned ? shortNumber(side.pinned.rank[at] + 1) : ""),
+    scale: "rank of the pinned token", ticks: [[0, "10,000th"], [0.25, "1,000th"], [0.5, "100th"], [0.75, "10th"], [1, "1st"]],
+  },
+};
+
+/** 1 for the first rank (0), 0 for the 10,000th and beyond. */
+export function rankShade(rank) {
+  return Math.max(0, 1 - Math.log10(rank + 1) / DEEP);
+}
+
+/** 12, 345, "1.2k", "49k": at most four signs. */
+export function shortNumber(value) {
+  if (value < 1000) return String(value);
+  if (value < 9950) return `${(value / 1000).toFixed(1)}k`;
+  return value < 999_500 ? `${Math.round(value / 1000)}k` : `${(value / 1e6).toFixed(1)}M`;
+}
+
+/** "1st", "2nd", "1,204th". */
+export function ordinal(n) {
+  const ten = n % 100, ending = ten >= 11 && ten <= 13 ? "th" : ["th", "st", "nd", "rd"][n % 10] ?? "th";
+  return `${n.toLocaleString("en")}${ending}`;
+}
+
+const luminance = (rgb) => rgb.map((c) => c / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, k) => sum + [0.2126, 0.7152, 0.0722][k] * v, 0); // relative, as WCAG has it
+
+/** From a colour table of stops ("rgb(…)"): 256 colours, each with the ink, black or white, that is read better on it. */
+export function shades(stops) {
+  const given = stops.map(parseColour);
+  return Array.from({ length: 256 }, (_, code) => {
+    const at = (code / 255) * (given.length - 1), k = Math.min(Math.floor(at), given.length - 2), mix = at - k;
+    const rgb = given[k].map((c, i) => Math.round(c + mix * (given[k + 1][i] - c)));
+    return { rgb, fill: `rgb(${rgb.join(", ")})`, ink: luminance(rgb) > 0.179 ? "#000000" : "#ffffff" };
+  });
+}
+
+/** From which layer on the answer at a position is the final one. */
+export function settledAt(side, position) {
+  let layer = side.layers - 1;
+  while (layer > 0 && side.rank[(layer - 1) * side.n + position] === 0) layer--;
+  return layer;
+}
+
+/** "embedding", "layer 7", "answer". */
+export function layerName(layer, layers) {
+  return layer === 0 ? "embedding" : layer === layers - 1 ? "answer" : `layer ${layer}`;
+}
+
+/** How a cell is told: one sentence each about what, how sure, how far the answer is. */
+export function cellInWords(side, layer, position, write) {
+  const at = layer * side.n + position, where = layer === 0 ? "Before any layer" : layer === side.layers - 1 ? "At the end" : `After layer ${layer}`;
+  const answer = layer === side.layers - 1 ? "" : ` The final answer, ${write(wordAt(side, side.layers - 1, position))}, is ${ordinal(side.rank[at] + 1)}.`;
+  return `${where}, at ${write(side.tokens[position])}: ${write(wordAt(side, layer, position))} ${percent(probabilityAt(side, layer, position))}.${answer}`;
+}
+
+/** Who wrote a logit: all parts, `{ name, value }`, heads each alone or each layer's attention as one. */
+export function partsOf(who, values, whole) {
+  const { layers, heads } = who, numbers = new Float32Array(bytesOf(values)), parts = [{ name: "embedding", value: who.embedding, layer: -1 }];
+  for (let layer = 0; layer < layers; layer++) {
+    const of = numbers.subarray(layer * heads, (layer + 1) * heads), bias = numbers[layers * heads + layers + layer];
+    if (whole) parts.push({ name: `attention ${layer}`, value: of.reduce((sum, value) => sum + value, bias), layer });
+    else {
+      of.forEach((value, head) => parts.push({ name: `head ${layer}.${head}`, value, layer }));
+      if (bias) parts.push({ name: `attention bias ${layer}`, value: bias, layer });
+    }
+    const mlp = numbers[layers * heads + layer];
+    if (mlp) parts.push({ name: `MLP ${layer}`, value: mlp, layer });
+  }
+  if (who.norm_bias) parts.push({ name: "final norm’s bias", value: who.norm_bias, layer: layers });
+  return parts;
+}
+
+/** The parts to show: the largest first with the others as one, or all in the order of the layers. */
+export function ranked(parts, most) {
+  const sorted = [...parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)), rest = sorted.slice(most);
+  const others = rest.reduce((sum, part) => sum + part.value, 0);
+  return { shown: sorted.slice(0, most), others: rest.length ? { name: `${rest.length} others`, value: others } : null };
+}
+
+/** Which positions are in a window that has been scrolled by `left` pixels, and how wide a cell is. */
+export function windowOf(n, room, left, narrowest, widest) {
+  const cell = Math.max(narrowest, Math.min(widest, Math.floor(room / n)));
+  const width = cell * n, from = Math.max(0, Math.floor(left / cell)), to = Math.min(n, Math.ceil((left + room) / cell));
+  return { cell, width, from, to, scrolls: width > room };
+}

@@ -1,0 +1,89 @@
+"""The static picture of a logit lens: what stands in its place where no widget can live."""
+
+from typing import Any, Protocol, runtime_checkable
+
+from llmlib.widgets.logit_lens.cells import Cells
+from llmlib.widgets.shared.base import escape_xml
+from llmlib.widgets.shared.still import FAINT, INK, rgb
+from llmlib.widgets.shared.token_text import percent, picture, visible_token, width_of
+
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
+COLUMNS, CELL, ROW, LEFT, TOP = 9, 84, 20, 76, 74
+
+
+@runtime_checkable
+class Lens(Protocol):
+    """What is drawn: a `LogitLensView`, of which this module has to know no more."""
+
+    a: dict[str, Any]
+
+    def cells(self, side: str = "a") -> Cells: ...
+    def word(self, id: int, side: str = "a") -> str: ...
+
+
+def draw(view: Lens) -> str:
+    """An SVG picture of the last positions of the text A, and what each layer would say there."""
+    tokens, cells = view.a["tokens"], view.cells()
+    first, n_layers = max(0, len(tokens) - COLUMNS), view.a["layers"]
+    shown = range(first, len(tokens))
+    columns, width = len(shown), LEFT + max(COLUMNS, len(shown)) * CELL + 12
+    of = "" if not first else f"The last {columns} of {len(tokens):,} tokens. "
+    parts = [
+        f'<text x="8" y="22" font-weight="600">{of}Each cell: the likeliest next token if the model stopped there.'
+        "</text>",
+        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Darker is surer. Each column reads the token above it; '
+        "the last row is the model’s answer.</text>",
+        f'<text x="{LEFT - 8}" y="{TOP - 8}" text-anchor="end" fill="{FAINT}" font-size="12">reads</text>',
+    ]
+    for column, position in enumerate(shown):
+        parts.append(_text(LEFT + column * CELL + CELL / 2, TOP - 8, _label(tokens[position]), INK, 600))
+    for layer in range(n_layers):
+        y = TOP + layer * ROW + (4 if layer == n_layers - 1 else 0)
+        name = "embedding" if layer == 0 else f"layer {layer}" if layer < n_layers - 1 else "answer"
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 14}" text-anchor="end" fill="{FAINT}" font-size="11">{name}</text>')
+        for column, position in enumerate(shown):
+            p, word = float(cells.probabilities[layer, position, 0]), view.word(int(cells.top[layer, position, 0]))
+            fill, x = shade(p**0.5), LEFT + column * CELL
+            parts.append(f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{ROW - 1}" fill="{fill}"/>')
+            parts.append(_text(x + CELL / 2, y + 14, _label(word), ink_on(fill)))
+    y = TOP + n_layers * ROW + 24
+    stops = "".join(f'<stop offset="{k / 4}" stop-color="{colour}"/>' for k, colour in enumerate(STOPS))
+    parts.append(f'<defs><linearGradient id="scale">{stops}</linearGradient></defs>')
+    parts.append(f'<rect x="{LEFT}" y="{y}" width="240" height="8" fill="url(#scale)" stroke="#b8bec6"/>')
+    for p in (0.0, 0.1, 0.5, 1.0):
+        parts.append(_text(LEFT + 240 * p**0.5, y + 22, percent(p), FAINT))
+    return picture("".join(parts), width, float(y + 34))
+
+
+def _text(x: float, y: int, words: str, fill: str, weight: int = 400) -> str:
+    bold = f' font-weight="{weight}"' if weight != 400 else ""
+    return (
+        f'<text x="{x:g}" y="{y}" text-anchor="middle" font-family="monospace" font-size="12" fill="{fill}"{bold}>'
+        f"{escape_xml(words)}</text>"
+    )
+
+
+def _label(token: str) -> str:
+    """As much of a token as fits into a cell."""
+    label = visible_token(token)
+    while width_of(label) > CELL + 8:  # letters are smaller here than `width_of` thinks
+        label = label.removesuffix("…")[:-1] + "…"
+    return label
+
+
+def shade(t: float) -> str:
+    """The colour of a share between 0 and 1.
+
+    >>> shade(0.0), shade(1.0)
+    ('#ffffff', '#06264d')
+    """
+    at = min(max(t, 0.0), 1.0) * (len(STOPS) - 1)
+    k = min(int(at), len(STOPS) - 2)
+    mixed = (round(a + (b - a) * (at - k)) for a, b in zip(rgb(STOPS[k]), rgb(STOPS[k + 1])))
+    return "#" + "".join(f"{c:02x}" for c in mixed)
+
+
+def ink_on(fill: str) -> str:
+    """Black or white, whichever is read better on a colour (WCAG 2.1, relative luminance)."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb(fill))]
+    return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"

@@ -1,0 +1,146 @@
+"""The logit lens: what a model would say if it stopped after some layer, and who wrote a logit."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import traitlets
+from jaxtyping import Float, Int
+
+from llmlib.widgets.logit_lens.cells import Cells, cells_of
+from llmlib.widgets.logit_lens.picture import draw
+from llmlib.widgets.shared.base import View
+from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
+
+
+class LogitLensView(View):
+    """A grid of layers × positions; see `logit_lens_view`, which makes one from arrays.
+
+    The text A and, to compare with it, B are each a description (`tokens`, `layers`, `shown`, `most` (nats), `title`,
+    and `words`: what the ids of the cells mean) and the bytes of `Cells`. Row 0 is the embedding, the last row the
+    model's answer. `place` is where the reader looks: `{"side": "a", "layer": 3, "position": 5}`, and how.
+
+    Whoever owns a model answers the acts "text" (`which`, `text`), "pin" (`token`, a text, or `id`; neither: no more)
+    and "who" (`side`, `position`) by setting the traits (see `llmlib.explore.explore_logit_lens`).
+    """
+
+    folder = Path(__file__).parent
+    shown = ("a", "a_cells", "a_pinned", "b", "b_cells", "b_pinned", "pinned", "place", "who", "who_values")
+
+    a = traitlets.Dict().tag(sync=True)
+    a_cells = traitlets.Bytes(b"").tag(sync=True)
+    a_pinned = traitlets.Bytes(b"").tag(sync=True)  # u4 ranks, f4 probabilities (layer, seq) of the pinned token
+    b = traitlets.Dict().tag(sync=True)  # empty: nothing to compare with
+    b_cells = traitlets.Bytes(b"").tag(sync=True)
+    b_pinned = traitlets.Bytes(b"").tag(sync=True)
+    pinned = traitlets.Dict().tag(sync=True)  # id, token; empty: none
+    who = traitlets.Dict().tag(sync=True)  # side, position, token, logit, embedding, norm_bias, layers, heads
+    who_values = traitlets.Bytes(b"").tag(sync=True)  # f4: heads (layer, head), MLPs (layer), biases (layer)
+    place = traitlets.Dict().tag(sync=True)
+
+    text = traitlets.Unicode("").tag(sync=True)
+    text_b = traitlets.Unicode("").tag(sync=True)
+
+    def clear(self) -> None:
+        """Show nothing but A: before other texts are put."""
+        with self.hold_sync():
+            self.b, self.b_cells, self.a_pinned, self.b_pinned = {}, b"", b"", b""
+            self.pinned, self.who, self.who_values = {}, {}, b""
+
+    def put(
+        self, side: str, tokens: Sequence[str], cells: Cells, words: Mapping[int, str], vocab_size: int, title: str = ""
+    ) -> None:
+        """Show these cells as "a" or "b"; `words` has the text of every id in them."""
+        n_layers, seq, k = cells.top.shape
+        if seq != len(tokens):
+            raise ValueError(
+                f"There are {len(tokens)} tokens, but logits at {seq} positions; both must be of one text."
+            )
+        with self.hold_sync():
+            setattr(self, side, {
+                "tokens": list(tokens), "layers": n_layers, "shown": k, "most": math.log(vocab_size),
+                "words": {str(id): text for id, text in words.items()}, "title": title or side.upper(),
+            })  # fmt: skip
+            setattr(self, f"{side}_cells", cells.pack())
+
+    def put_pinned(
+        self, side: str, ranks: Int[np.ndarray, "layer seq"], probabilities: Float[np.ndarray, "layer seq"]
+    ) -> None:
+        """Show, of the token that `pinned` names, how many tokens are likelier at each place, and its probability."""
+        setattr(self, f"{side}_pinned", ranks.astype("<u4").tobytes() + probabilities.astype("<f4").tobytes())
+
+    def put_who(
+        self,
+        of: Mapping[str, Any],
+        heads: Float[np.ndarray, "layer head"],
+        mlps: Float[np.ndarray, " layer"],
+        biases: Float[np.ndarray, " layer"],
+    ) -> None:
+        """Show who wrote a logit; `of` has the other parts of the sum, and says of what it is (see `who`)."""
+        with self.hold_sync():
+            self.who = {**of, "layers": heads.shape[0], "heads": heads.shape[1]}
+            self.who_values = b"".join(part.astype("<f4").tobytes() for part in (heads, mlps, biases))
+
+    def cells(self, side: str = "a") -> Cells:
+        """What a side shows, as precisely as the view holds it."""
+        meta = getattr(self, side)
+        return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
+
+    def word(self, id: int, side: str = "a") -> str:
+        return str(getattr(self, side)["words"][str(id)])
+
+    @property
+    def alt(self) -> str:
+        tokens, cells = self.a["tokens"], self.cells()
+        text = joined_text(tokens).replace("\n", "⏎")
+        text = text if len(text) <= 60 else text[:59] + "…"
+        answer, ranks = self.word(int(cells.top[-1, -1, 0])), cells.ranks[:, -1]
+        first = len(ranks) - 1  # from here on it stays the first choice
+        while first and ranks[first - 1] == 0:
+            first -= 1
+        since = "from the embedding on" if first == 0 else f"from layer {first} on"
+        compared = f", compared with {self.b['title']}" if self.b else ""
+        return (
+            f"Logit lens of {self.a['layers'] - 1} layers over {len(tokens):,} token{'s'[: len(tokens) != 1]}: “{text}”"
+            f"{compared}. After it the model says “{visible_token(answer)}” "
+            f"({percent(float(cells.probabilities[-1, -1, 0]))}), its first choice {since}."
+        )
+
+    def svg(self) -> str:
+        return draw(self)
+
+
+def logit_lens_view(
+    tokens: Sequence[str],
+    logits: Float[np.ndarray, "layer seq vocab"],
+    vocabulary: Sequence[str],
+    *,
+    other: Float[np.ndarray, "other_layer other_seq vocab"] | None = None,
+    other_tokens: Sequence[str] | None = None,
+    titles: tuple[str, str] = ("A", "B"),
+) -> LogitLensView:
+    """An interactive logit lens of any model: its logits after the embedding and after each layer.
+
+    `vocabulary` is the text of each id; `other` are logits to compare with, of another text (`other_tokens`) or of
+    another model on the same one. Raises `ValueError` for no tokens, and for sizes that disagree.
+
+    >>> logits = np.log([[[0.2, 0.8]], [[0.7, 0.3]]])
+    >>> logit_lens_view(["The"], logits, [" cat", " dog"]).alt.split(". ")[1]
+    'After it the model says “·cat” (70%), its first choice from layer 1 on.'
+    """
+    view = LogitLensView()
+    sides = [("a", tokens, logits)]
+    if other is not None:
+        sides.append(("b", tokens if other_tokens is None else other_tokens, other))
+    for (side, its_tokens, its_logits), title in zip(sides, titles):
+        array = np.asarray(its_logits)
+        if array.ndim != 3 or not all(array.shape) or not its_tokens:
+            raise ValueError(f"A lens needs tokens, and logits of layer × position × vocabulary; got {array.shape}.")
+        if array.shape[-1] != len(vocabulary):
+            raise ValueError(f"The logits are of {array.shape[-1]} tokens, but the vocabulary has {len(vocabulary)}.")
+        cells = cells_of(array)
+        words = {int(id): vocabulary[id] for id in np.unique(cells.top)}
+        view.put(side, its_tokens, cells, words, len(vocabulary), title)
+    return view

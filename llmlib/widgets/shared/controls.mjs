@@ -1,0 +1,37 @@
+// Controls that several views have: one choice of several, and the two texts that a view compares.
+
+import { element, wellFormed } from "./shared.mjs";
+import { following } from "./view.mjs";
+
+/** A labelled row of radio buttons that look like one control. */
+export function choice(label, options, chosen, choose) {
+  const name = `llm-${Math.random().toString(36).slice(2)}`;
+  const inputs = options.map(([value, words]) => {
+    const input = element("input", { type: "radio", name, value });
+    input.checked = value === chosen;
+    input.addEventListener("change", () => choose(value));
+    return element("label", {}, input, element("span", {}, words));
+  });
+  return element("span", { class: "llm-choice", role: "radiogroup", "aria-label": label }, ...inputs);
+}
+
+/** Put controls that are made anew in the place of others; the keyboard stays at the same one. */
+export function renew(box, parts) {
+  const all = () => [...box.querySelectorAll("select, input, button")], focused = all().indexOf(document.activeElement);
+  box.replaceChildren(...parts);
+  if (focused < 0) return;
+  const controls = all(), at = controls[focused];
+  (at?.type === "radio" ? controls.find((one) => one.name === at.name && one.checked) : at)?.focus();
+}
+
+/** The texts A and B, editable; each change is told to Python. What the reader typed is never written over. */
+export function textPanel(hub, model) {
+  const area = (which, name, label, hint) => {
+    const box = element("textarea", { rows: 2, spellcheck: "false", "aria-label": label, placeholder: hint, dir: "auto", "data-acts": true });
+    box.addEventListener("input", () => hub.act("text", { which, text: wellFormed(box.value) }, { latest: `text ${which}` }));
+    return following(box, () => model.get(name));
+  };
+  const a = area("a", "text", "Text", ""), b = area("b", "text_b", "Second text, to compare", "A second text to compare with (optional)");
+  const node = element("div", { class: "llm-texts" }, element("label", {}, element("span", {}, "Text A"), a.box), element("label", {}, element("span", {}, "Text B"), b.box));
+  return { node, draw() { a.follow(); b.follow(); } };
+}

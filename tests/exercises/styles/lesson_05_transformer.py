@@ -1,0 +1,121 @@
+"""Right solutions of lesson 05 in other styles."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from exercises.styles import solves
+from llmlib import trace
+from llmlib.hooks import watching
+from llmlib.interpret import logit_lens
+
+
+@solves("transformer.rms_norm")
+def norm_by_rsqrt(x, weight, eps):
+    return weight * (x * torch.rsqrt(torch.mean(x.square(), dim=-1, keepdim=True) + eps))
+
+
+@solves("transformer.rms_norm")
+def norm_by_torch(x, weight, eps):
+    return F.rms_norm(x, weight.shape, weight, eps)
+
+
+@solves("transformer.rms_norm")
+def norm_by_length(x, weight, eps):
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x / torch.sqrt(length**2 / x.shape[-1] + eps) * weight
+
+
+@solves("transformer.key_value_memory")
+def memory_in_a_loop(x, keys, values):
+    out = torch.zeros_like(x)
+    for key, value in zip(keys, values):
+        match = (x * key).sum(-1, keepdim=True)
+        out = out + match * 0.5 * (1 + torch.erf(match / math.sqrt(2))) * value
+    return out
+
+
+@solves("transformer.key_value_memory")
+def memory_of_linear_layers(x, keys, values):
+    return F.linear(F.gelu(F.linear(x, keys)), values.T)
+
+
+@solves("transformer.swiglu_mlp")
+def swiglu_of_linear_layers(x, gate, up, down):
+    g = F.linear(x, gate)
+    return F.linear(g * torch.sigmoid(g) * F.linear(x, up), down)
+
+
+@solves("transformer.swiglu_mlp")
+def swiglu_by_einsum(x, gate, up, down):
+    g, u = torch.einsum("bsd,kmd->kbsm", x, torch.stack((gate, up)))
+    return torch.einsum("bsm,dm->bsd", F.silu(g) * u, down)
+
+
+@solves("transformer.block_forward")
+def block_with_names(block, residual):
+    found = block.attention(block.attention_norm(residual))
+    stream = residual + found
+    looked_up = block.mlp(block.mlp_norm(stream))
+    return stream + looked_up
+
+
+@solves("transformer.block_forward")
+def block_as_a_sum(block, residual):
+    attended = block.attention(block.attention_norm(residual))
+    return residual + attended + block.mlp(block.mlp_norm(residual + attended))
+
+
+@solves("transformer.split_fused")
+def split_then_turned(c_attn):
+    return tuple(part.T for part in c_attn.split(c_attn.shape[0], dim=1))
+
+
+@solves("transformer.split_fused")
+def split_by_slices(c_attn):
+    d = c_attn.shape[0]
+    return c_attn[:, :d].t(), c_attn[:, d : 2 * d].t(), c_attn[:, 2 * d :].t()
+
+
+@solves("transformer.count_parameters")
+def counted_piece_by_piece(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_mlp):
+    total = vocab_size * d_model + d_model
+    d_kv = n_kv_heads * (d_model // n_heads)
+    for _ in range(n_layers):
+        for d_in, d_out in ((d_model, d_model), (d_model, d_kv), (d_model, d_kv), (d_model, d_model)):
+            total += d_in * d_out
+        total += d_model * d_mlp + d_model * d_mlp + d_mlp * d_model
+        total += d_model + d_model
+    return total
+
+
+@solves("transformer.count_parameters")
+def counted_by_building_it(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_mlp):
+    from llmlib import Transformer, TransformerConfig
+
+    config = TransformerConfig(
+        vocab_size, 8, d_model, n_layers, n_heads, n_kv_heads, d_mlp=d_mlp, positions="none", norm="rmsnorm",
+        mlp="swiglu",
+    )  # fmt: skip
+    return sum(p.numel() for p in Transformer(config, device="meta").parameters())
+
+
+@solves("transformer.after_layer")
+def by_trace(model, ids, layer):
+    with torch.no_grad(), trace(model, names=("residual",)) as t:
+        model(ids)
+        return model.final_norm(t.residual[layer]) @ model.unembedding.T
+
+
+@solves("transformer.after_layer")
+def by_the_lens(model, ids, layer):
+    return logit_lens(model, ids)[layer]
+
+
+@solves("transformer.after_layer")
+def by_silencing_the_rest(model, ids, layer):
+    silent = [(block.hook_attention_out, torch.zeros_like) for block in model.blocks[layer:]]
+    silent += [(block.hook_mlp_out, torch.zeros_like) for block in model.blocks[layer:]]
+    with torch.no_grad(), watching(silent):
+        return model(ids)
