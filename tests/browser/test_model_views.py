@@ -46,7 +46,9 @@ def opened(page, tmp_path):
 def test_logit_lens(page, opened):
     logits = 3 * np.random.default_rng(0).normal(size=(5, 40, 7))
     words = [" cat", "<b>", "🙂", "\n", "مرحبا", "漢字" * 9, ""]
-    view = logit_lens_view([f"t{k}" for k in range(40)], logits, words, other=logits[:, :8], other_tokens=list("abcdefgh"))
+    view = logit_lens_view(
+        [f"t{k}" for k in range(40)], logits, words, other=logits[:, :8], other_tokens=list("abcdefgh")
+    )
     lens = opened(view, ".llm-lens")
     lens.get_by_text("rank of the final answer").click()
     page.keyboard.press("Tab")  # past the choice of the run
