@@ -8,10 +8,10 @@ import { ordinal, partsOf, probabilityAt, ranked, settledAt, wordAt } from "./da
 const code = (token, length = 22) => element("code", {}, element("bdi", {}, shorten(visibleToken(token), length)));
 const MOST_PARTS = 12;
 
-/** The cell: its candidates as buttons that pin, how sure it is, and how far the answer is on each layer. */
-export function cellPanel(ctx) {
+/** The cell at `where()`: its candidates as buttons that pin, how sure it is, and how far the answer is on each layer. */
+export function cellPanel(ctx, where, words) {
   const title = element("h4", {}), list = element("ol", {}), facts = element("p", { class: "llm-facts" }), curve = svg("svg", { role: "img", class: "llm-curve" });
-  const node = element("section", { class: "llm-place", "aria-label": "This cell" }, title, list, facts, curve);
+  const node = element("section", { class: "llm-place", "aria-label": words }, title, list, facts, curve);
   const rows = [];
   function row(k) {
     const word = element("code", {}), bar = element("span", { class: "llm-bar" }), value = element("span", { class: "llm-value", "data-text": true });
@@ -20,7 +20,10 @@ export function cellPanel(ctx) {
     return { item, word, bar, value, button, id: 0 };
   }
   function draw() {
-    const place = ctx.focus(), side = ctx.sides[place.side], { layer, position } = place, at = layer * side.n + position, last = side.layers - 1;
+    const place = where(), side = place && ctx.sides[place.side];
+    node.hidden = !side || place.layer >= side.layers || place.position >= side.n;
+    if (node.hidden) return;
+    const { layer, position } = place, at = layer * side.n + position, last = side.layers - 1;
     while (rows.length < side.k) rows.push(row(rows.length));
     if (list.children.length !== side.k) list.replaceChildren(...rows.slice(0, side.k).map(({ item }) => item));
     const several = Object.keys(ctx.sides).length > 1 ? `${side.title}: ` : "";

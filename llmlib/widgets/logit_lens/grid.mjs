@@ -52,7 +52,7 @@ export function gridPanel(ctx, which) {
   canvas.addEventListener("pointermove", (event) => ctx.point(cellAt(event)));
   canvas.addEventListener("pointerleave", () => ctx.point(null));
   canvas.addEventListener("click", (event) => { const place = cellAt(event); if (place) ctx.lock(place); });
-  scroller.addEventListener("scroll", () => { frameRequest ||= requestAnimationFrame(() => { frameRequest = 0; paint(); }); });
+  scroller.addEventListener("scroll", () => { frameRequest ||= requestAnimationFrame(() => { frameRequest = 0; paint(); ctx.scrolled(self, scroller.scrollLeft / window_().cell); }); });
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     const now = ctx.state.pointed?.side === which ? ctx.state.pointed : ctx.state.locked?.side === which ? ctx.state.locked : null;
@@ -153,5 +153,10 @@ export function gridPanel(ctx, which) {
     }
   }
 
-  return { node, draw, point, reveal, canvas, stop: () => cancelAnimationFrame(frameRequest) };
+  function scrollTo(position) {
+    const left = position * window_().cell;
+    if (Math.abs(left - scroller.scrollLeft) >= 1) scroller.scrollLeft = left;
+  }
+  const self = { node, draw, point, scrollTo, canvas, stop: () => cancelAnimationFrame(frameRequest) };
+  return self;
 }

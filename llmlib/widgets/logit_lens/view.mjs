@@ -39,13 +39,15 @@ export default widget("llm-lens", ({ model, hub, el }) => {
       const { pointed } = state;
       if (pointed?.side === to?.side && pointed?.layer === to?.layer && pointed?.position === to?.position) return;
       state.pointed = to;
-      frame ||= requestAnimationFrame(() => { frame = 0; for (const panel of panels) panel.point(); cell.draw(); });
+      frame ||= requestAnimationFrame(() => { frame = 0; for (const panel of [...panels, ...cells]) (panel.point ?? panel.draw)(); });
     },
     lock(to) {
       const same = to && state.locked && to.side === state.locked.side && to.layer === state.locked.layer && to.position === state.locked.position;
       ctx.go({ locked: same ? null : to });
       ctx.speak(!to || same ? "No cell kept" : `Kept ${spokenToken(ctx.sides[to.side].tokens[to.position])}`);
     },
+    /** Two runs stay at the same place of their texts. */
+    scrolled(from, position) { for (const panel of panels) if (panel !== from) panel.scrollTo(position); },
     pin: (what) => hub.act("pin", what),
     go(changes) { Object.assign(state, changes); remember(); draw(); },
     speak(words) { spoken.textContent = words; },
@@ -53,8 +55,11 @@ export default widget("llm-lens", ({ model, hub, el }) => {
 
   const tools = element("div", { class: "llm-row llm-tools" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const grids = element("div", { class: "llm-grids" }), legend = element("div", { class: "llm-legend" });
-  const cell = cellPanel(ctx), who = whoPanel(ctx), texting = hub.live ? textPanel(hub, model) : null;
-  const aside = element("div", { class: "llm-aside" }, cell.node, who.node);
+  /** Of two runs the same place in each. */
+  const placeIn = (side) => (ctx.shownSides().length > 1 ? { ...ctx.focus(), side } : side === "a" ? ctx.focus() : null);
+  const cells = [cellPanel(ctx, () => placeIn("a"), "This cell"), cellPanel(ctx, () => placeIn("b"), "The same cell of the other run")];
+  const who = whoPanel(ctx), texting = hub.live ? textPanel(hub, model) : null;
+  const aside = element("div", { class: "llm-aside" }, ...cells.map(({ node }) => node), who.node);
   const picture = element("div", { class: "llm-picture" }, element("div", { class: "llm-left" }, grids, legend), aside);
   const menu = saveMenu(model, "logit_lens", () => pictureOf(picture, ctx.palette.paper));
   const lead = element("p", { class: "llm-note llm-lead" }, "Each cell is the next token the model would choose if it stopped after that layer; the stronger its colour, the surer. Point at a cell, click to keep it.");
@@ -111,7 +116,7 @@ export default widget("llm-lens", ({ model, hub, el }) => {
     for (const panel of panels) panel.draw(room);
     drawTools();
     drawLegend();
-    cell.draw();
+    for (const cell of cells) cell.draw();
     who.draw();
     texting?.draw();
     ask();
