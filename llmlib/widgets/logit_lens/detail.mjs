@@ -3,7 +3,7 @@
 import { element, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
 import { svg } from "../shared/canvas.mjs";
-import { ordinal, partsOf, probabilityAt, ranked, settledAt, wordAt } from "./data.mjs";
+import { isPending, ordinal, partsOf, probabilityAt, ranked, settledAt, wordAt } from "./data.mjs";
 
 const code = (token, length = 22) => element("code", {}, element("bdi", {}, shorten(visibleToken(token), length)));
 const MOST_PARTS = 12;
@@ -21,7 +21,7 @@ export function cellPanel(ctx, where, words) {
   }
   function draw() {
     const place = where(), side = place && ctx.sides[place.side];
-    node.hidden = !side || place.layer >= side.layers || place.position >= side.n;
+    node.hidden = !side || place.layer >= side.layers || place.position >= side.n || isPending(side, place.layer * side.n + place.position);
     if (node.hidden) return;
     const { layer, position } = place, at = layer * side.n + position, last = side.layers - 1;
     while (rows.length < side.k) rows.push(row(rows.length));
@@ -46,7 +46,7 @@ export function cellPanel(ctx, where, words) {
   /** The rank of the answer, or of the pinned token, through the layers. */
   function drawCurve(side, layer, position) {
     const width = 312, height = 96, left = 58, bottom = 74, ranks = side.pinned?.rank ?? side.rank, deepest = Math.log10(Math.max(10, Math.exp(side.most)));
-    const x = (l) => left + ((width - left - 8) * l) / (side.layers - 1 || 1), y = (rank) => 10 + ((bottom - 10) * Math.log10(rank + 1)) / deepest;
+    const x = (l) => left + ((width - left - 8) * l) / (side.layers - 1 || 1), y = (rank) => 10 + (bottom - 10) * Math.min(1, Math.log10(rank + 1) / deepest);
     const at = (l) => ranks[l * side.n + position], of = side.pinned ? ctx.pinnedToken() : wordAt(side, side.layers - 1, position);
     const line = Array.from({ length: side.layers }, (_, l) => `${x(l).toFixed(1)},${y(at(l)).toFixed(1)}`).join(" ");
     const marks = [[0, "1st"], [99, "100th"], [9999, "10,000th"]].filter(([rank]) => Math.log10(rank + 1) <= deepest);

@@ -2,7 +2,7 @@
 
 import { element, visibleToken } from "../shared/shared.mjs";
 import { sized } from "../shared/canvas.mjs";
-import { cellInWords, layerName, MEASURES, windowOf, wordAt } from "./data.mjs";
+import { cellInWords, isPending, layerName, MEASURES, windowOf, wordAt } from "./data.mjs";
 
 const NARROW = 56, WIDE = 116, HEAD = 26, LEFT = 72; // pixels: a cell, the row of tokens, the names of the layers
 const rowHeight = (layers) => (layers > 24 ? 18 : layers > 14 ? 22 : 26);
@@ -134,6 +134,7 @@ export function gridPanel(ctx, which) {
         const at = layer * one.n + position, y = topOf(layer), { fill, ink } = ctx.shade(code(one, at));
         context.fillStyle = fill;
         context.fillRect(x, y, cell - 1, height - 1);
+        if (isPending(one, at)) continue;
         if (label) { context.fillStyle = ink; context.fillText(label(one, at), x + cell / 2, y + height / 2); } else words(wordAt(one, layer, position), x, y + height / 2, ink);
         if (ctx.differs(which, layer, position)) { context.fillStyle = ctx.palette.warm; context.beginPath(); context.moveTo(x + cell - 8, y); context.lineTo(x + cell - 1, y); context.lineTo(x + cell - 1, y + 7); context.fill(); }
       }
