@@ -94,8 +94,8 @@ export function gridPanel(ctx, which) {
     caption.textContent = Object.keys(ctx.sides).length > 1 ? one.title : "";
     caption.hidden = !caption.textContent;
     const names = Array.from({ length: one.layers }, (_, layer) => layerName(layer, one.layers));
-    const label = (words, top, faint) => element("span", { style: `top: ${top}px; line-height: ${height - 1}px`, class: faint ? "llm-apart" : false }, words);
-    if (before !== one) rows.replaceChildren(label("reads", 3), ...names.map((name, layer) => label(name, topOf(layer))), label("then came", topOf(one.layers) + 2, true));
+    const label = (words, top) => element("span", { style: `top: ${top}px; line-height: ${height - 1}px`, "data-text": true }, words);
+    if (before !== one) rows.replaceChildren(label("reads", 3), ...names.map((name, layer) => label(name, topOf(layer))), label("then came", topOf(one.layers) + 2));
     const total = topOf(one.layers) + 4 + height + 2;
     rows.style.height = spacer.style.height = `${total}px`;
     spacer.style.width = `${whole}px`;
