@@ -48,7 +48,11 @@ export default widget("llm-lens", ({ model, hub, el }) => {
     },
     /** Two runs stay at the same place of their texts. */
     scrolled(from, position) { for (const panel of panels) if (panel !== from) panel.scrollTo(position); },
-    pin: (what) => hub.act("pin", what),
+    /** Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same once more, or nothing: none. */
+    async pin(what) {
+      const same = what.id !== undefined && what.id === ctx.pinnedId();
+      if ((await hub.act("pin", same ? {} : what)) && !same && Object.keys(what).length) ctx.go({ measure: "pinned" });
+    },
     go(changes) { Object.assign(state, changes); remember(); draw(); },
     speak(words) { spoken.textContent = words; },
   };
@@ -66,9 +70,9 @@ export default widget("llm-lens", ({ model, hub, el }) => {
   const pinBox = element("input", { type: "text", size: 12, "aria-label": "Token to pin", placeholder: "a token, such as Paris", dir: "auto", "data-acts": true });
   const pinning = element("form", { class: "llm-pin" }, pinBox, element("button", { type: "submit", "data-acts": true }, "Pin"));
   const unpin = element("button", { type: "button", "data-acts": true, onclick: () => ctx.pin({}) });
-  pinning.addEventListener("submit", async (event) => {
+  pinning.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (pinBox.value && (await hub.act("pin", { token: wellFormed(pinBox.value) }))) ctx.go({ measure: "pinned" });
+    if (pinBox.value) ctx.pin({ token: wellFormed(pinBox.value) });
   });
   el.append(texting?.node ?? "", hub.line, element("div", { class: "llm-row llm-head" }, lead, menu), element("div", { class: "llm-row llm-bar-of-tools" }, tools, hub.live ? pinning : "", unpin), picture, spoken);
 
