@@ -226,15 +226,15 @@ const LEAST = 40; // pixels: a view in a page that is not laid out yet has at mo
  * for a moment without styles. Returns a function that stops it.
  */
 export function followLooks(el, draw) {
-  let drawn = null; // for which width
+  let drawn = null; // for which width; null: not in the looks that the page has now
   const redraw = () => {
-    if (!el.isConnected || el.clientWidth < LEAST) return; // no size and no theme yet; the observer calls again
-    drawn = el.clientWidth;
-    draw(drawn);
+    drawn = el.isConnected && el.clientWidth >= LEAST ? el.clientWidth : null;
+    if (drawn !== null) draw(drawn); // else there is no size or no theme yet, and an observer calls again
   };
+  const later = () => requestAnimationFrame(() => { if (drawn === null) redraw(); });
   const resized = new ResizeObserver(() => { if (el.clientWidth !== drawn) redraw(); });
   resized.observe(el);
-  const themed = new MutationObserver(redraw);
+  const themed = new MutationObserver(() => { redraw(); later(); }); // a page without styles may be as wide again at once
   themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"] });
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   scheme.addEventListener("change", redraw);
