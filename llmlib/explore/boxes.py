@@ -167,7 +167,7 @@ class _Builder:
                      flops=2 * c.d_model * d_kv,
                      words=f"What each token hands over where it is found.{shared} They stay in the KV cache."),
             self.box("scores", "Scores", "attention", uses="hook_scores", before="query", flops=product,
-                     words="How well each query matches each key: q·k / √d_head."),
+                     words="How well each query matches each key, later ones too: q·k / √d_head."),
             self.box("pattern", "Pattern", "attention", uses="hook_pattern", before="scores",
                      words=f"Softmax over the keys up to the token itself{window}: shares that sum to 1."),
             self.box("mix", "Mixed values", "attention", uses="_explicit", more=("einsum",), before="value",

@@ -45,7 +45,11 @@ class LensReader:
     """Reads a text with one model. What stands before the first change of a text is not read again."""
 
     def __init__(self, model: Transformer):
-        self.model, self.table = model, _Table(model)
+        self.model = model
+        self._forget()
+
+    def _forget(self) -> None:
+        self.weights, self.table = _versions(self.model), _Table(self.model)
         self.cache: Cache | None = None
         self.ids: list[int] = []
         self.pinned: int | None = None
@@ -53,7 +57,9 @@ class LensReader:
         self.rows: list[_Row] = []
 
     def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
-        """Look at a text. What an interrupt leaves unread is read the next time."""
+        """Look at a text. What an interrupt leaves unread is read the next time, and all if the model was trained."""
+        if _versions(self.model) != self.weights:
+            self._forget()
         same = next(
             (at for at, (new, old) in enumerate(zip(ids, self.ids)) if new != old), min(len(ids), len(self.ids))
         )
@@ -83,20 +89,22 @@ class LensReader:
         last = len(fresh) - 1
         if not len(fresh[0]):
             return [_Row(*(part[:known] for part in row)) for row in self.rows]
-        answers = self._look(fresh[last], None, exact=True).top[:, :1]
-        wanted = answers if pinned is None else torch.cat([answers, torch.full_like(answers, pinned)], dim=1)
-        rows = []
-        for layer in range(last + 1):
+        rows = {last: self._look(fresh[last], None, pinned)}  # first, since the others are compared with its answers
+        answers = rows[last].top[:, :1]
+        for layer in range(last):
             progress(layer, last)
-            row = self._look(fresh[layer], wanted, exact=layer == last)
-            rows.append(_Row(*(torch.cat([a[:known], b]) for a, b in zip(self.rows[layer], row))) if known else row)
-        return rows
+            rows[layer] = self._look(fresh[layer], answers, pinned)
+        fresh_rows = [rows[layer] for layer in range(last + 1)]
+        if not known:
+            return fresh_rows
+        pairs = zip(self.rows, fresh_rows)
+        return [_Row(*(torch.cat([a[:known], b]) for a, b in zip(before, row))) for before, row in pairs]
 
-    def _look(self, residual: Float[Tensor, "row d_model"], wanted: Tensor | None, exact: bool) -> _Row:
+    def _look(self, residual: Float[Tensor, "row d_model"], answers: Tensor | None, pinned: int | None) -> _Row:
         parts = []
         for at in range(0, len(residual), ROWS):
             final = self.model.final_norm(residual[at : at + ROWS])
-            parts.append(self.table.look(final, None if wanted is None else wanted[at : at + ROWS], exact))
+            parts.append(self.table.look(final, None if answers is None else answers[at : at + ROWS], pinned))
         return parts[0] if len(parts) == 1 else _Row(*(torch.cat(part) for part in zip(*parts)))
 
     def _glance(self, with_pinned: bool) -> Glance:
@@ -115,12 +123,18 @@ class _Table:
         if self.exact.device.type == "cpu" and self.exact.dtype == torch.float32:
             self.quick = self.exact.to(choose("cpu").dtype)
 
-    def look(self, final: Float[Tensor, "row d_model"], wanted: Int[Tensor, "row target"] | None, exact: bool) -> _Row:
-        """The likeliest tokens after these vectors, how open it is, and the ranks of the wanted tokens."""
-        table = self.exact if exact else self.quick
+    def look(
+        self, final: Float[Tensor, "row d_model"], answers: Int[Tensor, "row 1"] | None, pinned: int | None
+    ) -> _Row:
+        """The likeliest tokens after these vectors, how open it is, and the ranks of the answers and a pinned token.
+
+        Without `answers` these vectors are the last ones: the answers are theirs, and nothing is rounded.
+        """
+        table = self.exact if answers is None else self.quick
         logits = linear(final.to(table.dtype), table)
         candidates = largest(logits, min(SHOWN + WEIGHED * (table is not self.exact), logits.shape[-1]))
-        wanted = candidates[:, :1] if wanted is None else wanted
+        answers = candidates[:, :1] if answers is None else answers
+        wanted = answers if pinned is None else torch.cat([answers, torch.full_like(answers, pinned)], dim=1)
         weighed, order = self._weigh(final, candidates).sort(dim=1, descending=True)
         candidates, targets = candidates.gather(1, order), self._weigh(final, wanted)
         known, exactly = torch.cat([candidates, wanted], dim=1), torch.cat([weighed, targets], dim=1)
@@ -134,6 +148,11 @@ class _Table:
     def _weigh(self, final: Float[Tensor, "row d_model"], ids: Int[Tensor, "row k"]) -> Float[Tensor, "row k"]:
         """Logits of a few tokens in the model's own numbers."""
         return torch.bmm(self.exact[ids], final[:, :, None])[..., 0].float()
+
+
+def _versions(model: Transformer) -> list[int]:
+    """How often each weight has been changed in place, as torch counts it."""
+    return [0 if weight.is_inference() else weight._version for weight in model.parameters()]
 
 
 def _over_the_vocabulary(

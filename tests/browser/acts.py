@@ -13,6 +13,9 @@ LONG = "one two three " * 400  # about 1,000 tokens
 # --- next token ---------------------------------------------------------------------------------------------------
 
 
+AT_ITS_END = "node => node.scrollTop + node.clientHeight >= node.scrollHeight - 1 && node.scrollTop > 0"
+
+
 def use(view, text):
     view.get_by_label("Your text").fill(text)
     view.get_by_role("button", name="Use this text").click()
@@ -57,6 +60,9 @@ def next_token_long(bench, view):
     expect(view.locator(".llm-token").nth(999)).to_be_attached()
     click(view, "Let chance pick", 10)
     expect(view.locator(".llm-picked")).to_have_count(10)
+    expect(view.locator(".llm-picked").last).to_be_visible()
+    assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "text, candidates and buttons together"
+    assert view.locator(".llm-tokens").evaluate(AT_ITS_END)
 
 
 # --- chat ---------------------------------------------------------------------------------------------------------
@@ -80,9 +86,9 @@ def chat_clicks(bench, view):
         say(view, f"message {number}")
         expect(view.locator(".llm-user")).to_have_count(number)
         expect(view.locator(".llm-model .llm-said").nth(number - 1)).not_to_be_empty()
+        expect(view.locator(".llm-notice")).to_be_empty()  # it was sent once
         hush(view)
     expect(view.locator(".llm-user .llm-said")).to_have_text(["message 1", "message 2", "message 3"])
-    expect(view.locator(".llm-notice")).to_be_empty()  # each was sent once
     say(view, "message 4")
     expect(view.locator(".llm-user")).to_have_count(4)
     view.evaluate(CLICK_EACH, ["Stop", "Start over", "Stop"])
@@ -198,6 +204,10 @@ def bpe_odd(bench, view):
     expect(view.locator(".llm-stage .llm-token").first).to_have_text("⟨F0⟩")
     expect(view.get_by_label("Text to learn from")).to_have_value(ODD)
 
+    learn(view, "مرحبا 🙂🙂 abc 🙂🙂 def")  # an emoji goes with its neighbours, and else with the text
+    expect(view.locator(".llm-piece", has_text="⟨F0⟩").first).to_have_attribute("dir", "rtl")
+    expect(view.locator(".llm-piece", has_text="⟨F0⟩").last).to_have_attribute("dir", "ltr")
+
 
 def bpe_empty(bench, view):
     learn(view, "one two one two")
@@ -222,7 +232,10 @@ def bpe_long(bench, view):
 
 
 def embedding_clicks(bench, view):
-    view.evaluate("node => { for (let k = 0; k < 6; k++) node.querySelectorAll('ol button')[k % 3]?.click(); }")
+    expect(view.locator("ol button")).to_have_count(12)
+    view.evaluate(
+        "node => { const near = node.querySelectorAll('ol button'); for (let k = 0; k < 6; k++) near[k].click(); }"
+    )
     expect(view.locator("ol button")).to_have_count(12)
     expect(view).not_to_contain_text("Looking for its neighbours")
     chosen = view.locator(".llm-chosen .llm-note").first.text_content()

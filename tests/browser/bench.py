@@ -108,7 +108,7 @@ class Bench:
 
     def expect(self, expression, written):
         """The same, once what the page has to tell has arrived there."""
-        for _ in range(50):
+        for _ in range(200):
             if (now := self.python(expression)) == written:
                 return
             self.page.wait_for_timeout(100)

@@ -23,7 +23,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 @pytest.fixture(scope="session")
 def chromium():
     """The system's Chromium, headless."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=20_000)  # on a machine that does much else, five seconds are soon over
 
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:

@@ -17,7 +17,7 @@ DRAWN = """view => new Promise((done) => {
 })"""
 # Where the parts of a view are: to be the same after the theme has been changed there and back.
 LAYOUT = """view => {
-  const box = view.getBoundingClientRect(), nodes = [...view.querySelectorAll("canvas, button, input, section")];
+  const box = view.getBoundingClientRect(), nodes = [...view.querySelectorAll("canvas, svg, button, input, section")];
   const boxes = nodes.filter((node) => node.checkVisibility() && !node.closest(".llm-save"))
     .map((node) => node.getBoundingClientRect());
   return boxes.map(({ x, y, width, height }) => [x - box.x, y - box.y, width, height].map(Math.round));
@@ -106,6 +106,20 @@ def themed(all_views):
             view.evaluate(DRAWN)
             seen[name].append((view.evaluate(LAYOUT), view.evaluate(STICKS_OUT), view.evaluate(UNREADABLE)))
     return seen
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
+def test_a_page_without_room_breaks_nothing(opened, row):
+    """JupyterLab gives a view no width at all while it takes in the outputs of a cell."""
+    bench, find = opened
+    view = find(row)
+    row.widest(bench, view)
+    before = view.evaluate(LAYOUT)
+    for width in ("0", "5px", ""):
+        view.evaluate("(view, width) => { view.parentElement.style.width = width; }", width)
+        view.evaluate(DRAWN)
+    assert view.evaluate(LAYOUT) == before
 
 
 @pytest.mark.timeout(120)

@@ -65,6 +65,14 @@ def test_only_what_has_changed_is_read_again(model, tokenizer, monkeypatch):
     assert looked == []
 
 
+def test_a_model_that_was_trained_meanwhile_is_read_anew(model, tokenizer):
+    view = explore_logit_lens(model, tokenizer, TEXT)
+    with torch.no_grad():
+        model.blocks[1].mlp.up.weight.mul_(-1)
+    act(view, "text", which="a", text=TEXT + "!")
+    check(view, model, tokenizer, TEXT + "!")
+
+
 def test_a_search_in_bfloat16_finds_the_same_answers(model, tokenizer):
     reader = LensReader(model)
     reader.table.quick = reader.table.exact.bfloat16()

@@ -5,7 +5,7 @@ import { choice } from "../shared/controls.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
 import { scaled, unpackFollowed, WAYS } from "./data.mjs";
 
-const HEIGHT = 372, LEFT = 66;
+const HEIGHT = 372, LEFT = 72;
 
 export function followPanel(ctx) {
   const canvas = element("canvas", { tabindex: 0, role: "application", "aria-roledescription": "map of tokens and layers", "aria-label": "All tokens. Arrow keys go to another token or layer." });
@@ -71,7 +71,7 @@ export function followPanel(ctx) {
 
   /** Lines over the layers: `{ name, colour, values }`, each named where it ends. */
   function chart(box, label, lines, { log = false, low, high, ticks, axis }) {
-    const width = 330, height = 156, [l, r, t, b] = [40, 92, 14, 20], n = way.layers;
+    const width = 330, height = 156, [l, r, t, b] = [40, 92, 20, 20], n = way.layers;
     const x = (at) => l + ((width - l - r) * at) / n, scale = (v) => (log ? Math.log10(Math.max(v, 10 ** low)) : v), y = (v) => t + ((height - t - b) * (high - scale(v))) / (high - low || 1);
     const word = (words, more) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...more }, words);
     const ends = lines.map((line) => y(line.values.at(-1)[1])), order = ends.map((_, k) => k).sort((p, q) => ends[p] - ends[q]);
@@ -81,7 +81,7 @@ export function followPanel(ctx) {
     box.replaceChildren(
       ...ticks.flatMap((v) => [svg("line", { x1: l, x2: width - r, y1: y(v), y2: y(v), stroke: ctx.palette.line, "stroke-width": 0.5 }), word(log ? v.toLocaleString("en") : String(v).replace("-", "−"), { x: l - 5, y: y(v) + 4, "text-anchor": "end" })]),
       ...lines.flatMap(({ name, colour, values }, k) => [svg("polyline", { points: values.map(([at, v]) => `${x(at).toFixed(1)},${y(v).toFixed(1)}`).join(" "), fill: "none", stroke: colour, "stroke-width": 2, "stroke-linejoin": "round" }), word(name, { x: width - r + 6, y: ends[k] + 4, fill: colour })]),
-      word(axis, { x: l + 4, y: t + 2, "font-size": 10.5 }),
+      word(axis, { x: l, y: 10 }),
       word("layer 0", { x: l, y: height - 4 }), word(`layer ${n - 1}`, { x: width - r, y: height - 4, "text-anchor": "end" }));
   }
 

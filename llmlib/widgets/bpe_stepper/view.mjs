@@ -1,4 +1,4 @@
-import { characters, element, follow, hex, inReadingOrder, isolated, saveMenu, tokenLabel } from "../shared/shared.mjs";
+import { characters, direction, element, follow, hex, inReadingOrder, isolated, runs, saveMenu, tokenLabel } from "../shared/shared.mjs";
 import { textBox, widget } from "../shared/view.mjs";
 
 /** The bytes of each id: 0 to 255 are the bytes, 256 + i is what merge i makes. */
@@ -258,10 +258,11 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
     if (focused?.disabled && el.contains(focused)) text.focus(); // the keyboard keeps its place at either end
     text.replaceChildren();
     const pieces = words.filter((word) => word.length), written = pieces.map((word) => new TextDecoder().decode(Uint8Array.from(word.flatMap((id) => [...table[id]]))));
-    inReadingOrder(text, written, pieces.map((word) => {
+    const around = runs(written, direction(written.join(""))).flatMap(({ dir, from, to }) => new Array(to - from).fill(dir));
+    inReadingOrder(text, written, pieces.map((word, k) => {
       const piece = element("bdi", { class: "llm-piece" });
       if (inByteView) piece.append(inBytes(word, merge));
-      else inReadingOrder(piece, word.map(label), word.map((id) => boxed(id, merge)));
+      else inReadingOrder(piece, word.map(label), word.map((id) => boxed(id, merge)), around[k]);
       return piece;
     }));
     happened.textContent = story(states, step, merges, model.get("mode"));

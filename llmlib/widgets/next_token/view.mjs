@@ -9,7 +9,7 @@ export function barWidths(probabilities) {
 
 export default widget("llm-next-token", ({ model, hub, el, still }) => {
   const prompt = textBox({ label: "Your text", button: "Use this text", use: (text) => hub.act("prompt", { text }), used: () => model.get("prompt") });
-  const text = element("div", { class: "llm-tokens", role: "group", "aria-label": "The text so far, token by token" });
+  const text = element("div", { class: "llm-tokens", role: "group", tabindex: 0, "aria-label": "The text so far, token by token" });
   const bars = element("ol", { class: "llm-candidates", "aria-label": "Most probable next tokens" });
   const rest = element("div", { class: "llm-note" });
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
@@ -45,6 +45,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     text.replaceChildren();
     inReadingOrder(text, tokens, tokens.map((token, i) =>
       element("bdi", { class: i < tokens.length - picked ? "llm-token" : "llm-token llm-picked" }, visibleToken(token))));
+    text.scrollTop = text.scrollHeight; // it grows at its end
     const focused = [...bars.children].findIndex((row) => row.contains(document.activeElement));
     bars.replaceChildren(...candidates.map((token, i) => {
       const bar = element("span", { class: "llm-bar" });

@@ -67,9 +67,10 @@ export function wellFormed(text) {
 
 const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
-/** "rtl" if the first letter of the text is written from right to left. */
-export function direction(text) {
-  return RIGHT_TO_LEFT.test(text.match(/\p{L}/u)?.[0] ?? "") ? "rtl" : "ltr";
+/** "rtl" if the first letter of the text is written from right to left; a text without letters has the one given. */
+export function direction(text, otherwise = "ltr") {
+  const letter = text.match(/\p{L}/u)?.[0];
+  return letter === undefined ? otherwise : RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
 }
 
 /** A token inside of a sentence: with signs about it that keep its direction to itself, where it is from right to left. */
@@ -131,9 +132,12 @@ export function joinedText(tokens) {
   return tokens.join("").replace(/(?:⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)+/g, (found) => new TextDecoder().decode(fromHex(found.replace(/[⟨⟩ ]/g, ""))));
 }
 
-/** Nodes of tokens in the order in which their text is read, whatever its directions; `box` gets its own. */
-export function inReadingOrder(box, texts, nodes) {
-  box.dir = direction(joinedText(texts));
+/**
+ * Nodes of tokens in the order in which their text is read, whatever its directions; `box` gets its own, or that of the
+ * text `around` it.
+ */
+export function inReadingOrder(box, texts, nodes, around = "ltr") {
+  box.dir = direction(joinedText(texts), around);
   box.append(...runs(texts, box.dir).flatMap(({ dir, from, to }) =>
     dir === box.dir ? nodes.slice(from, to) : [element("span", { dir }, ...nodes.slice(from, to))]));
 }
@@ -214,21 +218,23 @@ export function follow(model, names, update) {
   };
 }
 
+const LEAST = 40; // pixels: a view in a page that is not laid out yet has at most its padding
+
 /**
  * Call `draw(width)` with the width that a view has now, and again whenever it gets another one or the page changes its
  * theme. The width is the layout's alone: it is measured at each call, never kept, since a page that changes its theme is
  * for a moment without styles. Returns a function that stops it.
  */
 export function followLooks(el, draw) {
-  let drawn = null; // for which width
+  let drawn = null; // for which width; null: not in the looks that the page has now
   const redraw = () => {
-    if (!el.isConnected || !el.clientWidth) return; // no size and no theme yet; the observer calls again
-    drawn = el.clientWidth;
-    draw(drawn);
+    drawn = el.isConnected && el.clientWidth >= LEAST ? el.clientWidth : null;
+    if (drawn !== null) draw(drawn); // else there is no size or no theme yet, and an observer calls again
   };
+  const later = () => requestAnimationFrame(() => { if (drawn === null) redraw(); });
   const resized = new ResizeObserver(() => { if (el.clientWidth !== drawn) redraw(); });
   resized.observe(el);
-  const themed = new MutationObserver(redraw);
+  const themed = new MutationObserver(() => { redraw(); later(); }); // a page without styles may be as wide again at once
   themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"] });
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   scheme.addEventListener("change", redraw);
