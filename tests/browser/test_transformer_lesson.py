@@ -30,6 +30,7 @@ def stop_halfway(bench, page):
     view = page.locator(".llm-lens")
     view.evaluate("node => node.scrollIntoView()")
     view.get_by_role("application").first.focus()
+    page.keyboard.press("ArrowUp")  # from the last word up
     page.keyboard.press("Enter")
     expect(view.locator(".llm-who")).to_contain_text("head 23.4")
     bench.look("lesson_05_lens", view)
