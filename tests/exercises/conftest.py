@@ -1,5 +1,6 @@
 """What the tests of exercises share: progress of their own, one thread."""
 
+import jaxtyping
 import pytest
 
 from llmlib.exercises.engine import running
@@ -18,7 +19,6 @@ def _one_thread():
 
 
 @pytest.fixture
-def chance_of_the_type_checker(monkeypatch):
-    """The runtime type checker of the tests itself draws from `random`; the library does not."""
-    monkeypatch.setattr(running.random, "getstate", lambda: ())
-    monkeypatch.setattr(running.random, "setstate", lambda state: None)
+def as_learners_have_it(monkeypatch):
+    """Without the runtime type checker of the tests, which is slow and draws from `random`."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

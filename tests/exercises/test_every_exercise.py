@@ -15,20 +15,22 @@ from llmlib.exercises.engine.running import run_our_own
 from llmlib.exercises.engine.trials import Trial, both_precisions, expected_of, kept_cases, same_outcome
 from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
 
+pytestmark = pytest.mark.usefixtures("as_learners_have_it")
+
 EXERCISES = all_exercises()
 
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
 
 
 @by_name
-def test_the_reference_passes(exercise, chance_of_the_type_checker):
+def test_the_reference_passes(exercise):
     report = examine(exercise, exercise.reference, seed=2)
     assert report.kind == "correct", report
     assert exercise.deepens in repr(report).replace("\n", " ")
 
 
 @by_name
-def test_the_faulty_function_without_a_fault_is_right(exercise, chance_of_the_type_checker):
+def test_the_faulty_function_without_a_fault_is_right(exercise):
     assert examine(exercise, lambda *args: exercise.faulty(*args), seed=1).kind == "correct"
 
 

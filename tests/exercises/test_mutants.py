@@ -10,6 +10,8 @@ from exercises.plain import PLAIN
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.registry import all_exercises, find
 
+pytestmark = pytest.mark.usefixtures("as_learners_have_it")
+
 MORE_THAN_DIFFERS = 0.8
 MIRRORED = "the two sides mean the same in either order"
 INDEPENDENT = "neither of the two lines reads what the other one writes"
@@ -78,7 +80,7 @@ def answers(name):
         yield change, examine(exercise, compiled(source, function.__name__, vars(plain)), seconds=0.3)
 
 
-def test_the_plain_solutions_are_right(chance_of_the_type_checker):
+def test_the_plain_solutions_are_right():
     assert PLAIN.keys() == {exercise.name for exercise in all_exercises()}
     for name, functions in PLAIN.items():
         assert examine(find(name), functions[0]).correct, name

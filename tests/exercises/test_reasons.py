@@ -226,7 +226,7 @@ def test_a_failed_report_repeats_the_task(exercise):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.name)
-def test_each_two_ideas_are_told_apart_by_a_case_that_no_seed_draws_away(exercise):
+def test_each_two_ideas_are_told_apart_by_a_case_that_no_seed_draws_away(exercise, as_learners_have_it):
     """Whatever the seed, an idea in any of its forms is named, and never another one."""
     for seed in (0, 11):
         for idea in exercise.misconceptions:

@@ -188,7 +188,7 @@ def test_a_change_of_the_code_that_asks_for_all_memory_gets_none():
     assert len([0] * 1000) == 1000
 
 
-def test_a_model_that_is_left_frozen_counts_as_changed(chance_of_the_type_checker):
+def test_a_model_that_is_left_frozen_counts_as_changed(as_learners_have_it):
     def ablate(model, ids, layer, head):
         from llmlib.interpret import ablate
 
