@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import Counter
+from functools import partial
 
 import pytest
 import torch
@@ -142,6 +143,67 @@ def _(a, b, c, table, k):
 @wrong("attention.causal_mask", "reversed along the axis query")
 def _(n_query, n_key):
     return torch.ones(n_query, n_key, dtype=torch.bool).tril(n_key - n_query).flip(0)
+
+
+# --- one thing done to the right result, or to an argument, for every exercise ---
+
+STEPS = {
+    ("interpret.entropy", "multiplied by ln 2"): lambda right, p: right(p) * math.log(2),
+    ("attention.grouped_queries", "multiplied by 2"): lambda right, kv, n: 2 * right(kv, n),
+    ("embeddings.cosine_similarity", "multiplied by √d_model"): lambda right, x, y: right(x, y) * x.shape[1] ** 0.5,
+    ("embeddings.rotate", "sign flipped"): lambda right, *args: -right(*args),
+    ("embeddings.sinusoidal", "shifted along the axis d_model"): lambda right, p, d: right(p, d).roll(1, -1),
+    ("interpret.rollout", "shifted along the axis layer"): lambda right, p: right(p).roll(1, 0),
+    ("interpret.rollout", "reversed along the axis key"): lambda right, p: right(p).flip(-1),
+    ("interpret.rollout", "axes in another order"): lambda right, p: right(p).transpose(1, 2),
+    ("embeddings.lookup", "axes in another order"): lambda right, ids, t: right(ids, t).transpose(1, 2),
+    ("embeddings.rotate", "halves exchanged along the axis d_head"): lambda right, x, cos, sin: torch.cat(
+        right(x, cos, sin).chunk(2, -1)[::-1], -1
+    ),
+    ("interpret.rollout", "softmax too many along the axis key"): lambda right, p: right(p).softmax(-1),
+    ("interpret.rollout", "normalised too often along the axis query"): lambda right, p: (
+        right(p) / right(p).sum(1, keepdim=True)
+    ),
+    ("embeddings.sinusoidal", "scaled to length 1 along the axis d_model"): lambda right, p, d: (
+        right(p, d) / right(p, d).norm(dim=-1, keepdim=True)
+    ),
+    ("interpret.rollout", "averaged over the axis layer"): lambda right, p: right(p).mean(0),
+    ("embeddings.cosine_similarity", "one for all along the axis left"): lambda right, x, y: right(
+        x[:1].expand_as(x), y
+    ),
+    ("embeddings.lookup", "table shifted along axis 0"): lambda right, ids, t: t[(ids + 1) % len(t)],
+    ("embeddings.nearest", "k one larger"): lambda right, query, table, k: right(query, table, k + 1),
+    ("embeddings.nearest", "k ignored"): lambda right, query, table, k: right(query, table, 3),
+    ("embeddings.rotate", "x given back"): lambda right, x, cos, sin: x.clone(),
+    ("interpret.ablate_heads", "the untouched model's result"): lambda right, model, ids, layer, head: model(ids),
+    ("embeddings.lookup", "right values in another type"): lambda right, ids, t: right(ids, t).tolist(),
+    ("tokenization.merge", "sorted"): lambda right, *args: sorted(right(*args)),
+    ("tokenization.encode", "turned around"): lambda right, *args: right(*args)[::-1],
+    ("tokenization.encode", "numbers off by one"): lambda right, *args: [i + (i > 255) for i in right(*args)],
+    ("tokenization.decode", "bytes returned"): lambda right, *args: right(*args).encode(),
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), STEPS, ids=" ".join)
+def test_one_step_from_the_right_result_is_told(name, reason):
+    exercise = find(name)
+    report = examine(exercise, partial(STEPS[name, reason], exercise.reference))
+    assert report.findings == (reason,), report
+    assert not report.misconceptions
+
+
+def test_a_mended_attempt_that_still_changes_its_input_is_not_called_right():
+    def merge(ids, pair, new_id):
+        i = 0
+        while i < len(ids) - 1:
+            if (ids[i], ids[i + 1]) == pair:
+                ids[i : i + 2] = [new_id + 1]
+            i += 1
+        return ids
+
+    report = examine(find("tokenization.merge"), merge)
+    assert not report.correct
+    assert "would make it right" not in repr(report)
 
 
 # --- found in the code ---

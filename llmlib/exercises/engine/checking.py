@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from llmlib.exercises.engine.comparing import describe, equal, find_difference, rounds
+from llmlib.exercises.engine.detecting import ANOTHER_TYPE
 from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
@@ -95,7 +96,7 @@ def _another_form(exercise: Exercise, trials: Sequence[Trial], reason: Reason) -
     if trial is None or trial.difference is None:
         return None
     heading = "Not yet: the result is of another type, shape or dtype."
-    advice = () if reason else trial.difference.advice
+    advice = () if reason and ANOTHER_TYPE not in reason.findings else trial.difference.advice
     parts = (*trial.difference.parts, *reason.parts, *advice, *_around(exercise, trial))
     return Report("form", exercise.name, heading, parts, reason.names, reason.findings)
 

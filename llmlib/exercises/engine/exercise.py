@@ -5,7 +5,7 @@ import itertools
 import tomllib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ class Hypothesis:
 def with_faults(exercise: Exercise, ideas: Sequence[Misconception]) -> Callable[..., Any]:
     """The solution of somebody who holds all of these ideas."""
     faults = {name: value for idea in ideas for name, value in idea.faults.items()}
-    return lambda *args: exercise.faulty(*args, **faults)
+    return partial(exercise.faulty, **faults)
 
 
 def texts_of(folder: Path) -> dict[str, dict[str, Any]]:

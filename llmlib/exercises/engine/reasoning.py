@@ -62,7 +62,7 @@ class Reason:
 
 def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Reason:
     """The reason for a wrong attempt; it is false if none is known."""
-    if known := _known(exercise, trials):
+    if known := _known(exercise, attempt, trials):
         return known
     raised = any(t.outcome.error for t in trials)
     if raised and (repaired := repair(attempt, trials)):
@@ -77,13 +77,19 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
     return _two(exercise, trials) or Reason(finding=found)
 
 
-def _known(exercise: Exercise, trials: Sequence[Trial]) -> Reason | None:
-    """A misconception; two of them that explain every case, unless one step does; one that leaves odd cases open."""
+def _known(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Reason | None:
+    """A misconception; two of them that explain every case; one that leaves odd cases open.
+
+    What one step on the results, or one change to the code, explains is not told as two ideas: two can come to the
+    same (layers in the other order, and queries exchanged with keys, give the expected result transposed).
+    """
     if one := exactly_one(exercise, trials).ideas:
         return Reason(one)
     if two := exactly_two(exercise, trials).ideas:
-        step = one_step(exercise, trials)
-        return Reason(finding=step) if step else Reason(two)
+        if step := one_step(exercise, trials):
+            return Reason(finding=step)
+        repaired = repair(attempt, trials)
+        return Reason(repair=repaired) if repaired else Reason(two)
     known = one_apart_from_odd(exercise, trials)
     return Reason(known.ideas, open=known.open) if known.ideas else None
 

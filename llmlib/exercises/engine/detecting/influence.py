@@ -13,6 +13,7 @@ from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.running import Outcome, duplicate, run, run_our_own
 from llmlib.exercises.engine.trials import Trial
 
+ANOTHER_TYPE = "right values in another type"  # how to convert them is told along with the difference
 TRIES = 3  # cases in which an argument is changed
 
 
@@ -120,6 +121,26 @@ def _is_among_others(trial: Trial, base: Any) -> bool:
     if not trial.wrong:
         raise ValueError("this case says nothing")
     return isinstance(trial.got, (tuple, list)) and any(agree(base, item) for item in trial.got)
+
+
+def another_type() -> Guess:
+    """The right values: numbers as a list or an array and not as a tensor, a list and not a tuple, or the reverse."""
+    says = "Your values are the right ones; only their type is another."
+    return Guess(Finding(ANOTHER_TYPE, says), _is_same_in_another_type)
+
+
+def _is_same_in_another_type(trial: Trial, base: Any) -> bool:
+    if not trial.wrong:
+        raise ValueError("this case says nothing")
+    got = trial.got
+    if isinstance(base, Tensor):
+        if isinstance(got, (list, tuple)) and got and all(isinstance(item, Tensor) for item in got):
+            got = torch.stack(list(got))
+        same_kind = isinstance(trial.got, Tensor) and trial.got.is_floating_point() == base.is_floating_point()
+        return not same_kind and equal(base, torch.as_tensor(got).to(base.dtype))
+    if isinstance(got, Tensor) or type(got).__module__ == "numpy":
+        got = got.tolist()
+    return type(base) is not type(trial.got) and equal(base, type(base)(got))
 
 
 def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None:

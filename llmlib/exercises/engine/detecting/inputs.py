@@ -2,7 +2,8 @@
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,8 +24,11 @@ def as_if(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
     names, reference = exercise.argument_names, inspect.unwrap(exercise.reference)
     example = max((t for t in trials if t.wrong), key=lambda t: sum(map(_extent, t.case.args)))
 
+    said: Counter[str] = Counter()
+
     def guess(name: str, says: str, change: Callable[[Args], Any], look: str = "") -> Guess:
-        return Guess(Finding(name, says, look), partial(_comes_out, reference, change, says))
+        said[says] += 1  # several changes can be told in the same words
+        return Guess(Finding(name, says, look), partial(_comes_out, reference, change, (says, said[says])))
 
     yield from _rearranged(exercise, example)
     pairs = list(itertools.combinations(range(len(names)), 2))
@@ -43,9 +47,9 @@ def as_if(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
 
 
 def _comes_out(
-    reference: Callable[..., Any], change: Callable[[Args], Any], says: str, trial: Trial, _base: Any
+    reference: Callable[..., Any], change: Callable[[Args], Any], key: Hashable, trial: Trial, _base: Any
 ) -> bool:
-    outcome: Outcome = trial.case.recall(("as if", says), lambda: _with_changed(reference, change, trial.case))
+    outcome: Outcome = trial.case.recall(key, lambda: _with_changed(reference, change, trial.case))
     if outcome.error:
         raise outcome.error
     return agree(outcome.value, trial.got)

@@ -308,7 +308,7 @@ def _even_if_one(x: Tensor, axis: int) -> Tensor:
 
 
 def _even(x: Tensor, axis: int) -> int:
-    if x.shape[axis] % 2 or x.shape[axis] < 4:
+    if x.shape[axis] % 2:
         raise ValueError("no two halves")
     return x.shape[axis]
 
@@ -351,5 +351,5 @@ def guesses(expected: Any, names: Sequence[str]) -> Iterator[Guess]:
     elif expected.is_floating_point():
         yield from of_numbers()
     yield from arrangements(expected, names)
-    for axis, name in enumerate(names):
-        yield from along(axis, name, expected.is_floating_point())
+    for axis, name in enumerate(names):  # counted from the end, as some results have more axes before it than others
+        yield from along(axis - len(names), name, expected.is_floating_point())

@@ -30,11 +30,7 @@ def detect(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Tri
 
 
 def one_step(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
-    """A single step that makes of what was expected what came out, in each case and without exception.
-
-    Two misconceptions can come to the same (layers in the other order, and queries exchanged with keys, give the
-    expected result transposed); then the one step is the likelier reason.
-    """
+    """A single step that makes of what was expected what came out, in each case and without exception."""
     example = _example(trials, [t.expected for t in trials])
     guesses: Iterator[Guess] = iter(())
     if isinstance(example, Tensor) and all(isinstance(t.got, Tensor) for t in trials):
@@ -90,6 +86,7 @@ def _own(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
     if model := influence.untouched_model(exercise, trials):
         yield model
     yield influence.wrapped()
+    yield influence.another_type()
     yield from influence.given_back(exercise)
     yield from _of_values(exercise, trials, [t.expected for t in trials])
 
