@@ -61,9 +61,9 @@ def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
 def _boxes(
     boxes: list[dict[str, Any]], left: int, top: int, right: int, total: int, times: int = 1
 ) -> tuple[list[str], int]:
-    """Boxes one below the other, those without boxes inside four in a row where they are neighbours."""
+    """Boxes one below the other, those without boxes inside side by side in a row."""
     parts: list[str] = []
-    y, waiting = top, list(boxes)
+    y, waiting, across = top, list(boxes), 1 if left <= 50 else 5 if len(boxes) <= 5 else 4
     while waiting:
         if waiting[0]["boxes"]:
             box = waiting.pop(0)
@@ -79,7 +79,7 @@ def _boxes(
             y = bottom + 14
             continue
         row: list[dict[str, Any]] = []
-        while waiting and not waiting[0]["boxes"] and len(row) < (4 if left > 50 else 1):
+        while waiting and not waiting[0]["boxes"] and len(row) < across:
             row.append(waiting.pop(0))
         width = (right - left - 8 * (len(row) - 1)) / len(row)
         for k, box in enumerate(row):

@@ -49,7 +49,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
   const sizes = sizesPanel(ctx, hub, model), map = mapPanel(ctx), detail = detailPanel(ctx), way = followPanel(ctx);
   const texting = hub.live && model.get("text") ? textBox({ label: "Your text", button: "Read this text", use: (text) => hub.act("text", { text }), used: () => model.get("text") }) : null;
   const tabs = element("span", {}), bars = element("span", {}), title = element("h3", {});
-  const lead = element("p", { class: "llm-note" }, "Every box is a part of the model. Open one to see what it does, what it costs, and the line of code behind it; move a size and watch the costs.");
+  const lead = element("p", { class: "llm-note" }, `Every box is a part of the model. Open one to see what it does, what it costs, and the line of code behind it${hub.live ? "; move a size and watch the costs" : ""}.`);
   const aside = element("div", { class: "llm-aside" }), boxes = element("div", { class: "llm-at-boxes" }, map.node, aside);
   const picture = element("div", { class: "llm-picture" }, boxes, way.node);
   const menu = saveMenu(model, "architecture", () => pictureOf(picture, ctx.palette.paper));
