@@ -134,11 +134,12 @@ class _Builder:
             "add_attention", "+ attention", "stream", before=before, uses="hook_residual_mid", value="seq d_model",
             words="The residual stream: what attention wrote is added, and nothing is overwritten.",
         )  # fmt: skip
-        adds_mlp = self.box(
-            "add_mlp", "+ MLP", "stream", before="add_attention", uses="hook_residual_post", value="seq d_model",
-            words="The residual stream again: what the MLP wrote is added. The next layer reads this.",
-        )  # fmt: skip
         mlp = [] if c.mlp == "none" else [self.mlp()]
+        adds_mlp = self.box(
+            "add_mlp", "+ MLP" if mlp else "Stream", "stream", before="add_attention", uses="hook_residual_post",
+            value="seq d_model", words="The residual stream, as the next layer reads it"
+            + (": what the MLP wrote is added." if mlp else "; there is no MLP to add to it."),
+        )  # fmt: skip
         words = "One layer: attention moves information between tokens, the MLP works on each; both add to the stream."
         return Box(
             "layer", "Layer", words, "group", repeat=c.n_layers,

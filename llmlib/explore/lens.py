@@ -60,6 +60,9 @@ def explore_logit_lens(
     return view
 
 
+SHOWN_TRAITS = ("a", "a_cells", "a_pinned", "b", "b_cells", "b_pinned", "pinned", "who", "who_values", "text", "text_b")
+
+
 class Wish(NamedTuple):
     """What the reader wants to see."""
 
@@ -119,24 +122,40 @@ class _Conductor:
 
     def show(self) -> None:
         """Compute what is wanted and show it; if that fails, what was shown is wanted again."""
+        before = {name: getattr(self.view, name) for name in SHOWN_TRAITS}
         try:
             self._show(self.wish)
         except BaseException:  # an interrupt too
             self.wish = self.shown
+            with self.view.hold_sync():
+                for name, value in before.items():
+                    setattr(self.view, name, value)
             raise
         self.shown = self.wish
 
     def _show(self, wish: Wish) -> None:
         view, ids = self.view, self.encoded(wish)
-        glances = {side: self.readers[side].read(ids[side], wish.pinned, self.progress) for side in ids}
-        titles = self.titles or (("model A", "model B") if self.other_model is not None else ("text A", "text B"))
+        names = self.titles or (("model A", "model B") if self.other_model is not None else ("text A", "text B"))
+        titles = dict(zip("ab", names))
+
+        def read(side: str) -> Glance:
+            def progress(done: int, of: int, glance: Glance) -> None:
+                view.progress(f"{done} of {of} rows")
+                with view.hold_sync():
+                    view.who = {}  # it was of another text
+                    view.text, view.text_b = wish.text, wish.text_b
+                    self.put(side, ids[side], glance, titles[side])
+
+            return self.readers[side].read(ids[side], wish.pinned, progress)
+
+        glances = {side: read(side) for side in ids}
         with view.hold_sync():
             view.clear()
             view.text, view.text_b = wish.text, wish.text_b
             if wish.pinned is not None:
                 view.pinned = {"id": wish.pinned, "token": token_texts(self.tokenizer, [wish.pinned])[0]}
-            for (side, glance), title in zip(glances.items(), titles):
-                self.put(side, ids[side], glance, title)
+            for side, glance in glances.items():
+                self.put(side, ids[side], glance, titles[side])
         self.ids = ids
 
     def put(self, side: str, ids: list[int], glance: Glance, title: str) -> None:
@@ -146,9 +165,6 @@ class _Conductor:
         self.view.put(side, token_texts(self.tokenizer, ids), glance.cells, words, vocab_size, title)
         if glance.pinned is not None:
             self.view.put_pinned(side, *glance.pinned)
-
-    def progress(self, layer: int, n_layers: int) -> None:
-        self.view.progress(f"after layer {layer} of {n_layers}")
 
     def who(self, side: str, position: int) -> None:
         """Who wrote the logit of the pinned token, or else of the model's answer, at this position."""

@@ -1,6 +1,7 @@
 """The logit lens of a text that grows and changes: only what has changed is read again."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from llmlib.devices import choose
 from llmlib.interpret.tracing import trace
 from llmlib.linear import linear
 from llmlib.transformer import Cache, Transformer
-from llmlib.widgets.logit_lens.cells import SHOWN, Cells
+from llmlib.widgets.logit_lens.cells import PENDING, SHOWN, Cells
 
 ROOM = 128  # tokens that fit in the cache after the text with which it began
 ROWS = 128  # places that are looked at together: their logits take 25 MB of SmolLM2's vocabulary
@@ -21,14 +22,17 @@ CACHED = 8  # rows whose logits fit in a core's cache
 WEIGHED = 4  # more candidates than are shown, so that rounding in the search loses none
 BLOCK = 128  # of neighbouring ids, in the search for the largest logits
 
-Progress = Callable[[int, int], None]  # hears the layer and how many there are
+SOON = 0.25  # seconds between what is shown while the others are still looked at
 
 
 class Glance(NamedTuple):
-    """What is shown of a text; of a pinned token its ranks and probabilities."""
+    """What is shown of a text; of a pinned token its ranks and probabilities. Ranks of `PENDING` are not known yet."""
 
     cells: Cells
     pinned: tuple[Int[np.ndarray, "layer seq"], Float[np.ndarray, "layer seq"]] | None
+
+
+Progress = Callable[[int, int, Glance], None]  # hears how many layers are done, of how many, and what is known
 
 
 class _Row(NamedTuple):
@@ -39,6 +43,17 @@ class _Row(NamedTuple):
     entropy: Float[Tensor, " row"]
     ranks: Int[Tensor, "row target"]
     target_probabilities: Float[Tensor, "row target"]
+
+    def pending(self) -> "_Row":
+        """Of as many places, nothing known yet."""
+        return _Row(*(torch.full_like(part, PENDING if part is self.ranks else 0) for part in self))
+
+    def after(self, earlier: "_Row") -> "_Row":
+        """These places behind earlier ones."""
+        return _Row(*(torch.cat(parts) for parts in zip(earlier, self)))
+
+    def until(self, end: int) -> "_Row":
+        return _Row(*(part[:end] for part in self))
 
 
 class LensReader:
@@ -69,7 +84,7 @@ class LensReader:
             known = same if pinned == self.pinned else 0
             rows = self._rows(residual, known, pinned, progress)
         self.ids, self.pinned, self.residual, self.rows = list(ids), pinned, residual, rows
-        return self._glance(pinned is not None)
+        return _glance(rows, pinned is not None)
 
     def _residual(self, ids: Sequence[int], same: int) -> list[Float[Tensor, "seq d_model"]]:
         """A token's vectors depend on the tokens before it alone, so those before the first change stay."""
@@ -85,20 +100,20 @@ class LensReader:
         return [torch.cat([old[:same], new]) for old, new in zip(self.residual, fresh)] if same else fresh
 
     def _rows(self, residual: list[Tensor], known: int, pinned: int | None, progress: Progress) -> list[_Row]:
-        fresh = [r[known:] for r in residual]
-        last = len(fresh) - 1
-        if not len(fresh[0]):
-            return [_Row(*(part[:known] for part in row)) for row in self.rows]
-        rows = {last: self._look(fresh[last], None, pinned)}  # first, since the others are compared with its answers
-        answers = rows[last].top[:, :1]
-        for layer in range(last):
-            progress(layer, last)
-            rows[layer] = self._look(fresh[layer], answers, pinned)
-        fresh_rows = [rows[layer] for layer in range(last + 1)]
-        if not known:
-            return fresh_rows
-        pairs = zip(self.rows, fresh_rows)
-        return [_Row(*(torch.cat([a[:known], b]) for a, b in zip(before, row))) for before, row in pairs]
+        earlier = [row.until(known) for row in self.rows]
+        if known == len(residual[0]):
+            return earlier
+        whole = lambda rows: [row.after(before) for before, row in zip(earlier, rows)] if known else rows  # noqa: E731
+        fresh, shown = [r[known:] for r in residual], time.monotonic()
+        rows = [self._look(fresh[-1], None, pinned)]  # first, since the others are compared with its answers
+        answers = rows[0].top[:, :1]
+        for layer in reversed(range(len(fresh) - 1)):  # the late layers have most to say
+            if (now := time.monotonic()) - shown > SOON:
+                known_rows = [rows[0].pending() for _ in range(layer + 1)] + rows
+                progress(len(rows), len(fresh), _glance(whole(known_rows), pinned is not None))
+                shown = now
+            rows.insert(0, self._look(fresh[layer], answers, pinned))
+        return whole(rows)
 
     def _look(self, residual: Float[Tensor, "row d_model"], answers: Tensor | None, pinned: int | None) -> _Row:
         parts = []
@@ -107,12 +122,11 @@ class LensReader:
             parts.append(self.table.look(final, None if answers is None else answers[at : at + ROWS], pinned))
         return parts[0] if len(parts) == 1 else _Row(*(torch.cat(part) for part in zip(*parts)))
 
-    def _glance(self, with_pinned: bool) -> Glance:
-        top, probabilities, entropy, ranks, targets = (
-            torch.stack(part).cpu().numpy() for part in zip(*self.rows, strict=True)
-        )
-        cells = Cells(top, probabilities, ranks[..., 0], entropy)
-        return Glance(cells, (ranks[..., 1], targets[..., 1]) if with_pinned else None)
+
+def _glance(rows: list[_Row], with_pinned: bool) -> Glance:
+    top, probabilities, entropy, ranks, targets = (torch.stack(part).cpu().numpy() for part in zip(*rows, strict=True))
+    cells = Cells(top, probabilities, ranks[..., 0], entropy)
+    return Glance(cells, (ranks[..., 1], targets[..., 1]) if with_pinned else None)
 
 
 class _Table:

@@ -6,8 +6,9 @@ import torch
 from acting import act, acts
 from small_models import hooks_of
 
-from llmlib.explore import explore_logit_lens
-from llmlib.explore.lens_reader import LensReader, largest
+from llmlib.explore import explore_logit_lens, lens_reader
+from llmlib.explore.lens import SHOWN_TRAITS
+from llmlib.explore.lens_reader import PENDING, LensReader, largest
 from llmlib.interpret import direct_logit_attribution, logit_lens
 from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Transformer, TransformerConfig
@@ -83,6 +84,41 @@ def test_a_search_in_bfloat16_finds_the_same_answers(model, tokenizer):
     np.testing.assert_allclose(cells.probabilities[..., 0], probabilities[:, 0, :, 0], atol=0.01)
     np.testing.assert_allclose(cells.probabilities[-1], probabilities[-1, 0], atol=1e-5)  # the model's own answer
     assert np.abs(cells.ranks - lens.rank(lens[-1].argmax(-1))[:, 0].numpy()).max() <= 1
+
+
+def test_late_layers_are_shown_while_the_others_are_looked_at(model, tokenizer, monkeypatch):
+    monkeypatch.setattr(lens_reader, "SOON", -1)
+    reader, glances = LensReader(model), []
+    reader.read(tokenizer.encode("the"))
+    last = reader.read(
+        tokenizer.encode("the dog"), progress=lambda done, of, glance: glances.append((done, of, glance))
+    )
+    assert [(done, of) for done, of, _ in glances] == [(1, 4), (2, 4), (3, 4)]
+    for done, of, glance in glances:
+        assert (glance.cells.ranks[: of - done, 3:] == PENDING).all()
+        np.testing.assert_array_equal(glance.cells.top[:, :3], last.cells.top[:, :3])  # what stood before the change
+        np.testing.assert_array_equal(glance.cells.top[of - done :], last.cells.top[of - done :])
+    assert (last.cells.ranks >= 0).all()
+
+
+def test_an_interrupt_in_the_middle_leaves_what_was_shown(model, tokenizer, monkeypatch):
+    monkeypatch.setattr(lens_reader, "SOON", -1)
+    view = explore_logit_lens(model, tokenizer, TEXT, other="a dog")
+    before = {name: getattr(view, name) for name in SHOWN_TRAITS}
+    look, calls = LensReader._look, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return look(*arguments)
+
+    monkeypatch.setattr(LensReader, "_look", interrupted)
+    assert not act(view, "text", which="a", text="a cat")
+    assert "interrupted" in view.notice
+    assert {name: getattr(view, name) for name in SHOWN_TRAITS} == before
+    assert act(view, "text", which="a", text="a cat")
+    check(view, model, tokenizer, "a cat")
 
 
 def test_the_largest_are_found_by_blocks():

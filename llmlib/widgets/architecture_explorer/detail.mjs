@@ -8,7 +8,7 @@ import { counted, inShort, layoutPanels, shapeInWords, share, span, unpackOpened
 const WIDTH = 330; // pixels: a picture of values
 
 export function detailPanel(ctx) {
-  const crumbs = element("nav", { class: "llm-crumbs", "aria-label": "Where you are" }), title = element("h4", {}), words = element("p", {});
+  const crumbs = element("nav", { class: "llm-crumbs", "aria-label": "Where you are" }), title = element("h4", { "data-text": true }), words = element("p", {});
   const facts = element("dl", { class: "llm-facts" }), source = element("div", { class: "llm-source" }), tabs = element("div", { class: "llm-row llm-tabs" });
   const shape = element("p", { class: "llm-shape", "data-text": true }), values = valuesPanel(ctx);
   const node = element("section", { class: "llm-detail", "aria-label": "The box that is open" }, crumbs, title, words, facts, shape, tabs, values.node, source);
@@ -23,7 +23,7 @@ export function detailPanel(ctx) {
     crumbs.replaceChildren(...links);
     title.textContent = box.id === "layer" ? `Layer ${ctx.state.layer}` : box.title;
     words.textContent = box.words;
-    const pair = (name, one, whole, write, all = write) => [element("dt", {}, name), element("dd", { "data-text": true }, write(one)),
+    const pair = (name, one, whole, write, all = write) => [element("dt", { "data-text": true }, name), element("dd", { "data-text": true }, write(one)),
       element("dd", { "data-text": true }, one ? `${inLayer ? `${all(one * copies)} in all · ` : ""}${share(one * copies, whole)}` : "")];
     facts.replaceChildren(
       ...pair("Parameters", box.parameters, tree.parameters, (value) => value.toLocaleString("en"), counted),

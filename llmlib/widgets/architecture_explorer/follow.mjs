@@ -11,7 +11,7 @@ export function followPanel(ctx) {
   const canvas = element("canvas", { tabindex: 0, role: "application", "aria-roledescription": "map of tokens and layers", "aria-label": "All tokens. Arrow keys go to another token or layer." });
   const column = element("div", { class: "llm-column" }), cell = element("div", { class: "llm-cell" });
   const board = element("div", { class: "llm-board" }, canvas, column, cell), rows = element("div", { class: "llm-rows", "aria-hidden": "true" });
-  const tools = element("div", { class: "llm-row" }), reading = element("p", { class: "llm-reading" }), title = element("h4", {}), story = element("p", {});
+  const tools = element("div", { class: "llm-row" }), reading = element("p", { class: "llm-reading" }), title = element("h4", { "data-text": true }), story = element("p", {});
   const lengths = svg("svg", { role: "img" }), angles = svg("svg", { role: "img" });
   const waiting = element("p", { class: "llm-note" }), names = element("div", { class: "llm-names", "aria-hidden": "true" });
   const left = element("div", { class: "llm-left" }, tools, element("div", { class: "llm-body" }, rows, board), names, reading);
@@ -61,9 +61,9 @@ export function followPanel(ctx) {
       context.imageSmoothingEnabled = false;
       context.drawImage(small, 0, 0, canvas.width, canvas.height);
       const every = Math.ceil(18 / tall());
-      rows.replaceChildren(...Array.from({ length: n }, (_, row) => row).filter((row) => row % every === 0).map((row) => element("span", { style: `top: ${(row + 0.5) * tall() - 8}px` }, rowName(row).replace("after ", ""))));
+      rows.replaceChildren(...Array.from({ length: n }, (_, row) => row).filter((row) => row % every === 0).map((row) => element("span", { "data-text": true, style: `top: ${(row + 0.5) * tall() - 8}px` }, rowName(row).replace("after ", ""))));
       const some = Math.ceil((way.seq * 46) / room);
-      names.replaceChildren(...ctx.tokens().map((token, k) => [token, k]).filter(([, k]) => k % some === 0).map(([token, k]) => element("span", { style: `left: ${LEFT + ((k + 0.5) * room) / way.seq}px` }, shorten(visibleToken(token), 6))));
+      names.replaceChildren(...ctx.tokens().map((token, k) => [token, k]).filter(([, k]) => k % some === 0).map(([token, k]) => element("span", { "data-text": true, style: `left: ${LEFT + ((k + 0.5) * room) / way.seq}px` }, shorten(visibleToken(token), 6))));
       point(null);
     }
     Object.assign(column.style, { left: `${(ctx.token() * room) / way.seq}px`, width: `${room / way.seq}px`, height: `${HEIGHT}px` });

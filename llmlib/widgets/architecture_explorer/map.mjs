@@ -44,7 +44,7 @@ export function mapPanel(ctx) {
   function build(tree) {
     buttons.clear();
     strip.replaceChildren();
-    node.replaceChildren(element("div", { class: "llm-stream", "aria-hidden": "true" }), ...tree.boxes.map((box) => (box.boxes.length ? layer(box) : button(box))));
+    node.replaceChildren(element("div", { class: "llm-stream llm-bar", "aria-hidden": "true" }), ...tree.boxes.map((box) => (box.boxes.length ? layer(box) : button(box))));
     const { repeat } = tree.boxes.find(({ id }) => id === "layer") ?? { repeat: 1 };
     slider.max = repeat - 1;
     strip.append(...Array.from({ length: Math.min(repeat, 160) }, () => element("span", {})));

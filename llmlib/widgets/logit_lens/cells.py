@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 SHOWN = 5  # candidates of a cell
+PENDING = -1  # the rank in a cell that is not known yet
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ export function unpack(meta, packed) {
   const probability = Float32Array.from(new Uint16Array(buffer, 4 * cells * (k + 2), cells * k), (root) => (root / 65535) ** 2);
   return {
     tokens, layers, n, k, most, title, words, probability,
-    top: new Uint32Array(buffer, 0, cells * k), rank: new Uint32Array(buffer, 4 * cells * k, cells),
+    top: new Uint32Array(buffer, 0, cells * k), rank: new Uint32Array(buffer, 4 * cells * k, cells), // 0xffffffff: not known yet
     entropy: new Float32Array(buffer, 4 * cells * (k + 1), cells),
   };
 }
@@ -22,6 +22,9 @@ export function unpackPinned(packed, cells) {
   const buffer = bytesOf(packed);
   return { rank: new Uint32Array(buffer, 0, cells), probability: new Float32Array(buffer, 4 * cells, cells) };
 }
+
+/** Whether Python has not come to a cell yet. */
+export const isPending = (side, at) => side.rank[at] === 0xffffffff;
 
 /** The token that a cell holds for the likeliest, or for the k-th likeliest. */
 export const wordAt = (side, layer, position, k = 0) => side.words[side.top[(layer * side.n + position) * side.k + k]];

@@ -3,24 +3,27 @@
 import { element, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
 import { svg } from "../shared/canvas.mjs";
-import { ordinal, partsOf, probabilityAt, ranked, settledAt, wordAt } from "./data.mjs";
+import { isPending, ordinal, partsOf, probabilityAt, ranked, settledAt, wordAt } from "./data.mjs";
 
 const code = (token, length = 22) => element("code", {}, element("bdi", {}, shorten(visibleToken(token), length)));
 const MOST_PARTS = 12;
 
-/** The cell: its candidates as buttons that pin, how sure it is, and how far the answer is on each layer. */
-export function cellPanel(ctx) {
-  const title = element("h4", {}), list = element("ol", {}), facts = element("p", { class: "llm-facts" }), curve = svg("svg", { role: "img", class: "llm-curve" });
-  const node = element("section", { class: "llm-place", "aria-label": "This cell" }, title, list, facts, curve);
+/** The cell at `where()`: its candidates as buttons that pin, how sure it is, and how far the answer is on each layer. */
+export function cellPanel(ctx, where, words) {
+  const title = element("h4", { "data-text": true }), list = element("ol", {}), facts = element("p", { class: "llm-facts" }), curve = svg("svg", { role: "img", class: "llm-curve" });
+  const node = element("section", { class: "llm-place", "aria-label": words }, title, list, facts, curve);
   const rows = [];
   function row(k) {
-    const word = element("code", {}), bar = element("span", { class: "llm-bar" }), value = element("span", { class: "llm-value", "data-text": true });
+    const word = element("code", { "data-text": true }), bar = element("span", { class: "llm-bar" }), value = element("span", { class: "llm-value", "data-text": true });
     const button = element("button", { type: "button", "data-acts": true, onclick: () => ctx.pin({ id: rows[k].id }) }, word);
     const item = element("li", {}, button, element("span", { class: "llm-track", "aria-hidden": "true" }, bar), value);
     return { item, word, bar, value, button, id: 0 };
   }
   function draw() {
-    const place = ctx.focus(), side = ctx.sides[place.side], { layer, position } = place, at = layer * side.n + position, last = side.layers - 1;
+    const place = where(), side = place && ctx.sides[place.side];
+    node.hidden = !side || place.layer >= side.layers || place.position >= side.n || isPending(side, place.layer * side.n + place.position);
+    if (node.hidden) return;
+    const { layer, position } = place, at = layer * side.n + position, last = side.layers - 1;
     while (rows.length < side.k) rows.push(row(rows.length));
     if (list.children.length !== side.k) list.replaceChildren(...rows.slice(0, side.k).map(({ item }) => item));
     const several = Object.keys(ctx.sides).length > 1 ? `${side.title}: ` : "";
@@ -43,9 +46,10 @@ export function cellPanel(ctx) {
   /** The rank of the answer, or of the pinned token, through the layers. */
   function drawCurve(side, layer, position) {
     const width = 312, height = 96, left = 58, bottom = 74, ranks = side.pinned?.rank ?? side.rank, deepest = Math.log10(Math.max(10, Math.exp(side.most)));
-    const x = (l) => left + ((width - left - 8) * l) / (side.layers - 1 || 1), y = (rank) => 10 + ((bottom - 10) * Math.log10(rank + 1)) / deepest;
+    const x = (l) => left + ((width - left - 8) * l) / (side.layers - 1 || 1), y = (rank) => 10 + (bottom - 10) * Math.min(1, Math.log10(rank + 1) / deepest);
     const at = (l) => ranks[l * side.n + position], of = side.pinned ? ctx.pinnedToken() : wordAt(side, side.layers - 1, position);
-    const line = Array.from({ length: side.layers }, (_, l) => `${x(l).toFixed(1)},${y(at(l)).toFixed(1)}`).join(" ");
+    const known = Array.from({ length: side.layers }, (_, l) => l).filter((l) => !isPending(side, l * side.n + position));
+    const line = known.map((l) => `${x(l).toFixed(1)},${y(at(l)).toFixed(1)}`).join(" ");
     const marks = [[0, "1st"], [99, "100th"], [9999, "10,000th"]].filter(([rank]) => Math.log10(rank + 1) <= deepest);
     const word = (words, attributes) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...attributes }, words);
     curve.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -61,7 +65,7 @@ export function cellPanel(ctx) {
 
 /** Who wrote the logit of the answer, or of the pinned token, at the position that is kept. */
 export function whoPanel(ctx) {
-  const title = element("h4", {}), tools = element("div", { class: "llm-row" }), list = element("ol", { class: "llm-parts" }), sum = element("p", { class: "llm-sum" });
+  const title = element("h4", { "data-text": true }), tools = element("div", { class: "llm-row" }), list = element("ol", { class: "llm-parts" }), sum = element("p", { class: "llm-sum", "data-text": true });
   const node = element("section", { class: "llm-who", "aria-label": "Who wrote this logit" }, title, tools, list, sum);
   const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
   let drawn = "";

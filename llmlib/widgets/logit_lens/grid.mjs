@@ -2,7 +2,7 @@
 
 import { element, visibleToken } from "../shared/shared.mjs";
 import { sized } from "../shared/canvas.mjs";
-import { cellInWords, layerName, MEASURES, windowOf, wordAt } from "./data.mjs";
+import { cellInWords, isPending, layerName, MEASURES, windowOf, wordAt } from "./data.mjs";
 
 const NARROW = 56, WIDE = 116, HEAD = 26, LEFT = 72; // pixels: a cell, the row of tokens, the names of the layers
 const rowHeight = (layers) => (layers > 24 ? 18 : layers > 14 ? 22 : 26);
@@ -52,7 +52,7 @@ export function gridPanel(ctx, which) {
   canvas.addEventListener("pointermove", (event) => ctx.point(cellAt(event)));
   canvas.addEventListener("pointerleave", () => ctx.point(null));
   canvas.addEventListener("click", (event) => { const place = cellAt(event); if (place) ctx.lock(place); });
-  scroller.addEventListener("scroll", () => { frameRequest ||= requestAnimationFrame(() => { frameRequest = 0; paint(); }); });
+  scroller.addEventListener("scroll", () => { frameRequest ||= requestAnimationFrame(() => { frameRequest = 0; paint(); ctx.scrolled(self, scroller.scrollLeft / window_().cell); }); });
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     const now = ctx.state.pointed?.side === which ? ctx.state.pointed : ctx.state.locked?.side === which ? ctx.state.locked : null;
@@ -94,8 +94,8 @@ export function gridPanel(ctx, which) {
     caption.textContent = Object.keys(ctx.sides).length > 1 ? one.title : "";
     caption.hidden = !caption.textContent;
     const names = Array.from({ length: one.layers }, (_, layer) => layerName(layer, one.layers));
-    const label = (words, top, faint) => element("span", { style: `top: ${top}px; line-height: ${height - 1}px`, class: faint ? "llm-apart" : false }, words);
-    if (before !== one) rows.replaceChildren(label("reads", 3), ...names.map((name, layer) => label(name, topOf(layer))), label("then came", topOf(one.layers) + 2, true));
+    const label = (words, top) => element("span", { style: `top: ${top}px; line-height: ${height - 1}px`, "data-text": true }, words);
+    if (before !== one) rows.replaceChildren(label("reads", 3), ...names.map((name, layer) => label(name, topOf(layer))), label("then came", topOf(one.layers) + 2));
     const total = topOf(one.layers) + 4 + height + 2;
     rows.style.height = spacer.style.height = `${total}px`;
     spacer.style.width = `${whole}px`;
@@ -134,6 +134,7 @@ export function gridPanel(ctx, which) {
         const at = layer * one.n + position, y = topOf(layer), { fill, ink } = ctx.shade(code(one, at));
         context.fillStyle = fill;
         context.fillRect(x, y, cell - 1, height - 1);
+        if (isPending(one, at)) continue;
         if (label) { context.fillStyle = ink; context.fillText(label(one, at), x + cell / 2, y + height / 2); } else words(wordAt(one, layer, position), x, y + height / 2, ink);
         if (ctx.differs(which, layer, position)) { context.fillStyle = ctx.palette.warm; context.beginPath(); context.moveTo(x + cell - 8, y); context.lineTo(x + cell - 1, y); context.lineTo(x + cell - 1, y + 7); context.fill(); }
       }
@@ -153,5 +154,10 @@ export function gridPanel(ctx, which) {
     }
   }
 
-  return { node, draw, point, reveal, canvas, stop: () => cancelAnimationFrame(frameRequest) };
+  function scrollTo(position) {
+    const left = position * window_().cell;
+    if (Math.abs(left - scroller.scrollLeft) >= 1) scroller.scrollLeft = left;
+  }
+  const self = { node, draw, point, scrollTo, canvas, stop: () => cancelAnimationFrame(frameRequest) };
+  return self;
 }

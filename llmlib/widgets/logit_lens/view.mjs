@@ -39,31 +39,40 @@ export default widget("llm-lens", ({ model, hub, el }) => {
       const { pointed } = state;
       if (pointed?.side === to?.side && pointed?.layer === to?.layer && pointed?.position === to?.position) return;
       state.pointed = to;
-      frame ||= requestAnimationFrame(() => { frame = 0; for (const panel of panels) panel.point(); cell.draw(); });
+      frame ||= requestAnimationFrame(() => { frame = 0; for (const panel of [...panels, ...cells]) (panel.point ?? panel.draw)(); });
     },
     lock(to) {
       const same = to && state.locked && to.side === state.locked.side && to.layer === state.locked.layer && to.position === state.locked.position;
       ctx.go({ locked: same ? null : to });
       ctx.speak(!to || same ? "No cell kept" : `Kept ${spokenToken(ctx.sides[to.side].tokens[to.position])}`);
     },
-    pin: (what) => hub.act("pin", what),
+    /** Two runs stay at the same place of their texts. */
+    scrolled(from, position) { for (const panel of panels) if (panel !== from) panel.scrollTo(position); },
+    /** Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same once more, or nothing: none. */
+    async pin(what) {
+      const same = what.id !== undefined && what.id === ctx.pinnedId();
+      if ((await hub.act("pin", same ? {} : what)) && !same && Object.keys(what).length) ctx.go({ measure: "pinned" });
+    },
     go(changes) { Object.assign(state, changes); remember(); draw(); },
     speak(words) { spoken.textContent = words; },
   };
 
   const tools = element("div", { class: "llm-row llm-tools" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const grids = element("div", { class: "llm-grids" }), legend = element("div", { class: "llm-legend" });
-  const cell = cellPanel(ctx), who = whoPanel(ctx), texting = hub.live ? textPanel(hub, model) : null;
-  const aside = element("div", { class: "llm-aside" }, cell.node, who.node);
+  /** Of two runs the same place in each. */
+  const placeIn = (side) => (ctx.shownSides().length > 1 ? { ...ctx.focus(), side } : side === "a" ? ctx.focus() : null);
+  const cells = [cellPanel(ctx, () => placeIn("a"), "This cell"), cellPanel(ctx, () => placeIn("b"), "The same cell of the other run")];
+  const who = whoPanel(ctx), texting = hub.live ? textPanel(hub, model) : null;
+  const aside = element("div", { class: "llm-aside" }, ...cells.map(({ node }) => node), who.node);
   const picture = element("div", { class: "llm-picture" }, element("div", { class: "llm-left" }, grids, legend), aside);
   const menu = saveMenu(model, "logit_lens", () => pictureOf(picture, ctx.palette.paper));
   const lead = element("p", { class: "llm-note llm-lead" }, "Each cell is the next token the model would choose if it stopped after that layer; the stronger its colour, the surer. Point at a cell, click to keep it.");
   const pinBox = element("input", { type: "text", size: 12, "aria-label": "Token to pin", placeholder: "a token, such as Paris", dir: "auto", "data-acts": true });
   const pinning = element("form", { class: "llm-pin" }, pinBox, element("button", { type: "submit", "data-acts": true }, "Pin"));
   const unpin = element("button", { type: "button", "data-acts": true, onclick: () => ctx.pin({}) });
-  pinning.addEventListener("submit", async (event) => {
+  pinning.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (pinBox.value && (await hub.act("pin", { token: wellFormed(pinBox.value) }))) ctx.go({ measure: "pinned" });
+    if (pinBox.value) ctx.pin({ token: wellFormed(pinBox.value) });
   });
   el.append(texting?.node ?? "", hub.line, element("div", { class: "llm-row llm-head" }, lead, menu), element("div", { class: "llm-row llm-bar-of-tools" }, tools, hub.live ? pinning : "", unpin), picture, spoken);
 
@@ -111,7 +120,7 @@ export default widget("llm-lens", ({ model, hub, el }) => {
     for (const panel of panels) panel.draw(room);
     drawTools();
     drawLegend();
-    cell.draw();
+    for (const cell of cells) cell.draw();
     who.draw();
     texting?.draw();
     ask();

@@ -53,7 +53,7 @@ export function pictureOf(root, paper) {
     if (!box.width || !box.height) continue;
     const style = getComputedStyle(node);
     if (node.tagName === "CANVAS") parts.push(`<image x="${x}" y="${y}" width="${box.width}" height="${box.height}" href="${node.toDataURL()}"/>`);
-    else if (node.tagName === "svg") parts.push(`<g transform="translate(${x} ${y})">${Array.from(node.children, (child) => new XMLSerializer().serializeToString(child)).join("")}</g>`);
+    else if (node.tagName === "svg") parts.push(`<g transform="translate(${x} ${y}) scale(${box.width / (node.viewBox.baseVal?.width || box.width)})" font-family="${escapeXml(style.fontFamily)}">${Array.from(node.children, (child) => new XMLSerializer().serializeToString(child)).join("")}</g>`);
     else if (node.matches(".llm-ramp")) {
       const stops = style.backgroundImage.match(/rgba?\([^)]*\)/g) ?? [];
       const id = `ramp${parts.length}`;
