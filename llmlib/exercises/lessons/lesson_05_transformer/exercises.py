@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from llmlib import interpret, layers
 from llmlib.exercises.engine.comparing import equal
@@ -140,9 +141,21 @@ def block_forward(block, residual):
     return residual + block.mlp(block.mlp_norm(residual))
 
 
+class Parts(nn.Module):
+    """The parts of a block, without its way to put them together: that is what is asked for."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.attention_norm, self.attention = block.attention_norm, block.attention
+        self.mlp_norm, self.mlp = block.mlp_norm, block.mlp
+
+    def forward(self, *_):
+        raise RuntimeError("This block cannot be called itself. Call its four parts, and put their results together.")
+
+
 def cases_block(seed):
     def case(kind, batch, seq, note=""):
-        return Case((small_model(seed, kind).blocks[0], 3 * randn(seed, batch, seq, 16).float()), note)
+        return Case((Parts(small_model(seed, kind).blocks[0]), 3 * randn(seed, batch, seq, 16).float()), note)
 
     return [
         case("llama", 1, 3),
