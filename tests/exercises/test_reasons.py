@@ -151,13 +151,13 @@ STEPS = {
     ("interpret.entropy", "multiplied by ln 2"): lambda right, p: right(p) * math.log(2),
     ("attention.grouped_queries", "multiplied by 2"): lambda right, kv, n: 2 * right(kv, n),
     ("embeddings.cosine_similarity", "multiplied by √d_model"): lambda right, x, y: right(x, y) * x.shape[1] ** 0.5,
-    ("embeddings.rotate", "sign flipped"): lambda right, *args: -right(*args),
+    ("attention.rotate", "sign flipped"): lambda right, *args: -right(*args),
     ("embeddings.sinusoidal", "shifted along the axis d_model"): lambda right, p, d: right(p, d).roll(1, -1),
     ("interpret.rollout", "shifted along the axis layer"): lambda right, p: right(p).roll(1, 0),
     ("interpret.rollout", "reversed along the axis key"): lambda right, p: right(p).flip(-1),
     ("interpret.rollout", "axes in another order"): lambda right, p: right(p).transpose(1, 2),
     ("embeddings.lookup", "axes in another order"): lambda right, ids, t: right(ids, t).transpose(1, 2),
-    ("embeddings.rotate", "halves exchanged along the axis d_head"): lambda right, x, cos, sin: torch.cat(
+    ("attention.rotate", "halves exchanged along the axis d_head"): lambda right, x, cos, sin: torch.cat(
         right(x, cos, sin).chunk(2, -1)[::-1], -1
     ),
     ("interpret.rollout", "softmax too many along the axis key"): lambda right, p: right(p).softmax(-1),
@@ -174,7 +174,7 @@ STEPS = {
     ("embeddings.lookup", "table shifted along axis 0"): lambda right, ids, t: t[(ids + 1) % len(t)],
     ("embeddings.nearest", "k one larger"): lambda right, query, table, k: right(query, table, k + 1),
     ("embeddings.nearest", "k ignored"): lambda right, query, table, k: right(query, table, 3),
-    ("embeddings.rotate", "x given back"): lambda right, x, cos, sin: x.clone(),
+    ("attention.rotate", "x given back"): lambda right, x, cos, sin: x.clone(),
     ("interpret.ablate_heads", "the untouched model's result"): lambda right, model, ids, layer, head: model(ids),
     ("embeddings.lookup", "right values in another type"): lambda right, ids, t: right(ids, t).tolist(),
     ("tokenization.merge", "sorted"): lambda right, *args: sorted(right(*args)),

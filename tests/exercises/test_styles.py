@@ -17,7 +17,7 @@ for module in pkgutil.iter_modules(styles.__path__):
 @pytest.mark.parametrize(
     ("name", "solution"), [pytest.param(n, f, id=f"{n}-{f.__name__}") for n, fs in STYLES.items() for f in fs]
 )
-def test_a_right_solution_in_another_style_passes(name, solution, chance_of_the_type_checker):
+def test_a_right_solution_in_another_style_passes(name, solution, as_learners_have_it):
     report = examine(find(name), solution, seed=3)
     assert report.kind == "correct", report
 

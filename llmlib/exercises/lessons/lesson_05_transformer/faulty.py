@@ -201,18 +201,20 @@ def faulty_count(
         "heads only": n_kv_heads,
         "width": d_model * n_kv_heads,
         "n_heads": d_head * n_heads // n_kv_heads,
+        "one of two": d_head * n_kv_heads,
     }[kv]
     per_head = n_heads if queries == "each head" else queries
-    attention = (output + per_head) * d_model * d_model + 2 * d_model * d_kv
-    if kv == "one of two":
-        attention = 2 * d_model * d_model + d_model * d_head * n_kv_heads
+    both = 1 if kv == "one of two" else 2
+    attention = (output + per_head) * d_model * d_model + both * d_model * d_kv
     width = 4 * d_model if wide == "four times" else d_mlp
     mlp = matrices * d_model * width
     if biases == "all":
         attention += 2 * d_model + 2 * d_kv
         mlp += 2 * width + d_model
     a_block = attention + mlp + norms * a_norm * d_model
-    n = {"blocks": n_layers, "one": 1, "one more": n_layers + 1, "one less": n_layers - 1}[layers]
+    n = {"blocks": n_layers, "one": 1, "one more": n_layers + 1, "one less": n_layers - 1, "table too": n_layers}[
+        layers
+    ]
     if layers == "table too":
         return n_layers * (tables * vocab_size * d_model + a_block)
     return tables * vocab_size * d_model + n * a_block + final * a_norm * d_model
