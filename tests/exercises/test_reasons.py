@@ -198,7 +198,7 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize(("name", "reason"), STEPS, ids=" ".join)
+@pytest.mark.parametrize(("name", "reason"), STEPS, ids=[f"{name}-{reason}" for name, reason in STEPS])
 def test_one_step_from_the_right_result_is_told(name, reason):
     exercise = find(name)
     report = examine(exercise, partial(STEPS[name, reason], exercise.reference))
