@@ -47,6 +47,17 @@ def _(text, merges):
     return ids
 
 
+@wrong("tokenization.encode", "leftmost first")
+def _(text, merges):
+    ids, rank, i = list(text.encode()), {pair: i for i, pair in enumerate(merges)}, 0
+    while i < len(ids) - 1:
+        if (ids[i], ids[i + 1]) in rank:
+            ids[i : i + 2] = [256 + rank[ids[i], ids[i + 1]]]
+        else:
+            i += 1
+    return ids
+
+
 @wrong("embeddings.nearest", "distance")
 def _(query, table, k):
     order = (table - query).norm(dim=-1).argsort()[:k]
@@ -180,11 +191,14 @@ STEPS = {
     ("tokenization.merge", "sorted"): lambda right, *args: sorted(right(*args)),
     ("tokenization.encode", "turned around"): lambda right, *args: right(*args)[::-1],
     ("tokenization.encode", "numbers off by one"): lambda right, *args: [i + (i > 255) for i in right(*args)],
+    ("tokenization.train", "items with something else"): lambda right, *args: [
+        (pair, 256 + i) for i, pair in enumerate(right(*args))
+    ],
     ("tokenization.decode", "bytes returned"): lambda right, *args: right(*args).encode(),
 }
 
 
-@pytest.mark.parametrize(("name", "reason"), STEPS, ids=" ".join)
+@pytest.mark.parametrize(("name", "reason"), STEPS, ids=[f"{name}-{reason}" for name, reason in STEPS])
 def test_one_step_from_the_right_result_is_told(name, reason):
     exercise = find(name)
     report = examine(exercise, partial(STEPS[name, reason], exercise.reference))

@@ -19,6 +19,12 @@ from llmlib.tokenization import simple_bpe
 
 EXERCISES = all_exercises()
 
+
+@pytest.fixture(autouse=True)
+def _unchecked(as_learners_have_it):
+    """What the engine does with odd results must not hang on a check that learners do not have."""
+
+
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
 
 
@@ -67,7 +73,7 @@ def test_an_endless_loop_ends_in_another_thread_too():
     thread.join(timeout=60)
     assert kinds[0] == "timeout"
     assert not thread.is_alive()
-    assert kinds[1] in ("correct", "property")  # the type checker of the tests draws random numbers
+    assert kinds[1] == "correct"
 
 
 def test_the_watchdog_works_in_the_main_thread_as_on_windows():
@@ -188,7 +194,7 @@ def test_a_change_of_the_code_that_asks_for_all_memory_gets_none():
     assert len([0] * 1000) == 1000
 
 
-def test_a_model_that_is_left_frozen_counts_as_changed(as_learners_have_it):
+def test_a_model_that_is_left_frozen_counts_as_changed():
     def ablate(model, ids, layer, head):
         from llmlib.interpret import ablate
 

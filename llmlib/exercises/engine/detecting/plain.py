@@ -78,6 +78,12 @@ def of_list() -> Iterator[Guess]:
         "There is one item too many at the beginning; the others are right.",
         lambda x: x[1:],
     )
+    yield _undone(
+        "items with something else",
+        "Each of your items holds the expected one together with something else.",
+        lambda x: [i[0] for i in x],
+        "What exactly should stand in the list?",
+    )
     yield _undone("repeated items", "Items stand in your list more than once.", lambda x: list(dict.fromkeys(x)))
     yield _shown(
         Finding("right items in another order", "The items are right, and their order is not.", weak=True),

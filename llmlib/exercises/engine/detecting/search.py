@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from llmlib.exercises.engine.comparing import find_difference, kind
 from llmlib.exercises.engine.detecting import influence, inputs, places, plain, results
 from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, holds, holds_everywhere
 from llmlib.exercises.engine.detecting.naming import axis_names, factors, sizes
@@ -44,9 +45,11 @@ def one_step(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
 def detect_beyond(exercise: Exercise, trials: Sequence[Trial]) -> tuple[Finding, Misconception] | None:
     """A strong guess that explains all cases on top of a misconception: two things at once."""
     trials = _heard(trials)
+    if not any(t.wrong for t in trials):
+        return None
     for idea, outcomes in faulty_outcomes(exercise, trials):
         bases = [o.value for o in outcomes]
-        if not any(t.wrong for t in trials) or any(o.error for o in outcomes):
+        if any(o.error for o in outcomes) or not all(kind(t.expected) == kind(o) for t, o in zip(trials, bases)):
             continue
         found = _first((g for g in _of_values(exercise, trials, bases) if not g.finding.weak), trials, bases)
         if found:
@@ -180,7 +183,5 @@ def _items(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
 
 
 def _item(trial: Trial, i: int) -> Trial:
-    from llmlib.exercises.engine.comparing import find_difference
-
     outcome = replace(trial.outcome, value=trial.got[i])
     return Trial(trial.case, trial.expected[i], outcome, find_difference(trial.expected[i], trial.got[i]))

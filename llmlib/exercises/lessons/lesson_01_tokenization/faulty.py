@@ -258,6 +258,8 @@ def faulty_encode(
         return _encode_longest(ids, merges)
     if order == "one sweep":
         return _sweep(ids, rank, first_id)
+    if order == "on the spot":
+        return _merge_on_the_spot(ids, rank, first_id)
     if order == "sweeps":
         while (swept := _sweep(ids, rank, first_id)) != ids:
             ids = swept
@@ -298,6 +300,17 @@ def _sweep(ids, rank, first_id):
         found.append(first_id + rank[pair] if pair in rank else ids[i])
         i += 2 if pair in rank else 1
     return found
+
+
+def _merge_on_the_spot(ids, rank, first_id):
+    """Once from left to right, where what was merged is at once tried with its right neighbour."""
+    ids, i = list(ids), 0
+    while i < len(ids):
+        if (pair := tuple(ids[i : i + 2])) in rank:
+            ids[i : i + 2] = [first_id + rank[pair]]
+        else:
+            i += 1
+    return ids
 
 
 def _encode_longest(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
