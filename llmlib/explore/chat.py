@@ -1,6 +1,7 @@
 """A conversation with a live model."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from llmlib.chat import CHAT_SAMPLER, chat, encode_chat
@@ -9,6 +10,8 @@ from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets.chat_view.view import ChatView
+
+PAUSE = 0.05  # seconds: each message holds the whole conversation, and nobody reads faster
 
 
 def explore_chat(
@@ -75,20 +78,23 @@ class _Chat:
 
     def respond(self, conversation: list[dict[str, str]]) -> None:
         said, notice = "", "The model ended its answer before the first word. Ask in other words."
+        shown = float("-inf")  # when
         self.seed += 1
         try:
             self.check_length(conversation)
             for piece in chat(self.model, self.tokenizer, conversation, self.max_new_tokens, self.sampler, self.seed):
                 said += piece
-                self.view.messages = [*conversation, {"role": "assistant", "content": said}]
+                if time.monotonic() - shown > PAUSE:
+                    self.view.messages = [*conversation, {"role": "assistant", "content": said}]
+                    shown = time.monotonic()
                 if self.stop.is_set():
                     break
             if said:
                 notice = ""
         except Exception as error:  # shown to the reader; in a thread it would vanish
             notice = f"The answer broke off: {error}" if said else str(error)
-        if not said:  # a question without an answer must not go to the model with the next one
-            self.view.messages = conversation[:-1]
+        # A question without an answer must not go to the model with the next one.
+        self.view.messages = [*conversation, {"role": "assistant", "content": said}] if said else conversation[:-1]
         self.say(notice, returned="" if said else conversation[-1]["content"])
         self.view.answering = False
         self.unwatch()

@@ -13,7 +13,10 @@ from browser.looks import SCREENSHOTS, STICKS_OUT, UNREADABLE
 
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 
-OPEN = "window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
+OPEN = """() => {
+  const context = window.jupyterapp?.shell.currentWidget?.sessionContext, kernel = context?.session?.kernel;
+  return context?.isReady && kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks for one
 VIEWPORT = {"width": 1280, "height": 1000}
 RUN = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
@@ -130,6 +133,7 @@ class Bench:
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
 
     def theme(self, name):
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")  # JupyterLab trips over one that still fades
         self.page.evaluate(
             "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {name}"
         )

@@ -112,3 +112,15 @@ def test_a_question_without_an_answer_is_given_back(live, monkeypatch):
     assert view.messages == []
     assert view.returned == "one"
     assert "Ask in other words" in view.notice
+
+
+def test_a_quick_model_does_not_send_its_whole_conversation_for_each_token(live, monkeypatch):
+    monkeypatch.setattr("llmlib.explore.chat.chat", lambda *args: iter(["word "] * 2000))
+    view = explore_chat(*live)
+    shown = []
+    view.observe(lambda change: shown.append(change["new"][-1]["content"]), names="messages")
+    begun = time.monotonic()
+    act(view, "message", text="one")
+    wait_for(view)
+    assert shown[-1] == "word " * 2000
+    assert len(shown) <= 4 + (time.monotonic() - begun) / 0.05

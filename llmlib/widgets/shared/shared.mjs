@@ -3,20 +3,22 @@
 const SEEN = { " ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥" };
 const INKLESS = /⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩|[\p{Cc}\p{Cf}\p{Z}\ufe00-\ufe0f]/gu;
 
+const codePoint = (sign) => `U+${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+
 /**
  * How a token is written so that all of it shows: "·" for a space, "⏎" for a newline, "⇥" for a tab, ⟨U+200D⟩ for other
  * signs without ink. Bytes of a divided character, which Python writes as ⟨F0 9F⟩, stay.
  */
 export function visibleToken(text) {
   if (text === "") return "∅";
-  const label = text.replace(INKLESS, (found) => found.length > 3 ? found : SEEN[found] ?? `⟨U+${found.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  const label = text.replace(INKLESS, (found) => found.length > 3 ? found : SEEN[found] ?? `⟨${codePoint(found)}⟩`);
   return /^\p{M}/u.test(label) ? `◌${label}` : label; // a mark needs something to sit on
 }
 
 /** The same for a screen reader. */
 export function spokenToken(text) {
   if (text === "") return "empty token";
-  const named = text.replaceAll("\n", " newline ").replaceAll("\t", " tab ");
+  const named = text.replaceAll("\n", " newline ").replaceAll("\t", " tab ").replace(/\p{Cc}/gu, codePoint);
   if (named.trim() === "") return named.length === 1 ? "a space" : `${named.length} spaces`;
   return (text.startsWith(" ") ? "space, " : "") + named.trim();
 }

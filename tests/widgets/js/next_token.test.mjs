@@ -16,6 +16,7 @@ test("tokens are spoken in words", () => {
   assert.equal(spokenToken(" "), "a space");
   assert.equal(spokenToken("   "), "3 spaces");
   assert.equal(spokenToken("\n"), "newline");
+  assert.equal(spokenToken("\u0019"), "U+0019");
   assert.equal(spokenToken(""), "empty token");
 });
 
