@@ -49,6 +49,21 @@ def test_a_wrong_signature_is_explained():
     assert "`n_query`, `n_key`" in repr(report)
 
 
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        (lambda x: torch.stack(x), "wants a list (or tuple) of tensors"),
+        (lambda x: torch.cat(x), "wants a list (or tuple) of tensors"),
+        (lambda x: x.flatten().topk(999), "`min(k, len(...))` never is"),
+        (lambda x: len(3), "Print `type(...)`"),
+    ],
+)
+def test_what_usually_leads_to_an_error_is_told(call, advice):
+    report = " ".join(repr(check("attention.split_heads", lambda x, n_heads: call(x))).split())
+    assert advice in report
+    assert "It is called with" not in report
+
+
 def test_type_shape_and_dtype_come_before_values():
     text = repr(check("attention.scaled_dot_product", attention_with(lambda z: z.numpy())))
     assert "Expected a torch.Tensor, got a numpy.ndarray" in text

@@ -29,7 +29,6 @@ CAUSES: tuple[tuple[str, str], ...] = (
         r"TypeError: .*(str|bytes).*",
         "Text and bytes (or numbers) are mixed: `text.encode()` gives bytes, and the items of bytes are numbers.",
     ),
-    (r"TypeError:", "An operation got a kind of value that it does not work on. Print `type(...)` of what goes in."),
     (r"AttributeError:", "The value has no such attribute; often it is not of the kind you think. Print its type."),
     (
         r"UnboundLocalError:",
@@ -134,6 +133,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
     (r"RecursionError:", "The function calls itself without end; which case should stop it?"),
     (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grew far beyond what the task needs."),
+    (r"TypeError:", "An operation got a kind of value that it does not work on. Print `type(...)` of what goes in."),
     (r"AssertionError:", "An `assert` of yours does not hold in this case."),
     (r"KeyboardInterrupt", "You, or somebody, stopped the run."),
 )
@@ -157,6 +157,12 @@ def usual_cause(error: BaseException) -> str:
     """
     name = name_of(error)
     return next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
+
+
+def came_from_inside(error: BaseException, function: Callable[..., Any]) -> bool:
+    """Whether the function had begun when the error was raised; otherwise it did not take its arguments."""
+    code = getattr(function, "__code__", None)
+    return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int, str] | None:

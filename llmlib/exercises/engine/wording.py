@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmlib.exercises.engine.comparing import describe
-from llmlib.exercises.engine.errors import their_line, usual_cause
+from llmlib.exercises.engine.errors import came_from_inside, their_line, usual_cause
 from llmlib.exercises.engine.exercise import Case, Exercise, Misconception
 from llmlib.exercises.engine.report import Code, Part, Prose, Table
 from llmlib.exercises.engine.running import Outcome
@@ -23,7 +23,7 @@ def error_parts(exercise: Exercise, attempt: Any, outcome: Outcome, reason: Any)
         return parts
     if not reason and (cause := usual_cause(error)):
         parts.append(Prose(cause, "The usual cause:"))
-    if isinstance(error, TypeError) and "argument" in str(error):
+    if isinstance(error, TypeError) and "argument" in str(error) and not came_from_inside(error, attempt):
         names = ", ".join(f"`{a}`" for a in exercise.argument_names)
         parts.append(Prose(f"It is called with {names}, in this order."))
     return parts
