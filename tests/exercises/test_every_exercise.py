@@ -7,8 +7,7 @@ import pytest
 from llmlib.exercises import check
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.comparing import find_difference
-from llmlib.exercises.engine.detecting import one_step
-from llmlib.exercises.engine.detecting.influence import idle
+from llmlib.exercises.engine.detecting import idle, one_step
 from llmlib.exercises.engine.exercise import with_faults
 from llmlib.exercises.engine.recording import progress_file
 from llmlib.exercises.engine.running import run_our_own

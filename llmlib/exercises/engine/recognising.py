@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from llmlib.exercises.engine.detecting.influence import idle
 from llmlib.exercises.engine.exercise import Exercise, Hypothesis, Misconception
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
@@ -35,14 +34,9 @@ def exactly_one(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
 
 
 def exactly_two(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
-    """The two misconceptions that together do so.
-
-    They are not named for a result that has nothing of the attempt in it: an input given back, say, or a constant.
-    """
+    """The two misconceptions that together do so."""
     ordered = _telling_first(trials)
-    if not _says_enough(ordered) or idle(exercise, trials):
-        return Recognised()
-    return _exact(exercise, exercise.pair_hypotheses, ordered)
+    return _exact(exercise, exercise.pair_hypotheses, ordered) if _says_enough(ordered) else Recognised()
 
 
 def one_apart_from_odd(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:

@@ -7,7 +7,7 @@ and when it is wrong.
 """
 
 from llmlib.exercises.engine.detecting.guess import Finding
-from llmlib.exercises.engine.detecting.influence import ANOTHER_TYPE
+from llmlib.exercises.engine.detecting.influence import ANOTHER_TYPE, idle
 from llmlib.exercises.engine.detecting.search import detect, detect_beyond, lead, one_step
 
-__all__ = ["ANOTHER_TYPE", "Finding", "detect", "detect_beyond", "lead", "one_step"]
+__all__ = ["ANOTHER_TYPE", "Finding", "detect", "detect_beyond", "idle", "lead", "one_step"]
