@@ -20,6 +20,7 @@ def names(tree: ast.AST) -> Iterator[Edit]:
                 slot.set(node)
 
 
+# Steps along an axis make of a single number 0 or 1, whatever it was: the division keeps them from that.
 STEPS = (
     ("a transposition missing", "`{0}` has two axes that should be exchanged first", "({0}).transpose(-2, -1)"),
     ("a transposition missing", "`{0}` has two axes that should be exchanged first", "({0}).transpose(1, 2)"),
@@ -32,15 +33,27 @@ STEPS = (
     ("a square missing", "the square of `{0}` is meant", "({0}) ** 2"),
     ("an exponential missing", "`{0}` has to go through the exponential first", "({0}).exp()"),
     ("a logarithm missing", "`{0}` has to go through the logarithm first", "({0}).log()"),
-    ("a softmax missing", "`{0}` has to go through a softmax first", "({0}).softmax(-1)"),
+    ("a softmax missing", "`{0}` has to go through a softmax first", "({0}).softmax(-1) / (({0}).dim() > 0)"),
     ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(0)"),
     ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(-1)"),
     ("a sum missing", "a sum over an axis of `{0}` is missing", "({0}).sum(-1)"),
     ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(-1)"),
     ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(0)"),
-    ("lengths not divided out", "`{0}` is not scaled to length 1", "({0}) / ({0}).norm(dim=-1, keepdim=True)"),
-    ("not divided by the sum", "`{0}` is not divided by its sum", "({0}) / ({0}).sum(-1, keepdim=True)"),
-    ("maximum not subtracted", "the maximum of `{0}` is not subtracted", "({0}) - ({0}).amax(-1, keepdim=True)"),
+    (
+        "lengths not divided out",
+        "`{0}` is not scaled to length 1",
+        "({0}) / ({0}).norm(dim=-1, keepdim=True) / (({0}).dim() > 0)",
+    ),
+    (
+        "not divided by the sum",
+        "`{0}` is not divided by its sum",
+        "({0}) / ({0}).sum(-1, keepdim=True) / (({0}).dim() > 0)",
+    ),
+    (
+        "maximum not subtracted",
+        "the maximum of `{0}` is not subtracted",
+        "({0}) - ({0}).amax(-1, keepdim=True) / (({0}).dim() > 0)",
+    ),
     ("NaN not caught", "`{0}` holds NaN where 0 is divided by 0, or multiplied by ∞", "({0}).nan_to_num(0.0)"),
     ("zero not caught", "`{0}` can be 0 here, and is divided by", "({0}).clamp(min=1e-12)"),
     ("direction", "`{0}` runs the other way than it should", "({0})[::-1]"),

@@ -83,10 +83,11 @@ def _overwritten(body: Body, _tree: ast.AST) -> Changed:
                 )
         if isinstance(line, ast.AugAssign):
             says = f"`{shown(line)}` adds to what was there; it should take its place."
-            yield (
-                Edit("added instead of set", line.lineno, says),
-                _with(body, i, ast.Assign([line.target], line.value, lineno=line.lineno)),
-            )
+            if not isinstance(line.value, ast.Constant):  # a place in a list is counted on, and never set so
+                yield (
+                    Edit("added instead of set", line.lineno, says),
+                    _with(body, i, ast.Assign([line.target], line.value, lineno=line.lineno)),
+                )
             for other in (ast.Add, ast.Sub, ast.Mult, ast.Div):
                 if not isinstance(line.op, other):
                     says = f"The operator in `{shown(line)}` is not the right one."

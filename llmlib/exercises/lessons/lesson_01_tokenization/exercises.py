@@ -79,6 +79,7 @@ def cases_merge(seed):
         Case(([1], (1, 2), 256), "a single id"),
         Case(([1, 2], (1, 2), 256), "nothing but the pair"),
         Case(([3, 2, 1], (1, 2), 256), "the pair does not occur"),
+        Case(([5, 6, 5, 6, 5, 6], (5, 6), 257), "the pair three times in a row"),
         Case(([4, 4, 4, 9], (4, 4), 300), "three equal ids: only two of them can be one pair"),
         Case(([1, 2, 1, 3, 2, 1, 2, 2, 3], (1, 2), 257)),
         Case(([15, 6, 7, 5, 60, 5, 6], (5, 6), 258), "ids of several digits"),

@@ -93,6 +93,7 @@ def faulty_merge(
         if here and not (times == "once" and done):
             merged += {
                 "new": [new_id],
+                "step from new": [new_id],
                 "nothing": [],
                 "beside": [*ids[i : i + 2], new_id],
                 "twice": [new_id, new_id],
@@ -100,6 +101,9 @@ def faulty_merge(
             }[write]
             i += 1 if fits == "either" else step
             done += 1
+            if write == "step from new" and i < len(ids):
+                merged.append(ids[i])
+                i += 1
         else:
             if tail == "kept" or (tail == "lost" and i + 1 < len(ids)):
                 merged.append(ids[i])

@@ -33,6 +33,8 @@ def faulty_causal_mask(
         mask = key == query
     elif reach == "cache and own":
         mask = (key == query) | (key < n_key - n_query)
+    elif reach == "everything":
+        mask = torch.ones_like(mask)
     elif reach == "triangle first":
         mask = mask.roll(n_query, -1)
     elif reach == "all":

@@ -282,6 +282,7 @@ def faulty_ablate_heads(
         value[:, chosen] = {
             "zero": lambda: torch.zeros_like(value[:, chosen]),
             "mean": lambda: value[:, chosen].mean(dim=(0, 2), keepdim=True),
+            "mean of all": lambda: value[:, chosen].mean(),
             "mean of positions": lambda: value[:, chosen].mean(dim=2, keepdim=True),
             "half": lambda: value[:, chosen] / 2,
             "mean of heads": lambda: value.mean(dim=1, keepdim=True),
