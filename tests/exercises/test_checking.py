@@ -230,3 +230,17 @@ def test_reports_are_the_same_at_each_call():
         assert repr(first) == repr(second)
         assert first._repr_html_() == second._repr_html_()
         assert "0x7" not in repr(first)
+
+
+def test_a_tensor_of_ones_own_in_float32_is_a_remark():
+    def rotate(x, cos, sin):
+        half = x.shape[-1] // 2
+        turn = torch.zeros(2 * half, 2 * half)
+        for i in range(half):
+            turn[i + half, i], turn[i, i + half] = -1, 1
+        return x * cos + (x @ turn) * sin
+
+    report = check("attention.rotate", rotate)
+    assert report.correct
+    assert "For float64 inputs it raises" in " ".join(repr(report).split())
+    assert not check("attention.rotate", lambda x, cos, sin: 2 * rotate(x, cos, sin)).correct

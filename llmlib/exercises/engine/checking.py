@@ -42,8 +42,13 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
         difference = None if outcome.error else find_difference(expected, outcome.value, exercise.axes)
         trials.append(Trial(case, expected, outcome, difference))
 
+    fixed = [t for t in trials if t.wrong and _mixes_precisions(t)]
+    if fixed and all(t in fixed for t in trials if t.wrong):  # right, but with tensors of its own in float32
+        trials = [t for t in trials if not t.wrong]
     if not any(t.wrong for t in trials):
-        return _broken_property(exercise, attempt, trials, seconds) or _correct(exercise, attempt, trials, seconds)
+        return _broken_property(exercise, attempt, trials, seconds) or _correct(
+            exercise, attempt, trials, seconds, fixed=bool(fixed)
+        )
     with quietly():
         reason = find_reason(exercise, attempt, trials)
     return (
@@ -53,6 +58,12 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
         or _broken_property(exercise, attempt, trials, seconds)
         or _differs(exercise, trials)
     )
+
+
+def _mixes_precisions(trial: Trial) -> bool:
+    """Whether float64 inputs met tensors of the attempt's own in float32, which torch refuses to multiply."""
+    says = str(trial.outcome.error).lower()
+    return "float64" in trial.case.note and "double" in says and "float" in says.replace("double", "")
 
 
 def _not_attempted(exercise: Exercise) -> Report:
@@ -199,8 +210,11 @@ def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report:
     return Report("differs", exercise.name, heading, parts, (), lead.findings)
 
 
-def _correct(exercise: Exercise, attempt: Any, trials: Sequence[Trial], seconds: float) -> Report:
+def _correct(exercise: Exercise, attempt: Any, trials: Sequence[Trial], seconds: float, fixed: bool) -> Report:
     parts: list[Part] = [Prose(exercise.deepens)]
+    if fixed:
+        text = "For float64 inputs it raises, since a tensor of your own is float32. Make it with `dtype=x.dtype`."
+        parts.append(Prose(text, "A remark:"))
     if any(rounds(t.expected, t.got) for t in trials):
         text = "For float64 inputs your result is float32, and so less exact. `dtype=x.dtype` keeps the input's."
         parts.append(Prose(text, "A remark:"))
