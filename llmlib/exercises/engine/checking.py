@@ -42,12 +42,13 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
         difference = None if outcome.error else find_difference(expected, outcome.value, exercise.axes)
         trials.append(Trial(case, expected, outcome, difference))
 
-    fixed = [t for t in trials if t.wrong and _mixes_precisions(t)]
-    if fixed and all(t in fixed for t in trials if t.wrong):  # right, but with tensors of its own in float32
+    wrong = [t for t in trials if t.wrong]
+    fixed = bool(wrong) and all(map(_mixes_precisions, wrong))  # right, but with tensors of its own in float32
+    if fixed:
         trials = [t for t in trials if not t.wrong]
     if not any(t.wrong for t in trials):
         return _broken_property(exercise, attempt, trials, seconds) or _correct(
-            exercise, attempt, trials, seconds, fixed=bool(fixed)
+            exercise, attempt, trials, seconds, fixed
         )
     with quietly():
         reason = find_reason(exercise, attempt, trials)
