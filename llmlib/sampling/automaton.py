@@ -6,7 +6,7 @@ A pattern is a tree of four kinds of nodes. It becomes a machine with many possi
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -197,7 +197,9 @@ def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
         if len(known) > MOST_STATES:
             raise ConstraintError(f"The pattern needs more than {MOST_STATES:,} states: use smaller counts in it.")
     accepts = np.array([0 in states for states in known])
-    alive = _alive(moves, accepts)
+    alive = backwards(({target for _, _, target in ways} for ways in moves), accepts)
+    if len(alive) < 2 or not alive[1]:
+        raise ConstraintError("No text at all can meet this constraint.")
     table = np.zeros((len(known), 256), dtype=np.int32)
     for state, ways in enumerate(moves):
         for low, high, target in ways:
@@ -214,19 +216,17 @@ def _pieces(moves: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, froze
             yield low, end - 1, targets
 
 
-def _alive(moves: list[list[tuple[int, int, int]]], accepts: np.ndarray) -> np.ndarray:
-    """The states from which an end can be reached: backwards from the ends."""
-    before: list[set[int]] = [set() for _ in accepts]
-    for state, ways in enumerate(moves):
-        for _, _, target in ways:
-            before[target].add(state)
-    alive = accepts.copy()
-    open_ = np.flatnonzero(accepts).tolist()
+def backwards(targets: Iterable[Iterable[int]], ends: np.ndarray) -> np.ndarray:
+    """The states from which one of the `ends` (Bool["state"]) can be reached; `targets` are each state's next ones."""
+    before: list[list[int]] = [[] for _ in ends]
+    for state, reached in enumerate(targets):
+        for target in reached:
+            before[target].append(state)
+    found = ends.copy()
+    open_ = np.flatnonzero(ends).tolist()
     while open_:
         for state in before[open_.pop()]:
-            if not alive[state]:
-                alive[state] = True
+            if not found[state]:
+                found[state] = True
                 open_.append(state)
-    if len(alive) < 2 or not alive[1]:
-        raise ConstraintError("No text at all can meet this constraint.")
-    return alive
+    return found

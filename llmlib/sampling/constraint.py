@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from llmlib.sampling.automaton import Automaton, ConstraintError, OneOf, Pattern, build, literal
+from llmlib.sampling.automaton import Automaton, ConstraintError, OneOf, Pattern, backwards, build, literal
 from llmlib.sampling.patterns import read_regex
 from llmlib.sampling.schemas import read_schema
 from llmlib.tokenization.base import Tokenizer
@@ -45,11 +45,9 @@ class Constraint:
         self.start = self.automaton.start
         self.vocab_size = tokenizer.vocab_size
         self._known: dict[int, Bool[Tensor, " vocab"]] = {}
-        self._alive = np.arange(len(self.automaton.accepts)) > 0
-        if not self._tree.has_all_bytes:
-            self._alive = self._with_a_way_out()
-            if not self._alive[self.start]:
-                raise ConstraintError(f"No text that {tokenizer!r} can write meets this constraint.")
+        self._alive = self._with_a_way_out()
+        if not self._alive[self.start]:
+            raise ConstraintError(f"No text that {tokenizer!r} can write meets this constraint.")
 
     @classmethod
     def regex(cls, pattern: str, tokenizer: Tokenizer) -> "Constraint":
@@ -88,14 +86,19 @@ class Constraint:
         return states[tree.node_of_token]
 
     def _with_a_way_out(self) -> np.ndarray:
-        """The states from which a match can be reached by whole tokens."""
-        arrivals = np.stack([self._arrivals(state) for state in range(len(self.automaton.accepts))])
-        alive = self.automaton.accepts.copy()
-        while True:
-            more = alive | (alive[arrivals] & (arrivals > 0)).any(axis=1)
-            if (more == alive).all():
-                return alive
-            alive = more
+        """The states from which a match can be reached by whole tokens.
+
+        Tokens of a single byte show it of nearly all states; only what is left is followed through all tokens.
+        """
+        moves, accepts = self.automaton.moves, self.automaton.accepts
+        single = sorted({data[0] for data in self._tree.bytes_of if len(data) == 1})
+        alive = backwards((set(row) for row in moves[:, single].tolist()), accepts)
+        if alive[1:].all():
+            return alive
+        nothing: set[int] = set()
+        return backwards(
+            (nothing if alive[s] or s == 0 else set(self._arrivals(s).tolist()) for s in range(len(alive))), alive
+        )
 
     def step(self, state: int, token: int) -> int:
         """The state after a token; 0 if it is not allowed."""
@@ -115,7 +118,6 @@ class _Tree:
 
     def __init__(self, bytes_of: list[bytes]):
         self.bytes_of = bytes_of
-        self.has_all_bytes = {data for data in bytes_of if len(data) == 1} >= {bytes([b]) for b in range(256)}
         self.node_of_token = np.zeros(len(bytes_of), dtype=np.int32)
         self.levels: list[tuple[int, int, np.ndarray, np.ndarray]] = []  # first node, last + 1, parents, bytes
         self.n_nodes = 1

@@ -99,6 +99,13 @@ def test_a_vocabulary_that_cannot_write_it():
     assert constraint.allowed(constraint.start).tolist() == [True, False]  # no b: after it nothing could be finished
 
 
+def test_a_vocabulary_without_some_bytes_is_not_followed_token_by_token_for_each_state(monkeypatch):
+    followed = []
+    monkeypatch.setattr(Constraint, "_arrivals", lambda self, state: followed.append(state))
+    Constraint.regex("[ab]{5,50}c", CharTokenizer("abc"))
+    assert not followed  # 50 states times a real vocabulary took half a minute
+
+
 def test_a_constraint_for_another_model(model):
     other = Transformer(TransformerConfig(vocab_size=20, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
     with pytest.raises(ValueError, match="The constraint knows 293 tokens, the model 20"):

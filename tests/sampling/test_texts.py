@@ -24,7 +24,6 @@ def model():
 )
 def test_the_text_ends_before_the_first_stop_string(pieces, stops):
     whole = "".join(pieces)
-    ends = [whole.index(stop) for stop in stops if stop in whole]
     found = list(until_stop(iter(pieces), stops))
     # A stop string that could have been seen earlier ends the text at the piece in which it was complete.
     complete = next(

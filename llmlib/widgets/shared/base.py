@@ -43,7 +43,7 @@ Page without a kernel. `to_html` is the same JavaScript with the traits of `show
 act is possible, looking around works. What such a page cannot have, it says.
 
 Tests. A view has a row in tests/browser/views.py, and with it tests of quick clicks, odd, empty and long texts,
-another theme, a restart, and a notebook that is opened again.
+another theme, no room, a restart, and a notebook that is opened again.
 
 anywidget loads a widget's JavaScript from a Blob URL, where a relative `import` fails. So a widget's `view.mjs` and
 all that it imports are concatenated here, without the import lines that Node's tests use.
