@@ -24,6 +24,7 @@ from llmlib.training.checkpoints import RunError
 from llmlib.training.config import TrainConfig, schedule_at
 from llmlib.training.loss import cross_entropy
 from llmlib.training.optimizers import make_optimizers
+from llmlib.training.precision import WorkingCopy
 from llmlib.transformer import Transformer
 
 RECENT = 50  # steps that a sudden rise of the loss is measured against
@@ -74,10 +75,10 @@ class Training(Iterator[Step]):
         self.last: Step | None = None
         self.best: tuple[float, int] | None = None  # validation loss, and the step at which it was
         self.ranks = distributed.join()
-        self.called = distributed.replicated(model, self.ranks)
+        self.dtype = choose(model.device, config.dtype).dtype
+        self.work = WorkingCopy(model, self.dtype)
+        self.called = distributed.replicated(self.work.model, self.ranks)
         self.optimizers = make_optimizers(model, config)
-        choice = choose(model.device, config.dtype)
-        self.autocast = choice.dtype if choice.dtype != torch.float32 else None
         self.recent: deque[float] = deque(maxlen=RECENT)
 
     def __len__(self) -> int:
@@ -90,7 +91,7 @@ class Training(Iterator[Step]):
             raise StopIteration
         started = time.perf_counter()
         share = schedule_at(self.step, self.config)
-        self.model.train()
+        self.work.model.train()
         loss = self._gradients()
         norm = self._clip()
         self._check(loss, norm)
@@ -99,9 +100,11 @@ class Training(Iterator[Step]):
                 for group in optimizer.param_groups:
                     group["lr"] = group["peak"] * share
                 optimizer.step()
+            self.work.refresh()
             self.step += 1
             self.recent.append(loss)
-        self.model.eval()
+        for model in (self.work.model, self.model):
+            model.eval()
         seconds = time.perf_counter() - started
         tokens = self.config.batch_size * self.config.seq_len
         validation_loss = self.validate() if self.validation and self._due(self.config.validate_every) else None
@@ -127,10 +130,11 @@ class Training(Iterator[Step]):
         total = 0.0
         parts = list(zip(self.ranks.share(x).chunk(c.accumulate), self.ranks.share(y).chunk(c.accumulate)))
         for number, (part_x, part_y) in enumerate(parts, start=1):
-            with self._precision(), self._quiet_until(number == len(parts)):
+            with self._quiet_until(number == len(parts)):
                 loss = cross_entropy(self.called(part_x), part_y) / c.accumulate
                 loss.backward()
             total += loss.item()
+        self.work.hand_over()
         return self.ranks.mean(total)
 
     def _quiet_until(self, is_last: bool) -> Any:
@@ -154,17 +158,12 @@ class Training(Iterator[Step]):
         causes = [f"the learning rate ({rate:.2g} here) is too high: try a third of it, or a longer warmup"]
         if self.config.clip_norm is None:
             causes.append("gradients are not clipped: set clip_norm=1.0")
-        if self.autocast == torch.float16:
+        if self.dtype == torch.float16:
             causes.append("float16 overflows above 65,504: use bfloat16")
         kept = "The model holds the weights from before this step"
         if self.folder and (found := checkpoints.checkpoints(self.folder)):
             kept += f"; the last checkpoint is {found[-1]}"
         raise TrainingDiverged(f"{what} The likely cause: {'; or '.join(causes)}. {kept}.")
-
-    def _precision(self) -> Any:
-        if self.autocast is None:
-            return contextlib.nullcontext()
-        return torch.autocast(self.model.device.type, dtype=self.autocast)
 
     def _due(self, every: int) -> bool:
         return self.step == self.config.steps or (every > 0 and self.step % every == 0)
@@ -179,8 +178,7 @@ class Training(Iterator[Step]):
             x, y = self.validation.batch(
                 number, batch_size=c.batch_size // c.accumulate, seq_len=c.seq_len, device=self.model.device
             )
-            with self._precision():
-                losses.append(cross_entropy(self.model(x), y).item())
+            losses.append(cross_entropy(self.work.model(x), y).item())
         return statistics.mean(losses)
 
     def save(self) -> Path:
@@ -214,6 +212,7 @@ class Training(Iterator[Step]):
         for optimizer, of_groups in zip(self.optimizers, peaks):
             for group, peak in zip(optimizer.param_groups, of_groups):
                 group["peak"] = peak
+        self.work.refresh()
         self.step = about["step"]
         self.best = tuple(about["best"]) if about["best"] else None
         self.recent.extend(about["recent"])

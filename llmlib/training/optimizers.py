@@ -7,14 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from llmlib.devices import choose
 from llmlib.training.config import TrainConfig
 from llmlib.transformer import Transformer
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the polynomial in `orthogonalise`; Jordan et al. (2024)
 
 
-def orthogonalise(matrix: Float[Tensor, "rows columns"], steps: int = 5) -> Float[Tensor, "rows columns"]:
-    """The matrix with all singular values brought near 1, its directions kept: U Vᵀ for U S Vᵀ, roughly.
+def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5) -> Float[Tensor, "*many rows columns"]:
+    """The matrices with all singular values brought near 1, their directions kept: U Vᵀ for U S Vᵀ, roughly.
 
     Newton–Schulz: each step applies the odd polynomial a·x + b·x³ + c·x⁵ to all singular values at once, by matrix
     products alone. With these coefficients five steps bring every value that is not tiny to between 0.7 and 1.2.
@@ -25,13 +26,13 @@ def orthogonalise(matrix: Float[Tensor, "rows columns"], steps: int = 5) -> Floa
     tensor([0.7500, 1.1300, 1.0000])
     """
     a, b, c = COEFFICIENTS
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix  # the products are smaller on the short side
-    x = x / (x.norm() + 1e-7)  # no singular value is larger than the norm, so all are at most 1
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices  # the products are smaller on the short side
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)  # no singular value is larger than the norm: all are at most 1
     for _ in range(steps):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -39,11 +40,21 @@ class Muon(torch.optim.Optimizer):
 
     A step is as large as AdamW's would be (root mean square 0.2 a weight and unit of learning rate: Liu et al., 2025,
     "Muon is Scalable for LLM Training", section 2.2), so learning rates of the two are comparable. Weight decay is
-    apart from the gradient, as in AdamW. Raises `ValueError` for a parameter that is not a matrix.
+    apart from the gradient, as in AdamW. The products are computed in `dtype` (default: the parameters' own), of all
+    matrices of one shape at once. Raises `ValueError` for a parameter that is not a matrix.
     """
 
-    def __init__(self, parameters: Iterable[Any], lr: float = 2e-2, momentum: float = 0.95, weight_decay: float = 0.1):
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float = 2e-2,
+        momentum: float = 0.95,
+        weight_decay: float = 0.1,
+        steps: int = 5,
+        dtype: torch.dtype | None = None,
+    ):
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.steps, self.dtype = steps, dtype
         for group in self.param_groups:
             if wrong := [tuple(p.shape) for p in group["params"] if p.ndim != 2]:
                 raise ValueError(f"Muon is for matrices; {wrong[0]} is none. Leave such parameters to AdamW.")
@@ -51,17 +62,24 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+            alike: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(parameter)
-                average = state["momentum"].lerp_(parameter.grad, 1 - momentum)
-                ahead = parameter.grad.lerp(average, momentum)  # Nesterov: where the average is going
-                size = 0.2 * max(parameter.shape) ** 0.5
-                parameter.mul_(1 - lr * decay).add_(orthogonalise(ahead), alpha=-lr * size)
+                if parameter.grad is not None:
+                    alike.setdefault(parameter.shape, []).append(parameter)
+            for shape, parameters in alike.items():
+                ahead = torch.stack([self._ahead(p, p.grad, group["momentum"]) for p in parameters])  # type: ignore[arg-type]
+                turned = orthogonalise(ahead.to(self.dtype or ahead.dtype), self.steps).to(ahead.dtype)
+                size = 0.2 * max(shape) ** 0.5
+                for parameter, direction in zip(parameters, turned):
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-group["lr"] * size)
+
+    def _ahead(self, parameter: Tensor, gradient: Tensor, momentum: float) -> Tensor:
+        """Nesterov's momentum: where the running average of the gradients is going."""
+        state = self.state[parameter]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(parameter)
+        average = state["momentum"].lerp_(gradient, 1 - momentum)
+        return gradient.lerp(average, momentum)
 
 
 def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -77,7 +95,8 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
     optimizers: list[torch.optim.Optimizer] = []
     if config.optimizer == "muon" and matrices:
         group = {"params": matrices, "peak": config.matrix_learning_rate}
-        optimizers.append(Muon([group], momentum=config.momentum, weight_decay=config.weight_decay))
+        dtype = choose(matrices[0].device, config.dtype).dtype
+        optimizers.append(Muon([group], momentum=config.momentum, weight_decay=config.weight_decay, dtype=dtype))
     else:
         adamw.append({"params": matrices, "weight_decay": config.weight_decay, "peak": config.learning_rate})
     fused = next(model.parameters()).device.type in ("cuda", "cpu")

@@ -1,0 +1,75 @@
+"""A reading book of TinyTales: each story is followed by exercises, and there is no last page.
+
+A model that has only seen stories learns to write them; where it also reads questions with their answers, it learns
+to find an answer in what stands above. (Text from the web holds such pages too: exams, forums, interviews.)
+"""
+
+import operator
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from llmlib.corpora.tinytales import STORY_SEPARATOR, Story, tell
+from llmlib.corpora.tinytales.chance import Dice
+from llmlib.corpora.tinytales.tasks import animals_in, answers, as_sentence
+from llmlib.corpora.tinytales.teller import SPLITS
+from llmlib.tokenization.base import Tokenizer
+
+EXERCISES = 4  # a stream of chance for the order of the exercises, apart from those of other tasks
+STORIES_A_ROW = 8  # apart from each other in the endless row of stories; rows of up to some 2,500 tokens share none
+
+
+def page(story: Story) -> str:
+    """The story, an empty line, and its exercises in random order, one a line.
+
+    They are: every question that the story answers, the animals in it, and what happens in one sentence.
+
+    >>> print(page(tell(0, "train", 5)).split(STORY_SEPARATOR)[1].splitlines()[0])
+    Where was Mabel lost? By the river.
+    """
+    lines = [f"{question} {as_sentence(answer)}" for question, answer in answers(story).items()]
+    lines.append(f"In one sentence: {story.summary}")
+    if animals := animals_in(story.text):
+        lines.append(f"Animals: {', '.join(animals)}.")
+    dice = Dice(story.seed, SPLITS.index(story.split), story.index, EXERCISES)
+    return story.text + STORY_SEPARATOR + "\n".join(dice.sample(lines, len(lines)))
+
+
+class ReadingBook:
+    """Training batches of pages that nobody has read before: each row begins with a page, and is filled with more.
+
+    One page takes about 360 tokens of a vocabulary of 2,048, and ends with `end_id`. As with
+    `llmlib.corpora.datasets.TokenDataset`, the same step and seed give the same batch, so that a run that stopped goes
+    on exactly.
+
+    >>> from llmlib.tokenization import BPETokenizer
+    >>> book = ReadingBook(BPETokenizer.train(page(tell(0, "train", 0)), 300), end_id=0)
+    >>> x, y = book.batch(0, batch_size=2, seq_len=16)
+    >>> x.shape, torch.equal(x[:, 1:], y[:, :-1])
+    (torch.Size([2, 16]), True)
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, end_id: int, split: str = "train") -> None:
+        self.tokenizer, self.end_id, self.split = tokenizer, end_id, split
+
+    def batch(
+        self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
+    ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
+        """The rows of a step, and the token that follows each; raises `ValueError` for sizes that are not positive."""
+        for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("step", step, 0)):
+            if operator.index(value) < least:
+                raise ValueError(f"{name} must be {least} or more, got {value}.")
+        rows = [self._row(step * batch_size + number, seq_len + 1, seed) for number in range(batch_size)]
+        both = torch.tensor(rows, device=device)
+        return both[:, :-1].contiguous(), both[:, 1:].contiguous()
+
+    def _row(self, number: int, length: int, seed: int) -> list[int]:
+        """Row `number` of all: it has story numbers of its own, of which it takes as many as it needs."""
+        ids: list[int] = []
+        index = number * STORIES_A_ROW
+        while len(ids) < length:
+            ids += [*self.tokenizer.encode(page(tell(seed, self.split, index))), self.end_id]
+            index += 1
+        return ids[:length]

@@ -1,0 +1,49 @@
+"""Two precisions at once: the weights are remembered in float32, and a copy of them in a narrow dtype computes.
+
+bfloat16 has 8 bits of mantissa. Products in it are several times quicker where the hardware has instructions for them,
+but a step that is smaller than 1/256 of a weight would be rounded away if the weight itself were bfloat16. So each step
+computes with a rounded copy, hands its gradients to the float32 weights, which take the step, and rounds anew.
+Source: Micikevicius et al. (2018), "Mixed Precision Training", section 3.1.
+
+(torch's autocast rounds each operand at each product instead; the norms between them then see two dtypes, and torch
+has no fused kernel for that.)
+"""
+
+import copy
+
+import torch
+from torch import Tensor
+
+from llmlib.transformer import Transformer
+
+
+class WorkingCopy:
+    """What computes for `model` while it is trained: a copy in `dtype`, or the model itself if that is its own dtype.
+
+    >>> from llmlib.transformer import TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
+    >>> work = WorkingCopy(model, torch.bfloat16)
+    >>> work.model(torch.tensor([[1, 2, 3]])).sum().backward()
+    >>> work.hand_over()
+    >>> model.embed.weight.grad.dtype
+    torch.float32
+    """
+
+    def __init__(self, model: Transformer, dtype: torch.dtype):
+        self.is_copy = dtype != model.dtype
+        self.model = copy.deepcopy(model).to(dtype) if self.is_copy else model
+        self._theirs: list[Tensor] = list(model.parameters())
+        self._ours: list[Tensor] = list(self.model.parameters())
+
+    def hand_over(self) -> None:
+        """Give the gradients to the float32 weights."""
+        if self.is_copy:
+            for theirs, ours in zip(self._theirs, self._ours):
+                theirs.grad = None if ours.grad is None else ours.grad.to(theirs.dtype)
+                ours.grad = None
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Round the float32 weights anew: they have changed."""
+        if self.is_copy:
+            torch._foreach_copy_(self._ours, self._theirs)
