@@ -7,7 +7,7 @@ from llmlib.training import TrainConfig, cross_entropy, train
 from llmlib.training.precision import WorkingCopy
 from tests.training.test_loop import DATA
 
-CONFIG = TransformerConfig(vocab_size=30, max_seq_len=16, d_model=16, n_layers=2, n_heads=2, norm="rmsnorm")
+CONFIG = TransformerConfig(vocab_size=64, max_seq_len=16, d_model=16, n_layers=2, n_heads=2, norm="rmsnorm")
 IDS = torch.tensor([[1, 2, 3, 4]])
 
 
