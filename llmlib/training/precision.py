@@ -10,17 +10,18 @@ has no fused kernel for that.)
 """
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from llmlib.transformer import Transformer
+Model = TypeVar("Model", bound=nn.Module)
 
 
-class WorkingCopy:
+class WorkingCopy(Generic[Model]):
     """What computes for `model` while it is trained: a copy in `dtype`, or the model itself if that is its own dtype.
 
-    >>> from llmlib.transformer import TransformerConfig
+    >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
     >>> work = WorkingCopy(model, torch.bfloat16)
     >>> work.model(torch.tensor([[1, 2, 3]])).sum().backward()
@@ -29,8 +30,8 @@ class WorkingCopy:
     torch.float32
     """
 
-    def __init__(self, model: Transformer, dtype: torch.dtype):
-        self.is_copy = dtype != model.dtype
+    def __init__(self, model: Model, dtype: torch.dtype):
+        self.is_copy = any(parameter.dtype != dtype for parameter in model.parameters())
         self.model = copy.deepcopy(model).to(dtype) if self.is_copy else model
         self._theirs: list[Tensor] = list(model.parameters())
         self._ours: list[Tensor] = list(self.model.parameters())

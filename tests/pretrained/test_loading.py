@@ -153,7 +153,7 @@ def test_any_bytes_mean_what_the_reference_library_reads(kind, rows, blocks, see
 
 
 def test_an_unknown_name_says_which_names_exist():
-    with pytest.raises(ValueError, match=r"named 'gpt5'\. Known names: smollm2-135m-instruct, gpt2"):
+    with pytest.raises(ValueError, match=r"named 'gpt5'\. Known names: tinytales, smollm2-135m-instruct, gpt2"):
         load_pretrained("gpt5")
 
 

@@ -1,0 +1,326 @@
+"""Claims: nanoGPT's published quality in a twelfth of the time; the same model trains 1.3x as fast.
+
+Three parts, all in one run (`--part` picks one):
+
+* **quality**: Tiny Shakespeare by characters, the first 90 % to learn from, the loss over all of the last 10 % with a
+  context of at most 64. The reference is the recipe for CPUs in nanoGPT's readme (Karpathy, 2022; 4 layers, 4 heads,
+  128 wide, context 64, batch 12, 2,000 steps; published: 1.88), trained by `llmlib.train`. Ours is a model of at most
+  0.85 million weights made for this race, three seeds of it. Claim: at most 1.88 in at most a twelfth of the time.
+* **throughput**: tokens a second of our GPT-2-style model in `llmlib.train`'s steps against `transformers`'
+  `GPT2LMHeadModel` in a plain loop with AdamW, of the same sizes, in float32 and bfloat16 (theirs by autocast, as
+  usual). Claim: 1.3x or more in each; and the share that ours reaches of this machine's measured peak of products.
+* **scale**: time and memory against the size of the model and the context; and one process against two.
+"""
+
+import argparse
+import contextlib
+import csv
+import math
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from llmlib import CharTokenizer, TrainConfig, Transformer, TransformerConfig, train
+from llmlib.attention import causal_mask
+from llmlib.corpora import tiny_shakespeare
+from llmlib.corpora.datasets import TokenDataset
+from llmlib.costs import count
+from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, rotate
+from llmlib.layers import rms_norm
+from llmlib.training import Muon
+from llmlib.training.precision import WorkingCopy
+
+CONTEXT, GOAL = 64, 1.88
+PUBLISHED = TransformerConfig(vocab_size=65, max_seq_len=CONTEXT, d_model=128, n_layers=4, n_heads=4)
+PUBLISHED_RUN = TrainConfig(
+    steps=2000, batch_size=12, seq_len=CONTEXT, learning_rate=1e-3, betas=(0.9, 0.99), weight_decay=0.1, warmup=100,
+    final_share=0.1, dtype="float32",
+)  # fmt: skip
+
+
+# --- time to quality ------------------------------------------------------------------------------------------------
+
+
+class Racer(nn.Module):
+    """A Transformer of two layers that reads the last *pair* of characters, where the published one reads one.
+
+    A table has a row for each pair; it goes into the residual stream at the bottom, and, as the bigram statistics that
+    any model learns first, straight to the logits. Squared ReLU (So et al., 2021, "Primer"), norms without weights,
+    rotary positions, logits held below CAP (Gemma 2, 2024). Maps into the residual stream begin at zero, so that each
+    layer begins as the identity.
+    """
+
+    D, LAYERS, HEADS, PAIR, CAP = 128, 2, 4, 64, 15.0
+
+    def __init__(self, vocab_size: int, seed: int):
+        super().__init__()
+        self.vocab_size = vocab_size
+        generator = torch.Generator().manual_seed(seed)
+
+        def table(rows: int, columns: int, std: float) -> nn.Parameter:
+            return nn.Parameter(torch.randn(rows, columns, generator=generator) * std)
+
+        d, wide = self.D, 4 * self.D
+        self.embed, self.pairs = table(vocab_size, d, 0.5), table(vocab_size**2, self.PAIR, 0.02)
+        self.pair_in, self.pair_out = table(d, self.PAIR, self.PAIR**-0.5), table(vocab_size, self.PAIR, 0.02)
+        self.qkv = nn.ParameterList(table(3 * d, d, d**-0.5) for _ in range(self.LAYERS))
+        self.up = nn.ParameterList(table(wide, d, d**-0.5) for _ in range(self.LAYERS))
+        self.output = nn.ParameterList(table(d, d, 0.0) for _ in range(self.LAYERS))
+        self.down = nn.ParameterList(table(d, wide, 0.0) for _ in range(self.LAYERS))
+        self.head = table(vocab_size, d, 0.0)
+
+    def matrices(self) -> list[nn.Parameter]:
+        return [*self.qkv, *self.output, *self.up, *self.down]
+
+    def forward(self, ids: Tensor) -> Tensor:  # batch seq -> batch seq vocab
+        before = F.pad(ids[:, :-1], (1, 0))  # nothing comes before the first: character 0 stands for that
+        pair = F.embedding(before * self.vocab_size + ids, self.pairs)
+        residual = F.embedding(ids, self.embed) + F.linear(pair, self.pair_in)
+        seq, dtype = ids.shape[1], residual.dtype
+        angles = rotary_cos_sin(torch.arange(seq), rotary_frequencies(self.D // self.HEADS, 1000.0))
+        cos, sin = (each.to(dtype) for each in angles)
+        hidden = torch.zeros(seq, seq, dtype=dtype).masked_fill(~causal_mask(seq, seq), -math.inf)
+        for qkv, output, up, down in zip(self.qkv, self.output, self.up, self.down):
+            residual = residual + F.linear(self.attend(F.linear(rms_norm(residual), qkv), cos, sin, hidden), output)
+            residual = residual + F.linear(F.linear(rms_norm(residual), up).relu().square(), down)
+        logits = F.linear(rms_norm(residual), self.head) + F.linear(pair, self.pair_out)
+        return self.CAP * torch.tanh(logits.float() / self.CAP)
+
+    def attend(self, qkv: Tensor, cos: Tensor, sin: Tensor, hidden: Tensor) -> Tensor:
+        """Two explicit products: for 64 tokens they are quicker than the backward pass of torch's fused kernel."""
+        q, k, v = qkv.unflatten(-1, (3, self.HEADS, -1)).permute(2, 0, 3, 1, 4)  # each batch head seq d_head
+        q, k = rms_norm(rotate(q, cos, sin)), rms_norm(rotate(k, cos, sin))
+        scores = q @ k.mT * (2 * q.shape[-1] ** -0.5) + hidden
+        return (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(-2)
+
+
+def race(ids: Tensor, seed: int, steps: int = 200, batch: int = 24) -> tuple[Racer, float]:
+    """Train a Racer; returns it with the seconds that its steps took, everything but reading the corpus included."""
+    started = time.perf_counter()
+    model = Racer(65, seed)
+    work = WorkingCopy(model, torch.bfloat16)
+    turned = {id(matrix) for matrix in model.matrices()}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in turned]
+    muon = Muon(model.matrices(), momentum=0.85, weight_decay=0.0, steps=3, dtype=torch.bfloat16)
+    adamw = torch.optim.AdamW(others, betas=(0.8, 0.95), weight_decay=0.0, fused=True)
+    data = TokenDataset(ids)
+    for step in range(steps):
+        share = min(1.0, (1 - step / steps) / 0.6)  # flat for 40 % of the run, then down to 0
+        for optimizer, peak in ((muon, 0.027), (adamw, 0.02)):
+            optimizer.param_groups[0]["lr"] = peak * share
+        x, y = data.batch(step, batch_size=batch, seq_len=CONTEXT, seed=seed)
+        F.cross_entropy(work.model(x).flatten(0, 1), y.flatten()).backward()
+        work.hand_over()
+        muon.step()
+        adamw.step()
+        work.refresh()
+    return work.model, time.perf_counter() - started
+
+
+@torch.no_grad()
+def loss_on(ids: Tensor, model: Callable[[Tensor], Tensor]) -> float:
+    """The mean loss over all of the text, in windows of CONTEXT side by side."""
+    n = (len(ids) - 1) // CONTEXT * CONTEXT
+    pieces = zip(ids[:n].view(-1, CONTEXT).split(256), ids[1 : n + 1].view(-1, CONTEXT).split(256))
+    return (
+        sum(F.cross_entropy(model(x).float().flatten(0, 1), y.flatten(), reduction="sum").item() for x, y in pieces) / n
+    )
+
+
+def quality() -> None:
+    text = tiny_shakespeare()
+    ids = torch.tensor(CharTokenizer.train(text).encode(text))
+    seen, unseen = ids[: len(ids) * 9 // 10], ids[len(ids) * 9 // 10 :]
+    print(f"Tiny Shakespeare: loss on {len(unseen):,} unseen characters, nats a character")
+    model = Transformer(PUBLISHED, seed=0)
+    spent, every = 0.0, 250
+    for step in train(model, TokenDataset(seen), PUBLISHED_RUN):
+        spent += PUBLISHED_RUN.batch_size * CONTEXT / step.tokens_per_second
+        if step.step % every == 0:
+            print(
+                f"  published recipe, {sizes(model)}, step {step.step:5}  {spent:6.1f} s  {loss_on(unseen, model):.4f}"
+            )
+    for seed in range(3):
+        for steps in (70, 130, 200) if seed == 0 else (200,):  # shorter runs are the curve: each ends its own schedule
+            racer, seconds = race(seen, seed, steps)
+            reached = loss_on(unseen, racer)
+            print(f"  ours, {sizes(racer)}, seed {seed}, step {steps:3}  {seconds:6.1f} s  {reached:.4f}")
+        verdict = "reached" if reached <= GOAL else "NOT reached"
+        print(f"  seed {seed}: {GOAL} {verdict} in 1/{spent / seconds:.1f} of the time   (claim: 1/12 or less)")
+
+
+def sizes(model: nn.Module) -> str:
+    return f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M weights"
+
+
+# --- throughput -----------------------------------------------------------------------------------------------------
+
+SHAPES = {"0.8 M": (4, 4, 128, 64, 12), "10.7 M": (6, 6, 384, 256, 4)}  # layers, heads, width, context, batch
+ROUNDS, STEPS_A_ROUND = 5, {"0.8 M": 20, "10.7 M": 3}
+
+
+def gpt2_style(name: str) -> TransformerConfig:
+    layers, heads, width, context, _ = SHAPES[name]
+    return TransformerConfig(
+        vocab_size=65, max_seq_len=context, d_model=width, n_layers=layers, n_heads=heads, mlp="gelu_tanh",
+        qkv_bias=True, output_bias=True, mlp_bias=True,
+    )  # fmt: skip
+
+
+def our_rounds(name: str, data: TokenDataset, dtype: str) -> Iterator[float]:
+    """Tokens a second of each round."""
+    steps = STEPS_A_ROUND[name]
+    *_, context, batch = SHAPES[name]
+    config = TrainConfig(steps=steps * (ROUNDS + 1), batch_size=batch, seq_len=context, learning_rate=1e-3, dtype=dtype)
+    run = train(Transformer(gpt2_style(name)), data, config)
+    yield from rounds(lambda: next(run), steps, batch * context)
+
+
+def their_rounds(name: str, data: TokenDataset, dtype: str) -> Iterator[float]:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    layers, heads, width, context, batch = SHAPES[name]
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=65, n_positions=context, n_embd=width, n_layer=layers, n_head=heads,
+        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    precision = torch.autocast("cpu", torch.bfloat16) if dtype == "bfloat16" else contextlib.nullcontext()
+    numbers = iter(range(10**9))
+
+    def step() -> None:
+        x, _ = data.batch(next(numbers), batch_size=batch, seq_len=context)
+        with precision:
+            loss = model(x, labels=x).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    yield from rounds(step, STEPS_A_ROUND[name], batch * context)
+
+
+def rounds(step: Callable[[], object], steps: int, tokens: int) -> Iterator[float]:
+    for _ in range(steps):  # warm up
+        step()
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        for _ in range(steps):
+            step()
+        yield steps * tokens / (time.perf_counter() - started)
+
+
+def peak(dtype: torch.dtype, size: int = 2048) -> float:
+    """FLOPs a second of a large product of matrices, the best of ten."""
+    a = torch.randn(size, size).to(dtype)
+    seconds = []
+    for _ in range(10):
+        started = time.perf_counter()
+        a @ a
+        seconds.append(time.perf_counter() - started)
+    return 2 * size**3 / min(seconds)
+
+
+def throughput() -> None:
+    data = TokenDataset(torch.randint(65, (100_000,), generator=torch.Generator().manual_seed(0)))
+    peaks = {dtype: peak(getattr(torch, dtype)) for dtype in ("float32", "bfloat16")}
+    print(f"peak of matrix products: {', '.join(f'{dtype} {p / 1e9:.0f} GFLOP/s' for dtype, p in peaks.items())}")
+    for name in SHAPES:
+        for dtype in peaks:
+            ours, theirs = zip(*zip(our_rounds(name, data, dtype), their_rounds(name, data, dtype)))  # in turn
+            ours_median, theirs_median = statistics.median(ours), statistics.median(theirs)
+            share = ours_median * count(gpt2_style(name)).training_flops / peaks[dtype]
+            print(
+                f"  {name}, {dtype:8}: ours {ours_median:8,.0f} tokens/s ({share:.0%} of the peak), transformers "
+                f"{theirs_median:8,.0f}: {ours_median / theirs_median:.2f}x   (claim: 1.3x)"
+            )
+
+
+# --- scale ----------------------------------------------------------------------------------------------------------
+
+
+def scale() -> None:
+    print("  time of a training step a token, and the most memory of the process (each in a process of its own)")
+    print("  width layers context   weights   µs a token    MB")
+    for width, layers, context in ((128, 4, 64), (128, 4, 256), (128, 4, 1024), (256, 4, 256), (512, 8, 256)):
+        call = [sys.executable, __file__, "--measure", *map(str, (width, layers, context))]
+        print(subprocess.run(call, check=True, capture_output=True, text=True).stdout, end="")
+    for processes in (1, 2):
+        print(f"  {processes} process{'es' * (processes > 1)}: {distributed_rate(processes):,.0f} tokens/s altogether")
+
+
+def measure(width: int, layers: int, context: int) -> None:
+    """Print a row of the table."""
+    config = TransformerConfig(
+        vocab_size=2048, max_seq_len=context, d_model=width, n_layers=layers, n_heads=width // 32, positions="rotary",
+        norm="rmsnorm", mlp="swiglu",
+    )  # fmt: skip
+    model, batch = Transformer(config), max(1, 2048 // context)
+    data = TokenDataset(torch.randint(2048, (10_000,), generator=torch.Generator().manual_seed(0)))
+    run = train(model, data, TrainConfig(steps=4, batch_size=batch, seq_len=context))
+    rates = [step.tokens_per_second for step in run]
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"  {width:5} {layers:6} {context:7}  {sizes(model):>16}  {1e6 / max(rates):6.0f} {megabytes:8,.0f}")
+
+
+SETTINGS = """\
+folder = "{folder}"
+[data]
+corpus = "shakespeare"
+characters = 200_000
+[model]
+max_seq_len = 128
+d_model = 256
+n_layers = 4
+n_heads = 8
+[train]
+steps = 12
+batch_size = 16
+seq_len = 128
+"""
+
+
+def distributed_rate(processes: int) -> float:
+    """Tokens a second of a run by torchrun, each process with one thread, from its log."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder) / "settings.toml"
+        settings.write_text(SETTINGS.format(folder=f"{folder}/run"), encoding="utf-8")
+        call = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(
+            [*call, "-m", "llmlib", "train", str(settings)], check=True, capture_output=True, env=environment
+        )
+        with open(f"{folder}/run/log.csv", encoding="utf-8") as file:
+            return statistics.median(float(row["tokens_per_second"]) for row in csv.DictReader(file))
+
+
+PARTS = {"quality": quality, "throughput": throughput, "scale": scale}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part")
+    parser.add_argument("--measure", type=int, nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        measure(*arguments.measure)
+        return
+    for name in arguments.part or PARTS:
+        print(f"\n-- {name}")
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()
