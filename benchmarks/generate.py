@@ -13,7 +13,7 @@ import transformers
 
 from llmlib import Sampler, generate, load_pretrained
 from llmlib.devices import choose
-from llmlib.pretrained import SMOLLM2_WHEEL, _locate
+from llmlib.tokenization.published import smollm2_file
 
 NEW_TOKENS, ROUNDS = 100, 5
 PROMPT = "The history of the lighthouse begins long before electricity, when keepers"
@@ -29,9 +29,9 @@ def main() -> None:
     name = "smollm2-135m-instruct"
     model, tokenizer = load_pretrained(name, device="cpu", dtype="float32")
     half, _ = load_pretrained(name, device="cpu", dtype="bfloat16")
-    file = SMOLLM2_WHEEL[2].rpartition("/")[2]
+    file = smollm2_file()
     theirs = transformers.AutoModelForCausalLM.from_pretrained(
-        _locate(name, "package").parent, gguf_file=file, dtype=torch.float32
+        file.parent, gguf_file=file.name, dtype=torch.float32
     ).eval()
     ids = torch.tensor([tokenizer.encode(PROMPT)])
     greedy = Sampler(temperature=0)

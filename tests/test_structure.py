@@ -1,5 +1,7 @@
 """The house: no circles, arrows one way, no file that holds two ideas."""
 
+import ast
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,18 @@ def test_no_file_is_longer_than_400_lines(folder):
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
     }
     assert long == {}
+
+
+@pytest.mark.parametrize(
+    "script", sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("data/*.py")]), ids=lambda p: p.name
+)
+def test_scripts_import_what_exists(script):
+    """They run for minutes, so no test runs them; a name that has moved would be found by a user."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "llmlib":
+            source = importlib.import_module(str(node.module))
+            for name in (alias.name for alias in node.names):
+                assert hasattr(source, name) or importlib.util.find_spec(f"{node.module}.{name}"), name
 
 
 def test_every_module_with_shapes_is_checked_while_tests_run(request):
