@@ -128,7 +128,7 @@ export function chartPanel(ctx, which, large) {
       ...readings.map(({ run, reading }) => element("div", {}, several ? element("i", { style: `background: ${run.colour}` }) : "", several && large ? `${shorten(run.about.name, 13)} ` : "",
         element("strong", {}, write(reading.values[which])),
         large && reading.high > reading.low ? ` (${write(reading.low)} to ${write(reading.high)})` : "", large && reading.validation !== null ? ` · validation ${write(reading.validation)}` : "")));
-    if (!large) return; // in the line of the title, where it hides nothing
+    if (!large && ctx.beside) { Object.assign(tip.style, { left: "auto", right: 0 }); return; } // in the line of the title, where it hides nothing
     const leftHalf = x < LEFT + frame.width / 2;
     Object.assign(tip.style, leftHalf ? { left: `${x + 8}px`, right: "auto" } : { left: "auto", right: `${parseFloat(picture.getAttribute("width")) - x + 8}px` });
   }

@@ -16,7 +16,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
 
   // What the panels may know and do.
   const ctx = {
-    state, runs: [], samples: [], palette: null,
+    state, runs: [], samples: [], palette: null, beside: false,
     shownRuns: () => ctx.runs.filter(({ hidden }) => !hidden),
     isPale: ({ number }) => stressed !== null && stressed !== number && ctx.runs.length > 1,
     /** Where the charts end: with the planned steps, or with the seconds that were. */
@@ -87,7 +87,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
     tick.checked = smooth;
     tick.addEventListener("change", () => ctx.go({ smooth: tick.checked }));
     renew(tools, [
-      choice("Scale of loss and gradient norm", [["linear", "linear"], ["log", "logarithmic"]], log ? "log" : "linear", (value) => ctx.go({ log: value === "log" })),
+      choice("Scale of loss and gradient norm", [["linear", "linear scale"], ["log", "log scale"]], log ? "log" : "linear", (value) => ctx.go({ log: value === "log" })),
       choice("Across", [["steps", "by step"], ["seconds", "by time"]], across, (value) => ctx.go({ across: value })),
       element("label", {}, tick, " smooth lines"),
     ]);
@@ -95,6 +95,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
 
   function drawCharts() {
     const width = Math.min(el.clientWidth - 8, WIDEST), beside = width >= BESIDE;
+    ctx.beside = beside;
     picture.classList.toggle("llm-beside", beside);
     const large = beside ? Math.round(width * 0.66) - 16 : width, each = beside ? width - large - 16 : width >= 560 ? (width - 24) / 3 : width;
     charts[0].draw(large, TALL);
