@@ -1,5 +1,6 @@
 """Runs that are under way: their curves and samples live, in a thread beside the kernel or in a cell's own loop."""
 
+import asyncio
 import contextlib
 import math
 import os
@@ -23,8 +24,8 @@ def explore_training(
     """A dashboard of one run of `llmlib.training.train`, or of several by name, which then take turns.
 
     They are trained in the background, so the kernel stays free and the buttons answer; `start=False` waits for the
-    reader's click. `dashboard.wait()` lets a cell wait for the end. Or train in a cell's own loop, where each step can
-    be used: `for step in explore_training().watch(train(…)): …`.
+    reader's click. `await dashboard.finished()` lets a cell wait for the end, `dashboard.wait()` does so elsewhere. Or
+    train in a cell's own loop, where each step can be used: `for step in explore_training().watch(train(…)): …`.
 
     >>> from llmlib import Transformer, TransformerConfig, TrainConfig, train
     >>> from llmlib.corpora.datasets import TokenDataset
@@ -200,27 +201,42 @@ class Dashboard(TrainingView):
     def wait(self) -> None:
         """Wait until each run has finished, failed or been stopped; those that have not begun begin.
 
-        An interrupt of the kernel pauses them, and ends the waiting.
+        An interrupt of the kernel pauses them, and ends the waiting. Meanwhile the kernel is busy, and the view's
+        buttons wait too; in a notebook, `await dashboard.finished()` leaves it free to hear them.
         """
+        with self._paused_if_interrupted(), self._changed:
+            while self._under_way():
+                self._changed.wait(0.2)  # an interrupt is heard between two
+
+    async def finished(self) -> None:
+        """`await dashboard.finished()` waits as `wait` does, and the view's buttons answer."""
+        with self._paused_if_interrupted():
+            while self._under_way():
+                await asyncio.sleep(0.1)
+
+    @contextlib.contextmanager
+    def _paused_if_interrupted(self) -> Iterator[None]:
         for one in self._tracked:
             if self.state(one.number) == "ready":
                 self.resume(one.number)
         try:
-            with self._changed:
-                while any(self.state(one.number) not in ENDED for one in self._tracked):
-                    self._changed.wait(0.2)  # an interrupt is heard between two
+            yield
             self._settle()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             self.pause()
             raise
         finally:
             self._renew_picture()
+
+    def _under_way(self) -> bool:
+        return any(self.state(one.number) not in ENDED for one in self._tracked)
 
     def watch(self, run: Iterator[Step], name: str = "run") -> Iterator[Step]:
         """The steps of a run, taken by whoever asks for them, and shown; `for step in dashboard.watch(train(…))`.
 
         The dashboard appears above the loop, if it is not on the page yet. Leaving the loop, by `break` or by an
         interrupt, pauses the run: the view's button goes on with it in the background, and so does watching it again.
+        While the loop runs, the kernel is busy with it, and an interrupt is the way to pause.
         """
         one = next((one for one in self._tracked if one.run is run), None)
         if one is None:
@@ -231,7 +247,7 @@ class Dashboard(TrainingView):
 
     def _watched(self, one: Tracked) -> Iterator[Step]:
         with self._changed:
-            one.in_cell = True
+            one.in_cell = self._about[one.number]["in_cell"] = True
             if self.state(one.number) != "finished":
                 self.mark(one.number, "running")
         try:
@@ -242,9 +258,9 @@ class Dashboard(TrainingView):
                 yield step
         finally:
             with self._changed:
-                one.in_cell = False
-                if self.state(one.number) == "running":
-                    self.mark(one.number, "paused")
+                one.in_cell = self._about[one.number]["in_cell"] = False
+                now = self.state(one.number)
+                self.mark(one.number, "paused" if now == "running" else now, self._about[one.number]["words"])
             self._renew_picture()
 
     def _may_go_on(self, one: Tracked) -> bool:

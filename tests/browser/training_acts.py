@@ -73,4 +73,5 @@ def odd(bench, view):
 def long(bench, view):
     write(bench, view, LONG)
     expect(view.locator(".llm-text")).to_have_text((LONG[:1999] + "…").strip())
-    assert view.locator(".llm-text").evaluate("node => node.clientHeight < 200 && node.scrollHeight > node.clientHeight")
+    inside = "node => node.clientHeight < 200 && node.scrollHeight > node.clientHeight"
+    assert view.locator(".llm-text").evaluate(inside)

@@ -2,9 +2,9 @@
 
 import { element, shorten } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
-import { bandPath, columnsOf, domainOf, linePath, logTicksBetween, METRICS, reachOf, scaleOf, shortly, smoothed, spread, stepsInWords, ticksBetween, xsOf } from "./data.mjs";
+import { bandPath, capOf, columnsOf, domainOf, linePath, logTicksBetween, METRICS, reachOf, scaleOf, shortly, smoothed, spread, stepsInWords, ticksBetween, xsOf } from "./data.mjs";
 
-const LEFT = 50, TOP = 8, BOTTOM = 24, NAMES = 92; // pixels: numbers at the side, room above, numbers below, names of runs
+const LEFT = 50, TOP = 8, BOTTOM = 24, NAMES = 104; // pixels: numbers at the side, room above, numbers below, names of runs
 
 /** `ctx` knows runs and colours (see view.mjs); `which` is one of METRICS; a large chart shows validation and names too. */
 export function chartPanel(ctx, which, large) {
@@ -32,7 +32,7 @@ export function chartPanel(ctx, which, large) {
   function draw(width, height) {
     const shown = ctx.shownRuns(), across = ctx.state.across, names = large && ctx.runs.length > 1;
     const rows = shown.flatMap(({ curves }) => [curves.steps.mean[which], ...(large ? [curves.validation.mean[0]] : [])]);
-    const [low, high] = domainOf(rows, { fromZero: fromZero && !log(), log: log() });
+    const [low, high] = domainOf(rows, { fromZero: fromZero && !log(), log: log(), cap: which === 0 ? capOf(shown.map(({ curves }) => curves.steps.mean[0])) : Infinity });
     frame = { width: width - LEFT - (names ? NAMES : 14), height: height - TOP - BOTTOM, to: ctx.furthest(), scale: scaleOf([low, high], log()), low, high };
     picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
     node.style.width = `${width}px`;

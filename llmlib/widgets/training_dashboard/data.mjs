@@ -18,11 +18,13 @@ const whole = (value) => Math.round(value).toLocaleString("en");
 /** A number in few signs: 0.0003, 2.5, "12k". */
 export const shortly = (value) => (Math.abs(value) >= 1e4 ? `${Number((value / 1000).toPrecision(3))}k` : String(Number(value.toPrecision(3))));
 
+const fixed = (value, digits) => (Math.abs(value) < 1000 ? value.toFixed(digits) : shortly(value));
+
 /** What is measured at each step, in the order of the values of a curve. */
 export const METRICS = [
-  { name: "loss", title: "Loss", unit: "nats a token", write: (value) => value.toFixed(3), fromZero: false, logs: true },
+  { name: "loss", title: "Loss", unit: "nats a token", write: (value) => fixed(value, 3), fromZero: false, logs: true },
   { name: "learning rate", title: "Learning rate", unit: "", write: (value) => String(Number(value.toPrecision(3))), fromZero: true },
-  { name: "gradient norm", title: "Gradient norm", unit: "before clipping", write: (value) => value.toFixed(2), fromZero: true, logs: true },
+  { name: "gradient norm", title: "Gradient norm", unit: "before clipping", write: (value) => fixed(value, 2), fromZero: true, logs: true },
   { name: "tokens a second", title: "Tokens a second", unit: "", write: whole, fromZero: true },
 ];
 
@@ -38,15 +40,19 @@ export function nearest(xs, x) {
   return x > xs[last] + Math.max(1e-9, last ? xs[last] - xs[last - 1] : 1) ? -1 : best;
 }
 
-/** The lowest and highest of what is drawn; with a bit of room, from 0 on where that says more. */
-export function domainOf(rows, { fromZero = false, log = false } = {}) {
+/** The lowest and highest of what is drawn, at most `cap`; with a bit of room, from 0 on where that says more. */
+export function domainOf(rows, { fromZero = false, log = false, cap = Infinity } = {}) {
   let low = Infinity, high = -Infinity;
   for (const row of rows) for (const value of row) if (Number.isFinite(value) && (!log || value > 0)) { low = Math.min(low, value); high = Math.max(high, value); }
   if (low > high) return log ? [0.1, 1] : [0, 1];
   if (log) { const room = (high / low) ** 0.04; return room > 1.0001 ? [low / room, high * room] : [low / 1.1, high * 1.1]; }
+  high = Math.max(low, Math.min(high, cap));
   const room = 0.05 * (high - low) || 0.05 * Math.abs(high) || 1;
   return fromZero && low >= 0 ? [0, high + room] : [low - room, high + room];
 }
+
+/** Above which loss a run has gone astray: half as much again as any run began with. The others would be a flat line. */
+export const capOf = (rows) => 1.5 * Math.max(0, ...rows.filter(({ length }) => length).map(([first]) => first)) || Infinity;
 
 /** Round numbers between two, about so many. */
 export function ticksBetween(low, high, about) {
@@ -137,7 +143,8 @@ export function standingOf(run, together = 1, gone = false) {
   if (gone && ["ready", "running", "paused"].includes(run.state)) return `ended with the kernel at ${at}`;
   const words = { ready: "not started", running: "running", paused: "paused", stopped: "stopped", finished: "finished", failed: "broke off" }[run.state];
   const taken = run.step - run.begun, left = run.state === "running" && taken > 0 && run.steps ? ((run.steps - run.step) * run.seconds * together) / taken : null;
-  return `${words}: ${at}${left === null || !Number.isFinite(left) ? "" : `, about ${duration(left)} left`}`;
+  const how = run.in_cell && run.state === "running" ? "running in a cell (interrupt it to pause)" : words;
+  return `${how}: ${at}${left === null || !Number.isFinite(left) ? "" : `, about ${duration(left)} left`}`;
 }
 
 /** The numbers of a run's last step, in words. */

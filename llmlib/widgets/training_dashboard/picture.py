@@ -94,6 +94,9 @@ def _chart(
     validations: list[np.ndarray],
 ) -> list[str]:
     everything = np.concatenate([np.zeros(0), *(curve.mean[which] for _, curve, _ in pairs), *validations])
+    firsts = [float(curve.mean[0, 0]) for _, curve, _ in pairs if which == 0 and len(curve)]
+    if firsts:  # a run that goes astray does not flatten the others
+        everything = np.minimum(everything, 1.5 * max(firsts))
     low, high = domain(everything, from_zero=which > 0)
     frame = Frame(*at, *size, float(to), low, high)
     bottom = frame.top + frame.height

@@ -19,8 +19,8 @@ export function runRows(ctx, hub) {
     const words = element("p", { class: "llm-failed", role: "alert" });
     tick.addEventListener("change", () => ctx.hide(number, !tick.checked));
     const item = element("li", {},
-      element("div", { class: "llm-run" }, element("label", {}, tick, swatch, name), state, numbers, element("span", { class: "llm-buttons" }, go, stop)),
-      element("div", { class: "llm-track", "aria-hidden": "true" }, bar), words);
+      element("div", { class: "llm-run" }, element("label", {}, tick, swatch, name), state, element("span", { class: "llm-buttons" }, go, stop)),
+      element("div", { class: "llm-track", "aria-hidden": "true" }, bar), numbers, words);
     for (const [event, pale] of [["pointerenter", number], ["pointerleave", null]]) item.addEventListener(event, () => ctx.stress(pale));
     return { item, tick, swatch, name, state, numbers, bar, go, stop, words };
   }
@@ -44,11 +44,11 @@ export function runRows(ctx, hub) {
       put(one.go, words);
       one.go.dataset.kind = words === "Pause" ? "pause" : "resume";
       one.go.hidden = one.stop.hidden = !hub.live;
-      switched(one.go, !(state in GOES_ON));
-      switched(one.stop, !["ready", "running", "paused"].includes(state));
+      switched(one.go, !(state in GOES_ON) || about.in_cell);
+      switched(one.stop, !["ready", "running", "paused"].includes(state) || about.in_cell);
       if (several) { one.go.setAttribute("aria-label", `${words} ${about.name}`); one.stop.setAttribute("aria-label", `Stop ${about.name}`); }
     });
-    const able = runs.filter(({ about }) => about.state in GOES_ON), pausing = running > 0;
+    const able = runs.filter(({ about }) => about.state in GOES_ON && !about.in_cell), pausing = able.some(({ about }) => about.state === "running");
     together.hidden = !several || !hub.live;
     put(all, pausing ? "Pause all" : "Resume all");
     all.dataset.kind = pausing ? "pause" : "resume";

@@ -22,8 +22,8 @@ class TrainingView(View):
     """Curves of runs as plain numbers; whoever trains calls `add_run`, `log` after each step, and `mark` at the end.
 
     `runs` says of each: `name`, `state` (one of `STATES`), `step` of `steps` (0: unknown), `begun` (the step before its
-    first), `seconds` of work, `words` (why it failed), `guess` (the loss without any knowledge; 0: unknown), and the
-    numbers of the last step. `curves` are the bytes of two `Curve`s a run, of its steps and of its validation;
+    first), `seconds` of work, `words` (why it failed), `guess` (the loss without any knowledge; 0: unknown), `in_cell`
+    (a cell's loop takes the steps, so the kernel cannot hear buttons), and the numbers of the last step. `curves` are the bytes of two `Curve`s a run, of its steps and of its validation;
     `samples` are `[run, step, text]`, the oldest first. `place` is where the reader looks. All of it is in the kernel:
     a page that is opened again finds the run going on.
 
@@ -64,7 +64,7 @@ class TrainingView(View):
         if any(one["name"] == name for one in self._about):
             raise ValueError(f"There is a run {name!r} already; give each its own name.")
         about = {"name": name, "state": "ready", "step": step, "begun": step, "steps": steps}
-        self._about.append({**about, "seconds": 0.0, "words": "", "guess": guess})
+        self._about.append({**about, "seconds": 0.0, "words": "", "guess": guess, "in_cell": False})
         self._curves.append((Curve(len(VALUES)), Curve(1)))
         self._samples.append([])
         self.show()
@@ -106,7 +106,8 @@ class TrainingView(View):
             text = text[: LONGEST_SAMPLE - 1] + "…"
         kept = self._samples[run]
         if len(kept) == MOST_SAMPLES:
-            del kept[1::2]  # the first one stays, and the others are evenly thinned out
+            steps = [*(when for when, _ in kept), step]
+            del kept[min(range(1, len(kept)), key=lambda k: steps[k + 1] - steps[k - 1])]  # the one least missed
         kept.append((step, text))
         self._fresh_samples = True
 

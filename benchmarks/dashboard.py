@@ -1,0 +1,155 @@
+"""Claim: a run costs less than 2% more of its time when a dashboard shows it, with its page open and drawing.
+
+Two runs of the same config are trained in turns, a block of steps each, one of them through a dashboard: first in Python
+alone, then in JupyterLab with the view open in Chromium, on the same cores. Printed is the median, over the pairs of
+blocks, of time with / time without; which of a pair goes first changes each time.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from llmlib.corpora.datasets import TokenDataset
+from llmlib.explore import Dashboard, explore_training
+from llmlib.training import TrainConfig, Training, train
+from llmlib.transformer import Transformer, TransformerConfig
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SIZES = {"small": (64, 2, 8), "large": (256, 4, 16)}  # d_model, layers, windows of 64 tokens
+PAIRS, SECONDS = 16, 2.0  # of a block
+SETTLE = 0.4  # seconds between two blocks, for the page to draw what belongs to the first
+CELL = """
+import sys; sys.path.insert(0, {folder!r})
+import dashboard as bench
+board, runs = bench.prepared({size!r})
+board
+"""
+OPEN = """() => {
+  const context = window.jupyterapp?.shell.currentWidget?.sessionContext, kernel = context?.session?.kernel;
+  return context?.isReady && kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
+RUN = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+ASK = """async (code) => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const future = kernel.requestExecute({ code: "", silent: true, user_expressions: { answer: code } });
+  const { content } = await future.done;
+  return content.user_expressions.answer.data?.["text/plain"] ?? JSON.stringify(content.user_expressions.answer);
+}"""
+
+
+def prepared(size: str) -> tuple[Dashboard, tuple[Training, Training]]:
+    """A dashboard with the second of two equal runs on it."""
+    d_model, n_layers, batch_size = SIZES[size]
+    data = TokenDataset([k * k % 509 for k in range(50_000)], 512)
+
+    def run() -> Training:
+        model = Transformer(TransformerConfig(512, 64, d_model, n_layers, n_heads=4, positions="rotary"))
+        config = TrainConfig(1_000_000, batch_size, 64, validate_every=50, validation_batches=1, sample_every=100)
+        return train(model, data, config, validation=data, sample=lambda model: "Once upon a time. " * 10)
+
+    runs = run(), run()
+    return explore_training({size: runs[1]}, start=False), runs
+
+
+def measured(board: Dashboard, runs: tuple[Training, Training]) -> dict[str, float]:
+    """Blocks of both runs in turns: the ratio of their times, and what a step takes without the dashboard."""
+    plain, watched = runs[0], board.watch(runs[1])
+
+    def block(source: Any, steps: int) -> float:
+        time.sleep(SETTLE)
+        began = time.perf_counter()
+        for _ in range(steps):
+            next(source)
+        return time.perf_counter() - began
+
+    for source in (plain, watched):
+        block(source, 20)  # warm
+    steps = max(5, round(SECONDS / (block(plain, 20) / 20)))
+    ratios, per_step = [], []
+    for number in range(PAIRS):
+        order = (plain, watched) if number % 2 else (watched, plain)
+        times = {source is plain: block(source, steps) for source in order}
+        ratios.append(times[False] / times[True])
+        per_step.append(times[True] / steps)
+    return {"ratio": statistics.median(ratios), "step": statistics.median(per_step), "steps": float(steps)}
+
+
+def told(where: str, size: str, found: dict[str, float]) -> None:
+    print(
+        f"{where}, {size} model: {1000 * found['step']:.1f} ms a step, blocks of {found['steps']:.0f}; "
+        f"with / without a dashboard {found['ratio']:.4f} (claim: 1.02)",
+        flush=True,
+    )
+
+
+def in_a_page(browser: Any, folder: Path, url: str) -> None:
+    for size in SIZES:
+        cell = {"cell_type": "code", "source": CELL.format(folder=str(Path(__file__).parent), size=size), "id": "one"}
+        spec = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        cell |= {"metadata": {}, "outputs": [], "execution_count": None}
+        notebook = {"cells": [cell], "metadata": spec, "nbformat": 4, "nbformat_minor": 5}
+        (folder / f"{size}.ipynb").write_text(json.dumps(notebook))
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(60_000)
+        page.goto(url.format(path=f"{size}.ipynb"))
+        page.wait_for_function(OPEN)
+        page.evaluate(RUN)
+        page.locator(".llm-training .llm-large").wait_for()
+        answer = page.evaluate(ASK, "bench.json.dumps(bench.measured(board, runs))")
+        drawn = page.evaluate("performance.getEntriesByName('llm-training-updated').length")
+        told(f"JupyterLab ({drawn} times drawn)", size, json.loads(answer.strip("'")))
+        page.close()
+
+
+def main() -> None:
+    for size in SIZES:
+        told("Python alone", size, measured(*prepared(size)))
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        print("No Chromium on this machine, so nothing is drawn.")
+        return
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as name, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port, token, folder = free.getsockname()[1], secrets.token_hex(16), Path(name)
+        free.close()
+        private = {f"JUPYTER_{part}_DIR": str(folder / part.lower()) for part in ("CONFIG", "DATA", "RUNTIME")}
+        server = subprocess.Popen(
+            [
+                sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
+                f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
+                "--LabApp.expose_app_in_browser=True",
+                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            ],
+            env={**os.environ, **private}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        base = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(120):
+                try:
+                    urllib.request.urlopen(f"{base}/api/status?token={token}", timeout=2).close()
+                    break
+                except OSError:
+                    time.sleep(0.5)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+                in_a_page(browser, folder, f"{base}/lab/tree/{{path}}?token={token}&reset")
+                browser.close()
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+if __name__ == "__main__":
+    main()
