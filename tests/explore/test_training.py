@@ -30,6 +30,12 @@ def until(condition):
     raise AssertionError("it did not happen")
 
 
+def interrupted(steps, at):
+    for step in steps:
+        if step.step == at:
+            raise KeyboardInterrupt
+
+
 @pytest.fixture
 def endless():
     dashboard = explore_training({"one": run_of(100_000), "two": run_of(100_000)}, start=False)
@@ -125,9 +131,7 @@ def test_a_loop_that_is_left_can_go_on_in_the_background_or_in_a_loop():
             break
     assert (dashboard.runs[0]["state"], dashboard.runs[0]["in_cell"]) == ("paused", False)
     with pytest.raises(KeyboardInterrupt):
-        for step in dashboard.watch(run):
-            if step.step == 10:
-                raise KeyboardInterrupt
+        interrupted(dashboard.watch(run), at=10)
     assert dashboard.runs[0]["state"] == "paused"
     dashboard.resume()
     dashboard.wait()

@@ -23,9 +23,10 @@ class TrainingView(View):
 
     `runs` says of each: `name`, `state` (one of `STATES`), `step` of `steps` (0: unknown), `begun` (the step before its
     first), `seconds` of work, `words` (why it failed), `guess` (the loss without any knowledge; 0: unknown), `in_cell`
-    (a cell's loop takes the steps, so the kernel cannot hear buttons), and the numbers of the last step. `curves` are the bytes of two `Curve`s a run, of its steps and of its validation;
-    `samples` are `[run, step, text]`, the oldest first. `place` is where the reader looks. All of it is in the kernel:
-    a page that is opened again finds the run going on.
+    (a cell's loop takes the steps, so the kernel cannot hear buttons), and the numbers of the last step. `curves` are
+    the bytes of two `Curve`s a run, of its steps and of its validation; `samples` are `[run, step, text]`, the oldest
+    first. `place` is where the reader looks. All of it is in the kernel: a page that is opened again finds the run
+    going on.
 
     Whoever owns the runs answers the acts "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.explore_training`).
