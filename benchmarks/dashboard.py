@@ -90,7 +90,8 @@ def measured(board: Dashboard, runs: tuple[Training, Training]) -> dict[str, flo
 def told(where: str, size: str, found: dict[str, float]) -> None:
     print(
         f"{where}, {size} model: {1000 * found['step']:.1f} ms a step, blocks of {found['steps']:.0f}; "
-        f"with / without a dashboard {found['wall']:.4f}, of the processor's time {found['processor']:.4f} (claim: 1.02)",
+        f"with / without a dashboard {found['wall']:.4f}, "
+        f"of the processor's time {found['processor']:.4f} (claim: 1.02)",
         flush=True,
     )
 
@@ -114,13 +115,7 @@ def in_a_page(browser: Any, folder: Path, url: str) -> None:
         page.close()
 
 
-def main() -> None:
-    for size in SIZES:
-        told("Python alone", size, measured(*prepared(size)))
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        print("No Chromium on this machine, so nothing is drawn.")
-        return
+def in_jupyterlab(path: str) -> None:
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as name, socket.socket() as free:
@@ -152,6 +147,16 @@ def main() -> None:
         finally:
             server.terminate()
             server.wait(timeout=20)
+
+
+def main() -> None:
+    for size in SIZES:
+        told("Python alone", size, measured(*prepared(size)))
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        print("No Chromium on this machine, so nothing is drawn.")
+        return
+    in_jupyterlab(path)
 
 
 if __name__ == "__main__":
