@@ -1,6 +1,7 @@
 """The training dashboard from plain numbers: curves that stay small, words, pictures."""
 
 import math
+import time
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -126,3 +127,13 @@ def test_showing_costs_little_and_nothing_is_left_out_at_the_end(monkeypatch):
     view.mark(run, "paused")
     view.log(run, 1001, loss=1.0)  # the step that was under way
     assert shown == [1000, 1001]
+
+
+def test_a_longer_run_is_shown_less_often():
+    view = TrainingView()
+    run = view.add_run("one")
+    for seconds, soonest in ((0.0, 0.5), (45.0, 1.5), (1e6, 2.0)):
+        view._due = 0
+        before = time.perf_counter()
+        view.log(run, 1, loss=1.0, seconds=seconds)
+        assert view._due >= before + soonest
