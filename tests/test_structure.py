@@ -33,9 +33,11 @@ MAY_IMPORT = {
     "training": GROUND | MODEL | {"tokenization", "corpora", "_lazy"},
     "chat": GROUND | MODEL | {"tokenization", "sampling"},
     "widgets": {"files", "_lazy"},
-    "explore": GROUND | MODEL | {"tokenization", "interpret", "costs", "sampling", "chat", "widgets", "_lazy"},
+    "explore": GROUND
+    | MODEL
+    | {"tokenization", "interpret", "costs", "sampling", "training", "chat", "widgets", "_lazy"},
 }
-MAY_IMPORT["exercises"] = MAY_IMPORT["explore"] | {"corpora", "pretrained", "training", "explore"}
+MAY_IMPORT["exercises"] = MAY_IMPORT["explore"] | {"corpora", "pretrained", "explore"}
 DOORS = {"llmlib", "cli", "__main__", "doctor", "materials"}  # the ways in, which may know everybody
 
 

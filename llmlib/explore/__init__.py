@@ -2,7 +2,8 @@
 
 `explore` shows all attention heads, `step_attention` one query's; `explore_architecture` a whole model as boxes, and
 `explore_logit_lens` what it would say after each layer; `explore_next_token` and `explore_chat` let a model write;
-`explore_embeddings`, `explore_rotary`, `explore_tokens` and `step_bpe` show what lies before attention.
+`explore_training` shows runs while they train; `explore_embeddings`, `explore_rotary`, `explore_tokens` and `step_bpe`
+show what lies before attention.
 """
 
 from typing import TYPE_CHECKING
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from llmlib.explore.stepper import step_attention as step_attention
     from llmlib.explore.tokens import explore_tokens as explore_tokens
     from llmlib.explore.tokens import step_bpe as step_bpe
+    from llmlib.explore.training import Dashboard as Dashboard
+    from llmlib.explore.training import explore_training as explore_training
 
 __all__, __getattr__, __dir__ = lazy(
     __name__,
     {
+        "Dashboard": "llmlib.explore.training",
         "explore": "llmlib.explore.attention",
         "explore_architecture": "llmlib.explore.architecture",
         "explore_chat": "llmlib.explore.chat",
@@ -32,6 +36,7 @@ __all__, __getattr__, __dir__ = lazy(
         "explore_next_token": "llmlib.explore.next_token",
         "explore_rotary": "llmlib.explore.embeddings",
         "explore_tokens": "llmlib.explore.tokens",
+        "explore_training": "llmlib.explore.training",
         "step_attention": "llmlib.explore.stepper",
         "step_bpe": "llmlib.explore.tokens",
     },

@@ -5,13 +5,16 @@ import signal
 import threading
 from collections.abc import Callable
 
+SOON = 0.1  # seconds
+
 
 def on_interrupt(function: Callable[[], object]) -> Callable[[], None]:
     """Call `function` when the kernel is interrupted between two cells; returns a function that ends this.
 
-    A kernel ignores the signal while it is idle: there is no cell to end. Its own handler is set around each message
+    A kernel ignores the signal while it is idle: there is no cell to end. Its own handlers are set around each message
     that it deals with and put back afterwards, so ours is set once that has happened, by the loop that waits for
-    messages. Outside of a running loop there is nobody to interrupt, and nothing is done.
+    messages; a cell may give way to that loop before it ends. Outside of a running loop there is nobody to interrupt,
+    and nothing is done.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -19,16 +22,43 @@ def on_interrupt(function: Callable[[], object]) -> Callable[[], None]:
         return lambda: None
     if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
         return lambda: None
-    ours: list[object] = []  # while it is in place: our handler, and what was there before
+    handler = _Handler(function)
+    before: list[object] = []  # what was there before ours
+    over = threading.Event()
 
     def begin() -> None:
-        handler = lambda *_: function()  # noqa: E731
-        ours.extend([handler, signal.signal(signal.SIGINT, handler)])
+        if over.is_set():
+            return
+        if _in_a_message():
+            loop.call_later(SOON, begin)
+            return
+        before.append(signal.signal(signal.SIGINT, handler))
 
     def end() -> None:
-        if ours and signal.getsignal(signal.SIGINT) is ours[0]:
-            signal.signal(signal.SIGINT, ours[1])  # type: ignore[arg-type]
-        ours.clear()
+        if _in_a_message():
+            loop.call_later(SOON, end)
+            return
+        if before and signal.getsignal(signal.SIGINT) is handler:
+            signal.signal(signal.SIGINT, before.pop())  # type: ignore[arg-type]
+
+    def stop() -> None:
+        over.set()
+        loop.call_soon_threadsafe(end)
 
     loop.call_soon(begin)
-    return lambda: loop.call_soon_threadsafe(end)  # type: ignore[return-value]
+    return stop
+
+
+class _Handler:
+    """What is called between two cells."""
+
+    def __init__(self, function: Callable[[], object]):
+        self.function = function
+
+    def __call__(self, *_: object) -> None:
+        self.function()
+
+
+def _in_a_message() -> bool:
+    now = signal.getsignal(signal.SIGINT)
+    return now is not signal.SIG_IGN and not isinstance(now, _Handler)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from llmlib.widgets.next_token import NextTokenView as NextTokenView
     from llmlib.widgets.rotary_view import RotaryView as RotaryView
     from llmlib.widgets.token_view import TokenView as TokenView
+    from llmlib.widgets.training_dashboard import TrainingView as TrainingView
 
 __all__, __getattr__, __dir__ = lazy(
     __name__,
@@ -44,6 +45,7 @@ __all__, __getattr__, __dir__ = lazy(
         "NextTokenView": "llmlib.widgets.next_token",
         "RotaryView": "llmlib.widgets.rotary_view",
         "TokenView": "llmlib.widgets.token_view",
+        "TrainingView": "llmlib.widgets.training_dashboard",
         "attention_stepper": "llmlib.widgets.attention_stepper",
         "attention_view": "llmlib.widgets.attention_explorer",
         "embedding_view": "llmlib.widgets.embedding_explorer",

@@ -1,4 +1,4 @@
-"""The logit lens and the architecture explorer as pages without Python: looking around works, and pictures come out."""
+"""Views of models and of their training as pages without Python: looking around works, and pictures come out."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from browser.looks import STICKS_OUT, UNREADABLE
 from llmlib.explore import explore_architecture
 from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Transformer
-from llmlib.widgets import logit_lens_view
+from llmlib.widgets import TrainingView, logit_lens_view
 
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -81,3 +81,45 @@ def test_architecture(page, opened):
     explorer.get_by_text("FLOPs a token").first.click()
     expect(explorer.get_by_role("button", name="Queries")).to_contain_text("%")
     check_exports(page, explorer, "architecture", html=False)
+
+
+def test_training(page, opened):
+    view = TrainingView()
+    for name, speed in (("<b>slow</b>", 1), ("quick", 3)):
+        run = view.add_run(name, steps=3000, guess=4.0)
+        for step in range(1, 3001):
+            due = step % 1000 == 0
+            loss = 1 + 3 / (1 + speed * step / 300)
+            numbers = {"learning_rate": 0.003, "gradient_norm": 1.0, "tokens_per_second": 5000.0, "seconds": 0.01}
+            told = {"validation_loss": loss + 0.5, "sample": f"{name} at {step}"} if due else {}
+            view.log(run, step, loss=loss, **numbers, **told)
+        view.mark(run, "finished" if speed == 3 else "failed", "" if speed == 3 else "The loss is <i>nan</i>.")
+    board = opened(view, ".llm-training")
+    expect(board.get_by_role("alert").first).to_have_text("The loss is <i>nan</i>.")
+    expect(board.get_by_role("button", name="Pause")).to_have_count(0)  # nobody would hear it
+    charts = board.get_by_role("application")
+    charts.focus()
+    page.keyboard.press("End")
+    expect(board.locator(".llm-large .llm-tip")).to_contain_text("quick 1.0")
+    expect(board.locator(".llm-large .llm-tip")).to_contain_text("validation 1.5")
+    expect(board.locator(".llm-small .llm-tip").first).to_have_text("0.0030.003")
+    page.keyboard.press("ArrowLeft")
+    expect(board.locator(".llm-large .llm-tip")).to_contain_text("steps 2,993 to 2,996")
+    expect(charts).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(board.locator(".llm-large .llm-tip")).to_be_hidden()
+    plot = board.locator(".llm-plot svg").first.bounding_box()
+    page.mouse.move(plot["x"] + 200, plot["y"] + 100)
+    expect(board.locator(".llm-large .llm-tip")).to_contain_text("<b>slow</b>")
+    page.mouse.move(1, 1)
+    slider = board.get_by_label("Which sample: back through time")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(board.locator(".llm-text")).to_have_text(["<b>slow</b> at 2000", "quick at 2000"])
+    board.get_by_role("checkbox", name="<b>slow</b>").focus()
+    page.keyboard.press("Space")
+    expect(board.locator(".llm-text")).to_have_text(["quick at 2000"])
+    board.get_by_text("by time").click()
+    board.get_by_text("log scale").click()
+    expect(board.locator(".llm-plot svg").first).to_contain_text("seconds of work")
+    check_exports(page, board, "training", html=False)

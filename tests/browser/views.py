@@ -3,16 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from browser import acts, model_acts
+from browser import acts, model_acts, training_acts
 
 SETUP = """
 import torch
-from llmlib import Transformer, TransformerConfig
+from llmlib import TrainConfig, Transformer, TransformerConfig, train
+from llmlib.corpora.datasets import TokenDataset
 from llmlib.explore import *
 from llmlib.tokenization import BPETokenizer
 tokenizer = BPETokenizer.train("one two three four " * 3, 270, special_tokens=["<|im_start|>", "<|im_end|>"])
 tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}<|im_start|>"
 model = Transformer(TransformerConfig(tokenizer.vocab_size, 2048, 32, n_layers=2, n_heads=4, positions="rotary"))
+pupil = Transformer(TransformerConfig(tokenizer.vocab_size, 32, 16, n_layers=1, n_heads=2))
+samples = ["one two"]  # what the pupil is said to have written
+course = train(
+    pupil, TokenDataset(tokenizer.encode("one two three four " * 40)), TrainConfig(100_000, 2, 16, sample_every=5),
+    sample=lambda model: samples[-1],
+)
 talker = Transformer(TransformerConfig(tokenizer.vocab_size, 8192, 32, n_layers=2, n_heads=4, positions="rotary"))
 """
 
@@ -59,6 +66,8 @@ VIEWS = (
         *model_acts.ARCHITECTURE, box="Your text"),
     Row("LogitLensView", ".llm-lens", "lens = explore_logit_lens(model, tokenizer, 'one two three')",
         *model_acts.LENS, box="Text"),
+    Row("TrainingView", ".llm-training", "training = explore_training(course, start=False)",
+        training_acts.clicks, training_acts.odd, "nobody types a text", training_acts.long),
     Row("AttentionStepper", ".llm-attention-stepper", "stepper = step_attention(model, tokenizer, '👩 one')",
         acts.stepper_clicks, acts.stepper_odd, "its text is given in Python, where an empty one is refused",
         "its text is given in Python, where more than 32 tokens are refused",

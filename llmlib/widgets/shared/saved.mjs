@@ -2,14 +2,18 @@
 
 const VIEW = "application/vnd.jupyter.widget-view+json", STATE = "application/vnd.jupyter.widget-state+json";
 const AGAIN = '<p style="margin: 0 0 6px">As the cell showed it. Run the cell again to bring the view to life.</p>';
-const watched = new WeakSet();
+const watched = new WeakMap(); // of each notebook the models that are shown in it
 
-/** For each view among outputs that carries its picture, a plain HTML widget of the same id that shows the picture. */
-export function picturesOf(outputs) {
+/**
+ * For each view among outputs that carries its picture, a plain HTML widget of the same id that shows the picture, or a
+ * newer one: `{ id, html }`.
+ */
+export function picturesOf(outputs, newer = []) {
+  const html = (data) => newer.find(({ id }) => id === data[VIEW].model_id)?.html ?? [data["text/html"]].flat().join("");
   const shown = outputs.filter((data) => data[VIEW]?.model_id && data["text/html"]);
   return Object.fromEntries(shown.map((data) => [data[VIEW].model_id, {
     model_name: "HTMLModel", model_module: "@jupyter-widgets/controls", model_module_version: "2.0.0",
-    state: { value: AGAIN + [data["text/html"]].flat().join(""), layout: null, style: null, llm_picture: true },
+    state: { value: AGAIN + html(data), layout: null, style: null, llm_picture: true },
   }]));
 }
 
@@ -20,15 +24,21 @@ export function withPictures(metadata, pictures) {
   return { ...metadata, [STATE]: { ...known, state: { ...pictures, ...Object.fromEntries(others) } } };
 }
 
-/** Whenever the notebook that shows this model is saved, save the views' pictures where JupyterLab looks for widgets. */
+/**
+ * Whenever the notebook that shows this model is saved, save the views' pictures where JupyterLab looks for widgets. A view
+ * that changes on its own has a newer picture than its output, in the trait `still`.
+ */
 export function keepPictures(model) {
   const context = model.widget_manager?.context; // JupyterLab and Notebook have one
-  if (!context?.saveState || watched.has(context)) return;
-  watched.add(context);
+  if (!context?.saveState) return;
+  const models = watched.get(context) ?? new Set(), isKnown = watched.has(context);
+  models.add(model);
+  watched.set(context, models);
+  if (isKnown) return;
   context.saveState.connect((_, what) => {
     if (what !== "started") return;
     const outputs = Array.from(context.model.cells ?? []).flatMap((cell) => Array.from({ length: cell.outputs?.length ?? 0 }, (_, k) => cell.outputs.get(k).data));
-    const pictures = picturesOf(outputs);
+    const pictures = picturesOf(outputs, [...models].map((one) => one.get("still")).filter((still) => still?.id));
     const before = context.model.getMetadata("widgets"), after = withPictures(before, pictures);
     const news = Object.keys(after[STATE].state).length || before;
     if (news && JSON.stringify(after) !== JSON.stringify(before)) context.model.setMetadata("widgets", after);

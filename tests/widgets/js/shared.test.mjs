@@ -68,6 +68,7 @@ test("a saved notebook holds each view's picture under the view's name, and othe
   const pictures = picturesOf(outputs);
   assert.deepEqual(Object.keys(pictures), ["one"]);
   assert.match(pictures.one.state.value, /Run the cell again.*<img>$/);
+  assert.match(picturesOf(outputs, [{ id: "other", html: "<b>" }, { id: "one", html: "<i>" }]).one.state.value, /<i>$/, "a view that changes on its own has a newer one");
   const before = withPictures(undefined, picturesOf([{ [VIEW]: { model_id: "gone" }, "text/html": "" }]));
   before[STATE].state.slider = { model_name: "IntSliderModel", state: {} };
   assert.deepEqual(Object.keys(withPictures({ ...before, other: 1 }, pictures)[STATE].state).sort(), ["one", "slider"]);

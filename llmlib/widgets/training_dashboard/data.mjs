@@ -1,0 +1,185 @@
+// What a dashboard knows, as numbers: no page here, so that Node can test it.
+
+/** Of each run the curve of its steps and that of its validation, from the bytes of `Curve.pack`. */
+export function unpackCurves(packed) {
+  const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer, runs = []; // aligned
+  let at = 0;
+  const take = (Kind, n) => { at += 4 * n; return new Kind(buffer, at - 4 * n, n); };
+  const curve = () => {
+    const [n, width, values] = take(Uint32Array, 3), rows = () => Array.from({ length: values }, () => take(Float32Array, n));
+    const first = take(Uint32Array, n), last = take(Uint32Array, n), seconds = take(Float32Array, n), mean = rows();
+    return { n, width, first, last, seconds, mean, low: width === 1 ? mean : rows(), high: width === 1 ? mean : rows() };
+  };
+  while (at < buffer.byteLength) runs.push({ steps: curve(), validation: curve() });
+  return runs;
+}
+
+const whole = (value) => Math.round(value).toLocaleString("en");
+/** A number in few signs: 0.0003, 2.5, "12k". */
+export const shortly = (value) => (Math.abs(value) >= 1e4 ? `${Number((value / 1000).toPrecision(3))}k` : String(Number(value.toPrecision(3))));
+
+const fixed = (value, digits) => (Math.abs(value) < 1000 ? value.toFixed(digits) : shortly(value));
+
+/** What is measured at each step, in the order of the values of a curve. */
+export const METRICS = [
+  { name: "loss", title: "Loss", unit: "nats a token", write: (value) => fixed(value, 3), fromZero: false, logs: true },
+  { name: "learning rate", title: "Learning rate", unit: "", write: (value) => String(Number(value.toPrecision(3))), fromZero: true },
+  { name: "gradient norm", title: "Gradient norm", unit: "before clipping", write: (value) => fixed(value, 2), fromZero: true, logs: true },
+  { name: "tokens a second", title: "Tokens a second", unit: "", write: whole, fromZero: true },
+];
+
+/** Where the points of a curve lie: by step, or by seconds of work. */
+export const xsOf = (curve, across) => (across === "seconds" ? curve.seconds : curve.last);
+
+/** Which point lies nearest to x; -1 if there is none, or x is beyond the last one by more than the distance of two. */
+export function nearest(xs, x) {
+  if (!xs.length) return -1;
+  let from = 0, to = xs.length - 1;
+  while (to - from > 1) { const middle = (from + to) >> 1; if (xs[middle] <= x) from = middle; else to = middle; }
+  const best = x - xs[from] <= xs[to] - x ? from : to, last = xs.length - 1;
+  return x > xs[last] + Math.max(1e-9, last ? xs[last] - xs[last - 1] : 1) ? -1 : best;
+}
+
+/** The lowest and highest of what is drawn, at most `cap`; with a bit of room, from 0 on where that says more. */
+export function domainOf(rows, { fromZero = false, log = false, cap = Infinity } = {}) {
+  let low = Infinity, high = -Infinity;
+  for (const row of rows) for (const value of row) if (Number.isFinite(value) && (!log || value > 0)) { low = Math.min(low, value); high = Math.max(high, value); }
+  if (low > high) return log ? [0.1, 1] : [0, 1];
+  if (log) { const room = (high / low) ** 0.04; return room > 1.0001 ? [low / room, high * room] : [low / 1.1, high * 1.1]; }
+  high = Math.max(low, Math.min(high, cap));
+  const room = 0.05 * (high - low) || 0.05 * Math.abs(high) || 1;
+  return fromZero && low >= 0 ? [0, high + room] : [low - room, high + room];
+}
+
+/** Above which loss a run has gone astray: half as much again as any run began with. The others would be a flat line. */
+export const capOf = (rows) => 1.5 * Math.max(0, ...rows.filter(({ length }) => length).map(([first]) => first)) || Infinity;
+
+/** Round numbers between two, about so many. */
+export function ticksBetween(low, high, about) {
+  const rough = (high - low) / about, power = 10 ** Math.floor(Math.log10(rough));
+  const size = [1, 2, 5, 10].map((k) => k * power).reduce((a, b) => (Math.abs(Math.log(b / rough)) < Math.abs(Math.log(a / rough)) ? b : a));
+  const found = [];
+  for (let k = Math.ceil(low / size - 1e-9); k <= Math.floor(high / size + 1e-9); k++) found.push(Number((k * size).toPrecision(12)));
+  return found;
+}
+
+/** The same on a scale of powers: 1, 2, 5, 10, 20 …, or as between others where these are too few. */
+export function logTicksBetween(low, high, about) {
+  const found = [];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
+    for (const k of [1, 2, 5]) { const value = Number((k * 10 ** power).toPrecision(12)); if (value >= low && value <= high) found.push(value); }
+  return found.length < 4 ? ticksBetween(low, high, about) : found;
+}
+
+/** From a value to its place between 0 and 1. */
+export function scaleOf([low, high], log) {
+  if (!log) return (value) => (value - low) / (high - low);
+  return (value) => Math.log(Math.max(value, low) / low) / Math.log(high / low);
+}
+
+/** The mean over `reach` neighbours on each side; fewer, but as many on both, near the ends: so it lags behind nothing. */
+export function smoothed(values, reach) {
+  const sums = new Float64Array(values.length + 1), counts = new Uint32Array(values.length + 1);
+  values.forEach((value, k) => {
+    const known = Number.isFinite(value);
+    sums[k + 1] = sums[k] + (known ? value : 0);
+    counts[k + 1] = counts[k] + (known ? 1 : 0);
+  });
+  return Float32Array.from(values, (_, k) => {
+    const near = Math.min(reach, k, values.length - 1 - k), n = counts[k + near + 1] - counts[k - near];
+    return n ? (sums[k + near + 1] - sums[k - near]) / n : NaN;
+  });
+}
+
+/** How many neighbours a smooth line is made of: a fortieth of the run to each side. */
+export const reachOf = (n) => Math.floor(n / 40);
+
+/**
+ * At most one point for each column of pixels: [{ x, mean, low, high }, …], with x in pixels. So a long run costs no more
+ * to draw than a short one, and its spikes are still there.
+ */
+export function columnsOf(xs, { mean, low, high }, toPixel) {
+  const found = [];
+  for (let k = 0; k < xs.length; k++) {
+    if (!Number.isFinite(mean[k])) continue;
+    const x = toPixel(xs[k]), last = found.at(-1);
+    if (last && Math.round(last.x) === Math.round(x)) {
+      last.n++;
+      last.mean += (mean[k] - last.mean) / last.n;
+      last.low = Math.min(last.low, low[k]);
+      last.high = Math.max(last.high, high[k]);
+    } else found.push({ x, mean: mean[k], low: low[k], high: high[k], n: 1 });
+  }
+  return found;
+}
+
+const place = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
+/** A line through columns, and the band between their lowest and highest, as SVG paths. */
+export const linePath = (columns, toY) => columns.map(({ x, mean }, k) => `${k ? "L" : "M"}${place(x, toY(mean))}`).join("");
+export function bandPath(columns, toY) {
+  if (!columns.some(({ low, high }) => high > low)) return "";
+  const there = columns.map(({ x, high }, k) => `${k ? "L" : "M"}${place(x, toY(high))}`), back = columns.map(({ x, low }) => `L${place(x, toY(low))}`).reverse();
+  return `${there.join("")}${back.join("")}Z`;
+}
+
+/** Heights of labels that do not lie on each other, each as near to its own as can be; all between `top` and `bottom`. */
+export function spread(heights, gap, top, bottom) {
+  const order = heights.map((_, k) => k).sort((a, b) => heights[a] - heights[b]), found = [...heights];
+  order.forEach((k, n) => { found[k] = Math.max(found[k], n ? found[order[n - 1]] + gap : top); });
+  [...order].reverse().forEach((k, n, all) => { found[k] = Math.min(found[k], n ? found[all[n - 1]] - gap : bottom); });
+  return found;
+}
+
+/** 12 -> "12 s", 80 -> "1 min 20 s", 4000 -> "1 h 7 min". */
+export function duration(seconds) {
+  const s = Math.max(0, Math.round(seconds)), minutes = Math.floor(s / 60);
+  if (s < 60) return `${s} s`;
+  return minutes < 60 ? `${minutes} min ${s % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** How it stands with a run, in words; `together`: how many runs take turns; `gone`: the kernel is no more. */
+export function standingOf(run, together = 1, gone = false) {
+  const of = run.steps && run.state !== "finished" ? ` of ${whole(run.steps)}` : "", at = `step ${whole(run.step)}${of}`;
+  if (gone && ["ready", "running", "paused"].includes(run.state)) return `ended with the kernel at ${at}`;
+  const words = { ready: "not started", running: "running", paused: "paused", stopped: "stopped", finished: "finished", failed: "broke off" }[run.state];
+  const taken = run.step - run.begun, left = run.state === "running" && taken > 0 && run.steps ? ((run.steps - run.step) * run.seconds * together) / taken : null;
+  const how = run.in_cell && run.state === "running" ? "running in a cell (interrupt it to pause)" : words;
+  return `${how}: ${at}${left === null || !Number.isFinite(left) ? "" : `, about ${duration(left)} left`}`;
+}
+
+/** The numbers of a run's last step, in words. */
+export function numbersOf(run) {
+  const parts = [];
+  if (run.loss !== undefined) parts.push(`loss ${METRICS[0].write(run.loss)}`);
+  if (run.best !== undefined) parts.push(`validation ${METRICS[0].write(run.validation_loss)} (lowest ${METRICS[0].write(run.best)} at step ${whole(run.best_step)})`);
+  if (run.tokens_per_second !== undefined) parts.push(`${whole(run.tokens_per_second)} tokens a second`);
+  return parts.join(" · ");
+}
+
+/** What a curve says at x: its point, or null. */
+export function readingAt({ steps, validation }, x, across) {
+  const at = nearest(xsOf(steps, across), x);
+  if (at < 0) return null;
+  const seen = nearest(xsOf(validation, across), x), { first, last } = steps;
+  const isHere = seen >= 0 && validation.last[seen] >= first[at] && validation.first[seen] <= last[at];
+  return {
+    at, first: first[at], last: last[at], x: xsOf(steps, across)[at], values: steps.mean.map((row) => row[at]), low: steps.low[0][at], high: steps.high[0][at],
+    validation: isHere ? validation.mean[0][seen] : null,
+  };
+}
+
+/** "step 12", or "steps 129 to 256" where a point is several. */
+export const stepsInWords = ({ first, last }) => (first === last ? `step ${whole(last)}` : `steps ${whole(first)} to ${whole(last)}`);
+
+/** A reading as one sentence. */
+export function readingInWords(name, reading) {
+  const parts = METRICS.flatMap(({ name: what, write }, k) => (Number.isFinite(reading.values[k]) ? [`${what} ${write(reading.values[k])}`] : []));
+  if (reading.validation !== null) parts.splice(1, 0, `validation ${METRICS[0].write(reading.validation)}`);
+  return `${name ? `${name}, ` : ""}${stepsInWords(reading)}: ${parts.join(", ")}.`;
+}
+
+/** The steps at which some of these runs has written something. */
+export const stepsOfSamples = (samples, shown) => [...new Set(samples.filter(([run]) => shown.includes(run)).map(([, step]) => step))].sort((a, b) => a - b);
+
+/** What a run had written last at this step: [run, step, text], or undefined. */
+export const sampleAt = (samples, run, step) => samples.filter(([whose, when]) => whose === run && when <= step).at(-1);

@@ -1,0 +1,151 @@
+import { element, follow, followLooks, saveMenu } from "../shared/shared.mjs";
+import { widget } from "../shared/view.mjs";
+import { choice, renew } from "../shared/controls.mjs";
+import { paletteOf, pictureOf } from "../shared/canvas.mjs";
+import { readingAt, readingInWords, sampleAt, stepsOfSamples, unpackCurves, xsOf } from "./data.mjs";
+import { chartPanel } from "./chart.mjs";
+import { runRows } from "./rows.mjs";
+import { samplePanel } from "./samples.mjs";
+
+const WIDEST = 944, BESIDE = 700, TALL = 300; // pixels: below the second width small charts stand under the large one
+const COLOURS = 6;
+
+export default widget("llm-training", ({ model, hub, el }) => {
+  const state = { log: false, smooth: true, across: "steps", hidden: [], sample: null, ...model.get("place") };
+  let colours = [], stressed = null, cursor = null, frame = 0, drawn = false, level = "", said = null;
+
+  // What the panels may know and do.
+  const ctx = {
+    state, runs: [], samples: [], palette: null, beside: false,
+    shownRuns: () => ctx.runs.filter(({ hidden }) => !hidden),
+    isPale: ({ number }) => stressed !== null && stressed !== number && ctx.runs.length > 1,
+    /** Where the charts end: with the planned steps, or with the seconds that were. */
+    furthest() {
+      const shown = ctx.shownRuns();
+      if (state.across === "seconds") return Math.max(1e-3, ...shown.map(({ about }) => about.seconds));
+      return Math.max(1, ...shown.map(({ about }) => about.steps || about.step));
+    },
+    readings: () => (cursor === null ? [] : ctx.shownRuns().map((run) => ({ run, reading: readingAt(run.curves, cursor, state.across) })).filter(({ reading }) => reading)),
+    point(x) {
+      cursor = x;
+      frame ||= requestAnimationFrame(() => { frame = 0; charts.forEach((chart) => chart.point()); });
+    },
+    stress(number) { stressed = number; if (drawn && ctx.runs.length > 1) drawCharts(); },
+    hide(number, hide) {
+      const { name } = ctx.runs[number].about;
+      ctx.go({ hidden: [...state.hidden.filter((one) => one !== name), ...(hide ? [name] : [])] });
+    },
+    /** After which step the sample that is shown was written; the newest, if the reader has not gone back. */
+    sampleStep() {
+      const steps = stepsOfSamples(ctx.samples, ctx.shownRuns().map(({ number }) => number));
+      return state.sample === null ? steps.at(-1) : steps.findLast((step) => step <= state.sample) ?? steps[0];
+    },
+    sampleX() {
+      const step = ctx.sampleStep(), run = ctx.shownRuns().find(({ number }) => sampleAt(ctx.samples, number, step)?.[1] === step);
+      if (!run) return null;
+      const { last, seconds, n } = run.curves.steps;
+      if (state.across === "steps") return step;
+      let at = 0;
+      while (at < n - 1 && last[at] < step) at++;
+      return seconds[at] ?? null;
+    },
+    go(changes) { Object.assign(state, changes); hub.look({ place: { ...state } }); load(); draw(); },
+  };
+
+  const charts = [chartPanel(ctx, 0, true), ...[1, 2, 3].map((which) => chartPanel(ctx, which, false))];
+  const small = element("div", { class: "llm-smalls" }, ...charts.slice(1).map(({ node }) => node));
+  const board = element("div", {
+    class: "llm-charts", tabindex: 0, role: "application", "aria-roledescription": "charts over time",
+    "aria-label": "Curves. Left and Right read the values step by step, Page Up and Page Down faster, Home and End the first and the last; Escape ends.",
+  }, charts[0].node, small);
+  const rows = runRows(ctx, hub), samples = samplePanel(ctx), tools = element("div", { class: "llm-row llm-tools" });
+  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), happened = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const picture = element("div", { class: "llm-picture" }, rows.node, board);
+  const menu = saveMenu(model, "training", () => pictureOf(picture, ctx.palette.paper));
+  const lead = element("p", { class: "llm-note llm-lead" }, "Watch the loss fall: the lower it is, the better the model predicts the next token. Point at a curve to read its values.");
+  el.append(element("div", { class: "llm-row llm-head" }, lead, menu), hub.line, picture, tools, samples.node, spoken, happened);
+  picture.insertBefore(tools, board);
+
+  board.addEventListener("keydown", (event) => {
+    const run = ctx.shownRuns().find(({ curves }) => curves.steps.n);
+    const far = run && Math.max(1, Math.round(run.curves.steps.n / 10)), move = run && { ArrowLeft: -1, ArrowRight: 1, PageUp: -far, PageDown: far, Home: -Infinity, End: Infinity }[event.key];
+    if (move !== undefined && run) {
+      const xs = xsOf(run.curves.steps, state.across), now = cursor === null ? (move < 0 ? xs.length : -1) : readingAt(run.curves, cursor, state.across)?.at ?? xs.length - 1;
+      ctx.point(xs[Math.max(0, Math.min(xs.length - 1, now + move))]);
+      spoken.textContent = ctx.readings().map(({ run: { about }, reading }) => readingInWords(ctx.runs.length > 1 ? about.name : "", reading)).join(" ");
+    } else if (event.key === "Escape") ctx.point(null);
+    else return;
+    event.preventDefault();
+  });
+  board.addEventListener("blur", () => ctx.point(null));
+
+  function drawTools() {
+    const { log, smooth, across } = state, key = JSON.stringify([log, smooth, across]);
+    if (level === key) return;
+    level = key;
+    const tick = element("input", { type: "checkbox" });
+    tick.checked = smooth;
+    tick.addEventListener("change", () => ctx.go({ smooth: tick.checked }));
+    renew(tools, [
+      choice("Scale of loss and gradient norm", [["linear", "linear scale"], ["log", "log scale"]], log ? "log" : "linear", (value) => ctx.go({ log: value === "log" })),
+      choice("Across", [["steps", "by step"], ["seconds", "by time"]], across, (value) => ctx.go({ across: value })),
+      element("label", {}, tick, " smooth lines"),
+    ]);
+  }
+
+  function drawCharts() {
+    const width = Math.min(el.clientWidth - 8, WIDEST), beside = width >= BESIDE;
+    ctx.beside = beside;
+    picture.classList.toggle("llm-beside", beside);
+    const large = beside ? Math.round(width * 0.66) - 16 : width, each = beside ? width - large - 16 : width >= 560 ? (width - 24) / 3 : width;
+    charts[0].draw(large, TALL);
+    for (const chart of charts.slice(1)) chart.draw(Math.floor(each), beside ? 86 : 104);
+  }
+
+  /** Say what has happened to a run; its numbers change too often to be read aloud. */
+  function tell() {
+    const now = ctx.runs.map(({ about }) => `${about.name} ${about.state}`);
+    const news = said && now.filter((words) => !said.includes(words));
+    if (news?.length) happened.textContent = news.join(", ");
+    said = now;
+  }
+
+  function draw() {
+    rows.draw();
+    drawTools();
+    samples.draw();
+    drawCharts();
+    tell();
+    el.dataset.steps = ctx.runs.reduce((sum, { about }) => sum + about.step, 0);
+  }
+
+  function load() {
+    const curves = unpackCurves(model.get("curves")), empty = unpackCurves(new DataView(new Uint32Array([0, 1, 4, 0, 1, 1]).buffer))[0];
+    ctx.runs = model.get("runs").map((about, number) => ({ number, about, curves: curves[number] ?? empty, colour: colours[number % COLOURS], hidden: state.hidden.includes(about.name) }));
+    ctx.samples = model.get("samples");
+  }
+
+  const refresh = () => {
+    load();
+    if (drawn) draw();
+    performance.mark("llm-training-updated");
+  };
+  const moved = () => { // another view of the same widget has gone somewhere
+    const now = model.get("place");
+    if (Object.entries(now).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value))) return;
+    Object.assign(state, now);
+    refresh();
+  };
+  hub.whenGone(() => { if (drawn) draw(); });
+  const stops = [follow(model, ["runs", "curves", "samples"], refresh), follow(model, ["place"], moved)];
+  stops.push(followLooks(el, () => {
+    const style = getComputedStyle(el), named = (name) => style.getPropertyValue(name).trim();
+    ctx.palette = { ...paletteOf(el), line: named("--llm-line") };
+    colours = Array.from({ length: COLOURS }, (_, k) => named(`--llm-run-${k}`));
+    load();
+    draw();
+    if (!drawn) performance.mark("llm-training-drawn");
+    drawn = true;
+  }));
+  return [...stops, () => cancelAnimationFrame(frame)];
+});
