@@ -46,6 +46,13 @@ class Lanes:
             lane.generator.manual_seed(seed)
             lane.ended = lane.rules.ends(written)
 
+    def drop(self, lane: int) -> None:
+        """One less; the others keep what they have written."""
+        del self.lanes[lane]
+        if self.cache is not None:
+            rows = [k for k in range(len(self.lanes) + 1) if k != lane]
+            self.cache.reorder(torch.tensor(rows, dtype=torch.long, device=self.model.device))
+
     def step(self) -> None:
         """One more token for each lane that goes on. Raises `ValueError` if none does."""
         most = self.model.config.max_seq_len

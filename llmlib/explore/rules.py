@@ -40,10 +40,13 @@ class Rules:
     def stages(
         self, logits: Float[Tensor, "1 vocab"], prompt: tuple[int, ...], written: tuple[int, ...]
     ) -> list[tuple[str, Float[Tensor, " vocab"]]]:
-        """The logits as the model gives them and after each rule in use, by name."""
-        ids = torch.tensor([prompt + written])
-        found = self.sampler.stages(logits, ids, self._allowed(written, logits.shape[-1]))
-        return [("model" if name == "logits" else name, stage[0]) for name, stage in found]
+        """The logits as the model gives them and after each rule in use, by name; it ends where no token is left."""
+        ids, found = torch.tensor([prompt + written]), []
+        for name, stage in self.sampler.stages(logits, ids, self._allowed(written, logits.shape[-1])):
+            found.append(("model" if name == "logits" else name, stage[0]))
+            if bool((stage == float("-inf")).all()):
+                break
+        return found
 
     def probabilities(
         self, logits: Float[Tensor, "1 vocab"], prompt: tuple[int, ...], written: tuple[int, ...]
@@ -66,6 +69,10 @@ class Rules:
         if self.constraint is not None and self.constraint.is_finished(self._state(written)):
             return "constraint"
         return ""
+
+    def misfit(self, written: tuple[int, ...]) -> bool:
+        """Whether what is written can no more become a match of the pattern."""
+        return self.constraint is not None and self._state(written) == 0
 
     def _state(self, written: tuple[int, ...]) -> int:
         assert self.constraint is not None

@@ -87,7 +87,8 @@ class _Expected(NamedTuple):
 
     logits: Float[Tensor, "1 vocab"]
     log_probs: Float[Tensor, " vocab"]  # the model's own
-    chances: Float[Tensor, " vocab"]  # by the rules
+    chances: Float[Tensor, " vocab"]  # by the rules; all 0 where they leave no token
+    problem: str  # why they do, or ""
 
 
 class _Lab:
@@ -134,8 +135,7 @@ class _Lab:
         if not 0 <= id < self.model.config.vocab_size:
             raise ValueError(f"There is no token {id}: ids lie in 0 … {self.model.config.vocab_size - 1}.")
         if (known := self.text.tree.child(self.text.at, id)) is None:
-            expected = self._expected(strict=False)
-            known = self._add(id, expected, "reader")
+            known = self._add(id, self._expected(), "reader")
         self.text = replace(self.text, at=known)
 
     def step(self) -> None:
@@ -144,7 +144,9 @@ class _Lab:
         if reason := rules.ends(text.written):
             raise ValueError(ENDINGS[reason])
         self._check_room()
-        expected = self._expected(strict=True)
+        expected = self._expected()
+        if expected.problem:
+            raise ValueError(expected.problem)
         id = rules.draw(expected.logits, text.ids, text.written, self.chance)
         self.text = replace(text, at=self._add(id, expected, "chance"))
 
@@ -207,11 +209,8 @@ class _Lab:
 
     # --- what is shown ---
 
-    def _expected(self, strict: bool) -> _Expected:
-        """What comes next; if that cannot be had, what was shown last is the text again.
-
-        Where the rules leave no token, a strict call raises `ValueError`, and another has chances of 0.
-        """
+    def _expected(self) -> _Expected:
+        """What comes next; if that cannot be had, what was shown last is the text again."""
         text = self.text
         try:
             logits = self.reader.logits(text.ids + text.written)
@@ -219,30 +218,23 @@ class _Lab:
             self._take_back()
             raise
         try:
-            chances = self.rules.probabilities(logits, text.ids, text.written)
-        except ValueError:
-            if strict:
-                raise
-            chances = torch.zeros_like(logits[0])
-        return _Expected(logits, logits[0].log_softmax(-1), chances)
+            chances, problem = self.rules.probabilities(logits, text.ids, text.written), ""
+        except ValueError as error:
+            chances, problem = torch.zeros_like(logits[0]), f"{error} {self._advice()}"
+        return _Expected(logits, logits[0].log_softmax(-1), chances, problem)
 
     def _take_back(self) -> None:
         self.text = self.shown
         self.text.tree.cut(self.shown_length)
 
     def show(self) -> None:
-        expected, view, text, rules = self._expected(strict=False), self.view, self.text, self.rules
-        problem = ""
-        try:
-            rules.probabilities(expected.logits, text.ids, text.written)
-        except ValueError as error:
-            problem = f"{error} {self._advice()}"
+        expected, view, text, rules = self._expected(), self.view, self.text, self.rules
         stages = [(name, one.numpy()) for name, one in rules.stages(expected.logits, text.ids, text.written)]
         moved = (text.tree, text.at, rules) != (self.shown.tree, self.shown.at, self.shown_rules)
         with view.hold_sync():
             view.prompt, view.prompt_tokens, view.context = text.prompt, len(text.ids), self.model.config.max_seq_len
             view.settings, view.banned, view.pattern = dict(rules.settings), list(rules.banned), rules.pattern
-            view.ended, view.problem = rules.ends(text.written), problem
+            view.ended, view.problem = rules.ends(text.written), expected.problem
             if text.tree is not self.shown.tree:
                 view.words = {}
             draws = view.draws
@@ -264,6 +256,8 @@ class _Lab:
         return dict(zip(new, token_texts(self.tokenizer, new)))
 
     def _advice(self) -> str:
+        if self.rules.misfit(self.text.written):
+            return "What is written already breaks the pattern: go back to the prompt, or change the pattern."
         if self.rules.pattern:
             return "Go back, change the pattern, or allow a banned token again."
         return "Allow a banned token again, or reset all settings."
@@ -273,7 +267,10 @@ class _Lab:
         total = times + (0 if self.counts is None else int(self.counts.sum()))
         if times < 1 or total > MOST_DRAWS:
             raise ValueError(f"1 to {MOST_DRAWS:,} draws can be counted here, not {total:,}.")
-        chances = self._expected(strict=True).chances
+        expected = self._expected()
+        if expected.problem:
+            raise ValueError(expected.problem)
+        chances = expected.chances
         if self.counts is None:
             self.counts, self.counting = torch.zeros(len(chances), dtype=torch.long), torch.Generator()
             self.counting.manual_seed(self.view.seed)
@@ -292,7 +289,7 @@ class _Lab:
 
     def drop(self, lane: int) -> None:
         self._lane(lane)
-        self.lanes = Lanes(self.model, [one.rules for k, one in enumerate(self.lanes.lanes) if k != lane])
+        self.lanes.drop(lane)
 
     def use(self, lane: int) -> None:
         """Make the settings of a lane those in use."""

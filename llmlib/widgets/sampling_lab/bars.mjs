@@ -11,7 +11,7 @@ export function barsPanel(ctx) {
   const again = element("button", { type: "button", "data-acts": true, onclick: () => ctx.act("draws", { times: 200 }) });
   const drawing = element("div", { class: "llm-row" }, again);
   const node = element("section", { class: "llm-next", "aria-label": "The next token" }, facts, drawing, legend,
-    element("div", { class: "llm-line llm-scale", "aria-hidden": "true" }, element("span", {}, "token"), ticks, ...heads, element("span", {})), list, rest);
+    element("div", { class: "llm-line llm-scale", "aria-hidden": "true" }, element("span", {}), ticks, ...heads, element("span", {})), list, rest);
   const rows = [];
 
   function row() {
@@ -26,7 +26,7 @@ export function barsPanel(ctx) {
   }
 
   function draw(draws) {
-    const tokens = ctx.tokens(), [before, after] = ctx.compared(), banned = new Set(ctx.banned());
+    const tokens = ctx.tokens(), stages = ctx.stages(), [before, after] = draws ? [stages[0], stages.at(-1)] : ctx.compared(), banned = new Set(ctx.banned());
     if (!before) return;
     const counted = draws ? ctx.draws() : {}, { n = 0 } = counted, shares = n ? counted.counts.map((count) => count / n) : tokens.map(() => 0);
     const { end, ticks: marks } = scaleFor(Math.max(...before.p, ...after.p, ...shares, 0)), same = before === after;
@@ -43,7 +43,7 @@ export function barsPanel(ctx) {
       one.before.style.width = draws || same ? "0" : across(was, end);
       one.after.style.width = across(draws ? shares[k] : now, end);
       one.after.classList.toggle("llm-drawn", draws);
-      one.theory.hidden = one.stray.hidden = !draws;
+      one.theory.hidden = one.stray.hidden = !draws || !now;
       one.theory.style.left = across(now, end);
       const stray = n ? straying(now, n) : 0;
       one.stray.style.left = across(Math.max(0, now - stray), end);
@@ -71,11 +71,11 @@ export function barsPanel(ctx) {
       legend.replaceChildren(key("llm-drawn", "share of the draws"), key("llm-theory", "theory: the probability"), key("llm-stray", "where 95% of such bars end"));
       return;
     }
-    const whole = ctx.stage() === null, mass = whole ? after.mass_of_first : after.mass;
+    const whole = ctx.stage() === null, alike = Math.exp(after.entropy), mass = whole ? after.mass_of_first : after.mass;
     facts.replaceChildren(...(same
-      ? [element("strong", {}, `Entropy ${after.entropy.toFixed(2)} nats`), ": as open as a choice among ", `${Math.exp(after.entropy).toFixed(1)} equal tokens. No setting changes anything yet.`]
+      ? [element("strong", {}, `Entropy ${after.entropy.toFixed(2)} nats`), ": as open as a choice among ", `${alike < 9.5 ? alike.toFixed(1) : Math.round(alike).toLocaleString("en")} equal tokens. No setting changes anything yet.`]
       : [element("strong", {}, `Entropy ${before.entropy.toFixed(2)} → ${after.kept ? after.entropy.toFixed(2) : "–"} nats`), ` · ${after.kept.toLocaleString("en")} of ${before.kept.toLocaleString("en")} tokens left, which had ${percent(mass)} of the probability`]));
-    legend.replaceChildren(...(same ? [] : [key("llm-before", whole ? "before: the model" : "before this setting"), key("llm-after", whole ? "after all settings" : "after this setting"), element("span", {}, element("s", {}, "token"), " cut: cannot come")]));
+    legend.replaceChildren(...(same ? [] : [key("llm-before", whole ? "before: the model" : "before this setting"), key("llm-after", whole ? "after all settings" : "after this setting"), element("span", {}, "grey: cut, cannot come")]));
   }
   return { node, draw };
 }

@@ -4,7 +4,7 @@ import { element, percent, shorten, spokenToken, visibleToken } from "../shared/
 import { svg } from "../shared/canvas.mjs";
 import { layOut, neighbour, tinyShare } from "./data.mjs";
 
-const ROW = 44, TAIL = 170; // pixels; the tail tells of a whole branch
+const ROW = 44, TAIL = 140; // pixels; the tail tells of a whole branch
 
 const wide = (text) => Array.from(text).reduce((sum, letter) => sum + (letter.codePointAt(0) > 0x2e7f ? 2 : 1), 0);
 
@@ -13,7 +13,7 @@ export function branchesPanel(ctx) {
   const stage = element("div", { class: "llm-stage" }, lines, boxes), scroller = element("div", { class: "llm-scroller", role: "group", tabindex: 0, "aria-label": "The tree, which scrolls" }, stage);
   const note = element("p", { class: "llm-facts" }), node = element("section", { class: "llm-branches", "aria-label": "Branches" }, note, scroller);
   const open = new Set();
-  let layout = null, items = [], focused = 0, of = null;
+  let layout = null, items = [], focused = 0, of = null, seen = "";
 
   const label = (tree, one) => (one ? shorten(visibleToken(ctx.word(tree.ids[one])), 18) : shorten(visibleToken(ctx.prompt()), 14) || "∅");
   const widthOf = (tree, one) => Math.max(46, 8 * wide(label(tree, one)) + 14);
@@ -35,10 +35,11 @@ export function branchesPanel(ctx) {
   });
 
   /** Scroll to a box, sideways only: the page's own place is the reader's. */
-  function show(k) {
-    const { x, width } = layout.boxes[k];
+  function show(k, anew = false) {
+    const { x, width, node: one } = layout.boxes[k], right = x + width + (layout.ends.some((end) => end.node === one) ? TAIL : 40);
+    if (anew) scroller.scrollLeft = 0;
     if (x < scroller.scrollLeft) scroller.scrollLeft = Math.max(0, x - 20);
-    else if (x + width > scroller.scrollLeft + scroller.clientWidth) scroller.scrollLeft = x + width - scroller.clientWidth + 40;
+    else if (right > scroller.scrollLeft + scroller.clientWidth) scroller.scrollLeft = right - scroller.clientWidth;
   }
 
   function depthOf(box) {
@@ -69,7 +70,7 @@ export function branchesPanel(ctx) {
     });
     boxes.replaceChildren(...items);
     const tails = tree.n > 1 ? layout.ends.map(({ node: end, box }) => element("span", { class: "llm-tail", style: `left: ${box.x + box.width + 10}px; top: ${box.row * ROW}px` },
-      `${tinyShare(layout.totals[end])} in all`)) : [];
+      `${tinyShare(layout.totals[end])} for all`)) : [];
     stage.querySelectorAll(".llm-tail").forEach((tail) => tail.remove());
     stage.append(...tails);
     const width = layout.width + (tree.n > 1 ? TAIL : 0), height = layout.rows * ROW;
@@ -82,9 +83,11 @@ export function branchesPanel(ctx) {
       return svg("path", { d: box.row === box.from.row ? `M${x0} ${y}H${box.x}` : `M${x0 - 8} ${y0 + 11}V${y}H${box.x}`, class: path.has(box.node) ? "llm-path" : "" });
     }));
     const ends = layout.ends.length;
-    note.textContent = tree.n > 1 ? `${ends} ${ends > 1 ? "branches" : "branch"}, ${(tree.n - 1).toLocaleString("en")} tokens. Click a token to go back there, then write another way on. Under each: the probability that the model gave it.` : "Nothing is written yet. Let chance pick tokens, go back, and write on another way: all ways stay here as branches.";
+    note.textContent = tree.n > 1 ? `${ends} ${ends > 1 ? "branches" : "branch"}, ${(tree.n - 1).toLocaleString("en")} tokens. Click a token to go back there, then write another way on. Under each: the probability that the model gave it; at the end: that of the whole branch.` : "Nothing is written yet. Let chance pick tokens, go back, and write on another way: all ways stay here as branches.";
     if (held) items[tab].focus({ preventScroll: true });
-    if (current >= 0) show(current);
+    const now = `${at} ${tree.n} ${scroller.clientWidth}`;
+    if (current >= 0 && now !== seen) show(current, true); // else where the reader has scrolled to stays in sight
+    seen = now;
   }
   return { node, draw };
 }

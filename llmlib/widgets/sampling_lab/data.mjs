@@ -30,9 +30,9 @@ export function settingsInWords(settings, banned = [], pattern = "") {
 /** What a stage is called: a setting by its name and number. */
 export const stageInWords = (name, settings) => (name in settings && settings[name] !== null ? `${name} ${settings[name]}` : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name));
 
-/** The end of a true scale that holds `most`, and its ticks: 0.31 -> { end: 0.5, ticks: [0, 0.125, …] }. */
+/** The end of a true scale that holds `most`, and its ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
 export function scaleFor(most) {
-  const end = [0.05, 0.1, 0.2, 0.5].find((one) => one >= most) ?? 1;
+  const end = [0.04, 0.08, 0.2, 0.4, 0.8].find((one) => one >= most) ?? 1;
   return { end, ticks: [0, 0.25, 0.5, 0.75, 1].map((t) => t * end) };
 }
 

@@ -11,8 +11,8 @@ from llmlib.widgets.shared.token_text import joined_text, percent, picture, visi
 SURPRISE = ("#ffffff", "#fbe3c6", "#e39b4b", "#9a4f00", "#4a2600")  # from sure to a thousand to one
 MOST_SURPRISE = math.log(1000)
 WIDTH, ROW, BARS, LEFT, RIGHT = 760, 26, 118, 176, 640
-BEFORE, AFTER, LINE = "#8b949e", "#0b5cad", "#d8dde3"
-SCALES = (0.05, 0.1, 0.2, 0.5, 1.0)
+BEFORE, AFTER, LINE, WARM = "#8b949e", "#0b5cad", "#d8dde3", "#9a4f00"
+SCALES = (0.04, 0.08, 0.2, 0.4, 0.8, 1.0)
 MOST_BRANCHES, MOST_TOKENS = 8, 40
 
 
@@ -89,7 +89,6 @@ def _bars(view: Lab, top: int, used: str) -> tuple[str, int]:
         p = scale * k / 4
         parts.append(f'<line x1="{x(p):g}" x2="{x(p):g}" y1="{top + 18}" y2="{bottom}" stroke="{LINE}"/>')
         parts.append(_words(x(p), top + 12, f"{100 * p:g}%", FAINT, 11, anchor="middle"))
-    parts.append(_words(LEFT - 8, top + 12, "share of all", FAINT, 11, anchor="end"))
     for k, token in enumerate(view.tokens):
         y, before, after = top + 22 + ROW * k, first["p"][k], last["p"][k]
         ink = FAINT if token["cut"] else INK
@@ -104,7 +103,10 @@ def _bars(view: Lab, top: int, used: str) -> tuple[str, int]:
     parts.append(_words(LEFT + 24, y, f"the model: entropy {first['entropy']:.2f} nats", FAINT, 12))
     parts.append(f'<rect x="{LEFT + 230}" y="{y - 9}" width="18" height="9" fill="{AFTER}"/>')
     told = f"{used}: entropy {last['entropy']:.2f} nats, {last['kept']:,} of {first['kept']:,} tokens left"
-    parts.append(_words(LEFT + 254, y, _short(view.problem or told, 62), FAINT, 12))
+    parts.append(_words(LEFT + 254, y, _short(told, 70), FAINT, 12))
+    if view.problem:
+        y += 20
+        parts.append(_words(8, y, _short(view.problem, 120), WARM, 12))
     return "".join(parts), y + 14
 
 

@@ -12,6 +12,7 @@ export function settingsPanel(ctx, hub, model) {
     const done = await hub.act("seed", { value: Number(seed.value) });
     refused.textContent = done ? "" : model.get("notice");
   });
+  const again = element("button", { type: "button", class: "llm-again", "data-acts": true, onclick: () => ctx.act("again") }, "Begin again with this seed");
   const pattern = element("input", { type: "text", "aria-label": "pattern", placeholder: "yes|no|maybe", spellcheck: "false", "data-acts": true });
   const allow = element("form", { class: "llm-allow" }, pattern, element("button", { type: "submit", "data-acts": true }, "Allow only this"));
   const misread = element("p", { class: "llm-refused" });
@@ -25,7 +26,7 @@ export function settingsPanel(ctx, hub, model) {
   const more = element("details", { class: "llm-more" }, element("summary", {}, "More settings"),
     ...fields.filter((one) => one.setting.more).map((one) => one.node),
     element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "pattern")), element("span", { class: "llm-note" }, "what is written has to match this regular expression"), allow, misread),
-    element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "seed")), seed, element("span", { class: "llm-note" }, "the same seed draws the same tokens"), refused),
+    element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "seed")), seed, element("span", { class: "llm-note" }, "the same seed draws the same tokens"), again, refused),
     element("p", { class: "llm-note" }, "While this is open, each token can be banned beside its bar."));
   more.addEventListener("toggle", () => ctx.redraw());
   const node = element("section", { class: "llm-settings", "aria-label": "Settings" }, element("h4", {}, "Settings", reset), ...fields.filter((one) => !one.setting.more).map((one) => one.node), more);

@@ -24,9 +24,8 @@ export function textPart(ctx, hub) {
   const count = element("span", { class: "llm-note llm-count" }), runner = ctx.runner("step", () => drawButtons());
   const button = (words, hint, act) => element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
   const run = button("Keep writing", "Let chance pick one token after the other, until you pause", () => runner.toggle());
-  const back = button("◀ Back", "Take the last token back; its branch is kept", () => ctx.act("back")), home = button("⏮ To the prompt", "Go back to the prompt; all branches are kept", () => { runner.stop(); ctx.act("go", { node: 0 }); });
-  const again = button("Same chance again", "Back to the prompt, and chance begins anew from its seed", () => { runner.stop(); ctx.act("again"); });
-  const tools = element("div", { class: "llm-row llm-tools" }, button("Let chance pick", "Draw the next token from these probabilities", () => ctx.act("step")), run, back, home, again, count);
+  const back = button("◀ Back", "Take the last token back; its branch is kept", () => ctx.act("back")), home = button("To the prompt", "Go back to the prompt; all branches are kept", () => ctx.act("go", { node: 0 }));
+  const tools = element("div", { class: "llm-row llm-tools" }, button("Let chance pick", "Draw the next token from these probabilities", () => ctx.act("step")), run, back, home, count);
   const node = element("section", { "aria-label": "Your text" }, text, legend, tools);
   function drawButtons() {
     run.textContent = runner.running ? "❚❚ Pause" : "Keep writing";
@@ -40,7 +39,7 @@ export function textPart(ctx, hub) {
     text.scrollTop = text.scrollHeight; // it grows at its end
     const whole = ctx.promptTokens() + path.length;
     count.textContent = `${path.length} written, ${whole.toLocaleString("en")} of ${ctx.context().toLocaleString("en")} tokens in the context`;
-    legend.replaceChildren(...(path.length ? [surpriseLegend(ctx)] : ["Nothing is written yet: let chance pick a token, or click one below."]));
+    legend.replaceChildren(...(path.length ? [element("strong", {}, { "end token": "The model has ended its text here. ", constraint: "This is a whole match of the pattern. " }[ctx.ended()] ?? ""), surpriseLegend(ctx)] : ["Nothing is written yet: let chance pick a token, or click one below."]));
     back.disabled = home.disabled = !path.length;
     drawButtons();
   }

@@ -9,6 +9,7 @@ import { lanesPanel } from "./lanes.mjs";
 import { settingsPanel } from "./settings.mjs";
 import { textPart } from "./text.mjs";
 
+const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "clear"]; // acts that end writing by itself
 const NARROWEST = 720; // pixels: below this width the settings stand under the bars
 const TABS = [["next", "Next token"], ["draws", "200 draws"], ["branches", "Branches"], ["lanes", "Side by side"]];
 
@@ -20,7 +21,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const ctx = {
     word: (id) => model.get("words")[id] ?? "", prompt: () => model.get("prompt"), promptTokens: () => model.get("prompt_tokens"), context: () => model.get("context"),
     tokens: () => model.get("tokens"), stages: () => model.get("stages"), settings: () => model.get("settings"), banned: () => model.get("banned"), vocabulary: () => model.get("vocabulary"),
-    draws: () => model.get("draws"), lanes: () => model.get("lanes"), at: () => model.get("at"), bans: () => settings.more.open && hub.live,
+    draws: () => model.get("draws"), lanes: () => model.get("lanes"), at: () => model.get("at"), ended: () => model.get("ended"), bans: () => settings.more.open && hub.live,
     tree() {
       const packed = model.get("tree");
       if (unpacked[0] !== packed) unpacked = [packed, unpackTree(packed)];
@@ -30,7 +31,10 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     /** The number of the stage that is compared with the one before it; null: the last with the first. */
     stage() { const k = ctx.stages().findIndex(({ name }) => name === state.stage); return k > 0 ? k : null; },
     compared() { const stages = ctx.stages(), k = ctx.stage(); return k === null ? [stages[0], stages.at(-1)] : [stages[k - 1], stages[k]]; },
-    act: (kind, details) => hub.act(kind, details),
+    act(kind, details) {
+      if (LEAVES.includes(kind)) ctx.stop();
+      return hub.act(kind, details);
+    },
     /** The same act again and again, until it is stopped or refused. */
     runner(kind, changed) {
       const runner = {
@@ -47,15 +51,16 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
       return runner;
     },
     go(changes) { Object.assign(state, changes); hub.look({ place: { ...state } }); draw(); },
+    stop() { text_.stop(); lanes.stop(); },
     redraw() { if (drawn) draw(); },
     speak(words) { spoken.textContent = words; },
   };
 
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), problem = element("p", { class: "llm-problem", role: "status" });
-  const prompt = textBox({ label: "Your prompt", button: "Use this prompt", use: (text) => { text_.stop(); return hub.act("prompt", { text }); }, used: () => model.get("prompt") });
+  const prompt = textBox({ label: "Your prompt", button: "Use this prompt", use: (text) => ctx.act("prompt", { text }), used: () => model.get("prompt") });
   const text_ = textPart(ctx, hub), bars = barsPanel(ctx), stages = stagesPanel(ctx), tree = branchesPanel(ctx), lanes = lanesPanel(ctx, hub), settings = settingsPanel(ctx, hub, model);
   const tabs = element("div", { class: "llm-row llm-tabs" }, choice("What to look at", TABS, state.tab, (tab) => ctx.go({ tab })));
-  const json = element("button", { type: "button", onclick: () => download("branches.json", JSON.stringify(treeAsJson(ctx.tree(), ctx.prompt(), model.get("words")), null, 1), "application/json") }, "Branches (JSON)");
+  const json = element("button", { type: "button", onclick: () => download("branches.json", JSON.stringify(treeAsJson(ctx.tree(), ctx.prompt(), model.get("words")), null, 1), "application/json") }, "Tree (JSON)");
   const menu = saveMenu(model, "sampling_lab");
   menu.append(json);
   const left = element("div", { class: "llm-left" }, bars.node, tree.node, lanes.node), right = element("div", { class: "llm-right" }, settings.node, stages.node);
@@ -107,5 +112,5 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     if (!drawn) performance.mark("llm-sampling-drawn");
     drawn = true;
   }));
-  return [...stops, () => { text_.stop(); lanes.stop(); }];
+  return [...stops, () => ctx.stop()];
 });

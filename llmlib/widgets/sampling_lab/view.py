@@ -31,8 +31,8 @@ class SamplingLabView(View):
 
     Whoever owns a model answers the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
     (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and
-    for texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by setting the
-    traits (see `llmlib.explore.explore_sampling`).
+    for texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by
+    setting the traits (see `llmlib.explore.explore_sampling`).
     """
 
     folder = Path(__file__).parent
