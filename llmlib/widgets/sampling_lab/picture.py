@@ -14,6 +14,7 @@ WIDTH, ROW, BARS, LEFT, RIGHT = 760, 26, 118, 176, 640
 BEFORE, AFTER, LINE, WARM = "#8b949e", "#0b5cad", "#d8dde3", "#9a4f00"
 SCALES = (0.04, 0.08, 0.2, 0.4, 0.8, 1.0)
 MOST_BRANCHES, MOST_TOKENS = 8, 40
+Number = float | int
 
 
 @runtime_checkable
@@ -60,7 +61,7 @@ def _text(view: Lab, tree: Branches) -> tuple[str, int]:
     return _words(8, 68, prompt or "∅", weight=600) + boxes, y
 
 
-def _boxes(view: Lab, tree: Branches, nodes: list[int], left: float, y: int) -> tuple[str, int]:
+def _boxes(view: Lab, tree: Branches, nodes: list[int], left: Number, y: int) -> tuple[str, int]:
     """Tokens in rows, coloured by the model's surprise; and the y below them."""
     parts, x = [], left
     for number in nodes:
@@ -137,7 +138,7 @@ def _short(text: str, length: int) -> str:
 
 
 def _words(
-    x: float, y: float, words: str, fill: str = INK, size: int = 14, *, weight: int = 400, mono: bool = False,
+    x: Number, y: Number, words: str, fill: str = INK, size: int = 14, *, weight: int = 400, mono: bool = False,
     anchor: str = "start",
 ) -> str:  # fmt: skip
     family = ' font-family="monospace"' if mono else ""
