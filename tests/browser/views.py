@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from browser import acts, model_acts
+from browser import acts, model_acts, sampling_acts
 
 SETUP = """
 import torch
@@ -59,6 +59,8 @@ VIEWS = (
         *model_acts.ARCHITECTURE, box="Your text"),
     Row("LogitLensView", ".llm-lens", "lens = explore_logit_lens(model, tokenizer, 'one two three')",
         *model_acts.LENS, box="Text"),
+    Row("SamplingLabView", ".llm-sampling", "lab = explore_sampling(model, tokenizer, 'one two three')",
+        *sampling_acts.SAMPLING, box="Your prompt", widest=sampling_acts.sampling_branches),
     Row("AttentionStepper", ".llm-attention-stepper", "stepper = step_attention(model, tokenizer, '👩 one')",
         acts.stepper_clicks, acts.stepper_odd, "its text is given in Python, where an empty one is refused",
         "its text is given in Python, where more than 32 tokens are refused",
