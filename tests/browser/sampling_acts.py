@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from browser.acts import LONG, ODD
-from browser.bench import click
+from browser.bench import CLICK_EACH, click
 
 TURN = """(view, name) => {
   const slider = view.querySelector(`input[type=range][aria-label=${name}]`);
@@ -34,6 +34,10 @@ def sampling_clicks(bench, view):
     click(view, "◀ Back", 25)
     expect(written(view)).to_have_count(0)
     expect(view.locator(".llm-prompt").first).to_have_text("one")
+    view.evaluate(CLICK_EACH, ["Let chance pick"] * 3 + ["◀ Back"] * 2)  # no act waits for what is drawn
+    expect(written(view)).to_have_count(1)
+    click(view, "◀ Back")
+    expect(written(view)).to_have_count(0)
     first = view.locator(".llm-next li code").first.text_content()
     view.evaluate("node => { for (let k = 0; k < 8; k++) node.querySelector('.llm-next li button').click(); }")
     expect(written(view)).to_have_text([first] * 8)

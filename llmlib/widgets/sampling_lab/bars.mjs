@@ -15,13 +15,13 @@ export function barsPanel(ctx) {
   const rows = [];
 
   function row() {
-    const word = element("code", {}), before = element("span", { class: "llm-bar llm-before" }), after = element("span", { class: "llm-bar llm-after" });
+    const said = element("span", { class: "llm-hidden" }), word = element("code", { "aria-hidden": "true" }), before = element("span", { class: "llm-bar llm-before" }), after = element("span", { class: "llm-bar llm-after" });
     const theory = element("span", { class: "llm-theory" }), stray = element("span", { class: "llm-stray" });
-    const values = [element("span", { class: "llm-value" }), element("span", { class: "llm-value" })], cut = element("span", { class: "llm-why" });
+    const values = ["llm-value", "llm-value"].map((name) => element("span", { class: name, "aria-hidden": "true" })), cut = element("span", { class: "llm-why", "aria-hidden": "true" });
     const track = element("span", { class: "llm-track", "aria-hidden": "true" }, before, after, stray, theory);
-    const take = element("button", { type: "button", "data-acts": true, class: "llm-line", onclick: () => ctx.act("take", { id: one.id }) }, word, track, ...values, cut);
+    const take = element("button", { type: "button", "data-acts": true, class: "llm-line", onclick: () => ctx.act("take", { id: one.id }) }, said, word, track, ...values, cut);
     const ban = element("button", { type: "button", "data-acts": true, class: "llm-ban", onclick: () => ctx.act("ban", { id: one.id }) });
-    const one = { id: 0, item: element("li", {}, take, ban), word, before, after, theory, stray, values, cut, take, ban };
+    const one = { id: 0, item: element("li", {}, take, ban), said, word, before, after, theory, stray, values, cut, take, ban };
     return one;
   }
 
@@ -51,7 +51,7 @@ export function barsPanel(ctx) {
       one.values[0].textContent = draws ? percent(now) : same ? "" : percent(was);
       one.values[1].textContent = draws ? (n ? String(counted.counts[k]) : "–") : percent(now);
       one.cut.textContent = why && `cut: ${why}`;
-      one.take.setAttribute("aria-label", `Take ${spokenToken(text)}: ${draws ? `${percent(now)} in theory${n ? `, drawn ${counted.counts[k]} times of ${n}` : ""}` : same ? percent(now) : `${percent(was)} before, ${percent(now)} after`}${why && `, cut by ${why}`}`);
+      one.said.textContent = (`Take ${spokenToken(text)}: ${draws ? `${percent(now)} in theory${n ? `, drawn ${counted.counts[k]} times of ${n}` : ""}` : same ? percent(now) : `${percent(was)} before, ${percent(now)} after`}${why && `, cut by ${why}`}`);
       one.ban.hidden = !ctx.bans();
       one.ban.textContent = banned.has(id) ? "allow" : "ban";
       one.ban.setAttribute("aria-label", `${banned.has(id) ? "Allow" : "Ban"} ${spokenToken(text)}`);
@@ -83,7 +83,7 @@ export function barsPanel(ctx) {
 /** What each setting does on its own, as a table; a row that is chosen is what the bars compare. */
 export function stagesPanel(ctx) {
   const body = element("tbody", {}), table = element("table", {}, element("thead", {}, element("tr", {}, ...["step", "entropy", "tokens", "mass kept"].map((words) => element("th", { scope: "col" }, words)))), body);
-  const node = element("section", { class: "llm-stages", "aria-label": "What each setting does" }, element("h4", {}, "One setting after the other"), table);
+  const node = element("section", { class: "llm-stages", "aria-label": "What each setting does" }, element("div", { class: "llm-title" }, "One setting after the other"), table);
   function draw() {
     const stages = ctx.stages(), chosen = ctx.stage(), held = [...body.querySelectorAll("button")].indexOf(document.activeElement);
     node.hidden = stages.length < 2;

@@ -64,9 +64,9 @@ export function branchesPanel(ctx) {
       const text = box.node ? ctx.word(tree.ids[box.node]) : ctx.prompt(), way = ["", "drawn by chance", "taken by you", "written side by side"][tree.ways[box.node]];
       return element("button", {
         ...common, "data-acts": true, class: `llm-node${path.has(box.node) ? " llm-path" : ""}${box.node === at ? " llm-here" : ""}`, "aria-selected": String(box.node === at),
-        "aria-label": box.node ? `${spokenToken(text)}, ${percent(p)}, ${way}` : `The prompt: ${shorten(text, 60)}`,
         title: box.node ? `${way}; the model gave it ${percent(p)}, the settings then ${percent(tree.chances[box.node])}` : "The prompt",
-      }, element("span", { class: "llm-word", style: `background: ${fill}; color: ${ink}` }, element("bdi", {}, label(tree, box.node))), element("span", { class: "llm-share" }, box.node ? percent(p) : "prompt"));
+      }, element("span", { class: "llm-hidden" }, box.node ? `${spokenToken(text)}, ${percent(p)}, ${way}` : `The prompt: ${shorten(text, 60)}`),
+        element("span", { class: "llm-word", "aria-hidden": "true", style: `background: ${fill}; color: ${ink}` }, element("bdi", {}, label(tree, box.node))), element("span", { class: "llm-share", "aria-hidden": "true" }, box.node ? percent(p) : "prompt"));
     });
     boxes.replaceChildren(...items);
     const tails = tree.n > 1 ? layout.ends.map(({ node: end, box }) => element("span", { class: "llm-tail", style: `left: ${box.x + box.width + 10}px; top: ${box.row * ROW}px` },

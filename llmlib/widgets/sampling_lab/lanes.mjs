@@ -25,7 +25,7 @@ export function lanesPanel(ctx, hub) {
     const facts = tokens.length ? [`${tokens.length} tokens`, `mean surprise ${surprise.toFixed(2)} nats`, ...(tokens.length > 2 ? [`${percent(distinct)} of its pairs new`] : []), ...(lane.ended ? [STOPPED[lane.ended] ?? lane.ended] : [])].join(" · ") : "nothing yet";
     const keep = button("Keep as a branch", "Make this text a branch, and go to its end", () => ctx.act("follow", { lane: k, length: tokens.length }));
     keep.disabled = !tokens.length;
-    const one = element("article", { class: "llm-card", "aria-label": words }, element("h5", {}, words), text, element("p", { class: "llm-note" }, facts), element("div", { class: "llm-row" }, keep, button("Use", "Make these the settings in use", () => ctx.act("use", { lane: k })), button("Remove", "Remove this text", () => ctx.act("drop", { lane: k }))));
+    const one = element("article", { class: "llm-card", "aria-label": words }, element("div", { class: "llm-title llm-mono" }, words), text, element("p", { class: "llm-note" }, facts), element("div", { class: "llm-row" }, keep, button("Use", "Make these the settings in use", () => ctx.act("use", { lane: k })), button("Remove", "Remove this text", () => ctx.act("drop", { lane: k }))));
     one.querySelectorAll("button").forEach((part) => part.setAttribute("aria-label", `${part.textContent}: ${words}`));
     return [one, text];
   }
@@ -34,7 +34,6 @@ export function lanesPanel(ctx, hub) {
     note.textContent = "Each card continues the same text with its own settings, and with the same chance: what differs comes from the settings. Click a token to keep the text up to there as a branch.";
     grid.replaceChildren(...cards.map(([one]) => one));
     cards.forEach(([, text]) => { text.scrollTop = text.scrollHeight; });
-    clear.disabled = !lanes.some((lane) => lane.ids.length);
     drawButtons();
     if (held >= 0) { const now = [...grid.querySelectorAll("button")]; (now[Math.min(held, now.length - 1)] ?? add).focus({ preventScroll: true }); }
   }

@@ -40,7 +40,6 @@ export function textPart(ctx, hub) {
     const whole = ctx.promptTokens() + path.length;
     count.textContent = `${path.length} written, ${whole.toLocaleString("en")} of ${ctx.context().toLocaleString("en")} tokens in the context`;
     legend.replaceChildren(...(path.length ? [element("strong", {}, { "end token": "The model has ended its text here. ", constraint: "This is a whole match of the pattern. " }[ctx.ended()] ?? ""), surpriseLegend(ctx)] : ["Nothing is written yet: let chance pick a token, or click one below."]));
-    back.disabled = home.disabled = !path.length;
     drawButtons();
   }
   return { node, draw, stop: () => runner.stop() };
