@@ -61,7 +61,9 @@ def test_the_bars_are_what_the_sampler_says(live, settings):
     assert all(bool(token["cut"]) == (not kept[token["id"]]) for token in view.tokens)
 
 
-@pytest.mark.parametrize("settings", [{}, {"temperature": 0}, {"temperature": 1.3, "top_k": 40, "frequency_penalty": 0.5}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"temperature": 0}, {"temperature": 1.3, "top_k": 40, "frequency_penalty": 0.5}]
+)
 def test_chance_draws_what_generate_draws_with_this_seed(live, settings):
     view = explore_sampling(*live, "one two", settings=settings, seed=7)
     for _ in range(12):

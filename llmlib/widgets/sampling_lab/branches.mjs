@@ -4,7 +4,7 @@ import { element, percent, shorten, spokenToken, visibleToken } from "../shared/
 import { svg } from "../shared/canvas.mjs";
 import { layOut, neighbour, tinyShare } from "./data.mjs";
 
-const ROW = 44, TAIL = 140; // pixels; the tail tells of a whole branch
+const ROW = 44, TAIL = 150; // pixels; the tail tells of a whole branch
 
 const wide = (text) => Array.from(text).reduce((sum, letter) => sum + (letter.codePointAt(0) > 0x2e7f ? 2 : 1), 0);
 
@@ -70,7 +70,7 @@ export function branchesPanel(ctx) {
     });
     boxes.replaceChildren(...items);
     const tails = tree.n > 1 ? layout.ends.map(({ node: end, box }) => element("span", { class: "llm-tail", style: `left: ${box.x + box.width + 10}px; top: ${box.row * ROW}px` },
-      `${tinyShare(layout.totals[end])} for all`)) : [];
+      `branch: ${tinyShare(layout.totals[end])}`)) : [];
     stage.querySelectorAll(".llm-tail").forEach((tail) => tail.remove());
     stage.append(...tails);
     const width = layout.width + (tree.n > 1 ? TAIL : 0), height = layout.rows * ROW;

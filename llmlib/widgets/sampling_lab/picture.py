@@ -102,9 +102,10 @@ def _bars(view: Lab, top: int, used: str) -> tuple[str, int]:
     y = bottom + 18
     parts.append(f'<rect x="{LEFT}" y="{y - 8}" width="18" height="7" fill="{BEFORE}"/>')
     parts.append(_words(LEFT + 24, y, f"the model: entropy {first['entropy']:.2f} nats", FAINT, 12))
-    parts.append(f'<rect x="{LEFT + 230}" y="{y - 9}" width="18" height="9" fill="{AFTER}"/>')
+    y += 18
+    parts.append(f'<rect x="{LEFT}" y="{y - 9}" width="18" height="9" fill="{AFTER}"/>')
     told = f"{used}: entropy {last['entropy']:.2f} nats, {last['kept']:,} of {first['kept']:,} tokens left"
-    parts.append(_words(LEFT + 254, y, _short(told, 70), FAINT, 12))
+    parts.append(_words(LEFT + 24, y, _short(told, 88), FAINT, 12))
     if view.problem:
         y += 20
         parts.append(_words(8, y, _short(view.problem, 120), WARM, 12))

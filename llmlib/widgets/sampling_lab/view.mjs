@@ -10,7 +10,7 @@ import { settingsPanel } from "./settings.mjs";
 import { textPart } from "./text.mjs";
 
 const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "clear"]; // acts that end writing by itself
-const NARROWEST = 720; // pixels: below this width the settings stand under the bars
+const NARROWEST = 720; // pixels: below this width the settings stand above the bars
 const TABS = [["next", "Next token"], ["draws", "200 draws"], ["branches", "Branches"], ["lanes", "Side by side"]];
 
 export default widget("llm-sampling", ({ model, hub, el, still }) => {
@@ -70,7 +70,9 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
 
   function draw() {
     const { tab } = state, width = el.clientWidth;
-    board.classList.toggle("llm-beside", width >= NARROWEST);
+    const beside = width >= NARROWEST, home = beside ? right : board;
+    board.classList.toggle("llm-beside", beside);
+    if (settings.node.parentNode !== home) home.prepend(settings.node); // where there is no room beside the bars: above them
     for (const input of tabs.querySelectorAll("input")) input.checked = input.value === tab;
     const counted = [...tabs.querySelectorAll("span")].find((one) => one.textContent.startsWith("Branches"));
     const tree_ = ctx.tree(), ends = tree_.n - new Set(tree_.parents).size + 1;
