@@ -320,7 +320,7 @@ def test_a_lane_that_has_ended_lets_the_others_go_on(live):
     model, tokenizer = live
     end = model.config.end_ids[0]
     view = explore_sampling(model, tokenizer, "one", side_by_side=({}, {"temperature": 0}))
-    only_the_end = {id for id in range(model.config.vocab_size)} - {end}
+    only_the_end = set(range(model.config.vocab_size)) - {end}
     for id in sorted(only_the_end):
         act(view, "ban", id=id)
     act(view, "add")
