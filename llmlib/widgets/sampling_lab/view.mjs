@@ -65,7 +65,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
   menu.append(json);
   const left = element("div", { class: "llm-left" }, bars.node, tree.node, lanes.node), right = element("div", { class: "llm-right" }, settings.node, stages.node);
   const board = element("div", { class: "llm-board" }, left, right);
-  const lead = element("p", { class: "llm-note llm-lead" }, "The model gives every token a probability, settings change them, and chance picks one. Turn a setting and watch the bars, or click a token to take it.");
+  const lead = element("p", { class: "llm-note llm-lead" }, `The model gives every token a probability, settings change them, and chance picks one. ${hub.live ? "Turn a setting and watch the bars, or click a token to take it." : "This is a page without a model: look around in the tabs."}`);
   el.append(element("div", { class: "llm-row llm-head" }, lead, menu), still ? "" : prompt.node, hub.line, text_.node, problem, tabs, board, spoken);
 
   function draw() {
