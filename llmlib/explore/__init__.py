@@ -1,9 +1,9 @@
 """Live models in interactive views: the one place that knows both a model and a widget. One module a view.
 
 `explore` shows all attention heads, `step_attention` one query's; `explore_architecture` a whole model as boxes, and
-`explore_logit_lens` what it would say after each layer; `explore_next_token` and `explore_chat` let a model write;
-`explore_training` shows runs while they train; `explore_embeddings`, `explore_rotary`, `explore_tokens` and `step_bpe`
-show what lies before attention.
+`explore_logit_lens` what it would say after each layer; `explore_next_token`, `explore_sampling` and `explore_chat` let
+a model write; `explore_training` shows runs while they train; `explore_embeddings`, `explore_rotary`, `explore_tokens`
+and `step_bpe` show what lies before attention.
 """
 
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmlib.explore.embeddings import explore_rotary as explore_rotary
     from llmlib.explore.lens import explore_logit_lens as explore_logit_lens
     from llmlib.explore.next_token import explore_next_token as explore_next_token
+    from llmlib.explore.sampling import explore_sampling as explore_sampling
     from llmlib.explore.stepper import step_attention as step_attention
     from llmlib.explore.tokens import explore_tokens as explore_tokens
     from llmlib.explore.tokens import step_bpe as step_bpe
@@ -35,6 +36,7 @@ __all__, __getattr__, __dir__ = lazy(
         "explore_logit_lens": "llmlib.explore.lens",
         "explore_next_token": "llmlib.explore.next_token",
         "explore_rotary": "llmlib.explore.embeddings",
+        "explore_sampling": "llmlib.explore.sampling",
         "explore_tokens": "llmlib.explore.tokens",
         "explore_training": "llmlib.explore.training",
         "step_attention": "llmlib.explore.stepper",

@@ -6,13 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from llmlib.explore.reader import Reader
 from llmlib.explore.texts import check_length, token_texts
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
-from llmlib.transformer import Cache, Transformer
+from llmlib.transformer import Transformer
 from llmlib.widgets.next_token.view import NextTokenView
-
-ROOM = 256  # tokens that fit in a cache after the text with which it began
 
 
 def explore_next_token(
@@ -50,7 +49,7 @@ class _Writer:
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, view: NextTokenView, n_candidates: int, seed: int):
-        self.tokenizer, self.view, self.reader = tokenizer, view, _Reader(model)
+        self.tokenizer, self.view, self.reader = tokenizer, view, Reader(model)
         self.most, self.end_ids = model.config.max_seq_len, model.config.end_ids
         self.n_candidates = min(n_candidates, model.config.vocab_size)
         self.generator = torch.Generator().manual_seed(seed)
@@ -106,27 +105,3 @@ class _Writer:
             view.probabilities = kept.tolist()
             view.rest = f"{others:,} other tokens share the remaining {max(0.0, 1 - kept.sum().item()):.0%}."
         self.shown = text
-
-
-class _Reader:
-    """Reads a text that changes at its end: only what has changed goes through the model again."""
-
-    def __init__(self, model: Transformer):
-        self.model = model
-        self.cache: Cache | None = None
-        self.held: tuple[int, ...] = ()  # ids whose keys and values the cache holds
-        self.last: tuple[tuple[int, ...], Tensor] | None = None  # a text, and the logits after it
-
-    def logits(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
-        if self.last and self.last[0] == ids:
-            return self.last[1]
-        if self.cache is None or self.cache.max_seq_len < len(ids):
-            self.cache, self.held = self.model.new_cache(max_seq_len=len(ids) + ROOM), ()
-        same = next((at for at, (new, old) in enumerate(zip(ids, self.held)) if new != old), len(self.held))
-        known = min(same, len(ids) - 1)  # the last token is read in any case: its logits are wanted
-        self.cache.length, self.held = known, ids[:known]
-        with torch.inference_mode():
-            batch = torch.tensor([ids[known:]], dtype=torch.long, device=self.model.device)
-            logits = self.model(batch, cache=self.cache, last_only=True)[:, -1].float().cpu()
-        self.held, self.last = ids, (ids, logits)
-        return logits

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from llmlib.widgets.logit_lens import logit_lens_view as logit_lens_view
     from llmlib.widgets.next_token import NextTokenView as NextTokenView
     from llmlib.widgets.rotary_view import RotaryView as RotaryView
+    from llmlib.widgets.sampling_lab import SamplingLabView as SamplingLabView
+    from llmlib.widgets.sampling_lab import sampling_lab_view as sampling_lab_view
     from llmlib.widgets.token_view import TokenView as TokenView
     from llmlib.widgets.training_dashboard import TrainingView as TrainingView
 
@@ -44,11 +46,13 @@ __all__, __getattr__, __dir__ = lazy(
         "LogitLensView": "llmlib.widgets.logit_lens",
         "NextTokenView": "llmlib.widgets.next_token",
         "RotaryView": "llmlib.widgets.rotary_view",
+        "SamplingLabView": "llmlib.widgets.sampling_lab",
         "TokenView": "llmlib.widgets.token_view",
         "TrainingView": "llmlib.widgets.training_dashboard",
         "attention_stepper": "llmlib.widgets.attention_stepper",
         "attention_view": "llmlib.widgets.attention_explorer",
         "embedding_view": "llmlib.widgets.embedding_explorer",
         "logit_lens_view": "llmlib.widgets.logit_lens",
+        "sampling_lab_view": "llmlib.widgets.sampling_lab",
     },
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from browser import acts, model_acts, training_acts
+from browser import acts, model_acts, sampling_acts, training_acts
 
 SETUP = """
 import torch
@@ -68,6 +68,8 @@ VIEWS = (
         *model_acts.LENS, box="Text"),
     Row("TrainingView", ".llm-training", "training = explore_training(course, start=False)",
         training_acts.clicks, training_acts.odd, "nobody types a text", training_acts.long),
+    Row("SamplingLabView", ".llm-sampling", "lab = explore_sampling(model, tokenizer, 'one two three')",
+        *sampling_acts.SAMPLING, box="Your prompt", widest=sampling_acts.sampling_branches),
     Row("AttentionStepper", ".llm-attention-stepper", "stepper = step_attention(model, tokenizer, '👩 one')",
         acts.stepper_clicks, acts.stepper_odd, "its text is given in Python, where an empty one is refused",
         "its text is given in Python, where more than 32 tokens are refused",

@@ -1,6 +1,5 @@
 // What a logit lens knows, as numbers: no page here, so that Node can test it.
 
-import { parseColour } from "../shared/canvas.mjs";
 import { percent } from "../shared/shared.mjs";
 
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer; // aligned
@@ -71,19 +70,6 @@ export function shortNumber(value) {
 export function ordinal(n) {
   const ten = n % 100, ending = ten >= 11 && ten <= 13 ? "th" : ["th", "st", "nd", "rd"][n % 10] ?? "th";
   return `${n.toLocaleString("en")}${ending}`;
-}
-
-const luminance = (rgb) => rgb.map((c) => c / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-  .reduce((sum, v, k) => sum + [0.2126, 0.7152, 0.0722][k] * v, 0); // relative, as WCAG has it
-
-/** From a colour table of stops ("rgb(…)"): 256 colours, each with the ink, black or white, that is read better on it. */
-export function shades(stops) {
-  const given = stops.map(parseColour);
-  return Array.from({ length: 256 }, (_, code) => {
-    const at = (code / 255) * (given.length - 1), k = Math.min(Math.floor(at), given.length - 2), mix = at - k;
-    const rgb = given[k].map((c, i) => Math.round(c + mix * (given[k + 1][i] - c)));
-    return { rgb, fill: `rgb(${rgb.join(", ")})`, ink: luminance(rgb) > 0.179 ? "#000000" : "#ffffff" };
-  });
 }
 
 /** From which layer on the answer at a position is the final one. */

@@ -4,7 +4,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from llmlib.widgets.logit_lens.cells import Cells
 from llmlib.widgets.shared.base import escape_xml
-from llmlib.widgets.shared.still import FAINT, INK, rgb
+from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import percent, picture, visible_token, width_of
 
 STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
@@ -77,13 +77,4 @@ def shade(t: float) -> str:
     >>> shade(0.0), shade(1.0)
     ('#ffffff', '#06264d')
     """
-    at = min(max(t, 0.0), 1.0) * (len(STOPS) - 1)
-    k = min(int(at), len(STOPS) - 2)
-    mixed = (round(a + (b - a) * (at - k)) for a, b in zip(rgb(STOPS[k]), rgb(STOPS[k + 1])))
-    return "#" + "".join(f"{c:02x}" for c in mixed)
-
-
-def ink_on(fill: str) -> str:
-    """Black or white, whichever is read better on a colour (WCAG 2.1, relative luminance)."""
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb(fill))]
-    return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"
+    return blend(t, STOPS)

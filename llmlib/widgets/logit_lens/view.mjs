@@ -1,8 +1,8 @@
 import { element, follow, followLooks, saveMenu, spokenToken, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { choice, renew, textPanel } from "../shared/controls.mjs";
-import { paletteOf, pictureOf } from "../shared/canvas.mjs";
-import { answerId, MEASURES, shades, unpack, unpackPinned } from "./data.mjs";
+import { paletteOf, pictureOf, shades } from "../shared/canvas.mjs";
+import { answerId, MEASURES, unpack, unpackPinned } from "./data.mjs";
 import { gridPanel } from "./grid.mjs";
 import { cellPanel, whoPanel } from "./detail.mjs";
 

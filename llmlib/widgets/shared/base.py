@@ -203,7 +203,9 @@ def _as_json(value: Any) -> Any:
 STANDALONE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>{css}</style></head>
-<body class="llm-standalone"><main id="view"></main>
+<body class="llm-standalone"><main>
+<h1 style="position: absolute; margin: 0; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)">{title}</h1>
+<div id="view"></div></main>
 <script type="application/json" id="payload">{payload}</script>
 <script type="module">
 const {{ esm, state }} = JSON.parse(document.getElementById("payload").textContent);

@@ -10,6 +10,19 @@ export function parseColour(text) {
   return hexes ? hexes.slice(1).map((pair) => parseInt(pair, 16)) : (text.match(/[\d.]+/g) ?? [255, 255, 255]).slice(0, 3).map(Number);
 }
 
+const luminance = (rgb) => rgb.map((c) => c / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, k) => sum + [0.2126, 0.7152, 0.0722][k] * v, 0); // relative, as WCAG has it
+
+/** From a colour table of stops ("rgb(…)"): 256 colours, each with the ink, black or white, that is read better on it. */
+export function shades(stops) {
+  const given = stops.map(parseColour);
+  return Array.from({ length: 256 }, (_, code) => {
+    const at = (code / 255) * (given.length - 1), k = Math.min(Math.floor(at), given.length - 2), mix = at - k;
+    const rgb = given[k].map((c, i) => Math.round(c + mix * (given[k + 1][i] - c)));
+    return { rgb, fill: `rgb(${rgb.join(", ")})`, ink: luminance(rgb) > 0.179 ? "#000000" : "#ffffff" };
+  });
+}
+
 /** Colours for the theme that the element stands in. */
 export function paletteOf(el) {
   const style = getComputedStyle(el), paper = style.backgroundColor, named = (name) => style.getPropertyValue(name).trim();

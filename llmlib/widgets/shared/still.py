@@ -1,7 +1,7 @@
 """What the static pictures of the explorers share: colours, and drawing the same bytes each time."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 INK, FAINT, PAPER = "#1f2328", "#57606a", "#ffffff"
@@ -32,3 +32,21 @@ def drawn(draw_on: Callable[[Any], None], format: str, **figure: Any) -> io.Byte
 def rgb(colour: str) -> tuple[int, int, int]:
     """The numbers of "#rrggbb"."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def blend(t: float, stops: Sequence[str]) -> str:
+    """The colour at a share between 0 and 1 of a scale.
+
+    >>> blend(0.0, ("#ffffff", "#000000")), blend(0.5, ("#ffffff", "#000000"))
+    ('#ffffff', '#808080')
+    """
+    at = min(max(t, 0.0), 1.0) * (len(stops) - 1)
+    k = min(int(at), len(stops) - 2)
+    mixed = (round(a + (b - a) * (at - k)) for a, b in zip(rgb(stops[k]), rgb(stops[k + 1])))
+    return "#" + "".join(f"{c:02x}" for c in mixed)
+
+
+def ink_on(fill: str) -> str:
+    """Black or white, whichever is read better on a colour (WCAG 2.1, relative luminance)."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb(fill))]
+    return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"

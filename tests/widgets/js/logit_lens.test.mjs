@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  answerId, cellInWords, MEASURES, ordinal, partsOf, ranked, rankShade, settledAt, shades, shortNumber, unpack, unpackPinned, windowOf, wordAt, probabilityAt,
+  answerId, cellInWords, MEASURES, ordinal, partsOf, ranked, rankShade, settledAt, shortNumber, unpack, unpackPinned, windowOf, wordAt, probabilityAt,
 } from "../../../llmlib/widgets/logit_lens/data.mjs";
+import { shades } from "../../../llmlib/widgets/shared/canvas.mjs";
 
 /** Two rows, two positions, two candidates, as `Cells.pack` writes them, at an odd offset. */
 function packed() {

@@ -1,0 +1,337 @@
+"""The sampling lab on a live model: what settings do to the next token, and every branch that was written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from llmlib.explore.lanes import MOST_LANES, Lanes
+from llmlib.explore.reader import Reader
+from llmlib.explore.rules import Rules, Settings
+from llmlib.explore.texts import check_length, token_texts
+from llmlib.sampling import Constraint
+from llmlib.tokenization.base import Tokenizer
+from llmlib.transformer import Transformer
+from llmlib.widgets.sampling_lab.branches import PROMPT, Branches
+from llmlib.widgets.sampling_lab.distribution import compare
+from llmlib.widgets.sampling_lab.view import NEUTRAL, SamplingLabView
+
+LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
+MOST_DRAWS = 1_000_000
+ENDINGS = {
+    "end token": "The model has ended its text here. Go back a token, or take another one.",
+    "constraint": "The text is a whole match of your pattern and cannot go on. Go back a token, or change the pattern.",
+}
+
+
+def explore_sampling(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompt: str = "Once upon a time",
+    *,
+    settings: Settings | None = None,
+    side_by_side: Sequence[Settings] = LANES,
+    seed: int = 0,
+) -> SamplingLabView:
+    """The next token's distribution before and after each setting; draw, take a token, go back, write branches.
+
+    `settings` are those of a `Sampler` to begin with (temperature, top_k, …), `side_by_side` those of texts that are
+    written beside each other. Chance starts from `seed`, and draws what `generate` draws with it. A token's surprise
+    is −ln of the model's own probability, before any setting.
+
+    Raises `ValueError` for an empty prompt, one longer than the model's context, and settings out of range.
+
+    >>> from llmlib.tokenization import CharTokenizer
+    >>> from llmlib.transformer import TransformerConfig
+    >>> tokenizer = CharTokenizer.train("hello world")
+    >>> config = TransformerConfig(tokenizer.vocab_size, max_seq_len=16, d_model=16, n_layers=1, n_heads=2)
+    >>> view = explore_sampling(Transformer(config), tokenizer, "hello", settings={"top_k": 3})
+    >>> [(stage["name"], stage["kept"]) for stage in view.stages]
+    [('model', 8), ('top_k', 3)]
+    """
+    view = SamplingLabView(seed=seed)
+    lab = _Lab(model, tokenizer, view, settings or {}, side_by_side)
+    lab.begin(prompt)
+    lab.show()
+    for kind in ("take", "step", "back", "go", "reset", "ban", "allow", "seed", "again", "use"):
+        view.on_act(kind, getattr(lab, kind), then=lab.show)
+    view.on_act("prompt", lab.begin, then=lab.show)
+    view.on_act("set", lab.set, then=lab.show)
+    view.on_act("follow", lab.follow, then=lab.show)
+    view.on_act("draws", lab.draws)
+    for kind in ("add", "drop", "race", "clear"):
+        view.on_act(kind, getattr(lab, kind), then=lab.show_lanes)
+    return view
+
+
+@dataclass(frozen=True)
+class _Text:
+    """Where the reader is: a prompt, what was written after it, and the node at which the text ends."""
+
+    prompt: str = ""
+    ids: tuple[int, ...] = ()  # of the prompt
+    tree: Branches = field(default_factory=Branches)
+    at: int = PROMPT
+
+    @property
+    def written(self) -> tuple[int, ...]:
+        return self.tree.ids(self.at)
+
+
+class _Expected(NamedTuple):
+    """What comes after a text."""
+
+    logits: Float[Tensor, "1 vocab"]
+    log_probs: Float[Tensor, " vocab"]  # the model's own
+    chances: Float[Tensor, " vocab"]  # by the rules; all 0 where they leave no token
+    problem: str  # why they do, or ""
+
+
+class _Lab:
+    """Answers what the reader does in a `SamplingLabView`. The acts change `text` and `rules`; `show` shows them."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        view: SamplingLabView,
+        settings: Settings,
+        side_by_side: Sequence[Settings],
+    ):
+        self.model, self.tokenizer, self.view, self.reader = model, tokenizer, view, Reader(model)
+        self.end_ids = tuple(sorted({*tokenizer.eos_ids, *model.config.end_ids}))
+        self.rules = self._rules(settings)
+        self.lanes = Lanes(model, [self._rules(one) for one in side_by_side][:MOST_LANES])
+        self.text = self.shown = self.lanes_after = _Text()  # the last: what the lanes continue
+        self.shown_length = 1  # of the tree
+        self.shown_rules: Rules | None = None
+        self.counts: Tensor | None = None  # of what was drawn here again and again
+        self.seed(view.seed)
+
+    def _rules(self, settings: Settings) -> Rules:
+        rules = Rules({**NEUTRAL, **settings}, end_ids=self.end_ids)
+        rules.sampler  # noqa: B018 - raises for what is out of range
+        return rules
+
+    # --- the text ---
+
+    def begin(self, text: str) -> None:
+        if text == self.text.prompt and self.text.ids:
+            self.go(PROMPT)  # what was written after it stays
+            return
+        ids = tuple(self.tokenizer.encode(text, add_bos=self.tokenizer.adds_bos))
+        if not ids:
+            raise ValueError("There is no text to continue. Type at least one word.")
+        check_length(len(ids), self.model.config.max_seq_len)
+        self.text = _Text(text, ids)
+
+    def take(self, id: int) -> None:
+        """Append a token that the reader has chosen, whatever the settings say."""
+        self._check_room()
+        if not 0 <= id < self.model.config.vocab_size:
+            raise ValueError(f"There is no token {id}: ids lie in 0 … {self.model.config.vocab_size - 1}.")
+        if (known := self.text.tree.child(self.text.at, id)) is None:
+            known = self._add(id, self._expected(), "reader")
+        self.text = replace(self.text, at=known)
+
+    def step(self) -> None:
+        """Let chance choose the next token."""
+        text, rules = self.text, self.rules
+        if reason := rules.ends(text.written):
+            raise ValueError(ENDINGS[reason])
+        self._check_room()
+        expected = self._expected()
+        if expected.problem:
+            raise ValueError(expected.problem)
+        id = rules.draw(expected.logits, text.ids, text.written, self.chance)
+        self.text = replace(text, at=self._add(id, expected, "chance"))
+
+    def _add(self, id: int, expected: _Expected, way: str) -> int:
+        log_prob, chance = expected.log_probs[id].item(), expected.chances[id].item()
+        return self.text.tree.add(self.text.at, id, log_prob, chance, way)
+
+    def _check_room(self) -> None:
+        most = self.model.config.max_seq_len
+        if len(self.text.ids) + len(self.text.written) >= most:
+            raise ValueError(
+                f"The text fills the model's context of {most:,} tokens; nothing can be added. "
+                "Go back some tokens, or use a shorter prompt."
+            )
+
+    def back(self) -> None:
+        if self.text.at != PROMPT:
+            self.text = replace(self.text, at=self.text.tree.nodes[self.text.at].parent)
+
+    def go(self, node: int) -> None:
+        if not 0 <= node < len(self.text.tree):
+            raise ValueError("This branch is no more: the prompt has changed.")
+        self.text = replace(self.text, at=node)
+
+    # --- the rules ---
+
+    def set(self, name: str, value: float | int | None) -> None:
+        rules = replace(self.rules, settings={**self.rules.settings, name: value})
+        rules.sampler  # noqa: B018 - raises for what is out of range, and for a name that there is not
+        self.rules = rules
+
+    def reset(self) -> None:
+        self.rules = self._rules({})
+
+    def ban(self, id: int) -> None:
+        """Ban a token, or allow it again."""
+        if not 0 <= id < self.model.config.vocab_size:
+            raise ValueError(f"There is no token {id}: ids lie in 0 … {self.model.config.vocab_size - 1}.")
+        banned = self.rules.banned
+        self.rules = replace(
+            self.rules, banned=tuple(one for one in banned if one != id) if id in banned else (*banned, id)
+        )
+
+    def allow(self, pattern: str) -> None:
+        """Let only texts through that match a regular expression; an empty one allows all."""
+        constraint = Constraint.regex(pattern, self.tokenizer) if pattern else None
+        self.rules = replace(self.rules, pattern=pattern, constraint=constraint)
+
+    def seed(self, value: float | int) -> None:
+        if value != int(value) or not 0 <= value < 2**31:
+            raise ValueError(f"A seed is a whole number from 0 to {2**31 - 1:,}, got {value}.")
+        self.view.seed = int(value)
+        self.chance = torch.Generator().manual_seed(self.view.seed)
+        self.counts = None
+
+    def again(self) -> None:
+        """Back to the prompt, and chance begins anew."""
+        self.seed(self.view.seed)
+        self.go(PROMPT)
+
+    # --- what is shown ---
+
+    def _expected(self) -> _Expected:
+        """What comes next; if that cannot be had, what was shown last is the text again."""
+        text = self.text
+        try:
+            logits = self.reader.logits(text.ids + text.written)
+        except BaseException:  # an interrupt too
+            self._take_back()
+            raise
+        try:
+            chances, problem = self.rules.probabilities(logits, text.ids, text.written), ""
+        except ValueError as error:
+            chances, problem = torch.zeros_like(logits[0]), f"{error} {self._advice()}"
+        return _Expected(logits, logits[0].log_softmax(-1), chances, problem)
+
+    def _take_back(self) -> None:
+        self.text = self.shown
+        self.text.tree.cut(self.shown_length)
+
+    def show(self) -> None:
+        expected, view, text, rules = self._expected(), self.view, self.text, self.rules
+        stages = [(name, one.numpy()) for name, one in rules.stages(expected.logits, text.ids, text.written)]
+        moved = (text.tree, text.at, rules) != (self.shown.tree, self.shown.at, self.shown_rules)
+        with view.hold_sync():
+            view.prompt, view.prompt_tokens, view.context = text.prompt, len(text.ids), self.model.config.max_seq_len
+            view.settings, view.banned, view.pattern = dict(rules.settings), list(rules.banned), rules.pattern
+            view.ended, view.problem = rules.ends(text.written), expected.problem
+            if text.tree is not self.shown.tree:
+                view.words = {}
+            draws = view.draws
+            view.put_stages(stages, self._words([*self._worth(stages), *rules.banned]))
+            view.learn(self._words(node.id for node in text.tree.nodes[1:]))
+            view.tree, view.at = text.tree.pack(), text.at
+            if self.counts is not None and not moved:
+                view.draws = draws
+            else:
+                self.counts = None
+        self.shown, self.shown_length, self.shown_rules = text, len(text.tree), rules
+        self.show_lanes()
+
+    def _worth(self, stages: list[tuple[str, np.ndarray]]) -> list[int]:
+        return [token["id"] for token in compare(stages)[0]]
+
+    def _words(self, ids: Any) -> dict[int, str]:
+        new = sorted({id for id in ids if str(id) not in self.view.words})
+        return dict(zip(new, token_texts(self.tokenizer, new)))
+
+    def _advice(self) -> str:
+        if self.rules.misfit(self.text.written):
+            return "What is written already breaks the pattern: go back to the prompt, or change the pattern."
+        if self.rules.pattern:
+            return "Go back, change the pattern, or allow a banned token again."
+        return "Allow a banned token again, or reset all settings."
+
+    def draws(self, times: int) -> None:
+        """Draw the next token again and again, only to count."""
+        total = times + (0 if self.counts is None else int(self.counts.sum()))
+        if times < 1 or total > MOST_DRAWS:
+            raise ValueError(f"1 to {MOST_DRAWS:,} draws can be counted here, not {total:,}.")
+        expected = self._expected()
+        if expected.problem:
+            raise ValueError(expected.problem)
+        chances = expected.chances
+        if self.counts is None:
+            self.counts, self.counting = torch.zeros(len(chances), dtype=torch.long), torch.Generator()
+            self.counting.manual_seed(self.view.seed)
+        drawn = torch.multinomial(chances, times, replacement=True, generator=self.counting)
+        self.counts += torch.bincount(drawn, minlength=len(chances))
+        shown = self.counts[[token["id"] for token in self.view.tokens]]
+        self.view.draws = {"n": total, "counts": shown.tolist(), "rest": total - int(shown.sum())}
+
+    # --- side by side ---
+
+    def add(self) -> None:
+        """The settings in use, as one more text beside the others."""
+        if len(self.lanes.lanes) >= MOST_LANES:
+            raise ValueError(f"{MOST_LANES} texts are the most that fit side by side. Remove one first.")
+        self.lanes = Lanes(self.model, [*(lane.rules for lane in self.lanes.lanes), self.rules])
+
+    def drop(self, lane: int) -> None:
+        self._lane(lane)
+        self.lanes.drop(lane)
+
+    def use(self, lane: int) -> None:
+        """Make the settings of a lane those in use."""
+        self.rules = self._lane(lane).rules
+
+    def clear(self) -> None:
+        self.lanes = Lanes(self.model, [lane.rules for lane in self.lanes.lanes])
+
+    def race(self) -> None:
+        """One more token for each, after the text as it is now."""
+        if not self.lanes.lanes:
+            raise ValueError("There are no settings to compare yet. Add those in use.")
+        text, lanes = self.text, self.lanes
+        if not lanes.begun or lanes.start != text.ids + text.written or lanes.written != len(text.written):
+            lanes.begin(text.ids, text.written, self.view.seed)
+            self.lanes_after = text
+        lanes.step()
+
+    def follow(self, lane: int, length: int) -> None:
+        """Go to a token that was written in a lane: its text up to there becomes a branch."""
+        one, text = self._lane(lane), self.lanes_after
+        if not 0 < length <= len(one.ids) or text.tree is not self.text.tree:
+            raise ValueError("This was written after another prompt. Start over.")
+        at = text.at
+        for id, log_prob, chance in list(zip(one.ids, one.log_probs, one.chances))[:length]:
+            at = text.tree.add(at, id, log_prob, chance, "side by side")
+        self.text = replace(text, at=at)
+
+    def _lane(self, lane: int) -> Any:
+        if not 0 <= lane < len(self.lanes.lanes):
+            raise ValueError("These settings are no more.")
+        return self.lanes.lanes[lane]
+
+    def show_lanes(self) -> None:
+        lanes, view = self.lanes.lanes, self.view
+        with view.hold_sync():
+            view.learn(
+                self._words(
+                    [*(id for lane in lanes for id in lane.ids), *(b for lane in lanes for b in lane.rules.banned)]
+                )
+            )
+            view.lanes = [{
+                **lane.rules.told(), "ids": list(lane.ids), "ended": lane.ended,
+                "log_probs": [round(log_prob, 4) for log_prob in lane.log_probs],
+            } for lane in lanes]  # fmt: skip

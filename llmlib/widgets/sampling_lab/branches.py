@@ -1,0 +1,86 @@
+"""The branches of a text: a tree of tokens; the counterpart of `unpackTree` in data.mjs."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+PROMPT = 0  # the node that all branches begin at
+WAYS = ("prompt", "chance", "reader", "side by side")  # how a token came to be chosen
+
+
+class Node(NamedTuple):
+    """A token that was written."""
+
+    id: int
+    parent: int  # -1: none, the prompt
+    log_prob: float  # the model's own, before any setting
+    chance: float  # with which the settings of that moment would have drawn it
+    way: int  # of WAYS
+
+
+class Branches:
+    """All that was written after a prompt. A token that is written twice at the same place is one node.
+
+    >>> tree = Branches()
+    >>> cat = tree.add(PROMPT, 5, -1.0, 0.5, "chance")
+    >>> sat, ran = tree.add(cat, 6, -0.5, 0.6, "chance"), tree.add(cat, 7, -2.0, 0.1, "reader")
+    >>> tree.ids(ran), tree.add(cat, 7, -2.0, 0.1, "chance") == ran
+    ((5, 7), True)
+    """
+
+    def __init__(self) -> None:
+        self.nodes = [Node(0, -1, 0.0, 1.0, 0)]
+        self._child: dict[tuple[int, int], int] = {}  # (parent, id) -> node
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def child(self, parent: int, id: int) -> int | None:
+        return self._child.get((parent, id))
+
+    def add(self, parent: int, id: int, log_prob: float, chance: float, way: str) -> int:
+        """The node of this token, a new one if there is none yet."""
+        if (known := self.child(parent, id)) is not None:
+            return known
+        self.nodes.append(Node(id, parent, log_prob, chance, WAYS.index(way)))
+        self._child[parent, id] = len(self.nodes) - 1
+        return len(self.nodes) - 1
+
+    def cut(self, length: int) -> None:
+        """Take back what was added last, so that as many are left."""
+        for node in self.nodes[length:]:
+            del self._child[node.parent, node.id]
+        del self.nodes[length:]
+
+    def path(self, node: int) -> list[int]:
+        """The nodes from the first token to this one; none for the prompt."""
+        found = []
+        while node != PROMPT:
+            found.append(node)
+            node = self.nodes[node].parent
+        return found[::-1]
+
+    def ids(self, node: int) -> tuple[int, ...]:
+        return tuple(self.nodes[one].id for one in self.path(node))
+
+    def ends(self) -> Iterator[int]:
+        """The nodes at which nothing was written yet, the oldest first."""
+        parents = {node.parent for node in self.nodes}
+        return (number for number in range(len(self)) if number not in parents)
+
+    def pack(self) -> bytes:
+        """Column by column, little-endian: u4 ids, i4 parents, f4 log-probabilities, f4 chances, u1 ways."""
+        ids, parents, log_probs, chances, ways = zip(*self.nodes)
+        columns = ((ids, "<u4"), (parents, "<i4"), (log_probs, "<f4"), (chances, "<f4"), (ways, "u1"))
+        return b"".join(np.array(column, kind).tobytes() for column, kind in columns)
+
+    @staticmethod
+    def unpack(packed: bytes) -> "Branches":
+        tree, n = Branches(), len(packed) // 17
+        columns = [
+            np.frombuffer(packed, kind, n, 4 * n * k) for k, kind in enumerate(("<u4", "<i4", "<f4", "<f4", "u1"))
+        ]
+        for id, parent, log_prob, chance, way in list(zip(*(column.tolist() for column in columns)))[1:]:
+            tree.add(parent, id, log_prob, chance, WAYS[way])
+        return tree

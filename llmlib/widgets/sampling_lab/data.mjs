@@ -1,0 +1,140 @@
+// What a sampling lab knows, as numbers: no page here, so that Node can test it.
+
+const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token came to be chosen
+const MOST_SURPRISE = Math.log(1000); // nats: from here on the colour is the strongest
+
+/** The settings, as they are turned. `neutral` is the value that does nothing; `null`: none. */
+export const SETTINGS = [
+  { name: "temperature", least: 0, most: 2, step: 0.05, neutral: 1, says: "below 1 sharper, above 1 flatter; 0 always takes the likeliest" },
+  { name: "top_p", least: 0.01, most: 1, step: 0.01, neutral: 1, says: "keeps the likeliest tokens that reach this share together" },
+  { name: "top_k", least: 0, most: 100, step: 1, neutral: null, log: true, more: true, says: "keeps this many of the likeliest tokens" },
+  { name: "min_p", least: 0, most: 1, step: 0.01, neutral: 0, more: true, says: "keeps tokens at least this share as likely as the likeliest" },
+  { name: "typical_p", least: 0.01, most: 1, step: 0.01, neutral: 1, more: true, says: "keeps tokens about as surprising as is usual here" },
+  { name: "repetition_penalty", least: 0.5, most: 2, step: 0.05, neutral: 1, more: true, says: "above 1: what has occurred gets less likely" },
+  { name: "frequency_penalty", least: -2, most: 2, step: 0.1, neutral: 0, more: true, says: "taken off a logit for each time a token has occurred" },
+  { name: "presence_penalty", least: -2, most: 2, step: 0.1, neutral: 0, more: true, says: "taken off once if a token has occurred" },
+];
+
+/** A place of a slider (0 … 100) as a number of tokens, and back: the far right is all of them, which is no setting. */
+export const tokensAt = (place, vocabulary) => (place >= 100 ? null : Math.max(1, Math.round(vocabulary ** (place / 100))));
+export const placeOf = (tokens, vocabulary) => (tokens === null ? 100 : Math.min(99, Math.round((100 * Math.log(Math.max(1, tokens))) / Math.log(Math.max(2, vocabulary)))));
+
+/** The settings in use, as they would be written in Python: "temperature 0.8 · top_p 0.9"; without any: what that means. */
+export function settingsInWords(settings, banned = [], pattern = "") {
+  const used = SETTINGS.filter(({ name, neutral }) => (settings[name] ?? null) !== neutral).map(({ name }) => `${name} ${settings[name]}`);
+  if (banned.length) used.push(`${banned.length} banned`);
+  if (pattern) used.push(`pattern ${pattern}`);
+  return used.join(" · ") || "the model as it is";
+}
+
+/** What a stage is called: a setting by its name and number. */
+export const stageInWords = (name, settings) => (name in settings && settings[name] !== null ? `${name} ${settings[name]}` : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name));
+
+/** The end of a true scale that holds `most`, and its ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
+export function scaleFor(most) {
+  const end = [0.04, 0.08, 0.2, 0.4, 0.8].find((one) => one >= most) ?? 1;
+  return { end, ticks: [0, 0.25, 0.5, 0.75, 1].map((t) => t * end) };
+}
+
+/** How far n draws of a token stray: two standard deviations of the binomial distribution, as shares. */
+export const straying = (p, n) => 2 * Math.sqrt((p * (1 - p)) / n);
+
+/** How many of these shares lie within what straying allows; tokens that cannot come are left out. */
+export function within(counts, probabilities, n) {
+  const possible = probabilities.map((p, k) => [p, counts[k]]).filter(([p]) => p > 0);
+  return { inside: possible.filter(([p, count]) => Math.abs(count / n - p) <= straying(p, n) + 0.5 / n).length, of: possible.length };
+}
+
+/** How strong the colour of a token is: 0 where the model was sure of it, 1 where it was a thousand to one or more. */
+export const surpriseShade = (logProb) => Math.min(1, Math.max(0, -logProb) / MOST_SURPRISE);
+/** Places of a legend of these colours. */
+export const SURPRISES = [[1, "100%"], [0.1, "10%"], [0.01, "1%"], [0.001, "0.1%"]].map(([p, words]) => [surpriseShade(Math.log(p)), words]);
+
+/** A product of many probabilities, from its logarithm: "12%", "0.4%", "3.1 × 10⁻⁷". */
+export function tinyShare(logProb) {
+  const p = Math.exp(logProb);
+  if (p >= 0.0995) return `${Math.round(100 * p)}%`;
+  if (p >= 0.001) return `${(100 * p).toFixed(1)}%`;
+  let exponent = Math.floor(logProb / Math.LN10), digits = Math.round(10 * 10 ** (logProb / Math.LN10 - exponent)) / 10;
+  if (digits >= 10) { digits = 1; exponent += 1; }
+  return `${digits.toFixed(1)} × 10⁻${String(-exponent).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d])}`;
+}
+
+/** The branches from their bytes: per node its id, parent, log-probability, chance and way. Node 0 is the prompt. */
+export function unpackTree(packed) {
+  const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer, n = buffer.byteLength / 17;
+  return { n, ids: new Uint32Array(buffer, 0, n), parents: new Int32Array(buffer, 4 * n, n), logProbs: new Float32Array(buffer, 8 * n, n), chances: new Float32Array(buffer, 12 * n, n), ways: new Uint8Array(buffer, 16 * n, n) };
+}
+
+/** The nodes from the first token to this one. */
+export function pathTo(tree, node) {
+  const found = [];
+  for (let one = node; one > 0; one = tree.parents[one]) found.push(one);
+  return found.reverse();
+}
+
+/** The tree as a file: one entry a node, a child after its parent; the first is the prompt. */
+export function treeAsJson(tree, prompt, words) {
+  return Array.from({ length: tree.n }, (_, node) => ({
+    node, parent: node ? tree.parents[node] : null, id: node ? tree.ids[node] : null, token: node ? words[tree.ids[node]] ?? "" : prompt,
+    log_prob: tree.logProbs[node], chance: tree.chances[node], way: WAYS[tree.ways[node]],
+  }));
+}
+
+const KEPT = 3; // tokens that stay at each end of a long stretch without branches
+
+/**
+ * Where each node of a tree stands: [{ node, row, x, width, from: { row, x }, hidden }, …], and how much room all need.
+ * A first child follows its parent in the same row, each other one opens a row below. Of a stretch in which nothing
+ * branches only the ends are shown, unless one of its nodes is in `open`; `hidden` are the nodes behind such a box.
+ * `widthOf(node)` gives pixels.
+ */
+export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded = 86 }) {
+  const children = Array.from({ length: tree.n }, () => []);
+  for (let node = 1; node < tree.n; node++) children[tree.parents[node]].push(node);
+  const boxes = [], totals = new Float64Array(tree.n), ends = [];
+  let rows = 0, width = 0;
+  const waiting = [{ node: 0, parent: null }];
+  while (waiting.length) {
+    let { node, parent } = waiting.pop();
+    const row = rows++;
+    for (let from = parent; node !== undefined; ) {
+      const stretch = [node];
+      while (children[stretch.at(-1)].length === 1 && stretch.at(-1) !== 0) stretch.push(children[stretch.at(-1)][0]);
+      const foldable = stretch.length > 2 * KEPT + 2 && !stretch.some((one) => open.has(one)) && !stretch.slice(KEPT, -KEPT).includes(at);
+      const shown = foldable ? [...stretch.slice(0, KEPT), stretch.slice(KEPT, -KEPT), ...stretch.slice(-KEPT)] : stretch;
+      for (const one of stretch) totals[one] = one ? totals[tree.parents[one]] + tree.logProbs[one] : 0;
+      for (const one of shown) {
+        const hidden = Array.isArray(one) ? one : null, box = { node: hidden ? hidden[0] : one, hidden, row, from, x: from ? from.x + from.width + gap : 0, width: hidden ? folded : widthOf(one) };
+        boxes.push(box);
+        from = box;
+        width = Math.max(width, box.x + box.width);
+      }
+      const last = stretch.at(-1), [first, ...others] = children[last];
+      for (const other of others.reverse()) waiting.push({ node: other, parent: from });
+      if (first === undefined) ends.push({ node: last, box: from });
+      node = first;
+    }
+  }
+  return { boxes, ends, totals, rows, width };
+}
+
+/** Where the keyboard goes from a box of a layout: to its parent, its first child, or the box above or below in sight. */
+export function neighbour(boxes, from, key) {
+  const box = boxes[from];
+  if (key === "ArrowLeft") return box.from ? boxes.indexOf(box.from) : from;
+  if (key === "ArrowRight") { const next = boxes.findIndex((one) => one.from === box); return next < 0 ? from : next; }
+  if (key === "Home") return 0;
+  const step = { ArrowUp: -1, ArrowDown: 1 }[key] ?? 0, middle = box.x + box.width / 2;
+  for (let row = box.row + step, last = Math.max(...boxes.map((one) => one.row)); step && row >= 0 && row <= last; row += step) {
+    const found = boxes.filter((one) => one.row === row).sort((a, b) => Math.abs(a.x + a.width / 2 - middle) - Math.abs(b.x + b.width / 2 - middle))[0];
+    if (found) return boxes.indexOf(found);
+  }
+  return from;
+}
+
+/** Of a text: its mean surprise in nats, and which share of its pairs of neighbouring tokens is new. */
+export function measures(ids, logProbs) {
+  const pairs = ids.slice(1).map((id, k) => `${ids[k]} ${id}`);
+  return { surprise: logProbs.length ? -logProbs.reduce((sum, one) => sum + one, 0) / logProbs.length : NaN, distinct: pairs.length ? new Set(pairs).size / pairs.length : NaN };
+}

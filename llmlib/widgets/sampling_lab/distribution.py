@@ -1,0 +1,60 @@
+"""What the settings do to one distribution, from the logits after each of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+BEFORE, AFTER = 10, 8  # likeliest tokens that are shown: of the model, and of what the settings have made of it
+
+Stages = Sequence[tuple[str, Float[np.ndarray, " vocab"]]]  # names, and the logits after each; -inf: ruled out
+
+
+def compare(stages: Stages) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The tokens that are worth showing, and of each stage what it has made of the distribution.
+
+    A token is an `id` and the name of the stage that has ruled it out (`cut`, or ""), by falling probability of the
+    first stage. A stage has its `name`, its `entropy` in nats, how many tokens are `kept`, the `mass` that these had
+    just before, and in the first stage (`mass_of_first`), the probabilities `p` of the tokens shown, and the `rest`
+    that all others share.
+
+    >>> tokens, stages = compare([("logits", np.log([0.6, 0.3, 0.1])), ("top_k", np.array([0.0, -0.7, -np.inf]))])
+    >>> tokens[2], stages[1]["kept"], round(stages[1]["mass"], 6)
+    ({'id': 2, 'cut': 'top_k'}, 2, 0.9)
+    """
+    names, logits = [name for name, _ in stages], [np.asarray(array, dtype=np.float64) for _, array in stages]
+    probabilities = [_softmax(array) for array in logits]
+    possible = [array > -np.inf for array in logits]
+    shown = _worth_showing(logits[0], probabilities[-1])
+    tokens = []
+    for id in shown:
+        cut = next((name for name, kept in zip(names, possible) if not kept[id]), "")
+        tokens.append({"id": int(id), "cut": cut})
+    told = []
+    for k, (name, p, kept) in enumerate(zip(names, probabilities, possible)):
+        told.append({
+            "name": name, "entropy": float(-(p[p > 0] * np.log(p[p > 0])).sum()), "kept": int(kept.sum()),
+            "mass": float(probabilities[max(0, k - 1)][kept].sum()),
+            "mass_of_first": float(probabilities[0][kept].sum()),
+            "p": [float(share) for share in p[shown]], "rest": max(0.0, float(p.sum() - p[shown].sum())),
+        })  # fmt: skip
+    return tokens, told
+
+
+def _softmax(logits: Float[np.ndarray, " vocab"]) -> Float[np.ndarray, " vocab"]:
+    """Probabilities; all 0 where every token is ruled out."""
+    most = logits.max()
+    if most == -np.inf:
+        return np.zeros_like(logits)
+    weights = np.exp(logits - most)
+    return weights / weights.sum()
+
+
+def _worth_showing(before: Float[np.ndarray, " vocab"], after: Float[np.ndarray, " vocab"]) -> list[int]:
+    """The likeliest before and after, by falling probability before; equal ones by their ids."""
+    order = np.argsort(-before, kind="stable")
+    rank = np.empty(len(order), dtype=int)
+    rank[order] = np.arange(len(order))
+    best = [id for id in np.argsort(-after, kind="stable")[:AFTER].tolist() if after[id] > 0]
+    return sorted({*order[:BEFORE].tolist(), *best}, key=lambda id: int(rank[id]))

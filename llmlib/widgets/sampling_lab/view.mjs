@@ -1,0 +1,118 @@
+import { download, element, follow, followLooks, saveMenu, spokenToken } from "../shared/shared.mjs";
+import { textBox, widget } from "../shared/view.mjs";
+import { choice } from "../shared/controls.mjs";
+import { paletteOf, shades } from "../shared/canvas.mjs";
+import { surpriseShade, treeAsJson, unpackTree } from "./data.mjs";
+import { barsPanel, stagesPanel } from "./bars.mjs";
+import { branchesPanel } from "./branches.mjs";
+import { lanesPanel } from "./lanes.mjs";
+import { settingsPanel } from "./settings.mjs";
+import { textPart } from "./text.mjs";
+
+const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "clear"]; // acts that end writing by itself
+const NARROWEST = 720; // pixels: below this width the settings stand above the bars
+const TABS = [["next", "Next token"], ["draws", "200 draws"], ["branches", "Branches"], ["lanes", "Side by side"]];
+
+export default widget("llm-sampling", ({ model, hub, el, still }) => {
+  const place = model.get("place"), state = { tab: place.tab ?? "next", stage: place.stage ?? null };
+  let colours = [], drawn = false, unpacked = [null, null];
+
+  // What the panels may know and do.
+  const ctx = {
+    word: (id) => model.get("words")[id] ?? "", prompt: () => model.get("prompt"), promptTokens: () => model.get("prompt_tokens"), context: () => model.get("context"),
+    tokens: () => model.get("tokens"), stages: () => model.get("stages"), settings: () => model.get("settings"), banned: () => model.get("banned"), vocabulary: () => model.get("vocabulary"),
+    draws: () => model.get("draws"), lanes: () => model.get("lanes"), at: () => model.get("at"), ended: () => model.get("ended"), bans: () => settings.more.open && hub.live,
+    tree() {
+      const packed = model.get("tree");
+      if (unpacked[0] !== packed) unpacked = [packed, unpackTree(packed)];
+      return unpacked[1];
+    },
+    colour: (logProb) => colours[Math.round(255 * surpriseShade(logProb))],
+    /** The number of the stage that is compared with the one before it; null: the last with the first. */
+    stage() { const k = ctx.stages().findIndex(({ name }) => name === state.stage); return k > 0 ? k : null; },
+    compared() { const stages = ctx.stages(), k = ctx.stage(); return k === null ? [stages[0], stages.at(-1)] : [stages[k - 1], stages[k]]; },
+    act(kind, details) {
+      if (LEAVES.includes(kind)) ctx.stop();
+      return hub.act(kind, details);
+    },
+    /** The same act again and again, until it is stopped or refused. */
+    runner(kind, changed) {
+      const runner = {
+        running: false,
+        stop() { runner.running = false; changed(); },
+        async toggle() {
+          if (runner.running) { runner.stop(); return; }
+          runner.running = true;
+          changed();
+          while (runner.running && await hub.act(kind)) { /* the next */ }
+          runner.stop();
+        },
+      };
+      return runner;
+    },
+    go(changes) { Object.assign(state, changes); hub.look({ place: { ...state } }); draw(); },
+    stop() { text_.stop(); lanes.stop(); },
+    redraw() { if (drawn) draw(); },
+    speak(words) { spoken.textContent = words; },
+  };
+
+  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), problem = element("p", { class: "llm-problem", role: "status" });
+  const prompt = textBox({ label: "Your prompt", button: "Use this prompt", use: (text) => ctx.act("prompt", { text }), used: () => model.get("prompt") });
+  const text_ = textPart(ctx, hub), bars = barsPanel(ctx), stages = stagesPanel(ctx), tree = branchesPanel(ctx), lanes = lanesPanel(ctx, hub), settings = settingsPanel(ctx, hub, model);
+  const tabs = element("div", { class: "llm-row llm-tabs" }, choice("What to look at", TABS, state.tab, (tab) => ctx.go({ tab })));
+  const json = element("button", { type: "button", onclick: () => download("branches.json", JSON.stringify(treeAsJson(ctx.tree(), ctx.prompt(), model.get("words")), null, 1), "application/json") }, "Tree (JSON)");
+  const menu = saveMenu(model, "sampling_lab");
+  menu.append(json);
+  const left = element("div", { class: "llm-left" }, bars.node, tree.node, lanes.node), right = element("div", { class: "llm-right" }, settings.node, stages.node);
+  const board = element("div", { class: "llm-board" }, left, right);
+  const lead = element("p", { class: "llm-note llm-lead" }, `The model gives every token a probability, settings change them, and chance picks one. ${hub.live ? "Turn a setting and watch the bars, or click a token to take it." : "This is a page without a model: look around in the tabs."}`);
+  el.append(element("div", { class: "llm-row llm-head" }, lead, menu), still ? "" : prompt.node, hub.line, text_.node, problem, tabs, board, spoken);
+
+  function draw() {
+    const { tab } = state, width = el.clientWidth;
+    const beside = width >= NARROWEST, home = beside ? right : board;
+    board.classList.toggle("llm-beside", beside);
+    if (settings.node.parentNode !== home) home.prepend(settings.node); // where there is no room beside the bars: above them
+    for (const input of tabs.querySelectorAll("input")) input.checked = input.value === tab;
+    const counted = [...tabs.querySelectorAll("span")].find((one) => one.textContent.startsWith("Branches"));
+    const tree_ = ctx.tree(), ends = tree_.n - new Set(tree_.parents).size + 1;
+    if (counted) counted.textContent = tree_.n > 1 ? `Branches (${ends})` : "Branches";
+    problem.textContent = model.get("problem");
+    text_.draw();
+    settings.draw();
+    stages.draw();
+    bars.node.hidden = tab !== "next" && tab !== "draws";
+    tree.node.hidden = tab !== "branches";
+    lanes.node.hidden = tab !== "lanes";
+    stages.node.hidden ||= tab !== "next" && tab !== "draws";
+    if (!bars.node.hidden) bars.draw(tab === "draws");
+    if (tab === "branches") tree.draw();
+    if (tab === "lanes") lanes.draw();
+  }
+
+  const refresh = () => {
+    prompt.follow();
+    if (drawn) draw();
+    performance.mark("llm-sampling-updated");
+  };
+  const moved = () => { // another view of the same widget has gone somewhere
+    const now = model.get("place"), target = { tab: now.tab ?? state.tab, stage: now.stage ?? null };
+    if (target.tab === state.tab && target.stage === state.stage) return;
+    Object.assign(state, target);
+    if (drawn) draw();
+  };
+  const grown = () => {
+    const at = ctx.at();
+    if (drawn && at) ctx.speak(`Now at ${spokenToken(ctx.word(ctx.tree().ids[at]))}`);
+  };
+  const names = ["prompt", "tree", "words", "at", "problem", "settings", "seed", "banned", "pattern", "tokens", "stages", "draws", "lanes"];
+  const stops = [follow(model, names, refresh), follow(model, ["place"], moved), follow(model, ["at"], grown)];
+  stops.push(followLooks(el, () => {
+    const { stops: { true: signed } } = paletteOf(el), orange = signed.slice(0, 4).reverse();
+    colours = shades([signed[4], ...orange]);
+    draw();
+    if (!drawn) performance.mark("llm-sampling-drawn");
+    drawn = true;
+  }));
+  return [...stops, () => ctx.stop()];
+});

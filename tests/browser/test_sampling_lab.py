@@ -1,0 +1,159 @@
+"""The sampling lab in JupyterLab by keyboard alone, its files, and its page without Python."""
+
+import json
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from browser.bench import click
+from browser.exports import check_exports
+from browser.looks import STICKS_OUT, UNREADABLE
+from browser.sampling_acts import tab, written
+from browser.views import SETUP
+from llmlib.widgets import sampling_lab_view
+from llmlib.widgets.sampling_lab.branches import Branches
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SETTINGS = "{'temperature': 0.8, 'top_k': 20}"
+SOURCES = (SETUP, f"lab = explore_sampling(model, tokenizer, 'one two', settings={SETTINGS})", "lab")
+
+
+@pytest.fixture(scope="module")
+def alive(bench):
+    bench.open("sampling.ipynb", SOURCES)
+    bench.run()
+    yield bench, bench.page.locator(".llm-sampling")
+    assert bench.problems == []
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+        assert page.evaluate("document.activeElement !== document.body"), f"after {key} the keyboard is nowhere"
+
+
+@pytest.mark.timeout(120)
+def test_by_keyboard_alone(alive):
+    bench, view = alive
+    page = bench.page
+    view.get_by_label("Your prompt").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("one three")
+    press(page, "Enter")
+    bench.expect("lab.prompt", "'one three'")
+    press(page, "Tab", "Tab", "Tab", "Enter", "Enter")  # past the button and the text: let chance pick, twice
+    expect(written(view)).to_have_count(2)
+    press(page, "Tab", "Tab", "Enter", "Enter")  # back
+    expect(written(view)).to_have_count(0)
+    press(page, "Tab", "Shift+Tab")
+    view.get_by_role("radio", name="Next token").focus()
+    press(page, "Tab")
+    expect(view.locator(".llm-next li button").first).to_be_focused()
+    press(page, "Enter", "Enter")
+    expect(written(view)).to_have_count(2)
+    expect(view.locator(".llm-next li button").first).to_be_focused()
+    view.get_by_role("radio", name="Next token").focus()
+    press(page, "ArrowRight", "Tab", "Enter")
+    bench.expect("lab.draws['n']", "200")
+    view.get_by_role("radio", name="200 draws").focus()
+    press(page, "ArrowRight", "Tab", "Tab")
+    here = view.locator("[role=treeitem][aria-selected=true]")
+    expect(here).to_be_focused()
+    press(page, "ArrowLeft", "Enter")
+    bench.expect("len(lab.written())", "1")
+    expect(here).to_be_focused()
+    view.get_by_role("radio", name="Branches").focus()
+    press(page, "ArrowRight", "Tab", "Enter")
+    bench.expect("len(lab.lanes[0]['ids']) > 3", "True")
+    press(page, "Enter")
+    expect(view.get_by_role("button", name="Write with all")).to_be_focused()
+    slider = view.get_by_label("temperature", exact=True)
+    slider.focus()
+    press(page, "ArrowRight", "ArrowRight")
+    bench.expect("lab.settings['temperature']", "0.9")
+    press(page, "Tab")
+    expect(view.get_by_label("temperature, exactly")).to_be_focused()
+
+
+@pytest.mark.timeout(120)
+def test_files(alive):
+    bench, view = alive
+    click(view, "Let chance pick", 3)
+    click(view, "◀ Back", 2)
+    click(view, "Let chance pick", 3)
+    bench.expect("len(lab.branches()) > 4", "True")
+    check_exports(bench.page, view, "sampling_lab")
+    view.locator("summary", has_text="Save").click()
+    with bench.page.expect_download() as download:
+        view.get_by_role("button", name="Tree (JSON)").click()
+    assert download.value.suggested_filename == "branches.json"
+    view.locator("summary", has_text="Save").click()
+    assert json.loads(download.value.path().read_text()) == json.loads(
+        eval(bench.python("__import__('json').dumps(lab.branches())"))
+    )
+
+
+@pytest.mark.timeout(120)
+def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
+    bench, view = alive
+    tab(view, "Next token")
+    view.get_by_role("button", name="top_k 20").click()
+    expect(view.locator(".llm-next .llm-legend")).to_contain_text("after this setting")
+    kept, of = eval(bench.python("lab.stages[-1]['kept'], lab.stages[-2]['kept']"))
+    expect(view.locator(".llm-next .llm-facts")).to_contain_text(f"{kept} of {of} tokens left")
+    bench.expect("lab.place['stage']", "'top_k'")
+    view.get_by_role("button", name="all together").click()
+    ban = view.get_by_role("button", name="Ban").first
+    expect(ban).to_be_visible()  # more settings are open, since one of them is in use
+    ban.click()
+    bench.expect("len(lab.banned)", "1")
+    expect(view.locator(".llm-cut", has_text="cut: banned tokens")).to_have_count(1)
+    pattern = view.get_by_label("pattern", exact=True)
+    for text, said in (("(a", ""), ("zzz", "already breaks the pattern")):
+        pattern.fill(text)
+        click(view, "Allow only this")
+        if said:
+            expect(view.locator(".llm-problem")).to_contain_text(said)
+            expect(view.locator(".llm-problem")).to_contain_text("the constraint")
+        else:
+            expect(view.locator(".llm-refused", has_text="(")).to_be_visible()
+        expect(pattern).to_have_value(text)
+    click(view, "Reset all")
+    expect(view.locator(".llm-problem")).to_be_empty()
+
+
+@pytest.mark.timeout(60)
+def test_a_page_without_python(page, tmp_path):
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    logits = 3 * np.random.default_rng(0).normal(size=60)
+    words = [*(f" t{k}" for k in range(55)), "<b>", "🙂", "\n", "مرحبا", "漢字" * 9]
+    view = sampling_lab_view("a " * 300, {
+        "model": logits, "temperature": logits / 2, "top_k": np.where(logits > 2, logits / 2, -np.inf)
+    }, words, settings={"temperature": 2.0, "top_k": 9})  # fmt: skip
+    tree, at = Branches(), 0
+    for k in range(60):
+        at = tree.add(at if k % 13 else at // 2, k, -k / 9, 0.5, "chance")
+    view.tree, view.at = tree.pack(), at
+    view.learn(dict(enumerate(words)))
+    page.goto(view.save(tmp_path / "view.html").as_uri())
+    node = page.locator(".llm-sampling")
+    node.locator(".llm-next li").first.wait_for()
+    expect(node.locator(".llm-next .llm-value").nth(1)).to_have_text(f"{100 * view.stages[-1]['p'][0]:.0f}%")
+    for name in ("Next token", "200 draws", "Branches", "Side by side"):
+        tab(node, name)
+        for width in (1280, 1000, 620):
+            page.set_viewport_size({"width": width, "height": 900})
+            for scheme in ("dark", "light"):
+                page.emulate_media(color_scheme=scheme)
+                assert node.evaluate(UNREADABLE) == []
+                assert node.evaluate(STICKS_OUT) <= 1
+    tab(node, "Branches")
+    fold = node.get_by_role("treeitem", name="more").first
+    before = node.get_by_role("treeitem").count()
+    fold.click()
+    assert node.get_by_role("treeitem").count() > before
+    assert page.locator("b").count() == 0
+    assert problems == []
+    assert page.foreign == []

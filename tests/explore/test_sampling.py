@@ -1,0 +1,357 @@
+"""The sampling lab on a live model: the same numbers and the same chance as the library's, branches, refused wishes."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from acting import act, acts
+
+from llmlib.explore import explore_sampling
+from llmlib.sampling import Sampler, generate
+from llmlib.widgets import SamplingLabView
+from llmlib.widgets.sampling_lab.branches import Branches
+
+
+def logits_after(live, ids):
+    with torch.inference_mode():
+        return live[0](torch.tensor([ids]))[:, -1].float()
+
+
+def ids_of(view, tokenizer):
+    """The whole text as ids."""
+    return [*tokenizer.encode(view.prompt), *Branches.unpack(view.tree).ids(view.at)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _uneven(live):
+    """What the model says has to matter: its first weights make all tokens about as likely."""
+    with torch.no_grad():
+        for parameter in live[0].parameters():
+            parameter.mul_(3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"temperature": 0.5},
+        {"temperature": 0},
+        {"top_k": 5},
+        {"temperature": 1.5, "top_p": 0.7, "min_p": 0.02},
+        {"typical_p": 0.5, "repetition_penalty": 1.3, "frequency_penalty": 0.2, "presence_penalty": -0.1},
+    ],
+)
+def test_the_bars_are_what_the_sampler_says(live, settings):
+    view = explore_sampling(*live, "one two one", settings=settings)
+    logits, ids = logits_after(live, live[1].encode("one two one")), torch.tensor([live[1].encode("one two one")])
+    sampler = Sampler(**settings)
+    before, after = logits.softmax(-1)[0], sampler.probabilities(logits, ids)[0]
+    shown = [token["id"] for token in view.tokens]
+    assert view.stages[0]["p"] == pytest.approx(before[shown].tolist(), abs=1e-6)
+    assert view.stages[-1]["p"] == pytest.approx(after[shown].tolist(), abs=1e-6)
+    assert view.stages[-1]["rest"] == pytest.approx(1 - after[shown].sum().item(), abs=1e-5)
+    names = [name for name, _ in sampler.stages(logits, ids)]
+    assert [stage["name"] for stage in view.stages] == ["model", *names[1:]]
+    kept = sampler.adjusted(logits, ids)[0] > -math.inf
+    assert view.stages[-1]["kept"] == kept.sum()
+    assert view.stages[-1]["mass_of_first"] == pytest.approx(before[kept].sum().item(), abs=1e-5)
+    assert view.stages[-1]["entropy"] == pytest.approx(-(after * after.clamp(min=1e-30).log()).sum().item(), abs=1e-4)
+    assert all(bool(token["cut"]) == (not kept[token["id"]]) for token in view.tokens)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"temperature": 0}, {"temperature": 1.3, "top_k": 40, "frequency_penalty": 0.5}]
+)
+def test_chance_draws_what_generate_draws_with_this_seed(live, settings):
+    view = explore_sampling(*live, "one two", settings=settings, seed=7)
+    for _ in range(12):
+        assert act(view, "step"), view.notice
+    model, tokenizer = live
+    wanted = list(generate(model, tokenizer.encode("one two"), 12, Sampler(**settings), seed=7, end_ids=()))
+    assert ids_of(view, tokenizer)[2:] == wanted
+
+
+def test_each_node_knows_the_models_own_log_probability_and_the_chance_it_had(live):
+    view = explore_sampling(*live, "one", settings={"temperature": 0.5, "top_k": 20})
+    acts(view, ("step", {}), ("step", {}), ("take", {"id": 101}))
+    nodes, ids = view.branches(), ids_of(view, live[1])
+    for k, node in enumerate(nodes[1:], 1):
+        logits = logits_after(live, ids[:k])
+        assert node["log_prob"] == pytest.approx(logits.log_softmax(-1)[0, ids[k]].item(), abs=1e-5)
+        assert node["chance"] == pytest.approx(
+            Sampler(temperature=0.5, top_k=20).probabilities(logits)[0, ids[k]].item(), abs=1e-5
+        )
+    assert [node["way"] for node in nodes] == ["prompt", "chance", "chance", "reader"]
+
+
+def test_branches_stay_and_are_found_again(live):
+    view = explore_sampling(*live, "one")
+    first = [token["id"] for token in view.tokens][:3]
+    for id in first:
+        assert acts(view, ("take", {"id": id}), ("step", {}), ("go", {"node": 0})) == []
+    tree = view.branches()
+    assert [node["id"] for node in tree if node["parent"] == 0] == first
+    before = len(tree)
+    act(view, "take", id=first[1])
+    assert len(view.branches()) == before, "this way is known"
+    assert view.written() == [view.word(first[1])]
+    act(view, "back")
+    act(view, "back")  # more often than there are tokens
+    assert view.at == 0
+    assert not act(view, "go", node=999)
+    assert "branch is no more" in view.notice
+
+
+def test_the_same_seed_begins_the_same_chance_again(live):
+    view = explore_sampling(*live, "one", seed=3)
+    acts(view, *[("step", {})] * 8)
+    first = view.written()
+    act(view, "again")
+    assert view.at == 0
+    acts(view, *[("step", {})] * 8)
+    assert view.written() == first
+    act(view, "seed", value=4)
+    act(view, "again")
+    acts(view, *[("step", {})] * 8)
+    assert view.written() != first
+    assert not act(view, "seed", value=-1)
+    assert "whole number" in view.notice
+
+
+def test_draws_come_close_to_the_theory_and_add_up(live):
+    view = explore_sampling(*live, "one two", settings={"top_k": 4, "temperature": 2})
+    assert act(view, "draws", times=200)
+    assert view.draws["n"] == sum(view.draws["counts"]) + view.draws["rest"] == 200
+    first = view.draws
+    assert act(view, "draws", times=20_000)
+    assert view.draws["n"] == 20_200
+    for p, count in zip(view.stages[-1]["p"], view.draws["counts"]):
+        assert abs(count / 20_200 - p) <= 5 * math.sqrt(p * (1 - p) / 20_200)
+        assert p or not count
+    act(view, "set", name="top_k", value=5)
+    assert view.draws == {}, "they were of other settings"
+    act(view, "set", name="top_k", value=4)
+    act(view, "draws", times=200)
+    assert view.draws == first, "and the seed decides"
+    written = view.written()
+    act(view, "draws", times=10)
+    assert view.written() == written
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("top_p", 1.5, "top_p must be above 0 and at most at 1, got 1.5."),
+        ("top_p", 0, "top_p must be above 0 and at most at 1, got 0."),
+        ("temperature", -0.1, "temperature must be 0 or more, got -0.1."),
+        ("top_k", 0, "top_k must be a whole number, at least 1, got 0."),
+        ("heat", 1, "There is no setting 'heat'; there are temperature,"),
+    ],
+)
+def test_settings_out_of_range_are_told_and_change_nothing(live, name, value, said):
+    view = explore_sampling(*live, "one", settings={"temperature": 0.7})
+    before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
+    assert not act(view, "set", name=name, value=value)
+    assert said in view.notice
+    assert {trait: getattr(view, trait) for trait in SamplingLabView.shown} == before
+    with pytest.raises(ValueError, match=re.escape(said)):
+        explore_sampling(*live, "one", settings={name: value})
+
+
+def test_where_all_tokens_are_masked_the_rules_that_did_it_are_named(live):
+    model, tokenizer = live
+    view = explore_sampling(model, tokenizer, "one")
+    assert act(view, "allow", pattern="a|b"), view.notice
+    allowed = [tokenizer.encode(letter)[0] for letter in "ab"]
+    assert [token["id"] for token in view.tokens if not token["cut"]] == sorted(
+        allowed, key=lambda id: -logits_after(live, tokenizer.encode("one"))[0, id]
+    )
+    for id in allowed:
+        act(view, "ban", id=id)
+    assert "−∞ was given by logit_bias 2, then by the constraint" in view.problem
+    assert "Allow a banned token again" in view.problem or "allow a banned token again" in view.problem
+    assert view.stages[-1]["kept"] == 0
+    assert not act(view, "step")
+    assert "No token is left" in view.notice
+    assert not act(view, "draws", times=200)
+    act(view, "ban", id=allowed[0])
+    assert view.problem == ""
+    assert act(view, "step")
+    assert view.written() == ["a"]
+    assert view.ended == "constraint"
+    assert not act(view, "step")
+    assert "whole match" in view.notice
+    act(view, "allow", pattern="")
+    act(view, "take", id=5)
+    act(view, "allow", pattern="a|b")
+    assert "already breaks the pattern" in view.problem
+    act(view, "reset")
+    assert (view.problem, view.pattern, view.banned) == ("", "", [])
+
+
+def test_a_pattern_that_is_not_understood(live):
+    view = explore_sampling(*live, "one")
+    assert not act(view, "allow", pattern="(a")
+    assert view.notice
+    assert view.pattern == ""
+
+
+def test_an_end_token_ends_a_text(live):
+    model, tokenizer = live
+    view = explore_sampling(model, tokenizer, "one")
+    act(view, "take", id=model.config.end_ids[0])
+    assert view.ended == "end token"
+    assert not act(view, "step")
+    assert "ended its text" in view.notice
+    act(view, "back")
+    assert view.ended == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("", "Type at least one word."), ("one" * 200, "but the model can take 128 at most")]
+)
+def test_a_refused_prompt_changes_nothing(live, text, said):
+    view = explore_sampling(*live, "one two")
+    act(view, "step")
+    before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
+    assert not act(view, "prompt", text=text)
+    assert said in view.notice
+    assert {trait: getattr(view, trait) for trait in SamplingLabView.shown} == before
+    with pytest.raises(ValueError, match=re.escape(said)):
+        explore_sampling(*live, text)
+
+
+def test_the_same_prompt_keeps_its_branches_and_another_has_none(live):
+    view = explore_sampling(*live, "one")
+    act(view, "step")
+    act(view, "prompt", text="one")
+    assert (view.at, len(view.branches())) == (0, 2)
+    act(view, "prompt", text="two")
+    assert (view.at, len(view.branches())) == (0, 1)
+    assert view.prompt_tokens == len(live[1].encode("two"))
+
+
+def test_a_full_context_is_told(live):
+    view = explore_sampling(*live, "one" * 126)
+    while act(view, "step"):
+        pass
+    assert view.prompt_tokens + len(view.written()) == view.context == 128
+    assert "context of 128 tokens" in view.notice
+    assert not act(view, "take", id=3)
+    assert not act(view, "race")
+    assert "context of 128 tokens is full" in view.notice
+    assert act(view, "back")
+
+
+def test_a_pass_that_fails_leaves_all_as_it_was(live, monkeypatch):
+    view = explore_sampling(*live, "one two")
+    act(view, "step")
+    before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
+    with monkeypatch.context() as patched:
+        patched.setattr(live[0], "forward", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("out of memory")))
+        for kind, details in (("prompt", {"text": "four"}), ("take", {"id": 3}), ("step", {}), ("race", {})):
+            assert not act(view, kind, **details)
+            assert view.notice == "out of memory"
+            assert {trait: getattr(view, trait) for trait in SamplingLabView.shown} == before
+    assert act(view, "take", id=3)
+    assert len(view.branches()) == 3
+
+
+def test_side_by_side_each_writes_what_it_would_write_alone(live):
+    model, tokenizer = live
+    lanes = ({"temperature": 0}, {}, {"top_k": 3}, {"temperature": 1.5, "repetition_penalty": 1.2})
+    view = explore_sampling(model, tokenizer, "one two", side_by_side=lanes, seed=5)
+    act(view, "take", id=101)
+    for _ in range(9):
+        assert act(view, "race"), view.notice
+    for lane, settings in zip(view.lanes, lanes):
+        alone = list(generate(model, ids_of(view, tokenizer), 9, Sampler(**settings), seed=5, log_probs=0, end_ids=()))
+        assert lane["ids"] == [choice.id for choice in alone]
+        assert lane["log_probs"] == pytest.approx([choice.log_prob for choice in alone], abs=1e-3)
+        assert all(view.word(id) for id in lane["ids"])
+
+
+def test_a_lane_becomes_a_branch_and_settings_go_both_ways(live):
+    view = explore_sampling(*live, "one", side_by_side=({}, {"top_k": 2}))
+    acts(view, *[("race", {})] * 5)
+    assert act(view, "follow", lane=1, length=3)
+    assert [view.branches()[k]["id"] for k in (1, 2, 3)] == view.lanes[1]["ids"][:3]
+    assert view.branches()[3]["way"] == "side by side"
+    assert act(view, "follow", lane=0, length=5), "the others still hang where they began"
+    assert act(view, "use", lane=1)
+    assert view.settings["top_k"] == 2
+    act(view, "set", name="temperature", value=0.3)
+    act(view, "add")
+    assert view.lanes[-1]["settings"] == view.settings
+    assert [lane["ids"] for lane in view.lanes] == [[], [], []]
+    acts(view, *[("race", {})] * 3)
+    kept = view.lanes[2]["ids"]
+    act(view, "drop", lane=0)
+    assert view.lanes[1]["ids"] == kept
+    assert act(view, "race")
+    alone = explore_sampling(*live, "one", side_by_side=({"top_k": 2, "temperature": 0.3},))
+    for node in view.branches()[1:]:
+        if node["node"] in Branches.unpack(view.tree).path(view.at):
+            act(alone, "take", id=node["id"])
+    acts(alone, *[("race", {})] * 4)
+    assert view.lanes[1]["ids"] == alone.lanes[0]["ids"]
+    for _ in range(4):
+        act(view, "add")
+    assert not act(view, "add")
+    assert "6 texts are the most" in view.notice
+    assert act(view, "clear")
+
+
+def test_lanes_that_outgrow_their_cache_write_the_same(live, monkeypatch):
+    def written():
+        view = explore_sampling(*live, "one two")
+        for _ in range(8):
+            act(view, "race")
+        return [lane["ids"] for lane in view.lanes]
+
+    whole = written()
+    monkeypatch.setattr("llmlib.explore.lanes.ROOM", 3)
+    assert written() == whole
+
+
+def test_a_lane_that_has_ended_lets_the_others_go_on(live):
+    model, tokenizer = live
+    end = model.config.end_ids[0]
+    view = explore_sampling(model, tokenizer, "one", side_by_side=({}, {"temperature": 0}))
+    only_the_end = set(range(model.config.vocab_size)) - {end}
+    for id in sorted(only_the_end):
+        act(view, "ban", id=id)
+    act(view, "add")
+    acts(view, *[("race", {})] * 3)
+    assert view.lanes[2]["ids"] == [end]
+    assert view.lanes[2]["ended"] == "end token"
+    assert len(view.lanes[0]["ids"]) == 3
+    greedy = list(generate(model, tokenizer.encode("one"), 3, Sampler(temperature=0), end_ids=()))
+    assert view.lanes[1]["ids"] == greedy
+
+
+def test_a_step_costs_one_tokens_time(live, monkeypatch):
+    model, read = live[0], []
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda ids, **options: read.append(ids.shape) or forward(ids, **options))
+    view = explore_sampling(*live, "one two three four" * 6)
+    acts(view, *[("step", {})] * 3)
+    assert [shape[1] for shape in read[1:]] == [1, 1, 1]
+    for name, value in (("temperature", 0.5), ("top_p", 0.9)):
+        act(view, "set", name=name, value=value)
+    act(view, "draws", times=200)
+    assert len(read) == 4
+    for _ in range(3):
+        act(view, "race")
+    assert [tuple(shape) for shape in read[5:]] == [(4, 1)] * 3, "the text that they share is read once"
+
+
+def test_emoji_and_broken_characters(live):
+    view = explore_sampling(*live, "👩‍👩‍👧‍👦 é مرحبا")
+    byte = live[1].encode("🙂")[0]
+    act(view, "take", id=byte)
+    assert view.written() == ["⟨F0⟩"]
+    assert "⟨F0⟩" in view.svg()
+    assert np.isfinite([stage["entropy"] for stage in view.stages]).all()
