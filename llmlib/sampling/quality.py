@@ -50,7 +50,8 @@ def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
     BLEU (Papineni et al., 2002) is the geometric mean, over n-grams of 1 to `n`, of the share of a text's n-grams that
     a reference has as well (as often as in one of them, at most), made smaller if the text is shorter than the
     reference closest in length. No match counts as 0.1 matches, as in the first smoothing of Chen and Cherry (2014).
-    Source: Zhu et al. (2018), "Texygen". Raises `ValueError` for fewer than two texts, one shorter than `n`, and an `n` below 1.
+    Source: Zhu et al. (2018), "Texygen". Raises `ValueError` for fewer than two texts, one shorter than `n`, and `n`
+    below 1.
 
     >>> round(self_bleu(["abcd", "abce"], n=2), 3)  # √(3/4 · 2/3)
     0.707
