@@ -3,6 +3,7 @@
 `logits` holds small functions on logits, `Sampler` puts them together and draws, `generate` writes ids and
 `generate_text` text up to a stop string, `beam_search` looks for the likeliest whole text. `Constraint` lets only
 tokens through that keep a text within a regular expression (`patterns`), a JSON schema (`schemas`) or given answers.
+`quality` judges texts by numbers: how much they repeat, and how surprising they are to a model.
 """
 
 from llmlib.sampling.automaton import ConstraintError

@@ -234,6 +234,51 @@ def after_layer(model, ids, layer):
         return model.final_norm(residual) @ model.unembedding.T
 
 
+def draw(probabilities, u):
+    sums = probabilities.cumsum(dim=1)
+    return (sums <= u[:, None]).sum(dim=1)
+
+
+def probabilities_at(logits, temperature):
+    if temperature == 0:
+        return F.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits.dtype)
+    logits = logits - logits.amax(dim=-1, keepdim=True)
+    return (logits / temperature).softmax(dim=-1)
+
+
+def keep_top_p(logits, p):
+    shares, order = logits.softmax(dim=1).sort(dim=1, descending=True)
+    cut = (shares.cumsum(dim=1) - shares >= p) & torch.tensor(p < 1)
+    return logits.masked_fill(torch.zeros_like(cut).scatter(1, order, cut), -torch.inf)
+
+
+def keep_min_p(logits, p):
+    shares = logits.softmax(dim=1)
+    return logits.masked_fill(shares < p * shares.amax(dim=1, keepdim=True), -torch.inf)
+
+
+def penalise_repetition(logits, ids, penalty):
+    seen = torch.zeros_like(logits).scatter(1, ids, 1.0) > 0
+    smaller = torch.where(logits > 0, logits / penalty, logits * penalty)
+    return torch.where(seen, smaller, logits)
+
+
+def distinct_n(texts, n):
+    grams = [tuple(text[i : i + n]) for text in texts for i in range(len(text) - n + 1)]
+    return len(set(grams)) / len(grams)
+
+
+def allowed_tokens(moves, state, tokens):
+    allowed = []
+    for id, token in enumerate(tokens):
+        at = state
+        for byte in token:
+            at = moves[at].get(byte) if at is not None else None
+        if token and at is not None:
+            allowed.append(id)
+    return allowed
+
+
 # What each exercise's solution is called, and which others it needs.
 PLAIN = {
     "tokenization.most_common_pair": (most_common_pair,),
@@ -266,4 +311,11 @@ PLAIN = {
     "transformer.split_fused": (split_fused,),
     "transformer.count_parameters": (count_parameters,),
     "transformer.after_layer": (after_layer,),
+    "sampling.draw": (draw,),
+    "sampling.probabilities_at": (probabilities_at,),
+    "sampling.keep_top_p": (keep_top_p,),
+    "sampling.keep_min_p": (keep_min_p,),
+    "sampling.penalise_repetition": (penalise_repetition,),
+    "sampling.distinct_n": (distinct_n,),
+    "sampling.allowed_tokens": (allowed_tokens,),
 }

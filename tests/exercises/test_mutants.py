@@ -69,6 +69,14 @@ EQUAL = {
         ("z = z.clone()", "(left out)"): "z belongs to this run alone",
         ("z = z.clone()", "(after the next)"): "z belongs to this run alone",
     },
+    "sampling.keep_top_p": {
+        ("shares.cumsum(dim=1) - shares >= p", "shares.cumsum(dim=1) - shares > p"): "no sum of the cases is p itself",
+    },
+    "sampling.penalise_repetition": {
+        ("1.0", "2.0"): "whatever is above 0 marks a token as seen",
+        ("seen = torch.zeros_like(logits).scatter(1, ids, 1.0) > 0", "(after the next)"): INDEPENDENT,
+    },
+    "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
 }  # fmt: skip
 
 

@@ -1,0 +1,303 @@
+"""Exercises of lesson 07: to draw, to heat and cut a distribution, to penalise, to measure, to constrain."""
+
+import random
+from pathlib import Path
+
+import torch
+
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.probes import batch_permuted, randn
+from llmlib.exercises.lessons.lesson_07_sampling.faulty import (
+    faulty_allowed,
+    faulty_distinct,
+    faulty_draw,
+    faulty_min_p,
+    faulty_penalty,
+    faulty_temperature,
+    faulty_top_p,
+)
+from llmlib.sampling import logits as rules
+from llmlib.sampling import quality
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- sampling.draw ---
+
+
+def draw(probabilities, u):
+    """For each row, the first token at which the sum of the probabilities exceeds u."""
+    return (probabilities.cumsum(dim=-1) <= u[:, None]).sum(dim=-1)
+
+
+def cases_draw(seed):
+    """Sixteenths, so that sums are exact and a u can lie right on an edge."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(batch, vocab, note="", parts=16):
+        owners = torch.randint(0, vocab, (batch, parts), generator=generator)
+        p = torch.nn.functional.one_hot(owners, vocab).sum(dim=1) / parts
+        return Case((p.double(), torch.randint(0, 64, (batch,), generator=generator) / 64), note)
+
+    edges = torch.tensor([[0.25, 0.5, 0.25]] * 4 + [[0.5, 0.0, 0.5]], dtype=torch.float64)
+    gaps = torch.tensor([[0.0, 0.0, 0.5, 0.0, 0.5, 0.0]] * 4, dtype=torch.float64)
+    return [
+        Case((torch.tensor([[0.5, 0.125, 0.375]], dtype=torch.float64), torch.tensor([0.75], dtype=torch.float64))),
+        case(4, 5, "another number in each row"),
+        Case((edges, torch.tensor([0.0, 0.25, 0.75, 0.5, 0.5], dtype=torch.float64)), "u right on an edge"),
+        Case((gaps, torch.tensor([0.0, 0.375, 0.5, 0.875], dtype=torch.float64)), "tokens of probability 0"),
+        case(6, 3, "more rows than tokens"),
+        case(8, 8),
+        case(16, 4),
+    ]
+
+
+def never_impossible(call, case):
+    probabilities, u = case.args
+    drawn = call(probabilities, u)
+    share = probabilities.gather(1, drawn[:, None])[:, 0] if bool((drawn < probabilities.shape[1]).all()) else u * 0
+    if bool((share > 0).all()):
+        return None
+    return "You draw a token whose probability is 0, or one that does not exist."
+
+
+DRAW = Exercise(
+    **TEXTS["draw"],
+    reference=draw,
+    cases=cases_draw,
+    faulty=faulty_draw,
+    axes=("batch",),
+    probes=(Probe("A token of probability 0 is never drawn.", never_impossible), batch_permuted(0, 1)),
+)
+
+
+# --- sampling.probabilities_at ---
+
+
+def probabilities_at(logits, temperature):
+    """The distribution at a temperature; at 0 all of it on the first of the likeliest tokens."""
+    return rules.scale_temperature(logits, temperature).softmax(dim=-1)
+
+
+def cases_temperature(seed):
+    equal = torch.tensor([[1.0, 3.0, 3.0, 2.0], [0.5, 0.5, 0.0, 0.5]], dtype=torch.float64)
+    return [
+        Case((torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64), 0.5)),
+        Case((2 * randn(seed, 2, 3, 5), 2.0), "a temperature above 1"),
+        Case((randn(seed + 1, 3, 4), 1.0), "temperature 1"),
+        Case((randn(seed + 2, 2, 3, 4), 0.0), "temperature 0"),
+        Case((equal, 0.0), "temperature 0, and the best is there several times"),
+        Case((equal, 0.25), "equal logits"),
+        Case((randn(seed + 3, 5), 4.0), "one distribution alone"),
+        Case((50 * randn(seed + 4, 4, 4), 8.0), "large logits"),
+        Case((3 + randn(seed + 5, 2, 3).abs(), 2.0**-126), "a temperature of 0.000…01"),
+        Case((3 + randn(seed + 5, 2, 3).abs(), 2.0**-1030), "a temperature of 0.000…01", precision="double"),
+    ]
+
+
+def sums_to_one(call, case):
+    total = call(*case.args).sum(dim=-1)
+    if bool((total - 1).abs().max() < 1e-4):
+        return None
+    return f"The probabilities of one of your distributions sum to {total.flatten()[0].item():.4g}."
+
+
+PROBABILITIES_AT = Exercise(
+    **TEXTS["probabilities_at"],
+    reference=probabilities_at,
+    helpers=(rules.scale_temperature,),
+    cases=cases_temperature,
+    faulty=faulty_temperature,
+    axes=("batch", "vocab"),
+    probes=(Probe("The probabilities of a distribution sum to 1.", sums_to_one),),
+)
+
+
+# --- sampling.keep_top_p and sampling.keep_min_p ---
+
+
+def cases_cut(seed, first, second):
+    """A row of its own for each shape that a distribution can have: sure, open, in between."""
+    sure = torch.tensor([0.9, 0.02, 0.03, 0.05], dtype=torch.float64).log()
+    even = torch.tensor([0.22, 0.26, 0.24, 0.28], dtype=torch.float64).log()
+    between = torch.tensor([0.1, 0.45, 0.15, 0.3], dtype=torch.float64).log()
+    mixed = torch.stack((sure, even, between))
+    return [
+        Case((torch.tensor([[0.1, 0.6, 0.3]], dtype=torch.float64).log(), first)),
+        Case((2 * randn(seed, 3, 6), first), "another size on each axis"),
+        Case((mixed + randn(seed + 1, 3, 1), first), "a sure row, an open one and one in between"),
+        Case((mixed - 4, second), "all logits below 0"),
+        Case((2 * randn(seed + 2, 4, 9), second), "another p"),
+        Case((randn(seed + 3, 2, 5), 0.01), "a small p"),
+        Case((randn(seed + 4, 2, 7), 1.0), "p = 1"),
+        Case((mixed + 7, second), "large logits"),
+        Case((4 * randn(seed + 5, 1, 12), first)),
+    ]
+
+
+def kept_stay(call, case):
+    logits = case.args[0]
+    got = call(*case.args)
+    kept = got.isfinite()
+    if bool(kept.any(dim=-1).all()) and bool((got[kept] == logits[kept]).all()):
+        return None
+    return "A logit that is kept is not what it was, or a row has nothing left."
+
+
+KEPT = Probe("Logits that are kept stay as they are, and in each row at least one is.", kept_stay)
+
+KEEP_TOP_P = Exercise(
+    **TEXTS["keep_top_p"],
+    reference=rules.keep_top_p,
+    helpers=(rules._keep_until,),
+    cases=lambda seed: cases_cut(seed, 0.8, 0.5),
+    faulty=faulty_top_p,
+    axes=("batch", "vocab"),
+    probes=(KEPT, batch_permuted(0)),
+)
+
+KEEP_MIN_P = Exercise(
+    **TEXTS["keep_min_p"],
+    reference=rules.keep_min_p,
+    cases=lambda seed: cases_cut(seed, 0.4, 0.1),
+    faulty=faulty_min_p,
+    axes=("batch", "vocab"),
+    probes=(KEPT, batch_permuted(0)),
+)
+
+
+# --- sampling.penalise_repetition ---
+
+
+def penalise_repetition(logits, ids, penalty):
+    """The logits, made smaller for the tokens that occur in the same row of ids."""
+    return rules.penalise_repetition(logits, rules.count_tokens(ids, logits.shape[-1]), penalty)
+
+
+def cases_penalty(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(batch, vocab, seq, penalty, note="", shift=0.0):
+        ids = torch.randint(0, vocab, (batch, seq), generator=generator)
+        return Case((2 * randn(seed + seq, batch, vocab) + shift, ids, penalty), note)
+
+    both = torch.tensor([[2.0, -2.0, 1.0, -1.0]], dtype=torch.float64)
+    return [
+        Case((both, torch.tensor([[0, 1]]), 2.0)),
+        case(3, 6, 4, 1.25, "another size on each axis"),
+        Case((both.expand(2, 4).clone(), torch.tensor([[3, 3, 3], [2, 2, 0]]), 1.5), "a token that came three times"),
+        case(2, 5, 3, 1.0, "a penalty of 1"),
+        case(2, 8, 5, 0.5, "a penalty below 1"),
+        case(3, 7, 3, 2.0, "all logits above 0", shift=9.0),
+        case(3, 7, 3, 2.0, "all logits below 0", shift=-9.0),
+        case(4, 12, 6, 1.5),
+    ]
+
+
+PENALISE_REPETITION = Exercise(
+    **TEXTS["penalise_repetition"],
+    reference=penalise_repetition,
+    helpers=(rules.penalise_repetition, rules.count_tokens),
+    cases=cases_penalty,
+    faulty=faulty_penalty,
+    axes=("batch", "vocab"),
+    probes=(batch_permuted(0, 1),),
+)
+
+
+# --- sampling.distinct_n ---
+
+
+def cases_distinct(seed):
+    chance = random.Random(seed)
+
+    def texts(lengths, vocab):
+        return [[chance.randrange(vocab) for _ in range(length)] for length in lengths]
+
+    return [
+        Case(([[1, 2, 1, 2], [1, 2, 3]], 2)),
+        Case(([[1, 2, 3, 4, 5], [6, 7, 8, 9], [10, 11, 12]], 2), "nothing comes twice"),
+        Case(([[7, 7, 7, 7, 7], [7, 7, 7]], 2), "one token again and again"),
+        Case(([[1, 2, 3], [1, 2, 3], [1, 2, 3], [3, 2, 1]], 2), "texts that say the same"),
+        Case((texts((9, 5, 12), 4), 3), "n = 3"),
+        Case((texts((6, 7, 3, 8), 5), 1), "n = 1"),
+        Case(([[1, 2], [5], [], [1, 2, 1, 2, 4]], 3), "texts that are shorter than n"),
+        Case((texts((4, 4, 20), 3), 2), "one long text and two short ones"),
+        Case((texts((11, 8, 6, 9), 6), 2)),
+    ]
+
+
+DISTINCT_N = Exercise(
+    **TEXTS["distinct_n"],
+    reference=quality.distinct_n,
+    helpers=(quality._n_grams,),
+    cases=cases_distinct,
+    faulty=faulty_distinct,
+    arguments=("texts", "n"),
+    double=False,
+)
+
+
+# --- sampling.allowed_tokens ---
+
+
+def allowed_tokens(moves, state, tokens):
+    """The ids of the tokens whose bytes lead from the state to another one."""
+    allowed = []
+    for id, token in enumerate(tokens):
+        at = state
+        for byte in token:
+            at = moves[at].get(byte) if at is not None else None
+        if token and at is not None:
+            allowed.append(id)
+    return allowed
+
+
+def automaton_of(texts):
+    """The tree of the texts' beginnings: for each state, which byte leads where."""
+    moves: list[dict[int, int]] = [{}]
+    for text in texts:
+        state = 0
+        for byte in text.encode():
+            if byte not in moves[state]:
+                moves[state][byte] = len(moves)
+                moves.append({})
+            state = moves[state][byte]
+    return moves
+
+
+def cases_allowed(seed):
+    chance = random.Random(seed)
+    answers = automaton_of(["yes", "no", "nobody"])  # its states: 1 y, 2 ye, 3 yes, 4 n, 5 no, …
+    parts = [b"y", b"yes", b"", b"n", b"nod", b"no", b"body", b"es", b"x", b"yex", b"bo", b"oby", b"sey"]
+    number = [
+        {45: 1, **dict.fromkeys(b"123456789", 2)},
+        dict.fromkeys(b"123456789", 2),
+        dict.fromkeys(b"0123456789", 2),
+    ]
+    digits = [b"-", b"1", b"0", b"-1", b"10", b"-0", b"1-", b"--", b"05", b"", b"7a", b"98765"]
+    shuffled = parts * 2
+    chance.shuffle(shuffled)
+    word = "".join(chance.choice("ab") for _ in range(6))
+    pieces = [bytes(chance.choice(b"abc") for _ in range(chance.randrange(4))) for _ in range(12)]
+    return [
+        Case((answers, 0, [b"y", b"yes", b"x", b"nod", b""])),
+        Case((answers, 0, shuffled), "each token is there twice"),
+        Case((answers, 4, parts), "in the middle of an answer"),
+        Case((answers, 2, parts), "one byte before the end"),
+        Case((number, 0, digits), "a whole number"),
+        Case((number, 2, digits), "a state that leads to itself"),
+        Case((answers, 3, parts), "at the end: nothing follows"),
+        Case((automaton_of(["é", "è!", "e"]), 0, ["é".encode(), "é".encode()[:1], b"e", "è".encode(), b"!", b"\xa9"]),
+             "characters of two bytes"),
+        Case((automaton_of([word, word[::-1], "abba"]), 0, [*pieces, word.encode()])),
+    ]  # fmt: skip
+
+
+ALLOWED_TOKENS = Exercise(
+    **TEXTS["allowed_tokens"], reference=allowed_tokens, cases=cases_allowed, faulty=faulty_allowed, double=False
+)
+
+EXERCISES = (
+    DRAW, PROBABILITIES_AT, KEEP_TOP_P, KEEP_MIN_P, PENALISE_REPETITION, DISTINCT_N, ALLOWED_TOKENS
+)  # fmt: skip

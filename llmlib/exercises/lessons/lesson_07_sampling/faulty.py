@@ -1,0 +1,233 @@
+"""The wrong ways through the exercises of lesson 07: each reference once more, with keywords for its faults."""
+
+import math
+from collections import Counter
+
+import torch
+import torch.nn.functional as F
+
+INF = float("inf")
+
+
+def faulty_draw(probabilities, u, line="sum", edge="right", whose="own", give="id", shift=0):
+    p = probabilities
+    if whose == "first":
+        u = u[:1].expand_as(u)
+    if line == "softmax":
+        p = p.softmax(-1)
+    order = None
+    if line in ("largest first", "rank"):
+        p, order = p.sort(dim=-1, descending=True, stable=True)
+    if line == "from the end":
+        p = p.flip(-1)
+    sums = {"none": lambda: p, "over rows": lambda: p.cumsum(0)}.get(line, lambda: p.cumsum(-1))()
+    if line == "none":
+        drawn = (sums > u[:, None]).long().argmax(-1)
+    elif line == "nearest":
+        drawn = (sums - u[:, None]).abs().argmin(-1)
+    elif line == "greedy":
+        drawn = probabilities.argmax(-1)
+    else:
+        below = sums < u[:, None] if edge == "left" else sums <= u[:, None]
+        drawn = below.sum(-1).clamp(max=p.shape[-1] - 1)
+    drawn = (drawn + shift).clamp(0, p.shape[-1] - 1)
+    if line == "largest first":
+        drawn = order.gather(1, drawn[:, None])[:, 0]
+    if line == "from the end":
+        drawn = p.shape[-1] - 1 - drawn
+    return {
+        "id": lambda: drawn,
+        "probability": lambda: probabilities.gather(1, drawn[:, None])[:, 0],
+        "one-hot": lambda: F.one_hot(drawn, p.shape[-1]),
+        "column": lambda: drawn[:, None],
+    }[give]()
+
+
+def faulty_temperature(logits, temperature, scale="divided", zero="first", small="safe", axis=-1, give="probabilities"):
+    axis = axis if logits.ndim > 1 else -1
+    if temperature == 0 and zero != "not there":
+        best = logits.amax(-1, keepdim=True)
+        p = {
+            "first": lambda: F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype),
+            "shared": lambda: (logits == best).to(logits.dtype) / (logits == best).sum(-1, keepdim=True),
+            "all of them": lambda: (logits == best).to(logits.dtype),
+            "as 1": lambda: logits.softmax(-1),
+            "even": lambda: torch.full_like(logits, 1 / logits.shape[-1]),
+            "last": lambda: F.one_hot(
+                logits.shape[-1] - 1 - logits.flip(-1).argmax(-1), logits.shape[-1]
+            ).to(logits.dtype),
+        }[zero]()  # fmt: skip
+    else:
+        if small == "safe" and scale == "divided":
+            logits = logits - logits.amax(axis, keepdim=True)
+        p = {
+            "divided": lambda: (logits / temperature).softmax(axis),
+            "multiplied": lambda: (logits * temperature).softmax(axis),
+            "root": lambda: (logits / temperature**0.5).softmax(axis),
+            "squared": lambda: (logits / temperature**2).softmax(axis),
+            "of the probabilities": lambda: (logits.softmax(axis) / temperature).softmax(axis),
+            "after": lambda: logits.softmax(axis) / temperature,
+            "not normalised": lambda: logits.softmax(axis) ** (1 / temperature),
+            "one more": lambda: (logits / (1 + temperature)).softmax(axis),
+            "ignored": lambda: logits.softmax(axis),
+        }[scale]()
+    return {
+        "probabilities": lambda: p,
+        "log": lambda: p.log(),
+        "likeliest": lambda: p.argmax(-1),
+        "entropy": lambda: torch.special.entr(p).sum(-1),
+    }[give]()
+
+
+def faulty_top_p(logits, p, crossing="kept", order="largest first", of="probabilities", axis=-1, give="logits",
+                 back="scattered", mass="p", rows="own"):  # fmt: skip
+    values = logits.softmax(axis) if of == "probabilities" else logits.clone()
+    if mass == "rest":
+        p = 1 - p
+    shares, places = values.sort(dim=-1, descending=order == "largest first", stable=True)
+    sums = shares.cumsum(-1)
+    kept = {
+        "kept": lambda: (sums - shares < p) | torch.tensor(p >= 1),
+        "cut": lambda: (sums <= p) | torch.tensor(p >= 1),
+        "one more": lambda: (
+            (sums - shares - shares.roll(1, -1) * (torch.arange(shares.shape[-1]) > 0) < p) | torch.tensor(p >= 1)
+        ),
+        "each": lambda: shares >= p,
+    }[crossing]()
+    kept = kept.clone()
+    if crossing != "each":
+        kept[..., 0] = True
+    if rows == "first's":
+        kept = kept[:1].expand_as(kept)
+    if back == "scattered":
+        kept = torch.empty_like(kept).scatter_(-1, places, kept)
+    base = logits.gather(-1, places) if back == "sorted" else logits
+    return _given(base, kept, give)
+
+
+def _given(logits, kept, give):
+    cut = logits.masked_fill(~kept, -INF)
+    return {
+        "logits": lambda: cut,
+        "zeros": lambda: logits.masked_fill(~kept, 0.0),
+        "probabilities": lambda: cut.softmax(-1),
+        "log-probabilities": lambda: cut.log_softmax(-1),
+        "mask": lambda: kept,
+        "the others": lambda: logits.masked_fill(kept, -INF),
+        "shares": lambda: logits.softmax(-1).masked_fill(~kept, 0.0),
+    }[give]()
+
+
+def faulty_min_p(logits, p, against="largest", of="probabilities", give="logits", axis=-1):
+    values = {
+        "probabilities": lambda: logits.softmax(axis),
+        "logits": lambda: logits,
+        "log-probabilities": lambda: logits.log_softmax(-1),
+    }[of]()
+    level = {
+        "largest": lambda: p * values.amax(-1, keepdim=True),
+        "alone": lambda: torch.full_like(values[..., :1], p),
+        "largest of all": lambda: (p * values.amax()).expand_as(values[..., :1]),
+        "mean": lambda: p * values.mean(-1, keepdim=True),
+        "below": lambda: values.amax(-1, keepdim=True) - p,
+        "rest": lambda: (1 - p) * values.amax(-1, keepdim=True),
+        "second": lambda: p * values.topk(2, dim=-1).values[..., 1:],
+        "divided": lambda: values.amax(-1, keepdim=True) / p,
+    }[against]()
+    return _given(logits, values >= level, give)
+
+
+def faulty_penalty(logits, ids, penalty, above="divided", below="multiplied", times="once", whose="own", who="seen",
+                   on="logits"):  # fmt: skip
+    vocab = logits.shape[-1]
+    counts = F.one_hot(ids, vocab).sum(1)
+    if whose == "all":
+        counts = counts.sum(0, keepdim=True).expand_as(counts)
+    elif whose == "last":
+        counts = F.one_hot(ids[:, -1], vocab)
+    elif whose == "not the last":
+        counts = F.one_hot(ids[:, :-1], vocab).sum(1)
+    elif whose == "twice":
+        counts = (counts > 1).long() * counts
+    if who == "unseen":
+        counts = (counts == 0).long()
+    elif who == "everyone":
+        counts = torch.ones_like(counts)
+    x = logits.softmax(-1) if on == "probabilities" else logits.log_softmax(-1) if on == "log" else logits
+    power = counts.to(logits.dtype) if times == "each" else (counts > 0).to(logits.dtype)
+    factor = torch.as_tensor(penalty, dtype=logits.dtype) ** power
+    ways = {
+        "divided": lambda: x / factor,
+        "multiplied": lambda: x * factor,
+        "subtracted": lambda: x - (factor if times == "each" else penalty) * (power > 0),
+        "left": lambda: x,
+        "forbidden": lambda: x.masked_fill(power > 0, -INF),
+    }
+    return torch.where(x > 0, ways[above](), ways[below]())
+
+
+def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="different", over="all", end=0, size=0):
+    n = max(1, n + size)
+
+    def grams_of(text):
+        pieces = [tuple(text[i : i + n]) for i in range(0, len(text) - n + 1 - end, step)]
+        return [
+            {"ordered": lambda g: g, "sets": frozenset, "sorted": lambda g: tuple(sorted(g))}[gram](g) for g in pieces
+        ]
+
+    if pool == "joined":
+        texts = [[token for text in texts for token in text]]
+    if pool == "mean":
+        shares = [_share(grams_of(text), text, count, over) for text in texts if len(text) >= n + end]
+        return sum(shares) / len(shares) if shares else math.nan
+    if pool == "first":
+        texts = texts[:1] if len(texts[0]) >= n else texts
+    if pool == "each set":  # what is said twice in one text counts once, in two texts twice
+        each = [grams_of(text) for text in texts]
+        return sum(len(set(grams)) for grams in each) / max(1, sum(map(len, each)))
+    grams = [gram for text in texts for gram in grams_of(text)]
+    return _share(grams, [token for text in texts for token in text], count, over)
+
+
+def _share(grams, tokens, count, over):
+    counts = Counter(grams)
+    found = {
+        "different": len(counts),
+        "once": sum(times == 1 for times in counts.values()),
+        "repeated": len(grams) - len(counts),
+        "come again": sum(times > 1 for times in counts.values()),
+    }[count]
+    divisor = {"all": len(grams), "tokens": len(tokens), "nothing": 1, "words": len(set(tokens))}[over]
+    return found if over == "nothing" else found / max(1, divisor)
+
+
+def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", give="ids", end="any"):
+    at_start = 0 if start == "zero" else state
+    allowed = []
+    for id, token in enumerate(tokens):
+        at, ok, last = at_start, True, at_start
+        for byte in token[::-1] if walk == "backwards" else token[:1] if walk == "first" else token:
+            way = moves[at].get(byte)
+            if way is None:
+                ok = False
+                break
+            at, last = (at if walk == "stays" else way), way
+        if walk == "some":
+            ok = bool(token) and token[0] in moves[at_start]
+            ok = ok or any(byte in moves[at_start] for byte in token)
+        if walk == "single":
+            ok = len(token) == 1 and token[0] in moves[at_start]
+        if end == "leads on":
+            ok = ok and bool(moves[last])
+        elif end == "finished":
+            ok = ok and not moves[last]
+        if ok and (token or empty == "yes"):
+            allowed.append((id, token, last))
+    number = {"ids": 0, "tokens": 1, "states": 2}
+    if give == "booleans":
+        ids = {id for id, _, _ in allowed}
+        return [id in ids for id in range(len(tokens))]
+    if give == "forbidden":
+        ids = {id for id, _, _ in allowed}
+        return [id for id in range(len(tokens)) if id not in ids]
+    return [entry[number[give]] for entry in allowed]

@@ -1,0 +1,151 @@
+"""Right solutions of lesson 07 in other styles."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from exercises.styles import solves
+
+
+@solves("sampling.draw")
+def draw_in_loops(probabilities, u):
+    drawn = []
+    for row, number in zip(probabilities, u):
+        total = 0.0
+        for id, p in enumerate(row):
+            total = total + p
+            if total > number:
+                drawn.append(id)
+                break
+    return torch.tensor(drawn)
+
+
+@solves("sampling.draw")
+def draw_by_search(probabilities, u):
+    return torch.searchsorted(probabilities.cumsum(-1), u.unsqueeze(-1), right=True).squeeze(-1)
+
+
+@solves("sampling.draw")
+def draw_the_first_true(probabilities, u):
+    return (probabilities.cumsum(1) > u.reshape(-1, 1)).long().argmax(dim=1)
+
+
+@solves("sampling.probabilities_at")
+def heat_by_exponentials(logits, temperature):
+    if temperature == 0:
+        p = torch.zeros_like(logits)
+        return p.scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
+    weights = torch.exp((logits - logits.max(-1, keepdim=True).values) / temperature)
+    return weights / weights.sum(-1, keepdim=True)
+
+
+@solves("sampling.probabilities_at")
+def heat_where_it_is_not_tiny(logits, temperature):
+    if temperature < 1e-30:
+        return F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
+    return torch.softmax((logits - logits.amax(-1, keepdim=True)) / temperature, dim=-1)
+
+
+@solves("sampling.keep_top_p")
+def nucleus_row_by_row(logits, p):
+    out = torch.full_like(logits, -math.inf)
+    for i, row in enumerate(logits):
+        shares = row.softmax(-1)
+        total = 0.0
+        for id in shares.argsort(descending=True).tolist():
+            out[i, id] = row[id]
+            total += shares[id].item()
+            if total >= p and p < 1:
+                break
+    return out
+
+
+@solves("sampling.keep_top_p")
+def nucleus_by_the_least_kept(logits, p):
+    shares = logits.softmax(-1)
+    ordered = shares.sort(-1, descending=True).values
+    kept = (ordered.cumsum(-1) - ordered < p) | torch.tensor(p >= 1)
+    n = kept.sum(-1, keepdim=True).clamp(min=1)
+    return torch.where(shares >= ordered.gather(-1, n - 1), logits, -math.inf)
+
+
+@solves("sampling.keep_top_p")
+def nucleus_by_inverse_sort(logits, p):
+    ordered, places = logits.sort(-1, descending=True)
+    sums = ordered.softmax(-1).cumsum(-1)
+    cut = torch.cat([torch.zeros_like(sums[:, :1]), sums[:, :-1]], -1) >= p
+    cut = cut & torch.tensor(p < 1)
+    return logits.masked_fill(cut.gather(-1, places.argsort(-1)), -torch.inf)
+
+
+@solves("sampling.keep_min_p")
+def min_p_as_a_distance(logits, p):
+    return torch.where(logits >= logits.amax(-1, keepdim=True) + math.log(p), logits, -math.inf)
+
+
+@solves("sampling.keep_min_p")
+def min_p_row_by_row(logits, p):
+    rows = []
+    for row in logits:
+        shares = torch.exp(row - row.logsumexp(0))
+        rows.append(torch.stack([x if s >= p * shares.max() else x * 0 - math.inf for x, s in zip(row, shares)]))
+    return torch.stack(rows)
+
+
+@solves("sampling.penalise_repetition")
+def penalty_by_gathering(logits, ids, penalty):
+    old = logits.gather(1, ids)
+    return logits.scatter(1, ids, torch.where(old > 0, old / penalty, old * penalty))
+
+
+@solves("sampling.penalise_repetition")
+def penalty_in_loops(logits, ids, penalty):
+    out = logits.clone()
+    for row, seen in enumerate(ids.tolist()):
+        for id in set(seen):
+            out[row, id] = out[row, id] / penalty if out[row, id] > 0 else out[row, id] * penalty
+    return out
+
+
+@solves("sampling.distinct_n")
+def distinct_by_dictionary(texts, n):
+    counts = {}
+    for text in texts:
+        for gram in zip(*(text[i:] for i in range(n))):
+            counts[gram] = counts.get(gram, 0) + 1
+    return len(counts) / sum(counts.values())
+
+
+@solves("sampling.distinct_n")
+def distinct_by_a_list(texts, n):
+    seen, total = [], 0
+    for text in texts:
+        for i in range(max(0, len(text) - n + 1)):
+            total += 1
+            if text[i : i + n] not in seen:
+                seen.append(text[i : i + n])
+    return len(seen) / total
+
+
+@solves("sampling.allowed_tokens")
+def allowed_by_a_walk(moves, state, tokens):
+    def arrives(at, token):
+        return not token or (token[0] in moves[at] and arrives(moves[at][token[0]], token[1:]))
+
+    return [id for id, token in enumerate(tokens) if token and arrives(state, token)]
+
+
+@solves("sampling.allowed_tokens")
+def allowed_by_else(moves, state, tokens):
+    ids = []
+    for id, token in enumerate(tokens):
+        here = state
+        for byte in token:
+            if byte not in moves[here]:
+                break
+            here = moves[here][byte]
+        else:
+            if len(token) > 0:
+                ids.append(id)
+    return ids
