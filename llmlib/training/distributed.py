@@ -5,7 +5,9 @@ gradients while they are computed, so that all take the same step. Checkpoints a
 process: since everybody holds everything there is nothing to gather, and a run goes on with any number of processes.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +16,10 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from llmlib.training import sharding
+from llmlib.training.compiling import compile_blocks, compiled
+from llmlib.training.config import TrainConfig
+from llmlib.training.precision import WorkingCopy
 from llmlib.transformer import Transformer
 
 
@@ -65,9 +71,28 @@ def join() -> Ranks:
     return Ranks(dist.get_rank(), dist.get_world_size())
 
 
-def replicated(model: Transformer, ranks: Ranks) -> nn.Module:
-    """The model as it is called while training: with several processes, one that averages gradients."""
-    if ranks.world == 1:
-        return model
-    on_gpu = model.device.type == "cuda"
-    return DistributedDataParallel(model, device_ids=[model.device.index] if on_gpu else None)
+def spread(model: Transformer, config: TrainConfig, ranks: Ranks, dtype: torch.dtype) -> tuple[WorkingCopy, nn.Module]:
+    """What computes for the model, and what is called while training: it exchanges gradients with other processes."""
+    if config.parallel == "fsdp" and ranks.world > 1:
+        if config.compile:
+            compile_blocks(model)
+        sharding.shard(model, ranks.world, dtype)
+        return WorkingCopy(model, model.dtype), model  # FSDP2 does the rounding
+    work = WorkingCopy(model, dtype)
+    called: nn.Module = work.model
+    if ranks.world > 1:
+        called = DistributedDataParallel(called, device_ids=[model.device] if model.device.type == "cuda" else None)
+    return work, compiled(called, model.device) if config.compile else called
+
+
+@contextlib.contextmanager
+def exchanging(called: nn.Module, is_last: bool) -> Iterator[None]:
+    """Within a step, the processes exchange gradients with the last part of the batch only."""
+    called = getattr(called, "_orig_mod", called)  # what was compiled
+    if isinstance(called, DistributedDataParallel) and not is_last:
+        with called.no_sync():
+            yield
+        return
+    if hasattr(called, "set_requires_gradient_sync"):  # FSDP2
+        called.set_requires_gradient_sync(is_last)
+    yield
