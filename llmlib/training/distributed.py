@@ -1,14 +1,23 @@
 """Several processes that train one model, as `torchrun` starts them: who am I, how many are we, and who writes.
 
-Every process holds the whole model and computes its share of each batch; torch's DistributedDataParallel averages the
-gradients while they are computed, so that all take the same step. Checkpoints are gathered ones, written by the first
-process: since everybody holds everything there is nothing to gather, and a run goes on with any number of processes.
+Each computes its share of every batch, and all take the same step. With `parallel="ddp"` every process holds the whole
+model, and torch's DistributedDataParallel averages the gradients while they are computed. With "fsdp" each holds a part
+(`llmlib.training.sharding`), for models that one device cannot hold with their gradients and optimizers.
+
+Checkpoints are gathered ones: the first process writes the whole weights and optimizer states, in one format whatever
+wrote them, so that a run goes on with any number of processes of either kind, and the weights open without torch's
+distributed modules. (torch's own distributed checkpoint, in which each process writes its part, is quicker for models
+that the memory of one host cannot hold; those are beyond this library.) Hosts have to share the run's folder.
+
+If a process dies, the others find out at their next exchange and stop; `torchrun --max-restarts=3` starts them all
+anew, and a run that was started anew goes on from its last checkpoint.
 """
 
 import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -18,9 +27,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from llmlib.training import sharding
 from llmlib.training.compiling import compile_blocks, compiled
+from llmlib.training.checkpoints import RunError
 from llmlib.training.config import TrainConfig
 from llmlib.training.precision import WorkingCopy
 from llmlib.transformer import Transformer
+
+HINT = "Go on from the last checkpoint with resume=True (llmlib train --resume), with any number of processes."
 
 
 @dataclass(frozen=True)
@@ -56,19 +68,51 @@ class Ranks:
         if self.world > 1:
             dist.barrier()
 
+    def agree(self, value: Any, what: str) -> None:
+        """Raise `RunError` unless all processes come with an equal value."""
+        if self.world == 1:
+            return
+        values: list[Any] = [None] * self.world
+        dist.all_gather_object(values, value)
+        if wrong := [f"process {rank}: {other}" for rank, other in enumerate(values) if other != values[0]]:
+            raise RunError(f"The processes differ in {what}: process 0: {values[0]}; {'; '.join(wrong)}.")
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What the processes do in step with each other; raises `RunError` if one of them is no longer there."""
+        try:
+            yield
+        except RuntimeError as error:
+            # gloo has no error class of its own; its messages begin with the place in its source.
+            if self.world == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+                raise
+            why = str(error).partition("\n")[0]
+            raise RunError(f"Another process of this run has ended, or cannot be reached ({why}). {HINT}") from error
+
 
 def join() -> Ranks:
     """Join the processes that `torchrun` started, or stay alone where it did not.
 
-    Its variables say who we are. On CPUs the processes speak through gloo, on GPUs through NCCL.
+    Its variables say who we are. Tensors on CPUs go through gloo, on GPUs through NCCL. Raises `RunError` if this
+    host has fewer GPUs than processes.
     """
     if not dist.is_initialized():
         if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return Ranks()
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            here, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+            if here >= gpus:
+                raise RunError(
+                    f"Each process needs a GPU of its own, and this host has {gpus}: --nproc-per-node={gpus}."
+                )
+            torch.cuda.set_device(here)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     return Ranks(dist.get_rank(), dist.get_world_size())
+
+
+def restarted() -> bool:
+    """Whether `torchrun` has started us anew, after one of us died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
 def spread(model: Transformer, config: TrainConfig, ranks: Ranks, dtype: torch.dtype) -> tuple[WorkingCopy, nn.Module]:

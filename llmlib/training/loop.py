@@ -80,6 +80,10 @@ class Training(Iterator[Step]):
         """Take a step. An interrupt leaves the model as it was before the step or after it, and the run can go on."""
         if self.step >= self.config.steps:
             raise StopIteration
+        with self.ranks.together():
+            return self._take()
+
+    def _take(self) -> Step:
         started = time.perf_counter()
         share = schedule_at(self.step, self.config)
         self.work.model.train()
@@ -223,7 +227,7 @@ def train(
     model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
     and at the end. With a `folder`, checkpoints are kept there; with `resume`, a run that has some goes on from the
     last, and takes the very steps that it would have taken. Started by `torchrun`, each process calls it alike and
-    computes its share of every batch.
+    computes its share of every batch; started anew after one of them died, it goes on as with `resume`.
 
     Raises `ValueError` for windows longer than the model's context, `RunError` for a folder that holds another run,
     and, while training, `TrainingDiverged` before a step that would spoil the weights.
@@ -250,9 +254,12 @@ def train(
             + (f" times accumulate={config.accumulate}." if config.accumulate > 1 else ".")
         )
     claim = checkpoints.claim(path) if path is not None and ranks.writes else None
+    resume = resume or distributed.restarted()
+    found = [] if path is None else checkpoints.checkpoints(path)
+    ranks.agree(found[-1].name if found else "none", f"the last checkpoint that they find in {path}")
     run = Training(model, data, config, validation, sample, path)
     run.claim = claim
-    if path is not None and checkpoints.checkpoints(path) and not (resume and run.resume()):
+    if found and not (resume and run.resume()):
         raise RunError(
             f"{path} holds a run already. Go on with it: train(…, resume=True); or give another folder, or remove it."
         )
