@@ -10,11 +10,14 @@ distributed modules. (torch's own distributed checkpoint, in which each process 
 that the memory of one host cannot hold; those are beyond this library.) Hosts have to share the run's folder.
 
 If a process dies, the others find out at their next exchange and stop; `torchrun --max-restarts=3` starts them all
-anew, and a run that was started anew goes on from its last checkpoint.
+anew, and a run that was started anew goes on from its last checkpoint, as if by `--resume`.
 """
 
 import contextlib
+import hashlib
 import os
+import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -106,13 +109,35 @@ def join() -> Ranks:
                     f"Each process needs a GPU of its own, and this host has {gpus}: --nproc-per-node={gpus}."
                 )
             torch.cuda.set_device(here)
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        store, rank, world = next(dist.rendezvous("env://"))
+        store = dist.PrefixStore(_roll_call(store, rank, world), store)
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world)
     return Ranks(dist.get_rank(), dist.get_world_size())
 
 
-def restarted() -> bool:
-    """Whether `torchrun` has started us anew, after one of us died."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+def _roll_call(store: dist.Store, rank: int, world: int) -> str:
+    """A name for this start of all processes, the same in each, that no earlier start had.
+
+    The store in which they find each other belongs to `torchrun` and outlives them. Started anew they would read there
+    where those before them could be reached, and wait for the dead. So each writes down a name that is new, and they
+    begin when all have read the same list: then nobody on it is of an earlier start. (torchrun counts its restarts,
+    but on several hosts the counts differ.)
+    """
+    store.set(f"name of {rank}", uuid.uuid4().hex)
+    counted = ""
+    while True:
+        names = b" ".join(store.get(f"name of {each}") for each in range(world))
+        roll = hashlib.sha256(names).hexdigest()
+        if store.add(roll, int(roll != counted)) == world:
+            return roll
+        counted = roll
+        time.sleep(0.02)
+
+
+def restarted(ranks: Ranks) -> bool:
+    """Whether `torchrun` has started us anew, after one of us died; on one of several hosts is enough."""
+    return ranks.mean(float(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))) > 0
 
 
 def spread(model: Transformer, config: TrainConfig, ranks: Ranks, dtype: torch.dtype) -> tuple[WorkingCopy, nn.Module]:

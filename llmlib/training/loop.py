@@ -254,7 +254,7 @@ def train(
             + (f" times accumulate={config.accumulate}." if config.accumulate > 1 else ".")
         )
     claim = checkpoints.claim(path) if path is not None and ranks.writes else None
-    resume = resume or distributed.restarted()
+    resume = resume or distributed.restarted(ranks)
     found = [] if path is None else checkpoints.checkpoints(path)
     ranks.agree(found[-1].name if found else "none", f"the last checkpoint that they find in {path}")
     run = Training(model, data, config, validation, sample, path)
