@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from llmlib.training import sharding
 from llmlib.transformer import Transformer
 
 NAME = re.compile(r"step-(\d+)")
@@ -57,22 +58,24 @@ def save(
     model: Transformer,
     optimizers: Sequence[torch.optim.Optimizer],
     state: dict[str, Any],
+    writes: bool = True,
 ) -> Path:
     """Write a checkpoint into the run's folder: weights, optimizers, and `state`, which JSON has to be able to hold.
 
-    It is written beside and then renamed, so that a kill or a full disk leaves no half of one. Raises `RunError` if
+    Of a model that is cut into parts every process has to call this, and one `writes`. It is written beside and then renamed, so that a kill or a full disk leaves no half of one. Raises `RunError` if
     it cannot be written; what is there already stays.
     """
     whole = folder / name_of(step)
-    if whole.is_dir():
+    weights = sharding.gathered(dict(model.state_dict()), writes)
+    states = sharding.gathered([optimizer.state_dict() for optimizer in optimizers], writes)
+    if not writes or whole.is_dir():
         return whole  # of this very step of this very run
     beside = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=folder, prefix=".step-"))
-        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-        save_file(weights, beside / "model.safetensors")
-        torch.save([optimizer.state_dict() for optimizer in optimizers], beside / "optimizers.pt")
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, beside / "model.safetensors")
+        torch.save(states, beside / "optimizers.pt")
         about = {"version": VERSION, "step": step, "model": dataclasses.asdict(model.config), **state}
         (beside / "state.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
         for path in beside.iterdir():
@@ -124,7 +127,7 @@ def load(path: Path, model: Transformer, optimizers: Sequence[torch.optim.Optimi
             told = "; ".join(f"{name} is {theirs.get(name)} there and {ours[name]} here" for name in differing)
             raise RunError(f"{path} is of another architecture: {told}. Build the model with the same config.")
         weights = load_file(path / "model.safetensors")
-        states = torch.load(path / "optimizers.pt", weights_only=True)
+        states = torch.load(path / "optimizers.pt", map_location="cpu", weights_only=True)
         if len(states) != len(optimizers):
             raise RunError(f"{path} holds {len(states)} optimizers, and this run has {len(optimizers)}.")
     except RunError:
@@ -132,7 +135,6 @@ def load(path: Path, model: Transformer, optimizers: Sequence[torch.optim.Optimi
     except DAMAGE as error:
         why = str(error).partition("\n")[0]
         raise RunError(f"{path} is damaged ({why}). Remove it, and the run goes on from the one before.") from error
-    model.load_state_dict(weights)
-    for optimizer, state in zip(optimizers, states):
-        optimizer.load_state_dict(state)
+    sharding.put_weights(model, weights)
+    sharding.put_states(optimizers, states)
     return about

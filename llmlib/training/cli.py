@@ -62,6 +62,7 @@ def train_command(
     """Train a model on text. The same settings give the same run; a run that was stopped goes on with --resume.
 
     With N processes: torchrun --nproc-per-node=N -m llmlib train settings.toml
+    With --max-restarts=3, a run of which a process dies goes on by itself.
     """
     try:
         _run(read_settings(settings), resume)
@@ -109,6 +110,7 @@ def _check(settings: Mapping[str, Any], known: Mapping[str, Any], where: str) ->
 def _run(settings: Mapping[str, Any], resume: bool) -> None:
     from tqdm.auto import tqdm
 
+    from llmlib.devices import choose
     from llmlib.training import distributed
     from llmlib.training.config import TrainConfig
     from llmlib.training.loop import train
@@ -125,14 +127,15 @@ def _run(settings: Mapping[str, Any], resume: bool) -> None:
     fields = [field.name for field in dataclasses.fields(TransformerConfig)]
     _check(settings["model"], dict.fromkeys(fields), "[model]")
     try:
-        model = Transformer(TransformerConfig(**{"vocab_size": tokenizer.vocab_size, **settings["model"]}))
+        architecture = TransformerConfig(**{"vocab_size": tokenizer.vocab_size, **settings["model"]})
     except TypeError as error:  # a field is missing
         raise SettingsError(f"[model]: {error}") from None
-    if model.config.vocab_size < tokenizer.vocab_size:
+    if architecture.vocab_size < tokenizer.vocab_size:
         raise SettingsError(
-            f"[model]: vocab_size={model.config.vocab_size} is too small for the tokenizer's {tokenizer.vocab_size}. "
+            f"[model]: vocab_size={architecture.vocab_size} is too small for the tokenizer's {tokenizer.vocab_size}. "
             "Leave it out, and it fits."
         )
+    model = Transformer(architecture, device=choose().device)
     run = train(model, data, config, validation=validation, folder=folder, resume=resume)
     with _log(folder / "log.csv", run.last) if ranks.writes else contextlib.nullcontext() as log:
         bar = tqdm(run, total=config.steps, initial=run.step, unit="step", disable=not ranks.writes)

@@ -42,6 +42,8 @@ class TrainConfig:
     sample_every: int = 0  # steps between samples; 0: only at the end
     save_every: int = 0  # steps between checkpoints; 0: only at the end
     keep: int = 2  # the last so many checkpoints stay, and the best
+    parallel: Literal["ddp", "fsdp"] = "ddp"  # several processes: each holds the whole model, or a part (FSDP2)
+    compile: bool = False  # torch.compile: quicker steps after a slow first one; on a CPU it needs a C++ compiler
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

@@ -12,14 +12,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from llmlib.devices import choose
-from llmlib.training import checkpoints, distributed
+from llmlib.training import checkpoints, distributed, sharding
+from llmlib.training.batches import Batches, Data
 from llmlib.training.checkpoints import RunError
 from llmlib.training.config import TrainConfig, schedule_at
 from llmlib.training.loss import cross_entropy
@@ -27,16 +26,8 @@ from llmlib.training.optimizers import make_optimizers
 from llmlib.training.precision import WorkingCopy
 from llmlib.transformer import Transformer
 
+FREE = ("parallel", "compile")  # choices that may change while a run goes on: they change how, not what
 RECENT = 50  # steps that a sudden rise of the loss is measured against
-
-
-@runtime_checkable
-class Data(Protocol):
-    """Where batches come from: the same step and seed give the same batch (`llmlib.corpora.datasets.TokenDataset`)."""
-
-    def batch(
-        self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
-    ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]: ...
 
 
 @dataclass(frozen=True)
@@ -76,8 +67,8 @@ class Training(Iterator[Step]):
         self.best: tuple[float, int] | None = None  # validation loss, and the step at which it was
         self.ranks = distributed.join()
         self.dtype = choose(model.device, config.dtype).dtype
-        self.work = WorkingCopy(model, self.dtype)
-        self.called = distributed.replicated(self.work.model, self.ranks)
+        self.batches = Batches(data, config, model.device)
+        self.work, self.called = distributed.spread(model, config, self.ranks, self.dtype)
         self.optimizers = make_optimizers(model, config)
         self.recent: deque[float] = deque(maxlen=RECENT)
 
@@ -89,6 +80,10 @@ class Training(Iterator[Step]):
         """Take a step. An interrupt leaves the model as it was before the step or after it, and the run can go on."""
         if self.step >= self.config.steps:
             raise StopIteration
+        with self.ranks.together():
+            return self._take()
+
+    def _take(self) -> Step:
         started = time.perf_counter()
         share = schedule_at(self.step, self.config)
         self.work.model.train()
@@ -108,7 +103,9 @@ class Training(Iterator[Step]):
         seconds = time.perf_counter() - started
         tokens = self.config.batch_size * self.config.seq_len
         validation_loss = self.validate() if self.validation and self._due(self.config.validate_every) else None
-        sample = self.sample(self.model) if self.sample and self._due(self.config.sample_every) else None
+        sample = None
+        if self.sample and self._due(self.config.sample_every):
+            sample = self.sample(sharding.whole_model(self.model))
         if validation_loss is not None and (self.best is None or validation_loss < self.best[0]):
             self.best = validation_loss, self.step
         rate = self.config.learning_rate * share
@@ -122,28 +119,22 @@ class Training(Iterator[Step]):
     def _gradients(self) -> float:
         """Compute the gradients of the mean loss over the whole batch, part by part; returns that loss."""
         c = self.config
-        x, y = self.data.batch(
-            self.step, batch_size=c.batch_size, seq_len=c.seq_len, seed=c.seed, device=self.model.device
-        )
+        x, y = self.batches.of(self.step)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        total = 0.0
+        losses = []
         parts = list(zip(self.ranks.share(x).chunk(c.accumulate), self.ranks.share(y).chunk(c.accumulate)))
         for number, (part_x, part_y) in enumerate(parts, start=1):
-            with self._quiet_until(number == len(parts)):
+            with distributed.exchanging(self.called, number == len(parts)):
                 loss = cross_entropy(self.called(part_x), part_y) / c.accumulate
                 loss.backward()
-            total += loss.item()
+            losses.append(loss.detach())
         self.work.hand_over()
-        return self.ranks.mean(total)
-
-    def _quiet_until(self, is_last: bool) -> Any:
-        """Several processes exchange gradients once a step, with the last part."""
-        return contextlib.nullcontext() if is_last or self.ranks.world == 1 else self.called.no_sync()  # type: ignore[operator]
+        self.batches.prepare(self.step + 1)  # a GPU is still busy with what was asked of it above
+        return self.ranks.mean(sum(loss.item() for loss in losses))
 
     def _clip(self) -> float:
-        limit = self.config.clip_norm or math.inf
-        return torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
+        return sharding.clip(self.model.parameters(), self.config.clip_norm or math.inf)
 
     def _check(self, loss: float, norm: float) -> None:
         """Stop before a step that would spoil the weights: they are still those of the step before."""
@@ -191,8 +182,8 @@ class Training(Iterator[Step]):
             "recent": list(self.recent),
             "last": self.last and dataclasses.asdict(dataclasses.replace(self.last, sample=None)),
         }
+        checkpoints.save(self.folder, self.step, self.model, self.optimizers, state, self.ranks.writes)
         if self.ranks.writes:
-            checkpoints.save(self.folder, self.step, self.model, self.optimizers, state)
             checkpoints.prune(self.folder, self.config.keep, self.best[1] if self.best else None)
         self.ranks.wait()
         return self.folder / checkpoints.name_of(self.step)
@@ -206,7 +197,7 @@ class Training(Iterator[Step]):
         peaks = [[group["peak"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         about = checkpoints.load(found[-1], self.model, self.optimizers)
         ours = json.loads(json.dumps(dataclasses.asdict(self.config)))
-        if differing := [name for name in ours if ours[name] != about["train"].get(name)]:
+        if differing := [name for name in ours if name not in FREE and ours[name] != about["train"].get(name)]:
             told = "; ".join(f"{name} was {about['train'].get(name)} and is {ours[name]}" for name in differing)
             raise RunError(f"The run in {self.folder} began with another config: {told}. Go on with the same, or anew.")
         for optimizer, of_groups in zip(self.optimizers, peaks):
@@ -236,7 +227,7 @@ def train(
     model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
     and at the end. With a `folder`, checkpoints are kept there; with `resume`, a run that has some goes on from the
     last, and takes the very steps that it would have taken. Started by `torchrun`, each process calls it alike and
-    computes its share of every batch.
+    computes its share of every batch; started anew after one of them died, it goes on as with `resume`.
 
     Raises `ValueError` for windows longer than the model's context, `RunError` for a folder that holds another run,
     and, while training, `TrainingDiverged` before a step that would spoil the weights.
@@ -263,9 +254,12 @@ def train(
             + (f" times accumulate={config.accumulate}." if config.accumulate > 1 else ".")
         )
     claim = checkpoints.claim(path) if path is not None and ranks.writes else None
+    resume = resume or distributed.restarted(ranks)
+    found = [] if path is None else checkpoints.checkpoints(path)
+    ranks.agree(found[-1].name if found else "none", f"the last checkpoint that they find in {path}")
     run = Training(model, data, config, validation, sample, path)
     run.claim = claim
-    if path is not None and checkpoints.checkpoints(path) and not (resume and run.resume()):
+    if found and not (resume and run.resume()):
         raise RunError(
             f"{path} holds a run already. Go on with it: train(…, resume=True); or give another folder, or remove it."
         )

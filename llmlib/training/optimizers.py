@@ -9,6 +9,7 @@ from torch import Tensor
 
 from llmlib.devices import choose
 from llmlib.training.config import TrainConfig
+from llmlib.training.sharding import cut_like, whole
 from llmlib.transformer import Transformer
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the polynomial in `orthogonalise`; Jordan et al. (2024)
@@ -41,7 +42,9 @@ class Muon(torch.optim.Optimizer):
     A step is as large as AdamW's would be (root mean square 0.2 a weight and unit of learning rate: Liu et al., 2025,
     "Muon is Scalable for LLM Training", section 2.2), so learning rates of the two are comparable. Weight decay is
     apart from the gradient, as in AdamW. The products are computed in `dtype` (default: the parameters' own), of all
-    matrices of one shape at once. Raises `ValueError` for a parameter that is not a matrix.
+    matrices of one shape at once. Of a matrix that is cut into parts (`llmlib.training.sharding`) each process gathers
+    the momentum, since no part can be orthogonalised alone, and takes the step of its own rows. Raises `ValueError`
+    for a parameter that is not a matrix.
     """
 
     def __init__(
@@ -67,11 +70,13 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     alike.setdefault(parameter.shape, []).append(parameter)
             for shape, parameters in alike.items():
-                ahead = torch.stack([self._ahead(p, p.grad, group["momentum"]) for p in parameters])  # type: ignore[arg-type]
-                turned = orthogonalise(ahead.to(self.dtype or ahead.dtype), self.steps).to(ahead.dtype)
+                ahead = [self._ahead(p, p.grad, group["momentum"]) for p in parameters]  # type: ignore[arg-type]
+                matrices = torch.stack([whole(each.to(self.dtype or each.dtype)) for each in ahead])
+                turned = orthogonalise(matrices, self.steps).to(ahead[0].dtype)
                 size = 0.2 * max(shape) ** 0.5
                 for parameter, direction in zip(parameters, turned):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-group["lr"] * size)
+                    mine = cut_like(direction, parameter)
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(mine, alpha=-group["lr"] * size)
 
     def _ahead(self, parameter: Tensor, gradient: Tensor, momentum: float) -> Tensor:
         """Nesterov's momentum: where the running average of the gradients is going."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,16 +12,18 @@ import pytest
 from llmlib.training import checkpoints
 from training.test_cli import SMALL, log_of, run, settings
 
+TESTS = Path(__file__).parent.parent
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
 
 
-def torchrun(n, path, *options):
+def torchrun(n, module, *arguments, restarts=0):
     """The processes, under way."""
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={n}"]
-    command += ["--master-addr=127.0.0.1", "--master-port=0", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={n}", f"--max-restarts={restarts}"]
+    command += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
+    path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [*command, "-m", "llmlib", "train", str(path), *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+        [*command, "-m", module, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": path},
     )  # fmt: skip
 
 
@@ -42,7 +45,7 @@ def whole(tmp_path_factory):
 
 @pytest.mark.parametrize("n", [2, 4])
 def test_several_processes_follow_the_curve_of_one(tmp_path, whole, n):
-    process = torchrun(n, settings(tmp_path, steps=40))
+    process = torchrun(n, "llmlib", "train", settings(tmp_path, steps=40))
     output = process.communicate(timeout=120)[0]
     assert process.returncode == 0, output
     follows(tmp_path / "run", whole)
@@ -59,7 +62,7 @@ def test_a_run_moves_between_one_process_and_several(tmp_path, whole):
                 for file in path.iterdir():
                     file.unlink()
                 path.rmdir()
-        process = torchrun(n, settings(tmp_path, text, steps=40), "--resume")
+        process = torchrun(n, "llmlib", "train", settings(tmp_path, text, steps=40), "--resume")
         output = process.communicate(timeout=120)[0]
         assert process.returncode == 0, output
         follows(folder, whole)
@@ -79,7 +82,7 @@ def kill_one(process):
 
 
 def test_a_process_that_dies_ends_the_run_and_leaves_a_checkpoint(tmp_path, whole):
-    process = torchrun(2, settings(tmp_path, steps=40))
+    process = torchrun(2, "llmlib", "train", settings(tmp_path, steps=40))
     wait_for_steps(tmp_path / "run", 12)
     kill_one(process)
     output = process.communicate(timeout=120)[0]
@@ -91,7 +94,7 @@ def test_a_process_that_dies_ends_the_run_and_leaves_a_checkpoint(tmp_path, whol
 
 
 def test_a_batch_that_cannot_be_shared_is_named(tmp_path):
-    process = torchrun(3, settings(tmp_path))
+    process = torchrun(3, "llmlib", "train", settings(tmp_path))
     output = process.communicate(timeout=120)[0]
     assert process.returncode != 0
     assert "batch_size=4 does not fall into equal parts for 3 processes." in output

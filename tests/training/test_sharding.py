@@ -1,0 +1,101 @@
+"""A model cut into parts takes the steps of a whole one, and its checkpoints are nothing special."""
+
+import json
+import shutil
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from llmlib.training import checkpoints, sharding
+from training.many_processes import CASES, held, record, run_of
+from training.test_distributed import torchrun
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
+HALFWAY = 5
+
+
+def stopped_halfway(folder):
+    """As if the run had been killed after its first checkpoint."""
+    for path in checkpoints.checkpoints(folder):
+        if int(path.name[5:]) > HALFWAY:
+            shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The runs of a single process: their folder, and what their steps came to."""
+    folder = tmp_path_factory.mktemp("alone")
+    runs = {case: run_of(case, folder / case) for case in CASES}
+    return folder, {case: record(run) for case, run in runs.items()}, {case: held(run) for case, run in runs.items()}
+
+
+@pytest.fixture(scope="module", params=[2, 4])
+def together(request, tmp_path_factory, alone):
+    """The runs of several processes; those in "from there" begin with what a single one left."""
+    folder = tmp_path_factory.mktemp("together")
+    for case in CASES:
+        shutil.copytree(alone[0] / case, folder / "from there" / case)
+        stopped_halfway(folder / "from there" / case)
+    process = torchrun(request.param, "training.many_processes", folder)
+    output = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, output
+    return request.param, folder, json.loads((folder / "records.json").read_text())
+
+
+def follows(ours, theirs, within):
+    assert [row[0] for row in ours] == [row[0] for row in theirs]
+    for row, other in zip(ours, theirs):
+        assert row[1:3] == pytest.approx(other[1:3], rel=within), row[0]
+        assert row[3] == (None if other[3] is None else pytest.approx(other[3], rel=within)), row[0]
+        assert row[4] == (None if other[4] is None else pytest.approx(other[4], rel=10 * within, abs=within)), row[0]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_curve_is_that_of_one_process(alone, together, case):
+    follows(together[2][case], alone[1][case], 0.02 if case == "bfloat16" else 1e-4)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "ddp"])
+def test_each_process_holds_a_part(alone, together, case):
+    n, _, records = together
+    for ours, all_of_it in zip(records[f"{case} held"], alone[2][case]):
+        assert all_of_it / n <= ours < 1.2 * all_of_it / n  # the first holds the larger share of what does not divide
+    assert records["ddp held"] == alone[2]["ddp"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "bfloat16"])
+def test_its_checkpoint_goes_on_in_one_process(alone, together, case):
+    folder = together[1] / "from here" / case
+    stopped_halfway(folder)
+    run = run_of(case, folder, resume=True)
+    assert run.step == HALFWAY
+    follows(record(run), alone[1][case][HALFWAY:], 1e-4)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case not in ("ddp", "bfloat16")])
+def test_the_checkpoint_of_one_process_goes_on_in_several(alone, together, case):
+    follows(together[2][f"{case} goes on"], alone[1][case][HALFWAY:], 1e-4)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_checkpoints_hold_whole_tensors_in_the_same_format(alone, together, case):
+    def described(folder):
+        last = checkpoints.checkpoints(folder)[-1]
+        weights = {name: (w.shape, w.dtype) for name, w in load_file(last / "model.safetensors").items()}
+        states = torch.load(last / "optimizers.pt", weights_only=True)
+        parts = [
+            {(n, k): (v.shape, v.dtype) for n, s in each["state"].items() for k, v in s.items()} for each in states
+        ]
+        groups = [[{**group, "lr": 0} for group in each["param_groups"]] for each in states]
+        return weights, parts, groups
+
+    assert described(together[1] / "from there" / case) == described(alone[0] / case)
+
+
+def test_whole_tensors_need_no_processes():
+    tensor = torch.ones(3)
+    assert sharding.whole(tensor) is tensor
+    assert sharding.cut_like(tensor, tensor) is tensor
+    assert sharding.gathered([{"a": tensor}])[0]["a"] is tensor
