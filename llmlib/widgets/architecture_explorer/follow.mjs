@@ -5,7 +5,7 @@ import { choice } from "../shared/controls.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
 import { scaled, unpackFollowed, WAYS } from "./data.mjs";
 
-const HEIGHT = 372, LEFT = 72;
+const HEIGHT = 372, LEFT = 84;
 
 export function followPanel(ctx) {
   const canvas = element("canvas", { tabindex: 0, role: "application", "aria-roledescription": "map of tokens and layers", "aria-label": "All tokens. Arrow keys go to another token or layer." });

@@ -1,0 +1,73 @@
+"""The course's own base model: it lies beside the code, is small, and has learned to answer."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from llmlib import load_pretrained
+from llmlib.pretrained.loading import TINYTALES
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load_pretrained("tinytales", device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def maker():
+    """The script that makes it, for its measures."""
+    sys.path.insert(0, str(ROOT / "data"))
+    try:
+        import make_tinytales
+    finally:
+        sys.path.pop(0)
+    return make_tinytales
+
+
+def test_it_is_at_most_ten_megabytes():
+    assert sum(path.stat().st_size for path in TINYTALES.iterdir()) <= 10_000_000
+
+
+def test_it_needs_no_network_and_no_mirror(monkeypatch):
+    monkeypatch.delenv("LLMLIB_MIRROR", raising=False)
+    monkeypatch.setattr("llmlib.files.downloads.fetch", None)
+    model, tokenizer = load_pretrained("tinytales", device="cpu")
+    assert model.config.vocab_size == tokenizer.vocab_size
+
+
+def test_transformers_reads_the_same_model(loaded):
+    """Its format is that of the hub, so people can use it elsewhere."""
+    import transformers
+
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(TINYTALES, dtype=torch.float32).eval()
+    model, tokenizer = loaded
+    ids = torch.tensor([tokenizer.encode("Rusty the fox lived in the den. One morning")])
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids), theirs(ids).logits, atol=1e-4, rtol=1e-4)
+
+
+def test_it_is_what_its_recipe_says(loaded, maker):
+    model, tokenizer = loaded
+    assert model.config == maker.make_model(maker.make_tokenizer()).config
+    assert tokenizer.eos_ids == tuple(model.config.end_ids)
+    text = "“Où?” said Ada 🦊.\n\n"
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_it_answers_from_the_story_above_and_not_from_habit(loaded, maker, monkeypatch):
+    monkeypatch.setattr(maker, "STORIES_TO_SCORE", 8)
+    counts = maker.scores(*loaded, "heldout").values()
+    right, under_another_story, of = (sum(column) for column in zip(*counts))
+    assert of > 60
+    assert right > 0.7 * of
+    assert under_another_story < 0.5 * of
+
+
+def test_its_card_is_that_of_this_recipe(maker):
+    card = (TINYTALES / "README.md").read_text(encoding="utf-8")
+    assert str(maker.RUN) in card
+    assert f"{maker.RUN.steps * maker.RUN.batch_size * maker.RUN.seq_len:,} tokens" in card
