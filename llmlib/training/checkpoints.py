@@ -62,8 +62,9 @@ def save(
 ) -> Path:
     """Write a checkpoint into the run's folder: weights, optimizers, and `state`, which JSON has to be able to hold.
 
-    Of a model that is cut into parts every process has to call this, and one `writes`. It is written beside and then renamed, so that a kill or a full disk leaves no half of one. Raises `RunError` if
-    it cannot be written; what is there already stays.
+    It is written beside and then renamed, so that a kill or a full disk leaves no half of one. Of a model that is cut
+    into parts every process has to call this, and one `writes`. Raises `RunError` if it cannot be written; what is
+    there already stays.
     """
     whole = folder / name_of(step)
     weights = sharding.gathered(dict(model.state_dict()), writes)
@@ -82,7 +83,7 @@ def save(
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
         os.replace(beside, whole)
-    except OSError as error:
+    except (OSError, SafetensorError, RuntimeError) as error:  # a full disk by the names of Python, safetensors, torch
         raise RunError(
             f"The checkpoint of step {step} could not be written to {folder} ({error}). Free some space; the run "
             "can go on from the last checkpoint that is there."

@@ -137,8 +137,10 @@ def _run(settings: Mapping[str, Any], resume: bool) -> None:
         )
     model = Transformer(architecture, device=choose().device)
     run = train(model, data, config, validation=validation, folder=folder, resume=resume)
-    with _log(folder / "log.csv", run.last) if ranks.writes else contextlib.nullcontext() as log:
-        bar = tqdm(run, total=config.steps, initial=run.step, unit="step", disable=not ranks.writes)
+    with (
+        _log(folder / "log.csv", run.last) if ranks.writes else contextlib.nullcontext() as log,
+        tqdm(run, total=config.steps, initial=run.step, unit="step", disable=not ranks.writes) as bar,
+    ):
         for step in bar:
             if log is not None:
                 file, rows = log

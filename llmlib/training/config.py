@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
+ONLY_WITH = {  # settings that do nothing unless another has this value
+    ("optimizer", "muon"): ("matrix_learning_rate", "momentum"),
+    ("schedule", "wsd"): ("decay_share",),
+}
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -47,9 +52,7 @@ class TrainConfig:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value, choices = getattr(self, field.name), get_args(field.type)
-            if get_origin(field.type) is Literal and value not in choices:
-                raise ValueError(f"{field.name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+            _check_choice(field.name, getattr(self, field.name), field.type)
         for name in ("steps", "batch_size", "seq_len", "accumulate", "validation_batches", "keep"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("warmup", "seed", "validate_every", "sample_every", "save_every", "weight_decay"):
@@ -90,7 +93,42 @@ class TrainConfig:
         arguments: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
         }
+        for field in dataclasses.fields(cls):
+            if field.name in arguments:
+                _check_kind(field.name, arguments[field.name], field.type)
+        for (choice, value), only in ONLY_WITH.items():
+            chosen = arguments.get(choice, getattr(cls, choice))
+            if chosen != value and (idle := [name for name in only if name in arguments]):
+                raise ValueError(
+                    f"{idle[0]} is for {choice}={value!r} only, and {choice} is {chosen!r}: it would do nothing. "
+                    f"Leave it out, or choose {choice}={value!r}."
+                )
         return cls(**arguments)
+
+
+def _check_choice(name: str, value: Any, kind: Any) -> None:
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, get_args(kind)))}; got {value!r}.")
+
+
+def _check_kind(name: str, value: Any, kind: Any) -> None:
+    """Raise `ValueError` for a word where a number belongs, and the like."""
+    _check_choice(name, value, kind)
+    if get_origin(kind) is Literal:
+        return
+    if get_origin(kind) is tuple:
+        fits, expected = (
+            isinstance(value, tuple) and len(value) == len(get_args(kind)),
+            f"{len(get_args(kind))} numbers",
+        )
+        fits = fits and all(isinstance(each, int | float) for each in value)
+    else:
+        kinds = get_args(kind) or (kind,)
+        names = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
+        fits = isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)  # True is an int to Python
+        expected = names[float if float in kinds else kinds[0]]
+    if not fits:
+        raise ValueError(f"{name} must be {expected}, got {value!r}.")
 
 
 def schedule_at(step: int, config: TrainConfig) -> float:

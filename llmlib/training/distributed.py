@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from llmlib.training import sharding
-from llmlib.training.compiling import compile_blocks, compiled
 from llmlib.training.checkpoints import RunError
+from llmlib.training.compiling import compile_blocks, compiled
 from llmlib.training.config import TrainConfig
 from llmlib.training.precision import WorkingCopy
 from llmlib.transformer import Transformer
@@ -89,7 +89,7 @@ class Ranks:
             # gloo has no error class of its own; its messages begin with the place in its source.
             if self.world == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
                 raise
-            why = str(error).partition("\n")[0]
+            why = str(error).partition("\n")[0].partition(". ")[0]
             raise RunError(f"Another process of this run has ended, or cannot be reached ({why}). {HINT}") from error
 
 

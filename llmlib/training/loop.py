@@ -23,7 +23,6 @@ from llmlib.training.checkpoints import RunError
 from llmlib.training.config import TrainConfig, schedule_at
 from llmlib.training.loss import cross_entropy
 from llmlib.training.optimizers import make_optimizers
-from llmlib.training.precision import WorkingCopy
 from llmlib.transformer import Transformer
 
 FREE = ("parallel", "compile")  # choices that may change while a run goes on: they change how, not what
@@ -229,8 +228,9 @@ def train(
     last, and takes the very steps that it would have taken. Started by `torchrun`, each process calls it alike and
     computes its share of every batch; started anew after one of them died, it goes on as with `resume`.
 
-    Raises `ValueError` for windows longer than the model's context, `RunError` for a folder that holds another run,
-    and, while training, `TrainingDiverged` before a step that would spoil the weights.
+    Raises `ValueError` for windows longer than the model's context or a vocabulary larger than its own, `RunError`
+    for a folder that holds another run, and, while training, `TrainingDiverged` before a step that would spoil the
+    weights.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> from llmlib.corpora.datasets import TokenDataset
@@ -245,7 +245,14 @@ def train(
         raise ValueError(
             f"seq_len={config.seq_len} is more than the model's context, max_seq_len={model.config.max_seq_len}."
         )
-    data.batch(0, batch_size=1, seq_len=config.seq_len)  # too short a text is told before anything is trained
+    for texts in filter(None, (data, validation)):
+        size = getattr(texts, "vocab_size", None) or 0
+        if size > model.config.vocab_size:
+            raise ValueError(
+                f"The data's tokenizer has {size:,} tokens, and the model a vocabulary of {model.config.vocab_size:,}. "
+                "Build the model with vocab_size=tokenizer.vocab_size, or use the tokenizer that it was made for."
+            )
+        texts.batch(0, batch_size=1, seq_len=config.seq_len)  # too short a text is told before anything is trained
     path = None if folder is None else Path(folder)
     ranks = distributed.join()
     if config.batch_size % (config.accumulate * ranks.world):

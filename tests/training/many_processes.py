@@ -1,4 +1,4 @@
-"""What each of several processes does, started by torchrun: runs of several kinds, of which the first writes a record."""
+"""What each of several processes does, started by torchrun: runs of several kinds; the first writes what they were."""
 
 import json
 import sys

@@ -104,6 +104,28 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_a_way_on(tmp_path, monkeypat
     assert curve(run_in(tmp_path / "full", resume=True)) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a limit of Unix")
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizers.pt"])
+def test_a_write_that_the_system_refuses(tmp_path, file):
+    """No file may grow beyond a limit: safetensors and torch meet it in ways of their own."""
+    import resource
+
+    run = run_in(tmp_path)
+    for _ in range(3):
+        next(run)
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / "step-00000003").iterdir()}
+    assert sizes["model.safetensors"] < sizes["optimizers.pt"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sizes[file] - 1000, before[1]))
+    try:
+        with pytest.raises(RunError, match=r"The checkpoint of step 6 could not be written.*Free some space"):
+            list(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["step-00000003"]
+    assert run_in(tmp_path, resume=True).step == 3
+
+
 def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
     run = run_in(tmp_path, save_every=1, validate_every=1, keep=2)
     losses = iter([5.0, 1.0, *map(float, range(6, 16))])

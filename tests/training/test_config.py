@@ -55,6 +55,18 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
         ({"final_share": 1.5}, "final_share must be a share between 0 and 1"),
         ({"betas": [0.9, 1.0]}, "betas must be two numbers from 0 to below 1"),
         ({"keep": 0}, "keep must be at least 1"),
+        ({"parallel": "tensor"}, "parallel must be one of 'ddp', 'fsdp'; got 'tensor'"),
+        ({"momentum": 0.9}, "momentum is for optimizer='muon' only, and optimizer is 'adamw': it would do nothing"),
+        ({"schedule": "linear", "decay_share": 0.1}, "decay_share is for schedule='wsd' only"),
+        ({"steps": "many"}, "steps must be a whole number, got 'many'"),
+        ({"steps": 1.5}, "steps must be a whole number, got 1.5"),
+        ({"steps": True}, "steps must be a whole number, got True"),
+        ({"learning_rate": "high"}, "learning_rate must be a number, got 'high'"),
+        ({"clip_norm": "none"}, "clip_norm must be a number, got 'none'"),
+        ({"betas": 0.9}, "betas must be 2 numbers, got 0.9"),
+        ({"betas": [0.9]}, r"betas must be 2 numbers, got \(0.9,\)"),
+        ({"dtype": 16}, "dtype must be a word, got 16"),
+        ({"compile": "yes"}, "compile must be true or false, got 'yes'"),
     ],
 )
 def test_what_cannot_be_is_named(settings, message):
@@ -63,4 +75,6 @@ def test_what_cannot_be_is_named(settings, message):
 
 
 def test_a_mapping_makes_the_same_config():
+    muon = {"optimizer": "muon", "momentum": 0.9, "compile": True, "clip_norm": None, "learning_rate": 1}
+    assert TrainConfig.from_mapping(muon) == TrainConfig(**muon)
     assert TrainConfig.from_mapping({"steps": 7, "betas": [0.8, 0.9]}) == TrainConfig(steps=7, betas=(0.8, 0.9))

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+import torch.distributed as dist
 
-from llmlib.training import checkpoints
+from llmlib.training import RunError, checkpoints, distributed
 from training.test_cli import SMALL, log_of, run, settings
 
 TESTS = Path(__file__).parent.parent
@@ -91,6 +93,42 @@ def test_a_process_that_dies_ends_the_run_and_leaves_a_checkpoint(tmp_path, whol
     if len(log_of(tmp_path / "run")) < 40:  # else it was too quick for us
         assert run(settings(tmp_path, steps=40), "--resume").exit_code == 0
     follows(tmp_path / "run", whole)
+
+
+def test_torchrun_starts_a_dead_process_anew_and_the_run_goes_on(tmp_path, whole):
+    process = torchrun(2, "llmlib", "train", settings(tmp_path, steps=40), restarts=1)
+    wait_for_steps(tmp_path / "run", 12)
+    kill_one(process)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    assert "exitcode: -9" in output, "it was too quick for us"
+    follows(tmp_path / "run", whole)
+
+
+def test_a_process_that_is_gone_is_told_with_the_way_on():
+    pair = distributed.Ranks(0, 2)
+    told = r"has ended, or cannot be reached \(.*Connection closed by peer\). Go on from the"
+    with pytest.raises(RunError, match=told), pair.together():  # what gloo says
+        raise RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer. More.")
+    for ranks, error in ((pair, RuntimeError("out of memory")), (distributed.Ranks(), RuntimeError("no gloo here"))):
+        with pytest.raises(RuntimeError, match=str(error)) as caught, ranks.together():
+            raise error
+        assert caught.value is error
+
+
+def test_a_start_goes_by_a_name_that_no_earlier_start_had():
+    """What earlier processes wrote is still there, and one of the new ones comes late."""
+    store, names = dist.HashStore(), []
+    for _ in range(3):
+        later = [threading.Timer(0.1 * rank, lambda r: names.append(distributed._roll_call(store, r, 3)), [rank])
+                 for rank in range(3)]  # fmt: skip
+        for each in later:
+            each.start()
+        for each in later:
+            each.join(20)
+    assert len(names) == 9
+    assert [len(set(names[i : i + 3])) for i in (0, 3, 6)] == [1, 1, 1]
+    assert len(set(names)) == 3
 
 
 def test_a_batch_that_cannot_be_shared_is_named(tmp_path):
