@@ -18,6 +18,7 @@ LESSONS = {
     "attention": "lesson_03_attention",
     "interpret": "lesson_04_attention_visualised",
     "transformer": "lesson_05_transformer",
+    "training": "lesson_06_training",
 }
 FOLDER = Path(__file__).parent / "lessons"
 
