@@ -35,8 +35,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llmlib.corpora import tiny_shakespeare, tinytales, tinytales_text
-from llmlib.corpora.tinytales import shapes, villagers
-from llmlib.corpora.tinytales.world import newcomers
+from llmlib.corpora.measures import (
+    Judge,
+    is_long_enough,
+    limit,
+    names_kept,
+    sentences_of,
+    share_below,
+    spelled,
+    tale_names,
+    words_of,
+)
+from llmlib.corpora.tinytales import shapes
 from llmlib.files.atomic import atomic_write
 from llmlib.files.downloads import DownloadError
 
@@ -46,11 +56,6 @@ DATASHEET = Path(__file__).parent.parent / "data" / "README.md"
 
 
 # --- statistics -----------------------------------------------------------------------------------------------------
-
-
-def words_of(text: str) -> list[str]:
-    """Words in lower case, and marks of punctuation, as separate tokens."""
-    return re.findall(r"[a-z]+(?:['-][a-z]+)*|[^\sa-z]", text.lower())
 
 
 def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
@@ -241,87 +246,19 @@ def sparkline(losses: list[float], width: int = 60) -> str:
     return "".join("▁▂▃▄▅▆▇█"[int(7 * (piece - low) / (high - low))] for piece in pieces)
 
 
-def mentions(text: str) -> list[tuple[bool, set[str]]]:
-    """For each capitalised word, or line that says who speaks: whether it introduces somebody, and its words."""
-    is_what = "|".join(sorted({who.known_as.removeprefix(f"{who.name} the ") for who in (*villagers(), *newcomers())}))
-    pattern = rf"(^[A-Z][A-Za-z ]+(?=:$)|\b[A-Z]\w+(?= the (?:{is_what})\b)|(?<=\bcalled )[A-Z]\w+)|\b[A-Z]\w*"
-    return [(bool(m[1]), set(words_of(m[0]))) for m in re.finditer(pattern, text, re.M)]
-
-
-def names_kept(texts: list[str], names: set[str], others: list[str] | None = None) -> float:
-    """The share of the names in second halves that were there before: introduced since, or in the first half.
-
-    ``others`` are texts whose first halves count instead.
-    """
-    kept = total = 0
-    for text, other in zip(texts, others or texts, strict=True):
-        known: set[str] = set().union(*(words for _, words in mentions(other[: len(other) // 2])))
-        for introduced, words in mentions(text[len(text) // 2 :]):
-            if introduced:
-                known |= words
-            elif words <= names:
-                kept += words <= known
-                total += 1
-    return kept / max(total, 1)
-
-
-def spelled(texts: list[str], known: set[str]) -> float:
-    words = [word for text in texts for word in words_of(text)[:-1] if word[0].isalpha()]  # the last may be cut
-    return sum(word in known for word in words) / len(words)
-
-
-def sentences_of(text: str) -> list[str]:
-    """Whole sentences, each on one line: the cut end of a sample and the lines that say who speaks are left out."""
-    spoken = re.sub(r"^[A-Z][A-Za-z ]+:$", "", text, flags=re.M)
-    return [" ".join(sentence.split()) for sentence in re.findall(r"\S[^.!?]*[.!?]+[\"']?", spoken)]
-
-
-def is_long_enough(sentence: str) -> bool:
-    return len(sentence.split()) >= 5
-
-
-class Judge:
-    """SmolLM2's opinion of sentences: mean log-probability a token, given what came before."""
-
-    def __init__(self) -> None:
-        from llmlib import load_pretrained
-
-        self.model, self.tokenizer = load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")
-
-    def strangeness(self, texts: list[str], known: set[str]) -> list[float]:
-        """Of each sentence of five words or more but the first of each text; infinite if a word is none."""
-        import torch
-
-        found = []
-        for text in texts:
-            sentences = sentences_of(text)
-            if len(sentences) < 2:
-                continue  # nothing that has a sentence before it
-            pieces = [self.tokenizer.encode((" " if i else "") + sentence) for i, sentence in enumerate(sentences)]
-            ids = torch.tensor([[token for piece in pieces for token in piece]])
-            with torch.inference_mode():
-                logprobs = self.model(ids[:, :-1]).log_softmax(-1).gather(2, ids[:, 1:, None])[0, :, 0]
-            position = 0
-            for i, (sentence, piece) in enumerate(zip(sentences, pieces, strict=True)):
-                if i and is_long_enough(sentence):  # the first has nothing before it
-                    mean = -logprobs[position - 1 : position - 1 + len(piece)].mean().item()
-                    found.append(mean if known.issuperset(words_of(sentence)) else math.inf)
-                position += len(piece)
-        return found
-
-
 def names_in(corpus: str, text: str) -> set[str]:
     if corpus == "TinyTales":
-        return {who.name.lower() for who in (*villagers(), *newcomers())}
+        return tale_names()
     speakers = {word for speaker in re.findall(r"^([A-Z][A-Za-z ]+):$", text, re.M) for word in speaker.lower().split()}
     return speakers - set(re.findall(r"\b[a-z]+\b", text))
 
 
 def baseline(seconds: float) -> None:
+    from llmlib import load_pretrained
     from llmlib.tokenization import BPETokenizer
 
     print("\nHow" + (__doc__ or "").partition("\n\nHow")[2])
-    judge = Judge()
+    judge = Judge(*load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32"))
     scores = {}
     for corpus, text in {"TinyTales": tinytales_text(5_000_000), "Tiny Shakespeare": tiny_shakespeare()}.items():
         cut = len(text) * 19 // 20
@@ -337,15 +274,13 @@ def baseline(seconds: float) -> None:
         places = [m.end() for m in re.finditer("\n\n", unseen[:-length])]
         real = [unseen[at : at + length] for at in random.Random(0).choices(places, k=SAMPLES)]
         known, names = set(words_of(text)), names_in(corpus, text)
-        limit = sorted(judge.strangeness(real, known))[::-1]
-        limit = limit[len(limit) // 10]
+        usual = limit(judge.strangeness(real, known))
         for label, texts in ((corpus, samples), (f"{corpus}, real", real)):
-            strangeness = judge.strangeness(texts, known)
             scores[label] = {
                 "names kept": names_kept(texts, names),
                 "by chance": names_kept(texts, names, texts[1:] + texts[:1]),
                 "words spelled": spelled(texts, known),
-                "grammatical": sum(value <= limit for value in strangeness) / len(strangeness),
+                "grammatical": share_below(judge.strangeness(texts, known), usual),
             }
         for text in samples[:5]:
             print(f"\n--- sample\n{text.strip()}")

@@ -18,6 +18,7 @@ LESSONS = {
     "attention": "lesson_03_attention",
     "interpret": "lesson_04_attention_visualised",
     "transformer": "lesson_05_transformer",
+    "training": "lesson_06_training",
     "sampling": "lesson_07_sampling",
 }
 FOLDER = Path(__file__).parent / "lessons"

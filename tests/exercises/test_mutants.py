@@ -69,6 +69,14 @@ EQUAL = {
         ("z = z.clone()", "(left out)"): "z belongs to this run alone",
         ("z = z.clone()", "(after the next)"): "z belongs to this run alone",
     },
+    "training.learning_rate_at": {
+        ("step - warmup", "warmup - step"): "a cosine is the same to both sides",
+        ("steps - warmup", "warmup - steps"): "a cosine is the same to both sides",
+    },
+    "training.clip_together": {("norm <= limit", "norm < limit"): "at the limit the factor is 1"},
+    "training.accumulated_gradient": {
+        ("weight = weight.clone().requires_grad_()", "(after the next)"): INDEPENDENT,
+    },
     "sampling.keep_top_p": {
         ("shares.cumsum(dim=1) - shares >= p", "shares.cumsum(dim=1) - shares > p"): "no sum of the cases is p itself",
     },

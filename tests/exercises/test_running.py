@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llmlib.exercises import check
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.running import TimeIsUp, _watchdog, time_limit
-from llmlib.exercises.registry import all_exercises
+from llmlib.exercises.registry import all_exercises, find
 from llmlib.tokenization import simple_bpe
 
 EXERCISES = all_exercises()
@@ -192,6 +192,17 @@ def test_a_change_of_the_code_that_asks_for_all_memory_gets_none():
     with _bounded_memory(), pytest.raises(MemoryError):
         [0] * (2 * ROOM)
     assert len([0] * 1000) == 1000
+
+
+def test_a_model_that_is_left_in_another_mode_counts_as_changed():
+    def left_in_eval_mode(model, train_batches, validation_batches):
+        loss = find("training.validation_loss").reference(model, train_batches, validation_batches)
+        model.eval()
+        return loss
+
+    report = examine(find("training.validation_loss"), left_in_eval_mode)
+    assert report.kind == "property"
+    assert "another mode" in repr(report)
 
 
 def test_a_model_that_is_left_frozen_counts_as_changed():

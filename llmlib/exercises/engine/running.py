@@ -225,8 +225,9 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, torch.nn.Module):
         hooks = [[list(part._forward_hooks) for part in model.modules()] for model in (a, b)]
         frozen = [[p.requires_grad for p in model.parameters()] for model in (a, b)]
+        modes = [[part.training for part in model.modules()] for model in (a, b)]
         weights = [list(model.state_dict().values()) for model in (a, b)]
-        return hooks[0] == hooks[1] and frozen[0] == frozen[1] and same(*weights)
+        return hooks[0] == hooks[1] and frozen[0] == frozen[1] and modes[0] == modes[1] and same(*weights)
     return bool(a == b)
 
 
@@ -246,6 +247,11 @@ def change_of_model(before: Any, after: Any) -> str:
             return f"Afterwards a hook on `{name}` is gone that was not yours: remove your own alone."
     if [p.requires_grad for p in before.parameters()] != [p.requires_grad for p in after.parameters()]:
         return "Afterwards the model's weights are frozen, or no longer frozen: put `requires_grad` back as it was."
+    if [part.training for part in before.modules()] != [part.training for part in after.modules()]:
+        return (
+            "Afterwards the model is in another mode than before: remember `model.training`, and put it back with "
+            "`model.train(...)`."
+        )
     return (
         "Your function changes the weights of the model for good. A hook changes a value in passing, and "
         "leaves them alone."

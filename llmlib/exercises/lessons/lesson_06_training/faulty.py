@@ -1,0 +1,225 @@
+"""The wrong ways through the exercises of lesson 06: each reference once more, with keywords for its faults."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+IGNORED = -100
+
+
+def faulty_windows(ids, starts, seq_len, shift="next", cut="whole", order="own", where="starts", give="tuple"):
+    if where == "in a row":
+        starts = [i * seq_len for i in range(len(starts))]
+    ahead = {"none": 0, "two": 2, "window": seq_len}.get(shift, 1)
+    xs, ys = [], []
+    for start in starts:
+        length = seq_len - 1 if cut == "short" else seq_len
+        x = ids[start : start + length]
+        y = ids[start + ahead : start + ahead + length]
+        if shift == "back":
+            y = torch.cat([ids[max(start - 1, 0) : start], x[:-1]]) if start else x.roll(1)
+        elif shift == "round":
+            y = x.roll(-1)
+        elif shift == "padded":
+            y = torch.cat([x[1:], torch.zeros_like(x[:1])])
+        elif shift == "last only":
+            y = ids[start + length]
+        xs.append(x)
+        ys.append(y)
+    x, y = torch.stack(xs), torch.stack(ys)
+    if order == "exchanged":
+        x, y = y, x
+    return {"tuple": lambda: (x, y), "stacked": lambda: torch.stack((x, y)), "inputs": lambda: x}[give]()
+
+
+def faulty_loss(logits, targets, softmax="vocab", ignored="left out", mean="counted", sign="minus", unit="nats"):
+    counts = targets != IGNORED
+    if softmax == "twice":
+        logits = logits.softmax(dim=-1)
+    axis = {"seq": -2, "batch": 0}.get(softmax, -1)
+    log_p = logits if softmax == "none" else logits.log_softmax(dim=axis)
+    chosen = log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+    if ignored == "as token 0":
+        counts = torch.ones_like(counts)
+    if mean == "vocabulary":
+        chosen = log_p.mean(dim=-1)
+    surprise = {
+        "nats": lambda: chosen,
+        "bits": lambda: chosen / math.log(2),
+        "probability": lambda: chosen.exp(),
+        "square": lambda: -((1 - chosen.exp()) ** 2),
+    }[unit]() * (1 if sign == "plus" else -1)
+    kept = torch.where(counts, surprise, torch.zeros_like(surprise))
+    n = counts.sum(dim=1)
+    return {
+        "counted": lambda: surprise[counts].mean(),
+        "vocabulary": lambda: surprise[counts].mean(),
+        "all": lambda: kept.mean(),
+        "texts": lambda: (kept.sum(dim=1) / n).mean(),
+        "per text": lambda: kept.sum(dim=1) / n,
+        "per position": lambda: kept.sum(dim=0) / counts.sum(dim=0),
+        "sum": lambda: kept.sum(),
+        "batch": lambda: kept.sum() / len(targets),
+        "log of mean": lambda: -chosen[counts].exp().mean().log(),
+    }[mean]()
+
+
+def slope(weight, x, targets, reduction="mean"):
+    """The gradient of the loss of logits = x @ weight, by the formula: probability minus what should have been."""
+    counts = targets != IGNORED
+    off = (x @ weight).softmax(dim=-1) - F.one_hot(targets.clamp(min=0), weight.shape[1])
+    off = torch.where(counts[:, None], off, torch.zeros_like(off))
+    total = x.T @ off
+    return total if reduction == "sum" else total / counts.sum()
+
+
+def faulty_descend(
+    weight, batches, learning_rate, zero="each", sign="down", at="new", which="all", loss="mean", rate="own",
+    give="weight",
+):  # fmt: skip
+    start, grad = weight, torch.zeros_like(weight)
+    batches = {"all": batches, "first": batches[:1], "last": batches[-1:], "but last": batches[:-1]}[which]
+    rate_of = {"own": learning_rate, "none": 1.0, "shared": learning_rate / max(len(batches), 1)}[rate]
+    for x, targets in batches:
+        new = slope(start if at == "start" else weight, x, targets, loss)
+        grad = grad + new if zero == "never" else new
+        step = torch.zeros_like(grad) if zero == "too early" else grad
+        weight = weight + rate_of * step if sign == "up" else weight - rate_of * step
+    return {"weight": weight, "gradient": grad, "change": weight - start}[give]
+
+
+def faulty_learning_rate(
+    step, steps, warmup, peak, rise="right", until="below", over="rest", curve="cosine", scale="peak"
+):
+    peak = 1.0 if scale == "none" else peak
+    rising = step < warmup or (until == "included" and step == warmup and warmup > 0)
+    if rising and rise != "none":
+        return {
+            "right": lambda: peak * (step + 1) / warmup,
+            "from zero": lambda: peak * step / warmup,
+            "too slow": lambda: peak * (step + 1) / (warmup + 1),
+            "cosine": lambda: peak * (1 - math.cos(math.pi * (step + 1) / warmup)) / 2,
+            "too fast": lambda: peak * (step + 2) / warmup,
+            "down": lambda: peak * (1 - step / warmup),
+        }[rise]()
+    passed = {
+        "rest": lambda: (step - warmup) / (steps - warmup),
+        "whole": lambda: step / steps,
+        "to the last": lambda: (step - warmup) / max(steps - warmup - 1, 1),
+        "one early": lambda: (step - warmup + 1) / (steps - warmup),
+        "not from 0": lambda: (step - warmup) / steps,
+    }[over]()
+    return {
+        "cosine": lambda: peak * (1 + math.cos(math.pi * passed)) / 2,
+        "line": lambda: peak * (1 - passed),
+        "wave": lambda: peak * (1 + math.cos(2 * math.pi * passed)) / 2,
+        "quarter": lambda: peak * math.cos(math.pi / 2 * passed),
+        "not halved": lambda: peak * (1 + math.cos(math.pi * passed)),
+        "below zero": lambda: peak * math.cos(math.pi * passed),
+        "constant": lambda: peak,
+        "rising": lambda: peak * (1 - math.cos(math.pi * passed)) / 2,
+        "degrees": lambda: peak * (1 + math.cos(passed)) / 2,
+    }[curve]()
+
+
+def faulty_clip(gradients, limit, norm="together", when="above", to="limit", how="scaled"):
+    if how == "values":
+        return [gradient.clamp(-limit, limit) for gradient in gradients]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    norms = torch.stack([gradient.norm() for gradient in gradients])
+    size = {
+        "together": lambda: flat.norm(),
+        "sum": lambda: norms.sum(),
+        "largest": lambda: norms.max(),
+        "mean": lambda: norms.mean(),
+        "squared": lambda: flat.pow(2).sum(),
+        "absolute": lambda: flat.abs().sum(),
+        "largest value": lambda: flat.abs().max(),
+        "root mean square": lambda: flat.pow(2).mean().sqrt(),
+        "each": lambda: None,
+    }[norm]()
+    goal = 1.0 if to == "one" else limit
+    clipped = []
+    for gradient, own in zip(gradients, norms):
+        length = own if norm == "each" else size
+        scale = length / goal if how == "inverted" else goal / length
+        acts = {"above": length > limit, "always": True, "never": False}[when]
+        clipped.append(gradient * scale if acts else gradient)
+    return clipped
+
+
+def faulty_accumulated(weight, parts, scale="counted", which="all", sign="right"):
+    n = {
+        "counted": sum(int((targets != IGNORED).sum()) for _, targets in parts),
+        "rows": sum(len(targets) for _, targets in parts),
+        "parts": len(parts),
+    }
+    total = torch.zeros_like(weight)
+    chosen = {"all": parts, "last": parts[-1:], "first": parts[:1]}[which]
+    for x, targets in chosen:
+        total = total + share_of_part(slope(weight, x, targets, "sum"), targets, n, scale)
+    return -total if sign == "wrong" else total
+
+
+def share_of_part(summed, targets, n, scale):
+    mean = summed / (targets != IGNORED).sum()  # 0/0 if no target counts
+    return {
+        "counted": summed / n["counted"],
+        "none": mean,
+        "equal": mean / n["parts"],
+        "rows": mean * len(targets) / n["rows"],
+        "all rows": summed / n["rows"],
+        "twice": summed / n["counted"] / n["parts"],
+        "sum": summed,
+        "sum by parts": summed / n["parts"],
+    }[scale]
+
+
+def faulty_decaying(model, which="matrices of blocks", give="names"):
+    tables = ("embed.weight", "position_embed.weight", "unembed.weight")
+    belongs = {
+        "matrices of blocks": lambda name, p: name.startswith("blocks.") and p.ndim == 2,
+        "all": lambda name, p: True,
+        "matrices": lambda name, p: p.ndim == 2,
+        "but biases": lambda name, p: not name.endswith("bias"),
+        "but norms": lambda name, p: "norm" not in name,
+        "but norms and biases": lambda name, p: "norm" not in name and not name.endswith("bias") and name not in tables,
+        "but tables": lambda name, p: name not in tables,
+        "blocks": lambda name, p: name.startswith("blocks."),
+        "output table too": lambda name, p: p.ndim == 2 and name not in tables[:2],
+        "position table too": lambda name, p: p.ndim == 2 and name not in (tables[0], tables[2]),
+        "attention": lambda name, p: name.startswith("blocks.") and p.ndim == 2 and ".attention." in name,
+        "MLPs": lambda name, p: name.startswith("blocks.") and p.ndim == 2 and ".mlp." in name,
+        "first block": lambda name, p: name.startswith("blocks.0.") and p.ndim == 2,
+        "the others": lambda name, p: not (name.startswith("blocks.") and p.ndim == 2),
+        "vectors": lambda name, p: p.ndim == 1,
+    }[which]
+    return [name for name, p in model.named_parameters() if belongs(name, p)]
+
+
+def faulty_validation(
+    model, train_batches, validation_batches, mode="eval", data="validation", mean="targets", give="loss"
+):
+    was_training = model.training
+    model.train(mode == "train" or (mode == "as it is" and was_training))
+    batches = {
+        "validation": validation_batches,
+        "training": train_batches,
+        "both": [*train_batches, *validation_batches],
+    }[data]
+    batches = {"first": batches[:1], "last": batches[-1:]}.get(mean, batches)
+    sums, sizes = [], []
+    with torch.no_grad():
+        for x, y in batches:
+            sums.append(F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item())
+            sizes.append(y.numel())
+    model.train(was_training)
+    result = {
+        "batches": lambda: sum(s / n for s, n in zip(sums, sizes)) / len(sums),
+        "sum": lambda: sum(sums),
+        "sum of means": lambda: sum(s / n for s, n in zip(sums, sizes)),
+        "number of batches": lambda: sum(sums) / len(sums),
+        "texts": lambda: sum(sums) / sum(len(y) for _, y in batches),
+    }.get(mean, lambda: sum(sums) / sum(sizes))()
+    return {"loss": lambda: result, "perplexity": lambda: math.exp(min(result, 700)), "minus": lambda: -result}[give]()
