@@ -155,7 +155,7 @@ def spread(model: Transformer, config: TrainConfig, ranks: Ranks, dtype: torch.d
 
 
 @contextlib.contextmanager
-def exchanging(called: nn.Module, is_last: bool) -> Iterator[None]:
+def exchanging(called: Any, is_last: bool) -> Iterator[None]:
     """Within a step, the processes exchange gradients with the last part of the batch only."""
     called = getattr(called, "_orig_mod", called)  # what was compiled
     if isinstance(called, DistributedDataParallel) and not is_last:
