@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llmlib.exercises import quiz as quiz
     from llmlib.exercises import solution as solution
     from llmlib.exercises import task as task
+    from llmlib.exercises import warm_up as warm_up
     from llmlib.interpret import ablate as ablate
     from llmlib.interpret import patch as patch
     from llmlib.interpret import trace as trace
@@ -65,6 +66,8 @@ __all__, __getattr__, __dir__ = lazy(
         "ablate": "llmlib.interpret",
         "patch": "llmlib.interpret",
         "attention_view": "llmlib.widgets",
-        **dict.fromkeys(("check", "hint", "predict", "progress", "quiz", "solution", "task"), "llmlib.exercises"),
+        **dict.fromkeys(
+            ("check", "hint", "predict", "progress", "quiz", "solution", "task", "warm_up"), "llmlib.exercises"
+        ),
     },
 )

@@ -5,7 +5,9 @@
 Widgets leave their static fallback only: a saved live view without its model would hide it.
 """
 
+import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -54,6 +56,8 @@ def _without_view(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None
 
 
 if __name__ == "__main__":
+    # A lesson shows what a new learner sees, not the progress of whoever runs this.
+    os.environ["LLMLIB_DATA_DIR"] = tempfile.mkdtemp(prefix="llmlib-progress-")
     lessons = [Path(name) for name in sys.argv[1:]] or sorted(FOLDER.glob("[0-9]*.ipynb"))
     for lesson in lessons:
         print(f"{lesson.name}: {execute(lesson):.0f} s")

@@ -10,6 +10,6 @@
 ('divided by d_head',)
 """
 
-from llmlib.exercises.verbs import check, hint, predict, progress, quiz, solution, task
+from llmlib.exercises.verbs import check, hint, predict, progress, quiz, solution, task, warm_up
 
-__all__ = ["check", "hint", "predict", "progress", "quiz", "solution", "task"]
+__all__ = ["check", "hint", "predict", "progress", "quiz", "solution", "task", "warm_up"]

@@ -1,6 +1,7 @@
 """Which exercises and questions there are. A lesson's exercises are imported when the first of them is asked for."""
 
 import difflib
+import hashlib
 import importlib
 import tomllib
 from functools import lru_cache
@@ -52,6 +53,31 @@ def questions_of(lesson: str) -> dict[str, Any]:
     if lesson not in LESSONS:
         raise UnknownQuestions(lesson, list(LESSONS))
     return tomllib.loads((FOLDER / LESSONS[lesson] / "questions.toml").read_text(encoding="utf-8"))
+
+
+def asked_in(lesson: str) -> dict[str, dict[str, Any]]:
+    """All questions of a lesson by the names under which answers are kept; a quiz names its own by their text."""
+    entries = questions_of(lesson)
+    predictions = {f"{lesson}.{key}": entry for key, entry in entries.get("predict", {}).items()}
+    return predictions | {quiz_name(lesson, entry): entry for entry in entries.get("quiz", [])}
+
+
+def quiz_name(lesson: str, entry: dict[str, Any]) -> str:
+    """A name that stays when other questions are added or change their places.
+
+    >>> quiz_name("attention", {"question": "What?"})
+    'attention.quiz.a4949e2c'
+    """
+    return f"{lesson}.quiz.{hashlib.sha256(entry['question'].encode()).hexdigest()[:8]}"
+
+
+def number_of(lesson: str) -> str:
+    """The number in the name of its notebook.
+
+    >>> number_of("primer")
+    '01b'
+    """
+    return LESSONS[lesson].split("_")[1]
 
 
 class Unknown(KeyError):

@@ -1,6 +1,7 @@
 """What a learner calls, with an exercise or a question by its name: the engine does the work."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from llmlib.exercises.engine import recording
@@ -8,10 +9,25 @@ from llmlib.exercises.engine.asking import Question, Questions
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.comparing import describe
 from llmlib.exercises.engine.errors import name_of
+from llmlib.exercises.engine.repeating import GAPS, due_in, to_repeat
 from llmlib.exercises.engine.report import Code, Part, Prose, Report, Table
 from llmlib.exercises.engine.running import one_thread
 from llmlib.exercises.engine.trials import both_precisions
-from llmlib.exercises.registry import LESSONS, UnknownQuestions, find, of_lesson, questions_of
+from llmlib.exercises.registry import (
+    LESSONS,
+    UnknownQuestions,
+    asked_in,
+    find,
+    number_of,
+    of_lesson,
+    questions_of,
+    quiz_name,
+)
+
+MOST_REPEATED = 3  # questions in a warm-up
+NOTHING_YET = "Nothing to repeat yet. Questions that you answer wrongly come back here, a lesson later."
+NOTHING_DUE = "Nothing to repeat today: what you missed will come back later. On to the lesson!"
+ALL_KNOWN = "Nothing to repeat: you know all that you have been asked so far. Well done!"
 
 _next_hint: dict[str, int] = {}  # of this session alone, so that a notebook run anew starts with the first hint
 
@@ -77,7 +93,7 @@ def solution(name: str) -> Report:
 
 
 def progress() -> Report:
-    """A table over all lessons: what is solved, how often it was tried, which help was used."""
+    """Tables over all lessons: what is solved, how often it was tried, which help was used; what was answered."""
     known = recording.load()
     rows, solved, total = [], 0, 0
     for lesson in LESSONS:
@@ -91,23 +107,42 @@ def progress() -> Report:
             rows.append((exercise.name, stars, f"{exercise.minutes} min", state, str(attempts), ", ".join(used)))
             solved, total = solved + is_solved, total + 1
     header = ("exercise", "difficulty", "about", "state", "attempts", "help used")
-    parts = [Table(header, tuple(rows))]
+    parts: list[Part] = [Table(header, tuple(rows)), *_answers()]
     left = sum(int(row[2].split()[0]) for row in rows if not row[3].startswith("✓"))
     closing = f"About {left} minutes of exercises are left." if left else "Everything is solved. Well done."
     return Report("help", "progress", f"{solved} of {total} exercises solved.", (*parts, Prose(closing)))
 
 
+def _answers() -> list[Part]:
+    """What was answered in each lesson, if anything was."""
+    known, rows, waiting = recording.load_questions(), [], 0
+    for lesson in LESSONS:
+        asked = asked_in(lesson)
+        entries = [known[name] for name in asked if name in known]
+        first, again = sum(entry.get("first") is True for entry in entries), sum(map(to_repeat, entries))
+        if entries:
+            rows.append((lesson, f"{len(entries)} of {len(asked)}", str(first), str(again)))
+        waiting += again
+    if not rows:
+        return []
+    told = f"{waiting} of them will come back in a warm-up." if waiting else "None of them has to be repeated."
+    header = ("questions of", "answered", "right at first", "to repeat")
+    return [Table(header, tuple(rows)), Prose(f"Questions you have answered: {told}")]
+
+
 def predict(name: str) -> Questions:
     """The question "lesson.name" that is asked before its idea. Raises `KeyError`, with close names, if unknown.
 
-    >>> print(predict("attention.sum_of_weights").answer("a"))
-    Not quite. ...
+    >>> predict("attention.order")
+    Predict first: choose before you read on
+    ...
     """
     lesson, _, key = name.partition(".")
     entries = questions_of(lesson).get("predict", {})
     if key not in entries:
         raise UnknownQuestions(name, [f"{lesson}.{known}" for known in entries])
-    return Questions("Predict first: choose before you read on", (Question.from_toml(entries[key]),))
+    asked = (Question.from_toml(entries[key], name),)
+    return Questions("Predict first: choose before you read on", asked, _keeper(lesson))
 
 
 def quiz(lesson: str) -> Questions:
@@ -115,4 +150,36 @@ def quiz(lesson: str) -> Questions:
     entries = questions_of(lesson).get("quiz", [])
     if not entries:
         raise UnknownQuestions(lesson, list(LESSONS))
-    return Questions("Quiz: open the choice that you think is right", tuple(map(Question.from_toml, entries)))
+    asked = tuple(Question.from_toml(entry, quiz_name(lesson, entry)) for entry in entries)
+    return Questions("Quiz: open the choice that you think is right", asked, _keeper(lesson))
+
+
+def _keeper(lesson: str, warm_up: bool = False) -> Callable[[str, bool], None]:
+    return lambda name, right: recording.record_answer(name, right, lesson, warm_up)
+
+
+def warm_up(lesson: str | None = None) -> Questions | Report:
+    """Up to three questions of earlier lessons that were answered wrongly and are due again in this lesson.
+
+    A wrong answer brings a question back one lesson later; a right one in a warm-up two lessons later, and the next one
+    four. Without a lesson: whatever is still to be repeated. Raises `KeyError` for an unknown lesson.
+
+    >>> warm_up("welcome")
+    › warm-up: Nothing to repeat ...
+    """
+    if lesson is not None and lesson not in LESSONS:
+        raise UnknownQuestions(lesson, list(LESSONS))
+    known, order = recording.load_questions(), list(LESSONS)
+    waiting = [
+        (due_in(entry, order), of, name, asked)
+        for of in order
+        for name, asked in asked_in(of).items()
+        if to_repeat(entry := known.get(name, {}))
+    ]
+    now = len(order) + max(GAPS) if lesson is None else order.index(lesson)
+    due = sorted((one for one in waiting if one[0] <= now), key=lambda one: one[0])[:MOST_REPEATED]
+    if not due:
+        return Report("help", "warm-up", NOTHING_DUE if waiting else ALL_KNOWN if known else NOTHING_YET)
+    questions = tuple(Question.from_toml(asked, name, f"From lesson {number_of(of)}:") for _, of, name, asked in due)
+    title = f"Warm-up: {len(due)} question{'s' if len(due) > 1 else ''} that you have met before. Answer from memory"
+    return Questions(title, questions, _keeper(lesson or order[-1], warm_up=True))

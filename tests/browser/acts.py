@@ -63,6 +63,12 @@ def next_token_long(bench, view):
     expect(view.locator(".llm-picked").last).to_be_visible()
     assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "text, candidates and buttons together"
     assert view.locator(".llm-tokens").evaluate(AT_ITS_END)
+    broken = "all => all.filter((one) => one.getClientRects().length > 1).map((one) => one.textContent)"
+    assert view.locator(".llm-token").evaluate_all(broken) == [], "no box breaks inside its token"
+    shares = "all => all.map((bar) => bar.getBoundingClientRect().width / bar.parentElement.clientWidth)"
+    shown = [float(p) for p in bench.python("next_token.probabilities").strip("[]").split(",")]
+    drawn = view.locator(".llm-bar").evaluate_all(shares)
+    assert all(abs(share - p) < 0.01 for share, p in zip(drawn, shown, strict=True)), "the track is 100%"
 
 
 # --- chat ---------------------------------------------------------------------------------------------------------

@@ -93,6 +93,7 @@ def lab(tmp_path_factory, chromium):
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
     private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    private["LLMLIB_DATA_DIR"] = str(folder / "progress")  # answers given here change no warm-up of other tests
     settings = folder / "config" / "labconfig" / "default_setting_overrides.json"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}))

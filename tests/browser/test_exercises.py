@@ -1,7 +1,10 @@
 """Reports, tasks and questions as JupyterLab shows them: in both themes, and in a notebook that is not trusted."""
 
+import re
+
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 from browser.bench import KERNEL
 from llmlib.exercises import check, predict
@@ -43,7 +46,7 @@ def test_reports_in_jupyterlab(bench):
     bench.open("exercises.ipynb", CELLS)
     bench.run()
     reports = page.locator(".llm-report")
-    assert reports.count() == len(CELLS) - 1
+    assert reports.count() == len(CELLS) - 2  # the imports show nothing, and the question comes as a live view
     for text in (
         "instead of √d_head",
         "which is a score like any other",
@@ -53,12 +56,69 @@ def test_reports_in_jupyterlab(bench):
     ):
         assert page.get_by_text(text).count(), text
 
-    choice = page.locator(".llm-report details").first
-    choice.locator("summary").focus()
-    page.keyboard.press("Enter")
-    assert choice.get_attribute("open") is not None
-    assert choice.locator("p strong").inner_text() in ("Right.", "Not quite.")
     bench.look("exercises", reports)
+
+
+QUIZ = [
+    "from llmlib.exercises import predict, progress, quiz, warm_up",
+    'quiz("attention")',
+    'warm_up("interpret")',
+    'warm_up("attention")',
+]
+
+
+def test_a_quiz_by_keyboard_keeps_the_score_and_brings_back_what_was_wrong(bench):
+    page = bench.page
+    page.set_viewport_size({"width": 1280, "height": 1900})
+    bench.open("quiz.ipynb", QUIZ)
+    bench.run()
+    view = page.locator(".llm-questions")
+    view.wait_for()
+    groups, said = view.get_by_role("group").filter(has=page.locator("details")), view.get_by_role("status").first
+    wanted = [False, True, True, False, True]
+    first = None
+    for number, right in enumerate(wanted):
+        choice = groups.nth(number).locator("details.llm-right" if right else "details.llm-wrong").first
+        choice.locator("summary").focus()
+        page.keyboard.press("Enter" if number % 2 else "Space")
+        expect(choice).to_have_class(re.compile("llm-first"))
+        assert choice.locator("p strong").inner_text() == ("Right." if right else "Not quite.")
+        expect(choice.locator("summary")).to_be_focused()
+        first = first or choice
+    groups.first.locator(".llm-right summary").click()  # a second choice shows its reason and changes no score
+    expect(groups.first.locator(".llm-right")).not_to_have_class(re.compile("llm-first"))
+    expect(said).to_have_text(
+        "3 of 5 right at the first choice. What you missed comes back as a warm-up in a later lesson."
+    )
+    bench.expect("progress().parts[1].rows", "(('attention', '5 of 8', '3', '2'),)")
+    bench.look("quiz", view)
+
+    bench.run()
+    again = page.locator(".llm-questions").last
+    expect(again.locator("em")).to_have_text(["From lesson 03:"] * 2)
+    expect(page.locator(".llm-report", has_text="Nothing to repeat today")).to_be_visible()
+    for group in again.get_by_role("group").filter(has=page.locator("details")).all():
+        group.locator(".llm-right summary").click()
+    expect(again.get_by_role("status").first).to_have_text("2 of 2 right at the first choice. Well done!")
+    bench.expect("warm_up('interpret').kind", "'help'")
+    bench.look("warm_up", page.locator(".llm-questions, .llm-report"))
+    assert bench.problems == []
+
+
+def test_a_quiz_that_was_saved_and_opened_again_shows_its_choices(bench):
+    bench.open("quiz_again.ipynb", QUIZ[:2])
+    bench.run()
+    bench.page.locator(".llm-questions").wait_for()
+    bench.save()
+    bench.page.goto("about:blank")
+    bench.end_kernels()
+    bench.open("quiz_again.ipynb")
+    output = bench.page.locator(".jp-OutputArea-output").last
+    expect(output).to_contain_text("Run the cell again to bring the view to life")
+    choice = output.locator("details").first
+    choice.locator("summary").click()
+    assert choice.locator("p strong").is_visible()
+    assert bench.problems == []
 
 
 def test_questions_and_reports_work_in_a_notebook_that_is_not_trusted(bench):

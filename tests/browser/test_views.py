@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from browser.axe import violations
 from browser.looks import STICKS_OUT, UNREADABLE
 from browser.views import SOURCES, VIEWS
 from llmlib import widgets
@@ -103,9 +104,9 @@ def settled(view, wanted=None):
 
 @pytest.fixture(scope="module")
 def themed(all_views):
-    """For each view, its look before the theme is changed, and then in one theme after the other."""
+    """For each view, its look before the theme is changed, then in one theme after the other, and what axe finds."""
     bench = all_views
-    seen = {}
+    seen, found = {}, {row.name: [] for row in VIEWS}
     for row in VIEWS:
         view = bench.page.locator(row.selector)
         view.evaluate("node => node.scrollIntoView()")
@@ -117,16 +118,24 @@ def themed(all_views):
             view = bench.page.locator(row.selector)
             view.evaluate("node => node.scrollIntoView()")
             seen[row.name].append(settled(view, wanted=seen[row.name][0]))
-    return seen
+            found[row.name] += [f"{theme}: {line}" for line in violations(view)]
+    return seen, found
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
 def test_another_theme_leaves_the_layout(themed, row):
-    for layout, nothing_sticks_out, unreadable in themed[row.name]:
-        assert layout == themed[row.name][0][0]
+    looks = themed[0][row.name]
+    for layout, nothing_sticks_out, unreadable in looks:
+        assert layout == looks[0][0]
         assert nothing_sticks_out
         assert unreadable == []
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
+def test_nothing_for_axe_to_find_in_jupyterlab(themed, row):
+    assert themed[1][row.name] == []
 
 
 @pytest.mark.timeout(120)

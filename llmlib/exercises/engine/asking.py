@@ -7,13 +7,18 @@ a code host, with keyboard and screen reader, in any theme, and gives the same o
 new run's), draws from Python's global random state, needs JavaScript (nothing is shown in a notebook that is not
 trusted), has colours of its own in both themes, and can load MathJax from a foreign host.
 
+Where a kernel runs, the same choices come as a live view (`asking_view`): it colours them, keeps the score, and hands
+the first answer to each question to `keep`.
+
 The questions live in the `questions.toml` of a lesson's folder, not in the notebook, where the answers would stand
 beside them.
 """
 
 import hashlib
 import html
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from llmlib.exercises.engine.report import Prose, marked_up, style_tag
@@ -21,16 +26,18 @@ from llmlib.exercises.engine.report import Prose, marked_up, style_tag
 
 @dataclass(frozen=True)
 class Question:
-    """A question, and for each choice: its text, whether it is right, and why."""
+    """A question, and for each choice: its text, whether it is right, and why. `lead`: where it comes from."""
 
     text: str
     choices: tuple[tuple[str, bool, str], ...]
+    name: str = ""  # "attention.order", "attention.quiz.0f3a61b2"
+    lead: str = ""  # "Lesson 03:"
 
     @classmethod
-    def from_toml(cls, entry: dict[str, Any]) -> "Question":
+    def from_toml(cls, entry: dict[str, Any], name: str = "", lead: str = "") -> "Question":
         choices = [(entry["right"], True, entry["because"])]
         choices += [(wrong["choice"], False, wrong["because"]) for wrong in entry["wrong"]]
-        return cls(entry["question"], tuple(sorted(choices, key=lambda choice: _shuffled(choice[0]))))
+        return cls(entry["question"], tuple(sorted(choices, key=lambda choice: _shuffled(choice[0]))), name, lead)
 
 
 def _shuffled(text: str) -> str:
@@ -40,10 +47,23 @@ def _shuffled(text: str) -> str:
 
 @dataclass(frozen=True)
 class Questions:
-    """One question or several, as HTML to click and as text to read; `answer` is for terminals."""
+    """One question or several, as HTML to click and as text to read; `answer` is for terminals.
+
+    `keep(name, right)` gets the first answer to each question.
+    """
 
     title: str
     questions: tuple[Question, ...]
+    keep: Callable[[str, bool], None] | None = None
+    _chosen: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def choose(self, question: int, choice: int) -> None:
+        """Choose a choice (both counted from 0). Only the first choice of a question counts."""
+        asked = self.questions[question]
+        if question not in self._chosen:
+            self._chosen[question] = choice
+            if self.keep:
+                self.keep(asked.name, asked.choices[choice][1])
 
     def answer(self, choice: str, question: int = 1) -> str:
         """What there is to say on a choice ("a", "b", …) of a question (from 1). Raises `ValueError` for others."""
@@ -53,13 +73,15 @@ class Questions:
         number = ord(choice) - ord("a") if len(choice) == 1 else -1
         if not 0 <= number < len(choices):
             raise ValueError(f"There are choices 'a' to '{chr(ord('a') + len(choices) - 1)}', not {choice!r}.")
+        self.choose(question - 1, number)
         _, right, because = choices[number]
         return f"{'Right.' if right else 'Not quite.'} {because}"
 
     def __repr__(self) -> str:
         lines = [self.title]
         for number, question in enumerate(self.questions, start=1):
-            lines += ["", Prose(question.text, f"{number}." if len(self.questions) > 1 else "").as_text()]
+            lead = f"{number}. {question.lead}" if len(self.questions) > 1 else question.lead
+            lines += ["", Prose(question.text, lead.strip()).as_text()]
             lines += [f"   {chr(ord('a') + i)}) {text}" for i, (text, _, _) in enumerate(question.choices)]
         return "\n".join(lines)
 
@@ -67,6 +89,7 @@ class Questions:
         body = ""
         for number, question in enumerate(self.questions, start=1):
             count = f"{number}. " if len(self.questions) > 1 else ""
+            count += f"<em>{html.escape(question.lead)}</em> " if question.lead else ""
             choices = "".join(
                 f"<details><summary>{marked_up(text)}</summary>"
                 f"<p><strong>{'Right.' if right else 'Not quite.'}</strong> {marked_up(because)}</p></details>"
@@ -78,3 +101,33 @@ class Questions:
             f'{style_tag()}<div class="llm-report llm-help" role="group" aria-label="{html.escape(self.title)}">'
             f'<p class="llm-heading"><strong>{html.escape(self.title)}</strong></p>{body}</div>'
         )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        plain: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        if not _in_a_kernel():
+            return plain, {}
+        try:
+            from llmlib.exercises.engine.asking_view import QuestionsView
+        except ImportError:  # the library alone, without the course's packages
+            return plain, {}
+        view = QuestionsView(
+            words=repr(self),
+            html=self._repr_html_(),
+            choose=self.choose,
+            title=self.title,
+            questions=[_as_plain(question) for question in self.questions],
+        )
+        data, metadata = view._repr_mimebundle_()
+        return {**data, **plain}, metadata
+
+
+def _as_plain(question: Question) -> dict[str, Any]:
+    choices = [{"text": text, "right": right, "because": because} for text, right, because in question.choices]
+    return {"text": question.text, "lead": question.lead, "choices": choices}
+
+
+def _in_a_kernel() -> bool:
+    """Whether there is a page that can hold a live view; in a terminal's IPython there is none."""
+    if (ipython := sys.modules.get("IPython")) is None:
+        return False
+    return hasattr(ipython.get_ipython(), "kernel")

@@ -1,21 +1,30 @@
-"""What a learner has tried and solved: one small JSON file in the user's data folder.
+"""What a learner has tried, solved and answered: one small JSON file in the user's data folder.
 
 The folder is the platform's, or `LLMLIB_DATA_DIR`. The file is replaced whole or not at all; one that
-cannot be read is set aside, never overwritten. Trouble with it never stands in the way of an exercise.
+cannot be read is set aside, never overwritten. Kernels that run at the same time take turns, so that none undoes
+what another has kept. Trouble with it never stands in the way of an exercise.
+
+`exercises` are by name. `questions` (there since questions are repeated; a file without them is as good) are by name,
+too: "attention.order" for a prediction, "attention.quiz.0f3a…" for a question of a quiz.
 """
 
 import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import platformdirs
 
+from llmlib.exercises.engine import repeating
 from llmlib.files.atomic import atomic_write
 
 VERSION = 1
+NOTHING: dict[str, Any] = {"version": VERSION, "exercises": {}, "questions": {}}
+LONGEST_WAIT = 20.0  # seconds for another kernel, which needs some milliseconds
 
 
 def data_dir() -> Path:
@@ -29,62 +38,117 @@ def progress_file() -> Path:
 
 def load() -> dict[str, dict[str, Any]]:
     """What is known of each exercise, by name. A file that cannot be understood is renamed, and this is told."""
-    path = progress_file()
+    return _content()["exercises"]
+
+
+def load_questions() -> dict[str, dict[str, Any]]:
+    """The same of each question that was answered."""
+    return _content()["questions"]
+
+
+def _content() -> dict[str, Any]:
+    """The whole file, as `_read` gives it; one that is damaged is set aside."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("version") != VERSION:
-            raise ValueError("it is not a progress file of this version")
-        exercises = content["exercises"]
-        if not all(isinstance(entry, dict) and isinstance(name, str) for name, entry in exercises.items()):
-            raise ValueError("its entries are damaged")
-        return exercises
-    except FileNotFoundError:
-        return {}
+        with contextlib.suppress(ValueError):
+            return _read()
+        with _alone():
+            return _read_or_set_aside()
     except OSError as error:
-        _tell(f"The progress file {path} cannot be read ({error.strerror}); your progress is not kept.")
-        return {}
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:
-        _set_aside(path, error)
-        return {}
+        _tell(f"The progress file {progress_file()} cannot be read ({error.strerror}); your progress is not kept.")
+        return dict(NOTHING)
+
+
+def _read_or_set_aside() -> dict[str, Any]:
+    """Only for whoever has the file alone: another kernel may just have put a good one in its place."""
+    try:
+        return _read()
+    except ValueError as error:
+        _set_aside(progress_file(), error)
+        return dict(NOTHING)
+
+
+def _read() -> dict[str, Any]:
+    """Raises `ValueError` if the file is damaged. What a later version has added stays in it."""
+    try:
+        content = json.loads(progress_file().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return dict(NOTHING)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(content, dict) or content.get("version") != VERSION or "exercises" not in content:
+        raise ValueError("it is not a progress file of this version")
+    content = {**NOTHING, **content}
+    for part in ("exercises", "questions"):
+        if not isinstance(content[part], dict) or not all(isinstance(entry, dict) for entry in content[part].values()):
+            raise ValueError("its entries are damaged")
+    return content
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Nobody else changes the file meanwhile. Where a lock cannot be had, going on is better than keeping nothing."""
+    lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
+    try:
+        data_dir().mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, NotImplementedError):  # a folder without locks or without leave to write; a `Timeout` is one
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _set_aside(path: Path, error: Exception) -> None:
     aside = next(p for n in range(1, 10_000) if not (p := path.with_name(f"progress.damaged-{n}.json")).exists())
-    with contextlib.suppress(OSError):
-        path.replace(aside)
-        _tell(f"The progress file was damaged ({error}). It is kept as {aside}; a new one begins.")
+    path.replace(aside)
+    _tell(f"The progress file was damaged ({error}). It is kept as {aside}; a new one begins.")
 
 
 def _tell(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def _update(name: str, **changes: Any) -> None:
-    exercises = load()
-    entry = {"attempts": 0, "solved": False, "hints": 0, "solution_seen": False, **exercises.get(name, {})}
-    exercises[name] = {**entry, **{key: change(entry[key]) for key, change in changes.items()}}
-    content = json.dumps({"version": VERSION, "exercises": exercises}, indent=1, sort_keys=True)
+def _update(part: str, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Replace what is known of one exercise or question, and leave all else as it is now in the file."""
     try:
-        with atomic_write(progress_file()) as file:
-            file.write(content.encode())
+        with _alone():
+            content = _read_or_set_aside()  # a file that is there but cannot be read is not written over
+            content[part] = {**content[part], name: change(content[part].get(name, {}))}
+            with atomic_write(progress_file()) as file:
+                file.write(json.dumps(content, indent=1, sort_keys=True).encode())
     except OSError as error:
         _tell(
             f"Your progress could not be kept in {data_dir()} ({error.strerror}). "
-            "Set LLMLIB_DATA_DIR to a folder that you may write to."
+            "Set LLMLIB_DATA_DIR to a folder that you may read and write."
         )
+
+
+def _update_exercise(name: str, **changes: Callable[[Any], Any]) -> None:
+    def changed(entry: dict[str, Any]) -> dict[str, Any]:
+        entry = {"attempts": 0, "solved": False, "hints": 0, "solution_seen": False, **entry}
+        return {**entry, **{key: change(entry[key]) for key, change in changes.items()}}
+
+    _update("exercises", name, changed)
+
+
+def record_answer(name: str, right: bool, lesson: str, warm_up: bool) -> None:
+    """Keep an answer to a question, given in this lesson or in its warm-up."""
+    _update("questions", name, lambda entry: repeating.answered(entry, right, lesson, warm_up))
 
 
 def record_attempt(name: str, correct: bool) -> None:
     """Count an attempt; what is solved stays solved."""
-    _update(name, attempts=lambda n: as_count(n) + 1, solved=lambda solved: bool(solved) or correct)
+    _update_exercise(name, attempts=lambda n: as_count(n) + 1, solved=lambda solved: bool(solved) or correct)
 
 
 def record_hint(name: str, number: int) -> None:
-    _update(name, hints=lambda most: max(as_count(most), number))
+    _update_exercise(name, hints=lambda most: max(as_count(most), number))
 
 
 def record_solution(name: str) -> None:
-    _update(name, solution_seen=lambda _: True)
+    _update_exercise(name, solution_seen=lambda _: True)
 
 
 def as_count(value: Any) -> int:

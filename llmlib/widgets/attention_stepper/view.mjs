@@ -187,7 +187,7 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     });
     const foot = stage === STAGES.length - 1 ? [element("tr", { class: "llm-output" }, element("th", { scope: "row", colspan: 7 }, "Output: the sum"), vector(made.output))] : [];
     table.replaceChildren(
-      element("caption", {}, `Query of “${name(null)}”: `, element("span", { class: "llm-scroll" }, rowText(q))),
+      element("caption", {}, `Query of “${name(null)}”: `, element("span", { class: "llm-scroll", tabindex: 0, role: "group", "aria-label": "Vector of the query" }, rowText(q))),
       element("thead", {}, element("tr", {}, ...head.filter((_, i) => visible(i)).map((label) => element("th", { scope: "col" }, label)))),
       element("tbody", {}, ...body, ...foot));
 

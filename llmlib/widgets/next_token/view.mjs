@@ -1,10 +1,9 @@
 import { element, follow, inReadingOrder, percent, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { textBox, widget } from "../shared/view.mjs";
 
-/** Widths of the bars, as shares of the widest. */
-export function barWidths(probabilities) {
-  const widest = Math.max(...probabilities, 0);
-  return probabilities.map((p) => (widest > 0 ? p / widest : 0));
+/** The width of a bar on a track from 0 to 100%, as CSS wants it; a probability that is no number has none. */
+export function barWidth(probability) {
+  return `${100 * Math.min(1, Math.max(0, Number.isFinite(probability) ? probability : 0))}%`;
 }
 
 export default widget("llm-next-token", ({ model, hub, el, still }) => {
@@ -41,7 +40,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
 
   const update = () => {
     const tokens = model.get("tokens"), picked = model.get("picked"), candidates = model.get("candidates"), ids = model.get("ids");
-    const probabilities = model.get("probabilities"), widths = barWidths(probabilities);
+    const probabilities = model.get("probabilities");
     text.replaceChildren();
     inReadingOrder(text, tokens, tokens.map((token, i) =>
       element("bdi", { class: i < tokens.length - picked ? "llm-token" : "llm-token llm-picked" }, visibleToken(token))));
@@ -49,7 +48,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     const focused = [...bars.children].findIndex((row) => row.contains(document.activeElement));
     bars.replaceChildren(...candidates.map((token, i) => {
       const bar = element("span", { class: "llm-bar" });
-      bar.style.width = `${100 * widths[i]}%`;
+      bar.style.width = barWidth(probabilities[i]);
       return element("li", {}, element("button", {
         type: "button", "data-acts": true, class: "llm-candidate", onclick: () => hub.act("pick", { id: ids[i] }),
         "aria-label": `${spokenToken(token)}, ${percent(probabilities[i])}`,

@@ -38,17 +38,17 @@ class NextTokenView(View):
         return f"After “{joined_text(self.tokens)}”, the most probable next tokens are {best}."
 
     def svg(self) -> str:
-        row, labels, bars = 26, 150, 380
-        widest = max(self.probabilities, default=0.0) or 1.0
+        row, labels, bars = 26, 150, 380  # a bar of full width is 100%
         text = joined_text(self.tokens)[-80:].replace("\n", "⏎")
         parts = [f'<text x="8" y="24" font-weight="bold">{escape_xml(text)} …</text>']
         for number, (token, p) in enumerate(self._pairs()):
-            y, width = 44 + number * row, bars * p / widest
+            y, width = 44 + number * row, bars * p
             parts += [
                 f'<text x="{labels - 8}" y="{y + 15}" text-anchor="end" font-family="monospace">'
                 f"{escape_xml(visible_token(token))}</text>",
-                f'<rect x="{labels}" y="{y}" width="{width:.0f}" height="20" fill="#0b5cad"/>',
-                f'<text x="{labels + width + 8:.0f}" y="{y + 15}">{percent(p)}</text>',
+                f'<rect x="{labels}" y="{y}" width="{bars}" height="20" rx="3" fill="#eceff2"/>',
+                f'<rect x="{labels}" y="{y}" width="{max(1, width):.0f}" height="20" rx="3" fill="#0b5cad"/>',
+                f'<text x="{labels + bars + 8}" y="{y + 15}">{percent(p)}</text>',
             ]
         size = f'width="{labels + bars + 90}" height="{52 + len(self.candidates) * row}"'
         style = 'font-size="14" font-family="sans-serif" fill="#1f2328"'

@@ -203,9 +203,7 @@ def _as_json(value: Any) -> Any:
 STANDALONE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>{css}</style></head>
-<body class="llm-standalone"><main>
-<h1 style="position: absolute; margin: 0; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)">{title}</h1>
-<div id="view"></div></main>
+<body class="llm-standalone"><main><h1 class="llm-hidden">{title}</h1><div id="view"></div></main>
 <script type="application/json" id="payload">{payload}</script>
 <script type="module">
 const {{ esm, state }} = JSON.parse(document.getElementById("payload").textContent);
@@ -223,6 +221,12 @@ const model = {{
   on: (event, f) => {{ (listeners[event] ??= []).push(f); }},
 }};
 const {{ default: widget }} = await import(URL.createObjectURL(new Blob([esm], {{ type: "text/javascript" }})));
-widget.render({{ model, el: document.getElementById("view") }});
+const view = document.getElementById("view");
+const level = () => {{ // headings go on below the page's own, whatever they are in a notebook
+  const all = [...view.querySelectorAll("h2, h3, h4, h5")], top = Math.min(...all.map((node) => node.tagName[1]));
+  for (const node of all) node.ariaLevel = node.tagName[1] - top + 2;
+}};
+new MutationObserver(level).observe(view, {{ childList: true, subtree: true }});
+widget.render({{ model, el: view }});
 </script></body></html>
 """

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { barWidths } from "../../../llmlib/widgets/next_token/view.mjs";
+import { barWidth } from "../../../llmlib/widgets/next_token/view.mjs";
 import { escapeXml, percent, spokenToken, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
 
 test("white space in tokens is made visible", () => {
@@ -29,10 +29,9 @@ test("percentages never claim zero for what is possible", () => {
   assert.equal(percent(NaN), "not a number");
 });
 
-test("bars are shares of the widest", () => {
-  assert.deepEqual(barWidths([0.5, 0.25, 0]), [1, 0.5, 0]);
-  assert.deepEqual(barWidths([]), []);
-  assert.deepEqual(barWidths([0, 0]), [0, 0]);
+test("bars are shares of 100%, whatever else is there", () => {
+  assert.deepEqual([0.5, 0.005, 0, 1].map(barWidth), ["50%", "0.5%", "0%", "100%"]);
+  assert.deepEqual([NaN, Infinity, -1, 2].map(barWidth), ["0%", "0%", "0%", "100%"]);
 });
 
 test("text cannot become markup", () => {

@@ -1,0 +1,38 @@
+"""The live form of questions: the same choices to open as in their HTML, with a memory."""
+
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from llmlib.widgets.shared.acts import Handler
+from llmlib.widgets.shared.base import View
+
+
+class QuestionsView(View):
+    """Questions whose choices colour when they are opened.
+
+    Each of `questions` has a `text`, a `lead`, and `choices` with `text`, `right` and `because`; `opened` lists
+    [question, choice] in the order in which the reader opened them. `choose(question, choice)` is told the first choice
+    of each question. `words` and `html` are their still form.
+    """
+
+    folder = Path(__file__).parent
+    shown = ("title", "questions", "opened")
+
+    title = traitlets.Unicode("").tag(sync=True)
+    questions = traitlets.List(traitlets.Dict()).tag(sync=True)
+    opened = traitlets.List(traitlets.List(traitlets.Int(), minlen=2, maxlen=2)).tag(sync=True)
+
+    def __init__(self, words: str = "", html: str = "", choose: Handler | None = None, **traits: Any):
+        self._words, self._html = words, html
+        super().__init__(**traits)
+        if choose:
+            self.on_act("choose", choose)
+
+    @property
+    def alt(self) -> str:
+        return self._words or self.title
+
+    def fallback_html(self) -> str:
+        return self._html

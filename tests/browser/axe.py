@@ -1,0 +1,15 @@
+"""axe-core (the one that the package axe-playwright-python brings along) on a page, or on a part of it."""
+
+from axe_playwright_python.base import AXE_SCRIPT
+
+RUN = """async (node, script) => {
+  if (!window.axe) (0, eval)(script);
+  const { violations } = await window.axe.run(node, { resultTypes: ["violations"] });
+  const where = (nodes) => nodes.map((one) => one.html.slice(0, 200)).join(" | ");
+  return violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${where(nodes)}`);
+}"""
+
+
+def violations(node):
+    """What axe finds in a locator's node, one line a rule; of a whole page, ask for `page.locator(":root")`."""
+    return node.evaluate(RUN, AXE_SCRIPT)

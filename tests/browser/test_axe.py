@@ -1,0 +1,53 @@
+"""Every view as a page of its own: nothing for axe to find, in light and dark."""
+
+import pytest
+
+from browser.axe import violations
+from browser.views import SETUP, VIEWS
+from llmlib.exercises.engine.asking_view import QuestionsView
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def names():
+    """What the cells of the table make."""
+    space = {}
+    exec(SETUP, space)
+    return space
+
+
+def found(page, view, path):
+    """By theme, what axe finds on the page of a view."""
+    page.goto(view.save(path).as_uri())
+    page.locator("#view.llm").wait_for()
+    seen = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.wait_for_timeout(100)  # what is drawn in pixels is drawn anew
+        seen[scheme] = violations(page.locator(":root"))
+    return seen
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
+def test_the_page_of_a_view(page, names, row, tmp_path):
+    exec(row.source, names)
+    assert found(page, names[row.variable], tmp_path / "view.html") == {"light": [], "dark": []}
+    assert page.foreign == []
+
+
+def test_the_page_of_questions(page, tmp_path):
+    choices = [{"text": "`a`", "right": True, "because": "So it is."}, {"text": "b", "right": False, "because": "No."}]
+    questions = [{"text": f"What is {n}?", "lead": "From lesson 03:", "choices": choices} for n in range(2)]
+    view = QuestionsView(title="Quiz", questions=questions, opened=[[0, 1], [0, 0], [1, 0]])
+    assert found(page, view, tmp_path / "quiz.html") == {"light": [], "dark": []}
+    assert page.locator(".llm-score").inner_text() == "1 of 2 right at the first choice."
+
+
+def test_axe_finds_what_is_wrong(page):
+    page.set_content(
+        '<html lang="en"><title>t</title><main><h1>A</h1><h4>B</h4><img src="data:,"><input></main></html>'
+    )
+    rules = [line.split()[0] for line in violations(page.locator(":root"))]
+    assert {"image-alt", "label"} <= set(rules)

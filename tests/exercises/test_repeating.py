@@ -1,0 +1,213 @@
+"""Questions that were answered wrongly come back, later each time, and nothing that is kept gets lost."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from llmlib.exercises import check, predict, progress, quiz, warm_up
+from llmlib.exercises.engine import recording
+from llmlib.exercises.engine.asking import Questions
+from llmlib.exercises.engine.recording import load, load_questions, progress_file
+from llmlib.exercises.engine.repeating import GAPS, answered, due_in, to_repeat
+from llmlib.exercises.registry import LESSONS, asked_in
+
+ORDER = list(LESSONS)
+
+
+def choice(asked, right, number=1):
+    """The letter of a choice that is right, or wrong."""
+    choices = asked.questions[number - 1].choices
+    return "abcdef"[next(k for k, one in enumerate(choices) if one[1] is right)]
+
+
+def answer(asked, right, number=1):
+    return asked.answer(choice(asked, right, number), number)
+
+
+def due(lesson):
+    asked = warm_up(lesson)
+    return [question.name for question in asked.questions] if isinstance(asked, Questions) else []
+
+
+def test_a_wrong_answer_comes_back_one_lesson_later_and_then_after_two_and_four():
+    answer(predict("tokenization.bytes"), False)
+    assert [lesson for lesson in ORDER if due(lesson)] == ORDER[ORDER.index("tokenization") + 1 :]
+    answer(warm_up("primer"), True)
+    assert [lesson for lesson in ORDER if due(lesson)] == ORDER[ORDER.index("primer") + 2 :]
+    answer(warm_up("attention"), True)
+    assert [lesson for lesson in ORDER if due(lesson)] == ORDER[ORDER.index("attention") + 4 :]
+    answer(warm_up(), True)
+    assert "you know all" in repr(warm_up())
+
+
+def test_wrong_again_is_due_in_the_next_lesson_again():
+    answer(predict("tokenization.bytes"), False)
+    answer(warm_up("primer"), True)
+    answer(warm_up("attention"), False)
+    assert due("attention") == []
+    assert due("interpret") == ["tokenization.bytes"]
+    assert load_questions()["tokenization.bytes"] == {
+        "answers": 3, "right": 1, "first": False, "streak": 0, "lesson": "attention",
+    }  # fmt: skip
+
+
+def test_only_the_first_choice_counts_and_a_right_answer_in_the_lesson_itself_proves_nothing():
+    asked = predict("tokenization.bytes")
+    answer(asked, False)
+    answer(asked, True)
+    assert load_questions()["tokenization.bytes"]["answers"] == 1
+    answer(predict("tokenization.bytes"), True)  # the cell was run again, after the reason was read
+    assert load_questions()["tokenization.bytes"]["answers"] == 2
+    assert due("primer") == ["tokenization.bytes"]
+
+
+def test_what_was_right_never_comes_back():
+    answer(predict("tokenization.bytes"), True)
+    assert due(None) == []
+
+
+def test_at_most_three_at_a_time_those_that_wait_longest_first():
+    for number in range(1, 4):
+        answer(quiz("embeddings"), False, number)
+    answer(predict("tokenization.bytes"), False)
+    answer(predict("tokenization.hindi"), False)
+    asked = warm_up("attention")
+    assert [q.name for q in asked.questions][:2] == ["tokenization.bytes", "tokenization.hindi"]
+    assert [q.lead for q in asked.questions] == ["From lesson 01:", "From lesson 01:", "From lesson 02:"]
+    assert "From lesson 02:" in repr(asked)
+    assert "From lesson 02:" in asked._repr_html_()
+    for number in (1, 2, 3):
+        answer(asked, True, number)
+    assert len(due("attention")) == 2
+    assert due("embeddings") == []
+
+
+def test_a_warm_up_with_nothing_to_repeat_says_so_in_a_line(private_progress):
+    assert repr(warm_up("attention")).count("\n") <= 1
+    assert "Nothing to repeat yet" in repr(warm_up("attention"))
+    assert not progress_file().exists()
+    answer(predict("tokenization.bytes"), False)
+    assert "Nothing to repeat today" in repr(warm_up("tokenization"))
+    with pytest.raises(KeyError, match=r"no questions 'atention'.*Did you mean 'attention'"):
+        warm_up("atention")
+
+
+def test_progress_tells_of_answers():
+    assert "to repeat" not in repr(progress())
+    answer(quiz("attention"), False)
+    answer(quiz("attention"), True, 2)
+    text = " ".join(repr(progress()).split())
+    assert f"attention 2 of {len(asked_in('attention'))} 1 1" in text
+    assert "1 of them will come back" in text
+
+
+def test_every_question_has_a_name_of_its_own():
+    names = [name for lesson in LESSONS for name in asked_in(lesson)]
+    assert len(names) == len(set(names)) > 50
+    assert {q.name for q in quiz("attention").questions} <= set(names)
+
+
+def test_odd_entries_do_no_harm():
+    odd = {
+        "tokenization.bytes": {"streak": "many", "answers": None},
+        "tokenization.hindi": {"streak": 0, "lesson": "gone"},
+        "tokenization.strawberry": {"streak": True, "lesson": 3, "of a later version": 1},
+        "gone.away": {"streak": 0, "lesson": "tokenization"},
+    }
+    progress_file().write_text(json.dumps({"version": 1, "exercises": {}, "questions": odd, "plans": [1]}))
+    assert due("primer") == ["tokenization.hindi"]
+    answer(predict("tokenization.bytes"), False)
+    answer(predict("tokenization.strawberry"), True)
+    kept = json.loads(progress_file().read_text())
+    assert kept["questions"]["tokenization.bytes"]["answers"] == 1
+    assert kept["questions"]["tokenization.strawberry"]["of a later version"] == 1
+    assert kept["questions"]["gone.away"] == odd["gone.away"]
+    assert kept["plans"] == [1]
+    progress()
+
+
+def test_a_file_from_before_questions_is_as_good(private_progress):
+    solved = {"attempts": 3, "solved": True, "hints": 1, "solution_seen": False}
+    progress_file().write_text(json.dumps({"version": 1, "exercises": {"attention.merge_heads": solved}}))
+    assert due("attention") == []
+    answer(predict("tokenization.bytes"), False)
+    check("attention.split_heads", lambda x, n: x)
+    assert load()["attention.merge_heads"] == solved
+    assert due("primer") == ["tokenization.bytes"]
+    assert not list(private_progress.glob("*damaged*"))
+
+
+@pytest.mark.parametrize("questions", [[], "text", {"a": 3}])
+def test_damaged_questions_are_set_aside_with_the_file(questions, private_progress, capsys):
+    content = json.dumps({"version": 1, "exercises": {}, "questions": questions})
+    progress_file().write_text(content)
+    answer(predict("tokenization.bytes"), False)
+    assert "damaged" in capsys.readouterr().err
+    assert (private_progress / "progress.damaged-1.json").read_text() == content
+    assert due("primer") == ["tokenization.bytes"]
+
+
+def test_a_file_that_cannot_be_read_is_not_written_over(private_progress, monkeypatch, capsys):
+    progress_file().mkdir()  # reading it fails, as reading another user's file would
+    answer(predict("tokenization.bytes"), False)
+    assert due("primer") == []
+    assert "LLMLIB_DATA_DIR" in capsys.readouterr().err
+    assert progress_file().is_dir()
+
+
+def test_a_damaged_file_that_another_kernel_has_replaced_meanwhile_is_left_alone(private_progress, monkeypatch):
+    progress_file().write_text("{")
+    read, good = recording._read, json.dumps({"version": 1, "exercises": {"a": {"attempts": 1}}})
+
+    def read_too_early():
+        try:
+            return read()
+        finally:
+            progress_file().write_text(good)
+
+    monkeypatch.setattr(recording, "_read", read_too_early)
+    assert load() == {"a": {"attempts": 1}}
+    assert not list(private_progress.glob("*damaged*"))
+
+
+ANSWER_MANY = """
+import sys
+from llmlib.exercises.engine import recording
+for number in range(20):
+    recording.record_answer(f"kernel {sys.argv[1]}, {number}", False, "attention", False)
+    recording.record_attempt("attention.merge_heads", False)
+"""
+
+
+def test_kernels_at_the_same_time_lose_nothing(private_progress):
+    kernels = [subprocess.Popen([sys.executable, "-c", ANSWER_MANY, str(k)]) for k in range(2)]
+    assert [kernel.wait(timeout=100) for kernel in kernels] == [0, 0]
+    assert len(load_questions()) == 40
+    assert load()["attention.merge_heads"]["attempts"] == 40
+
+
+def test_without_a_lock_answers_are_kept_all_the_same(monkeypatch, private_progress):
+    def acquire(self):
+        raise NotImplementedError("no locks on this file system")
+
+    monkeypatch.setattr(recording.filelock.FileLock, "acquire", acquire)
+    answer(predict("tokenization.bytes"), False)
+    assert due("primer") == ["tokenization.bytes"]
+
+
+def test_the_rule():
+    entry = {}
+    for right, warm, streak in [
+        (True, False, None),
+        (True, True, None),
+        (False, True, 0),
+        (True, False, 0),
+        (True, True, 1),
+    ]:
+        entry = answered(entry, right, "b", warm)
+        assert entry["streak"] == streak
+    assert to_repeat(entry)
+    assert due_in(entry, ["a", "b", "c"]) == 1 + GAPS[1]
+    assert not to_repeat({**entry, "streak": len(GAPS)})
