@@ -62,6 +62,7 @@ import anywidget
 import traitlets
 
 from llmlib.files.atomic import atomic_write
+from llmlib.style import picture_html
 from llmlib.widgets.shared.acts import Acts, Handler
 
 SHARED = Path(__file__).parent
@@ -148,8 +149,7 @@ class View(anywidget.AnyWidget):
 
     def fallback_html(self) -> str:
         """The picture with its description, for places where no widget can live."""
-        encoded = base64.b64encode(self.svg().encode()).decode()
-        return f'<img alt="{html.escape(self.alt, quote=True)}" src="data:image/svg+xml;base64,{encoded}"/>'
+        return picture_html(self.svg().encode(), self.alt, "svg")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
