@@ -9,9 +9,13 @@ grey of the page. A code host ignores the style sheet and shows the picture as i
 import base64
 import html
 import io
-from typing import TYPE_CHECKING
+import itertools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400")
@@ -64,7 +68,7 @@ def show_plot(alt: str, figure: "Figure | None" = None) -> None:
         raise ValueError(f"Say in a sentence what the plot shows; {alt!r} is too short for somebody who cannot see it.")
     figure = figure or plt.gcf()
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
+    figure.savefig(file, format="png", bbox_inches="tight", metadata={"Software": None})  # no letter is cut
     plt.close(figure)
     bundle = {"text/plain": f"<Plot: {alt}>", "text/html": picture_html(file.getvalue(), alt)}
     display(bundle, raw=True)  # type: ignore[no-untyped-call]
@@ -81,3 +85,49 @@ def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
     media = "image/svg+xml" if kind == "svg" else f"image/{kind}"
     encoded = base64.b64encode(source).decode()
     return f'{SHEET}<img class="llm-picture" alt="{html.escape(alt, quote=True)}" src="data:{media};base64,{encoded}"/>'
+
+
+def label_points(axes: "Axes", points: Any, labels: Sequence[str], fontsize: float = 9) -> None:
+    """Write a label beside each point, where no other label and no point lies; one further away gets a thin line.
+
+    `points` are rows of x and y. Call it last: limits that change afterwards move the points under the labels. A label
+    that has no room inside of the axes within 100 pixels is left out.
+
+    >>> import matplotlib.pyplot as plt
+    >>> figure, axes = plt.subplots()
+    >>> label_points(axes, [[0.0, 0.0], [0.01, 0.0]], ["one", "other"])
+    >>> [text.get_text() for text in axes.texts]
+    ['one', 'other']
+    >>> plt.close(figure)
+    """
+    from matplotlib.patheffects import withStroke
+    from matplotlib.transforms import Bbox
+
+    figure: Any = axes.figure
+    figure.draw_without_rendering()  # from here on it is known where a point lies on the paper
+    inside, places = axes.bbox, axes.transData.transform(points)
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
+    for point, (x, y), label in zip(points, places, labels):
+        text = axes.annotate(label, point, (0, 0), textcoords="offset pixels", fontsize=fontsize, va="center")
+        size = text.get_window_extent()
+        for reach, turn in itertools.product(range(7, 100, 3), range(12)):
+            dx, dy = reach * math.cos(math.tau * turn / 12), reach * math.sin(math.tau * turn / 12)
+            left = x + dx - size.width * (0.5 if abs(dx) < 1 else 0 if dx > 0 else 1)
+            box = Bbox.from_bounds(left, y + dy - size.height / 2, size.width, size.height)
+            if (
+                inside.x0 < box.x0
+                and box.x1 < inside.x1
+                and inside.y0 < box.y0
+                and box.y1 < inside.y1
+                and not box.count_overlaps(taken)
+            ):
+                break
+        else:
+            text.remove()
+            continue
+        taken.append(box)
+        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+        text.set(position=(box.x0 - x, dy))
+        if reach > 13:
+            end = (min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1))
+            axes.plot(*axes.transData.inverted().transform([(x, y), end]).T, color="#57606a", linewidth=0.6, zorder=1)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from llmlib.style import COLOURS, SHEET, TURNED, picture_html, show_plot, use_style
+from llmlib.style import COLOURS, SHEET, TURNED, label_points, picture_html, show_plot, use_style
 
 # The matrix of CSS's hue-rotate(180deg), by the filter effects specification.
 ROTATED = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
@@ -86,3 +86,20 @@ def test_a_plot_needs_a_sentence(shown):
 
 def test_the_sheet_is_the_only_thing_beside_the_picture():
     assert picture_html(b"", "<b> & c").removeprefix(SHEET).count("<") == 1
+
+
+def test_labels_of_crowded_points_lie_on_no_other_label_and_no_point():
+    import matplotlib.pyplot as plt
+
+    points = [[0.0, 0.0], [0.001, 0.0], [0.0, 0.001], [0.001, 0.001], [1.0, 1.0], [1.0, 0.0]]
+    figure, axes = plt.subplots()
+    axes.scatter(*zip(*points))
+    label_points(axes, points, ["January", "February", "March", "April", "May", "June"])
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == len(points)
+    for k, box in enumerate(boxes):
+        assert box.count_overlaps(boxes[:k]) == 0
+        assert not any(box.contains(*place) for place in axes.transData.transform(points))
+        assert axes.bbox.contains(box.x0, box.y0)
+        assert axes.bbox.contains(box.x1, box.y1)
+    plt.close(figure)

@@ -197,6 +197,7 @@ def test_the_static_picture_is_the_same_each_time_and_has_words(place):
     assert re.search(
         r'<img class="llm-picture" alt="Attention of .*" src="data:image/png;base64,', make().fallback_html()
     )
+    assert "attention; grey: later tokens" in make().svg()  # a legend
     bundle = make()._repr_mimebundle_()[0]
     assert bundle["text/plain"] == repr(make())
     assert "0x" not in repr(make())

@@ -25,6 +25,13 @@ def test_static_fallbacks_hold_any_text(text):
         assert "0x" not in repr(view) or "0x" in text
 
 
+def test_what_a_notebook_carries_says_how_to_get_the_view():
+    view = NextTokenView(tokens=["a"], candidates=["b"], probabilities=[1.0])
+    carried = view._repr_mimebundle_()[0]["text/html"]
+    assert carried.startswith(view.fallback_html())
+    assert carried.endswith("Run this cell to use the view.</p>")
+
+
 @pytest.mark.parametrize("name", ["view.html", "view.svg"])
 def test_save(name, tmp_path):
     view = NextTokenView(tokens=["a"], candidates=["b"], probabilities=[1.0])

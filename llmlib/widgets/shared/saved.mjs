@@ -2,6 +2,7 @@
 
 const VIEW = "application/vnd.jupyter.widget-view+json", STATE = "application/vnd.jupyter.widget-state+json";
 const AGAIN = '<p style="margin: 0 0 6px">As the cell showed it. Run the cell again to bring the view to life.</p>';
+const RUN_IT = /<p>This is a picture\..*?<\/p>$/; // the same in other words
 const watched = new WeakSet();
 
 /** For each view among outputs that carries its picture, a plain HTML widget of the same id that shows the picture. */
@@ -9,7 +10,7 @@ export function picturesOf(outputs) {
   const shown = outputs.filter((data) => data[VIEW]?.model_id && data["text/html"]);
   return Object.fromEntries(shown.map((data) => [data[VIEW].model_id, {
     model_name: "HTMLModel", model_module: "@jupyter-widgets/controls", model_module_version: "2.0.0",
-    state: { value: AGAIN + [data["text/html"]].flat().join(""), layout: null, style: null, llm_picture: true },
+    state: { value: AGAIN + [data["text/html"]].flat().join("").replace(RUN_IT, ""), layout: null, style: null, llm_picture: true },
   }]));
 }
 
