@@ -71,7 +71,7 @@ def show_plot(alt: str, figure: "Figure | None" = None) -> None:
     figure.savefig(file, format="png", bbox_inches="tight", metadata={"Software": None})  # no letter is cut
     plt.close(figure)
     bundle = {"text/plain": f"<Plot: {alt}>", "text/html": picture_html(file.getvalue(), alt)}
-    display(bundle, raw=True)  # type: ignore[no-untyped-call]
+    display(bundle, raw=True)
 
 
 def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
