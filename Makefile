@@ -18,6 +18,7 @@ help: ## Show this list
 
 lab: $(VENV)/course.stamp ## Open the course in JupyterLab (LAB_ARGS="--no-browser --port 9999" is passed on)
 	-@$(BIN)/llmlib download --ask
+	-@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null # else the stored pictures stay white in a dark theme until a cell is run
 	$(BIN)/jupyter lab notebooks/00_welcome.ipynb $(LAB_ARGS)
 
 test: $(VENV)/dev.stamp ## Run all tests: library, documentation examples, notebooks, widgets in a browser

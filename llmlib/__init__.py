@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from llmlib.sampling import beam_search as beam_search
     from llmlib.sampling import generate as generate
     from llmlib.sampling import generate_text as generate_text
+    from llmlib.style import show_plot as show_plot
     from llmlib.style import use_style as use_style
     from llmlib.tokenization import BPETokenizer as BPETokenizer
     from llmlib.tokenization import CharTokenizer as CharTokenizer
@@ -60,6 +61,7 @@ __all__, __getattr__, __dir__ = lazy(
         "CharTokenizer": "llmlib.tokenization",
         "tinytales_text": "llmlib.corpora",
         "use_style": "llmlib.style",
+        "show_plot": "llmlib.style",
         "train": "llmlib.training",
         "TrainConfig": "llmlib.training",
         "trace": "llmlib.interpret",

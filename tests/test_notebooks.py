@@ -1,10 +1,12 @@
 """What every committed lesson promises, apart from its outputs being true (nbval runs those)."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import pytest
+from lesson_pages import LONGEST_LINE, columns
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
@@ -48,6 +50,33 @@ def test_images_say_what_they_show(lesson):
         for output in cell.outputs:
             for tag in re.findall(r"<img[^>]*>", "".join(output.get("data", {}).get("text/html", ""))):
                 assert re.search(r'alt="[^"]{10,}"', tag), tag[:200]
+
+
+def test_every_plot_is_shown_with_a_sentence(lesson):
+    """`show_plot` asks for one; a plot that is shown in another way comes as a bare picture, which has none."""
+    for cell in code_cells(lesson):
+        assert not [output for output in cell.outputs if "image/png" in output.get("data", {})], cell.source
+        assert "plt.show(" not in cell.source, cell.source
+
+
+def test_outputs_that_differ_between_machines_are_marked_by_a_tag_and_not_in_the_code(lesson):
+    for cell in code_cells(lesson):
+        assert "NBVAL" not in cell.source, cell.source
+        if any("<Plot: " in output.get("data", {}).get("text/plain", "") for output in cell.outputs):
+            assert "nbval-ignore-output" in cell.metadata.get("tags", []), cell.source
+
+
+def test_no_line_of_code_has_to_be_scrolled(lesson):
+    for cell in code_cells(lesson):
+        assert [line for line in cell.source.splitlines() if columns(line) > LONGEST_LINE] == []
+
+
+def test_headings_go_down_one_step_at_a_time(lesson):
+    text = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown")
+    levels = [len(signs) for signs in re.findall(r"^(#+) ", re.sub(r"```.*?```", "", text, flags=re.S), re.M)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_cells_are_short(lesson):

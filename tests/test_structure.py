@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "sampling": MODEL | {"tokenization"},
     "training": GROUND | MODEL | {"tokenization", "corpora", "_lazy"},
     "chat": GROUND | MODEL | {"tokenization", "sampling"},
-    "widgets": {"files", "_lazy"},
+    "widgets": {"files", "style", "_lazy"},
     "explore": GROUND
     | MODEL
     | {"tokenization", "interpret", "costs", "sampling", "training", "chat", "widgets", "_lazy"},

@@ -194,7 +194,10 @@ def test_the_static_picture_is_the_same_each_time_and_has_words(place):
     assert make().svg() == make().svg()
     assert make().fallback_html() == make().fallback_html()
     ET.fromstring(make().svg())
-    assert re.match(r'<img alt="Attention of .*" src="data:image/png;base64,', make().fallback_html())
+    assert re.search(
+        r'<img class="llm-picture" alt="Attention of .*" src="data:image/png;base64,', make().fallback_html()
+    )
+    assert "attention; grey: later tokens" in make().svg()  # a legend
     bundle = make()._repr_mimebundle_()[0]
     assert bundle["text/plain"] == repr(make())
     assert "0x" not in repr(make())

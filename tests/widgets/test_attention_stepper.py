@@ -113,6 +113,13 @@ def test_pictures_at_every_stage(tokens, width):
     assert view.alt.endswith("Scaling is switched off. The mask is switched off.")
 
 
+def test_the_picture_of_vectors_of_two_numbers_has_their_arrows():
+    tips = ET.fromstring(attention_stepper(["a", "b"], *arrays(0, seq=2)).svg()).findall(".//*[@transform]")
+    assert [tip.get("fill") for tip in tips] == ["#9a4f00", "#9a4f00", "#0b5cad"]  # two keys, then the query
+    wide = attention_stepper(["a", "b"], *arrays(0, seq=2, width=4))
+    assert ET.fromstring(wide.svg()).findall(".//*[@transform]") == []
+
+
 def test_an_empty_view_says_so():
     assert "without tokens" in repr(AttentionStepper())
     ET.fromstring(AttentionStepper().svg())

@@ -5,6 +5,7 @@ from acting import act, acts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmlib.style import SHEET
 from llmlib.widgets import ChatView, NextTokenView
 from llmlib.widgets.shared.token_text import joined_text, token_text
 
@@ -18,10 +19,17 @@ def test_static_fallbacks_hold_any_text(text):
         ChatView(messages=[{"role": "user", "content": text}]),
     ):
         xml.dom.minidom.parseString(view.svg().encode())
-        assert view.fallback_html().count("<") == 1  # one image, whatever the text
+        assert view.fallback_html().removeprefix(SHEET).count("<") == 1  # one image, whatever the text
         assert "</script" not in view.to_html().split('id="payload">')[1].split("\n")[0].removesuffix("</script>")
         assert view.svg() == view.svg()
         assert "0x" not in repr(view) or "0x" in text
+
+
+def test_what_a_notebook_carries_says_how_to_get_the_view():
+    view = NextTokenView(tokens=["a"], candidates=["b"], probabilities=[1.0])
+    carried = view._repr_mimebundle_()[0]["text/html"]
+    assert carried.startswith(view.fallback_html())
+    assert carried.endswith("Run this cell to use the view.</p>")
 
 
 @pytest.mark.parametrize("name", ["view.html", "view.svg"])

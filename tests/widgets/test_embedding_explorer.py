@@ -240,8 +240,9 @@ def test_the_static_picture_is_the_same_each_time_and_has_words():
     assert awkward().svg() == awkward().svg()
     assert awkward().fallback_html() == awkward().fallback_html()
     ET.fromstring(awkward().svg())
-    assert re.match(
-        r'<img alt="A map of 9 tokens.*Chosen: “🙂”\." src="data:image/png;base64,', awkward().fallback_html()
+    assert re.search(
+        r'<img class="llm-picture" alt="A map of 9 tokens.*Chosen: “🙂”\." src="data:image/png;base64,',
+        awkward().fallback_html(),
     )
     assert awkward()._repr_mimebundle_()[0]["text/plain"] == repr(awkward())
     assert repr(embedding_view([" a"], cloud(1))) == "<EmbeddingView: A map of 1 token.>"

@@ -43,7 +43,7 @@ def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
         f'<text x="12" y="26" font-size="16" font-weight="600">{escape_xml(model["title"])}</text>',
         f'<text x="12" y="46" font-size="12" fill="{FAINT}">{counted(totals["parameters"])} parameters, '
         f"{in_short(totals['cache_bytes'], 'B')} of KV cache, {in_short(totals['training_flops'], 'FLOPs')} of "
-        "training a token. Run this cell to open the boxes.</text>",
+        "training a token.</text>",
     ]
     body, bottom = _boxes(tree["boxes"], 40, 62, WIDTH - 12, tree["parameters"])
     parts.append(f'<line x1="24" y1="62" x2="24" y2="{bottom}" stroke="#0b5cad" stroke-width="4"/>')

@@ -90,7 +90,7 @@ def _draw_grid(figure: Any, view: Heads) -> None:
             y, x = layer * step, head * step
             mosaic[y : y + THUMB, x : x + THUMB] = palette(np.ma.masked_invalid(_thumbnail(shade)))
     height, width = mosaic.shape[:2]
-    figure.set_size_inches(max(width, 240) / 100 + 0.7, height / 100 + 0.8)
+    figure.set_size_inches(max(width, 240) / 100 + 0.7, height / 100 + 1.6)
     axes = figure.subplots()
     axes.imshow(mosaic, interpolation="nearest")
     every = max(1, round(16 / step))
@@ -100,12 +100,13 @@ def _draw_grid(figure: Any, view: Heads) -> None:
     axes.set_ylabel("layer", color=FAINT)
     axes.xaxis.set_label_position("top")
     _quiet(axes)
+    _draw_legend(figure, view)
 
 
 def _draw_head(figure: Any, view: Heads) -> None:
     layer, head, n = view.place["layer"], view.place["head"], len(view.a["tokens"])
     which = f"{head} of all heads" if isinstance(head, str) else f"head {head}"
-    figure.set_size_inches(6.4, 6.0)
+    figure.set_size_inches(6.4, 6.8)
     axes = figure.subplots()
     shade = _roots(view.pattern(layer, head), view.a["causal"], view.a["scale"])
     axes.imshow(np.ma.masked_invalid(shade), cmap=_palette(), vmin=0, vmax=1, interpolation="nearest")
@@ -119,6 +120,29 @@ def _draw_head(figure: Any, view: Heads) -> None:
     axes.set_xlabel(f"layer {layer}, {which}: each row shows where its token looks", color=FAINT, loc="left")
     axes.xaxis.set_label_position("bottom")
     _quiet(axes)
+    _draw_legend(figure, view)
+
+
+def _draw_legend(figure: Any, view: Heads) -> None:
+    """What a shade means, and what the axes of a picture are."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    scale = view.a["scale"]
+    weights = [share * scale for share in (0, 0.05, 0.25, 0.5, 1)]
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(0, 1), _palette()),
+        ax=figure.axes[0],
+        location="bottom",
+        aspect=40,
+        pad=0.01,
+        shrink=0.9,
+    )
+    bar.set_ticks([(weight / scale) ** 0.5 for weight in weights], labels=[f"{weight:.0%}" for weight in weights])
+    bar.ax.tick_params(length=0, colors=INK)
+    bar.outline.set_edgecolor("#b8bec6")
+    grey = "; grey: later tokens" if view.a["causal"] else ""
+    bar.set_label(f"attention{grey}\nrows: who looks, columns: where", color=FAINT)
 
 
 def _label(token: str) -> str:

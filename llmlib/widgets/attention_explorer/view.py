@@ -1,7 +1,5 @@
 """The attention explorer: all heads at a glance, then one head, then one token; two runs side by side."""
 
-import base64
-import html
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 import traitlets
 from jaxtyping import Float
 
+from llmlib.style import picture_html
 from llmlib.widgets.attention_explorer.codes import as_array, check, decode, encode
 from llmlib.widgets.attention_explorer.picture import draw
 from llmlib.widgets.shared.base import View
@@ -196,8 +195,7 @@ class AttentionView(View):
         return draw(self, "svg").decode()
 
     def fallback_html(self) -> str:
-        encoded = base64.b64encode(draw(self, "png")).decode()
-        return f'<img alt="{html.escape(self.alt, quote=True)}" src="data:image/png;base64,{encoded}"/>'
+        return picture_html(draw(self, "png"), self.alt)
 
 
 def _square(weights: Float[np.ndarray, " cell"], n: int, causal: bool) -> Float[np.ndarray, "query key"]:

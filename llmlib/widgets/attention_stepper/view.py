@@ -7,6 +7,7 @@ import numpy as np
 import traitlets
 from jaxtyping import Float
 
+from llmlib.widgets.attention_stepper.picture import PLANE, plane
 from llmlib.widgets.shared.base import View, escape_xml
 from llmlib.widgets.shared.token_text import picture, visible_token
 
@@ -124,6 +125,9 @@ class AttentionStepper(View):
             output = row_text(made["output"][:8]) + (" …" if self.d_head > 8 else "")
             parts.append(f'<text x="10" y="{height:.0f}">Weighted sum of the values: {escape_xml(output)}</text>')
             height += 16
+        if self.d_head == 2:
+            parts.append(plane(self.vectors("q")[self.query], self.vectors("k"), self.tokens, self.query, height))
+            height += PLANE + 20
         return picture("".join(parts), 760, height)
 
 

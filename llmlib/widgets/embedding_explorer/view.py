@@ -1,7 +1,5 @@
 """The embedding explorer: a whole table as a cloud of points to move about in, with neighbours and analogies."""
 
-import base64
-import html
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ import numpy as np
 import traitlets
 from jaxtyping import Float, UInt8, UInt16
 
+from llmlib.style import picture_html
 from llmlib.widgets.embedding_explorer.picture import MOST_KINDS, draw
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.token_text import token_label
@@ -92,8 +91,7 @@ class EmbeddingView(View):
         return draw(self, "svg").decode()
 
     def fallback_html(self) -> str:
-        encoded = base64.b64encode(draw(self, "png")).decode()
-        return f'<img alt="{html.escape(self.alt, quote=True)}" src="data:image/png;base64,{encoded}"/>'
+        return picture_html(draw(self, "png"), self.alt)
 
 
 def pack_points(points: Float[np.ndarray, "row dims"]) -> UInt16[np.ndarray, "row 3"]:

@@ -32,7 +32,7 @@ def draw(view: Lens) -> str:
         f'<text x="8" y="22" font-weight="600">{of}Each cell: the likeliest next token if the model stopped there.'
         "</text>",
         f'<text x="8" y="42" fill="{FAINT}" font-size="12">Darker is surer. Each column reads the token above it; '
-        "the last row is the model’s answer. Run this cell to use the view.</text>",
+        "the last row is the model’s answer.</text>",
         f'<text x="{LEFT - 8}" y="{TOP - 8}" text-anchor="end" fill="{FAINT}" font-size="12">reads</text>',
     ]
     for column, position in enumerate(shown):

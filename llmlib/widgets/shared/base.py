@@ -62,10 +62,12 @@ import anywidget
 import traitlets
 
 from llmlib.files.atomic import atomic_write
+from llmlib.style import picture_html
 from llmlib.widgets.shared.acts import Acts, Handler
 
 SHARED = Path(__file__).parent
 IMPORT = re.compile(r"^import [^;]* from \"(\.[^\"]+)\";\n", re.M)
+RUN_IT = "<p>This is a picture. Run this cell to use the view.</p>"
 FORBIDDEN_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -148,15 +150,18 @@ class View(anywidget.AnyWidget):
 
     def fallback_html(self) -> str:
         """The picture with its description, for places where no widget can live."""
-        encoded = base64.b64encode(self.svg().encode()).decode()
-        return f'<img alt="{html.escape(self.alt, quote=True)}" src="data:image/svg+xml;base64,{encoded}"/>'
+        return picture_html(self.svg().encode(), self.alt, "svg")
+
+    def still_html(self) -> str:
+        """What a notebook carries beside the widget: the picture, and how to get the widget."""
+        return self.fallback_html() + RUN_IT
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": repr(self), "text/html": self.fallback_html()}, metadata
+        return {**data, "text/plain": repr(self), "text/html": self.still_html()}, metadata
 
     def to_html(self) -> str:
         """A page that opens from disk, without a network and without Python."""

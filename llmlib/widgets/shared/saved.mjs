@@ -2,6 +2,7 @@
 
 const VIEW = "application/vnd.jupyter.widget-view+json", STATE = "application/vnd.jupyter.widget-state+json";
 const AGAIN = '<p style="margin: 0 0 6px">As the cell showed it. Run the cell again to bring the view to life.</p>';
+const RUN_IT = /<p>This is a picture\..*?<\/p>$/; // the same in other words
 const watched = new WeakMap(); // of each notebook the models that are shown in it
 
 /**
@@ -13,7 +14,7 @@ export function picturesOf(outputs, newer = []) {
   const shown = outputs.filter((data) => data[VIEW]?.model_id && data["text/html"]);
   return Object.fromEntries(shown.map((data) => [data[VIEW].model_id, {
     model_name: "HTMLModel", model_module: "@jupyter-widgets/controls", model_module_version: "2.0.0",
-    state: { value: AGAIN + html(data), layout: null, style: null, llm_picture: true },
+    state: { value: AGAIN + html(data).replace(RUN_IT, ""), layout: null, style: null, llm_picture: true },
   }]));
 }
 
