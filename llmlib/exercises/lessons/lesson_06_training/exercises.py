@@ -3,6 +3,7 @@
 import math
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -248,7 +249,8 @@ def decaying(model):
 def model_of(kind, d_model):
     llama = {"positions": "rotary", "norm": "rmsnorm", "mlp": "swiglu"}
     gpt2 = {"qkv_bias": True, "output_bias": True, "mlp_bias": True}
-    choices = {"llama": llama, "gpt2": gpt2, "untied": {**llama, "tied_embeddings": False, "qk_norm": True}}[kind]
+    untied = {**llama, "tied_embeddings": False, "qk_norm": True}
+    choices: dict[str, Any] = {"llama": llama, "gpt2": gpt2, "untied": untied}[kind]
     return Transformer(TransformerConfig(11, 8, d_model, n_layers=2, n_heads=2, **choices), seed=0)
 
 
@@ -271,7 +273,7 @@ def validation_loss(model, train_batches, validation_batches):
     """The mean surprise at each target of the validation data, with dropout off."""
     was_training = model.training
     model.eval()
-    total = n_targets = 0
+    total, n_targets = 0.0, 0
     with torch.no_grad():
         for x, y in validation_batches:
             total += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
