@@ -247,10 +247,10 @@ def decaying(model):
 
 @lru_cache(maxsize=16)
 def model_of(kind, d_model):
-    llama = {"positions": "rotary", "norm": "rmsnorm", "mlp": "swiglu"}
-    gpt2 = {"qkv_bias": True, "output_bias": True, "mlp_bias": True}
+    llama: dict[str, Any] = {"positions": "rotary", "norm": "rmsnorm", "mlp": "swiglu"}
+    gpt2: dict[str, Any] = {"qkv_bias": True, "output_bias": True, "mlp_bias": True}
     untied = {**llama, "tied_embeddings": False, "qk_norm": True}
-    choices: dict[str, Any] = {"llama": llama, "gpt2": gpt2, "untied": untied}[kind]
+    choices = {"llama": llama, "gpt2": gpt2, "untied": untied}[kind]
     return Transformer(TransformerConfig(11, 8, d_model, n_layers=2, n_heads=2, **choices), seed=0)
 
 
