@@ -288,6 +288,7 @@ def cases_allowed(seed):
         Case((number, 0, digits), "a whole number"),
         Case((number, 2, digits), "a state that leads to itself"),
         Case((answers, 3, parts), "at the end: nothing follows"),
+        Case(([{97: 0, 98: 1}, {}], 0, [b"a", b"aab", b"ba", b"b"]), "a byte that leads back to state 0"),
         Case((automaton_of(["é", "è!", "e"]), 0, ["é".encode(), "é".encode()[:1], b"e", "è".encode(), b"!", b"\xa9"]),
              "characters of two bytes"),
         Case((automaton_of([word, word[::-1], "abba"]), 0, [*pieces, word.encode()])),

@@ -208,7 +208,7 @@ def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", gi
         at, ok, last = at_start, True, at_start
         for byte in token[::-1] if walk == "backwards" else token[:1] if walk == "first" else token:
             way = moves[at].get(byte)
-            if way is None:
+            if way is None or (walk == "zero is none" and way == 0):
                 ok = False
                 break
             at, last = (at if walk == "stays" else way), way
