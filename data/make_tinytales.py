@@ -12,6 +12,7 @@ import dataclasses
 import json
 import statistics
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -151,6 +152,13 @@ def write(model: Transformer, tokenizer: BPETokenizer, folder: Path) -> None:
     tokenizer.save(folder / "tokenizer.json")
 
 
+def chosen(config: Any) -> str:
+    """A config with the fields in which it differs from the defaults."""
+    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)
+              if getattr(config, field.name) != field.default}  # fmt: skip
+    return f"{type(config).__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
+
 def card(model: Transformer, log: list[dict[str, str]]) -> str:
     """The model card, all of whose numbers are measured or read from the run."""
     loaded, tokenizer = load_pretrained(FOLDER, device="cpu", dtype="float32")
@@ -172,9 +180,9 @@ def card(model: Transformer, log: list[dict[str, str]]) -> str:
     _, median, quick = statistics.quantiles((float(row["tokens_per_second"]) for row in log), n=4)
     size = (FOLDER / "model.safetensors").stat().st_size
     return CARD.format(
-        parameters=sum(p.numel() for p in model.parameters()), megabytes=size / 1e6, config=model.config, run=RUN,
-        tokens=tokens, minutes=tokens / quick / 60, busy_minutes=tokens / median / 60,
-        curve="\n".join(curve), scores="\n".join(rows), stories=STORIES_TO_SCORE,
+        parameters=sum(p.numel() for p in model.parameters()), megabytes=size / 1e6, config=chosen(model.config),
+        run=chosen(RUN), seed=RUN.seed, max_seq_len=MAX_SEQ_LEN, tokens=tokens, minutes=tokens / quick / 60,
+        busy_minutes=tokens / median / 60, curve="\n".join(curve), scores="\n".join(rows), stories=STORIES_TO_SCORE,
     )  # fmt: skip
 
 
@@ -191,7 +199,7 @@ the real world, and speaks only the English of TinyTales.
 
 ## Data
 
-Pages that `llmlib.corpora.reading` makes from TinyTales (`data/README.md`), split "train", seed {run.seed}; no page
+Pages that `llmlib.corpora.reading` makes from TinyTales (`data/README.md`), split "train", seed {seed}; no page
 comes twice. Questions that a story does not answer are left out: the model has never read that one may not know.
 
 ## Recipe
@@ -219,7 +227,7 @@ the same exercises under another story; what is right then was guessed from the 
 
 - It answers every question, also those that the story does not answer: then it invents.
 - Longer lists and sentences are where it errs most; a single wrong word counts as wrong above.
-- Beyond {config.max_seq_len} tokens it has no context.
+- Beyond {max_seq_len} tokens it has no context.
 - bfloat16 sums differ from one kind of processor to another, so a run elsewhere ends with slightly other weights.
 """
 

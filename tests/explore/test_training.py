@@ -4,6 +4,7 @@ import asyncio
 import math
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -155,6 +156,12 @@ def test_an_interrupt_while_waiting_pauses(endless, monkeypatch):
     assert {about["state"] for about in endless.runs} == {"paused"}
 
 
+def in_a_loop(function):
+    """As in a cell: in a thread of its own, since a browser test of the same process leaves its loop running here."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(function())).result()
+
+
 def test_a_cell_can_await_the_end_and_be_cancelled(endless):
     async def cancelled():
         task = asyncio.ensure_future(endless.finished())
@@ -164,10 +171,10 @@ def test_a_cell_can_await_the_end_and_be_cancelled(endless):
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(cancelled())
+    in_a_loop(cancelled)
     assert {about["state"] for about in endless.runs} == {"paused"}
     dashboard = explore_training(run_of(), start=False)
-    asyncio.run(dashboard.finished())  # what has not begun begins
+    in_a_loop(dashboard.finished)  # what has not begun begins
     assert dashboard.runs[0]["state"] == "finished"
 
 
@@ -190,7 +197,7 @@ def test_a_notebook_without_a_page_gets_the_picture_of_the_finished_run(monkeypa
     dashboard = explore_training(run_of(), start=False)
     dashboard._display = place = Place()
     dashboard.wait()
-    assert place.shown == (dashboard.fallback_html(),)
+    assert place.shown == (dashboard._repr_mimebundle_()[0]["text/html"],)
     assert "finished after 20 steps" in place.shown[0]
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")  # a page shows the view, which must not be put anew
     dashboard.wait()

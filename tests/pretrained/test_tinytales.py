@@ -69,5 +69,6 @@ def test_it_answers_from_the_story_above_and_not_from_habit(loaded, maker, monke
 
 def test_its_card_is_that_of_this_recipe(maker):
     card = (TINYTALES / "README.md").read_text(encoding="utf-8")
-    assert str(maker.RUN) in card
+    assert maker.chosen(maker.RUN) in card
+    assert maker.chosen(maker.make_model(maker.make_tokenizer()).config) in card
     assert f"{maker.RUN.steps * maker.RUN.batch_size * maker.RUN.seq_len:,} tokens" in card
