@@ -194,6 +194,22 @@ def test_every_hook_point_can_edit_what_passes(name):
     torch.testing.assert_close(layer(x), before)
 
 
+@pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
+@pytest.mark.parametrize("n_tokens", [2, 33, 512, 513])
+def test_training_in_bfloat16_gives_the_gradients_of_float32(n_kv_heads, n_tokens):
+    """On both sides of SHORT: two products of our own, or torch's fused kernel."""
+    layer = attention(n_kv_heads=n_kv_heads, max_seq_len=600)
+    x, towards = randn(2, n_tokens, 24, seed=8), randn(2, n_tokens, 24, seed=9)
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        layer.zero_grad()
+        z = layer.to(dtype)(x.to(dtype))
+        z.backward(towards.to(dtype))
+        found.append([z.detach().float(), *(p.grad.float().clone() for p in layer.parameters())])
+    for exact, rounded in zip(*found):
+        assert (exact - rounded).norm() < 0.04 * exact.norm()
+
+
 def test_bfloat16_stays_bfloat16_and_close():
     layer = attention(n_kv_heads=2)
     x = randn(1, 6, 24, seed=7)

@@ -21,7 +21,7 @@ from llmlib.training import checkpoints, distributed, sharding
 from llmlib.training.batches import Batches, Data
 from llmlib.training.checkpoints import RunError
 from llmlib.training.config import TrainConfig, schedule_at
-from llmlib.training.loss import cross_entropy
+from llmlib.training.loss import NOTHING_COUNTS, count_targets, cross_entropy
 from llmlib.training.optimizers import make_optimizers
 from llmlib.transformer import Transformer
 
@@ -123,9 +123,16 @@ class Training(Iterator[Step]):
             optimizer.zero_grad()
         losses = []
         parts = list(zip(self.ranks.share(x).chunk(c.accumulate), self.ranks.share(y).chunk(c.accumulate)))
+        counted = count_targets(y)
+        if not counted:
+            raise ValueError(NOTHING_COUNTS)
         for number, (part_x, part_y) in enumerate(parts, start=1):
             with distributed.exchanging(self.called, number == len(parts)):
-                loss = cross_entropy(self.called(part_x), part_y) / c.accumulate
+                logits = self.called(part_x)
+                # Of the mean over the whole batch, each part brings what its targets that count are of all of them;
+                # processes average their gradients, hence times `world`.
+                weight = count_targets(part_y) / counted * self.ranks.world
+                loss = cross_entropy(logits, part_y) * weight if weight else 0 * logits.sum()
                 loss.backward()
             losses.append(loss.detach())
         self.work.hand_over()
@@ -163,13 +170,14 @@ class Training(Iterator[Step]):
         """The mean loss on the validation data, always on the same windows."""
         assert self.validation is not None
         c = self.config
-        losses = []
+        total, counted = 0.0, 0
         for number in range(c.validation_batches):
             x, y = self.validation.batch(
                 number, batch_size=c.batch_size // c.accumulate, seq_len=c.seq_len, device=self.model.device
             )
-            losses.append(cross_entropy(self.work.model(x), y).item())
-        return statistics.mean(losses)
+            n = count_targets(y)
+            total, counted = total + cross_entropy(self.work.model(x), y).item() * n, counted + n
+        return total / counted
 
     def save(self) -> Path:
         """Write a checkpoint now. Raises `RunError` if it cannot be written, or if the run has no folder."""

@@ -5,6 +5,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 IGNORED = -100  # a target that does not count, as in torch and `transformers`
+NOTHING_COUNTS = f"All targets are ignored ({IGNORED}), so there is nothing to learn from in this batch."
+
+
+def count_targets(targets: Int[Tensor, "*axes"]) -> int:
+    """How many targets count.
+
+    >>> import torch
+    >>> count_targets(torch.tensor([[4, 5, -100]]))
+    2
+    """
+    return int((targets != IGNORED).sum())
 
 
 def cross_entropy(logits: Float[Tensor, "*axes vocab"], targets: Int[Tensor, "*axes"]) -> Float[Tensor, ""]:
@@ -20,7 +31,7 @@ def cross_entropy(logits: Float[Tensor, "*axes vocab"], targets: Int[Tensor, "*a
     vocab, flat = logits.shape[-1], targets.flatten().long()
     counts = flat != IGNORED
     if not counts.any():
-        raise ValueError(f"All targets are ignored ({IGNORED}), so there is nothing to learn from in this batch.")
+        raise ValueError(NOTHING_COUNTS)
     if (wrong := flat[counts & ((flat < 0) | (flat >= vocab))]).numel():
         raise ValueError(f"The target {wrong[0].item()} is no token: targets lie in 0 … {vocab - 1} here.")
     return F.cross_entropy(logits.reshape(-1, vocab).float(), flat, ignore_index=IGNORED)

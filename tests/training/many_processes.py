@@ -9,6 +9,7 @@ from small_models import KINDS
 
 from llmlib.corpora.datasets import TokenDataset
 from llmlib.training import TrainConfig, distributed, train
+from llmlib.training.loss import IGNORED
 from llmlib.training.sharding import is_cut
 from llmlib.transformer import Transformer
 
@@ -26,6 +27,16 @@ CASES = {
 }
 
 
+class Answers:
+    """Batches in which few targets count, in some rows none: as when only the answers of a conversation do."""
+
+    def batch(self, step, *, batch_size, seq_len, seed=0, device=None):
+        x, y = DATA.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed, device=device)
+        counts = (y % 4 == 0) & (torch.arange(batch_size)[:, None] % 3 > 0)
+        counts[-1] = True
+        return x, y.where(counts, IGNORED)
+
+
 def sample(model):
     """Needs a whole model: it looks at weights, and calls the model in its own way."""
     ids = torch.tensor([[1, 2, 3]])
@@ -39,7 +50,8 @@ def run_of(case, folder=None, resume=False):
     kind, changes = CASES[case]
     config = TrainConfig(**{**BASE, **changes})
     model = Transformer(KINDS[kind], seed=1)
-    return train(model, DATA, config, validation=DATA, sample=sample, folder=folder, resume=resume)
+    data = Answers() if "accumulate" in changes else DATA
+    return train(model, data, config, validation=data, sample=sample, folder=folder, resume=resume)
 
 
 def record(run):

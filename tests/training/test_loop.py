@@ -11,6 +11,7 @@ from small_models import KINDS, make
 
 from llmlib.corpora.datasets import DatasetError, TokenDataset
 from llmlib.training import Step, TrainConfig, TrainingDiverged, loop, schedule_at, train
+from llmlib.training.loss import IGNORED
 from llmlib.transformer import Transformer
 
 DATA = TokenDataset([(7 * i * i + i // 5) % 31 for i in range(2000)], vocab_size=31)
@@ -72,6 +73,43 @@ def test_a_batch_in_parts_is_the_same_step(accumulate):
     got = list(train(parts, DATA, TrainConfig(**SMALL, accumulate=accumulate)))
     assert [s.loss for s in got] == pytest.approx([s.loss for s in expected], rel=1e-4)
     assert [s.gradient_norm for s in got] == pytest.approx([s.gradient_norm for s in expected], rel=1e-3)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 4, 8])
+def test_parts_count_as_much_as_their_targets(accumulate):
+    """The mean is over all targets that count, wherever they lie; here rows have 16, 1 or none."""
+
+    class Uneven:
+        def batch(self, step, *, batch_size, seq_len, seed=0, device=None):
+            x, y = DATA.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed)
+            y = y.clone()
+            y[1::2, 1:], y[2::4] = IGNORED, IGNORED
+            return x, y
+
+    ours, theirs = model(), model()
+    x, y = Uneven().batch(0, batch_size=8, seq_len=16)
+    loss = F.cross_entropy(theirs(x).flatten(0, 1), y.flatten(), ignore_index=IGNORED)
+    loss.backward()
+    config = TrainConfig(**{**SMALL, "steps": 1}, accumulate=accumulate, validation_batches=3)
+    (step,) = train(ours, Uneven(), config, validation=Uneven())
+    assert step.loss == pytest.approx(loss.item(), rel=1e-5)
+    assert step.gradient_norm == pytest.approx(torch.nn.utils.get_total_norm([p.grad for p in theirs.parameters()]))
+    with torch.no_grad():
+        parts = [Uneven().batch(number, batch_size=8 // accumulate, seq_len=16) for number in range(3)]
+        x, y = (torch.cat(each) for each in zip(*parts))
+        seen = F.cross_entropy(ours(x).flatten(0, 1), y.flatten(), ignore_index=IGNORED)
+    assert step.validation_loss == pytest.approx(seen.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_batch_in_which_no_target_counts_is_told(accumulate):
+    class Nothing:
+        def batch(self, step, *, batch_size, seq_len, seed=0, device=None):
+            x, y = DATA.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed)
+            return x, torch.full_like(y, IGNORED)
+
+    with pytest.raises(ValueError, match="All targets are ignored"):
+        next(train(model(), Nothing(), TrainConfig(**SMALL, accumulate=accumulate)))
 
 
 def test_stop_look_and_go_on():
