@@ -28,7 +28,7 @@ from llmlib.training import Step, TrainConfig, train
 FOLDER = Path(__file__).parent.parent / "llmlib" / "pretrained" / "tinytales"
 STORIES_TO_SCORE = 100
 
-SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")  # the last two wait for instruction tuning
+SPECIAL_TOKENS = ("<|endoftext|>", "<|user|>", "<|assistant|>")  # the last two wait for instruction tuning
 VOCAB_SIZE, PAGES_FOR_TOKENIZER, MAX_SEQ_LEN = 2048, 4000, 512
 RUN = TrainConfig(
     steps=3000, batch_size=8, seq_len=448, optimizer="muon", learning_rate=4e-3, matrix_learning_rate=1e-2,
