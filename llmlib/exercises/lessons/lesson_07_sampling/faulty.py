@@ -89,6 +89,8 @@ def faulty_top_p(logits, p, crossing="kept", order="largest first", of="probabil
     kept = {
         "kept": lambda: (sums - shares < p) | torch.tensor(p >= 1),
         "cut": lambda: (sums <= p) | torch.tensor(p >= 1),
+        "cut, as the sum is rounded": lambda: sums <= p,
+        "cut where p is met": lambda: sums < p,
         "one more": lambda: (
             (sums - shares - shares.roll(1, -1) * (torch.arange(shares.shape[-1]) > 0) < p) | torch.tensor(p >= 1)
         ),
@@ -101,6 +103,8 @@ def faulty_top_p(logits, p, crossing="kept", order="largest first", of="probabil
         kept = kept[:1].expand_as(kept)
     if back == "scattered":
         kept = torch.empty_like(kept).scatter_(-1, places, kept)
+    if rows == "every":
+        kept = kept.all(dim=0, keepdim=True).expand_as(kept)
     base = logits.gather(-1, places) if back == "sorted" else logits
     return _given(base, kept, give)
 
