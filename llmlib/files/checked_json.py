@@ -18,7 +18,7 @@ _WORDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises `FormatError` if it is none, is cut short, or names a key twice."""
     try:
-        record = json.loads(path.read_bytes(), object_pairs_hook=_without_duplicates)
+        record = json.loads(path.read_bytes(), object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError too
         raise FormatError(
             f"{path} is damaged or no tokenizer file: {error}. Expected JSON; copy or download the file again."
@@ -28,7 +28,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return record
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `json.loads` as its `object_pairs_hook`: raises `ValueError` for a key that occurs twice."""
     record = dict(pairs)
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]

@@ -132,16 +132,23 @@ class Tokenizer:
 
         Nothing inside a string becomes a special token, so what somebody else wrote cannot pose as one.
         """
-        ids: list[int] = []
+        return [id for ids in self.encode_each(parts) for id in ids]
+
+    def encode_each(self, parts: Iterable[str | int]) -> Iterator[list[int]]:
+        """The ids of each part of a text; together they are what `encode_parts` gives."""
+        begun = False
         for part in parts:
             if isinstance(part, int):
-                ids.append(part)
-            elif part:
+                ids = [part]
+            elif not part:
+                ids = []
+            else:
                 try:
-                    ids += self._encode_ordinary(part, at_start=not ids)
+                    ids = self._encode_ordinary(part, at_start=not begun)
                 except UnicodeEncodeError:
-                    ids += self._encode_ordinary(without_surrogates(part), at_start=not ids)
-        return ids
+                    ids = self._encode_ordinary(without_surrogates(part), at_start=not begun)
+            begun = begun or bool(ids)
+            yield ids
 
     def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
         """Encode a text that is not empty and holds no special token; may raise UnicodeEncodeError."""

@@ -1,0 +1,22 @@
+"""Conversations: how messages become one text that a chat model continues, and what it learns from.
+
+`templates` write messages in the format that a model knows; `encoding` turns that into ids, with a mask of what the
+assistant says; `talking` lets a model answer.
+"""
+
+from llmlib.chat.encoding import check_turns, encode_chat, encode_chat_with_mask, with_chat_template
+from llmlib.chat.talking import CHAT_SAMPLER, chat
+from llmlib.chat.templates import CHATML, LLAMA3, TALES, Message
+
+__all__ = [
+    "CHATML",
+    "CHAT_SAMPLER",
+    "LLAMA3",
+    "TALES",
+    "Message",
+    "chat",
+    "check_turns",
+    "encode_chat",
+    "encode_chat_with_mask",
+    "with_chat_template",
+]

@@ -1,0 +1,238 @@
+"""Messages as ids, and which of the ids a model is to learn to write.
+
+The special tokens of a chat template are the model's only way to tell the speakers apart, so nothing that a speaker
+writes may ever turn into one.
+"""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, islice
+from typing import Any
+
+from llmlib.chat.templates import Message, render
+from llmlib.tokenization.base import Tokenizer, any_of, without_surrogates
+
+UNLIKELY = (*range(0xFDD0, 0xFDF0), *range(0xF0000, 0xFFFFE))  # never text, Unicode promises; then private ones
+MARKED = re.compile(r"\{%[-+]?\s*generation\b")
+NOTHING = re.compile(r"(?!)")
+
+Run = tuple[str, bool]  # a text, and whether it is the assistant's
+
+
+def encode_chat(
+    tokenizer: Tokenizer, messages: str | Sequence[Message], add_generation_prompt: bool = True
+) -> list[int]:
+    """The ids of a conversation in the model's chat template, ready for the answer.
+
+    Special tokens come from the template alone: `<|im_start|>` inside a message stays ordinary text. Without
+    `add_generation_prompt` the text ends after the last message. Raises as `chat` does.
+    """
+    conversation = _checked(tokenizer, messages)
+    (guard,) = _unused_characters(conversation, 1)
+    text = render(tokenizer, _guarded(tokenizer, conversation, guard), add_generation_prompt)
+    return tokenizer.encode_parts(_parts(tokenizer, text, guard))
+
+
+def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
+    """The ids of a whole conversation, as `encode_chat` gives them, and for each whether it is the assistant's.
+
+    True for every token that holds some of what the assistant says, and for the token that ends its turn: these the
+    model has to write by itself. False for the header of the turn, which it is given. Where the template says what the
+    assistant writes, by `{% generation %}` and `{% endgeneration %}`, that holds. From any other template it is found
+    out: it begins where the text ends that asks for this answer, and ends with the first end token after that.
+
+    Raises `ValueError` as `encode_chat` does, for a conversation in which user and assistant do not take turns (see
+    `check_turns`), and for a template that shows in neither way where its answers are.
+
+    >>> from llmlib.chat.templates import CHATML
+    >>> from llmlib.tokenization import BPETokenizer
+    >>> tokenizer = BPETokenizer.train("", 258, ["<|im_start|>", "<|im_end|>"])
+    >>> tokenizer = with_chat_template(tokenizer, CHATML)
+    >>> said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
+    >>> ids, mask = encode_chat_with_mask(tokenizer, said)
+    >>> tokenizer.decode(id for id, counts in zip(ids, mask) if counts)
+    'Hello!<|im_end|>'
+    """
+    conversation = _checked(tokenizer, messages)
+    check_turns(conversation)
+    guard, begin, end = _unused_characters(conversation, 3)
+    guarded = _guarded(tokenizer, conversation, guard)
+    if MARKED.search(tokenizer.chat_template or ""):
+        text = render(tokenizer, guarded, False, begin, end)
+    else:
+        text = _marked_by_prefixes(tokenizer, guarded, begin, end)
+    return _ids_and_mask(tokenizer, _parts(tokenizer, text, guard), begin, end)
+
+
+def check_turns(messages: Sequence[Message]) -> None:
+    """Raise `ValueError` unless user and assistant take turns, from a question to an answer.
+
+    One message of the system may come first. The error names the message that is out of turn, counted from 0.
+
+    >>> check_turns([{"role": "user", "content": "Hi"}, {"role": "user", "content": "Hello?"}])
+    Traceback (most recent call last):
+        ...
+    ValueError: Message 1 is from 'user', where one from 'assistant' is expected: user and assistant must take turns.
+    """
+    first = 1 if messages and messages[0]["role"] == "system" else 0
+    for number, message in enumerate(messages[first:], start=first):
+        expected = "assistant" if (number - first) % 2 else "user"
+        if message["role"] != expected:
+            raise ValueError(
+                f"Message {number} is from {message['role']!r}, where one from {expected!r} is expected: user and "
+                "assistant must take turns."
+            )
+    if len(messages) < first + 2 or (len(messages) - first) % 2:
+        raise ValueError(
+            f"The conversation ends with message {len(messages) - 1}, from {messages[-1]['role']!r}, and no answer to "
+            "it. Add the assistant's answer, or leave the message out."
+        )
+
+
+def with_chat_template(tokenizer: Tokenizer, template: str) -> Tokenizer:
+    """This tokenizer with another chat template, such as `CHATML`; it stays as it is itself.
+
+    The token with which the template ends an answer ends a text from then on (it comes first in `eos_ids`). Raises
+    `ValueError` for a template that does not work, or one that writes a `<|name|>` that is no special token here: it
+    would be spelled in letters, as anybody can type it.
+    """
+    missing = sorted(set(re.findall(r"<\|\w+\|>", template)) - tokenizer.special_tokens.keys())
+    if missing:
+        raise ValueError(
+            f"The template writes {', '.join(missing)}, which {tokenizer!r} does not have as special tokens. Give it "
+            f"new ones first: tokenizer.with_special_tokens({missing})."
+        )
+    extended = copy.copy(tokenizer)
+    extended.chat_template = template
+    ids, mask = encode_chat_with_mask(
+        extended, [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
+    )
+    last = [id for id, counts in zip(ids, mask) if counts][-1:]
+    ends = [id for id in last if id in tokenizer.special_tokens.values()]
+    extended.eos_ids = tuple(dict.fromkeys((*ends, *tokenizer.eos_ids)))
+    return extended
+
+
+def _checked(tokenizer: Tokenizer, messages: str | Sequence[Message]) -> list[dict[str, str]]:
+    if tokenizer.chat_template is None:
+        raise ValueError(
+            f"{tokenizer!r} has no chat template: its model was not tuned for conversations. "
+            "Continue a text with `generate` instead, or load a model whose name says 'instruct' or 'chat'. "
+            "To tune it yourself, give it a template: llmlib.chat.with_chat_template(tokenizer, …)."
+        )
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    if not messages:
+        raise ValueError("There is no message to answer. Give at least one {'role': 'user', 'content': '…'}.")
+    for number, message in enumerate(messages):
+        for field in ("role", "content"):
+            if not isinstance(message, Mapping) or not isinstance(message.get(field), str):
+                raise ValueError(
+                    f"Message {number} is {message!r}; expected a dictionary with the texts 'role' and 'content', "
+                    "such as {'role': 'user', 'content': 'Hello'}."
+                )
+    # Lone surrogates are no Unicode; the same replacement as in `Tokenizer.encode`.
+    clean = without_surrogates
+    return [{"role": clean(message["role"]), "content": clean(message["content"])} for message in messages]
+
+
+def _unused_characters(conversation: list[dict[str, str]], n: int) -> list[str]:
+    used = set().union(*(text for message in conversation for text in message.values()))
+    return list(islice((character for character in map(chr, UNLIKELY) if character not in used), n))
+
+
+def _specials(tokenizer: Tokenizer) -> Any:
+    return any_of(tuple(tokenizer.special_tokens)) if tokenizer.special_tokens else NOTHING
+
+
+def _guarded(tokenizer: Tokenizer, conversation: list[dict[str, str]], guard: str) -> list[dict[str, str]]:
+    """A guard inside each look-alike hides it from the search for special tokens in `_parts`."""
+    special = _specials(tokenizer)
+    return [
+        {field: special.sub(lambda match: match[0][0] + guard + match[0][1:], text) for field, text in message.items()}
+        for message in conversation
+    ]
+
+
+def _parts(tokenizer: Tokenizer, text: str, guard: str) -> list[str | int]:
+    """The ids of the special tokens that the template wrote, and the texts between them, without guards."""
+    parts: list[str | int] = []
+    start = 0
+    for match in _specials(tokenizer).finditer(text):
+        parts += [text[start : match.start()].replace(guard, ""), tokenizer.special_tokens[match[0]]]
+        start = match.end()
+    return [*parts, text[start:].replace(guard, "")]
+
+
+def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], begin: str, end: str) -> str:
+    """The whole conversation as the template writes it, with the marks `begin` and `end` around each answer."""
+    text = render(tokenizer, messages, False)
+    numbers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+    asked = [render(tokenizer, messages[:number], True) for number in numbers]  # each ready for its answer
+    marked, done = "", 0
+    for number, before, following in zip(numbers, asked, [*asked[1:], text]):
+        through = render(tokenizer, messages[: number + 1], False)
+        is_prefix = text.startswith(through)
+        limit = len(through) if is_prefix else len(following)
+        stop = _end_of_answer(tokenizer, text, len(before), limit) or (limit if is_prefix else -1)
+        if not text.startswith(before) or stop < len(before):
+            raise ValueError(
+                f"This chat template does not show where the answer in message {number} begins and ends: it writes a "
+                "turn in one way to ask for it, and in another when it is there. Put {% generation %} and "
+                "{% endgeneration %} around what the template writes for the assistant."
+            )
+        marked += text[done : len(before)] + begin + text[len(before) : stop] + end
+        done = stop
+    return marked + text[done:]
+
+
+def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int) -> int | None:
+    """Where the first end token ends; where no end token comes, the first special token."""
+    found = list(_specials(tokenizer).finditer(text, start, limit))
+    ends = [match for match in found if tokenizer.special_tokens[match[0]] in tokenizer.eos_ids]
+    return (ends or found)[0].end() if found else None
+
+
+def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end: str) -> tuple[list[int], list[bool]]:
+    """Each text is encoded whole, as in a chat; a token counts if any of its bytes does."""
+    runs = list(_runs(parts, begin, end))
+    wholes = [
+        part if isinstance(part, int) else "".join(text for text, _ in of_part) for part, of_part in zip(parts, runs)
+    ]
+    ids: list[int] = []
+    mask: list[bool] = []
+    for whole, of_part, encoded in zip(wholes, runs, tokenizer.encode_each(wholes)):
+        if isinstance(whole, int):
+            counts = [of_part[0][1]]
+        else:
+            encoded, counts = _counting(tokenizer, encoded, of_part)
+        ids += encoded
+        mask += counts
+    return ids, mask
+
+
+def _runs(parts: list[str | int], begin: str, end: str) -> Iterator[list[Run]]:
+    """For each part its texts without the marks, and whether they stand between marks."""
+    counts = False
+    for part in parts:
+        runs = []
+        for piece in re.split(f"([{begin}{end}])", part) if isinstance(part, str) else [""]:
+            if piece in (begin, end):
+                counts = piece == begin
+            else:
+                runs.append((piece, counts))
+        yield runs
+
+
+def _counting(tokenizer: Tokenizer, ids: list[int], runs: list[Run]) -> tuple[list[int], list[bool]]:
+    """Which of the ids hold a byte of a run that counts."""
+    text = "".join(text for text, _ in runs).encode()
+    tokens = [tokenizer.token_bytes(id) for id in ids]
+    if not (written := b"".join(tokens)).endswith(text):  # some character was replaced: then each run by itself
+        apart = [(id, counts) for text, counts in runs for id in tokenizer.encode_parts([text])]
+        return [id for id, _ in apart], [counts for _, counts in apart]
+    counted = b"".join(bytes([counts]) * len(text.encode()) for text, counts in runs)
+    counted = counted[:1] * (len(written) - len(text)) + counted  # SentencePiece writes a space before a text
+    ends = accumulate(map(len, tokens))
+    return ids, [1 in counted[stop - len(token) : stop] for token, stop in zip(tokens, ends)]

@@ -1,0 +1,175 @@
+"""Batches of conversations in which the assistant's words alone are targets."""
+
+import operator
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from llmlib.chat import Message, encode_chat_with_mask
+from llmlib.tokenization.base import Tokenizer
+from llmlib.training.loss import IGNORED
+
+OPEN_ROWS = 32  # that may still be filled up, while packing
+
+
+class TruncationNotice(UserWarning):
+    """Conversations are longer than a row, so some of what the assistant says is not learned; the message counts it."""
+
+
+class ChatData:
+    """Training batches of conversations (see `llmlib.training.batches.Data`): what the assistant says is the target.
+
+    Every conversation begins at the start of the context or after others, and is never broken over two rows. Each epoch
+    brings all of them once, shuffled anew; the same step and seed give the same batch.
+
+    `packed`: a row holds as many whole conversations as fit, as rows of text do in pretraining, so little is spent on
+    padding. A later conversation can then attend to those before it in its row: it sees text that has nothing to do
+    with it, and stands at later positions than it does in a chat. It was so in pretraining too, and what came before
+    tells nothing about the answer; but the loss is not exactly that of padded rows. Without `packed` each row holds one
+    conversation and padding after it, which no token attends to and which is no target.
+
+    A conversation with more than seq_len + 1 tokens is cut there, and one that has no answer before the cut is left
+    out: a `TruncationNotice` says how many answers that costs.
+
+    Raises `ValueError` for a conversation that is none, which it names by its number from 0, and, when batches are
+    made, if no row would hold an answer.
+
+    >>> from llmlib.chat import CHATML, with_chat_template
+    >>> from llmlib.tokenization import BPETokenizer
+    >>> tokenizer = with_chat_template(BPETokenizer.train("", 258, ["<|im_start|>", "<|im_end|>"]), CHATML)
+    >>> data = ChatData(tokenizer, [[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]])
+    >>> x, y = data.batch(0, batch_size=1, seq_len=40)
+    >>> tokenizer.decode(y[y != IGNORED])
+    'Yo<|im_end|>'
+    """
+
+    def __init__(self, tokenizer: Tokenizer, conversations: Iterable[Sequence[Message]], *, packed: bool = True):
+        self.vocab_size, self.packed = tokenizer.vocab_size, packed
+        self._encoded: list[tuple[np.ndarray, np.ndarray]] = []  # of each conversation: its ids, and which count
+        for number, messages in enumerate(conversations):
+            try:
+                ids, mask = encode_chat_with_mask(tokenizer, messages)
+            except ValueError as error:
+                raise ValueError(f"Conversation {number}: {error}") from None
+            self._encoded.append((np.array(ids, dtype=np.int32), np.array(mask, dtype=bool)))
+        if not self._encoded:
+            raise ValueError("There is no conversation to learn from.")
+        self._usable: dict[int, list[int]] = {}  # by seq_len: numbers of the conversations
+        self._first_rows: dict[tuple[int, int], list[int]] = {}  # by seed and seq_len: of each epoch, counted from 0
+        self._epochs: dict[tuple[int, int, int], list[list[int]]] = {}  # the last few that were used
+
+    def __len__(self) -> int:
+        """How many conversations there are."""
+        return len(self._encoded)
+
+    def __repr__(self) -> str:
+        tokens = sum(len(ids) for ids, _ in self._encoded)
+        counted = sum(int(mask.sum()) for _, mask in self._encoded)
+        return f"ChatData({len(self):,} conversations: {tokens:,} tokens, {counted:,} of them the assistant's)"
+
+    def batch(
+        self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
+    ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
+        """The rows of a step, and for each token the one that follows, or -100 (`IGNORED`) where that does not count.
+
+        Raises `ValueError` if a size is not positive, or if no answer lies within the first seq_len + 1 tokens.
+        """
+        for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("step", step, 0),
+                                   ("seed", seed, 0)):  # fmt: skip
+            if operator.index(value) < least:
+                raise ValueError(f"{name} must be {least} or more, got {value}.")
+        x = np.zeros((batch_size, seq_len), dtype=np.int64)
+        y = np.full((batch_size, seq_len), IGNORED, dtype=np.int64)
+        for place in range(batch_size):
+            row = self._row(step * batch_size + place, seed, seq_len)
+            ids, mask = (np.concatenate(parts) for parts in zip(*(self._kept(number, seq_len) for number in row)))
+            x[place, : min(len(ids), seq_len)] = ids[:seq_len]
+            y[place, : len(ids) - 1] = np.where(mask, ids, IGNORED)[1:]
+        return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+
+    def rows_an_epoch(self, seq_len: int, seed: int = 0) -> int:
+        """How many rows hold every conversation once; another shuffle may need one more or less."""
+        return len(self._epoch(0, seed, seq_len))
+
+    def _kept(self, number: int, seq_len: int) -> tuple[np.ndarray, np.ndarray]:
+        """As much of a conversation as a row holds: the ids that are read, and one more that is only foretold."""
+        ids, mask = self._encoded[number]
+        return ids[: seq_len + 1], mask[: seq_len + 1]
+
+    def _row(self, number: int, seed: int, seq_len: int) -> list[int]:
+        """The conversations in row `number` of all, counted over the epochs."""
+        first = self._first_rows.setdefault((seed, seq_len), [0])
+        while first[-1] <= number:
+            first.append(first[-1] + len(self._epoch(len(first) - 1, seed, seq_len)))
+        epoch = int(np.searchsorted(first, number, side="right")) - 1
+        return self._epoch(epoch, seed, seq_len)[number - first[epoch]]
+
+    def _epoch(self, epoch: int, seed: int, seq_len: int) -> list[list[int]]:
+        """The rows of an epoch, each as the numbers of its conversations."""
+        key = epoch, seed, seq_len
+        if key not in self._epochs:
+            usable = self._within(seq_len)
+            # The raw stream of Philox, a function of (key, counter), is the same in all versions of numpy.
+            drawn = np.random.Philox(key=seed, counter=[0, 0, 0, epoch]).random_raw(len(usable))
+            order = [usable[place] for place in np.argsort(drawn, kind="stable")]
+            if len(self._epochs) >= 4:
+                self._epochs.pop(next(iter(self._epochs)))
+            lengths = [min(len(self._encoded[number][0]), seq_len + 1) for number in order]
+            packs = pack(lengths, seq_len + 1) if self.packed else [[place] for place in range(len(order))]
+            self._epochs[key] = [[order[place] for place in row] for row in packs]
+        return self._epochs[key]
+
+    def _within(self, seq_len: int) -> list[int]:
+        """The conversations that have an answer, or its beginning, within a row; what a cut costs is told once."""
+        if seq_len not in self._usable:
+            self._usable[seq_len] = [n for n, (_, mask) in enumerate(self._encoded) if mask[1 : seq_len + 1].any()]
+            if told := self._told(seq_len, len(self._usable[seq_len])):
+                if not self._usable[seq_len]:
+                    raise ValueError(f"There is nothing to learn from: {told}")
+                warnings.warn(told, TruncationNotice, stacklevel=4)
+        return self._usable[seq_len]
+
+    def _told(self, seq_len: int, usable: int) -> str:
+        cut = lost = answers = longer = 0
+        for ids, mask in self._encoded:
+            steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
+            begins, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+            answers += len(begins)
+            longer += len(ids) > seq_len + 1
+            lost += int((begins > seq_len).sum())
+            cut += int(((begins <= seq_len) & (ends > seq_len + 1)).sum())
+        if usable and not longer:
+            return ""
+        left_out = len(self) - usable
+        return (
+            f"{longer:,} of {len(self):,} conversations have more tokens than seq_len={seq_len} (and one more that is "
+            f"foretold) and are cut there. Of {answers:,} answers {cut:,} lose their end and {lost:,} are lost whole"
+            + (f"; {left_out:,} conversations have none left and are left out" if left_out else "")
+            + ". Choose a larger seq_len, if the model's context allows it, or shorten the conversations."
+        )
+
+
+def pack(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Places of the `lengths` in rows of at most `size`: each goes to the first open row that has room for it.
+
+    >>> pack([5, 6, 4, 4], size=10)
+    [[0, 2], [1, 3]]
+    """
+    rows: list[list[int]] = []
+    rooms: dict[int, int] = {}  # of the open rows
+    for place, length in enumerate(lengths):
+        row = next((row for row, room in rooms.items() if room >= length), None)
+        if row is None:
+            if len(rooms) == OPEN_ROWS:
+                del rooms[min(rooms, key=rooms.__getitem__)]
+            row = len(rows)
+            rows.append([])
+            rooms[row] = size
+        rows[row].append(place)
+        rooms[row] -= length
+    return rows

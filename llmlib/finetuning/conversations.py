@@ -1,0 +1,98 @@
+"""Conversations from a file: JSONL, one a line, checked before anything is trained."""
+
+import codecs
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from llmlib.chat import Message, check_turns
+from llmlib.files.checked_json import FormatError, field, short, without_duplicates
+
+MOST_BYTES_A_LINE = 1 << 24  # 16 MB: a damaged file may be one endless line
+
+
+class ConversationError(ValueError):
+    """A file holds something that is no conversation; the message says in which line, and what is expected."""
+
+
+def read_conversations(path: Path | str) -> list[list[Message]]:
+    """The conversations in a JSONL file, one a line; lines of white space alone are passed over.
+
+    A line is an object with the list "messages" of `{"role": …, "content": …}`, in which user and assistant take turns
+    after at most one message of the system; or with the texts "prompt" and "response", short for one question and its
+    answer. Other fields are left aside. Raises `ConversationError` for a file that cannot be read or holds no
+    conversation, and for the first line that is none.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "examples.jsonl"
+    >>> _ = path.write_text('{"prompt": "Hi", "response": "Hello!"}')
+    >>> read_conversations(path)
+    [[{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello!'}]]
+    """
+    path = Path(path)
+    found = []
+    for number, line in _lines(path):
+        try:
+            found.append(_conversation(line))
+        except ValueError as error:
+            raise ConversationError(f"{path}, line {number}: {error}") from None
+    if not found:
+        raise ConversationError(
+            f'{path} holds no conversation. Expected one a line, such as {{"prompt": "Hi", "response": "Hello!"}}.'
+        )
+    return found
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that hold something, and their numbers from 1."""
+    try:
+        with open(path, "rb") as file:
+            number = 0
+            while line := file.readline(MOST_BYTES_A_LINE + 1):
+                number += 1
+                if len(line) > MOST_BYTES_A_LINE:
+                    raise ConversationError(
+                        f"{path}, line {number} has more than {MOST_BYTES_A_LINE >> 20} MB. Expected JSONL: each "
+                        "conversation on a line of its own."
+                    )
+                if number == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)
+                if line.strip():
+                    yield number, line
+    except OSError as error:
+        raise ConversationError(f"{path} cannot be read ({error.strerror}).") from None
+
+
+def _conversation(line: bytes) -> list[Message]:
+    try:
+        record = json.loads(line.decode(), object_pairs_hook=without_duplicates)
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is no UTF-8. Save the file as UTF-8 in "
+            "your editor."
+        ) from None
+    except json.JSONDecodeError as error:
+        raise FormatError(f"no JSON at character {error.pos + 1}: {error.msg}. {_EXPECTED}") from None
+    except (ValueError, RecursionError) as error:  # a key twice, a number of too many digits, nested too deeply
+        raise FormatError(f"{error}. {_EXPECTED}") from None
+    if not isinstance(record, dict):
+        raise FormatError(f"{short(record)} is no conversation. {_EXPECTED}")
+    if "messages" in record:
+        messages = [_message(m, n) for n, m in enumerate(field(record, "messages", list, "the conversation"))]
+        if not messages:
+            raise FormatError("the conversation is empty: there is no message in it.")
+    elif "prompt" in record or "response" in record:
+        pair = {"user": "prompt", "assistant": "response"}
+        messages = [{"role": role, "content": field(record, key, str, "the pair")} for role, key in pair.items()]
+    else:
+        raise FormatError(f"the fields are {short(sorted(record))}. {_EXPECTED}")
+    check_turns(messages)
+    return messages
+
+
+def _message(message: Any, number: int) -> Message:
+    return {key: field(message, key, str, f"message {number}") for key in ("role", "content")}
+
+
+_EXPECTED = 'Expected an object with "messages", a list, or with "prompt" and "response", two texts.'

@@ -1,0 +1,87 @@
+"""Supervised fine-tuning: training goes on, on conversations, and only what the assistant says counts."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from llmlib.chat import Message
+from llmlib.finetuning.chat_data import ChatData
+from llmlib.tokenization.base import Tokenizer
+from llmlib.training.config import TrainConfig
+from llmlib.training.loop import Training, train
+from llmlib.transformer import Transformer
+
+
+def tune(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    conversations: Iterable[Sequence[Message]],
+    config: TrainConfig | None = None,
+    *,
+    packed: bool = True,
+    validation: Iterable[Sequence[Message]] | None = None,
+    sample: Callable[[Transformer], Any] | None = None,
+    folder: Path | str | None = None,
+    resume: bool = False,
+) -> Training:
+    """Teach a model to answer as the assistant in these conversations does: an iterator of steps, as `train` is.
+
+    This is `train` on `ChatData`: batches whose targets are the assistant's words, in the tokenizer's chat template.
+    Everything else is as there: the model is changed in place, `validation` (more conversations), `sample` and `folder`
+    are used when the config says so. Raises as `ChatData` and `train` do.
+
+        for step in tune(model, tokenizer, conversations, TrainConfig(steps=100, batch_size=8, seq_len=512)):
+            print(step.loss)
+    """
+    data = ChatData(tokenizer, conversations, packed=packed)
+    held_out = None if validation is None else ChatData(tokenizer, validation, packed=packed)
+    return train(model, data, config, validation=held_out, sample=sample, folder=folder, resume=resume)
+
+
+@torch.no_grad()
+def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, str]) -> None:
+    """Give each token named in `like` the rows of a token that does a similar job, in the embedding and unembedding.
+
+    A model has never read its spare or new special tokens: their rows hold what chance put there, and tuning spends
+    most of its steps on that. A `<|user|>` that begins as a line end and an `<|assistant|>` that begins as "?" mean
+    something from the first step on. If the tokenizer has more tokens than the model, the model grows: rows that
+    `like` does not name become the mean of all (Hewitt, 2021, "Initializing new word embeddings").
+
+    Raises `ValueError` for a name that is no special token, or a likeness that is not exactly one token.
+
+        start_tokens(model, tokenizer, {"<|user|>": "\\n", "<|assistant|>": "?"})
+    """
+    pairs = []
+    for name, alike in like.items():
+        if name not in tokenizer.special_tokens:
+            known = ", ".join(tokenizer.special_tokens) or "none"
+            raise ValueError(f"{name!r} is no special token of {tokenizer!r}. It has: {known}.")
+        ids = tokenizer.encode(alike, allowed_special="all")
+        if len(ids) != 1:
+            raise ValueError(f"{alike!r}, which {name!r} is to be like, is {len(ids)} tokens here; choose one of 1.")
+        pairs.append((tokenizer.special_tokens[name], ids[0]))
+    _grow(model, tokenizer.vocab_size)
+    for table in _tables(model):
+        table.weight[[new for new, _ in pairs]] = table.weight[[old for _, old in pairs]]
+
+
+def _tables(model: Transformer) -> list[Any]:
+    """The layers with a row for each token."""
+    return [model.embed] if model.config.tied_embeddings else [model.embed, model.unembed]
+
+
+def _grow(model: Transformer, vocab_size: int) -> None:
+    more = vocab_size - model.config.vocab_size
+    if more <= 0:
+        return
+    for table in _tables(model):
+        mean = table.weight.mean(dim=0, keepdim=True)
+        table.weight = nn.Parameter(torch.cat([table.weight, mean.expand(more, -1)]))
+    model.embed.num_embeddings = vocab_size
+    if not model.config.tied_embeddings:
+        model.unembed.out_features = vocab_size
+    model.config = dataclasses.replace(model.config, vocab_size=vocab_size)

@@ -1,0 +1,168 @@
+"""Batches of conversations: every answer once an epoch, nothing else a target, and what a cut costs is told."""
+
+import warnings
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetuning.conftest import said, small_model
+from llmlib.chat import encode_chat_with_mask
+from llmlib.finetuning import ChatData
+from llmlib.finetuning.chat_data import TruncationNotice, pack
+from llmlib.training import cross_entropy, train
+from llmlib.training.config import TrainConfig
+from llmlib.training.loss import IGNORED
+
+MANY = [said(f"{'q' * (n % 5)}{n}", f"a{n}" * (1 + n % 3)) for n in range(40)]
+
+
+def answers(tokenizer, y):
+    """The answers in the targets of a batch."""
+    text = tokenizer.decode(y[y != IGNORED])
+    return [answer.removeprefix(" ") for answer in text.split("<|endoftext|>")[:-1]]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_every_answer_is_a_target_once_an_epoch_in_an_order_of_its_own(tokenizer, packed):
+    data = ChatData(tokenizer, MANY, packed=packed)
+    epochs = []
+    seen = 0
+    for epoch in range(3):
+        rows = len(data._epoch(epoch, 5, 63))
+        found = [answers(tokenizer, data.batch(seen + r, batch_size=1, seq_len=63, seed=5)[1]) for r in range(rows)]
+        seen += rows
+        epochs.append([answer for row in found for answer in row])
+        assert sorted(epochs[-1]) == sorted(messages[1]["content"] for messages in MANY)
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert (data.rows_an_epoch(63) < len(MANY)) == packed
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_target_is_the_token_that_follows_and_rows_begin_with_a_conversation(tokenizer, packed):
+    x, y = ChatData(tokenizer, MANY, packed=packed).batch(3, batch_size=8, seq_len=50, seed=1)
+    for read, wanted in zip(x, y):
+        counted = wanted[:-1] != IGNORED
+        assert torch.equal(read[1:][counted], wanted[:-1][counted])
+        assert read[0] == tokenizer.special_tokens["<|user|>"]
+    asks, ends = tokenizer.special_tokens["<|assistant|>"], tokenizer.special_tokens["<|endoftext|>"]
+    assert (y != asks).all()
+    assert (y == ends).sum() == (x == asks).sum()  # each answer that begins in a row ends in it
+
+
+def test_batches_depend_on_step_and_seed_alone(tokenizer):
+    def batch(step, seed, data=None):
+        return (data or ChatData(tokenizer, MANY)).batch(step, batch_size=4, seq_len=40, seed=seed)
+
+    used = ChatData(tokenizer, MANY)
+    for step in range(30):
+        batch(step, 0, used)
+    for step in (0, 7, 29, 12):
+        for ours, fresh in zip(batch(step, 0, used), batch(step, 0)):
+            assert torch.equal(ours, fresh)
+    assert not torch.equal(batch(3, 0)[0], batch(3, 1)[0])
+
+
+def test_a_step_of_many_rows_is_many_steps_of_one(tokenizer):
+    data = ChatData(tokenizer, MANY)
+    x, y = data.batch(1, batch_size=30, seq_len=40)
+    ones = [data.batch(30 + n, batch_size=1, seq_len=40) for n in range(30)]
+    assert torch.equal(x, torch.cat([one for one, _ in ones]))
+    assert torch.equal(y, torch.cat([one for _, one in ones]))
+
+
+def test_packed_and_padded_rows_have_the_same_loss(tokenizer):
+    """On a model whose tokens see only themselves, what stands beside a conversation cannot matter."""
+    model = small_model(tokenizer.vocab_size, sliding_window=1)
+    losses = []
+    for packed in (True, False):
+        data = ChatData(tokenizer, MANY, packed=packed)
+        with torch.no_grad():
+            x, y = data.batch(0, batch_size=data.rows_an_epoch(63), seq_len=63)
+            losses.append((cross_entropy(model(x), y), (y != IGNORED).sum()))
+    assert losses[0][1] == losses[1][1]
+    torch.testing.assert_close(losses[0][0], losses[1][0])
+
+
+def test_the_loss_is_that_of_each_answer_by_hand(tokenizer, model):
+    (messages,) = MANY[7:8]
+    ids, mask = encode_chat_with_mask(tokenizer, messages)
+    with torch.no_grad():
+        log_probs = model(torch.tensor([ids])).log_softmax(-1)[0]
+        by_hand = -sum(log_probs[i, ids[i + 1]] for i in range(len(ids) - 1) if mask[i + 1]) / sum(mask)
+        x, y = ChatData(tokenizer, [messages], packed=False).batch(0, batch_size=3, seq_len=60)
+        torch.testing.assert_close(cross_entropy(model(x), y), by_hand)
+
+
+@given(st.lists(st.integers(1, 30), max_size=60))
+def test_packing_loses_and_breaks_nothing(lengths):
+    rows = pack(lengths, 30)
+    assert sorted(place for row in rows for place in row) == list(range(len(lengths)))
+    assert all(row and sum(lengths[place] for place in row) <= 30 for row in rows)
+    if lengths:
+        assert len(rows) <= max(1, 2 * sum(lengths) / 30)  # first fit leaves no two rows less than half full
+
+
+def test_a_conversation_that_fills_the_row_to_the_last_token_is_whole(tokenizer):
+    ids, _ = encode_chat_with_mask(tokenizer, said("abc", "def"))
+    data = ChatData(tokenizer, [said("abc", "def")])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        x, y = data.batch(0, batch_size=1, seq_len=len(ids) - 1)
+    assert x[0].tolist() == ids[:-1]
+    assert answers(tokenizer, y) == ["def"]
+    with pytest.warns(TruncationNotice, match="1 of 1 conversations .* Of 1 answers 1 lose their end and 0 are lost"):
+        x, y = data.batch(0, batch_size=1, seq_len=len(ids) - 2)
+    assert x[0].tolist() == ids[:-2]
+    assert tokenizer.decode(y[y != IGNORED]) == " def"
+
+
+def test_what_a_cut_costs_is_told_once_for_each_length(tokenizer):
+    data = ChatData(tokenizer, [said("q" * 30, "lost"), said("a", "kept"), said("b", "kept", "c" * 20, "lost"),
+                                said("d", "cut here and no more")])  # fmt: skip
+    told = (
+        r"3 of 4 conversations have more tokens than seq_len=20 .*Of 5 answers 1 lose their end and 2 are lost whole; "
+        r"1 conversations have none left and are left out\. Choose a larger seq_len"
+    )
+    with pytest.warns(TruncationNotice, match=told):
+        data.batch(0, batch_size=1, seq_len=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for step in range(9):
+            _, y = data.batch(step, batch_size=2, seq_len=20)
+            assert (y != IGNORED).any(dim=1).all()
+        data.batch(0, batch_size=1, seq_len=60)
+
+
+def test_one_token_answers(tokenizer):
+    _, y = ChatData(tokenizer, [said("a", "")]).batch(0, batch_size=1, seq_len=8)
+    assert tokenizer.decode(y[y != IGNORED]) == " <|endoftext|>"
+
+
+def test_nothing_to_learn_from_is_an_error_before_the_first_step(tokenizer, model):
+    data = ChatData(tokenizer, [said("a long question indeed", "b")] * 3)
+    with pytest.raises(ValueError, match=r"There is nothing to learn from: 3 of 3 conversations .* 3 are lost whole"):
+        train(model, data, TrainConfig(2, 2, 16))
+    with pytest.raises(ValueError, match="There is no conversation to learn from"):
+        ChatData(tokenizer, [])
+
+
+def test_a_conversation_that_is_none_is_named(tokenizer):
+    with pytest.raises(ValueError, match="Conversation 1: Message 1 is from 'user'"):
+        ChatData(tokenizer, [said("a", "b"), said("a", "b")[:1] * 2])
+    with pytest.raises(ValueError, match="Conversation 0: There is no message"):
+        ChatData(tokenizer, [[]])
+
+
+@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"seq_len": 0}, {"step": -1}, {"seed": -1}])
+def test_sizes_that_cannot_be(tokenizer, wrong):
+    arguments = {"step": 0, "batch_size": 1, "seq_len": 8, "seed": 0, **wrong}
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+        ChatData(tokenizer, MANY).batch(arguments.pop("step"), **arguments)
+
+
+def test_it_says_what_it_holds(tokenizer):
+    assert repr(ChatData(tokenizer, [said("a", "b")])) == (
+        "ChatData(1 conversations: 6 tokens, 3 of them the assistant's)"
+    )
