@@ -103,13 +103,15 @@ class LoRA:
     `maps` holds each by the name of its place in the model, such as "blocks.0.attention.query".
     """
 
-    def __init__(self, model: Transformer, config: LoRAConfig, maps: dict[str, LoRALinear]):
-        self.model, self.config, self.maps = model, config, maps
-        self._originals = {name: model.get_submodule(name) for name in maps}
+    def __init__(self, model: Transformer, config: LoRAConfig):
+        self.model, self.config = model, config
+        self._originals = maps_of(model, config)
+        generator = torch.Generator().manual_seed(config.seed)
+        self.maps = {n: LoRALinear(m, config.rank, config.scale, generator) for n, m in self._originals.items()}
         self._learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
         for parameter in self._learned:
             parameter.requires_grad_(False)
-        for name, module in maps.items():
+        for name, module in self.maps.items():
             model.set_submodule(name, module)
 
     def __repr__(self) -> str:
@@ -210,10 +212,7 @@ def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
     >>> [name for name, weight in model.named_parameters() if weight.requires_grad][:2]
     ['blocks.0.attention.query.A', 'blocks.0.attention.query.B']
     """
-    config = config or LoRAConfig()
-    generator = torch.Generator().manual_seed(config.seed)
-    found = maps_of(model, config)
-    return LoRA(model, config, {name: LoRALinear(m, config.rank, config.scale, generator) for name, m in found.items()})
+    return LoRA(model, config or LoRAConfig())
 
 
 def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, Linear]:

@@ -114,7 +114,8 @@ def checksum(model: Transformer) -> str | None:
         return None
     running = 0
     for parameter in frozen:
-        running = zlib.crc32(parameter.detach().cpu().contiguous().view(torch.uint8).numpy(), running)
+        raw = parameter.detach().cpu().contiguous().view(torch.uint8)
+        running = zlib.crc32(raw.numpy().data, running)
     return f"{running:08x}"
 
 
