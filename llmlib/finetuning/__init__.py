@@ -1,8 +1,9 @@
-"""Tuning a model on examples: `tune` teaches it the assistant's part of conversations.
+"""Tuning a model on examples: `tune` teaches it the assistant's part of conversations, in all weights or in a LoRA.
 
 `conversations` reads them from a JSONL file, `chat_data` makes batches of them in which the answers alone count, `sft`
-(supervised fine-tuning) brings both to `llmlib.training`; `tales` makes conversations whose right answers are known,
-`scores` counts the right ones; `cli` is the command `llmlib tune`.
+(supervised fine-tuning) brings both to `llmlib.training`. `lora` puts small maps that learn beside a frozen model,
+`adapters` saves and loads them in peft's form, and `updates` measures what a tuning changed. `tales` and `requests`
+make conversations whose right answers are known, `scores` counts the right ones; `cli` is the command `llmlib tune`.
 """
 
 from typing import TYPE_CHECKING
@@ -10,16 +11,22 @@ from typing import TYPE_CHECKING
 from llmlib._lazy import lazy
 
 if TYPE_CHECKING:
+    from llmlib.finetuning.adapters import load_adapter as load_adapter
+    from llmlib.finetuning.adapters import save_adapter as save_adapter
     from llmlib.finetuning.chat_data import ChatData as ChatData
     from llmlib.finetuning.conversations import read_conversations as read_conversations
+    from llmlib.finetuning.lora import LoRAConfig as LoRAConfig
+    from llmlib.finetuning.lora import apply_lora as apply_lora
     from llmlib.finetuning.sft import start_tokens as start_tokens
     from llmlib.finetuning.sft import tune as tune
 
 __all__, __getattr__, __dir__ = lazy(
     __name__,
     {
+        **dict.fromkeys(("load_adapter", "save_adapter"), "llmlib.finetuning.adapters"),
         "ChatData": "llmlib.finetuning.chat_data",
         "read_conversations": "llmlib.finetuning.conversations",
+        **dict.fromkeys(("LoRAConfig", "apply_lora"), "llmlib.finetuning.lora"),
         **dict.fromkeys(("start_tokens", "tune"), "llmlib.finetuning.sft"),
     },
 )

@@ -1,4 +1,8 @@
-"""Runs on disk: each checkpoint is a folder that is whole or not there, and a run goes on from it exactly."""
+"""Runs on disk: each checkpoint is a folder that is whole or not there, and a run goes on from it exactly.
+
+It holds the weights that learn. Of a model that is partly frozen, as under a LoRA, the rest is known already: a
+checksum of it tells whether a run goes on beside the same.
+"""
 
 import dataclasses
 import json
@@ -7,6 +11,7 @@ import pickle
 import re
 import shutil
 import tempfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +21,7 @@ import filelock
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from llmlib.training import sharding
 from llmlib.transformer import Transformer
@@ -60,14 +66,14 @@ def save(
     state: dict[str, Any],
     writes: bool = True,
 ) -> Path:
-    """Write a checkpoint into the run's folder: weights, optimizers, and `state`, which JSON has to be able to hold.
+    """Write a checkpoint into the run's folder: what learns, optimizers, and `state`, which has to fit into JSON.
 
     It is written beside and then renamed, so that a kill or a full disk leaves no half of one. Of a model that is cut
     into parts every process has to call this, and one `writes`. Raises `RunError` if it cannot be written; what is
     there already stays.
     """
     whole = folder / name_of(step)
-    weights = sharding.gathered(dict(model.state_dict()), writes)
+    weights = sharding.gathered(learning(model), writes)
     states = sharding.gathered([optimizer.state_dict() for optimizer in optimizers], writes)
     if not writes or whole.is_dir():
         return whole  # of this very step of this very run
@@ -78,6 +84,7 @@ def save(
         save_file({name: tensor.contiguous() for name, tensor in weights.items()}, beside / "model.safetensors")
         torch.save(states, beside / "optimizers.pt")
         about = {"version": VERSION, "step": step, "model": dataclasses.asdict(model.config), **state}
+        about["frozen"] = checksum(model)
         (beside / "state.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
         for path in beside.iterdir():
             with open(path, "rb") as file:
@@ -92,6 +99,24 @@ def save(
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)  # gone already if all went well
     return whole
+
+
+def learning(model: Transformer) -> dict[str, Tensor]:
+    """The weights that are not frozen, by name."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+
+
+def checksum(model: Transformer) -> str | None:
+    """A number, in hexadecimal, that almost surely changes when any frozen weight does; None if none is frozen."""
+    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+    if not frozen:
+        return None
+    running = 0
+    for parameter in frozen:
+        raw = parameter.detach().cpu().contiguous().view(torch.uint8)
+        running = zlib.crc32(raw.numpy().data, running)
+    return f"{running:08x}"
 
 
 def name_of(step: int) -> str:
@@ -128,6 +153,13 @@ def load(path: Path, model: Transformer, optimizers: Sequence[torch.optim.Optimi
             told = "; ".join(f"{name} is {theirs.get(name)} there and {ours[name]} here" for name in differing)
             raise RunError(f"{path} is of another architecture: {told}. Build the model with the same config.")
         weights = load_file(path / "model.safetensors")
+        if differing := sorted(weights.keys() ^ learning(model).keys()):
+            raise RunError(
+                f"{path} is of a run in which other weights learned: {differing[0]} is in one and not in the other. "
+                "Freeze the same, or apply the same LoRA."
+            )
+        if about.get("frozen") != checksum(model):
+            raise RunError(f"The frozen weights are not those of the run in {path}. Load the model that it began with.")
         states = torch.load(path / "optimizers.pt", map_location="cpu", weights_only=True)
         if len(states) != len(optimizers):
             raise RunError(f"{path} holds {len(states)} optimizers, and this run has {len(optimizers)}.")

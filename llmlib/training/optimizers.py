@@ -91,11 +91,19 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
     """The optimizers of a run. Each of their groups remembers its highest learning rate as `peak`.
 
     The matrices in the blocks decay, and go to Muon if the config says so. Embeddings, norms and biases never decay:
-    decay would pull words that are rare in the data, and the scale of every vector, towards nothing.
+    decay would pull words that are rare in the data, and the scale of every vector, towards nothing. Frozen weights
+    (`requires_grad=False`) belong to none: nothing moves them or remembers their gradients. Raises `ValueError` if all
+    are frozen.
     """
-    matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
+    learning = [p for p in model.parameters() if p.requires_grad]
+    if not learning:
+        raise ValueError(
+            "All weights of the model are frozen (requires_grad=False), so there is nothing to train. "
+            "A LoRA learns only while it is switched on and not merged: lora.unmerge(), lora.enabled = True."
+        )
+    matrices = [p for p in model.blocks.parameters() if p.ndim == 2 and p.requires_grad]
     known = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in known]
+    others = [p for p in learning if id(p) not in known]
     adamw = [{"params": others, "weight_decay": 0.0, "peak": config.learning_rate}]
     optimizers: list[torch.optim.Optimizer] = []
     if config.optimizer == "muon" and matrices:

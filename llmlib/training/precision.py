@@ -21,6 +21,9 @@ Model = TypeVar("Model", bound=nn.Module)
 class WorkingCopy(Generic[Model]):
     """What computes for `model` while it is trained: a copy in `dtype`, or the model itself if that is its own dtype.
 
+    Weights that are frozen (`requires_grad=False`, as under a LoRA) never change, so they are rounded once, or not
+    copied at all where `dtype` is theirs already: a step moves only what learns.
+
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
     >>> work = WorkingCopy(model, torch.bfloat16)
@@ -32,9 +35,11 @@ class WorkingCopy(Generic[Model]):
 
     def __init__(self, model: Model, dtype: torch.dtype):
         self.is_copy = any(parameter.dtype != dtype for parameter in model.parameters())
-        self.model = copy.deepcopy(model).to(dtype) if self.is_copy else model
-        self._theirs: list[Tensor] = list(model.parameters())
-        self._ours: list[Tensor] = list(self.model.parameters())
+        shared = {id(p): p for p in model.parameters() if not p.requires_grad and p.dtype == dtype}
+        self.model = copy.deepcopy(model, dict(shared)).to(dtype) if self.is_copy else model
+        pairs = [pair for pair in zip(model.parameters(), self.model.parameters()) if pair[0].requires_grad]
+        self._theirs: list[Tensor] = [theirs for theirs, _ in pairs]
+        self._ours: list[Tensor] = [ours for _, ours in pairs]
 
     def hand_over(self) -> None:
         """Give the gradients to the float32 weights."""

@@ -23,8 +23,14 @@ def shard(model: Transformer, world: int, dtype: torch.dtype) -> None:
     """Cut the model's weights for `world` processes, in place: block by block, and the rest.
 
     What is gathered is rounded to `dtype`; the rows themselves and the sums of gradients stay float32, so that this
-    is the rounded working copy of `llmlib.training.precision`, block by block.
+    is the rounded working copy of `llmlib.training.precision`, block by block. Raises `ValueError` for a model with
+    frozen weights: it has little to share out, for what takes the memory is what learns.
     """
+    if frozen := [name for name, parameter in model.named_parameters() if not parameter.requires_grad]:
+        raise ValueError(
+            f'parallel="fsdp" is for models of which every weight learns, and {len(frozen)} are frozen here '
+            f'({frozen[0]} …). Use parallel="ddp".'
+        )
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
@@ -88,9 +94,11 @@ def gathered(values: Any, keep: bool = True) -> Any:
 
 
 def put_weights(model: Transformer, weights: dict[str, Tensor]) -> None:
-    """Load whole weights into the model, cut or not."""
+    """Load whole weights into the model, cut or not; those that are not among them stay as they are."""
     ours = model.state_dict()
-    model.load_state_dict({name: cut_like(value.to(ours[name].device), ours[name]) for name, value in weights.items()})
+    model.load_state_dict(
+        {name: cut_like(value.to(ours[name].device), ours[name]) for name, value in weights.items()}, strict=False
+    )
 
 
 def put_states(optimizers: Sequence[torch.optim.Optimizer], states: Sequence[dict[str, Any]]) -> None:

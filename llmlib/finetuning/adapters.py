@@ -1,0 +1,201 @@
+"""LoRA files in the form of `peft`: a folder of a few megabytes that goes on top of its base model.
+
+`adapter_model.safetensors` holds each A and B under the name that the map has in `transformers`, and
+`adapter_config.json` says how they are scaled. What `peft` writes we read, and the other way round. The names are those
+of the Llama family (Llama, Mistral, Qwen2, Qwen3, SmolLM2, the course's own model).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from llmlib.files.atomic import atomic_write
+from llmlib.files.checked_json import field, naming, short
+from llmlib.finetuning.lora import GROUPS, LoRA, LoRAConfig, apply_lora, maps_of
+from llmlib.pretrained.config_fields import CheckpointError, read_json
+from llmlib.pretrained.weight_names import LLAMA_NAMES, translate
+from llmlib.transformer import Transformer
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+PREFIX = "base_model.model."  # peft wraps the model twice
+ORIGINAL_BASE = (True, False, "gaussian", "orthogonal", "eva")  # ways to begin that leave the base as it is
+NO_MATTER = {  # settings that change nothing in what an adapter computes when it is done
+    "auto_mapping", "base_model_name_or_path", "exclude_modules", "inference_mode", "layers_pattern", "lora_dropout",
+    "megatron_core", "peft_version", "qalora_group_size", "revision", "task_type",
+}  # fmt: skip
+READ = {"peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init_lora_weights", "bias"}
+
+
+class AdapterError(ValueError):
+    """A LoRA file is damaged, or of a kind that we cannot run, or for another model; the message says which."""
+
+
+def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) -> None:
+    """Write a LoRA into a folder, as `peft.PeftModel.from_pretrained(base, folder)` reads it.
+
+    `base_model` is the base's id on the Hugging Face hub, for those who will load it there. An adapter that is in the
+    folder already is replaced whole or not at all. Raises `AdapterError` if the folder cannot be written to, and
+    `ValueError` for a LoRA that was removed.
+
+        save_adapter(lora, "my-adapter", "HuggingFaceTB/SmolLM2-135M-Instruct")
+    """
+    import safetensors.torch
+
+    if not lora.maps:
+        raise ValueError("This LoRA was removed from its model, so there is nothing to save. Save before remove().")
+    tensors = {_file_name(n, p): getattr(m, p).detach().cpu().contiguous() for n, m in lora.maps.items() for p in "AB"}
+    c = lora.config
+    about = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_model,
+        "inference_mode": True,
+        "r": c.rank,
+        "lora_alpha": c.alpha,
+        "use_rslora": c.rslora,
+        "target_modules": sorted({_their_name(name).rpartition(".")[2] for name in lora.maps}),
+        "lora_dropout": 0.0,
+        "bias": "none",
+    }
+    folder = Path(folder)
+    try:
+        with atomic_write(folder / CONFIG) as config, atomic_write(folder / WEIGHTS) as weights:
+            weights.write(safetensors.torch.save(tensors, {"format": "pt"}))
+            config.write(json.dumps(about, indent=2).encode())
+    except OSError as error:
+        raise AdapterError(f"The LoRA could not be written to {folder} ({error}). Give another folder.") from error
+
+
+def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
+    """Apply the LoRA in a folder to a model; see `apply_lora`. It can be switched, merged, or trained further.
+
+    Raises `AdapterError` for a file that is missing or damaged, settings that we do not support, or an adapter of
+    another model (the first name or shape that does not fit is named), and `ValueError` for a model that has a LoRA.
+    The model is changed only when all fits.
+
+        model, tokenizer = load_pretrained("smollm2-135m-instruct")
+        lora = load_adapter(model, "my-adapter")
+    """
+    folder = Path(folder)
+    there = {name.rpartition(".")[2] for name in maps_of(model)}
+    if not (folder / CONFIG).is_file():
+        raise AdapterError(f"There is no LoRA in {folder}: {CONFIG} is missing. Give the folder that holds it.")
+    with naming(folder / CONFIG, AdapterError):
+        config = _read_config(folder / CONFIG)
+        if lacking := [_their_kind(kind) for kind in config.names if kind not in there]:
+            raise AdapterError(f"the LoRA is for another model: this one has no {lacking[0]} in its blocks.")
+    tensors = _read_tensors(folder / WEIGHTS)
+    with naming(folder / WEIGHTS, AdapterError):
+        _check(tensors, model, config)
+    lora = apply_lora(model, config)
+    with torch.no_grad():
+        for name, module in lora.maps.items():
+            module.A.copy_(tensors[_file_name(name, "A")])
+            module.B.copy_(tensors[_file_name(name, "B")])
+    return lora
+
+
+def _their_name(name: str) -> str:
+    """`blocks.0.mlp.up` -> `model.layers.0.mlp.up_proj`."""
+    return translate(f"{name}.weight", LLAMA_NAMES).removesuffix(".weight")
+
+
+def _their_kind(kind: str) -> str:
+    """`up` -> `up_proj`."""
+    place = "attention" if kind in GROUPS["attention"] else "mlp"
+    return _their_name(f"blocks.0.{place}.{kind}").rpartition(".")[2]
+
+
+def _file_name(name: str, part: str) -> str:
+    return f"{PREFIX}{_their_name(name)}.lora_{part}.weight"
+
+
+def _read_config(path: Path) -> LoRAConfig:
+    """What the file asks for. Raises `AdapterError` or `FormatError` for what we cannot run, and names the setting."""
+    try:
+        record = read_json(path)
+    except CheckpointError as error:
+        raise AdapterError(str(error)) from error
+    if (kind := field(record, "peft_type", str, CONFIG)) != "LORA":
+        raise AdapterError(f"the adapter is of the kind {short(kind)}; only LORA is supported.")
+    begun = record.get("init_lora_weights", True)
+    if begun not in ORIGINAL_BASE:
+        raise AdapterError(
+            f"init_lora_weights={short(begun)} changes the base model's own weights, and that is not supported. "
+            'peft can convert the adapter: save_pretrained(…, path_initial_model_for_weight_conversion="…").'
+        )
+    if (bias := record.get("bias", "none")) != "none":
+        raise AdapterError(f"bias={short(bias)} is not supported: only A and B may have been trained.")
+    for name, value in record.items():  # what peft leaves out of an adapter is None, False or empty
+        if name not in NO_MATTER | READ and value:
+            raise AdapterError(f"{name}={short(value)} is not supported: every map has the same rank, A and B alone.")
+    return LoRAConfig(
+        rank=_positive(record, "r", int),
+        alpha=_positive(record, "lora_alpha", (int, float)),
+        targets=_targets(field(record, "target_modules", list, CONFIG)),
+        rslora=field(record, "use_rslora", bool, CONFIG, False),
+    )
+
+
+def _positive(record: dict[str, Any], name: str, kinds: Any) -> Any:
+    value = field(record, name, kinds, CONFIG)
+    if not 0 < value < float("inf"):
+        raise AdapterError(f"{name} is {value}, expected a number more than 0.")
+    return value
+
+
+def _targets(theirs: list[Any]) -> tuple[str, ...]:
+    ours = {_their_kind(kind): kind for kind in GROUPS["all"]}
+    for name in theirs:
+        if name not in ours:
+            raise AdapterError(
+                f"the target module {short(name)} is not supported, only {', '.join(ours)} "
+                "(the maps in the blocks of the Llama family; GPT-2's c_attn is three of ours in one)."
+            )
+    if not theirs:
+        raise AdapterError("target_modules is empty.")
+    return tuple(kind for name, kind in ours.items() if name in theirs)
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    import safetensors
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        pickled = (path.parent / "adapter_model.bin").is_file()
+        why = " The *.bin file is a pickle, which can run code when loaded, so it is not read." if pickled else ""
+        raise AdapterError(f"{path} is missing. Copy or download it again.{why}") from None
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise AdapterError(f"{path} is truncated or damaged ({error}). Copy or download it again.") from error
+
+
+def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -> None:
+    """Raise `AdapterError` unless the tensors are those of this model: all, no others, of the right shapes."""
+    expected: dict[str, tuple[int, int]] = {}
+    for name, module in maps_of(model, config).items():
+        expected[_file_name(name, "A")] = (config.rank, module.in_features)
+        expected[_file_name(name, "B")] = (module.out_features, config.rank)
+    for name, shape in expected.items():
+        if name in tensors and tuple(tensors[name].shape) != shape:
+            raise AdapterError(
+                f"the LoRA is for another model, or damaged: {name} has the shape {tuple(tensors[name].shape)}, "
+                f"and here it must be {shape}, for rank {config.rank}."
+            )
+        if name in tensors and not tensors[name].is_floating_point():
+            raise AdapterError(f"{name} has the dtype {tensors[name].dtype}; expected floating-point numbers.")
+    layers = model.config.n_layers
+    if missing := [name for name in expected if name not in tensors]:
+        raise AdapterError(
+            f"the LoRA is for another model, or cut: {len(missing)} of {len(expected)} matrices are missing, "
+            f"the first {missing[0]} (this model has {layers} layers)."
+        )
+    if others := sorted(tensors.keys() - expected.keys()):
+        raise AdapterError(
+            f"the LoRA is for another model: {len(others)} of its matrices have no place in this one, "
+            f"the first {others[0]} (this model has {layers} layers)."
+        )

@@ -1,0 +1,229 @@
+"""LoRA: a frozen model learns through small maps of low rank beside its own.
+
+A linear map y = W x gets a detour through `rank` numbers: y = W x + α/r · B A x, where A is [r, d_in] and B is
+[d_out, r]. Only A and B learn, so there are gradients and optimizer states for about one weight in a hundred. B begins
+at zero: at first the model is exactly the base. Source: Hu et al. (2021), "LoRA: Low-Rank Adaptation of Large Language
+Models".
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from llmlib.linear import Linear, linear
+from llmlib.transformer import Transformer
+
+ATTENTION, MLP = ("query", "key", "value", "output"), ("gate", "up", "down")
+GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}
+
+
+@dataclass(frozen=True)
+class LoRAConfig:
+    """Where a LoRA goes and how large it is.
+
+    Raises `ValueError` for choices that cannot be.
+
+    >>> LoRAConfig(rank=8, alpha=16).scale
+    2.0
+    """
+
+    rank: int = 8  # width of the detour
+    alpha: int | float = 16  # the detour counts α/r times
+    targets: str | Sequence[str] = "all"  # "all" linear maps of the blocks, "attention", "mlp", or names of maps
+    rslora: bool = False  # α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
+    seed: int = 0  # of A
+
+    def __post_init__(self):
+        if type(self.rank) is not int or self.rank < 1:
+            raise ValueError(f"rank must be a whole number, at least 1, got {self.rank!r}.")
+        if isinstance(self.alpha, bool) or not isinstance(self.alpha, int | float) or not 0 < self.alpha < math.inf:
+            raise ValueError(f"alpha must be a number more than 0, got {self.alpha!r}.")
+        if not isinstance(self.targets, str):
+            object.__setattr__(self, "targets", tuple(self.targets))  # the dataclass is frozen
+        unknown = [name for name in self.names if name not in GROUPS["all"]]
+        if unknown or not self.names:
+            raise ValueError(
+                f"targets must be {', '.join(map(repr, GROUPS))} or names out of {', '.join(GROUPS['all'])}; "
+                f"got {unknown[0] if unknown else self.targets!r}."
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The maps of a block that get a detour."""
+        if isinstance(self.targets, str):
+            return GROUPS.get(self.targets, (self.targets,))
+        return tuple(self.targets)
+
+    @property
+    def scale(self) -> float:
+        """What the detour is multiplied by."""
+        return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
+
+
+class LoRALinear(Linear):
+    """A linear map with a detour of low rank: W x + scale · B A x. W and the bias are the very tensors of `base`.
+
+    A is drawn uniformly from ±1/√d_in, as in peft; A and B are float32 even where W is bfloat16, because their steps
+    are small. `merged` says that `weight` holds W + scale · B A; `enabled` is False while the detour is left out.
+    """
+
+    def __init__(self, base: Linear, rank: int, scale: float, generator: torch.Generator):
+        nn.Module.__init__(self)
+        self.in_features, self.out_features, self.scale = base.in_features, base.out_features, scale
+        self.weight = base.weight
+        self.register_parameter("bias", base.bias)
+        dtype = torch.promote_types(base.weight.dtype, torch.float32)
+        bound = base.in_features**-0.5
+        drawn = torch.empty(rank, base.in_features)  # on the CPU: the same numbers for any device
+        drawn.uniform_(-bound, bound, generator=generator)
+        self.A = nn.Parameter(drawn.to(base.weight.device, dtype))
+        self.B = nn.Parameter(torch.zeros(base.out_features, rank, device=base.weight.device, dtype=dtype))
+        self.enabled, self.merged = True, False
+
+    def forward(self, x: Float[Tensor, "*rows d_in"]) -> Float[Tensor, "*rows d_out"]:
+        y = linear(x, self.weight, self.bias)
+        if self.merged or not self.enabled:
+            return y
+        narrow = self.scale * linear(x, self.A.to(x.dtype))  # Float[Tensor, "*rows rank"]
+        return y + linear(narrow, self.B.to(x.dtype))
+
+    def update(self) -> Float[Tensor, "d_out d_in"]:
+        """What the detour adds to W, as one matrix: scale · B A."""
+        return self.scale * self.B.detach() @ self.A.detach()
+
+
+class LoRA:
+    """The detours of one model, as `apply_lora` or `load_adapter` made them.
+
+    `maps` holds each by the name of its place in the model, such as "blocks.0.attention.query".
+    """
+
+    def __init__(self, model: Transformer, config: LoRAConfig):
+        self.model, self.config = model, config
+        self._originals = maps_of(model, config)
+        generator = torch.Generator().manual_seed(config.seed)
+        self.maps = {n: LoRALinear(m, config.rank, config.scale, generator) for n, m in self._originals.items()}
+        self._learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        for parameter in self._learned:
+            parameter.requires_grad_(False)
+        for name, module in self.maps.items():
+            model.set_submodule(name, module)
+
+    def __repr__(self) -> str:
+        state = "merged" if self.merged else "on" if self.enabled else "off"
+        kinds = ", ".join(self.config.names)
+        return f"LoRA(rank {self.config.rank} beside {kinds}: {self.n_weights:,} weights, {self.share:.2%}; {state})"
+
+    @property
+    def n_weights(self) -> int:
+        """How many numbers learn: those of all A and B."""
+        return sum(module.A.numel() + module.B.numel() for module in self.maps.values())
+
+    @property
+    def share(self) -> float:
+        """`n_weights` as a share of the weights that the model has without them."""
+        return self.n_weights / (sum(p.numel() for p in self.model.parameters()) - self.n_weights)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the detours count. Set it to False, and the model is the base again, until you set it to True."""
+        return all(module.enabled for module in self.maps.values())
+
+    @enabled.setter
+    def enabled(self, on: bool) -> None:
+        if not on and self.merged:
+            raise ValueError("A merged LoRA is part of the weights and cannot be switched off. Call unmerge() first.")
+        for module in self.maps.values():
+            module.enabled = on
+        self._let_learn()
+
+    @contextlib.contextmanager
+    def off(self) -> Iterator[None]:
+        """Inside this `with` block the model is its base, bit for bit."""
+        before, self.enabled = self.enabled, False
+        try:
+            yield
+        finally:
+            self.enabled = before
+
+    @property
+    def merged(self) -> bool:
+        """Whether the detours are part of the weights now."""
+        return all(module.merged for module in self.maps.values()) and bool(self.maps)
+
+    def merge(self) -> None:
+        """Make W + scale · B A the weights: no detour, no more time than the base takes.
+
+        The base's own matrices stay in memory as they are, so that `unmerge` gives them back bit for bit. The sum is
+        computed in float32 and rounded to the model's dtype. Raises `ValueError` if the LoRA is off, or removed.
+        """
+        self._check_there()
+        if not self.enabled:
+            raise ValueError("The LoRA is switched off. Set enabled = True before you merge it.")
+        for name, module in self.maps.items():
+            base = self._originals[name].weight
+            summed = (base.to(module.B.dtype) + module.update()).to(base.dtype)
+            module.weight, module.merged = nn.Parameter(summed, requires_grad=False), True
+        self._let_learn()
+
+    def unmerge(self) -> None:
+        """Undo `merge`: the base's own matrices, untouched, and the detours beside them."""
+        self._check_there()
+        for name, module in self.maps.items():
+            module.weight, module.merged = self._originals[name].weight, False
+        self._let_learn()
+
+    def remove(self) -> None:
+        """Give the model back as it was before: its own maps, and what could learn can learn again."""
+        for name, original in self._originals.items():
+            self.model.set_submodule(name, original)
+        for parameter in self._learned:
+            parameter.requires_grad_(True)
+        self.maps, self._originals, self._learned = {}, {}, []
+
+    def _let_learn(self) -> None:
+        """A and B learn only while they count: `train` then says that nothing can learn, and no gradient goes lost."""
+        for module in self.maps.values():
+            for parameter in (module.A, module.B):
+                parameter.requires_grad_(module.enabled and not module.merged)
+
+    def _check_there(self) -> None:
+        if not self.maps:
+            raise ValueError("This LoRA was removed from its model. Apply or load one anew.")
+
+
+def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
+    """Freeze a model, and put a detour of low rank that learns beside each of its maps that the config names.
+
+    The model is changed in place: its maps are swapped for ones with a detour, around the same weights. It computes
+    exactly what it did until it is trained: `train(model, …)` then trains A and B alone. Raises `ValueError` for a
+    model that has a LoRA already, or that has none of the maps of a name.
+
+    >>> from llmlib import TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2))
+    >>> lora = apply_lora(model, LoRAConfig(rank=2, targets="attention"))
+    >>> lora
+    LoRA(rank 2 beside query, key, value, output: 512 weights, 7.77%; on)
+    >>> [name for name, weight in model.named_parameters() if weight.requires_grad][:2]
+    ['blocks.0.attention.query.A', 'blocks.0.attention.query.B']
+    """
+    return LoRA(model, config or LoRAConfig())
+
+
+def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, Linear]:
+    """The linear maps in the blocks that the config names (default: all), by place. Raises as `apply_lora` does."""
+    config = config or LoRAConfig()
+    if any(isinstance(module, LoRALinear) for module in model.modules()):
+        raise ValueError("The model has a LoRA already. Go on with that one, or call its remove() first.")
+    there = {name: m for name, m in model.blocks.named_modules(prefix="blocks") if isinstance(m, Linear)}
+    kinds = list(dict.fromkeys(name.rpartition(".")[2] for name in there))
+    wanted = [name for name in config.names if name in kinds]
+    missing = [name for name in config.names if name not in kinds]
+    if not wanted or (missing and config.targets not in GROUPS):  # a group takes what there is: GPT-2 has no gate
+        raise ValueError(f"The model's blocks have no map {missing[0]!r}; they have: {', '.join(kinds) or 'none'}.")
+    return {name: module for name, module in there.items() if name.rpartition(".")[2] in wanted}

@@ -1,0 +1,53 @@
+"""What a tuning changed: the singular values of each matrix's update.
+
+LoRA bets that an update of low rank is enough. This looks at full tuning, which is free to use every rank, and asks how
+many it used: of W_tuned − W_base, which share of the squared norm do its first r directions hold? No matrix of rank r
+holds more (Eckart and Young, 1936). Source of the question: Aghajanyan et al. (2020), "Intrinsic Dimensionality
+Explains the Effectiveness of Language Model Fine-Tuning"; Hu et al. (2021), "LoRA".
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from llmlib.linear import Linear
+from llmlib.transformer import Transformer
+
+
+def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Tensor, " directions"]]:
+    """The singular values of tuned − base, the largest first, for each linear map in the blocks, by its place.
+
+    Raises `ValueError` for two models of different shapes.
+
+    >>> from llmlib import TransformerConfig
+    >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=4, n_layers=1, n_heads=2)
+    >>> base, tuned = Transformer(config), Transformer(config)
+    >>> with torch.no_grad():
+    ...     tuned.blocks[0].mlp.up.weight[0, 0] += 1  # one number moved: rank 1
+    >>> update_spectra(base, tuned)["blocks.0.mlp.up"].round(decimals=4)
+    tensor([1., 0., 0., 0.])
+    """
+    ours, theirs = ({n: m for n, m in model.named_modules() if _is_map(n, m)} for model in (base, tuned))
+    for name in sorted(ours.keys() | theirs.keys()):
+        shapes = [tuple(maps[name].weight.shape) if name in maps else "missing" for maps in (ours, theirs)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"The models differ in shape: {name} is {shapes[0]} in the base and {shapes[1]} tuned.")
+    with torch.no_grad():
+        return {n: torch.linalg.svdvals(theirs[n].weight.float() - ours[n].weight.float()) for n in ours}
+
+
+def share_of_rank(singular_values: Float[Tensor, " directions"], rank: int) -> float:
+    """Σ σ² over the first `rank` values as a share of Σ σ² over all: what the best update of that rank would keep.
+
+    0.0 for an update of zeros, which nothing can be kept of.
+
+    >>> share_of_rank(torch.tensor([3.0, 1.0]), rank=1)
+    0.9
+    """
+    squares = singular_values.double().square()
+    total = squares.sum().item()
+    return squares[:rank].sum().item() / total if total else 0.0
+
+
+def _is_map(name: str, module: torch.nn.Module) -> bool:
+    return name.startswith("blocks.") and isinstance(module, Linear)

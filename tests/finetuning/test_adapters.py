@@ -1,0 +1,233 @@
+"""Files in peft's form, in both directions with the real `peft`; and files that are damaged or for somebody else."""
+
+import json
+import os
+
+import peft
+import pytest
+import safetensors.torch
+import torch
+from reference_models import load, their_model
+from small_models import make, random_ids
+
+from llmlib.finetuning.adapters import AdapterError, load_adapter, save_adapter
+from llmlib.finetuning.lora import LoRAConfig, apply_lora
+from llmlib.training import TrainConfig, train
+from tests.finetuning.test_lora import peft_of, taught, weights
+from tests.training.test_loop import DATA
+
+IDS = random_ids(2, 12)
+FAMILIES = ["llama", "smollm2", "qwen3", "qwen2"]
+
+
+def ours_and_theirs(folder, family):
+    theirs = their_model(family)
+    theirs.save_pretrained(folder)
+    return load(folder), theirs
+
+
+def close(ours, theirs):
+    with torch.no_grad():
+        torch.testing.assert_close(ours(IDS), theirs(IDS).logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "config",
+    [LoRAConfig(4, 8), LoRAConfig(3, 5.5, ("value", "query", "down"), rslora=True), LoRAConfig(1, 2, "attention")],
+)
+def test_peft_reads_what_we_write(tmp_path, family, config):
+    ours, theirs = ours_and_theirs(tmp_path / "base", family)
+    save_adapter(taught(apply_lora(ours, config)), tmp_path / "lora", "somebody/base")
+    with torch.no_grad():
+        assert (theirs(IDS).logits - ours(IDS)).abs().max() > 0.01  # it does something
+    adapted = peft.PeftModel.from_pretrained(theirs, tmp_path / "lora").eval()
+    close(ours, adapted)
+    assert adapted.peft_config["default"].base_model_name_or_path == "somebody/base"
+    named = dict(adapted.named_parameters())
+    stored = named["base_model.model.model.layers.1.self_attn.q_proj.lora_A.default.weight"]
+    assert torch.equal(stored, ours.blocks[1].attention.query.A)
+    close(ours, adapted.merge_and_unload())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("targets", "names"),
+    [
+        ("all-linear", ("query", "key", "value", "output", "gate", "up", "down")),
+        (["q_proj", "v_proj"], ("query", "value")),
+        (["down_proj", "o_proj"], ("output", "down")),
+    ],
+)
+@pytest.mark.parametrize("rslora", [False, True])
+def test_we_read_what_peft_writes(tmp_path, family, targets, names, rslora):
+    ours, theirs = ours_and_theirs(tmp_path / "base", family)
+    adapted = peft_of(theirs, LoRAConfig(4, 12, rslora=rslora), targets)
+    adapted.save_pretrained(tmp_path / "lora")
+    lora = load_adapter(ours, tmp_path / "lora")
+    assert lora.config == LoRAConfig(4, 12, names, rslora)
+    close(ours, adapted)
+    lora.merge()
+    close(ours, adapted)
+
+
+def test_there_and_back_it_is_the_same_bit_by_bit_and_can_learn_on(tmp_path):
+    model = make("llama")
+    base = weights(model)
+    lora = apply_lora(model, LoRAConfig(2, 8, "mlp"))
+    list(train(model, DATA, TrainConfig(2, 2, 8, learning_rate=0.1, dtype="float32")))
+    save_adapter(lora, tmp_path)
+    expected = model(IDS)
+    lora.remove()
+    again = load_adapter(model, tmp_path)
+    assert torch.equal(model(IDS), expected)
+    list(train(model, DATA, TrainConfig(1, 2, 8, dtype="float32")))
+    assert not torch.equal(model(IDS), expected)
+    again.remove()
+    assert all(torch.equal(base[name], value) for name, value in weights(model).items())
+
+
+def test_a_model_in_bfloat16_keeps_a_and_b_in_float32(tmp_path):
+    model = make("llama").bfloat16()
+    lora = taught(apply_lora(model))
+    before = {name: (m.A.clone(), m.B.clone()) for name, m in lora.maps.items()}
+    save_adapter(lora, tmp_path)
+    lora.remove()
+    after = load_adapter(model, tmp_path).maps
+    assert all(torch.equal(m.A, before[name][0]) and torch.equal(m.B, before[name][1]) for name, m in after.items())
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A LoRA of rank 2 for the small Llama of three layers."""
+    lora = taught(apply_lora(make("llama"), LoRAConfig(2, 4)))
+    save_adapter(lora, tmp_path)
+    return tmp_path
+
+
+def edit(folder, **changes):
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def refused(folder, match, model=None):
+    """The error says so in one line, names the file, and leaves the model as it was."""
+    model = model or make("llama")
+    before = weights(model)
+    with pytest.raises(AdapterError, match=match) as caught:
+        load_adapter(model, folder)
+    assert str(folder) in str(caught.value)
+    after = weights(model)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (
+            {"rank_pattern": {"q_proj": 8}},
+            r"rank_pattern=\{'q_proj': 8\} is not supported: every map has the same rank",
+        ),
+        ({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern=.* is not supported"),
+        ({"use_dora": True}, "use_dora=True is not supported"),
+        ({"modules_to_save": ["lm_head"]}, r"modules_to_save=\['lm_head'\] is not supported"),
+        ({"layers_to_transform": [0, 1]}, "layers_to_transform=.* is not supported"),
+        ({"a_setting_of_tomorrow": "on"}, "a_setting_of_tomorrow='on' is not supported"),
+        ({"fan_in_fan_out": True}, "fan_in_fan_out=True is not supported"),
+        ({"bias": "all"}, "bias='all' is not supported"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa' changes the base model's own weights"),
+        ({"peft_type": "LOHA"}, "the adapter is of the kind 'LOHA'; only LORA is supported"),
+        ({"peft_type": None}, "'peft_type' is None, expected a text"),
+        ({"r": "4"}, "'r' is '4', expected a whole number"),
+        ({"r": 0}, "r is 0, expected a number more than 0"),
+        ({"lora_alpha": float("nan")}, "lora_alpha is nan, expected a number more than 0"),
+        ({"target_modules": ["q_proj", "lm_head"]}, "target module 'lm_head' is not supported, only q_proj, k_proj"),
+        ({"target_modules": ["c_attn"]}, "target module 'c_attn' is not supported.*GPT-2's c_attn is three of ours"),
+        ({"target_modules": ".*_proj"}, "'target_modules' is '.*_proj', expected a list"),
+        ({"target_modules": []}, "target_modules is empty"),
+        ({"r": 3}, r"lora_A.weight has the shape \(2, 32\), and here it must be \(3, 32\), for rank 3"),
+    ],
+)
+def test_settings_that_are_not_supported_are_named(saved, changes, match):
+    edit(saved, **changes)
+    refused(saved, match)
+
+
+def test_settings_that_do_not_matter_are_no_obstacle(saved):
+    edit(saved, lora_dropout=0.1, peft_version="9.9", revision=None, use_dora=False, rank_pattern={}, megatron_core="x")
+    assert load_adapter(make("llama"), saved).config.rank == 2
+
+
+def test_a_lora_for_another_model_is_refused_with_the_first_name_or_shape(saved, tmp_path):
+    refused(saved, r"q_proj.lora_B.weight has the shape \(32, 2\), and here it must be \(48, 2\)", make("qwen3"))
+    refused(saved, "this one has no gate_proj in its blocks", make("gpt2"))
+    deeper, flatter = make("llama"), make("llama")
+    deeper.blocks.append(make("llama").blocks[0])
+    del flatter.blocks[2]
+    refused(saved, r"14 of 56 matrices are missing, the first .*layers.3.self_attn.q_proj.lora_A", deeper)
+    refused(saved, r"14 of its matrices have no place in this one, the first .*layers.2.mlp.down_proj.lora_A", flatter)
+
+
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
+@pytest.mark.parametrize("how", ["cut", "empty", "gone", "noise", "a list"])
+def test_damage_is_named(saved, file, how):
+    path = saved / file
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        kinds = {"cut": content[: len(content) // 2], "empty": b"", "noise": b"\x80\x02noise" * 9, "a list": b"[1]"}
+        path.write_bytes(kinds[how])
+    refused(saved, "missing" if how == "gone" else "damaged|not valid JSON|holds no JSON object")
+
+
+def test_a_pickle_is_not_read(saved):
+    (saved / "adapter_model.safetensors").rename(saved / "adapter_model.bin")
+    refused(saved, "is a pickle, which can run code")
+
+
+def test_whole_numbers_are_no_weights(saved):
+    path = saved / "adapter_model.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file({name: tensor.to(torch.int32) for name, tensor in tensors.items()}, path)
+    refused(saved, r"has the dtype torch.int32; expected floating-point numbers")
+
+
+def test_a_model_that_has_one_already(saved):
+    model = make("llama")
+    apply_lora(model)
+    with pytest.raises(ValueError, match="has a LoRA already"):
+        load_adapter(model, saved)
+
+
+def test_what_was_there_stays_if_the_disk_is_full(saved, monkeypatch):
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(AdapterError, match=r"could not be written to .*No space left"):
+        save_adapter(apply_lora(make("llama"), LoRAConfig(5)), saved)
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+
+
+def test_a_removed_one_cannot_be_saved(tmp_path):
+    lora = apply_lora(make("llama"))
+    lora.remove()
+    with pytest.raises(ValueError, match=r"nothing to save. Save before remove\(\)"):
+        save_adapter(lora, tmp_path)
+
+
+def test_merged_or_switched_off_it_saves_the_same(saved, tmp_path):
+    lora = load_adapter(make("llama"), saved)
+    expected = (saved / "adapter_model.safetensors").read_bytes()
+    lora.merge()
+    save_adapter(lora, tmp_path / "merged")
+    lora.unmerge()
+    with lora.off():
+        save_adapter(lora, tmp_path / "off")
+    for name in ("merged", "off"):
+        assert (tmp_path / name / "adapter_model.safetensors").read_bytes() == expected
