@@ -139,13 +139,13 @@ def questions(story: ToldStory) -> tuple[Question, ...]:
     for ask in story.asks:
         text = as_question(ask.question % story.slots)
         answer = ask.answer % story.slots
-        asked.setdefault(text, Question(text, answer, _kind(text), _wrong_answers(story, ask, text, answer, dice)))
+        asked.setdefault(text, Question(text, answer, kind_of(text), _wrong_answers(story, ask, text, answer, dice)))
     hero = story.hero
     if _tells_home(story):
         others = tuple(who.lives for who in world.villagers() if who.lives != hero.lives)
         home = Question(f"Where does {hero.name} live?", hero.lives, "where", tuple(dice.sample(others, 3)))
         asked.setdefault(home.text, home)
-    return (*asked.values(), *_unanswerable(story, dice))
+    return (*asked.values(), *unanswerable(story, dice))
 
 
 def answers(story: ToldStory) -> dict[str, str]:
@@ -255,7 +255,8 @@ def _dice(story: ToldStory, stream: int) -> Dice:
     return Dice(story.seed, crc32(story.split.encode()), story.index, stream)
 
 
-def _kind(text: str) -> str:
+def kind_of(text: str) -> str:
+    """The kind of a question that a story answers, by its words."""
     if re.search(r"\bfeel|^How (was|did) .*(feeling|look)", text):
         return "why" if text.startswith("Why") else "feeling"
     return KINDS.get(text.split()[0].lower(), "what")
@@ -263,7 +264,7 @@ def _kind(text: str) -> str:
 
 def _wrong_answers(story: ToldStory, ask: Ask, text: str, answer: str, dice: Dice) -> tuple[str, ...]:
     """False answers of the same sort: other names, other options of a choice, another thing, place or mood."""
-    kind = _kind(text)
+    kind = kind_of(text)
     if kind == "yes_no":
         return ("no" if answer == "yes" else "yes",)
     if kind == "feeling":
@@ -305,7 +306,8 @@ def _strangers(story: ToldStory) -> list[world.Character]:
     ]
 
 
-def _unanswerable(story: ToldStory, dice: Dice) -> list[Question]:
+def unanswerable(story: ToldStory, dice: Dice) -> list[Question]:
+    """Three questions that the story does not answer, two of them about one who is in it."""
     name = dice.choice(story.entities[:2]).name
     absent = dice.choice(_strangers(story)).name
 
