@@ -7,7 +7,7 @@ import difflib
 import inspect
 import io
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -71,33 +71,41 @@ def train_command(
         raise typer.Exit(1) from None
 
 
-# \b keeps the lines of a paragraph as they are.
-_PARAGRAPHS = [
-    inspect.cleandoc(str(train_command.__doc__)),
-    "A complete example:",
-    *(f"\b\n{part}" for part in EXAMPLE.split("\n\n")),
-]
-train_command.__doc__ = "\n\n".join(_PARAGRAPHS)
+def with_example(text: str, example: str) -> str:
+    """The help of a command, with an example of its settings file as it stands."""
+    # \b keeps the lines of a paragraph as they are.
+    paragraphs = [inspect.cleandoc(text), "A complete example:", *(f"\b\n{part}" for part in example.split("\n\n"))]
+    return "\n\n".join(paragraphs)
+
+
+train_command.__doc__ = with_example(str(train_command.__doc__), EXAMPLE)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a file, defaults filled in. Raises `SettingsError` for what is missing, unknown or no TOML."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"There is no file {path}. `llmlib train --help` shows an example of one.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is no TOML file: {error}. `llmlib train --help` shows an example.") from None
-    _check(content, {"folder": "", "data": {}, "model": {}, "train": {}}, str(path))
-    for needed in ("folder", "model"):
-        if needed not in content:
-            raise SettingsError(f"{path} says nothing of {needed!r}. `llmlib train --help` shows an example.")
+    content = read_toml(path, "train", {"folder": "", "data": {}, "model": {}, "train": {}}, needed=("folder", "model"))
     data = content.get("data", {})
-    _check(data, DATA, f"{path}, [data]")
+    check_names(data, DATA, f"{path}, [data]")
     return {"train": {}, **content, "data": {**DATA, **data}}
 
 
-def _check(settings: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
+def read_toml(path: Path, command: str, known: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
+    """The content of a settings file of `llmlib command`. Raises `SettingsError` as `read_settings` does."""
+    example = f"`llmlib {command} --help` shows an example"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"There is no file {path}. {example} of one.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is no TOML file: {error}. {example}.") from None
+    check_names(content, known, str(path))
+    for name in needed:
+        if name not in content:
+            raise SettingsError(f"{path} says nothing of {name!r}. {example}.")
+    return content
+
+
+def check_names(settings: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
     for name, value in settings.items():
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -108,8 +116,6 @@ def _check(settings: Mapping[str, Any], known: Mapping[str, Any], where: str) ->
 
 
 def _run(settings: Mapping[str, Any], resume: bool) -> None:
-    from tqdm.auto import tqdm
-
     from llmlib.devices import choose
     from llmlib.training import distributed
     from llmlib.training.config import TrainConfig
@@ -125,7 +131,7 @@ def _run(settings: Mapping[str, Any], resume: bool) -> None:
     if ranks.writes:
         ranks.wait()
     fields = [field.name for field in dataclasses.fields(TransformerConfig)]
-    _check(settings["model"], dict.fromkeys(fields), "[model]")
+    check_names(settings["model"], dict.fromkeys(fields), "[model]")
     try:
         architecture = TransformerConfig(**{"vocab_size": tokenizer.vocab_size, **settings["model"]})
     except TypeError as error:  # a field is missing
@@ -137,9 +143,18 @@ def _run(settings: Mapping[str, Any], resume: bool) -> None:
         )
     model = Transformer(architecture, device=choose().device)
     run = train(model, data, config, validation=validation, folder=folder, resume=resume)
+    follow(run, folder, ranks.writes)
+    if ranks.writes:
+        typer.echo(f"{summary(run)}. The model is in {folder}.")
+
+
+def follow(run: Any, folder: Path, writes: bool) -> None:
+    """Take all steps of a run, with a progress bar and a line in log.csv for each, if this process `writes`."""
+    from tqdm.auto import tqdm
+
     with (
-        _log(folder / "log.csv", run.last) if ranks.writes else contextlib.nullcontext() as log,
-        tqdm(run, total=config.steps, initial=run.step, unit="step", disable=not ranks.writes) as bar,
+        _log(folder / "log.csv", run.last) if writes else contextlib.nullcontext() as log,
+        tqdm(run, total=run.config.steps, initial=run.step, unit="step", disable=not writes) as bar,
     ):
         for step in bar:
             if log is not None:
@@ -150,9 +165,12 @@ def _run(settings: Mapping[str, Any], resume: bool) -> None:
             if step.validation_loss is not None:
                 shown["validation"] = f"{step.validation_loss:.3f}"
             bar.set_postfix(shown)
-    if ranks.writes:
-        best = f"; the lowest validation loss was {run.best[0]:.4f}, at step {run.best[1]}" if run.best else ""
-        typer.echo(f"{run.step} steps taken{best}. The model is in {folder}.")
+
+
+def summary(run: Any) -> str:
+    """What a run came to, in one clause."""
+    best = f"; the lowest validation loss was {run.best[0]:.4f}, at step {run.best[1]}" if run.best else ""
+    return f"{run.step} steps taken{best}"
 
 
 def _prepare(data: Mapping[str, Any], folder: Path, seq_len: int) -> tuple[Any, Any, Any]:

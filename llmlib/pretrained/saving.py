@@ -1,0 +1,142 @@
+"""Our `Transformer` as a folder in the format of the Hugging Face hub, which `load_pretrained` and others open."""
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from llmlib.files.atomic import atomic_write
+from llmlib.pretrained.weight_names import GPT2_NAMES, LLAMA_NAMES, translate
+from llmlib.tokenization.base import Tokenizer
+from llmlib.tokenization.bpe import BPETokenizer
+from llmlib.transformer import Transformer, TransformerConfig
+
+ARCHITECTURES = {
+    "gpt2": "GPT2LMHeadModel",
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+}
+
+
+def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str) -> None:
+    """Write the model and its tokenizer, chat template included, to a folder that `load_pretrained` opens.
+
+    The weights and `config.json` are in the form of the Hugging Face hub, so `transformers` opens them too; the
+    `tokenizer.json` is our own. Each file is replaced whole or not at all. Raises `ValueError`, before anything is
+    written, as `check_savable` does.
+
+        save_pretrained(model, tokenizer, "my-assistant")
+        model, tokenizer = load_pretrained("my-assistant")
+    """
+    folder = Path(folder)
+    check_savable(model.config, tokenizer)
+    assert isinstance(tokenizer, BPETokenizer)
+    for other in folder.glob("*.safetensors*"):
+        if other.name != "model.safetensors":
+            raise ValueError(f"{folder} holds {other.name}, the weights of another model. Choose another folder.")
+    config = hub_config(model.config)
+    config["eos_token_id"] = list(dict.fromkeys((*tokenizer.eos_ids, *model.config.end_ids))) or None
+    config["torch_dtype"] = str(model.dtype).removeprefix("torch.")
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+    renamed = _as_gpt2(weights) if config["model_type"] == "gpt2" else _as_llama(weights)
+    _save_weights(renamed, folder / "model.safetensors")
+    tokenizer.save(folder / "tokenizer.json")
+    with atomic_write(folder / "config.json") as file:
+        file.write((json.dumps(config, indent=1) + "\n").encode())
+
+
+def check_savable(config: TransformerConfig, tokenizer: Tokenizer) -> None:
+    """Raise `ValueError` for a model of no known family, or a tokenizer that is not byte-level BPE.
+
+    To be called before hours of training, not after.
+    """
+    hub_config(config)
+    if not isinstance(tokenizer, BPETokenizer):
+        raise ValueError(f"{tokenizer!r} cannot be written to a file; only a BPETokenizer can.")
+
+
+def hub_config(config: TransformerConfig) -> dict[str, Any]:
+    """The `config.json` of the family that a model belongs to. Raises `ValueError` if it belongs to none."""
+    c = config
+    shared = {"vocab_size": c.vocab_size, "tie_word_embeddings": c.tied_embeddings}
+    if _is_gpt2(c):
+        return _named("gpt2") | shared | {
+            "n_positions": c.max_seq_len, "n_embd": c.d_model, "n_layer": c.n_layers, "n_head": c.n_heads,
+            "n_inner": c.d_mlp, "layer_norm_epsilon": c.norm_eps,
+            "activation_function": "gelu" if c.mlp == "gelu" else "gelu_new",
+        }  # fmt: skip
+    family = _llama_family(c)
+    if family is None:
+        raise ValueError(
+            "A model like this has no name on the Hugging Face hub, so its folder could not be opened again: "
+            f"{c}. Known are GPT-2, Llama, Mistral, Qwen2 and Qwen3."
+        )
+    rope: dict[str, Any] = {"rope_theta": c.rope_theta}
+    if c.rope_factors is not None:
+        rope["rope_scaling"] = {"rope_type": "linear", "factor": c.rope_factors[0]}
+    return _named(family) | shared | rope | {
+        "max_position_embeddings": c.max_seq_len, "hidden_size": c.d_model, "intermediate_size": c.d_mlp,
+        "num_hidden_layers": c.n_layers, "num_attention_heads": c.n_heads, "num_key_value_heads": c.n_kv_heads,
+        "head_dim": c.d_head, "hidden_act": "silu", "rms_norm_eps": c.norm_eps, "sliding_window": c.sliding_window,
+        "attention_bias": c.qkv_bias and c.output_bias, "mlp_bias": c.mlp_bias,
+    }  # fmt: skip
+
+
+def _named(family: str) -> dict[str, Any]:
+    return {"model_type": family, "architectures": [ARCHITECTURES[family]], "bos_token_id": None}
+
+
+def _is_gpt2(c: TransformerConfig) -> bool:
+    kind = c.positions == "learned" and c.norm == "layernorm" and c.mlp in ("gelu", "gelu_tanh")
+    biases = c.qkv_bias and c.output_bias and c.mlp_bias
+    heads = c.n_kv_heads == c.n_heads and c.d_head * c.n_heads == c.d_model
+    return kind and biases and heads and not c.qk_norm and c.sliding_window is None
+
+
+def _llama_family(c: TransformerConfig) -> str | None:
+    """The family of the Llama line that differs from it just so."""
+    if (c.positions, c.norm, c.mlp) != ("rotary", "rmsnorm", "swiglu") or len(set(c.rope_factors or [1.0])) > 1:
+        return None
+    differs = {
+        "qwen3": c.qk_norm,
+        "mistral": c.sliding_window is not None,
+        "qwen2": c.qkv_bias and not c.output_bias,
+        "llama": (c.qkv_bias and c.output_bias) or c.mlp_bias,
+    }
+    families = [family for family, so in differs.items() if so]
+    if len(families) > 1 or (c.output_bias and not c.qkv_bias):
+        return None
+    return families[0] if families else "llama"
+
+
+def _as_llama(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {translate(name, LLAMA_NAMES): value.contiguous() for name, value in weights.items()}
+
+
+def _as_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """GPT-2 stores its matrices as (in, out), and queries, keys and values in one."""
+    renamed: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        theirs = translate(name, GPT2_NAMES)
+        if (part := re.search(r"\.(query|key|value)\.", name)) is not None:
+            if part[1] != "query":
+                continue  # written with the queries
+            value = torch.cat([weights[name.replace(".query.", f".{other}.")] for other in ("query", "key", "value")])
+        is_map = value.ndim == 2 and name.startswith("blocks")
+        renamed[theirs] = (value.T if is_map else value).contiguous()
+    return renamed
+
+
+def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as beside:
+        save_file(weights, Path(beside) / path.name, metadata={"format": "pt"})
+        os.replace(Path(beside) / path.name, path)
