@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "sampling": MODEL | {"tokenization"},
     "training": GROUND | MODEL | {"tokenization", "corpora", "_lazy"},
     "chat": GROUND | MODEL | {"tokenization", "sampling"},
-    "finetuning": GROUND | MODEL | {"tokenization", "pretrained", "training", "chat", "sampling", "_lazy"},
+    "finetuning": GROUND | MODEL | {"tokenization", "corpora", "pretrained", "sampling", "training", "chat", "_lazy"},
     "widgets": {"files", "style", "_lazy"},
     "explore": GROUND
     | MODEL
