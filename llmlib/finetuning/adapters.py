@@ -76,8 +76,13 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     another model (the first name or shape that does not fit is named), and `ValueError` for a model that has a LoRA.
     The model is changed only when all fits.
 
-        model, tokenizer = load_pretrained("smollm2-135m-instruct")
-        lora = load_adapter(model, "my-adapter")
+    >>> import tempfile
+    >>> from llmlib import TransformerConfig
+    >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2)
+    >>> model, folder = Transformer(config), tempfile.mkdtemp()
+    >>> save_adapter(apply_lora(model, LoRAConfig(rank=2, targets="attention")), folder)
+    >>> load_adapter(Transformer(config), folder)
+    LoRA(rank 2 beside query, key, value, output: 512 weights, 7.77%; on)
     """
     folder = Path(folder)
     there = {name.rpartition(".")[2] for name in maps_of(model)}

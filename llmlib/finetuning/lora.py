@@ -70,6 +70,12 @@ class LoRALinear(Linear):
 
     A is drawn uniformly from ±1/√d_in, as in peft; A and B are float32 even where W is bfloat16, because their steps
     are small. `merged` says that `weight` holds W + scale · B A; `enabled` is False while the detour is left out.
+
+    >>> base = Linear(2, 1, bias=False)  # with weights of zero
+    >>> module = LoRALinear(base, rank=1, scale=10.0, generator=torch.Generator())
+    >>> module.A.data, module.B.data = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]])
+    >>> module(torch.tensor([[1.0, 1.0]])).item()  # 10 · 3 · (1 + 2)
+    90.0
     """
 
     def __init__(self, base: Linear, rank: int, scale: float, generator: torch.Generator):

@@ -1,9 +1,10 @@
 """Requests whose right answers are known: a sentence goes in, a record of it as strict JSON comes out.
 
 A behaviour that no chat model has by itself (the keys are ours) and that a program can judge: each request gives one
-sentence, and the right answer is a JSON object with the keys who, what and where, and not a word around it. What the
-sentence does not say is null. The words are held out by split: no name, thing or place of the test is in training, so
-a model has to read the sentence, and cannot know the records by heart.
+sentence, and the right answer is a JSON object with the keys who, what and where, and not a word around it. The words
+are held out by split: no name, thing or place of the test is in training, so a model has to read the sentence, and
+cannot know the records by heart. Some words of the training are long or rare on purpose: a tokenizer writes them in
+several pieces, and copying those is learned only where there are some.
 """
 
 import json
@@ -31,13 +32,6 @@ TELLING = (  # {verb} and {done}: "hid" and "hidden"
     "early this morning, {who} {verb} {what} {where}.",
     "{who} has {done} {what} {where}.",
 )
-WITHOUT_PLACE = (
-    "{who} {verb} {what}.",
-    "{what} was {done} by {who}.",
-    "last week {who} {verb} {what}.",
-    "it was {who} who {verb} {what}.",
-)
-NOT_TOLD = 0.2  # share of the sentences that name no place
 VERBS = (  # past tense and participle
     ("found", "found"), ("lost", "lost"), ("left", "left"), ("saw", "seen"), ("hid", "hidden"), ("sold", "sold"),
     ("dropped", "dropped"), ("repaired", "repaired"), ("bought", "bought"), ("painted", "painted"),
@@ -47,13 +41,17 @@ WORDS = {
     "train": {
         "who": "Ada Boris Chiara Dmitri Elena Farid Greta Hamza Irina Jonas Kemal Leila Marco Nadia Oskar Priya "
         "Quentin Rosa Stefan Tara Uma Viktor Wanda Yusuf Zoe Anton Bella Carlos Dora Emil Fatima Gustav Hana Ivan "
-        "Julia Katya Lars Mina Noor Paolo",
-        "adjective": "red blue rusty broken small heavy wooden golden dusty striped yellow round wet empty shiny torn",
+        "Julia Katya Lars Mina Noor Paolo Siobhan Thibault Xiomara Zbigniew Ezekiel Guinevere Anneliese Bartholomew "
+        "Rosalind Miguel Tobias Marisol",
+        "adjective": "red blue rusty broken small heavy wooden golden dusty striped yellow round wet empty shiny torn "
+        "crumpled speckled wrinkled battered tarnished glittering lopsided checkered polished faded",
         "noun": "key umbrella lamp bicycle kettle ladder violin suitcase mirror hammer basket clock candle blanket "
-        "drum helmet ticket statue puzzle camera bucket letter ring scarf teapot shovel map whistle jacket chair",
+        "drum helmet ticket statue puzzle camera bucket letter ring scarf teapot shovel map whistle jacket chair "
+        "accordion wheelbarrow harmonica typewriter thermometer kaleidoscope saddle padlock",
         "where": "in/library at/station in/barn on/bridge behind/bakery near/fountain under/table in/garage at/museum "
         "on/roof in/cellar beside/river at/market in/kitchen near/lighthouse behind/school on/balcony in/tent "
-        "at/harbour under/stairs in/theatre near/well on/ferry in/hallway",
+        "at/harbour under/stairs in/theatre near/well on/ferry in/hallway "
+        "in/boathouse behind/stables at/observatory in/orchard beside/vineyard",
     },
     "test": {
         "who": "Amara Bruno Clara Diego Edith Finn Gloria Hugo Ingrid Jamal Kira Luca Mateo Nina Omar Petra Ravi Sofia "
@@ -71,7 +69,7 @@ class Request:
     """What a user writes, and the record that is the right answer."""
 
     prompt: str
-    record: dict[str, str | None]  # by `KEYS`
+    record: dict[str, str]  # by `KEYS`
 
     @property
     def answer(self) -> str:
@@ -103,9 +101,9 @@ def make_requests(n: int, split: str = "train", seed: int = 0) -> list[Request]:
 
     >>> request = make_requests(2, "test", seed=3)[1]
     >>> print(request.prompt)
-    Please record the following. Last week Ravi left a tiny parcel.
+    Ravi left a tiny parcel at the airport. Record that, please.
     >>> print(request.answer)
-    {"who": "Ravi", "what": "tiny parcel", "where": null}
+    {"who": "Ravi", "what": "tiny parcel", "where": "airport"}
     """
     if split not in WORDS:
         raise ValueError(f"split must be 'train' or 'test', got {split!r}.")
@@ -118,13 +116,11 @@ def _make(chance: random.Random, words: dict[str, list[str]]) -> Request:
     what = f"{adjective} {noun}" if chance.random() < 0.6 else noun
     preposition, place = chance.choice(words["where"]).split("/")
     verb, done = chance.choice(VERBS)
-    told = chance.random() >= NOT_TOLD
-    telling = chance.choice(TELLING if told else WITHOUT_PLACE)
     article = "an" if what[0] in "aeiou" else "a"
     where = f"{preposition} the {place}"
-    sentence = telling.format(who=who, verb=verb, done=done, what=f"{article} {what}", where=where)
+    sentence = chance.choice(TELLING).format(who=who, verb=verb, done=done, what=f"{article} {what}", where=where)
     sentence = sentence[0].upper() + sentence[1:]
-    record = {"who": who, "what": what, "where": place if told else None}
+    record = {"who": who, "what": what, "where": place}
     return Request(chance.choice(ASKING).format(sentence), record)
 
 
