@@ -21,6 +21,7 @@ LESSONS = {
     "transformer": "lesson_05_transformer",
     "training": "lesson_06_training",
     "sampling": "lesson_07_sampling",
+    "instruction_tuning": "lesson_08_instruction_tuning",
 }
 FOLDER = Path(__file__).parent / "lessons"
 

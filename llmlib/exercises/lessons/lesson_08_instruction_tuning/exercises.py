@@ -1,0 +1,332 @@
+"""Exercises of lesson 08: the chat format, what is learned of it, packing, LoRA, rank, and how sure a score is."""
+
+import random
+from pathlib import Path
+
+import torch
+
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.probes import gradients_flow, randn
+from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty import (
+    faulty_answer_mask,
+    faulty_chat_text,
+    faulty_interval,
+    faulty_kept_by_rank,
+    faulty_lora_linear,
+    faulty_merged,
+    faulty_pack,
+    faulty_targets,
+)
+
+TEXTS = texts_of(Path(__file__).parent)
+IGNORED = -100  # a target that the loss leaves out
+EMPTY = -1  # a place of a row in which no conversation lies
+Z = 1.96  # of a normal distribution, 95% lies within so many standard deviations
+
+
+# --- instruction_tuning.chat_text ---
+
+
+def chat_text(messages):
+    """A conversation in the course's format; after a question it ends where the answer has to begin."""
+    text = ""
+    for message in messages:
+        if message["role"] == "user":
+            text += "<|user|>" + message["content"]
+        else:
+            text += "<|assistant|> " + message["content"] + "<|endoftext|>"
+    return text + "<|assistant|>" if messages[-1]["role"] == "user" else text
+
+
+def conversation(*contents, first="user"):
+    """Messages of two who take turns."""
+    roles = ("user", "assistant") if first == "user" else ("assistant", "user")
+    return [{"role": roles[i % 2], "content": content} for i, content in enumerate(contents)]
+
+
+def cases_chat_text(seed):
+    chance = random.Random(seed)
+    words = ["Mia", "the red ball", "Is it far?", "Yes.", "a dog", "No, Tom", "count to 3"]
+    said = [" ".join(chance.sample(words, 2)) for _ in range(6)]
+    return [
+        Case((conversation("Who has the ball?", "Mia has it."),)),
+        Case((conversation("Who has the ball?"),), "a question without an answer"),
+        Case((conversation("Who is Tom?", "A boy.", "Is he old?"),), "the third turn is a question"),
+        Case((conversation(*said[:4]),), "two questions and their answers"),
+        Case((conversation("Hello!", said[0], "Thanks.", first="assistant"),), "the assistant speaks first"),
+        Case((conversation("  two spaces ", " a line\n", "\nthe end "),), "spaces and line breaks in the contents"),
+        Case((conversation("Say nothing.", "", said[5]),), "an empty answer"),
+        Case((conversation(*said[:5]),)),
+    ]
+
+
+CHAT_TEXT = Exercise(
+    **TEXTS["chat_text"], reference=chat_text, cases=cases_chat_text, faulty=faulty_chat_text, double=False
+)
+
+
+# --- instruction_tuning.answer_mask ---
+
+
+def answer_mask(ids, assistant, end):
+    """True for the tokens that the assistant wrote, the end of each answer included."""
+    mask = torch.zeros_like(ids, dtype=torch.bool)
+    answering = False
+    for place, id in enumerate(ids.tolist()):
+        mask[place] = answering
+        if id == assistant:
+            answering = True
+        elif id == end:
+            answering = False
+    return mask
+
+
+def turns(seed, lengths, special, cut=False):
+    """The ids of a conversation: questions and answers of these lengths in turn; the last answer may have no end."""
+    chance = random.Random(seed)
+    user, assistant, end = special
+    ids = []
+    for i, length in enumerate(lengths):
+        ids.append(assistant if i % 2 else user)
+        ids += [chance.randrange(10, 60) for _ in range(length)]
+        if i % 2 and not (cut and i == len(lengths) - 1):
+            ids.append(end)
+    return torch.tensor(ids)
+
+
+def cases_answer_mask(seed):
+    usual, others = (1, 2, 0), (101, 100, 102)
+    return [
+        Case((torch.tensor([1, 11, 12, 2, 13, 14, 0]), 2, 0)),
+        Case((turns(seed, [3, 2, 2, 3], usual), 2, 0), "two questions and their answers"),
+        Case((turns(seed + 1, [2, 3, 4, 1, 2, 2], others), 100, 102), "other ids for the special tokens"),
+        Case((turns(seed + 2, [2, 2, 3, 4], usual, cut=True), 2, 0), "cut off inside the second answer"),
+        Case((turns(seed + 3, [4, 3], usual, cut=True), 2, 0), "cut off inside the only answer"),
+        Case((turns(seed + 4, [3, 2, 4], usual), 2, 0), "no answer yet to the last question"),
+        Case((turns(seed + 5, [3, 0, 2, 3], usual), 2, 0), "an answer that is empty"),
+        Case((turns(seed + 6, [5], usual), 2, 0), "no answer at all"),
+        Case((turns(seed + 7, [2, 3, 3, 0], usual, cut=True), 2, 0), "the last token is where an answer begins"),
+        Case((turns(seed + 8, [4, 5, 3, 6, 5, 4], others), 100, 102)),
+    ]
+
+
+ANSWER_MASK = Exercise(
+    **TEXTS["answer_mask"], reference=answer_mask, cases=cases_answer_mask, faulty=faulty_answer_mask, axes=("seq",),
+    double=False,
+)  # fmt: skip
+
+
+# --- instruction_tuning.targets ---
+
+
+def targets(ids, mask):
+    """Inputs, and for each of them the next token, if that is to be learned."""
+    return ids[:, :-1], ids[:, 1:].masked_fill(~mask[:, 1:], IGNORED)
+
+
+def cases_targets(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(answers, note=""):
+        """Of each row, the places (from, to) of its answers."""
+        mask = torch.zeros(len(answers), 9, dtype=torch.bool)
+        for row, places in enumerate(answers):
+            for start, stop in places:
+                mask[row, start:stop] = True
+        return Case((torch.randint(1, 60, mask.shape, generator=generator), mask), note)
+
+    small = torch.tensor([[False, False, False, True, True]])
+    return [
+        Case((torch.tensor([[11, 12, 13, 14, 15]]), small)),
+        case([[(3, 6)], [(4, 9)]], "answers of different lengths"),
+        case([[(2, 4), (6, 8)], [(1, 3), (5, 6), (8, 9)], [(4, 7)]], "several answers in one row"),
+        case([[(0, 9)], [(0, 2)]], "the answer begins with the row"),
+        case([[], [(5, 9)]], "a row without an answer"),
+        Case((torch.tensor([[7, 8], [9, 10], [5, 6]]), torch.tensor([[False, True], [True, False], [True, True]])),
+             "rows of two tokens"),
+        case([[(2, 5)], [(3, 9)], [(1, 2), (6, 9)], [(8, 9)]]),
+    ]  # fmt: skip
+
+
+TARGETS = Exercise(
+    **TEXTS["targets"], reference=targets, cases=cases_targets, faulty=faulty_targets, axes=("batch", "seq"),
+    double=False,
+)  # fmt: skip
+
+
+# --- instruction_tuning.pack ---
+
+
+def pack(conversations, length):
+    """Rows of `length` ids, each with as many whole conversations as fit one after the other."""
+    rows: list[list[int]] = [[]]
+    for ids in conversations:
+        ids = ids[:length]
+        if len(rows[-1]) + len(ids) > length:
+            rows.append([])
+        rows[-1] = rows[-1] + ids
+    return torch.tensor([row + [EMPTY] * (length - len(row)) for row in rows])
+
+
+def cases_pack(seed):
+    chance = random.Random(seed)
+
+    def case(lengths, length, note=""):
+        return Case(([[chance.randrange(1, 90) for _ in range(n)] for n in lengths], length), note)
+
+    return [
+        Case(([[11, 12, 13], [21, 22], [31, 32, 33, 34]], 6)),
+        case([3, 4, 2, 5, 1, 3], 8, "six conversations"),
+        case([4, 4, 3, 5, 6], 8, "rows that are filled to the last place"),
+        case([5, 6, 2, 7, 1, 4], 8, "a later one would fit into an earlier row"),
+        case([3, 11, 2, 8, 9, 1], 8, "conversations that are longer than a row"),
+        case([6, 2, 9, 5], 8, "one of nine ids where eight have room"),
+        case([2, 3, 1], 9, "all fit into one row"),
+        case([9], 4, "a single one, and longer than a row"),
+        case([1, 2, 2, 3, 1, 1, 4, 2, 3, 5], 5),
+        case([7, 1, 3, 4, 2, 6, 5, 5, 10, 2], 10),
+    ]
+
+
+PACK = Exercise(
+    **TEXTS["pack"], reference=pack, cases=cases_pack, faulty=faulty_pack, axes=("row", "seq"), double=False
+)
+
+
+# --- instruction_tuning.lora_linear and instruction_tuning.merged ---
+
+
+def lora_linear(x, w, a, b, alpha):
+    """A linear layer, and beside it a thin way through r numbers."""
+    return x @ w.T + alpha / a.shape[0] * (x @ a.T @ b.T)
+
+
+def merged(w, a, b, alpha):
+    """The one matrix that does what `w` and its adapter do together."""
+    return w + alpha / a.shape[0] * (b @ a)
+
+
+def adapters(seed):
+    """(d_in, d_out, r, alpha, what is special); the square ones tell what fails by its shape elsewhere."""
+    sizes = [
+        (3, 4, 2, 6.0, ""),
+        (5, 3, 2, 8.0, "wider than high"),
+        (4, 6, 1, 3.0, "rank 1"),
+        (4, 4, 2, 5.0, "a square matrix"),
+        (5, 5, 3, 0.75, "a square matrix, and a small alpha"),
+        (3, 3, 3, 2.0, "the rank is the width"),
+        (4, 4, 4, 6.0, "the rank is the width"),
+        (6, 5, 4, 4.0, "alpha is r"),
+        (3, 5, 4, 16, "the rank is above the width"),
+    ]
+    for i, (d_in, d_out, r, alpha, note) in enumerate(sizes):
+        w, a, b = randn(seed + i, d_out, d_in), randn(seed + i + 20, r, d_in), randn(seed + i + 40, d_out, r)
+        yield (w, a, b, alpha), note
+    yield (w, a, torch.zeros_like(b), 8.0), "a new adapter: B is zero"
+
+
+def cases_lora_linear(seed):
+    return [
+        Case((randn(seed + 60 + i, 1 + i % 3, 2 + i % 2, matrices[0].shape[1]), *matrices), note)
+        for i, (matrices, note) in enumerate(adapters(seed))
+    ]
+
+
+LORA_LINEAR = Exercise(
+    **TEXTS["lora_linear"],
+    reference=lora_linear,
+    cases=cases_lora_linear,
+    faulty=faulty_lora_linear,
+    axes=("batch", "seq", "d_out"),
+    probes=(gradients_flow(("x", "a", "b"), 0, 2, 3),),
+)
+
+MERGED = Exercise(
+    **TEXTS["merged"],
+    reference=merged,
+    cases=lambda seed: [Case(matrices, note) for matrices, note in adapters(seed + 7)],
+    faulty=faulty_merged,
+    axes=("d_out", "d_in"),
+    probes=(gradients_flow(("a", "b"), 1, 2),),
+)
+
+
+# --- instruction_tuning.kept_by_rank ---
+
+
+def kept_by_rank(update, r):
+    """The share of a matrix, by its squared norm, that its best approximation of rank r keeps."""
+    squares = torch.linalg.svdvals(update) ** 2
+    total = squares.sum().item()
+    return squares[:r].sum().item() / total if total > 0 else 1.0
+
+
+def cases_kept_by_rank(seed):
+    rank_2 = randn(seed + 1, 6, 2) @ randn(seed + 2, 2, 5)
+    return [
+        Case((torch.diag(torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)), 1)),
+        Case((randn(seed + 3, 4, 6), 2), "wider than high"),
+        Case((randn(seed + 4, 7, 4), 3), "higher than wide"),
+        Case((randn(seed + 5, 5, 5), 1), "a square matrix that is not symmetric"),
+        Case((randn(seed + 6, 5, 5) * 100, 2), "large numbers"),
+        Case((randn(seed + 12, 4, 4) / 50, 2), "small numbers"),
+        Case((randn(seed + 7, 4, 4), 4), "full rank"),
+        Case((randn(seed + 8, 3, 5), 7), "r is larger than the matrix"),
+        Case((rank_2, 2), "a product of two thin matrices"),
+        Case((rank_2 + randn(seed + 9, 6, 5) / 4, 2), "nearly a product of two thin matrices"),
+        Case((randn(seed + 10, 3, 4), 0), "rank 0"),
+        Case((torch.zeros(3, 4, dtype=torch.float64), 2), "a matrix of zeros"),
+        Case((torch.zeros(2, 2, dtype=torch.float64), 0), "a matrix of zeros, and rank 0"),
+        Case((randn(seed + 11, 6, 6), 3)),
+    ]
+
+
+KEPT_BY_RANK = Exercise(
+    **TEXTS["kept_by_rank"], reference=kept_by_rank, cases=cases_kept_by_rank, faulty=faulty_kept_by_rank
+)
+
+
+# --- instruction_tuning.interval ---
+
+
+def interval(right, n):
+    """Wilson's 95% interval for a share: all p from which right / n is at most 1.96 standard deviations away."""
+    share = right / n
+    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * (share * (1 - share) / n + Z**2 / (4 * n**2)) ** 0.5
+    return middle - half, middle + half
+
+
+def cases_interval(seed):
+    more = seed % 7
+    return [
+        Case((7, 10)),
+        Case((12, 12), "all right"),
+        Case((0, 8 + more), "none right"),
+        Case((1, 1), "a single question"),
+        Case((15, 30), "half of them"),
+        Case((2, 60 + more), "few right"),
+        Case((95, 100), "95 of 100"),
+        Case((850 + more, 1000), "a thousand questions"),
+        Case((30 + more, 48)),
+    ]
+
+
+def holds_the_share(call, case):
+    right, n = case.args
+    low, high = call(right, n)
+    if -1e-6 <= low <= right / n + 1e-6 and right / n - 1e-6 <= high <= 1 + 1e-6 and low < high:
+        return None
+    return f"For {right} of {n}, a share of {right / n:.4g}, your interval goes from {low:.4g} to {high:.4g}."
+
+
+INTERVAL = Exercise(
+    **TEXTS["interval"],
+    reference=interval,
+    cases=cases_interval,
+    faulty=faulty_interval,
+    probes=(Probe("The interval lies between 0 and 1, has a width, and holds the share itself.", holds_the_share),),
+    double=False,
+)
+
+EXERCISES = (CHAT_TEXT, ANSWER_MASK, TARGETS, PACK, LORA_LINEAR, MERGED, KEPT_BY_RANK, INTERVAL)

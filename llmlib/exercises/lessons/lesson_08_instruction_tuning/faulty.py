@@ -1,0 +1,335 @@
+"""The wrong ways through the exercises of lesson 08: each reference once more, with keywords for its faults."""
+
+import torch
+
+USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|endoftext|>"
+IGNORED = -100
+
+
+def faulty_chat_text(messages, end="assistant", head="both", prompt="after a question", space="assistant", between="",
+                     which="all", content="as it is", by="role", give="text"):  # fmt: skip
+    chosen = {
+        "all": messages, "last": messages[-1:], "first": messages[:1],
+        "questions": [m for m in messages if m["role"] == "user"],
+        "answers": [m for m in messages if m["role"] != "user"], "not the last": messages[:-1],
+    }[which]  # fmt: skip
+    parts = []
+    for i, message in enumerate(chosen):
+        user = message["role"] == "user" if by == "role" else i % 2 == 0
+        says = message["content"].strip() if content == "stripped" else message["content"]
+        parts.append(_turn(user, says, end, head, space, last=i == len(chosen) - 1))
+    asked = messages[-1]["role"] == "user"
+    opened = {
+        "after a question": ASSISTANT * asked, "never": "", "always": ASSISTANT,
+        "after an answer": ASSISTANT * (not asked), "spaced": f"{ASSISTANT} " * asked,
+        "the next one's": ASSISTANT if asked else USER, "ended": (ASSISTANT + END) * asked, "user's": USER * asked,
+    }[prompt]  # fmt: skip
+    if give == "pieces":
+        return [*parts, opened] if opened else parts
+    if between == "after each":
+        return "".join(part + "\n" for part in parts) + opened
+    if between == "before the prompt not":
+        return "\n".join(parts) + opened
+    text = between.join([*parts, opened] if opened else parts)
+    return text + END if end == "of the text" else text
+
+
+def _turn(user, says, end, head, space, last):
+    """One turn: who speaks, what is said, and its end."""
+    header = {
+        "both": (USER, ASSISTANT), "assistant": ("", ASSISTANT), "user": (USER, ""), "none": ("", ""),
+        "exchanged": (ASSISTANT, USER), "same": (USER, USER), "names": ("user: ", "assistant: "),
+        "<user>": ("<user>", "<assistant>"),
+    }[head][0 if user else 1]  # fmt: skip
+    spaced = {"assistant": not user, "none": False, "both": True, "user": user, "before the end": not user}[space]
+    closed = {
+        "assistant": not user, "none": False, "both": True, "user": user, "last": last and not user,
+        "of the text": False,
+    }[end]  # fmt: skip
+    gap = " " if space == "before the end" and not user else ""
+    return header + " " * spaced + says + gap + END * closed
+
+
+def faulty_answer_mask(ids, assistant, end, head="left out", stop="with", which="all", cut="counts", first="counted",
+                       give="booleans"):  # fmt: skip
+    listed = ids.tolist()
+    spans = []  # of each answer: its header's place, the place after its end, whether it has an end
+    for start, id in enumerate(listed):
+        if id == assistant:
+            ends = [i for i in range(start, len(listed)) if listed[i] == end]
+            spans.append((start, ends[0] + 1, True) if ends else (start, len(listed), False))
+    if which == "first":
+        spans = spans[:1]
+    elif which == "last":
+        spans = spans[-1:]
+    elif which == "everything after":
+        spans = [(spans[0][0], len(listed), False)] if spans else []
+    elif which == "after the last":
+        spans = [(spans[-1][0], len(listed), False)] if spans else []
+    elif which == "to the last end":
+        spans = [(spans[0][0], max(stop for _, stop, _ in spans), spans[-1][2])] if spans else []
+    mask = torch.zeros(len(listed), dtype=torch.bool)
+    for start, after, ended in spans:
+        if not ended and cut == "nothing":
+            continue
+        begin = start if head == "counted" else start + 1 + (first == "left out")
+        last = after - (stop == "without" and ended) + (stop == "one more" and ended) - (cut == "short" and not ended)
+        if first == "alone":
+            last = min(last, start + 2)
+        mask[begin:last] = True
+    if which == "the others":
+        mask = ~mask
+    elif which == "questions":
+        mask = ~mask & (ids != assistant)
+    return {
+        "booleans": lambda: mask,
+        "numbers": lambda: mask.long(),
+        "floats": lambda: mask.float(),
+        "labels": lambda: ids.masked_fill(~mask, IGNORED),
+        "zeros": lambda: ids * mask,
+        "selected": lambda: ids[mask],
+        "places": lambda: mask.nonzero()[:, 0],
+        "shifted": lambda: torch.cat((mask[1:], torch.tensor([False]))),
+        "late": lambda: torch.cat((torch.tensor([False]), mask[:-1])),
+    }[give]()
+
+
+def faulty_targets(ids, mask, mask_of="targets", shift="one", fill=IGNORED, inputs="whole", keep="answers", order="x y",
+                   give="both"):  # fmt: skip
+    if keep == "questions":
+        mask = ~mask
+    x, y = ids[:, :-1], ids[:, 1:]
+    m = {
+        "targets": lambda: mask[:, 1:], "inputs": lambda: mask[:, :-1], "both": lambda: mask[:, 1:] & mask[:, :-1],
+        "either": lambda: mask[:, 1:] | mask[:, :-1], "none": lambda: torch.ones_like(mask[:, 1:]),
+        "two on": lambda: torch.cat((mask[:, 2:], torch.zeros_like(mask[:, :1])), 1),
+    }[mask_of]()  # fmt: skip
+    if shift == "none":
+        x, y, m = ids, ids, mask
+    elif shift == "cut":
+        y = x
+        m = mask[:, :-1]
+    elif shift == "cut, mask shifted":
+        y = x
+    elif shift == "backwards":
+        x, y, m = ids[:, 1:], ids[:, :-1], mask[:, :-1]
+    elif shift == "round":
+        x, y, m = ids, ids.roll(-1, 1), mask.roll(-1, 1)
+    elif shift == "inputs uncut":
+        x = ids
+    elif shift == "filled":
+        last = torch.zeros_like(mask[:, :1])
+        x, y, m = ids, torch.cat((y, torch.zeros_like(ids[:, :1])), 1), torch.cat((m, last), 1)
+    y = y.masked_fill(~m, fill)
+    if inputs == "answers only":
+        x = x.masked_fill(~mask[:, : x.shape[1]], fill)
+    elif inputs == "as the targets":
+        x = x.masked_fill(~m, fill)
+    elif inputs == "through a view":
+        x = torch.cat((ids[:, :1], y[:, :-1]), 1)
+    elif inputs == "questions only":
+        x = x.masked_fill(mask[:, : x.shape[1]], fill)
+    if order == "y x":
+        x, y = y, x
+    return {
+        "both": lambda: (x, y),
+        "stacked": lambda: torch.stack((x, y)),
+        "targets": lambda: y,
+        "selected": lambda: (x, y[m]),
+        "both selected": lambda: (x[m], y[m]),
+        "with the mask": lambda: (x, y, m),
+    }[give]()
+
+
+def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, side="right", last="kept", room=0, gap=0,
+                give="tensor"):  # fmt: skip
+    cut = {
+        "cut": lambda: [ids[:length] for ids in conversations],
+        "dropped": lambda: [ids for ids in conversations if len(ids) <= length],
+        "end kept": lambda: [ids[-length:] for ids in conversations],
+        "goes on": lambda: [ids[i : i + length] for ids in conversations for i in range(0, len(ids), length)],
+        "uncut": lambda: conversations,
+    }[long]()
+    if place == "turned around":
+        cut = cut[::-1]
+    elif place == "largest first":
+        cut = sorted(cut, key=len, reverse=True)
+    elif place == "smallest first":
+        cut = sorted(cut, key=len)
+    rows = [[]]
+    if place in ("split", "split, long whole"):
+        flat = [id for ids in (conversations if place == "split, long whole" else cut) for id in ids]
+        rows = [flat[i : i + length] for i in range(0, len(flat), length)]
+    else:
+        for ids in cut:
+            at = _row_for(rows, ids, length - room, gap, place)
+            if at is None:
+                rows.append(list(ids))
+            elif place == "before":
+                rows[at] = ids + rows[at]
+            else:
+                rows[at] = rows[at] + [fill] * (gap if rows[at] else 0) + ids
+    if last == "forgotten" or (last == "only if full" and len(rows[-1]) < length):
+        rows = rows[:-1]
+    if give == "ragged":
+        return rows
+    blank = [[fill] * (length - len(row)) for row in rows]
+    rows = [space + row if side == "left" else row + space for row, space in zip(rows, blank)]
+    if long == "uncut":
+        rows = [row[: max(length, len(row))] for row in rows]
+    return {
+        "tensor": lambda: torch.tensor(rows),
+        "rows": lambda: rows,
+        "mask": lambda: torch.tensor(rows) != fill,
+        "transposed": lambda: torch.tensor(rows).T,
+        "flat": lambda: torch.tensor(rows).flatten(),
+    }[give]()
+
+
+def _row_for(rows, ids, limit, gap, place):
+    """The row that takes this conversation; None for a new one."""
+    fits = [not row or len(row) + gap + len(ids) <= limit for row in rows]
+    if place == "one a row":
+        return 0 if not rows[0] else None
+    if place == "first that fits":
+        return fits.index(True) if True in fits else None
+    if place == "fullest that fits":
+        free = [(limit - len(row), i) for i, row in enumerate(rows) if fits[i]]
+        return min(free)[1] if free else None
+    return len(rows) - 1 if fits[-1] else None
+
+
+def _scale(scale, alpha, a, b):
+    """By what the update is multiplied: alpha / r, or what is taken for it."""
+    r = a.shape[0]
+    return {
+        "alpha / r": lambda: alpha / r, "alpha": lambda: alpha, "root": lambda: alpha / r**0.5,
+        "squared": lambda: (alpha / r) ** 2, "r squared": lambda: alpha / r**2, "times": lambda: alpha * r,
+        "1 / r": lambda: 1 / r, "none": lambda: 1, "upside down": lambda: r / alpha,
+        "by d_in": lambda: alpha / a.shape[1], "by d_out": lambda: alpha / b.shape[0], "whole": lambda: alpha // r,
+        "root of both": lambda: (alpha / r) ** 0.5,
+    }[scale]()  # fmt: skip
+
+
+def faulty_lora_linear(
+    x, w, a, b, alpha, scale="alpha / r", base="as it is", update="x A B", sign=1, weight="transposed"
+):
+    s = _scale(scale, alpha, a, b)
+    plain = x @ (w.T if weight == "transposed" else w)
+    low = {
+        "x A B": lambda: x @ a.T @ b.T,
+        "exchanged": lambda: x @ b.T @ a.T,
+        "not transposed": lambda: x @ a @ b,
+        "B A": lambda: x @ b @ a,
+        "activation": lambda: (x @ a.T).relu() @ b.T,
+        "after": lambda: plain @ a.T @ b.T,
+        "softmax": lambda: (x @ a.T).softmax(-1) @ b.T,
+    }[update]() * sign  # fmt: skip
+    return {
+        "as it is": lambda: plain + s * low,
+        "left out": lambda: s * low,
+        "scaled too": lambda: s * (plain + low),
+        "scaled instead": lambda: s * plain + low,
+        "update left out": lambda: plain,
+        "weighed": lambda: (1 - s) * plain + s * low,
+        "product": lambda: plain * (s * low),
+    }[base]()
+
+
+def faulty_merged(w, a, b, alpha, scale="alpha / r", base="as it is", product="B A", sign=1):
+    s = _scale(scale, alpha, a, b)
+    low = {
+        "B A": lambda: b @ a,
+        "transposed": lambda: (b @ a).T,
+        "exchanged": lambda: a @ b,
+        "elementwise": lambda: b * a,
+        "both transposed": lambda: b.T @ a.T,
+        "through w": lambda: w @ b @ a,
+        "outer": lambda: b[:, :1] @ a[:1],
+    }[product]() * sign
+    return {
+        "as it is": lambda: w + s * low,
+        "left out": lambda: s * low,
+        "scaled too": lambda: s * (w + low),
+        "scaled instead": lambda: s * w + low,
+        "weighed": lambda: (1 - s) * w + s * low,
+        "update left out": lambda: w,
+        "product": lambda: w * (s * low),
+        "w.T": lambda: w.T + s * low,
+    }[base]()
+
+
+def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", off=0, zero=1.0, over="all",
+                        give="share"):  # fmt: skip
+    found = {
+        "singular": lambda: torch.linalg.svdvals(update),
+        "eigen": lambda: torch.linalg.eigvals(update).abs().sort(descending=True).values,
+        "eigen, unsorted": lambda: torch.linalg.eigvals(update).abs(),
+        "symmetric": lambda: torch.linalg.eigvalsh(update).abs().sort(descending=True).values,
+        "rows": lambda: update.norm(dim=1).sort(descending=True).values,
+        "columns": lambda: update.norm(dim=0).sort(descending=True).values,
+        "first rows": lambda: update.norm(dim=1),
+        "first columns": lambda: update.norm(dim=0),
+        "entries": lambda: update.abs().flatten().sort(descending=True).values,
+        "diagonal": lambda: update.diagonal().abs().sort(descending=True).values,
+    }[values]()
+    found = found**power
+    total = {"all": lambda: found.sum(), "number": lambda: found.new_tensor(float(len(found))),
+             "largest": lambda: found[0], "rest": lambda: found[r:].sum(), "nothing": lambda: found.new_tensor(1.0),
+             "norm": lambda: found.sum() ** 0.5}[over]().item()  # fmt: skip
+    if which == "smallest":
+        found = found.flip(0)
+    if which == "the r-th":
+        top = found[r - 1].item()
+    elif which == "lost":
+        top = found[max(0, r + off) :].sum().item()
+    elif off < 0 and which == "from the end":
+        top = found[: r + off].sum().item()
+    else:
+        top = found[: max(0, r + off)].sum().item()
+    if found.sum() == 0 and zero != "divided":
+        return zero
+    share = top / total if total else float("nan")
+    return {"share": share, "root": share**0.5, "percent": 100 * share, "tensor": torch.tensor(share),
+            "rounded": round(share, 2)}[give]  # fmt: skip
+
+
+def faulty_interval(right, n, z=1.96, formula="wilson", root="taken", less=0, middle="moved", below="divided",
+                    inner="n²", power=2, of="right", give="bounds"):  # fmt: skip
+    p = right / n if of == "right" else (n - right) / n
+    m = n - less
+    if formula in ("plus four", "laplace"):
+        extra = 2 if formula == "plus four" else 1
+        p, m = (right + extra) / (n + 2 * extra), n + 2 * extra
+    elif formula == "agresti":
+        p, m = (right + z**2 / 2) / (n + z**2), n + z**2
+    if formula == "wilson":
+        grown = 1 + z**power / m
+        under = {"n²": p * (1 - p) / m + z**power / (4 * m**2), "n": p * (1 - p) / m + z**power / (4 * m),
+                 "left out": p * (1 - p) / m, "no 4": p * (1 - p) / m + z**power / m**2,
+                 "not by n": p * (1 - p) + z**power / (4 * m**2)}[inner]  # fmt: skip
+        centre = {"moved": p + z**power / (2 * m), "at p": p, "p divided": p, "no 2": p + z**power / m}[middle]
+        if middle != "at p" and below in ("divided", "middle alone"):
+            centre = centre / grown
+        half = z * (under**0.5 if root == "taken" else under)
+        if below in ("divided", "half alone"):
+            half = half / grown
+    else:
+        centre, spread = p, {"p(1 − p)": p * (1 - p), "largest": 0.25}[
+            "largest" if formula == "largest spread" else "p(1 − p)"
+        ] / m  # fmt: skip
+        half = z * (spread**0.5 if root == "taken" else spread)
+    low, high = centre - half, centre + half
+    if formula == "clipped":
+        low, high = max(0.0, low), min(1.0, high)
+    return {
+        "bounds": lambda: (low, high),
+        "exchanged": lambda: (high, low),
+        "middle and half": lambda: (centre, half),
+        "half": lambda: half,
+        "width": lambda: high - low,
+        "percent": lambda: (100 * low, 100 * high),
+        "numbers": lambda: (n * low, n * high),
+        "rounded": lambda: (round(low, 2), round(high, 2)),
+        "from the share": lambda: (p - low, high - p),
+    }[give]()

@@ -1,0 +1,60 @@
+"""Plain right solutions of lesson 03."""
+
+import torch
+
+from exercises.plain import plain
+
+
+@plain("attention.causal_mask")
+def causal_mask(n_query, n_key):
+    query = torch.arange(n_key - n_query, n_key)[:, None]
+    key = torch.arange(n_key)[None, :]
+    return key <= query
+
+
+@plain("attention.scaled_dot_product")
+def scaled_dot_product_attention(q, k, v, mask):
+    scores = q @ k.transpose(2, 3) / q.shape[3] ** 0.5
+    scores = scores.masked_fill(~mask, -torch.inf)
+    return scores.softmax(dim=3) @ v
+
+
+@plain("attention.split_heads")
+def split_heads(x, n_heads):
+    batch, seq, width = x.shape
+    return x.reshape(batch, seq, n_heads, width // n_heads).transpose(1, 2)
+
+
+@plain("attention.merge_heads")
+def merge_heads(z):
+    batch, head, seq, d_head = z.shape
+    return z.transpose(1, 2).reshape(batch, seq, head * d_head)
+
+
+@plain("attention.rotate")
+def rotate(x, cos, sin):
+    half = x.shape[3] // 2
+    first, second = x[..., :half], x[..., half:]
+    return x * cos + torch.cat((-second, first), dim=3) * sin
+
+
+@plain("attention.grouped_queries")
+def share_heads(kv, n_heads):
+    return kv.repeat_interleave(n_heads // kv.shape[1], dim=1)
+
+
+@plain("attention.online_softmax")
+def online_softmax(blocks):
+    largest = total = weighted = None
+    for scores, values in blocks:
+        peak = scores.max(dim=1, keepdim=True).values
+        new = peak if largest is None else torch.maximum(largest, peak)
+        weights = (scores - new).exp()
+        if largest is None:
+            total, weighted = weights.sum(dim=1, keepdim=True), weights @ values
+        else:
+            shrink = (largest - new).exp()
+            total = total * shrink + weights.sum(dim=1, keepdim=True)
+            weighted = weighted * shrink + weights @ values
+        largest = new
+    return weighted / total

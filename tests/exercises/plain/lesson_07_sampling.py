@@ -1,0 +1,58 @@
+"""Plain right solutions of lesson 07."""
+
+import torch
+import torch.nn.functional as F
+
+from exercises.plain import plain
+
+
+@plain("sampling.draw")
+def draw(probabilities, u):
+    sums = probabilities.cumsum(dim=1)
+    return (sums <= u[:, None]).sum(dim=1)
+
+
+@plain("sampling.probabilities_at")
+def probabilities_at(logits, temperature):
+    if temperature == 0:
+        return F.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits.dtype)
+    logits = logits - logits.amax(dim=-1, keepdim=True)
+    return (logits / temperature).softmax(dim=-1)
+
+
+@plain("sampling.keep_top_p")
+def keep_top_p(logits, p):
+    shares, order = logits.softmax(dim=1).sort(dim=1, descending=True)
+    cut = (shares.cumsum(dim=1) - shares >= p) & torch.tensor(p < 1)
+    return logits.masked_fill(torch.zeros_like(cut).scatter(1, order, cut), -torch.inf)
+
+
+@plain("sampling.keep_min_p")
+def keep_min_p(logits, p):
+    shares = logits.softmax(dim=1)
+    return logits.masked_fill(shares < p * shares.amax(dim=1, keepdim=True), -torch.inf)
+
+
+@plain("sampling.penalise_repetition")
+def penalise_repetition(logits, ids, penalty):
+    seen = torch.zeros_like(logits).scatter(1, ids, 1.0) > 0
+    smaller = torch.where(logits > 0, logits / penalty, logits * penalty)
+    return torch.where(seen, smaller, logits)
+
+
+@plain("sampling.distinct_n")
+def distinct_n(texts, n):
+    grams = [tuple(text[i : i + n]) for text in texts for i in range(len(text) - n + 1)]
+    return len(set(grams)) / len(grams)
+
+
+@plain("sampling.allowed_tokens")
+def allowed_tokens(moves, state, tokens):
+    allowed = []
+    for id, token in enumerate(tokens):
+        at = state
+        for byte in token:
+            at = moves[at].get(byte) if at is not None else None
+        if token and at is not None:
+            allowed.append(id)
+    return allowed

@@ -1,0 +1,79 @@
+"""Plain right solutions of lesson 08."""
+
+import torch
+
+from exercises.plain import plain
+
+
+@plain("instruction_tuning.chat_text")
+def chat_text(messages):
+    text = ""
+    for message in messages:
+        if message["role"] == "user":
+            text += "<|user|>" + message["content"]
+        else:
+            text += "<|assistant|> " + message["content"] + "<|endoftext|>"
+    if messages[-1]["role"] == "user":
+        text += "<|assistant|>"
+    return text
+
+
+@plain("instruction_tuning.answer_mask")
+def answer_mask(ids, assistant, end):
+    mask = torch.zeros(len(ids), dtype=torch.bool)
+    speaking = False
+    for i in range(len(ids)):
+        mask[i] = speaking
+        if ids[i] == assistant:
+            speaking = True
+        if ids[i] == end:
+            speaking = False
+    return mask
+
+
+@plain("instruction_tuning.targets")
+def targets(ids, mask):
+    x, y = ids[:, :-1], ids[:, 1:]
+    return x, torch.where(mask[:, 1:], y, -100)
+
+
+@plain("instruction_tuning.pack")
+def pack(conversations, length):
+    rows = [[]]
+    for ids in conversations:
+        ids = ids[:length]
+        if len(rows[-1]) + len(ids) <= length:
+            rows[-1] = rows[-1] + ids
+        else:
+            rows.append(ids)
+    return torch.tensor([row + [-1] * (length - len(row)) for row in rows])
+
+
+@plain("instruction_tuning.lora_linear")
+def lora_linear(x, w, a, b, alpha):
+    r = a.shape[0]
+    return x @ w.T + alpha / r * (x @ a.T @ b.T)
+
+
+@plain("instruction_tuning.merged")
+def merged(w, a, b, alpha):
+    return w + alpha / len(a) * (b @ a)
+
+
+@plain("instruction_tuning.kept_by_rank")
+def kept_by_rank(update, r):
+    squares = torch.linalg.svdvals(update) ** 2
+    total = squares.sum()
+    if total == 0:
+        return 1.0
+    return (squares[:r].sum() / total).item()
+
+
+@plain("instruction_tuning.interval")
+def interval(right, n):
+    p = right / n
+    z = 1.96
+    below = 1 + z**2 / n
+    middle = (p + z**2 / (2 * n)) / below
+    half = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5 / below
+    return middle - half, middle + half

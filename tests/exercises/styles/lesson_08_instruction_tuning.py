@@ -1,0 +1,150 @@
+"""Right solutions of lesson 08 in other styles."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from exercises.styles import solves
+
+
+@solves("instruction_tuning.chat_text")
+def chat_by_joining(messages):
+    wrap = {"user": "<|user|>{}", "assistant": "<|assistant|> {}<|endoftext|>"}
+    turns = [wrap[message["role"]].format(message["content"]) for message in messages]
+    return "".join(turns) + ("<|assistant|>" if messages[-1]["role"] == "user" else "")
+
+
+@solves("instruction_tuning.chat_text")
+def chat_with_an_open_end(messages):
+    text, waiting = "", False
+    for role, content in (m.values() for m in messages):
+        waiting = role == "user"
+        text += f"<|user|>{content}" if waiting else f"<|assistant|> {content}<|endoftext|>"
+    return text + "<|assistant|>" * waiting
+
+
+@solves("instruction_tuning.answer_mask")
+def mask_by_counting(ids, assistant, end):
+    headers, ends = (ids == assistant).cumsum(0), (ids == end).cumsum(0)
+    return (headers - ends + (ids == end).long() > 0) & (ids != assistant)
+
+
+@solves("instruction_tuning.answer_mask")
+def mask_by_index(ids, assistant, end):
+    listed, mask, start = ids.tolist(), [False] * len(ids), 0
+    while assistant in listed[start:]:
+        start = listed.index(assistant, start) + 1
+        stop = listed.index(end, start) + 1 if end in listed[start:] else len(listed)
+        mask[start:stop] = [True] * (stop - start)
+        start = stop
+    return torch.tensor(mask)
+
+
+@solves("instruction_tuning.targets")
+def targets_row_by_row(ids, mask):
+    x = [row[:-1] for row in ids.tolist()]
+    y = [
+        [id if counts else -100 for id, counts in zip(row[1:], told[1:])]
+        for row, told in zip(ids.tolist(), mask.tolist())
+    ]
+    return torch.tensor(x), torch.tensor(y)
+
+
+@solves("instruction_tuning.targets")
+def targets_of_a_copy(ids, mask):
+    labels = ids.clone()
+    labels[~mask] = -100
+    return ids[:, :-1], labels[:, 1:]
+
+
+@solves("instruction_tuning.pack")
+def pack_into_a_full_tensor(conversations, length):
+    places, row, at = [], 0, 0
+    for ids in conversations:
+        ids = ids[:length]
+        if at + len(ids) > length:
+            row, at = row + 1, 0
+        places.append((row, at, ids))
+        at += len(ids)
+    out = torch.full((row + 1, length), -1)
+    for row, at, ids in places:
+        out[row, at : at + len(ids)] = torch.tensor(ids)
+    return out
+
+
+@solves("instruction_tuning.pack")
+def pack_by_padding(conversations, length):
+    rows, current = [], torch.tensor([], dtype=torch.long)
+    for ids in map(torch.tensor, conversations):
+        ids = ids[:length]
+        if len(current) + len(ids) > length:
+            rows.append(current)
+            current = ids
+        else:
+            current = torch.cat((current, ids))
+    return torch.stack([F.pad(row, (0, length - len(row)), value=-1) for row in [*rows, current]])
+
+
+@solves("instruction_tuning.lora_linear")
+def lora_by_linear(x, w, a, b, alpha):
+    return F.linear(x, w) + F.linear(F.linear(x, a), b) * (alpha / b.shape[1])
+
+
+@solves("instruction_tuning.lora_linear")
+def lora_by_einsum(x, w, a, b, alpha):
+    low = torch.einsum("bsi,ri,or->bso", x, a, b)
+    return torch.einsum("bsi,oi->bso", x, w) + low * alpha / a.size(0)
+
+
+@solves("instruction_tuning.lora_linear")
+def lora_by_merging(x, w, a, b, alpha):
+    return x @ (w + b @ a * alpha / len(a)).transpose(0, 1)
+
+
+@solves("instruction_tuning.merged")
+def merged_by_directions(w, a, b, alpha):
+    total = w.clone()
+    for column, row in zip(b.T, a):
+        total += alpha / len(a) * torch.outer(column, row)
+    return total
+
+
+@solves("instruction_tuning.merged")
+def merged_by_addmm(w, a, b, alpha):
+    return torch.addmm(w, b, a, alpha=alpha / a.shape[0])
+
+
+@solves("instruction_tuning.kept_by_rank")
+def rank_by_the_best_approximation(update, r):
+    u, s, v = torch.linalg.svd(update, full_matrices=False)
+    best = u[:, :r] * s[:r] @ v[:r]
+    whole = update.norm() ** 2
+    return float(best.norm() ** 2 / whole) if whole > 0 else 1.0
+
+
+@solves("instruction_tuning.kept_by_rank")
+def rank_by_numpy(update, r):
+    matrix = update.numpy()
+    if not matrix.any():
+        return 1.0
+    eigenvalues = np.sort(np.linalg.eigvalsh(matrix @ matrix.T))[::-1]
+    return float(eigenvalues[:r].sum() / np.square(matrix).sum())
+
+
+@solves("instruction_tuning.interval")
+def interval_by_roots(right, n):
+    """The two p at which |share − p| = z √(p (1 − p) / n): the roots of a quadratic equation."""
+    z, share = 1.96, right / n
+    first, second, third = 1 + z**2 / n, -(2 * share + z**2 / n), share**2
+    root = math.sqrt(second**2 - 4 * first * third)
+    return (-second - root) / (2 * first), (-second + root) / (2 * first)
+
+
+@solves("instruction_tuning.interval")
+def interval_in_counts(right, n):
+    z = 1.96
+    middle = right + z * z / 2
+    half = z * math.sqrt(right * (n - right) / n + z * z / 4)
+    return (middle - half) / (n + z * z), (middle + half) / (n + z * z)
