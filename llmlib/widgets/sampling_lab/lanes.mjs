@@ -1,7 +1,8 @@
 // Several settings that write after the same text, side by side.
 
 import { element, inReadingOrder, percent, spokenToken } from "../shared/shared.mjs";
-import { measures, settingsInWords } from "./data.mjs";
+import { settingsInWords } from "../shared/settings.mjs";
+import { measures } from "./data.mjs";
 import { surprising } from "./text.mjs";
 
 const STOPPED = { "end token": "ended by the model", constraint: "a whole match" };

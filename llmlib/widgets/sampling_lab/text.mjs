@@ -1,7 +1,8 @@
 // The text so far, each token coloured by how much it surprised the model, and what writes it on or takes it back.
 
 import { element, inReadingOrder, percent, visibleToken } from "../shared/shared.mjs";
-import { pathTo, SURPRISES } from "./data.mjs";
+import { SURPRISES } from "../shared/surprise.mjs";
+import { pathTo } from "./data.mjs";
 
 const SHOWN = 240; // characters of a long prompt
 

@@ -2,7 +2,8 @@ import { download, element, follow, followLooks, saveMenu, spokenToken } from ".
 import { textBox, widget } from "../shared/view.mjs";
 import { choice } from "../shared/controls.mjs";
 import { paletteOf, shades } from "../shared/canvas.mjs";
-import { surpriseShade, treeAsJson, unpackTree } from "./data.mjs";
+import { surpriseShade } from "../shared/surprise.mjs";
+import { treeAsJson, unpackTree } from "./data.mjs";
 import { barsPanel, stagesPanel } from "./bars.mjs";
 import { branchesPanel } from "./branches.mjs";
 import { lanesPanel } from "./lanes.mjs";

@@ -1,0 +1,18 @@
+// How much a token surprised a model: its colour, and small probabilities in writing.
+
+const MOST_SURPRISE = Math.log(1000); // nats: from here on the colour is the strongest
+
+/** How strong the colour of a token is: 0 where the model was sure of it, 1 where it was a thousand to one or more. */
+export const surpriseShade = (logProb) => Math.min(1, Math.max(0, -logProb) / MOST_SURPRISE);
+/** Places of a legend of these colours. */
+export const SURPRISES = [[1, "100%"], [0.1, "10%"], [0.01, "1%"], [0.001, "0.1%"]].map(([p, words]) => [surpriseShade(Math.log(p)), words]);
+
+/** A product of many probabilities, from its logarithm: "12%", "0.4%", "3.1 × 10⁻⁷". */
+export function tinyShare(logProb) {
+  const p = Math.exp(logProb);
+  if (p >= 0.0995) return `${Math.round(100 * p)}%`;
+  if (p >= 0.001) return `${(100 * p).toFixed(1)}%`;
+  let exponent = Math.floor(logProb / Math.LN10), digits = Math.round(10 * 10 ** (logProb / Math.LN10 - exponent)) / 10;
+  if (digits >= 10) { digits = 1; exponent += 1; }
+  return `${digits.toFixed(1)} × 10⁻${String(-exponent).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d])}`;
+}
