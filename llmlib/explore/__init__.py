@@ -2,8 +2,8 @@
 
 `explore` shows all attention heads, `step_attention` one query's; `explore_architecture` a whole model as boxes, and
 `explore_logit_lens` what it would say after each layer; `explore_next_token`, `explore_sampling` and `explore_chat` let
-a model write, `compare_chats` several side by side; `explore_training` shows runs while they train;
-`explore_embeddings`, `explore_rotary`, `explore_tokens` and `step_bpe` show what lies before attention.
+a model write, `compare_chats` several side by side; `explore_training` shows runs while they train, `explore_tuning`
+what tuning changed; `explore_embeddings`, `explore_rotary`, `explore_tokens` and `step_bpe` what lies before attention.
 """
 
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llmlib.explore.tokens import step_bpe as step_bpe
     from llmlib.explore.training import Dashboard as Dashboard
     from llmlib.explore.training import explore_training as explore_training
+    from llmlib.explore.tuning import explore_tuning as explore_tuning
 
 __all__, __getattr__, __dir__ = lazy(
     __name__,
@@ -43,6 +44,7 @@ __all__, __getattr__, __dir__ = lazy(
         "explore_sampling": "llmlib.explore.sampling",
         "explore_tokens": "llmlib.explore.tokens",
         "explore_training": "llmlib.explore.training",
+        "explore_tuning": "llmlib.explore.tuning",
         "step_attention": "llmlib.explore.stepper",
         "step_bpe": "llmlib.explore.tokens",
     },

@@ -18,8 +18,8 @@ export function turnPart(ctx, { question, answers }) {
 
 function questionPart(ctx, number) {
   const said = element("div", { class: "llm-said", dir: "auto" });
-  const change = button("Edit", () => open(true), { class: "llm-quiet", "aria-label": "Edit this message and send it again", "data-acts": true });
-  const box = element("textarea", { rows: 3, dir: "auto", "aria-label": "Your message, changed", "data-acts": true });
+  const change = button("Edit", () => open(true), { class: "llm-quiet", "aria-label": "Edit this message", "data-acts": true });
+  const box = element("textarea", { rows: 3, dir: "auto", "aria-label": "Changed message", "data-acts": true });
   const send = button("Send again", () => submit(), { "data-acts": true }), cancel = button("Cancel", () => open(false));
   const editor = element("div", { class: "llm-editor", hidden: true }, box, element("div", { class: "llm-row" }, send, cancel, element("span", { class: "llm-note" }, "What came after it goes.")));
   const shown = element("div", { class: "llm-bubble" }, said), node = element("div", { class: "llm-message llm-user" }, element("div", { class: "llm-head" }, element("span", { class: "llm-who" }, "You"), change), shown, editor);
