@@ -1,23 +1,36 @@
-"""A conversation with a live model."""
+"""A conversation with a live model, or the same one with several, side by side or blindly."""
 
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from llmlib.chat import CHAT_SAMPLER, chat, encode_chat
+from llmlib.chat import CHAT_SAMPLER, Message
+from llmlib.explore.conversation import Asked, Said, divided, known_to
 from llmlib.explore.interrupts import on_interrupt
+from llmlib.explore.speakers import Answer, Speaker, refusal
+from llmlib.explore.texts import Words
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
+from llmlib.widgets.chat_view.readings import pack, reading
+from llmlib.widgets.chat_view.turns import LETTERS, hidden
 from llmlib.widgets.chat_view.view import ChatView
+from llmlib.widgets.sampling_lab.view import NEUTRAL
+from llmlib.widgets.shared.acts import SPOKEN
 
 PAUSE = 0.05  # seconds: each message holds the whole conversation, and nobody reads faster
+SILENCE = "The model ended its answer before the first word. Ask in other words."
+STOPPED = "You stopped before it had said a word."
 
 
 def explore_chat(
     model: Transformer,
     tokenizer: Tokenizer,
-    messages: Sequence[dict[str, str]] = (),
+    messages: Sequence[Message] = (),
     max_new_tokens: int = 256,
     sampler: Sampler = CHAT_SAMPLER,
     seed: int = 0,
@@ -26,43 +39,98 @@ def explore_chat(
     """A conversation with the model, streamed; the Stop button, or an interrupt of the kernel, ends an answer and keeps
     what was said.
 
-    A message without an answer, for example because it is too long, is no part of the conversation: the reader is
-    told why, and gets it back to change it.
+    A first message with the role "system" is the system prompt. A message without an answer, for example because it is
+    too long, is no part of the conversation: the reader is told why, and gets it back to change it.
     """
-    view = ChatView(messages=list(messages), name=name)
-    conversation = _Chat(model, tokenizer, view, max_new_tokens, sampler, seed)
-    view.on_act("message", conversation.message)
+    return compare_chats([Speaker(name, model, tokenizer)], messages, max_new_tokens, sampler, seed)
+
+
+def compare_chats(
+    speakers: Sequence[Speaker],
+    messages: Sequence[Message] = (),
+    max_new_tokens: int = 256,
+    sampler: Sampler = CHAT_SAMPLER,
+    seed: int = 0,
+    *,
+    blind: bool = False,
+) -> ChatView:
+    """The same conversation with up to four models side by side; each goes on from its own answers.
+
+    All draw with the same settings and the same `seed`, so what differs comes from the models. With `blind`, names are
+    hidden and sides shuffled until the reader has voted for an answer; `view.tally` counts the votes. One that cannot
+    answer says why in its place, and the others go on. Raises `ValueError` for no speakers, more than four, or two of
+    the same name.
+
+    >>> from llmlib.tokenization import BPETokenizer
+    >>> from llmlib.transformer import TransformerConfig
+    >>> tokenizer = BPETokenizer.train("one two three", vocab_size=256)
+    >>> model = Transformer(TransformerConfig(256, max_seq_len=64, d_model=16, n_layers=1, n_heads=2))
+    >>> view = compare_chats([Speaker("base", model, tokenizer), Speaker("tuned", model, tokenizer)])
+    >>> view.names, view.messages
+    (['base', 'tuned'], [])
+    """
+    names = [speaker.name for speaker in speakers]
+    if not 1 <= len(names) <= 4 or len(set(names)) < len(names):
+        raise ValueError(f"Give one to four speakers, each with a name of its own; got {names}.")
+    system, said = divided(messages)
+    chosen = {setting: getattr(sampler, setting) for setting in NEUTRAL}
+    settings = {setting: NEUTRAL[setting] if value is None else value for setting, value in chosen.items()}
+    view = ChatView(
+        names=names, settings=settings, limit=max_new_tokens, seed=seed, blind=blind,
+        vocabulary=max(speaker.model.config.vocab_size for speaker in speakers),
+    )  # fmt: skip
+    conversation = _Chat(speakers, view, said, sampler)
+    conversation.system(system)
+    conversation.forget()
+    conversation.show()
+    kinds = "message", "edit", "clear", "system", "set", "limit", "seed", "order", "blind", "vote", "forget"
+    for kind in kinds:
+        view.on_act(kind, getattr(conversation, kind))
     view.on_act("stop", conversation.stop.set)
-    view.on_act("clear", conversation.clear)
     return view
 
 
 class _Chat:
     """Answers in a thread of its own, so that the kernel stays free to hear the Stop button."""
 
-    def __init__(
-        self,
-        model: Transformer,
-        tokenizer: Tokenizer,
-        view: ChatView,
-        max_new_tokens: int,
-        sampler: Sampler,
-        seed: int,
-    ):
-        self.model, self.tokenizer, self.view = model, tokenizer, view
-        self.max_new_tokens, self.sampler, self.seed = max_new_tokens, sampler, seed
+    def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):
+        self.speakers, self.view, self.said, self.sampler = list(speakers), view, said, sampler
+        self.asked = 0  # how often: each answer has a seed of its own
+        self.shuffle = random.Random(view.seed)
+        self.words = Words()
         self.stop = threading.Event()
         self.thread: threading.Thread | None = None
+        self.showing = threading.RLock()  # the thread shows what is said, the kernel what the reader does
         self.unwatch: Callable[[], None] = lambda: None
 
+    # --- what the reader does ---
+
     def message(self, text: str) -> None:
+        self.ask(text, self.said)
+
+    def edit(self, message: int, text: str) -> None:
+        """Ask something else in the place of an earlier message; what came after it goes."""
+        if not (0 <= message < len(self.said) and self.said[message].role == "user"):
+            raise ValueError("This message is no more: the conversation has changed.")
+        self.ask(text, self.said[:message])
+
+    def ask(self, text: str, before: list[Said]) -> None:
         if self.view.answering:
             raise ValueError("The model is still answering. Send your message when it is done, or press Stop first.")
+        if not text.strip():
+            raise ValueError("There is nothing to answer yet. Write a message first.")
         self.stop.clear()
-        self.say(notice="", returned="")
+        self.tell(notice="", returned="")
         self.view.answering = True
-        self.view.messages = [*self.view.messages, {"role": "user", "content": text}]
-        self.thread = threading.Thread(target=self.respond, args=(list(self.view.messages),), daemon=True)
+        question, order = Said("user", text), list(range(len(self.speakers)))
+        if len(order) > 1 and self.view.blind:
+            self.shuffle.shuffle(order)
+            question.note = {"order": order, "vote": None}
+        answers = [Said("assistant", "", k if len(order) > 1 else None, {"writing": True}) for k in sorted(order)]
+        turn = Asked(self.said, before, question, answers, order)
+        self.said = [*before, question, *answers]
+        self.show()
+        self.thread = threading.Thread(target=self.respond, args=(turn,), daemon=True)
         self.unwatch = on_interrupt(self.stop.set)
         self.thread.start()
 
@@ -70,40 +138,175 @@ class _Chat:
         self.stop.set()
         if self.thread:
             self.thread.join()
-        self.view.messages = []
-        self.say(notice="", returned="")
+        self.said = []
+        self.tell(notice="", returned="")
+        self.show()
+        self.keep_picture()
 
-    def say(self, notice: str, returned: str) -> None:
-        self.view.notice, self.view.returned = notice, returned
+    def system(self, text: str) -> None:
+        """The system prompt of all that follows; those who cannot take one are told beside it."""
+        problems = [
+            f"{speaker.name if len(self.speakers) > 1 else 'This model'} takes no system prompt. {why}"
+            for speaker in self.speakers
+            if (why := refusal(speaker, text))
+        ]
+        with self.showing, self.view.hold_sync():
+            self.view.system, self.view.system_problems = text, problems
 
-    def respond(self, conversation: list[dict[str, str]]) -> None:
-        said, notice = "", "The model ended its answer before the first word. Ask in other words."
-        shown = float("-inf")  # when
-        self.seed += 1
+    def set(self, name: str, value: float | int | None) -> None:
+        if name not in NEUTRAL:
+            raise ValueError(f"There is no setting {name!r}; there are {', '.join(NEUTRAL)}.")
+        changes: dict[str, Any] = {name: value}
+        self.sampler = replace(self.sampler, **changes)  # raises for what is out of range
+        self.view.settings = {**self.view.settings, name: value}
+
+    def limit(self, value: float | int) -> None:
+        if value != int(value) or value < 1:
+            raise ValueError(f"The longest answer is a whole number of tokens, at least 1, got {value}.")
+        self.view.limit = int(value)
+
+    def seed(self, value: float | int) -> None:
+        if value != int(value) or not 0 <= value < 2**31:
+            raise ValueError(f"A seed is a whole number from 0 to {2**31 - 1:,}, got {value}.")
+        self.view.seed, self.asked = int(value), 0
+
+    def order(self, together: bool) -> None:
+        self.view.together = bool(together)
+
+    # --- blind comparison ---
+
+    def blind(self, on: bool) -> None:
+        if on and len(self.speakers) < 2:
+            raise ValueError("A blind comparison needs two models or more.")
+        self.view.blind = bool(on)
+
+    def vote(self, message: int, choice: int | str) -> None:
+        """The reader's choice for a question: a side, counted from the left, "tie" or "bad"."""
+        note = self.said[message].note if 0 <= message < len(self.said) else {}
+        if not hidden(note):
+            raise ValueError("There is nothing to vote on here: the names are known already.")
+        order = note["order"]
+        if any(answer.note.get("writing") for answer in self.said[message + 1 : message + 1 + len(order)]):
+            raise ValueError("Vote when all answers are complete.")
+        if choice not in ("tie", "bad", *range(len(order))):
+            raise ValueError(f"There is no side {choice!r} to vote for.")
+        vote = order[choice] if isinstance(choice, int) else choice
+        self.said[message].note = {**note, "vote": vote}
+        tally = {**self.view.tally, "wins": list(self.view.tally["wins"])}
+        if isinstance(vote, int):
+            tally["wins"][vote] += 1
+        else:
+            tally[vote] += 1
+        self.view.tally = tally
+        self.show()
+        self.keep_picture()
+
+    def forget(self) -> None:
+        """All votes are forgotten."""
+        self.view.tally = {"wins": [0] * len(self.speakers), "tie": 0, "bad": 0}
+
+    # --- answering, in a thread ---
+
+    def respond(self, turn: Asked) -> None:
         try:
-            self.check_length(conversation)
-            for piece in chat(self.model, self.tokenizer, conversation, self.max_new_tokens, self.sampler, self.seed):
-                said += piece
-                if time.monotonic() - shown > PAUSE:
-                    self.view.messages = [*conversation, {"role": "assistant", "content": said}]
-                    shown = time.monotonic()
-                if self.stop.is_set():
-                    break
-            if said:
-                notice = ""
+            self.write(turn)
         except Exception as error:  # shown to the reader; in a thread it would vanish
-            notice = f"The answer broke off: {error}" if said else str(error)
-        # A question without an answer must not go to the model with the next one.
-        self.view.messages = [*conversation, {"role": "assistant", "content": said}] if said else conversation[:-1]
-        self.say(notice, returned="" if said else conversation[-1]["content"])
-        self.view.answering = False
-        self.unwatch()
+            for answer in turn.answers:
+                answer.note = {"problem": spoken(error)}
+        try:
+            self.settle(turn)
+        finally:  # whatever happens, the reader can go on
+            self.view.answering = False
+            self.unwatch()
 
-    def check_length(self, conversation: list[dict[str, str]]) -> None:
-        """`chat` checks it too, but advises a programmer."""
-        length, most = len(encode_chat(self.tokenizer, conversation)), self.model.config.max_seq_len
-        if length > most:
-            raise ValueError(
-                f"With this message the conversation has {length:,} tokens, but the model can take {most:,} at most "
-                "(its context). Shorten the message, or start over."
-            )
+    def settle(self, turn: Asked) -> None:
+        """A question that nobody has answered is no part of the conversation, and displaces nothing."""
+        notice = returned = ""
+        if not any(answer.content for answer in turn.answers):
+            notice, returned, self.said = self.why_not(turn), turn.question.content, turn.instead_of
+        elif turn.question.note and not all(answer.content for answer in turn.answers):
+            turn.question.note = {**turn.question.note, "vote": "none"}  # there is nothing to compare
+        self.show()
+        self.tell(notice, returned)
+        self.keep_picture()
+
+    def write(self, turn: Asked) -> None:
+        """Let all speakers answer: a token each after the other, or one whole answer after the other."""
+        self.asked += 1
+        begun = [(turn.answers[speaker], self.begin(turn, speaker)) for speaker in turn.order]
+        going = [(said, answer) for said, answer in begun if answer is not None]
+        shown = float("-inf")  # when
+        while going:
+            for said, answer in list(going) if self.view.together else going[:1]:
+                self.step(said, answer)
+                if self.stop.is_set() and any(said.content for said, _ in going):
+                    break
+            going = [(said, answer) for said, answer in going if said.note.get("writing")]
+            if self.stop.is_set():
+                break
+            if time.monotonic() - shown > PAUSE:
+                self.show()
+                shown = time.monotonic()
+        for said, answer in going:
+            self.finish(said, answer, "Stopped." if said.content else STOPPED)
+
+    def begin(self, turn: Asked, speaker: int) -> Answer | None:
+        who, known = self.speakers[speaker], known_to(speaker, self.view.system, [*turn.before, turn.question])
+        try:
+            return Answer(who, known, self.sampler, self.view.limit, self.view.seed + self.asked)
+        except Exception as error:
+            advice = " Empty the system prompt, and send the message again." if refusal(who, self.view.system) else ""
+            turn.answers[speaker].note = {"problem": spoken(error) + advice}
+            return None
+
+    def step(self, said: Said, answer: Answer) -> None:
+        """One more piece of an answer. One that breaks off does not end the others."""
+        try:
+            piece = answer.piece()
+        except Exception as error:
+            self.finish(said, answer, f"The answer broke off: {spoken(error)}" if said.content else spoken(error))
+            return
+        if piece is None:
+            self.finish(said, answer, answer.ended if said.content else SILENCE)
+        else:  # a template may leave a space before the answer, which is no part of it
+            said.content = said.content + piece if said.content else piece.lstrip()
+
+    def finish(self, said: Said, answer: Answer, words: str) -> None:
+        if not said.content:
+            said.note = {"problem": words}
+            return
+        said.note = {"tokens": len(answer.choices), **({"ended": words} if words else {})}
+        place = partial(self.words.place, answer.speaker.tokenizer)
+        said.readings = pack([
+            reading(place(one.id), one.log_prob, [(place(id), log_prob) for id, log_prob in one.top])
+            for one in answer.choices
+        ])  # fmt: skip
+
+    # --- what is shown ---
+
+    def why_not(self, turn: Asked) -> str:
+        """Why nobody has answered; a blind comparison keeps its secret."""
+        whys = [turn.answers[speaker].note.get("problem", "") for speaker in turn.order]
+        if len(set(whys)) == 1:
+            return whys[0]
+        names = LETTERS if turn.question.note else [self.speakers[speaker].name for speaker in turn.order]
+        return " ".join(f"{name}: {why}" for name, why in zip(names, whys))
+
+    def tell(self, notice: str, returned: str) -> None:
+        with self.showing:
+            self.view.notice, self.view.returned = notice, returned
+
+    def show(self) -> None:
+        with self.showing, self.view.hold_sync():
+            self.view.messages = [one.message for one in self.said]
+            self.view.notes = [dict(one.note) for one in self.said]
+            if (readings := b"".join(one.readings for one in self.said)) != self.view.readings:
+                self.view.readings, self.view.words = readings, list(self.words.texts)
+
+    def keep_picture(self) -> None:
+        self.view.still = {"id": self.view.model_id, "html": self.view.fallback_html()}
+
+
+def spoken(error: Exception) -> str:
+    """What went wrong, in words for a reader."""
+    return str(error) if isinstance(error, SPOKEN) and str(error) else f"{type(error).__name__}: {error}"

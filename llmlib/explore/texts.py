@@ -26,6 +26,28 @@ def bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
         return b""
 
 
+class Words:
+    """The texts of tokens of several tokenizers, each once.
+
+    >>> from llmlib.tokenization import CharTokenizer
+    >>> words, tokenizer = Words(), CharTokenizer.train("ab")
+    >>> [words.place(tokenizer, token) for token in tokenizer.encode("bab")], words.texts
+    ([0, 1, 0], ['b', 'a'])
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._places: dict[tuple[int, int], int] = {}
+
+    def place(self, tokenizer: Tokenizer, token: int) -> int:
+        """Where the text of a token stands in `texts`."""
+        key = id(tokenizer), token
+        if key not in self._places:
+            self._places[key] = len(self.texts)
+            self.texts += token_texts(tokenizer, [token])
+        return self._places[key]
+
+
 def _theirs(tokenizer: Any, id: int) -> str:
     text = tokenizer.decode([id])
     if "\ufffd" in text and hasattr(tokenizer, "convert_ids_to_tokens"):

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from llmlib.widgets.sampling_lab import sampling_lab_view as sampling_lab_view
     from llmlib.widgets.token_view import TokenView as TokenView
     from llmlib.widgets.training_dashboard import TrainingView as TrainingView
+    from llmlib.widgets.tuning_view import TuningView as TuningView
+    from llmlib.widgets.tuning_view import tuning_view as tuning_view
 
 __all__, __getattr__, __dir__ = lazy(
     __name__,
@@ -49,10 +51,12 @@ __all__, __getattr__, __dir__ = lazy(
         "SamplingLabView": "llmlib.widgets.sampling_lab",
         "TokenView": "llmlib.widgets.token_view",
         "TrainingView": "llmlib.widgets.training_dashboard",
+        "TuningView": "llmlib.widgets.tuning_view",
         "attention_stepper": "llmlib.widgets.attention_stepper",
         "attention_view": "llmlib.widgets.attention_explorer",
         "embedding_view": "llmlib.widgets.embedding_explorer",
         "logit_lens_view": "llmlib.widgets.logit_lens",
         "sampling_lab_view": "llmlib.widgets.sampling_lab",
+        "tuning_view": "llmlib.widgets.tuning_view",
     },
 )

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from browser.bench import CLICK_EACH, click
+from browser.bench import click
 
 ODD = "👩‍👩‍👧‍👦 é <b>x</b> مرحبا بالعالم abc 123"
 LONG = "one two three " * 400  # about 1,000 tokens
@@ -69,68 +69,6 @@ def next_token_long(bench, view):
     shown = [float(p) for p in bench.python("next_token.probabilities").strip("[]").split(",")]
     drawn = view.locator(".llm-bar").evaluate_all(shares)
     assert all(abs(share - p) < 0.01 for share, p in zip(drawn, shown, strict=True)), "the track is 100%"
-
-
-# --- chat ---------------------------------------------------------------------------------------------------------
-
-
-def say(view, text):
-    view.get_by_label("Your message").fill(text)
-    click(view, "Send", 5)
-    expect(view.get_by_label("Your message")).to_have_value("")
-
-
-def hush(view):
-    click(view, "Stop")
-    expect(view.get_by_role("log")).to_have_attribute("aria-busy", "false")
-
-
-def chat_clicks(bench, view):
-    click(view, "Start over", 3)
-    expect(view.locator(".llm-message")).to_have_count(0)
-    for number in range(1, 4):
-        say(view, f"message {number}")
-        expect(view.locator(".llm-user")).to_have_count(number)
-        expect(view.locator(".llm-model .llm-said").nth(number - 1)).not_to_be_empty()
-        assert bench.python("chat.notice") == "''"  # it was sent once; a second time would be refused
-        hush(view)
-    expect(view.locator(".llm-user .llm-said")).to_have_text(["message 1", "message 2", "message 3"])
-    say(view, "message 4")
-    expect(view.locator(".llm-user")).to_have_count(4)
-    view.evaluate(CLICK_EACH, ["Stop", "Start over", "Stop"])
-    expect(view.locator(".llm-message")).to_have_count(0)
-
-
-def chat_odd(bench, view):
-    click(view, "Start over")
-    say(view, ODD)
-    expect(view.locator(".llm-user .llm-said")).to_have_text([ODD])
-    hush(view)
-    click(view, "Start over")  # what a model says that was never trained is no text
-    expect(view.locator(".llm-message")).to_have_count(0)
-
-
-def chat_empty(bench, view):
-    click(view, "Start over")
-    for text in ("", "  \n "):
-        view.get_by_label("Your message").fill(text)
-        click(view, "Send", 5)
-    assert bench.python("chat.messages") == "[]"  # asked after all that was sent
-    expect(view.locator(".llm-message")).to_have_count(0)
-    expect(view.locator(".llm-notice")).to_be_empty()
-
-
-def chat_long(bench, view):
-    click(view, "Start over")
-    say(view, LONG)
-    expect(view.locator(".llm-user .llm-said")).to_have_text([LONG.strip()])
-    hush(view)
-    click(view, "Start over")
-    expect(view.locator(".llm-message")).to_have_count(0)
-    view.get_by_label("Your message").fill(LONG * 9)
-    click(view, "Send", 5)
-    expect(view.locator(".llm-notice")).to_contain_text("Shorten the message")
-    expect(view.get_by_label("Your message")).to_have_value((LONG * 9).strip())
 
 
 # --- tokens -------------------------------------------------------------------------------------------------------

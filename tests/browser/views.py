@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from browser import acts, model_acts, sampling_acts, training_acts
+from browser import acts, chat_acts, model_acts, sampling_acts, training_acts
 
 SETUP = """
 import torch
@@ -20,6 +20,7 @@ course = train(
     pupil, TokenDataset(tokenizer.encode("one two three four " * 40)), TrainConfig(100_000, 2, 16, sample_every=5),
     sample=lambda model: samples[-1],
 )
+tuned = Transformer(model.config, seed=1)
 talker = Transformer(TransformerConfig(tokenizer.vocab_size, 8192, 32, n_layers=2, n_heads=4, positions="rotary"))
 """
 
@@ -49,7 +50,11 @@ VIEWS = (
     Row("NextTokenView", ".llm-next-token", "next_token = explore_next_token(model, tokenizer, 'one')",
         acts.next_token_clicks, acts.next_token_odd, acts.next_token_empty, acts.next_token_long, box="Your text"),
     Row("ChatView", ".llm-chat", "chat = explore_chat(talker, tokenizer, max_new_tokens=2000)",
-        acts.chat_clicks, acts.chat_odd, acts.chat_empty, acts.chat_long, box="Your message"),
+        *chat_acts.CHAT, box="Your message"),
+    Row("TuningView", ".llm-tuning", f"tuning = explore_tuning({chat_acts.TOLD}, model, tuned, tokenizer)",
+        chat_acts.tuning_clicks, chat_acts.tuning_odd, "its conversation is given in Python, where none is refused",
+        "its conversation is given in Python, where one that is longer than the context is refused",
+        works_alone="Save"),
     Row("TokenView", ".llm-token-view", "tokens = explore_tokens(tokenizer, 'one two')",
         acts.tokens_clicks, acts.tokens_odd, acts.tokens_empty, acts.tokens_long, box="Your text"),
     Row("BPEStepper", ".llm-bpe-stepper", "bpe = step_bpe('one two one two', 262)",

@@ -1,7 +1,9 @@
-"""A small live model that can chat."""
+"""A small live model that can chat, and what models were asked."""
 
 import pytest
 
+from llmlib.chat import encode_chat
+from llmlib.explore import speakers as speaking
 from llmlib.tokenization import BPETokenizer
 from llmlib.transformer import Transformer, TransformerConfig
 
@@ -19,3 +21,17 @@ def live():
         tokenizer.vocab_size, 128, 16, n_layers=1, n_heads=2, end_ids=(tokenizer.special_tokens["<|im_end|>"],)
     )
     return Transformer(config), tokenizer
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The conversations that models were asked to continue, and their ids."""
+    conversations = []
+
+    def recorded(tokenizer, messages):
+        ids = encode_chat(tokenizer, messages)
+        conversations.append((list(messages), ids))
+        return ids
+
+    monkeypatch.setattr(speaking, "encode_chat", recorded)
+    return conversations

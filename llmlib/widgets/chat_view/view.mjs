@@ -1,17 +1,28 @@
-import { element, follow, saveMenu, wellFormed } from "../shared/shared.mjs";
+import { download, element, follow, followLooks, saveMenu, wellFormed } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
+import { surpriseColours } from "../shared/surprise.mjs";
+import { asJsonLines, turnsOf, unpackReadings, withReturned } from "./data.mjs";
+import { comparisonPart, setupPart } from "./setup.mjs";
+import { turnPart } from "./turn.mjs";
 
-/** What the box holds once a message has come back to it: the message, then what was typed meanwhile. */
-export function withReturned(returned, typed) {
-  return [returned, typed].filter(Boolean).join("\n");
-}
+const NEAR = 40; // pixels from its end: the log goes on showing the newest
 
 export default widget("llm-chat", ({ model, hub, el, still }) => {
-  const log = element("div", { class: "llm-log", role: "log", "aria-live": "polite", "aria-label": "Conversation" });
+  const log = element("div", { class: "llm-log", role: "log", "aria-live": "polite", "aria-label": "Conversation", tabindex: 0 });
   const input = element("textarea", { rows: 2, "aria-label": "Your message", placeholder: "Ask something", dir: "auto", "data-acts": true });
   const send = element("button", { type: "button", "data-acts": true }, "Send");
   const stopButton = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("stop") }, "Stop");
   const clear = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("clear") }, "Start over");
+  let turns = [], colour = null, readings = [], unpacked = null, shown = false;
+
+  // What the parts may know and do.
+  const ctx = {
+    input, live: hub.live, act: hub.act, messages: () => model.get("messages"), names: () => model.get("names"), answering: () => model.get("answering"),
+    note: (number) => model.get("notes")[number] ?? {}, tokens: (number) => readings[number] ?? null, word: (number) => model.get("words")[number] ?? "",
+    writing: (question) => { for (let k = question + 1; k < ctx.messages().length && ctx.messages()[k].role !== "user"; k++) if (ctx.note(k).writing) return true; return false; },
+    colour: (logProb) => colour(logProb),
+  };
+  const setup = setupPart(hub, model), comparison = comparisonPart(hub, model);
 
   const submit = async () => {
     const text = wellFormed(input.value.trim());
@@ -23,26 +34,50 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
   });
-  el.append(log, hub.line, element("div", { class: "llm-row" }, input, send, stopButton, clear, still ? "" : saveMenu(model, "conversation")));
+  const menu = saveMenu(model, "conversation");
+  menu.append(element("button", { type: "button", onclick: () => download("conversation.jsonl", asJsonLines(ctx.messages(), ctx.names(), model.get("system")), "application/jsonl") }, "Messages (JSON lines)"));
+  el.append(comparison.node, log, hub.line, element("div", { class: "llm-row" }, input, send, stopButton, clear, menu), setup.node);
 
+  function unpack() {
+    const packed = model.get("readings"), notes = model.get("notes"), key = JSON.stringify(notes.map(({ tokens }) => tokens ?? 0));
+    if (unpacked?.packed === packed && unpacked.key === key) return; // an opened list of tokens stays as it is
+    unpacked = { packed, key };
+    readings = packed ? unpackReadings(packed, notes) : [];
+  }
   const updateLog = () => {
-    log.replaceChildren(...model.get("messages").map(({ role, content }) =>
-      element("div", { class: `llm-message llm-${role === "user" ? "user" : "model"}` },
-        element("span", { class: "llm-who" }, role === "user" ? "You" : model.get("name")),
-        element("div", { class: "llm-said", dir: "auto" }, content || "…"))));
-    log.scrollTop = log.scrollHeight;
+    const now = turnsOf(model.get("messages"), model.get("notes")), atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - NEAR;
+    const keys = now.map((turn) => JSON.stringify(turn)), same = keys.findIndex((key, k) => turns[k]?.key !== key), kept = same < 0 ? keys.length : same;
+    const grown = keys.length > kept;
+    unpack();
+    for (const { node } of turns.splice(kept)) node.remove();
+    for (let k = kept; k < now.length; k++) {
+      turns.push({ key: keys[k], ...turnPart(ctx, now[k]) });
+      log.append(turns[k].node);
+    }
+    if (colour) for (const turn of turns) turn.draw();
+    log.classList.toggle("llm-empty", !now.length);
+    log.dataset.empty = ctx.names().length > 1 ? "No message yet. All models get what you write." : "No message yet.";
+    if (atEnd || grown) log.scrollTop = log.scrollHeight;
     const answering = model.get("answering");
     log.setAttribute("aria-busy", String(answering));
     stopButton.disabled = !answering;
     send.disabled = answering;
   };
   hub.whenGone(() => { // nobody will answer the last question any more
-    const last = model.get("messages").at(-1);
-    if (model.get("answering") && last?.role === "user") input.value = withReturned(last.content, input.value);
+    const { question, answers } = turnsOf(ctx.messages()).at(-1) ?? {}, said = (k) => ctx.messages()[k].content;
+    if (model.get("answering") && question != null && !answers.some(said)) input.value = withReturned(said(question), input.value);
     log.setAttribute("aria-busy", "false");
   });
   return [
-    follow(model, ["messages", "answering", "name"], updateLog),
+    follow(model, ["messages", "notes", "answering", "names", "readings", "words"], updateLog),
+    follow(model, ["system", "system_problems", "settings", "limit", "seed", "names"], () => setup.draw()),
+    follow(model, ["together", "blind", "tally", "names"], () => comparison.draw()),
     follow(model, ["returned"], () => { if (model.get("returned")) input.value = withReturned(model.get("returned"), input.value); }),
+    followLooks(el, () => {
+      colour = surpriseColours(el);
+      for (const turn of turns) { turn.draw(); for (const part of turn.parts) part.recolour(); }
+      if (!shown) log.scrollTop = log.scrollHeight;
+      shown = true;
+    }),
   ];
 });

@@ -1,42 +1,120 @@
-"""The chat view: a conversation, a place to type, a button that stops the answer."""
+"""The chat view: a conversation with one model, or the same one with several side by side."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import traitlets
 
-from llmlib.widgets.shared.base import View, escape_xml
+from llmlib.files.atomic import atomic_write
+from llmlib.widgets.chat_view.picture import draw
+from llmlib.widgets.chat_view.turns import hidden, name_of, turns_of
+from llmlib.widgets.shared.base import View
 
 
 class ChatView(View):
-    """Shows `messages`; its acts are "message" with a `text`, "stop" and "clear".
+    """Shows `messages`, answers of one model or of several (`names`).
 
-    Whoever owns a model answers by setting `messages` and `answering`, or `notice` and `returned` for a message
-    without an answer (see `llmlib.explore.explore_chat`).
+    A message has a `role` and its `content`; in an answer of one of several models, `speaker` is this model's number.
+    `notes` has a dictionary for each message. Of an answer: `tokens` (how many of `readings` are its own), `writing`,
+    `ended` (why it was cut) and `problem` (why there is none). Of a question that was asked blindly: `order`, the
+    speakers from left to right, and `vote`: None, a speaker's number, "tie", "bad", or "none" where nothing could be
+    compared. `readings` are the tokens of all answers (see readings.py), `words` the texts of these.
+
+    Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "system" (`text`), "set" (`name`,
+    `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind" (`on`), "vote" (`message`, `choice`: a
+    side from the left, "tie" or "bad") and "forget". Whoever owns a model answers by setting the traits, or `notice`
+    and `returned` for a message that nobody could answer (see `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>
     """
 
     folder = Path(__file__).parent
-    shown = ("messages", "answering", "name")
+    shown = (
+        "messages", "notes", "answering", "names", "readings", "words", "system", "system_problems", "settings",
+        "limit", "seed", "vocabulary", "together", "blind", "tally",
+    )  # fmt: skip
 
-    messages = traitlets.List(traitlets.Dict()).tag(sync=True)
+    messages: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
+    notes: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
     answering = traitlets.Bool(False).tag(sync=True)
-    name = traitlets.Unicode("Model").tag(sync=True)
+    names: Any = traitlets.List(traitlets.Unicode(), ["Model"]).tag(sync=True)
     returned = traitlets.Unicode("").tag(sync=True)  # a message that was not answered; it goes back into the box
+    readings = traitlets.Bytes(b"").tag(sync=True)
+    words: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    system = traitlets.Unicode("").tag(sync=True)
+    system_problems: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)  # who takes none, and why
+    settings = traitlets.Dict().tag(sync=True)  # of the sampler; empty: none to turn
+    limit = traitlets.Int(256).tag(sync=True)  # the most tokens of an answer
+    seed = traitlets.Int(0).tag(sync=True)
+    vocabulary = traitlets.Int(0).tag(sync=True)
+    together = traitlets.Bool(True).tag(sync=True)  # whether several answer at once, or in turn
+
+    blind = traitlets.Bool(False).tag(sync=True)
+    tally = traitlets.Dict().tag(sync=True)  # votes: wins (a number for each speaker), tie, bad
+    still = traitlets.Dict().tag(sync=True)  # id, html: the conversation as it is now, for a saved notebook
+
+    def conversations(self) -> list[dict[str, Any]]:
+        """Of each speaker its `name`, and `messages` as datasets have them; what it has not answered is left out.
+
+        >>> said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
+        >>> ChatView(messages=said).conversations()[0]["messages"] == said
+        True
+        """
+        return [{"name": name, "messages": list(self._heard(k))} for k, name in enumerate(self.names)]
+
+    def _heard(self, speaker: int) -> Iterator[dict[str, str]]:
+        plain = lambda message: {"role": message["role"], "content": message["content"]}  # noqa: E731
+        if self.system.strip():
+            yield {"role": "system", "content": self.system}
+        for turn in turns_of(self.messages):
+            answers = [self.messages[k] for k in turn.answers if self.messages[k].get("speaker", speaker) == speaker]
+            answers = [answer for answer in answers if answer["content"]]
+            if turn.question is not None and answers:
+                yield plain(self.messages[turn.question])
+            yield from map(plain, answers)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the view to an `.html` or `.svg` file, or its conversations to a `.jsonl` file, a speaker a line.
+
+        Raises `ValueError` for another ending.
+        """
+        path = Path(path)
+        if path.suffix == ".jsonl":
+            with atomic_write(path) as file:
+                file.write("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in self.conversations()).encode())
+            return path
+        if path.suffix not in (".html", ".svg"):
+            raise ValueError(f"Cannot save a chat as {path.name!r}; the name must end in .html, .svg or .jsonl.")
+        return super().save(path)
 
     @property
     def alt(self) -> str:
-        said = " — ".join(f"{self._who(m)}: {m['content']}" for m in self.messages)
+        said = " — ".join(f"{who}: {text}" for who, text in self._said())
         return f"A conversation. {said}" if said else "A conversation that has not begun."
 
-    def svg(self) -> str:
-        lines = [f"{self._who(m)}: {m['content']}"[:90] for m in self.messages] or ["(no message yet)"]
-        rows = [f'<text x="12" y="{30 + 24 * i}">{escape_xml(line)}</text>' for i, line in enumerate(lines)]
-        size = f'width="640" height="{44 + 24 * len(lines)}"'
-        style = 'font-size="14" font-family="sans-serif" fill="#1f2328"'
-        frame = '<rect x="1" y="1" width="638" height="99%" fill="#ffffff" stroke="#b8bec6" rx="8"/>'
-        return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{frame}{"".join(rows)}</svg>'
+    def _said(self) -> Iterator[tuple[str, str]]:
+        """Who said what, from left to right; names stay hidden until the vote."""
+        if self.system.strip():
+            yield "System prompt", self.system
+        for turn in turns_of(self.messages):
+            note = self.note(turn.question)
+            if turn.question is not None:
+                yield "You", self.messages[turn.question]["content"]
+            for k in turn.sides(self.messages, note):
+                text = self.messages[k]["content"] or self.note(k).get("problem", "…")
+                yield name_of(self.messages[k].get("speaker"), self.names, note), text
 
-    def _who(self, message: dict) -> str:
-        return "You" if message["role"] == "user" else self.name
+    def note(self, message: int | None) -> dict[str, Any]:
+        return self.notes[message] if message is not None and message < len(self.notes) else {}
+
+    @property
+    def secret(self) -> bool:
+        """Whether some answers wait for a vote."""
+        return any(map(hidden, self.notes))
+
+    def svg(self) -> str:
+        return draw(self)

@@ -2,7 +2,8 @@
 
 import { element, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
-import { layOut, neighbour, tinyShare } from "./data.mjs";
+import { tinyShare } from "../shared/surprise.mjs";
+import { layOut, neighbour } from "./data.mjs";
 
 const ROW = 44, TAIL = 150; // pixels; the tail tells of a whole branch
 

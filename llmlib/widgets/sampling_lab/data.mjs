@@ -1,31 +1,6 @@
 // What a sampling lab knows, as numbers: no page here, so that Node can test it.
 
 const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token came to be chosen
-const MOST_SURPRISE = Math.log(1000); // nats: from here on the colour is the strongest
-
-/** The settings, as they are turned. `neutral` is the value that does nothing; `null`: none. */
-export const SETTINGS = [
-  { name: "temperature", least: 0, most: 2, step: 0.05, neutral: 1, says: "below 1 sharper, above 1 flatter; 0 always takes the likeliest" },
-  { name: "top_p", least: 0.01, most: 1, step: 0.01, neutral: 1, says: "keeps the likeliest tokens that reach this share together" },
-  { name: "top_k", least: 0, most: 100, step: 1, neutral: null, log: true, more: true, says: "keeps this many of the likeliest tokens" },
-  { name: "min_p", least: 0, most: 1, step: 0.01, neutral: 0, more: true, says: "keeps tokens at least this share as likely as the likeliest" },
-  { name: "typical_p", least: 0.01, most: 1, step: 0.01, neutral: 1, more: true, says: "keeps tokens about as surprising as is usual here" },
-  { name: "repetition_penalty", least: 0.5, most: 2, step: 0.05, neutral: 1, more: true, says: "above 1: what has occurred gets less likely" },
-  { name: "frequency_penalty", least: -2, most: 2, step: 0.1, neutral: 0, more: true, says: "taken off a logit for each time a token has occurred" },
-  { name: "presence_penalty", least: -2, most: 2, step: 0.1, neutral: 0, more: true, says: "taken off once if a token has occurred" },
-];
-
-/** A place of a slider (0 … 100) as a number of tokens, and back: the far right is all of them, which is no setting. */
-export const tokensAt = (place, vocabulary) => (place >= 100 ? null : Math.max(1, Math.round(vocabulary ** (place / 100))));
-export const placeOf = (tokens, vocabulary) => (tokens === null ? 100 : Math.min(99, Math.round((100 * Math.log(Math.max(1, tokens))) / Math.log(Math.max(2, vocabulary)))));
-
-/** The settings in use, as they would be written in Python: "temperature 0.8 · top_p 0.9"; without any: what that means. */
-export function settingsInWords(settings, banned = [], pattern = "") {
-  const used = SETTINGS.filter(({ name, neutral }) => (settings[name] ?? null) !== neutral).map(({ name }) => `${name} ${settings[name]}`);
-  if (banned.length) used.push(`${banned.length} banned`);
-  if (pattern) used.push(`pattern ${pattern}`);
-  return used.join(" · ") || "the model as it is";
-}
 
 /** What a stage is called: a setting by its name and number. */
 export const stageInWords = (name, settings) => (name in settings && settings[name] !== null ? `${name} ${settings[name]}` : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name));
@@ -43,21 +18,6 @@ export const straying = (p, n) => 2 * Math.sqrt((p * (1 - p)) / n);
 export function within(counts, probabilities, n) {
   const possible = probabilities.map((p, k) => [p, counts[k]]).filter(([p]) => p > 0);
   return { inside: possible.filter(([p, count]) => Math.abs(count / n - p) <= straying(p, n) + 0.5 / n).length, of: possible.length };
-}
-
-/** How strong the colour of a token is: 0 where the model was sure of it, 1 where it was a thousand to one or more. */
-export const surpriseShade = (logProb) => Math.min(1, Math.max(0, -logProb) / MOST_SURPRISE);
-/** Places of a legend of these colours. */
-export const SURPRISES = [[1, "100%"], [0.1, "10%"], [0.01, "1%"], [0.001, "0.1%"]].map(([p, words]) => [surpriseShade(Math.log(p)), words]);
-
-/** A product of many probabilities, from its logarithm: "12%", "0.4%", "3.1 × 10⁻⁷". */
-export function tinyShare(logProb) {
-  const p = Math.exp(logProb);
-  if (p >= 0.0995) return `${Math.round(100 * p)}%`;
-  if (p >= 0.001) return `${(100 * p).toFixed(1)}%`;
-  let exponent = Math.floor(logProb / Math.LN10), digits = Math.round(10 * 10 ** (logProb / Math.LN10 - exponent)) / 10;
-  if (digits >= 10) { digits = 1; exponent += 1; }
-  return `${digits.toFixed(1)} × 10⁻${String(-exponent).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d])}`;
 }
 
 /** The branches from their bytes: per node its id, parent, log-probability, chance and way. Node 0 is the prompt. */

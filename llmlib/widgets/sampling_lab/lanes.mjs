@@ -1,8 +1,9 @@
 // Several settings that write after the same text, side by side.
 
 import { element, inReadingOrder, percent, spokenToken } from "../shared/shared.mjs";
-import { measures, settingsInWords } from "./data.mjs";
-import { surprising } from "./text.mjs";
+import { settingsInWords } from "../shared/settings.mjs";
+import { surprising } from "../shared/surprise.mjs";
+import { measures } from "./data.mjs";
 
 const STOPPED = { "end token": "ended by the model", constraint: "a whole match" };
 
@@ -19,7 +20,7 @@ export function lanesPanel(ctx, hub) {
   function card(lane, k) {
     const words = settingsInWords(lane.settings, lane.banned, lane.pattern), tokens = lane.ids.map((id) => ctx.word(id));
     const text = element("div", { class: "llm-text", role: "group", tabindex: 0, "aria-label": `Written with ${words}` });
-    inReadingOrder(text, tokens, tokens.map((token, n) => surprising(ctx, token, lane.log_probs[n], { onclick: () => ctx.act("follow", { lane: k, length: n + 1 }) })), text.dir || "ltr");
+    inReadingOrder(text, tokens, tokens.map((token, n) => surprising(ctx.colour, token, lane.log_probs[n], { onclick: () => ctx.act("follow", { lane: k, length: n + 1 }) })), text.dir || "ltr");
     if (!tokens.length) text.append(element("span", { class: "llm-note" }, "…"));
     const { surprise, distinct } = measures(lane.ids, lane.log_probs);
     const facts = tokens.length ? [`${tokens.length} tokens`, `mean surprise ${surprise.toFixed(2)} nats`, ...(tokens.length > 2 ? [`${percent(distinct)} of its pairs new`] : []), ...(lane.ended ? [STOPPED[lane.ended] ?? lane.ended] : [])].join(" · ") : "nothing yet";

@@ -1,10 +1,10 @@
-// The settings: a slider and a number for each. What is out of range stays as it was typed, and is told beside it.
+// The settings of the lab, and what else decides which token may come: a pattern, the seed.
 
 import { element, wellFormed } from "../shared/shared.mjs";
-import { placeOf, SETTINGS, tokensAt } from "./data.mjs";
+import { settingField, SETTINGS } from "../shared/settings.mjs";
 
 export function settingsPanel(ctx, hub, model) {
-  const fields = SETTINGS.map((setting) => field(setting, ctx, hub, model));
+  const fields = SETTINGS.map((setting) => settingField(setting, hub, model));
   const seed = element("input", { type: "number", min: 0, step: 1, "aria-label": "seed", "data-acts": true });
   const refused = element("p", { class: "llm-refused" });
   seed.addEventListener("change", async () => {
@@ -44,48 +44,4 @@ export function settingsPanel(ctx, hub, model) {
       reset.hidden = !(extra || SETTINGS.some(({ name, neutral }) => (settings[name] ?? null) !== neutral));
     },
   };
-}
-
-/** One setting. Turns that Python has not answered are not overwritten, nor is a number that it refused. */
-function field(setting, ctx, hub, model) {
-  const { name, least, most, step, neutral, log, says } = setting;
-  const slider = element("input", { type: "range", min: least, max: most, step, "aria-label": name, "data-acts": true });
-  const number = element("input", { type: "number", step: "any", "aria-label": `${name}, exactly`, placeholder: neutral === null ? "off" : null, "data-acts": true });
-  const refused = element("p", { class: "llm-refused" }), label = element("code", {}, name);
-  let waiting = 0, wrong = false;
-  async function turn(value) {
-    waiting += 1;
-    const done = await hub.act("set", { name, value }, { latest: `set ${name}` });
-    waiting -= 1;
-    if (waiting) return;
-    wrong = !done && !hub.gone;
-    number.setAttribute("aria-invalid", String(wrong));
-    refused.textContent = wrong ? `${model.get("notice")} Still in use: ${model.get("settings")[name] ?? "off"}.` : "";
-    one.draw(model.get("settings"));
-  }
-  slider.addEventListener("input", () => {
-    const value = log ? tokensAt(Number(slider.value), model.get("vocabulary")) : Number(slider.value);
-    number.value = value ?? "";
-    turn(value);
-  });
-  number.addEventListener("input", () => {
-    if (number.value === "" && (neutral !== null || number.validity.badInput)) return; // on the way to a number
-    turn(number.value === "" ? null : Number(number.value));
-  });
-  const node = element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, label), slider, number, element("span", { class: "llm-note" }, says), refused);
-  const one = {
-    setting, node,
-    /** What was typed and refused is given up. */
-    forget() { wrong = false; refused.textContent = ""; number.setAttribute("aria-invalid", "false"); one.draw(model.get("settings")); },
-    draw(settings) {
-      const value = settings[name] ?? null;
-      node.classList.toggle("llm-set", value !== neutral);
-      if (waiting) return;
-      slider.value = log ? placeOf(value, model.get("vocabulary")) : value;
-      if (log) slider.setAttribute("aria-valuetext", value === null ? "off" : `${value} tokens`);
-      if (!wrong && document.activeElement !== number) number.value = value ?? "";
-      if (!wrong && document.activeElement === number && number.value !== "" && Number(number.value) !== value) number.value = value ?? "";
-    },
-  };
-  return one;
 }

@@ -1,23 +1,10 @@
 // The text so far, each token coloured by how much it surprised the model, and what writes it on or takes it back.
 
-import { element, inReadingOrder, percent, visibleToken } from "../shared/shared.mjs";
-import { pathTo, SURPRISES } from "./data.mjs";
+import { element, inReadingOrder } from "../shared/shared.mjs";
+import { surpriseLegend, surprising } from "../shared/surprise.mjs";
+import { pathTo } from "./data.mjs";
 
 const SHOWN = 240; // characters of a long prompt
-
-/** A coloured token; `title` tells its numbers. */
-export function surprising(ctx, text, logProb, attributes = {}) {
-  const { fill, ink } = ctx.colour(logProb);
-  return element("bdi", { class: "llm-token", style: `background: ${fill}; color: ${ink}`, title: `The model gave it ${percent(Math.exp(logProb))}: surprise ${(-logProb).toFixed(1)} nats`, ...attributes }, visibleToken(text));
-}
-
-/** What the colours mean. */
-export function surpriseLegend(ctx) {
-  return element("span", { class: "llm-surprise" }, "The model gave it ", ...SURPRISES.map(([, words], k) => {
-    const { fill, ink } = ctx.colour(Math.log([1, 0.1, 0.01, 0.001][k]));
-    return element("span", { class: "llm-token", style: `background: ${fill}; color: ${ink}` }, words);
-  }), " no surprise → a big one");
-}
 
 export function textPart(ctx, hub) {
   const text = element("div", { class: "llm-text", role: "group", tabindex: 0, "aria-label": "The text so far, token by token" }), legend = element("div", { class: "llm-note" });
@@ -34,12 +21,12 @@ export function textPart(ctx, hub) {
     const tree = ctx.tree(), path = pathTo(tree, ctx.at()), prompt = ctx.prompt(), short = prompt.length > SHOWN ? `…${Array.from(prompt).slice(-SHOWN).join("")}` : prompt;
     const tokens = path.map((one) => ctx.word(tree.ids[one]));
     text.replaceChildren();
-    const nodes = path.map((one, k) => surprising(ctx, tokens[k], tree.logProbs[one], { onclick: () => ctx.act("go", { node: one }) }));
+    const nodes = path.map((one, k) => surprising(ctx.colour, tokens[k], tree.logProbs[one], { onclick: () => ctx.act("go", { node: one }) }));
     inReadingOrder(text, [short, ...tokens], [element("bdi", { class: "llm-prompt" }, short), ...nodes]);
     text.scrollTop = text.scrollHeight; // it grows at its end
     const whole = ctx.promptTokens() + path.length;
     count.textContent = `${path.length} written, ${whole.toLocaleString("en")} of ${ctx.context().toLocaleString("en")} tokens in the context`;
-    legend.replaceChildren(...(path.length ? [element("strong", {}, { "end token": "The model has ended its text here. ", constraint: "This is a whole match of the pattern. " }[ctx.ended()] ?? ""), surpriseLegend(ctx)] : ["Nothing is written yet: let chance pick a token, or click one below."]));
+    legend.replaceChildren(...(path.length ? [element("strong", {}, { "end token": "The model has ended its text here. ", constraint: "This is a whole match of the pattern. " }[ctx.ended()] ?? ""), surpriseLegend(ctx.colour)] : ["Nothing is written yet: let chance pick a token, or click one below."]));
     drawButtons();
   }
   return { node, draw, stop: () => runner.stop() };

@@ -1,8 +1,8 @@
 import { download, element, follow, followLooks, saveMenu, spokenToken } from "../shared/shared.mjs";
 import { textBox, widget } from "../shared/view.mjs";
 import { choice } from "../shared/controls.mjs";
-import { paletteOf, shades } from "../shared/canvas.mjs";
-import { surpriseShade, treeAsJson, unpackTree } from "./data.mjs";
+import { surpriseColours } from "../shared/surprise.mjs";
+import { treeAsJson, unpackTree } from "./data.mjs";
 import { barsPanel, stagesPanel } from "./bars.mjs";
 import { branchesPanel } from "./branches.mjs";
 import { lanesPanel } from "./lanes.mjs";
@@ -15,7 +15,7 @@ const TABS = [["next", "Next token"], ["draws", "200 draws"], ["branches", "Bran
 
 export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const place = model.get("place"), state = { tab: place.tab ?? "next", stage: place.stage ?? null };
-  let colours = [], drawn = false, unpacked = [null, null];
+  let colour = null, drawn = false, unpacked = [null, null];
 
   // What the panels may know and do.
   const ctx = {
@@ -27,7 +27,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
       if (unpacked[0] !== packed) unpacked = [packed, unpackTree(packed)];
       return unpacked[1];
     },
-    colour: (logProb) => colours[Math.round(255 * surpriseShade(logProb))],
+    colour: (logProb) => colour(logProb),
     /** The number of the stage that is compared with the one before it; null: the last with the first. */
     stage() { const k = ctx.stages().findIndex(({ name }) => name === state.stage); return k > 0 ? k : null; },
     compared() { const stages = ctx.stages(), k = ctx.stage(); return k === null ? [stages[0], stages.at(-1)] : [stages[k - 1], stages[k]]; },
@@ -108,8 +108,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const names = ["prompt", "tree", "words", "at", "problem", "settings", "seed", "banned", "pattern", "tokens", "stages", "draws", "lanes"];
   const stops = [follow(model, names, refresh), follow(model, ["place"], moved), follow(model, ["at"], grown)];
   stops.push(followLooks(el, () => {
-    const { stops: { true: signed } } = paletteOf(el), orange = signed.slice(0, 4).reverse();
-    colours = shades([signed[4], ...orange]);
+    colour = surpriseColours(el);
     draw();
     if (!drawn) performance.mark("llm-sampling-drawn");
     drawn = true;

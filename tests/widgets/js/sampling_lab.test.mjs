@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  layOut, measures, neighbour, pathTo, placeOf, scaleFor, SETTINGS, settingsInWords, stageInWords, straying, surpriseShade, tinyShare, tokensAt, treeAsJson, unpackTree, within,
+  layOut, measures, neighbour, pathTo, scaleFor, stageInWords, straying, treeAsJson, unpackTree, within,
 } from "../../../llmlib/widgets/sampling_lab/data.mjs";
+import { placeOf, SETTINGS, settingsInWords, tokensAt } from "../../../llmlib/widgets/shared/settings.mjs";
+import { surpriseShade, tinyShare } from "../../../llmlib/widgets/shared/surprise.mjs";
 
 /** A tree as `Branches.pack` writes it, at an odd offset, from [parent, id, log-probability] of each node. */
 function treeOf(nodes) {

@@ -1,0 +1,63 @@
+"""What was said in a conversation with several speakers, and what each of them knows of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+@dataclass
+class Said:
+    """One message; `speaker` is None where it is everybody's. `note` is what a view tells beside it."""
+
+    role: str
+    content: str
+    speaker: int | None = None
+    note: dict[str, Any] = field(default_factory=dict)
+    readings: bytes = b""
+
+    @property
+    def message(self) -> dict[str, Any]:
+        plain = {"role": self.role, "content": self.content}
+        return plain if self.speaker is None else {**plain, "speaker": self.speaker}
+
+
+class Asked(NamedTuple):
+    """A question that is being answered: what was said before it, and what it stands in the place of."""
+
+    instead_of: list[Said]
+    before: list[Said]
+    question: Said
+    answers: list[Said]  # one for each speaker
+    order: list[int]  # of the speakers, from left to right
+
+
+def divided(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Said]]:
+    """A system prompt, or "", and the messages after it. Raises `ValueError` for what is no message."""
+    for number, message in enumerate(messages):
+        if not all(isinstance(message.get(name), str) for name in ("role", "content")):
+            raise ValueError(
+                f"Message {number} is {message!r}; expected a dictionary with the texts 'role' and 'content', "
+                "such as {'role': 'user', 'content': 'Hello'}."
+            )
+    first = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
+    rest = messages[1:] if messages and messages[0]["role"] == "system" else messages
+    return first, [Said(message["role"], message["content"]) for message in rest]
+
+
+def known_to(speaker: int, system: str, said: Sequence[Said]) -> list[dict[str, str]]:
+    """The conversation as a speaker knows it, without questions that it has left unanswered.
+
+    >>> turn = [Said("user", "one"), Said("assistant", "", 0), Said("assistant", "1", 1), Said("user", "two")]
+    >>> [message["content"] for message in known_to(0, "", turn)], len(known_to(1, "Be brief.", turn))
+    (['two'], 4)
+    """
+    known = [{"role": "system", "content": system}] if system.strip() else []
+    for one in said:
+        if one.speaker not in (None, speaker):
+            continue
+        if one.role == "assistant" and not one.content:
+            if known and known[-1]["role"] == "user":
+                known.pop()
+            continue
+        known.append({"role": one.role, "content": one.content})
+    return known

@@ -1,0 +1,130 @@
+"""What tuning changed: one conversation read by two models, each token coloured by how much likelier it has become."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+
+from llmlib.chat import Message, encode_chat
+from llmlib.explore.texts import bytes_of, check_length, token_texts
+from llmlib.tokenization.base import Tokenizer
+from llmlib.transformer import Transformer
+from llmlib.widgets.tuning_view.moves import Expected, look, nothing
+from llmlib.widgets.tuning_view.view import Span, TuningView
+
+AT_ONCE = 256  # tokens whose logits are held: 50 MB of SmolLM2's vocabulary
+Switch = Callable[[], AbstractContextManager[object]]
+
+
+def explore_tuning(
+    messages: str | Sequence[Message],
+    base: Transformer,
+    tuned: Transformer,
+    tokenizer: Tokenizer,
+    *,
+    mask: Sequence[bool] | None = None,
+    titles: tuple[str, str] = ("base", "tuned"),
+    switched: tuple[Switch, Switch] = (nullcontext, nullcontext),
+    tuned_tokenizer: Tokenizer | None = None,
+) -> TuningView:
+    """How much likelier each token of a conversation is for the tuned model, in nats: log p(tuned) − log p(base).
+
+    `mask` has a flag for each id of `encode_chat(tokenizer, messages, add_generation_prompt=False)`: True where the
+    token was trained on. With an adapter, `base` and `tuned` may be one model; `switched` makes the contexts in which
+    it is the one and the other. Raises `ValueError` for models or tokenizers whose ids do not mean the same, for a
+    mask of another length, and as `encode_chat` does.
+
+    >>> from llmlib.tokenization import BPETokenizer
+    >>> from llmlib.transformer import TransformerConfig
+    >>> tokenizer = BPETokenizer.train("hi", vocab_size=256)
+    >>> tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    >>> config = TransformerConfig(256, max_seq_len=16, d_model=16, n_layers=1, n_heads=2)
+    >>> model = Transformer(config)
+    >>> explore_tuning("hi", model, model, tokenizer).moves().tolist()
+    [nan, 0.0]
+    """
+    if tuned_tokenizer is not None:
+        _check_same(tokenizer, tuned_tokenizer)
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    ids = encode_chat(tokenizer, messages, add_generation_prompt=False)
+    for title, model in zip(titles, (base, tuned)):
+        _check_ids(title, model, tokenizer, ids)
+        check_length(len(ids), model.config.max_seq_len, "Shorten the conversation.")
+    expected = _read(base, ids, switched[0]), _read(tuned, ids, switched[1])
+    named = np.unique(np.concatenate([one.top for one in expected])).tolist()
+    words = dict(zip(named, token_texts(tokenizer, named)))
+    view = TuningView(titles=list(titles))
+    spans = _spans(tokenizer, messages, ids)
+    view.put(token_texts(tokenizer, ids), expected, words, spans, None if mask is None else list(mask))
+    return view
+
+
+def _check_same(one: Tokenizer, other: Tokenizer) -> None:
+    """Raise `ValueError` for two tokenizers whose ids do not mean the same."""
+    for id in range(max(one.vocab_size, other.vocab_size)):
+        a, b = bytes_of(one, id), bytes_of(other, id)
+        if a != b:
+            raise ValueError(
+                "Token by token, only models with the same tokenizer can be compared, but these two have different "
+                f"ones: id {id} is {a!r} for the base model and {b!r} for the tuned one."
+            )
+
+
+def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequence[int]) -> None:
+    size = model.config.vocab_size
+    if unknown := [id for id in ids if id >= size]:
+        (text,) = token_texts(tokenizer, unknown[:1])
+        raise ValueError(
+            f"The conversation has the token {text!r} with the id {unknown[0]}, but the model {title!r} knows "
+            f"{size:,} ids only: it was made for another tokenizer. Models can be compared token by token where their "
+            "tokenizer is the same; a base model needs a row in its embedding for each token that the chat format adds."
+        )
+
+
+@torch.inference_mode()
+def _read(model: Transformer, ids: Sequence[int], switch: Switch) -> Expected:
+    """What a model expected at each token; the logits of a long text are not held all at once."""
+    expected, cache = nothing(len(ids), model.config.vocab_size), model.new_cache(max_seq_len=len(ids))
+    with switch():
+        for at in range(0, len(ids) - 1, AT_ONCE):
+            part = list(ids[at : min(at + AT_ONCE, len(ids) - 1)])  # nothing follows the last one
+            logits = model(torch.tensor([part], device=model.device), cache=cache)[0].float().cpu().numpy()
+            look(expected, at + 1, logits, np.asarray(ids[at + 1 : at + 1 + len(part)], dtype=np.int64))
+    return expected
+
+
+def _spans(tokenizer: Tokenizer, messages: Sequence[Message], ids: Sequence[int]) -> list[Span]:
+    """Which tokens each message has in its template, special tokens and all.
+
+    A message ends where the conversation up to it would end. Where a template looks ahead and this does not hold, the
+    message goes with the next one.
+    """
+    spans: list[Span] = []
+    start, roles = _before_the_first(tokenizer, messages[0]), list[str]()
+    if start:
+        spans.append(("the template’s own", 0, start))
+    for number, message in enumerate(messages, 1):
+        roles.append(str(message["role"]))
+        known = ids if number == len(messages) else _encoded(tokenizer, messages[:number])
+        if known and list(ids[: len(known)]) == list(known) and len(known) > start:
+            spans.append((" + ".join(roles), start, len(known)))
+            start, roles = len(known), []
+    return spans
+
+
+def _encoded(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
+    try:
+        return encode_chat(tokenizer, messages, add_generation_prompt=False)
+    except ValueError:  # a template may refuse the beginning of a conversation
+        return []
+
+
+def _before_the_first(tokenizer: Tokenizer, first: Message) -> int:
+    """How many tokens a template puts before the first message, such as a system prompt of its own: what does not
+    depend on who wrote the message, without the special token that begins it."""
+    other = "assistant" if first["role"] == "user" else "user"
+    one, two = (_encoded(tokenizer, [{**first, "role": role}]) for role in (first["role"], other))
+    same = next((k for k, (a, b) in enumerate(zip(one, two)) if a != b), 0)
+    return same - (same > 0 and one[same - 1] in tokenizer.special_tokens.values())

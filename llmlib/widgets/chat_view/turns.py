@@ -1,0 +1,52 @@
+"""A conversation as its turns: a question and the answers to it; the counterpart of data.mjs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+LETTERS = "ABCDEFGH"
+
+
+class Turn(NamedTuple):
+    """Numbers of messages: what was asked, and what was answered."""
+
+    question: int | None  # None: a conversation may begin with an answer
+    answers: list[int]
+
+    def sides(self, messages: Sequence[Mapping[str, Any]], note: Mapping[str, Any]) -> list[int]:
+        """The answers from left to right, of which a blind comparison has made a secret."""
+        order = note.get("order", [])
+        place = lambda k: order.index(s) if (s := messages[k].get("speaker")) in order else k  # noqa: E731
+        return sorted(self.answers, key=place)
+
+
+def turns_of(messages: Sequence[Mapping[str, Any]]) -> list[Turn]:
+    """The turns of a conversation.
+
+    >>> turns_of([{"role": "user"}, {"role": "assistant"}, {"role": "assistant"}, {"role": "user"}])
+    [Turn(question=0, answers=[1, 2]), Turn(question=3, answers=[])]
+    """
+    turns: list[Turn] = []
+    for number, message in enumerate(messages):
+        if message["role"] == "user":
+            turns.append(Turn(number, []))
+        elif turns:
+            turns[-1].answers.append(number)
+        else:
+            turns.append(Turn(None, [number]))
+    return turns
+
+
+def hidden(note: Mapping[str, Any]) -> bool:
+    """Whether a question was asked blindly, and is still without a vote."""
+    return "order" in note and note.get("vote") is None
+
+
+def name_of(speaker: int | None, names: Sequence[str], note: Mapping[str, Any]) -> str:
+    """A speaker's name, or before the vote the letter of its side.
+
+    >>> name_of(1, ["base", "tuned"], {}), name_of(1, ["base", "tuned"], {"order": [1, 0], "vote": None})
+    ('tuned', 'A')
+    """
+    if speaker is None:
+        return names[0] if len(names) == 1 else "All"
+    return LETTERS[note["order"].index(speaker)] if hidden(note) else names[speaker]

@@ -1,0 +1,67 @@
+// A text token by token, to walk through, and the likeliest tokens at a place: parts of several views.
+
+import { element, inReadingOrder, isolated, percent, shorten, spokenToken, visibleToken } from "./shared.mjs";
+
+/** Tokens as lines of their numbers: a line ends after a token that ends with a newline. */
+export function linesOf(texts) {
+  const found = [[]];
+  texts.forEach((text, k) => {
+    found.at(-1).push(k);
+    if (text.endsWith("\n") && k < texts.length - 1) found.push([]);
+  });
+  return found;
+}
+
+/** Where a key leads from a token; null: nowhere. */
+export function stepTo(key, here, count, rtl = false) {
+  const steps = { ArrowRight: rtl ? here - 1 : here + 1, ArrowLeft: rtl ? here + 1 : here - 1, Home: 0, End: count - 1 };
+  return here < 0 || !(key in steps) ? null : Math.max(0, Math.min(count - 1, steps[key]));
+}
+
+/**
+ * `boxes`, one for each token, as a list through which arrow keys walk. `tell(k)` is called with the token that is pointed
+ * at or else has the keyboard, and with null where there is none any more.
+ */
+export function walk(texts, boxes, { label, tell, around = "ltr" }) {
+  const list = element("div", { class: "llm-walk", role: "listbox", "aria-orientation": "horizontal", "aria-label": label });
+  let kept = null; // has the keyboard; pointing shows another for a while
+  boxes.forEach((box, k) => {
+    box.setAttribute("role", "option");
+    box.setAttribute("aria-selected", "false");
+    box.tabIndex = k ? -1 : 0;
+  });
+  for (const line of linesOf(texts)) {
+    const row = element("div", { class: "llm-line", role: "presentation" });
+    inReadingOrder(row, line.map((k) => texts[k]), line.map((k) => boxes[k]), around);
+    list.append(row);
+  }
+  const numberOf = (event) => boxes.indexOf(event.target.closest?.("[role=option]"));
+  const orNone = (k) => (k < 0 ? kept : k);
+  list.addEventListener("pointerover", (event) => tell(orNone(numberOf(event))));
+  list.addEventListener("pointerleave", () => tell(kept));
+  list.addEventListener("click", (event) => boxes[numberOf(event)]?.focus());
+  list.addEventListener("focusin", (event) => {
+    kept = numberOf(event);
+    boxes.forEach((box, k) => { box.tabIndex = k === kept ? 0 : -1; box.setAttribute("aria-selected", String(k === kept)); });
+    tell(kept);
+  });
+  list.addEventListener("keydown", (event) => {
+    const to = stepTo(event.key, numberOf(event), boxes.length, event.target.parentNode.dir === "rtl");
+    if (to === null) return;
+    event.preventDefault();
+    boxes[to].focus();
+  });
+  return list;
+}
+
+/** The likeliest tokens of a distribution, with bars; entries are `{ text, p, chosen }`. */
+export function likeliest(title, entries, rest = null) {
+  const row = ({ text, p, chosen }) => element("li", { class: chosen ? "llm-chosen" : null },
+    element("code", {}, isolated(shorten(visibleToken(text), 18))),
+    element("span", { class: "llm-track", "aria-hidden": "true" }, element("span", { class: "llm-bar", style: `width: ${(100 * p).toFixed(1)}%` })),
+    element("span", { class: "llm-value" }, percent(p)));
+  return element("div", { class: "llm-likeliest" }, element("div", { class: "llm-note" }, title), element("ol", {}, ...entries.map(row)), rest === null ? "" : element("div", { class: "llm-note" }, `all others: ${percent(rest)}`));
+}
+
+/** The same in one sentence, for a screen reader. */
+export const likeliestSpoken = (entries) => entries.map(({ text, p }) => `${spokenToken(text)} ${percent(p)}`).join(", ");
