@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, maximum
 
+from llmlib.explore.known_models import name_of
 from llmlib.explore.runs import Run, check_heads, check_size, run
 from llmlib.explore.texts import check_length, token_texts
 from llmlib.transformer import Transformer
@@ -48,7 +49,9 @@ def explore(
     """
     if other is not None and other_model is not None:
         raise ValueError("Compare with another text or with another model, not with both at once.")
-    view = AttentionView(text=text, text_b=other or "", continuation=continuation)
+    models = [model] if other_model is None else [model, other_model]
+    source = " and ".join(dict.fromkeys(_name(one) for one in models))
+    view = AttentionView(text=text, text_b=other or "", continuation=continuation, source=source)
     conductor = _Conductor(model, other_model, tokenizer, view, titles)
     conductor.want()
     conductor.show()
@@ -72,6 +75,13 @@ def attention_patterns(model: Any, ids: Sequence[int]) -> Float[np.ndarray, "lay
     patterns = run(model, list(ids), len(ids), whole=True).patterns
     assert isinstance(patterns, np.ndarray)
     return patterns
+
+
+def _name(model: Any) -> str:
+    """What a model is called in titles, as far as it is known."""
+    if isinstance(model, Transformer):
+        return name_of(model.config) or f"Transformer, d_model {model.config.d_model}"
+    return getattr(model.config, "name_or_path", "") or type(model).__name__
 
 
 class Wish(NamedTuple):

@@ -226,7 +226,8 @@ def attend(view, text, tokens):
 def attention_clicks(bench, view):
     attend(view, "one two", 2)
     board = view.get_by_label("Ablation board")
-    switches = "node => { for (const one of node.querySelectorAll('.llm-switches button')) one.click(); }"
+    view.get_by_label("switches it off").check(force=True)
+    switches = "node => { for (const one of node.querySelectorAll('.llm-thumb')) one.click(); }"
     view.evaluate(switches)
     expect(board).to_contain_text("8 of 8 heads off")
     expect(view.locator(".llm-notice")).to_be_empty()
@@ -234,10 +235,11 @@ def attention_clicks(bench, view):
     view.evaluate(switches)
     expect(board).to_contain_text("all heads on")
     bench.expect("attention.ablated", "[]")
-    view.evaluate("node => { for (let k = 0; k < 9; k++) node.querySelector('.llm-switches button').click(); }")
+    view.evaluate("node => { for (let k = 0; k < 9; k++) node.querySelector('.llm-thumb').click(); }")
     expect(board).to_contain_text("1 of 8 heads off")
     click(view, "Switch all on")
     expect(board).to_contain_text("all heads on")
+    view.get_by_label("opens a head").check(force=True)
     view.get_by_label("Text", exact=True).fill("")
     view.get_by_label("Text", exact=True).press_sequentially("one two three four")
     expect(view).to_have_attribute("data-tokens", bench.python("len(tokenizer.encode('one two three four'))"))

@@ -44,9 +44,10 @@ def switch_off_the_handful(bench, page):
     view = explorer(page, 0)
     board = view.get_by_label("Ablation board")
     expect(board.locator(".llm-predictions tbody tr").first).to_contain_text("·Mary")
+    view.get_by_label("switches it off").check(force=True)
     for layer, head in ((23, 3), (29, 1), (20, 0), (19, 2)):
-        board.get_by_label(f"Layer {layer}, head {head}, on").click()
-        expect(board.get_by_label(f"Layer {layer}, head {head}, off")).to_be_visible()
+        view.get_by_label(f"Layer {layer}, head {head}", exact=True).click()
+        expect(view.get_by_label(f"Layer {layer}, head {head}, switched off")).to_be_visible()
     expect(board).to_contain_text("4 of 270 heads off")
     expect(board.locator(".llm-predictions")).to_have_attribute("aria-busy", "false")
     expect(board.locator(".llm-logprob")).to_contain_text("→")
@@ -63,8 +64,8 @@ def break_the_small_circuit(bench, page):
     board = view.get_by_label("Ablation board")
     expect(board.locator(".llm-predictions tbody tr").first).to_contain_text("z")
     for head in range(4):
-        board.get_by_label(f"Layer 1, head {head}, on").press("Enter")
-        expect(board.get_by_label(f"Layer 1, head {head}, off")).to_be_visible()
+        view.get_by_label(f"Layer 1, head {head}", exact=True).press(" ")
+        expect(view.get_by_label(f"Layer 1, head {head}, switched off")).to_be_visible()
     expect(board).to_contain_text("4 of 8 heads off")
     bench.look("lesson_04_small", view)
     view.get_by_label("Text", exact=True).fill("qwertyuiopqwe")

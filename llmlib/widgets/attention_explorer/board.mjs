@@ -1,4 +1,4 @@
-// The live parts of the attention explorer: the text to edit, and the ablation board.
+// The live part of the attention explorer: what the model expects next, with heads that are switched off.
 
 import { element, percent, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { following } from "../shared/view.mjs";
@@ -17,9 +17,8 @@ export function switched(ablated, turned) {
   return off;
 }
 
-/** Switch heads off, and see what the model then expects. */
-export function boardPanel(ctx, hub, model) {
-  const grid = element("div", { class: "llm-switches", role: "group", "aria-label": "Heads to switch off. Arrow keys move, Enter switches." });
+/** What the model expects next, and what becomes of it without the heads that are off. `redraw` shows which ones are. */
+export function boardPanel(ctx, hub, model, redraw) {
   const how = element("select", { "aria-label": "What a head that is off says", "data-acts": true }, element("option", { value: "zero" }, "nothing (zero)"), element("option", { value: "mean" }, "its mean over the text"));
   const restore = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("all on") }, "Switch all on");
   const continuation = element("input", { type: "text", "aria-label": "Continuation to score", placeholder: "a continuation to score", dir: "auto", "data-acts": true });
@@ -27,53 +26,29 @@ export function boardPanel(ctx, hub, model) {
   const table = element("table", { class: "llm-predictions" });
   const count = element("span", { class: "llm-note" });
   const node = element("section", { class: "llm-board", "aria-label": "Ablation board" },
-    element("div", { class: "llm-row" }, element("strong", {}, "Ablation board"), count, element("label", {}, "A head that is off says ", how), restore),
-    element("div", { class: "llm-sides" }, grid,
-      element("div", {}, table, element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score))));
+    element("div", { class: "llm-row" }, element("strong", {}, "Ablation board"), count), table,
+    element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score),
+    element("div", { class: "llm-row" }, element("label", {}, "A head that is off says ", how), restore));
   const turned = new Map(); // heads that Python has not switched yet, as the reader left them
   const off = () => switched(model.get("ablated"), turned);
   const toggle = async (layer, head) => {
     const one = `${layer},${head}`, isOff = !off().has(one), mine = (turns += 1);
     turned.set(one, isOff);
     last.set(one, mine);
-    draw();
+    redraw();
     await hub.act("switch", { layer, head, off: isOff });
     if (last.get(one) !== mine) return; // it has been turned again meanwhile
     turned.delete(one);
-    draw();
+    redraw();
   };
   const last = new Map();
   let turns = 0;
   const typed = following(continuation, () => model.get("continuation"));
   how.addEventListener("change", () => hub.act("how", { how: how.value }));
   continuation.addEventListener("input", () => hub.act("continuation", { text: wellFormed(continuation.value) }, { latest: "continuation" }));
-  grid.addEventListener("click", (event) => { const b = event.target.closest("button"); if (b) toggle(Number(b.dataset.layer), Number(b.dataset.head)); });
-  grid.addEventListener("keydown", (event) => {
-    const all = [...grid.querySelectorAll("button")], at = all.indexOf(event.target), { heads } = ctx.text("a");
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -heads, ArrowDown: heads }[event.key];
-    if (step === undefined || !all[at + step]) return;
-    event.preventDefault();
-    all[at].tabIndex = -1;
-    all[at + step].tabIndex = 0;
-    all[at + step].focus();
-  });
-  let made = "";
   function draw() {
     const { layers, heads } = ctx.text("a"), now = off(), before = new Set(model.get("ablated").map(String));
-    if (made !== `${layers},${heads}`) {
-      made = `${layers},${heads}`;
-      grid.style.gridTemplateColumns = `20px repeat(${heads}, 20px)`;
-      const mark = (words) => element("span", { "aria-hidden": "true" }, String(words));
-      const switches = (layer) => Array.from({ length: heads }, (_, head) =>
-        element("button", { type: "button", "data-acts": true, "data-layer": layer, "data-head": head, title: `Layer ${layer}, head ${head}`, tabindex: layer || head ? -1 : 0 }));
-      grid.replaceChildren(mark(""), ...Array.from({ length: heads }, (_, head) => mark(head)), ...Array.from({ length: layers }, (_, layer) => [mark(layer), ...switches(layer)]).flat());
-    }
-    for (const button of grid.querySelectorAll("button")) {
-      const isOff = now.has(`${button.dataset.layer},${button.dataset.head}`);
-      button.setAttribute("aria-pressed", String(isOff));
-      button.setAttribute("aria-label", `Layer ${button.dataset.layer}, head ${button.dataset.head}, ${isOff ? "off" : "on"}`);
-    }
-    count.textContent = now.size ? `${now.size} of ${layers * heads} heads off` : "all heads on; click one to switch it off";
+    count.textContent = now.size ? `${now.size} of ${layers * heads} heads off` : "all heads on";
     restore.disabled = now.size === 0;
     if (!hub.waiting) how.value = model.get("how");
     typed.follow();
@@ -82,11 +57,11 @@ export function boardPanel(ctx, hub, model) {
     score.textContent = first === undefined ? "" : `log-probability ${signed(first)}${before.size ? ` → ${signed(then)} (${gain < 0 ? "" : "+"}${signed(gain)})` : ""}`;
     table.setAttribute("aria-busy", String(turned.size > 0)); // the switches are ahead of the numbers
     const changed = before.size > 0; // the numbers are those of what Python has switched
-    const head = element("thead", {}, element("tr", {}, ...["next token", changed ? "all on" : "probability", ...(changed ? ["now", "change"] : [])].map((words) => element("th", { scope: "col" }, words))));
+    const head = element("thead", {}, element("tr", {}, ...["next token", changed ? "all on" : "probability", ...(changed ? ["now", "change"] : [])].map((words) => element("th", { scope: "col", "data-text": true }, words))));
     const rows = model.get("predictions").map(({ token, before: p, after: q }) => {
       const change = changeInWords(p, q);
-      return element("tr", {}, element("th", { scope: "row" }, element("code", {}, element("bdi", {}, visibleToken(token)))), element("td", {}, percent(p)),
-        ...(changed ? [element("td", {}, percent(q)), element("td", { class: change.startsWith("▲") ? "llm-up" : change.startsWith("▼") ? "llm-down" : "" }, change)] : []));
+      return element("tr", {}, element("th", { scope: "row" }, element("code", {}, element("bdi", { "data-text": true }, visibleToken(token)))), element("td", { "data-text": true }, percent(p)),
+        ...(changed ? [element("td", { "data-text": true }, percent(q)), element("td", { "data-text": true, class: change.startsWith("▲") ? "llm-up" : change.startsWith("▼") ? "llm-down" : "" }, change)] : []));
     });
     table.replaceChildren(head, element("tbody", {}, ...rows));
   }

@@ -97,15 +97,46 @@ function combine(parts, scale, how) {
   return result;
 }
 
-/** b - a, cell by cell; both must have the same number of tokens. */
-export function difference(a, b) {
-  const n = a.n, causal = a.causal && b.causal, scale = Math.max(a.scale, b.scale);
-  const codes = new Uint8Array(headSize(n, causal)), ofA = decodeTable(a), ofB = decodeTable(b);
-  for (let i = 0, k = 0; i < n; i++)
-    for (let j = 0; j < (causal ? i + 1 : n); j++, k++) {
+/** Both weights of each cell of two patterns of as many tokens: `see(of a, of b, row)`, row by row. */
+function eachPair(a, b, see) {
+  const n = a.n, causal = a.causal && b.causal, ofA = decodeTable(a), ofB = decodeTable(b);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < (causal ? i + 1 : n); j++) {
       const atA = cellIndex(a, i, j), atB = cellIndex(b, i, j);
-      codes[k] = encode((atB < 0 ? 0 : ofB[b.codes[atB]]) - (atA < 0 ? 0 : ofA[a.codes[atA]]), scale, true);
+      see(atA < 0 ? 0 : ofA[a.codes[atA]], atB < 0 ? 0 : ofB[b.codes[atB]], i);
     }
+}
+
+/**
+ * How far two patterns are apart: the `largest` change of a weight; the share of attention that has `moved` elsewhere, the
+ * mean over the queries of half the sum of all changes (their total variation distance); and the mean over the `rows` of the
+ * largest change in each, which is all that can be told of thumbnails.
+ */
+export function compare(a, b) {
+  const most = new Float32Array(a.n);
+  let sum = 0;
+  eachPair(a, b, (before, after, row) => {
+    const change = Math.abs(after - before);
+    if (change > most[row]) most[row] = change;
+    if (change > 0) sum += change; // not NaN
+  });
+  return { largest: Math.max(0, ...most), moved: sum / 2 / a.n, rows: most.reduce((total, one) => total + one, 0) / a.n };
+}
+
+const LEAST_SCALE = 0.02; // a byte holds a weight to within 0.4 points: what is smaller than that is not coloured as if it were large
+
+/** Up to where the colours of differences reach, whose largest this is: 2, 5, 10, 20, 50, 100 points, and so on. */
+export function changeScale(largest) {
+  let scale = LEAST_SCALE;
+  for (let k = 0; scale < largest - 1e-6; k++) scale *= [2.5, 2, 2][k % 3];
+  return scale;
+}
+
+/** b - a, cell by cell; both must have the same number of tokens. Changes of the size of `scale` get the strongest colour. */
+export function difference(a, b, scale = Math.max(a.scale, b.scale)) {
+  const n = a.n, causal = a.causal && b.causal, codes = new Uint8Array(headSize(n, causal));
+  let k = 0;
+  eachPair(a, b, (before, after) => { codes[k++] = encode(after - before, scale, true); });
   return { n, causal, scale, signed: true, codes };
 }
 
@@ -205,69 +236,16 @@ export function headScores(pattern, same) {
   };
 }
 
-/** Which of sorted label positions can be written without overlap, at least `gap` apart; those in `priority` come first. */
-export function thinLabels(centres, gap, priority = []) {
-  const kept = [];
-  const free = (i) => kept.every((other) => Math.abs(centres[other] - centres[i]) >= gap);
-  for (const i of priority) if (i >= 0 && i < centres.length && free(i)) kept.push(i);
-  if (centres.length < 2) return centres.map((_, i) => i);
-  const step = Math.max(1, Math.ceil(gap / Math.abs(centres[1] - centres[0]) - 1e-9));
-  for (let i = 0; i < centres.length; i += step) if (!kept.includes(i) && free(i)) kept.push(i);
-  return kept.sort((a, b) => a - b);
-}
-
-// A view is the square of tokens that a heat map shows: keys from x, queries from y, `span` of each.
-
-export const wholeView = (n) => ({ x: 0, y: 0, span: n });
-
-/** Zoom about a point given as fractions of the square, which stays under the pointer. */
-export function zoomView(view, factor, fx, fy, n) {
-  const span = Math.min(n, Math.max(Math.min(4, n), view.span / factor));
-  return panView({ x: view.x + fx * (view.span - span), y: view.y + fy * (view.span - span), span }, 0, 0, n);
-}
-
-/** Move the view by tokens, not past the edges. */
-export function panView(view, dx, dy, n) {
-  const inside = (v) => Math.max(0, Math.min(n - view.span, v));
-  return { x: inside(view.x + dx), y: inside(view.y + dy), span: view.span };
-}
-
-/** Move the view only as far as needed to show the cell. */
-export function revealCell(view, i, j, n) {
-  const shift = (from, t) => Math.min(0, t - from) + Math.max(0, t + 1 - (from + view.span));
-  return panView(view, shift(view.x, j), shift(view.y, i), n);
-}
-
-/** The cell [query, key] under a point of a heat map of `size` pixels, or null. */
-export function cellAt(view, px, py, size, n) {
-  if (px < 0 || py < 0 || px >= size || py >= size) return null;
-  const j = Math.floor(view.x + (px * view.span) / size), i = Math.floor(view.y + (py * view.span) / size);
-  return i >= 0 && j >= 0 && i < n && j < n ? [i, j] : null;
-}
-
-/** The row of a column of `n` tokens, `height` pixels high, at y, or null. */
-export function rowAt(y, n, height) {
-  return y < 0 || y >= height ? null : Math.min(n - 1, Math.floor((y * n) / height));
-}
-
-/** Places for thumbnails: a table of layers and heads, or with `flow` one after the other with room for a caption. */
-export function gridLayout(layers, heads, width, flow = false) {
-  const gap = 4, left = flow ? 0 : 30, top = flow ? 0 : 20, caption = flow ? 18 : 0;
-  const total = layers * heads;
-  const columns = flow ? Math.max(1, Math.min(total, Math.floor((width + gap) / (84 + gap)))) : heads;
-  const fitting = Math.floor((width - left + gap) / columns - gap);
-  const thumb = Math.max(14, Math.min(fitting, flow ? 112 : Math.max(44, Math.min(112, Math.floor(620 / layers) - gap))));
-  const place = (k) => ({ x: left + (k % columns) * (thumb + gap), y: top + Math.floor(k / columns) * (thumb + caption + gap) });
-  const rows = Math.ceil(total / columns);
-  return { thumb, columns, rows, left, top, caption, gap, place, width: left + columns * (thumb + gap) - gap, height: top + rows * (thumb + caption + gap) - gap };
-}
-
-/** Sizes in pixels of `maps` heat maps next to each other and, beside a single one, of the lines; below it on narrow screens. */
-export function headSizes(width, maps) {
-  if (maps > 1) return { heat: Math.max(140, Math.min(330, Math.floor((width - 12 * (maps - 1)) / maps) - 74)), lines: 0 };
-  if (width < 720) return { heat: Math.max(160, Math.min(440, width - 100)), lines: Math.min(380, width) };
-  const lines = Math.max(280, Math.min(380, width - 550));
-  return { heat: Math.min(440, width - 112 - lines), lines };
+/** On how many queries of a text each score rests: on those that could look in this way. */
+export function queryCounts(tokens) {
+  const first = new Map(), n = tokens.length;
+  let duplicate = 0, induction = 0;
+  tokens.forEach((token, i) => {
+    if (!first.has(token)) { first.set(token, i); return; }
+    duplicate += 1;
+    if (first.get(token) + 1 < i) induction += 1; // another token lies between the two
+  });
+  return { previous: n - 1, first: n - 1, duplicate, induction, entropy: n, distance: n };
 }
 
 /** Heads in the order of a score, the largest first; without scores as they are. */

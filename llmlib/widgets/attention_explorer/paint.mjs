@@ -6,7 +6,7 @@ import { colourTable, pool } from "./data.mjs";
 /** The palette of the theme, with a table of colours for patterns (false) and for differences of two (true). */
 export function patternPalette(el) {
   const palette = paletteOf(el), { stops, outside, missing } = palette;
-  return { ...palette, tables: { false: colourTable(stops.false, outside, missing), true: colourTable(stops.true, outside, missing) } };
+  return { ...palette, warm: getComputedStyle(el).getPropertyValue("--llm-warm").trim(), tables: { false: colourTable(stops.false, outside, missing), true: colourTable(stops.true, outside, missing) } };
 }
 
 export function paint(context, pattern, region, x, y, size, palette) {

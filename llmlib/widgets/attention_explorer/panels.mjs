@@ -1,113 +1,11 @@
-// The panels of the attention explorer. Each is made with the context `ctx` that attention_explorer.mjs describes and gives
+// The panels of the attention explorer. Each is made with the context `ctx` that view.mjs describes and gives
 // { node, draw, point }: `draw` shows new patterns, `point` follows the pointer or the keyboard and is cheap.
 
 import { direction, element, inReadingOrder, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
-import {
-  cellAt, encode, gridLayout, inWords, orderHeads, panView, revealCell, rowAt, strongest, strongestPairs, thinLabels, weightAt, weightsOf,
-  wholeView, zoomView,
-} from "./data.mjs";
+import { encode, inWords, strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
+import { cellAt, panView, revealCell, rowAt, thinLabels, wholeView, zoomView } from "./layout.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
 import { colourNames, frame, paint } from "./paint.mjs";
-
-export const SCORES = {
-  previous: { name: "previous token", text: "Share of attention that goes to the token right before", share: true },
-  first: { name: "first token", text: "Share of attention that later tokens pay to the very first", share: true },
-  duplicate: { name: "duplicate token", text: "Share of attention that repeated tokens pay to their earlier occurrences", share: true },
-  induction: { name: "induction", text: "Share of attention that repeated tokens pay to what came after their earlier occurrences", share: true },
-  entropy: { name: "entropy", text: "How widely attention is spread, in nats", unit: "nats" },
-  distance: { name: "distance", text: "How far back attention looks, in tokens", unit: "tokens" },
-};
-
-export function scoreInWords(key, value) {
-  return SCORES[key].share ? inWords(value) : `${value.toFixed(value < 9.95 ? 2 : 1)} ${SCORES[key].unit}`;
-}
-
-export const headName = (layer, head) => (typeof head === "number" ? `Layer ${layer}, head ${head}` : `Layer ${layer}, ${head} of all heads`);
-
-/** All heads as thumbnails on one canvas, under a button for each. */
-export function gridPanel(ctx, side) {
-  const canvas = element("canvas", { "aria-hidden": "true" });
-  const cells = element("div", { role: "group", "aria-label": "Heads. Arrow keys move, Enter opens." });
-  const node = element("div", { class: "llm-grid" }, canvas, cells);
-  let made = "", columns = 1;
-  const heads = () => [...cells.querySelectorAll("button")];
-  const of = (button) => ({ layer: Number(button.dataset.layer), head: Number.isNaN(Number(button.dataset.head)) ? button.dataset.head : Number(button.dataset.head) });
-  const over = (event) => { const button = event.target.closest("button"); if (button) ctx.previewHead(of(button)); };
-  cells.addEventListener("pointerover", over);
-  cells.addEventListener("focusin", over);
-  cells.addEventListener("click", (event) => { const button = event.target.closest("button"); if (button) ctx.go({ ...of(button), token: null }); });
-  cells.addEventListener("keydown", (event) => {
-    const all = heads(), at = all.indexOf(event.target);
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: all.length - 1 - at }[event.key];
-    if (step === undefined || !all[at + step]) return;
-    event.preventDefault();
-    all[at].tabIndex = -1;
-    all[at + step].tabIndex = 0;
-    all[at + step].focus();
-  });
-
-  function draw(width) {
-    const { state, palette } = ctx, text = ctx.text(side === "d" ? "a" : side);
-    const together = state.heads !== "each", flow = together || state.sort !== "layer";
-    let entries = Array.from({ length: text.layers * (together ? 1 : text.heads) }, (_, k) =>
-      together ? { layer: k, head: state.heads } : { layer: Math.floor(k / text.heads), head: k % text.heads });
-    let scores = null;
-    if (state.sort !== "layer") {
-      scores = ctx.scores(entries, state.sort);
-      const order = orderHeads(scores);
-      entries = order.map((k) => entries[k]);
-      scores = order.map((k) => scores[k]);
-    }
-    const layout = gridLayout(flow ? 1 : text.layers, flow ? entries.length : text.heads, width, flow);
-    columns = layout.columns;
-    const ratio = sized(canvas, layout.width, layout.height), context = canvas.getContext("2d"), size = Math.round(layout.thumb * ratio);
-    entries.forEach(({ layer, head }, k) => {
-      const { x, y } = layout.place(k), pattern = ctx.pattern(side, layer, head);
-      paint(context, pattern, { x: 0, y: 0, w: pattern.n, h: pattern.n }, Math.round(x * ratio), Math.round(y * ratio), size, palette);
-    });
-    const off = ctx.off();
-    const captions = entries.map(({ layer, head }, k) =>
-      !flow ? "" : `${typeof head === "number" ? `L${layer} H${head}` : `Layer ${layer}`}${scores ? ` · ${SCORES[state.sort].share ? inWords(scores[k]) : scores[k].toFixed(1)}` : ""}`);
-    const wanted = JSON.stringify([layout.width, layout.thumb, entries, captions, [...off], side]);
-    if (wanted === made) return;
-    made = wanted;
-    const focused = cells.contains(document.activeElement) ? heads().indexOf(document.activeElement) : -1;
-    const parts = entries.map(({ layer, head }, k) => {
-      const { x, y } = layout.place(k), isOff = off.has(`${layer},${head}`);
-      const label = `${headName(layer, head)}${scores ? `, ${SCORES[state.sort].name} ${scoreInWords(state.sort, scores[k])}` : ""}${isOff ? ", switched off" : ""}`;
-      const button = element("button", { type: "button", class: isOff ? "llm-thumb llm-off" : "llm-thumb", "data-layer": layer, "data-head": head, "aria-label": label, tabindex: k === Math.max(focused, 0) ? 0 : -1 });
-      button.style.cssText = `left:${x}px;top:${y}px;width:${layout.thumb}px;height:${layout.thumb}px`;
-      return button;
-    });
-    const labels = [];
-    const label = (words, x, y, w, kind) => { const span = element("span", { class: `llm-mark ${kind}`, "data-text": true }, words); span.style.cssText = `left:${x}px;top:${y}px;width:${w}px`; labels.push(span); };
-    if (flow) captions.forEach((words, k) => label(words, layout.place(k).x, layout.place(k).y + layout.thumb + 1, layout.thumb + layout.gap, "llm-caption"));
-    else {
-      for (let h = 0; h < text.heads; h++) label(h, layout.place(h).x, 0, layout.thumb, "llm-above");
-      for (let l = 0; l < text.layers; l++) label(l, 0, layout.place(l * text.heads).y + layout.thumb / 2 - 9, 24, "llm-beside");
-    }
-    cells.replaceChildren(...labels, ...parts);
-    node.style.width = `${layout.width}px`;
-    node.style.height = `${layout.height}px`;
-    if (focused >= 0) parts[Math.min(focused, parts.length - 1)]?.focus();
-  }
-  return { node, draw, point() {}, focusHead: (layer, head) => heads().find((b) => b.dataset.layer === String(layer) && b.dataset.head === String(head))?.focus() };
-}
-
-/** A large look at one head, with its scores, beside the grid. */
-export function previewPanel(ctx) {
-  const canvas = element("canvas", { "aria-hidden": "true" }), title = element("strong", { "data-text": true }), list = element("dl", { class: "llm-scores" });
-  const node = element("aside", { class: "llm-preview", "aria-label": "The head pointed at" }, title, canvas, list);
-  function draw() {
-    const { layer, head } = ctx.state.previewed, size = 200, ratio = sized(canvas, size, size);
-    const side = ctx.sideShown(), pattern = ctx.pattern(side, layer, head);
-    title.textContent = headName(layer, head);
-    paint(canvas.getContext("2d"), pattern, { x: 0, y: 0, w: pattern.n, h: pattern.n }, 0, 0, Math.round(size * ratio), ctx.palette);
-    const values = ctx.scoresOf(side === "d" ? "a" : side, layer, head);
-    list.replaceChildren(...Object.entries(SCORES).flatMap(([key, { name, text }]) => [element("dt", { title: text, "data-text": true }, name), element("dd", { "data-text": true }, scoreInWords(key, values[key]))]));
-  }
-  return { node, draw, point() {} };
-}
 
 /** The heat map of one head: each row is a token that looks, each column one that is looked at. */
 export function heatPanel(ctx, side, size, compact = false) {
@@ -184,6 +82,9 @@ export function heatPanel(ctx, side, size, compact = false) {
       const band = state.way === "from" ? { x: left, y: top + from, width: size, height: cell } : { x: left + from, y: top, width: cell, height: size };
       if (from > -cell && from < size) parts.push(clipped(band, { fill: "none", stroke: palette.ink, "stroke-width": 1.5 }));
     }
+    if (span < n()) // dashes where the map goes on beyond what is seen
+      for (const [on, x1, y1, x2, y2] of [[y > 0, 0, 0, 1, 0], [y + span < n(), 0, 1, 1, 1], [x > 0, 0, 0, 0, 1], [x + span < n(), 1, 0, 1, 1]])
+        if (on) parts.push(svg("line", { x1: left + x1 * size, y1: top + y1 * size, x2: left + x2 * size, y2: top + y2 * size, stroke: palette.warm, "stroke-width": 3, "stroke-dasharray": "7 5" }));
     if (state.cell) {
       const box = { x: left + (kj - x) * cell, y: top + (qi - y) * cell, width: cell, height: cell };
       parts.push(clipped(box, { fill: "none", stroke: palette.accent, "stroke-width": 2 }));
@@ -202,6 +103,8 @@ export function heatPanel(ctx, side, size, compact = false) {
           : svg("text", { ...common, transform: `translate(${left + centres[k] + 3} ${top - 6}) rotate(-60)` }, words));
       }
     }
+    const corner = { "font-size": compact ? 11 : 12, fill: palette.faint, "text-anchor": "end", "font-family": "system-ui, sans-serif" };
+    parts.push(svg("text", { ...corner, x: left - 6, y: top - 24 }, "key →"), svg("text", { ...corner, x: left - 6, y: top - 11 }, "query ↓"));
     overlay.replaceChildren(...parts);
   }
 
@@ -369,11 +272,13 @@ export function detailPanel(ctx) {
 export function legendPanel(ctx) {
   const node = element("div", { class: "llm-legend" });
   function scale(signed) {
-    const bar = element("span", { class: "llm-ramp" }), text = ctx.text("a");
+    const bar = element("span", { class: "llm-ramp" }), text = ctx.text("a"), { state } = ctx;
+    const most = signed ? Math.round(1000 * ctx.pattern("d", state.layer ?? state.previewed.layer, state.head ?? state.previewed.head).scale) / 10 : 0;
     bar.style.background = `linear-gradient(to right, ${ctx.palette.stops[signed].join(", ")})`;
-    const ticks = signed ? [[0, "−100"], [0.146, "−50"], [0.5, "0"], [0.854, "+50"], [1, "+100"]] : [[0, "0"], [0.1, "1%"], [0.316, "10%"], [0.5, "25%"], [0.707, "50%"], [1, "100%"]];
-    const marks = text.scale === 1 ? ticks : [...(signed ? [[0, (-text.scale).toPrecision(3)]] : []), [signed ? 0.5 : 0, "0"], [1, text.scale.toPrecision(3)]];
-    return element("span", { class: "llm-scale" }, bar, element("span", { class: "llm-ticks" }, ...marks.map(([at, words]) => { const tick = element("span", { "data-text": true }, words); tick.style.left = `${100 * at}%`; return tick; })));
+    const ticks = signed ? [[0, `−${most}`], [0.25, `−${most / 4}`], [0.5, "0"], [0.75, `+${most / 4}`], [1, `+${most}`]] : [[0, "0"], [0.1, "1%"], [0.316, "10%"], [0.5, "25%"], [0.707, "50%"], [1, "100%"]];
+    const marks = signed || text.scale === 1 ? ticks : [[0, "0"], [1, text.scale.toPrecision(3)]];
+    const words = signed ? `change in points, scaled to ${state.layer === null ? "all heads" : "this head"}` : "attention";
+    return element("span", { class: "llm-scale" }, bar, element("span", { class: "llm-ticks" }, ...marks.map(([at, words]) => { const tick = element("span", { "data-text": true }, words); tick.style.left = `${100 * at}%`; return tick; })), element("span", { "data-text": true, class: "llm-unit" }, words));
   }
   function draw() {
     const { show } = ctx.state, missing = element("span", { class: "llm-missing" }, "not a number");

@@ -6,10 +6,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from llmlib.widgets.shared.still import FAINT, INK, PAPER, drawn, rgb
-from llmlib.widgets.shared.token_text import visible_token
+from llmlib.widgets.shared.token_text import joined_text, visible_token
 
 OUTSIDE, MISSING = "#f3f4f6", "#c2185b"
-STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of attention_paint.mjs
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
 THUMB, LABELS = 40, 40  # pixels of a thumbnail; at most so many labels along an axis
 
 
@@ -18,9 +18,11 @@ class Heads(Protocol):
     """What is drawn: an `AttentionView`, of which this module has to know no more."""
 
     a: dict[str, Any]
+    b: dict[str, Any]  # empty: nothing to compare with
     place: dict[str, Any]
+    source: str  # the model's name
 
-    def pattern(self, layer: int, head: int | str) -> np.ndarray: ...
+    def pattern(self, layer: int, head: int | str, side: str = "a") -> np.ndarray: ...
 
 
 def draw(view: Heads, format: str) -> bytes:
@@ -80,51 +82,82 @@ def _thumbnail(shade: np.ndarray) -> np.ndarray:
     return np.where(pooled < 0, 2.0, pooled)
 
 
+def _sides(view: Heads) -> dict[str, dict[str, Any]]:
+    """What is drawn side by side: A and, where there is one, B."""
+    return {"a": view.a, "b": view.b} if view.b else {"a": view.a}
+
+
 def _draw_grid(figure: Any, view: Heads) -> None:
-    n_layers, n_heads, step = view.a["layers"], view.a["heads"], THUMB + 4
-    mosaic = np.full((n_layers * step - 4, n_heads * step - 4, 4), 1.0)
-    palette = _palette()
-    for layer in range(n_layers):
-        for head in range(n_heads):
-            shade = _roots(view.pattern(layer, head), view.a["causal"], view.a["scale"])
-            y, x = layer * step, head * step
-            mosaic[y : y + THUMB, x : x + THUMB] = palette(np.ma.masked_invalid(_thumbnail(shade)))
-    height, width = mosaic.shape[:2]
-    figure.set_size_inches(max(width, 240) / 100 + 0.7, height / 100 + 1.6)
-    axes = figure.subplots()
-    axes.imshow(mosaic, interpolation="nearest")
-    every = max(1, round(16 / step))
-    axes.set_xticks([head * step + THUMB / 2 for head in range(0, n_heads, every)], range(0, n_heads, every))
-    axes.set_yticks([layer * step + THUMB / 2 for layer in range(0, n_layers, every)], range(0, n_layers, every))
-    axes.set_xlabel("head", color=FAINT)
-    axes.set_ylabel("layer", color=FAINT)
-    axes.xaxis.set_label_position("top")
-    _quiet(axes)
+    n_layers, n_heads, step, sides = view.a["layers"], view.a["heads"], THUMB + 4, _sides(view)
+    height, width = n_layers * step - 4, n_heads * step - 4
+    figure.set_size_inches(max(len(sides) * width, 360) / 100 + 0.7 * len(sides), height / 100 + 2)
+    all_axes = figure.subplots(1, len(sides), squeeze=False)[0]
+    palette, every = _palette(), max(1, round(16 / step))
+    for axes, (side, text) in zip(all_axes, sides.items()):
+        mosaic = np.full((height, width, 4), 1.0)
+        for layer in range(n_layers):
+            for head in range(n_heads):
+                shade = _roots(view.pattern(layer, head, side), text["causal"], text["scale"])
+                y, x = layer * step, head * step
+                mosaic[y : y + THUMB, x : x + THUMB] = palette(np.ma.masked_invalid(_thumbnail(shade)))
+        axes.imshow(mosaic, interpolation="nearest")
+        axes.set_xticks([head * step + THUMB / 2 for head in range(0, n_heads, every)], range(0, n_heads, every))
+        axes.set_yticks([layer * step + THUMB / 2 for layer in range(0, n_layers, every)], range(0, n_layers, every))
+        axes.set_xlabel("head", color=FAINT)
+        axes.set_ylabel("layer", color=FAINT)
+        _quiet(axes)
+    _draw_titles(figure, view, all_axes, f"all {n_layers} × {n_heads} heads")
     _draw_legend(figure, view)
 
 
 def _draw_head(figure: Any, view: Heads) -> None:
-    layer, head, n = view.place["layer"], view.place["head"], len(view.a["tokens"])
+    layer, head, sides = view.place["layer"], view.place["head"], _sides(view)
+    figure.set_size_inches(6.4 if len(sides) == 1 else 9.6, 7 if len(sides) == 1 else 6.2)
+    all_axes = figure.subplots(1, len(sides), squeeze=False)[0]
+    for axes, (side, text) in zip(all_axes, sides.items()):
+        n = len(text["tokens"])
+        shade = _roots(view.pattern(layer, head, side), text["causal"], text["scale"])
+        axes.imshow(np.ma.masked_invalid(shade), cmap=_palette(), vmin=0, vmax=1, interpolation="nearest")
+        at = range(0, n, -(-n * len(sides) // LABELS))
+        written = [_label(text["tokens"][position]) for position in at]
+        cell = len(shade) / n  # less than 1 of a thumbnail
+        ticks = [(position + 0.5) * cell - 0.5 for position in at]
+        axes.set_xticks(ticks, written, rotation=90, parse_math=False)
+        axes.set_yticks(ticks, written, parse_math=False)
+        axes.set_xlabel("key: where it looks", color=FAINT)
+        axes.set_ylabel("query: the token that looks", color=FAINT)
+        _quiet(axes)
     which = f"{head} of all heads" if isinstance(head, str) else f"head {head}"
-    figure.set_size_inches(6.4, 6.8)
-    axes = figure.subplots()
-    shade = _roots(view.pattern(layer, head), view.a["causal"], view.a["scale"])
-    axes.imshow(np.ma.masked_invalid(shade), cmap=_palette(), vmin=0, vmax=1, interpolation="nearest")
-    every = -(-n // LABELS)
-    at = range(0, n, every)
-    written = [_label(view.a["tokens"][position]) for position in at]
-    cell = len(shade) / n  # less than 1 of a thumbnail
-    ticks = [(position + 0.5) * cell - 0.5 for position in at]
-    axes.set_xticks(ticks, written, rotation=90, parse_math=False)
-    axes.set_yticks(ticks, written, parse_math=False)
-    axes.set_xlabel(f"layer {layer}, {which}: each row shows where its token looks", color=FAINT, loc="left")
-    axes.xaxis.set_label_position("bottom")
-    _quiet(axes)
+    _draw_titles(figure, view, all_axes, f"layer {layer}, {which}")
     _draw_legend(figure, view)
 
 
+def _draw_titles(figure: Any, view: Heads, all_axes: Any, which: str) -> None:
+    """Which heads, of which model, on which texts."""
+    sides, source = list(_sides(view).values()), f" · {view.source}" if view.source else ""
+    room = int(figure.get_size_inches()[0] * 14 / len(sides))  # letters in a line
+    lines = [f"Attention of {which}{source}"]
+    if len(sides) == 1:
+        lines.append(_quoted(view.a["tokens"], room))
+    for axes, text in zip(all_axes, sides if len(sides) > 1 else ()):
+        title = f"{_short(text['title'], room)}\n{_quoted(text['tokens'], room)}"
+        axes.set_title(title, fontsize=9, color=INK, loc="left", parse_math=False)
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10, color=INK, parse_math=False)
+
+
+def _quoted(tokens: list[str], room: int) -> str:
+    text = " ".join(joined_text(tokens).split())
+    return f"“{_short(text, room - 2)}”"
+
+
+def _short(text: str, room: int) -> str:
+    """At most so many characters, of those that any font can write and XML allows."""
+    text = _writable(text)
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
 def _draw_legend(figure: Any, view: Heads) -> None:
-    """What a shade means, and what the axes of a picture are."""
+    """What a shade means."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -132,7 +165,7 @@ def _draw_legend(figure: Any, view: Heads) -> None:
     weights = [share * scale for share in (0, 0.05, 0.25, 0.5, 1)]
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, 1), _palette()),
-        ax=figure.axes[0],
+        ax=figure.axes,
         location="bottom",
         aspect=40,
         pad=0.01,
@@ -142,16 +175,20 @@ def _draw_legend(figure: Any, view: Heads) -> None:
     bar.ax.tick_params(length=0, colors=INK)
     bar.outline.set_edgecolor("#b8bec6")
     grey = "; grey: later tokens" if view.a["causal"] else ""
-    bar.set_label(f"attention{grey}\nrows: who looks, columns: where", color=FAINT)
+    bar.set_label(f"attention{grey}", color=FAINT)
 
 
 def _label(token: str) -> str:
-    """A short label that any font can write and XML allows."""
-    label = "".join(c if c.isprintable() and ord(c) < 0x2E80 else "□" for c in visible_token(token))
-    return label if len(label) <= 14 else label[:13] + "…"
+    """A short label of a token."""
+    return _short(visible_token(token), 14)
+
+
+def _writable(text: str) -> str:
+    return "".join(c if c.isprintable() and ord(c) < 0x2E80 else "□" for c in text)
 
 
 def _quiet(axes: Any) -> None:
     axes.tick_params(length=0, colors=INK, top=False, labeltop=True, labelbottom=False)
+    axes.xaxis.set_label_position("top")
     for spine in axes.spines.values():
         spine.set_visible(False)

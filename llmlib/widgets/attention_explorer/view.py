@@ -39,7 +39,7 @@ class AttentionView(View):
     folder = Path(__file__).parent
     shown = (
         "a", "a_codes", "a_scores", "b", "b_codes", "b_scores", "place", "notes",
-        "ablated", "how", "predictions", "continuation", "logprobs", "kept", "kept_codes",
+        "ablated", "how", "predictions", "continuation", "logprobs", "kept", "kept_codes", "source",
     )  # fmt: skip
 
     a = traitlets.Dict().tag(sync=True)
@@ -52,6 +52,7 @@ class AttentionView(View):
     opened_codes = traitlets.Bytes(b"").tag(sync=True)
     place = traitlets.Dict().tag(sync=True)
     notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    source = traitlets.Unicode("").tag(sync=True)  # the model's name, for the titles of pictures
 
     text = traitlets.Unicode("").tag(sync=True)
     text_b = traitlets.Unicode("").tag(sync=True)
@@ -157,7 +158,8 @@ class AttentionView(View):
             return f"Attention of {sizes} over {tokens}: “{shown}”{compared}."
         layer, head = self.place["layer"], self.place["head"]
         which = f"the {head} of all heads" if isinstance(head, str) else f"head {head}"
-        return f"Attention of layer {layer}, {which} over {tokens}: “{shown}”. {self._strongest(layer, head)}"
+        beside = f" Beside it: {self.b['title']}." if self.b else ""
+        return f"Attention of layer {layer}, {which} over {tokens}: “{shown}”. {self._strongest(layer, head)}{beside}"
 
     def _strongest(self, layer: int, head: int | str) -> str:
         """The clearest thing to see in a head, in words: the strongest look at another token."""
@@ -171,25 +173,28 @@ class AttentionView(View):
         of = [visible_token(self.a["tokens"][at]) for at in (query, key)]
         return f"Its strongest look: “{of[0]}” at “{of[1]}” ({percent(float(elsewhere[query, key]))})."
 
-    def pattern(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
-        """One head of A, as precisely as the view holds it; "mean" or "max" gives all heads of the layer together.
+    def pattern(self, layer: int, head: int | str, side: str = "a") -> Float[np.ndarray, "query key"]:
+        """One head of A or B, as precisely as the view holds it; "mean" or "max" gives all heads of the layer together.
 
         Of a head of a long text that was not opened it is the thumbnail, with fewer queries and keys than tokens.
         """
-        opened, opened_codes = self._kept.get((layer, head), ({"sides": {}}, b""))
-        if of_a := opened["sides"].get("a"):  # the first of the sides
-            codes = np.frombuffer(opened_codes[: of_a["size"]], dtype=np.uint8)
-            return _square(decode(codes, of_a["scale"]), len(self.a["tokens"]), of_a["causal"])
-        n, maps = len(self.a["tokens"]), self.a["heads"]
-        if "side" in self.a:
+        text, codes = (self.a, self.a_codes) if side == "a" else (self.b, self.b_codes)
+        whole, start = self._kept.get((layer, head), ({"sides": {}}, b"")), 0
+        for name, meta in whole[0]["sides"].items():  # their bytes lie one behind the other
+            if name == side:
+                own = np.frombuffer(whole[1][start : start + meta["size"]], dtype=np.uint8)
+                return _square(decode(own, meta["scale"]), len(text["tokens"]), meta["causal"])
+            start += meta["size"]
+        n, maps = len(text["tokens"]), text["heads"]
+        if "side" in text:
             at = {"mean": maps, "max": maps + 1}[head] if isinstance(head, str) else head
-            n, maps, head = self.a["side"], maps + 2, at
-        of_layer = np.frombuffer(self.a_codes, dtype=np.uint8).reshape(self.a["layers"], maps, -1)[layer]
+            n, maps, head = text["side"], maps + 2, at
+        of_layer = np.frombuffer(codes, dtype=np.uint8).reshape(text["layers"], maps, -1)[layer]
         if isinstance(head, str):
-            weights = getattr(decode(of_layer, self.a["scale"]), head)(axis=0)
+            weights = getattr(decode(of_layer, text["scale"]), head)(axis=0)
         else:
-            weights = decode(of_layer[head], self.a["scale"])
-        return _square(weights, n, self.a["causal"])
+            weights = decode(of_layer[head], text["scale"])
+        return _square(weights, n, text["causal"])
 
     def svg(self) -> str:
         return draw(self, "svg").decode()

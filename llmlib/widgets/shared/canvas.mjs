@@ -58,12 +58,14 @@ export function svg(tag, attributes = {}, text) {
   return node;
 }
 
-/** What the panels under `root` show now, as an SVG picture. */
-export function pictureOf(root, paper) {
-  const frame = root.getBoundingClientRect(), parts = [];
+/** What the panels under `root` show now, as an SVG picture, no larger than that; above it `titles`, lines of words. */
+export function pictureOf(root, paper, titles = { lines: [] }) {
+  const frame = root.getBoundingClientRect(), parts = [], down = titles.lines.length * 20;
+  let end = 0;
   for (const node of root.querySelectorAll("canvas, svg, [data-text], .llm-box, .llm-bar, .llm-ramp")) {
     const box = node.getBoundingClientRect(), x = (box.left - frame.left).toFixed(1), y = (box.top - frame.top).toFixed(1);
     if (!box.width || !box.height) continue;
+    end = Math.max(end, box.bottom - frame.top);
     const style = getComputedStyle(node);
     if (node.tagName === "CANVAS") parts.push(`<image x="${x}" y="${y}" width="${box.width}" height="${box.height}" href="${node.toDataURL()}"/>`);
     else if (node.tagName === "svg") parts.push(`<g transform="translate(${x} ${y}) scale(${box.width / (node.viewBox.baseVal?.width || box.width)})" font-family="${escapeXml(style.fontFamily)}">${Array.from(node.children, (child) => new XMLSerializer().serializeToString(child)).join("")}</g>`);
@@ -79,6 +81,7 @@ export function pictureOf(root, paper) {
       if (words) parts.push(`<text x="${(at - frame.left).toFixed(1)}" y="${(box.top - frame.top + box.height / 2 + parseFloat(style.fontSize) * 0.35).toFixed(1)}" text-anchor="${anchor}" font-size="${style.fontSize}" font-weight="${style.fontWeight}" font-family="${escapeXml(style.fontFamily)}" fill="${style.color}">${escapeXml(words)}</text>`);
     }
   }
-  const width = Math.ceil(frame.width), height = Math.ceil(frame.height);
-  return `<svg xmlns="${SVG}" width="${width}" height="${height}"><rect width="100%" height="100%" fill="${paper}"/>${parts.join("")}</svg>`;
+  const width = Math.ceil(frame.width), height = Math.ceil(Math.min(frame.height, end + 8)) + down;
+  const words = titles.lines.map((line, k) => `<text x="4" y="${20 * k + 15}" font-size="13" font-weight="${k ? 400 : 600}" font-family="system-ui, sans-serif" fill="${titles.ink}">${escapeXml(line)}</text>`);
+  return `<svg xmlns="${SVG}" width="${width}" height="${height}"><rect width="100%" height="100%" fill="${paper}"/>${words.join("")}<g transform="translate(0 ${down})">${parts.join("")}</g></svg>`;
 }

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import * as d from "../../../llmlib/widgets/attention_explorer/data.mjs";
+import * as data from "../../../llmlib/widgets/attention_explorer/data.mjs";
+import * as layout from "../../../llmlib/widgets/attention_explorer/layout.mjs";
+import * as words from "../../../llmlib/widgets/attention_explorer/words.mjs";
 import { parseColour } from "../../../llmlib/widgets/shared/canvas.mjs";
 import { shorten } from "../../../llmlib/widgets/shared/shared.mjs";
+
+const d = { ...data, ...layout };
 
 /** A pattern from rows of weights. */
 function pattern(rows, causal = true, signed = false, scale = 1) {
@@ -145,15 +149,97 @@ test("what lies under a point", () => {
   assert.equal(d.rowAt(100, 4, 100), null);
 });
 
-test("thumbnails fit the width and do not overlap", () => {
-  for (const [layers, heads, width, flow] of [[12, 12, 640, false], [30, 9, 640, false], [1, 1, 300, false], [12, 12, 640, true], [48, 25, 640, false], [4, 1, 640, true]]) {
-    const layout = d.gridLayout(layers, heads, width, flow);
-    const places = Array.from({ length: layers * heads }, (_, k) => layout.place(k));
-    assert.ok(layout.width <= width, `${layout.width} > ${width}`);
-    assert.equal(new Set(places.map(({ x, y }) => `${x},${y}`)).size, layers * heads);
-    assert.ok(places.every(({ x, y }) => x + layout.thumb <= layout.width && y + layout.thumb <= layout.height));
-    if (!flow) assert.equal(places[heads - 1].y, places[0].y);
+const all = (grid, count) => Array.from({ length: count }, (_, k) => grid.place(k));
+const apart = (places) => places.every((p, k) => places.slice(k + 1).every((q) => p.x + p.thumb <= q.x || q.x + q.thumb <= p.x || p.y + p.thumb <= q.y || q.y + q.thumb <= p.y));
+
+test("a table of thumbnails fits, and each can be seen", () => {
+  for (const [layers, heads, width, height] of [[12, 12, 520, 600], [30, 9, 516, 625], [1, 1, 300, 400], [4, 1, 500, 600], [2, 4, 500, 600], [30, 9, 166, 625]]) {
+    const grid = d.tableLayout(layers, heads, width, height), places = all(grid, layers * heads);
+    assert.ok(grid.width <= width && grid.height <= height, `${layers} × ${heads}: ${grid.width} × ${grid.height}`);
+    assert.ok(apart(places));
+    assert.ok(places.every(({ x, y, thumb }) => x + thumb <= grid.width && y + thumb <= grid.height && thumb >= 12));
+    assert.ok(places.every(({ y }, k) => y === places[Math.floor(k / heads) * heads].y));
   }
+  assert.ok(d.tableLayout(30, 9, 516, 625).place(0).thumb >= 18, "SmolLM2's heads on a small screen");
+  assert.equal(d.tableLayout(80, 64, 500, 600).place(0).thumb, 12, "too many to fit: still as large as can be clicked");
+});
+
+test("in the order of a score the first ones are large, and all fit", () => {
+  for (const [total, width, height] of [[270, 404, 625], [270, 236, 625], [144, 404, 625], [8, 404, 625], [1, 300, 400], [30, 404, 625]]) {
+    const grid = d.rankLayout(total, width, height), places = all(grid, total);
+    assert.ok(apart(places), `${total}`);
+    assert.ok(grid.height <= height && places.every(({ x, y, thumb }) => x + thumb <= width && y + thumb <= grid.height), `${total}: ${grid.height}`);
+    assert.ok(grid.large >= Math.min(total, 4));
+    assert.ok(places.every(({ thumb }, k) => (k < grid.large ? thumb === places[0].thumb : thumb < 44 && thumb >= 12)));
+    assert.equal(grid.others === null, grid.large === total);
+  }
+  assert.equal(d.rankLayout(8, 404, 625).large, 8, "few heads are all large");
+});
+
+test("arrow keys lead to the nearest thumbnail, also between rows of different sizes", () => {
+  const table = d.tableLayout(3, 4, 400, 400);
+  assert.deepEqual(["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End", "a"].map((key) => d.stepInGrid(table, 5, key)), [6, 4, 1, 9, 0, 11, null]);
+  assert.deepEqual([d.stepInGrid(table, 0, "ArrowLeft"), d.stepInGrid(table, 0, "ArrowUp"), d.stepInGrid(table, 11, "ArrowRight"), d.stepInGrid(table, 9, "ArrowDown")], [null, null, null, null]);
+  const ranked = d.rankLayout(270, 404, 625), middle = ({ x, thumb }) => x + thumb / 2;
+  for (let k = 0; k < 270; k++) {
+    for (const key of ["ArrowUp", "ArrowDown"]) {
+      const next = d.stepInGrid(ranked, k, key);
+      if (next === null) continue;
+      const row = ranked.rowOf(next), far = Math.abs(middle(ranked.place(next)) - middle(ranked.place(k)));
+      assert.ok(key === "ArrowUp" ? ranked.place(next).y < ranked.place(k).y : ranked.place(next).y > ranked.place(k).y);
+      for (let other = row.from; other < row.to; other++) assert.ok(far <= Math.abs(middle(ranked.place(other)) - middle(ranked.place(k))) + 1e-9, `${k} ${key}`);
+    }
+  }
+});
+
+test("how far two patterns are apart, and a scale on which it can be seen", () => {
+  const a = pattern([[1, 0, 0], [0.3, 0.7, 0], [0.2, 0.3, 0.5]]), b = pattern([[1, 0, 0], [0.5, 0.5, 0], [0.2, 0.5, 0.3]]);
+  const { largest, moved, rows } = d.compare(a, b);
+  close(largest, 0.2, 0.01);
+  close(moved, 0.4 / 3, 0.01);
+  close(rows, 0.4 / 3, 0.01);
+  assert.deepEqual(d.compare(a, a), { largest: 0, moved: 0, rows: 0 });
+  assert.deepEqual([0, 0.004, 0.02, 0.03, 0.06, 0.2, 0.21, 0.6, 1, 1.5].map((w) => Number(d.changeScale(w).toFixed(3))), [0.02, 0.02, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1, 2]);
+  const scaled = d.difference(a, b, 0.2), strongest = Math.max(...scaled.codes);
+  assert.ok(strongest >= 250, `the largest change has nearly the strongest colour: ${strongest}`);
+  for (const [i, j, change] of [[1, 0, 0.2], [1, 1, -0.2], [2, 1, 0.2], [0, 0, 0]]) close(d.weightAt(scaled, i, j), change, 0.01);
+  const broken = pattern([[1, 0, 0], [NaN, 0.7, 0], [0.2, 0.3, 0.5]]);
+  assert.ok(Number.isFinite(d.compare(a, broken).moved));
+  assert.ok(Number.isNaN(d.weightAt(d.difference(a, broken), 1, 0)));
+});
+
+test("on how many queries a score rests", () => {
+  const counted = (text) => {
+    const tokens = [...text], same = d.earlierSame(tokens);
+    return [same.filter((before) => before.length).length, same.filter((before, i) => before.some((j) => j + 1 < i)).length];
+  };
+  for (const text of ["a", "aa", "aaa", "abcabc", "abab", "aabb", "mississippi", "the cat sat"]) {
+    const { duplicate, induction, previous, first, entropy, distance } = d.queryCounts([...text]);
+    assert.deepEqual([duplicate, induction], counted(text), text);
+    assert.deepEqual([previous, first, entropy, distance], [text.length - 1, text.length - 1, text.length, text.length]);
+  }
+  assert.equal(words.countInWords(0), "none");
+  assert.equal(words.countInWords(7), "only 7");
+  assert.equal(words.countInWords(1234), "1,234");
+  assert.match(words.orderInWords(words.SCORES.induction, 2), /rests on only 2 queries of this text: too few/);
+  assert.match(words.orderInWords(words.SCORES.induction, 1), /only 1 query of/);
+  assert.match(words.orderInWords(words.SCORES.induction, 0), /nothing to order by/);
+  assert.match(words.orderInWords(words.SCORES.entropy, 40), /the mean over 40 queries/);
+});
+
+test("titles say which heads, of which model, on which text", () => {
+  const text = (words, title) => ({ tokens: words.split(/(?= )/), title, layers: 30, heads: 9 }), a = text("a cat", "text A"), b = text("a dog", "text B");
+  const at = { layer: null, head: null, token: null, show: "a" };
+  assert.deepEqual(words.titleLines(at, { a }, "SmolLM2"), ["Attention of all 30 × 9 heads · SmolLM2", "“a cat”"]);
+  assert.deepEqual(words.titleLines({ ...at, layer: 3, head: 2 }, { a }, ""), ["Attention of layer 3, head 2", "“a cat”"]);
+  assert.deepEqual(words.titleLines({ ...at, show: "b" }, { a, b }, ""), ["Attention of all 30 × 9 heads · text B", "“a dog”"]);
+  assert.deepEqual(words.titleLines({ ...at, show: "difference" }, { a, b }, ""), ["Attention of all 30 × 9 heads · text B − text A", "text A: “a cat”", "text B: “a dog”"]);
+  assert.deepEqual(words.titleLines({ ...at, show: "both" }, { a, b: { ...a, title: "without" } }, ""), ["Attention of all 30 × 9 heads · text A, without", "“a cat”"]);
+});
+
+test("what a part of a heat map shows", () => {
+  assert.deepEqual(d.seenTokens(0, 10), [0, 9]);
+  assert.deepEqual(d.seenTokens(3.6, 4), [4, 7]);
 });
 
 test("what stands side by side fits", () => {

@@ -1,0 +1,124 @@
+// Where things are drawn: thumbnails, labels, and the part of a heat map that is seen. Pure functions: Node tests them.
+
+/** Which of sorted label positions can be written without overlap, at least `gap` apart; those in `priority` come first. */
+export function thinLabels(centres, gap, priority = []) {
+  const kept = [];
+  const free = (i) => kept.every((other) => Math.abs(centres[other] - centres[i]) >= gap);
+  for (const i of priority) if (i >= 0 && i < centres.length && free(i)) kept.push(i);
+  if (centres.length < 2) return centres.map((_, i) => i);
+  const step = Math.max(1, Math.ceil(gap / Math.abs(centres[1] - centres[0]) - 1e-9));
+  for (let i = 0; i < centres.length; i += step) if (!kept.includes(i) && free(i)) kept.push(i);
+  return kept.sort((a, b) => a - b);
+}
+
+// A view is the square of tokens that a heat map shows: keys from x, queries from y, `span` of each.
+
+export const wholeView = (n) => ({ x: 0, y: 0, span: n });
+
+/** Zoom about a point given as fractions of the square, which stays under the pointer. */
+export function zoomView(view, factor, fx, fy, n) {
+  const span = Math.min(n, Math.max(Math.min(4, n), view.span / factor));
+  return panView({ x: view.x + fx * (view.span - span), y: view.y + fy * (view.span - span), span }, 0, 0, n);
+}
+
+/** Move the view by tokens, not past the edges. */
+export function panView(view, dx, dy, n) {
+  const inside = (v) => Math.max(0, Math.min(n - view.span, v));
+  return { x: inside(view.x + dx), y: inside(view.y + dy), span: view.span };
+}
+
+/** Move the view only as far as needed to show the cell. */
+export function revealCell(view, i, j, n) {
+  const shift = (from, t) => Math.min(0, t - from) + Math.max(0, t + 1 - (from + view.span));
+  return panView(view, shift(view.x, j), shift(view.y, i), n);
+}
+
+/** The cell [query, key] under a point of a heat map of `size` pixels, or null. */
+export function cellAt(view, px, py, size, n) {
+  if (px < 0 || py < 0 || px >= size || py >= size) return null;
+  const j = Math.floor(view.x + (px * view.span) / size), i = Math.floor(view.y + (py * view.span) / size);
+  return i >= 0 && j >= 0 && i < n && j < n ? [i, j] : null;
+}
+
+/** The row of a column of `n` tokens, `height` pixels high, at y, or null. */
+export function rowAt(y, n, height) {
+  return y < 0 || y >= height ? null : Math.min(n - 1, Math.floor((y * n) / height));
+}
+
+const CAPTION = 18, SMALLEST = 12, LARGEST = 112; // pixels: words below a thumbnail, thumbnails
+
+/** A grid of thumbnails, `rows` of which know where they lie: { y, thumb, pitch, from, to }, thumbnail number k in from … to - 1. */
+function grid(rows, left, width, height, more) {
+  const rowOf = (k) => rows.find(({ to }) => k < to);
+  const place = (k) => { const { y, thumb, pitch, from } = rowOf(k); return { x: left + (k - from) * pitch, y, thumb }; };
+  return { rows, left, width, height, place, rowOf, ...more };
+}
+
+/** A table with a row for each layer, as large as fits, but never too small to be clicked. */
+export function tableLayout(layers, heads, width, height) {
+  const left = 36, top = 20, room = Math.min((width - left) / heads, (height - top) / layers);
+  const gap = room < 30 ? 2 : 4, thumb = Math.floor(Math.max(SMALLEST, Math.min(LARGEST, room - gap))), pitch = thumb + gap;
+  const rows = Array.from({ length: layers }, (_, l) => ({ y: top + l * pitch, thumb, pitch, from: l * heads, to: (l + 1) * heads }));
+  return grid(rows, left, left + heads * pitch - gap, top + layers * pitch - gap, { top, large: 0 });
+}
+
+/**
+ * In the order of a score: the first ones `large`, with room for a caption below each; where there is no room for all like
+ * this, the others follow, small, below a line of words at `others`.
+ */
+export function rankLayout(total, width, height) {
+  const gap = 4, columns = Math.max(1, Math.min(total, Math.floor((width + gap) / 80)));
+  const thumb = Math.min(LARGEST, Math.floor((width + gap) / columns - gap)), tall = thumb + CAPTION + gap;
+  const all = Math.ceil(total / columns), fitting = Math.floor((height + gap) / tall);
+  const rows = [], add = (count, size, step, down) => {
+    const from = rows.at(-1)?.to ?? 0, y = rows.length ? rows.at(-1).y + rows.at(-1).down : 0;
+    rows.push({ y, thumb: size, pitch: step, down, from, to: Math.min(total, from + count) });
+  };
+  const large = all <= Math.max(2, fitting) ? all : 2;
+  for (let r = 0; r < large; r++) add(columns, thumb, thumb + gap, tall);
+  const shown = rows.at(-1).to, rest = total - shown, others = large * tall;
+  if (rest) {
+    const fits = (step) => Math.ceil(rest / Math.floor((width + 2) / step)) * step <= height - others - CAPTION;
+    let step = 44;
+    while (step > SMALLEST + 2 && !fits(step)) step -= 1;
+    rows.at(-1).down += CAPTION + 2;
+    while (rows.at(-1).to < total) add(Math.floor((width + 2) / step), step - 2, step, step);
+  }
+  const last = rows.at(-1);
+  return grid(rows, 0, width, last.y + last.thumb + (rest ? 0 : CAPTION), { top: 0, large: shown, others: rest ? others : null });
+}
+
+/** The thumbnail that an arrow key leads to from number k: the nearest one of the next row, or null. */
+export function stepInGrid({ rows, rowOf, place }, k, key) {
+  const last = rows.at(-1).to - 1, next = { ArrowLeft: k - 1, ArrowRight: k + 1, Home: 0, End: last }[key];
+  if (next !== undefined) return next >= 0 && next <= last ? next : null;
+  const row = rows[rows.indexOf(rowOf(k)) + ({ ArrowUp: -1, ArrowDown: 1 }[key] ?? NaN)];
+  if (!row) return null;
+  const { x, thumb } = place(k);
+  return Math.max(row.from, Math.min(row.to - 1, row.from + Math.round((x + thumb / 2 - place(row.from).x - row.thumb / 2) / row.pitch)));
+}
+
+/** How high the grid may be so that all of it is on a screen, with the texts above it, in a notebook. */
+export const gridHeight = (screen) => Math.max(400, Math.min(900, screen - 275));
+
+const PANEL = 300; // pixels that the panel beside the grid needs at least
+
+/** How wide each of so many grids may be beside that panel; in the order of a score, the scores stand beside the head there. */
+export function gridRoom(width, maps, ranked) {
+  const beside = width - 24 - (ranked && width >= 740 ? PANEL + 108 : PANEL), each = Math.floor((beside - 12 * (maps - 1)) / maps);
+  return each >= 130 ? each : Math.floor((width - 12 * (maps - 1)) / maps);
+}
+
+/** The width of the enlarged head, in a panel of this width: its scores stand below it, or to the right of it. */
+export const lookSize = (panel) => (panel >= 400 && panel < 560 ? 168 : 220);
+
+/** Sizes in pixels of `maps` heat maps next to each other and, beside a single one, of the lines; below it on narrow screens. */
+export function headSizes(width, maps) {
+  if (maps > 1) return { heat: Math.max(140, Math.min(330, Math.floor((width - 12 * (maps - 1)) / maps) - 74)), lines: 0 };
+  if (width < 720) return { heat: Math.max(160, Math.min(440, width - 100)), lines: Math.min(380, width) };
+  const lines = Math.max(280, Math.min(380, width - 550));
+  return { heat: Math.min(440, width - 112 - lines), lines };
+}
+
+/** Which tokens a part of a heat map shows whole or for the most part: [first, last]. */
+export const seenTokens = (start, span) => [Math.round(start), Math.floor(start + span - 0.5)];

@@ -1,0 +1,59 @@
+// What the explorer says: scores, on how much they rest, where the reader is, and what there is to do.
+
+import { joinedText, shorten } from "../shared/shared.mjs";
+import { inWords } from "./data.mjs";
+
+export const SCORES = {
+  previous: { name: "previous token", text: "Share of attention that goes to the token right before", share: true },
+  first: { name: "first token", text: "Share of attention that later tokens pay to the very first", share: true },
+  duplicate: { name: "duplicate token", text: "Share of attention that repeated tokens pay to their earlier occurrences", share: true },
+  induction: { name: "induction", text: "Share of attention that repeated tokens pay to what came after their earlier occurrences", share: true },
+  entropy: { name: "entropy", text: "How widely attention is spread, in nats", unit: "nats" },
+  distance: { name: "distance", text: "How far back attention looks, in tokens", unit: "tokens" },
+};
+
+/** Of two runs over texts of as many tokens; of a long text only the thumbnails are here. */
+export const CHANGE = { name: "difference", text: "Share of attention that has gone elsewhere", share: true };
+export const CHANGE_OF_THUMBNAILS = { name: "difference", text: "Largest change in a row of the thumbnail, the mean over its rows", share: true };
+
+const FEW = 8; // with fewer queries, a single one can move the mean by more than 12 points
+
+/** Whether a score rests on too few queries to tell what a head does. */
+export const isFew = (count) => count < FEW;
+
+/** "13", or "only 2", or "none". */
+export const countInWords = (count) => (count === 0 ? "none" : isFew(count) ? `only ${count}` : count.toLocaleString("en"));
+
+export function scoreInWords({ share, unit }, value) {
+  return share ? inWords(value) : `${value.toFixed(value < 9.95 ? 2 : 1)} ${unit}`;
+}
+
+/** What an order by a score is worth on this text. */
+export function orderInWords({ name }, count) {
+  if (count === 0) return `No token of this text could look as “${name}” says, so there is nothing to order by.`;
+  const on = `${count.toLocaleString("en")} ${count === 1 ? "query" : "queries"} of this text`;
+  return isFew(count) ? `“${name}” rests on only ${on}: too few to tell what a head does. Try a text that repeats itself.` : `“${name}” is the mean over ${on}.`;
+}
+
+export const headName = (layer, head) => (typeof head === "number" ? `Layer ${layer}, head ${head}` : `Layer ${layer}, ${head} of all heads`);
+
+/** What the view shows, and what to do, in a sentence or two. */
+export function guide({ layer, heads }, canSwitch) {
+  if (layer !== null) return "Row: a token that looks (query). Column: where (key). Dark: much attention. Point at a token to follow it, click it to keep it.";
+  const square = heads === "each" ? "Each square is a head" : `Each square is a layer, the ${heads === "mean" ? "mean" : "maximum"} of its heads`;
+  const what = `${square}: a map of which token (row) looks at which (column); dark is much attention.`;
+  return canSwitch ? `${what} Click one to open it, or let a click switch it off and see what the model expects then.` : `${what} Point at one to enlarge it, click to open it.`;
+}
+
+/** The lines above an exported picture: which heads, of which model, on which text, or texts. */
+export function titleLines({ layer, head, token, show }, { a, b }, source) {
+  const which = layer === null ? `all ${a.layers} × ${a.heads} heads` : headName(layer, head).toLowerCase();
+  const compared = b && { a: a.title, b: b.title, difference: `${b.title} − ${a.title}`, both: `${a.title}, ${b.title}` }[show];
+  const quoted = ({ tokens }) => `“${shorten(joinedText(tokens).replace(/\s+/g, " "), 90)}”`;
+  const texts = b && (show === "difference" || show === "both") ? [a, b] : [show === "b" && b ? b : a];
+  const same = texts.length === 2 && quoted(a) === quoted(b);
+  return [
+    `Attention of ${which}${source ? ` · ${source}` : ""}${compared ? ` · ${compared}` : ""}${token === null || layer === null ? "" : ` · token ${token}`}`,
+    ...(same ? texts.slice(1) : texts).map((text) => (texts.length === 2 && !same ? `${text.title}: ${quoted(text)}` : quoted(text))),
+  ];
+}
