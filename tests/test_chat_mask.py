@@ -225,6 +225,10 @@ def test_a_tokenizer_that_writes_a_space_before_a_text():
     ids, mask = encode_chat_with_mask(tokenizer, dialogue("a", "b", "a", "ab"))
     assert ids == [7, 0, 1, 8, 3, 6, 7, 0, 1, 8, 0, 1, 2, 6]
     assert mask == [False] * 4 + [True] * 2 + [False] * 4 + [True] * 4
+    in_letters = template.replace("<|assistant|>", "u")  # the header is part of the text that begins with the space
+    ids, mask = encode_chat_with_mask(with_chat_template(made, in_letters), dialogue("a", "b"))
+    assert ids == [7, 0, 1, 5, 2, 6]
+    assert mask == [False] * 4 + [True] * 2
 
 
 def test_a_tokenizer_that_changes_characters():
