@@ -2,7 +2,8 @@
 
 Names are loaded on first use, so that `import llmlib` is quick and a part that needs no torch stays free of it.
 The folders stand in the order of the lessons: `files`, `tokenization`, `embeddings`, `attention`, `transformer`; then
-`pretrained`, `interpret`, `corpora`, `sampling`, `chat`; on top `explore` (live models in `widgets`) and `exercises`.
+`pretrained`, `interpret`, `corpora`, `training`, `sampling`, `chat`, `finetuning`; on top `explore` (live models in
+`widgets`) and `exercises`.
 """
 
 from typing import TYPE_CHECKING

@@ -197,6 +197,17 @@ def test_where_no_answer_can_be_found_the_template_is_to_be_marked(template, exp
         encode_chat_with_mask(tokenizer, dialogue("a", "b"))
 
 
+@pytest.mark.parametrize("ends", [(), ("<|im_end|>",)])
+def test_special_tokens_inside_an_answer_do_not_end_it(ends):
+    """Such as those around a thought or the call of a tool."""
+    tokenizer = BPETokenizer.train(LEARNED, 300, ["<|im_start|>", "<|im_end|>", "<think>", "</think>"])
+    tokenizer.eos_ids = tuple(tokenizer.special_tokens[name] for name in ends)
+    tokenizer = with_chat_template(tokenizer, THINKING.replace(" and loop.last", ""))
+    assert tokenizer.eos_ids == (tokenizer.special_tokens["<|im_end|>"],)
+    found = answers_in(tokenizer, *encode_chat_with_mask(tokenizer, dialogue("a", "b", "c", "d")))
+    assert found == ["<think></think>b<|im_end|>", "<think></think>d<|im_end|>"]
+
+
 def test_a_template_that_ends_a_turn_without_a_special_token():
     tokenizer = BPETokenizer.train(LEARNED, 300)
     plain = "{% for m in messages %}{{ ('A: ' if m.role == 'assistant' else 'Q: ') + m.content + '\n' }}{% endfor %}"
@@ -214,6 +225,10 @@ def test_a_tokenizer_that_writes_a_space_before_a_text():
     ids, mask = encode_chat_with_mask(tokenizer, dialogue("a", "b", "a", "ab"))
     assert ids == [7, 0, 1, 8, 3, 6, 7, 0, 1, 8, 0, 1, 2, 6]
     assert mask == [False] * 4 + [True] * 2 + [False] * 4 + [True] * 4
+    in_letters = template.replace("<|assistant|>", "u")  # the header is part of the text that begins with the space
+    ids, mask = encode_chat_with_mask(with_chat_template(made, in_letters), dialogue("a", "b"))
+    assert ids == [7, 0, 1, 5, 2, 6]
+    assert mask == [False] * 4 + [True] * 2
 
 
 def test_a_tokenizer_that_changes_characters():

@@ -40,7 +40,8 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
     True for every token that holds some of what the assistant says, and for the token that ends its turn: these the
     model has to write by itself. False for the header of the turn, which it is given. Where the template says what the
     assistant writes, by `{% generation %}` and `{% endgeneration %}`, that holds. From any other template it is found
-    out: it begins where the text ends that asks for this answer, and ends with the first end token after that.
+    out: it begins where the text ends that asks for this answer, and ends with the first end token after that (where
+    the tokenizer knows none, with the last special token of the turn).
 
     Raises `ValueError` as `encode_chat` does, for a conversation in which user and assistant do not take turns (see
     `check_turns`), and for a template that shows in neither way where its answers are.
@@ -173,9 +174,8 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
     marked, done = "", 0
     for number, before, following in zip(numbers, asked, [*asked[1:], text]):
         through = render(tokenizer, messages[: number + 1], False)
-        is_prefix = text.startswith(through)
-        limit = len(through) if is_prefix else len(following)
-        stop = _end_of_answer(tokenizer, text, len(before), limit) or (limit if is_prefix else -1)
+        whole = text.startswith(through)  # the turn is written so whether others follow or not
+        stop = _end_of_answer(tokenizer, text, len(before), len(through) if whole else len(following), whole)
         if not text.startswith(before) or stop < len(before):
             raise ValueError(
                 f"This chat template does not show where the answer in message {number} begins and ends: it writes a "
@@ -187,11 +187,17 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
     return marked + text[done:]
 
 
-def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int) -> int | None:
-    """Where the first end token ends; where no end token comes, the first special token."""
+def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whole: bool) -> int:
+    """Where the first end token ends; without one, the last special token of a turn that is known as a `whole`, or the
+    turn itself. -1 if none of these is known.
+    """
     found = list(_specials(tokenizer).finditer(text, start, limit))
     ends = [match for match in found if tokenizer.special_tokens[match[0]] in tokenizer.eos_ids]
-    return (ends or found)[0].end() if found else None
+    if ends:
+        return ends[0].end()
+    if not whole:
+        return -1
+    return found[-1].end() if found else limit
 
 
 def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end: str) -> tuple[list[int], list[bool]]:

@@ -31,13 +31,14 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
 
     The weights and `config.json` are in the form of the Hugging Face hub, so `transformers` opens them too; the
     `tokenizer.json` is our own. Each file is replaced whole or not at all. Raises `ValueError`, before anything is
-    written, as `check_savable` does.
+    written, as `check_savable` does, and for a model that holds more than its config says, such as a LoRA.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
     """
     folder = Path(folder)
     check_savable(model.config, tokenizer)
+    _check_weights(model)
     assert isinstance(tokenizer, BPETokenizer)
     for other in folder.glob("*.safetensors*"):
         if other.name != "model.safetensors":
@@ -93,6 +94,16 @@ def hub_config(config: TransformerConfig) -> dict[str, Any]:
 
 def _named(family: str) -> dict[str, Any]:
     return {"model_type": family, "architectures": [ARCHITECTURES[family]], "bos_token_id": None}
+
+
+def _check_weights(model: Transformer) -> None:
+    names = set(model.state_dict())
+    expected = set(Transformer(model.config, seed=None, device="meta").state_dict())
+    if differing := sorted(names ^ expected):
+        raise ValueError(
+            f"The model has other weights than its config says, such as {differing[0]!r}, so no folder of this form "
+            "can hold it. Merge and remove what was put beside its own weights first."
+        )
 
 
 def _is_gpt2(c: TransformerConfig) -> bool:

@@ -135,6 +135,16 @@ def test_what_a_cut_costs_is_told_once_for_each_length(tokenizer):
         data.batch(0, batch_size=1, seq_len=60)
 
 
+def test_an_answer_of_which_not_one_token_is_left_is_lost(tokenizer):
+    data = ChatData(tokenizer, [said("abc", "def"), said("a", "b")])  # they begin at the tokens 5 and 3
+    with pytest.warns(TruncationNotice, match="Of 2 answers 1 lose their end and 1 are lost whole; 1 conversations"):
+        data.batch(0, batch_size=1, seq_len=4)
+    data = ChatData(tokenizer, [said("abc", "def")])
+    with pytest.warns(TruncationNotice, match="1 lose their end and 0 are lost whole"):
+        _, y = data.batch(0, batch_size=1, seq_len=5)
+    assert tokenizer.decode(y[y != IGNORED]) == " "
+
+
 def test_one_token_answers(tokenizer):
     _, y = ChatData(tokenizer, [said("a", "")]).batch(0, batch_size=1, seq_len=8)
     assert tokenizer.decode(y[y != IGNORED]) == " <|endoftext|>"

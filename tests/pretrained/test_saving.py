@@ -73,3 +73,12 @@ def test_what_cannot_be_written_and_where(tmp_path):
     (tmp_path / "model-00001-of-00002.safetensors").touch()
     with pytest.raises(ValueError, match=r"holds model-00001-of-00002\.safetensors, the weights of another model"):
         save_pretrained(model, TOKENIZER, tmp_path)
+
+
+def test_a_model_with_something_beside_its_own_weights_is_refused(tmp_path):
+    """It would be written without complaint, and could not be opened."""
+    model = Transformer(llama())
+    model.blocks[0].attention.query.A = torch.nn.Parameter(torch.zeros(2, 16))
+    with pytest.raises(ValueError, match=r"such as 'blocks\.0\.attention\.query\.A'.*Merge and remove"):
+        save_pretrained(model, TOKENIZER, tmp_path)
+    assert not list(tmp_path.iterdir())
