@@ -45,7 +45,9 @@ WORDS = {
         "who": "Ada Boris Chiara Dmitri Elena Farid Greta Hamza Irina Jonas Kemal Leila Marco Nadia Oskar Priya "
         "Quentin Rosa Stefan Tara Uma Viktor Wanda Yusuf Zoe Anton Bella Carlos Dora Emil Fatima Gustav Hana Ivan "
         "Julia Katya Lars Mina Noor Paolo Siobhan Thibault Xiomara Zbigniew Ezekiel Guinevere Anneliese Bartholomew "
-        "Rosalind Miguel Tobias Marisol",
+        "Rosalind Miguel Tobias Marisol Siegfried Giovanni Aoife Lucinda Fernando Nikolai Beatrix Cornelius Delphine "
+        "Evander Fiorella Gideon Henrietta Isidora Joaquin Lorenzo Mireille Nikos Ottilie Philippa Rodrigo Sigrid "
+        "Tatiana Ulrich Valeria Wilhelm Yolanda Zuzana",
         "adjective": "red blue rusty broken small heavy wooden golden dusty striped yellow round wet empty shiny torn "
         "crumpled speckled wrinkled battered tarnished glittering lopsided checkered polished faded",
         "noun": "key umbrella lamp bicycle kettle ladder violin suitcase mirror hammer basket clock candle blanket "
