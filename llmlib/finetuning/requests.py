@@ -3,8 +3,11 @@
 A behaviour that no chat model has by itself (the keys are ours) and that a program can judge: each request gives one
 sentence, and the right answer is a JSON object with the keys who, what and where, and not a word around it. The words
 are held out by split: no name, thing or place of the test is in training, so a model has to read the sentence, and
-cannot know the records by heart. Some words of the training are long or rare on purpose: a tokenizer writes them in
-several pieces, and copying those is learned only where there are some.
+cannot know the records by heart.
+
+A record quotes with the small words, "in the attic": so most words that have to be copied follow a space, as they do in
+the sentence, and are the same token. Right after a quotation mark a word is other tokens, often several, and a small
+model has to spell it. Names are left to be spelled; some of the training are long or rare, so that there is practice.
 """
 
 import json
@@ -42,7 +45,9 @@ WORDS = {
         "who": "Ada Boris Chiara Dmitri Elena Farid Greta Hamza Irina Jonas Kemal Leila Marco Nadia Oskar Priya "
         "Quentin Rosa Stefan Tara Uma Viktor Wanda Yusuf Zoe Anton Bella Carlos Dora Emil Fatima Gustav Hana Ivan "
         "Julia Katya Lars Mina Noor Paolo Siobhan Thibault Xiomara Zbigniew Ezekiel Guinevere Anneliese Bartholomew "
-        "Rosalind Miguel Tobias Marisol",
+        "Rosalind Miguel Tobias Marisol Siegfried Giovanni Aoife Lucinda Fernando Nikolai Beatrix Cornelius Delphine "
+        "Evander Fiorella Gideon Henrietta Isidora Joaquin Lorenzo Mireille Nikos Ottilie Philippa Rodrigo Sigrid "
+        "Tatiana Ulrich Valeria Wilhelm Yolanda Zuzana",
         "adjective": "red blue rusty broken small heavy wooden golden dusty striped yellow round wet empty shiny torn "
         "crumpled speckled wrinkled battered tarnished glittering lopsided checkered polished faded",
         "noun": "key umbrella lamp bicycle kettle ladder violin suitcase mirror hammer basket clock candle blanket "
@@ -103,7 +108,7 @@ def make_requests(n: int, split: str = "train", seed: int = 0) -> list[Request]:
     >>> print(request.prompt)
     Ravi left a tiny parcel at the airport. Record that, please.
     >>> print(request.answer)
-    {"who": "Ravi", "what": "tiny parcel", "where": "airport"}
+    {"who": "Ravi", "what": "a tiny parcel", "where": "at the airport"}
     """
     if split not in WORDS:
         raise ValueError(f"split must be 'train' or 'test', got {split!r}.")
@@ -117,10 +122,10 @@ def _make(chance: random.Random, words: dict[str, list[str]]) -> Request:
     preposition, place = chance.choice(words["where"]).split("/")
     verb, done = chance.choice(VERBS)
     article = "an" if what[0] in "aeiou" else "a"
-    where = f"{preposition} the {place}"
-    sentence = chance.choice(TELLING).format(who=who, verb=verb, done=done, what=f"{article} {what}", where=where)
+    what, where = f"{article} {what}", f"{preposition} the {place}"
+    sentence = chance.choice(TELLING).format(who=who, verb=verb, done=done, what=what, where=where)
     sentence = sentence[0].upper() + sentence[1:]
-    record = {"who": who, "what": what, "where": place}
+    record = {"who": who, "what": what, "where": where}
     return Request(chance.choice(ASKING).format(sentence), record)
 
 

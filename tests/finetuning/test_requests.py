@@ -19,7 +19,7 @@ def test_the_answer_is_in_the_sentence_and_is_strict_json(n, split, seed):
         record = json.loads(request.answer)
         assert tuple(record) == KEYS
         assert record == request.record
-        assert all(value in request.prompt for value in record.values())
+        assert all(value.lower() in request.prompt.lower() for value in record.values())
         assert "{" not in request.prompt
         assert [message["role"] for message in request.messages] == ["user", "assistant"]
         assert request.messages[1]["content"] == request.answer
@@ -35,15 +35,17 @@ def test_the_same_seed_makes_the_same_requests():
     assert make_requests(5, seed=3) == make_requests(20, seed=3)[:5]
 
 
-def values(requests):
-    return {word for request in requests for value in request.record.values() for word in value.split()}
+def words_of(requests):
+    places = " ".join(words["where"] for words in WORDS.values()).split()
+    small = {"a", "an", "the", *(entry.partition("/")[0] for entry in places)}
+    return {word for request in requests for value in request.record.values() for word in value.split()} - small
 
 
 def test_no_name_thing_or_place_is_in_both_splits():
     for kind in WORDS["train"]:
         ours, theirs = ({entry.rpartition("/")[2] for entry in WORDS[split][kind].split()} for split in SPLITS)
         assert not ours & theirs, kind
-    assert not values(make_requests(2000, "train")) & values(make_requests(2000, "test"))
+    assert not words_of(make_requests(2000, "train")) & words_of(make_requests(2000, "test"))
 
 
 def test_requests_are_varied():
@@ -61,7 +63,7 @@ def test_requests_are_varied():
         (lambda record: dict(reversed(record.items())), True),  # an object has no order
         (lambda record: {**record, "when": None}, False),
         (lambda record: {**record, "who": record["who"].lower()}, False),
-        (lambda record: {**record, "what": "the " + record["what"]}, False),
+        (lambda record: {**record, "what": record["what"].split()[-1]}, False),
         (lambda record: {key: record[key] for key in ("who", "what")}, False),
         (lambda record: [record], False),
         (lambda record: list(record.items()), False),
