@@ -55,7 +55,7 @@ def test_by_keyboard_alone(alive):
     expect(view.locator(".llm-who").nth(1)).to_have_text("base")
     view.get_by_label("Edit this message").first.focus()
     press(page, "Enter")
-    changed = view.get_by_label("Changed message")
+    changed = view.get_by_label("Changed message").first
     expect(changed).to_be_focused()
     expect(changed).to_have_value("one")
     press(page, "Escape")
@@ -183,7 +183,7 @@ def conversation():
         {"role": "user", "content": "🙂"}, answer("one", 0), answer("two", 1), answer("three", 2),
     ]  # fmt: skip
     notes = [
-        {}, {"problem": "This model has no chat template."}, {"tokens": 6, "ended": "Cut after 6 tokens."}, {"tokens": 6},
+        {}, {"problem": "This model has no template."}, {"tokens": 6, "ended": "Cut after 6 tokens."}, {"tokens": 6},
         {"order": [2, 0, 1], "vote": None}, {}, {}, {},
     ]  # fmt: skip
     neutral = {"temperature": 0.2, "top_p": 0.9}
