@@ -55,7 +55,7 @@ def test_by_keyboard_alone(alive):
     expect(view.locator(".llm-who").nth(1)).to_have_text("base")
     view.get_by_label("Edit this message").first.focus()
     press(page, "Enter")
-    changed = view.get_by_label("Changed message")
+    changed = view.get_by_label("Changed message").first
     expect(changed).to_be_focused()
     expect(changed).to_have_value("one")
     press(page, "Escape")
@@ -151,11 +151,18 @@ def test_files_and_the_saved_picture(alive):
     lines = [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
     assert lines == json.loads(eval(bench.python("__import__('json').dumps(duo.conversations())")))
     bench.save()
-    bench.page.wait_for_timeout(1500)
-    state = bench.stored("compared.ipynb")["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
-    pictures = [re.search(r"svg\+xml;base64,([^\"]+)", one["state"].get("value", "")) for one in state.values()]
-    pictures = [base64.b64decode(found[1]).decode() for found in pictures if found]
-    assert any("a message to find again" in picture for picture in pictures), "not the one with which the cell ended"
+    for _ in range(60):
+        if any("a message to find again" in picture for picture in pictures_in(bench.stored("compared.ipynb"))):
+            return
+        bench.page.wait_for_timeout(500)
+    raise AssertionError("the saved notebook has the picture with which the cell ended")
+
+
+def pictures_in(notebook):
+    """The SVG sources that a saved notebook has in the place of its widgets."""
+    states = notebook["metadata"].get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {"state": {}})
+    found = [re.search(r"svg\+xml;base64,([^\"]+)", one["state"].get("value", "")) for one in states["state"].values()]
+    return [base64.b64decode(one[1]).decode() for one in found if one]
 
 
 def looked_at(page, node, path, view, more=lambda: None):
@@ -183,7 +190,7 @@ def conversation():
         {"role": "user", "content": "🙂"}, answer("one", 0), answer("two", 1), answer("three", 2),
     ]  # fmt: skip
     notes = [
-        {}, {"problem": "This model has no chat template."}, {"tokens": 6, "ended": "Cut after 6 tokens."}, {"tokens": 6},
+        {}, {"problem": "This model has no template."}, {"tokens": 6, "ended": "Cut after 6 tokens."}, {"tokens": 6},
         {"order": [2, 0, 1], "vote": None}, {}, {}, {},
     ]  # fmt: skip
     neutral = {"temperature": 0.2, "top_p": 0.9}
