@@ -29,9 +29,9 @@ def explore(
     """An interactive view of a model's attention on `text`, which can be edited: everything is computed anew.
 
     `other` is a second text to compare with (B, where `text` is A), `other_model` a second model on the same text.
-    On the ablation board heads can be switched off. Then B is the same text without them or, where there is another
-    text or model, both are shown without them. The board tells what the model expects next after `text`, with all
-    heads and without those, and the log-probability (natural logarithm) of a `continuation`.
+    Heads can be switched off on their thumbnails. Then B is the same text without them or, where there is another
+    text or model, both are shown without them. The ablation board beside them tells what the model expects next after
+    `text`, with all heads and without those, and the log-probability (natural logarithm) of a `continuation`.
 
     Of a long text (more than four million weights in all heads) the view gets thumbnails, and a head when it is opened;
     the queries and keys of all layers stay in memory (94 MB for SmolLM2 and 1,024 tokens, for each run that is shown).
@@ -81,7 +81,7 @@ def _name(model: Any) -> str:
     """What a model is called in titles, as far as it is known."""
     if isinstance(model, Transformer):
         return name_of(model.config) or f"Transformer, d_model {model.config.d_model}"
-    return getattr(model.config, "name_or_path", "") or type(model).__name__
+    return str(getattr(model.config, "name_or_path", "") or type(model).__name__)
 
 
 class Wish(NamedTuple):

@@ -108,6 +108,7 @@ def test_two_texts_of_different_length_with_a_head_off_in_both(model, tokenizer)
 def test_two_models(model, tokenizer):
     second = Transformer(model.config, seed=7)
     view = explore(model, tokenizer, TEXT, other_model=second, titles=("mine", "yours"))
+    assert view.source == "Transformer, d_model 32"
     np.testing.assert_allclose(shown(view, "b"), patterns_and_logits(second, tokenizer, TEXT)[0], atol=0.005)
     assert view.alt.endswith("compared with yours.")
     with pytest.raises(ValueError, match="not with both"):

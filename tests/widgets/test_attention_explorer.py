@@ -183,6 +183,42 @@ def test_a_second_set_may_be_of_another_text():
     assert view.alt == "Attention of 1 layers × 2 heads over 4 tokens: “abcd”, compared with dog."
 
 
+@pytest.mark.parametrize("place", [{}, {"layer": 0, "head": 1}])
+def test_the_static_picture_shows_both_texts(place):
+    a, b = softmax(1, 2, 4, 4), softmax(1, 2, 5, 5, seed=1)
+    view = attention_view(list("abcd"), a, other=b, other_tokens=list("efghi"), titles=("first", "second"), **place)
+    texts = ["".join(node.itertext()) for node in ET.fromstring(view.svg()).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"first", "“abcd”", "second", "“efghi”"} <= set(texts)
+    alone = attention_view(list("abcd"), a, titles=("first", "second"), **place)
+    assert "“efghi”" not in alone.svg()
+    other = attention_view(
+        list("abcd"), a, other=b[:, ::-1], other_tokens=list("efghi"), titles=("first", "second"), **place
+    )
+    assert other.fallback_html() != view.fallback_html(), "the second one is drawn, not only named"
+    if place:
+        assert view.alt.endswith("Beside it: second.")
+
+
+def test_patterns_of_both_sides():
+    a, b = softmax(2, 3, 4, 4), softmax(2, 3, 5, 5, seed=1)
+    view = attention_view(letters(4), a, other=b, other_tokens=letters(5))
+    np.testing.assert_allclose(view.pattern(1, 2), a[1, 2], atol=0.005)
+    np.testing.assert_allclose(view.pattern(1, 2, "b"), b[1, 2], atol=0.005)
+    np.testing.assert_allclose(view.pattern(1, "mean", "b"), b[1].mean(0), atol=0.005)
+
+
+def test_heads_of_long_texts_that_were_opened_on_both_sides():
+    view = AttentionView()
+    for side, n in (("a", 6), ("b", 8)):
+        thumbnails, scores = softmax(1, 4, 2, 2), np.zeros((1, 4, 6), np.float32)
+        view.put_thumbnails(side, letters(n), thumbnails, scores)
+    a, b = softmax(6, 6), softmax(8, 8, seed=1)
+    view.put_head(0, 1, {"a": a, "b": b})
+    np.testing.assert_allclose(view.pattern(0, 1), a, atol=0.005)
+    np.testing.assert_allclose(view.pattern(0, 1, "b"), b, atol=0.005)
+    assert view.pattern(0, 0, "b").shape == (2, 2), "not opened: the thumbnail"
+
+
 # --- pictures and pages -------------------------------------------------------------------------------------------
 
 
@@ -201,6 +237,18 @@ def test_the_static_picture_is_the_same_each_time_and_has_words(place):
     bundle = make()._repr_mimebundle_()[0]
     assert bundle["text/plain"] == repr(make())
     assert "0x" not in repr(make())
+
+
+def test_pictures_have_titles():
+    def texts(**place):
+        view = attention_view([" The", " <b>", "\n", " 漢"], softmax(2, 3, 4, 4), **place)
+        view.source = "SmolLM2-135M"
+        return ["".join(node.itertext()) for node in ET.fromstring(view.svg()).iter("{http://www.w3.org/2000/svg}text")]
+
+    grid, head = texts(), texts(layer=1, head=2)
+    assert {"Attention of all 2 × 3 heads · SmolLM2-135M", "“The <b> □”", "layer", "head"} <= set(grid)
+    assert {"Attention of layer 1, head 2 · SmolLM2-135M", "“The <b> □”"} <= set(head)
+    assert {"key: where it looks", "query: the token that looks"} <= set(head)
 
 
 def test_the_picture_shows_the_head():

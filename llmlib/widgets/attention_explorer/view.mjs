@@ -259,7 +259,7 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
       if (held) heats[0].canvas.focus({ preventScroll: true }); // it was on a control that is no more
     }
     stage.className = `llm-stage ${at === "grid" ? "llm-at-grid" : "llm-at-head"}`;
-    if (at === "grid") look.node.append(legend.node);
+    if (at === "grid" && sides.length > 1) ordered.after(legend.node); else if (at === "grid") look.node.append(legend.node);
     moveTo(at === "grid" ? beside : below, board?.node);
     return sides;
   }
@@ -390,8 +390,10 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
     if (!drawn) performance.mark("llm-attention-drawn");
     drawn = true;
   }));
-  let sticking = 0;
+  let sticking = 0, tall = gridHeight(window.innerHeight);
+  const resized = () => { if (gridHeight(window.innerHeight) !== tall && drawn) { tall = gridHeight(window.innerHeight); draw(); } };
+  window.addEventListener("resize", resized);
   const scrolled = () => { sticking ||= requestAnimationFrame(() => { sticking = 0; stick(); }); };
   document.addEventListener("scroll", scrolled, { capture: true, passive: true });
-  return [...stops, () => { cancelAnimationFrame(frame); document.removeEventListener("scroll", scrolled, { capture: true }); }];
+  return [...stops, () => { cancelAnimationFrame(frame); document.removeEventListener("scroll", scrolled, { capture: true }); window.removeEventListener("resize", resized); }];
 });

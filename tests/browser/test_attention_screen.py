@@ -1,0 +1,266 @@
+"""The attention explorer with as many heads as SmolLM2, on a small screen, in JupyterLab: by mouse and by keys."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.axe import violations
+from browser.looks import SCREENSHOTS, STICKS_OUT, UNREADABLE
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+
+TEXT = "the cat sat"
+MODEL = f"""
+import torch
+from llmlib import Transformer, TransformerConfig
+from llmlib.explore import explore
+from llmlib.tokenization import CharTokenizer
+tokenizer = CharTokenizer.train("abcdefghijklmnopqrstuvwxyz ")
+model = Transformer(TransformerConfig(tokenizer.vocab_size, max_seq_len=64, d_model=36, n_layers=30, n_heads=9))
+for parameter in model.parameters():
+    parameter.data *= 4
+explore(model, tokenizer, {TEXT!r}, continuation=" on")
+"""
+
+# What of these nodes is cut off: by the window, or by any box around them that hides or scrolls what is outside of it.
+CUT = """all => all.filter((node) => {
+  const { left, top, right, bottom } = node.getBoundingClientRect();
+  const outside = (box) => left < box.left - 1 || top < box.top - 1 || right > box.right + 1 || bottom > box.bottom + 1;
+  if (outside({ left: 0, top: 0, right: innerWidth, bottom: innerHeight })) return true;
+  for (let box = node.parentElement; !box.matches(".jp-WindowedPanel"); box = box.parentElement)
+    if (getComputedStyle(box).overflowY !== "visible" && outside(box.getBoundingClientRect())) return true;
+  return false;
+}).map((node) => node.ariaLabel ?? node.textContent)"""
+SCROLLERS = """view => [view, ...view.querySelectorAll("*")].filter((box) =>
+  /auto|scroll/.test(getComputedStyle(box).overflowY) && box.scrollHeight > box.clientHeight + 1)
+  .map((box) => box.className)"""
+SCROLLED = "() => document.querySelector('.jp-WindowedPanel-outer').scrollTop"
+
+
+@pytest.fixture(scope="module")
+def lab_with_a_view(bench):
+    bench.open("attention_screen.ipynb", [MODEL, "\n".join(f"# line {n}" for n in range(60))])
+    bench.theme("Light")
+    bench.run()
+    bench.page.locator(".llm-thumb").nth(269).wait_for()
+    return bench
+
+
+@pytest.fixture
+def view(lab_with_a_view):
+    """The view at its grid, at the top of a screen of 1280 × 900, with all heads on; nothing may go wrong behind it."""
+    bench = lab_with_a_view
+    bench.page.set_viewport_size({"width": 1280, "height": 900})
+    view = bench.page.locator(".llm-attention")
+    view.evaluate("node => node.scrollIntoView()")
+    yield view
+    if view.get_by_role("button", name="All heads").count():
+        view.get_by_role("button", name="All heads").click()
+    if view.get_by_role("button", name="Switch all on").is_enabled():
+        view.get_by_role("button", name="Switch all on").click()
+    view.get_by_label("Order").select_option("layer")
+    expect(view.get_by_label("Ablation board")).to_contain_text("all heads on")
+    expect(view.locator(".llm-predictions")).to_have_attribute("aria-busy", "false")
+    expect(view.get_by_text("side by side")).to_have_count(0)
+    assert bench.problems == []
+
+
+def switch_off(view, *heads):
+    view.get_by_label("switches it off").check(force=True)
+    for layer, head in heads:
+        view.get_by_label(f"Layer {layer}, head {head}", exact=True).click()
+        expect(view.get_by_label(f"Layer {layer}, head {head}, switched off")).to_be_attached()
+    view.get_by_label("opens a head").check(force=True)
+    expect(view.get_by_text("side by side")).to_be_visible()
+
+
+def compare(view, words):
+    """Choose which run is shown."""
+    view.get_by_label("Which run").locator("label", has_text=re.compile(f"^{words}$")).click()
+
+
+def test_all_heads_and_the_board_are_in_sight_and_nothing_scrolls_inside(view):
+    assert view.locator(".llm-thumb").count() == 270
+    for order in ("layer", "entropy"):
+        view.get_by_label("Order").select_option(order)
+        view.evaluate("node => node.scrollIntoView()")
+        assert view.locator(".llm-thumb").evaluate_all(CUT) == []
+        assert view.locator(".llm-predictions tr").evaluate_all(CUT) == []
+        assert view.evaluate(SCROLLERS) == []
+    sides = view.locator(".llm-thumb").evaluate_all("all => all.map((one) => one.getBoundingClientRect().width)")
+    assert min(sides) >= 12
+    board, grid = view.get_by_label("Ablation board").bounding_box(), view.locator(".llm-grid").bounding_box()
+    assert board["x"] > grid["x"] + grid["width"], "beside it, not below"
+
+
+def test_the_wheel_over_the_grid_scrolls_the_page_and_the_numbers_of_the_heads_stay(view):
+    page, box = view.page, view.locator(".llm-grid").bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 200)
+    before = page.evaluate(SCROLLED)
+    page.mouse.wheel(0, 300)
+    page.wait_for_function(f"({SCROLLED})() >= {before + 299}")
+    page.wait_for_timeout(100)  # what has to follow does so in the next frame
+    numbers, edge = view.locator(".llm-numbers").bounding_box(), page.locator(".jp-WindowedPanel-outer").bounding_box()
+    assert view.locator(".llm-grid").bounding_box()["y"] < edge["y"] - 100
+    assert numbers["y"] == pytest.approx(edge["y"], abs=1)
+    page.mouse.wheel(0, -300)
+    page.wait_for_function(f"({SCROLLED})() <= {before + 1}")
+
+
+def test_it_says_what_it_shows_and_what_to_do(view):
+    guide = view.locator(".llm-guide")
+    expect(guide).to_contain_text("Each square is a head")
+    expect(guide).to_contain_text("Click one to open it")
+    view.get_by_label("Layer 3, head 4", exact=True).click()
+    expect(guide).to_contain_text("Point at a token")
+    view.get_by_role("button", name="All heads").click()
+    view.get_by_label("Heads", exact=True).select_option("mean")
+    expect(guide).to_contain_text("Each square is a layer")
+    view.get_by_label("Heads", exact=True).select_option("each")
+
+
+def test_everything_from_the_keyboard(view):
+    page, keys = view.page, view.page.keyboard
+
+    def press(*names):
+        for name in names:
+            keys.press(name)
+            assert page.evaluate("document.activeElement !== document.body"), f"{name} loses the focus"
+
+    def focused(name):
+        expect(view.get_by_label(name, exact=True)).to_be_focused()
+
+    view.get_by_label("Second text, to compare").focus()
+    press("Tab", "Tab")  # the Save menu, then the grid: one stop for all its heads
+    expect(view.locator(".llm-thumb:focus")).to_have_count(1)
+    expect(view.locator(".llm-thumb[tabindex='0']")).to_have_count(1)
+    press("Home")
+    focused("Layer 0, head 0")
+    press(*["ArrowDown"] * 3, "ArrowRight", "ArrowUp", "ArrowLeft", "ArrowRight")
+    focused("Layer 2, head 1")
+    expect(view.get_by_label("The head pointed at")).to_contain_text("Layer 2, head 1")
+    press("End")
+    focused("Layer 29, head 8")
+    press("Home", "ArrowRight", " ")
+    focused("Layer 0, head 1, switched off")
+    expect(view.get_by_label("Ablation board")).to_contain_text("1 of 270 heads off")
+    expect(view.locator("[aria-live=polite]").last).to_have_text("Layer 0, head 1, switched off")
+    expect(view.get_by_text("side by side")).to_be_visible()
+    focused("Layer 0, head 1, switched off")  # also once Python has answered
+    press(" ")
+    expect(view.get_by_label("Ablation board")).to_contain_text("all heads on")
+    expect(view.locator(".llm-predictions")).to_have_attribute("aria-busy", "false")
+
+    press("Tab", "Tab", "ArrowDown")  # Heads, Order
+    expect(view.get_by_label("Order")).to_be_focused()
+    view.get_by_label("Order").select_option("entropy")
+    expect(view.get_by_label("Order")).to_be_focused()
+    press("Shift+Tab", "Shift+Tab")
+    expect(view.locator(".llm-thumb:focus")).to_have_count(1)
+    press("Home", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp")
+    expect(view.locator(".llm-thumb:focus")).to_have_attribute("aria-label", re.compile("entropy"))
+    opened = re.match(r"Layer \d+, head \d", view.locator(".llm-thumb:focus").get_attribute("aria-label"))[0]
+    press("Enter")
+    expect(view.get_by_label("Where you are")).to_contain_text(opened)
+    expect(view.locator(".llm-heat canvas")).to_be_focused()
+    press("ArrowUp", "+", "+", "ArrowUp")
+    expect(view.locator(".llm-zoomed")).to_contain_text("Zoomed in: queries")
+    press("0")
+    expect(view.locator(".llm-zoomed")).to_be_empty()
+    press("Enter", "Escape", "Tab")
+    expect(view.locator(".llm-strip [role=option]").first).to_be_focused()
+    press("End", "Tab", "Tab", "Tab")  # the board below: the continuation, what a head that is off says
+    press("Shift+Tab", "Shift+Tab", "Shift+Tab")
+    press("Escape")
+    expect(view.locator(".llm-thumb:focus")).to_have_attribute("aria-label", re.compile(opened))
+
+
+def test_a_score_says_on_how_few_queries_it_rests(view):
+    view.get_by_label("Layer 1, head 1", exact=True).hover()
+    row = view.get_by_label("The head pointed at").locator("tr", has_text="induction")
+    expect(row.locator("td").last).to_have_text("only 4")  # of "the cat sat": the last t of cat, the space, a, t
+    view.get_by_label("Order").select_option("induction")
+    expect(view.locator(".llm-order")).to_contain_text("rests on only 4 queries of this text: too few")
+    expect(view.locator(".llm-thumb").first).to_have_attribute("aria-label", re.compile("on only 4 queries"))
+    view.get_by_label("Order").select_option("first")
+    expect(view.locator(".llm-order")).to_have_text("“first token” is the mean over 10 queries of this text.")
+    view.get_by_label("Text", exact=True).fill("abc")
+    expect(view).to_have_attribute("data-tokens", "3")
+    view.get_by_label("Order").select_option("duplicate")
+    expect(view.locator(".llm-order")).to_contain_text("nothing to order by")
+    view.get_by_label("Text", exact=True).fill(TEXT)
+    expect(view).to_have_attribute("data-tokens", "11")
+
+
+def test_differences_can_be_seen_and_ordered(view):
+    switch_off(view, (20, 3))
+    compare(view, "without − all heads")
+    view.get_by_label("Order").select_option("difference")
+    labels = view.locator(".llm-thumb").evaluate_all("all => all.map((one) => one.ariaLabel)")
+    layers = [int(re.match(r"Layer (\d+)", label)[1]) for label in labels]
+    shares = [float(re.search(r"difference <?([\d.]+)%", label)[1]) for label in labels]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0
+    assert min(layers[:20]) > 20, "what lies before a head that is off stays as it was"
+    expect(view.locator(".llm-legend")).to_contain_text("change in points, scaled to all heads")
+    view.locator(".llm-thumb").nth(40).click()
+    expect(view.locator(".llm-legend")).to_contain_text("change in points, scaled to this head")
+    strongest = """canvas => { const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let most = 0; for (let k = 0; k < data.length; k += 4) most = Math.max(most, Math.abs(data[k] - data[k + 2]));
+      return most; }"""
+    assert view.locator(".llm-heat canvas").evaluate(strongest) > 60, "the largest change has a strong colour"
+
+
+@pytest.mark.parametrize("width", [1000, 1280])
+def test_nothing_is_cut_and_axe_finds_nothing_in_any_state(view, lab_with_a_view, width):
+    bench = lab_with_a_view
+    found = {}
+
+    def look(state):
+        for theme in ("Light", "Dark") if width == 1280 else ("Light",):
+            bench.theme(theme)
+            view.page.wait_for_timeout(200)
+            found[f"{state}, {theme}"] = violations(view) + view.evaluate(UNREADABLE)
+            assert view.evaluate(STICKS_OUT) <= 1, f"{state}, {theme}"
+            view.page.screenshot(path=SCREENSHOTS / f"attention_{state.replace(' ', '_')}_{width}_{theme.lower()}.png")
+        bench.theme("Light")
+
+    view.page.set_viewport_size({"width": width, "height": 900})
+    look("grid")
+    switch_off(view, (3, 2))
+    look("head off")
+    compare(view, "side by side")
+    look("both grids")
+    compare(view, "without − all heads")
+    view.get_by_label("Order").select_option("difference")
+    look("by difference")
+    view.locator(".llm-thumb").first.click()
+    look("head difference")
+    compare(view, "side by side")
+    look("both heads")
+    compare(view, "all heads")
+    view.get_by_role("button", name="Zoom in").click()
+    look("zoomed")
+    view.get_by_role("button", name="All", exact=True).click()
+    assert {state: what for state, what in found.items() if what} == {}
+
+
+def test_exported_pictures_have_titles(view):
+    view.get_by_label("Layer 3, head 4", exact=True).click()
+    view.locator("summary", has_text="Save").click()
+    with view.page.expect_download() as saved:
+        view.get_by_role("button", name="SVG").click()
+    texts = ["".join(node.itertext()) for node in ET.parse(saved.value.path()).getroot().findall(".//{*}text")]
+    assert "Attention of layer 3, head 4 · Transformer, d_model 36" in texts
+    assert f"“{TEXT}”" in texts
+    assert {"key →", "query ↓"} <= set(texts)
+    with view.page.expect_download() as saved:
+        view.get_by_role("button", name="HTML page").click()
+    page = view.page.context.new_page()
+    page.goto(saved.value.path().as_uri())
+    expect(page.locator(".llm-titles")).to_contain_text("Attention of layer 3, head 4 · Transformer, d_model 36")
+    expect(page.locator(".llm-titles")).to_contain_text(TEXT)
+    page.close()
+    view.locator("summary", has_text="Save").click()
