@@ -81,7 +81,7 @@ def cases_loss(seed):
         case(3, 4, 6, "two targets do not count", ((0, 1), (2, 3))),
         case(2, 4, 3, "of one text only one target counts", ((1, 0), (1, 1), (1, 3))),
         case(4, 4, 4, "as many texts as tokens and words", ((0, 0),)),
-        case(2, 5, 7, "large logits", scale=60.0),
+        case(2, 5, 7, "large logits", scale=800.0),
     ]
 
 
@@ -303,19 +303,20 @@ class WithDropout(nn.Sequential):
 
 
 def cases_validation(seed):
-    def case(train_sizes, sizes, note="", seq=3, is_training=True):
-        def batch(i, size):
-            return whole_numbers(seed + i, 7, size, seq), whole_numbers(seed + i + 50, 7, size, seq)
+    def case(train_sizes, sizes, note="", seq=3, is_training=True, longer=0):
+        def batch(i, size, length=seq):
+            return whole_numbers(seed + i, 7, size, length), whole_numbers(seed + i + 50, 7, size, length)
 
         model = WithDropout(7, 6, seed).train(is_training)
         train = [batch(i, size) for i, size in enumerate(train_sizes)]
-        return Case((model, train, [batch(i + 20, size) for i, size in enumerate(sizes)]), note)
+        return Case((model, train, [batch(i + 20, size, seq + i * longer) for i, size in enumerate(sizes)]), note)
 
     return [
         case((2,), (2,), "a single batch"),
         case((2, 2), (2, 2)),
         case((4, 4), (4, 4, 1), "the last batch is smaller", seq=4),
         case((3,), (1, 3), "batches of different sizes", seq=5),
+        case((2,), (3, 2), "batches of texts of different lengths", longer=3),
         case((2, 3), (2, 1), "a model that is not in training mode", is_training=False),
     ]
 
