@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_06_training.faulty import (
     faulty_accumulated,
@@ -109,6 +109,12 @@ def descend(weight, batches, learning_rate):
     return weight.detach()
 
 
+def carries_gradient(call, case):
+    return call(*case.args).requires_grad and (
+        "The weights that you return carry a gradient, and with it the whole way to them. `.detach()` cuts it off."
+    )
+
+
 def cases_descend(seed):
     def case(sizes, d_model, vocab, learning_rate, note=""):
         batches = [
@@ -125,7 +131,12 @@ def cases_descend(seed):
 
 
 DESCEND = Exercise(
-    **TEXTS["descend"], reference=descend, cases=cases_descend, faulty=faulty_descend, axes=("d_model", "vocab")
+    **TEXTS["descend"],
+    reference=descend,
+    cases=cases_descend,
+    faulty=faulty_descend,
+    axes=("d_model", "vocab"),
+    probes=(Probe("The result is numbers alone.", carries_gradient, remark=True),),
 )
 
 
@@ -321,12 +332,27 @@ def cases_validation(seed):
     ]
 
 
+def keeps_gradients(call, case):
+    """Whether autograd was on while the model was asked: right, but slow, and it takes memory."""
+    seen = []
+    hook = case.args[0].register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+    try:
+        call(*case.args)
+    finally:
+        hook.remove()
+    return any(seen) and (
+        "Autograd was on while you measured. The number is right; but without `torch.no_grad()` all that the forward "
+        "pass computes is kept for a backward pass that never comes."
+    )
+
+
 VALIDATION_LOSS = Exercise(
     **TEXTS["validation_loss"],
     reference=validation_loss,
     cases=cases_validation,
     faulty=faulty_validation,
     double=False,
+    probes=(Probe("Measuring keeps nothing for a backward pass.", keeps_gradients, remark=True),),
 )
 
 EXERCISES = (
