@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from llmlib.exercises import check
 from llmlib.exercises.engine.checking import examine
@@ -192,6 +193,31 @@ def test_numpy_is_right_with_a_remark_on_gradients():
     in_torch = check(name, lambda z: z.transpose(1, 2).flatten(2))
     assert in_torch.correct
     assert "gradient" not in repr(in_torch)
+
+
+def test_measuring_with_autograd_on_is_right_with_a_remark():
+    def with_gradients(model, train_batches, validation_batches):
+        was_training = model.training
+        model.eval()
+        surprises = [F.cross_entropy(model(x).transpose(1, 2), y, reduction="none") for x, y in validation_batches]
+        model.train(was_training)
+        return torch.cat([s.flatten() for s in surprises]).mean().item()
+
+    kept, not_kept = (check("training.validation_loss", f) for f in (with_gradients, torch.no_grad()(with_gradients)))
+    assert kept.correct
+    assert "Autograd was on" in repr(kept)
+    assert not_kept.correct
+    assert "Autograd" not in repr(not_kept)
+
+
+def test_weights_that_carry_a_gradient_are_right_with_a_remark():
+    def not_detached(weight, batches, learning_rate):
+        return find("training.descend").reference(weight, batches, learning_rate).requires_grad_()
+
+    kept, cut = (check("training.descend", f) for f in (not_detached, find("training.descend").reference))
+    assert kept.correct
+    assert "carry a gradient" in repr(kept)
+    assert "carry a gradient" not in repr(cut)
 
 
 def test_what_an_attempt_prints_is_shown_only_when_it_is_wrong(capsys):

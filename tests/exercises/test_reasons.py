@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.registry import all_exercises, find
@@ -97,6 +98,33 @@ def _(q, k, v, mask):
 def _(ids, pair, new_id):
     text = " ".join(map(str, ids)).replace(f"{pair[0]} {pair[1]}", str(new_id))
     return [int(part) for part in text.split()]
+
+
+# --- a part in which nothing counts: torch's mean is not a number, and its gradient is 0 ---
+
+
+@wrong("training.accumulated_gradient", "not divided")
+def _(weight, parts):
+    w = weight.clone().requires_grad_()
+    for x, targets in parts:
+        F.cross_entropy(x @ w, targets).backward()
+    return w.grad
+
+
+@wrong("training.accumulated_gradient", "mean of the parts' means")
+def _(weight, parts):
+    w = weight.clone().requires_grad_()
+    for x, targets in parts:
+        (F.cross_entropy(x @ w, targets) / len(parts)).backward()
+    return w.grad
+
+
+@wrong("training.accumulated_gradient", "mean of the parts' means")
+def _(weight, parts):
+    w, parts = weight.clone().requires_grad_(), [part for part in parts if (part[1] != -100).any()]
+    for x, targets in parts:
+        (F.cross_entropy(x @ w, targets) / len(parts)).backward()
+    return w.grad
 
 
 # --- computed from the result ---

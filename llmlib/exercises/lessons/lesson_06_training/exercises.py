@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_06_training.faulty import (
     faulty_accumulated,
@@ -81,7 +81,7 @@ def cases_loss(seed):
         case(3, 4, 6, "two targets do not count", ((0, 1), (2, 3))),
         case(2, 4, 3, "of one text only one target counts", ((1, 0), (1, 1), (1, 3))),
         case(4, 4, 4, "as many texts as tokens and words", ((0, 0),)),
-        case(2, 5, 7, "large logits", scale=60.0),
+        case(2, 5, 7, "large logits", scale=800.0),
     ]
 
 
@@ -109,6 +109,12 @@ def descend(weight, batches, learning_rate):
     return weight.detach()
 
 
+def carries_gradient(call, case):
+    return call(*case.args).requires_grad and (
+        "The weights that you return carry a gradient, and with it the whole way to them. `.detach()` cuts it off."
+    )
+
+
 def cases_descend(seed):
     def case(sizes, d_model, vocab, learning_rate, note=""):
         batches = [
@@ -125,7 +131,12 @@ def cases_descend(seed):
 
 
 DESCEND = Exercise(
-    **TEXTS["descend"], reference=descend, cases=cases_descend, faulty=faulty_descend, axes=("d_model", "vocab")
+    **TEXTS["descend"],
+    reference=descend,
+    cases=cases_descend,
+    faulty=faulty_descend,
+    axes=("d_model", "vocab"),
+    probes=(Probe("The result is numbers alone.", carries_gradient, remark=True),),
 )
 
 
@@ -303,21 +314,36 @@ class WithDropout(nn.Sequential):
 
 
 def cases_validation(seed):
-    def case(train_sizes, sizes, note="", seq=3, is_training=True):
-        def batch(i, size):
-            return whole_numbers(seed + i, 7, size, seq), whole_numbers(seed + i + 50, 7, size, seq)
+    def case(train_sizes, sizes, note="", seq=3, is_training=True, longer=0):
+        def batch(i, size, length=seq):
+            return whole_numbers(seed + i, 7, size, length), whole_numbers(seed + i + 50, 7, size, length)
 
         model = WithDropout(7, 6, seed).train(is_training)
         train = [batch(i, size) for i, size in enumerate(train_sizes)]
-        return Case((model, train, [batch(i + 20, size) for i, size in enumerate(sizes)]), note)
+        return Case((model, train, [batch(i + 20, size, seq + i * longer) for i, size in enumerate(sizes)]), note)
 
     return [
         case((2,), (2,), "a single batch"),
         case((2, 2), (2, 2)),
         case((4, 4), (4, 4, 1), "the last batch is smaller", seq=4),
         case((3,), (1, 3), "batches of different sizes", seq=5),
+        case((2,), (3, 2), "batches of texts of different lengths", longer=3),
         case((2, 3), (2, 1), "a model that is not in training mode", is_training=False),
     ]
+
+
+def keeps_gradients(call, case):
+    """Whether autograd was on while the model was asked: right, but slow, and it takes memory."""
+    seen = []
+    hook = case.args[0].register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+    try:
+        call(*case.args)
+    finally:
+        hook.remove()
+    return any(seen) and (
+        "Autograd was on while you measured. The number is right; but without `torch.no_grad()` all that the forward "
+        "pass computes is kept for a backward pass that never comes."
+    )
 
 
 VALIDATION_LOSS = Exercise(
@@ -326,6 +352,7 @@ VALIDATION_LOSS = Exercise(
     cases=cases_validation,
     faulty=faulty_validation,
     double=False,
+    probes=(Probe("Measuring keeps nothing for a backward pass.", keeps_gradients, remark=True),),
 )
 
 EXERCISES = (

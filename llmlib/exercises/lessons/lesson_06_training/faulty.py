@@ -33,12 +33,18 @@ def faulty_windows(ids, starts, seq_len, shift="next", cut="whole", order="own",
     return {"tuple": lambda: (x, y), "stacked": lambda: torch.stack((x, y)), "inputs": lambda: x}[give]()
 
 
-def faulty_loss(logits, targets, softmax="vocab", ignored="left out", mean="counted", sign="minus", unit="nats"):
+def faulty_loss(
+    logits, targets, softmax="vocab", ignored="left out", mean="counted", sign="minus", unit="nats", shift="none"
+):
+    if shift == "again":
+        logits, targets = logits[:, :-1], targets[:, 1:]
     counts = targets != IGNORED
     if softmax == "twice":
         logits = logits.softmax(dim=-1)
     axis = {"seq": -2, "batch": 0}.get(softmax, -1)
     log_p = logits if softmax == "none" else logits.log_softmax(dim=axis)
+    if softmax == "apart":
+        log_p = logits.softmax(dim=-1).log()
     chosen = log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
     if ignored == "as token 0":
         counts = torch.ones_like(counts)
@@ -76,15 +82,20 @@ def slope(weight, x, targets, reduction="mean"):
 
 def faulty_descend(
     weight, batches, learning_rate, zero="each", sign="down", at="new", which="all", loss="mean", rate="own",
-    give="weight",
+    give="weight", optimizer="none",
 ):  # fmt: skip
     start, grad = weight, torch.zeros_like(weight)
+    adam, decay = optimizer in ("Adam", "AdamW"), 0.01 if optimizer == "AdamW" else 0.0
+    m, v = torch.zeros_like(weight), torch.zeros_like(weight)
     batches = {"all": batches, "first": batches[:1], "last": batches[-1:], "but last": batches[:-1]}[which]
     rate_of = {"own": learning_rate, "none": 1.0, "shared": learning_rate / max(len(batches), 1)}[rate]
-    for x, targets in batches:
+    for t, (x, targets) in enumerate(batches, start=1):
         new = slope(start if at == "start" else weight, x, targets, loss)
         grad = grad + new if zero == "never" else new
         step = torch.zeros_like(grad) if zero == "too early" else grad
+        if adam:  # as torch's, with its usual settings
+            m, v = 0.9 * m + 0.1 * step, 0.999 * v + 0.001 * step**2
+            step = decay * weight + m / (1 - 0.9**t) / ((v / (1 - 0.999**t)).sqrt() + 1e-8)
         weight = weight + rate_of * step if sign == "up" else weight - rate_of * step
     return {"weight": weight, "gradient": grad, "change": weight - start}[give]
 
@@ -110,6 +121,7 @@ def faulty_learning_rate(
         "one early": lambda: (step - warmup + 1) / (steps - warmup),
         "not from 0": lambda: (step - warmup) / steps,
     }[over]()
+    peak = 1.0 if scale == "none in the decay" else peak
     return {
         "cosine": lambda: peak * (1 + math.cos(math.pi * passed)) / 2,
         "line": lambda: peak * (1 - passed),
@@ -149,25 +161,28 @@ def faulty_clip(gradients, limit, norm="together", when="above", to="limit", how
     return clipped
 
 
-def faulty_accumulated(weight, parts, scale="counted", which="all", sign="right"):
+def faulty_accumulated(weight, parts, scale="counted", which="all", sign="right", empty="zero"):
     n = {
         "counted": sum(int((targets != IGNORED).sum()) for _, targets in parts),
         "rows": sum(len(targets) for _, targets in parts),
         "parts": len(parts),
+        "parts that count": sum(bool((targets != IGNORED).any()) for _, targets in parts),
     }
     total = torch.zeros_like(weight)
     chosen = {"all": parts, "last": parts[-1:], "first": parts[:1]}[which]
     for x, targets in chosen:
-        total = total + share_of_part(slope(weight, x, targets, "sum"), targets, n, scale)
+        total = total + share_of_part(slope(weight, x, targets, "sum"), targets, n, scale, empty)
     return -total if sign == "wrong" else total
 
 
-def share_of_part(summed, targets, n, scale):
-    mean = summed / (targets != IGNORED).sum()  # 0/0 if no target counts
+def share_of_part(summed, targets, n, scale, empty):
+    counted = (targets != IGNORED).sum()  # if it is 0, torch's mean is not a number, but its gradient is 0
+    mean = summed / (counted if empty == "not a number" else counted.clamp(min=1))
     return {
         "counted": summed / n["counted"],
         "none": mean,
         "equal": mean / n["parts"],
+        "equal where any counts": mean / n["parts that count"],
         "rows": mean * len(targets) / n["rows"],
         "all rows": summed / n["rows"],
         "twice": summed / n["counted"] / n["parts"],
@@ -187,6 +202,8 @@ def faulty_decaying(model, which="matrices of blocks", give="names"):
         "but norms and biases": lambda name, p: "norm" not in name and not name.endswith("bias") and name not in tables,
         "but tables": lambda name, p: name not in tables,
         "blocks": lambda name, p: name.startswith("blocks."),
+        "weights": lambda name, p: name.startswith("blocks.") and name.endswith("weight"),
+        "biases too": lambda name, p: name.startswith("blocks.") and "norm" not in name,
         "output table too": lambda name, p: p.ndim == 2 and name not in tables[:2],
         "position table too": lambda name, p: p.ndim == 2 and name not in (tables[0], tables[2]),
         "attention": lambda name, p: name.startswith("blocks.") and p.ndim == 2 and ".attention." in name,
@@ -195,11 +212,12 @@ def faulty_decaying(model, which="matrices of blocks", give="names"):
         "the others": lambda name, p: not (name.startswith("blocks.") and p.ndim == 2),
         "vectors": lambda name, p: p.ndim == 1,
     }[which]
-    return [name for name, p in model.named_parameters() if belongs(name, p)]
+    names = [name for name, p in model.named_parameters() if belongs(name, p)]
+    return [name.removeprefix("blocks.") for name in names] if give == "short names" else names
 
 
 def faulty_validation(
-    model, train_batches, validation_batches, mode="eval", data="validation", mean="targets", give="loss"
+    model, train_batches, validation_batches, mode="eval", data="validation", mean="targets", give="loss", shift="none"
 ):
     was_training = model.training
     model.train(mode == "train" or (mode == "as it is" and was_training))
@@ -212,11 +230,17 @@ def faulty_validation(
     sums, sizes = [], []
     with torch.no_grad():
         for x, y in batches:
-            sums.append(F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item())
+            logits = model(x)
+            if shift == "again":
+                logits, y = logits[:, :-1], y[:, 1:]
+            sums.append(F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum").item())
             sizes.append(y.numel())
     model.train(was_training)
     result = {
         "batches": lambda: sum(s / n for s, n in zip(sums, sizes)) / len(sums),
+        "weighed by texts": lambda: (
+            sum(s / n * len(y) for s, n, (_, y) in zip(sums, sizes, batches)) / sum(len(y) for _, y in batches)
+        ),
         "sum": lambda: sum(sums),
         "sum of means": lambda: sum(s / n for s, n in zip(sums, sizes)),
         "number of batches": lambda: sum(sums) / len(sums),
