@@ -2,8 +2,8 @@
 
 `conversations` reads them from a JSONL file, `chat_data` makes batches of them in which the answers alone count, `sft`
 (supervised fine-tuning) brings both to `llmlib.training`. `lora` puts small maps that learn beside a frozen model,
-`adapters` saves and loads them in peft's form, and `updates` measures what a tuning changed. `tales` and `requests`
-make conversations whose right answers are known, `scores` counts the right ones; `cli` is the command `llmlib tune`.
+`adapters` saves and loads them in peft's form, and `updates` measures what a tuning changed. `tales` makes
+conversations whose right answers are known, `scores` counts the right ones; `cli` is the command `llmlib tune`.
 """
 
 from typing import TYPE_CHECKING
