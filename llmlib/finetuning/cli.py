@@ -1,5 +1,6 @@
 """`llmlib tune`: an assistant from a model, a file of conversations and a file of settings."""
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Mapping
@@ -35,9 +36,12 @@ matrix_learning_rate = 4e-3
 weight_decay = 0.0
 schedule = "linear"
 warmup = 10
+
+# [lora]                     # to learn small maps beside the frozen weights instead; any field of LoRAConfig.
+# rank = 8                   # They go to folder/adapter in peft's form, and merged into the model to folder.
 """
 DATA = {"conversations": None, "template": "own", "packed": True, "validation_share": 0.1}
-KNOWN: dict[str, Any] = {"model": "", "folder": "", "data": {}, "start": {}, "train": {}}
+KNOWN: dict[str, Any] = {"model": "", "folder": "", "data": {}, "start": {}, "train": {}, "lora": {}}
 
 
 def tune_command(
@@ -90,6 +94,7 @@ def _templates() -> dict[str, str]:
 
 
 def _run(settings: Mapping[str, Any], resume: bool) -> None:
+    from llmlib.finetuning.adapters import save_adapter
     from llmlib.finetuning.conversations import read_conversations
     from llmlib.finetuning.sft import start_tokens, tune
     from llmlib.pretrained.loading import load_pretrained
@@ -113,6 +118,7 @@ def _run(settings: Mapping[str, Any], resume: bool) -> None:
         )
     start_tokens(model, tokenizer, settings["start"])
     check_savable(model.config, tokenizer)
+    lora = _apply_lora(model, settings["lora"]) if "lora" in settings else None
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         run = tune(
@@ -123,10 +129,20 @@ def _run(settings: Mapping[str, Any], resume: bool) -> None:
     for warning in told if ranks.writes else ():
         typer.echo(f"Note: {warning.message}", err=True)
     follow(run, folder, ranks.writes)
+    if lora is not None and ranks.writes:
+        save_adapter(lora, folder / "adapter", settings["model"])
+        lora.fold()
     whole = sharding.whole_model(model)
     if ranks.writes:
         save_pretrained(whole, tokenizer, folder)
         typer.echo(f'{summary(run)}. Talk to it: model, tokenizer = load_pretrained("{folder.as_posix()}").')
+
+
+def _apply_lora(model: Any, choices: Mapping[str, Any]) -> Any:
+    from llmlib.finetuning.lora import LoRAConfig, apply_lora
+
+    check_names(choices, {field.name: None for field in dataclasses.fields(LoRAConfig)}, "[lora]")
+    return apply_lora(model, LoRAConfig(**choices))
 
 
 def _with_template(tokenizer: Any, template: str) -> Any:

@@ -184,6 +184,17 @@ class LoRA:
             module.weight, module.merged = self._originals[name].weight, False
         self._let_learn()
 
+    def fold(self) -> None:
+        """Add the detours to the base's own matrices for good, and give the model back without them.
+
+        Raises `ValueError` as `merge` does.
+        """
+        self.merge()
+        with torch.no_grad():
+            for name, module in self.maps.items():
+                self._originals[name].weight.copy_(module.weight)
+        self.remove()
+
     def remove(self) -> None:
         """Give the model back as it was before: its own maps, and what could learn can learn again."""
         for name, original in self._originals.items():

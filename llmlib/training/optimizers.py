@@ -50,9 +50,9 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self,
         parameters: Iterable[Any],
-        lr: float = 2e-2,
-        momentum: float = 0.95,
-        weight_decay: float = 0.1,
+        lr: int | float = 2e-2,
+        momentum: int | float = 0.95,
+        weight_decay: int | float = 0.1,
         steps: int = 5,
         dtype: torch.dtype | None = None,
     ):

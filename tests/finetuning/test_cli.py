@@ -12,7 +12,9 @@ from finetuning.conftest import said, small_model
 from llmlib import Sampler, chat
 from llmlib.chat import CHATML, TALES
 from llmlib.cli import app
+from llmlib.finetuning.adapters import load_adapter
 from llmlib.finetuning.cli import EXAMPLE
+from llmlib.finetuning.sft import start_tokens
 from llmlib.pretrained import load_pretrained
 from llmlib.pretrained.saving import save_pretrained
 from llmlib.tokenization import BPETokenizer
@@ -147,3 +149,24 @@ def test_a_broken_line_is_named(workshop):
     result = run(workshop)
     assert result.exit_code == 1
     assert re.search(r"examples\.jsonl, line 6: The conversation ends with message 0", result.stderr)
+
+
+def test_with_a_lora_the_adapter_and_the_model_with_it_are_kept(workshop):
+    result = run(workshop, SMALL + "[lora]\nrank = 2\nalpha = 4\n", steps=30)
+    assert result.exit_code == 0, result.output
+    (base, _), (tuned, _) = (load_pretrained(workshop / name, dtype="float32") for name in ("base", "tuned"))
+    tokenizer = load_pretrained(workshop / "tuned")[1]
+    start_tokens(base, tokenizer, {"<|user|>": "u"})  # as the settings say; the base has no rows for new tokens
+    ids = torch.tensor([[5, 6, 7]])
+    assert not torch.allclose(tuned(ids), base(ids), atol=1e-3)
+    lora = load_adapter(base, workshop / "tuned" / "adapter")
+    assert (lora.config.rank, lora.config.alpha) == (2, 4)
+    torch.testing.assert_close(base(ids), tuned(ids), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"), [("rnk = 2", "unknown 'rnk'. Did you mean 'rank'"), ("rank = 0", "rank must be a whole number")]
+)
+def test_a_wrong_lora_table_is_told(workshop, table, told):
+    result = run(workshop, SMALL + f"[lora]\n{table}\n")
+    assert result.exit_code == 1 and told in result.output

@@ -361,3 +361,15 @@ def test_a_run_with_a_lora_goes_on_from_its_checkpoint(tmp_path):
     assert [step.loss for step in begun(tmp_path / "half")] == expected[2:]
     with pytest.raises(RunError, match="Freeze the same, or apply the same LoRA"):
         train(make("llama"), DATA, config, folder=tmp_path / "half", resume=True)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_folded_in_the_model_is_an_ordinary_one(kind):
+    model = make(kind)
+    lora = taught(apply_lora(model))
+    expected, names = model(IDS), list(make(kind).state_dict())
+    lora.fold()
+    assert list(model.state_dict()) == names and all(p.requires_grad for p in model.parameters())
+    torch.testing.assert_close(model(IDS), expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="removed"):
+        lora.fold()
