@@ -272,7 +272,7 @@ class Attention(Observed):
             return rearrange(z, "batch head group d_head -> batch (head group) 1 d_head")
         if mask is None and n_query < n_key:
             mask = causal_mask(n_query, n_key, device=q.device)
-        if mask is None and q.requires_grad and q.dtype == torch.bfloat16 and n_key <= SHORT and q.device.type == "cpu":
+        if mask is None and _trains_on_cpu(q) and n_key <= SHORT:
             return self._two_products(q, k, v)
         shared = self.n_kv_heads < self.n_heads
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=shared)
@@ -284,3 +284,8 @@ class Attention(Observed):
         hidden = torch.zeros(n, n, dtype=q.dtype).masked_fill(~causal_mask(n, n), float("-inf"))
         scores = (q * self.d_head**-0.5) @ k.mT + hidden  # adding is quicker than filling, backwards too
         return scores.softmax(dim=-1) @ v
+
+
+def _trains_on_cpu(q: Tensor) -> bool:
+    """Whether gradients are on (not: whether `q` needs one, so that what is frozen does not change a result)."""
+    return torch.is_grad_enabled() and q.dtype == torch.bfloat16 and q.device.type == "cpu"

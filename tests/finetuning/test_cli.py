@@ -169,4 +169,5 @@ def test_with_a_lora_the_adapter_and_the_model_with_it_are_kept(workshop):
 )
 def test_a_wrong_lora_table_is_told(workshop, table, told):
     result = run(workshop, SMALL + f"[lora]\n{table}\n")
-    assert result.exit_code == 1 and told in result.output
+    assert result.exit_code == 1
+    assert told in result.output

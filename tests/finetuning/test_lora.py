@@ -369,7 +369,8 @@ def test_folded_in_the_model_is_an_ordinary_one(kind):
     lora = taught(apply_lora(model))
     expected, names = model(IDS), list(make(kind).state_dict())
     lora.fold()
-    assert list(model.state_dict()) == names and all(p.requires_grad for p in model.parameters())
+    assert list(model.state_dict()) == names
+    assert all(parameter.requires_grad for parameter in model.parameters())
     torch.testing.assert_close(model(IDS), expected, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="removed"):
         lora.fold()
