@@ -247,7 +247,7 @@ def test_nothing_is_cut_and_axe_finds_nothing_in_any_state(view, lab_with_a_view
     assert {state: what for state, what in found.items() if what} == {}
 
 
-def test_exported_pictures_have_titles(view):
+def test_exported_pictures_have_titles(view, tmp_path):
     view.get_by_label("Layer 3, head 4", exact=True).click()
     view.locator("summary", has_text="Save").click()
     with view.page.expect_download() as saved:
@@ -259,7 +259,8 @@ def test_exported_pictures_have_titles(view):
     with view.page.expect_download() as saved:
         view.get_by_role("button", name="HTML page").click()
     page = view.page.context.new_page()
-    page.goto(saved.value.path().as_uri())
+    saved.value.save_as(tmp_path / "view.html")
+    page.goto((tmp_path / "view.html").as_uri())
     expect(page.locator(".llm-titles")).to_contain_text("Attention of layer 3, head 4 · Transformer, d_model 36")
     expect(page.locator(".llm-titles")).to_contain_text(TEXT)
     page.close()
