@@ -105,6 +105,55 @@ def bpe_keyboard(bench, view):
     expect(view.get_by_label("Step", exact=True)).to_have_value("2")
 
 
+# --- attention, step by step --------------------------------------------------------------------------------------
+
+
+def stepper_stage(number, name):
+    def state(bench, view):
+        view.locator(".llm-holder").focus()
+        bench.page.keyboard.press("Home")
+        for _ in range(number):
+            bench.page.keyboard.press("ArrowRight")
+        expect(view.locator("[aria-current=step]")).to_have_text(f"{number + 1} {name}")
+
+    state.__name__ = name
+    return state
+
+
+def stepper_keyboard(bench, view):
+    """Through the stages, to each arrow, beyond the edge and back."""
+    page, stages = bench.page, view.get_by_role("group", name="Stage", exact=True)
+    stages.get_by_role("button", name="1 q·k").focus()
+    page.keyboard.press("ArrowRight")
+    expect(stages.get_by_role("button", name="2 scale")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    view.get_by_role("slider", name="query of it").focus()
+    page.keyboard.press("PageDown")
+    key = view.get_by_role("slider", name="key of the")
+    expect(key).to_be_focused()
+    for _ in range(12):
+        page.keyboard.press("Shift+ArrowRight")
+    expect(key).to_have_attribute("aria-valuetext", "(3.00, 0.50), weight 0.99")
+    inside = """tip => { const a = tip.getBoundingClientRect(), b = tip.ownerSVGElement.getBoundingClientRect();
+      return a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom; }"""
+    assert key.evaluate(inside), "a dragged arrow stays inside, with its whole tip"
+    view.get_by_role("button", name="Undo all moves").press("Enter")
+    expect(key).to_have_attribute("aria-valuetext", "(−1.50, 0.50), weight 0.01")
+    view.locator(".llm-holder").focus()
+    page.keyboard.press("End")
+    expect(view.get_by_role("columnheader")).to_have_text(["key of", "softmax", "v", "weight · v"])
+    expect(view.locator(".llm-summed")).to_have_count(1)
+    table, plane = (view.locator(part).bounding_box() for part in (".llm-stages", ".llm-plane"))
+    assert abs(table["y"] - plane["y"]) < 60, "the table is beside the plane"
+    value = view.get_by_role("slider", name="value of cat")
+    value.focus()
+    output = view.locator(".llm-output td")
+    before = output.text_content()
+    page.keyboard.press("ArrowRight")
+    expect(output).not_to_have_text(before)
+    expect(value).to_be_focused()
+
+
 STATES = (
     States(
         "BPEStepper",
@@ -113,5 +162,18 @@ STATES = (
         (bpe_asked, bpe_answered, bpe_bytes, bpe_encoding),
         bpe_keyboard,
         most_stops=16,
+    ),
+    States(
+        "AttentionStepper",
+        ".llm-attention-stepper",
+        """import numpy as np
+from llmlib.widgets import attention_stepper
+k = np.array([[-1.5, 0.5], [2.0, 0.8], [0.3, -1.7], [-0.8, -1.2]])
+v = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+stepper = attention_stepper(["the", "cat", "saw", "it"], k + 0.5, k, v)
+stepper""",
+        (*(stepper_stage(number, name) for number, name in enumerate(("q·k", "scale", "mask", "softmax", "values"))),),
+        stepper_keyboard,
+        most_stops=10,
     ),
 )

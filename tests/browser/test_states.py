@@ -1,4 +1,4 @@
-"""Views in all their states: nothing to find for axe, nothing cut, and the keyboard reaches everything, in JupyterLab."""
+"""Views in all their states: nothing for axe to find, nothing cut, all within reach of the keyboard, in JupyterLab."""
 
 import pytest
 from playwright.sync_api import expect
