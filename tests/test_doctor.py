@@ -10,7 +10,7 @@ from llmlib import doctor
 from llmlib.cli import app
 from llmlib.tokenization.published import SMOLLM2_WHEEL
 
-COURSE = {"jupyterlab", "ipywidgets", "anywidget", "matplotlib"}
+COURSE = {"jupyterlab", "ipywidgets", "anywidget", "matplotlib", "scikit-learn"}
 
 
 def run():

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from llmlib import embeddings
 from llmlib.embeddings import rotary_frequencies
+from llmlib.explore.neighbour_map import MOST_ROWS, neighbour_map
 from llmlib.explore.texts import bytes_of
 from llmlib.tokenization.base import Tokenizer
 from llmlib.widgets.embedding_explorer.view import EmbeddingView, embedding_view
@@ -56,13 +57,15 @@ def explore_embeddings(
     tokenizer: Tokenizer,
     chosen: str | int | None = None,
     analogy: tuple[str | int, str | int, str | int] | None = None,
+    map: str = "pca",
 ) -> EmbeddingView:
     """All tokens of an embedding table as points to move about in: search, neighbours, analogies, kinds of token.
 
-    The points are the table's first three principal components; neighbours (by cosine and by dot product) and
-    analogies are computed with the whole table. `chosen` is a token to begin with, `analogy` are three, each an id or
-    a text that is one token (mind the space: " king"). Raises `ValueError` for a text of another number of tokens,
-    an unknown id, and a table that is empty or holds NaN or infinity.
+    The points are the table's first three principal components; a second map keeps neighbours together (see
+    `neighbour_map`). It is made when the reader asks for it, or at once with `map="tsne"`. Neighbours (by cosine and by
+    dot product) and analogies are computed with the whole table. `chosen` is a token to begin with, `analogy` are
+    three, each an id or a text that is one token (mind the space: " king"). Raises `ValueError` for a text of another
+    number of tokens, an unknown id or map, and a table that is empty or holds NaN or infinity.
 
     >>> import torch
     >>> from llmlib.tokenization import CharTokenizer
@@ -70,6 +73,8 @@ def explore_embeddings(
     >>> explore_embeddings(table, CharTokenizer("ab7"), chosen="a").neighbours["cosine"][0]
     [1, 0.993...]
     """
+    if map not in ("pca", "tsne"):
+        raise ValueError(f"There are the maps 'pca' and 'tsne', not {map!r}.")
     table = table.detach().float()
     if not len(table) or not table.isfinite().all():
         raise ValueError("The table must have at least one row, and hold no NaN and no infinity.")
@@ -88,6 +93,10 @@ def explore_embeddings(
         librarian.find_neighbours(view.chosen)
     if analogy is not None:
         librarian.find_analogy([_row(token, tokenizer, len(table)) for token in analogy])
+    if map == "tsne":
+        librarian.draw_map()
+        view.place = {"map": "near"}
+    view.on_act("map", librarian.draw_map)
     view.on_act("neighbours", librarian.find_neighbours)
     view.on_act("analogy", librarian.find_analogy)
     return view
@@ -132,6 +141,12 @@ class _Librarian:
         a, b, c = (self._known(row) for row in rows)
         answers = _pairs(*embeddings.analogy(a, b, c, self.table, ANSWERS))
         self.view.analogy = {"rows": rows, "answers": answers}
+
+    def draw_map(self) -> None:
+        if not self.view.near:
+            n_rows = min(MOST_ROWS, len(self.table))
+            self.view.progress(f"t-SNE of {n_rows:,} tokens; once, about half a minute")
+            self.view.set_near(*neighbour_map(self.table))
 
     def _known(self, row: Any) -> int:
         return _row(int(row), None, len(self.table))

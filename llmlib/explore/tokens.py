@@ -63,11 +63,13 @@ def step_bpe(
     pattern: str = GPT2_PATTERN,
     tokenizer: BPETokenizer | None = None,
     step: int = 0,
+    predict: bool = False,
 ) -> BPEStepper:
     """Byte-pair encoding one merge at a time: learn merges from `text`, then encode other texts with them.
 
     With `encode` the view begins by encoding that text. With a `tokenizer` its first `vocab_size` - 256 merges
     are used instead of learning from `text`; then `text` only shows what they do. Both texts may be edited.
+    With `predict`, the view hides the next pair until the reader has picked one, and keeps the score.
     Raises ValueError if a text is longer than 2,000 characters, or `vocab_size` is below 256.
 
     >>> step_bpe("low lower", vocab_size=258, step=2)
@@ -81,10 +83,11 @@ def step_bpe(
     def learn(source: str) -> dict[str, Any]:
         pieces = _cut(source, pattern)
         learned = learn_merges(count_pieces(source, pattern), vocab_size - 256) if fixed is None else fixed
-        return {"pieces": pieces, "merges": [list(pair) for pair in learned], "step": 0, "word_step": 0}
+        return {"pieces": pieces, "merges": [list(pair) for pair in learned], "step": 0, "word_step": 0, "guesses": {}}
 
     view = BPEStepper(**learn(text or ""), word_pieces=_cut(encode, pattern), mode="encode" if encode else "train")
     view.step, view.word_step = (0, step) if encode else (step, 0)
+    view.predict = predict
 
     def change(**traits: Any) -> None:
         with view.hold_sync():
@@ -92,8 +95,15 @@ def step_bpe(
                 setattr(view, name, value)
 
     view.on_act("train", lambda text: change(**learn(text)))
-    view.on_act("encode", lambda text: change(word_pieces=_cut(text, pattern), word_step=0))
+    view.on_act(
+        "encode", lambda text: change(word_pieces=_cut(text, pattern), word_step=0, guesses=_but_encoding(view))
+    )
     return view
+
+
+def _but_encoding(view: BPEStepper) -> dict[str, Any]:
+    """The predictions without those for a text that is encoded no longer."""
+    return {key: pair for key, pair in view.guesses.items() if not key.startswith("encode ")}
 
 
 def _cut(text: str, pattern: str) -> list[str]:

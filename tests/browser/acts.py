@@ -176,6 +176,7 @@ def bpe_long(bench, view):
 
 
 def embedding_clicks(bench, view):
+    view.get_by_role("button", name="Neighbours").click()
     expect(view.locator("ol button")).to_have_count(12)
     view.evaluate(
         "node => { const near = node.querySelectorAll('ol button'); for (let k = 0; k < 6; k++) near[k].click(); }"
@@ -195,6 +196,7 @@ def embedding_odd(bench, view):
     view.get_by_label("Search for a token").fill(ODD)
     expect(view.locator(".llm-count")).to_have_text("0 tokens")
     view.get_by_label("Search for a token").fill("")
+    view.get_by_role("button", name="Analogy").click()
     fields = [view.get_by_label(f"Analogy: token {letter}") for letter in "abc"]
     for field, text in zip(fields, ("one", "two", "<b>👩‍👩‍👧‍👦</b>")):
         field.fill(text)
@@ -210,6 +212,7 @@ def embedding_odd(bench, view):
 def embedding_empty(bench, view):
     view.get_by_label("Search for a token").fill("")
     expect(view.locator(".llm-found")).to_be_hidden()
+    view.get_by_role("button", name="Analogy").click()
     click(view, "Clear")
     view.get_by_role("button", name="Find").click()
     expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("no token of this table")

@@ -71,13 +71,20 @@ def reading(page):
     return page.locator(".llm-reading")
 
 
+def tooltip(page):
+    return page.locator(".llm-tooltip")
+
+
 def test_point_click_drag_and_zoom_with_the_mouse(opened):
     page = opened(crowd())
     panel = page.get_by_label("The chosen token")
-    expect(reading(page)).to_have_text("3,000 of 3,000 tokens · these 2 directions hold 70.0% of the variance")
+    expect(reading(page)).to_contain_text("3,000 of 3,000 tokens · these 2 directions show 70.0% of the variance")
     x, y = place(page)
     page.mouse.move(x, y)
-    expect(reading(page)).to_have_text("·king · id 0 · word")
+    expect(tooltip(page)).to_have_text("·king · id 0 · word")
+    box = tooltip(page).bounding_box()
+    assert abs(box["x"] - x) < 30, "right beside the pointer"
+    assert abs(box["y"] - y) < 40
     page.get_by_label("Let go of the token").click()
     expect(panel).to_contain_text("Click on a point")
     page.mouse.click(x, y)
@@ -138,7 +145,7 @@ def test_everything_from_the_keyboard(opened):
     expect(panel.get_by_role("listitem")).to_have_text(["·woman9.50", "·$x$7.25"])
     expect(page.locator(".llm-spoke")).to_have_count(2)
     panel.get_by_role("listitem").first.get_by_role("button").focus()
-    expect(reading(page)).to_have_text("·woman · id 3 · word")
+    expect(tooltip(page)).to_have_text("·woman · id 3 · word")
 
     page.get_by_label("whole token").check()
     search.fill("·king")
@@ -184,7 +191,7 @@ def test_three_dimensions_turn(opened, picture):
     page = opened(crowd())
     page.get_by_role("button", name="3-D").click()
     expect(page.get_by_role("button", name="3-D")).to_have_attribute("aria-pressed", "true")
-    expect(reading(page)).to_contain_text("these 3 directions hold 80.0%")
+    expect(reading(page)).to_contain_text("these 3 directions show 80.0%")
     settled(page)
     before = place(page)
     page.mouse.move(*middle(page))
@@ -200,8 +207,70 @@ def test_three_dimensions_turn(opened, picture):
     picture("embedding_3d_light")
 
 
+def test_either_neighbours_or_an_analogy_lie_on_the_map(opened):
+    page = opened(crowd())
+    expect(page.locator(".llm-spoke")).to_have_count(3)
+    expect(page.locator(".llm-arrow")).to_have_count(0)
+    page.get_by_role("button", name="Analogy").press("Enter")
+    expect(page.locator(".llm-arrow")).to_have_count(2)
+    expect(page.locator(".llm-spoke")).to_have_count(0)
+    expect(page.get_by_label("The chosen token")).to_be_hidden()
+    page.locator(".llm-answers button").first.press("Enter")  # its neighbours are wanted now
+    expect(page.locator(".llm-answers")).to_be_hidden()
+    expect(page.get_by_role("button", name="Neighbours")).to_be_focused()
+
+
+def test_where_nothing_is_a_way_back_is_offered(opened):
+    page = opened(crowd())
+    back = page.get_by_role("button", name="Nothing here: reset")
+    expect(back).to_be_hidden()
+    canvas(page).focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowLeft")
+    expect(back).to_be_visible()
+    back.press("Enter")
+    expect(back).to_be_hidden()
+    expect(canvas(page)).to_be_focused()
+    for kind in page.locator(".llm-legend button").all():
+        kind.click()
+    back.click()  # all kinds were hidden
+    expect(page.locator(".llm-legend button").first).to_have_attribute("aria-pressed", "true")
+    expect(back).to_be_hidden()
+
+
+def names_apart(page):
+    """Whether no two names on the map touch; their boxes are a little larger than what is to be read."""
+    boxes = [text.bounding_box() for text in page.locator(".llm-plot svg text").all()]
+
+    def overlap(a, b, start, size):
+        return min(a[start] + a[size], b[start] + b[size]) - max(a[start], b[start])
+
+    pairs = [(a, b) for k, a in enumerate(boxes) for b in boxes[:k]]
+    return len(boxes) > 1 and all(min(overlap(a, b, "x", "width"), overlap(a, b, "y", "height")) < 5 for a, b in pairs)
+
+
+def test_a_second_map_with_its_caution(opened):
+    page = opened(crowd())
+    expect(page.get_by_role("button", name="t-SNE")).to_have_count(0)  # a page without Python cannot make one
+    view = crowd()
+    generator = np.random.default_rng(1)
+    view.set_near(generator.normal(size=(3000, 2)) * 0.1 + [3.0, 5.0], 200)
+    view.neighbours = {"of": 0, "cosine": [[row, 0.5] for row in range(1, 9)] + [[2000, 0.1]], "dot": []}
+    page = opened(view)
+    page.get_by_role("button", name="t-SNE").press("Enter")
+    expect(reading(page)).to_contain_text("200 of 3,000 tokens. t-SNE keeps neighbours together; the distances")
+    expect(page.get_by_role("button", name=re.compile(r"^piece \(191\)"))).to_be_visible()
+    settled(page)
+    assert names_apart(page)
+    rings = page.locator(".llm-plot circle[r='3.5'][stroke-width='1.5']")
+    expect(rings).to_have_count(1)  # row 2000 has a place, and no point
+    page.get_by_role("button", name="2-D").click()
+    expect(reading(page)).to_contain_text("3,000 of 3,000 tokens")
+
+
 def test_pictures_of_what_is_seen(opened):
     page = opened(crowd())
+    page.get_by_role("button", name="Analogy").click()
     root = check_exports(page, page.locator(".llm-embedding"), "embeddings", html=False)
     texts = list(root.itertext())
     assert {"·king", "·queen", "·man", "piece (2,991)"} <= set(texts)
@@ -222,7 +291,7 @@ def test_awkward_tokens_one_row_and_two_columns(opened):
     assert place(page) == pytest.approx(middle(page), abs=1)
     page.get_by_label("Zoom in").click()
     page.mouse.move(*middle(page))
-    expect(reading(page)).to_have_text("·alone · id 0 · token")
+    expect(tooltip(page)).to_have_text("·alone · id 0 · token")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -36,6 +36,7 @@ def explore(bench, page, view):
     expect(panel.locator("strong")).to_have_text("·strugg")
     expect(near).to_have_count(12)
 
+    view.get_by_role("button", name="Analogy").click()
     fields = [view.get_by_label(f"Analogy: token {letter}") for letter in "abc"]
     expect(fields[2]).to_have_value("·king")
     for field, word in zip(fields, ("Germany", "German", "Itally")):

@@ -27,6 +27,13 @@ def step_through_training(bench, page):
     view.locator(".llm-stage").focus()
     page.keyboard.press("Home")
     expect(happened).to_contain_text("Start: 48 bytes")
+    page.keyboard.press("ArrowRight")  # not before it is predicted
+    expect(view.locator(".llm-choices button").first).to_be_focused()
+    view.get_by_role("button", name="a + t").click()
+    expect(view.locator(".llm-judged")).to_contain_text("Right: “a” + “t” stands here 6 times")
+    expect(view.locator(".llm-score")).to_have_text("1 of 1 right")
+    view.get_by_label("Predict first").uncheck()
+    view.locator(".llm-stage").focus()
     page.keyboard.press("ArrowRight")
     expect(happened).to_have_text(re.compile("Step 1: “a” \\+ “t” → “at”, id 256, 6 times. 48 tokens become 42."))
     expect(view.locator(".llm-new")).to_have_count(7)  # six in the text, one in the vocabulary

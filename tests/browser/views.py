@@ -60,7 +60,8 @@ VIEWS = (
     Row("BPEStepper", ".llm-bpe-stepper", "bpe = step_bpe('one two one two', 262)",
         acts.bpe_clicks, acts.bpe_odd, acts.bpe_empty, acts.bpe_long, box="Text to learn from"),
     Row("EmbeddingView", ".llm-embedding",
-        "embedding = explore_embeddings(model.embed.weight, tokenizer, chosen=97, analogy=(97, 98, 99))",
+        "embedding = explore_embeddings(model.embed.weight, tokenizer, chosen=97, analogy=(97, 98, 99))\n"
+        "embedding.place = {'overlay': 'analogy'}",
         acts.embedding_clicks, acts.embedding_odd, acts.embedding_empty, "a table of tokens, not a text",
         box="Analogy: token a"),
     Row("AttentionView", ".llm-attention",

@@ -156,3 +156,21 @@ def test_python_and_javascript_agree():
         check=True,
     )
     assert json.loads(done.stdout) == expected
+
+
+def test_the_picture_of_the_last_stage_draws_the_values_and_their_sum():
+    q, k, v = (np.array(rows, dtype=np.float32) for rows in ([[2, 0], [2, 0]], [[1, 0], [0, 1]], [[1, 0], [0, 2]]))
+    view = attention_stepper(["a", "b"], q, k, v, query=1, stage=3)
+    assert "polyline" not in view.svg()
+    view.stage = 4
+    root = ET.fromstring(view.svg())
+    (path,) = root.iter("{http://www.w3.org/2000/svg}polyline")
+    points = [tuple(map(float, point.split(","))) for point in path.get("points").split()]
+    lines = list(root.iter("{http://www.w3.org/2000/svg}line"))
+    end = (float(lines[-1].get("x2")), float(lines[-1].get("y2")))
+    assert points[-1] == pytest.approx(end, abs=0.2), "they end at the output"
+    assert points[0] == pytest.approx((float(lines[-1].get("x1")), float(lines[-1].get("y1"))), abs=0.2)
+    unit = 130 / 2.2
+    output = view.stages()["output"]
+    assert (points[-1][0] - points[0][0], points[0][1] - points[-1][1]) == pytest.approx(tuple(unit * output), abs=0.2)
+    assert {"output", "a", "b"} <= set(root.itertext())

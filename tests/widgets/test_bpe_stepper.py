@@ -133,7 +133,7 @@ def test_python_and_javascript_take_the_same_steps():
                 rows.append([view.words(), pairs])
         expected.append(rows)
     script = f"""
-        import {{ pairCounts, replay }} from {json.dumps((BPEStepper.folder / "view.mjs").as_uri())};
+        import {{ pairCounts, replay }} from {json.dumps((BPEStepper.folder / "merging.mjs").as_uri())};
         import {{ readFileSync }} from "node:fs";
         const rows = ({{ words }}) => [words, pairCounts(words).map((entry) => [entry.pair, entry.count])];
         console.log(JSON.stringify(JSON.parse(readFileSync(0)).map(({{ pieces, words, merges }}) =>
@@ -153,3 +153,43 @@ def test_the_pieces_are_those_of_training():
     view = step_bpe(TEXT, 256)
     assert "".join(view.pieces) == TEXT
     assert view.pieces[:3] == ["the", " cat", " sat"]
+
+
+def test_what_comes_next_is_kept_secret_until_it_is_predicted():
+    view = step_bpe("cdab cdab cdab", 259, predict=True)
+    assert "for you to predict" in view.alt
+    assert "Next" not in view.alt
+    assert "Pairs, commonest first" not in view.svg()
+    view.guesses = {"train 0": [97, 98]}
+    assert "Next: “a” + “b”" in view.alt
+    assert "Predicted: 1 of 1 right" in view.alt
+    assert "Pairs, commonest first" in view.svg()
+
+
+@given(texts, texts, st.integers(0, 5))
+def test_the_score_counts_predictions_that_are_true(corpus, text, wrong):
+    view = step_bpe(corpus, 266, encode=text, predict=True)
+    for view.mode in ("train", "encode"):
+        steps = list(range(len(view.merges)) if view.mode == "train" else view._steps())
+        view.guesses = {
+            **view.guesses,
+            **{f"{view.mode} {at}": [0, 0] if at < wrong else view.merges[of] for at, of in enumerate(steps)},
+        }
+        assert view.score == (max(0, len(steps) - wrong), len(steps))
+
+
+def test_predictions_for_a_text_go_with_it():
+    view = step_bpe("abab", 258, encode="ab", predict=True)
+    view.guesses = {"train 0": [97, 98], "encode 0": [97, 98]}
+    act(view, "encode", text="aab")
+    assert view.guesses == {"train 0": [97, 98]}
+    act(view, "train", text="x" * 3000)  # refused, and nothing is lost
+    assert view.guesses == {"train 0": [97, 98]}
+    act(view, "train", text="cdcd")
+    assert view.guesses == {}
+
+
+def test_a_tokenizers_merges_are_not_asked_for_where_the_text_cannot_tell():
+    tokenizer = BPETokenizer.train("xyxyxy", vocab_size=257)
+    view = step_bpe("abab xy", 257, tokenizer=tokenizer, predict=True)
+    assert "Next: “x” + “y”" in view.alt

@@ -14,6 +14,7 @@ from acting import act
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from needs import skip_or_fail
 
 from llmlib import embeddings
 from llmlib.explore.embeddings import explore_embeddings, token_kind
@@ -277,7 +278,10 @@ def test_the_picture_follows_the_state(explored):
     pictures.append(view.svg())
     assert "nearest by dot product" in view.alt
     act(view, "analogy", rows=[1, 2, 3])
+    assert view.svg() == pictures[-1]  # one overlay at a time
+    view.place = {"overlay": "analogy"}
     pictures.append(view.svg())
+    assert "Chosen" not in view.alt
     assert "“b” is to “c” as “d” is to" in view.alt
     assert len(set(pictures)) == len(pictures)
 
@@ -295,3 +299,33 @@ def test_the_view_forgets_everything_when_it_closes(explored):
     _, view = explored
     view.close()
     assert view.comm is None
+
+
+def test_the_second_map_is_drawn_and_said(explored):
+    _, view = explored
+    first = view.svg()
+    act(view, "map")
+    view.place = {"map": "near"}
+    if "scikit-learn" in view.notice:
+        assert view.svg() == first
+        skip_or_fail("no scikit-learn")
+    assert view.n_near == len(view)
+    assert "t-SNE" in view.alt
+    assert "distances between groups say little" in view.svg()
+    assert view.svg() == view.svg() != first
+
+
+def test_a_second_map_must_have_a_finite_place_for_each_row(explored):
+    _, view = explored
+    for places in (np.zeros((2, 2)), np.full((len(view), 2), np.nan)):
+        with pytest.raises(ValueError, match="one for each row"):
+            view.set_near(places, 2)
+
+
+def test_without_scikit_learn_the_reader_is_told_what_to_install(explored, monkeypatch, tmp_path):
+    monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    _, view = explored
+    act(view, "map")
+    assert "pip install scikit-learn" in view.notice
+    assert not view.near

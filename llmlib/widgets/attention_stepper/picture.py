@@ -1,4 +1,4 @@
-"""The arrows of the stepper's static picture: the query and the keys in their plane."""
+"""The arrows of the stepper's static picture: query and keys in their plane, at last the values and their sum."""
 
 from collections.abc import Sequence
 
@@ -18,22 +18,49 @@ def plane(
     query: Float[np.ndarray, " two"], keys: Float[np.ndarray, "seq two"], tokens: Sequence[str], of: int, top: float
 ) -> str:
     """SVG source of a square below `top`: an arrow for the query of token `of`, and one for each key."""
+    name = visible_token(tokens[of])[:12] + " (q)"
+    words = ("The longer a key lies", "along the query, the", "larger is q·k.")
+    return _arrows(query, name, keys, tokens, top, ("blue: the query", "brown: the keys", *words))
+
+
+def sum_plane(
+    values: Float[np.ndarray, "seq two"], weights: Float[np.ndarray, " seq"], tokens: Sequence[str], top: float
+) -> str:
+    """SVG source of that square: an arrow for each value, and the values times their weights, one after the other."""
+    sums = np.concatenate([np.zeros((1, 2)), np.cumsum(weights[:, None] * values, axis=0)])
+    words = ("thick: each value times", "its weight, one after", "the other")
+    return _arrows(sums[-1], "output", values, tokens, top, ("blue: the output", "brown: the values", *words), sums)
+
+
+def _arrows(
+    query: Float[np.ndarray, " two"],
+    name: str,
+    keys: Float[np.ndarray, "seq two"],
+    tokens: Sequence[str],
+    top: float,
+    legend: Sequence[str],
+    path: Float[np.ndarray, "point two"] | None = None,
+) -> str:
+    """One arrow with a name in the first colour, one for each of `keys` in the second, and a thick path."""
     half, most = PLANE / 2, max(2.0, float(np.abs(keys).max()), float(np.abs(query).max())) * 1.1
     x0, y0 = LEFT + half, top + half
     parts = [
         f'<rect x="{LEFT}" y="{top:.0f}" width="{PLANE}" height="{PLANE}" fill="none" stroke="#b8bec6"/>'
         f'<path d="M{LEFT} {y0:.0f}h{PLANE}M{x0:.0f} {top:.0f}v{PLANE}" stroke="#dddddd"/>',
-        f'<text x="10" y="{top + 20:.0f}" fill="{QUERY}">blue: the query</text>'
-        f'<text x="10" y="{top + 42:.0f}" fill="{KEY}">brown: the keys</text>'
-        f'<text x="10" y="{top + 64:.0f}" fill="{FAINT}">The longer a key lies</text>'
-        f'<text x="10" y="{top + 82:.0f}" fill="{FAINT}">along the query, the</text>'
-        f'<text x="10" y="{top + 100:.0f}" fill="{FAINT}">larger is q·k.</text>',
+        *(
+            f'<text x="10" y="{top + y}" fill="{colour}">{line}</text>'
+            for y, colour, line in zip((20, 42, 64, 82, 100), (QUERY, KEY, FAINT, FAINT, FAINT), legend)
+        ),
     ]
-    arrows = [(tokens[row], key, KEY) for row, key in enumerate(keys[:MOST])] + [(tokens[of], query, QUERY)]
+    if path is not None:
+        points = " ".join(f"{x0 + half * x / most:.1f},{y0 - half * y / most:.1f}" for x, y in path)
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{KEY}" stroke-width="6" opacity="0.5"/>')
+    arrows = [(visible_token(tokens[row])[:12], key, KEY) for row, key in enumerate(keys[:MOST])]
+    arrows.append((name, query, QUERY))
     taken: list[tuple[float, float, float]] = []
-    for token, (x, y), colour in arrows:
+    for label, (x, y), colour in arrows:
         dx, dy = half * x / most, -half * y / most
-        length, label = float(np.hypot(dx, dy)), visible_token(token)[:12] + (" (q)" if colour == QUERY else "")
+        length = float(np.hypot(dx, dy))
         parts.append(
             f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x0 + dx:.1f}" y2="{y0 + dy:.1f}" stroke="{colour}" '
             f'stroke-width="{3 if colour == QUERY else 2}"/>'

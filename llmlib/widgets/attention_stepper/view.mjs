@@ -1,5 +1,6 @@
 import { element, follow, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
+import { chain, fromPlane, nudged, placeNames, reach, toPlane } from "./plane.mjs";
 
 export const STAGES = ["q·k", "scale", "mask", "softmax", "values"];
 
@@ -48,30 +49,16 @@ export function story(stage, { scaled, masked, width, name, made }) {
   ][stage];
 }
 
-/** The half width of the plane: large enough for all arrows, and never less than 2. */
-export function reach(rows) {
-  return Math.max(2, Math.ceil(Math.max(0, ...rows.flat().map(Math.abs)) + 0.25));
-}
-
-/** Where a vector lies on a square picture of this size, and back, kept inside and rounded to hundredths. */
-export function toPlane([x, y], size, most) {
-  return [size / 2 + (x / most) * (size / 2), size / 2 - (y / most) * (size / 2)];
-}
-export function fromPlane(px, py, size, most) {
-  const keep = (x) => Math.round(100 * Math.max(-most, Math.min(most, x))) / 100 + 0;
-  return [keep((px / size - 0.5) * 2 * most), keep((0.5 - py / size) * 2 * most)];
-}
-
-/** The vector after an arrow key, or null for another key. */
-export function nudged([x, y], key, coarse, most) {
-  const step = coarse ? 0.5 : 0.1;
-  const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] }[key];
-  if (!by) return null;
-  const keep = (z) => Math.round(100 * Math.max(-most, Math.min(most, z))) / 100 + 0;
-  return [keep(x + by[0]), keep(y + by[1])];
-}
+/** A vector in writing; of a wide one only the beginning. */
+export const shortRow = (row) => (row.length <= 4 ? rowText(row) : `${rowText(row.slice(0, 3)).slice(0, -1)}, …)`);
 
 const SIZE = 340;
+const LAST = STAGES.length - 1;
+const MEANING = [
+  "Orange: the query. Blue: the keys. The longer a key lies along the query, the larger is q·k.",
+  "Thin: the values. Thick: each value times its weight, one after the other. Orange: where they end, the output.",
+];
+const HOW = "Drag a tip, or use the arrow keys on it (with Shift: larger steps); Page Up and Page Down go to the other arrows.";
 const SVG = "http://www.w3.org/2000/svg";
 
 function drawn(tag, attributes, text) {
@@ -101,9 +88,9 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
   const told = element("p", { class: "llm-told", role: "status" });
   const source = element("span", { class: "llm-note" });
   const table = element("table", { class: "llm-stages" }), holder = element("div", { class: "llm-holder", tabindex: 0, role: "group", "aria-label": "Stages; arrow keys step" }, table);
-  const plane = drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, class: "llm-plane", role: "group", "aria-label": "Query and keys as arrows; drag the tips, or focus one and use the arrow keys" });
-  const planeBox = element("div", { class: "llm-plane-box" });
-  planeBox.append(plane, element("p", { class: "llm-note" }, "Drag a tip, or Tab to it and use the arrow keys (with Shift: larger steps)."), reset);
+  const plane = drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, class: "llm-plane", role: "group", "aria-label": "Arrows" });
+  const planeBox = element("div", { class: "llm-plane-box" }), meaning = element("p", {});
+  planeBox.append(plane, meaning, element("p", { class: "llm-note" }, HOW), reset);
 
   el.addEventListener("keydown", (event) => {
     if (event.target.closest("select, input, summary, .llm-save, .llm-tip") || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -116,15 +103,26 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     told, element("div", { class: "llm-columns" }, planeBox, holder),
   );
 
-  // The plane: its arrows are made once for each query, then only moved, so that focus and dragging last.
-  let arrows = [], most = 2;
+  // The plane: its arrows are made once for each query, then only moved, so that focus and dragging last. Two sets of them:
+  // query and keys, and for the last stage the values; Tab reaches one arrow of a set, Page Up and Page Down the others.
+  let sets = [[], []], shown = null, most = 2;
+  const summed = drawn("path", { class: "llm-summed", fill: "none" }), output = drawn("line", { x1: SIZE / 2, y1: SIZE / 2, class: "llm-line-q", "stroke-width": 3 });
+  const end = drawn("circle", { r: 11, class: "llm-end" }), endName = drawn("text", { class: "llm-label-q", "aria-hidden": "true" }, "output");
+  const reachOne = (set, one) => set.forEach(({ tip }) => tip.setAttribute("tabindex", tip === one ? 0 : -1));
   const tipOf = (kind, row) => {
     const name = model.get("tokens")[row];
     const line = drawn("line", { x1: SIZE / 2, y1: SIZE / 2, class: `llm-line-${kind}` });
-    const tip = drawn("circle", { r: 8, tabindex: 0, role: "slider", class: `llm-tip llm-tip-${kind}`, "aria-label": `${kind === "q" ? "query" : "key"} of ${spokenToken(name)}`, "aria-valuemin": 0 });
+    const tip = drawn("circle", { r: 8, tabindex: 0, role: "slider", class: `llm-tip llm-tip-${kind}`, "aria-label": `${{ q: "query", k: "key", v: "value" }[kind]} of ${spokenToken(name)}`, "aria-valuemin": 0 });
     const label = drawn("text", { class: `llm-label-${kind}`, "aria-hidden": "true" }, (kind === "q" ? "query: " : "") + visibleToken(name));
     const move = (vector) => set({ moved: { ...model.get("moved"), [`${kind}${row}`]: vector } });
+    tip.addEventListener("focus", () => reachOne(shown, tip));
     tip.addEventListener("keydown", (event) => {
+      const by = { PageUp: -1, PageDown: 1 }[event.key];
+      if (by) {
+        event.preventDefault();
+        shown[(shown.findIndex((one) => one.tip === tip) + by + shown.length) % shown.length].tip.focus();
+        return;
+      }
       const vector = nudged(rows(kind)[row], event.key, event.shiftKey, most);
       if (vector) { event.preventDefault(); move(vector); }
     });
@@ -132,7 +130,8 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     tip.addEventListener("pointermove", (event) => {
       if (!tip.hasPointerCapture(event.pointerId)) return;
       const frame = plane.getBoundingClientRect();
-      move(fromPlane(event.clientX - frame.left, event.clientY - frame.top, frame.width, most));
+      const scale = SIZE / frame.width;
+      move(fromPlane((event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale, SIZE, most));
     });
     return { kind, row, line, tip, label };
   };
@@ -141,13 +140,10 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     chooser.replaceChildren(...tokens.map((token, i) => element("option", { value: i }, `${i + 1} ${visibleToken(token)}`)));
     source.textContent = model.get("source");
     planeBox.hidden = !flat;
+    shown = null;
     if (flat) {
-      most = reach([...rows("q"), ...rows("k")]);
-      arrows = [...tokens.map((_, row) => tipOf("k", row)), tipOf("q", query)];
-      const half = SIZE / 2;
-      plane.replaceChildren(
-        drawn("line", { x1: 0, y1: half, x2: SIZE, y2: half, class: "llm-axis" }), drawn("line", { x1: half, y1: 0, x2: half, y2: SIZE, class: "llm-axis" }),
-        ...arrows.flatMap(({ line, label, tip }) => [line, label, tip]));
+      sets = [[...tokens.map((_, row) => tipOf("k", row)), tipOf("q", query)], tokens.map((_, row) => tipOf("v", row))];
+      sets.forEach((set) => reachOne(set, set.at(-1)?.tip));
     }
     draw();
   };
@@ -165,46 +161,72 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     const focused = document.activeElement;
     back.disabled = stage === 0;
     forward.disabled = stage === STAGES.length - 1;
-    if (focused?.disabled && el.contains(focused)) steps[stage].focus(); // the keyboard keeps its place at either end
-    steps.forEach((button, i) => { button.setAttribute("aria-current", i === stage ? "step" : "false"); button.classList.toggle("llm-done", i <= stage); });
+    if ((focused?.disabled && el.contains(focused)) || steps.includes(focused)) steps[stage].focus(); // the keyboard keeps its place
+    steps.forEach((button, i) => { button.tabIndex = i === stage ? 0 : -1; button.setAttribute("aria-current", i === stage ? "step" : "false"); button.classList.toggle("llm-done", i <= stage); });
     const name = (row) => visibleToken(tokens[row ?? query]);
     told.textContent = story(stage, { scaled, masked, width, name, made });
 
-    const vector = (row) => element("td", { class: "llm-vector" }, element("div", { class: "llm-scroll", ...(row.length > 4 ? { tabindex: 0, role: "group", "aria-label": "Vector" } : {}) }, rowText(row)));
+    const vector = (row) => element("td", { class: "llm-vector", title: row.length > 4 ? rowText(row) : null }, shortRow(row));
     const head = ["key of", "k", "q·k", scaled ? `÷ √${width}` : "not scaled", masked ? "mask" : "no mask", "softmax", "v", "weight · v"];
     const from = [0, 0, 0, 1, 2, 3, 4, 4];
-    const visible = (i) => from[i] <= stage;
+    const visible = (i) => (stage < LAST ? from[i] <= stage : [0, 5, 6, 7].includes(i)); // at last what is needed for the sum, so that it fits
     const bar = (weight) => { const inner = element("span", { class: "llm-bar" }); inner.style.width = `${100 * weight}%`; return element("span", { class: "llm-track", "aria-hidden": "true" }, inner); };
     const cells = (row) => [
       vector(keys[row]), element("td", {}, number(made.dots[row])), element("td", {}, number(made.scaled[row])), element("td", {}, number(made.masked[row])),
       element("td", { class: "llm-weight" }, bar(made.weights[row]), number(made.weights[row])), vector(values[row]), vector(values[row].map((x) => made.weights[row] * x)),
     ].filter((_, i) => visible(i + 1));
-    const now = (i) => (from[i] === stage && i > 1 ? "llm-now" : "");
+    const columns = head.map((_, i) => i).filter(visible), now = (i) => (from[i] === stage && i > 1 ? "llm-now" : "");
     const body = tokens.map((token, row) => {
       const line = element("tr", { class: row === query ? "llm-query" : masked && row > query && stage >= 2 ? "llm-future" : "" }, element("th", { scope: "row" }, visibleToken(token)), ...cells(row));
-      [...line.children].forEach((cell, i) => { if (now(i)) cell.classList.add("llm-now"); });
+      [...line.children].forEach((cell, i) => { if (now(columns[i])) cell.classList.add("llm-now"); });
       return line;
     });
-    const foot = stage === STAGES.length - 1 ? [element("tr", { class: "llm-output" }, element("th", { scope: "row", colspan: 7 }, "Output: the sum"), vector(made.output))] : [];
+    const foot = stage === STAGES.length - 1 ? [element("tr", { class: "llm-output" }, element("th", { scope: "row", colspan: 3 }, "Output: the sum"), vector(made.output))] : [];
     table.replaceChildren(
-      element("caption", {}, `Query of “${name(null)}”: `, element("span", { class: "llm-scroll", tabindex: 0, role: "group", "aria-label": "Vector of the query" }, rowText(q))),
+      element("caption", {}, `Query of “${name(null)}”: `, element("span", { title: q.length > 4 ? rowText(q) : null }, shortRow(q))),
       element("thead", {}, element("tr", {}, ...head.filter((_, i) => visible(i)).map((label) => element("th", { scope: "col" }, label)))),
       element("tbody", {}, ...body, ...foot));
 
-    if (width !== 2) return;
-    for (const { kind, row, line, tip, label } of arrows) {
-      const at = kind === "q" ? q : keys[row], [x, y] = toPlane(at, SIZE, most);
-      const weight = kind === "k" && stage >= 3 ? made.weights[row] : 0.3;
-      line.setAttribute("x2", x); line.setAttribute("y2", y);
-      line.setAttribute("stroke-width", kind === "q" ? 3 : 1 + 6 * weight);
-      tip.setAttribute("cx", x); tip.setAttribute("cy", y);
-      tip.setAttribute("aria-valuenow", number(Math.hypot(...at)));
-      tip.setAttribute("aria-valuemax", number(most * Math.SQRT2));
-      tip.setAttribute("aria-valuetext", `${rowText(at)}${kind === "k" ? `, weight ${number(made.weights[row])}` : ""}`);
-      label.setAttribute("text-anchor", x > SIZE - 80 ? "end" : "start");
-      label.setAttribute("x", x > SIZE - 80 ? x - 12 : x + 12);
-      label.setAttribute("y", Math.max(14, Math.min(SIZE - 6, y + (kind === "q" ? 18 : -6))));
+    if (width === 2) drawPlane(q, keys, values, made, stage);
+  };
+
+  const drawPlane = (q, keys, values, made, stage) => {
+    const set = sets[stage === LAST ? 1 : 0], half = SIZE / 2, middle = [half, half];
+    if (shown !== set) {
+      const held = plane.contains(document.activeElement);
+      shown = set;
+      most = 2;
+      plane.replaceChildren(
+        drawn("line", { x1: 0, y1: half, x2: SIZE, y2: half, class: "llm-axis" }), drawn("line", { x1: half, y1: 0, x2: half, y2: SIZE, class: "llm-axis" }),
+        ...set.map(({ line }) => line), ...(stage === LAST ? [summed, output, end, endName] : []), ...set.map(({ label }) => label), ...set.map(({ tip }) => tip));
+      meaning.textContent = MEANING[stage === LAST ? 1 : 0];
+      if (held) set.at(-1).tip.focus();
     }
+    const vectorOf = ({ kind, row }) => ({ q, k: keys[row], v: values[row] })[kind];
+    most = Math.max(most, reach([...set.map(vectorOf), stage === LAST ? made.output : [0, 0]])); // never smaller under the reader's hand
+    const at = (vector) => toPlane(vector, SIZE, most), sums = chain(values, made.weights).map(at);
+    const tips = set.map((arrow) => { const [x, y] = at(vectorOf(arrow)); return { x, y, label: arrow.label.textContent }; });
+    const lines = tips.map(({ x, y }) => [middle, [x, y]]);
+    if (stage === LAST) {
+      const [x, y] = sums.at(-1);
+      tips.push({ x, y, label: "output" });
+      lines.push([middle, [x, y]], ...sums.slice(1).map((point, k) => [sums[k], point]));
+      summed.setAttribute("d", `M${sums.map((point) => point.map((v) => v.toFixed(1)).join(" ")).join("L")}`);
+      output.setAttribute("x2", x); output.setAttribute("y2", y);
+      end.setAttribute("cx", x); end.setAttribute("cy", y);
+    }
+    const names = placeNames(tips, lines, SIZE), put = (label, { x, y }) => { label.setAttribute("x", x.toFixed(1)); label.setAttribute("y", y.toFixed(1)); };
+    if (stage === LAST) put(endName, names.at(-1));
+    set.forEach((arrow, k) => {
+      const { kind, row, line, tip, label } = arrow, vector = vectorOf(arrow), { x, y } = tips[k];
+      line.setAttribute("x2", x); line.setAttribute("y2", y);
+      line.setAttribute("stroke-width", kind === "q" ? 3 : kind === "k" ? 1 + 6 * (stage >= 3 ? made.weights[row] : 0.3) : 1.5);
+      tip.setAttribute("cx", x); tip.setAttribute("cy", y);
+      tip.setAttribute("aria-valuenow", Math.hypot(...vector).toFixed(2));
+      tip.setAttribute("aria-valuemax", (most * Math.SQRT2).toFixed(2));
+      tip.setAttribute("aria-valuetext", `${rowText(vector)}${kind === "q" ? "" : `, weight ${number(made.weights[row])}`}`);
+      put(label, names[k]);
+    });
   };
 
   return [

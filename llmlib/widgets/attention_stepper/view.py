@@ -7,7 +7,7 @@ import numpy as np
 import traitlets
 from jaxtyping import Float
 
-from llmlib.widgets.attention_stepper.picture import PLANE, plane
+from llmlib.widgets.attention_stepper.picture import PLANE, plane, sum_plane
 from llmlib.widgets.shared.base import View, escape_xml
 from llmlib.widgets.shared.token_text import picture, visible_token
 
@@ -126,7 +126,10 @@ class AttentionStepper(View):
             parts.append(f'<text x="10" y="{height:.0f}">Weighted sum of the values: {escape_xml(output)}</text>')
             height += 16
         if self.d_head == 2:
-            parts.append(plane(self.vectors("q")[self.query], self.vectors("k"), self.tokens, self.query, height))
+            if self.stage == len(STAGES) - 1:
+                parts.append(sum_plane(self.vectors("v"), made["weights"], self.tokens, height))
+            else:
+                parts.append(plane(self.vectors("q")[self.query], self.vectors("k"), self.tokens, self.query, height))
             height += PLANE + 20
         return picture("".join(parts), 760, height)
 

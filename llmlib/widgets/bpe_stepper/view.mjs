@@ -1,73 +1,10 @@
 import { characters, direction, element, follow, hex, inReadingOrder, isolated, runs, saveMenu, tokenLabel } from "../shared/shared.mjs";
 import { textBox, widget } from "../shared/view.mjs";
+import { count, pairCounts, rankedPairs, replay, times, vocabulary } from "./merging.mjs";
+import { choicesPanel, guessKey, question, score, TIE_RULE, tied, verdict } from "./predict.mjs";
 
-/** The bytes of each id: 0 to 255 are the bytes, 256 + i is what merge i makes. */
-export function vocabulary(merges) {
-  const table = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
-  for (const [left, right] of merges) table.push(Uint8Array.of(...table[left], ...table[right]));
-  return table;
-}
-
-/** The word with every occurrence of the pair joined, from left to right. */
-export function mergePair(word, [left, right], newId) {
-  const merged = [];
-  for (let i = 0; i < word.length; i++) {
-    if (word[i] === left && word[i + 1] === right) { merged.push(newId); i += 1; }
-    else merged.push(word[i]);
-  }
-  return merged;
-}
-
-/** Adjacent pairs and how often they occur, commonest first; among equals the smaller ids first. */
-export function pairCounts(words) {
-  const counts = new Map();
-  for (const word of words)
-    for (let i = 0; i + 1 < word.length; i++) {
-      const key = `${word[i]},${word[i + 1]}`;
-      const entry = counts.get(key) ?? { pair: [word[i], word[i + 1]], count: 0 };
-      entry.count += 1;
-      counts.set(key, entry);
-    }
-  return [...counts.values()].sort((a, b) => b.count - a.count || a.pair[0] - b.pair[0] || a.pair[1] - b.pair[1]);
-}
-
-/**
- * All states of a run: [{words, merge, places}], where `merge` is the number of the merge that led there (null at
- * the start) and `places` how often it was done. `all`: also those merges that find nothing to join.
- */
-export function replay(pieces, merges, all) {
-  let words = pieces.map((piece) => [...new TextEncoder().encode(piece)]);
-  const states = [{ words, merge: null, places: 0 }];
-  merges.forEach((pair, number) => {
-    const next = words.map((word) => mergePair(word, pair, 256 + number));
-    const places = count(words) - count(next);
-    if (places || all) states.push({ words: next, merge: number, places });
-    words = next;
-  });
-  return states;
-}
-
-/** How many tokens there are in all words together. */
-export function count(words) {
-  return words.reduce((sum, word) => sum + word.length, 0);
-}
-
-/** Adjacent pairs in the order of reading, each once, with the number of the merge that joins it, or null. */
-export function rankedPairs(words, merges) {
-  const ranks = new Map(merges.map((pair, number) => [pair.join(), number]));
-  const seen = new Map();
-  for (const word of words)
-    for (let i = 0; i + 1 < word.length; i++) {
-      const pair = [word[i], word[i + 1]];
-      seen.set(pair.join(), { pair, rank: ranks.get(pair.join()) ?? null });
-    }
-  return [...seen.values()];
-}
-
-const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
-
-/** What has just happened, and what comes next, in words. */
-export function story(states, step, merges, mode) {
+/** What has just happened, and what comes next, in words; `open`: the reader is still to predict what comes next. */
+export function story(states, step, merges, mode, open = false) {
   const table = vocabulary(merges), name = (id) => `“${isolated(tokenLabel(table[id]))}”`;
   const both = (number) => `${name(merges[number][0])} + ${name(merges[number][1])}`;
   const { words, merge, places } = states[step], n = count(words);
@@ -76,7 +13,12 @@ export function story(states, step, merges, mode) {
   const learned = mode === "train" ? "" : ` (learned as number ${merge + 1})`;
   const done = merge === null ? started
     : `Step ${step}: ${both(merge)} → ${name(256 + merge)}, id ${256 + merge}${learned}, ${times(places)}. ${n + places} tokens become ${n}.`;
-  if (next) return mode === "train" ? `${done} Next: ${both(next.merge)}, seen ${times(next.places)}.` : `${done} Of the pairs now, ${both(next.merge)} was learned first.`;
+  if (next && open) return done;
+  if (next && mode === "encode") return `${done} Of the pairs now, ${both(next.merge)} was learned first.`;
+  if (next) {
+    const equal = tied(words, merges[next.merge]).length, tie = equal ? ` ${equal === 1 ? "One other pair is" : `${equal} other pairs are`} as frequent. ${TIE_RULE}.` : "";
+    return `${done} Next: ${both(next.merge)}, seen ${times(next.places)}.${tie}`;
+  }
   if (mode === "encode") return `${done} No pair that was learned is left. Ids: ${words.flat().join(" ")}.`;
   return merges.length ? `${done} This was the last merge.` : `${done} There is nothing to merge.`;
 }
@@ -127,22 +69,43 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Step" });
   slider.addEventListener("input", () => { pause(); go(Number(slider.value)); });
   const position = element("output", { class: "llm-note" });
-  const bytes = element("input", { type: "checkbox" });
-  bytes.addEventListener("change", () => hub.look({ show_bytes: bytes.checked }));
+  const tick = (trait) => {
+    const input = element("input", { type: "checkbox" });
+    input.addEventListener("change", () => { pause(); hub.look({ [trait]: input.checked }); });
+    return input;
+  };
+  const bytes = tick("show_bytes"), predict = tick("predict");
 
   // What is shown.
   const text = element("div", { class: "llm-stage", role: "group", tabindex: 0, "aria-label": "The text in tokens; arrow keys step, space plays" });
   const happened = element("p", { class: "llm-happened", role: "status" });
   const pairsTitle = element("h4", {}), pairs = element("table", { class: "llm-pairs" });
+  const asking = element("p", { class: "llm-asking" }), judged = element("p", { class: "llm-judged", role: "status" }), result = element("output", { class: "llm-score" });
   const wordsTitle = element("h4", {}), entries = element("ol", { class: "llm-entries", tabindex: 0, "aria-label": "Learned tokens, newest first" });
 
   const at = () => Math.min(model.get(stepName()), states.length - 1);
-  const go = (step) => hub.look({ [stepName()]: Math.max(0, Math.min(states.length - 1, step)) });
+
+  /** The question of a step if it is still to be answered; null if there is none, or if the reader does not predict. */
+  const openAt = (step) => (model.get("predict") && !(guessKey(model.get("mode"), step) in model.get("guesses")) ? question(states, step, model.get("merges"), model.get("mode")) : null);
+  /** Go to a step; forward only as far as the next question that is open. */
+  const go = (to) => {
+    const wanted = Math.max(0, Math.min(states.length - 1, to));
+    let step = Math.min(at(), wanted);
+    while (step < wanted && !openAt(step)) step += 1;
+    if (step < wanted) pause();
+    if (step < wanted && step === at()) { asking.classList.add("llm-missing"); choices.focus(); }
+    hub.look({ [stepName()]: step });
+  };
+  const choices = choicesPanel((pair) => {
+    hub.look({ guesses: { ...model.get("guesses"), [guessKey(model.get("mode"), at())]: pair } });
+    forward.focus(); // the choices are gone, and this is what comes next
+  }, (id) => boxed(id, null));
 
   let timer = null;
   const pause = () => { clearInterval(timer); timer = null; play.textContent = "Play"; };
   const start = () => {
     if (at() >= states.length - 1) go(0);
+    if (openAt(at())) { go(at() + 1); return; }
     play.textContent = "Pause";
     timer = setInterval(() => { if (at() >= states.length - 1) pause(); else go(at() + 1); }, PERIOD);
   };
@@ -156,11 +119,11 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
     else if (event.key === " " && !event.target.closest("button")) { event.preventDefault(); toggle(); }
   });
   el.append(
-    element("div", { class: "llm-row" }, tabs, element("label", {}, bytes, " Show bytes"), still ? "" : saveMenu(model, "byte-pair-encoding")),
+    element("div", { class: "llm-row" }, tabs, element("label", {}, predict, " Predict first"), element("label", {}, bytes, " Show bytes"), still ? "" : saveMenu(model, "byte-pair-encoding")),
     box.node, hub.line,
-    element("div", { class: "llm-row" }, first, back, play, forward, last, slider, position),
+    element("div", { class: "llm-row" }, first, back, play, forward, last, slider, position, result),
     text, happened,
-    element("div", { class: "llm-columns" }, element("div", {}, pairsTitle, pairs), element("div", {}, wordsTitle, entries)),
+    element("div", { class: "llm-columns" }, element("div", {}, pairsTitle, asking, choices.node, judged, pairs), element("div", {}, wordsTitle, entries)),
   );
 
   const label = (id) => tokenLabel(table[id]);
@@ -207,10 +170,19 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
 
   const drawPairs = (words, step, merges) => {
     const next = states[step + 1]?.merge ?? null, key = next === null ? "" : merges[next].join();
+    const open = openAt(step), mode = model.get("mode"), guess = (model.get("predict") && model.get("guesses")[guessKey(mode, step)]) || null, asked = guess && question(states, step, merges, mode);
+    asking.hidden = !open;
+    asking.textContent = training() ? "Which pair is joined next? Count in the text above, then pick one." : "Which pair is joined first? Look in the vocabulary for the one that was learned earliest, then pick it.";
+    if (!open) asking.classList.remove("llm-missing");
+    choices.draw(open, `${mode} ${step}`);
+    judged.textContent = asked ? verdict(asked, guess, table) : "";
+    judged.classList.toggle("llm-right", Boolean(asked) && guess.join() === key);
+    pairs.hidden = Boolean(open);
+    if (open) { pairs.replaceChildren(); pairsTitle.textContent = "Pairs of neighbours"; return; }
     let rows;
     if (training()) {
       const all = pairCounts(words), most = all[0]?.count ?? 1;
-      const kept = all.filter((entry, i) => i < MOST_PAIRS || entry.pair.join() === key);
+      const kept = all.filter((entry, i) => i < MOST_PAIRS || [key, guess?.join()].includes(entry.pair.join()));
       pairsTitle.textContent = `Pairs of neighbours: ${all.length} different`;
       rows = kept.map(({ pair, count: n }) => {
         const bar = element("span", { class: "llm-bar" });
@@ -226,7 +198,7 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
       const chosen = pair.join() === key;
       return element("tr", { class: chosen ? "llm-next" : "" },
         element("th", { scope: "row" }, element("span", { class: `llm-token ${hue(pair[0])}` }, label(pair[0])), " + ", element("span", { class: `llm-token ${hue(pair[1])}` }, label(pair[1]))),
-        ...cells, element("td", { class: "llm-mark" }, chosen ? "← next" : ""));
+        ...cells, element("td", { class: "llm-mark" }, [chosen ? "← next" : "", pair.join() === guess?.join() ? "yours" : ""].filter(Boolean).join(", ")));
     }));
   };
 
@@ -247,6 +219,9 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
     const step = at(), merges = model.get("merges"), { words, merge } = states[step];
     const inByteView = model.get("show_bytes");
     bytes.checked = inByteView;
+    predict.checked = model.get("predict");
+    const { right, of } = score(model.get("guesses"), states, merges, model.get("mode"));
+    result.textContent = model.get("predict") && of ? `${right} of ${of} right` : "";
     slider.max = states.length - 1;
     slider.value = step;
     slider.setAttribute("aria-valuetext", `${step} of ${states.length - 1}`);
@@ -265,10 +240,10 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
       else inReadingOrder(piece, word.map(label), word.map((id) => boxed(id, merge)), around[k]);
       return piece;
     }));
-    happened.textContent = story(states, step, merges, model.get("mode"));
+    happened.textContent = story(states, step, merges, model.get("mode"), openAt(step) !== null);
     drawPairs(words, step, merges);
     drawEntries(step, merges);
   };
 
-  return [pause, follow(model, ["pieces", "word_pieces", "merges", "mode", "step", "word_step", "show_bytes"], load)];
+  return [pause, follow(model, ["pieces", "word_pieces", "merges", "mode", "step", "word_step", "show_bytes", "predict", "guesses"], load)];
 });

@@ -45,14 +45,15 @@ class BPEStepper(View):
     `pieces` are the parts of a text that never merge with each other, `merges` are pairs of ids (0 to 255 are
     the bytes, 256 + i is what merge i makes), `word_pieces` are the parts of the text to encode. Steps are
     replayed from these, here for pictures and in the browser for people. Whoever can cut and train answers the acts
-    "train" and "encode", each with a `text`, by setting the traits (see `llmlib.explore.step_bpe`).
+    "train" and "encode", each with a `text`, by setting the traits (see `llmlib.explore.step_bpe`). With `predict`,
+    the reader says which pair comes next before it is shown; `guesses` keeps each step's first prediction.
 
     >>> BPEStepper(pieces=["low", " lower"], merges=[[108, 111], [256, 119]], step=1)
     <BPEStepper: Byte-pair encoding of “low lower”, after 1 of 2 merges: lo|w|·|lo|w|e|r. Next: “lo” + “w”.>
     """
 
     folder = Path(__file__).parent
-    shown = ("pieces", "merges", "word_pieces", "mode", "step", "word_step", "show_bytes")
+    shown = ("pieces", "merges", "word_pieces", "mode", "step", "word_step", "show_bytes", "predict", "guesses")
 
     pieces = traitlets.List(traitlets.Unicode()).tag(sync=True)
     merges = traitlets.List(traitlets.List(traitlets.Int(), minlen=2, maxlen=2)).tag(sync=True)
@@ -61,6 +62,8 @@ class BPEStepper(View):
     step = traitlets.Int(0, min=0).tag(sync=True)
     word_step = traitlets.Int(0, min=0).tag(sync=True)
     show_bytes = traitlets.Bool(False).tag(sync=True)
+    predict = traitlets.Bool(False).tag(sync=True)  # what comes next is hidden until the reader has predicted it
+    guesses = traitlets.Dict().tag(sync=True)  # "train 3": the pair that was predicted at step 3
 
     @traitlets.validate("merges")
     def _known_ids(self, proposal: Any) -> Any:
@@ -88,6 +91,24 @@ class BPEStepper(View):
     def n_steps(self) -> int:
         """How many steps the present mode has: all merges while training, those that fit while encoding."""
         return len(self._steps())
+
+    @property
+    def score(self) -> tuple[int, int]:
+        """How many predictions were right, and how many there were, in the present mode."""
+        steps, right, made = self._steps(), 0, 0
+        for key, pair in self.guesses.items():
+            mode, _, step = key.partition(" ")
+            if mode == self.mode:
+                made += 1
+                right += int(step) < len(steps) and list(pair) == list(self.merges[steps[int(step)]])
+        return right, made
+
+    def _is_open(self, done: int) -> bool:
+        """Whether the reader is still to predict what follows after `done` steps (see `question` in predict.mjs)."""
+        if not self.predict or done >= self.n_steps or f"{self.mode} {done}" in self.guesses:
+            return False
+        counted = pair_counts(self.words())
+        return self.mode == "encode" or (bool(counted) and list(counted[0][0]) == list(self.merges[done]))
 
     def _steps(self) -> list[int]:
         """Numbers of the merges that happen, in order.
@@ -130,6 +151,10 @@ class BPEStepper(View):
         shown = "|".join(labels[:40]) + ("|…" if len(labels) > 40 else "")
         doing = "Encoding" if self.mode == "encode" else "Byte-pair encoding of"
         coming = f" Next: {self._written(steps[done])}." if done < len(steps) else " No merge is left."
+        if self._is_open(done):
+            coming = " Which pair comes next is for you to predict."
+        if self.predict and self.guesses:
+            coming += " Predicted: {} of {} right.".format(*self.score)
         return f"{doing} “{text}”, after {done} of {len(steps)} merges: {shown}.{coming}"
 
     def _written(self, number: int) -> str:
@@ -147,15 +172,23 @@ class BPEStepper(View):
         drawn, y = boxes(self._labels(), fills, 10, 40.0, width - 10)
         parts = [f'<text x="10" y="26" font-weight="bold">{head}</text>', drawn]
         top = y + 24
-        parts.append(f'<text x="10" y="{top:.0f}" fill="#57606a">Pairs, commonest first</text>')
+        is_open, pairs = self._is_open(done), pair_counts(words)[:6]
+        title = "Which pair is joined next?" if is_open else "Pairs, commonest first"
+        parts.append(f'<text x="10" y="{top:.0f}" fill="#57606a">{title}</text>')
         parts.append(f'<text x="430" y="{top:.0f}" fill="#57606a">Newest tokens</text>')
-        pairs = pair_counts(words)[:6]
+        if is_open:  # in the order of reading, which gives nothing away
+            read = [pair for word in words for pair in pairwise(word)]
+            pairs.sort(key=lambda entry: read.index(entry[0]))
         for row, (pair, count) in enumerate(pairs):
             y, length = top + 10 + 24 * row, 170 * count / pairs[0][1]
             label = " + ".join(token_label(table[id]) for id in pair)
             colour = "#0b5cad" if pair == coming else "#8a939d"
             parts.append(
                 f'<text x="150" y="{y + 15:.0f}" text-anchor="end" font-family="monospace">{escape_xml(label)}</text>'
+            )
+            if is_open:
+                continue
+            parts.append(
                 f'<rect x="160" y="{y:.0f}" width="{length:.0f}" height="18" fill="{colour}"/>'
                 f'<text x="{168 + length:.0f}" y="{y + 15:.0f}">{count}</text>'
             )

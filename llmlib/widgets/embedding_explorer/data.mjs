@@ -4,8 +4,13 @@ import { spokenToken, tokenLabel, tokenText } from "../shared/shared.mjs";
 
 const STEPS = 65535;
 
-/** The arrays behind a view; points are centred on their mean, so that they turn about the middle of the cloud. */
-export function unpackCloud(points, labels, ends, kinds) {
+export const UNDRAWN = 255; // in the place of a row's kind, where a map has a place for the row but does not draw its point
+
+/**
+ * The arrays behind a view; points are centred on their mean, so that they turn about the middle of the cloud. `drawn`: how
+ * many rows, the first ones, have their points drawn.
+ */
+export function unpackCloud(points, labels, ends, kinds, drawn = kinds.byteLength) {
   const aligned = (view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength); // may start anywhere
   const steps = new Uint16Array(aligned(points)), n = kinds.byteLength, xyz = new Float32Array(3 * n);
   for (let axis = 0; axis < 3; axis++) {
@@ -13,12 +18,13 @@ export function unpackCloud(points, labels, ends, kinds) {
     for (let i = axis; i < steps.length; i += 3) sum += steps[i];
     for (let i = axis; i < steps.length; i += 3) xyz[i] = (2 * (steps[i] - sum / n)) / STEPS;
   }
+  const shown = new Uint8Array(aligned(kinds)).fill(UNDRAWN, drawn);
   const bytes = new Uint8Array(aligned(labels)), stops = new Uint32Array(aligned(ends));
   const bytesOf = (row) => bytes.subarray(row ? stops[row - 1] : 0, stops[row]);
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   let texts = null;
   return {
-    n, xyz, kinds: new Uint8Array(aligned(kinds)), bytesOf,
+    n, xyz, drawn, kinds: shown, bytesOf,
     label: (row) => tokenLabel(bytesOf(row)).replace(/[\ufffe\uffff]/g, "\ufffd"),
     spoken: (row) => spokenToken(tokenText(bytesOf(row))),
     text: (row) => decoder.decode(bytesOf(row)),
@@ -29,17 +35,17 @@ export function unpackCloud(points, labels, ends, kinds) {
 /** How many tokens there are of each kind. */
 export function countKinds(kinds, n_kinds) {
   const counts = new Array(n_kinds).fill(0);
-  for (const kind of kinds) counts[kind]++;
+  for (const kind of kinds) if (kind !== UNDRAWN) counts[kind]++;
   return counts;
 }
 
 /** Rows in the order in which they are drawn: the rarest kind last, on top. */
 export function drawingOrder(kinds, counts) {
   const rank = counts.map((count, kind) => [count, kind]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(([, kind]) => kind);
-  const next = new Array(counts.length), order = new Uint32Array(kinds.length);
+  const next = new Array(counts.length), order = new Uint32Array(counts.reduce((sum, count) => sum + count, 0));
   let start = 0;
   for (const kind of rank) { next[kind] = start; start += counts[kind]; }
-  for (let row = 0; row < kinds.length; row++) order[next[kinds[row]]++] = row;
+  for (let row = 0; row < kinds.length; row++) if (kinds[row] !== UNDRAWN) order[next[kinds[row]]++] = row;
   return order;
 }
 
@@ -50,14 +56,19 @@ const MOST_ZOOM = 400, EYE = 4; // in units of half the cloud's width
 
 export const ASPECT = 1.5; // of the picture, width to height
 
-/** A camera that shows all points, or all but the outermost ones where those are far away from the others. */
+const MOST_AT_FIRST = 8;
+
+/** A camera that fills the picture with all points, or with all but the outermost ones where those are far from the others. */
 export function startCamera(cloud, dims) {
-  const reach = (axis) => {
-    const sizes = Float32Array.from({ length: cloud.n }, (_, row) => Math.abs(cloud.xyz[3 * row + axis])).sort();
-    return Math.min(sizes[cloud.n - 1], 1.6 * sizes[Math.floor(0.998 * (cloud.n - 1))]);
+  const camera = { dims, x: 0, y: 0, zoom: 1, turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
+  const screen = projectCloud(cloud, camera, 2, 2, makeScreen(cloud.n)); // of two pixels: one is a unit
+  const range = (places) => {
+    const sorted = places.filter((_, row) => cloud.kinds[row] !== UNDRAWN).sort(), last = sorted.length - 1;
+    const low = sorted[Math.floor(0.005 * last)], high = sorted[Math.ceil(0.995 * last)], spare = 0.075 * (high - low);
+    return [Math.max(sorted[0], low - spare), Math.min(sorted[last], high + spare)];
   };
-  const widest = dims === 3 ? Math.max(reach(0), reach(1), reach(2)) : Math.max(reach(0) / ASPECT, reach(1));
-  return { dims, x: 0, y: 0, zoom: Math.max(0.5, Math.min(4, 0.95 / (widest || 1))), turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
+  const [left, right] = range(screen.x), [top, bottom] = range(screen.y), half = Math.max((right - left) / 2 / ASPECT, (bottom - top) / 2);
+  return { ...camera, x: (left + right) / 2 - 1, y: 1 - (top + bottom) / 2, zoom: Math.max(0.5, Math.min(MOST_AT_FIRST, 0.95 / (half || 1))) };
 }
 
 /** Pixels for one unit of the cloud. */
@@ -212,20 +223,29 @@ export function rowsInside(screen, kinds, hidden, width, height, most) {
 /** About how many pixels a label takes at 12 px. */
 export const labelWidth = (label) => Array.from(label).reduce((sum, c) => sum + (c.codePointAt(0) > 0x2e7f ? 12.5 : 7.2), 0);
 
+const NEAR = [["start", 9, 0], ["end", -9, 0], ["middle", 0, -18], ["middle", 0, 18]];
+const FAR = [30, 50, 72, 98, 128].flatMap((r) => Array.from({ length: 12 }, (_, k) => {
+  const turn = ((k + 0.5) * Math.PI) / 6, dx = Math.round(r * Math.cos(turn));
+  return [dx > 0 ? "start" : "end", dx, Math.round(r * Math.sin(turn))];
+}));
+const SHARE = { start: 0, middle: 0.5, end: 1 }; // of a label's width that is to the left of where it is fixed
+const meets = (a, b) => a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
+
 /**
- * Labels that do not touch each other or stick out, to the right of their points, or else left, above or below: the
- * earlier ones first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and `anchor`.
+ * Labels that do not touch each other or a mark (`marks`: [x, y] of dots), or stick out: to the right of their points, or
+ * else left, above or below, and where `far` is set also farther off, with a line (`line`, [x, y] of its end). The earlier
+ * ones first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and `anchor`.
  */
-export function placeLabels(items, width, height) {
-  const kept = [];
+export function placeLabels(items, width, height, marks = []) {
+  const kept = [], dots = marks.map(([x, y]) => ({ left: x - 6, right: x + 6, top: y - 6, bottom: y + 6 }));
   for (const item of items) {
-    const wide = labelWidth(item.label), { x, y } = item;
-    const places = [["start", x + 9, y, 0], ["end", x - 9, y, 1], ["middle", x, y - 18, 0.5], ["middle", x, y + 18, 0.5]];
-    for (const [anchor, tx, ty, share] of places) {
-      const box = { left: tx - share * wide, right: tx + (1 - share) * wide, top: ty - 8, bottom: ty + 8 };
+    const wide = labelWidth(item.label), { x, y, far } = item;
+    for (const [anchor, dx, dy] of far ? [...NEAR, ...FAR] : NEAR) {
+      const left = x + dx - SHARE[anchor] * wide, box = { left, right: left + wide, top: y + dy - 8, bottom: y + dy + 8 };
       if (box.left < 0 || box.right > width || box.top < 0 || box.bottom > height) continue;
-      if (kept.some(({ box: other }) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top)) continue;
-      kept.push({ ...item, box, anchor, at: [tx, ty + 4] });
+      if (kept.some((other) => meets(box, other.box)) || dots.some((dot) => meets(box, dot))) continue;
+      const isFar = Math.hypot(dx, dy) > 20;
+      kept.push({ ...item, box, anchor, at: [x + dx, y + dy + 4], line: isFar ? [x + dx, y + dy] : null });
       break;
     }
   }

@@ -10,22 +10,25 @@ const MOST_LISTED = 50;
 export function switchOf(label, options, choose) {
   const buttons = options.map(([value, words]) => element("button", { type: "button", "aria-pressed": "false", onclick: () => choose(value) }, words));
   return {
+    buttons,
     node: element("span", { class: "llm-switch", role: "group", "aria-label": label }, ...buttons),
     draw: (chosen) => buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(options[k][0] === chosen))),
   };
 }
 
 /** The kinds of tokens: a colour, a name, a number; a click hides a kind or brings it back. */
-export function legendPanel(ctx, counts) {
+export function legendPanel(ctx) {
   const items = ctx.kindNames.map((name, kind) => {
-    const swatch = element("span", { class: "llm-bar llm-swatch" }), words = element("span", { "data-text": true }, `${name} (${counts[kind].toLocaleString("en")})`);
+    const swatch = element("span", { class: "llm-bar llm-swatch" }), words = element("span", { "data-text": true }, name);
     const button = element("button", { type: "button", "aria-pressed": "true", title: "Show or hide", onclick: () => ctx.toggleKind(kind) }, swatch, words);
-    return { kind, swatch, button };
+    return { kind, name, swatch, words, button };
   });
   return {
     node: element("div", { class: "llm-legend", role: "group", "aria-label": "Kinds of tokens, shown or hidden" }, ...items.map(({ button }) => button)),
     draw() {
-      for (const { kind, swatch, button } of items) {
+      const { counts } = ctx.map(); // of the points that this map draws
+      for (const { kind, name, swatch, words, button } of items) {
+        words.textContent = `${name} (${counts[kind].toLocaleString("en")})`;
         swatch.style.backgroundColor = kindColours(ctx.palette.dark)[kind];
         button.setAttribute("aria-pressed", String(!ctx.state.hidden.has(kind)));
       }

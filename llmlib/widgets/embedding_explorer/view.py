@@ -25,12 +25,14 @@ class EmbeddingView(View):
     `ends` divides, `kinds` the number of each row's kind. `chosen` is the row that the reader keeps, or -1; `place`
     the way of looking: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`, each part missing where it is as
     in the beginning. Whoever owns the table answers the acts "neighbours", with a `row`, and "analogy", with three
-    `rows` (or none), by setting the traits of these names (see `llmlib.explore.explore_embeddings`).
+    `rows` (or none), by setting the traits of these names, and "map" with `set_near` (see
+    `llmlib.explore.explore_embeddings`). On the map lie either neighbours or an analogy (`place["overlay"]`).
     """
 
     folder = Path(__file__).parent
     shown = (
         "points", "labels", "ends", "kinds", "kind_names", "dims", "shares", "place", "chosen", "neighbours", "analogy",
+        "near", "n_near",
     )  # fmt: skip
 
     points = traitlets.Bytes(b"").tag(sync=True)  # uint16 (row, 3), little-endian
@@ -40,6 +42,11 @@ class EmbeddingView(View):
     kind_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     dims = traitlets.Int(3).tag(sync=True)  # 2: there is no third direction to show
     shares = traitlets.List(traitlets.Float()).tag(sync=True)  # of the variance, for each direction; may be empty
+
+    near = traitlets.Bytes(b"").tag(
+        sync=True
+    )  # like points: the second map, where neighbours stay together; may be empty
+    n_near = traitlets.Int(0).tag(sync=True)  # of how many rows, the first ones, that map draws the points
 
     place = traitlets.Dict().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
@@ -59,8 +66,34 @@ class EmbeddingView(View):
 
     def coordinates(self) -> Float[np.ndarray, "row 3"]:
         """Where the points are, as precisely as the view holds them: between -1 and 1."""
-        steps = np.frombuffer(self.points, dtype="<u2").reshape(-1, 3)
-        return (steps / STEPS * 2 - 1).astype(np.float32)
+        return unpack_points(self.points)
+
+    def near_coordinates(self) -> Float[np.ndarray, "row 3"]:
+        """The same on the second map; the third is 0."""
+        return unpack_points(self.near)
+
+    def set_near(self, places: Float[np.ndarray, "row two"], n_drawn: int) -> None:
+        """Give the view its second map; of it only the points of the first `n_drawn` rows are drawn.
+
+        The other rows have a place there too, where they are shown when the reader asks for them.
+        Raises `ValueError` for another number of places than rows, and for NaN or infinity.
+        """
+        if len(places) != len(self) or not np.isfinite(places).all():
+            raise ValueError(
+                f"The second map needs {len(self):,} finite places, one for each row; got {len(places):,}."
+            )
+        with self.hold_sync():
+            self.near, self.n_near = pack_points(places).tobytes(), n_drawn
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the reader looks at the second map."""
+        return bool(self.near) and self.place.get("map") == "near"
+
+    @property
+    def overlay(self) -> str:
+        """What lies on the map: "neighbours" of the chosen token, or an "analogy"."""
+        return self.place.get("overlay", "neighbours" if self.chosen >= 0 or not self.analogy else "analogy")
 
     def kind_numbers(self) -> UInt8[np.ndarray, " row"]:
         return np.frombuffer(self.kinds, dtype=np.uint8)
@@ -70,10 +103,12 @@ class EmbeddingView(View):
         counts = np.bincount(self.kind_numbers(), minlength=len(self.kind_names))
         kinds = [f"{name} {counts[at]:,}" for at, name in enumerate(self.kind_names) if counts[at]]
         tokens = "1 token" if len(self) == 1 else f"{len(self):,} tokens"
+        if self.is_near:
+            tokens += f" ({self.n_near:,} drawn), placed by t-SNE so that neighbours stay together"
         words = [f"A map of {tokens}" + (f", coloured by kind: {', '.join(kinds)}." if len(kinds) > 1 else ".")]
-        if self.chosen >= 0:
+        if self.chosen >= 0 and self.overlay == "neighbours":
             words.append(f"Chosen: “{self.label(self.chosen)}”" + self._nearest_in_words() + ".")
-        if self.analogy:
+        if self.analogy and self.overlay == "analogy":
             a, b, c = (self.label(row) for row in self.analogy["rows"])
             answers = [f"“{self.label(row)}”" for row, _ in self.analogy["answers"][:3]]
             words.append(f"“{a}” is to “{b}” as “{c}” is to {', '.join(answers) or 'nothing'}.")
@@ -92,6 +127,16 @@ class EmbeddingView(View):
 
     def fallback_html(self) -> str:
         return picture_html(draw(self, "png"), self.alt)
+
+
+def unpack_points(points: bytes) -> Float[np.ndarray, "row 3"]:
+    """What `pack_points` has packed, between -1 and 1.
+
+    >>> unpack_points(pack_points(np.array([[0.0, 0.0], [2.0, 1.0]])).tobytes()).round(2).tolist()
+    [[-1.0, -0.5, 0.0], [1.0, 0.5, 0.0]]
+    """
+    steps = np.frombuffer(points, dtype="<u2").reshape(-1, 3)
+    return (steps / STEPS * 2 - 1).astype(np.float32)
 
 
 def pack_points(points: Float[np.ndarray, "row dims"]) -> UInt16[np.ndarray, "row 3"]:

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { attend, fromPlane, nudged, number, reach, rowsOf, rowText, story, toPlane } from "../../../llmlib/widgets/attention_stepper/view.mjs";
+import { chain, crosses, fromPlane, nudged, placeNames, reach, toPlane } from "../../../llmlib/widgets/attention_stepper/plane.mjs";
+import { attend, number, rowsOf, rowText, shortRow, story } from "../../../llmlib/widgets/attention_stepper/view.mjs";
 
 const close = (a, b) => a.forEach((x, i) => assert.ok(Math.abs(x - b[i]) < 1e-12, `${a} is not ${b}`));
 
@@ -39,7 +40,7 @@ test("the plane holds all arrows, and points go there and back", () => {
   assert.equal(reach([[0.1, 0.2]]), 2);
   assert.equal(reach([[0, -3.5], [1, 1]]), 4);
   assert.deepEqual(toPlane([0, 0], 100, 2), [50, 50]);
-  assert.deepEqual(toPlane([2, 2], 100, 2), [100, 0]);
+  assert.deepEqual(toPlane([2, 2], 100, 2), [86, 14]); // its tip is inside as a whole
   assert.deepEqual(fromPlane(...toPlane([0.5, -1.25], 340, 2), 340, 2), [0.5, -1.25]);
   assert.deepEqual(fromPlane(-50, 500, 100, 2), [-2, -2]);
 });
@@ -57,4 +58,39 @@ test("the story tells what a stage does, and what is switched off", () => {
   assert.match(story(1, { ...told, scaled: false }), /^Switched off/);
   assert.match(story(2, { ...told, masked: false }), /sees later tokens/);
   assert.match(story(3, told), /Most goes to “t1”: 0.75/);
+});
+
+test("a wide vector is cut with an ellipsis", () => {
+  assert.equal(shortRow([1, 2, 3, 4]), "(1.00, 2.00, 3.00, 4.00)");
+  assert.equal(shortRow([1, 2, 3, 4, 5]), "(1.00, 2.00, 3.00, …)");
+});
+
+test("weighted values, one after the other, end at the output", () => {
+  const values = [[1, 0], [0, 1], [-2, 3]], weights = [0.5, 0.25, 0.25];
+  assert.deepEqual(chain(values, weights), [[0, 0], [0.5, 0], [0.5, 0.25], [0, 1]]);
+  const made = attend([1, 0], [[1, 2], [0, 1], [2, 2]], values, 2, true, true);
+  close(chain(values, made.weights).at(-1), made.output);
+});
+
+test("a segment meets a box or it does not", () => {
+  const box = { left: 10, right: 20, top: 10, bottom: 20 };
+  assert.ok(crosses([0, 0], [30, 30], box));
+  assert.ok(crosses([12, 12], [14, 14], box));
+  assert.ok(!crosses([0, 0], [9, 9], box));
+  assert.ok(!crosses([0, 15], [9, 15], box));
+  assert.ok(!crosses([0, 25], [30, 25], box));
+});
+
+test("names lie under no arrow and on no other name, and stay inside", () => {
+  const size = 340, vectors = [[-1.5, 0.5], [2, 0.8], [0.3, -1.7], [-0.8, -1.2], [0.8, 2], [2, 0.5], [3, 3], [-3, -3]];
+  const tips = vectors.map((vector, k) => { const [x, y] = toPlane(vector, size, 3); return { x, y, label: `·word ${k}` }; });
+  const lines = tips.map(({ x, y }) => [[size / 2, size / 2], [x, y]]);
+  const boxes = placeNames(tips, lines, size).map(({ x, y }, k) => ({ left: x, right: x + 8 * tips[k].label.length, top: y - 12, bottom: y + 4 }));
+  for (const box of boxes) {
+    assert.ok(box.left >= 0 && box.right <= size && box.top >= 0 && box.bottom <= size);
+    assert.equal(lines.filter(([a, b]) => crosses(a, b, box)).length, 0);
+    assert.equal(boxes.filter((one) => one !== box && box.left < one.right && box.right > one.left && box.top < one.bottom && box.bottom > one.top).length, 0);
+  }
+  const dense = Array.from({ length: 40 }, () => ({ x: 170, y: 170, label: "x".repeat(40) })); // no room at all, and no error
+  assert.equal(placeNames(dense, [], size).length, 40);
 });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { columns, count, mergePair, pairCounts, rankedPairs, replay, story, vocabulary } from "../../../llmlib/widgets/bpe_stepper/view.mjs";
+import { count, mergePair, pairCounts, rankedPairs, replay, vocabulary } from "../../../llmlib/widgets/bpe_stepper/merging.mjs";
+import { guessKey, question, score, tied, verdict } from "../../../llmlib/widgets/bpe_stepper/predict.mjs";
+import { columns, story } from "../../../llmlib/widgets/bpe_stepper/view.mjs";
 
 const l = 108, o = 111, w = 119, e = 101, r = 114;
 const merges = [[l, o], [256, w], [e, r]];
@@ -41,7 +43,7 @@ test("pairs of a text to encode carry the number of their merge", () => {
 
 test("the story says what happened and what is next", () => {
   const training = replay(["low", " lower"], merges, true);
-  assert.equal(story(training, 0, merges, "train"), "Start: 9 bytes, each a token of its own. Next: “l” + “o”, seen twice.");
+  assert.equal(story(training, 0, merges, "train"), "Start: 9 bytes, each a token of its own. Next: “l” + “o”, seen twice. One other pair is as frequent. Among equals the smaller ids go first.");
   assert.match(story(training, 2, merges, "train"), /^Step 2: “lo” \+ “w” → “low”, id 257, twice. 7 tokens become 5. Next: “e” \+ “r”, seen once.$/);
   assert.match(story(training, 3, merges, "train"), /This was the last merge.$/);
   const encoding = replay(["low"], merges, false);
@@ -59,4 +61,60 @@ test("the byte view puts characters above the bytes that they are made of", () =
   const merged = columns([256], vocabulary([[0xf0, 0x9f]])); // half a character
   assert.deepEqual(merged.above, [{ label: "⟨F0 9F⟩", from: 1, span: 2 }]);
   assert.deepEqual(merged.below, [{ id: 256, from: 1, span: 2 }]);
+});
+
+const SEEN = "abab cdcd ab";
+const learned = [[97, 98], [99, 100]];
+const [start] = replay([SEEN], learned, true);
+
+test("the pairs to choose from stand in the order of reading, and hold the right one", () => {
+  const asked = question(replay([SEEN], learned, true), 0, learned, "train");
+  assert.deepEqual(asked.right, [97, 98]);
+  assert.deepEqual(asked.choices[0], { pair: [97, 98], count: 3 });
+  const many = "zyxwvutsrqponm" + "ab".repeat(9), asks = question(replay([many], learned, true), 0, learned, "train");
+  assert.equal(asks.choices.length, 8);
+  assert.ok(asks.choices.some(({ pair }) => pair.join() === "97,98"));
+  assert.notEqual(asks.choices[0].pair.join(), "97,98"); // to be first would give it away
+});
+
+test("nothing is asked at the end, nor where the merges come from another text", () => {
+  const states = replay([SEEN], learned, true);
+  assert.equal(question(states, 2, learned, "train"), null);
+  assert.equal(question(replay([SEEN], [[99, 100]], true), 0, [[99, 100]], "train"), null);
+  assert.equal(question(replay([""], learned, true), 0, learned, "train"), null);
+});
+
+test("while encoding, the pair that was learned first is right, even where many are unknown", () => {
+  const text = "abcdefghijklmnop", asked = question(replay([text], [[111, 112], [97, 98]], false), 0, [[111, 112], [97, 98]], "encode");
+  assert.deepEqual(asked.right, [111, 112]);
+  assert.equal(asked.choices.length, 8);
+  assert.deepEqual(asked.choices.at(-1), { pair: [111, 112], rank: 0 });
+});
+
+test("the score counts the predictions of one mode", () => {
+  const states = replay([SEEN], learned, true);
+  const guesses = { [guessKey("train", 0)]: [97, 98], [guessKey("train", 1)]: [97, 98], [guessKey("train", 9)]: [1, 2], [guessKey("encode", 0)]: [97, 98] };
+  assert.deepEqual(score(guesses, states, learned, "train"), { right: 1, of: 3 });
+  assert.deepEqual(score({}, states, learned, "train"), { right: 0, of: 0 });
+});
+
+test("a verdict says why, and ties are explained by their ids", () => {
+  const table = vocabulary(learned), asked = question(replay([SEEN], learned, true), 0, learned, "train");
+  assert.equal(verdict(asked, [97, 98], table), "Right: “a” + “b” stands here 3 times, more often than any other pair.");
+  assert.match(verdict(asked, [99, 100], table), /^Not this one: “c” \+ “d” stands here twice, “a” \+ “b” 3 times.$/);
+  const even = [[97, 98]], tie = question(replay(["cdab cdab"], even, true), 0, even, "train");
+  assert.match(verdict(tie, [99, 100], table), /^A tie: .* both stand here twice. Among equals the smaller ids go first: \(97, 98\) before \(99, 100\).$/);
+  assert.match(verdict(tie, [97, 98], table), /^Right: .*; 2 other pairs do too. Among equals/);
+  const encoding = question(replay(["abcd"], learned, false), 0, learned, "encode");
+  assert.match(verdict(encoding, [97, 98], table), /^Right: .* was learned as number 1/);
+  assert.match(verdict(encoding, [99, 100], table), /as number 2, but .* number 1, earlier.$/);
+  assert.match(verdict(encoding, [98, 99], table), /was never learned/);
+});
+
+test("an open question keeps the next merge out of the story, a tie is told", () => {
+  const states = replay([SEEN], learned, true);
+  assert.equal(story(states, 0, learned, "train", true), "Start: 12 bytes, each a token of its own.");
+  assert.match(story(replay(["cdab cdab"], [[97, 98]], true), 0, [[97, 98]], "train"), /seen twice. 2 other pairs are as frequent. Among equals the smaller ids go first.$/);
+  assert.deepEqual(tied(start.words, [97, 98]), []);
+  assert.deepEqual(tied(replay(["cdab cdab xy"], [], true)[0].words, [120, 121]), []); // not the commonest: learned elsewhere
 });

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import {
   ASPECT, arrowPath, cameraNumbers, countKinds, discOf, drawingOrder, depthOrder, labelWidth, makeScreen, packColour, panned, pick, placeLabels, pointStyle,
-  projectCloud, rasterise, revealed, rowOfTyped, rowsInside, scaleOf, searchTokens, soundCamera, startCamera, turned, typedOf, typedText, unpackCloud, zoomed,
+  projectCloud, rasterise, revealed, rowOfTyped, rowsInside, scaleOf, searchTokens, soundCamera, startCamera, turned, typedOf, typedText, UNDRAWN, unpackCloud, zoomed,
 } from "../../../llmlib/widgets/embedding_explorer/data.mjs";
 import { kindColours } from "../../../llmlib/widgets/embedding_explorer/paint.mjs";
 
@@ -94,9 +94,11 @@ test("a row comes to the middle only if it is not on the picture already", () =>
 
 test("the first camera shows the cloud, outliers aside; one point and equal points are no trouble", () => {
   const many = cloudOf([...Array.from({ length: 1000 }, (_, i) => [0.1 * Math.sin(i), 0.1 * Math.cos(i), 0]), [1, 1, 0]], Array(1001).fill("x"));
-  assert.equal(startCamera(many, 2).zoom, 4);
+  assert.equal(startCamera(many, 2).zoom, 8);
   near(startCamera(SQUARE, 2).zoom, 0.95); // as high as the picture
-  near(startCamera(SQUARE, 3).zoom, 0.95);
+  const turned3 = startCamera(SQUARE, 3), seen = projectCloud(SQUARE, turned3, 150, 100, makeScreen(4));
+  for (const y of seen.y) assert.ok(y >= 0 && y <= 100);
+  for (const x of seen.x) assert.ok(x >= 0 && x <= 150);
   near(startCamera(cloudOf([[-1, 0, 0], [1, 0, 0]], ["a", "b"]), 2).zoom, 0.95 * ASPECT, 1e-3);
   assert.ok(Number.isFinite(startCamera(cloudOf([[0, 0, 0]], ["one"]), 2).zoom));
   assert.ok(Number.isFinite(startCamera(cloudOf([[0.2, 0, 0], [0.2, 0, 0]], ["a", "b"]), 3).zoom));
@@ -217,4 +219,33 @@ test("colours of kinds stand out from the paper in both themes, and are all diff
       assert.ok((a + 0.05) / (b + 0.05) >= 3, `${colour} on ${paper}`);
     }
   }
+});
+
+test("the first camera looks at the middle of the points, wherever their mean is", () => {
+  const aside = cloudOf([...Array.from({ length: 8 }, () => [-1, 0, 0]), [1, 0.5, 0]], Array(9).fill("x")), { x, y } = projectCloud(aside, startCamera(aside, 2), 150, 100, makeScreen(9));
+  near(x[0] + x[8], 150, 0.01);
+  near(y[0] + y[8], 100, 0.01);
+  near(x[8] - x[0], 0.95 * 150, 0.05); // and fills the picture
+});
+
+test("a map may have places for rows that it does not draw", () => {
+  const typed = Uint16Array.from([0, 0, 0, 65535, 0, 0, 0, 65535, 0]), ends = Uint32Array.from([1, 2, 3]);
+  const cloud = unpackCloud(unaligned(typed), unaligned(Uint8Array.from([97, 98, 99])), unaligned(ends), unaligned(Uint8Array.from([1, 0, 0])), 2);
+  assert.deepEqual([...cloud.kinds], [1, 0, UNDRAWN]);
+  assert.deepEqual([cloud.n, cloud.drawn, cloud.label(2)], [3, 2, "c"]);
+  const counts = countKinds(cloud.kinds, 2);
+  assert.deepEqual(counts, [1, 1]);
+  assert.deepEqual([...drawingOrder(cloud.kinds, counts)], [1, 0]);
+  const screen = projectCloud(cloud, flat, 100, 100, makeScreen(3));
+  assert.equal(pick(screen, cloud.kinds, new Set([UNDRAWN]), screen.x[2], screen.y[2], 5), -1);
+  assert.ok(Number.isFinite(startCamera(cloud, 2).zoom));
+});
+
+test("labels keep off the dots, and where there is no room stand farther away on a line", () => {
+  const crowd = Array.from({ length: 12 }, (_, k) => ({ x: 200 + (k % 4) * 6, y: 150 + k, label: `name ${k}`, far: true })), dots = crowd.map(({ x, y }) => [x, y]);
+  const kept = placeLabels(crowd, 400, 300, dots);
+  assert.equal(kept.length, 12);
+  assert.ok(kept.some(({ line }) => line) && kept.some(({ line }) => !line));
+  for (const { box } of kept) for (const [x, y] of dots) assert.ok(x < box.left || x > box.right || y < box.top || y > box.bottom);
+  assert.ok(placeLabels(crowd.map((item) => ({ ...item, far: false })), 400, 300, dots).length < 12);
 });
