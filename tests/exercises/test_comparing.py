@@ -47,3 +47,10 @@ def test_numbers_of_other_libraries_count_as_numbers():
     assert find_difference([(1, 2)], [[1, 2]]) is None
     assert find_difference(2.5, np.float32(2.5)) is None
     assert find_difference({(1, 2): 3}, {(np.int64(1), 2): np.int64(3)}) is None
+
+
+def test_a_whole_number_may_stand_for_a_float_in_a_tuple_as_it_may_alone():
+    assert find_difference((0.5, 1.0), (0.5, 1)) is None
+    assert find_difference((0.5, 1.0), (0.5, 2)).what == "value"
+    assert find_difference((0.5, 1.0), (0.5, True)).what == "form"
+    assert find_difference((0, 1), (0, 1.0)).what == "form"

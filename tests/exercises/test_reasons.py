@@ -194,6 +194,7 @@ STEPS = {
     ("tokenization.train", "items with something else"): lambda right, *args: [
         (pair, 256 + i) for i, pair in enumerate(right(*args))
     ],
+    ("instruction_tuning.merged", "multiplied by ½"): lambda right, *args: right(*args) / 2,
     ("tokenization.decode", "bytes returned"): lambda right, *args: right(*args).encode(),
 }
 
@@ -284,6 +285,28 @@ def _(ids, pair, new_id):
             merged.append(ids[i])
             i += 1
     return merged
+
+
+@wrong("instruction_tuning.answer_mask", "header counted, end left out")
+def _(ids, assistant, end):
+    return (ids == assistant).cumsum(0) > (ids == end).cumsum(0)
+
+
+@wrong("instruction_tuning.pack", "lost where it does not fit")
+def _(conversations, length):
+    rows = [[]]
+    for ids in conversations:
+        if len(rows[-1]) + len(ids[:length]) <= length:
+            rows[-1] = rows[-1] + ids[:length]
+        else:
+            rows.append([])
+    return torch.tensor([row + [-1] * (length - len(row)) for row in rows])
+
+
+@wrong("instruction_tuning.interval", "textbook interval")
+def _(right, n):
+    reach = 1.96 * math.sqrt(right / n * (1 - right / n) / n)
+    return max(right / n - reach, 0), min(right / n + reach, 1)
 
 
 @pytest.mark.parametrize(("name", "reasons", "function"), WRONG)

@@ -224,3 +224,14 @@ def test_two_masks_that_are_both_wrong_can_be_compared():
     mask = torch.tensor([[True, False], [True, True]])
     assert _ordinary(mask).all()
     assert _ordinary(torch.tensor([1.0, float("nan"), float("-inf"), -1e30])).tolist() == [True, False, False, False]
+
+
+def test_eigenvalues_of_nan_do_not_end_the_process():
+    """With some builds of torch they do, and learners would lose their kernel."""
+    before = torch.linalg.eigvals
+    report = check(
+        "instruction_tuning.kept_by_rank", lambda update, r: torch.linalg.eigvals(update / 0).abs()[r].item()
+    )
+    assert report.kind == "raised"
+    assert "infs or NaNs" in report.heading
+    assert torch.linalg.eigvals is before

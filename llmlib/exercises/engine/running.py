@@ -77,11 +77,28 @@ def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
     """What the function returns; raises `TimeIsUp` if that takes longer."""
     limit = time_limit(seconds)
     try:
-        with limit:
+        with _no_eigenvalues_of_nan(), limit:
             return function(*args)
     finally:
         if isinstance(limit, _Alarm):
             limit.close()  # the alarm may have rung while the block was being left
+
+
+@contextlib.contextmanager
+def _no_eigenvalues_of_nan() -> Iterator[None]:
+    """`torch.linalg.eigvals` of NaN or ∞ ends the process with some builds of torch; here it raises, as `eig` does."""
+    eigvals = torch.linalg.eigvals
+
+    def checked(matrix: torch.Tensor, **options: Any) -> torch.Tensor:
+        if not bool(matrix.isfinite().all()):
+            raise RuntimeError("torch.linalg.eigvals: input tensor should not contain infs or NaNs.")
+        return eigvals(matrix, **options)
+
+    torch.linalg.eigvals = checked
+    try:
+        yield
+    finally:
+        torch.linalg.eigvals = eigvals
 
 
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:

@@ -56,6 +56,8 @@ def cases_chat_text(seed):
         Case((conversation("Hello!", said[0], "Thanks.", first="assistant"),), "the assistant speaks first"),
         Case((conversation("  two spaces ", " a line\n", "\nthe end "),), "spaces and line breaks in the contents"),
         Case((conversation("Say nothing.", "", said[5]),), "an empty answer"),
+        Case((conversation(said[4], said[1], said[2], first="assistant"),), "the assistant speaks first and last"),
+        Case((conversation(said[3], said[0], said[5], said[2], first="assistant"),), "the user speaks last, not first"),
         Case((conversation(*said[:5]),)),
     ]
 

@@ -17,13 +17,17 @@ def faulty_chat_text(messages, end="assistant", head="both", prompt="after a que
     for i, message in enumerate(chosen):
         user = message["role"] == "user" if by == "role" else i % 2 == 0
         says = message["content"].strip() if content == "stripped" else message["content"]
-        parts.append(_turn(user, says, end, head, space, last=i == len(chosen) - 1))
+        turn = _turn(user, says, end, head, space, last=i == len(chosen) - 1)
+        parts.append(turn + ASSISTANT * (prompt == "after each question" and user and i < len(chosen) - 1))
     asked = messages[-1]["role"] == "user"
     opened = {
         "after a question": ASSISTANT * asked, "never": "", "always": ASSISTANT,
         "after an answer": ASSISTANT * (not asked), "spaced": f"{ASSISTANT} " * asked,
         "the next one's": ASSISTANT if asked else USER, "ended": (ASSISTANT + END) * asked, "user's": USER * asked,
+        "spaced and ended": f"{ASSISTANT} {END}" * asked, "after each question": ASSISTANT * asked,
     }[prompt]  # fmt: skip
+    if space == "lines" and opened:
+        opened += "\n"
     if give == "pieces":
         return [*parts, opened] if opened else parts
     if between == "after each":
@@ -41,13 +45,17 @@ def _turn(user, says, end, head, space, last):
         "exchanged": (ASSISTANT, USER), "same": (USER, USER), "names": ("user: ", "assistant: "),
         "<user>": ("<user>", "<assistant>"),
     }[head][0 if user else 1]  # fmt: skip
-    spaced = {"assistant": not user, "none": False, "both": True, "user": user, "before the end": not user}[space]
+    spaced = {"assistant": not user, "none": False, "both": True, "user": user, "before the end": not user,
+              "lines": False}[space]  # fmt: skip
     closed = {
         "assistant": not user, "none": False, "both": True, "user": user, "last": last and not user,
-        "of the text": False,
+        "of the text": False, "before": False,
     }[end]  # fmt: skip
     gap = " " if space == "before the end" and not user else ""
-    return header + " " * spaced + says + gap + END * closed
+    if space == "lines":
+        return f"{header}\n{says}{END * closed}\n"
+    first = END if end == "before" and not user else ""
+    return first + header + " " * spaced + says + gap + END * closed
 
 
 def faulty_answer_mask(ids, assistant, end, head="left out", stop="with", which="all", cut="counts", first="counted",
@@ -57,6 +65,8 @@ def faulty_answer_mask(ids, assistant, end, head="left out", stop="with", which=
     for start, id in enumerate(listed):
         if id == assistant:
             ends = [i for i in range(start, len(listed)) if listed[i] == end]
+            if not ends and cut == "never":
+                listed.index(end, start)  # raises
             spans.append((start, ends[0] + 1, True) if ends else (start, len(listed), False))
     if which == "first":
         spans = spans[:1]
@@ -72,6 +82,9 @@ def faulty_answer_mask(ids, assistant, end, head="left out", stop="with", which=
     for start, after, ended in spans:
         if not ended and cut == "nothing":
             continue
+        if give == "header to end":
+            mask[start : after - ended] = True
+            continue
         begin = start if head == "counted" else start + 1 + (first == "left out")
         last = after - (stop == "without" and ended) + (stop == "one more" and ended) - (cut == "short" and not ended)
         if first == "alone":
@@ -79,10 +92,15 @@ def faulty_answer_mask(ids, assistant, end, head="left out", stop="with", which=
         mask[begin:last] = True
     if which == "the others":
         mask = ~mask
+    elif which == "everything after, without headers":
+        mask = ((ids == assistant).cumsum(0) > 0) & (ids != assistant)
     elif which == "questions":
         mask = ~mask & (ids != assistant)
+    elif which == "no special tokens":
+        mask = (ids != assistant) & (ids != end)
     return {
         "booleans": lambda: mask,
+        "header to end": lambda: mask,
         "numbers": lambda: mask.long(),
         "floats": lambda: mask.float(),
         "labels": lambda: ids.masked_fill(~mask, IGNORED),
@@ -149,6 +167,8 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
         "end kept": lambda: [ids[-length:] for ids in conversations],
         "goes on": lambda: [ids[i : i + length] for ids in conversations for i in range(0, len(ids), length)],
         "uncut": lambda: conversations,
+        "measured first": lambda: conversations,
+        "no room": lambda: conversations,
     }[long]()
     if place == "turned around":
         cut = cut[::-1]
@@ -162,9 +182,11 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
         rows = [flat[i : i + length] for i in range(0, len(flat), length)]
     else:
         for ids in cut:
-            at = _row_for(rows, ids, length - room, gap, place)
+            at = _row_for(rows, ids, length - room, gap, place, anew=long == "measured first")
             if at is None:
-                rows.append(list(ids))
+                rows.append([] if place == "lost" else ids[:length] if long == "measured first" else list(ids))
+            elif place == "cut to the rest":
+                rows[at] = (rows[at] + ids)[:length]
             elif place == "before":
                 rows[at] = ids + rows[at]
             else:
@@ -175,8 +197,9 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
         return rows
     blank = [[fill] * (length - len(row)) for row in rows]
     rows = [space + row if side == "left" else row + space for row, space in zip(rows, blank)]
-    if long == "uncut":
-        rows = [row[: max(length, len(row))] for row in rows]
+    if long == "no room":
+        for row in rows:
+            torch.empty(length)[: len(row)] = torch.tensor(row)  # raises, as there are fewer places
     return {
         "tensor": lambda: torch.tensor(rows),
         "rows": lambda: rows,
@@ -186,9 +209,11 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
     }[give]()
 
 
-def _row_for(rows, ids, limit, gap, place):
+def _row_for(rows, ids, limit, gap, place, anew=False):
     """The row that takes this conversation; None for a new one."""
-    fits = [not row or len(row) + gap + len(ids) <= limit for row in rows]
+    fits = [(not row and not anew) or len(row) + gap + len(ids) <= limit for row in rows]
+    if place == "cut to the rest":
+        return len(rows) - 1 if len(rows[-1]) < limit else None
     if place == "one a row":
         return 0 if not rows[0] else None
     if place == "first that fits":
@@ -224,6 +249,7 @@ def faulty_lora_linear(
         "activation": lambda: (x @ a.T).relu() @ b.T,
         "after": lambda: plain @ a.T @ b.T,
         "softmax": lambda: (x @ a.T).softmax(-1) @ b.T,
+        "first alone": lambda: x @ a[:1].T @ b[:, :1].T,
     }[update]() * sign  # fmt: skip
     return {
         "as it is": lambda: plain + s * low,
@@ -279,6 +305,8 @@ def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", 
              "norm": lambda: found.sum() ** 0.5}[over]().item()  # fmt: skip
     if which == "smallest":
         found = found.flip(0)
+    if which == "topk":
+        found.topk(r)  # raises if r is larger than their number
     if which == "the r-th":
         top = found[r - 1].item()
     elif which == "lost":
@@ -287,8 +315,10 @@ def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", 
         top = found[: r + off].sum().item()
     else:
         top = found[: max(0, r + off)].sum().item()
-    if found.sum() == 0 and zero != "divided":
+    if found.sum() == 0 and zero not in ("divided", "raises"):
         return zero
+    if zero == "raises":
+        top / total
     share = top / total if total else float("nan")
     return {"share": share, "root": share**0.5, "percent": 100 * share, "tensor": torch.tensor(share),
             "rounded": round(share, 2)}[give]  # fmt: skip
@@ -301,26 +331,35 @@ def faulty_interval(right, n, z=1.96, formula="wilson", root="taken", less=0, mi
     if formula in ("plus four", "laplace"):
         extra = 2 if formula == "plus four" else 1
         p, m = (right + extra) / (n + 2 * extra), n + 2 * extra
-    elif formula == "agresti":
+    elif formula.startswith("agresti"):
         p, m = (right + z**2 / 2) / (n + z**2), n + z**2
     if formula == "wilson":
         grown = 1 + z**power / m
+        spread = p * (1 - p) / (n - 1 if inner == "n − 1" else m)
         under = {"n²": p * (1 - p) / m + z**power / (4 * m**2), "n": p * (1 - p) / m + z**power / (4 * m),
                  "left out": p * (1 - p) / m, "no 4": p * (1 - p) / m + z**power / m**2,
-                 "not by n": p * (1 - p) + z**power / (4 * m**2)}[inner]  # fmt: skip
-        centre = {"moved": p + z**power / (2 * m), "at p": p, "p divided": p, "no 2": p + z**power / m}[middle]
-        if middle != "at p" and below in ("divided", "middle alone"):
+                 "not by n": p * (1 - p) + z**power / (4 * m**2),
+                 "n − 1": spread + z**power / (4 * m**2)}[inner]  # fmt: skip
+        centre = {
+            "moved": p + z**power / (2 * m),
+            "at p": p,
+            "p divided": p,
+            "no 2": p + z**power / m,
+            "term divided": p + z**power / (2 * m) / grown,
+        }[middle]
+        if middle not in ("at p", "term divided") and below in ("divided", "middle alone"):
             centre = centre / grown
-        half = z * (under**0.5 if root == "taken" else under)
+        half = {"taken": lambda: z * under**0.5, "forgotten": lambda: z * under, "over z": lambda: (z * under) ** 0.5,
+                "first term": lambda: z * (spread**0.5 + under - spread), "halved": lambda: z * under**0.5 / 2,
+                "over all": lambda: (z * under / grown) ** 0.5 * grown}[root]()  # fmt: skip
         if below in ("divided", "half alone"):
             half = half / grown
     else:
-        centre, spread = p, {"p(1 − p)": p * (1 - p), "largest": 0.25}[
-            "largest" if formula == "largest spread" else "p(1 − p)"
-        ] / m  # fmt: skip
+        spread = (0.25 if formula == "largest spread" else p * (1 - p)) / (1 if inner == "not by n" else m)
+        centre = p
         half = z * (spread**0.5 if root == "taken" else spread)
     low, high = centre - half, centre + half
-    if formula == "clipped":
+    if formula in ("clipped", "agresti, clipped"):
         low, high = max(0.0, low), min(1.0, high)
     return {
         "bounds": lambda: (low, high),
