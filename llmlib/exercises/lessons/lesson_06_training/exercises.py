@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # torch.optim imports it at its first use: seconds, which an attempt should not be stopped for
 import torch.nn.functional as F
 from torch import nn
 
