@@ -96,13 +96,15 @@ class Bench:
 
     def run(self):
         self.page.evaluate(RUN)
-        assert self.page.evaluate(ERRORS) == []
+        found = self.page.evaluate(ERRORS)
+        assert found == [], found
 
     def lesson(self, name):
         """Open a lesson and run the cells with views and all that these need; the others show what is stored."""
         self.open(name)
         self.page.evaluate(RUN_SOME, cells_of_views(NOTEBOOKS / name))
-        assert self.page.evaluate(ERRORS) == []
+        found = self.page.evaluate(ERRORS)
+        assert found == [], found
         return self.page
 
     def python(self, expression):

@@ -134,7 +134,7 @@ def stepper_keyboard(bench, view):
     expect(key).to_be_focused()
     for _ in range(12):
         page.keyboard.press("Shift+ArrowRight")
-    expect(key).to_have_attribute("aria-valuetext", re.compile(r"^\(3\.00, 0\.50\), weight"))
+    expect(key).to_have_attribute("aria-valuetext", re.compile(r"^\(4\.50, 0\.50\), weight"))
     inside = """tip => { const a = tip.getBoundingClientRect(), b = tip.ownerSVGElement.getBoundingClientRect();
       return a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom; }"""
     assert key.evaluate(inside), "a dragged arrow stays inside, with its whole tip"

@@ -68,11 +68,11 @@ def view(lab_with_a_view):
 
 
 def switch_off(view, *heads):
-    view.get_by_label("switches it off").check(force=True)
+    view.locator("label", has_text="switches it off").click()
     for layer, head in heads:
         view.get_by_label(f"Layer {layer}, head {head}", exact=True).click()
         expect(view.get_by_label(f"Layer {layer}, head {head}, switched off")).to_be_attached()
-    view.get_by_label("opens a head").check(force=True)
+    view.locator("label", has_text="opens a head").click()
     expect(view.get_by_text("side by side")).to_be_visible()
 
 

@@ -11,7 +11,8 @@ STATE = "training.runs[0]['state']"
 
 def rest(bench, view):
     """Pause, and see that no step is taken any more."""
-    click(view, "Pause")
+    if view.get_by_role("button", name="Pause", exact=True).count():
+        click(view, "Pause")
     bench.expect(STATE, "'paused'")
     bench.expect("any(one.busy for one in training._tracked)", "False")
     taken = bench.python(STEP)
