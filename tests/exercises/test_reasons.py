@@ -103,28 +103,21 @@ def _(ids, pair, new_id):
 # --- a part in which nothing counts: torch's mean is not a number, and its gradient is 0 ---
 
 
-@wrong("training.accumulated_gradient", "not divided")
-def _(weight, parts):
+def added_up(weight, parts, by):
     w = weight.clone().requires_grad_()
     for x, targets in parts:
-        F.cross_entropy(x @ w, targets).backward()
+        (F.cross_entropy(x @ w, targets) / by).backward()
     return w.grad
+
+
+wrong("training.accumulated_gradient", "not divided")(lambda weight, parts: added_up(weight, parts, 1))
+wrong("training.accumulated_gradient", "mean of the parts' means")(lambda w, parts: added_up(w, parts, len(parts)))
 
 
 @wrong("training.accumulated_gradient", "mean of the parts' means")
 def _(weight, parts):
-    w = weight.clone().requires_grad_()
-    for x, targets in parts:
-        (F.cross_entropy(x @ w, targets) / len(parts)).backward()
-    return w.grad
-
-
-@wrong("training.accumulated_gradient", "mean of the parts' means")
-def _(weight, parts):
-    w, parts = weight.clone().requires_grad_(), [part for part in parts if (part[1] != -100).any()]
-    for x, targets in parts:
-        (F.cross_entropy(x @ w, targets) / len(parts)).backward()
-    return w.grad
+    parts = [part for part in parts if (part[1] != -100).any()]
+    return added_up(weight, parts, len(parts))
 
 
 # --- computed from the result ---
@@ -324,10 +317,8 @@ def _(ids, assistant, end):
 def _(conversations, length):
     rows = [[]]
     for ids in conversations:
-        if len(rows[-1]) + len(ids[:length]) <= length:
-            rows[-1] = rows[-1] + ids[:length]
-        else:
-            rows.append([])
+        fits = len(rows[-1]) + len(ids[:length]) <= length
+        rows = [*rows[:-1], rows[-1] + ids[:length]] if fits else [*rows, []]
     return torch.tensor([row + [-1] * (length - len(row)) for row in rows])
 
 

@@ -299,7 +299,8 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
     if isinstance(got, list) != isinstance(expected, list):
         return _wrong_type(expected, got, place)
     right = [_plain(item) for item in expected]
-    items = [_as_number(a, _plain(item)) for a, item in itertools.zip_longest(right[: len(got)], got)]
+    pairs = itertools.zip_longest(right[: len(got)], map(_plain, got))
+    items = [float(item) if isinstance(a, float) and type(item) is int else item for a, item in pairs]  # as max(0, x)
     if len(items) == len(right) and all(_items_equal(a, b) for a, b in zip(right, items)):
         return None
     for i, (a, b) in enumerate(zip(right, items)):
@@ -358,11 +359,6 @@ def _plain(item: Any) -> Any:
     if type(item).__module__ in ("numpy", "torch") and getattr(item, "ndim", None) == 0:
         return item.item()
     return item
-
-
-def _as_number(expected: Any, item: Any) -> Any:
-    """A whole number where a float is expected is one: `max(0, x)` gives either."""
-    return float(item) if isinstance(expected, float) and type(item) is int else item
 
 
 def _items_equal(a: Any, b: Any) -> bool:
