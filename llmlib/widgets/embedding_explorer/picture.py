@@ -175,7 +175,7 @@ def _box(place: np.ndarray, dx: int, dy: int, side: str, label: str) -> tuple[fl
 
 
 def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
+    return bool(a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3])
 
 
 def _plain(label: str) -> str:
