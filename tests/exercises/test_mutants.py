@@ -89,6 +89,9 @@ EQUAL = {
         ("1.0", "2.0"): "whatever is above 0 marks a token as seen",
         ("seen = torch.zeros_like(logits).scatter(1, ids, 1.0) > 0", "(after the next)"): INDEPENDENT,
     },
+    "instruction_tuning.answer_mask": {
+        ("if ids[i] == assistant:", "(after the next)"): "no id is the start of an answer and its end at once",
+    },
     "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
 }  # fmt: skip
 
