@@ -31,9 +31,9 @@ STORIES_TO_SCORE = 100
 SPECIAL_TOKENS = ("<|endoftext|>", "<|user|>", "<|assistant|>")  # the last two wait for instruction tuning
 VOCAB_SIZE, PAGES_FOR_TOKENIZER, MAX_SEQ_LEN = 2048, 4000, 512
 RUN = TrainConfig(
-    steps=3000, batch_size=8, seq_len=448, optimizer="muon", learning_rate=4e-3, matrix_learning_rate=1e-2,
+    steps=4500, batch_size=8, seq_len=384, optimizer="muon", learning_rate=4e-3, matrix_learning_rate=1e-2,
     betas=(0.9, 0.98), weight_decay=0.05, warmup=50, schedule="wsd", decay_share=0.6, dtype="bfloat16", seed=0,
-    validate_every=250, validation_batches=16, save_every=250,
+    validate_every=500, validation_batches=16, save_every=500,
 )  # fmt: skip
 
 
