@@ -2,14 +2,18 @@
 
 from axe_playwright_python.base import AXE_SCRIPT
 
-RUN = """async (node, script) => {
+RUN = """async (node, [script, parts]) => {
   if (!window.axe) (0, eval)(script);
-  const { violations } = await window.axe.run(node, { resultTypes: ["violations"] });
+  const asked = parts ? { include: [...node.querySelectorAll(parts)] } : node;
+  const { violations } = await window.axe.run(asked, { resultTypes: ["violations"] });
   const where = (nodes) => nodes.map((one) => one.html.slice(0, 200)).join(" | ");
   return violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${where(nodes)}`);
 }"""
 
 
-def violations(node):
-    """What axe finds in a locator's node, one line a rule; of a whole page, ask for `page.locator(":root")`."""
-    return node.evaluate(RUN, AXE_SCRIPT)
+def violations(node, parts=""):
+    """What axe finds in a locator's node, one line a rule; of a whole page, ask for `page.locator(":root")`.
+
+    `parts` is a selector; of the node, only what it selects is then asked about.
+    """
+    return node.evaluate(RUN, [AXE_SCRIPT, parts])

@@ -27,6 +27,26 @@ RUN_SOME = """async (numbers) => {
   for (const number of numbers) notebook.select(notebook.widgets[number]);
   await window.jupyterapp.commands.execute("notebook:run-cell");
 }"""
+# Opens a notebook alone, without a kernel, and attaches all its cells, those out of sight too, with all they show.
+READ = """async (path) => {
+  const { commands, shell } = window.jupyterapp, others = [...shell.widgets("main")];
+  const panel = await commands.execute("docmanager:open", { path });
+  panel.sessionContext.kernelPreference = { ...panel.sessionContext.kernelPreference, shouldStart: false };
+  for (const widget of others) widget.dispose(); // to close one asks whether to save it
+  await panel.revealed;
+  const { content } = panel;
+  content.notebookConfig = { ...content.notebookConfig, windowingMode: "none" };
+  content.update();
+  await Promise.all(content.widgets.map((cell) => cell.ready));
+  await content.rendermime.latexTypesetter?.typeset(document.createElement("p")); // after all that wait for it
+}"""
+# Whether each cell of the only notebook shows what it holds.
+ALL_SHOWN = """() => {
+  const [panel, ...others] = window.jupyterapp.shell.widgets("main");
+  return !others.length && panel?.content.widgets?.every((cell) => cell.model.type === "markdown"
+    ? cell.node.querySelector(".jp-MarkdownOutput")?.childElementCount
+    : cell.node.querySelectorAll(".jp-OutputArea-output").length === cell.model.outputs.length);
+}"""
 ERRORS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
   .flatMap((cell) => (cell.outputs ?? []).filter((output) => output.output_type === "error"))
   .map((output) => `${output.ename}: ${output.evalue}`)"""
@@ -70,6 +90,20 @@ class Bench:
         self.page.goto(self.lab(f"notebooks/{name}"))
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         self.page.wait_for_function(OPEN)
+
+    def read(self, path):
+        """Open a lesson as it is stored, all of it rendered and, as in `make lab`, trusted; no kernel is started."""
+        content = nbformat.read(path, 4)
+        for cell in content.cells:
+            if cell.cell_type == "code":
+                cell.metadata.trusted = True  # what is stored with this mark, the server signs
+        self.store(f"stored_{path.name}", content)
+        if not self.page.evaluate("() => Boolean(window.jupyterapp)"):
+            self.page.goto(self.lab(""))
+            self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+        self.page.evaluate(READ, f"notebooks/stored_{path.name}")
+        self.page.wait_for_function(ALL_SHOWN)
+        return self.page.locator(".jp-Notebook")
 
     def put(self, name, sources):
         cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]

@@ -1,19 +1,39 @@
-"""What all pages of the course share, in a real JupyterLab: plots in both themes, lines of code that fit."""
+"""What all pages of the course share, in JupyterLab: plots in both themes, lines that fit, nothing for axe to find.
+
+axe is asked about what a lesson brings: its rendered Markdown and its outputs. What stands around them (menus, side
+bars, prompts, the editors that hold code) is JupyterLab's own. It is the same for every notebook, and no lesson can
+mend it.
+"""
+
+from itertools import pairwise
 
 import pytest
 from lesson_pages import LONGEST_LINE
 
+from browser.axe import violations
+from browser.bench import NOTEBOOKS
+from browser.looks import UNREADABLE
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
 CELLS = [
     "import matplotlib.pyplot as plt\nfrom llmlib import show_plot, use_style",
     'use_style()\nplt.plot([1, 3, 2])\nshow_plot("A line that rises from 1 to 3 and falls to 2.")',
     "#" * LONGEST_LINE,
 ]
-# By how many pixels a cell's code is wider than the room for it.
-TOO_WIDE = """() => [...document.querySelectorAll(".jp-CodeCell .cm-scroller")]
-  .map((cell) => cell.scrollWidth - cell.clientWidth).filter((pixels) => pixels > 0)"""
-FILTER = "node => getComputedStyle(node).filter"
+OURS = ".jp-MarkdownOutput, .jp-OutputArea-output"
+# By how many pixels code is wider than the room for it: in a cell, or quoted in Markdown.
+TOO_WIDE = """() => [...document.querySelectorAll(".jp-CodeCell .cm-scroller, .jp-MarkdownOutput pre")]
+  .map((code) => code.scrollWidth - code.clientWidth).filter((pixels) => pixels > 0)"""
+# axe does not measure the contrast of what is scrolled out of sight.
+PALE = f"(nodes) => nodes.flatMap({UNREADABLE})"
+FILTERS = "nodes => nodes.map((node) => getComputedStyle(node).filter)"
+TURNED = {"light": "none", "dark": "invert(0.933) hue-rotate(180deg)"}
+# The levels of all headings in the order of the page, those in outputs too.
+LEVELS = """(nodes) => nodes.flatMap((node) => [...node.querySelectorAll("h1, h2, h3, h4, h5, h6")])
+  .map((heading) => Number(heading.tagName[1]))"""
+MUTE = "nodes => nodes.filter((image) => image.alt.trim().length < 20).map((image) => image.outerHTML.slice(0, 200))"
 
 
 def test_a_plot_keeps_its_description_and_follows_the_theme_and_the_longest_line_needs_no_scrolling(bench):
@@ -21,8 +41,28 @@ def test_a_plot_keeps_its_description_and_follows_the_theme_and_the_longest_line
     bench.run()
     plot = bench.page.locator(".jp-OutputArea-output img")
     assert plot.get_attribute("alt") == "A line that rises from 1 to 3 and falls to 2."
-    for theme, turned in (("Light", "none"), ("Dark", "invert(0.933) hue-rotate(180deg)")):
-        bench.theme(theme)
-        assert plot.evaluate(FILTER) == turned
+    for theme, turned in TURNED.items():
+        bench.theme(theme.capitalize())
+        assert plot.evaluate_all(FILTERS) == [turned]
     assert bench.page.locator("#jp-left-stack").is_visible()  # the file browser: the narrowest that a notebook gets
+    assert bench.page.evaluate(TOO_WIDE) == []
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_as_it_is_stored(bench, lesson):
+    notebook = bench.read(lesson)
+    pictures = notebook.locator("img")
+    for number in range(2):
+        if number:
+            bench.theme("Dark" if bench.is_light else "Light")
+        theme = "light" if bench.is_light else "dark"
+        assert violations(notebook, OURS) == [], theme
+        assert notebook.locator(OURS).evaluate_all(PALE) == [], theme
+        assert set(pictures.evaluate_all(FILTERS)) == {TURNED[theme]}
+    assert pictures.evaluate_all(MUTE) == []
+    levels = notebook.locator(OURS).evaluate_all(LEVELS)
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels)), levels
+    assert bench.page.locator("#jp-left-stack").is_visible()
     assert bench.page.evaluate(TOO_WIDE) == []

@@ -1,6 +1,7 @@
 """Questions that were answered wrongly come back, later each time, and nothing that is kept gets lost."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,12 @@ from llmlib.exercises.engine.repeating import GAPS, answered, due_in, to_repeat
 from llmlib.exercises.registry import LESSONS, asked_in
 
 ORDER = list(LESSONS)
+# Words that point to a place on the page of a lesson, or to its course; "above 1" and "far below" do not.
+POINTERS = re.compile(
+    r"(?<!far )\b(above|below)\b(?! \d)|\bthis (cell|lesson|notebook|page)\b|\bnext cell\b|\bin a moment\b|\bread on\b"
+    r"|\b(you|we) (have )?(saw|seen|measured)\b|\byou will (see|get|know)\b|\bstep \d",
+    re.IGNORECASE,
+)
 
 
 def choice(asked, right, number=1):
@@ -107,6 +114,15 @@ def test_every_question_has_a_name_of_its_own():
     names = [name for lesson in LESSONS for name in asked_in(lesson)]
     assert len(names) == len(set(names)) > 50
     assert {q.name for q in quiz("attention").questions} <= set(names)
+
+
+def test_every_question_stands_alone():
+    """It may come back in another lesson, on a page where there is nothing above or below it to be looked at."""
+    for lesson in LESSONS:
+        for name, asked in asked_in(lesson).items():
+            wrong = (text for one in asked["wrong"] for text in (one["choice"], one["because"]))
+            for text in (asked["question"], asked["right"], asked["because"], *wrong):
+                assert POINTERS.search(text) is None, (name, text)
 
 
 def test_odd_entries_do_no_harm():
