@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 # Where the parts of a view are: to be the same after the theme has been changed there and back.
 LAYOUT = """view => {
-  const box = view.getBoundingClientRect(), nodes = [...view.querySelectorAll("canvas, svg, button, input, [role=group]")];
+  const box = view.getBoundingClientRect();
+  const nodes = [...view.querySelectorAll("canvas, svg, button, input, [role=group]")];
   const boxes = nodes.filter((node) => node.checkVisibility() && !node.closest(".llm-save"))
     .map((node) => node.getBoundingClientRect());
   return boxes.map(({ x, y, width, height }) => [x - box.x, y - box.y, width, height].map(Math.round));
