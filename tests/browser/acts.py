@@ -311,3 +311,16 @@ def rotary_clicks(bench, view):
     )
     expect(view.locator("output").first).to_have_text("position 50")
     bench.expect("rotary.query_position", "50")
+
+
+# --- questions ----------------------------------------------------------------------------------------------------
+
+
+def questions_clicks(bench, view):
+    """All choices of the last question in one go: all show their reasons, the first one counts."""
+    last = view.locator(".llm-question").last
+    last.evaluate("node => { for (const one of node.querySelectorAll('summary')) one.click(); }")
+    expect(last.locator("details p")).to_have_count(2)
+    expect(last.locator(".llm-first")).to_have_count(1)
+    bench.expect("asked.opened[-2:]", "[[2, 0], [2, 1]]")
+    assert bench.python("[one for one in told if one['question'] == 2]") == "[{'question': 2, 'choice': 0}]"

@@ -1,19 +1,23 @@
-"""axe-core (the one that the package axe-playwright-python brings along) on a page, or on a part of it."""
+"""axe-core (the one that the package axe-playwright-python brings along) on a page, or on parts of it."""
 
 from axe_playwright_python.base import AXE_SCRIPT
 
-RUN = """async (node, [script, parts]) => {
+RUN = """async (nodes, [script, rules]) => {
   if (!window.axe) (0, eval)(script);
-  const asked = parts ? { include: [...node.querySelectorAll(parts)] } : node;
-  const { violations } = await window.axe.run(asked, { resultTypes: ["violations"] });
+  const options = { resultTypes: ["violations"], ...(rules && { runOnly: { type: "rule", values: rules } }) };
+  const { violations } = await window.axe.run({ include: nodes }, options);
   const where = (nodes) => nodes.map((one) => one.html.slice(0, 200)).join(" | ");
   return violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${where(nodes)}`);
 }"""
+# What a view must not have twice on a page, so that it can be shown twice itself.
+UNIQUE = ("landmark-unique", "duplicate-id", "duplicate-id-active", "duplicate-id-aria")
 
 
-def violations(node, parts=""):
-    """What axe finds in a locator's node, one line a rule; of a whole page, ask for `page.locator(":root")`.
+def violations(nodes):
+    """What axe finds in a locator's nodes, one line a rule; of a whole page, ask for `page.locator(":root")`."""
+    return nodes.evaluate_all(RUN, [AXE_SCRIPT, None])
 
-    `parts` is a selector; of the node, only what it selects is then asked about.
-    """
-    return node.evaluate(RUN, [AXE_SCRIPT, parts])
+
+def not_unique(nodes):
+    """What axe finds twice in a locator's nodes."""
+    return nodes.evaluate_all(RUN, [AXE_SCRIPT, UNIQUE])

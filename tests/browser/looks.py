@@ -37,3 +37,46 @@ STICKS_OUT = """view => {
   const ends = nodes.filter((node) => !inside(node)).map((node) => node.getBoundingClientRect().right);
   return Math.max(0, view.scrollWidth - view.clientWidth, ...ends.map((end) => end - right));
 }"""
+# Words in a view that are cut off, with no ellipsis and no way to scroll to the rest: by a box that hides what is
+# outside of it, or by the edge of a drawing. Of a line's height, the few pixels without ink may be hidden.
+CUT_OFF = """view => {
+  const hides = (overflow) => /hidden|clip/.test(overflow), scrolls = (overflow) => /auto|scroll/.test(overflow);
+  const words = (node) => [...node.childNodes].filter((one) => one.nodeType === 3 && one.data.trim()).flatMap((one) => {
+    const range = document.createRange();
+    range.selectNodeContents(one);
+    return [...range.getClientRects()];
+  });
+  const cutters = function* (node) { // itself and the boxes around it; beyond one that scrolls, none cuts
+    let free = false, across = true, down = true;
+    for (let box = node; view.contains(box); box = box.parentElement) {
+      const { overflowX, overflowY, position, textOverflow } = getComputedStyle(box);
+      if (free && position === "static") continue;
+      free = position === "absolute";
+      across &&= !scrolls(overflowX) && !(hides(overflowX) && textOverflow === "ellipsis");
+      down &&= !scrolls(overflowY);
+      yield { edge: box.getBoundingClientRect(), across: across && hides(overflowX), down: down && hides(overflowY) };
+    }
+  };
+  const lost = (word, { edge, across, down }) => Math.max(
+    across ? Math.max(edge.left - word.left, word.right - edge.right) : 0,
+    down ? Math.max(edge.top - word.top, word.bottom - edge.bottom) - 3 : 0);
+  return [...view.querySelectorAll("*:not(style, option, .llm-hidden, .llm-hidden *)")]
+    .filter((node) => node.checkVisibility({ visibilityProperty: true })).map((node) => {
+      const all = words(node), around = all.length ? [...cutters(node.ownerSVGElement ?? node)] : [];
+      return [Math.max(0, ...around.flatMap((box) => all.map((word) => lost(word, box)))), node];
+    }).filter(([pixels]) => pixels > 1)
+    .map(([pixels, node]) => `${pixels.toFixed(0)} pixels of ${node.tagName} “${node.textContent.slice(0, 30)}”`);
+}"""
+WIDTHS = (1000, 1280)  # of a window in which nothing of a view may be cut
+
+
+def cut(view):
+    """What is not to be seen whole: parts that stick out of a view, and words that are cut off."""
+    out = view.evaluate(STICKS_OUT)
+    return ([f"{out:.0f} pixels stick out"] if out > 1 else []) + view.evaluate(CUT_OFF)
+
+
+def widen(page, width):
+    """Give the window another width."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(150)  # what is drawn in pixels is drawn anew

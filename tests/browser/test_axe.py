@@ -37,10 +37,8 @@ def test_the_page_of_a_view(page, names, row, tmp_path):
     assert page.foreign == []
 
 
-def test_the_page_of_questions(page, tmp_path):
-    choices = [{"text": "`a`", "right": True, "because": "So it is."}, {"text": "b", "right": False, "because": "No."}]
-    questions = [{"text": f"What is {n}?", "lead": "From lesson 03:", "choices": choices} for n in range(2)]
-    view = QuestionsView(title="Quiz", questions=questions, opened=[[0, 1], [0, 0], [1, 0]])
+def test_the_page_of_questions(page, names, tmp_path):
+    view = QuestionsView(title="Quiz", questions=names["questions"][:2], opened=[[0, 1], [0, 0], [1, 0]])
     assert found(page, view, tmp_path / "quiz.html") == {"light": [], "dark": []}
     assert page.locator(".llm-score").inner_text() == "1 of 2 right at the first choice."
 

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from browser.axe import violations
 from browser.bench import click
 from browser.exports import check_exports
+from browser.keys import press
 from browser.looks import STICKS_OUT, UNREADABLE
 from browser.views import SETUP
 from llmlib.widgets import ChatView, tuning_view
@@ -30,12 +31,6 @@ def alive(bench):
     bench.run()
     yield bench, bench.page.locator(".llm-chat").first
     assert bench.problems == []
-
-
-def press(page, *keys):
-    for key in keys:
-        page.keyboard.press(key)
-        assert page.evaluate("document.activeElement !== document.body"), f"after {key} the keyboard is nowhere"
 
 
 def answered(view):

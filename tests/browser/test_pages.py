@@ -56,7 +56,7 @@ def test_a_lesson_as_it_is_stored(bench, lesson):
         if number:
             bench.theme("Dark" if bench.is_light else "Light")
         theme = "light" if bench.is_light else "dark"
-        assert violations(notebook, OURS) == [], theme
+        assert violations(notebook.locator(OURS)) == [], theme
         assert notebook.locator(OURS).evaluate_all(PALE) == [], theme
         assert set(pictures.evaluate_all(FILTERS)) == {TURNED[theme]}
     assert pictures.evaluate_all(MUTE) == []

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.bench import click
-from browser.views import SOURCES, VIEWS
+from browser.views import VIEWS, cells
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -14,7 +14,7 @@ every_view = pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
 
 @pytest.fixture(scope="module")
 def alive(bench):
-    bench.open("kernels.ipynb", SOURCES)
+    bench.open("kernels.ipynb", cells(VIEWS))
     bench.run()
     return bench
 

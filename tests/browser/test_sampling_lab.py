@@ -1,4 +1,4 @@
-"""The sampling lab in JupyterLab by keyboard alone, its files, and its page without Python."""
+"""The sampling lab in JupyterLab: its files, its settings one by one, and its page without Python."""
 
 import json
 
@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from browser.bench import click
 from browser.exports import check_exports
 from browser.looks import STICKS_OUT, UNREADABLE
-from browser.sampling_acts import tab, written
+from browser.sampling_acts import tab
 from browser.views import SETUP
 from llmlib.widgets import sampling_lab_view
 from llmlib.widgets.sampling_lab.branches import Branches
@@ -25,55 +25,6 @@ def alive(bench):
     bench.run()
     yield bench, bench.page.locator(".llm-sampling")
     assert bench.problems == []
-
-
-def press(page, *keys):
-    for key in keys:
-        page.keyboard.press(key)
-        assert page.evaluate("document.activeElement !== document.body"), f"after {key} the keyboard is nowhere"
-
-
-@pytest.mark.timeout(120)
-def test_by_keyboard_alone(alive):
-    bench, view = alive
-    page = bench.page
-    view.get_by_label("Your prompt").focus()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("one three")
-    press(page, "Enter")
-    bench.expect("lab.prompt", "'one three'")
-    press(page, "Tab", "Tab", "Tab", "Enter", "Enter")  # past the button and the text: let chance pick, twice
-    expect(written(view)).to_have_count(2)
-    press(page, "Tab", "Tab", "Enter", "Enter")  # back
-    expect(written(view)).to_have_count(0)
-    press(page, "Tab", "Shift+Tab")
-    view.get_by_role("radio", name="Next token").focus()
-    press(page, "Tab")
-    expect(view.locator(".llm-next li button").first).to_be_focused()
-    press(page, "Enter", "Enter")
-    expect(written(view)).to_have_count(2)
-    expect(view.locator(".llm-next li button").first).to_be_focused()
-    view.get_by_role("radio", name="Next token").focus()
-    press(page, "ArrowRight", "Tab", "Enter")
-    bench.expect("lab.draws['n']", "200")
-    view.get_by_role("radio", name="200 draws").focus()
-    press(page, "ArrowRight", "Tab", "Tab")
-    here = view.locator("[role=treeitem][aria-selected=true]")
-    expect(here).to_be_focused()
-    press(page, "ArrowLeft", "Enter")
-    bench.expect("len(lab.written())", "1")
-    expect(here).to_be_focused()
-    view.get_by_role("radio", name="Branches").focus()
-    press(page, "ArrowRight", "Tab", "Enter")
-    bench.expect("len(lab.lanes[0]['ids']) > 3", "True")
-    press(page, "Enter")
-    expect(view.get_by_role("button", name="Write with all")).to_be_focused()
-    slider = view.get_by_label("temperature", exact=True)
-    slider.focus()
-    press(page, "ArrowRight", "ArrowRight")
-    bench.expect("lab.settings['temperature']", "0.9")
-    press(page, "Tab")
-    expect(view.get_by_label("temperature, exactly")).to_be_focused()
 
 
 @pytest.mark.timeout(120)

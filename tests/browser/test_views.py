@@ -1,11 +1,15 @@
-"""All views in one JupyterLab: as many clicks as a machine can make, odd, empty and long texts, another theme."""
+"""All views in one JupyterLab: as many clicks as a machine can make, odd, empty and long texts, another theme,
+the keyboard alone, narrow windows, no motion, the same view twice."""
 
 import pytest
 from playwright.sync_api import expect
 
-from browser.axe import violations
-from browser.looks import STICKS_OUT, UNREADABLE
-from browser.views import SOURCES, VIEWS
+from browser.axe import not_unique, violations
+from browser.bench import VIEWPORT, click
+from browser.keys import HOLDS_FOCUS, tab_through
+from browser.looks import STICKS_OUT, UNREADABLE, WIDTHS, cut, widen
+from browser.sampling_acts import tab
+from browser.views import TABLE, VIEWS, cells
 from llmlib import widgets
 from llmlib.widgets.shared.base import View
 
@@ -13,25 +17,34 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 # Where the parts of a view are: to be the same after the theme has been changed there and back.
 LAYOUT = """view => {
-  const box = view.getBoundingClientRect(), nodes = [...view.querySelectorAll("canvas, svg, button, input, section")];
+  const box = view.getBoundingClientRect();
+  const nodes = [...view.querySelectorAll("canvas, svg, button, input, [role=group]")];
   const boxes = nodes.filter((node) => node.checkVisibility() && !node.closest(".llm-save"))
     .map((node) => node.getBoundingClientRect());
   return boxes.map(({ x, y, width, height }) => [x - box.x, y - box.y, width, height].map(Math.round));
 }"""
 
+every_view = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+
 
 def every(column):
     """A test for each view; where there is nothing to do, the reason says why."""
     params = []
-    for row in VIEWS:
+    for row in TABLE:
         what = getattr(row, column)
         params.append(pytest.param(row, id=row.name, marks=[] if callable(what) else pytest.mark.skip(reason=what)))
     return pytest.mark.parametrize("row", params)
 
 
+def shown(bench, row):
+    view = bench.page.locator(row.selector)
+    view.evaluate("node => node.scrollIntoView()")
+    return view
+
+
 @pytest.fixture(scope="module")
 def all_views(bench):
-    bench.open("all_views.ipynb", SOURCES)
+    bench.open("all_views.ipynb", (*cells(TABLE), ""))
     bench.theme("Light")
     bench.run()
     return bench
@@ -40,13 +53,7 @@ def all_views(bench):
 @pytest.fixture
 def opened(all_views):
     """The bench, and a function from a row to its view on the page; nothing may go wrong behind the scenes."""
-
-    def find(row):
-        view = all_views.page.locator(row.selector)
-        view.evaluate("node => node.scrollIntoView()")
-        return view
-
-    yield all_views, find
+    yield all_views, lambda row: shown(all_views, row)
     assert all_views.problems == []
 
 
@@ -106,24 +113,22 @@ def settled(view, wanted=None):
 def themed(all_views):
     """For each view, its look before the theme is changed, then in one theme after the other, and what axe finds."""
     bench = all_views
-    seen, found = {}, {row.name: [] for row in VIEWS}
-    for row in VIEWS:
-        view = bench.page.locator(row.selector)
-        view.evaluate("node => node.scrollIntoView()")
+    seen, found = {}, {row.name: [] for row in TABLE}
+    for row in TABLE:
+        view = shown(bench, row)
         row.widest(bench, view)
         seen[row.name] = [settled(view)]
     for theme in ("Dark", "Light"):
         bench.theme(theme)
-        for row in VIEWS:
-            view = bench.page.locator(row.selector)
-            view.evaluate("node => node.scrollIntoView()")
+        for row in TABLE:
+            view = shown(bench, row)
             seen[row.name].append(settled(view, wanted=seen[row.name][0]))
             found[row.name] += [f"{theme}: {line}" for line in violations(view)]
     return seen, found
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
+@every_view
 def test_another_theme_leaves_the_layout(themed, row):
     looks = themed[0][row.name]
     for layout, nothing_sticks_out, unreadable in looks:
@@ -133,13 +138,13 @@ def test_another_theme_leaves_the_layout(themed, row):
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
+@every_view
 def test_nothing_for_axe_to_find_in_jupyterlab(themed, row):
     assert themed[1][row.name] == []
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
+@every_view
 def test_a_page_without_room_breaks_nothing(opened, row):
     """JupyterLab gives a view no width at all while it takes in the outputs of a cell."""
     bench, find = opened
@@ -150,3 +155,121 @@ def test_a_page_without_room_breaks_nothing(opened, row):
         view.evaluate("(view, width) => { view.style.width = width; }", width)
         bench.page.wait_for_timeout(50)
     assert settled(view, wanted=before) == before
+
+
+@pytest.fixture(scope="module")
+def narrow(all_views):
+    """For each view, at each width of the window, what of it is cut."""
+    bench, found = all_views, {row.name: {} for row in TABLE}
+    try:
+        for width in WIDTHS:
+            widen(bench.page, width)
+            for row in TABLE:
+                view = shown(bench, row)
+                row.widest(bench, view)
+                settled(view)
+                if faults := cut(view):
+                    found[row.name][width] = faults
+    finally:
+        bench.page.set_viewport_size(VIEWPORT)
+    return found
+
+
+@pytest.mark.timeout(200)
+@every_view
+def test_nothing_is_cut_in_a_narrow_window(narrow, row):
+    assert narrow[row.name] == {}
+
+
+# --- the keyboard alone, and no motion ----------------------------------------------------------------------------
+
+WATCH = """view => {
+  window.llmMoved = [];
+  for (const kind of ["transitionrun", "animationstart"])
+    view.addEventListener(kind, ({ target }) => window.llmMoved.push(`${kind}: ${target.tagName}.${target.className}`));
+}"""
+MOVED = """view => [...window.llmMoved, ...document.getAnimations().filter(({ effect }) => view.contains(effect.target))
+  .map(({ playState, effect }) => `${playState}: ${effect.target.tagName}.${effect.target.className}`)]"""
+LOOKS = """view => [view.outerHTML, ...[...view.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()),
+  ...[...view.querySelectorAll("*")].map(({ scrollLeft, scrollTop }) => `${scrollLeft} ${scrollTop}`)].join()"""
+
+
+@pytest.fixture
+def calm(opened):
+    """For somebody who wants no motion, and has no mouse."""
+    page = opened[0].page
+    page.mouse.move(0, 0)  # where nothing can come under it
+    page.emulate_media(reduced_motion="reduce")
+    yield opened
+    page.emulate_media(reduced_motion="no-preference")
+
+
+@pytest.fixture(scope="module")
+def moved():
+    """For each view that has been used, what moved while it was, and by itself afterwards."""
+    return {}
+
+
+def used(bench, view, row):
+    """Use a view by the keyboard alone; what moves then."""
+    view.evaluate(WATCH)
+    row.keyboard(bench, view)
+    seen = view.evaluate(MOVED)
+    view.page.wait_for_timeout(200)  # the last answers
+    before = view.evaluate(LOOKS)
+    view.page.wait_for_timeout(300)
+    return seen if view.evaluate(LOOKS) == before else [*seen, "it goes on by itself"]
+
+
+@pytest.mark.timeout(120)
+@every_view
+def test_the_keyboard_alone_does_it(calm, moved, row):
+    bench, find = calm
+    view = find(row)
+    stops, missed = tab_through(view)
+    assert len(stops) <= row.most_stops, stops
+    assert missed == []
+    moved[row.name] = used(bench, view, row)
+    assert view.evaluate(HOLDS_FOCUS)
+
+
+@pytest.mark.timeout(120)
+@every_view
+def test_nothing_moves_for_who_wants_no_motion(calm, moved, row):
+    bench, find = calm
+    if row.name not in moved:
+        moved[row.name] = used(bench, find(row), row)
+    assert moved[row.name] == []
+
+
+def test_motion_is_noticed_where_it_is_welcome(opened):
+    bench, find = opened
+    view = find(next(row for row in TABLE if row.name == "SamplingLabView"))
+    tab(view, "Next token")
+    view.evaluate(WATCH)
+    click(view, "Let chance pick", 3)
+    bench.page.wait_for_function("() => window.llmMoved.some((what) => what.startsWith('transitionrun'))")
+
+
+# --- the same view twice ------------------------------------------------------------------------------------------
+
+RUN_LAST = """async (source) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = notebook.widgets.length - 1;
+  notebook.deselectAll();
+  notebook.activeCell.model.sharedModel.setSource(source);
+  await window.jupyterapp.commands.execute("notebook:run-cell");
+}"""
+
+
+@pytest.mark.timeout(120)
+def test_the_same_view_twice_in_a_notebook(opened):
+    page = opened[0].page
+    page.evaluate(RUN_LAST, f"display({', '.join(row.variable for row in TABLE)})")
+    try:
+        for row in TABLE:
+            expect(page.locator(row.selector)).to_have_count(2)
+        assert not_unique(page.locator(".jp-OutputArea-output")) == []
+    finally:
+        page.evaluate(RUN_LAST, "")
+    expect(page.locator(TABLE[0].selector)).to_have_count(1)

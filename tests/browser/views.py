@@ -1,14 +1,15 @@
 """All views, and what the table of the browser tests does with each: a new view gets a row, and with it all tests."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
-from browser import acts, chat_acts, model_acts, sampling_acts, training_acts
+from browser import acts, chat_acts, keyboard_acts, model_acts, model_keyboard_acts, sampling_acts, training_acts
 
 SETUP = """
 import torch
 from llmlib import TrainConfig, Transformer, TransformerConfig, train
 from llmlib.corpora.datasets import TokenDataset
+from llmlib.exercises.engine.asking_view import QuestionsView
 from llmlib.explore import *
 from llmlib.tokenization import BPETokenizer
 tokenizer = BPETokenizer.train("one two three four " * 3, 270, special_tokens=["<|im_start|>", "<|im_end|>"])
@@ -22,6 +23,12 @@ course = train(
 )
 tuned = Transformer(model.config, seed=1)
 talker = Transformer(TransformerConfig(tokenizer.vocab_size, 8192, 32, n_layers=2, n_heads=4, positions="rotary"))
+flat = Transformer(TransformerConfig(tokenizer.vocab_size, 64, 4, n_layers=1, n_heads=2, positions="rotary"))
+for parameter in flat.parameters():
+    parameter.data *= 5  # so that the arrows of its vectors have different places
+choices = [{"text": "`a`", "right": True, "because": "So it is."}, {"text": "b", "right": False, "because": "No."}]
+questions = [{"text": f"What is {n}?", "lead": "From lesson 03:", "choices": choices} for n in range(3)]
+told = []  # which choices were told to Python
 """
 
 
@@ -29,13 +36,16 @@ talker = Transformer(TransformerConfig(tokenizer.vocab_size, 8192, 32, n_layers=
 class Row:
     """One view. A cell of the table is what is done and seen there, or the reason why there is nothing to do."""
 
-    name: str  # of the class in llmlib.widgets
+    name: str  # of its class
     selector: str
     source: str  # a cell that shows it, and calls it by its variable's name
     clicks: Callable | str
     odd: Callable | str
     empty: Callable | str
     long: Callable | str
+    _: KW_ONLY
+    keyboard: Callable  # its main functions with the keyboard alone
+    most_stops: int = 40  # of Tab, from the first control to the last, whatever is shown
     box: str = ""  # the label of the box in which the reader writes
     works_alone: str = ""  # a button that works without Python, where the view needs none
     widest: Callable = lambda bench, view: None  # goes to where its layout has most to lose
@@ -46,41 +56,58 @@ class Row:
 
 
 NO_TEXT = "it shows numbers, and no text"
+NOTHING_TYPED = "its choices are opened, and nothing is typed"
 VIEWS = (
     Row("NextTokenView", ".llm-next-token", "next_token = explore_next_token(model, tokenizer, 'one')",
-        acts.next_token_clicks, acts.next_token_odd, acts.next_token_empty, acts.next_token_long, box="Your text"),
+        acts.next_token_clicks, acts.next_token_odd, acts.next_token_empty, acts.next_token_long,
+        keyboard=keyboard_acts.next_token, box="Your text"),
     Row("ChatView", ".llm-chat", "chat = explore_chat(talker, tokenizer, max_new_tokens=2000)",
-        *chat_acts.CHAT, box="Your message"),
+        *chat_acts.CHAT, keyboard=keyboard_acts.chat, box="Your message"),
     Row("TuningView", ".llm-tuning", f"tuning = explore_tuning({chat_acts.TOLD}, model, tuned, tokenizer)",
         chat_acts.tuning_clicks, chat_acts.tuning_odd, "its conversation is given in Python, where none is refused",
         "its conversation is given in Python, where one that is longer than the context is refused",
-        works_alone="Save"),
+        keyboard=keyboard_acts.tuning, works_alone="Save"),
     Row("TokenView", ".llm-token-view", "tokens = explore_tokens(tokenizer, 'one two')",
-        acts.tokens_clicks, acts.tokens_odd, acts.tokens_empty, acts.tokens_long, box="Your text"),
+        acts.tokens_clicks, acts.tokens_odd, acts.tokens_empty, acts.tokens_long,
+        keyboard=keyboard_acts.tokens, box="Your text"),
     Row("BPEStepper", ".llm-bpe-stepper", "bpe = step_bpe('one two one two', 262)",
-        acts.bpe_clicks, acts.bpe_odd, acts.bpe_empty, acts.bpe_long, box="Text to learn from"),
+        acts.bpe_clicks, acts.bpe_odd, acts.bpe_empty, acts.bpe_long,
+        keyboard=keyboard_acts.bpe, box="Text to learn from"),
     Row("EmbeddingView", ".llm-embedding",
         "embedding = explore_embeddings(model.embed.weight, tokenizer, chosen=97, analogy=(97, 98, 99))\n"
         "embedding.place = {'overlay': 'analogy'}",
         acts.embedding_clicks, acts.embedding_odd, acts.embedding_empty, "a table of tokens, not a text",
-        box="Analogy: token a"),
+        keyboard=keyboard_acts.embedding, box="Analogy: token a"),
     Row("AttentionView", ".llm-attention",
         "attention = explore(model, tokenizer, 'one two three', continuation=' four')",
         acts.attention_clicks, acts.attention_odd, acts.attention_empty, acts.attention_long,
-        box="Text", widest=acts.attention_head),
+        keyboard=model_keyboard_acts.attention, box="Text", widest=acts.attention_head),
     Row("ArchitectureView", ".llm-architecture", "architecture = explore_architecture(model, tokenizer, 'one two')",
-        *model_acts.ARCHITECTURE, box="Your text"),
+        *model_acts.ARCHITECTURE, keyboard=model_keyboard_acts.architecture, most_stops=60, box="Your text"),
     Row("LogitLensView", ".llm-lens", "lens = explore_logit_lens(model, tokenizer, 'one two three')",
-        *model_acts.LENS, box="Text"),
+        *model_acts.LENS, keyboard=model_keyboard_acts.lens, box="Text"),
     Row("TrainingView", ".llm-training", "training = explore_training(course, start=False)",
-        training_acts.clicks, training_acts.odd, "nobody types a text", training_acts.long),
+        training_acts.clicks, training_acts.odd, "nobody types a text", training_acts.long,
+        keyboard=model_keyboard_acts.training),
     Row("SamplingLabView", ".llm-sampling", "lab = explore_sampling(model, tokenizer, 'one two three')",
-        *sampling_acts.SAMPLING, box="Your prompt", widest=sampling_acts.sampling_branches),
-    Row("AttentionStepper", ".llm-attention-stepper", "stepper = step_attention(model, tokenizer, '👩 one')",
+        *sampling_acts.SAMPLING, keyboard=model_keyboard_acts.sampling, box="Your prompt",
+        widest=sampling_acts.sampling_branches),
+    Row("AttentionStepper", ".llm-attention-stepper", "stepper = step_attention(flat, tokenizer, '👩 one')",
         acts.stepper_clicks, acts.stepper_odd, "its text is given in Python, where an empty one is refused",
         "its text is given in Python, where more than 32 tokens are refused",
-        works_alone="One stage forward (Right arrow)"),
+        keyboard=keyboard_acts.stepper, works_alone="One stage forward (Right arrow)"),
     Row("RotaryView", ".llm-rotary-view", "rotary = explore_rotary()",
-        acts.rotary_clicks, NO_TEXT, NO_TEXT, NO_TEXT, works_alone="Save"),
+        acts.rotary_clicks, NO_TEXT, NO_TEXT, NO_TEXT, keyboard=keyboard_acts.rotary, works_alone="Save"),
 )  # fmt: skip
-SOURCES = (SETUP, *(f"{row.source}\n{row.source.split(' = ')[0]}" for row in VIEWS))
+# What `predict`, `quiz` and `warm_up` show where a kernel runs. It has no picture of its own for a saved notebook.
+QUESTIONS = Row(
+    "QuestionsView", ".llm-questions",
+    "asked = QuestionsView(title='Quiz', questions=questions, choose=lambda **choice: told.append(choice))",
+    acts.questions_clicks, NOTHING_TYPED, NOTHING_TYPED, NOTHING_TYPED, keyboard=keyboard_acts.questions,
+)  # fmt: skip
+TABLE = (*VIEWS, QUESTIONS)
+
+
+def cells(rows):
+    """Of a notebook that shows these views."""
+    return (SETUP, *(f"{row.source}\n{row.variable}" for row in rows))

@@ -8,10 +8,10 @@ import { counted, inShort, layoutPanels, shapeInWords, share, span, unpackOpened
 const WIDTH = 330; // pixels: a picture of values
 
 export function detailPanel(ctx) {
-  const crumbs = element("nav", { class: "llm-crumbs", "aria-label": "Where you are" }), title = element("h4", { "data-text": true }), words = element("p", {});
+  const crumbs = element("div", { class: "llm-crumbs", role: "group", "aria-label": "Where you are" }), title = element("h4", { "data-text": true }), words = element("p", {});
   const facts = element("dl", { class: "llm-facts" }), source = element("div", { class: "llm-source" }), tabs = element("div", { class: "llm-row llm-tabs" });
   const shape = element("p", { class: "llm-shape", "data-text": true }), values = valuesPanel(ctx);
-  const node = element("section", { class: "llm-detail", "aria-label": "The box that is open" }, crumbs, title, words, facts, shape, tabs, values.node, source);
+  const node = element("div", { class: "llm-detail", role: "group", "aria-label": "The box that is open" }, crumbs, title, words, facts, shape, tabs, values.node, source);
   let made = "";
 
   function draw() {

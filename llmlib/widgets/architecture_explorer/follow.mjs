@@ -15,7 +15,7 @@ export function followPanel(ctx) {
   const lengths = svg("svg", { role: "img" }), angles = svg("svg", { role: "img" });
   const waiting = element("p", { class: "llm-note" }), names = element("div", { class: "llm-names", "aria-hidden": "true" });
   const left = element("div", { class: "llm-left" }, tools, element("div", { class: "llm-body" }, rows, board), names, reading);
-  const right = element("section", { class: "llm-detail", "aria-label": "The token that is followed" }, title, story, lengths, angles);
+  const right = element("div", { class: "llm-detail", role: "group", "aria-label": "The token that is followed" }, title, story, lengths, angles);
   const node = element("div", { class: "llm-follow" }, waiting, left, right);
   let way = null, source = null, painted = "", room = 0, pointed = null;
 

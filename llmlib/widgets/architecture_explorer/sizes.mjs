@@ -18,7 +18,7 @@ export function sizesPanel(ctx, hub, model) {
     return { name, number, slider, typed, node: element("div", { class: "llm-size" }, element("span", { "aria-hidden": "true" }, words), number, slider) };
   });
   const grid = element("div", { class: "llm-sizes", role: "group", "aria-label": "Sizes of the model" }, ...fields.map(({ node }) => node));
-  const node = element("section", { class: "llm-costs", "aria-label": "Sizes and costs" }, models, grid, problem, totals);
+  const node = element("div", { class: "llm-costs", role: "group", "aria-label": "Sizes and costs" }, models, grid, problem, totals);
   let first = null, named = "";
 
   function draw(width) {

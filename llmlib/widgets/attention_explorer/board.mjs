@@ -25,7 +25,7 @@ export function boardPanel(ctx, hub, model, redraw) {
   const score = element("span", { class: "llm-logprob", "aria-live": "polite" });
   const table = element("table", { class: "llm-predictions" });
   const count = element("span", { class: "llm-note" });
-  const node = element("section", { class: "llm-board", "aria-label": "Ablation board" },
+  const node = element("div", { class: "llm-board", role: "group", "aria-label": "Ablation board" },
     element("div", { class: "llm-row" }, element("strong", {}, "Ablation board"), count), table,
     element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score),
     element("div", { class: "llm-row" }, element("label", {}, "A head that is off says ", how), restore));

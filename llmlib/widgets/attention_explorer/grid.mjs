@@ -128,7 +128,7 @@ export function gridPanel(ctx, side, alone) {
 export function previewPanel(ctx) {
   const canvas = element("canvas", { "aria-hidden": "true" }), title = element("strong", { "data-text": true }), off = element("span", { class: "llm-isoff", "data-text": true });
   const list = element("table", { class: "llm-scores" });
-  const node = element("section", { class: "llm-preview", "aria-label": "The head pointed at" }, element("div", {}, title, " ", off), element("div", { class: "llm-look" }, canvas, list));
+  const node = element("div", { class: "llm-preview", role: "group", "aria-label": "The head pointed at" }, element("div", {}, title, " ", off), element("div", { class: "llm-look" }, canvas, list));
   let size = 220;
   function draw(panel) {
     if (panel) size = lookSize(panel);

@@ -111,7 +111,7 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
   /** Whether the head that is looked at is here whole, on all sides that have to be shown. */
   const whole = () => ["a", "b"].every((side) => !texts[side]?.long || held.get(`${state.layer} ${state.head}`)?.[side]);
 
-  const crumbs = element("nav", { "aria-label": "Where you are", class: "llm-crumbs" }), help = element("p", { class: "llm-guide" });
+  const crumbs = element("div", { class: "llm-crumbs", role: "group", "aria-label": "Where you are" }), help = element("p", { class: "llm-guide" });
   const tools = element("div", { class: "llm-row llm-tools" }), choices = element("div", { class: "llm-row llm-tools" }), zoomed = element("span", { class: "llm-zoomed", role: "status" });
   const stage = element("div"), reading = element("div", { class: "llm-reading", "aria-hidden": "true" }), ordered = element("p", { class: "llm-order", role: "status" });
   const away = element("div", { class: "llm-away llm-note", role: "status" }), notes = element("ul", { class: "llm-notes" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });

@@ -102,7 +102,7 @@ export function searchPanel(ctx, cloud, id) {
 /** The chosen token and its neighbours. */
 export function tokenPanel(ctx, cloud) {
   const measure = switchOf("Nearest by", [["cosine", "cosine"], ["dot", "dot product"]], ctx.measureBy);
-  const node = element("section", { class: "llm-chosen", "aria-label": "The chosen token" });
+  const node = element("div", { class: "llm-chosen", role: "group", "aria-label": "The chosen token" });
   const name = (row) => element("bdi", { class: "llm-token" }, ctx.shortLabel(row));
 
   function list() {
@@ -143,7 +143,7 @@ export function tokenPanel(ctx, cloud) {
 export function analogyPanel(ctx, cloud) {
   const fields = ["a", "b", "c"].map((letter) => element("input", { type: "text", size: 10, "aria-label": `Analogy: token ${letter}`, autocomplete: "off", spellcheck: "false", dir: "auto", "data-acts": true }));
   const [a, b, c] = fields, notice = element("p", { class: "llm-notice", role: "status" }), answer = element("div", { class: "llm-answers" });
-  const form = element("form", { class: "llm-row", "aria-label": "Analogy" }, a, " is to ", b, " as ", c, " is to … ",
+  const form = element("form", { class: "llm-row" }, a, " is to ", b, " as ", c, " is to … ",
     element("button", { type: "submit", "data-acts": true }, "Find"),
     element("button", { type: "button", "data-acts": true, onclick: () => { ctx.findAnalogy([]); for (const field of fields) field.value = ""; a.focus(); } }, "Clear"));
   form.addEventListener("submit", (event) => {
@@ -156,7 +156,7 @@ export function analogyPanel(ctx, cloud) {
   });
   let shown = null, own = ["", "", ""]; // what was put into the fields here; anything else is the reader's, and stays
   return {
-    node: element("section", { class: "llm-analogy", "aria-label": "Analogies" }, ctx.live ? form : "", notice, answer),
+    node: element("div", { class: "llm-analogy", role: "group", "aria-label": "Analogies" }, ctx.live ? form : "", notice, answer),
     draw() {
       const analogy = ctx.analogy();
       if (analogy === shown) return;

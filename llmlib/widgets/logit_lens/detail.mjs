@@ -11,7 +11,7 @@ const MOST_PARTS = 12;
 /** The cell at `where()`: its candidates as buttons that pin, how sure it is, and how far the answer is on each layer. */
 export function cellPanel(ctx, where, words) {
   const title = element("h4", { "data-text": true }), list = element("ol", {}), facts = element("p", { class: "llm-facts" }), curve = svg("svg", { role: "img", class: "llm-curve" });
-  const node = element("section", { class: "llm-place", "aria-label": words }, title, list, facts, curve);
+  const node = element("div", { class: "llm-place", role: "group", "aria-label": words }, title, list, facts, curve);
   const rows = [];
   function row(k) {
     const word = element("code", { "data-text": true }), bar = element("span", { class: "llm-bar" }), value = element("span", { class: "llm-value", "data-text": true });
@@ -66,7 +66,7 @@ export function cellPanel(ctx, where, words) {
 /** Who wrote the logit of the answer, or of the pinned token, at the position that is kept. */
 export function whoPanel(ctx) {
   const title = element("h4", { "data-text": true }), tools = element("div", { class: "llm-row" }), list = element("ol", { class: "llm-parts" }), sum = element("p", { class: "llm-sum", "data-text": true });
-  const node = element("section", { class: "llm-who", "aria-label": "Who wrote this logit" }, title, tools, list, sum);
+  const node = element("div", { class: "llm-who", role: "group", "aria-label": "Who wrote this logit" }, title, tools, list, sum);
   const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
   let drawn = "";
   const bar = (part, scale) => {

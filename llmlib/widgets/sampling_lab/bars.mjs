@@ -10,7 +10,7 @@ export function barsPanel(ctx) {
   const heads = [element("span", {}), element("span", {})], list = element("ol", { "aria-label": "Tokens that may come next" }), rest = element("p", { class: "llm-note llm-rest" });
   const again = element("button", { type: "button", "data-acts": true, onclick: () => ctx.act("draws", { times: 200 }) });
   const drawing = element("div", { class: "llm-row" }, again);
-  const node = element("section", { class: "llm-next", "aria-label": "The next token" }, facts, drawing, legend,
+  const node = element("div", { class: "llm-next", role: "group", "aria-label": "The next token" }, facts, drawing, legend,
     element("div", { class: "llm-line llm-scale", "aria-hidden": "true" }, element("span", {}), ticks, ...heads, element("span", {})), list, rest);
   const rows = [];
 
@@ -83,7 +83,7 @@ export function barsPanel(ctx) {
 /** What each setting does on its own, as a table; a row that is chosen is what the bars compare. */
 export function stagesPanel(ctx) {
   const body = element("tbody", {}), table = element("table", {}, element("thead", {}, element("tr", {}, ...["step", "entropy", "tokens", "mass kept"].map((words) => element("th", { scope: "col" }, words)))), body);
-  const node = element("section", { class: "llm-stages", "aria-label": "What each setting does" }, element("div", { class: "llm-title" }, "One setting after the other"), table);
+  const node = element("div", { class: "llm-stages", role: "group", "aria-label": "What each setting does" }, element("div", { class: "llm-title" }, "One setting after the other"), table);
   function draw() {
     const stages = ctx.stages(), chosen = ctx.stage(), held = [...body.querySelectorAll("button")].indexOf(document.activeElement);
     node.hidden = stages.length < 2;

@@ -12,7 +12,7 @@ const wide = (text) => Array.from(text).reduce((sum, letter) => sum + (letter.co
 export function branchesPanel(ctx) {
   const lines = svg("svg", { "aria-hidden": "true", class: "llm-lines" }), boxes = element("div", { class: "llm-boxes", role: "tree", "aria-label": "Branches: arrow keys move, Enter goes back there" });
   const stage = element("div", { class: "llm-stage" }, lines, boxes), scroller = element("div", { class: "llm-scroller", role: "group", tabindex: 0, "aria-label": "The tree, which scrolls" }, stage);
-  const note = element("p", { class: "llm-facts" }), node = element("section", { class: "llm-branches", "aria-label": "Branches" }, note, scroller);
+  const note = element("p", { class: "llm-facts" }), node = element("div", { class: "llm-branches", role: "group", "aria-label": "Branches" }, note, scroller);
   const open = new Set();
   let layout = null, items = [], focused = 0, of = null, seen = "";
 

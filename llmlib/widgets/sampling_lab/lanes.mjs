@@ -13,7 +13,7 @@ export function lanesPanel(ctx, hub) {
   const run = button("Write with all", "One token after the other for each, until you pause", () => runner.toggle());
   const clear = button("Start over", "Empty all of them", () => ctx.act("clear")), add = button("+ Add the settings in use", "One more text, written with the settings on the right; all begin anew", () => ctx.act("add"));
   const note = element("p", { class: "llm-facts" }), grid = element("div", { class: "llm-lanes" });
-  const node = element("section", { class: "llm-side-by-side", "aria-label": "Side by side" }, note, element("div", { class: "llm-row" }, run, button("One token each", "One more token for each", () => ctx.act("race")), clear, add), grid);
+  const node = element("div", { class: "llm-side-by-side", role: "group", "aria-label": "Side by side" }, note, element("div", { class: "llm-row" }, run, button("One token each", "One more token for each", () => ctx.act("race")), clear, add), grid);
   function drawButtons() {
     run.textContent = runner.running ? "❚❚ Pause all" : "Write with all";
   }

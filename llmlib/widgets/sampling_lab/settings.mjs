@@ -29,7 +29,7 @@ export function settingsPanel(ctx, hub, model) {
     element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "seed")), seed, element("span", { class: "llm-note" }, "the same seed draws the same tokens"), again, refused),
     element("p", { class: "llm-note" }, "While this is open, each token can be banned beside its bar."));
   more.addEventListener("toggle", () => ctx.redraw());
-  const node = element("section", { class: "llm-settings", "aria-label": "Settings" }, element("div", { class: "llm-title" }, "Settings", reset), ...fields.filter((one) => !one.setting.more).map((one) => one.node), more);
+  const node = element("div", { class: "llm-settings", role: "group", "aria-label": "Settings" }, element("div", { class: "llm-title" }, "Settings", reset), ...fields.filter((one) => !one.setting.more).map((one) => one.node), more);
   let opened = false;
   return {
     node, more,

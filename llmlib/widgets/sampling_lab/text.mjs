@@ -13,7 +13,7 @@ export function textPart(ctx, hub) {
   const run = button("Keep writing", "Let chance pick one token after the other, until you pause", () => runner.toggle());
   const back = button("◀ Back", "Take the last token back; its branch is kept", () => ctx.act("back")), home = button("To the prompt", "Go back to the prompt; all branches are kept", () => ctx.act("go", { node: 0 }));
   const tools = element("div", { class: "llm-row llm-tools" }, button("Let chance pick", "Draw the next token from these probabilities", () => ctx.act("step")), run, back, home, count);
-  const node = element("section", { "aria-label": "Your text" }, text, legend, tools);
+  const node = element("div", { role: "group", "aria-label": "Your text" }, text, legend, tools);
   function drawButtons() {
     run.textContent = runner.running ? "❚❚ Pause" : "Keep writing";
   }

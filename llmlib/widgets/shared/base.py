@@ -44,8 +44,12 @@ same name (saved.mjs).
 Page without a kernel. `to_html` is the same JavaScript with the traits of `shown` as its model: `still` is true, no
 act is possible, looking around works. What such a page cannot have, it says.
 
+Landmarks. A part of a view is a group with a name, never a region, a navigation or a named form: the names of these
+have to be unique on a page, and a notebook may show the same view twice. For the same reason no id is fixed.
+
 Tests. A view has a row in tests/browser/views.py, and with it tests of quick clicks, odd, empty and long texts,
-another theme, no room, a restart, and a notebook that is opened again.
+another theme, axe, a narrow window and no room, the keyboard alone, no motion, twice in a notebook, a restart, and a
+notebook that is opened again.
 
 anywidget loads a widget's JavaScript from a Blob URL, where a relative `import` fails. So a widget's `view.mjs` and
 all that it imports are concatenated here, without the import lines that Node's tests use.

@@ -25,8 +25,8 @@ export function widget(name, build) {
 }
 
 /**
- * The keyboard keeps its place: where the control that has the focus vanishes or is switched off, the nearest one gets it.
- * Otherwise the page's body would, from where nothing can be reached.
+ * The keyboard keeps its place: where the control that has the focus vanishes, is hidden or switched off, the nearest one
+ * gets it. Otherwise the page's body would, from where nothing can be reached.
  */
 function holdFocus(el) {
   let held = null, around = [];
@@ -42,7 +42,7 @@ function holdFocus(el) {
     setTimeout(() => { if (held === was && was?.isConnected && !was.disabled) forget(); });
   };
   const rescue = () => {
-    if (!held || (held.isConnected && !held.disabled)) return;
+    if (!held || (held.isConnected && !held.disabled && !held.closest("[hidden]"))) return;
     const now = document.activeElement;
     if (now && now !== document.body && now !== held) { forget(); return; }
     const lost = held;

@@ -9,7 +9,7 @@ export function runRows(ctx, hub) {
   const list = element("ul", { class: "llm-runs", "aria-label": "Runs" }), rows = [];
   const all = element("button", { type: "button", "data-acts": true, onclick: () => hub.act(all.dataset.kind) });
   const together = element("div", { class: "llm-row llm-together" }, all);
-  const node = element("section", { "aria-label": "Runs and their buttons" }, list, together);
+  const node = element("div", { role: "group", "aria-label": "Runs and their buttons" }, list, together);
 
   function row(number) {
     const tick = element("input", { type: "checkbox" }), swatch = element("span", { class: "llm-box llm-swatch", "aria-hidden": "true" }), name = element("span", { class: "llm-name", "data-text": true, dir: "auto" });

@@ -8,7 +8,7 @@ export function samplePanel(ctx) {
   const newest = element("button", { type: "button", onclick: () => ctx.go({ sample: null }) }, "Newest");
   const texts = element("div", { class: "llm-written" }), boxes = [];
   const title = element("span", { class: "llm-title" }, "What the model writes");
-  const node = element("section", { class: "llm-samples", "aria-label": "What the model writes" }, element("div", { class: "llm-row" }, title, slider, when, newest), texts);
+  const node = element("div", { class: "llm-samples", role: "group", "aria-label": "What the model writes" }, element("div", { class: "llm-row" }, title, slider, when, newest), texts);
   slider.addEventListener("input", () => { const steps = known(), at = Number(slider.value); ctx.go({ sample: at === steps.length - 1 ? null : steps[at] }); });
   const known = () => stepsOfSamples(ctx.samples, ctx.shownRuns().map(({ number }) => number));
 

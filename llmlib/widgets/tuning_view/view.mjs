@@ -7,7 +7,7 @@ import { likeliestAt, meanSurprise, range, scaleOf, shadeOf, signed, timesInWord
 
 export default widget("llm-tuning", ({ model, hub, el }) => {
   const lead = element("p", { class: "llm-note llm-lead" }), legend = element("div", { class: "llm-legend" }), means = element("table", {}), text = element("div", { class: "llm-conversation" });
-  const detail = element("section", { class: "llm-detail", "aria-label": "The token, for both models" });
+  const detail = element("div", { class: "llm-detail", role: "group", "aria-label": "The token, for both models" });
   el.append(element("div", { class: "llm-row llm-top" }, lead, saveMenu(model, "tuning")), hub.line, legend, text, detail, means);
   let moves = null, colours = [], scale = 1, drawn = false;
 
