@@ -9,7 +9,7 @@ export function barWidth(probability) {
 /** What the view shows, and what to do with it, or what cannot be done where no model answers. */
 export function guide({ live, still }) {
   const what = "Each bar shows how probable a token is as the next one.";
-  if (live) return `${what} Click one to put its token at the end of the text, or let chance pick.`;
+  if (live) return `${what} Click one to add its token, or let chance pick.`;
   return still ? `${what} This is a page without a model: changing the text needs Python.` : what;
 }
 
