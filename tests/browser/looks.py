@@ -4,6 +4,18 @@ from pathlib import Path
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
+
+def contrast(one, other):
+    """By how much two colours (red, green, blue up to 255) stand out from each other (WCAG)."""
+
+    def light(colour):
+        parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
 # Words in a view whose contrast with what is behind them is under 4.5 : 1 (WCAG AA).
 UNREADABLE = """view => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);

@@ -1,10 +1,15 @@
 """Every view as a page of its own: nothing for axe to find, in light and dark."""
 
+import io
+
 import pytest
+from PIL import Image
 
 from browser.axe import violations
+from browser.looks import contrast
 from browser.views import SETUP, VIEWS
 from llmlib.exercises.engine.asking_view import QuestionsView
+from llmlib.widgets import NextTokenView
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -35,6 +40,23 @@ def test_the_page_of_a_view(page, names, row, tmp_path):
     exec(row.source, names)
     assert found(page, names[row.variable], tmp_path / "view.html") == {"light": [], "dark": []}
     assert page.foreign == []
+
+
+def test_the_page_of_a_NextTokenView_is_to_be_read_not_greyed_out(page, tmp_path):
+    view = NextTokenView(
+        prompt="one", tokens=["one"], candidates=[" two", " four"], ids=[1, 2], probabilities=[0.5, 0.25]
+    )
+    page.goto(view.save(tmp_path / "view.html").as_uri())
+    assert page.locator(".llm-lead").inner_text().endswith("changing the text needs Python.")
+    assert page.locator(":is(button, input, textarea)").count() == 0, "nothing that could not be used"
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        track = Image.open(io.BytesIO(page.locator(".llm-track").first.screenshot())).convert("RGB")
+        middle, full, empty = track.height // 2, track.width // 4, 3 * track.width // 4
+        bar, paper = track.getpixel((full, middle)), track.getpixel((empty, middle))
+        edges = [contrast(track.getpixel((empty, y)), paper) for y in range(track.height)]
+        assert max(edges) >= 3, "one sees where 100% is"
+        assert contrast(bar, paper) >= 3, "and where the bar ends"
 
 
 def test_the_page_of_questions(page, names, tmp_path):

@@ -15,7 +15,7 @@ def test_static_fallbacks_hold_any_text(text):
     import xml.dom.minidom
 
     for view in (
-        NextTokenView(tokens=[text], candidates=[text, "a"], probabilities=[0.75, 0.25]),
+        NextTokenView(tokens=[text], candidates=[text, "a"], probabilities=[0.75, 0.0004]),
         ChatView(messages=[{"role": "user", "content": text}]),
     ):
         xml.dom.minidom.parseString(view.svg().encode())

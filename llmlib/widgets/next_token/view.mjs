@@ -6,9 +6,19 @@ export function barWidth(probability) {
   return `${100 * Math.min(1, Math.max(0, Number.isFinite(probability) ? probability : 0))}%`;
 }
 
+/** What the view shows, and what to do with it, or what cannot be done where no model answers. */
+export function guide({ live, still }) {
+  const what = "Each bar shows how probable a token is as the next one.";
+  if (live) return `${what} Click one to add its token, or let chance pick.`;
+  return still ? `${what} This is a page without a model: changing the text needs Python.` : what;
+}
+
 export default widget("llm-next-token", ({ model, hub, el, still }) => {
   const prompt = textBox({ label: "Your text", button: "Use this text", use: (text) => hub.act("prompt", { text }), used: () => model.get("prompt") });
+  const lead = element("p", { class: "llm-note llm-lead" }, guide({ live: hub.live, still }));
   const text = element("div", { class: "llm-tokens", role: "group", tabindex: 0, "aria-label": "The text so far, token by token" });
+  const scale = element("div", { class: "llm-line llm-scale", "aria-hidden": "true" }, element("span", {}),
+    element("span", { class: "llm-ends" }, ...["0%", "probability", "100%"].map((word) => element("span", {}, word))));
   const bars = element("ol", { class: "llm-candidates", "aria-label": "Most probable next tokens" });
   const rest = element("div", { class: "llm-note" });
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
@@ -27,16 +37,32 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     degrees.textContent = Number(slider.value).toFixed(2);
   };
   const button = (label, hint, kind, details) => element("button", { type: "button", title: hint, "data-acts": true, onclick: () => hub.act(kind, details) }, label);
+  // Without a model nothing can be turned or taken, so what is left is shown in full, not as controls that are switched off.
+  const controls = [
+    element("label", {}, "Temperature ", slider, " ", degrees),
+    button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),
+    button("Pick 10", "Draw ten tokens, one after the other", "draw", { times: 10 }),
+    button("Undo", "Take the last token back", "undo"),
+  ];
   el.append(
-    prompt.node, hub.line, text, bars, rest,
-    element("div", { class: "llm-row" },
-      element("label", {}, "Temperature ", slider, " ", degrees),
-      button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),
-      button("Pick 10", "Draw ten tokens, one after the other", "draw", { times: 10 }),
-      button("Undo", "Take the last token back", "undo"),
-      still ? "" : saveMenu(model, "next-token")),
+    lead, hub.live ? prompt.node : "", hub.line, text, scale, bars, rest,
+    element("div", { class: "llm-row" }, ...(hub.live ? controls : [element("span", {}, "Temperature ", degrees)]), still ? "" : saveMenu(model, "next-token")),
     spoken,
   );
+
+  /** A candidate: its token and its share of 100%; a button where a model can go on from it. */
+  const line = (token, p, take) => {
+    const bar = element("span", { class: "llm-bar" });
+    bar.style.width = barWidth(p);
+    const parts = [
+      element("span", { class: "llm-hidden" }, `${spokenToken(token)}, ${percent(p)}`),
+      element("code", { "aria-hidden": "true" }, element("bdi", {}, visibleToken(token))),
+      element("span", { class: "llm-track", "aria-hidden": "true" }, bar),
+      element("span", { class: "llm-percent", "aria-hidden": "true" }, percent(p)),
+    ];
+    if (!hub.live) return element("div", { class: "llm-line" }, ...parts);
+    return element("button", { type: "button", "data-acts": true, class: "llm-line llm-candidate", onclick: take }, ...parts);
+  };
 
   const update = () => {
     const tokens = model.get("tokens"), picked = model.get("picked"), candidates = model.get("candidates"), ids = model.get("ids");
@@ -46,14 +72,8 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
       element("bdi", { class: i < tokens.length - picked ? "llm-token" : "llm-token llm-picked" }, visibleToken(token))));
     text.scrollTop = text.scrollHeight; // it grows at its end
     const focused = [...bars.children].findIndex((row) => row.contains(document.activeElement));
-    bars.replaceChildren(...candidates.map((token, i) => {
-      const bar = element("span", { class: "llm-bar" });
-      bar.style.width = barWidth(probabilities[i]);
-      return element("li", {}, element("button", {
-        type: "button", "data-acts": true, class: "llm-candidate", onclick: () => hub.act("pick", { id: ids[i] }),
-        "aria-label": `${spokenToken(token)}, ${percent(probabilities[i])}`,
-      }, element("code", {}, element("bdi", {}, visibleToken(token))), element("span", { class: "llm-track" }, bar), element("span", { class: "llm-percent" }, percent(probabilities[i]))));
-    }));
+    bars.replaceChildren(...candidates.map((token, i) => element("li", {}, line(token, probabilities[i], () => hub.act("pick", { id: ids[i] })))));
+    scale.hidden = !candidates.length;
     if (focused >= 0) bars.children[Math.min(focused, candidates.length - 1)]?.querySelector("button").focus();
     rest.textContent = model.get("rest");
     if (picked) spoken.textContent = `Added ${spokenToken(tokens.at(-1))}. Most probable next: ${spokenToken(candidates[0] ?? "")}.`;

@@ -6,7 +6,10 @@ from typing import Any
 import traitlets
 
 from llmlib.widgets.shared.base import View, escape_xml
+from llmlib.widgets.shared.still import FAINT
 from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
+
+TRACK = "#848a91"  # stands out from white by 3.5 : 1
 
 
 class NextTokenView(View):
@@ -38,19 +41,25 @@ class NextTokenView(View):
         return f"After “{joined_text(self.tokens)}”, the most probable next tokens are {best}."
 
     def svg(self) -> str:
-        row, labels, bars = 26, 150, 380  # a bar of full width is 100%
-        text = joined_text(self.tokens)[-80:].replace("\n", "⏎")
-        parts = [f'<text x="8" y="24" font-weight="bold">{escape_xml(text)} …</text>']
+        row, labels, bars, top = 26, 150, 380, 64  # a bar of full width is 100%
+        text = joined_text(self.tokens).replace("\n", "⏎")
+        end = text if len(text) <= 66 else "…" + text[-65:]
+        parts = [f'<text x="8" y="24" font-weight="bold">{escape_xml(end)} …</text>']
+        for share, anchor, words in ((0, "start", "0%"), (0.5, "middle", "probability"), (1, "end", "100%")):
+            place = f'x="{labels + share * bars:.0f}" y="{top - 8}" text-anchor="{anchor}"'
+            parts.append(f'<text {place} font-size="12" fill="{FAINT}">{words}</text>')
         for number, (token, p) in enumerate(self._pairs()):
-            y, width = 44 + number * row, bars * p
+            y, width, label = top + number * row, bars * p, visible_token(token)
+            label = label if len(label) <= 16 else label[:15] + "…"
             parts += [
                 f'<text x="{labels - 8}" y="{y + 15}" text-anchor="end" font-family="monospace">'
-                f"{escape_xml(visible_token(token))}</text>",
-                f'<rect x="{labels}" y="{y}" width="{bars}" height="20" rx="3" fill="#eceff2"/>',
+                f"{escape_xml(label)}</text>",
+                f'<rect x="{labels + 0.5}" y="{y + 0.5}" width="{bars - 1}" height="19" rx="3" fill="none"'
+                f' stroke="{TRACK}"/>',
                 f'<rect x="{labels}" y="{y}" width="{max(1, width):.0f}" height="20" rx="3" fill="#0b5cad"/>',
-                f'<text x="{labels + bars + 8}" y="{y + 15}">{percent(p)}</text>',
+                f'<text x="{labels + bars + 8}" y="{y + 15}">{escape_xml(percent(p))}</text>',
             ]
-        size = f'width="{labels + bars + 90}" height="{52 + len(self.candidates) * row}"'
+        size = f'width="{labels + bars + 90}" height="{top + 8 + len(self.candidates) * row}"'
         style = 'font-size="14" font-family="sans-serif" fill="#1f2328"'
         background = '<rect width="100%" height="100%" fill="#ffffff"/>'
         return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{background}{"".join(parts)}</svg>'

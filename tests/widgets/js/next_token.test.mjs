@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { barWidth } from "../../../llmlib/widgets/next_token/view.mjs";
+import { barWidth, guide } from "../../../llmlib/widgets/next_token/view.mjs";
 import { escapeXml, percent, spokenToken, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
 
 test("white space in tokens is made visible", () => {
@@ -32,6 +32,12 @@ test("percentages never claim zero for what is possible", () => {
 test("bars are shares of 100%, whatever else is there", () => {
   assert.deepEqual([0.5, 0.005, 0, 1].map(barWidth), ["50%", "0.5%", "0%", "100%"]);
   assert.deepEqual([NaN, Infinity, -1, 2].map(barWidth), ["0%", "0%", "0%", "100%"]);
+});
+
+test("a page without a model says so, and promises nothing that needs one", () => {
+  assert.match(guide({ live: true, still: false }), /^Each bar shows .* Click one/);
+  assert.match(guide({ live: false, still: true }), /^Each bar shows .* changing the text needs Python\.$/);
+  for (const still of [true, false]) assert.doesNotMatch(guide({ live: false, still }), /Click|chance/);
 });
 
 test("text cannot become markup", () => {
