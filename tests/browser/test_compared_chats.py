@@ -245,3 +245,15 @@ def test_the_page_of_what_tuning_changed(page, tmp_path):
     looked_at(page, node, tmp_path / "view.html", view, more)
     assert page.locator("i").count() == 0
     assert problems == page.foreign == []
+
+
+@pytest.mark.timeout(180)
+def test_a_question_with_which_a_view_begins_is_answered_by_Send(bench):
+    asked = DUO.replace("duo = ", "asked = ").replace("max_new_tokens", "messages=talk, max_new_tokens")
+    bench.open("asked.ipynb", (SETUP, 'talk = [{"role": "user", "content": "one"}]', asked, "asked"))
+    bench.run()
+    box = bench.page.get_by_label("Your message", exact=True)
+    expect(box).to_have_attribute("placeholder", "Press Send to have this answered, or ask something else")
+    bench.page.get_by_role("button", name="Send", exact=True).click()
+    bench.expect("asked.answering or len(asked.messages)", "3")
+    expect(box).to_have_attribute("placeholder", "Ask something")

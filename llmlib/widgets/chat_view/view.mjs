@@ -24,9 +24,16 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
   };
   const setup = setupPart(hub, model), comparison = comparisonPart(hub, model);
 
+  /** The number of the last question, if nobody has answered it: a view may begin with one. */
+  const waiting = () => {
+    const { question, answers } = turnsOf(ctx.messages(), model.get("notes")).at(-1) ?? {};
+    return question == null || model.get("answering") || answers.some((k) => ctx.messages()[k].content) ? null : question;
+  };
   const submit = async () => {
-    const text = wellFormed(input.value.trim());
-    if (!text || model.get("answering") || input.readOnly) return;
+    const text = wellFormed(input.value.trim()), question = waiting();
+    if (model.get("answering") || input.readOnly) return;
+    if (!text && question != null) await hub.act("edit", { message: question, text: ctx.messages()[question].content });
+    if (!text) return;
     input.value = "";
     if (!(await hub.act("message", { text }))) input.value = withReturned(text, input.value);
   };
@@ -62,6 +69,7 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
     log.setAttribute("aria-busy", String(answering));
     stopButton.disabled = !answering;
     send.disabled = answering;
+    input.placeholder = hub.live && waiting() != null ? "Press Send to have this answered, or ask something else" : "Ask something";
   };
   hub.whenGone(() => { // nobody will answer the last question any more
     const { question, answers } = turnsOf(ctx.messages()).at(-1) ?? {}, said = (k) => ctx.messages()[k].content;
