@@ -141,6 +141,12 @@ class Bench:
         assert found == [], found
         return self.page
 
+    def shown(self, selector):
+        """A view, scrolled into sight."""
+        view = self.page.locator(selector)
+        view.evaluate("node => node.scrollIntoView()")
+        return view
+
     def python(self, expression):
         """What an expression is worth in the kernel, written."""
         return self.page.evaluate(ASK, expression)

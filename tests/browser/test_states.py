@@ -19,12 +19,6 @@ def states(bench):
     assert bench.problems == []
 
 
-def shown(bench, row):
-    view = bench.page.locator(row.selector)
-    view.evaluate("node => node.scrollIntoView()")
-    return view
-
-
 def cut_at(bench, view):
     """At which widths of the window something in a view is cut, and what."""
     found = {}
@@ -43,7 +37,7 @@ def test_each_state_in_both_themes_and_widths(states, row):
         for theme in ("Light", "Dark"):
             bench.theme(theme)
             for state in row.states:
-                view = shown(bench, row)
+                view = bench.shown(row.selector)
                 state(bench, view)
                 faults = [*violations(view), *view.evaluate(UNREADABLE)]
                 if theme == "Light":

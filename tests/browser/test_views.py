@@ -36,12 +36,6 @@ def every(column):
     return pytest.mark.parametrize("row", params)
 
 
-def shown(bench, row):
-    view = bench.page.locator(row.selector)
-    view.evaluate("node => node.scrollIntoView()")
-    return view
-
-
 @pytest.fixture(scope="module")
 def all_views(bench):
     bench.open("all_views.ipynb", (*cells(TABLE), ""))
@@ -53,7 +47,7 @@ def all_views(bench):
 @pytest.fixture
 def opened(all_views):
     """The bench, and a function from a row to its view on the page; nothing may go wrong behind the scenes."""
-    yield all_views, lambda row: shown(all_views, row)
+    yield all_views, lambda row: all_views.shown(row.selector)
     assert all_views.problems == []
 
 
@@ -115,13 +109,13 @@ def themed(all_views):
     bench = all_views
     seen, found = {}, {row.name: [] for row in TABLE}
     for row in TABLE:
-        view = shown(bench, row)
+        view = bench.shown(row.selector)
         row.widest(bench, view)
         seen[row.name] = [settled(view)]
     for theme in ("Dark", "Light"):
         bench.theme(theme)
         for row in TABLE:
-            view = shown(bench, row)
+            view = bench.shown(row.selector)
             seen[row.name].append(settled(view, wanted=seen[row.name][0]))
             found[row.name] += [f"{theme}: {line}" for line in violations(view)]
     return seen, found
@@ -165,7 +159,7 @@ def narrow(all_views):
         for width in WIDTHS:
             widen(bench.page, width)
             for row in TABLE:
-                view = shown(bench, row)
+                view = bench.shown(row.selector)
                 row.widest(bench, view)
                 settled(view)
                 if faults := cut(view):

@@ -31,9 +31,8 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
   };
   const submit = async () => {
     const text = wellFormed(input.value.trim()), question = waiting();
-    if (model.get("answering") || input.readOnly) return;
-    if (!text && question != null) await hub.act("edit", { message: question, text: ctx.messages()[question].content });
-    if (!text) return;
+    if (model.get("answering") || input.readOnly || (!text && question == null)) return;
+    if (!text) return hub.act("edit", { message: question, text: ctx.messages()[question].content });
     input.value = "";
     if (!(await hub.act("message", { text }))) input.value = withReturned(text, input.value);
   };
