@@ -16,6 +16,14 @@ from llmlib.widgets.sampling_lab.branches import Branches
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SETTINGS = "{'temperature': 0.8, 'top_k': 20}"
+# By how many pixels a column of the bars lies elsewhere than its head; one list a row: bar, before, after.
+ASKEW = """view => {
+  const edges = (line, names) => names.map((name) => line.querySelector(name).getBoundingClientRect().right);
+  const head = edges(view.querySelector(".llm-scale"), [".llm-ticks", ":scope > :nth-child(3)", ":scope > :nth-child(4)"]);
+  const rows = [...view.querySelectorAll(".llm-next li")];
+  return rows.map((row) => edges(row, [".llm-track", ".llm-value", ".llm-value ~ .llm-value"])
+    .map((edge, column) => Math.round(Math.abs(edge - head[column]))));
+}"""
 SOURCES = (SETUP, f"lab = explore_sampling(model, tokenizer, 'one two', settings={SETTINGS})", "lab")
 
 
@@ -49,6 +57,7 @@ def test_files(alive):
 def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     bench, view = alive
     tab(view, "Next token")
+    click(view, "Let chance pick")
     view.get_by_role("button", name="top_k 20").click()
     expect(view.locator(".llm-next .llm-legend")).to_contain_text("after this setting")
     kept, of = eval(bench.python("lab.stages[-1]['kept'], lab.stages[-2]['kept']"))
@@ -59,6 +68,8 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     expect(ban).to_be_visible()  # more settings are open, since one of them is in use
     ban.click()
     bench.expect("len(lab.banned)", "1")
+    expect(view.get_by_role("button", name="Allow", exact=False).first).to_be_visible()
+    assert {off for row in view.evaluate(ASKEW) for off in row} <= {0, 1}, "each number stands under its head"
     expect(view.locator(".llm-cut", has_text="cut: banned tokens")).to_have_count(1)
     pattern = view.get_by_label("pattern", exact=True)
     for text, said in (("(a", ""), ("zzz", "already breaks the pattern")):
