@@ -19,7 +19,8 @@ SETTINGS = "{'temperature': 0.8, 'top_k': 20}"
 # By how many pixels a column of the bars lies elsewhere than its head; one list a row: bar, before, after.
 ASKEW = """view => {
   const edges = (line, names) => names.map((name) => line.querySelector(name).getBoundingClientRect().right);
-  const head = edges(view.querySelector(".llm-scale"), [".llm-ticks", ":scope > :nth-child(3)", ":scope > :nth-child(4)"]);
+  const heads = [".llm-ticks", ":scope > :nth-child(3)", ":scope > :nth-child(4)"];
+  const head = edges(view.querySelector(".llm-scale"), heads);
   const rows = [...view.querySelectorAll(".llm-next li")];
   return rows.map((row) => edges(row, [".llm-track", ".llm-value", ".llm-value ~ .llm-value"])
     .map((edge, column) => Math.round(Math.abs(edge - head[column]))));
