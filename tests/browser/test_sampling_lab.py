@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from browser.bench import click
+from browser.bench import VIEWPORT, click
 from browser.exports import check_exports
 from browser.looks import STICKS_OUT, UNREADABLE
 from browser.sampling_acts import tab
@@ -24,6 +24,11 @@ ASKEW = """view => {
   const rows = [...view.querySelectorAll(".llm-next li")];
   return rows.map((row) => edges(row, [".llm-track", ".llm-value", ".llm-value ~ .llm-value"])
     .map((edge, column) => Math.round(Math.abs(edge - head[column]))));
+}"""
+OVERLAPPING_TICKS = """view => {
+  const ticks = [...view.querySelectorAll(".llm-ticks span")].filter((tick) => tick.checkVisibility());
+  const boxes = ticks.map((tick) => tick.getBoundingClientRect());
+  return ticks.filter((tick, k) => k && boxes[k].left < boxes[k - 1].right + 2).map((tick) => tick.textContent);
 }"""
 SOURCES = (SETUP, f"lab = explore_sampling(model, tokenizer, 'one two', settings={SETTINGS})", "lab")
 
@@ -70,6 +75,10 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     ban.click()
     bench.expect("len(lab.banned)", "1")
     expect(view.get_by_role("button", name="Allow", exact=False).first).to_be_visible()
+    bench.page.set_viewport_size({"width": 1200, "height": 1000})  # hardly any room is left for the bars
+    bench.page.wait_for_function("() => document.querySelector('.llm-sampling .llm-ticks').clientWidth < 100")
+    assert view.evaluate(OVERLAPPING_TICKS) == []
+    bench.page.set_viewport_size(VIEWPORT)
     assert {off for row in view.evaluate(ASKEW) for off in row} <= {0, 1}, "each number stands under its head"
     expect(view.locator(".llm-cut", has_text="cut: banned tokens")).to_have_count(1)
     pattern = view.get_by_label("pattern", exact=True)
@@ -82,8 +91,17 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
         else:
             expect(view.locator(".llm-refused", has_text="(")).to_be_visible()
         expect(pattern).to_have_value(text)
+    seed = view.get_by_label("seed", exact=True)
+    for box, typed in ((pattern, "[0-9"), (seed, "1.5")):
+        box.fill(typed)
+        box.press("Enter")
+    expect(view.locator(".llm-refused", has_text="got 1.5")).to_be_visible()
+    expect(view.locator(".llm-refused", has_text="unterminated")).to_be_visible()
     click(view, "Reset all")
     expect(view.locator(".llm-problem")).to_be_empty()
+    expect(pattern).to_have_value("")
+    expect(seed).to_have_value("0")
+    assert "".join(view.locator(".llm-refused").all_text_contents()) == ""
 
 
 @pytest.mark.timeout(60)
