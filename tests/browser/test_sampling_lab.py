@@ -87,10 +87,14 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
         click(view, "Allow only this")
         if said:
             expect(view.locator(".llm-problem")).to_contain_text(said)
-            expect(view.locator(".llm-problem")).to_contain_text("the constraint")
+            expect(view.locator(".llm-problem")).to_contain_text("your pattern")
         else:
             expect(view.locator(".llm-refused", has_text="(")).to_be_visible()
         expect(pattern).to_have_value(text)
+    temperature = view.get_by_label("temperature, exactly")
+    temperature.fill("")
+    temperature.press("Tab")
+    expect(temperature).to_have_value("0.8")
     seed = view.get_by_label("seed", exact=True)
     for box, typed in ((pattern, "[0-9"), (seed, "1.5")):
         box.fill(typed)
