@@ -24,6 +24,8 @@ MISTAKES = {
     'Sampler(logit_bias={" cat": 1.0})': r"logit_bias names ' cat', which is no id\. For a text: tokenizer\.encode",
     "Sampler(logit_bias={1: None})": "logit_bias of id 1 must be a number or -inf, got None",
     "Sampler(logit_bias=[1, 2])": r"logit_bias must be a dict from ids to numbers, got \[1, 2\]",
+    'generate_text(model, None, "a", stop=[7])': "A stop string is a text, got 7. For the id of a token: end_ids",
+    "Constraint.choices([1, 2], None)": "An answer to choose is a text, got 1. Put it in quotes",
     "model(torch.tensor([1, 2]))": r"shape \[batch, seq\], got \[2\]\. For one text: ids\[None\]",
     "model(torch.tensor([[1.0, 2.0]]))": r"whole numbers, got torch\.float32",
     "model(ids, attention_mask=mask[:, 1:])": r"the shape of ids, \[2, 5\], got \[2, 4\]",
@@ -43,7 +45,7 @@ SCRIPT = """
 import functools, json, sys
 import numpy as np
 import torch
-from llmlib import Sampler, Transformer, TransformerConfig, beam_search, generate
+from llmlib import Constraint, Sampler, Transformer, TransformerConfig, beam_search, generate, generate_text
 from llmlib import BPETokenizer
 from llmlib.corpora.datasets import TokenDataset
 from llmlib.devices import choose

@@ -30,7 +30,9 @@ def generate_text(
         for piece in generate_text(model, tokenizer, "Once upon a time", stop=["\\n\\n"]):
             print(piece, end="")
     """
-    stops = [stop] if isinstance(stop, str) else list(stop)
+    stops = [stop] if isinstance(stop, str) else list(stop or ())
+    if wrong := [one for one in stops if not isinstance(one, str)]:
+        raise ValueError(f"A stop string is a text, got {wrong[0]!r}. For the id of a token: end_ids of generate.")
     if "" in stops:
         raise ValueError("A stop string is empty: it would end every text at once. Leave it out.")
     ids = tokenizer.encode(prompt, add_bos=tokenizer.adds_bos)
