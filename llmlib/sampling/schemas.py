@@ -67,7 +67,6 @@ class _Reader:
         if not isinstance(schema, Mapping):
             raise ConstraintError(f"The schema at {path} must be an object, got {json.dumps(schema, default=str)}.")
         keys = set(schema) - SAYS_NOTHING
-        self._check(keys, UNDERSTOOD, path)
         kind = schema.get("type")
         for keyword in INSTEAD:
             if keyword in keys:
@@ -82,6 +81,7 @@ class _Reader:
             kinds = [{"type": one, **{k: schema[k] for k in keys & _keywords(one)}} for one in kind]
             return self._anyof(kinds, path, inside)
         if not isinstance(kind, str) or kind not in KEYWORDS:
+            self._check(keys, UNDERSTOOD, path)
             raise ConstraintError(f"The schema at {path} needs a type out of {', '.join(KEYWORDS)}; got {kind!r}.")
         self._check(keys, {"type"} | KEYWORDS[kind], path)
         return getattr(self, f"_{kind}")(schema, path, inside)
