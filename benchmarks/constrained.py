@@ -7,8 +7,10 @@ at most 1.1 times as long as without.
 import json
 import statistics
 import time
+import warnings
 
 from llmlib import Constraint, Sampler, encode_chat, generate, load_pretrained
+from llmlib.sampling import GenerationNotice
 
 SCHEMA = {
     "type": "object",
@@ -48,6 +50,7 @@ def main() -> None:
     written = list(generate(model, ids, 200, greedy, constraint=constraint))
     print(tokenizer.decode(written))
     tokens = min(TOKENS, len(written))
+    warnings.simplefilter("ignore", GenerationNotice)  # from here on texts are cut on purpose
 
     def writing(of):
         return lambda: list(generate(model, ids, tokens, greedy, end_ids=(), constraint=of))

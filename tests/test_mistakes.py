@@ -16,6 +16,16 @@ MISTAKES = {
     "generate(model, [[1, 2], [3]])": "ids must be whole numbers",
     "generate(model, [None])": "ids must be whole numbers",
     "generate(model, [])": "at least one token",
+    'beam_search(model, "hello")': r"ids is a text\. Turn it into ids first.*tokenizer\.encode",
+    "beam_search(model, ids)": r"ids must be one text .*, got shape \(2, 5\)",
+    "Sampler(temperature=None)": r"temperature must be 0 or more, got None",
+    "Sampler(top_p=np.array([0.5, 0.9]))": r"top_p must be a number or a list of numbers; write top_p=\[0\.5, 0\.9\]",
+    "Sampler(top_p=np.float32(0.5))": r"top_p must be a number or a list of numbers; write top_p=0\.5",
+    'Sampler(logit_bias={" cat": 1.0})': r"logit_bias names ' cat', which is no id\. For a text: tokenizer\.encode",
+    "Sampler(logit_bias={1: None})": "logit_bias of id 1 must be a number or -inf, got None",
+    "Sampler(logit_bias=[1, 2])": r"logit_bias must be a dict from ids to numbers, got \[1, 2\]",
+    'generate_text(model, None, "a", stop=[7])': "A stop string is a text, got 7. For the id of a token: end_ids",
+    "Constraint.choices([1, 2], None)": "An answer to choose is a text, got 1. Put it in quotes",
     "model(torch.tensor([1, 2]))": r"shape \[batch, seq\], got \[2\]\. For one text: ids\[None\]",
     "model(torch.tensor([[1.0, 2.0]]))": r"whole numbers, got torch\.float32",
     "model(ids, attention_mask=mask[:, 1:])": r"the shape of ids, \[2, 5\], got \[2, 4\]",
@@ -33,8 +43,9 @@ MISTAKES = {
 }
 SCRIPT = """
 import functools, json, sys
+import numpy as np
 import torch
-from llmlib import Transformer, TransformerConfig, generate
+from llmlib import Constraint, Sampler, Transformer, TransformerConfig, beam_search, generate, generate_text
 from llmlib import BPETokenizer
 from llmlib.corpora.datasets import TokenDataset
 from llmlib.devices import choose

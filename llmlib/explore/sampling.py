@@ -22,6 +22,8 @@ from llmlib.widgets.sampling_lab.view import NEUTRAL, SamplingLabView
 
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
 MOST_DRAWS = 1_000_000
+MOST_BANS = 8  # the newest of them have a bar each, however unlikely, so that they can be allowed again
+IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # what a `Sampler` names otherwise
 ENDINGS = {
     "end token": "The model has ended its text here. Go back a token, or take another one.",
     "constraint": "The text is a whole match of your pattern and cannot go on. Go back a token, or change the pattern.",
@@ -220,7 +222,10 @@ class _Lab:
         try:
             chances, problem = self.rules.probabilities(logits, text.ids, text.written), ""
         except ValueError as error:
-            chances, problem = torch.zeros_like(logits[0]), f"{error} {self._advice()}"
+            said = str(error)
+            for name, here in IN_THE_VIEW.items():
+                said = said.replace(name, here)
+            chances, problem = torch.zeros_like(logits[0]), f"{said} {self._advice()}"
         return _Expected(logits, logits[0].log_softmax(-1), chances, problem)
 
     def _take_back(self) -> None:
@@ -238,7 +243,8 @@ class _Lab:
             if text.tree is not self.shown.tree:
                 view.words = {}
             draws = view.draws
-            view.put_stages(stages, self._words([*self._worth(stages), *rules.banned]))
+            bans = rules.banned[-MOST_BANS:]
+            view.put_stages(stages, self._words([*self._worth(stages), *rules.banned]), bans)
             view.learn(self._words(node.id for node in text.tree.nodes[1:]))
             view.tree, view.at = text.tree.pack(), text.at
             if self.counts is not None and not moved:

@@ -91,6 +91,25 @@ def build(pattern: Pattern) -> Automaton:
     return Automaton(*_single(many, first))
 
 
+def shared_text(one: Automaton, other: Automaton) -> bytes | None:
+    """The shortest text that both match, or None.
+
+    >>> shared_text(build(literal("no")), build(OneOf((literal("yes"), literal("no")))))
+    b'no'
+    """
+    waiting = [(one.start, other.start, b"")]
+    seen = {(one.start, other.start)}
+    for mine, theirs, text in waiting:
+        if one.accepts[mine] and other.accepts[theirs]:
+            return text
+        for byte in np.flatnonzero((one.moves[mine] > 0) & (other.moves[theirs] > 0)).tolist():
+            reached = int(one.moves[mine, byte]), int(other.moves[theirs, byte])
+            if reached not in seen:
+                seen.add(reached)
+                waiting.append((*reached, text + bytes([byte])))
+    return None
+
+
 @dataclass
 class _Many:
     """A machine that may be in several states at once; state 0 is its end."""

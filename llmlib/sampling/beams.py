@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from llmlib.sampling.generating import notice, tensor_of
 from llmlib.transformer import Transformer
 
 
@@ -33,9 +34,9 @@ def beam_search(
     At each step every kept continuation is extended by every token, and the `n_beams` likeliest are kept. One that ends
     with an end token (it counts) is finished. `score` divides by length^`length_penalty`: 0 favours short texts, above
     1 long ones. It ends when no kept continuation can, by its score now, beat `n_beams` finished ones, or after
-    `max_new_tokens`, or when the context is full. Source: Sutskever et al. (2014), "Sequence to Sequence Learning with
-    Neural Networks"; the length penalty as in Wu et al. (2016), in the plain form of today's libraries. Raises
-    `ValueError` for ids that the model cannot take, and fewer than 1 beam or token.
+    `max_new_tokens`, or when the context is full, with a `GenerationNotice`. Source: Sutskever et al. (2014), "Sequence
+    to Sequence Learning with Neural Networks"; the length penalty as in Wu et al. (2016), in the plain form of today's
+    libraries. Raises `ValueError` for ids that the model cannot take, and fewer than 1 beam or token.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -44,7 +45,12 @@ def beam_search(
     """
     if n_beams < 1 or max_new_tokens < 1:
         raise ValueError(f"n_beams and max_new_tokens must be at least 1, got {n_beams} and {max_new_tokens}.")
-    prompt = torch.as_tensor(ids)[None]
+    text = ids if isinstance(ids, Tensor) else tensor_of(ids)
+    if text.ndim != 1:
+        raise ValueError(
+            f"ids must be one text (a list or 1-D), got shape {tuple(text.shape)}. Search for one at a time."
+        )
+    prompt = text[None]
     model.check_ids(prompt)
     ends = torch.tensor(model.config.end_ids if end_ids is None else tuple(end_ids), dtype=torch.long)
     steps = min(max_new_tokens, model.config.max_seq_len - prompt.shape[1] + 1)
@@ -64,10 +70,15 @@ def beam_search(
         finished = sorted(finished, key=lambda beam: -beam.score)[:n_beams]
         going = (~ended).nonzero().flatten()[:n_beams]
         written, totals, parents = candidates[going], totals[going], parents[going]
-        if len(finished) == n_beams and totals[0] / length**length_penalty <= finished[-1].score:
+        if not len(going) or (len(finished) == n_beams and totals[0] / length**length_penalty <= finished[-1].score):
             return finished
         cache.reorder(parents.to(model.device))
         new = written[:, -1:].to(model.device)
+    if steps < max_new_tokens:
+        notice(
+            f"The context of {model.config.max_seq_len:,} tokens is full: the search stopped after {steps:,} tokens. "
+            "Use a shorter prompt to look farther."
+        )
     unfinished = [_beam(row, total, length_penalty) for row, total in zip(written, totals)]
     return sorted([*finished, *unfinished], key=lambda beam: -beam.score)[:n_beams]
 

@@ -65,6 +65,8 @@ class Constraint:
         texts = [] if isinstance(texts, str) else list(texts)
         if not texts:
             raise ConstraintError("There is nothing to choose from: give a list of at least one text.")
+        if wrong := [one for one in texts if not isinstance(one, str)]:
+            raise ConstraintError(f"An answer to choose is a text, got {wrong[0]!r}. Put it in quotes.")
         return cls(OneOf(tuple(map(literal, texts))), tokenizer)
 
     def allowed(self, state: int) -> Bool[Tensor, " vocab"]:

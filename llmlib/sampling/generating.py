@@ -1,5 +1,6 @@
 """Writing: the next token, again and again, with what ends it."""
 
+import inspect
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,21 @@ Reason = Literal["end token", "max_new_tokens", "context full", "constraint", "s
 
 class GenerationNotice(UserWarning):
     """A text was cut before it came to its end; the message says by what."""
+
+
+WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages between a reader's line and a notice
+
+
+def notice(message: str) -> None:
+    """Tell it each time that it happens, at the line of the reader's that asked for the text.
+
+    `warnings.warn` would show the same message only once in a session, and name a line in here.
+    """
+    frame = inspect.currentframe()
+    while frame and frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in WITHIN:
+        frame = frame.f_back
+    place = (frame.f_code.co_filename, frame.f_lineno) if frame else ("llmlib", 0)
+    warnings.warn_explicit(message, GenerationNotice, *place)
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,7 @@ def generate(
     >>> len(list(writing)), writing.ended_by
     (4, 'max_new_tokens')
     """
-    prompt = ids if isinstance(ids, Tensor) else _tensor_of(ids)
+    prompt = ids if isinstance(ids, Tensor) else tensor_of(ids)
     single = prompt.ndim == 1
     prompt = prompt[None] if single else prompt
     if prompt.ndim != 2:
@@ -104,7 +120,7 @@ def generate(
     return Generation(lambda generation: _one_text(writer, generation) if single else _batch(writer, generation))
 
 
-def _tensor_of(ids: Sequence[int]) -> Tensor:
+def tensor_of(ids: Sequence[int]) -> Tensor:
     if isinstance(ids, str):
         raise ValueError(
             "ids is a text. Turn it into ids first, with the model's own tokenizer: tokenizer.encode(text)."
@@ -210,18 +226,14 @@ class _Writer:
                 self.reasons[row] = reason
                 unfulfilled |= constraint is not None and not constraint.is_match(self.states[row])
         if reason == "context full":
-            warnings.warn(
+            notice(
                 f"The context of {self.cache.max_seq_len:,} tokens is full: writing stopped there. "
-                'With when_full="slide" the older half is forgotten and it goes on.',
-                GenerationNotice,
-                stacklevel=2,
+                'With when_full="slide" the older half is forgotten and it goes on.'
             )
         elif unfulfilled:
-            warnings.warn(
+            notice(
                 f"After {self.max_new_tokens:,} tokens the constraint is not fulfilled: the text is unfinished. "
-                "Give max_new_tokens more.",
-                GenerationNotice,
-                stacklevel=2,
+                "Give max_new_tokens more."
             )
 
 

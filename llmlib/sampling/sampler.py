@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -66,13 +67,19 @@ class Sampler:
     def __post_init__(self):
         for name, fits, words in RANGES:
             setting = getattr(self, name)
-            if isinstance(setting, Tensor):
+            if isinstance(setting, Tensor | np.ndarray | np.number) and not isinstance(setting, float):
                 raise ValueError(f"{name} must be a number or a list of numbers; write {name}={setting.tolist()}.")
-            for number in () if setting is None else setting if isinstance(setting, Sequence) else (setting,):
+            if setting is None and getattr(Sampler, name) is None:
+                continue
+            for number in setting if isinstance(setting, Sequence) else (setting,):
                 if not isinstance(number, int | float) or not fits(number):
                     raise ValueError(f"{name} must be {words}, got {number!r}.")
+        if not isinstance(self.logit_bias, Mapping | None):
+            raise ValueError(f"logit_bias must be a dict from ids to numbers, got {self.logit_bias!r}.")
         for token, bias in (self.logit_bias or {}).items():
-            if bias != bias or bias == float("inf"):
+            if not isinstance(token, int):
+                raise ValueError(f"logit_bias names {token!r}, which is no id. For a text: tokenizer.encode(text).")
+            if not isinstance(bias, int | float) or bias != bias or bias == float("inf"):
                 raise ValueError(f"logit_bias of id {token} must be a number or -inf, got {bias}.")
 
     @property

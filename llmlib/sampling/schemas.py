@@ -4,11 +4,22 @@ The members of an object come in the order of the schema; after `,` and `:` ther
 none. A schema that contains itself describes texts that no finite automaton can tell apart, so it is refused.
 """
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from llmlib.sampling.automaton import Chars, ConstraintError, OneOf, Pattern, Repeat, Sequence, literal
+from llmlib.sampling.automaton import (
+    Chars,
+    ConstraintError,
+    OneOf,
+    Pattern,
+    Repeat,
+    Sequence,
+    build,
+    literal,
+    shared_text,
+)
 from llmlib.sampling.patterns import read_regex
 
 PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that a string of JSON may hold as they are
@@ -28,14 +39,16 @@ KEYWORDS = {
     "string": {"minLength", "maxLength", "pattern"},
     "integer": set(), "number": set(), "boolean": set(), "null": set(),
 }  # fmt: skip
+INSTEAD = ("const", "enum", "anyOf", "oneOf", "$ref")  # in place of a type
+UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 
 
 def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
     """The pattern of the JSON texts that a schema allows.
 
-    Understood are `type` (one or several), `enum`, `const`, `anyOf`, `oneOf`, `$ref` to the schema's own parts, and the
-    keywords in `KEYWORDS`; objects hold no other members than those in `properties`. Raises `ConstraintError` for
-    everything else, and for a schema that no text can meet, and names the part.
+    Understood are `type` (one or several), `enum`, `const`, `anyOf`, `oneOf` of parts that share no text, `$ref` to the
+    schema's own parts, and the keywords in `KEYWORDS`; objects hold no other members than those in `properties`. Raises
+    `ConstraintError` for everything else, and for a schema that no text can meet, and names the part.
     """
     if isinstance(schema, str):
         try:
@@ -54,16 +67,21 @@ class _Reader:
         if not isinstance(schema, Mapping):
             raise ConstraintError(f"The schema at {path} must be an object, got {json.dumps(schema, default=str)}.")
         keys = set(schema) - SAYS_NOTHING
-        for keyword in ("const", "enum", "anyOf", "oneOf", "$ref"):
+        kind = schema.get("type")
+        for keyword in INSTEAD:
             if keyword in keys:
                 self._check(keys - {"type"} if keyword in ("const", "enum") else keys, {keyword}, path)
-                return getattr(self, "_" + keyword.strip("$").lower())(schema[keyword], path, inside)
-        kind = schema.get("type")
+                found = schema[keyword]
+                if kind is not None:
+                    found = _of_kind(found if keyword == "enum" else [found], kind, path)
+                    keyword = "enum"
+                return getattr(self, "_" + keyword.strip("$").lower())(found, path, inside)
         if isinstance(kind, list):
-            self._check(keys, {"type"}.union(*(KEYWORDS.get(one, set()) for one in kind)), path)
-            kinds = [{"type": one, **{k: schema[k] for k in keys & KEYWORDS.get(one, set())}} for one in kind]
+            self._check(keys, {"type"}.union(*map(_keywords, kind)), path)
+            kinds = [{"type": one, **{k: schema[k] for k in keys & _keywords(one)}} for one in kind]
             return self._anyof(kinds, path, inside)
-        if kind not in KEYWORDS:
+        if not isinstance(kind, str) or kind not in KEYWORDS:
+            self._check(keys, UNDERSTOOD, path)
             raise ConstraintError(f"The schema at {path} needs a type out of {', '.join(KEYWORDS)}; got {kind!r}.")
         self._check(keys, {"type"} | KEYWORDS[kind], path)
         return getattr(self, f"_{kind}")(schema, path, inside)
@@ -85,7 +103,16 @@ class _Reader:
             raise ConstraintError(f"The schema at {path} allows no value at all: there is nothing to choose from.")
         return OneOf(tuple(self.read(one, f"{path}[{i}]", inside) for i, one in enumerate(schemas)))
 
-    _oneof = _anyof
+    def _oneof(self, schemas: Any, path: str, inside: tuple[str, ...]) -> Pattern:
+        pattern = self._anyof(schemas, path, inside)
+        machines = [build(self.read(one, f"{path}[{i}]", inside)) for i, one in enumerate(schemas)]
+        for (i, one), (j, other) in itertools.combinations(enumerate(machines), 2):
+            if (text := shared_text(one, other)) is not None:
+                raise ConstraintError(
+                    f"The oneOf in the schema at {path} wants exactly one of its parts, but {text.decode()} fits both "
+                    f"{path}[{i}] and {path}[{j}]: use anyOf, or parts that share no text."
+                )
+        return pattern
 
     def _ref(self, target: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         if target in inside or target == "#":
@@ -144,12 +171,16 @@ class _Reader:
         if schema.get("additionalProperties", False) is not False:
             raise ConstraintError(f"'additionalProperties' in the schema at {path} can only be false.")
         properties, required = schema.get("properties", {}), schema.get("required", [])
+        if not isinstance(properties, Mapping):
+            raise ConstraintError(f"'properties' in the schema at {path} must be an object, got {properties!r}.")
+        if not isinstance(required, list):
+            raise ConstraintError(f"'required' in the schema at {path} must be a list of names, got {required!r}.")
         if missing := [name for name in required if name not in properties]:
             raise ConstraintError(f"The schema at {path} requires {missing[0]!r}, which is not among its properties.")
         # Members of which some may be missing: a comma stands before each but the first that is there.
         first: Pattern = EMPTY  # what may stand here if no member has come yet …
         later: Pattern = EMPTY  # … and if one has
-        for name, part in reversed(properties.items()):
+        for name, part in reversed(list(properties.items())):
             member = self.read(part, f"{path}.{name}", inside)
             member = Sequence((literal(json.dumps(name, ensure_ascii=False) + ":"), SPACE, member))
             with_it = Sequence((literal(","), SPACE, member, later))
@@ -157,6 +188,29 @@ class _Reader:
             first = alone if name in required else OneOf((alone, first))
             later = with_it if name in required else OneOf((with_it, later))
         return Sequence((literal("{"), first, literal("}")))
+
+
+def _keywords(kind: Any) -> set[str]:
+    return KEYWORDS.get(kind, set()) if isinstance(kind, str) else set()
+
+
+def _of_kind(values: Any, kind: Any, path: str) -> list[Any]:
+    """The values of a type, or of one of several: an enum beside a type allows only these."""
+    kinds = kind if isinstance(kind, list) else [kind]
+    if unknown := [one for one in kinds if not isinstance(one, str) or one not in KEYWORDS]:
+        raise ConstraintError(f"The schema at {path} needs a type out of {', '.join(KEYWORDS)}; got {unknown[0]!r}.")
+    fit = [value for value in values if any(_is_a(value, one) for one in kinds)] if isinstance(values, list) else values
+    if values and not fit:
+        raise ConstraintError(f"The schema at {path} allows no value at all: none of {values!r} is of type {kind!r}.")
+    return fit
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    if isinstance(value, bool) or value is None:
+        return kind == ("null" if value is None else "boolean")
+    if isinstance(value, int | float):
+        return kind == "number" or (kind == "integer" and float(value).is_integer())
+    return isinstance(value, {"object": Mapping, "array": list, "string": str}.get(kind, ()))
 
 
 def _limits(schema: Mapping[str, Any], low: str, high: str, path: str) -> tuple[int, int | None]:

@@ -1,10 +1,9 @@
 """Writing text: pieces as they come, up to a stop string that may span tokens."""
 
-import warnings
 from collections.abc import Generator, Iterator, Sequence
 
 from llmlib.sampling.constraint import Constraint
-from llmlib.sampling.generating import Generation, GenerationNotice, generate
+from llmlib.sampling.generating import Generation, generate, notice
 from llmlib.sampling.sampler import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
@@ -31,7 +30,9 @@ def generate_text(
         for piece in generate_text(model, tokenizer, "Once upon a time", stop=["\\n\\n"]):
             print(piece, end="")
     """
-    stops = [stop] if isinstance(stop, str) else list(stop)
+    stops = [stop] if isinstance(stop, str) else list(stop or ())
+    if wrong := [one for one in stops if not isinstance(one, str)]:
+        raise ValueError(f"A stop string is a text, got {wrong[0]!r}. For the id of a token: end_ids of generate.")
     if "" in stops:
         raise ValueError("A stop string is empty: it would end every text at once. Leave it out.")
     ids = tokenizer.encode(prompt, add_bos=tokenizer.adds_bos)
@@ -44,11 +45,9 @@ def generate_text(
         found = yield from until_stop(tokenizer.decode_stream(tokens), stops)
         generation.ended_by = "stop string" if found else tokens.ended_by
         if stops and generation.ended_by == "max_new_tokens":
-            warnings.warn(
+            notice(
                 f"No stop string ({', '.join(map(repr, stops))}) came within {max_new_tokens:,} tokens: "
-                "the text is cut there. Give max_new_tokens more, or another stop string.",
-                GenerationNotice,
-                stacklevel=2,
+                "the text is cut there. Give max_new_tokens more, or another stop string."
             )
 
     return Generation(pieces)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from browser.bench import click
+from browser.bench import VIEWPORT, click
 from browser.exports import check_exports
 from browser.looks import STICKS_OUT, UNREADABLE
 from browser.sampling_acts import tab
@@ -16,6 +16,20 @@ from llmlib.widgets.sampling_lab.branches import Branches
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SETTINGS = "{'temperature': 0.8, 'top_k': 20}"
+# By how many pixels a column of the bars lies elsewhere than its head; one list a row: bar, before, after.
+ASKEW = """view => {
+  const edges = (line, names) => names.map((name) => line.querySelector(name).getBoundingClientRect().right);
+  const heads = [".llm-ticks", ":scope > :nth-child(3)", ":scope > :nth-child(4)"];
+  const head = edges(view.querySelector(".llm-scale"), heads);
+  const rows = [...view.querySelectorAll(".llm-next li")];
+  return rows.map((row) => edges(row, [".llm-track", ".llm-value", ".llm-value ~ .llm-value"])
+    .map((edge, column) => Math.round(Math.abs(edge - head[column]))));
+}"""
+OVERLAPPING_TICKS = """view => {
+  const ticks = [...view.querySelectorAll(".llm-ticks span")].filter((tick) => tick.checkVisibility());
+  const boxes = ticks.map((tick) => tick.getBoundingClientRect());
+  return ticks.filter((tick, k) => k && boxes[k].left < boxes[k - 1].right + 2).map((tick) => tick.textContent);
+}"""
 SOURCES = (SETUP, f"lab = explore_sampling(model, tokenizer, 'one two', settings={SETTINGS})", "lab")
 
 
@@ -49,6 +63,7 @@ def test_files(alive):
 def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     bench, view = alive
     tab(view, "Next token")
+    click(view, "Let chance pick")
     view.get_by_role("button", name="top_k 20").click()
     expect(view.locator(".llm-next .llm-legend")).to_contain_text("after this setting")
     kept, of = eval(bench.python("lab.stages[-1]['kept'], lab.stages[-2]['kept']"))
@@ -59,6 +74,12 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     expect(ban).to_be_visible()  # more settings are open, since one of them is in use
     ban.click()
     bench.expect("len(lab.banned)", "1")
+    expect(view.get_by_role("button", name="Allow", exact=False).first).to_be_visible()
+    bench.page.set_viewport_size({"width": 1200, "height": 1000})  # hardly any room is left for the bars
+    bench.page.wait_for_function("() => document.querySelector('.llm-sampling .llm-ticks').clientWidth < 100")
+    assert view.evaluate(OVERLAPPING_TICKS) == []
+    bench.page.set_viewport_size(VIEWPORT)
+    assert {off for row in view.evaluate(ASKEW) for off in row} <= {0, 1}, "each number stands under its head"
     expect(view.locator(".llm-cut", has_text="cut: banned tokens")).to_have_count(1)
     pattern = view.get_by_label("pattern", exact=True)
     for text, said in (("(a", ""), ("zzz", "already breaks the pattern")):
@@ -66,12 +87,25 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
         click(view, "Allow only this")
         if said:
             expect(view.locator(".llm-problem")).to_contain_text(said)
-            expect(view.locator(".llm-problem")).to_contain_text("the constraint")
+            expect(view.locator(".llm-problem")).to_contain_text("your pattern")
         else:
             expect(view.locator(".llm-refused", has_text="(")).to_be_visible()
         expect(pattern).to_have_value(text)
+    temperature = view.get_by_label("temperature, exactly")
+    temperature.fill("")
+    temperature.press("Tab")
+    expect(temperature).to_have_value("0.8")
+    seed = view.get_by_label("seed", exact=True)
+    for box, typed in ((pattern, "[0-9"), (seed, "1.5")):
+        box.fill(typed)
+        box.press("Enter")
+    expect(view.locator(".llm-refused", has_text="got 1.5")).to_be_visible()
+    expect(view.locator(".llm-refused", has_text="unterminated")).to_be_visible()
     click(view, "Reset all")
     expect(view.locator(".llm-problem")).to_be_empty()
+    expect(pattern).to_have_value("")
+    expect(seed).to_have_value("0")
+    assert "".join(view.locator(".llm-refused").all_text_contents()) == ""
 
 
 @pytest.mark.timeout(60)

@@ -170,7 +170,9 @@ def test_where_all_tokens_are_masked_the_rules_that_did_it_are_named(live):
     )
     for id in allowed:
         act(view, "ban", id=id)
-    assert "−∞ was given by logit_bias 2, then by the constraint" in view.problem
+    assert "−∞ was given by your bans 2, then by your pattern" in view.problem
+    bars = {token["id"]: token["cut"] for token in view.tokens}
+    assert [bars[id] for id in allowed] == ["logit_bias"] * 2, "what is banned can be allowed again, however unlikely"
     assert "Allow a banned token again" in view.problem or "allow a banned token again" in view.problem
     assert view.stages[-1]["kept"] == 0
     assert not act(view, "step")

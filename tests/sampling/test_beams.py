@@ -6,7 +6,7 @@ import pytest
 import torch
 from reference_models import load, their_model
 
-from llmlib.sampling import beam_search
+from llmlib.sampling import GenerationNotice, beam_search
 from llmlib.transformer import Transformer, TransformerConfig
 
 
@@ -60,8 +60,22 @@ def test_enough_beams_find_the_likeliest_text():
 def test_the_context_ends_it(both):
     model, _ = both
     room = model.config.max_seq_len
-    (beam, *_) = beam_search(model, [1] * (room - 2), 2, 50, end_ids=())
+    with pytest.warns(GenerationNotice, match=f"context of {room} tokens is full: the search stopped after 3 tokens"):
+        (beam, *_) = beam_search(model, [1] * (room - 2), 2, 50, end_ids=())
     assert len(beam.ids) == 3  # two fit, and one more is predicted
+
+
+def test_a_search_that_ends_before_the_context_says_nothing(both, recwarn):
+    model, _ = both
+    everything = range(model.config.vocab_size)
+    assert {len(beam.ids) for beam in beam_search(model, [1, 2], 3, 500, end_ids=everything)} == {1}
+    beam_search(model, [1, 2], 3, 5, end_ids=())
+    assert len(recwarn) == 0
+
+
+def test_no_ids(both):
+    with pytest.raises(ValueError, match="needs at least one token"):
+        beam_search(both[0], [], 2)
 
 
 @pytest.mark.parametrize("numbers", [{"n_beams": 0}, {"max_new_tokens": 0}])

@@ -1,5 +1,6 @@
 """Writing against the slow way; what ends a text, and what is said of it."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -93,6 +94,14 @@ def test_generation_stops_when_the_context_is_full(model):
             assert len(list(writing)) == new
         assert writing.ended_by == "context full"
     assert list(generate(model, [1, 2], 0)) == []
+
+
+def test_a_full_context_is_told_each_time_and_where_the_text_was_asked_for(model):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
+        for _ in range(3):
+            list(generate(model, [1] * 30, 100, GREEDY, end_ids=()))
+    assert [(note.category, note.filename) for note in told] == [(GenerationNotice, __file__)] * 3
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned"])

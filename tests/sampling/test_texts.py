@@ -1,5 +1,7 @@
 """Text in pieces, and stop strings that begin in one token and end in another."""
 
+import warnings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,14 @@ def test_a_stop_string_ends_it(model):
 def test_a_stop_string_that_never_comes_is_told(model):
     with pytest.warns(GenerationNotice, match=r"No stop string \('<never>'\) came within 5 tokens"):
         list(generate_text(model, TOKENIZER, "abc", 5, stop=["<never>"]))
+
+
+def test_it_is_told_each_time_and_where_the_text_was_asked_for(model):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
+        for _ in range(3):
+            "".join(generate_text(model, TOKENIZER, "abc", 5, stop="<never>"))
+    assert [(note.category, note.filename) for note in told] == [(GenerationNotice, __file__)] * 3
 
 
 def test_an_empty_stop_string(model):

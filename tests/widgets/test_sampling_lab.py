@@ -49,6 +49,12 @@ def test_where_no_token_is_left_nothing_breaks():
     view = sampling_lab_view("a", {"model": logits(), "constraint": np.full(8, OUT)}, VOCABULARY)
     ET.fromstring(view.svg())
     assert "leaves 0 of 8 tokens" in view.alt
+    assert "and 0.00 nats after" in view.alt
+
+
+def test_some_tokens_are_always_shown():
+    tokens, _ = compare([("model", np.arange(100.0)[::-1])], always=[70, 3])
+    assert [token["id"] for token in tokens] == [*range(BEFORE), 70]
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 49_151)), max_size=40))

@@ -11,8 +11,8 @@ BEFORE, AFTER = 10, 8  # likeliest tokens that are shown: of the model, and of w
 Stages = Sequence[tuple[str, Float[np.ndarray, " vocab"]]]  # names, and the logits after each; -inf: ruled out
 
 
-def compare(stages: Stages) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The tokens that are worth showing, and of each stage what it has made of the distribution.
+def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The tokens worth showing, with those to show `always`; of each stage what it has made of the distribution.
 
     A token is an `id` and the name of the stage that has ruled it out (`cut`, or ""), by falling probability of the
     first stage. A stage has its `name`, its `entropy` in nats, how many tokens are `kept`, the `mass` that these had
@@ -26,7 +26,7 @@ def compare(stages: Stages) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]
     names, logits = [name for name, _ in stages], [np.asarray(array, dtype=np.float64) for _, array in stages]
     probabilities = [_softmax(array) for array in logits]
     possible = [array > -np.inf for array in logits]
-    shown = _worth_showing(logits[0], probabilities[-1])
+    shown = _worth_showing(logits[0], probabilities[-1], always)
     tokens = []
     for id in shown:
         cut = next((name for name, kept in zip(names, possible) if not kept[id]), "")
@@ -34,7 +34,7 @@ def compare(stages: Stages) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]
     told = []
     for k, (name, p, kept) in enumerate(zip(names, probabilities, possible)):
         told.append({
-            "name": name, "entropy": float(-(p[p > 0] * np.log(p[p > 0])).sum()), "kept": int(kept.sum()),
+            "name": name, "entropy": max(0.0, float(-(p[p > 0] * np.log(p[p > 0])).sum())), "kept": int(kept.sum()),
             "mass": float(probabilities[max(0, k - 1)][kept].sum()),
             "mass_of_first": float(probabilities[0][kept].sum()),
             "p": [float(share) for share in p[shown]], "rest": max(0.0, float(p.sum() - p[shown].sum())),
@@ -51,10 +51,12 @@ def _softmax(logits: Float[np.ndarray, " vocab"]) -> Float[np.ndarray, " vocab"]
     return weights / weights.sum()
 
 
-def _worth_showing(before: Float[np.ndarray, " vocab"], after: Float[np.ndarray, " vocab"]) -> list[int]:
-    """The likeliest before and after, by falling probability before; equal ones by their ids."""
+def _worth_showing(
+    before: Float[np.ndarray, " vocab"], after: Float[np.ndarray, " vocab"], always: Sequence[int]
+) -> list[int]:
+    """The likeliest before and after, and those in `always`, by falling probability before; equal ones by their ids."""
     order = np.argsort(-before, kind="stable")
     rank = np.empty(len(order), dtype=int)
     rank[order] = np.arange(len(order))
     best = [id for id in np.argsort(-after, kind="stable")[:AFTER].tolist() if after[id] > 0]
-    return sorted({*order[:BEFORE].tolist(), *best}, key=lambda id: int(rank[id]))
+    return sorted({*order[:BEFORE].tolist(), *best, *always}, key=lambda id: int(rank[id]))

@@ -22,7 +22,13 @@ export function settingsPanel(ctx, hub, model) {
     misread.textContent = done ? "" : model.get("notice");
   });
   let used = "";
-  const reset = element("button", { type: "button", "data-acts": true, onclick: () => { fields.forEach((one) => one.forget()); hub.act("reset"); } }, "Reset all");
+  const forget = () => { // what was typed and refused, or not used yet
+    fields.forEach((one) => one.forget());
+    misread.textContent = refused.textContent = "";
+    pattern.value = used;
+    seed.value = model.get("seed");
+  };
+  const reset = element("button", { type: "button", "data-acts": true, onclick: () => { forget(); hub.act("reset"); } }, "Reset all");
   const more = element("details", { class: "llm-more" }, element("summary", {}, "More settings"),
     ...fields.filter((one) => one.setting.more).map((one) => one.node),
     element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "pattern")), element("span", { class: "llm-note" }, "what is written has to match this regular expression"), allow, misread),

@@ -62,9 +62,9 @@ class SamplingLabView(View):
     lanes: Any = traitlets.List().tag(sync=True)  # settings, banned, pattern, ids, log_probs, ended
     place = traitlets.Dict().tag(sync=True)  # where the reader looks: tab, stage
 
-    def put_stages(self, stages: Stages, words: Mapping[int, str]) -> None:
-        """Show the logits after each stage; `words` has at least the texts of the tokens that are worth showing."""
-        tokens, told = compare(stages)
+    def put_stages(self, stages: Stages, words: Mapping[int, str], always: Sequence[int] = ()) -> None:
+        """Show the logits after each stage; `words` has the texts of tokens worth showing, and of those in `always`."""
+        tokens, told = compare(stages, always)
         with self.hold_sync():
             self.tokens, self.stages, self.draws, self.vocabulary = tokens, told, {}, len(stages[0][1])
             self.learn(words)

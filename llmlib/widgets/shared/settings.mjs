@@ -52,6 +52,7 @@ export function settingField(setting, hub, model) {
     if (number.value === "" && (neutral !== null || number.validity.badInput)) return; // on the way to a number
     turn(number.value === "" ? null : Number(number.value));
   });
+  number.addEventListener("blur", () => one.draw(model.get("settings"))); // one that was emptied shows what is in use
   const node = element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, label), slider, number, element("span", { class: "llm-note" }, says), refused);
   const one = {
     setting, node,
