@@ -77,18 +77,22 @@ class ChatData:
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
         """The rows of a step, and for each token the one that follows, or -100 (`IGNORED`) where that does not count.
 
+        At most `seq_len` wide, and no wider than the longest row of the step needs: more padding would only cost time.
         Raises `ValueError` if a size is not positive, or if no answer lies within the first seq_len + 1 tokens.
         """
         for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("step", step, 0),
                                    ("seed", seed, 0)):  # fmt: skip
             if operator.index(value) < least:
                 raise ValueError(f"{name} must be {least} or more, got {value}.")
-        x = np.zeros((batch_size, seq_len), dtype=np.int64)
-        y = np.full((batch_size, seq_len), IGNORED, dtype=np.int64)
+        rows = []
         for place in range(batch_size):
-            row = self._row(step * batch_size + place, seed, seq_len)
-            ids, mask = (np.concatenate(parts) for parts in zip(*(self._kept(number, seq_len) for number in row)))
-            x[place, : min(len(ids), seq_len)] = ids[:seq_len]
+            numbers = self._row(step * batch_size + place, seed, seq_len)
+            rows.append([np.concatenate(parts) for parts in zip(*(self._kept(number, seq_len) for number in numbers))])
+        width = max(len(ids) for ids, _ in rows) - 1  # the last token is only foretold
+        x = np.zeros((batch_size, width), dtype=np.int64)
+        y = np.full((batch_size, width), IGNORED, dtype=np.int64)
+        for place, (ids, mask) in enumerate(rows):
+            x[place, : len(ids)] = ids[:width]
             y[place, : len(ids) - 1] = np.where(mask, ids, IGNORED)[1:]
         return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
 

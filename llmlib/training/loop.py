@@ -86,7 +86,7 @@ class Training(Iterator[Step]):
         started = time.perf_counter()
         share = schedule_at(self.step, self.config)
         self.work.model.train()
-        loss = self._gradients()
+        loss, tokens = self._gradients()
         norm = self._clip()
         self._check(loss, norm)
         with _uninterrupted():
@@ -100,7 +100,6 @@ class Training(Iterator[Step]):
         for model in (self.work.model, self.model):
             model.eval()
         seconds = time.perf_counter() - started
-        tokens = self.config.batch_size * self.config.seq_len
         validation_loss = self.validate() if self.validation and self._due(self.config.validate_every) else None
         sample = None
         if self.sample and self._due(self.config.sample_every):
@@ -115,8 +114,8 @@ class Training(Iterator[Step]):
             self.claim = None
         return self.last
 
-    def _gradients(self) -> float:
-        """Compute the gradients of the mean loss over the whole batch, part by part; returns that loss."""
+    def _gradients(self) -> tuple[float, int]:
+        """Compute the gradients of the mean loss of the whole batch, part by part; returns it, and the tokens read."""
         c = self.config
         x, y = self.batches.of(self.step)
         for optimizer in self.optimizers:
@@ -137,7 +136,7 @@ class Training(Iterator[Step]):
             losses.append(loss.detach())
         self.work.hand_over()
         self.batches.prepare(self.step + 1)  # a GPU is still busy with what was asked of it above
-        return self.ranks.mean(sum(loss.item() for loss in losses))
+        return self.ranks.mean(sum(loss.item() for loss in losses)), x.numel()
 
     def _clip(self) -> float:
         return sharding.clip(self.model.parameters(), self.config.clip_norm or math.inf)

@@ -68,8 +68,21 @@ def test_a_step_of_many_rows_is_many_steps_of_one(tokenizer):
     data = ChatData(tokenizer, MANY)
     x, y = data.batch(1, batch_size=30, seq_len=40)
     ones = [data.batch(30 + n, batch_size=1, seq_len=40) for n in range(30)]
-    assert torch.equal(x, torch.cat([one for one, _ in ones]))
-    assert torch.equal(y, torch.cat([one for _, one in ones]))
+    assert x.shape == y.shape == (30, max(one.shape[1] for one, _ in ones))
+    for row_x, row_y, (one_x, one_y) in zip(x, y, ones):
+        width = one_x.shape[1]
+        assert torch.equal(row_x[:width], one_x[0])
+        assert torch.equal(row_y[:width], one_y[0])
+        assert (row_y[width:] == IGNORED).all()
+
+
+def test_rows_are_no_wider_than_the_longest_needs(tokenizer):
+    short, long = ([said("a" * n, "b")] for n in (3, 20))
+    ids, _ = encode_chat_with_mask(tokenizer, long[0])
+    for conversations, seq_len, width in ((short + long, 60, len(ids) - 1), (short + long, len(ids) - 1, len(ids) - 1)):
+        x, y = ChatData(tokenizer, conversations, packed=False).batch(0, batch_size=2, seq_len=seq_len)
+        assert x.shape == y.shape == (2, width)
+        assert (y == tokenizer.special_tokens["<|endoftext|>"]).sum() == 2
 
 
 def test_packed_and_padded_rows_have_the_same_loss(tokenizer):
