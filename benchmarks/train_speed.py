@@ -1,4 +1,4 @@
-"""Claims: nanoGPT's published quality in a twelfth of the time; the same model trains 1.3x as fast.
+"""Claims: nanoGPT's published quality in a twelfth of the time; the same model trains faster than in a plain loop.
 
 Three parts, all in one run (`--part` picks one):
 
@@ -8,8 +8,9 @@ Three parts, all in one run (`--part` picks one):
   0.85 million weights made for this race, three seeds of it. Claim: at most 1.88 in at most a twelfth of the time.
 * **throughput**: tokens a second of our GPT-2-style model in `llmlib.train`'s steps against `transformers`'
   `GPT2LMHeadModel` in a plain loop with AdamW, of the same sizes, in float32 and bfloat16 (theirs by autocast, as
-  usual); ours also compiled, where a C++ compiler is at hand. Claim: 1.3x or more in each; and the share that ours
-  reaches of this machine's measured peak of products.
+  usual); ours also compiled, where a C++ compiler is at hand; and the share that each reaches of this machine's
+  measured peak of products. Aim: 1.3x. What cannot be reached shows in the shares: both take the same products, and
+  where theirs runs at 74 % of the peak already (10.7 M weights in float32), 1.3x would be 96 % of it.
 * **scale**: time and memory against the size of the model and the context; and one process against two.
 """
 
@@ -275,12 +276,12 @@ def throughput() -> None:
             ratio, *compiled = (
                 statistics.median(each[run] / each[1] for each in rates) for run in (0, 2)[: len(runs) - 1]
             )
-            share = ours * count(gpt2_style(name)).training_flops / peaks[dtype]
+            of_peak = count(gpt2_style(name)).training_flops / peaks[dtype]
             print(
-                f"  {name}, {dtype:8}: ours {ours:8,.0f} tokens/s ({share:.0%} of the peak), transformers "
-                f"{theirs:8,.0f}: {ratio:.2f}x"
+                f"  {name}, {dtype:8}: ours {ours:8,.0f} tokens/s ({ours * of_peak:.0%} of the peak), transformers "
+                f"{theirs:8,.0f} ({theirs * of_peak:.0%}): {ratio:.2f}x"
                 + "".join(f", compiled {ratio:.2f}x" for ratio in compiled)
-                + "   (claim: 1.3x)",
+                + "   (aim: 1.3x)",
                 flush=True,
             )
 
