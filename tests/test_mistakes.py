@@ -21,7 +21,7 @@ MISTAKES = {
     "Sampler(temperature=None)": r"temperature must be 0 or more, got None",
     "Sampler(top_p=np.array([0.5, 0.9]))": r"top_p must be a number or a list of numbers; write top_p=\[0\.5, 0\.9\]",
     "Sampler(top_p=np.float32(0.5))": r"top_p must be a number or a list of numbers; write top_p=0\.5",
-    'Sampler(logit_bias={" cat": 1.0})': r"logit_bias names ' cat', which is no id\. For a text: tokenizer\.encode",
+    'Sampler(logit_bias={" cat": 1.0})': r"logit_bias names ' cat', which is no id: a plain int. For a text",
     "Sampler(logit_bias={1: None})": "logit_bias of id 1 must be a number or -inf, got None",
     "Sampler(logit_bias=[1, 2])": r"logit_bias must be a dict from ids to numbers, got \[1, 2\]",
     'generate_text(model, None, "a", stop=[7])': "A stop string is a text, got 7. For the id of a token: end_ids",

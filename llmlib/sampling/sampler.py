@@ -78,9 +78,11 @@ class Sampler:
             raise ValueError(f"logit_bias must be a dict from ids to numbers, got {self.logit_bias!r}.")
         for token, bias in (self.logit_bias or {}).items():
             if not isinstance(token, int):
-                raise ValueError(f"logit_bias names {token!r}, which is no id. For a text: tokenizer.encode(text).")
+                raise ValueError(
+                    f"logit_bias names {token!r}, which is no id: a plain int. For a text: tokenizer.encode(text)."
+                )
             if not isinstance(bias, int | float) or bias != bias or bias == float("inf"):
-                raise ValueError(f"logit_bias of id {token} must be a number or -inf, got {bias}.")
+                raise ValueError(f"logit_bias of id {token} must be a number or -inf, got {bias!r}.")
 
     @property
     def looks_back(self) -> bool:
