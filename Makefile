@@ -6,9 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LAB_ARGS ?=
 PYTEST_ARGS ?=
-# One worker a core, at most four; all tests of a file, and all cells of a notebook, go to one worker.
+# One worker a core, at most four; all tests of a file, and all cells of a notebook, go to one worker. Files are taken in
+# the order in which they are named: the lessons first, since the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -gt 4 ] && echo 4 || echo $$n)
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-fast notebooks lint format bench download doctor clean
@@ -22,7 +23,7 @@ lab: $(VENV)/course.stamp ## Open the course in JupyterLab (LAB_ARGS="--no-brows
 	$(BIN)/jupyter lab notebooks/00_welcome.ipynb $(LAB_ARGS)
 
 test: $(VENV)/dev.stamp ## Run all tests: library, documentation examples, notebooks, widgets in a browser
-	$(PYTEST) --nbval tests llmlib notebooks $(PYTEST_ARGS)
+	$(PYTEST) --nbval notebooks tests llmlib $(PYTEST_ARGS)
 
 test-fast: $(VENV)/dev.stamp ## The two-minute inner loop: no slow tests, no notebooks, no browser
 	$(PYTEST) tests llmlib -m "not slow and not browser" $(PYTEST_ARGS)
