@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 # One worker a core, at most four; all tests of a file, and all cells of a notebook, go to one worker. Files are taken in
 # the order in which they are named: the lessons first, since the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -gt 4 ] && echo 4 || echo $$n)
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-fast notebooks lint format bench download doctor clean
