@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from llmlib.devices import choose
-from llmlib.training import checkpoints, distributed, sharding
+from llmlib.training import checkpoints, distributed, memory, sharding
 from llmlib.training.batches import Batches, Data
 from llmlib.training.checkpoints import RunError
 from llmlib.training.config import TrainConfig, schedule_at
@@ -70,6 +70,8 @@ class Training(Iterator[Step]):
         self.work, self.called = distributed.spread(model, config, self.ranks, self.dtype)
         self.optimizers = make_optimizers(model, config)
         self.recent: deque[float] = deque(maxlen=RECENT)
+        if model.device.type == "cpu":
+            memory.keep_freed()
 
     def __len__(self) -> int:
         """How many steps are left."""
@@ -112,6 +114,7 @@ class Training(Iterator[Step]):
             self.save()
         if self.step == self.config.steps:
             self.claim = None
+            memory.give_back()
         return self.last
 
     def _gradients(self) -> tuple[float, int]:

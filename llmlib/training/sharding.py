@@ -68,8 +68,10 @@ def clip(parameters: Iterable[nn.Parameter], limit: float) -> float:
     """Shorten all gradients together to the norm `limit`, if they are longer; returns the norm before."""
     parameters = list(parameters)
     norm = whole(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
-    nn.utils.clip_grads_with_norm_(parameters, limit, norm)
-    return norm.item()
+    length = norm.item()
+    if length >= limit:  # below it torch would multiply every gradient by 1
+        nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+    return length
 
 
 def whole_model(model: Transformer) -> Transformer:
