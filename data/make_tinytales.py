@@ -1,6 +1,6 @@
 """Make the course's own base model, `load_pretrained("tinytales")`, from nothing.
 
-Two cores with matrix units for bfloat16 (10 thousand tokens a second) need about 25 minutes, others (6 thousand) 40.
+Two cores with matrix units for bfloat16 (10 thousand tokens a second) need 24 minutes in all, others (6 thousand) 40.
 
     python data/make_tinytales.py
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from llmlib.sampling.generating import notice, tensor_of
+from llmlib.sampling.generating import check_count, notice, tensor_of
 from llmlib.transformer import Transformer
 
 
@@ -43,8 +43,7 @@ def beam_search(
     >>> [len(beam.ids) for beam in beam_search(model, [1, 2], n_beams=2, max_new_tokens=3)]
     [3, 3]
     """
-    if n_beams < 1 or max_new_tokens < 1:
-        raise ValueError(f"n_beams and max_new_tokens must be at least 1, got {n_beams} and {max_new_tokens}.")
+    n_beams, max_new_tokens = check_count("n_beams", n_beams, 1), check_count("max_new_tokens", max_new_tokens, 1)
     text = ids if isinstance(ids, Tensor) else tensor_of(ids)
     if text.ndim != 1:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Writing: the next token, again and again, with what ends it."""
 
 import inspect
+import operator
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -94,11 +95,12 @@ def generate(
     prompt = prompt[None] if single else prompt
     if prompt.ndim != 2:
         raise ValueError(f"ids must be one text (a list or 1-D) or a batch (2-D), got shape {tuple(prompt.shape)}.")
-    if max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens must be 0 or more, got {max_new_tokens}.")
+    check_count("max_new_tokens", max_new_tokens, 0)
+    if seed is not None:
+        check_count("seed", seed, 0)
     if when_full not in ("stop", "slide"):
         raise ValueError(f"when_full must be 'stop' or 'slide', got {when_full!r}.")
-    if log_probs is not None and not 0 <= log_probs <= model.config.vocab_size:
+    if log_probs is not None and check_count("log_probs", log_probs, 0) > model.config.vocab_size:
         raise ValueError(f"log_probs must be 0 to {model.config.vocab_size} (the vocabulary), got {log_probs}.")
     model.check_ids(prompt.cpu())
     constraints = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompt)
@@ -118,6 +120,13 @@ def generate(
         ends.to(model.device), constraints, log_probs, when_full == "slide",
     )  # fmt: skip
     return Generation(lambda generation: _one_text(writer, generation) if single else _batch(writer, generation))
+
+
+def check_count(name: str, value: int, least: int) -> int:
+    """The value, if it is a whole number (Python's or numpy's) and large enough; else a `ValueError` names it."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}.")
+    return operator.index(value)
 
 
 def tensor_of(ids: Sequence[int]) -> Tensor:

@@ -37,6 +37,8 @@ def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Settin
 def keep_top_k(logits: Float[Tensor, "*batch vocab"], k: Setting) -> Float[Tensor, "*batch vocab"]:
     """Keep the `k` likeliest tokens (Fan et al., 2018, "Hierarchical Neural Story Generation").
 
+    Exactly so many: of those that tie for the last place some are cut. (`transformers` keeps them all.)
+
     >>> keep_top_k(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
     """

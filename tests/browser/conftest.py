@@ -25,7 +25,7 @@ def chromium():
     """The system's Chromium, headless."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=20_000)  # on a machine that does much else, five seconds are soon over
+    expect.set_options(timeout=60_000)  # on a machine that does much else, twenty seconds are soon over
 
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
@@ -59,7 +59,7 @@ def _new_page(chromium):
 def desk(chromium, lab):
     """One page for all tests with JupyterLab, since a second one would load everything again."""
     page = _new_page(chromium)
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     yield Bench(page, lab)
     page.context.close()
 

@@ -34,7 +34,7 @@ def found(page, view, path):
     return seen
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
 def test_the_page_of_a_view(page, names, row, tmp_path):
     exec(row.source, names)

@@ -37,7 +37,7 @@ def answered(view):
     expect(view.get_by_role("log")).to_have_attribute("aria-busy", "false")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_by_keyboard_alone(alive):
     bench, view = alive
     page, box = bench.page, view.get_by_label("Your message", exact=True)
@@ -70,7 +70,7 @@ def test_by_keyboard_alone(alive):
     expect(view.get_by_role("option")).to_have_count(words)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_blind_comparison(alive):
     bench, view = alive
     page = bench.page
@@ -102,7 +102,7 @@ def test_a_blind_comparison(alive):
     bench.expect("duo.blind", "False")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_settings_and_two_views_at_once(alive):
     bench, view = alive
     other = bench.page.locator(".llm-chat").last
@@ -132,7 +132,7 @@ def test_settings_and_two_views_at_once(alive):
     bench.expect("duo.together", "False")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_files_and_the_saved_picture(alive):
     bench, view = alive
     view.get_by_label("Your message", exact=True).fill("a message to find again")
@@ -196,7 +196,7 @@ def conversation():
     )  # fmt: skip
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_page_of_a_comparison(page, tmp_path):
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -214,7 +214,7 @@ def test_the_page_of_a_comparison(page, tmp_path):
     assert problems == page.foreign == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_page_of_what_tuning_changed(page, tmp_path):
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -247,7 +247,7 @@ def test_the_page_of_what_tuning_changed(page, tmp_path):
     assert problems == page.foreign == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_question_with_which_a_view_begins_is_answered_by_Send(bench):
     asked = DUO.replace("duo = ", "asked = ").replace("max_new_tokens", "messages=talk, max_new_tokens")
     bench.open("asked.ipynb", (SETUP, 'talk = [{"role": "user", "content": "one"}]', asked, "asked"))

@@ -41,7 +41,7 @@ def alive(bench):
     assert bench.problems == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_files(alive):
     bench, view = alive
     click(view, "Let chance pick", 3)
@@ -59,7 +59,7 @@ def test_files(alive):
     )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     bench, view = alive
     tab(view, "Next token")
@@ -108,7 +108,7 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     assert "".join(view.locator(".llm-refused").all_text_contents()) == ""
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 def test_a_page_without_python(page, tmp_path):
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))

@@ -41,7 +41,7 @@ def step_through_training(bench, page):
     expect(slider).to_have_value("0")
     page.keyboard.press("Space")
     expect(view.get_by_role("button", name="Pause")).to_be_visible()
-    expect(slider).to_have_value("1", timeout=10_000)
+    expect(slider).to_have_value("1")
     page.keyboard.press("Space")
     expect(view.get_by_role("button", name="Play")).to_be_visible()
     page.keyboard.press("End")

@@ -47,7 +47,7 @@ def view(under_way):
     assert under_way.problems == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_run_that_fails_says_why_and_the_other_goes_on(under_way, view):
     expect(view.get_by_role("alert").nth(1)).to_contain_text("is too high: try a third of it")
     expect(view.locator(".llm-standing").nth(1)).to_contain_text("broke off")
@@ -55,7 +55,7 @@ def test_a_run_that_fails_says_why_and_the_other_goes_on(under_way, view):
     expect(view.locator(".llm-standing").first).to_contain_text("running: step")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_an_interrupt_between_two_cells_pauses(under_way, view):
     under_way.page.wait_for_timeout(500)  # the handler is there once the cell has ended
     under_way.interrupt()
@@ -66,7 +66,7 @@ def test_an_interrupt_between_two_cells_pauses(under_way, view):
     expect(pause).to_be_focused()  # the button is the same, with another word
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_page_that_is_loaded_again_shows_the_run_going_on(under_way, view):
     under_way.save()
     before = int(under_way.python(STEP))
@@ -78,7 +78,7 @@ def test_a_page_that_is_loaded_again_shows_the_run_going_on(under_way, view):
     expect(view.locator(".llm-plot svg").first).to_have_accessible_name(re.compile("Loss. steady: from"))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_buttons_answer_while_a_cell_awaits_the_end(under_way, view):
     under_way.page.evaluate(BEGIN, 2)
     under_way.page.wait_for_timeout(300)
@@ -91,7 +91,7 @@ def test_buttons_answer_while_a_cell_awaits_the_end(under_way, view):
     under_way.expect(STATE, "'stopped'")  # asked after the cell: it has ended
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_loop_in_a_cell_is_shown_and_can_be_interrupted(under_way):
     page = under_way.page
     page.evaluate(BEGIN, 3)

@@ -57,14 +57,14 @@ def test_every_view_has_a_row():
     assert sorted(views) == sorted(row.name for row in VIEWS)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @every("clicks")
 def test_as_many_clicks_as_a_machine_can_make(opened, row):
     bench, find = opened
     row.clicks(bench, find(row))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @every("odd")
 def test_odd_texts(opened, row):
     bench, find = opened
@@ -74,14 +74,14 @@ def test_odd_texts(opened, row):
     expect(view.locator("b, x")).to_have_count(0)  # a text is no markup
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @every("empty")
 def test_empty_texts(opened, row):
     bench, find = opened
     row.empty(bench, find(row))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @every("long")
 def test_a_text_of_a_thousand_tokens(opened, row):
     bench, find = opened
@@ -121,7 +121,7 @@ def themed(all_views):
     return seen, found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @every_view
 def test_another_theme_leaves_the_layout(themed, row):
     looks = themed[0][row.name]
@@ -131,13 +131,13 @@ def test_another_theme_leaves_the_layout(themed, row):
         assert unreadable == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @every_view
 def test_nothing_for_axe_to_find_in_jupyterlab(themed, row):
     assert themed[1][row.name] == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @every_view
 def test_a_page_without_room_breaks_nothing(opened, row):
     """JupyterLab gives a view no width at all while it takes in the outputs of a cell."""
@@ -169,7 +169,7 @@ def narrow(all_views):
     return found
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 @every_view
 def test_nothing_is_cut_in_a_narrow_window(narrow, row):
     assert narrow[row.name] == {}
@@ -215,7 +215,7 @@ def used(bench, view, row):
     return seen if view.evaluate(LOOKS) == before else [*seen, "it goes on by itself"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @every_view
 def test_the_keyboard_alone_does_it(calm, moved, row):
     bench, find = calm
@@ -227,7 +227,7 @@ def test_the_keyboard_alone_does_it(calm, moved, row):
     assert view.evaluate(HOLDS_FOCUS)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @every_view
 def test_nothing_moves_for_who_wants_no_motion(calm, moved, row):
     bench, find = calm
@@ -256,7 +256,7 @@ RUN_LAST = """async (source) => {
 }"""
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_the_same_view_twice_in_a_notebook(opened):
     page = opened[0].page
     page.evaluate(RUN_LAST, f"display({', '.join(row.variable for row in TABLE)})")

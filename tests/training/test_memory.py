@@ -1,0 +1,70 @@
+"""What a step frees is there for the next step, and goes back to the system at the end."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from small_models import make
+
+from llmlib.corpora.datasets import TokenDataset
+from llmlib.training import TrainConfig, memory, train
+
+PAGES = """
+import resource, sys
+import torch
+from llmlib.training import memory
+
+if sys.argv[1] == "keep":
+    assert memory.keep_freed()
+
+def step():
+    held = [torch.ones(250_000) for _ in range(100)]  # 100 MB, all freed
+
+def pages():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+for _ in range(3):
+    step()
+before = pages()
+for _ in range(5):
+    step()
+touched = pages() - before
+memory.give_back()
+before = pages()
+step()
+print(touched, pages() - before)
+"""
+
+
+def pages(choice):
+    """Pages that five steps touched for the first time, and one after memory was given back."""
+    call = [sys.executable, "-c", PAGES, choice]
+    return map(int, subprocess.run(call, check=True, capture_output=True, text=True).stdout.split())
+
+
+@pytest.mark.skipif(not memory.keep_freed(), reason="not glibc")
+def test_what_is_freed_is_kept_until_it_is_given_back():
+    kept, after = pages("keep")
+    handed_back, _ = pages("leave")
+    assert handed_back > 100_000  # the control: each step fetches its 25,000 pages anew
+    assert kept < 1000
+    assert after > 20_000
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_run_keeps_memory_and_gives_it_back_at_its_end(monkeypatch, steps):
+    calls = []
+    monkeypatch.setattr(memory, "keep_freed", lambda: calls.append("keep"))
+    monkeypatch.setattr(memory, "give_back", lambda: calls.append("give back"))
+    model = make("gpt2")
+    data = TokenDataset(torch.arange(model.config.vocab_size).repeat(20))
+    for step in train(model, data, TrainConfig(steps, 2, 4)):
+        calls.append(step.step)
+    assert calls == ["keep", *range(1, steps), "give back", steps]
+
+
+def test_elsewhere_nothing_is_done(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not memory.keep_freed()
+    memory.give_back()
