@@ -255,24 +255,18 @@ def apart(rates_of: Callable[..., Iterator[float]], *arguments: object) -> Itera
     """The same rates, each measured when it is asked for, in a process of its own."""
     spawning = multiprocessing.get_context("spawn")
     here, there = spawning.Pipe()
-    process = spawning.Process(target=answer, args=(there, rates_of, arguments), daemon=True)
-    process.start()
-    there.close()
-    while True:
-        here.send("next")
-        if (rate := here.recv()) is None:
-            return
+    spawning.Process(target=answer, args=(there, rates_of, arguments), daemon=True).start()
+    here.send("next")
+    while (rate := here.recv()) is not None:
         yield rate
+        here.send("next")
 
 
 def answer(asked: Connection, rates_of: Callable[..., Iterator[float]], arguments: tuple[object, ...]) -> None:
     rates = rates_of(*arguments)
-    rate: float | None = math.nan
     with contextlib.suppress(EOFError):  # nobody asks any more
-        while rate is not None:
-            asked.recv()
-            rate = next(rates, None)
-            asked.send(rate)
+        while asked.recv():
+            asked.send(next(rates, None))
 
 
 def peak(dtype: torch.dtype, size: int = 2048) -> float:
