@@ -3,9 +3,10 @@
 Two runs of the same config are trained in turns, a block of steps each, one of them through a dashboard: first in
 Python alone, then in JupyterLab with the view open in Chromium, on the same cores. Printed is the ratio of all the time
 with to all the time without (no median: later in a run some blocks are not drawn at all); which of a pair goes first
-changes each time. On a machine that does much else, too, such a ratio is chance; there the kernel's work beside the
-steps says more: the processor's time of all its threads between two steps, as a share of that of the steps, less the
-same share without a dashboard.
+changes each time. A block is longer than the longest time between two drawings: clocks run on while the other run has
+its turn, so that each of many short blocks would begin with a drawing that is due. On a machine that does much else,
+too, such a ratio is chance; there the kernel's work beside the steps says more: the processor's time of all its threads
+between two steps, as a share of that of the steps, less the same share without a dashboard.
 """
 
 import json
@@ -30,7 +31,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SIZES = {"small": (64, 2, 8), "large": (256, 4, 16)}  # d_model, layers, windows of 64 tokens
-PAIRS, SECONDS = 24, 1.5  # of a block
+PAIRS, SECONDS = 8, 6.0  # of a block
 SETTLE = 0.4  # seconds between two blocks, for the page to draw what belongs to the first
 CELL = """
 import sys; sys.path.insert(0, {folder!r})

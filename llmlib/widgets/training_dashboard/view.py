@@ -15,7 +15,7 @@ VALUES = ("loss", "learning_rate", "gradient_norm", "tokens_per_second")
 STATES = ("ready", "running", "paused", "stopped", "finished", "failed")
 MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # of a run; characters
 # What it costs a run to be shown stays below two percent of its time, of which the page's drawing takes the most.
-SOONEST, LATEST = 1.0, 4.0  # seconds between two looks at a run that goes on: a tenth of its time, but within these
+SOONEST, LATEST = 1.0, 5.0  # seconds between two looks at a run that goes on: a sixth of its time, but within these
 COSTS = 200  # and at least so many times as long as the last one took here
 
 
@@ -136,7 +136,7 @@ class TrainingView(View):
                 self.still = {"id": self.model_id, "html": self.fallback_html()}
         ended = time.perf_counter()
         worked = sum(one["seconds"] for one in self._about if one["state"] == "running")
-        self._due = ended + max(min(max(SOONEST, worked / 10), LATEST), COSTS * (ended - began))
+        self._due = ended + max(min(max(SOONEST, worked / 6), LATEST), COSTS * (ended - began))
 
     def pairs(self) -> list[tuple[dict[str, Any], Curve, Curve]]:
         """Of each run what is said of it, the curves of its steps, and that of its validation loss."""
