@@ -11,7 +11,8 @@ Three parts, all in one run (`--part` picks one):
   usual); ours also compiled, where a C++ compiler is at hand; and the share that each reaches of this machine's
   measured peak of products. Each runs in a process of its own, since `train` has its process keep freed memory.
   Aim: 1.3x. What cannot be reached shows in the shares: both take the same products, so where theirs runs at 74 % of
-  the peak already (10.7 M weights in float32 on a processor without matrix units), 1.3x would be 96 % of it.
+  the peak already (10.7 M weights in float32 on a processor without matrix units), 1.3x would be 96 % of it. Without
+  gain there: one product for query, key and value together; attention or gelu written out; a compiler.
 * **scale**: time and memory against the size of the model and the context; and one process against two.
 """
 
