@@ -236,7 +236,8 @@ def train(
     model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
     and at the end. With a `folder`, checkpoints are kept there; with `resume`, a run that has some goes on from the
     last, and takes the very steps that it would have taken. Started by `torchrun`, each process calls it alike and
-    computes its share of every batch; started anew after one of them died, it goes on as with `resume`.
+    computes its share of every batch; started anew after one of them died, it goes on as with `resume`. On a CPU the
+    process keeps up to 1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`).
 
     Raises `ValueError` for windows longer than the model's context or a vocabulary larger than its own, `RunError`
     for a folder that holds another run, and, while training, `TrainingDiverged` before a step that would spoil the
