@@ -124,9 +124,13 @@ def generate(
 
 def check_count(name: str, value: int, least: int) -> int:
     """The value, if it is a whole number (Python's or numpy's) and large enough; else a `ValueError` names it."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < least:
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
         raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}.")
-    return operator.index(value)
+    return number
 
 
 def tensor_of(ids: Sequence[int]) -> Tensor:

@@ -11,9 +11,11 @@ from llmlib.corpora.datasets import TokenDataset
 from llmlib.training import TrainConfig, memory, train
 
 PAGES = """
-import resource, sys
+import ctypes, resource, sys
 import torch
 from llmlib.training import memory
+
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: pages of one size, whatever the machine prefers
 
 if sys.argv[1] == "keep":
     assert memory.keep_freed()
