@@ -51,10 +51,7 @@ def bpe_encoding(bench, view):
 
 def stepper_stage(number, name):
     def state(bench, view):
-        view.locator(".llm-holder").focus()
-        bench.page.keyboard.press("Home")
-        for _ in range(number):
-            bench.page.keyboard.press("ArrowRight")
+        view.get_by_role("button", name=f"{number + 1} {name}").click()  # JupyterLab may take the focus from keys
         expect(view.locator("[aria-current=step]")).to_have_text(f"{number + 1} {name}")
         if bench.page.viewport_size["width"] >= 1280:
             table, plane = (view.locator(part).bounding_box() for part in (".llm-stages", ".llm-plane"))
@@ -88,8 +85,7 @@ def embedding_analogy(bench, view):
 
 def embedding_turned(bench, view):
     lay(view, "3-D", "Neighbours")
-    view.locator(".llm-plot canvas").focus()
-    bench.page.keyboard.press("ArrowLeft")
+    view.locator(".llm-plot canvas").press("ArrowLeft")
     expect(view.locator(".llm-reading")).to_contain_text("these 3 directions")
 
 
@@ -100,17 +96,17 @@ def embedding_near(bench, view):
 
 def embedding_search(bench, view):
     lay(view, "2-D", "Neighbours")
-    view.get_by_label("Search for a token").press_sequentially("a")
+    search = view.get_by_label("Search for a token")
+    search.press_sequentially("a")
     expect(view.get_by_role("option")).not_to_have_count(0)
-    bench.page.keyboard.press("ArrowDown")
+    search.press("ArrowDown")
     expect(view.locator(".llm-tooltip")).to_be_visible()
 
 
 def embedding_empty(bench, view):
     lay(view, "2-D", "Neighbours")
-    view.locator(".llm-plot canvas").focus()
     for key in ["+"] * 4 + ["ArrowLeft"] * 60:
-        bench.page.keyboard.press(key)
+        view.locator(".llm-plot canvas").press(key)
     expect(view.get_by_role("button", name="Nothing here: reset")).to_be_visible()
 
 
