@@ -24,6 +24,7 @@ LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"tempe
 MOST_DRAWS = 1_000_000
 MOST_BANS = 8  # the newest of them have a bar each, however unlikely, so that they can be allowed again
 IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # what a `Sampler` names otherwise
+NOTHING_LEFT = "No token is left that could be drawn; why is said below your text."
 ENDINGS = {
     "end token": "The model has ended its text here. Go back a token, or take another one.",
     "constraint": "The text is a whole match of your pattern and cannot go on. Go back a token, or change the pattern.",
@@ -148,7 +149,7 @@ class _Lab:
         self._check_room()
         expected = self._expected()
         if expected.problem:
-            raise ValueError(expected.problem)
+            raise ValueError(NOTHING_LEFT)
         id = rules.draw(expected.logits, text.ids, text.written, self.chance)
         self.text = replace(text, at=self._add(id, expected, "chance"))
 
@@ -275,7 +276,7 @@ class _Lab:
             raise ValueError(f"1 to {MOST_DRAWS:,} draws can be counted here, not {total:,}.")
         expected = self._expected()
         if expected.problem:
-            raise ValueError(expected.problem)
+            raise ValueError(NOTHING_LEFT)
         chances = expected.chances
         if self.counts is None:
             self.counts, self.counting = torch.zeros(len(chances), dtype=torch.long), torch.Generator()

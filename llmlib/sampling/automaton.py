@@ -13,6 +13,10 @@ import numpy as np
 
 LAST = 0x10FFFF  # the largest code point of Unicode
 MOST_STATES = 20_000
+TOO_LARGE = (
+    f"The pattern is too large, with more than {MOST_STATES:,} states: use smaller counts in its repetitions "
+    "(in a schema: maxLength, maxItems)."
+)
 
 
 class ConstraintError(ValueError):
@@ -120,7 +124,7 @@ class _Many:
 
     def state(self, moves=(), free=()) -> int:
         if len(self.moves) >= 3 * MOST_STATES:
-            raise ConstraintError("The pattern is too large: use smaller counts in its repetitions.")
+            raise ConstraintError(TOO_LARGE)
         self.moves.append(list(moves))
         self.free.append(list(free))
         return len(self.moves) - 1
@@ -214,7 +218,7 @@ def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
                 waiting.append(reached)
             moves[-1].append((low, high, known[reached]))
         if len(known) > MOST_STATES:
-            raise ConstraintError(f"The pattern needs more than {MOST_STATES:,} states: use smaller counts in it.")
+            raise ConstraintError(TOO_LARGE)
     accepts = np.array([0 in states for states in known])
     alive = backwards(({target for _, _, target in ways} for ways in moves), accepts)
     if len(alive) < 2 or not alive[1]:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from llmlib.sampling.automaton import Automaton, ConstraintError, OneOf, Pattern, backwards, build, literal
 from llmlib.sampling.patterns import read_regex
-from llmlib.sampling.schemas import read_schema
+from llmlib.sampling.schemas import read_parts
 from llmlib.tokenization.base import Tokenizer
 
 REMEMBERED = 2_000  # states whose allowed tokens are kept
@@ -57,7 +57,20 @@ class Constraint:
     @classmethod
     def json(cls, schema: Mapping[str, Any] | str, tokenizer: Tokenizer) -> "Constraint":
         """The text is JSON of a schema that `read_schema` understands (else `ConstraintError`)."""
-        return cls(read_schema(schema), tokenizer)
+        parts = read_parts(schema)
+        try:
+            return cls(parts[-1][1], tokenizer)
+        except ConstraintError as error:  # the innermost part that fails so on its own is the one to change
+            path = next(path for path, pattern in parts if cls._refusal(pattern, tokenizer) == str(error))
+            raise ConstraintError(f"The schema at {path}: {error}") from None
+
+    @classmethod
+    def _refusal(cls, pattern: Pattern, tokenizer: Tokenizer) -> str:
+        try:
+            cls(pattern, tokenizer)
+        except ConstraintError as error:
+            return str(error)
+        return ""
 
     @classmethod
     def choices(cls, texts: Iterable[str], tokenizer: Tokenizer) -> "Constraint":

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmlib.sampling.automaton import (
+    Automaton,
     Chars,
     ConstraintError,
     OneOf,
@@ -50,20 +51,37 @@ def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
     schema's own parts, and the keywords in `KEYWORDS`; objects hold no other members than those in `properties`. Raises
     `ConstraintError` for everything else, and for a schema that no text can meet, and names the part.
     """
+    return read_parts(schema)[-1][1]
+
+
+def read_parts(schema: Mapping[str, Any] | str) -> list[tuple[str, Pattern]]:
+    """The patterns of a schema's parts with their names, inner ones before those that hold them; the whole is last.
+
+    >>> [path for path, _ in read_parts({"type": "array", "items": {"type": "null"}})]
+    ['$.items', '$']
+    """
     if isinstance(schema, str):
         try:
             schema = json.loads(schema)
         except json.JSONDecodeError as error:
             raise ConstraintError(f"The schema is no JSON: {error}.") from None
-    return _Reader(schema).read(schema, "$", ())
+    reader = _Reader(schema)
+    reader.read(schema, "$", ())
+    return reader.parts
 
 
 class _Reader:
     def __init__(self, root: Any):
         self.root = root
+        self.parts: list[tuple[str, Pattern]] = []
 
     def read(self, schema: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         """`path` names the part in messages; `inside` are the references that led here."""
+        pattern = self._read(schema, path, inside)
+        self.parts.append((path, pattern))
+        return pattern
+
+    def _read(self, schema: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         if not isinstance(schema, Mapping):
             raise ConstraintError(f"The schema at {path} must be an object, got {json.dumps(schema, default=str)}.")
         keys = set(schema) - SAYS_NOTHING
@@ -105,7 +123,7 @@ class _Reader:
 
     def _oneof(self, schemas: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         pattern = self._anyof(schemas, path, inside)
-        machines = [build(self.read(one, f"{path}[{i}]", inside)) for i, one in enumerate(schemas)]
+        machines = [_machine(self.read(one, f"{path}[{i}]", inside), f"{path}[{i}]") for i, one in enumerate(schemas)]
         for (i, one), (j, other) in itertools.combinations(enumerate(machines), 2):
             if (text := shared_text(one, other)) is not None:
                 raise ConstraintError(
@@ -188,6 +206,13 @@ class _Reader:
             first = alone if name in required else OneOf((alone, first))
             later = with_it if name in required else OneOf((with_it, later))
         return Sequence((literal("{"), first, literal("}")))
+
+
+def _machine(pattern: Pattern, path: str) -> Automaton:
+    try:
+        return build(pattern)
+    except ConstraintError as error:
+        raise ConstraintError(f"The schema at {path}: {error}") from None
 
 
 def _keywords(kind: Any) -> set[str]:

@@ -78,7 +78,13 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     bench.page.set_viewport_size({"width": 1200, "height": 1000})  # hardly any room is left for the bars
     bench.page.wait_for_function("() => document.querySelector('.llm-sampling .llm-ticks').clientWidth < 100")
     assert view.evaluate(OVERLAPPING_TICKS) == []
+    bench.page.set_viewport_size({"width": 1000, "height": 1000})  # none beside the bars
+    expect(view.locator(".llm-board:not(.llm-beside)")).to_be_visible()
+    parts = (".llm-settings", ".llm-next", ".llm-more")
+    tops = [view.locator(part).bounding_box()["y"] for part in parts]
+    assert tops == sorted(tops), "however many settings are open, the bars are in sight"
     bench.page.set_viewport_size(VIEWPORT)
+    expect(view.locator(".llm-beside .llm-settings .llm-more")).to_be_visible()
     assert {off for row in view.evaluate(ASKEW) for off in row} <= {0, 1}, "each number stands under its head"
     expect(view.locator(".llm-cut", has_text="cut: banned tokens")).to_have_count(1)
     pattern = view.get_by_label("pattern", exact=True)

@@ -86,6 +86,25 @@ def test_a_bias_and_a_constraint_that_leave_nothing(model):
         list(generate(model, [65], 5, banned, constraint=constraint))
 
 
+def of(**properties):
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (of(a=of(b={"type": "string", "maxLength": 90_000})), r"at \$\.a\.b: The pattern is too large, with"),
+        (of(a={"type": "array", "maxItems": 9999, "items": {"type": "number"}}), r"at \$\.a: The pattern is too large"),
+        (of(a={"type": "null"}, b={"type": "string", "pattern": "[^\\s\\S]+"}), r"at \$\.b: No text at all can meet"),
+        ({"oneOf": [{"type": "null"}, {"type": "string", "pattern": "[^\\s\\S]"}]}, r"at \$\[1\]: No text at all"),
+        (of(a={"enum": ["ab"]}, b={"enum": ["ac"]}), r"at \$\.b: No text that CharTokenizer.* can write"),
+    ],
+)
+def test_the_part_of_a_schema_that_fails_is_named(schema, message):
+    with pytest.raises(ConstraintError, match=message):
+        Constraint.json(schema, CharTokenizer('{}"ab:,'))
+
+
 def test_an_unfinished_text_is_told(model):
     writing = generate(model, [65], 2, seed=0, constraint=Constraint.regex("[01]{9}", TOKENIZER))
     with pytest.warns(GenerationNotice, match="After 2 tokens the constraint is not fulfilled"):

@@ -72,7 +72,10 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     const { tab } = state, width = el.clientWidth;
     const beside = width >= NARROWEST, home = beside ? right : board;
     board.classList.toggle("llm-beside", beside);
-    if (settings.node.parentNode !== home) home.prepend(settings.node); // where there is no room beside the bars: above them
+    if (settings.node.parentNode !== home) { // where there is no room beside the bars: above them, and the rest below
+      home.prepend(settings.node);
+      if (beside) settings.node.append(settings.more); else left.after(settings.more);
+    }
     for (const input of tabs.querySelectorAll("input")) input.checked = input.value === tab;
     const counted = [...tabs.querySelectorAll("span")].find((one) => one.textContent.startsWith("Branches"));
     const tree_ = ctx.tree(), ends = tree_.n - new Set(tree_.parents).size + 1;
