@@ -55,6 +55,16 @@ def test_without_the_prompt_the_text_ends_after_the_last_message(tokenizer):
     assert tokenizer.decode(encode_chat(tokenizer, "Hi", add_generation_prompt=False)).endswith("Hi<|im_end|>\n")
 
 
+@pytest.fixture(scope="module")
+def theirs():
+    """SmolLM2's tokenizer as `transformers` reads it."""
+    from transformers import AutoTokenizer
+
+    from llmlib.tokenization.published import smollm2_file
+
+    return AutoTokenizer.from_pretrained(smollm2_file().parent, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
 @pytest.mark.network
 @pytest.mark.parametrize(
     "messages",
@@ -64,12 +74,7 @@ def test_without_the_prompt_the_text_ends_after_the_last_message(tokenizer):
         [{"role": r, "content": c} for r, c in [("user", "a"), ("assistant", "1 2 3"), ("user", "日本語 🙂")]],
     ],
 )
-def test_smollm2_conversations_equal_transformers(messages):
-    from transformers import AutoTokenizer
-
-    from llmlib.tokenization.published import smollm2_file
-
-    theirs = AutoTokenizer.from_pretrained(smollm2_file().parent, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
+def test_smollm2_conversations_equal_transformers(messages, theirs):
     expected = theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     ours = load_tokenizer("smollm2")
     assert ours.decode(encode_chat(ours, messages)) == expected

@@ -66,6 +66,7 @@ def test_every_misconception_is_named_in_each_precision_alone(exercise):
             ), idea.name
 
 
+@pytest.mark.slow
 @by_name
 def test_two_misconceptions_at_once_are_named(exercise):
     """Both by name, unless the two give together, whatever the input, what fewer or others would give.

@@ -58,6 +58,7 @@ def test_it_is_what_its_recipe_says(loaded, maker):
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+@pytest.mark.slow
 def test_it_answers_from_the_story_above_and_not_from_habit(loaded, maker, monkeypatch):
     monkeypatch.setattr(maker, "STORIES_TO_SCORE", 8)
     counts = maker.scores(*loaded, "heldout").values()
