@@ -31,6 +31,49 @@ MISTAKES = {
     "Sampler(logit_bias=[1, 2])": r"logit_bias must be a dict from ids to numbers, got \[1, 2\]",
     'generate_text(model, None, "a", stop=[7])': "A stop string is a text, got 7. For the id of a token: end_ids",
     "Constraint.choices([1, 2], None)": "An answer to choose is a text, got 1. Put it in quotes",
+    'Constraint.choices("abc", letters)': "The answers to choose from are a list of texts, got 'abc'",
+    "Constraint.choices(5, letters)": "a list of texts, got 5",
+    "Constraint.choices([], letters)": "nothing to choose from",
+    "Constraint.regex(None, letters)": "A regular expression is a text, got None",
+    'Constraint.regex(b"a", letters)': "A regular expression is a text, got b'a'",
+    'Constraint.regex("a", None)': "A constraint needs the model's tokenizer, got None",
+    'Constraint.json({"enum": [float("nan")]}, letters)': r"nan in the schema at \$ cannot be written as JSON",
+    'Constraint.json({"const": 1e400}, letters)': r"inf in the schema at \$ cannot be written as JSON",
+    'Constraint.json({"enum": [{1}]}, letters)': r"\{1\} in the schema at \$ cannot be written as JSON",
+    'Constraint.json({"type": "object", "properties": {1: {"type": "null"}}}, letters)': "The name 1 in the schema",
+    'Constraint.json({"type": "string", "maxLength": True}, letters)': "must be a whole number from 0 on, got True",
+    'generate_text(model, letters, "a", constraint=Constraint.regex("a", others))': "made with another tokenizer",
+    'generate_text(model, letters, "a", stop=5)': "A stop string is a text, got 5",
+    "generate(model, [1], seed=2**64)": "seed must be at most 9,223,372,036,854,775,807, got",
+    "generate(model, [1], seed=True)": "seed must be a whole number",
+    "generate(model, [True, False])": "these are True and False",
+    "generate(model, {'input_ids': [1]})": "ids is a dict with input_ids",
+    "generate(model, [1], end_ids=3)": r"end_ids must be a list of ids, got 3. For a single one: \[id\]",
+    "generate(model, [1], end_ids=['a'])": "Each of end_ids must be a whole number, 0 or more, got 'a'",
+    "generate(model, [1], end_ids=[-1])": "Each of end_ids must be a whole number, 0 or more, got -1",
+    "beam_search(model, [1], end_ids=[2.0])": "Each of end_ids must be a whole number, 0 or more, got 2.0",
+    "beam_search(model, [1], length_penalty=None)": "length_penalty must be a number from -50 to 50, got None",
+    "beam_search(model, [1], length_penalty=1000)": "length_penalty must be a number from -50 to 50, got 1000",
+    "beam_search(model, [1], length_penalty=float('nan'))": "length_penalty must be .* got nan",
+    "generate(model, [1], sampler=0.8)": r"sampler must be a Sampler, got 0.8. For a temperature: Sampler\(",
+    "generate(model, [1], sampler=Sampler)": "sampler must be a Sampler, got <class",
+    "generate(model, ids, attention_mask=mask.tolist())": r"attention_mask must be a tensor .* \[2, 5\], got list",
+    "generate(model, ids, attention_mask=mask[0])": r"of the shape of ids, \[2, 5\], got \[5\]",
+    "generate(model, ids, attention_mask=2 * mask.int())": r"True \(or 1\) at tokens",
+    "generate(model, ids, attention_mask=ids < 9)": "Row 1 of ids ends with padding.* Pad on the left",
+    "generate(model, ids, attention_mask=mask & False)": "Row 0 of ids ends with padding",
+    "Sampler(temperature=[])": "temperature is an empty list: give one number for all texts, or one for each",
+    "Sampler(temperature='0.5')": "temperature must be 0 or more, got '0.5'",
+    "Sampler(temperature=float('inf'))": "temperature must be 0 or more, and finite, got inf",
+    "Sampler(temperature=10**400)": "temperature must be 0 or more, and finite, got 1000",
+    "Sampler(top_k=float('inf'))": "top_k must be a whole number, at least 1, got inf",
+    "Sampler(top_k=True)": "top_k must be .* got True",
+    "Sampler(logit_bias={True: 1.0})": "logit_bias names True, which is no id",
+    "Sampler()(torch.zeros(5))": r"logits must be a tensor \[batch, vocab\], got \[5\]. For one text: logits\[None\]",
+    "Sampler()([[1.0, 2.0]])": r"logits must be a tensor \[batch, vocab\], got list",
+    "Sampler()(torch.zeros(1, 0))": r"logits must be a tensor \[batch, vocab\], got \[1, 0\]",
+    "Sampler()(torch.tensor([[1.0, float('inf')]]))": r"The logits contain \+∞",
+    "Sampler()(torch.zeros(1, 3), 5)": r"generator must be a torch.Generator, got 5. Of a seed: torch.Generator\(\)",
     "model(torch.tensor([1, 2]))": r"shape \[batch, seq\], got \[2\]\. For one text: ids\[None\]",
     "model(torch.tensor([[1.0, 2.0]]))": r"whole numbers, got torch\.float32",
     "model(ids, attention_mask=mask[:, 1:])": r"the shape of ids, \[2, 5\], got \[2, 4\]",
@@ -51,12 +94,13 @@ import functools, json, sys
 import numpy as np
 import torch
 from llmlib import Constraint, Sampler, Transformer, TransformerConfig, beam_search, generate, generate_text
-from llmlib import BPETokenizer
+from llmlib import BPETokenizer, CharTokenizer
 from llmlib.corpora.datasets import TokenDataset
 from llmlib.devices import choose
 
 Config = functools.partial(TransformerConfig, 31, 24, 16, 1, 2)
 model = Transformer(Config())
+letters, others = CharTokenizer("abc"), CharTokenizer("cba")
 ids, mask = torch.arange(10).reshape(2, 5), torch.ones(2, 5, dtype=torch.bool)
 messages = {}
 for call in json.load(sys.stdin):

@@ -91,7 +91,10 @@ class Automaton:
 def build(pattern: Pattern) -> Automaton:
     """The automaton of a pattern. Raises `ConstraintError` if no text can match it, or if it needs too many states."""
     many = _Many()
-    first = many.add(pattern, end=0)
+    try:
+        first = many.add(pattern, end=0)
+    except RecursionError:
+        raise ConstraintError("The pattern is nested too deeply: use fewer members that may be missing.") from None
     return Automaton(*_single(many, first))
 
 
@@ -120,6 +123,7 @@ class _Many:
 
     moves: list[list[tuple[int, int, int]]] = field(default_factory=lambda: [[]])  # (first byte, last byte, next)
     free: list[list[int]] = field(default_factory=lambda: [[]])  # next states that need no byte
+    _made: dict[tuple[int, int], int] = field(default_factory=dict)
     _closures: dict[frozenset[int], frozenset[int]] = field(default_factory=dict)
 
     def state(self, moves=(), free=()) -> int:
@@ -130,7 +134,16 @@ class _Many:
         return len(self.moves) - 1
 
     def add(self, pattern: Pattern, end: int) -> int:
-        """States that read the pattern and then go on at `end`; returns the first of them."""
+        """States that read the pattern and then go on at `end`; returns the first of them.
+
+        A node that stands at several places of the tree, with the same end, is made once: the members of an object of
+        which each may be missing would be made 2ⁿ times.
+        """
+        if (key := (id(pattern), end)) not in self._made:
+            self._made[key] = self._add(pattern, end)
+        return self._made[key]
+
+    def _add(self, pattern: Pattern, end: int) -> int:
         if isinstance(pattern, Chars):
             return self._chars(pattern, end)
         if isinstance(pattern, Sequence):

@@ -7,8 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from llmlib.sampling.generating import check_count, notice, tensor_of
+from llmlib.sampling.arguments import check_count, ends_of, tensor_of
+from llmlib.sampling.generating import notice
 from llmlib.transformer import Transformer
+
+STEEPEST = 50  # of length penalties: length^50 is still a number
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ def beam_search(
     1 long ones. It ends when no kept continuation can, by its score now, beat `n_beams` finished ones, or after
     `max_new_tokens`, or when the context is full, with a `GenerationNotice`. Source: Sutskever et al. (2014), "Sequence
     to Sequence Learning with Neural Networks"; the length penalty as in Wu et al. (2016), in the plain form of today's
-    libraries. Raises `ValueError` for ids that the model cannot take, and fewer than 1 beam or token.
+    libraries. Raises `ValueError` for ids that the model cannot take, fewer than 1 beam or token, and a penalty beyond
+    ±50.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -44,14 +48,16 @@ def beam_search(
     [3, 3]
     """
     n_beams, max_new_tokens = check_count("n_beams", n_beams, 1), check_count("max_new_tokens", max_new_tokens, 1)
-    text = ids if isinstance(ids, Tensor) else tensor_of(ids)
+    if not isinstance(length_penalty, int | float) or not abs(length_penalty) <= STEEPEST:
+        raise ValueError(f"length_penalty must be a number from -{STEEPEST} to {STEEPEST}, got {length_penalty!r}.")
+    text = tensor_of(ids)
     if text.ndim != 1:
         raise ValueError(
             f"ids must be one text (a list or 1-D), got shape {tuple(text.shape)}. Search for one at a time."
         )
     prompt = text[None]
     model.check_ids(prompt)
-    ends = torch.tensor(model.config.end_ids if end_ids is None else tuple(end_ids), dtype=torch.long)
+    ends = ends_of(end_ids, model.config)
     steps = min(max_new_tokens, model.config.max_seq_len - prompt.shape[1] + 1)
     cache = model.new_cache(1, max_seq_len=prompt.shape[1] + steps)
     written = torch.zeros(1, 0, dtype=torch.long)  # [beam, tokens so far]

@@ -12,6 +12,7 @@ course opens it up, and because beside a model's 15 ms a token it hardly shows. 
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ class Constraint:
     """
 
     def __init__(self, pattern: Pattern, tokenizer: Tokenizer):
+        if not isinstance(tokenizer, Tokenizer):
+            raise ConstraintError(f"A constraint needs the model's tokenizer, got {tokenizer!r}.")
         self.automaton: Automaton = build(pattern)
         self._tree = _tree_of(tokenizer)
         self.start = self.automaton.start
@@ -75,12 +78,21 @@ class Constraint:
     @classmethod
     def choices(cls, texts: Iterable[str], tokenizer: Tokenizer) -> "Constraint":
         """The text is one of these."""
-        texts = [] if isinstance(texts, str) else list(texts)
+        if isinstance(texts, str) or not isinstance(texts, Iterable):
+            raise ConstraintError(f"The answers to choose from are a list of texts, got {texts!r}.")
+        texts = list(texts)
         if not texts:
             raise ConstraintError("There is nothing to choose from: give a list of at least one text.")
         if wrong := [one for one in texts if not isinstance(one, str)]:
             raise ConstraintError(f"An answer to choose is a text, got {wrong[0]!r}. Put it in quotes.")
         return cls(OneOf(tuple(map(literal, texts))), tokenizer)
+
+    def fits(self, tokenizer: Tokenizer) -> bool:
+        """Whether this tokenizer's ids mean what those of the constraint's own do."""
+        mine, theirs = self._tree, _tree_of(tokenizer)
+        return mine is theirs or all(
+            one == other for one, other in zip_longest(mine.bytes_of, theirs.bytes_of, fillvalue=b"")
+        )
 
     def allowed(self, state: int) -> Bool[Tensor, " vocab"]:
         """The tokens after which a match is still possible; special tokens are none of them."""

@@ -1,7 +1,6 @@
 """Writing: the next token, again and again, with what ends it."""
 
 import inspect
-import operator
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from llmlib.sampling.arguments import LARGEST_SEED, check_count, ends_of, mask_of, tensor_of
 from llmlib.sampling.constraint import Constraint
 from llmlib.sampling.sampler import Sampler
 from llmlib.transformer import Cache, Transformer
@@ -82,7 +82,7 @@ def generate(
     and leaves no way on, or when the context is full; the result's `ended_by` tells which. `when_full="slide"` forgets
     the older half of the context instead and goes on; "stop" gives a `GenerationNotice`. With `log_probs=k` a `Choice`
     comes in place of each id (a tuple of them for a batch): its log-probability and the k likeliest. `seed=None` draws
-    a fresh one. Raises `ValueError` at once for ids that the model cannot take.
+    a fresh one. Raises `ValueError` at once for ids that the model cannot take, and padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -90,14 +90,16 @@ def generate(
     >>> len(list(writing)), writing.ended_by
     (4, 'max_new_tokens')
     """
-    prompt = ids if isinstance(ids, Tensor) else tensor_of(ids)
+    prompt = tensor_of(ids)
     single = prompt.ndim == 1
     prompt = prompt[None] if single else prompt
     if prompt.ndim != 2:
         raise ValueError(f"ids must be one text (a list or 1-D) or a batch (2-D), got shape {tuple(prompt.shape)}.")
-    check_count("max_new_tokens", max_new_tokens, 0)
+    max_new_tokens = check_count("max_new_tokens", max_new_tokens, 0)
     if seed is not None:
-        check_count("seed", seed, 0)
+        seed = check_count("seed", seed, 0, LARGEST_SEED)
+    if not isinstance(sampler, Sampler | None):
+        raise ValueError(f"sampler must be a Sampler, got {sampler!r}. For a temperature: Sampler(temperature=0.8).")
     if when_full not in ("stop", "slide"):
         raise ValueError(f"when_full must be 'stop' or 'slide', got {when_full!r}.")
     if log_probs is not None and check_count("log_probs", log_probs, 0) > model.config.vocab_size:
@@ -114,34 +116,14 @@ def generate(
             )
     generator = torch.Generator()
     generator.seed() if seed is None else generator.manual_seed(seed)
-    ends = torch.tensor(model.config.end_ids if end_ids is None else tuple(end_ids), dtype=torch.long)
+    ends = ends_of(end_ids, model.config)
+    if single and isinstance(attention_mask, Tensor) and attention_mask.ndim == 1:
+        attention_mask = attention_mask[None]
     writer = _Writer(
-        model, prompt.long().to(model.device), attention_mask, max_new_tokens, sampler or Sampler(), generator,
-        ends.to(model.device), constraints, log_probs, when_full == "slide",
+        model, prompt.long().to(model.device), mask_of(attention_mask, prompt), max_new_tokens, sampler or Sampler(),
+        generator, ends.to(model.device), constraints, log_probs, when_full == "slide",
     )  # fmt: skip
     return Generation(lambda generation: _one_text(writer, generation) if single else _batch(writer, generation))
-
-
-def check_count(name: str, value: int, least: int) -> int:
-    """The value, if it is a whole number (Python's or numpy's) and large enough; else a `ValueError` names it."""
-    try:
-        number = least - 1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}.")
-    return number
-
-
-def tensor_of(ids: Sequence[int]) -> Tensor:
-    if isinstance(ids, str):
-        raise ValueError(
-            "ids is a text. Turn it into ids first, with the model's own tokenizer: tokenizer.encode(text)."
-        )
-    try:
-        return torch.tensor(list(ids)) if len(ids) else torch.zeros(0, dtype=torch.long)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"ids must be whole numbers, each the id of a token ({error}).") from None
 
 
 class _Writer:
@@ -160,7 +142,7 @@ class _Writer:
         self.real = torch.ones_like(self.written, dtype=torch.bool)
         self.written[:, : self.length] = prompt
         if attention_mask is not None:
-            self.real[:, : self.length] = attention_mask.bool()
+            self.real[:, : self.length] = attention_mask
         self.read = 0  # so many of them the cache holds
         self.masked = attention_mask is not None
         self.states = [None if one is None else one.start for one in constraints]

@@ -24,6 +24,8 @@ def read_regex(text: str) -> Pattern:
     >>> read_regex("a|b").parts
     (Sequence(parts=(Chars(ranges=((97, 97),)),)), Sequence(parts=(Chars(ranges=((98, 98),)),)))
     """
+    if not isinstance(text, str):
+        raise ConstraintError(f"A regular expression is a text, got {text!r}.")
     try:
         re.compile(text)
     except re.error as error:

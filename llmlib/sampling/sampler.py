@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 import torch
@@ -26,14 +27,14 @@ Numbers = int | float | Sequence[int | float]  # one for all texts of a batch, o
 
 # Name of a setting, what it may be, and in words.
 RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
-    ("temperature", lambda x: 0 <= x < float("inf"), "0 or more"),
-    ("top_k", lambda x: x >= 1 and x == int(x), "a whole number, at least 1"),
+    ("temperature", lambda x: x >= 0, "0 or more"),
+    ("top_k", lambda x: x >= 1 and x % 1 == 0, "a whole number, at least 1"),
     ("top_p", lambda x: 0 < x <= 1, "above 0 and at most at 1"),
     ("min_p", lambda x: 0 <= x <= 1, "0 to 1"),
     ("typical_p", lambda x: 0 < x <= 1, "above 0 and at most at 1"),
-    ("repetition_penalty", lambda x: 0 < x < float("inf"), "above 0; 1 changes nothing"),
-    ("frequency_penalty", lambda x: abs(x) < float("inf"), "a number"),
-    ("presence_penalty", lambda x: abs(x) < float("inf"), "a number"),
+    ("repetition_penalty", lambda x: x > 0, "above 0; 1 changes nothing"),
+    ("frequency_penalty", lambda x: True, "a number"),
+    ("presence_penalty", lambda x: True, "a number"),
 )
 
 
@@ -71,13 +72,18 @@ class Sampler:
                 raise ValueError(f"{name} must be a number or a list of numbers; write {name}={setting.tolist()}.")
             if setting is None and getattr(Sampler, name) is None:
                 continue
-            for number in setting if isinstance(setting, Sequence) else (setting,):
-                if not isinstance(number, int | float) or not fits(number):
+            numbers = setting if isinstance(setting, Sequence) and not isinstance(setting, str) else (setting,)
+            if not numbers:
+                raise ValueError(f"{name} is an empty list: give one number for all texts, or one for each.")
+            for number in numbers:
+                if not _is_number(number) or not fits(number):
                     raise ValueError(f"{name} must be {words}, got {number!r}.")
+                if not _is_finite(number):
+                    raise ValueError(f"{name} must be {words}, and finite, got {number!r}.")
         if not isinstance(self.logit_bias, Mapping | None):
             raise ValueError(f"logit_bias must be a dict from ids to numbers, got {self.logit_bias!r}.")
         for token, bias in (self.logit_bias or {}).items():
-            if not isinstance(token, int):
+            if not isinstance(token, int) or isinstance(token, bool):
                 raise ValueError(
                     f"logit_bias names {token!r}, which is no id: a plain int. For a text: tokenizer.encode(text)."
                 )
@@ -107,6 +113,9 @@ class Sampler:
         `ids` are the tokens so far (below 0: padding), for the penalties; `allowed` are the tokens that a constraint
         lets through.
         """
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or not logits.numel():
+            shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ValueError(f"logits must be a tensor [batch, vocab], got {shape}. For one text: logits[None].")
         logits = logits.float()
         yield "logits", logits
         get = lambda name: _setting(name, getattr(self, name), logits)  # noqa: E731
@@ -145,8 +154,9 @@ class Sampler:
         """The logits after all settings. Raises `ValueError` if one is NaN, or if no token is left, and says why."""
         ruled_out: list[tuple[str, Tensor]] = []
         for name, adjusted in self.stages(logits, ids, allowed):
-            if name == "logits" and adjusted.isnan().any():
-                raise ValueError("The logits contain NaN. Did training diverge, or a hook divide by zero?")
+            if name == "logits" and not (adjusted < float("inf")).all():  # NaN is not either
+                found = "NaN" if adjusted.isnan().any() else "+∞"
+                raise ValueError(f"The logits contain {found}. Did training diverge, or a hook divide by zero?")
             if name in ("logits", "logit_bias", "constraint"):  # the others always leave a token
                 ruled_out.append((name, adjusted == float("-inf")))
                 if ruled_out[-1][1].all(dim=-1).any():
@@ -171,6 +181,8 @@ class Sampler:
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Int[Tensor, " batch"]:
         """Draw one id per row. `generator` lives on the CPU, so that a seed means the same on every device."""
+        if not isinstance(generator, torch.Generator | None):
+            raise ValueError(f"generator must be a torch.Generator, got {generator!r}. Of a seed: {OF_A_SEED}.")
         if self.temperature == 0:
             return self.adjusted(logits, ids, allowed).argmax(dim=-1)
         cumulative = self.probabilities(logits, ids, allowed).cumsum(dim=-1)
@@ -179,6 +191,7 @@ class Sampler:
         return torch.searchsorted(cumulative, drawn, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
 
 
+OF_A_SEED = "torch.Generator().manual_seed(seed)"
 PENALTIES = (("repetition_penalty", 1), ("frequency_penalty", 0), ("presence_penalty", 0))
 CUTS: tuple[tuple[str, Callable[[Tensor, Setting], Tensor], int | None], ...] = (
     ("top_k", keep_top_k, None),
@@ -186,6 +199,17 @@ CUTS: tuple[tuple[str, Callable[[Tensor, Setting], Tensor], int | None], ...] = 
     ("min_p", keep_min_p, 0),
     ("typical_p", keep_typical, 1),
 )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_finite(number: int | float) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _setting(name: str, setting: Numbers, logits: Tensor) -> Setting:

@@ -109,7 +109,10 @@ class _Reader:
             raise ConstraintError(f"{unknown[0]!r} in the schema at {path} is not understood (beside {sorted(known)}).")
 
     def _const(self, value: Any, path: str, inside: tuple[str, ...]) -> Pattern:
-        return literal(json.dumps(value, ensure_ascii=False))
+        try:
+            return literal(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ConstraintError(f"{value!r} in the schema at {path} cannot be written as JSON: {error}.") from None
 
     def _enum(self, values: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         if not isinstance(values, list) or not values:
@@ -191,6 +194,8 @@ class _Reader:
         properties, required = schema.get("properties", {}), schema.get("required", [])
         if not isinstance(properties, Mapping):
             raise ConstraintError(f"'properties' in the schema at {path} must be an object, got {properties!r}.")
+        if wrong := [name for name in properties if not isinstance(name, str)]:
+            raise ConstraintError(f"The name {wrong[0]!r} in the schema at {path} is no text: put it in quotes.")
         if not isinstance(required, list):
             raise ConstraintError(f"'required' in the schema at {path} must be a list of names, got {required!r}.")
         if missing := [name for name in required if name not in properties]:
@@ -241,7 +246,7 @@ def _is_a(value: Any, kind: str) -> bool:
 def _limits(schema: Mapping[str, Any], low: str, high: str, path: str) -> tuple[int, int | None]:
     least, most = schema.get(low, 0), schema.get(high)
     for name, value in ((low, least), (high, most)):
-        if value is not None and (not isinstance(value, int) or value < 0):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
             raise ConstraintError(f"{name!r} in the schema at {path} must be a whole number from 0 on, got {value!r}.")
     if most is not None and most < least:
         raise ConstraintError(f"No text can meet the schema at {path}: {low} is {least}, {high} is {most}.")

@@ -1,6 +1,6 @@
 """Writing text: pieces as they come, up to a stop string that may span tokens."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from llmlib.sampling.constraint import Constraint
 from llmlib.sampling.generating import Generation, generate, notice
@@ -30,11 +30,15 @@ def generate_text(
         for piece in generate_text(model, tokenizer, "Once upon a time", stop=["\\n\\n"]):
             print(piece, end="")
     """
+    if not isinstance(stop, str | Iterable | None):
+        raise ValueError(f"A stop string is a text, got {stop!r}.")
     stops = [stop] if isinstance(stop, str) else list(stop or ())
     if wrong := [one for one in stops if not isinstance(one, str)]:
         raise ValueError(f"A stop string is a text, got {wrong[0]!r}. For the id of a token: end_ids of generate.")
     if "" in stops:
         raise ValueError("A stop string is empty: it would end every text at once. Leave it out.")
+    if constraint is not None and not constraint.fits(tokenizer):
+        raise ValueError("The constraint was made with another tokenizer. Make it anew with this one.")
     ids = tokenizer.encode(prompt, add_bos=tokenizer.adds_bos)
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
     tokens = generate(

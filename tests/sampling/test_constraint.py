@@ -132,7 +132,8 @@ def test_a_constraint_for_another_model(model):
         generate(other, [1], constraint=DATE)
 
 
-@pytest.mark.parametrize("texts", [[], "yes"])
-def test_nothing_to_choose_from(texts):
-    with pytest.raises(ConstraintError, match="nothing to choose from"):
-        Constraint.choices(texts, TOKENIZER)
+def test_a_constraint_fits_the_tokenizers_that_mean_the_same():
+    assert DATE.fits(TOKENIZER)
+    assert DATE.fits(TOKENIZER.with_special_tokens(["<new>"]))
+    assert not DATE.fits(BPETokenizer.train("other words, other tokens " * 9, 300))
+    assert not DATE.fits(CharTokenizer("abc"))

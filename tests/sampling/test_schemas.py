@@ -102,6 +102,24 @@ def test_texts_of_a_schema(schema, good, bad):
     assert [text for text in bad if matches(machine, text)] == []
 
 
+@given(st.data())
+def test_members_that_may_be_missing(data):
+    names = [f"p{i}" for i in range(data.draw(st.integers(1, 40)))]
+    required = data.draw(st.lists(st.sampled_from(names), unique=True))
+    schema = {"type": "object", "properties": {name: {"type": "integer"} for name in names}, "required": required}
+    machine = build(read_schema(schema))
+    assert len(machine.accepts) < 15 * len(names) + 10, "not twice as many for each"
+    there = [name for name in names if name in required or data.draw(st.booleans())]
+    assert matches(machine, json.dumps(dict.fromkeys(there, 7)))
+    assert matches(machine, json.dumps(dict.fromkeys(there[1:], 7))) == (there[:1] == [] or there[0] not in required)
+
+
+def test_more_members_than_can_be_followed():
+    schema = {"type": "object", "properties": {f"p{i}": {"type": "null"} for i in range(1000)}}
+    with pytest.raises(ConstraintError, match="nested too deeply: use fewer members that may be missing"):
+        build(read_schema(schema))
+
+
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
