@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -95,6 +96,7 @@ class _Chat:
 
     def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):
         self.speakers, self.view, self.said, self.sampler = list(speakers), view, said, sampler
+        self.beginning = deepcopy(said)
         self.asked = 0  # how often: each answer has a seed of its own
         self.shuffle = random.Random(view.seed)
         self.words = Words()
@@ -135,10 +137,11 @@ class _Chat:
         self.thread.start()
 
     def clear(self) -> None:
+        """Back to the messages that the conversation was opened with."""
         self.stop.set()
         if self.thread:
             self.thread.join()
-        self.said = []
+        self.said = deepcopy(self.beginning)
         self.tell(notice="", returned="")
         self.show()
         self.keep_picture()

@@ -188,6 +188,9 @@ def test_a_given_system_message_is_the_system_prompt(live, asked):
     assert (view.system, view.messages) == ("one", given[1:])
     say(view, "three")
     assert asked[-1][0] == [*given, {"role": "user", "content": "three"}]
+    act(view, "clear")
+    assert view.messages == given[1:], "what was given is where it starts over"
+    say(view, "three")
     act(view, "system", text=" ")
     say(view, "four")
     assert [message["role"] for message in asked[-1][0]] == ["user", "assistant"] * 2 + ["user"]

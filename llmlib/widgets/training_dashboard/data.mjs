@@ -15,8 +15,12 @@ export function unpackCurves(packed) {
 }
 
 const whole = (value) => Math.round(value).toLocaleString("en");
-/** A number in few signs: 0.0003, 2.5, "12k". */
-export const shortly = (value) => (Math.abs(value) >= 1e4 ? `${Number((value / 1000).toPrecision(3))}k` : String(Number(value.toPrecision(3))));
+/** A number in few signs: 0.0003, 2.5, "12k", "50M", "3.1e+12". */
+export function shortly(value) {
+  const size = Math.abs(value), few = (x) => String(Number(x.toPrecision(3)));
+  if (size >= 1e10) return value.toExponential(1);
+  return size >= 1e7 ? `${few(value / 1e6)}M` : size >= 1e4 ? `${few(value / 1e3)}k` : few(value);
+}
 
 const fixed = (value, digits) => (Math.abs(value) < 1000 ? value.toFixed(digits) : shortly(value));
 

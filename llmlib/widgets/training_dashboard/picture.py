@@ -203,7 +203,10 @@ def nice(size: int | float) -> float:
 def number(value: int | float) -> str:
     """A number in few signs.
 
-    >>> number(0.0003), number(12000.0), number(2.5)
-    ('0.0003', '12k', '2.5')
+    >>> number(0.0003), number(12000.0), number(2.5), number(5e7), number(-3.14e12)
+    ('0.0003', '12k', '2.5', '50M', '-3.1e+12')
     """
-    return f"{value / 1000:g}k" if abs(value) >= 10_000 else f"{value:g}"
+    if abs(value) >= 1e10:
+        return f"{value:.1e}"
+    unit, sign = (1e6, "M") if abs(value) >= 1e7 else (1e3, "k") if abs(value) >= 1e4 else (1, "")
+    return f"{value / unit:g}{sign}"

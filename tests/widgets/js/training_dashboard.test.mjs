@@ -75,7 +75,7 @@ test("ticks are round", () => {
   assert.deepEqual(ticksBetween(0, 0.003, 3), [0, 0.001, 0.002, 0.003]);
   assert.deepEqual(logTicksBetween(0.9, 110, 6), [1, 2, 5, 10, 20, 50, 100]);
   assert.deepEqual(logTicksBetween(2.1, 4.1, 4), [2.5, 3, 3.5, 4], "powers are too few");
-  assert.deepEqual([0.0003, 12345, 2.5, 0].map(shortly), ["0.0003", "12.3k", "2.5", "0"]);
+  assert.deepEqual([0.0003, 12345, 2.5, 0, 5e7, -3.14e12].map(shortly), ["0.0003", "12.3k", "2.5", "0", "50M", "-3.1e+12"]);
   assert.equal(METRICS[0].write(101816.2), "102k");
 });
 
