@@ -82,9 +82,6 @@ EQUAL = {
     "training.accumulated_gradient": {
         ("weight = weight.clone().requires_grad_()", "(after the next)"): INDEPENDENT,
     },
-    "sampling.keep_top_p": {
-        ("shares.cumsum(dim=1) - shares >= p", "shares.cumsum(dim=1) - shares > p"): "no sum of the cases is p itself",
-    },
     "sampling.penalise_repetition": {
         ("1.0", "2.0"): "whatever is above 0 marks a token as seen",
         ("seen = torch.zeros_like(logits).scatter(1, ids, 1.0) > 0", "(after the next)"): INDEPENDENT,

@@ -108,20 +108,18 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
     return Difference("value", _wrong_values(expected, got, wrong, first, axes, place))
 
 
-def _rounded(expected: Tensor, got: Any) -> bool:
+def _rounded(expected: Any, got: Any) -> bool:
     """Whether float32 came where float64 was expected: less exact, and no mistake in the idea."""
-    return isinstance(got, Tensor) and expected.dtype == torch.float64 and got.dtype == torch.float32
+    if not isinstance(expected, Tensor) or not isinstance(got, Tensor):
+        return False
+    return expected.dtype == torch.float64 and got.dtype == torch.float32
 
 
 def rounds(expected: Any, got: Any) -> bool:
     """Whether a result, or one of several, is float32 where float64 is expected."""
     if isinstance(expected, tuple) and isinstance(got, (tuple, list)):
-        return any(map(_rounded_item, expected, got))
-    return isinstance(expected, Tensor) and _rounded(expected, got)
-
-
-def _rounded_item(expected: Any, got: Any) -> bool:
-    return isinstance(expected, Tensor) and _rounded(expected, got)
+        return any(map(_rounded, expected, got))
+    return _rounded(expected, got)
 
 
 def values_agree(expected: Tensor, got: Tensor) -> Tensor:
@@ -202,6 +200,8 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
         advice = " Which line makes a tensor of its own, or converts?"
     elif expected.dtype == torch.bool:
         advice = " A comparison such as `a <= b` gives `bool`; `.bool()` converts."
+    elif expected.dtype == torch.int64:
+        advice = " Ids and counts are `torch.long`, which is int64."
     return _form(f"Expected dtype {_dtype(expected)}, got {_dtype(got)}.", place, advice)
 
 

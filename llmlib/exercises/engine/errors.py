@@ -43,6 +43,11 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "and are there so many?",
     ),
     (
+        r"IndexError: shape mismatch: indexing tensors",
+        "The two index tensors in `x[a, b]` are read side by side, so their shapes must fit: with one more axis than "
+        "you think of, they do not. `scatter` and `F.one_hot` work along the last axis, however many come before it.",
+    ),
+    (
         r"IndexError: tensors used as indices",
         "A tensor of this kind cannot be an index: indices are whole numbers (`long`) or booleans.",
     ),

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmlib.exercises.engine.comparing import kind
-from llmlib.exercises.engine.detecting import Finding, detect, detect_beyond, idle, lead, one_step
+from llmlib.exercises.engine.detecting import (
+    Finding,
+    about_infinity,
+    always_the_same,
+    detect,
+    detect_beyond,
+    idle,
+    lead,
+    one_step,
+)
 from llmlib.exercises.engine.exercise import Exercise, Misconception
 from llmlib.exercises.engine.recognising import exactly_one, exactly_two, one_apart_from_odd, two_apart_from_odd
 from llmlib.exercises.engine.repairing import Repair, repair
@@ -78,19 +87,24 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
 
 
 def _known(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Reason | None:
-    """A misconception; two of them that explain every case; one that leaves odd cases open.
+    """A misconception; infinities; two misconceptions that explain every case; one that leaves odd cases open.
 
+    An attempt whose infinities alone are wrong is odd in every case, and ideas are forgiven odd cases.
     What one step on the results, or one change to the code, explains is not told as two ideas: two can come to the
     same (layers in the other order, and queries exchanged with keys, give the expected result transposed). Nor is a
     result that has nothing of the attempt in it: an input given back, or always the same.
     """
     if one := exactly_one(exercise, trials).ideas:
         return Reason(one)
+    if infinity := about_infinity(trials):
+        return Reason(finding=infinity)
     if not idle(exercise, trials) and (two := exactly_two(exercise, trials).ideas):
         if step := one_step(exercise, trials):
             return Reason(finding=step)
         repaired = repair(attempt, trials)
         return Reason(repair=repaired) if repaired else Reason(two)
+    if always_the_same(trials):
+        return None
     known = one_apart_from_odd(exercise, trials)
     return Reason(known.ideas, open=known.open) if known.ideas else None
 

@@ -62,12 +62,12 @@ def nucleus_row_by_row(logits, p):
 
 
 @solves("sampling.keep_top_p")
-def nucleus_by_the_least_kept(logits, p):
+def nucleus_by_the_last_rank_kept(logits, p):
     shares = logits.softmax(-1)
-    ordered = shares.sort(-1, descending=True).values
+    ordered, order = shares.sort(-1, descending=True)
     kept = (ordered.cumsum(-1) - ordered < p) | torch.tensor(p >= 1)
     n = kept.sum(-1, keepdim=True).clamp(min=1)
-    return torch.where(shares >= ordered.gather(-1, n - 1), logits, -math.inf)
+    return torch.where(order.argsort(-1) < n, logits, -math.inf)
 
 
 @solves("sampling.keep_top_p")

@@ -16,6 +16,13 @@ from llmlib.exercises.engine.trials import Trial
 ANOTHER_TYPE = "right values in another type"  # how to convert them is told along with the difference
 TRIES = 3  # cases in which an argument is changed
 
+SAME = Finding(
+    "the same whatever the input",
+    "Your function gives the same result whatever it is given.",
+    weak=True,
+    single=True,
+)
+
 
 def without_influence(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding | None:
     """An argument that changes what the reference gives, and never what the attempt gives."""
@@ -24,12 +31,7 @@ def without_influence(exercise: Exercise, attempt: Callable[..., Any], trials: S
     if not deaf:
         return None
     if len(deaf) == len(names):
-        return Finding(
-            "the same whatever the input",
-            "Your function gives the same result whatever it is given.",
-            weak=True,
-            single=True,
-        )
+        return SAME
     which = " and ".join(f"`{name}`" for name in deaf)
     says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with another value your result is the same."
     return Finding(
@@ -95,8 +97,30 @@ def idle(exercise: Exercise, trials: Sequence[Trial]) -> bool:
 
 
 def never_varies(trials: Sequence[Trial]) -> bool:
+    """Whether every case came to the same, or to tensors that hold nothing but one number, the same in all cases."""
     first = trials[0].outcome
-    return all(_same(first, t.outcome) for t in trials)
+    return all(_same(first, t.outcome) for t in trials) or _one_number(trials)
+
+
+def _one_number(trials: Sequence[Trial]) -> bool:
+    values = [t.got for t in trials]
+    if any(t.outcome.error for t in trials) or not all(isinstance(v, Tensor) and v.numel() for v in values):
+        return False
+    numbers = torch.stack([v.detach().flatten()[0].double() for v in values])
+    first = numbers[0]
+    alike = all(bool(torch.isclose(v.detach().double(), first, rtol=0, atol=0, equal_nan=True).all()) for v in values)
+    return alike and sum(v.numel() > 1 for v in values) > 1
+
+
+def always_the_same(trials: Sequence[Trial]) -> Finding | None:
+    """A result that never varies, which no change to an argument explains; in a single case every result does so."""
+    if (
+        len(trials) < 2 or trials[0].got is None or not never_varies(trials)
+    ):  # None: a `return` is missing, or it raised
+        return None
+    if all(_same(Outcome(trials[0].expected), Outcome(t.expected)) for t in trials):
+        return None
+    return SAME
 
 
 def given_back(exercise: Exercise) -> Iterator[Guess]:
@@ -124,7 +148,7 @@ def _is_among_others(trial: Trial, base: Any) -> bool:
 
 
 def another_type() -> Guess:
-    """The right values: numbers as a list or an array and not as a tensor, a list and not a tuple, or the reverse."""
+    """The right values: numbers as a list or an array and not as a tensor, in another dtype, a list and not a tuple."""
     says = "Your values are the right ones; only their type is another."
     return Guess(Finding(ANOTHER_TYPE, says), _is_same_in_another_type)
 
@@ -136,11 +160,19 @@ def _is_same_in_another_type(trial: Trial, base: Any) -> bool:
     if isinstance(base, Tensor):
         if isinstance(got, (list, tuple)) and got and all(isinstance(item, Tensor) for item in got):
             got = torch.stack(list(got))
-        same_kind = isinstance(trial.got, Tensor) and trial.got.is_floating_point() == base.is_floating_point()
-        return not same_kind and equal(base, torch.as_tensor(got).to(base.dtype))
+        if not isinstance(got, Tensor) or got is not trial.got:
+            return equal(base, torch.as_tensor(got).to(base.dtype))
+        return got.dtype != base.dtype and _same_numbers(base, got)
     if isinstance(got, Tensor) or type(got).__module__ == "numpy":
         got = got.tolist()
     return type(base) is not type(trial.got) and equal(base, type(base)(got))
+
+
+def _same_numbers(base: Tensor, got: Tensor) -> bool:
+    """Equal as numbers, too: counts are not the mask that `bool` makes of them."""
+    if base.shape != got.shape or not equal(base, got.detach().to(base.dtype)):
+        return False
+    return base.is_floating_point() or bool((got.double() == base.double()).all())
 
 
 def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None:

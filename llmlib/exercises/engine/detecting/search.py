@@ -20,14 +20,31 @@ def detect(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Tri
     trials = _heard(trials)
     if not any(t.wrong for t in trials):
         return None
+    if constant := influence.always_the_same(trials):
+        return constant
     expected = [t.expected for t in trials]
-    weak = None
-    for guesses in (_own(exercise, trials), inputs.as_if(exercise, trials)):
-        found = _first(guesses, trials, expected)
-        if found and not found.weak:
-            return found
-        weak = weak or found
+    own = _first(_own(exercise, trials), trials, expected)
+    if own and not own.weak:
+        return own
+    changed = _first(inputs.as_if(exercise, trials), trials, expected)
+    if changed and not changed.weak:
+        return _unless_deaf(changed, exercise, attempt, trials)
+    weak = own or changed
     return _items(exercise, trials) or weak or influence.without_influence(exercise, attempt, trials)
+
+
+def _unless_deaf(changed: Finding, exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding:
+    """The finding that an argument looks changed, unless it has no influence at all.
+
+    Equal probabilities, or sums that all exceed 1, are what the reference makes of one that is averaged or
+    exponentiated; the same comes from code that never looks at it.
+    """
+    deaf = influence.without_influence(exercise, attempt, trials)
+    if deaf is None:
+        return changed
+    names = deaf.name.removesuffix(" ignored").split(", ")
+    told = deaf is influence.SAME or any(changed.name.startswith(f"{name} ") for name in names)
+    return replace(deaf, single=True) if told else changed
 
 
 def one_step(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:

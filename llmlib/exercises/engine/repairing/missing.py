@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from llmlib.exercises.engine.repairing.edit import Edit, shown, slots
+from llmlib.exercises.engine.repairing.edit import Edit, Slot, shown, slots
 
 
 def names(tree: ast.AST) -> Iterator[Edit]:
@@ -67,6 +67,14 @@ STEPS = (
     ("256 missing", "`{0}` is counted from 0, where ids of new tokens are meant", "({0}) + 256"),
 )
 
+OF_SIZE = ("a root missing", "a square missing")
+
+
+def _beside_zero(slot: Slot) -> bool:
+    """Whether it is asked if this is 0: its root and its square are 0 together with it, or by rounding."""
+    beside = [slot.parent.left, *slot.parent.comparators] if isinstance(slot.parent, ast.Compare) else []
+    return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
+
 
 def steps(tree: ast.AST) -> Iterator[Edit]:
     """A step that is missing somewhere."""
@@ -80,6 +88,8 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
         for name, says, template in STEPS:
             if name in ("a mean missing", "a sum missing") and not isinstance(slot.parent, ast.Return):
                 continue  # elsewhere it may be right for another reason
+            if name in OF_SIZE and _beside_zero(slot):
+                continue
             sentence = says.format(shown(node))
             other = ast.parse(template.replace("{0}", text), mode="eval").body
             slot.set(other)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, randn
 from llmlib.exercises.lessons.lesson_07_sampling.faulty import (
@@ -90,16 +91,34 @@ def cases_temperature(seed):
         Case((equal, 0.25), "equal logits"),
         Case((randn(seed + 3, 5), 4.0), "one distribution alone"),
         Case((50 * randn(seed + 4, 4, 4), 8.0), "large logits"),
+        Case((0.005 * randn(seed + 6, 3, 4), 0.005), "a small temperature, and logits that are nearly equal"),
+        Case((1e-4 * randn(seed + 7, 2, 4), 1e-4), "a small temperature, and logits that are nearly equal", "double"),
         Case((3 + randn(seed + 5, 2, 3).abs(), 2.0**-126), "a temperature of 0.000…01"),
         Case((3 + randn(seed + 5, 2, 3).abs(), 2.0**-1030), "a temperature of 0.000…01", precision="double"),
     ]
 
 
 def sums_to_one(call, case):
-    total = call(*case.args).sum(dim=-1)
-    if bool((total - 1).abs().max() < 1e-4):
+    total = call(*case.args).sum(dim=-1).flatten()
+    furthest = total[(total - 1).abs().nan_to_num(torch.inf).argmax()]
+    if bool((furthest - 1).abs() < 1e-4):
         return None
-    return f"The probabilities of one of your distributions sum to {total.flatten()[0].item():.4g}."
+    return f"The probabilities of one of your distributions sum to {furthest.item():.4g}."
+
+
+def halved_together(call, case):
+    """Halves are exact, but the power of 1/T of a probability close to 1 is not, the less so the smaller T is."""
+    logits, temperature = case.args
+    smallest = 1e-6 if logits.dtype == torch.float64 else 4e-3
+    for times in range(1, 10):
+        if temperature / 2**times < smallest:
+            return None
+        if not equal(call(logits, temperature), call(logits / 2**times, temperature / 2**times)):
+            return (
+                f"At a temperature of {temperature:g} and at one of {temperature / 2**times:.3g}, with logits that are "
+                "as many times smaller, your results differ. Is there a smallest temperature in your code?"
+            )
+    return None
 
 
 PROBABILITIES_AT = Exercise(
@@ -109,7 +128,10 @@ PROBABILITIES_AT = Exercise(
     cases=cases_temperature,
     faulty=faulty_temperature,
     axes=("batch", "vocab"),
-    probes=(Probe("The probabilities of a distribution sum to 1.", sums_to_one),),
+    probes=(
+        Probe("The probabilities of a distribution sum to 1.", sums_to_one),
+        Probe("Logits and temperature, both halved, give the same distribution.", halved_together),
+    ),
 )
 
 
@@ -122,6 +144,7 @@ def cases_cut(seed, first, second):
     even = torch.tensor([0.22, 0.26, 0.24, 0.28], dtype=torch.float64).log()
     between = torch.tensor([0.1, 0.45, 0.15, 0.3], dtype=torch.float64).log()
     mixed = torch.stack((sure, even, between))
+    certain = torch.tensor([[1.0, 300.0, 0.0, 2.0], [300.0, 1.0, 2.0, 0.0]], dtype=torch.float64)
     return [
         Case((torch.tensor([[0.1, 0.6, 0.3]], dtype=torch.float64).log(), first)),
         Case((2 * randn(seed, 3, 6), first), "another size on each axis"),
@@ -131,6 +154,10 @@ def cases_cut(seed, first, second):
         Case((randn(seed + 3, 2, 5), 0.01), "a small p"),
         Case((randn(seed + 4, 2, 7), 1.0), "p = 1"),
         Case((mixed + 7, second), "large logits"),
+        Case((mixed + 800, first), "logits of 800, whose exponential is ∞"),
+        Case((mixed.roll(-1, 0) - 800, second), "logits of −800, whose exponential is 0"),
+        Case((certain, first), "a token that has all of the probability"),
+        Case((even[None], first), "one row, and an open one"),
         Case((4 * randn(seed + 5, 1, 12), first)),
     ]
 
@@ -139,9 +166,21 @@ def kept_stay(call, case):
     logits = case.args[0]
     got = call(*case.args)
     kept = got.isfinite()
-    if bool(kept.any(dim=-1).all()) and bool((got[kept] == logits[kept]).all()):
+    if bool(kept.any(dim=-1).all()) and bool((got[kept] == logits[kept].to(got.dtype)).all()):
         return None
     return "A logit that is kept is not what it was, or a row has nothing left."
+
+
+def fewest_kept(call, case):
+    """Equally likely tokens, whose sums are exact: whichever are kept, their number is known."""
+    for p, fewest in ((0.5, 2), (0.4, 2), (0.75, 3)):
+        kept = int(call(torch.zeros(1, 4, dtype=case.args[0].dtype), p).isfinite().sum())
+        if kept != fewest:
+            return (
+                f"Of four tokens with the probability 0.25 each, {fewest} reach p = {p} together; you keep {kept}. "
+                "A sum that is p itself has reached p, and of equally likely tokens some may be cut."
+            )
+    return None
 
 
 KEPT = Probe("Logits that are kept stay as they are, and in each row at least one is.", kept_stay)
@@ -153,7 +192,7 @@ KEEP_TOP_P = Exercise(
     cases=lambda seed: cases_cut(seed, 0.8, 0.5),
     faulty=faulty_top_p,
     axes=("batch", "vocab"),
-    probes=(KEPT, batch_permuted(0)),
+    probes=(KEPT, Probe("No fewer tokens reach p together than are kept.", fewest_kept), batch_permuted(0)),
 )
 
 KEEP_MIN_P = Exercise(
@@ -221,7 +260,8 @@ def cases_distinct(seed):
         Case(([[1, 2, 3], [1, 2, 3], [1, 2, 3], [3, 2, 1]], 2), "texts that say the same"),
         Case((texts((9, 5, 12), 4), 3), "n = 3"),
         Case((texts((6, 7, 3, 8), 5), 1), "n = 1"),
-        Case(([[1, 2], [5], [], [1, 2, 1, 2, 4]], 3), "texts that are shorter than n"),
+        Case(([[1, 2], [5], [], [1, 2, 1, 2, 1, 2]], 3), "texts that are shorter than n"),
+        Case(([[1, 12], [11, 2]], 2), "tokens that read the same when they are joined"),
         Case((texts((4, 4, 20), 3), 2), "one long text and two short ones"),
         Case((texts((11, 8, 6, 9), 6), 2)),
     ]

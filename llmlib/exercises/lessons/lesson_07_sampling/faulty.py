@@ -9,8 +9,19 @@ import torch.nn.functional as F
 INF = float("inf")
 
 
+# What counts on after the last token (and so may give an id that is none), or finds the first True.
+DRAWN_OTHERWISE = {
+    "none, counted": lambda p, u: (p <= u).sum(-1),
+    "1 - u": lambda p, u: (p.cumsum(-1) <= 1 - u).sum(-1),
+    "1 - u, first": lambda p, u: (p.cumsum(-1) > 1 - u).long().argmax(-1),
+    "first below": lambda p, u: (p.cumsum(-1) <= u).long().argmax(-1),
+}
+
+
 def faulty_draw(probabilities, u, line="sum", edge="right", whose="own", give="id", shift=0):
     p = probabilities
+    if line in DRAWN_OTHERWISE:
+        return DRAWN_OTHERWISE[line](p, u[:, None])
     if whose == "first":
         u = u[:1].expand_as(u)
     if line == "softmax":
@@ -43,8 +54,10 @@ def faulty_draw(probabilities, u, line="sum", edge="right", whose="own", give="i
     }[give]()
 
 
-def faulty_temperature(logits, temperature, scale="divided", zero="first", small="safe", axis=-1, give="probabilities"):
+def faulty_temperature(logits, temperature, scale="divided", zero="first", small="safe", axis=-1, give="probabilities",
+                       floor=0.0, greedy=0.0):  # fmt: skip
     axis = axis if logits.ndim > 1 else -1
+    temperature = 0.0 if temperature < greedy else max(temperature, floor) if temperature else temperature
     if temperature == 0 and zero != "not there":
         best = logits.amax(-1, keepdim=True)
         p = {
@@ -52,16 +65,18 @@ def faulty_temperature(logits, temperature, scale="divided", zero="first", small
             "shared": lambda: (logits == best).to(logits.dtype) / (logits == best).sum(-1, keepdim=True),
             "all of them": lambda: (logits == best).to(logits.dtype),
             "as 1": lambda: logits.softmax(-1),
+            "ids": lambda: logits.argmax(-1),
             "even": lambda: torch.full_like(logits, 1 / logits.shape[-1]),
             "last": lambda: F.one_hot(
                 logits.shape[-1] - 1 - logits.flip(-1).argmax(-1), logits.shape[-1]
             ).to(logits.dtype),
         }[zero]()  # fmt: skip
     else:
-        if small == "safe" and scale == "divided":
-            logits = logits - logits.amax(axis, keepdim=True)
+        dtype = logits.dtype
+        if scale == "divided":
+            logits = _less_a_maximum(logits.double() if small.endswith("in float64") else logits, small, axis)
         p = {
-            "divided": lambda: (logits / temperature).softmax(axis),
+            "divided": lambda: (logits / temperature).softmax(axis).to(dtype),
             "multiplied": lambda: (logits * temperature).softmax(axis),
             "root": lambda: (logits / temperature**0.5).softmax(axis),
             "squared": lambda: (logits / temperature**2).softmax(axis),
@@ -79,30 +94,53 @@ def faulty_temperature(logits, temperature, scale="divided", zero="first", small
     }[give]()
 
 
+def _less_a_maximum(logits, small, axis):
+    return (
+        logits
+        - {
+            "safe": lambda: logits.amax(axis, keepdim=True),
+            "overflows": lambda: torch.zeros_like(logits),
+            "overflows in float64": lambda: torch.zeros_like(logits),
+            "largest of all": logits.max,
+            "largest of all in float64": logits.max,
+            "largest of the batch": lambda: logits.amax(0, keepdim=True) if logits.ndim > 1 else logits.max(),
+        }[small]()
+    )
+
+
 def faulty_top_p(logits, p, crossing="kept", order="largest first", of="probabilities", axis=-1, give="logits",
                  back="scattered", mass="p", rows="own"):  # fmt: skip
     values = logits.softmax(axis) if of == "probabilities" else logits.clone()
-    if mass == "rest":
+    if mass.startswith("rest"):
         p = 1 - p
     shares, places = values.sort(dim=-1, descending=order == "largest first", stable=True)
+    if order == "as it stands":
+        shares, places = values, torch.arange(values.shape[-1]).expand_as(values)
     sums = shares.cumsum(-1)
     kept = {
-        "kept": lambda: (sums - shares < p) | torch.tensor(p >= 1),
+        "kept": lambda: (sums - shares < p) | torch.tensor(p >= 1 and mass != "rest, even the first"),
         "cut": lambda: (sums <= p) | torch.tensor(p >= 1),
         "cut, as the sum is rounded": lambda: sums <= p,
         "cut where p is met": lambda: sums < p,
         "one more": lambda: (
             (sums - shares - shares.roll(1, -1) * (torch.arange(shares.shape[-1]) > 0) < p) | torch.tensor(p >= 1)
         ),
+        "cut, even the first": lambda: sums <= p,
+        "cut where p is met, even the first": lambda: sums < p,
         "each": lambda: shares >= p,
+        "min-p": lambda: shares >= p * shares.amax(-1, keepdim=True),
     }[crossing]()
     kept = kept.clone()
-    if crossing != "each":
+    if crossing not in ("each", "min-p") and "even the first" not in crossing + mass:
         kept[..., 0] = True
     if rows == "first's":
         kept = kept[:1].expand_as(kept)
     if back == "scattered":
         kept = torch.empty_like(kept).scatter_(-1, places, kept)
+    if back == "gathered":
+        kept = kept.gather(-1, places)
+    if rows == "first's tokens":
+        kept = kept[:1].expand_as(kept)
     if rows == "every":
         kept = kept.all(dim=0, keepdim=True).expand_as(kept)
     base = logits.gather(-1, places) if back == "sorted" else logits
@@ -124,10 +162,16 @@ def _given(logits, kept, give):
 
 def faulty_min_p(logits, p, against="largest", of="probabilities", give="logits", axis=-1):
     values = {
-        "probabilities": lambda: logits.softmax(axis),
+        "probabilities": lambda: logits.softmax(axis) if axis != "all" else logits.flatten().softmax(0).view_as(logits),
         "logits": lambda: logits,
         "log-probabilities": lambda: logits.log_softmax(-1),
+        "exponentials": lambda: logits.exp(),
+        "exponentials, divided": lambda: logits.exp() / logits.exp().sum(-1, keepdim=True),
     }[of]()
+    if against == "top-p":
+        shares, order = values.sort(dim=-1, descending=True, stable=True)
+        before = (shares.cumsum(-1) - shares >= p) & torch.tensor(p < 1)
+        return _given(logits, ~torch.zeros_like(before).scatter(-1, order, before), give)
     level = {
         "largest": lambda: p * values.amax(-1, keepdim=True),
         "alone": lambda: torch.full_like(values[..., :1], p),
@@ -137,12 +181,14 @@ def faulty_min_p(logits, p, against="largest", of="probabilities", give="logits"
         "rest": lambda: (1 - p) * values.amax(-1, keepdim=True),
         "second": lambda: p * values.topk(2, dim=-1).values[..., 1:],
         "divided": lambda: values.amax(-1, keepdim=True) / p,
+        "first token": lambda: p * values[..., :1],
+        "first row's": lambda: (p * values[:1].amax()).expand_as(values[..., :1]),
     }[against]()
-    return _given(logits, values >= level, give)
+    return _given(logits, ~(values < level), give)  # where it is NaN, nothing is cut
 
 
 def faulty_penalty(logits, ids, penalty, above="divided", below="multiplied", times="once", whose="own", who="seen",
-                   on="logits"):  # fmt: skip
+                   on="logits", mask="chooses"):  # fmt: skip
     vocab = logits.shape[-1]
     counts = F.one_hot(ids, vocab).sum(1)
     if whose == "all":
@@ -158,26 +204,47 @@ def faulty_penalty(logits, ids, penalty, above="divided", below="multiplied", ti
     elif who == "everyone":
         counts = torch.ones_like(counts)
     x = logits.softmax(-1) if on == "probabilities" else logits.log_softmax(-1) if on == "log" else logits
-    power = counts.to(logits.dtype) if times == "each" else (counts > 0).to(logits.dtype)
-    factor = torch.as_tensor(penalty, dtype=logits.dtype) ** power
+    power = counts.to(logits.dtype) if times != "once" else (counts > 0).to(logits.dtype)
+    factor = torch.as_tensor(penalty, dtype=logits.dtype) ** (power if times != "added up" else (power > 0))
     ways = {
         "divided": lambda: x / factor,
         "multiplied": lambda: x * factor,
         "subtracted": lambda: x - (factor if times == "each" else penalty) * (power > 0),
         "left": lambda: x,
         "forbidden": lambda: x.masked_fill(power > 0, -INF),
+        "log subtracted": lambda: x - factor.log(),
+        "counts subtracted": lambda: x - penalty * counts,
+        "smaller": lambda: torch.minimum(x / factor, x * factor),
     }
-    return torch.where(x > 0, ways[above](), ways[below]())
+    if mask == "in the factor":
+        return torch.where(x > 0, x / (penalty * (power > 0)), x * penalty * (power > 0))
+    result = torch.where(x > 0, ways[above](), ways[below]())
+    if times == "added up":
+        result = x + power * (result - x)
+    return result * (power > 0) if mask == "multiplied" else result
 
 
-def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="different", over="all", end=0, size=0):
-    n = max(1, n + size)
+def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="different", over="all", end=0, size=0,
+                    stumps="no"):  # fmt: skip
+    lengths = range(1, n + 1) if size == "up to n" else [max(1, n + size)]
+    n = lengths[-1]
+    form = {
+        "ordered": lambda g: g,
+        "sets": frozenset,
+        "sorted": lambda g: tuple(sorted(g)),
+        "joined": lambda g: "".join(map(str, g)),
+    }[gram]
 
     def grams_of(text):
-        pieces = [tuple(text[i : i + n]) for i in range(0, len(text) - n + 1 - end, step)]
-        return [
-            {"ordered": lambda g: g, "sets": frozenset, "sorted": lambda g: tuple(sorted(g))}[gram](g) for g in pieces
-        ]
+        found = []
+        for length in lengths:
+            begins = {
+                "no": len(text) - length + 1 - end,
+                "short texts": max(1, len(text) - length + 1 - end),
+                "at the end": len(text) - end,
+            }[stumps]
+            found += [text[i : i + length] for i in range(0, begins, n if step == "n" else step)]
+        return [form(tuple(piece)) for piece in found]
 
     if pool == "joined":
         texts = [[token for text in texts for token in text]]
@@ -198,11 +265,24 @@ def _share(grams, tokens, count, over):
     found = {
         "different": len(counts),
         "once": sum(times == 1 for times in counts.values()),
+        "once of the different": sum(times == 1 for times in counts.values()),
         "repeated": len(grams) - len(counts),
         "come again": sum(times > 1 for times in counts.values()),
     }[count]
     divisor = {"all": len(grams), "tokens": len(tokens), "nothing": 1, "words": len(set(tokens))}[over]
+    if count == "once of the different":
+        divisor = len(counts)
     return found if over == "nothing" else found / max(1, divisor)
+
+
+def _as_far_as_it_goes(moves, at, token, skips):
+    """The last state that is reached."""
+    for byte in token:
+        if byte in moves[at]:
+            at = moves[at][byte]
+        elif not skips:
+            break
+    return at
 
 
 def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", give="ids", end="any"):
@@ -211,11 +291,16 @@ def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", gi
     for id, token in enumerate(tokens):
         at, ok, last = at_start, True, at_start
         for byte in token[::-1] if walk == "backwards" else token[:1] if walk == "first" else token:
-            way = moves[at].get(byte)
+            way = moves[at].get(byte) if walk != "no key" else None
             if way is None or (walk == "zero is none" and way == 0):
                 ok = False
                 break
             at, last = (at if walk == "stays" else way), way
+            if start == "overwritten":
+                at_start = at
+        if walk in ("broken off", "skips"):
+            last = _as_far_as_it_goes(moves, at_start, token, skips=walk == "skips")
+            ok = last != at_start
         if walk == "some":
             ok = bool(token) and token[0] in moves[at_start]
             ok = ok or any(byte in moves[at_start] for byte in token)

@@ -1,0 +1,57 @@
+"""−∞ where a finite number stands, and NaN from 0 · ∞: both are told before any idea, for they look like many."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from llmlib.exercises.engine.detecting.guess import Finding, agree
+from llmlib.exercises.engine.trials import Trial
+
+FINITE = Finding(
+    "finite where −∞ is expected",
+    "All is right but one thing: where −∞ is expected, you have a finite number. However low it is, it is no limit: "
+    "between logits of −2e9 and −3e9, one of −1e9 would even be the likeliest.",
+    "`-torch.inf`, or `float('-inf')`, is below every number.",
+)
+PRODUCT = Finding(
+    "0 · ∞",
+    "Each number that should be finite is NaN, and −∞ stands where it should: 0 · ∞ is not 0, it is NaN (not a "
+    "number). With a mask m of 0 and 1, m · (−∞) gives −∞ for 1, but NaN for 0.",
+    "`masked_fill` and `torch.where` choose between two values, and multiply nothing.",
+)
+
+
+def about_infinity(trials: Sequence[Trial]) -> Finding | None:
+    """What is wrong with an attempt's infinities, if that explains every case that came to a value."""
+    ran = [t for t in trials if not t.outcome.error]
+    if 2 * len(ran) < len(trials) or not all(map(_comparable, ran)):
+        return None
+    if not any(bool((t.expected == -torch.inf).any()) for t in ran):
+        return None
+    if all(map(_is_product, ran)):
+        return PRODUCT
+    return FINITE if all(_filled(t) for t in ran if t.wrong) else None
+
+
+def _comparable(trial: Trial) -> bool:
+    right, got = trial.expected, trial.got
+    if not isinstance(right, Tensor) or not isinstance(got, Tensor) or right.shape != got.shape:
+        return False
+    return right.is_floating_point() and got.is_floating_point()
+
+
+def _is_product(trial: Trial) -> bool:
+    """NaN for every finite number, and nothing else wrong."""
+    finite = trial.expected.isfinite()
+    others = trial.got[~finite].detach().to(trial.expected.dtype)
+    return bool(trial.got[finite].isnan().all()) and bool((others == trial.expected[~finite]).all())
+
+
+def _filled(trial: Trial) -> bool:
+    """One finite number, lower than all others, for every −∞, and nothing else wrong."""
+    lowest = trial.expected == -torch.inf
+    filling, kept = trial.got.detach()[lowest], trial.expected[~lowest]
+    if not filling.numel() or not bool(filling.isfinite().all()) or not bool((filling == filling[0]).all()):
+        return False
+    return agree(kept, trial.got[~lowest]) and not bool((kept <= filling[0].to(kept.dtype)).any())
