@@ -47,6 +47,22 @@ def heat_where_it_is_not_tiny(logits, temperature):
     return torch.softmax((logits - logits.amax(-1, keepdim=True)) / temperature, dim=-1)
 
 
+@solves("sampling.probabilities_at")
+def heat_log_probabilities(logits, temperature):
+    if temperature == 0:
+        return F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
+    surprise = logits.log_softmax(-1)
+    return ((surprise - surprise.amax(-1, keepdim=True)) / temperature).softmax(-1)
+
+
+@solves("sampling.probabilities_at")
+def heat_ratios_by_a_power(logits, temperature):
+    if temperature == 0:
+        return F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
+    ratios = (logits - logits.amax(-1, keepdim=True)).exp() ** min(1 / max(temperature, 1e-300), 1e30)
+    return ratios / ratios.sum(-1, keepdim=True)
+
+
 @solves("sampling.keep_top_p")
 def nucleus_row_by_row(logits, p):
     out = torch.full_like(logits, -math.inf)

@@ -49,13 +49,13 @@ def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
     for trial, base in sorted(zip(trials, bases), key=lambda pair: (not pair[0].wrong, pair[0].odd)):
         if trial.outcome.error:
             continue
-        fits = _try(guess, trial, base)
-        forgiven = trial.wrong and trial.odd and (fits is None or isinstance(trial.got, Tensor))
-        if not fits and (fits is False or trial.wrong) and not forgiven:
+        agrees = fits(guess, trial, base)
+        forgiven = trial.wrong and trial.odd and (agrees is None or isinstance(trial.got, Tensor))
+        if not agrees and (agrees is False or trial.wrong) and not forgiven:
             return False
-        open_cases += not fits and trial.wrong
-        cases += bool(fits and trial.wrong)
-        if fits and trial.wrong and not (trial.odd and isinstance(trial.got, Tensor)):
+        open_cases += not agrees and trial.wrong
+        cases += bool(agrees and trial.wrong)
+        if agrees and trial.wrong and not (trial.odd and isinstance(trial.got, Tensor)):
             told += FEW if _size(trial.got) >= FEW else FEW // 2
     return told >= FEW and cases > open_cases
 
@@ -63,13 +63,13 @@ def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
 def holds_everywhere(guess: Guess, trials: Sequence[Trial]) -> bool:
     """Whether the guess explains each case without exception; of right cases it may say nothing."""
     for trial in sorted(trials, key=lambda t: not t.wrong):
-        fits = None if trial.outcome.error else _try(guess, trial, trial.expected)
-        if fits is False or (fits is None and trial.wrong):
+        agrees = None if trial.outcome.error else fits(guess, trial, trial.expected)
+        if agrees is False or (agrees is None and trial.wrong):
             return False
     return True
 
 
-def _try(guess: Guess, trial: Trial, base: Any) -> bool | None:
+def fits(guess: Guess, trial: Trial, base: Any) -> bool | None:
     """None if the guess says nothing on this case."""
     try:
         return bool(guess.fits(trial, base))

@@ -1,11 +1,11 @@
 """−∞ where a finite number stands, and NaN from 0 · ∞: both are told before any idea, for they look like many."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from llmlib.exercises.engine.detecting.guess import Finding, agree
+from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree
 from llmlib.exercises.engine.trials import Trial
 
 FINITE = Finding(
@@ -31,7 +31,12 @@ def about_infinity(trials: Sequence[Trial]) -> Finding | None:
         return None
     if all(map(_is_product, ran)):
         return PRODUCT
-    return FINITE if all(_filled(t) for t in ran if t.wrong) else None
+    return FINITE if all(is_filled(t, t.expected) for t in ran if t.wrong) else None
+
+
+def fillings() -> Iterator[Guess]:
+    """The same on top of an idea: all is as the idea has it, but for −∞."""
+    yield Guess(FINITE, is_filled)
 
 
 def _comparable(trial: Trial) -> bool:
@@ -48,10 +53,12 @@ def _is_product(trial: Trial) -> bool:
     return bool(trial.got[finite].isnan().all()) and bool((others == trial.expected[~finite]).all())
 
 
-def _filled(trial: Trial) -> bool:
-    """One finite number, lower than all others, for every −∞, and nothing else wrong."""
-    lowest = trial.expected == -torch.inf
-    filling, kept = trial.got.detach()[lowest], trial.expected[~lowest]
-    if not filling.numel() or not bool(filling.isfinite().all()) or not bool((filling == filling[0]).all()):
+def is_filled(trial: Trial, base: Tensor) -> bool:
+    """One number below 0 for every −∞ of the base, and nothing else different."""
+    lowest = base == -torch.inf
+    filling, kept = trial.got.detach()[lowest], base[~lowest]
+    if not filling.numel():
+        return agree(base, trial.got)
+    if not bool(filling.isfinite().all()) or not bool((filling == filling[0]).all()):
         return False
-    return agree(kept, trial.got[~lowest]) and not bool((kept <= filling[0].to(kept.dtype)).any())
+    return agree(kept, trial.got[~lowest]) and bool(filling[0] < 0)

@@ -114,9 +114,7 @@ def _one_number(trials: Sequence[Trial]) -> bool:
 
 def always_the_same(trials: Sequence[Trial]) -> Finding | None:
     """A result that never varies, which no change to an argument explains; in a single case every result does so."""
-    if (
-        len(trials) < 2 or trials[0].got is None or not never_varies(trials)
-    ):  # None: a `return` is missing, or it raised
+    if len(trials) < 2 or trials[0].got is None or not never_varies(trials):  # None: nothing is returned, or it raised
         return None
     if all(_same(Outcome(trials[0].expected), Outcome(t.expected)) for t in trials):
         return None

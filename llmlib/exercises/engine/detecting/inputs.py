@@ -97,6 +97,7 @@ def _order_of(trial: Trial, i: int, wanted: Any) -> tuple[int, ...] | None:
     return next((o for o in orders if agree(arg.permute(o).reshape(wanted.shape), wanted)), None)
 
 
+CONSTANT = ("taken for 0", "taken for 1", "all True", "all False", "all 0", "all 1", "empty")  # names of changes
 Changes = Iterator[tuple[str, str, Callable[[Any], Any]]]
 
 

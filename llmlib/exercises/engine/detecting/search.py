@@ -7,11 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from llmlib.exercises.engine.comparing import find_difference, kind
-from llmlib.exercises.engine.detecting import influence, inputs, places, plain, results
-from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, holds, holds_everywhere
+from llmlib.exercises.engine.detecting import infinity, influence, inputs, places, plain, results
+from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, fits, holds, holds_everywhere
 from llmlib.exercises.engine.detecting.naming import axis_names, factors, sizes
 from llmlib.exercises.engine.exercise import Exercise, Misconception
 from llmlib.exercises.engine.recognising import faulty_outcomes
+from llmlib.exercises.engine.running import Outcome
 from llmlib.exercises.engine.trials import Trial
 
 
@@ -40,7 +41,7 @@ def _unless_deaf(changed: Finding, exercise: Exercise, attempt: Callable[..., An
     exponentiated; the same comes from code that never looks at it.
     """
     deaf = influence.without_influence(exercise, attempt, trials)
-    if deaf is None:
+    if deaf is None or changed.name.endswith(inputs.CONSTANT):  # which constant stands for it says more
         return changed
     names = deaf.name.removesuffix(" ignored").split(", ")
     told = deaf is influence.SAME or any(changed.name.startswith(f"{name} ") for name in names)
@@ -73,10 +74,20 @@ def detect_beyond(exercise: Exercise, trials: Sequence[Trial]) -> tuple[Finding 
             continue
         if all(_same_numbers(base, t.got) for t, base in zip(trials, bases)):
             return None, idea
-        found = _first((g for g in _of_values(exercise, trials, bases) if not g.finding.weak), trials, bases)
+        guesses = (g for g in _of_values(exercise, trials, bases) if not g.finding.weak)
+        found = next((g for g in guesses if holds(g, trials, bases) and not _undone(g, trials, bases)), None)
         if found:
-            return found, idea
+            return found.finding, idea
     return None
+
+
+def _undone(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
+    """Whether the guess takes the idea back: the two together would explain right results as well.
+
+    Probabilities returned, but a softmax missing: that is nobody's mistake.
+    """
+    wrong = [(replace(t, outcome=Outcome(t.expected)), base) for t, base in zip(trials, bases) if t.wrong]
+    return all(fits(guess, trial, base) for trial, base in wrong)
 
 
 def _same_numbers(a: Any, b: Any) -> bool:
@@ -130,6 +141,7 @@ def _of_values(exercise: Exercise, trials: Sequence[Trial], bases: Sequence[Any]
     example = _example(trials, bases)
     if isinstance(example, Tensor):
         if all(isinstance(t.got, Tensor) for t in trials):
+            yield from infinity.fillings()
             yield from _multiples(exercise, trials, bases)
             yield from results.guesses(example, axis_names(exercise, example))
     elif example is not None:

@@ -12,7 +12,9 @@ INF = float("inf")
 # What counts on after the last token (and so may give an id that is none), or finds the first True.
 DRAWN_OTHERWISE = {
     "none, counted": lambda p, u: (p <= u).sum(-1),
+    "none, or the last": lambda p, u: torch.where((p > u).any(-1), (p > u).long().argmax(-1), p.shape[-1] - 1),
     "1 - u": lambda p, u: (p.cumsum(-1) <= 1 - u).sum(-1),
+    "1 - u, within": lambda p, u: (p.cumsum(-1) <= 1 - u).sum(-1).clamp(max=p.shape[-1] - 1),
     "1 - u, first": lambda p, u: (p.cumsum(-1) > 1 - u).long().argmax(-1),
     "first below": lambda p, u: (p.cumsum(-1) <= u).long().argmax(-1),
 }
@@ -66,6 +68,7 @@ def faulty_temperature(logits, temperature, scale="divided", zero="first", small
             "all of them": lambda: (logits == best).to(logits.dtype),
             "as 1": lambda: logits.softmax(-1),
             "ids": lambda: logits.argmax(-1),
+            "one of all": lambda: F.one_hot(logits.argmax(), logits.numel()).view_as(logits).to(logits.dtype),
             "even": lambda: torch.full_like(logits, 1 / logits.shape[-1]),
             "last": lambda: F.one_hot(
                 logits.shape[-1] - 1 - logits.flip(-1).argmax(-1), logits.shape[-1]
@@ -83,6 +86,7 @@ def faulty_temperature(logits, temperature, scale="divided", zero="first", small
             "of the probabilities": lambda: (logits.softmax(axis) / temperature).softmax(axis),
             "after": lambda: logits.softmax(axis) / temperature,
             "not normalised": lambda: logits.softmax(axis) ** (1 / temperature),
+            "power": lambda: _normalised(logits.softmax(axis) ** (1 / temperature), axis),
             "one more": lambda: (logits / (1 + temperature)).softmax(axis),
             "ignored": lambda: logits.softmax(axis),
         }[scale]()
@@ -92,6 +96,10 @@ def faulty_temperature(logits, temperature, scale="divided", zero="first", small
         "likeliest": lambda: p.argmax(-1),
         "entropy": lambda: torch.special.entr(p).sum(-1),
     }[give]()
+
+
+def _normalised(weights, axis):
+    return weights / weights.sum(axis, keepdim=True)
 
 
 def _less_a_maximum(logits, small, axis):
@@ -257,10 +265,11 @@ def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="differe
         each = [grams_of(text) for text in texts]
         return sum(len(set(grams)) for grams in each) / max(1, sum(map(len, each)))
     grams = [gram for text in texts for gram in grams_of(text)]
-    return _share(grams, [token for text in texts for token in text], count, over)
+    places = sum(len(text) - n + 1 for text in texts)
+    return _share(grams, [token for text in texts for token in text], count, over, places)
 
 
-def _share(grams, tokens, count, over):
+def _share(grams, tokens, count, over, places=0):
     counts = Counter(grams)
     found = {
         "different": len(counts),
@@ -269,7 +278,9 @@ def _share(grams, tokens, count, over):
         "repeated": len(grams) - len(counts),
         "come again": sum(times > 1 for times in counts.values()),
     }[count]
-    divisor = {"all": len(grams), "tokens": len(tokens), "nothing": 1, "words": len(set(tokens))}[over]
+    divisor = {"all": len(grams), "tokens": len(tokens), "nothing": 1, "words": len(set(tokens)), "lengths": places}[
+        over
+    ]
     if count == "once of the different":
         divisor = len(counts)
     return found if over == "nothing" else found / max(1, divisor)
@@ -301,6 +312,8 @@ def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", gi
         if walk in ("broken off", "skips"):
             last = _as_far_as_it_goes(moves, at_start, token, skips=walk == "skips")
             ok = last != at_start
+        if walk == "broken off, all":
+            ok = True
         if walk == "some":
             ok = bool(token) and token[0] in moves[at_start]
             ok = ok or any(byte in moves[at_start] for byte in token)

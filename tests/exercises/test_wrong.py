@@ -1,0 +1,79 @@
+"""Wrong solutions as people write them: none is right, and each is told its own reason and no other."""
+
+import importlib
+import pkgutil
+from functools import partial
+
+import pytest
+import torch
+
+from exercises import wrong
+from exercises.wrong import WRONG
+from exercises.wrong.lesson_07_sampling import INF, hot, kept_by_min, safe
+from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.registry import find
+
+for module in pkgutil.iter_modules(wrong.__path__):
+    importlib.import_module(f"exercises.wrong.{module.name}")
+
+pytestmark = pytest.mark.usefixtures("as_learners_have_it")
+
+
+@pytest.mark.parametrize(("name", "reason", "function"), [pytest.param(*one, id="-".join(one[:2])) for one in WRONG])
+def test_its_own_reason_is_told_and_no_other(name, reason, function):
+    report = examine(find(name), function)
+    assert not report.correct
+    told = (*report.misconceptions, *report.findings)
+    assert len(told) == 1, report
+    assert told[0].startswith(reason), report
+
+
+def said_to(name, attempt):
+    return " ".join(repr(examine(find(name), attempt)).split())
+
+
+def test_the_sum_that_is_not_1_is_shown():
+    def attempt(zeros, logits, temperature):
+        p = hot(safe)(logits, temperature)
+        if not temperature:
+            p[-1] = zeros
+        return p
+
+    said = said_to("sampling.probabilities_at", partial(attempt, 0))  # without code that could be mended
+    assert "sum to 0." in said
+    assert "distributions sum to 1." not in said
+
+
+def test_an_index_beside_another_one_is_told():
+    def attempt(logits, temperature):
+        if temperature:
+            return safe(logits, temperature)
+        p = torch.zeros_like(logits)
+        p[torch.arange(len(logits)), logits.argmax(1)] = 1
+        return p
+
+    said = said_to("sampling.probabilities_at", attempt)
+    assert "loop over neighbours" not in said
+    assert "two index tensors in" in said
+
+
+def test_lists_of_kept_logits_are_right():
+    def by_lists(logits, p):
+        rows = zip(logits.tolist(), kept_by_min(logits, p).tolist())
+        return torch.tensor([[x if stays else -INF for x, stays in zip(*row)] for row in rows])
+
+    report = examine(find("sampling.keep_min_p"), by_lists)
+    assert report.correct
+    assert "float32" in repr(report)
+
+
+def test_an_idea_is_not_told_together_with_what_takes_it_back():
+    def crossing_cut_with_a_finite_filling(logits, p):
+        shares, order = logits.softmax(-1).sort(-1, descending=True)
+        cut = (shares.cumsum(-1) > p) & torch.tensor(p < 1)
+        cut[:, 0] = False
+        return logits.masked_fill(torch.zeros_like(cut).scatter(-1, order, cut), -1e9)
+
+    report = examine(find("sampling.keep_top_p"), crossing_cut_with_a_finite_filling)
+    assert report.misconceptions == ("crossing token cut",)
+    assert report.findings == ("finite where −∞ is expected",)

@@ -1,0 +1,16 @@
+"""Wrong solutions as people write them, a module a lesson: each is to be told its own reason."""
+
+from collections.abc import Callable
+from typing import Any
+
+WRONG: list[tuple[str, str, Callable[..., Any]]] = []
+
+
+def wrong(name, reason):
+    """The function is wrong in the way of the `reason`: an idea's name, or the beginning of a finding's."""
+
+    def keep(function):
+        WRONG.append((name, reason, function))
+        return function
+
+    return keep

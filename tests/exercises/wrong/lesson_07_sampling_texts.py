@@ -1,0 +1,180 @@
+"""Wrong solutions of lesson 07 on texts: what is penalised, counted, allowed."""
+
+import math
+from collections import Counter
+
+import torch
+import torch.nn.functional as F
+
+from exercises.wrong import wrong
+
+# --- sampling.penalise_repetition ---
+
+
+def seen_in(logits, ids):
+    return torch.zeros_like(logits, dtype=torch.bool).scatter(1, ids, True)
+
+
+def lowered(logits, penalty):
+    return torch.where(logits > 0, logits / penalty, logits * penalty)
+
+
+@wrong("sampling.penalise_repetition", "logarithm subtracted")
+def _(logits, ids, penalty):
+    return torch.where(seen_in(logits, ids), logits - math.log(penalty), logits)
+
+
+@wrong("sampling.penalise_repetition", "once for each time")
+def _(logits, ids, penalty):
+    old = logits.gather(1, ids)
+    return logits.scatter_add(1, ids, lowered(old, penalty) - old)
+
+
+@wrong("sampling.penalise_repetition", "multiplied by the mask")
+def _(logits, ids, penalty):
+    return lowered(logits, penalty) * seen_in(logits, ids)
+
+
+@wrong("sampling.penalise_repetition", "multiplied by the mask")
+def _(logits, ids, penalty):
+    seen = seen_in(logits, ids).to(logits.dtype)
+    return torch.where(logits > 0, logits / (penalty * seen), logits * penalty * seen)
+
+
+@wrong("sampling.penalise_repetition", "frequency penalty")
+def _(logits, ids, penalty):
+    return logits - penalty * F.one_hot(ids, logits.shape[1]).sum(1)
+
+
+@wrong("sampling.penalise_repetition", "smaller of the two")
+def _(logits, ids, penalty):
+    return torch.where(seen_in(logits, ids), torch.minimum(logits / penalty, logits * penalty), logits)
+
+
+# --- sampling.distinct_n ---
+
+
+def share(grams):
+    return len(set(grams)) / len(grams)
+
+
+@wrong("sampling.distinct_n", "pieces shorter than n")
+def _(texts, n):
+    return share([tuple(t[i : i + n]) for t in texts for i in range(max(1, len(t) - n + 1))])
+
+
+@wrong("sampling.distinct_n", "pieces shorter than n")
+def _(texts, n):
+    return share([tuple(t[i : i + n]) for t in texts for i in range(len(t))])
+
+
+@wrong("sampling.distinct_n", "joined without a separator")
+def _(texts, n):
+    return share(["".join(map(str, t[i : i + n])) for t in texts for i in range(len(t) - n + 1)])
+
+
+@wrong("sampling.distinct_n", "side by side")
+def _(texts, n):
+    return share([tuple(t[i : i + n]) for t in texts for i in range(0, len(t) - n + 1, n)])
+
+
+@wrong("sampling.distinct_n", "those that come once")
+def _(texts, n):
+    counts = Counter(tuple(t[i : i + n]) for t in texts for i in range(len(t) - n + 1))
+    return sum(times == 1 for times in counts.values()) / len(counts)
+
+
+@wrong("sampling.distinct_n", "all lengths up to n")
+def _(texts, n):
+    return share([tuple(t[i : i + m]) for m in range(1, n + 1) for t in texts for i in range(len(t) - m + 1)])
+
+
+@wrong("sampling.distinct_n", "short texts taken away")
+def _(texts, n):
+    grams = {tuple(t[i : i + n]) for t in texts for i in range(len(t) - n + 1)}
+    return len(grams) / sum(len(t) - n + 1 for t in texts)
+
+
+@wrong("sampling.distinct_n", "n taken for 1")
+def _(texts, n):
+    return share([token for text in texts for token in text])
+
+
+# --- sampling.allowed_tokens ---
+
+
+def followed(moves, state, token, key=lambda token, i: token[i]):
+    for i in range(len(token)):
+        state = moves[state].get(key(token, i))
+        if state is None:
+            return False
+    return bool(token)
+
+
+@wrong("sampling.allowed_tokens", "keys of another kind")
+def _(moves, state, tokens):
+    return [id for id, token in enumerate(tokens) if followed(moves, state, token, lambda t, i: chr(t[i]))]
+
+
+@wrong("sampling.allowed_tokens", "keys of another kind")
+def _(moves, state, tokens):
+    return [id for id, token in enumerate(tokens) if followed(moves, state, token, lambda t, i: t[i : i + 1])]
+
+
+@wrong("sampling.allowed_tokens", "the same whatever the input")
+def _(moves, state, tokens):
+    return [0]
+
+
+@wrong("sampling.allowed_tokens", "state overwritten")
+def _(moves, state, tokens):
+    allowed = []
+    for id, token in enumerate(tokens):
+        for byte in token:
+            if byte not in moves[state]:
+                break
+            state = moves[state][byte]
+        else:
+            if token:
+                allowed.append(id)
+    return allowed
+
+
+@wrong("sampling.allowed_tokens", "kept where it breaks off")
+def _(moves, state, tokens):
+    allowed = []
+    for id, token in enumerate(tokens):
+        at = state
+        for byte in token:
+            if byte not in moves[at]:
+                break
+            at = moves[at][byte]
+        if at != state:
+            allowed.append(id)
+    return allowed
+
+
+@wrong("sampling.allowed_tokens", "kept where it breaks off")
+def _(moves, state, tokens):
+    allowed = []
+    for id, token in enumerate(tokens):
+        at = state
+        for byte in token:
+            if byte not in moves[at]:
+                break
+            at = moves[at][byte]
+        if token:
+            allowed.append(id)
+    return allowed
+
+
+@wrong("sampling.allowed_tokens", "impossible bytes skipped")
+def _(moves, state, tokens):
+    allowed = []
+    for id, token in enumerate(tokens):
+        at = state
+        for byte in token:
+            at = moves[at].get(byte, at)
+        if token and at != state:
+            allowed.append(id)
+    return allowed
