@@ -10,8 +10,8 @@ from llmlib.exercises.engine.trials import Trial
 
 FINITE = Finding(
     "finite where −∞ is expected",
-    "All is right but one thing: where −∞ is expected, you have a finite number. However low it is, it is no limit: "
-    "between logits of −2e9 and −3e9, one of −1e9 would even be the likeliest.",
+    "Where −∞ is expected, you have a finite number. However low it is, others can be lower: beside logits of −2e9 and "
+    "−3e9, one of −1e9 would be the likeliest.",
     "`-torch.inf`, or `float('-inf')`, is below every number.",
 )
 PRODUCT = Finding(

@@ -103,17 +103,13 @@ def _normalised(weights, axis):
 
 
 def _less_a_maximum(logits, small, axis):
-    return (
-        logits
-        - {
-            "safe": lambda: logits.amax(axis, keepdim=True),
-            "overflows": lambda: torch.zeros_like(logits),
-            "overflows in float64": lambda: torch.zeros_like(logits),
-            "largest of all": logits.max,
-            "largest of all in float64": logits.max,
-            "largest of the batch": lambda: logits.amax(0, keepdim=True) if logits.ndim > 1 else logits.max(),
-        }[small]()
-    )
+    largest = {
+        "safe": lambda: logits.amax(axis, keepdim=True),
+        "overflows": lambda: torch.zeros_like(logits),
+        "largest of all": logits.max,
+        "largest of the batch": lambda: logits.amax(0, keepdim=True) if logits.ndim > 1 else logits.max(),
+    }[small.removesuffix(" in float64")]()
+    return logits - largest
 
 
 def faulty_top_p(logits, p, crossing="kept", order="largest first", of="probabilities", axis=-1, give="logits",
@@ -278,9 +274,13 @@ def _share(grams, tokens, count, over, places=0):
         "repeated": len(grams) - len(counts),
         "come again": sum(times > 1 for times in counts.values()),
     }[count]
-    divisor = {"all": len(grams), "tokens": len(tokens), "nothing": 1, "words": len(set(tokens)), "lengths": places}[
-        over
-    ]
+    divisor = {
+        "all": len(grams),
+        "tokens": len(tokens),
+        "nothing": 1,
+        "words": len(set(tokens)),
+        "lengths": places,
+    }[over]
     if count == "once of the different":
         divisor = len(counts)
     return found if over == "nothing" else found / max(1, divisor)
