@@ -11,6 +11,7 @@ SPACE = Chars(((9, 13), (32, 32)))
 ANY = ~Chars(((10, 10),))  # all but the end of a line
 CLASSES = {"d": DIGITS, "w": WORD, "s": SPACE, "D": ~DIGITS, "W": ~WORD, "S": ~SPACE}
 ESCAPES = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "a": 7, "0": 0}
+MOST_QUOTED = 80  # characters
 CODES = {"x": 2, "u": 4, "U": 8}  # digits of a code point
 
 
@@ -29,8 +30,22 @@ def read_regex(text: str) -> Pattern:
     try:
         re.compile(text)
     except re.error as error:
-        raise ConstraintError(f"{text!r} is no regular expression: {error}.") from None
-    return _Reader(text).whole()
+        raise ConstraintError(f"{_quoted(text)} is no regular expression: {error}.") from None
+    except RecursionError:
+        raise _too_deep(text) from None
+    try:
+        return _Reader(text).whole()
+    except RecursionError:
+        raise _too_deep(text) from None
+
+
+def _too_deep(text: str) -> ConstraintError:
+    return ConstraintError(f"{_quoted(text)} is nested too deeply: use fewer brackets inside of each other.")
+
+
+def _quoted(text: str) -> str:
+    """As it was typed, with no sign doubled; of a long one the ends."""
+    return f"“{text if len(text) <= MOST_QUOTED else f'{text[: MOST_QUOTED // 2]}…{text[-MOST_QUOTED // 2 :]}'}”"
 
 
 @dataclass
@@ -48,7 +63,7 @@ class _Reader:
         return self.text[self.at - 1]
 
     def fail(self, what: str) -> ConstraintError:
-        return ConstraintError(f"{what} at place {self.at} of {self.text!r} is not understood here.")
+        return ConstraintError(f"{what} at place {self.at} of {_quoted(self.text)} is not understood here.")
 
     def whole(self) -> Pattern:
         if self.peek() == "^":
