@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from llmlib.devices import choose
+from llmlib.explore.reader import versions
 from llmlib.interpret.tracing import trace
 from llmlib.linear import linear
 from llmlib.transformer import Cache, Transformer
@@ -64,7 +65,7 @@ class LensReader:
         self._forget()
 
     def _forget(self) -> None:
-        self.weights, self.table = _versions(self.model), _Table(self.model)
+        self.weights, self.table = versions(self.model), _Table(self.model)
         self.cache: Cache | None = None
         self.ids: list[int] = []
         self.pinned: int | None = None
@@ -73,7 +74,7 @@ class LensReader:
 
     def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
         """Look at a text. What an interrupt leaves unread is read the next time, and all if the model was trained."""
-        if _versions(self.model) != self.weights:
+        if versions(self.model) != self.weights:
             self._forget()
         same = next(
             (at for at, (new, old) in enumerate(zip(ids, self.ids)) if new != old), min(len(ids), len(self.ids))
@@ -162,11 +163,6 @@ class _Table:
     def _weigh(self, final: Float[Tensor, "row d_model"], ids: Int[Tensor, "row k"]) -> Float[Tensor, "row k"]:
         """Logits of a few tokens in the model's own numbers."""
         return torch.bmm(self.exact[ids], final[:, :, None])[..., 0].float()
-
-
-def _versions(model: Transformer) -> list[int]:
-    """How often each weight has been changed in place, as torch counts it."""
-    return [0 if weight.is_inference() else weight._version for weight in model.parameters()]
 
 
 def _over_the_vocabulary(

@@ -7,20 +7,38 @@ from torch import Tensor
 from llmlib.transformer import Cache, Transformer
 
 ROOM = 256  # tokens that fit in a cache after the text with which it began
+MOST_BYTES = 64 * 2**20  # of logits that are remembered
 
 
 class Reader:
-    """What a model expects after a text, where each text has most in common with the one before."""
+    """What a model expects after a text, where each text has most in common with the one before.
+
+    In 16 bits a text that is read token by token gets other last digits than one that is read as a whole. So the logits
+    of a place that was read are remembered, and it shows the same numbers whenever it is reached again. What remains:
+    a place that was forgotten meanwhile (the oldest go first), and the same text in another view or batch, may differ.
+    """
 
     def __init__(self, model: Transformer):
         self.model = model
+        self._forget()
+
+    def _forget(self) -> None:
+        self.weights = versions(self.model)
         self.cache: Cache | None = None
         self.held: tuple[int, ...] = ()  # ids whose keys and values the cache holds
-        self.last: tuple[tuple[int, ...], Tensor] | None = None  # a text, and the logits after it
+        self.known: dict[tuple[int, ...], Tensor] = {}  # the logits after a text, the latest last
 
     def logits(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
-        if self.last and self.last[0] == ids:
-            return self.last[1]
+        """After this text; nothing is remembered of a model that was trained meanwhile."""
+        if versions(self.model) != self.weights:
+            self._forget()
+        logits = self.known.pop(ids) if ids in self.known else self._read(ids)
+        self.known[ids] = logits
+        while len(self.known) > 1 and len(self.known) * logits.nbytes > MOST_BYTES:
+            del self.known[next(iter(self.known))]
+        return logits
+
+    def _read(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
         if self.cache is None or self.cache.max_seq_len < len(ids):
             self.cache, self.held = self.model.new_cache(max_seq_len=len(ids) + ROOM), ()
         same = next((at for at, (new, old) in enumerate(zip(ids, self.held)) if new != old), len(self.held))
@@ -29,5 +47,10 @@ class Reader:
         with torch.inference_mode():
             batch = torch.tensor([ids[known:]], dtype=torch.long, device=self.model.device)
             logits = self.model(batch, cache=self.cache, last_only=True)[:, -1].float().cpu()
-        self.held, self.last = ids, (ids, logits)
+        self.held = ids
         return logits
+
+
+def versions(model: Transformer) -> list[int]:
+    """How often each weight has been changed in place, as torch counts it."""
+    return [0 if weight.is_inference() else weight._version for weight in model.parameters()]

@@ -144,7 +144,7 @@ def lengths_read(live, monkeypatch):
     return read
 
 
-def test_a_pick_costs_one_tokens_time_and_so_does_an_undo(live, monkeypatch):
+def test_a_pick_costs_one_tokens_time_and_an_undo_none(live, monkeypatch):
     read = lengths_read(live, monkeypatch)
     view = explore_next_token(*live, "one two three four" * 6)
     whole = len(view.tokens)
@@ -152,13 +152,13 @@ def test_a_pick_costs_one_tokens_time_and_so_does_an_undo(live, monkeypatch):
     act(view, "pick", id=view.ids[0])
     act(view, "draw", times=3)
     act(view, "undo")
-    assert read[1:] == [1, 1, 1, 1, 1]
+    assert read[1:] == [1, 1, 1, 1]
     acts(view, *[("undo", {})] * 3)
-    assert read[6:] == [1], "three at once are one pass"
+    assert read[5:] == [], "these places were read before"
     act(view, "prompt", text="one two three four" * 6 + " one")
-    assert sum(read[7:]) < whole, "what the texts share is known"
+    assert 0 < sum(read[5:]) < whole, "what the texts share is known"
     act(view, "temperature", value=0.5)
-    assert len(read) == 8
+    assert len(read) == 6
 
 
 def test_whatever_was_done_before_the_bars_are_those_of_the_text(live):
