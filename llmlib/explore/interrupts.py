@@ -5,6 +5,8 @@ import signal
 import threading
 from collections.abc import Callable
 
+from IPython.core.getipython import get_ipython
+
 SOON = 0.1  # seconds
 
 
@@ -14,13 +16,10 @@ def on_interrupt(function: Callable[[], object]) -> Callable[[], None]:
     A kernel ignores the signal while it is idle: there is no cell to end. Its own handlers are set around each message
     that it deals with and put back afterwards, so ours is set once that has happened, by the loop that waits for
     messages; a cell may give way to that loop before it ends. Outside of a running loop there is nobody to interrupt,
-    and nothing is done.
+    and nothing is done. `function` is called by a signal's handler, in the midst of anything: it may set an event.
     """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return lambda: None
-    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+    loop = _main_loop()
+    if loop is None:
         return lambda: None
     handler = _Handler(function)
     before: list[object] = []  # what was there before ours
@@ -45,8 +44,23 @@ def on_interrupt(function: Callable[[], object]) -> Callable[[], None]:
         over.set()
         loop.call_soon_threadsafe(end)
 
-    loop.call_soon(begin)
+    loop.call_soon_threadsafe(begin)
     return stop
+
+
+def _main_loop() -> asyncio.AbstractEventLoop | None:
+    """That of the main thread, the only one where signals can be handled, or None.
+
+    JupyterLab lets what readers do in views be dealt with in another thread, a subshell of the kernel.
+    """
+    try:
+        loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    if threading.current_thread() is threading.main_thread():
+        return loop
+    kernel = getattr(get_ipython(), "kernel", None)
+    return getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
 
 
 class _Handler:
