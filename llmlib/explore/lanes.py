@@ -12,7 +12,7 @@ MOST_LANES = 6
 ROOM = 128  # tokens that fit in a cache after the text with which it began
 
 
-@dataclass
+@dataclass(eq=False)
 class Lane:
     """What one set of rules has written."""
 
@@ -25,14 +25,19 @@ class Lane:
 
 
 class Lanes:
-    """All lanes read in one batch. Each has its own chance from the same seed: what differs comes from the rules."""
+    """Lanes that are as long are read in one batch, and one that came later catches up first.
+
+    Each has its own chance from the same seed: what differs comes from the rules.
+    """
 
     def __init__(self, model: Transformer, rules: Sequence[Rules]):
         self.model = model
         self.lanes = [Lane(one) for one in rules]
         self.start: tuple[int, ...] = ()  # the text, of which the last `written` are no prompt
         self.written = 0
+        self.seed = 0
         self.cache: Cache | None = None
+        self.held: list[Lane] = []  # which are in the cache
 
     @property
     def begun(self) -> bool:
@@ -40,34 +45,35 @@ class Lanes:
 
     def begin(self, prompt: tuple[int, ...], written: tuple[int, ...], seed: int) -> None:
         """All lanes are empty again, behind this text."""
-        self.start, self.written, self.cache = prompt + written, len(written), None
-        self.lanes = [Lane(lane.rules) for lane in self.lanes]
-        for lane in self.lanes:
-            lane.generator.manual_seed(seed)
-            lane.ended = lane.rules.ends(written)
+        self.start, self.written, self.seed = prompt + written, len(written), seed
+        known, self.lanes = self.lanes, []
+        for lane in known:
+            self.add(lane.rules)
+
+    def add(self, rules: Rules) -> None:
+        """One more, empty; the others keep what they have written."""
+        lane = Lane(rules, ended=rules.ends(self.start[len(self.start) - self.written :]))
+        lane.generator.manual_seed(self.seed)
+        self.lanes.append(lane)
 
     def drop(self, lane: int) -> None:
         """One less; the others keep what they have written."""
         del self.lanes[lane]
-        if self.cache is not None:
-            rows = [k for k in range(len(self.lanes) + 1) if k != lane]
-            self.cache.reorder(torch.tensor(rows, dtype=torch.long, device=self.model.device))
 
     def step(self) -> None:
-        """One more token for each lane that goes on. Raises `ValueError` if none does."""
+        """One more token for each of the shortest lanes that go on. Raises `ValueError` if none does."""
         most = self.model.config.max_seq_len
         going = [lane for lane in self.lanes if not lane.ended]
         if not going:
             raise ValueError("All of them have come to an end. Start over, or change their settings.")
-        length = len(self.start) + max(len(lane.ids) for lane in self.lanes)
-        if length >= most:
+        length = min(len(lane.ids) for lane in going)
+        if len(self.start) + length >= most:
             raise ValueError(f"The model's context of {most:,} tokens is full; nothing can be added.")
-        logits = self._logits()
+        going = [lane for lane in going if len(lane.ids) == length]
+        logits = self._logits(going, length)
         prompt, before = self.start[: len(self.start) - self.written], self.start[len(self.start) - self.written :]
         drawn = []
-        for lane, row in zip(self.lanes, logits):
-            if lane.ended:
-                continue
+        for lane, row in zip(going, logits):
             written = (*before, *lane.ids)
             chances = lane.rules.probabilities(row[None], prompt, written)
             id = lane.rules.draw(row[None], prompt, written, lane.generator)
@@ -79,19 +85,30 @@ class Lanes:
             lane.ended = lane.rules.ends(written)
 
     @torch.inference_mode()
-    def _logits(self) -> torch.Tensor:
-        """After each lane's text, [lane, vocab]; one that has ended is read on with its last token, and not used."""
-        length = max(len(lane.ids) for lane in self.lanes)
-        rows = [[*lane.ids, *[(lane.ids or self.start)[-1]] * (length - len(lane.ids))] for lane in self.lanes]
+    def _logits(self, lanes: list[Lane], length: int) -> torch.Tensor:
+        """After each lane's text, of which this many tokens are its own: [lane, vocab]."""
+        self._keep(lanes)
         whole = len(self.start) + length
         if self.cache is None or self.cache.length > whole - 1 or self.cache.max_seq_len < whole:
-            self.cache = self.model.new_cache(max_seq_len=whole + ROOM)
+            cache = self.model.new_cache(max_seq_len=whole + ROOM)
             if len(self.start) > 1:  # what they share is read once
-                self.model(self._tensor([self.start[:-1]]), cache=self.cache, last_only=True)
-            self.cache.reorder(torch.zeros(len(self.lanes), dtype=torch.long, device=self.model.device))
+                self.model(self._tensor([self.start[:-1]]), cache=cache, last_only=True)
+            cache.reorder(torch.zeros(len(lanes), dtype=torch.long, device=self.model.device))
+            self.cache, self.held = cache, lanes
         known = self.cache.length
-        new = [[*self.start[known:], *row[max(0, known - len(self.start)) :]] for row in rows]
+        new = [[*self.start[known:], *lane.ids[max(0, known - len(self.start)) :]] for lane in lanes]
         return self.model(self._tensor(new), cache=self.cache, last_only=True)[:, -1].float().cpu()
+
+    def _keep(self, lanes: list[Lane]) -> None:
+        """Of the cache, the rows of these lanes alone; all is read again if it does not have them."""
+        if self.cache is None or lanes == self.held:
+            return
+        if not set(lanes) <= set(self.held):
+            self.cache = None
+            return
+        rows = [self.held.index(lane) for lane in lanes]
+        self.cache.reorder(torch.tensor(rows, dtype=torch.long, device=self.model.device))
+        self.held = lanes
 
     def _tensor(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
         return torch.tensor(rows, dtype=torch.long, device=self.model.device)

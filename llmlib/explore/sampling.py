@@ -1,6 +1,7 @@
 """The sampling lab on a live model: what settings do to the next token, and every branch that was written."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from llmlib.explore.interrupts import on_interrupt
 from llmlib.explore.lanes import MOST_LANES, Lanes
 from llmlib.explore.reader import Reader
 from llmlib.explore.rules import Rules, Settings
@@ -22,13 +24,16 @@ from llmlib.widgets.sampling_lab.view import NEUTRAL, SamplingLabView
 
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
 MOST_DRAWS = 1_000_000
+MOST_TEXTS = 8  # prompts whose branches are kept
 MOST_BANS = 8  # the newest of them have a bar each, however unlikely, so that they can be allowed again
 IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # what a `Sampler` names otherwise
 NOTHING_LEFT = "No token is left that could be drawn; why is said below your text."
 ENDINGS = {
     "end token": "The model has ended its text here. Go back a token, or take another one.",
-    "constraint": "The text is a whole match of your pattern and cannot go on. Go back a token, or change the pattern.",
+    "constraint": "The text is a whole match of your pattern: only the end may still come. "
+    "Go back a token, or change the pattern.",
 }
+NO_TEXT = "Your pattern allows no text at all: only the end may come. Change the pattern."
 
 
 def explore_sampling(
@@ -68,6 +73,7 @@ def explore_sampling(
     view.on_act("draws", lab.draws)
     for kind in ("add", "drop", "race", "clear"):
         view.on_act(kind, getattr(lab, kind), then=lab.show_lanes)
+    view.observe(lab.watch, "writing")
     return view
 
 
@@ -111,6 +117,9 @@ class _Lab:
         self.lanes = Lanes(model, [self._rules(one) for one in side_by_side][:MOST_LANES])
         self.text = self.shown = self.lanes_after = _Text()  # the last: what the lanes continue
         self.shown_length = 1  # of the tree
+        self.texts: dict[str, _Text] = {}  # by prompt, as they were left, the newest last
+        self.interrupted = threading.Event()
+        self.unwatch: Callable[[], None] = lambda: None  # ends the listening for an interrupt
         self.shown_rules: Rules | None = None
         self.counts: Tensor | None = None  # of what was drawn here again and again
         self.seed(view.seed)
@@ -125,6 +134,9 @@ class _Lab:
     def begin(self, text: str) -> None:
         if text == self.text.prompt and self.text.ids:
             self.go(PROMPT)  # what was written after it stays
+            return
+        if text in self.texts:
+            self.text = self.texts[text]
             return
         ids = tuple(self.tokenizer.encode(text, add_bos=self.tokenizer.adds_bos))
         if not ids:
@@ -143,9 +155,10 @@ class _Lab:
 
     def step(self) -> None:
         """Let chance choose the next token."""
+        self._check_interrupt()
         text, rules = self.text, self.rules
         if reason := rules.ends(text.written):
-            raise ValueError(ENDINGS[reason])
+            raise ValueError(ENDINGS[reason] if text.written else NO_TEXT)
         self._check_room()
         expected = self._expected()
         if expected.problem:
@@ -240,7 +253,8 @@ class _Lab:
         with view.hold_sync():
             view.prompt, view.prompt_tokens, view.context = text.prompt, len(text.ids), self.model.config.max_seq_len
             view.settings, view.banned, view.pattern = dict(rules.settings), list(rules.banned), rules.pattern
-            view.ended, view.problem = rules.ends(text.written), expected.problem
+            view.ended = rules.ends(text.written)
+            view.problem = "" if view.ended else expected.problem  # a text that has come to its end needs no token
             if text.tree is not self.shown.tree:
                 view.words = {}
             draws = view.draws
@@ -253,6 +267,9 @@ class _Lab:
             else:
                 self.counts = None
         self.shown, self.shown_length, self.shown_rules = text, len(text.tree), rules
+        self.texts = {**{of: one for of, one in self.texts.items() if of != text.prompt}, text.prompt: text}
+        if len(self.texts) > MOST_TEXTS:
+            del self.texts[next(iter(self.texts))]
         self.show_lanes()
 
     def _worth(self, stages: list[tuple[str, np.ndarray]]) -> list[int]:
@@ -286,13 +303,25 @@ class _Lab:
         shown = self.counts[[token["id"] for token in self.view.tokens]]
         self.view.draws = {"n": total, "counts": shown.tolist(), "rest": total - int(shown.sum())}
 
+    # --- an interrupt of the kernel, which hears none between two acts ---
+
+    def watch(self, change: Any) -> None:
+        """While a view writes on by itself, an interrupt pauses it: the next of its acts is refused."""
+        self.unwatch()
+        self.interrupted.clear()
+        self.unwatch = on_interrupt(self.interrupted.set) if change.new else lambda: None
+
+    def _check_interrupt(self) -> None:
+        if self.interrupted.is_set():
+            raise ValueError("You interrupted the kernel, so nothing more was written.")
+
     # --- side by side ---
 
     def add(self) -> None:
         """The settings in use, as one more text beside the others."""
         if len(self.lanes.lanes) >= MOST_LANES:
             raise ValueError(f"{MOST_LANES} texts are the most that fit side by side. Remove one first.")
-        self.lanes = Lanes(self.model, [*(lane.rules for lane in self.lanes.lanes), self.rules])
+        self.lanes.add(self.rules)
 
     def drop(self, lane: int) -> None:
         self._lane(lane)
@@ -307,6 +336,7 @@ class _Lab:
 
     def race(self) -> None:
         """One more token for each, after the text as it is now."""
+        self._check_interrupt()
         if not self.lanes.lanes:
             raise ValueError("There are no settings to compare yet. Add those in use.")
         text, lanes = self.text, self.lanes

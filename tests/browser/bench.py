@@ -27,6 +27,13 @@ RUN_SOME = """async (numbers) => {
   for (const number of numbers) notebook.select(notebook.widgets[number]);
   await window.jupyterapp.commands.execute("notebook:run-cell");
 }"""
+RUN_LAST = """async (source) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = notebook.widgets.length - 1;
+  notebook.deselectAll();
+  notebook.activeCell.model.sharedModel.setSource(source);
+  await window.jupyterapp.commands.execute("notebook:run-cell");
+}"""
 # Opens a notebook alone, without a kernel, and attaches all its cells, those out of sight too, with all they show.
 READ = """async (path) => {
   const { commands, shell } = window.jupyterapp, others = [...shell.widgets("main")];

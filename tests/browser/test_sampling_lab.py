@@ -1,15 +1,16 @@
 """The sampling lab in JupyterLab: its files, its settings one by one, and its page without Python."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from browser.bench import VIEWPORT, click
+from browser.bench import RUN_LAST, VIEWPORT, click
 from browser.exports import check_exports
 from browser.looks import STICKS_OUT, UNREADABLE
-from browser.sampling_acts import tab
+from browser.sampling_acts import tab, use, written
 from browser.views import SETUP
 from llmlib.widgets import sampling_lab_view
 from llmlib.widgets.sampling_lab.branches import Branches
@@ -30,7 +31,7 @@ OVERLAPPING_TICKS = """view => {
   const boxes = ticks.map((tick) => tick.getBoundingClientRect());
   return ticks.filter((tick, k) => k && boxes[k].left < boxes[k - 1].right + 2).map((tick) => tick.textContent);
 }"""
-SOURCES = (SETUP, f"lab = explore_sampling(model, tokenizer, 'one two', settings={SETTINGS})", "lab")
+SOURCES = (SETUP, f"lab = explore_sampling(model, tokenizer, 'one two', settings={SETTINGS})", "lab", "pass")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,7 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     expect(ban).to_be_visible()  # more settings are open, since one of them is in use
     ban.click()
     bench.expect("len(lab.banned)", "1")
+    expect(view.locator(".llm-bans").get_by_role("button", name="Allow")).to_have_count(1)
     expect(view.get_by_role("button", name="Allow", exact=False).first).to_be_visible()
     bench.page.set_viewport_size({"width": 1200, "height": 1000})  # hardly any room is left for the bars
     bench.page.wait_for_function("() => document.querySelector('.llm-sampling .llm-ticks').clientWidth < 100")
@@ -86,21 +88,25 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     bench.page.set_viewport_size(VIEWPORT)
     expect(view.locator(".llm-beside .llm-settings .llm-more")).to_be_visible()
     assert {off for row in view.evaluate(ASKEW) for off in row} <= {0, 1}, "each number stands under its head"
-    expect(view.locator(".llm-cut", has_text="cut: banned tokens")).to_have_count(1)
+    expect(view.locator(".llm-cut", has_text="cut: banned")).to_have_count(1)
     pattern = view.get_by_label("pattern", exact=True)
-    for text, said in (("(a", ""), ("zzz", "already breaks the pattern")):
+    for text, said in (("(a", "Still in use: no pattern."), ("zzz", "already breaks the pattern")):
         pattern.fill(text)
         click(view, "Allow only this")
-        if said:
+        if text == "zzz":
             expect(view.locator(".llm-problem")).to_contain_text(said)
             expect(view.locator(".llm-problem")).to_contain_text("your pattern")
         else:
-            expect(view.locator(".llm-refused", has_text="(")).to_be_visible()
+            expect(view.locator(".llm-refused", has_text="“(a”")).to_contain_text(said)
         expect(pattern).to_have_value(text)
     temperature = view.get_by_label("temperature, exactly")
+    for key in ("Tab", "Enter"):
+        temperature.fill("")
+        temperature.press(key)
+        expect(temperature).to_have_value("0.8")
     temperature.fill("")
-    temperature.press("Tab")
-    expect(temperature).to_have_value("0.8")
+    temperature.press_sequentially("0,75")
+    bench.expect("lab.settings['temperature']", "0.75")
     seed = view.get_by_label("seed", exact=True)
     for box, typed in ((pattern, "[0-9"), (seed, "1.5")):
         box.fill(typed)
@@ -140,7 +146,11 @@ def test_a_page_without_python(page, tmp_path):
                 page.emulate_media(color_scheme=scheme)
                 assert node.evaluate(UNREADABLE) == []
                 assert node.evaluate(STICKS_OUT) <= 1
+    expect(node).not_to_contain_text("lick a token")  # a click does nothing here
     tab(node, "Branches")
+    expect(node).not_to_contain_text("lick a token")
+    faded = "nodes => nodes.filter((node) => getComputedStyle(node).opacity !== '1').length"
+    assert node.locator("[role=treeitem], .llm-line").evaluate_all(faded) == 0, "what is to be read is not faded"
     fold = node.get_by_role("treeitem", name="more").first
     before = node.get_by_role("treeitem").count()
     fold.click()
@@ -148,3 +158,140 @@ def test_a_page_without_python(page, tmp_path):
     assert page.locator("b").count() == 0
     assert problems == []
     assert page.foreign == []
+
+
+def press(bench, node):
+    """Click as a hand does: the mouse is down for a while, in which tokens are written. What stood there then."""
+    node.scroll_into_view_if_needed()
+    box, mouse = node.bounding_box(), bench.page.mouse
+    mouse.move(box["x"] + min(8, box["width"] / 2), box["y"] + box["height"] / 2)
+    mouse.down()
+    text = node.text_content()
+    bench.page.wait_for_timeout(90)
+    mouse.up()
+    return text
+
+
+def write(view, button, tokens, at_least=6):
+    """Let the view write on by itself, and wait for some tokens."""
+    click(view, button)
+    expect(tokens.nth(at_least)).to_be_attached()
+    expect(view.get_by_role("button", name="Pause")).to_be_visible()
+
+
+@pytest.mark.timeout(300)
+def test_no_click_is_lost_while_texts_are_written(alive):
+    bench, view = alive
+    tab(view, "Next token")
+    use(view, "three")
+    expect(written(view)).to_have_count(0)
+    for _ in range(3):
+        write(view, "Keep writing", written(view))
+        press(bench, written(view).nth(1))
+        expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
+        bench.expect("len(lab.written())", "2")
+        expect(written(view)).to_have_count(2)
+    write(view, "Keep writing", written(view))
+    word = press(bench, view.locator(".llm-next li > .llm-line code").first)
+    expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
+    bench.expect("lab.branches()[lab.at]['way']", "'reader'")
+    expect(written(view).last).to_have_text(word)  # not what came to stand there meanwhile
+    tab(view, "Side by side")
+    cards = view.locator(".llm-card")
+    tokens = cards.first.locator(".llm-token")
+    write(view, "Write with all", tokens)
+    press(bench, cards.nth(1).locator(".llm-token").nth(1))
+    expect(view.get_by_role("button", name="Write with all")).to_be_visible()
+    bench.expect("[node['way'] for node in lab.branches()][-2:]", "['side by side', 'side by side']")
+    for label, done, so in (
+        ("Use", "lab.settings['top_p'], lab.settings['temperature']", "(0.9, 1.0)"),
+        ("Keep as a branch", "lab.branches()[lab.at]['way']", "'side by side'"),
+        ("Remove", "len(lab.lanes)", "3"),
+    ):
+        click(view, "Start over")
+        expect(tokens).to_have_count(0)
+        write(view, "Write with all", tokens)
+        press(bench, cards.nth(2).get_by_role("button", name=label))
+        expect(view.get_by_role("button", name="Write with all")).to_be_visible()
+        bench.expect(done, so)
+
+
+@pytest.mark.timeout(300)
+def test_an_interrupt_of_the_kernel_pauses_what_is_written(alive):
+    bench, view = alive
+    tab(view, "Next token")
+    use(view, "one")
+    for _ in range(4):  # between two acts, or in the midst of one
+        write(view, "Keep writing", written(view))
+        bench.interrupt()
+        expect(view.get_by_role("button", name="Keep writing")).to_be_visible(timeout=3_000)
+        expect(view.locator(".llm-notice")).to_contain_text("You interrupted the kernel")
+        click(view, "To the prompt")
+        expect(written(view)).to_have_count(0)
+    bench.interrupt()
+    bench.expect("1 + 1", "2")
+
+
+@pytest.mark.timeout(300)
+def test_two_views_of_a_lab_know_what_is_being_written(alive):
+    bench, view = alive
+    tab(view, "Next token")
+    use(view, "two")
+    bench.page.evaluate(RUN_LAST, "display(lab)")
+    try:
+        first, second = view.nth(0), view.nth(1)
+        expect(second.locator(".llm-next li").first).to_be_visible()
+        for one, other in ((first, second), (second, first)):
+            write(one, "Keep writing", written(one))
+            expect(other.get_by_role("button", name="Pause")).to_be_visible()
+            click(other, "❚❚ Pause")
+            for each in (first, second):
+                expect(each.get_by_role("button", name="Keep writing")).to_be_visible()
+            bench.expect("lab.writing", "{}")
+            known = bench.python("lab.at")
+            bench.page.wait_for_timeout(300)
+            assert bench.python("lab.at") == known
+            click(one, "To the prompt")
+            expect(written(one)).to_have_count(0)
+    finally:
+        bench.page.evaluate(RUN_LAST, "pass")
+    expect(view).to_have_count(1)
+
+
+@pytest.mark.timeout(300)
+def test_written_tokens_are_reached_with_the_keyboard(alive):
+    bench, view = alive
+    tab(view, "Next token")
+    use(view, "four")
+    expect(view.get_by_role("button", name="◀ Back")).to_be_disabled()
+    click(view, "Let chance pick", 5)
+    expect(written(view)).to_have_count(5)
+    expect(view.get_by_role("button", name="◀ Back")).to_be_enabled()
+    view.locator(".llm-text").first.locator("[tabindex='0']").focus()
+    expect(written(view).last).to_be_focused()
+    for key in ("Home", "ArrowRight", "ArrowRight"):
+        bench.page.keyboard.press(key)
+    expect(written(view).nth(2)).to_be_focused()
+    assert re.search(r", [<\d.]+%, surprise \d+\.\d nats$", written(view).nth(2).get_attribute("aria-label"))
+    bench.page.keyboard.press("Enter")
+    bench.expect("len(lab.written())", "3")
+    expect(written(view)).to_have_count(3)
+    expect(written(view).nth(2)).to_be_focused()
+    tab(view, "Side by side")
+    click(view, "Start over")
+    click(view, "One token each", 3)
+    card = view.locator(".llm-card").first.locator(".llm-token")
+    expect(card).to_have_count(3)
+    card.last.focus()
+    bench.page.keyboard.press("ArrowLeft")
+    bench.page.keyboard.press("Enter")
+    bench.expect("len(lab.written())", "5")
+    expect(card.nth(1)).to_be_focused()
+    tab(view, "Next token")
+
+
+@pytest.mark.timeout(300)
+def test_a_prompt_of_blanks_is_seen(alive):
+    _, view = alive
+    use(view, "  ")
+    expect(view.locator(".llm-prompt").first).to_have_text("··")

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.axe import not_unique, violations
-from browser.bench import VIEWPORT, click
+from browser.bench import RUN_LAST, VIEWPORT, click
 from browser.keys import HOLDS_FOCUS, tab_through
 from browser.looks import STICKS_OUT, UNREADABLE, WIDTHS, cut, widen
 from browser.sampling_acts import tab
@@ -246,14 +246,6 @@ def test_motion_is_noticed_where_it_is_welcome(opened):
 
 
 # --- the same view twice ------------------------------------------------------------------------------------------
-
-RUN_LAST = """async (source) => {
-  const notebook = window.jupyterapp.shell.currentWidget.content;
-  notebook.activeCellIndex = notebook.widgets.length - 1;
-  notebook.deselectAll();
-  notebook.activeCell.model.sharedModel.setSource(source);
-  await window.jupyterapp.commands.execute("notebook:run-cell");
-}"""
 
 
 @pytest.mark.timeout(300)

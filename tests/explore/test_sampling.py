@@ -226,6 +226,80 @@ def test_a_refused_prompt_changes_nothing(live, text, said):
         explore_sampling(*live, text)
 
 
+def test_one_that_is_added_catches_up_with_the_others(live):
+    def written(view):
+        return [lane["ids"] for lane in view.lanes]
+
+    view = explore_sampling(*live, "one", side_by_side=({}, {"top_k": 2}), settings={"temperature": 0.5})
+    acts(view, *[("race", {})] * 4)
+    before = written(view)
+    act(view, "add")
+    assert written(view) == [*before, []]
+    acts(view, *[("race", {})] * 4)
+    assert written(view)[:2] == before, "the others wait"
+    acts(view, *[("race", {})] * 3)
+    together = explore_sampling(*live, "one", side_by_side=({}, {"top_k": 2}, {"temperature": 0.5}))
+    acts(together, *[("race", {})] * 7)
+    assert written(view) == written(together)
+
+
+def test_the_branches_of_earlier_prompts_come_back_with_them(live):
+    view = explore_sampling(*live, "one")
+    acts(view, ("step", {}), ("step", {}))
+    first = view.branches()
+    assert act(view, "prompt", text="two")
+    assert len(view.branches()) == 1
+    act(view, "step")
+    assert act(view, "prompt", text="one")
+    assert view.branches() == first
+    assert view.at == 2, "where it was left"
+    assert all(view.written())
+    assert not act(view, "prompt", text="")
+    assert view.branches() == first
+    for k in range(7):
+        act(view, "prompt", text=f"three {k}")
+    act(view, "prompt", text="one")
+    assert view.branches() == first
+    act(view, "prompt", text="two")
+    assert len(view.branches()) == 1, "the ninth last is forgotten"
+
+
+def test_the_same_place_shows_the_same_numbers_in_sixteen_bits(live):
+    model = live[0].to(torch.bfloat16)
+    try:
+        view = explore_sampling(model, live[1], "one two three four")
+        seen = [[stage["p"] for stage in view.stages]]
+        for _ in range(6):
+            act(view, "step")
+            seen.append([stage["p"] for stage in view.stages])
+        act(view, "prompt", text="four three")
+        act(view, "prompt", text="one two three four")
+        for node in (6, 3, 5, 0, 4):
+            act(view, "go", node=node)
+            assert [stage["p"] for stage in view.stages] == seen[node]
+        before = view.stages
+        with torch.no_grad():
+            next(model.parameters()).mul_(2)
+        act(view, "set", name="temperature", value=1)
+        assert view.stages[0]["p"] != before[0]["p"], "a model that was trained meanwhile is read again"
+    finally:
+        with torch.no_grad():
+            next(model.parameters()).div_(2)
+        model.float()
+
+
+def test_a_pattern_after_which_only_the_end_may_come(live):
+    view = explore_sampling(*live, "one")
+    act(view, "allow", pattern="()")
+    assert not act(view, "step")
+    assert view.notice == "Your pattern allows no text at all: only the end may come. Change the pattern."
+    act(view, "allow", pattern="a")
+    act(view, "step")
+    assert not act(view, "step")
+    assert "only the end may still come" in view.notice
+    assert view.stages[-1]["kept"] == len(live[0].config.end_ids)
+
+
 def test_the_same_prompt_keeps_its_branches_and_another_has_none(live):
     view = explore_sampling(*live, "one")
     act(view, "step")
@@ -288,7 +362,7 @@ def test_a_lane_becomes_a_branch_and_settings_go_both_ways(live):
     act(view, "set", name="temperature", value=0.3)
     act(view, "add")
     assert view.lanes[-1]["settings"] == view.settings
-    assert [lane["ids"] for lane in view.lanes] == [[], [], []]
+    assert [len(lane["ids"]) for lane in view.lanes] == [5, 5, 0], "the others stay"
     acts(view, *[("race", {})] * 3)
     kept = view.lanes[2]["ids"]
     act(view, "drop", lane=0)

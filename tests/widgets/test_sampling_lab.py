@@ -104,6 +104,11 @@ def test_the_picture_and_the_words_hold_any_token():
     ET.fromstring(SamplingLabView().svg())
 
 
+def test_a_prompt_of_blanks_is_seen():
+    view = sampling_lab_view("  \n", {"model": logits()}, VOCABULARY)
+    assert "··⏎" in "".join(ET.fromstring(view.svg()).itertext())
+
+
 def test_branches_can_be_written_to_a_file():
     tree = json.loads(json.dumps(grown().branches()))
     assert tree[0] == {

@@ -1,8 +1,9 @@
 // The tokens that may come next: before and after the settings, or as often as chance has drawn them.
 
-import { element, isolated, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
-import { scaleFor, stageInWords, straying, within } from "./data.mjs";
+import { element, howMany, isolated, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
+import { cutAt, mostShown, scaleFor, stageInWords, straying, within } from "./data.mjs";
 
+const times = (n) => (n === 1 ? "once" : `${n.toLocaleString("en")} times`);
 const across = (share, end) => `${(100 * Math.min(1, share / end)).toFixed(2)}%`;
 
 export function barsPanel(ctx) {
@@ -29,16 +30,16 @@ export function barsPanel(ctx) {
     const tokens = ctx.tokens(), stages = ctx.stages(), [before, after] = draws ? [stages[0], stages.at(-1)] : ctx.compared(), banned = new Set(ctx.banned());
     if (!before) return;
     const counted = draws ? ctx.draws() : {}, { n = 0 } = counted, shares = n ? counted.counts.map((count) => count / n) : tokens.map(() => 0);
-    const { end, ticks: marks } = scaleFor(Math.max(...before.p, ...after.p, ...shares, 0)), same = before === after;
+    const { end, ticks: marks } = scaleFor(mostShown(draws, before.p, after.p, shares)), same = before === after;
     ticks.replaceChildren(...marks.map((share, k) => element("span", { style: `left: ${25 * k}%` }, `${Number((100 * share).toFixed(2))}%`)));
     heads[0].textContent = draws ? "theory" : same ? "" : "before";
     heads[1].textContent = draws ? "drawn" : same ? "model" : "after";
     while (rows.length < tokens.length) rows.push(row());
     if (list.children.length !== tokens.length) list.replaceChildren(...rows.slice(0, tokens.length).map(({ item }) => item));
     tokens.forEach(({ id, cut }, k) => {
-      const one = rows[k], text = ctx.word(id), why = cut ? stageInWords(cut, {}) : "", was = before.p[k], now = after.p[k];
+      const one = rows[k], text = ctx.word(id), by = draws ? cut : cutAt(cut, stages, ctx.stage()), why = by === "logit_bias" ? "banned" : by && stageInWords(by, {}), was = before.p[k], now = after.p[k];
       one.id = id;
-      one.item.classList.toggle("llm-cut", Boolean(cut));
+      one.item.classList.toggle("llm-cut", Boolean(by));
       one.word.textContent = isolated(shorten(visibleToken(text), 15));
       one.before.style.width = draws || same ? "0" : across(was, end);
       one.after.style.width = across(draws ? shares[k] : now, end);
@@ -51,13 +52,13 @@ export function barsPanel(ctx) {
       one.values[0].textContent = draws ? percent(now) : same ? "" : percent(was);
       one.values[1].textContent = draws ? (n ? String(counted.counts[k]) : "–") : percent(now);
       one.cut.textContent = why && `cut: ${why}`;
-      one.said.textContent = (`Take ${spokenToken(text)}: ${draws ? `${percent(now)} in theory${n ? `, drawn ${counted.counts[k]} times of ${n}` : ""}` : same ? percent(now) : `${percent(was)} before, ${percent(now)} after`}${why && `, cut by ${why}`}`);
+      one.said.textContent = (`Take ${spokenToken(text)}: ${draws ? `${percent(now)} in theory${n ? `, drawn ${times(counted.counts[k])} of ${n}` : ""}` : same ? percent(now) : `${percent(was)} before, ${percent(now)} after`}${why && `, cut by ${why}`}`);
       one.ban.hidden = !ctx.bans();
       one.ban.textContent = banned.has(id) ? "allow" : "ban";
       one.ban.setAttribute("aria-label", `${banned.has(id) ? "Allow" : "Ban"} ${spokenToken(text)}`);
     });
     const others = (ctx.vocabulary() - tokens.length).toLocaleString("en");
-    rest.textContent = draws ? (n ? `${others} other tokens: ${percent(after.rest)} in theory, drawn ${counted.rest} times.` : "") : same ? `${others} other tokens share ${percent(after.rest)}.` : `${others} other tokens share ${percent(before.rest)} before, ${percent(after.rest)} after.`;
+    rest.textContent = draws ? (n ? `${others} other tokens: ${percent(after.rest)} in theory, drawn ${times(counted.rest)}.` : "") : same ? `${others} other tokens share ${percent(after.rest)}.` : `${others} other tokens share ${percent(before.rest)} before, ${percent(after.rest)} after.`;
     drawFacts(draws, before, after, same, n, counted);
   }
 
@@ -67,15 +68,15 @@ export function barsPanel(ctx) {
     const key = (kind, words) => element("span", {}, element("span", { class: `llm-key ${kind}`, "aria-hidden": "true" }), words);
     if (draws) {
       const { inside, of } = n ? within(counted.counts, after.p, n) : {};
-      facts.replaceChildren(n ? element("strong", {}, `${n.toLocaleString("en")} draws. `) : "", n ? `${inside} of ${of} bars end within the range in which 95% of them should.` : "Chance draws the next token 200 times, and each draw is counted. How close will it come to the theory?");
+      facts.replaceChildren(n ? element("strong", {}, `${n.toLocaleString("en")} draws. `) : "", n ? `${inside} of ${howMany(of, "bar")} ${of === 1 ? "ends" : "end"} within the range in which 95% of them should.` : "Chance draws the next token 200 times, and each draw is counted. How close will it come to the theory?");
       legend.replaceChildren(key("llm-drawn", "share of the draws"), key("llm-theory", "theory: the probability"), key("llm-stray", "where 95% of such bars end"));
       return;
     }
     const whole = ctx.stage() === null, alike = Math.exp(after.entropy), mass = whole ? after.mass_of_first : after.mass;
     facts.replaceChildren(...(same
       ? [element("strong", {}, `Entropy ${after.entropy.toFixed(2)} nats`), ": as open as a choice among ", `${alike < 9.5 ? alike.toFixed(1) : Math.round(alike).toLocaleString("en")} equal tokens. No setting changes anything yet.`]
-      : [element("strong", {}, `Entropy ${before.entropy.toFixed(2)} → ${after.kept ? after.entropy.toFixed(2) : "–"} nats`), ` · ${after.kept.toLocaleString("en")} of ${before.kept.toLocaleString("en")} tokens left, which had ${percent(mass)} of the probability`]));
-    legend.replaceChildren(...(same ? [] : [key("llm-before", whole ? "before: the model" : "before this setting"), key("llm-after", whole ? "after all settings" : "after this setting"), element("span", {}, "grey: cut, cannot come")]));
+      : [element("strong", {}, `Entropy ${before.entropy.toFixed(2)} → ${after.kept ? after.entropy.toFixed(2) : "–"} nats`), ` · ${after.kept.toLocaleString("en")} of ${howMany(before.kept, "token")} left, which had ${percent(mass)} of the probability`]));
+    legend.replaceChildren(...(same ? [] : [key("llm-before", whole ? "before: the model" : "before this setting"), key("llm-after", whole ? "after all settings" : "after this setting"), element("span", {}, whole ? "grey: cut, cannot come" : "grey: cut by this setting, or before it")]));
   }
   return { node, draw };
 }

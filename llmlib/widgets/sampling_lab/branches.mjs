@@ -1,16 +1,17 @@
 // The tree of all branches so far: a token is a box that goes back there; long stretches without branches are folded.
 
-import { element, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
+import { element, howMany, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
 import { tinyShare } from "../shared/surprise.mjs";
 import { layOut, neighbour } from "./data.mjs";
 
 const ROW = 44, TAIL = 150; // pixels; the tail tells of a whole branch
+const KEPT_TREES = " Another prompt begins a tree of its own; the branches of this one are kept, and come back with it.";
 
 const wide = (text) => Array.from(text).reduce((sum, letter) => sum + (letter.codePointAt(0) > 0x2e7f ? 2 : 1), 0);
 
 export function branchesPanel(ctx) {
-  const lines = svg("svg", { "aria-hidden": "true", class: "llm-lines" }), boxes = element("div", { class: "llm-boxes", role: "tree", "aria-label": "Branches: arrow keys move, Enter goes back there" });
+  const lines = svg("svg", { "aria-hidden": "true", class: "llm-lines" }), boxes = element("div", { class: "llm-boxes", role: "tree", "aria-label": `Branches: arrow keys move${ctx.live ? ", Enter goes back there" : ""}` });
   const stage = element("div", { class: "llm-stage" }, lines, boxes), scroller = element("div", { class: "llm-scroller", role: "group", tabindex: 0, "aria-label": "The tree, which scrolls" }, stage);
   const note = element("p", { class: "llm-facts" }), node = element("div", { class: "llm-branches", role: "group", "aria-label": "Branches" }, note, scroller);
   const open = new Set();
@@ -84,7 +85,8 @@ export function branchesPanel(ctx) {
       return svg("path", { d: box.row === box.from.row ? `M${x0} ${y}H${box.x}` : `M${x0 - 8} ${y0 + 11}V${y}H${box.x}`, class: path.has(box.node) ? "llm-path" : "" });
     }));
     const ends = layout.ends.length;
-    note.textContent = tree.n > 1 ? `${ends} ${ends > 1 ? "branches" : "branch"}, ${(tree.n - 1).toLocaleString("en")} tokens. Click a token to go back there, then write another way on. Under each: the probability that the model gave it; at the end: that of the whole branch.` : "Nothing is written yet. Let chance pick tokens, go back, and write on another way: all ways stay here as branches.";
+    note.textContent = tree.n > 1 ? `${ends} ${ends > 1 ? "branches" : "branch"}, ${howMany(tree.n - 1, "token")}.${ctx.live ? " Click a token to go back there, then write another way on." : ""} Under each: the probability that the model gave it; at the end: that of the whole branch.${ctx.live ? KEPT_TREES : ""}`
+      : `Nothing is written yet.${ctx.live ? ` Let chance pick tokens, go back, and write on another way: all ways stay here as branches.${KEPT_TREES}` : ""}`;
     if (held) items[tab].focus({ preventScroll: true });
     const now = `${at} ${tree.n} ${scroller.clientWidth}`;
     if (current >= 0 && now !== seen) show(current, true); // else where the reader has scrolled to stays in sight

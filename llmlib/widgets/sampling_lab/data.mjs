@@ -5,6 +5,12 @@ const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token came
 /** What a stage is called: a setting by its name and number. */
 export const stageInWords = (name, settings) => (name in settings && settings[name] !== null ? `${name} ${settings[name]}` : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name));
 
+/** Which stage has cut a token, as far as stage `k` knows it: what comes later has cut nothing yet; null: all stages. */
+export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
+
+/** The largest share that is drawn: before and after, or, where draws are counted, the theory and what was drawn. */
+export const mostShown = (draws, before, after, shares) => Math.max(...(draws ? shares : before), ...after, 0);
+
 /** The end of a true scale that holds `most`, and its ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
 export function scaleFor(most) {
   const end = [0.04, 0.08, 0.2, 0.4, 0.8].find((one) => one >= most) ?? 1;

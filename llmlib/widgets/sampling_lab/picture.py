@@ -56,9 +56,10 @@ def _setting(view: Lab, name: str) -> str:
 
 
 def _text(view: Lab, tree: Branches) -> tuple[str, int]:
-    prompt = _short(view.prompt.replace("\n", "⏎"), 92)
+    blank = not view.prompt.strip()  # white space alone would look like no prompt
+    prompt = _short(visible_token(view.prompt) if blank else view.prompt.replace("\n", "⏎"), 92)
     boxes, y = _boxes(view, tree, tree.path(view.at)[-MOST_TOKENS:], 8, 78)
-    return _words(8, 68, prompt or "∅", weight=600) + boxes, y
+    return _words(8, 68, prompt, weight=600) + boxes, y
 
 
 def _boxes(view: Lab, tree: Branches, nodes: list[int], left: Number, y: int) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 // The settings of the lab, and what else decides which token may come: a pattern, the seed.
 
-import { element, wellFormed } from "../shared/shared.mjs";
+import { renew } from "../shared/controls.mjs";
+import { element, isolated, shorten, spokenToken, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { settingField, SETTINGS } from "../shared/settings.mjs";
 
 export function settingsPanel(ctx, hub, model) {
@@ -8,7 +9,7 @@ export function settingsPanel(ctx, hub, model) {
   const seed = element("input", { type: "number", min: 0, step: 1, "aria-label": "seed", "data-acts": true });
   const refused = element("p", { class: "llm-refused" });
   seed.addEventListener("change", async () => {
-    if (seed.value === "") return;
+    if (seed.value === "") { seed.value = model.get("seed"); return; }
     const done = await hub.act("seed", { value: Number(seed.value) });
     refused.textContent = done ? "" : model.get("notice");
   });
@@ -19,7 +20,7 @@ export function settingsPanel(ctx, hub, model) {
   allow.addEventListener("submit", async (event) => {
     event.preventDefault();
     const done = await hub.act("allow", { pattern: wellFormed(pattern.value) });
-    misread.textContent = done ? "" : model.get("notice");
+    misread.textContent = done ? "" : `${model.get("notice")} Still in use: ${model.get("pattern") || "no pattern"}.`;
   });
   let used = "";
   const forget = () => { // what was typed and refused, or not used yet
@@ -28,12 +29,14 @@ export function settingsPanel(ctx, hub, model) {
     pattern.value = used;
     seed.value = model.get("seed");
   };
+  const bans = element("div", { class: "llm-bans" }), banned_ = element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "banned")), bans);
+  const bannedToken = (id) => element("span", {}, element("code", {}, isolated(shorten(visibleToken(ctx.word(id)), 15))), element("button", { type: "button", "data-acts": true, "aria-label": `Allow ${spokenToken(ctx.word(id))} again`, onclick: () => ctx.act("ban", { id }) }, "allow"));
   const reset = element("button", { type: "button", "data-acts": true, onclick: () => { forget(); hub.act("reset"); } }, "Reset all");
   const more = element("details", { class: "llm-more" }, element("summary", {}, "More settings"),
     ...fields.filter((one) => one.setting.more).map((one) => one.node),
     element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "pattern")), element("span", { class: "llm-note" }, "what is written has to match this regular expression"), allow, misread),
     element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "seed")), seed, element("span", { class: "llm-note" }, "the same seed draws the same tokens"), again, refused),
-    element("p", { class: "llm-note" }, "While this is open, each token can be banned beside its bar."));
+    element("p", { class: "llm-note" }, ctx.live ? "While this is open, each token can be banned beside its bar." : ""), banned_);
   more.addEventListener("toggle", () => ctx.redraw());
   const node = element("div", { class: "llm-settings", role: "group", "aria-label": "Settings" }, element("div", { class: "llm-title" }, "Settings", reset), ...fields.filter((one) => !one.setting.more).map((one) => one.node), more);
   let opened = false;
@@ -42,6 +45,8 @@ export function settingsPanel(ctx, hub, model) {
     draw() {
       const settings = model.get("settings"), banned = model.get("banned");
       for (const one of fields) one.draw(settings);
+      banned_.hidden = !banned.length;
+      renew(bans, banned.map(bannedToken));
       if (document.activeElement !== seed && !refused.textContent) seed.value = model.get("seed");
       if (pattern.value === used) pattern.value = model.get("pattern");
       used = model.get("pattern");

@@ -1,33 +1,38 @@
 // The text so far, each token coloured by how much it surprised the model, and what writes it on or takes it back.
 
-import { element, inReadingOrder } from "../shared/shared.mjs";
-import { surpriseLegend, surprising } from "../shared/surprise.mjs";
+import { element, visibleToken } from "../shared/shared.mjs";
+import { surpriseLegend } from "../shared/surprise.mjs";
 import { pathTo } from "./data.mjs";
+import { tokenBox } from "./tokens.mjs";
 
 const SHOWN = 240; // characters of a long prompt
+const AT_THE_END = { "end token": "The model has ended its text here. ", constraint: "This is a whole match of the pattern: only the end may still come. " };
+const NO_TEXT = { constraint: "The pattern allows no text at all: only the end may come." };
 
-export function textPart(ctx, hub) {
-  const text = element("div", { class: "llm-text", role: "group", tabindex: 0, "aria-label": "The text so far, token by token" }), legend = element("div", { class: "llm-note" });
-  const count = element("span", { class: "llm-note llm-count" }), runner = ctx.runner("step", () => drawButtons());
+export function textPart(ctx) {
+  let path = [];
+  const text = tokenBox(ctx, "The text so far, token by token: arrow keys move, Enter goes back there", (k) => ctx.act("go", { node: path[k] })), legend = element("div", { class: "llm-note" });
+  const shown = element("bdi", { class: "llm-prompt" }), count = element("span", { class: "llm-note llm-count" });
   const button = (words, hint, act) => element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
-  const run = button("Keep writing", "Let chance pick one token after the other, until you pause", () => runner.toggle());
+  const run = button("Keep writing", "Let chance pick one token after the other, until you pause", () => ctx.toggle("step"));
   const back = button("◀ Back", "Take the last token back; its branch is kept", () => ctx.act("back")), home = button("To the prompt", "Go back to the prompt; all branches are kept", () => ctx.act("go", { node: 0 }));
   const tools = element("div", { class: "llm-row llm-tools" }, button("Let chance pick", "Draw the next token from these probabilities", () => ctx.act("step")), run, back, home, count);
-  const node = element("div", { role: "group", "aria-label": "Your text" }, text, legend, tools);
+  const node = element("div", { role: "group", "aria-label": "Your text" }, text.node, legend, tools);
+  /** There is a way back where something is written, or is just being so. */
   function drawButtons() {
-    run.textContent = runner.running ? "❚❚ Pause" : "Keep writing";
+    run.textContent = ctx.writing() === "step" ? "❚❚ Pause" : "Keep writing";
+    back.disabled = home.disabled = !path.length && !ctx.waiting();
   }
   function draw() {
-    const tree = ctx.tree(), path = pathTo(tree, ctx.at()), prompt = ctx.prompt(), short = prompt.length > SHOWN ? `…${Array.from(prompt).slice(-SHOWN).join("")}` : prompt;
-    const tokens = path.map((one) => ctx.word(tree.ids[one]));
-    text.replaceChildren();
-    const nodes = path.map((one, k) => surprising(ctx.colour, tokens[k], tree.logProbs[one], { onclick: () => ctx.act("go", { node: one }) }));
-    inReadingOrder(text, [short, ...tokens], [element("bdi", { class: "llm-prompt" }, short), ...nodes]);
-    text.scrollTop = text.scrollHeight; // it grows at its end
+    const tree = ctx.tree(), prompt = ctx.prompt(), short = prompt.length > SHOWN ? `…${Array.from(prompt).slice(-SHOWN).join("")}` : prompt;
+    path = pathTo(tree, ctx.at());
+    shown.textContent = short.trim() ? short : visibleToken(short); // blanks alone would look like no prompt
+    text.show(path.map((one) => ({ text: ctx.word(tree.ids[one]), logProb: tree.logProbs[one] })), [[short, shown]]);
     const whole = ctx.promptTokens() + path.length;
     count.textContent = `${path.length} written, ${whole.toLocaleString("en")} of ${ctx.context().toLocaleString("en")} tokens in the context`;
-    legend.replaceChildren(...(path.length ? [element("strong", {}, { "end token": "The model has ended its text here. ", constraint: "This is a whole match of the pattern. " }[ctx.ended()] ?? ""), surpriseLegend(ctx.colour)] : ["Nothing is written yet: let chance pick a token, or click one below."]));
+    const invitation = ctx.live ? "Nothing is written yet: let chance pick a token, or click one below." : "Nothing is written yet.";
+    legend.replaceChildren(...(path.length ? [element("strong", {}, AT_THE_END[ctx.ended()] ?? ""), surpriseLegend(ctx.colour)] : [NO_TEXT[ctx.ended()] ?? invitation]));
     drawButtons();
   }
-  return { node, draw, stop: () => runner.stop() };
+  return { node, draw, drawButtons };
 }

@@ -6,16 +6,18 @@ import { treeAsJson, unpackTree } from "./data.mjs";
 import { barsPanel, stagesPanel } from "./bars.mjs";
 import { branchesPanel } from "./branches.mjs";
 import { lanesPanel } from "./lanes.mjs";
+import { steadyPress } from "./press.mjs";
 import { settingsPanel } from "./settings.mjs";
 import { textPart } from "./text.mjs";
 
-const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "clear"]; // acts that end writing by itself
+const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "use", "clear"]; // acts that end writing by itself
 const NARROWEST = 720; // pixels: below this width the settings stand above the bars
 const TABS = [["next", "Next token"], ["draws", "200 draws"], ["branches", "Branches"], ["lanes", "Side by side"]];
 
 export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const place = model.get("place"), state = { tab: place.tab ?? "next", stage: place.stage ?? null };
-  let colour = null, drawn = false, unpacked = [null, null];
+  const page = String(performance.timeOrigin); // of whichever page writes: one that was closed writes no more
+  let colour = null, drawn = false, unpacked = [null, null], late = false, shownAt = 0;
 
   // What the panels may know and do.
   const ctx = {
@@ -31,34 +33,37 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     /** The number of the stage that is compared with the one before it; null: the last with the first. */
     stage() { const k = ctx.stages().findIndex(({ name }) => name === state.stage); return k > 0 ? k : null; },
     compared() { const stages = ctx.stages(), k = ctx.stage(); return k === null ? [stages[0], stages.at(-1)] : [stages[k - 1], stages[k]]; },
+    live: hub.live, waiting: () => hub.waiting,
     act(kind, details) {
+      if (kind === "take" && ctx.writing()) hub.act("go", { node: shownAt }); // the bars are of this place; the text may have grown since
       if (LEAVES.includes(kind)) ctx.stop();
-      return hub.act(kind, details);
+      const done = hub.act(kind, details);
+      text_.drawButtons();
+      done.then(text_.drawButtons);
+      return done;
     },
-    /** The same act again and again, until it is stopped or refused. */
-    runner(kind, changed) {
-      const runner = {
-        running: false,
-        stop() { runner.running = false; changed(); },
-        async toggle() {
-          if (runner.running) { runner.stop(); return; }
-          runner.running = true;
-          changed();
-          while (runner.running && await hub.act(kind)) { /* the next */ }
-          runner.stop();
-        },
-      };
-      return runner;
+    /** What is being written, in this view of the lab or another: "step", "race", or "". */
+    writing: () => model.get("writing")?.kind ?? "",
+    /** The same act again and again, until a view stops it, the kernel is interrupted, or Python refuses. */
+    async write(kind) {
+      const by = `${page} ${Math.random()}`, mine = () => model.get("writing").by === by;
+      hub.look({ writing: { kind, by } });
+      while (mine() && await hub.act(kind)) { /* the next */ }
+      if (mine()) ctx.stop();
     },
+    toggle(kind) {
+      if (ctx.writing() === kind) ctx.stop();
+      else ctx.write(kind);
+    },
+    stop() { if (ctx.writing()) hub.look({ writing: {} }); },
     go(changes) { Object.assign(state, changes); hub.look({ place: { ...state } }); draw(); },
-    stop() { text_.stop(); lanes.stop(); },
     redraw() { if (drawn) draw(); },
     speak(words) { spoken.textContent = words; },
   };
 
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), problem = element("p", { class: "llm-problem", role: "status" });
   const prompt = textBox({ label: "Your prompt", button: "Use this prompt", use: (text) => ctx.act("prompt", { text }), used: () => model.get("prompt") });
-  const text_ = textPart(ctx, hub), bars = barsPanel(ctx), stages = stagesPanel(ctx), tree = branchesPanel(ctx), lanes = lanesPanel(ctx, hub), settings = settingsPanel(ctx, hub, model);
+  const text_ = textPart(ctx), bars = barsPanel(ctx), stages = stagesPanel(ctx), tree = branchesPanel(ctx), lanes = lanesPanel(ctx), settings = settingsPanel(ctx, hub, model);
   const tabs = element("div", { class: "llm-row llm-tabs" }, choice("What to look at", TABS, state.tab, (tab) => ctx.go({ tab })));
   const json = element("button", { type: "button", onclick: () => download("branches.json", JSON.stringify(treeAsJson(ctx.tree(), ctx.prompt(), model.get("words")), null, 1), "application/json") }, "Tree (JSON)");
   const menu = saveMenu(model, "sampling_lab");
@@ -68,7 +73,12 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const lead = element("p", { class: "llm-note llm-lead" }, `The model gives every token a probability, settings change them, and chance picks one. ${hub.live ? "Turn a setting and watch the bars, or click a token to take it." : "This is a page without a model: look around in the tabs."}`);
   el.append(element("div", { class: "llm-row llm-head" }, lead, menu), still ? "" : prompt.node, hub.line, text_.node, problem, tabs, board, spoken);
 
+  const press = steadyPress(el, "button, .llm-token", () => { if (late) draw(); });
   function draw() {
+    late = press.held;
+    if (late) return;
+    shownAt = ctx.at();
+    el.classList.toggle("llm-writing", Boolean(ctx.writing()));
     const { tab } = state, width = el.clientWidth;
     const beside = width >= NARROWEST, home = beside ? right : board;
     board.classList.toggle("llm-beside", beside);
@@ -108,7 +118,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     const at = ctx.at();
     if (drawn && at) ctx.speak(`Now at ${spokenToken(ctx.word(ctx.tree().ids[at]))}`);
   };
-  const names = ["prompt", "tree", "words", "at", "problem", "settings", "seed", "banned", "pattern", "tokens", "stages", "draws", "lanes"];
+  const names = ["prompt", "tree", "words", "at", "problem", "settings", "seed", "banned", "pattern", "tokens", "stages", "draws", "lanes", "writing"];
   const stops = [follow(model, names, refresh), follow(model, ["place"], moved), follow(model, ["at"], grown)];
   stops.push(followLooks(el, () => {
     colour = surpriseColours(el);
@@ -116,5 +126,6 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     if (!drawn) performance.mark("llm-sampling-drawn");
     drawn = true;
   }));
-  return [...stops, () => ctx.stop()];
+  if (ctx.writing() && !model.get("writing").by.startsWith(page)) ctx.stop();
+  return [...stops, press.stop];
 });

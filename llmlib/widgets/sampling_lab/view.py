@@ -32,7 +32,8 @@ class SamplingLabView(View):
     Whoever owns a model answers the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
     (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and
     for texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by
-    setting the traits (see `llmlib.explore.explore_sampling`).
+    setting the traits (see `llmlib.explore.explore_sampling`). A view that writes on by itself, by one of the acts
+    "step" and "race" after the other, says so in `writing`: all views of the lab know it, and each can end it.
     """
 
     folder = Path(__file__).parent
@@ -61,6 +62,7 @@ class SamplingLabView(View):
     draws = traitlets.Dict().tag(sync=True)  # n, counts of the tokens shown, rest; empty: none
     lanes: Any = traitlets.List().tag(sync=True)  # settings, banned, pattern, ids, log_probs, ended
     place = traitlets.Dict().tag(sync=True)  # where the reader looks: tab, stage
+    writing = traitlets.Dict().tag(sync=True)  # kind (an act), by (a view); the browser's own
 
     def put_stages(self, stages: Stages, words: Mapping[int, str], always: Sequence[int] = ()) -> None:
         """Show the logits after each stage; `words` has the texts of tokens worth showing, and of those in `always`."""

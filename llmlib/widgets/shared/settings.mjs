@@ -1,6 +1,6 @@
 // The settings of a sampler: a slider and a number for each. What is out of range stays as it was typed, and is told beside it.
 
-import { element } from "./shared.mjs";
+import { element, howMany } from "./shared.mjs";
 
 /** The settings, as they are turned. `neutral` is the value that does nothing; `null`: none. */
 export const SETTINGS = [
@@ -24,6 +24,15 @@ export function settingsInWords(settings, banned = [], pattern = "") {
   if (banned.length) used.push(`${banned.length} banned`);
   if (pattern) used.push(`pattern ${pattern}`);
   return used.join(" · ") || "the model as it is";
+}
+
+const COMMA = (0.5).toLocaleString().includes(","); // then browsers read it as a decimal comma themselves
+
+/** "0,5" is typed as 0.5, where the browser would drop the comma and make it 5. */
+function withPoint(event) {
+  if (COMMA || !event.data?.includes(",")) return;
+  event.preventDefault();
+  document.execCommand("insertText", false, event.data.replaceAll(",", "."));
 }
 
 /** One setting. Turns that Python has not answered are not overwritten, nor is a number that it refused. */
@@ -52,18 +61,20 @@ export function settingField(setting, hub, model) {
     if (number.value === "" && (neutral !== null || number.validity.badInput)) return; // on the way to a number
     turn(number.value === "" ? null : Number(number.value));
   });
+  number.addEventListener("beforeinput", (event) => withPoint(event));
+  number.addEventListener("keydown", (event) => { if (event.key === "Enter" && number.value === "" && (neutral !== null || number.validity.badInput)) one.forget(); });
   number.addEventListener("blur", () => one.draw(model.get("settings"))); // one that was emptied shows what is in use
   const node = element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, label), slider, number, element("span", { class: "llm-note" }, says), refused);
   const one = {
     setting, node,
     /** What was typed and refused is given up. */
-    forget() { wrong = false; refused.textContent = ""; number.setAttribute("aria-invalid", "false"); one.draw(model.get("settings")); },
+    forget() { wrong = false; refused.textContent = ""; number.setAttribute("aria-invalid", "false"); number.value = model.get("settings")[name] ?? ""; one.draw(model.get("settings")); },
     draw(settings) {
       const value = settings[name] ?? null;
       node.classList.toggle("llm-set", value !== neutral);
       if (waiting) return;
       slider.value = log ? placeOf(value, model.get("vocabulary")) : value;
-      if (log) slider.setAttribute("aria-valuetext", value === null ? "off" : `${value} tokens`);
+      if (log) slider.setAttribute("aria-valuetext", value === null ? "off" : howMany(value, "token"));
       if (!wrong && document.activeElement !== number) number.value = value ?? "";
       if (!wrong && document.activeElement === number && number.value !== "" && Number(number.value) !== value) number.value = value ?? "";
     },

@@ -111,6 +111,9 @@ export function percent(p) {
   return p > 0 ? "<0.1%" : "0%";
 }
 
+/** 1 -> "1 token", 1200 -> "1,200 tokens". */
+export const howMany = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+
 /** Escape text for SVG or HTML source. */
 export function escapeXml(text) {
   const names = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

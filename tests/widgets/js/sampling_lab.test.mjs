@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  layOut, measures, neighbour, pathTo, scaleFor, stageInWords, straying, treeAsJson, unpackTree, within,
+  cutAt, layOut, measures, mostShown, neighbour, pathTo, scaleFor, stageInWords, straying, treeAsJson, unpackTree, within,
 } from "../../../llmlib/widgets/sampling_lab/data.mjs";
 import { placeOf, SETTINGS, settingsInWords, tokensAt } from "../../../llmlib/widgets/shared/settings.mjs";
 import { surpriseShade, tinyShare } from "../../../llmlib/widgets/shared/surprise.mjs";
@@ -72,6 +72,19 @@ test("the keyboard goes to parents, children and neighbours", () => {
 test("a scale is true and holds what is drawn", () => {
   assert.deepEqual([0, 0.03, 0.31, 0.8, 0.81, 1].map((p) => scaleFor(p).end), [0.04, 0.04, 0.4, 0.8, 1, 1]);
   assert.deepEqual(scaleFor(0.5).ticks, [0, 0.2, 0.4, 0.6000000000000001, 0.8]);
+});
+
+test("a step shows as cut only what it has cut, or one before it", () => {
+  const stages = ["model", "logit_bias", "temperature", "top_k"].map((name) => ({ name }));
+  const seen = (cut) => [1, 2, 3, null].map((k) => cutAt(cut, stages, k));
+  assert.deepEqual(seen("top_k"), ["", "", "top_k", "top_k"]);
+  assert.deepEqual(seen("logit_bias"), Array(4).fill("logit_bias"));
+  assert.deepEqual(seen(""), Array(4).fill(""));
+});
+
+test("the scale holds what is drawn, and nothing else", () => {
+  assert.equal(mostShown(false, [0.7, 0.2], [0.4, 0.6], [0, 0.9]), 0.7);
+  assert.equal(mostShown(true, [0.7, 0.2], [0.4, 0.3], [0.5, 0.1]), 0.5);
 });
 
 test("draws and how far they stray", () => {
