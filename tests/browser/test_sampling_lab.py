@@ -75,6 +75,9 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     expect(ban).to_be_visible()  # more settings are open, since one of them is in use
     ban.click()
     bench.expect("len(lab.banned)", "1")
+    bench.theme("Dark")
+    assert view.evaluate(UNREADABLE) == [], "what is beside a grey bar too"
+    bench.theme("Light")
     expect(view.locator(".llm-bans").get_by_role("button", name="Allow")).to_have_count(1)
     expect(view.get_by_role("button", name="Allow", exact=False).first).to_be_visible()
     bench.page.set_viewport_size({"width": 1200, "height": 1000})  # hardly any room is left for the bars
@@ -192,6 +195,8 @@ def test_no_click_is_lost_while_texts_are_written(alive):
         bench.expect("len(lab.written())", "2")
         expect(written(view)).to_have_count(2)
     write(view, "Keep writing", written(view))
+    slow = "nodes => nodes.filter((node) => getComputedStyle(node).transitionDuration !== '0s').length"
+    assert view.locator(".llm-bar").evaluate_all(slow) == 0, "a bar is as long as its number says"
     word = press(bench, view.locator(".llm-next li > .llm-line code").first)
     expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
     bench.expect("lab.branches()[lab.at]['way']", "'reader'")
@@ -279,7 +284,9 @@ def test_written_tokens_are_reached_with_the_keyboard(alive):
     expect(written(view).nth(2)).to_be_focused()
     tab(view, "Side by side")
     click(view, "Start over")
-    click(view, "One token each", 3)
+    click(view, "One token each")
+    expect(view.locator(".llm-card > .llm-note").first).to_contain_text("1 token · mean surprise")
+    click(view, "One token each", 2)
     card = view.locator(".llm-card").first.locator(".llm-token")
     expect(card).to_have_count(3)
     card.last.focus()
@@ -291,7 +298,12 @@ def test_written_tokens_are_reached_with_the_keyboard(alive):
 
 
 @pytest.mark.timeout(300)
-def test_a_prompt_of_blanks_is_seen(alive):
+def test_a_prompt_of_blanks_and_an_end_without_a_text(alive):
     _, view = alive
     use(view, "  ")
     expect(view.locator(".llm-prompt").first).to_have_text("··")
+    view.get_by_label("pattern", exact=True).fill("()")
+    click(view, "Allow only this")
+    expect(view.get_by_text("The pattern allows no text at all: only the end may come.")).to_be_visible()
+    expect(view.locator(".llm-problem")).to_be_empty()
+    click(view, "Reset all")

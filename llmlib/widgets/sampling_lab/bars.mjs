@@ -57,8 +57,8 @@ export function barsPanel(ctx) {
       one.ban.textContent = banned.has(id) ? "allow" : "ban";
       one.ban.setAttribute("aria-label", `${banned.has(id) ? "Allow" : "Ban"} ${spokenToken(text)}`);
     });
-    const others = (ctx.vocabulary() - tokens.length).toLocaleString("en");
-    rest.textContent = draws ? (n ? `${others} other tokens: ${percent(after.rest)} in theory, drawn ${times(counted.rest)}.` : "") : same ? `${others} other tokens share ${percent(after.rest)}.` : `${others} other tokens share ${percent(before.rest)} before, ${percent(after.rest)} after.`;
+    const left = ctx.vocabulary() - tokens.length, others = howMany(left, "other token"), share = left === 1 ? "has" : "share";
+    rest.textContent = draws ? (n ? `${others}: ${percent(after.rest)} in theory, drawn ${times(counted.rest)}.` : "") : same ? `${others} ${share} ${percent(after.rest)}.` : `${others} ${share} ${percent(before.rest)} before, ${percent(after.rest)} after.`;
     drawFacts(draws, before, after, same, n, counted);
   }
 

@@ -11,7 +11,7 @@ const NO_TEXT = { constraint: "The pattern allows no text at all: only the end m
 
 export function textPart(ctx) {
   let path = [];
-  const text = tokenBox(ctx, "The text so far, token by token: arrow keys move, Enter goes back there", (k) => ctx.act("go", { node: path[k] })), legend = element("div", { class: "llm-note" });
+  const text = tokenBox(ctx, `The text so far, token by token: arrow keys move${ctx.live ? ", Enter goes back there" : ""}`, (k) => ctx.act("go", { node: path[k] })), legend = element("div", { class: "llm-note" });
   const shown = element("bdi", { class: "llm-prompt" }), count = element("span", { class: "llm-note llm-count" });
   const button = (words, hint, act) => element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
   const run = button("Keep writing", "Let chance pick one token after the other, until you pause", () => ctx.toggle("step"));

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { Queue, standing } from "../../../llmlib/widgets/shared/acts.mjs";
 import { picturesOf, withPictures } from "../../../llmlib/widgets/shared/saved.mjs";
-import { follow, runs, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
+import { follow, howMany, runs, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
 import { following } from "../../../llmlib/widgets/shared/view.mjs";
 import { switched } from "../../../llmlib/widgets/attention_explorer/board.mjs";
 
@@ -131,4 +131,8 @@ test("the board shows heads as the reader left them until Python has switched th
   const turned = new Map([["0,1", true], ["2,3", false]]);
   assert.deepEqual([...switched([[2, 3], [4, 5]], turned)].sort(), ["0,1", "4,5"]);
   assert.deepEqual([...switched([[0, 1], [4, 5]], turned)].sort(), ["0,1", "4,5"], "no flicker when Python is first");
+});
+
+test("one is one", () => {
+  assert.deepEqual([0, 1, 1200].map((n) => howMany(n, "token")), ["0 tokens", "1 token", "1,200 tokens"]);
 });
