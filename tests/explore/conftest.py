@@ -1,6 +1,7 @@
 """A small live model that can chat, and what models were asked."""
 
 import pytest
+import torch
 
 from llmlib.chat import encode_chat
 from llmlib.explore import speakers as speaking
@@ -21,6 +22,14 @@ def live():
         tokenizer.vocab_size, 128, 16, n_layers=1, n_heads=2, end_ids=(tokenizer.special_tokens["<|im_end|>"],)
     )
     return Transformer(config), tokenizer
+
+
+@pytest.fixture(scope="module")
+def uneven(live):
+    """What the model says has to matter: its first weights make all tokens about as likely."""
+    with torch.no_grad():
+        for parameter in live[0].parameters():
+            parameter.mul_(3)
 
 
 @pytest.fixture

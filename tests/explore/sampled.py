@@ -1,0 +1,8 @@
+"""What a sampling lab has written."""
+
+from llmlib.widgets.sampling_lab.branches import Branches
+
+
+def ids_of(view, tokenizer):
+    """The whole text as ids."""
+    return [*tokenizer.encode(view.prompt), *Branches.unpack(view.tree).ids(view.at)]
