@@ -5,8 +5,6 @@ import signal
 import threading
 from collections.abc import Callable
 
-from IPython.core.getipython import get_ipython
-
 SOON = 0.1  # seconds
 
 
@@ -59,6 +57,8 @@ def _main_loop() -> asyncio.AbstractEventLoop | None:
         return None
     if threading.current_thread() is threading.main_thread():
         return loop
+    from IPython.core.getipython import get_ipython  # only here: without the course's packages there is none
+
     kernel = getattr(get_ipython(), "kernel", None)
     return getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
 
