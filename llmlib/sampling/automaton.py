@@ -17,6 +17,10 @@ TOO_LARGE = (
     f"The pattern is too large, with more than {MOST_STATES:,} states: use smaller counts in its repetitions "
     "(in a schema: maxLength, maxItems)."
 )
+TOO_DEEP = (
+    "The pattern is nested too deeply: use fewer brackets inside of each other (in a schema: fewer parts inside of "
+    "each other, or members that may be missing)."
+)
 
 
 class ConstraintError(ValueError):
@@ -94,7 +98,7 @@ def build(pattern: Pattern) -> Automaton:
     try:
         first = many.add(pattern, end=0)
     except RecursionError:
-        raise ConstraintError("The pattern is nested too deeply: use fewer members that may be missing.") from None
+        raise ConstraintError(TOO_DEEP) from None
     return Automaton(*_single(many, first))
 
 

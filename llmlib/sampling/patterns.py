@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from llmlib.sampling.automaton import Chars, ConstraintError, OneOf, Pattern, Repeat, Sequence
+from llmlib.sampling.automaton import TOO_DEEP, Chars, ConstraintError, OneOf, Pattern, Repeat, Sequence
 
 DIGITS = Chars(((48, 57),))
 WORD = Chars(((48, 57), (65, 90), (95, 95), (97, 122)))
@@ -29,18 +29,11 @@ def read_regex(text: str) -> Pattern:
         raise ConstraintError(f"A regular expression is a text, got {text!r}.")
     try:
         re.compile(text)
+        return _Reader(text).whole()
     except re.error as error:
         raise ConstraintError(f"{_quoted(text)} is no regular expression: {error}.") from None
     except RecursionError:
-        raise _too_deep(text) from None
-    try:
-        return _Reader(text).whole()
-    except RecursionError:
-        raise _too_deep(text) from None
-
-
-def _too_deep(text: str) -> ConstraintError:
-    return ConstraintError(f"{_quoted(text)} is nested too deeply: use fewer brackets inside of each other.")
+        raise ConstraintError(f"{_quoted(text)}: {TOO_DEEP}") from None
 
 
 def _quoted(text: str) -> str:

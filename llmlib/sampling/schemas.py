@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmlib.sampling.automaton import (
+    TOO_DEEP,
     Automaton,
     Chars,
     ConstraintError,
@@ -66,7 +67,10 @@ def read_parts(schema: Mapping[str, Any] | str) -> list[tuple[str, Pattern]]:
         except json.JSONDecodeError as error:
             raise ConstraintError(f"The schema is no JSON: {error}.") from None
     reader = _Reader(schema)
-    reader.read(schema, "$", ())
+    try:
+        reader.read(schema, "$", ())
+    except RecursionError:
+        raise ConstraintError(TOO_DEEP) from None
     return reader.parts
 
 

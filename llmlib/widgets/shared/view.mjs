@@ -90,7 +90,8 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
  * typed is never written over.
  */
 export function following(box, used) {
-  let own = ""; // what was put here by the view, or typed and used
+  let own = ""; // what was put here by the view, or typed and used; null: typed, and not used yet
+  box.addEventListener("input", () => { own = null; }); // though it may be, letter by letter, what was there before
   return {
     box,
     follow() {

@@ -108,15 +108,38 @@ test("bytes of a divided character stay as Python wrote them", () => {
   assert.equal(visibleToken("⟨a b⟩"), "⟨a·b⟩");
 });
 
+/** A field, and what a reader does to it. */
+function typedField(used) {
+  const box = Object.assign(new EventTarget(), { value: "" });
+  return { box, field: following(box, used), type(text) { box.value = text; box.dispatchEvent(new Event("input")); } };
+}
+
+test("a text that is, on its way, the one that was there before is not written over", () => {
+  let used = "one";
+  const { box, field, type } = typedField(() => used);
+  field.follow();
+  type("o");
+  type("one");
+  used = "o"; // Python is late
+  field.follow();
+  assert.equal(box.value, "one");
+  type("one two");
+  used = "one two";
+  field.follow();
+  used = "three";
+  field.follow();
+  assert.equal(box.value, "three", "all that was typed has been used");
+});
+
 test("a field follows what is used until the reader types", () => {
   let used = "one";
-  const box = { value: "" }, field = following(box, () => used);
+  const { box, field, type } = typedField(() => used);
   field.follow();
   assert.equal(box.value, "one");
   used = "two";
   field.follow();
   assert.equal(box.value, "two", "untouched");
-  box.value = "mine";
+  type("mine");
   used = "three";
   field.follow();
   assert.equal(box.value, "mine");
