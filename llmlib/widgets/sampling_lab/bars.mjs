@@ -1,7 +1,7 @@
 // The tokens that may come next: before and after the settings, or as often as chance has drawn them.
 
 import { element, howMany, isolated, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
-import { cutAt, mostShown, scaleFor, stageInWords, straying, within } from "./data.mjs";
+import { cutAt, mostDrawn, scaleFor, stageInWords, straying, within } from "./data.mjs";
 
 const times = (n) => (n === 1 ? "once" : `${n.toLocaleString("en")} times`);
 const across = (share, end) => `${(100 * Math.min(1, share / end)).toFixed(2)}%`;
@@ -30,7 +30,7 @@ export function barsPanel(ctx) {
     const tokens = ctx.tokens(), stages = ctx.stages(), [before, after] = draws ? [stages[0], stages.at(-1)] : ctx.compared(), banned = new Set(ctx.banned());
     if (!before) return;
     const counted = draws ? ctx.draws() : {}, { n = 0 } = counted, shares = n ? counted.counts.map((count) => count / n) : tokens.map(() => 0);
-    const { end, ticks: marks } = scaleFor(mostShown(draws, before.p, after.p, shares)), same = before === after;
+    const { end, ticks: marks } = scaleFor(draws ? mostDrawn(after.p, shares, n) : Math.max(...before.p, ...after.p, 0)), same = before === after;
     ticks.replaceChildren(...marks.map((share, k) => element("span", { style: `left: ${25 * k}%` }, `${Number((100 * share).toFixed(2))}%`)));
     heads[0].textContent = draws ? "theory" : same ? "" : "before";
     heads[1].textContent = draws ? "drawn" : same ? "model" : "after";

@@ -8,9 +8,6 @@ export const stageInWords = (name, settings) => (name in settings && settings[na
 /** Which stage has cut a token, as far as stage `k` knows it: what comes later has cut nothing yet; null: all stages. */
 export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
 
-/** The largest share that is drawn: before and after, or, where draws are counted, the theory and what was drawn. */
-export const mostShown = (draws, before, after, shares) => Math.max(...(draws ? shares : before), ...after, 0);
-
 /** The end of a true scale that holds `most`, and its ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
 export function scaleFor(most) {
   const end = [0.04, 0.08, 0.2, 0.4, 0.8].find((one) => one >= most) ?? 1;
@@ -19,6 +16,9 @@ export function scaleFor(most) {
 
 /** How far n draws of a token stray: two standard deviations of the binomial distribution, as shares. */
 export const straying = (p, n) => 2 * Math.sqrt((p * (1 - p)) / n);
+
+/** The most that 200 draws show: a share, a probability, or the end of the range in which most bars end. */
+export const mostDrawn = (theory, shares, n) => Math.max(...shares, ...theory.map((p) => p + (n && p ? straying(p, n) : 0)), 0);
 
 /** How many of these shares lie within what straying allows; tokens that cannot come are left out. */
 export function within(counts, probabilities, n) {

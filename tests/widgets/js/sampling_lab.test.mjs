@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  cutAt, layOut, measures, mostShown, neighbour, pathTo, scaleFor, stageInWords, straying, treeAsJson, unpackTree, within,
+  cutAt, layOut, measures, mostDrawn, neighbour, pathTo, scaleFor, stageInWords, straying, treeAsJson, unpackTree, within,
 } from "../../../llmlib/widgets/sampling_lab/data.mjs";
 import { placeOf, SETTINGS, settingsInWords, tokensAt } from "../../../llmlib/widgets/shared/settings.mjs";
 import { surpriseShade, tinyShare } from "../../../llmlib/widgets/shared/surprise.mjs";
@@ -82,9 +82,10 @@ test("a step shows as cut only what it has cut, or one before it", () => {
   assert.deepEqual(seen(""), Array(4).fill(""));
 });
 
-test("the scale holds what is drawn, and nothing else", () => {
-  assert.equal(mostShown(false, [0.7, 0.2], [0.4, 0.6], [0, 0.9]), 0.7);
-  assert.equal(mostShown(true, [0.7, 0.2], [0.4, 0.3], [0.5, 0.1]), 0.5);
+test("the scale of draws holds all that is drawn, and nothing else", () => {
+  assert.equal(mostDrawn([0.4, 0.3], [0, 0], 0), 0.4, "before the first draw");
+  assert.equal(mostDrawn([0.1, 0], [0.5, 0.1], 100), 0.5);
+  assert.equal(mostDrawn([0.5, 0.5], [0.5, 0.5], 100), 0.6, "the range in which most end, whole");
 });
 
 test("draws and how far they stray", () => {
