@@ -47,6 +47,7 @@ def test_scores_by_kind():
         score("ab", ["x", "y"], ["x"])
 
 
+@pytest.mark.slow
 def test_many_answers_at_once_are_those_one_by_one(tokenizer, model):
     lesson = [said(letter * n, letter * (7 - n)) for n, letter in enumerate("abcdefg", start=1)]
     list(tune(model, tokenizer, lesson, TrainConfig(150, 8, 60, learning_rate=1e-2, dtype="float32")))

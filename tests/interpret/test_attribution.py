@@ -53,6 +53,7 @@ def test_the_parts_add_up_in_every_family(family, tmp_path):
     torch.testing.assert_close(who.sum(), expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @given(kind=st.sampled_from(list(MORE)), seed=st.integers(0, 20), layer=st.integers(0, 2), head=st.integers(0, 3))
 def test_a_heads_part_is_what_its_output_adds_under_the_norm_as_it_is(kind, seed, layer, head):
     """By hand: the head's vector, through its slice of the output matrix, the norm's fixed scale, and the table."""

@@ -20,6 +20,7 @@ def activations(model, text, layer, unit):
     return t.mlp[layer][0, :, unit]
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(
     texts=st.lists(st.text(ALPHABET, min_size=1, max_size=20), min_size=1, max_size=12, unique=True),

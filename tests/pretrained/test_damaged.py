@@ -38,6 +38,7 @@ def test_a_truncated_gguf_is_always_noticed(data, gguf_bytes, tmp_path_factory):
         open_gguf(gguf_bytes[:length], tmp_path_factory.mktemp("cut"))
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=300)
 def test_a_gguf_with_changed_header_bytes_never_crashes_or_hangs(data, gguf_bytes, tmp_path_factory):

@@ -43,6 +43,7 @@ def test_other_tokenizers_can_be_extended_too():
     assert characters.encode("<s>cab", "all") == [3, 2, 0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_a_published_tokenizer_extended_saved_and_loaded(tmp_path):
     extended = load_tokenizer("smollm2").with_special_tokens(["<|tool|>"])
