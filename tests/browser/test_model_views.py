@@ -27,7 +27,7 @@ def opened(page, tmp_path):
     def open(view, selector):
         page.goto(view.save(tmp_path / "view.html").as_uri())
         node = page.locator(selector)
-        node.locator(".llm-picture").wait_for()
+        node.locator(".llm-scene").wait_for()
         for width in (1000, 620):
             page.set_viewport_size({"width": width, "height": 900})
             page.evaluate(TWO_FRAMES)  # what is drawn in pixels is drawn anew

@@ -51,7 +51,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
   const tabs = element("span", {}), bars = element("span", {}), title = element("h3", {});
   const lead = element("p", { class: "llm-note" }, `Every box is a part of the model. Open one to see what it does, what it costs, and the line of code behind it${hub.live ? "; move a size and watch the costs" : ""}.`);
   const aside = element("div", { class: "llm-aside" }), boxes = element("div", { class: "llm-at-boxes" }, map.node, aside);
-  const picture = element("div", { class: "llm-picture" }, boxes, way.node);
+  const picture = element("div", { class: "llm-scene" }, boxes, way.node);
   const menu = saveMenu(model, "architecture", () => pictureOf(picture, ctx.palette.paper));
   el.append(element("div", { class: "llm-row llm-head" }, title, menu), lead, sizes.node, texting?.node ?? "", hub.line,
     element("div", { class: "llm-row llm-tools" }, tabs, bars), picture, spoken);

@@ -119,7 +119,7 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
   const board = (still ? model.get("predictions").length : hub.live) ? boardPanel(ctx, hub, model, () => draw()) : null;
   const look = previewPanel(ctx), legend = legendPanel(ctx), beside = element("div", { class: "llm-beside-grid" }, look.node, board?.node ?? "");
   const aside = element("div", { class: "llm-aside" }, choices, ordered, beside), below = element("div");
-  const picture = element("div", { class: "llm-picture" }, stage), titles = element("div", { class: "llm-titles" });
+  const picture = element("div", { class: "llm-scene" }, stage), titles = element("div", { class: "llm-titles" });
   const lines = () => titleLines(state, texts, model.get("source"));
   const menu = saveMenu(model, "attention", () => pictureOf(picture, ctx.palette.paper, { lines: lines(), ink: ctx.palette.ink }));
   el.append(still ? titles : "", texting?.node ?? "", hub.line, element("div", { class: "llm-row llm-head" }, crumbs, help, menu), notes, tools, picture, below, spoken);

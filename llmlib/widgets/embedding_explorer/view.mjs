@@ -97,7 +97,7 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
   };
   const zoom = (factor, place = middle()) => look(zoomed(state.camera, factor, ...place, ...plot.size()));
   const button = (label, title, action) => element("button", { type: "button", "aria-label": label, title, onclick: action }, { "Zoom in": "+", "Zoom out": "−" }[label] ?? label);
-  const picture = element("div", { class: "llm-picture" }, plot.node, legend.node), column = element("div", {}, picture, reading);
+  const picture = element("div", { class: "llm-scene" }, plot.node, legend.node), column = element("div", {}, picture, reading);
   el.append(
     lead,
     element("div", { class: "llm-row llm-tools" }, search.node, ways.length > 1 ? dims.node : "",

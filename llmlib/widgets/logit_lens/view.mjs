@@ -64,7 +64,7 @@ export default widget("llm-lens", ({ model, hub, el }) => {
   const cells = [cellPanel(ctx, () => placeIn("a"), "This cell"), cellPanel(ctx, () => placeIn("b"), "The same cell of the other run")];
   const who = whoPanel(ctx), texting = hub.live ? textPanel(hub, model) : null;
   const aside = element("div", { class: "llm-aside" }, ...cells.map(({ node }) => node), who.node);
-  const picture = element("div", { class: "llm-picture" }, element("div", { class: "llm-left" }, grids, legend), aside);
+  const picture = element("div", { class: "llm-scene" }, element("div", { class: "llm-left" }, grids, legend), aside);
   const menu = saveMenu(model, "logit_lens", () => pictureOf(picture, ctx.palette.paper));
   const lead = element("p", { class: "llm-note llm-lead" }, "Each cell is the next token the model would choose if it stopped after that layer; the stronger its colour, the surer. Point at a cell, click to keep it.");
   const pinBox = element("input", { type: "text", size: 12, "aria-label": "Token to pin", placeholder: "a token, such as Paris", dir: "auto", "data-acts": true });

@@ -75,8 +75,9 @@ const UNSURE = "Python does not answer. If a cell is running, this waits for its
  */
 export function connect(model, el) {
   const busy = element("span", { class: "llm-busy" }), notice = element("span", { class: "llm-notice" });
-  const line = element("div", { class: "llm-state", role: "status" }, busy, notice);
-  const client = Math.random().toString(36).slice(2), still = Boolean(model.get("_standalone")), live = Boolean(model.get("live")) && !still;
+  const still = Boolean(model.get("_standalone")), live = Boolean(model.get("live")) && !still;
+  const line = element("div", { class: "llm-state", role: "status", hidden: !live }, busy, notice);
+  const client = Math.random().toString(36).slice(2);
   let begun = false, since = 0, progress = "", gone = false, inquiring = false, timer = 0;
   const whenGone = [];
   const later = (delay) => { clearTimeout(timer); timer = setTimeout(check, delay); };

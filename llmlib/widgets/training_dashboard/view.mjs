@@ -60,7 +60,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
   }, charts[0].node, small);
   const rows = runRows(ctx, hub), samples = samplePanel(ctx), tools = element("div", { class: "llm-row llm-tools" });
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), happened = element("div", { class: "llm-hidden", "aria-live": "polite" });
-  const picture = element("div", { class: "llm-picture" }, rows.node, board);
+  const picture = element("div", { class: "llm-scene" }, rows.node, board);
   const menu = saveMenu(model, "training", () => pictureOf(picture, ctx.palette.paper));
   const lead = element("p", { class: "llm-note llm-lead" }, "Watch the loss fall: the lower it is, the better the model predicts the next token. Point at a curve to read its values.");
   el.append(element("div", { class: "llm-row llm-head" }, lead, menu), hub.line, picture, tools, samples.node, spoken, happened);

@@ -1,0 +1,52 @@
+"""Style sheets of views, questions and plots share one page; none may reach into what another has drawn."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from llmlib.exercises.engine import asking_view
+from llmlib.style import SHEET
+from llmlib.widgets.shared.base import SHARED, stylesheet
+
+FOLDERS = sorted([path.parent for path in SHARED.parent.glob("*/view.css")] + [Path(asking_view.__file__).parent])
+
+
+def root_of(folder: Path) -> str:
+    """The class that a view's JavaScript gives to the element that holds it."""
+    (name,) = re.findall(r'\bwidget\("([\w-]+)"', (folder / "view.mjs").read_text())
+    return name
+
+
+def selectors_of(sheet: str) -> list[str]:
+    plain = re.sub(r"@keyframes [\w-]+ \{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", re.sub(r"/\*.*?\*/", "", sheet, flags=re.S))
+    rules = re.findall(r"([^{}]+)\{", re.sub(r"@(?:media|supports|container)[^{]*\{", "", plain))
+    return [selector.strip() for rule in rules for selector in re.split(r",(?![^()]*\))", rule)]
+
+
+def classes_in(text: str) -> set[str]:
+    return set(re.findall(r"\bllm-[\w-]+", text))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_view_styles_nothing_but_itself(folder):
+    root = re.compile(rf"\.{root_of(folder)}(?![\w-])")
+    assert [one for one in selectors_of((folder / "view.css").read_text()) if not root.search(one)] == []
+
+
+def test_no_two_views_have_the_same_root():
+    roots = [root_of(folder) for folder in FOLDERS]
+    assert len(set(roots)) == len(roots)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_what_turns_plots_round_in_dark_meets_no_part_of_a_view(folder):
+    turned = classes_in(SHEET)
+    assert turned
+    used = classes_in("".join(path.read_text() for path in folder.iterdir() if path.suffix in {".css", ".mjs"}))
+    shared = classes_in("".join(path.read_text() for path in SHARED.iterdir() if path.suffix in {".css", ".mjs"}))
+    assert turned.isdisjoint(used | shared)
+
+
+def test_what_is_hidden_stays_hidden_whichever_sheet_comes_last():
+    assert re.search(r"\.llm \[hidden\] \{ display: none !important; \}", stylesheet(FOLDERS[0] / "view.css"))
