@@ -2,11 +2,12 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+Watched = TypeVar("Watched", bound=nn.Module)
 Watcher = Callable[[Tensor], Tensor | None]
 
 
@@ -91,3 +92,30 @@ def watching(watchers: Sequence[tuple[HookPoint, Watcher]]) -> Iterator[None]:
     finally:
         for point, function in watchers:
             point.unwatch(function)
+
+
+def unhooked(module: Watched) -> Watched:
+    """The same module in another tree: it shares all weights and buffers, and has no hooks.
+
+    What is hooked to either is not seen by the other, so two threads can look into one model at once. Training either
+    trains both. A submodule that is exchanged later is not exchanged in the other.
+
+    >>> import torch
+    >>> block = nn.Sequential(nn.Linear(2, 2), HookPoint())
+    >>> handle = block[1].watch(torch.neg)
+    >>> other = unhooked(block)
+    >>> other[0].weight is block[0].weight, other[1].watched
+    (True, False)
+    """
+    return _unhooked(module, {})
+
+
+def _unhooked(module: Any, known: dict[int, Any]) -> Any:
+    if id(module) in known:  # one module in two places stays one
+        return known[id(module)]
+    other = known[id(module)] = object.__new__(type(module))
+    state = {name: type(value)() if "_hooks" in name else value for name, value in module.__dict__.items()}
+    children = {name: child if child is None else _unhooked(child, known) for name, child in module._modules.items()}
+    state |= {name: child for name, child in children.items() if name in state}  # see `Observed`
+    other.__dict__.update(state, _modules=children)
+    return other

@@ -1,7 +1,8 @@
 """Any model as nested boxes: sizes to change, costs that follow, and with a live model the real values."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ import torch
 from llmlib.costs import count
 from llmlib.explore.boxes import boxes_of
 from llmlib.explore.known_models import KNOWN_MODELS, name_of
+from llmlib.explore.own_model import noticing_training, own_model
 from llmlib.explore.texts import check_length, token_texts
 from llmlib.explore.values import box_before, told_by_token, values_in, ways, weights_in
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer, TransformerConfig
 from llmlib.widgets.architecture_explorer.values import picture_of
 from llmlib.widgets.architecture_explorer.view import ArchitectureView
+from llmlib.widgets.shared.acts import Overtaken
 
 SIZES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
 LARGEST = 10_000_000  # of a size: more is a slip of the finger
@@ -50,9 +53,9 @@ def explore_architecture(
     view = architect.view
     view.on_act("model", architect.choose, then=architect.show)
     view.on_act("size", architect.resize, then=architect.show)
-    view.on_act("text", architect.read)
-    view.on_act("open", architect.open)
-    view.on_act("follow", architect.follow)
+    view.on_act("text", architect.read, then=architect.compute)
+    view.on_act("open", architect.open, then=architect.compute)
+    view.on_act("follow", architect.follow, then=architect.compute)
     return view
 
 
@@ -77,6 +80,7 @@ class _Architect:
             self.own = title or name_of(config) or "Your model"
             self.configs = {self.own: config, **{name: c for name, c in others.items() if name != self.own}}
         self.view.models = list(self.configs)
+        self.wanted: Callable[[], None] | None = None  # a run of the model, and what it shows
         self.choose(self.view.models[0])
         self.show()
         if self.live:
@@ -155,6 +159,7 @@ class _Architect:
         model = self.alive()
         ids = self.ids(text)
         check_length(len(ids), model.config.max_seq_len)
+        self.wanted = None
         with self.view.hold_sync():
             self.view.close_values()
             self.view.text, self.view.tokens = text, token_texts(self.tokenizer, ids)
@@ -176,15 +181,38 @@ class _Architect:
             values = weights_in(model, box, tensor, layer)
             self.view.put_opened({**of, "norm": float(np.linalg.norm(values))}, picture_of(values))
             return
+        self.wanted = partial(self.show_values, box, layer, of)
+
+    def show_values(self, box: str, layer: int, of: dict[str, Any]) -> None:
+        """Show what passes through a box, of the text that is in use now."""
+        model = self.alive()
+        known = {inside.id: inside for inside in boxes_of(model.config).walk()}
         ids, before = self.ids(self.view.text), known[box].before
         places = [(box, layer)]
         if before:
             inside = any(box == part.id for part in known["layer"].walk())
             places.append(box_before(model.config, before, layer, inside))
-        value, *earlier = values_in(model, ids, places)
+        value, *earlier = values_in(own_model(model, self.view.check), ids, places)
         told = told_by_token(value, earlier[0]) if earlier and box not in ("scores", "pattern") else None
         self.view.put_opened(of, picture_of(value.cpu().numpy()), told)
 
     def follow(self) -> None:
         """Show the way of every token through all layers."""
-        self.view.put_followed(*ways(self.alive(), self.ids(self.view.text)))
+        self.alive()
+        self.wanted = self.show_ways
+
+    def show_ways(self) -> None:
+        self.view.put_followed(*ways(own_model(self.alive(), self.view.check), self.ids(self.view.text)))
+
+    def compute(self) -> None:
+        """Run the model for what is wanted; nothing is wanted any more once the text has changed."""
+        try:
+            if self.wanted:
+                with noticing_training(self.live, self.view.remark):
+                    self.wanted()
+        except Overtaken:
+            raise
+        except BaseException:  # an interrupt too
+            self.wanted = None
+            raise
+        self.wanted = None

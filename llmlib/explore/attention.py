@@ -8,10 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, maximum
 
 from llmlib.explore.known_models import name_of
+from llmlib.explore.own_model import noticing_training
 from llmlib.explore.runs import Run, check_heads, check_size, run
 from llmlib.explore.texts import check_length, token_texts
 from llmlib.transformer import Transformer
 from llmlib.widgets.attention_explorer.view import AttentionView
+from llmlib.widgets.shared.acts import Overtaken
 
 CANDIDATES = 8  # rows of the table of next tokens
 
@@ -131,7 +133,10 @@ class _Conductor:
     def show(self) -> None:
         """Compute what is wanted and show it; if that fails, what was shown is wanted again."""
         try:
-            self._show(self.wish)
+            with noticing_training(self.model, self.view.remark):
+                self._show(self.wish)
+        except Overtaken:
+            raise
         except BaseException:  # an interrupt too
             self.wish = self.shown
             raise
@@ -179,7 +184,8 @@ class _Conductor:
 
     def run(self, model: Any, ids: list[int], more: list[int], off: Sequence[Any] = (), how: str = "zero") -> Run:
         of = f" of {model.config.n_layers}" if isinstance(model, Transformer) else ""
-        return run(model, ids + more, len(ids), off, how, lambda layer: self.view.progress(f"layer {layer + 1}{of}"))
+        say = lambda layer: self.view.progress(f"layer {layer + 1}{of}")  # noqa: E731
+        return run(model, ids + more, len(ids), off, how, say, self.view.check)
 
     def open(self, layer: int, head: int | str) -> None:
         """Show one head of a long text whole."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from llmlib.chat import CHAT_SAMPLER, Message
 from llmlib.explore.conversation import Asked, Said, divided, known_to
-from llmlib.explore.interrupts import on_interrupt
 from llmlib.explore.speakers import Answer, Speaker, refusal
 from llmlib.explore.texts import Words
 from llmlib.sampling import Sampler
@@ -21,7 +20,8 @@ from llmlib.widgets.chat_view.readings import pack, reading
 from llmlib.widgets.chat_view.turns import LETTERS, hidden
 from llmlib.widgets.chat_view.view import ChatView
 from llmlib.widgets.sampling_lab.view import NEUTRAL
-from llmlib.widgets.shared.acts import SPOKEN
+from llmlib.widgets.shared.acts import SPOKEN, CalledOff
+from llmlib.widgets.shared.interrupts import on_interrupt
 
 PAUSE = 0.05  # seconds: each message holds the whole conversation, and nobody reads faster
 SILENCE = "The model ended its answer before the first word. Ask in other words."
@@ -256,7 +256,7 @@ class _Chat:
     def begin(self, turn: Asked, speaker: int) -> Answer | None:
         who, known = self.speakers[speaker], known_to(speaker, self.view.system, [*turn.before, turn.question])
         try:
-            return Answer(who, known, self.sampler, self.view.limit, self.view.seed + self.asked)
+            return Answer(who, known, self.sampler, self.view.limit, self.view.seed + self.asked, self.check)
         except Exception as error:
             advice = " Empty the system prompt, and send the message again." if refusal(who, self.view.system) else ""
             turn.answers[speaker].note = {"problem": spoken(error) + advice}
@@ -266,6 +266,9 @@ class _Chat:
         """One more piece of an answer. One that breaks off does not end the others."""
         try:
             piece = answer.piece()
+        except CalledOff:
+            self.finish(said, answer, "Stopped." if said.content else STOPPED)
+            return
         except Exception as error:
             self.finish(said, answer, f"The answer broke off: {spoken(error)}" if said.content else spoken(error))
             return
@@ -273,6 +276,11 @@ class _Chat:
             self.finish(said, answer, answer.ended if said.content else SILENCE)
         else:  # a template may leave a space before the answer, which is no part of it
             said.content = said.content + piece if said.content else piece.lstrip()
+
+    def check(self) -> None:
+        """A long conversation takes seconds to be read, before the first word: Stop ends that, too."""
+        if self.stop.is_set():
+            raise CalledOff
 
     def finish(self, said: Said, answer: Answer, words: str) -> None:
         if not said.content:

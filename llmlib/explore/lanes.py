@@ -1,10 +1,11 @@
 """Several settings write after the same text, side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
+from llmlib.explore.own_model import own_model
 from llmlib.explore.rules import Rules
 from llmlib.transformer import Cache, Transformer
 
@@ -27,11 +28,12 @@ class Lane:
 class Lanes:
     """Lanes that are as long are read in one batch, and one that came later catches up first.
 
-    Each has its own chance from the same seed: what differs comes from the rules.
+    Each has its own chance from the same seed: what differs comes from the rules. `check` is called before each module
+    of the model runs, and ends a step by raising.
     """
 
-    def __init__(self, model: Transformer, rules: Sequence[Rules]):
-        self.model = model
+    def __init__(self, model: Transformer, rules: Sequence[Rules], check: Callable[[], object] | None = None):
+        self.model = own_model(model, check)
         self.lanes = [Lane(one) for one in rules]
         self.start: tuple[int, ...] = ()  # the text, of which the last `written` are no prompt
         self.written = 0

@@ -6,11 +6,13 @@ import numpy as np
 import torch
 
 from llmlib.explore.lens_reader import Glance, LensReader
+from llmlib.explore.own_model import noticing_training, own_model
 from llmlib.explore.texts import check_length, token_texts
 from llmlib.interpret.attribution import direct_logit_attribution
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets.logit_lens.view import LogitLensView
+from llmlib.widgets.shared.acts import Overtaken
 
 
 def explore_logit_lens(
@@ -84,7 +86,11 @@ class _Conductor:
     ):
         self.model, self.other_model, self.tokenizer = model, other_model, tokenizer
         self.view, self.titles = view, titles
-        self.readers = {"a": LensReader(model), "b": LensReader(other_model or model)}
+        self.readers = {
+            side: LensReader(one, view.check, view.progress)
+            for side, one in (("a", model), ("b", other_model or model))
+        }
+        self.before: dict[str, Any] = {}  # what was shown before the work under way
         self.ids: dict[str, list[int]] = {}  # of what is shown: "a" and perhaps "b"
         self.wish = self.shown = Wish(view.text, view.text_b)
 
@@ -122,16 +128,20 @@ class _Conductor:
 
     def show(self) -> None:
         """Compute what is wanted and show it; if that fails, what was shown is wanted again."""
-        before = {name: getattr(self.view, name) for name in SHOWN_TRAITS}
+        self.before = self.before or {name: getattr(self.view, name) for name in SHOWN_TRAITS}
         try:
-            self._show(self.wish)
+            with noticing_training(self.model, self.view.remark):
+                self._show(self.wish)
+        except Overtaken:
+            raise
         except BaseException:  # an interrupt too
             self.wish = self.shown
             with self.view.hold_sync():
-                for name, value in before.items():
+                for name, value in self.before.items():
                     setattr(self.view, name, value)
+            self.before = {}
             raise
-        self.shown = self.wish
+        self.shown, self.before = self.wish, {}
 
     def _show(self, wish: Wish) -> None:
         view, ids = self.view, self.encoded(wish)
@@ -140,7 +150,7 @@ class _Conductor:
 
         def read(side: str) -> Glance:
             def progress(done: int, of: int, glance: Glance) -> None:
-                view.progress(f"{done} of {of} rows")
+                view.progress(f"{done} of {of} layers read")
                 with view.hold_sync():
                     view.who = {}  # it was of another text
                     view.text, view.text_b = wish.text, wish.text_b
@@ -173,7 +183,7 @@ class _Conductor:
         model, cells = self.readers[side].model, self.view.cells(side)
         id = int(cells.top[-1, position, 0]) if self.shown.pinned is None else self.shown.pinned
         ids = torch.tensor([self.ids[side][: position + 1]], device=model.device)  # later tokens have no say
-        told = direct_logit_attribution(model, ids, id)
+        told = direct_logit_attribution(own_model(model, self.view.check), ids, id)
         of = {
             "side": side, "position": position, "id": id, "token": token_texts(self.tokenizer, [id])[0],
             "logit": told.logit.item(), "embedding": told.embedding.item(), "norm_bias": told.norm_bias.item(),

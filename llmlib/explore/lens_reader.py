@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +13,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from llmlib.devices import choose
-from llmlib.explore.reader import versions
+from llmlib.explore.own_model import own_model, versions
+from llmlib.hooks import watching
+from llmlib.interpret.points import point_at
 from llmlib.interpret.tracing import trace
 from llmlib.linear import linear
 from llmlib.transformer import Cache, Transformer
@@ -58,14 +62,20 @@ class _Row(NamedTuple):
 
 
 class LensReader:
-    """Reads a text with one model. What stands before the first change of a text is not read again."""
+    """Reads a text with one model. What stands before the first change of a text is not read again.
 
-    def __init__(self, model: Transformer):
-        self.model = model
+    `check` is called before each module of the model runs and before each few rows are looked at, and ends the reading
+    by raising. `say` hears of each layer while the model runs over a long text.
+    """
+
+    def __init__(
+        self, model: Transformer, check: Callable[[], object] | None = None, say: Callable[[str], object] = str
+    ):
+        self.model, self.check, self.say = model, check, say
         self._forget()
 
     def _forget(self) -> None:
-        self.weights, self.table = versions(self.model), _Table(self.model)
+        self.own, self.weights, self.table = own_model(self.model, self.check), versions(self.model), _Table(self.model)
         self.cache: Cache | None = None
         self.ids: list[int] = []
         self.pinned: int | None = None
@@ -92,13 +102,22 @@ class LensReader:
         if same == len(ids):
             return [known[:same] for known in self.residual]
         if self.cache is None or self.cache.max_seq_len < len(ids):
-            self.cache, same = self.model.new_cache(max_seq_len=len(ids) + ROOM), 0
+            self.cache, same = self.own.new_cache(max_seq_len=len(ids) + ROOM), 0
         self.cache.length = same
         batch = torch.tensor([list(ids[same:])], dtype=torch.long, device=self.model.device)
-        with trace(self.model, names=("residual",)) as t:
-            self.model(batch, cache=self.cache, last_only=True)
+        with trace(self.own, names=("residual",)) as t, self._saying_layers(long=batch.shape[1] > ROWS):
+            self.own(batch, cache=self.cache, last_only=True)
         fresh = [residual[0] for residual in t.residual]
         return [torch.cat([old[:same], new]) for old, new in zip(self.residual, fresh)] if same else fresh
+
+    def _saying_layers(self, long: bool) -> AbstractContextManager[None]:
+        n_layers = self.model.config.n_layers
+
+        def saying(layer: int, _value: Tensor) -> None:
+            self.say(f"the model’s layer {layer + 1} of {n_layers}")
+
+        layers = range(n_layers if long else 0)
+        return watching([(point_at(self.own, "residual", layer), partial(saying, layer)) for layer in layers])
 
     def _rows(self, residual: list[Tensor], known: int, pinned: int | None, progress: Progress) -> list[_Row]:
         earlier = [row.until(known) for row in self.rows]
@@ -119,7 +138,7 @@ class LensReader:
     def _look(self, residual: Float[Tensor, "row d_model"], answers: Tensor | None, pinned: int | None) -> _Row:
         parts = []
         for at in range(0, len(residual), ROWS):
-            final = self.model.final_norm(residual[at : at + ROWS])
+            final = self.own.final_norm(residual[at : at + ROWS])
             parts.append(self.table.look(final, None if answers is None else answers[at : at + ROWS], pinned))
         return parts[0] if len(parts) == 1 else _Row(*(torch.cat(part) for part in zip(*parts)))
 

@@ -6,12 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from llmlib.explore.own_model import noticing_training
 from llmlib.explore.reader import Reader
 from llmlib.explore.texts import check_length, token_texts
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets.next_token.view import NextTokenView
+from llmlib.widgets.shared.acts import Overtaken
 
 
 def explore_next_token(
@@ -49,7 +51,7 @@ class _Writer:
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, view: NextTokenView, n_candidates: int, seed: int):
-        self.tokenizer, self.view, self.reader = tokenizer, view, Reader(model)
+        self.tokenizer, self.view, self.reader = tokenizer, view, Reader(model, view.check)
         self.most, self.end_ids = model.config.max_seq_len, model.config.end_ids
         self.n_candidates = min(n_candidates, model.config.vocab_size)
         self.generator = torch.Generator().manual_seed(seed)
@@ -87,7 +89,10 @@ class _Writer:
     def expected(self) -> Float[Tensor, "1 vocab"]:
         """The logits after the text; if they cannot be had, what was shown last is the text again."""
         try:
-            return self.reader.logits(self.text.ids)
+            with noticing_training(self.reader.model, self.view.remark):
+                return self.reader.logits(self.text.ids)
+        except Overtaken:
+            raise
         except BaseException:  # an interrupt too
             self.text = self.shown
             raise

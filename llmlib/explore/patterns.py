@@ -68,11 +68,18 @@ class PatternsOfRun:
     """Queries and keys of one run of a `Transformer`, recorded inside `watched`; patterns are made from them.
 
     Kept: n_layers · (n_heads + n_kv_heads) · d_head · seq numbers, 94 MB for SmolLM2 and 1,024 tokens. While the model
-    runs, `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS · seq numbers, several times over.
+    runs, `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS · seq numbers, several times over. `progress` hears
+    of each layer that is done; `check` is called before each few rows, and ends the run by raising.
     """
 
-    def __init__(self, model: Transformer, ids: Sequence[int], progress: Callable[[int], None] = lambda layer: None):
-        self.model, self.n, self.progress = model, len(ids), progress
+    def __init__(
+        self,
+        model: Transformer,
+        ids: Sequence[int],
+        progress: Callable[[int], None] = lambda layer: None,
+        check: Callable[[], object] = lambda: None,
+    ):
+        self.model, self.n, self.progress, self.check = model, len(ids), progress, check
         self.q: list[Float[Tensor, "head seq d_head"]] = []
         self.k: list[Float[Tensor, "kv_head seq d_head"]] = []
         self.pooling = _Pooling(torch.tensor(ids, device=model.device))
@@ -102,6 +109,7 @@ class PatternsOfRun:
         q = rearrange(q.float() / q.shape[-1] ** 0.5, "(kv group) query d_head -> kv group query d_head", kv=k.shape[0])
         k = rearrange(k.float(), "kv key d_head -> kv d_head key")
         for start in range(0, self.n, self.pooling.rows):
+            self.check()  # a layer of a long text takes half a second and more
             end = min(start + self.pooling.rows, self.n)
             asking = rearrange(q[:, :, start:end], "kv group query d_head -> kv (group query) d_head")
             scores = torch.bmm(asking, k[:, :, :end])

@@ -1,9 +1,12 @@
 """Reads a text that changes at its end: only what has changed goes through the model again."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from llmlib.explore.own_model import own_model, versions
 from llmlib.transformer import Cache, Transformer
 
 ROOM = 256  # tokens that fit in a cache after the text with which it began
@@ -16,14 +19,15 @@ class Reader:
     In 16 bits a text that is read token by token gets other last digits than one that is read as a whole. So the logits
     of a place that was read are remembered, and it shows the same numbers whenever it is reached again. What remains:
     a place that was forgotten meanwhile (the oldest go first), and the same text in another view or batch, may differ.
+    `check` is called before each module of the model runs, and ends the reading by raising.
     """
 
-    def __init__(self, model: Transformer):
-        self.model = model
+    def __init__(self, model: Transformer, check: Callable[[], object] | None = None):
+        self.model, self.check = model, check
         self._forget()
 
     def _forget(self) -> None:
-        self.weights = versions(self.model)
+        self.own, self.weights = own_model(self.model, self.check), versions(self.model)
         self.cache: Cache | None = None
         self.held: tuple[int, ...] = ()  # ids whose keys and values the cache holds
         self.known: dict[tuple[int, ...], Tensor] = {}  # the logits after a text, the latest last
@@ -40,17 +44,12 @@ class Reader:
 
     def _read(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
         if self.cache is None or self.cache.max_seq_len < len(ids):
-            self.cache, self.held = self.model.new_cache(max_seq_len=len(ids) + ROOM), ()
+            self.cache, self.held = self.own.new_cache(max_seq_len=len(ids) + ROOM), ()
         same = next((at for at, (new, old) in enumerate(zip(ids, self.held)) if new != old), len(self.held))
         known = min(same, len(ids) - 1)  # the last token is read in any case: its logits are wanted
         self.cache.length, self.held = known, ids[:known]
         with torch.inference_mode():
             batch = torch.tensor([ids[known:]], dtype=torch.long, device=self.model.device)
-            logits = self.model(batch, cache=self.cache, last_only=True)[:, -1].float().cpu()
+            logits = self.own(batch, cache=self.cache, last_only=True)[:, -1].float().cpu()
         self.held = ids
         return logits
-
-
-def versions(model: Transformer) -> list[int]:
-    """How often each weight has been changed in place, as torch counts it."""
-    return [0 if weight.is_inference() else weight._version for weight in model.parameters()]

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from llmlib.explore.own_model import own_model
 from llmlib.explore.patterns import Patterns, PatternsOfArrays, PatternsOfRun, check_memory, is_long
 from llmlib.interpret.intervening import ablate
 from llmlib.interpret.points import Head, checked_heads
@@ -32,19 +33,21 @@ def run(
     off: Sequence[Head] = (),
     how: str = "zero",
     progress: Callable[[int], None] = lambda layer: None,
+    check: Callable[[], object] = lambda: None,
     *,
     whole: bool = False,
 ) -> Run:
     """One pass over `ids`, of which the first `n_text` are the text and the others a continuation to score.
 
     `model` is a `Transformer` or a causal language model of `transformers`. `progress` hears of each layer of a long
-    text; `whole` asks for all patterns at once, however long it is. Raises `ValueError` for an empty text.
+    text; `check` is called several times a second, and ends the run by raising. `whole` asks for all patterns at once,
+    however long the text is. Raises `ValueError` for an empty text.
     """
     if not n_text:
         raise ValueError("A model needs at least one token; write some text.")
     long = not whole and is_long(*_n_heads(model), n_text)
     look = _look_at_ours if isinstance(model, Transformer) else _look_at_theirs
-    patterns, logits = look(model, ids, n_text, off, how, progress if long else None)
+    patterns, logits = look(model, ids, n_text, off, how, progress if long else None, check)
     n_more = len(ids) - n_text
     logprobs = (
         logits[0, -n_more - 1 :].float().log_softmax(-1).cpu()
@@ -82,9 +85,11 @@ def _look_at_ours(
     off: Sequence[Head],
     how: str,
     progress: Callable[[int], None] | None,
+    check: Callable[[], object],
 ) -> tuple[Any, Tensor]:
+    model = own_model(model, check)
     batch = torch.tensor([ids], dtype=torch.long, device=model.device)
-    record = PatternsOfRun(model, ids[:n_text], progress) if progress else None
+    record = PatternsOfRun(model, ids[:n_text], progress, check) if progress else None
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
         if off:  # first: to know the means it runs the model, and that is not to be recorded
@@ -98,8 +103,15 @@ def _look_at_ours(
 
 
 def _look_at_theirs(
-    model: Any, ids: list[int], n_text: int, off: Sequence[Head], how: str, progress: Callable[[int], None] | None
+    model: Any,
+    ids: list[int],
+    n_text: int,
+    off: Sequence[Head],
+    how: str,
+    progress: Callable[[int], None] | None,
+    check: Callable[[], object],
 ) -> tuple[Any, Tensor]:
+    check()  # once: a model of another library runs to its end
     check_heads(model, off)
     with torch.inference_mode():
         batch = torch.tensor([ids], dtype=torch.long, device=model.device)

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from llmlib.explore.interrupts import on_interrupt
 from llmlib.explore.lanes import MOST_LANES, Lanes
+from llmlib.explore.own_model import noticing_training
 from llmlib.explore.reader import Reader
 from llmlib.explore.rules import Rules, Settings
 from llmlib.explore.texts import check_length, token_texts
@@ -21,6 +21,8 @@ from llmlib.transformer import Transformer
 from llmlib.widgets.sampling_lab.branches import PROMPT, Branches
 from llmlib.widgets.sampling_lab.distribution import compare
 from llmlib.widgets.sampling_lab.view import NEUTRAL, SamplingLabView
+from llmlib.widgets.shared.acts import Overtaken
+from llmlib.widgets.shared.interrupts import on_interrupt
 
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
 MOST_DRAWS = 1_000_000
@@ -111,10 +113,10 @@ class _Lab:
         settings: Settings,
         side_by_side: Sequence[Settings],
     ):
-        self.model, self.tokenizer, self.view, self.reader = model, tokenizer, view, Reader(model)
+        self.model, self.tokenizer, self.view, self.reader = model, tokenizer, view, Reader(model, view.check)
         self.end_ids = tuple(sorted({*tokenizer.eos_ids, *model.config.end_ids}))
         self.rules = self._rules(settings)
-        self.lanes = Lanes(model, [self._rules(one) for one in side_by_side][:MOST_LANES])
+        self.lanes = Lanes(model, [self._rules(one) for one in side_by_side][:MOST_LANES], view.check)
         self.text = self.shown = self.lanes_after = _Text()  # the last: what the lanes continue
         self.shown_length = 1  # of the tree
         self.texts: dict[str, _Text] = {}  # by prompt, as they were left, the newest last
@@ -229,7 +231,10 @@ class _Lab:
         """What comes next; if that cannot be had, what was shown last is the text again."""
         text = self.text
         try:
-            logits = self.reader.logits(text.ids + text.written)
+            with noticing_training(self.model, self.view.remark):
+                logits = self.reader.logits(text.ids + text.written)
+        except Overtaken:
+            raise
         except BaseException:  # an interrupt too
             self._take_back()
             raise
@@ -332,7 +337,7 @@ class _Lab:
         self.rules = self._lane(lane).rules
 
     def clear(self) -> None:
-        self.lanes = Lanes(self.model, [lane.rules for lane in self.lanes.lanes])
+        self.lanes = Lanes(self.model, [lane.rules for lane in self.lanes.lanes], self.view.check)
 
     def race(self) -> None:
         """One more token for each, after the text as it is now."""

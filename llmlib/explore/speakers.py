@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from llmlib.chat import encode_chat
+from llmlib.explore.own_model import own_model
 from llmlib.sampling import Sampler, generate
 from llmlib.sampling.generating import Choice
 from llmlib.tokenization.base import Tokenizer
@@ -16,6 +17,7 @@ Conversation = Sequence[Mapping[str, str]]
 
 # Speakers may share weights that one of them switches to its own, and several views may answer at once.
 ONE_AT_A_TIME = threading.Lock()
+LONG = 256  # tokens of a conversation that take so long to be read that the reader may want to stop it
 NO_TEMPLATE = (
     "This model has no chat template: nothing tells it where a question ends and an answer begins, as is usual for a "
     "base model. To see what it makes of a conversation all the same, lend its tokenizer a template: "
@@ -47,10 +49,19 @@ class Speaker:
 class Answer:
     """An answer that is being written. `choices` are its tokens so far, `ended` says in words why it was cut, or "".
 
+    `check` is called before each module of the model runs over a long conversation; what it raises ends the answer.
     Raises `ValueError`, in a reader's words, for a conversation that the speaker cannot take.
     """
 
-    def __init__(self, speaker: Speaker, conversation: Conversation, sampler: Sampler, limit: int, seed: int):
+    def __init__(
+        self,
+        speaker: Speaker,
+        conversation: Conversation,
+        sampler: Sampler,
+        limit: int,
+        seed: int,
+        check: Callable[[], object] | None = None,
+    ):
         if speaker.tokenizer.chat_template is None:
             raise ValueError(NO_TEMPLATE)
         self.speaker, self.choices, self.ended = speaker, list[Choice](), ""
@@ -70,7 +81,9 @@ class Answer:
         )
         ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
         shown = min(SHOWN, model.config.vocab_size)
-        self.writing = generate(model, ids, min(limit, room), sampler, seed, end_ids=ends, log_probs=shown)
+        with ONE_AT_A_TIME, speaker.switched():
+            own = own_model(model, check if len(ids) > LONG else None)  # with what is switched on in its modules now
+        self.writing = generate(own, ids, min(limit, room), sampler, seed, end_ids=ends, log_probs=shown)
         self.pieces = tokenizer.decode_stream(self._ids())
 
     def _ids(self) -> Iterator[int]:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmlib.explore.interrupts import on_interrupt
 from llmlib.training.loop import Step, Training
+from llmlib.widgets.shared.interrupts import on_interrupt
 from llmlib.widgets.training_dashboard.view import VALUES, TrainingView
 
 SPOKEN = (ValueError, RuntimeError, MemoryError)  # their messages are written for readers

@@ -118,7 +118,7 @@ def test_a_pass_that_fails_leaves_the_text_as_it_was(live, monkeypatch):
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patched:
-        patched.setattr(live[0], "forward", fail)
+        patched.setattr(type(live[0]), "forward", fail)
         for kind, details in (("prompt", {"text": "four"}), ("pick", {"id": view.ids[0]}), ("draw", {"times": 1})):
             assert not act(view, kind, **details)
             assert view.notice == "out of memory"

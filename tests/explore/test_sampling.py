@@ -299,7 +299,7 @@ def test_a_pass_that_fails_leaves_all_as_it_was(live, monkeypatch):
     act(view, "step")
     before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
     with monkeypatch.context() as patched:
-        patched.setattr(live[0], "forward", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("out of memory")))
+        patched.setattr(type(live[0]), "forward", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("out of memory")))
         for kind, details in (("prompt", {"text": "four"}), ("take", {"id": 3}), ("step", {}), ("race", {})):
             assert not act(view, kind, **details)
             assert view.notice == "out of memory"

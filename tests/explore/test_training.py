@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import acting
 import pytest
 import torch
 
@@ -67,8 +68,7 @@ def test_runs_take_turns(endless):
 
 def test_pause_resume_and_stop_as_the_reader_does(endless):
     def act(kind, **details):
-        answer = endless._acts.apply([{"number": 1, "kind": kind, "details": details}])
-        assert answer.refused == []
+        assert acting.act(endless, kind, **details)
 
     act("resume")
     until(lambda: len(endless.steps["two"]) > 3)

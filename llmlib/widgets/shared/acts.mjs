@@ -4,6 +4,7 @@ import { element } from "./shared.mjs";
 
 /**
  * Acts in the order in which they were done. One message at a time is on its way; the next carries all that waited.
+ * Only `hurry` sends what waits at once: Python has work that takes long, and it may have become needless.
  * An act with a name in `latest` (a slider that moves, a text that grows) takes the place of one of the same name that
  * waits right before it, and of no other. `send` takes a list of acts and may throw: then nobody is there.
  */
@@ -23,10 +24,15 @@ export class Queue {
   }
 
   flush() {
-    if (this.sent.length || !this.waiting.length) return;
-    [this.sent, this.waiting] = [this.waiting, []];
+    if (!this.sent.length) this.hurry();
+  }
+
+  hurry() {
+    if (!this.waiting.length) return;
+    const now = this.waiting, first = !this.sent.length;
+    [this.sent, this.waiting] = [[...this.sent, ...now], []];
     try {
-      this.send(this.sent.map(({ number, kind, details }) => ({ number, kind, details })));
+      this.send(now.map(({ number, kind, details }) => ({ number, kind, details })), first);
     } catch {
       this.lost();
     }
@@ -34,9 +40,9 @@ export class Queue {
 
   /** Python has dealt with all acts up to this number, but has refused those listed. */
   done(number, refused = []) {
-    if (!this.sent.length || this.sent.at(-1).number !== number) return; // a late answer to what was given up
-    const dealt = this.sent;
-    this.sent = [];
+    if (!this.sent.some((act) => act.number === number)) return; // a late answer to what was given up
+    const dealt = this.sent.filter((act) => act.number <= number);
+    this.sent = this.sent.filter((act) => act.number > number);
     for (const act of dealt) act.resolve(!refused.includes(act.number));
     this.flush();
   }
@@ -54,7 +60,8 @@ export class Queue {
 
 const RESTARTED = "The kernel was restarted: run the cell again.";
 const ENDED = ["dead", "terminating", "restarting", "autorestarting"]; // of a kernel's states
-const SOON = 200, PATIENCE = 3000; // milliseconds until it is said that Python works; that it does not answer
+// Milliseconds until it is said that Python works; until that can be cancelled; until it is said that it does not answer.
+const SOON = 200, LONG = 600, PATIENCE = 3000;
 
 /** How it stands with an act that waits: whether Python has begun with it, and for how many milliseconds it has waited. */
 export function standing({ begun, elapsed }) {
@@ -76,19 +83,30 @@ const UNSURE = "Python does not answer. If a cell is running, this waits for its
 export function connect(model, el) {
   const busy = element("span", { class: "llm-busy" }), notice = element("span", { class: "llm-notice" });
   const still = Boolean(model.get("_standalone")), live = Boolean(model.get("live")) && !still;
-  const line = element("div", { class: "llm-state", role: "status", hidden: !live }, busy, notice);
+  const cancel = element("button", { type: "button", class: "llm-cancel", hidden: true, onclick: callOff }, "Cancel");
+  const said = element("span", { role: "status" }, busy, notice);
+  const line = element("div", { class: "llm-state", hidden: !live }, said, cancel);
   const client = Math.random().toString(36).slice(2);
   let begun = false, since = 0, progress = "", gone = false, inquiring = false, timer = 0;
   const whenGone = [];
   const later = (delay) => { clearTimeout(timer); timer = setTimeout(check, delay); };
 
-  const queue = new Queue((acts) => {
-    begun = false;
-    progress = "";
-    since = performance.now();
+  const queue = new Queue((acts, first) => {
+    if (first) {
+      begun = false;
+      progress = "";
+      since = performance.now();
+    }
     model.send({ acts, client });
     later(SOON + 10);
   }, () => lose());
+
+  /** Whether Python has worked for so long on what was sent that acts behind it should not wait for its end. */
+  const takesLong = () => begun && !gone && performance.now() - since > SOON;
+
+  function callOff() {
+    try { model.send({ cancel: true, client }); } catch { lose(); }
+  }
 
   function lose() {
     if (gone || still) return;
@@ -123,9 +141,10 @@ export function connect(model, el) {
 
   function check() {
     if (queue.idle) return;
+    if (takesLong()) queue.hurry();
     if (!begun && !inquiring && kernel()?.requestCommInfo && performance.now() - since > PATIENCE) inquire();
     show();
-    later(250);
+    later(begun ? 120 : 250);
   }
 
   function show() {
@@ -133,6 +152,7 @@ export function connect(model, el) {
     const words = { computing: `Computing${progress ? `: ${progress}` : ""} …`, waiting: kernel() ? OTHERS_FIRST : UNSURE, "": "" }[how];
     busy.textContent = gone && live ? RESTARTED : words;
     busy.classList.toggle("llm-restarted", gone && live);
+    cancel.hidden = gone || !begun || how !== "computing" || performance.now() - since < LONG;
     el.setAttribute("aria-busy", String(how !== ""));
     notice.textContent = gone ? "" : model.get("notice") ?? "";
   }

@@ -16,9 +16,14 @@ all that were done meanwhile. Here they are done in order; `then`, which compute
 of them. An act may be left out only for a newer wish of the same name right behind it (`{ latest: "temperature" }`: a
 slider, a text that grows). Each act is answered, and `await hub.act(…)` tells whether it was done; if not, give back
 what the reader typed. A function that cannot do it raises `ValueError` with words for the reader; what it raises
-stands in `hub.line`, which also says that Python works (`view.progress`: how far), that it is busy with a cell, or
-that the kernel was restarted. Controls that act carry `data-acts`, others that need Python `data-python`: without it
-they are switched off, by themselves.
+is shown in `hub.line`, which also says that Python works (`view.progress`: how far), that it is busy with a cell, or
+that the kernel was restarted. Its room is always there, so nothing moves when it speaks. Controls that act carry
+`data-acts`, others that need Python `data-python`: without it they are switched off, by themselves.
+
+Long work. Acts are done in a thread of the view's own (worker.py), while cells run and other acts come in. Whatever can
+take more than half a second calls `view.check()`, or `view.progress(…)`, several times a second: there it ends when the
+reader presses Cancel, interrupts the kernel, or does something that needs it done again. A live model is read through
+`llmlib.explore.own_model`, which checks at every layer and keeps hooks of cells and views apart.
 
 Texts. A box for a text is a `textBox` or follows with `following`: what the reader has typed is never written over,
 and what is typed but not used says so. Tokens come as `token_text` writes them (⟨F0 9F⟩ for a part of a character),
@@ -59,7 +64,9 @@ import base64
 import html
 import json
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -70,6 +77,7 @@ import traitlets
 from llmlib.files.atomic import atomic_write
 from llmlib.style import picture_html
 from llmlib.widgets.shared.acts import Acts, Handler
+from llmlib.widgets.shared.worker import Worker
 
 SHARED = Path(__file__).parent
 IMPORT = re.compile(r"^import [^;]* from \"(\.[^\"]+)\";\n", re.M)
@@ -125,7 +133,9 @@ class View(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any):
-        self._acts, self._client = Acts(), ""
+        self._writing = threading.RLock()  # the kernel brings what the browser writes, the worker what Python does
+        self._acts = Acts()
+        self._worker = Worker(self._acts, lambda content: self.send(content), self._show_notice)
         super().__init__(**traits)
         self.on_msg(self._on_message)
 
@@ -138,9 +148,34 @@ class View(anywidget.AnyWidget):
         self._acts.on(kind, function, then)
         self.live = True
 
+    def check(self) -> None:
+        """End the work on an act here if the reader has cancelled it, or done something that needs it done again.
+
+        Call it a few times a second in all that takes long. It raises `CalledOff`: give back what the act has changed,
+        unless that is `Overtaken`. Outside of an act nothing happens.
+        """
+        self._worker.check()
+
     def progress(self, words: str) -> None:
-        """Tell the reader how far the work on an act has come: "layer 3 of 30"."""
-        self.send({"client": self._client, "progress": words})
+        """Tell the reader how far the work on an act has come, as in "layer 3 of 30"; and `check`."""
+        self.check()
+        self._worker.progress(words)
+
+    def remark(self, words: str) -> None:
+        """Tell the reader something about what was done."""
+        if self._worker.working:
+            self._acts.remark(words)
+        else:
+            self.notice = words
+
+    @contextmanager
+    def hold_sync(self) -> Iterator[None]:
+        with self._writing, super().hold_sync():
+            yield
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        with self._writing:
+            super().set_state(sync_data)
 
     @property
     def alt(self) -> str:
@@ -194,17 +229,13 @@ class View(anywidget.AnyWidget):
             self.send({"kind": kind, "source": makers[kind]()})
         elif content.get("ping"):
             self.send({"client": content["client"], "pong": True})
+        elif content.get("cancel"):
+            self._worker.call_off()
         elif acts := content.get("acts"):
-            self._client = content["client"]
-            self.send({"client": self._client, "begun": True})
-            self.notice = ""  # now, so that the same notice, if it comes again, is read aloud again
-            refused: Any = [act["number"] for act in acts]
-            try:
-                refused, notice = self._acts.apply(acts)
-                if notice:  # else a thread may have said something meanwhile
-                    self.notice = notice
-            finally:  # whatever happens: an act without an answer would look like a dead kernel
-                self.send({"client": self._client, "done": acts[-1]["number"], "refused": refused})
+            self._worker.ask(content["client"], acts)
+
+    def _show_notice(self, notice: str) -> None:
+        self.notice = notice
 
 
 def _as_json(value: Any) -> Any:

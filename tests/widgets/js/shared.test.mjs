@@ -54,6 +54,22 @@ test("what nobody will answer comes back; a late answer to it is not taken for a
   assert.equal(await dead.add("a"), false);
 });
 
+test("what waits can be sent while earlier acts are under way, and each is answered once", async () => {
+  const sent = [], one = new Queue((acts, first) => sent.push([kinds(acts), first]), () => {});
+  const promises = [one.add("a"), one.add("b")];
+  one.hurry();
+  one.hurry();
+  assert.deepEqual(sent, [["a", true], ["b", false]]);
+  promises.push(one.add("c"));
+  one.done(1);
+  assert.deepEqual(sent.length, 2, "b is still under way");
+  one.done(2, [2]);
+  one.done(3);
+  assert.deepEqual(sent.at(-1), ["c", true]);
+  assert.deepEqual(await Promise.all(promises), [true, false, true]);
+  assert.ok(one.idle);
+});
+
 test("busy is said after a moment, and waiting is not dying", () => {
   assert.equal(standing({ begun: false, elapsed: 50 }), "");
   assert.equal(standing({ begun: false, elapsed: 500 }), "computing");

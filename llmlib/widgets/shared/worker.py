@@ -1,0 +1,102 @@
+"""Does what a reader asks a view for, in a thread of its own: meanwhile the kernel hears what comes next."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from llmlib.widgets.shared.acts import Acts, CalledOff, Overtaken
+from llmlib.widgets.shared.interrupts import kernel, on_interrupt
+
+CANCELLED = "You cancelled this, so it was not done."
+INTERRUPTED = "You interrupted the kernel, so this was not done."
+
+
+class Worker:
+    """Takes acts in the order in which they come, computes what they need, and answers each.
+
+    `say` sends a message to the page, `tell` shows a notice there. Without a kernel (in a script, in a test) all is
+    done at once, by whoever asks.
+    """
+
+    def __init__(self, acts: Acts, say: Callable[[dict[str, Any]], None], tell: Callable[[str], None]):
+        self.acts, self.say, self.tell = acts, say, tell
+        self._lock = threading.Lock()  # held for moments only: for what the two threads below both touch
+        self._asked: list[tuple[str, Sequence[Mapping[str, Any]]]] = []  # pages and their acts
+        self.working, self._called_off = False, ""
+        self._unanswered: dict[str, int] = {}  # pages that wait, and the number of the last act that each has sent
+
+    # --- whoever hears the reader ---
+
+    def ask(self, client: str, acts: Sequence[Mapping[str, Any]]) -> None:
+        """Do these acts of one page, after those that are under way."""
+        with self._lock:
+            self._asked.append((client, acts))
+            if self.working:
+                return
+            self.working = True
+        if kernel() is None:
+            self._work()
+        else:
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def call_off(self, why: str = CANCELLED) -> None:
+        """End the work that is under way, if there is any, at its next `check`."""
+        self._called_off = why
+
+    # --- whoever works ---
+
+    def check(self) -> None:
+        """Raise `CalledOff` if nobody waits any more for the work under way, and `Overtaken` if newer acts redo it."""
+        if self._called_off:
+            why, self._called_off = self._called_off, ""
+            raise CalledOff(why)
+        if self._asked:
+            with self._lock:
+                if any(self.acts.overtake(acts) for _, acts in self._asked):
+                    raise Overtaken
+
+    def progress(self, words: str) -> None:
+        for client in self._unanswered:
+            self.say({"client": client, "progress": words})
+
+    def _work(self) -> None:
+        unwatch = on_interrupt(lambda: self.call_off(INTERRUPTED))
+        try:
+            while self._take():
+                if self.acts.compute():
+                    self._answer()
+        except BaseException:
+            self._give_up()
+            raise
+        finally:
+            unwatch()
+
+    def _take(self) -> bool:
+        """Do what was asked for meanwhile; False if that is nothing."""
+        with self._lock:
+            asked, self._asked = self._asked, []
+            self.working = bool(asked)
+        if asked and not self._unanswered:
+            self._called_off = ""
+            self.tell("")  # now, so that the same notice, if it comes again, is read aloud again
+        for client, acts in asked:
+            self._unanswered[client] = acts[-1]["number"]
+            self.say({"client": client, "begun": True})
+            self.acts.take([{**act, "number": (client, act["number"])} for act in acts])
+        return bool(asked)
+
+    def _answer(self) -> None:
+        refused, notice = self.acts.answer()
+        if notice:  # else a thread may have said something meanwhile
+            self.tell(notice)
+        unanswered, self._unanswered = self._unanswered, {}
+        for client, number in unanswered.items():
+            self.say({"client": client, "done": number, "refused": [one for of, one in refused if of == client]})
+
+    def _give_up(self) -> None:
+        """Whatever has happened: an act without an answer would look like a dead kernel."""
+        with self._lock:
+            self.working, self._asked = False, []
+        unanswered, self._unanswered = self._unanswered, {}
+        for client, number in unanswered.items():
+            self.say({"client": client, "done": number, "refused": list(range(number + 1))})
