@@ -1,5 +1,8 @@
 """Rotary positions and embedding tables in interactive views: the one place that knows both."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import Any
 
 import regex
@@ -124,6 +127,7 @@ class _Librarian:
 
     def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingView):
         self.table, self.view = table, view
+        self.mapping: Future[Any] | None = None  # the map of neighbours, while it is made
 
     def find_neighbours(self, row: int) -> None:
         row = self._known(row)
@@ -146,10 +150,29 @@ class _Librarian:
         if not self.view.near:
             n_rows = min(MOST_ROWS, len(self.table))
             self.view.progress(f"t-SNE of {n_rows:,} tokens; once, about half a minute")
-            self.view.set_near(*neighbour_map(self.table))
+            self.mapping = self.mapping or in_background(lambda: neighbour_map(self.table))
+            while not self.mapping.done():
+                self.view.check()  # it goes on when the reader cancels the waiting: nobody can end t-SNE half way
+                wait([self.mapping], timeout=0.1)
+            made, self.mapping = self.mapping, None
+            self.view.set_near(*made.result())
 
     def _known(self, row: Any) -> int:
         return _row(int(row), None, len(self.table))
+
+
+def in_background(function: Callable[[], Any]) -> "Future[Any]":
+    """The result of `function`, to come; a kernel that ends does not wait for it."""
+    future: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future
 
 
 def _pairs(rows: Tensor, similarities: Tensor) -> list[list[int | float]]:

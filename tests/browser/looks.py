@@ -1,6 +1,10 @@
 """How a view looks to its readers."""
 
+import io
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
@@ -92,3 +96,39 @@ def widen(page, width):
     """Give the window another width."""
     page.set_viewport_size({"width": width, "height": 900})
     page.wait_for_timeout(150)  # what is drawn in pixels is drawn anew
+
+
+# Where the words of a view are, in pixels from its left upper corner; controls that are switched off may be faint.
+WORDS = """view => {
+  const corner = view.getBoundingClientRect();
+  return [...view.querySelectorAll("*:not(style, option, .llm-hidden, .llm-hidden *, :disabled, :disabled *)")]
+    .filter((node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
+    .flatMap((node) => [...node.childNodes])
+    .filter((node) => node.nodeType === 3 && /[\\p{L}\\p{N}]/u.test(node.data))
+    .flatMap((node) => {
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      return [...range.getClientRects()].map(({ x, y, width, height }) =>
+        [node.data.trim().slice(0, 30), x - corner.x, y - corner.y, width, height]);
+    });
+}"""
+
+
+def faint_words(view, least=3.0):
+    """Words that do not stand out from what is painted around them, as the screen shows it.
+
+    Each is judged by the pixel that stands out most from the commonest one in its box; thin strokes are never painted
+    in their full colour, so less is asked here than of the colours that are declared (`UNREADABLE`).
+    """
+    words = view.evaluate(WORDS)
+    screen = np.asarray(Image.open(io.BytesIO(view.screenshot())).convert("RGB"))
+    faint = []
+    for text, x, y, width, height in words:
+        box = screen[max(0, round(y)) : round(y + height), max(0, round(x)) : round(x + width)].reshape(-1, 3)
+        if len(box) < 20:  # outside of what is to be seen
+            continue
+        colours, counts = np.unique(box, axis=0, return_counts=True)
+        strongest = max(contrast(colours[counts.argmax()].tolist(), colour) for colour in colours.tolist())
+        if strongest < least:
+            faint.append(f"{strongest:.2f} {text}")
+    return faint

@@ -1,0 +1,182 @@
+"""Every view, plots, questions and a cell that works the same model, in one trusted notebook."""
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.bench import VIEWPORT, click
+from browser.looks import SCREENSHOTS, faint_words
+from browser.views import QUESTIONS, TABLE, VIEWS, cells
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PLOT = """
+import matplotlib.pyplot as plt
+from llmlib.style import show_plot, use_style
+use_style()
+plt.plot([1, 2, 3], [1, 4, 9])
+show_plot("A curve that rises from 1 to 9, ever more steeply.")
+"""
+# A model's run takes ten seconds in which it can be ended twenty times a second, as that of a long text.
+SLOW = """
+import time
+forward = Transformer.forward
+def slowly(self, ids, **options):
+    for _ in range(200 if slow else 0):
+        time.sleep(0.05)
+        self.embed(ids)
+    return forward(self, ids, **options)
+slow, Transformer.forward = False, slowly
+"""
+# What a reader's cell does with the model that is in the views, until the file is there.
+LOOP = """
+from pathlib import Path
+from llmlib import trace
+from llmlib.interpret import ablate
+runs = 0
+ids = torch.tensor([tokenizer.encode("one two three")])
+with torch.no_grad():
+    while not Path("enough").exists():
+        with trace(model) as t:
+            model(ids)
+        assert len(t.pattern) == 2 and t.pattern[0].shape[-1] == ids.shape[1], "somebody else's text"
+        with ablate(model, [(0, 1)]):
+            model(ids)
+        runs += 1
+"""
+MOVES = """view => {
+  const where = () => [...view.querySelectorAll("button, input, textarea, canvas, svg, [role=option]")]
+    .filter((node) => node.checkVisibility() && !node.matches(".llm-cancel"))
+    .map((node) => { const { x, y } = node.getBoundingClientRect(); return `${Math.round(x)} ${Math.round(y)}`; });
+  const before = where(), busy = view.querySelector(".llm-busy"), cancel = view.querySelector(".llm-cancel");
+  [busy.textContent, cancel.hidden] = ["Computing: layer 12 of 30 …", false];
+  const after = where();
+  [busy.textContent, cancel.hidden] = ["", true];
+  return before.filter((one, k) => one !== after[k]).length;
+}"""
+
+
+@pytest.fixture(scope="module")
+def together(bench):
+    setup, *views = cells(TABLE)
+    bench.open("together.ipynb", (setup, SLOW, PLOT, *views, PLOT, ""))
+    bench.theme("Dark")
+    bench.run()
+    return bench
+
+
+@pytest.fixture
+def quiet(together):
+    yield together
+    assert together.problems == []
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_all_words_can_be_read_as_they_are_painted(quiet, theme):
+    quiet.theme(theme)
+    quiet.page.set_viewport_size({"width": 1280, "height": 2200})  # JupyterLab cuts what is outside of its window
+    faint = {}
+    for row in TABLE:
+        view = quiet.shown(row.selector)
+        view.page.wait_for_timeout(300)
+        faint[row.name] = faint_words(view)
+        view.screenshot(path=SCREENSHOTS / f"together_{row.name}_{theme.lower()}.png")
+    quiet.page.set_viewport_size(VIEWPORT)
+    assert {name: words for name, words in faint.items() if words} == {}
+
+
+def test_nothing_moves_under_the_mouse_when_python_begins_to_compute(quiet):
+    live = [row for row in VIEWS if quiet.python(f"{row.variable}.live") == "True"]
+    assert len(live) >= 9
+    assert {row.name: moved for row in live if (moved := quiet.shown(row.selector).evaluate(MOVES))} == {}
+
+
+# For each view whose model may run for long: what begins it, and what shows that something newer was done instead.
+LONG_WORK = {
+    "AttentionView": ("Text", "one two", "attention.text"),
+    "LogitLensView": ("Text", "one two", "lens.text"),
+    "NextTokenView": ("Your text", "one two", "next_token.prompt"),
+    "SamplingLabView": ("Your prompt", "one two", "lab.prompt"),
+}
+
+
+@pytest.fixture
+def slow(quiet):
+    quiet.python("globals().update(slow=True)")
+    yield quiet
+    quiet.python("globals().update(slow=False)")
+
+
+def write(box, text):
+    """Type a text, and use it where it is not used as it is typed."""
+    box.fill(text)
+    if box.get_attribute("aria-label") != "Text":
+        box.press("Enter")
+
+
+def begin(bench, name, text):
+    """Let a view begin with a long run, and wait until it can be cancelled."""
+    row = next(row for row in VIEWS if row.name == name)
+    view = bench.shown(row.selector)
+    box = view.get_by_label(LONG_WORK[name][0], exact=True).first
+    write(box, text)
+    expect(view.locator(".llm-cancel")).to_be_visible()
+    return view, box
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", LONG_WORK)
+def test_long_work_can_be_ended(slow, name):
+    shown = LONG_WORK[name][2]
+    before = slow.python(shown)
+    view, box = begin(slow, name, "four four")
+    view.get_by_role("button", name="Cancel").click()
+    expect(view.locator(".llm-notice")).to_have_text("You cancelled this, so it was not done.", timeout=5_000)
+    expect(box).to_have_value("four four")  # what was typed stays
+    view, box = begin(slow, name, "three three")
+    slow.interrupt()
+    expect(view.locator(".llm-notice")).to_have_text("You interrupted the kernel, so this was not done.", timeout=5_000)
+    assert slow.python(shown) == before
+    view, box = begin(slow, name, "two two")
+    slow.python("globals().update(slow=False)")  # heard by the next run
+    write(box, "one")
+    slow.expect(shown, "'one'")
+    expect(view.locator(".llm-notice")).to_be_empty()
+    expect(view.locator(".llm-cancel")).to_be_hidden()
+
+
+@pytest.mark.timeout(600)
+def test_views_and_a_cell_use_one_model_at_once(quiet):
+    """Clicks and texts in every view of the model while a cell traces and ablates it, and the theme is switched."""
+    quiet.python("__import__('os').path.exists('enough') and __import__('os').remove('enough')")
+    quiet.page.evaluate(
+        "(code) => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", LOOP
+    )
+    attention = quiet.shown(".llm-attention")
+    attention.get_by_label("switches it off").check(force=True)
+    for head in range(4):
+        attention.locator(".llm-thumb").nth(head).click()
+    expect(attention.get_by_label("Ablation board")).to_contain_text("4 of 8 heads off")
+    for text in ("one two", "two three four", "four one two three"):
+        for selector in (".llm-attention", ".llm-lens"):
+            view = quiet.shown(selector)
+            write(view.get_by_label("Text", exact=True).first, text)
+    quiet.theme("Light" if not quiet.is_light else "Dark")
+    next_token = quiet.shown(".llm-next-token")
+    click(next_token, "Let chance pick", 5)
+    expect(next_token.locator(".llm-picked")).to_have_count(5)
+    lab = quiet.shown(".llm-sampling")
+    click(lab, "Let chance pick", 5)
+    for view in (attention, quiet.page.locator(".llm-lens")):
+        expect(view.get_by_label("Text", exact=True).first).to_have_value("four one two three")
+        expect(view.locator(".llm-notice")).to_be_empty()
+        expect(view.locator(".llm-busy")).to_be_empty()
+    quiet.request("contents/notebooks/enough", "PUT", {"type": "file", "format": "text", "content": ""})
+    quiet.expect("runs > 10", "True")
+    quiet.expect(
+        "(attention.text, len(attention.ablated), lens.text)", "('four one two three', 4, 'four one two three')"
+    )
+
+
+def test_questions_are_beside_them(quiet):
+    expect(quiet.shown(QUESTIONS.selector)).to_contain_text("What is 0?")
