@@ -9,6 +9,9 @@ from browser.views import VIEWS, cells
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RESTARTED = "The kernel was restarted: run the cell again."
+SELECTORS = {row.name: row.selector for row in VIEWS}
+# Views in which a text is used only when the reader says so; in the others it is used letter by letter.
+UNUSED = ("NextTokenView", "ChatView", "BPEStepper", "EmbeddingView", "ArchitectureView", "SamplingLabView")
 every_view = pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
 
 
@@ -108,8 +111,18 @@ def test_a_restart_is_told_and_nothing_is_swallowed(restarted, row):
 
 @pytest.mark.timeout(300)
 def test_running_the_cells_again_brings_all_back(restarted):
+    chat = restarted.page.locator(".llm-chat")
+    expect(chat.locator(".llm-state")).to_contain_text("What you typed will be in the new view.")
+    typed = {row.name: restarted.page.locator(row.selector).get_by_label(row.box, exact=True) for row in VIEWS if row.box}
+    unused = {name: box.input_value() for name, box in typed.items() if name in UNUSED}
+    assert set(unused.values()) == {f"typed into {name}" for name in UNUSED}
     restarted.run()
     expect(restarted.page.locator(".llm-restarted")).to_have_count(0)
+    for name, text in unused.items():
+        expect(typed[name]).to_have_value(text)
+        expect(restarted.page.locator(SELECTORS[name]).locator(".llm-state")).to_contain_text("is back.")
+    assert restarted.page.evaluate("() => Object.keys(sessionStorage).filter((key) => key.startsWith('llm-'))") == []
+    expect(restarted.page.locator(".llm-chat .llm-user")).to_have_count(0)
     view = restarted.page.locator(".llm-next-token")
     click(view, "Let chance pick", 2)
     expect(view.locator(".llm-picked")).to_have_count(2)

@@ -1,3 +1,4 @@
+import { ownText } from "../shared/drafts.mjs";
 import { download, element, follow, followLooks, howMany, saveMenu, wellFormed } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { surpriseColours } from "../shared/surprise.mjs";
@@ -10,6 +11,7 @@ const NEAR = 40; // pixels from its end: the log goes on showing the newest
 export default widget("llm-chat", ({ model, hub, el, still }) => {
   const log = element("div", { class: "llm-log", role: "log", "aria-live": "polite", "aria-label": "Conversation", tabindex: 0 });
   const input = element("textarea", { rows: 2, "aria-label": "Your message", placeholder: "Ask something", dir: "auto", "data-acts": true });
+  ownText(input);
   const send = element("button", { type: "button", "data-acts": true }, "Send");
   const stopButton = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("stop") }, "Stop");
   const clear = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("clear") }, "Start over");
