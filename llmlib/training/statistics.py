@@ -6,6 +6,7 @@ loss shows them. A run measures them every `statistics_every` steps; nothing tha
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -53,13 +54,15 @@ def group_of(parameter: str, n_layers: int) -> int:
 
 
 def even_sample(values: Tensor, most: int = SAMPLE) -> Float[Tensor, " value"]:
-    """At most so many values, at equal distances, in float32; the same ones at every step.
+    """At most so many values, at equal distances, in float32; the same ones at every step, from all columns alike.
 
-    >>> even_sample(torch.arange(10), most=4)
-    tensor([0., 3., 6., 9.])
+    >>> even_sample(torch.arange(12).reshape(4, 3), most=3)
+    tensor([0., 4., 8.])
     """
-    flat = values.detach().reshape(-1)
-    return flat[:: -(-len(flat) // most) or 1].float()
+    stride = max(1, math.ceil(values.numel() / most))
+    while values.ndim and math.gcd(stride, values.shape[-1]) > 1:  # else it would meet the same columns in every row
+        stride += 1
+    return values.detach().reshape(-1)[::stride].float()
 
 
 def quantiles_of(values: Float[Tensor, " value"]) -> Float[np.ndarray, " quantile"]:
@@ -105,8 +108,8 @@ class Observer:
     ...     model(torch.tensor([[1, 2, 3]])).sum().backward()
     >>> observer.before_the_step()
     >>> _ = [p.data.mul_(1.01) for p in model.parameters()]
-    >>> observer.after_the_step().updates[:, 2].round(3).tolist()
-    [0.01, 0.01, 0.01]
+    >>> observer.after_the_step().updates[:2, 2].round(3).tolist()  # of the embedding, and of the block
+    [0.01, 0.01]
     """
 
     def __init__(self, model: Transformer):
