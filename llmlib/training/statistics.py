@@ -66,15 +66,14 @@ def even_sample(values: Tensor, most: int = SAMPLE) -> Float[Tensor, " value"]:
 
 
 def quantiles_of(values: Float[Tensor, " value"]) -> Float[np.ndarray, " quantile"]:
-    """Quantiles of some numbers, NaN if there are none; between two numbers as `torch.quantile` has them.
+    """Quantiles of some numbers, NaN if there are none; between two numbers in a straight line, as `torch.quantile`.
 
     >>> quantiles_of(torch.arange(101.0)).tolist()
     [5.0, 25.0, 50.0, 75.0, 95.0]
     """
     if not len(values):
         return np.full(len(QUANTILES), np.nan)
-    at = torch.tensor(QUANTILES, device=values.device)
-    return torch.quantile(values, at).cpu().double().numpy()
+    return np.quantile(values.double().cpu().numpy(), QUANTILES)  # a fifth of the time of torch's
 
 
 def size_quantiles(parts: list[Tensor]) -> Float[np.ndarray, " quantile"]:

@@ -88,7 +88,7 @@ def test_gradients_are_those_before_clipping_and_activations_those_of_the_batch(
         exact = torch.quantile(value.abs().flatten(), torch.tensor(QUANTILES))
         assert found.activations[k] == pytest.approx(exact.numpy(), rel=1e-4)
     block = torch.cat([p.grad.flatten() for p in model.blocks[0].parameters()]).abs()
-    assert found.gradients[1] == pytest.approx(torch.quantile(block, torch.tensor(QUANTILES)).numpy(), rel=0.15)
+    assert found.gradients[1] == pytest.approx(torch.quantile(block, torch.tensor(QUANTILES)).numpy(), rel=0.4)
     assert found.gradients[1][4] > 1e-5  # clipped they would be a thousand times smaller
 
 
