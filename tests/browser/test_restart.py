@@ -113,8 +113,10 @@ def test_a_restart_is_told_and_nothing_is_swallowed(restarted, row):
 def test_running_the_cells_again_brings_all_back(restarted):
     chat = restarted.page.locator(".llm-chat")
     expect(chat.locator(".llm-state")).to_contain_text("What you typed will be in the new view.")
-    typed = {row.name: restarted.page.locator(row.selector).get_by_label(row.box, exact=True) for row in VIEWS if row.box}
-    unused = {name: box.input_value() for name, box in typed.items() if name in UNUSED}
+    boxes = {row.name: row.box for row in VIEWS}
+    of = lambda name: restarted.page.locator(SELECTORS[name]).get_by_label(boxes[name], exact=True)  # noqa: E731
+    typed = {name: of(name) for name in UNUSED}
+    unused = {name: box.input_value() for name, box in typed.items()}
     assert set(unused.values()) == {f"typed into {name}" for name in UNUSED}
     restarted.run()
     expect(restarted.page.locator(".llm-restarted")).to_have_count(0)

@@ -97,7 +97,7 @@ def test_what_was_measured_inside_is_shown_and_drawn():
     np.testing.assert_array_equal(np.frombuffer(view.inside[n:], "<u4", 6), [4, 2, 5, 10, 15, 20])
     words = list(ET.fromstring(view.svg()).itertext())
     assert "one: how far each step moved the weights, ‖Δw‖ / ‖w‖ (a rule of thumb: 0.001)" in words
-    assert words[words.index("<block>") + 1] == "0.001"  # 2 · 0.01 / 20
+    assert words[words.index("<block>") + 1] == "0.002"  # of 2 · 0.01 / step
     assert view.svg() == view.svg()
     view.log(
         run,

@@ -103,7 +103,8 @@ function votePart(ctx, question) {
       node.hidden = !note.order;
       row.hidden = !waits;
       if (waits && !row.children.length) {
-        row.append(...choicesOf(note.order).map(([choice, words]) => button(words, () => vote(choice), { "data-acts": true })));
+        const choices = choicesOf(note.order);
+        row.append(...choices.map(([choice, words]) => button(words, () => vote(choice), { "data-acts": true })));
       }
       for (const one of row.children) one.disabled = busy;
       result.textContent = note.order && !waits ? voteInWords(note, ctx.names()) : "";

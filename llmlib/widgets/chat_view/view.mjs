@@ -47,7 +47,8 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
   });
   const menu = saveMenu(model, "conversation");
   menu.append(element("button", { type: "button", onclick: () => download("conversation.jsonl", asJsonLines(ctx.messages(), ctx.names(), model.get("system")), "application/jsonl") }, "Messages (JSON lines)"));
-  el.append(comparison.node, log, hub.line, element("div", { class: "llm-row" }, input, send, stopButton, clear, restore, menu), setup.node);
+  const box = element("div", { class: "llm-row" }, input, send, stopButton, clear, restore, menu);
+  el.append(comparison.node, log, hub.line, box, setup.node);
 
   function unpack() {
     const packed = model.get("readings"), notes = model.get("notes"), key = JSON.stringify(notes.map(({ tokens }) => tokens ?? 0));

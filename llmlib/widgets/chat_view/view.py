@@ -24,8 +24,9 @@ class ChatView(View):
 
     Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared),
     "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind"
-    (`on`), "vote" (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". Whoever owns a model answers by setting the traits, or `notice`
-    and `returned` for a message that nobody could answer (see `llmlib.explore.explore_chat`).
+    (`on`), "vote" (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". Whoever
+    owns a model answers by setting the traits, or `notice` and `returned` for a message that nobody could
+    answer (see `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>

@@ -76,15 +76,17 @@ export default widget("llm-rotary-view", ({ model, hub, el, still }) => {
   const dials = element("div", { class: "llm-dials", role: "list", "aria-label": "A dial for each pair of channels" });
   const sum = element("div", { class: "llm-sum" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const curve = drawn("svg", { viewBox: "0 0 760 190", role: "img", class: "llm-curve" });
-  const lead = "Each dial is a pair of channels: a position turns the hand of the query (blue) or of the key (orange), " +
-    "and the dot product depends only on how far apart the two are. " +
+  const lead = "Each dial is a pair of channels: a position turns the hand of the query (blue) or of the key " +
+    "(orange), and the dot product depends only on how far apart the two are. " +
     "Try this: move both, and the sum stays the same; then move the key alone.";
   el.append(
-    element("div", { class: "llm-row llm-top" }, element("p", { class: "llm-note llm-lead" }, lead), still ? "" : saveMenu(model, "rotary")),
+    element("div", { class: "llm-row llm-top" },
+      element("p", { class: "llm-note llm-lead" }, lead), still ? "" : saveMenu(model, "rotary")),
     line("query", query, numbers.query, "query"), line("key", key, numbers.key, "key"), line("both", both, numbers.both, "both"),
     dials, sum, curve,
     element("div", { class: "llm-row" },
-      element("span", { class: "llm-note" }, "The hand of each pair: its own angle plus frequency × position. Click on the curve for another distance.")),
+      element("span", { class: "llm-note" },
+        "The hand of each pair: its own angle plus frequency × position. Click on the curve for another distance.")),
     spoken,
   );
 

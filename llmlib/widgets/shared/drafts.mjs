@@ -3,7 +3,8 @@
 import { VIEW } from "./saved.mjs";
 import { element } from "./shared.mjs";
 
-const WILL_BE_BACK = "What you typed will be in the new view.", COPY_FIRST = "Copy first what you typed: the new view cannot know it.";
+const WILL_BE_BACK = "What you typed will be in the new view.";
+const COPY_FIRST = "Copy first what you typed: the new view cannot know it.";
 const IS_BACK = "What you typed before the restart is back.";
 const ownTexts = new WeakMap(); // of each box that the reader types into: what is known of its text
 
@@ -56,16 +57,18 @@ export async function placeOfView(path, cells, kind, isMine) {
 /** The cells of the notebook that shows a model, and how to know it there: only its layout is the same object. */
 function notebookOf(model) {
   const manager = model.widget_manager, { context } = manager ?? {};
-  const outputsOf = ({ outputs }) => Array.from({ length: outputs?.length ?? 0 }, (_, k) => outputs.get(k).data?.[VIEW]?.model_id);
+  const idOf = (output) => output.data?.[VIEW]?.model_id;
+  const outputsOf = ({ outputs }) => Array.from({ length: outputs?.length ?? 0 }, (_, k) => idOf(outputs.get(k)));
   const cells = Array.from(context?.model?.cells ?? [], (cell) => ({ id: cell.id, outputs: outputsOf(cell) }));
   const layout = model.get("layout");
-  const isMine = async (id) => Boolean(layout) && (await manager.get_model(id)?.catch(() => null))?.get("layout") === layout;
+  const modelOf = (id) => manager.get_model(id)?.catch(() => null);
+  const isMine = async (id) => Boolean(layout) && (await modelOf(id))?.get("layout") === layout;
   return { path: context?.path, cells, isMine };
 }
 
 const storageOf = () => { try { return globalThis.sessionStorage ?? null; } catch { return null; } };
 
-/** Keep the drafts of a view once its kernel is gone, and give a new view those of the one before it in the same cell. */
+/** Keep the drafts of a view once its kernel is gone, and give a new view those of the one before it in its cell. */
 export function keepDrafts(name, model, el, hub) {
   const storage = storageOf(), boxes = () => el.querySelectorAll('textarea, input[type="text"]');
   const told = element("span", { class: "llm-note" });
@@ -100,7 +103,8 @@ export function keepDrafts(name, model, el, hub) {
     begin();
     hub.whenGone(() => setTimeout(save)); // a message that will not be answered comes back to its box first
     el.addEventListener("input", (event) => { if (event.isTrusted) told.textContent = ""; });
-    el.addEventListener("click", () => { if (Object.keys(waiting).length) setTimeout(restore); }); // a tab with its own box
+    // A click may have opened a tab with its own box.
+    el.addEventListener("click", () => { if (Object.keys(waiting).length) setTimeout(restore); });
   }
   return () => {
     if (hub.gone) save();

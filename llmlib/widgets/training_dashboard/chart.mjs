@@ -3,8 +3,8 @@
 import { element, shorten } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
 import {
-  bandPath, capOf, columnsOf, domainOf, inWindow, linePath, logTicksBetween, METRICS, movingAverage, scaleOf, shortly, spread, stepsInWords,
-  ticksBetween, xsOf,
+  bandPath, capOf, columnsOf, domainOf, inWindow, linePath, logTicksBetween, METRICS, movingAverage, scaleOf,
+  shortly, spread, stepsInWords, ticksBetween, xsOf,
 } from "./data.mjs";
 
 const LEFT = 50, TOP = 8, BOTTOM = 24, NAMES = 104; // pixels: numbers at the side, room above, numbers below, names of runs
@@ -57,7 +57,8 @@ export function chartPanel(ctx, which, large) {
     const rows = shown.flatMap(({ curves: { steps, validation } }) =>
       [seen(steps, steps.mean[which]), ...(large ? [seen(validation, validation.mean[0])] : [])]);
     const [low, high] = domainOf(rows, { fromZero: fromZero && !log(), log: log(), cap: which === 0 ? capOf(shown.map(({ curves }) => curves.steps.mean[0])) : Infinity });
-    frame = { width: width - LEFT - (names ? NAMES : 14), height: height - TOP - BOTTOM, from, to, scale: scaleOf([low, high], log()), low, high };
+    const inner = { width: width - LEFT - (names ? NAMES : 14), height: height - TOP - BOTTOM };
+    frame = { ...inner, from, to, scale: scaleOf([low, high], log()), low, high };
     picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
     node.style.width = `${width}px`;
     picture.setAttribute("width", width);
@@ -98,9 +99,10 @@ export function chartPanel(ctx, which, large) {
 
   function lines(run) {
     const { curves: { steps, validation }, colour } = run, window_ = [frame.from, frame.to], parts = [];
-    const range = inWindow(xsOf(steps, ctx.state.across), window_), xs = xsOf(steps, ctx.state.across).subarray(...range);
+    const places = xsOf(steps, ctx.state.across), range = inWindow(places, window_), xs = places.subarray(...range);
     const [mean, low, high] = [steps.mean, steps.low, steps.high].map((rows) => rows[which].subarray(...range));
-    const raw = columnsOf(xs, { mean, low, high }, toX), smooth = ctx.state.smooth > 0 && which !== 1, pale = ctx.isPale(run) ? 0.25 : 1;
+    const raw = columnsOf(xs, { mean, low, high }, toX), pale = ctx.isPale(run) ? 0.25 : 1;
+    const smooth = ctx.state.smooth > 0 && which !== 1;
     const line = (columns, attributes) => svg("path", { d: linePath(columns, toY), fill: "none", stroke: colour, "stroke-linejoin": "round", ...attributes });
     if (which !== 1) parts.push(svg("path", { d: bandPath(raw, toY), fill: colour, "fill-opacity": (smooth ? 0.16 : 0.22) * pale }));
     if (smooth) {
@@ -109,8 +111,9 @@ export function chartPanel(ctx, which, large) {
     } else parts.push(line(raw, { "stroke-width": 1.6, "stroke-opacity": pale }));
     if (raw.length === 1) parts.push(svg("circle", { cx: raw[0].x, cy: toY(raw[0].mean), r: 2.5, fill: colour }));
     if (large && validation.n) {
-      const among = inWindow(xsOf(validation, ctx.state.across), window_), values = validation.mean[0].subarray(...among);
-      const seen = columnsOf(xsOf(validation, ctx.state.across).subarray(...among), { mean: values, low: values, high: values }, toX);
+      const all = xsOf(validation, ctx.state.across), among = inWindow(all, window_);
+      const values = validation.mean[0].subarray(...among);
+      const seen = columnsOf(all.subarray(...among), { mean: values, low: values, high: values }, toX);
       parts.push(line(seen, { "stroke-width": 2, "stroke-dasharray": "6 4", "stroke-opacity": pale }));
       if (seen.length <= 60) parts.push(...seen.map(({ x, mean: value }) => svg("circle", { cx: x, cy: toY(value), r: 3, fill: ctx.palette.paper, stroke: colour, "stroke-width": 1.6, opacity: pale })));
     }
@@ -155,12 +158,14 @@ export function chartPanel(ctx, which, large) {
   /** The place that is pointed at; nothing else changes. */
   function point() {
     if (!frame) return;
-    const isSeen = ({ reading }) => Number.isFinite(reading.values[which]) && reading.x >= frame.from && reading.x <= frame.to;
+    const isIn = (x) => x >= frame.from && x <= frame.to;
+    const isSeen = ({ reading }) => Number.isFinite(reading.values[which]) && isIn(reading.x);
     const readings = ctx.readings().filter(isSeen), brush = drag && drag.to !== null ? [brushed()] : [];
     tip.hidden = !readings.length;
     if (!readings.length) { marks.replaceChildren(...brush); return; }
     const x = toX(readings[0].reading.x);
-    marks.replaceChildren(...brush, svg("line", { x1: x, x2: x, y1: TOP, y2: TOP + frame.height, stroke: ctx.palette.ink, "stroke-width": 1 }),
+    const upright = { x1: x, x2: x, y1: TOP, y2: TOP + frame.height, stroke: ctx.palette.ink, "stroke-width": 1 };
+    marks.replaceChildren(...brush, svg("line", upright),
       ...readings.flatMap(({ run, reading }) => [
         svg("circle", { cx: toX(reading.x), cy: toY(reading.values[which]), r: 4, fill: run.colour }),
         ...(large && reading.validation !== null ? [svg("circle", { cx: toX(reading.x), cy: toY(reading.validation), r: 4, fill: ctx.palette.paper, stroke: run.colour, "stroke-width": 2 })] : [])]));

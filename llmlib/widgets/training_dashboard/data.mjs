@@ -83,8 +83,8 @@ export function scaleOf([low, high], log) {
 
 /**
  * An exponential moving average with this weight for what was before (0: none), as TensorBoard draws it. It begins with
- * nothing, and is divided by the weight that it has gathered, so that its beginning is not drawn towards 0 (Kingma and Ba,
- * 2014, "Adam", section 3). What is missing stays missing.
+ * nothing, and is divided by the weight that it has gathered, so that its beginning is not drawn towards 0 (Kingma and
+ * Ba, 2014, "Adam", section 3). What is missing stays missing.
  */
 export function movingAverage(values, weight) {
   let average = 0, gathered = 0;
@@ -96,7 +96,7 @@ export function movingAverage(values, weight) {
   });
 }
 
-/** From the first to behind the last of the points in a window, with one more on each side, so that lines reach its edges. */
+/** From the first to behind the last of the points in a window, and one more on each side: lines reach its edges. */
 export function inWindow(xs, [from, to]) {
   let first = 0, after = xs.length;
   while (first < after && xs[first] < from) first++;

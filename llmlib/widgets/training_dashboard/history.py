@@ -63,7 +63,7 @@ class History:
         return np.array([values[which] for values in self._values]).reshape(-1, len(self.groups), len(QUANTILES))
 
     def pack(self) -> bytes:
-        """Little-endian u4: records, groups, and steps; then f4: seconds, and values (record, kind, group, quantile)."""
+        """Little-endian u4: records, groups, steps; then f4: seconds, and values (record, kind, group, quantile)."""
         head = np.array([len(self), len(self.groups), *self.steps], "<u4")
         values = np.array(self._values, "<f4")
         return head.tobytes() + np.array(self._seconds, "<f4").tobytes() + values.tobytes()

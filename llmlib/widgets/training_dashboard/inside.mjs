@@ -13,7 +13,8 @@ const words = (text, attributes = {}) => element("span", { "data-text": true, ..
 export function insidePanel(ctx) {
   const ways = element("span", { class: "llm-row llm-ways" }), says = element("p", { class: "llm-note llm-says" });
   const strip = svg("svg", { role: "img" }), fan = svg("svg", { role: "img" }), marks = svg("g", {});
-  const reading = element("p", { class: "llm-reading" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const reading = element("p", { class: "llm-reading" });
+  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const board = element("div", {
     class: "llm-strip", tabindex: 0, role: "application", "aria-roledescription": "strip of parts and steps",
     "aria-label": "Parts of the model over the steps. Up and Down choose a part, Left and Right read step by step, " +
@@ -76,20 +77,24 @@ export function insidePanel(ctx) {
   function draw(width, beside) {
     node.hidden = !looked().length;
     if (node.hidden) { frame = null; return; }
-    const { inside, about: { groups: names }, colour } = run(), which = kind(), chosen = group(), { palette, shades } = ctx;
+    const { inside, about: { groups: names }, colour } = run(), which = kind(), chosen = group();
+    const { palette, shades } = ctx;
     frame = stripFrame(inside.groups, ctx.window(), beside ? Math.floor((width - 16) / 2) : width);
     if (at && (at.record >= inside.n || at.group >= inside.groups)) at = null;
     drawWays();
     says.textContent = KINDS[which].says;
     const median = (record, part) => inside.at(which, record, part)[2];
-    const ends = drawStrip(strip, frame, { xs: xs(), names, median }, { palette, shades, marks }).map((power) => sizeInWords(10 ** power));
+    const powers = drawStrip(strip, frame, { xs: xs(), names, median }, { palette, shades, marks });
+    const ends = powers.map((power) => sizeInWords(10 ** power));
     const colours = [0, 64, 128, 191, 255].map((k) => shades[k].fill).join(", ");
     const ramp = element("span", { class: "llm-ramp", style: `background: linear-gradient(to right, ${colours})` });
     legend.replaceChildren(words(ends[0]), ramp, words(ends[1]));
     const quantiles = (record) => inside.at(which, record, chosen), last = { group: chosen, record: inside.n - 1 };
     drawFan(fan, frame, { xs: xs(), quantiles, rule: KINDS[which].rule }, { palette, colour });
-    about.replaceChildren(words(names[chosen], { class: "llm-title" }), words("line: median; bands: half, and nine of ten", { class: "llm-note" }));
-    strip.setAttribute("aria-label", `${KINDS[which].words}: ${names.length} parts at ${inside.n} steps. ${told(last)}`);
+    about.replaceChildren(words(names[chosen], { class: "llm-title" }),
+      words("line: median; bands: half, and nine of ten", { class: "llm-note" }));
+    const whole = `${KINDS[which].words}: ${names.length} parts at ${inside.n} steps.`;
+    strip.setAttribute("aria-label", `${whole} ${told(last)}`);
     fan.setAttribute("aria-label", told(last));
     point();
   }

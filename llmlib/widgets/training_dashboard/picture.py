@@ -65,8 +65,9 @@ def draw(view: Board) -> str:
         for line in textwrap.wrap(about["words"], 118):
             parts.append(f'<text x="28" y="{y:g}" font-size="12" fill="#9a4f00">{escape_xml(line)}</text>')
             y += 18
-    for name, history in view.histories():
-        source, y = _updates(f"{name}: " if len(pairs) > 1 else "", history, y + 12)
+    histories = view.histories()
+    for name, history in histories:
+        source, y = _updates(f"{name}: " if len(pairs) > 1 else "", history, _power_above(histories), y + 12)
         parts.append(source)
     for name, step, text in view.last_samples():
         whose = f"{name} writes" if len(pairs) > 1 else "The model writes"
@@ -131,12 +132,16 @@ def _chart(
     return parts
 
 
-def _updates(whose: str, history: History, y: float) -> tuple[str, float]:
-    """How far each step moved the parts of a model, as colours over the steps; and the y below it."""
-    medians = history.of("updates")[:, :, 2]
+def _power_above(histories: list[tuple[str, History]]) -> int:
+    """The power of ten above the medians of all updates, so that all runs have the same colours."""
+    medians = np.concatenate([history.of("updates")[:, :, 2].reshape(-1) for _, history in histories])
     known = medians[np.isfinite(medians) & (medians > 0)]
-    high = math.ceil(math.log10(float(known.max())) - 1e-6) if len(known) else 0
-    low = high - DECADES
+    return math.ceil(math.log10(float(known.max())) - 1e-6) if len(known) else 0
+
+
+def _updates(whose: str, history: History, high: int, y: float) -> tuple[str, float]:
+    """How far each step moved the parts of a model, as colours over the steps; and the y below it."""
+    medians, low = history.of("updates")[:, :, 2], high - DECADES
     title = f"{whose}how far each step moved the weights, ‖Δw‖ / ‖w‖ (a rule of thumb: 0.001)"
     parts = [f'<text x="8" y="{y:g}" font-weight="600" font-size="13">{escape_xml(title)}</text>']
     left, width, y = 92, 620.0, y + 10
@@ -150,12 +155,13 @@ def _updates(whose: str, history: History, y: float) -> tuple[str, float]:
             x, each = left + width * k / len(column), width / len(column)
             fill = blend(share, STOPS)
             parts.append(f'<rect x="{x:.1f}" y="{top:g}" width="{each + 0.3:.1f}" height="14" fill="{fill}"/>')
-        if len(column) and math.isfinite(column[-1]):
-            parts.append(_word(left + width + 6, top + 11, f"{column[-1]:.1g}", "start"))
+        known = column[np.isfinite(column)]
+        if len(known):
+            parts.append(_word(left + width + 6, top + 11, f"{float(np.median(known)):.1g}", "start"))
     y += 15 * len(history.groups)
     ends = ((left, f"step {history.steps[0]:,}", "start"), (left + width, f"step {history.steps[-1]:,}", "end"))
     parts += [_word(x, y + 12, words, anchor) for x, words, anchor in ends]
-    scale = f"white: 1e{low:d} and less; dark: 1e{high:d}; at the end: the last one"
+    scale = f"white: {10.0**low:g} and less; dark: {10.0**high:g}; at the end: the median of all steps"
     parts.append(_word(left + width / 2, y + 12, scale, "middle"))
     return "".join(parts), y + 24
 

@@ -11,20 +11,20 @@ export const KINDS = [
   },
   {
     name: "gradients", words: "gradients", rule: null,
-    says: "How large the gradients of the weights are, before clipping. Those of all parts should be of about the same " +
-      "size; where they vanish, little is learned.",
+    says: "How large the gradients of the weights are, before clipping. Those of all parts should be of about the " +
+      "same size; where they vanish, little is learned.",
   },
   {
     name: "activations", words: "activations", rule: null,
-    says: "How large the numbers are that each part of the model hands on. They should settle: if they grow from step " +
-      "to step, the run may soon break off.",
+    says: "How large the numbers are that each part of the model hands on. They should settle: if they grow from " +
+      "step to step, the run may soon break off.",
   },
 ];
 const QUANTILES = 5;
 
 /**
- * Of each run what was seen inside of its model: `{ n, groups, steps, seconds, at }`; `at(kind, record, group)` gives five
- * quantiles.
+ * Of each run what was seen inside of its model: `{ n, groups, steps, seconds, at }`; `at(kind, record, group)` gives
+ * five quantiles.
  */
 export function unpackInside(packed) {
   const bytes = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength);

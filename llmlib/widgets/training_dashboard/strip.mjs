@@ -4,11 +4,14 @@ import { svg } from "../shared/canvas.mjs";
 import { shortly, ticksBetween } from "./data.mjs";
 import { columnsBetween, placeAmong, powersOf, sizeInWords } from "./sizes.mjs";
 
-const NAMED = 82, NUMBERED = 50, RIGHT = 18, ABOVE = 6, BELOW = 22; // pixels around: names, numbers, at the end, above, below
-const FAN_TALL = 190, ROW_LEAST = 10, ROW_MOST = 24, ROW_NAMED = 14; // pixels: of the detail, of a row, of one with a name
+// Pixels: of names, of numbers, on the right, above, below; the height of the detail, of a row, of one with a name.
+const NAMED = 82, NUMBERED = 50, RIGHT = 18, ABOVE = 6, BELOW = 22;
+const FAN_TALL = 190, ROW_LEAST = 10, ROW_MOST = 24, ROW_NAMED = 14;
 const DECADES = { strip: 3, fan: 5 }; // powers of ten that are told apart at most
 
-function word(palette, text, attributes) { return svg("text", { "font-size": 11, fill: palette.faint, ...attributes }, text); }
+function word(palette, text, attributes) {
+  return svg("text", { "font-size": 11, fill: palette.faint, ...attributes }, text);
+}
 
 function sizeTo(picture, width, height) {
   const all = { viewBox: `0 0 ${width} ${height}`, width, height };
@@ -35,29 +38,34 @@ export function stripFrame(groups, [from, to], wide) {
 export function drawStrip(picture, frame, { xs, names, median }, { palette, shades, marks }) {
   const { groups, row, toX, top, bottom } = frame, columns = columnsBetween(xs, [frame.from, frame.to]), parts = [];
   const numbers = Array.from({ length: groups }, (_, group) => group);
-  const powers = powersOf(columns.flatMap(({ record }) => numbers.map((group) => median(record, group))), DECADES.strip);
+  const medians = columns.flatMap(({ record }) => numbers.map((group) => median(record, group)));
+  const powers = powersOf(medians, DECADES.strip), middle = row / 2 + 4;
   sizeTo(picture, frame.wide, bottom + BELOW);
   const every = Math.ceil(ROW_NAMED / row); // of thin rows not all have room for a name
   for (const group of numbers) {
     const y = top(group);
-    if (group % every === 0) parts.push(word(palette, names[group], { x: NAMED - 6, y: y + row / 2 + 4, "text-anchor": "end" }));
+    const name = () => word(palette, names[group], { x: NAMED - 6, y: y + middle, "text-anchor": "end" });
+    if (group % every === 0) parts.push(name());
     for (const { record, left, right } of columns) {
       const share = placeAmong(median(record, group), powers), x = toX(left), width = Math.max(0.5, toX(right) - x);
       const fill = share === null ? palette.outside : shades[Math.round(255 * share)].fill;
-      parts.push(svg("rect", { x: x.toFixed(1), y, width: width.toFixed(1), height: row - 1, fill, "shape-rendering": "crispEdges" }));
+      const cell = { x: x.toFixed(1), y, width: width.toFixed(1), height: row - 1, fill };
+      parts.push(svg("rect", { ...cell, "shape-rendering": "crispEdges" }));
     }
   }
-  picture.replaceChildren(...parts, ...stepMarks(palette, [frame.from, frame.to], frame.width, toX, bottom + 14), marks);
+  const below = stepMarks(palette, [frame.from, frame.to], frame.width, toX, bottom + 14);
+  picture.replaceChildren(...parts, ...below, marks);
   return powers;
 }
 
 /** What marks a part of the strip, and in it a step. */
 export function stripMarks(frame, xs, chosen, at, palette) {
   const box = { fill: "none", stroke: palette.ink }, { left, width, row, top, toX } = frame;
-  const of = svg("rect", { x: left - 1, y: top(chosen) - 1, width: width + 2, height: row + 1, "stroke-width": 1.6, ...box });
+  const whole = { x: left - 1, y: top(chosen) - 1, width: width + 2, height: row + 1 };
+  const of = svg("rect", { ...whole, ...box, "stroke-width": 1.6 });
   const here = at && columnsBetween(xs, [frame.from, frame.to]).find(({ record }) => record === at.record);
   if (!here) return [of];
-  const place = { x: toX(here.left), y: top(at.group), width: Math.max(2, toX(here.right) - toX(here.left)), height: row - 1 };
+  const x = toX(here.left), place = { x, y: top(at.group), width: Math.max(2, toX(here.right) - x), height: row - 1 };
   return [of, svg("rect", { ...place, ...box, "stroke-width": 2.4, stroke: palette.missing })];
 }
 
@@ -84,12 +92,17 @@ export function drawFan(picture, { from, to, wide }, { xs, quantiles, rule }, { 
   if (known.length) {
     parts.push(band(0, 4, 0.18), band(1, 3, 0.3));
     parts.push(svg("path", { fill: "none", stroke: colour, "stroke-width": 2, d: `M${line(known, 2)}` }));
-  } else parts.push(word(palette, "nothing to measure here", { x: NUMBERED + width / 2, y: FAN_TALL / 2, "text-anchor": "middle" }));
-  if (known.length === 1) parts.push(svg("circle", { cx: toX(known[0].x), cy: toY(known[0].q[2]), r: 3, fill: colour }));
+  } else {
+    const middle = { x: NUMBERED + width / 2, y: FAN_TALL / 2, "text-anchor": "middle" };
+    parts.push(word(palette, "nothing to measure here", middle));
+  }
+  const [only] = known;
+  if (known.length === 1) parts.push(svg("circle", { cx: toX(only.x), cy: toY(only.q[2]), r: 3, fill: colour }));
   if (rule) {
     const halo = { stroke: palette.paper, "stroke-width": 4, "paint-order": "stroke", fill: palette.ink };
     parts.push(across(toY(rule), { stroke: palette.ink, "stroke-dasharray": "5 4" }));
-    parts.push(word(palette, `${sizeInWords(rule)}: rule of thumb`, { x: right - 4, y: toY(rule) - 5, "text-anchor": "end", ...halo }));
+    const place = { x: right - 4, y: toY(rule) - 5, "text-anchor": "end" };
+    parts.push(word(palette, `${sizeInWords(rule)}: rule of thumb`, { ...place, ...halo }));
   }
   picture.replaceChildren(...parts);
 }

@@ -16,7 +16,8 @@ const COLOURS = 6, FEWEST = 4; // runs that can be told apart; steps that are se
 
 export default widget("llm-training", ({ model, hub, el }) => {
   const state = {
-    log: false, smooth: 0.6, across: "steps", zoom: null, hidden: [], sample: null, kind: "updates", of: null, group: null,
+    log: false, smooth: 0.6, across: "steps", zoom: null, hidden: [], sample: null,
+    kind: "updates", of: null, group: null, // what of the inside
     ...model.get("place"),
   };
   let colours = [], stressed = null, cursor = null, frame = 0, drawn = false, level = "", said = null;
@@ -72,20 +73,25 @@ export default widget("llm-training", ({ model, hub, el }) => {
   const small = element("div", { class: "llm-smalls" }, ...charts.slice(1).map(({ node }) => node));
   const board = element("div", {
     class: "llm-charts", tabindex: 0, role: "application", "aria-roledescription": "charts over time",
-    "aria-label": "Curves. Left and Right read the values step by step, Page Up and Page Down faster, Home and End the first and the last; " +
-      "Plus and Minus zoom in and out there, 0 shows all; Escape ends.",
+    "aria-label": "Curves. Left and Right read the values step by step, Page Up and Page Down faster, " +
+      "Home and End the first and the last; Plus and Minus zoom in and out there, 0 shows all; Escape ends.",
   }, charts[0].node, small);
   const rows = runRows(ctx, hub), samples = samplePanel(ctx), inside = insidePanel(ctx);
   const ways = element("span", { class: "llm-row llm-ways" });
-  const smoothing = element("input", { type: "range", min: 0, max: 0.99, step: 0.01, "aria-label": "Smoothing" }), smooth = element("output");
+  const smoothing = element("input", { type: "range", min: 0, max: 0.99, step: 0.01, "aria-label": "Smoothing" });
+  const smooth = element("output");
   smoothing.addEventListener("input", () => ctx.go({ smooth: Number(smoothing.value) }));
-  const all = element("button", { type: "button", onclick: () => { ctx.zoom(); board.focus(); } }, "Show all"), zoomed = element("span", { class: "llm-note" });
+  const all = element("button", { type: "button", onclick: () => { ctx.zoom(); board.focus(); } }, "Show all");
+  const zoomed = element("span", { class: "llm-note" });
+  const window_ = element("span", { class: "llm-row llm-zoomed" }, zoomed, all);
   const label = element("label", { class: "llm-smoothing" }, "smoothing ", smoothing, smooth);
-  const tools = element("div", { class: "llm-row llm-tools" }, ways, label, element("span", { class: "llm-row llm-zoomed" }, zoomed, all));
+  const tools = element("div", { class: "llm-row llm-tools" }, ways, label, window_);
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), happened = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const picture = element("div", { class: "llm-scene" }, rows.node, board, inside.node);
   const menu = saveMenu(model, "training", () => pictureOf(picture, ctx.palette.paper));
-  const lead = element("p", { class: "llm-note llm-lead" }, "Watch the loss fall: the lower it is, the better the model predicts the next token. Point at a curve to read its values; drag over steps to see them larger.");
+  const lead = element("p", { class: "llm-note llm-lead" },
+    "Watch the loss fall: the lower it is, the better the model predicts the next token. " +
+    "Point at a curve to read its values; drag over steps to see them larger.");
   el.append(element("div", { class: "llm-row llm-head" }, lead, menu), hub.line, picture, tools, samples.node, spoken, happened);
   picture.insertBefore(tools, board);
 
@@ -99,7 +105,8 @@ export default widget("llm-training", ({ model, hub, el }) => {
       ctx.point(x);
       spoken.textContent = ctx.readings().map(({ run: { about }, reading }) => readingInWords(ctx.runs.length > 1 ? about.name : "", reading)).join(" ");
     } else if (["+", "=", "-"].includes(event.key)) {
-      const [from, to] = ctx.window(), middle = cursor ?? (from + to) / 2, half = (event.key === "-" ? 1 : 0.25) * (to - from);
+      const [from, to] = ctx.window(), middle = cursor ?? (from + to) / 2;
+      const half = (event.key === "-" ? 1 : 0.25) * (to - from);
       ctx.zoom(middle - half, middle + half);
     } else if (event.key === "0") ctx.zoom();
     else if (event.key === "Escape") ctx.point(null);
@@ -111,7 +118,8 @@ export default widget("llm-training", ({ model, hub, el }) => {
   /** "Steps 200 to 400", "12 to 30 s". */
   function zoomInWords() {
     const [from, to] = state.zoom;
-    return state.across === "steps" ? `Steps ${shortly(Math.round(from))} to ${shortly(Math.round(to))}` : `${shortly(from)} to ${shortly(to)} s`;
+    if (state.across === "seconds") return `${shortly(from)} to ${shortly(to)} s`;
+    return `Steps ${shortly(Math.round(from))} to ${shortly(Math.round(to))}`;
   }
 
   function drawTools() {
@@ -124,7 +132,8 @@ export default widget("llm-training", ({ model, hub, el }) => {
     level = key;
     renew(ways, [
       choice("Scale of loss and gradient norm", [["linear", "linear scale"], ["log", "log scale"]], log ? "log" : "linear", (value) => ctx.go({ log: value === "log" })),
-      choice("Across", [["steps", "by step"], ["seconds", "by time"]], across, (value) => ctx.go({ across: value, zoom: null })),
+      choice("Across", [["steps", "by step"], ["seconds", "by time"]], across,
+        (value) => ctx.go({ across: value, zoom: null })),
     ]);
   }
 
@@ -158,7 +167,10 @@ export default widget("llm-training", ({ model, hub, el }) => {
   function load() {
     const curves = unpackCurves(model.get("curves")), empty = unpackCurves(new DataView(new Uint32Array([0, 1, 4, 0, 1, 1]).buffer))[0];
     const looks = unpackInside(model.get("inside"));
-    ctx.runs = model.get("runs").map((about, number) => ({ number, about, inside: looks[number], curves: curves[number] ?? empty, colour: colours[number % COLOURS], hidden: state.hidden.includes(about.name) }));
+    ctx.runs = model.get("runs").map((about, number) => ({
+      number, about, inside: looks[number], curves: curves[number] ?? empty,
+      colour: colours[number % COLOURS], hidden: state.hidden.includes(about.name),
+    }));
     ctx.samples = model.get("samples");
   }
 

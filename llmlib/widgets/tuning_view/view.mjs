@@ -34,7 +34,8 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     });
     const list = walk(tokens, boxes, { label: `Tokens of the message of: ${role}`, tell: (j) => tell(j === null ? null : from + j) });
     const told = mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise a token` : "";
-    const who = element("div", { class: "llm-who" }, element("strong", {}, role), element("span", { class: "llm-note" }, told));
+    const surprise = element("span", { class: "llm-note" }, told);
+    const who = element("div", { class: "llm-who" }, element("strong", {}, role), surprise);
     const [first, after] = foldOf(tokens.length);
     if (first < after) who.append(folding(number_, list, boxes, first, after));
     return element("article", { class: "llm-said" }, who, list);
@@ -72,8 +73,9 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
 
   function tell(k) {
     const ask = "Point at a token, or walk through them with the arrow keys, to see what both models expected there.";
-    const hint = k === null ? element("p", { class: "llm-note" }, ask, movedMost(moves.moves) === null ? "" : " This one has moved most:") : "";
-    k ??= movedMost(moves.moves); // so that there is something to see before anybody points
+    const most = movedMost(moves.moves), more = most === null ? "" : " This one has moved most:";
+    const hint = k === null ? element("p", { class: "llm-note" }, ask, more) : "";
+    k ??= most; // so that there is something to see before anybody points
     if (k === null) { detail.replaceChildren(hint); return; }
     const token = element("code", {}, element("bdi", {}, visibleToken(model.get("tokens")[k]))), move = moves.moves[k];
     if (Number.isNaN(move)) { detail.replaceChildren(element("p", {}, token, " is the first token: nothing comes before it, so neither model expected anything.")); return; }
@@ -83,7 +85,8 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       return likeliest(`${title}: ${tinyShare(one.logProbs[k])} for this token (${one.logProbs[k].toFixed(2).replace("-", "−")} nats)`, all, Math.max(0, 1 - all.reduce((sum, entry) => sum + entry.p, 0)));
     };
     detail.replaceChildren(
-      hint, element("p", {}, token, ` ${signed(move)} nats: ${timesInWords(move)}.${trained(k) ? " It was trained on." : ""}`),
+      hint,
+      element("p", {}, token, ` ${signed(move)} nats: ${timesInWords(move)}.${trained(k) ? " It was trained on." : ""}`),
       element("div", { class: "llm-both" }, column(moves.base, model.get("titles")[0]), column(moves.tuned, model.get("titles")[1])));
   }
 

@@ -85,7 +85,8 @@ test("ticks are round", () => {
 });
 
 test("a moving average begins where the curve does, and what is missing stays missing", () => {
-  const near = (a, b) => a.forEach((value, k) => assert.ok(Math.abs(value - b[k]) < 1e-5 || (Number.isNaN(value) && Number.isNaN(b[k])), `${a} / ${b}`));
+  const alike = (x, y) => Math.abs(x - y) < 1e-5 || (Number.isNaN(x) && Number.isNaN(y));
+  const near = (a, b) => a.forEach((value, k) => assert.ok(alike(value, b[k]), `${a} / ${b}`));
   near([...movingAverage([4, 4, 4], 0.9)], [4, 4, 4]);
   near([...movingAverage([1, 2, 3], 0)], [1, 2, 3]);
   near([...movingAverage([1, 3], 0.5)], [1, (0.25 + 1.5) / 0.75]); // by hand: weights of 1/4 and 1/2, divided by 3/4
@@ -129,9 +130,11 @@ test("sizes are placed among powers of ten, and told in few signs", () => {
   assert.deepEqual(powersOf([NaN, 0], 9), [-4, 0]);
   assert.equal(placeAmong(0.01, [-3, -1]), 0.5);
   assert.deepEqual([0, 1e9, NaN].map((size) => placeAmong(size, [-3, -1])), [0, 1, null]);
-  assert.deepEqual([0.00123, 3.2e-5, 140, 0, NaN, 0.01].map(sizeInWords), ["0.0012", "3.2e-5", "140", "0", "not known", "0.01"]);
+  const told = ["0.0012", "3.2e-5", "140", "0", "not known", "0.01"];
+  assert.deepEqual([0.00123, 3.2e-5, 140, 0, NaN, 0.01].map(sizeInWords), told);
   assert.equal(sizeInWords(1e-4), "1e-4");
-  assert.equal(quantilesInWords("block 1", 1200, [1, 2, 3, 4, 5]), "block 1, step 1,200: median 3; half are between 2 and 4, nine of ten between 1 and 5.");
+  assert.equal(quantilesInWords("block 1", 1200, [1, 2, 3, 4, 5]),
+    "block 1, step 1,200: median 3; half are between 2 and 4, nine of ten between 1 and 5.");
   assert.equal(quantilesInWords("output", 1, [NaN, NaN, NaN, NaN, NaN]), "output, step 1: nothing to measure.");
 });
 

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { foldOf, likeliestAt, meanSurprise, movedMost, scaleOf, shadeOf, signed, timesInWords, unpackMoves } from "../../../llmlib/widgets/tuning_view/data.mjs";
+import {
+  foldOf, likeliestAt, meanSurprise, movedMost, scaleOf, shadeOf, signed, timesInWords, unpackMoves,
+} from "../../../llmlib/widgets/tuning_view/data.mjs";
 
 /** Two models over three tokens, two of the likeliest each, as Python packs them, at an odd offset. */
 function packed() {
