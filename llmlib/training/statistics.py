@@ -9,6 +9,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -131,8 +132,9 @@ class Observer:
 
             return see
 
-        points: list[HookPoint] = [work.hook_embed, *(block.hook_residual_post for block in work.blocks)]
-        with watching([(point, watcher(k)) for k, point in enumerate([*points, work.hook_final])]):
+        after_blocks: list[Any] = [block.hook_residual_post for block in work.blocks]
+        points: list[HookPoint] = [work.hook_embed, *after_blocks, work.hook_final]
+        with watching([(point, watcher(k)) for k, point in enumerate(points)]):
             yield
 
     def _by_group(self, tensors: Mapping[str, Tensor]) -> list[list[Tensor]]:

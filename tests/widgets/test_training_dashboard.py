@@ -188,6 +188,20 @@ def test_showing_costs_little_and_nothing_is_left_out_at_the_end(monkeypatch):
     assert shown == [1000, 1001]
 
 
+def test_each_of_the_first_steps_of_a_slow_run_is_shown(monkeypatch):
+    now, shown = [0.0], []
+    monkeypatch.setattr("llmlib.widgets.training_dashboard.view.time.perf_counter", lambda: now[0])
+    view = TrainingView()
+    run = view.add_run("one", steps=1000)
+    view.mark(run, "running")
+    view.observe(lambda change: shown.append(change["new"][0]["step"]), "runs")
+    for step in range(1, 11):
+        now[0] += 1.5  # seconds, which is slow for a step
+        view.log(run, step, loss=1.0, seconds=1.5)
+    assert shown[:4] == [1, 2, 3, 4]
+    assert shown[-1] >= 8
+
+
 def test_a_longer_run_is_shown_less_often():
     view = TrainingView()
     run = view.add_run("one")

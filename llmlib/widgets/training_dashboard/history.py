@@ -55,7 +55,7 @@ class History:
 
     def _drop(self, which: slice) -> None:
         for rows in (self.steps, self._seconds, self._values):
-            del rows[which]  # type: ignore[attr-defined]
+            del rows[which]
 
     def of(self, kind: str) -> Float[np.ndarray, "record group quantile"]:
         """All records of a kind, the oldest first."""
