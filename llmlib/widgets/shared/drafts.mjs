@@ -77,7 +77,14 @@ export function keepDrafts(name, model, el, hub) {
   function save() {
     const texts = { ...waiting, ...unusedIn(boxes()) };
     isKept = Boolean(storage && place) && keepTexts(storage, place, texts);
-    told.textContent = Object.keys(texts).length ? (isKept ? WILL_BE_BACK : COPY_FIRST) : "";
+    tell(Object.keys(texts).length ? (isKept ? WILL_BE_BACK : COPY_FIRST) : "");
+  }
+  /** Behind what the line says of the kernel; hidden without words, so that it takes no room. */
+  function tell(words) {
+    told.textContent = words;
+    told.hidden = !words;
+    told.classList.toggle("llm-kept", words !== IS_BACK); // told only as long as the kernel is gone
+    hub.line[words === IS_BACK ? "prepend" : "append"](told);
   }
   /** A box gets its text as if somebody typed it, unless somebody has typed there. */
   function restore() {
@@ -88,7 +95,7 @@ export function keepDrafts(name, model, el, hub) {
       if (box.readOnly || label in unusedIn([box])) continue;
       box.value = text;
       box.dispatchEvent(new Event("input", { bubbles: true }));
-      told.textContent = IS_BACK;
+      tell(IS_BACK);
     }
   }
   async function begin() {
@@ -99,10 +106,10 @@ export function keepDrafts(name, model, el, hub) {
     restore();
   }
   if (hub.live) {
-    hub.line.append(told);
+    tell("");
     begin();
     hub.whenGone(() => setTimeout(save)); // a message that will not be answered comes back to its box first
-    el.addEventListener("input", (event) => { if (event.isTrusted) told.textContent = ""; });
+    el.addEventListener("input", (event) => { if (event.isTrusted && told.textContent) tell(""); });
     // A click may have opened a tab with its own box.
     el.addEventListener("click", () => { if (Object.keys(waiting).length) setTimeout(restore); });
   }
