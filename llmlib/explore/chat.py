@@ -84,7 +84,7 @@ def compare_chats(
     conversation.system(system)
     conversation.forget()
     conversation.show()
-    kinds = "message", "edit", "clear", "system", "set", "limit", "seed", "order", "blind", "vote", "forget"
+    kinds = "message", "edit", "clear", "restore", "system", "set", "limit", "seed", "order", "blind", "vote", "forget"
     for kind in kinds:
         view.on_act(kind, getattr(conversation, kind))
     view.on_act("stop", conversation.stop.set)
@@ -97,6 +97,7 @@ class _Chat:
     def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):
         self.speakers, self.view, self.said, self.sampler = list(speakers), view, said, sampler
         self.beginning = deepcopy(said)
+        self.cleared: list[Said] = []  # what "Start over" took away, until the next message
         self.asked = 0  # how often: each answer has a seed of its own
         self.shuffle = random.Random(view.seed)
         self.words = Words()
@@ -137,12 +138,22 @@ class _Chat:
         self.thread.start()
 
     def clear(self) -> None:
-        """Back to the messages that the conversation was opened with."""
+        """Back to the messages that the conversation was opened with; `restore` takes that back."""
         self.stop.set()
         if self.thread:
             self.thread.join()
+        if [one.message for one in self.said] != [one.message for one in self.beginning]:  # else an earlier one stays
+            self.cleared = self.said
         self.said = deepcopy(self.beginning)
         self.tell(notice="", returned="")
+        self.show()
+        self.keep_picture()
+
+    def restore(self) -> None:
+        """The conversation as it was before the reader started over; after the next message it is too late."""
+        if self.view.answering or not self.cleared:
+            raise ValueError("There is no conversation to bring back: it is kept until your next message is answered.")
+        self.said, self.cleared = self.cleared, []
         self.show()
         self.keep_picture()
 
@@ -227,8 +238,10 @@ class _Chat:
         notice = returned = ""
         if not any(answer.content for answer in turn.answers):
             notice, returned, self.said = self.why_not(turn), turn.question.content, turn.instead_of
-        elif turn.question.note and not all(answer.content for answer in turn.answers):
-            turn.question.note = {**turn.question.note, "vote": "none"}  # there is nothing to compare
+        else:
+            self.cleared = []
+            if turn.question.note and not all(answer.content for answer in turn.answers):
+                turn.question.note = {**turn.question.note, "vote": "none"}  # there is nothing to compare
         self.show()
         self.tell(notice, returned)
         self.keep_picture()
@@ -311,6 +324,7 @@ class _Chat:
         with self.showing, self.view.hold_sync():
             self.view.messages = [one.message for one in self.said]
             self.view.notes = [dict(one.note) for one in self.said]
+            self.view.cleared = len(self.cleared)
             if (readings := b"".join(one.readings for one in self.said)) != self.view.readings:
                 self.view.readings, self.view.words = readings, list(self.words.texts)
 

@@ -181,6 +181,7 @@ class Dashboard(TrainingView):
         one.steps.append(step)
         numbers = {name: getattr(step, name) for name in VALUES}
         sample = None if step.sample is None else as_text(step.sample)
+        statistics = None if step.statistics is None else vars(step.statistics)
         with self._changed:
             self.log(
                 one.number,
@@ -188,6 +189,7 @@ class Dashboard(TrainingView):
                 **numbers,
                 validation_loss=step.validation_loss,
                 sample=sample,
+                statistics=statistics,
                 seconds=seconds,
             )
             if step.step == getattr(getattr(one.run, "config", None), "steps", None):

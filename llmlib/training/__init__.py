@@ -1,8 +1,8 @@
 """Learning from text: `train` takes a model, data and a `TrainConfig`, and yields what each step came to.
 
 `loss` is what is made small, `optimizers` (AdamW, Muon) turn gradients into steps, `config` holds every choice and the
-schedules of the learning rate, `checkpoints` keep a run so that it goes on exactly, `loop` brings them together; `cli`
-is the command `llmlib train`.
+schedules of the learning rate, `statistics` look inside while it learns, `checkpoints` keep a run so that it goes on
+exactly, `loop` brings them together; `cli` is the command `llmlib train`.
 """
 
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmlib.training.optimizers import Muon as Muon
     from llmlib.training.optimizers import make_optimizers as make_optimizers
     from llmlib.training.optimizers import orthogonalise as orthogonalise
+    from llmlib.training.statistics import Statistics as Statistics
 
 __all__, __getattr__, __dir__ = lazy(
     __name__,
@@ -31,5 +32,6 @@ __all__, __getattr__, __dir__ = lazy(
         **dict.fromkeys(("Step", "Training", "TrainingDiverged", "train"), "llmlib.training.loop"),
         "cross_entropy": "llmlib.training.loss",
         **dict.fromkeys(("Muon", "make_optimizers", "orthogonalise"), "llmlib.training.optimizers"),
+        "Statistics": "llmlib.training.statistics",
     },
 )

@@ -45,6 +45,7 @@ class TrainConfig:
     validate_every: int = 0  # steps between looks at the validation data; 0: only at the end
     validation_batches: int = 8
     sample_every: int = 0  # steps between samples; 0: only at the end
+    statistics_every: int = 0  # steps between looks at activations, gradients and updates; 0: never
     save_every: int = 0  # steps between checkpoints; 0: only at the end
     keep: int = 2  # the last so many checkpoints stay, and the best
     parallel: Literal["ddp", "fsdp"] = "ddp"  # several processes: each holds the whole model, or a part (FSDP2)
@@ -55,7 +56,15 @@ class TrainConfig:
             _check_choice(field.name, getattr(self, field.name), field.type)
         for name in ("steps", "batch_size", "seq_len", "accumulate", "validation_batches", "keep"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("warmup", "seed", "validate_every", "sample_every", "save_every", "weight_decay"):
+        for name in (
+            "warmup",
+            "seed",
+            "validate_every",
+            "sample_every",
+            "statistics_every",
+            "save_every",
+            "weight_decay",
+        ):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("learning_rate", "matrix_learning_rate"):
             self._require(name, 0 < getattr(self, name) < math.inf, "more than 0")
@@ -69,6 +78,12 @@ class TrainConfig:
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"batch_size={self.batch_size} does not fall into accumulate={self.accumulate} equal parts."
+            )
+
+        if self.statistics_every and (self.compile or self.parallel == "fsdp"):
+            raise ValueError(
+                "statistics_every watches the model from inside, and a compiled or cut model (compile=True, "
+                'parallel="fsdp") cannot be watched. Leave one of them out.'
             )
 
     def _require(self, name: str, is_met: bool, expected: str) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from llmlib.training.checkpoints import RunError
 from llmlib.training.config import TrainConfig, schedule_at
 from llmlib.training.loss import NOTHING_COUNTS, count_targets, cross_entropy
 from llmlib.training.optimizers import make_optimizers
+from llmlib.training.statistics import Observer, Statistics
 from llmlib.transformer import Transformer
 
-FREE = ("parallel", "compile")  # choices that may change while a run goes on: they change how, not what
+FREE = ("parallel", "compile", "statistics_every")  # may change while a run goes on: they change how, not what
 RECENT = 50  # steps that a sudden rise of the loss is measured against
 
 
@@ -40,6 +41,7 @@ class Step:
     tokens_per_second: float
     validation_loss: float | None = None  # when due
     sample: Any = None  # when due: what the `sample` function returned
+    statistics: Statistics | None = field(default=None, compare=False)  # when due: how large things are inside
 
 
 class TrainingDiverged(RuntimeError):
@@ -88,7 +90,11 @@ class Training(Iterator[Step]):
         started = time.perf_counter()
         share = schedule_at(self.step, self.config)
         self.work.model.train()
-        loss, tokens = self._gradients()
+        observer = Observer(self.model) if self._measures() else None
+        with observer.watch(self.work.model) if observer else contextlib.nullcontext():
+            loss, tokens = self._gradients()
+        if observer:
+            observer.before_the_step()
         norm = self._clip()
         self._check(loss, norm)
         with _uninterrupted():
@@ -99,6 +105,7 @@ class Training(Iterator[Step]):
             self.work.refresh()
             self.step += 1
             self.recent.append(loss)
+        statistics = observer.after_the_step() if observer else None
         for model in (self.work.model, self.model):
             model.eval()
         seconds = time.perf_counter() - started
@@ -109,7 +116,7 @@ class Training(Iterator[Step]):
         if validation_loss is not None and (self.best is None or validation_loss < self.best[0]):
             self.best = validation_loss, self.step
         rate = self.config.learning_rate * share
-        self.last = Step(self.step, loss, rate, norm, tokens / seconds, validation_loss, sample)
+        self.last = Step(self.step, loss, rate, norm, tokens / seconds, validation_loss, sample, statistics)
         if self.folder and self._due(self.config.save_every):
             self.save()
         if self.step == self.config.steps:
@@ -167,6 +174,11 @@ class Training(Iterator[Step]):
     def _due(self, every: int) -> bool:
         return self.step == self.config.steps or (every > 0 and self.step % every == 0)
 
+    def _measures(self) -> bool:
+        """Whether the coming step is one whose statistics are due: the first, and each `statistics_every`-th."""
+        every = self.config.statistics_every
+        return every > 0 and (self.step == 0 or (self.step + 1) % every == 0)
+
     @torch.no_grad()
     def validate(self) -> float:
         """The mean loss on the validation data, always on the same windows."""
@@ -189,7 +201,7 @@ class Training(Iterator[Step]):
             "train": dataclasses.asdict(self.config),
             "best": self.best,
             "recent": list(self.recent),
-            "last": self.last and dataclasses.asdict(dataclasses.replace(self.last, sample=None)),
+            "last": self.last and dataclasses.asdict(dataclasses.replace(self.last, sample=None, statistics=None)),
         }
         checkpoints.save(self.folder, self.step, self.model, self.optimizers, state, self.ranks.writes)
         if self.ranks.writes:

@@ -1,6 +1,7 @@
 """Views of models and of their training as pages without Python: looking around works, and pictures come out."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets import TrainingView, logit_lens_view
 
+QUANTILES = 0.001 * np.array([0.1, 0.5, 1, 1.5, 1.9])
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -92,12 +94,17 @@ def test_training(page, opened):
             loss = 1 + 3 / (1 + speed * step / 300)
             numbers = {"learning_rate": 0.003, "gradient_norm": 1.0, "tokens_per_second": 5000.0, "seconds": 0.01}
             told = {"validation_loss": loss + 0.5, "sample": f"{name} at {step}"} if due else {}
+            if step % 500 == 0:
+                told["statistics"] = {
+                    "groups": ["embedding", "block 0", "output"], "updates": np.outer([1, 2, 3], QUANTILES) / speed,
+                    "gradients": np.full((3, 5), 1e-5), "activations": np.full((3, 5), np.nan),
+                }  # fmt: skip
             view.log(run, step, loss=loss, **numbers, **told)
         view.mark(run, "finished" if speed == 3 else "failed", "" if speed == 3 else "The loss is <i>nan</i>.")
     board = opened(view, ".llm-training")
     expect(board.get_by_role("alert").first).to_have_text("The loss is <i>nan</i>.")
     expect(board.get_by_role("button", name="Pause")).to_have_count(0)  # nobody would hear it
-    charts = board.get_by_role("application")
+    charts = board.get_by_role("application", name="Curves")
     charts.focus()
     page.keyboard.press("End")
     expect(board.locator(".llm-large .llm-tip")).to_contain_text("quick 1.0")
@@ -111,7 +118,33 @@ def test_training(page, opened):
     plot = board.locator(".llm-plot svg").first.bounding_box()
     page.mouse.move(plot["x"] + 200, plot["y"] + 100)
     expect(board.locator(".llm-large .llm-tip")).to_contain_text("<b>slow</b>")
+    expect(board.locator(".llm-zoomed button")).to_be_hidden()
+    page.mouse.down()  # and drag
+    page.mouse.move(plot["x"] + 260, plot["y"] + 60, steps=4)
+    page.mouse.up()
+    zoomed = board.locator(".llm-zoomed .llm-note")
+    expect(zoomed).to_have_text(re.compile(r"^Steps \d+ to \d+$"))
+    charts.focus()
+    page.keyboard.press("End")  # beyond the window, which follows
+    expect(zoomed).to_have_text(re.compile(r"^Steps \d+ to 3000$"))
+    page.keyboard.press("0")
+    expect(zoomed).to_be_empty()
+    page.keyboard.press("+")
+    expect(zoomed).to_have_text("Steps 1500 to 3000")  # half of all, as near to the last step as can be
+    page.mouse.dblclick(plot["x"] + 200, plot["y"] + 100)
+    expect(zoomed).to_be_empty()
     page.mouse.move(1, 1)
+    strip = board.get_by_role("application", name="Parts of the model")
+    strip.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Home")
+    expect(board.locator(".llm-reading")).to_have_text(
+        "output, step 500: median 0.003; half are between 0.0015 and 0.0045, nine of ten between 3e-4 and 0.0057."
+    )
+    board.get_by_text("quick", exact=True).last.click()
+    page.mouse.move(1, 1)
+    board.get_by_text("activations", exact=True).click()
+    expect(board.locator(".llm-inside")).to_contain_text("nothing to measure here")
     slider = board.get_by_label("Which sample: back through time")
     slider.focus()
     page.keyboard.press("ArrowLeft")

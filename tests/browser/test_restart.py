@@ -9,6 +9,9 @@ from browser.views import VIEWS, cells
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RESTARTED = "The kernel was restarted: run the cell again."
+SELECTORS = {row.name: row.selector for row in VIEWS}
+# Views in which a text is used only when the reader says so; in the others it is used letter by letter.
+UNUSED = ("NextTokenView", "ChatView", "BPEStepper", "EmbeddingView", "ArchitectureView", "SamplingLabView")
 every_view = pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
 
 
@@ -108,9 +111,22 @@ def test_a_restart_is_told_and_nothing_is_swallowed(restarted, row):
 
 @pytest.mark.timeout(300)
 def test_running_the_cells_again_brings_all_back(restarted):
+    view = restarted.page.locator(".llm-next-token")
+    expect(view.get_by_text("What you typed will be in the new view.")).to_be_visible()
+    boxes = {row.name: row.box for row in VIEWS}
+    of = lambda name: restarted.page.locator(SELECTORS[name]).get_by_label(boxes[name], exact=True)  # noqa: E731
+    typed = {name: of(name) for name in UNUSED}
+    unused = {name: box.input_value() for name, box in typed.items()}
+    if not unused["ChatView"]:  # the model had begun to answer it
+        del unused["ChatView"]
+    assert unused == {name: f"typed into {name}" for name in unused}
     restarted.run()
     expect(restarted.page.locator(".llm-restarted")).to_have_count(0)
-    view = restarted.page.locator(".llm-next-token")
+    for name, text in unused.items():
+        expect(typed[name]).to_have_value(text)
+        expect(restarted.page.locator(SELECTORS[name]).locator(".llm-state")).to_contain_text("is back.")
+    assert restarted.page.evaluate("() => Object.keys(sessionStorage).filter((key) => key.startsWith('llm-'))") == []
+    expect(restarted.page.locator(".llm-chat .llm-user")).to_have_count(0)
     click(view, "Let chance pick", 2)
     expect(view.locator(".llm-picked")).to_have_count(2)
 

@@ -18,7 +18,8 @@ model = Transformer(TransformerConfig(tokenizer.vocab_size, 2048, 32, n_layers=2
 pupil = Transformer(TransformerConfig(tokenizer.vocab_size, 32, 16, n_layers=1, n_heads=2))
 samples = ["one two"]  # what the pupil is said to have written
 course = train(
-    pupil, TokenDataset(tokenizer.encode("one two three four " * 40)), TrainConfig(100_000, 2, 16, sample_every=5),
+    pupil, TokenDataset(tokenizer.encode("one two three four " * 40)),
+    TrainConfig(100_000, 2, 16, sample_every=5, statistics_every=5),
     sample=lambda model: samples[-1],
 )
 tuned = Transformer(model.config, seed=1)

@@ -27,6 +27,30 @@ def test_a_conversation(live):
     assert (view.messages, view.readings) == ([], b"")
 
 
+def test_starting_over_can_be_taken_back_until_the_next_answer(live, monkeypatch):
+    view = explore_chat(*live, messages=[{"role": "user", "content": "two"}], max_new_tokens=12, sampler=GREEDY)
+    assert not act(view, "restore")
+    assert "no conversation to bring back" in view.notice
+    say(view, "one", kind="edit", message=0)
+    before = view.messages, view.notes, view.readings
+    for _ in range(3):  # quick clicks do not lose what the first one took away
+        assert act(view, "clear")
+    assert [message["content"] for message in view.messages] == ["two"]
+    assert view.cleared == 2
+    answer_with(monkeypatch)
+    say(view, "three")  # the model says nothing: the message comes back, and nothing else has changed
+    assert (view.returned, view.cleared) == ("three", 2)
+    assert act(view, "restore")
+    assert (view.messages, view.notes, view.readings) == before
+    assert view.cleared == 0
+    act(view, "clear")
+    answer_with(monkeypatch, "yes")
+    say(view, "three")
+    assert view.cleared == 0
+    assert not act(view, "restore")
+    assert [message["content"] for message in view.messages] == ["two", "three", "yes"]
+
+
 def test_special_tokens_that_a_person_types_remain_text(live, asked):
     _, tokenizer = live
     view = explore_chat(*live, max_new_tokens=4)

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import acting
+import numpy as np
 import pytest
 import torch
 
@@ -56,6 +57,16 @@ def test_the_dashboard_changes_nothing_of_a_run():
     assert about["best"] == min(step.validation_loss for step in plain if step.validation_loss is not None)
     assert dashboard.samples == [[0, 10, "a\nb"], [0, 20, "a\nb"]]
     assert "finished after 20 steps" in dashboard.still["html"]
+
+
+def test_what_is_measured_inside_of_a_model_is_shown():
+    dashboard = explore_training(run_of(statistics_every=10))
+    dashboard.wait()
+    ((_, history),) = dashboard.histories()
+    assert (history.steps, history.groups) == ([1, 10, 20], ["embedding", "block 0", "output"])
+    measured = [step.statistics for step in dashboard.steps["run"] if step.statistics]
+    for kind in ("updates", "gradients", "activations"):
+        np.testing.assert_allclose(history.of(kind), [getattr(one, kind) for one in measured], rtol=1e-5)
 
 
 def test_runs_take_turns(endless):

@@ -56,6 +56,15 @@ def test_no_word_is_lost_when_lines_are_wrapped(text, width):
     assert len(lines) <= MOST_LINES + 1
 
 
+def test_the_picture_of_a_long_message_holds_its_question():
+    message = {"role": "user", "content": f"First, a tale. {'Once more, it rained. ' * 80}\n\nWhy did it rain?"}
+    words = words_of(ChatView(messages=[message]))
+    assert words[1].startswith("First, a tale.")
+    assert words[-1] == "Why did it rain?"
+    assert words.count("…") == 1
+    assert len(words) <= MOST_LINES + 1
+
+
 def test_a_book_is_drawn_quickly_and_briefly():
     view = ChatView(messages=[{"role": "user", "content": "one two three " * 20_000}] * 30)
     assert len(view.svg()) < 30_000

@@ -7,6 +7,7 @@ import pytest
 
 from llmlib.widgets import logit_lens_view
 from llmlib.widgets.logit_lens.cells import Cells, cells_of
+from llmlib.widgets.logit_lens.picture import ordinal
 
 VOCABULARY = [" cat", "<b>", "🙂", "\n", "مرحبا", "漢字" * 9, ""]
 TOKENS = ["<i>The</i>", " 🙂", "\x00", "مرحبا"]
@@ -55,6 +56,19 @@ def test_the_words_say_from_where_on_the_answer_stays():
     assert "its first choice from layer 2 on" in logit_lens_view(["a"], given, VOCABULARY).alt
     given[1, 0, 2] = 9
     assert "its first choice from the embedding on" in logit_lens_view(["a"], given, VOCABULARY).alt
+
+
+def test_the_picture_has_the_rank_of_the_answer_or_of_the_pinned_token():
+    view = logit_lens_view(TOKENS, logits(), VOCABULARY)
+    ranks = [ordinal(int(rank) + 1) for rank in view.cells().ranks[:, -1]]
+    words = list(ET.fromstring(view.svg()).itertext())
+    assert [word for word in words if word in ranks] == ranks
+    view.pinned = {"id": 2, "token": " Paris"}
+    view.put_pinned("a", np.array([[0, 0, 0, rank] for rank in (4999, -1, 30, 2)]), np.zeros((4, 4)))
+    words = list(ET.fromstring(view.svg()).itertext())
+    assert [word for word in words if word in ("5,000th", "31st", "3rd")] == ["5,000th", "31st", "3rd"]  # one pending
+    assert "“·Paris”" in "".join(words)
+    assert view.alt.endswith("“·Paris” begins as the 5,000th choice and is 3rd at layer 3.")
 
 
 def test_two_runs_and_what_does_not_fit():

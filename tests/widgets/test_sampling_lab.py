@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from llmlib.widgets import SamplingLabView, sampling_lab_view
 from llmlib.widgets.sampling_lab.branches import PROMPT, Branches
 from llmlib.widgets.sampling_lab.distribution import AFTER, BEFORE, compare
+from llmlib.widgets.sampling_lab.picture import AFTER as BLUE
+from llmlib.widgets.sampling_lab.picture import BEFORE as GREY
 
 VOCABULARY = ["<i>The</i>", " 🙂", "\x00", "مرحبا", "漢字" * 9, "", "\n", "⟨F0 9F⟩"]
 OUT = -np.inf
@@ -97,6 +99,7 @@ def test_the_picture_and_the_words_hold_any_token():
     assert "<i>The" in words
     assert "3 branches" in words
     assert "cut by top_k" in words
+    assert "→" in words
     assert "</script><b>" not in first.to_html()
     assert first.alt.startswith("Sampling lab after “a <b><i>The</i> 🙂”: top_k leaves ")
     assert first.alt.endswith("3 branches so far.")
@@ -107,6 +110,15 @@ def test_the_picture_and_the_words_hold_any_token():
 def test_a_prompt_of_blanks_is_seen():
     view = sampling_lab_view("  \n", {"model": logits()}, VOCABULARY)
     assert "··⏎" in "".join(ET.fromstring(view.svg()).itertext())
+
+
+def test_without_a_setting_the_picture_has_one_bar_a_token():
+    bars = {name: grown().svg().count(f'height="{h}" fill="{name}"') for name, h in ((GREY, 7), (BLUE, 10))}
+    assert bars == {GREY: 9, BLUE: 8}  # eight tokens, and a key of another size
+    plain = sampling_lab_view("a", {"model": logits()}, VOCABULARY).svg()
+    assert GREY not in plain
+    assert plain.count(f'height="10" fill="{BLUE}"') == 8
+    assert "→" not in plain
 
 
 def test_branches_can_be_written_to_a_file():

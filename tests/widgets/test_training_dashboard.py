@@ -6,9 +6,12 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmlib.widgets import TrainingView
 from llmlib.widgets.training_dashboard.curves import MOST, Curve
+from llmlib.widgets.training_dashboard.history import KINDS, MOST_RECORDS, History
 from llmlib.widgets.training_dashboard.view import LONGEST_SAMPLE, MOST_SAMPLES
 
 NAMES = ("<i>small</i>", "漢字 & مرحبا")
@@ -47,6 +50,62 @@ def test_bytes_hold_lows_and_highs_only_where_a_point_is_several_steps():
         np.testing.assert_array_equal(packed[3 + n : 3 + 2 * n], curve.last)
         means = np.frombuffer(curve.pack(), "<f4")[3 + 3 * n :].reshape(rows, n)[:2]
         np.testing.assert_allclose(means, curve.mean, rtol=1e-6)
+
+
+def sizes(groups, scale=1.0):
+    """Statistics of a step: quantiles that rise, another for each kind and group."""
+    rising = scale * 10.0 ** np.arange(-4, 1)
+    return {kind: np.outer(np.arange(1, groups + 1) * 10**k, rising) for k, kind in enumerate(KINDS)}
+
+
+@given(st.integers(1, 1000), st.integers(1, 7))
+def test_a_history_is_short_and_holds_the_first_and_the_newest(records, every):
+    history = History()
+    for number in range(1, records + 1):
+        history.add(number * every, number / 2, ["a"], np.full((3, 1, 5), float(number)))
+        assert len(history) <= MOST_RECORDS
+        assert history.steps[0] == every
+        assert history.steps[-1] == number * every
+    gaps = np.diff(history.steps[:-1])
+    assert len(set(gaps.tolist())) <= 1
+    assert history.of("updates")[:, 0, 0].tolist() == [step / every for step in history.steps]
+
+
+def test_a_history_comes_back_from_its_bytes_and_refuses_what_does_not_fit():
+    history, values = History(), np.random.default_rng(0).random((2, 3, 2, 5), dtype=np.float32)
+    for k, each in enumerate(values):
+        history.add(k + 1, 0.5 * k, ["a", "b"], each)
+    packed = history.pack()
+    np.testing.assert_array_equal(np.frombuffer(packed, "<u4", 4), [2, 2, 1, 2])
+    np.testing.assert_allclose(np.frombuffer(packed, "<f4", offset=24).reshape(values.shape), values)
+    with pytest.raises(ValueError, match=r"of 2 groups have the shape \(3, 2, 5\), got \(3, 1, 5\)"):
+        history.add(3, 1.0, ["a", "b"], values[0][:, :1])
+    with pytest.raises(ValueError, match="groups of a run stay the same"):
+        history.add(3, 1.0, ["a", "c"], values[0])
+
+
+def test_what_was_measured_inside_is_shown_and_drawn():
+    view = TrainingView()
+    view.add_run("not looked into")
+    run = view.add_run("one", steps=20)
+    for step in range(1, 21):
+        statistics = {"groups": ["embedding", "<block>"], **sizes(2, 1 / step)} if step % 5 == 0 else None
+        view.log(run, step, loss=1.0, statistics=statistics, seconds=0.5)
+    view.mark(run, "finished")
+    assert [one["groups"] for one in view.runs] == [[], ["embedding", "<block>"]]
+    n = len(History().pack())
+    np.testing.assert_array_equal(np.frombuffer(view.inside[n:], "<u4", 6), [4, 2, 5, 10, 15, 20])
+    words = list(ET.fromstring(view.svg()).itertext())
+    assert "one: how far each step moved the weights, ‖Δw‖ / ‖w‖ (a rule of thumb: 0.001)" in words
+    assert words[words.index("<block>") + 1] == "0.002"  # of 2 · 0.01 / step
+    assert view.svg() == view.svg()
+    view.log(
+        run,
+        21,
+        loss=1.0,
+        statistics={"groups": ["embedding", "<block>"], **{k: np.full((2, 5), np.nan) for k in KINDS}},
+    )
+    ET.fromstring(view.svg())
 
 
 def trained(steps=50):
@@ -127,6 +186,20 @@ def test_showing_costs_little_and_nothing_is_left_out_at_the_end(monkeypatch):
     view.mark(run, "paused")
     view.log(run, 1001, loss=1.0)  # the step that was under way
     assert shown == [1000, 1001]
+
+
+def test_each_of_the_first_steps_of_a_slow_run_is_shown(monkeypatch):
+    now, shown = [0.0], []
+    monkeypatch.setattr("llmlib.widgets.training_dashboard.view.time.perf_counter", lambda: now[0])
+    view = TrainingView()
+    run = view.add_run("one", steps=1000)
+    view.mark(run, "running")
+    view.observe(lambda change: shown.append(change["new"][0]["step"]), "runs")
+    for step in range(1, 11):
+        now[0] += 1.5  # seconds, which is slow for a step
+        view.log(run, step, loss=1.0, seconds=1.5)
+    assert shown[:4] == [1, 2, 3, 4]
+    assert shown[-1] >= 8
 
 
 def test_a_longer_run_is_shown_less_often():

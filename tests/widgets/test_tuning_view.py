@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmlib.widgets import TuningView, tuning_view
+from llmlib.widgets.shared.token_text import visible_token
 from llmlib.widgets.tuning_view.moves import SCALES, SHOWN, look, mean_surprise, nothing, scale_of
-from llmlib.widgets.tuning_view.picture import signed
+from llmlib.widgets.tuning_view.picture import ends_of, shared_out, signed
 
 VOCABULARY = ["<i>The</i>", " 🙂", "\x00", "مرحبا", "漢字" * 9, "", "\n", "⟨F0 9F⟩"]
 
@@ -91,6 +92,29 @@ def test_the_picture_and_the_words_hold_any_token(n):
     assert "</script><i>" not in view.to_html()
     assert len(view.alt) < 400
     assert ("no token to compare" in view.alt) == (n == 1)
+
+
+def test_the_picture_shows_the_answer_to_a_long_question():
+    n = 600
+    view = made(n, spans=[("user", 0, n - 5), ("assistant", n - 5, n)])
+    words = list(ET.fromstring(view.svg()).itertext())
+    answer = [visible_token(token) for token in view.tokens[-5:]]
+    after = words[words.index("assistant") :]
+    assert [word for word in after if word in answer][:5] == answer
+    assert "more tokens" not in "".join(after)
+    assert "… 380 more tokens …" in words
+
+
+@given(st.lists(st.integers(0, 500), max_size=20), st.integers(0, 400))
+def test_messages_share_the_room_of_the_picture(wanted, most):
+    given_ = shared_out(wanted, most)
+    assert all(0 <= room <= want for room, want in zip(given_, wanted))
+    assert sum(given_) <= most
+    assert sum(given_) >= min(sum(wanted), most - len(wanted))
+    for want, room in zip(wanted, given_):
+        parts = [place for part in ends_of(7, 7 + want, room) for place in part]
+        assert len(parts) == len(set(parts)) == room
+        assert all(7 <= place < 7 + want for place in parts)
 
 
 def test_an_empty_view_is_drawn():

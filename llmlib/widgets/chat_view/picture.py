@@ -10,7 +10,7 @@ from llmlib.widgets.shared.still import FAINT, INK
 from llmlib.widgets.shared.token_text import picture, width_of
 
 WIDTH, EDGE, GAP, LINE, PAD = 760, 12, 10, 19, 9
-MOST_LINES, MOST_TURNS = 14, 8
+MOST_LINES, LAST_LINES, MOST_TURNS = 18, 6, 8
 Number = float | int
 OURS, THEIRS, WARM = "#cfe3f7", "#f3f4f6", "#9a4f00"
 
@@ -81,12 +81,15 @@ def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str,
 
 
 def wrapped(text: str, width: Number) -> list[str]:
-    """A text in lines of about so many pixels; of a long one the beginning.
+    """A text in lines of about so many pixels; of a long one the beginning and the end, where its question often is.
 
     >>> wrapped("one two three", 60)
     ['one two', 'three']
     """
     lines: list[str] = []
+    room = math.ceil(MOST_LINES * width)  # no need to cut up a whole book
+    if len(text) > 2 * room:
+        text = f"{text[:room]}\n{text[-room:]}"
     for paragraph in text.split("\n"):
         line = ""
         for word in _pieces(paragraph, width):
@@ -96,9 +99,7 @@ def wrapped(text: str, width: Number) -> list[str]:
             else:
                 line += word
         lines.append(line)
-        if len(lines) > MOST_LINES:
-            return [*lines[: MOST_LINES - 1], "…"]
-    return lines
+    return lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - LAST_LINES - 1], "…", *lines[-LAST_LINES:]]
 
 
 def _pieces(text: str, width: Number) -> Sequence[str]:
@@ -108,8 +109,6 @@ def _pieces(text: str, width: Number) -> Sequence[str]:
     for k, word in enumerate(text.split(" ")):
         spaced = word if k == 0 else f" {word}"
         pieces += [spaced] if _width(spaced) <= width else [spaced[i : i + most] for i in range(0, len(spaced), most)]
-        if len(pieces) > MOST_LINES * width:  # no need to cut up a whole book
-            break
     return pieces
 
 

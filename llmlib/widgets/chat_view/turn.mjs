@@ -87,8 +87,15 @@ function answerPart(ctx, number, question) {
 }
 
 function votePart(ctx, question) {
+  let voting = false; // a click is on its way: a second one would be a vote on what is decided
   const result = element("p", { class: "llm-note llm-result" }), row = element("div", { class: "llm-row llm-vote", role: "group", "aria-label": "Which answer is better?" });
   const node = element("div", {}, row, result);
+  async function vote(choice) {
+    if (voting) return;
+    voting = true;
+    if (await ctx.act("vote", { message: question, choice })) ctx.input.focus();
+    voting = false;
+  }
   return {
     node,
     draw() {
@@ -96,7 +103,8 @@ function votePart(ctx, question) {
       node.hidden = !note.order;
       row.hidden = !waits;
       if (waits && !row.children.length) {
-        row.append(...choicesOf(note.order).map(([choice, words]) => button(words, async () => { if (await ctx.act("vote", { message: question, choice })) ctx.input.focus(); }, { "data-acts": true })));
+        const choices = choicesOf(note.order);
+        row.append(...choices.map(([choice, words]) => button(words, () => vote(choice), { "data-acts": true })));
       }
       for (const one of row.children) one.disabled = busy;
       result.textContent = note.order && !waits ? voteInWords(note, ctx.names()) : "";

@@ -1,4 +1,5 @@
-import { download, element, follow, followLooks, saveMenu, wellFormed } from "../shared/shared.mjs";
+import { ownText } from "../shared/drafts.mjs";
+import { download, element, follow, followLooks, howMany, saveMenu, wellFormed } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { surpriseColours } from "../shared/surprise.mjs";
 import { asJsonLines, turnsOf, unpackReadings, withReturned } from "./data.mjs";
@@ -10,9 +11,11 @@ const NEAR = 40; // pixels from its end: the log goes on showing the newest
 export default widget("llm-chat", ({ model, hub, el, still }) => {
   const log = element("div", { class: "llm-log", role: "log", "aria-live": "polite", "aria-label": "Conversation", tabindex: 0 });
   const input = element("textarea", { rows: 2, "aria-label": "Your message", placeholder: "Ask something", dir: "auto", "data-acts": true });
+  ownText(input);
   const send = element("button", { type: "button", "data-acts": true }, "Send");
   const stopButton = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("stop") }, "Stop");
   const clear = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("clear") }, "Start over");
+  const restore = element("button", { type: "button", "data-acts": true, onclick: () => bringBack() }, "Bring it back");
   let turns = [], colour = null, readings = [], unpacked = null, shown = false;
 
   // What the parts may know and do.
@@ -36,13 +39,16 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
     input.value = "";
     if (!(await hub.act("message", { text }))) input.value = withReturned(text, input.value);
   };
+  /** Undo "Start over"; its button goes, so the keyboard moves on to where the next message is written. */
+  const bringBack = async () => { if (await hub.act("restore")) input.focus(); };
   send.addEventListener("click", submit);
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
   });
   const menu = saveMenu(model, "conversation");
   menu.append(element("button", { type: "button", onclick: () => download("conversation.jsonl", asJsonLines(ctx.messages(), ctx.names(), model.get("system")), "application/jsonl") }, "Messages (JSON lines)"));
-  el.append(comparison.node, log, hub.line, element("div", { class: "llm-row" }, input, send, stopButton, clear, menu), setup.node);
+  const box = element("div", { class: "llm-row" }, input, send, stopButton, clear, restore, menu);
+  el.append(comparison.node, log, hub.line, box, setup.node);
 
   function unpack() {
     const packed = model.get("readings"), notes = model.get("notes"), key = JSON.stringify(notes.map(({ tokens }) => tokens ?? 0));
@@ -68,6 +74,9 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
     log.setAttribute("aria-busy", String(answering));
     stopButton.disabled = !answering;
     send.disabled = answering;
+    const cleared = model.get("cleared") ?? 0; // a page without Python has none
+    restore.hidden = !cleared || answering;
+    restore.setAttribute("aria-label", `Bring it back: ${howMany(cleared, "message")}`);
     input.placeholder = hub.live && waiting() != null ? "Press Send to have this answered, or ask something else" : "Ask something";
   };
   hub.whenGone(() => { // nobody will answer the last question any more
@@ -76,7 +85,7 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
     log.setAttribute("aria-busy", "false");
   });
   return [
-    follow(model, ["messages", "notes", "answering", "names", "readings", "words"], updateLog),
+    follow(model, ["messages", "notes", "answering", "names", "readings", "words", "cleared"], updateLog),
     follow(model, ["system", "system_problems", "settings", "limit", "seed", "names"], () => setup.draw()),
     follow(model, ["together", "blind", "tally", "names"], () => comparison.draw()),
     follow(model, ["returned"], () => { if (model.get("returned")) input.value = withReturned(model.get("returned"), input.value); }),

@@ -22,10 +22,11 @@ class ChatView(View):
     speakers from left to right, and `vote`: None, a speaker's number, "tie", "bad", or "none" where nothing could be
     compared. `readings` are the tokens of all answers (see readings.py), `words` the texts of these.
 
-    Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "system" (`text`), "set" (`name`,
-    `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind" (`on`), "vote" (`message`, `choice`: a
-    side from the left, "tie" or "bad") and "forget". Whoever owns a model answers by setting the traits, or `notice`
-    and `returned` for a message that nobody could answer (see `llmlib.explore.explore_chat`).
+    Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared),
+    "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind"
+    (`on`), "vote" (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". Whoever
+    owns a model answers by setting the traits, or `notice` and `returned` for a message that nobody could
+    answer (see `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>
@@ -42,6 +43,7 @@ class ChatView(View):
     answering = traitlets.Bool(False).tag(sync=True)
     names: Any = traitlets.List(traitlets.Unicode(), ["Model"]).tag(sync=True)
     returned = traitlets.Unicode("").tag(sync=True)  # a message that was not answered; it goes back into the box
+    cleared = traitlets.Int(0).tag(sync=True)  # messages that "Start over" took away, and that can be brought back
     readings = traitlets.Bytes(b"").tag(sync=True)
     words: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
 

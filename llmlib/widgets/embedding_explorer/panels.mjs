@@ -1,5 +1,6 @@
 // Around the map of an embedding explorer: the legend, the search, the chosen token, the analogy.
 
+import { ownText } from "../shared/drafts.mjs";
 import { element } from "../shared/shared.mjs";
 import { kindColours } from "./paint.mjs";
 import { rowOfTyped, searchTokens, typedOf } from "./data.mjs";
@@ -155,6 +156,7 @@ export function analogyPanel(ctx, cloud) {
     else ctx.findAnalogy(rows);
   });
   let shown = null, own = ["", "", ""]; // what was put into the fields here; anything else is the reader's, and stays
+  fields.forEach((field, k) => ownText(field, (text) => text === own[k]));
   return {
     node: element("div", { class: "llm-analogy", role: "group", "aria-label": "Analogies" }, ctx.live ? form : "", notice, answer),
     draw() {

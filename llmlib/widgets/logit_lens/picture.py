@@ -1,14 +1,23 @@
 """The static picture of a logit lens: what stands in its place where no widget can live."""
 
+import math
 from typing import Any, Protocol, runtime_checkable
 
-from llmlib.widgets.logit_lens.cells import Cells
+import numpy as np
+from jaxtyping import Int
+
+from llmlib.widgets.logit_lens.cells import PENDING, Cells
 from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import percent, picture, visible_token, width_of
 
 STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
-COLUMNS, CELL, ROW, LEFT, TOP = 9, 84, 20, 76, 74
+COLUMNS, CELL, ROW, LEFT, TOP = 8, 84, 20, 76, 94
+GAP, RANK, DEEP = (
+    26,
+    92,
+    4,
+)  # pixels before the column of ranks, and its width; powers of ten: 10,000th and more is pale
 
 
 @runtime_checkable
@@ -16,24 +25,34 @@ class Lens(Protocol):
     """What is drawn: a `LogitLensView`, of which this module has to know no more."""
 
     a: dict[str, Any]
+    pinned: dict[str, Any]
 
+    def pinned_ranks(self) -> Int[np.ndarray, "layer seq"] | None: ...
     def cells(self, side: str = "a") -> Cells: ...
     def word(self, id: int, side: str = "a") -> str: ...
 
 
 def draw(view: Lens) -> str:
-    """An SVG picture of the last positions of the text A, and what each layer would say there."""
+    """An SVG picture of the last positions of the text A: what each layer would say there, and which rank its answer,
+    or the pinned token, has after the last token."""
     tokens, cells = view.a["tokens"], view.cells()
+    pinned = view.pinned_ranks()
+    ranks = (cells.ranks if pinned is None else pinned)[:, -1].astype("<i4")  # PENDING is -1 again
+    ranked = view.word(int(cells.top[-1, -1, 0])) if pinned is None else view.pinned["token"]
     first, n_layers = max(0, len(tokens) - COLUMNS), view.a["layers"]
     shown = range(first, len(tokens))
-    columns, width = len(shown), LEFT + max(COLUMNS, len(shown)) * CELL + 12
+    columns, width = len(shown), LEFT + COLUMNS * CELL + GAP + RANK + 12
+    beside = LEFT + columns * CELL + GAP
     of = "" if not first else f"The last {columns} of {len(tokens):,} tokens. "
     parts = [
         f'<text x="8" y="22" font-weight="600">{of}Each cell: the likeliest next token if the model stopped there.'
         "</text>",
         f'<text x="8" y="42" fill="{FAINT}" font-size="12">Darker is surer. Each column reads the token above it; '
         "the last row is the model’s answer.</text>",
+        f'<text x="8" y="60" fill="{FAINT}" font-size="12">Last column: the rank of {_named(ranked)} after '
+        f"the last token, where 1st is the model’s first choice.</text>",
         f'<text x="{LEFT - 8}" y="{TOP - 8}" text-anchor="end" fill="{FAINT}" font-size="12">reads</text>',
+        _text(beside + RANK / 2, TOP - 8, "rank", INK, 600),
     ]
     for column, position in enumerate(shown):
         parts.append(_text(LEFT + column * CELL + CELL / 2, TOP - 8, _label(tokens[position]), INK, 600))
@@ -46,6 +65,11 @@ def draw(view: Lens) -> str:
             fill, x = shade(p**0.5), LEFT + column * CELL
             parts.append(f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{ROW - 1}" fill="{fill}"/>')
             parts.append(_text(x + CELL / 2, y + 14, _label(word), ink_on(fill)))
+        rank = int(ranks[layer])
+        if rank != PENDING:
+            fill = shade(max(0.0, 1 - math.log10(rank + 1) / DEEP))
+            parts.append(f'<rect x="{beside}" y="{y}" width="{RANK}" height="{ROW - 1}" fill="{fill}"/>')
+            parts.append(_text(beside + RANK / 2, y + 14, ordinal(rank + 1), ink_on(fill)))
     y = TOP + n_layers * ROW + 24
     stops = "".join(f'<stop offset="{k / 4}" stop-color="{colour}"/>' for k, colour in enumerate(STOPS))
     parts.append(f'<defs><linearGradient id="scale">{stops}</linearGradient></defs>')
@@ -69,6 +93,21 @@ def _label(token: str) -> str:
     while width_of(label) > CELL + 8:  # letters are smaller here than `width_of` thinks
         label = label.removesuffix("…")[:-1] + "…"
     return label
+
+
+def _named(token: str) -> str:
+    label = visible_token(token)
+    return escape_xml(f"“{label if len(label) <= 30 else label[:29] + '…'}”")
+
+
+def ordinal(n: int) -> str:
+    """A number as a place in an order.
+
+    >>> ordinal(1), ordinal(12), ordinal(1202)
+    ('1st', '12th', '1,202nd')
+    """
+    ending = "th" if 11 <= n % 100 <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{ending}"
 
 
 def shade(t: float) -> str:

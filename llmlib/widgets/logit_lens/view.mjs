@@ -1,3 +1,4 @@
+import { ownText } from "../shared/drafts.mjs";
 import { element, follow, followLooks, saveMenu, spokenToken, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { choice, renew, textPanel } from "../shared/controls.mjs";
@@ -68,6 +69,7 @@ export default widget("llm-lens", ({ model, hub, el }) => {
   const menu = saveMenu(model, "logit_lens", () => pictureOf(picture, ctx.palette.paper));
   const lead = element("p", { class: "llm-note llm-lead" }, "Each cell is the next token the model would choose if it stopped after that layer; the stronger its colour, the surer. Point at a cell, click to keep it.");
   const pinBox = element("input", { type: "text", size: 12, "aria-label": "Token to pin", placeholder: "a token, such as Paris", dir: "auto", "data-acts": true });
+  ownText(pinBox, (text) => text === (ctx.pinnedToken() ?? ""));
   const pinning = element("form", { class: "llm-pin" }, pinBox, element("button", { type: "submit", "data-acts": true }, "Pin"));
   const unpin = element("button", { type: "button", "data-acts": true, onclick: () => ctx.pin({}) });
   pinning.addEventListener("submit", (event) => {

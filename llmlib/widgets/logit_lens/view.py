@@ -10,7 +10,7 @@ import traitlets
 from jaxtyping import Float, Int
 
 from llmlib.widgets.logit_lens.cells import Cells, cells_of
-from llmlib.widgets.logit_lens.picture import draw
+from llmlib.widgets.logit_lens.picture import draw, ordinal
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
@@ -88,6 +88,13 @@ class LogitLensView(View):
         meta = getattr(self, side)
         return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
 
+    def pinned_ranks(self) -> Int[np.ndarray, "layer seq"] | None:
+        """How many tokens are likelier than the pinned one at each place of A; None if none is pinned."""
+        n_layers, seq = self.a["layers"], len(self.a["tokens"])
+        if not self.pinned or len(self.a_pinned) != 8 * n_layers * seq:
+            return None
+        return np.frombuffer(self.a_pinned, "<u4", n_layers * seq).reshape(n_layers, seq).astype("<i4")
+
     def word(self, id: int, side: str = "a") -> str:
         return str(getattr(self, side)["words"][str(id)])
 
@@ -101,15 +108,27 @@ class LogitLensView(View):
         while first and ranks[first - 1] == 0:
             first -= 1
         since = "from the embedding on" if first == 0 else f"from layer {first} on"
+        pinned = self.pinned_ranks()
+        best = "" if pinned is None else _best(self.pinned["token"], pinned[:, -1])
         compared = f", compared with {self.b['title']}" if self.b else ""
         return (
             f"Logit lens of {self.a['layers'] - 1} layers over {len(tokens):,} token{'s'[: len(tokens) != 1]}: “{text}”"
             f"{compared}. After it the model says “{visible_token(answer)}” "
-            f"({percent(float(cells.probabilities[-1, -1, 0]))}), its first choice {since}."
+            f"({percent(float(cells.probabilities[-1, -1, 0]))}), its first choice {since}.{best}"
         )
 
     def svg(self) -> str:
         return draw(self)
+
+
+def _best(token: str, ranks: Int[np.ndarray, " layer"]) -> str:
+    """Where a pinned token begins, and how far it comes. Places that are not known yet do not count."""
+    known = [(int(rank), layer) for layer, rank in enumerate(ranks) if rank >= 0]
+    if not known:
+        return ""
+    (begin, _), (best, layer) = known[0], min(known)
+    where = "the embedding" if layer == 0 else f"layer {layer}"
+    return f" “{visible_token(token)}” begins as the {ordinal(begin + 1)} choice and is {ordinal(best + 1)} at {where}."
 
 
 def logit_lens_view(

@@ -48,6 +48,8 @@ export function plot(values, width, height) {
   return { low, high, y, points: values.map((value, i) => [(width * i) / Math.max(1, values.length - 1), y(value)]) };
 }
 
+const rounded = (value) => (Math.round(10 * value) / 10 + 0).toFixed(1); // without the "-0.0" of −0.04
+
 function drawn(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -74,12 +76,17 @@ export default widget("llm-rotary-view", ({ model, hub, el, still }) => {
   const dials = element("div", { class: "llm-dials", role: "list", "aria-label": "A dial for each pair of channels" });
   const sum = element("div", { class: "llm-sum" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const curve = drawn("svg", { viewBox: "0 0 760 190", role: "img", class: "llm-curve" });
+  const lead = "Each dial is a pair of channels: a position turns the hand of the query (blue) or of the key " +
+    "(orange), and the dot product depends only on how far apart the two are. " +
+    "Try this: move both, and the sum stays the same; then move the key alone.";
   el.append(
+    element("div", { class: "llm-row llm-top" },
+      element("p", { class: "llm-note llm-lead" }, lead), still ? "" : saveMenu(model, "rotary")),
     line("query", query, numbers.query, "query"), line("key", key, numbers.key, "key"), line("both", both, numbers.both, "both"),
     dials, sum, curve,
     element("div", { class: "llm-row" },
-      element("span", { class: "llm-note" }, "A hand for each pair: its angle is its own plus frequency × position. Click on the curve for another distance."),
-      still ? "" : saveMenu(model, "rotary")),
+      element("span", { class: "llm-note" },
+        "The hand of each pair: its own angle plus frequency × position. Click on the curve for another distance.")),
     spoken,
   );
 
@@ -119,8 +126,8 @@ export default widget("llm-rotary-view", ({ model, hub, el, still }) => {
       drawn("polyline", { points: scale.points.map((p) => p.map((c) => c.toFixed(1)).join()).join(" "), class: "llm-line" }),
       drawn("line", { x1: x, x2: x, y1: 0, y2: 140, class: "llm-axis" }),
       drawn("circle", { cx: x, cy: y, r: 5.5, class: "llm-end-key" }),
-      text({ x: -6, y: 6, "text-anchor": "end" }, scale.high.toFixed(1)),
-      text({ x: -6, y: 144, "text-anchor": "end" }, scale.low.toFixed(1)),
+      text({ x: -6, y: 6, "text-anchor": "end" }, rounded(scale.high)),
+      text({ x: -6, y: 144, "text-anchor": "end" }, rounded(scale.low)),
       text({ x: 0, y: 162 }, "distance 0"), text({ x: 690, y: 162, "text-anchor": "end" }, String(most)),
     ));
   };

@@ -36,7 +36,7 @@ def draw(view: Lab) -> str:
     """An SVG picture of the text, of its next token before and after the settings, and of the branches."""
     used = [_setting(view, stage["name"]) for stage in view.stages[1:]]
     parts = [
-        _words(8, 22, "Which token comes next, before and after the settings", weight=600),
+        _words(8, 22, f"Which token comes next{', before and after the settings' if used else ''}", weight=600),
         _words(8, 42, "The model gives each token a probability; settings change them; chance picks one. "
                "Run this cell to use the view.", FAINT, 12),
     ]  # fmt: skip
@@ -44,7 +44,7 @@ def draw(view: Lab) -> str:
     text, y = _text(view, tree)
     parts.append(text)
     if view.stages:
-        bars, y = _bars(view, y + 10, ", ".join(used) or "no setting in use")
+        bars, y = _bars(view, y + 10, ", ".join(used))
         parts.append(bars)
     branches, y = _branches(view, tree, y + 6)
     return picture("".join([*parts, branches]), WIDTH, float(y + 8))
@@ -96,16 +96,23 @@ def _bars(view: Lab, top: int, used: str) -> tuple[str, int]:
         ink = FAINT if token["cut"] else INK
         label = _short(visible_token(view.word(token["id"])), 18)
         parts.append(_words(LEFT - 8, y + 15, label, ink, 13, mono=True, anchor="end"))
-        parts.append(f'<rect x="{LEFT}" y="{y + 2}" width="{x(before) - LEFT:.1f}" height="7" fill="{BEFORE}"/>')
+        if used:
+            parts.append(f'<rect x="{LEFT}" y="{y + 2}" width="{x(before) - LEFT:.1f}" height="7" fill="{BEFORE}"/>')
         parts.append(f'<rect x="{LEFT}" y="{y + 9}" width="{x(after) - LEFT:.1f}" height="10" fill="{AFTER}"/>')
-        tail = f"cut by {token['cut']}" if token["cut"] else f"{percent(before)} → {percent(after)}"
-        parts.append(_words(RIGHT + 8, y + 15, tail, ink, 12))
-    y = bottom + 18
-    parts.append(f'<rect x="{LEFT}" y="{y - 8}" width="18" height="7" fill="{BEFORE}"/>')
-    parts.append(_words(LEFT + 24, y, f"the model: entropy {first['entropy']:.2f} nats", FAINT, 12))
+        change = f"{percent(before)} → {percent(after)}" if used else percent(after)
+        parts.append(_words(RIGHT + 8, y + 15, f"cut by {token['cut']}" if token["cut"] else change, ink, 12))
+    y = bottom
+    if used:
+        y += 18
+        parts.append(f'<rect x="{LEFT}" y="{y - 8}" width="18" height="7" fill="{BEFORE}"/>')
+        parts.append(_words(LEFT + 24, y, f"the model: entropy {first['entropy']:.2f} nats", FAINT, 12))
     y += 18
     parts.append(f'<rect x="{LEFT}" y="{y - 9}" width="18" height="9" fill="{AFTER}"/>')
-    told = f"{used}: entropy {last['entropy']:.2f} nats, {last['kept']:,} of {first['kept']:,} tokens left"
+    told = (
+        f"{used}: entropy {last['entropy']:.2f} nats, {last['kept']:,} of {first['kept']:,} tokens left"
+        if used
+        else f"the model: entropy {first['entropy']:.2f} nats; no setting is in use"
+    )
     parts.append(_words(LEFT + 24, y, _short(told, 88), FAINT, 12))
     if view.problem:
         y += 20

@@ -1,6 +1,7 @@
 // The settings of the lab, and what else decides which token may come: a pattern, the seed.
 
 import { renew } from "../shared/controls.mjs";
+import { ownText } from "../shared/drafts.mjs";
 import { element, isolated, shorten, spokenToken, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { settingField, SETTINGS } from "../shared/settings.mjs";
 
@@ -23,6 +24,7 @@ export function settingsPanel(ctx, hub, model) {
     misread.textContent = done ? "" : `${model.get("notice")} Still in use: ${model.get("pattern") || "no pattern"}.`;
   });
   let used = "";
+  ownText(pattern, (text) => text === used);
   const forget = () => { // what was typed and refused, or not used yet
     fields.forEach((one) => one.forget());
     misread.textContent = refused.textContent = "";

@@ -1,6 +1,7 @@
 // A notebook that is opened again has a new kernel, and JupyterLab knows nothing of the view that it saved.
 
-const VIEW = "application/vnd.jupyter.widget-view+json", STATE = "application/vnd.jupyter.widget-state+json";
+export const VIEW = "application/vnd.jupyter.widget-view+json";
+const STATE = "application/vnd.jupyter.widget-state+json";
 const AGAIN = '<p style="margin: 0 0 6px">As the cell showed it. Run the cell again to bring the view to life.</p>';
 const RUN_IT = /<p>This is a picture\..*?<\/p>$/; // the same in other words
 const watched = new WeakMap(); // of each notebook the models that are shown in it

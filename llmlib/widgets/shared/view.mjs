@@ -1,6 +1,7 @@
 // What every view begins with, so that none has to think of it. The way to build one is told at the head of base.py.
 
 import { connect } from "./acts.mjs";
+import { keepDrafts, ownText, setAside } from "./drafts.mjs";
 import { element, keepKeys, wellFormed } from "./shared.mjs";
 import { keepPictures } from "./saved.mjs";
 
@@ -19,7 +20,8 @@ export function widget(name, build) {
       const stops = [build({ model, el, hub, still: Boolean(model.get("_standalone")) })].flat();
       if (!hub.line.isConnected && !el.contains(hub.line)) el.prepend(hub.line);
       keepPictures(model);
-      return () => { hub.close(); letGo(); stops.forEach((stop) => stop?.()); };
+      const leave = keepDrafts(name, model, el, hub);
+      return () => { leave(); hub.close(); letGo(); stops.forEach((stop) => stop?.()); };
     },
   };
 }
@@ -91,6 +93,7 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
  */
 export function following(box, used) {
   let own = ""; // what was put here by the view, or typed and used; null: typed, and not used yet
+  ownText(box, (text) => own !== null || sameText(text, used()));
   box.addEventListener("input", () => { own = null; }); // though it may be, letter by letter, what was there before
   return {
     box,
@@ -100,6 +103,7 @@ export function following(box, used) {
     },
     exchange(draft) {
       const before = { text: box.value, own };
+      setAside(box, own === null ? box.value : "");
       box.value = draft.text;
       own = draft.own;
       return before;

@@ -2,9 +2,13 @@
 
 import { element, shorten } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
-import { bandPath, capOf, columnsOf, domainOf, linePath, logTicksBetween, METRICS, reachOf, scaleOf, shortly, smoothed, spread, stepsInWords, ticksBetween, xsOf } from "./data.mjs";
+import {
+  bandPath, capOf, columnsOf, domainOf, inWindow, linePath, logTicksBetween, METRICS, movingAverage, scaleOf,
+  shortly, spread, stepsInWords, ticksBetween, xsOf,
+} from "./data.mjs";
 
 const LEFT = 50, TOP = 8, BOTTOM = 24, NAMES = 104; // pixels: numbers at the side, room above, numbers below, names of runs
+const DRAGGED = 6; // pixels: less is a click
 
 /** `ctx` knows runs and colours (see view.mjs); `which` is one of METRICS; a large chart shows validation and names too. */
 export function chartPanel(ctx, which, large) {
@@ -14,26 +18,47 @@ export function chartPanel(ctx, which, large) {
   const node = element("figure", { class: large ? "llm-large" : "llm-small" },
     element("figcaption", {}, element("span", { class: "llm-title", "data-text": true }, title), unit ? element("span", { class: "llm-note", "data-text": true }, unit) : "", legend),
     element("div", { class: "llm-plot" }, picture, tip));
-  let frame = null;
+  const clip = `llm-clip-${Math.random().toString(36).slice(2)}`; // lines end where the chart does, whatever the window
+  let frame = null, drag = null;
 
   const word = (words, attributes) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...attributes }, words);
   const log = () => Boolean(logs && ctx.state.log);
 
-  function toX(x) { return LEFT + (frame.width * x) / frame.to; }
+  function toX(x) { return LEFT + (frame.width * (x - frame.from)) / (frame.to - frame.from); }
   function toY(value) { return TOP + frame.height * (1 - Math.max(0, Math.min(1, frame.scale(value)))); }
   /** From pixels to a step or a second. */
   function xAt(event) {
     const box = picture.getBoundingClientRect();
-    return Math.max(0, Math.min(frame.to, ((event.clientX - box.left - LEFT) / frame.width) * frame.to));
+    const share = (event.clientX - box.left - LEFT) / frame.width;
+    return Math.max(frame.from, Math.min(frame.to, frame.from + share * (frame.to - frame.from)));
   }
-  picture.addEventListener("pointermove", (event) => frame && ctx.point(xAt(event)));
-  picture.addEventListener("pointerleave", () => ctx.point(null));
+  picture.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || !frame) return;
+    drag = { x: xAt(event), pixel: event.clientX, to: null };
+    picture.setPointerCapture(event.pointerId);
+  });
+  picture.addEventListener("pointermove", (event) => {
+    if (!frame) return;
+    if (drag && Math.abs(event.clientX - drag.pixel) >= DRAGGED) drag.to = xAt(event);
+    ctx.point(xAt(event));
+  });
+  picture.addEventListener("pointerup", () => {
+    const { x, to } = drag ?? { to: null };
+    drag = null;
+    if (to !== null) ctx.zoom(x, to);
+  });
+  picture.addEventListener("pointercancel", () => { drag = null; point(); });
+  picture.addEventListener("pointerleave", () => { if (!drag) ctx.point(null); });
+  picture.addEventListener("dblclick", () => ctx.zoom());
 
   function draw(width, height) {
     const shown = ctx.shownRuns(), across = ctx.state.across, names = large && ctx.runs.length > 1;
-    const rows = shown.flatMap(({ curves }) => [curves.steps.mean[which], ...(large ? [curves.validation.mean[0]] : [])]);
+    const [from, to] = ctx.window(), seen = (curve, row) => row.subarray(...inWindow(xsOf(curve, across), [from, to]));
+    const rows = shown.flatMap(({ curves: { steps, validation } }) =>
+      [seen(steps, steps.mean[which]), ...(large ? [seen(validation, validation.mean[0])] : [])]);
     const [low, high] = domainOf(rows, { fromZero: fromZero && !log(), log: log(), cap: which === 0 ? capOf(shown.map(({ curves }) => curves.steps.mean[0])) : Infinity });
-    frame = { width: width - LEFT - (names ? NAMES : 14), height: height - TOP - BOTTOM, to: ctx.furthest(), scale: scaleOf([low, high], log()), low, high };
+    const inner = { width: width - LEFT - (names ? NAMES : 14), height: height - TOP - BOTTOM };
+    frame = { ...inner, from, to, scale: scaleOf([low, high], log()), low, high };
     picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
     node.style.width = `${width}px`;
     picture.setAttribute("width", width);
@@ -42,11 +67,14 @@ export function chartPanel(ctx, which, large) {
     const bottom = TOP + frame.height, right = LEFT + frame.width, thin = { stroke: ctx.palette.line, "stroke-width": 0.6 }, parts = [];
     for (const value of (log() ? logTicksBetween : ticksBetween)(low, high, large ? 6 : 3))
       parts.push(svg("line", { x1: LEFT, x2: right, y1: toY(value), y2: toY(value), ...thin }), word(shortly(value), { x: LEFT - 6, y: toY(value) + 4, "text-anchor": "end" }));
-    const steps = ticksBetween(0, frame.to, Math.max(2, Math.min(8, frame.width / 90)));
+    const steps = ticksBetween(from, to, Math.max(2, Math.min(8, frame.width / 90)));
     for (const x of steps) parts.push(svg("line", { x1: toX(x), x2: toX(x), y1: bottom, y2: bottom + 4, ...thin }), word(shortly(x), { x: toX(x), y: bottom + 16, "text-anchor": "middle" }));
     if (large) parts.push(word(across === "seconds" ? "seconds of work" : "steps", { x: right, y: bottom - 6, "text-anchor": "end" }));
     if (large) parts.push(...guess(shown, right), ...sampleMark());
-    for (const run of shown) parts.push(...lines(run));
+    const area = svg("clipPath", { id: clip }), inside = svg("g", { "clip-path": `url(#${clip})` });
+    area.append(svg("rect", { x: LEFT - 3, y: TOP - 3, width: frame.width + 6, height: frame.height + 6 }));
+    for (const run of shown) inside.append(...lines(run));
+    parts.push(area, inside);
     if (names) parts.push(...labels(shown, right));
     picture.replaceChildren(...parts, marks);
     if (large) drawLegend(shown);
@@ -63,25 +91,29 @@ export function chartPanel(ctx, which, large) {
 
   function sampleMark() {
     const x = ctx.state.sample === null ? null : ctx.sampleX();
-    if (x === null) return [];
+    if (x === null || x < frame.from || x > frame.to) return [];
     const near = toX(x) > LEFT + frame.width - 60;
     return [svg("line", { x1: toX(x), x2: toX(x), y1: TOP, y2: TOP + frame.height, stroke: ctx.palette.faint, "stroke-dasharray": "2 3" }),
       word("sample", { x: toX(x) + (near ? -4 : 4), y: TOP + 32, "text-anchor": near ? "end" : "start" })];
   }
 
   function lines(run) {
-    const { curves, colour } = run, xs = xsOf(curves.steps, ctx.state.across), mean = curves.steps.mean[which], parts = [];
-    const raw = columnsOf(xs, { mean, low: curves.steps.low[which], high: curves.steps.high[which] }, toX);
-    const smooth = ctx.state.smooth && which !== 1 && curves.steps.n > 80, pale = ctx.isPale(run) ? 0.25 : 1;
+    const { curves: { steps, validation }, colour } = run, window_ = [frame.from, frame.to], parts = [];
+    const places = xsOf(steps, ctx.state.across), range = inWindow(places, window_), xs = places.subarray(...range);
+    const [mean, low, high] = [steps.mean, steps.low, steps.high].map((rows) => rows[which].subarray(...range));
+    const raw = columnsOf(xs, { mean, low, high }, toX), pale = ctx.isPale(run) ? 0.25 : 1;
+    const smooth = ctx.state.smooth > 0 && which !== 1;
     const line = (columns, attributes) => svg("path", { d: linePath(columns, toY), fill: "none", stroke: colour, "stroke-linejoin": "round", ...attributes });
     if (which !== 1) parts.push(svg("path", { d: bandPath(raw, toY), fill: colour, "fill-opacity": (smooth ? 0.16 : 0.22) * pale }));
     if (smooth) {
-      const calm = smoothed(mean, reachOf(curves.steps.n));
+      const calm = movingAverage(steps.mean[which], ctx.state.smooth).subarray(...range);
       parts.push(line(raw, { "stroke-width": 1, "stroke-opacity": 0.3 * pale }), line(columnsOf(xs, { mean: calm, low: calm, high: calm }, toX), { "stroke-width": 2, "stroke-opacity": pale }));
     } else parts.push(line(raw, { "stroke-width": 1.6, "stroke-opacity": pale }));
     if (raw.length === 1) parts.push(svg("circle", { cx: raw[0].x, cy: toY(raw[0].mean), r: 2.5, fill: colour }));
-    if (large && curves.validation.n) {
-      const values = curves.validation.mean[0], seen = columnsOf(xsOf(curves.validation, ctx.state.across), { mean: values, low: values, high: values }, toX);
+    if (large && validation.n) {
+      const all = xsOf(validation, ctx.state.across), among = inWindow(all, window_);
+      const values = validation.mean[0].subarray(...among);
+      const seen = columnsOf(all.subarray(...among), { mean: values, low: values, high: values }, toX);
       parts.push(line(seen, { "stroke-width": 2, "stroke-dasharray": "6 4", "stroke-opacity": pale }));
       if (seen.length <= 60) parts.push(...seen.map(({ x, mean: value }) => svg("circle", { cx: x, cy: toY(value), r: 3, fill: ctx.palette.paper, stroke: colour, "stroke-width": 1.6, opacity: pale })));
     }
@@ -90,7 +122,11 @@ export function chartPanel(ctx, which, large) {
 
   /** The runs' names where their lines end. */
   function labels(shown, right) {
-    const ending = shown.filter(({ curves }) => curves.steps.n), ends = ending.map(({ curves }) => toY(smoothed(curves.steps.mean[which], reachOf(curves.steps.n)).at(-1)));
+    const ending = shown.filter(({ curves }) => curves.steps.n);
+    const ends = ending.map(({ curves: { steps } }) => {
+      const last = inWindow(xsOf(steps, ctx.state.across), [frame.from, frame.to])[1] - 1;
+      return toY(movingAverage(steps.mean[which], ctx.state.smooth)[last] ?? frame.low);
+    });
     const ys = spread(ends, 14, TOP + 6, TOP + frame.height);
     return ending.map(({ about, colour }, k) => word(shorten(about.name, 13), { x: right + 8, y: ys[k] + 4, fill: colour, "font-weight": 600 }));
   }
@@ -112,14 +148,24 @@ export function chartPanel(ctx, which, large) {
     return `${title}. ${said.join("; ") || "No step yet"}.`;
   }
 
+  /** What will be seen when the pointer lets go. */
+  function brushed() {
+    const [a, b] = [toX(drag.x), toX(drag.to)];
+    const style = { fill: ctx.palette.accent, "fill-opacity": 0.18, stroke: ctx.palette.accent };
+    return svg("rect", { x: Math.min(a, b), y: TOP, width: Math.abs(b - a), height: frame.height, ...style });
+  }
+
   /** The place that is pointed at; nothing else changes. */
   function point() {
     if (!frame) return;
-    const readings = ctx.readings().filter(({ reading }) => Number.isFinite(reading.values[which]));
+    const isIn = (x) => x >= frame.from && x <= frame.to;
+    const isSeen = ({ reading }) => Number.isFinite(reading.values[which]) && isIn(reading.x);
+    const readings = ctx.readings().filter(isSeen), brush = drag && drag.to !== null ? [brushed()] : [];
     tip.hidden = !readings.length;
-    if (!readings.length) { marks.replaceChildren(); return; }
+    if (!readings.length) { marks.replaceChildren(...brush); return; }
     const x = toX(readings[0].reading.x);
-    marks.replaceChildren(svg("line", { x1: x, x2: x, y1: TOP, y2: TOP + frame.height, stroke: ctx.palette.ink, "stroke-width": 1 }),
+    const upright = { x1: x, x2: x, y1: TOP, y2: TOP + frame.height, stroke: ctx.palette.ink, "stroke-width": 1 };
+    marks.replaceChildren(...brush, svg("line", upright),
       ...readings.flatMap(({ run, reading }) => [
         svg("circle", { cx: toX(reading.x), cy: toY(reading.values[which]), r: 4, fill: run.colour }),
         ...(large && reading.validation !== null ? [svg("circle", { cx: toX(reading.x), cy: toY(reading.validation), r: 4, fill: ctx.palette.paper, stroke: run.colour, "stroke-width": 2 })] : [])]));

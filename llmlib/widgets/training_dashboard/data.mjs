@@ -14,7 +14,7 @@ export function unpackCurves(packed) {
   return runs;
 }
 
-const whole = (value) => Math.round(value).toLocaleString("en");
+export const whole = (value) => Math.round(value).toLocaleString("en");
 /** A number in few signs: 0.0003, 2.5, "12k", "50M", "3.1e+12". */
 export function shortly(value) {
   const size = Math.abs(value), few = (x) => String(Number(x.toPrecision(3)));
@@ -81,22 +81,41 @@ export function scaleOf([low, high], log) {
   return (value) => Math.log(Math.max(value, low) / low) / Math.log(high / low);
 }
 
-/** The mean over `reach` neighbours on each side; fewer, but as many on both, near the ends: so it lags behind nothing. */
-export function smoothed(values, reach) {
-  const sums = new Float64Array(values.length + 1), counts = new Uint32Array(values.length + 1);
-  values.forEach((value, k) => {
-    const known = Number.isFinite(value);
-    sums[k + 1] = sums[k] + (known ? value : 0);
-    counts[k + 1] = counts[k] + (known ? 1 : 0);
-  });
-  return Float32Array.from(values, (_, k) => {
-    const near = Math.min(reach, k, values.length - 1 - k), n = counts[k + near + 1] - counts[k - near];
-    return n ? (sums[k + near + 1] - sums[k - near]) / n : NaN;
+/**
+ * An exponential moving average with this weight for what was before (0: none), as TensorBoard draws it. It begins with
+ * nothing, and is divided by the weight that it has gathered, so that its beginning is not drawn towards 0 (Kingma and
+ * Ba, 2014, "Adam", section 3). What is missing stays missing.
+ */
+export function movingAverage(values, weight) {
+  let average = 0, gathered = 0;
+  return Float32Array.from(values, (value) => {
+    if (!Number.isFinite(value)) return NaN;
+    average = weight * average + (1 - weight) * value;
+    gathered = weight * gathered + (1 - weight);
+    return average / gathered;
   });
 }
 
-/** How many neighbours a smooth line is made of: a fortieth of the run to each side. */
-export const reachOf = (n) => Math.floor(n / 40);
+/** From the first to behind the last of the points in a window, and one more on each side: lines reach its edges. */
+export function inWindow(xs, [from, to]) {
+  let first = 0, after = xs.length;
+  while (first < after && xs[first] < from) first++;
+  while (after > first && xs[after - 1] > to) after--;
+  return [Math.max(0, first - 1), Math.min(xs.length, after + 1)];
+}
+
+/** A window between two places, from left to right, within 0 … end and at least so wide; null if that is everything. */
+export function windowBetween(a, b, end, least) {
+  const width = Math.max(least, Math.abs(b - a)), middle = (a + b) / 2;
+  const from = Math.max(0, Math.min(end - width, middle - width / 2)), to = Math.min(end, from + width);
+  return width >= end ? null : [from, to];
+}
+
+/** The same window, moved so that x is in it. */
+export function moveInto([from, to], x) {
+  const by = x < from ? x - from : x > to ? x - to : 0;
+  return [from + by, to + by];
+}
 
 /**
  * At most one point for each column of pixels: [{ x, mean, low, high }, …], with x in pixels. So a long run costs no more

@@ -7,14 +7,17 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from llmlib.widgets.shared.base import escape_xml
-from llmlib.widgets.shared.still import FAINT, INK
+from llmlib.widgets.shared.still import FAINT, INK, blend
 from llmlib.widgets.shared.token_text import picture
 from llmlib.widgets.training_dashboard.curves import Curve
+from llmlib.widgets.training_dashboard.history import History
 
 COLOURS = ("#0b5cad", "#b85000", "#00745a", "#a3468b", "#1f7fb0", "#8a6000")  # as in the light theme of view.css
 POINTS = 240  # of a line in the picture
 WIDTH, LARGE, SMALL = 860, (550, 260), (166, 48)
 LINE = "#d5d9de"
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
+DECADES = 3  # powers of ten between the ends of these colours
 
 
 @runtime_checkable
@@ -23,6 +26,7 @@ class Board(Protocol):
 
     def pairs(self) -> list[tuple[dict[str, Any], Curve, Curve]]: ...
     def last_samples(self) -> list[tuple[str, int, str]]: ...
+    def histories(self) -> list[tuple[str, History]]: ...
 
 
 class Frame(NamedTuple):
@@ -61,6 +65,10 @@ def draw(view: Board) -> str:
         for line in textwrap.wrap(about["words"], 118):
             parts.append(f'<text x="28" y="{y:g}" font-size="12" fill="#9a4f00">{escape_xml(line)}</text>')
             y += 18
+    histories = view.histories()
+    for name, history in histories:
+        source, y = _updates(f"{name}: " if len(pairs) > 1 else "", history, _power_above(histories), y + 12)
+        parts.append(source)
     for name, step, text in view.last_samples():
         whose = f"{name} writes" if len(pairs) > 1 else "The model writes"
         y += 12
@@ -122,6 +130,40 @@ def _chart(
             )
             parts.append(_line(frame, validation.last, validation.mean[0], _colour(k), "5 3") + dots)
     return parts
+
+
+def _power_above(histories: list[tuple[str, History]]) -> int:
+    """The power of ten above the medians of all updates, so that all runs have the same colours."""
+    medians = np.concatenate([history.of("updates")[:, :, 2].reshape(-1) for _, history in histories])
+    known = medians[np.isfinite(medians) & (medians > 0)]
+    return math.ceil(math.log10(float(known.max())) - 1e-6) if len(known) else 0
+
+
+def _updates(whose: str, history: History, high: int, y: float) -> tuple[str, float]:
+    """How far each step moved the parts of a model, as colours over the steps; and the y below it."""
+    medians, low = history.of("updates")[:, :, 2], high - DECADES
+    title = f"{whose}how far each step moved the weights, ‖Δw‖ / ‖w‖ (a rule of thumb: 0.001)"
+    parts = [f'<text x="8" y="{y:g}" font-weight="600" font-size="13">{escape_xml(title)}</text>']
+    left, width, y = 92, 620.0, y + 10
+    for row, group in enumerate(reversed(history.groups)):
+        top, column = y + 15 * row, medians[:, len(history.groups) - 1 - row]
+        parts.append(_word(left - 6, top + 11, escape_xml(group), "end"))
+        for k, median in enumerate(column.tolist()):
+            if math.isnan(median):
+                continue
+            share = (math.log10(median) - low) / DECADES if median > 0 else 0.0
+            x, each = left + width * k / len(column), width / len(column)
+            fill = blend(share, STOPS)
+            parts.append(f'<rect x="{x:.1f}" y="{top:g}" width="{each + 0.3:.1f}" height="14" fill="{fill}"/>')
+        known = column[np.isfinite(column)]
+        if len(known):
+            parts.append(_word(left + width + 6, top + 11, f"{float(np.median(known)):.1g}", "start"))
+    y += 15 * len(history.groups)
+    ends = ((left, f"step {history.steps[0]:,}", "start"), (left + width, f"step {history.steps[-1]:,}", "end"))
+    parts += [_word(x, y + 12, words, anchor) for x, words, anchor in ends]
+    scale = f"white: {10.0**low:g} and less; dark: {10.0**high:g}; at the end: the median of all steps"
+    parts.append(_word(left + width / 2, y + 12, scale, "middle"))
+    return "".join(parts), y + 24
 
 
 def _thinned(steps: np.ndarray, values: np.ndarray, most: int) -> list[tuple[float, float]]:

@@ -50,7 +50,8 @@ export function runRows(ctx, hub) {
     });
     const able = runs.filter(({ about }) => about.state in GOES_ON && !about.in_cell), pausing = able.some(({ about }) => about.state === "running");
     together.hidden = !several || !hub.live;
-    put(all, pausing ? "Pause all" : "Resume all");
+    const fresh = able.every(({ about }) => about.state === "ready");
+    put(all, pausing ? "Pause all" : fresh ? "Start all" : "Resume all");
     all.dataset.kind = pausing ? "pause" : "resume";
     switched(all, !able.length);
   }

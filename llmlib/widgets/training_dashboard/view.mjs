@@ -1,17 +1,25 @@
 import { element, follow, followLooks, saveMenu } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { choice, renew } from "../shared/controls.mjs";
-import { paletteOf, pictureOf } from "../shared/canvas.mjs";
-import { readingAt, readingInWords, sampleAt, stepsOfSamples, unpackCurves, xsOf } from "./data.mjs";
+import { paletteOf, pictureOf, shades } from "../shared/canvas.mjs";
+import {
+  moveInto, readingAt, readingInWords, sampleAt, shortly, stepsOfSamples, unpackCurves, windowBetween, xsOf,
+} from "./data.mjs";
 import { chartPanel } from "./chart.mjs";
+import { insidePanel } from "./inside.mjs";
 import { runRows } from "./rows.mjs";
 import { samplePanel } from "./samples.mjs";
+import { unpackInside } from "./sizes.mjs";
 
 const WIDEST = 944, BESIDE = 700, TALL = 300; // pixels: below the second width small charts stand under the large one
-const COLOURS = 6;
+const COLOURS = 6, FEWEST = 4; // runs that can be told apart; steps that are seen at once at least
 
 export default widget("llm-training", ({ model, hub, el }) => {
-  const state = { log: false, smooth: true, across: "steps", hidden: [], sample: null, ...model.get("place") };
+  const state = {
+    log: false, smooth: 0.6, across: "steps", zoom: null, hidden: [], sample: null,
+    kind: "updates", of: null, group: null, // what of the inside
+    ...model.get("place"),
+  };
   let colours = [], stressed = null, cursor = null, frame = 0, drawn = false, level = "", said = null;
 
   // What the panels may know and do.
@@ -25,10 +33,19 @@ export default widget("llm-training", ({ model, hub, el }) => {
       if (state.across === "seconds") return Math.max(1e-3, ...shown.map(({ about }) => about.seconds));
       return Math.max(1, ...shown.map(({ about }) => about.steps || about.step));
     },
+    /** From where to where the charts go: all, or what the reader has zoomed into. */
+    window: () => state.zoom ?? [0, ctx.furthest()],
+    /** Look at what is between two places, or at all. */
+    zoom(a, b) {
+      const end = ctx.furthest(), least = state.across === "steps" ? Math.min(FEWEST, end) : end / 1000;
+      const zoom = a === undefined ? null : windowBetween(a, b, end, least);
+      ctx.go({ zoom });
+      spoken.textContent = zoom ? `${zoomInWords()} are shown.` : "All is shown.";
+    },
     readings: () => (cursor === null ? [] : ctx.shownRuns().map((run) => ({ run, reading: readingAt(run.curves, cursor, state.across) })).filter(({ reading }) => reading)),
     point(x) {
       cursor = x;
-      frame ||= requestAnimationFrame(() => { frame = 0; charts.forEach((chart) => chart.point()); });
+      frame ||= requestAnimationFrame(() => { frame = 0; [...charts, inside].forEach((one) => one.point()); });
     },
     stress(number) { stressed = number; if (drawn && ctx.runs.length > 1) drawCharts(); },
     hide(number, hide) {
@@ -56,13 +73,25 @@ export default widget("llm-training", ({ model, hub, el }) => {
   const small = element("div", { class: "llm-smalls" }, ...charts.slice(1).map(({ node }) => node));
   const board = element("div", {
     class: "llm-charts", tabindex: 0, role: "application", "aria-roledescription": "charts over time",
-    "aria-label": "Curves. Left and Right read the values step by step, Page Up and Page Down faster, Home and End the first and the last; Escape ends.",
+    "aria-label": "Curves. Left and Right read the values step by step, Page Up and Page Down faster, " +
+      "Home and End the first and the last; Plus and Minus zoom in and out there, 0 shows all; Escape ends.",
   }, charts[0].node, small);
-  const rows = runRows(ctx, hub), samples = samplePanel(ctx), tools = element("div", { class: "llm-row llm-tools" });
+  const rows = runRows(ctx, hub), samples = samplePanel(ctx), inside = insidePanel(ctx);
+  const ways = element("span", { class: "llm-row llm-ways" });
+  const smoothing = element("input", { type: "range", min: 0, max: 0.99, step: 0.01, "aria-label": "Smoothing" });
+  const smooth = element("output");
+  smoothing.addEventListener("input", () => ctx.go({ smooth: Number(smoothing.value) }));
+  const all = element("button", { type: "button", onclick: () => { ctx.zoom(); board.focus(); } }, "Show all");
+  const zoomed = element("span", { class: "llm-note" });
+  const window_ = element("span", { class: "llm-row llm-zoomed" }, zoomed, all);
+  const label = element("label", { class: "llm-smoothing" }, "smoothing ", smoothing, smooth);
+  const tools = element("div", { class: "llm-row llm-tools" }, ways, label, window_);
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), happened = element("div", { class: "llm-hidden", "aria-live": "polite" });
-  const picture = element("div", { class: "llm-scene" }, rows.node, board);
+  const picture = element("div", { class: "llm-scene" }, rows.node, board, inside.node);
   const menu = saveMenu(model, "training", () => pictureOf(picture, ctx.palette.paper));
-  const lead = element("p", { class: "llm-note llm-lead" }, "Watch the loss fall: the lower it is, the better the model predicts the next token. Point at a curve to read its values.");
+  const lead = element("p", { class: "llm-note llm-lead" },
+    "Watch the loss fall: the lower it is, the better the model predicts the next token. " +
+    "Point at a curve to read its values; drag over steps to see them larger.");
   el.append(element("div", { class: "llm-row llm-head" }, lead, menu), hub.line, picture, tools, samples.node, spoken, happened);
   picture.insertBefore(tools, board);
 
@@ -71,25 +100,40 @@ export default widget("llm-training", ({ model, hub, el }) => {
     const far = run && Math.max(1, Math.round(run.curves.steps.n / 10)), move = run && { ArrowLeft: -1, ArrowRight: 1, PageUp: -far, PageDown: far, Home: -Infinity, End: Infinity }[event.key];
     if (move !== undefined && run) {
       const xs = xsOf(run.curves.steps, state.across), now = cursor === null ? (move < 0 ? xs.length : -1) : readingAt(run.curves, cursor, state.across)?.at ?? xs.length - 1;
-      ctx.point(xs[Math.max(0, Math.min(xs.length - 1, now + move))]);
+      const x = xs[Math.max(0, Math.min(xs.length - 1, now + move))];
+      if (state.zoom && (x < state.zoom[0] || x > state.zoom[1])) ctx.go({ zoom: moveInto(state.zoom, x) });
+      ctx.point(x);
       spoken.textContent = ctx.readings().map(({ run: { about }, reading }) => readingInWords(ctx.runs.length > 1 ? about.name : "", reading)).join(" ");
-    } else if (event.key === "Escape") ctx.point(null);
+    } else if (["+", "=", "-"].includes(event.key)) {
+      const [from, to] = ctx.window(), middle = cursor ?? (from + to) / 2;
+      const half = (event.key === "-" ? 1 : 0.25) * (to - from);
+      ctx.zoom(middle - half, middle + half);
+    } else if (event.key === "0") ctx.zoom();
+    else if (event.key === "Escape") ctx.point(null);
     else return;
     event.preventDefault();
   });
   board.addEventListener("blur", () => ctx.point(null));
 
+  /** "Steps 200 to 400", "12 to 30 s". */
+  function zoomInWords() {
+    const [from, to] = state.zoom;
+    if (state.across === "seconds") return `${shortly(from)} to ${shortly(to)} s`;
+    return `Steps ${shortly(Math.round(from))} to ${shortly(Math.round(to))}`;
+  }
+
   function drawTools() {
-    const { log, smooth, across } = state, key = JSON.stringify([log, smooth, across]);
+    const { log, smooth: weight, across, zoom } = state, key = JSON.stringify([log, across]);
+    smoothing.value = weight;
+    smooth.textContent = weight ? weight.toFixed(2) : "off";
+    zoomed.textContent = zoom ? zoomInWords() : "";
+    all.hidden = !zoom;
     if (level === key) return;
     level = key;
-    const tick = element("input", { type: "checkbox" });
-    tick.checked = smooth;
-    tick.addEventListener("change", () => ctx.go({ smooth: tick.checked }));
-    renew(tools, [
+    renew(ways, [
       choice("Scale of loss and gradient norm", [["linear", "linear scale"], ["log", "log scale"]], log ? "log" : "linear", (value) => ctx.go({ log: value === "log" })),
-      choice("Across", [["steps", "by step"], ["seconds", "by time"]], across, (value) => ctx.go({ across: value })),
-      element("label", {}, tick, " smooth lines"),
+      choice("Across", [["steps", "by step"], ["seconds", "by time"]], across,
+        (value) => ctx.go({ across: value, zoom: null })),
     ]);
   }
 
@@ -100,6 +144,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
     const large = beside ? Math.round(width * 0.66) - 16 : width, each = beside ? width - large - 16 : width >= 560 ? (width - 24) / 3 : width;
     charts[0].draw(large, TALL);
     for (const chart of charts.slice(1)) chart.draw(Math.floor(each), beside ? 86 : 104);
+    inside.draw(width, beside);
   }
 
   /** Say what has happened to a run; its numbers change too often to be read aloud. */
@@ -121,7 +166,11 @@ export default widget("llm-training", ({ model, hub, el }) => {
 
   function load() {
     const curves = unpackCurves(model.get("curves")), empty = unpackCurves(new DataView(new Uint32Array([0, 1, 4, 0, 1, 1]).buffer))[0];
-    ctx.runs = model.get("runs").map((about, number) => ({ number, about, curves: curves[number] ?? empty, colour: colours[number % COLOURS], hidden: state.hidden.includes(about.name) }));
+    const looks = unpackInside(model.get("inside"));
+    ctx.runs = model.get("runs").map((about, number) => ({
+      number, about, inside: looks[number], curves: curves[number] ?? empty,
+      colour: colours[number % COLOURS], hidden: state.hidden.includes(about.name),
+    }));
     ctx.samples = model.get("samples");
   }
 
@@ -137,10 +186,11 @@ export default widget("llm-training", ({ model, hub, el }) => {
     refresh();
   };
   hub.whenGone(() => { if (drawn) draw(); });
-  const stops = [follow(model, ["runs", "curves", "samples"], refresh), follow(model, ["place"], moved)];
+  const stops = [follow(model, ["runs", "curves", "inside", "samples"], refresh), follow(model, ["place"], moved)];
   stops.push(followLooks(el, () => {
     const style = getComputedStyle(el), named = (name) => style.getPropertyValue(name).trim();
     ctx.palette = { ...paletteOf(el), line: named("--llm-line") };
+    ctx.shades = shades(ctx.palette.stops.false);
     colours = Array.from({ length: COLOURS }, (_, k) => named(`--llm-run-${k}`));
     load();
     draw();

@@ -2,13 +2,16 @@
 
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import traitlets
 
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.training_dashboard.curves import Curve
+from llmlib.widgets.training_dashboard.history import KINDS, History
 from llmlib.widgets.training_dashboard.picture import draw
 
 VALUES = ("loss", "learning_rate", "gradient_norm", "tokens_per_second")
@@ -24,8 +27,9 @@ class TrainingView(View):
 
     `runs` says of each: `name`, `state` (one of `STATES`), `step` of `steps` (0: unknown), `begun` (the step before its
     first), `seconds` of work, `words` (why it failed), `guess` (the loss without any knowledge; 0: unknown), `in_cell`
-    (a cell's loop takes the steps, so the kernel cannot hear buttons), and the numbers of the last step. `curves` are
-    the bytes of two `Curve`s a run, of its steps and of its validation; `samples` are `[run, step, text]`, the oldest
+    (a cell's loop takes the steps, so the kernel cannot hear buttons), `groups` (the parts of its model that `inside`
+    has statistics of), and the numbers of the last step. `curves` are the bytes of two `Curve`s a run, of its steps and
+    of its validation; `samples` are `[run, step, text]`, the oldest
     first. `place` is where the reader looks. All of it is in the kernel: a page that is opened again finds the run
     going on.
 
@@ -42,19 +46,23 @@ class TrainingView(View):
     """
 
     folder = Path(__file__).parent
-    shown = ("runs", "curves", "samples", "place")
+    shown = ("runs", "curves", "inside", "samples", "place")
 
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     curves = traitlets.Bytes(b"").tag(sync=True)
+    inside = traitlets.Bytes(b"").tag(sync=True)  # a `History` a run
     samples: traitlets.List = traitlets.List().tag(sync=True)
-    place = traitlets.Dict().tag(sync=True)  # log, smooth, across, hidden (names), sample (step; none: the newest)
+    # log, smooth (0 … 0.99), across, zoom (from, to; none: all), hidden (names), sample (step; none: the newest), kind,
+    # of and group (which statistics: of which run's number, of which group)
+    place = traitlets.Dict().tag(sync=True)
     still = traitlets.Dict().tag(sync=True)  # id, html: the picture of what came of the runs, for a saved notebook
 
     def __init__(self, **traits: Any):
         self._about: list[dict[str, Any]] = []
         self._curves: list[tuple[Curve, Curve]] = []
+        self._histories: list[History] = []
         self._samples: list[list[tuple[int, str]]] = []
-        self._fresh_samples = False
+        self._fresh_samples = self._fresh_inside = False
         self._due = 0.0  # when it is time to show again
         super().__init__(**traits)
 
@@ -66,9 +74,11 @@ class TrainingView(View):
         if any(one["name"] == name for one in self._about):
             raise ValueError(f"There is a run {name!r} already; give each its own name.")
         about = {"name": name, "state": "ready", "step": step, "begun": step, "steps": steps}
-        self._about.append({**about, "seconds": 0.0, "words": "", "guess": guess, "in_cell": False})
+        self._about.append({**about, "seconds": 0.0, "words": "", "guess": guess, "in_cell": False, "groups": []})
         self._curves.append((Curve(len(VALUES)), Curve(1)))
+        self._histories.append(History())
         self._samples.append([])
+        self._fresh_inside = True
         self.show()
         return len(self._about) - 1
 
@@ -83,9 +93,15 @@ class TrainingView(View):
         tokens_per_second: float = math.nan,
         validation_loss: float | None = None,
         sample: str | None = None,
+        statistics: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """What a step of a run came to; `seconds` is how long it took."""
+        """What a step of a run came to; `seconds` is how long it took.
+
+        `statistics` tells how large things were inside of the model: `groups`, names of its parts, and of each group
+        five quantiles (5%, 25%, 50%, 75%, 95%; an array group × quantile) of its `updates` (‖Δw‖ / ‖w‖ of each matrix),
+        `gradients` and `activations`, all of them sizes, which are shown on a scale of powers.
+        """
         about, (curve, validation) = self._about[run], self._curves[run]
         values = (loss, learning_rate, gradient_norm, tokens_per_second)
         about["step"], about["seconds"] = step, about["seconds"] + seconds
@@ -96,6 +112,10 @@ class TrainingView(View):
             about["validation_loss"] = validation_loss
             if not about.get("best", math.inf) <= validation_loss:
                 about.update(best=validation_loss, best_step=step)
+        if statistics is not None:
+            sizes = np.stack([np.asarray(statistics[kind], dtype=float) for kind in KINDS])
+            self._histories[run].add(step, about["seconds"], statistics["groups"], sizes)
+            about["groups"], self._fresh_inside = self._histories[run].groups, True
         if sample is not None:
             self._keep_sample(run, step, sample)
         if about["state"] == "ready":
@@ -129,6 +149,9 @@ class TrainingView(View):
         with self.hold_sync():
             self.runs = [dict(one) for one in self._about]
             self.curves = b"".join(curve.pack() for pair in self._curves for curve in pair)
+            if self._fresh_inside:
+                self.inside = b"".join(history.pack() for history in self._histories)
+                self._fresh_inside = False
             if self._fresh_samples:
                 self.samples = [[run, *one] for run, kept in enumerate(self._samples) for one in kept]
                 self._fresh_samples = False
@@ -141,6 +164,10 @@ class TrainingView(View):
     def pairs(self) -> list[tuple[dict[str, Any], Curve, Curve]]:
         """Of each run what is said of it, the curves of its steps, and that of its validation loss."""
         return [(about, *pair) for about, pair in zip(self._about, self._curves)]
+
+    def histories(self) -> list[tuple[str, History]]:
+        """Of each run that was looked into: its name, and how large things were inside of its model."""
+        return [(about["name"], history) for about, history in zip(self._about, self._histories) if len(history)]
 
     def last_samples(self) -> list[tuple[str, int, str]]:
         """Of each run that has written something: its name, the step, the text."""

@@ -47,3 +47,16 @@ export function meanSurprise({ base, tuned }, places) {
 
 /** The numbers from `from` up to, not including, `to`. */
 export const range = (from, to) => Array.from({ length: to - from }, (_, k) => from + k);
+
+const LONG = 80, SHOWN = 60; // tokens of a message: from how many on it is folded, and how many are then shown
+
+/** Which of so many tokens are folded away, `[from, to]`: the middle of a long message; its end may be a question. */
+export const foldOf = (n) => (n > LONG ? [(2 * SHOWN) / 3, n - SHOWN / 3] : [n, n]);
+
+/** The place of the token that has moved most; null where none can be compared. */
+export function movedMost(moves) {
+  let most = null;
+  const isMore = (move) => most === null || Math.abs(move) > Math.abs(moves[most]);
+  moves.forEach((move, k) => { if (!Number.isNaN(move) && isMore(move)) most = k; });
+  return most;
+}

@@ -1,5 +1,7 @@
 """The static picture of what tuning changed: what stands in its place where no widget can live."""
 
+import math
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,7 +16,7 @@ LESS = ("#4a2600", "#9a4f00", "#e39b4b", "#fbe3c6")  # as in canvas.mjs, in the 
 MORE = ("#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")
 STOPS = (*LESS, "#ffffff", *MORE)
 WIDTH, ROW, EDGE = 760, 40, 10
-MOST_TOKENS = 160
+MOST_TOKENS = 220
 Number = float | int
 
 
@@ -53,22 +55,50 @@ def draw(view: Tuning) -> str:
         ),
     ]
     y: Number = 54
-    means, left = view.means(), MOST_TOKENS
-    for span, (role, mean) in zip(view.spans, means):
+    means = view.means()
+    rooms = shared_out([span["to"] - span["from"] for span in view.spans], MOST_TOKENS)
+    for span, room, (role, mean) in zip(view.spans, rooms, means):
         told = f"{mean.base:.2f} → {mean.tuned:.2f} nats of surprise a token" if mean.tokens else "nothing to compare"
         parts += [_words(EDGE, y + 16, role, weight=600), _words(WIDTH - EDGE, y + 16, told, FAINT, anchor="end")]
-        places = range(span["from"], min(span["to"], span["from"] + max(0, left)))
-        boxes, y = _boxes(view, moves, scale, places, y + 24)
-        parts.append(boxes)
-        if places.stop < span["to"]:
-            parts.append(_words(EDGE, y + 12, f"… {span['to'] - places.stop} more tokens", FAINT))
-            y += 20
-        left -= len(places)
+        y += 24
+        for part in ends_of(span["from"], span["to"], room):
+            if part.start > span["from"]:
+                hidden = span["to"] - span["from"] - room
+                parts.append(_words(EDGE, y + 12, f"… {hidden} more tokens …", FAINT))
+                y += 20
+            boxes, y = _boxes(view, moves, scale, part, y)
+            parts.append(boxes)
     for role, mean in means[len(view.spans) :]:
         told = f"{mean.tokens} tokens {role} (underlined): {mean.base:.2f} → {mean.tuned:.2f} nats of surprise a token"
         parts.append(_words(EDGE, y + 16, told if mean.tokens else f"No token was {role}."))
         y += 22
     return picture("".join([*parts, _scale(scale, y + 8)]), WIDTH, float(y + 48))
+
+
+def shared_out(wanted: Sequence[int], most: int) -> list[int]:
+    """How many tokens of each message are shown: short ones whole, and long ones share what is left alike.
+
+    >>> shared_out([240, 11, 8], 100), shared_out([5, 5], 100)
+    ([81, 11, 8], [5, 5])
+    """
+    given, left = [0] * len(wanted), most
+    order = sorted(range(len(wanted)), key=lambda k: wanted[k])
+    for n, k in enumerate(order):
+        given[k] = min(wanted[k], left // (len(order) - n))
+        left -= given[k]
+    return given
+
+
+def ends_of(first: int, after: int, room: int) -> list[range]:
+    """The places of a message that are shown: all, or two thirds of the room at its beginning and the rest at its end.
+
+    >>> ends_of(10, 14, 4), ends_of(10, 40, 6)
+    ([range(10, 14)], [range(10, 14), range(38, 40)])
+    """
+    if after - first <= room:
+        return [range(first, after)]
+    start = first + math.ceil(2 * room / 3)
+    return [range(first, start), range(after - (room - (start - first)), after)]
 
 
 def _boxes(

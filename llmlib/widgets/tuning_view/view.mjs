@@ -2,14 +2,17 @@ import { element, follow, followLooks, percent, saveMenu, spokenToken, visibleTo
 import { widget } from "../shared/view.mjs";
 import { paletteOf, shades } from "../shared/canvas.mjs";
 import { tinyShare } from "../shared/surprise.mjs";
-import { likeliest, likeliestSpoken, walk } from "../shared/walk.mjs";
-import { likeliestAt, meanSurprise, range, scaleOf, shadeOf, signed, timesInWords, unpackMoves } from "./data.mjs";
+import { likeliest, likeliestSpoken, stepTo, walk } from "../shared/walk.mjs";
+import {
+  foldOf, likeliestAt, meanSurprise, movedMost, range, scaleOf, shadeOf, signed, timesInWords, unpackMoves,
+} from "./data.mjs";
 
 export default widget("llm-tuning", ({ model, hub, el }) => {
   const lead = element("p", { class: "llm-note llm-lead" }), legend = element("div", { class: "llm-legend" }), means = element("table", {}), text = element("div", { class: "llm-conversation" });
   const detail = element("div", { class: "llm-detail", role: "group", "aria-label": "The token, for both models" });
   el.append(element("div", { class: "llm-row llm-top" }, lead, saveMenu(model, "tuning")), hub.line, legend, text, detail, means);
   let moves = null, colours = [], scale = 1, drawn = false;
+  const unfolded = new Set(); // numbers of long messages that the reader wants whole
 
   const word = (id) => model.get("words")[id] ?? "", trained = (k) => model.get("mask").byteLength > 0 && model.get("mask").getUint8(k) === 1;
   const number = (value) => (Number.isNaN(value) ? "–" : value.toFixed(2));
@@ -22,7 +25,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   }
 
   /** A message: who wrote it, what its tokens cost both models, and the tokens. */
-  function message({ role, from, to }) {
+  function message({ role, from, to }, number_) {
     const tokens = model.get("tokens").slice(from, to), mean = meanSurprise(moves, range(from, to));
     const boxes = tokens.map((token, j) => {
       const k = from + j, { fill, ink } = colours[shadeOf(moves.moves[k], scale)];
@@ -30,7 +33,32 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
         element("bdi", { class: "llm-label", style: `background: ${fill}; color: ${ink}` }, visibleToken(token)), element("span", { class: "llm-move", dir: "ltr" }, signed(moves.moves[k])));
     });
     const list = walk(tokens, boxes, { label: `Tokens of the message of: ${role}`, tell: (j) => tell(j === null ? null : from + j) });
-    return element("article", { class: "llm-said" }, element("div", { class: "llm-who" }, element("strong", {}, role), element("span", { class: "llm-note" }, mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise a token` : "")), list);
+    const told = mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise a token` : "";
+    const surprise = element("span", { class: "llm-note" }, told);
+    const who = element("div", { class: "llm-who" }, element("strong", {}, role), surprise);
+    const [first, after] = foldOf(tokens.length);
+    if (first < after) who.append(folding(number_, list, boxes, first, after));
+    return element("article", { class: "llm-said" }, who, list);
+  }
+
+  /** The button that shows a long message whole; walking into what is folded away shows it, too. */
+  function folding(number_, list, boxes, first, after) {
+    const fold = () => {
+      const whole = unfolded.has(number_);
+      boxes.slice(first, after).forEach((box) => { box.hidden = !whole; });
+      boxes[after].classList.toggle("llm-after-gap", !whole);
+      button.textContent = whole ? "Show less" : `… ${(after - first).toLocaleString("en")} more tokens: show all`;
+      button.setAttribute("aria-expanded", String(whole));
+    };
+    const turn = () => { unfolded[unfolded.has(number_) ? "delete" : "add"](number_); fold(); };
+    const button = element("button", { type: "button", class: "llm-quiet", onclick: turn });
+    list.addEventListener("keydown", (event) => {
+      const rtl = event.target.parentNode.dir === "rtl";
+      const to = stepTo(event.key, boxes.indexOf(event.target), boxes.length, rtl);
+      if (to !== null && boxes[to].hidden) turn();
+    }, { capture: true });
+    fold();
+    return button;
   }
 
   /** All about a token in one sentence, for a screen reader. */
@@ -44,7 +72,11 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   const entries = (one, k) => likeliestAt(one, moves.shown, k).map(({ id, p }) => ({ text: word(id), p, chosen: word(id) === model.get("tokens")[k] }));
 
   function tell(k) {
-    if (k === null) { detail.replaceChildren(element("p", { class: "llm-note" }, "Point at a token, or walk through them with the arrow keys, to see what both models expected there.")); return; }
+    const ask = "Point at a token, or walk through them with the arrow keys, to see what both models expected there.";
+    const most = movedMost(moves.moves), more = most === null ? "" : " This one has moved most:";
+    const hint = k === null ? element("p", { class: "llm-note" }, ask, more) : "";
+    k ??= most; // so that there is something to see before anybody points
+    if (k === null) { detail.replaceChildren(hint); return; }
     const token = element("code", {}, element("bdi", {}, visibleToken(model.get("tokens")[k]))), move = moves.moves[k];
     if (Number.isNaN(move)) { detail.replaceChildren(element("p", {}, token, " is the first token: nothing comes before it, so neither model expected anything.")); return; }
     const column = (one, title) => {
@@ -53,6 +85,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       return likeliest(`${title}: ${tinyShare(one.logProbs[k])} for this token (${one.logProbs[k].toFixed(2).replace("-", "−")} nats)`, all, Math.max(0, 1 - all.reduce((sum, entry) => sum + entry.p, 0)));
     };
     detail.replaceChildren(
+      hint,
       element("p", {}, token, ` ${signed(move)} nats: ${timesInWords(move)}.${trained(k) ? " It was trained on." : ""}`),
       element("div", { class: "llm-both" }, column(moves.base, model.get("titles")[0]), column(moves.tuned, model.get("titles")[1])));
   }

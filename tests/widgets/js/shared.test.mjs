@@ -4,6 +4,9 @@ import test from "node:test";
 import { Queue, standing } from "../../../llmlib/widgets/shared/acts.mjs";
 import { picturesOf, withPictures } from "../../../llmlib/widgets/shared/saved.mjs";
 import { follow, howMany, runs, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
+import {
+  keepTexts, ownText, placeOfView, setAside, takeTexts, unusedIn,
+} from "../../../llmlib/widgets/shared/drafts.mjs";
 import { following } from "../../../llmlib/widgets/shared/view.mjs";
 import { switched } from "../../../llmlib/widgets/attention_explorer/board.mjs";
 
@@ -174,4 +177,46 @@ test("the board shows heads as the reader left them until Python has switched th
 
 test("one is one", () => {
   assert.deepEqual([0, 1, 1200].map((n) => howMany(n, "token")), ["0 tokens", "1 token", "1,200 tokens"]);
+});
+
+const boxOf = (label, value) => ({ value, label, getAttribute() { return this.label; } });
+
+test("what is typed and not used is found, of each label", () => {
+  const [used, typed, tabs, others] = ["a", "b", "c", "d"].map((label) => boxOf(label, `text ${label}`));
+  ownText(used, (text) => text === "text a");
+  ownText(typed);
+  ownText(tabs, () => true);
+  setAside(tabs, "of the first tab");
+  tabs.label = "second tab";
+  assert.deepEqual(unusedIn([used, typed, tabs, others]), { b: "text b", c: "of the first tab" });
+  tabs.label = "c"; // it is back in the box, and counts for what it is there
+  assert.deepEqual(unusedIn([tabs]), {});
+});
+
+test("a draft is given out once, and never one that has been used meanwhile", () => {
+  const kept = new Map(), storage = {
+    getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => kept.set(key, text),
+    removeItem: (key) => kept.delete(key),
+  };
+  assert.equal(keepTexts(storage, "here", { "Your text": "<b>🙂" }), true);
+  assert.deepEqual(takeTexts(storage, "elsewhere"), {});
+  assert.deepEqual(takeTexts(storage, "here"), { "Your text": "<b>🙂" });
+  assert.deepEqual(takeTexts(storage, "here"), {});
+  keepTexts(storage, "here", { "Your text": "old" });
+  keepTexts(storage, "here", {}); // the reader has used it
+  assert.deepEqual(takeTexts(storage, "here"), {});
+  keepTexts(storage, "here", { "Your text": "old" });
+  const full = { ...storage, setItem() { throw new Error("full"); } };
+  assert.equal(keepTexts(full, "here", { "Your text": "new" }), false);
+  assert.deepEqual(takeTexts(storage, "here"), {}); // rather none than another one
+});
+
+test("a view is named by its notebook, cell, output and kind", async () => {
+  const cells = [{ id: "one", outputs: [undefined, "m1"] }, { id: "two", outputs: ["m2", "m3"] }];
+  const at = (path, kind, mine) => placeOfView(path, cells, kind, async (id) => id === mine);
+  const all = [["a", "chat", "m1"], ["a", "chat", "m2"], ["a", "chat", "m3"], ["b", "chat", "m3"], ["b", "lens", "m3"]];
+  const places = await Promise.all(all.map((one) => at(...one)));
+  assert.equal(new Set(places).size, 5);
+  assert.equal(await at("a", "chat", "m3"), places[2]);
+  assert.equal(await at("a", "chat", "gone"), null);
 });

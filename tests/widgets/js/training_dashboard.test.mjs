@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  bandPath, capOf, columnsOf, domainOf, duration, linePath, logTicksBetween, METRICS, nearest, numbersOf, reachOf, readingAt, readingInWords, sampleAt, scaleOf, shortly, smoothed, spread,
-  standingOf, stepsInWords, stepsOfSamples, ticksBetween, unpackCurves,
+  bandPath, capOf, columnsOf, domainOf, duration, inWindow, linePath, logTicksBetween, METRICS, moveInto, movingAverage,
+  nearest, numbersOf, readingAt, readingInWords, sampleAt, scaleOf, shortly, spread, standingOf, stepsInWords,
+  stepsOfSamples, ticksBetween, unpackCurves, windowBetween,
 } from "../../../llmlib/widgets/training_dashboard/data.mjs";
+import {
+  columnsBetween, placeAmong, powersOf, quantilesInWords, sizeInWords, unpackInside,
+} from "../../../llmlib/widgets/training_dashboard/sizes.mjs";
+import { stripFrame } from "../../../llmlib/widgets/training_dashboard/strip.mjs";
 
 /** A curve as `Curve.pack` writes it: rows of [first, last, seconds, ...means, (...lows, ...highs)]. */
 function packed(width, values, rows) {
@@ -79,11 +84,72 @@ test("ticks are round", () => {
   assert.equal(METRICS[0].write(101816.2), "102k");
 });
 
-test("a smooth line lags behind nothing and bridges what is missing", () => {
-  const straight = Array.from({ length: 200 }, (_, k) => k);
-  assert.deepEqual([...smoothed(straight, 7)], straight);
-  assert.deepEqual([...smoothed([1, NaN, 3], 1)], [1, 2, 3]);
-  assert.equal(reachOf(1024), 25);
+test("a moving average begins where the curve does, and what is missing stays missing", () => {
+  const alike = (x, y) => Math.abs(x - y) < 1e-5 || (Number.isNaN(x) && Number.isNaN(y));
+  const near = (a, b) => a.forEach((value, k) => assert.ok(alike(value, b[k]), `${a} / ${b}`));
+  near([...movingAverage([4, 4, 4], 0.9)], [4, 4, 4]);
+  near([...movingAverage([1, 2, 3], 0)], [1, 2, 3]);
+  near([...movingAverage([1, 3], 0.5)], [1, (0.25 + 1.5) / 0.75]); // by hand: weights of 1/4 and 1/2, divided by 3/4
+  near([...movingAverage([1, NaN, 3], 0.5)], [1, NaN, (0.25 + 1.5) / 0.75]);
+  const far = [...movingAverage(Array.from({ length: 500 }, (_, k) => k % 2), 0.99)];
+  assert.ok(Math.abs(far.at(-1) - 0.5) < 0.02);
+});
+
+test("a window holds its points, and one more on each side", () => {
+  assert.deepEqual(inWindow([1, 2, 3, 4, 5], [2, 3]), [0, 4]);
+  assert.deepEqual(inWindow([1, 2, 3], [0, 9]), [0, 3]);
+  assert.deepEqual(inWindow([10, 20], [12, 15]), [0, 2], "a line goes through a window without points");
+  assert.deepEqual(inWindow([], [0, 1]), [0, 0]);
+});
+
+test("a window is as wide as it must be and stays within the run", () => {
+  assert.deepEqual(windowBetween(300, 200, 1000, 4), [200, 300]);
+  assert.deepEqual(windowBetween(2, 2, 1000, 4), [0, 4]);
+  assert.deepEqual(windowBetween(999, 1000, 1000, 4), [996, 1000]);
+  assert.equal(windowBetween(-50, 1200, 1000, 4), null);
+  assert.deepEqual(moveInto([10, 20], 25), [15, 25]);
+  assert.deepEqual(moveInto([10, 20], 4), [4, 14]);
+  assert.deepEqual(moveInto([10, 20], 12), [10, 20]);
+});
+
+test("what was seen inside comes back from its bytes", () => {
+  const n = 2, groups = 2, bytes = new DataView(new ArrayBuffer(1 + 4 * (2 + 2 * n + n * 3 * groups * 5) + 8), 1);
+  [n, groups, 1, 10].forEach((value, k) => bytes.setUint32(4 * k, value, true));
+  for (let k = 0; k < 2 + n * 3 * groups * 5; k++) bytes.setFloat32(16 + 4 * k, k < 2 ? k + 0.5 : k - 2, true);
+  const [run, empty] = unpackInside(bytes); // a run that nobody has looked into has no record
+  assert.deepEqual([[...run.steps], [...run.seconds]], [[1, 10], [0.5, 1.5]]);
+  assert.deepEqual([...run.at(0, 0, 0)], [0, 1, 2, 3, 4]);
+  assert.deepEqual([...run.at(2, 1, 1)], [55, 56, 57, 58, 59]);
+  assert.equal(empty.n, 0);
+});
+
+test("sizes are placed among powers of ten, and told in few signs", () => {
+  assert.deepEqual(powersOf([0.002, 0.5, 0, NaN], 9), [-3, 0]);
+  assert.deepEqual(powersOf([1e-9, 0.5], 3), [-3, 0], "next to nothing hides nothing");
+  assert.deepEqual(powersOf([0.001, 0.001], 9), [-3, -2]);
+  assert.deepEqual(powersOf([NaN, 0], 9), [-4, 0]);
+  assert.equal(placeAmong(0.01, [-3, -1]), 0.5);
+  assert.deepEqual([0, 1e9, NaN].map((size) => placeAmong(size, [-3, -1])), [0, 1, null]);
+  const told = ["0.0012", "3.2e-5", "140", "0", "not known", "0.01"];
+  assert.deepEqual([0.00123, 3.2e-5, 140, 0, NaN, 0.01].map(sizeInWords), told);
+  assert.equal(sizeInWords(1e-4), "1e-4");
+  assert.equal(quantilesInWords("block 1", 1200, [1, 2, 3, 4, 5]),
+    "block 1, step 1,200: median 3; half are between 2 and 4, nine of ten between 1 and 5.");
+  assert.equal(quantilesInWords("output", 1, [NaN, NaN, NaN, NaN, NaN]), "output, step 1: nothing to measure.");
+});
+
+test("a strip has a place for each part and step, and finds them again", () => {
+  assert.deepEqual(columnsBetween([1, 11, 21], [0, 100]), [
+    { record: 0, left: 0, right: 6 }, { record: 1, left: 6, right: 16 }, { record: 2, left: 16, right: 26 },
+  ]);
+  assert.deepEqual(columnsBetween([1, 11, 21], [7, 12]), [{ record: 1, left: 7, right: 12 }]);
+  assert.deepEqual(columnsBetween([1], [0, 9]), [{ record: 0, left: 0, right: 2 }]);
+  const frame = stripFrame(5, [0, 400], 480);
+  for (let group = 0; group < 5; group++)
+    assert.deepEqual(frame.at(frame.toX(100), frame.top(group) + 1), { group, x: 100 });
+  assert.ok(frame.top(0) > frame.top(4), "the bottom of the model is at the bottom");
+  assert.equal(frame.at(0, -5).group, null);
+  assert.ok(stripFrame(60, [0, 1], 480).row >= 10, "rows of a deep model can still be seen");
 });
 
 test("a long run is drawn with a point a pixel, and its spikes stay", () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { likeliestAt, meanSurprise, scaleOf, shadeOf, signed, timesInWords, unpackMoves } from "../../../llmlib/widgets/tuning_view/data.mjs";
+import {
+  foldOf, likeliestAt, meanSurprise, movedMost, scaleOf, shadeOf, signed, timesInWords, unpackMoves,
+} from "../../../llmlib/widgets/tuning_view/data.mjs";
 
 /** Two models over three tokens, two of the likeliest each, as Python packs them, at an odd offset. */
 function packed() {
@@ -45,4 +47,16 @@ test("changes in words", () => {
   assert.equal(timesInWords(-Math.log(12)), "12 times less likely than before");
   assert.equal(timesInWords(0.001), "as likely as before");
   assert.equal(timesInWords(50), "over a million times as likely as before");
+});
+
+test("the middle of a long message is folded away", () => {
+  assert.deepEqual(foldOf(80), [80, 80]);
+  assert.deepEqual(foldOf(81), [40, 61]);
+  assert.deepEqual(foldOf(500), [40, 480]);
+});
+
+test("the token that has moved most, either way", () => {
+  assert.equal(movedMost([NaN, 1, -3, 2]), 2);
+  assert.equal(movedMost([NaN]), null);
+  assert.equal(movedMost([]), null);
 });

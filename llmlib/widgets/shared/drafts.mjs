@@ -1,0 +1,120 @@
+// What the reader has typed and not used outlives a restart of the kernel: the same cell, run again, puts it back.
+
+import { VIEW } from "./saved.mjs";
+import { element } from "./shared.mjs";
+
+const WILL_BE_BACK = "What you typed will be in the new view.";
+const COPY_FIRST = "Copy first what you typed: the new view cannot know it.";
+const IS_BACK = "What you typed before the restart is back.";
+const ownTexts = new WeakMap(); // of each box that the reader types into: what is known of its text
+
+/** Say that a text in `box` is not to be lost, unless `isUsed(text)`: then Python has it, or it is nobody's. */
+export function ownText(box, isUsed = (text) => text === "") {
+  ownTexts.set(box, { isUsed, others: new Map() });
+}
+
+/** A draft leaves the box for another one; it belongs to the label that the box has now. */
+export function setAside(box, text) {
+  ownTexts.get(box)?.others.set(box.getAttribute("aria-label"), text);
+}
+
+/** All that is typed in these boxes and not used, by their labels. */
+export function unusedIn(boxes) {
+  const found = {};
+  for (const box of boxes) {
+    const label = box.getAttribute("aria-label"), { isUsed, others } = ownTexts.get(box) ?? {};
+    if (!isUsed) continue;
+    for (const [name, text] of others) if (text && name !== label) found[name] = text;
+    if (box.value && !isUsed(box.value)) found[label] = box.value;
+  }
+  return found;
+}
+
+/** Texts by label, under a key that names one view in one cell; they can be taken once. A full storage keeps none. */
+export function keepTexts(storage, key, texts) {
+  if (!Object.keys(texts).length) { storage.removeItem(key); return true; }
+  try { storage.setItem(key, JSON.stringify(texts)); } catch { storage.removeItem(key); return false; }
+  return true;
+}
+
+export function takeTexts(storage, key) {
+  const found = storage.getItem(key);
+  storage.removeItem(key);
+  return found === null ? {} : JSON.parse(found);
+}
+
+/**
+ * A name for the place of a view: its notebook, its cell, the number of the output in it, and its kind. The outputs are
+ * lists of models' ids; `isMine(id)` tells which is the view's own. Null: it is not in a cell, or nobody knows.
+ */
+export async function placeOfView(path, cells, kind, isMine) {
+  for (const { id, outputs } of cells)
+    for (const [number, model] of outputs.entries())
+      if (model && await isMine(model)) return `llm-draft ${JSON.stringify([path, id, number, kind])}`;
+  return null;
+}
+
+/** The cells of the notebook that shows a model, and how to know it there: only its layout is the same object. */
+function notebookOf(model) {
+  const manager = model.widget_manager, { context } = manager ?? {};
+  const idOf = (output) => output.data?.[VIEW]?.model_id;
+  const outputsOf = ({ outputs }) => Array.from({ length: outputs?.length ?? 0 }, (_, k) => idOf(outputs.get(k)));
+  const cells = Array.from(context?.model?.cells ?? [], (cell) => ({ id: cell.id, outputs: outputsOf(cell) }));
+  const layout = model.get("layout");
+  const modelOf = (id) => manager.get_model(id)?.catch(() => null);
+  const isMine = async (id) => Boolean(layout) && (await modelOf(id))?.get("layout") === layout;
+  return { path: context?.path, cells, isMine };
+}
+
+const storageOf = () => { try { return globalThis.sessionStorage ?? null; } catch { return null; } };
+
+/** Keep the drafts of a view once its kernel is gone, and give a new view those of the one before it in its cell. */
+export function keepDrafts(name, model, el, hub) {
+  const storage = storageOf(), boxes = () => el.querySelectorAll('textarea, input[type="text"]');
+  const told = element("span", { class: "llm-note" });
+  let place = null, waiting = {}, isKept = false;
+
+  function save() {
+    const texts = { ...waiting, ...unusedIn(boxes()) };
+    isKept = Boolean(storage && place) && keepTexts(storage, place, texts);
+    tell(Object.keys(texts).length ? (isKept ? WILL_BE_BACK : COPY_FIRST) : "");
+  }
+  /** Behind what the line says of the kernel; hidden without words, so that it takes no room. */
+  function tell(words) {
+    told.textContent = words;
+    told.hidden = !words;
+    told.classList.toggle("llm-kept", words !== IS_BACK); // told only as long as the kernel is gone
+    hub.line[words === IS_BACK ? "prepend" : "append"](told);
+  }
+  /** A box gets its text as if somebody typed it, unless somebody has typed there. */
+  function restore() {
+    for (const box of boxes()) {
+      const label = box.getAttribute("aria-label"), text = waiting[label];
+      if (text === undefined || !ownTexts.has(box)) continue;
+      delete waiting[label];
+      if (box.readOnly || label in unusedIn([box])) continue;
+      box.value = text;
+      box.dispatchEvent(new Event("input", { bubbles: true }));
+      tell(IS_BACK);
+    }
+  }
+  async function begin() {
+    const { path, cells, isMine } = notebookOf(model);
+    place = await placeOfView(path, cells, name, isMine);
+    if (!place || !storage || hub.gone) return;
+    waiting = takeTexts(storage, place);
+    restore();
+  }
+  if (hub.live) {
+    tell("");
+    begin();
+    hub.whenGone(() => setTimeout(save)); // a message that will not be answered comes back to its box first
+    el.addEventListener("input", (event) => { if (event.isTrusted && told.textContent) tell(""); });
+    // A click may have opened a tab with its own box.
+    el.addEventListener("click", () => { if (Object.keys(waiting).length) setTimeout(restore); });
+  }
+  return () => {
+    if (hub.gone) save();
+    else if (isKept) storage.removeItem(place);
+  };
+}

@@ -1,0 +1,69 @@
+"""How large things were inside of a model at some steps: the counterpart of `unpackInside` in data.mjs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+MOST_RECORDS = 128  # of a run
+KINDS = ("updates", "gradients", "activations")
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class History:
+    """Quantiles of each group at steps, at most `MOST_RECORDS` of them; of a longer run each second, fourth, … one.
+
+    The newest is always among them.
+
+    >>> history = History()
+    >>> for step in range(1, 301):
+    ...     history.add(step, 0.1 * step, ["block 0"], np.full((3, 1, 5), 0.001))
+    >>> history.steps[:3], history.steps[-2:], history.every
+    ([1, 5, 9], [297, 300], 4)
+    """
+
+    def __init__(self) -> None:
+        self.groups: list[str] = []
+        self.steps: list[int] = []
+        self.every = 1  # of how many that came one is kept
+        self._seconds: list[float] = []
+        self._values: list[Float[np.ndarray, "kind group quantile"]] = []
+        self._came = 0
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def add(
+        self, step: int, seconds: float, groups: Sequence[str], values: Float[np.ndarray, "kind group quantile"]
+    ) -> None:
+        """One more. Raises `ValueError` for values of another shape, or groups that are not those of the others."""
+        shape = len(KINDS), len(groups), len(QUANTILES)
+        if np.shape(values) != shape:
+            raise ValueError(f"Statistics of {len(groups)} groups have the shape {shape}, got {np.shape(values)}.")
+        if self.groups and list(groups) != self.groups:
+            raise ValueError(f"The groups of a run stay the same: they were {self.groups}, and are {list(groups)}.")
+        self.groups = list(groups)
+        if self.steps and (self._came - 1) % self.every:
+            self._drop(slice(-1, None))  # the newest so far was here only as long as it was that
+        elif len(self.steps) == MOST_RECORDS:
+            self._drop(slice(1, None, 2))
+            self.every *= 2
+        self._came += 1
+        self.steps.append(step)
+        self._seconds.append(seconds)
+        self._values.append(np.asarray(values, dtype="<f4"))
+
+    def _drop(self, which: slice) -> None:
+        for rows in (self.steps, self._seconds, self._values):
+            del rows[which]
+
+    def of(self, kind: str) -> Float[np.ndarray, "record group quantile"]:
+        """All records of a kind, the oldest first."""
+        which = KINDS.index(kind)
+        return np.array([values[which] for values in self._values]).reshape(-1, len(self.groups), len(QUANTILES))
+
+    def pack(self) -> bytes:
+        """Little-endian u4: records, groups, steps; then f4: seconds, and values (record, kind, group, quantile)."""
+        head = np.array([len(self), len(self.groups), *self.steps], "<u4")
+        values = np.array(self._values, "<f4")
+        return head.tobytes() + np.array(self._seconds, "<f4").tobytes() + values.tobytes()

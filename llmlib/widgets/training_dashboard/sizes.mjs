@@ -1,0 +1,88 @@
+// How large things were inside of a model, as numbers and words: no page here, so that Node can test it.
+
+import { whole } from "./data.mjs";
+
+/** What is known of the inside, in the order of its values; `rule`: a rule of thumb for it. */
+export const KINDS = [
+  {
+    name: "updates", words: "update / weight", rule: 1e-3,
+    says: "How far each step moves a matrix, as a share of its length: ‖Δw‖ / ‖w‖. A rough rule of thumb is 0.001 " +
+      "(Karpathy, CS231n): far less, and the learning rate may be too low; far more, and it is likely too high.",
+  },
+  {
+    name: "gradients", words: "gradients", rule: null,
+    says: "How large the gradients of the weights are, before clipping. Those of all parts should be of about the " +
+      "same size; where they vanish, little is learned.",
+  },
+  {
+    name: "activations", words: "activations", rule: null,
+    says: "How large the numbers are that each part of the model hands on. They should settle: if they grow from " +
+      "step to step, the run may soon break off.",
+  },
+];
+const QUANTILES = 5;
+
+/**
+ * Of each run what was seen inside of its model: `{ n, groups, steps, seconds, at }`; `at(kind, record, group)` gives
+ * five quantiles.
+ */
+export function unpackInside(packed) {
+  const bytes = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength);
+  const { buffer } = bytes.slice(), runs = []; // aligned
+  let place = 0;
+  const next = (Kind, n) => { place += 4 * n; return new Kind(buffer, place - 4 * n, n); };
+  while (place < buffer.byteLength) {
+    const [n, groups] = next(Uint32Array, 2), steps = next(Uint32Array, n), seconds = next(Float32Array, n);
+    const values = next(Float32Array, n * KINDS.length * groups * QUANTILES);
+    const at = (kind, record, group) => {
+      const first = ((record * KINDS.length + kind) * groups + group) * QUANTILES;
+      return values.subarray(first, first + QUANTILES);
+    };
+    runs.push({ n, groups, steps, seconds, at });
+  }
+  return runs;
+}
+
+/**
+ * The powers of ten between which all these sizes are, but at most so many below the largest: a last step of next to
+ * nothing would hide all differences. Zeros and what is missing do not count.
+ */
+export function powersOf(sizes, most) {
+  const known = sizes.filter((size) => size > 0 && Number.isFinite(size)).map(Math.log10);
+  if (!known.length) return [-4, 0];
+  const low = known.reduce((a, b) => Math.min(a, b)), high = known.reduce((a, b) => Math.max(a, b));
+  const to = Math.ceil(high - 1e-6) + 0, from = Math.max(to - most, Math.floor(low + 1e-6));
+  return to > from ? [from, to] : [from, from + 1];
+}
+
+/** Where a size is between two powers of ten: 0 … 1; null: it is not known. */
+export function placeAmong(size, [from, to]) {
+  if (Number.isNaN(size)) return null;
+  return size > 0 ? Math.max(0, Math.min(1, (Math.log10(size) - from) / (to - from))) : 0;
+}
+
+/** A size in few signs: "0.0012", "3.2e-5", "140". */
+export function sizeInWords(size) {
+  if (Number.isNaN(size)) return "not known";
+  if (size !== 0 && (size < 1e-3 || size >= 1e4)) return size.toExponential(1).replace(".0e", "e");
+  return String(Number(size.toPrecision(2)));
+}
+
+/** Five quantiles of a group at a step, in one sentence. */
+export function quantilesInWords(group, step, quantiles) {
+  const where = `${group}, step ${whole(step)}`;
+  if (Number.isNaN(quantiles[2])) return `${where}: nothing to measure.`;
+  const [low, quarter, half, three, high] = Array.from(quantiles, sizeInWords);
+  return `${where}: median ${half}; half are between ${quarter} and ${three}, nine of ten between ${low} and ${high}.`;
+}
+
+/** Of records at these places their left and right edges within a window: half way to their neighbours. */
+export function columnsBetween(xs, [from, to]) {
+  const found = [], half = (k) => (xs[k] + xs[k + 1]) / 2, last = xs.length - 1;
+  for (let record = 0; record <= last; record++) {
+    const left = Math.max(from, record ? half(record - 1) : 0);
+    const end = record < last ? half(record) : 2 * xs[last] - (last ? half(last - 1) : 0);
+    if (Math.min(to, end) > left) found.push({ record, left, right: Math.min(to, end) });
+  }
+  return found;
+}
