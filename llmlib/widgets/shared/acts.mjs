@@ -61,7 +61,7 @@ export class Queue {
 const RESTARTED = "The kernel was restarted: run the cell again.";
 const ENDED = ["dead", "terminating", "restarting", "autorestarting"]; // of a kernel's states
 // Milliseconds until it is said that Python works; until that can be cancelled; until it is said that it does not answer.
-const SOON = 200, LONG = 600, PATIENCE = 3000;
+const SOON = 200, CANCELLABLE = 600, PATIENCE = 3000;
 
 /** How it stands with an act that waits: whether Python has begun with it, and for how many milliseconds it has waited. */
 export function standing({ begun, elapsed }) {
@@ -152,7 +152,7 @@ export function connect(model, el) {
     const words = { computing: `Computing${progress ? `: ${progress}` : ""} …`, waiting: kernel() ? OTHERS_FIRST : UNSURE, "": "" }[how];
     busy.textContent = gone && live ? RESTARTED : words;
     busy.classList.toggle("llm-restarted", gone && live);
-    cancel.hidden = gone || !begun || how !== "computing" || performance.now() - since < LONG;
+    cancel.hidden = gone || !begun || how !== "computing" || performance.now() - since < CANCELLABLE;
     el.setAttribute("aria-busy", String(how !== ""));
     notice.textContent = gone ? "" : model.get("notice") ?? "";
   }
