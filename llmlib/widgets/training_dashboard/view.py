@@ -42,6 +42,7 @@ class TrainingView(View):
     """
 
     folder = Path(__file__).parent
+    title = "Training dashboard"
     shown = ("runs", "curves", "samples", "place")
 
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
