@@ -11,6 +11,7 @@ from llmlib.costs import count
 from llmlib.explore.boxes import boxes_of
 from llmlib.explore.known_models import KNOWN_MODELS, name_of
 from llmlib.explore.texts import check_length, token_texts
+from llmlib.explore.tour import tour_of
 from llmlib.explore.values import box_before, told_by_token, values_in, ways, weights_in
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer, TransformerConfig
@@ -19,6 +20,7 @@ from llmlib.widgets.architecture_explorer.view import ArchitectureView
 
 SIZES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
 LARGEST = 10_000_000  # of a size: more is a slip of the finger
+SOON = 256  # tokens: of a text up to this length the tour is made at once, of a longer one when somebody takes it
 
 
 def explore_architecture(
@@ -33,8 +35,9 @@ def explore_architecture(
 
     Its sizes can be changed, and the other models looked at, while the parameters, the KV cache and the FLOPs follow.
     With a live `Transformer`, its tokenizer and a text, a box also shows its real values: a run of the model each time
-    one is opened, and nothing is kept. FLOPs are those of one token that attends to a full context, matrix products
-    only (see `llmlib.costs`); bytes are those of a live model's dtype, and of bfloat16 for the others.
+    one is opened, and nothing is kept. A guided tour leads through the boxes with the numbers of that text. FLOPs are
+    those of one token that attends to a full context, matrix products only (see `llmlib.costs`); bytes are those of a
+    live model's dtype, and of bfloat16 for the others.
 
     Raises `ValueError` for a text without a model or tokenizer, an empty one, or one longer than the context.
 
@@ -50,7 +53,8 @@ def explore_architecture(
     view = architect.view
     view.on_act("model", architect.choose, then=architect.show)
     view.on_act("size", architect.resize, then=architect.show)
-    view.on_act("text", architect.read)
+    view.on_act("text", architect.read, then=architect.tour_soon)
+    view.on_act("tour", architect.tour)
     view.on_act("open", architect.open)
     view.on_act("follow", architect.follow)
     return view
@@ -78,9 +82,9 @@ class _Architect:
             self.configs = {self.own: config, **{name: c for name, c in others.items() if name != self.own}}
         self.view.models = list(self.configs)
         self.choose(self.view.models[0])
-        self.show()
         if self.live:
-            self.read(view.text)
+            check_length(len(self.ids(view.text)), self.live.config.max_seq_len)
+        self.show()
 
     # --- sizes ---
 
@@ -129,6 +133,7 @@ class _Architect:
             view.chosen, view.sizes, view.problem = self.name, dict(self.wish), problem
             if config is not None:
                 self.put(config)
+        self.tour_soon()
 
     def put(self, config: TransformerConfig) -> None:
         dtype = self.dtype if self.name == self.own else torch.bfloat16
@@ -188,3 +193,16 @@ class _Architect:
     def follow(self) -> None:
         """Show the way of every token through all layers."""
         self.view.put_followed(*ways(self.alive(), self.ids(self.view.text)))
+
+    def tour_soon(self) -> None:
+        """Make the tour, unless it is made, or would take long."""
+        if self.view.tokens and len(self.view.tokens) <= SOON and not self.view.tour:
+            self.tour()
+
+    def tour(self) -> None:
+        """Tell what happens to the last token, from its id to the next one."""
+        model, ids = self.alive(), self.ids(self.view.text)
+        tour = tour_of(model, ids)
+        for one, token in zip(tour["next"], token_texts(self.tokenizer, [one["id"] for one in tour["next"]])):
+            one["token"] = token
+        self.view.put_tour({**tour, "characters": len(self.view.text)})
