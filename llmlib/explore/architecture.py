@@ -13,6 +13,7 @@ from llmlib.explore.boxes import boxes_of
 from llmlib.explore.known_models import KNOWN_MODELS, name_of
 from llmlib.explore.own_model import noticing_training, own_model
 from llmlib.explore.texts import check_length, token_texts
+from llmlib.explore.tour import tour_of
 from llmlib.explore.values import box_before, told_by_token, values_in, ways, weights_in
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer, TransformerConfig
@@ -22,6 +23,7 @@ from llmlib.widgets.shared.acts import Overtaken
 
 SIZES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
 LARGEST = 10_000_000  # of a size: more is a slip of the finger
+SOON = 256  # tokens: of a text up to this length the tour is made at once, of a longer one when somebody takes it
 
 
 def explore_architecture(
@@ -36,8 +38,9 @@ def explore_architecture(
 
     Its sizes can be changed, and the other models looked at, while the parameters, the KV cache and the FLOPs follow.
     With a live `Transformer`, its tokenizer and a text, a box also shows its real values: a run of the model each time
-    one is opened, and nothing is kept. FLOPs are those of one token that attends to a full context, matrix products
-    only (see `llmlib.costs`); bytes are those of a live model's dtype, and of bfloat16 for the others.
+    one is opened, and nothing is kept. A guided tour leads through the boxes with the numbers of that text. FLOPs are
+    those of one token that attends to a full context, matrix products only (see `llmlib.costs`); bytes are those of a
+    live model's dtype, and of bfloat16 for the others.
 
     Raises `ValueError` for a text without a model or tokenizer, an empty one, or one longer than the context.
 
@@ -53,9 +56,13 @@ def explore_architecture(
     view = architect.view
     view.on_act("model", architect.choose, then=architect.show)
     view.on_act("size", architect.resize, then=architect.show)
-    view.on_act("text", architect.read, then=architect.compute)
-    view.on_act("open", architect.open, then=architect.compute)
-    view.on_act("follow", architect.follow, then=architect.compute)
+    for kind, function in (
+        ("text", architect.read),
+        ("open", architect.open),
+        ("follow", architect.follow),
+        ("tour", architect.tour),
+    ):
+        view.on_act(kind, function, then=architect.compute)
     return view
 
 
@@ -82,9 +89,9 @@ class _Architect:
         self.view.models = list(self.configs)
         self.wanted: Callable[[], None] | None = None  # a run of the model, and what it shows
         self.choose(self.view.models[0])
-        self.show()
         if self.live:
-            self.read(view.text)
+            check_length(len(self.ids(view.text)), self.live.config.max_seq_len)
+        self.show()
 
     # --- sizes ---
 
@@ -133,6 +140,7 @@ class _Architect:
             view.chosen, view.sizes, view.problem = self.name, dict(self.wish), problem
             if config is not None:
                 self.put(config)
+        self.tour_soon()
 
     def put(self, config: TransformerConfig) -> None:
         dtype = self.dtype if self.name == self.own else torch.bfloat16
@@ -192,7 +200,7 @@ class _Architect:
         if before:
             inside = any(box == part.id for part in known["layer"].walk())
             places.append(box_before(model.config, before, layer, inside))
-        value, *earlier = values_in(own_model(model, self.view.check), ids, places)
+        value, *earlier = values_in(self.own_model(), ids, places)
         told = told_by_token(value, earlier[0]) if earlier and box not in ("scores", "pattern") else None
         self.view.put_opened(of, picture_of(value.cpu().numpy()), told)
 
@@ -202,14 +210,34 @@ class _Architect:
         self.wanted = self.show_ways
 
     def show_ways(self) -> None:
-        self.view.put_followed(*ways(own_model(self.alive(), self.view.check), self.ids(self.view.text)))
+        self.view.put_followed(*ways(self.own_model(), self.ids(self.view.text)))
+
+    def tour(self) -> None:
+        """Tell what happens to the last token, from its id to the next one."""
+        self.alive()
+        self.wanted = self.show_tour
+
+    def show_tour(self) -> None:
+        tour = tour_of(self.own_model(), self.ids(self.view.text))
+        for one, token in zip(tour["next"], token_texts(self.tokenizer, [one["id"] for one in tour["next"]])):
+            one["token"] = token
+        self.view.put_tour({**tour, "characters": len(self.view.text)})
+
+    def tour_soon(self) -> None:
+        """Make the tour, unless it is made, or would take long."""
+        if self.view.tokens and len(self.view.tokens) <= SOON and not self.view.tour:
+            self.show_tour()
+
+    def own_model(self) -> Transformer:
+        return own_model(self.alive(), self.view.check)
 
     def compute(self) -> None:
         """Run the model for what is wanted; nothing is wanted any more once the text has changed."""
         try:
-            if self.wanted:
-                with noticing_training(self.live, self.view.remark):
+            with noticing_training(self.alive(), self.view.remark):
+                if self.wanted:
                     self.wanted()
+                self.tour_soon()
         except Overtaken:
             raise
         except BaseException:  # an interrupt too

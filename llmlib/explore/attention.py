@@ -166,7 +166,7 @@ class _Conductor:
             view.clear()
             notes = self.put("a", ids, a, titles[0])
             if b is not None:
-                notes = notes + self.put("b", ids_b, b, titles[1])
+                notes = list(dict.fromkeys(notes + self.put("b", ids_b, b, titles[1])))
             for name, value in wish._asdict().items():
                 setattr(view, name, value)
             view.notes = notes

@@ -285,7 +285,7 @@ def attention_head(bench, view):
     attend(view, "one two three four", int(bench.python("len(tokenizer.encode('one two three four'))")))
     if view.get_by_label("Layer 0, head 0", exact=True).count():
         view.get_by_label("Layer 0, head 0", exact=True).click()
-    expect(view.locator(".llm-lines")).to_be_visible()
+    expect(view.locator(".llm-heat").first).to_be_visible()
 
 
 # --- views of their own -------------------------------------------------------------------------------------------

@@ -55,6 +55,12 @@ def attention(bench, view):
     expect(view.locator(".llm-strip [aria-selected=true]")).to_have_count(1)
     use(view, button(view, "Next head"))
     expect(view.get_by_label("Where you are")).not_to_contain_text(opened)
+    choose(view, "What is drawn", "all heads of the layer")
+    one_head = view.locator(".llm-one-head[tabindex='0']")  # one stop for all of them
+    use(view, one_head, "ArrowRight", "Space")
+    expect(view.get_by_role("button", name="Head 1")).to_have_attribute("aria-pressed", "false")
+    use(view, button(view, "Show all"))
+    choose(view, "What is drawn", "one head")
     use(view, reachable(view, "option"), "Escape", "Escape")
     expect(view.locator(".llm-thumb:focus")).to_have_count(1)
     pick(view, "Order", "layer")
@@ -84,6 +90,9 @@ def architecture(bench, view):
     choose(view, "What to look at", "Follow one token")
     use(view, view.locator(".llm-board canvas"), "ArrowLeft")
     bench.expect("architecture.place['token'] == len(architecture.tokens) - 2", "True")
+    choose(view, "What to look at", "Guided tour")
+    use(view, button(view, "Next ›"), "Enter", "ArrowRight", "End")
+    expect(view.locator("[aria-current=step]")).to_contain_text("Next token")
     choose(view, "What to look at", "Boxes")
     expect(values).to_be_hidden()  # of the whole model there are none
 

@@ -99,13 +99,13 @@ def test_the_wheel_over_the_grid_scrolls_the_page_and_the_numbers_of_the_heads_s
     page, box = view.page, view.locator(".llm-grid").bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 200)
     before = page.evaluate(SCROLLED)
-    page.mouse.wheel(0, 300)
-    page.wait_for_function(f"({SCROLLED})() >= {before + 299}")
+    page.mouse.wheel(0, 400)
+    page.wait_for_function(f"({SCROLLED})() >= {before + 399}")
     page.wait_for_timeout(100)  # what has to follow does so in the next frame
     numbers, edge = view.locator(".llm-numbers").bounding_box(), page.locator(".jp-WindowedPanel-outer").bounding_box()
     assert view.locator(".llm-grid").bounding_box()["y"] < edge["y"] - 100
     assert numbers["y"] == pytest.approx(edge["y"], abs=1)
-    page.mouse.wheel(0, -300)
+    page.mouse.wheel(0, -400)
     page.wait_for_function(f"({SCROLLED})() <= {before + 1}")
 
 

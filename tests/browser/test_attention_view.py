@@ -9,7 +9,8 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from browser.looks import UNREADABLE
+from browser.bench import VIEWPORT
+from browser.looks import SCREENSHOTS, UNREADABLE
 from llmlib.interpret import head_scores
 from llmlib.widgets import attention_view
 
@@ -48,6 +49,18 @@ def compared():
     a, b = softmax(3, 4, 10), softmax(3, 4, 10, seed=1)
     b[0, 1] = a[0, 1]
     return attention_view(TOKENS, a, other=b, titles=("before", "after"))
+
+
+# The colours of a canvas that are there without the paper showing through, each often enough to be a line.
+DRAWN = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height), found = {};
+  for (let k = 0; k < data.length; k += 4) if (data[k + 3] > 60) {
+    const near = [0, 1, 2].map((c) => data[k + c]);
+    const name = `#${near.map((v) => v.toString(16).padStart(2, "0")).join("")}`;
+    found[name] = (found[name] ?? 0) + 1;
+  }
+  return Object.keys(found).filter((name) => found[name] > 3);
+}"""
 
 
 def reading(page):
@@ -182,6 +195,60 @@ def test_means_orders_and_differences(opened, compared):
     expect(reading(page)).to_contain_text("(±0 points)")
 
 
+def test_all_heads_of_a_layer_by_colour(opened, compared, picture):
+    page = opened(compared)
+    keys = page.keyboard
+    page.get_by_label("Layer 1, head 2", exact=True).click()
+    page.get_by_label("What is drawn").get_by_label("one head").focus()
+    keys.press("ArrowRight")
+    expect(page.get_by_label("Where you are")).to_contain_text("Layer 1, all heads")
+    canvas = page.locator(".llm-overlaid canvas")
+    heads = page.get_by_role("group", name="Heads of layer 1")
+    expect(heads.get_by_role("button")).to_have_count(4)
+    strokes = heads.locator("line").evaluate_all("all => all.map((line) => line.getAttribute('stroke'))")
+    assert len(set(strokes)) == 4
+
+    page.locator(".llm-strip [role=option]").first.focus()
+    for key in ("End", "ArrowLeft", "ArrowLeft", "ArrowLeft", "Enter"):
+        keys.press(key)
+    expect(page.get_by_label("Where you are")).to_contain_text("·slept")
+    for head in range(4):
+        row = compared.pattern(1, head)[6]
+        said = heads.get_by_role("button").nth(head).get_attribute("aria-label")
+        assert re.match(rf"Head {head}, looks most at (space, )?(.+), (\d+)%", said)[2] in TOKENS[row.argmax()]
+        assert int(said.removesuffix("%").split()[-1]) == pytest.approx(100 * row.max(), abs=1.1)
+    page.get_by_label("who looks at it").check(force=True)
+    expect(heads.get_by_role("button").first).to_have_attribute("aria-label", re.compile("most looked at from"))
+    page.get_by_label("where a token looks").check(force=True)
+
+    drawn = canvas.evaluate(DRAWN)
+    assert set(strokes) <= set(drawn), "a line of each head"
+    heads.get_by_role("button").first.focus()
+    keys.press("ArrowRight")
+    keys.press("Space")
+    second = heads.get_by_role("button").nth(1)
+    expect(second).to_be_focused()
+    expect(second).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("[aria-live=polite]").last).to_have_text("Head 1 hidden")
+    assert strokes[1] not in canvas.evaluate(DRAWN)
+    page.get_by_role("button", name="Hide all").click()
+    assert canvas.evaluate(DRAWN) == []
+    page.get_by_role("button", name="Show all").click()
+    assert set(strokes) <= set(canvas.evaluate(DRAWN))
+    picture("attention_layer_light")
+    page.emulate_media(color_scheme="dark")
+    picture("attention_layer_dark")
+    assert page.locator(".llm-attention").evaluate(UNREADABLE) == []
+    page.get_by_role("button", name="Next layer").click()
+    expect(page.get_by_label("Where you are")).to_contain_text("Layer 2, all heads")
+    page.get_by_text("side by side").click()
+    expect(page.locator(".llm-overlaid")).to_have_count(3)
+    page.locator(".llm-strip [role=option]").first.focus()
+    keys.press("Escape")
+    keys.press("Escape")
+    expect(page.get_by_label("Layer 2, head 2", exact=True).first).to_be_focused()
+
+
 def test_zoom_and_pan_of_a_long_text(opened, picture):
     tokens = [f" w{i}" for i in range(300)]
     page = opened(attention_view(tokens, softmax(1, 2, 300), layer=0, head=1))
@@ -279,6 +346,39 @@ view
 """
 
 
+def switch_off_on_a_laptop(bench, view, board):
+    """All of what becomes of the prediction is in sight beside the head, and nothing moves while it is computed."""
+    page = bench.page
+    view.get_by_label("Layer 0, head 3", exact=True).click()
+    bench.look("attention_lab_head", view)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    view.evaluate("node => node.scrollIntoView()")
+    page.wait_for_timeout(300)
+    button, table = view.get_by_role("button", name="Switch this head off"), board.locator(".llm-predictions")
+    heat, here = view.locator(".llm-heat canvas"), (button, table, view.locator(".llm-heat canvas"))
+    places = [one.bounding_box() for one in here]
+    height = view.bounding_box()["height"]
+    assert height <= 750
+    watched = (
+        "node => { window.llmTops = []; new MutationObserver(() => window.llmTops.push(node.getBoundingClientRect().y))"
+    )
+    heat.evaluate(f"{watched}.observe(document.body, {{ subtree: true, childList: true, characterData: true }}); }}")
+    button.click()
+    expect(board).to_contain_text("2 of 8 heads off")
+    expect(table).to_have_attribute("aria-busy", "false")
+    on = view.get_by_role("button", name="Switch this head on")
+    assert on.bounding_box()["y"] == places[0]["y"]
+    assert [one.bounding_box() for one in here[1:]] == places[1:]
+    assert set(page.evaluate("window.llmTops")) == {places[2]["y"]}
+    edge = page.locator(".jp-WindowedPanel-outer").bounding_box()
+    for row in (on, *table.locator("tr").all(), board.locator(".llm-logprob"), view.locator(".llm-strip")):
+        box = row.bounding_box()
+        assert edge["y"] <= box["y"], box
+        assert box["y"] + box["height"] <= edge["y"] + edge["height"], box
+    page.screenshot(path=SCREENSHOTS / "attention_lab_laptop.png")
+    page.set_viewport_size(VIEWPORT)
+
+
 @pytest.mark.timeout(300)
 def test_a_live_view_in_jupyterlab(bench):
     bench.open("attention_view.ipynb", [LIVE])
@@ -301,10 +401,7 @@ def test_a_live_view_in_jupyterlab(bench):
     expect(view.get_by_label("Layer 1, head 1, switched off")).to_be_focused()
     expect(board).to_contain_text("1 of 8 heads off")
     expect(board.locator(".llm-logprob")).to_contain_text("→")
-    view.get_by_label("Layer 0, head 3", exact=True).click()
-    bench.look("attention_lab_head", view)
-    view.get_by_role("button", name="Switch this head off").click()
-    expect(board).to_contain_text("2 of 8 heads off")
+    switch_off_on_a_laptop(bench, view, board)
     view.get_by_text("side by side").click()
     expect(view.locator(".llm-heat")).to_have_count(3)
     view.locator(".llm-heat canvas").first.focus()

@@ -39,6 +39,8 @@ def found(page, view, path):
 def test_the_page_of_a_view(page, names, row, tmp_path):
     exec(row.source, names)
     assert found(page, names[row.variable], tmp_path / "view.html") == {"light": [], "dark": []}
+    assert 4 <= len(page.title()) <= 60, "a title, not a paragraph"
+    assert page.locator("h1").text_content() == page.title()
     assert page.foreign == []
 
 

@@ -82,7 +82,46 @@ def test_architecture(page, opened):
     explorer.get_by_label("Where you are").get_by_role("button", name="MLP").click()
     explorer.get_by_text("FLOPs a token").first.click()
     expect(explorer.get_by_role("button", name="Queries")).to_contain_text("%")
+    expect(explorer.locator(".llm-totals")).to_contain_text("at 24 tokens in float32")
+    take_the_tour(page, explorer, view)
     check_exports(page, explorer, "architecture", html=False)
+
+
+def take_the_tour(page, explorer, view):
+    """With the keyboard alone, on a page without Python."""
+    explorer.get_by_label("What to look at").get_by_label("Boxes").focus()
+    page.keyboard.press("ArrowRight")
+    tour, here = explorer.locator(".llm-tour"), explorer.locator("[aria-current=step]")
+    next_one, back = (tour.get_by_role("button", name=name) for name in ("Next", "Previous"))
+    expect(tour.locator("h4")).to_have_text("Your text becomes tokens")
+    expect(tour.locator(".llm-chips li")).to_have_count(7)
+    expect(here).to_contain_text("Your text, 7 tokens")
+    next_one.focus()
+    page.keyboard.press("Enter")
+    expect(here).to_contain_text("Token table")
+    page.keyboard.press("ArrowRight")
+    expect(here).to_have_text("Pattern")
+    layer = int(re.match(r"Layer (\d+)", tour.locator("h4").text_content())[1])
+    told = view.tour["layers"][layer]
+    assert told["weight"] == max(one["weight"] for one in view.tour["layers"])
+    expect(tour).to_contain_text(f"head {told['head']} looks hardest")
+    expect(explorer.locator("[aria-live=polite]")).to_contain_text(f"3 of 8: Layer {layer}: each head looks back")
+    for box in ("+ attention", "MLP", "3 × layer", "Output table", "Next token"):
+        page.keyboard.press("ArrowRight")
+        expect(here).to_have_count(1)
+        expect(here).to_contain_text(box)
+        expect(here).to_have_css("outline-style", "solid")
+    expect(next_one).to_be_disabled()
+    expect(back).to_be_focused()  # the button that had the keyboard is of no use any more
+    expect(tour.locator(".llm-value").first).to_have_text(re.compile(r"^\d+(\.\d)?%$"))
+    page.keyboard.press("ArrowRight")
+    expect(tour).to_contain_text("8 of 8")
+    page.keyboard.press("Home")
+    expect(tour).to_contain_text("1 of 8")
+    assert explorer.evaluate(UNREADABLE) == []
+    explorer.get_by_role("button", name="Gate").click()
+    expect(explorer.get_by_label("Where you are")).to_contain_text("Gate")
+    expect(here).to_have_count(0)
 
 
 def test_training(page, opened):

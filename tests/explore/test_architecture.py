@@ -1,5 +1,7 @@
 """The architecture explorer: boxes whose sums are the model's, lines that are found, and a live model's real values."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from llmlib.explore import explore_architecture
 from llmlib.explore.boxes import VALUES, boxes_of, weight_paths
 from llmlib.explore.known_models import KNOWN_MODELS
 from llmlib.explore.source_lines import PACKAGE, line_that_uses
+from llmlib.explore.tour import tour_of
 from llmlib.explore.values import box_before, values_in, ways
 from llmlib.interpret import trace
 from llmlib.tokenization import CharTokenizer
@@ -104,6 +107,47 @@ def test_the_way_of_a_token():
     np.testing.assert_allclose(added[1, 2], t.mlp_out[2][0].norm(dim=-1), rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tour_tells_what_a_trace_finds(kind):
+    model, ids = make(kind), [3, 1, 4, 1, 5, 9, 2]
+    tour = tour_of(model, ids)
+    assert hooks_of(model) == []
+    with torch.inference_mode(), trace(model) as t:
+        logits = model(torch.tensor([ids]))[0, -1]
+    found = [layer["before"] for layer in tour["layers"]] + [tour["layers"][-1]["after"]]
+    np.testing.assert_allclose(found, [residual[0, -1].norm() for residual in t.residual], rtol=1e-4)
+    assert tour["norm"] == found[0]
+    for told, pattern, attention, mlp in zip(tour["layers"], t.pattern, t.attention_out, t.mlp_out):
+        last = pattern[0, :, -1]
+        assert told["weight"] == pytest.approx(last[:, 1:-1].max().item(), rel=1e-4)
+        assert last[told["head"], told["key"]].item() == pytest.approx(told["weight"], rel=1e-4)
+        assert told["first"] == pytest.approx(last[:, 0].mean().item(), rel=1e-4, abs=1e-9)
+        assert told["attention"] == pytest.approx(attention[0, -1].norm().item(), rel=1e-4)
+        assert told["mlp"] == pytest.approx(mlp[0, -1].norm().item(), rel=1e-4)
+        assert ("unit" in told) == (model.config.mlp != "none")
+    p = logits.softmax(-1)
+    assert [one["id"] for one in tour["next"]] == p.topk(6).indices.tolist()
+    np.testing.assert_allclose([one["p"] for one in tour["next"]], p.topk(6).values, rtol=1e-4)
+    assert tour["mean_logit"] == pytest.approx(logits.mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_tour_through_a_text_of_one_or_two_tokens(n):
+    assert [layer["key"] for layer in tour_of(make("llama"), [3, 1][:n])["layers"]] == [0, 0, 0]
+
+
+def test_a_tour_through_a_broken_model_can_be_sent():
+    model = make("gpt2")
+    model.blocks[1].attention.output.weight.data[:] = torch.nan
+    tour = tour_of(model, [3, 1, 4])
+    assert (tour["layers"][0]["before"] is None, tour["layers"][2]["before"], tour["next"][0]["p"]) == (
+        False,
+        None,
+        None,
+    )
+    json.dumps(tour, allow_nan=False)
+
+
 @pytest.fixture
 def live(tokenizer):
     model = Transformer(TransformerConfig(tokenizer.vocab_size, 32, 32, n_layers=3, n_heads=4, n_kv_heads=2))
@@ -129,8 +173,11 @@ def test_values_come_when_a_box_is_opened(live, tokenizer):
     assert ((cosine > 0) & (cosine <= 1.0001)).all()
     assert act(view, "follow")
     assert view.followed == {"layers": 3, "seq": len(TEXT)}
+    assert view.tour["characters"] == len(TEXT)
     assert act(view, "text", text="a dog")
     assert (view.tokens, view.opened, view.followed) == (list("a dog"), {}, {})
+    assert view.tour["ids"] == tokenizer.encode("a dog")
+    assert all(tokenizer.encode(one["token"]) == [one["id"]] for one in view.tour["next"])
 
 
 def test_sizes_move_and_clash(live):
@@ -138,7 +185,7 @@ def test_sizes_move_and_clash(live):
     before = view.model["totals"]
     assert act(view, "size", name="n_layers", value=6)
     assert view.model["totals"]["cache_bytes"] == 2 * before["cache_bytes"]
-    assert view.tokens == [], "there are no values of a model that nobody has trained"
+    assert (view.tokens, view.tour) == ([], {}), "there are no values of a model that nobody has trained"
     assert not act(view, "open", box="query", tensor="weight")
     assert "sizes alone" in view.notice
     shown = view.model
@@ -158,6 +205,7 @@ def test_sizes_move_and_clash(live):
     assert view.model["totals"]["weight_bytes"] == 2 * 8_030_261_248
     assert act(view, "model", name="Mine")
     assert view.tokens == list(TEXT)
+    assert view.tour["ids"]
     assert not act(view, "model", name="GPT-9")
 
 
@@ -175,3 +223,11 @@ def test_what_cannot_be_done_is_said(live, tokenizer):
     ):
         with pytest.raises(ValueError, match=words):
             explore_architecture(*arguments)
+
+
+def test_the_tour_of_a_long_text_is_made_when_somebody_takes_it(tokenizer):
+    model = Transformer(TransformerConfig(tokenizer.vocab_size, 300, 16, n_layers=1, n_heads=2))
+    view = explore_architecture(model, tokenizer, "a" * 257)
+    assert view.tour == {}
+    assert act(view, "tour")
+    assert len(view.tour["ids"]) == 257

@@ -268,6 +268,7 @@ def test_the_picture_shows_the_head():
 def test_the_page_holds_everything_and_no_token_becomes_markup(tmp_path):
     view = attention_view(AWKWARD, softmax(2, 3, 8, 8))
     page = view.save(tmp_path / "view.html").read_text()
+    assert "<title>Attention over “&lt;b&gt; $x_1$⏎🙂漢\ufffd&lt;/script&gt;&amp;amp;”</title>" in page
     payload = json.loads(re.search(r'<script type="application/json" id="payload">(.*?)</script>', page, re.S)[1])
     assert payload["state"]["a"]["tokens"] == AWKWARD
     assert set(payload["state"]) == set(AttentionView.shown)

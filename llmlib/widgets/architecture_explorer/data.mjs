@@ -30,12 +30,24 @@ export function index(tree) {
   return found;
 }
 
-/** What the bars in the boxes may show. */
+/** What the strip and the numbers in the boxes may show. */
 export const BARS = {
   parameters: { words: "parameters", of: (box) => box.parameters, write: counted },
   flops: { words: "FLOPs a token", of: (box) => box.flops, write: (value) => inShort(value) },
   read: { words: "weights read a token", of: (box) => box.read, write: (value) => inShort(value, "B") },
 };
+
+/** How all of a measure is divided among the kinds of boxes: [[kind, value], …], in the order of the flow. */
+export function divided(tree, of) {
+  const sums = { embedding: 0, attention: 0, mlp: 0, norm: 0, output: 0 };
+  const add = (box, times) => {
+    const copies = times * box.repeat, inside = box.boxes.reduce((sum, one) => sum + of(one) * one.repeat, 0);
+    if (box.kind in sums) sums[box.kind] += copies * (of(box) - inside);
+    for (const one of box.boxes) add(one, copies);
+  };
+  add(tree, 1);
+  return Object.entries(sums);
+}
 
 /** "9 head × 14 seq × 64 d_head"; with tokens the real number of them. */
 export function shapeInWords(axes, tokens = 0) {

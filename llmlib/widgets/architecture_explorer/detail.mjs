@@ -6,12 +6,15 @@ import { parseColour, sized } from "../shared/canvas.mjs";
 import { counted, inShort, layoutPanels, shapeInWords, share, span, unpackOpened, unpackTokens } from "./data.mjs";
 
 const WIDTH = 330; // pixels: a picture of values
+const LEAD = "Every box is a part of the model. Open one to see what it does, what it costs, and the line of code behind it.";
 
 export function detailPanel(ctx) {
   const crumbs = element("div", { class: "llm-crumbs", role: "group", "aria-label": "Where you are" }), title = element("h4", { "data-text": true }), words = element("p", {});
   const facts = element("dl", { class: "llm-facts" }), source = element("div", { class: "llm-source" }), tabs = element("div", { class: "llm-row llm-tabs" });
   const shape = element("p", { class: "llm-shape", "data-text": true }), values = valuesPanel(ctx);
-  const node = element("div", { class: "llm-detail", role: "group", "aria-label": "The box that is open" }, crumbs, title, words, facts, shape, tabs, values.node, source);
+  const measured = element("p", { class: "llm-note llm-measured" }), lead = element("p", { class: "llm-note" }, LEAD);
+  const node = element("div", { class: "llm-detail", role: "group", "aria-label": "The box that is open" },
+    crumbs, title, words, lead, facts, measured, shape, tabs, values.node, source);
   let made = "";
 
   function draw() {
@@ -32,6 +35,9 @@ export function detailPanel(ctx) {
       ...pair("Writes a token", box.written, tree.written, (value) => inShort(value, "B")));
     source.replaceChildren(...box.lines.map(({ file, number, text }) => element("figure", {}, element("figcaption", {}, `${file}, line ${number}`),
       element("pre", {}, element("code", {}, text)))));
+    const { context, dtype } = ctx.model();
+    measured.textContent = `FLOPs of a token that sees ${context.toLocaleString("en")} tokens; bytes of ${dtype} numbers.`;
+    lead.hidden = box.id !== "model";
     const key = JSON.stringify([box.id, box.tensors]);
     if (made !== key) {
       made = key;

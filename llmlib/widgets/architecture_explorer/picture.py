@@ -37,18 +37,21 @@ def counted(parameters: float | int) -> str:
 
 
 def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
-    """An SVG picture: the boxes of a model, one layer for all, and how its parameters are divided."""
+    """An SVG picture: the boxes of a model, one layer for all, and to scale how its parameters are divided."""
     tree, totals = model["tree"], model["totals"]
     parts = [
         f'<text x="12" y="26" font-size="16" font-weight="600">{escape_xml(model["title"])}</text>',
-        f'<text x="12" y="46" font-size="12" fill="{FAINT}">{counted(totals["parameters"])} parameters, '
-        f"{in_short(totals['cache_bytes'], 'B')} of KV cache, {in_short(totals['training_flops'], 'FLOPs')} of "
-        "training a token.</text>",
+        f'<text x="12" y="46" font-size="12" fill="{FAINT}">{counted(totals["parameters"])} parameters. At '
+        f"{model['context']:,} tokens in {model['dtype']}: {in_short(totals['cache_bytes'], 'B')} of KV cache, "
+        f"{in_short(totals['training_flops'], 'FLOPs')} of training a token.</text>",
     ]
     body, bottom = _boxes(tree["boxes"], 40, 62, WIDTH - 12, tree["parameters"])
     parts.append(f'<line x1="24" y1="62" x2="24" y2="{bottom}" stroke="#0b5cad" stroke-width="4"/>')
     parts += body
-    x, y = 40.0, bottom + 18
+    x, y = 40.0, bottom + 30
+    parts.append(
+        f'<text x="40" y="{y - 6}" font-size="12" fill="{FAINT}">To scale: how the parameters are divided</text>'
+    )
     for (name, share), fill in zip(shares.items(), ("#e0d9f6", "#cfe3f7", "#fbe0ae", "#c4c9cf"), strict=True):
         width = share * (WIDTH - 52)
         parts.append(f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="18" fill="{fill}" stroke="{LINE}"/>')

@@ -6,28 +6,43 @@ import { following } from "../shared/view.mjs";
 import { counted, fromSlider, inShort, ratio, SIZE_WORDS, toSlider } from "./data.mjs";
 
 export function sizesPanel(ctx, hub, model) {
-  const models = element("div", { class: "llm-row llm-models" }), problem = element("p", { class: "llm-problem", role: "status" });
+  const models = element("div", { class: "llm-models" });
+  const problem = element("p", { class: "llm-problem", role: "status" });
   const totals = element("dl", { class: "llm-totals" });
   const fields = Object.entries(SIZE_WORDS).map(([name, words]) => {
-    const number = element("input", { type: "number", min: 1, step: 1, "aria-label": `${words}, exactly`, "data-acts": true });
-    const slider = element("input", { type: "range", min: 0, max: 1000, step: 1, "aria-label": words, "data-acts": true });
+    const acts = { step: 1, "data-acts": true };
+    const number = element("input", { type: "number", min: 1, "aria-label": `${words}, exactly`, ...acts });
+    const slider = element("input", { type: "range", min: 0, max: 1000, "aria-label": words, ...acts });
     const act = (value) => hub.act("size", { name, value }, { latest: `size ${name}` });
-    number.addEventListener("input", () => { if (number.value !== "" && Number.isFinite(number.valueAsNumber)) act(Math.round(number.valueAsNumber)); });
-    slider.addEventListener("input", () => { const value = fromSlider(name, Number(slider.value), model.get("sizes")); number.value = value; slider.setAttribute("aria-valuetext", String(value)); act(value); });
+    number.addEventListener("input", () => {
+      if (number.value !== "" && Number.isFinite(number.valueAsNumber)) act(Math.round(number.valueAsNumber));
+    });
+    slider.addEventListener("input", () => {
+      const value = fromSlider(name, Number(slider.value), model.get("sizes"));
+      number.value = value;
+      slider.setAttribute("aria-valuetext", String(value));
+      act(value);
+    });
     const typed = following(number, () => String(model.get("sizes")[name]));
-    return { name, number, slider, typed, node: element("div", { class: "llm-size" }, element("span", { "aria-hidden": "true" }, words), number, slider) };
+    const title = element("span", { "aria-hidden": "true" }, words);
+    return { name, number, slider, typed, node: element("div", { class: "llm-size" }, title, number, slider) };
   });
-  const grid = element("div", { class: "llm-sizes", role: "group", "aria-label": "Sizes of the model" }, ...fields.map(({ node }) => node));
-  const node = element("div", { class: "llm-costs", role: "group", "aria-label": "Sizes and costs" }, models, grid, problem, totals);
+  const group = (name, words, ...parts) =>
+    element("div", { class: name, role: "group", "aria-label": words }, ...parts);
+  const grid = group("llm-sizes", "Sizes of the model", ...fields.map((field) => field.node));
+  const node = group("llm-costs", "Sizes and costs", totals, grid, problem);
   let first = null, named = "";
 
-  function draw(width) {
-    grid.classList.toggle("llm-wide", width >= 880);
-    const sizes = model.get("sizes"), chosen = model.get("chosen"), names = model.get("models"), now = ctx.model().totals, changed = ctx.model().title !== chosen;
+  /** In a column of its own beside the map, or below it, as wide as the view. */
+  function draw(width, ownColumn) {
+    grid.classList.toggle("llm-wide", width >= 880 && !ownColumn);
+    const sizes = model.get("sizes"), chosen = model.get("chosen"), names = model.get("models");
+    const now = ctx.model().totals, changed = ctx.model().title !== chosen;
     if (named !== JSON.stringify([names, chosen])) {
       named = JSON.stringify([names, chosen]);
       const held = models.contains(document.activeElement);
-      models.replaceChildren(choice("Model", names.map((name) => [name, name]), chosen, (name) => hub.act("model", { name })));
+      const options = names.map((name) => [name, name]);
+      models.replaceChildren(choice("Model", options, chosen, (name) => hub.act("model", { name })));
       for (const input of models.querySelectorAll("input")) input.dataset.acts = "";
       if (held) models.querySelector("input:checked")?.focus();
     }
@@ -37,16 +52,21 @@ export function sizesPanel(ctx, hub, model) {
       if (document.activeElement !== slider) slider.value = toSlider(name, sizes[name]);
       slider.setAttribute("aria-valuetext", String(sizes[name]));
     }
-    problem.replaceChildren(...(model.get("problem") ? [element("strong", {}, "No such model. "), model.get("problem"), " Shown is the last one that there was."] : []));
+    const told = [model.get("problem"), " Shown is the last one that there was."];
+    problem.replaceChildren(...(told[0] ? [element("strong", {}, "No such model. "), ...told] : []));
     totals.classList.toggle("llm-stale", Boolean(model.get("problem")));
     const base = first?.chosen === chosen ? first.totals : null;
-    const figure = (words, name, unit, note) => element("div", {}, element("dt", {}, words), element("dd", {}, element("strong", { "data-text": true }, unit ? inShort(now[name], unit) : counted(now[name])), element("span", { class: "llm-ratio" }, base ? ratio(now[name], base[name]) : ""), element("span", { class: "llm-note" }, note)));
+    const { context, dtype } = ctx.model(), tokens = `${context.toLocaleString("en")} tokens`;
+    const figure = (words, name, unit, note) => element("div", {}, element("dt", {}, words), element("dd", {},
+      element("strong", { "data-text": true }, unit ? inShort(now[name], unit) : counted(now[name])),
+      element("span", { class: "llm-ratio" }, base ? ratio(now[name], base[name]) : ""),
+      element("span", { class: "llm-note" }, note)));
     totals.replaceChildren(
       figure("Parameters", "parameters", "", now.parameters.toLocaleString("en")),
-      figure("Weights", "weight_bytes", "B", `in ${ctx.model().dtype}`),
-      figure("KV cache", "cache_bytes", "B", `of ${ctx.contextShown().toLocaleString("en")} tokens`),
-      figure("Forward", "forward_flops", "FLOPs", "a token, full context"),
-      figure("Training", "training_flops", "FLOPs", "a token: three times"));
+      figure("Weights", "weight_bytes", "B", `in ${dtype}`),
+      figure("KV cache", "cache_bytes", "B", `at ${tokens} in ${dtype}`),
+      figure("Forward", "forward_flops", "FLOPs", `a token that sees ${tokens}`),
+      figure("Training", "training_flops", "FLOPs", `a token that sees ${tokens}`));
   }
-  return { node, draw };
+  return { node, models, draw };
 }

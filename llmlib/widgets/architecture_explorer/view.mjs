@@ -6,28 +6,41 @@ import { BARS, index } from "./data.mjs";
 import { detailPanel, signedColours } from "./detail.mjs";
 import { followPanel } from "./follow.mjs";
 import { mapPanel } from "./map.mjs";
+import { scalePanel } from "./scale.mjs";
 import { sizesPanel } from "./sizes.mjs";
+import { stations, strongestLayer } from "./stations.mjs";
+import { tourPanel } from "./tour.mjs";
 
 const NARROWEST = 760, ASIDE = 350; // pixels: below this width the open box stands under the map
+const WIDE = 1180, COSTS = 300; // from this width on the sizes and costs have a column of their own
+const WIDEST = 1500;
+const TRAITS = [
+  "model", "sizes", "problem", "models", "chosen", "text", "tokens", "opened", "opened_codes", "opened_tokens",
+  "followed", "followed_values", "tour",
+];
 
 export default widget("llm-architecture", ({ model, hub, el }) => {
   const place = model.get("place");
   const state = {
     box: place.box ?? "model", layer: place.layer ?? 0, tensor: place.tensor ?? null, token: place.token ?? null,
     bars: place.bars ?? "parameters", tab: place.tab ?? "boxes", way: place.way ?? "norm",
+    station: place.station ?? null,
   };
   let found = null, of = null, drawn = false, asked = {}, seen = [];
 
   // What the panels may know and do.
   const ctx = {
     state, palette: null, signed: [], shades: [],
-    model: () => model.get("model"), tokens: () => model.get("tokens"),
+    model: () => model.get("model"), tokens: () => model.get("tokens"), tour: () => model.get("tour"),
     boxes() {
       const { tree } = ctx.model();
       if (of !== tree) [of, found] = [tree, index(tree)];
       return found;
     },
-    inLayer: () => ctx.boxes().get(state.box).copies > 1 || ctx.boxes().get(state.box).around.some(({ id }) => id === "layer"),
+    inLayer() {
+      const { copies, around } = ctx.boxes().get(state.box);
+      return copies > 1 || around.some(({ id }) => id === "layer");
+    },
     /** The tensor that is open: the one chosen, or the value where there is a live model, or the first. */
     tensor() {
       const { tensors } = ctx.boxes().get(state.box).box, named = (name) => tensors.find((one) => one.name === name);
@@ -35,26 +48,40 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     },
     token: () => Math.min(state.token ?? Infinity, ctx.tokens().length - 1),
     alive: () => hub.live && !hub.gone && ctx.tokens().length > 0,
-    opened: () => model.get("opened"), openedCodes: () => model.get("opened_codes"), openedTokens: () => model.get("opened_tokens"),
-    openedKey: () => (seen[0] === model.get("opened_codes") ? seen[1] : (seen = [model.get("opened_codes"), Math.random()])[1]),
+    opened: () => model.get("opened"), openedCodes: () => model.get("opened_codes"),
+    openedTokens: () => model.get("opened_tokens"),
+    openedKey() {
+      if (seen[0] !== ctx.openedCodes()) seen = [ctx.openedCodes(), Math.random()];
+      return seen[1];
+    },
     followed: () => model.get("followed"), followedValues: () => model.get("followed_values"),
-    contextShown: () => ctx.model().context,
+    /** What the tour tells of the chosen layer; nothing where it has no numbers. */
+    stations() {
+      if (!ctx.tour().ids) return [];
+      return stations(ctx.tour(), ctx.tokens(), state.layer, ctx.boxes().has("positions"));
+    },
+    stationNumber: () => Math.min(state.station ?? 0, Math.max(0, ctx.stations().length - 1)),
+    station: () => (state.tab === "tour" ? ctx.stations()[ctx.stationNumber()] : undefined),
     shade: (t) => ctx.shades[Math.max(0, Math.min(254, Math.round(254 * (t || 0))))],
-    open: (box) => ctx.go({ box, tensor: null }),
-    go(changes) { Object.assign(state, changes); remember(); draw(); },
+    open: (box) => ctx.go({ box, tensor: null, tab: "boxes" }),
+    go(changes) { Object.assign(state, changes); settle(); remember(); draw(); },
     speak(words) { spoken.textContent = words; },
   };
 
-  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), title = element("h3", {});
   const sizes = sizesPanel(ctx, hub, model), map = mapPanel(ctx), detail = detailPanel(ctx), way = followPanel(ctx);
-  const texting = hub.live && model.get("text") ? textBox({ label: "Your text", button: "Read this text", use: (text) => hub.act("text", { text }), used: () => model.get("text") }) : null;
-  const tabs = element("span", {}), bars = element("span", {}), title = element("h3", {});
-  const lead = element("p", { class: "llm-note" }, `Every box is a part of the model. Open one to see what it does, what it costs, and the line of code behind it${hub.live ? "; move a size and watch the costs" : ""}.`);
-  const aside = element("div", { class: "llm-aside" }), boxes = element("div", { class: "llm-at-boxes" }, map.node, aside);
-  const picture = element("div", { class: "llm-scene" }, boxes, way.node);
+  const scale = scalePanel(ctx), tour = tourPanel(ctx), use = (text) => hub.act("text", { text });
+  const texting = hub.live && model.get("text")
+    ? textBox({ label: "Your text", button: "Read this text", rows: 1, use, used: () => model.get("text") }) : null;
+  const tabs = element("span", {}), bars = element("span", {});
+  const aside = element("div", { class: "llm-aside" });
+  const boxes = element("div", { class: "llm-at-boxes" }, map.node, aside);
+  const measure = element("div", { class: "llm-row llm-measure" }, scale.total, bars);
+  const picture = element("div", { class: "llm-scene" }, measure, scale.node, boxes, way.node);
+  const body = element("div", { class: "llm-body-of-view" }, picture, sizes.node);
   const menu = saveMenu(model, "architecture", () => pictureOf(picture, ctx.palette.paper));
-  el.append(element("div", { class: "llm-row llm-head" }, title, menu), lead, sizes.node, texting?.node ?? "", hub.line,
-    element("div", { class: "llm-row llm-tools" }, tabs, bars), picture, spoken);
+  el.append(element("div", { class: "llm-row llm-head" }, title, sizes.models, menu),
+    element("div", { class: "llm-row llm-tools" }, tabs, texting?.node ?? ""), hub.line, body, spoken);
 
   function remember() {
     hub.look({ place: Object.fromEntries(Object.entries(state).filter(([, value]) => value !== null)) });
@@ -65,34 +92,56 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     if (!ctx.boxes().has(state.box)) Object.assign(state, { box: "model", tensor: null });
     const { repeat } = ctx.boxes().get("layer")?.box ?? { repeat: 1 };
     state.layer = Math.min(state.layer, repeat - 1);
+    if (state.tab === "tour" && state.station === null && ctx.tour().ids) // it begins where there is most to see
+      Object.assign(state, { station: 0, layer: strongestLayer(ctx.tour()) });
   }
 
   function drawTools() {
-    if (!tabs.children.length) tabs.append(choice("What to look at", [["boxes", "Boxes"], ["follow", "Follow one token"]], state.tab, (tab) => ctx.go({ tab })));
-    if (!bars.children.length) bars.append("Bars: ", choice("What the bars in the boxes show", Object.entries(BARS).map(([name, { words }]) => [name, words]), state.bars, (name) => ctx.go({ bars: name })));
-    for (const [box, chosen] of [[tabs, state.tab], [bars, state.bars]]) for (const input of box.querySelectorAll("input")) input.checked = input.value === chosen;
-    bars.hidden = state.tab !== "boxes";
+    const looks = [["boxes", "Boxes"], ["tour", "Guided tour"], ["follow", "Follow one token"]];
+    const measures = Object.entries(BARS).map(([name, { words }]) => [name, words]);
+    if (!tabs.children.length) tabs.append(choice("What to look at", looks, state.tab, (tab) => ctx.go({ tab })));
+    const shown = "What the strip and the numbers in the boxes show";
+    if (!bars.children.length) bars.append(choice(shown, measures, state.bars, (name) => ctx.go({ bars: name })));
+    for (const [box, chosen] of [[tabs, state.tab], [bars, state.bars]])
+      for (const input of box.querySelectorAll("input")) input.checked = input.value === chosen;
+    measure.hidden = scale.node.hidden = state.tab === "follow";
     tabs.hidden = !ctx.tokens().length && state.tab === "boxes";
   }
 
   function draw() {
     settle();
-    const width = Math.min(el.clientWidth - 8, 944), beside = width >= NARROWEST, room = beside ? width - ASIDE - 20 : width;
+    const width = Math.min(el.clientWidth - 8, WIDEST), wide = width >= WIDE;
+    const picked = wide ? width - COSTS - 24 : width, beside = picked >= NARROWEST;
+    const room = beside ? picked - ASIDE - 20 : picked;
+    body.classList.toggle("llm-three", wide);
     picture.classList.toggle("llm-beside", beside);
     title.textContent = ctx.model().title;
-    sizes.draw(width);
+    sizes.draw(width, wide);
     texting?.follow();
     if (texting) texting.node.hidden = !ctx.tokens().length;
     drawTools();
-    boxes.hidden = state.tab !== "boxes";
+    boxes.hidden = state.tab === "follow";
     way.node.hidden = state.tab !== "follow";
-    if (state.tab === "boxes") {
+    if (state.tab === "follow") way.draw(room);
+    else {
+      scale.draw(picked);
       map.draw();
-      detail.draw();
-      if (!beside) map.hold(detail.node);
-      else if (!aside.contains(detail.node)) aside.append(detail.node);
-    } else way.draw(room);
+      if (state.tab === "tour") showTour(); else showBox(beside);
+    }
     ask();
+  }
+
+  function showBox(beside) {
+    detail.draw();
+    tour.node.remove();
+    if (!beside) map.hold(detail.node);
+    else if (!aside.contains(detail.node)) aside.append(detail.node);
+  }
+
+  function showTour() {
+    tour.draw();
+    detail.node.remove();
+    if (tour.node.parentNode !== aside) aside.append(tour.node); // in one column above the map: see view.css
   }
 
   /** Ask for the values of what is open, once. */
@@ -100,8 +149,10 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     if (!ctx.alive()) return;
     const tensor = ctx.tensor(), opened = ctx.opened(), tokens = ctx.tokens(), layer = ctx.inLayer() ? state.layer : 0;
     if (asked.tokens !== tokens) asked = { tokens };
-    if (state.tab === "follow") {
-      if (!ctx.followed().seq && !asked.way) { asked.way = true; hub.act("follow"); }
+    if (state.tab !== "boxes") {
+      const [kind, here] = state.tab === "tour" ? ["tour", ctx.tour().ids] : ["follow", ctx.followed().seq];
+      if (!here && !asked[kind]) hub.act(kind);
+      asked[kind] = true;
       return;
     }
     if (!tensor || (opened.box === state.box && opened.tensor === tensor.name && opened.layer === layer)) return;
@@ -118,8 +169,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     Object.assign(state, now);
     if (drawn) draw();
   };
-  const names = ["model", "sizes", "problem", "models", "chosen", "text", "tokens", "opened", "opened_codes", "opened_tokens", "followed", "followed_values"];
-  const stops = [follow(model, names, refresh), follow(model, ["place"], moved)];
+  const stops = [follow(model, TRAITS, refresh), follow(model, ["place"], moved)];
   stops.push(followLooks(el, () => {
     const style = getComputedStyle(el), named = (name) => style.getPropertyValue(name).trim();
     ctx.palette = { ...paletteOf(el), warm: named("--llm-warm"), line: named("--llm-line") };

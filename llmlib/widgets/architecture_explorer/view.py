@@ -23,13 +23,13 @@ class ArchitectureView(View):
     `tensor`, `token`, and how.
 
     Whoever owns a model answers the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
-    `layer`, `tensor`) and "follow" by setting the traits (see `llmlib.explore.explore_architecture`).
+    `layer`, `tensor`), "follow" and "tour" by setting the traits (see `llmlib.explore.explore_architecture`).
     """
 
     folder = Path(__file__).parent
     shown = (
         "model", "sizes", "problem", "models", "chosen", "tokens", "opened", "opened_codes", "opened_tokens",
-        "followed", "followed_values", "place",
+        "followed", "followed_values", "tour", "place",
     )  # fmt: skip
 
     model = traitlets.Dict().tag(sync=True)
@@ -45,6 +45,7 @@ class ArchitectureView(View):
     opened_tokens = traitlets.Bytes(b"").tag(sync=True)  # f4 (norm, norm before, cosine, share changed) × seq
     followed = traitlets.Dict().tag(sync=True)  # layers, seq
     followed_values = traitlets.Bytes(b"").tag(sync=True)  # f4: see `put_followed`
+    tour = traitlets.Dict().tag(sync=True)  # see `put_tour`
     place = traitlets.Dict().tag(sync=True)
 
     def put(
@@ -64,7 +65,7 @@ class ArchitectureView(View):
         """Show no values: they were of another text or model."""
         with self.hold_sync():
             self.opened, self.opened_codes, self.opened_tokens = {}, b"", b""
-            self.followed, self.followed_values = {}, b""
+            self.followed, self.followed_values, self.tour = {}, b"", {}
 
     def put_opened(
         self, of: Mapping[str, Any], picture: Picture, tokens: Float[np.ndarray, "measure seq"] | None = None
@@ -86,6 +87,15 @@ class ArchitectureView(View):
             self.followed = {"layers": added.shape[1], "seq": added.shape[2]}
             self.followed_values = b"".join(part.astype("<f4").tobytes() for part in (stream, added))
 
+    def put_tour(self, tour: Mapping[str, Any]) -> None:
+        """Lead through the boxes with the numbers of the text: those of `llmlib.explore.tour.tour_of`, how many
+        `characters` the text has, and the `token` of each of the `next`."""
+        self.tour = dict(tour)
+
+    @property
+    def title(self) -> str:
+        return f"Architecture of {self.model['title']}"
+
     @property
     def alt(self) -> str:
         tree, totals = self.model["tree"], self.model["totals"]
@@ -93,8 +103,9 @@ class ArchitectureView(View):
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares().items() if share >= 0.005)
         return (
             f"{self.model['title']} as nested boxes: {layers} layers, {counted(totals['parameters'])} parameters "
-            f"({shares}), {in_short(totals['cache_bytes'], 'B')} of KV cache at {self.model['context']:,} tokens, "
-            f"{in_short(totals['training_flops'], 'FLOPs')} of training for each token."
+            f"({shares}), {in_short(totals['cache_bytes'], 'B')} of KV cache at {self.model['context']:,} tokens in "
+            f"{self.model['dtype']}, {in_short(totals['training_flops'], 'FLOPs')} of training for each token at "
+            "that context."
         )
 
     def shares(self) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import { element, percent, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { following } from "../shared/view.mjs";
+import { drawSwitch } from "./chrome.mjs";
 
 /** Changes of probability in words: "+12 points". */
 export function changeInWords(before, after) {
@@ -17,19 +18,38 @@ export function switched(ablated, turned) {
   return off;
 }
 
-/** What the model expects next, and what becomes of it without the heads that are off. `redraw` shows which ones are. */
+/** "log-probability −2.31 → −4.05 (−1.74)". */
+export function logprobInWords([first, then], changed) {
+  if (first === undefined) return "";
+  const signed = (value) => value.toFixed(2).replace("-", "−"), gain = then - first || 0;
+  const change = changed ? ` → ${signed(then)} (${gain < 0 ? "" : "+"}${signed(gain)})` : "";
+  return `log-probability ${signed(first)}${change}`;
+}
+
+/**
+ * What the model expects next, and what becomes of it without the heads that are off. `redraw` shows which ones are.
+ */
 export function boardPanel(ctx, hub, model, redraw) {
-  const how = element("select", { "aria-label": "What a head that is off says", "data-acts": true }, element("option", { value: "zero" }, "nothing (zero)"), element("option", { value: "mean" }, "its mean over the text"));
-  const restore = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("all on") }, "Switch all on");
-  const continuation = element("input", { type: "text", "aria-label": "Continuation to score", placeholder: "a continuation to score", dir: "auto", "data-acts": true });
-  const score = element("span", { class: "llm-logprob", "aria-live": "polite" });
-  const table = element("table", { class: "llm-predictions" });
-  const count = element("span", { class: "llm-note" });
+  const how = element("select", { "aria-label": "What a head that is off says", "data-acts": true },
+    element("option", { value: "zero" }, "nothing (zero)"),
+    element("option", { value: "mean" }, "its mean over the text"));
+  const allOn = () => hub.act("all on");
+  const restore = element("button", { type: "button", "data-acts": true, onclick: allOn }, "Switch all on");
+  const continuation = element("input", {
+    type: "text", "aria-label": "Continuation to score", placeholder: "a continuation to score", dir: "auto",
+    "data-acts": true,
+  });
+  const score = element("span", { class: "llm-logprob", "aria-live": "polite" }); // its line is kept
+  const table = element("table", { class: "llm-predictions" }), count = element("span", { class: "llm-note" });
+  const presses = element("span", { class: "llm-switch" });
   const node = element("div", { class: "llm-board", role: "group", "aria-label": "Ablation board" },
-    element("div", { class: "llm-row" }, element("strong", {}, "Ablation board"), count), table,
+    element("div", { class: "llm-row" }, element("strong", { "data-text": true }, "Ablation board"), count),
+    element("div", { class: "llm-row", hidden: !hub.live }, presses, restore), table,
     element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score),
-    element("div", { class: "llm-row" }, element("label", {}, "A head that is off says ", how), restore));
+    element("div", { class: "llm-row" }, element("label", {}, "A head that is off says ", how)));
   const turned = new Map(); // heads that Python has not switched yet, as the reader left them
+  const last = new Map();
+  let turns = 0;
   const off = () => switched(model.get("ablated"), turned);
   const toggle = async (layer, head) => {
     const one = `${layer},${head}`, isOff = !off().has(one), mine = (turns += 1);
@@ -41,29 +61,37 @@ export function boardPanel(ctx, hub, model, redraw) {
     turned.delete(one);
     redraw();
   };
-  const last = new Map();
-  let turns = 0;
   const typed = following(continuation, () => model.get("continuation"));
   how.addEventListener("change", () => hub.act("how", { how: how.value }));
-  continuation.addEventListener("input", () => hub.act("continuation", { text: wellFormed(continuation.value) }, { latest: "continuation" }));
+  continuation.addEventListener("input", () =>
+    hub.act("continuation", { text: wellFormed(continuation.value) }, { latest: "continuation" }));
+
+  /** The four columns are always there, so that nothing moves when a head is switched off. */
+  function fill(changed) {
+    const cell = (words, more = {}) => element("td", { "data-text": Boolean(words), ...more }, words);
+    const heading = (words) => (words ? element("th", { scope: "col", "data-text": true }, words) : element("td", {}));
+    const names = changed ? ["next token", "all on", "now", "change"] : ["next token", "probability", "", ""];
+    const rows = model.get("predictions").map(({ token, before, after }) => {
+      const change = changed ? changeInWords(before, after) : "";
+      const direction = { "▲": "llm-up", "▼": "llm-down" }[change[0]];
+      const word = element("code", {}, element("bdi", { "data-text": true }, visibleToken(token)));
+      return element("tr", {}, element("th", { scope: "row" }, word), cell(percent(before)),
+        cell(changed ? percent(after) : ""), cell(change, { class: direction ?? false }));
+    });
+    const head = element("thead", {}, element("tr", {}, ...names.map(heading)));
+    table.replaceChildren(head, element("tbody", {}, ...rows));
+  }
+
   function draw() {
-    const { layers, heads } = ctx.text("a"), now = off(), before = new Set(model.get("ablated").map(String));
+    const { layers, heads } = ctx.text("a"), now = off(), changed = model.get("ablated").length > 0;
     count.textContent = now.size ? `${now.size} of ${layers * heads} heads off` : "all heads on";
     restore.disabled = now.size === 0;
     if (!hub.waiting) how.value = model.get("how");
     typed.follow();
-    const [first, then] = model.get("logprobs");
-    const signed = (value) => value.toFixed(2).replace("-", "−"), gain = (then - first || 0);
-    score.textContent = first === undefined ? "" : `log-probability ${signed(first)}${before.size ? ` → ${signed(then)} (${gain < 0 ? "" : "+"}${signed(gain)})` : ""}`;
+    score.textContent = logprobInWords(model.get("logprobs"), changed);
     table.setAttribute("aria-busy", String(turned.size > 0)); // the switches are ahead of the numbers
-    const changed = before.size > 0; // the numbers are those of what Python has switched
-    const head = element("thead", {}, element("tr", {}, ...["next token", changed ? "all on" : "probability", ...(changed ? ["now", "change"] : [])].map((words) => element("th", { scope: "col", "data-text": true }, words))));
-    const rows = model.get("predictions").map(({ token, before: p, after: q }) => {
-      const change = changeInWords(p, q);
-      return element("tr", {}, element("th", { scope: "row" }, element("code", {}, element("bdi", { "data-text": true }, visibleToken(token)))), element("td", { "data-text": true }, percent(p)),
-        ...(changed ? [element("td", { "data-text": true }, percent(q)), element("td", { "data-text": true, class: change.startsWith("▲") ? "llm-up" : change.startsWith("▼") ? "llm-down" : "" }, change)] : []));
-    });
-    table.replaceChildren(head, element("tbody", {}, ...rows));
+    fill(changed); // the numbers are those of what Python has switched
+    if (hub.live) drawSwitch(presses, ctx, toggle);
   }
   return { node, draw, toggle, off };
 }

@@ -121,7 +121,7 @@ export function gridPanel(ctx, side, alone) {
     const k = entries.findIndex((entry) => entry.layer === layer && entry.head === head);
     if (k >= 0) { reach(k); buttons[k].focus({ preventScroll: true }); }
   };
-  return { node, draw, point, stick, focusHead, get width() { return width(); } };
+  return { node, draw, point, stick, focusHead, get width() { return width(); }, get height() { return layout.height; } };
 }
 
 /** A large look at one head, with its scores, beside the grid. */

@@ -1,6 +1,8 @@
 // Where things are drawn: thumbnails, labels, and the part of a heat map that is seen. Pure functions: Node tests them.
 
-/** Which of sorted label positions can be written without overlap, at least `gap` apart; those in `priority` come first. */
+/**
+ * Which of sorted label positions can be written without overlap, at least `gap` apart; those in `priority` come first.
+ */
 export function thinLabels(centres, gap, priority = []) {
   const kept = [];
   const free = (i) => kept.every((other) => Math.abs(centres[other] - centres[i]) >= gap);
@@ -47,24 +49,32 @@ export function rowAt(y, n, height) {
 
 const CAPTION = 18, SMALLEST = 12, LARGEST = 112; // pixels: words below a thumbnail, thumbnails
 
-/** A grid of thumbnails, `rows` of which know where they lie: { y, thumb, pitch, from, to }, thumbnail number k in from … to - 1. */
+/**
+ * A grid of thumbnails, `rows` of which know where they lie: { y, thumb, pitch, from, to }, thumbnail number k in from
+ * … to - 1.
+ */
 function grid(rows, left, width, height, more) {
   const rowOf = (k) => rows.find(({ to }) => k < to);
-  const place = (k) => { const { y, thumb, pitch, from } = rowOf(k); return { x: left + (k - from) * pitch, y, thumb }; };
+  const place = (k) => {
+    const { y, thumb, pitch, from } = rowOf(k);
+    return { x: left + (k - from) * pitch, y, thumb };
+  };
   return { rows, left, width, height, place, rowOf, ...more };
 }
 
 /** A table with a row for each layer, as large as fits, but never too small to be clicked. */
 export function tableLayout(layers, heads, width, height) {
   const left = 36, top = 20, room = Math.min((width - left) / heads, (height - top) / layers);
-  const gap = room < 30 ? 2 : 4, thumb = Math.floor(Math.max(SMALLEST, Math.min(LARGEST, room - gap))), pitch = thumb + gap;
-  const rows = Array.from({ length: layers }, (_, l) => ({ y: top + l * pitch, thumb, pitch, from: l * heads, to: (l + 1) * heads }));
+  const gap = room < 30 ? 2 : 4, thumb = Math.floor(Math.max(SMALLEST, Math.min(LARGEST, room - gap)));
+  const pitch = thumb + gap;
+  const row = (l) => ({ y: top + l * pitch, thumb, pitch, from: l * heads, to: (l + 1) * heads });
+  const rows = Array.from({ length: layers }, (_, l) => row(l));
   return grid(rows, left, left + heads * pitch - gap, top + layers * pitch - gap, { top, large: 0 });
 }
 
 /**
- * In the order of a score: the first ones `large`, with room for a caption below each; where there is no room for all like
- * this, the others follow, small, below a line of words at `others`.
+ *  In the order of a score: the first ones `large`, with room for a caption below each; where there is no room for all
+ *  like this, the others follow, small, below a line of words at `others`.
  */
 export function rankLayout(total, width, height) {
   const gap = 4, columns = Math.max(1, Math.min(total, Math.floor((width + gap) / 80)));
@@ -85,7 +95,8 @@ export function rankLayout(total, width, height) {
     while (rows.at(-1).to < total) add(Math.floor((width + 2) / step), step - 2, step, step);
   }
   const last = rows.at(-1);
-  return grid(rows, 0, width, last.y + last.thumb + (rest ? 0 : CAPTION), { top: 0, large: shown, others: rest ? others : null });
+  const end = last.y + last.thumb + (rest ? 0 : CAPTION);
+  return grid(rows, 0, width, end, { top: 0, large: shown, others: rest ? others : null });
 }
 
 /** The thumbnail that an arrow key leads to from number k: the nearest one of the next row, or null. */
@@ -95,29 +106,53 @@ export function stepInGrid({ rows, rowOf, place }, k, key) {
   const row = rows[rows.indexOf(rowOf(k)) + ({ ArrowUp: -1, ArrowDown: 1 }[key] ?? NaN)];
   if (!row) return null;
   const { x, thumb } = place(k);
-  return Math.max(row.from, Math.min(row.to - 1, row.from + Math.round((x + thumb / 2 - place(row.from).x - row.thumb / 2) / row.pitch)));
+  const column = Math.round((x + thumb / 2 - place(row.from).x - row.thumb / 2) / row.pitch);
+  return Math.max(row.from, Math.min(row.to - 1, row.from + column));
 }
 
+const within = (low, value, high) => Math.max(low, Math.min(high, Math.floor(value)));
+
 /** How high the grid may be so that all of it is on a screen, with the texts above it, in a notebook. */
-export const gridHeight = (screen) => Math.max(400, Math.min(900, screen - 275));
+export const gridHeight = (screen) => within(400, screen - 315, 900);
 
-const PANEL = 300; // pixels that the panel beside the grid needs at least
+/** A view is as wide as its cell, but no wider than can be taken in at a glance. */
+export const viewWidth = (cell) => Math.min(cell - 8, 1500);
 
-/** How wide each of so many grids may be beside that panel; in the order of a score, the scores stand beside the head there. */
+const PANEL = 300, GAP = 24, BOARD = { width: 344, height: 340 }; // pixels: a panel beside the grid at least; the board
+
+/** How wide each of so many grids may be beside the panels: one, or on a wide screen two of them side by side. */
 export function gridRoom(width, maps, ranked) {
-  const beside = width - 24 - (ranked && width >= 740 ? PANEL + 108 : PANEL), each = Math.floor((beside - 12 * (maps - 1)) / maps);
+  const panels = width >= 1200 ? PANEL + GAP + BOARD.width : ranked && width >= 740 ? PANEL + 108 : PANEL;
+  const beside = width - GAP - panels, each = Math.floor((beside - 12 * (maps - 1)) / maps);
   return each >= 130 ? each : Math.floor((width - 12 * (maps - 1)) / maps);
+}
+
+/**
+ *  Whether the board stands under the grid rather than in the column beside it, where the head pointed at is
+ *  (`looking`): the one of the two places in which all of it ends higher up.
+ */
+export function boardUnder(grid, width, looking = true) {
+  const aside = width - Math.max(grid.width, BOARD.width) - GAP;
+  if (aside < PANEL || aside >= 220 + GAP + BOARD.width) return false; // one column, or room for both beside it
+  const look = looking ? (lookSize(aside) === 220 && aside < 500 ? 460 : 300) : 60;
+  return Math.max(grid.height + BOARD.height, look) < Math.max(grid.height, look + BOARD.height);
 }
 
 /** The width of the enlarged head, in a panel of this width: its scores stand below it, or to the right of it. */
 export const lookSize = (panel) => (panel >= 400 && panel < 560 ? 168 : 220);
 
-/** Sizes in pixels of `maps` heat maps next to each other and, beside a single one, of the lines; below it on narrow screens. */
-export function headSizes(width, maps) {
-  if (maps > 1) return { heat: Math.max(140, Math.min(330, Math.floor((width - 12 * (maps - 1)) / maps) - 74)), lines: 0 };
-  if (width < 720) return { heat: Math.max(160, Math.min(440, width - 100)), lines: Math.min(380, width) };
-  const lines = Math.max(280, Math.min(380, width - 550));
-  return { heat: Math.min(440, width - 112 - lines), lines };
+/**
+ *  Sizes in pixels of `maps` heat maps next to each other and, beside a single one, of the lines (0: no room for them),
+ *  on a screen of this height. `left`: the room for labels. `side`: whether the board stands beside them.
+ */
+export function headLayout(width, screen, { maps = 1, board = false, left = 74 }) {
+  const tall = within(240, screen - 455, 620), across = (room) => Math.floor((room - 12 * (maps - 1)) / maps) - 74;
+  const main = width - GAP - BOARD.width, side = board && width >= 720 && (maps === 1 || across(main) >= 180);
+  const room = side ? main : width;
+  if (maps > 1) return { side, room, heat: within(140, Math.min(across(room), tall), 330), lines: 0, tall };
+  if (width < 720) return { side, room, heat: within(160, width - left - 12, 440), lines: 0, tall: 400 };
+  const rest = room - left - 12, paired = rest >= 580, heat = Math.min(tall, paired ? rest - 280 : rest);
+  return { side, room, heat, lines: paired ? within(280, rest - heat, 420) : 0, tall };
 }
 
 /** Which tokens a part of a heat map shows whole or for the most part: [first, last]. */

@@ -187,8 +187,8 @@ export function linesPanel(ctx, width, height) {
   return { node, draw, point };
 }
 
-/** The text itself, each token shaded by its share of the look. */
-export function stripPanel(ctx) {
+/** The text itself, each token shaded by its share of one head's look, where it is one head that is shown. */
+export function stripPanel(ctx, shaded = true) {
   const node = element("div", { class: "llm-strip", role: "listbox", "aria-label": "The text. Arrow keys move, Enter keeps a token.", "aria-orientation": "horizontal" });
   let spans = [], made = null, colours = {}, codes = [];
   const tokens = () => ctx.text(ctx.sideShown() === "d" ? "a" : ctx.sideShown()).tokens;
@@ -209,7 +209,7 @@ export function stripPanel(ctx) {
 
   node.addEventListener("focusin", (event) => { // its weight is said when it is reached, not for all at each move
     const t = index(event), focus = ctx.focus();
-    if (t < 0 || focus === null) return;
+    if (t < 0 || focus === null || !shaded) return;
     const pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head), [i, j] = ctx.wayShown() === "from" ? [focus, t] : [t, focus];
     spans[t].setAttribute("aria-label", `${spokenToken(tokens()[t])}, ${inWords(weightAt(pattern, i, j), pattern.signed)}`);
   });
@@ -230,7 +230,8 @@ export function stripPanel(ctx) {
 
   function point() {
     const focus = ctx.focus(), pattern = ctx.pattern(ctx.sideShown(), ctx.state.layer, ctx.state.head);
-    const weights = focus === null ? null : weightsOf(pattern, focus, ctx.wayShown()), named = colours[pattern.signed];
+    const isShaded = shaded && focus !== null, named = colours[pattern.signed];
+    const weights = isShaded ? weightsOf(pattern, focus, ctx.wayShown()) : null;
     spans.forEach((span, t) => {
       const code = weights ? encode(weights[t], pattern.scale, pattern.signed) + 1 : 0;
       if (code === codes[t]) return; // most of a long text stays as it is
@@ -243,27 +244,38 @@ export function stripPanel(ctx) {
   return { node, draw, point };
 }
 
-/** Who looks where, in words and bars: one list while hovering, both ways for a token that is kept. */
-export function detailPanel(ctx) {
+/** Who looks where, in words and bars, `most` lines each: one list while hovering, both ways for a token that is kept. */
+export function detailPanel(ctx, most = 6) {
   const node = element("div", { class: "llm-detail" });
+  node.style.setProperty("--lines", most);
   function list(way, focus, side) {
     const pattern = ctx.pattern(side, ctx.state.layer, ctx.state.head), { tokens } = ctx.text(side === "d" ? "a" : side);
     if (focus >= tokens.length) return "";
     const weights = weightsOf(pattern, focus, way), token = shorten(visibleToken(tokens[focus]), 16);
-    const items = strongest(weights, 6).map((t) => {
-      const bar = element("span", { class: "llm-bar" }), size = Number.isNaN(weights[t]) ? 1 : Math.abs(weights[t]) / pattern.scale;
+    const items = strongest(weights, most).map((t) => {
+      const weight = weights[t], size = Number.isNaN(weight) ? 1 : Math.abs(weight) / pattern.scale, { palette } = ctx;
+      const bar = element("span", { class: "llm-bar" });
       bar.style.width = `${100 * Math.min(1, size)}%`;
-      bar.style.background = Number.isNaN(weights[t]) ? ctx.palette.missing : pattern.signed && weights[t] < 0 ? ctx.palette.less : ctx.palette.accent;
-      return element("li", {}, element("code", { "data-text": true }, shorten(visibleToken(tokens[t]), 16)), element("span", { class: "llm-where" }, String(t)), element("span", { class: "llm-track" }, bar), element("span", { class: "llm-value", "data-text": true }, inWords(weights[t], pattern.signed)));
+      bar.style.background = Number.isNaN(weight) ? palette.missing : weight < 0 ? palette.less : palette.accent;
+      return element("li", {},
+        element("code", { "data-text": true }, shorten(visibleToken(tokens[t]), 16)),
+        element("span", { class: "llm-where" }, String(t)),
+        element("span", { class: "llm-track" }, bar),
+        element("span", { class: "llm-value", "data-text": true }, inWords(weight, pattern.signed)));
     });
     const where = ctx.state.show === "both" ? `${ctx.text(side).title}: ` : "";
-    return element("section", {}, element("h4", { "data-text": true }, where + (way === "from" ? `${token} looks at` : `${where ? "who" : "Who"} looks at ${token}`)), element("ol", {}, ...items));
+    const words = way === "from" ? `${token} looks at` : `${where ? "who" : "Who"} looks at ${token}`;
+    return element("section", {}, element("h4", { "data-text": true }, where + words), element("ol", {}, ...items));
   }
   function draw() {
-    const focus = ctx.focus(), way = ctx.wayShown(), one = ctx.sideShown();
-    if (focus === null) node.replaceChildren(element("p", { class: "llm-note" }, "Point at a token to see its look; click it, or press Enter, to keep it."));
-    else if (ctx.state.show === "both") node.replaceChildren(list(way, focus, "a"), list(way, focus, "b"));
-    else node.replaceChildren(...(ctx.state.token !== null ? ["from", "to"] : [way]).map((each) => list(each, focus, one)));
+    const focus = ctx.focus(), way = ctx.wayShown(), both = ctx.state.show === "both";
+    const hint = "Point at a token to see its look; click it, or press Enter, to keep it.";
+    if (focus === null) node.replaceChildren(element("p", { class: "llm-note" }, hint));
+    else if (both) node.replaceChildren(list(way, focus, "a"), list(way, focus, "b"));
+    else {
+      const ways = ctx.state.token !== null ? ["from", "to"] : [way];
+      node.replaceChildren(...ways.map((each) => list(each, focus, ctx.sideShown())));
+    }
   }
   return { node, draw, point: draw };
 }

@@ -27,7 +27,7 @@ class AttentionView(View):
 
     The text A and, to compare with it, B are each a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
     `title`) and the bytes of `attention_codes`. `place` is where the reader is: `{"layer": 3, "head": 2, "token": 5}`,
-    each part missing where nothing is chosen.
+    each part missing where nothing is chosen; with `"drawn": "layer"` all heads of that layer are laid over each other.
 
     Of a long text the bytes are those of thumbnails (`put_thumbnails`): the description has their `side`, and after the
     heads of each layer come their mean and their maximum. Then `opened` is the head that the reader looks at, whole.
@@ -148,9 +148,17 @@ class AttentionView(View):
             )
 
     @property
+    def title(self) -> str:
+        return f"Attention over “{self._shown(40)}”"
+
+    def _shown(self, most: int) -> str:
+        """The first characters of the text, on one line."""
+        text = joined_text(self.a["tokens"])
+        return visible_text(text if len(text) <= most else text[: most - 1] + "…")
+
+    @property
     def alt(self) -> str:
-        n, text = len(self.a["tokens"]), joined_text(self.a["tokens"])
-        shown = visible_text(text if len(text) <= 60 else text[:59] + "…")
+        n, shown = len(self.a["tokens"]), self._shown(60)
         tokens = "1 token" if n == 1 else f"{n:,} tokens"
         if "layer" not in self.place or "head" not in self.place:
             compared = f", compared with {self.b['title']}" if self.b else ""

@@ -6,15 +6,23 @@ import { inWords } from "./data.mjs";
 export const SCORES = {
   previous: { name: "previous token", text: "Share of attention that goes to the token right before", share: true },
   first: { name: "first token", text: "Share of attention that later tokens pay to the very first", share: true },
-  duplicate: { name: "duplicate token", text: "Share of attention that repeated tokens pay to their earlier occurrences", share: true },
-  induction: { name: "induction", text: "Share of attention that repeated tokens pay to what came after their earlier occurrences", share: true },
+  duplicate: {
+    name: "duplicate token",
+    text: "Share of attention that repeated tokens pay to their earlier occurrences", share: true,
+  },
+  induction: {
+    name: "induction",
+    text: "Share of attention that repeated tokens pay to what came after their earlier occurrences", share: true,
+  },
   entropy: { name: "entropy", text: "How widely attention is spread, in nats", unit: "nats" },
   distance: { name: "distance", text: "How far back attention looks, in tokens", unit: "tokens" },
 };
 
 /** Of two runs over texts of as many tokens; of a long text only the thumbnails are here. */
 export const CHANGE = { name: "difference", text: "Share of attention that has gone elsewhere", share: true };
-export const CHANGE_OF_THUMBNAILS = { name: "difference", text: "Largest change in a row of the thumbnail, the mean over its rows", share: true };
+export const CHANGE_OF_THUMBNAILS = {
+  name: "difference", text: "Largest change in a row of the thumbnail, the mean over its rows", share: true,
+};
 
 const FEW = 8; // with fewer queries, a single one can move the mean by more than 12 points
 
@@ -22,7 +30,9 @@ const FEW = 8; // with fewer queries, a single one can move the mean by more tha
 export const isFew = (count) => count < FEW;
 
 /** "13", or "only 2", or "none". */
-export const countInWords = (count) => (count === 0 ? "none" : isFew(count) ? `only ${count}` : count.toLocaleString("en"));
+export function countInWords(count) {
+  return count === 0 ? "none" : isFew(count) ? `only ${count}` : count.toLocaleString("en");
+}
 
 export function scoreInWords({ share, unit }, value) {
   return share ? inWords(value) : `${value.toFixed(value < 9.95 ? 2 : 1)} ${unit}`;
@@ -32,28 +42,40 @@ export function scoreInWords({ share, unit }, value) {
 export function orderInWords({ name }, count) {
   if (count === 0) return `No token of this text could look as “${name}” says, so there is nothing to order by.`;
   const on = `${count.toLocaleString("en")} ${count === 1 ? "query" : "queries"} of this text`;
-  return isFew(count) ? `“${name}” rests on only ${on}: too few to tell what a head does. Try a text that repeats itself.` : `“${name}” is the mean over ${on}.`;
+  if (!isFew(count)) return `“${name}” is the mean over ${on}.`;
+  return `“${name}” rests on only ${on}: too few to tell what a head does. Try a text that repeats itself.`;
 }
 
-export const headName = (layer, head) => (typeof head === "number" ? `Layer ${layer}, head ${head}` : `Layer ${layer}, ${head} of all heads`);
+export const headName = (layer, head) =>
+  `Layer ${layer}, ${typeof head === "number" ? `head ${head}` : `${head} of all heads`}`;
+
+/** What is open: a head, or a layer with all its heads. */
+export const placeName = ({ layer, head, drawn }) =>
+  (drawn === "layer" ? `Layer ${layer}, all heads` : headName(layer, head));
 
 /** What the view shows, and what to do, in a sentence or two. */
-export function guide({ layer, heads }, canSwitch) {
-  if (layer !== null) return "Row: a token that looks (query). Column: where (key). Dark: much attention. Point at a token to follow it, click it to keep it.";
-  const square = heads === "each" ? "Each square is a head" : `Each square is a layer, the ${heads === "mean" ? "mean" : "maximum"} of its heads`;
-  const what = `${square}: a map of which token (row) looks at which (column); dark is much attention.`;
-  return canSwitch ? `${what} Click one to open it, or let a click switch it off and see what the model expects then.` : `${what} Point at one to enlarge it, click to open it.`;
+export function guide({ layer, heads, drawn }, canSwitch) {
+  if (layer !== null && drawn === "layer")
+    return "Each colour is a head. Point at a token to see where every head looks from it, click it to keep it.";
+  if (layer !== null)
+    return "Row: a token that looks (query). Column: where (key). Point at a token to follow it, click it to keep it.";
+  const together = `Each square is a layer, the ${heads === "mean" ? "mean" : "maximum"} of its heads`;
+  const square = heads === "each" ? "Each square is a head" : together;
+  const either = "Click one to open it, or let a click switch it off.";
+  const todo = canSwitch ? either : "Point at one to enlarge it, click to open it.";
+  return `${square}: which token (row) looks at which (column). ${todo}`;
 }
 
 /** The lines above an exported picture: which heads, of which model, on which text, or texts. */
-export function titleLines({ layer, head, token, show }, { a, b }, source) {
-  const which = layer === null ? `all ${a.layers} × ${a.heads} heads` : headName(layer, head).toLowerCase();
-  const compared = b && { a: a.title, b: b.title, difference: `${b.title} − ${a.title}`, both: `${a.title}, ${b.title}` }[show];
+export function titleLines({ layer, head, token, show, drawn }, { a, b }, source) {
+  const which = layer === null ? `all ${a.layers} × ${a.heads} heads` : placeName({ layer, head, drawn }).toLowerCase();
+  const runs = b && { a: a.title, b: b.title, difference: `${b.title} − ${a.title}`, both: `${a.title}, ${b.title}` };
   const quoted = ({ tokens }) => `“${shorten(joinedText(tokens).replace(/\s+/g, " "), 90)}”`;
   const texts = b && (show === "difference" || show === "both") ? [a, b] : [show === "b" && b ? b : a];
-  const same = texts.length === 2 && quoted(a) === quoted(b);
+  const two = texts.length === 2, same = two && quoted(a) === quoted(b);
   return [
-    `Attention of ${which}${source ? ` · ${source}` : ""}${compared ? ` · ${compared}` : ""}${token === null || layer === null ? "" : ` · token ${token}`}`,
-    ...(same ? texts.slice(1) : texts).map((text) => (texts.length === 2 && !same ? `${text.title}: ${quoted(text)}` : quoted(text))),
+    [`Attention of ${which}`, source, runs?.[show], token === null || layer === null ? "" : `token ${token}`]
+      .filter(Boolean).join(" · "),
+    ...(same ? texts.slice(1) : texts).map((text) => (two && !same ? `${text.title}: ` : "") + quoted(text)),
   ];
 }

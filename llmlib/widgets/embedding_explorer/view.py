@@ -30,6 +30,7 @@ class EmbeddingView(View):
     """
 
     folder = Path(__file__).parent
+    title = "Embeddings"
     shown = (
         "points", "labels", "ends", "kinds", "kind_names", "dims", "shares", "place", "chosen", "neighbours", "analogy",
         "near", "n_near",

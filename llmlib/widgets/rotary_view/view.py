@@ -28,6 +28,7 @@ class RotaryView(View):
     """
 
     folder = Path(__file__).parent
+    title = "Rotary positions"
     shown = ("frequencies", "query", "key", "query_position", "key_position", "max_position")
 
     frequencies = traitlets.List(traitlets.Float()).tag(sync=True)

@@ -47,7 +47,7 @@ widget even when there is no kernel any more, so a saved notebook also gets the 
 same name (saved.mjs).
 
 Page without a kernel. `to_html` is the same JavaScript with the traits of `shown` as its model: `still` is true, no
-act is possible, looking around works. What such a page cannot have, it says.
+act is possible, looking around works. What such a page cannot have, it says. Its `title` is a few words long.
 
 Landmarks. A part of a view is a group with a name, never a region, a navigation or a named form: the names of these
 have to be unique on a page, and a notebook may show the same view twice. For the same reason no id is fixed.
@@ -178,6 +178,16 @@ class View(anywidget.AnyWidget):
             super().set_state(sync_data)
 
     @property
+    def title(self) -> str:
+        """A few words for the head of a saved page; without any, the name of the class in words.
+
+        >>> View.title.fget(type("SamplingLabView", (), {})())
+        'Sampling lab'
+        """
+        first, *others = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]+", type(self).__name__.removesuffix("View"))
+        return " ".join([first, *(word.lower() for word in others)])
+
+    @property
     def alt(self) -> str:
         """What a person sees here, in words."""
         raise NotImplementedError
@@ -208,7 +218,8 @@ class View(anywidget.AnyWidget):
         """A page that opens from disk, without a network and without Python."""
         state = {name: _as_json(getattr(self, name)) for name in self.shown}
         script = json.dumps({"esm": self._esm, "state": state}).replace("</", "<\\/")
-        return STANDALONE.format(title=html.escape(self.alt), css=self._css, payload=script)
+        title = escape_xml(str(self.title))
+        return STANDALONE.format(title=title, css=self._css, payload=script)
 
     def save(self, path: str | Path) -> Path:
         """Write the view as it is now to an `.html` (interactive) or `.svg` file; PNG is in the view's own menu.

@@ -41,6 +41,7 @@ class TokenView(View):
     """
 
     folder = Path(__file__).parent
+    title = "Tokens"
     shown = ("text", "encodings", "special")
 
     text = traitlets.Unicode("").tag(sync=True)

@@ -46,6 +46,7 @@ class TrainingView(View):
     """
 
     folder = Path(__file__).parent
+    title = "Training dashboard"
     shown = ("runs", "curves", "inside", "samples", "place")
 
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -24,6 +24,7 @@ class TuningView(View):
     """
 
     folder = Path(__file__).parent
+    title = "Two models, token by token"
     shown = ("tokens", "spans", "mask", "values", "shown_tokens", "words", "titles")
 
     tokens: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)

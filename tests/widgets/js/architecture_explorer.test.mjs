@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  counted, fromSlider, index, inShort, layoutPanels, ratio, scaled, shapeInWords, share, span, toSlider, unpackFollowed, unpackOpened, unpackTokens,
+  BARS, counted, divided, fromSlider, index, inShort, layoutPanels, ratio, scaled, shapeInWords, share, span, toSlider, unpackFollowed, unpackOpened, unpackTokens,
 } from "../../../llmlib/widgets/architecture_explorer/data.mjs";
+
+import { inRows } from "../../../llmlib/widgets/architecture_explorer/map.mjs";
+import { largestAddition, stationAt, stations, strongestLayer } from "../../../llmlib/widgets/architecture_explorer/stations.mjs";
 
 const view = (array) => new DataView(array.buffer, array.byteOffset, array.byteLength);
 
@@ -68,4 +71,66 @@ test("a slider gives sizes that go together", () => {
     assert.ok(Number.isInteger(Math.log2(fromSlider("max_seq_len", at, sizes))));
   }
   assert.ok(Math.abs(fromSlider("vocab_size", toSlider("vocab_size", 49_152), sizes) / 49_152 - 1) < 0.01);
+});
+
+const box = (id, kind, parameters, boxes = [], repeat = 1) => ({ id, kind, parameters, boxes, repeat });
+const TREE = box("model", "group", 10 + 3 * 12 + 1, [
+  box("embed", "embedding", 10),
+  box("layer", "group", 12, [
+    box("attention", "attention", 5, [box("attention_norm", "norm", 1), box("query", "attention", 4), box("odd", "attention", 0)]),
+    box("add_attention", "stream", 0), box("mlp", "mlp", 7, [box("up", "mlp", 7)]),
+  ], 3),
+  box("final_norm", "norm", 1),
+]);
+
+test("the strip divides all of a measure among the kinds of boxes", () => {
+  const parts = divided(TREE, BARS.parameters.of);
+  assert.deepEqual(parts, [["embedding", 10], ["attention", 12], ["mlp", 21], ["norm", 4], ["output", 0]]);
+  assert.equal(parts.reduce((sum, [, value]) => sum + value, 0), TREE.parameters);
+});
+
+test("boxes stand in rows, in the order of the flow, and none is left out", () => {
+  const ids = (one) => inRows(one).map((row) => row.map((part) => part.id ?? part));
+  assert.deepEqual(ids(TREE), [["embed"], ["layer"], ["final_norm"]], "an arrow leads somewhere");
+  assert.deepEqual(ids(TREE.boxes[1].boxes[0]), [["attention_norm", "→", "query"], ["odd"]]);
+});
+
+const LAYER = { before: 2, attention: 0.5, mid: 2.25, mlp: 1, after: 3, head: 1, key: 1, weight: 0.25, first: 0.5, unit: 7, activation: -1.5 };
+const TOUR = {
+  ids: [5, 6, 7], sizes: { vocab: 1000, d_model: 8, heads: 2, layers: 2, d_mlp: 32 }, characters: 9, norm: 2, numbers: [0.1234, -0.5],
+  layers: [LAYER, { ...LAYER, weight: 0.75, mlp: 9, after: 11 }], final: 4, mean_logit: -1,
+  next: [{ id: 3, token: " on", logit: 12.5, p: 0.625 }],
+};
+
+test("eight stations, each with the numbers of the text and of the layer that is chosen", () => {
+  const all = stations(TOUR, ["the", " cat", " sat"], 1, true), words = all.map((station) => station.words);
+  assert.deepEqual(all.map((station) => station.box), ["text", "embed", "pattern", "add_attention", "mlp", "layer", "unembed", "next"]);
+  assert.deepEqual(all[0].tokens, [["the", 5], [" cat", 6], [" sat", 7]]);
+  assert.match(words[0], /9 characters into 3 tokens/);
+  assert.match(words[1], /1,000 rows of the token table: 8 numbers.*position.*0\.123, −0\.5 … and has length 2\./);
+  assert.match(words[2], /Of all 2 heads, head 1 looks hardest.*75%.*“·cat”/);
+  assert.match(words[3], /length 0\.5 and adds it.*“·sat”, which was 2 long and is now 2\.25/);
+  assert.match(words[4], /32 hidden units\. Unit 7 .*−1\.5.*length 9 .*11 long/);
+  assert.match(words[5], /All 2 layers.*from length 2 to 11; the MLP of layer 1 adds the longest piece \(9\)/);
+  assert.deepEqual(all[5].norms, [2, 3, 11]);
+  assert.match(words[6], /from length 11 to 4.*1,000 rows.*“·on” gets the highest score, a logit of 12\.5; the mean is −1/);
+  assert.match(words[7], /“·on” 63%/);
+  for (const said of words) assert.ok(said.split(/[.;:] /).length <= 5, said);
+});
+
+test("a tour of odd models", () => {
+  const alone = { ...TOUR, ids: [5], sizes: { ...TOUR.sizes, d_mlp: 0, layers: 1 }, layers: [{ ...LAYER, key: 0, mlp: null, activation: undefined }], norm: null };
+  const all = stations(alone, ["the"], 0, false);
+  assert.equal(all.length, 7, "no MLP, no station");
+  assert.match(all[1].words, /has length not a number/);
+  assert.doesNotMatch(all[1].words, /position/);
+  assert.match(all[2].words, /only one token/);
+  assert.match(all[4].words, /single layer/);
+});
+
+test("where a tour begins, and where keys lead", () => {
+  assert.equal(strongestLayer(TOUR), 1);
+  assert.deepEqual(largestAddition(TOUR), { layer: 1, part: "MLP", norm: 9 });
+  assert.deepEqual(["ArrowLeft", "ArrowRight", "Home", "End", "a"].map((key) => stationAt(key, 3, 8)), [2, 4, 0, 7, null]);
+  assert.deepEqual([stationAt("ArrowLeft", 0, 8), stationAt("ArrowRight", 7, 8)], [0, 7]);
 });

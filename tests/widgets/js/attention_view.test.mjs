@@ -3,6 +3,8 @@ import test from "node:test";
 
 import * as data from "../../../llmlib/widgets/attention_explorer/data.mjs";
 import * as layout from "../../../llmlib/widgets/attention_explorer/layout.mjs";
+import { headStyle, looksOf, turned, visibleHeads } from "../../../llmlib/widgets/attention_explorer/overlay.mjs";
+import { goTo, placeOf, settle, stateOf } from "../../../llmlib/widgets/attention_explorer/state.mjs";
 import * as words from "../../../llmlib/widgets/attention_explorer/words.mjs";
 import { parseColour } from "../../../llmlib/widgets/shared/canvas.mjs";
 import { shorten } from "../../../llmlib/widgets/shared/shared.mjs";
@@ -243,12 +245,85 @@ test("what a part of a heat map shows", () => {
 });
 
 test("what stands side by side fits", () => {
-  for (const width of [300, 500, 719, 720, 840, 930]) {
-    const { heat, lines } = d.headSizes(width, 1);
-    assert.ok(heat >= 160 && heat <= 440 && lines >= Math.min(280, width), `${width}: ${heat}, ${lines}`);
-    assert.ok((width < 720 ? heat + 98 : heat + 98 + 12 + lines) <= width, `${width}: ${heat}, ${lines}`);
-    if (width >= 720) for (const maps of [2, 3]) assert.ok(maps * (d.headSizes(width, maps).heat + 72) + 12 * (maps - 1) <= width);
+  for (const width of [300, 500, 719, 720, 840, 930, 1200, 1500]) for (const board of [false, true]) for (const screen of [600, 800, 1080]) {
+    for (const maps of [1, 2, 3]) {
+      const { heat, lines, room, side } = d.headLayout(width, screen, { maps, board, left: 74 }), told = `${width} ${maps}: ${heat}, ${lines}`;
+      assert.ok(heat >= 140 && heat <= 620, told);
+      assert.ok(room + (side ? 368 : 0) <= width, told);
+      assert.ok(!side || board, "a column of its own only for a board");
+      if (width >= 720) assert.ok(maps * (heat + 72) + 12 * (maps - 1) + (lines && 12 + lines) <= room + 2, told);
+    }
   }
+  const laptop = d.headLayout(840, 800, { board: true, left: 74 });
+  assert.ok(laptop.side && laptop.heat <= 360, "the board stands beside a head that fits the screen");
+});
+
+test("the board stands where all of it ends higher up", () => {
+  assert.equal(d.boardUnder({ width: 484, height: 240 }, 840), true, "under a short grid");
+  assert.equal(d.boardUnder({ width: 300, height: 560 }, 840), false, "beside a tall one");
+  assert.equal(d.boardUnder({ width: 300, height: 240 }, 560), false, "in one column it follows the head");
+  assert.equal(d.boardUnder({ width: 700, height: 300 }, 1500), false, "with room for both beside the grid");
+});
+
+test("a place is kept and found again", () => {
+  const state = { ...stateOf({ layer: 2, head: 1, drawn: "layer", hidden: [3] }), token: 4 };
+  assert.deepEqual(placeOf(state), { way: "from", heads: "each", sort: "layer", show: "a", drawn: "layer", hidden: [3], layer: 2, head: 1, token: 4 });
+  assert.equal(goTo(state, placeOf(state)), false);
+  assert.equal(goTo(state, { layer: 0, head: 0 }), true);
+  assert.deepEqual([state.layer, state.token, state.drawn, state.hidden], [0, null, "head", []]);
+  assert.deepEqual(placeOf(stateOf({})), { way: "from", heads: "each", sort: "layer", show: "a" });
+});
+
+test("choices that the texts no longer allow fall back", () => {
+  const text = { layers: 2, heads: 3, n: 4, long: false };
+  const state = { ...stateOf({ layer: 1, head: 2, token: 9, show: "both", sort: "difference", drawn: "layer", hidden: [1, 7] }), cell: [0, 5] };
+  settle(state, { a: text }, false);
+  assert.deepEqual([state.show, state.sort, state.token, state.cell, state.hidden, state.drawn], ["a", "layer", null, null, [1], "layer"]);
+  settle(state, { a: { ...text, layers: 1, long: true } }, false);
+  assert.deepEqual([state.layer, state.head, state.drawn], [null, null, "head"]);
+});
+
+test("looks of all heads of a layer", () => {
+  const heads = [[0, pattern([[1], [0.2, 0.8], [0, 0.5, 0.5]])], [2, pattern([[1], [1, 0], [0.98, 0.02, 0]])]];
+  const looks = looksOf(heads, 2, "from");
+  assert.deepEqual(looks.map(({ head, from, to }) => [head, from, to]), [[0, 2, 1], [0, 2, 2], [2, 2, 0]], "the strongest last, faint ones not");
+  assert.deepEqual(looksOf(heads, 0, "to").map(({ head, from }) => [head, from]), [[0, 1], [2, 2], [0, 0], [2, 0], [2, 1]]);
+  assert.deepEqual(looksOf([heads[1]], null, "from").map(({ from, to }) => [from, to]), [[2, 0], [0, 0], [1, 0]]);
+  assert.deepEqual(visibleHeads(4, turned([0], 2)), [1, 3]);
+  assert.deepEqual(turned([0, 2], 2), [0]);
+});
+
+// What is left of red, green and blue with all cones, without those for green, for red (Machado, Oliveira and Fernandes, 2009).
+const CONES = {
+  all: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+  "not green": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+  "not red": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+};
+
+/** How light a colour is, and what it is in the space L*a*b*, where distances are as large as they look. */
+function seen(colour, cones = "all") {
+  const linear = parseColour(colour).map((c) => ((c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = CONES[cones].map((row) => Math.max(0, row.reduce((sum, weight, k) => sum + weight * linear[k], 0)));
+  const f = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
+  const [x, y, z] = [0.4124 * r + 0.3576 * g + 0.1805 * b, 0.2126 * r + 0.7152 * g + 0.0722 * b, 0.0193 * r + 0.1192 * g + 0.9505 * b];
+  return { light: y, lab: [116 * f(y) - 16, 500 * (f(x / 0.9505) - f(y)), 200 * (f(y) - f(z / 1.089))] };
+}
+
+test("heads have colours that stand out from the paper and from each other, for colour-blind eyes too", () => {
+  for (const [dark, paper] of [[false, "#ffffff"], [true, "#1e1e1e"]]) {
+    const colours = Array.from({ length: 8 }, (_, head) => headStyle(head, dark).colour), { light } = seen(paper);
+    for (const colour of colours) {
+      const [low, high] = [light, seen(colour).light].sort((a, b) => a - b);
+      assert.ok((high + 0.05) / (low + 0.05) >= 3, `${colour} on ${paper}`);
+    }
+    for (const cones of Object.keys(CONES)) colours.forEach((one, k) => colours.slice(k + 1).forEach((other) => {
+      const apart = Math.hypot(...seen(one, cones).lab.map((v, i) => v - seen(other, cones).lab[i]));
+      assert.ok(apart >= 25, `${one} and ${other}, ${cones}: ${apart.toFixed(1)}`);
+    }));
+  }
+  const styles = Array.from({ length: 32 }, (_, head) => JSON.stringify(headStyle(head, false)));
+  assert.equal(new Set(styles).size, 32, "colours come again with other dashes");
+  assert.deepEqual(headStyle(32, false), headStyle(0, false));
 });
 
 test("heads in the order of a score", () => {

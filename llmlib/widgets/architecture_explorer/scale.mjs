@@ -1,0 +1,32 @@
+// The one thing that is drawn to scale: how all of a measure is divided among the parts of the model.
+
+import { element } from "../shared/shared.mjs";
+import { BARS, divided, share } from "./data.mjs";
+
+const NAMES = { embedding: "tables", attention: "attention", mlp: "MLPs", norm: "norms", output: "output table" };
+
+/** A strip with a part for each kind of box, in the order of the flow. */
+export function scalePanel(ctx) {
+  const total = element("span", { class: "llm-note", "data-text": true });
+  const strip = element("div", { class: "llm-strip", role: "img" });
+  const node = element("div", { class: "llm-to-scale" }, strip);
+
+  function draw(width) {
+    const { tree, context, dtype } = ctx.model(), { of, write, words } = BARS[ctx.state.bars], whole = of(tree);
+    const parts = divided(tree, of).filter(([, value]) => value);
+    const told = parts.map(([kind, value]) => `${NAMES[kind]} ${share(value, whole)}`);
+    const measured = {
+      parameters: words, flops: `${words} at ${context.toLocaleString("en")} tokens`, read: `of ${words} in ${dtype}`,
+    };
+    total.textContent = `To scale: ${write(whole)} ${measured[ctx.state.bars]}. The boxes are not.`;
+    strip.setAttribute("aria-label", `To scale, how they are divided: ${told.join(", ")}`);
+    strip.replaceChildren(...parts.map(([kind, value], k) => {
+      const room = (value / whole) * width, text = room > 7 * told[k].length ? told[k] : "";
+      const part = element("span", { class: `llm-box llm-kind-${kind}`, title: told[k], "data-text": Boolean(text) });
+      part.textContent = text;
+      part.style.flexGrow = value / whole;
+      return part;
+    }));
+  }
+  return { node, total, draw };
+}

@@ -1,0 +1,125 @@
+// All patterns that have come from Python, and what is worked out from them: each thing once, until others come.
+
+import { visibleToken } from "../shared/shared.mjs";
+import {
+  changeScale, compare, difference, earlierSame, givenScores, headPattern, headScores, NAN_CODE, queryCounts, unpack,
+  unpackHead,
+} from "./data.mjs";
+import { sideOf } from "./state.mjs";
+import { CHANGE, CHANGE_OF_THUMBNAILS, SCORES } from "./words.mjs";
+
+const MOST_HELD = 64e6; // bytes of whole heads of a long text in this page; the latest ones stay
+
+/** `still`: a page without Python, which brings the whole heads that were opened before it was saved. */
+export function patternsFrom(model, state, still) {
+  let texts = {}, cache = new Map(), held = new Map(), loaded = [], opened = null;
+  const kept = (key, make) => { if (!cache.has(key)) cache.set(key, make()); return cache.get(key); };
+  const both = (pattern, layer, head) => ["a", "b"].map((side) => pattern(side, layer, head));
+  const apart = (layer, head) => kept(`apart ${layer} ${head}`, () => compare(...both(store.thumbnail, layer, head)));
+  /** Up to where the colours of differences reach in the grid: the same for all heads, so that they can be compared. */
+  const commonScale = () => kept(`scale ${state.heads}`, () => {
+    const { layers, heads } = texts.a;
+    const all = state.heads === "each" ? Array.from({ length: heads }, (_, h) => h) : [state.heads];
+    const largest = Array.from({ length: layers }, (_, layer) => all.map((head) => apart(layer, head).largest));
+    return changeScale(Math.max(...largest.flat()));
+  });
+
+  const store = {
+    text: (side) => texts[side],
+    texts: () => texts,
+    /** The tokens, or rather the text, of the side that is looked at. */
+    shownText: () => texts[state.show === "b" ? "b" : "a"],
+    sideShown: () => sideOf(state),
+    comparable: () => Boolean(texts.b) && texts.a.n === texts.b.n,
+    isLong: () => Boolean(texts.a.long || texts.b?.long),
+    /** A whole head; of a long text, if it is not here, or in the grid, its thumbnail. */
+    pattern(side, layer, head) {
+      if (state.layer === null || (side === "d" && !store.whole())) return store.thumbnail(side, layer, head);
+      if (side !== "d") return held.get(`${layer} ${head}`)?.[side] ?? store.thumbnail(side, layer, head);
+      return kept(`d ${layer} ${head} whole`, () => {
+        const [a, b] = both(store.pattern, layer, head);
+        return difference(a, b, changeScale(compare(a, b).largest));
+      });
+    },
+    thumbnail(side, layer, head) {
+      const key = `${side} ${layer} ${head}`;
+      if (side === "d") return kept(key, () => difference(...both(store.thumbnail, layer, head), commonScale()));
+      const isThere = typeof head === "number" || texts[side].long; // then it is only a window on the bytes
+      return isThere ? headPattern(texts[side], layer, head) : kept(key, () => headPattern(texts[side], layer, head));
+    },
+    /** Whether the head that is looked at is here whole, on all sides that have to be shown. */
+    whole: () => ["a", "b"].every((side) => !texts[side]?.long || held.get(`${state.layer} ${state.head}`)?.[side]),
+    /** The heads of a long text that are here whole: { layer, head }. */
+    wholeOnes: () => [...held.keys()].map((key) => key.split(" "))
+      .map(([layer, head]) => ({ layer: Number(layer), head: Number.isNaN(Number(head)) ? head : Number(head) })),
+
+    scoresOf(side, layer, head) {
+      if (texts[side].long) return givenScores(texts[side], layer, head);
+      const same = (texts[side].same ??= earlierSame(texts[side].tokens));
+      return kept(`scores ${side} ${layer} ${head}`, () => headScores(store.thumbnail(side, layer, head), same));
+    },
+    score: (key) => SCORES[key] ?? store.change(),
+    scores(entries, key) {
+      const side = state.show === "b" ? "b" : "a", moved = key === "difference";
+      const of = ({ layer, head }) => (moved ? store.moved(layer, head) : store.scoresOf(side, layer, head)[key]);
+      return entries.map(of);
+    },
+    /** On how many queries each score of a text rests. */
+    counts: (side) => (texts[side].counts ??= queryCounts(texts[side].tokens)),
+    count(key) {
+      if (key === "layer") return Infinity;
+      return key === "difference" ? texts.a.n : store.counts(state.show === "b" ? "b" : "a")[key];
+    },
+    change: () => (store.isLong() ? CHANGE_OF_THUMBNAILS : CHANGE),
+    moved: (layer, head) => apart(layer, head)[store.change() === CHANGE ? "moved" : "rows"],
+    hasMissing: () => Object.values(texts).some((text) => (text.missing ??= text.codes.includes(NAN_CODE))),
+    /** Room for labels left of and above a pattern, in pixels: as much as the longest needs. */
+    labelRoom: (compact) => kept(`room ${compact}`, () => {
+      const most = compact ? 9 : 12, letters = (token) => Math.min(most, Array.from(visibleToken(token)).length);
+      const longest = Math.max(1, ...Object.values(texts).flatMap(({ tokens }) => tokens.map(letters)));
+      return {
+        left: Math.max(compact ? 52 : 56, 10 + Math.ceil(longest * (compact ? 6.7 : 7.3))),
+        top: Math.max(40, 14 + Math.ceil(longest * (compact ? 5.8 : 6.3))),
+      };
+    }),
+
+    /** Take what has come: whether the patterns are `fresh`, and of a text of `another` length. */
+    load() {
+      const sources = ["a", "a_codes", "a_scores", "b", "b_codes", "b_scores"].map((name) => model.get(name));
+      const before = texts.a?.n, fresh = sources.some((source, k) => source !== loaded[k]);
+      if (fresh) {
+        const [a, aCodes, aScores, b, bCodes, bScores] = loaded = sources;
+        texts = { a: unpack(a, aCodes, aScores), ...(b.tokens && { b: unpack(b, bCodes, bScores) }) };
+        [cache, held] = [new Map(), new Map()];
+        if (still) holdAll(model.get("kept"), model.get("kept_codes"));
+      }
+      const now = model.get("opened");
+      if (!still && now.sides && now !== opened) hold(now, model.get("opened_codes"));
+      opened = now;
+      return { fresh, another: texts.a.n !== before };
+    },
+  };
+
+  function hold(head, codes) {
+    const key = `${head.layer} ${head.head}`;
+    const bytes = (sides) => Object.values(sides).reduce((sum, { codes: own }) => sum + own.length, 0);
+    held.delete(key);
+    held.set(key, unpackHead(head, codes, { a: texts.a.n, b: texts.b?.n }));
+    let total = [...held.values()].reduce((sum, sides) => sum + bytes(sides), 0);
+    for (const [oldest, sides] of held) if (total > MOST_HELD && oldest !== key) {
+      held.delete(oldest);
+      total -= bytes(sides);
+    }
+    for (const made of cache.keys()) if (made.endsWith(" whole")) cache.delete(made); // differences of whole heads
+  }
+
+  function holdAll(heads, codes) {
+    let at = codes.byteOffset;
+    for (const head of heads) {
+      const size = Object.values(head.sides).reduce((sum, side) => sum + side.size, 0);
+      hold(head, new DataView(codes.buffer, at, size));
+      at += size;
+    }
+  }
+  return store;
+}
