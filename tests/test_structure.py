@@ -15,6 +15,7 @@ GROUND = {"files", "devices"}
 MODEL = {"embeddings", "attention", "layers", "linear", "hooks", "transformer"}
 MAY_IMPORT = {
     "_lazy": set(),
+    "distribution": set(),
     "files": set(),
     "devices": set(),
     "style": set(),
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "training": GROUND | MODEL | {"tokenization", "corpora", "_lazy"},
     "chat": GROUND | MODEL | {"tokenization", "sampling"},
     "finetuning": GROUND | MODEL | {"tokenization", "corpora", "pretrained", "sampling", "training", "chat", "_lazy"},
-    "widgets": {"files", "style", "_lazy"},
+    "widgets": {"files", "style", "distribution", "_lazy"},
     "explore": GROUND
     | MODEL
     | {"tokenization", "interpret", "costs", "sampling", "training", "chat", "widgets", "_lazy"},
