@@ -11,12 +11,13 @@ ROOT = Path(__file__).parent.parent
 GRAPH = import_graph()
 
 # What each wing may import beside itself. The floors, from the ground up; a lesson's wing stands on those before it.
-GROUND = {"files", "devices"}
-MODEL = {"embeddings", "attention", "layers", "linear", "hooks", "transformer"}
+GROUND = {"files", "devices", "settings"}
+MODEL = {"settings", "embeddings", "attention", "layers", "linear", "hooks", "transformer"}
 MAY_IMPORT = {
     "_lazy": set(),
     "distribution": set(),
     "files": set(),
+    "settings": set(),
     "devices": set(),
     "style": set(),
     "tokenization": {"files"},
@@ -25,7 +26,7 @@ MAY_IMPORT = {
     "embeddings": set(),
     "layers": {"linear", "hooks"},
     "attention": {"embeddings", "layers", "linear", "hooks"},
-    "transformer": {"embeddings", "attention", "layers", "linear", "hooks"},
+    "transformer": {"settings", "embeddings", "attention", "layers", "linear", "hooks"},
     "costs": MODEL,
     "corpora": {"files", "tokenization"},
     "pretrained": GROUND | MODEL | {"tokenization"},
