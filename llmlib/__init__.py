@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llmlib.interpret import patch as patch
     from llmlib.interpret import trace as trace
     from llmlib.pretrained import load_pretrained as load_pretrained
+    from llmlib.pretrained import save_pretrained as save_pretrained
     from llmlib.sampling import Constraint as Constraint
     from llmlib.sampling import Sampler as Sampler
     from llmlib.sampling import beam_search as beam_search
@@ -49,6 +50,7 @@ __all__, __getattr__, __dir__ = lazy(
     {
         "load_tokenizer": "llmlib.tokenization",
         "load_pretrained": "llmlib.pretrained",
+        "save_pretrained": "llmlib.pretrained",
         "Transformer": "llmlib.transformer",
         "TransformerConfig": "llmlib.transformer",
         "generate": "llmlib.sampling",

@@ -1,7 +1,7 @@
 """Settings, each checked: a frozen dataclass whose annotations say what its fields may hold.
 
-`check_fields` is called from `__post_init__`, so that Python, TOML and files are answered alike; `from_mapping` makes one
-from names and values. Limits stand beside the type: `steps: Annotated[int, AT_LEAST_1] = 1000`.
+`check_fields` is called from `__post_init__`, so that Python, TOML and files are answered alike; `from_mapping` makes
+one from names and values. Limits stand beside the type: `steps: Annotated[int, AT_LEAST_1] = 1000`.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ BELOW_1 = Limit("from 0 to below 1", lambda value: 0 <= value < 1)
 
 
 def check_fields(settings: Any) -> None:
-    """Check every field of a frozen dataclass, and store what fits in its plain form: numpy's 3 as 3, a list as a tuple.
+    """Check every field of a frozen dataclass, and store what fits in plain form: numpy's 3 as 3, a list as a tuple.
 
     Raises `SettingsError` for the first that does not fit its annotation.
 
@@ -86,7 +86,8 @@ def checked(name: str, value: Any, kind: Any) -> Any:
         found = _plain(name, value, alternative)
         if found is not _UNFIT:
             return found
-    raise SettingsError(f"{name} must be {expected(kind)}, got {_short(value)}.")
+    written = f" Write {int(value)}." if isinstance(value, float) and value.is_integer() else ""
+    raise SettingsError(f"{name} must be {expected(kind)}, got {_short(value)}.{written}")
 
 
 def expected(kind: Any) -> str:

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from llmlib.attention import Attention, CosSin, KVCache, causal_mask, rotation_at
+from llmlib.devices import memory_of
 from llmlib.embeddings import sinusoidal_positions
 from llmlib.hooks import HookPoint, Observed
 from llmlib.layers import MLP, Embedding, make_norm, materialise
@@ -154,6 +155,22 @@ class Cache:
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
 
 
+def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None:
+    """Raise `ValueError` for a model that the device cannot hold, before its layers are made."""
+    if not isinstance(c, TransformerConfig):
+        raise ValueError(f"config must be a TransformerConfig, got {type(c).__name__}.")
+    per_layer = 2 * c.d_model * c.d_head * (c.n_heads + c.n_kv_heads) + 2 * c.d_model * c.d_mlp
+    weights = c.n_layers * per_layer + c.vocab_size * c.d_model
+    if str(device) == "meta" or weights < 2**28:
+        return
+    have = memory_of(device or "cpu")
+    if 4 * weights > have:
+        raise ValueError(
+            f"This model has more than {weights:,} weights, which take {4 * weights / 1e9:,.0f} GB in float32, and "
+            f"there are {have / 1e9:,.0f} GB of memory. Choose a smaller one."
+        )
+
+
 class Transformer(Observed):
     """A decoder-only language model: ids in, a score for every possible next token out.
 
@@ -169,6 +186,7 @@ class Transformer(Observed):
     def __init__(self, config: TransformerConfig, seed: int | None = 0, device: torch.device | str | None = None):
         super().__init__()
         self.config = c = config
+        _check_room(c, device)
         with torch.device("meta"):  # no memory and no random numbers yet
             self.embed = Embedding(c.vocab_size, c.d_model)
             if c.positions == "learned":

@@ -12,6 +12,7 @@ from llmlib.files.checked_json import field, integers, naming, read_json, short
 from llmlib.tokenization.base import Tokenizer, TokenizerError
 from llmlib.tokenization.byte_level import byte_level_tokenizer
 from llmlib.tokenization.patterns import (
+    CL100K_PATTERN,
     GPT2_PATTERN,
     LLAMA3_PATTERN,
     O200K_PATTERN,
@@ -31,6 +32,8 @@ PATTERNS = {
     _CL100K.replace(r"\p{N}{1,3}", r"\p{N}"): QWEN2_PATTERN,
     O200K_PATTERN: O200K_PATTERN,
     TEKKEN_PATTERN: TEKKEN_PATTERN,
+    # Theirs counts a possessive {1,3}+ as a group, and $ as the end of a line.
+    CL100K_PATTERN.replace("{1,3}+", "{1,3}").replace("$", r"\z"): CL100K_PATTERN,
 }
 PREPEND = {"type": "Prepend", "prepend": SPACE}
 REPLACE_SPACE = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
@@ -229,6 +232,8 @@ def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Pa
     for name in ("config.json", "generation_config.json"):
         listed = beside[name].get("eos_token_id")
         ends += listed if isinstance(listed, list) else [listed]
+    if (own := field(config, "llmlib_eos_ids", (list, None), "tokenizer_config.json", None)) is not None:
+        ends = own
     known = {*special.values(), *field(record["model"], "vocab", dict, "model").values()}
     return {
         "bos_id": _token_id(config.get("bos_token"), special) if begin is None else begin,

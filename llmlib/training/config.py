@@ -55,7 +55,7 @@ class TrainConfig:
     validate_every: Annotated[int, AT_LEAST_0] = 0  # steps between looks at the validation data; 0: only at the end
     validation_batches: Annotated[int, AT_LEAST_1] = 8
     sample_every: Annotated[int, AT_LEAST_0] = 0  # steps between samples; 0: only at the end
-    save_every: Annotated[int, AT_LEAST_0] = 0  # steps between checkpoints; 0: only at the end
+    save_every: Annotated[int, AT_LEAST_0] = 200  # steps between checkpoints, in a folder; 0: only at the end
     keep: Annotated[int, AT_LEAST_1] = 2  # the last so many checkpoints stay, and the best
     parallel: Literal["ddp", "fsdp"] = "ddp"  # several processes: each holds the whole model, or a part (FSDP2)
     compile: bool = False  # torch.compile: quicker steps after a slow first one; on a CPU it needs a C++ compiler

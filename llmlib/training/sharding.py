@@ -103,13 +103,15 @@ def put_weights(model: Transformer, weights: dict[str, Tensor]) -> None:
     )
 
 
-def put_states(optimizers: Sequence[torch.optim.Optimizer], states: Sequence[dict[str, Any]]) -> None:
-    """Load whole states into the optimizers of a model, cut or not: what has a weight's shape is cut as the weight."""
-    for optimizer, content in zip(optimizers, states):
+def put_states(optimizers: Sequence[torch.optim.Optimizer], states: Sequence[dict[int, Any]]) -> None:
+    """Load whole states into the optimizers of a model, cut or not: what has a weight's shape is cut as the weight.
+
+    Their settings, such as learning rates, stay those of the config.
+    """
+    for optimizer, states_of in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        optimizer.load_state_dict(
-            {**content, "state": {n: _rows(state, weights[n]) for n, state in content["state"].items()}}
-        )
+        rows = {number: _rows(state, weights[number]) for number, state in states_of.items()}
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": rows})
 
 
 def _rows(state: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
