@@ -104,7 +104,9 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
         tensors, _ = _read_tensors(folder / WEIGHTS)
     with naming(folder / WEIGHTS, AdapterError):
         _check(tensors, model, config)
-    if written is not None and _read_config(json.loads(written)) != config:
+    with naming(folder / WEIGHTS, AdapterError):
+        saved = config if written is None else _read_config(json.loads(written))
+    if saved != config:
         raise AdapterError(
             f"{folder / CONFIG} does not say what was saved with the weights beside it. Remove it, and it is written "
             "again from them."

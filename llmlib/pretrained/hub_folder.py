@@ -9,7 +9,7 @@ from torch import Tensor
 from llmlib.pretrained.config_fields import CheckpointError, Fields, read_json
 from llmlib.pretrained.configs import HUB_FAMILIES, OWN, check_layers
 from llmlib.pretrained.weight_names import GPT2_NAMES, LLAMA_NAMES, translate
-from llmlib.pretrained.weights_file import check_tensor, checksums_of
+from llmlib.pretrained.weights_file import OTHERS, check_tensor, checksums_of, file_checksum
 
 
 class HubFolder:
@@ -40,6 +40,11 @@ class HubFolder:
             part = ("query", "key", "value").index(name.split(".")[-2])
             value = value.chunk(3, dim=0)[part]
         return value
+
+    def changed(self) -> list[str]:
+        """The files that are not what was saved with the weights: changed by somebody, or damaged, or gone."""
+        now = {name: file_checksum(path) if (path := self.folder / name).is_file() else None for name in self.others}
+        return [name for name, sum in self.others.items() if now[name] != sum]
 
     def unused(self, used: set[str]) -> set[str]:
         """Tensors of the file that no parameter of ours stands for: a sign that it is another architecture."""
@@ -72,11 +77,13 @@ class HubFolder:
             )
         table: dict[str, Path] = {}
         self.sums: dict[str, Any] = {}
+        self.others: dict[str, Any] = {}
         for file in files:
             try:
                 with safetensors.safe_open(file, framework="pt") as opened:
                     table |= {name.removeprefix("transformer."): file for name in opened.keys()}  # noqa: SIM118
                     self.sums |= checksums_of(opened.metadata())
+                    self.others |= checksums_of(opened.metadata(), OTHERS)
             except FileNotFoundError:
                 raise CheckpointError(f"{index} names {file.name}, which is missing. Download it again.") from None
             except (safetensors.SafetensorError, OSError, ValueError) as error:

@@ -69,6 +69,8 @@ def _open(path: Path) -> tuple[Checkpoint, Path]:
     steps = checkpoints(path)
     if (path / "config.json").is_file():
         folder = HubFolder(path)
+        for name in folder.changed():
+            _tell(f"{path / name} is not what was saved with the weights: it was changed since, or is damaged.")
         step = folder.raw.content.get("llmlib_step")
         if steps and isinstance(step, int) and int(steps[-1].name[5:]) > step:
             _tell(f"{path} holds the model of step {step}. The run has gone on since; its last checkpoint: {steps[-1]}")

@@ -13,7 +13,7 @@ from torch import Tensor
 from llmlib.files.atomic import write_together
 from llmlib.pretrained.configs import OWN
 from llmlib.pretrained.weight_names import GPT2_NAMES, LLAMA_NAMES, translate
-from llmlib.pretrained.weights_file import write_weights
+from llmlib.pretrained.weights_file import OTHERS, file_checksum, write_weights
 from llmlib.tokenization.base import Tokenizer, TokenizerError
 from llmlib.tokenization.bpe import BPETokenizer
 from llmlib.tokenization.hugging_face_writing import write_hugging_face
@@ -60,9 +60,10 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
         config["llmlib_step"] = step
     weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     with write_together(folder, key=CONFIG) as new:
-        write_weights(_renamed(weights, config["model_type"]), new / WEIGHTS)
         write_tokenizer(tokenizer, new)
         (new / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        others = {path.name: file_checksum(path) for path in sorted(new.iterdir())}
+        write_weights(_renamed(weights, config["model_type"]), new / WEIGHTS, **{OTHERS: json.dumps(others)})
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from llmlib.pretrained.config_fields import CheckpointError
 
+OTHERS = "llmlib_files"  # beside it: the checksums of the files that were saved with the weights
 CHECKSUMS = "llmlib_crc32"  # in the metadata of a safetensors file, where other readers pass it over
 
 
@@ -59,10 +60,19 @@ def checksum(tensor: Shaped[Tensor, "*axes"]) -> int:
     return zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data)
 
 
-def checksums_of(metadata: Any) -> dict[str, Any]:
-    """The checksums in a file's metadata; none for a file that others wrote."""
+def file_checksum(path: Path) -> int:
+    """A number that almost surely changes when any byte of a file does."""
+    running = 0
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 24):
+            running = zlib.crc32(piece, running)
+    return running
+
+
+def checksums_of(metadata: Any, of: str = CHECKSUMS) -> dict[str, Any]:
+    """The checksums in a file's metadata, of its tensors or of `OTHERS`; none for a file that others wrote."""
     try:
-        sums = json.loads((metadata or {}).get(CHECKSUMS, "{}"))
+        sums = json.loads((metadata or {}).get(of, "{}"))
     except ValueError:
         sums = None
     if not isinstance(sums, dict):

@@ -4,6 +4,8 @@ The file describes a pipeline: normalizer, pre-tokenizer, model, post-processor,
 pipelines of these families as a whole, and refuse any part that we would not follow to the letter.
 """
 
+import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -227,6 +229,9 @@ def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Pa
         for name in ("tokenizer_config.json", "config.json", "generation_config.json")
     }
     config = beside["tokenizer_config.json"]
+    written = config.get("llmlib_crc32")
+    if written is not None and written != zlib.crc32(path.read_bytes()):
+        print(f"{path} is not what was saved: it was changed since, or is damaged.", file=sys.stderr)
     begin = _template_begin(record)
     ends = [_token_id(config.get("eos_token"), special)]
     for name in ("config.json", "generation_config.json"):

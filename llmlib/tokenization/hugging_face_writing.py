@@ -4,6 +4,7 @@ What is written means the same there and here, or it is refused: then there is `
 """
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,15 @@ def write_hugging_face(tokenizer: BPETokenizer, folder: Path) -> None:
 
     Raises `TokenizerError`, before anything is written, as `hugging_face_record` does.
     """
-    files = {"tokenizer.json": hugging_face_record(tokenizer), "tokenizer_config.json": _conventions(tokenizer)}
-    for name, content in files.items():
+    record, conventions = _as_json(hugging_face_record(tokenizer)), _conventions(tokenizer)
+    conventions["llmlib_crc32"] = zlib.crc32(record)  # of the other file
+    for name, content in (("tokenizer.json", record), ("tokenizer_config.json", _as_json(conventions))):
         with atomic_write(folder / name) as file:
-            file.write((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
+            file.write(content)
+
+
+def _as_json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def hugging_face_record(tokenizer: BPETokenizer) -> dict[str, Any]:

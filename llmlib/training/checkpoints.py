@@ -23,7 +23,7 @@ from torch import Tensor
 from llmlib.files.atomic import beside, remove_leftovers, settle
 from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.run_folder import STATE, VERSION, WEIGHTS, checkpoints, read_state, seal
-from llmlib.pretrained.weights_file import check_tensor, read_weights, write_weights
+from llmlib.pretrained.weights_file import check_tensor, file_checksum, read_weights, write_weights
 from llmlib.training import sharding
 from llmlib.transformer import Transformer
 
@@ -118,15 +118,6 @@ def checksum(model: Transformer) -> str | None:
         raw = parameter.detach().cpu().contiguous().view(torch.uint8)
         running = zlib.crc32(raw.numpy().data, running)
     return f"{running:08x}"
-
-
-def file_checksum(path: Path) -> int:
-    """A number that almost surely changes when any byte of a file does."""
-    running = 0
-    with open(path, "rb") as file:
-        while piece := file.read(1 << 24):
-            running = zlib.crc32(piece, running)
-    return running
 
 
 def name_of(step: int) -> str:
