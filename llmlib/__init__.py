@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmlib.chat import chat as chat
     from llmlib.chat import encode_chat as encode_chat
     from llmlib.corpora import tinytales_text as tinytales_text
+    from llmlib.corpora.datasets import TokenDataset as TokenDataset
     from llmlib.exercises import check as check
     from llmlib.exercises import hint as hint
     from llmlib.exercises import predict as predict
@@ -63,6 +64,7 @@ __all__, __getattr__, __dir__ = lazy(
         "BPETokenizer": "llmlib.tokenization",
         "CharTokenizer": "llmlib.tokenization",
         "tinytales_text": "llmlib.corpora",
+        "TokenDataset": "llmlib.corpora.datasets",
         "use_style": "llmlib.style",
         "show_plot": "llmlib.style",
         "train": "llmlib.training",

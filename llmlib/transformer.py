@@ -157,7 +157,7 @@ class Cache:
 
 def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None:
     """Raise `ValueError` for a model that the device cannot hold, before its layers are made."""
-    if not isinstance(c, TransformerConfig):
+    if not hasattr(c, "d_model"):
         raise ValueError(f"config must be a TransformerConfig, got {type(c).__name__}.")
     per_layer = 2 * c.d_model * c.d_head * (c.n_heads + c.n_kv_heads) + 2 * c.d_model * c.d_mlp
     weights = c.n_layers * per_layer + c.vocab_size * c.d_model
@@ -231,6 +231,8 @@ class Transformer(Observed):
         shapes, or tensors on another device than the model.
         """
         start = cache.length if cache else 0
+        if not isinstance(ids, Tensor):
+            raise ValueError(f"ids must be a tensor [batch, seq], got {type(ids).__name__}. Write torch.tensor([ids]).")
         if ids.ndim != 2:
             raise ValueError(f"ids must have the shape [batch, seq], got {list(ids.shape)}. For one text: ids[None].")
         if attention_mask is not None and attention_mask.shape != ids.shape:

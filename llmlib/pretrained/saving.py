@@ -47,6 +47,10 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
     """
+    if not isinstance(model, torch.nn.Module):
+        raise ValueError(
+            f"model must be a Transformer, got {type(model).__name__}: save_pretrained(model, tokenizer, …)."
+        )
     folder = Path(folder)
     check_savable(tokenizer)
     _check_weights(model)

@@ -103,6 +103,8 @@ def schedule_at(step: int, config: TrainConfig) -> float:
     >>> [round(schedule_at(step, run), 2) for step in range(8)]
     [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
+    if step >= config.steps and config.schedule != "constant":
+        return config.final_share  # after the last step it stays
     if step < config.warmup:
         return (step + 1) / config.warmup
     passed = (step - config.warmup) / max(1, config.steps - config.warmup)

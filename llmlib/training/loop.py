@@ -24,7 +24,7 @@ from llmlib.training.checkpoints import RunError
 from llmlib.training.config import TrainConfig, schedule_at
 from llmlib.training.loss import NOTHING_COUNTS, count_targets, cross_entropy
 from llmlib.training.optimizers import make_optimizers
-from llmlib.transformer import Transformer
+from llmlib.transformer import Transformer, TransformerConfig
 
 # Choices that may change while a run goes on: they change how, not what.
 FREE = ("parallel", "compile", "validate_every", "sample_every", "save_every", "keep")
@@ -148,7 +148,7 @@ class Training(Iterator[Step]):
         return self.ranks.mean(sum(loss.item() for loss in losses)), x.numel()
 
     def _clip(self) -> float:
-        return sharding.clip(self.model.parameters(), self.config.clip_norm or math.inf)
+        return sharding.clip_gradients(self.model.parameters(), self.config.clip_norm or math.inf)
 
     def _check(self, loss: float, norm: float) -> None:
         """Stop before a step that would spoil the weights: they are still those of the step before."""
@@ -264,7 +264,9 @@ def train(
     last, and takes the very steps that it would have taken; if the config now has another number of steps, a
     `RunNotice` says what that means. Started by `torchrun`, each process calls it alike and
     computes its share of every batch; started anew after one of them died, it goes on as with `resume`. On a CPU the
-    process keeps up to 1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`).
+    process keeps up to 1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`). A
+    tiny model on a machine that others use too is far quicker with `torch.set_num_threads(1)`: its threads would wait
+    for each other more than they compute.
 
     Raises `ValueError` for windows longer than the model's context or a vocabulary larger than its own, `RunError`
     for a folder that holds another run, and, while training, `TrainingDiverged` before a step that would spoil the
@@ -292,7 +294,8 @@ def train(
                 "Build the model with vocab_size=tokenizer.vocab_size, or use the tokenizer that it was made for."
             )
         texts.batch(0, batch_size=1, seq_len=config.seq_len)  # too short a text is told before anything is trained
-    memory.check_room(model.config, config, model.device)
+    if isinstance(model.config, TransformerConfig):
+        memory.check_room(model.config, config, model.device)
     path = None if folder is None else Path(folder)
     ranks = distributed.join()
     if config.batch_size % (config.accumulate * ranks.world):
@@ -319,7 +322,7 @@ def train(
 
 def _check_kinds(model: Any, data: Any, config: Any, validation: Any) -> None:
     """Raise `ValueError` for arguments in another order, or of other kinds."""
-    if not isinstance(model, Transformer):
+    if not isinstance(model, torch.nn.Module):
         raise ValueError(f"model must be a Transformer, got {type(model).__name__}: train(model, data, config).")
     if not isinstance(config, TrainConfig):
         as_dict = " Of a dict: TrainConfig.from_mapping(…)." if isinstance(config, dict) else ""

@@ -64,8 +64,14 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
     )
 
 
-def clip(parameters: Iterable[nn.Parameter], limit: float) -> float:
-    """Shorten all gradients together to the norm `limit`, if they are longer; returns the norm before."""
+def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
+    """Shorten all gradients together to the norm `limit`, if they are longer; returns the norm before.
+
+    >>> weight = nn.Parameter(torch.zeros(2))
+    >>> weight.grad = torch.tensor([3.0, 4.0])
+    >>> clip_gradients([weight], 1.0), weight.grad
+    (5.0, tensor([0.6000, 0.8000]))
+    """
     parameters = list(parameters)
     norm = whole(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
     length = norm.item()

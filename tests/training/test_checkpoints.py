@@ -243,6 +243,16 @@ def test_what_a_checkpoint_holds_can_be_read_without_us(tmp_path):
     assert about["train"]["learning_rate"] == 0.01
 
 
+def test_a_second_save_at_one_step_changes_nothing(tmp_path):
+    run = run_in(tmp_path, save_every=0)
+    next(run)
+    first = run.save()
+    before = {path.name: path.read_bytes() for path in first.iterdir()}
+    assert run.save() == first
+    assert {path.name: path.read_bytes() for path in first.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == [first.name]
+
+
 def test_saving_without_a_folder():
     with pytest.raises(RunError, match="has no folder for checkpoints"):
         train(Transformer(KINDS["llama"]), DATA, TrainConfig(**CONFIG)).save()

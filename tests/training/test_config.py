@@ -36,6 +36,8 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
     after = shares[warmup:]
     assert after == sorted(after, reverse=True)  # never rises again
     assert all(min(final, 1) - 1e-9 <= share <= 1 for share in after)
+    beyond = {schedule_at(step, config) for step in range(steps, 3 * steps)}
+    assert beyond == {1.0 if kind == "constant" else final}
     if kind == "constant":
         assert set(after) <= {1.0}
     if kind == "wsd":
