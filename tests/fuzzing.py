@@ -34,7 +34,7 @@ from llmlib.training import RunError, TrainConfig, checkpoints, make_optimizers
 from llmlib.training.cli import DataSettings, RunSettings, read_toml
 from llmlib.transformer import Transformer, TransformerConfig
 
-SECONDS = 30  # more is a hang
+SECONDS, WALL = 5, 300  # of the processor, and in all: more is a hang
 CLEAR = (CheckpointError, TokenizerError, RunError, AdapterError, SettingsError, ConversationError)
 CONFIG = TransformerConfig(
     262, 16, 16, 2, 2, positions="rotary", norm="rmsnorm", mlp="swiglu", d_mlp=8, tied_embeddings=False, end_ids=(261,)
@@ -275,8 +275,10 @@ class Fuzz:
         shutil.copytree(self.whole, self.copy)
         name, how = damage(self.copy, chance)
         said = io.StringIO()
-        before = signal.signal(signal.SIGALRM, late)
-        signal.alarm(SECONDS)
+        signal.signal(signal.SIGALRM, late)
+        signal.signal(signal.SIGPROF, late)
+        signal.alarm(WALL)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
             with contextlib.redirect_stderr(said), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -290,7 +292,7 @@ class Fuzz:
             return "raw", f"{name} {how}: {type(error).__name__}: {error}"
         finally:
             signal.alarm(0)
-            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         if found == self.expected.replace(str(self.whole), str(self.copy)):
             return "as it was", ""
         if said.getvalue():

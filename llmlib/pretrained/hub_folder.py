@@ -9,7 +9,7 @@ from torch import Tensor
 from llmlib.pretrained.config_fields import CheckpointError, Fields, read_json
 from llmlib.pretrained.configs import HUB_FAMILIES, OWN, check_layers
 from llmlib.pretrained.weight_names import GPT2_NAMES, LLAMA_NAMES, translate
-from llmlib.pretrained.weights_file import OTHERS, check_tensor, checksums_of, file_checksum
+from llmlib.pretrained.weights_file import check_tensor, checksums_of, file_checksum
 
 
 class HubFolder:
@@ -82,8 +82,8 @@ class HubFolder:
             try:
                 with safetensors.safe_open(file, framework="pt") as opened:
                     table |= {name.removeprefix("transformer."): file for name in opened.keys()}  # noqa: SIM118
-                    self.sums |= checksums_of(opened.metadata())
-                    self.others |= checksums_of(opened.metadata(), OTHERS)
+                    sums, others = checksums_of(opened.metadata(), opened.keys())
+                    self.sums, self.others = self.sums | sums, self.others | others
             except FileNotFoundError:
                 raise CheckpointError(f"{index} names {file.name}, which is missing. Download it again.") from None
             except (safetensors.SafetensorError, OSError, ValueError) as error:

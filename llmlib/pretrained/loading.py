@@ -76,11 +76,20 @@ def _open(path: Path) -> tuple[Checkpoint, Path]:
             _tell(f"{path} holds the model of step {step}. The run has gone on since; its last checkpoint: {steps[-1]}")
         return folder, path
     if (path / STATE).is_file():
-        return RunCheckpoint(path), path.resolve().parent
+        return RunCheckpoint(path), _with_tokenizer(path.resolve().parent)
     if not steps:
         return HubFolder(path), path  # which says what is missing
     _tell(f"{path} is the folder of a run that has not ended: this is its last checkpoint, {steps[-1].name}.")
-    return RunCheckpoint(steps[-1]), path
+    return RunCheckpoint(steps[-1]), _with_tokenizer(path)
+
+
+def _with_tokenizer(folder: Path) -> Path:
+    if not (folder / "tokenizer.json").is_file():
+        raise CheckpointError(
+            f"{folder} holds a run without its tokenizer: train(…) sees ids alone. Put it there, "
+            f'tokenizer.save("{(folder / "tokenizer.json").as_posix()}"), and try again.'
+        )
+    return folder
 
 
 def _tell(message: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from llmlib.pretrained.config_fields import CheckpointError, Fields, read_json
-from llmlib.pretrained.weights_file import read_weights
+from llmlib.pretrained.weights_file import file_checksum, read_weights
 from llmlib.settings import from_mapping
 from llmlib.transformer import TransformerConfig
 
@@ -41,6 +41,14 @@ def read_state(path: Path) -> dict[str, Any]:
     return about
 
 
+def read_sealed_weights(path: Path, about: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of a checkpoint. Raises `CheckpointError` if they are not what its `state.json` speaks of."""
+    weights = read_weights(path / WEIGHTS)
+    if file_checksum(path / WEIGHTS) != about.get("weights"):
+        raise CheckpointError(f"{path / WEIGHTS} is not what was written: the file is damaged or was changed.")
+    return weights
+
+
 def _sum(about: dict[str, Any]) -> int:
     return zlib.crc32(json.dumps(about, sort_keys=True).encode())
 
@@ -58,7 +66,7 @@ class RunCheckpoint:
             )
         self.step = Fields(about, self.where).need("step", int)
         self.config = from_mapping(TransformerConfig, about.get("model"), str(self.where))
-        self._weights = read_weights(folder / WEIGHTS)
+        self._weights = read_sealed_weights(folder, about)
 
     def tensor(self, name: str) -> Tensor:
         if name not in self._weights:

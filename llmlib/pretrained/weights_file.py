@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         with safetensors.safe_open(path, framework="pt") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            sums = checksums_of(opened.metadata())
+            sums, _ = checksums_of(opened.metadata(), tensors)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is truncated or damaged ({error}).") from error
     for name, tensor in tensors.items():
@@ -69,15 +70,20 @@ def file_checksum(path: Path) -> int:
     return running
 
 
-def checksums_of(metadata: Any, of: str = CHECKSUMS) -> dict[str, Any]:
-    """The checksums in a file's metadata, of its tensors or of `OTHERS`; none for a file that others wrote."""
+def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The checksums in a file's metadata, of its tensors and of `OTHERS`; none for a file that others wrote.
+
+    Raises `ValueError` unless they are of just these tensors: what holds the checksums may be damaged as well.
+    """
+    metadata = metadata or {}
     try:
-        sums = json.loads((metadata or {}).get(of, "{}"))
-    except ValueError:
-        sums = None
-    if not isinstance(sums, dict):
+        sums, others = (json.loads(metadata.get(key, "{}")) for key in (CHECKSUMS, OTHERS))
+    except (ValueError, RecursionError):
+        sums = others = None
+    ours = any(key.startswith("llmlib") for key in metadata)
+    if not isinstance(sums, dict) or not isinstance(others, dict) or (ours and sums.keys() != set(names)):
         raise ValueError("its checksums cannot be read")
-    return sums
+    return sums, others
 
 
 def check_tensor(tensor: Tensor, expected: Any, what: str) -> None:

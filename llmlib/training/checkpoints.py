@@ -22,8 +22,8 @@ from torch import Tensor
 
 from llmlib.files.atomic import beside, remove_leftovers, settle
 from llmlib.pretrained.config_fields import CheckpointError
-from llmlib.pretrained.run_folder import STATE, VERSION, WEIGHTS, checkpoints, read_state, seal
-from llmlib.pretrained.weights_file import check_tensor, file_checksum, read_weights, write_weights
+from llmlib.pretrained.run_folder import STATE, VERSION, WEIGHTS, checkpoints, read_sealed_weights, read_state, seal
+from llmlib.pretrained.weights_file import check_tensor, file_checksum, write_weights
 from llmlib.training import sharding
 from llmlib.transformer import Transformer
 
@@ -88,7 +88,7 @@ def save(
         new.mkdir()
         write_weights(weights, new / WEIGHTS)
         torch.save(states, new / OPTIMIZERS)
-        about["optimizers"] = file_checksum(new / OPTIMIZERS)
+        about["weights"], about["optimizers"] = (file_checksum(new / name) for name in (WEIGHTS, OPTIMIZERS))
         (new / STATE).write_text(json.dumps(seal(about), indent=1), encoding="utf-8")
         settle(new)
         os.replace(new, whole)
@@ -147,7 +147,7 @@ def load(path: Path, model: Transformer, optimizers: Sequence[torch.optim.Optimi
     about = read(path)
     try:
         _check_architecture(about["model"], model, path)
-        weights = read_weights(path / WEIGHTS)
+        weights = read_sealed_weights(path, about)
         _check_weights(weights, learning(model), path)
         if about["frozen"] != checksum(model):
             raise RunError(f"The frozen weights are not those of the run in {path}. Load the model that it began with.")

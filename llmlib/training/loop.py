@@ -315,7 +315,8 @@ def train(
         _tell_of_unfinished(path, found, resume)
     if found and not (resume and run.resume()):
         raise RunError(
-            f"{path} holds a run already. Go on with it: train(…, resume=True); or give another folder, or remove it."
+            f"{path} holds a run already. Go on with it: resume=True (llmlib train --resume); or give another "
+            "folder, or remove it."
         )
     return run
 

@@ -15,7 +15,7 @@ import transformers
 from typer.testing import CliRunner
 
 from llmlib.cli import app
-from llmlib.pretrained import load_pretrained
+from llmlib.pretrained import CheckpointError, load_pretrained
 from llmlib.tokenization import load_tokenizer
 from llmlib.training import checkpoints
 from llmlib.training.cli import EXAMPLE
@@ -280,3 +280,14 @@ def test_a_file_that_is_not_there(tmp_path):
     result = run(tmp_path / "nope.toml")
     assert result.exit_code == 1
     assert "`llmlib train --help` shows an example" in result.stderr
+
+
+def test_the_run_of_train_alone_says_where_its_tokenizer_belongs(tmp_path):
+    assert run(settings(tmp_path, steps=2)).exit_code == 0
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / "run" / name).unlink()
+    for path in (tmp_path / "run", tmp_path / "run" / "step-00000002"):
+        with pytest.raises(
+            CheckpointError, match=r"a run without its tokenizer.*tokenizer\.save\(.*run/tokenizer\.json"
+        ):
+            load_pretrained(path)
