@@ -9,21 +9,19 @@ result stands in this file.
 """
 
 import argparse
+import copy
 import csv
 import dataclasses
-import json
 import statistics
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
-from llmlib import Sampler, Transformer, TransformerConfig, generate, load_pretrained
+from llmlib import Sampler, Transformer, TransformerConfig, generate, load_pretrained, save_pretrained
 from llmlib.corpora.reading import ReadingBook, page
 from llmlib.corpora.tinytales import STORY_SEPARATOR, tinytales
 from llmlib.corpora.tinytales.tasks import animals_in
-from llmlib.pretrained.weight_names import LLAMA_NAMES, translate
 from llmlib.tokenization import BPETokenizer
 from llmlib.training import Step, TrainConfig, train
 
@@ -138,20 +136,7 @@ def scores(model: Transformer, tokenizer: BPETokenizer, split: str) -> dict[str,
 
 def write(model: Transformer, tokenizer: BPETokenizer, folder: Path) -> None:
     """The model in the format of the Hugging Face hub, in bfloat16: its architecture is that of Qwen3."""
-    c = model.config
-    config = {
-        "model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "torch_dtype": "bfloat16",
-        "vocab_size": c.vocab_size, "max_position_embeddings": c.max_seq_len, "hidden_size": c.d_model,
-        "num_hidden_layers": c.n_layers, "num_attention_heads": c.n_heads, "num_key_value_heads": c.n_kv_heads,
-        "head_dim": c.d_head, "intermediate_size": c.d_mlp, "hidden_act": "silu", "rms_norm_eps": c.norm_eps,
-        "rope_theta": c.rope_theta, "tie_word_embeddings": c.tied_embeddings, "attention_bias": False,
-        "eos_token_id": c.end_ids[0], "bos_token_id": None,
-    }  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {translate(name, LLAMA_NAMES): value.bfloat16() for name, value in model.state_dict().items()}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    tokenizer.save(folder / "tokenizer.json")
+    save_pretrained(copy.deepcopy(model).bfloat16(), tokenizer, folder)
 
 
 def chosen(config: Any) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmlib.chat import chat as chat
     from llmlib.chat import encode_chat as encode_chat
     from llmlib.corpora import tinytales_text as tinytales_text
+    from llmlib.corpora.datasets import TokenDataset as TokenDataset
     from llmlib.exercises import check as check
     from llmlib.exercises import hint as hint
     from llmlib.exercises import predict as predict
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from llmlib.interpret import patch as patch
     from llmlib.interpret import trace as trace
     from llmlib.pretrained import load_pretrained as load_pretrained
+    from llmlib.pretrained import save_pretrained as save_pretrained
     from llmlib.sampling import Constraint as Constraint
     from llmlib.sampling import Sampler as Sampler
     from llmlib.sampling import beam_search as beam_search
@@ -49,6 +51,7 @@ __all__, __getattr__, __dir__ = lazy(
     {
         "load_tokenizer": "llmlib.tokenization",
         "load_pretrained": "llmlib.pretrained",
+        "save_pretrained": "llmlib.pretrained",
         "Transformer": "llmlib.transformer",
         "TransformerConfig": "llmlib.transformer",
         "generate": "llmlib.sampling",
@@ -61,6 +64,7 @@ __all__, __getattr__, __dir__ = lazy(
         "BPETokenizer": "llmlib.tokenization",
         "CharTokenizer": "llmlib.tokenization",
         "tinytales_text": "llmlib.corpora",
+        "TokenDataset": "llmlib.corpora.datasets",
         "use_style": "llmlib.style",
         "show_plot": "llmlib.style",
         "train": "llmlib.training",

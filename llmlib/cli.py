@@ -10,8 +10,11 @@ try:
     from llmlib.finetuning.cli import tune_command
     from llmlib.training.cli import train_command
 except ImportError as error:  # a dependency is missing or broken: say so in one line
-    package = (error.name or "llmlib").partition(".")[0]
-    remedy = f"Try `pip install --force-reinstall {package}`, or set up anew with `make clean lab`."
+    package = (error.name or "").partition(".")[0]
+    again = "install it again, from the project's folder: pip install --force-reinstall ."
+    if package and package != "llmlib":
+        again = f"pip install --force-reinstall {package}"
+    remedy = f"Try: {again}. Or set up anew: make clean lab."
     raise SystemExit(f"llmlib cannot start: {error}. {remedy}") from error
 
 app = typer.Typer(

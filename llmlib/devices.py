@@ -30,6 +30,20 @@ def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto
     return Choice(chosen_device, chosen_dtype, device_reason, dtype_reason)
 
 
+def memory_of(device: torch.device | str) -> int:
+    """How many bytes of memory a device has in all, used or free.
+
+    >>> memory_of("cpu") > 2**20
+    True
+    """
+    import psutil
+
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return psutil.virtual_memory().total
+
+
 def _choose_device(device: str | torch.device) -> tuple[torch.device, str]:
     if device == "auto":
         if torch.cuda.is_available():

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmlib.distribution import DISTRIBUTION, INSTALL_COURSE
 from llmlib.files.downloads import cache_dir
 
 OLDEST_PYTHON = (3, 11)
@@ -75,23 +76,40 @@ def _device() -> list[Finding]:
 
 
 def _course() -> list[Finding]:
-    """The packages of the extra `course`, in the versions that llmlib's own metadata asks for."""
+    """The packages of the extra `course`, in the versions that our own metadata asks for.
+
+    Whoever wants the library alone has none of them, and that is no fault. A view needs anywidget, so where that is
+    installed the others are wanted too.
+    """
     from packaging.requirements import Requirement  # huggingface_hub brings it
 
+    try:
+        wanted = map(Requirement, importlib.metadata.requires(DISTRIBUTION) or [])
+    except importlib.metadata.PackageNotFoundError:
+        return [Finding("llmlib", f"used from its source, {Path(__file__).parent}, without being installed")]
+    course = [each for each in wanted if each.marker and each.marker.evaluate({"extra": "course"})]
+    installed = {each.name: _version(each.name) for each in course}
+    if installed.get("anywidget", "") is None:
+        return [Finding("lessons", f"not set up: this is the library alone. For the lessons, {INSTALL_COURSE}")]
+    remedy = f"Needed for the lessons: {INSTALL_COURSE}, or: make clean lab"
     findings = []
-    remedy = "Needed for the lessons, not for the library: pip install 'llmlib[course]', or `make clean lab`."
-    for requirement in map(Requirement, importlib.metadata.requires("llmlib") or []):
-        if not (requirement.marker and requirement.marker.evaluate({"extra": "course"})):
-            continue
-        try:
-            version = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
-            findings.append(Finding(requirement.name, "not installed", False, remedy))
-            continue
-        fits = requirement.specifier.contains(version, prereleases=True)
-        found = version if fits else f"{version}, but llmlib needs {requirement.specifier}"
-        findings.append(Finding(requirement.name, found, fits, remedy))
+    for each in course:
+        version = installed[each.name]
+        fits = version is not None and each.specifier.contains(version, prereleases=True)
+        found = version or "not installed"
+        findings.append(
+            Finding(
+                each.name, found if fits or not version else f"{found}, but llmlib needs {each.specifier}", fits, remedy
+            )
+        )
     return findings
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _memory() -> list[Finding]:

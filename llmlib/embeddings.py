@@ -147,11 +147,11 @@ def rotary_cos_sin(
 
 
 def rotate(
-    x: Float[Tensor, "batch head seq d_head"],
-    cos: Float[Tensor, "#batch 1 seq d_head"],
-    sin: Float[Tensor, "#batch 1 seq d_head"],
-) -> Float[Tensor, "batch head seq d_head"]:
-    """Turn each pair of channels (i, i + d_head/2) by its angle: rotary position embedding.
+    x: Float[Tensor, "*batch seq d_head"],
+    cos: Float[Tensor, "*#batch seq d_head"],
+    sin: Float[Tensor, "*#batch seq d_head"],
+) -> Float[Tensor, "*batch seq d_head"]:
+    """Turn each pair of channels (i, i + d_head/2) by its angle: rotary position embedding, for any axes before.
 
     The dot product of two rotated vectors depends only on the distance of their positions.
     Source: Su et al. (2021), "RoFormer", equation 34, with the halves as pairs, as in the Llama weights on
@@ -179,6 +179,22 @@ def split_from_interleaved(d_head: int) -> Int[Tensor, " d_head"]:
     if d_head % 2:
         raise ValueError(f"Rotary positions turn pairs of channels, so d_head must be even, got {d_head}.")
     return torch.arange(d_head).reshape(-1, 2).T.flatten()
+
+
+def split_heads_from_interleaved(
+    weight: Float[Tensor, "rows *columns"], n_heads: int
+) -> Float[Tensor, "rows *columns"]:
+    """The rows of a query or key map (or its bias) that was made for interleaved rotary pairs, for split ones, as ours.
+
+    Raises `ValueError` if the rows do not fall into `n_heads` heads of an even width.
+
+    >>> split_heads_from_interleaved(torch.arange(8.0), n_heads=2)
+    tensor([0., 2., 1., 3., 4., 6., 5., 7.])
+    """
+    if len(weight) % (2 * n_heads):
+        raise ValueError(f"{len(weight)} rows do not fall into n_heads={n_heads} heads of an even width.")
+    d_head = len(weight) // n_heads
+    return weight.unflatten(0, (n_heads, d_head))[:, split_from_interleaved(d_head)].flatten(0, 1)
 
 
 def llama3_rope_factors(

@@ -1,21 +1,23 @@
 """One decoder-only Transformer that expresses GPT-2 and the Llama line."""
 
 import math
-from dataclasses import dataclass, fields
-from numbers import Integral
-from typing import Literal, get_args, get_origin
+from dataclasses import dataclass
+from typing import Annotated, Literal, no_type_check
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from llmlib.attention import Attention, CosSin, KVCache, causal_mask, rotation_at
+from llmlib.devices import memory_of
 from llmlib.embeddings import sinusoidal_positions
 from llmlib.hooks import HookPoint, Observed
 from llmlib.layers import MLP, Embedding, make_norm, materialise
 from llmlib.linear import Linear, linear
+from llmlib.settings import AT_LEAST_0, AT_LEAST_1, MORE_THAN_0, check_fields
 
 
+@no_type_check  # by others: check_fields does it, in words for people
 @dataclass(frozen=True)
 class TransformerConfig:
     """Every choice that makes one architecture differ from another.
@@ -26,41 +28,34 @@ class TransformerConfig:
     64
     """
 
-    vocab_size: int  # rows of the embedding table
-    max_seq_len: int  # longest text, in tokens
-    d_model: int  # width of the residual stream
-    n_layers: int  # number of blocks
-    n_heads: int  # query heads per layer
-    n_kv_heads: int = 0  # key-value heads per layer; fewer than n_heads is grouped-query attention. 0: n_heads
-    d_head: int = 0  # width of one head. 0: d_model / n_heads
-    d_mlp: int = 0  # hidden width of the MLP. 0: 4 * d_model
+    vocab_size: Annotated[int, AT_LEAST_1]  # rows of the embedding table
+    max_seq_len: Annotated[int, AT_LEAST_1]  # longest text, in tokens
+    d_model: Annotated[int, AT_LEAST_1]  # width of the residual stream
+    n_layers: Annotated[int, AT_LEAST_1]  # number of blocks
+    n_heads: Annotated[int, AT_LEAST_1]  # query heads per layer
+    n_kv_heads: Annotated[int, AT_LEAST_0] = (
+        0  # key-value heads per layer; fewer than n_heads is grouped-query attention. 0: n_heads
+    )
+    d_head: Annotated[int, AT_LEAST_0] = 0  # width of one head. 0: d_model / n_heads
+    d_mlp: Annotated[int, AT_LEAST_0] = 0  # hidden width of the MLP. 0: 4 * d_model
     positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"  # how order enters
-    rope_theta: float = 10_000.0  # rotary: base of the frequencies
-    rope_factors: tuple[float, ...] | None = None  # rotary: divisor of each frequency, for longer contexts
+    rope_theta: Annotated[int | float, MORE_THAN_0] = 10_000.0  # rotary: base of the frequencies
+    rope_factors: tuple[int | float, ...] | None = None  # rotary: divisor of each frequency, for longer contexts
     norm: Literal["layernorm", "rmsnorm"] = "layernorm"  # RMSNorm keeps the mean and has no bias
-    norm_eps: float = 1e-5  # keeps the norm from dividing by zero
+    norm_eps: Annotated[int | float, AT_LEAST_0] = 1e-5  # keeps the norm from dividing by zero
     mlp: Literal["gelu", "gelu_tanh", "swiglu", "none"] = "gelu"  # gelu_tanh: GPT-2's approximation; swiglu: gated
     qkv_bias: bool = False  # biases of queries, keys and values (GPT-2, Qwen2)
     output_bias: bool = False  # bias of attention's output (GPT-2)
     mlp_bias: bool = False  # biases of the MLP (GPT-2)
     qk_norm: bool = False  # RMSNorm on each query and key head (Qwen3)
-    sliding_window: int | None = None  # attend to at most so many positions, the own one included (Mistral)
+    sliding_window: Annotated[int | None, AT_LEAST_1] = (
+        None  # attend to at most so many positions, the own one included (Mistral)
+    )
     tied_embeddings: bool = True  # one table for tokens in and logits out
-    end_ids: tuple[int, ...] = ()  # ids that end a text; `generate` stops there
+    end_ids: tuple[Annotated[int, AT_LEAST_0], ...] = ()  # ids that end a text; `generate` stops there
 
     def __post_init__(self):
-        for field in fields(self):
-            value, choices = getattr(self, field.name), get_args(field.type)
-            if get_origin(field.type) is Literal and value not in choices:
-                raise ValueError(f"{field.name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
-        for names, least in ((("vocab_size", "max_seq_len", "d_model", "n_layers", "n_heads"), 1),
-                             (("n_kv_heads", "d_head", "d_mlp"), 0)):  # fmt: skip
-            for name in names:
-                self._require(name, isinstance(getattr(self, name), Integral), "a whole number")
-                self._require(name, getattr(self, name) >= least, f"at least {least}")
-        self._require("norm_eps", 0 <= self.norm_eps < math.inf, "at least 0")
-        self._require("rope_theta", 0 < self.rope_theta < math.inf, "more than 0")
-        self._require("sliding_window", self.sliding_window is None or self.sliding_window >= 1, "at least 1, or None")
+        check_fields(self)
         if not self.d_head and self.d_model % self.n_heads:
             raise ValueError(
                 f"d_model={self.d_model} does not divide into n_heads={self.n_heads} heads of one width. "
@@ -92,10 +87,6 @@ class TransformerConfig:
             n_pairs, fit = self.d_head // 2, all(0 < factor < math.inf for factor in self.rope_factors)
             if len(self.rope_factors) != n_pairs or not fit:
                 raise ValueError(f"rope_factors must be {n_pairs} positive numbers, one for each pair of channels.")
-
-    def _require(self, name: str, is_met: bool, expected: str) -> None:
-        if not is_met:
-            raise ValueError(f"{name} must be {expected}, got {getattr(self, name)}.")
 
 
 class Block(Observed):
@@ -164,6 +155,22 @@ class Cache:
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
 
 
+def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None:
+    """Raise `ValueError` for a model that the device cannot hold, before its layers are made."""
+    if not hasattr(c, "d_model"):
+        raise ValueError(f"config must be a TransformerConfig, got {type(c).__name__}.")
+    per_layer = 2 * c.d_model * c.d_head * (c.n_heads + c.n_kv_heads) + 2 * c.d_model * c.d_mlp
+    weights = c.n_layers * per_layer + c.vocab_size * c.d_model
+    if str(device) == "meta" or weights < 2**28:
+        return
+    have = memory_of(device or "cpu")
+    if 4 * weights > have:
+        raise ValueError(
+            f"This model has more than {weights:,} weights, which take {4 * weights / 1e9:,.0f} GB in float32, and "
+            f"there are {have / 1e9:,.0f} GB of memory. Choose a smaller one."
+        )
+
+
 class Transformer(Observed):
     """A decoder-only language model: ids in, a score for every possible next token out.
 
@@ -179,6 +186,7 @@ class Transformer(Observed):
     def __init__(self, config: TransformerConfig, seed: int | None = 0, device: torch.device | str | None = None):
         super().__init__()
         self.config = c = config
+        _check_room(c, device)
         with torch.device("meta"):  # no memory and no random numbers yet
             self.embed = Embedding(c.vocab_size, c.d_model)
             if c.positions == "learned":
@@ -223,6 +231,8 @@ class Transformer(Observed):
         shapes, or tensors on another device than the model.
         """
         start = cache.length if cache else 0
+        if not isinstance(ids, Tensor):
+            raise ValueError(f"ids must be a tensor [batch, seq], got {type(ids).__name__}. Write torch.tensor([ids]).")
         if ids.ndim != 2:
             raise ValueError(f"ids must have the shape [batch, seq], got {list(ids.shape)}. For one text: ids[None].")
         if attention_mask is not None and attention_mask.shape != ids.shape:

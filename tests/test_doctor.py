@@ -34,15 +34,32 @@ def test_each_fault_has_a_remedy_and_exit_code_1(private_cache, monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: type("usage", (), {"free": 1e6}))
     monkeypatch.setattr(doctor, "OLDEST_PYTHON", (99, 0))
 
-    def not_installed(_):
-        raise importlib.metadata.PackageNotFoundError
-
-    monkeypatch.setattr(doctor.importlib.metadata, "version", not_installed)
+    monkeypatch.setattr(doctor.importlib.metadata, "version", only("anywidget"))
     result = run()
     assert result.exit_code == 1
     wrong = [finding for finding in doctor.examine() if not finding.ok]
-    assert {f.what for f in wrong} == {"Python", "memory", "disk", "SmolLM2", *COURSE}
+    assert {f.what for f in wrong} == {"Python", "memory", "disk", "SmolLM2", *COURSE - {"anywidget"}}
     assert all(finding.remedy and finding.remedy in result.output for finding in wrong)
+
+
+def only(*names):
+    """`importlib.metadata.version` where only these packages are installed."""
+    real = importlib.metadata.version
+
+    def version(name):
+        if name in names:
+            return real(name)
+        raise importlib.metadata.PackageNotFoundError
+
+    return version
+
+
+def test_the_library_alone_has_no_fault(private_cache, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"available": 8e9}))
+    monkeypatch.setattr(doctor.importlib.metadata, "version", only("matplotlib"))
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "the library alone. For the lessons, from the project's folder: pip install '.[course]'" in result.output
 
 
 def test_a_look_that_fails_is_a_finding(monkeypatch):
@@ -68,7 +85,7 @@ def test_a_package_of_the_course_that_is_too_old_is_a_fault(private_cache, monke
     assert found("ipywidgets") == [(True, "8.1.5")]
     assert found("anywidget") == [(False, "0.9.2, but llmlib needs >=0.9.14")]
     assert found("matplotlib") == [(True, "99.0rc1")]
-    assert "pip install 'llmlib[course]'" in run().output
+    assert "from the project's folder: pip install '.[course]'" in run().output
 
 
 def test_the_course_packages_are_those_of_the_extra(private_cache, monkeypatch):

@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent.parent
 MISTAKES = {
     'generate(model, "hello")': r"ids is a text\. Turn it into ids first.*tokenizer\.encode",
     'generate(model, ["hello"])': "ids must be whole numbers",
@@ -82,20 +84,35 @@ MISTAKES = {
     'Config(norm="batch")': "norm must be one of",
     'Config(mlp="relu")': "mlp must be one of",
     "Config(d_mlp=2.5)": "d_mlp must be a whole number, got 2.5",
-    'Config(n_kv_heads="2")': "n_kv_heads must be a whole number, got 2",
+    'Config(n_kv_heads="2")': "n_kv_heads must be a whole number, got '2'",
     "choose(dtype=None)": "None is not a dtype. Use 'auto' or one of: float32",
     "choose(device=None)": "None is not a device",
     'BPETokenizer.train("ab", 260, ties="last")': "ties must be 'first' or 'largest', got 'last'",
+    "model([1, 2])": r"ids must be a tensor \[batch, seq\], got list\. Write torch\.tensor\(\[ids\]\)",
+    "model(np.arange(3))": "ids must be a tensor",
+    "Transformer({'d_model': 4})": "config must be a TransformerConfig, got dict",
+    "Transformer(Config(d_mlp=10**12))": "which take .* GB in float32, and there are .* GB of memory",
+    "generate_text(letters, model, 'a')": "a model, its tokenizer and a text, in this order; got CharTokenizer, Tr",
+    "save_pretrained(letters, model, 'x')": "model must be a Transformer, got CharTokenizer: save_pretrained",
+    "train(TokenDataset([1, 2]), model)": "model must be a Transformer, got TokenDataset: train",
+    "train(model, 'text')": r"data must give batches, got str\. .*TokenDataset\(tokenizer\.encode\(text\)\)",
+    "train(model, [1, 2], TrainConfig())": r"data must give batches, got list\. .*TokenDataset\(ids\)",
+    "train(model, TokenDataset([1, 2]), {'steps': 3})": r"config must be a TrainConfig, got dict\. .*from_mapping",
+    "TrainConfig(steps='3')": "steps must be a whole number, got '3'",
+    "TrainConfig(betas=0.9)": "betas must be 2 numbers, got 0.9",
+    "LoRAConfig(rslora='x')": "rslora must be true or false, got 'x'",
+    "BPETokenizer.train('README.md', 300)": r"'README\.md' is the name of a file\. Give its text: llmlib\.corpora",
+    "CharTokenizer.train(pathlib.Path('README.md'))": "is the name of a file",
     "TokenDataset(7)": r"must be one row of whole numbers, got int64 of shape \[\]",
     'TokenDataset(["a", "b"])': "Texts are encoded first",
 }
 SCRIPT = """
-import functools, json, sys
+import functools, json, pathlib, sys
 import numpy as np
 import torch
 from llmlib import Constraint, Sampler, Transformer, TransformerConfig, beam_search, generate, generate_text
-from llmlib import BPETokenizer, CharTokenizer
-from llmlib.corpora.datasets import TokenDataset
+from llmlib import BPETokenizer, CharTokenizer, TokenDataset, TrainConfig, save_pretrained, train
+from llmlib.finetuning import LoRAConfig
 from llmlib.devices import choose
 
 Config = functools.partial(TransformerConfig, 31, 24, 16, 1, 2)
@@ -116,7 +133,7 @@ print(json.dumps(messages))
 @pytest.fixture(scope="module")
 def messages():
     given = json.dumps(list(MISTAKES))
-    run = subprocess.run([sys.executable, "-c", SCRIPT], input=given, capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", SCRIPT], input=given, capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 

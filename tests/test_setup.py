@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import llmlib
+from llmlib.distribution import DISTRIBUTION
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -27,11 +28,34 @@ def constraints():
 
 
 def test_every_dependency_is_pinned_and_torch_is_a_range():
-    wanted = names(PROJECT["dependencies"]).union(*map(names, PROJECT["optional-dependencies"].values())) - {"llmlib"}
+    wanted = names(PROJECT["dependencies"]).union(*map(names, PROJECT["optional-dependencies"].values())) - {
+        DISTRIBUTION
+    }
     pinned = constraints()
     assert wanted <= pinned.keys()
     assert re.fullmatch(r"torch>=[\d.]+,<\d+", pinned.pop("torch"))
     assert all("==" in line for line in pinned.values())
+
+
+def test_the_distribution_is_called_what_we_say():
+    assert PROJECT["name"] == DISTRIBUTION
+    of_ours = [line for extra in PROJECT["optional-dependencies"].values() for line in extra if "llmlib" in line]
+    assert of_ours == [f"{DISTRIBUTION}[course]"]
+
+
+def test_no_text_of_ours_tells_anybody_to_install_a_name_that_is_not_ours():
+    """`llmlib` on the package index is another project: pip would fetch that one, and replace this library by it."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
+    wrong = re.compile(r"(?:install|download|add|upgrade)\b[^\n|]{0,60}?[\s\"'`\\]llmlib(?:\[\w+\])?(?![\w/.-])")
+    allowed = re.compile(r"llmlib download|installs? `llmlib`|llmlib is installed|llmlib (?:tune|train|doctor)")
+    assert wrong.search('pip install "llmlib[course]"')
+    assert wrong.search("uv add -U llmlib")
+    for name in filter(None, tracked):
+        path = ROOT / name
+        if path.is_file() and path.suffix in {".py", ".md", ".toml", ".yml", ".txt", ".mjs", ".ipynb", ""}:
+            text = allowed.sub("", path.read_text(encoding="utf-8", errors="replace"))
+            found = wrong.search(text)
+            assert not found or name == "tests/test_setup.py", f"{name}: {found and found[0]}"
 
 
 def test_conda_draws_on_the_same_list():
@@ -84,13 +108,13 @@ def without(package, code):
 def test_a_view_without_the_packages_of_the_course_says_what_to_install(package, code):
     last = without(package, code).splitlines()[-1]
     assert package in last
-    assert last.endswith('pip install "llmlib[course]"')
+    assert last.endswith("from the project's folder: pip install '.[course]'")
 
 
 @pytest.mark.parametrize("package", ["typer", "platformdirs"])
 def test_the_command_without_a_dependency_says_so_in_one_line(package):
     (line,) = without(package, "import llmlib.cli").splitlines()
-    assert re.fullmatch(rf"llmlib cannot start: .*{package}.*pip install --force-reinstall {package}`.*", line)
+    assert re.fullmatch(rf"llmlib cannot start: .*{package}.*pip install --force-reinstall {package}\..*", line)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")

@@ -11,11 +11,13 @@ ROOT = Path(__file__).parent.parent
 GRAPH = import_graph()
 
 # What each wing may import beside itself. The floors, from the ground up; a lesson's wing stands on those before it.
-GROUND = {"files", "devices"}
-MODEL = {"embeddings", "attention", "layers", "linear", "hooks", "transformer"}
+GROUND = {"files", "devices", "settings"}
+MODEL = {"settings", "embeddings", "attention", "layers", "linear", "hooks", "transformer"}
 MAY_IMPORT = {
     "_lazy": set(),
+    "distribution": set(),
     "files": set(),
+    "settings": set(),
     "devices": set(),
     "style": set(),
     "tokenization": {"files"},
@@ -24,16 +26,16 @@ MAY_IMPORT = {
     "embeddings": set(),
     "layers": {"linear", "hooks"},
     "attention": {"embeddings", "layers", "linear", "hooks"},
-    "transformer": {"embeddings", "attention", "layers", "linear", "hooks"},
+    "transformer": {"devices", "settings", "embeddings", "attention", "layers", "linear", "hooks"},
     "costs": MODEL,
     "corpora": {"files", "tokenization"},
     "pretrained": GROUND | MODEL | {"tokenization"},
     "interpret": MODEL | {"sampling"},
     "sampling": MODEL | {"tokenization"},
-    "training": GROUND | MODEL | {"tokenization", "corpora", "_lazy"},
+    "training": GROUND | MODEL | {"tokenization", "corpora", "pretrained", "costs", "_lazy"},
     "chat": GROUND | MODEL | {"tokenization", "sampling"},
     "finetuning": GROUND | MODEL | {"tokenization", "corpora", "pretrained", "sampling", "training", "chat", "_lazy"},
-    "widgets": {"files", "style", "_lazy"},
+    "widgets": {"files", "style", "distribution", "_lazy"},
     "explore": GROUND
     | MODEL
     | {"tokenization", "interpret", "costs", "sampling", "training", "chat", "widgets", "_lazy"},

@@ -1,6 +1,7 @@
 """Tokens on disk, and random windows of them as training batches."""
 
 import operator
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,8 @@ from torch import Tensor
 from llmlib.files.atomic import atomic_write
 
 Batch = tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]
+
+SAMPLED = 1 << 20  # tokens that a fingerprint looks at, at most
 
 
 class DatasetError(ValueError):
@@ -69,6 +72,19 @@ class TokenDataset:
     def __reduce__(self) -> tuple[type["TokenDataset"], tuple[Any, int | None]]:
         # A worker process maps a file again, and nothing is copied.
         return TokenDataset, (self.path or np.asarray(self.tokens), self.vocab_size)
+
+    def fingerprint(self) -> str:
+        """How many tokens there are, and a checksum of them (of a million, if there are more): to notice others.
+
+        >>> TokenDataset([1, 2, 3]).fingerprint()
+        '3 tokens, 2bcb8d87'
+        """
+        pieces = np.array_split(self.tokens, max(1, len(self) // (SAMPLED // 16)))
+        pieces = pieces[:: max(1, len(pieces) // 16)]
+        running = 0
+        for piece in pieces:
+            running = zlib.crc32(np.ascontiguousarray(piece[: SAMPLED // 16], dtype="<i8").data, running)
+        return f"{len(self):,} tokens, {running:08x}"
 
     @classmethod
     def build(

@@ -1,11 +1,19 @@
-"""Files that are replaced whole or not at all."""
+"""Files that are replaced whole or not at all, and what killed processes leave of them."""
 
 import contextlib
+import glob
 import os
-import tempfile
+import platform
+import re
+import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+STALE = 24 * 3600  # seconds: nothing takes a day to write, so an unfinished file as old as that has been given up
+HERE = re.sub(r"[^\w]", "_", platform.node()) or "here"
 
 
 @contextlib.contextmanager
@@ -13,7 +21,8 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     """Open `path` for writing bytes so that it is replaced whole or not at all.
 
     The bytes go to a temporary file in the same folder, which takes the name `path` only after the
-    block has ended without an exception. A full disk or an interrupt leaves the old file as it was.
+    block has ended without an exception. A full disk or an interrupt leaves the old file as it was; what a killed
+    process leaves is removed by the next that writes there.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ids.bin"
@@ -24,15 +33,73 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    remove_leftovers(path.parent, f".{path.name}.", ".part")
+    temporary = beside(path.parent, f".{path.name}.", ".part")
     try:
-        with os.fdopen(descriptor, "w+b") as file:
+        with open(temporary, "x+b") as file:  # with the user's ordinary modes, unlike those of the module tempfile
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes private files; a cache may be shared
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+@contextlib.contextmanager
+def write_together(folder: Path, key: str) -> Iterator[Path]:
+    """A new folder to write several files into, which then take their places in `folder`: all, or none.
+
+    While they do, the file `key` is missing, without which nobody takes the others for whole: a death at that moment
+    leaves nothing that could be mistaken for the old or the new. (A file system can rename one file at a time.)
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with write_together(folder, key="config.json") as new:
+    ...     _ = (new / "weights").write_bytes(b"12"), (new / "config.json").write_text("{}")
+    >>> sorted(path.name for path in folder.iterdir())
+    ['config.json', 'weights']
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder, ".saving-")
+    new = beside(folder, ".saving-", "")
+    new.mkdir()
+    try:
+        yield new
+        settle(new)
+        if (new / key).exists():
+            (folder / key).unlink(missing_ok=True)
+        for path in sorted(new.iterdir(), key=lambda path: path.name == key):
+            os.replace(path, folder / path.name)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def settle(folder: Path) -> None:
+    """Bring the files in a folder that was just written to the disk, with the modes that the user's files have."""
+    mode = folder.stat().st_mode & 0o666  # that of any new folder; safetensors writes files that only we may read
+    for path in folder.iterdir():
+        os.chmod(path, mode)
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+
+
+def beside(folder: Path, prefix: str, suffix: str) -> Path:
+    """A new name in a folder that says which process uses it."""
+    return folder / f"{prefix}{HERE}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+
+
+def remove_leftovers(folder: Path, prefix: str, suffix: str = "") -> None:
+    """Remove what killed processes left under names that `beside` made, but nothing that another works on right now."""
+    for path in folder.glob(f"{glob.escape(prefix)}*{suffix}"):
+        owner = re.search(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.removeprefix(prefix))
+        with contextlib.suppress(OSError):  # gone already, or somebody else's
+            if (owner and _is_dead(owner[1], int(owner[2]))) or time.time() - path.stat().st_mtime > STALE:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_dead(host: str, process: int) -> bool:
+    import psutil
+
+    return host == HERE and not psutil.pid_exists(process)

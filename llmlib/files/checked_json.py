@@ -12,7 +12,15 @@ class FormatError(ValueError):
 
 
 _REQUIRED: Any = object()
-_WORDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object", None: "null"}
+_WORDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    None: "null",
+}
 
 
 def read_json(path: Path) -> dict[str, Any]:

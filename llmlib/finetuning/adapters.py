@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
-from llmlib.files.atomic import atomic_write
+from llmlib.files.atomic import atomic_write, write_together
 from llmlib.files.checked_json import field, naming, short
 from llmlib.finetuning.lora import GROUPS, LoRA, LoRAConfig, apply_lora, maps_of
 from llmlib.pretrained.config_fields import CheckpointError, read_json
 from llmlib.pretrained.weight_names import LLAMA_NAMES, translate
+from llmlib.pretrained.weights_file import read_weights, write_weights
 from llmlib.transformer import Transformer
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+ABOUT = "llmlib_adapter"  # in the metadata of the weights: the content of the other file
 PREFIX = "base_model.model."  # peft wraps the model twice
 ORIGINAL_BASE = (True, False, "gaussian", "orthogonal", "eva")  # ways to begin that leave the base as it is
 NO_MATTER = {  # settings that change nothing in what an adapter computes when it is done
@@ -36,14 +39,13 @@ class AdapterError(ValueError):
 def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) -> None:
     """Write a LoRA into a folder, as `peft.PeftModel.from_pretrained(base, folder)` reads it.
 
-    `base_model` is the base's id on the Hugging Face hub, for those who will load it there. An adapter that is in the
-    folder already is replaced whole or not at all. Raises `AdapterError` if the folder cannot be written to, and
-    `ValueError` for a LoRA that was removed.
+    `base_model` is the base's id on the Hugging Face hub or its folder, for those who will load it there. An adapter
+    that is in the folder already is replaced whole or not at all: the weights carry the settings with them, so that
+    `load_adapter` puts in order what a death between the two files left. Raises `AdapterError` if the folder cannot be
+    written to, and `ValueError` for a LoRA that was removed.
 
         save_adapter(lora, "my-adapter", "HuggingFaceTB/SmolLM2-135M-Instruct")
     """
-    import safetensors.torch
-
     if not lora.maps:
         raise ValueError("This LoRA was removed from its model, so there is nothing to save. Save before remove().")
     tensors = {_file_name(n, p): getattr(m, p).detach().cpu().contiguous() for n, m in lora.maps.items() for p in "AB"}
@@ -60,12 +62,12 @@ def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) 
         "lora_dropout": 0.0,
         "bias": "none",
     }
-    folder = Path(folder)
+    folder, written = Path(folder), json.dumps(about, indent=2)
     try:
-        with atomic_write(folder / CONFIG) as config, atomic_write(folder / WEIGHTS) as weights:
-            weights.write(safetensors.torch.save(tensors, {"format": "pt"}))
-            config.write(json.dumps(about, indent=2).encode())
-    except OSError as error:
+        with write_together(folder, key=CONFIG) as new:
+            write_weights(tensors, new / WEIGHTS, **{ABOUT: written})
+            (new / CONFIG).write_text(written, encoding="utf-8")
+    except (OSError, SafetensorError) as error:
         raise AdapterError(f"The LoRA could not be written to {folder} ({error}). Give another folder.") from error
 
 
@@ -86,15 +88,29 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     """
     folder = Path(folder)
     there = {name.rpartition(".")[2] for name in maps_of(model)}
+    tensors, written = None, None
+    if (folder / WEIGHTS).is_file():
+        tensors, written = _read_tensors(folder / WEIGHTS)
     if not (folder / CONFIG).is_file():
-        raise AdapterError(f"There is no LoRA in {folder}: {CONFIG} is missing. Give the folder that holds it.")
+        if written is None:
+            raise AdapterError(f"There is no LoRA in {folder}: {CONFIG} is missing. Give the folder that holds it.")
+        with atomic_write(folder / CONFIG) as file:  # whoever saved it died before this file
+            file.write(written.encode())
     with naming(folder / CONFIG, AdapterError):
-        config = _read_config(folder / CONFIG)
+        config = _read_config(_record(folder / CONFIG))
         if lacking := [_their_kind(kind) for kind in config.names if kind not in there]:
             raise AdapterError(f"the LoRA is for another model: this one has no {lacking[0]} in its blocks.")
-    tensors = _read_tensors(folder / WEIGHTS)
+    if tensors is None:
+        tensors, _ = _read_tensors(folder / WEIGHTS)
     with naming(folder / WEIGHTS, AdapterError):
         _check(tensors, model, config)
+    with naming(folder / WEIGHTS, AdapterError):
+        saved = config if written is None else _read_config(json.loads(written))
+    if saved != config:
+        raise AdapterError(
+            f"{folder / CONFIG} does not say what was saved with the weights beside it. Remove it, and it is written "
+            "again from them."
+        )
     lora = apply_lora(model, config)
     with torch.no_grad():
         for name, module in lora.maps.items():
@@ -118,12 +134,15 @@ def _file_name(name: str, part: str) -> str:
     return f"{PREFIX}{_their_name(name)}.lora_{part}.weight"
 
 
-def _read_config(path: Path) -> LoRAConfig:
-    """What the file asks for. Raises `AdapterError` or `FormatError` for what we cannot run, and names the setting."""
+def _record(path: Path) -> dict[str, Any]:
     try:
-        record = read_json(path)
+        return read_json(path)
     except CheckpointError as error:
         raise AdapterError(str(error)) from error
+
+
+def _read_config(record: dict[str, Any]) -> LoRAConfig:
+    """What the file asks for. Raises `AdapterError` or `FormatError` for what we cannot run, and names the setting."""
     if (kind := field(record, "peft_type", str, CONFIG)) != "LORA":
         raise AdapterError(f"the adapter is of the kind {short(kind)}; only LORA is supported.")
     begun = record.get("init_lora_weights", True)
@@ -165,17 +184,24 @@ def _targets(theirs: list[Any]) -> tuple[str, ...]:
     return tuple(kind for name, kind in ours.items() if name in theirs)
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
+    """The matrices, and the settings that were saved with them, if we saved them."""
     import safetensors
-    from safetensors.torch import load_file
 
-    try:
-        return load_file(path)
-    except FileNotFoundError:
+    if not path.is_file():
         pickled = (path.parent / "adapter_model.bin").is_file()
         why = " The *.bin file is a pickle, which can run code when loaded, so it is not read." if pickled else ""
-        raise AdapterError(f"{path} is missing. Copy or download it again.{why}") from None
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise AdapterError(f"{path} is missing. Copy or download it again.{why}")
+    try:
+        tensors = read_weights(path)
+        with safetensors.safe_open(path, framework="pt") as opened:
+            about = (opened.metadata() or {}).get(ABOUT)
+        if about is not None and not isinstance(json.loads(about), dict):
+            raise ValueError("its settings cannot be read")
+        return tensors, about
+    except CheckpointError as error:
+        raise AdapterError(f"{error} Copy or download it again.") from error
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
         raise AdapterError(f"{path} is truncated or damaged ({error}). Copy or download it again.") from error
 
 

@@ -2,6 +2,7 @@
 
 import operator
 import warnings
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -71,6 +72,13 @@ class ChatData:
         tokens = sum(len(ids) for ids, _ in self._encoded)
         counted = sum(int(mask.sum()) for _, mask in self._encoded)
         return f"ChatData({len(self):,} conversations: {tokens:,} tokens, {counted:,} of them the assistant's)"
+
+    def fingerprint(self) -> str:
+        """How many conversations there are, and a checksum of them: to notice others."""
+        running = 0
+        for ids, mask in self._encoded:
+            running = zlib.crc32(mask.data, zlib.crc32(ids.data, running))
+        return f"{len(self):,} conversations, {running:08x}"
 
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None

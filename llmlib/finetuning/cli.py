@@ -1,15 +1,15 @@
 """`llmlib tune`: an assistant from a model, a file of conversations and a file of settings."""
 
-import dataclasses
 import re
-import warnings
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, no_type_check
 
 import typer
 
-from llmlib.training.cli import SettingsError, check_names, follow, read_toml, summary, with_example
+from llmlib.settings import BELOW_1, SettingsError, check_fields, from_mapping
+from llmlib.training.cli import SOME, read_toml, with_example
+from llmlib.training.following import following, reporting, summary, told_once
 
 EXAMPLE = """\
 model = "tinytales"          # or "smollm2-135m-instruct", a folder, a GGUF file, an id on the Hugging Face hub
@@ -40,8 +40,41 @@ warmup = 10
 # [lora]                     # to learn small maps beside the frozen weights instead; any field of LoRAConfig.
 # rank = 8                   # They go to folder/adapter in peft's form, and merged into the model to folder.
 """
-DATA = {"conversations": None, "template": "own", "packed": True, "validation_share": 0.1}
-KNOWN: dict[str, Any] = {"model": "", "folder": "", "data": {}, "start": {}, "train": {}, "lora": {}}
+
+
+@no_type_check  # by others: check_fields does it, in words for people
+@dataclass(frozen=True)
+class DataSettings:
+    """The section [data] of `llmlib tune`."""
+
+    conversations: Annotated[str, SOME]
+    template: str = "own"
+    packed: bool = True
+    validation_share: Annotated[int | float, BELOW_1] = 0.1
+
+    def __post_init__(self):
+        check_fields(self)
+        if self.template not in ("own", *_templates()):
+            raise SettingsError(f"template must be one of own, {', '.join(_templates())}, got {self.template!r}.")
+
+
+@no_type_check  # by others: check_fields does it, in words for people
+@dataclass(frozen=True)
+class TuneSettings:
+    """What a file of settings for `llmlib tune` holds."""
+
+    model: Annotated[str, SOME]
+    folder: Annotated[str, SOME]
+    data: dict[str, Any]
+    start: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+    lora: dict[str, Any] | None = None
+
+    def __post_init__(self):
+        check_fields(self)
+        for name, text in self.start.items():
+            if not isinstance(text, str):
+                raise SettingsError(f"[start]: {name!r} must be a text, got {text!r}.")
 
 
 def tune_command(
@@ -53,38 +86,11 @@ def tune_command(
     The result is a folder that load_pretrained opens. The same settings give the same run; one that was stopped goes
     on with --resume.
     """
-    try:
-        _run(read_settings(settings), resume)
-    except (ValueError, OSError, RuntimeError) as error:
-        typer.echo(f"llmlib tune: {error}", err=True)
-        raise typer.Exit(1) from None
+    with reporting("tune"):
+        _run(settings, resume)
 
 
 tune_command.__doc__ = with_example(str(tune_command.__doc__), EXAMPLE)
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a file, defaults filled in. Raises `SettingsError` for what is missing, unknown or wrong."""
-    content = read_toml(path, "tune", KNOWN, needed=("model", "folder", "data"))
-    check_names(content["data"], DATA, f"{path}, [data]")
-    data = {**DATA, **content["data"]}
-    share = data["validation_share"]
-    expected = {
-        "model": (isinstance(content["model"], str), "a name or a path"),
-        "folder": (isinstance(content["folder"], str), "a path"),
-        "conversations": (isinstance(data["conversations"], str), "the path of a JSONL file"),
-        "packed": (isinstance(data["packed"], bool), "true or false"),
-        "validation_share": (
-            isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share < 1,
-            "a number from 0 to below 1",
-        ),
-        "template": (data["template"] in ("own", *_templates()), f"one of own, {', '.join(_templates())}"),
-        "[start]": (all(isinstance(text, str) for text in content.get("start", {}).values()), "texts"),
-    }
-    for name, (fits, wanted) in expected.items():
-        if not fits:
-            raise SettingsError(f"{path}: {name} must be {wanted}, got {({**content, **data}).get(name)!r}.")
-    return {"start": {}, "train": {}, **content, "data": data}
 
 
 def _templates() -> dict[str, str]:
@@ -93,56 +99,83 @@ def _templates() -> dict[str, str]:
     return {"tales": TALES, "chatml": CHATML, "llama3": LLAMA3}
 
 
-def _run(settings: Mapping[str, Any], resume: bool) -> None:
-    from llmlib.finetuning.adapters import save_adapter
+def _run(path: Path, resume: bool) -> None:
     from llmlib.finetuning.conversations import read_conversations
+    from llmlib.finetuning.lora import LoRAConfig, apply_lora
     from llmlib.finetuning.sft import start_tokens, tune
     from llmlib.pretrained.loading import load_pretrained
-    from llmlib.pretrained.saving import check_savable, save_pretrained
-    from llmlib.training import checkpoints, distributed, sharding
+    from llmlib.pretrained.saving import check_savable, save_pretrained, write_tokenizer
+    from llmlib.training import checkpoints, distributed
     from llmlib.training.config import TrainConfig
 
-    config, data, folder = TrainConfig.from_mapping(settings["train"]), settings["data"], Path(settings["folder"])
+    settings = read_toml(path, "tune", TuneSettings)
+    data = from_mapping(DataSettings, settings.data, f"{path}, [data]")
+    config = TrainConfig.from_mapping(settings.train, f"{path}, [train]")
+    of_lora = None if settings.lora is None else from_mapping(LoRAConfig, settings.lora, f"{path}, [lora]")
+    folder, ranks = Path(settings.folder), distributed.join()
     goes_on = resume and bool(checkpoints.checkpoints(folder))
-    if folder.resolve() == Path(settings["model"]).resolve() or ((folder / "config.json").exists() and not goes_on):
+    if folder.resolve() == Path(settings.model).resolve() or ((folder / "config.json").exists() and not goes_on):
         raise SettingsError(f"{folder} holds a model already, which this would replace. Choose another folder.")
-    conversations = read_conversations(data["conversations"])
-    cut = max(1, round(len(conversations) * (1 - data["validation_share"])))
-    model, tokenizer = load_pretrained(settings["model"], dtype="float32")
-    if data["template"] != "own":
-        tokenizer = _with_template(tokenizer, _templates()[data["template"]])
+    conversations = read_conversations(data.conversations)
+    cut = max(1, round(len(conversations) * (1 - data.validation_share)))
+    model, tokenizer = load_pretrained(settings.model, dtype="float32")
+    size = model.config.vocab_size
+    if data.template != "own":
+        tokenizer = _with_template(tokenizer, _templates()[data.template])
     elif tokenizer.chat_template is None:
         raise SettingsError(
-            f"{settings['model']} has no chat template of its own. Name one in [data]: template = "
+            f"{settings.model} has no chat template of its own. Name one in [data]: template = "
             f'"{next(iter(_templates()))}", or {", ".join(list(_templates())[1:])}.'
         )
-    start_tokens(model, tokenizer, settings["start"])
-    check_savable(model.config, tokenizer)
-    lora = _apply_lora(model, settings["lora"]) if "lora" in settings else None
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
+    start_tokens(model, tokenizer, settings.start)
+    check_savable(tokenizer)
+    base, lora = None, None
+    if of_lora is not None:
+        base = _base(settings.model, model.config.vocab_size == size and not settings.start, folder)
+        if base == (folder / "base").absolute() and ranks.writes:
+            with told_once(True):
+                save_pretrained(model, tokenizer, base)
+        lora = apply_lora(model, of_lora)
+    with told_once(ranks.writes):
         run = tune(
-            model, tokenizer, conversations[:cut], config, packed=data["packed"],
+            model, tokenizer, conversations[:cut], config, packed=data.packed,
             validation=conversations[cut:] or None, folder=folder, resume=resume,
         )  # fmt: skip
-    ranks = distributed.join()
-    for warning in told if ranks.writes else ():
-        typer.echo(f"Note: {warning.message}", err=True)
-    follow(run, folder, ranks.writes)
-    if lora is not None and ranks.writes:
-        save_adapter(lora, folder / "adapter", settings["model"])
+        if ranks.writes and lora is None:
+            write_tokenizer(tokenizer, folder)  # so that a checkpoint opens as well
+    with following(run, folder, ranks, f"llmlib tune {path} --resume"):
+        _keep(run, tokenizer, folder, ranks.writes, lora, base)
+
+
+def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base: Any) -> None:
+    """Write what was learned at the end of a run: the adapter, if it is one, and the whole model."""
+    from llmlib.finetuning.adapters import save_adapter
+    from llmlib.pretrained.saving import save_pretrained
+    from llmlib.training import sharding
+
+    if lora is not None and writes:
+        save_adapter(lora, folder / "adapter", str(base))
         lora.fold()
-    whole = sharding.whole_model(model)
-    if ranks.writes:
-        save_pretrained(whole, tokenizer, folder)
-        typer.echo(f'{summary(run)}. Talk to it: model, tokenizer = load_pretrained("{folder.as_posix()}").')
+    whole = sharding.whole_model(run.model)
+    if writes:
+        with told_once(True):
+            save_pretrained(whole, tokenizer, folder, step=run.step)
+        typer.echo(f'{summary(run, folder)} Talk to it: model, tokenizer = load_pretrained("{folder.as_posix()}").')
 
 
-def _apply_lora(model: Any, choices: Mapping[str, Any]) -> Any:
-    from llmlib.finetuning.lora import LoRAConfig, apply_lora
+def _base(name: str, unchanged: bool, folder: Path) -> Any:
+    """What an adapter's base is called, so that others find it: a hub's id or a folder; else a copy of our own.
 
-    check_names(choices, {field.name: None for field in dataclasses.fields(LoRAConfig)}, "[lora]")
-    return apply_lora(model, LoRAConfig(**choices))
+    An adapter is only whole with the base that it was learned beside, and that may have new rows for new tokens.
+    """
+    from llmlib.pretrained.loading import HUB_IDS, TINYTALES
+
+    path = TINYTALES if name == "tinytales" else Path(name).expanduser()
+    if unchanged and (path / "config.json").is_file():
+        return path.resolve()
+    if unchanged and (name in HUB_IDS or not path.exists()):
+        return HUB_IDS.get(name, name)
+    return (folder / "base").absolute()
 
 
 def _with_template(tokenizer: Any, template: str) -> Any:

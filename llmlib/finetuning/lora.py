@@ -8,20 +8,23 @@ Models".
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated, no_type_check
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from llmlib.linear import Linear, linear
+from llmlib.settings import AT_LEAST_0, AT_LEAST_1, MORE_THAN_0, check_fields
 from llmlib.transformer import Transformer
 
 ATTENTION, MLP = ("query", "key", "value", "output"), ("gate", "up", "down")
 GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}
 
 
+@no_type_check  # by others: check_fields does it, in words for people
 @dataclass(frozen=True)
 class LoRAConfig:
     """Where a LoRA goes and how large it is.
@@ -32,19 +35,14 @@ class LoRAConfig:
     2.0
     """
 
-    rank: int = 8  # width of the detour
-    alpha: int | float = 16  # the detour counts α/r times
-    targets: str | Sequence[str] = "all"  # "all" linear maps of the blocks, "attention", "mlp", or names of maps
+    rank: Annotated[int, AT_LEAST_1] = 8  # width of the detour
+    alpha: Annotated[int | float, MORE_THAN_0] = 16  # the detour counts α/r times
+    targets: str | tuple[str, ...] = "all"  # "all" linear maps of the blocks, "attention", "mlp", or names of maps
     rslora: bool = False  # α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
-    seed: int = 0  # of A
+    seed: Annotated[int, AT_LEAST_0] = 0  # of A
 
     def __post_init__(self):
-        if type(self.rank) is not int or self.rank < 1:
-            raise ValueError(f"rank must be a whole number, at least 1, got {self.rank!r}.")
-        if isinstance(self.alpha, bool) or not isinstance(self.alpha, int | float) or not 0 < self.alpha < math.inf:
-            raise ValueError(f"alpha must be a number more than 0, got {self.alpha!r}.")
-        if not isinstance(self.targets, str):
-            object.__setattr__(self, "targets", tuple(self.targets))  # the dataclass is frozen
+        check_fields(self)
         unknown = [name for name in self.names if name not in GROUPS["all"]]
         if unknown or not self.names:
             raise ValueError(
@@ -57,7 +55,7 @@ class LoRAConfig:
         """The maps of a block that get a detour."""
         if isinstance(self.targets, str):
             return GROUPS.get(self.targets, (self.targets,))
-        return tuple(self.targets)
+        return self.targets
 
     @property
     def scale(self) -> float:

@@ -1,11 +1,13 @@
 """Running other people's weights in our `Transformer`: GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2.
 
-`load_pretrained` is the way in. A checkpoint is a folder in the format of the Hugging Face hub (`hub_folder`) or a GGUF
-file (`gguf_checkpoint`); `configs` and `weight_names` translate what others call things, `config_fields` distrusts
-what they say.
+`load_pretrained` is the way in, `save_pretrained` the way out. A checkpoint is a folder in the format of the Hugging
+Face hub (`hub_folder`), the folder of a run (`run_folder`), or a GGUF file (`gguf_checkpoint`); `configs` and
+`weight_names` translate what others call things, `config_fields` distrusts what they say, `weights_file` finds bits
+that have changed.
 """
 
 from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.loading import fill, load_pretrained
+from llmlib.pretrained.saving import OwnFormatNotice, save_pretrained
 
-__all__ = ["CheckpointError", "fill", "load_pretrained"]
+__all__ = ["CheckpointError", "OwnFormatNotice", "fill", "load_pretrained", "save_pretrained"]

@@ -9,16 +9,18 @@ class CheckpointError(ValueError):
     """A checkpoint is damaged, or of a kind that we cannot run; the message says which and what to do."""
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, remedy: str = "Download it again.") -> dict[str, Any]:
     """A JSON object from a file. Raises `CheckpointError` if the file is missing or holds something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing: this is no folder of a model.") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, a number too long, or nested too deeply
-        raise CheckpointError(f"{path} is not valid JSON ({error}). Download it again.") from error
+        raise CheckpointError(f"{path} is not valid JSON ({error}). {remedy}") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds no JSON object. Download it again.")
+        raise CheckpointError(f"{path} holds no JSON object. {remedy}")
     return content
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from llmlib.embeddings import llama3_rope_factors
 from llmlib.files.gguf_file import GGUFFile
 from llmlib.pretrained.config_fields import CheckpointError, Fields, read_json
+from llmlib.settings import from_mapping
 from llmlib.transformer import TransformerConfig
 
 MAX_D_HEAD = 65_536  # real heads are 64 to 256 wide
@@ -82,12 +83,19 @@ def _qwen3_config(raw: Fields) -> TransformerConfig:
     return _llama_config(raw, qk_norm=True, d_head=raw.get("head_dim", 128))
 
 
+def _own_config(raw: Fields) -> TransformerConfig:
+    """Of a model that no family has a name for: `save_pretrained` writes the choices as they are."""
+    return from_mapping(TransformerConfig, raw.need("architecture", dict), str(raw.where))
+
+
+OWN = "llmlib"  # what a model of no family calls itself
 HUB_FAMILIES: dict[str, Callable[[Fields], TransformerConfig]] = {
     "gpt2": _gpt2_config,
     "llama": _llama_config,
     "mistral": _mistral_config,
     "qwen2": _qwen2_config,
     "qwen3": _qwen3_config,
+    OWN: _own_config,
 }
 GGUF_ARCHITECTURES = ("llama", "qwen2", "qwen3")
 

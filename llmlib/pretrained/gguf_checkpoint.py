@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from llmlib.embeddings import split_from_interleaved
+from llmlib.embeddings import split_heads_from_interleaved
 from llmlib.files.gguf_file import GGUFFile, read_gguf
 from llmlib.pretrained.configs import check_layers, config_from_gguf
 from llmlib.pretrained.weight_names import GGUF_NAMES, translate
@@ -36,7 +36,6 @@ class GGUFCheckpoint:
 
 def _split(value: Tensor, n_heads: int) -> Tensor:
     """llama.cpp rotates neighbouring channels of each head; we rotate the halves."""
-    d_head = value.shape[0] // n_heads
     if value.shape[0] % (2 * n_heads):
         return value  # its shape is wrong anyway, which `fill` reports with the name
-    return value.unflatten(0, (n_heads, d_head))[:, split_from_interleaved(d_head)].flatten(0, 1)
+    return split_heads_from_interleaved(value, n_heads)

@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from llmlib.pretrained.config_fields import CheckpointError, Fields, read_json
-from llmlib.pretrained.configs import HUB_FAMILIES, check_layers
+from llmlib.pretrained.configs import HUB_FAMILIES, OWN, check_layers
 from llmlib.pretrained.weight_names import GPT2_NAMES, LLAMA_NAMES, translate
+from llmlib.pretrained.weights_file import check_tensor, checksums_of, file_checksum
 
 
 class HubFolder:
@@ -26,24 +28,32 @@ class HubFolder:
         self.config = HUB_FAMILIES[self.family](self.raw)
         self.where = folder / "config.json"
         check_layers(self.config, len(self.tensors), self.where)
-        self.names = GPT2_NAMES if self.family == "gpt2" else LLAMA_NAMES
+        self.names = {"gpt2": GPT2_NAMES, OWN: None}.get(self.family, LLAMA_NAMES)
 
     def tensor(self, name: str) -> Tensor:
         """One of our parameters, in the precision of the file."""
-        theirs = translate(name, self.names)
+        theirs = self._their_name(name)
         value = self._read(theirs)
         if self.family == "gpt2" and value.ndim == 2 and name.startswith("blocks"):
             value = value.T  # GPT-2 stores its matrices as (in, out)
-        if theirs.split(".")[-2] == "c_attn":
+        if theirs.endswith((".c_attn.weight", ".c_attn.bias")):
             part = ("query", "key", "value").index(name.split(".")[-2])
             value = value.chunk(3, dim=0)[part]
         return value
 
+    def changed(self) -> list[str]:
+        """The files that are not what was saved with the weights: changed by somebody, or damaged, or gone."""
+        now = {name: file_checksum(path) if (path := self.folder / name).is_file() else None for name in self.others}
+        return [name for name, sum in self.others.items() if now[name] != sum]
+
     def unused(self, used: set[str]) -> set[str]:
         """Tensors of the file that no parameter of ours stands for: a sign that it is another architecture."""
-        theirs = {translate(name, self.names) for name in used}
+        theirs = {self._their_name(name) for name in used}
         harmless = re.compile(r"lm_head\.weight|.*\.attn\.(masked_)?bias|.*rotary_emb\.inv_freq")
         return {name for name in self.tensors if name not in theirs and not harmless.fullmatch(name)}
+
+    def _their_name(self, name: str) -> str:
+        return name if self.names is None else translate(name, self.names)
 
     def _table_of_tensors(self) -> dict[str, Path]:
         """Which file holds each tensor, by the header that each file carries."""
@@ -66,13 +76,17 @@ class HubFolder:
                 )
             )
         table: dict[str, Path] = {}
+        self.sums: dict[str, Any] = {}
+        self.others: dict[str, Any] = {}
         for file in files:
             try:
                 with safetensors.safe_open(file, framework="pt") as opened:
                     table |= {name.removeprefix("transformer."): file for name in opened.keys()}  # noqa: SIM118
+                    sums, others = checksums_of(opened.metadata(), opened.keys())
+                    self.sums, self.others = self.sums | sums, self.others | others
             except FileNotFoundError:
                 raise CheckpointError(f"{index} names {file.name}, which is missing. Download it again.") from None
-            except (safetensors.SafetensorError, OSError) as error:
+            except (safetensors.SafetensorError, OSError, ValueError) as error:
                 raise CheckpointError(f"{file} is truncated or damaged ({error}). Download it again.") from error
         return table
 
@@ -81,6 +95,9 @@ class HubFolder:
 
         if theirs not in self.tensors:
             raise CheckpointError(f"{self.folder}: tensor {theirs!r} is missing, though config.json asks for it.")
-        with safetensors.safe_open(self.tensors[theirs], framework="pt") as opened:
+        file = self.tensors[theirs]
+        with safetensors.safe_open(file, framework="pt") as opened:
             stored = opened.keys()
-            return opened.get_tensor(theirs if theirs in stored else f"transformer.{theirs}")
+            tensor = opened.get_tensor(theirs if theirs in stored else f"transformer.{theirs}")
+        check_tensor(tensor, self.sums.get(theirs), f"{file}: {theirs}")
+        return tensor

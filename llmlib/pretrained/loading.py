@@ -1,6 +1,7 @@
 """Running other people's weights in our `Transformer`."""
 
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -13,11 +14,13 @@ from llmlib.files.downloads import DownloadError
 from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.gguf_checkpoint import GGUFCheckpoint
 from llmlib.pretrained.hub_folder import HubFolder
+from llmlib.pretrained.run_folder import STATE, RunCheckpoint, checkpoints
 from llmlib.tokenization.base import Tokenizer
 from llmlib.tokenization.loading import load_tokenizer
 from llmlib.tokenization.published import smollm2_file
 from llmlib.transformer import Transformer
 
+Checkpoint = HubFolder | RunCheckpoint | GGUFCheckpoint
 HUB_IDS = {
     "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "gpt2": "openai-community/gpt2",
@@ -41,7 +44,9 @@ def load_pretrained(
       full-precision weights from the Hugging Face hub; `"gpt2"`: from the hub;
     - the id of a model on the hub (`"owner/name"`), or a folder with `config.json`, `*.safetensors` and
       `tokenizer.json`, of the families GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2;
-    - a GGUF file of the Llama family.
+    - a GGUF file of the Llama family;
+    - the folder of a run of `train` or `llmlib train`: its model if it has ended, else its last checkpoint, which a
+      line on standard error names; or the folder of one checkpoint, such as `"runs/tales/step-00000600"`.
 
     Raises `DownloadError` if the files cannot be had, `CheckpointError` if they are damaged or of another
     kind, and `ValueError` for an unknown name.
@@ -49,15 +54,49 @@ def load_pretrained(
         model, tokenizer = load_pretrained("smollm2-135m-instruct")
     """
     path = _locate(name_or_path, source)
-    checkpoint = GGUFCheckpoint(path) if path.is_file() else HubFolder(path)
     choice = choose(device, dtype)
+    checkpoint, beside = _open(path)
     with ThreadPoolExecutor(1) as other:  # the tokenizer takes one core as long as the weights take the rest
-        tokenizer = other.submit(load_tokenizer, path)
+        tokenizer = other.submit(load_tokenizer, beside)
         model = fill(checkpoint, choice.device, choice.dtype)
         return model, tokenizer.result()
 
 
-def fill(checkpoint: HubFolder | GGUFCheckpoint, device: torch.device | str, dtype: torch.dtype) -> Transformer:
+def _open(path: Path) -> tuple[Checkpoint, Path]:
+    """The checkpoint that a path leads to, and where its tokenizer is."""
+    if path.is_file():
+        return GGUFCheckpoint(path), path
+    steps = checkpoints(path)
+    if (path / "config.json").is_file():
+        folder = HubFolder(path)
+        for name in folder.changed():
+            _tell(f"{path / name} is not what was saved with the weights: it was changed since, or is damaged.")
+        step = folder.raw.content.get("llmlib_step")
+        if steps and isinstance(step, int) and int(steps[-1].name[5:]) > step:
+            _tell(f"{path} holds the model of step {step}. The run has gone on since; its last checkpoint: {steps[-1]}")
+        return folder, path
+    if (path / STATE).is_file():
+        return RunCheckpoint(path), _with_tokenizer(path.resolve().parent)
+    if not steps:
+        return HubFolder(path), path  # which says what is missing
+    _tell(f"{path} is the folder of a run that has not ended: this is its last checkpoint, {steps[-1].name}.")
+    return RunCheckpoint(steps[-1]), _with_tokenizer(path)
+
+
+def _with_tokenizer(folder: Path) -> Path:
+    if not (folder / "tokenizer.json").is_file():
+        raise CheckpointError(
+            f"{folder} holds a run without its tokenizer: train(…) sees ids alone. Put it there, "
+            f'tokenizer.save("{(folder / "tokenizer.json").as_posix()}"), and try again.'
+        )
+    return folder
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def fill(checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype) -> Transformer:
     """A `Transformer` with the checkpoint's weights, in evaluation mode.
 
     Each tensor goes to its device and dtype as it is read, so memory holds the model once. Raises `CheckpointError`

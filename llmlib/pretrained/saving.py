@@ -1,20 +1,22 @@
 """Our `Transformer` as a folder in the format of the Hugging Face hub, which `load_pretrained` and others open."""
 
+import dataclasses
 import json
-import os
 import re
-import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from llmlib.files.atomic import atomic_write
+from llmlib.files.atomic import write_together
+from llmlib.pretrained.configs import OWN
 from llmlib.pretrained.weight_names import GPT2_NAMES, LLAMA_NAMES, translate
-from llmlib.tokenization.base import Tokenizer
+from llmlib.pretrained.weights_file import OTHERS, file_checksum, write_weights
+from llmlib.tokenization.base import Tokenizer, TokenizerError
 from llmlib.tokenization.bpe import BPETokenizer
+from llmlib.tokenization.hugging_face_writing import write_hugging_face
 from llmlib.transformer import Transformer, TransformerConfig
 
 ARCHITECTURES = {
@@ -24,45 +26,81 @@ ARCHITECTURES = {
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
 }
+FOREIGN = ("*.safetensors*", "generation_config.json", "chat_template.jinja")  # what would speak of another model
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
-def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str) -> None:
+class OwnFormatNotice(UserWarning):
+    """A part of a saved model opens with llmlib alone, since the Hugging Face hub has no form for it."""
+
+
+def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str, *, step: int | None = None) -> None:
     """Write the model and its tokenizer, chat template included, to a folder that `load_pretrained` opens.
 
-    The weights and `config.json` are in the form of the Hugging Face hub, so `transformers` opens them too; the
-    `tokenizer.json` is our own. Each file is replaced whole or not at all. Raises `ValueError`, before anything is
-    written, as `check_savable` does, and for a model that holds more than its config says, such as a LoRA.
+    The folder has the form of the Hugging Face hub, so `transformers` opens both too (`AutoModelForCausalLM` and
+    `AutoTokenizer`). An architecture that the hub has no family for, or a tokenizer that its form cannot express, is
+    written in a form of our own, and an `OwnFormatNotice` says so. `step` is kept for models that come from a run.
+    The files are written beside and take their places together. Raises `ValueError`, before anything is written, as
+    `check_savable` does, and for a model that holds more than its config says, such as a LoRA; `OSError` if the folder
+    cannot be written to.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
     """
+    if not isinstance(model, torch.nn.Module):
+        raise ValueError(
+            f"model must be a Transformer, got {type(model).__name__}: save_pretrained(model, tokenizer, …)."
+        )
     folder = Path(folder)
-    check_savable(model.config, tokenizer)
+    check_savable(tokenizer)
     _check_weights(model)
-    assert isinstance(tokenizer, BPETokenizer)
-    for other in folder.glob("*.safetensors*"):
-        if other.name != "model.safetensors":
-            raise ValueError(f"{folder} holds {other.name}, the weights of another model. Choose another folder.")
-    config = hub_config(model.config)
+    for other in (path for pattern in FOREIGN for path in folder.glob(pattern)):
+        if other.name != WEIGHTS:
+            raise ValueError(f"{folder} holds {other.name}, which belongs to another model. Choose another folder.")
+    config = _config(model.config)
     config["eos_token_id"] = list(dict.fromkeys((*tokenizer.eos_ids, *model.config.end_ids))) or None
     config["torch_dtype"] = str(model.dtype).removeprefix("torch.")
-    folder.mkdir(parents=True, exist_ok=True)
+    if step is not None:
+        config["llmlib_step"] = step
     weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
-    renamed = _as_gpt2(weights) if config["model_type"] == "gpt2" else _as_llama(weights)
-    _save_weights(renamed, folder / "model.safetensors")
-    tokenizer.save(folder / "tokenizer.json")
-    with atomic_write(folder / "config.json") as file:
-        file.write((json.dumps(config, indent=1) + "\n").encode())
+    with write_together(folder, key=CONFIG) as new:
+        write_tokenizer(tokenizer, new)
+        (new / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        others = {path.name: file_checksum(path) for path in sorted(new.iterdir())}
+        write_weights(_renamed(weights, config["model_type"]), new / WEIGHTS, **{OTHERS: json.dumps(others)})
 
 
-def check_savable(config: TransformerConfig, tokenizer: Tokenizer) -> None:
-    """Raise `ValueError` for a model of no known family, or a tokenizer that is not byte-level BPE.
+def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write `tokenizer.json` as others read it; or, with an `OwnFormatNotice`, in our own form where they could not."""
+    check_savable(tokenizer)
+    assert isinstance(tokenizer, BPETokenizer)
+    try:
+        write_hugging_face(tokenizer, folder)
+    except TokenizerError as error:
+        _tell(f"Only llmlib opens the tokenizer.json in {folder}: Hugging Face's form cannot express it. {error}")
+        tokenizer.save(folder / "tokenizer.json")
 
-    To be called before hours of training, not after.
-    """
-    hub_config(config)
+
+def check_savable(tokenizer: Tokenizer) -> None:
+    """Raise `ValueError` for a tokenizer that is not byte-level BPE; better before hours of training than after."""
     if not isinstance(tokenizer, BPETokenizer):
         raise ValueError(f"{tokenizer!r} cannot be written to a file; only a BPETokenizer can.")
+
+
+def _config(config: TransformerConfig) -> dict[str, Any]:
+    """The content of `config.json`: that of a family on the hub, or the choices themselves."""
+    try:
+        return hub_config(config)
+    except ValueError:
+        _tell(
+            "Only llmlib opens this model: its architecture belongs to no family on the Hugging Face hub "
+            f"({', '.join(ARCHITECTURES)})."
+        )
+        return {"model_type": OWN, "vocab_size": config.vocab_size, "architecture": dataclasses.asdict(config)}
+
+
+def _tell(message: str) -> None:
+    warnings.warn(message, OwnFormatNotice, stacklevel=3)
 
 
 def hub_config(config: TransformerConfig) -> dict[str, Any]:
@@ -78,8 +116,8 @@ def hub_config(config: TransformerConfig) -> dict[str, Any]:
     family = _llama_family(c)
     if family is None:
         raise ValueError(
-            "A model like this has no name on the Hugging Face hub, so its folder could not be opened again: "
-            f"{c}. Known are GPT-2, Llama, Mistral, Qwen2 and Qwen3."
+            f"A model like this has no name on the Hugging Face hub: {c}. Known are GPT-2, Llama, Mistral, Qwen2 and "
+            "Qwen3."
         )
     rope: dict[str, Any] = {"rope_theta": c.rope_theta}
     if c.rope_factors is not None:
@@ -129,6 +167,12 @@ def _llama_family(c: TransformerConfig) -> str | None:
     return families[0] if families else "llama"
 
 
+def _renamed(weights: dict[str, Tensor], family: str) -> dict[str, Tensor]:
+    if family == OWN:
+        return weights
+    return _as_gpt2(weights) if family == "gpt2" else _as_llama(weights)
+
+
 def _as_llama(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {translate(name, LLAMA_NAMES): value.contiguous() for name, value in weights.items()}
 
@@ -145,9 +189,3 @@ def _as_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         is_map = value.ndim == 2 and name.startswith("blocks")
         renamed[theirs] = (value.T if is_map else value).contiguous()
     return renamed
-
-
-def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as beside:
-        save_file(weights, Path(beside) / path.name, metadata={"format": "pt"})
-        os.replace(Path(beside) / path.name, path)

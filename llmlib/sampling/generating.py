@@ -53,6 +53,10 @@ class Generation(Generator):
         self.ended_by: Any = None
         self._steps: Any = start(self)
 
+    def __repr__(self) -> str:
+        ended = f"ended by {self.ended_by}" if self.ended_by else "to be written as you loop over it"
+        return f"Generation({ended}; all of a text: ''.join(…), of ids: list(…))"
+
     def send(self, value):
         return self._steps.send(value)
 
@@ -147,10 +151,15 @@ class _Writer:
         self.masked = attention_mask is not None
         self.states = [None if one is None else one.start for one in constraints]
         self.reasons: list[Reason | None] = [None] * batch
+        for row, constraint in enumerate(constraints):  # no token may come, and none could say that it ends
+            if constraint is not None and not self.end_ids and constraint.is_finished(constraint.start):
+                self.reasons[row] = "constraint"
 
     def steps(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The tokens of each step, and the model's own log-probabilities where they are asked for."""
         for _ in range(self.max_new_tokens):
+            if all(self.reasons):
+                return
             if self.cache.length + self.length - self.read > self.cache.max_seq_len:
                 if not self.slides:
                     self._end_all("context full")
@@ -161,8 +170,6 @@ class _Writer:
             self.written[:, self.length] = tokens
             self.length += 1
             yield tokens, logits.float().log_softmax(dim=-1) if self.log_probs is not None else None
-            if all(self.reasons):
-                return
         self._end_all("max_new_tokens")
 
     def _next_logits(self) -> Float[Tensor, "batch vocab"]:

@@ -132,7 +132,7 @@ class _Reader:
             digits = self.text[self.at : self.at + CODES[sign]]
             self.at += CODES[sign]
             return _one(int(digits, 16))
-        if sign in ESCAPES and not self.peek().isdigit():
+        if sign in ESCAPES and not (sign == "0" and self.peek().isdigit()):  # \012 would be octal
             return _one(ESCAPES[sign])
         if sign.isalnum():
             self.at -= 2

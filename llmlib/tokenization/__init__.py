@@ -9,10 +9,13 @@ from llmlib.tokenization.bpe import BPETokenizer
 from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.characters import CharTokenizer
 from llmlib.tokenization.loading import load_tokenizer
-from llmlib.tokenization.patterns import GPT2_PATTERN
+from llmlib.tokenization.patterns import CL100K_PATTERN, GPT2_PATTERN, LLAMA3_PATTERN, O200K_PATTERN
 
 __all__ = [
+    "CL100K_PATTERN",
     "GPT2_PATTERN",
+    "LLAMA3_PATTERN",
+    "O200K_PATTERN",
     "BPETokenizer",
     "CharTokenizer",
     "Tokenizer",

@@ -3,6 +3,7 @@
 import codecs
 import copy
 import operator
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal, SupportsIndex
@@ -202,6 +203,15 @@ class Tokenizer:
                     f"{number} is not the id of a token: ids go from 0 to {self.vocab_size - 1}"
                     + (", and this one is not in use." if 0 <= number < self.vocab_size else ".")
                 )
+
+
+def refuse_paths(text: Any) -> None:
+    """Raise `ValueError` for the name of a file where its text is meant."""
+    is_name = isinstance(text, str) and len(text) < 260 and "\n" not in text and "\0" not in text
+    if isinstance(text, os.PathLike) or (is_name and "." in text and os.path.isfile(text)):
+        raise ValueError(
+            f"{str(text)!r} is the name of a file. Give its text: llmlib.corpora.from_files({str(text)!r})."
+        )
 
 
 def without_surrogates(text: str) -> str:

@@ -18,7 +18,7 @@ import regex
 import tiktoken
 
 from llmlib.files.checked_json import naming
-from llmlib.tokenization.base import Tokenizer, TokenizerError, any_of
+from llmlib.tokenization.base import Tokenizer, TokenizerError, any_of, refuse_paths
 from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.patterns import GPT2_PATTERN
 from llmlib.tokenization.saved import read_record, write_record
@@ -159,6 +159,7 @@ class BPETokenizer(Tokenizer):
         tokens are made when no pair is left. Raises ValueError if `vocab_size` leaves no room for the bytes and
         special tokens, `TokenizerError` if `pattern` is not a regular expression.
         """
+        refuse_paths(text)
         if not isinstance(vocab_size, int):
             raise TypeError(f"vocab_size must be a whole number, got {vocab_size!r}.")
         if isinstance(special_tokens, str):
@@ -201,6 +202,29 @@ class BPETokenizer(Tokenizer):
             vocabulary[left + right] = len(tokens)
             tokens.append(left + right)
         return cls(vocabulary, pattern).with_special_tokens(special_tokens)
+
+    @classmethod
+    def from_vocabulary(
+        cls,
+        vocabulary: Mapping[int, bytes],
+        merges: Iterable[tuple[bytes, bytes]],
+        special_tokens: Iterable[str] = (),
+        pattern: str = GPT2_PATTERN,
+    ) -> "BPETokenizer":
+        """A tokenizer from the bytes of each id and the pairs in the order of merging, whatever ids somebody gave.
+
+        `special_tokens` that are not in the vocabulary take the ids after it. Raises `TokenizerError` for a pair that
+        makes no token of the vocabulary.
+
+        >>> letters = {7: b"l", 3: b"o", 9: b"w", 5: b"lo", 4: b"<|end|>"}
+        >>> BPETokenizer.from_vocabulary(letters, [(b"l", b"o")], ["<|end|>"]).encode("low<|end|>", "all")
+        [5, 9, 4]
+        """
+        names = list(special_tokens)
+        ids = {token: id for id, token in vocabulary.items()}
+        special = {name: ids.pop(name.encode()) for name in names if name.encode() in ids}
+        made = cls(ids, pattern, special, merge_order=[left + right for left, right in merges])
+        return made.with_special_tokens([name for name in names if name not in special])
 
     def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
         if self.normalization:

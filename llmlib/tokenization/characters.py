@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from llmlib.tokenization.base import Tokenizer, TokenizerError, without_surrogates
+from llmlib.tokenization.base import Tokenizer, TokenizerError, refuse_paths, without_surrogates
 
 
 class CharTokenizer(Tokenizer):
@@ -25,6 +25,7 @@ class CharTokenizer(Tokenizer):
     @classmethod
     def train(cls, text: str | Iterable[str]) -> "CharTokenizer":
         """Collect the alphabet of a text, or of several."""
+        refuse_paths(text)
         alphabet: set[str] = set()
         for part in [text] if isinstance(text, str) else text:
             alphabet.update(without_surrogates(part))

@@ -4,6 +4,8 @@ The file describes a pipeline: normalizer, pre-tokenizer, model, post-processor,
 pipelines of these families as a whole, and refuse any part that we would not follow to the letter.
 """
 
+import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from llmlib.files.checked_json import field, integers, naming, read_json, short
 from llmlib.tokenization.base import Tokenizer, TokenizerError
 from llmlib.tokenization.byte_level import byte_level_tokenizer
 from llmlib.tokenization.patterns import (
+    CL100K_PATTERN,
     GPT2_PATTERN,
     LLAMA3_PATTERN,
     O200K_PATTERN,
@@ -31,6 +34,8 @@ PATTERNS = {
     _CL100K.replace(r"\p{N}{1,3}", r"\p{N}"): QWEN2_PATTERN,
     O200K_PATTERN: O200K_PATTERN,
     TEKKEN_PATTERN: TEKKEN_PATTERN,
+    # Theirs counts a possessive {1,3}+ as a group, and $ as the end of a line.
+    CL100K_PATTERN.replace("{1,3}+", "{1,3}").replace("$", r"\z"): CL100K_PATTERN,
 }
 PREPEND = {"type": "Prepend", "prepend": SPACE}
 REPLACE_SPACE = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
@@ -224,11 +229,16 @@ def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Pa
         for name in ("tokenizer_config.json", "config.json", "generation_config.json")
     }
     config = beside["tokenizer_config.json"]
+    written = config.get("llmlib_crc32")
+    if written is not None and written != zlib.crc32(path.read_bytes()):
+        print(f"{path} is not what was saved: it was changed since, or is damaged.", file=sys.stderr)
     begin = _template_begin(record)
     ends = [_token_id(config.get("eos_token"), special)]
     for name in ("config.json", "generation_config.json"):
         listed = beside[name].get("eos_token_id")
         ends += listed if isinstance(listed, list) else [listed]
+    if (own := field(config, "llmlib_eos_ids", (list, None), "tokenizer_config.json", None)) is not None:
+        ends = own
     known = {*special.values(), *field(record["model"], "vocab", dict, "model").values()}
     return {
         "bos_id": _token_id(config.get("bos_token"), special) if begin is None else begin,

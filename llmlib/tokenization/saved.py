@@ -6,6 +6,7 @@ may be damaged or hostile, so every field is checked before it is used.
 
 import contextlib
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from llmlib.files.atomic import atomic_write
 from llmlib.files.checked_json import FormatError, field, integers, read_json, short
 
 FORMAT, VERSION = "llmlib.BPETokenizer", 1
+FIELDS = (
+    "format", "version", "checksum", "vocabulary", "pattern", "special_tokens", "merge_order", "whole_pieces", "unk_id",
+    "normalization", "bos_id", "adds_bos", "eos_ids", "chat_template",
+)  # fmt: skip
 
 
 def write_record(record: Mapping[str, Any], path: Path | str) -> None:
@@ -29,8 +34,9 @@ def write_record(record: Mapping[str, Any], path: Path | str) -> None:
         **{key: value for key, value in record.items() if key not in ("vocabulary", "merge_order")},
         "merge_order": None if order is None else [ids[token] for token in order],
     }
-    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
     by_id = sorted(ids.items(), key=lambda entry: entry[1])
+    fields["checksum"] = _checksum({**fields, "vocabulary": [[id, _readable(token)] for token, id in by_id]})
+    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
     tokens = [f"  [{id}, {json.dumps(_readable(token), ensure_ascii=False)}]" for token, id in by_id]
     lines.append('"vocabulary": [\n' + ",\n".join(tokens) + "\n ]")
     with atomic_write(path) as file:
@@ -58,6 +64,11 @@ def record_from_json(content: dict[str, Any], path: Path) -> dict[str, Any]:
             f"{path} has the format {short(content['format'])}, version {short(content.get('version'))}; this llmlib "
             f"reads {FORMAT!r}, version {VERSION}. A newer llmlib may have written it."
         )
+    written = field(content, "checksum", (int, None), where, None)
+    if written is not None and written != _checksum({key: content[key] for key in content if key != "checksum"}):
+        raise FormatError(f"{path} is damaged or was changed: its checksum is not that of its content.")
+    if unknown := [key for key in content if key not in FIELDS]:
+        raise FormatError(f"{path} has a field {short(unknown[0])}, which no tokenizer has.")
     vocabulary = _vocabulary(field(content, "vocabulary", list, where), path)
     normalization = field(content, "normalization", (str, None), where)
     if normalization not in (None, "NFC"):
@@ -76,6 +87,10 @@ def record_from_json(content: dict[str, Any], path: Path) -> dict[str, Any]:
         "eos_ids": tuple(integers(dict(enumerate(ends)), f"{path}: eos_ids").values()),
         "chat_template": field(content, "chat_template", (str, None), where),
     }
+
+
+def _checksum(fields: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(fields, sort_keys=True).encode())
 
 
 def _vocabulary(entries: list[Any], path: Path) -> dict[bytes, int]:

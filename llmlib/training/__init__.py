@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from llmlib.training.checkpoints import RunError as RunError
     from llmlib.training.config import TrainConfig as TrainConfig
     from llmlib.training.config import schedule_at as schedule_at
+    from llmlib.training.loop import RunNotice as RunNotice
     from llmlib.training.loop import Step as Step
     from llmlib.training.loop import Training as Training
     from llmlib.training.loop import TrainingDiverged as TrainingDiverged
     from llmlib.training.loop import train as train
     from llmlib.training.loss import cross_entropy as cross_entropy
     from llmlib.training.optimizers import Muon as Muon
+    from llmlib.training.optimizers import decay_groups as decay_groups
     from llmlib.training.optimizers import make_optimizers as make_optimizers
     from llmlib.training.optimizers import orthogonalise as orthogonalise
+    from llmlib.training.sharding import clip_gradients as clip_gradients
     from llmlib.training.statistics import Statistics as Statistics
 
 __all__, __getattr__, __dir__ = lazy(
@@ -29,9 +32,10 @@ __all__, __getattr__, __dir__ = lazy(
         "RunError": "llmlib.training.checkpoints",
         "TrainConfig": "llmlib.training.config",
         "schedule_at": "llmlib.training.config",
-        **dict.fromkeys(("Step", "Training", "TrainingDiverged", "train"), "llmlib.training.loop"),
+        **dict.fromkeys(("RunNotice", "Step", "Training", "TrainingDiverged", "train"), "llmlib.training.loop"),
         "cross_entropy": "llmlib.training.loss",
-        **dict.fromkeys(("Muon", "make_optimizers", "orthogonalise"), "llmlib.training.optimizers"),
+        "clip_gradients": "llmlib.training.sharding",
+        **dict.fromkeys(("Muon", "decay_groups", "make_optimizers", "orthogonalise"), "llmlib.training.optimizers"),
         "Statistics": "llmlib.training.statistics",
     },
 )

@@ -8,9 +8,7 @@ import dataclasses
 import json
 import os
 import pickle
-import re
 import shutil
-import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,15 +18,18 @@ from weakref import WeakValueDictionary
 import filelock
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from llmlib.files.atomic import beside, remove_leftovers, settle
+from llmlib.pretrained.config_fields import CheckpointError
+from llmlib.pretrained.run_folder import STATE, VERSION, WEIGHTS, checkpoints, read_sealed_weights, read_state, seal
+from llmlib.pretrained.weights_file import check_tensor, file_checksum, write_weights
 from llmlib.training import sharding
 from llmlib.transformer import Transformer
 
-NAME = re.compile(r"step-(\d+)")
-VERSION = 1
 DAMAGE = (OSError, ValueError, KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
+OPTIMIZERS, UNFINISHED = "optimizers.pt", ".step-"
+PARTS = {"AdamW": ("step", "exp_avg", "exp_avg_sq"), "Muon": ("momentum",)}  # of what an optimizer remembers a weight
 
 
 class RunError(RuntimeError):
@@ -46,14 +47,16 @@ def claim(folder: Path) -> filelock.BaseFileLock:
     path = folder.resolve()
     if (held := _claimed.get(path)) is not None:
         return held
-    path.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path / ".lock", timeout=0)
     try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path / ".lock", timeout=0)
         lock.acquire()
     except filelock.Timeout:
         raise RunError(
             f"Another process is training in {folder}. Wait for it, stop it, or give this run a folder of its own."
         ) from None
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written to ({error.strerror}). Give another folder.") from None
     _claimed[path] = lock
     return lock
 
@@ -74,30 +77,28 @@ def save(
     """
     whole = folder / name_of(step)
     weights = sharding.gathered(learning(model), writes)
-    states = sharding.gathered([optimizer.state_dict() for optimizer in optimizers], writes)
+    states = sharding.gathered([optimizer.state_dict()["state"] for optimizer in optimizers], writes)
     if not writes or whole.is_dir():
         return whole  # of this very step of this very run
-    beside = None
+    about = {"version": VERSION, "step": step, "model": dataclasses.asdict(model.config), **state}
+    about["frozen"] = checksum(model)
+    new = beside(folder, UNFINISHED, "")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=folder, prefix=".step-"))
-        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, beside / "model.safetensors")
-        torch.save(states, beside / "optimizers.pt")
-        about = {"version": VERSION, "step": step, "model": dataclasses.asdict(model.config), **state}
-        about["frozen"] = checksum(model)
-        (beside / "state.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        for path in beside.iterdir():
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
-        os.replace(beside, whole)
+        new.mkdir()
+        write_weights(weights, new / WEIGHTS)
+        torch.save(states, new / OPTIMIZERS)
+        about["weights"], about["optimizers"] = (file_checksum(new / name) for name in (WEIGHTS, OPTIMIZERS))
+        (new / STATE).write_text(json.dumps(seal(about), indent=1), encoding="utf-8")
+        settle(new)
+        os.replace(new, whole)
     except (OSError, SafetensorError, RuntimeError) as error:  # a full disk by the names of Python, safetensors, torch
         raise RunError(
             f"The checkpoint of step {step} could not be written to {folder} ({error}). Free some space; the run "
             "can go on from the last checkpoint that is there."
         ) from error
     finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)  # gone already if all went well
+        shutil.rmtree(new, ignore_errors=True)  # gone already if all went well
     return whole
 
 
@@ -123,19 +124,19 @@ def name_of(step: int) -> str:
     return f"step-{step:08d}"
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a run, the oldest first."""
-    found = [path for path in folder.glob("step-*") if NAME.fullmatch(path.name) and (path / "state.json").is_file()]
-    return sorted(found, key=lambda path: int(path.name[5:]))
-
-
 def prune(folder: Path, keep: int, best: int | None) -> None:
-    """Remove all checkpoints but the last `keep` and that of step `best`, and what killed processes left."""
+    """Remove all checkpoints but the last `keep` and that of step `best`."""
     for path in checkpoints(folder)[:-keep]:
         if int(path.name[5:]) != best:
             shutil.rmtree(path, ignore_errors=True)
-    for path in folder.glob(".step-*"):
+
+
+def clean(folder: Path) -> None:
+    """Remove what killed processes left unfinished; for whoever holds the claim."""
+    for path in folder.glob(f"{UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)
+    remove_leftovers(folder, ".saving-")
+    remove_leftovers(folder, ".", ".part")
 
 
 def load(path: Path, model: Transformer, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
@@ -143,31 +144,83 @@ def load(path: Path, model: Transformer, optimizers: Sequence[torch.optim.Optimi
 
     Raises `RunError` if it is damaged or of another architecture; then nothing has changed.
     """
+    about = read(path)
     try:
-        about = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        if about["version"] != VERSION:
-            raise RunError(f"{path} has the version {about['version']}; this llmlib reads version {VERSION}.")
-        theirs = about["model"]
-        ours = json.loads(json.dumps(dataclasses.asdict(model.config)))
-        if differing := [name for name in ours if ours[name] != theirs.get(name)]:
-            told = "; ".join(f"{name} is {theirs.get(name)} there and {ours[name]} here" for name in differing)
-            raise RunError(f"{path} is of another architecture: {told}. Build the model with the same config.")
-        weights = load_file(path / "model.safetensors")
-        if differing := sorted(weights.keys() ^ learning(model).keys()):
-            raise RunError(
-                f"{path} is of a run in which other weights learned: {differing[0]} is in one and not in the other. "
-                "Freeze the same, or apply the same LoRA."
-            )
-        if about.get("frozen") != checksum(model):
+        _check_architecture(about["model"], model, path)
+        weights = read_sealed_weights(path, about)
+        _check_weights(weights, learning(model), path)
+        if about["frozen"] != checksum(model):
             raise RunError(f"The frozen weights are not those of the run in {path}. Load the model that it began with.")
-        states = torch.load(path / "optimizers.pt", map_location="cpu", weights_only=True)
-        if len(states) != len(optimizers):
-            raise RunError(f"{path} holds {len(states)} optimizers, and this run has {len(optimizers)}.")
+        if file_checksum(path / OPTIMIZERS) != about["optimizers"]:
+            raise CheckpointError(f"{path / OPTIMIZERS} is not what was written")
+        states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
+        check_states(states, optimizers)
     except RunError:
         raise
     except DAMAGE as error:
-        why = str(error).partition("\n")[0]
-        raise RunError(f"{path} is damaged ({why}). Remove it, and the run goes on from the one before.") from error
+        raise _damaged(path, error) from error
     sharding.put_weights(model, weights)
     sharding.put_states(optimizers, states)
     return about
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A checkpoint's `state` alone. Raises `RunError` if it is damaged."""
+    try:
+        return read_state(path)
+    except CheckpointError as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: BaseException) -> RunError:
+    why = str(error).partition("\n")[0].removesuffix(".")
+    return RunError(f"{path} is damaged ({why}). Remove it, and the run goes on from the one before.")
+
+
+def _check_architecture(theirs: Any, model: Transformer, path: Path) -> None:
+    ours = json.loads(json.dumps(dataclasses.asdict(model.config)))
+    if differing := [name for name in ours if ours[name] != theirs.get(name)]:
+        told = "; ".join(f"{name} is {theirs.get(name)} there and {ours[name]} here" for name in differing)
+        raise RunError(f"{path} is of another architecture: {told}. Build the model with the same config.")
+
+
+def _check_weights(weights: dict[str, Tensor], ours: dict[str, Tensor], path: Path) -> None:
+    if differing := sorted(weights.keys() ^ ours.keys()):
+        raise RunError(
+            f"{path} is of a run in which other weights learned: {differing[0]} is in one and not in the other. "
+            "Freeze the same, or apply the same LoRA."
+        )
+    for name, value in weights.items():
+        _check_alike(value, ours[name], name)
+
+
+def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    """Raise `ValueError` unless these are states that the optimizers could have: torch does not look, and a tensor of
+    another shape crashes Python in its fused kernels.
+    """
+    if not isinstance(states, list) or len(states) != len(optimizers):
+        raise RunError(f"There are not {len(optimizers)} optimizers in it, which this run has.")
+    for optimizer, state in zip(optimizers, states):
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        parts = PARTS[type(optimizer).__name__]
+        if not isinstance(state, dict) or not all(type(number) is int for number in state):
+            raise ValueError("the states are no table by number")
+        for number, of_weight in state.items():
+            if not 0 <= number < len(weights):
+                raise ValueError(f"it has a state of weight {number}, and there are {len(weights)}")
+            weight = weights[number]
+            if not isinstance(of_weight, dict) or of_weight.keys() != set(parts):
+                raise ValueError(f"the state of weight {number} does not hold {', '.join(parts)} alone")
+            for part, value in of_weight.items():
+                like = torch.zeros(()) if part == "step" else weight
+                _check_alike(value, like, f"{part} of weight {number}")
+                if part in ("step", "exp_avg_sq") and (value < 0).any():
+                    raise ValueError(f"{part} of weight {number} is below 0")
+
+
+def _check_alike(value: Any, like: Tensor, what: str) -> None:
+    """Raise `ValueError` unless a value could stand where `like` does: its shape, its dtype, numbers."""
+    if not isinstance(value, Tensor) or (value.shape, value.dtype) != (like.shape, like.dtype):
+        found = f"{list(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"{what} must be a tensor {list(like.shape)}, {like.dtype}, got {found}")
+    check_tensor(value, None, what)

@@ -1,22 +1,19 @@
 """`llmlib train`: a run from a file of settings."""
 
-import contextlib
-import csv
-import dataclasses
-import difflib
 import inspect
-import io
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any, no_type_check
 
 import typer
 
-from llmlib.files.atomic import atomic_write
+from llmlib.settings import AT_LEAST_1, Limit, SettingsError, check_fields, from_mapping
+from llmlib.training.following import following, reporting, summary, told_once
 
 EXAMPLE = """\
-folder = "runs/tales"        # checkpoints, tokenizer.json and log.csv go here
+folder = "runs/tales"        # the model goes here, to be opened by load_pretrained; checkpoints and log.csv too
 
 [data]
 corpus = "tinytales"         # or "shakespeare", "python", or a list of text files
@@ -43,16 +40,42 @@ warmup = 50
 validate_every = 100
 save_every = 200
 """
-DATA = {
-    "corpus": "tinytales",
-    "characters": 2_000_000,
-    "tokenizer": 512,
-    "validation_share": 0.1,
-}
+SOME = Limit("a path, not empty", bool)
+BELOW_1_MORE_THAN_0 = Limit("more than 0 and below 1", lambda value: 0 < value < 1)
+VOCABULARY = Limit("at least 256, for there are 256 bytes", lambda value: isinstance(value, str) or value >= 256)
 
 
-class SettingsError(ValueError):
-    """The file of settings cannot be used; the message says which part, and what is expected."""
+@no_type_check  # by others: check_fields does it, in words for people
+@dataclass(frozen=True)
+class DataSettings:
+    """The section [data] of `llmlib train`."""
+
+    corpus: str | tuple[str, ...] = "tinytales"
+    characters: Annotated[int, AT_LEAST_1] = 2_000_000
+    tokenizer: Annotated[int | str, VOCABULARY] = 512
+    validation_share: Annotated[int | float, BELOW_1_MORE_THAN_0] = 0.1
+
+    def __post_init__(self):
+        check_fields(self)
+        if isinstance(self.corpus, str) and self.corpus not in CORPORA:
+            raise SettingsError(
+                f"there is no corpus {self.corpus!r}. There are {', '.join(CORPORA)}; files are given as a list, "
+                f"corpus = [{self.corpus!r}]."
+            )
+
+
+@no_type_check  # by others: check_fields does it, in words for people
+@dataclass(frozen=True)
+class RunSettings:
+    """What a file of settings for `llmlib train` holds."""
+
+    folder: Annotated[str, SOME]
+    model: dict[str, Any]
+    data: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        check_fields(self)
 
 
 def train_command(
@@ -61,14 +84,13 @@ def train_command(
 ) -> None:
     """Train a model on text. The same settings give the same run; a run that was stopped goes on with --resume.
 
+    With more steps in the settings, a run that has ended goes on to them.
+
     With N processes: torchrun --nproc-per-node=N -m llmlib train settings.toml
     With --max-restarts=3, a run of which a process dies goes on by itself.
     """
-    try:
-        _run(read_settings(settings), resume)
-    except (ValueError, OSError, RuntimeError) as error:
-        typer.echo(f"llmlib train: {error}", err=True)
-        raise typer.Exit(1) from None
+    with reporting("train"):
+        _run(settings, resume)
 
 
 def with_example(text: str, example: str) -> str:
@@ -81,116 +103,83 @@ def with_example(text: str, example: str) -> str:
 train_command.__doc__ = with_example(str(train_command.__doc__), EXAMPLE)
 
 
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a file, defaults filled in. Raises `SettingsError` for what is missing, unknown or no TOML."""
-    content = read_toml(path, "train", {"folder": "", "data": {}, "model": {}, "train": {}}, needed=("folder", "model"))
-    data = content.get("data", {})
-    check_names(data, DATA, f"{path}, [data]")
-    return {"train": {}, **content, "data": {**DATA, **data}}
-
-
-def read_toml(path: Path, command: str, known: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
-    """The content of a settings file of `llmlib command`. Raises `SettingsError` as `read_settings` does."""
+def read_toml(path: Path, command: str, kind: type[Any]) -> Any:
+    """The settings file of `llmlib command`, as a dataclass. Raises `SettingsError`, which names the file."""
     example = f"`llmlib {command} --help` shows an example"
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SettingsError(f"There is no file {path}. {example} of one.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}). {example}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"{path} is no TOML file: {error}. {example}.") from None
-    check_names(content, known, str(path))
-    for name in needed:
-        if name not in content:
-            raise SettingsError(f"{path} says nothing of {name!r}. {example}.")
-    return content
+    try:
+        return from_mapping(kind, content, str(path))
+    except SettingsError as error:
+        raise SettingsError(f"{error} {example}." if "says nothing" in str(error) else str(error)) from None
 
 
-def check_names(settings: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
-    for name, value in settings.items():
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            meant = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
-            raise SettingsError(f"{where} has an unknown {name!r}. {meant}")
-        if isinstance(known[name], dict) and not isinstance(value, dict):
-            raise SettingsError(f"{where}: {name!r} must be a section, [{name}].")
-
-
-def _run(settings: Mapping[str, Any], resume: bool) -> None:
+def _run(path: Path, resume: bool) -> None:
     from llmlib.devices import choose
-    from llmlib.training import distributed
+    from llmlib.training import checkpoints, distributed, memory
     from llmlib.training.config import TrainConfig
     from llmlib.training.loop import train
     from llmlib.transformer import Transformer, TransformerConfig
 
-    ranks = distributed.join()
-    folder = Path(settings["folder"])
-    config = TrainConfig.from_mapping(settings["train"])
+    settings = read_toml(path, "train", RunSettings)
+    data = from_mapping(DataSettings, settings.data, f"{path}, [data]")
+    config = TrainConfig.from_mapping(settings.train, f"{path}, [train]")
+    of_model = f"{path}, [model]"
+    from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # wrong ones are told before all work
+    folder, ranks = Path(settings.folder), distributed.join()
+    claim = checkpoints.claim(folder) if ranks.writes else None
     if not ranks.writes:
         ranks.wait()  # until the first process has learned the tokenizer
-    tokenizer, data, validation = _prepare(settings["data"], folder, config.seq_len)
+    tokenizer, learn, validation = _prepare(data, folder, config.seq_len, ranks.writes)
     if ranks.writes:
         ranks.wait()
-    fields = [field.name for field in dataclasses.fields(TransformerConfig)]
-    check_names(settings["model"], dict.fromkeys(fields), "[model]")
-    try:
-        architecture = TransformerConfig(**{"vocab_size": tokenizer.vocab_size, **settings["model"]})
-    except TypeError as error:  # a field is missing
-        raise SettingsError(f"[model]: {error}") from None
+    architecture = from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": tokenizer.vocab_size})
     if architecture.vocab_size < tokenizer.vocab_size:
         raise SettingsError(
-            f"[model]: vocab_size={architecture.vocab_size} is too small for the tokenizer's {tokenizer.vocab_size}. "
-            "Leave it out, and it fits."
+            f"{of_model}: vocab_size={architecture.vocab_size} is too small for the tokenizer's "
+            f"{tokenizer.vocab_size}. Leave it out, and it fits."
         )
-    model = Transformer(architecture, device=choose().device)
-    run = train(model, data, config, validation=validation, folder=folder, resume=resume)
-    follow(run, folder, ranks.writes)
-    if ranks.writes:
-        typer.echo(f"{summary(run)}. The model is in {folder}.")
+    device = choose().device
+    memory.check_room(architecture, config, device)
+    with told_once(ranks.writes):
+        run = train(
+            Transformer(architecture, device=device), learn, config, validation=validation, folder=folder, resume=resume
+        )
+    del claim
+    with following(run, folder, ranks, f"llmlib train {path} --resume"):
+        _keep(run, tokenizer, folder, ranks.writes)
 
 
-def follow(run: Any, folder: Path, writes: bool) -> None:
-    """Take all steps of a run, with a progress bar and a line in log.csv for each, if this process `writes`."""
-    from tqdm.auto import tqdm
+def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool) -> None:
+    """Write the model at the end of a run, as others read it too."""
+    from llmlib.pretrained.saving import save_pretrained
+    from llmlib.training import sharding
 
-    with (
-        _log(folder / "log.csv", run.last) if writes else contextlib.nullcontext() as log,
-        tqdm(run, total=run.config.steps, initial=run.step, unit="step", disable=not writes) as bar,
-    ):
-        for step in bar:
-            if log is not None:
-                file, rows = log
-                rows.writerow({**dataclasses.asdict(step), "sample": None})
-                file.flush()
-            shown = {"loss": f"{step.loss:.3f}", "tokens/s": f"{step.tokens_per_second:,.0f}"}
-            if step.validation_loss is not None:
-                shown["validation"] = f"{step.validation_loss:.3f}"
-            bar.set_postfix(shown)
+    model = sharding.whole_model(run.model)
+    if writes:
+        with told_once(True):
+            save_pretrained(model, tokenizer, folder, step=run.step)
+        typer.echo(
+            f"{summary(run, folder)} The model of the last step is in {folder}: "
+            f'model, tokenizer = load_pretrained("{folder.as_posix()}").'
+        )
 
 
-def summary(run: Any) -> str:
-    """What a run came to, in one clause."""
-    best = f"; the lowest validation loss was {run.best[0]:.4f}, at step {run.best[1]}" if run.best else ""
-    return f"{run.step} steps taken{best}"
-
-
-def _prepare(data: Mapping[str, Any], folder: Path, seq_len: int) -> tuple[Any, Any, Any]:
-    """The tokenizer, and the tokens to train on and to validate on; what the folder holds already is used again."""
+def _prepare(data: DataSettings, folder: Path, seq_len: int, writes: bool) -> tuple[Any, Any, Any]:
+    """The tokenizer, and the tokens to train on and to validate on; the folder's own tokenizer is used again."""
     from llmlib.corpora.datasets import DatasetError, TokenDataset
-    from llmlib.tokenization.bpe import BPETokenizer
-    from llmlib.tokenization.loading import load_tokenizer
 
-    file = folder / "tokenizer.json"
-    text = _text(data["corpus"], data["characters"])
-    if not isinstance(data["tokenizer"], int):
-        tokenizer = load_tokenizer(data["tokenizer"])
-    elif file.is_file():
-        tokenizer = load_tokenizer(file)
-    else:
-        trained = BPETokenizer.train(text, data["tokenizer"])
-        trained.save(file)
-        tokenizer = trained
+    text = CORPORA[data.corpus](data.characters) if isinstance(data.corpus, str) else _own_text(data.corpus)
+    text = text[: data.characters]
+    tokenizer = _tokenizer(data.tokenizer, text, folder, writes)
     ids = tokenizer.encode(text)
-    cut = round(len(ids) * (1 - data["validation_share"]))
+    cut = round(len(ids) * (1 - data.validation_share))
     parts = TokenDataset(ids[:cut], tokenizer.vocab_size), TokenDataset(ids[cut:], tokenizer.vocab_size)
     for part, name in zip(parts, ("to train on", "to validate on")):
         if len(part) <= seq_len:
@@ -201,45 +190,53 @@ def _prepare(data: Mapping[str, Any], folder: Path, seq_len: int) -> tuple[Any, 
     return tokenizer, *parts
 
 
-def _text(corpus: str | list[str], characters: int) -> str:
-    from llmlib.corpora.texts import from_files, python_stdlib, tiny_shakespeare
+def _tokenizer(wanted: int | str, text: str, folder: Path, writes: bool) -> Any:
+    from llmlib.pretrained.saving import check_savable, write_tokenizer
+    from llmlib.tokenization.bpe import BPETokenizer
+    from llmlib.tokenization.loading import load_tokenizer
+
+    file = folder / "tokenizer.json"
+    if isinstance(wanted, str):
+        tokenizer = load_tokenizer(wanted)
+        check_savable(tokenizer)
+    elif file.is_file():
+        tokenizer = load_tokenizer(file)
+    else:
+        tokenizer = BPETokenizer.train(text, wanted)
+        if tokenizer.vocab_size < wanted:
+            typer.echo(
+                f"Note: the text gives {tokenizer.vocab_size:,} tokens, not {wanted:,}: no two of them stand side by "
+                "side any more. More text gives more.",
+                err=True,
+            )
+    if writes and not file.is_file():
+        with told_once(True):
+            write_tokenizer(tokenizer, folder)
+    return tokenizer
+
+
+def _own_text(paths: tuple[str, ...]) -> str:
+    from llmlib.corpora.texts import from_files
+
+    return from_files(paths)
+
+
+def _tinytales(characters: int) -> str:
     from llmlib.corpora.tinytales import tinytales_text
 
-    if isinstance(corpus, list):
-        return from_files(corpus)[:characters]
-    makers: dict[str, Callable[[int], str]] = {
-        "tinytales": tinytales_text,
-        "python": python_stdlib,
-        "shakespeare": lambda n: tiny_shakespeare()[:n],
-    }
-    if corpus not in makers:
-        raise SettingsError(
-            f"[data]: there is no corpus {corpus!r}. There are {', '.join(makers)}; files are given as a list, "
-            f"corpus = [{corpus!r}]."
-        )
-    return makers[corpus](characters)[:characters]
+    return tinytales_text(characters)
 
 
-@contextlib.contextmanager
-def _log(path: Path, last: Any) -> Iterator[tuple[IO[str], Any]]:
-    """The CSV file of a run, open to go on after the step `last`, or to begin if that is None.
+def _python(characters: int) -> str:
+    from llmlib.corpora.texts import python_stdlib
 
-    What was written later, before a kill, is dropped. A kill may also have come between the checkpoint and its line.
-    """
-    from llmlib.training.loop import Step
+    return python_stdlib(characters)
 
-    names = [field.name for field in dataclasses.fields(Step) if field.name != "sample"]
-    kept: list[dict[str, Any]] = []
-    if last is not None and path.is_file():
-        with open(path, encoding="utf-8", newline="") as file:
-            kept = [row for row in csv.DictReader(file) if int(row["step"]) < last.step]
-    if last is not None:
-        kept.append(dataclasses.asdict(last))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(kept)
-    with atomic_write(path) as binary:
-        binary.write(text.getvalue().encode())
-    with open(path, "a", encoding="utf-8", newline="") as file:
-        yield file, csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+
+def _shakespeare(_: int) -> str:
+    from llmlib.corpora.texts import tiny_shakespeare
+
+    return tiny_shakespeare()
+
+
+CORPORA: dict[str, Callable[[int], str]] = {"tinytales": _tinytales, "python": _python, "shakespeare": _shakespeare}

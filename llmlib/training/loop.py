@@ -8,6 +8,7 @@ import signal
 import statistics
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,9 +25,10 @@ from llmlib.training.config import TrainConfig, schedule_at
 from llmlib.training.loss import NOTHING_COUNTS, count_targets, cross_entropy
 from llmlib.training.optimizers import make_optimizers
 from llmlib.training.statistics import Observer, Statistics
-from llmlib.transformer import Transformer
+from llmlib.transformer import Transformer, TransformerConfig
 
-FREE = ("parallel", "compile", "statistics_every")  # may change while a run goes on: they change how, not what
+# Choices that may change while a run goes on: they change how, not what.
+FREE = ("parallel", "compile", "validate_every", "sample_every", "statistics_every", "save_every", "keep")
 RECENT = 50  # steps that a sudden rise of the loss is measured against
 
 
@@ -42,6 +44,10 @@ class Step:
     validation_loss: float | None = None  # when due
     sample: Any = None  # when due: what the `sample` function returned
     statistics: Statistics | None = field(default=None, compare=False)  # when due: how large things are inside
+
+
+class RunNotice(UserWarning):
+    """A run goes on in another way than one might think; the message says how."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -149,7 +155,7 @@ class Training(Iterator[Step]):
         return self.ranks.mean(sum(loss.item() for loss in losses)), x.numel()
 
     def _clip(self) -> float:
-        return sharding.clip(self.model.parameters(), self.config.clip_norm or math.inf)
+        return sharding.clip_gradients(self.model.parameters(), self.config.clip_norm or math.inf)
 
     def _check(self, loss: float, norm: float) -> None:
         """Stop before a step that would spoil the weights: they are still those of the step before."""
@@ -199,6 +205,7 @@ class Training(Iterator[Step]):
             raise RunError("This run has no folder for checkpoints; give train a folder=….")
         state = {
             "train": dataclasses.asdict(self.config),
+            "data": {name: _fingerprint(data) for name, data in self._data()},
             "best": self.best,
             "recent": list(self.recent),
             "last": self.last and dataclasses.asdict(dataclasses.replace(self.last, sample=None, statistics=None)),
@@ -210,26 +217,45 @@ class Training(Iterator[Step]):
         return self.folder / checkpoints.name_of(self.step)
 
     def resume(self) -> bool:
-        """Go on from the last checkpoint in the folder; False if there is none. Raises `RunError` as `load` does."""
+        """Go on from the last checkpoint in the folder; False if there is none.
+
+        Raises `RunError` as `load` does, and for another config or other data; then nothing has changed.
+        """
         assert self.folder is not None
         found = checkpoints.checkpoints(self.folder)
         if not found:
             return False
-        peaks = [[group["peak"] for group in optimizer.param_groups] for optimizer in self.optimizers]
-        about = checkpoints.load(found[-1], self.model, self.optimizers)
-        ours = json.loads(json.dumps(dataclasses.asdict(self.config)))
-        if differing := [name for name in ours if name not in FREE and ours[name] != about["train"].get(name)]:
-            told = "; ".join(f"{name} was {about['train'].get(name)} and is {ours[name]}" for name in differing)
-            raise RunError(f"The run in {self.folder} began with another config: {told}. Go on with the same, or anew.")
-        for optimizer, of_groups in zip(self.optimizers, peaks):
-            for group, peak in zip(optimizer.param_groups, of_groups):
-                group["peak"] = peak
+        about = checkpoints.read(found[-1])
+        self._check_same(about)
+        checkpoints.load(found[-1], self.model, self.optimizers)
         self.work.refresh()
         self.step = about["step"]
         self.best = tuple(about["best"]) if about["best"] else None
         self.recent.extend(about["recent"])
         self.last = Step(**about["last"]) if about["last"] else None
+        if (planned := about["train"]["steps"]) != self.config.steps:
+            _tell(_extended(planned, self.step, self.config))
         return True
+
+    def _data(self) -> list[tuple[str, Any]]:
+        return [("data", self.data)] + ([("validation", self.validation)] if self.validation else [])
+
+    def _check_same(self, about: dict[str, Any]) -> None:
+        """Raise `RunError` unless the run in the folder is this one; only its end may be another."""
+        ours, theirs = json.loads(json.dumps(dataclasses.asdict(self.config))), about["train"]
+        differing = [name for name in ours if name not in (*FREE, "steps") and ours[name] != theirs.get(name)]
+        if differing:
+            told = "; ".join(f"{name} was {theirs.get(name)} and is {ours[name]}" for name in differing)
+            raise RunError(f"The run in {self.folder} began with another config: {told}. Go on with the same, or anew.")
+        if self.config.steps < about["step"]:
+            raise RunError(f"The run in {self.folder} has taken {about['step']} steps, and steps={self.config.steps}.")
+        for name, data in self._data():
+            before, now = about["data"].get(name), _fingerprint(data)
+            if before is not None and now is not None and before != now:
+                raise RunError(
+                    f"The run in {self.folder} began with other {name}: {before} there, {now} here. Go on with the "
+                    "same text, tokenizer and shares; or begin anew, in another folder."
+                )
 
 
 def train(
@@ -247,9 +273,12 @@ def train(
     `for step in train(…)` yields a `Step` after each; stop, plot and go on with the same iterator as you like. The
     model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
     and at the end. With a `folder`, checkpoints are kept there; with `resume`, a run that has some goes on from the
-    last, and takes the very steps that it would have taken. Started by `torchrun`, each process calls it alike and
+    last, and takes the very steps that it would have taken; if the config now has another number of steps, a
+    `RunNotice` says what that means. Started by `torchrun`, each process calls it alike and
     computes its share of every batch; started anew after one of them died, it goes on as with `resume`. On a CPU the
-    process keeps up to 1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`).
+    process keeps up to 1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`). A
+    tiny model on a machine that others use too is far quicker with `torch.set_num_threads(1)`: its threads would wait
+    for each other more than they compute.
 
     Raises `ValueError` for windows longer than the model's context or a vocabulary larger than its own, `RunError`
     for a folder that holds another run, and, while training, `TrainingDiverged` before a step that would spoil the
@@ -264,6 +293,7 @@ def train(
     True
     """
     config = config or TrainConfig()
+    _check_kinds(model, data, config, validation)
     if config.seq_len > model.config.max_seq_len:
         raise ValueError(
             f"seq_len={config.seq_len} is more than the model's context, max_seq_len={model.config.max_seq_len}."
@@ -276,6 +306,8 @@ def train(
                 "Build the model with vocab_size=tokenizer.vocab_size, or use the tokenizer that it was made for."
             )
         texts.batch(0, batch_size=1, seq_len=config.seq_len)  # too short a text is told before anything is trained
+    if isinstance(model.config, TransformerConfig):
+        memory.check_room(model.config, config, model.device)
     path = None if folder is None else Path(folder)
     ranks = distributed.join()
     if config.batch_size % (config.accumulate * ranks.world):
@@ -284,16 +316,70 @@ def train(
             + (f" times accumulate={config.accumulate}." if config.accumulate > 1 else ".")
         )
     claim = checkpoints.claim(path) if path is not None and ranks.writes else None
+    if path is not None and ranks.writes:
+        checkpoints.clean(path)
     resume = resume or distributed.restarted(ranks)
     found = [] if path is None else checkpoints.checkpoints(path)
     ranks.agree(found[-1].name if found else "none", f"the last checkpoint that they find in {path}")
     run = Training(model, data, config, validation, sample, path)
     run.claim = claim
+    if path is not None and ranks.writes:
+        _tell_of_unfinished(path, found, resume)
     if found and not (resume and run.resume()):
         raise RunError(
-            f"{path} holds a run already. Go on with it: train(…, resume=True); or give another folder, or remove it."
+            f"{path} holds a run already. Go on with it: resume=True (llmlib train --resume); or give another "
+            "folder, or remove it."
         )
     return run
+
+
+def _check_kinds(model: Any, data: Any, config: Any, validation: Any) -> None:
+    """Raise `ValueError` for arguments in another order, or of other kinds."""
+    if not isinstance(model, torch.nn.Module):
+        raise ValueError(f"model must be a Transformer, got {type(model).__name__}: train(model, data, config).")
+    if not isinstance(config, TrainConfig):
+        as_dict = " Of a dict: TrainConfig.from_mapping(…)." if isinstance(config, dict) else ""
+        raise ValueError(f"config must be a TrainConfig, got {type(config).__name__}.{as_dict}")
+    for name, given in (("data", data), ("validation", validation)):
+        if given is not None and not isinstance(given, Data):
+            remedy = "TokenDataset(tokenizer.encode(text))" if isinstance(given, str) else "TokenDataset(ids)"
+            raise ValueError(f"{name} must give batches, got {type(given).__name__}. Of a text or of ids: {remedy}.")
+
+
+def _fingerprint(data: Any) -> str | None:
+    """What a run remembers of its data, to notice that they have changed; None for data that have none."""
+    found = getattr(data, "fingerprint", None)
+    return found() if callable(found) else None
+
+
+def _extended(planned: int, taken: int, config: TrainConfig) -> str:
+    """What another number of steps means for a run that goes on."""
+    share = schedule_at(min(taken, config.steps - 1), config)
+    told = f"The run was planned for {planned} steps and now has {config.steps}; {taken} are taken."
+    if config.schedule == "constant":
+        return f"{told} Its learning rate stays as it is."
+    return (
+        f"{told} Its schedule, {config.schedule!r}, now reaches to the new end: the learning rate goes on at "
+        f"{share:.0%} of its highest. A run of so many steps from the start would have had other rates until here."
+    )
+
+
+def _tell_of_unfinished(folder: Path, found: list[Path], resume: bool) -> None:
+    """Say it if a checkpoint lacks its state.json, so that no run begins anew, or further back, unannounced."""
+    broken = [path for path in sorted(folder.glob("step-*")) if path.is_dir() and path not in found]
+    if not broken:
+        return
+    if not found:
+        raise RunError(
+            f"{folder} holds a run, but {broken[-1].name} has no state.json: it is not whole, and there is no other "
+            "checkpoint. Put the file back; or remove the folder to begin anew."
+        )
+    if resume and broken[-1].name > found[-1].name:
+        _tell(f"{broken[-1]} has no state.json, so it is not whole: the run goes on from {found[-1].name}.")
+
+
+def _tell(message: str) -> None:
+    warnings.warn(message, RunNotice, stacklevel=4)
 
 
 @contextlib.contextmanager

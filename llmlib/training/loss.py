@@ -1,5 +1,7 @@
 """What training makes small: the surprise at the next token."""
 
+from typing import Literal
+
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -18,8 +20,14 @@ def count_targets(targets: Int[Tensor, "*axes"]) -> int:
     return int((targets != IGNORED).sum())
 
 
-def cross_entropy(logits: Float[Tensor, "*axes vocab"], targets: Int[Tensor, "*axes"]) -> Float[Tensor, ""]:
+def cross_entropy(
+    logits: Float[Tensor, "*axes vocab"],
+    targets: Int[Tensor, "*axes"],
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Float[Tensor, "*shape"]:
     """The mean of −ln p(target) over all targets, in nats; targets of -100 (`IGNORED`) do not count.
+
+    With `reduction="sum"` it is their sum, with "none" one for each target, in their shape, 0 where it does not count.
 
     p is the softmax of the logits. A model that knows nothing pays ln vocab. Computed in float32 whatever the logits
     are. Raises `ValueError` for a target that is no token, or if none counts (the mean of nothing would be NaN).
@@ -27,11 +35,16 @@ def cross_entropy(logits: Float[Tensor, "*axes vocab"], targets: Int[Tensor, "*a
     >>> import torch
     >>> cross_entropy(torch.zeros(2, 3, 8), torch.tensor([[1, 2, 3], [4, 5, -100]]))  # ln 8
     tensor(2.0794)
+    >>> cross_entropy(torch.zeros(1, 3, 8), torch.tensor([[1, 2, -100]]), reduction="none")
+    tensor([[2.0794, 2.0794, 0.0000]])
     """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}.")
     vocab, flat = logits.shape[-1], targets.flatten().long()
     counts = flat != IGNORED
     if not counts.any():
         raise ValueError(NOTHING_COUNTS)
     if (wrong := flat[counts & ((flat < 0) | (flat >= vocab))]).numel():
         raise ValueError(f"The target {wrong[0].item()} is no token: targets lie in 0 … {vocab - 1} here.")
-    return F.cross_entropy(logits.reshape(-1, vocab).float(), flat, ignore_index=IGNORED)
+    loss = F.cross_entropy(logits.reshape(-1, vocab).float(), flat, ignore_index=IGNORED, reduction=reduction)
+    return loss.reshape(targets.shape) if reduction == "none" else loss

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from llmlib.devices import choose
 from llmlib.training.config import TrainConfig
@@ -114,3 +114,21 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
         adamw.append({"params": matrices, "weight_decay": config.weight_decay, "peak": config.learning_rate})
     fused = next(model.parameters()).device.type in ("cuda", "cpu")
     return [torch.optim.AdamW(adamw, lr=config.learning_rate, betas=config.betas, fused=fused), *optimizers]
+
+
+def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The parameters of any module in two groups for `torch.optim.AdamW`: matrices of linear maps decay, nothing else.
+
+    Embeddings, norms and biases do not, for the reasons that `make_optimizers` gives. Frozen ones are in neither.
+
+    >>> groups = decay_groups(nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 4), nn.LayerNorm(4)), 0.1)
+    >>> [(len(group["params"]), group["weight_decay"]) for group in groups]
+    [(1, 0.1), (4, 0.0)]
+    """
+    matrices = {id(m.weight) for m in module.modules() if isinstance(m, nn.Linear)}
+    matrices -= {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}  # a table that is shared
+    learning = [p for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in learning if id(p) in matrices], "weight_decay": weight_decay},
+        {"params": [p for p in learning if id(p) not in matrices], "weight_decay": 0.0},
+    ]

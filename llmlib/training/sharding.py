@@ -64,8 +64,14 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
     )
 
 
-def clip(parameters: Iterable[nn.Parameter], limit: float) -> float:
-    """Shorten all gradients together to the norm `limit`, if they are longer; returns the norm before."""
+def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
+    """Shorten all gradients together to the norm `limit`, if they are longer; returns the norm before.
+
+    >>> weight = nn.Parameter(torch.zeros(2))
+    >>> weight.grad = torch.tensor([3.0, 4.0])
+    >>> clip_gradients([weight], 1.0), weight.grad
+    (5.0, tensor([0.6000, 0.8000]))
+    """
     parameters = list(parameters)
     norm = whole(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
     length = norm.item()
@@ -103,13 +109,15 @@ def put_weights(model: Transformer, weights: dict[str, Tensor]) -> None:
     )
 
 
-def put_states(optimizers: Sequence[torch.optim.Optimizer], states: Sequence[dict[str, Any]]) -> None:
-    """Load whole states into the optimizers of a model, cut or not: what has a weight's shape is cut as the weight."""
-    for optimizer, content in zip(optimizers, states):
+def put_states(optimizers: Sequence[torch.optim.Optimizer], states: Sequence[dict[int, Any]]) -> None:
+    """Load whole states into the optimizers of a model, cut or not: what has a weight's shape is cut as the weight.
+
+    Their settings, such as learning rates, stay those of the config.
+    """
+    for optimizer, states_of in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        optimizer.load_state_dict(
-            {**content, "state": {n: _rows(state, weights[n]) for n, state in content["state"].items()}}
-        )
+        rows = {number: _rows(state, weights[number]) for number, state in states_of.items()}
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": rows})
 
 
 def _rows(state: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:

@@ -7,9 +7,9 @@ have in common. Live models in these views are in `llmlib.explore`.
 try:
     import anywidget  # noqa: F401
 except ImportError as error:
-    raise ImportError(
-        f'The interactive views need the course\'s packages ({error}): pip install "llmlib[course]"'
-    ) from error
+    from llmlib.distribution import INSTALL_COURSE
+
+    raise ImportError(f"The interactive views need the course's packages ({error}); {INSTALL_COURSE}") from error
 
 from typing import TYPE_CHECKING
 

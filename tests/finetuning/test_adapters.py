@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import peft
 import pytest
@@ -180,7 +181,42 @@ def test_damage_is_named(saved, file, how):
     else:
         kinds = {"cut": content[: len(content) // 2], "empty": b"", "noise": b"\x80\x02noise" * 9, "a list": b"[1]"}
         path.write_bytes(kinds[how])
+    if how == "gone" and file == "adapter_config.json":
+        load_adapter(make("llama"), saved)  # the weights know it too
+        assert path.read_bytes() == content
+        return
     refused(saved, "missing" if how == "gone" else "damaged|not valid JSON|holds no JSON object")
+
+
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
+def test_a_death_between_the_two_files_leaves_the_old_or_the_new_adapter_whole(saved, file, monkeypatch):
+    """New weights with the old alpha would load without complaint, at another scale."""
+    new = apply_lora(make("llama"), LoRAConfig(2, alpha=64))
+    real = os.replace
+
+    def replace(source, target):
+        if Path(target) == saved / file:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        save_adapter(new, saved)
+    monkeypatch.undo()
+    assert not (saved / "adapter_config.json").exists()  # peft finds no adapter, rather than a wrong one
+    loaded = load_adapter(make("llama"), saved)
+    assert loaded.config.alpha == (64 if file == "adapter_config.json" else 4)
+    assert json.loads((saved / "adapter_config.json").read_text())["lora_alpha"] == loaded.config.alpha
+
+
+def test_settings_of_another_adapter_are_noticed(saved):
+    edit(saved, lora_alpha=7)
+    refused(saved, "does not say what was saved with the weights beside it. Remove it")
+    with open(saved / "adapter_model.safetensors", "r+b") as weights:
+        weights.seek(-1, 2)
+        weights.write(b"x")
+    edit(saved, lora_alpha=4)
+    refused(saved, "is not what was written: the file is damaged or was changed")
 
 
 def test_a_pickle_is_not_read(saved):

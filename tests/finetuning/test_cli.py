@@ -4,6 +4,7 @@ import csv
 import json
 import re
 
+import peft
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -117,20 +118,23 @@ def test_the_help_shows_an_example_that_runs(workshop):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("validation_share", "validation_shar"), r"\[data\] has an unknown 'validation_shar'. Did you mean"),
-        (("[train]", "[trian]"), r"has an unknown 'trian'. Did you mean 'train'\?"),
-        (("steps =", "stepz ="), r"TrainConfig has no 'stepz'. Did you mean 'steps'\?"),
-        (("0.2", "1.5"), "validation_share must be a number from 0 to below 1, got 1.5"),
+        (("validation_share", "validation_shar"), r"\[data\] has no 'validation_shar'. Did you mean"),
+        (("[train]", "[trian]"), r"has no 'trian'. Did you mean 'train'\?"),
+        (("steps =", "stepz ="), r"\[train\] has no 'stepz'. Did you mean 'steps'\?"),
+        (("0.2", "1.5"), "validation_share must be from 0 to below 1, got 1.5"),
         (('"tales"', '"tale"'), "template must be one of own, tales, chatml, llama3, got 'tale'"),
         (('"tales"', '"own"'), "has no chat template of its own. Name one in [data]"),
-        (('"{folder}/examples.jsonl"', "3"), "conversations must be the path of a JSONL file, got 3"),
-        (('= "u"', "= 7"), r"\[start\] must be texts"),
+        (('"{folder}/examples.jsonl"', "3"), "conversations must be a text, got 3"),
+        (('= "u"', "= 7"), r"\[start\]: '<\|user\|>' must be a text, got 7"),
         (('= "u"', '= "uu"'), "'uu', which '<|user|>' is to be like, is 2 tokens"),
         (("examples.jsonl", "nope.jsonl"), "nope.jsonl cannot be read"),
         (("/base", "/nope"), "There is no model and no file or folder named"),
         (("seq_len = 32", "seq_len = 65"), "seq_len=65 is more than the model's context, max_seq_len=64"),
         (("seq_len = 32", "seq_len = 3"), "There is nothing to learn from: 4 of 4 conversations"),
-        (('model = "{folder}/base"', ""), "says nothing of 'model'. `llmlib tune --help` shows an example"),
+        (
+            ('model = "{folder}/base"', ""),
+            "says nothing of 'model'. Expected a text. `llmlib tune --help` shows an example",
+        ),
         (("[data]", "[data"), "is no TOML file"),
     ],
 )
@@ -160,12 +164,17 @@ def test_with_a_lora_the_adapter_and_the_model_with_it_are_kept(workshop):
     ids = torch.tensor([[5, 6, 7]])
     assert not torch.allclose(tuned(ids), base(ids), atol=1e-3)
     lora = load_adapter(base, workshop / "tuned" / "adapter")
+    named = json.loads((workshop / "tuned" / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
+    assert named == str(workshop / "tuned" / "base")  # the base has new rows for the new tokens
+    theirs = peft.AutoPeftModelForCausalLM.from_pretrained(workshop / "tuned" / "adapter", dtype=torch.float32).eval()
+    torch.testing.assert_close(theirs(ids).logits, tuned(ids), atol=1e-4, rtol=1e-4)
     assert (lora.config.rank, lora.config.alpha) == (2, 4)
     torch.testing.assert_close(base(ids), tuned(ids), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("table", "told"), [("rnk = 2", "unknown 'rnk'. Did you mean 'rank'"), ("rank = 0", "rank must be a whole number")]
+    ("table", "told"),
+    [("rnk = 2", "has no 'rnk'. Did you mean 'rank'"), ("rank = 0", "[lora]: rank must be at least 1, got 0")],
 )
 def test_a_wrong_lora_table_is_told(workshop, table, told):
     result = run(workshop, SMALL + f"[lora]\n{table}\n")

@@ -2,16 +2,20 @@
 
 import dataclasses
 import json
+import os
+from pathlib import Path
 
 import pytest
+import safetensors
 import torch
 import transformers
 from reference_models import FAMILIES, load, their_model
+from safetensors.torch import load_file, save_file
 
-from llmlib.chat import CHATML, with_chat_template
-from llmlib.pretrained import load_pretrained
-from llmlib.pretrained.saving import hub_config, save_pretrained
-from llmlib.tokenization import BPETokenizer, CharTokenizer
+from llmlib.chat import CHATML, encode_chat, with_chat_template
+from llmlib.pretrained import CheckpointError, OwnFormatNotice, load_pretrained, save_pretrained
+from llmlib.pretrained.saving import hub_config
+from llmlib.tokenization import BPETokenizer, CharTokenizer, load_tokenizer
 from llmlib.transformer import Transformer, TransformerConfig
 
 TOKENIZER = with_chat_template(BPETokenizer.train("", 258, special_tokens=["<|im_start|>", "<|im_end|>"]), CHATML)
@@ -48,22 +52,94 @@ def test_end_tokens_and_precision_are_kept(tmp_path):
     for name, value in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
     save_pretrained(again, TOKENIZER, tmp_path)  # over itself
-    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json", "tokenizer.json"}
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"}
 
 
 @pytest.mark.parametrize(
     "choices",
     [
-        {"positions": "none"}, {"norm": "layernorm"}, {"mlp": "gelu"}, {"qk_norm": True, "sliding_window": 4},
-        {"output_bias": True}, {"qkv_bias": True, "mlp_bias": True}, {"rope_factors": (1.0, 1.0, 2.0, 8.0)},
+        {"positions": "none"}, {"norm": "layernorm"}, {"mlp": "gelu"}, {"mlp": "none"},
+        {"qk_norm": True, "sliding_window": 4}, {"output_bias": True}, {"qkv_bias": True, "mlp_bias": True},
+        {"rope_factors": (1.0, 1.0, 2.0, 8.0)}, {"positions": "sinusoidal", "tied_embeddings": False},
     ],
 )  # fmt: skip
-def test_a_model_of_no_known_family_is_refused_before_anything_is_written(choices, tmp_path):
+def test_a_model_of_no_known_family_is_kept_in_our_own_form_and_said_so(choices, tmp_path):
+    config = llama(**choices)
     with pytest.raises(ValueError, match="has no name on the Hugging Face hub"):
-        hub_config(llama(**choices))
-    with pytest.raises(ValueError, match="has no name on the Hugging Face hub"):
-        save_pretrained(Transformer(llama(**choices)), TOKENIZER, tmp_path / "new")
-    assert not (tmp_path / "new").exists()
+        hub_config(config)
+    model = Transformer(config)
+    with pytest.warns(OwnFormatNotice, match="Only llmlib opens this model: its architecture belongs to no family"):
+        save_pretrained(model, TOKENIZER, tmp_path / "new")
+    again, tokenizer = load_pretrained(tmp_path / "new", device="cpu", dtype="float32")
+    assert again.config == config
+    assert torch.equal(again(IDS), model(IDS))
+    assert transformers.AutoTokenizer.from_pretrained(tmp_path / "new")("Hi").input_ids == tokenizer.encode("Hi")
+
+
+def test_the_tokenizer_is_the_same_for_transformers_template_and_all(tmp_path):
+    text = "Where's the 12th café?\n\n  \t— “Où?” 🦊"
+    tokenizer = BPETokenizer.train(text * 3, 290, ["<|im_start|>", "<|im_end|>"])
+    tokenizer = with_chat_template(tokenizer, CHATML)
+    save_pretrained(Transformer(llama()), tokenizer, tmp_path)
+    theirs, ours = transformers.AutoTokenizer.from_pretrained(tmp_path), load_tokenizer(tmp_path)
+    assert theirs(text).input_ids == ours.encode(text) == tokenizer.encode(text)
+    messages = [{"role": "user", "content": "Où?"}]
+    ids = theirs.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+    assert ids == encode_chat(tokenizer, messages) == encode_chat(ours, messages)
+    assert (theirs.eos_token_id, ours.eos_ids) == (tokenizer.eos_ids[0], tokenizer.eos_ids)
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        BPETokenizer.train("low lower lowest", 260, pattern=r"\S+|\s+"),
+        BPETokenizer.train("low lower", 258, special_tokens=["\n"]),
+        BPETokenizer({**{bytes([b]): b for b in range(256)}, b"xyz": 256}),
+    ],
+)
+def test_a_tokenizer_that_others_could_not_follow_is_kept_in_our_own_form(tokenizer, tmp_path):
+    with pytest.warns(OwnFormatNotice, match=r"Only llmlib opens the tokenizer\.json"):
+        save_pretrained(Transformer(llama()), tokenizer, tmp_path)
+    again = load_tokenizer(tmp_path)
+    assert again.encode("lowest xyz\n") == tokenizer.encode("lowest xyz\n")
+
+
+@pytest.mark.parametrize("what", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_death_while_saving_over_another_model_leaves_no_mixture(what, tmp_path, monkeypatch):
+    """Files are renamed one at a time; in between the folder says that it is none."""
+    save_pretrained(Transformer(llama()), TOKENIZER, tmp_path)
+    real = os.replace
+
+    def replace(source, target):
+        if Path(target) == tmp_path / what:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        save_pretrained(Transformer(llama(), seed=1), TOKENIZER, tmp_path)
+    with pytest.raises(CheckpointError, match=r"config\.json is missing: this is no folder of a model"):
+        load_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.5])
+def test_weights_that_changed_after_they_were_written_are_noticed(value, tmp_path):
+    save_pretrained(Transformer(llama()), TOKENIZER, tmp_path)
+    path = tmp_path / "model.safetensors"
+    with safetensors.safe_open(path, "pt") as opened:
+        metadata = opened.metadata()
+    weights = load_file(path)
+    weights["model.norm.weight"][3] = value
+    save_file(weights, path, metadata)
+    with pytest.raises(CheckpointError, match=r"model\.norm\.weight is not what was written"):
+        load_pretrained(tmp_path)
+    save_file(weights, path, {"format": "pt"})  # as others write it
+    if value == 0.5:
+        load_pretrained(tmp_path)
+    else:
+        with pytest.raises(CheckpointError, match=r"model\.norm\.weight holds NaN or infinity"):
+            load_pretrained(tmp_path)
 
 
 def test_what_cannot_be_written_and_where(tmp_path):
@@ -71,7 +147,7 @@ def test_what_cannot_be_written_and_where(tmp_path):
     with pytest.raises(ValueError, match="only a BPETokenizer can"):
         save_pretrained(model, CharTokenizer("abc"), tmp_path)
     (tmp_path / "model-00001-of-00002.safetensors").touch()
-    with pytest.raises(ValueError, match=r"holds model-00001-of-00002\.safetensors, the weights of another model"):
+    with pytest.raises(ValueError, match=r"holds model-00001-of-00002\.safetensors, which belongs to another model"):
         save_pretrained(model, TOKENIZER, tmp_path)
 
 

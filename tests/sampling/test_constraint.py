@@ -137,3 +137,14 @@ def test_a_constraint_fits_the_tokenizers_that_mean_the_same():
     assert DATE.fits(TOKENIZER.with_special_tokens(["<new>"]))
     assert not DATE.fits(BPETokenizer.train("other words, other tokens " * 9, 300))
     assert not DATE.fits(CharTokenizer("abc"))
+
+
+def test_where_no_token_may_come_it_has_ended_before_it_began():
+    letters = CharTokenizer("ab")
+    alone = Transformer(TransformerConfig(2, 8, 16, 1, 2))  # without an end token, which could say so
+    nothing, one = Constraint.regex("", letters), Constraint.regex("a", letters)
+    writing = generate(alone, [0], constraint=nothing)
+    assert (list(writing), writing.ended_by) == ([], "constraint")
+    both = generate(alone, torch.tensor([[0], [1]]), constraint=[nothing, one])
+    assert [tokens.tolist()[1] for tokens in both] == [0]
+    assert both.ended_by == ("constraint", "constraint")

@@ -96,3 +96,10 @@ def test_the_other_characters(pairs):
 def test_what_is_not_understood_is_named(pattern, message):
     with pytest.raises(ConstraintError, match=message):
         build(read_regex(pattern))
+
+
+@pytest.mark.parametrize("pattern", [r"a\n1", r"\t2", r"[\n0]\r9", r"\v\f7"])
+def test_a_line_end_before_a_digit(pattern):
+    text = pattern.replace("[", "").replace("0]", "").encode().decode("unicode_escape")
+    assert re.fullmatch(pattern, text)
+    assert build(read_regex(pattern)).accepts[build(read_regex(pattern)).after(text.encode())]

@@ -78,6 +78,8 @@ def test_every_text_that_is_let_through_is_valid(data):
         ({"type": "number"}, ["0.5", "-1e10", "7"], [".5", "1.", "NaN"]),
         ({"type": "array", "items": {"type": "null"}, "minItems": 2}, ["[null, null]"], ["[null]", "[]"]),
         ({"type": "array", "items": TEXT, "maxItems": 0}, ["[]"], ['[""]']),
+        ({"type": "array", "items": TEXT, "maxItems": 2}, ["[]", '["",""]'], ['["","",""]', '["","","",""]']),
+        ({"type": "array", "items": TEXT, "minItems": 1, "maxItems": 1}, ['[""]'], ["[]", '["",""]']),
         ({"type": "object"}, ["{}"], ['{"a":1}']),
         ({"const": {"a": [1, None]}}, ['{"a": [1, null]}'], ["{}"]),
         ({"anyOf": [{"type": "boolean"}, {"type": "null"}]}, ["true", "null"], ["nul", "0"]),

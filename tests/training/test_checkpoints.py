@@ -12,6 +12,7 @@ import torch
 from small_models import KINDS
 
 from llmlib.corpora.datasets import TokenDataset
+from llmlib.pretrained.run_folder import seal
 from llmlib.training import RunError, TrainConfig, checkpoints, train
 from llmlib.transformer import Transformer
 
@@ -93,7 +94,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_a_way_on(tmp_path, monkeypat
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(checkpoints, "write_weights", full)
     with pytest.raises(
         RunError, match=r"The checkpoint of step 6 could not be written.*No space left.*Free some space"
     ):
@@ -147,10 +148,8 @@ def test_a_run_that_is_there_is_not_overwritten(tmp_path):
 
 def test_another_config_or_architecture_is_named(tmp_path):
     list(run_in(tmp_path))
-    with pytest.raises(
-        RunError, match=r"began with another config: steps was 12 and is 20; learning_rate was 0.01 and is 0.1"
-    ):
-        run_in(tmp_path, resume=True, steps=20, learning_rate=0.1)
+    with pytest.raises(RunError, match=r"began with another config: learning_rate was 0.01 and is 0.1; betas was"):
+        run_in(tmp_path, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))
     other = Transformer(KINDS["gpt2"])
     before = {name: value.clone() for name, value in other.state_dict().items()}
     with pytest.raises(RunError, match=r"of another architecture: .*positions is rotary there and learned here"):
@@ -178,6 +177,50 @@ def test_damage_is_named_with_the_way_on(tmp_path, file, how):
     assert run_in(tmp_path, resume=True).step == 9
 
 
+def damaged_states():
+    """What a fused optimizer would crash on, or compute with silently."""
+    whole = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(31, 32), "exp_avg_sq": torch.zeros(31, 32)}
+    yield "must be a tensor", {**whole, "exp_avg": torch.zeros(1)}
+    yield "must be a tensor", {**whole, "exp_avg": torch.zeros(31, 32, dtype=torch.float64)}
+    yield "must be a tensor", {**whole, "step": 3}
+    yield "holds NaN or infinity", {**whole, "exp_avg_sq": torch.full((31, 32), float("nan"))}
+    yield "exp_avg_sq of weight 0 is below 0", {**whole, "exp_avg_sq": torch.full((31, 32), -1.0)}
+    yield "does not hold step, exp_avg, exp_avg_sq alone", {"step": torch.tensor(3.0)}
+    yield "does not hold step, exp_avg, exp_avg_sq alone", []
+
+
+@pytest.mark.parametrize(("message", "state"), damaged_states())
+def test_states_are_checked_before_anything_is_changed(tmp_path, message, state):
+    list(run_in(tmp_path))
+    last = checkpoints.checkpoints(tmp_path)[-1]
+    states = torch.load(last / "optimizers.pt", weights_only=True)
+    states[0][0] = state
+    torch.save(states, last / "optimizers.pt")
+    about = json.loads((last / "state.json").read_text())
+    model = Transformer(KINDS["llama"], seed=1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+
+    def resumed():
+        return train(model, DATA, TrainConfig(**CONFIG), validation=DATA, folder=tmp_path, resume=True)
+
+    with pytest.raises(RunError, match=r"optimizers\.pt is not what was written"):
+        resumed()
+    del about["checksum"]
+    about["optimizers"] = checkpoints.file_checksum(last / "optimizers.pt")
+    (last / "state.json").write_text(json.dumps(seal(about)))
+    with pytest.raises(RunError, match=message):
+        resumed()
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_changed_value_in_the_state_is_noticed(tmp_path):
+    list(run_in(tmp_path))
+    state = checkpoints.checkpoints(tmp_path)[-1] / "state.json"
+    state.write_text(state.read_text().replace('"step": 12', '"step": 11'))
+    with pytest.raises(RunError, match=r"state\.json is damaged or was changed"):
+        run_in(tmp_path, resume=True)
+
+
 def test_a_second_process_is_told(tmp_path):
     run = run_in(tmp_path)
     code = (
@@ -198,6 +241,16 @@ def test_what_a_checkpoint_holds_can_be_read_without_us(tmp_path):
     assert about["step"] == 12
     assert about["model"]["positions"] == "rotary"
     assert about["train"]["learning_rate"] == 0.01
+
+
+def test_a_second_save_at_one_step_changes_nothing(tmp_path):
+    run = run_in(tmp_path, save_every=0)
+    next(run)
+    first = run.save()
+    before = {path.name: path.read_bytes() for path in first.iterdir()}
+    assert run.save() == first
+    assert {path.name: path.read_bytes() for path in first.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == [first.name]
 
 
 def test_saving_without_a_folder():

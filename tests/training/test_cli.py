@@ -10,12 +10,16 @@ import sys
 import time
 
 import pytest
+import torch
+import transformers
 from typer.testing import CliRunner
 
 from llmlib.cli import app
+from llmlib.pretrained import CheckpointError, load_pretrained
 from llmlib.tokenization import load_tokenizer
 from llmlib.training import checkpoints
 from llmlib.training.cli import EXAMPLE
+from llmlib.training.following import Log
 
 SMALL = """
 folder = "{folder}"
@@ -52,6 +56,13 @@ def log_of(folder):
         return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in csv.DictReader(file)]
 
 
+def wait_for_lines(log):
+    for _ in range(1200):
+        if log.is_file() and log.read_text().count("\n") > 12:
+            break
+        time.sleep(0.05)
+
+
 def test_it_trains_and_leaves_everything_in_the_folder(tmp_path):
     result = run(settings(tmp_path))
     assert result.exit_code == 0, result.output
@@ -62,6 +73,117 @@ def test_it_trains_and_leaves_everything_in_the_folder(tmp_path):
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
     assert load_tokenizer(tmp_path / "run" / "tokenizer.json").vocab_size == 300
     assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")][-1] == "step-00000012"
+
+
+def test_what_it_made_opens_with_its_tokenizer_here_and_elsewhere(tmp_path, capsys):
+    result = run(settings(tmp_path))
+    folder = tmp_path / "run"
+    assert "Note: Only llmlib opens this model" in result.stderr  # no family has learned positions without biases
+    assert f'load_pretrained("{folder.as_posix()}")' in result.output
+    ended, tokenizer = load_pretrained(folder, device="cpu", dtype="float32")
+    assert transformers.AutoTokenizer.from_pretrained(folder)("Once, 12").input_ids == tokenizer.encode("Once, 12")
+    assert capsys.readouterr().err == ""
+    ids = torch.tensor([tokenizer.encode("Once upon a time")])
+    last, _ = load_pretrained(folder / "step-00000012", device="cpu", dtype="float32")
+    assert torch.equal(last(ids), ended(ids))
+    earlier, same = load_pretrained(folder / "step-00000010", device="cpu", dtype="float32")
+    assert same.vocabulary == tokenizer.vocabulary
+    assert not torch.equal(earlier(ids), ended(ids))
+    (folder / "config.json").unlink()  # as while the run is still under way
+    under_way, _ = load_pretrained(folder, device="cpu", dtype="float32")
+    assert "a run that has not ended: this is its last checkpoint, step-00000012" in capsys.readouterr().err
+    assert torch.equal(under_way(ids), ended(ids))
+
+
+def test_a_run_of_a_known_family_opens_with_transformers(tmp_path):
+    llama = SMALL.replace("n_heads = 2", 'n_heads = 2\npositions = "rotary"\nnorm = "rmsnorm"\nmlp = "swiglu"')
+    assert "Note" not in run(settings(tmp_path, llama, steps=2)).output
+    ours, tokenizer = load_pretrained(tmp_path / "run", device="cpu", dtype="float32")
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "run", dtype=torch.float32).eval()
+    ids = torch.tensor([tokenizer.encode("Once upon a time")])
+    torch.testing.assert_close(theirs(ids).logits, ours(ids), atol=1e-4, rtol=1e-4)
+
+
+def test_a_run_that_has_ended_goes_on_to_more_steps(tmp_path, capsys):
+    assert run(settings(tmp_path, steps=6)).exit_code == 0
+    longer = settings(tmp_path, steps=12)
+    result = run(longer, "--resume")
+    assert result.exit_code == 0, result.output
+    assert "planned for 6 steps and now has 12; 6 are taken. Its schedule, 'cosine', now reaches" in result.stderr
+    assert [row["step"] for row in log_of(tmp_path / "run")] == [str(step) for step in range(1, 13)]
+    load_pretrained(tmp_path / "run", device="cpu")
+    assert capsys.readouterr().err == ""
+    fewer = run(settings(tmp_path, steps=6), "--resume")
+    assert "has taken 12 steps, and steps=6" in fewer.stderr
+
+
+def test_other_data_are_noticed_when_a_run_goes_on(tmp_path):
+    assert run(settings(tmp_path, steps=6)).exit_code == 0
+    log = (tmp_path / "run" / "log.csv").read_text()
+    other = settings(tmp_path, SMALL.replace("20_000", "21_000"), steps=12)
+    result = run(other, "--resume")
+    assert result.exit_code == 1
+    assert re.search(r"began with other data: [\d,]+ tokens, \w+ there, [\d,]+ tokens, \w+ here", result.stderr)
+    assert (tmp_path / "run" / "log.csv").read_text() == log
+
+
+def test_a_run_whose_only_checkpoint_is_not_whole_does_not_begin_again(tmp_path):
+    assert run(settings(tmp_path, steps=4)).exit_code == 0
+    (tmp_path / "run" / "step-00000004" / "state.json").unlink()
+    for options in ((), ("--resume",)):
+        result = run(settings(tmp_path, steps=4), *options)
+        assert result.exit_code == 1
+        assert "step-00000004 has no state.json: it is not whole, and there is no other" in result.stderr
+
+
+@pytest.mark.parametrize("damage", ["step,loss\n", "\x00\x01", "cut", "gap"])
+def test_a_damaged_log(tmp_path, damage):
+    assert run(settings(tmp_path, steps=6)).exit_code == 0
+    log = tmp_path / "run" / "log.csv"
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text({"cut": "".join(lines)[:-12], "gap": "".join(lines[:2] + lines[3:])}.get(damage, damage))
+    result = run(settings(tmp_path, steps=8), "--resume")
+    if damage == "cut":  # a full disk may cut the last line: the checkpoint knows it
+        assert result.exit_code == 0, result.output
+    else:
+        assert "log.csv is damaged" in result.stderr
+        assert not (tmp_path / "run" / "step-00000008").exists()
+
+
+def test_a_disk_that_is_full_at_a_line_of_the_log(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Log, "_lines", lambda self, rows, header=False: b"" if header else full())
+    result = run(settings(tmp_path))
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stderr.splitlines() if "Note" not in line]
+    assert re.fullmatch(
+        r"llmlib train: .*log\.csv could not be written \(No space left on device\)\. Free some.*", line
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="folders that nobody may write to")
+def test_a_folder_that_cannot_be_written_to(tmp_path):
+    result = run(settings(tmp_path, SMALL.replace("{folder}", "/proc/run")))
+    (line,) = result.stderr.splitlines()
+    assert re.fullmatch(r"llmlib train: /proc/run cannot be written to .*Give another folder.*", line)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_stop_leaves_a_checkpoint_and_says_so(tmp_path, stop):
+    path = settings(tmp_path, SMALL.replace("save_every = 5", "save_every = 0"), steps=5000)
+    command = [sys.executable, "-m", "llmlib", "train", str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_lines(tmp_path / "run" / "log.csv")
+    process.send_signal(stop)
+    told, why = process.communicate()
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[stop]
+    step = int(re.search(r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. Go on: llmlib train", why)[1])
+    assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")] == [f"step-{step:08d}"]
+    assert "\r" not in told + why  # no progress bar where nobody looks
 
 
 @pytest.mark.slow
@@ -75,10 +197,7 @@ def test_stopped_it_goes_on_and_the_log_is_that_of_one_run(tmp_path, stop):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     log = tmp_path / "run" / "log.csv"
-    for _ in range(1200):
-        if log.is_file() and log.read_text().count("\n") > 12:
-            break
-        time.sleep(0.05)
+    wait_for_lines(log)
     process.send_signal(stop)
     process.wait()
     assert run(path).exit_code == 1  # not by mistake
@@ -117,19 +236,36 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("characters", "charcters"), r"\[data\] has an unknown 'charcters'. Did you mean 'characters'\?"),
-        (("[train]", "[trian]"), r"has an unknown 'trian'. Did you mean 'train'\?"),
-        (("steps =", "stepz ="), r"TrainConfig has no 'stepz'. Did you mean 'steps'\?"),
-        (("n_heads", "heads"), r"\[model\] has an unknown 'heads'. Did you mean 'n_heads'\?"),
+        (("characters", "charcters"), r"\[data\] has no 'charcters'. Did you mean 'characters'\?"),
+        (("[train]", "[trian]"), r"has no 'trian'. Did you mean 'train'\?"),
+        (("steps =", "stepz ="), r"\[train\] has no 'stepz'. Did you mean 'steps'\?"),
+        (("n_heads", "heads"), r"\[model\] has no 'heads'. Did you mean 'n_heads'\?"),
         (("n_heads = 2", "n_heads = 5"), "d_model=32 does not divide into n_heads=5"),
         (("n_heads = 2", "n_heads = 2\nvocab_size = 10"), "vocab_size=10 is too small for the tokenizer's 300"),
-        (("d_model = 32", ""), "d_model"),
+        (("d_model = 32", ""), r"\[model\] says nothing of 'd_model'. Expected a whole number"),
         (("seq_len = 16", "seq_len = 64"), "seq_len=64 is more than the model's context, max_seq_len=32"),
         (("20_000", "100"), r"tokens are there to (train|validate) on, and one window of seq_len=16 needs 17"),
         (("characters", 'corpus = "tales"\ncharacters'), r"there is no corpus 'tales'. There are tinytales, python"),
         (("characters", 'corpus = ["nope.txt"]\ncharacters'), "nope.txt"),
-        (("[model]", "model = 3\n[other]"), "must be a section|unknown"),
+        (("[model]", "model = 3\n[other]"), "has no 'other'"),
         (("folder =", "folder : "), "is no TOML file"),
+        (('folder = "{folder}"', "folder = 3"), "folder must be a text, got 3"),
+        (('folder = "{folder}"', 'folder = ""'), "folder must be a path, not empty, got ''"),
+        (("20_000", "2e5"), r"\[data\]: characters must be a whole number, got 200000.0. Write 200000"),
+        (("20_000", "-5"), "characters must be at least 1, got -5"),
+        (("characters", "validation_share = 1.2\ncharacters"), "validation_share must be more than 0 and below 1, got"),
+        (("tokenizer = 300", "tokenizer = 3"), "tokenizer must be at least 256, for there are 256 bytes, got 3"),
+        (("tokenizer = 300", "tokenizer = true"), "tokenizer must be a whole number or a text, got True"),
+        (("batch_size = 4", "batch_size = 1180591620717411303424"), "batch_size must be at most 9,223,372,036,854,775"),
+        (
+            ("batch_size = 4", "batch_size = 2305843009213693952"),
+            r"needs about [\d,]+ GB of memory, and \w+ has [\d,]+",
+        ),
+        (("d_model = 32", "d_model = 3_200_000"), r"needs about [\d,]+ GB of memory.* Choose a smaller model"),
+        (("d_model = 32", 'd_model = "32"'), r"\[model\]: d_model must be a whole number, got '32'"),
+        (("n_layers = 1", "n_layers = 1_000_000_000"), r"needs about [\d,]+ GB of memory"),
+        (('dtype = "float32"', "dtype = 32"), r"\[train\]: dtype must be a text, got 32"),
+        (('dtype = "float32"', 'dtype = "float33"'), "'float33' is not a dtype"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, change, message):
@@ -144,3 +280,14 @@ def test_a_file_that_is_not_there(tmp_path):
     result = run(tmp_path / "nope.toml")
     assert result.exit_code == 1
     assert "`llmlib train --help` shows an example" in result.stderr
+
+
+def test_the_run_of_train_alone_says_where_its_tokenizer_belongs(tmp_path):
+    assert run(settings(tmp_path, steps=2)).exit_code == 0
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / "run" / name).unlink()
+    for path in (tmp_path / "run", tmp_path / "run" / "step-00000002"):
+        with pytest.raises(
+            CheckpointError, match=r"a run without its tokenizer.*tokenizer\.save\(.*run/tokenizer\.json"
+        ):
+            load_pretrained(path)

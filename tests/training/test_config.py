@@ -1,5 +1,6 @@
 """Schedules against their definitions and `transformers`; contradictions are named."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -35,6 +36,8 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
     after = shares[warmup:]
     assert after == sorted(after, reverse=True)  # never rises again
     assert all(min(final, 1) - 1e-9 <= share <= 1 for share in after)
+    beyond = {schedule_at(step, config) for step in range(steps, 3 * steps)}
+    assert beyond == {1.0 if kind == "constant" else final}
     if kind == "constant":
         assert set(after) <= {1.0}
     if kind == "wsd":
@@ -64,14 +67,35 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
         ({"learning_rate": "high"}, "learning_rate must be a number, got 'high'"),
         ({"clip_norm": "none"}, "clip_norm must be a number, got 'none'"),
         ({"betas": 0.9}, "betas must be 2 numbers, got 0.9"),
-        ({"betas": [0.9]}, r"betas must be 2 numbers, got \(0.9,\)"),
-        ({"dtype": 16}, "dtype must be a word, got 16"),
+        ({"betas": [0.9]}, r"betas must be 2 numbers, got \[0.9\]"),
+        ({"dtype": 16}, "dtype must be a text, got 16"),
+        ({"steps": 2**70}, "steps must be at most 9,223,372,036,854,775,807, got 1180591"),
+        ({"weight_decay": float("inf")}, "weight_decay must be at least 0, got inf"),
         ({"compile": "yes"}, "compile must be true or false, got 'yes'"),
     ],
 )
 def test_what_cannot_be_is_named(settings, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig.from_mapping(settings)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": "3"}, "steps must be a whole number, got '3'"),
+        ({"betas": (0.9, "0.95")}, "each of betas must be a number, got '0.95'"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+    ],
+)
+def test_in_python_it_is_the_same(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**wrong)
+
+
+def test_numbers_of_numpy_become_plain_ones():
+    config = TrainConfig(steps=np.int64(5), learning_rate=np.float32(0.5), betas=[0.5, 0.75])
+    assert config == TrainConfig(steps=5, learning_rate=0.5, betas=(0.5, 0.75))
+    assert [type(value) for value in (config.steps, config.learning_rate, config.betas)] == [int, float, tuple]
 
 
 def test_a_mapping_makes_the_same_config():

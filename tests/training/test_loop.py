@@ -177,6 +177,15 @@ def test_a_loss_that_explodes_stops(monkeypatch):
     assert all(p.isfinite().all() for p in run.model.parameters())
 
 
+def test_the_advice_speaks_of_float16_only_where_it_was_chosen(monkeypatch):
+    for dtype, advised in ((torch.float32, False), (torch.float16, True)):
+        run = train(model(), DATA, TrainConfig(**SMALL))
+        run.dtype = dtype
+        with pytest.raises(TrainingDiverged) as told:
+            run._check(float("nan"), 1.0)
+        assert ("float16 overflows above 65,504: use bfloat16" in str(told.value)) == advised
+
+
 def test_windows_longer_than_the_context_or_the_text():
     with pytest.raises(ValueError, match="seq_len=25 is more than the model's context, max_seq_len=24"):
         train(model(), DATA, TrainConfig(seq_len=25))

@@ -1,0 +1,95 @@
+"""Weights in a file that knows its own checksums, so that a changed bit is noticed and not computed with."""
+
+import json
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from llmlib.pretrained.config_fields import CheckpointError
+
+OTHERS = "llmlib_files"  # beside it: the checksums of the files that were saved with the weights
+CHECKSUMS = "llmlib_crc32"  # in the metadata of a safetensors file, where other readers pass it over
+
+
+def write_weights(weights: dict[str, Tensor], path: Path, **about: str) -> None:
+    """Write a safetensors file with the checksum of each tensor, and what else there is to say `about` them."""
+    from safetensors.torch import save_file
+
+    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    sums = {name: checksum(value) for name, value in tensors.items()}
+    save_file(tensors, path, metadata={"format": "pt", CHECKSUMS: json.dumps(sums), **about})
+    _sort_metadata(path)
+
+
+def _sort_metadata(path: Path) -> None:
+    """safetensors writes metadata in an order of chance; the same weights are to give the same bytes."""
+    with open(path, "r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        written = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        file.seek(8)
+        file.write(written.ljust(length))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors in a safetensors file. Raises `CheckpointError` if it is damaged, or holds what is no number."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            sums, _ = checksums_of(opened.metadata(), tensors)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is truncated or damaged ({error}).") from error
+    for name, tensor in tensors.items():
+        check_tensor(tensor, sums.get(name), f"{path}: {name}")
+    return tensors
+
+
+def checksum(tensor: Shaped[Tensor, "*axes"]) -> int:
+    """A number that almost surely changes when any bit does.
+
+    >>> checksum(torch.zeros(2))
+    1696784233
+    """
+    return zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data)
+
+
+def file_checksum(path: Path) -> int:
+    """A number that almost surely changes when any byte of a file does."""
+    running = 0
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 24):
+            running = zlib.crc32(piece, running)
+    return running
+
+
+def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The checksums in a file's metadata, of its tensors and of `OTHERS`; none for a file that others wrote.
+
+    Raises `ValueError` unless they are of just these tensors: what holds the checksums may be damaged as well.
+    """
+    metadata = metadata or {}
+    try:
+        sums, others = (json.loads(metadata.get(key, "{}")) for key in (CHECKSUMS, OTHERS))
+    except (ValueError, RecursionError):
+        sums = others = None
+    ours = any(key.startswith("llmlib") for key in metadata)
+    if not isinstance(sums, dict) or not isinstance(others, dict) or (ours and sums.keys() != set(names)):
+        raise ValueError("its checksums cannot be read")
+    return sums, others
+
+
+def check_tensor(tensor: Tensor, expected: Any, what: str) -> None:
+    """Raise `CheckpointError` for a tensor that has changed since it was written, or holds NaN or infinity."""
+    if expected is not None and checksum(tensor) != expected:
+        raise CheckpointError(f"{what} is not what was written: the file is damaged or was changed.")
+    # A sum is infinite or NaN if any number is; only a sum that overflows needs the closer look, which takes longer.
+    if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite() and not tensor.isfinite().all():
+        raise CheckpointError(f"{what} holds NaN or infinity: the file is damaged, or the training was.")

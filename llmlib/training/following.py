@@ -1,0 +1,190 @@
+"""What `llmlib train` and `llmlib tune` share: a run that is followed to its end, in a log and on the terminal.
+
+What goes wrong is told in one line; what stops a run leaves a checkpoint, and says how to go on.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from llmlib.files.atomic import atomic_write
+
+LINES = 10  # of progress, where no terminal shows a bar
+
+
+@contextlib.contextmanager
+def reporting(command: str) -> Iterator[None]:
+    """Errors that have words for people end the command with one line; the first of several processes tells it."""
+    try:
+        yield
+    except typer.Exit:
+        raise  # it is a RuntimeError too
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        everybody_has_it = isinstance(error, ValueError) and os.environ.get("RANK", "0") != "0"
+        if not everybody_has_it:
+            why = str(error) or type(error).__name__
+            if isinstance(error, OSError) and error.filename and str(error.filename) not in why.partition(":")[2]:
+                why = f"{error.filename}: {why}"
+            typer.echo(f"llmlib {command}: {why}", err=True)
+        raise typer.Exit(1) from None
+
+
+@contextlib.contextmanager
+def told_once(writes: bool) -> Iterator[None]:
+    """Warnings as notes on standard error, each once, by the process that writes."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for message in dict.fromkeys(str(warning.message) for warning in caught) if writes else ():
+        typer.echo(f"Note: {message}", err=True)
+
+
+@contextlib.contextmanager
+def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
+    """Take all steps of a run; the block inside is what to do at its end.
+
+    A line of log.csv for each step, and a progress bar or, where no terminal is, a line now and then. Ctrl-C and the
+    signal TERM end it between two steps, with a checkpoint; `again` is the command that goes on.
+    """
+    try:
+        with _terminable():
+            _take(run, folder, ranks.writes)
+    except KeyboardInterrupt as stop:
+        code = 143 if isinstance(stop, Terminated) else 130
+        if ranks.world > 1:  # a checkpoint needs all of them, and each has been stopped at another place
+            where = f"The last checkpoint in {folder} counts."
+        elif run.step:
+            where = f"The checkpoint is {run.save()}."
+        else:
+            where = "No step was taken."
+        if ranks.writes:
+            typer.echo(f"\nStopped after step {run.step}. {where} Go on: {again}", err=True)
+        raise typer.Exit(code) from None
+    yield
+
+
+class Terminated(KeyboardInterrupt):
+    """The signal TERM, which a system sends before it ends a process for good."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _take(run: Any, folder: Path, writes: bool) -> None:
+    from tqdm.auto import tqdm
+
+    log = Log(folder / "log.csv", run.last) if writes else None
+    shows = writes and sys.stderr.isatty()
+    some = max(1, run.config.steps // LINES)
+    with tqdm(run, total=run.config.steps, initial=run.step, unit="step", disable=not shows) as bar:
+        for step in bar:
+            if log:
+                log.write(step)
+            told = {"loss": f"{step.loss:.3f}", "tokens/s": f"{step.tokens_per_second:,.0f}"}
+            if step.validation_loss is not None:
+                told["validation"] = f"{step.validation_loss:.3f}"
+            bar.set_postfix(told)
+            if writes and not shows and (step.step % some == 0 or step.validation_loss is not None):
+                typer.echo(f"step {step.step:,}: " + ", ".join(f"{name} {value}" for name, value in told.items()))
+
+
+def summary(run: Any, folder: Path) -> str:
+    """What a run came to, in a sentence."""
+    from llmlib.training.checkpoints import name_of
+
+    if not run.best:
+        return f"{run.step} steps taken."
+    loss, step = run.best
+    best = f"the lowest validation loss was {loss:.4f}, at step {step}"
+    kept = folder / name_of(step)
+    other = f" ({kept} opens too)" if step != run.step and kept.is_dir() else ""
+    return f"{run.step} steps taken; {best}{other}."
+
+
+class Log:
+    """The CSV file of a run, to go on after the step `last`, or to begin if that is None.
+
+    What was written later, before a kill, is dropped. A kill may also have come between the checkpoint and its line.
+    Raises `RunError` if it cannot be read or written.
+    """
+
+    def __init__(self, path: Path, last: Any):
+        from llmlib.training.loop import Step
+
+        self.path = path
+        self.names = [field.name for field in dataclasses.fields(Step) if field.name != "sample"]
+        kept: list[dict[str, Any]] = []
+        if last is not None and path.is_file():
+            kept = [row for row in self._rows() if int(row["step"]) < last.step]
+        if last is not None:
+            kept.append(dataclasses.asdict(last))
+        text = self._lines(kept, header=True)
+        with self._told(), atomic_write(path) as file:
+            file.write(text)
+
+    def write(self, step: Any) -> None:
+        with self._told(), open(self.path, "ab", buffering=0) as file:
+            file.write(self._lines([dataclasses.asdict(step)]))
+
+    def _lines(self, rows: list[dict[str, Any]], header: bool = False) -> bytes:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.names, extrasaction="ignore", lineterminator="\n")
+        if header:
+            writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue().encode()
+
+    def _rows(self) -> list[dict[str, Any]]:
+        from llmlib.training.checkpoints import RunError
+
+        try:
+            with open(self.path, encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file)
+                rows = list(reader)
+            if reader.fieldnames != self.names:
+                raise ValueError(f"its first line is not {','.join(self.names)}")
+            for number, row in enumerate(rows, start=1):
+                whole = row.keys() == set(self.names) and int(row["step"]) == number and float(row["loss"]) >= 0
+                last = number == len(rows)  # a full disk may have cut it
+                if not whole and not last:
+                    raise ValueError(f"line {number + 1} is not that of step {number}")
+            return rows if not rows or whole else rows[:-1]
+        except (ValueError, TypeError, KeyError, OSError, csv.Error) as error:
+            raise RunError(
+                f"{self.path} is damaged ({error}). Move it away, and a new one begins; the checkpoints are whole."
+            ) from None
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        from llmlib.training.checkpoints import RunError
+
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"{self.path} could not be written ({error.strerror}). Free some space, or make the folder writable; "
+                "the run goes on with --resume."
+            ) from error
