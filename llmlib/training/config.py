@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 ONLY_WITH = {  # settings that do nothing unless another has this value
-    ("optimizer", "muon"): ("matrix_learning_rate", "momentum"),
+    ("optimizer", "muon"): ("momentum",),
     ("schedule", "wsd"): ("decay_share",),
 }
+
+MUON_RATE = 2e-2  # Muon's, if a config names none
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class TrainConfig:
     seq_len: int = 128  # tokens a window
     accumulate: int = 1  # parts in which a batch is computed, for memory; the step is the same
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices in the blocks; AdamW for the rest
-    learning_rate: int | float = 3e-3  # of AdamW, at its highest
-    matrix_learning_rate: int | float = 2e-2  # of Muon, at its highest
+    learning_rate: int | float = 3e-3  # at its highest: of the tables, norms and biases, which AdamW always has
+    matrix_learning_rate: int | float | None = None  # of the matrices in the blocks; None: see `matrix_rate`
     betas: tuple[float, float] = (0.9, 0.95)  # AdamW: how long it remembers gradients and their squares
     momentum: int | float = 0.95  # Muon
     weight_decay: int | float = 0.1  # matrices in the blocks only: never norms, biases or embeddings
@@ -57,8 +59,12 @@ class TrainConfig:
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("warmup", "seed", "validate_every", "sample_every", "save_every", "weight_decay"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
-        for name in ("learning_rate", "matrix_learning_rate"):
-            self._require(name, 0 < getattr(self, name) < math.inf, "more than 0")
+        self._require("learning_rate", 0 < self.learning_rate < math.inf, "more than 0")
+        self._require(
+            "matrix_learning_rate",
+            self.matrix_learning_rate is None or 0 < self.matrix_learning_rate < math.inf,
+            "more than 0, or None",
+        )
         for name in ("decay_share", "final_share"):
             self._require(name, 0 <= getattr(self, name) <= 1, "a share between 0 and 1")
         self._require("clip_norm", self.clip_norm is None or self.clip_norm > 0, "more than 0, or None")
@@ -70,6 +76,19 @@ class TrainConfig:
             raise ValueError(
                 f"batch_size={self.batch_size} does not fall into accumulate={self.accumulate} equal parts."
             )
+
+    @property
+    def matrix_rate(self) -> int | float:
+        """The highest learning rate of the matrices in the blocks: their own, or one that suits the optimizer.
+
+        AdamW then takes `learning_rate` for all weights. Muon takes 0.02.
+
+        >>> TrainConfig(learning_rate=0.01).matrix_rate, TrainConfig(matrix_learning_rate=0.001).matrix_rate
+        (0.01, 0.001)
+        """
+        if self.matrix_learning_rate is not None:
+            return self.matrix_learning_rate
+        return MUON_RATE if self.optimizer == "muon" else self.learning_rate
 
     def _require(self, name: str, is_met: bool, expected: str) -> None:
         if not is_met:

@@ -19,7 +19,9 @@ def root_of(folder: Path) -> str:
 
 
 def selectors_of(sheet: str) -> list[str]:
-    plain = re.sub(r"@keyframes [\w-]+ \{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", re.sub(r"/\*.*?\*/", "", sheet, flags=re.S))
+    plain = re.sub(
+        r"@keyframes [\w-]+ \{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", re.sub(r"/\*.*?\*/", "", sheet, flags=re.S)
+    )
     rules = re.findall(r"([^{}]+)\{", re.sub(r"@(?:media|supports|container)[^{]*\{", "", plain))
     return [selector.strip() for rule in rules for selector in re.split(r",(?![^()]*\))", rule)]
 

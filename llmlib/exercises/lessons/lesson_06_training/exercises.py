@@ -1,9 +1,8 @@
-"""Exercises of lesson 06: targets and loss, a step, its size, what counts in a batch, and what to measure."""
+"""Exercises of lesson 06: targets and loss, gradients by hand, a step and its size, the loop, and what to measure."""
 
+import copy
 import math
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch._dynamo  # torch.optim imports it at its first use: seconds, which an attempt should not be stopped for
@@ -14,15 +13,18 @@ from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_06_training.faulty import (
     faulty_accumulated,
+    faulty_adamw,
+    faulty_backward,
+    faulty_bits,
     faulty_clip,
-    faulty_decaying,
     faulty_descend,
+    faulty_fit,
     faulty_learning_rate,
     faulty_loss,
+    faulty_orthogonalise,
     faulty_validation,
     faulty_windows,
 )
-from llmlib.transformer import Transformer, TransformerConfig
 
 TEXTS = texts_of(Path(__file__).parent)
 IGNORED = -100
@@ -141,6 +143,162 @@ DESCEND = Exercise(
 )
 
 
+# --- training.backward ---
+
+
+def backward(x, w1, w2, targets):
+    """The gradients of both matrices: blame goes from the loss back to the weights."""
+    a = (x @ w1).tanh()
+    slope = ((a @ w2).softmax(dim=-1) - F.one_hot(targets, w2.shape[1])) / len(x)
+    d_w2 = a.T @ slope
+    slope = (slope @ w2.T) * (1 - a**2)
+    return x.T @ slope, d_w2
+
+
+def cases_backward(seed):
+    def case(rows, n_in, hidden, n_classes, note="", scale=1.0):
+        x, w1, w2 = randn(seed, rows, n_in), randn(seed + 1, n_in, hidden), scale * randn(seed + 2, hidden, n_classes)
+        return Case((x, w1, w2, whole_numbers(seed + 3, n_classes, rows)), note)
+
+    return [
+        case(1, 2, 2, 3, "a single row"),
+        case(2, 2, 3, 2),
+        case(5, 4, 6, 3),
+        case(4, 4, 4, 4, "all sizes are equal"),
+        case(6, 3, 2, 5, "large logits", scale=5.0),
+    ]
+
+
+BACKWARD = Exercise(**TEXTS["backward"], reference=backward, cases=cases_backward, faulty=faulty_backward)
+
+
+# --- training.adamw_step ---
+
+
+def adamw_step(w, gradient, m, v, t, lr):
+    """One step of AdamW: the new weights, and both running averages."""
+    m = 0.9 * m + 0.1 * gradient
+    v = 0.95 * v + 0.05 * gradient**2
+    m_full, v_full = m / (1 - 0.9**t), v / (1 - 0.95**t)
+    return w - lr * 0.1 * w - lr * m_full / (v_full.sqrt() + 1e-8), m, v
+
+
+def cases_adamw(seed):
+    def case(t, lr, *shape, note="", scale=1.0):
+        w, gradient, m = randn(seed, *shape), scale * randn(seed + 1, *shape), scale * randn(seed + 2, *shape)
+        v = scale**2 * (randn(seed + 3, *shape) ** 2)
+        if t == 1:
+            m, v = torch.zeros_like(m), torch.zeros_like(v)
+        return Case((w, gradient, m, v, t, lr), note)
+
+    def unread(value):
+        return torch.tensor([value, 0.0], dtype=torch.float64)
+
+    return [
+        case(1, 0.5, 2, note="the first step: both averages are 0"),
+        Case((unread(2.0) + 1, unread(0.7), unread(0.1), unread(0.2), 4, 0.3), "a weight that never had a gradient"),
+        case(2, 0.1, 2, 2, note="the second step"),
+        case(7, 0.3, 3, 2),
+        case(3, 0.2, 4, note="large gradients", scale=1000.0),
+        case(40, 0.5, 2, 3, note="a late step"),
+    ]
+
+
+ADAMW_STEP = Exercise(**TEXTS["adamw_step"], reference=adamw_step, cases=cases_adamw, faulty=faulty_adamw)
+
+
+# --- training.fit ---
+
+
+def fit(model, batches, rates, limit):
+    """The losses of a training run of a copy of the model: one step for each batch, each with its own rate."""
+    model = copy.deepcopy(model)
+    optimizer, losses = torch.optim.AdamW(model.parameters()), []
+    for (x, y), rate in zip(batches, rates):
+        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def cases_fit(seed):
+    def case(rates, limit, note="", size=3, seq=4):
+        rows = [whole_numbers(seed + i, 7, size, seq + 1) for i in range(len(rates))]
+        model = WithDropout(7, 6, seed, dropout=False)
+        return Case((model, [(row[:, :-1], row[:, 1:]) for row in rows], rates, limit), note)
+
+    return [
+        case([0.1, 0.2], 1.0, "two steps"),
+        case([0.3, 0.3, 0.1, 0.05], 0.5),
+        case([0.05, 0.4, 0.2, 0.3, 0.1], 0.2, "a rate that rises and falls, and a low limit"),
+        case([0.2, 0.1, 0.3, 0.2, 0.1, 0.4, 0.1, 0.2, 0.05, 0.1], 1e6, "a limit that is never reached"),
+    ]
+
+
+FIT = Exercise(**TEXTS["fit"], reference=fit, cases=cases_fit, faulty=faulty_fit, double=False)
+
+
+# --- training.bits_per_byte ---
+
+
+def bits_per_byte(loss, n_tokens, text):
+    """A loss in nats a token as bits a byte of the text: a measure that does not depend on the tokenizer."""
+    return loss * n_tokens / math.log(2) / len(text.encode("utf-8"))
+
+
+def cases_bits(seed):
+    more = seed % 5
+    return [
+        Case((math.log(2), 4, "abcd"), "a coin is thrown for each of four letters"),
+        Case((2.0, 5, "A small otter ran.")),
+        Case((1.5, 9 + more, "Zoë said: “Für Élise!”"), "letters that take more than one byte"),
+        Case((0.9 + more / 10, 40, "the same and the same and the same and the same " * 4), "a longer text"),
+        Case((6.93, 12, "日本語の文"), "letters of three bytes each"),
+    ]
+
+
+BITS_PER_BYTE = Exercise(
+    **TEXTS["bits_per_byte"], reference=bits_per_byte, cases=cases_bits, faulty=faulty_bits, double=False
+)
+
+
+# --- training.orthogonalise ---
+
+
+def orthogonalise(gradient, steps):
+    """The matrix with singular values near 1 and the same directions, by matrix products alone."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    is_tall = gradient.shape[0] > gradient.shape[1]
+    x = gradient.T if is_tall else gradient
+    x = x / x.norm()
+    for _ in range(steps):
+        square = x @ x.T
+        x = a * x + b * square @ x + c * square @ square @ x
+    return x.T if is_tall else x
+
+
+def cases_orthogonalise(seed):
+    diagonal = torch.diag(torch.tensor([3.0, 4.0], dtype=torch.float64))
+    return [
+        Case((diagonal, 1), "one step, two singular values"),
+        Case((randn(seed, 3, 3), 2)),
+        Case((randn(seed + 1, 2, 5), 3), "a wide matrix"),
+        Case((randn(seed + 2, 6, 3), 1), "a tall matrix"),
+        Case((50 * randn(seed + 3, 4, 4), 5), "a large gradient"),
+        Case((0.01 * randn(seed + 4, 4, 6), 4), "a small gradient"),
+    ]
+
+
+ORTHOGONALISE = Exercise(
+    **TEXTS["orthogonalise"], reference=orthogonalise, cases=cases_orthogonalise, faulty=faulty_orthogonalise
+)
+
+
 # --- training.learning_rate_at ---
 
 
@@ -249,35 +407,6 @@ ACCUMULATED_GRADIENT = Exercise(
 )
 
 
-# --- training.decaying ---
-
-
-def decaying(model):
-    """The names of the parameters that weight decay makes smaller: the matrices in the blocks."""
-    return [name for name, p in model.named_parameters() if name.startswith("blocks.") and p.ndim == 2]
-
-
-@lru_cache(maxsize=16)
-def model_of(kind, d_model):
-    llama: dict[str, Any] = {"positions": "rotary", "norm": "rmsnorm", "mlp": "swiglu"}
-    gpt2: dict[str, Any] = {"qkv_bias": True, "output_bias": True, "mlp_bias": True}
-    untied = {**llama, "tied_embeddings": False, "qk_norm": True}
-    choices = {"llama": llama, "gpt2": gpt2, "untied": untied}[kind]
-    return Transformer(TransformerConfig(11, 8, d_model, n_layers=2, n_heads=2, **choices), seed=0)
-
-
-def cases_decaying(seed):
-    d_model = 8 + 4 * (seed % 3)
-    return [
-        Case((model_of("llama", d_model),), "RMSNorm, no biases, one table"),
-        Case((model_of("gpt2", d_model),), "LayerNorm, biases, learned positions"),
-        Case((model_of("untied", d_model),), "a table of its own for the output, norms on queries and keys"),
-    ]
-
-
-DECAYING = Exercise(**TEXTS["decaying"], reference=decaying, cases=cases_decaying, faulty=faulty_decaying, double=False)
-
-
 # --- training.validation_loss ---
 
 
@@ -307,9 +436,9 @@ class Dropout(nn.Module):
 class WithDropout(nn.Sequential):
     """A model of three parts: ids in, logits out."""
 
-    def __init__(self, vocab_size, d_model, seed):
+    def __init__(self, vocab_size, d_model, seed, dropout=True):
         table, output = nn.Embedding(vocab_size, d_model), nn.Linear(d_model, vocab_size, bias=False)
-        super().__init__(table, Dropout(), output)
+        super().__init__(table, *[Dropout()] * dropout, output)
         for i, part in enumerate((table, output)):
             part.weight.data = randn(seed + i, vocab_size, d_model).float()
 
@@ -359,10 +488,14 @@ VALIDATION_LOSS = Exercise(
 EXERCISES = (
     WINDOWS,
     NEXT_TOKEN_LOSS,
+    BACKWARD,
     DESCEND,
+    ADAMW_STEP,
     LEARNING_RATE_AT,
     CLIP_TOGETHER,
+    FIT,
     ACCUMULATED_GRADIENT,
-    DECAYING,
+    ORTHOGONALISE,
     VALIDATION_LOSS,
+    BITS_PER_BYTE,
 )
