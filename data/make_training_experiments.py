@@ -119,8 +119,8 @@ def main():
     for name, start in starts.items():
         compare("first weights, one rate of 0.01", 60, [(1e-2, 1e-2)], start, **{name: {}})
         compare("first weights", 60, few, start, **{name: {}})
-    compare("one rate of 0.01", 60, [(1e-2, 1e-2)], base={}, no_warm_up={"warmup": 0})
-    compare("warm-up", 60, product([3e-2], MATRICES["adamw"]), no_warm_up={"warmup": 0})
+    compare("one rate of 0.01", 60, [(1e-2, 1e-2)], base={}, **{"no warm-up": {"warmup": 0}})
+    compare("warm-up", 60, product([3e-2], MATRICES["adamw"]), **{"no warm-up": {"warmup": 0}})
     compare("decay", 60, few, no_decay={"schedule": "constant"})
     compare("batch", 240, [(1e-2, 1e-3), (1e-2, 2e-3), (3e-2, 2e-3)], batch_of_2={"batch_size": 2, "warmup": 40})
     compare("batch", 15, product((3e-2, 1e-1), (5e-3, 1e-2)), batch_of_32={"batch_size": 32, "warmup": 3})
