@@ -82,6 +82,19 @@ def is_long_enough(sentence: str) -> bool:
     return len(sentence.split()) >= 5
 
 
+def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
+    """The share of the sentences of five words or more that stand in the known texts, word by word.
+
+    What of a new text is old? A model that has learned the known texts by heart can have these.
+
+    >>> share_known(["Pip ran to the old mill. Luna sang him a song."], ["Odo slept. Pip ran to the old mill."])
+    0.5
+    """
+    seen = {sentence for text in known for sentence in sentences_of(text)}
+    asked = [sentence for text in texts for sentence in sentences_of(text) if is_long_enough(sentence)]
+    return sum(sentence in seen for sentence in asked) / max(len(asked), 1)
+
+
 class Judge:
     """A real language model's opinion of sentences: the mean surprise a token, given what came before.
 

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal, no_type_check
 from llmlib.settings import AT_LEAST_0, AT_LEAST_1, BELOW_1, MORE_THAN_0, SHARE, Limit, check_fields, from_mapping
 
 ONLY_WITH = {  # settings that do nothing unless another has this value
-    ("optimizer", "muon"): ("matrix_learning_rate", "momentum"),
+    ("optimizer", "muon"): ("momentum",),
     ("schedule", "wsd"): ("decay_share",),
 }
 
 TWO_BELOW_1 = Limit("two numbers from 0 to below 1", lambda values: all(0 <= value < 1 for value in values))
+MUON_RATE = 2e-2  # Muon's, if a config names none
 
 
 @no_type_check  # by others: check_fields does it, in words for people
@@ -33,8 +34,10 @@ class TrainConfig:
     seq_len: Annotated[int, AT_LEAST_1] = 128  # tokens a window
     accumulate: Annotated[int, AT_LEAST_1] = 1  # parts in which a batch is computed, for memory; the step is the same
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices in the blocks; AdamW for the rest
-    learning_rate: Annotated[int | float, MORE_THAN_0] = 3e-3  # of AdamW, at its highest
-    matrix_learning_rate: Annotated[int | float, MORE_THAN_0] = 2e-2  # of Muon, at its highest
+    # At its highest: of the tables, norms and biases, which AdamW always has.
+    learning_rate: Annotated[int | float, MORE_THAN_0] = 3e-3
+    # Of the matrices in the blocks; None: see `matrix_rate`.
+    matrix_learning_rate: Annotated[int | float | None, MORE_THAN_0] = None
     # AdamW: how long it remembers gradients and their squares.
     betas: Annotated[tuple[int | float, int | float], TWO_BELOW_1] = (0.9, 0.95)
     momentum: Annotated[int | float, BELOW_1] = 0.95  # Muon
@@ -72,6 +75,19 @@ class TrainConfig:
                 "statistics_every watches the model from inside, and a compiled or cut model (compile=True, "
                 'parallel="fsdp") cannot be watched. Leave one of them out.'
             )
+
+    @property
+    def matrix_rate(self) -> int | float:
+        """The highest learning rate of the matrices in the blocks: their own, or one that suits the optimizer.
+
+        AdamW then takes `learning_rate` for all weights. Muon takes 0.02.
+
+        >>> TrainConfig(learning_rate=0.01).matrix_rate, TrainConfig(matrix_learning_rate=0.001).matrix_rate
+        (0.01, 0.001)
+        """
+        if self.matrix_learning_rate is not None:
+            return self.matrix_learning_rate
+        return MUON_RATE if self.optimizer == "muon" else self.learning_rate
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], where: str = "TrainConfig") -> "TrainConfig":

@@ -90,10 +90,10 @@ class Muon(torch.optim.Optimizer):
 def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """The optimizers of a run. Each of their groups remembers its highest learning rate as `peak`.
 
-    The matrices in the blocks decay, and go to Muon if the config says so. Embeddings, norms and biases never decay:
-    decay would pull words that are rare in the data, and the scale of every vector, towards nothing. Frozen weights
-    (`requires_grad=False`) belong to none: nothing moves them or remembers their gradients. Raises `ValueError` if all
-    are frozen.
+    The matrices in the blocks decay, have a learning rate of their own (`TrainConfig.matrix_rate`), and go to Muon if
+    the config says so. Embeddings, norms and biases never decay: decay would pull words that are rare in the data, and
+    the scale of every vector, towards nothing. Frozen weights (`requires_grad=False`) belong to none: nothing moves
+    them or remembers their gradients. Raises `ValueError` if all are frozen.
     """
     learning = [p for p in model.parameters() if p.requires_grad]
     if not learning:
@@ -107,11 +107,11 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
     adamw = [{"params": others, "weight_decay": 0.0, "peak": config.learning_rate}]
     optimizers: list[torch.optim.Optimizer] = []
     if config.optimizer == "muon" and matrices:
-        group = {"params": matrices, "peak": config.matrix_learning_rate}
+        group = {"params": matrices, "peak": config.matrix_rate}
         dtype = choose(matrices[0].device, config.dtype).dtype
         optimizers.append(Muon([group], momentum=config.momentum, weight_decay=config.weight_decay, dtype=dtype))
     else:
-        adamw.append({"params": matrices, "weight_decay": config.weight_decay, "peak": config.learning_rate})
+        adamw.append({"params": matrices, "weight_decay": config.weight_decay, "peak": config.matrix_rate})
     fused = next(model.parameters()).device.type in ("cuda", "cpu")
     return [torch.optim.AdamW(adamw, lr=config.learning_rate, betas=config.betas, fused=fused), *optimizers]
 

@@ -11,6 +11,7 @@ from llmlib.corpora.measures import (
     names_kept,
     sentences_of,
     share_below,
+    share_known,
     spelled,
     tale_names,
 )
@@ -47,6 +48,15 @@ def test_words_that_do_not_exist_lower_the_share():
 
 def test_sentences_are_whole_and_without_speakers():
     assert sentences_of('ROMEO:\nIs it so? "Yes!"\nsaid he. An') == ["Is it so?", '"Yes!"', "said he."]
+
+
+def test_known_sentences_are_those_that_stand_in_the_known_texts_word_by_word():
+    known = ["Pip ran to the old mill.\nOdo slept.", "Luna sang him a song!"]
+    assert (
+        share_known(["Luna sang him a song! Pip ran to the new mill. Odo slept."], known) == 0.5
+    )  # short ones do not count
+    assert share_known(["Pip ran to the\nold mill. And th"], known) == 1
+    assert share_known(["Odo slept."], known) == share_known([], known) == 0
 
 
 class Letters:

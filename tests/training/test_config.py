@@ -54,6 +54,8 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
         ({"batch_size": 10, "accumulate": 4}, "batch_size=10 does not fall into accumulate=4 equal parts"),
         ({"learning_rate": 0}, "learning_rate must be more than 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be more than 0"),
+        ({"matrix_learning_rate": 0}, "matrix_learning_rate must be more than 0, or None"),
+        ({"matrix_learning_rate": "low"}, "matrix_learning_rate must be a number, got 'low'"),
         ({"clip_norm": 0}, "clip_norm must be more than 0, or None"),
         ({"final_share": 1.5}, "final_share must be a share between 0 and 1"),
         ({"betas": [0.9, 1.0]}, "betas must be two numbers from 0 to below 1"),
@@ -99,6 +101,8 @@ def test_numbers_of_numpy_become_plain_ones():
 
 
 def test_a_mapping_makes_the_same_config():
+    apart = {"optimizer": "adamw", "learning_rate": 0.01, "matrix_learning_rate": 0.002}
+    assert TrainConfig.from_mapping(apart) == TrainConfig(**apart)
     muon = {"optimizer": "muon", "momentum": 0.9, "compile": True, "clip_norm": None, "learning_rate": 1}
     assert TrainConfig.from_mapping(muon) == TrainConfig(**muon)
     assert TrainConfig.from_mapping({"steps": 7, "betas": [0.8, 0.9]}) == TrainConfig(steps=7, betas=(0.8, 0.9))

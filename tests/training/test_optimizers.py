@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_models import KINDS, make
 
-from llmlib.training import Muon, TrainConfig, make_optimizers, orthogonalise
+from llmlib.corpora.datasets import TokenDataset
+from llmlib.training import Muon, TrainConfig, make_optimizers, orthogonalise, train
 from llmlib.transformer import Transformer
 
 
@@ -83,3 +84,35 @@ def test_a_model_without_blocks_matrices_trains_with_adamw_alone():
     model = Transformer(KINDS["gpt2"])
     model.blocks = torch.nn.ModuleList()
     assert len(make_optimizers(model, TrainConfig(optimizer="muon"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("choices", "of_matrices"),
+    [
+        ({}, 0.3),
+        ({"matrix_learning_rate": 0.04}, 0.04),
+        ({"optimizer": "muon"}, 0.02),
+        ({"optimizer": "muon", "matrix_learning_rate": 0.04}, 0.04),
+    ],
+)
+def test_matrices_have_a_rate_of_their_own_with_either_optimizer(choices, of_matrices):
+    model = make("llama")
+    matrices = {id(p) for p in model.blocks.parameters() if p.ndim == 2}
+    for optimizer in make_optimizers(model, TrainConfig(learning_rate=0.3, **choices)):
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                assert group["peak"] == (of_matrices if id(parameter) in matrices else 0.3)
+
+
+def test_a_first_step_of_adamw_moves_each_weight_by_the_rate_of_its_kind():
+    """With its own rate for the matrices: what a fair comparison with Muon needs."""
+    model = make("llama")
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    config = TrainConfig(
+        steps=1, batch_size=2, seq_len=4, learning_rate=0.1, matrix_learning_rate=0.001, weight_decay=0, dtype="float32"
+    )
+    list(train(model, TokenDataset(torch.arange(10) % model.config.vocab_size), config))
+    for name, parameter in model.named_parameters():
+        is_matrix = name.startswith("blocks.") and parameter.ndim == 2
+        moved = (parameter - before[name]).abs().max().item()
+        assert moved == pytest.approx(0.001 if is_matrix else 0.1, rel=0.05), name

@@ -1,5 +1,6 @@
 """Plain right solutions of lesson 06."""
 
+import copy
 import math
 
 import torch
@@ -61,15 +62,6 @@ def accumulated_gradient(weight, parts):
     return weight.grad
 
 
-@plain("training.decaying")
-def decaying(model):
-    names = []
-    for name, parameter in model.named_parameters():
-        if name.startswith("blocks.") and parameter.ndim == 2:
-            names.append(name)
-    return names
-
-
 @plain("training.validation_loss")
 def validation_loss(model, train_batches, validation_batches):
     was_training = model.training
@@ -81,3 +73,59 @@ def validation_loss(model, train_batches, validation_batches):
             n_targets += y.numel()
     model.train(was_training)
     return total / n_targets
+
+
+@plain("training.backward")
+def backward(x, w1, w2, targets):
+    a = (x @ w1).tanh()
+    p = (a @ w2).softmax(dim=1)
+    d_logits = (p - F.one_hot(targets, w2.shape[1])) / len(x)
+    d_w2 = a.T @ d_logits
+    d_a = d_logits @ w2.T
+    d_h = d_a * (1 - a**2)
+    return x.T @ d_h, d_w2
+
+
+@plain("training.adamw_step")
+def adamw_step(w, gradient, m, v, t, lr):
+    m = 0.9 * m + 0.1 * gradient
+    v = 0.95 * v + 0.05 * gradient**2
+    m_full = m / (1 - 0.9**t)
+    v_full = v / (1 - 0.95**t)
+    w = w - lr * 0.1 * w - lr * m_full / (v_full.sqrt() + 1e-8)
+    return w, m, v
+
+
+@plain("training.fit")
+def fit(model, batches, rates, limit):
+    model = copy.deepcopy(model)
+    optimizer = torch.optim.AdamW(model.parameters())
+    losses = []
+    for (x, y), rate in zip(batches, rates):
+        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@plain("training.bits_per_byte")
+def bits_per_byte(loss, n_tokens, text):
+    nats = loss * n_tokens
+    bits = nats / math.log(2)
+    return bits / len(text.encode("utf-8"))
+
+
+@plain("training.orthogonalise")
+def orthogonalise(gradient, steps):
+    tall = gradient.shape[0] > gradient.shape[1]
+    x = gradient.T if tall else gradient
+    x = x / x.norm()
+    for _ in range(steps):
+        square = x @ x.T
+        x = 3.4445 * x - 4.7750 * square @ x + 2.0315 * square @ square @ x
+    return x.T if tall else x

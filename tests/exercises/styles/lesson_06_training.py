@@ -1,5 +1,6 @@
 """Right solutions of lesson 06 in other styles."""
 
+import copy
 import math
 
 import torch
@@ -120,17 +121,6 @@ def sums_by_formula(weight, parts):
     return total / n
 
 
-@solves("training.decaying")
-def asked_of_the_blocks(model):
-    return [f"blocks.{name}" for name, p in model.blocks.named_parameters() if p.dim() > 1]
-
-
-@solves("training.decaying")
-def exceptions_named(model):
-    tables = {"embed.weight", "position_embed.weight", "unembed.weight"}
-    return [name for name, p in model.named_parameters() if len(p.shape) == 2 and name not in tables]
-
-
 @solves("training.validation_loss")
 def all_surprises_at_once(model, train_batches, validation_batches):
     was = model.training
@@ -155,3 +145,102 @@ def means_weighed(model, train_batches, validation_batches):
     if was:
         model.train()
     return total / n
+
+
+@solves("training.backward")
+def gradients_by_autograd(x, w1, w2, targets):
+    w1, w2 = w1.clone().requires_grad_(), w2.clone().requires_grad_()
+    F.cross_entropy((x @ w1).tanh() @ w2, targets).backward()
+    return w1.grad, w2.grad
+
+
+@solves("training.backward")
+def gradients_row_by_row(x, w1, w2, targets):
+    d_w1, d_w2 = torch.zeros_like(w1), torch.zeros_like(w2)
+    for row, target in zip(x, targets):
+        a = torch.tanh(row @ w1)
+        slope = torch.softmax(a @ w2, 0)
+        slope[target] -= 1
+        d_w2 += torch.outer(a, slope) / len(x)
+        d_w1 += torch.outer(row, (w2 @ slope) * (1 - a * a)) / len(x)
+    return d_w1, d_w2
+
+
+@solves("training.adamw_step")
+def step_by_lerp(w, gradient, m, v, t, lr):
+    m, v = m.lerp(gradient, 0.1), v.lerp(gradient.square(), 0.05)
+    usual = (v / (1 - 0.95**t)).sqrt() + 1e-8
+    return w * (1 - 0.1 * lr) - (lr / (1 - 0.9**t)) * m / usual, m, v
+
+
+@solves("training.adamw_step")
+def step_by_torch(w, gradient, m, v, t, lr):
+    weight = torch.nn.Parameter(w.clone())
+    weight.grad = gradient
+    optimizer = torch.optim.AdamW([weight], lr=lr, betas=(0.9, 0.95), weight_decay=0.1)
+    optimizer.state[weight] = {"step": torch.tensor(float(t - 1)), "exp_avg": m.clone(), "exp_avg_sq": v.clone()}
+    optimizer.step()
+    return weight.detach(), optimizer.state[weight]["exp_avg"], optimizer.state[weight]["exp_avg_sq"]
+
+
+@solves("training.fit")
+def fit_with_a_new_group_rate(model, batches, rates, limit):
+    mine, losses = copy.deepcopy(model), []
+    optimizer = torch.optim.AdamW(mine.parameters(), lr=rates[0])
+    for number, (x, y) in enumerate(batches):
+        optimizer.param_groups[0]["lr"] = rates[number]
+        loss = F.cross_entropy(mine(x).transpose(1, 2), y)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(mine.parameters(), limit)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()))
+    return losses
+
+
+@solves("training.fit")
+def fit_with_a_schedule(model, batches, rates, limit):
+    model = copy.deepcopy(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: [*rates, 0][step])
+    losses = []
+    for x, y in batches:
+        optimizer.zero_grad()
+        log_p = model(x).log_softmax(-1)
+        loss = -log_p.gather(-1, y[..., None]).mean()
+        loss.backward()
+        norm = torch.cat([p.grad.flatten() for p in model.parameters()]).norm()
+        for p in model.parameters():
+            p.grad *= min(1.0, limit / norm.item())
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+    return losses
+
+
+@solves("training.bits_per_byte")
+def by_perplexity(loss, n_tokens, text):
+    return math.log2(math.exp(loss)) * n_tokens / len(bytes(text, "utf-8"))
+
+
+@solves("training.bits_per_byte")
+def tokens_a_byte_first(loss, n_tokens, text):
+    return (n_tokens / len(text.encode())) * (loss / math.log(2.0))
+
+
+@solves("training.orthogonalise")
+def by_singular_values(gradient, steps):
+    u, s, v = torch.linalg.svd(gradient / gradient.norm(), full_matrices=False)
+    for _ in range(steps):
+        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+    return (u * s) @ v
+
+
+@solves("training.orthogonalise")
+def without_turning(gradient, steps):
+    x = gradient / gradient.pow(2).sum().sqrt()
+    for _ in range(steps):
+        small = x.T @ x if x.shape[0] > x.shape[1] else x @ x.T
+        factor = -4.7750 * small + 2.0315 * small @ small
+        x = 3.4445 * x + (x @ factor if x.shape[0] > x.shape[1] else factor @ x)
+    return x

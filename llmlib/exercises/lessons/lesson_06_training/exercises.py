@@ -1,9 +1,8 @@
-"""Exercises of lesson 06: targets and loss, a step, its size, what counts in a batch, and what to measure."""
+"""Exercises of lesson 06: targets and loss, the loop, what counts in a batch, and what to measure; `steps` has more."""
 
+import copy
 import math
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch._dynamo  # torch.optim imports it at its first use: seconds, which an attempt should not be stopped for
@@ -14,22 +13,24 @@ from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_06_training.faulty import (
     faulty_accumulated,
-    faulty_clip,
-    faulty_decaying,
+    faulty_bits,
     faulty_descend,
-    faulty_learning_rate,
+    faulty_fit,
     faulty_loss,
     faulty_validation,
     faulty_windows,
 )
-from llmlib.transformer import Transformer, TransformerConfig
+from llmlib.exercises.lessons.lesson_06_training.steps import (
+    ADAMW_STEP,
+    BACKWARD,
+    CLIP_TOGETHER,
+    LEARNING_RATE_AT,
+    ORTHOGONALISE,
+    whole_numbers,
+)
 
 TEXTS = texts_of(Path(__file__).parent)
 IGNORED = -100
-
-
-def whole_numbers(seed, below, *shape):
-    return torch.randint(0, below, shape, generator=torch.Generator().manual_seed(seed))
 
 
 # --- training.windows ---
@@ -141,73 +142,64 @@ DESCEND = Exercise(
 )
 
 
-# --- training.learning_rate_at ---
+# --- training.fit ---
 
 
-def learning_rate_at(step, steps, warmup, peak):
-    """A straight rise, and half a cosine wave down to 0."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    passed = (step - warmup) / (steps - warmup)
-    return peak * (1 + math.cos(math.pi * passed)) / 2
+def fit(model, batches, rates, limit):
+    """The losses of a training run of a copy of the model: one step for each batch, each with its own rate."""
+    model = copy.deepcopy(model)
+    optimizer, losses = torch.optim.AdamW(model.parameters()), []
+    for (x, y), rate in zip(batches, rates):
+        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
 
 
-def cases_learning_rate(seed):
-    more = seed % 7
+def cases_fit(seed):
+    def case(rates, limit, note="", size=3, seq=4):
+        rows = [whole_numbers(seed + i, 7, size, seq + 1) for i in range(len(rates))]
+        model = WithDropout(7, 6, seed, dropout=False)
+        return Case((model, [(row[:, :-1], row[:, 1:]) for row in rows], rates, limit), note)
+
     return [
-        Case((0, 20, 4, 0.1), "the first step"),
-        Case((2, 20, 4, 0.1), "in the middle of the warm-up"),
-        Case((3, 20, 4, 0.5), "the last step of the warm-up"),
-        Case((4, 20, 4, 0.5), "the first step after the warm-up"),
-        Case((12, 20, 4, 0.1), "half of the way down"),
-        Case((19, 20, 4, 3.0), "the last step"),
-        Case((0, 30 + more, 0, 2.0), "no warm-up"),
-        Case((11 + more, 40, 9, 0.7)),
-        Case((25 + more, 50, 10 + more, 1.5)),
-        Case((6, 8, 7, 0.3), "all steps but one are warm-up"),
+        case([0.1, 0.2], 1.0, "two steps"),
+        case([0.3, 0.3, 0.1, 0.05], 0.5),
+        case([0.05, 0.4, 0.2, 0.3, 0.1], 0.2, "a rate that rises and falls, and a low limit"),
+        case([0.2, 0.1, 0.3, 0.2, 0.1, 0.4, 0.1, 0.2, 0.05, 0.1], 1e6, "a limit that is never reached"),
     ]
 
 
-LEARNING_RATE_AT = Exercise(
-    **TEXTS["learning_rate_at"],
-    reference=learning_rate_at,
-    cases=cases_learning_rate,
-    faulty=faulty_learning_rate,
-    double=False,
+FIT = Exercise(**TEXTS["fit"], reference=fit, cases=cases_fit, faulty=faulty_fit, double=False)
+
+
+# --- training.bits_per_byte ---
+
+
+def bits_per_byte(loss, n_tokens, text):
+    """A loss in nats a token as bits a byte of the text: a measure that does not depend on the tokenizer."""
+    return loss * n_tokens / math.log(2) / len(text.encode("utf-8"))
+
+
+def cases_bits(seed):
+    more = seed % 5
+    return [
+        Case((math.log(2), 4, "abcd"), "a coin is thrown for each of four letters"),
+        Case((2.0, 5, "A small otter ran.")),
+        Case((1.5, 9 + more, "Zoë said: “Für Élise!”"), "letters that take more than one byte"),
+        Case((0.9 + more / 10, 40, "the same and the same and the same and the same " * 4), "a longer text"),
+        Case((6.93, 12, "日本語の文"), "letters of three bytes each"),
+    ]
+
+
+BITS_PER_BYTE = Exercise(
+    **TEXTS["bits_per_byte"], reference=bits_per_byte, cases=cases_bits, faulty=faulty_bits, double=False
 )
-
-
-# --- training.clip_together ---
-
-
-def clip_together(gradients, limit):
-    """All gradients times one number, so that their common norm is at most the limit."""
-    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
-    return [gradient * (limit / norm) if norm > limit else gradient for gradient in gradients]
-
-
-def cases_clip(seed):
-    def case(shapes, limit, note="", scale=1.0):
-        return Case(([scale * randn(seed + i, *shape) for i, shape in enumerate(shapes)], limit), note)
-
-    def number(value):
-        return torch.tensor([value], dtype=torch.float64)
-
-    return [
-        Case(([number(3.0), number(4.0)], 1.0)),
-        case([(2, 3), (3,)], 1.5, scale=3.0),
-        case([(4, 2), (2,), (3, 3)], 0.5, "three gradients"),
-        case([(2, 2), (2,)], 50.0, "all are small enough"),
-        Case(([number(6.0), number(0.5)], 2.0), "one is large, and one is small"),
-        case([(3, 4), (4,)], 4.0, "a limit above 1", scale=10.0),
-        Case(([number(0.0), torch.zeros(2, dtype=torch.float64)], 1.0), "no gradient at all"),
-        case([(5,)], 2.0, "a single gradient", scale=4.0),
-    ]
-
-
-CLIP_TOGETHER = Exercise(
-    **TEXTS["clip_together"], reference=clip_together, cases=cases_clip, faulty=faulty_clip
-)  # fmt: skip
 
 
 # --- training.accumulated_gradient ---
@@ -249,35 +241,6 @@ ACCUMULATED_GRADIENT = Exercise(
 )
 
 
-# --- training.decaying ---
-
-
-def decaying(model):
-    """The names of the parameters that weight decay makes smaller: the matrices in the blocks."""
-    return [name for name, p in model.named_parameters() if name.startswith("blocks.") and p.ndim == 2]
-
-
-@lru_cache(maxsize=16)
-def model_of(kind, d_model):
-    llama: dict[str, Any] = {"positions": "rotary", "norm": "rmsnorm", "mlp": "swiglu"}
-    gpt2: dict[str, Any] = {"qkv_bias": True, "output_bias": True, "mlp_bias": True}
-    untied = {**llama, "tied_embeddings": False, "qk_norm": True}
-    choices = {"llama": llama, "gpt2": gpt2, "untied": untied}[kind]
-    return Transformer(TransformerConfig(11, 8, d_model, n_layers=2, n_heads=2, **choices), seed=0)
-
-
-def cases_decaying(seed):
-    d_model = 8 + 4 * (seed % 3)
-    return [
-        Case((model_of("llama", d_model),), "RMSNorm, no biases, one table"),
-        Case((model_of("gpt2", d_model),), "LayerNorm, biases, learned positions"),
-        Case((model_of("untied", d_model),), "a table of its own for the output, norms on queries and keys"),
-    ]
-
-
-DECAYING = Exercise(**TEXTS["decaying"], reference=decaying, cases=cases_decaying, faulty=faulty_decaying, double=False)
-
-
 # --- training.validation_loss ---
 
 
@@ -307,9 +270,9 @@ class Dropout(nn.Module):
 class WithDropout(nn.Sequential):
     """A model of three parts: ids in, logits out."""
 
-    def __init__(self, vocab_size, d_model, seed):
+    def __init__(self, vocab_size, d_model, seed, dropout=True):
         table, output = nn.Embedding(vocab_size, d_model), nn.Linear(d_model, vocab_size, bias=False)
-        super().__init__(table, Dropout(), output)
+        super().__init__(table, *[Dropout()] * dropout, output)
         for i, part in enumerate((table, output)):
             part.weight.data = randn(seed + i, vocab_size, d_model).float()
 
@@ -356,13 +319,18 @@ VALIDATION_LOSS = Exercise(
     probes=(Probe("Measuring keeps nothing for a backward pass.", keeps_gradients, remark=True),),
 )
 
+
 EXERCISES = (
     WINDOWS,
     NEXT_TOKEN_LOSS,
+    BACKWARD,
     DESCEND,
+    ADAMW_STEP,
     LEARNING_RATE_AT,
     CLIP_TOGETHER,
+    FIT,
     ACCUMULATED_GRADIENT,
-    DECAYING,
+    ORTHOGONALISE,
     VALIDATION_LOSS,
+    BITS_PER_BYTE,
 )

@@ -1,5 +1,6 @@
 """The wrong ways through the exercises of lesson 06: each reference once more, with keywords for its faults."""
 
+import copy
 import math
 
 import torch
@@ -191,31 +192,6 @@ def share_of_part(summed, targets, n, scale, empty):
     }[scale]
 
 
-def faulty_decaying(model, which="matrices of blocks", give="names"):
-    tables = ("embed.weight", "position_embed.weight", "unembed.weight")
-    belongs = {
-        "matrices of blocks": lambda name, p: name.startswith("blocks.") and p.ndim == 2,
-        "all": lambda name, p: True,
-        "matrices": lambda name, p: p.ndim == 2,
-        "but biases": lambda name, p: not name.endswith("bias"),
-        "but norms": lambda name, p: "norm" not in name,
-        "but norms and biases": lambda name, p: "norm" not in name and not name.endswith("bias") and name not in tables,
-        "but tables": lambda name, p: name not in tables,
-        "blocks": lambda name, p: name.startswith("blocks."),
-        "weights": lambda name, p: name.startswith("blocks.") and name.endswith("weight"),
-        "biases too": lambda name, p: name.startswith("blocks.") and "norm" not in name,
-        "output table too": lambda name, p: p.ndim == 2 and name not in tables[:2],
-        "position table too": lambda name, p: p.ndim == 2 and name not in (tables[0], tables[2]),
-        "attention": lambda name, p: name.startswith("blocks.") and p.ndim == 2 and ".attention." in name,
-        "MLPs": lambda name, p: name.startswith("blocks.") and p.ndim == 2 and ".mlp." in name,
-        "first block": lambda name, p: name.startswith("blocks.0.") and p.ndim == 2,
-        "the others": lambda name, p: not (name.startswith("blocks.") and p.ndim == 2),
-        "vectors": lambda name, p: p.ndim == 1,
-    }[which]
-    names = [name for name, p in model.named_parameters() if belongs(name, p)]
-    return [name.removeprefix("blocks.") for name in names] if give == "short names" else names
-
-
 def faulty_validation(
     model, train_batches, validation_batches, mode="eval", data="validation", mean="targets", give="loss", shift="none"
 ):
@@ -247,3 +223,123 @@ def faulty_validation(
         "texts": lambda: sum(sums) / sum(len(y) for _, y in batches),
     }.get(mean, lambda: sum(sums) / sum(sizes))()
     return {"loss": lambda: result, "perplexity": lambda: math.exp(min(result, 700)), "minus": lambda: -result}[give]()
+
+
+def faulty_backward(
+    x, w1, w2, targets, logits="right", mean="rows", tanh="right", way_back="through w2", order="own", weights="both"
+):
+    h = x @ w1
+    a = h.tanh()
+    p, y = (a @ w2).softmax(dim=-1), F.one_hot(targets, w2.shape[1])
+    slope = {"right": p - y, "sign": y - p, "no target": p, "no softmax": a @ w2 - y}[logits]
+    slope = slope / {"rows": len(x), "none": 1, "numbers": y.numel()}[mean]
+    d_w2 = (h if weights == "h for a" else a).T @ slope
+    back = slope @ w2.T
+    if way_back == "new w2":
+        back = slope @ (w2 - d_w2).T
+    slope = {
+        "right": lambda: back * (1 - a**2),
+        "left out": lambda: back,
+        "tanh itself": lambda: back * a,
+        "of h": lambda: back * (1 - h**2),
+        "of a again": lambda: back * (1 - a.tanh() ** 2),
+        "not squared": lambda: back * (1 - a),
+    }[tanh]()
+    both = (x.T @ slope, d_w2)
+    return both[::-1] if order == "exchanged" else both
+
+
+def faulty_adamw(
+    w, gradient, m, v, t, lr, m_as="right", v_as="right", correct="both", root="root", decay="apart", sign="down",
+    give="new",
+):  # fmt: skip
+    old_m, old_v = m, v
+    if decay == "in the gradient":
+        gradient = gradient + 0.1 * w
+    m = {
+        "right": 0.9 * m + 0.1 * gradient,
+        "exchanged": 0.1 * m + 0.9 * gradient,
+        "sum": 0.9 * m + gradient,
+        "none": gradient,
+    }[m_as]
+    v = {
+        "right": 0.95 * v + 0.05 * gradient**2,
+        "exchanged": 0.05 * v + 0.95 * gradient**2,
+        "not squared": 0.95 * v + 0.05 * gradient.abs(),
+        "of m": 0.95 * v + 0.05 * m**2,
+        "sum": 0.95 * v + gradient**2,
+    }[v_as]
+    before = t - 1 if correct == "one early" and t > 1 else t
+    m_full = m if correct in ("none", "v only") else m / (1 - 0.9**before)
+    v_full = v if correct in ("none", "m only") else v / (1 - 0.95**before)
+    step = lr * m_full / ((v_full.sqrt() if root == "root" else v_full) + 1e-8)
+    shrunk = {"apart": lr * 0.1 * w, "not by the rate": 0.1 * w, "grows": -lr * 0.1 * w}.get(decay, 0 * w)
+    new = w - shrunk + step if sign == "up" else w - shrunk - step
+    return {"new": (new, m, v), "full": (new, m_full, v_full), "old": (new, old_m, old_v), "weights": new}[give]
+
+
+def faulty_fit(
+    model, batches, rates, limit, zero="each", rate="own", clip="before", loss="mean", start="once", which="all",
+    note="before", target="own",
+):  # fmt: skip
+    model = copy.deepcopy(model)
+    first = copy.deepcopy(model.state_dict())
+    optimizer, losses = torch.optim.AdamW(model.parameters()), []
+    pairs = list(zip(batches, rates))
+    for (x, y), own in {"all": pairs, "first": pairs[:1]}[which]:
+        if start == "again":
+            model.load_state_dict(first)
+        if start == "new optimizer":
+            optimizer = torch.optim.AdamW(model.parameters())
+        wanted = x if target == "input" else y
+        value = F.cross_entropy(model(x).flatten(0, 1), wanted.flatten(), reduction=loss)
+        if zero == "each":
+            optimizer.zero_grad()
+        value.backward()
+        if zero == "too late":
+            optimizer.zero_grad(set_to_none=False)
+        if clip == "before":
+            torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        if clip == "each":
+            for parameter in model.parameters():
+                torch.nn.utils.clip_grad_norm_([parameter], limit)
+        chosen = {"own": own, "first": rates[0], "default": 1e-3, "last": rates[-1]}.get(rate)
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] if chosen is None else chosen
+        optimizer.step()
+        if rate == "one late":
+            for group in optimizer.param_groups:
+                group["lr"] = own
+        if note == "after":
+            value = F.cross_entropy(model(x).flatten(0, 1), wanted.flatten(), reduction=loss)
+        losses.append(value.item())
+    return losses
+
+
+def faulty_bits(loss, n_tokens, text, unit="bits", over="bytes", times="tokens", way="right"):
+    nats = loss if times == "none" else loss * n_tokens
+    bits = {"bits": nats / math.log(2), "nats": nats, "upside down": nats * math.log(2), "ten": nats / math.log(10)}[
+        unit
+    ]
+    size = {"bytes": len(text.encode("utf-8")), "characters": len(text), "words": len(text.split()), "tokens": n_tokens}
+    return size[over] / bits if way == "upside down" else bits / size[over]
+
+
+def faulty_orthogonalise(
+    gradient, steps, scaled="length", side="short", power="right", repeat="all", give="own", signs="right"
+):
+    a, b, c = 3.4445, -4.7750, 2.0315
+    if signs == "plus":
+        b = -b
+    turns = gradient.shape[0] > gradient.shape[1] if side == "short" else side == "turned"
+    x = gradient.T if turns else gradient
+    if scaled != "no":
+        x = x / {"length": x.norm(), "largest": x.abs().max(), "rows": x.norm(dim=1, keepdim=True)}[scaled]
+    for _ in range(1 if repeat == "once" else steps):
+        if power == "numbers":
+            x = a * x + b * x**3 + c * x**5
+            continue
+        square = x @ x.T
+        fourth = {"no fifth": torch.zeros_like(square), "fourth": square}.get(power, square @ square)
+        x = a * x + b * square @ x + c * fourth @ x
+    return x.T if turns and give == "own" else x

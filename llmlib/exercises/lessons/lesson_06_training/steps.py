@@ -1,0 +1,188 @@
+"""Exercises of lesson 06 that make one step: its gradients by hand, AdamW and Muon, the rate, and its length."""
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.probes import randn
+from llmlib.exercises.lessons.lesson_06_training.faulty import (
+    faulty_adamw,
+    faulty_backward,
+    faulty_clip,
+    faulty_learning_rate,
+    faulty_orthogonalise,
+)
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+def whole_numbers(seed, below, *shape):
+    return torch.randint(0, below, shape, generator=torch.Generator().manual_seed(seed))
+
+
+# --- training.backward ---
+
+
+def backward(x, w1, w2, targets):
+    """The gradients of both matrices: blame goes from the loss back to the weights."""
+    a = (x @ w1).tanh()
+    slope = ((a @ w2).softmax(dim=-1) - F.one_hot(targets, w2.shape[1])) / len(x)
+    d_w2 = a.T @ slope
+    slope = (slope @ w2.T) * (1 - a**2)
+    return x.T @ slope, d_w2
+
+
+def cases_backward(seed):
+    def case(rows, n_in, hidden, n_classes, note="", scale=1.0):
+        x, w1, w2 = randn(seed, rows, n_in), randn(seed + 1, n_in, hidden), scale * randn(seed + 2, hidden, n_classes)
+        return Case((x, w1, w2, whole_numbers(seed + 3, n_classes, rows)), note)
+
+    return [
+        case(1, 2, 2, 3, "a single row"),
+        case(2, 2, 3, 2),
+        case(5, 4, 6, 3),
+        case(4, 4, 4, 4, "all sizes are equal"),
+        case(6, 3, 2, 5, "large logits", scale=5.0),
+    ]
+
+
+BACKWARD = Exercise(**TEXTS["backward"], reference=backward, cases=cases_backward, faulty=faulty_backward)
+
+
+# --- training.adamw_step ---
+
+
+def adamw_step(w, gradient, m, v, t, lr):
+    """One step of AdamW: the new weights, and both running averages."""
+    m = 0.9 * m + 0.1 * gradient
+    v = 0.95 * v + 0.05 * gradient**2
+    m_full, v_full = m / (1 - 0.9**t), v / (1 - 0.95**t)
+    return w - lr * 0.1 * w - lr * m_full / (v_full.sqrt() + 1e-8), m, v
+
+
+def cases_adamw(seed):
+    def case(t, lr, *shape, note="", scale=1.0):
+        w, gradient, m = randn(seed, *shape), scale * randn(seed + 1, *shape), scale * randn(seed + 2, *shape)
+        v = scale**2 * (randn(seed + 3, *shape) ** 2)
+        if t == 1:
+            m, v = torch.zeros_like(m), torch.zeros_like(v)
+        return Case((w, gradient, m, v, t, lr), note)
+
+    def unread(value):
+        return torch.tensor([value, 0.0], dtype=torch.float64)
+
+    return [
+        case(1, 0.5, 2, note="the first step: both averages are 0"),
+        Case((unread(2.0) + 1, unread(0.7), unread(0.1), unread(0.2), 4, 0.3), "a weight that never had a gradient"),
+        case(2, 0.1, 2, 2, note="the second step"),
+        case(7, 0.3, 3, 2),
+        case(3, 0.2, 4, note="large gradients", scale=1000.0),
+        case(40, 0.5, 2, 3, note="a late step"),
+    ]
+
+
+ADAMW_STEP = Exercise(**TEXTS["adamw_step"], reference=adamw_step, cases=cases_adamw, faulty=faulty_adamw)
+
+
+# --- training.orthogonalise ---
+
+
+def orthogonalise(gradient, steps):
+    """The matrix with singular values near 1 and the same directions, by matrix products alone."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    is_tall = gradient.shape[0] > gradient.shape[1]
+    x = gradient.T if is_tall else gradient
+    x = x / x.norm()
+    for _ in range(steps):
+        square = x @ x.T
+        x = a * x + b * square @ x + c * square @ square @ x
+    return x.T if is_tall else x
+
+
+def cases_orthogonalise(seed):
+    diagonal = torch.diag(torch.tensor([3.0, 4.0], dtype=torch.float64))
+    return [
+        Case((diagonal, 1), "one step, two singular values"),
+        Case((randn(seed, 3, 3), 2)),
+        Case((randn(seed + 1, 2, 5), 3), "a wide matrix"),
+        Case((randn(seed + 2, 6, 3), 1), "a tall matrix"),
+        Case((50 * randn(seed + 3, 4, 4), 5), "a large gradient"),
+        Case((0.01 * randn(seed + 4, 4, 6), 4), "a small gradient"),
+    ]
+
+
+ORTHOGONALISE = Exercise(
+    **TEXTS["orthogonalise"], reference=orthogonalise, cases=cases_orthogonalise, faulty=faulty_orthogonalise
+)
+
+
+# --- training.learning_rate_at ---
+
+
+def learning_rate_at(step, steps, warmup, peak):
+    """A straight rise, and half a cosine wave down to 0."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    passed = (step - warmup) / (steps - warmup)
+    return peak * (1 + math.cos(math.pi * passed)) / 2
+
+
+def cases_learning_rate(seed):
+    more = seed % 7
+    return [
+        Case((0, 20, 4, 0.1), "the first step"),
+        Case((2, 20, 4, 0.1), "in the middle of the warm-up"),
+        Case((3, 20, 4, 0.5), "the last step of the warm-up"),
+        Case((4, 20, 4, 0.5), "the first step after the warm-up"),
+        Case((12, 20, 4, 0.1), "half of the way down"),
+        Case((19, 20, 4, 3.0), "the last step"),
+        Case((0, 30 + more, 0, 2.0), "no warm-up"),
+        Case((11 + more, 40, 9, 0.7)),
+        Case((25 + more, 50, 10 + more, 1.5)),
+        Case((6, 8, 7, 0.3), "all steps but one are warm-up"),
+    ]
+
+
+LEARNING_RATE_AT = Exercise(
+    **TEXTS["learning_rate_at"],
+    reference=learning_rate_at,
+    cases=cases_learning_rate,
+    faulty=faulty_learning_rate,
+    double=False,
+)
+
+
+# --- training.clip_together ---
+
+
+def clip_together(gradients, limit):
+    """All gradients times one number, so that their common norm is at most the limit."""
+    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    return [gradient * (limit / norm) if norm > limit else gradient for gradient in gradients]
+
+
+def cases_clip(seed):
+    def case(shapes, limit, note="", scale=1.0):
+        return Case(([scale * randn(seed + i, *shape) for i, shape in enumerate(shapes)], limit), note)
+
+    def number(value):
+        return torch.tensor([value], dtype=torch.float64)
+
+    return [
+        Case(([number(3.0), number(4.0)], 1.0)),
+        case([(2, 3), (3,)], 1.5, scale=3.0),
+        case([(4, 2), (2,), (3, 3)], 0.5, "three gradients"),
+        case([(2, 2), (2,)], 50.0, "all are small enough"),
+        Case(([number(6.0), number(0.5)], 2.0), "one is large, and one is small"),
+        case([(3, 4), (4,)], 4.0, "a limit above 1", scale=10.0),
+        Case(([number(0.0), torch.zeros(2, dtype=torch.float64)], 1.0), "no gradient at all"),
+        case([(5,)], 2.0, "a single gradient", scale=4.0),
+    ]
+
+
+CLIP_TOGETHER = Exercise(
+    **TEXTS["clip_together"], reference=clip_together, cases=cases_clip, faulty=faulty_clip
+)  # fmt: skip
