@@ -204,6 +204,7 @@ def faulty_logits(
     blocks="each",
     norms="before",
     which="own",
+    attends="yes",
     mlp="after attention",
     adds="added",
     theta="config",
@@ -217,7 +218,7 @@ def faulty_logits(
     cos, sin = (part[None, None] for part in rotary_cos_sin(positions, frequencies))
     residual = weights["embed.weight"][ids] * (c.d_model**0.5 if embedding == "scaled" else 1)
     order = {"each": list(range(c.n_layers)), "reversed": list(range(c.n_layers))[::-1], "first": [0]}
-    order |= {"first again": [0] * c.n_layers, "last missing": list(range(c.n_layers - 1))}
+    order |= {"first again": [0] * c.n_layers, "last missing": list(range(c.n_layers - 1)), "none": []}
     for n in order[blocks]:
         block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
         names = ["attention_norm.weight", "mlp_norm.weight"]
@@ -227,7 +228,7 @@ def faulty_logits(
             one = two = torch.clone
         matrices = [block[f"attention.{part}.weight"] for part in ("query", "key", "value", "output")]
         x = residual if norms == "after" else one(residual)
-        said = faulty_attention_part(x, *matrices, c.n_heads, cos, sin)
+        said = faulty_attention_part(x, *matrices, c.n_heads, cos, sin) if attends == "yes" else 0
         start, residual = residual, said if adds == "replaced" else residual + said
         if norms == "after":
             residual = one(residual)
