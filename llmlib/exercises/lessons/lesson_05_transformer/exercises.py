@@ -256,8 +256,9 @@ def llama_logits(ids, weights, config):
     for n in range(config.n_layers):
         block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
         x = layers.rms_norm(residual, block["attention_norm.weight"], config.norm_eps)
-        matrices = [block[f"attention.{part}.weight"] for part in ("query", "key", "value", "output")]
-        residual = residual + attention_part(x, *matrices, config.n_heads, cos[None, None], sin[None, None])
+        query, key, value, output = (block[f"attention.{part}.weight"] for part in ("query", "key", "value", "output"))
+        found = attention_part(x, query, key, value, output, config.n_heads, cos[None, None], sin[None, None])
+        residual = residual + found
         x = layers.rms_norm(residual, block["mlp_norm.weight"], config.norm_eps)
         residual = residual + swiglu_mlp(x, *(block[f"mlp.{part}.weight"] for part in ("gate", "up", "down")))
     return layers.rms_norm(residual, weights["final_norm.weight"], config.norm_eps) @ weights["embed.weight"].T
