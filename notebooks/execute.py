@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"
-KEPT = ("tags", "jp-MarkdownHeadingCollapsed")  # of a cell's metadata; the second folds a side path
+KEPT = ("tags", "jp-MarkdownHeadingCollapsed")  # of a cell's metadata: what nbval ignores, and folded side paths
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 

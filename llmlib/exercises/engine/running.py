@@ -237,6 +237,8 @@ def same(a: Any, b: Any) -> bool:
         if all(type(item) is int for item in a):
             return bool(a == b)
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    if type(a) is dict:
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     if type(a).__module__ == "numpy":
         return a.shape == b.shape and bool((a == b).all())
     if isinstance(a, torch.nn.Module):

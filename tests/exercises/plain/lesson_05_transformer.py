@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from exercises.plain import plain
+from llmlib import attention, embeddings
 
 
 @plain("transformer.rms_norm")
@@ -26,6 +27,43 @@ def swiglu_mlp(x, gate, up, down):
 def block_forward(block, residual):
     residual = residual + block.attention(block.attention_norm(residual))
     return residual + block.mlp(block.mlp_norm(residual))
+
+
+@plain("transformer.attention_part")
+def attention_part(x, query, key, value, output, n_heads, cos, sin):
+    d_head = query.shape[0] // n_heads
+    n_kv_heads = key.shape[0] // d_head
+    q = embeddings.rotate(attention.split_heads(x @ query.T, n_heads), cos, sin)
+    k = embeddings.rotate(attention.split_heads(x @ key.T, n_kv_heads), cos, sin)
+    v = attention.split_heads(x @ value.T, n_kv_heads)
+    k = attention.share_heads(k, n_heads)
+    v = attention.share_heads(v, n_heads)
+    mask = attention.causal_mask(x.shape[1], x.shape[1])
+    z = attention.scaled_dot_product_attention(q, k, v, mask)
+    return attention.merge_heads(z) @ output.T
+
+
+@plain("transformer.llama_logits")
+def llama_logits(ids, weights, config):
+    frequencies = embeddings.rotary_frequencies(config.d_head, config.rope_theta)
+    cos, sin = embeddings.rotary_cos_sin(torch.arange(ids.shape[1]), frequencies)
+    cos, sin = cos[None, None], sin[None, None]
+    residual = weights["embed.weight"][ids]
+    for n in range(config.n_layers):
+        block = f"blocks.{n}"
+        query = weights[f"{block}.attention.query.weight"]
+        key = weights[f"{block}.attention.key.weight"]
+        value = weights[f"{block}.attention.value.weight"]
+        output = weights[f"{block}.attention.output.weight"]
+        x = rms_norm(residual, weights[f"{block}.attention_norm.weight"], config.norm_eps)
+        residual = residual + attention_part(x, query, key, value, output, config.n_heads, cos, sin)
+        gate = weights[f"{block}.mlp.gate.weight"]
+        up = weights[f"{block}.mlp.up.weight"]
+        down = weights[f"{block}.mlp.down.weight"]
+        x = rms_norm(residual, weights[f"{block}.mlp_norm.weight"], config.norm_eps)
+        residual = residual + swiglu_mlp(x, gate, up, down)
+    x = rms_norm(residual, weights["final_norm.weight"], config.norm_eps)
+    return x @ weights["embed.weight"].T
 
 
 @plain("transformer.split_fused")

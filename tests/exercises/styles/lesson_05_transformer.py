@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from exercises.styles import solves
-from llmlib import trace
+from llmlib import Transformer, trace
 from llmlib.hooks import watching
 from llmlib.interpret import logit_lens
 
@@ -65,6 +65,23 @@ def block_with_names(block, residual):
 def block_as_a_sum(block, residual):
     attended = block.attention(block.attention_norm(residual))
     return residual + attended + block.mlp(block.mlp_norm(residual + attended))
+
+
+@solves("transformer.attention_part")
+def attention_by_torch(x, query, key, value, output, n_heads, cos, sin):
+    d_head = len(query) // n_heads
+    q, k, v = (F.linear(x, w).unflatten(-1, (-1, d_head)).transpose(1, 2) for w in (query, key, value))
+    q, k = (t * cos + torch.cat((-t[..., d_head // 2 :], t[..., : d_head // 2]), -1) * sin for t in (q, k))
+    z = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    return F.linear(z.transpose(1, 2).flatten(2), output)
+
+
+@solves("transformer.llama_logits")
+def logits_of_a_model(ids, weights, config):
+    model = Transformer(config)
+    model.load_state_dict(weights)
+    with torch.no_grad():
+        return model(ids)
 
 
 @solves("transformer.split_fused")

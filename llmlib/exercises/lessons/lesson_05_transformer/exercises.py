@@ -6,14 +6,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from llmlib import interpret, layers
+from llmlib import attention, embeddings, interpret, layers
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, gradients_flow, randn
 from llmlib.exercises.lessons.lesson_05_transformer.faulty import (
     faulty_after_layer,
+    faulty_attention_part,
     faulty_block,
     faulty_count,
+    faulty_logits,
     faulty_memory,
     faulty_rms_norm,
     faulty_split_fused,
@@ -167,16 +169,21 @@ def cases_block(seed):
 
 @lru_cache(maxsize=16)
 def small_model(seed, kind):
-    """Untrained weights are so small that no part matters, and norms begin as ones; here everything is larger."""
     llama = {"positions": "rotary", "norm": "rmsnorm", "mlp": "swiglu", "n_kv_heads": 2, "tied_embeddings": False}
     gpt2 = {"qkv_bias": True, "output_bias": True, "mlp_bias": True}
     config = TransformerConfig(11, 16, d_model=16, n_layers=3, n_heads=4, **(llama if kind == "llama" else gpt2))
     model = Transformer(config, seed=seed).eval()
+    spread(model, seed)
+    return model.requires_grad_(False)
+
+
+def spread(model, seed):
+    """Give an untrained model weights so large that each part matters; its weights by name."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
         noise = torch.empty(parameter.shape).normal_(generator=generator)
         parameter.data = parameter.data * 12 if parameter.ndim > 1 else parameter.data + noise / 2
-    return model.requires_grad_(False)
+    return model.state_dict()
 
 
 BLOCK_FORWARD = Exercise(
@@ -186,6 +193,101 @@ BLOCK_FORWARD = Exercise(
     faulty=faulty_block,
     axes=("batch", "seq", "d_model"),
     probes=(batch_permuted(1),),
+    double=False,
+)
+
+
+# --- transformer.attention_part ---
+
+
+def attention_part(x, query, key, value, output, n_heads, cos, sin):
+    """What attention adds to the stream: from its four matrices, with rotary positions and shared key-value heads."""
+    n_kv_heads = key.shape[0] * n_heads // query.shape[0]  # all heads are of one width
+    q = embeddings.rotate(attention.split_heads(x @ query.T, n_heads), cos, sin)
+    k = embeddings.rotate(attention.split_heads(x @ key.T, n_kv_heads), cos, sin)
+    v = attention.split_heads(x @ value.T, n_kv_heads)
+    k, v = attention.share_heads(k, n_heads), attention.share_heads(v, n_heads)
+    mask = attention.causal_mask(x.shape[1], x.shape[1])
+    z = attention.scaled_dot_product_attention(q, k, v, mask)  # batch head seq d_head
+    return attention.merge_heads(z) @ output.T
+
+
+def cases_attention_part(seed):
+    def case(batch, seq, n_heads, n_kv_heads, d_head=4, note=""):
+        d_model, d_kv = n_heads * d_head, n_kv_heads * d_head
+        matrices = [randn(seed + n, *shape) / 2 for n, shape in enumerate(
+            ((d_model, d_model), (d_kv, d_model), (d_kv, d_model), (d_model, d_model)))]  # fmt: skip
+        return Case((randn(seed + 5, batch, seq, d_model), *matrices, n_heads, *turns(seq, d_head)), note)
+
+    return [
+        case(1, 3, 2, 1),
+        case(2, 5, 4, 2, note="another size on each axis"),
+        case(2, 3, 3, 3, note="as many key-value heads as heads"),
+        case(1, 4, 6, 3, 2, note="heads that are narrower than they are many"),
+        case(1, 1, 2, 1, note="a single token"),
+    ]
+
+
+def turns(seq, d_head):
+    """Cosine and sine for `rotate`, with axes for batch and head."""
+    frequencies = embeddings.rotary_frequencies(d_head, 10.0)
+    cos, sin = embeddings.rotary_cos_sin(torch.arange(seq), frequencies)
+    return cos.double()[None, None], sin.double()[None, None]
+
+
+ATTENTION_PART = Exercise(
+    **TEXTS["attention_part"],
+    reference=attention_part,
+    cases=cases_attention_part,
+    faulty=faulty_attention_part,
+    axes=("batch", "seq", "d_model"),
+    probes=(batch_permuted(0), gradients_flow(("x", "query", "key", "value", "output"), 0, 1, 2, 3, 4)),
+)
+
+
+# --- transformer.llama_logits ---
+
+
+def llama_logits(ids, weights, config):
+    """The logits of a whole model of the Llama family, from its weights by name."""
+    frequencies = embeddings.rotary_frequencies(config.d_head, config.rope_theta)
+    cos, sin = embeddings.rotary_cos_sin(torch.arange(ids.shape[1]), frequencies)
+    residual = weights["embed.weight"][ids]
+    for n in range(config.n_layers):
+        block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
+        x = layers.rms_norm(residual, block["attention_norm.weight"], config.norm_eps)
+        query, key, value, output = (block[f"attention.{part}.weight"] for part in ("query", "key", "value", "output"))
+        found = attention_part(x, query, key, value, output, config.n_heads, cos[None, None], sin[None, None])
+        residual = residual + found
+        x = layers.rms_norm(residual, block["mlp_norm.weight"], config.norm_eps)
+        residual = residual + swiglu_mlp(x, *(block[f"mlp.{part}.weight"] for part in ("gate", "up", "down")))
+    return layers.rms_norm(residual, weights["final_norm.weight"], config.norm_eps) @ weights["embed.weight"].T
+
+
+def cases_logits(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(batch, seq, n_layers, n_kv_heads, note=""):
+        config = TransformerConfig(11, 16, d_model=16, n_layers=n_layers, n_heads=4, n_kv_heads=n_kv_heads, d_mlp=24,
+                                   positions="rotary", norm="rmsnorm", mlp="swiglu", rope_theta=20.0)  # fmt: skip
+        weights = {name: weight.clone() for name, weight in spread(Transformer(config, seed=seed), seed).items()}
+        return Case((torch.randint(0, 11, (batch, seq), generator=generator), weights, config), note)
+
+    return [
+        case(1, 4, 2, 2),
+        case(2, 5, 3, 2, "another size on each axis"),
+        case(1, 3, 1, 4, "a single block"),
+        case(2, 4, 2, 1, "all heads share their keys and values"),
+    ]
+
+
+LLAMA_LOGITS = Exercise(
+    **TEXTS["llama_logits"],
+    reference=llama_logits,
+    helpers=(attention_part, swiglu_mlp),
+    cases=cases_logits,
+    faulty=faulty_logits,
+    axes=("batch", "seq", "vocab"),
     double=False,
 )
 
@@ -280,4 +382,14 @@ AFTER_LAYER = Exercise(
     double=False,
 )
 
-EXERCISES = (RMS_NORM, KEY_VALUE_MEMORY, SWIGLU_MLP, BLOCK_FORWARD, SPLIT_FUSED, COUNT_PARAMETERS, AFTER_LAYER)
+EXERCISES = (
+    RMS_NORM,
+    BLOCK_FORWARD,
+    SWIGLU_MLP,
+    ATTENTION_PART,
+    LLAMA_LOGITS,
+    AFTER_LAYER,
+    KEY_VALUE_MEMORY,
+    SPLIT_FUSED,
+    COUNT_PARAMETERS,
+)

@@ -1,7 +1,13 @@
 """The wrong ways through the exercises of lesson 05: each reference once more, with keywords for its faults."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
+
+from llmlib.attention import split_heads
+from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, rotate
+from llmlib.layers import rms_norm
 
 
 def faulty_rms_norm(x, weight, eps, centre=False, size="rms", axis="width", eps_at="inside", scale="weight"):
@@ -150,6 +156,103 @@ def faulty_block(
     said_too = mlp(read if no_second else two(read))
     kept = {"updated": residual, "input": start}[second_to]
     return said_too if second == "replaced" else kept + said_too
+
+
+def faulty_attention_part(
+    x,
+    query,
+    key,
+    value,
+    output,
+    n_heads,
+    cos,
+    sin,
+    turned="qk",
+    mask="causal",
+    shared="in a row",
+    scale="root",
+    merged="by token",
+    end="output",
+    values="own",
+):
+    d_head = query.shape[0] // n_heads
+    q, k = split_heads(x @ query.T, n_heads), split_heads(x @ key.T, len(key) // d_head)
+    v = split_heads(x @ (key if values == "keys" else value).T, len(key) // d_head)
+    q = rotate(q, cos, sin) if "q" in turned else q
+    k = rotate(k, cos, sin) if "k" in turned else k
+    v = rotate(v, cos, sin) if "v" in turned else v
+    times = n_heads // k.shape[1]
+    if shared == "in a row":
+        k, v = k.repeat_interleave(times, 1), v.repeat_interleave(times, 1)
+    else:  # in turns
+        k, v = k.repeat(1, times, 1, 1), v.repeat(1, times, 1, 1)
+    divisor = {"root": d_head**0.5, "none": 1, "width": d_head, "stream": x.shape[-1] ** 0.5}[scale]
+    scores = q @ k.transpose(-1, -2) / divisor
+    ones = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
+    allowed = {"causal": ones.tril(), "none": ones, "later": ones.triu()}[mask]
+    z = scores.masked_fill(~allowed, float("-inf")).softmax(-1) @ v
+    z = z.reshape(x.shape[0], x.shape[1], -1) if merged == "as it lies" else z.transpose(1, 2).flatten(2)
+    if end == "none":
+        return z
+    return x + z @ output.T if end == "residual" else z @ (output if end == "turned" else output.T)
+
+
+def faulty_logits(
+    ids,
+    weights,
+    config,
+    blocks="each",
+    norms="before",
+    which="own",
+    attends="yes",
+    mlp="after attention",
+    adds="added",
+    theta="config",
+    embedding="row",
+    final="norm",
+    give="logits",
+):
+    c, length = config, ids.shape[1]
+    frequencies = rotary_frequencies(c.d_head, 10_000.0 if theta == "default" else c.rope_theta)
+    positions = torch.zeros(length) if theta == "nowhere" else torch.arange(length)
+    cos, sin = (part[None, None] for part in rotary_cos_sin(positions, frequencies))
+    residual = weights["embed.weight"][ids] * (c.d_model**0.5 if embedding == "scaled" else 1)
+    order = {"each": list(range(c.n_layers)), "reversed": list(range(c.n_layers))[::-1], "first": [0]}
+    order |= {"first again": [0] * c.n_layers, "last missing": list(range(c.n_layers - 1)), "none": []}
+    for n in order[blocks]:
+        block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
+        names = ["attention_norm.weight", "mlp_norm.weight"]
+        names = {"own": names, "exchanged": names[::-1], "first twice": [names[0]] * 2}[which]
+        one, two = (partial(rms_norm, weight=block[name], eps=c.norm_eps) for name in names)
+        if norms == "none":
+            one = two = torch.clone
+        matrices = [block[f"attention.{part}.weight"] for part in ("query", "key", "value", "output")]
+        x = residual if norms == "after" else one(residual)
+        said = faulty_attention_part(x, *matrices, c.n_heads, cos, sin) if attends == "yes" else 0
+        start, residual = residual, said if adds == "replaced" else residual + said
+        if norms == "after":
+            residual = one(residual)
+        if mlp == "none":
+            continue
+        read = start if mlp == "beside attention" else residual
+        x = read if norms == "after" else two(read)
+        said = faulty_swiglu(x, *(block[f"mlp.{part}.weight"] for part in ("gate", "up", "down")))
+        residual = said if adds == "replaced" else residual + said
+        if norms == "after":
+            residual = two(residual)
+    if final == "norm":
+        residual = rms_norm(residual, weights["final_norm.weight"], c.norm_eps)
+    elif final == "unweighted":
+        residual = rms_norm(residual, None, c.norm_eps)
+    if give == "vectors":
+        return residual
+    logits = residual @ weights["embed.weight"].T
+    return {
+        "logits": lambda: logits,
+        "probabilities": lambda: logits.softmax(-1),
+        "last": lambda: logits[:, -1],
+        "best": lambda: logits.argmax(-1),
+    }[give]()
 
 
 def faulty_split_fused(c_attn, turned=True, cut="blocks", order="qkv", give="tuple"):
