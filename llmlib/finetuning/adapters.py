@@ -19,6 +19,7 @@ from llmlib.finetuning.lora import GROUPS, LoRA, LoRAConfig, apply_lora, maps_of
 from llmlib.pretrained.config_fields import CheckpointError, read_json
 from llmlib.pretrained.weight_names import LLAMA_NAMES, translate
 from llmlib.pretrained.weights_file import read_weights, write_weights
+from llmlib.settings import SettingsError
 from llmlib.transformer import Transformer
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -156,12 +157,15 @@ def _read_config(record: dict[str, Any]) -> LoRAConfig:
     for name, value in record.items():  # what peft leaves out of an adapter is None, False or empty
         if name not in NO_MATTER | READ and value:
             raise AdapterError(f"{name}={short(value)} is not supported: every map has the same rank, A and B alone.")
-    return LoRAConfig(
-        rank=_positive(record, "r", int),
-        alpha=_positive(record, "lora_alpha", (int, float)),
-        targets=_targets(field(record, "target_modules", list, CONFIG)),
-        rslora=field(record, "use_rslora", bool, CONFIG, False),
-    )
+    try:
+        return LoRAConfig(
+            rank=_positive(record, "r", int),
+            alpha=_positive(record, "lora_alpha", (int, float)),
+            targets=_targets(field(record, "target_modules", list, CONFIG)),
+            rslora=field(record, "use_rslora", bool, CONFIG, False),
+        )
+    except SettingsError as error:
+        raise AdapterError(str(error)) from None
 
 
 def _positive(record: dict[str, Any], name: str, kinds: Any) -> Any:
@@ -174,7 +178,7 @@ def _positive(record: dict[str, Any], name: str, kinds: Any) -> Any:
 def _targets(theirs: list[Any]) -> tuple[str, ...]:
     ours = {_their_kind(kind): kind for kind in GROUPS["all"]}
     for name in theirs:
-        if name not in ours:
+        if not isinstance(name, str) or name not in ours:
             raise AdapterError(
                 f"the target module {short(name)} is not supported, only {', '.join(ours)} "
                 "(the maps in the blocks of the Llama family; GPT-2's c_attn is three of ours in one)."

@@ -148,6 +148,8 @@ def refused(folder, match, model=None):
         ({"target_modules": ["c_attn"]}, "target module 'c_attn' is not supported.*GPT-2's c_attn is three of ours"),
         ({"target_modules": ".*_proj"}, "'target_modules' is '.*_proj', expected a list"),
         ({"target_modules": []}, "target_modules is empty"),
+        ({"target_modules": [{}]}, "target module {} is not supported"),
+        ({"r": 2**70}, "rank must be at most 9,223,372,036,854,775,807"),
         ({"r": 3}, r"lora_A.weight has the shape \(2, 32\), and here it must be \(3, 32\), for rank 3"),
     ],
 )
