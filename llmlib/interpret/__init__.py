@@ -7,7 +7,7 @@ the ablated values, and of two edits at one place the inner one has the last wor
 """
 
 from llmlib.hooks import watching
-from llmlib.interpret.attribution import Attribution, NormNotFolded, direct_logit_attribution
+from llmlib.interpret.attribution import Attribution, NormNotFolded, direct_logit_attribution, head_contributions
 from llmlib.interpret.intervening import ablate, patch
 from llmlib.interpret.lens import LogitLens, logit_lens
 from llmlib.interpret.neurons import Excitation, neurons
@@ -25,6 +25,7 @@ __all__ = [
     "Trace",
     "ablate",
     "direct_logit_attribution",
+    "head_contributions",
     "logit_lens",
     "neurons",
     "patch",

@@ -86,10 +86,7 @@ def direct_logit_attribution(
         heads, biases = [], []
         for layer in range(model.config.n_layers):
             output = model.get_parameter(f"blocks.{layer}.attention.output.weight")
-            matrix = rearrange(output, "d_model (head d_head) -> head d_head d_model",
-                               head=model.config.n_heads)  # fmt: skip
-            z = t.z[layer][:, :, position].float()
-            written = einsum(z, matrix.float(), "batch head d_head, head d_head d_model -> batch head d_model")
+            written = written_by_heads(t.z[layer][:, :, position].float(), output.float())
             heads.append(share(written))
             biases.append(share(t.attention_out[layer][:, position].float() - written.sum(1)))
         return Attribution(
@@ -100,6 +97,31 @@ def direct_logit_attribution(
             norm_bias=rest,
             logit=logit,
         )
+
+
+def written_by_heads(
+    z: Float[Tensor, "batch head d_head"], output: Float[Tensor, "d_model width"]
+) -> Float[Tensor, "batch head d_model"]:
+    """What each head writes into the residual stream: its z times its own columns of attention's output weight."""
+    matrix = rearrange(output, "d_model (head d_head) -> head d_head d_model", head=z.shape[1])
+    return einsum(z, matrix, "batch head d_head, head d_head d_model -> batch head d_model")
+
+
+def head_contributions(
+    z: Float[Tensor, "batch head d_head"],
+    output: Float[Tensor, "d_model width"],
+    direction: Float[Tensor, "batch d_model"],
+) -> Float[Tensor, "batch head"]:
+    """How far what each head of a layer writes goes in a direction: its part of a logit, if that is a token's row.
+
+    `z` is the heads' output at one position, `output` the weight of attention's output layer. Source: Elhage et al.
+    (2021), "A Mathematical Framework for Transformer Circuits".
+
+    >>> z, output = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])
+    >>> head_contributions(z, output, direction=torch.tensor([[1.0, 1.0]]))
+    tensor([[1., 6.]])
+    """
+    return einsum(written_by_heads(z, output), direction, "batch head d_model, batch d_model -> batch head")
 
 
 def _through_the_norm(

@@ -58,3 +58,14 @@ def ablate_heads(model, ids, layer, head):
         logits = model(ids)
     handle.remove()
     return logits
+
+
+@plain("interpret.head_contributions")
+def head_contributions(z, output, direction):
+    batch, head, d_head = z.shape
+    found = torch.zeros(batch, head)
+    for h in range(head):
+        own = output[:, h * d_head : (h + 1) * d_head]
+        written = z[:, h] @ own.T
+        found[:, h] = (written * direction).sum(dim=1)
+    return found

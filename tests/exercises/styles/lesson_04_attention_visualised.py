@@ -100,3 +100,13 @@ def ablated_by_the_weights(model, ids, layer, head):
         logits = model(ids)
         weight.copy_(saved)
     return logits
+
+
+@solves("interpret.head_contributions")
+def contributions_by_einsum(z, output, direction):
+    return torch.einsum("bhd,mhd,bm->bh", z, output.unflatten(1, z.shape[1:]), direction)
+
+
+@solves("interpret.head_contributions")
+def contributions_pulled_back(z, output, direction):
+    return ((direction @ output).view(z.shape) * z).sum(-1)

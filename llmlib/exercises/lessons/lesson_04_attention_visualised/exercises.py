@@ -12,12 +12,13 @@ from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
 from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty import (
     faulty_ablate_heads,
+    faulty_contributions,
     faulty_entropy,
     faulty_induction,
     faulty_previous,
     faulty_rollout,
 )
-from llmlib.interpret import head_scores
+from llmlib.interpret import attribution, head_scores
 from llmlib.transformer import Transformer, TransformerConfig
 
 TEXTS = texts_of(Path(__file__).parent)
@@ -223,4 +224,34 @@ ABLATE_HEADS = Exercise(
     double=False,
 )
 
-EXERCISES = (ENTROPY, PREVIOUS_TOKEN, INDUCTION, ROLLOUT, ABLATE_HEADS)
+# --- interpret.head_contributions ---
+
+
+def cases_contributions(seed):
+    def case(batch, head, d_head, note="", d_model=None):
+        d_model = head * d_head if d_model is None else d_model
+        sizes = (batch, head, d_head), (d_model, head * d_head), (batch, d_model)
+        return Case(tuple(randn(seed + i, *size) for i, size in enumerate(sizes)), note)
+
+    return [
+        case(1, 2, 2),
+        case(1, 1, 3, "a single head"),
+        case(2, 3, 2, "another size on each axis"),
+        case(3, 2, 4),
+        case(2, 4, 2, "more heads than numbers in a head"),
+        case(2, 3, 3, "as many heads as numbers in a head"),
+        case(2, 2, 3, "a stream wider than all heads together", d_model=8),
+    ]
+
+
+HEAD_CONTRIBUTIONS = Exercise(
+    **TEXTS["head_contributions"],
+    reference=attribution.head_contributions,
+    helpers=(attribution.written_by_heads,),
+    cases=cases_contributions,
+    faulty=faulty_contributions,
+    axes=("batch", "head"),
+    double=False,
+)
+
+EXERCISES = (ENTROPY, PREVIOUS_TOKEN, INDUCTION, ROLLOUT, ABLATE_HEADS, HEAD_CONTRIBUTIONS)

@@ -329,3 +329,32 @@ EDITS = {
     "up to here": lambda z, i: z[:, : i + 1].zero_(),
     "one channel": lambda z, i: z[:, i, :, 0].zero_(),
 }
+
+
+def faulty_contributions(z, output, direction, cut="columns", matrix="own", measure="product", give="heads"):
+    _, head, d_head = z.shape
+    weight = output.T if matrix == "rows" else output
+    pieces = {
+        "columns": lambda: weight.unflatten(1, (head, d_head)).movedim(1, 0),  # head d_model d_head
+        "dealt out": lambda: weight.unflatten(1, (d_head, head)).movedim(2, 0),
+    }[cut]()
+    if matrix == "first":
+        pieces = pieces[:1].expand(head, -1, -1)
+    written = torch.einsum("bhd,hmd->bhm", z, pieces)  # batch head d_model
+    towards = direction[:, None].expand_as(written)
+    product = (written * towards).sum(-1)
+    found = {
+        "product": lambda: product,
+        "length": lambda: written.norm(dim=-1),
+        "cosine": lambda: torch.cosine_similarity(written, towards, dim=-1),
+        "projection": lambda: product / towards.norm(dim=-1),
+        "absolute": lambda: product.abs(),
+    }[measure]()
+    return {
+        "heads": lambda: found,
+        "sum": lambda: found.sum(-1),
+        "shares": lambda: found / found.sum(-1, keepdim=True),
+        "softmax": lambda: found.softmax(-1),
+        "mean of texts": lambda: found.mean(0),
+        "against the mean": lambda: found - found.mean(-1, keepdim=True),
+    }[give]()
