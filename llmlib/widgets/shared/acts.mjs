@@ -85,7 +85,7 @@ export function connect(model, el) {
   const still = Boolean(model.get("_standalone")), live = Boolean(model.get("live")) && !still;
   const cancel = element("button", { type: "button", class: "llm-cancel", hidden: true, onclick: callOff }, "Cancel");
   const said = element("span", { role: "status" }, busy, notice);
-  const line = element("div", { class: "llm-state", hidden: !live }, said, cancel);
+  const line = element("div", { class: "llm-state", hidden: !live }, said, ...(live ? [cancel] : []));
   const client = Math.random().toString(36).slice(2);
   let begun = false, since = 0, progress = "", gone = false, inquiring = false, timer = 0;
   const whenGone = [];
