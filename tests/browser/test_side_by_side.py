@@ -135,7 +135,9 @@ def test_long_work_can_be_ended(slow, name):
     expect(box).to_have_value("four four")  # what was typed stays
     view, box = begin(slow, name, "three three")
     slow.interrupt()
-    expect(view.locator(".llm-notice")).to_have_text("You interrupted the kernel, so this was not done.", timeout=30_000)
+    expect(view.locator(".llm-notice")).to_have_text(
+        "You interrupted the kernel, so this was not done.", timeout=30_000
+    )
     assert slow.python(shown) == before
     view, box = begin(slow, name, "two two")
     slow.python("globals().update(slow=False)")  # heard by the next run
