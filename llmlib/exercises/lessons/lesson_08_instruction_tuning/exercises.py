@@ -1,14 +1,19 @@
-"""Exercises of lesson 08: the chat format, what is learned of it, packing, LoRA, rank, and how sure a score is."""
+"""Exercises of lesson 08: the chat format, what is learned of it, packing, LoRA, rank, and what a score is worth."""
 
+import copy
 import random
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 
+from llmlib import Transformer, TransformerConfig
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty import (
+    faulty_adapted,
     faulty_answer_mask,
+    faulty_best_by_wording,
     faulty_chat_text,
     faulty_interval,
     faulty_kept_by_rank,
@@ -331,4 +336,109 @@ INTERVAL = Exercise(
     double=False,
 )
 
-EXERCISES = (CHAT_TEXT, ANSWER_MASK, TARGETS, PACK, LORA_LINEAR, MERGED, KEPT_BY_RANK, INTERVAL)
+
+# --- instruction_tuning.best_by_wording ---
+
+
+def best_by_wording(asked):
+    """The largest share that one decision for each wording can get right."""
+    told = {}
+    for wording, is_told in asked:
+        told.setdefault(wording, []).append(is_told)
+    right = sum(max(sum(some), len(some) - sum(some)) for some in told.values())
+    return right / len(asked)
+
+
+def cases_best_by_wording(seed):
+    chance = random.Random(seed)
+    names = ["How old is …?", "Who broke …?", "What did … give to …?", "Where was …?", "Who came to the door?"]
+
+    def case(counts, note=""):
+        """Of each wording, how many questions are told, and how many are not."""
+        asked = [
+            (names[i], is_told)
+            for i, pair in enumerate(counts)
+            for is_told, n in zip((True, False), pair)
+            for _ in range(n)
+        ]
+        chance.shuffle(asked)
+        return Case((asked,), note)
+
+    return [
+        Case(([(names[0], False), (names[1], True), (names[1], False), (names[1], True)],)),
+        case([(0, 4), (5, 0), (0, 2)], "every wording is always told, or never"),
+        case([(3, 3), (2, 2)], "each wording as often told as not"),
+        case([(6, 1), (1, 3), (0, 5)], "mixed"),
+        case([(7, 2)], "a single wording"),
+        case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings of different frequency"),
+        case([(2, 5), (1, 2), (0, 3)], "most are not told"),
+        case([(5, 2), (4, 1), (3, 0)], "most are told"),
+        case([(chance.randrange(1, 6), chance.randrange(1, 6)) for _ in names]),
+        case([(chance.randrange(1, 9), chance.randrange(0, 4)) for _ in names]),
+    ]
+
+
+BEST_BY_WORDING = Exercise(
+    **TEXTS["best_by_wording"], reference=best_by_wording, cases=cases_best_by_wording, faulty=faulty_best_by_wording,
+    double=False,
+)  # fmt: skip
+
+
+# --- instruction_tuning.adapted ---
+
+
+def adapted(model, ids, adapters, alpha):
+    """The model's logits with a detour beside each of the maps that are named; the model itself stays as it was."""
+
+    def detour(a, b):
+        return lambda layer, inputs, y: y + alpha / a.shape[0] * (inputs[0] @ a.T @ b.T)
+
+    handles = [model.get_submodule(name).register_forward_hook(detour(a, b)) for name, a, b in adapters]
+    try:
+        with torch.no_grad():
+            return model(ids)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@lru_cache(maxsize=8)
+def small_weights(seed):
+    config = TransformerConfig(vocab_size=11, max_seq_len=16, d_model=16, n_layers=2, n_heads=4, d_mlp=16)
+    model = Transformer(config, seed=seed)
+    for parameter in model.parameters():
+        parameter.data *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that no detour matters
+    return model
+
+
+def cases_adapted(seed):
+    generator = torch.Generator().manual_seed(seed)
+    model = copy.deepcopy(small_weights(seed))
+
+    def case(batch, seq, maps, rank, alpha, note=""):
+        ids = torch.randint(0, 11, (batch, seq), generator=generator)
+        adapters = [
+            (name, torch.randn(rank, 16, generator=generator) / 2, torch.randn(16, rank, generator=generator) / 2)
+            for name in maps
+        ]
+        return Case((model, ids, adapters, alpha), note)
+
+    query, value = "blocks.0.attention.query", "blocks.1.attention.value"
+    return [
+        case(1, 4, [query], 2, 6.0),
+        case(2, 5, [query, value, "blocks.1.attention.output"], 2, 5.0, "three maps, each with its own A and B"),
+        case(3, 4, [value, "blocks.0.mlp.up"], 4, 3.0, "a map of the MLP, too"),
+        case(1, 6, [], 2, 4.0, "no adapter at all"),
+        case(2, 3, [value, query], 1, 0.5, "rank 1"),
+        case(2, 4, ["blocks.0.mlp.up", "blocks.0.attention.output", "blocks.1.mlp.up"], 3, 8.0),
+    ]
+
+
+ADAPTED = Exercise(
+    **TEXTS["adapted"], reference=adapted, cases=cases_adapted, faulty=faulty_adapted, axes=("batch", "seq", "vocab"),
+    double=False,
+)  # fmt: skip
+
+EXERCISES = (
+    CHAT_TEXT, ANSWER_MASK, TARGETS, PACK, INTERVAL, BEST_BY_WORDING, LORA_LINEAR, MERGED, ADAPTED, KEPT_BY_RANK,
+)  # fmt: skip

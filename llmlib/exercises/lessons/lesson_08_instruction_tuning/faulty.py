@@ -372,3 +372,66 @@ def faulty_interval(right, n, z=1.96, formula="wilson", root="taken", less=0, mi
         "rounded": lambda: (round(low, 2), round(high, 2)),
         "from the share": lambda: (p - low, high - p),
     }[give]()
+
+
+def faulty_best_by_wording(asked, decide="majority", weigh="questions", give="share"):
+    told = {}
+    for wording, is_told in asked:
+        told.setdefault(wording, []).append(is_told)
+    if decide == "one for all":
+        told = {"": [is_told for _, is_told in asked]}
+    rights = []
+    for some in told.values():
+        yes, no = sum(some), len(some) - sum(some)
+        rights.append({
+            "majority": max(yes, no), "one for all": max(yes, no), "minority": min(yes, no), "answers all": yes,
+            "refuses all": no, "answers if ever told": yes or no, "refuses if ever untold": no or yes,
+            "pure only": 0 if yes and no else yes + no, "half of the mixed": (yes + no) / 2 if yes and no else yes + no,
+            "as the first": yes if some[0] else no, "as the last": yes if some[-1] else no,
+            "at random as often": (yes**2 + no**2) / (yes + no),
+        }[decide])  # fmt: skip
+    n = len(asked)
+    shares = [right / len(some) for right, some in zip(rights, told.values())]
+    share = {
+        "questions": sum(rights) / n,
+        "wordings": sum(shares) / len(shares),
+        "by wordings": sum(rights) / len(told),
+    }
+    value = share[weigh]
+    return {
+        "share": lambda: value, "count": lambda: sum(rights), "percent": lambda: 100 * value,
+        "rounded": lambda: round(value, 1), "by wording": lambda: dict(zip(told, shares)),
+    }[give]()  # fmt: skip
+
+
+def faulty_adapted(model, ids, adapters, alpha, scale="alpha / r", which="all", pair="own", base="kept", reads="x",
+                   order="A, then B", give="logits"):  # fmt: skip
+    chosen = {"all": adapters, "first": adapters[:1], "last": adapters[-1:], "none": [], "not the last": adapters[:-1]}[
+        which
+    ]
+
+    def detour(a, b):
+        if pair == "last":
+            a, b = adapters[-1][1:]
+        elif pair == "first":
+            a, b = adapters[0][1:]
+
+        def hook(layer, inputs, y):
+            x = {"x": inputs[0], "y": y}[reads]
+            low = x @ a.T @ b.T if order == "A, then B" else x @ b @ a
+            added = _scale(scale, alpha, a, b) * low
+            return {"kept": y + added, "left out": added, "subtracted": y - added, "twice": y + 2 * added}[base]
+
+        return hook
+
+    handles = [model.get_submodule(name).register_forward_hook(detour(a, b)) for name, a, b in chosen]
+    try:
+        with torch.no_grad():
+            logits = model(ids)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {
+        "logits": lambda: logits, "probabilities": lambda: logits.softmax(-1), "last": lambda: logits[:, -1],
+        "tokens": lambda: logits.argmax(-1), "log": lambda: logits.log_softmax(-1),
+    }[give]()  # fmt: skip
