@@ -16,6 +16,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"
+KEPT = ("tags", "jp-MarkdownHeadingCollapsed")  # of a cell's metadata: what nbval ignores, and folded side paths
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -40,7 +41,7 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:03d}"
-        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in ("tags",) if key in cell.metadata})
+        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in KEPT if key in cell.metadata})
         if cell.cell_type == "code":
             cell.outputs = [kept for output in cell.outputs if (kept := _without_view(output))]
 

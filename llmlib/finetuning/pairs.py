@@ -12,7 +12,7 @@ from llmlib.corpora.tinytales import Story, tell
 from llmlib.corpora.tinytales.chance import Dice
 from llmlib.corpora.tinytales.tasks import NOT_TOLD, answers, as_sentence
 from llmlib.corpora.tinytales.teller import SPLITS
-from llmlib.corpora.tinytales.untold import OTHER_WORDS, WORDINGS, leaves_open, matter, slots_of, told, untold
+from llmlib.corpora.tinytales.untold import OTHER_WORDS, TAUGHT, WORDINGS, leaves_open, matter, slots_of, told, untold
 from llmlib.finetuning.scores import Score, answer_all
 from llmlib.finetuning.tales import Prompt, Request, prompt_about, words
 from llmlib.tokenization.base import Tokenizer
@@ -38,7 +38,7 @@ class Pair:
 
 
 def minimal_pairs(
-    n: int, *, wordings: Sequence[str] = tuple(WORDINGS), seed: int = 1, split: str = "heldout", start: int = 0
+    n: int, *, wordings: Sequence[str] = TAUGHT, seed: int = 1, split: str = "heldout", start: int = 0
 ) -> list[Pair]:
     """`n` pairs in these wordings, about 2 n different stories of a split; `start` leaves out as many stories.
 
@@ -123,6 +123,26 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
         if len(found) == n:
             return found
     raise ValueError(f"Only {len(found)} of {n} stories were found. Ask for fewer.")
+
+
+def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
+    """How far a model gets in telling answerable from unanswerable that looks at the wording alone, at best.
+
+    `asked` are pairs of a question's wording and whether its story tells the answer. For each wording such a model
+    decides once, to answer or to refuse, and is right wherever that fits. In minimal pairs this is one half. Raises
+    `ValueError` if nothing is asked.
+
+    >>> best_by_wording(
+    ...     [("How old is …?", False), ("Who broke …?", True), ("Who broke …?", True), ("Who broke …?", False)]
+    ... )
+    0.75
+    """
+    if not asked:
+        raise ValueError("There is no question to decide about.")
+    told: dict[str, list[bool]] = {}
+    for wording, is_told in asked:
+        told.setdefault(wording, []).append(is_told)
+    return sum(max(sum(some), len(some) - sum(some)) for some in told.values()) / len(asked)
 
 
 def pair_scores(

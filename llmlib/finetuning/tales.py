@@ -24,7 +24,7 @@ from llmlib.corpora.tinytales.tasks import (
     unanswerable,
 )
 from llmlib.corpora.tinytales.teller import SPLITS
-from llmlib.corpora.tinytales.untold import WORDINGS, told, untold
+from llmlib.corpora.tinytales.untold import TAUGHT, told, untold
 from llmlib.finetuning.scores import Score, answer_all, score
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
@@ -98,10 +98,10 @@ def training_conversations(
     first of more are those of fewer, and `start` leaves out as many stories.
 
     Add "unanswerable" to `kinds` for questions to which the right answer is that the story does not say. `balanced`:
-    each wording (`llmlib.corpora.tinytales.untold.WORDINGS`) is asked about as often where the story does not say as
-    where it does, so that nothing is to be learned from the wording. Without `balanced` these questions are of a few
-    sorts that hardly any story answers, and a model can learn to refuse the sort. Raises `ValueError` for an unknown
-    kind or a size below 1.
+    each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) is asked about as often where the story
+    does not say as where it does, so that nothing is to be learned from the wording. Without `balanced` these questions
+    are of a few sorts that hardly any story answers, and a model can learn to refuse the sort. Raises `ValueError` for
+    an unknown kind, a size below 1, or unanswerable questions alone, which cannot be in balance.
 
     >>> (conversation,) = training_conversations(1, turns=2)
     >>> [message["role"] for message in conversation]
@@ -131,14 +131,15 @@ class Balance:
     """Keeps account of each wording: a question that was answered is owed once more where a story does not say."""
 
     def __init__(self) -> None:
-        self.owed = dict.fromkeys(WORDINGS, 0)
+        self.owed = dict.fromkeys(TAUGHT, 0)
 
     def drawn(self, story: Story, requests: Sequence[Request], turns: int, dice: Dice) -> list[Request]:
         """So many requests in random order: first of all those that are owed and left open by this story, and those
         that come in one of the wordings; the others fill up what is left.
         """
-        questions, wordings = untold(story, dice), told(story)
-        due = sorted((wording for wording in questions if self.owed[wording] > 0), key=lambda w: -self.owed[w])
+        questions = untold(story, dice)
+        wordings = {question: wording for question, wording in told(story).items() if wording in self.owed}
+        due = sorted((w for w in questions if self.owed.get(w, 0) > 0), key=lambda w: -self.owed[w])
         due = due[: min(UNTOLD_A_STORY, turns - 1)]
         shuffled = dice.sample(requests, len(requests))
         answered = sorted(shuffled, key=lambda request: request.text not in wordings)[: turns - len(due)]

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from llmlib.corpora.tinytales.tasks import NOT_TOLD
-from llmlib.corpora.tinytales.untold import OTHER_WORDS, WORDINGS
+from llmlib.corpora.tinytales.untold import OTHER_WORDS, TAUGHT
 from llmlib.finetuning import pairs
 from llmlib.finetuning.pairs import GIVING, in_other_words, minimal_pairs, pair_scores, wrong_way_round
 from llmlib.finetuning.scores import Score
@@ -14,7 +14,7 @@ from llmlib.finetuning.tales import words
 
 @pytest.fixture(scope="module")
 def some():
-    return minimal_pairs(24, wordings=[wording for wording in WORDINGS if wording != GIVING])
+    return minimal_pairs(24, wordings=[wording for wording in TAUGHT if wording != GIVING])
 
 
 def test_a_pair_is_one_question_about_two_stories(some):

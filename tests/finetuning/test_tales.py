@@ -7,7 +7,7 @@ import pytest
 from llmlib.corpora.reading import page
 from llmlib.corpora.tinytales import STORY_SEPARATOR, tell
 from llmlib.corpora.tinytales.tasks import NOT_TOLD, animals_in
-from llmlib.corpora.tinytales.untold import WORDINGS, leaves_open, slots_of, told
+from llmlib.corpora.tinytales.untold import TAUGHT, leaves_open, slots_of, told
 from llmlib.finetuning.scores import Score
 from llmlib.finetuning.tales import (
     ANSWERABLE,
@@ -89,11 +89,11 @@ def test_in_balance_no_wording_gives_away_whether_the_story_tells():
         for question, answer in zip(messages[::2], messages[1::2]):
             text = question["content"].removeprefix(story.text).strip()
             if answer["content"] == NOT_TOLD:
-                (wording,) = [w for w in WORDINGS if is_in(text, w) and leaves_open(story, text, w)]
+                (wording,) = [w for w in TAUGHT if is_in(text, w) and leaves_open(story, text, w)]
                 asked[False][wording] += 1
-            elif text in wordings:
+            elif wordings.get(text) in TAUGHT:
                 asked[True][wordings[text]] += 1
-    assert sum(asked[False].values()) > 300
+    assert sum(asked[False].values()) > 200
     for wording, n in asked[True].items():
         assert 0 <= n - asked[False][wording] <= 3, wording
     assert set(asked[False]) <= set(asked[True])

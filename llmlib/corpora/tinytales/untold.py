@@ -54,7 +54,9 @@ WORDINGS = {
     "Whose footprints were they?": r"footprint|track",
 }
 
-# Each once more in words in which nobody asks while a model is tuned: to test whether it has learned more than phrases.
+TAUGHT = tuple(WORDINGS)[:8]  # asked most often: in these a model is tuned, and the others are left for tests
+
+# Some once more in words in which nobody asks while a model is tuned: to test whether it has learned more than phrases.
 OTHER_WORDS = {
     "What did {0} give to {1}?": "Which present did {1} get from {0}?",
     "What did they drink?": "What was there to drink?",

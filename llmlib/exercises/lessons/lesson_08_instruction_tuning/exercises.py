@@ -22,6 +22,7 @@ from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty import (
     faulty_pack,
     faulty_targets,
 )
+from llmlib.finetuning import pairs
 
 TEXTS = texts_of(Path(__file__).parent)
 IGNORED = -100  # a target that the loss leaves out
@@ -340,15 +341,6 @@ INTERVAL = Exercise(
 # --- instruction_tuning.best_by_wording ---
 
 
-def best_by_wording(asked):
-    """The largest share that one decision for each wording can get right."""
-    told = {}
-    for wording, is_told in asked:
-        told.setdefault(wording, []).append(is_told)
-    right = sum(max(sum(some), len(some) - sum(some)) for some in told.values())
-    return right / len(asked)
-
-
 def cases_best_by_wording(seed):
     chance = random.Random(seed)
     names = ["How old is …?", "Who broke …?", "What did … give to …?", "Where was …?", "Who came to the door?"]
@@ -379,9 +371,12 @@ def cases_best_by_wording(seed):
 
 
 BEST_BY_WORDING = Exercise(
-    **TEXTS["best_by_wording"], reference=best_by_wording, cases=cases_best_by_wording, faulty=faulty_best_by_wording,
+    **TEXTS["best_by_wording"],
+    reference=pairs.best_by_wording,
+    cases=cases_best_by_wording,
+    faulty=faulty_best_by_wording,
     double=False,
-)  # fmt: skip
+)
 
 
 # --- instruction_tuning.adapted ---
