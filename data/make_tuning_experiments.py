@@ -1,6 +1,6 @@
 """The experiments of lesson 08 that take longer than a lesson may: three seeds each, on validation stories.
 
-    python data/make_tuning_experiments.py [EXPERIMENT …]   (an hour on one core; stopped, it goes on where it was)
+    python data/make_tuning_experiments.py        (an hour on one core; stopped, it goes on where it was)
 
 Nothing here touches the held-out stories: those are asked once, in the lesson. A line of tuning_experiments.csv is one
 number: the experiment, its arm, the seed (of the order and the choice of conversations, or of A), the step, what was
@@ -11,7 +11,6 @@ import copy
 import csv
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,12 +26,10 @@ from llmlib.training import cross_entropy
 
 FILE = Path(__file__).parent / "tuning_experiments.csv"
 FIELDS = ("experiment", "arm", "seed", "step", "measure", "value", "of")
-SEEDS = range(3)
 MUON = {
     "seq_len": 512, "optimizer": "muon", "learning_rate": 3e-3, "matrix_learning_rate": 6e-3,
     "betas": (0.9, 0.98), "weight_decay": 0.0, "schedule": "linear",
 }  # fmt: skip
-ADAMW = {"seq_len": 512, "weight_decay": 0.0, "schedule": "linear"}
 
 Rows = Iterator[tuple[int, str, float, int | str]]  # step, measure, value, of
 base, plain = load_pretrained("tinytales", device="cpu", dtype="float32")
@@ -73,21 +70,18 @@ def mask(arm: str, seed: int) -> Rows:
     change = {"all tokens": all_tokens, "no end": lambda x, y: y.where(y != END, -100)}.get(arm, lambda x, y: y)
     model = copy.deepcopy(as_drawn if arm == "rows as drawn" else base)
     data = ChatData(tokenizer, tales.training_conversations(240, start=10_000 * seed))
-    for step in train(model, WithOtherTargets(data, change), TrainConfig(60, 4, warmup=8, seed=seed, **MUON)):
+    steps = 24 if arm == "no end" else 60
+    for step in train(model, WithOtherTargets(data, change), TrainConfig(steps, 4, warmup=8, seed=seed, **MUON)):
         if step.step in (24, 40, 60):
             score = tales.scores(model, tokenizer, SIMPLE, max_new_tokens=24)["all"]
             yield step.step, "right", score.right, score.of
             yield step.step, "loss on answers", loss_on_answers(model), ""
 
 
-LENGTHS = {"unbalanced": (60, (24, 60)), "balanced": (60, (24, 60)), "balanced, longer": (240, (60, 120, 240))}
-
-
 def refusals(arm: str, seed: int) -> Rows:
     """Conversations with unanswerable questions: of sorts that no story answers, or in balance."""
-    balanced = arm != "unbalanced"
-    steps, stops = LENGTHS[arm]
-    talks = tales.training_conversations(4 * steps, kinds=tales.KINDS, balanced=balanced, start=10_000 * seed)
+    balanced = arm == "balanced"
+    talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=balanced, start=10_000 * seed)
     model = copy.deepcopy(base)
     tests = {
         "pairs": pairs.minimal_pairs(60, split="validation", start=10_000),
@@ -103,41 +97,11 @@ def refusals(arm: str, seed: int) -> Rows:
         "wrong way round": pairs.wrong_way_round(30, split="validation", start=40_000),
     }
     data = ChatData(tokenizer, talks)
-    for step in train(model, data, TrainConfig(steps, 4, warmup=8, seed=seed, **MUON)):
-        if step.step in stops:
-            for name, test in (tests | last if step.step == steps else tests).items():
+    for step in train(model, data, TrainConfig(60, 4, warmup=8, seed=seed, **MUON)):
+        if step.step in (24, 60):
+            for name, test in (tests | last if step.step == 60 else tests).items():
                 for measure, score in pairs.pair_scores(model, tokenizer, test, 24).items():
                     yield step.step, f"{name}, {measure}", score.right, score.of
-
-
-def few(arm: str, seed: int) -> Rows:
-    """The same 24 steps on 96 conversations once, or on fewer of them again and again."""
-    data = ChatData(tokenizer, tales.training_conversations(int(arm), start=10_000 * seed))
-    model = copy.deepcopy(base)
-    for _ in train(model, data, TrainConfig(24, 4, warmup=4, seed=seed, **MUON)):
-        pass
-    score = tales.scores(model, tokenizer, SIMPLE, max_new_tokens=24)["all"]
-    yield 24, "right", score.right, score.of
-
-
-LORAS = {
-    "rank 8, alpha 16": {"rank": 8, "alpha": 16},
-    "rank 1, alpha 16": {"rank": 1, "alpha": 16},
-    "rank 1, alpha 2": {"rank": 1, "alpha": 2},
-    "rank 19 in attention, alpha 16": {"rank": 19, "alpha": 16, "targets": "attention"},
-}
-
-
-def lora(arm: str, seed: int) -> Rows:
-    """Twelve steps of AdamW at a learning rate, of all weights or of a LoRA."""
-    name, _, rate = arm.partition(" @ ")
-    model = copy.deepcopy(base)
-    if name != "all weights":
-        apply_lora(model, LoRAConfig(seed=seed, **LORAS[name]))
-    data = ChatData(tokenizer, tales.training_conversations(48, start=10_000 * seed))
-    for _ in train(model, data, TrainConfig(12, 4, learning_rate=float(rate), warmup=2, seed=seed, **ADAMW)):
-        pass
-    yield 12, "loss on answers", loss_on_answers(model), ""
 
 
 QUESTIONS = json.loads((Path(__file__).parent / "manner_questions.json").read_text())
@@ -182,35 +146,32 @@ def manner(arm: str, seed: int) -> Rows:
         yield 12, measure, value, of
 
 
-MANNERS = ("before", "LoRA @ 0.001", "all weights @ 0.0001", "all weights @ 0.00003")
-RATES = {"all weights": ("0.001", "0.003", "0.01"), **dict.fromkeys(LORAS, ("0.01", "0.03", "0.1"))}
-EXPERIMENTS: dict[str, tuple[Callable[[str, int], Rows], tuple[str, ...]]] = {
-    "mask": (mask, ("answers", "all tokens", "rows as drawn", "no end")),
-    "refusals": (refusals, ("unbalanced", "balanced", "balanced, longer")),
-    "few": (few, ("96", "16", "4")),
-    "lora": (lora, tuple(f"{name} @ {rate}" for name, rates in RATES.items() for rate in rates)),
-    "manner": (manner, MANNERS),
-}
+EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...] = (  # run, its arms, how many seeds
+    (refusals, ("unbalanced", "balanced"), 3),
+    (mask, ("answers", "all tokens"), 3),
+    (mask, ("no end", "rows as drawn"), 1),
+    (manner, ("before", "LoRA @ 0.001", "all weights @ 0.0001"), 1),
+)
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     known = set()
     if FILE.exists():
         with FILE.open(newline="") as file:
             known = {(row["experiment"], row["arm"], row["seed"]) for row in csv.DictReader(file)}
     else:
         FILE.write_text(",".join(FIELDS) + "\n")
-    for name in names or EXPERIMENTS:
-        run, arms = EXPERIMENTS[name]
-        for seed in SEEDS:
+    for run, arms, seeds in EXPERIMENTS:
+        for seed in range(seeds):
             for arm in arms:
-                if (name, arm, str(seed)) in known or (arm == "before" and seed):
+                if (run.__name__, arm, str(seed)) in known:
                     continue
-                rows = [[name, arm, seed, step, what, f"{value:.4g}", of] for step, what, value, of in run(arm, seed)]
+                measured = [[step, what, f"{value:.4g}", of] for step, what, value, of in run(arm, seed)]
                 with FILE.open("a", newline="") as file:  # a run is written whole, or not at all
+                    rows = [[run.__name__, arm, seed, *row] for row in measured]
                     csv.writer(file, lineterminator="\n").writerows(rows)
-                print(name, arm, seed, rows[-1][4:], flush=True)
+                print(run.__name__, arm, seed, measured[-1][1:], flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
