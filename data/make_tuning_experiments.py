@@ -34,7 +34,6 @@ MUON = {
 Rows = Iterator[tuple[int, str, float, int | str]]  # step, measure, value, of
 base, plain = load_pretrained("tinytales", device="cpu", dtype="float32")
 tokenizer = with_chat_template(plain, TALES)
-as_drawn = copy.deepcopy(base)
 start_tokens(base, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})
 (END,) = tokenizer.encode("<|endoftext|>", allowed_special="all")
 SIMPLE = tales.held_out_prompts(20, kinds=["who", "why", "yes_no"], split="validation")
@@ -66,9 +65,9 @@ def loss_on_answers(model: Transformer) -> float:
 
 
 def mask(arm: str, seed: int) -> Rows:
-    """What counts in the loss, and how the rows of the two new tokens begin."""
+    """What counts in the loss."""
     change = {"all tokens": all_tokens, "no end": lambda x, y: y.where(y != END, -100)}.get(arm, lambda x, y: y)
-    model = copy.deepcopy(as_drawn if arm == "rows as drawn" else base)
+    model = copy.deepcopy(base)
     data = ChatData(tokenizer, tales.training_conversations(240, start=10_000 * seed))
     steps = 24 if arm == "no end" else 60
     for step in train(model, WithOtherTargets(data, change), TrainConfig(steps, 4, warmup=8, seed=seed, **MUON)):
@@ -149,7 +148,7 @@ def manner(arm: str, seed: int) -> Rows:
 EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...] = (  # run, its arms, how many seeds
     (refusals, ("unbalanced", "balanced"), 3),
     (mask, ("answers", "all tokens"), 3),
-    (mask, ("no end", "rows as drawn"), 1),
+    (mask, ("no end",), 1),
     (manner, ("before", "LoRA @ 0.001", "all weights @ 0.0001"), 1),
 )
 
