@@ -42,6 +42,7 @@ with torch.no_grad():
         with ablate(model, [(0, 1)]):
             model(ids)
         runs += 1
+        time.sleep(0.01)  # on a machine with much else to do, a thread that never rests leaves others no turn
 """
 MOVES = """view => {
   const where = () => [...view.querySelectorAll("button, input, textarea, canvas, svg, [role=option]")]
