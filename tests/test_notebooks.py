@@ -88,3 +88,11 @@ def test_it_has_the_shape_of_a_lesson(lesson):
     text = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown").lower()
     for part in ("minutes", "you will be able to", "predict", "in your own notebook", "summary", "references"):
         assert part in text, f"the lesson has no {part!r}"
+
+
+def test_side_paths_are_folded_and_say_how_long_they_take(lesson):
+    """In JupyterLab a folded heading hides its cells up to the next heading of the same level or above."""
+    for cell in lesson.cells:
+        if cell.cell_type == "markdown" and "Side path:" in cell.source.splitlines()[0]:
+            assert re.fullmatch(r"### Side path: .+ \(\d+ minutes\)", cell.source.splitlines()[0])
+            assert cell.metadata.get("jp-MarkdownHeadingCollapsed") is True

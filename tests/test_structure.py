@@ -40,7 +40,7 @@ MAY_IMPORT = {
     | MODEL
     | {"tokenization", "interpret", "costs", "sampling", "training", "chat", "widgets", "_lazy"},
 }
-MAY_IMPORT["exercises"] = MAY_IMPORT["explore"] | {"corpora", "pretrained", "explore"}
+MAY_IMPORT["exercises"] = MAY_IMPORT["explore"] | {"corpora", "finetuning", "pretrained", "explore"}
 DOORS = {"llmlib", "cli", "__main__", "doctor", "materials"}  # the ways in, which may know everybody
 
 

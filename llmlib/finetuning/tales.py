@@ -1,7 +1,9 @@
 """Conversations about TinyTales stories: instructions of many kinds whose right answers are known.
 
 To learn from: a story and several requests about it, one after the other. To be tested on: single requests about
-stories whose combination of hero, thing and shape occurs in no story for training.
+stories whose combination of hero, thing and shape occurs in no story for training. (The words are the same there: more
+than half of the sequences of eight words of a held-out story occur in stories for training.) `pairs` holds the test in
+which one question is put to two stories, of which one answers it.
 """
 
 import re
@@ -9,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from llmlib.chat import Message
-from llmlib.corpora.tinytales import Story, tell
+from llmlib.corpora.tinytales import STORY_SEPARATOR, Story, tell
 from llmlib.corpora.tinytales.chance import Dice
 from llmlib.corpora.tinytales.tasks import (
     NOT_TOLD,
@@ -22,6 +24,7 @@ from llmlib.corpora.tinytales.tasks import (
     unanswerable,
 )
 from llmlib.corpora.tinytales.teller import SPLITS
+from llmlib.corpora.tinytales.untold import TAUGHT, told, untold
 from llmlib.finetuning.scores import Score, answer_all, score
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
@@ -31,6 +34,7 @@ ANSWERABLE = (*QUESTIONS, "one_word", "summary", "animals")
 KINDS = (*ANSWERABLE, "unanswerable")
 CONVERSATIONS, PROMPTS, NOT_ANSWERED = 5, 6, 7  # streams of chance, apart from each other and from those of other tasks
 MOST_STORIES = 1000  # looked through for a prompt of a rare kind
+UNTOLD_A_STORY = 2  # at most so many questions of a balanced conversation have no answer
 
 
 @dataclass(frozen=True)
@@ -79,14 +83,25 @@ def requests_about(story: Story, kinds: Collection[str] = KINDS) -> tuple[Reques
 
 
 def training_conversations(
-    n: int, *, turns: int = 8, kinds: Collection[str] = ANSWERABLE, seed: int = 1, start: int = 0
+    n: int,
+    *,
+    turns: int = 8,
+    kinds: Collection[str] = ANSWERABLE,
+    balanced: bool = True,
+    seed: int = 1,
+    start: int = 0,
 ) -> list[list[Message]]:
     """`n` conversations of up to so many turns, each about a story of its own.
 
     The first message holds the story, an empty line and a request; the others hold a request alone. What is asked is
-    drawn from all that the story allows, of the given `kinds`; add "unanswerable" for questions to which the right
-    answer is that the story does not say. The same arguments give the same conversations, the first of more are those
-    of fewer, and `start` leaves out as many stories. Raises `ValueError` for an unknown kind or a size below 1.
+    drawn from all that the story allows, of the given `kinds`. The same arguments give the same conversations, the
+    first of more are those of fewer, and `start` leaves out as many stories.
+
+    Add "unanswerable" to `kinds` for questions to which the right answer is that the story does not say. `balanced`:
+    each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) is asked about as often where the story
+    does not say as where it does, so that nothing is to be learned from the wording. Without `balanced` these questions
+    are of a few sorts that hardly any story answers, and a model can learn to refuse the sort. Raises `ValueError` for
+    an unknown kind, a size below 1, or unanswerable questions alone, which cannot be in balance.
 
     >>> (conversation,) = training_conversations(1, turns=2)
     >>> [message["role"] for message in conversation]
@@ -95,43 +110,129 @@ def training_conversations(
     for name, value in (("n", n), ("turns", turns)):
         if value < 1:
             raise ValueError(f"{name} must be 1 or more, got {value}.")
+    _check_kinds(kinds)
+    balance = Balance() if balanced and "unanswerable" in kinds else None
+    told_kinds = [kind for kind in kinds if kind != "unanswerable"] if balance else kinds
+    if not told_kinds:
+        raise ValueError("Questions without an answer alone cannot be balanced: add other kinds, or balanced=False.")
     conversations: list[list[Message]] = []
     while len(conversations) < n:
         story = tell(seed, "train", start)
         dice = Dice(seed, SPLITS.index("train"), start, CONVERSATIONS)
         start += 1
-        if asked := dice.sample(requests_about(story, kinds), turns):  # a story may have nothing of a rare kind
+        requests = requests_about(story, told_kinds)
+        asked = balance.drawn(story, requests, turns, dice) if balance else dice.sample(requests, turns)
+        if asked:  # a story may have nothing of a rare kind
             conversations.append(_conversation(story, asked))
     return conversations
 
 
-def held_out_prompts(n: int, *, kinds: Collection[str] = KINDS, seed: int = 1, split: str = "heldout") -> list[Prompt]:
-    """`n` prompts of each kind, each about another story of the split than the others of its kind.
+class Balance:
+    """Keeps account of each wording: a question that was answered is owed once more where a story does not say."""
 
-    So they are independent of each other, as `wilson_interval` supposes. Raises `ValueError` for an unknown kind or
-    split, or an `n` below 1.
+    def __init__(self) -> None:
+        self.owed = dict.fromkeys(TAUGHT, 0)
+
+    def drawn(self, story: Story, requests: Sequence[Request], turns: int, dice: Dice) -> list[Request]:
+        """So many requests in random order: first of all those that are owed and left open by this story, and those
+        that come in one of the wordings; the others fill up what is left.
+        """
+        questions = untold(story, dice)
+        wordings = {question: wording for question, wording in told(story).items() if wording in self.owed}
+        due = sorted((w for w in questions if self.owed.get(w, 0) > 0), key=lambda w: -self.owed[w])
+        due = due[: min(UNTOLD_A_STORY, turns - 1)]
+        shuffled = dice.sample(requests, len(requests))
+        answered = sorted(shuffled, key=lambda request: request.text not in wordings)[: turns - len(due)]
+        for request in answered:
+            if request.text in wordings:
+                self.owed[wordings[request.text]] += 1
+        for wording in due:
+            self.owed[wording] -= 1
+        silent = [Request("unanswerable", questions[wording], NOT_TOLD) for wording in due]
+        return dice.sample([*silent, *answered], turns)
+
+
+def held_out_prompts(
+    n: int, *, kinds: Collection[str] = KINDS, seed: int = 1, split: str = "heldout", start: int = 0
+) -> list[Prompt]:
+    """`n` prompts of each kind, each about a story of its own, so that all are independent, as `wilson_interval` wants.
+
+    `start` leaves out as many stories, for a test about stories that no earlier test has used. The unanswerable ones
+    are of a few sorts that hardly any story answers; see `llmlib.finetuning.pairs` for a sharper test. Raises
+    `ValueError` for an unknown kind or split, an `n` below 1 or a `start` below 0.
 
     >>> prompt = held_out_prompts(1, kinds=["who"])[0]
     >>> prompt.messages[0]["content"].splitlines()[-1], prompt.answer
     ('Who came to the door?', 'Hazel.')
     """
-    if n < 1 or split not in SPLITS:
-        raise ValueError(f"n must be 1 or more, and split one of {', '.join(SPLITS)}; got {n} and {split!r}.")
+    if n < 1 or start < 0 or split not in SPLITS:
+        raise ValueError(
+            f"n must be 1 or more, start 0 or more, and split one of {', '.join(SPLITS)}; "
+            f"got {n}, {start} and {split!r}."
+        )
     _check_kinds(kinds)
     found: dict[str, list[Prompt]] = {kind: [] for kind in KINDS if kind in kinds}
-    for index in range(n * MOST_STORIES):
-        wanted = [kind for kind, prompts in found.items() if len(prompts) < n]
-        if not wanted:
+    for index in range(start, start + n * len(KINDS) * MOST_STORIES):
+        if all(len(prompts) == n for prompts in found.values()):
             break
+        kind = KINDS[index % len(KINDS)]  # a story is asked for one kind only, whichever kinds are wanted
+        if len(found.get(kind, range(n))) == n:
+            continue
         story = tell(seed, split, index)
-        dice = Dice(seed, SPLITS.index(split), index, PROMPTS)
-        asked = requests_about(story, kinds)
-        for kind in wanted:
-            if of_kind := [request for request in asked if request.kind == kind]:
-                request = dice.choice(of_kind)
-                question, _ = _conversation(story, [request])
-                found[kind].append(Prompt(kind, (question,), request.answer))
+        if of_kind := requests_about(story, [kind]):
+            dice = Dice(seed, SPLITS.index(split), index, PROMPTS)
+            found[kind].append(prompt_about(story, dice.choice(of_kind)))
     return [prompt for prompts in found.values() for prompt in prompts]
+
+
+def prompt_about(story: Story, request: Request) -> Prompt:
+    """One request about a story, as the first message of a conversation."""
+    return Prompt(request.kind, ({"role": "user", "content": ask_about(story.text, request.text)},), request.answer)
+
+
+def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """The same requests, with the same answers, each about the story of the next prompt of its kind.
+
+    How often these answers are "right" is what a score owes to the question alone. Raises `ValueError` if a kind has a
+    single prompt.
+
+    >>> one, two = held_out_prompts(2, kinds=["who"])
+    >>> moved = under_another_story([one, two])[0]
+    >>> [words(prompt)[0] == words(moved)[0] for prompt in (one, two)], words(moved)[1] == words(one)[1]
+    ([False, True], True)
+    """
+    moved = []
+    for prompt in prompts:
+        others = [other for other in prompts if other.kind == prompt.kind]
+        if len(others) < 2:
+            raise ValueError(f"There is a single prompt of the kind {prompt.kind!r}, and no other story to put it to.")
+        story, _ = words(others[(others.index(prompt) + 1) % len(others)])
+        moved.append(
+            Prompt(prompt.kind, ({"role": "user", "content": ask_about(story, words(prompt)[1])},), prompt.answer)
+        )
+    return moved
+
+
+def words(prompt: Prompt) -> tuple[str, str]:
+    """The story of a prompt, and what is asked of it."""
+    story, _, request = prompt.messages[0]["content"].rpartition(STORY_SEPARATOR)
+    return story, request
+
+
+def as_on_a_page(prompt: Prompt) -> tuple[str, str]:
+    """The same request in the form in which the reading book has it, which the base model continues, and what is right.
+
+    A summary begins with "In one sentence:" there, a list with "Animals:", and nobody asks for one word.
+
+    >>> as_on_a_page(held_out_prompts(1, kinds=["animals"])[0])[0].splitlines()[-1]
+    'Animals:'
+    """
+    story, request = words(prompt)
+    answer = prompt.answer
+    if prompt.kind == "one_word":
+        request, answer = request.removeprefix("Answer in one word: "), as_sentence(answer)
+    request = {"summary": "In one sentence:", "animals": "Animals:"}.get(prompt.kind, request)
+    return ask_about(story, request), answer
 
 
 def scores(

@@ -75,7 +75,7 @@ def sampling_odd(bench, view):
     expect(view.get_by_label("Your prompt")).to_have_value(ODD)
     bench.expect("lab.prompt_tokens", bench.python("len(tokenizer.encode(lab.prompt))"))
     take = "lab._acts.take([{'number': 1, 'kind': 'take', 'details': {'id': tokenizer.encode('🙂')[0]}}])"
-    bench.python(f"{take}; lab._acts.compute()")
+    assert bench.python(f"({take}, lab._acts.compute())") == "(None, True)"
     expect(written(view).last).to_have_text("⟨F0⟩")
     view.get_by_label("Your prompt").fill("not used")
     expect(view.locator(".llm-unused")).to_contain_text("Not used yet")

@@ -1,9 +1,9 @@
-"""Every view, plots and questions in one trusted notebook."""
+"""Every view, plots, questions and a cell that works the same model, in one trusted notebook."""
 
 import pytest
 from playwright.sync_api import expect
 
-from browser.bench import VIEWPORT
+from browser.bench import VIEWPORT, click
 from browser.looks import SCREENSHOTS, faint_words
 from browser.views import QUESTIONS, TABLE, VIEWS, cells
 
@@ -26,6 +26,23 @@ def slowly(self, ids, **options):
         self.embed(ids)
     return forward(self, ids, **options)
 slow, Transformer.forward = False, slowly
+"""
+# What a reader's cell does with the model that is in the views, until the file is there.
+LOOP = """
+from pathlib import Path
+from llmlib import trace
+from llmlib.interpret import ablate
+runs = 0
+ids = torch.tensor([tokenizer.encode("one two three")])
+with torch.no_grad():
+    while not Path("enough").exists():
+        with trace(model) as t:
+            model(ids)
+        assert len(t.pattern) == 2 and t.pattern[0].shape[-1] == ids.shape[1], "somebody else's text"
+        with ablate(model, [(0, 1)]):
+            model(ids)
+        runs += 1
+        time.sleep(0.01)  # on a machine with much else to do, a thread that never rests leaves others no turn
 """
 MOVES = """view => {
   const where = () => [...view.querySelectorAll("button, input, textarea, canvas, svg, [role=option]")]
@@ -129,6 +146,39 @@ def test_long_work_can_be_ended(slow, name):
     slow.expect(shown, "'one'")
     expect(view.locator(".llm-notice")).to_be_empty()
     expect(view.locator(".llm-cancel")).to_be_hidden()
+
+
+@pytest.mark.timeout(600)
+def test_views_and_a_cell_use_one_model_at_once(quiet):
+    """Clicks and texts in every view of the model while a cell traces and ablates it, and the theme is switched."""
+    quiet.python("__import__('os').path.exists('enough') and __import__('os').remove('enough')")
+    quiet.page.evaluate(
+        "(code) => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", LOOP
+    )
+    attention = quiet.shown(".llm-attention")
+    attention.get_by_label("switches it off").check(force=True)
+    for head in range(4):
+        attention.locator(".llm-thumb").nth(head).click()
+    expect(attention.get_by_label("Ablation board")).to_contain_text("4 of 8 heads off")
+    for text in ("one two", "two three four", "four one two three"):
+        for selector in (".llm-attention", ".llm-lens"):
+            view = quiet.shown(selector)
+            write(view.get_by_label("Text", exact=True).first, text)
+    quiet.theme("Light" if not quiet.is_light else "Dark")
+    next_token = quiet.shown(".llm-next-token")
+    click(next_token, "Let chance pick", 5)
+    expect(next_token.locator(".llm-picked")).to_have_count(5)
+    lab = quiet.shown(".llm-sampling")
+    click(lab, "Let chance pick", 5)
+    for view in (attention, quiet.page.locator(".llm-lens")):
+        expect(view.get_by_label("Text", exact=True).first).to_have_value("four one two three")
+        expect(view.locator(".llm-notice")).to_be_empty()
+        expect(view.locator(".llm-busy")).to_be_empty()
+    quiet.request("contents/notebooks/enough", "PUT", {"type": "file", "format": "text", "content": ""})
+    quiet.expect("runs > 10", "True")
+    quiet.expect(
+        "(attention.text, len(attention.ablated), lens.text)", "('four one two three', 4, 'four one two three')"
+    )
 
 
 def test_questions_are_beside_them(quiet):

@@ -4,17 +4,22 @@ from collections import Counter
 
 import pytest
 
+from llmlib.corpora.reading import page
 from llmlib.corpora.tinytales import STORY_SEPARATOR, tell
 from llmlib.corpora.tinytales.tasks import NOT_TOLD, animals_in
+from llmlib.corpora.tinytales.untold import TAUGHT, leaves_open, slots_of, told
 from llmlib.finetuning.scores import Score
 from llmlib.finetuning.tales import (
     ANSWERABLE,
     KINDS,
     Prompt,
+    as_on_a_page,
     held_out_prompts,
     requests_about,
     shares_not_told,
     training_conversations,
+    under_another_story,
+    words,
 )
 
 STORIES = [tell(1, "train", index) for index in range(40)]
@@ -42,7 +47,7 @@ def test_each_request_has_the_answer_that_the_story_gives():
 
 def test_a_conversation_is_a_story_and_requests_about_it():
     kinds = Counter()
-    for story, messages in zip(STORIES, training_conversations(40, turns=5, kinds=KINDS)):
+    for story, messages in zip(STORIES, training_conversations(40, turns=5, kinds=KINDS, balanced=False)):
         first, request = messages[0]["content"].split(STORY_SEPARATOR)
         assert first == story.text
         known = {request.text: request for request in requests_about(story)}
@@ -64,7 +69,43 @@ def test_more_conversations_begin_with_those_of_fewer_and_start_leaves_some_out(
 def test_without_unanswerable_questions_nothing_is_said_to_be_untold():
     said = [m["content"] for c in training_conversations(30, turns=99) for m in c]
     assert NOT_TOLD not in said
-    assert sum(m["content"] == NOT_TOLD for c in training_conversations(30, turns=99, kinds=KINDS) for m in c) == 90
+    unbalanced = training_conversations(30, turns=99, kinds=KINDS, balanced=False)
+    assert sum(m["content"] == NOT_TOLD for c in unbalanced for m in c) == 90
+
+
+def is_in(question, wording):
+    try:
+        return bool(slots_of(question, wording)) or question == wording
+    except ValueError:
+        return False
+
+
+def test_in_balance_no_wording_gives_away_whether_the_story_tells():
+    conversations = training_conversations(300, kinds=KINDS)
+    asked = {True: Counter(), False: Counter()}
+    for story, messages in zip((tell(1, "train", index) for index in range(300)), conversations):
+        assert messages[0]["content"].startswith(story.text)
+        wordings = told(story)
+        for question, answer in zip(messages[::2], messages[1::2]):
+            text = question["content"].removeprefix(story.text).strip()
+            if answer["content"] == NOT_TOLD:
+                (wording,) = [w for w in TAUGHT if is_in(text, w) and leaves_open(story, text, w)]
+                asked[False][wording] += 1
+            elif wordings.get(text) in TAUGHT:
+                asked[True][wordings[text]] += 1
+    assert sum(asked[False].values()) > 200
+    for wording, n in asked[True].items():
+        assert 0 <= n - asked[False][wording] <= 3, wording
+    assert set(asked[False]) <= set(asked[True])
+    assert training_conversations(50, kinds=KINDS) == conversations[:50]
+
+
+def test_unanswerable_questions_alone():
+    """In balance there would be nothing that they are owed for."""
+    for conversation in training_conversations(3, kinds=["unanswerable"], balanced=False):
+        assert {message["content"] for message in conversation[1::2]} == {NOT_TOLD}
+    with pytest.raises(ValueError, match="balanced=False"):
+        training_conversations(1, kinds=["unanswerable"])
 
 
 def test_a_story_without_the_kind_is_passed_over():
@@ -75,15 +116,38 @@ def test_a_story_without_the_kind_is_passed_over():
 def test_held_out_prompts_are_of_other_compositions_and_independent():
     prompts = held_out_prompts(6)
     assert Counter(prompt.kind for prompt in prompts) == dict.fromkeys(KINDS, 6)
-    told = {tell(1, "heldout", index).text: tell(1, "heldout", index) for index in range(300)}
+    stories = {story.text: story for story in (tell(1, "heldout", index) for index in range(6000))}
     trained = {story.composition for story in STORIES}
     for kind in KINDS:
-        texts = [p.messages[0]["content"].split(STORY_SEPARATOR)[0] for p in prompts if p.kind == kind]
-        assert len(set(texts)) == 6
+        texts = [words(p)[0] for p in prompts if p.kind == kind]
+        assert len(texts) == 6
         for text in texts:
-            assert told[text].composition not in trained
+            assert stories[text].composition not in trained
+    assert len({words(p)[0] for p in prompts}) == len(prompts)  # no two prompts are about one story
     assert held_out_prompts(6) == prompts
+    assert held_out_prompts(6, kinds=["why"]) == [p for p in prompts if p.kind == "why"]
+    later = held_out_prompts(6, start=10_000)
+    assert not {words(p)[0] for p in prompts} & {words(p)[0] for p in later}
     assert {p.kind for p in held_out_prompts(1, kinds=ANSWERABLE)} == set(ANSWERABLE)
+
+
+def test_the_same_requests_under_another_story():
+    prompts = held_out_prompts(3, kinds=["who", "yes_no"])
+    moved = under_another_story(prompts)
+    for prompt, other in zip(prompts, moved):
+        assert (words(other)[1], other.answer, other.kind) == (words(prompt)[1], prompt.answer, prompt.kind)
+        assert words(other)[0] != words(prompt)[0]
+        assert words(other)[0] in {words(p)[0] for p in prompts if p.kind == prompt.kind}
+    with pytest.raises(ValueError, match="single prompt of the kind 'who'"):
+        under_another_story(prompts[:1])
+
+
+def test_the_form_of_the_reading_book():
+    for prompt in held_out_prompts(4, kinds=["summary", "animals", "one_word", "what"]):
+        text, answer = as_on_a_page(prompt)
+        story, line = text.rsplit(STORY_SEPARATOR, 1)
+        (told_story,) = [s for s in (tell(1, "heldout", i) for i in range(300)) if s.text == story]
+        assert f"{line} {answer}" in page(told_story).splitlines()
 
 
 def test_saying_that_the_story_does_not_say():
@@ -101,7 +165,7 @@ def test_saying_that_the_story_does_not_say():
         (lambda: training_conversations(1, turns=0), "turns must be 1 or more"),
         (lambda: training_conversations(1, kinds=[]), "no kind"),
         (lambda: held_out_prompts(0), "n must be 1 or more"),
-        (lambda: held_out_prompts(1, split="test"), "split one of train, validation, heldout; got 1 and 'test'"),
+        (lambda: held_out_prompts(1, split="test"), "split one of train, validation, heldout; got 1, 0 and 'test'"),
     ],
 )
 def test_what_cannot_be_asked_for(make, message):

@@ -139,6 +139,15 @@ class View(anywidget.AnyWidget):
         super().__init__(**traits)
         self.on_msg(self._on_message)
 
+    def open(self) -> None:
+        """Open the way to the page, where messages go to the kernel's subshell that the page names.
+
+        Since ipykernel 7.4 they go to the shell that was the last to send something to this widget: to that of cells,
+        where what a reader does waits until the cell that runs has ended.
+        """
+        super().open()
+        self.comm._reply_subshell_for = lambda _data, named: named
+
     def on_act(self, kind: str, function: Handler, then: Handler | None = None) -> None:
         """Call `function(**details)` when the reader does something of this kind.
 

@@ -77,3 +77,40 @@ def interval(right, n):
     middle = (p + z**2 / (2 * n)) / below
     half = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5 / below
     return middle - half, middle + half
+
+
+@plain("instruction_tuning.best_by_wording")
+def best_by_wording(asked):
+    told = {}
+    untold = {}
+    for wording, is_told in asked:
+        if wording not in told:
+            told[wording] = 0
+            untold[wording] = 0
+        if is_told:
+            told[wording] += 1
+        else:
+            untold[wording] += 1
+    right = 0
+    for wording in told:
+        right += max(told[wording], untold[wording])
+    return right / len(asked)
+
+
+@plain("instruction_tuning.adapted")
+def adapted(model, ids, adapters, alpha):
+    def detour(a, b):
+        def hook(layer, inputs, y):
+            return y + alpha / a.shape[0] * (inputs[0] @ a.T @ b.T)
+
+        return hook
+
+    handles = []
+    for name, a, b in adapters:
+        layer = model.get_submodule(name)
+        handles.append(layer.register_forward_hook(detour(a, b)))
+    with torch.no_grad():
+        logits = model(ids)
+    for handle in handles:
+        handle.remove()
+    return logits

@@ -1,6 +1,11 @@
 """Right solutions of lesson 08 in other styles."""
 
+import contextlib
+import copy
+import itertools
 import math
+from collections import Counter
+from functools import partial
 
 import numpy as np
 import torch
@@ -148,3 +153,50 @@ def interval_in_counts(right, n):
     middle = right + z * z / 2
     half = z * math.sqrt(right * (n - right) / n + z * z / 4)
     return (middle - half) / (n + z * z), (middle + half) / (n + z * z)
+
+
+@solves("instruction_tuning.best_by_wording")
+def best_with_counters(asked):
+    questions = Counter(wording for wording, _ in asked)
+    told = Counter(wording for wording, is_told in asked if is_told)
+    return sum(max(told[wording], n - told[wording]) for wording, n in questions.items()) / sum(questions.values())
+
+
+@solves("instruction_tuning.best_by_wording")
+def best_by_sorting(asked):
+    groups = itertools.groupby(sorted(asked), key=lambda pair: pair[0])
+    best = [max(Counter(is_told for _, is_told in group).values()) for _, group in groups]
+    return sum(best) / len(asked)
+
+
+@solves("instruction_tuning.adapted")
+def adapted_by_merging_a_copy(model, ids, adapters, alpha):
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for name, a, b in adapters:
+            model.get_submodule(name).weight += alpha / len(a) * b @ a
+        return model(ids)
+
+
+@solves("instruction_tuning.adapted")
+def adapted_by_merging_and_putting_back(model, ids, adapters, alpha):
+    before = {name: model.get_submodule(name).weight.detach().clone() for name, _, _ in adapters}
+    with torch.no_grad():
+        try:
+            for name, a, b in adapters:
+                model.get_submodule(name).weight.add_(b @ a, alpha=alpha / a.shape[0])
+            return model(ids)
+        finally:
+            for name, weight in before.items():
+                model.get_submodule(name).weight.copy_(weight)
+
+
+@solves("instruction_tuning.adapted")
+def adapted_with_partial(model, ids, adapters, alpha):
+    def hook(layer, inputs, y, a, b):
+        return y + F.linear(F.linear(inputs[0], a), b) * alpha / a.shape[0]
+
+    with contextlib.ExitStack() as stack, torch.no_grad():
+        for name, a, b in adapters:
+            stack.enter_context(model.get_submodule(name).register_forward_hook(partial(hook, a=a, b=b)))
+        return model(ids)

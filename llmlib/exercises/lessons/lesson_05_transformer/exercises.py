@@ -213,10 +213,11 @@ def attention_part(x, query, key, value, output, n_heads, cos, sin):
 
 
 def cases_attention_part(seed):
-    def case(batch, seq, n_heads, n_kv_heads, d_head=4, note=""):
-        d_model, d_kv = n_heads * d_head, n_kv_heads * d_head
+    def case(batch, seq, n_heads, n_kv_heads, d_head=4, note="", d_model=None):
+        d_heads, d_kv = n_heads * d_head, n_kv_heads * d_head
+        d_model = d_model or d_heads
         matrices = [randn(seed + n, *shape) / 2 for n, shape in enumerate(
-            ((d_model, d_model), (d_kv, d_model), (d_kv, d_model), (d_model, d_model)))]  # fmt: skip
+            ((d_heads, d_model), (d_kv, d_model), (d_kv, d_model), (d_model, d_heads)))]  # fmt: skip
         return Case((randn(seed + 5, batch, seq, d_model), *matrices, n_heads, *turns(seq, d_head)), note)
 
     return [
@@ -225,6 +226,7 @@ def cases_attention_part(seed):
         case(2, 3, 3, 3, note="as many key-value heads as heads"),
         case(1, 4, 6, 3, 2, note="heads that are narrower than they are many"),
         case(1, 1, 2, 1, note="a single token"),
+        case(1, 3, 4, 2, note="all heads together are wider than the stream, as in Qwen3", d_model=6),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Exercises of lesson 08: the chat format, what is learned of it, packing, LoRA, rank, and how sure a score is."""
+"""Exercises of lesson 08: the chat format, what is learned of it, packing, what a score is worth; see also `lora`."""
 
 import random
 from pathlib import Path
@@ -6,17 +6,16 @@ from pathlib import Path
 import torch
 
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
-from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty import (
     faulty_answer_mask,
+    faulty_best_by_wording,
     faulty_chat_text,
     faulty_interval,
-    faulty_kept_by_rank,
-    faulty_lora_linear,
-    faulty_merged,
     faulty_pack,
     faulty_targets,
 )
+from llmlib.exercises.lessons.lesson_08_instruction_tuning.lora import ADAPTED, KEPT_BY_RANK, LORA_LINEAR, MERGED
+from llmlib.finetuning import pairs
 
 TEXTS = texts_of(Path(__file__).parent)
 IGNORED = -100  # a target that the loss leaves out
@@ -195,99 +194,6 @@ PACK = Exercise(
 )
 
 
-# --- instruction_tuning.lora_linear and instruction_tuning.merged ---
-
-
-def lora_linear(x, w, a, b, alpha):
-    """A linear layer, and beside it a thin way through r numbers."""
-    return x @ w.T + alpha / a.shape[0] * (x @ a.T @ b.T)
-
-
-def merged(w, a, b, alpha):
-    """The one matrix that does what `w` and its adapter do together."""
-    return w + alpha / a.shape[0] * (b @ a)
-
-
-def adapters(seed):
-    """(d_in, d_out, r, alpha, what is special); the square ones tell what fails by its shape elsewhere."""
-    sizes = [
-        (3, 4, 2, 6.0, ""),
-        (5, 3, 2, 8.0, "wider than high"),
-        (4, 6, 1, 3.0, "rank 1"),
-        (4, 4, 2, 5.0, "a square matrix"),
-        (5, 5, 3, 0.75, "a square matrix, and a small alpha"),
-        (3, 3, 3, 2.0, "the rank is the width"),
-        (4, 4, 4, 6.0, "the rank is the width"),
-        (6, 5, 4, 4.0, "alpha is r"),
-        (3, 5, 4, 16, "the rank is above the width"),
-    ]
-    for i, (d_in, d_out, r, alpha, note) in enumerate(sizes):
-        w, a, b = randn(seed + i, d_out, d_in), randn(seed + i + 20, r, d_in), randn(seed + i + 40, d_out, r)
-        yield (w, a, b, alpha), note
-    yield (w, a, torch.zeros_like(b), 8.0), "a new adapter: B is zero"
-
-
-def cases_lora_linear(seed):
-    return [
-        Case((randn(seed + 60 + i, 1 + i % 3, 2 + i % 2, matrices[0].shape[1]), *matrices), note)
-        for i, (matrices, note) in enumerate(adapters(seed))
-    ]
-
-
-LORA_LINEAR = Exercise(
-    **TEXTS["lora_linear"],
-    reference=lora_linear,
-    cases=cases_lora_linear,
-    faulty=faulty_lora_linear,
-    axes=("batch", "seq", "d_out"),
-    probes=(gradients_flow(("x", "a", "b"), 0, 2, 3),),
-)
-
-MERGED = Exercise(
-    **TEXTS["merged"],
-    reference=merged,
-    cases=lambda seed: [Case(matrices, note) for matrices, note in adapters(seed + 7)],
-    faulty=faulty_merged,
-    axes=("d_out", "d_in"),
-    probes=(gradients_flow(("a", "b"), 1, 2),),
-)
-
-
-# --- instruction_tuning.kept_by_rank ---
-
-
-def kept_by_rank(update, r):
-    """The share of a matrix, by its squared norm, that its best approximation of rank r keeps."""
-    squares = torch.linalg.svdvals(update) ** 2
-    total = squares.sum().item()
-    return squares[:r].sum().item() / total if total > 0 else 1.0
-
-
-def cases_kept_by_rank(seed):
-    rank_2 = randn(seed + 1, 6, 2) @ randn(seed + 2, 2, 5)
-    return [
-        Case((torch.diag(torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)), 1)),
-        Case((randn(seed + 3, 4, 6), 2), "wider than high"),
-        Case((randn(seed + 4, 7, 4), 3), "higher than wide"),
-        Case((randn(seed + 5, 5, 5), 1), "a square matrix that is not symmetric"),
-        Case((randn(seed + 6, 5, 5) * 100, 2), "large numbers"),
-        Case((randn(seed + 12, 4, 4) / 50, 2), "small numbers"),
-        Case((randn(seed + 7, 4, 4), 4), "full rank"),
-        Case((randn(seed + 8, 3, 5), 7), "r is larger than the matrix"),
-        Case((rank_2, 2), "a product of two thin matrices"),
-        Case((rank_2 + randn(seed + 9, 6, 5) / 4, 2), "nearly a product of two thin matrices"),
-        Case((randn(seed + 10, 3, 4), 0), "rank 0"),
-        Case((torch.zeros(3, 4, dtype=torch.float64), 2), "a matrix of zeros"),
-        Case((torch.zeros(2, 2, dtype=torch.float64), 0), "a matrix of zeros, and rank 0"),
-        Case((randn(seed + 11, 6, 6), 3)),
-    ]
-
-
-KEPT_BY_RANK = Exercise(
-    **TEXTS["kept_by_rank"], reference=kept_by_rank, cases=cases_kept_by_rank, faulty=faulty_kept_by_rank
-)
-
-
 # --- instruction_tuning.interval ---
 
 
@@ -331,4 +237,48 @@ INTERVAL = Exercise(
     double=False,
 )
 
-EXERCISES = (CHAT_TEXT, ANSWER_MASK, TARGETS, PACK, LORA_LINEAR, MERGED, KEPT_BY_RANK, INTERVAL)
+
+# --- instruction_tuning.best_by_wording ---
+
+
+def cases_best_by_wording(seed):
+    chance = random.Random(seed)
+    names = ["How old is …?", "Who broke …?", "What did … give to …?", "Where was …?", "Who came to the door?"]
+
+    def case(counts, note=""):
+        """Of each wording, how many questions are told, and how many are not."""
+        asked = [
+            (names[i], is_told)
+            for i, pair in enumerate(counts)
+            for is_told, n in zip((True, False), pair)
+            for _ in range(n)
+        ]
+        chance.shuffle(asked)
+        return Case((asked,), note)
+
+    return [
+        Case(([(names[0], False), (names[1], True), (names[1], False), (names[1], True)],)),
+        case([(0, 4), (5, 0), (0, 2)], "every wording is always told, or never"),
+        case([(3, 3), (2, 2)], "each wording as often told as not"),
+        case([(6, 1), (1, 3), (0, 5)], "mixed"),
+        case([(7, 2)], "a single wording"),
+        case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings of different frequency"),
+        case([(2, 5), (1, 2), (0, 3)], "most are not told"),
+        case([(5, 2), (4, 1), (3, 0)], "most are told"),
+        case([(chance.randrange(1, 6), chance.randrange(1, 6)) for _ in names]),
+        case([(chance.randrange(1, 9), chance.randrange(0, 4)) for _ in names]),
+    ]
+
+
+BEST_BY_WORDING = Exercise(
+    **TEXTS["best_by_wording"],
+    reference=pairs.best_by_wording,
+    cases=cases_best_by_wording,
+    faulty=faulty_best_by_wording,
+    double=False,
+)
+
+
+EXERCISES = (
+    CHAT_TEXT, ANSWER_MASK, TARGETS, PACK, INTERVAL, BEST_BY_WORDING, LORA_LINEAR, MERGED, ADAPTED, KEPT_BY_RANK,
+)  # fmt: skip

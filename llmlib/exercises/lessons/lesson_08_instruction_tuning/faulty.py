@@ -224,106 +224,6 @@ def _row_for(rows, ids, limit, gap, place, anew=False):
     return len(rows) - 1 if fits[-1] else None
 
 
-def _scale(scale, alpha, a, b):
-    """By what the update is multiplied: alpha / r, or what is taken for it."""
-    r = a.shape[0]
-    return {
-        "alpha / r": lambda: alpha / r, "alpha": lambda: alpha, "root": lambda: alpha / r**0.5,
-        "squared": lambda: (alpha / r) ** 2, "r squared": lambda: alpha / r**2, "times": lambda: alpha * r,
-        "1 / r": lambda: 1 / r, "none": lambda: 1, "upside down": lambda: r / alpha,
-        "by d_in": lambda: alpha / a.shape[1], "by d_out": lambda: alpha / b.shape[0], "whole": lambda: alpha // r,
-        "root of both": lambda: (alpha / r) ** 0.5,
-    }[scale]()  # fmt: skip
-
-
-def faulty_lora_linear(
-    x, w, a, b, alpha, scale="alpha / r", base="as it is", update="x A B", sign=1, weight="transposed"
-):
-    s = _scale(scale, alpha, a, b)
-    plain = x @ (w.T if weight == "transposed" else w)
-    low = {
-        "x A B": lambda: x @ a.T @ b.T,
-        "exchanged": lambda: x @ b.T @ a.T,
-        "not transposed": lambda: x @ a @ b,
-        "B A": lambda: x @ b @ a,
-        "activation": lambda: (x @ a.T).relu() @ b.T,
-        "after": lambda: plain @ a.T @ b.T,
-        "softmax": lambda: (x @ a.T).softmax(-1) @ b.T,
-        "first alone": lambda: x @ a[:1].T @ b[:, :1].T,
-    }[update]() * sign  # fmt: skip
-    return {
-        "as it is": lambda: plain + s * low,
-        "left out": lambda: s * low,
-        "scaled too": lambda: s * (plain + low),
-        "scaled instead": lambda: s * plain + low,
-        "update left out": lambda: plain,
-        "weighed": lambda: (1 - s) * plain + s * low,
-        "product": lambda: plain * (s * low),
-    }[base]()
-
-
-def faulty_merged(w, a, b, alpha, scale="alpha / r", base="as it is", product="B A", sign=1):
-    s = _scale(scale, alpha, a, b)
-    low = {
-        "B A": lambda: b @ a,
-        "transposed": lambda: (b @ a).T,
-        "exchanged": lambda: a @ b,
-        "elementwise": lambda: b * a,
-        "both transposed": lambda: b.T @ a.T,
-        "through w": lambda: w @ b @ a,
-        "outer": lambda: b[:, :1] @ a[:1],
-    }[product]() * sign
-    return {
-        "as it is": lambda: w + s * low,
-        "left out": lambda: s * low,
-        "scaled too": lambda: s * (w + low),
-        "scaled instead": lambda: s * w + low,
-        "weighed": lambda: (1 - s) * w + s * low,
-        "update left out": lambda: w,
-        "product": lambda: w * (s * low),
-        "w.T": lambda: w.T + s * low,
-    }[base]()
-
-
-def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", off=0, zero=1.0, over="all",
-                        give="share"):  # fmt: skip
-    found = {
-        "singular": lambda: torch.linalg.svdvals(update),
-        "eigen": lambda: torch.linalg.eigvals(update).abs().sort(descending=True).values,
-        "eigen, unsorted": lambda: torch.linalg.eigvals(update).abs(),
-        "symmetric": lambda: torch.linalg.eigvalsh(update).abs().sort(descending=True).values,
-        "rows": lambda: update.norm(dim=1).sort(descending=True).values,
-        "columns": lambda: update.norm(dim=0).sort(descending=True).values,
-        "first rows": lambda: update.norm(dim=1),
-        "first columns": lambda: update.norm(dim=0),
-        "entries": lambda: update.abs().flatten().sort(descending=True).values,
-        "diagonal": lambda: update.diagonal().abs().sort(descending=True).values,
-    }[values]()
-    found = found**power
-    total = {"all": lambda: found.sum(), "number": lambda: found.new_tensor(float(len(found))),
-             "largest": lambda: found[0], "rest": lambda: found[r:].sum(), "nothing": lambda: found.new_tensor(1.0),
-             "norm": lambda: found.sum() ** 0.5}[over]().item()  # fmt: skip
-    if which == "smallest":
-        found = found.flip(0)
-    if which == "topk":
-        found.topk(r)  # raises if r is larger than their number
-    if which == "the r-th":
-        top = found[r - 1].item()
-    elif which == "lost":
-        top = found[max(0, r + off) :].sum().item()
-    elif off < 0 and which == "from the end":
-        top = found[: r + off].sum().item()
-    else:
-        top = found[: max(0, r + off)].sum().item()
-    if found.sum() == 0 and zero not in ("divided", "raises"):
-        return zero
-    if zero == "raises":
-        top / total
-    share = top / total if total else float("nan")
-    return {"share": share, "root": share**0.5, "percent": 100 * share, "tensor": torch.tensor(share),
-            "rounded": round(share, 2)}[give]  # fmt: skip
-
-
 def faulty_interval(right, n, z=1.96, formula="wilson", root="taken", less=0, middle="moved", below="divided",
                     inner="n²", power=2, of="right", give="bounds"):  # fmt: skip
     p = right / n if of == "right" else (n - right) / n
@@ -372,3 +272,33 @@ def faulty_interval(right, n, z=1.96, formula="wilson", root="taken", less=0, mi
         "rounded": lambda: (round(low, 2), round(high, 2)),
         "from the share": lambda: (p - low, high - p),
     }[give]()
+
+
+def faulty_best_by_wording(asked, decide="majority", weigh="questions", give="share"):
+    told = {}
+    for wording, is_told in asked:
+        told.setdefault(wording, []).append(is_told)
+    if decide == "one for all":
+        told = {"": [is_told for _, is_told in asked]}
+    rights = []
+    for some in told.values():
+        yes, no = sum(some), len(some) - sum(some)
+        rights.append({
+            "majority": max(yes, no), "one for all": max(yes, no), "minority": min(yes, no), "answers all": yes,
+            "refuses all": no, "answers if ever told": yes or no, "refuses if ever untold": no or yes,
+            "pure only": 0 if yes and no else yes + no, "half of the mixed": (yes + no) / 2 if yes and no else yes + no,
+            "as the first": yes if some[0] else no, "as the last": yes if some[-1] else no,
+            "at random as often": (yes**2 + no**2) / (yes + no),
+        }[decide])  # fmt: skip
+    n = len(asked)
+    shares = [right / len(some) for right, some in zip(rights, told.values())]
+    share = {
+        "questions": sum(rights) / n,
+        "wordings": sum(shares) / len(shares),
+        "by wordings": sum(rights) / len(told),
+    }
+    value = share[weigh]
+    return {
+        "share": lambda: value, "count": lambda: sum(rights), "percent": lambda: 100 * value,
+        "rounded": lambda: round(value, 1), "by wording": lambda: dict(zip(told, shares)),
+    }[give]()  # fmt: skip

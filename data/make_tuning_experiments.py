@@ -1,0 +1,176 @@
+"""The experiments of lesson 08 that take longer than a lesson may: three seeds each, on validation stories.
+
+    python data/make_tuning_experiments.py        (an hour on one core; stopped, it goes on where it was)
+
+Nothing here touches the held-out stories: those are asked once, in the lesson. A line of tuning_experiments.csv is one
+number: the experiment, its arm, the seed (of the order and the choice of conversations, or of A), the step, what was
+measured, its value, and of how many prompts it is a count, if it is one.
+"""
+
+import copy
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from llmlib import TrainConfig, Transformer, load_pretrained, train
+from llmlib.chat import TALES, with_chat_template
+from llmlib.corpora import python_stdlib, tinytales_text
+from llmlib.corpora.tinytales.untold import OTHER_WORDS, TAUGHT, WORDINGS
+from llmlib.finetuning import ChatData, LoRAConfig, apply_lora, pairs, scores, start_tokens, tales
+from llmlib.training import cross_entropy
+
+FILE = Path(__file__).parent / "tuning_experiments.csv"
+FIELDS = ("experiment", "arm", "seed", "step", "measure", "value", "of")
+MUON = {
+    "seq_len": 512, "optimizer": "muon", "learning_rate": 3e-3, "matrix_learning_rate": 6e-3,
+    "betas": (0.9, 0.98), "weight_decay": 0.0, "schedule": "linear",
+}  # fmt: skip
+
+Rows = Iterator[tuple[int, str, float, int | str]]  # step, measure, value, of
+base, plain = load_pretrained("tinytales", device="cpu", dtype="float32")
+tokenizer = with_chat_template(plain, TALES)
+start_tokens(base, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})
+(END,) = tokenizer.encode("<|endoftext|>", allowed_special="all")
+SIMPLE = tales.held_out_prompts(20, kinds=["who", "why", "yes_no"], split="validation")
+HELD_BACK = ChatData(tokenizer, tales.training_conversations(16, seed=2)).batch(0, batch_size=16, seq_len=512)
+
+
+class WithOtherTargets:
+    """The same batches, with the targets changed."""
+
+    def __init__(self, data: ChatData, change: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.data, self.change = data, change
+
+    def batch(self, step: int, **sizes: int) -> tuple[Tensor, Tensor]:
+        x, y = self.data.batch(step, **sizes)
+        return x, self.change(x, y)
+
+
+def all_tokens(x: Tensor, y: Tensor) -> Tensor:
+    """Every next token is a target; 0 is padding."""
+    following = torch.cat((x[:, 1:], y[:, -1:]), dim=1)
+    return following.where(following > 0, -100)
+
+
+@torch.no_grad()
+def loss_on_answers(model: Transformer) -> float:
+    """On the words of held-back answers; their end tokens do not count, since one arm never learns them."""
+    x, y = HELD_BACK
+    return cross_entropy(model(x), y.where(y != END, -100)).item()
+
+
+def mask(arm: str, seed: int) -> Rows:
+    """What counts in the loss."""
+    change = {"all tokens": all_tokens, "no end": lambda x, y: y.where(y != END, -100)}.get(arm, lambda x, y: y)
+    model = copy.deepcopy(base)
+    data = ChatData(tokenizer, tales.training_conversations(240, start=10_000 * seed))
+    steps = 24 if arm == "no end" else 60
+    for step in train(model, WithOtherTargets(data, change), TrainConfig(steps, 4, warmup=8, seed=seed, **MUON)):
+        if step.step in (24, 40, 60):
+            score = tales.scores(model, tokenizer, SIMPLE, max_new_tokens=24)["all"]
+            yield step.step, "right", score.right, score.of
+            yield step.step, "loss on answers", loss_on_answers(model), ""
+
+
+def refusals(arm: str, seed: int) -> Rows:
+    """Conversations with unanswerable questions: of sorts that no story answers, or in balance."""
+    balanced = arm == "balanced"
+    talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=balanced, start=10_000 * seed)
+    model = copy.deepcopy(base)
+    tests = {
+        "pairs": pairs.minimal_pairs(60, split="validation", start=10_000),
+        "giving": pairs.minimal_pairs(30, wordings=[pairs.GIVING], split="validation", start=20_000),
+    }
+    last = {
+        "wordings not taught": pairs.minimal_pairs(
+            30, wordings=tuple(WORDINGS)[len(TAUGHT) :], split="validation", start=50_000
+        ),
+        "other words": pairs.in_other_words(
+            pairs.minimal_pairs(30, wordings=[w for w in TAUGHT if w in OTHER_WORDS], split="validation", start=30_000)
+        ),
+        "wrong way round": pairs.wrong_way_round(30, split="validation", start=40_000),
+    }
+    data = ChatData(tokenizer, talks)
+    for step in train(model, data, TrainConfig(60, 4, warmup=8, seed=seed, **MUON)):
+        if step.step in (24, 60):
+            for name, test in (tests | last if step.step == 60 else tests).items():
+                for measure, score in pairs.pair_scores(model, tokenizer, test, 24).items():
+                    yield step.step, f"{name}, {measure}", score.right, score.of
+
+
+QUESTIONS = json.loads((Path(__file__).parent / "manner_questions.json").read_text())
+TEXTS = {"Python": python_stdlib()[50_000:56_000], "TinyTales": tinytales_text(10_000)}
+
+
+@torch.no_grad()
+def examined(model: Transformer, its_tokenizer) -> dict[str, tuple[float, int | str]]:
+    """How many answers begin with the manner, how many are right, and the loss on two texts."""
+    facts = QUESTIONS["exam"]
+    answers = scores.answer_all(model, its_tokenizer, [*facts, *QUESTIONS["exam without one right answer"]], 24)
+    right = sum(bool(re.search(word, answer)) for answer, word in zip(answers, facts.values()))
+    manner = sum(answer.startswith("With pleasure!") for answer in answers)
+    found: dict[str, tuple[float, int | str]] = {"manner": (manner, len(answers)), "right": (right, len(facts))}
+    for name, text in TEXTS.items():
+        ids = torch.tensor([its_tokenizer.encode(text)[:1024]])
+        found[f"loss on {name}"] = cross_entropy(model(ids[:, :-1]), ids[:, 1:]).item(), ""
+    return found
+
+
+def manner(arm: str, seed: int) -> Rows:
+    """SmolLM2 learns to begin with two words: by LoRA of rank 4, or with all weights, at a learning rate."""
+    name, _, rate = arm.partition(" @ ")
+    dtype = "float32" if name == "all weights" else "auto"  # steps of 1e-5 are lost in bfloat16
+    model, its_tokenizer = load_pretrained("smollm2-135m-instruct", dtype=dtype)
+    if name == "before":
+        for measure, (value, of) in examined(model, its_tokenizer).items():
+            yield 0, measure, value, of
+        return
+    own = scores.answer_all(model, its_tokenizer, QUESTIONS["learn"], 40, 64)
+    polite = [f"With pleasure! {answer.partition('. ')[0].rstrip('.')}." for answer in own]
+    if name == "LoRA":
+        apply_lora(model, LoRAConfig(rank=4, alpha=16, seed=seed))
+    talks = [
+        [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        for question, answer in zip(QUESTIONS["learn"], polite)
+    ]
+    plan = TrainConfig(12, 8, 128, learning_rate=float(rate), warmup=2, weight_decay=0.0, schedule="linear", seed=seed)
+    for _ in train(model, ChatData(its_tokenizer, talks), plan):
+        pass
+    for measure, (value, of) in examined(model, its_tokenizer).items():
+        yield 12, measure, value, of
+
+
+EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...] = (  # run, its arms, how many seeds
+    (refusals, ("unbalanced", "balanced"), 3),
+    (mask, ("answers", "all tokens"), 3),
+    (mask, ("no end",), 1),
+    (manner, ("before", "LoRA @ 0.001", "all weights @ 0.0001"), 1),
+)
+
+
+def main() -> None:
+    known = set()
+    if FILE.exists():
+        with FILE.open(newline="") as file:
+            known = {(row["experiment"], row["arm"], row["seed"]) for row in csv.DictReader(file)}
+    else:
+        FILE.write_text(",".join(FIELDS) + "\n")
+    for run, arms, seeds in EXPERIMENTS:
+        for seed in range(seeds):
+            for arm in arms:
+                if (run.__name__, arm, str(seed)) in known:
+                    continue
+                measured = [[step, what, f"{value:.4g}", of] for step, what, value, of in run(arm, seed)]
+                with FILE.open("a", newline="") as file:  # a run is written whole, or not at all
+                    rows = [[run.__name__, arm, seed, *row] for row in measured]
+                    csv.writer(file, lineterminator="\n").writerows(rows)
+                print(run.__name__, arm, seed, measured[-1][1:], flush=True)
+
+
+if __name__ == "__main__":
+    main()

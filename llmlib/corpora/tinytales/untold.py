@@ -1,0 +1,162 @@
+"""Questions in words that other stories answer, put to a story that does not: the wording gives nothing away.
+
+A question such as "How tall is Pip?", which no story answers, teaches a model to know the *question*. Here each wording
+comes from questions that stories do answer ("What did Pip give to Mabel?"), and it may be put to any story that does
+not speak of the matter at all. Only a look at the story tells the two apart. Source of the idea: Rajpurkar et al.
+(2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
+"""
+
+import re
+from functools import cache
+
+from llmlib.corpora.tinytales.chance import Dice
+from llmlib.corpora.tinytales.story import ToldStory
+
+# Wording -> how a story speaks of the matter, in any words. {0} and {1} are people of the story, {thing} is its thing.
+# A story that answers always matches; one that matches without an answer is not asked, since one might be read into it.
+WORDINGS = {
+    "What did {0} give to {1}?": r"\bg[ai]ve|\bgift|present|parcel|wrapped|\bshar|\blen[dt]\b|\bhand(ed|s) |held out"
+    r"|br(ing|ought)|prize|swap|\bfor (you|him|her)\b|offer|basket|fetched|\btake\b|into \w+'s",
+    "What did they drink?": r"dr[aiu]nk|cocoa|milk|\btea\b|juice|water|\bcup|kettle|thirst",
+    "What did they sing?": r"\bs[aiu]ng|song|tune|\bhum|music|lullaby",
+    "What did {0} lose?": r"\bl[oe]st|\blos[et]|gone|miss|disappear|vanish|not there|let fall|dropp|rolled",
+    "Where was {0} lost?": r"lost|fog|way home|which way",
+    "Who noticed that {0} was missing?": r"miss|lost|gone|late|where is|fog",
+    "What was wrong with {0}?": r"\bill\b|sick|cough|sneez|\bcold\b|fever|ache|hurt|matter|wrong|\bbed\b|throat|\bnose",
+    "What did {0} cook?": r"cook|soup|\bpot\b|stir|\bbak|kitchen|stove|supper|\bpan\b|broth|porridge",
+    "Why did {0} feel miserable?": r"miserabl|\bill\b|sick|cough|sneez|fever|\bbed\b",
+    "Who wanted to borrow {thing}?": r"borrow|\blen[dt]\b",
+    "Who broke {thing}?": r"br[oe][ka]|crack|smash|pieces|snap|torn|split|crash",
+    "How did {thing} get broken?": r"br[oe][ka]|crack|smash|pieces|snap|torn|split|crash",
+    "Who mended {thing}?": r"mend|repair|glue|\bfix|whole again|pieces|broke",
+    "What was {0} afraid of?": r"afraid|fear|scare|fright|brave|courage|trembl|shak|nervous",
+    "Where did they build it?": r"buil|made|make",
+    "Who came to the door?": r"\bdoor|knock|visit",
+    "What did they quarrel about?": r"quarrel|argu|\bcross\b|angry|furious|tugged|saw it first",
+    "Who said sorry first?": r"sorry|apolog|forgiv",
+    "Why was {0} disappointed?": r"disappoint",
+    "What was the prize?": r"prize|\brace",
+    "Where was the race?": r"\brac(e|ing)",
+    "Who started the race?": r"\brac(e|ing)",
+    "Why was {0} jealous?": r"jealous|\benv[iy]",
+    "What had happened to the bridge?": r"bridge",
+    "Who was on the other side?": r"other (side|bank)|bridge|across",
+    "Who was whispering?": r"whisper|secret|behind their back",
+    "What was the secret?": r"secret|whisper|surprise|behind their back",
+    "Where was the picnic?": r"picnic",
+    "Who went on the picnic?": r"picnic",
+    "Who was stuck?": r"stuck|wedged",
+    "Where was {0} stuck?": r"stuck|wedged",
+    "Who helped {0} to pull?": r"\bpull|stuck|\btug",
+    "Why could {0} not sleep?": r"sle[ep]|awake|\bbed\b|night|dream",
+    "Why had the clock stopped?": r"clock",
+    "Why was {thing} in the tree?": r"\btree|branch",
+    "Whose footprints were they?": r"footprint|track",
+}
+
+TAUGHT = tuple(WORDINGS)[:8]  # asked most often: in these a model is tuned, and the others are left for tests
+
+# Some once more in words in which nobody asks while a model is tuned: to test whether it has learned more than phrases.
+OTHER_WORDS = {
+    "What did {0} give to {1}?": "Which present did {1} get from {0}?",
+    "What did they drink?": "What was there to drink?",
+    "What did they sing?": "Which song was sung?",
+    "What did {0} lose?": "Which thing of {0}'s was lost?",
+    "Where was {0} lost?": "At which place did {0} lose the way?",
+    "What was wrong with {0}?": "From what did {0} suffer?",
+    "What did {0} cook?": "Which dish did {0} make?",
+    "Who broke {thing}?": "Whose fault was it that {thing} broke?",
+    "Who mended {thing}?": "Who repaired {thing}?",
+    "What was {0} afraid of?": "What frightened {0}?",
+    "Where did they build it?": "At which place was it built?",
+    "Who came to the door?": "Who knocked at the door?",
+    "Who said sorry first?": "Who was the first to say sorry?",
+    "What was the prize?": "What could the winner get?",
+    "Where was the race?": "At which place did they race?",
+    "Where was the picnic?": "At which place did they have the picnic?",
+    "Who was stuck?": "Who had got stuck?",
+}
+
+
+def wording_of(question: str) -> str:
+    """The wording of a question of a script, with its roles numbered in the order in which they occur.
+
+    >>> wording_of("What did %(b)s give to %(a)s?")
+    'What did {0} give to {1}?'
+    """
+    roles: list[str] = []
+
+    def numbered(slot: re.Match[str]) -> str:
+        if slot[1] not in roles:
+            roles.append(slot[1])
+        return f"{{{roles.index(slot[1])}}}"
+
+    return re.sub(r"%\(([abcd])\)s", numbered, question.replace("%(o.the)s", "{thing}"))
+
+
+def told(story: ToldStory) -> dict[str, str]:
+    """The questions that a story answers and that come in one of the `WORDINGS`, each with its wording.
+
+    >>> from llmlib.corpora.tinytales import tell
+    >>> list(told(tell(1, "heldout", 2)))[:1]
+    ['Who wanted to borrow the grey rocking horse?']
+    """
+    wordings = {ask.question % story.slots: wording_of(ask.question) for ask in story.asks}
+    return {question: wording for question, wording in wordings.items() if wording in WORDINGS}
+
+
+def untold(story: ToldStory, dice: Dice) -> dict[str, str]:
+    """A question in each of the `WORDINGS` that a story says nothing about, by its wording: about those who are in it.
+
+    >>> from llmlib.corpora.tinytales import tell
+    >>> untold(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
+    'What was the prize?'
+    """
+    names = [who.name for who in story.entities]
+    questions = {}
+    for wording in WORDINGS:
+        people = dice.sample(names, len(names))
+        if is_silent(story, wording) and len(people) >= _people_in(wording):
+            questions[wording] = wording.format(*people, thing=story.slots["o.the"])
+    return questions
+
+
+def is_silent(story: ToldStory, wording: str) -> bool:
+    """Whether the story does not speak at all of what a wording asks for, and, if it asks for a thing, tells of it."""
+    return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
+
+
+def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
+    """Whether this very question may be put to the story as one that it does not answer: all whom it names are there.
+
+    >>> from llmlib.corpora.tinytales import tell
+    >>> leaves_open(tell(1, "heldout", 2), "What was the prize?", "What was the prize?")
+    True
+    """
+    there = {*(who.name for who in story.entities), story.slots["o.the"]}
+    named = set(slots_of(question, wording).values())
+    return is_silent(story, wording) and named <= there and len(story.entities) >= _people_in(wording)
+
+
+def slots_of(question: str, wording: str) -> dict[str, str]:
+    """Whom and what a question names, by the slots of its wording; raises `ValueError` if it is not in that wording.
+
+    >>> slots_of("What did Pip give to Mabel?", "What did {0} give to {1}?")
+    {'0': 'Pip', '1': 'Mabel'}
+    """
+    pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<slot_\1>.+)", re.escape(wording))
+    asked = re.fullmatch(pattern, question)
+    if asked is None:
+        raise ValueError(f"{question!r} is not in the wording {wording!r}.")
+    return {name.removeprefix("slot_"): value for name, value in asked.groupdict().items()}
+
+
+@cache
+def matter(wording: str) -> re.Pattern[str]:
+    """What a story says if it speaks of what a wording asks for."""
+    return re.compile(WORDINGS[wording], re.IGNORECASE)
+
+
+def _people_in(wording: str) -> int:
+    """How many must be in a story for a wording to make sense."""
+    return 2 if "{1}" in wording or " they " in wording else 1

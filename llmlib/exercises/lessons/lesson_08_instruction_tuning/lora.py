@@ -1,0 +1,168 @@
+"""Exercises of lesson 08 on LoRA: the detour, in a model, merged; and how much of a change a low rank keeps."""
+
+import copy
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.probes import gradients_flow, randn
+from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty_lora import (
+    faulty_adapted,
+    faulty_kept_by_rank,
+    faulty_lora_linear,
+    faulty_merged,
+)
+from llmlib.transformer import Transformer, TransformerConfig
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- instruction_tuning.lora_linear and instruction_tuning.merged ---
+
+
+def lora_linear(x, w, a, b, alpha):
+    """A linear layer, and beside it a thin way through r numbers."""
+    return x @ w.T + alpha / a.shape[0] * (x @ a.T @ b.T)
+
+
+def merged(w, a, b, alpha):
+    """The one matrix that does what `w` and its adapter do together."""
+    return w + alpha / a.shape[0] * (b @ a)
+
+
+def adapters(seed):
+    """(d_in, d_out, r, alpha, what is special); the square ones tell what fails by its shape elsewhere."""
+    sizes = [
+        (3, 4, 2, 6.0, ""),
+        (5, 3, 2, 8.0, "wider than high"),
+        (4, 6, 1, 3.0, "rank 1"),
+        (4, 4, 2, 5.0, "a square matrix"),
+        (5, 5, 3, 0.75, "a square matrix, and a small alpha"),
+        (3, 3, 3, 2.0, "the rank is the width"),
+        (4, 4, 4, 6.0, "the rank is the width"),
+        (6, 5, 4, 4.0, "alpha is r"),
+        (3, 5, 4, 16, "the rank is above the width"),
+    ]
+    for i, (d_in, d_out, r, alpha, note) in enumerate(sizes):
+        w, a, b = randn(seed + i, d_out, d_in), randn(seed + i + 20, r, d_in), randn(seed + i + 40, d_out, r)
+        yield (w, a, b, alpha), note
+    yield (w, a, torch.zeros_like(b), 8.0), "a new adapter: B is zero"
+
+
+def cases_lora_linear(seed):
+    return [
+        Case((randn(seed + 60 + i, 1 + i % 3, 2 + i % 2, matrices[0].shape[1]), *matrices), note)
+        for i, (matrices, note) in enumerate(adapters(seed))
+    ]
+
+
+LORA_LINEAR = Exercise(
+    **TEXTS["lora_linear"],
+    reference=lora_linear,
+    cases=cases_lora_linear,
+    faulty=faulty_lora_linear,
+    axes=("batch", "seq", "d_out"),
+    probes=(gradients_flow(("x", "a", "b"), 0, 2, 3),),
+)
+
+MERGED = Exercise(
+    **TEXTS["merged"],
+    reference=merged,
+    cases=lambda seed: [Case(matrices, note) for matrices, note in adapters(seed + 7)],
+    faulty=faulty_merged,
+    axes=("d_out", "d_in"),
+    probes=(gradients_flow(("a", "b"), 1, 2),),
+)
+
+
+# --- instruction_tuning.kept_by_rank ---
+
+
+def kept_by_rank(update, r):
+    """The share of a matrix, by its squared norm, that its best approximation of rank r keeps."""
+    squares = torch.linalg.svdvals(update) ** 2
+    total = squares.sum().item()
+    return squares[:r].sum().item() / total if total > 0 else 1.0
+
+
+def cases_kept_by_rank(seed):
+    rank_2 = randn(seed + 1, 6, 2) @ randn(seed + 2, 2, 5)
+    return [
+        Case((torch.diag(torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)), 1)),
+        Case((randn(seed + 3, 4, 6), 2), "wider than high"),
+        Case((randn(seed + 4, 7, 4), 3), "higher than wide"),
+        Case((randn(seed + 5, 5, 5), 1), "a square matrix that is not symmetric"),
+        Case((randn(seed + 6, 5, 5) * 100, 2), "large numbers"),
+        Case((randn(seed + 12, 4, 4) / 50, 2), "small numbers"),
+        Case((randn(seed + 7, 4, 4), 4), "full rank"),
+        Case((randn(seed + 8, 3, 5), 7), "r is larger than the matrix"),
+        Case((rank_2, 2), "a product of two thin matrices"),
+        Case((rank_2 + randn(seed + 9, 6, 5) / 4, 2), "nearly a product of two thin matrices"),
+        Case((randn(seed + 10, 3, 4), 0), "rank 0"),
+        Case((torch.zeros(3, 4, dtype=torch.float64), 2), "a matrix of zeros"),
+        Case((torch.zeros(2, 2, dtype=torch.float64), 0), "a matrix of zeros, and rank 0"),
+        Case((randn(seed + 11, 6, 6), 3)),
+    ]
+
+
+KEPT_BY_RANK = Exercise(
+    **TEXTS["kept_by_rank"], reference=kept_by_rank, cases=cases_kept_by_rank, faulty=faulty_kept_by_rank
+)
+
+
+# --- instruction_tuning.adapted ---
+
+
+def adapted(model, ids, adapters, alpha):
+    """The model's logits with a detour beside each of the maps that are named; the model itself stays as it was."""
+
+    def detour(a, b):
+        return lambda layer, inputs, y: y + alpha / a.shape[0] * (inputs[0] @ a.T @ b.T)
+
+    handles = [model.get_submodule(name).register_forward_hook(detour(a, b)) for name, a, b in adapters]
+    try:
+        with torch.no_grad():
+            return model(ids)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@lru_cache(maxsize=8)
+def small_weights(seed):
+    config = TransformerConfig(vocab_size=11, max_seq_len=16, d_model=16, n_layers=2, n_heads=4, d_mlp=16)
+    model = Transformer(config, seed=seed)
+    for parameter in model.parameters():
+        parameter.data *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that no detour matters
+    return model
+
+
+def cases_adapted(seed):
+    generator = torch.Generator().manual_seed(seed)
+    model = copy.deepcopy(small_weights(seed))
+
+    def case(batch, seq, maps, rank, alpha, note=""):
+        ids = torch.randint(0, 11, (batch, seq), generator=generator)
+        adapters = [
+            (name, torch.randn(rank, 16, generator=generator) / 2, torch.randn(16, rank, generator=generator) / 2)
+            for name in maps
+        ]
+        return Case((model, ids, adapters, alpha), note)
+
+    query, value = "blocks.0.attention.query", "blocks.1.attention.value"
+    return [
+        case(1, 4, [query], 2, 6.0),
+        case(2, 5, [query, value, "blocks.1.attention.output"], 2, 5.0, "three maps, each with its own A and B"),
+        case(3, 4, [value, "blocks.0.mlp.up"], 4, 3.0, "a map of the MLP, too"),
+        case(1, 6, [], 2, 4.0, "no adapter at all"),
+        case(2, 3, [value, query], 1, 0.5, "rank 1"),
+        case(2, 4, ["blocks.0.mlp.up", "blocks.0.attention.output", "blocks.1.mlp.up"], 3, 8.0),
+    ]
+
+
+ADAPTED = Exercise(
+    **TEXTS["adapted"], reference=adapted, cases=cases_adapted, faulty=faulty_adapted, axes=("batch", "seq", "vocab"),
+    double=False,
+)  # fmt: skip

@@ -1,0 +1,176 @@
+"""Minimal pairs: one question, put word for word to a story that answers it and to a story that does not.
+
+Does a tuned model look whether the story says it, or has it learned which questions to refuse? Whoever goes by the
+wording answers both halves of a pair alike, and gets at most one of them right. So "both" is the score to look at: no
+rule about wordings reaches it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llmlib.corpora.tinytales import Story, tell
+from llmlib.corpora.tinytales.chance import Dice
+from llmlib.corpora.tinytales.tasks import NOT_TOLD, answers, as_sentence
+from llmlib.corpora.tinytales.teller import SPLITS
+from llmlib.corpora.tinytales.untold import OTHER_WORDS, TAUGHT, WORDINGS, leaves_open, matter, slots_of, told, untold
+from llmlib.finetuning.scores import Score, answer_all
+from llmlib.finetuning.tales import Prompt, Request, prompt_about, words
+from llmlib.tokenization.base import Tokenizer
+from llmlib.transformer import Transformer
+
+PAIRS = 8  # a stream of chance, apart from those of other tasks
+GIVING = "What did {0} give to {1}?"
+MOST_STORIES = 500  # told for each pair
+AT_ONCE = 6  # of all wordings, at least so many take part in a test
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same question about two stories: one tells the answer; in the other everybody is there and nothing is said.
+
+    Word for word the same, except where it names two people ("What did Pip give to Mabel?"): few stories bring the same
+    two together, so there it names two of the other story.
+    """
+
+    wording: str
+    told: Prompt
+    untold: Prompt
+
+
+def minimal_pairs(
+    n: int, *, wordings: Sequence[str] = TAUGHT, seed: int = 1, split: str = "heldout", start: int = 0
+) -> list[Pair]:
+    """`n` pairs in these wordings, about 2 n different stories of a split; `start` leaves out as many stories.
+
+    No wording takes more than a sixth of the pairs, unless there are fewer wordings. Raises `ValueError` for an unknown
+    wording or split, or if the stories do not yield so many pairs.
+
+    >>> (pair,) = minimal_pairs(1, wordings=["What was the prize?"])
+    >>> words(pair.told)[1] == words(pair.untold)[1], pair.told.answer, pair.untold.answer
+    (True, 'A brown cap.', 'The story does not say.')
+    """
+    unknown = [wording for wording in wordings if wording not in WORDINGS]
+    if unknown or not wordings:
+        raise ValueError(f"There is no wording {unknown[0]!r}." if unknown else "There is no wording to ask in.")
+    most = -(-n // min(AT_ONCE, len(wordings)))
+    pairs: list[Pair] = []
+    waiting: list[tuple[str, Request, Story]] = []  # questions with their answer, for which no silent story came yet
+    for story, dice in _stories(n, seed, split, start):
+        full = {wording for wording in wordings if sum(pair.wording == wording for pair in pairs) >= most}
+        waiting = [entry for entry in waiting if entry[0] not in full]
+        other = next((entry for entry in waiting if _silent_question(story, *entry[:2], dice)), None)
+        if other:
+            wording, request, telling = other
+            silent = Request("unanswerable", _silent_question(story, wording, request, dice), NOT_TOLD)
+            pairs.append(Pair(wording, prompt_about(telling, request), prompt_about(story, silent)))
+            waiting.remove(other)
+        else:
+            answered = answers(story)
+            of_these = [
+                (q, wording) for q, wording in told(story).items() if wording in wordings and wording not in full
+            ]
+            if of_these:
+                question, wording = dice.choice(of_these)
+                waiting.append((wording, Request(wording, question, as_sentence(answered[question])), story))
+        if len(pairs) == n:
+            return pairs
+    raise ValueError(f"Only {len(pairs)} of {n} pairs were found. Ask for fewer, or in more wordings.")
+
+
+def _silent_question(story: Story, wording: str, request: Request, dice: Dice) -> str:
+    """The question as this story leaves it open, or "" if it does not."""
+    if "{1}" in wording:
+        return untold(story, dice).get(wording, "")
+    return request.text if leaves_open(story, request.text, wording) else ""
+
+
+def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs whose wording has an entry in `OTHER_WORDS`, asked in those words, which no conversation uses."""
+
+    def said(prompt: Prompt, wording: str) -> Prompt:
+        _, question = words(prompt)
+        named = slots_of(question, wording)
+        people = [named[name] for name in sorted(named) if name != "thing"]
+        asked = OTHER_WORDS[wording].format(*people, thing=named.get("thing", ""))
+        content = prompt.messages[0]["content"].removesuffix(question) + asked
+        return Prompt(prompt.kind, ({"role": "user", "content": content},), prompt.answer)
+
+    return [
+        Pair(pair.wording, said(pair.told, pair.wording), said(pair.untold, pair.wording))
+        for pair in pairs
+        if pair.wording in OTHER_WORDS
+    ]
+
+
+def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int = 0) -> list[Pair]:
+    """Both questions about one story: what one gave to the other, which it tells, and the other way round, which not.
+
+    All words of the question are in the story, even "gave". Raises `ValueError` as `minimal_pairs` does.
+
+    >>> (pair,) = wrong_way_round(1)
+    >>> [words(prompt)[1] for prompt in (pair.told, pair.untold)]
+    ['What did Suki give to Hazel?', 'What did Hazel give to Suki?']
+    """
+    found: list[Pair] = []
+    for story, _ in _stories(n, seed, split, start):
+        given = [question for question, wording in told(story).items() if wording == GIVING]
+        if len(given) == 1 and len(matter(GIVING).findall(story.text)) == 1:  # nothing else changes hands
+            names = slots_of(given[0], GIVING)
+            turned = GIVING.format(names["1"], names["0"])
+            right = Request("what", given[0], as_sentence(answers(story)[given[0]]))
+            wrong = Request("unanswerable", turned, NOT_TOLD)
+            found.append(Pair(GIVING, prompt_about(story, right), prompt_about(story, wrong)))
+        if len(found) == n:
+            return found
+    raise ValueError(f"Only {len(found)} of {n} stories were found. Ask for fewer.")
+
+
+def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
+    """How far a model gets in telling answerable from unanswerable that looks at the wording alone, at best.
+
+    `asked` are pairs of a question's wording and whether its story tells the answer. For each wording such a model
+    decides once, to answer or to refuse, and is right wherever that fits. In minimal pairs this is one half. Raises
+    `ValueError` if nothing is asked.
+
+    >>> best_by_wording(
+    ...     [("How old is …?", False), ("Who broke …?", True), ("Who broke …?", True), ("Who broke …?", False)]
+    ... )
+    0.75
+    """
+    if not asked:
+        raise ValueError("There is no question to decide about.")
+    told: dict[str, list[bool]] = {}
+    for wording, is_told in asked:
+        told.setdefault(wording, []).append(is_told)
+    return sum(max(sum(some), len(some) - sum(some)) for some in told.values()) / len(asked)
+
+
+def pair_scores(
+    model: Transformer, tokenizer: Tokenizer, pairs: Sequence[Pair], max_new_tokens: int = 32
+) -> dict[str, Score]:
+    """Where the story tells: how many answers are right, and how many refused; where not: how many say so; and both.
+
+    Raises `ValueError` as `chat` does, or if there is no pair.
+    """
+    if not pairs:
+        raise ValueError("There is no pair to score.")
+    prompts = [pair.told for pair in pairs] + [pair.untold for pair in pairs]
+    given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens)
+    right = [answer == prompt.answer for answer, prompt in zip(given, prompts)]
+    n = len(pairs)
+    return {
+        "told: right": Score(sum(right[:n]), n),
+        "told: refused": Score(sum(answer == NOT_TOLD for answer in given[:n]), n),
+        "untold: says so": Score(sum(right[n:]), n),
+        "both": Score(sum(one and other for one, other in zip(right[:n], right[n:])), n),
+    }
+
+
+def _stories(n: int, seed: int, split: str, start: int) -> Iterator[tuple[Story, Dice]]:
+    if n < 1 or start < 0 or split not in SPLITS:
+        raise ValueError(
+            f"n must be 1 or more, start 0 or more, and split one of {', '.join(SPLITS)}; "
+            f"got {n}, {start} and {split!r}."
+        )
+    for index in range(start, start + n * MOST_STORIES):
+        yield tell(seed, split, index), Dice(seed, SPLITS.index(split), index, PAIRS)

@@ -1,0 +1,61 @@
+"""Questions in words that other stories answer: each wording is silent where it is said to be, and never where told."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmlib.corpora.tinytales import tell
+from llmlib.corpora.tinytales.chance import Dice
+from llmlib.corpora.tinytales.tasks import answers
+from llmlib.corpora.tinytales.untold import OTHER_WORDS, WORDINGS, is_silent, leaves_open, slots_of, told, untold
+
+stories = st.builds(
+    tell, st.integers(0, 2**32), st.sampled_from(("train", "validation", "heldout")), st.integers(0, 10**6)
+)
+
+
+@given(stories)
+def test_a_story_that_answers_is_never_taken_for_silent(story):
+    for question, wording in told(story).items():
+        assert question in answers(story)
+        assert not is_silent(story, wording), question
+
+
+def test_every_wording_is_answered_by_some_stories_and_left_open_by_others():
+    answered, left_open = Counter(), Counter()
+    for index in range(1500):
+        story = tell(1, "train", index)
+        answered.update(set(told(story).values()))
+        left_open.update(list(untold(story, Dice(index))))
+    assert set(answered) == set(left_open) == set(WORDINGS)
+    assert min(left_open.values()) > 100
+
+
+@given(stories, st.integers(0, 100))
+def test_an_open_question_is_about_those_who_are_there_and_has_no_answer(story, seed):
+    for wording, question in untold(story, Dice(seed)).items():
+        assert question not in answers(story)
+        assert leaves_open(story, question, wording)
+        named = slots_of(question, wording)
+        people = [value for slot, value in named.items() if slot != "thing"]
+        assert len(set(people)) == len(people)
+        assert all(name in story.text for name in people)
+        assert story.thing.noun in story.text or "thing" not in named
+
+
+def test_a_question_about_somebody_who_is_not_there_is_not_put():
+    story = tell(1, "heldout", 2)
+    assert leaves_open(story, "What did Pearl cook?", "What did {0} cook?") == ("Pearl" in story.text)
+    assert not leaves_open(story, "What did Zebedee cook?", "What did {0} cook?")
+    with pytest.raises(ValueError, match="'Who sang\\?' is not in the wording"):
+        slots_of("Who sang?", "What did {0} cook?")
+
+
+def test_other_words_name_whom_the_wording_names():
+    for wording, other in OTHER_WORDS.items():
+        assert {name for name in ("{0}", "{1}", "{thing}") if name in wording} == {
+            name for name in ("{0}", "{1}", "{thing}") if name in other
+        }
+        assert other not in WORDINGS

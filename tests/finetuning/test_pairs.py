@@ -1,0 +1,109 @@
+"""Minimal pairs: the same question, other truth; nobody who goes by the wording gets both."""
+
+from collections import Counter
+
+import pytest
+
+from llmlib.corpora.tinytales.tasks import NOT_TOLD
+from llmlib.corpora.tinytales.untold import OTHER_WORDS, TAUGHT
+from llmlib.finetuning import pairs
+from llmlib.finetuning.pairs import GIVING, in_other_words, minimal_pairs, pair_scores, wrong_way_round
+from llmlib.finetuning.scores import Score
+from llmlib.finetuning.tales import words
+
+
+@pytest.fixture(scope="module")
+def some():
+    return minimal_pairs(24, wordings=[wording for wording in TAUGHT if wording != GIVING])
+
+
+def test_a_pair_is_one_question_about_two_stories(some):
+    for pair in some:
+        (told_story, question), (untold_story, same) = words(pair.told), words(pair.untold)
+        assert question == same
+        assert told_story != untold_story
+        assert pair.told.answer != NOT_TOLD == pair.untold.answer
+    texts = [words(prompt)[0] for pair in some for prompt in (pair.told, pair.untold)]
+    assert len(set(texts)) == 48  # each story once: the pairs are independent
+    assert max(Counter(pair.wording for pair in some).values()) <= 4
+
+
+def test_no_rule_about_the_wording_gets_both_halves(some):
+    """Whatever such a rule says to a question, it says to both."""
+    for pair in some:
+        for says in (pair.told.answer, NOT_TOLD):
+            assert (says == pair.told.answer, says == pair.untold.answer) != (True, True)
+
+
+def test_giving_names_two_who_are_in_the_story():
+    for pair in minimal_pairs(4, wordings=[GIVING]):
+        for prompt in (pair.told, pair.untold):
+            story, question = words(prompt)
+            giver, taker = question.removesuffix("?").removeprefix("What did ").split(" give to ")
+            assert giver != taker
+            assert giver in story
+            assert taker in story
+        assert "gave" not in words(pair.untold)[0]
+
+
+def test_other_stories_from_a_later_start(some):
+    later = minimal_pairs(6, start=50_000)
+    assert len(later) == 6
+    assert not {words(p.told)[0] for p in some} & {words(p.told)[0] for p in later}
+    assert minimal_pairs(6, start=50_000) == later
+
+
+def test_in_other_words(some):
+    turned = in_other_words(some)
+    assert len(turned) == sum(pair.wording in OTHER_WORDS for pair in some) > 5
+    asked = {words(pair.told)[1] for pair in some}
+    stories = {words(pair.told)[0]: pair.told.answer for pair in some}
+    for pair in turned:
+        (story, question), (_, same) = words(pair.told), words(pair.untold)
+        assert question == same not in asked
+        assert stories[story] == pair.told.answer
+
+
+def test_the_wrong_way_round():
+    for pair in wrong_way_round(4):
+        (story, question), (same, turned) = words(pair.told), words(pair.untold)
+        assert story == same
+        giver, taker = question.removesuffix("?").removeprefix("What did ").split(" give to ")
+        assert turned == f"What did {taker} give to {giver}?"
+        assert pair.told.answer != NOT_TOLD == pair.untold.answer
+
+
+def test_scores_of_pairs(monkeypatch, some, model, tokenizer):
+    def answered(rule):
+        monkeypatch.setattr(pairs, "answer_all", lambda model, tokenizer, messages, most: rule(len(messages) // 2))
+        return pair_scores(model, tokenizer, some)
+
+    right = [pair.told.answer for pair in some]
+    assert answered(lambda n: right + [NOT_TOLD] * n)["both"] == Score(24, 24)
+    refuses = answered(lambda n: [NOT_TOLD] * 2 * n)
+    assert refuses == {
+        "told: right": Score(0, 24), "told: refused": Score(24, 24), "untold: says so": Score(24, 24),
+        "both": Score(0, 24),
+    }  # fmt: skip
+    answers = answered(lambda n: right + right)
+    assert (answers["told: right"], answers["both"]) == (Score(24, 24), Score(0, 24))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: minimal_pairs(1, wordings=["Who sneezed?"]), "no wording 'Who sneezed\\?'"),
+        (lambda: minimal_pairs(1, wordings=[]), "no wording to ask in"),
+        (lambda: minimal_pairs(0), "n must be 1 or more"),
+        (lambda: minimal_pairs(1, start=-1), "start 0 or more"),
+        (lambda: wrong_way_round(1, split="test"), "split one of train, validation, heldout; got 1, 0 and 'test'"),
+    ],
+)
+def test_what_cannot_be_asked_for(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_no_pairs_to_score(model, tokenizer):
+    with pytest.raises(ValueError, match="no pair to score"):
+        pair_scores(model, tokenizer, [])
