@@ -1,8 +1,6 @@
 """Who takes part in a conversation, and how one answers: a token at a time, so that several can do it side by side."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from llmlib.chat import encode_chat
@@ -15,8 +13,6 @@ from llmlib.widgets.chat_view.readings import SHOWN
 
 Conversation = Sequence[Mapping[str, str]]
 
-# Speakers may share weights that one of them switches to its own, and several views may answer at once.
-ONE_AT_A_TIME = threading.Lock()
 LONG = 256  # tokens of a conversation that take so long to be read that the reader may want to stop it
 NO_TEMPLATE = (
     "This model has no chat template: nothing tells it where a question ends and an answer begins, as is usual for a "
@@ -29,8 +25,8 @@ NO_TEMPLATE = (
 class Speaker:
     """One side of a comparison: a name, and a model with its tokenizer.
 
-    Speakers may share one model that differs in what is switched on, such as an adapter: `switched` makes a context in
-    which the model is this speaker. It is entered for each token, so it has to be quick.
+    A model with an adapter and the same model without it are two models that share their weights: `lora.base()` gives
+    the second.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -43,7 +39,6 @@ class Speaker:
     name: str
     model: Transformer
     tokenizer: Tokenizer
-    switched: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 class Answer:
@@ -81,8 +76,7 @@ class Answer:
         )
         ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
         shown = min(SHOWN, model.config.vocab_size)
-        with ONE_AT_A_TIME, speaker.switched():
-            own = own_model(model, check if len(ids) > LONG else None)  # with what is switched on in its modules now
+        own = own_model(model, check if len(ids) > LONG else None)
         self.writing = generate(own, ids, min(limit, room), sampler, seed, end_ids=ends, log_probs=shown)
         self.pieces = tokenizer.decode_stream(self._ids())
 
@@ -94,8 +88,7 @@ class Answer:
 
     def piece(self) -> str | None:
         """The next piece of text; None at the end."""
-        with ONE_AT_A_TIME, self.speaker.switched():
-            return next(self.pieces, None)
+        return next(self.pieces, None)
 
 
 def refusal(speaker: Speaker, system: str) -> str:

@@ -1,7 +1,6 @@
 """What tuning changed: one conversation read by two models, each token coloured by how much likelier it has become."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -14,7 +13,6 @@ from llmlib.widgets.tuning_view.moves import Expected, look, nothing
 from llmlib.widgets.tuning_view.view import Span, TuningView
 
 AT_ONCE = 256  # tokens whose logits are held: 50 MB of SmolLM2's vocabulary
-Switch = Callable[[], AbstractContextManager[object]]
 
 
 def explore_tuning(
@@ -25,15 +23,13 @@ def explore_tuning(
     *,
     mask: Sequence[bool] | None = None,
     titles: tuple[str, str] = ("base", "tuned"),
-    switched: tuple[Switch, Switch] = (nullcontext, nullcontext),
     tuned_tokenizer: Tokenizer | None = None,
 ) -> TuningView:
     """How much likelier each token of a conversation is for the tuned model, in nats: log p(tuned) − log p(base).
 
     `mask` has a flag for each id of `encode_chat(tokenizer, messages, add_generation_prompt=False)`: True where the
-    token was trained on. With an adapter, `base` and `tuned` may be one model; `switched` makes the contexts in which
-    it is the one and the other. Raises `ValueError` for models or tokenizers whose ids do not mean the same, for a
-    mask of another length, and as `encode_chat` does.
+    token was trained on. For a model with an adapter the base is `lora.base()`. Raises `ValueError` for models or
+    tokenizers whose ids do not mean the same, for a mask of another length, and as `encode_chat` does.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -52,7 +48,7 @@ def explore_tuning(
     for title, model in zip(titles, (base, tuned)):
         _check_ids(title, model, tokenizer, ids)
         check_length(len(ids), model.config.max_seq_len, "Shorten the conversation.")
-    expected = _read(base, ids, switched[0]), _read(tuned, ids, switched[1])
+    expected = _read(base, ids), _read(tuned, ids)
     named = np.unique(np.concatenate([one.top for one in expected])).tolist()
     words = dict(zip(named, token_texts(tokenizer, named)))
     view = TuningView(titles=list(titles))
@@ -84,14 +80,13 @@ def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequen
 
 
 @torch.inference_mode()
-def _read(model: Transformer, ids: Sequence[int], switch: Switch) -> Expected:
+def _read(model: Transformer, ids: Sequence[int]) -> Expected:
     """What a model expected at each token; the logits of a long text are not held all at once."""
     expected, cache = nothing(len(ids), model.config.vocab_size), model.new_cache(max_seq_len=len(ids))
-    with switch():
-        for at in range(0, len(ids) - 1, AT_ONCE):
-            part = list(ids[at : min(at + AT_ONCE, len(ids) - 1)])  # nothing follows the last one
-            logits = model(torch.tensor([part], device=model.device), cache=cache)[0].float().cpu().numpy()
-            look(expected, at + 1, logits, np.asarray(ids[at + 1 : at + 1 + len(part)], dtype=np.int64))
+    for at in range(0, len(ids) - 1, AT_ONCE):
+        part = list(ids[at : min(at + AT_ONCE, len(ids) - 1)])  # nothing follows the last one
+        logits = model(torch.tensor([part], device=model.device), cache=cache)[0].float().cpu().numpy()
+        look(expected, at + 1, logits, np.asarray(ids[at + 1 : at + 1 + len(part)], dtype=np.int64))
     return expected
 
 

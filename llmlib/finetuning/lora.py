@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from llmlib.hooks import unhooked
 from llmlib.linear import Linear, linear
 from llmlib.settings import AT_LEAST_0, AT_LEAST_1, MORE_THAN_0, check_fields
 from llmlib.transformer import Transformer
@@ -140,8 +141,8 @@ class LoRA:
 
     @enabled.setter
     def enabled(self, on: bool) -> None:
-        if not on and self.merged:
-            raise ValueError("A merged LoRA is part of the weights and cannot be switched off. Call unmerge() first.")
+        if not on:
+            self._check_apart()
         for module in self.maps.values():
             module.enabled = on
         self._let_learn()
@@ -154,6 +155,19 @@ class LoRA:
             yield
         finally:
             self.enabled = before
+
+    def base(self) -> Transformer:
+        """The model without the detours, in modules of its own that share its weights: both can run at the same time.
+
+        Raises `ValueError` if the LoRA is merged, or removed.
+        """
+        self._check_there()
+        self._check_apart()
+        base = unhooked(self.model)
+        for module in base.modules():
+            if isinstance(module, LoRALinear):
+                module.enabled = False
+        return base
 
     @property
     def merged(self) -> bool:
@@ -206,6 +220,10 @@ class LoRA:
         for module in self.maps.values():
             for parameter in (module.A, module.B):
                 parameter.requires_grad_(module.enabled and not module.merged)
+
+    def _check_apart(self) -> None:
+        if self.merged:
+            raise ValueError("A merged LoRA is part of the weights and cannot be switched off. Call unmerge() first.")
 
     def _check_there(self) -> None:
         if not self.maps:

@@ -1,8 +1,8 @@
 """The same conversation with several models, side by side and blindly."""
 
+import copy
 import json
 import re
-from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
@@ -14,6 +14,7 @@ from explore.conftest import CHATML
 from llmlib.explore import Speaker, compare_chats, explore_chat
 from llmlib.explore import speakers as speaking
 from llmlib.explore.conversation import Said, known_to
+from llmlib.finetuning import apply_lora
 from llmlib.sampling import Sampler
 from llmlib.transformer import Transformer
 
@@ -62,36 +63,23 @@ def test_answers_stream_together_or_in_turn(two):
         assert changes == 1 if not together else changes > 20
 
 
-def test_speakers_of_one_model_differ_by_what_is_switched_on(live):
-    model, tokenizer = live
-    on = []
-
-    @contextmanager
-    def flipped():
-        on.append(True)
-        model.final_norm.weight.data.neg_()
-        try:
-            yield
-        finally:
-            model.final_norm.weight.data.neg_()
-
-    weights = {name: value.clone() for name, value in model.state_dict().items()}
-    view = compare_chats(
-        [Speaker("off", model, tokenizer), Speaker("on", model, tokenizer, flipped)], max_new_tokens=6, sampler=GREEDY
-    )
-    other = compare_chats(
-        [Speaker("on", model, tokenizer, flipped), Speaker("off", model, tokenizer)], max_new_tokens=6, sampler=GREEDY
-    )
+def test_a_model_and_itself_without_its_adapter_answer_side_by_side(live):
+    model, tokenizer = copy.deepcopy(live[0]), live[1]
+    lora = apply_lora(model)
+    for module in lora.maps.values():
+        module.B.data.normal_(generator=torch.Generator().manual_seed(0))
+    off, on = Speaker("off", lora.base(), tokenizer), Speaker("on", model, tokenizer)
+    view = compare_chats([off, on], max_new_tokens=6, sampler=GREEDY)
+    other = compare_chats([on, off], max_new_tokens=6, sampler=GREEDY)
     act(view, "message", text="one")  # two views at once
     act(other, "message", text="one")
     wait_for(view)
     wait_for(other)
-    alone = explore_chat(model, tokenizer, max_new_tokens=6, sampler=GREEDY)
+    alone = explore_chat(live[0], tokenizer, max_new_tokens=6, sampler=GREEDY)
     say(alone, "one")
-    assert on
     assert contents(view, "assistant", 0) == contents(other, "assistant", 1) == contents(alone, "assistant")
     assert contents(view, "assistant", 1) == contents(other, "assistant", 0) != contents(alone, "assistant")
-    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    assert lora.enabled
 
 
 def test_one_that_cannot_answer_says_why_in_its_place(live, two, asked):

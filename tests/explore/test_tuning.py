@@ -1,6 +1,6 @@
 """What tuning changed, on live models: against log-probabilities computed apart; spans, masks, wrong pairs."""
 
-from contextlib import contextmanager, nullcontext
+import copy
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from explore.conftest import CHATML
 from llmlib.chat import encode_chat
 from llmlib.explore import explore_tuning
 from llmlib.explore import tuning as module
+from llmlib.finetuning import apply_lora
 from llmlib.tokenization import BPETokenizer
 from llmlib.transformer import Transformer
 
@@ -95,22 +96,17 @@ def test_the_mask_and_the_means(pair):
             explore_tuning(MESSAGES, base, tuned, tokenizer, mask=wrong)
 
 
-def test_one_model_with_something_switched_on(pair):
+def test_an_adapter_beside_its_base(pair):
     base, _, tokenizer = pair
-
-    @contextmanager
-    def flipped():
-        base.final_norm.weight.data.neg_()
-        try:
-            yield
-        finally:
-            base.final_norm.weight.data.neg_()
-
-    off = explore_tuning(MESSAGES, base, base, tokenizer)
-    assert np.nanmax(np.abs(off.moves())) == 0
-    on = explore_tuning(MESSAGES, base, base, tokenizer, switched=(nullcontext, flipped), titles=("off", "on"))
+    tuned = copy.deepcopy(base)
+    lora = apply_lora(tuned)
+    unchanged = explore_tuning(MESSAGES, base, tuned, tokenizer)
+    assert np.nanmax(np.abs(unchanged.moves())) == 0
+    for detour in lora.maps.values():
+        detour.B.data.normal_(generator=torch.Generator().manual_seed(0))
+    on = explore_tuning(MESSAGES, lora.base(), tuned, tokenizer, titles=("off", "on"))
     assert np.nanmax(np.abs(on.moves())) > 0
-    assert (on.log_probs()[0][1:] == off.log_probs()[0][1:]).all()
+    assert (on.log_probs()[0][1:] == unchanged.log_probs()[0][1:]).all()
     assert on.alt.startswith("What changed from off to on over ")
 
 
@@ -137,23 +133,14 @@ def test_what_cannot_be_compared(pair):
 def test_on_a_real_model_an_answer_gets_likelier_with_what_it_answers(smollm2):
     model, tokenizer = smollm2
 
-    @contextmanager
-    def blind():  # a "base" that hears nothing of what came before: its attention writes nothing
-        weights = [block.attention.output.weight for block in model.blocks]
-        saved = [weight.data.clone() for weight in weights]
-        for weight in weights:
-            weight.data.zero_()
-        try:
-            yield
-        finally:
-            for weight, data in zip(weights, saved):
-                weight.data.copy_(data)
-
+    blind = copy.deepcopy(model)  # a "base" that hears nothing of what came before: its attention writes nothing
+    for block in blind.blocks:
+        block.attention.output.weight.data.zero_()
     messages = [
         {"role": "user", "content": "What is the capital of France?"},
         {"role": "assistant", "content": "The capital of France is Paris."},
     ]
-    view = explore_tuning(messages, model, model, tokenizer, switched=(blind, nullcontext))
+    view = explore_tuning(messages, blind, model, tokenizer)
     paris = len(view.tokens) - 1 - view.tokens[::-1].index(" Paris")
     assert view.moves()[paris] > 2
     means = dict(view.means())

@@ -198,6 +198,8 @@ def test_a_merged_one_cannot_be_switched_off_and_one_that_is_off_not_merged():
     assert lora.merged
     with pytest.raises(ValueError, match=r"cannot be switched off. Call unmerge\(\) first"), lora.off():
         pass
+    with pytest.raises(ValueError, match=r"cannot be switched off. Call unmerge\(\) first"):
+        lora.base()
     lora.unmerge()
     lora.enabled = False
     assert "off" in repr(lora)
