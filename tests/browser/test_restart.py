@@ -142,6 +142,22 @@ def test_a_page_that_is_loaded_again_finds_its_views_alive(restarted):
     assert restarted.problems == []
 
 
+@pytest.mark.timeout(300)
+def test_a_message_that_is_being_changed_outlives_a_restart(alive):
+    chat = alive.page.locator(".llm-chat")
+    chat.evaluate("view => view.scrollIntoView()")
+    chat.get_by_label("Your message").fill("three")
+    click(chat, "Send")
+    click(chat, "Stop")
+    click(chat, "Edit this message")
+    chat.get_by_label("Changed message").fill("four")
+    alive.restart()
+    expect(chat.get_by_label("Your message")).to_have_value("four")
+    alive.run()
+    expect(alive.page.locator(".llm-restarted")).to_have_count(0)
+    expect(chat.get_by_label("Your message")).to_have_value("four")
+
+
 @pytest.fixture(scope="module", params=["trusted", "from elsewhere"])
 def opened_again(alive, request):
     """The notebook, saved with its views and opened again with a new kernel; or as somebody else's, not trusted."""

@@ -13,7 +13,8 @@ export function turnPart(ctx, { question, answers }) {
   const parts = answers.map((number) => answerPart(ctx, number, question)), votes = votePart(ctx, question);
   const columns = element("div", { class: `llm-answers${answers.length > 1 ? " llm-several" : ""}`, style: `--llm-columns: ${answers.length}` }, ...parts.map((part) => part.node));
   const node = element("div", { class: "llm-turn" }, asked?.node ?? "", columns, votes.node);
-  return { node, parts, draw() { asked?.draw(); for (const part of parts) part.draw(); votes.draw(); } };
+  const draw = () => { asked?.draw(); for (const part of parts) part.draw(); votes.draw(); };
+  return { node, parts, draw, unsent: () => asked?.unsent() ?? "" };
 }
 
 function questionPart(ctx, number) {
@@ -39,6 +40,8 @@ function questionPart(ctx, number) {
   });
   return {
     node,
+    /** What the message was changed to, but not sent. */
+    unsent: () => (editor.hidden || box.value === ctx.messages()[number].content ? "" : box.value),
     draw() {
       const { content } = ctx.messages()[number];
       if (said.textContent !== content) said.textContent = content;

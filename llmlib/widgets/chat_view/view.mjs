@@ -42,6 +42,8 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
   /** Undo "Start over"; its button goes, so the keyboard moves on to where the next message is written. */
   const bringBack = async () => { if (await hub.act("restore")) input.focus(); };
   send.addEventListener("click", submit);
+  // A changed message outlives the kernel as the next message: the one that it was to replace will not be there.
+  hub.whenGone(() => { for (const { unsent } of turns) input.value = withReturned(input.value, unsent()); });
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
   });

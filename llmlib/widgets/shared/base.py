@@ -26,11 +26,11 @@ reader presses Cancel, interrupts the kernel, or does something that needs it do
 `llmlib.explore.own_model`, which checks at every layer and keeps hooks of cells and views apart.
 
 Texts. A box for a text is a `textBox` or follows with `following`: what the reader has typed is never written over,
-and what is typed but not used says so. Tokens come as `token_text` writes them (⟨F0 9F⟩ for a part of a character),
-are shown with `visibleToken`, and put on the page with `inReadingOrder`; a text to go through token by token is a
-`walk` (walk.mjs), in the colours of surprise.mjs if these fit. Two texts to compare are a `textPanel`; it and other
-controls that several views have are in controls.mjs (`choice`, and `renew`, which keeps the keyboard in place), those
-of a sampler's settings in settings.mjs.
+and what is typed but not used says so, and outlives a restart of the kernel (`ownText` of drafts.mjs). Tokens come as
+`token_text` writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and put on the page with
+`inReadingOrder`; a text to go through token by token is a `walk` (walk.mjs), in the colours of surprise.mjs if these
+fit. Two texts to compare are a `textPanel`; it and other controls that several views have are in controls.mjs
+(`choice`, and `renew`, which keeps the keyboard in place), those of a sampler's settings in settings.mjs.
 
 Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as what is to be seen allows (attention: a byte a
 weight, the lower triangle). They arrive as a DataView that may start anywhere. What is large comes when it is asked
