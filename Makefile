@@ -9,6 +9,7 @@ PYTEST_ARGS ?=
 # One worker a core, at most four; all tests of a file, and all cells of a notebook, go to one worker. Files are taken in
 # the order in which they are named: the lessons first, since the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -gt 4 ] && echo 4 || echo $$n)
+SOURCES = llmlib tests benchmarks data notebooks/execute.py
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .DEFAULT_GOAL := help
@@ -32,13 +33,13 @@ notebooks: $(VENV)/dev.stamp ## Run all lessons from top to bottom and store the
 	$(BIN)/python notebooks/execute.py
 
 lint: $(VENV)/dev.stamp ## Check style and types
-	$(BIN)/ruff check llmlib tests benchmarks notebooks/execute.py
-	$(BIN)/ruff format --check llmlib tests benchmarks notebooks/execute.py
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
 format: $(VENV)/dev.stamp ## Format the code
-	$(BIN)/ruff check --fix-only llmlib tests benchmarks notebooks/execute.py
-	$(BIN)/ruff format llmlib tests benchmarks notebooks/execute.py
+	$(BIN)/ruff check --fix-only $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
 
 bench: $(VENV)/dev.stamp ## Print every claim of speed, measured against its reference
 	@for script in benchmarks/*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
