@@ -167,10 +167,13 @@ class Bench:
         raise AssertionError(f"{expression} is {now}, not {written}")
 
     def keep_busy(self, seconds, deaf=False):
-        """Let the kernel run a long cell, without waiting for it; a deaf one is not ended by an interrupt either."""
-        code = f"import signal, time; time.sleep({seconds})"
+        """Let the kernel run a long cell that leaves no thread a turn, without waiting for it.
+
+        A deaf one is not ended by an interrupt either.
+        """
+        code = f"import ctypes, signal; ctypes.PyDLL(None).sleep({seconds})"  # it keeps the interpreter's lock
         if deaf:
-            code = code.replace("time.sleep", "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep")
+            code = code.replace("ctypes.Py", "signal.signal(signal.SIGINT, signal.SIG_IGN); ctypes.Py")
         self.page.evaluate(
             "(code) => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", code
         )

@@ -78,6 +78,17 @@ EQUAL = {
         ("step - warmup", "warmup - step"): "a cosine is the same to both sides",
         ("steps - warmup", "warmup - steps"): "a cosine is the same to both sides",
     },
+    "transformer.attention_part": {
+        ("q = embeddings.rotate(attention.split_heads(x @ query.T, n_heads), cos, sin)",
+         "(after the next)"): INDEPENDENT,
+        ("k = attention.share_heads(k, n_heads)", "(after the next)"): INDEPENDENT,
+    },
+    "transformer.llama_logits": {
+        ("value = weights[f'{block}.attention.value.weight']", "(after the next)"): INDEPENDENT,
+        ("residual = residual + attention_part(x, query, key, value, output, config.n_heads, cos, sin)",
+         "(after the next)"): INDEPENDENT,
+        ("down = weights[f'{block}.mlp.down.weight']", "(after the next)"): INDEPENDENT,
+    },
     "training.clip_together": {("norm <= limit", "norm < limit"): "at the limit the factor is 1"},
     "training.adamw_step": {("m_full = m / (1 - 0.9 ** t)", "(after the next)"): INDEPENDENT},
     "training.fit": {
@@ -99,6 +110,11 @@ EQUAL = {
     "instruction_tuning.answer_mask": {
         ("if ids[i] == assistant:", "(after the next)"): "no id is the start of an answer and its end at once",
     },
+    "instruction_tuning.best_by_wording": {
+        ("max(told[wording], untold[wording])", "max(untold[wording], told[wording])"): MIRRORED,
+        ("for wording, is_told in asked:", "(after the next)"): INDEPENDENT,
+    },
+    "instruction_tuning.adapted": {("def detour(a, b):", "(after the next)"): INDEPENDENT},
     "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
 }  # fmt: skip
 
