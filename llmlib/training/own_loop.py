@@ -5,6 +5,7 @@ They are the folders that `train` writes: each is whole or not there, and checke
 
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,6 @@ from torch.optim import Optimizer
 from llmlib.pretrained.run_folder import STATE, checkpoints, read_sealed_weights
 from llmlib.settings import AT_LEAST_0, checked
 from llmlib.training.checkpoints import RunError, learning, load, name_of, read, save
-
-SAME = "Make the model and the optimizers as they were."
 
 
 def save_checkpoint(
@@ -79,10 +78,8 @@ def load_checkpoint(
     if "optimizers" not in about.get("own", ()):
         raise RunError(f"{path} is of a run of train, not of save_checkpoint. Go on with it: train(…, resume=True).")
     kept, ours = about["own"]["optimizers"], [_about(optimizer) for optimizer in several]
-    for what in ("kinds", "shapes"):
-        then, now = ([optimizer[what] for optimizer in each] for each in (kept, ours))
-        if then != now:
-            raise RunError(f"{path} is of other optimizers: {what} {then} there and {now} here. {SAME}")
+    if differing := _differing(kept, ours):
+        raise RunError(f"{path} is of other optimizers: {differing}. Make the model and the optimizers as they were.")
     load(path, model, several)
     for optimizer, then in zip(several, kept):
         for group, numbers in zip(optimizer.param_groups, then["numbers"]):
@@ -115,6 +112,19 @@ def _about(optimizer: Optimizer) -> dict[str, Any]:
         "shapes": [[list(weight.shape) for weight in group["params"]] for group in groups],
         "numbers": [{name: _plain(value) for name, value in group.items() if _is_number(value)} for group in groups],
     }
+
+
+def _differing(kept: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
+    """In what the optimizers of a checkpoint are not ours; empty if they are alike."""
+    kinds, shapes = ([[each[what] for each in these] for these in (kept, ours)] for what in ("kinds", "shapes"))
+    if kinds[0] != kinds[1]:
+        return f"kinds {kinds[0]} there and {kinds[1]} here"
+    if shapes[0] == shapes[1]:
+        return ""
+    flat = ([shape for groups in each for group in groups for shape in group] for each in shapes)
+    pairs = enumerate(zip_longest(*flat, fillvalue="missing"))
+    unlike = (f"weight {number} is {then} there and {now} here" for number, (then, now) in pairs if then != now)
+    return next(unlike, "the weights are in other groups")
 
 
 def _is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ import torch
 from small_models import KINDS
 from torch import nn
 
+from llmlib.pretrained import CheckpointError, load_pretrained
 from llmlib.training import RunError, latest_checkpoint, load_checkpoint, save_checkpoint
 from llmlib.transformer import Transformer
 
@@ -105,8 +106,16 @@ def others():
     """Other models and optimizers than those of a checkpoint, and what is said of them."""
     yield "kinds .*SGD.* there and .*AdamW.* here", lambda: made("adamw")[:2]
     yield r"kinds \['SGD'\] there and \[\] here", lambda: (made()[0], [])
-    yield "shapes .* there and .* here", lambda: (made()[0], torch.optim.SGD(list(Tied().parameters())[::-1], 0.1))
+    yield (
+        r"weight 0 is .* there and .* here",
+        lambda: (made()[0], torch.optim.SGD(list(Tied().parameters())[::-1], 0.1)),
+    )
+    yield "the weights are in other groups", lambda: _in_groups(made()[0])
     yield "other weights learned: norm.bias", lambda: _frozen(*made()[:2])
+
+
+def _in_groups(model):
+    return model, torch.optim.SGD([{"params": [weight]} for weight in model.parameters()], 0.1)
 
 
 def _frozen(model, optimizer):
@@ -119,6 +128,8 @@ def test_what_does_not_fit_is_named_before_anything_is_changed(tmp_path, message
     model, optimizer, scheduler = made()
     steps(model, optimizer, scheduler, range(2))
     path = save_checkpoint(tmp_path, 2, model, optimizer)
+    with pytest.raises(CheckpointError, match=r"no Transformer: llmlib\.training\.load_checkpoint"):
+        load_pretrained(path)
     model, optimizer = make()
     before = [tensor.clone() for tensor in model.state_dict().values()]
     with pytest.raises(RunError, match=message):
