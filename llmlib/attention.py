@@ -8,6 +8,7 @@ from einops import einsum, rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from llmlib.architecture import TransformerConfig, check_config
 from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, rotate
 from llmlib.hooks import HookPoint, Observed
 from llmlib.layers import RMSNorm, materialise
@@ -162,7 +163,7 @@ def online_softmax(
     return weighted / total
 
 
-def rotation_at(positions: Int[Tensor, "#batch seq"], config, dtype: torch.dtype) -> CosSin | None:
+def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig, dtype: torch.dtype) -> CosSin | None:
     """The cosines and sines that turn queries and keys at these positions; None if the config does not rotate.
 
     Each is a Float[Tensor, "#batch 1 seq d_head"]: one rotation for all heads. See `llmlib.embeddings.rotate`.
@@ -202,10 +203,15 @@ class Attention(Observed):
 
     `seed` and `device` as in `Transformer`. Hook points: `hook_q`, `hook_k` (after rotation), `hook_v`, `hook_scores`,
     `hook_pattern`, `hook_z`.
+
+    >>> config = TransformerConfig.for_part(d_model=16, n_heads=4, n_kv_heads=2, positions="rotary")
+    >>> Attention(config, seed=0)(torch.zeros(1, 3, 16)).shape
+    torch.Size([1, 3, 16])
     """
 
-    def __init__(self, config, seed: int | None = 0, device: torch.device | str | None = None):
+    def __init__(self, config: TransformerConfig, seed: int | None = 0, device: torch.device | str | None = None):
         super().__init__()
+        check_config(config)
         self.config = c = config
         self.n_heads, self.n_kv_heads, self.d_head = c.n_heads, c.n_kv_heads, c.d_head
         with torch.device("meta"):

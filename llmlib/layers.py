@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from llmlib.architecture import TransformerConfig, check_config
 from llmlib.hooks import HookPoint, Observed
 from llmlib.linear import Linear
 
@@ -75,7 +76,7 @@ class Embedding(nn.Embedding):
         nn.init.zeros_(self.weight)
 
 
-def make_norm(config) -> nn.Module:
+def make_norm(config: TransformerConfig) -> nn.Module:
     """The norm that the config names, over the residual's width."""
     kind = RMSNorm if config.norm == "rmsnorm" else nn.LayerNorm
     return kind(config.d_model, eps=config.norm_eps)
@@ -90,10 +91,14 @@ class MLP(Observed):
 
     Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer"; without an MLP:
     Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits".
+
+    >>> MLP(TransformerConfig.for_part(d_model=16, mlp="swiglu"), seed=0)(torch.zeros(1, 3, 16)).shape
+    torch.Size([1, 3, 16])
     """
 
-    def __init__(self, config, seed: int | None = 0, device: torch.device | str | None = None):
+    def __init__(self, config: TransformerConfig, seed: int | None = 0, device: torch.device | str | None = None):
         super().__init__()
+        check_config(config)
         c = config
         self.kind = c.mlp
         self.hook_activation = HookPoint()

@@ -1,92 +1,17 @@
 """One decoder-only Transformer that expresses GPT-2 and the Llama line."""
 
-import math
-from dataclasses import dataclass
-from typing import Annotated, Literal, no_type_check
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from llmlib.architecture import TransformerConfig as TransformerConfig
+from llmlib.architecture import check_config
 from llmlib.attention import Attention, CosSin, KVCache, causal_mask, rotation_at
 from llmlib.devices import memory_of
 from llmlib.embeddings import sinusoidal_positions
 from llmlib.hooks import HookPoint, Observed
 from llmlib.layers import MLP, Embedding, make_norm, materialise
 from llmlib.linear import Linear, linear
-from llmlib.settings import AT_LEAST_0, AT_LEAST_1, MORE_THAN_0, check_fields
-
-
-@no_type_check  # by others: check_fields does it, in words for people
-@dataclass(frozen=True)
-class TransformerConfig:
-    """Every choice that makes one architecture differ from another.
-
-    Raises `ValueError` for choices that clash.
-
-    >>> TransformerConfig(vocab_size=50257, max_seq_len=1024, d_model=768, n_layers=12, n_heads=12).d_head
-    64
-    """
-
-    vocab_size: Annotated[int, AT_LEAST_1]  # rows of the embedding table
-    max_seq_len: Annotated[int, AT_LEAST_1]  # longest text, in tokens
-    d_model: Annotated[int, AT_LEAST_1]  # width of the residual stream
-    n_layers: Annotated[int, AT_LEAST_1]  # number of blocks
-    n_heads: Annotated[int, AT_LEAST_1]  # query heads per layer
-    n_kv_heads: Annotated[int, AT_LEAST_0] = (
-        0  # key-value heads per layer; fewer than n_heads is grouped-query attention. 0: n_heads
-    )
-    d_head: Annotated[int, AT_LEAST_0] = 0  # width of one head. 0: d_model / n_heads
-    d_mlp: Annotated[int, AT_LEAST_0] = 0  # hidden width of the MLP. 0: 4 * d_model
-    positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"  # how order enters
-    rope_theta: Annotated[int | float, MORE_THAN_0] = 10_000.0  # rotary: base of the frequencies
-    rope_factors: tuple[int | float, ...] | None = None  # rotary: divisor of each frequency, for longer contexts
-    norm: Literal["layernorm", "rmsnorm"] = "layernorm"  # RMSNorm keeps the mean and has no bias
-    norm_eps: Annotated[int | float, AT_LEAST_0] = 1e-5  # keeps the norm from dividing by zero
-    mlp: Literal["gelu", "gelu_tanh", "swiglu", "none"] = "gelu"  # gelu_tanh: GPT-2's approximation; swiglu: gated
-    qkv_bias: bool = False  # biases of queries, keys and values (GPT-2, Qwen2)
-    output_bias: bool = False  # bias of attention's output (GPT-2)
-    mlp_bias: bool = False  # biases of the MLP (GPT-2)
-    qk_norm: bool = False  # RMSNorm on each query and key head (Qwen3)
-    sliding_window: Annotated[int | None, AT_LEAST_1] = (
-        None  # attend to at most so many positions, the own one included (Mistral)
-    )
-    tied_embeddings: bool = True  # one table for tokens in and logits out
-    end_ids: tuple[Annotated[int, AT_LEAST_0], ...] = ()  # ids that end a text; `generate` stops there
-
-    def __post_init__(self):
-        check_fields(self)
-        if not self.d_head and self.d_model % self.n_heads:
-            raise ValueError(
-                f"d_model={self.d_model} does not divide into n_heads={self.n_heads} heads of one width. "
-                "Choose a multiple, or give d_head."
-            )
-        defaults = {"n_kv_heads": self.n_heads, "d_head": self.d_model // self.n_heads, "d_mlp": 4 * self.d_model}
-        for name, value in defaults.items():
-            if not getattr(self, name):
-                object.__setattr__(self, name, value)  # the dataclass is frozen
-        if self.mlp == "none":
-            object.__setattr__(self, "d_mlp", 0)
-        if self.n_heads % self.n_kv_heads:
-            raise ValueError(f"n_heads={self.n_heads} is not a multiple of n_kv_heads={self.n_kv_heads}.")
-        if self.positions == "rotary" and self.d_head % 2:
-            raise ValueError(
-                f"positions='rotary' turns pairs of channels, so d_head must be even, got d_head={self.d_head}."
-            )
-        if self.positions == "sinusoidal" and self.d_model % 2:
-            raise ValueError(
-                "positions='sinusoidal' gives each pair of channels a frequency, so d_model must be even, "
-                f"got d_model={self.d_model}."
-            )
-        if self.rope_factors is not None:
-            if self.positions != "rotary":
-                raise ValueError(
-                    f"rope_factors stretch rotary positions, and positions={self.positions!r}. "
-                    "Choose positions='rotary', or rope_factors=None."
-                )
-            n_pairs, fit = self.d_head // 2, all(0 < factor < math.inf for factor in self.rope_factors)
-            if len(self.rope_factors) != n_pairs or not fit:
-                raise ValueError(f"rope_factors must be {n_pairs} positive numbers, one for each pair of channels.")
 
 
 class Block(Observed):
@@ -94,7 +19,7 @@ class Block(Observed):
 
     `seed` and `device` as in `Transformer`; `forward` as in `Attention`, so a block alone works too.
 
-    >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4, positions="rotary")
+    >>> config = TransformerConfig.for_part(d_model=16, n_heads=4, positions="rotary")
     >>> Block(config, seed=0)(torch.zeros(1, 3, 16)).shape
     torch.Size([1, 3, 16])
     """
@@ -157,8 +82,7 @@ class Cache:
 
 def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None:
     """Raise `ValueError` for a model that the device cannot hold, before its layers are made."""
-    if not hasattr(c, "d_model"):
-        raise ValueError(f"config must be a TransformerConfig, got {type(c).__name__}.")
+    check_config(c)
     per_layer = 2 * c.d_model * c.d_head * (c.n_heads + c.n_kv_heads) + 2 * c.d_model * c.d_mlp
     weights = c.n_layers * per_layer + c.vocab_size * c.d_model
     if str(device) == "meta" or weights < 2**28:

@@ -91,6 +91,8 @@ MISTAKES = {
     "model([1, 2])": r"ids must be a tensor \[batch, seq\], got list\. Write torch\.tensor\(\[ids\]\)",
     "model(np.arange(3))": "ids must be a tensor",
     "Transformer({'d_model': 4})": "config must be a TransformerConfig, got dict",
+    "Attention(64, 4)": r"config must be a TransformerConfig, got int\..* TransformerConfig\.for_part\(",
+    "MLP(64)": r"config must be a TransformerConfig, got int\..* TransformerConfig\.for_part\(",
     "Transformer(Config(d_mlp=10**12))": "which take .* GB in float32, and there are .* GB of memory",
     "generate_text(letters, model, 'a')": "a model, its tokenizer and a text, in this order; got CharTokenizer, Tr",
     "save_pretrained(letters, model, 'x')": "model must be a Transformer, got CharTokenizer: save_pretrained",
@@ -113,7 +115,9 @@ import torch
 from llmlib import Constraint, Sampler, Transformer, TransformerConfig, beam_search, generate, generate_text
 from llmlib import BPETokenizer, CharTokenizer, TokenDataset, TrainConfig, save_pretrained, train
 from llmlib.finetuning import LoRAConfig
+from llmlib.attention import Attention
 from llmlib.devices import choose
+from llmlib.layers import MLP
 
 Config = functools.partial(TransformerConfig, 31, 24, 16, 1, 2)
 model = Transformer(Config())

@@ -12,7 +12,7 @@ GRAPH = import_graph()
 
 # What each wing may import beside itself. The floors, from the ground up; a lesson's wing stands on those before it.
 GROUND = {"files", "devices", "settings"}
-MODEL = {"settings", "embeddings", "attention", "layers", "linear", "hooks", "transformer"}
+MODEL = {"settings", "architecture", "embeddings", "attention", "layers", "linear", "hooks", "transformer"}
 MAY_IMPORT = {
     "_lazy": set(),
     "distribution": set(),
@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "hooks": set(),
     "linear": set(),
     "embeddings": set(),
-    "layers": {"linear", "hooks"},
-    "attention": {"embeddings", "layers", "linear", "hooks"},
-    "transformer": {"devices", "settings", "embeddings", "attention", "layers", "linear", "hooks"},
+    "architecture": {"settings"},
+    "layers": {"architecture", "linear", "hooks"},
+    "attention": {"architecture", "embeddings", "layers", "linear", "hooks"},
+    "transformer": MODEL | {"devices"},
     "costs": MODEL,
     "corpora": {"files", "tokenization"},
     "pretrained": GROUND | MODEL | {"tokenization"},

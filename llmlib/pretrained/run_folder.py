@@ -64,6 +64,8 @@ class RunCheckpoint:
                 f"{folder} holds only what learned, beside weights that were frozen, as with a LoRA. Let the run end "
                 "(--resume, or resume=True): the whole model is then in its folder."
             )
+        if about.get("model") is None:
+            raise CheckpointError(f"{folder} is of a module that is no Transformer: llmlib.training.load_checkpoint.")
         self.step = Fields(about, self.where).need("step", int)
         self.config = from_mapping(TransformerConfig, about.get("model"), str(self.where))
         self._weights = read_sealed_weights(folder, about)

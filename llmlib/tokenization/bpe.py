@@ -285,9 +285,8 @@ class BPETokenizer(Tokenizer):
         end = len(text) - max(map(len, names), default=0)  # a special token may have begun
         starts = [match.end() for match in any_of(names).finditer(text)] if names else []
         start = starts[-1] if starts else 0
-        ends = {match.end() for match in END_OF_WORD.finditer(text, start, max(start, end))} if end > start else set()
-        cuts = [match.end() for match in self._pieces.finditer(text, start) if match.end() in ends] if ends else []
-        return cuts[-1] if cuts else 0
+        cuts = [match.end() for match in self._pieces.finditer(text, start)] if end > start else []
+        return next((cut for cut in reversed(cuts) if start < cut < end and END_OF_WORD.match(text, cut - 1)), 0)
 
     def _as_ids(self, ranks: list[int]) -> list[int]:
         table = self._rank_to_id
@@ -352,15 +351,14 @@ def parts_of_merges(merge_order: Sequence[bytes]) -> list[list[bytes]]:
     never = len(ranks)
     listed = []
     for token in merge_order:
-        parts = [token[i : i + 1] for i in range(len(token))]
+        cuts = list(range(len(token) + 1))  # where the parts begin and end
         made = [ranks.get(token[i : i + 2], never) for i in range(len(token) - 1)]
-        while len(parts) > 2 and (lowest := min(made)) < never:
+        while len(made) > 1 and (lowest := min(made)) < never:
             i = made.index(lowest)
-            parts[i : i + 2] = [parts[i] + parts[i + 1]]
-            del made[i]
+            del cuts[i + 1], made[i]
             if i > 0:
-                made[i - 1] = ranks.get(parts[i - 1] + parts[i], never)
+                made[i - 1] = ranks.get(token[cuts[i - 1] : cuts[i + 1]], never)
             if i < len(made):
-                made[i] = ranks.get(parts[i] + parts[i + 1], never)
-        listed.append(parts)
+                made[i] = ranks.get(token[cuts[i] : cuts[i + 2]], never)
+        listed.append([token[start:end] for start, end in pairwise(cuts)])
     return listed

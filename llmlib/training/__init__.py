@@ -2,7 +2,8 @@
 
 `loss` is what is made small, `optimizers` (AdamW, Muon) turn gradients into steps, `config` holds every choice and the
 schedules of the learning rate, `statistics` look inside while it learns, `checkpoints` keep a run so that it goes on
-exactly, `loop` brings them together; `cli` is the command `llmlib train`.
+exactly, `loop` brings them together; `cli` is the command `llmlib train`. For a loop of your own, with any `nn.Module`
+and any optimizer: `save_checkpoint`, `latest_checkpoint` and `load_checkpoint` of `own_loop`.
 """
 
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from llmlib.training.optimizers import decay_groups as decay_groups
     from llmlib.training.optimizers import make_optimizers as make_optimizers
     from llmlib.training.optimizers import orthogonalise as orthogonalise
+    from llmlib.training.own_loop import latest_checkpoint as latest_checkpoint
+    from llmlib.training.own_loop import load_checkpoint as load_checkpoint
+    from llmlib.training.own_loop import save_checkpoint as save_checkpoint
     from llmlib.training.sharding import clip_gradients as clip_gradients
     from llmlib.training.statistics import Statistics as Statistics
 
@@ -34,6 +38,7 @@ __all__, __getattr__, __dir__ = lazy(
         "schedule_at": "llmlib.training.config",
         **dict.fromkeys(("RunNotice", "Step", "Training", "TrainingDiverged", "train"), "llmlib.training.loop"),
         "cross_entropy": "llmlib.training.loss",
+        **dict.fromkeys(("save_checkpoint", "latest_checkpoint", "load_checkpoint"), "llmlib.training.own_loop"),
         "clip_gradients": "llmlib.training.sharding",
         **dict.fromkeys(("Muon", "decay_groups", "make_optimizers", "orthogonalise"), "llmlib.training.optimizers"),
         "Statistics": "llmlib.training.statistics",

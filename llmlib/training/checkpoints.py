@@ -18,18 +18,19 @@ from weakref import WeakValueDictionary
 import filelock
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from llmlib.files.atomic import beside, remove_leftovers, settle
 from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.run_folder import STATE, VERSION, WEIGHTS, checkpoints, read_sealed_weights, read_state, seal
 from llmlib.pretrained.weights_file import check_tensor, file_checksum, write_weights
 from llmlib.training import sharding
+from llmlib.training.optimizers import Muon
 from llmlib.transformer import Transformer
 
 DAMAGE = (OSError, ValueError, KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
 OPTIMIZERS, UNFINISHED = "optimizers.pt", ".step-"
-PARTS = {"AdamW": ("step", "exp_avg", "exp_avg_sq"), "Muon": ("momentum",)}  # of what an optimizer remembers a weight
+PARTS = {torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum",)}  # of what they remember a weight
 
 
 class RunError(RuntimeError):
@@ -64,7 +65,7 @@ def claim(folder: Path) -> filelock.BaseFileLock:
 def save(
     folder: Path,
     step: int,
-    model: Transformer,
+    model: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     state: dict[str, Any],
     writes: bool = True,
@@ -80,7 +81,8 @@ def save(
     states = sharding.gathered([optimizer.state_dict()["state"] for optimizer in optimizers], writes)
     if not writes or whole.is_dir():
         return whole  # of this very step of this very run
-    about = {"version": VERSION, "step": step, "model": dataclasses.asdict(model.config), **state}
+    config = dataclasses.asdict(model.config) if isinstance(model, Transformer) else None
+    about = {"version": VERSION, "step": step, "model": config, **state}
     about["frozen"] = checksum(model)
     new = beside(folder, UNFINISHED, "")
     try:
@@ -102,20 +104,24 @@ def save(
     return whole
 
 
-def learning(model: Transformer) -> dict[str, Tensor]:
-    """The weights that are not frozen, by name."""
-    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
-    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+def learning(model: nn.Module) -> dict[str, Tensor]:
+    """The weights that are not frozen and the buffers, by name; one that has several names by its first.
+
+    A buffer that holds infinity, as a mask does, is a constant: it is made with the model, and not kept.
+    """
+    kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    kept |= {name for name, buffer in model.named_buffers() if buffer.isfinite().all()}
+    return {name: tensor for name, tensor in model.state_dict().items() if name in kept}
 
 
-def checksum(model: Transformer) -> str | None:
+def checksum(model: nn.Module) -> str | None:
     """A number, in hexadecimal, that almost surely changes when any frozen weight does; None if none is frozen."""
     frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
     if not frozen:
         return None
     running = 0
     for parameter in frozen:
-        raw = parameter.detach().cpu().contiguous().view(torch.uint8)
+        raw = parameter.detach().cpu().reshape(-1).view(torch.uint8)
         running = zlib.crc32(raw.numpy().data, running)
     return f"{running:08x}"
 
@@ -139,14 +145,15 @@ def clean(folder: Path) -> None:
     remove_leftovers(folder, ".", ".part")
 
 
-def load(path: Path, model: Transformer, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
+def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
     """Put a checkpoint's weights and optimizer states into place; returns its `state`.
 
     Raises `RunError` if it is damaged or of another architecture; then nothing has changed.
     """
     about = read(path)
     try:
-        _check_architecture(about["model"], model, path)
+        if isinstance(model, Transformer):
+            _check_architecture(about["model"] or {}, model, path)
         weights = read_sealed_weights(path, about)
         _check_weights(weights, learning(model), path)
         if about["frozen"] != checksum(model):
@@ -202,16 +209,16 @@ def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> No
         raise RunError(f"There are not {len(optimizers)} optimizers in it, which this run has.")
     for optimizer, state in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        parts = PARTS[type(optimizer).__name__]
+        parts = PARTS.get(type(optimizer), ()) if not optimizer.defaults.get("amsgrad") else ()
         if not isinstance(state, dict) or not all(type(number) is int for number in state):
             raise ValueError("the states are no table by number")
         for number, of_weight in state.items():
             if not 0 <= number < len(weights):
                 raise ValueError(f"it has a state of weight {number}, and there are {len(weights)}")
             weight = weights[number]
-            if not isinstance(of_weight, dict) or of_weight.keys() != set(parts):
+            if not isinstance(of_weight, dict) or (parts and of_weight.keys() != set(parts)):
                 raise ValueError(f"the state of weight {number} does not hold {', '.join(parts)} alone")
-            for part, value in of_weight.items():
+            for part, value in of_weight.items() if parts else ():  # of other optimizers we do not know what is whole
                 like = torch.zeros(()) if part == "step" else weight
                 _check_alike(value, like, f"{part} of weight {number}")
                 if part in ("step", "exp_avg_sq") and (value < 0).any():

@@ -88,6 +88,7 @@ def train_command(
 
     With N processes: torchrun --nproc-per-node=N -m llmlib train settings.toml
     With --max-restarts=3, a run of which a process dies goes on by itself.
+    When a run fails, torchrun adds a traceback of its own; its last lines, under "Root Cause", say what went wrong.
     """
     with reporting("train"):
         _run(settings, resume)

@@ -63,20 +63,23 @@ class Ranks:
         if self.world == 1:
             return value
         total = torch.tensor(value, dtype=torch.float64)
-        dist.all_reduce(total)
+        with self.together():
+            dist.all_reduce(total)
         return total.item() / self.world
 
     def wait(self) -> None:
         """Go on when all have come here."""
         if self.world > 1:
-            dist.barrier()
+            with self.together():
+                dist.barrier()
 
     def agree(self, value: Any, what: str) -> None:
         """Raise `RunError` unless all processes come with an equal value."""
         if self.world == 1:
             return
         values: list[Any] = [None] * self.world
-        dist.all_gather_object(values, value)
+        with self.together():
+            dist.all_gather_object(values, value)
         if wrong := [f"process {rank}: {other}" for rank, other in enumerate(values) if other != values[0]]:
             raise RunError(f"The processes differ in {what}: process 0: {values[0]}; {'; '.join(wrong)}.")
 

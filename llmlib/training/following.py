@@ -7,10 +7,12 @@ import contextlib
 import csv
 import dataclasses
 import io
+import json
 import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,19 +27,39 @@ LINES = 10  # of progress, where no terminal shows a bar
 
 @contextlib.contextmanager
 def reporting(command: str) -> Iterator[None]:
-    """Errors that have words for people end the command with one line; the first of several processes tells it."""
+    """Errors that have words for people end the command with one line; of several processes the first one prints it.
+
+    All of them leave theirs to `torchrun`, which shows at its end what stopped the run, whichever process it was.
+    """
     try:
         yield
     except typer.Exit:
         raise  # it is a RuntimeError too
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
-        everybody_has_it = isinstance(error, ValueError) and os.environ.get("RANK", "0") != "0"
-        if not everybody_has_it:
-            why = str(error) or type(error).__name__
-            if isinstance(error, OSError) and error.filename and str(error.filename) not in why.partition(":")[2]:
-                why = f"{error.filename}: {why}"
-            typer.echo(f"llmlib {command}: {why}", err=True)
+        why = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.filename and str(error.filename) not in why.partition(":")[2]:
+            why = f"{error.filename}: {why}"
+        line = f"llmlib {command}: {why}"
+        if not _left_to_torchrun(line) or os.environ.get("RANK", "0") == "0":
+            typer.echo(line, err=True)
         raise typer.Exit(1) from None
+
+
+def _left_to_torchrun(line: str) -> bool:
+    """Write what went wrong where `torchrun` looks for it; False if it did not start this process.
+
+    Its report begins with a traceback of its own: it raises `ChildFailedError` whenever a process ends with an exit
+    code that is not 0. Without this file the report would say nothing more than that.
+    """
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if not file:
+        return False
+    about = {"message": line, "extraInfo": {"timestamp": str(int(time.time()))}}
+    try:
+        Path(file).write_text(json.dumps({"message": about}), encoding="utf-8")
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def gathered(values: Any, keep: bool = True) -> Any:
     return values
 
 
-def put_weights(model: Transformer, weights: dict[str, Tensor]) -> None:
+def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Load whole weights into the model, cut or not; those that are not among them stay as they are."""
     ours = model.state_dict()
     model.load_state_dict(

@@ -1,5 +1,7 @@
 """A difference is found where it is."""
 
+import textwrap
+
 import numpy as np
 import pytest
 import torch
@@ -54,3 +56,68 @@ def test_a_whole_number_may_stand_for_a_float_in_a_tuple_as_it_may_alone():
     assert find_difference((0.5, 1.0), (0.5, 2)).what == "value"
     assert find_difference((0.5, 1.0), (0.5, True)).what == "form"
     assert find_difference((0, 1), (0, 1.0)).what == "form"
+
+
+def shown(expected, got, axes=()):
+    """The table of a difference, as text."""
+    table = find_difference(expected, got, axes).parts[-1]
+    return textwrap.dedent(table.as_text())
+
+
+def test_the_table_of_a_tensor_shows_what_is_there_and_what_was_expected():
+    expected = torch.arange(6.0).reshape(2, 3)
+    got = expected + torch.tensor([[0, 0, 0], [0.5, 0, float("nan")]])
+    assert shown(expected, got) == textwrap.dedent("""\
+        Yours ≠ expected
+               column 0  column 1  column 2
+        ─────  ────────  ────────  ────────
+        row 0  0         1         2
+        row 1  3.5 ≠ 3   4         nan ≠ 5""")
+    assert find_difference(expected, got).parts[-1].marked == {(1, 1), (1, 3)}
+    assert shown(torch.tensor([1, 2]), torch.tensor([1, 3]), ["seq"]) == textwrap.dedent("""\
+        Yours ≠ expected
+                seq 0  seq 1
+        ──────  ─────  ─────
+        values  1      3 ≠ 2""")
+
+
+def test_the_table_of_a_large_tensor_is_a_window_around_the_first_difference():
+    expected = torch.zeros(2, 9, 20, dtype=torch.int64)
+    got = expected.clone()
+    got[1, 8, 7] = 3
+    assert shown(expected, got, ["batch", "query", "key"]) == textwrap.dedent("""\
+        Yours ≠ expected, at batch 1
+                 key 4  key 5  key 6  key 7  key 8  key 9
+        ───────  ─────  ─────  ─────  ─────  ─────  ─────
+        query 3  0      0      0      0      0      0
+        query 4  0      0      0      0      0      0
+        query 5  0      0      0      0      0      0
+        query 6  0      0      0      0      0      0
+        query 7  0      0      0      0      0      0
+        query 8  0      0      0      3 ≠ 0  0      0""")
+
+
+def test_the_tables_of_lists_and_dictionaries_show_the_places_that_differ():
+    assert shown([1, 2, 3, 4, 5], [1, 2, 3, 9]) == textwrap.dedent("""\
+        place  expected  yours
+        ─────  ────────  ────────────
+        1      2         2
+        2      3         3
+        3      4         9  ≠
+        4      5         (nothing)  ≠""")
+    assert shown({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == textwrap.dedent("""\
+        key  expected   yours
+        ───  ─────────  ─────
+        'b'  2          3  ≠
+        'c'  (nothing)  4  ≠""")
+
+
+def test_the_table_of_a_shape_names_the_axes():
+    difference = find_difference(torch.zeros(2, 3), torch.zeros(2, 4, 1), ["query", "key"])
+    assert textwrap.dedent(difference.parts[1].as_text()) == textwrap.dedent("""\
+        axis            expected  yours
+        ──────────────  ────────  ─────
+        query           2         2
+        key             3         4  ≠
+        (one too many)  none      1  ≠""")
+    assert difference.parts[1].marked == {(1, 2), (2, 2)}

@@ -12,6 +12,7 @@ import time
 import pytest
 import torch
 import transformers
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from typer.testing import CliRunner
 
 from llmlib.cli import app
@@ -280,6 +281,21 @@ def test_a_file_that_is_not_there(tmp_path):
     result = run(tmp_path / "nope.toml")
     assert result.exit_code == 1
     assert "`llmlib train --help` shows an example" in result.stderr
+
+
+def test_of_several_processes_the_first_speaks_and_torchrun_reports_what_all_say(tmp_path, monkeypatch):
+    left = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(left))
+    for rank, spoken in (("0", 1), ("1", 0)):
+        monkeypatch.setenv("RANK", rank)
+        result = run(tmp_path / "nope.toml")
+        assert result.exit_code == 1
+        assert result.stderr.count("There is no file") == spoken
+        report = str(ChildFailedError("llmlib", {int(rank): ProcessFailure(int(rank), 1, 1, str(left))}))
+        assert re.search(r"Root Cause [^=]*llmlib train: There is no file .*nope\.toml", report)
+        left.unlink()
+    monkeypatch.delenv("TORCHELASTIC_ERROR_FILE")
+    assert "There is no file" in run(tmp_path / "nope.toml").stderr  # nobody else would tell what this one has found
 
 
 def test_the_run_of_train_alone_says_where_its_tokenizer_belongs(tmp_path):

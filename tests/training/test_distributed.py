@@ -116,6 +116,17 @@ def test_a_process_that_is_gone_is_told_with_the_way_on():
         assert caught.value is error
 
 
+@pytest.mark.parametrize("call", [lambda r: r.wait(), lambda r: r.mean(1.0), lambda r: r.agree(1, "steps")])
+def test_wherever_they_wait_for_each_other(monkeypatch, call):
+    def gone(*_):
+        raise RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer. More.")
+
+    for name in ("barrier", "all_reduce", "all_gather_object"):
+        monkeypatch.setattr(dist, name, gone)
+    with pytest.raises(RunError, match=r"Another process of this run has ended"):
+        call(distributed.Ranks(0, 2))
+
+
 def test_a_start_goes_by_a_name_that_no_earlier_start_had():
     """What earlier processes wrote is still there, and one of the new ones comes late."""
     store, names = dist.HashStore(), []
@@ -135,4 +146,7 @@ def test_a_batch_that_cannot_be_shared_is_named(tmp_path):
     process = torchrun(3, "llmlib", "train", settings(tmp_path))
     output = process.communicate(timeout=120)[0]
     assert process.returncode != 0
-    assert "batch_size=4 does not fall into equal parts for 3 processes." in output
+    said = "llmlib train: batch_size=4 does not fall into equal parts for 3 processes."
+    ours, _, theirs = output.partition("Traceback")
+    assert ours.count(said) == 1
+    assert said in theirs.partition("Root Cause")[2]

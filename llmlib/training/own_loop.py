@@ -1,0 +1,148 @@
+"""Checkpoints for a loop of your own: of any `nn.Module`, any optimizers of torch, and what else there is to remember.
+
+They are the folders that `train` writes: each is whole or not there, and checked before anything is changed.
+"""
+
+import json
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from llmlib.pretrained.run_folder import STATE, checkpoints, read_sealed_weights
+from llmlib.settings import AT_LEAST_0, checked
+from llmlib.training.checkpoints import RunError, learning, load, name_of, read, save
+
+
+def save_checkpoint(
+    folder: Path | str,
+    step: int,
+    model: nn.Module,
+    optimizers: Optimizer | Sequence[Optimizer] = (),
+    state: dict[str, Any] | None = None,
+) -> Path:
+    """Write a checkpoint into a folder, and return the checkpoint's own folder.
+
+    It holds the weights that are not frozen, what the optimizers remember, their learning rates and other numbers, and
+    `state`: whatever else the loop needs, such as `scheduler.state_dict()`, as far as JSON can hold it. A kill or a
+    full disk leaves the checkpoints before it whole.
+
+    Raises `RunError` if it cannot be written, or if the folder holds another checkpoint of this step, as of an earlier
+    run; `ValueError` for a state that is nothing for JSON.
+
+    >>> import tempfile
+    >>> folder, model = tempfile.mkdtemp(), nn.Linear(2, 1)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    >>> save_checkpoint(folder, 100, model, optimizer, {"losses": [0.7, 0.5]}).name
+    'step-00000100'
+    >>> load_checkpoint(latest_checkpoint(folder), model, optimizer)
+    (100, {'losses': [0.7, 0.5]})
+    """
+    folder, step, several = Path(folder), checked("step", step, Annotated[int, AT_LEAST_0]), _several(optimizers)
+    try:
+        plain = json.loads(json.dumps(state or {}, default=_number))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"state is nothing for JSON ({error}). Numbers, texts, None, and lists and dicts of them can be kept."
+        ) from None
+    if (there := folder / name_of(step)).is_dir() and not _is_kept(model, there):
+        raise RunError(
+            f"{there} is there already, with other weights. Go on from it: load_checkpoint(latest_checkpoint("
+            f"{str(folder)!r}), …); or give another folder, or remove it."
+        )
+    own = {"optimizers": [_about(optimizer) for optimizer in several], "state": plain}
+    return save(folder, step, model, several, {"own": own})
+
+
+def latest_checkpoint(folder: Path | str) -> Path | None:
+    """The checkpoint in a folder with the most steps, of your own loop or of `train`; None if there is none."""
+    found = checkpoints(Path(folder))
+    return found[-1] if found else None
+
+
+def load_checkpoint(
+    path: Path | str | None, model: nn.Module, optimizers: Optimizer | Sequence[Optimizer] = ()
+) -> tuple[int, dict[str, Any]]:
+    """Put a checkpoint into the model and its optimizers; returns its step and its `state`.
+
+    Raises `RunError` if it is none, is damaged, or is of other weights or optimizers; then nothing has changed.
+    """
+    if path is None or not (Path(path) / STATE).is_file():
+        raise RunError(f"{path} is no checkpoint. latest_checkpoint(folder) gives the last in a folder, if it has any.")
+    path, several = Path(path), _several(optimizers)
+    about = read(path)
+    if "optimizers" not in about.get("own", ()):
+        raise RunError(f"{path} is of a run of train, not of save_checkpoint. Go on with it: train(…, resume=True).")
+    kept, ours = about["own"]["optimizers"], [_about(optimizer) for optimizer in several]
+    if differing := _differing(kept, ours):
+        raise RunError(f"{path} is of other optimizers: {differing}. Make the model and the optimizers as they were.")
+    load(path, model, several)
+    for optimizer, then in zip(several, kept):
+        for group, numbers in zip(optimizer.param_groups, then["numbers"]):
+            _put_numbers(group, numbers)
+    return about["step"], about["own"]["state"]
+
+
+def _several(optimizers: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:
+    return [optimizers] if isinstance(optimizers, Optimizer) else list(optimizers)
+
+
+def _number(value: Any) -> Any:
+    """What JSON does not know: a tensor of a single number, as a loss is."""
+    if getattr(value, "ndim", None) == 0:
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is none of its types")
+
+
+def _is_kept(model: nn.Module, there: Path) -> bool:
+    """Whether a checkpoint holds just the weights that the model has now, as if a loop saved its last step twice."""
+    kept, ours = read_sealed_weights(there, read(there)), learning(model)
+    return kept.keys() == ours.keys() and all(torch.equal(kept[name], ours[name].cpu()) for name in kept)
+
+
+def _about(optimizer: Optimizer) -> dict[str, Any]:
+    """What an optimizer is, group by group: the shapes of its weights, and the numbers that a schedule may change."""
+    groups = optimizer.param_groups
+    return {
+        "kinds": type(optimizer).__name__,
+        "shapes": [[list(weight.shape) for weight in group["params"]] for group in groups],
+        "numbers": [{name: _plain(value) for name, value in group.items() if _is_number(value)} for group in groups],
+    }
+
+
+def _differing(kept: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
+    """In what the optimizers of a checkpoint are not ours; empty if they are alike."""
+    kinds, shapes = ([[each[what] for each in these] for these in (kept, ours)] for what in ("kinds", "shapes"))
+    if kinds[0] != kinds[1]:
+        return f"kinds {kinds[0]} there and {kinds[1]} here"
+    if shapes[0] == shapes[1]:
+        return ""
+    flat = ([shape for groups in each for group in groups for shape in group] for each in shapes)
+    pairs = enumerate(zip_longest(*flat, fillvalue="missing"))
+    unlike = (f"weight {number} is {then} there and {now} here" for number, (then, now) in pairs if then != now)
+    return next(unlike, "the weights are in other groups")
+
+
+def _is_number(value: Any) -> bool:
+    """A learning rate may be a tensor, and betas are a pair. True and False are switches, and no numbers."""
+    if isinstance(value, tuple):
+        return all(map(_is_number, value))
+    return isinstance(value, int | float | Tensor) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def _put_numbers(group: dict[str, Any], numbers: dict[str, Any]) -> None:
+    for name, number in numbers.items():
+        if isinstance(group.get(name), Tensor):
+            group[name].fill_(number)
+        else:
+            group[name] = tuple(number) if isinstance(number, list) else number
