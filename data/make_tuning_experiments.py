@@ -138,7 +138,7 @@ def manner(arm: str, seed: int) -> Rows:
         [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         for question, answer in zip(QUESTIONS["learn"], polite)
     ]
-    plan = TrainConfig(12, 8, 128, learning_rate=float(rate), warmup=2, weight_decay=0.0, schedule="linear", seed=seed)
+    plan = TrainConfig(12, 4, 128, learning_rate=float(rate), warmup=2, weight_decay=0.0, schedule="linear", seed=seed)
     for _ in train(model, ChatData(its_tokenizer, talks), plan):
         pass
     for measure, (value, of) in examined(model, its_tokenizer).items():
