@@ -44,7 +44,7 @@ format: $(VENV)/dev.stamp ## Format the code
 bench: $(VENV)/dev.stamp ## Print every claim of speed, measured against its reference
 	@for script in benchmarks/*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-download: $(VENV)/course.stamp ## Bring everything that the lessons download (100 MB); then they need no network
+download: $(VENV)/course.stamp ## Download everything that the lessons need (100 MB); then they need no network
 	$(BIN)/llmlib download
 
 doctor: $(VENV)/course.stamp ## Check this machine

@@ -44,7 +44,7 @@ def download(
         bool, typer.Option("--ask", help="Say what is missing, and ask first. Without a terminal: only say.")
     ] = False,
 ) -> None:
-    """Bring everything that the lessons download, about 100 MB; then they need no network.
+    """Download everything that the lessons need, about 100 MB; then they need no network.
 
     What is here already is left alone. Exit code 1 if something could not be had.
     """

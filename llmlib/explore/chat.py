@@ -114,7 +114,7 @@ class _Chat:
     def edit(self, message: int, text: str) -> None:
         """Ask something else in the place of an earlier message; what came after it goes."""
         if not (0 <= message < len(self.said) and self.said[message].role == "user"):
-            raise ValueError("This message is no more: the conversation has changed.")
+            raise ValueError("This message is gone: the conversation has changed.")
         self.ask(text, self.said[:message])
 
     def ask(self, text: str, before: list[Said]) -> None:

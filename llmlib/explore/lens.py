@@ -179,7 +179,7 @@ class _Conductor:
     def who(self, side: str, position: int) -> None:
         """Who wrote the logit of the pinned token, or else of the model's answer, at this position."""
         if side not in self.ids or not 0 <= position < len(self.ids[side]):
-            raise ValueError("This cell is no more: the text has changed.")
+            raise ValueError("This cell is gone: the text has changed.")
         model, cells = self.readers[side].model, self.view.cells(side)
         id = int(cells.top[-1, position, 0]) if self.shown.pinned is None else self.shown.pinned
         ids = torch.tensor([self.ids[side][: position + 1]], device=model.device)  # later tokens have no say

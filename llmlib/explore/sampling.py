@@ -186,7 +186,7 @@ class _Lab:
 
     def go(self, node: int) -> None:
         if not 0 <= node < len(self.text.tree):
-            raise ValueError("This branch is no more: the prompt has changed.")
+            raise ValueError("This branch is gone: the prompt has changed.")
         self.text = replace(self.text, at=node)
 
     # --- the rules ---
@@ -362,7 +362,7 @@ class _Lab:
 
     def _lane(self, lane: int) -> Any:
         if not 0 <= lane < len(self.lanes.lanes):
-            raise ValueError("These settings are no more.")
+            raise ValueError("These settings are gone.")
         return self.lanes.lanes[lane]
 
     def show_lanes(self) -> None:

@@ -227,7 +227,7 @@ class LoRA:
 
     def _check_there(self) -> None:
         if not self.maps:
-            raise ValueError("This LoRA was removed from its model. Apply or load one anew.")
+            raise ValueError("This LoRA was removed from its model. Apply or load it again.")
 
 
 def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:

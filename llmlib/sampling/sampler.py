@@ -29,9 +29,9 @@ Numbers = int | float | Sequence[int | float]  # one for all texts of a batch, o
 RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("temperature", lambda x: x >= 0, "0 or more"),
     ("top_k", lambda x: x >= 1 and x % 1 == 0, "a whole number, at least 1"),
-    ("top_p", lambda x: 0 < x <= 1, "above 0 and at most at 1"),
+    ("top_p", lambda x: 0 < x <= 1, "above 0 and at most 1"),
     ("min_p", lambda x: 0 <= x <= 1, "0 to 1"),
-    ("typical_p", lambda x: 0 < x <= 1, "above 0 and at most at 1"),
+    ("typical_p", lambda x: 0 < x <= 1, "above 0 and at most 1"),
     ("repetition_penalty", lambda x: x > 0, "above 0; 1 changes nothing"),
     ("frequency_penalty", lambda x: True, "a number"),
     ("presence_penalty", lambda x: True, "a number"),

@@ -87,7 +87,7 @@ def train_command(
     With more steps in the settings, a run that has ended goes on to them.
 
     With N processes: torchrun --nproc-per-node=N -m llmlib train settings.toml
-    With --max-restarts=3, a run of which a process dies goes on by itself.
+    With --max-restarts=3, a run restarts by itself when one of its processes dies.
     When a run fails, torchrun adds a traceback of its own; its last lines, under "Root Cause", say what went wrong.
     """
     with reporting("train"):

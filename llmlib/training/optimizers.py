@@ -60,7 +60,9 @@ class Muon(torch.optim.Optimizer):
         self.steps, self.dtype = steps, dtype
         for group in self.param_groups:
             if wrong := [tuple(p.shape) for p in group["params"] if p.ndim != 2]:
-                raise ValueError(f"Muon is for matrices; {wrong[0]} is none. Leave such parameters to AdamW.")
+                raise ValueError(
+                    f"Muon is for matrices, but a parameter has the shape {wrong[0]}. Leave such parameters to AdamW."
+                )
 
     @torch.no_grad()
     def step(self, closure=None) -> None:  # type: ignore[override]

@@ -74,7 +74,7 @@ def test_nan_is_refused():
         ({"temperature": float("nan")}, "0 or more"),
         ({"top_k": 0}, "at least 1"),
         ({"top_p": 0}, "above 0"),
-        ({"top_p": 1.5}, "at most at 1"),
+        ({"top_p": 1.5}, "at most 1"),
     ],
 )
 def test_settings_out_of_range(settings, message):

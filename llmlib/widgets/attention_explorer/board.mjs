@@ -30,7 +30,7 @@ export function logprobInWords([first, then], changed) {
  * What the model expects next, and what becomes of it without the heads that are off. `redraw` shows which ones are.
  */
 export function boardPanel(ctx, hub, model, redraw) {
-  const how = element("select", { "aria-label": "What a head that is off says", "data-acts": true },
+  const how = element("select", { "aria-label": "What replaces a head that is off", "data-acts": true },
     element("option", { value: "zero" }, "nothing (zero)"),
     element("option", { value: "mean" }, "its mean over the text"));
   const allOn = () => hub.act("all on");
