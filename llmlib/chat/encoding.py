@@ -95,7 +95,7 @@ def with_chat_template(tokenizer: Tokenizer, template: str) -> Tokenizer:
     """This tokenizer with another chat template, such as `CHATML`; it stays as it is itself.
 
     The token with which the template ends an answer ends a text from then on (it comes first in `eos_ids`). Raises
-    `ValueError` for a template that does not work, or one that writes a `<|name|>` that is no special token here: it
+    `ValueError` for a template that does not work, or one that writes a `<|name|>` that is not a special token here: it
     would be spelled in letters, as anybody can type it.
     """
     missing = sorted(set(re.findall(r"<\|\w+\|>", template)) - tokenizer.special_tokens.keys())

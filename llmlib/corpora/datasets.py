@@ -176,7 +176,7 @@ def _mapped(path: Path) -> np.ndarray:
     try:
         tokens = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise DatasetError(f"{path} is damaged or is no .npy file ({error}). {remedy}") from error
+        raise DatasetError(f"{path} is damaged or is not a .npy file ({error}). {remedy}") from error
     if not isinstance(tokens, np.ndarray) or tokens.ndim != 1 or tokens.dtype.kind != "u":
         raise DatasetError(f"{path} does not hold a row of unsigned token ids. {remedy}")
     return tokens

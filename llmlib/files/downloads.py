@@ -159,7 +159,7 @@ def _copy_response(response: HTTPResponse, target: IO[bytes], name: str) -> None
     """Copy with a progress bar, and notice a connection that ended early."""
     length = response.headers.get("Content-Length") or "0"
     if not length.isdecimal():
-        raise ConnectionError(f"the server answered Content-Length: {length}, which is no number of bytes")
+        raise ConnectionError(f"the server answered Content-Length: {length}, which is not a number of bytes")
     expected = int(length)
     received = 0
     with tqdm(total=expected or None, unit="B", unit_scale=True, desc=name, leave=False) as bar:

@@ -13,7 +13,7 @@ MOST_BYTES_A_LINE = 1 << 24  # 16 MB: a damaged file may be one endless line
 
 
 class ConversationError(ValueError):
-    """A file holds something that is no conversation; the message says in which line, and what is expected."""
+    """A file holds something that is not a conversation; the message says in which line, and what is expected."""
 
 
 def read_conversations(path: Path | str) -> list[list[Message]]:
@@ -69,7 +69,7 @@ def _conversation(line: bytes) -> list[Message]:
         record = json.loads(line.decode(), object_pairs_hook=without_duplicates)
     except UnicodeDecodeError as error:
         raise FormatError(
-            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is no UTF-8. Save the file as UTF-8 in "
+            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not UTF-8. Save the file as UTF-8 in "
             "your editor."
         ) from None
     except json.JSONDecodeError as error:
@@ -77,7 +77,7 @@ def _conversation(line: bytes) -> list[Message]:
     except (ValueError, RecursionError) as error:  # a key twice, a number of too many digits, nested too deeply
         raise FormatError(f"{error}. {_EXPECTED}") from None
     if not isinstance(record, dict):
-        raise FormatError(f"{short(record)} is no conversation. {_EXPECTED}")
+        raise FormatError(f"{short(record)} is not a conversation. {_EXPECTED}")
     if "messages" in record:
         messages = [_message(m, n) for n, m in enumerate(field(record, "messages", list, "the conversation"))]
         if not messages:

@@ -51,7 +51,7 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
     something from the first step on. If the tokenizer has more tokens than the model, the model grows: rows that
     `like` does not name become the mean of all (Hewitt, 2021, "Initializing new word embeddings").
 
-    Raises `ValueError` for a name that is no special token, or a likeness that is not exactly one token.
+    Raises `ValueError` for a name that is not a special token, or a likeness that is not exactly one token.
 
         start_tokens(model, tokenizer, {"<|user|>": "\\n", "<|assistant|>": "?"})
     """
@@ -59,7 +59,7 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
     for name, alike in like.items():
         if name not in tokenizer.special_tokens:
             known = ", ".join(tokenizer.special_tokens) or "none"
-            raise ValueError(f"{name!r} is no special token of {tokenizer!r}. It has: {known}.")
+            raise ValueError(f"{name!r} is not a special token of {tokenizer!r}. It has: {known}.")
         ids = tokenizer.encode(alike, allowed_special="all")
         if len(ids) != 1:
             raise ValueError(f"{alike!r}, which {name!r} is to be like, is {len(ids)} tokens here; choose one of 1.")

@@ -14,7 +14,7 @@ def read_json(path: Path, remedy: str = "Download it again.") -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing: this is no folder of a model.") from None
+        raise CheckpointError(f"{path} is missing: this is not a model folder.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, a number too long, or nested too deeply

@@ -65,7 +65,9 @@ class RunCheckpoint:
                 "(--resume, or resume=True): the whole model is then in its folder."
             )
         if about.get("model") is None:
-            raise CheckpointError(f"{folder} is of a module that is no Transformer: llmlib.training.load_checkpoint.")
+            raise CheckpointError(
+                f"{folder} holds a module that is not a Transformer: use llmlib.training.load_checkpoint."
+            )
         self.step = Fields(about, self.where).need("step", int)
         self.config = from_mapping(TransformerConfig, about.get("model"), str(self.where))
         self._weights = read_sealed_weights(folder, about)

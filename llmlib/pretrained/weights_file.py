@@ -38,7 +38,7 @@ def _sort_metadata(path: Path) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors in a safetensors file. Raises `CheckpointError` if it is damaged, or holds what is no number."""
+    """The tensors in a safetensors file. Raises `CheckpointError` if it is damaged, or holds what is not a number."""
     import safetensors
 
     try:

@@ -85,7 +85,7 @@ class Sampler:
         for token, bias in (self.logit_bias or {}).items():
             if not isinstance(token, int) or isinstance(token, bool):
                 raise ValueError(
-                    f"logit_bias names {token!r}, which is no id: a plain int. For a text: tokenizer.encode(text)."
+                    f"logit_bias names {token!r}, which is not an id: a plain int. For a text: tokenizer.encode(text)."
                 )
             if not isinstance(bias, int | float) or bias != bias or bias == float("inf"):
                 raise ValueError(f"logit_bias of id {token} must be a number or -inf, got {bias!r}.")

@@ -65,7 +65,7 @@ def read_parts(schema: Mapping[str, Any] | str) -> list[tuple[str, Pattern]]:
         try:
             schema = json.loads(schema)
         except json.JSONDecodeError as error:
-            raise ConstraintError(f"The schema is no JSON: {error}.") from None
+            raise ConstraintError(f"The schema is not JSON: {error}.") from None
     reader = _Reader(schema)
     try:
         reader.read(schema, "$", ())
@@ -199,7 +199,7 @@ class _Reader:
         if not isinstance(properties, Mapping):
             raise ConstraintError(f"'properties' in the schema at {path} must be an object, got {properties!r}.")
         if wrong := [name for name in properties if not isinstance(name, str)]:
-            raise ConstraintError(f"The name {wrong[0]!r} in the schema at {path} is no text: put it in quotes.")
+            raise ConstraintError(f"The name {wrong[0]!r} in the schema at {path} is not a string: put it in quotes.")
         if not isinstance(required, list):
             raise ConstraintError(f"'required' in the schema at {path} must be a list of names, got {required!r}.")
         if missing := [name for name in required if name not in properties]:

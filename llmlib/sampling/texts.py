@@ -38,7 +38,7 @@ def generate_text(
     if "" in stops:
         raise ValueError("A stop string is empty: it would end every text at once. Leave it out.")
     if constraint is not None and not constraint.fits(tokenizer):
-        raise ValueError("The constraint was made with another tokenizer. Make it anew with this one.")
+        raise ValueError("The constraint was made with another tokenizer. Make it again with this one.")
     if isinstance(model, Tokenizer) or isinstance(tokenizer, Transformer) or not isinstance(prompt, str):
         kinds = ", ".join(type(each).__name__ for each in (model, tokenizer, prompt))
         raise ValueError(f"generate_text takes a model, its tokenizer and a text, in this order; got {kinds}.")

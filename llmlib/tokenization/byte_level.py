@@ -32,9 +32,7 @@ def bytes_of_tokens(tokens: Iterable[str]) -> dict[str, bytes]:
     try:
         return {token: bytes([alphabet[character] for character in token]) for token in tokens}
     except KeyError as error:
-        raise TokenizerError(
-            f"A token holds {error.args[0]!r}, which stands for no byte in GPT-2's alphabet."
-        ) from None
+        raise TokenizerError(f"A token holds {error.args[0]!r}, which is not a byte of GPT-2's alphabet.") from None
 
 
 def byte_level_tokenizer(

@@ -70,7 +70,7 @@ class _Vocabulary:
         pattern, options = SPLITS[split]
         merges = [merge.split(" ") for merge in self.texts("merges")]
         if wrong := [merge for merge in merges if len(merge) != 2]:
-            raise TokenizerError(f"The merge {' '.join(wrong[0])[:60]!r} is no pair of tokens.")
+            raise TokenizerError(f"The merge {' '.join(wrong[0])[:60]!r} is not a pair of tokens.")
         return byte_level_tokenizer(
             self.ordinary,
             merges,
@@ -83,7 +83,7 @@ class _Vocabulary:
     def sentencepiece(self) -> Tokenizer:
         scores = self.numbers("scores", self.n_tokens)
         if not np.isfinite(scores).all():
-            raise TokenizerError("A token has a score that is no finite number.")
+            raise TokenizerError("A token has a score that is not a finite number.")
         prefixed = self.get("add_space_prefix", bool, True)
         return SentencePieceTokenizer(
             self.ordinary,

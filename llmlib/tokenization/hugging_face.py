@@ -208,7 +208,7 @@ def _model(record: Mapping[str, Any]) -> dict[str, Any]:
     merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in field(model, "merges", list, "model")]
     for merge in merges:
         if not (isinstance(merge, list) and len(merge) == 2 and all(isinstance(part, str) for part in merge)):
-            raise TokenizerError(f"The merge {short(merge)} is no pair of tokens.")
+            raise TokenizerError(f"The merge {short(merge)} is not a pair of tokens.")
     if len({(left, right) for left, right in merges}) < len(merges):
         raise TokenizerError("A merge occurs twice.")
     return {
@@ -288,7 +288,7 @@ def _chat_template(config: Mapping[str, Any], path: Path) -> str | None:
         try:
             return file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise TokenizerError(f"{file.name} beside it is no text in UTF-8: {error}.") from None
+            raise TokenizerError(f"{file.name} beside it is not text in UTF-8: {error}.") from None
     template = config.get("chat_template")
     if isinstance(template, list):  # several, by name
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}

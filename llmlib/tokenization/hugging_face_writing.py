@@ -141,7 +141,7 @@ def _post_processor(tokenizer: BPETokenizer) -> dict[str, Any] | None:
         return None
     name = _special_name(tokenizer, tokenizer.bos_id)
     if name is None:
-        raise TokenizerError(f"The token that begins a text, {tokenizer.bos_id}, is no special token.")
+        raise TokenizerError(f"The token that begins a text, {tokenizer.bos_id}, is not a special token.")
     if not tokenizer.adds_bos:
         return None
     begin, text = ({"SpecialToken": {"id": name, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}})

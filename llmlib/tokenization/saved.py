@@ -97,7 +97,7 @@ def _vocabulary(entries: list[Any], path: Path) -> dict[bytes, int]:
     vocabulary: dict[bytes, int] = {}
     for entry in entries:
         if not (isinstance(entry, list) and len(entry) == 2 and type(entry[0]) is int):
-            raise FormatError(f"{path}: {short(entry)} in vocabulary is no pair of an id and a token.")
+            raise FormatError(f"{path}: {short(entry)} in vocabulary is not a pair of an id and a token.")
         token = _bytes_of(entry[1], path)
         if token in vocabulary:
             raise FormatError(f"{path}: the vocabulary holds the token {token!r} twice.")

@@ -188,4 +188,4 @@ def _bytes_of_piece(piece: str) -> bytes:
     try:
         return piece.replace(SPACE, " ").encode()
     except UnicodeEncodeError:
-        raise TokenizerError(f"The token {piece!r} is no text: it holds half a surrogate pair.") from None
+        raise TokenizerError(f"The token {piece!r} is not valid text: it holds half a surrogate pair.") from None

@@ -114,7 +114,7 @@ def read_toml(path: Path, command: str, kind: type[Any]) -> Any:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror}). {example}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"{path} is no TOML file: {error}. {example}.") from None
+        raise SettingsError(f"{path} is not a TOML file: {error}. {example}.") from None
     try:
         return from_mapping(kind, content, str(path))
     except SettingsError as error:

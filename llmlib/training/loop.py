@@ -257,7 +257,7 @@ class Training(Iterator[Step]):
             if before is not None and now is not None and before != now:
                 raise RunError(
                     f"The run in {self.folder} began with other {name}: {before} there, {now} here. Go on with the "
-                    "same text, tokenizer and shares; or begin anew, in another folder."
+                    "same text, tokenizer and shares; or start a new run in another folder."
                 )
 
 
@@ -375,7 +375,7 @@ def _tell_of_unfinished(folder: Path, found: list[Path], resume: bool) -> None:
     if not found:
         raise RunError(
             f"{folder} holds a run, but {broken[-1].name} has no state.json: it is not whole, and there is no other "
-            "checkpoint. Put the file back; or remove the folder to begin anew."
+            "checkpoint. Put the file back; or remove the folder to start again."
         )
     if resume and broken[-1].name > found[-1].name:
         _tell(f"{broken[-1]} has no state.json, so it is not whole: the run goes on from {found[-1].name}.")

@@ -45,6 +45,6 @@ def cross_entropy(
     if not counts.any():
         raise ValueError(NOTHING_COUNTS)
     if (wrong := flat[counts & ((flat < 0) | (flat >= vocab))]).numel():
-        raise ValueError(f"The target {wrong[0].item()} is no token: targets lie in 0 … {vocab - 1} here.")
+        raise ValueError(f"The target {wrong[0].item()} is not a token: targets lie in 0 … {vocab - 1} here.")
     loss = F.cross_entropy(logits.reshape(-1, vocab).float(), flat, ignore_index=IGNORED, reduction=reduction)
     return loss.reshape(targets.shape) if reduction == "none" else loss

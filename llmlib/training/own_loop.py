@@ -47,7 +47,7 @@ def save_checkpoint(
         plain = json.loads(json.dumps(state or {}, default=_number))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"state is nothing for JSON ({error}). Numbers, texts, None, and lists and dicts of them can be kept."
+            f"state cannot be written as JSON ({error}). Numbers, texts, None, and lists and dicts of them can be kept."
         ) from None
     if (there := folder / name_of(step)).is_dir() and not _is_kept(model, there):
         raise RunError(
@@ -72,7 +72,7 @@ def load_checkpoint(
     Raises `RunError` if it is none, is damaged, or is of other weights or optimizers; then nothing has changed.
     """
     if path is None or not (Path(path) / STATE).is_file():
-        raise RunError(f"{path} is no checkpoint. latest_checkpoint(folder) gives the last in a folder, if it has any.")
+        raise RunError(f"{path} is not a checkpoint. latest_checkpoint(folder) gives the last one of a folder.")
     path, several = Path(path), _several(optimizers)
     about = read(path)
     if "optimizers" not in about.get("own", ()):
@@ -95,7 +95,7 @@ def _number(value: Any) -> Any:
     """What JSON does not know: a tensor of a single number, as a loss is."""
     if getattr(value, "ndim", None) == 0:
         return value.item()
-    raise TypeError(f"{type(value).__name__} is none of its types")
+    raise TypeError(f"{type(value).__name__} is not one of its types")
 
 
 def _is_kept(model: nn.Module, there: Path) -> bool:

@@ -28,7 +28,7 @@ def shard(model: Transformer, world: int, dtype: torch.dtype) -> None:
     """
     if frozen := [name for name, parameter in model.named_parameters() if not parameter.requires_grad]:
         raise ValueError(
-            f'parallel="fsdp" is for models of which every weight learns, and {len(frozen)} are frozen here '
+            f'parallel="fsdp" is for models whose weights all learn, but {len(frozen)} are frozen here '
             f'({frozen[0]} …). Use parallel="ddp".'
         )
     from torch.distributed.device_mesh import init_device_mesh

@@ -171,7 +171,7 @@ def test_nothing_to_write_keeps_the_old_file(tmp_path, counting):
 def test_damaged_files(tmp_path, counting, damage):
     path = tmp_path / "damaged.npy"
     path.write_bytes(damage(counting.path.read_bytes()))
-    with pytest.raises(DatasetError, match=r"damaged\.npy is damaged or is no \.npy file .*TokenDataset\.build"):
+    with pytest.raises(DatasetError, match=r"damaged\.npy is damaged or is not a \.npy file .*TokenDataset\.build"):
         TokenDataset(path)
 
 

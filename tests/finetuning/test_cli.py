@@ -135,7 +135,7 @@ def test_the_help_shows_an_example_that_runs(workshop):
             ('model = "{folder}/base"', ""),
             "says nothing of 'model'. Expected a text. `llmlib tune --help` shows an example",
         ),
-        (("[data]", "[data"), "is no TOML file"),
+        (("[data]", "[data"), "is not a TOML file"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_trained(workshop, change, message):

@@ -44,8 +44,8 @@ def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
     ("line", "message"),
     [
         ("{", r"no JSON at character \d+.*Expected an object with \"messages\""),
-        ("[1, 2]", r"\[1, 2\] is no conversation"),
-        ('"text"', "is no conversation"),
+        ("[1, 2]", r"\[1, 2\] is not a conversation"),
+        ('"text"', "is not a conversation"),
         ('{"text": "Once"}', r"the fields are \['text'\]"),
         ('{"prompt": "Hi"}', "the pair: 'response' is missing"),
         ('{"prompt": "Hi", "response": null}', "the pair: 'response' is None, expected a text"),
@@ -60,8 +60,8 @@ def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
          "Message 1 is from 'user', where one from 'assistant'"),
         ("[" * 100_000, "recursion|nest"),
         ('{"prompt": ' + "9" * 10_000, "digits"),
-        (b'{"prompt": "caf\xe9", "response": ""}', "byte 16 of the line, 0xe9, is no UTF-8"),
-        ("{}".encode("utf-16"), "0xff, is no UTF-8"),
+        (b'{"prompt": "caf\xe9", "response": ""}', "byte 16 of the line, 0xe9, is not UTF-8"),
+        ("{}".encode("utf-16"), "0xff, is not UTF-8"),
     ],
 )  # fmt: skip
 def test_a_line_that_is_no_conversation_is_named(line, message, tmp_path):

@@ -65,7 +65,7 @@ def test_a_model_grows_with_its_tokenizer(tokenizer, tied):
 @pytest.mark.parametrize(
     ("like", "message"),
     [
-        ({"<|bot|>": "?"}, r"'<\|bot\|>' is no special token of .*It has: <\|endoftext\|>, <\|user\|>"),
+        ({"<|bot|>": "?"}, r"'<\|bot\|>' is not a special token of .*It has: <\|endoftext\|>, <\|user\|>"),
         ({"<|user|>": "ab"}, r"'ab', which '<\|user\|>' is to be like, is 2 tokens here"),
         ({"<|user|>": ""}, "is 0 tokens here"),
     ],

@@ -119,7 +119,7 @@ def test_a_death_while_saving_over_another_model_leaves_no_mixture(what, tmp_pat
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(KeyboardInterrupt):
         save_pretrained(Transformer(llama(), seed=1), TOKENIZER, tmp_path)
-    with pytest.raises(CheckpointError, match=r"config\.json is missing: this is no folder of a model"):
+    with pytest.raises(CheckpointError, match=r"config\.json is missing: this is not a model folder"):
         load_pretrained(tmp_path)
 
 

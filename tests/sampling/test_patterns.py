@@ -79,11 +79,11 @@ def test_the_other_characters(pairs):
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(", "is no regular expression: missing \\)"),
+        ("(", "is not a regular expression: missing \\)"),
         ("(a)\\1", r"'\\1' at place 3 of “\(a\)\\1” is not understood"),
-        ("\\p{L}+", r"^“\\p\{L\}\+” is no regular expression: bad escape"),
+        ("\\p{L}+", r"^“\\p\{L\}\+” is not a regular expression: bad escape"),
         ("(" * 500 + ")" * 500, r"^“\({40}…\){40}”: The pattern is nested too deeply"),
-        ("[" + "a" * 500, r"^“\[a{39}…a{40}” is no regular expression"),
+        ("[" + "a" * 500, r"^“\[a{39}…a{40}” is not a regular expression"),
         ("a(?=b)", r"'\(\?=' at place 1"),
         ("\\bword", r"'\\b' at place 0"),
         ("a^b", "'\\^' inside of a pattern at place 1"),

@@ -129,7 +129,7 @@ def test_more_members_than_can_be_followed():
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ("{", "The schema is no JSON"),
+        ("{", "The schema is not JSON"),
         ("[]", r"The schema at \$ must be an object"),
         ({}, r"at \$ needs a type"),
         ({"type": "text"}, "got 'text'"),
@@ -157,7 +157,7 @@ def test_more_members_than_can_be_followed():
             r"No text can meet the schema at \$: minLength is 3, maxLength is 2",
         ),
         ({**TEXT, "minLength": "3"}, "must be a whole number"),
-        ({**TEXT, "pattern": "("}, r"The pattern in the schema at \$: “\(” is no regular expression"),
+        ({**TEXT, "pattern": "("}, r"The pattern in the schema at \$: “\(” is not a regular expression"),
         ({**TEXT, "pattern": "a", "minLength": 3}, "a pattern and a length"),
         ({"$ref": "#/$defs/a"}, "refers to '#/\\$defs/a', which it does not hold"),
         ({"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "contains itself"),

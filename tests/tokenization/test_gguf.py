@@ -88,13 +88,13 @@ def test_unused_and_user_defined_tokens_of_a_gguf(tmp_path):
         ({"tokens": ["a", "a"], "token_type": [1, 1]}, "The token 'a' occurs twice"),
         ({"token_type": [1, 1]}, r"token_type has 2 entries for 1200 tokens"),
         ({"merges": None}, r"ggml\.merges is missing"),
-        ({"merges": ["a"]}, "The merge 'a' is no pair"),
+        ({"merges": ["a"]}, "The merge 'a' is not a pair"),
         ({"merges": ["a 日"]}, "refers to '日', which is not a token"),
         ({"bos_token_id": 10**6}, "bos_id 1000000 is outside"),
         ({"eos_token_id": "2"}, "is of type str, expected int"),
         ({"model": "llama"}, r"ggml\.scores is missing"),
         ({"model": "llama", "scores": [0.0]}, "scores has 1 entries for 1200 tokens"),
-        ({"model": "llama", "scores": [float("nan")] * 1200}, "no finite number"),
+        ({"model": "llama", "scores": [float("nan")] * 1200}, "not a finite number"),
     ],
 )
 def test_refused_gguf(changes, message, tmp_path):

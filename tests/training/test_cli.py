@@ -249,7 +249,7 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
         (("characters", 'corpus = "tales"\ncharacters'), r"there is no corpus 'tales'. There are tinytales, python"),
         (("characters", 'corpus = ["nope.txt"]\ncharacters'), "nope.txt"),
         (("[model]", "model = 3\n[other]"), "has no 'other'"),
-        (("folder =", "folder : "), "is no TOML file"),
+        (("folder =", "folder : "), "is not a TOML file"),
         (('folder = "{folder}"', "folder = 3"), "folder must be a text, got 3"),
         (('folder = "{folder}"', 'folder = ""'), "folder must be a path, not empty, got ''"),
         (("20_000", "2e5"), r"\[data\]: characters must be a whole number, got 200000.0. Write 200000"),

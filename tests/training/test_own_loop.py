@@ -86,7 +86,7 @@ def test_a_state_comes_back_as_json_gives_it(tmp_path):
     model = nn.Linear(1, 1)
     path = save_checkpoint(tmp_path, 3, model, state={"of": {2: (1, None), 10: torch.tensor(0.5)}})
     assert load_checkpoint(path, model) == (3, {"of": {"2": [1, None], "10": 0.5}})
-    with pytest.raises(ValueError, match=r"state is nothing for JSON .*Tensor.* can be kept"):
+    with pytest.raises(ValueError, match=r"state cannot be written as JSON .*Tensor.* can be kept"):
         save_checkpoint(tmp_path, 4, model, state={"losses": torch.zeros(2)})
     with pytest.raises(ValueError, match="step must be at least 0, got -1"):
         save_checkpoint(tmp_path, -1, model)
@@ -150,7 +150,7 @@ def test_a_damaged_file_is_noticed(tmp_path):
     assert all(map(torch.equal, before, content(model, optimizer)))
     shutil.rmtree(path)
     for nothing in (tmp_path, latest_checkpoint(tmp_path)):
-        with pytest.raises(RunError, match=r"is no checkpoint\. latest_checkpoint\(folder\) gives the last"):
+        with pytest.raises(RunError, match=r"is not a checkpoint\. latest_checkpoint\(folder\) gives the last"):
             load_checkpoint(nothing, model, optimizer)
 
 

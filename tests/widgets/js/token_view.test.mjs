@@ -18,7 +18,7 @@ test("labels show white space, name signs without ink and show divided character
   assert.equal(tokenLabel(bytes("🙂").subarray(0, 2)), "⟨F0 9F⟩");
   assert.equal(tokenLabel(Uint8Array.of(0x20, 0xf0, 0x9f)), "·⟨F0 9F⟩");
   assert.equal(tokenLabel(Uint8Array.of(0x82, 0x61, 0xff)), "⟨82⟩a⟨FF⟩");
-  assert.equal(tokenLabel(Uint8Array.of(0xc0, 0x80)), "⟨C0 80⟩"); // an overlong form is no UTF-8
+  assert.equal(tokenLabel(Uint8Array.of(0xc0, 0x80)), "⟨C0 80⟩"); // an overlong form is not UTF-8
 });
 
 test("whole characters are told from left-over bytes", () => {
