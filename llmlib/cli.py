@@ -1,6 +1,7 @@
 """The `llmlib` command."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 try:
@@ -63,3 +64,23 @@ def download(
         if not typer.confirm("Download it now? (Else it comes when a lesson needs it.)", default=True):
             return
     raise typer.Exit(1 if bring(wanted, typer.echo) else 0)
+
+
+@app.command()
+def mine(
+    file: Annotated[Path, typer.Argument(help="The file to write, or to check.")] = Path("my_llm.py"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing: check the file as a whole, with SmolLM2's weights too.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --check: run the file without asking, whoever wrote it.")
+    ] = False,
+) -> None:
+    """Write your own LLM to one file that needs torch alone: your parts, and borrowed ones where you have none yet.
+
+    Your parts are those that check has found right in the lessons. A file that you have changed by hand is left as it
+    is. Exit code 1 if the file cannot be written, or does not compute what llmlib does.
+    """
+    from llmlib.exercises.my_llm.cli import run
+
+    raise typer.Exit(0 if run(file, check, yes) else 1)

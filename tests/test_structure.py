@@ -41,7 +41,7 @@ MAY_IMPORT = {
     | MODEL
     | {"tokenization", "interpret", "costs", "sampling", "training", "chat", "widgets", "_lazy"},
 }
-MAY_IMPORT["exercises"] = MAY_IMPORT["explore"] | {"corpora", "finetuning", "pretrained", "explore"}
+MAY_IMPORT["exercises"] = MAY_IMPORT["explore"] | {"style", "corpora", "finetuning", "pretrained", "explore"}
 DOORS = {"llmlib", "cli", "__main__", "doctor", "materials"}  # the ways in, which may know everybody
 
 
@@ -65,7 +65,7 @@ def test_arrows_go_one_way(module):
 def test_nobody_imports_the_face_of_the_whole_house_or_the_exercises():
     for module, imported in GRAPH.items():
         assert "llmlib" not in imported, module
-        if wing(module) not in {"exercises", "llmlib"}:
+        if wing(module) not in {"exercises", "llmlib", "cli"}:  # the command `llmlib mine` is a way in
             assert not [other for other in imported if wing(other) == "exercises"], module
 
 

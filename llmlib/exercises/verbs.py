@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from llmlib.exercises.engine import recording
@@ -13,6 +14,7 @@ from llmlib.exercises.engine.repeating import GAPS, due_in, to_repeat
 from llmlib.exercises.engine.report import Code, Part, Prose, Report, Table
 from llmlib.exercises.engine.running import one_thread
 from llmlib.exercises.engine.trials import both_precisions
+from llmlib.exercises.my_llm.remembering import remember
 from llmlib.exercises.registry import (
     LESSONS,
     UnknownQuestions,
@@ -35,8 +37,8 @@ _next_hint: dict[str, int] = {}  # of this session alone, so that a notebook run
 def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Report:
     """Run `attempt` on the exercise's hidden cases; returns a report that Jupyter and terminals show well.
 
-    `seed` draws other cases; `seconds` is the limit for each call. Never raises for anything that `attempt`
-    is or does; raises `KeyError` for an unknown exercise.
+    A right one is kept with its source, for `mine`. `seed` draws other cases; `seconds` is the limit for each call.
+    Never raises for anything that `attempt` is or does; raises `KeyError` for an unknown exercise.
 
     >>> check("attention.causal_mask", lambda n_query, n_key: ...).kind
     'not attempted'
@@ -51,6 +53,8 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
         report = Report("form", name, text, (expected,))
     if report.kind != "not attempted":
         recording.record_attempt(name, report.correct)
+    if report.correct:
+        report = replace(report, parts=(*report.parts, Prose(remember(name, attempt))))
     return report
 
 
@@ -85,8 +89,7 @@ def solution(name: str) -> Report:
     """The library's own source for this exercise. Raises `KeyError` for an unknown exercise."""
     exercise = find(name)
     parts: list[Part] = [Prose("This is the library's own code, the very function that your attempt is compared with.")]
-    for function in (exercise.reference, *exercise.helpers):
-        function = inspect.unwrap(function)
+    for function in map(inspect.unwrap, (exercise.reference, *exercise.helpers)):
         parts += [Prose(f"`{function.__module__}.{function.__qualname__}`"), Code(inspect.getsource(function).rstrip())]
     recording.record_solution(name)
     return Report("help", name, "A solution", tuple(parts))

@@ -4,6 +4,7 @@ import jaxtyping
 import pytest
 
 from llmlib.exercises.engine import running
+from llmlib.exercises.my_llm import picture, remembering, verb
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +23,19 @@ def _one_thread():
 def as_learners_have_it(monkeypatch):
     """Without the runtime type checker of the tests, which is slow and draws from `random`."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture(autouse=True)
+def a_new_session(monkeypatch):
+    """Nothing was checked yet; the dictionary is what this session remembers."""
+    checked = {}
+    for module in (remembering, verb, picture):
+        monkeypatch.setattr(module, "checked", checked)
+    monkeypatch.setattr(remembering, "_loaded", {})
+    return checked
+
+
+@pytest.fixture
+def next_session(a_new_session):
+    """Called, it forgets what this session remembers."""
+    return a_new_session.clear

@@ -2,5 +2,6 @@
 
 An `exercise` is a reference, cases and misconceptions. `running` calls the learner's attempt and survives it,
 `comparing` finds where two results differ, `checking` decides what to say first, `report` says it, `asking` is for
-questions with choices, `recording` keeps the learner's progress.
+questions with choices. `recording` keeps the learner's progress, and `keeping` the source of what was right: `sources`
+finds it, and `scopes` the names that it takes from around it.
 """

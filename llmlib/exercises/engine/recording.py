@@ -51,10 +51,10 @@ def _content() -> dict[str, Any]:
     try:
         with contextlib.suppress(ValueError):
             return _read()
-        with _alone():
+        with alone():
             return _read_or_set_aside()
     except OSError as error:
-        _tell(f"The progress file {progress_file()} cannot be read ({error.strerror}); your progress is not kept.")
+        tell(f"The progress file {progress_file()} cannot be read ({error.strerror}); your progress is not kept.")
         return dict(NOTHING)
 
 
@@ -85,8 +85,8 @@ def _read() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Nobody else changes the file meanwhile. Where a lock cannot be had, going on is better than keeping nothing."""
+def alone() -> Iterator[None]:
+    """Nobody else changes what is kept meanwhile. Without a lock, going on is better than keeping nothing."""
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)
@@ -103,23 +103,23 @@ def _alone() -> Iterator[None]:
 def _set_aside(path: Path, error: Exception) -> None:
     aside = next(p for n in range(1, 10_000) if not (p := path.with_name(f"progress.damaged-{n}.json")).exists())
     path.replace(aside)
-    _tell(f"The progress file was damaged ({error}). It is kept as {aside}; a new one begins.")
+    tell(f"The progress file was damaged ({error}). It is kept as {aside}; a new one begins.")
 
 
-def _tell(message: str) -> None:
+def tell(message: str) -> None:
     print(message, file=sys.stderr)
 
 
 def _update(part: str, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Replace what is known of one exercise or question, and leave all else as it is now in the file."""
     try:
-        with _alone():
+        with alone():
             content = _read_or_set_aside()  # a file that is there but cannot be read is not written over
             content[part] = {**content[part], name: change(content[part].get(name, {}))}
             with atomic_write(progress_file()) as file:
                 file.write(json.dumps(content, indent=1, sort_keys=True).encode())
     except OSError as error:
-        _tell(
+        tell(
             f"Your progress could not be kept in {data_dir()} ({error.strerror}). "
             "Set LLMLIB_DATA_DIR to a folder that you may read and write."
         )

@@ -1,0 +1,217 @@
+"""What a reader has written and `check` has found right: the source of each part, kept beside the progress.
+
+One file a part, `mine/attention.causal_mask.json`, replaced whole or not at all; kernels that run at the same time take
+turns. It holds the last versions, newest first. A file that cannot be read is set aside, never overwritten.
+
+Nothing here runs what is kept. Each version carries a seal, made with a key in the same folder that only its owner can
+read: `Kept.sealed` is False for what was changed by hand, copied from elsewhere, or written by somebody else.
+"""
+
+import ast
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import platform
+import re
+import secrets
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from llmlib.exercises.engine import recording
+from llmlib.exercises.engine.sources import Source
+from llmlib.files.atomic import atomic_write
+
+VERSION = 1
+MOST_VERSIONS = 8  # of a part: the last one, and earlier ones
+LARGEST = 1_000_000  # bytes of a file that is read; ours have at most a third of it
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One version of a part."""
+
+    source: Source
+    borrowed: bool = False  # it is what `solution` had shown
+    python: str = ""
+    sealed: bool = False  # written here, by the owner of this folder, and unchanged since
+
+
+def folder() -> Path:
+    return recording.data_dir() / "mine"
+
+
+def file_of(name: str) -> Path:
+    return folder() / f"{name}.json"
+
+
+def keep(name: str, source: Source, borrowed: bool = False) -> None:
+    """Put a version in front of the earlier ones; the same one again changes nothing. Raises `OSError`."""
+    with recording.alone():
+        earlier = _read_or_set_aside(name)
+        if earlier and earlier[0].source == source and earlier[0].sealed:
+            return
+        new = Kept(source, borrowed, platform.python_version())
+        versions = [new, *(kept for kept in earlier if kept.source != source)][:MOST_VERSIONS]
+        key = _key()
+        content = [_entry(kept, _seal(key, name, kept) if kept is new or kept.sealed else "") for kept in versions]
+        with atomic_write(file_of(name)) as file:
+            file.write(json.dumps({"version": VERSION, "kept": content}, indent=1, ensure_ascii=False).encode())
+
+
+def _entry(kept: Kept, seal: str) -> dict[str, Any]:
+    return {"source": asdict(kept.source), "borrowed": kept.borrowed, "python": kept.python, "seal": seal}
+
+
+def trust(name: str, kept: Kept) -> None:
+    """The reader trusts a version that had no seal of theirs. Raises `OSError`."""
+    keep(name, kept.source, kept.borrowed)
+
+
+def kept_versions(name: str) -> list[Kept]:
+    """All versions of a part, the newest first. Trouble with the file is told, and gives none."""
+    try:
+        with contextlib.suppress(ValueError):
+            return _read(name)
+        with recording.alone():
+            return _read_or_set_aside(name)
+    except OSError as error:
+        recording.tell(f"What you have written for {name} cannot be read ({error.strerror or error}).")
+        return []
+
+
+def last_kept(name: str) -> Kept | None:
+    return next(iter(kept_versions(name)), None)
+
+
+def _read(name: str) -> list[Kept]:
+    """Raises `ValueError` if the file is damaged."""
+    path = file_of(name)
+    try:
+        owned = _is_ours(path)
+        with open(path, "rb") as file:
+            data = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        return []
+    if len(data) > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST:,} bytes")
+    try:
+        content = json.loads(data)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(content, dict) or content.get("version") != VERSION or not isinstance(content.get("kept"), list):
+        raise ValueError("it is not a file of this version")
+    key = _known_key() if owned else None
+    return [_version(name, entry, key) for entry in content["kept"][:MOST_VERSIONS]]
+
+
+def _version(name: str, entry: Any, key: bytes | None) -> Kept:
+    try:
+        source = entry["source"]
+        texts = (source["function"], *source["imports"], source["text"], entry["python"])
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("a text is no text")
+        kept = Kept(
+            Source(source["function"], tuple(source["imports"]), source["text"]),
+            bool(entry["borrowed"]),
+            entry["python"],
+        )
+        seal = str(entry["seal"])
+    except (KeyError, TypeError) as error:
+        raise ValueError("its entries are damaged") from error
+    is_sealed = key is not None and hmac.compare_digest(seal.encode(), _seal(key, name, kept).encode())
+    return replace(kept, sealed=is_sealed)
+
+
+def _read_or_set_aside(name: str) -> list[Kept]:
+    """Only for whoever has the file alone."""
+    try:
+        return _read(name)
+    except ValueError as error:
+        path = file_of(name)
+        aside = next(p for n in range(1, 10_000) if not (p := path.with_name(f"{name}.damaged-{n}.json")).exists())
+        path.replace(aside)
+        recording.tell(f"The file with what you wrote for {name} was damaged ({error}). It is kept as {aside}.")
+        return []
+
+
+def seal_of(text: str) -> str:
+    """A seal for a file that is written from what is kept; empty where no key can be kept."""
+    try:
+        with recording.alone():
+            return hmac.new(_key(), text.encode(), hashlib.sha256).hexdigest()
+    except OSError:
+        return ""
+
+
+def _seal(key: bytes, name: str, kept: Kept) -> str:
+    """Of a version of a part in this folder; whoever copies the folder elsewhere takes no seal along."""
+    said = (str(folder().resolve()), name, kept.source.function, kept.source.whole, str(kept.borrowed))
+    return hmac.new(key, json.dumps(said).encode(), hashlib.sha256).hexdigest()
+
+
+def _key_file() -> Path:
+    return folder() / "key"
+
+
+def _known_key() -> bytes | None:
+    path = _key_file()
+    with contextlib.suppress(OSError):
+        if _is_ours(path) and len(key := path.read_bytes()) == 32:
+            return key
+    return None
+
+
+def _key() -> bytes:
+    """The folder's key, made where there is none. Only for whoever has the folder alone."""
+    if key := _known_key():
+        return key
+    key = secrets.token_bytes(32)
+    with atomic_write(_key_file()) as file:
+        with contextlib.suppress(OSError, AttributeError):
+            os.chmod(file.name, 0o600)
+        file.write(key)
+    return key
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the file belongs to who asks; where there are no owners, everything does."""
+    return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
+
+
+def is_copied(source: Source, shown: list[str]) -> bool:
+    """Whether the function is, names of functions, docstrings and annotations aside, one that was shown.
+
+    >>> mine = Source("f", (), "def f(x: int):\\n    '''Twice.'''\\n    return 2 * x")
+    >>> is_copied(mine, ["def double(x):\\n    return 2 * x  # by two"])
+    True
+    """
+    return any(bare(source.text) == bare(text) for text in shown) or bare(_last(source.text)) in map(bare, shown)
+
+
+def _last(text: str) -> str:
+    with contextlib.suppress(SyntaxError):
+        return ast.unparse(ast.parse(text).body[-1])
+    return text
+
+
+def bare(text: str) -> str:
+    """A definition without what does not change what it does; as it is, if it is no Python."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return text
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.decorator_list, node.returns = [], None
+            if isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant):
+                node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    if functions:
+        functions[-1].name = "it"
+    text = ast.unparse(tree)
+    return re.sub(r"^(\s*\w+): [^=\n]+ = ", r"\1 = ", text, flags=re.MULTILINE)  # annotated assignments

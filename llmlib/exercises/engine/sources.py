@@ -1,0 +1,241 @@
+"""A function's own source, with what it needs of the notebook around it: helpers, constants, imports.
+
+What comes out can be written to a file and run in another session. Nothing is run here.
+"""
+
+import ast
+import inspect
+import linecache
+import re
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from llmlib.exercises.engine.scopes import uses
+
+LLMLIB = Path(__file__).parents[2]
+LONGEST = 40_000  # characters of a part; the longest solutions of exercises have some hundred
+
+
+class NoSource(Exception):
+    """The source cannot be had, or would not run elsewhere; the message says why, as the end of a sentence."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A part that stands alone: lines of imports, and then definitions, the function itself last."""
+
+    function: str  # its name in `text`
+    imports: tuple[str, ...]
+    text: str
+
+    @property
+    def whole(self) -> str:
+        return "\n".join(self.imports) + "\n\n\n" * bool(self.imports) + self.text
+
+
+def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
+    """The source of a function that the reader has written. A lambda without a name becomes `name = lambda …`.
+
+    Raises `NoSource`: for a function of a library, for one without source (typed into a plain Python, or made by
+    another function), and for one that needs what cannot be written down, such as a tensor of the notebook.
+    """
+    inner = inspect.unwrap(function) if callable(function) else function
+    if not isinstance(inner, FunctionType):
+        raise NoSource("it is not a function that was written with def or lambda")
+    if _is_library(inner):
+        raise NoSource(f"it is `{inner.__module__}.{inner.__qualname__}`, a library's own function")
+    if inner.__closure__:
+        raise NoSource("it was made inside another function")
+    collected = _Collected(inner.__globals__)
+    text = _text_of_function(inner, name)
+    function_name = inner.__name__ if inner.__name__ != "<lambda>" else _assigned_name(text)
+    collected.need(text, function_name)
+    source = Source(function_name, tuple(collected.imports), "\n\n\n".join([*collected.parts, text]) + "\n")
+    if len(source.whole) > LONGEST:
+        raise NoSource(f"it is longer than {LONGEST:,} characters")
+    return source
+
+
+class _Collected:
+    """What a text needs, in an order in which it can run."""
+
+    def __init__(self, names: dict[str, Any]):
+        self.names = names
+        self.imports: dict[str, None] = {}
+        self.parts: list[str] = []
+        self.done: set[str] = set()
+
+    def need(self, text: str, own_name: str) -> None:
+        self.done.add(own_name)
+        for use in uses(ast.parse(text)):
+            if use.name not in self.done and use.name in self.names:
+                self.done.add(use.name)
+                self._add(use.name, self.names[use.name])
+
+    def _add(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType):
+            self.imports[_import_module(name, value.__name__)] = None
+        elif line := _import_from(name, value):
+            self.imports[line] = None
+        elif _is_plain(value):
+            self.parts.append(f"{name} = {value!r}")
+        else:
+            self._add_helper(name, value)
+
+    def _add_helper(self, name: str, value: Any) -> None:
+        """A function or class of the reader's; one that `mine` gave has names of its own around it."""
+        inner = inspect.unwrap(value) if callable(value) else value
+        text, around = _text_of_helper(name, value), getattr(inner, "__globals__", self.names)
+        own = _Collected(around) if around is not self.names else self
+        its_name = name if text.startswith(f"{name} = ") else value.__name__
+        own.need(text, its_name)
+        if own is not self:
+            if clash := self.done & own.done - {name, its_name}:
+                raise NoSource(f"`{sorted(clash)[0]}` has two meanings, in your notebook and in `{name}`")
+            self.imports |= own.imports
+            self.parts += own.parts
+            self.done |= own.done
+        self.parts.append(text if its_name == name else f"{text}\n\n\n{name} = {its_name}")
+
+
+def _import_module(name: str, module: str) -> str:
+    package, _, last = module.rpartition(".")
+    if name == module:
+        return f"import {module}"
+    return f"from {package} import {last}" if name == last else f"import {module} as {name}"
+
+
+def _import_from(name: str, value: Any) -> str:
+    """The line that imports a library's function, class or the like; empty if that cannot be done."""
+    its_name = getattr(value, "__name__", None)
+    if not isinstance(its_name, str):
+        return ""
+    for place in _public_places(its_name, value):
+        if _is_library(sys.modules[place]):
+            return f"from {place} import {its_name}" + (f" as {name}" if name != its_name else "")
+    return ""
+
+
+def _public_places(name: str, value: Any) -> list[str]:
+    """The modules that offer the value under this name: its own first, then the standard library's, then short ones.
+
+    Those for a package's own use, such as `torch._C`, do not count.
+    """
+    own = (getattr(value, "__module__", None) or "").lstrip("_")  # functools.reduce says that it is of _functools
+    public = [(place, m) for place, m in list(sys.modules.items()) if not re.search(r"(^|\.)_", place)]
+    offers = {place: module for place, module in public if getattr(module, "__dict__", {}).get(name) is value}
+
+    def rank(place: str) -> tuple[bool, bool, bool, bool, int, str]:
+        root = place.partition(".")[0]
+        is_foreign, is_offered = root != own.partition(".")[0], name in getattr(offers[place], "__all__", ())
+        return place != own, is_foreign, not is_offered, root not in sys.stdlib_module_names, place.count("."), place
+
+    return sorted(offers, key=rank)
+
+
+def _is_library(thing: Any) -> bool:
+    """Whether a function or module comes with Python, with a package or with this course, and not from the reader."""
+    module = thing if isinstance(thing, ModuleType) else sys.modules.get(thing.__module__ or "")
+    if module is None or module.__name__ == "__main__":
+        return False
+    file = getattr(module, "__file__", None)
+    if module.__name__.partition(".")[0] in sys.stdlib_module_names or file is None:
+        return True
+    path = Path(file).resolve()
+    return path.is_relative_to(LLMLIB) or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it can be written down as it is."""
+    if type(value) in (tuple, list):
+        return len(value) <= 1000 and all(map(_is_plain, value))
+    if type(value) is dict:
+        return len(value) <= 1000 and all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+    if type(value) is float:
+        return value - value == 0  # not ∞, not NaN
+    return value is None or type(value) in (bool, int, str, bytes)
+
+
+def _text_of_helper(name: str, value: Any) -> str:
+    inner = inspect.unwrap(value) if callable(value) else value
+    if isinstance(inner, FunctionType) and not inner.__closure__:
+        return _text_of_function(inner, name)
+    if isinstance(value, type):
+        for method in vars(value).values():
+            if isinstance(method, FunctionType):
+                return _text_at(method.__code__.co_filename, lambda node: _is_class(node, value.__name__))
+    raise NoSource(f"it uses `{name}` of your notebook, which is no function; hand it over as an argument")
+
+
+def _is_class(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.ClassDef) and node.name == name
+
+
+def _text_of_function(function: FunctionType, name: str) -> str:
+    code = function.__code__
+    if function.__name__ != "<lambda>":
+        return _text_at(code.co_filename, lambda node: _begins_at(node, code.co_firstlineno, code.co_name))
+    lines = _lines(code.co_filename)
+    start = next((p for p in code.co_positions() if p[0] is not None and p[2] is not None and p[3]), None)
+    found = [
+        node
+        for node in ast.walk(_parsed(lines))
+        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
+        and (start is None or _holds(node, start))
+    ]  # fmt: skip
+    if len(found) != 1:
+        raise NoSource("it is one of several lambdas in a line")
+    segment = ast.get_source_segment("".join(lines), found[0])
+    return f"{name} = {segment}" if segment and "\n" not in segment else f"{name} = (\n{segment}\n)"
+
+
+def _holds(node: ast.Lambda, position: tuple[int | None, int | None, int | None, int | None]) -> bool:
+    line, _, column, _ = position
+    end = (node.end_lineno or 0, node.end_col_offset or 0)
+    return (node.lineno, node.col_offset) <= (line or 0, column or 0) <= end
+
+
+def _begins_at(node: ast.AST, line: int, name: str) -> bool:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    return node.name == name and line in (node.lineno, *(decorator.lineno for decorator in node.decorator_list))
+
+
+def _text_at(filename: str, is_it: Callable[[ast.AST], bool]) -> str:
+    """The lines of a definition, with its decorators and the comments right above it."""
+    lines = _lines(filename)
+    found = [node for node in ast.walk(_parsed(lines)) if is_it(node)]
+    if len(found) != 1:
+        raise NoSource("its source has changed meanwhile; run its cell again")
+    (node,) = found
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
+    while first and lines[first - 1].lstrip().startswith("#") and not lines[first - 1].lstrip().startswith("# %"):
+        first -= 1
+    return textwrap.dedent("".join(lines[first : node.end_lineno])).rstrip()
+
+
+def _lines(filename: str) -> list[str]:
+    """Of a file, or of a notebook's cell, which IPython keeps under a name of its own."""
+    linecache.checkcache(filename)
+    lines = linecache.getlines(filename)
+    if not lines:
+        raise NoSource("its source cannot be read here")
+    return lines
+
+
+def _parsed(lines: list[str]) -> ast.AST:
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        return compile("".join(lines), "a cell", "exec", flags)
+    except (SyntaxError, ValueError):
+        raise NoSource("its source has changed meanwhile; run its cell again") from None
+
+
+def _assigned_name(text: str) -> str:
+    return text.partition(" = ")[0]

@@ -1,0 +1,162 @@
+"""The text of `my_llm.py`, from the template and the reader's parts."""
+
+import ast
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from llmlib.exercises.engine.scopes import defined, uses
+from llmlib.exercises.engine.sources import Source
+from llmlib.exercises.my_llm.parts import PARTS, Part
+from llmlib.exercises.my_llm.rewriting import Import, Unusable, imports_of, rewritten
+
+SECTIONS = {
+    "text": "Text: bytes, and the pairs that were merged",
+    "attention": "Attention",
+    "model": "The model",
+    "weights": "Other people's weights",
+    "training": "Training",
+    "sampling": "Its voice",
+    "tuning": "Its tuning",
+    "commands": "All of it",
+}
+BORROWED = "# borrowed from llmlib: {exercise}, lesson {lesson}"
+YOURS = "# mine: {exercise}, lesson {lesson}"
+SHOWN = "# taken from the solution of {exercise}, lesson {lesson}"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A definition of the file."""
+
+    section: str
+    names: frozenset[str]  # that it defines
+    needs: frozenset[str]
+    text: str
+    part: Part | None = None
+    stays: bool = False  # whether or not another piece needs it
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """The file's text, whose parts it holds, and why others of the reader's are not among them, by exercise."""
+
+    text: str
+    mine: tuple[str, ...]
+    shown: tuple[str, ...]
+    refused: Mapping[str, str]
+
+    @property
+    def borrowed(self) -> int:
+        return len(PARTS) - len(self.mine) - len(self.shown)
+
+
+@cache
+def template() -> tuple[str, tuple[Piece, ...], tuple[Import, ...]]:
+    """The file's docstring, its pieces with functions of ours, and its imports."""
+    doc, pieces, imports = "", [], []
+    parts = {part.name: part for part in PARTS}
+    for section in SECTIONS:
+        text = (Path(__file__).parent / "template" / f"{section}.py").read_text(encoding="utf-8")
+        tree, lines = ast.parse(text), text.splitlines()
+        doc = ast.get_docstring(tree, clean=False) or ""
+        imports += [each for each in imports_of(tree.body) if each.package != "llmlib"]
+        for node in tree.body[1:]:
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1
+                while lines[first - 1].startswith("#"):
+                    first -= 1
+                said = "\n".join(lines[first : node.end_lineno]).replace("  # fmt: skip", "")
+                pieces.append(_piece(section, said, parts.get(getattr(node, "name", ""))))
+    return doc, tuple(pieces), tuple(dict.fromkeys(imports))
+
+
+def _piece(section: str, text: str, part: Part | None, stays: bool = False) -> Piece:
+    tree = ast.parse(text)
+    names = frozenset(defined(tree))
+    needs = frozenset(use.name for use in uses(tree)) - names
+    return Piece(section, names, needs, text, part, stays or not names)
+
+
+def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping[str, str] | None = None) -> Assembled:
+    """Put the reader's parts into the template, by exercise; `shown` are those that were taken from `solution`.
+
+    A part that cannot stand in the file is left out, and joins the `refused`.
+    """
+    doc, pieces, imports = template()
+    refused = dict(refused or {})
+    taken: dict[str, Any] = {each.alias: each for each in imports} | {n: None for piece in pieces for n in piece.names}
+    own = {part.exercise: part for part in PARTS if part.exercise in mine and part.exercise not in refused}
+    written: dict[str, Piece] = {}
+    needed = list(imports)
+    for exercise, part in own.items():
+        others = {mine[e].function: (mine[e], p) for e, p in own.items() if e != exercise and e not in refused}
+        try:
+            text, more = rewritten(mine[exercise], part, taken, others)
+        except Unusable as error:
+            refused[exercise] = str(error)
+            continue
+        section = next(piece.section for piece in pieces if piece.part == part)
+        comment = YOURS.format(exercise=exercise, lesson=part.lesson)
+        piece = _piece(section, f"{comment}\n{text}", part, stays=True)
+        taken |= {each.alias: each for each in more} | dict.fromkeys(piece.names)
+        needed += more
+        written[exercise] = piece
+    placed = [written.get(piece.part.exercise, piece) if piece.part else piece for piece in pieces]
+    kept = _needed(placed)
+    own_names = tuple(written)
+    shown_names = tuple(part.exercise for part in PARTS if part.exercise in shown and part.exercise not in written)
+    said = f"{len(own_names)} of its {len(PARTS)} parts are mine"
+    said += f", {len(shown_names)} I took from a solution" * bool(shown_names)
+    said += "." if len(own_names) == len(PARTS) else "; the others are borrowed from llmlib until I write them."
+    packages = sorted({each.package for each in _used(needed, kept)} - {"torch", *sys.stdlib_module_names})
+    needs = f"torch, and for my parts {' and '.join(packages)}" if packages else "torch alone"
+    text = _layout(f"{doc.rstrip()}\nThe file needs {needs}.\n\n{said}\n", kept, needed, frozenset(shown_names))
+    return Assembled(text, own_names, shown_names, refused)
+
+
+def _needed(pieces: list[Piece]) -> list[Piece]:
+    """Without what nobody needs: a function of ours may be idle once the reader's own does its work."""
+    kept = {piece for piece in pieces if piece.stays}
+    while more := {p for p in pieces if p not in kept and any(p.names & other.needs for other in kept)}:
+        kept |= more
+    return [piece for piece in pieces if piece in kept]
+
+
+def _layout(doc: str, pieces: list[Piece], imports: list[Import], shown: frozenset[str]) -> str:
+    used = _used(imports, pieces)
+    standard = [each for each in used if each.package in sys.stdlib_module_names]
+    lines = [*_import_lines(standard), "", *_import_lines([each for each in used if each not in standard])]
+    text = f'"""{doc}"""\n\n' + "\n".join(lines) + "\n"
+    section = ""
+    for piece in pieces:
+        if piece.section != section:
+            section = piece.section
+            text += f"\n\n# ----- {SECTIONS[section]} -----\n"
+        text += f"\n{_marked(piece, shown)}\n"
+    return text
+
+
+def _used(imports: list[Import], pieces: list[Piece]) -> set[Import]:
+    wanted = {name for piece in pieces for name in piece.needs}
+    return {each for each in imports if each.alias.partition(".")[0] in wanted}
+
+
+def _marked(piece: Piece, shown: frozenset[str]) -> str:
+    if piece.part is None or piece.stays:
+        return piece.text
+    comment = SHOWN if piece.part.exercise in shown else BORROWED
+    return comment.format(exercise=piece.part.exercise, lesson=piece.part.lesson) + "\n" + piece.text
+
+
+def _import_lines(imports: list[Import]) -> list[str]:
+    """Sorted; names of one module in one line."""
+    together: dict[str, list[str]] = {}
+    for each in sorted(imports, key=lambda each: (each.module, each.name)):
+        if each.name:
+            together.setdefault(each.module, []).append(str(each).partition(" import ")[2])
+    whole = sorted(str(each) for each in imports if not each.name)
+    return whole + [f"from {module} import {', '.join(names)}" for module, names in together.items()]

@@ -1,0 +1,71 @@
+"""`llmlib mine`: the reader's own LLM as one file, and whether it computes what the library does."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from llmlib.exercises.my_llm import writing
+from llmlib.exercises.my_llm.parts import PARTS
+from llmlib.exercises.my_llm.whole import check_real, check_small
+from llmlib.pretrained import load_pretrained
+
+
+def run(file: Path, check: bool, yes: bool) -> bool:
+    """Write the file, or check it. Returns whether it computes what llmlib does; trouble is told, and ends it."""
+    try:
+        return _check(file, yes) if check else _write(file)
+    except (writing.Refused, OSError) as error:
+        why = str(error) if isinstance(error, writing.Refused) else f"{file}: {error.strerror or error}"
+        typer.echo(f"llmlib mine: {why}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _write(file: Path) -> bool:
+    if file.exists():
+        writing.refuse_changed(file)  # before the parts are tried
+    assembled = writing.compose(writing.collect())
+    writing.write(file, assembled.text)
+    for exercise, why in assembled.refused.items():
+        typer.echo(f"Not in the file: your {exercise}, since {why}. It stays kept.")
+    shown = f", {len(assembled.shown)} from a solution" * bool(assembled.shown)
+    typer.echo(f"{file}: {len(assembled.mine)} of {len(PARTS)} parts are yours{shown}, {assembled.borrowed} borrowed.")
+    right = _tell(check_small(writing.as_module(assembled.text)))
+    typer.echo(f"With SmolLM2's weights: llmlib mine --check {file}")
+    return right
+
+
+def _check(file: Path, yes: bool) -> bool:
+    if not file.is_file():
+        raise writing.Refused(f"there is no file {file}. Write it first: llmlib mine {file}.")
+    text = writing.read(file)
+    if not writing.is_written_here(text) and not yes:
+        told = f"{file} was written elsewhere, or has been changed since. Checking it runs what it says."
+        if not sys.stdin.isatty():
+            raise writing.Refused(f"{told} Read it first; if you trust it: llmlib mine --check --yes {file}.")
+        typer.confirm(f"{told} Run it?", abort=True)
+    try:
+        module = writing.as_module(text)
+    except Exception as error:
+        raise writing.Refused(f"{file} cannot be run: {type(error).__name__}: {error}.") from None
+    right = _tell(check_small(module))
+    model, tokenizer = _smollm2()
+    return right and (model is None or _tell(check_real(module, model, tokenizer)))
+
+
+def _smollm2() -> tuple[Any, Any]:
+    try:
+        return load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")
+    except (OSError, ValueError, RuntimeError) as error:
+        typer.echo(f"Not checked with SmolLM2's weights, which cannot be had here: {error}")
+        return None, None
+
+
+def _tell(findings: Iterable[Any]) -> bool:
+    right = True
+    for finding in findings:
+        typer.echo(f"{'✓' if finding.ok else '✗'} {finding.says}")
+        right = right and finding.ok
+    return right

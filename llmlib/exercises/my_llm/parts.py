@@ -1,0 +1,74 @@
+"""The parts of `my_llm.py`: which exercise makes which function of the file, and where it stands in the whole."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from llmlib.exercises.registry import find, number_of
+
+
+@dataclass(frozen=True)
+class Part:
+    """One function of the file. `name` is what the rest of the file calls it."""
+
+    exercise: str  # "attention.causal_mask"
+    name: str  # "causal_mask"
+    group: str  # one of `GROUPS`
+
+    @property
+    def reference(self) -> Any:
+        """The library's own function."""
+        return find(self.exercise).reference
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return find(self.exercise).argument_names
+
+    @property
+    def lesson(self) -> str:
+        """The number of the lesson that sets the exercise."""
+        return number_of(self.exercise.partition(".")[0])
+
+
+GROUPS = {  # in the order of the file, each with what it does in the whole
+    "Tokenizer": "text to ids, and back",
+    "Attention": "inside each block",
+    "Model": "ids to logits",
+    "Training": "makes the weights",
+    "Sampling": "logits to the next token",
+    "Tuning": "makes it an assistant",
+}
+
+_TABLE = """
+Tokenizer  tokenization.most_common_pair       most_common_pair
+Tokenizer  tokenization.merge                  merge
+Tokenizer  tokenization.train                  learn_merges
+Tokenizer  tokenization.encode                 encode
+Tokenizer  tokenization.decode                 decode
+Model      embeddings.lookup                   embed
+Attention  attention.causal_mask               causal_mask
+Attention  attention.scaled_dot_product        scaled_dot_product_attention
+Attention  attention.split_heads               split_heads
+Attention  attention.merge_heads               merge_heads
+Attention  attention.rotate                    rotate
+Attention  attention.grouped_queries           share_heads
+Model      transformer.rms_norm                rms_norm
+Model      transformer.block_forward           block_forward
+Model      transformer.swiglu_mlp              swiglu_mlp
+Model      transformer.attention_part          attention_part
+Model      transformer.llama_logits            llama_logits
+Training   training.windows                    windows
+Training   training.next_token_loss            next_token_loss
+Training   training.adamw_step                 adamw_step
+Training   training.learning_rate_at           learning_rate_at
+Training   training.clip_together              clip_together
+Sampling   sampling.draw                       draw
+Sampling   sampling.probabilities_at           probabilities_at
+Sampling   sampling.keep_top_p                 keep_top_p
+Sampling   sampling.penalise_repetition        penalise_repetition
+Tuning     instruction_tuning.chat_text        chat_text
+Tuning     instruction_tuning.answer_mask      answer_mask
+Tuning     instruction_tuning.targets          targets
+Tuning     instruction_tuning.merged           merged
+"""
+PARTS = tuple(Part(exercise, name, group) for group, exercise, name in map(str.split, _TABLE.strip().splitlines()))
+OF_EXERCISE = {part.exercise: part for part in PARTS}

@@ -1,0 +1,80 @@
+"""Parts that were found right: kept when `check` says so, and loaded again when the reader asks for them."""
+
+import inspect
+import linecache
+import platform
+from collections.abc import Callable
+from typing import Any
+
+from llmlib.exercises.engine import keeping, recording
+from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.engine.errors import name_of
+from llmlib.exercises.engine.keeping import Kept, is_copied
+from llmlib.exercises.engine.running import one_thread, quietly, within
+from llmlib.exercises.engine.sources import NoSource, Source, source_of
+from llmlib.exercises.registry import find
+
+LONGEST = 5.0  # seconds for running definitions, which takes none
+
+checked: dict[str, Callable[..., Any]] = {}  # in this session, by exercise
+_loaded: dict[str, tuple[Source, Callable[..., Any]]] = {}
+
+
+class Unfit(Exception):
+    """A kept part cannot be used here; the message says why, as a sentence."""
+
+
+def remember(name: str, attempt: Callable[..., Any]) -> str:
+    """Keep an attempt that is right. Returns what became of it, as a sentence."""
+    checked[name] = attempt
+    try:
+        source = source_of(attempt, name.partition(".")[2])
+        keeping.keep(name, source, is_from_solution(name, source))
+    except NoSource as error:
+        return f"Not kept for `mine`: {error}."
+    except OSError as error:
+        return f"Not kept for `mine`: {keeping.folder()} cannot be written ({error.strerror or error})."
+    except Exception as error:  # an attempt may be anything; it is right, and that is what counts
+        return f"Not kept for `mine`: its source cannot be understood ({name_of(error).rstrip('.')})."
+    return f'Kept: `mine("{name}")` gives it back in every notebook.'
+
+
+def is_from_solution(name: str, source: Source) -> bool:
+    """Whether this is what `solution` has shown; who writes the same without having looked has written it."""
+    if not recording.load().get(name, {}).get("solution_seen"):
+        return False
+    exercise = find(name)
+    return is_copied(source, [inspect.getsource(inspect.unwrap(f)) for f in (exercise.reference, *exercise.helpers)])
+
+
+def load(name: str, kept: Kept) -> Callable[..., Any]:
+    """The function of a kept part: runs its source, and `check`'s cases on it. Raises `Unfit` if it does not fit."""
+    known = _loaded.get(name)
+    if known and known[0] == kept.source:
+        return known[1]
+    exercise, code = find(name), kept.source.whole
+    place = f"<mine: {name}>"
+    space: dict[str, Any] = {"__name__": f"mine.{name}"}
+    try:
+        compiled = compile(code, place, "exec")
+        with quietly():
+            within(LONGEST, exec, compiled, space)
+        function = space[kept.source.function]
+        inspect.signature(function).bind(*exercise.argument_names)
+    except SyntaxError as error:
+        here = platform.python_version()
+        other = f" It was kept under Python {kept.python}; this is {here}." if kept.python != here else ""
+        raise Unfit(f"It is no Python that this version reads: {error.msg}, line {error.lineno}.{other}") from None
+    except KeyError:
+        raise Unfit(f"It does not define `{kept.source.function}`.") from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise Unfit(f"{name_of(error).rstrip('.')}.") from None
+    linecache.cache[place] = (len(code), None, code.splitlines(keepends=True), place)  # for errors, and for `check`
+    with one_thread():
+        report = examine(exercise, function)
+    if not report.correct:
+        raise Unfit(f"It is not right any more: {report.heading}")
+    _loaded[name] = kept.source, function
+    return function

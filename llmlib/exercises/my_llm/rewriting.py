@@ -1,0 +1,172 @@
+"""A reader's part as it stands in `my_llm.py`: what it takes from llmlib becomes the file's own functions.
+
+`attention.split_heads(x, 4)` becomes `split_heads(x, 4)`, which is the reader's own, if they have written it. Names
+that clash are changed. Comments and layout stay.
+"""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from llmlib import attention, embeddings, layers
+from llmlib.exercises.engine.scopes import Use, defined, uses
+from llmlib.exercises.engine.sources import Source
+from llmlib.exercises.my_llm.parts import PARTS, Part
+
+SPARE = (  # of llmlib, what the file has beside the parts, for whoever uses it
+    embeddings.rotary_frequencies, embeddings.rotary_cos_sin, layers.silu, layers.swiglu,
+    attention.attention_scores, attention.attention_pattern,
+)  # fmt: skip
+
+
+class Unusable(Exception):
+    """A part cannot stand in a file that needs torch alone; the message says why, as the end of a sentence."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """`import module as alias`, or with a `name`: `from module import name as alias`."""
+
+    module: str
+    name: str
+    alias: str
+
+    def __str__(self) -> str:
+        if self.name:
+            return f"from {self.module} import {self.name}" + f" as {self.alias}" * (self.alias != self.name)
+        return f"import {self.module}" + f" as {self.alias}" * (self.alias != self.module)
+
+    @property
+    def package(self) -> str:
+        return self.module.partition(".")[0]
+
+
+def imports_of(nodes: Iterable[ast.AST]) -> list[Import]:
+    """All imports among these statements."""
+    found = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found += [Import(alias.name, "", alias.asname or alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [Import(node.module, alias.name, alias.asname or alias.name) for alias in node.names]
+    return found
+
+
+def rewritten(
+    source: Source, part: Part, taken: Mapping[str, Any], others: Mapping[str, tuple[Source, Part]]
+) -> tuple[str, list[Import]]:
+    """The text of a part, and what it imports.
+
+    `taken` are the names that are in use in the file, and what is imported under them; `others` are the reader's other
+    parts by the names that they gave to them: a helper of the same name and arguments is that part. Raises `Unusable`.
+    """
+    tree = ast.parse(source.text)
+    names, kept_imports = _imported(source, tree, taken)
+    edits: list[tuple[ast.AST, str]] = []  # an expression, and what takes its place
+    gone: list[ast.stmt] = []
+    for name in sorted(defined(tree)):
+        new = part.name if name == source.function else _other_name(name, part, taken)
+        if name != source.function and (same := others.get(name)) and _same_arguments(tree, name, same[0]):
+            gone += [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+            new = same[1].name
+        names[name] = new
+    for use in uses(tree):
+        if isinstance(new_name := names.get(use.name), str):
+            edits.append((use.nodes[0], new_name))
+        elif new_name is not None:
+            edits.append(_of_library(use, new_name.value))
+    edits += [(node, names[node.name]) for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return _edited(source.text, edits, gone), kept_imports
+
+
+@dataclass(frozen=True)
+class _Theirs:
+    """What an alias of llmlib stands for."""
+
+    value: Any
+
+
+def _imported(source: Source, tree: ast.Module, taken: Mapping[str, Any]) -> tuple[dict[str, Any], list[Import]]:
+    """For each alias the name in the file, or what of llmlib it stands for; and the imports that the file needs."""
+    names: dict[str, Any] = {}
+    needed = []
+    for each in imports_of(ast.parse("\n".join(source.imports)).body):
+        root = each.alias.partition(".")[0]
+        if each.package == "llmlib":
+            value = importlib.import_module(each.module)
+            if each.name:
+                value = getattr(value, each.name, None) or importlib.import_module(f"{each.module}.{each.name}")
+            names[root] = _Theirs(value if each.name or root != "llmlib" else importlib.import_module("llmlib"))
+        else:
+            alias = each.alias
+            if taken.get(alias, each) != each:  # the file has another meaning for it
+                alias = names[root] = _free(f"{root}_", taken)
+            needed.append(Import(each.module, each.name, alias))
+    return names, needed
+
+
+def _other_name(name: str, part: Part, taken: Mapping[str, Any]) -> str:
+    return name if name not in taken and name != part.name else _free(f"{name}_of_{part.name}", taken)
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _same_arguments(tree: ast.Module, name: str, other: Source) -> bool:
+    def arguments(body: list[ast.stmt], function: str) -> list[str] | None:
+        for node in body:
+            if isinstance(node, ast.FunctionDef) and node.name == function:
+                return [arg.arg for arg in node.args.args]
+        return None
+
+    mine = arguments(tree.body, name)
+    return mine is not None and mine == arguments(ast.parse(other.text).body, other.function)
+
+
+@cache
+def _names_of_library() -> dict[int, str]:
+    """What a function of llmlib is called in the file, by its identity."""
+    known = {id(function): function.__name__ for function in SPARE}
+    return known | {id(part.reference): part.name for part in PARTS}
+
+
+def _of_library(use: Use, value: Any) -> tuple[ast.AST, str]:
+    for depth, node in enumerate(use.nodes):
+        if depth:
+            value = getattr(value, use.path[depth], None)
+        if name := _names_of_library().get(id(value)):
+            return node, name
+    raise Unusable(f"it uses `{'.'.join(use.path)}` of llmlib")
+
+
+def _edited(text: str, edits: list[tuple[ast.AST, str]], gone: list[ast.stmt]) -> str:
+    """The text with each expression replaced, and without the definitions that are gone."""
+    lines = [line.encode() for line in text.splitlines(keepends=True)]
+    inside = [range(node.lineno, (node.end_lineno or node.lineno) + 1) for node in gone]
+    for node, new in sorted(edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset), reverse=True):  # type: ignore[attr-defined]
+        if any(node.lineno in rows for rows in inside):  # type: ignore[attr-defined]
+            continue
+        line = lines[node.lineno - 1]  # type: ignore[attr-defined]
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            lines[node.lineno - 1] = re.sub(rb"\b" + node.name.encode() + rb"\b", new.encode(), line, count=1)
+            continue
+        start, stop = node.col_offset, node.end_col_offset  # type: ignore[attr-defined]
+        said = ast.unparse(node)
+        if (
+            line[start:stop].decode(errors="replace") != said
+        ):  # in an f-string of an older Python, or over several lines
+            if new == said:
+                continue
+            raise Unusable(f"`{said}` cannot be replaced where it is")
+        lines[node.lineno - 1] = line[:start] + new.encode() + line[stop:]  # type: ignore[attr-defined]
+    for node in gone:
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1
+        lines[first : node.end_lineno] = [b""] * ((node.end_lineno or 0) - first)
+    return re.sub(r"\n{3,}", "\n\n", b"".join(lines).decode()).strip("\n")

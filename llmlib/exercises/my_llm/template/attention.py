@@ -1,0 +1,58 @@
+"""Attention: queries, keys, values, heads, positions."""
+
+import math
+
+import torch
+
+
+def causal_mask(n_query, n_key):
+    """True where a query may attend: to its own position and to earlier ones; the queries are the last positions."""
+    return torch.arange(n_key) <= torch.arange(n_key - n_query, n_key)[:, None]
+
+
+def attention_scores(q, k):
+    """How well each query matches each key."""
+    return q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+
+
+def attention_pattern(scores, mask):
+    """Softmax of the scores over the keys that the mask allows."""
+    return scores.masked_fill(~mask, -math.inf).softmax(dim=-1)
+
+
+def scaled_dot_product_attention(q, k, v, mask):
+    """softmax(q·kᵀ / √d_head) · v"""
+    return attention_pattern(attention_scores(q, k), mask) @ v
+
+
+def split_heads(x, n_heads):
+    """(batch, seq, width) to (batch, head, seq, d_head)"""
+    return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)
+
+
+def merge_heads(z):
+    """(batch, head, seq, d_head) to (batch, seq, width)"""
+    return z.transpose(1, 2).flatten(2)
+
+
+def share_heads(kv, n_heads):
+    """Each key-value head repeated for the query heads that share it."""
+    return kv.repeat_interleave(n_heads // kv.shape[1], dim=1)
+
+
+def rotate(x, cos, sin):
+    """Each pair of channels (i, i + d_head/2), turned by its angle."""
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+def rotary_frequencies(d_head, theta=10_000.0):
+    """Radians per position, for each pair of channels."""
+    return theta ** -(torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
+
+
+def rotary_cos_sin(positions, frequencies):
+    """Cosine and sine of each position's angles; channels i and i + d_head/2 share one."""
+    angles = positions.float()[..., None] * frequencies
+    angles = torch.cat((angles, angles), dim=-1)
+    return angles.cos(), angles.sin()

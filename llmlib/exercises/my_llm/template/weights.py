@@ -1,0 +1,56 @@
+"""Other people's weights and vocabularies."""
+
+import json
+import struct
+
+import torch
+
+from llmlib.exercises.my_llm.template.model import Config
+from llmlib.exercises.my_llm.template.text import Tokenizer
+
+NAMES = {"model.embed_tokens": "embed", "model.norm": "final_norm", "model.layers": "blocks", "self_attn": "attention",
+         "q_proj": "query", "k_proj": "key", "v_proj": "value", "o_proj": "output", "gate_proj": "gate",
+         "up_proj": "up", "down_proj": "down", "input_layernorm": "attention_norm",
+         "post_attention_layernorm": "mlp_norm"}  # fmt: skip
+# How SmolLM2 cuts a text into pieces; to re, ² and ½ are letters.
+WORDS = r"\d|'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?(?:[^\s\w]|_)+|\s+$|\s+(?=\d)|\s+(?!\S)|\s"
+
+
+def read_weights(path):
+    """The tensors of a safetensors file. Eight bytes say how long its header is; that says where each tensor lies."""
+    kinds, data = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}, bytearray(path.read_bytes())
+    begin, weights = 8 + struct.unpack("<Q", data[:8])[0], {}
+    for name, about in json.loads(data[8:begin]).items():
+        if name != "__metadata__" and name != "lm_head.weight":  # which is the table once more
+            start, stop = about["data_offsets"]
+            tensor = torch.frombuffer(data[begin + start : begin + stop], dtype=kinds[about["dtype"]])
+            for theirs, ours in NAMES.items():
+                name = name.replace(theirs, ours)
+            weights[name] = tensor.reshape(about["shape"]).float()
+    return weights
+
+
+def read_config(path):
+    c = json.loads(path.read_text(encoding="utf-8"))
+    theta = c.get("rope_theta") or c["rope_parameters"]["rope_theta"]
+    width = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
+    return Config(c["vocab_size"], c["hidden_size"], c["num_hidden_layers"], c["num_attention_heads"],
+                  c["num_key_value_heads"], c["intermediate_size"], width, c["max_position_embeddings"], theta,
+                  c["rms_norm_eps"])  # fmt: skip
+
+
+def read_tokenizer(path):
+    """GPT-2's way to write tokens: each byte is one visible character."""
+    file = json.loads(path.read_text(encoding="utf-8"))
+    special, vocab = {token["content"]: token["id"] for token in file["added_tokens"]}, file["model"]["vocab"]
+    shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
+    theirs, merges = [vocab.get(character, 0) for character in sorted(ours, key=ours.get)], []
+    for pair in file["model"]["merges"]:
+        left, right = pair.split(" ") if isinstance(pair, str) else pair
+        ours.setdefault(left + right, len(theirs))
+        merges.append((ours[left], ours[right]))
+        theirs.append(vocab[left + right])
+    free = sorted(special.values())[-2:]  # two special tokens that chats do not need
+    return Tokenizer(merges, dict(zip(("<|user|>", "<|assistant|>"), free)) | special, theirs, WORDS)

@@ -1,0 +1,67 @@
+"""`mine`: the reader's own function for a part, or the library's; and all parts in one picture."""
+
+from collections.abc import Callable
+from typing import Any, overload
+
+from llmlib.exercises.engine import keeping
+from llmlib.exercises.my_llm.parts import PARTS
+from llmlib.exercises.my_llm.picture import Whole, whole_now
+from llmlib.exercises.my_llm.remembering import Unfit, checked, load
+from llmlib.exercises.registry import find
+
+
+@overload
+def mine(*, trust: bool = False) -> Whole: ...
+
+
+@overload
+def mine(name: str, *, trust: bool = False, earlier: int = 0) -> Callable[..., Any]: ...
+
+
+def mine(name: str | None = None, *, trust: bool = False, earlier: int = 0) -> Any:
+    """Your own function for an exercise, if `check` has found one right; else the library's. It says which.
+
+    One that was checked in this session is given as it is. One of an earlier session is run from its kept source, and
+    tried on the cases of `check`; if it does not fit any more, you get the library's, and yours stays where it is.
+    Source that was not kept here by you, or has been changed since, is run only with `trust=True`. `earlier=1` asks
+    for the version before the last, if there is one. Raises `KeyError` for an unknown exercise.
+
+    Without a name: which parts of `my_llm.py` are yours, and what comes next. `llmlib mine` writes that file. After you
+    have moved your folder, `mine(trust=True)` says that all that is kept in it is yours; nothing is run.
+
+    >>> attend = mine("attention.scaled_dot_product")
+    attention.scaled_dot_product: the library's function, until check finds one of yours right.
+    """
+    if name is None:
+        for part in PARTS if trust else ():
+            kept = keeping.last_kept(part.exercise)
+            if kept is not None and not kept.sealed:
+                keeping.trust(part.exercise, kept)
+        return whole_now()
+    function, told = _of(name, trust, earlier)
+    print(f"{name}: {told}")
+    return function
+
+
+def _of(name: str, trust: bool, earlier: int) -> tuple[Callable[..., Any], str]:
+    exercise = find(name)
+    if name in checked and not earlier:
+        return checked[name], "your function, checked in this session."
+    versions = keeping.kept_versions(name)
+    kept = versions[earlier] if 0 <= earlier < len(versions) else None
+    if kept is None and earlier:
+        return exercise.reference, f"the library's function. {len(versions)} versions of yours are kept."
+    if kept is None:
+        return exercise.reference, "the library's function, until check finds one of yours right."
+    if not kept.sealed and not trust:
+        return exercise.reference, (
+            f"the library's function. What is kept in {keeping.file_of(name)} was not kept by you here, or has "
+            f'been changed since, so it was not run. Read it first; mine("{name}", trust=True) runs it.'
+        )
+    try:
+        function = load(name, kept)
+    except Unfit as error:
+        return exercise.reference, f"the library's function. Yours does not fit any more. {error} It stays kept."
+    if not kept.sealed:
+        keeping.trust(name, kept)
+    return function, "the function you took from solution." if kept.borrowed else "your function, kept earlier."

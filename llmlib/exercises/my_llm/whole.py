@@ -1,0 +1,145 @@
+"""`my_llm.py` as a whole against the library: the same ids, logits, continuation and training."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from llmlib.corpora import tinytales_text
+from llmlib.corpora.datasets import TokenDataset
+from llmlib.exercises.engine.errors import name_of
+from llmlib.pretrained import save_pretrained
+from llmlib.pretrained.saving import write_tokenizer
+from llmlib.sampling import Sampler, generate
+from llmlib.tokenization import BPETokenizer
+from llmlib.tokenization.patterns import SMOLLM2_PATTERN
+from llmlib.training.config import TrainConfig
+from llmlib.training.loop import train
+from llmlib.transformer import Transformer, TransformerConfig
+
+STEPS = 50
+TEXTS = ("The capital of France is", 'Mia gave the red ball to Tom.\n\n"It\'s 1,024 now!" he said.', "naïve 日本 🙂")
+CLOSE = 1e-3  # of the largest logit, or of the loss: both sides compute in float32, in another order
+
+
+@dataclass(frozen=True)
+class Finding:
+    ok: bool
+    says: str
+
+
+def check_small(module: ModuleType) -> Iterator[Finding]:
+    """On a small model with random weights, in some seconds: reading it from a folder, logits, training, tuning."""
+    model, tokenizer, text = small_model()
+    with tempfile.TemporaryDirectory() as folder:
+        save_pretrained(model, tokenizer, folder)
+        try:
+            weights, config, own = module.load(folder)
+        except Exception as error:
+            yield Finding(False, f"a small model's folder: raised {name_of(error)}")
+            return
+    yield from _all_of(module, [
+        ("ids of a small model's tokenizer", lambda: same_ids(own, tokenizer, TEXTS)),
+        ("logits of a small model", lambda: same_logits(module, weights, config, model, tokenizer)),
+        (f"a training run of {STEPS} steps", lambda: same_training(module, model, tokenizer, text)),
+        ("tuning on answers", lambda: tuning_learns(module)),
+    ])  # fmt: skip
+
+
+def check_real(module: ModuleType, model: Transformer, tokenizer: Any) -> Iterator[Finding]:
+    """On a real model, such as SmolLM2: ids, logits, and the likeliest continuation."""
+    weights = {name: weight.detach() for name, weight in model.state_dict().items()}
+    c = model.config
+    config = module.Config(c.vocab_size, c.d_model, c.n_layers, c.n_heads, c.n_kv_heads, c.d_mlp, c.d_head,
+                           c.max_seq_len, c.rope_theta, c.norm_eps)  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        write_tokenizer(tokenizer, Path(folder))
+        own = module.read_tokenizer(Path(folder) / "tokenizer.json")
+    yield from _all_of(module, [
+        ("ids of SmolLM2's tokenizer", lambda: same_ids(own, tokenizer, TEXTS)),
+        ("logits with SmolLM2's weights", lambda: same_logits(module, weights, config, model, tokenizer)),
+        ("what SmolLM2 says next", lambda: same_continuation(module, weights, config, model, tokenizer)),
+    ])  # fmt: skip
+
+
+def _all_of(_: ModuleType, checks: list[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
+    for name, check in checks:
+        try:
+            yield Finding(True, f"{name}: {check()}")
+        except AssertionError as error:
+            yield Finding(False, f"{name}: {error}")
+        except Exception as error:
+            yield Finding(False, f"{name}: raised {name_of(error)}")
+
+
+def same_ids(own: Any, tokenizer: Any, texts: tuple[str, ...]) -> str:
+    for text in texts:
+        expected, got = tokenizer.encode(text), own.encode(text)
+        assert got == expected, f"for {text!r} {got[:12]}, and llmlib's are {expected[:12]}"
+        assert own.decode(got) == text, f"{text!r} comes back as {own.decode(got)!r}"
+    return f"the same for {len(texts)} texts"
+
+
+def same_logits(module: ModuleType, weights: Any, config: Any, model: Transformer, tokenizer: Any) -> str:
+    ids = torch.tensor([tokenizer.encode(TEXTS[1])])
+    with torch.no_grad():
+        expected, got = model(ids), module.llama_logits(ids, weights, config)
+    assert got.shape == expected.shape, f"shape {tuple(got.shape)}, and llmlib's is {tuple(expected.shape)}"
+    apart, largest = (got - expected).abs().max().item(), expected.abs().max().item()
+    assert apart <= CLOSE * largest, f"up to {apart:.3g} away from llmlib's, the largest of which is {largest:.3g}"
+    return f"those of llmlib.Transformer, to {apart:.1g} of {largest:.3g}"
+
+
+def same_continuation(module: ModuleType, weights: Any, config: Any, model: Transformer, tokenizer: Any) -> str:
+    ids = tokenizer.encode(TEXTS[0])
+    expected = [int(id) for id in generate(model, ids, max_new_tokens=8, sampler=Sampler(temperature=0))]
+    got = list(module.generate(ids, weights, config, len(expected), temperature=0, top_p=1.0))
+    assert got == expected, f"{tokenizer.decode(got)!r}, and llmlib's {tokenizer.decode(expected)!r}"
+    return f"{tokenizer.decode(ids + got)!r}, as llmlib says"
+
+
+def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: str) -> str:
+    """The same first weights and batches, AdamW and a cosine on both sides."""
+    settings = TrainConfig(steps=STEPS, batch_size=4, seq_len=32, learning_rate=3e-3, warmup=5, dtype="float32")
+    data = TokenDataset(tokenizer.encode(text))
+    weights = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
+    c = model.config
+    config = module.Config(c.vocab_size, c.d_model, c.n_layers, c.n_heads, c.n_kv_heads, c.d_mlp, c.d_head,
+                           c.max_seq_len, c.rope_theta, c.norm_eps)  # fmt: skip
+    batches = [data.batch(step, batch_size=4, seq_len=32, seed=settings.seed) for step in range(STEPS)]
+    got = list(module.pretrain(weights, config, batches, STEPS, peak=3e-3, warmup=5))
+    expected = [step.loss for step in train(model, data, settings)]
+    assert len(got) == STEPS, f"{len(got)} losses, not {STEPS}"
+    for step, (mine, ours) in enumerate(zip(got, expected), start=1):
+        assert abs(mine - ours) <= CLOSE * ours, f"at step {step} loss {mine:.4f}, and llmlib's {ours:.4f}"
+    return f"loss {got[0]:.3f} at first, {got[-1]:.3f} at the end, as llmlib's"
+
+
+def tuning_learns(module: ModuleType) -> str:
+    """Two questions, asked again and again, on the file's own small model; only the detours may change."""
+    said = (("1?", "2."), ("a?", "b."))
+    talks = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in said]
+    weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=4)
+    before = {name: weight.clone() for name, weight in weights.items()}
+    tuned, losses = module.tune(weights, config, tokenizer, talks, steps=30, peak=2e-2)
+    assert losses[-1] < losses[0], f"the loss of the answers went from {losses[0]:.3f} to {losses[-1]:.3f}"
+    assert all(torch.equal(before[name], weights[name]) for name in weights), "the model that was tuned has changed"
+    changed = [name for name in tuned if not torch.equal(tuned[name], before[name])]
+    assert all(name.endswith(("query.weight", "value.weight")) for name in changed), f"{changed[0]} has changed"
+    return f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end"
+
+
+def small_model() -> tuple[Transformer, Any, str]:
+    """A small model of the Llama family with a tokenizer like SmolLM2's, and some TinyTales."""
+    text = tinytales_text(20_000, seed=0)
+    special = ("<|endoftext|>", "<|user|>", "<|assistant|>")
+    tokenizer = BPETokenizer.train(text, 320, pattern=SMOLLM2_PATTERN, special_tokens=special)
+    config = TransformerConfig(
+        tokenizer.vocab_size, 128, d_model=48, n_layers=2, n_heads=4, n_kv_heads=2, d_mlp=96, positions="rotary",
+        norm="rmsnorm", mlp="swiglu",
+    )  # fmt: skip
+    return Transformer(config, seed=1), tokenizer, text

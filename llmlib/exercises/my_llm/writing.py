@@ -1,0 +1,154 @@
+"""Writing `my_llm.py`: the reader's parts that fit, and never over what the reader has changed by hand."""
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from llmlib.exercises.engine import keeping
+from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.engine.errors import name_of
+from llmlib.exercises.engine.running import one_thread, quietly
+from llmlib.exercises.engine.sources import Source
+from llmlib.exercises.my_llm.assembling import Assembled, assemble
+from llmlib.exercises.my_llm.parts import OF_EXERCISE, PARTS
+from llmlib.exercises.my_llm.remembering import Unfit, load
+from llmlib.exercises.registry import find
+from llmlib.files.atomic import atomic_write
+
+MARK = "# Written by `llmlib mine`, which replaces this file as long as it is unchanged: "
+
+
+class Refused(ValueError):
+    """A file is left as it is; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The reader's parts, by exercise."""
+
+    mine: dict[str, Source]
+    shown: frozenset[str]  # taken from `solution`
+    refused: dict[str, str]  # why a part is not used
+
+
+def collect() -> Collected:
+    """What is kept and fits: each part is run, and tried on the cases of its exercise."""
+    mine, shown, refused = {}, set(), {}
+    for part in PARTS:
+        kept = keeping.last_kept(part.exercise)
+        if kept is None:
+            continue
+        if not kept.sealed:
+            refused[part.exercise] = (
+                "it was not kept by you in this place, or has been changed since, so it was not run; "
+                f'mine("{part.exercise}", trust=True) in a notebook runs it, and keeps it as yours'
+            )
+            continue
+        try:
+            load(part.exercise, kept)
+        except Unfit as error:
+            refused[part.exercise] = f"it does not fit any more. {str(error).rstrip('.')}"
+        else:
+            if kept.borrowed:
+                shown.add(part.exercise)
+            else:
+                mine[part.exercise] = kept.source
+    return Collected(mine, frozenset(shown), refused)
+
+
+def compose(collected: Collected) -> Assembled:
+    """The file's text with all parts that do their work in it; each is tried there once more."""
+    refused = dict(collected.refused)
+    while True:
+        assembled = assemble(collected.mine, collected.shown, refused)
+        refused = dict(assembled.refused)
+        broken = _broken(assembled)
+        if not broken:
+            return assembled
+        refused |= broken
+
+
+def _broken(assembled: Assembled) -> dict[str, str]:
+    """Which of the reader's parts are no longer right among the others, and why."""
+    if not assembled.mine:
+        return {}
+    try:
+        module = as_module(assembled.text)
+    except Exception as error:  # which part it is cannot be said
+        return dict.fromkeys(assembled.mine, f"together with the others it raises {name_of(error).rstrip('.')}")
+    broken = {}
+    for exercise in assembled.mine:
+        with one_thread():
+            report = examine(find(exercise), getattr(module, OF_EXERCISE[exercise].name, None))
+        if not report.correct:
+            broken[exercise] = f"in the file it is not right any more: {report.heading.rstrip('.')}"
+    return broken
+
+
+def as_module(text: str, name: str = "my_llm") -> ModuleType:
+    """The file's text, run as a module. (Its commands wait for `__main__`.)"""
+    module = ModuleType(name)
+    before = sys.modules.get(name)
+    sys.modules[name] = module  # where dataclasses look
+    try:
+        with quietly():
+            exec(compile(text, f"{name}.py", "exec"), module.__dict__)
+    finally:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+    return module
+
+
+def write(path: Path, text: str) -> None:
+    """Write the file, whole or not at all. Raises `Refused` for one that is not as it was written, and `OSError`."""
+    if path.exists():
+        refuse_changed(path)
+    with atomic_write(path) as file:
+        file.write(marked(text).encode())
+
+
+def refuse_changed(path: Path) -> None:
+    """Raises `Refused` for a file that `llmlib mine` has not written, or that has been changed since."""
+    if not path.is_file():
+        raise Refused(f"{path} is a folder. Name a file: llmlib mine {path / 'my_llm.py'}.")
+    if not is_untouched(read(path)):
+        other = path.with_name(f"{path.stem}_new{path.suffix}")
+        raise Refused(
+            f"{path} has been changed since llmlib wrote it, or is no file of llmlib's. It is left as it is. "
+            f"Write beside it: llmlib mine {other}."
+        )
+
+
+def read(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
+def marked(text: str) -> str:
+    """The text, with a last line by which a change is noticed, and a file that somebody else has written."""
+    text = text.rstrip("\n") + "\n"
+    return f"{text}\n{MARK}{_sum(text)} {keeping.seal_of(text)}".rstrip() + "\n"
+
+
+def is_untouched(text: str) -> bool:
+    """Whether the text is as `llmlib mine` wrote it, here or elsewhere."""
+    body, sums = _parted(text)
+    return len(sums) in (1, 2) and sums[0] == _sum(body)
+
+
+def is_written_here(text: str) -> bool:
+    """Whether it was written from what is kept here, and is unchanged."""
+    body, sums = _parted(text)
+    return is_untouched(text) and len(sums) == 2 and sums[1] == keeping.seal_of(body)
+
+
+def _parted(text: str) -> tuple[str, list[str]]:
+    body, _, last = text.removesuffix("\n").rpartition("\n")
+    return (body, last.removeprefix(MARK).split()) if last.startswith(MARK) else (text, [])
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,312 @@
+"""What a reader has written is kept, given back, and put into one file."""
+
+import json
+import re
+import threading
+import xml.dom.minidom
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from exercises.cells import MASK, RIGHT, run_cell, written
+from llmlib import attention
+from llmlib.cli import app
+from llmlib.exercises import check, mine, solution
+from llmlib.exercises.engine import keeping
+from llmlib.exercises.engine.sources import NoSource, Source, source_of
+from llmlib.exercises.my_llm import remembering, writing
+from llmlib.exercises.my_llm.parts import GROUPS, PARTS
+
+pytestmark = pytest.mark.usefixtures("as_learners_have_it")
+
+# --- what is kept ---
+
+
+def test_a_right_solution_is_kept_with_its_comments_and_helpers_and_comes_back(next_session, capsys):
+    report = written()
+    assert "Kept: `mine(" in repr(report)
+    kept = keeping.last_kept(MASK)
+    assert kept.sealed
+    assert not kept.borrowed
+    assert "# This took me an evening.\ndef my_mask" in kept.source.text
+    assert "# of each query" in kept.source.text
+    assert kept.source.text.startswith("LATEST = 0") or "\nLATEST = 0" in kept.source.text
+    assert kept.source.imports == ("import torch",)
+    assert mine(MASK).__name__ == "my_mask"
+    assert "checked in this session" in capsys.readouterr().out
+    next_session()
+    assert torch.equal(mine(MASK)(2, 4), attention.causal_mask(2, 4))
+    assert capsys.readouterr().out == f"{MASK}: your function, kept earlier.\n"
+
+
+def test_without_a_solution_the_librarys_function_is_given(capsys):
+    check(MASK, lambda n_query, n_key: ...)
+    check(MASK, "no function")
+    assert mine(MASK) is attention.causal_mask
+    assert capsys.readouterr().out == f"{MASK}: the library's function, until check finds one of yours right.\n"
+    assert not keeping.folder().exists()
+    with pytest.raises(KeyError, match=r"attention\.causal_mask"):
+        mine("attention.causal_masks")
+
+
+def test_ipython_keeps_the_source_of_a_cell():
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell()
+    shell.run_cell("# mine\ndef merge(z):\n    return z.transpose(1, 2).flatten(2)")
+    assert source_of(shell.user_ns["merge"]).text.startswith("# mine\ndef merge(z):")
+
+
+def test_a_lambda_is_kept_under_the_exercises_name():
+    lines = 'report = check("attention.merge_heads", lambda z: z.transpose(1, 2).flatten(2))'
+    assert "Kept" in repr(run_cell(lines, check=check)["report"])
+    assert (
+        keeping.last_kept("attention.merge_heads").source.text
+        == "merge_heads = lambda z: z.transpose(1, 2).flatten(2)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("hidden = torch.ones(9, 9).tril().bool()\ndef f(n, m): return hidden[m - n:m, :m]", "`hidden` of your"),
+        ("def make(k): return lambda n, m: torch.ones(n, m).tril(k + m - n).bool()\nf = make(0)", "another function"),
+        ("from llmlib.attention import causal_mask as f", "a library's own function"),
+        ("import functools\nf = functools.partial(lambda n, m: torch.ones(n, m).tril(m - n).bool())", "def or lambda"),
+    ],
+)  # fmt: skip
+def test_what_cannot_stand_alone_is_not_kept_and_this_is_said(text, why):
+    report = check(MASK, run_cell(text, torch=torch)["f"])
+    assert report.correct
+    assert "Not kept" in repr(report)
+    assert why in " ".join(repr(report).split())
+    assert keeping.kept_versions(MASK) == []
+
+
+def test_an_attempt_that_is_right_is_right_whatever_else_it_is():
+    class Odd:
+        def __call__(self, n_query, n_key):
+            return attention.causal_mask(n_query, n_key)
+
+        @property
+        def __wrapped__(self):
+            return self  # without end
+
+    report = check(MASK, Odd())
+    assert report.correct
+    assert "Not kept" in repr(report)
+
+
+def test_a_function_typed_into_a_plain_python_has_no_source():
+    space = {"torch": torch}
+    exec("def f(n, m): return torch.ones(n, m).tril(m - n).bool()", space)
+    with pytest.raises(NoSource, match="cannot be read"):
+        source_of(space["f"])
+
+
+def test_what_was_taken_from_solution_is_marked(next_session, capsys):
+    taken = "return rearrange(z, 'batch head seq d_head -> batch seq (head d_head)')"
+    cell = f"from einops import rearrange\ndef scores(z):\n    '''My words.'''\n    {taken}"
+    check("attention.merge_heads", run_cell(cell)["scores"])
+    assert not keeping.last_kept("attention.merge_heads").borrowed  # who has not looked has written it
+    solution("attention.merge_heads")
+    check("attention.merge_heads", run_cell(cell + "  # now")["scores"])
+    assert keeping.last_kept("attention.merge_heads").borrowed
+    next_session()
+    mine("attention.merge_heads")
+    assert "took from solution" in capsys.readouterr().out
+    states = {part.exercise: state for part, state in mine().states}
+    assert states["attention.merge_heads"] == "from solution"
+
+
+def test_earlier_versions_stay_and_their_number_is_bounded(capsys):
+    for n in range(12):
+        text = f"{RIGHT}EXTRA = {n}\ndef it(n_query, n_key): return my_mask(n_query, n_key + 0 * EXTRA)"
+        written(text, "it")
+        written(text, "it")  # the same again is no other version
+    versions = keeping.kept_versions(MASK)
+    assert len(versions) == keeping.MOST_VERSIONS
+    assert [f"EXTRA = {n}" in kept.source.text for n, kept in zip(range(11, 0, -1), versions)] == [True] * len(versions)
+    assert all(kept.sealed for kept in versions)
+    assert mine(MASK, earlier=3).__globals__["EXTRA"] == 8
+    assert mine(MASK, earlier=8) is attention.causal_mask
+    assert "8 versions of yours are kept" in capsys.readouterr().out
+
+
+def test_imports_are_those_that_people_write():
+    lines = [
+        "from bisect import bisect_left",
+        "from collections import Counter",
+        "from functools import reduce",
+        "from math import sqrt as root",
+        "from torch import exp",
+        "from torch.nn.functional import gelu",
+        "import numpy as np",
+        "import torch.nn.functional as F",
+    ]
+    text = "\n".join(lines) + "\ndef f(x): return bisect_left, Counter, reduce, root, exp, gelu, np.pi, F.silu"
+    assert sorted(source_of(run_cell(text)["f"]).imports) == lines
+
+
+def test_what_mine_gave_is_kept_with_the_parts_that_use_it(next_session):
+    written()
+    next_session()
+    text = """
+from torch.nn.functional import scaled_dot_product_attention as sdpa
+mask_of = mine(NAME)
+def attend(q, k, v, mask):
+    return sdpa(q, k, v, mask & mask_of(*mask.shape))
+"""
+    source = source_of(run_cell(text, mine=mine, NAME=MASK)["attend"])
+    assert "def my_mask(" in source.text
+    assert "\nmask_of = my_mask\n" in source.text
+    assert source.imports == ("from torch.nn.functional import scaled_dot_product_attention as sdpa", "import torch")
+    space = {}
+    exec(source.whole, space)
+    q = torch.ones(1, 1, 3, 2)
+    assert torch.equal(space["attend"](q, q, q, attention.causal_mask(3, 3)), q)
+
+
+def test_a_huge_solution_is_not_kept():
+    text = (
+        RIGHT
+        + "WORDS = "
+        + repr("x" * 50_000)
+        + "\ndef it(n_query, n_key):\n    len(WORDS)\n    return my_mask(n_query, n_key)"
+    )
+    assert "longer than" in repr(written(text, "it"))
+
+
+# --- nothing is lost, and nothing half written ---
+
+
+def test_kernels_that_keep_at_the_same_time_lose_nothing():
+    sources = [Source("f", (), f"def f(): return {n}\n") for n in range(6)]
+    threads = [threading.Thread(target=keeping.keep, args=(MASK, source)) for source in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {kept.source for kept in keeping.kept_versions(MASK)} == set(sources)
+
+
+def test_a_kernel_that_dies_while_it_keeps_leaves_the_earlier_version(monkeypatch):
+    written()
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("llmlib.files.atomic.os.replace", dies)
+        with pytest.raises(KeyboardInterrupt):
+            keeping.keep(MASK, Source("g", (), "def g(): ...\n"))
+    (kept,) = keeping.kept_versions(MASK)
+    assert kept.source.function == "my_mask"
+    assert kept.sealed
+    assert [path for path in keeping.folder().iterdir() if path.suffix == ".part"] == []
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_an_exercise(private_progress, monkeypatch, capsys):
+    (private_progress / "file").write_text("not a folder")
+    monkeypatch.setenv("LLMLIB_DATA_DIR", str(private_progress / "file" / "below"))
+    report = written()
+    assert report.correct
+    assert "Not kept for `mine`" in repr(report)
+    assert mine(MASK).__name__ == "my_mask"  # of this session
+    assert mine().count("yours") == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"version": 1, "kept": [3]}', b" " * 2**20]
+)
+def test_a_damaged_file_is_set_aside(content, capsys):
+    keeping.folder().mkdir()
+    keeping.file_of(MASK).write_bytes(content)
+    assert mine(MASK) is attention.causal_mask
+    assert "damaged" in capsys.readouterr().err
+    assert keeping.file_of(MASK).with_name(f"{MASK}.damaged-1.json").read_bytes() == content
+    assert "Kept" in repr(written())
+
+
+# --- what is never run, and what does not fit any more ---
+
+
+def test_what_was_changed_by_hand_or_by_somebody_else_is_not_run_unless_trusted(next_session, tmp_path, capsys):
+    written()
+    next_session()
+    mark = tmp_path / "it was run"
+    path = keeping.file_of(MASK)
+    content = json.loads(path.read_text())
+    content["kept"][0]["source"]["text"] += f"open({str(mark)!r}, 'w').close()\n"
+    path.write_text(json.dumps(content))
+    assert mine(MASK) is attention.causal_mask
+    assert mine().states[6][1] == "kept elsewhere"
+    assert CliRunner().invoke(app, ["mine", str(tmp_path / "my_llm.py")]).exit_code == 0
+    assert not mark.exists()
+    assert "was not run" in capsys.readouterr().out
+    assert mine(MASK, trust=True).__name__ == "my_mask"
+    assert mark.exists()
+    assert keeping.last_kept(MASK).sealed  # from now on it is the reader's
+
+
+def test_a_folder_that_was_copied_from_somebody_else_is_not_run(next_session, tmp_path, monkeypatch):
+    written()
+    next_session()
+    (tmp_path / "mine").rename(tmp_path / "given")
+    monkeypatch.setenv("LLMLIB_DATA_DIR", str(tmp_path / "new"))
+    (tmp_path / "new").mkdir()
+    (tmp_path / "given").rename(tmp_path / "new" / "mine")  # its key as well
+    assert not keeping.last_kept(MASK).sealed
+    assert mine(MASK) is attention.causal_mask
+    assert mine(trust=True).count("yours") == 1  # it was the reader who moved it
+    assert mine(MASK).__name__ == "my_mask"
+
+
+def test_importing_runs_nothing_and_neither_does_the_picture(next_session, monkeypatch):
+    written()
+    next_session()
+    monkeypatch.setattr(remembering, "load", None)
+    assert mine().count("yours") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("def my_mask(n_query, n_key)\n    return 1", "no Python that this version reads"),
+        ("def my_mask(n_query): return 1", "missing a required argument|too many positional arguments"),
+        ("import a_package_that_is_gone\ndef my_mask(n_query, n_key): return 1", "No module named"),
+        ("def other(n_query, n_key): return 1", "does not define `my_mask`"),
+        ("def my_mask(n_query, n_key): return 1", "not right any more"),
+        ("raise SystemExit\ndef my_mask(n_query, n_key): return 1", "SystemExit"),
+        ("my_mask = 3", "not a callable"),
+    ],
+)
+def test_a_part_that_does_not_fit_any_more_falls_back_to_ours_and_is_not_lost(text, why, capsys):
+    keeping.keep(MASK, Source("my_mask", (), text))
+    assert mine(MASK) is attention.causal_mask
+    told = capsys.readouterr().out
+    assert "does not fit any more" in told
+    assert re.search(why, told), told
+    assert keeping.last_kept(MASK).source.text == text
+    collected = writing.collect()
+    assert collected.mine == {}
+    assert "does not fit" in collected.refused[MASK]
+
+
+# --- the picture ---
+
+
+def test_the_picture_says_in_words_what_it_shows(next_session):
+    written()
+    next_session()
+    shown = mine()
+    assert shown.summary.startswith("1 of 30 parts of my_llm.py are yours. Next: tokenization.most_common_pair")
+    html = shown._repr_html_()
+    assert 'alt="The parts of a language model' in html
+    assert "yours: causal_mask" in html
+    assert f"✓ {MASK}" in repr(shown)
+    drawn = xml.dom.minidom.parseString(shown.svg())
+    said = [node.firstChild.data for node in drawn.getElementsByTagName("text")]
+    assert "✓ causal_mask" in said
+    assert all(f"○ {part.name}".replace("_attention", "") in said or part.exercise == MASK
+               or part.name == "attention_part" for part in PARTS)  # fmt: skip
+    assert set(GROUPS) <= set(said)

@@ -1,0 +1,156 @@
+"""One file of the reader's own parts: it needs torch alone, and computes what the library does."""
+
+import ast
+import re
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from exercises.cells import all_solutions, run_cell, written
+from llmlib import embeddings
+from llmlib.cli import app
+from llmlib.exercises.engine import keeping
+from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.engine.running import quietly, same
+from llmlib.exercises.engine.sources import source_of
+from llmlib.exercises.my_llm import whole, writing
+from llmlib.exercises.my_llm.assembling import assemble
+from llmlib.exercises.my_llm.parts import OF_EXERCISE, PARTS
+from llmlib.exercises.my_llm.rewriting import imports_of
+from llmlib.exercises.registry import find
+
+pytestmark = pytest.mark.usefixtures("as_learners_have_it")
+
+
+def test_the_borrowed_parts_solve_their_exercises():
+    module = writing.as_module(assemble({}, frozenset()).text)
+    for part in PARTS:
+        report = examine(find(part.exercise), getattr(module, part.name))
+        assert report.correct, report
+
+
+def test_the_borrowed_file_computes_what_the_library_does_and_needs_torch_alone():
+    assembled = writing.compose(writing.collect())
+    assert assembled.borrowed == len(PARTS)
+    assert "llmlib import" not in assembled.text
+    imported = {each.package for each in imports_of(ast.parse(assembled.text).body)}
+    assert imported - set(sys.stdlib_module_names) == {"torch"}
+    assert "The file needs torch alone." in assembled.text
+    assert "\n# How SmolLM2 cuts a text into pieces" in assembled.text
+    findings = list(whole.check_small(writing.as_module(assembled.text)))
+    assert all(finding.ok for finding in findings), findings
+    assert len(findings) == 4
+
+
+@pytest.mark.parametrize("folder", ["plain", pytest.param("styles", marks=pytest.mark.slow)])
+def test_all_ways_to_write_a_part_can_be_kept_and_loaded(folder):
+    for exercise, function in all_solutions(folder):
+        source = source_of(function, exercise.partition(".")[2])
+        space = {"__name__": "later"}
+        exec(source.whole, space)
+        args = find(exercise).cases(0)[0].args
+        with quietly():
+            expected, got = function(*args), space[source.function](*args)
+        assert type(got) is type(expected), exercise
+        assert same(expected, got), exercise
+
+
+def test_a_file_of_the_readers_own_parts_computes_what_the_library_does():
+    """Parts that call llmlib's functions, and each other, as the lessons do."""
+    for exercise, function in all_solutions("plain"):
+        if exercise in OF_EXERCISE:
+            keeping.keep(exercise, source_of(function, exercise.partition(".")[2]))
+    assembled = writing.compose(writing.collect())
+    assert assembled.refused == {}
+    assert len(assembled.mine) == len(PARTS)
+    assert not re.search(r"(embeddings|attention)\.\w+\(", assembled.text)
+    assert assembled.text.count("def rms_norm(") == 1  # the helper of another part is the part itself
+    findings = list(whole.check_small(writing.as_module(assembled.text)))
+    assert all(finding.ok for finding in findings), findings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_file_of_parts_in_other_styles_computes_what_the_library_does(number):
+    seen = {}
+    for exercise, function in all_solutions("styles"):
+        seen[exercise] = seen.get(exercise, -1) + 1
+        if exercise in OF_EXERCISE and seen[exercise] == number:
+            keeping.keep(exercise, source_of(function, exercise.partition(".")[2]))
+    assembled = writing.compose(writing.collect())
+    assert all("llmlib" in why for why in assembled.refused.values()), assembled.refused
+    assert len(assembled.mine) + len(assembled.refused) == len(PARTS)
+    findings = list(whole.check_small(writing.as_module(assembled.text)))
+    assert all(finding.ok for finding in findings), findings
+
+
+def test_names_that_clash_are_changed_and_a_part_that_calls_itself_through_llmlib_is_left_out():
+    cell = """
+import math as F
+import numpy as np
+from llmlib import attention, embeddings
+
+def merge(x):  # not the tokenizer's
+    return x.flatten(2)
+
+def json(z):
+    return merge(z.transpose(1, int(F.sqrt(np.abs(-4)))))
+"""
+    keeping.keep("attention.merge_heads", source_of(run_cell(cell)["json"]))
+    around = "from llmlib import attention\ndef split(x, n_heads): return attention.split_heads(x, n_heads)"
+    keeping.keep("attention.split_heads", source_of(run_cell(around)["split"]))
+    needs = (
+        "from llmlib.hooks import watching\ndef turn(x, cos, sin): return watching and embeddings.rotate(x, cos, sin)"
+    )
+    keeping.keep("attention.rotate", source_of(run_cell(needs, embeddings=embeddings)["turn"]))
+    assembled = writing.compose(writing.collect())
+    assert assembled.mine == ("attention.merge_heads",)
+    assert "def merge_of_merge_heads(x):  # not the tokenizer's" in assembled.text
+    assert "import math as F_" in assembled.text
+    assert "The file needs torch, and for my parts numpy." in assembled.text
+    assert "RecursionError" in assembled.refused["attention.split_heads"]
+    assert "`watching` of llmlib" in assembled.refused["attention.rotate"]
+
+
+def mine_command(*arguments):
+    return CliRunner().invoke(app, ["mine", *map(str, arguments)])
+
+
+def test_the_command_writes_and_never_over_what_was_changed(tmp_path):
+    path = tmp_path / "my_llm.py"
+    written()
+    first = mine_command(path)
+    assert first.exit_code == 0, first.output
+    assert "1 of 30 parts are yours, 29 borrowed" in first.output
+    assert "# This took me an evening." in path.read_text()
+    assert "# mine: attention.causal_mask, lesson 03" in path.read_text()
+    for change in (lambda text: text + "# my note\n", lambda text: text.replace("mine:", "mine :", 1)):
+        changed = change(path.read_text())
+        path.write_text(changed)
+        refused = mine_command(path)
+        assert refused.exit_code == 1
+        assert "has been changed" in refused.output
+        assert "my_llm_new.py" in refused.output
+        assert path.read_text() == changed
+        path.unlink()
+        writing.write(path, "# mine: nothing\n")
+    assert mine_command(tmp_path).exit_code == 1  # a folder
+    assert mine_command(tmp_path / "none" / "there.py", "--check").exit_code == 1
+
+
+def test_a_file_of_somebody_else_is_not_checked_without_a_word(tmp_path):
+    path, mark = tmp_path / "my_llm.py", tmp_path / "it was run"
+    path.write_text(f"open({str(mark)!r}, 'w').close()\n")
+    told = mine_command("--check", path)
+    assert told.exit_code == 1
+    assert "runs what it says" in told.output
+    assert not mark.exists()
+
+
+@pytest.mark.slow
+def test_the_file_runs_smollm2(smollm2):
+    module = writing.as_module(writing.compose(writing.collect()).text)
+    findings = list(whole.check_real(module, *smollm2))
+    assert all(finding.ok for finding in findings), findings
+    assert len(findings) == 3
