@@ -310,3 +310,9 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     assert all(f"○ {part.name}".replace("_attention", "") in said or part.exercise == MASK
                or part.name == "attention_part" for part in PARTS)  # fmt: skip
     assert set(GROUPS) <= set(said)
+    assert "you are here" not in said
+    here = mine(here="Attention")
+    assert "you are here" in here.svg()
+    assert "You are here: Attention." in here.alt
+    with pytest.raises(ValueError, match=r"here must be one of 'Tokenizer', .* got 'attention'"):
+        mine(here="attention")

@@ -12,6 +12,7 @@ from llmlib.style import picture_html
 YOURS, SHOWN, UNKNOWN, OURS = "yours", "from solution", "kept elsewhere", "borrowed"
 MARKS = {YOURS: "✓", SHOWN: "◐", UNKNOWN: "?", OURS: "○"}
 FILLS = {YOURS: "#0b5cad", SHOWN: "#d6e6f5", UNKNOWN: "#fdeedd", OURS: "#ffffff"}
+DIM, LIT = "#f6f8fa", "#fff1e5"  # of a group's box
 INK, FAINT, LINE, FOCUS = "#1f2328", "#57606a", "#8c959f", "#d55e00"
 
 PLACES = {  # of the upper left corners; rows of boxes in the order in which text goes through the model
@@ -23,9 +24,13 @@ WIDTH, GAP, ROW, HEAD = 270, 45, 27, 48
 
 @dataclass(frozen=True)
 class Whole:
-    """What each part of `my_llm.py` is at the moment: "yours", "from solution", "kept elsewhere" or "borrowed"."""
+    """What each part of `my_llm.py` is at the moment: "yours", "from solution", "kept elsewhere" or "borrowed".
+
+    `here` is the group that the reader is working on, or "".
+    """
 
     states: tuple[tuple[Part, str], ...]
+    here: str = ""
 
     def count(self, state: str) -> int:
         return sum(each == state for _, each in self.states)
@@ -62,7 +67,8 @@ class Whole:
         """What can be seen, for those who cannot see it."""
         named = {state: [part.name for part, each in self.states if each == state] for state in MARKS}
         said = [f"{state}: {', '.join(names)}" for state, names in named.items() if names]
-        return f"The parts of a language model, from text to text. {'. '.join(said)}."
+        here = f" You are here: {self.here}." if self.here else ""
+        return f"The parts of a language model, from text to text.{here} {'. '.join(said)}."
 
     def svg(self) -> str:
         """Six boxes, a line for each part; text goes along the upper row."""
@@ -84,9 +90,13 @@ class Whole:
 
     def _box(self, group: str, upper: int, lower: int) -> str:
         x, y, height = _left(group), _top(group, upper), upper if PLACES[group][1] == 0 else lower
+        look = (
+            f'fill="{LIT}" stroke="{FOCUS}" stroke-width="3"' if group == self.here else f'fill="{DIM}" stroke="{LINE}"'
+        )
         shown = [
-            f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{height}" rx="10" fill="#f6f8fa" stroke="{LINE}"/>',
+            f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{height}" rx="10" {look}/>',
             _text(x + 14, y + 22, group, weight=600),
+            _text(x + WIDTH - 14, y + 22, "you are here" if group == self.here else "", size=12, anchor="end"),
             _text(x + 14, y + 39, GROUPS[group], FAINT, size=12),
         ]
         for row, (part, state) in enumerate(pair for pair in self.states if pair[0].group == group):
@@ -111,9 +121,11 @@ class Whole:
         )
 
 
-def whole_now() -> Whole:
-    """As it is on this machine; nothing that is kept is run for it."""
-    return Whole(tuple((part, _state(part)) for part in PARTS))
+def whole_now(here: str = "") -> Whole:
+    """As it is on this machine; nothing that is kept is run for it. Raises `ValueError` for an unknown group."""
+    if here and here not in GROUPS:
+        raise ValueError(f"here must be one of {', '.join(map(repr, GROUPS))}, got {here!r}.")
+    return Whole(tuple((part, _state(part)) for part in PARTS), here)
 
 
 def _state(part: Part) -> str:

@@ -11,14 +11,14 @@ from llmlib.exercises.registry import find
 
 
 @overload
-def mine(*, trust: bool = False) -> Whole: ...
+def mine(*, here: str = "", trust: bool = False) -> Whole: ...
 
 
 @overload
 def mine(name: str, *, trust: bool = False, earlier: int = 0) -> Callable[..., Any]: ...
 
 
-def mine(name: str | None = None, *, trust: bool = False, earlier: int = 0) -> Any:
+def mine(name: str | None = None, *, here: str = "", trust: bool = False, earlier: int = 0) -> Any:
     """Your own function for an exercise, if `check` has found one right; else the library's. It says which.
 
     One that was checked in this session is given as it is. One of an earlier session is run from its kept source, and
@@ -26,7 +26,8 @@ def mine(name: str | None = None, *, trust: bool = False, earlier: int = 0) -> A
     Source that was not kept here by you, or has been changed since, is run only with `trust=True`. `earlier=1` asks
     for the version before the last, if there is one. Raises `KeyError` for an unknown exercise.
 
-    Without a name: which parts of `my_llm.py` are yours, and what comes next. `llmlib mine` writes that file. After you
+    Without a name: which parts of `my_llm.py` are yours, and what comes next; `here` lights one group of them, as in
+    `mine(here="Attention")`, and raises `ValueError` for an unknown one. `llmlib mine` writes that file. After you
     have moved your folder, `mine(trust=True)` says that all that is kept in it is yours; nothing is run.
 
     >>> attend = mine("attention.scaled_dot_product")
@@ -37,7 +38,7 @@ def mine(name: str | None = None, *, trust: bool = False, earlier: int = 0) -> A
             kept = keeping.last_kept(part.exercise)
             if kept is not None and not kept.sealed:
                 keeping.trust(part.exercise, kept)
-        return whole_now()
+        return whole_now(here)
     function, told = _of(name, trust, earlier)
     print(f"{name}: {told}")
     return function
