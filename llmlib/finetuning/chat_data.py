@@ -96,7 +96,7 @@ class ChatData:
         for place in range(batch_size):
             numbers = self._row(step * batch_size + place, seed, seq_len)
             rows.append([np.concatenate(parts) for parts in zip(*(self._kept(number, seq_len) for number in numbers))])
-        width = max(len(ids) for ids, _ in rows) - 1  # the last token is only foretold
+        width = max(len(ids) for ids, _ in rows) - 1  # the last token is only a target
         x = np.zeros((batch_size, width), dtype=np.int64)
         y = np.full((batch_size, width), IGNORED, dtype=np.int64)
         for place, (ids, mask) in enumerate(rows):
@@ -109,7 +109,7 @@ class ChatData:
         return len(self._epoch(0, seed, seq_len))
 
     def _kept(self, number: int, seq_len: int) -> tuple[np.ndarray, np.ndarray]:
-        """As much of a conversation as a row holds: the ids that are read, and one more that is only foretold."""
+        """As much of a conversation as a row holds: the ids that are read, and one more that is only a target."""
         ids, mask = self._encoded[number]
         return ids[: seq_len + 1], mask[: seq_len + 1]
 
@@ -159,8 +159,8 @@ class ChatData:
             return ""
         left_out = len(self) - usable
         return (
-            f"{longer:,} of {len(self):,} conversations have more tokens than seq_len={seq_len} (and one more that is "
-            f"foretold) and are cut there. Of {answers:,} answers {cut:,} lose their end and {lost:,} are lost whole"
+            f"{longer:,} of {len(self):,} conversations have more tokens than seq_len={seq_len} (plus one, the last "
+            f"target) and are cut there. Of {answers:,} answers {cut:,} lose their end and {lost:,} are lost whole"
             + (f"; {left_out:,} conversations have none left and are left out" if left_out else "")
             + ". Choose a larger seq_len, if the model's context allows it, or shorten the conversations."
         )

@@ -246,10 +246,7 @@ class Training(Iterator[Step]):
         differing = [name for name in ours if name not in (*FREE, "steps") and ours[name] != theirs.get(name)]
         if differing:
             told = "; ".join(f"{name} was {theirs.get(name)} and is {ours[name]}" for name in differing)
-            raise RunError(
-                f"The run in {self.folder} began with another config: {told}. Resume it with the same config, or start "
-                "a new run in another folder."
-            )
+            raise RunError(f"The run in {self.folder} began with another config: {told}. Use that, or another folder.")
         if self.config.steps < about["step"]:
             raise RunError(f"The run in {self.folder} has taken {about['step']} steps, and steps={self.config.steps}.")
         for name, data in self._data():

@@ -138,5 +138,5 @@ def test_the_checkpoint_of_a_model_of_which_all_learns_needs_no_checksum(tmp_pat
 
 
 def test_a_model_with_frozen_weights_is_not_cut_into_parts():
-    with pytest.raises(ValueError, match=r'every weight learns, and \d+ are frozen here .*Use parallel="ddp"'):
+    with pytest.raises(ValueError, match=r'weights all learn, but \d+ are frozen here .*Use parallel="ddp"'):
         sharding.shard(partly(), 2, torch.float32)

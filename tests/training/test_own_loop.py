@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_named_before_anything_is_changed(tmp_path, message
     model, optimizer, scheduler = made()
     steps(model, optimizer, scheduler, range(2))
     path = save_checkpoint(tmp_path, 2, model, optimizer)
-    with pytest.raises(CheckpointError, match=r"no Transformer: llmlib\.training\.load_checkpoint"):
+    with pytest.raises(CheckpointError, match=r"not a Transformer: use llmlib\.training\.load_checkpoint"):
         load_pretrained(path)
     model, optimizer = make()
     before = [tensor.clone() for tensor in model.state_dict().values()]
