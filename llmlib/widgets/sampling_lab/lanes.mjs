@@ -24,7 +24,9 @@ export function lanesPanel(ctx) {
     const title = element("div", { class: "llm-title llm-mono" }), text = tokenBox(ctx, "", (n) => ctx.act("follow", { lane: k, length: n + 1 })), facts = element("p", { class: "llm-note" });
     const keep = button("Keep as a branch", "Make this text a branch, and go to its end", () => ctx.act("follow", { lane: k, length: ctx.lanes()[k].ids.length }));
     const buttons = [keep, button("Use", "Make these the settings in use", () => ctx.act("use", { lane: k })), button("Remove", "Remove this text", () => ctx.act("drop", { lane: k }))];
-    return { title, text, facts, keep, buttons, node: element("article", { class: "llm-card" }, title, text.node, facts, element("div", { class: "llm-row" }, ...buttons)) };
+    // The buttons come before the text: below it, they would move under the mouse as it grows.
+    const node = element("article", { class: "llm-card" }, title, element("div", { class: "llm-row" }, ...buttons), text.node, facts);
+    return { title, text, facts, keep, buttons, node };
   }
   function drawCard({ title, text, facts, keep, buttons, node: one }, lane) {
     const words = settingsInWords(lane.settings, lane.banned, lane.pattern);
