@@ -111,18 +111,18 @@ class Training(Iterator[Step]):
             self.work.refresh()
             self.step += 1
             self.recent.append(loss)
+            speed, rate = tokens / (time.perf_counter() - started), self.config.learning_rate * share
+            self.last = Step(self.step, loss, rate, norm, speed)  # an interrupt may come before what follows is known
         statistics = observer.after_the_step() if observer else None
         for model in (self.work.model, self.model):
             model.eval()
-        seconds = time.perf_counter() - started
         validation_loss = self.validate() if self.validation and self._due(self.config.validate_every) else None
         sample = None
         if self.sample and self._due(self.config.sample_every):
             sample = self.sample(sharding.whole_model(self.model))
         if validation_loss is not None and (self.best is None or validation_loss < self.best[0]):
             self.best = validation_loss, self.step
-        rate = self.config.learning_rate * share
-        self.last = Step(self.step, loss, rate, norm, tokens / seconds, validation_loss, sample, statistics)
+        self.last = Step(self.step, loss, rate, norm, speed, validation_loss, sample, statistics)
         if self.folder and self._due(self.config.save_every):
             self.save()
         if self.step == self.config.steps:
