@@ -3,6 +3,7 @@
 import json
 import re
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -58,11 +59,18 @@ ERRORS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().c
   .flatMap((cell) => (cell.outputs ?? []).filter((output) => output.output_type === "error"))
   .map((output) => `${output.ename}: ${output.evalue}`)"""
 ASK = """async (code) => {
-  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const kernel = window.llmAside ?? window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   const future = kernel.requestExecute({ code: "", silent: true, user_expressions: { answer: code } });
   const { content } = await future.done, { answer } = content.user_expressions;
   return answer.data?.["text/plain"] ?? `${answer.ename}: ${answer.evalue}`;
 }"""
+# Another way to the same kernel, which does not wait for its cells.
+GO_ASIDE = """async () => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const { subshell_id } = (await kernel.requestCreateSubshell({}).done).content;
+  window.llmAside = kernel.clone({ handleComms: false, subshellId: subshell_id });
+}"""
+COME_BACK = "() => { window.llmAside.dispose(); delete window.llmAside; }"
 CLICK = """(node, [label, times]) => {
   const button = () => [...node.querySelectorAll("button")].find((one) => (one.ariaLabel ?? one.textContent) === label);
   for (let k = 0; k < times; k++) button().click();
@@ -158,6 +166,22 @@ class Bench:
         """What an expression is worth in the kernel, written."""
         return self.page.evaluate(ASK, expression)
 
+    @contextmanager
+    def aside(self):
+        """Ask the kernel what things are worth while a cell runs."""
+        self.page.evaluate(GO_ASIDE)
+        try:
+            yield
+        finally:
+            self.page.evaluate(COME_BACK)
+
+    def execute(self, code, wait=True):
+        """Run code in the kernel as a cell does; without waiting, it may still run afterwards."""
+        asked = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code })"
+        self.page.evaluate(
+            f"async (code) => {{ const future = {asked}; {'await future.done;' if wait else ''} }}", code
+        )
+
     def expect(self, expression, written):
         """The same, once what the page has to tell has arrived there."""
         for _ in range(200):
@@ -174,9 +198,7 @@ class Bench:
         code = f"import ctypes, signal; ctypes.PyDLL(None).sleep({seconds})"  # it keeps the interpreter's lock
         if deaf:
             code = code.replace("ctypes.Py", "signal.signal(signal.SIGINT, signal.SIG_IGN); ctypes.Py")
-        self.page.evaluate(
-            "(code) => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", code
-        )
+        self.execute(code, wait=False)
 
     def restart(self):
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from browser.bench import VIEWPORT, click
+from browser.bench import VIEWPORT
 from browser.looks import SCREENSHOTS, faint_words
 from browser.views import QUESTIONS, TABLE, VIEWS, cells
 
@@ -19,6 +19,7 @@ show_plot("A curve that rises from 1 to 9, ever more steeply.")
 # A model's run takes a minute in which it can be ended twenty times a second, as that of a long text.
 SLOW = """
 import time
+from pathlib import Path
 forward = Transformer.forward
 def slowly(self, ids, **options):
     for _ in range(1200 if slow else 0):
@@ -29,10 +30,9 @@ slow, Transformer.forward = False, slowly
 """
 # What a reader's cell does with the model that is in the views, until the file is there.
 LOOP = """
-from pathlib import Path
 from llmlib import trace
 from llmlib.interpret import ablate
-runs = 0
+runs, ended = 0, False
 ids = torch.tensor([tokenizer.encode("one two three")])
 with torch.no_grad():
     while not Path("enough").exists():
@@ -43,6 +43,7 @@ with torch.no_grad():
             model(ids)
         runs += 1
         time.sleep(0.01)  # on a machine with much else to do, a thread that never rests leaves others no turn
+ended = True
 """
 MOVES = """view => {
   const where = () => [...view.querySelectorAll("button, input, textarea, canvas, svg, [role=option]")]
@@ -148,37 +149,51 @@ def test_long_work_can_be_ended(slow, name):
     expect(view.locator(".llm-cancel")).to_be_hidden()
 
 
+@pytest.fixture
+def looping(quiet):
+    """A cell works the model of the views as long as the test lasts, and nothing happens to it."""
+    quiet.python("Path('enough').unlink(missing_ok=True)")
+    quiet.execute(LOOP, wait=False)
+    try:
+        with quiet.aside():
+            quiet.expect("runs > 1", "True")
+            yield quiet
+            assert quiet.python("ended") == "False"
+    finally:
+        quiet.request("contents/notebooks/enough", "PUT", {"type": "file", "format": "text", "content": ""})
+    quiet.expect("(runs > 10, ended)", "(True, True)")
+
+
 @pytest.mark.timeout(600)
-def test_views_and_a_cell_use_one_model_at_once(quiet):
-    """Clicks and texts in every view of the model while a cell traces and ablates it, and the theme is switched."""
-    quiet.python("__import__('os').path.exists('enough') and __import__('os').remove('enough')")
-    quiet.page.evaluate(
-        "(code) => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", LOOP
-    )
-    attention = quiet.shown(".llm-attention")
+def test_views_and_a_cell_use_one_model_at_once(looping):
+    """Heads off and texts in two views of the model, while a cell traces and ablates it, and the theme is switched."""
+    attention, lens = looping.shown(".llm-attention"), looping.page.locator(".llm-lens")
     attention.get_by_label("switches it off").check(force=True)
     for head in range(4):
         attention.locator(".llm-thumb").nth(head).click()
     expect(attention.get_by_label("Ablation board")).to_contain_text("4 of 8 heads off")
     for text in ("one two", "two three four", "four one two three"):
-        for selector in (".llm-attention", ".llm-lens"):
-            view = quiet.shown(selector)
+        for view in (attention, lens):
             write(view.get_by_label("Text", exact=True).first, text)
-    quiet.theme("Light" if not quiet.is_light else "Dark")
-    next_token = quiet.shown(".llm-next-token")
-    click(next_token, "Let chance pick", 5)
-    expect(next_token.locator(".llm-picked")).to_have_count(5)
-    lab = quiet.shown(".llm-sampling")
-    click(lab, "Let chance pick", 5)
-    for view in (attention, quiet.page.locator(".llm-lens")):
+    looping.theme("Light" if not looping.is_light else "Dark")
+    for view in (attention, lens):
         expect(view.get_by_label("Text", exact=True).first).to_have_value("four one two three")
         expect(view.locator(".llm-notice")).to_be_empty()
         expect(view.locator(".llm-busy")).to_be_empty()
-    quiet.request("contents/notebooks/enough", "PUT", {"type": "file", "format": "text", "content": ""})
-    quiet.expect("runs > 10", "True")
-    quiet.expect(
+    looping.expect(
         "(attention.text, len(attention.ablated), lens.text)", "('four one two three', 4, 'four one two three')"
     )
+    attention.get_by_role("button", name="Switch all on").click()
+    expect(attention.get_by_label("Ablation board")).to_contain_text("all heads on")
+
+
+@pytest.mark.timeout(600)
+def test_every_view_works_while_a_cell_runs_the_model(looping):
+    """All that quick clicks do on a quiet kernel, and another theme in between."""
+    for number, row in enumerate(TABLE):
+        row.clicks(looping, looping.shown(row.selector))
+        if number % 5 == 2:
+            looping.theme("Dark" if looping.is_light else "Light")
 
 
 def test_questions_are_beside_them(quiet):

@@ -259,3 +259,35 @@ def test_the_same_view_twice_in_a_notebook(opened):
     finally:
         page.evaluate(RUN_LAST, "")
     expect(page.locator(TABLE[0].selector)).to_have_count(1)
+
+
+# Each answer to a choice of a model waits until it is its turn.
+IN_TURN = """
+import threading
+turn, kind = threading.Semaphore(0), type(architecture)
+put = kind.put
+kind.put = lambda view, *of: (turn.acquire(), put(view, *of))
+"""
+
+
+@pytest.mark.timeout(300)
+def test_an_answer_to_an_earlier_choice_takes_back_no_later_one(opened):
+    """From model to model with the arrow keys, while Python is still busy with the first of them."""
+    bench, _ = opened
+    view = bench.shown(".llm-architecture")
+    title, press = view.locator("h3"), bench.page.keyboard.press
+    choices = view.get_by_role("radiogroup", name="Model", exact=True).get_by_role("radio")
+    expect(title).to_have_text("Your model")
+    bench.execute(IN_TURN)
+    choices.first.focus()
+    press("ArrowRight")
+    press("ArrowRight")
+    bench.python("turn.release()")
+    expect(title).to_have_text("GPT-2 small")
+    press("ArrowRight")
+    bench.python("turn.release(9)")
+    expect(title).to_have_text("Llama-3-8B")
+    expect(choices.nth(3)).to_be_focused()
+    bench.execute("kind.put = put")
+    choices.first.check(force=True)
+    expect(title).to_have_text("Your model")

@@ -32,17 +32,26 @@ export function sizesPanel(ctx, hub, model) {
   const grid = group("llm-sizes", "Sizes of the model", ...fields.map((field) => field.node));
   const node = group("llm-costs", "Sizes and costs", totals, grid, problem);
   let first = null, named = "";
+  let wanted = null; // the model that the reader has chosen, until Python answers: an answer to an earlier choice changes none
+
+  async function want(name) {
+    wanted = name;
+    await hub.act("model", { name }, { latest: "model" });
+    if (wanted !== name) return;
+    wanted = null;
+    ctx.redraw();
+  }
 
   /** In a column of its own beside the map, or below it, as wide as the view. */
   function draw(width, ownColumn) {
     grid.classList.toggle("llm-wide", width >= 880 && !ownColumn);
     const sizes = model.get("sizes"), chosen = model.get("chosen"), names = model.get("models");
     const now = ctx.model().totals, changed = ctx.model().title !== chosen;
-    if (named !== JSON.stringify([names, chosen])) {
+    if (wanted === null && named !== JSON.stringify([names, chosen])) {
       named = JSON.stringify([names, chosen]);
       const held = models.contains(document.activeElement);
       const options = names.map((name) => [name, name]);
-      models.replaceChildren(choice("Model", options, chosen, (name) => hub.act("model", { name })));
+      models.replaceChildren(choice("Model", options, chosen, want));
       for (const input of models.querySelectorAll("input")) input.dataset.acts = "";
       if (held) models.querySelector("input:checked")?.focus();
     }

@@ -65,6 +65,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     shade: (t) => ctx.shades[Math.max(0, Math.min(254, Math.round(254 * (t || 0))))],
     open: (box) => ctx.go({ box, tensor: null, tab: "boxes" }),
     go(changes) { Object.assign(state, changes); settle(); remember(); draw(); },
+    redraw() { if (drawn) draw(); },
     speak(words) { spoken.textContent = words; },
   };
 
