@@ -1,5 +1,7 @@
 """What the pages of lessons keep to, for the tests that read them and for those that look at them in a browser."""
 
+import re
+import symtable
 import unicodedata
 
 LONGEST_LINE = 104  # columns that fit into a cell of JupyterLab at 1280 pixels with the file browser open
@@ -11,3 +13,56 @@ def columns(line):
         0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in line
     )
+
+
+def roads(notebook):
+    """The cells of a notebook, each with whether it is on a side path: folded up to the next heading as high."""
+    level = None
+    for cell in notebook.cells:
+        heading = re.match(r"(#+) (.*)", cell.source) if cell.cell_type == "markdown" else None
+        if heading and (level is None or len(heading[1]) <= level):
+            level = len(heading[1]) if heading[2].startswith("Side path:") else None
+        yield cell, level is not None
+
+
+def names_of(source):
+    """The names of the module that a cell sets, and those that it or a function in it reads."""
+    whole = symtable.symtable(source, "cell", "exec")
+    sets = {one.get_name() for one in whole.get_symbols() if one.is_assigned() or one.is_imported()}
+    reads = {one.get_name() for one in whole.get_symbols() if one.is_referenced()}
+    inside = list(whole.get_children())
+    while inside:
+        table = inside.pop()
+        reads |= {one.get_name() for one in table.get_symbols() if one.is_global() and one.is_referenced()}
+        inside += table.get_children()
+    return sets, reads
+
+
+def borrowed_from_side_paths(notebook):
+    """Names that the main road reads although, on the way to there, only a side path has set them."""
+    main, aside, found = set(), set(), set()
+    for cell, is_aside in roads(notebook):
+        if cell.cell_type != "code":
+            continue
+        sets, reads = names_of(cell.source)
+        if is_aside:
+            aside |= sets
+        else:
+            found |= (reads & aside) - main - sets
+            main |= sets
+    return found
+
+
+def the_way(notebook):
+    """The tables at the head of a lesson: minutes of the parts of its main road, and of its side paths."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    roads = {"main": {}, "side": {}}
+    for table in re.findall(r"(?m)^\| (?:main road|side path)(?:.*\n?\|)+.*", text):
+        head, _, *rows = ([cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines())
+        for row in rows:
+            for title, cell in zip(head, row):
+                if title[:4] in roads:
+                    of, part = roads[title[:4]], cell
+                elif minutes := re.match(r"\d+", cell):
+                    of[part] = of.get(part, 0) + int(minutes[0])
+    return roads["main"], roads["side"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lesson_pages import LONGEST_LINE, columns
+from lesson_pages import LONGEST_LINE, borrowed_from_side_paths, columns, the_way
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
@@ -96,3 +96,30 @@ def test_side_paths_are_folded_and_say_how_long_they_take(lesson):
         if cell.cell_type == "markdown" and "Side path:" in cell.source.splitlines()[0]:
             assert re.fullmatch(r"### Side path: .+ \(\d+ minutes\)", cell.source.splitlines()[0])
             assert cell.metadata.get("jp-MarkdownHeadingCollapsed") is True
+
+
+def test_the_main_road_needs_no_side_path(lesson):
+    assert borrowed_from_side_paths(lesson) == set()
+
+
+def test_what_the_main_road_borrows_is_found():
+    cells = [
+        nbformat.v4.new_code_cell("x, y = 1, 2\ndef f(a):\n    return a + later"),
+        nbformat.v4.new_markdown_cell("### Side path: more (5 minutes)"),
+        nbformat.v4.new_code_cell("x = z = later = 3\ndef g():\n    hidden = 1"),
+        nbformat.v4.new_markdown_cell("#### Still there"),
+        nbformat.v4.new_code_cell("w = 4"),
+        nbformat.v4.new_markdown_cell("## The main road"),
+        nbformat.v4.new_code_cell("w = 5\nprint(x, w, [z for z in 'ab'], hidden)\ndef h():\n    return z"),
+    ]
+    assert borrowed_from_side_paths(nbformat.v4.new_notebook(cells=cells)) == {"z"}
+
+
+def test_the_way_says_how_long_the_roads_take(lesson):
+    """The main road takes at most 90 minutes, and each side path as many as its heading says."""
+    main, side = the_way(lesson)
+    assert sum(main.values()) <= 90
+    for cell in lesson.cells:
+        if path := re.match(r"### Side path: (.+) \((\d+) minutes\)", cell.source):
+            told = [minutes for title, minutes in side.items() if title[1:12] == path[1][1:12]]
+            assert told == [int(path[2])] or not main, path[0]
