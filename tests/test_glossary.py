@@ -1,0 +1,97 @@
+"""No word of the trade is used before a lesson has said what it means.
+
+What stands before a lesson's first section (promises, contents, imports), tables, headings and references may name what
+is still to come.
+"""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+LESSONS = (  # in the order in which they are read; the Primer may be left out
+    "00_welcome", "01_tokenization", "02_embeddings", "03_attention", "04_attention_visualised", "05_transformer",
+    "06_training", "07_sampling", "08_instruction_tuning",
+)  # fmt: skip
+# Each term, and words of the sentence that explains it, without their emphasis.
+TERMS = {
+    "token": "A token is a piece of text",
+    "vocabulary": "tokens that are listed in a fixed vocabulary",
+    "attention": "attention lets each position fetch information",
+    "MLP": "MLP (a small network",
+    "logit": "one number a token, called its logit",
+    "topk": "`topk` picks the three largest",
+    "hook point": "looks on at one place inside the model, a hook point",
+    "softmax": "softmax function turns the logits into probabilities",
+    "cosine": "the cosine of the angle between two vectors",
+    "loss": "Its mean is the loss",
+    "temperature": "Turn the temperature: low makes",
+    "regular expression": "A regular expression cuts the text into pieces",
+    "context window": "context window, the longest text that a model can read at once",
+    "layer": "from one vector to the next, is called a layer",
+    "bias": "a learned vector besides, a bias",
+    "tanh": "`torch.tanh` squeezes each number",
+    "SVD": "singular value decomposition (SVD) writes it as a sum",
+    "channel": "channel (a number of the vector)",
+    "d_head": "How many numbers a query has is called d_head",
+    "entropy": "The entropy tells how widely the weights are spread",
+    "cache": "That store is called the cache",
+    "residual stream": "each attention and each MLP adding to it, is called the residual stream",
+    "AdamW": "`AdamW` changes the weights a little at each step",
+    "induction head": "An induction head looks at the token that came after",
+    "patching": "Patching [6] asks a sharper question: what if",
+    "unembed": "unembedding: the output layer, one row for each character",
+    "final norm": "final norm scales it (before the output layer it divides",
+    "last_only": "of the last position, and no others",
+    "gather": "from each row the logit of its right capital",
+    "LayerNorm": "LayerNorm [5] subtracts the mean",
+    "RMSNorm": "RMSNorm [6] is what is left without the mean",
+    "warm-up": "a warm-up, first steps with a tiny learning rate",
+    "GELU": "GELU [8], x·Φ(x): x times the share",
+    "SiLU": "SiLU, x·σ(x)",
+    "SwiGLU": "The two results are multiplied, number by number",
+    "d_mlp": "a wider vector of d_mlp numbers",
+    "FLOP": "a FLOP is one floating-point operation",
+    "KV cache": "The KV cache is where a model that writes keeps",
+    "weight tying": "one table for both",
+    "perplexity": "e to the power of the loss, the perplexity",
+    "weight decay": "This is weight decay",
+    "TrainConfig": "A TrainConfig holds all choices of a run",
+    "TokenDataset": "Batches come from a `TokenDataset`: random windows",
+    "Muon": "Muon [9] is a newer optimizer for matrices",
+    "dropout": "dropout: while training it sets a part of its numbers to 0",
+    "top-p": "Top-p, or nucleus sampling [1]: keep the fewest",
+    "beam": "Beam search keeps several beginnings side by side",
+    "automaton": "an automaton: states, and for each state",
+    "LoRA": "LoRA [4] freezes a matrix W and learns a detour",
+    "peft": "`peft`: Hugging Face's library",
+}
+
+
+@lru_cache
+def cells():
+    """(lesson, number, text) of all cells, without what may name what is still to come."""
+    found = []
+    for lesson in LESSONS:
+        begun = False
+        for number, cell in enumerate(nbformat.read(FOLDER / f"{lesson}.ipynb", as_version=4).cells):
+            text = cell.source
+            begun = begun or re.search(r"^## (?!You will|The way|References)", text, re.M)
+            if not begun:
+                continue
+            if cell.cell_type == "markdown":
+                text = re.sub(r"(?ms)^## (References|The map).*|^[|#].*?$|\]\([^)]*\)", "", text)
+            else:
+                text = re.sub(r"(?m)^(from|import) .*$|sampler=\S+", "", text)
+            found.append((lesson, number, " ".join(text.replace("*", "").split())))
+    return found
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_a_word_is_explained_where_it_is_first_used(term):
+    as_word = re.compile(rf"(?<!\w){re.escape(term)}(?!_)", re.I if term.islower() else 0)
+    lesson, number, text = next(cell for cell in cells() if as_word.search(cell[2]))
+    assert TERMS[term] in text, f"{lesson}, cell {number}: …{as_word.split(text)[0][-80:]}[{term}]"
