@@ -44,7 +44,7 @@ class TransformerConfig:
     tied_embeddings: bool = True  # one table for tokens in and logits out
     end_ids: tuple[Annotated[int, AT_LEAST_0], ...] = ()  # ids that end a text; `generate` stops there
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
         if not self.d_head and self.d_model % self.n_heads:
             raise ValueError(

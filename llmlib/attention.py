@@ -180,7 +180,15 @@ class KVCache:
     With it a new token costs one query against what is stored, instead of the whole text again.
     """
 
-    def __init__(self, batch: int, n_kv_heads: int, max_seq_len: int, d_head: int, device=None, dtype=None):
+    def __init__(
+        self,
+        batch: int,
+        n_kv_heads: int,
+        max_seq_len: int,
+        d_head: int,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
         shape = (batch, n_kv_heads, max_seq_len, d_head)
         self.keys = torch.empty(shape, device=device, dtype=dtype)
         self.values = torch.empty(shape, device=device, dtype=dtype)
@@ -259,7 +267,7 @@ class Attention(Observed):
         z = self.hook_z(self._explicit(q, k, v, mask) if observed else self._fast(q, k, v, mask))
         return self.output(merge_heads(z))
 
-    def _explicit(self, q, k, v, mask):
+    def _explicit(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """Every intermediate result exists, so that it can be observed and edited."""
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         if mask is None:
@@ -268,7 +276,7 @@ class Attention(Observed):
         pattern = self.hook_pattern(attention_pattern(scores, mask))
         return einsum(pattern, v, "batch head query key, batch head key d_head -> batch head query d_head")
 
-    def _fast(self, q, k, v, mask):
+    def _fast(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """The same result from torch's fused kernel, which never holds the whole pattern in memory."""
         n_query, n_key = q.shape[2], k.shape[2]
         if n_query == 1:
@@ -283,7 +291,7 @@ class Attention(Observed):
         shared = self.n_kv_heads < self.n_heads
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=shared)
 
-    def _two_products(self, q, k, v):
+    def _two_products(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The formula as it stands, on short texts: backwards the fused kernel takes far longer on CPUs in bfloat16."""
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         n = q.shape[2]

@@ -61,7 +61,7 @@ class _WithoutOneDNN:
     A thread that an interrupt stops halfway stays listed, and its next product puts things right.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.lock, self.inside, self.before = threading.Lock(), set[int](), True
 
     def __enter__(self) -> None:

@@ -61,8 +61,8 @@ class Cache:
         config: TransformerConfig,
         batch: int = 1,
         max_seq_len: int | None = None,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         self.max_seq_len = config.max_seq_len if max_seq_len is None else min(max_seq_len, config.max_seq_len)
         self.length = 0

@@ -52,7 +52,7 @@ class DataSettings:
     packed: bool = True
     validation_share: Annotated[int | float, BELOW_1] = 0.1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
         if self.template not in ("own", *_templates()):
             raise SettingsError(f"template must be one of own, {', '.join(_templates())}, got {self.template!r}.")
@@ -70,7 +70,7 @@ class TuneSettings:
     train: dict[str, Any] = field(default_factory=dict)
     lora: dict[str, Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
         for name, text in self.start.items():
             if not isinstance(text, str):

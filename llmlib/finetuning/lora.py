@@ -42,7 +42,7 @@ class LoRAConfig:
     rslora: bool = False  # α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
     seed: Annotated[int, AT_LEAST_0] = 0  # of A
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
         unknown = [name for name in self.names if name not in GROUPS["all"]]
         if unknown or not self.names:

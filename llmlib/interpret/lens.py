@@ -1,6 +1,7 @@
 """The logit lens: what a model would say if it stopped after some layer."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -25,7 +26,7 @@ class LogitLens(Sequence):
     def __len__(self) -> int:
         return len(self.residual)
 
-    def __getitem__(self, layer):
+    def __getitem__(self, layer: Any) -> Any:  # an int or a slice
         if isinstance(layer, slice):
             return [self[number] for number in range(len(self))[layer]]
         if not -len(self) <= layer < len(self):

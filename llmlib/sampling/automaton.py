@@ -130,7 +130,7 @@ class _Many:
     _made: dict[tuple[int, int], int] = field(default_factory=dict)
     _closures: dict[frozenset[int], frozenset[int]] = field(default_factory=dict)
 
-    def state(self, moves=(), free=()) -> int:
+    def state(self, moves: Iterable[tuple[int, int, int]] = (), free: Iterable[int] = ()) -> int:
         if len(self.moves) >= 3 * MOST_STATES:
             raise ConstraintError(TOO_LARGE)
         self.moves.append(list(moves))

@@ -65,7 +65,7 @@ class Sampler:
     presence_penalty: Numbers = 0.0
     logit_bias: Mapping[int, float] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, fits, words in RANGES:
             setting = getattr(self, name)
             if isinstance(setting, Tensor | np.ndarray | np.number) and not isinstance(setting, float):

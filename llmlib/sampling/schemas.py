@@ -151,19 +151,19 @@ class _Reader:
             found = found[step]
         return self.read(found, path, (*inside, target))
 
-    def _null(self, schema, path, inside) -> Pattern:
+    def _null(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         return literal("null")
 
-    def _boolean(self, schema, path, inside) -> Pattern:
+    def _boolean(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         return OneOf((literal("true"), literal("false")))
 
-    def _integer(self, schema, path, inside) -> Pattern:
+    def _integer(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         return INTEGER
 
-    def _number(self, schema, path, inside) -> Pattern:
+    def _number(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         return NUMBER
 
-    def _string(self, schema, path, inside) -> Pattern:
+    def _string(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         least, most = _limits(schema, "minLength", "maxLength", path)
         if "pattern" not in schema:
             inner: Pattern = Repeat(CHARACTER, least, most)
@@ -182,7 +182,7 @@ class _Reader:
         except ConstraintError as error:
             raise ConstraintError(f"The pattern in the schema at {path}: {error}") from None
 
-    def _array(self, schema, path, inside) -> Pattern:
+    def _array(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         least, most = _limits(schema, "minItems", "maxItems", path)
         if "items" not in schema:
             raise ConstraintError(f"The schema at {path} must say of what kind its items are.")
@@ -192,7 +192,7 @@ class _Reader:
         more = Repeat(Sequence((literal(","), SPACE, item)), max(0, least - 1), None if most is None else most - 1)
         return Sequence((literal("["), Repeat(Sequence((item, more)), min(least, 1), 1), literal("]")))
 
-    def _object(self, schema, path, inside) -> Pattern:
+    def _object(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         if schema.get("additionalProperties", False) is not False:
             raise ConstraintError(f"'additionalProperties' in the schema at {path} can only be false.")
         properties, required = schema.get("properties", {}), schema.get("required", [])

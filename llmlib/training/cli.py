@@ -55,7 +55,7 @@ class DataSettings:
     tokenizer: Annotated[int | str, VOCABULARY] = 512
     validation_share: Annotated[int | float, BELOW_1_MORE_THAN_0] = 0.1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
         if isinstance(self.corpus, str) and self.corpus not in CORPORA:
             raise SettingsError(
@@ -74,7 +74,7 @@ class RunSettings:
     data: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
 
 

@@ -61,7 +61,7 @@ class TrainConfig:
     parallel: Literal["ddp", "fsdp"] = "ddp"  # several processes: each holds the whole model, or a part (FSDP2)
     compile: bool = False  # torch.compile: quicker steps after a slow first one; on a CPU it needs a C++ compiler
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
         if self.warmup > self.steps:
             raise ValueError(f"warmup={self.warmup} takes longer than the run of steps={self.steps}.")
