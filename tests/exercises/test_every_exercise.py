@@ -44,14 +44,6 @@ def test_every_misconception_is_named(exercise, idea):
         assert text in " ".join(repr(report).split())
 
 
-@pytest.mark.slow
-@by_name
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_every_misconception_is_named_whatever_the_seed(exercise, seed):
-    for idea in exercise.misconceptions:
-        assert examine(exercise, with_faults(exercise, [idea]), seed).misconceptions == (idea.name,)
-
-
 @by_name
 def test_every_misconception_is_named_in_each_precision_alone(exercise):
     """The float32 cases are enough to recognise an idea, and so are the float64 ones."""
@@ -72,11 +64,11 @@ def test_two_misconceptions_at_once_are_named(exercise):
     """Both by name, unless the two give together, whatever the input, what fewer or others would give.
 
     What is told instead is proved on cases of another seed: what was named gives the same; or most cases raise; or
-    nothing came of the two; or one step makes of each expected result what the two have given. Every third pair is
+    nothing came of the two; or one step makes of each expected result what the two have given. Every ninth pair is
     tried.
     """
     cases = kept_cases(exercise, 17)
-    for pair in list(dict.fromkeys(h.ideas for h in exercise.pair_hypotheses))[::3]:
+    for pair in list(dict.fromkeys(h.ideas for h in exercise.pair_hypotheses))[::9]:
         report = examine(exercise, with_faults(exercise, pair))
         names = tuple(idea.name for idea in pair)
         if report.misconceptions == names:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -17,14 +18,14 @@ TESTS = Path(__file__).parent.parent
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
 
 
-def torchrun(n, module, *arguments, restarts=0):
+def torchrun(n, module, *arguments, restarts=0, **variables):
     """The processes, under way."""
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={n}", f"--max-restarts={restarts}"]
     command += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
     path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [*command, "-m", module, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": path},
+        [*command, "-m", module, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": path, **variables},
     )  # fmt: skip
 
 
@@ -63,7 +64,10 @@ def test_a_run_moves_from_one_process_to_two_which_die_and_back_to_one(tmp_path,
     for path in checkpoints.checkpoints(folder):
         if int(path.name[5:]) > 10:  # as if it had been stopped there
             shutil.rmtree(path)
-    process = torchrun(2, "training.dying", "train", settings(tmp_path, SHARED, steps=STEPS), "--resume", restarts=1)
+    process = torchrun(
+        2, "training.signalled", "train", settings(tmp_path, SHARED, steps=STEPS), "--resume",
+        restarts=1, SIGNAL=str(int(signal.SIGKILL)), AFTER="12 17",
+    )  # fmt: skip
     output = process.communicate(timeout=120)[0]
     assert process.returncode != 0, output
     assert "exitcode: -9" in output  # the first end
