@@ -2,7 +2,8 @@
 
 jaxtyping's import hook wraps each function of llmlib (`addopts` in pyproject.toml), and a check costs more than a small
 layer does. Whether an annotation holds depends on types, dtypes and shapes alone. So the hundredth step of a training
-run, which is given what the first one was, needs no check; a step with another shape, or in the next test, does.
+run, which is given what the first one was, needs no check; a step with another shape, or in the next test, does. Where
+no annotation of a function has a shape, types alone count.
 """
 
 import functools
@@ -39,6 +40,7 @@ def checked_when_new(fn=None, *, typechecker):
         return EVERY_CALL(fn, typechecker=typechecker)
     if not fn.__annotations__:
         return fn
+    shaped = "Tensor" in repr(fn.__annotations__)
     checked = functools.cache(lambda: EVERY_CALL(fn, typechecker=typechecker))  # most functions are not called here
 
     @functools.wraps(fn)
@@ -46,7 +48,8 @@ def checked_when_new(fn=None, *, typechecker):
         __tracebackhide__ = True
         if jaxtyping.config.jaxtyping_disable:
             return fn(*args, **kwargs)
-        key = (fn, *map(known_by, args), *((name, known_by(value)) for name, value in kwargs.items()))
+        by = known_by if shaped else type
+        key = (fn, *map(by, args), *((name, by(value)) for name, value in kwargs.items()))
         if key in seen:
             return fn(*args, **kwargs)
         result = checked()(*args, **kwargs)
