@@ -53,6 +53,7 @@ def test_resumed_it_takes_the_very_same_steps(tmp_path, optimizer, taken):
     ours, theirs = again.model.state_dict(), whole.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert again.best == whole.best
+    assert again.recent == whole.recent  # of which a jump of the loss is measured
 
 
 KILLED = """
