@@ -82,6 +82,7 @@ def test_modules_that_do_not_import_torch(module):
     assert run(f"import sys, {module}; print('torch' in sys.modules)") == ["False"]
 
 
+@pytest.mark.slow
 def test_every_public_name_can_be_had_and_is_offered_by_the_tab_key():
     code = """
 import importlib
@@ -110,6 +111,7 @@ def without(package, code):
     return done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "code"),
     [

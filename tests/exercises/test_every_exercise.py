@@ -33,6 +33,7 @@ def test_the_faulty_function_without_a_fault_is_right(exercise):
     assert examine(exercise, lambda *args: exercise.faulty(*args), seed=1).kind == "correct"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("exercise", "idea"), [pytest.param(e, m, id=f"{e.name}-{m.name}") for e in EXERCISES for m in e.misconceptions]
 )

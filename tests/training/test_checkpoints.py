@@ -244,6 +244,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_is_told(tmp_path):
     run = run_in(tmp_path)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

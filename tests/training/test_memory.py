@@ -46,6 +46,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not memory.keep_freed(), reason="not glibc")
 def test_what_is_freed_is_kept_until_it_is_given_back():
     done = subprocess.run([sys.executable, "-c", PAGES], check=True, capture_output=True, text=True)
