@@ -4,6 +4,7 @@ import os
 import tempfile
 
 import pytest
+import shape_checks
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -12,6 +13,8 @@ if os.environ.get("PYTEST_XDIST_WORKER"):  # the workers share the cores already
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What tests and executed lessons do in exercises stays out of the learner's own progress.
 os.environ["LLMLIB_DATA_DIR"] = tempfile.mkdtemp(prefix="llmlib-progress-")
+
+shape_checks.switch_on()
 
 settings.register_profile(
     "default", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
@@ -25,6 +28,10 @@ def _one_thread_per_process():
 
     if os.environ.get("PYTEST_XDIST_WORKER"):
         torch.set_num_threads(1)  # the workers share the cores already
+
+
+def pytest_runtest_setup():
+    shape_checks.seen.clear()
 
 
 def pytest_collection_modifyitems(items):

@@ -65,6 +65,7 @@ def theirs():
     return AutoTokenizer.from_pretrained(smollm2_file().parent, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
+@pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize(
     "messages",

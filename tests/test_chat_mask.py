@@ -140,6 +140,7 @@ SAID = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize("said", SAID)
 def test_smollm2_s_mask_equals_transformers(said, both):

@@ -23,6 +23,7 @@ def test_a_story_that_answers_is_never_taken_for_silent(story):
         assert not is_silent(story, wording), question
 
 
+@pytest.mark.slow
 def test_every_wording_is_answered_by_some_stories_and_left_open_by_others():
     answered, left_open = Counter(), Counter()
     for index in range(1500):

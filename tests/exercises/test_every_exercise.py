@@ -33,6 +33,7 @@ def test_the_faulty_function_without_a_fault_is_right(exercise):
     assert examine(exercise, lambda *args: exercise.faulty(*args), seed=1).kind == "correct"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("exercise", "idea"), [pytest.param(e, m, id=f"{e.name}-{m.name}") for e in EXERCISES for m in e.misconceptions]
 )
@@ -42,14 +43,6 @@ def test_every_misconception_is_named(exercise, idea):
     assert not report.correct
     for text in (idea.confuses, idea.tempting, idea.nudge):
         assert text in " ".join(repr(report).split())
-
-
-@pytest.mark.slow
-@by_name
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_every_misconception_is_named_whatever_the_seed(exercise, seed):
-    for idea in exercise.misconceptions:
-        assert examine(exercise, with_faults(exercise, [idea]), seed).misconceptions == (idea.name,)
 
 
 @by_name
@@ -72,11 +65,11 @@ def test_two_misconceptions_at_once_are_named(exercise):
     """Both by name, unless the two give together, whatever the input, what fewer or others would give.
 
     What is told instead is proved on cases of another seed: what was named gives the same; or most cases raise; or
-    nothing came of the two; or one step makes of each expected result what the two have given. Every third pair is
+    nothing came of the two; or one step makes of each expected result what the two have given. Every ninth pair is
     tried.
     """
     cases = kept_cases(exercise, 17)
-    for pair in list(dict.fromkeys(h.ideas for h in exercise.pair_hypotheses))[::3]:
+    for pair in list(dict.fromkeys(h.ideas for h in exercise.pair_hypotheses))[::9]:
         report = examine(exercise, with_faults(exercise, pair))
         names = tuple(idea.name for idea in pair)
         if report.misconceptions == names:

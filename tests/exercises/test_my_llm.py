@@ -56,6 +56,7 @@ def test_all_ways_to_write_a_part_can_be_kept_and_loaded(folder):
         assert same(expected, got), exercise
 
 
+@pytest.mark.slow
 def test_a_file_of_the_readers_own_parts_computes_what_the_library_does():
     """Parts that call llmlib's functions, and each other, as the lessons do."""
     for exercise, function in all_solutions("plain"):

@@ -197,6 +197,7 @@ for number in range(20):
 """
 
 
+@pytest.mark.slow
 def test_kernels_at_the_same_time_lose_nothing(private_progress):
     kernels = [subprocess.Popen([sys.executable, "-c", ANSWER_MANY, str(k)]) for k in range(2)]
     assert [kernel.wait(timeout=100) for kernel in kernels] == [0, 0]

@@ -172,6 +172,7 @@ def test_whatever_an_attempt_returns_check_answers(name):
         assert answers(name, value) or "Evil" in str(type(value)) or isinstance(value, list | tuple | dict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tokenization.count_pairs", "tokenization.train", "attention.merge_heads"])
 @settings(max_examples=20)
 @given(value=st.recursive(garbage, st.lists) | st.integers() | st.text() | st.lists(st.integers()))

@@ -61,7 +61,7 @@ def test_a_gguf_that_announces_a_million_layers_does_not_fill_the_memory(gguf_by
 
 @pytest.mark.slow
 def test_a_gguf_with_any_one_header_byte_changed(gguf_bytes, tmp_path):
-    for at in (*range(300), *range(300, 3000, 9)):  # all of the first fields; of the long lists some
+    for at in (*range(150), *range(150, 3000, 27)):  # all of the first fields; of the long lists some
         content = bytearray(gguf_bytes)
         content[at] = 255
         with contextlib.suppress(GGUFError, CheckpointError):

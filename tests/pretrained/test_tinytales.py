@@ -50,6 +50,7 @@ def test_transformers_reads_the_same_model(loaded):
         torch.testing.assert_close(model(ids), theirs(ids).logits, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_is_what_its_recipe_says(loaded, maker):
     model, tokenizer = loaded
     assert model.config == maker.make_model(maker.make_tokenizer()).config

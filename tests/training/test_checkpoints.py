@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -25,12 +24,23 @@ def run_in(folder, resume=False, **changes):
     return train(Transformer(KINDS["llama"], seed=1), DATA, config, validation=DATA, folder=folder, resume=resume)
 
 
+@pytest.fixture(scope="module")
+def _ended(tmp_path_factory):
+    list(run_in(folder := tmp_path_factory.mktemp("ended")))
+    return folder
+
+
+@pytest.fixture
+def ended(_ended, tmp_path):
+    """The folder of a run that has ended: a copy, to be spoilt."""
+    return shutil.copytree(_ended, tmp_path / "ended")
+
+
 def curve(run):
     return [(s.step, s.loss, s.gradient_norm, s.validation_loss) for s in run]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-@pytest.mark.parametrize("taken", [3, 4, 8, 11])
+@pytest.mark.parametrize(("optimizer", "taken"), [("adamw", 3), ("muon", 4), ("adamw", 8), ("muon", 11)])
 def test_resumed_it_takes_the_very_same_steps(tmp_path, optimizer, taken):
     whole = run_in(tmp_path / "whole", optimizer=optimizer)
     expected = curve(whole)
@@ -43,45 +53,48 @@ def test_resumed_it_takes_the_very_same_steps(tmp_path, optimizer, taken):
     ours, theirs = again.model.state_dict(), whole.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert again.best == whole.best
+    assert again.recent == whole.recent  # of which a jump of the loss is measured
 
 
-SCRIPT = """
-import sys, torch
+KILLED = """
+import os, signal, sys, time
 sys.path.insert(0, sys.argv[2])
+import torch, torch._dynamo  # which optimizers import
+from training.test_checkpoints import run_in
 torch.set_num_threads(1)
-from training.test_checkpoints import curve, run_in
-run = run_in(sys.argv[1], resume=True, steps=240, save_every=1, validate_every=80)
-print("from", run.step, flush=True)
-for step in run:
-    print(step.step, repr(step.loss), flush=True)
+for attempt in range(6):  # a process each, in which everything is imported already
+    steps, written = os.pipe()
+    child = os.fork()
+    if not child:
+        run = run_in(sys.argv[1], resume=True, steps=60, save_every=1, validate_every=20)
+        print("from", run.step, flush=True)
+        for step in run:
+            print(step.step, repr(step.loss), flush=True)
+            os.write(written, b".")
+        os._exit(0)
+    os.close(written)
+    if attempt < 5:
+        for _ in range(8):
+            os.read(steps, 1)
+        time.sleep(0.004 * attempt)  # somewhere in the next step, or while it is saved
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a fork")
 def test_killed_again_and_again_the_curve_is_that_of_one_run(tmp_path, request):
     tests = str(request.config.rootpath / "tests")
-    expected = {}
-    torch.set_num_threads(1)
-    for step in run_in(tmp_path / "whole", steps=240, save_every=0, validate_every=80):
-        expected[step.step] = step.loss
-    seen, starts = {}, []
-    for attempt in range(4):
-        command = [sys.executable, "-c", SCRIPT, str(tmp_path / "killed"), tests]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        lines = [process.stdout.readline()]  # it has begun
-        time.sleep(0.2 + 0.2 * attempt)
-        if attempt < 3:
-            process.kill()
-        rest = process.communicate()[0]
-        starts.append(int(lines[0].split()[1]))
-        for line in rest.splitlines():
-            step, _, loss = line.partition(" ")
-            if loss:
-                seen.setdefault(int(step), set()).add(float(loss))
-    assert starts == sorted(starts)
-    assert starts[-1] > 0
-    assert all(values == {expected[step]} for step, values in seen.items())
-    assert 240 in seen
+    expected = {step.step: step.loss for step in run_in(tmp_path / "whole", steps=60, save_every=0, validate_every=20)}
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), tests]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    starts = [int(step) for word, step in lines if word == "from"]
+    assert len(starts) == 6
+    assert starts == sorted(set(starts))  # each start goes on from further on
+    seen = {(int(step), float(loss)) for step, loss in lines if step != "from"}
+    assert seen == set(expected.items())  # whatever was taken twice came to the same
     assert [path.name for path in (tmp_path / "killed").glob(".step-*")] == []
 
 
@@ -139,29 +152,26 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
     ]
 
 
-def test_a_run_that_is_there_is_not_overwritten(tmp_path):
-    list(run_in(tmp_path))
+def test_a_run_that_is_there_is_not_overwritten(ended, tmp_path):
     with pytest.raises(RunError, match=r"holds a run already. Go on with it"):
-        run_in(tmp_path)
+        run_in(ended)
     assert run_in(tmp_path / "new", resume=True).step == 0  # nothing to resume
 
 
-def test_another_config_or_architecture_is_named(tmp_path):
-    list(run_in(tmp_path))
+def test_another_config_or_architecture_is_named(ended):
     with pytest.raises(RunError, match=r"began with another config: learning_rate was 0.01 and is 0.1; betas was"):
-        run_in(tmp_path, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))
+        run_in(ended, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))
     other = Transformer(KINDS["gpt2"])
     before = {name: value.clone() for name, value in other.state_dict().items()}
     with pytest.raises(RunError, match=r"of another architecture: .*positions is rotary there and learned here"):
-        train(other, DATA, TrainConfig(**CONFIG), folder=tmp_path, resume=True)
+        train(other, DATA, TrainConfig(**CONFIG), folder=ended, resume=True)
     assert all(torch.equal(before[name], value) for name, value in other.state_dict().items())
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizers.pt", "state.json"])
 @pytest.mark.parametrize("how", ["cut", "empty", "gone", "noise"])
-def test_damage_is_named_with_the_way_on(tmp_path, file, how):
-    list(run_in(tmp_path))
-    last = checkpoints.checkpoints(tmp_path)[-1]
+def test_damage_is_named_with_the_way_on(ended, file, how):
+    last = checkpoints.checkpoints(ended)[-1]
     path = last / file
     content = path.read_bytes()
     if how == "gone":
@@ -169,12 +179,12 @@ def test_damage_is_named_with_the_way_on(tmp_path, file, how):
     else:
         path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "noise": b"\x80\x02noise" * 9}[how])
     if file == "state.json" and how == "gone":
-        assert run_in(tmp_path, resume=True).step == 9  # not whole: it does not count
+        assert run_in(ended, resume=True).step == 9  # not whole: it does not count
         return
     with pytest.raises(RunError, match=r"is damaged .*Remove it, and the run goes on from the one before"):
-        run_in(tmp_path, resume=True)
+        run_in(ended, resume=True)
     shutil.rmtree(last)
-    assert run_in(tmp_path, resume=True).step == 9
+    assert run_in(ended, resume=True).step == 9
 
 
 def damaged_states():
@@ -190,9 +200,8 @@ def damaged_states():
 
 
 @pytest.mark.parametrize(("message", "state"), damaged_states())
-def test_states_are_checked_before_anything_is_changed(tmp_path, message, state):
-    list(run_in(tmp_path))
-    last = checkpoints.checkpoints(tmp_path)[-1]
+def test_states_are_checked_before_anything_is_changed(ended, message, state):
+    last = checkpoints.checkpoints(ended)[-1]
     states = torch.load(last / "optimizers.pt", weights_only=True)
     states[0][0] = state
     torch.save(states, last / "optimizers.pt")
@@ -201,7 +210,7 @@ def test_states_are_checked_before_anything_is_changed(tmp_path, message, state)
     before = {name: value.clone() for name, value in model.state_dict().items()}
 
     def resumed():
-        return train(model, DATA, TrainConfig(**CONFIG), validation=DATA, folder=tmp_path, resume=True)
+        return train(model, DATA, TrainConfig(**CONFIG), validation=DATA, folder=ended, resume=True)
 
     with pytest.raises(RunError, match=r"optimizers\.pt is not what was written"):
         resumed()
@@ -213,30 +222,43 @@ def test_states_are_checked_before_anything_is_changed(tmp_path, message, state)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
-def test_a_changed_value_in_the_state_is_noticed(tmp_path):
-    list(run_in(tmp_path))
-    state = checkpoints.checkpoints(tmp_path)[-1] / "state.json"
+def test_a_changed_value_in_the_state_is_noticed(ended):
+    state = checkpoints.checkpoints(ended)[-1] / "state.json"
     state.write_text(state.read_text().replace('"step": 12', '"step": 11'))
     with pytest.raises(RunError, match=r"state\.json is damaged or was changed"):
-        run_in(tmp_path, resume=True)
+        run_in(ended, resume=True)
 
 
+CLAIMS = """
+import sys
+from pathlib import Path
+from llmlib.training.checkpoints import RunError, claim
+for _ in range(2):
+    try:
+        claim(Path(sys.argv[1]))
+    except RunError as error:
+        print(error, flush=True)
+    else:
+        print("claimed", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.slow
 def test_a_second_process_is_told(tmp_path):
     run = run_in(tmp_path)
-    code = (
-        "import sys; from pathlib import Path; from llmlib.training.checkpoints import claim; claim(Path(sys.argv[1]))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
-    assert "RunError: Another process is training in" in done.stderr
-    again = run_in(tmp_path)  # the same process may begin anew
-    del run, again
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr  # nobody holds it any more
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", CLAIMS, str(tmp_path)], **pipes) as other:
+        assert "Another process is training in" in other.stdout.readline()
+        again = run_in(tmp_path)  # the same process may begin anew
+        del run, again
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "claimed\n"  # nobody holds it any more
 
 
-def test_what_a_checkpoint_holds_can_be_read_without_us(tmp_path):
-    list(run_in(tmp_path))
-    last = checkpoints.checkpoints(tmp_path)[-1]
+def test_what_a_checkpoint_holds_can_be_read_without_us(ended):
+    last = checkpoints.checkpoints(ended)[-1]
     about = json.loads((last / "state.json").read_text())
     assert about["step"] == 12
     assert about["model"]["positions"] == "rotary"

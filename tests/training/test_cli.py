@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -55,13 +54,6 @@ def run(path, *options):
 def log_of(folder):
     with open(folder / "log.csv", encoding="utf-8", newline="") as file:
         return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in csv.DictReader(file)]
-
-
-def wait_for_lines(log):
-    for _ in range(1200):
-        if log.is_file() and log.read_text().count("\n") > 12:
-            break
-        time.sleep(0.05)
 
 
 def test_it_trains_and_leaves_everything_in_the_folder(tmp_path):
@@ -171,40 +163,38 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
     assert re.fullmatch(r"llmlib train: /proc/run cannot be written to .*Give another folder.*", line)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_asked_to_stop_leaves_a_checkpoint_and_says_so(tmp_path, stop):
-    path = settings(tmp_path, SMALL.replace("save_every = 5", "save_every = 0"), steps=5000)
-    command = [sys.executable, "-m", "llmlib", "train", str(path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for_lines(tmp_path / "run" / "log.csv")
-    process.send_signal(stop)
-    told, why = process.communicate()
-    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[stop]
-    step = int(re.search(r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. Go on: llmlib train", why)[1])
-    assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")] == [f"step-{step:08d}"]
-    assert "\r" not in told + why  # no progress bar where nobody looks
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The log of a run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert run(settings(folder, steps=30)).exit_code == 0
+    return log_of(folder / "run")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_it_goes_on_and_the_log_is_that_of_one_run(tmp_path, stop):
-    assert run(settings(tmp_path, steps=60, folder="whole")).exit_code == 0
-    path = settings(tmp_path, steps=60)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "llmlib", "train", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    log = tmp_path / "run" / "log.csv"
-    wait_for_lines(log)
-    process.send_signal(stop)
-    process.wait()
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_it_leaves_a_checkpoint_says_so_and_goes_on_as_one_run(tmp_path, whole, stop):
+    told_to_stop = stop != signal.SIGKILL
+    path = settings(tmp_path, SMALL.replace("save_every = 5", "save_every = 0") if told_to_stop else SMALL, steps=30)
+    variables = {
+        "SIGNAL": str(int(stop)),
+        "AFTER": "12",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    command = [sys.executable, "-m", "training.signalled", "train", str(path)]
+    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables})
+    told, why = process.stdout, process.stderr
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[stop]
+    if told_to_stop:
+        step = int(re.search(r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. Go on: llmlib train", why)[1])
+        assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")] == [f"step-{step:08d}"]
+        assert "\r" not in told + why  # no progress bar where nobody looks
     assert run(path).exit_code == 1  # not by mistake
     result = run(path, "--resume")
     assert result.exit_code == 0, result.output
-    whole, stopped = log_of(tmp_path / "whole"), log_of(tmp_path / "run")
+    stopped = log_of(tmp_path / "run")
     assert [row["step"] for row in stopped] == [row["step"] for row in whole]
     assert [float(row["loss"]) for row in stopped] == pytest.approx([float(row["loss"]) for row in whole], rel=1e-5)
 

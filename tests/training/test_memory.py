@@ -11,7 +11,7 @@ from llmlib.corpora.datasets import TokenDataset
 from llmlib.training import TrainConfig, memory, train
 
 PAGES = """
-import ctypes, resource, sys
+import ctypes, os, resource, sys
 import torch
 from llmlib.training import memory
 
@@ -21,7 +21,9 @@ libc.prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: pages of one size, whatever th
 # what lies above a piece in the heap then decides whether it can go back.
 assert libc.mallopt(memory.M_MMAP_THRESHOLD, 128 << 10)
 
-if sys.argv[1] == "keep":
+choice = "keep" if os.fork() else "leave"  # two processes, and one import of torch
+if choice == "keep":
+    os.wait()
     assert memory.keep_freed()
 
 def step():
@@ -39,20 +41,18 @@ touched = pages() - before
 memory.give_back()
 before = pages()
 step()
-print(touched, pages() - before)
+print(choice, touched, pages() - before, flush=True)
+os._exit(0)
 """
 
 
-def pages(choice):
-    """Pages that five steps touched for the first time, and one after memory was given back."""
-    call = [sys.executable, "-c", PAGES, choice]
-    return map(int, subprocess.run(call, check=True, capture_output=True, text=True).stdout.split())
-
-
+@pytest.mark.slow
 @pytest.mark.skipif(not memory.keep_freed(), reason="not glibc")
 def test_what_is_freed_is_kept_until_it_is_given_back():
-    kept, after = pages("keep")
-    handed_back, _ = pages("leave")
+    done = subprocess.run([sys.executable, "-c", PAGES], check=True, capture_output=True, text=True)
+    touched = {choice: (int(five), int(after)) for choice, five, after in map(str.split, done.stdout.splitlines())}
+    kept, after = touched["keep"]  # pages that five steps touched for the first time, and one after all was given back
+    handed_back, _ = touched["leave"]
     assert handed_back > 100_000  # the control: each step fetches its 25,000 pages anew
     assert kept < 1000
     assert after > 20_000

@@ -13,7 +13,7 @@ from training.many_processes import CASES, held, record, run_of
 from training.test_distributed import torchrun
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
-HALFWAY = 5
+HALFWAY = 3
 
 
 def stopped_halfway(folder):
@@ -31,7 +31,7 @@ def alone(tmp_path_factory):
     return folder, {case: record(run) for case, run in runs.items()}, {case: held(run) for case, run in runs.items()}
 
 
-N = 2  # processes; tests of another file have four
+N = 2  # processes; tests of another file have three
 
 
 @pytest.fixture(scope="module")

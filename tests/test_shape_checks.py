@@ -1,0 +1,42 @@
+"""While tests run, a wrong annotation fails, at the first call with such arguments."""
+
+from typing import Literal
+
+import pytest
+import shape_checks
+import torch
+from beartype import beartype
+from jaxtyping import Float, TypeCheckError
+from torch import Tensor
+
+from llmlib.linear import linear
+
+
+@shape_checks.checked_when_new(typechecker=beartype)
+def doubled(x: Float[Tensor, "a b"], kind: Literal["right", "cut"] = "right") -> Float[Tensor, "a b"]:
+    return 2 * x if kind == "right" else 2 * x[:, :1]
+
+
+def test_what_was_right_is_no_excuse_for_what_is_new():
+    for _ in range(2):
+        doubled(torch.ones(2, 3))
+    for wrong in (torch.ones(2), torch.ones(2, 3).long()):
+        for _ in range(2):  # what was wrong is not taken for known
+            with pytest.raises(TypeCheckError, match="parameters of"):
+                doubled(wrong)
+    with pytest.raises(TypeCheckError, match="parameters of"):
+        doubled(torch.ones(2, 3), "other")
+    doubled(torch.ones(2, 1), "cut")
+    with pytest.raises(TypeCheckError, match="return value of"):
+        doubled(torch.ones(2, 3), kind="cut")
+
+
+def test_known_is_what_this_test_has_seen():
+    doubled(torch.ones(2, 3))
+    ((function, *_),) = shape_checks.seen
+    assert function is doubled.__wrapped__
+
+
+def test_the_library_is_checked():
+    with pytest.raises(TypeCheckError):
+        linear(torch.ones(2, 3), torch.ones(4, 5))
