@@ -79,14 +79,15 @@ def generate(
 ) -> Generation:
     """Continue a text, yielding each token as it comes.
 
-    One text (a list or a 1-D tensor) yields an `int` a step and ends before the end token. A batch
-    (2-D, padded on the left, `attention_mask` False at the padding) yields an `Int[Tensor, "batch"]` a step;
-    rows that have ended repeat their end token until all have. Stops at an end token (`end_ids`, default those
-    of the model's config), after `max_new_tokens`, when a `constraint` (one for all, or one for each text) is fulfilled
-    and leaves no way on, or when the context is full; the result's `ended_by` tells which. `when_full="slide"` forgets
-    the older half of the context instead and goes on; "stop" gives a `GenerationNotice`. With `log_probs=k` a `Choice`
-    comes in place of each id (a tuple of them for a batch): its log-probability and the k likeliest. `seed=None` draws
-    a fresh one. Raises `ValueError` at once for ids that the model cannot take, and padding that is not on the left.
+    One text (a list or a 1-D tensor) yields an `int` a step and ends before the end token. A batch (2-D, padded on the
+    left, `attention_mask` False at the padding) yields an `Int[Tensor, "batch"]` a step; rows that have ended repeat
+    their end token until all have, and the model soon no longer reads them (a hook then sees fewer rows). Stops at an
+    end token (`end_ids`, default those of the model's config), after `max_new_tokens`, when a `constraint` (one for
+    all, or one for each text) is fulfilled and leaves no way on, or when the context is full; the result's `ended_by`
+    tells which. `when_full="slide"` forgets the older half of the context instead and goes on; "stop" gives a
+    `GenerationNotice`. With `log_probs=k` a `Choice` comes in place of each id (a tuple of them for a batch): its
+    log-probability and the k likeliest. `seed=None` draws a fresh one. Raises `ValueError` at once for ids that the
+    model cannot take, and padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
