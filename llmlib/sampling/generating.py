@@ -79,14 +79,15 @@ def generate(
 ) -> Generation:
     """Continue a text, yielding each token as it comes.
 
-    One text (a list or a 1-D tensor) yields an `int` a step and ends before the end token. A batch
-    (2-D, padded on the left, `attention_mask` False at the padding) yields an `Int[Tensor, "batch"]` a step;
-    rows that have ended repeat their end token until all have. Stops at an end token (`end_ids`, default those
-    of the model's config), after `max_new_tokens`, when a `constraint` (one for all, or one for each text) is fulfilled
-    and leaves no way on, or when the context is full; the result's `ended_by` tells which. `when_full="slide"` forgets
-    the older half of the context instead and goes on; "stop" gives a `GenerationNotice`. With `log_probs=k` a `Choice`
-    comes in place of each id (a tuple of them for a batch): its log-probability and the k likeliest. `seed=None` draws
-    a fresh one. Raises `ValueError` at once for ids that the model cannot take, and padding that is not on the left.
+    One text (a list or a 1-D tensor) yields an `int` a step and ends before the end token. A batch (2-D, padded on the
+    left, `attention_mask` False at the padding) yields an `Int[Tensor, "batch"]` a step; rows that have ended repeat
+    their end token until all have, and the model soon no longer reads them (a hook then sees fewer rows). Stops at an
+    end token (`end_ids`, default those of the model's config), after `max_new_tokens`, when a `constraint` (one for
+    all, or one for each text) is fulfilled and leaves no way on, or when the context is full; the result's `ended_by`
+    tells which. `when_full="slide"` forgets the older half of the context instead and goes on; "stop" gives a
+    `GenerationNotice`. With `log_probs=k` a `Choice` comes in place of each id (a tuple of them for a batch): its
+    log-probability and the k likeliest. `seed=None` draws a fresh one. Raises `ValueError` at once for ids that the
+    model cannot take, and padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -149,6 +150,7 @@ class _Writer:
             self.real[:, : self.length] = attention_mask
         self.read = 0  # so many of them the cache holds
         self.masked = attention_mask is not None
+        self.held = torch.arange(batch, device=prompt.device)  # the rows that the cache holds
         self.states = [None if one is None else one.start for one in constraints]
         self.reasons: list[Reason | None] = [None] * batch
         for row, constraint in enumerate(constraints):  # no token may come, and none could say that it ends
@@ -173,17 +175,32 @@ class _Writer:
         self._end_all("max_new_tokens")
 
     def _next_logits(self) -> Float[Tensor, "batch vocab"]:
+        """What the model says of the next token; zeros for rows that have ended and that it no longer reads."""
+        self._let_go()
         new = slice(self.read, self.length)
-        mask = self.real[:, new] if self.masked else None
-        logits = _last_logits(self.model, self.written[:, new], self.cache, mask)
+        mask = self.real[self.held, new] if self.masked else None
+        logits = _last_logits(self.model, self.written[self.held, new], self.cache, mask)
         self.read, self.masked = self.length, False
-        return logits
+        if len(self.held) == len(self.written):
+            return logits
+        return logits.new_zeros(len(self.written), logits.shape[-1]).index_copy(0, self.held, logits)
+
+    def _let_go(self) -> None:
+        """Forget the rows that have ended, once they are half of those that the cache holds: a copy costs something.
+
+        Where log-probabilities are asked for, they are wanted of ended rows too.
+        """
+        going_on = [place for place, row in enumerate(self.held.tolist()) if self.reasons[row] is None]
+        if self.log_probs is None and 2 * len(going_on) <= len(self.held):
+            places = torch.tensor(going_on, device=self.held.device)
+            self.cache.reorder(places)
+            self.held = self.held[places]
 
     def _slide(self) -> None:
         """Begin anew with the newer half of the context: what is older is forgotten."""
-        self.cache = self.model.new_cache(len(self.written), self.cache.max_seq_len)
+        self.cache = self.model.new_cache(len(self.held), self.cache.max_seq_len)
         self.read = self.length - max(1, self.cache.max_seq_len // 2)
-        self.masked = not bool(self.real[:, self.read : self.length].all())
+        self.masked = not bool(self.real[self.held, self.read : self.length].all())
 
     def _draw(self, logits: Float[Tensor, "batch vocab"]) -> Int[Tensor, " batch"]:
         so_far = None

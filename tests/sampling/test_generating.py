@@ -81,6 +81,24 @@ def test_rows_that_have_ended_repeat_their_end_token(model):
         assert set(row[first:]) == {row[first]}
 
 
+@pytest.mark.parametrize("when_full", ["stop", "slide"])
+def test_rows_that_have_ended_are_no_longer_read_and_the_others_go_on_as_alone(model, when_full):
+    texts = [[3, 1, 4, 1, 5], [9, 2], [6], [5, 3], [5, 8, 9], [7, 9], [3, 2, 3, 8]]
+    ends = sorted({slowly(model, text, n)[-1] for n, text in enumerate(texts[:4], start=1)})
+    padded = torch.tensor([[0] * (5 - len(text)) + text for text in texts])
+    mask = torch.tensor([[False] * (5 - len(text)) + [True] * len(text) for text in texts])
+    read = []
+    handle = model.register_forward_pre_hook(lambda _, ids: read.append(len(ids[0])))
+    steps = list(generate(model, padded, 24, GREEDY, attention_mask=mask, end_ids=ends, when_full=when_full))
+    handle.remove()
+    assert read[0] == 7
+    assert read[-1] < 4
+    for row, text in zip(torch.stack(steps, dim=1).tolist(), texts):
+        alone = list(generate(model, text, 24, GREEDY, end_ids=ends))
+        assert row[: len(alone)] == alone
+        assert len(set(row[len(alone) :])) <= 1
+
+
 @pytest.mark.parametrize(
     "ids", [[1, 2, 3], torch.tensor([1, 2, 3]), range(1, 4), torch.tensor([1, 2, 3], dtype=torch.int32)]
 )
