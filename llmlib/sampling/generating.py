@@ -57,10 +57,10 @@ class Generation(Generator):
         ended = f"ended by {self.ended_by}" if self.ended_by else "to be written as you loop over it"
         return f"Generation({ended}; all of a text: ''.join(…), of ids: list(…))"
 
-    def send(self, value):
+    def send(self, value: Any) -> Any:
         return self._steps.send(value)
 
-    def throw(self, *error):
+    def throw(self, *error: Any) -> Any:
         return self._steps.throw(*error)
 
 
@@ -125,9 +125,17 @@ def generate(
     if single and isinstance(attention_mask, Tensor) and attention_mask.ndim == 1:
         attention_mask = attention_mask[None]
     writer = _Writer(
-        model, prompt.long().to(model.device), mask_of(attention_mask, prompt), max_new_tokens, sampler or Sampler(),
-        generator, ends.to(model.device), constraints, log_probs, when_full == "slide",
-    )  # fmt: skip
+        model,
+        prompt.long().to(model.device),
+        mask_of(attention_mask, prompt),
+        max_new_tokens=max_new_tokens,
+        sampler=sampler or Sampler(),
+        generator=generator,
+        ends=ends.to(model.device),
+        constraints=constraints,
+        log_probs=log_probs,
+        slides=when_full == "slide",
+    )
     return Generation(lambda generation: _one_text(writer, generation) if single else _batch(writer, generation))
 
 
@@ -135,7 +143,18 @@ class _Writer:
     """A batch under way: what is written, what the model remembers, which rows have ended and why."""
 
     def __init__(
-        self, model, prompt, attention_mask, max_new_tokens, sampler, generator, ends, constraints, log_probs, slides
+        self,
+        model: Transformer,
+        prompt: Tensor,
+        attention_mask: Tensor | None,
+        *,
+        max_new_tokens: int,
+        sampler: Sampler,
+        generator: torch.Generator | None,
+        ends: Tensor,
+        constraints: Sequence[Constraint | None],
+        log_probs: int | None,
+        slides: bool,
     ):
         self.model, self.sampler, self.generator = model, sampler, generator
         self.ends, self.constraints, self.log_probs, self.slides = ends, constraints, log_probs, slides
@@ -151,7 +170,7 @@ class _Writer:
         self.read = 0  # so many of them the cache holds
         self.masked = attention_mask is not None
         self.held = torch.arange(batch, device=prompt.device)  # the rows that the cache holds
-        self.states = [None if one is None else one.start for one in constraints]
+        self.states = [0 if one is None else one.start for one in constraints]
         self.reasons: list[Reason | None] = [None] * batch
         for row, constraint in enumerate(constraints):  # no token may come, and none could say that it ends
             if constraint is not None and not self.end_ids and constraint.is_finished(constraint.start):

@@ -65,7 +65,7 @@ class Muon(torch.optim.Optimizer):
                 )
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:

@@ -294,10 +294,10 @@ def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:
 def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
     if not isinstance(got, (list, tuple)):
         return _wrong_type(expected, got, place)
-    if any(isinstance(item, Tensor) for item in expected):
-        return _of_several_tensors(expected, got, place)
     if isinstance(got, list) != isinstance(expected, list):
         return _wrong_type(expected, got, place)
+    if any(isinstance(item, Tensor) for item in expected):
+        return _of_several_tensors(expected, got, place)
     right = [_plain(item) for item in expected]
     pairs = itertools.zip_longest(right[: len(got)], map(_plain, got))
     items = [float(item) if isinstance(a, float) and type(item) is int else item for a, item in pairs]  # as max(0, x)
