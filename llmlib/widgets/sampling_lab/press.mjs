@@ -15,15 +15,23 @@ export function steadyPress(el, targets, release) {
   };
   const up = (event) => {
     if (!pressed) return;
-    const { node, x, y } = pressed, near = event.type === "pointerup" && Math.hypot(event.clientX - x, event.clientY - y) < NEAR;
+    const { node, x, y } = pressed;
+    const near = event.type === "pointerup" && Math.hypot(event.clientX - x, event.clientY - y) < NEAR;
     if (near && node.isConnected && !node.contains(event.target)) node.click(); // no click of the browser's own will reach it
-    setTimeout(() => { pressed = null; release(); }); // the click follows right after
+    setTimeout(() => {
+      pressed = null;
+      release();
+    }); // the click follows right after
   };
   const ends = ["pointerup", "pointercancel", "blur"];
   el.addEventListener("pointerdown", down);
   for (const name of ends) window.addEventListener(name, up);
   return {
-    get held() { return pressed !== null; },
-    stop() { for (const name of ends) window.removeEventListener(name, up); },
+    get held() {
+      return pressed !== null;
+    },
+    stop() {
+      for (const name of ends) window.removeEventListener(name, up);
+    },
   };
 }

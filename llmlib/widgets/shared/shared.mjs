@@ -11,14 +11,17 @@ const codePoint = (sign) => `U+${sign.codePointAt(0).toString(16).toUpperCase().
  */
 export function visibleToken(text) {
   if (text === "") return "∅";
-  const label = text.replace(INKLESS, (found) => found.length > 3 ? found : SEEN[found] ?? `⟨${codePoint(found)}⟩`);
+  const label = text.replace(INKLESS, (found) => (found.length > 3 ? found : (SEEN[found] ?? `⟨${codePoint(found)}⟩`)));
   return /^\p{M}/u.test(label) ? `◌${label}` : label; // a mark needs something to sit on
 }
 
 /** The same for a screen reader. */
 export function spokenToken(text) {
   if (text === "") return "empty token";
-  const named = text.replaceAll("\n", " newline ").replaceAll("\t", " tab ").replace(/\p{Cc}/gu, codePoint);
+  const named = text
+    .replaceAll("\n", " newline ")
+    .replaceAll("\t", " tab ")
+    .replace(/\p{Cc}/gu, codePoint);
   if (named.trim() === "") return named.length === 1 ? "a space" : `${named.length} spaces`;
   return (text.startsWith(" ") ? "space, " : "") + named.trim();
 }
@@ -27,8 +30,9 @@ export function spokenToken(text) {
 export function characters(bytes) {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const found = [];
-  for (let i = 0; i < bytes.length; ) {
-    const lead = bytes[i], length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  for (let i = 0; i < bytes.length;) {
+    const lead = bytes[i];
+    const length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
     try {
       if (i + length > bytes.length) throw new TypeError("cut off");
       found.push({ text: decoder.decode(bytes.subarray(i, i + length)) });
@@ -54,7 +58,9 @@ export function fromHex(text) {
 
 /** A token as text; bytes of a divided character as ⟨F0 9F⟩, since they are no text alone. */
 export function tokenText(bytes) {
-  return characters(bytes).map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`).join("");
+  return characters(bytes)
+    .map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`)
+    .join("");
 }
 
 /** A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩. */
@@ -86,12 +92,16 @@ export function isolated(token) {
  * and else with the text (the Unicode bidirectional algorithm, rules N1 and N2, a token at a time).
  */
 export function runs(texts, base) {
-  const own = texts.map((text) => { // bytes of a divided character have no direction
+  const own = texts.map((text) => {
+    // bytes of a divided character have no direction
     const bare = text.replace(/⟨[^⟩]*⟩/g, "");
     return /\p{L}/u.test(bare) ? direction(bare) : /\p{N}/u.test(bare) ? "ltr" : null;
   });
   const after = new Array(own.length);
-  for (let k = own.length - 1, next = base; k >= 0; k--) { after[k] = next; next = own[k] ?? next; }
+  for (let k = own.length - 1, next = base; k >= 0; k--) {
+    after[k] = next;
+    next = own[k] ?? next;
+  }
   const found = [];
   let before = base;
   own.forEach((dir, k) => {
@@ -134,7 +144,11 @@ export function element(tag, attributes = {}, ...children) {
 
 /** The text that tokens make together; characters that they divide are whole again. */
 export function joinedText(tokens) {
-  return tokens.join("").replace(/(?:⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)+/g, (found) => new TextDecoder().decode(fromHex(found.replace(/[⟨⟩ ]/g, ""))));
+  return tokens
+    .join("")
+    .replace(/(?:⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)+/g, (found) =>
+      new TextDecoder().decode(fromHex(found.replace(/[⟨⟩ ]/g, ""))),
+    );
 }
 
 /**
@@ -143,8 +157,11 @@ export function joinedText(tokens) {
  */
 export function inReadingOrder(box, texts, nodes, around = "ltr") {
   box.dir = direction(joinedText(texts), around);
-  box.append(...runs(texts, box.dir).flatMap(({ dir, from, to }) =>
-    dir === box.dir ? nodes.slice(from, to) : [element("span", { dir }, ...nodes.slice(from, to))]));
+  box.append(
+    ...runs(texts, box.dir).flatMap(({ dir, from, to }) =>
+      dir === box.dir ? nodes.slice(from, to) : [element("span", { dir }, ...nodes.slice(from, to))],
+    ),
+  );
 }
 
 /**
@@ -189,7 +206,8 @@ export function askPython(model, kind) {
 
 /** The "Save" menu of a view. The picture comes from `makeSvg`, or from Python; the page always from Python. */
 export function saveMenu(model, name, makeSvg = fromPython) {
-  const button = (label, save, needsPython = makeSvg === fromPython) => element("button", { type: "button", onclick: save, "data-python": needsPython }, label);
+  const button = (label, save, needsPython = makeSvg === fromPython) =>
+    element("button", { type: "button", onclick: save, "data-python": needsPython }, label);
   const menu = element(
     "details",
     { class: "llm-save" },
@@ -198,7 +216,9 @@ export function saveMenu(model, name, makeSvg = fromPython) {
     button("PNG", async () => downloadPng(`${name}.png`, await makeSvg(model))),
   );
   if (!model.get("_standalone"))
-    menu.append(button("HTML page", async () => download(`${name}.html`, await askPython(model, "html"), "text/html"), true));
+    menu.append(
+      button("HTML page", async () => download(`${name}.html`, await askPython(model, "html"), "text/html"), true),
+    );
   return menu;
 }
 
@@ -209,11 +229,15 @@ const fromPython = (model) => askPython(model, "svg");
  * never sees half of a change. Returns a function that stops it.
  */
 export function follow(model, names, update) {
-  let queued = false, stopped = false;
+  let queued = false;
+  let stopped = false;
   const changed = () => {
     if (queued) return;
     queued = true;
-    queueMicrotask(() => { queued = false; if (!stopped) update(); });
+    queueMicrotask(() => {
+      queued = false;
+      if (!stopped) update();
+    });
   };
   for (const name of names) model.on(`change:${name}`, changed);
   update();
@@ -236,11 +260,22 @@ export function followLooks(el, draw) {
     drawn = el.isConnected && el.clientWidth >= LEAST ? el.clientWidth : null;
     if (drawn !== null) draw(drawn); // else there is no size or no theme yet, and an observer calls again
   };
-  const later = () => requestAnimationFrame(() => { if (drawn === null) redraw(); });
-  const resized = new ResizeObserver(() => { if (el.clientWidth !== drawn) redraw(); });
+  const later = () =>
+    requestAnimationFrame(() => {
+      if (drawn === null) redraw();
+    });
+  const resized = new ResizeObserver(() => {
+    if (el.clientWidth !== drawn) redraw();
+  });
   resized.observe(el);
-  const themed = new MutationObserver(() => { redraw(); later(); }); // a page without styles may be as wide again at once
-  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"] });
+  const themed = new MutationObserver(() => {
+    redraw();
+    later();
+  }); // a page without styles may be as wide again at once
+  themed.observe(document.body, {
+    attributes: true,
+    attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"],
+  });
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   scheme.addEventListener("change", redraw);
   redraw();

@@ -13,8 +13,14 @@ const d = { ...data, ...layout };
 
 /** A pattern from rows of weights. */
 function pattern(rows, causal = true, signed = false, scale = 1) {
-  const n = rows.length, codes = new Uint8Array(d.headSize(n, causal));
-  rows.forEach((row, i) => row.forEach((w, j) => { const k = d.cellIndex({ n, causal }, i, j); if (k >= 0) codes[k] = d.encode(w, scale, signed); }));
+  const n = rows.length;
+  const codes = new Uint8Array(d.headSize(n, causal));
+  rows.forEach((row, i) =>
+    row.forEach((w, j) => {
+      const k = d.cellIndex({ n, causal }, i, j);
+      if (k >= 0) codes[k] = d.encode(w, scale, signed);
+    }),
+  );
   return { n, causal, scale, signed, codes };
 }
 
@@ -35,7 +41,10 @@ test("codes keep faint weights and never err by more than half a step", () => {
 test("cells of a triangle and of a square", () => {
   assert.equal(d.headSize(4, true), 10);
   assert.equal(d.headSize(4, false), 16);
-  assert.deepEqual([0, 1, 2].map((i) => d.cellIndex({ n: 3, causal: true }, i, 1)), [-1, 2, 4]);
+  assert.deepEqual(
+    [0, 1, 2].map((i) => d.cellIndex({ n: 3, causal: true }, i, 1)),
+    [-1, 2, 4],
+  );
   assert.equal(d.cellIndex({ n: 3, causal: false }, 1, 2), 5);
 });
 
@@ -59,10 +68,23 @@ test("mean and maximum of the heads of a layer", () => {
 });
 
 test("differences are signed and mix causal with full patterns", () => {
-  const a = pattern([[1, 0], [0.3, 0.7]]), b = pattern([[0.6, 0.4], [0.9, 0.1]], false);
+  const a = pattern([
+    [1, 0],
+    [0.3, 0.7],
+  ]);
+  const b = pattern(
+    [
+      [0.6, 0.4],
+      [0.9, 0.1],
+    ],
+    false,
+  );
   const found = d.difference(a, b);
   assert.equal(found.causal, false);
-  const expected = [[-0.4, 0.4], [0.6, -0.6]];
+  const expected = [
+    [-0.4, 0.4],
+    [0.6, -0.6],
+  ];
   for (const i of [0, 1]) for (const j of [0, 1]) close(d.weightAt(found, i, j), expected[i][j], 0.015);
   const same = d.difference(a, a);
   assert.equal(same.causal, true);
@@ -70,32 +92,54 @@ test("differences are signed and mix causal with full patterns", () => {
 });
 
 test("rows and columns, and the strongest of them", () => {
-  const p = pattern([[1, 0, 0], [0.25, 0.75, 0], [0.1, 0.6, 0.3]]);
+  const p = pattern([
+    [1, 0, 0],
+    [0.25, 0.75, 0],
+    [0.1, 0.6, 0.3],
+  ]);
   d.weightsOf(p, 2, "from").forEach((w, j) => close(w, [0.1, 0.6, 0.3][j]));
   d.weightsOf(p, 1, "to").forEach((w, i) => close(w, [0, 0.75, 0.6][i]));
   assert.deepEqual(d.strongest(d.weightsOf(p, 2, "from"), 2), [1, 2]);
   assert.deepEqual(d.strongest(Float32Array.from([0, NaN, 0.5, -0.7]), 5), [1, 3, 2]);
-  assert.deepEqual(d.strongestPairs(p, 2), [[0, 0], [1, 1]]);
+  assert.deepEqual(d.strongestPairs(p, 2), [
+    [0, 0],
+    [1, 1],
+  ]);
   assert.equal(d.strongestPairs(p, 100).length, 6);
   assert.equal(d.strongestPairs(p, 100, 0.5).length, 3);
 });
 
 test("an image of a pattern: big cells, small cells, outside, NaN", () => {
-  const p = pattern([[1, 0], [0, 1]]);
+  const p = pattern([
+    [1, 0],
+    [0, 1],
+  ]);
   assert.deepEqual([...d.pool(p, { x: 0, y: 0, w: 2, h: 2 }, 4, 2)], [255, 255, 0, 0, 1, 1, 255, 255]);
   assert.deepEqual([...d.pool(p, { x: 1, y: 0, w: 1, h: 2 }, 1, 2)], [0, 255]);
-  const n = 100, thin = pattern(Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => (j === i - 1 ? 1 : 0))));
+  const n = 100;
+  const thin = pattern(Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => (j === i - 1 ? 1 : 0))));
   const small = d.pool(thin, { x: 0, y: 0, w: n, h: n }, 10, 10);
   for (let i = 0; i < 10; i++) assert.equal(small[i * 10 + i], 255, "a thin diagonal survives");
   assert.equal(small[9], 0);
-  const broken = pattern([[1, 0], [NaN, 1]]);
+  const broken = pattern([
+    [1, 0],
+    [NaN, 1],
+  ]);
   assert.equal(d.pool(broken, { x: 0, y: 0, w: 2, h: 2 }, 1, 1)[0], d.NAN_CODE + 1);
-  const signed = pattern([[0.1, 0], [-0.9, 0.2]], true, true);
+  const signed = pattern(
+    [
+      [0.1, 0],
+      [-0.9, 0.2],
+    ],
+    true,
+    true,
+  );
   assert.equal(d.pool(signed, { x: 0, y: 0, w: 2, h: 2 }, 1, 1)[0], d.encode(-0.9, 1, true) + 1);
 });
 
 test("scores of heads that do one thing only", () => {
-  const tokens = ["a", "b", "c", "a", "b", "c"], same = d.earlierSame(tokens);
+  const tokens = ["a", "b", "c", "a", "b", "c"];
+  const same = d.earlierSame(tokens);
   assert.deepEqual(same, [[], [], [], [0], [1], [2]]);
   const looks = (keys) => pattern(keys.map((key) => tokens.map((_, j) => (j === key ? 1 : 0))));
   close(d.headScores(looks([0, 0, 1, 2, 3, 4]), same).previous, 1);
@@ -106,7 +150,16 @@ test("scores of heads that do one thing only", () => {
   const even = d.headScores(pattern(tokens.map((_, i) => tokens.map((_, j) => (j <= i ? 1 / (i + 1) : 0)))), same);
   close(even.entropy, [1, 2, 3, 4, 5, 6].reduce((sum, k) => sum + Math.log(k), 0) / 6, 0.01);
   const twice = d.earlierSame(["a", "a"]);
-  close(d.headScores(pattern([[1, 0], [0, 1]]), twice).induction, 0); // to look at oneself is no induction
+  close(
+    d.headScores(
+      pattern([
+        [1, 0],
+        [0, 1],
+      ]),
+      twice,
+    ).induction,
+    0,
+  ); // to look at oneself is no induction
   const alone = d.headScores(pattern([[1]]), [[]]);
   assert.deepEqual(alone, { entropy: 0, distance: 0, previous: 0, first: 0, duplicate: 0, induction: 0 });
 });
@@ -128,7 +181,8 @@ test("tokens are shortened by characters", () => {
 });
 
 test("zoom keeps the point under the pointer and stays inside", () => {
-  const n = 100, view = d.wholeView(n);
+  const n = 100;
+  const view = d.wholeView(n);
   const near = d.zoomView(view, 4, 0.5, 0.25, n);
   assert.deepEqual(near, { x: 37.5, y: 18.75, span: 25 });
   assert.equal(near.x + 0.5 * near.span, 50);
@@ -152,11 +206,24 @@ test("what lies under a point", () => {
 });
 
 const all = (grid, count) => Array.from({ length: count }, (_, k) => grid.place(k));
-const apart = (places) => places.every((p, k) => places.slice(k + 1).every((q) => p.x + p.thumb <= q.x || q.x + q.thumb <= p.x || p.y + p.thumb <= q.y || q.y + q.thumb <= p.y));
+const apart = (places) =>
+  places.every((p, k) =>
+    places
+      .slice(k + 1)
+      .every((q) => p.x + p.thumb <= q.x || q.x + q.thumb <= p.x || p.y + p.thumb <= q.y || q.y + q.thumb <= p.y),
+  );
 
 test("a table of thumbnails fits, and each can be seen", () => {
-  for (const [layers, heads, width, height] of [[12, 12, 520, 600], [30, 9, 516, 625], [1, 1, 300, 400], [4, 1, 500, 600], [2, 4, 500, 600], [30, 9, 166, 625]]) {
-    const grid = d.tableLayout(layers, heads, width, height), places = all(grid, layers * heads);
+  for (const [layers, heads, width, height] of [
+    [12, 12, 520, 600],
+    [30, 9, 516, 625],
+    [1, 1, 300, 400],
+    [4, 1, 500, 600],
+    [2, 4, 500, 600],
+    [30, 9, 166, 625],
+  ]) {
+    const grid = d.tableLayout(layers, heads, width, height);
+    const places = all(grid, layers * heads);
     assert.ok(grid.width <= width && grid.height <= height, `${layers} × ${heads}: ${grid.width} × ${grid.height}`);
     assert.ok(apart(places));
     assert.ok(places.every(({ x, y, thumb }) => x + thumb <= grid.width && y + thumb <= grid.height && thumb >= 12));
@@ -167,10 +234,21 @@ test("a table of thumbnails fits, and each can be seen", () => {
 });
 
 test("in the order of a score the first ones are large, and all fit", () => {
-  for (const [total, width, height] of [[270, 404, 625], [270, 236, 625], [144, 404, 625], [8, 404, 625], [1, 300, 400], [30, 404, 625]]) {
-    const grid = d.rankLayout(total, width, height), places = all(grid, total);
+  for (const [total, width, height] of [
+    [270, 404, 625],
+    [270, 236, 625],
+    [144, 404, 625],
+    [8, 404, 625],
+    [1, 300, 400],
+    [30, 404, 625],
+  ]) {
+    const grid = d.rankLayout(total, width, height);
+    const places = all(grid, total);
     assert.ok(apart(places), `${total}`);
-    assert.ok(grid.height <= height && places.every(({ x, y, thumb }) => x + thumb <= width && y + thumb <= grid.height), `${total}: ${grid.height}`);
+    assert.ok(
+      grid.height <= height && places.every(({ x, y, thumb }) => x + thumb <= width && y + thumb <= grid.height),
+      `${total}: ${grid.height}`,
+    );
     assert.ok(grid.large >= Math.min(total, 4));
     assert.ok(places.every(({ thumb }, k) => (k < grid.large ? thumb === places[0].thumb : thumb < 44 && thumb >= 12)));
     assert.equal(grid.others === null, grid.large === total);
@@ -180,45 +258,91 @@ test("in the order of a score the first ones are large, and all fit", () => {
 
 test("arrow keys lead to the nearest thumbnail, also between rows of different sizes", () => {
   const table = d.tableLayout(3, 4, 400, 400);
-  assert.deepEqual(["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End", "a"].map((key) => d.stepInGrid(table, 5, key)), [6, 4, 1, 9, 0, 11, null]);
-  assert.deepEqual([d.stepInGrid(table, 0, "ArrowLeft"), d.stepInGrid(table, 0, "ArrowUp"), d.stepInGrid(table, 11, "ArrowRight"), d.stepInGrid(table, 9, "ArrowDown")], [null, null, null, null]);
-  const ranked = d.rankLayout(270, 404, 625), middle = ({ x, thumb }) => x + thumb / 2;
+  assert.deepEqual(
+    ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End", "a"].map((key) => d.stepInGrid(table, 5, key)),
+    [6, 4, 1, 9, 0, 11, null],
+  );
+  assert.deepEqual(
+    [
+      d.stepInGrid(table, 0, "ArrowLeft"),
+      d.stepInGrid(table, 0, "ArrowUp"),
+      d.stepInGrid(table, 11, "ArrowRight"),
+      d.stepInGrid(table, 9, "ArrowDown"),
+    ],
+    [null, null, null, null],
+  );
+  const ranked = d.rankLayout(270, 404, 625);
+  const middle = ({ x, thumb }) => x + thumb / 2;
   for (let k = 0; k < 270; k++) {
     for (const key of ["ArrowUp", "ArrowDown"]) {
       const next = d.stepInGrid(ranked, k, key);
       if (next === null) continue;
-      const row = ranked.rowOf(next), far = Math.abs(middle(ranked.place(next)) - middle(ranked.place(k)));
-      assert.ok(key === "ArrowUp" ? ranked.place(next).y < ranked.place(k).y : ranked.place(next).y > ranked.place(k).y);
-      for (let other = row.from; other < row.to; other++) assert.ok(far <= Math.abs(middle(ranked.place(other)) - middle(ranked.place(k))) + 1e-9, `${k} ${key}`);
+      const row = ranked.rowOf(next);
+      const far = Math.abs(middle(ranked.place(next)) - middle(ranked.place(k)));
+      assert.ok(
+        key === "ArrowUp" ? ranked.place(next).y < ranked.place(k).y : ranked.place(next).y > ranked.place(k).y,
+      );
+      for (let other = row.from; other < row.to; other++)
+        assert.ok(far <= Math.abs(middle(ranked.place(other)) - middle(ranked.place(k))) + 1e-9, `${k} ${key}`);
     }
   }
 });
 
 test("how far two patterns are apart, and a scale on which it can be seen", () => {
-  const a = pattern([[1, 0, 0], [0.3, 0.7, 0], [0.2, 0.3, 0.5]]), b = pattern([[1, 0, 0], [0.5, 0.5, 0], [0.2, 0.5, 0.3]]);
+  const a = pattern([
+    [1, 0, 0],
+    [0.3, 0.7, 0],
+    [0.2, 0.3, 0.5],
+  ]);
+  const b = pattern([
+    [1, 0, 0],
+    [0.5, 0.5, 0],
+    [0.2, 0.5, 0.3],
+  ]);
   const { largest, moved, rows } = d.compare(a, b);
   close(largest, 0.2, 0.01);
   close(moved, 0.4 / 3, 0.01);
   close(rows, 0.4 / 3, 0.01);
   assert.deepEqual(d.compare(a, a), { largest: 0, moved: 0, rows: 0 });
-  assert.deepEqual([0, 0.004, 0.02, 0.03, 0.06, 0.2, 0.21, 0.6, 1, 1.5].map((w) => Number(d.changeScale(w).toFixed(3))), [0.02, 0.02, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1, 2]);
-  const scaled = d.difference(a, b, 0.2), strongest = Math.max(...scaled.codes);
+  assert.deepEqual(
+    [0, 0.004, 0.02, 0.03, 0.06, 0.2, 0.21, 0.6, 1, 1.5].map((w) => Number(d.changeScale(w).toFixed(3))),
+    [0.02, 0.02, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1, 2],
+  );
+  const scaled = d.difference(a, b, 0.2);
+  const strongest = Math.max(...scaled.codes);
   assert.ok(strongest >= 250, `the largest change has nearly the strongest colour: ${strongest}`);
-  for (const [i, j, change] of [[1, 0, 0.2], [1, 1, -0.2], [2, 1, 0.2], [0, 0, 0]]) close(d.weightAt(scaled, i, j), change, 0.01);
-  const broken = pattern([[1, 0, 0], [NaN, 0.7, 0], [0.2, 0.3, 0.5]]);
+  for (const [i, j, change] of [
+    [1, 0, 0.2],
+    [1, 1, -0.2],
+    [2, 1, 0.2],
+    [0, 0, 0],
+  ])
+    close(d.weightAt(scaled, i, j), change, 0.01);
+  const broken = pattern([
+    [1, 0, 0],
+    [NaN, 0.7, 0],
+    [0.2, 0.3, 0.5],
+  ]);
   assert.ok(Number.isFinite(d.compare(a, broken).moved));
   assert.ok(Number.isNaN(d.weightAt(d.difference(a, broken), 1, 0)));
 });
 
 test("on how many queries a score rests", () => {
   const counted = (text) => {
-    const tokens = [...text], same = d.earlierSame(tokens);
-    return [same.filter((before) => before.length).length, same.filter((before, i) => before.some((j) => j + 1 < i)).length];
+    const tokens = [...text];
+    const same = d.earlierSame(tokens);
+    return [
+      same.filter((before) => before.length).length,
+      same.filter((before, i) => before.some((j) => j + 1 < i)).length,
+    ];
   };
   for (const text of ["a", "aa", "aaa", "abcabc", "abab", "aabb", "mississippi", "the cat sat"]) {
     const { duplicate, induction, previous, first, entropy, distance } = d.queryCounts([...text]);
     assert.deepEqual([duplicate, induction], counted(text), text);
-    assert.deepEqual([previous, first, entropy, distance], [text.length - 1, text.length - 1, text.length, text.length]);
+    assert.deepEqual(
+      [previous, first, entropy, distance],
+      [text.length - 1, text.length - 1, text.length, text.length],
+    );
   }
   assert.equal(words.countInWords(0), "none");
   assert.equal(words.countInWords(7), "only 7");
@@ -230,13 +354,28 @@ test("on how many queries a score rests", () => {
 });
 
 test("titles say which heads, of which model, on which text", () => {
-  const text = (words, title) => ({ tokens: words.split(/(?= )/), title, layers: 30, heads: 9 }), a = text("a cat", "text A"), b = text("a dog", "text B");
+  const text = (words, title) => ({ tokens: words.split(/(?= )/), title, layers: 30, heads: 9 });
+  const a = text("a cat", "text A");
+  const b = text("a dog", "text B");
   const at = { layer: null, head: null, token: null, show: "a" };
   assert.deepEqual(words.titleLines(at, { a }, "SmolLM2"), ["Attention of all 30 × 9 heads · SmolLM2", "“a cat”"]);
-  assert.deepEqual(words.titleLines({ ...at, layer: 3, head: 2 }, { a }, ""), ["Attention of layer 3, head 2", "“a cat”"]);
-  assert.deepEqual(words.titleLines({ ...at, show: "b" }, { a, b }, ""), ["Attention of all 30 × 9 heads · text B", "“a dog”"]);
-  assert.deepEqual(words.titleLines({ ...at, show: "difference" }, { a, b }, ""), ["Attention of all 30 × 9 heads · text B − text A", "text A: “a cat”", "text B: “a dog”"]);
-  assert.deepEqual(words.titleLines({ ...at, show: "both" }, { a, b: { ...a, title: "without" } }, ""), ["Attention of all 30 × 9 heads · text A, without", "“a cat”"]);
+  assert.deepEqual(words.titleLines({ ...at, layer: 3, head: 2 }, { a }, ""), [
+    "Attention of layer 3, head 2",
+    "“a cat”",
+  ]);
+  assert.deepEqual(words.titleLines({ ...at, show: "b" }, { a, b }, ""), [
+    "Attention of all 30 × 9 heads · text B",
+    "“a dog”",
+  ]);
+  assert.deepEqual(words.titleLines({ ...at, show: "difference" }, { a, b }, ""), [
+    "Attention of all 30 × 9 heads · text B − text A",
+    "text A: “a cat”",
+    "text B: “a dog”",
+  ]);
+  assert.deepEqual(words.titleLines({ ...at, show: "both" }, { a, b: { ...a, title: "without" } }, ""), [
+    "Attention of all 30 × 9 heads · text A, without",
+    "“a cat”",
+  ]);
 });
 
 test("what a part of a heat map shows", () => {
@@ -245,15 +384,18 @@ test("what a part of a heat map shows", () => {
 });
 
 test("what stands side by side fits", () => {
-  for (const width of [300, 500, 719, 720, 840, 930, 1200, 1500]) for (const board of [false, true]) for (const screen of [600, 800, 1080]) {
-    for (const maps of [1, 2, 3]) {
-      const { heat, lines, room, side } = d.headLayout(width, screen, { maps, board, left: 74 }), told = `${width} ${maps}: ${heat}, ${lines}`;
-      assert.ok(heat >= 140 && heat <= 620, told);
-      assert.ok(room + (side ? 368 : 0) <= width, told);
-      assert.ok(!side || board, "a column of its own only for a board");
-      if (width >= 720) assert.ok(maps * (heat + 72) + 12 * (maps - 1) + (lines && 12 + lines) <= room + 2, told);
-    }
-  }
+  for (const width of [300, 500, 719, 720, 840, 930, 1200, 1500])
+    for (const board of [false, true])
+      for (const screen of [600, 800, 1080]) {
+        for (const maps of [1, 2, 3]) {
+          const { heat, lines, room, side } = d.headLayout(width, screen, { maps, board, left: 74 });
+          const told = `${width} ${maps}: ${heat}, ${lines}`;
+          assert.ok(heat >= 140 && heat <= 620, told);
+          assert.ok(room + (side ? 368 : 0) <= width, told);
+          assert.ok(!side || board, "a column of its own only for a board");
+          if (width >= 720) assert.ok(maps * (heat + 72) + 12 * (maps - 1) + (lines && 12 + lines) <= room + 2, told);
+        }
+      }
   const laptop = d.headLayout(840, 800, { board: true, left: 74 });
   assert.ok(laptop.side && laptop.heat <= 360, "the board stands beside a head that fits the screen");
 });
@@ -267,7 +409,17 @@ test("the board stands where all of it ends higher up", () => {
 
 test("a place is kept and found again", () => {
   const state = { ...stateOf({ layer: 2, head: 1, drawn: "layer", hidden: [3] }), token: 4 };
-  assert.deepEqual(placeOf(state), { way: "from", heads: "each", sort: "layer", show: "a", drawn: "layer", hidden: [3], layer: 2, head: 1, token: 4 });
+  assert.deepEqual(placeOf(state), {
+    way: "from",
+    heads: "each",
+    sort: "layer",
+    show: "a",
+    drawn: "layer",
+    hidden: [3],
+    layer: 2,
+    head: 1,
+    token: 4,
+  });
   assert.equal(goTo(state, placeOf(state)), false);
   assert.equal(goTo(state, { layer: 0, head: 0 }), true);
   assert.deepEqual([state.layer, state.token, state.drawn, state.hidden], [0, null, "head", []]);
@@ -276,50 +428,111 @@ test("a place is kept and found again", () => {
 
 test("choices that the texts no longer allow fall back", () => {
   const text = { layers: 2, heads: 3, n: 4, long: false };
-  const state = { ...stateOf({ layer: 1, head: 2, token: 9, show: "both", sort: "difference", drawn: "layer", hidden: [1, 7] }), cell: [0, 5] };
+  const state = {
+    ...stateOf({ layer: 1, head: 2, token: 9, show: "both", sort: "difference", drawn: "layer", hidden: [1, 7] }),
+    cell: [0, 5],
+  };
   settle(state, { a: text }, false);
-  assert.deepEqual([state.show, state.sort, state.token, state.cell, state.hidden, state.drawn], ["a", "layer", null, null, [1], "layer"]);
+  assert.deepEqual(
+    [state.show, state.sort, state.token, state.cell, state.hidden, state.drawn],
+    ["a", "layer", null, null, [1], "layer"],
+  );
   settle(state, { a: { ...text, layers: 1, long: true } }, false);
   assert.deepEqual([state.layer, state.head, state.drawn], [null, null, "head"]);
 });
 
 test("looks of all heads of a layer", () => {
-  const heads = [[0, pattern([[1], [0.2, 0.8], [0, 0.5, 0.5]])], [2, pattern([[1], [1, 0], [0.98, 0.02, 0]])]];
+  const heads = [
+    [0, pattern([[1], [0.2, 0.8], [0, 0.5, 0.5]])],
+    [2, pattern([[1], [1, 0], [0.98, 0.02, 0]])],
+  ];
   const looks = looksOf(heads, 2, "from");
-  assert.deepEqual(looks.map(({ head, from, to }) => [head, from, to]), [[0, 2, 1], [0, 2, 2], [2, 2, 0]], "the strongest last, faint ones not");
-  assert.deepEqual(looksOf(heads, 0, "to").map(({ head, from }) => [head, from]), [[0, 1], [2, 2], [0, 0], [2, 0], [2, 1]]);
-  assert.deepEqual(looksOf([heads[1]], null, "from").map(({ from, to }) => [from, to]), [[2, 0], [0, 0], [1, 0]]);
+  assert.deepEqual(
+    looks.map(({ head, from, to }) => [head, from, to]),
+    [
+      [0, 2, 1],
+      [0, 2, 2],
+      [2, 2, 0],
+    ],
+    "the strongest last, faint ones not",
+  );
+  assert.deepEqual(
+    looksOf(heads, 0, "to").map(({ head, from }) => [head, from]),
+    [
+      [0, 1],
+      [2, 2],
+      [0, 0],
+      [2, 0],
+      [2, 1],
+    ],
+  );
+  assert.deepEqual(
+    looksOf([heads[1]], null, "from").map(({ from, to }) => [from, to]),
+    [
+      [2, 0],
+      [0, 0],
+      [1, 0],
+    ],
+  );
   assert.deepEqual(visibleHeads(4, turned([0], 2)), [1, 3]);
   assert.deepEqual(turned([0, 2], 2), [0]);
 });
 
 // What is left of red, green and blue with all cones, without those for green, for red (Machado, Oliveira and Fernandes, 2009).
 const CONES = {
-  all: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-  "not green": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
-  "not red": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+  all: [
+    [1, 0, 0],
+    [0, 1, 0],
+    [0, 0, 1],
+  ],
+  "not green": [
+    [0.367, 0.861, -0.228],
+    [0.28, 0.673, 0.047],
+    [-0.012, 0.043, 0.969],
+  ],
+  "not red": [
+    [0.152, 1.053, -0.205],
+    [0.115, 0.786, 0.099],
+    [-0.004, -0.048, 1.052],
+  ],
 };
 
 /** How light a colour is, and what it is in the space L*a*b*, where distances are as large as they look. */
 function seen(colour, cones = "all") {
   const linear = parseColour(colour).map((c) => ((c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-  const [r, g, b] = CONES[cones].map((row) => Math.max(0, row.reduce((sum, weight, k) => sum + weight * linear[k], 0)));
+  const [r, g, b] = CONES[cones].map((row) =>
+    Math.max(
+      0,
+      row.reduce((sum, weight, k) => sum + weight * linear[k], 0),
+    ),
+  );
   const f = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
-  const [x, y, z] = [0.4124 * r + 0.3576 * g + 0.1805 * b, 0.2126 * r + 0.7152 * g + 0.0722 * b, 0.0193 * r + 0.1192 * g + 0.9505 * b];
+  const [x, y, z] = [
+    0.4124 * r + 0.3576 * g + 0.1805 * b,
+    0.2126 * r + 0.7152 * g + 0.0722 * b,
+    0.0193 * r + 0.1192 * g + 0.9505 * b,
+  ];
   return { light: y, lab: [116 * f(y) - 16, 500 * (f(x / 0.9505) - f(y)), 200 * (f(y) - f(z / 1.089))] };
 }
 
 test("heads have colours that stand out from the paper and from each other, for colour-blind eyes too", () => {
-  for (const [dark, paper] of [[false, "#ffffff"], [true, "#1e1e1e"]]) {
-    const colours = Array.from({ length: 8 }, (_, head) => headStyle(head, dark).colour), { light } = seen(paper);
+  for (const [dark, paper] of [
+    [false, "#ffffff"],
+    [true, "#1e1e1e"],
+  ]) {
+    const colours = Array.from({ length: 8 }, (_, head) => headStyle(head, dark).colour);
+    const { light } = seen(paper);
     for (const colour of colours) {
       const [low, high] = [light, seen(colour).light].sort((a, b) => a - b);
       assert.ok((high + 0.05) / (low + 0.05) >= 3, `${colour} on ${paper}`);
     }
-    for (const cones of Object.keys(CONES)) colours.forEach((one, k) => colours.slice(k + 1).forEach((other) => {
-      const apart = Math.hypot(...seen(one, cones).lab.map((v, i) => v - seen(other, cones).lab[i]));
-      assert.ok(apart >= 25, `${one} and ${other}, ${cones}: ${apart.toFixed(1)}`);
-    }));
+    for (const cones of Object.keys(CONES))
+      colours.forEach((one, k) =>
+        colours.slice(k + 1).forEach((other) => {
+          const apart = Math.hypot(...seen(one, cones).lab.map((v, i) => v - seen(other, cones).lab[i]));
+          assert.ok(apart >= 25, `${one} and ${other}, ${cones}: ${apart.toFixed(1)}`);
+        }),
+      );
   }
   const styles = Array.from({ length: 32 }, (_, head) => JSON.stringify(headStyle(head, false)));
   assert.equal(new Set(styles).size, 32, "colours come again with other dashes");
