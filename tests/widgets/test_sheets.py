@@ -51,4 +51,4 @@ def test_what_turns_plots_round_in_dark_meets_no_part_of_a_view(folder):
 
 
 def test_what_is_hidden_stays_hidden_whichever_sheet_comes_last():
-    assert re.search(r"\.llm \[hidden\] \{ display: none !important; \}", stylesheet(FOLDERS[0] / "view.css"))
+    assert re.search(r"\.llm \[hidden\] \{\s*display: none !important;\s*\}", stylesheet(FOLDERS[0] / "view.css"))

@@ -66,7 +66,7 @@ export function shapeInWords(axes, tokens = 0) {
 
 /** The cells of an opened tensor: `at(panel, row, column)` gives a value, NaN for one that is not finite. */
 export function unpackOpened(opened, view) {
-  const { panels, rows, columns, scale } = opened;
+  const { rows, columns, scale } = opened;
   const codes = new Int8Array(view.buffer, view.byteOffset, view.byteLength);
   const code = (panel, row, column) => codes[(panel * rows + row) * columns + column];
   return {

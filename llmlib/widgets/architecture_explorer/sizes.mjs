@@ -60,7 +60,7 @@ export function sizesPanel(ctx, hub, model) {
       if (held) models.querySelector("input:checked")?.focus();
     }
     if (!changed) first = { chosen, totals: now };
-    for (const { name, number, slider, typed } of fields) {
+    for (const { name, slider, typed } of fields) {
       typed.follow();
       if (document.activeElement !== slider) slider.value = toSlider(name, sizes[name]);
       slider.setAttribute("aria-valuetext", String(sizes[name]));

@@ -31,8 +31,8 @@ export function tourPanel(ctx) {
     if (to === null) return false;
     if (to !== here) {
       ctx.go({ station: to });
-      const { title: name, words: said } = ctx.station();
-      ctx.speak(`${to + 1} of ${all.length}: ${name}. ${said}`);
+      const station = ctx.station();
+      ctx.speak(`${to + 1} of ${all.length}: ${station.title}. ${station.words}`);
     }
     return true;
   }
@@ -43,7 +43,7 @@ export function tourPanel(ctx) {
     const most = Math.max(...norms.map((norm) => norm ?? 0)) || 1;
     const x = (k) => left + ((width - left - 10) * k) / Math.max(1, norms.length - 1);
     const y = (norm) => top + (height - top - bottom) * (1 - (norm ?? 0) / most);
-    const text = (said, more) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...more }, said);
+    const text = (said, where) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...where }, said);
     const told = "Length of the last token’s vector after each layer";
     const box = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told });
     box.append(

@@ -271,7 +271,7 @@ export function previewPanel(ctx) {
     const rows = Object.entries(SCORES).map(([key, score]) => {
       const count = Math.min(...sides.map((one) => ctx.counts(one)[key]));
       const written = values
-        .map((of) => (score.share ? inWords(of[key]) : of[key].toFixed(of[key] < 9.95 ? 2 : 1)))
+        .map((scores) => (score.share ? inWords(scores[key]) : scores[key].toFixed(scores[key] < 9.95 ? 2 : 1)))
         .join(" → ");
       return row(
         score.unit ? `${score.name} (${score.unit})` : score.name,

@@ -56,7 +56,7 @@ const LARGEST = 112; // pixels: words below a thumbnail, thumbnails
  * A grid of thumbnails, `rows` of which know where they lie: { y, thumb, pitch, from, to }, thumbnail number k in from
  * … to - 1.
  */
-function grid(rows, left, width, height, more) {
+function gridOf(rows, left, width, height, more) {
   const rowOf = (k) => rows.find(({ to }) => k < to);
   const place = (k) => {
     const { y, thumb, pitch, from } = rowOf(k);
@@ -75,7 +75,7 @@ export function tableLayout(layers, heads, width, height) {
   const pitch = thumb + gap;
   const row = (l) => ({ y: top + l * pitch, thumb, pitch, from: l * heads, to: (l + 1) * heads });
   const rows = Array.from({ length: layers }, (_, l) => row(l));
-  return grid(rows, left, left + heads * pitch - gap, top + layers * pitch - gap, { top, large: 0 });
+  return gridOf(rows, left, left + heads * pitch - gap, top + layers * pitch - gap, { top, large: 0 });
 }
 
 /**
@@ -109,7 +109,7 @@ export function rankLayout(total, width, height) {
   }
   const last = rows.at(-1);
   const end = last.y + last.thumb + (rest ? 0 : CAPTION);
-  return grid(rows, 0, width, end, { top: 0, large: shown, others: rest ? others : null });
+  return gridOf(rows, 0, width, end, { top: 0, large: shown, others: rest ? others : null });
 }
 
 /** The thumbnail that an arrow key leads to from number k: the nearest one of the next row, or null. */

@@ -510,9 +510,9 @@ export function legendPanel(ctx) {
       : [
           [0, "0"],
           [0.1, "1%"],
-          [0.316, "10%"],
+          [Math.sqrt(0.1), "10%"],
           [0.5, "25%"],
-          [0.707, "50%"],
+          [Math.SQRT1_2, "50%"],
           [1, "100%"],
         ];
     const marks =
@@ -532,8 +532,8 @@ export function legendPanel(ctx) {
       element(
         "span",
         { class: "llm-ticks" },
-        ...marks.map(([at, words]) => {
-          const tick = element("span", { "data-text": true }, words);
+        ...marks.map(([at, label]) => {
+          const tick = element("span", { "data-text": true }, label);
           tick.style.left = `${100 * at}%`;
           return tick;
         }),

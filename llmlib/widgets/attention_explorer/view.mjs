@@ -113,8 +113,8 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
   const menu = saveMenu(model, "attention", () =>
     pictureOf(picture, ctx.palette.paper, { lines: lines(), ink: ctx.palette.ink }),
   );
-  const head = element("div", { class: "llm-row llm-head" }, crumbs.node, runs.node, menu);
-  el.append(still ? titles : "", texting?.node ?? "", hub.line, head, help, notes, tools.node, picture, spoken);
+  const heading = element("div", { class: "llm-row llm-head" }, crumbs.node, runs.node, menu);
+  el.append(still ? titles : "", texting?.node ?? "", hub.line, heading, help, notes, tools.node, picture, spoken);
 
   picture.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || state.layer === null) return;

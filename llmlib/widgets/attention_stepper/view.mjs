@@ -75,12 +75,11 @@ function drawn(tag, attributes, text) {
 }
 
 export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
-  const set = hub.look;
-  const go = (stage) => set({ stage: Math.max(0, Math.min(STAGES.length - 1, stage)) });
+  const go = (stage) => hub.look({ stage: Math.max(0, Math.min(STAGES.length - 1, stage)) });
   const rows = (kind) => rowsOf(model.get(kind), model.get("d_head"), kind, model.get("moved"));
 
   const chooser = element("select", { "aria-label": "Query" });
-  chooser.addEventListener("change", () => set({ query: Number(chooser.value) }));
+  chooser.addEventListener("change", () => hub.look({ query: Number(chooser.value) }));
   const back = element(
     "button",
     {
@@ -106,12 +105,12 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
   );
   const box = (trait, label) => {
     const input = element("input", { type: "checkbox" });
-    input.addEventListener("change", () => set({ [trait]: input.checked }));
+    input.addEventListener("change", () => hub.look({ [trait]: input.checked }));
     return { input, label: element("label", {}, input, ` ${label}`) };
   };
   const scale = box("scaled", "Divide by √d_head");
   const mask = box("masked", "Causal mask");
-  const reset = element("button", { type: "button", onclick: () => set({ moved: {} }) }, "Undo all moves");
+  const reset = element("button", { type: "button", onclick: () => hub.look({ moved: {} }) }, "Undo all moves");
   const told = element("p", { class: "llm-told", role: "status" });
   const source = element("span", { class: "llm-note" });
   const table = element("table", { class: "llm-stages" });
@@ -173,7 +172,7 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
   const output = drawn("line", { x1: SIZE / 2, y1: SIZE / 2, class: "llm-line-q", "stroke-width": 3 });
   const end = drawn("circle", { r: 11, class: "llm-end" });
   const endName = drawn("text", { class: "llm-label-q", "aria-hidden": "true" }, "output");
-  const reachOne = (set, one) => set.forEach(({ tip }) => tip.setAttribute("tabindex", tip === one ? 0 : -1));
+  const reachOne = (arrows, one) => arrows.forEach(({ tip }) => tip.setAttribute("tabindex", tip === one ? 0 : -1));
   const tipOf = (kind, row) => {
     const name = model.get("tokens")[row];
     const line = drawn("line", { x1: SIZE / 2, y1: SIZE / 2, class: `llm-line-${kind}` });
@@ -190,7 +189,7 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
       { class: `llm-label-${kind}`, "aria-hidden": "true" },
       (kind === "q" ? "query: " : "") + visibleToken(name),
     );
-    const move = (vector) => set({ moved: { ...model.get("moved"), [`${kind}${row}`]: vector } });
+    const move = (vector) => hub.look({ moved: { ...model.get("moved"), [`${kind}${row}`]: vector } });
     tip.addEventListener("focus", () => reachOne(shown, tip));
     tip.addEventListener("keydown", (event) => {
       const by = { PageUp: -1, PageDown: 1 }[event.key];
@@ -213,8 +212,8 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     tip.addEventListener("pointermove", (event) => {
       if (!tip.hasPointerCapture(event.pointerId)) return;
       const frame = plane.getBoundingClientRect();
-      const scale = SIZE / frame.width;
-      move(fromPlane((event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale, SIZE, most));
+      const per = SIZE / frame.width;
+      move(fromPlane((event.clientX - frame.left) * per, (event.clientY - frame.top) * per, SIZE, most));
     });
     return { kind, row, line, tip, label };
   };
@@ -230,7 +229,7 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     shown = null;
     if (flat) {
       sets = [[...tokens.map((_, row) => tipOf("k", row)), tipOf("q", query)], tokens.map((_, row) => tipOf("v", row))];
-      sets.forEach((set) => reachOne(set, set.at(-1)?.tip));
+      sets.forEach((arrows) => reachOne(arrows, arrows.at(-1)?.tip));
     }
     draw();
   };
@@ -339,29 +338,29 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
   };
 
   const drawPlane = (q, keys, values, made, stage) => {
-    const set = sets[stage === LAST ? 1 : 0];
+    const arrows = sets[stage === LAST ? 1 : 0];
     const half = SIZE / 2;
     const middle = [half, half];
-    if (shown !== set) {
+    if (shown !== arrows) {
       const held = plane.contains(document.activeElement);
-      shown = set;
+      shown = arrows;
       most = 2;
       plane.replaceChildren(
         drawn("line", { x1: 0, y1: half, x2: SIZE, y2: half, class: "llm-axis" }),
         drawn("line", { x1: half, y1: 0, x2: half, y2: SIZE, class: "llm-axis" }),
-        ...set.map(({ line }) => line),
+        ...arrows.map(({ line }) => line),
         ...(stage === LAST ? [summed, output, end, endName] : []),
-        ...set.map(({ label }) => label),
-        ...set.map(({ tip }) => tip),
+        ...arrows.map(({ label }) => label),
+        ...arrows.map(({ tip }) => tip),
       );
       meaning.textContent = MEANING[stage === LAST ? 1 : 0];
-      if (held) set.at(-1).tip.focus();
+      if (held) arrows.at(-1).tip.focus();
     }
     const vectorOf = ({ kind, row }) => ({ q, k: keys[row], v: values[row] })[kind];
-    most = Math.max(most, reach([...set.map(vectorOf), stage === LAST ? made.output : [0, 0]])); // never smaller under the reader's hand
+    most = Math.max(most, reach([...arrows.map(vectorOf), stage === LAST ? made.output : [0, 0]])); // never smaller under the reader's hand
     const at = (vector) => toPlane(vector, SIZE, most);
     const sums = chain(values, made.weights).map(at);
-    const tips = set.map((arrow) => {
+    const tips = arrows.map((arrow) => {
       const [x, y] = at(vectorOf(arrow));
       return { x, y, label: arrow.label.textContent };
     });
@@ -382,7 +381,7 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
       label.setAttribute("y", y.toFixed(1));
     };
     if (stage === LAST) put(endName, names.at(-1));
-    set.forEach((arrow, k) => {
+    arrows.forEach((arrow, k) => {
       const { kind, row, line, tip, label } = arrow;
       const vector = vectorOf(arrow);
       const { x, y } = tips[k];

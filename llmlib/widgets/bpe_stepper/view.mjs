@@ -433,7 +433,7 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
       new TextDecoder().decode(Uint8Array.from(word.flatMap((id) => [...table[id]]))),
     );
     const around = runs(written, direction(written.join(""))).flatMap(({ dir, from, to }) =>
-      new Array(to - from).fill(dir),
+      Array.from({ length: to - from }, () => dir),
     );
     inReadingOrder(
       text,

@@ -8,7 +8,7 @@ import { turnPart } from "./turn.mjs";
 
 const NEAR = 40; // pixels from its end: the log goes on showing the newest
 
-export default widget("llm-chat", ({ model, hub, el, still }) => {
+export default widget("llm-chat", ({ model, hub, el }) => {
   const log = element("div", {
     class: "llm-log",
     role: "log",

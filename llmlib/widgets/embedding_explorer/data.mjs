@@ -41,7 +41,7 @@ export function unpackCloud(points, labels, ends, kinds, drawn = kinds.byteLengt
 
 /** How many tokens there are of each kind. */
 export function countKinds(kinds, n_kinds) {
-  const counts = new Array(n_kinds).fill(0);
+  const counts = Array.from({ length: n_kinds }, () => 0);
   for (const kind of kinds) if (kind !== UNDRAWN) counts[kind]++;
   return counts;
 }
@@ -52,7 +52,7 @@ export function drawingOrder(kinds, counts) {
     .map((count, kind) => [count, kind])
     .sort((a, b) => b[0] - a[0] || a[1] - b[1])
     .map(([, kind]) => kind);
-  const next = new Array(counts.length);
+  const next = [];
   const order = new Uint32Array(counts.reduce((sum, count) => sum + count, 0));
   let start = 0;
   for (const kind of rank) {

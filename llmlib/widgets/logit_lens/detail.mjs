@@ -91,14 +91,14 @@ export function cellPanel(ctx, where, words) {
       [99, "100th"],
       [9999, "10,000th"],
     ].filter(([rank]) => Math.log10(rank + 1) <= deepest);
-    const word = (words, attributes) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...attributes }, words);
+    const word = (text, attributes) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...attributes }, text);
     curve.setAttribute("viewBox", `0 0 ${width} ${height}`);
     curve.setAttribute(
       "aria-label",
       `Rank of ${ctx.spoken(of)} through the layers at this position; here ${ordinal(at(layer) + 1)}.`,
     );
     curve.replaceChildren(
-      ...marks.flatMap(([rank, words]) => [
+      ...marks.flatMap(([rank, name]) => [
         svg("line", {
           x1: left,
           x2: width - 8,
@@ -107,7 +107,7 @@ export function cellPanel(ctx, where, words) {
           stroke: ctx.palette.line,
           "stroke-width": 0.5,
         }),
-        word(words, { x: left - 5, y: y(rank) + 4, "text-anchor": "end" }),
+        word(name, { x: left - 5, y: y(rank) + 4, "text-anchor": "end" }),
       ]),
       svg("polyline", {
         points: line,

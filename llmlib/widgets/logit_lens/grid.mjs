@@ -57,12 +57,12 @@ export function gridPanel(ctx, which) {
   let code = () => 0;
 
   const side = () => ctx.sides[which];
-  const window_ = () => windowOf(side().n, room, scroller.scrollLeft, NARROW, WIDE);
+  const inSight = () => windowOf(side().n, room, scroller.scrollLeft, NARROW, WIDE);
   const topOf = (layer) => HEAD + layer * height + (layer === side().layers - 1 ? 4 : 0); // the answer stands apart
 
   function cellAt(event) {
     const box = spacer.getBoundingClientRect();
-    const { cell } = window_();
+    const { cell } = inSight();
     const position = Math.floor((event.clientX - box.left) / cell);
     const y = event.clientY - box.top;
     const layer = Math.min(side().layers - 1, Math.floor((y - HEAD - (y > topOf(side().layers - 1) ? 4 : 0)) / height));
@@ -81,7 +81,7 @@ export function gridPanel(ctx, which) {
     frameRequest ||= requestAnimationFrame(() => {
       frameRequest = 0;
       paint();
-      ctx.scrolled(self, scroller.scrollLeft / window_().cell);
+      ctx.scrolled(self, scroller.scrollLeft / inSight().cell);
     });
   });
   canvas.addEventListener("keydown", (event) => {
@@ -113,7 +113,7 @@ export function gridPanel(ctx, which) {
   });
 
   function reveal(position) {
-    const { cell } = window_();
+    const { cell } = inSight();
     const left = position * cell;
     if (left < scroller.scrollLeft) scroller.scrollLeft = left;
     else if (left + cell > scroller.scrollLeft + room) scroller.scrollLeft = left + cell - room;
@@ -122,7 +122,7 @@ export function gridPanel(ctx, which) {
   const drag = (event) => {
     if (!(event.buttons & 1)) return;
     const box = map.getBoundingClientRect();
-    scroller.scrollLeft = ((event.clientX - box.left) / box.width) * window_().width - room / 2;
+    scroller.scrollLeft = ((event.clientX - box.left) / box.width) * inSight().width - room / 2;
   };
   strip.addEventListener("pointerdown", (event) => {
     strip.setPointerCapture(event.pointerId);
@@ -136,7 +136,7 @@ export function gridPanel(ctx, which) {
     const before = shown;
     room = Math.max(NARROW, width - LEFT - 2);
     height = rowHeight(one.layers);
-    const { cell, width: whole, scrolls } = window_();
+    const { cell, width: whole, scrolls } = inSight();
     room = Math.min(room, whole);
     code = MEASURES[ctx.measure()].shade;
     caption.textContent = Object.keys(ctx.sides).length > 1 ? one.title : "";
@@ -178,7 +178,7 @@ export function gridPanel(ctx, which) {
   /** What is in the window. */
   function paint() {
     const one = side();
-    const { cell, from, to, width } = window_();
+    const { cell, from, to, width } = inSight();
     const context = canvas.getContext("2d");
     const left = scroller.scrollLeft;
     const total = parseFloat(spacer.style.height);
@@ -226,7 +226,7 @@ export function gridPanel(ctx, which) {
 
   /** Where the reader looks; nothing else changes. */
   function point() {
-    const { cell } = window_();
+    const { cell } = inSight();
     for (const [box, place] of [
       [hovered, ctx.state.pointed],
       [locked, ctx.state.locked],
@@ -245,7 +245,7 @@ export function gridPanel(ctx, which) {
   }
 
   function scrollTo(position) {
-    const left = position * window_().cell;
+    const left = position * inSight().cell;
     if (Math.abs(left - scroller.scrollLeft) >= 1) scroller.scrollLeft = left;
   }
   const self = { node, draw, point, scrollTo, canvas, stop: () => cancelAnimationFrame(frameRequest) };

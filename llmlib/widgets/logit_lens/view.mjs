@@ -153,7 +153,7 @@ export default widget("llm-lens", ({ model, hub, el }) => {
 
   function remember() {
     const { locked, measure, show, heads, sort } = state;
-    hub.look({ place: { ...(locked ?? {}), measure, show, heads, sort } });
+    hub.look({ place: { ...locked, measure, show, heads, sort } });
   }
 
   function drawTools() {
@@ -274,9 +274,9 @@ export default widget("llm-lens", ({ model, hub, el }) => {
     asked = "";
     ctx.sides = {};
     for (const [k, which] of ["a", "b"].entries()) {
-      const [meta, cells, pinned] = sources.slice(3 * k, 3 * k + 3);
+      const [meta, codes, pinned] = sources.slice(3 * k, 3 * k + 3);
       if (!meta.tokens) continue;
-      const side = unpack(meta, cells);
+      const side = unpack(meta, codes);
       ctx.sides[which] = {
         ...side,
         pinned: model.get("pinned").token === undefined ? null : unpackPinned(pinned, side.layers * side.n),

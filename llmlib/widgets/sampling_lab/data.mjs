@@ -131,13 +131,11 @@ export function neighbour(boxes, from, key) {
     return next < 0 ? from : next;
   }
   if (key === "Home") return 0;
-  const step = { ArrowUp: -1, ArrowDown: 1 }[key] ?? 0;
+  const step = { ArrowUp: -1, ArrowDown: 1 }[key];
+  if (!step) return from;
   const middle = box.x + box.width / 2;
-  for (
-    let row = box.row + step, last = Math.max(...boxes.map((one) => one.row));
-    step && row >= 0 && row <= last;
-    row += step
-  ) {
+  const last = Math.max(...boxes.map((one) => one.row));
+  for (let row = box.row + step; row >= 0 && row <= last; row += step) {
     const found = boxes
       .filter((one) => one.row === row)
       .sort((a, b) => Math.abs(a.x + a.width / 2 - middle) - Math.abs(b.x + b.width / 2 - middle))[0];

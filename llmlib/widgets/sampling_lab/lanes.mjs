@@ -59,7 +59,7 @@ export function lanesPanel(ctx) {
       button("Remove", "Remove this text", () => ctx.act("drop", { lane: k })),
     ];
     // The buttons come before the text: below it, they would move under the mouse as it grows.
-    const node = element(
+    const box = element(
       "article",
       { class: "llm-card" },
       title,
@@ -67,12 +67,12 @@ export function lanesPanel(ctx) {
       text.node,
       facts,
     );
-    return { title, text, facts, keep, buttons, node };
+    return { title, text, facts, keep, buttons, box };
   }
-  function drawCard({ title, text, facts, keep, buttons, node: one }, lane) {
+  function drawCard({ title, text, facts, keep, buttons, box }, lane) {
     const words = settingsInWords(lane.settings, lane.banned, lane.pattern);
     title.textContent = words;
-    one.setAttribute("aria-label", words);
+    box.setAttribute("aria-label", words);
     text.node.setAttribute("aria-label", `Written with ${words}`);
     text.show(
       lane.ids.map((id, n) => ({ text: ctx.word(id), logProb: lane.log_probs[n] })),
@@ -86,8 +86,8 @@ export function lanesPanel(ctx) {
     const lanes = ctx.lanes();
     const held = grid.contains(document.activeElement);
     note.textContent = `Each card continues the same text with its own settings, and with the same chance: what differs comes from the settings.${ctx.live ? " Click a token to keep the text up to there as a branch." : ""}`;
-    while (cards.length < lanes.length) grid.append(cards[cards.push(card(cards.length)) - 1].node);
-    while (cards.length > lanes.length) cards.pop().node.remove();
+    while (cards.length < lanes.length) grid.append(cards[cards.push(card(cards.length)) - 1].box);
+    while (cards.length > lanes.length) cards.pop().box.remove();
     lanes.forEach((lane, k) => drawCard(cards[k], lane));
     run.textContent = ctx.writing() === "race" ? "❚❚ Pause all" : "Write with all";
     if (held && !grid.contains(document.activeElement))

@@ -51,7 +51,7 @@ export function settingsPanel(ctx, hub, model) {
     seed.value = model.get("seed");
   };
   const bans = element("div", { class: "llm-bans" });
-  const banned_ = element(
+  const banning = element(
     "div",
     { class: "llm-setting" },
     element("span", { class: "llm-name" }, element("code", {}, "banned")),
@@ -108,7 +108,7 @@ export function settingsPanel(ctx, hub, model) {
       refused,
     ),
     element("p", { class: "llm-note" }, ctx.live ? "While this is open, each token can be banned beside its bar." : ""),
-    banned_,
+    banning,
   );
   more.addEventListener("toggle", () => ctx.redraw());
   const node = element(
@@ -126,13 +126,13 @@ export function settingsPanel(ctx, hub, model) {
       const settings = model.get("settings");
       const banned = model.get("banned");
       for (const one of fields) one.draw(settings);
-      banned_.hidden = !banned.length;
+      banning.hidden = !banned.length;
       renew(bans, banned.map(bannedToken));
       if (document.activeElement !== seed && !refused.textContent) seed.value = model.get("seed");
       if (pattern.value === used) pattern.value = model.get("pattern");
       used = model.get("pattern");
       const extra =
-        SETTINGS.some(({ name, neutral, more }) => more && (settings[name] ?? null) !== neutral) ||
+        SETTINGS.some(({ name, neutral, more: rare }) => rare && (settings[name] ?? null) !== neutral) ||
         banned.length ||
         used;
       if (extra && !opened) {

@@ -11,7 +11,8 @@ export const tokenInWords = (text, logProb) =>
 /** Make these the children; what has its place already is not touched, so that it keeps the focus and the mouse. */
 function arrange(box, nodes) {
   const wanted = new Set(nodes);
-  for (const child of [...box.childNodes]) if (!wanted.has(child)) child.remove();
+  const gone = Array.from(box.childNodes).filter((child) => !wanted.has(child));
+  for (const child of gone) child.remove();
   nodes.forEach((node, k) => {
     if (box.childNodes[k] !== node) box.insertBefore(node, box.childNodes[k] ?? null);
   });

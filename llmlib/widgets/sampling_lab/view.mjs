@@ -67,8 +67,8 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
       if (kind === "take" && ctx.writing()) hub.act("go", { node: shownAt }); // the bars are of this place; the text may have grown since
       if (LEAVES.includes(kind)) ctx.stop();
       const done = hub.act(kind, details);
-      text_.drawButtons();
-      done.then(text_.drawButtons);
+      text.drawButtons();
+      done.then(text.drawButtons);
       return done;
     },
     /** What is being written, in this view of the lab or another: "step", "race", or "". */
@@ -111,10 +111,10 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     use: (text) => ctx.act("prompt", { text }),
     used: () => model.get("prompt"),
   });
-  const text_ = textPart(ctx);
+  const text = textPart(ctx);
   const bars = barsPanel(ctx);
   const stages = stagesPanel(ctx);
-  const tree = branchesPanel(ctx);
+  const branches = branchesPanel(ctx);
   const lanes = lanesPanel(ctx);
   const settings = settingsPanel(ctx, hub, model);
   const tabs = element(
@@ -137,7 +137,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
   );
   const menu = saveMenu(model, "sampling_lab");
   menu.append(json);
-  const left = element("div", { class: "llm-left" }, bars.node, tree.node, lanes.node);
+  const left = element("div", { class: "llm-left" }, bars.node, branches.node, lanes.node);
   const right = element("div", { class: "llm-right" }, settings.node, stages.node);
   const board = element("div", { class: "llm-board" }, left, right);
   const lead = element(
@@ -149,7 +149,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     element("div", { class: "llm-row llm-head" }, lead, menu),
     still ? "" : prompt.node,
     hub.line,
-    text_.node,
+    text.node,
     problem,
     tabs,
     board,
@@ -177,19 +177,19 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     }
     for (const input of tabs.querySelectorAll("input")) input.checked = input.value === tab;
     const counted = [...tabs.querySelectorAll("span")].find((one) => one.textContent.startsWith("Branches"));
-    const tree_ = ctx.tree();
-    const ends = tree_.n - new Set(tree_.parents).size + 1;
-    if (counted) counted.textContent = tree_.n > 1 ? `Branches (${ends})` : "Branches";
+    const tree = ctx.tree();
+    const ends = tree.n - new Set(tree.parents).size + 1;
+    if (counted) counted.textContent = tree.n > 1 ? `Branches (${ends})` : "Branches";
     problem.textContent = model.get("problem");
-    text_.draw();
+    text.draw();
     settings.draw();
     stages.draw();
     bars.node.hidden = tab !== "next" && tab !== "draws";
-    tree.node.hidden = tab !== "branches";
+    branches.node.hidden = tab !== "branches";
     lanes.node.hidden = tab !== "lanes";
     stages.node.hidden ||= tab !== "next" && tab !== "draws";
     if (!bars.node.hidden) bars.draw(tab === "draws");
-    if (tab === "branches") tree.draw();
+    if (tab === "branches") branches.draw();
     if (tab === "lanes") lanes.draw();
   }
 

@@ -49,7 +49,7 @@ export function keepPictures(model) {
   context.saveState.connect((_, what) => {
     if (what !== "started") return;
     const outputs = Array.from(context.model.cells ?? []).flatMap((cell) =>
-      Array.from({ length: cell.outputs?.length ?? 0 }, (_, k) => cell.outputs.get(k).data),
+      Array.from({ length: cell.outputs?.length ?? 0 }, (_output, k) => cell.outputs.get(k).data),
     );
     const pictures = picturesOf(
       outputs,

@@ -97,7 +97,7 @@ export function runs(texts, base) {
     const bare = text.replace(/⟨[^⟩]*⟩/g, "");
     return /\p{L}/u.test(bare) ? direction(bare) : /\p{N}/u.test(bare) ? "ltr" : null;
   });
-  const after = new Array(own.length);
+  const after = Array.from(own);
   for (let k = own.length - 1, next = base; k >= 0; k--) {
     after[k] = next;
     next = own[k] ?? next;

@@ -116,13 +116,13 @@ function row(encoding, text, showIds) {
     "aria-label": `Tokens of ${encoding.name}`,
   });
   for (const line of lines(tokens)) {
-    const row = element("div", { class: "llm-line", role: "presentation" });
+    const written = element("div", { class: "llm-line", role: "presentation" });
     inReadingOrder(
-      row,
+      written,
       line.map((i) => labels[i]),
       line.map((i) => boxes[i]),
     );
-    list.append(row);
+    list.append(written);
   }
   if (encoding.count > tokens.length)
     list.append(

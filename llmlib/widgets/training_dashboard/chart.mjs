@@ -179,10 +179,10 @@ export function chartPanel(ctx, which, large) {
       curves: { steps, validation },
       colour,
     } = run;
-    const window_ = [frame.from, frame.to];
+    const limits = [frame.from, frame.to];
     const parts = [];
     const places = xsOf(steps, ctx.state.across);
-    const range = inWindow(places, window_);
+    const range = inWindow(places, limits);
     const xs = places.subarray(...range);
     const [mean, low, high] = [steps.mean, steps.low, steps.high].map((rows) => rows[which].subarray(...range));
     const raw = columnsOf(xs, { mean, low, high }, toX);
@@ -208,7 +208,7 @@ export function chartPanel(ctx, which, large) {
     if (raw.length === 1) parts.push(svg("circle", { cx: raw[0].x, cy: toY(raw[0].mean), r: 2.5, fill: colour }));
     if (large && validation.n) {
       const all = xsOf(validation, ctx.state.across);
-      const among = inWindow(all, window_);
+      const among = inWindow(all, limits);
       const values = validation.mean[0].subarray(...among);
       const seen = columnsOf(all.subarray(...among), { mean: values, low: values, high: values }, toX);
       parts.push(line(seen, { "stroke-width": 2, "stroke-dasharray": "6 4", "stroke-opacity": pale }));

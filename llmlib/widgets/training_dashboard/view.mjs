@@ -154,9 +154,9 @@ export default widget("llm-training", ({ model, hub, el }) => {
     "Show all",
   );
   const zoomed = element("span", { class: "llm-note" });
-  const window_ = element("span", { class: "llm-row llm-zoomed" }, zoomed, all);
+  const zooming = element("span", { class: "llm-row llm-zoomed" }, zoomed, all);
   const label = element("label", { class: "llm-smoothing" }, "smoothing ", smoothing, smooth);
-  const tools = element("div", { class: "llm-row llm-tools" }, ways, label, window_);
+  const tools = element("div", { class: "llm-row llm-tools" }, ways, label, zooming);
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const happened = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const picture = element("div", { class: "llm-scene" }, rows.node, board, inside.node);

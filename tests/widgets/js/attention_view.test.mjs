@@ -24,6 +24,10 @@ function pattern(rows, causal = true, signed = false, scale = 1) {
   return { n, causal, scale, signed, codes };
 }
 
+/** n rows of n values. */
+const square = (n, value) =>
+  Array.from({ length: n }, (_row, i) => Array.from({ length: n }, (_value, j) => value(i, j)));
+
 const close = (a, b, tolerance = 0.005) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not near ${b}`);
 
 test("codes keep faint weights and never err by more than half a step", () => {
@@ -117,7 +121,7 @@ test("an image of a pattern: big cells, small cells, outside, NaN", () => {
   assert.deepEqual([...d.pool(p, { x: 0, y: 0, w: 2, h: 2 }, 4, 2)], [255, 255, 0, 0, 1, 1, 255, 255]);
   assert.deepEqual([...d.pool(p, { x: 1, y: 0, w: 1, h: 2 }, 1, 2)], [0, 255]);
   const n = 100;
-  const thin = pattern(Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => (j === i - 1 ? 1 : 0))));
+  const thin = pattern(square(n, (i, j) => (j === i - 1 ? 1 : 0)));
   const small = d.pool(thin, { x: 0, y: 0, w: n, h: n }, 10, 10);
   for (let i = 0; i < 10; i++) assert.equal(small[i * 10 + i], 255, "a thin diagonal survives");
   assert.equal(small[9], 0);
@@ -147,7 +151,7 @@ test("scores of heads that do one thing only", () => {
   close(d.headScores(looks([0, 1, 2, 0, 1, 2]), same).duplicate, 1);
   close(d.headScores(looks([0, 1, 2, 1, 2, 3]), same).induction, 1);
   close(d.headScores(looks([0, 0, 1, 2, 3, 4]), same).distance, 5 / 6);
-  const even = d.headScores(pattern(tokens.map((_, i) => tokens.map((_, j) => (j <= i ? 1 / (i + 1) : 0)))), same);
+  const even = d.headScores(pattern(square(tokens.length, (i, j) => (j <= i ? 1 / (i + 1) : 0))), same);
   close(even.entropy, [1, 2, 3, 4, 5, 6].reduce((sum, k) => sum + Math.log(k), 0) / 6, 0.01);
   const twice = d.earlierSame(["a", "a"]);
   close(
@@ -354,7 +358,7 @@ test("on how many queries a score rests", () => {
 });
 
 test("titles say which heads, of which model, on which text", () => {
-  const text = (words, title) => ({ tokens: words.split(/(?= )/), title, layers: 30, heads: 9 });
+  const text = (written, title) => ({ tokens: written.split(/(?= )/), title, layers: 30, heads: 9 });
   const a = text("a cat", "text A");
   const b = text("a dog", "text B");
   const at = { layer: null, head: null, token: null, show: "a" };
@@ -529,8 +533,8 @@ test("heads have colours that stand out from the paper and from each other, for 
     for (const cones of Object.keys(CONES))
       colours.forEach((one, k) =>
         colours.slice(k + 1).forEach((other) => {
-          const apart = Math.hypot(...seen(one, cones).lab.map((v, i) => v - seen(other, cones).lab[i]));
-          assert.ok(apart >= 25, `${one} and ${other}, ${cones}: ${apart.toFixed(1)}`);
+          const distance = Math.hypot(...seen(one, cones).lab.map((v, i) => v - seen(other, cones).lab[i]));
+          assert.ok(distance >= 25, `${one} and ${other}, ${cones}: ${distance.toFixed(1)}`);
         }),
       );
   }

@@ -166,14 +166,14 @@ test("a view never sees half of a change", async () => {
   change({ a: 2 });
   change({ b: 2 });
   assert.deepEqual(seen, [{ a: 1, b: 1 }]);
-  await null;
+  await Promise.resolve();
   assert.deepEqual(seen, [
     { a: 1, b: 1 },
     { a: 2, b: 2 },
   ]);
   change({ a: 3 });
   stop();
-  await null;
+  await Promise.resolve();
   assert.equal(seen.length, 2);
   assert.deepEqual(listeners, {});
 });

@@ -52,8 +52,8 @@ test("means leave the first token out", () => {
 
 test("the scale holds nine of ten tokens", () => {
   assert.deepEqual([scaleOf([]), scaleOf([NaN, 0.1, -0.2, 1.5]), scaleOf([0.1]), scaleOf([99])], [0.5, 2, 0.5, 8]);
-  assert.equal(scaleOf([...new Array(9).fill(1), 7]), 8);
-  assert.equal(scaleOf([...new Array(19).fill(-1), 7]), 1);
+  assert.equal(scaleOf([1, 1, 1, 1, 1, 1, 1, 1, 1, 7]), 8);
+  assert.equal(scaleOf([...Array.from({ length: 19 }, () => -1), 7]), 1);
 });
 
 test("colours are even about the middle", () => {
