@@ -2,9 +2,11 @@
 
 import { element } from "../shared/shared.mjs";
 import { gridPanel } from "./grid.mjs";
+import { coarsePanel, heatPanel } from "./heat.mjs";
 import { boardUnder, gridHeight, gridRoom, headLayout } from "./layout.mjs";
+import { linesPanel } from "./lines.mjs";
 import { headsPanel, layerPanel } from "./overlay.mjs";
-import { coarsePanel, detailPanel, heatPanel, linesPanel, stripPanel } from "./panels.mjs";
+import { detailPanel, stripPanel } from "./panels.mjs";
 
 /**
  *  Parts that are always there (`look`, `legend`, `board`, and the lines `ordered`, `reading`, `away`) find their

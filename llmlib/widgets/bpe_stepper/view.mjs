@@ -1,78 +1,19 @@
-import {
-  characters,
-  direction,
-  element,
-  follow,
-  hex,
-  inReadingOrder,
-  isolated,
-  runs,
-  saveMenu,
-  tokenLabel,
-} from "../shared/shared.mjs";
+import { direction, element, follow, howMany, inReadingOrder, runs, saveMenu } from "../shared/shared.mjs";
 import { textBox, widget } from "../shared/view.mjs";
-import { count, pairCounts, rankedPairs, replay, times, vocabulary } from "./merging.mjs";
-import { choicesPanel, guessKey, question, score, TIE_RULE, tied, verdict } from "./predict.mjs";
-
-/** What has just happened, and what comes next, in words; `open`: the reader is still to predict what comes next. */
-export function story(states, step, merges, mode, open = false) {
-  const table = vocabulary(merges);
-  const name = (id) => `“${isolated(tokenLabel(table[id]))}”`;
-  const both = (number) => `${name(merges[number][0])} + ${name(merges[number][1])}`;
-  const { words, merge, places } = states[step];
-  const n = count(words);
-  const next = states[step + 1];
-  const started =
-    mode === "train"
-      ? `Start: ${n} byte${n === 1 ? "" : "s"}, each a token of its own.`
-      : `Start: the text as ${n} byte${n === 1 ? "" : "s"}.`;
-  const learned = mode === "train" ? "" : ` (learned as number ${merge + 1})`;
-  const done =
-    merge === null
-      ? started
-      : `Step ${step}: ${both(merge)} → ${name(256 + merge)}, id ${256 + merge}${learned}, ${times(places)}. ${n + places} tokens become ${n}.`;
-  if (next && open) return done;
-  if (next && mode === "encode") return `${done} Of the pairs now, ${both(next.merge)} was learned first.`;
-  if (next) {
-    const equal = tied(words, merges[next.merge]).length;
-    const tie = equal
-      ? ` ${equal === 1 ? "One other pair is" : `${equal} other pairs are`} as frequent. ${TIE_RULE}.`
-      : "";
-    return `${done} Next: ${both(next.merge)}, seen ${times(next.places)}.${tie}`;
-  }
-  if (mode === "encode") return `${done} No pair that was learned is left. Ids: ${words.flat().join(" ")}.`;
-  return merges.length ? `${done} This was the last merge.` : `${done} There is nothing to merge.`;
-}
-
-/** Columns of the byte view of one piece: characters above, tokens below, each with the first column and the span. */
-export function columns(word, table) {
-  const bytes = word.flatMap((id) => [...table[id]]);
-  let at = 1;
-  const above = characters(Uint8Array.from(bytes)).map((part) => {
-    const span = part.text ? new TextEncoder().encode(part.text).length : part.bytes.length;
-    at += span;
-    return {
-      label: tokenLabel(part.text ? new TextEncoder().encode(part.text) : Uint8Array.from(part.bytes)),
-      from: at - span,
-      span,
-    };
-  });
-  at = 1;
-  const below = word.map((id) => {
-    at += table[id].length;
-    return { id, from: at - table[id].length, span: table[id].length };
-  });
-  return { above, below, width: bytes.length };
-}
+import { replay, vocabulary } from "./merging.mjs";
+import { choicesPanel, guessKey, question, score, verdict } from "./predict.mjs";
+import { story } from "./story.mjs";
+import { entryItems, pairRows } from "./tables.mjs";
+import { tokenBoxes } from "./tokens.mjs";
 
 const PERIOD = 1100; // milliseconds from step to step while playing
-const MOST_PAIRS = 8;
 
 export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
   const training = () => model.get("mode") === "train";
   const stepName = () => (training() ? "step" : "word_step");
   let states = [];
   let table = [];
+  const tokens = tokenBoxes(() => table);
 
   // Controls.
   const tab = (mode, label) =>
@@ -190,7 +131,7 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
       hub.look({ guesses: { ...model.get("guesses"), [guessKey(model.get("mode"), at())]: pair } });
       forward.focus(); // the choices are gone, and this is what comes next
     },
-    (id) => boxed(id, null),
+    (id) => tokens.boxed(id, null),
   );
 
   let timer = null;
@@ -254,32 +195,6 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
     ),
   );
 
-  const label = (id) => tokenLabel(table[id]);
-  const hue = (id) => (id < 256 ? "llm-byte" : `llm-hue-${id % 6}`);
-  const tokenClass = (id, merge) => `llm-token ${hue(id)}${merge !== null && id === 256 + merge ? " llm-new" : ""}`;
-  const boxed = (id, merge) =>
-    element("span", { class: tokenClass(id, merge), title: `id ${id} · ${hex(table[id])}` }, label(id));
-  const inBytes = (word, merge) => {
-    const { above, below, width } = columns(word, table);
-    const grid = element("span", { class: "llm-grid", dir: "ltr" });
-    grid.style.gridTemplateColumns = `repeat(${width}, 1.75em)`;
-    const cell = (tag, { from, span }, attributes, content) => {
-      const node = element("span", attributes, content);
-      node.style.gridColumn = `${from} / span ${span}`;
-      node.style.gridRow = tag;
-      grid.append(node);
-    };
-    for (const part of above) cell(1, part, { class: "llm-character", dir: "auto" }, part.label);
-    for (const part of below)
-      cell(
-        2,
-        part,
-        { class: tokenClass(part.id, merge), title: `id ${part.id} · ${label(part.id)}` },
-        hex(table[part.id]),
-      );
-    return grid;
-  };
-
   let replayed = []; // from what
   const load = () => {
     const mode = model.get("mode");
@@ -306,7 +221,6 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
 
   const drawPairs = (words, step, merges) => {
     const next = states[step + 1]?.merge ?? null;
-    const key = next === null ? "" : merges[next].join();
     const open = openAt(step);
     const mode = model.get("mode");
     const guess = (model.get("predict") && model.get("guesses")[guessKey(mode, step)]) || null;
@@ -318,64 +232,16 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
     if (!open) asking.classList.remove("llm-missing");
     choices.draw(open, `${mode} ${step}`);
     judged.textContent = asked ? verdict(asked, guess, table) : "";
-    judged.classList.toggle("llm-right", Boolean(asked) && guess.join() === key);
+    judged.classList.toggle("llm-right", Boolean(asked) && guess.join() === merges[next].join());
     pairs.hidden = Boolean(open);
     if (open) {
       pairs.replaceChildren();
       pairsTitle.textContent = "Pairs of neighbours";
       return;
     }
-    let rows;
-    if (training()) {
-      const all = pairCounts(words);
-      const most = all[0]?.count ?? 1;
-      const kept = all.filter((entry, i) => i < MOST_PAIRS || [key, guess?.join()].includes(entry.pair.join()));
-      pairsTitle.textContent = `Pairs of neighbours: ${all.length} different`;
-      rows = kept.map(({ pair, count: n }) => {
-        const bar = element("span", { class: "llm-bar" });
-        bar.style.width = `${(100 * n) / most}%`;
-        return {
-          pair,
-          cells: [
-            element(
-              "td",
-              { class: "llm-track-cell", "aria-hidden": "true" },
-              element("span", { class: "llm-track" }, bar),
-            ),
-            element("td", { class: "llm-count" }, String(n)),
-          ],
-        };
-      });
-    } else {
-      const all = rankedPairs(words, merges);
-      pairsTitle.textContent = `Pairs of neighbours, and when they were learned`;
-      rows = all.slice(0, 2 * MOST_PAIRS).map(({ pair, rank }) => ({
-        pair,
-        cells: [element("td", {}, rank === null ? "never" : `as number ${rank + 1}`)],
-      }));
-    }
-    pairs.replaceChildren(
-      ...rows.map(({ pair, cells }) => {
-        const chosen = pair.join() === key;
-        return element(
-          "tr",
-          { class: chosen ? "llm-next" : "" },
-          element(
-            "th",
-            { scope: "row" },
-            element("span", { class: `llm-token ${hue(pair[0])}` }, label(pair[0])),
-            " + ",
-            element("span", { class: `llm-token ${hue(pair[1])}` }, label(pair[1])),
-          ),
-          ...cells,
-          element(
-            "td",
-            { class: "llm-mark" },
-            [chosen ? "← next" : "", pair.join() === guess?.join() ? "yours" : ""].filter(Boolean).join(", "),
-          ),
-        );
-      }),
-    );
+    const { title, rows } = pairRows({ words, merges, training: training(), next: merges[next], guess }, tokens);
+    pairsTitle.textContent = title;
+    pairs.replaceChildren(...rows);
   };
 
   const drawEntries = (step, merges) => {
@@ -384,27 +250,8 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
       : merges.map((_, number) => number);
     const used = new Set(training() ? [] : states.slice(1, step + 1).map((state) => state.merge));
     const now = states[step].merge;
-    wordsTitle.textContent = `Vocabulary: 256 bytes + ${known.length} merge${known.length === 1 ? "" : "s"} = ${256 + known.length}`;
-    entries.replaceChildren(
-      ...known
-        .reverse()
-        .map((number) =>
-          element(
-            "li",
-            { class: number === now ? "llm-now" : used.has(number) ? "llm-used" : "" },
-            element("span", { class: "llm-id" }, String(256 + number)),
-            element("bdi", { class: tokenClass(256 + number, now) }, label(256 + number)),
-            element(
-              "span",
-              { class: "llm-note" },
-              " = ",
-              element("bdi", {}, label(merges[number][0])),
-              " + ",
-              element("bdi", {}, label(merges[number][1])),
-            ),
-          ),
-        ),
-    );
+    wordsTitle.textContent = `Vocabulary: 256 bytes + ${howMany(known.length, "merge")} = ${256 + known.length}`;
+    entries.replaceChildren(...entryItems(known.reverse(), { merges, used, now }, tokens));
     const current = entries.querySelector(".llm-now");
     if (current) entries.scrollTop = current.offsetTop - entries.offsetTop - entries.clientHeight / 2;
   };
@@ -440,12 +287,12 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
       written,
       pieces.map((word, k) => {
         const piece = element("bdi", { class: "llm-piece" });
-        if (inByteView) piece.append(inBytes(word, merge));
+        if (inByteView) piece.append(tokens.inBytes(word, merge));
         else
           inReadingOrder(
             piece,
-            word.map(label),
-            word.map((id) => boxed(id, merge)),
+            word.map(tokens.label),
+            word.map((id) => tokens.boxed(id, merge)),
             around[k],
           );
         return piece;

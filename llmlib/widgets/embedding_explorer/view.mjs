@@ -6,21 +6,18 @@ import {
   cameraNumbers,
   countKinds,
   drawingOrder,
-  panned,
   revealed,
   soundCamera,
   startCamera,
-  turned,
   unpackCloud,
   zoomed,
 } from "./data.mjs";
 import { plotPanel } from "./paint.mjs";
 import { analogyPanel, legendPanel, searchPanel, switchOf, tokenPanel } from "./panels.mjs";
+import { steer } from "./steering.mjs";
 
 const NEAR_CAUTION =
   "t-SNE keeps neighbours together; the distances between groups, their sizes and the gaps say little (van der Maaten and Hinton, 2008; Wattenberg et al., 2016). Rings are tokens that stand beside their nearest one here.";
-const STEP = 40;
-const TURN = 0.12; // pixels and radians for a press of an arrow key
 
 export default widget("llm-embedding", ({ model, hub, el }) => {
   const get = (name) => model.get(name);
@@ -297,93 +294,7 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
     later();
   }
 
-  // The mouse: drag to move or turn, click to keep.
-  let drag = null;
-  const placeOf = (event) => {
-    const box = plot.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  };
-  const shift = (dx, dy, moving) => {
-    const { camera } = state;
-    look(
-      camera.dims === 3 && !moving
-        ? { ...camera, turn: turned(camera.turn, dx * 0.008, dy * 0.008) }
-        : panned(camera, dx, dy, ...plot.size()),
-    );
-  };
-  plot.canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    plot.canvas.setPointerCapture(event.pointerId);
-    drag = { last: placeOf(event), moved: 0 };
-  });
-  plot.canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = placeOf(event);
-    if (!drag) {
-      ctx.point(plot.pick(x, y));
-      return;
-    }
-    const dx = x - drag.last[0];
-    const dy = y - drag.last[1];
-    drag.moved += Math.hypot(dx, dy);
-    if (drag.moved < 4) return;
-    drag.last = [x, y];
-    state.pointed = -1;
-    plot.canvas.classList.add("llm-dragging");
-    shift(dx, dy, event.shiftKey);
-  });
-  const release = (event) => {
-    plot.canvas.classList.remove("llm-dragging");
-    if (drag && drag.moved < 4 && event.type === "pointerup") {
-      const row = plot.pick(...placeOf(event));
-      if (row >= 0) ctx.choose(row);
-    }
-    drag = null;
-  };
-  plot.canvas.addEventListener("pointerup", release);
-  plot.canvas.addEventListener("pointercancel", release);
-  plot.canvas.addEventListener("pointerleave", () => ctx.point(-1));
-  plot.canvas.addEventListener(
-    "wheel",
-    (event) => {
-      if (!event.ctrlKey && document.activeElement !== plot.canvas) return; // else the page could not be scrolled past the map
-      event.preventDefault();
-      zoom(Math.exp(-Math.max(-480, Math.min(480, event.deltaY * (event.deltaMode ? 20 : 1))) / 400), placeOf(event));
-    },
-    { passive: false },
-  );
-
-  // The keyboard: a cross in the middle points.
-  const aim = (on) => {
-    state.aiming = on;
-    later();
-  };
-  plot.canvas.addEventListener("focus", () => aim(plot.canvas.matches(":focus-visible")));
-  plot.canvas.addEventListener("blur", () => {
-    aim(false);
-    ctx.point(-1);
-  });
-  plot.canvas.addEventListener("keydown", (event) => {
-    const arrow = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    const step = state.camera.dims === 3 && !event.shiftKey ? -TURN / 0.008 : STEP;
-    if (arrow) shift(arrow[0] * step, arrow[1] * step, event.shiftKey);
-    else if (event.key === "+" || event.key === "=") zoom(1.3);
-    else if (event.key === "-") zoom(1 / 1.3);
-    else if (event.key === "0") reset();
-    else if (event.key === "Escape") ctx.choose(-1);
-    else if (event.key === "Enter") {
-      const row = nearMiddle();
-      if (row >= 0) ctx.choose(row);
-    } else return;
-    event.preventDefault();
-    state.aiming = true;
-    state.pointed = nearMiddle();
-    if (event.key !== "Enter" && event.key !== "Escape")
-      ctx.speak(state.pointed < 0 ? "No token in the middle" : cloud.spoken(state.pointed));
-  });
-  const nearMiddle = () => {
-    plot.project();
-    return plot.pick(...middle(), 30);
-  };
+  steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw: later });
 
   recall();
   const stopLooking = followLooks(el, (width) => {

@@ -1,8 +1,9 @@
 """How a view is built: what all widgets share, so that none has to think of it.
 
-A view is a folder: `view.py` (state, static picture), `view.mjs` (what the browser runs), `view.css`, and what these
-import. It knows arrays and strings; a live model is brought in by a module of `llmlib.explore`. `on_act` and `widget`
-(of view.mjs) are the only ways in, and what follows holds for all that use them.
+A view is a folder: `view.py` (state, static picture), `view.mjs` (what the browser runs), and what these import;
+`view.css`, and where that would be long a sheet for each part (`grid.css`), which come after it by name. It knows
+arrays and strings; a live model is brought in by a module of `llmlib.explore`. `on_act` and `widget` (of view.mjs) are
+the only ways in, and what follows holds for all that use them.
 
 State. Traits with `sync=True` describe all that is shown. Each has one writer. What Python knows is written by Python
 alone, inside one `hold_sync`, so that the browser never sees half of a change. Where the reader looks (a place, a
@@ -103,9 +104,10 @@ def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
 
 
 @lru_cache
-def stylesheet(widget: Path) -> str:
-    """`shared.css`, then the widget's own."""
-    return "".join(path.read_text(encoding="utf-8") for path in (SHARED / "shared.css", widget))
+def stylesheet(folder: Path) -> str:
+    """`shared.css`, then the view's own sheets: `view.css`, and after it those of its parts, by name."""
+    own = sorted(folder.glob("*.css"), key=lambda path: (path.name != "view.css", path.name))
+    return "".join(path.read_text(encoding="utf-8") for path in (SHARED / "shared.css", *own))
 
 
 def escape_xml(text: str) -> str:
@@ -120,7 +122,7 @@ def escape_xml(text: str) -> str:
 class View(anywidget.AnyWidget):
     """A widget with a static fallback and exports. Subclasses give `folder`, `alt`, `svg` and `shown`."""
 
-    folder: ClassVar[Path]  # holds view.mjs and view.css
+    folder: ClassVar[Path]  # holds view.mjs, view.css and what belongs to them
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
     live = traitlets.Bool(False).tag(sync=True)  # whether somebody answers what the reader does
@@ -129,7 +131,7 @@ class View(anywidget.AnyWidget):
     def __init_subclass__(cls, **kwargs: Any):
         if "folder" in cls.__dict__:
             cls._esm = javascript(cls.folder / "view.mjs")
-            cls._css = stylesheet(cls.folder / "view.css")
+            cls._css = stylesheet(cls.folder)
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any):

@@ -10,7 +10,7 @@ import {
   reach,
   toPlane,
 } from "../../../llmlib/widgets/attention_stepper/plane.mjs";
-import { attend, number, rowsOf, rowText, shortRow, story } from "../../../llmlib/widgets/attention_stepper/view.mjs";
+import { attend, number, rowsOf, rowText, shortRow, story } from "../../../llmlib/widgets/attention_stepper/stages.mjs";
 
 const close = (a, b) => a.forEach((x, i) => assert.ok(Math.abs(x - b[i]) < 1e-12, `${a} is not ${b}`));
 

@@ -10,7 +10,8 @@ import {
   vocabulary,
 } from "../../../llmlib/widgets/bpe_stepper/merging.mjs";
 import { guessKey, question, score, tied, verdict } from "../../../llmlib/widgets/bpe_stepper/predict.mjs";
-import { columns, story } from "../../../llmlib/widgets/bpe_stepper/view.mjs";
+import { story } from "../../../llmlib/widgets/bpe_stepper/story.mjs";
+import { columns } from "../../../llmlib/widgets/bpe_stepper/tokens.mjs";
 
 const l = 108;
 const o = 111;

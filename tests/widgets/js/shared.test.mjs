@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { Queue, standing } from "../../../llmlib/widgets/shared/acts.mjs";
 import { picturesOf, withPictures } from "../../../llmlib/widgets/shared/saved.mjs";
-import { follow, howMany, runs, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
+import { follow, howMany, runs, shorten, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
 import {
   keepTexts,
   ownText,
@@ -335,4 +335,10 @@ test("a view is named by its notebook, cell, output and kind", async () => {
   assert.equal(new Set(places).size, 5);
   assert.equal(await at("a", "chat", "m3"), places[2]);
   assert.equal(await at("a", "chat", "gone"), null);
+});
+
+test("tokens are shortened by characters", () => {
+  assert.equal(shorten("·understanding", 6), "·unde…");
+  assert.equal(shorten("🙂🙂", 2), "🙂🙂");
+  assert.equal(shorten("🙂🙂🙂", 2), "🙂…");
 });
