@@ -2,7 +2,7 @@
 
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
-import { parseColour, sized } from "../shared/canvas.mjs";
+import { parseColour, rampOf, sized } from "../shared/canvas.mjs";
 import { counted, inShort, layoutPanels, shapeInWords, share, span, unpackOpened, unpackTokens } from "./data.mjs";
 
 const WIDTH = 330; // pixels: a picture of values
@@ -86,7 +86,8 @@ export function detailPanel(ctx) {
       ),
     );
     const { context, dtype } = ctx.model();
-    measured.textContent = `FLOPs of a token that sees ${context.toLocaleString("en")} tokens; bytes of ${dtype} numbers.`;
+    const seen = context.toLocaleString("en");
+    measured.textContent = `FLOPs of a token that sees ${seen} tokens; bytes of ${dtype} numbers.`;
     lead.hidden = box.id !== "model";
     const key = JSON.stringify([box.id, box.tensors]);
     if (made !== key) {
@@ -165,7 +166,8 @@ function valuesPanel(ctx) {
       rowAxis() ? `${rowAxis()} ${span(row, picture.rows, rows)}${token}` : "",
       `${columnAxis()} ${span(column, picture.columns, columns)}`,
     ];
-    reading.textContent = `${place.filter(Boolean).join(", ")}: ${merged ? "strongest " : ""}${Number.isNaN(value) ? "not finite" : value.toPrecision(3).replace("-", "−")}`;
+    const shown = Number.isNaN(value) ? "not finite" : value.toPrecision(3).replace("-", "−");
+    reading.textContent = `${place.filter(Boolean).join(", ")}: ${merged ? "strongest " : ""}${shown}`;
   }
   function point(to) {
     at = to;
@@ -239,12 +241,10 @@ function valuesPanel(ctx) {
       context.drawImage(small, (panel % across) * (pw + gap), Math.floor(panel / across) * (ph + gap), pw, ph);
     }
     const most = picture.scale.toPrecision(3);
+    const colours = [0, 32, 64, 96, 127, 158, 190, 222, 254].map((k) => `rgb(${ctx.signed[k].join(", ")})`);
     scale.replaceChildren(
       element("span", { "data-text": true }, `−${most}`),
-      element("span", {
-        class: "llm-ramp",
-        style: `background: linear-gradient(to right, ${[0, 32, 64, 96, 127, 158, 190, 222, 254].map((k) => `rgb(${ctx.signed[k].join(", ")})`).join(", ")})`,
-      }),
+      element("span", { class: "llm-ramp", style: `background: ${rampOf(colours)}` }),
       element("span", { "data-text": true }, most),
     );
   }
@@ -294,13 +294,15 @@ function valuesPanel(ctx) {
     select.value = String(ctx.token());
     const { norm, before, cosine, changed } = of(ctx.token());
     const from = ctx.boxes().get(ctx.boxes().get(ctx.state.box).box.before)?.box.title ?? "before";
+    const moved = [
+      ` The box changed it by ${share(changed, 1)} of its length;`,
+      `cosine between the two: ${cosine.toFixed(3).replace("-", "−")}.`,
+    ];
     told.replaceChildren(
       "Its vector has norm ",
       element("strong", {}, norm.toPrecision(3)),
       `; before, in “${from}”, it was ${before.toPrecision(3)}.`,
-      Number.isNaN(cosine)
-        ? " The widths differ, so directions cannot be compared."
-        : ` The box changed it by ${share(changed, 1)} of its length; cosine between the two: ${cosine.toFixed(3).replace("-", "−")}.`,
+      Number.isNaN(cosine) ? " The widths differ, so directions cannot be compared." : moved.join(" "),
     );
   }
   return { node, draw };

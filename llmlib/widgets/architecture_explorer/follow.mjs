@@ -75,9 +75,10 @@ export function followPanel(ctx) {
         width: `${room / way.seq}px`,
         height: `${tall()}px`,
       });
+    const meaning = WAYS[measure()].log ? "longer the vector (logarithmic)" : "nearer to its end";
     reading.textContent = to
       ? `${visibleToken(ctx.tokens()[to.token])}, ${rowName(to.row)}: ${value(to).toPrecision(3)}`
-      : `${WAYS[measure()].log ? "The stronger the colour, the longer the vector (logarithmic)." : "The stronger the colour, the nearer to its end."} Point at a cell; click to follow its token.`;
+      : `The stronger the colour, the ${meaning}. Point at a cell; click to follow its token.`;
   }
   canvas.addEventListener("pointermove", (event) => way && point(place(event)));
   canvas.addEventListener("pointerleave", () => way && point(null));
@@ -212,7 +213,12 @@ export function followPanel(ctx) {
       "Following ",
       element("code", {}, element("bdi", {}, shorten(visibleToken(ctx.tokens()[token]), 20))),
     );
-    story.textContent = `Its vector begins with norm ${stream[0][1].toPrecision(3)} and ends with ${stream.at(-1)[1].toPrecision(3)}. The end points ${direction(way.start[way.layers * way.seq + token])} the start. Most was added by ${largest[1]} (${largest[0].toPrecision(3)}).`;
+    const [begin, end, added] = [stream[0][1], stream.at(-1)[1], largest[0]].map((norm) => norm.toPrecision(3));
+    story.textContent = [
+      `Its vector begins with norm ${begin} and ends with ${end}.`,
+      `The end points ${direction(way.start[way.layers * way.seq + token])} the start.`,
+      `Most was added by ${largest[1]} (${added}).`,
+    ].join(" ");
     chart(
       lengths,
       "Norm of the residual stream, and of what attention and MLP added, over the layers",

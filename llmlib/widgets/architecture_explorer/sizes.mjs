@@ -33,7 +33,8 @@ export function sizesPanel(ctx, hub, model) {
   const node = group("llm-costs", "Sizes and costs", totals, grid, problem);
   let first = null;
   let named = "";
-  let wanted = null; // the model that the reader has chosen, until Python answers: an answer to an earlier choice changes none
+  // the model that the reader has chosen, until Python answers: an answer to an earlier choice changes none
+  let wanted = null;
 
   async function want(name) {
     wanted = name;

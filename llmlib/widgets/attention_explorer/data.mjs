@@ -1,8 +1,8 @@
 // Attention patterns as the explorer holds them, and arithmetic on them. Pure functions: Node tests them.
 //
 // A pattern is one byte for each weight. Code c in 0 … 254 means the weight scale · (c / 254)², so that faint weights,
-// of which a long text has many, keep their precision; 255 means NaN. A causal pattern holds its lower triangle row by row.
-// A signed pattern, the difference of two, means scale · sign(d) · d² with d = (c - 127) / 127.
+// of which a long text has many, keep their precision; 255 means NaN. A causal pattern holds its lower triangle row by
+// row. A signed pattern, the difference of two, means scale · sign(d) · d² with d = (c - 127) / 127.
 
 import { parseColour } from "../shared/canvas.mjs";
 import { percent } from "../shared/shared.mjs";
@@ -45,8 +45,9 @@ export function cellIndex({ n, causal }, i, j) {
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 /**
- * One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). Of a long
- * text they are thumbnails, `side` cells wide, of each layer's heads, their mean and their maximum, with `scores` of each.
+ * One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). Of a
+ * long text they are thumbnails, `side` cells wide, of each layer's heads, their mean and their maximum, with `scores`
+ * of each.
  */
 export function unpack(meta, view, scores = null) {
   const codes = bytesOf(view);
@@ -67,7 +68,10 @@ function floatsOf(view) {
 /** Which of a layer's thumbnails shows a head, or "mean" or "max" of all. */
 const mapOf = (text, head) => (typeof head === "number" ? head : text.heads + (head === "mean" ? 0 : 1));
 
-/** The pattern of one head, or with head "mean" or "max" of all heads of a layer together; of a long text, its thumbnail. */
+/**
+ * The pattern of one head, or with head "mean" or "max" of all heads of a layer together; of a long text, its
+ * thumbnail.
+ */
 export function headPattern(text, layer, head) {
   const { side, causal, scale, size, codes, heads, maps, long } = text;
   const from = (h) => codes.subarray((layer * maps + h) * size, (layer * maps + h + 1) * size);
@@ -130,9 +134,9 @@ function eachPair(a, b, see) {
 }
 
 /**
- * How far two patterns are apart: the `largest` change of a weight; the share of attention that has `moved` elsewhere, the
- * mean over the queries of half the sum of all changes (their total variation distance); and the mean over the `rows` of the
- * largest change in each, which is all that can be told of thumbnails.
+ * How far two patterns are apart: the `largest` change of a weight; the share of attention that has `moved` elsewhere,
+ * the mean over the queries of half the sum of all changes (their total variation distance); and the mean over the
+ * `rows` of the largest change in each, which is all that can be told of thumbnails.
  */
 export function compare(a, b) {
   const most = new Float32Array(a.n);
@@ -149,7 +153,8 @@ export function compare(a, b) {
   };
 }
 
-const LEAST_SCALE = 0.02; // a byte holds a weight to within 0.4 points: what is smaller than that is not coloured as if it were large
+// a byte holds a weight to within 0.4 points: what is smaller than that is not coloured as if it were large
+const LEAST_SCALE = 0.02;
 
 /** Up to where the colours of differences reach, whose largest this is: 2, 5, 10, 20, 50, 100 points, and so on. */
 export function changeScale(largest) {
@@ -158,7 +163,10 @@ export function changeScale(largest) {
   return scale;
 }
 
-/** b - a, cell by cell; both must have the same number of tokens. Changes of the size of `scale` get the strongest colour. */
+/**
+ * b - a, cell by cell; both must have the same number of tokens. Changes of the size of `scale` get the strongest
+ * colour.
+ */
 export function difference(a, b, scale = Math.max(a.scale, b.scale)) {
   const n = a.n;
   const causal = a.causal && b.causal;
@@ -215,7 +223,10 @@ export function strongestPairs(pattern, limit, floor = 0.01) {
     .slice(0, limit);
 }
 
-/** A region of a pattern as an image of width × height: 0 outside, else code + 1. Where cells are smaller than pixels the strongest shows. */
+/**
+ * A region of a pattern as an image of width × height: 0 outside, else code + 1. Where cells are smaller than pixels
+ * the strongest shows.
+ */
 export function pool(pattern, region, width, height) {
   const { n, causal, codes, signed } = pattern;
   const image = new Uint16Array(width * height);
@@ -262,7 +273,10 @@ export function earlierSame(tokens) {
   });
 }
 
-/** What a head does, in numbers; the same definitions as in llmlib.interpret.head_scores. `same` comes from `earlierSame`. */
+/**
+ * What a head does, in numbers; the same definitions as in llmlib.interpret.head_scores. `same` comes from
+ * `earlierSame`.
+ */
 export function headScores(pattern, same) {
   const { n, causal, codes } = pattern;
   const weights = decodeTable(pattern).map((w) => (Number.isNaN(w) ? 0 : w));

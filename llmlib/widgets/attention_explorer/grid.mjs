@@ -81,8 +81,9 @@ export function gridPanel(ctx, side, alone) {
       if (!ranked) return { said: "" };
       const score = ctx.score(state.sort);
       const value = scores[order[k]];
+      const name = typeof head === "number" ? `L${layer} H${head}` : `Layer ${layer}`;
       return {
-        seen: `${typeof head === "number" ? `L${layer} H${head}` : `Layer ${layer}`} · ${score.share ? inWords(value) : value.toFixed(1)}`,
+        seen: `${name} · ${score.share ? inWords(value) : value.toFixed(1)}`,
         said: `, ${score.name} ${scoreInWords(score, value)}`,
       };
     });

@@ -1,10 +1,15 @@
-// The heat map of a head. Each panel of the attention explorer is made with the context `ctx` that view.mjs describes, and
-// gives { node, draw, point }: `draw` shows new patterns, `point` follows the pointer or the keyboard and is cheap.
+// The heat map of a head. Each panel of the attention explorer is made with the context `ctx` that view.mjs describes,
+// and gives { node, draw, point }: `draw` shows new patterns, `point` follows the pointer or the keyboard and is cheap.
 
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { cellAt, panView, revealCell, thinLabels, wholeView, zoomView } from "./layout.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
 import { frame, paint } from "./paint.mjs";
+
+const HOW_TO_MOVE = [
+  "Heat map. Arrow keys move from cell to cell, Enter keeps the token,",
+  "plus and minus zoom, 0 shows all, Escape goes back.",
+].join(" ");
 
 /** The heat map of one head: each row is a token that looks, each column one that is looked at. */
 export function heatPanel(ctx, side, size, compact = false) {
@@ -14,8 +19,7 @@ export function heatPanel(ctx, side, size, compact = false) {
     tabindex: 0,
     role: "application",
     "aria-roledescription": "heat map",
-    "aria-label":
-      "Heat map. Arrow keys move from cell to cell, Enter keeps the token, plus and minus zoom, 0 shows all, Escape goes back.",
+    "aria-label": HOW_TO_MOVE,
   });
   const overlay = svg("svg", { "aria-hidden": "true" });
   const node = element("div", { class: "llm-heat" }, canvas, overlay);

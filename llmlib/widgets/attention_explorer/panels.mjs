@@ -2,6 +2,7 @@
 
 import { direction, element, inReadingOrder, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { encode, inWords, strongest, weightAt, weightsOf } from "./data.mjs";
+import { rampOf } from "../shared/canvas.mjs";
 import { colourNames } from "./paint.mjs";
 
 /** The text itself, each token shaded by its share of one head's look, where it is one head that is shown. */
@@ -102,7 +103,9 @@ export function stripPanel(ctx, shaded = true) {
   return { node, draw, point };
 }
 
-/** Who looks where, in words and bars, `most` lines each: one list while hovering, both ways for a token that is kept. */
+/**
+ * Who looks where, in words and bars, `most` lines each: one list while hovering, both ways for a token that is kept.
+ */
 export function detailPanel(ctx, most = 6) {
   const node = element("div", { class: "llm-detail" });
   node.style.setProperty("--lines", most);
@@ -159,7 +162,7 @@ export function legendPanel(ctx) {
           1000 * ctx.pattern("d", state.layer ?? state.previewed.layer, state.head ?? state.previewed.head).scale,
         ) / 10
       : 0;
-    bar.style.background = `linear-gradient(to right, ${ctx.palette.stops[signed].join(", ")})`;
+    bar.style.background = rampOf(ctx.palette.stops[signed]);
     const ticks = signed
       ? [
           [0, `−${most}`],

@@ -56,9 +56,9 @@ const WIDE = 8;
 const HIGH = 16; // pixels of a letter at 14 px
 
 /**
- * Where the names of arrows stand: [{x, y}], the left end of each baseline. `tips` are [{x, y, label}] on a square picture of
- * this size, `lines` pairs of points. A name goes on where its arrow points to, or else turns aside, until it meets no line,
- * no tip and no other name; where all is taken, it stands where it meets the fewest.
+ * Where the names of arrows stand: [{x, y}], the left end of each baseline. `tips` are [{x, y, label}] on a square
+ * picture of this size, `lines` pairs of points. A name goes on where its arrow points to, or else turns aside, until
+ * it meets no line, no tip and no other name; where all is taken, it stands where it meets the fewest.
  */
 export function placeNames(tips, lines, size) {
   const taken = tips.map(({ x, y }) => ({ left: x - 9, right: x + 9, top: y - 9, bottom: y + 9 }));

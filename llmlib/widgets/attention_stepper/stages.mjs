@@ -39,15 +39,18 @@ export const rowText = (row) => `(${row.map(number).join(", ")})`;
 /** What the present stage does, in words. */
 export function story(stage, { scaled, masked, width, name, made }) {
   const best = made.weights.indexOf(Math.max(...made.weights));
+  const most = `“${name(best)}”: ${number(made.weights[best])}`;
+  const root = `√${width} = ${number(Math.sqrt(width))}`;
+  const query = `The query of “${name(null)}”`;
   return [
-    `The query of “${name(null)}” is multiplied with each key, channel by channel, and added up: how well do they match?`,
+    `${query} is multiplied with each key, channel by channel, and added up: how well do they match?`,
     scaled
-      ? `Each product is divided by √${width} = ${number(Math.sqrt(width))}, so that wide heads do not get extreme scores.`
+      ? `Each product is divided by ${root}, so that wide heads do not get extreme scores.`
       : "Switched off: the products stay as large as they are.",
     masked
       ? "Tokens after the query get −∞: it must not see the future."
       : "Switched off: the query sees later tokens too.",
-    `Exponentials, divided by their sum: positive weights that sum to one. Most goes to “${name(best)}”: ${number(made.weights[best])}.`,
+    `Exponentials, divided by their sum: positive weights that sum to one. Most goes to ${most}.`,
     "Each value is multiplied with its weight, and all are added up. This is what the head hands on.",
   ][stage];
 }

@@ -109,8 +109,9 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     element("div", { class: "llm-columns" }, planeBox, holder),
   );
 
-  // The plane: its arrows are made once for each query, then only moved, so that focus and dragging last. Two sets of them:
-  // query and keys, and for the last stage the values; Tab reaches one arrow of a set, Page Up and Page Down the others.
+  // The plane: its arrows are made once for each query, then only moved, so that focus and dragging last. Two sets of
+  // them: query and keys, and for the last stage the values; Tab reaches one arrow of a set, Page Up and Page Down the
+  // others.
   let sets = [[], []];
   let shown = null;
   let most = 2;
@@ -202,7 +203,8 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     const focused = document.activeElement;
     back.disabled = stage === 0;
     forward.disabled = stage === STAGES.length - 1;
-    if ((focused?.disabled && el.contains(focused)) || steps.includes(focused)) steps[stage].focus(); // the keyboard keeps its place
+    // the keyboard keeps its place
+    if ((focused?.disabled && el.contains(focused)) || steps.includes(focused)) steps[stage].focus();
     steps.forEach((button, i) => {
       button.tabIndex = i === stage ? 0 : -1;
       button.setAttribute("aria-current", i === stage ? "step" : "false");
@@ -224,7 +226,8 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
       "weight · v",
     ];
     const from = [0, 0, 0, 1, 2, 3, 4, 4];
-    const visible = (i) => (stage < LAST ? from[i] <= stage : [0, 5, 6, 7].includes(i)); // at last what is needed for the sum, so that it fits
+    // at last what is needed for the sum, so that it fits
+    const visible = (i) => (stage < LAST ? from[i] <= stage : [0, 5, 6, 7].includes(i));
     const bar = (weight) => {
       const inner = element("span", { class: "llm-bar" });
       inner.style.width = `${100 * weight}%`;
@@ -303,7 +306,8 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
       if (held) arrows.at(-1).tip.focus();
     }
     const vectorOf = ({ kind, row }) => ({ q, k: keys[row], v: values[row] })[kind];
-    most = Math.max(most, reach([...arrows.map(vectorOf), stage === LAST ? made.output : [0, 0]])); // never smaller under the reader's hand
+    // never smaller under the reader's hand
+    most = Math.max(most, reach([...arrows.map(vectorOf), stage === LAST ? made.output : [0, 0]]));
     const at = (vector) => toPlane(vector, SIZE, most);
     const sums = chain(values, made.weights).map(at);
     const tips = arrows.map((arrow) => {

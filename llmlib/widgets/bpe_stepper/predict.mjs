@@ -10,8 +10,8 @@ export const guessKey = (mode, step) => `${mode} ${step}`;
 
 /**
  * What the reader can predict at a step: `right`, the pair that is joined next, and `choices`, pairs with their `count`
- * (training) or `rank` (encoding), in the order of reading, so that their order gives nothing away. null where no merge is
- * left, and where the merges were learned from another text, so that this one cannot tell which comes next.
+ * (training) or `rank` (encoding), in the order of reading, so that their order gives nothing away. null where no merge
+ * is left, and where the merges were learned from another text, so that this one cannot tell which comes next.
  */
 export function question(states, step, merges, mode) {
   const { words } = states[step];
@@ -46,7 +46,10 @@ export function score(guesses, states, merges, mode) {
   return { right: right.length, of: made.length };
 }
 
-/** Other pairs that stand as often as the one that is joined next, where that is the commonest; the rule for them is about ids. */
+/**
+ * Other pairs that stand as often as the one that is joined next, where that is the commonest; the rule for them is
+ * about ids.
+ */
 export function tied(words, pair) {
   const [best, ...others] = pairCounts(words);
   if (best?.pair.join() !== pair.join()) return []; // learned from another text
@@ -70,19 +73,22 @@ export function verdict({ mode, right, choices }, picked, table) {
       ? `Not this one: ${written(picked)} was never learned. ${learned}.`
       : `Not this one: ${written(picked)} was learned as number ${mine.rank + 1}, but ${learned}, earlier.`;
   }
+  const rule = (other) => `${TIE_RULE}: ${ids(right)} before ${ids(other)}.`;
   const equal = choices.filter(({ pair, count }) => count === best.count && pair.join() !== right.join());
   if (isRight) {
     if (!equal.length)
       return `Right: ${written(right)} stands here ${times(best.count)}, more often than any other pair.`;
     const others = equal.length === 1 ? `${written(equal[0].pair)} does too` : `${equal.length} other pairs do too`;
-    return `Right: ${written(right)} stands here ${times(best.count)}; ${others}. ${TIE_RULE}: ${ids(right)} before ${ids(equal[0].pair)}.`;
+    return `Right: ${written(right)} stands here ${times(best.count)}; ${others}. ${rule(equal[0].pair)}`;
   }
   if (mine.count === best.count)
-    return `A tie: ${written(picked)} and ${written(right)} both stand here ${times(best.count)}. ${TIE_RULE}: ${ids(right)} before ${ids(picked)}.`;
+    return `A tie: ${written(picked)} and ${written(right)} both stand here ${times(best.count)}. ${rule(picked)}`;
   return `Not this one: ${written(picked)} stands here ${times(mine.count)}, ${written(right)} ${times(best.count)}.`;
 }
 
-/** The choices as buttons, of which Tab reaches one; Up and Down go to the others. `pick(pair)` gets what was chosen. */
+/**
+ * The choices as buttons, of which Tab reaches one; Up and Down go to the others. `pick(pair)` gets what was chosen.
+ */
 export function choicesPanel(pick, boxed) {
   const node = element("div", { class: "llm-choices", role: "group" });
   let shown = "";

@@ -17,10 +17,11 @@ export function story(states, step, merges, mode, open = false) {
       ? `Start: ${n} byte${n === 1 ? "" : "s"}, each a token of its own.`
       : `Start: the text as ${n} byte${n === 1 ? "" : "s"}.`;
   const learned = mode === "train" ? "" : ` (learned as number ${merge + 1})`;
-  const done =
-    merge === null
-      ? started
-      : `Step ${step}: ${both(merge)} → ${name(256 + merge)}, id ${256 + merge}${learned}, ${times(places)}. ${n + places} tokens become ${n}.`;
+  const merged = () => [
+    `Step ${step}: ${both(merge)} → ${name(256 + merge)}, id ${256 + merge}${learned}, ${times(places)}.`,
+    `${n + places} tokens become ${n}.`,
+  ];
+  const done = merge === null ? started : merged().join(" ");
   if (next && open) return done;
   if (next && mode === "encode") return `${done} Of the pairs now, ${both(next.merge)} was learned first.`;
   if (next) {

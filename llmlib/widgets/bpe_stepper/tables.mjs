@@ -36,7 +36,10 @@ function datedPairs(words, merges) {
   return { title: "Pairs of neighbours, and when they were learned", entries };
 }
 
-/** The pairs of neighbours, as a title and rows: `next` is the pair that is joined next, `guess` the reader's prediction. */
+/**
+ * The pairs of neighbours, as a title and rows: `next` is the pair that is joined next, `guess` the reader's
+ * prediction.
+ */
 export function pairRows({ words, merges, training, next, guess }, { label, hue }) {
   const marked = (pair) => samePair(pair, next) || samePair(pair, guess);
   const { title, entries } = training ? countedPairs(words, marked) : datedPairs(words, merges);
@@ -54,7 +57,10 @@ export function pairRows({ words, merges, training, next, guess }, { label, hue 
   return { title, rows };
 }
 
-/** Entries of the vocabulary, by the numbers of their merges: those that were `used` so far, and the one made just `now`. */
+/**
+ * Entries of the vocabulary, by the numbers of their merges: those that were `used` so far, and the one made just
+ * `now`.
+ */
 export function entryItems(numbers, { merges, used, now }, { label, tokenClass }) {
   const part = (id) => element("bdi", {}, label(id));
   return numbers.map((number) =>

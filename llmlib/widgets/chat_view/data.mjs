@@ -62,10 +62,14 @@ export function voteInWords({ order, vote }, names) {
 /** "Votes: base 1 · tuned 3 · tie 0 · both bad 1"; without any, "". */
 export function tallyInWords({ wins = [], tie = 0, bad = 0 }, names) {
   if (!wins.some(Boolean) && !tie && !bad) return "";
-  return `Votes: ${[...names.map((name, k) => `${name} ${wins[k]}`), `tie ${tie}`, `${names.length === 2 ? "both" : "all"} bad ${bad}`].join(" · ")}`;
+  const counts = names.map((name, k) => `${name} ${wins[k]}`);
+  return `Votes: ${[...counts, `tie ${tie}`, `${names.length === 2 ? "both" : "all"} bad ${bad}`].join(" · ")}`;
 }
 
-/** Of each message its tokens, `[{ word, logProb, likeliest: [{ word, logProb }] }]`, or null: `tokens` of its note tells how many. */
+/**
+ * Of each message its tokens, `[{ word, logProb, likeliest: [{ word, logProb }] }]`, or null: `tokens` of its note
+ * tells how many.
+ */
 export function unpackReadings(packed, notes) {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
   let at = 0;

@@ -1,4 +1,5 @@
-// What goes before the conversation and how tokens are drawn in it: the system prompt, the settings, a blind comparison.
+// What goes before the conversation and how tokens are drawn in it: the system prompt, the settings, a blind
+// comparison.
 
 import { element, wellFormed } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";

@@ -1,6 +1,6 @@
 // One turn of the conversation: the question, which can be changed, and the answers to it, side by side.
 
-import { element, percent, spokenToken, wellFormed } from "../shared/shared.mjs";
+import { element, howMany, percent, spokenToken, wellFormed } from "../shared/shared.mjs";
 import { likeliest, likeliestSpoken, walk } from "../shared/walk.mjs";
 import { surpriseLegend, surprising } from "../shared/surprise.mjs";
 import { choicesOf, hidden, nameOf, voteInWords } from "./data.mjs";
@@ -171,7 +171,10 @@ function answerPart(ctx, number, question) {
     const boxes = tokens.map((token, k) =>
       surprising(ctx.colour, texts[k], token.logProb, {
         title: null,
-        "aria-label": `${spokenToken(texts[k])}, ${percent(Math.exp(token.logProb))}. Likeliest: ${likeliestSpoken(entries(token))}`,
+        "aria-label": [
+          `${spokenToken(texts[k])}, ${percent(Math.exp(token.logProb))}.`,
+          `Likeliest: ${likeliestSpoken(entries(token))}`,
+        ].join(" "),
       }),
     );
     const nats = -tokens.reduce((sum, { logProb }) => sum + logProb, 0) / tokens.length;
@@ -182,7 +185,8 @@ function answerPart(ctx, number, question) {
       element(
         "p",
         { class: "llm-note" },
-        `${tokens.length} token${tokens.length === 1 ? "" : "s"}, mean surprise ${nats.toFixed(2)} nats; the model’s own probabilities, before temperature and other settings. `,
+        `${howMany(tokens.length, "token")}, mean surprise ${nats.toFixed(2)} nats; `,
+        "the model’s own probabilities, before temperature and other settings. ",
         surpriseLegend(ctx.colour),
       ),
     );

@@ -4,11 +4,12 @@ import { spokenToken, tokenLabel, tokenText } from "../shared/shared.mjs";
 
 const STEPS = 65535;
 
-export const UNDRAWN = 255; // in the place of a row's kind, where a map has a place for the row but does not draw its point
+// in the place of a row's kind, where a map has a place for the row but does not draw its point
+export const UNDRAWN = 255;
 
 /**
- * The arrays behind a view; points are centred on their mean, so that they turn about the middle of the cloud. `drawn`: how
- * many rows, the first ones, have their points drawn.
+ * The arrays behind a view; points are centred on their mean, so that they turn about the middle of the cloud. `drawn`:
+ * how many rows, the first ones, have their points drawn.
  */
 export function unpackCloud(points, labels, ends, kinds, drawn = kinds.byteLength) {
   const aligned = (view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength); // may start anywhere
@@ -63,7 +64,8 @@ export function drawingOrder(kinds, counts) {
   return order;
 }
 
-// A camera: the middle of the picture (x, y), how many times it is enlarged, and a rotation (by rows) for three dimensions.
+// A camera: the middle of the picture (x, y), how many times it is enlarged, and a rotation (by rows) for three
+// dimensions.
 
 const UNTURNED = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 const MOST_ZOOM = 400;
@@ -73,7 +75,10 @@ export const ASPECT = 1.5; // of the picture, width to height
 
 const MOST_AT_FIRST = 8;
 
-/** A camera that fills the picture with all points, or with all but the outermost ones where those are far from the others. */
+/**
+ * A camera that fills the picture with all points, or with all but the outermost ones where those are far from the
+ * others.
+ */
 export function startCamera(cloud, dims) {
   const camera = { dims, x: 0, y: 0, zoom: 1, turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
   const screen = projectCloud(cloud, camera, 2, 2, makeScreen(cloud.n)); // of two pixels: one is a unit
@@ -309,9 +314,9 @@ const SHARE = { start: 0, middle: 0.5, end: 1 }; // of a label's width that is t
 const meets = (a, b) => a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
 
 /**
- * Labels that do not touch each other or a mark (`marks`: [x, y] of dots), or stick out: to the right of their points, or
- * else left, above or below, and where `far` is set also farther off, with a line (`line`, [x, y] of its end). The earlier
- * ones first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and `anchor`.
+ * Labels that do not touch each other or a mark (`marks`: [x, y] of dots), or stick out: to the right of their points,
+ * or else left, above or below, and where `far` is set also farther off, with a line (`line`, [x, y] of its end). The
+ * earlier ones first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and `anchor`.
  */
 export function placeLabels(items, width, height, marks = []) {
   const kept = [];
@@ -342,15 +347,19 @@ export function arrowPath(x1, y1, x2, y2, gap = 7, head = 10) {
     `${(x1 + ux * along - uy * aside).toFixed(1)} ${(y1 + uy * along + ux * aside).toFixed(1)}`;
   const tip = length - gap;
   const neck = tip - head;
-  return `M${at(gap, 0.9)}L${at(neck, 0.9)}L${at(neck, 4.5)}L${at(tip, 0)}L${at(neck, -4.5)}L${at(neck, -0.9)}L${at(gap, -0.9)}Z`;
+  const shaft = [at(gap, 0.9), at(neck, 0.9)];
+  const point = [at(neck, 4.5), at(tip, 0), at(neck, -4.5)];
+  const back = [at(neck, -0.9), at(gap, -0.9)];
+  return `M${[...shaft, ...point, ...back].join("L")}Z`;
 }
 
 /** What the reader typed, with the signs that stand for white space as white space. */
 export const typedText = (typed) => typed.replaceAll("·", " ").replaceAll("⏎", "\n").replaceAll("⇥", "\t");
 
 /**
- * Rows whose text holds what was typed, at most `most`, and how many there are. Large and small letters are alike.
- * The whole token comes first, then tokens that begin with it, then the others, each by number. `whole`: the exact token only.
+ * Rows whose text holds what was typed, at most `most`, and how many there are. Large and small letters are alike. The
+ * whole token comes first, then tokens that begin with it, then the others, each by number. `whole`: the exact token
+ * only.
  */
 export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
   const wanted = typedText(typed);

@@ -24,7 +24,9 @@ const MOST_NAMED = 400; // with more tokens on the screen, only those that the r
 
 export const kindColours = (dark) => KIND_COLOURS[dark];
 
-/** The part of a view that is looked at: it owns the canvas, and what is written over it. `ctx.map()` gives the cloud. */
+/**
+ * The part of a view that is looked at: it owns the canvas, and what is written over it. `ctx.map()` gives the cloud.
+ */
 export function plotPanel(ctx) {
   let { cloud, order } = ctx.map();
   const canvas = element("canvas", {

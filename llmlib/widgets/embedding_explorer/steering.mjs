@@ -59,7 +59,8 @@ export function steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw }) {
   canvas.addEventListener(
     "wheel",
     (event) => {
-      if (!event.ctrlKey && document.activeElement !== canvas) return; // else the page could not be scrolled past the map
+      // else the page could not be scrolled past the map
+      if (!event.ctrlKey && document.activeElement !== canvas) return;
       event.preventDefault();
       zoom(Math.exp(-Math.max(-480, Math.min(480, event.deltaY * (event.deltaMode ? 20 : 1))) / 400), placeOf(event));
     },

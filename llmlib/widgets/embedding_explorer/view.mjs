@@ -16,8 +16,16 @@ import { plotPanel } from "./paint.mjs";
 import { analogyPanel, legendPanel, searchPanel, switchOf, tokenPanel } from "./panels.mjs";
 import { steer } from "./steering.mjs";
 
-const NEAR_CAUTION =
-  "t-SNE keeps neighbours together; the distances between groups, their sizes and the gaps say little (van der Maaten and Hinton, 2008; Wattenberg et al., 2016). Rings are tokens that stand beside their nearest one here.";
+const NEAR_CAUTION = [
+  "t-SNE keeps neighbours together; the distances between groups, their sizes and the gaps say little",
+  "(van der Maaten and Hinton, 2008; Wattenberg et al., 2016).",
+  "Rings are tokens that stand beside their nearest one here.",
+].join(" ");
+const HELP = [
+  "Drag to move the map (in 3-D: to turn it; with Shift to move it).",
+  "Zoom with + and −, or with the wheel after a click (or Ctrl and wheel).",
+  "Arrow keys do what dragging does; Enter keeps the token in the middle; Escape lets it go; 0 shows all.",
+].join(" ");
 
 export default widget("llm-embedding", ({ model, hub, el }) => {
   const get = (name) => model.get(name);
@@ -30,7 +38,10 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
     return { cloud: made, counts: some, order: drawingOrder(made.kinds, some) };
   };
   const hasNear = () => get("near").byteLength > 0;
-  /** By the way of looking (2, 3 or "near"): its cloud, how many points of each kind it has, and in which order they are drawn. */
+  /**
+   * By the way of looking (2, 3 or "near"): its cloud, how many points of each kind it has, and in which order they are
+   * drawn.
+   */
   const mapOf = (way) =>
     way === "near" ? (maps.near ??= makeMap(get("near"), get("n_near"))) : (maps.pca ??= makeMap(get("points")));
   const { cloud } = mapOf(2);
@@ -97,7 +108,8 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
     },
     choose(row, reveal = false) {
       if (row >= 0 && reveal) look(revealed(state.camera, (plot.project(), plot.at(row)), ...plot.size()));
-      if (analogy.node.contains(document.activeElement)) overlays.buttons[0].focus(); // what had the focus is about to be hidden
+      // what had the focus is about to be hidden
+      if (analogy.node.contains(document.activeElement)) overlays.buttons[0].focus();
       state.overlay = "neighbours";
       hub.look({ chosen: row });
       remember();
@@ -205,11 +217,7 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
       column,
       element("div", { class: "llm-side" }, overlays.node, token.node, analogy.node),
     ),
-    element(
-      "p",
-      { class: "llm-note", id: ctx.helpId },
-      "Drag to move the map (in 3-D: to turn it; with Shift to move it). Zoom with + and −, or with the wheel after a click (or Ctrl and wheel). Arrow keys do what dragging does; Enter keeps the token in the middle; Escape lets it go; 0 shows all.",
-    ),
+    element("p", { class: "llm-note", id: ctx.helpId }, HELP),
     spoken,
   );
 
@@ -272,13 +280,9 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
     const tokens = `${count.toLocaleString("en")} of ${cloud.n.toLocaleString("en")} tokens`;
     const shares = get("shares").slice(0, state.camera.dims);
     const share = shares.reduce((a, b) => a + b, 0);
-    const words =
-      state.way === "near"
-        ? `${tokens}. ${NEAR_CAUTION}`
-        : tokens +
-          (shares.length
-            ? ` · these ${state.camera.dims} directions show ${(100 * share).toFixed(1)}% of the variance; the rest cannot be seen here`
-            : "");
+    const shown = `these ${state.camera.dims} directions show ${(100 * share).toFixed(1)}% of the variance`;
+    const said = shares.length ? `${tokens} · ${shown}; the rest cannot be seen here` : tokens;
+    const words = state.way === "near" ? `${tokens}. ${NEAR_CAUTION}` : said;
     if (reading.textContent !== words) reading.textContent = words;
   }
 

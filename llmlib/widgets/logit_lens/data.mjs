@@ -135,7 +135,8 @@ export function cellInWords(side, layer, position, write) {
     layer === side.layers - 1
       ? ""
       : ` The final answer, ${write(wordAt(side, side.layers - 1, position))}, is ${ordinal(side.rank[at] + 1)}.`;
-  return `${where}, at ${write(side.tokens[position])}: ${write(wordAt(side, layer, position))} ${percent(probabilityAt(side, layer, position))}.${answer}`;
+  const first = `${write(wordAt(side, layer, position))} ${percent(probabilityAt(side, layer, position))}`;
+  return `${where}, at ${write(side.tokens[position])}: ${first}.${answer}`;
 }
 
 /** Who wrote a logit: all parts, `{ name, value }`, heads each alone or each layer's attention as one. */

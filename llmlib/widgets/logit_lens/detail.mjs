@@ -1,6 +1,6 @@
 // Beside the grid: what is known of the cell that is pointed at or kept, and who wrote a logit.
 
-import { element, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
+import { element, equalTokens, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
 import { svg } from "../shared/canvas.mjs";
 import { isPending, ordinal, partsOf, probabilityAt, ranked, settledAt, wordAt } from "./data.mjs";
@@ -8,7 +8,9 @@ import { isPending, ordinal, partsOf, probabilityAt, ranked, settledAt, wordAt }
 const code = (token, length = 22) => element("code", {}, element("bdi", {}, shorten(visibleToken(token), length)));
 const MOST_PARTS = 12;
 
-/** The cell at `where()`: its candidates as buttons that pin, how sure it is, and how far the answer is on each layer. */
+/**
+ * The cell at `where()`: its candidates as buttons that pin, how sure it is, and how far the answer is on each layer.
+ */
 export function cellPanel(ctx, where, words) {
   const title = element("h4", { "data-text": true });
   const list = element("ol", {});
@@ -61,12 +63,11 @@ export function cellPanel(ctx, where, words) {
     });
     const answer = wordAt(side, last, position);
     const settled = settledAt(side, position);
-    const alike = Math.exp(side.entropy[at]);
     facts.replaceChildren(
       ...(layer === last
         ? ["This answer is the first choice from ", settled === 0 ? "the embedding" : `layer ${settled}`, " on. "]
         : ["The final answer ", code(answer, 16), ` is ${ordinal(side.rank[at] + 1)} here. `]),
-      `Entropy ${side.entropy[at].toFixed(1)} nats: as open as among ${alike < 9.5 ? alike.toFixed(1) : Math.round(alike).toLocaleString("en")} equal tokens.`,
+      `Entropy ${side.entropy[at].toFixed(1)} nats: as open as among ${equalTokens(side.entropy[at])}.`,
     );
     drawCurve(side, layer, position);
   }

@@ -2,7 +2,7 @@ import { ownText } from "../shared/drafts.mjs";
 import { element, follow, followLooks, saveMenu, spokenToken, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { choice, renew, textPanel } from "../shared/controls.mjs";
-import { paletteOf, pictureOf, shades } from "../shared/canvas.mjs";
+import { paletteOf, pictureOf, rampOf, shades } from "../shared/canvas.mjs";
 import { answerId, MEASURES, unpack, unpackPinned } from "./data.mjs";
 import { gridPanel } from "./grid.mjs";
 import { cellPanel, whoPanel } from "./detail.mjs";
@@ -86,7 +86,10 @@ export default widget("llm-lens", ({ model, hub, el }) => {
     scrolled(from, position) {
       for (const panel of panels) if (panel !== from) panel.scrollTo(position);
     },
-    /** Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same once more, or nothing: none. */
+    /**
+     * Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same once more, or nothing:
+     * none.
+     */
     async pin(what) {
       const same = what.id !== undefined && what.id === ctx.pinnedId();
       if ((await hub.act("pin", same ? {} : what)) && !same && Object.keys(what).length) ctx.go({ measure: "pinned" });
@@ -120,7 +123,8 @@ export default widget("llm-lens", ({ model, hub, el }) => {
   const lead = element(
     "p",
     { class: "llm-note llm-lead" },
-    "Each cell is the next token the model would choose if it stopped after that layer; the stronger its colour, the surer. Point at a cell, click to keep it.",
+    "Each cell is the next token the model would choose if it stopped after that layer; ",
+    "the stronger its colour, the surer. Point at a cell, click to keep it.",
   );
   const pinBox = element("input", {
     type: "text",
@@ -187,7 +191,7 @@ export default widget("llm-lens", ({ model, hub, el }) => {
     const marks = ticks ?? [0, 0.25, 0.5, 0.75, 1].map((t) => [t, (t * one.most).toFixed(1)]);
     const ramp = element("span", {
       class: "llm-ramp",
-      style: `background: linear-gradient(to right, ${[0, 64, 128, 191, 255].map((k) => colours[k].fill).join(", ")})`,
+      style: `background: ${rampOf([0, 64, 128, 191, 255].map((k) => colours[k].fill))}`,
     });
     const differing =
       measure === "probability" && ctx.shownSides().length > 1 && ctx.sides.a.n === ctx.sides.b.n
@@ -326,7 +330,8 @@ export default widget("llm-lens", ({ model, hub, el }) => {
       const style = getComputedStyle(el);
       const named = (name) => style.getPropertyValue(name).trim();
       ctx.palette = { ...paletteOf(el), warm: named("--llm-warm"), line: named("--llm-line") };
-      ctx.font = `12px ${getComputedStyle(pinBox).fontFamily.includes("mono") ? getComputedStyle(pinBox).fontFamily : "ui-monospace, monospace"}`;
+      const { fontFamily } = getComputedStyle(pinBox);
+      ctx.font = `12px ${fontFamily.includes("mono") ? fontFamily : "ui-monospace, monospace"}`;
       colours = shades(ctx.palette.stops.false);
       draw();
       if (!drawn) performance.mark("llm-lens-drawn");

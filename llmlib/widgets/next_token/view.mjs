@@ -59,7 +59,8 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
   };
   const button = (label, hint, kind, details) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: () => hub.act(kind, details) }, label);
-  // Without a model nothing can be turned or taken, so what is left is shown in full, not as controls that are switched off.
+  // Without a model nothing can be turned or taken, so what is left is shown in full, not as controls that are switched
+  // off.
   const controls = [
     element("label", {}, "Temperature ", slider, " ", degrees),
     button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),
@@ -133,8 +134,10 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     scale.hidden = !candidates.length;
     if (focused >= 0) bars.children[Math.min(focused, candidates.length - 1)]?.querySelector("button").focus();
     rest.textContent = model.get("rest");
-    if (picked)
-      spoken.textContent = `Added ${spokenToken(tokens.at(-1))}. Most probable next: ${spokenToken(candidates[0] ?? "")}.`;
+    if (picked) {
+      const added = spokenToken(tokens.at(-1));
+      spoken.textContent = `Added ${added}. Most probable next: ${spokenToken(candidates[0] ?? "")}.`;
+    }
   };
   return [
     follow(model, ["tokens", "candidates", "ids", "probabilities", "picked", "rest"], update),

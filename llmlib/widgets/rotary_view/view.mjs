@@ -172,10 +172,8 @@ export default widget("llm-rotary-view", ({ model, hub, el, still }) => {
     scale = plot(values, 690, 140);
     const [x, y] = scale.points[distance];
     const text = (attributes, words) => drawn("text", attributes, words);
-    curve.setAttribute(
-      "aria-label",
-      `Dot product over the distance from 0 to ${most}, between ${scale.low.toFixed(2)} and ${scale.high.toFixed(2)}. ${said}.`,
-    );
+    const range = `between ${scale.low.toFixed(2)} and ${scale.high.toFixed(2)}`;
+    curve.setAttribute("aria-label", `Dot product over the distance from 0 to ${most}, ${range}. ${said}.`);
     curve.replaceChildren(
       drawn(
         "g",

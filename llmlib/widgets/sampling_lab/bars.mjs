@@ -1,6 +1,15 @@
 // The tokens that may come next: before and after the settings, or as often as chance has drawn them.
 
-import { element, howMany, isolated, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
+import {
+  element,
+  equalTokens,
+  howMany,
+  isolated,
+  percent,
+  shorten,
+  spokenToken,
+  visibleToken,
+} from "../shared/shared.mjs";
 import { cutAt, mostDrawn, scaleFor, stageInWords, straying, within } from "./data.mjs";
 
 const times = (n) => (n === 1 ? "once" : `${n.toLocaleString("en")} times`);
@@ -124,7 +133,10 @@ export function barsPanel(ctx) {
       one.values[0].textContent = draws ? percent(now) : same ? "" : percent(was);
       one.values[1].textContent = draws ? (n ? String(counted.counts[k]) : "–") : percent(now);
       one.cut.textContent = why && `cut: ${why}`;
-      one.said.textContent = `Take ${spokenToken(text)}: ${draws ? `${percent(now)} in theory${n ? `, drawn ${times(counted.counts[k])} of ${n}` : ""}` : same ? percent(now) : `${percent(was)} before, ${percent(now)} after`}${why && `, cut by ${why}`}`;
+      const drawn = n ? `, drawn ${times(counted.counts[k])} of ${n}` : "";
+      const changed = same ? percent(now) : `${percent(was)} before, ${percent(now)} after`;
+      const figures = draws ? `${percent(now)} in theory${drawn}` : changed;
+      one.said.textContent = `Take ${spokenToken(text)}: ${figures}${why && `, cut by ${why}`}`;
       one.ban.hidden = !ctx.bans();
       one.ban.textContent = banned.has(id) ? "allow" : "ban";
       one.ban.setAttribute("aria-label", `${banned.has(id) ? "Allow" : "Ban"} ${spokenToken(text)}`);
@@ -149,10 +161,11 @@ export function barsPanel(ctx) {
       element("span", {}, element("span", { class: `llm-key ${kind}`, "aria-hidden": "true" }), words);
     if (draws) {
       const { inside, of } = n ? within(counted.counts, after.p, n) : {};
+      const end = of === 1 ? "ends" : "end";
       facts.replaceChildren(
         n ? element("strong", {}, `${n.toLocaleString("en")} draws. `) : "",
         n
-          ? `${inside} of ${howMany(of, "bar")} ${of === 1 ? "ends" : "end"} within the range in which 95% of them should.`
+          ? `${inside} of ${howMany(of, "bar")} ${end} within the range in which 95% of them should.`
           : "Chance draws the next token 200 times, and each draw is counted. How close will it come to the theory?",
       );
       legend.replaceChildren(
@@ -163,14 +176,13 @@ export function barsPanel(ctx) {
       return;
     }
     const whole = ctx.stage() === null;
-    const alike = Math.exp(after.entropy);
     const mass = whole ? after.mass_of_first : after.mass;
     facts.replaceChildren(
       ...(same
         ? [
             element("strong", {}, `Entropy ${after.entropy.toFixed(2)} nats`),
             ": as open as a choice among ",
-            `${alike < 9.5 ? alike.toFixed(1) : Math.round(alike).toLocaleString("en")} equal tokens. No setting changes anything yet.`,
+            `${equalTokens(after.entropy)}. No setting changes anything yet.`,
           ]
         : [
             element(
@@ -178,7 +190,8 @@ export function barsPanel(ctx) {
               {},
               `Entropy ${before.entropy.toFixed(2)} → ${after.kept ? after.entropy.toFixed(2) : "–"} nats`,
             ),
-            ` · ${after.kept.toLocaleString("en")} of ${howMany(before.kept, "token")} left, which had ${percent(mass)} of the probability`,
+            ` · ${after.kept.toLocaleString("en")} of ${howMany(before.kept, "token")} left, `,
+            `which had ${percent(mass)} of the probability`,
           ]),
     );
     legend.replaceChildren(

@@ -173,10 +173,17 @@ export function branchesPanel(ctx) {
         }),
     );
     const ends = layout.ends.length;
-    note.textContent =
-      tree.n > 1
-        ? `${ends} ${ends > 1 ? "branches" : "branch"}, ${howMany(tree.n - 1, "token")}.${ctx.live ? " Click a token to go back there, then write another way on." : ""} Under each: the probability that the model gave it; at the end: that of the whole branch.${ctx.live ? KEPT_TREES : ""}`
-        : `Nothing is written yet.${ctx.live ? ` Let chance pick tokens, go back, and write on another way: all ways stay here as branches.${KEPT_TREES}` : ""}`;
+    const alive = (words) => (ctx.live ? words : "");
+    const written = [
+      `${ends} ${ends > 1 ? "branches" : "branch"}, ${howMany(tree.n - 1, "token")}.`,
+      alive(" Click a token to go back there, then write another way on."),
+      " Under each: the probability that the model gave it; at the end: that of the whole branch.",
+    ];
+    const empty = [
+      "Nothing is written yet.",
+      alive(" Let chance pick tokens, go back, and write on another way: all ways stay here as branches."),
+    ];
+    note.textContent = [...(tree.n > 1 ? written : empty), alive(KEPT_TREES)].join("");
     if (held) items[tab].focus({ preventScroll: true });
     const now = `${at} ${tree.n} ${scroller.clientWidth}`;
     if (current >= 0 && now !== seen) show(current, true); // else where the reader has scrolled to stays in sight

@@ -8,7 +8,9 @@ export const stageInWords = (name, settings) =>
     ? `${name} ${settings[name]}`
     : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name);
 
-/** Which stage has cut a token, as far as stage `k` knows it: what comes later has cut nothing yet; null: all stages. */
+/**
+ * Which stage has cut a token, as far as stage `k` knows it: what comes later has cut nothing yet; null: all stages.
+ */
 export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
 
 /** The end of a true scale that holds `most`, and its ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
@@ -122,7 +124,9 @@ export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded =
   return { boxes, ends, totals, rows, width };
 }
 
-/** Where the keyboard goes from a box of a layout: to its parent, its first child, or the box above or below in sight. */
+/**
+ * Where the keyboard goes from a box of a layout: to its parent, its first child, or the box above or below in sight.
+ */
 export function neighbour(boxes, from, key) {
   const box = boxes[from];
   if (key === "ArrowLeft") return box.from ? boxes.indexOf(box.from) : from;

@@ -85,7 +85,11 @@ export function lanesPanel(ctx) {
   function draw() {
     const lanes = ctx.lanes();
     const held = grid.contains(document.activeElement);
-    note.textContent = `Each card continues the same text with its own settings, and with the same chance: what differs comes from the settings.${ctx.live ? " Click a token to keep the text up to there as a branch." : ""}`;
+    note.textContent = [
+      "Each card continues the same text with its own settings, and with the same chance:",
+      "what differs comes from the settings.",
+      ...(ctx.live ? ["Click a token to keep the text up to there as a branch."] : []),
+    ].join(" ");
     while (cards.length < lanes.length) grid.append(cards[cards.push(card(cards.length)) - 1].box);
     while (cards.length > lanes.length) cards.pop().box.remove();
     lanes.forEach((lane, k) => drawCard(cards[k], lane));

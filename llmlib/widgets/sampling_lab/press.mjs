@@ -3,9 +3,9 @@
 const NEAR = 8; // pixels that a hand may move between down and up
 
 /**
- * While the mouse is down on one of `targets` (a selector), `held` is true, and the view should draw nothing: a node that
- * is made anew, or slides away, between down and up gets no click. `release()` is called once the click has been dealt with.
- * What moves a target all the same, as a line that appears above it, does not take the click from it.
+ * While the mouse is down on one of `targets` (a selector), `held` is true, and the view should draw nothing: a node
+ * that is made anew, or slides away, between down and up gets no click. `release()` is called once the click has been
+ * dealt with. What moves a target all the same, as a line that appears above it, does not take the click from it.
  */
 export function steadyPress(el, targets, release) {
   let pressed = null;
@@ -17,7 +17,8 @@ export function steadyPress(el, targets, release) {
     if (!pressed) return;
     const { node, x, y } = pressed;
     const near = event.type === "pointerup" && Math.hypot(event.clientX - x, event.clientY - y) < NEAR;
-    if (near && node.isConnected && !node.contains(event.target)) node.click(); // no click of the browser's own will reach it
+    // no click of the browser's own will reach it
+    if (near && node.isConnected && !node.contains(event.target)) node.click();
     setTimeout(() => {
       pressed = null;
       release();

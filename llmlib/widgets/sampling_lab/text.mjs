@@ -57,7 +57,8 @@ export function textPart(ctx) {
       [[short, shown]],
     );
     const whole = ctx.promptTokens() + path.length;
-    count.textContent = `${path.length} written, ${whole.toLocaleString("en")} of ${ctx.context().toLocaleString("en")} tokens in the context`;
+    const [used, room] = [whole, ctx.context()].map((n) => n.toLocaleString("en"));
+    count.textContent = `${path.length} written, ${used} of ${room} tokens in the context`;
     const invitation = ctx.live
       ? "Nothing is written yet: let chance pick a token, or click one below."
       : "Nothing is written yet.";

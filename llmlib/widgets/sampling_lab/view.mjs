@@ -10,7 +10,8 @@ import { steadyPress } from "./press.mjs";
 import { settingsPanel } from "./settings.mjs";
 import { textPart } from "./text.mjs";
 
-const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "use", "clear"]; // acts that end writing by itself
+// acts that end writing by itself
+const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "use", "clear"];
 const NARROWEST = 720; // pixels: below this width the settings stand above the bars
 const TABS = [
   ["next", "Next token"],
@@ -64,7 +65,8 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     live: hub.live,
     waiting: () => hub.waiting,
     act(kind, details) {
-      if (kind === "take" && ctx.writing()) hub.act("go", { node: shownAt }); // the bars are of this place; the text may have grown since
+      // the bars are of this place; the text may have grown since
+      if (kind === "take" && ctx.writing()) hub.act("go", { node: shownAt });
       if (LEAVES.includes(kind)) ctx.stop();
       const done = hub.act(kind, details);
       text.drawButtons();
@@ -143,7 +145,10 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const lead = element(
     "p",
     { class: "llm-note llm-lead" },
-    `The model gives every token a probability, settings change them, and chance picks one. ${hub.live ? "Turn a setting and watch the bars, or click a token to take it." : "This is a page without a model: look around in the tabs."}`,
+    "The model gives every token a probability, settings change them, and chance picks one. ",
+    hub.live
+      ? "Turn a setting and watch the bars, or click a token to take it."
+      : "This is a page without a model: look around in the tabs.",
   );
   el.append(
     element("div", { class: "llm-row llm-head" }, lead, menu),

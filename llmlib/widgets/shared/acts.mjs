@@ -1,4 +1,5 @@
-// What the reader does, on its way to Python: nothing is lost, nothing overtakes, and the reader always knows how it stands.
+// What the reader does, on its way to Python: nothing is lost, nothing overtakes, and the reader always knows how it
+// stands.
 
 import { element } from "./shared.mjs";
 
@@ -68,12 +69,15 @@ export class Queue {
 
 const RESTARTED = "The kernel was restarted: run the cell again.";
 const ENDED = ["dead", "terminating", "restarting", "autorestarting"]; // of a kernel's states
-// Milliseconds until it is said that Python works; until that can be cancelled; until it is said that it does not answer.
+// Milliseconds until it is said that Python works; until that can be cancelled; until it is said that it does not
+// answer.
 const SOON = 200;
 const CANCELLABLE = 600;
 const PATIENCE = 3000;
 
-/** How it stands with an act that waits: whether Python has begun with it, and for how many milliseconds it has waited. */
+/**
+ * How it stands with an act that waits: whether Python has begun with it, and for how many milliseconds it has waited.
+ */
 export function standing({ begun, elapsed }) {
   return elapsed < SOON ? "" : begun || elapsed < PATIENCE ? "computing" : "waiting";
 }
@@ -82,14 +86,16 @@ export function standing({ begun, elapsed }) {
 const sessionOf = (model) => model.widget_manager?.context?.sessionContext ?? model.widget_manager?.kernel;
 
 const OTHERS_FIRST = "Python is busy with something else; this waits for its turn.";
-const UNSURE =
-  "Python does not answer. If a cell is running, this waits for its turn; if the kernel was restarted, run the cell again.";
+const UNSURE = [
+  "Python does not answer. If a cell is running, this waits for its turn;",
+  "if the kernel was restarted, run the cell again.",
+].join(" ");
 
 /**
- * The way to Python. `act(kind, details, { latest })` sends what the reader does, `look(traits)` keeps what concerns only
- * the way of looking. Controls that act carry `data-acts`, others that need Python `data-python`; they are switched off
- * where there is none, and texts in them can still be copied. `line` says what could not be done, that Python is busy, or
- * that it is gone.
+ * The way to Python. `act(kind, details, { latest })` sends what the reader does, `look(traits)` keeps what concerns
+ * only the way of looking. Controls that act carry `data-acts`, others that need Python `data-python`; they are
+ * switched off where there is none, and texts in them can still be copied. `line` says what could not be done, that
+ * Python is busy, or that it is gone.
  */
 export function connect(model, el) {
   const busy = element("span", { class: "llm-busy" });
@@ -155,7 +161,9 @@ export function connect(model, el) {
 
   const kernel = () => model.widget_manager?.kernel;
 
-  /** Busy is not dead. A kernel deals with messages in order: one that answers a later question has not known the act. */
+  /**
+   * Busy is not dead. A kernel deals with messages in order: one that answers a later question has not known the act.
+   */
   async function inquire() {
     inquiring = true;
     const { sent } = queue;

@@ -35,8 +35,8 @@ export function withPictures(metadata, pictures) {
 }
 
 /**
- * Whenever the notebook that shows this model is saved, save the views' pictures where JupyterLab looks for widgets. A view
- * that changes on its own has a newer picture than its output, in the trait `still`.
+ * Whenever the notebook that shows this model is saved, save the views' pictures where JupyterLab looks for widgets. A
+ * view that changes on its own has a newer picture than its output, in the trait `still`.
  */
 export function keepPictures(model) {
   const context = model.widget_manager?.context; // JupyterLab and Notebook have one

@@ -1,4 +1,5 @@
-// The settings of a sampler: a slider and a number for each. What is out of range stays as it was typed, and is told beside it.
+// The settings of a sampler: a slider and a number for each. What is out of range stays as it was typed, and is told
+// beside it.
 
 import { element, howMany } from "./shared.mjs";
 
@@ -85,7 +86,9 @@ export const placeOf = (tokens, vocabulary) =>
     ? 100
     : Math.min(99, Math.round((100 * Math.log(Math.max(1, tokens))) / Math.log(Math.max(2, vocabulary))));
 
-/** The settings in use, as they would be written in Python: "temperature 0.8 · top_p 0.9"; without any: what that means. */
+/**
+ * The settings in use, as they would be written in Python: "temperature 0.8 · top_p 0.9"; without any: what that means.
+ */
 export function settingsInWords(settings, banned = [], pattern = "") {
   const used = SETTINGS.filter(({ name, neutral }) => (settings[name] ?? null) !== neutral).map(
     ({ name }) => `${name} ${settings[name]}`,

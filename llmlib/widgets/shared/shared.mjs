@@ -63,7 +63,9 @@ export function tokenText(bytes) {
     .join("");
 }
 
-/** A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩. */
+/**
+ * A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩.
+ */
 export function tokenLabel(bytes) {
   return visibleToken(tokenText(bytes));
 }
@@ -81,7 +83,9 @@ export function direction(text, otherwise = "ltr") {
   return letter === undefined ? otherwise : RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
 }
 
-/** A token inside of a sentence: with signs about it that keep its direction to itself, where it is from right to left. */
+/**
+ * A token inside of a sentence: with signs about it that keep its direction to itself, where it is from right to left.
+ */
 export function isolated(token) {
   return RIGHT_TO_LEFT.test(token) ? `\u2068${token}\u2069` : token;
 }
@@ -123,6 +127,12 @@ export function percent(p) {
 
 /** 1 -> "1 token", 1200 -> "1,200 tokens". */
 export const howMany = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+
+/** How open a choice with this entropy (in nats) is: as one among "2.5 equal tokens". */
+export function equalTokens(entropy) {
+  const n = Math.exp(entropy);
+  return `${n < 9.5 ? n.toFixed(1) : Math.round(n).toLocaleString("en")} equal tokens`;
+}
 
 /** Escape text for SVG or HTML source. */
 export function escapeXml(text) {
@@ -225,8 +235,8 @@ export function saveMenu(model, name, makeSvg = fromPython) {
 const fromPython = (model) => askPython(model, "svg");
 
 /**
- * Call `update` now and whenever some of the named traits have changed: once for all that came in one message, so that it
- * never sees half of a change. Returns a function that stops it.
+ * Call `update` now and whenever some of the named traits have changed: once for all that came in one message, so that
+ * it never sees half of a change. Returns a function that stops it.
  */
 export function follow(model, names, update) {
   let queued = false;
@@ -251,8 +261,8 @@ const LEAST = 40; // pixels: a view in a page that is not laid out yet has at mo
 
 /**
  * Call `draw(width)` with the width that a view has now, and again whenever it gets another one or the page changes its
- * theme. The width is the layout's alone: it is measured at each call, never kept, since a page that changes its theme is
- * for a moment without styles. Returns a function that stops it.
+ * theme. The width is the layout's alone: it is measured at each call, never kept, since a page that changes its theme
+ * is for a moment without styles. Returns a function that stops it.
  */
 export function followLooks(el, draw) {
   let drawn = null; // for which width; null: not in the looks that the page has now

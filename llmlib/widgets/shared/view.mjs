@@ -8,8 +8,9 @@ import { keepPictures } from "./saved.mjs";
 const FOCUSABLE = 'a[href], button, input, select, summary, textarea, [tabindex]:not([tabindex="-1"])';
 
 /**
- * A widget from `build({ model, el, hub, still })`, which fills `el` and returns a function, or several, that stop what it
- * began. `hub` is the way to Python (see `connect`); its `line` has to be put somewhere. `still`: a page without Python.
+ * A widget from `build({ model, el, hub, still })`, which fills `el` and returns a function, or several, that stop what
+ * it began. `hub` is the way to Python (see `connect`); its `line` has to be put somewhere. `still`: a page without
+ * Python.
  */
 export function widget(name, build) {
   return {
@@ -33,8 +34,8 @@ export function widget(name, build) {
 }
 
 /**
- * The keyboard keeps its place: where the control that has the focus vanishes, is hidden or switched off, the nearest one
- * gets it. Otherwise the page's body would, from where nothing can be reached.
+ * The keyboard keeps its place: where the control that has the focus vanishes, is hidden or switched off, the nearest
+ * one gets it. Otherwise the page's body would, from where nothing can be reached.
  */
 function holdFocus(el) {
   let held = null;

@@ -24,8 +24,8 @@ export function stepTo(key, here, count, rtl = false) {
 }
 
 /**
- * `boxes`, one for each token, as a list through which arrow keys walk. `tell(k)` is called with the token that is pointed
- * at or else has the keyboard, and with null where there is none any more.
+ * `boxes`, one for each token, as a list through which arrow keys walk. `tell(k)` is called with the token that is
+ * pointed at or else has the keyboard, and with null where there is none any more.
  */
 export function walk(texts, boxes, { label, tell, around = "ltr" }) {
   const list = element("div", {

@@ -93,10 +93,15 @@ function row(encoding, text, showIds) {
     const id = encoding.ids[position];
     const about = describe(bytes, id, position, incomplete[position], special.has(position));
     const label = labels[position];
+    const classes = [
+      `llm-token llm-hue-${position % 6}`,
+      special.has(position) && "llm-special",
+      incomplete[position].length && "llm-part",
+    ];
     const box = element(
       "span",
       {
-        class: `llm-token llm-hue-${position % 6}${special.has(position) ? " llm-special" : ""}${incomplete[position].length ? " llm-part" : ""}`,
+        class: classes.filter(Boolean).join(" "),
         role: "option",
         tabindex: position ? -1 : 0,
         "aria-selected": "false",

@@ -26,7 +26,9 @@ const BOTTOM = 24;
 const NAMES = 104; // pixels: numbers at the side, room above, numbers below, names of runs
 const DRAGGED = 6; // pixels: less is a click
 
-/** `ctx` knows runs and colours (see view.mjs); `which` is one of METRICS; a large chart shows validation and names too. */
+/**
+ * `ctx` knows runs and colours (see view.mjs); `which` is one of METRICS; a large chart shows validation and names too.
+ */
 export function chartPanel(ctx, which, large) {
   const { title, unit, fromZero, logs, write } = METRICS[which];
   const picture = svg("svg", { role: "img" });

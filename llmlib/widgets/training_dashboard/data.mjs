@@ -101,7 +101,9 @@ export function domainOf(rows, { fromZero = false, log = false, cap = Infinity }
   return fromZero && low >= 0 ? [0, high + room] : [low - room, high + room];
 }
 
-/** Above which loss a run has gone astray: half as much again as any run began with. The others would be a flat line. */
+/**
+ * Above which loss a run has gone astray: half as much again as any run began with. The others would be a flat line.
+ */
 export const capOf = (rows) =>
   1.5 * Math.max(0, ...rows.filter(({ length }) => length).map(([first]) => first)) || Infinity;
 
@@ -176,8 +178,8 @@ export function moveInto([from, to], x) {
 }
 
 /**
- * At most one point for each column of pixels: [{ x, mean, low, high }, …], with x in pixels. So a long run costs no more
- * to draw than a short one, and its spikes are still there.
+ * At most one point for each column of pixels: [{ x, mean, low, high }, …], with x in pixels. So a long run costs no
+ * more to draw than a short one, and its spikes are still there.
  */
 export function columnsOf(xs, { mean, low, high }, toPixel) {
   const found = [];
@@ -206,7 +208,9 @@ export function bandPath(columns, toY) {
   return `${there.join("")}${back.join("")}Z`;
 }
 
-/** Heights of labels that do not lie on each other, each as near to its own as can be; all between `top` and `bottom`. */
+/**
+ * Heights of labels that do not lie on each other, each as near to its own as can be; all between `top` and `bottom`.
+ */
 export function spread(heights, gap, top, bottom) {
   const order = heights.map((_, k) => k).sort((a, b) => heights[a] - heights[b]);
   const found = [...heights];
@@ -253,10 +257,10 @@ export function standingOf(run, together = 1, gone = false) {
 export function numbersOf(run) {
   const parts = [];
   if (run.loss !== undefined) parts.push(`loss ${METRICS[0].write(run.loss)}`);
-  if (run.best !== undefined)
-    parts.push(
-      `validation ${METRICS[0].write(run.validation_loss)} (lowest ${METRICS[0].write(run.best)} at step ${whole(run.best_step)})`,
-    );
+  if (run.best !== undefined) {
+    const lowest = `lowest ${METRICS[0].write(run.best)} at step ${whole(run.best_step)}`;
+    parts.push(`validation ${METRICS[0].write(run.validation_loss)} (${lowest})`);
+  }
   if (run.tokens_per_second !== undefined) parts.push(`${whole(run.tokens_per_second)} tokens a second`);
   return parts.join(" · ");
 }

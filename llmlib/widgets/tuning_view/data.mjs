@@ -31,7 +31,10 @@ export function scaleOf(moves) {
   return SCALES.find((scale) => scale >= most) ?? SCALES.at(-1);
 }
 
-/** Where a change lies on a colour table of 256: 0 far less likely, 255 far likelier; unknown and unchanged in the middle. */
+/**
+ * Where a change lies on a colour table of 256: 0 far less likely, 255 far likelier; unknown and unchanged in the
+ * middle.
+ */
 export const shadeOf = (move, scale) =>
   Math.round(127.5 + 127.5 * Math.max(-1, Math.min(1, (Number.isNaN(move) ? 0 : move) / scale)));
 

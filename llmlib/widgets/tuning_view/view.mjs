@@ -1,6 +1,6 @@
 import { element, follow, followLooks, percent, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
-import { paletteOf, shades } from "../shared/canvas.mjs";
+import { paletteOf, rampOf, shades } from "../shared/canvas.mjs";
 import { tinyShare } from "../shared/surprise.mjs";
 import { likeliest, likeliestSpoken, stepTo, walk } from "../shared/walk.mjs";
 import {
@@ -44,7 +44,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     const ramp = element("span", {
       class: "llm-scale",
       "aria-hidden": "true",
-      style: `background: linear-gradient(to right, ${[0, 32, 64, 96, 128, 159, 191, 223, 255].map((code) => colours[code].fill).join(", ")})`,
+      style: `background: ${rampOf([0, 32, 64, 96, 128, 159, 191, 223, 255].map((code) => colours[code].fill))}`,
     });
     const [base, tuned] = model.get("titles");
     legend.replaceChildren(
@@ -121,7 +121,11 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     if (Number.isNaN(moves.moves[k])) return `${token}. The first token: nothing comes before it.${flag}`;
     const share = (one) => percent(Math.exp(one.logProbs[k]));
     const best = (one) => likeliestSpoken(entries(one, k).slice(0, 3));
-    return `${token}, ${signed(moves.moves[k])} nats: ${share(moves.base)} for ${base}, ${share(moves.tuned)} for ${tuned}.${flag} Likeliest for ${base}: ${best(moves.base)}. For ${tuned}: ${best(moves.tuned)}.`;
+    const both = `${share(moves.base)} for ${base}, ${share(moves.tuned)} for ${tuned}`;
+    return [
+      `${token}, ${signed(moves.moves[k])} nats: ${both}.${flag}`,
+      `Likeliest for ${base}: ${best(moves.base)}. For ${tuned}: ${best(moves.tuned)}.`,
+    ].join(" ");
   }
 
   const entries = (one, k) =>
@@ -225,7 +229,10 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
 
   function draw() {
     const [base, tuned] = model.get("titles");
-    lead.textContent = `What changed from ${base} to ${tuned}: the same tokens, read by both models. Each is coloured by how much its log-probability has moved.`;
+    lead.textContent = [
+      `What changed from ${base} to ${tuned}: the same tokens, read by both models.`,
+      "Each is coloured by how much its log-probability has moved.",
+    ].join(" ");
     const tokens = model.get("tokens");
     moves = unpackMoves(model.get("values"), tokens.length, model.get("shown_tokens"));
     scale = scaleOf(moves.moves);

@@ -42,7 +42,8 @@ test("looks of all heads of a layer", () => {
   assert.deepEqual(turned([0, 2], 2), [0]);
 });
 
-// What is left of red, green and blue with all cones, without those for green, for red (Machado, Oliveira and Fernandes, 2009).
+// What is left of red, green and blue with all cones, without those for green, for red (Machado, Oliveira and
+// Fernandes, 2009).
 const CONES = {
   all: [
     [1, 0, 0],

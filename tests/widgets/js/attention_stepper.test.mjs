@@ -185,6 +185,7 @@ test("names lie under no arrow and on no other name, and stay inside", () => {
       0,
     );
   }
-  const dense = Array.from({ length: 40 }, () => ({ x: 170, y: 170, label: "x".repeat(40) })); // no room at all, and no error
+  // no room at all, and no error
+  const dense = Array.from({ length: 40 }, () => ({ x: 170, y: 170, label: "x".repeat(40) }));
   assert.equal(placeNames(dense, [], size).length, 40);
 });
