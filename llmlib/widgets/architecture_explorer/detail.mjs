@@ -1,5 +1,6 @@
 // One box: what it does, what it costs, the line that computes it, and its tensors with their real values.
 
+import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
 import { parseColour, rampOf, sized } from "../shared/canvas.mjs";
@@ -199,14 +200,14 @@ function valuesPanel(ctx) {
     tell();
   });
   canvas.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const move = arrowOf(event.key);
     if (!move || !picture) return;
     event.preventDefault();
     const [panel, row, column] = at ?? [0, 0, -1];
     const flat = (panel * picture.rows + row + move[0]) * picture.columns;
     const next = column + move[1];
-    const line = Math.max(0, Math.min(picture.panels * picture.rows - 1, flat / picture.columns));
-    point([Math.floor(line / picture.rows), line % picture.rows, Math.max(0, Math.min(picture.columns - 1, next))]);
+    const line = bounded(flat / picture.columns, picture.panels * picture.rows);
+    point([Math.floor(line / picture.rows), line % picture.rows, bounded(next, picture.columns)]);
   });
   select.addEventListener("change", () => ctx.go({ token: Number(select.value) }));
 

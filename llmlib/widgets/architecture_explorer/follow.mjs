@@ -1,5 +1,6 @@
 // One token's way: how long its vector is and where it points after each layer, and who added how much.
 
+import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
@@ -87,15 +88,12 @@ export function followPanel(ctx) {
     if (to) ctx.go({ token: to.token });
   });
   canvas.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const move = arrowOf(event.key);
     if (!move || !way) return;
     event.preventDefault();
-    const last = WAYS[measure()].rows(way) - 1;
-    const now = pointed?.token === ctx.token() ? pointed : { row: last, token: ctx.token() };
-    const to = {
-      row: Math.max(0, Math.min(last, now.row + move[0])),
-      token: Math.max(0, Math.min(way.seq - 1, now.token + move[1])),
-    };
+    const count = WAYS[measure()].rows(way);
+    const now = pointed?.token === ctx.token() ? pointed : { row: count - 1, token: ctx.token() };
+    const to = { row: bounded(now.row + move[0], count), token: bounded(now.token + move[1], way.seq) };
     ctx.go({ token: to.token });
     point(to);
     ctx.speak(`${spokenToken(ctx.tokens()[to.token])}, ${rowName(to.row)}: ${value(to).toPrecision(3)}`);

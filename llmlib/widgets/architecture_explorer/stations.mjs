@@ -134,9 +134,3 @@ function ofLayer({ sizes, layers }, tokens, layer, last) {
     ...(sizes.d_mlp ? [mlp] : []),
   ];
 }
-
-/** Where a key, or a button, leads from a station: from the first to the last, and not beyond. */
-export function stationAt(key, here, count) {
-  const to = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: count - 1 }[key];
-  return to === undefined ? null : Math.max(0, Math.min(count - 1, to));
-}

@@ -3,7 +3,8 @@
 import { element, isolated, shorten, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
 import { likeliest } from "../shared/walk.mjs";
-import { number, stationAt } from "./stations.mjs";
+import { stepTo } from "../shared/keys.mjs";
+import { number } from "./stations.mjs";
 
 const MOST_CHIPS = 40;
 
@@ -27,7 +28,7 @@ export function tourPanel(ctx) {
   function go(key) {
     const all = ctx.stations();
     const here = ctx.stationNumber();
-    const to = all.length ? stationAt(key, here, all.length) : null;
+    const to = all.length ? stepTo(key, here, all.length) : null;
     if (to === null) return false;
     if (to !== here) {
       ctx.go({ station: to });

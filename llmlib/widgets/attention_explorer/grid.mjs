@@ -1,5 +1,6 @@
 // All heads at once, and the one that is pointed at.
 
+import { bounded, roving, tabTo } from "../shared/keys.mjs";
 import { element } from "../shared/shared.mjs";
 import { inWords, orderHeads } from "./data.mjs";
 import { lookSize, rankLayout, stepInGrid, tableLayout } from "./layout.mjs";
@@ -34,19 +35,17 @@ export function gridPanel(ctx, side, alone) {
     if (ctx.state.press === "switch" && ctx.canSwitch()) ctx.toggle(entries[k]);
     else open(entries[k]);
   });
+  roving(
+    cells,
+    () => buttons,
+    (key, here) => stepInGrid(layout, here, key),
+  );
   cells.addEventListener("keydown", (event) => {
     const k = at(event);
-    const next = k < 0 ? null : stepInGrid(layout, k, event.key);
-    if (k >= 0 && event.key === "Enter") open(entries[k]);
-    else if (k >= 0 && event.key === " ") {
-      if (ctx.canSwitch()) ctx.toggle(entries[k]);
-      else open(entries[k]);
-    } else if (next === null) return;
-    else {
-      reach(next);
-      buttons[next].focus();
-    }
+    if (k < 0 || (event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
+    if (event.key === " " && ctx.canSwitch()) ctx.toggle(entries[k]);
+    else open(entries[k]);
   });
   cells.addEventListener("keyup", (event) => {
     if (event.key === " ") event.preventDefault();
@@ -54,13 +53,6 @@ export function gridPanel(ctx, side, alone) {
 
   /** With the word behind the numbers of the heads. */
   const width = () => layout.width + (alone && !layout.large ? 32 : 0);
-
-  /** The one thumbnail that the tab key leads to. */
-  function reach(k) {
-    buttons.forEach((button, other) => {
-      button.tabIndex = other === k ? 0 : -1;
-    });
-  }
 
   function draw(room, height) {
     const { state } = ctx;
@@ -129,7 +121,7 @@ export function gridPanel(ctx, side, alone) {
       return button;
     });
     cells.replaceChildren(...buttons);
-    reach(Math.max(0, Math.min(held, buttons.length - 1)));
+    tabTo(buttons, buttons[bounded(held, buttons.length)]);
     if (layout.large) {
       const words = entries.slice(0, layout.large).map((_, k) => {
         const { x, y, thumb } = layout.place(k);
@@ -208,7 +200,7 @@ export function gridPanel(ctx, side, alone) {
   const focusHead = (layer, head) => {
     const k = entries.findIndex((entry) => entry.layer === layer && entry.head === head);
     if (k >= 0) {
-      reach(k);
+      tabTo(buttons, buttons[k]);
       buttons[k].focus({ preventScroll: true });
     }
   };

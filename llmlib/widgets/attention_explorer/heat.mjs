@@ -1,6 +1,7 @@
 // The heat map of a head. Each panel of the attention explorer is made with the context `ctx` that view.mjs describes,
 // and gives { node, draw, point }: `draw` shows new patterns, `point` follows the pointer or the keyboard and is cheap.
 
+import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { cellAt, panView, revealCell, thinLabels, wholeView, zoomView } from "./layout.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
@@ -78,10 +79,9 @@ export function heatPanel(ctx, side, size, compact = false) {
   canvas.addEventListener("keydown", (event) => {
     const { state } = ctx;
     const [i, j] = state.cell ?? [n() - 1, 0];
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    const clamp = (v) => Math.max(0, Math.min(n() - 1, v));
+    const step = arrowOf(event.key);
     if (step) {
-      const [qi, kj] = state.cell ? [clamp(i + step[0]), clamp(j + step[1])] : [i, j];
+      const [qi, kj] = state.cell ? [bounded(i + step[0], n()), bounded(j + step[1], n())] : [i, j];
       state.view = revealCell(state.view, qi, kj, n());
       ctx.redrawHeat();
       ctx.previewCell([qi, kj], true);

@@ -1,5 +1,6 @@
 // All heads of a layer over each other: each has a colour, and a line for each of its looks.
 
+import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { element, isolated, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
 import { inWords, strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
@@ -169,31 +170,17 @@ export function headsPanel(ctx, side) {
   const none = element("button", { type: "button" }, "Hide all");
   const node = element("div", { class: "llm-head-colours" }, list, element("div", { class: "llm-buttons" }, all, none));
   let buttons = [];
-  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
   list.addEventListener("click", (event) => {
     const head = buttons.findIndex(({ button }) => button.contains(event.target));
     if (head < 0) return;
-    reach(head);
+    tabTo(nodes(), buttons[head].button); // Safari does not focus what is clicked
     ctx.go({ hidden: turned(ctx.state.hidden, head) });
     ctx.speak(`Head ${head} ${ctx.state.hidden.includes(head) ? "hidden" : "shown"}`);
   });
-  list.addEventListener("keydown", (event) => {
-    const here = buttons.findIndex(({ button }) => button === event.target);
-    const last = buttons.length - 1;
-    const to = { Home: 0, End: last }[event.key] ?? (event.key in step ? here + step[event.key] : -1);
-    if (here < 0 || !buttons[to]) return;
-    event.preventDefault();
-    reach(to);
-    buttons[to].button.focus();
-  });
+  const nodes = () => buttons.map(({ button }) => button);
+  roving(list, nodes, (key, here) => stepEitherWay(key, here, buttons.length));
   all.addEventListener("click", () => tell([])());
   none.addEventListener("click", () => tell(buttons.map((_, head) => head))());
-  /** The one head that the tab key leads to. */
-  const reach = (head) =>
-    buttons.forEach(({ button }, other) => {
-      button.tabIndex = other === head ? 0 : -1;
-    });
-
   function build(heads) {
     buttons = Array.from({ length: heads }, (_, head) => {
       const line = svg("line", { x1: 1, y1: 6, x2: 25, y2: 6, "stroke-width": 4 });
@@ -209,8 +196,8 @@ export function headsPanel(ctx, side) {
       );
       return { button, line, look };
     });
-    list.replaceChildren(...buttons.map(({ button }) => button));
-    reach(0);
+    list.replaceChildren(...nodes());
+    tabTo(nodes(), buttons[0]?.button);
   }
 
   function draw() {

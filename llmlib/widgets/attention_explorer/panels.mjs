@@ -1,5 +1,6 @@
 // What stands around the picture of a head: its text, who looks where in words, and what the colours mean.
 
+import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { direction, element, inReadingOrder, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { encode, inWords, strongest, weightAt, weightsOf } from "./data.mjs";
 import { rampOf } from "../shared/canvas.mjs";
@@ -29,23 +30,16 @@ export function stripPanel(ctx, shaded = true) {
     if (t >= 0) ctx.lock(t);
   });
   node.addEventListener("keydown", (event) => {
-    const t = index(event);
-    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -t, End: spans.length - 1 - t }[
-      event.key
-    ];
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      ctx.lock(t);
-      return;
-    }
-    if (step === undefined || !spans[t + step]) return;
+    if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
-    spans[t].tabIndex = -1;
-    spans[t + step].tabIndex = 0;
-    spans[t + step].focus();
-    ctx.previewToken(t + step, undefined, true);
+    ctx.lock(index(event));
   });
-
+  roving(
+    node,
+    () => spans,
+    (key, here) => stepEitherWay(key, here, spans.length),
+    (to) => ctx.previewToken(to, undefined, true),
+  );
   node.addEventListener("focusin", (event) => {
     // its weight is said when it is reached, not for all at each move
     const t = index(event);
@@ -63,12 +57,11 @@ export function stripPanel(ctx, shaded = true) {
     const wanted = tokens().join("\u0000");
     if (wanted !== made) {
       made = wanted;
-      spans = tokens().map((token, t) =>
+      spans = tokens().map((token) =>
         element(
           "span",
           {
             role: "option",
-            tabindex: t ? -1 : 0,
             dir: direction(token),
             "data-text": true,
             "aria-label": spokenToken(token),
@@ -76,6 +69,7 @@ export function stripPanel(ctx, shaded = true) {
           visibleToken(token),
         ),
       );
+      tabTo(spans, spans[0]);
       node.replaceChildren();
       inReadingOrder(node, tokens(), spans);
     }

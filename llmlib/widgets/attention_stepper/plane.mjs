@@ -1,5 +1,7 @@
 // The plane of a stepper with two channels: arrows that can be dragged, and names that nothing lies over.
 
+import { arrowOf } from "../shared/keys.mjs";
+
 const INSET = 14; // pixels that the longest arrow keeps from the edge, so that its tip is whole
 
 /** The half width of the plane: large enough for all arrows, and never less than 2. */
@@ -22,8 +24,8 @@ const kept = (x, most) => Math.round(100 * Math.max(-most, Math.min(most, x))) /
 /** The vector after an arrow key, or null for another key. */
 export function nudged([x, y], key, coarse, most) {
   const step = coarse ? 0.5 : 0.1;
-  const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] }[key];
-  return by ? [kept(x + by[0], most), kept(y + by[1], most)] : null;
+  const arrow = arrowOf(key);
+  return arrow && [kept(x + step * arrow[1], most), kept(y - step * arrow[0], most)];
 }
 
 /** Where the values, each times its weight, lie one after the other: from the origin to the output. */

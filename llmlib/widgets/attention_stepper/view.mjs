@@ -1,4 +1,5 @@
 import { element, follow, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
+import { bounded, stepping, tabTo } from "../shared/keys.mjs";
 import { widget } from "../shared/view.mjs";
 import { chain, fromPlane, nudged, placeNames, reach, toPlane } from "./plane.mjs";
 import { attend, number, rowsOf, rowText, shortRow, STAGES, story } from "./stages.mjs";
@@ -21,7 +22,7 @@ function drawn(tag, attributes, text) {
 }
 
 export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
-  const go = (stage) => hub.look({ stage: Math.max(0, Math.min(STAGES.length - 1, stage)) });
+  const go = (stage) => hub.look({ stage: bounded(stage, STAGES.length) });
   const rows = (kind) => rowsOf(model.get(kind), model.get("d_head"), kind, model.get("moved"));
 
   const chooser = element("select", { "aria-label": "Query" });
@@ -75,24 +76,10 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
   const meaning = element("p", {});
   planeBox.append(plane, meaning, element("p", { class: "llm-note" }, HOW), reset);
 
-  el.addEventListener("keydown", (event) => {
-    if (
-      event.target.closest("select, input, summary, .llm-save, .llm-tip") ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey
-    )
-      return;
-    const moves = {
-      ArrowLeft: () => model.get("stage") - 1,
-      ArrowRight: () => model.get("stage") + 1,
-      Home: () => 0,
-      End: () => STAGES.length - 1,
-    };
-    if (event.key in moves) {
-      event.preventDefault();
-      go(moves[event.key]());
-    }
+  stepping(el, "select, input, summary, .llm-save, .llm-tip", {
+    here: () => model.get("stage"),
+    count: () => STAGES.length,
+    go,
   });
   el.append(
     element(
@@ -119,7 +106,7 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
   const output = drawn("line", { x1: SIZE / 2, y1: SIZE / 2, class: "llm-line-q", "stroke-width": 3 });
   const end = drawn("circle", { r: 11, class: "llm-end" });
   const endName = drawn("text", { class: "llm-label-q", "aria-hidden": "true" }, "output");
-  const reachOne = (arrows, one) => arrows.forEach(({ tip }) => tip.setAttribute("tabindex", tip === one ? 0 : -1));
+  const tipsOf = (arrows) => arrows.map(({ tip }) => tip);
   const tipOf = (kind, row) => {
     const name = model.get("tokens")[row];
     const line = drawn("line", { x1: SIZE / 2, y1: SIZE / 2, class: `llm-line-${kind}` });
@@ -137,7 +124,7 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
       (kind === "q" ? "query: " : "") + visibleToken(name),
     );
     const move = (vector) => hub.look({ moved: { ...model.get("moved"), [`${kind}${row}`]: vector } });
-    tip.addEventListener("focus", () => reachOne(shown, tip));
+    tip.addEventListener("focus", () => tabTo(tipsOf(shown), tip));
     tip.addEventListener("keydown", (event) => {
       const by = { PageUp: -1, PageDown: 1 }[event.key];
       if (by) {
@@ -176,7 +163,7 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     shown = null;
     if (flat) {
       sets = [[...tokens.map((_, row) => tipOf("k", row)), tipOf("q", query)], tokens.map((_, row) => tipOf("v", row))];
-      sets.forEach((arrows) => reachOne(arrows, arrows.at(-1)?.tip));
+      sets.forEach((arrows) => tabTo(tipsOf(arrows), arrows.at(-1)?.tip));
     }
     draw();
   };
@@ -205,8 +192,8 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
     forward.disabled = stage === STAGES.length - 1;
     // the keyboard keeps its place
     if ((focused?.disabled && el.contains(focused)) || steps.includes(focused)) steps[stage].focus();
+    tabTo(steps, steps[stage]);
     steps.forEach((button, i) => {
-      button.tabIndex = i === stage ? 0 : -1;
       button.setAttribute("aria-current", i === stage ? "step" : "false");
       button.classList.toggle("llm-done", i <= stage);
     });
@@ -300,7 +287,7 @@ export default widget("llm-attention-stepper", ({ model, hub, el, still }) => {
         ...arrows.map(({ line }) => line),
         ...(stage === LAST ? [summed, output, end, endName] : []),
         ...arrows.map(({ label }) => label),
-        ...arrows.map(({ tip }) => tip),
+        ...tipsOf(arrows),
       );
       meaning.textContent = MEANING[stage === LAST ? 1 : 0];
       if (held) arrows.at(-1).tip.focus();

@@ -1,5 +1,6 @@
 // Predicting the next merge: the pairs to choose from, what is right, and why. Pure functions first, then the panel.
 
+import { arrowOf, roving } from "../shared/keys.mjs";
 import { element, isolated, tokenLabel } from "../shared/shared.mjs";
 import { pairCounts, rankedPairs, times } from "./merging.mjs";
 
@@ -92,19 +93,14 @@ export function verdict({ mode, right, choices }, picked, table) {
 export function choicesPanel(pick, boxed) {
   const node = element("div", { class: "llm-choices", role: "group" });
   let shown = "";
-  const reach = (button) => {
-    for (const one of node.children) one.tabIndex = one === button ? 0 : -1;
-  };
-  node.addEventListener("keydown", (event) => {
-    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const all = [...node.children];
-    if (!step) return;
-    event.preventDefault();
-    const next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
-    reach(next);
-    next.focus();
-  });
-  node.addEventListener("focusin", (event) => reach(event.target));
+  roving(
+    node,
+    () => [...node.children],
+    (key, here) => {
+      const step = arrowOf(key)?.[0];
+      return step ? (here + step + node.children.length) % node.children.length : null;
+    },
+  );
   return {
     node,
     focus() {

@@ -1,4 +1,5 @@
 import { direction, element, follow, howMany, inReadingOrder, runs, saveMenu } from "../shared/shared.mjs";
+import { arrowOf, roving, stepping, tabTo } from "../shared/keys.mjs";
 import { textBox, widget } from "../shared/view.mjs";
 import { replay, vocabulary } from "./merging.mjs";
 import { choicesPanel, guessKey, question, score, verdict } from "./predict.mjs";
@@ -36,13 +37,12 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
     tab("train", "Learn merges"),
     tab("encode", "Encode a text"),
   );
-  tabs.addEventListener("keydown", (event) => {
-    if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
-    event.preventDefault();
-    const other = [...tabs.children].find((button) => button.tabIndex === -1);
-    other.click();
-    other.focus();
-  });
+  roving(
+    tabs,
+    () => [...tabs.children],
+    (key, here) => (arrowOf(key)?.[1] ? 1 - here : null),
+    (to) => tabs.children[to].click(),
+  );
   const learned = () => model.get(training() ? "pieces" : "word_pieces").join("");
   const box = textBox({
     label: "",
@@ -155,23 +155,20 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
   const toggle = () => (timer === null ? start() : pause());
   play.addEventListener("click", toggle);
 
-  el.addEventListener("keydown", (event) => {
-    if (event.target.closest("textarea, input, summary, .llm-save") || event.ctrlKey || event.metaKey || event.altKey)
-      return;
-    const moves = {
-      ArrowLeft: () => at() - 1,
-      ArrowRight: () => at() + 1,
-      Home: () => 0,
-      End: () => states.length - 1,
-    };
-    if (event.key in moves) {
-      event.preventDefault();
+  const typing = "textarea, input, summary, .llm-save";
+  stepping(el, typing, {
+    here: at,
+    count: () => states.length,
+    go(to) {
       pause();
-      go(moves[event.key]());
-    } else if (event.key === " " && !event.target.closest("button")) {
-      event.preventDefault();
-      toggle();
-    }
+      go(to);
+    },
+  });
+  el.addEventListener("keydown", (event) => {
+    if (event.target.closest(`${typing}, button`) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key !== " ") return;
+    event.preventDefault();
+    toggle();
   });
   el.append(
     element(
@@ -211,10 +208,13 @@ export default widget("llm-bpe-stepper", ({ model, hub, el, still }) => {
     box.box.setAttribute("aria-label", training() ? "Text to learn from" : "Text to encode");
     box.button.textContent = training() ? "Learn from this text" : "Encode this text";
     box.follow();
+    tabTo(
+      tabs.children,
+      [...tabs.children].find((button) => button.dataset.mode === mode),
+    );
     for (const button of tabs.children) {
       const chosen = button.dataset.mode === mode;
       button.setAttribute("aria-selected", String(chosen));
-      button.tabIndex = chosen ? 0 : -1;
     }
     draw();
   };

@@ -1,5 +1,6 @@
 // The mouse and the keyboard on the map: to move, turn and zoom it, to point at a token and to keep one.
 
+import { arrowOf } from "../shared/keys.mjs";
 import { panned, turned } from "./data.mjs";
 
 const STEP = 40;
@@ -78,9 +79,9 @@ export function steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw }) {
     ctx.point(-1);
   });
   canvas.addEventListener("keydown", (event) => {
-    const arrow = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    const arrow = arrowOf(event.key);
     const step = state.camera.dims === 3 && !event.shiftKey ? -TURN / PER_PIXEL : STEP;
-    if (arrow) shift(arrow[0] * step, arrow[1] * step, event.shiftKey);
+    if (arrow) shift(-arrow[1] * step, -arrow[0] * step, event.shiftKey);
     else if (event.key === "+" || event.key === "=") zoom(1.3);
     else if (event.key === "-") zoom(1 / 1.3);
     else if (event.key === "0") reset();

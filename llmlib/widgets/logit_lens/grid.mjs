@@ -1,5 +1,6 @@
 // The grid of layers × positions: what stands in it, where the pointer and the keyboard are.
 
+import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, visibleToken } from "../shared/shared.mjs";
 import { sized } from "../shared/canvas.mjs";
 import { cellInWords, isPending, layerName, MEASURES, windowOf, wordAt } from "./data.mjs";
@@ -85,7 +86,7 @@ export function gridPanel(ctx, which) {
     });
   });
   canvas.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const move = arrowOf(event.key);
     const now =
       ctx.state.pointed?.side === which
         ? ctx.state.pointed
@@ -99,8 +100,8 @@ export function gridPanel(ctx, which) {
         : { layer: last, position: side().n - 1 };
       const place = {
         side: which,
-        layer: Math.max(0, Math.min(last, to.layer)),
-        position: Math.max(0, Math.min(side().n - 1, to.position)),
+        layer: bounded(to.layer, last + 1),
+        position: bounded(to.position, side().n),
       };
       ctx.point(place);
       reveal(place.position);

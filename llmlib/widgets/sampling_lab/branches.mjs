@@ -1,5 +1,6 @@
 // The tree of all branches so far: a token is a box that goes back there; long stretches without branches are folded.
 
+import { roving } from "../shared/keys.mjs";
 import { element, howMany, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
 import { tinyShare } from "../shared/surprise.mjs";
@@ -48,18 +49,15 @@ export function branchesPanel(ctx) {
     }
     ctx.act("go", { node: box.node });
   }
-  boxes.addEventListener("keydown", (event) => {
-    const here = items.indexOf(document.activeElement);
-    if (here < 0 || !/^Arrow|^Home$/.test(event.key)) return;
-    event.preventDefault();
-    const next = neighbour(layout.boxes, here, event.key);
-    focused = layout.boxes[next].node;
-    items.forEach((item, k) => {
-      item.tabIndex = k === next ? 0 : -1;
-    });
-    items[next].focus();
-    show(next);
-  });
+  roving(
+    boxes,
+    () => items,
+    (key, here) => (/^Arrow|^Home$/.test(key) ? neighbour(layout.boxes, here, key) : null),
+    (to) => {
+      focused = layout.boxes[to].node;
+      show(to);
+    },
+  );
 
   /** Scroll to a box, sideways only: the page's own place is the reader's. */
   function show(k, anew = false) {

@@ -2,7 +2,7 @@
 
 import { direction, element, joinedText, percent, runs, spokenToken } from "../shared/shared.mjs";
 import { surprising } from "../shared/surprise.mjs";
-import { stepTo } from "../shared/walk.mjs";
+import { roving, stepTo, tabTo } from "../shared/keys.mjs";
 
 /** What a token is called: itself, and how much it surprised the model. */
 export const tokenInWords = (text, logProb) =>
@@ -43,24 +43,18 @@ export function tokenBox(ctx, label, choose) {
   let boxes = [];
   let drawn = []; // their nodes, and what each was made of
   const numberOf = (event) => boxes.indexOf(event.target.closest?.(".llm-token"));
-  const reach = (k) =>
-    boxes.forEach((box, n) => {
-      box.tabIndex = n === k ? 0 : -1;
-    });
   node.addEventListener("click", (event) => {
     if (numberOf(event) >= 0) choose(numberOf(event));
   });
-  node.addEventListener("focusin", (event) => {
-    if (numberOf(event) >= 0) reach(numberOf(event));
-  });
+  roving(
+    node,
+    () => boxes,
+    (key, here) => stepTo(key, here, boxes.length, node.dir === "rtl"),
+  );
   node.addEventListener("keydown", (event) => {
-    const here = numberOf(event);
-    const to = stepTo(event.key, here, boxes.length, node.dir === "rtl");
-    const acts = here >= 0 && (event.key === "Enter" || event.key === " ");
-    if (to === null && !acts) return;
+    if (numberOf(event) < 0 || (event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
-    if (acts) choose(here);
-    else boxes[to].focus();
+    choose(numberOf(event));
   });
   return {
     node,
@@ -86,7 +80,7 @@ export function tokenBox(ctx, label, choose) {
       );
       node.tabIndex = boxes.length ? -1 : 0; // what scrolls has to be reached in any case
       const here = focused < 0 ? last : Math.min(focused, last);
-      reach(here);
+      tabTo(boxes, boxes[here]);
       if (focused >= 0) boxes[here]?.focus({ preventScroll: true }); // if it was made anew
       else node.scrollTop = node.scrollHeight; // it grows at its end
     },

@@ -37,6 +37,9 @@ Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as what is 
 weight, the lower triangle). They arrive as a DataView that may start anywhere. What is large comes when it is asked
 for: thumbnails first, a head when it is opened.
 
+Keys. A list of which Tab reaches one part is `roving`; where arrow keys lead is said in keys.mjs (`stepTo`, `arrowOf`,
+and `stepping` for the states of a whole view), so that they mean the same everywhere.
+
 Looks. Colours are the `--llm-…` of shared.css. Widths belong to the layout; what has to be drawn in pixels is drawn
 by `followLooks(el, draw)`, again whenever the width or the theme changes, and with the width of that moment. The
 keyboard's focus is caught where its control vanishes (`widget` does it), but a view that knows a better place puts it

@@ -1,5 +1,6 @@
 // A text token by token, to walk through, and the likeliest tokens at a place: parts of several views.
 
+import { roving, stepTo, tabTo } from "./keys.mjs";
 import { element, inReadingOrder, isolated, percent, shorten, spokenToken, visibleToken } from "./shared.mjs";
 
 /** Tokens as lines of their numbers: a line ends after a token that ends with a newline. */
@@ -10,17 +11,6 @@ export function linesOf(texts) {
     if (text.endsWith("\n") && k < texts.length - 1) found.push([]);
   });
   return found;
-}
-
-/** Where a key leads from a token; null: nowhere. */
-export function stepTo(key, here, count, rtl = false) {
-  const steps = {
-    ArrowRight: rtl ? here - 1 : here + 1,
-    ArrowLeft: rtl ? here + 1 : here - 1,
-    Home: 0,
-    End: count - 1,
-  };
-  return here < 0 || !(key in steps) ? null : Math.max(0, Math.min(count - 1, steps[key]));
 }
 
 /**
@@ -35,10 +25,9 @@ export function walk(texts, boxes, { label, tell, around = "ltr" }) {
     "aria-label": label,
   });
   let kept = null; // has the keyboard; pointing shows another for a while
-  boxes.forEach((box, k) => {
+  boxes.forEach((box) => {
     box.setAttribute("role", "option");
     box.setAttribute("aria-selected", "false");
-    box.tabIndex = k ? -1 : 0;
   });
   for (const line of linesOf(texts)) {
     const row = element("div", { class: "llm-line", role: "presentation" });
@@ -57,18 +46,15 @@ export function walk(texts, boxes, { label, tell, around = "ltr" }) {
   list.addEventListener("click", (event) => boxes[numberOf(event)]?.focus());
   list.addEventListener("focusin", (event) => {
     kept = numberOf(event);
-    boxes.forEach((box, k) => {
-      box.tabIndex = k === kept ? 0 : -1;
-      box.setAttribute("aria-selected", String(k === kept));
-    });
+    boxes.forEach((box, k) => box.setAttribute("aria-selected", String(k === kept)));
     tell(kept);
   });
-  list.addEventListener("keydown", (event) => {
-    const to = stepTo(event.key, numberOf(event), boxes.length, event.target.parentNode.dir === "rtl");
-    if (to === null) return;
-    event.preventDefault();
-    boxes[to].focus();
-  });
+  tabTo(boxes, boxes[0]);
+  roving(
+    list,
+    () => boxes,
+    (key, here, box) => stepTo(key, here, boxes.length, box.parentNode.dir === "rtl"),
+  );
   return list;
 }
 

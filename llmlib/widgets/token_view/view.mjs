@@ -11,6 +11,7 @@ import {
   tokenLabel,
   wellFormed,
 } from "../shared/shared.mjs";
+import { roving, stepTo, tabTo } from "../shared/keys.mjs";
 import { following, widget } from "../shared/view.mjs";
 
 /** Tokens as lines of positions: a line ends after a token that ends with a newline. */
@@ -103,7 +104,6 @@ function row(encoding, text, showIds) {
       {
         class: classes.filter(Boolean).join(" "),
         role: "option",
-        tabindex: position ? -1 : 0,
         "aria-selected": "false",
         "aria-label": `${spokenToken(label.replaceAll("·", " "))}. ${about}`,
         "data-id": id,
@@ -148,26 +148,18 @@ function row(encoding, text, showIds) {
   list.addEventListener("click", (event) => boxOf(event)?.focus());
   list.addEventListener("focusin", (event) => {
     locked = boxOf(event);
-    for (const box of boxes) box.tabIndex = box === locked ? 0 : -1;
     show(locked);
   });
   list.addEventListener("focusout", () => {
     locked = null;
     show(null);
   });
-  list.addEventListener("keydown", (event) => {
-    const here = boxes.indexOf(boxOf(event));
-    const rtl = boxOf(event)?.parentNode.dir === "rtl";
-    const moves = {
-      ArrowRight: rtl ? here - 1 : here + 1,
-      ArrowLeft: rtl ? here + 1 : here - 1,
-      Home: 0,
-      End: boxes.length - 1,
-    };
-    if (here < 0 || !(event.key in moves)) return;
-    event.preventDefault();
-    boxes[Math.max(0, Math.min(boxes.length - 1, moves[event.key]))].focus();
-  });
+  tabTo(boxes, boxes[0]);
+  roving(
+    list,
+    () => boxes,
+    (key, here, box) => stepTo(key, here, boxes.length, box.parentNode.dir === "rtl"),
+  );
   return element("section", { class: "llm-row-of-tokens" }, list, detail);
 }
 

@@ -1,5 +1,6 @@
 // Inside the models: how large updates, gradients and activations were, part by part, at some steps.
 
+import { arrowOf, bounded, stepTo } from "../shared/keys.mjs";
 import { element } from "../shared/shared.mjs";
 import { choice, renew } from "../shared/controls.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -79,13 +80,14 @@ export function insidePanel(ctx) {
     if (place.group !== null) ctx.go({ group: place.group });
   });
   board.addEventListener("keydown", (event) => {
-    const up = { ArrowUp: 1, ArrowDown: -1 }[event.key];
     const { n, groups } = run().inside;
-    const along = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
-    if (up === undefined && along === undefined) return;
+    const last = at?.record ?? n - 1;
+    const down = arrowOf(event.key)?.[0];
+    const record = stepTo(event.key, last, n);
+    if (!down && record === null) return;
     event.preventDefault();
-    if (up !== undefined) ctx.go({ group: Math.max(0, Math.min(groups - 1, group() + up)) });
-    at = { group: group(), record: Math.max(0, Math.min(n - 1, (at?.record ?? n - 1) + (along ?? 0))) };
+    if (down) ctx.go({ group: bounded(group() - down, groups) });
+    at = { group: group(), record: record ?? last };
     point();
     spoken.textContent = told(at);
   });

@@ -1,4 +1,5 @@
 import { element, follow, followLooks, saveMenu } from "../shared/shared.mjs";
+import { arrowOf, bounded } from "../shared/keys.mjs";
 import { widget } from "../shared/view.mjs";
 import { choice, renew } from "../shared/controls.mjs";
 import { paletteOf, pictureOf, shades } from "../shared/canvas.mjs";
@@ -181,9 +182,9 @@ export default widget("llm-training", ({ model, hub, el }) => {
   board.addEventListener("keydown", (event) => {
     const run = ctx.shownRuns().find(({ curves }) => curves.steps.n);
     const far = run && Math.max(1, Math.round(run.curves.steps.n / 10));
-    const move =
-      run && { ArrowLeft: -1, ArrowRight: 1, PageUp: -far, PageDown: far, Home: -Infinity, End: Infinity }[event.key];
-    if (move !== undefined && run) {
+    const leaps = { PageUp: -far, PageDown: far, Home: -Infinity, End: Infinity };
+    const move = run && (leaps[event.key] ?? arrowOf(event.key)?.[1]);
+    if (move) {
       const xs = xsOf(run.curves.steps, state.across);
       const now =
         cursor === null
@@ -191,7 +192,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
             ? xs.length
             : -1
           : (readingAt(run.curves, cursor, state.across)?.at ?? xs.length - 1);
-      const x = xs[Math.max(0, Math.min(xs.length - 1, now + move))];
+      const x = xs[bounded(now + move, xs.length)];
       if (state.zoom && (x < state.zoom[0] || x > state.zoom[1])) ctx.go({ zoom: moveInto(state.zoom, x) });
       ctx.point(x);
       spoken.textContent = ctx

@@ -1,8 +1,9 @@
 import { element, follow, followLooks, percent, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { paletteOf, rampOf, shades } from "../shared/canvas.mjs";
+import { stepTo } from "../shared/keys.mjs";
 import { tinyShare } from "../shared/surprise.mjs";
-import { likeliest, likeliestSpoken, stepTo, walk } from "../shared/walk.mjs";
+import { likeliest, likeliestSpoken, walk } from "../shared/walk.mjs";
 import {
   foldOf,
   likeliestAt,

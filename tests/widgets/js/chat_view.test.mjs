@@ -12,7 +12,7 @@ import {
   voteInWords,
   withReturned,
 } from "../../../llmlib/widgets/chat_view/data.mjs";
-import { linesOf, stepTo } from "../../../llmlib/widgets/shared/walk.mjs";
+import { linesOf } from "../../../llmlib/widgets/shared/walk.mjs";
 
 const user = (content) => ({ role: "user", content });
 const said = (content, speaker) =>
@@ -103,21 +103,10 @@ test("messages as lines of JSON", () => {
   });
 });
 
-test("walking through tokens", () => {
+test("tokens in lines", () => {
   assert.deepEqual(linesOf(["a", "\n", "b", ".\n"]), [
     [0, 1],
     [2, 3],
   ]);
   assert.deepEqual(linesOf([]), [[]]);
-  assert.deepEqual(
-    [
-      stepTo("ArrowRight", 0, 3),
-      stepTo("ArrowRight", 2, 3),
-      stepTo("ArrowLeft", 0, 3),
-      stepTo("End", 0, 3),
-      stepTo("Home", 2, 3),
-    ],
-    [1, 2, 0, 2, 0],
-  );
-  assert.deepEqual([stepTo("ArrowRight", 1, 3, true), stepTo("Enter", 1, 3), stepTo("Home", -1, 3)], [0, null, null]);
 });
