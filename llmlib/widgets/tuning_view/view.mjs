@@ -60,7 +60,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   }
 
   /** A message: who wrote it, what its tokens cost both models, and the tokens. */
-  function message({ role, from, to }, number_) {
+  function message({ role, from, to }, which) {
     const tokens = model.get("tokens").slice(from, to);
     const mean = meanSurprise(moves, range(from, to));
     const boxes = tokens.map((token, j) => {
@@ -81,14 +81,14 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     const surprise = element("span", { class: "llm-note" }, told);
     const who = element("div", { class: "llm-who" }, element("strong", {}, role), surprise);
     const [first, after] = foldOf(tokens.length);
-    if (first < after) who.append(folding(number_, list, boxes, first, after));
+    if (first < after) who.append(folding(which, list, boxes, first, after));
     return element("article", { class: "llm-said" }, who, list);
   }
 
   /** The button that shows a long message whole; walking into what is folded away shows it, too. */
-  function folding(number_, list, boxes, first, after) {
+  function folding(which, list, boxes, first, after) {
     const fold = () => {
-      const whole = unfolded.has(number_);
+      const whole = unfolded.has(which);
       boxes.slice(first, after).forEach((box) => {
         box.hidden = !whole;
       });
@@ -97,7 +97,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       button.setAttribute("aria-expanded", String(whole));
     };
     const turn = () => {
-      unfolded[unfolded.has(number_) ? "delete" : "add"](number_);
+      unfolded[unfolded.has(which) ? "delete" : "add"](which);
       fold();
     };
     const button = element("button", { type: "button", class: "llm-quiet", onclick: turn });

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import * as d from "../../../llmlib/widgets/attention_explorer/data.mjs";
+import { movesOf, readout } from "../../../llmlib/widgets/attention_explorer/moves.mjs";
 import { goTo, placeOf, settle, stateOf } from "../../../llmlib/widgets/attention_explorer/state.mjs";
 import * as words from "../../../llmlib/widgets/attention_explorer/words.mjs";
+import { pattern } from "./attention_patterns.mjs";
 
 test("on how many queries a score rests", () => {
   const counted = (text) => {
@@ -88,4 +90,36 @@ test("choices that the texts no longer allow fall back", () => {
   );
   settle(state, { a: { ...text, layers: 1, long: true } }, false);
   assert.deepEqual([state.layer, state.head, state.drawn], [null, null, "head"]);
+});
+
+test("a token is kept and let go, a cell is read out, and only what changes is shown", () => {
+  const state = stateOf({ layer: 0, head: 0 });
+  const text = { tokens: ["The", " cat"], title: "text A", n: 2 };
+  const patterns = {
+    pattern: () => pattern([[1], [0.25, 0.75]]),
+    texts: () => ({ a: text }),
+    shownText: () => text,
+    sideShown: () => "a",
+    comparable: () => false,
+  };
+  const done = [];
+  const moves = movesOf(
+    state,
+    patterns,
+    { look: ({ place }) => done.push(`look ${place.token}`) },
+    { draw: () => done.push("draw"), point: () => done.push("point"), speak: (said) => done.push(said) },
+  );
+  const since = () => done.splice(0);
+  moves.previewCell([1, 0], true);
+  assert.deepEqual(since(), ["space, cat (1) looks at The (0): 25%", "point"]);
+  assert.equal(readout(patterns, state), "·cat (1) looks at The (0): 25%");
+  assert.equal(moves.focus(), 1);
+  moves.previewCell([1, 0], true);
+  assert.deepEqual(since(), [], "the same cell once more");
+  moves.lock(1);
+  assert.deepEqual([state.token, since()], [1, ["look 1", "draw", "Kept space, cat"]]);
+  moves.lock(1);
+  assert.deepEqual([state.token, since()], [null, ["look undefined", "draw", "No token kept"]]);
+  moves.previewToken(0, "to");
+  assert.deepEqual([moves.focus(), moves.wayShown(), state.cell, since()], [0, "to", null, ["point"]]);
 });
