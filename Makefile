@@ -10,6 +10,7 @@ PYTEST_ARGS ?=
 # the order in which they are named: the lessons first, since the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -gt 4 ] && echo 4 || echo $$n)
 SOURCES = llmlib tests benchmarks data notebooks/execute.py
+SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs"
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .DEFAULT_GOAL := help
@@ -36,10 +37,13 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/oxfmt --check $(SCRIPTS)
+	$(BIN)/oxlint --deny-warnings llmlib tests
 
 format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix-only $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/oxfmt $(SCRIPTS)
 
 bench: $(VENV)/dev.stamp ## Print every claim of speed, measured against its reference
 	@for script in benchmarks/*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -96,6 +96,19 @@ def test_no_file_is_longer_than_400_lines(folder):
     assert long == {}
 
 
+def test_no_line_of_the_views_is_longer_than_120_characters():
+    """The formatter breaks code, and leaves comments and strings as they are."""
+    long = [
+        f"{path.relative_to(ROOT).as_posix()}:{number}"
+        for folder in ("llmlib", "tests")
+        for ending in ("*.mjs", "*.css")
+        for path in sorted((ROOT / folder).rglob(ending))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 120
+    ]
+    assert long == []
+
+
 @pytest.mark.parametrize(
     "script", sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("data/*.py")]), ids=lambda p: p.name
 )

@@ -140,7 +140,7 @@ def test_python_and_javascript_agree():
                 made = view.stages()
                 expected.append([number(x) for name in made for x in made[name]])
     script = f"""
-        import {{ attend, number, rowsOf }} from {json.dumps((AttentionStepper.folder / "view.mjs").as_uri())};
+        import {{ attend, number, rowsOf }} from {json.dumps((AttentionStepper.folder / "stages.mjs").as_uri())};
         import {{ readFileSync }} from "node:fs";
         console.log(JSON.stringify(JSON.parse(readFileSync(0)).map((c) => {{
           const rows = (kind) => rowsOf(new DataView(Uint8Array.from(c[kind]).buffer), c.d_head, kind, c.moved);

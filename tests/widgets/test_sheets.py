@@ -18,6 +18,10 @@ def root_of(folder: Path) -> str:
     return name
 
 
+def own_sheets(folder: Path) -> str:
+    return stylesheet(folder).removeprefix((SHARED / "shared.css").read_text())
+
+
 def selectors_of(sheet: str) -> list[str]:
     plain = re.sub(
         r"@keyframes [\w-]+ \{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", re.sub(r"/\*.*?\*/", "", sheet, flags=re.S)
@@ -33,7 +37,13 @@ def classes_in(text: str) -> set[str]:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_view_styles_nothing_but_itself(folder):
     root = re.compile(rf"\.{root_of(folder)}(?![\w-])")
-    assert [one for one in selectors_of((folder / "view.css").read_text()) if not root.search(one)] == []
+    assert [one for one in selectors_of(own_sheets(folder)) if not root.search(one)] == []
+
+
+def test_the_sheets_of_a_views_parts_come_after_its_own(tmp_path):
+    for name in ("b", "view", "a"):
+        (tmp_path / f"{name}.css").write_text(f".{name} {{}}\n")
+    assert own_sheets(tmp_path) == ".view {}\n.a {}\n.b {}\n"
 
 
 def test_no_two_views_have_the_same_root():
@@ -51,4 +61,4 @@ def test_what_turns_plots_round_in_dark_meets_no_part_of_a_view(folder):
 
 
 def test_what_is_hidden_stays_hidden_whichever_sheet_comes_last():
-    assert re.search(r"\.llm \[hidden\] \{ display: none !important; \}", stylesheet(FOLDERS[0] / "view.css"))
+    assert re.search(r"\.llm \[hidden\] \{\s*display: none !important;\s*\}", stylesheet(FOLDERS[0]))

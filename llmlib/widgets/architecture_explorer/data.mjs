@@ -1,6 +1,13 @@
 // What an architecture explorer knows, as numbers and words: no page here, so that Node can test it.
 
-const UNITS = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+const UNITS = [
+  [1e18, "E"],
+  [1e15, "P"],
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+];
 
 /** 134515008 -> "135 M", 576 -> "576": three digits, and room for a unit. */
 export function inShort(value, unit = "") {
@@ -41,7 +48,8 @@ export const BARS = {
 export function divided(tree, of) {
   const sums = { embedding: 0, attention: 0, mlp: 0, norm: 0, output: 0 };
   const add = (box, times) => {
-    const copies = times * box.repeat, inside = box.boxes.reduce((sum, one) => sum + of(one) * one.repeat, 0);
+    const copies = times * box.repeat;
+    const inside = box.boxes.reduce((sum, one) => sum + of(one) * one.repeat, 0);
     if (box.kind in sums) sums[box.kind] += copies * (of(box) - inside);
     for (const one of box.boxes) add(one, copies);
   };
@@ -51,46 +59,78 @@ export function divided(tree, of) {
 
 /** "9 head × 14 seq × 64 d_head"; with tokens the real number of them. */
 export function shapeInWords(axes, tokens = 0) {
-  const length = (name, size) => (["seq", "query", "key"].includes(name) ? (tokens ? tokens.toLocaleString("en") : "") : size.toLocaleString("en"));
+  const length = (name, size) =>
+    ["seq", "query", "key"].includes(name) ? (tokens ? tokens.toLocaleString("en") : "") : size.toLocaleString("en");
   return axes.map(([name, size]) => `${length(name, size)} ${name}`.trim()).join(" × ");
 }
 
 /** The cells of an opened tensor: `at(panel, row, column)` gives a value, NaN for one that is not finite. */
 export function unpackOpened(opened, view) {
-  const { panels, rows, columns, scale } = opened, codes = new Int8Array(view.buffer, view.byteOffset, view.byteLength);
+  const { rows, columns, scale } = opened;
+  const codes = new Int8Array(view.buffer, view.byteOffset, view.byteLength);
   const code = (panel, row, column) => codes[(panel * rows + row) * columns + column];
   return {
-    ...opened, code,
-    at(panel, row, column) { const c = code(panel, row, column); return c === -128 ? NaN : Math.sign(c) * scale * (c / 127) ** 2; },
+    ...opened,
+    code,
+    at(panel, row, column) {
+      const c = code(panel, row, column);
+      return c === -128 ? NaN : Math.sign(c) * scale * (c / 127) ** 2;
+    },
   };
 }
 
 /** Which of the tensor's own rows or columns stand in one cell: "5", "10 to 11". */
 export function span(at, cells, length) {
-  const from = Math.floor((at * length) / cells), to = Math.max(from, Math.floor(((at + 1) * length) / cells) - 1);
+  const from = Math.floor((at * length) / cells);
+  const to = Math.max(from, Math.floor(((at + 1) * length) / cells) - 1);
   return from === to ? String(from) : `${from} to ${to}`;
 }
 
 /** Panels side by side in `width` pixels: { across, cell: [width, height], gap, height }. */
 export function layoutPanels(panels, rows, columns, width, most = 260) {
-  const across = panels === 1 ? 1 : Math.min(panels, panels > 16 ? 8 : panels > 4 ? 3 : 2), gap = panels === 1 ? 0 : 6, down = Math.ceil(panels / across);
-  const wide = (width - gap * (across - 1)) / across / columns, room = (most / down - gap) / rows;
+  const across = panels === 1 ? 1 : Math.min(panels, panels > 16 ? 8 : panels > 4 ? 3 : 2);
+  const gap = panels === 1 ? 0 : 6;
+  const down = Math.ceil(panels / across);
+  const wide = (width - gap * (across - 1)) / across / columns;
+  const room = (most / down - gap) / rows;
   const tall = Math.min(room, Math.max(14, wide)); // few rows are not stretched, few columns stay square
-  return { across, gap, cell: [wide, tall], height: Math.ceil(down * (rows * tall + gap) - gap), panel: [wide * columns, tall * rows] };
+  return {
+    across,
+    gap,
+    cell: [wide, tall],
+    height: Math.ceil(down * (rows * tall + gap) - gap),
+    panel: [wide * columns, tall * rows],
+  };
 }
 
 /** For each token: what is told of an opened value; null where there is nothing to tell. */
 export function unpackTokens(view) {
   if (!view?.byteLength) return null;
-  const values = new Float32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer), n = values.length / 4;
-  return (token) => ({ norm: values[token], before: values[n + token], cosine: values[2 * n + token], changed: values[3 * n + token] });
+  const values = new Float32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer);
+  const n = values.length / 4;
+  return (token) => ({
+    norm: values[token],
+    before: values[n + token],
+    cosine: values[2 * n + token],
+    changed: values[3 * n + token],
+  });
 }
 
 /** The ways of all tokens through the layers: arrays (place or layer × token). */
 export function unpackFollowed({ layers, seq }, view) {
   const values = new Float32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer);
-  const places = (layers + 1) * seq, part = (k) => values.subarray(k * places, (k + 1) * places), added = values.subarray(3 * places);
-  return { layers, seq, norm: part(0), start: part(1), end: part(2), attention: added.subarray(0, layers * seq), mlp: added.subarray(layers * seq) };
+  const places = (layers + 1) * seq;
+  const part = (k) => values.subarray(k * places, (k + 1) * places);
+  const added = values.subarray(3 * places);
+  return {
+    layers,
+    seq,
+    norm: part(0),
+    start: part(1),
+    end: part(2),
+    attention: added.subarray(0, layers * seq),
+    mlp: added.subarray(layers * seq),
+  };
 }
 
 /** What the map of all tokens may show: values by row and token, and the words for it. */
@@ -104,12 +144,28 @@ export const WAYS = {
 /** From values to 0…1 for colours: logarithmic between the least and the most, or as they are. */
 export function scaled(values, log) {
   if (!log) return Float32Array.from(values, (value) => Math.max(0, value));
-  const logs = Array.from(values, (value) => Math.log(Math.max(value, 1e-6))), low = Math.min(...logs), high = Math.max(...logs);
+  const logs = Array.from(values, (value) => Math.log(Math.max(value, 1e-6)));
+  const low = Math.min(...logs);
+  const high = Math.max(...logs);
   return Float32Array.from(logs, (value) => (high > low ? (value - low) / (high - low) : 0.5));
 }
 
-const RANGES = { n_layers: [1, 128], d_model: [8, 16_384], n_heads: [1, 128], n_kv_heads: [1, 128], vocab_size: [256, 262_144], max_seq_len: [16, 1_048_576] };
-export const SIZE_WORDS = { n_layers: "layers", d_model: "d_model", n_heads: "heads", n_kv_heads: "KV heads", vocab_size: "vocabulary", max_seq_len: "context" };
+const RANGES = {
+  n_layers: [1, 128],
+  d_model: [8, 16_384],
+  n_heads: [1, 128],
+  n_kv_heads: [1, 128],
+  vocab_size: [256, 262_144],
+  max_seq_len: [16, 1_048_576],
+};
+export const SIZE_WORDS = {
+  n_layers: "layers",
+  d_model: "d_model",
+  n_heads: "heads",
+  n_kv_heads: "KV heads",
+  vocab_size: "vocabulary",
+  max_seq_len: "context",
+};
 
 /** Where a size stands on its slider, 0 to 1000; sliders are logarithmic. */
 export function toSlider(name, value) {
@@ -119,7 +175,8 @@ export function toSlider(name, value) {
 
 /** The size at a place of its slider: round numbers, and of d_model those that the heads can share. */
 export function fromSlider(name, at, sizes) {
-  const [low, high] = RANGES[name], exact = low * (high / low) ** (at / 1000);
+  const [low, high] = RANGES[name];
+  const exact = low * (high / low) ** (at / 1000);
   const step = name === "d_model" ? 2 * sizes.n_heads : name === "vocab_size" ? 256 : 1;
   if (name === "max_seq_len") return 2 ** Math.round(Math.log2(exact));
   if (name === "n_kv_heads") return divisorNear(sizes.n_heads, exact);
@@ -134,6 +191,9 @@ function divisorNear(n, wanted) {
 /** "×2.1", "÷3", "" for no change. */
 export function ratio(now, before) {
   if (!before || !now || now === before) return "";
-  const grows = now > before, factor = grows ? now / before : before / now;
-  return factor < 1.005 ? "" : `${grows ? "×" : "÷"}${Number(factor.toPrecision(factor < 10 ? 3 : 2)).toLocaleString("en")}`;
+  const grows = now > before;
+  const factor = grows ? now / before : before / now;
+  return factor < 1.005
+    ? ""
+    : `${grows ? "×" : "÷"}${Number(factor.toPrecision(factor < 10 ? 3 : 2)).toLocaleString("en")}`;
 }

@@ -1,59 +1,115 @@
 // One token's way: how long its vector is and where it points after each layer, and who added how much.
 
+import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
 import { scaled, unpackFollowed, WAYS } from "./data.mjs";
 
-const HEIGHT = 372, LEFT = 84;
+const HEIGHT = 372;
+const LEFT = 84;
 
 export function followPanel(ctx) {
-  const canvas = element("canvas", { tabindex: 0, role: "application", "aria-roledescription": "map of tokens and layers", "aria-label": "All tokens. Arrow keys go to another token or layer." });
-  const column = element("div", { class: "llm-column" }), cell = element("div", { class: "llm-cell" });
-  const board = element("div", { class: "llm-board" }, canvas, column, cell), rows = element("div", { class: "llm-rows", "aria-hidden": "true" });
-  const tools = element("div", { class: "llm-row" }), reading = element("p", { class: "llm-reading" }), title = element("h4", { "data-text": true }), story = element("p", {});
-  const lengths = svg("svg", { role: "img" }), angles = svg("svg", { role: "img" });
-  const waiting = element("p", { class: "llm-note" }), names = element("div", { class: "llm-names", "aria-hidden": "true" });
-  const left = element("div", { class: "llm-left" }, tools, element("div", { class: "llm-body" }, rows, board), names, reading);
-  const right = element("div", { class: "llm-detail", role: "group", "aria-label": "The token that is followed" }, title, story, lengths, angles);
+  const canvas = element("canvas", {
+    tabindex: 0,
+    role: "application",
+    "aria-roledescription": "map of tokens and layers",
+    "aria-label": "All tokens. Arrow keys go to another token or layer.",
+  });
+  const column = element("div", { class: "llm-column" });
+  const cell = element("div", { class: "llm-cell" });
+  const board = element("div", { class: "llm-board" }, canvas, column, cell);
+  const rows = element("div", { class: "llm-rows", "aria-hidden": "true" });
+  const tools = element("div", { class: "llm-row" });
+  const reading = element("p", { class: "llm-reading" });
+  const title = element("h4", { "data-text": true });
+  const story = element("p", {});
+  const lengths = svg("svg", { role: "img" });
+  const angles = svg("svg", { role: "img" });
+  const waiting = element("p", { class: "llm-note" });
+  const names = element("div", { class: "llm-names", "aria-hidden": "true" });
+  const left = element(
+    "div",
+    { class: "llm-left" },
+    tools,
+    element("div", { class: "llm-body" }, rows, board),
+    names,
+    reading,
+  );
+  const right = element(
+    "div",
+    { class: "llm-detail", role: "group", "aria-label": "The token that is followed" },
+    title,
+    story,
+    lengths,
+    angles,
+  );
   const node = element("div", { class: "llm-follow" }, waiting, left, right);
-  let way = null, source = null, painted = "", room = 0, pointed = null;
+  let way = null;
+  let source = null;
+  let painted = "";
+  let room = 0;
+  let pointed = null;
 
   const measure = () => ctx.state.way;
   const tall = () => HEIGHT / WAYS[measure()].rows(way);
   const value = ({ row, token }) => way[measure()][row * way.seq + token];
-  const rowName = (row) => (measure() === "attention" || measure() === "mlp" ? `layer ${row}` : row === 0 ? "embedding" : `after layer ${row - 1}`);
+  const rowName = (row) =>
+    measure() === "attention" || measure() === "mlp"
+      ? `layer ${row}`
+      : row === 0
+        ? "embedding"
+        : `after layer ${row - 1}`;
   function place(event) {
-    const box = canvas.getBoundingClientRect(), token = Math.floor(((event.clientX - box.left) / room) * way.seq), row = Math.floor((event.clientY - box.top) / tall());
+    const box = canvas.getBoundingClientRect();
+    const token = Math.floor(((event.clientX - box.left) / room) * way.seq);
+    const row = Math.floor((event.clientY - box.top) / tall());
     return token >= 0 && token < way.seq && row >= 0 && row < WAYS[measure()].rows(way) ? { row, token } : null;
   }
   function point(to) {
     pointed = to;
     cell.style.display = to ? "block" : "none";
-    if (to) Object.assign(cell.style, { left: `${(to.token * room) / way.seq}px`, top: `${to.row * tall()}px`, width: `${room / way.seq}px`, height: `${tall()}px` });
-    reading.textContent = to ? `${visibleToken(ctx.tokens()[to.token])}, ${rowName(to.row)}: ${value(to).toPrecision(3)}` : `${WAYS[measure()].log ? "The stronger the colour, the longer the vector (logarithmic)." : "The stronger the colour, the nearer to its end."} Point at a cell; click to follow its token.`;
+    if (to)
+      Object.assign(cell.style, {
+        left: `${(to.token * room) / way.seq}px`,
+        top: `${to.row * tall()}px`,
+        width: `${room / way.seq}px`,
+        height: `${tall()}px`,
+      });
+    const meaning = WAYS[measure()].log ? "longer the vector (logarithmic)" : "nearer to its end";
+    reading.textContent = to
+      ? `${visibleToken(ctx.tokens()[to.token])}, ${rowName(to.row)}: ${value(to).toPrecision(3)}`
+      : `The stronger the colour, the ${meaning}. Point at a cell; click to follow its token.`;
   }
   canvas.addEventListener("pointermove", (event) => way && point(place(event)));
   canvas.addEventListener("pointerleave", () => way && point(null));
-  canvas.addEventListener("click", (event) => { const to = way && place(event); if (to) ctx.go({ token: to.token }); });
+  canvas.addEventListener("click", (event) => {
+    const to = way && place(event);
+    if (to) ctx.go({ token: to.token });
+  });
   canvas.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const move = arrowOf(event.key);
     if (!move || !way) return;
     event.preventDefault();
-    const last = WAYS[measure()].rows(way) - 1, now = pointed?.token === ctx.token() ? pointed : { row: last, token: ctx.token() };
-    const to = { row: Math.max(0, Math.min(last, now.row + move[0])), token: Math.max(0, Math.min(way.seq - 1, now.token + move[1])) };
+    const count = WAYS[measure()].rows(way);
+    const now = pointed?.token === ctx.token() ? pointed : { row: count - 1, token: ctx.token() };
+    const to = { row: bounded(now.row + move[0], count), token: bounded(now.token + move[1], way.seq) };
     ctx.go({ token: to.token });
     point(to);
     ctx.speak(`${spokenToken(ctx.tokens()[to.token])}, ${rowName(to.row)}: ${value(to).toPrecision(3)}`);
   });
 
   function drawMap(width) {
-    const { rows: count, log } = WAYS[measure()], n = count(way), key = [width, measure(), ctx.palette.paper, ctx.palette.ink].join();
+    const { rows: count, log } = WAYS[measure()];
+    const n = count(way);
+    const key = [width, measure(), ctx.palette.paper, ctx.palette.ink].join();
     room = Math.max(120, width - LEFT);
     if (painted !== key || source !== way) {
       painted = key;
       source = way;
-      const values = scaled(way[measure()], log), small = element("canvas", { width: way.seq, height: n }), image = new ImageData(way.seq, n);
+      const values = scaled(way[measure()], log);
+      const small = element("canvas", { width: way.seq, height: n });
+      const image = new ImageData(way.seq, n);
       values.forEach((t, k) => image.data.set([...ctx.shade(t), 255], 4 * k));
       small.getContext("2d").putImageData(image, 0, 0);
       sized(canvas, room, HEIGHT);
@@ -61,52 +117,164 @@ export function followPanel(ctx) {
       context.imageSmoothingEnabled = false;
       context.drawImage(small, 0, 0, canvas.width, canvas.height);
       const every = Math.ceil(18 / tall());
-      rows.replaceChildren(...Array.from({ length: n }, (_, row) => row).filter((row) => row % every === 0).map((row) => element("span", { "data-text": true, style: `top: ${(row + 0.5) * tall() - 8}px` }, rowName(row).replace("after ", ""))));
+      rows.replaceChildren(
+        ...Array.from({ length: n }, (_, row) => row)
+          .filter((row) => row % every === 0)
+          .map((row) =>
+            element(
+              "span",
+              { "data-text": true, style: `top: ${(row + 0.5) * tall() - 8}px` },
+              rowName(row).replace("after ", ""),
+            ),
+          ),
+      );
       const some = Math.ceil((way.seq * 46) / room);
-      names.replaceChildren(...ctx.tokens().map((token, k) => [token, k]).filter(([, k]) => k % some === 0).map(([token, k]) => element("span", { "data-text": true, style: `left: ${LEFT + ((k + 0.5) * room) / way.seq}px` }, shorten(visibleToken(token), 6))));
+      names.replaceChildren(
+        ...ctx
+          .tokens()
+          .map((token, k) => [token, k])
+          .filter(([, k]) => k % some === 0)
+          .map(([token, k]) =>
+            element(
+              "span",
+              { "data-text": true, style: `left: ${LEFT + ((k + 0.5) * room) / way.seq}px` },
+              shorten(visibleToken(token), 6),
+            ),
+          ),
+      );
       point(null);
     }
-    Object.assign(column.style, { left: `${(ctx.token() * room) / way.seq}px`, width: `${room / way.seq}px`, height: `${HEIGHT}px` });
+    Object.assign(column.style, {
+      left: `${(ctx.token() * room) / way.seq}px`,
+      width: `${room / way.seq}px`,
+      height: `${HEIGHT}px`,
+    });
   }
 
   /** Lines over the layers: `{ name, colour, values }`, each named where it ends. */
   function chart(box, label, lines, { log = false, low, high, ticks, axis }) {
-    const width = 330, height = 156, [l, r, t, b] = [40, 92, 20, 20], n = way.layers;
-    const x = (at) => l + ((width - l - r) * at) / n, scale = (v) => (log ? Math.log10(Math.max(v, 10 ** low)) : v), y = (v) => t + ((height - t - b) * (high - scale(v))) / (high - low || 1);
+    const width = 330;
+    const height = 156;
+    const [l, r, t, b] = [40, 92, 20, 20];
+    const n = way.layers;
+    const x = (at) => l + ((width - l - r) * at) / n;
+    const scale = (v) => (log ? Math.log10(Math.max(v, 10 ** low)) : v);
+    const y = (v) => t + ((height - t - b) * (high - scale(v))) / (high - low || 1);
     const word = (words, more) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...more }, words);
-    const ends = lines.map((line) => y(line.values.at(-1)[1])), order = ends.map((_, k) => k).sort((p, q) => ends[p] - ends[q]);
-    order.forEach((k, i) => { if (i) ends[k] = Math.max(ends[k], ends[order[i - 1]] + 13); });
+    const ends = lines.map((line) => y(line.values.at(-1)[1]));
+    const order = ends.map((_, k) => k).sort((p, q) => ends[p] - ends[q]);
+    order.forEach((k, i) => {
+      if (i) ends[k] = Math.max(ends[k], ends[order[i - 1]] + 13);
+    });
     box.setAttribute("viewBox", `0 0 ${width} ${height}`);
     box.setAttribute("aria-label", label);
     box.replaceChildren(
-      ...ticks.flatMap((v) => [svg("line", { x1: l, x2: width - r, y1: y(v), y2: y(v), stroke: ctx.palette.line, "stroke-width": 0.5 }), word(log ? v.toLocaleString("en") : String(v).replace("-", "−"), { x: l - 5, y: y(v) + 4, "text-anchor": "end" })]),
-      ...lines.flatMap(({ name, colour, values }, k) => [svg("polyline", { points: values.map(([at, v]) => `${x(at).toFixed(1)},${y(v).toFixed(1)}`).join(" "), fill: "none", stroke: colour, "stroke-width": 2, "stroke-linejoin": "round" }), word(name, { x: width - r + 6, y: ends[k] + 4, fill: colour })]),
+      ...ticks.flatMap((v) => [
+        svg("line", { x1: l, x2: width - r, y1: y(v), y2: y(v), stroke: ctx.palette.line, "stroke-width": 0.5 }),
+        word(log ? v.toLocaleString("en") : String(v).replace("-", "−"), {
+          x: l - 5,
+          y: y(v) + 4,
+          "text-anchor": "end",
+        }),
+      ]),
+      ...lines.flatMap(({ name, colour, values }, k) => [
+        svg("polyline", {
+          points: values.map(([at, v]) => `${x(at).toFixed(1)},${y(v).toFixed(1)}`).join(" "),
+          fill: "none",
+          stroke: colour,
+          "stroke-width": 2,
+          "stroke-linejoin": "round",
+        }),
+        word(name, { x: width - r + 6, y: ends[k] + 4, fill: colour }),
+      ]),
       word(axis, { x: l, y: 10 }),
-      word("layer 0", { x: l, y: height - 4 }), word(`layer ${n - 1}`, { x: width - r, y: height - 4, "text-anchor": "end" }));
+      word("layer 0", { x: l, y: height - 4 }),
+      word(`layer ${n - 1}`, { x: width - r, y: height - 4, "text-anchor": "end" }),
+    );
   }
 
   function drawToken() {
-    const token = ctx.token(), of = (name, shift) => Array.from({ length: way[name].length / way.seq }, (_, row) => [row + shift, way[name][row * way.seq + token]]);
-    const stream = of("norm", 0), attention = of("attention", 1), mlp = of("mlp", 1), all = [...stream, ...attention, ...mlp].map(([, v]) => v).filter((v) => v > 0);
-    const low = Math.floor(Math.log10(Math.min(...all))), high = Math.ceil(Math.log10(Math.max(...all)) + 1e-9), largest = [...attention.map(([at, v]) => [v, `attention ${at - 1}`]), ...mlp.map(([at, v]) => [v, `MLP ${at - 1}`])].sort((p, q) => q[0] - p[0])[0];
-    title.replaceChildren("Following ", element("code", {}, element("bdi", {}, shorten(visibleToken(ctx.tokens()[token]), 20))));
-    story.textContent = `Its vector begins with norm ${stream[0][1].toPrecision(3)} and ends with ${stream.at(-1)[1].toPrecision(3)}. The end points ${direction(way.start[way.layers * way.seq + token])} the start. Most was added by ${largest[1]} (${largest[0].toPrecision(3)}).`;
-    chart(lengths, "Norm of the residual stream, and of what attention and MLP added, over the layers", [
-      { name: "the stream", colour: ctx.palette.ink, values: stream }, { name: "attention adds", colour: ctx.palette.more, values: attention }, { name: "MLP adds", colour: ctx.palette.warm, values: mlp }],
-    { log: true, axis: "norm", low, high, ticks: Array.from({ length: high - low + 1 }, (_, k) => 10 ** (low + k)) });
-    chart(angles, "Cosine of the residual stream to its start and to its end, over the layers", [
-      { name: "cosine to start", colour: ctx.palette.accent, values: of("start", 0) }, { name: "cosine to end", colour: ctx.palette.warm, values: of("end", 0) }], { low: Math.min(0, ...of("start", 0).map(([, v]) => v), ...of("end", 0).map(([, v]) => v)), high: 1, axis: "cosine", ticks: [0, 0.5, 1] });
+    const token = ctx.token();
+    const of = (name, shift) =>
+      Array.from({ length: way[name].length / way.seq }, (_, row) => [row + shift, way[name][row * way.seq + token]]);
+    const stream = of("norm", 0);
+    const attention = of("attention", 1);
+    const mlp = of("mlp", 1);
+    const all = [...stream, ...attention, ...mlp].map(([, v]) => v).filter((v) => v > 0);
+    const low = Math.floor(Math.log10(Math.min(...all)));
+    const high = Math.ceil(Math.log10(Math.max(...all)) + 1e-9);
+    const largest = [
+      ...attention.map(([at, v]) => [v, `attention ${at - 1}`]),
+      ...mlp.map(([at, v]) => [v, `MLP ${at - 1}`]),
+    ].sort((p, q) => q[0] - p[0])[0];
+    title.replaceChildren(
+      "Following ",
+      element("code", {}, element("bdi", {}, shorten(visibleToken(ctx.tokens()[token]), 20))),
+    );
+    const [begin, end, added] = [stream[0][1], stream.at(-1)[1], largest[0]].map((norm) => norm.toPrecision(3));
+    story.textContent = [
+      `Its vector begins with norm ${begin} and ends with ${end}.`,
+      `The end points ${direction(way.start[way.layers * way.seq + token])} the start.`,
+      `Most was added by ${largest[1]} (${added}).`,
+    ].join(" ");
+    chart(
+      lengths,
+      "Norm of the residual stream, and of what attention and MLP added, over the layers",
+      [
+        { name: "the stream", colour: ctx.palette.ink, values: stream },
+        { name: "attention adds", colour: ctx.palette.more, values: attention },
+        { name: "MLP adds", colour: ctx.palette.warm, values: mlp },
+      ],
+      { log: true, axis: "norm", low, high, ticks: Array.from({ length: high - low + 1 }, (_, k) => 10 ** (low + k)) },
+    );
+    chart(
+      angles,
+      "Cosine of the residual stream to its start and to its end, over the layers",
+      [
+        { name: "cosine to start", colour: ctx.palette.accent, values: of("start", 0) },
+        { name: "cosine to end", colour: ctx.palette.warm, values: of("end", 0) },
+      ],
+      {
+        low: Math.min(0, ...of("start", 0).map(([, v]) => v), ...of("end", 0).map(([, v]) => v)),
+        high: 1,
+        axis: "cosine",
+        ticks: [0, 0.5, 1],
+      },
+    );
   }
-  const direction = (cosine) => (cosine > 0.5 ? "much like" : cosine > 0.15 ? "a little like" : cosine > -0.15 ? "at nearly a right angle to" : "away from");
+  const direction = (cosine) =>
+    cosine > 0.5
+      ? "much like"
+      : cosine > 0.15
+        ? "a little like"
+        : cosine > -0.15
+          ? "at nearly a right angle to"
+          : "away from";
 
   function draw(width) {
-    const followed = ctx.followed(), here = Boolean(followed.seq);
+    const followed = ctx.followed();
+    const here = Boolean(followed.seq);
     left.hidden = right.hidden = !here;
     waiting.hidden = here;
-    waiting.textContent = here ? "" : ctx.alive() ? "The model reads the text …" : "There is no live model here to follow a token through. Its sizes are under “Boxes”.";
+    waiting.textContent = here
+      ? ""
+      : ctx.alive()
+        ? "The model reads the text …"
+        : "There is no live model here to follow a token through. Its sizes are under “Boxes”.";
     if (!here) return;
-    if (ctx.followedValues() !== draw.from) { draw.from = ctx.followedValues(); way = unpackFollowed(followed, draw.from); }
-    if (!tools.children.length) tools.append(choice("What the map shows", Object.entries({ norm: "length", end: "cosine to its end", attention: "attention added", mlp: "MLP added" }), measure(), (chosen) => ctx.go({ way: chosen })));
+    if (ctx.followedValues() !== draw.from) {
+      draw.from = ctx.followedValues();
+      way = unpackFollowed(followed, draw.from);
+    }
+    if (!tools.children.length)
+      tools.append(
+        choice(
+          "What the map shows",
+          Object.entries({ norm: "length", end: "cosine to its end", attention: "attention added", mlp: "MLP added" }),
+          measure(),
+          (chosen) => ctx.go({ way: chosen }),
+        ),
+      );
     drawMap(width);
     drawToken();
   }

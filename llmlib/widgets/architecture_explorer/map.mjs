@@ -6,13 +6,17 @@ import { BARS, share } from "./data.mjs";
 // Which boxes stand beside each other; others follow one by one.
 const ROWS = {
   model: [["embed", "positions"], ["layer"], ["final_norm", "→", "unembed"]],
-  attention: [["attention_norm", "→", "query", "key", "value"], ["scores", "→", "pattern", "→", "mix", "→", "output"]],
+  attention: [
+    ["attention_norm", "→", "query", "key", "value"],
+    ["scores", "→", "pattern", "→", "mix", "→", "output"],
+  ],
   mlp: [["mlp_norm", "→", "gate", "up", "→", "activation", "→", "down"]],
 };
 
 /** The boxes of a group in rows, as `ROWS` has them: lists of boxes, and arrows between two of them. */
 export function inRows(box) {
-  const known = ROWS[box.id] ?? [], inside = (id) => box.boxes.find((one) => one.id === id);
+  const known = ROWS[box.id] ?? [];
+  const inside = (id) => box.boxes.find((one) => one.id === id);
   const others = box.boxes.filter(({ id }) => !known.flat().includes(id)).map(({ id }) => [id]);
   const rows = [...known, ...others].map((ids) => ids.map((id) => (id === "→" ? id : inside(id))).filter(Boolean));
   const between = (one, k, row) => one !== "→" || (row[k - 1]?.id && row.slice(k + 1).some(({ id }) => id));
@@ -44,16 +48,33 @@ export function mapPanel(ctx) {
     return one;
   }
 
-  const row = (boxes) => element("div", { class: boxes.length > 1 ? "llm-boxes" : "llm-alone" }, ...boxes.map((box) =>
-    (box === "→" ? element("span", { class: "llm-arrow", "aria-hidden": "true" }, "→") : button(box))));
-  const group = (box) => element("div", { class: `llm-box llm-group llm-reads llm-kind-${box.kind}` },
-    button(box, "llm-heading"), ...inRows(box).map(row));
+  const row = (boxes) =>
+    element(
+      "div",
+      { class: boxes.length > 1 ? "llm-boxes" : "llm-alone" },
+      ...boxes.map((box) =>
+        box === "→" ? element("span", { class: "llm-arrow", "aria-hidden": "true" }, "→") : button(box),
+      ),
+    );
+  const group = (box) =>
+    element(
+      "div",
+      { class: `llm-box llm-group llm-reads llm-kind-${box.kind}` },
+      button(box, "llm-heading"),
+      ...inRows(box).map(row),
+    );
 
   function layer(box) {
     const inside = box.boxes.map((one) =>
-      (one.kind === "stream" ? element("div", { class: "llm-add" }, button(one, "llm-plus")) : group(one)));
-    return element("div", { class: "llm-box llm-group llm-layer" }, button(box, "llm-heading"),
-      element("div", { class: "llm-choose" }, strip, slider, which), ...inside);
+      one.kind === "stream" ? element("div", { class: "llm-add" }, button(one, "llm-plus")) : group(one),
+    );
+    return element(
+      "div",
+      { class: "llm-box llm-group llm-layer" },
+      button(box, "llm-heading"),
+      element("div", { class: "llm-choose" }, strip, slider, which),
+      ...inside,
+    );
   }
 
   function build(tree) {
@@ -69,14 +90,20 @@ export function mapPanel(ctx) {
 
   /** What goes in, and what is expected to come out. */
   function drawEnds() {
-    const tokens = ctx.tokens(), [likeliest] = ctx.tour().next ?? [];
+    const tokens = ctx.tokens();
+    const [likeliest] = ctx.tour().next ?? [];
     ends.text.hidden = !tokens.length;
     ends.next.hidden = !likeliest || likeliest.p === null;
     const shown = tokens.slice(-8).map((token) => element("code", {}, isolated(shorten(visibleToken(token), 10))));
-    const words = `Your text, ${howMany(tokens.length, "token")}:`, before = tokens.length > shown.length ? "…" : "";
+    const words = `Your text, ${howMany(tokens.length, "token")}:`;
+    const before = tokens.length > shown.length ? "…" : "";
     ends.text.replaceChildren(element("strong", { "data-text": true }, words), before, ...shown);
-    if (!ends.next.hidden) ends.next.replaceChildren(element("strong", { "data-text": true }, "Next token:"),
-      element("code", {}, isolated(shorten(visibleToken(likeliest.token), 14))), percent(likeliest.p));
+    if (!ends.next.hidden)
+      ends.next.replaceChildren(
+        element("strong", { "data-text": true }, "Next token:"),
+        element("code", {}, isolated(shorten(visibleToken(likeliest.token), 14))),
+        percent(likeliest.p),
+      );
   }
 
   /** The box that the tour tells of. */
@@ -85,12 +112,15 @@ export function mapPanel(ctx) {
     const nodes = [...Object.entries(ends), ...[...buttons].map(([id, { one }]) => [id, one])];
     for (const [id, one] of nodes) {
       one.classList.toggle("llm-station", id === at);
-      if (id === at) one.setAttribute("aria-current", "step"); else one.removeAttribute("aria-current");
+      if (id === at) one.setAttribute("aria-current", "step");
+      else one.removeAttribute("aria-current");
     }
   }
 
   function draw() {
-    const { tree } = ctx.model(), { of, write } = BARS[ctx.state.bars], whole = of(tree);
+    const { tree } = ctx.model();
+    const { of, write } = BARS[ctx.state.bars];
+    const whole = of(tree);
     const held = [...buttons].find(([, { one }]) => one === document.activeElement)?.[0];
     if (drawn !== tree) {
       drawn = tree;
@@ -98,15 +128,18 @@ export function mapPanel(ctx) {
       if (held) (buttons.get(held) ?? [...buttons.values()][0]).one.focus({ preventScroll: true });
     }
     for (const [id, { one, value, box }] of buttons) {
-      const all = of(box) * ctx.boxes().get(id).copies, small = one.closest(".llm-group .llm-boxes");
-      const part = share(all, whole), told = small ? part : `${write(all)} · ${part}`;
+      const all = of(box) * ctx.boxes().get(id).copies;
+      const small = one.closest(".llm-group .llm-boxes");
+      const part = share(all, whole);
+      const told = small ? part : `${write(all)} · ${part}`;
       const costs = box.kind === "stream" || !all ? "" : told;
       one.querySelector(".llm-title").textContent = id === "layer" ? `${box.repeat} × layer` : box.title;
       value.textContent = costs;
       value.hidden = !costs;
       one.setAttribute("aria-pressed", String(ctx.state.tab !== "tour" && ctx.state.box === id));
     }
-    const { layer: at } = ctx.state, repeat = Number(slider.max) + 1;
+    const { layer: at } = ctx.state;
+    const repeat = Number(slider.max) + 1;
     if (document.activeElement !== slider || Number(slider.value) !== at) slider.value = at;
     slider.setAttribute("aria-valuetext", `layer ${at} of ${repeat}`);
     which.textContent = `layer ${at} (0 to ${repeat - 1})`;
@@ -117,9 +150,11 @@ export function mapPanel(ctx) {
 
   /** Put what tells of the open box right under it: where there is no room beside the map. */
   function hold(panel) {
-    const one = buttons.get(ctx.state.box)?.one, place = one?.closest(".llm-boxes, .llm-alone, .llm-add") ?? one;
+    const one = buttons.get(ctx.state.box)?.one;
+    const place = one?.closest(".llm-boxes, .llm-alone, .llm-add") ?? one;
     if (place ? place.nextSibling === panel : node.firstChild === panel) return;
-    if (place) place.after(panel); else node.prepend(panel);
+    if (place) place.after(panel);
+    else node.prepend(panel);
   }
   return { node, draw, hold };
 }

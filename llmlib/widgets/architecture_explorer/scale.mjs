@@ -12,21 +12,28 @@ export function scalePanel(ctx) {
   const node = element("div", { class: "llm-to-scale" }, strip);
 
   function draw(width) {
-    const { tree, context, dtype } = ctx.model(), { of, write, words } = BARS[ctx.state.bars], whole = of(tree);
+    const { tree, context, dtype } = ctx.model();
+    const { of, write, words } = BARS[ctx.state.bars];
+    const whole = of(tree);
     const parts = divided(tree, of).filter(([, value]) => value);
     const told = parts.map(([kind, value]) => `${NAMES[kind]} ${share(value, whole)}`);
     const measured = {
-      parameters: words, flops: `${words} at ${context.toLocaleString("en")} tokens`, read: `of ${words} in ${dtype}`,
+      parameters: words,
+      flops: `${words} at ${context.toLocaleString("en")} tokens`,
+      read: `of ${words} in ${dtype}`,
     };
     total.textContent = `To scale: ${write(whole)} ${measured[ctx.state.bars]}. The boxes are not.`;
     strip.setAttribute("aria-label", `To scale, how they are divided: ${told.join(", ")}`);
-    strip.replaceChildren(...parts.map(([kind, value], k) => {
-      const room = (value / whole) * width, text = room > 7 * told[k].length ? told[k] : "";
-      const part = element("span", { class: `llm-box llm-kind-${kind}`, title: told[k], "data-text": Boolean(text) });
-      part.textContent = text;
-      part.style.flexGrow = value / whole;
-      return part;
-    }));
+    strip.replaceChildren(
+      ...parts.map(([kind, value], k) => {
+        const room = (value / whole) * width;
+        const text = room > 7 * told[k].length ? told[k] : "";
+        const part = element("span", { class: `llm-box llm-kind-${kind}`, title: told[k], "data-text": Boolean(text) });
+        part.textContent = text;
+        part.style.flexGrow = value / whole;
+        return part;
+      }),
+    );
   }
   return { node, total, draw };
 }

@@ -31,8 +31,10 @@ export function sizesPanel(ctx, hub, model) {
     element("div", { class: name, role: "group", "aria-label": words }, ...parts);
   const grid = group("llm-sizes", "Sizes of the model", ...fields.map((field) => field.node));
   const node = group("llm-costs", "Sizes and costs", totals, grid, problem);
-  let first = null, named = "";
-  let wanted = null; // the model that the reader has chosen, until Python answers: an answer to an earlier choice changes none
+  let first = null;
+  let named = "";
+  // the model that the reader has chosen, until Python answers: an answer to an earlier choice changes none
+  let wanted = null;
 
   async function want(name) {
     wanted = name;
@@ -45,8 +47,11 @@ export function sizesPanel(ctx, hub, model) {
   /** In a column of its own beside the map, or below it, as wide as the view. */
   function draw(width, ownColumn) {
     grid.classList.toggle("llm-wide", width >= 880 && !ownColumn);
-    const sizes = model.get("sizes"), chosen = model.get("chosen"), names = model.get("models");
-    const now = ctx.model().totals, changed = ctx.model().title !== chosen;
+    const sizes = model.get("sizes");
+    const chosen = model.get("chosen");
+    const names = model.get("models");
+    const now = ctx.model().totals;
+    const changed = ctx.model().title !== chosen;
     if (wanted === null && named !== JSON.stringify([names, chosen])) {
       named = JSON.stringify([names, chosen]);
       const held = models.contains(document.activeElement);
@@ -56,7 +61,7 @@ export function sizesPanel(ctx, hub, model) {
       if (held) models.querySelector("input:checked")?.focus();
     }
     if (!changed) first = { chosen, totals: now };
-    for (const { name, number, slider, typed } of fields) {
+    for (const { name, slider, typed } of fields) {
       typed.follow();
       if (document.activeElement !== slider) slider.value = toSlider(name, sizes[name]);
       slider.setAttribute("aria-valuetext", String(sizes[name]));
@@ -65,17 +70,28 @@ export function sizesPanel(ctx, hub, model) {
     problem.replaceChildren(...(told[0] ? [element("strong", {}, "No such model. "), ...told] : []));
     totals.classList.toggle("llm-stale", Boolean(model.get("problem")));
     const base = first?.chosen === chosen ? first.totals : null;
-    const { context, dtype } = ctx.model(), tokens = `${context.toLocaleString("en")} tokens`;
-    const figure = (words, name, unit, note) => element("div", {}, element("dt", {}, words), element("dd", {},
-      element("strong", { "data-text": true }, unit ? inShort(now[name], unit) : counted(now[name])),
-      element("span", { class: "llm-ratio" }, base ? ratio(now[name], base[name]) : ""),
-      element("span", { class: "llm-note" }, note)));
+    const { context, dtype } = ctx.model();
+    const tokens = `${context.toLocaleString("en")} tokens`;
+    const figure = (words, name, unit, note) =>
+      element(
+        "div",
+        {},
+        element("dt", {}, words),
+        element(
+          "dd",
+          {},
+          element("strong", { "data-text": true }, unit ? inShort(now[name], unit) : counted(now[name])),
+          element("span", { class: "llm-ratio" }, base ? ratio(now[name], base[name]) : ""),
+          element("span", { class: "llm-note" }, note),
+        ),
+      );
     totals.replaceChildren(
       figure("Parameters", "parameters", "", now.parameters.toLocaleString("en")),
       figure("Weights", "weight_bytes", "B", `in ${dtype}`),
       figure("KV cache", "cache_bytes", "B", `at ${tokens} in ${dtype}`),
       figure("Forward", "forward_flops", "FLOPs", `a token that sees ${tokens}`),
-      figure("Training", "training_flops", "FLOPs", `a token that sees ${tokens}`));
+      figure("Training", "training_flops", "FLOPs", `a token that sees ${tokens}`),
+    );
   }
   return { node, models, draw };
 }

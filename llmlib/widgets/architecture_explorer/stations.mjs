@@ -17,7 +17,8 @@ export function strongestLayer({ layers }) {
 /** Where the largest vector was added to the stream: { layer, part, norm }. */
 export function largestAddition({ layers }) {
   const all = layers.flatMap(({ attention, mlp }, layer) => [
-    { layer, part: "attention", norm: attention ?? 0 }, { layer, part: "MLP", norm: mlp ?? 0 },
+    { layer, part: "attention", norm: attention ?? 0 },
+    { layer, part: "MLP", norm: mlp ?? 0 },
   ]);
   return all.reduce((best, one) => (one.norm > best.norm ? one : best));
 }
@@ -28,12 +29,16 @@ export function largestAddition({ layers }) {
  * chosen.
  */
 export function stations(tour, tokens, layer, hasPositions) {
-  const { sizes, layers } = tour, last = quotedToken(tokens.at(-1)), end = layers.at(-1).after;
-  const best = { ...tour.next[0], token: quotedToken(tour.next[0].token) }, all = (value) => value.toLocaleString("en");
+  const { sizes, layers } = tour;
+  const last = quotedToken(tokens.at(-1));
+  const end = layers.at(-1).after;
+  const best = { ...tour.next[0], token: quotedToken(tour.next[0].token) };
+  const all = (value) => value.toLocaleString("en");
   return [
     ofText(tour, tokens),
     {
-      box: "embed", title: "Each id becomes a vector",
+      box: "embed",
+      title: "Each id becomes a vector",
       words: [
         `Each id picks one of the ${all(sizes.vocab)} rows of the token table: ${all(sizes.d_model)} numbers.`,
         hasPositions ? "The vector of its position is added." : "",
@@ -43,7 +48,9 @@ export function stations(tour, tokens, layer, hasPositions) {
     },
     ...ofLayer(tour, tokens, layer, last),
     {
-      box: "layer", title: "Layer upon layer", norms: [tour.norm, ...layers.map(({ after }) => after)],
+      box: "layer",
+      title: "Layer upon layer",
+      norms: [tour.norm, ...layers.map(({ after }) => after)],
       words: [
         sizes.layers > 1 ? `All ${all(sizes.layers)} layers do this, one after the other.` : "There is a single layer.",
         `On the way the vector of ${last} goes from length ${number(tour.norm)} to ${number(end)};`,
@@ -51,7 +58,8 @@ export function stations(tour, tokens, layer, hasPositions) {
       ],
     },
     {
-      box: "unembed", title: "The last vector meets every token",
+      box: "unembed",
+      title: "The last vector meets every token",
       words: [
         `The final norm brings the vector from length ${number(end)} to ${number(tour.final)}.`,
         `The output table compares it with ${all(sizes.vocab)} rows, one for each token.`,
@@ -60,7 +68,9 @@ export function stations(tour, tokens, layer, hasPositions) {
       ],
     },
     {
-      box: "next", title: "Scores become probabilities", next: tour.next,
+      box: "next",
+      title: "Scores become probabilities",
+      next: tour.next,
       words: [
         "Softmax turns the scores into probabilities.",
         `After your text the model gives ${best.token} ${shareInWords(best.p)}.`,
@@ -76,7 +86,9 @@ const largestInWords = ({ layer, part, norm }) =>
 function ofText({ ids, characters }, tokens) {
   const [long, short] = [howMany(characters, "character"), howMany(tokens.length, "token")];
   return {
-    box: "text", title: "Your text becomes tokens", tokens: tokens.map((text, k) => [text, ids[k]]),
+    box: "text",
+    title: "Your text becomes tokens",
+    tokens: tokens.map((text, k) => [text, ids[k]]),
     words: [
       `The tokenizer cuts your ${long} into ${short} and gives each its number, the id.`,
       "From here on the model sees these numbers and nothing else.",
@@ -86,8 +98,10 @@ function ofText({ ids, characters }, tokens) {
 
 /** What happens in one layer: its strongest look, what attention adds, and what the MLP adds. */
 function ofLayer({ sizes, layers }, tokens, layer, last) {
-  const here = layers[layer], mlp = {
-    box: "mlp", title: "The MLP works on each token alone",
+  const here = layers[layer];
+  const mlp = {
+    box: "mlp",
+    title: "The MLP works on each token alone",
     words: [
       `In layer ${layer}, ${last} meets ${sizes.d_mlp.toLocaleString("en")} hidden units.`,
       `Unit ${here.unit} answers most strongly, with ${number(here.activation ?? null)}.`,
@@ -104,11 +118,13 @@ function ofLayer({ sizes, layers }, tokens, layer, last) {
   const alone = ["There is only one token here, so all heads look at that. Read a longer text to see them choose."];
   return [
     {
-      box: "pattern", title: `Layer ${layer}: each head looks back`,
+      box: "pattern",
+      title: `Layer ${layer}: each head looks back`,
       words: [`Now ${last} looks at the tokens before it.`, ...(tokens.length > 1 ? look : alone)],
     },
     {
-      box: "add_attention", title: "What the heads found is added",
+      box: "add_attention",
+      title: "What the heads found is added",
       words: [
         `Attention in layer ${layer} writes a vector of length ${number(here.attention)}`,
         `and adds it to the vector of ${last}, which was ${number(here.before)} long and is now ${number(here.mid)}.`,
@@ -117,10 +133,4 @@ function ofLayer({ sizes, layers }, tokens, layer, last) {
     },
     ...(sizes.d_mlp ? [mlp] : []),
   ];
-}
-
-/** Where a key, or a button, leads from a station: from the first to the last, and not beyond. */
-export function stationAt(key, here, count) {
-  const to = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: count - 1 }[key];
-  return to === undefined ? null : Math.max(0, Math.min(count - 1, to));
 }

@@ -11,27 +11,54 @@ import { sizesPanel } from "./sizes.mjs";
 import { stations, strongestLayer } from "./stations.mjs";
 import { tourPanel } from "./tour.mjs";
 
-const NARROWEST = 760, ASIDE = 350; // pixels: below this width the open box stands under the map
-const WIDE = 1180, COSTS = 300; // from this width on the sizes and costs have a column of their own
+const NARROWEST = 760;
+const ASIDE = 350; // pixels: below this width the open box stands under the map
+const WIDE = 1180;
+const COSTS = 300; // from this width on the sizes and costs have a column of their own
 const WIDEST = 1500;
 const TRAITS = [
-  "model", "sizes", "problem", "models", "chosen", "text", "tokens", "opened", "opened_codes", "opened_tokens",
-  "followed", "followed_values", "tour",
+  "model",
+  "sizes",
+  "problem",
+  "models",
+  "chosen",
+  "text",
+  "tokens",
+  "opened",
+  "opened_codes",
+  "opened_tokens",
+  "followed",
+  "followed_values",
+  "tour",
 ];
 
 export default widget("llm-architecture", ({ model, hub, el }) => {
   const place = model.get("place");
   const state = {
-    box: place.box ?? "model", layer: place.layer ?? 0, tensor: place.tensor ?? null, token: place.token ?? null,
-    bars: place.bars ?? "parameters", tab: place.tab ?? "boxes", way: place.way ?? "norm",
+    box: place.box ?? "model",
+    layer: place.layer ?? 0,
+    tensor: place.tensor ?? null,
+    token: place.token ?? null,
+    bars: place.bars ?? "parameters",
+    tab: place.tab ?? "boxes",
+    way: place.way ?? "norm",
     station: place.station ?? null,
   };
-  let found = null, of = null, drawn = false, asked = {}, seen = [];
+  let found = null;
+  let of = null;
+  let drawn = false;
+  let asked = {};
+  let seen = [];
 
   // What the panels may know and do.
   const ctx = {
-    state, palette: null, signed: [], shades: [],
-    model: () => model.get("model"), tokens: () => model.get("tokens"), tour: () => model.get("tour"),
+    state,
+    palette: null,
+    signed: [],
+    shades: [],
+    model: () => model.get("model"),
+    tokens: () => model.get("tokens"),
+    tour: () => model.get("tour"),
     boxes() {
       const { tree } = ctx.model();
       if (of !== tree) [of, found] = [tree, index(tree)];
@@ -43,18 +70,21 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     },
     /** The tensor that is open: the one chosen, or the value where there is a live model, or the first. */
     tensor() {
-      const { tensors } = ctx.boxes().get(state.box).box, named = (name) => tensors.find((one) => one.name === name);
+      const { tensors } = ctx.boxes().get(state.box).box;
+      const named = (name) => tensors.find((one) => one.name === name);
       return named(state.tensor) ?? (ctx.tokens().length ? named("result") : undefined) ?? tensors[0] ?? null;
     },
     token: () => Math.min(state.token ?? Infinity, ctx.tokens().length - 1),
     alive: () => hub.live && !hub.gone && ctx.tokens().length > 0,
-    opened: () => model.get("opened"), openedCodes: () => model.get("opened_codes"),
+    opened: () => model.get("opened"),
+    openedCodes: () => model.get("opened_codes"),
     openedTokens: () => model.get("opened_tokens"),
     openedKey() {
       if (seen[0] !== ctx.openedCodes()) seen = [ctx.openedCodes(), Math.random()];
       return seen[1];
     },
-    followed: () => model.get("followed"), followedValues: () => model.get("followed_values"),
+    followed: () => model.get("followed"),
+    followedValues: () => model.get("followed_values"),
     /** What the tour tells of the chosen layer; nothing where it has no numbers. */
     stations() {
       if (!ctx.tour().ids) return [];
@@ -64,25 +94,48 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     station: () => (state.tab === "tour" ? ctx.stations()[ctx.stationNumber()] : undefined),
     shade: (t) => ctx.shades[Math.max(0, Math.min(254, Math.round(254 * (t || 0))))],
     open: (box) => ctx.go({ box, tensor: null, tab: "boxes" }),
-    go(changes) { Object.assign(state, changes); settle(); remember(); draw(); },
-    redraw() { if (drawn) draw(); },
-    speak(words) { spoken.textContent = words; },
+    go(changes) {
+      Object.assign(state, changes);
+      settle();
+      remember();
+      draw();
+    },
+    redraw() {
+      if (drawn) draw();
+    },
+    speak(words) {
+      spoken.textContent = words;
+    },
   };
 
-  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), title = element("h3", {});
-  const sizes = sizesPanel(ctx, hub, model), map = mapPanel(ctx), detail = detailPanel(ctx), way = followPanel(ctx);
-  const scale = scalePanel(ctx), tour = tourPanel(ctx), use = (text) => hub.act("text", { text });
-  const texting = hub.live && model.get("text")
-    ? textBox({ label: "Your text", button: "Read this text", rows: 1, use, used: () => model.get("text") }) : null;
-  const tabs = element("span", {}), bars = element("span", {});
+  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const title = element("h3", {});
+  const sizes = sizesPanel(ctx, hub, model);
+  const map = mapPanel(ctx);
+  const detail = detailPanel(ctx);
+  const way = followPanel(ctx);
+  const scale = scalePanel(ctx);
+  const tour = tourPanel(ctx);
+  const use = (text) => hub.act("text", { text });
+  const texting =
+    hub.live && model.get("text")
+      ? textBox({ label: "Your text", button: "Read this text", rows: 1, use, used: () => model.get("text") })
+      : null;
+  const tabs = element("span", {});
+  const bars = element("span", {});
   const aside = element("div", { class: "llm-aside" });
   const boxes = element("div", { class: "llm-at-boxes" }, map.node, aside);
   const measure = element("div", { class: "llm-row llm-measure" }, scale.total, bars);
   const picture = element("div", { class: "llm-scene" }, measure, scale.node, boxes, way.node);
   const body = element("div", { class: "llm-body-of-view" }, picture, sizes.node);
   const menu = saveMenu(model, "architecture", () => pictureOf(picture, ctx.palette.paper));
-  el.append(element("div", { class: "llm-row llm-head" }, title, sizes.models, menu),
-    element("div", { class: "llm-row llm-tools" }, tabs, texting?.node ?? ""), hub.line, body, spoken);
+  el.append(
+    element("div", { class: "llm-row llm-head" }, title, sizes.models, menu),
+    element("div", { class: "llm-row llm-tools" }, tabs, texting?.node ?? ""),
+    hub.line,
+    body,
+    spoken,
+  );
 
   function remember() {
     hub.look({ place: Object.fromEntries(Object.entries(state).filter(([, value]) => value !== null)) });
@@ -93,17 +146,25 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     if (!ctx.boxes().has(state.box)) Object.assign(state, { box: "model", tensor: null });
     const { repeat } = ctx.boxes().get("layer")?.box ?? { repeat: 1 };
     state.layer = Math.min(state.layer, repeat - 1);
-    if (state.tab === "tour" && state.station === null && ctx.tour().ids) // it begins where there is most to see
+    if (state.tab === "tour" && state.station === null && ctx.tour().ids)
+      // it begins where there is most to see
       Object.assign(state, { station: 0, layer: strongestLayer(ctx.tour()) });
   }
 
   function drawTools() {
-    const looks = [["boxes", "Boxes"], ["tour", "Guided tour"], ["follow", "Follow one token"]];
+    const looks = [
+      ["boxes", "Boxes"],
+      ["tour", "Guided tour"],
+      ["follow", "Follow one token"],
+    ];
     const measures = Object.entries(BARS).map(([name, { words }]) => [name, words]);
     if (!tabs.children.length) tabs.append(choice("What to look at", looks, state.tab, (tab) => ctx.go({ tab })));
     const shown = "What the strip and the numbers in the boxes show";
     if (!bars.children.length) bars.append(choice(shown, measures, state.bars, (name) => ctx.go({ bars: name })));
-    for (const [box, chosen] of [[tabs, state.tab], [bars, state.bars]])
+    for (const [box, chosen] of [
+      [tabs, state.tab],
+      [bars, state.bars],
+    ])
       for (const input of box.querySelectorAll("input")) input.checked = input.value === chosen;
     measure.hidden = scale.node.hidden = state.tab === "follow";
     tabs.hidden = !ctx.tokens().length && state.tab === "boxes";
@@ -111,8 +172,10 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
 
   function draw() {
     settle();
-    const width = Math.min(el.clientWidth - 8, WIDEST), wide = width >= WIDE;
-    const picked = wide ? width - COSTS - 24 : width, beside = picked >= NARROWEST;
+    const width = Math.min(el.clientWidth - 8, WIDEST);
+    const wide = width >= WIDE;
+    const picked = wide ? width - COSTS - 24 : width;
+    const beside = picked >= NARROWEST;
     const room = beside ? picked - ASIDE - 20 : picked;
     body.classList.toggle("llm-three", wide);
     picture.classList.toggle("llm-beside", beside);
@@ -127,7 +190,8 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     else {
       scale.draw(picked);
       map.draw();
-      if (state.tab === "tour") showTour(); else showBox(beside);
+      if (state.tab === "tour") showTour();
+      else showBox(beside);
     }
     ask();
   }
@@ -148,7 +212,10 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
   /** Ask for the values of what is open, once. */
   function ask() {
     if (!ctx.alive()) return;
-    const tensor = ctx.tensor(), opened = ctx.opened(), tokens = ctx.tokens(), layer = ctx.inLayer() ? state.layer : 0;
+    const tensor = ctx.tensor();
+    const opened = ctx.opened();
+    const tokens = ctx.tokens();
+    const layer = ctx.inLayer() ? state.layer : 0;
     if (asked.tokens !== tokens) asked = { tokens };
     if (state.tab !== "boxes") {
       const [kind, here] = state.tab === "tour" ? ["tour", ctx.tour().ids] : ["follow", ctx.followed().seq];
@@ -163,23 +230,30 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     hub.act("open", { box: state.box, tensor: tensor.name, layer }, { latest: "open" });
   }
 
-  const refresh = () => { if (drawn) draw(); performance.mark("llm-architecture-updated"); };
-  const moved = () => { // another view of the same widget has gone somewhere
+  const refresh = () => {
+    if (drawn) draw();
+    performance.mark("llm-architecture-updated");
+  };
+  const moved = () => {
+    // another view of the same widget has gone somewhere
     const now = model.get("place");
     if (!Object.entries(now).some(([name, value]) => state[name] !== value)) return;
     Object.assign(state, now);
     if (drawn) draw();
   };
   const stops = [follow(model, TRAITS, refresh), follow(model, ["place"], moved)];
-  stops.push(followLooks(el, () => {
-    const style = getComputedStyle(el), named = (name) => style.getPropertyValue(name).trim();
-    ctx.palette = { ...paletteOf(el), warm: named("--llm-warm"), line: named("--llm-line") };
-    ctx.palette.missingRgb = parseColour(ctx.palette.missing);
-    ctx.signed = signedColours(ctx.palette.stops.true);
-    ctx.shades = signedColours(ctx.palette.stops.false);
-    draw();
-    if (!drawn) performance.mark("llm-architecture-drawn");
-    drawn = true;
-  }));
+  stops.push(
+    followLooks(el, () => {
+      const style = getComputedStyle(el);
+      const named = (name) => style.getPropertyValue(name).trim();
+      ctx.palette = { ...paletteOf(el), warm: named("--llm-warm"), line: named("--llm-line") };
+      ctx.palette.missingRgb = parseColour(ctx.palette.missing);
+      ctx.signed = signedColours(ctx.palette.stops.true);
+      ctx.shades = signedColours(ctx.palette.stops.false);
+      draw();
+      if (!drawn) performance.mark("llm-architecture-drawn");
+      drawn = true;
+    }),
+  );
   return stops;
 });

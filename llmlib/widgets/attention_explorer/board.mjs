@@ -14,14 +14,17 @@ export function changeInWords(before, after) {
 /** Which heads are off ("layer,head"): as Python has it, except for those that the reader has turned since. */
 export function switched(ablated, turned) {
   const off = new Set(ablated.map(String));
-  for (const [head, isOff] of turned) if (isOff) off.add(head); else off.delete(head);
+  for (const [head, isOff] of turned)
+    if (isOff) off.add(head);
+    else off.delete(head);
   return off;
 }
 
 /** "log-probability −2.31 → −4.05 (−1.74)". */
 export function logprobInWords([first, then], changed) {
   if (first === undefined) return "";
-  const signed = (value) => value.toFixed(2).replace("-", "−"), gain = then - first || 0;
+  const signed = (value) => value.toFixed(2).replace("-", "−");
+  const gain = then - first || 0;
   const change = changed ? ` → ${signed(then)} (${gain < 0 ? "" : "+"}${signed(gain)})` : "";
   return `log-probability ${signed(first)}${change}`;
 }
@@ -30,29 +33,42 @@ export function logprobInWords([first, then], changed) {
  * What the model expects next, and what becomes of it without the heads that are off. `redraw` shows which ones are.
  */
 export function boardPanel(ctx, hub, model, redraw) {
-  const how = element("select", { "aria-label": "What replaces a head that is off", "data-acts": true },
+  const how = element(
+    "select",
+    { "aria-label": "What replaces a head that is off", "data-acts": true },
     element("option", { value: "zero" }, "nothing (zero)"),
-    element("option", { value: "mean" }, "its mean over the text"));
+    element("option", { value: "mean" }, "its mean over the text"),
+  );
   const allOn = () => hub.act("all on");
   const restore = element("button", { type: "button", "data-acts": true, onclick: allOn }, "Switch all on");
   const continuation = element("input", {
-    type: "text", "aria-label": "Continuation to score", placeholder: "a continuation to score", dir: "auto",
+    type: "text",
+    "aria-label": "Continuation to score",
+    placeholder: "a continuation to score",
+    dir: "auto",
     "data-acts": true,
   });
   const score = element("span", { class: "llm-logprob", "aria-live": "polite" }); // its line is kept
-  const table = element("table", { class: "llm-predictions" }), count = element("span", { class: "llm-note" });
+  const table = element("table", { class: "llm-predictions" });
+  const count = element("span", { class: "llm-note" });
   const presses = element("span", { class: "llm-switch" });
-  const node = element("div", { class: "llm-board", role: "group", "aria-label": "Ablation board" },
+  const node = element(
+    "div",
+    { class: "llm-board", role: "group", "aria-label": "Ablation board" },
     element("div", { class: "llm-row" }, element("strong", { "data-text": true }, "Ablation board"), count),
-    element("div", { class: "llm-row", hidden: !hub.live }, presses, restore), table,
+    element("div", { class: "llm-row", hidden: !hub.live }, presses, restore),
+    table,
     element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score),
-    element("div", { class: "llm-row" }, element("label", {}, "A head that is off says ", how)));
+    element("div", { class: "llm-row" }, element("label", {}, "A head that is off says ", how)),
+  );
   const turned = new Map(); // heads that Python has not switched yet, as the reader left them
   const last = new Map();
   let turns = 0;
   const off = () => switched(model.get("ablated"), turned);
   const toggle = async (layer, head) => {
-    const one = `${layer},${head}`, isOff = !off().has(one), mine = (turns += 1);
+    const one = `${layer},${head}`;
+    const isOff = !off().has(one);
+    const mine = (turns += 1);
     turned.set(one, isOff);
     last.set(one, mine);
     redraw();
@@ -64,7 +80,8 @@ export function boardPanel(ctx, hub, model, redraw) {
   const typed = following(continuation, () => model.get("continuation"));
   how.addEventListener("change", () => hub.act("how", { how: how.value }));
   continuation.addEventListener("input", () =>
-    hub.act("continuation", { text: wellFormed(continuation.value) }, { latest: "continuation" }));
+    hub.act("continuation", { text: wellFormed(continuation.value) }, { latest: "continuation" }),
+  );
 
   /** The four columns are always there, so that nothing moves when a head is switched off. */
   function fill(changed) {
@@ -75,15 +92,23 @@ export function boardPanel(ctx, hub, model, redraw) {
       const change = changed ? changeInWords(before, after) : "";
       const direction = { "▲": "llm-up", "▼": "llm-down" }[change[0]];
       const word = element("code", {}, element("bdi", { "data-text": true }, visibleToken(token)));
-      return element("tr", {}, element("th", { scope: "row" }, word), cell(percent(before)),
-        cell(changed ? percent(after) : ""), cell(change, { class: direction ?? false }));
+      return element(
+        "tr",
+        {},
+        element("th", { scope: "row" }, word),
+        cell(percent(before)),
+        cell(changed ? percent(after) : ""),
+        cell(change, { class: direction ?? false }),
+      );
     });
     const head = element("thead", {}, element("tr", {}, ...names.map(heading)));
     table.replaceChildren(head, element("tbody", {}, ...rows));
   }
 
   function draw() {
-    const { layers, heads } = ctx.text("a"), now = off(), changed = model.get("ablated").length > 0;
+    const { layers, heads } = ctx.text("a");
+    const now = off();
+    const changed = model.get("ablated").length > 0;
     count.textContent = now.size ? `${now.size} of ${layers * heads} heads off` : "all heads on";
     restore.disabled = now.size === 0;
     if (!hub.waiting) how.value = model.get("how");

@@ -16,21 +16,25 @@ function dropdown(label, options, chosen, choose) {
 /** "All heads › Layer 3, head 2 › ·sat", with a way to the head, or layer, before and after. */
 export function crumbsPanel(ctx, toGrid) {
   const node = element("div", { class: "llm-crumbs", role: "group", "aria-label": "Where you are" });
-  const link = (words, action, current) => (current
-    ? element("span", { "aria-current": "page", "data-text": true }, words)
-    : element("button", { type: "button", onclick: action }, words));
+  const link = (words, action, current) =>
+    current
+      ? element("span", { "aria-current": "page", "data-text": true }, words)
+      : element("button", { type: "button", onclick: action }, words);
 
   const turn = (step) => () => {
-    const { state } = ctx, { layers, heads } = ctx.text("a");
+    const { state } = ctx;
+    const { layers, heads } = ctx.text("a");
     const byHead = typeof state.head === "number" && state.drawn === "head";
-    const total = byHead ? layers * heads : layers, from = byHead ? state.layer * heads + state.head : state.layer;
+    const total = byHead ? layers * heads : layers;
+    const from = byHead ? state.layer * heads + state.head : state.layer;
     const to = (from + step + total) % total;
     ctx.go(byHead ? { layer: Math.floor(to / heads), head: to % heads } : { layer: to });
     node.querySelector(step < 0 ? ".llm-back" : ".llm-forth")?.focus();
   };
 
   function draw() {
-    const { state } = ctx, parts = [link("All heads", toGrid, state.layer === null)];
+    const { state } = ctx;
+    const parts = [link("All heads", toGrid, state.layer === null)];
     if (state.layer !== null) {
       const what = state.drawn === "head" ? "head" : "layer";
       parts.push(link(placeName(state), () => ctx.go({ token: null }), state.token === null));
@@ -38,8 +42,14 @@ export function crumbsPanel(ctx, toGrid) {
       if (state.token !== null) parts.push(link(shorten(visibleToken(token), 16), null, true));
       const button = (name, label, step, sign) =>
         element("button", { type: "button", class: name, "aria-label": label, onclick: turn(step) }, sign);
-      parts.push(element("span", { class: "llm-turns" },
-        button("llm-back", `Previous ${what}`, -1, "‹"), button("llm-forth", `Next ${what}`, 1, "›")));
+      parts.push(
+        element(
+          "span",
+          { class: "llm-turns" },
+          button("llm-back", `Previous ${what}`, -1, "‹"),
+          button("llm-forth", `Next ${what}`, 1, "›"),
+        ),
+      );
     }
     node.replaceChildren(...parts);
   }
@@ -50,7 +60,9 @@ export function crumbsPanel(ctx, toGrid) {
 export function runsPanel(ctx, mayCome) {
   const node = element("div", { class: mayCome ? "llm-runs llm-kept" : "llm-runs" });
   function draw() {
-    const b = ctx.text("b"), a = ctx.text("a"), options = [["a", a.title]];
+    const b = ctx.text("b");
+    const a = ctx.text("a");
+    const options = [["a", a.title]];
     if (b) options.push(["b", b.title]);
     if (ctx.comparable()) options.push(["difference", `${b.title} − ${a.title}`]);
     options.push(["both", "side by side"]);
@@ -66,8 +78,13 @@ export function toolsPanel(ctx) {
   const go = (name) => (value) => ctx.go({ [name]: value });
 
   function ofGrid() {
-    const { state } = ctx, orders = Object.entries(SCORES).map(([key, { name }]) => [key, `by ${name}`]);
-    const together = [["each", "one by one"], ["mean", "mean of a layer"], ["max", "most of a layer"]];
+    const { state } = ctx;
+    const orders = Object.entries(SCORES).map(([key, { name }]) => [key, `by ${name}`]);
+    const together = [
+      ["each", "one by one"],
+      ["mean", "mean of a layer"],
+      ["max", "most of a layer"],
+    ];
     const difference = ctx.comparable() ? [["difference", "by difference"]] : [];
     return [
       dropdown("Heads", together, state.heads, go("heads")),
@@ -76,10 +93,24 @@ export function toolsPanel(ctx) {
   }
 
   function ofHead() {
-    const { state } = ctx, parts = [];
-    if (!ctx.isLong()) parts.push(choice("What is drawn", [["head", "one head"], ["layer", "all heads of the layer"]],
-      state.drawn, go("drawn")));
-    const ways = [["from", "where a token looks"], ["to", "who looks at it"]];
+    const { state } = ctx;
+    const parts = [];
+    if (!ctx.isLong())
+      parts.push(
+        choice(
+          "What is drawn",
+          [
+            ["head", "one head"],
+            ["layer", "all heads of the layer"],
+          ],
+          state.drawn,
+          go("drawn"),
+        ),
+      );
+    const ways = [
+      ["from", "where a token looks"],
+      ["to", "who looks at it"],
+    ];
     parts.push(choice("Way of reading", ways, state.way, go("way")));
     if (state.drawn === "layer") return parts;
     const zoom = (factor) => () => ctx.zoom(factor);
@@ -89,15 +120,27 @@ export function toolsPanel(ctx) {
     };
     const button = (words, title, onclick, more = {}) =>
       element("button", { type: "button", title, onclick, ...more }, words);
-    return [...parts, element("span", { class: "llm-buttons" },
-      button("+", "Zoom in (+, or Ctrl and wheel)", zoom(1.5), { "aria-label": "Zoom in" }),
-      button("−", "Zoom out (−)", zoom(1 / 1.5), { "aria-label": "Zoom out" }),
-      button("All", "Show the whole text (0)", all, { class: "llm-whole" })), zoomed];
+    return [
+      ...parts,
+      element(
+        "span",
+        { class: "llm-buttons" },
+        button("+", "Zoom in (+, or Ctrl and wheel)", zoom(1.5), { "aria-label": "Zoom in" }),
+        button("−", "Zoom out (−)", zoom(1 / 1.5), { "aria-label": "Zoom out" }),
+        button("All", "Show the whole text (0)", all, { class: "llm-whole" }),
+      ),
+      zoomed,
+    ];
   }
 
   /** Whether a part of the text is seen, and which. */
   function drawZoom() {
-    const { view: { x, y, span }, layer, drawn } = ctx.state, range = (from) => seenTokens(from, span).join("–");
+    const {
+      view: { x, y, span },
+      layer,
+      drawn,
+    } = ctx.state;
+    const range = (from) => seenTokens(from, span).join("–");
     const part = layer !== null && drawn === "head" && ctx.whole() && span < ctx.shownText().n;
     const words = part ? `Zoomed in: queries ${range(y)}, keys ${range(x)} (0 shows all)` : "";
     if (zoomed.textContent !== words) zoomed.textContent = words;
@@ -113,14 +156,23 @@ export function toolsPanel(ctx) {
 
 /** In the board: what a click on a head does, or the switch of the head that is open. */
 export function drawSwitch(box, ctx, toggle) {
-  const { state } = ctx, parts = [];
+  const { state } = ctx;
+  const parts = [];
   if (state.layer === null && state.heads === "each") {
-    const press = choice("What a click does", [["open", "opens a head"], ["switch", "switches it off"]], state.press,
-      (value) => ctx.go({ press: value }));
+    const press = choice(
+      "What a click does",
+      [
+        ["open", "opens a head"],
+        ["switch", "switches it off"],
+      ],
+      state.press,
+      (value) => ctx.go({ press: value }),
+    );
     for (const input of press.querySelectorAll("input")) input.dataset.acts = "";
     parts.push(element("span", { class: "llm-dropdown" }, element("span", {}, "A click"), press));
   } else if (state.layer !== null && typeof state.head === "number") {
-    const off = ctx.off().has(`${state.layer},${state.head}`), words = `Switch this head ${off ? "on" : "off"}`;
+    const off = ctx.off().has(`${state.layer},${state.head}`);
+    const words = `Switch this head ${off ? "on" : "off"}`;
     const button = element("button", { type: "button", "aria-pressed": String(off), "data-acts": true }, words);
     button.addEventListener("click", () => toggle(state.layer, state.head));
     parts.push(button);

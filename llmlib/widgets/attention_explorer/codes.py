@@ -1,4 +1,4 @@
-"""Attention patterns as bytes: the counterpart of attention_data.mjs, which says what a code means."""
+"""Attention patterns as bytes: the counterpart of data.mjs, which says what a code means."""
 
 from typing import Any, NamedTuple
 

@@ -1,13 +1,15 @@
 // Attention patterns as the explorer holds them, and arithmetic on them. Pure functions: Node tests them.
 //
 // A pattern is one byte for each weight. Code c in 0 … 254 means the weight scale · (c / 254)², so that faint weights,
-// of which a long text has many, keep their precision; 255 means NaN. A causal pattern holds its lower triangle row by row.
-// A signed pattern, the difference of two, means scale · sign(d) · d² with d = (c - 127) / 127.
+// of which a long text has many, keep their precision; 255 means NaN. A causal pattern holds its lower triangle row by
+// row. A signed pattern, the difference of two, means scale · sign(d) · d² with d = (c - 127) / 127.
 
 import { parseColour } from "../shared/canvas.mjs";
 import { percent } from "../shared/shared.mjs";
 
-export const TOP = 254, NAN_CODE = 255, MIDDLE = 127;
+export const TOP = 254,
+  NAN_CODE = 255,
+  MIDDLE = 127;
 
 /** The weight that a code stands for. */
 export function decode(code, scale = 1, signed = false) {
@@ -43,12 +45,17 @@ export function cellIndex({ n, causal }, i, j) {
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 /**
- * One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). Of a long
- * text they are thumbnails, `side` cells wide, of each layer's heads, their mean and their maximum, with `scores` of each.
+ * One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). Of a
+ * long text they are thumbnails, `side` cells wide, of each layer's heads, their mean and their maximum, with `scores`
+ * of each.
  */
 export function unpack(meta, view, scores = null) {
-  const codes = bytesOf(view), n = meta.tokens.length, long = meta.side !== undefined, maps = meta.heads + (long ? 2 : 0);
-  const side = meta.side ?? n, size = headSize(side, meta.causal);
+  const codes = bytesOf(view);
+  const n = meta.tokens.length;
+  const long = meta.side !== undefined;
+  const maps = meta.heads + (long ? 2 : 0);
+  const side = meta.side ?? n;
+  const size = headSize(side, meta.causal);
   if (codes.length !== size * meta.layers * maps)
     throw new Error(`Expected ${size * meta.layers * maps} bytes of attention, got ${codes.length}.`);
   return { ...meta, n, side, size, maps, codes, long, scores: long ? floatsOf(scores) : null };
@@ -61,17 +68,29 @@ function floatsOf(view) {
 /** Which of a layer's thumbnails shows a head, or "mean" or "max" of all. */
 const mapOf = (text, head) => (typeof head === "number" ? head : text.heads + (head === "mean" ? 0 : 1));
 
-/** The pattern of one head, or with head "mean" or "max" of all heads of a layer together; of a long text, its thumbnail. */
+/**
+ * The pattern of one head, or with head "mean" or "max" of all heads of a layer together; of a long text, its
+ * thumbnail.
+ */
 export function headPattern(text, layer, head) {
   const { side, causal, scale, size, codes, heads, maps, long } = text;
   const from = (h) => codes.subarray((layer * maps + h) * size, (layer * maps + h + 1) * size);
-  const own = long ? from(mapOf(text, head)) : typeof head === "number" ? from(head) : combine(Array.from({ length: heads }, (_, h) => from(h)), scale, head);
+  const own = long
+    ? from(mapOf(text, head))
+    : typeof head === "number"
+      ? from(head)
+      : combine(
+          Array.from({ length: heads }, (_, h) => from(h)),
+          scale,
+          head,
+        );
   return { n: side, causal, scale, signed: false, codes: own };
 }
 
 /** The scores of a head of a long text, which Python has counted in the whole pattern. */
 export function givenScores(text, layer, head) {
-  const names = ["previous", "first", "duplicate", "induction", "distance", "entropy"], at = names.length * (layer * text.maps + mapOf(text, head));
+  const names = ["previous", "first", "duplicate", "induction", "distance", "entropy"];
+  const at = names.length * (layer * text.maps + mapOf(text, head));
   return Object.fromEntries(names.map((name, k) => [name, text.scores[at + k]]));
 }
 
@@ -79,14 +98,17 @@ export function givenScores(text, layer, head) {
 export function unpackHead({ sides }, view, lengths) {
   const bytes = bytesOf(view);
   let at = 0;
-  return Object.fromEntries(Object.entries(sides).map(([side, { causal, scale, size }]) => {
-    at += size;
-    return [side, { n: lengths[side], causal, scale, signed: false, codes: bytes.subarray(at - size, at) }];
-  }));
+  return Object.fromEntries(
+    Object.entries(sides).map(([side, { causal, scale, size }]) => {
+      at += size;
+      return [side, { n: lengths[side], causal, scale, signed: false, codes: bytes.subarray(at - size, at) }];
+    }),
+  );
 }
 
 function combine(parts, scale, how) {
-  const result = new Uint8Array(parts[0].length), weights = decodeTable({ scale });
+  const result = new Uint8Array(parts[0].length);
+  const weights = decodeTable({ scale });
   if (how === "max") {
     for (const part of parts) for (let k = 0; k < part.length; k++) if (part[k] > result[k]) result[k] = part[k];
     return result; // NaN has the highest code, so it stays
@@ -99,18 +121,22 @@ function combine(parts, scale, how) {
 
 /** Both weights of each cell of two patterns of as many tokens: `see(of a, of b, row)`, row by row. */
 function eachPair(a, b, see) {
-  const n = a.n, causal = a.causal && b.causal, ofA = decodeTable(a), ofB = decodeTable(b);
+  const n = a.n;
+  const causal = a.causal && b.causal;
+  const ofA = decodeTable(a);
+  const ofB = decodeTable(b);
   for (let i = 0; i < n; i++)
     for (let j = 0; j < (causal ? i + 1 : n); j++) {
-      const atA = cellIndex(a, i, j), atB = cellIndex(b, i, j);
+      const atA = cellIndex(a, i, j);
+      const atB = cellIndex(b, i, j);
       see(atA < 0 ? 0 : ofA[a.codes[atA]], atB < 0 ? 0 : ofB[b.codes[atB]], i);
     }
 }
 
 /**
- * How far two patterns are apart: the `largest` change of a weight; the share of attention that has `moved` elsewhere, the
- * mean over the queries of half the sum of all changes (their total variation distance); and the mean over the `rows` of the
- * largest change in each, which is all that can be told of thumbnails.
+ * How far two patterns are apart: the `largest` change of a weight; the share of attention that has `moved` elsewhere,
+ * the mean over the queries of half the sum of all changes (their total variation distance); and the mean over the
+ * `rows` of the largest change in each, which is all that can be told of thumbnails.
  */
 export function compare(a, b) {
   const most = new Float32Array(a.n);
@@ -120,10 +146,15 @@ export function compare(a, b) {
     if (change > most[row]) most[row] = change;
     if (change > 0) sum += change; // not NaN
   });
-  return { largest: Math.max(0, ...most), moved: sum / 2 / a.n, rows: most.reduce((total, one) => total + one, 0) / a.n };
+  return {
+    largest: Math.max(0, ...most),
+    moved: sum / 2 / a.n,
+    rows: most.reduce((total, one) => total + one, 0) / a.n,
+  };
 }
 
-const LEAST_SCALE = 0.02; // a byte holds a weight to within 0.4 points: what is smaller than that is not coloured as if it were large
+// a byte holds a weight to within 0.4 points: what is smaller than that is not coloured as if it were large
+const LEAST_SCALE = 0.02;
 
 /** Up to where the colours of differences reach, whose largest this is: 2, 5, 10, 20, 50, 100 points, and so on. */
 export function changeScale(largest) {
@@ -132,11 +163,18 @@ export function changeScale(largest) {
   return scale;
 }
 
-/** b - a, cell by cell; both must have the same number of tokens. Changes of the size of `scale` get the strongest colour. */
+/**
+ * b - a, cell by cell; both must have the same number of tokens. Changes of the size of `scale` get the strongest
+ * colour.
+ */
 export function difference(a, b, scale = Math.max(a.scale, b.scale)) {
-  const n = a.n, causal = a.causal && b.causal, codes = new Uint8Array(headSize(n, causal));
+  const n = a.n;
+  const causal = a.causal && b.causal;
+  const codes = new Uint8Array(headSize(n, causal));
   let k = 0;
-  eachPair(a, b, (before, after) => { codes[k++] = encode(after - before, scale, true); });
+  eachPair(a, b, (before, after) => {
+    codes[k++] = encode(after - before, scale, true);
+  });
   return { n, causal, scale, signed: true, codes };
 }
 
@@ -148,51 +186,77 @@ export function weightAt(pattern, i, j) {
 
 /** Where token t looks ("from": its row), or who looks at it ("to": its column). */
 export function weightsOf(pattern, t, way) {
-  return Float32Array.from({ length: pattern.n }, (_, other) => (way === "from" ? weightAt(pattern, t, other) : weightAt(pattern, other, t)));
+  return Float32Array.from({ length: pattern.n }, (_, other) =>
+    way === "from" ? weightAt(pattern, t, other) : weightAt(pattern, other, t),
+  );
 }
 
 /** Indices of the k largest weights by size, NaN first, without zeros. */
 export function strongest(weights, k) {
   const size = (i) => (Number.isNaN(weights[i]) ? Infinity : Math.abs(weights[i]));
-  return Array.from(weights.keys()).filter((i) => size(i) > 0).sort((a, b) => size(b) - size(a) || a - b).slice(0, k);
+  return Array.from(weights.keys())
+    .filter((i) => size(i) > 0)
+    .sort((a, b) => size(b) - size(a) || a - b)
+    .slice(0, k);
 }
 
 /** The strongest pairs [i, j] of a pattern: at most `limit`, none below `floor`. */
 export function strongestPairs(pattern, limit, floor = 0.01) {
-  const strength = Float32Array.from({ length: 256 }, (_, c) => (c === NAN_CODE ? Infinity : Math.abs(decode(c, pattern.scale, pattern.signed))));
-  const counts = new Uint32Array(256), { n, causal, codes } = pattern;
+  const strength = Float32Array.from({ length: 256 }, (_, c) =>
+    c === NAN_CODE ? Infinity : Math.abs(decode(c, pattern.scale, pattern.signed)),
+  );
+  const counts = new Uint32Array(256);
+  const { n, causal, codes } = pattern;
   for (const code of codes) counts[code] += 1;
   const order = Array.from(counts.keys()).sort((a, b) => strength[b] - strength[a]);
   const kept = new Uint8Array(256);
-  for (let room = limit, r = 0; r < 256 && strength[order[r]] >= floor && room > 0; r++) { kept[order[r]] = 1; room -= counts[order[r]]; }
+  for (let room = limit, r = 0; r < 256 && strength[order[r]] >= floor && room > 0; r++) {
+    kept[order[r]] = 1;
+    room -= counts[order[r]];
+  }
   const pairs = [];
   for (let i = 0, k = 0; i < n; i++)
-    for (let j = 0; j < (causal ? i + 1 : n); j++, k++) if (kept[codes[k]] && pairs.length < 2 * limit) pairs.push([i, j]);
-  return pairs.sort(([a, b], [c, d]) => strength[codes[cellIndex(pattern, c, d)]] - strength[codes[cellIndex(pattern, a, b)]]).slice(0, limit);
+    for (let j = 0; j < (causal ? i + 1 : n); j++, k++)
+      if (kept[codes[k]] && pairs.length < 2 * limit) pairs.push([i, j]);
+  return pairs
+    .sort(([a, b], [c, d]) => strength[codes[cellIndex(pattern, c, d)]] - strength[codes[cellIndex(pattern, a, b)]])
+    .slice(0, limit);
 }
 
-/** A region of a pattern as an image of width × height: 0 outside, else code + 1. Where cells are smaller than pixels the strongest shows. */
+/**
+ * A region of a pattern as an image of width × height: 0 outside, else code + 1. Where cells are smaller than pixels
+ * the strongest shows.
+ */
 export function pool(pattern, region, width, height) {
-  const { n, causal, codes, signed } = pattern, image = new Uint16Array(width * height);
+  const { n, causal, codes, signed } = pattern;
+  const image = new Uint16Array(width * height);
   const { x, y, w, h } = region;
-  if (w <= width && h <= height) { // every cell has a pixel of its own, or many
+  if (w <= width && h <= height) {
+    // every cell has a pixel of its own, or many
     const columns = Int32Array.from({ length: width }, (_, px) => Math.floor(x + ((px + 0.5) * w) / width));
     for (let py = 0; py < height; py++) {
       const i = Math.floor(y + ((py + 0.5) * h) / height);
       if (i < 0 || i >= n) continue;
-      const start = causal ? (i * (i + 1)) / 2 : i * n, end = causal ? i + 1 : n;
-      for (let px = 0; px < width; px++) if (columns[px] >= 0 && columns[px] < end) image[py * width + px] = codes[start + columns[px]] + 1;
+      const start = causal ? (i * (i + 1)) / 2 : i * n;
+      const end = causal ? i + 1 : n;
+      for (let px = 0; px < width; px++)
+        if (columns[px] >= 0 && columns[px] < end) image[py * width + px] = codes[start + columns[px]] + 1;
     }
     return image;
   }
-  const first = Math.max(0, Math.floor(x)), last = Math.min(n, Math.ceil(x + w));
-  const columns = Int32Array.from({ length: n }, (_, j) => Math.min(width - 1, Math.max(0, Math.floor(((j + 0.5 - x) * width) / w))));
+  const first = Math.max(0, Math.floor(x));
+  const last = Math.min(n, Math.ceil(x + w));
+  const columns = Int32Array.from({ length: n }, (_, j) =>
+    Math.min(width - 1, Math.max(0, Math.floor(((j + 0.5 - x) * width) / w))),
+  );
   const strength = (value) => (value === NAN_CODE + 1 ? 1000 : Math.abs(value - 1 - MIDDLE));
   for (let i = Math.max(0, Math.floor(y)); i < Math.min(n, Math.ceil(y + h)); i++) {
     const row = width * Math.min(height - 1, Math.max(0, Math.floor(((i + 0.5 - y) * height) / h)));
-    const start = causal ? (i * (i + 1)) / 2 : i * n, end = causal ? Math.min(i + 1, last) : last;
+    const start = causal ? (i * (i + 1)) / 2 : i * n;
+    const end = causal ? Math.min(i + 1, last) : last;
     for (let j = first; j < end; j++) {
-      const value = codes[start + j] + 1, at = row + columns[j];
+      const value = codes[start + j] + 1;
+      const at = row + columns[j];
       if (signed ? image[at] === 0 || strength(value) > strength(image[at]) : value > image[at]) image[at] = value;
     }
   }
@@ -209,20 +273,34 @@ export function earlierSame(tokens) {
   });
 }
 
-/** What a head does, in numbers; the same definitions as in llmlib.interpret.head_scores. `same` comes from `earlierSame`. */
+/**
+ * What a head does, in numbers; the same definitions as in llmlib.interpret.head_scores. `same` comes from
+ * `earlierSame`.
+ */
 export function headScores(pattern, same) {
   const { n, causal, codes } = pattern;
   const weights = decodeTable(pattern).map((w) => (Number.isNaN(w) ? 0 : w));
   const surprise = weights.map((w) => (w > 0 ? -w * Math.log(w) : 0));
-  let entropy = 0, distance = 0, previous = 0, first = 0, duplicate = 0, repeated = 0, induction = 0, followed = 0;
+  let entropy = 0;
+  let distance = 0;
+  let previous = 0;
+  let first = 0;
+  let duplicate = 0;
+  let repeated = 0;
+  let induction = 0;
+  let followed = 0;
   for (let i = 0; i < n; i++) {
-    const start = causal ? (i * (i + 1)) / 2 : i * n, end = causal ? i + 1 : n;
+    const start = causal ? (i * (i + 1)) / 2 : i * n;
+    const end = causal ? i + 1 : n;
     for (let j = 0; j < end; j++) {
       const code = codes[start + j];
       entropy += surprise[code];
       distance += weights[code] * Math.abs(i - j);
     }
-    if (i) { previous += weights[codes[start + i - 1]]; first += weights[codes[start]]; }
+    if (i) {
+      previous += weights[codes[start + i - 1]];
+      first += weights[codes[start]];
+    }
     if (same[i].length) repeated += 1;
     for (const j of same[i]) duplicate += weights[codes[start + j]];
     const next = same[i].filter((j) => j + 1 < i);
@@ -231,17 +309,26 @@ export function headScores(pattern, same) {
   }
   const per = (sum, count) => (count ? sum / count : 0);
   return {
-    entropy: entropy / n, distance: distance / n, previous: per(previous, n - 1), first: per(first, n - 1),
-    duplicate: per(duplicate, repeated), induction: per(induction, followed),
+    entropy: entropy / n,
+    distance: distance / n,
+    previous: per(previous, n - 1),
+    first: per(first, n - 1),
+    duplicate: per(duplicate, repeated),
+    induction: per(induction, followed),
   };
 }
 
 /** On how many queries of a text each score rests: on those that could look in this way. */
 export function queryCounts(tokens) {
-  const first = new Map(), n = tokens.length;
-  let duplicate = 0, induction = 0;
+  const first = new Map();
+  const n = tokens.length;
+  let duplicate = 0;
+  let induction = 0;
   tokens.forEach((token, i) => {
-    if (!first.has(token)) { first.set(token, i); return; }
+    if (!first.has(token)) {
+      first.set(token, i);
+      return;
+    }
     duplicate += 1;
     if (first.get(token) + 1 < i) induction += 1; // another token lies between the two
   });
@@ -260,7 +347,8 @@ export function colourTable(stops, outside, missing) {
   const table = new Uint32Array(257);
   table[0] = pack(parseColour(outside));
   for (let code = 0; code <= TOP; code++) {
-    const at = (code / TOP) * (points.length - 1), k = Math.min(points.length - 2, Math.floor(at));
+    const at = (code / TOP) * (points.length - 1);
+    const k = Math.min(points.length - 2, Math.floor(at));
     table[code + 1] = pack(points[k].map((c, channel) => c + (points[k + 1][channel] - c) * (at - k)));
   }
   table[NAN_CODE + 1] = pack(parseColour(missing));

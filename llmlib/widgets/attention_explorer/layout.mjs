@@ -38,7 +38,8 @@ export function revealCell(view, i, j, n) {
 /** The cell [query, key] under a point of a heat map of `size` pixels, or null. */
 export function cellAt(view, px, py, size, n) {
   if (px < 0 || py < 0 || px >= size || py >= size) return null;
-  const j = Math.floor(view.x + (px * view.span) / size), i = Math.floor(view.y + (py * view.span) / size);
+  const j = Math.floor(view.x + (px * view.span) / size);
+  const i = Math.floor(view.y + (py * view.span) / size);
   return i >= 0 && j >= 0 && i < n && j < n ? [i, j] : null;
 }
 
@@ -47,13 +48,15 @@ export function rowAt(y, n, height) {
   return y < 0 || y >= height ? null : Math.min(n - 1, Math.floor((y * n) / height));
 }
 
-const CAPTION = 18, SMALLEST = 12, LARGEST = 112; // pixels: words below a thumbnail, thumbnails
+const CAPTION = 18;
+const SMALLEST = 12;
+const LARGEST = 112; // pixels: words below a thumbnail, thumbnails
 
 /**
  * A grid of thumbnails, `rows` of which know where they lie: { y, thumb, pitch, from, to }, thumbnail number k in from
  * … to - 1.
  */
-function grid(rows, left, width, height, more) {
+function gridOf(rows, left, width, height, more) {
   const rowOf = (k) => rows.find(({ to }) => k < to);
   const place = (k) => {
     const { y, thumb, pitch, from } = rowOf(k);
@@ -64,12 +67,15 @@ function grid(rows, left, width, height, more) {
 
 /** A table with a row for each layer, as large as fits, but never too small to be clicked. */
 export function tableLayout(layers, heads, width, height) {
-  const left = 36, top = 20, room = Math.min((width - left) / heads, (height - top) / layers);
-  const gap = room < 30 ? 2 : 4, thumb = Math.floor(Math.max(SMALLEST, Math.min(LARGEST, room - gap)));
+  const left = 36;
+  const top = 20;
+  const room = Math.min((width - left) / heads, (height - top) / layers);
+  const gap = room < 30 ? 2 : 4;
+  const thumb = Math.floor(Math.max(SMALLEST, Math.min(LARGEST, room - gap)));
   const pitch = thumb + gap;
   const row = (l) => ({ y: top + l * pitch, thumb, pitch, from: l * heads, to: (l + 1) * heads });
   const rows = Array.from({ length: layers }, (_, l) => row(l));
-  return grid(rows, left, left + heads * pitch - gap, top + layers * pitch - gap, { top, large: 0 });
+  return gridOf(rows, left, left + heads * pitch - gap, top + layers * pitch - gap, { top, large: 0 });
 }
 
 /**
@@ -77,16 +83,23 @@ export function tableLayout(layers, heads, width, height) {
  *  like this, the others follow, small, below a line of words at `others`.
  */
 export function rankLayout(total, width, height) {
-  const gap = 4, columns = Math.max(1, Math.min(total, Math.floor((width + gap) / 80)));
-  const thumb = Math.min(LARGEST, Math.floor((width + gap) / columns - gap)), tall = thumb + CAPTION + gap;
-  const all = Math.ceil(total / columns), fitting = Math.floor((height + gap) / tall);
-  const rows = [], add = (count, size, step, down) => {
-    const from = rows.at(-1)?.to ?? 0, y = rows.length ? rows.at(-1).y + rows.at(-1).down : 0;
+  const gap = 4;
+  const columns = Math.max(1, Math.min(total, Math.floor((width + gap) / 80)));
+  const thumb = Math.min(LARGEST, Math.floor((width + gap) / columns - gap));
+  const tall = thumb + CAPTION + gap;
+  const all = Math.ceil(total / columns);
+  const fitting = Math.floor((height + gap) / tall);
+  const rows = [];
+  const add = (count, size, step, down) => {
+    const from = rows.at(-1)?.to ?? 0;
+    const y = rows.length ? rows.at(-1).y + rows.at(-1).down : 0;
     rows.push({ y, thumb: size, pitch: step, down, from, to: Math.min(total, from + count) });
   };
   const large = all <= Math.max(2, fitting) ? all : 2;
   for (let r = 0; r < large; r++) add(columns, thumb, thumb + gap, tall);
-  const shown = rows.at(-1).to, rest = total - shown, others = large * tall;
+  const shown = rows.at(-1).to;
+  const rest = total - shown;
+  const others = large * tall;
   if (rest) {
     const fits = (step) => Math.ceil(rest / Math.floor((width + 2) / step)) * step <= height - others - CAPTION;
     let step = 44;
@@ -96,12 +109,13 @@ export function rankLayout(total, width, height) {
   }
   const last = rows.at(-1);
   const end = last.y + last.thumb + (rest ? 0 : CAPTION);
-  return grid(rows, 0, width, end, { top: 0, large: shown, others: rest ? others : null });
+  return gridOf(rows, 0, width, end, { top: 0, large: shown, others: rest ? others : null });
 }
 
 /** The thumbnail that an arrow key leads to from number k: the nearest one of the next row, or null. */
 export function stepInGrid({ rows, rowOf, place }, k, key) {
-  const last = rows.at(-1).to - 1, next = { ArrowLeft: k - 1, ArrowRight: k + 1, Home: 0, End: last }[key];
+  const last = rows.at(-1).to - 1;
+  const next = { ArrowLeft: k - 1, ArrowRight: k + 1, Home: 0, End: last }[key];
   if (next !== undefined) return next >= 0 && next <= last ? next : null;
   const row = rows[rows.indexOf(rowOf(k)) + ({ ArrowUp: -1, ArrowDown: 1 }[key] ?? NaN)];
   if (!row) return null;
@@ -118,12 +132,15 @@ export const gridHeight = (screen) => within(400, screen - 315, 900);
 /** A view is as wide as its cell, but no wider than can be taken in at a glance. */
 export const viewWidth = (cell) => Math.min(cell - 8, 1500);
 
-const PANEL = 300, GAP = 24, BOARD = { width: 344, height: 340 }; // pixels: a panel beside the grid at least; the board
+const PANEL = 300;
+const GAP = 24;
+const BOARD = { width: 344, height: 340 }; // pixels: a panel beside the grid at least; the board
 
 /** How wide each of so many grids may be beside the panels: one, or on a wide screen two of them side by side. */
 export function gridRoom(width, maps, ranked) {
   const panels = width >= 1200 ? PANEL + GAP + BOARD.width : ranked && width >= 740 ? PANEL + 108 : PANEL;
-  const beside = width - GAP - panels, each = Math.floor((beside - 12 * (maps - 1)) / maps);
+  const beside = width - GAP - panels;
+  const each = Math.floor((beside - 12 * (maps - 1)) / maps);
   return each >= 130 ? each : Math.floor((width - 12 * (maps - 1)) / maps);
 }
 
@@ -146,12 +163,16 @@ export const lookSize = (panel) => (panel >= 400 && panel < 560 ? 168 : 220);
  *  on a screen of this height. `left`: the room for labels. `side`: whether the board stands beside them.
  */
 export function headLayout(width, screen, { maps = 1, board = false, left = 74 }) {
-  const tall = within(240, screen - 455, 620), across = (room) => Math.floor((room - 12 * (maps - 1)) / maps) - 74;
-  const main = width - GAP - BOARD.width, side = board && width >= 720 && (maps === 1 || across(main) >= 180);
+  const tall = within(240, screen - 455, 620);
+  const across = (room) => Math.floor((room - 12 * (maps - 1)) / maps) - 74;
+  const main = width - GAP - BOARD.width;
+  const side = board && width >= 720 && (maps === 1 || across(main) >= 180);
   const room = side ? main : width;
   if (maps > 1) return { side, room, heat: within(140, Math.min(across(room), tall), 330), lines: 0, tall };
   if (width < 720) return { side, room, heat: within(160, width - left - 12, 440), lines: 0, tall: 400 };
-  const rest = room - left - 12, paired = rest >= 580, heat = Math.min(tall, paired ? rest - 280 : rest);
+  const rest = room - left - 12;
+  const paired = rest >= 580;
+  const heat = Math.min(tall, paired ? rest - 280 : rest);
   return { side, room, heat, lines: paired ? within(280, rest - heat, 420) : 0, tall };
 }
 

@@ -1,5 +1,6 @@
 // All heads of a layer over each other: each has a colour, and a line for each of its looks.
 
+import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { element, isolated, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
 import { inWords, strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
@@ -16,11 +17,13 @@ const DASHES = [[], [8, 4], [2, 4], [8, 3, 2, 3]]; // for heads 0 to 7, 8 to 15,
 
 /** The colour and the dashes of a head: 32 heads look different. */
 export function headStyle(head, dark) {
-  const colours = HEAD_COLOURS[dark ? "dark" : "light"], around = Math.floor(head / colours.length) % DASHES.length;
+  const colours = HEAD_COLOURS[dark ? "dark" : "light"];
+  const around = Math.floor(head / colours.length) % DASHES.length;
   return { colour: colours[head % colours.length], dash: DASHES[around] };
 }
 
-const LEAST_LOOK = 0.03, MOST_LOOKS = 60; // a look that is drawn; looks of a head while no token is pointed at
+const LEAST_LOOK = 0.03;
+const MOST_LOOKS = 60; // a look that is drawn; looks of a head while no token is pointed at
 
 /**
  *  The looks that are drawn, the faintest first: { head, from, to, weight }. Of one token (`way`: where it looks, or
@@ -30,8 +33,10 @@ export function looksOf(patterns, token, way) {
   const found = patterns.flatMap(([head, pattern]) => {
     const look = ([from, to]) => ({ head, from, to, weight: weightAt(pattern, from, to) });
     if (token === null) return strongestPairs(pattern, MOST_LOOKS, 0.1 * pattern.scale).map(look);
-    const weights = weightsOf(pattern, token, way), others = strongest(weights, 200);
-    return others.filter((t) => !(Math.abs(weights[t]) < LEAST_LOOK * pattern.scale))
+    const weights = weightsOf(pattern, token, way);
+    const others = strongest(weights, 200);
+    return others
+      .filter((t) => !(Math.abs(weights[t]) < LEAST_LOOK * pattern.scale))
       .map((t) => look(way === "from" ? [token, t] : [t, token]));
   });
   const size = ({ weight }) => (Number.isNaN(weight) ? 2 : Math.abs(weight));
@@ -44,17 +49,22 @@ export const visibleHeads = (heads, hidden) =>
 
 /** Turn a head on or off in a list of hidden ones. */
 export const turned = (hidden, head) =>
-  (hidden.includes(head) ? hidden.filter((one) => one !== head) : [...hidden, head].sort((a, b) => a - b));
+  hidden.includes(head) ? hidden.filter((one) => one !== head) : [...hidden, head].sort((a, b) => a - b);
 
 /** Two columns of tokens, and between them a line for each look of each head, in the head's colour. */
 export function layerPanel(ctx, side, width, height) {
-  const left = Math.min(112, Math.round(0.28 * width)), right = width - left;
-  const canvas = element("canvas", { "aria-hidden": "true" }), overlay = svg("svg", { "aria-hidden": "true" });
-  const node = element("div", { class: "llm-lines llm-overlaid" }, canvas, overlay), top = 30;
-  let patterns = [], tokens = [];
+  const left = Math.min(112, Math.round(0.28 * width));
+  const right = width - left;
+  const canvas = element("canvas", { "aria-hidden": "true" });
+  const overlay = svg("svg", { "aria-hidden": "true" });
+  const node = element("div", { class: "llm-lines llm-overlaid" }, canvas, overlay);
+  const top = 30;
+  let patterns = [];
+  let tokens = [];
   const tall = () => Math.min(height, tokens.length * 26);
   const target = (event) => {
-    const box = node.getBoundingClientRect(), row = rowAt(event.clientY - box.top - top, tokens.length, tall());
+    const box = node.getBoundingClientRect();
+    const row = rowAt(event.clientY - box.top - top, tokens.length, tall());
     return row === null ? null : { token: row, way: event.clientX - box.left < width / 2 ? "from" : "to" };
   };
   node.addEventListener("pointermove", (event) => {
@@ -68,7 +78,8 @@ export function layerPanel(ctx, side, width, height) {
   });
 
   function draw() {
-    const { layer, hidden } = ctx.state, text = ctx.text(side === "d" ? "a" : side);
+    const { layer, hidden } = ctx.state;
+    const text = ctx.text(side === "d" ? "a" : side);
     ({ tokens } = text);
     patterns = visibleHeads(text.heads, hidden).map((head) => [head, ctx.pattern(side, layer, head)]);
     Object.assign(canvas.style, { left: 0, top: `${top}px` });
@@ -77,20 +88,27 @@ export function layerPanel(ctx, side, width, height) {
   }
 
   function point() {
-    const focus = ctx.focus(), way = ctx.wayShown(), looks = looksOf(patterns, focus, way);
+    const focus = ctx.focus();
+    const way = ctx.wayShown();
+    const looks = looksOf(patterns, focus, way);
     const step = tall() / tokens.length;
-    const ratio = sized(canvas, width, tall() + 4), context = canvas.getContext("2d"), { palette } = ctx;
+    const ratio = sized(canvas, width, tall() + 4);
+    const context = canvas.getContext("2d");
+    const { palette } = ctx;
     context.scale(ratio, ratio);
-    const bend = (right - left) * 0.45, spread = Math.min(step * 0.7, 3.5 * patterns.length); // heads lie side by side
+    const bend = (right - left) * 0.45;
+    const spread = Math.min(step * 0.7, 3.5 * patterns.length); // heads lie side by side
     for (const { head, from, to, weight } of looks) {
-      const { colour, dash } = headStyle(head, palette.dark), at = patterns.findIndex(([one]) => one === head);
+      const { colour, dash } = headStyle(head, palette.dark);
+      const at = patterns.findIndex(([one]) => one === head);
       const shift = patterns.length > 1 ? spread * (at / (patterns.length - 1) - 0.5) : 0;
       const size = Number.isNaN(weight) ? 1 : Math.min(1, Math.abs(weight) / patterns[at][1].scale);
       context.strokeStyle = Number.isNaN(weight) ? palette.missing : colour;
       context.globalAlpha = (focus === null ? 0.6 : 1) * Math.max(0.25, Math.sqrt(size));
       context.lineWidth = 0.75 + 3.5 * size;
       context.setLineDash(dash);
-      const y1 = (from + 0.5) * step + shift, y2 = (to + 0.5) * step + shift;
+      const y1 = (from + 0.5) * step + shift;
+      const y2 = (to + 0.5) * step + shift;
       context.beginPath();
       context.moveTo(left + 4, y1);
       context.bezierCurveTo(left + bend, y1, right - bend, y2, right - 4, y2);
@@ -100,20 +118,43 @@ export function layerPanel(ctx, side, width, height) {
   }
 
   function labels(looks, focus, way, step) {
-    const { palette } = ctx, centres = tokens.map((_, t) => (t + 0.5) * step), parts = [];
-    const strong = focus === null ? [] : looks.slice(-8).reverse().map(({ from, to }) => (way === "from" ? to : from));
+    const { palette } = ctx;
+    const centres = tokens.map((_, t) => (t + 0.5) * step);
+    const parts = [];
+    const strong =
+      focus === null
+        ? []
+        : looks
+            .slice(-8)
+            .reverse()
+            .map(({ from, to }) => (way === "from" ? to : from));
     for (const column of ["from", "to"]) {
-      const own = way === column && focus !== null, x = column === "from" ? left - 2 : right + 2;
+      const own = way === column && focus !== null;
+      const x = column === "from" ? left - 2 : right + 2;
       const common = { x, "text-anchor": column === "from" ? "end" : "start", "font-size": 12 };
-      parts.push(svg("text", { ...common, y: 14, fill: palette.faint, "font-family": "system-ui, sans-serif" },
-        column === "from" ? "looks from" : "looks at"));
+      parts.push(
+        svg(
+          "text",
+          { ...common, y: 14, fill: palette.faint, "font-family": "system-ui, sans-serif" },
+          column === "from" ? "looks from" : "looks at",
+        ),
+      );
       for (const t of thinLabels(centres, 14, focus === null ? [] : own ? [focus] : strong)) {
         const bold = own && t === focus;
         const fill = bold || (focus !== null && !own && strong.includes(t)) ? "ink" : "faint";
-        parts.push(svg("text", {
-          ...common, y: top + centres[t] + 4, fill: palette[fill], "font-weight": bold ? 700 : 400,
-          "font-family": "ui-monospace, monospace",
-        }, shorten(visibleToken(tokens[t]), 13)));
+        parts.push(
+          svg(
+            "text",
+            {
+              ...common,
+              y: top + centres[t] + 4,
+              fill: palette[fill],
+              "font-weight": bold ? 700 : 400,
+              "font-family": "ui-monospace, monospace",
+            },
+            shorten(visibleToken(tokens[t]), 13),
+          ),
+        );
       }
     }
     return parts;
@@ -129,43 +170,39 @@ export function headsPanel(ctx, side) {
   const none = element("button", { type: "button" }, "Hide all");
   const node = element("div", { class: "llm-head-colours" }, list, element("div", { class: "llm-buttons" }, all, none));
   let buttons = [];
-  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
   list.addEventListener("click", (event) => {
     const head = buttons.findIndex(({ button }) => button.contains(event.target));
     if (head < 0) return;
-    reach(head);
+    tabTo(nodes(), buttons[head].button); // Safari does not focus what is clicked
     ctx.go({ hidden: turned(ctx.state.hidden, head) });
     ctx.speak(`Head ${head} ${ctx.state.hidden.includes(head) ? "hidden" : "shown"}`);
   });
-  list.addEventListener("keydown", (event) => {
-    const here = buttons.findIndex(({ button }) => button === event.target), last = buttons.length - 1;
-    const to = { Home: 0, End: last }[event.key] ?? (event.key in step ? here + step[event.key] : -1);
-    if (here < 0 || !buttons[to]) return;
-    event.preventDefault();
-    reach(to);
-    buttons[to].button.focus();
-  });
+  const nodes = () => buttons.map(({ button }) => button);
+  roving(list, nodes, (key, here) => stepEitherWay(key, here, buttons.length));
   all.addEventListener("click", () => tell([])());
   none.addEventListener("click", () => tell(buttons.map((_, head) => head))());
-  /** The one head that the tab key leads to. */
-  const reach = (head) => buttons.forEach(({ button }, other) => { button.tabIndex = other === head ? 0 : -1; });
-
   function build(heads) {
     buttons = Array.from({ length: heads }, (_, head) => {
       const line = svg("line", { x1: 1, y1: 6, x2: 25, y2: 6, "stroke-width": 4 });
       const swatch = svg("svg", { width: 26, height: 12, "aria-hidden": "true" });
       const look = element("span", { "data-text": true });
       swatch.append(line);
-      const button = element("button", { type: "button", class: "llm-one-head" }, swatch,
-        element("span", { "data-text": true }, `head ${head}`), look);
+      const button = element(
+        "button",
+        { type: "button", class: "llm-one-head" },
+        swatch,
+        element("span", { "data-text": true }, `head ${head}`),
+        look,
+      );
       return { button, line, look };
     });
-    list.replaceChildren(...buttons.map(({ button }) => button));
-    reach(0);
+    list.replaceChildren(...nodes());
+    tabTo(nodes(), buttons[0]?.button);
   }
 
   function draw() {
-    const { layer, hidden } = ctx.state, { heads } = ctx.text("a");
+    const { layer, hidden } = ctx.state;
+    const { heads } = ctx.text("a");
     if (buttons.length !== heads) build(heads);
     list.setAttribute("aria-label", `Heads of layer ${layer}. Arrow keys move, Space turns one on or off.`);
     [all.disabled, none.disabled] = [hidden.length === 0, hidden.length === heads];
@@ -180,7 +217,8 @@ export function headsPanel(ctx, side) {
 
   /** Where each head looks most: from the token that is kept, or pointed at. */
   function point() {
-    const focus = ctx.focus(), { tokens } = ctx.text(side === "d" ? "a" : side);
+    const focus = ctx.focus();
+    const { tokens } = ctx.text(side === "d" ? "a" : side);
     buttons.forEach(({ button, look }, head) => {
       const [pattern, name] = [focus === null ? null : ctx.pattern(side, ctx.state.layer, head), `Head ${head}`];
       const weights = pattern && weightsOf(pattern, focus, ctx.wayShown());

@@ -5,13 +5,20 @@ import { colourTable, pool } from "./data.mjs";
 
 /** The palette of the theme, with a table of colours for patterns (false) and for differences of two (true). */
 export function patternPalette(el) {
-  const palette = paletteOf(el), { stops, outside, missing } = palette;
-  return { ...palette, warm: getComputedStyle(el).getPropertyValue("--llm-warm").trim(), tables: { false: colourTable(stops.false, outside, missing), true: colourTable(stops.true, outside, missing) } };
+  const palette = paletteOf(el);
+  const { stops, outside, missing } = palette;
+  return {
+    ...palette,
+    warm: getComputedStyle(el).getPropertyValue("--llm-warm").trim(),
+    tables: { false: colourTable(stops.false, outside, missing), true: colourTable(stops.true, outside, missing) },
+  };
 }
 
 export function paint(context, pattern, region, x, y, size, palette) {
   const image = context.createImageData(size, size);
-  const values = pool(pattern, region, size, size), table = palette.tables[pattern.signed], pixels = new Uint32Array(image.data.buffer);
+  const values = pool(pattern, region, size, size);
+  const table = palette.tables[pattern.signed];
+  const pixels = new Uint32Array(image.data.buffer);
   for (let k = 0; k < values.length; k++) pixels[k] = table[values[k]];
   context.putImageData(image, x, y);
 }
@@ -28,5 +35,10 @@ export function colourNames({ tables, ink }) {
     const [r, g, b] = [packed & 255, (packed >> 8) & 255, (packed >> 16) & 255];
     return [`rgb(${r}, ${g}, ${b})`, 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#1f2328" : "#ffffff"];
   };
-  return Object.fromEntries(Object.entries(tables).map(([signed, table]) => [signed, Array.from(table, (packed, k) => (k ? names(packed) : ["transparent", ink]))]));
+  return Object.fromEntries(
+    Object.entries(tables).map(([signed, table]) => [
+      signed,
+      Array.from(table, (packed, k) => (k ? names(packed) : ["transparent", ink])),
+    ]),
+  );
 }

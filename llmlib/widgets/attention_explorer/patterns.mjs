@@ -2,7 +2,16 @@
 
 import { visibleToken } from "../shared/shared.mjs";
 import {
-  changeScale, compare, difference, earlierSame, givenScores, headPattern, headScores, NAN_CODE, queryCounts, unpack,
+  changeScale,
+  compare,
+  difference,
+  earlierSame,
+  givenScores,
+  headPattern,
+  headScores,
+  NAN_CODE,
+  queryCounts,
+  unpack,
   unpackHead,
 } from "./data.mjs";
 import { sideOf } from "./state.mjs";
@@ -12,17 +21,25 @@ const MOST_HELD = 64e6; // bytes of whole heads of a long text in this page; the
 
 /** `still`: a page without Python, which brings the whole heads that were opened before it was saved. */
 export function patternsFrom(model, state, still) {
-  let texts = {}, cache = new Map(), held = new Map(), loaded = [], opened = null;
-  const kept = (key, make) => { if (!cache.has(key)) cache.set(key, make()); return cache.get(key); };
+  let texts = {};
+  let cache = new Map();
+  let held = new Map();
+  let loaded = [];
+  let opened = null;
+  const kept = (key, make) => {
+    if (!cache.has(key)) cache.set(key, make());
+    return cache.get(key);
+  };
   const both = (pattern, layer, head) => ["a", "b"].map((side) => pattern(side, layer, head));
   const apart = (layer, head) => kept(`apart ${layer} ${head}`, () => compare(...both(store.thumbnail, layer, head)));
   /** Up to where the colours of differences reach in the grid: the same for all heads, so that they can be compared. */
-  const commonScale = () => kept(`scale ${state.heads}`, () => {
-    const { layers, heads } = texts.a;
-    const all = state.heads === "each" ? Array.from({ length: heads }, (_, h) => h) : [state.heads];
-    const largest = Array.from({ length: layers }, (_, layer) => all.map((head) => apart(layer, head).largest));
-    return changeScale(Math.max(...largest.flat()));
-  });
+  const commonScale = () =>
+    kept(`scale ${state.heads}`, () => {
+      const { layers, heads } = texts.a;
+      const all = state.heads === "each" ? Array.from({ length: heads }, (_, h) => h) : [state.heads];
+      const largest = Array.from({ length: layers }, (_, layer) => all.map((head) => apart(layer, head).largest));
+      return changeScale(Math.max(...largest.flat()));
+    });
 
   const store = {
     text: (side) => texts[side],
@@ -50,8 +67,10 @@ export function patternsFrom(model, state, still) {
     /** Whether the head that is looked at is here whole, on all sides that have to be shown. */
     whole: () => ["a", "b"].every((side) => !texts[side]?.long || held.get(`${state.layer} ${state.head}`)?.[side]),
     /** The heads of a long text that are here whole: { layer, head }. */
-    wholeOnes: () => [...held.keys()].map((key) => key.split(" "))
-      .map(([layer, head]) => ({ layer: Number(layer), head: Number.isNaN(Number(head)) ? head : Number(head) })),
+    wholeOnes: () =>
+      [...held.keys()]
+        .map((key) => key.split(" "))
+        .map(([layer, head]) => ({ layer: Number(layer), head: Number.isNaN(Number(head)) ? head : Number(head) })),
 
     scoresOf(side, layer, head) {
       if (texts[side].long) return givenScores(texts[side], layer, head);
@@ -60,7 +79,8 @@ export function patternsFrom(model, state, still) {
     },
     score: (key) => SCORES[key] ?? store.change(),
     scores(entries, key) {
-      const side = state.show === "b" ? "b" : "a", moved = key === "difference";
+      const side = state.show === "b" ? "b" : "a";
+      const moved = key === "difference";
       const of = ({ layer, head }) => (moved ? store.moved(layer, head) : store.scoresOf(side, layer, head)[key]);
       return entries.map(of);
     },
@@ -74,21 +94,24 @@ export function patternsFrom(model, state, still) {
     moved: (layer, head) => apart(layer, head)[store.change() === CHANGE ? "moved" : "rows"],
     hasMissing: () => Object.values(texts).some((text) => (text.missing ??= text.codes.includes(NAN_CODE))),
     /** Room for labels left of and above a pattern, in pixels: as much as the longest needs. */
-    labelRoom: (compact) => kept(`room ${compact}`, () => {
-      const most = compact ? 9 : 12, letters = (token) => Math.min(most, Array.from(visibleToken(token)).length);
-      const longest = Math.max(1, ...Object.values(texts).flatMap(({ tokens }) => tokens.map(letters)));
-      return {
-        left: Math.max(compact ? 52 : 56, 10 + Math.ceil(longest * (compact ? 6.7 : 7.3))),
-        top: Math.max(40, 14 + Math.ceil(longest * (compact ? 5.8 : 6.3))),
-      };
-    }),
+    labelRoom: (compact) =>
+      kept(`room ${compact}`, () => {
+        const most = compact ? 9 : 12;
+        const letters = (token) => Math.min(most, Array.from(visibleToken(token)).length);
+        const longest = Math.max(1, ...Object.values(texts).flatMap(({ tokens }) => tokens.map(letters)));
+        return {
+          left: Math.max(compact ? 52 : 56, 10 + Math.ceil(longest * (compact ? 6.7 : 7.3))),
+          top: Math.max(40, 14 + Math.ceil(longest * (compact ? 5.8 : 6.3))),
+        };
+      }),
 
     /** Take what has come: whether the patterns are `fresh`, and of a text of `another` length. */
     load() {
       const sources = ["a", "a_codes", "a_scores", "b", "b_codes", "b_scores"].map((name) => model.get(name));
-      const before = texts.a?.n, fresh = sources.some((source, k) => source !== loaded[k]);
+      const before = texts.a?.n;
+      const fresh = sources.some((source, k) => source !== loaded[k]);
       if (fresh) {
-        const [a, aCodes, aScores, b, bCodes, bScores] = loaded = sources;
+        const [a, aCodes, aScores, b, bCodes, bScores] = (loaded = sources);
         texts = { a: unpack(a, aCodes, aScores), ...(b.tokens && { b: unpack(b, bCodes, bScores) }) };
         [cache, held] = [new Map(), new Map()];
         if (still) holdAll(model.get("kept"), model.get("kept_codes"));
@@ -106,10 +129,11 @@ export function patternsFrom(model, state, still) {
     held.delete(key);
     held.set(key, unpackHead(head, codes, { a: texts.a.n, b: texts.b?.n }));
     let total = [...held.values()].reduce((sum, sides) => sum + bytes(sides), 0);
-    for (const [oldest, sides] of held) if (total > MOST_HELD && oldest !== key) {
-      held.delete(oldest);
-      total -= bytes(sides);
-    }
+    for (const [oldest, sides] of held)
+      if (total > MOST_HELD && oldest !== key) {
+        held.delete(oldest);
+        total -= bytes(sides);
+      }
     for (const made of cache.keys()) if (made.endsWith(" whole")) cache.delete(made); // differences of whole heads
   }
 

@@ -2,9 +2,11 @@
 
 import { element } from "../shared/shared.mjs";
 import { gridPanel } from "./grid.mjs";
+import { coarsePanel, heatPanel } from "./heat.mjs";
 import { boardUnder, gridHeight, gridRoom, headLayout } from "./layout.mjs";
+import { linesPanel } from "./lines.mjs";
 import { headsPanel, layerPanel } from "./overlay.mjs";
-import { coarsePanel, detailPanel, heatPanel, linesPanel, stripPanel } from "./panels.mjs";
+import { detailPanel, stripPanel } from "./panels.mjs";
 
 /**
  *  Parts that are always there (`look`, `legend`, `board`, and the lines `ordered`, `reading`, `away`) find their
@@ -16,21 +18,31 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
   const under = element("div", { class: "llm-under-grid" });
   const beside = element("div", { class: "llm-beside-grid" }, look.node);
   const aside = element("div", { class: "llm-aside" }, ordered, beside);
-  const side = element("div", { class: "llm-side" }), after = element("div", { class: "llm-after" });
-  let panels = [], grids = [], level = "", size = null, catchFocus = null;
+  const side = element("div", { class: "llm-side" });
+  const after = element("div", { class: "llm-after" });
+  let panels = [];
+  let grids = [];
+  let level = "";
+  let size = null;
+  let catchFocus = null;
 
   const sides = () => (ctx.state.show !== "both" ? [ctx.sideShown()] : ctx.comparable() ? ["a", "b", "d"] : ["a", "b"]);
   const nameOf = (one) => (one === "d" ? `${ctx.text("b").title} − ${ctx.text("a").title}` : ctx.text(one).title);
-  const titled = (one, panel) => (sides().length === 1 ? panel.node
-    : element("figure", {}, element("figcaption", { "data-text": true }, nameOf(one)), panel.node));
+  const titled = (one, panel) =>
+    sides().length === 1
+      ? panel.node
+      : element("figure", {}, element("figcaption", { "data-text": true }, nameOf(one)), panel.node);
   const kind = () => {
     if (ctx.state.layer === null) return "grid";
     return !ctx.whole() ? "coarse" : ctx.state.drawn === "layer" ? "layer" : "head";
   };
 
   function build(width) {
-    const all = sides(), what = kind(), hasBoard = Boolean(board);
-    if (what === "layer") { // lines for each side, without heat maps
+    const all = sides();
+    const what = kind();
+    const hasBoard = Boolean(board);
+    if (what === "layer") {
+      // lines for each side, without heat maps
       const each = ({ room }) => Math.floor((room - 12 * (all.length - 1)) / all.length);
       size = headLayout(width, window.innerHeight, { board: hasBoard });
       if (each(size) < 240) size = headLayout(width, window.innerHeight, { board: false });
@@ -56,7 +68,8 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     const left = element("div", { class: "llm-left" }, box, under);
     if (node.contains(aside)) node.firstChild.replaceWith(left); // the keyboard may be at a control beside the grid
     else node.replaceChildren(left, aside);
-    if (all.length > 1) ordered.after(legend.node); else look.node.append(legend.node);
+    if (all.length > 1) ordered.after(legend.node);
+    else look.node.append(legend.node);
   }
 
   /** The patterns, with the board beside them where there is room; what follows is below both. */
@@ -69,8 +82,11 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
 
   function toCoarse(all, held) {
     panels = all.map((one) => coarsePanel(ctx, one, size.heat));
-    const pair = element("div", { class: "llm-pair", tabindex: -1, role: "group", "aria-label": "Thumbnails" },
-      ...panels.map((panel, k) => titled(all[k], panel)));
+    const pair = element(
+      "div",
+      { class: "llm-pair", tabindex: -1, role: "group", "aria-label": "Thumbnails" },
+      ...panels.map((panel, k) => titled(all[k], panel)),
+    );
     arrange([pair, element("div", { class: "llm-under" }, away, legend.node)], []);
     if (held) catchFocus = () => pair.focus({ preventScroll: true });
   }
@@ -78,7 +94,8 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
   function toHead(all, held) {
     const heats = all.map((one) => heatPanel(ctx, one, size.heat, all.length > 1));
     const lines = size.lines && all.length === 1 ? [linesPanel(ctx, size.lines, size.heat)] : [];
-    const strip = stripPanel(ctx), detail = detailPanel(ctx, size.side && window.innerHeight < 880 ? 4 : 6);
+    const strip = stripPanel(ctx);
+    const detail = detailPanel(ctx, size.side && window.innerHeight < 880 ? 4 : 6);
     panels = [...heats, ...lines, strip, detail];
     const pair = element("div", { class: "llm-pair" }, ...heats.map((panel, k) => titled(all[k], panel)));
     pair.append(...lines.map((panel) => panel.node));
@@ -87,7 +104,8 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
   }
 
   function toLayer(all, held) {
-    const layers = all.map((one) => layerPanel(ctx, one, size.each, size.tall)), heads = headsPanel(ctx, all[0]);
+    const layers = all.map((one) => layerPanel(ctx, one, size.each, size.tall));
+    const heads = headsPanel(ctx, all[0]);
     const strip = stripPanel(ctx, false);
     panels = [...layers, heads, strip];
     const pair = element("div", { class: "llm-pair" }, ...layers.map((panel, k) => titled(all[k], panel)));
@@ -130,10 +148,18 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
   }
 
   return {
-    node, draw, stick,
-    point() { for (const panel of panels) panel.point(); },
-    redrawHeat() { for (const panel of panels) if (panel.canvas) panel.draw(); },
-    zoom(factor) { panels.find((panel) => panel.zoom)?.zoom(factor); },
+    node,
+    draw,
+    stick,
+    point() {
+      for (const panel of panels) panel.point();
+    },
+    redrawHeat() {
+      for (const panel of panels) if (panel.canvas) panel.draw();
+    },
+    zoom(factor) {
+      panels.find((panel) => panel.zoom)?.zoom(factor);
+    },
     focusHead: (layer, head) => grids[0]?.focusHead(layer, head),
   };
 }

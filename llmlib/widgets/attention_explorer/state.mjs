@@ -12,8 +12,16 @@ export function stateOf(place) {
   const { layer = null, head = null, token = null } = place;
   const choices = Object.fromEntries(Object.entries(CHOICES).map(([name, usual]) => [name, place[name] ?? usual]));
   return {
-    ...choices, layer, head, token,
-    press: "open", view: wholeView(1), cell: null, pointed: null, pointedWay: null, previewed: { layer: 0, head: 0 },
+    ...choices,
+    layer,
+    head,
+    token,
+    press: "open",
+    view: wholeView(1),
+    cell: null,
+    pointed: null,
+    pointedWay: null,
+    previewed: { layer: 0, head: 0 },
   };
 }
 
@@ -29,7 +37,8 @@ export function placeOf(state) {
 
 /** Go where another view of the same widget, or Python, has gone; whether that is anywhere else. */
 export function goTo(state, place) {
-  const { layer = null, head = null, token = null } = place, target = { layer, head, token };
+  const { layer = null, head = null, token = null } = place;
+  const target = { layer, head, token };
   const unsaid = { ...state, drawn: CHOICES.drawn, hidden: CHOICES.hidden }; // these are kept only where they differ
   for (const name of Object.keys(CHOICES)) target[name] = place[name] ?? unsaid[name];
   const elsewhere = Object.entries(target).some(([name, value]) => String(state[name]) !== String(value));
@@ -44,7 +53,8 @@ export const sideOf = ({ show }) => (show === "difference" ? "d" : show === "bot
 export function settle(state, texts, comparable) {
   if (!texts.b || (state.show === "difference" && !comparable)) state.show = "a";
   if (state.sort === "difference" && !comparable) state.sort = "layer";
-  const { layers, heads } = texts.a, { n } = texts[state.show === "b" ? "b" : "a"];
+  const { layers, heads } = texts.a;
+  const { n } = texts[state.show === "b" ? "b" : "a"];
   const single = (head) => typeof head === "number";
   if (state.layer !== null && (state.layer >= layers || (single(state.head) && state.head >= heads)))
     Object.assign(state, { layer: null, head: null });

@@ -8,11 +8,13 @@ export const SCORES = {
   first: { name: "first token", text: "Share of attention that later tokens pay to the very first", share: true },
   duplicate: {
     name: "duplicate token",
-    text: "Share of attention that repeated tokens pay to their earlier occurrences", share: true,
+    text: "Share of attention that repeated tokens pay to their earlier occurrences",
+    share: true,
   },
   induction: {
     name: "induction",
-    text: "Share of attention that repeated tokens pay to what came after their earlier occurrences", share: true,
+    text: "Share of attention that repeated tokens pay to what came after their earlier occurrences",
+    share: true,
   },
   entropy: { name: "entropy", text: "How widely attention is spread, in nats", unit: "nats" },
   distance: { name: "distance", text: "How far back attention looks, in tokens", unit: "tokens" },
@@ -21,7 +23,9 @@ export const SCORES = {
 /** Of two runs over texts of as many tokens; of a long text only the thumbnails are here. */
 export const CHANGE = { name: "difference", text: "Share of attention that has gone elsewhere", share: true };
 export const CHANGE_OF_THUMBNAILS = {
-  name: "difference", text: "Largest change in a row of the thumbnail, the mean over its rows", share: true,
+  name: "difference",
+  text: "Largest change in a row of the thumbnail, the mean over its rows",
+  share: true,
 };
 
 const FEW = 8; // with fewer queries, a single one can move the mean by more than 12 points
@@ -51,7 +55,7 @@ export const headName = (layer, head) =>
 
 /** What is open: a head, or a layer with all its heads. */
 export const placeName = ({ layer, head, drawn }) =>
-  (drawn === "layer" ? `Layer ${layer}, all heads` : headName(layer, head));
+  drawn === "layer" ? `Layer ${layer}, all heads` : headName(layer, head);
 
 /** What the view shows, and what to do, in a sentence or two. */
 export function guide({ layer, heads, drawn }, canSwitch) {
@@ -72,10 +76,12 @@ export function titleLines({ layer, head, token, show, drawn }, { a, b }, source
   const runs = b && { a: a.title, b: b.title, difference: `${b.title} − ${a.title}`, both: `${a.title}, ${b.title}` };
   const quoted = ({ tokens }) => `“${shorten(joinedText(tokens).replace(/\s+/g, " "), 90)}”`;
   const texts = b && (show === "difference" || show === "both") ? [a, b] : [show === "b" && b ? b : a];
-  const two = texts.length === 2, same = two && quoted(a) === quoted(b);
+  const two = texts.length === 2;
+  const same = two && quoted(a) === quoted(b);
   return [
     [`Attention of ${which}`, source, runs?.[show], token === null || layer === null ? "" : `token ${token}`]
-      .filter(Boolean).join(" · "),
+      .filter(Boolean)
+      .join(" · "),
     ...(same ? texts.slice(1) : texts).map((text) => (two && !same ? `${text.title}: ` : "") + quoted(text)),
   ];
 }

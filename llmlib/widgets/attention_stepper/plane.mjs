@@ -1,5 +1,7 @@
 // The plane of a stepper with two channels: arrows that can be dragged, and names that nothing lies over.
 
+import { arrowOf } from "../shared/keys.mjs";
+
 const INSET = 14; // pixels that the longest arrow keeps from the edge, so that its tip is whole
 
 /** The half width of the plane: large enough for all arrows, and never less than 2. */
@@ -22,8 +24,8 @@ const kept = (x, most) => Math.round(100 * Math.max(-most, Math.min(most, x))) /
 /** The vector after an arrow key, or null for another key. */
 export function nudged([x, y], key, coarse, most) {
   const step = coarse ? 0.5 : 0.1;
-  const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] }[key];
-  return by ? [kept(x + by[0], most), kept(y + by[1], most)] : null;
+  const arrow = arrowOf(key);
+  return arrow && [kept(x + step * arrow[1], most), kept(y - step * arrow[0], most)];
 }
 
 /** Where the values, each times its weight, lie one after the other: from the origin to the output. */
@@ -35,34 +37,53 @@ export function chain(values, weights) {
 
 /** Whether the segment from a to b meets a box: Liang and Barsky's clipping leaves something of it. */
 export function crosses([ax, ay], [bx, by], { left, right, top, bottom }) {
-  let from = 0, to = 1;
-  for (const [p, q] of [[ax - bx, ax - left], [bx - ax, right - ax], [ay - by, ay - top], [by - ay, bottom - ay]]) {
-    if (p === 0) { if (q < 0) return false; }
-    else if (p < 0) from = Math.max(from, q / p);
+  let from = 0;
+  let to = 1;
+  for (const [p, q] of [
+    [ax - bx, ax - left],
+    [bx - ax, right - ax],
+    [ay - by, ay - top],
+    [by - ay, bottom - ay],
+  ]) {
+    if (p === 0) {
+      if (q < 0) return false;
+    } else if (p < 0) from = Math.max(from, q / p);
     else to = Math.min(to, q / p);
   }
   return from <= to;
 }
 
-const TURNS = [0, 1, -1, 2, -2, 3, -3, 4].map((k) => (k * Math.PI) / 4), WIDE = 8, HIGH = 16; // pixels of a letter at 14 px
+const TURNS = [0, 1, -1, 2, -2, 3, -3, 4].map((k) => (k * Math.PI) / 4);
+const WIDE = 8;
+const HIGH = 16; // pixels of a letter at 14 px
 
 /**
- * Where the names of arrows stand: [{x, y}], the left end of each baseline. `tips` are [{x, y, label}] on a square picture of
- * this size, `lines` pairs of points. A name goes on where its arrow points to, or else turns aside, until it meets no line,
- * no tip and no other name; where all is taken, it stands where it meets the fewest.
+ * Where the names of arrows stand: [{x, y}], the left end of each baseline. `tips` are [{x, y, label}] on a square
+ * picture of this size, `lines` pairs of points. A name goes on where its arrow points to, or else turns aside, until
+ * it meets no line, no tip and no other name; where all is taken, it stands where it meets the fewest.
  */
 export function placeNames(tips, lines, size) {
   const taken = tips.map(({ x, y }) => ({ left: x - 9, right: x + 9, top: y - 9, bottom: y + 9 }));
   return tips.map(({ x, y, label }) => {
-    const wide = WIDE * Array.from(label).length, ahead = Math.atan2(y - size / 2, x - size / 2);
+    const wide = WIDE * Array.from(label).length;
+    const ahead = Math.atan2(y - size / 2, x - size / 2);
     let best = null;
-    for (const off of [14, 26, 40]) for (const turn of TURNS) {
-      const cos = Math.cos(ahead + turn), sin = Math.sin(ahead + turn), mx = x + cos * (off + wide / 2), my = y + sin * (off + HIGH / 4);
-      const box = { left: mx - wide / 2, right: mx + wide / 2, top: my - HIGH / 2, bottom: my + HIGH / 2 };
-      if (box.left < 2 || box.top < 2 || box.right > size - 2 || box.bottom > size - 2) continue;
-      const met = lines.filter(([a, b]) => crosses(a, b, box)).length + 2 * taken.filter((one) => box.left < one.right && box.right > one.left && box.top < one.bottom && box.bottom > one.top).length;
-      if (!best || met < best.met) best = { met, box };
-    }
+    for (const off of [14, 26, 40])
+      for (const turn of TURNS) {
+        const cos = Math.cos(ahead + turn);
+        const sin = Math.sin(ahead + turn);
+        const mx = x + cos * (off + wide / 2);
+        const my = y + sin * (off + HIGH / 4);
+        const box = { left: mx - wide / 2, right: mx + wide / 2, top: my - HIGH / 2, bottom: my + HIGH / 2 };
+        if (box.left < 2 || box.top < 2 || box.right > size - 2 || box.bottom > size - 2) continue;
+        const met =
+          lines.filter(([a, b]) => crosses(a, b, box)).length +
+          2 *
+            taken.filter(
+              (one) => box.left < one.right && box.right > one.left && box.top < one.bottom && box.bottom > one.top,
+            ).length;
+        if (!best || met < best.met) best = { met, box };
+      }
     const { box } = best ?? { box: { left: 2, right: 2 + wide, top: 2, bottom: 2 + HIGH } };
     taken.push(box);
     return { x: box.left, y: box.bottom - 4 };

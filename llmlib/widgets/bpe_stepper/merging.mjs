@@ -11,8 +11,10 @@ export function vocabulary(merges) {
 export function mergePair(word, [left, right], newId) {
   const merged = [];
   for (let i = 0; i < word.length; i++) {
-    if (word[i] === left && word[i + 1] === right) { merged.push(newId); i += 1; }
-    else merged.push(word[i]);
+    if (word[i] === left && word[i + 1] === right) {
+      merged.push(newId);
+      i += 1;
+    } else merged.push(word[i]);
   }
   return merged;
 }

@@ -15,7 +15,7 @@ Pair = tuple[int, int]
 
 
 def join_pair(word: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """The word with every occurrence of the pair joined, from left to right, as `mergePair` of view.mjs does it.
+    """The word with every occurrence of the pair joined, from left to right, as `mergePair` of merging.mjs does it.
 
     >>> join_pair([1, 2, 1, 2, 1], (1, 2), 256)
     [256, 256, 1]

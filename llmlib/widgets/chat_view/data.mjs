@@ -1,7 +1,9 @@
 // A conversation as data: its turns, who is who, what each token was; no page here, so that Node can test it.
 
 const LETTERS = "ABCDEFGH";
-const SHOWN = 5, RECORD = 8 * (1 + SHOWN), NOTHING = 0xffffffff; // as readings.py has them
+const SHOWN = 5;
+const RECORD = 8 * (1 + SHOWN);
+const NOTHING = 0xffffffff; // as readings.py has them
 
 /** What the box holds once a message has come back to it: the message, then what was typed meanwhile. */
 export function withReturned(returned, typed) {
@@ -17,7 +19,8 @@ export function turnsOf(messages, notes = []) {
     else turns.push({ question: null, answers: [k] });
   });
   for (const { question, answers } of turns) {
-    const order = notes[question]?.order ?? [], place = (k) => (order.includes(messages[k].speaker) ? order.indexOf(messages[k].speaker) : k);
+    const order = notes[question]?.order ?? [];
+    const place = (k) => (order.includes(messages[k].speaker) ? order.indexOf(messages[k].speaker) : k);
     answers.sort((a, b) => place(a) - place(b));
   }
   return turns;
@@ -34,46 +37,68 @@ export function nameOf(speaker, names, note) {
 
 /** What can be voted for: `[choice, words]`. */
 export function choicesOf(order) {
-  return [...order.map((_, side) => [side, `${LETTERS[side]} is better`]), ["tie", "Tie"], ["bad", order.length === 2 ? "Both bad" : "All bad"]];
+  return [
+    ...order.map((_, side) => [side, `${LETTERS[side]} is better`]),
+    ["tie", "Tie"],
+    ["bad", order.length === 2 ? "Both bad" : "All bad"],
+  ];
 }
 
 /** What became of a vote, in words. */
 export function voteInWords({ order, vote }, names) {
   if (vote === "none") return "Not all have answered, so there is nothing to compare.";
   const who = order.map((speaker, side) => `${LETTERS[side]} was ${names[speaker]}`).join(", ");
-  const chosen = vote === "tie" ? "a tie" : vote === "bad" ? (order.length === 2 ? "both bad" : "all bad") : LETTERS[order.indexOf(vote)];
+  const chosen =
+    vote === "tie"
+      ? "a tie"
+      : vote === "bad"
+        ? order.length === 2
+          ? "both bad"
+          : "all bad"
+        : LETTERS[order.indexOf(vote)];
   return `You chose ${chosen}: ${who}.`;
 }
 
 /** "Votes: base 1 · tuned 3 · tie 0 · both bad 1"; without any, "". */
 export function tallyInWords({ wins = [], tie = 0, bad = 0 }, names) {
   if (!wins.some(Boolean) && !tie && !bad) return "";
-  return `Votes: ${[...names.map((name, k) => `${name} ${wins[k]}`), `tie ${tie}`, `${names.length === 2 ? "both" : "all"} bad ${bad}`].join(" · ")}`;
+  const counts = names.map((name, k) => `${name} ${wins[k]}`);
+  return `Votes: ${[...counts, `tie ${tie}`, `${names.length === 2 ? "both" : "all"} bad ${bad}`].join(" · ")}`;
 }
 
-/** Of each message its tokens, `[{ word, logProb, likeliest: [{ word, logProb }] }]`, or null: `tokens` of its note tells how many. */
+/**
+ * Of each message its tokens, `[{ word, logProb, likeliest: [{ word, logProb }] }]`, or null: `tokens` of its note
+ * tells how many.
+ */
 export function unpackReadings(packed, notes) {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
   let at = 0;
   const one = () => {
-    const u4 = (k) => view.getUint32(at + 4 * k, true), f4 = (k) => view.getFloat32(at + 4 * k, true);
+    const u4 = (k) => view.getUint32(at + 4 * k, true);
+    const f4 = (k) => view.getFloat32(at + 4 * k, true);
     const likeliest = Array.from({ length: SHOWN }, (_, k) => ({ word: u4(2 + k), logProb: f4(2 + SHOWN + k) }));
     const token = { word: u4(0), logProb: f4(1), likeliest: likeliest.filter(({ word }) => word !== NOTHING) };
     at += RECORD;
     return token;
   };
-  return notes.map(({ tokens = 0 }) => (tokens && at + tokens * RECORD <= view.byteLength ? Array.from({ length: tokens }, one) : null));
+  return notes.map(({ tokens = 0 }) =>
+    tokens && at + tokens * RECORD <= view.byteLength ? Array.from({ length: tokens }, one) : null,
+  );
 }
 
 /** The conversations as datasets have them, a line of JSON for each speaker; what it has not answered is left out. */
 export function asJsonLines(messages, names, system) {
   const plain = ({ role, content }) => ({ role, content });
-  return names.map((name, speaker) => {
-    const heard = turnsOf(messages).flatMap(({ question, answers }) => {
-      const said = answers.map((k) => messages[k]).filter((one) => (one.speaker ?? speaker) === speaker && one.content);
-      return said.length && question !== null ? [messages[question], ...said] : said;
-    });
-    const first = system.trim() ? [{ role: "system", content: system }] : [];
-    return `${JSON.stringify({ name, messages: [...first, ...heard].map(plain) })}\n`;
-  }).join("");
+  return names
+    .map((name, speaker) => {
+      const heard = turnsOf(messages).flatMap(({ question, answers }) => {
+        const said = answers
+          .map((k) => messages[k])
+          .filter((one) => (one.speaker ?? speaker) === speaker && one.content);
+        return said.length && question !== null ? [messages[question], ...said] : said;
+      });
+      const first = system.trim() ? [{ role: "system", content: system }] : [];
+      return `${JSON.stringify({ name, messages: [...first, ...heard].map(plain) })}\n`;
+    })
+    .join("");
 }

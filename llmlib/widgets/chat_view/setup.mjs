@@ -1,4 +1,5 @@
-// What goes before the conversation and how tokens are drawn in it: the system prompt, the settings, a blind comparison.
+// What goes before the conversation and how tokens are drawn in it: the system prompt, the settings, a blind
+// comparison.
 
 import { element, wellFormed } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
@@ -8,42 +9,100 @@ import { tallyInWords } from "./data.mjs";
 
 /** A number that Python keeps; one that it refuses stays as it was typed, and is told beside it. */
 function numberField(hub, model, { name, label, least, says }) {
-  const number = element("input", { type: "number", min: least, step: 1, "aria-label": label, "data-acts": true }), refused = element("p", { class: "llm-refused" });
+  const number = element("input", { type: "number", min: least, step: 1, "aria-label": label, "data-acts": true });
+  const refused = element("p", { class: "llm-refused" });
   number.addEventListener("change", async () => {
-    if (number.value === "") { number.value = model.get(name); return; }
+    if (number.value === "") {
+      number.value = model.get(name);
+      return;
+    }
     const done = await hub.act(name, { value: Number(number.value) });
     number.setAttribute("aria-invalid", String(!done && !hub.gone));
     refused.textContent = done || hub.gone ? "" : model.get("notice");
   });
-  const node = element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, label)), number, element("span", { class: "llm-note" }, says), refused);
-  return { node, draw() { if (document.activeElement !== number && !refused.textContent) number.value = model.get(name); } };
+  const node = element(
+    "div",
+    { class: "llm-setting" },
+    element("span", { class: "llm-name" }, element("code", {}, label)),
+    number,
+    element("span", { class: "llm-note" }, says),
+    refused,
+  );
+  return {
+    node,
+    draw() {
+      if (document.activeElement !== number && !refused.textContent) number.value = model.get(name);
+    },
+  };
 }
 
 /** The system prompt and the settings, folded away until they are wanted. */
 export function setupPart(hub, model) {
-  const box = element("textarea", { rows: 2, dir: "auto", "aria-label": "System prompt", placeholder: "None of your own; the model’s chat template may add one", "data-acts": true });
+  const box = element("textarea", {
+    rows: 2,
+    dir: "auto",
+    "aria-label": "System prompt",
+    placeholder: "None of your own; the model’s chat template may add one",
+    "data-acts": true,
+  });
   const typed = following(box, () => model.get("system"));
   box.addEventListener("input", () => hub.act("system", { text: wellFormed(box.value) }, { latest: "system" }));
-  const problems = element("div", { class: "llm-refused", role: "status" }), fields = SETTINGS.map((setting) => settingField(setting, hub, model));
+  const problems = element("div", { class: "llm-refused", role: "status" });
+  const fields = SETTINGS.map((setting) => settingField(setting, hub, model));
   const numbers = [
-    numberField(hub, model, { name: "limit", label: "longest answer", least: 1, says: "in tokens; a longer one is cut" }),
-    numberField(hub, model, { name: "seed", label: "seed", least: 0, says: "the same seed and the same messages give the same answers" }),
+    numberField(hub, model, {
+      name: "limit",
+      label: "longest answer",
+      least: 1,
+      says: "in tokens; a longer one is cut",
+    }),
+    numberField(hub, model, {
+      name: "seed",
+      label: "seed",
+      least: 0,
+      says: "the same seed and the same messages give the same answers",
+    }),
   ];
-  const some = fields.filter(({ setting }) => !setting.more), more = fields.filter(({ setting }) => setting.more);
+  const some = fields.filter(({ setting }) => !setting.more);
+  const more = fields.filter(({ setting }) => setting.more);
   const grid = element("div", { class: "llm-grid" }, ...[...some, ...numbers].map(({ node }) => node));
-  const others = element("details", { class: "llm-more" }, element("summary", {}, "More settings"), element("div", { class: "llm-grid" }, ...more.map(({ node }) => node)));
+  const others = element(
+    "details",
+    { class: "llm-more" },
+    element("summary", {}, "More settings"),
+    element("div", { class: "llm-grid" }, ...more.map(({ node }) => node)),
+  );
   const summary = element("summary", {});
-  const node = element("details", { class: "llm-setup" }, summary,
-    element("label", { class: "llm-system" }, element("span", {}, "System prompt: goes before the whole conversation, from your next message on"), box), problems, grid, others);
+  const node = element(
+    "details",
+    { class: "llm-setup" },
+    summary,
+    element(
+      "label",
+      { class: "llm-system" },
+      element("span", {}, "System prompt: goes before the whole conversation, from your next message on"),
+      box,
+    ),
+    problems,
+    grid,
+    others,
+  );
   return {
     node,
     draw() {
-      const settings = model.get("settings"), turned = Object.keys(settings).length > 0;
+      const settings = model.get("settings");
+      const turned = Object.keys(settings).length > 0;
       typed.follow();
       grid.hidden = others.hidden = !turned;
       problems.replaceChildren(...model.get("system_problems").map((words) => element("p", {}, words)));
       for (const one of [...fields, ...numbers]) one.draw(settings);
-      summary.textContent = ["System prompt and settings", model.get("system").trim() ? "with a system prompt" : "", turned ? settingsInWords(settings) : ""].filter(Boolean).join(" · ");
+      summary.textContent = [
+        "System prompt and settings",
+        model.get("system").trim() ? "with a system prompt" : "",
+        turned ? settingsInWords(settings) : "",
+      ]
+        .filter(Boolean)
+        .join(" · ");
       if (model.get("system_problems").length) node.open = true;
     },
   };
@@ -51,21 +110,42 @@ export function setupPart(hub, model) {
 
 /** How several models answer, and whether the reader knows which is which. */
 export function comparisonPart(hub, model) {
-  const blind = element("input", { type: "checkbox", "data-acts": true }), tally = element("span", { class: "llm-tally", role: "status" });
+  const blind = element("input", { type: "checkbox", "data-acts": true });
+  const tally = element("span", { class: "llm-tally", role: "status" });
   blind.addEventListener("change", async () => {
     await hub.act("blind", { on: blind.checked });
     if (!hub.waiting) blind.checked = model.get("blind");
   });
-  const forget = element("button", { type: "button", class: "llm-quiet", "data-acts": true, onclick: () => hub.act("forget") }, "Forget the votes");
-  const ways = choice("How they answer", [["together", "all together"], ["turn", "in turn"]], model.get("together") ? "together" : "turn", (way) => hub.act("order", { together: way === "together" }));
+  const forget = element(
+    "button",
+    { type: "button", class: "llm-quiet", "data-acts": true, onclick: () => hub.act("forget") },
+    "Forget the votes",
+  );
+  const ways = choice(
+    "How they answer",
+    [
+      ["together", "all together"],
+      ["turn", "in turn"],
+    ],
+    model.get("together") ? "together" : "turn",
+    (way) => hub.act("order", { together: way === "together" }),
+  );
   for (const input of ways.querySelectorAll("input")) input.setAttribute("data-acts", "");
-  const node = element("div", { class: "llm-row llm-comparison" }, ways, element("label", {}, blind, " Blind comparison"), tally, forget);
+  const node = element(
+    "div",
+    { class: "llm-row llm-comparison" },
+    ways,
+    element("label", {}, blind, " Blind comparison"),
+    tally,
+    forget,
+  );
   return {
     node,
     draw() {
       node.hidden = model.get("names").length < 2;
       blind.checked = model.get("blind");
-      for (const input of ways.querySelectorAll("input")) input.checked = (input.value === "together") === model.get("together");
+      for (const input of ways.querySelectorAll("input"))
+        input.checked = (input.value === "together") === model.get("together");
       tally.textContent = tallyInWords(model.get("tally"), model.get("names"));
       forget.hidden = !tally.textContent;
     },

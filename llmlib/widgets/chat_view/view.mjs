@@ -8,59 +8,116 @@ import { turnPart } from "./turn.mjs";
 
 const NEAR = 40; // pixels from its end: the log goes on showing the newest
 
-export default widget("llm-chat", ({ model, hub, el, still }) => {
-  const log = element("div", { class: "llm-log", role: "log", "aria-live": "polite", "aria-label": "Conversation", tabindex: 0 });
-  const input = element("textarea", { rows: 2, "aria-label": "Your message", placeholder: "Ask something", dir: "auto", "data-acts": true });
+export default widget("llm-chat", ({ model, hub, el }) => {
+  const log = element("div", {
+    class: "llm-log",
+    role: "log",
+    "aria-live": "polite",
+    "aria-label": "Conversation",
+    tabindex: 0,
+  });
+  const input = element("textarea", {
+    rows: 2,
+    "aria-label": "Your message",
+    placeholder: "Ask something",
+    dir: "auto",
+    "data-acts": true,
+  });
   ownText(input);
   const send = element("button", { type: "button", "data-acts": true }, "Send");
   const stopButton = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("stop") }, "Stop");
   const clear = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("clear") }, "Start over");
   const restore = element("button", { type: "button", "data-acts": true, onclick: () => bringBack() }, "Bring it back");
-  let turns = [], colour = null, readings = [], unpacked = null, shown = false;
+  let turns = [];
+  let colour = null;
+  let readings = [];
+  let unpacked = null;
+  let shown = false;
 
   // What the parts may know and do.
   const ctx = {
-    input, live: hub.live, act: hub.act, messages: () => model.get("messages"), names: () => model.get("names"), answering: () => model.get("answering"),
-    note: (number) => model.get("notes")[number] ?? {}, tokens: (number) => readings[number] ?? null, word: (number) => model.get("words")[number] ?? "",
-    writing: (question) => { for (let k = question + 1; k < ctx.messages().length && ctx.messages()[k].role !== "user"; k++) if (ctx.note(k).writing) return true; return false; },
+    input,
+    live: hub.live,
+    act: hub.act,
+    messages: () => model.get("messages"),
+    names: () => model.get("names"),
+    answering: () => model.get("answering"),
+    note: (number) => model.get("notes")[number] ?? {},
+    tokens: (number) => readings[number] ?? null,
+    word: (number) => model.get("words")[number] ?? "",
+    writing: (question) => {
+      for (let k = question + 1; k < ctx.messages().length && ctx.messages()[k].role !== "user"; k++)
+        if (ctx.note(k).writing) return true;
+      return false;
+    },
     colour: (logProb) => colour(logProb),
   };
-  const setup = setupPart(hub, model), comparison = comparisonPart(hub, model);
+  const setup = setupPart(hub, model);
+  const comparison = comparisonPart(hub, model);
 
   /** The number of the last question, if nobody has answered it: a view may begin with one. */
   const waiting = () => {
     const { question, answers } = turnsOf(ctx.messages(), model.get("notes")).at(-1) ?? {};
-    return question == null || model.get("answering") || answers.some((k) => ctx.messages()[k].content) ? null : question;
+    return question == null || model.get("answering") || answers.some((k) => ctx.messages()[k].content)
+      ? null
+      : question;
   };
   const submit = async () => {
-    const text = wellFormed(input.value.trim()), question = waiting();
+    const text = wellFormed(input.value.trim());
+    const question = waiting();
     if (model.get("answering") || input.readOnly || (!text && question == null)) return;
     if (!text) return hub.act("edit", { message: question, text: ctx.messages()[question].content });
     input.value = "";
     if (!(await hub.act("message", { text }))) input.value = withReturned(text, input.value);
   };
   /** Undo "Start over"; its button goes, so the keyboard moves on to where the next message is written. */
-  const bringBack = async () => { if (await hub.act("restore")) input.focus(); };
+  const bringBack = async () => {
+    if (await hub.act("restore")) input.focus();
+  };
   send.addEventListener("click", submit);
   // A changed message outlives the kernel as the next message: the one that it was to replace will not be there.
-  hub.whenGone(() => { for (const { unsent } of turns) input.value = withReturned(input.value, unsent()); });
+  hub.whenGone(() => {
+    for (const { unsent } of turns) input.value = withReturned(input.value, unsent());
+  });
   input.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      submit();
+    }
   });
   const menu = saveMenu(model, "conversation");
-  menu.append(element("button", { type: "button", onclick: () => download("conversation.jsonl", asJsonLines(ctx.messages(), ctx.names(), model.get("system")), "application/jsonl") }, "Messages (JSON lines)"));
+  menu.append(
+    element(
+      "button",
+      {
+        type: "button",
+        onclick: () =>
+          download(
+            "conversation.jsonl",
+            asJsonLines(ctx.messages(), ctx.names(), model.get("system")),
+            "application/jsonl",
+          ),
+      },
+      "Messages (JSON lines)",
+    ),
+  );
   const box = element("div", { class: "llm-row" }, input, send, stopButton, clear, restore, menu);
   el.append(comparison.node, log, hub.line, box, setup.node);
 
   function unpack() {
-    const packed = model.get("readings"), notes = model.get("notes"), key = JSON.stringify(notes.map(({ tokens }) => tokens ?? 0));
+    const packed = model.get("readings");
+    const notes = model.get("notes");
+    const key = JSON.stringify(notes.map(({ tokens }) => tokens ?? 0));
     if (unpacked?.packed === packed && unpacked.key === key) return; // an opened list of tokens stays as it is
     unpacked = { packed, key };
     readings = packed ? unpackReadings(packed, notes) : [];
   }
   const updateLog = () => {
-    const now = turnsOf(model.get("messages"), model.get("notes")), atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - NEAR;
-    const keys = now.map((turn) => JSON.stringify(turn)), same = keys.findIndex((key, k) => turns[k]?.key !== key), kept = same < 0 ? keys.length : same;
+    const now = turnsOf(model.get("messages"), model.get("notes"));
+    const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - NEAR;
+    const keys = now.map((turn) => JSON.stringify(turn));
+    const same = keys.findIndex((key, k) => turns[k]?.key !== key);
+    const kept = same < 0 ? keys.length : same;
     const grown = keys.length > kept;
     unpack();
     for (const { node } of turns.splice(kept)) node.remove();
@@ -79,21 +136,30 @@ export default widget("llm-chat", ({ model, hub, el, still }) => {
     const cleared = model.get("cleared") ?? 0; // a page without Python has none
     restore.hidden = !cleared || answering;
     restore.setAttribute("aria-label", `Bring it back: ${howMany(cleared, "message")}`);
-    input.placeholder = hub.live && waiting() != null ? "Press Send to have this answered, or ask something else" : "Ask something";
+    input.placeholder =
+      hub.live && waiting() != null ? "Press Send to have this answered, or ask something else" : "Ask something";
   };
-  hub.whenGone(() => { // nobody will answer the last question any more
-    const { question, answers } = turnsOf(ctx.messages()).at(-1) ?? {}, said = (k) => ctx.messages()[k].content;
-    if (model.get("answering") && question != null && !answers.some(said)) input.value = withReturned(said(question), input.value);
+  hub.whenGone(() => {
+    // nobody will answer the last question any more
+    const { question, answers } = turnsOf(ctx.messages()).at(-1) ?? {};
+    const said = (k) => ctx.messages()[k].content;
+    if (model.get("answering") && question != null && !answers.some(said))
+      input.value = withReturned(said(question), input.value);
     log.setAttribute("aria-busy", "false");
   });
   return [
     follow(model, ["messages", "notes", "answering", "names", "readings", "words", "cleared"], updateLog),
     follow(model, ["system", "system_problems", "settings", "limit", "seed", "names"], () => setup.draw()),
     follow(model, ["together", "blind", "tally", "names"], () => comparison.draw()),
-    follow(model, ["returned"], () => { if (model.get("returned")) input.value = withReturned(model.get("returned"), input.value); }),
+    follow(model, ["returned"], () => {
+      if (model.get("returned")) input.value = withReturned(model.get("returned"), input.value);
+    }),
     followLooks(el, () => {
       colour = surpriseColours(el);
-      for (const turn of turns) { turn.draw(); for (const part of turn.parts) part.recolour(); }
+      for (const turn of turns) {
+        turn.draw();
+        for (const part of turn.parts) part.recolour();
+      }
       if (!shown) log.scrollTop = log.scrollHeight;
       shown = true;
     }),

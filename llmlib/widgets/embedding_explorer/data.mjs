@@ -4,27 +4,35 @@ import { spokenToken, tokenLabel, tokenText } from "../shared/shared.mjs";
 
 const STEPS = 65535;
 
-export const UNDRAWN = 255; // in the place of a row's kind, where a map has a place for the row but does not draw its point
+// in the place of a row's kind, where a map has a place for the row but does not draw its point
+export const UNDRAWN = 255;
 
 /**
- * The arrays behind a view; points are centred on their mean, so that they turn about the middle of the cloud. `drawn`: how
- * many rows, the first ones, have their points drawn.
+ * The arrays behind a view; points are centred on their mean, so that they turn about the middle of the cloud. `drawn`:
+ * how many rows, the first ones, have their points drawn.
  */
 export function unpackCloud(points, labels, ends, kinds, drawn = kinds.byteLength) {
   const aligned = (view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength); // may start anywhere
-  const steps = new Uint16Array(aligned(points)), n = kinds.byteLength, xyz = new Float32Array(3 * n);
+  const steps = new Uint16Array(aligned(points));
+  const n = kinds.byteLength;
+  const xyz = new Float32Array(3 * n);
   for (let axis = 0; axis < 3; axis++) {
     let sum = 0;
     for (let i = axis; i < steps.length; i += 3) sum += steps[i];
     for (let i = axis; i < steps.length; i += 3) xyz[i] = (2 * (steps[i] - sum / n)) / STEPS;
   }
   const shown = new Uint8Array(aligned(kinds)).fill(UNDRAWN, drawn);
-  const bytes = new Uint8Array(aligned(labels)), stops = new Uint32Array(aligned(ends));
+  const bytes = new Uint8Array(aligned(labels));
+  const stops = new Uint32Array(aligned(ends));
   const bytesOf = (row) => bytes.subarray(row ? stops[row - 1] : 0, stops[row]);
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   let texts = null;
   return {
-    n, xyz, drawn, kinds: shown, bytesOf,
+    n,
+    xyz,
+    drawn,
+    kinds: shown,
+    bytesOf,
     label: (row) => tokenLabel(bytesOf(row)).replace(/[\ufffe\uffff]/g, "\ufffd"),
     spoken: (row) => spokenToken(tokenText(bytesOf(row))),
     text: (row) => decoder.decode(bytesOf(row)),
@@ -34,41 +42,63 @@ export function unpackCloud(points, labels, ends, kinds, drawn = kinds.byteLengt
 
 /** How many tokens there are of each kind. */
 export function countKinds(kinds, n_kinds) {
-  const counts = new Array(n_kinds).fill(0);
+  const counts = Array.from({ length: n_kinds }, () => 0);
   for (const kind of kinds) if (kind !== UNDRAWN) counts[kind]++;
   return counts;
 }
 
 /** Rows in the order in which they are drawn: the rarest kind last, on top. */
 export function drawingOrder(kinds, counts) {
-  const rank = counts.map((count, kind) => [count, kind]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(([, kind]) => kind);
-  const next = new Array(counts.length), order = new Uint32Array(counts.reduce((sum, count) => sum + count, 0));
+  const rank = counts
+    .map((count, kind) => [count, kind])
+    .sort((a, b) => b[0] - a[0] || a[1] - b[1])
+    .map(([, kind]) => kind);
+  const next = [];
+  const order = new Uint32Array(counts.reduce((sum, count) => sum + count, 0));
   let start = 0;
-  for (const kind of rank) { next[kind] = start; start += counts[kind]; }
+  for (const kind of rank) {
+    next[kind] = start;
+    start += counts[kind];
+  }
   for (let row = 0; row < kinds.length; row++) if (kinds[row] !== UNDRAWN) order[next[kinds[row]]++] = row;
   return order;
 }
 
-// A camera: the middle of the picture (x, y), how many times it is enlarged, and a rotation (by rows) for three dimensions.
+// A camera: the middle of the picture (x, y), how many times it is enlarged, and a rotation (by rows) for three
+// dimensions.
 
 const UNTURNED = [1, 0, 0, 0, 1, 0, 0, 0, 1];
-const MOST_ZOOM = 400, EYE = 4; // in units of half the cloud's width
+const MOST_ZOOM = 400;
+const EYE = 4; // in units of half the cloud's width
 
 export const ASPECT = 1.5; // of the picture, width to height
 
 const MOST_AT_FIRST = 8;
 
-/** A camera that fills the picture with all points, or with all but the outermost ones where those are far from the others. */
+/**
+ * A camera that fills the picture with all points, or with all but the outermost ones where those are far from the
+ * others.
+ */
 export function startCamera(cloud, dims) {
   const camera = { dims, x: 0, y: 0, zoom: 1, turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
   const screen = projectCloud(cloud, camera, 2, 2, makeScreen(cloud.n)); // of two pixels: one is a unit
   const range = (places) => {
-    const sorted = places.filter((_, row) => cloud.kinds[row] !== UNDRAWN).sort(), last = sorted.length - 1;
-    const low = sorted[Math.floor(0.005 * last)], high = sorted[Math.ceil(0.995 * last)], spare = 0.075 * (high - low);
+    const sorted = places.filter((_, row) => cloud.kinds[row] !== UNDRAWN).sort();
+    const last = sorted.length - 1;
+    const low = sorted[Math.floor(0.005 * last)];
+    const high = sorted[Math.ceil(0.995 * last)];
+    const spare = 0.075 * (high - low);
     return [Math.max(sorted[0], low - spare), Math.min(sorted[last], high + spare)];
   };
-  const [left, right] = range(screen.x), [top, bottom] = range(screen.y), half = Math.max((right - left) / 2 / ASPECT, (bottom - top) / 2);
-  return { ...camera, x: (left + right) / 2 - 1, y: 1 - (top + bottom) / 2, zoom: Math.max(0.5, Math.min(MOST_AT_FIRST, 0.95 / (half || 1))) };
+  const [left, right] = range(screen.x);
+  const [top, bottom] = range(screen.y);
+  const half = Math.max((right - left) / 2 / ASPECT, (bottom - top) / 2);
+  return {
+    ...camera,
+    x: (left + right) / 2 - 1,
+    y: 1 - (top + bottom) / 2,
+    zoom: Math.max(0.5, Math.min(MOST_AT_FIRST, 0.95 / (half || 1))),
+  };
 }
 
 /** Pixels for one unit of the cloud. */
@@ -85,27 +115,33 @@ export const cameraNumbers = ({ x, y, zoom, turn }) => [x, y, zoom, ...turn].map
 
 /** Move the cloud by pixels. */
 export function panned(camera, dx, dy, width, height) {
-  const scale = scaleOf(camera, width, height), inside = (v) => Math.max(-2, Math.min(2, v));
+  const scale = scaleOf(camera, width, height);
+  const inside = (v) => Math.max(-2, Math.min(2, v));
   return { ...camera, x: inside(camera.x - dx / scale), y: inside(camera.y + dy / scale) };
 }
 
 /** Enlarge about a point of the picture, which stays where it is. */
 export function zoomed(camera, factor, px, py, width, height) {
-  const zoom = Math.max(0.2, Math.min(MOST_ZOOM, camera.zoom * factor)), now = scaleOf(camera, width, height), then = (now * zoom) / camera.zoom;
-  const fx = px - width / 2, fy = height / 2 - py;
+  const zoom = Math.max(0.2, Math.min(MOST_ZOOM, camera.zoom * factor));
+  const now = scaleOf(camera, width, height);
+  const then = (now * zoom) / camera.zoom;
+  const fx = px - width / 2;
+  const fy = height / 2 - py;
   return { ...camera, zoom, x: camera.x + fx / now - fx / then, y: camera.y + fy / now - fy / then };
 }
 
 /** A rotation, turned further: `across` about the vertical axis, `down` about the horizontal one, in radians. */
 export function turned(m, across, down) {
   const [c, s, d, t] = [Math.cos(across), Math.sin(across), Math.cos(down), Math.sin(down)];
-  const about = (a, b) => [0, 3, 6].flatMap((r) => [0, 1, 2].map((k) => a[r] * b[k] + a[r + 1] * b[3 + k] + a[r + 2] * b[6 + k]));
+  const about = (a, b) =>
+    [0, 3, 6].flatMap((r) => [0, 1, 2].map((k) => a[r] * b[k] + a[r + 1] * b[3 + k] + a[r + 2] * b[6 + k]));
   return about([1, 0, 0, 0, d, -t, 0, t, d], about([c, 0, s, 0, 1, 0, -s, 0, c], m));
 }
 
 /** Bring a row to the middle if it is not well inside of the picture. */
 export function revealed(camera, place, width, height) {
-  const [x, y] = place, margin = 0.12;
+  const [x, y] = place;
+  const margin = 0.12;
   if (x > margin * width && x < (1 - margin) * width && y > margin * height && y < (1 - margin) * height) return camera;
   return panned(camera, width / 2 - x, height / 2 - y, width, height);
 }
@@ -116,8 +152,10 @@ export function makeScreen(n) {
 
 /** Where each row falls on a picture of this size: x and y in pixels, z towards the eye (0 where flat). */
 export function projectCloud(cloud, camera, width, height, screen) {
-  const { xyz, n } = cloud, scale = scaleOf(camera, width, height);
-  const left = width / 2 - camera.x * scale, top = height / 2 + camera.y * scale;
+  const { xyz, n } = cloud;
+  const scale = scaleOf(camera, width, height);
+  const left = width / 2 - camera.x * scale;
+  const top = height / 2 + camera.y * scale;
   if (camera.dims === 2) {
     for (let i = 0, k = 0; i < n; i++, k += 3) {
       screen.x[i] = left + xyz[k] * scale;
@@ -128,7 +166,11 @@ export function projectCloud(cloud, camera, width, height, screen) {
   }
   const [a, b, c, d, e, f, g, h, m] = camera.turn;
   for (let i = 0, k = 0; i < n; i++, k += 3) {
-    const x = xyz[k], y = xyz[k + 1], z = xyz[k + 2], depth = g * x + h * y + m * z, near = (scale * EYE) / (EYE - depth);
+    const x = xyz[k];
+    const y = xyz[k + 1];
+    const z = xyz[k + 2];
+    const depth = g * x + h * y + m * z;
+    const near = (scale * EYE) / (EYE - depth);
     screen.x[i] = left + (a * x + b * y + c * z) * near;
     screen.y[i] = top - (d * x + e * y + f * z) * near;
     screen.z[i] = depth;
@@ -140,7 +182,9 @@ const LEVELS = 64;
 
 /** Rows from far to near, and for each of 64 levels of depth where it begins. */
 export function depthOrder(screen, order) {
-  const levels = new Uint8Array(order.length), starts = new Uint32Array(LEVELS + 1), sorted = new Uint32Array(order.length);
+  const levels = new Uint8Array(order.length);
+  const starts = new Uint32Array(LEVELS + 1);
+  const sorted = new Uint32Array(order.length);
   for (let k = 0; k < order.length; k++) {
     const level = Math.max(0, Math.min(LEVELS - 1, Math.floor(((screen.z[order[k]] + 1) / 2) * LEVELS)));
     levels[k] = level;
@@ -154,11 +198,16 @@ export function depthOrder(screen, order) {
 
 /** The pixels of a disc: offsets in a picture of this width, and how much of each is covered, up to 256. */
 export function discOf(radius, width) {
-  const reach = Math.ceil(radius), offsets = [], cover = [];
+  const reach = Math.ceil(radius);
+  const offsets = [];
+  const cover = [];
   for (let y = -reach; y <= reach; y++)
     for (let x = -reach; x <= reach; x++) {
       const share = Math.max(0, Math.min(1, radius + 0.5 - Math.hypot(x, y)));
-      if (share > 0.02) { offsets.push(y * width + x); cover.push(Math.round(256 * share)); }
+      if (share > 0.02) {
+        offsets.push(y * width + x);
+        cover.push(Math.round(256 * share));
+      }
     }
   return { reach, offsets: Int32Array.from(offsets), cover: Int32Array.from(cover) };
 }
@@ -169,25 +218,39 @@ export function discOf(radius, width) {
  */
 export function rasterise(pixels, width, height, screen, kinds, order, { colours, paper, radius, opacity, deep }) {
   pixels.fill(paper);
-  const disc = discOf(radius, width), { reach, offsets } = disc;
+  const disc = discOf(radius, width);
+  const { reach, offsets } = disc;
   const stamp = (from, to, rows, alpha) => {
     const cover = disc.cover.map((share) => Math.round(share * alpha));
     for (let k = from; k < to; k++) {
-      const row = rows[k], colour = colours[kinds[row]];
+      const row = rows[k];
+      const colour = colours[kinds[row]];
       if (colour === null) continue;
-      const x = Math.round(screen.x[row]), y = Math.round(screen.y[row]);
+      const x = Math.round(screen.x[row]);
+      const y = Math.round(screen.y[row]);
       if (x < reach || y < reach || x >= width - reach || y >= height - reach) continue;
-      const base = y * width + x, redBlue = colour & 0xff00ff, green = colour & 0x00ff00;
+      const base = y * width + x;
+      const redBlue = colour & 0xff00ff;
+      const green = colour & 0x00ff00;
       for (let p = 0; p < offsets.length; p++) {
-        const at = base + offsets[p], old = pixels[at], oldRedBlue = old & 0xff00ff, oldGreen = old & 0x00ff00, share = cover[p];
-        pixels[at] = (0xff000000 | ((oldRedBlue + (Math.imul(redBlue - oldRedBlue, share) >>> 8)) & 0xff00ff) | ((oldGreen + (Math.imul(green - oldGreen, share) >>> 8)) & 0x00ff00)) >>> 0;
+        const at = base + offsets[p];
+        const old = pixels[at];
+        const oldRedBlue = old & 0xff00ff;
+        const oldGreen = old & 0x00ff00;
+        const share = cover[p];
+        pixels[at] =
+          (0xff000000 |
+            ((oldRedBlue + (Math.imul(redBlue - oldRedBlue, share) >>> 8)) & 0xff00ff) |
+            ((oldGreen + (Math.imul(green - oldGreen, share) >>> 8)) & 0x00ff00)) >>>
+          0;
       }
     }
   };
   if (!deep) stamp(0, order.length, order, opacity);
   else {
     const { sorted, starts } = depthOrder(screen, order);
-    for (let level = 0; level < LEVELS; level++) stamp(starts[level], starts[level + 1], sorted, opacity * (0.3 + (0.7 * level) / (LEVELS - 1)));
+    for (let level = 0; level < LEVELS; level++)
+      stamp(starts[level], starts[level + 1], sorted, opacity * (0.3 + (0.7 * level) / (LEVELS - 1)));
   }
   return pixels;
 }
@@ -195,15 +258,24 @@ export function rasterise(pixels, width, height, screen, kinds, order, { colours
 /** How large and how dense points are drawn: larger where there are few of them, or where the reader has gone near. */
 export function pointStyle(n, enlarged) {
   const base = n > 20000 ? 1.1 : n > 2000 ? 1.8 : 3.2;
-  return { radius: Math.min(Math.max(base, 4.5), base * Math.max(1, enlarged) ** 0.4), opacity: Math.min(0.85, (n > 20000 ? 0.5 : 0.7) * Math.max(1, enlarged) ** 0.15) };
+  return {
+    radius: Math.min(Math.max(base, 4.5), base * Math.max(1, enlarged) ** 0.4),
+    opacity: Math.min(0.85, (n > 20000 ? 0.5 : 0.7) * Math.max(1, enlarged) ** 0.15),
+  };
 }
 
 /** The row whose point is nearest to a place, not farther than `most` pixels; -1 if there is none. */
 export function pick(screen, kinds, hidden, px, py, most) {
-  let best = -1, least = most * most;
+  let best = -1;
+  let least = most * most;
   for (let row = 0; row < kinds.length; row++) {
-    const dx = screen.x[row] - px, dy = screen.y[row] - py, far = dx * dx + dy * dy;
-    if (far <= least && !hidden.has(kinds[row])) { best = row; least = far; }
+    const dx = screen.x[row] - px;
+    const dy = screen.y[row] - py;
+    const far = dx * dx + dy * dy;
+    if (far <= least && !hidden.has(kinds[row])) {
+      best = row;
+      least = far;
+    }
   }
   return best;
 }
@@ -212,7 +284,8 @@ export function pick(screen, kinds, hidden, px, py, most) {
 export function rowsInside(screen, kinds, hidden, width, height, most) {
   const rows = [];
   for (let row = 0; row < kinds.length; row++) {
-    const x = screen.x[row], y = screen.y[row];
+    const x = screen.x[row];
+    const y = screen.y[row];
     if (x < 0 || y < 0 || x >= width || y >= height || hidden.has(kinds[row])) continue;
     if (rows.length === most) return null;
     rows.push(row);
@@ -221,27 +294,39 @@ export function rowsInside(screen, kinds, hidden, width, height, most) {
 }
 
 /** About how many pixels a label takes at 12 px. */
-export const labelWidth = (label) => Array.from(label).reduce((sum, c) => sum + (c.codePointAt(0) > 0x2e7f ? 12.5 : 7.2), 0);
+export const labelWidth = (label) =>
+  Array.from(label).reduce((sum, c) => sum + (c.codePointAt(0) > 0x2e7f ? 12.5 : 7.2), 0);
 
-const NEAR = [["start", 9, 0], ["end", -9, 0], ["middle", 0, -18], ["middle", 0, 18]];
-const FAR = [30, 50, 72, 98, 128].flatMap((r) => Array.from({ length: 12 }, (_, k) => {
-  const turn = ((k + 0.5) * Math.PI) / 6, dx = Math.round(r * Math.cos(turn));
-  return [dx > 0 ? "start" : "end", dx, Math.round(r * Math.sin(turn))];
-}));
+const NEAR = [
+  ["start", 9, 0],
+  ["end", -9, 0],
+  ["middle", 0, -18],
+  ["middle", 0, 18],
+];
+const FAR = [30, 50, 72, 98, 128].flatMap((r) =>
+  Array.from({ length: 12 }, (_, k) => {
+    const turn = ((k + 0.5) * Math.PI) / 6;
+    const dx = Math.round(r * Math.cos(turn));
+    return [dx > 0 ? "start" : "end", dx, Math.round(r * Math.sin(turn))];
+  }),
+);
 const SHARE = { start: 0, middle: 0.5, end: 1 }; // of a label's width that is to the left of where it is fixed
 const meets = (a, b) => a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
 
 /**
- * Labels that do not touch each other or a mark (`marks`: [x, y] of dots), or stick out: to the right of their points, or
- * else left, above or below, and where `far` is set also farther off, with a line (`line`, [x, y] of its end). The earlier
- * ones first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and `anchor`.
+ * Labels that do not touch each other or a mark (`marks`: [x, y] of dots), or stick out: to the right of their points,
+ * or else left, above or below, and where `far` is set also farther off, with a line (`line`, [x, y] of its end). The
+ * earlier ones first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and `anchor`.
  */
 export function placeLabels(items, width, height, marks = []) {
-  const kept = [], dots = marks.map(([x, y]) => ({ left: x - 6, right: x + 6, top: y - 6, bottom: y + 6 }));
+  const kept = [];
+  const dots = marks.map(([x, y]) => ({ left: x - 6, right: x + 6, top: y - 6, bottom: y + 6 }));
   for (const item of items) {
-    const wide = labelWidth(item.label), { x, y, far } = item;
+    const wide = labelWidth(item.label);
+    const { x, y, far } = item;
     for (const [anchor, dx, dy] of far ? [...NEAR, ...FAR] : NEAR) {
-      const left = x + dx - SHARE[anchor] * wide, box = { left, right: left + wide, top: y + dy - 8, bottom: y + dy + 8 };
+      const left = x + dx - SHARE[anchor] * wide;
+      const box = { left, right: left + wide, top: y + dy - 8, bottom: y + dy + 8 };
       if (box.left < 0 || box.right > width || box.top < 0 || box.bottom > height) continue;
       if (kept.some((other) => meets(box, other.box)) || dots.some((dot) => meets(box, dot))) continue;
       const isFar = Math.hypot(dx, dy) > 20;
@@ -256,17 +341,25 @@ export function placeLabels(items, width, height, marks = []) {
 export function arrowPath(x1, y1, x2, y2, gap = 7, head = 10) {
   const length = Math.hypot(x2 - x1, y2 - y1);
   if (length < 2 * gap + head) return "";
-  const ux = (x2 - x1) / length, uy = (y2 - y1) / length, at = (along, aside) => `${(x1 + ux * along - uy * aside).toFixed(1)} ${(y1 + uy * along + ux * aside).toFixed(1)}`;
-  const tip = length - gap, neck = tip - head;
-  return `M${at(gap, 0.9)}L${at(neck, 0.9)}L${at(neck, 4.5)}L${at(tip, 0)}L${at(neck, -4.5)}L${at(neck, -0.9)}L${at(gap, -0.9)}Z`;
+  const ux = (x2 - x1) / length;
+  const uy = (y2 - y1) / length;
+  const at = (along, aside) =>
+    `${(x1 + ux * along - uy * aside).toFixed(1)} ${(y1 + uy * along + ux * aside).toFixed(1)}`;
+  const tip = length - gap;
+  const neck = tip - head;
+  const shaft = [at(gap, 0.9), at(neck, 0.9)];
+  const point = [at(neck, 4.5), at(tip, 0), at(neck, -4.5)];
+  const back = [at(neck, -0.9), at(gap, -0.9)];
+  return `M${[...shaft, ...point, ...back].join("L")}Z`;
 }
 
 /** What the reader typed, with the signs that stand for white space as white space. */
 export const typedText = (typed) => typed.replaceAll("·", " ").replaceAll("⏎", "\n").replaceAll("⇥", "\t");
 
 /**
- * Rows whose text holds what was typed, at most `most`, and how many there are. Large and small letters are alike.
- * The whole token comes first, then tokens that begin with it, then the others, each by number. `whole`: the exact token only.
+ * Rows whose text holds what was typed, at most `most`, and how many there are. Large and small letters are alike. The
+ * whole token comes first, then tokens that begin with it, then the others, each by number. `whole`: the exact token
+ * only.
  */
 export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
   const wanted = typedText(typed);
@@ -275,7 +368,9 @@ export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
     const rows = texts.flatMap((text, row) => (text === wanted ? [row] : []));
     return { rows: rows.slice(0, most), total: rows.length };
   }
-  const low = wanted.toLowerCase(), bare = low.trim(), ranked = [[], [], [], []];
+  const low = wanted.toLowerCase();
+  const bare = low.trim();
+  const ranked = [[], [], [], []];
   texts.forEach((text, row) => {
     const lower = text.toLowerCase();
     if (!lower.includes(low)) return;
@@ -287,7 +382,8 @@ export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
 
 /** The row that is meant: a word is looked for with its space first; in double quotes, exactly. -1 if there is none. */
 export function rowOfTyped(texts, typed) {
-  const quoted = typed.match(/^"(.*)"$/s), text = typedText(quoted ? quoted[1] : typed);
+  const quoted = typed.match(/^"(.*)"$/s);
+  const text = typedText(quoted ? quoted[1] : typed);
   const tries = quoted || text === "" ? [text] : /^\s/.test(text) ? [text] : [` ${text}`, text];
   return tries.reduce((found, one) => (found >= 0 || one === "" ? found : texts.indexOf(one)), -1);
 }
@@ -299,4 +395,5 @@ export function typedOf(text) {
 }
 
 /** "#0b5cad" or "rgb(11, 92, 173)", as parseColour gives it, packed for ImageData. */
-export const packColour = ([r, g, b]) => ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
+export const packColour = ([r, g, b]) =>
+  ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;

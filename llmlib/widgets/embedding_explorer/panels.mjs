@@ -9,23 +9,36 @@ const MOST_LISTED = 50;
 
 /** Two or more buttons of which one is pressed. */
 export function switchOf(label, options, choose) {
-  const buttons = options.map(([value, words]) => element("button", { type: "button", "aria-pressed": "false", onclick: () => choose(value) }, words));
+  const buttons = options.map(([value, words]) =>
+    element("button", { type: "button", "aria-pressed": "false", onclick: () => choose(value) }, words),
+  );
   return {
     buttons,
     node: element("span", { class: "llm-switch", role: "group", "aria-label": label }, ...buttons),
-    draw: (chosen) => buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(options[k][0] === chosen))),
+    draw: (chosen) =>
+      buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(options[k][0] === chosen))),
   };
 }
 
 /** The kinds of tokens: a colour, a name, a number; a click hides a kind or brings it back. */
 export function legendPanel(ctx) {
   const items = ctx.kindNames.map((name, kind) => {
-    const swatch = element("span", { class: "llm-bar llm-swatch" }), words = element("span", { "data-text": true }, name);
-    const button = element("button", { type: "button", "aria-pressed": "true", title: "Show or hide", onclick: () => ctx.toggleKind(kind) }, swatch, words);
+    const swatch = element("span", { class: "llm-bar llm-swatch" });
+    const words = element("span", { "data-text": true }, name);
+    const button = element(
+      "button",
+      { type: "button", "aria-pressed": "true", title: "Show or hide", onclick: () => ctx.toggleKind(kind) },
+      swatch,
+      words,
+    );
     return { kind, name, swatch, words, button };
   });
   return {
-    node: element("div", { class: "llm-legend", role: "group", "aria-label": "Kinds of tokens, shown or hidden" }, ...items.map(({ button }) => button)),
+    node: element(
+      "div",
+      { class: "llm-legend", role: "group", "aria-label": "Kinds of tokens, shown or hidden" },
+      ...items.map(({ button }) => button),
+    ),
     draw() {
       const { counts } = ctx.map(); // of the points that this map draws
       for (const { kind, name, swatch, words, button } of items) {
@@ -40,13 +53,24 @@ export function legendPanel(ctx) {
 /** A field to search in, with a list of what was found: arrow keys choose, Enter keeps. */
 export function searchPanel(ctx, cloud, id) {
   const input = element("input", {
-    type: "text", role: "combobox", "aria-label": "Search for a token", placeholder: "Search: king, ·king, ing …", autocomplete: "off", dir: "auto", spellcheck: "false",
-    "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": id,
+    type: "text",
+    role: "combobox",
+    "aria-label": "Search for a token",
+    placeholder: "Search: king, ·king, ing …",
+    autocomplete: "off",
+    dir: "auto",
+    spellcheck: "false",
+    "aria-autocomplete": "list",
+    "aria-expanded": "false",
+    "aria-controls": id,
   });
-  const whole = element("input", { type: "checkbox" }), list = element("ul", { id, role: "listbox", "aria-label": "Tokens found", hidden: true }), count = element("div", { class: "llm-note llm-count", role: "status" });
+  const whole = element("input", { type: "checkbox" });
+  const list = element("ul", { id, role: "listbox", "aria-label": "Tokens found", hidden: true });
+  const count = element("div", { class: "llm-note llm-count", role: "status" });
   const popup = element("div", { class: "llm-found", hidden: true }, count, list);
   const node = element("div", { class: "llm-search" }, input, element("label", {}, whole, " whole token"), popup);
-  let rows = [], active = -1;
+  let rows = [];
+  let active = -1;
 
   function open(now) {
     popup.hidden = !now;
@@ -60,10 +84,27 @@ export function searchPanel(ctx, cloud, id) {
     active = -1;
     input.removeAttribute("aria-activedescendant");
     const shown = found.total > rows.length ? `; here are ${rows.length}` : "";
-    count.textContent = input.value === "" ? "" : `${found.total.toLocaleString("en")} ${found.total === 1 ? "token" : "tokens"}${shown}`;
-    list.replaceChildren(...rows.map((row, k) =>
-      element("li", { id: `${id}-${k}`, role: "option", "aria-selected": "false", "aria-label": `${cloud.spoken(row)}, id ${row}`, onpointerdown: (event) => { event.preventDefault(); keep(row); } },
-        element("bdi", { class: "llm-token" }, ctx.shortLabel(row)), element("span", { class: "llm-note" }, `${row}`))));
+    count.textContent =
+      input.value === "" ? "" : `${found.total.toLocaleString("en")} ${found.total === 1 ? "token" : "tokens"}${shown}`;
+    list.replaceChildren(
+      ...rows.map((row, k) =>
+        element(
+          "li",
+          {
+            id: `${id}-${k}`,
+            role: "option",
+            "aria-selected": "false",
+            "aria-label": `${cloud.spoken(row)}, id ${row}`,
+            onpointerdown: (event) => {
+              event.preventDefault();
+              keep(row);
+            },
+          },
+          element("bdi", { class: "llm-token" }, ctx.shortLabel(row)),
+          element("span", { class: "llm-note" }, `${row}`),
+        ),
+      ),
+    );
     open(input.value !== "");
     ctx.find(rows);
   }
@@ -85,15 +126,24 @@ export function searchPanel(ctx, cloud, id) {
 
   input.addEventListener("input", search);
   whole.addEventListener("change", search);
-  input.addEventListener("focus", () => { if (input.value !== "" && rows.length) open(true); });
-  node.addEventListener("focusout", (event) => { if (!node.contains(event.relatedTarget)) open(false); });
+  input.addEventListener("focus", () => {
+    if (input.value !== "" && rows.length) open(true);
+  });
+  node.addEventListener("focusout", (event) => {
+    if (!node.contains(event.relatedTarget)) open(false);
+  });
   input.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
-      if (popup.hidden) { input.value = ""; search(); }
+      if (popup.hidden) {
+        input.value = "";
+        search();
+      }
       open(false);
     } else if (rows.length && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       open(true);
-      activate(active < 0 ? (event.key === "ArrowDown" ? 0 : rows.length - 1) : active + (event.key === "ArrowDown" ? 1 : -1));
+      activate(
+        active < 0 ? (event.key === "ArrowDown" ? 0 : rows.length - 1) : active + (event.key === "ArrowDown" ? 1 : -1),
+      );
       event.preventDefault();
     } else if (rows.length && event.key === "Enter") keep(rows[Math.max(0, active)]);
   });
@@ -102,7 +152,14 @@ export function searchPanel(ctx, cloud, id) {
 
 /** The chosen token and its neighbours. */
 export function tokenPanel(ctx, cloud) {
-  const measure = switchOf("Nearest by", [["cosine", "cosine"], ["dot", "dot product"]], ctx.measureBy);
+  const measure = switchOf(
+    "Nearest by",
+    [
+      ["cosine", "cosine"],
+      ["dot", "dot product"],
+    ],
+    ctx.measureBy,
+  );
   const node = element("div", { class: "llm-chosen", role: "group", "aria-label": "The chosen token" });
   const name = (row) => element("bdi", { class: "llm-token" }, ctx.shortLabel(row));
 
@@ -110,17 +167,42 @@ export function tokenPanel(ctx, cloud) {
     const neighbours = ctx.neighbours();
     if (neighbours) {
       const by = neighbours[ctx.state.by];
-      return [measure.node, element("ol", { "aria-label": `Nearest by ${ctx.state.by === "dot" ? "dot product" : "cosine"}` }, ...by.map(([row, value]) =>
-        element("li", {}, element("button", {
-          type: "button", "aria-label": `${cloud.spoken(row)}, ${value.toFixed(2)}`, onclick: () => ctx.choose(row, true),
-          onpointerenter: () => ctx.point(row), onpointerleave: () => ctx.point(-1), onfocus: () => ctx.point(row), onblur: () => ctx.point(-1),
-        }, name(row), element("span", { class: "llm-value" }, value.toFixed(2)))))) ];
+      return [
+        measure.node,
+        element(
+          "ol",
+          { "aria-label": `Nearest by ${ctx.state.by === "dot" ? "dot product" : "cosine"}` },
+          ...by.map(([row, value]) =>
+            element(
+              "li",
+              {},
+              element(
+                "button",
+                {
+                  type: "button",
+                  "aria-label": `${cloud.spoken(row)}, ${value.toFixed(2)}`,
+                  onclick: () => ctx.choose(row, true),
+                  onpointerenter: () => ctx.point(row),
+                  onpointerleave: () => ctx.point(-1),
+                  onfocus: () => ctx.point(row),
+                  onblur: () => ctx.point(-1),
+                },
+                name(row),
+                element("span", { class: "llm-value" }, value.toFixed(2)),
+              ),
+            ),
+          ),
+        ),
+      ];
     }
     if (ctx.live) return [element("p", { class: "llm-note" }, ctx.notice() || "Looking for its neighbours …")];
     const known = ctx.known();
     const words = "Neighbours are found in the whole table, which needs Python; this page has only the map.";
     if (known < 0) return [element("p", { class: "llm-note" }, words)];
-    return [element("p", { class: "llm-note" }, `${words} It knows those of one token: `), element("button", { type: "button", onclick: () => ctx.choose(known, true) }, name(known))];
+    return [
+      element("p", { class: "llm-note" }, `${words} It knows those of one token: `),
+      element("button", { type: "button", onclick: () => ctx.choose(known, true) }, name(known)),
+    ];
   }
 
   return {
@@ -128,12 +210,30 @@ export function tokenPanel(ctx, cloud) {
     draw() {
       const focused = [...node.querySelectorAll("button")].indexOf(document.activeElement);
       measure.draw(ctx.state.by);
-      if (ctx.chosen < 0) node.replaceChildren(element("p", { class: "llm-note" }, "Click on a point, or search for a token: its nearest neighbours show here."));
+      if (ctx.chosen < 0)
+        node.replaceChildren(
+          element(
+            "p",
+            { class: "llm-note" },
+            "Click on a point, or search for a token: its nearest neighbours show here.",
+          ),
+        );
       else {
-        const close = element("button", { type: "button", "aria-label": "Let go of the token", title: "Let go (Escape)", onclick: () => ctx.choose(-1) }, "✕");
+        const close = element(
+          "button",
+          {
+            type: "button",
+            "aria-label": "Let go of the token",
+            title: "Let go (Escape)",
+            onclick: () => ctx.choose(-1),
+          },
+          "✕",
+        );
         node.replaceChildren(
           element("div", { class: "llm-title" }, element("strong", {}, name(ctx.chosen)), close),
-          element("p", { class: "llm-note" }, `id ${ctx.chosen} · ${ctx.kindOf(ctx.chosen)}`), ...list());
+          element("p", { class: "llm-note" }, `id ${ctx.chosen} · ${ctx.kindOf(ctx.chosen)}`),
+          ...list(),
+        );
       }
       if (focused >= 0) (node.querySelectorAll("button")[focused] ?? node.querySelector("button"))?.focus();
     },
@@ -142,37 +242,138 @@ export function tokenPanel(ctx, cloud) {
 
 /** "a is to b as c is to …": three fields, and a table of the answers. */
 export function analogyPanel(ctx, cloud) {
-  const fields = ["a", "b", "c"].map((letter) => element("input", { type: "text", size: 10, "aria-label": `Analogy: token ${letter}`, autocomplete: "off", spellcheck: "false", dir: "auto", "data-acts": true }));
-  const [a, b, c] = fields, notice = element("p", { class: "llm-notice", role: "status" }), answer = element("div", { class: "llm-answers" });
-  const form = element("form", { class: "llm-row" }, a, " is to ", b, " as ", c, " is to … ",
+  const fields = ["a", "b", "c"].map((letter) =>
+    element("input", {
+      type: "text",
+      size: 10,
+      "aria-label": `Analogy: token ${letter}`,
+      autocomplete: "off",
+      spellcheck: "false",
+      dir: "auto",
+      "data-acts": true,
+    }),
+  );
+  const [a, b, c] = fields;
+  const notice = element("p", { class: "llm-notice", role: "status" });
+  const answer = element("div", { class: "llm-answers" });
+  const form = element(
+    "form",
+    { class: "llm-row" },
+    a,
+    " is to ",
+    b,
+    " as ",
+    c,
+    " is to … ",
     element("button", { type: "submit", "data-acts": true }, "Find"),
-    element("button", { type: "button", "data-acts": true, onclick: () => { ctx.findAnalogy([]); for (const field of fields) field.value = ""; a.focus(); } }, "Clear"));
+    element(
+      "button",
+      {
+        type: "button",
+        "data-acts": true,
+        onclick: () => {
+          ctx.findAnalogy([]);
+          for (const field of fields) field.value = "";
+          a.focus();
+        },
+      },
+      "Clear",
+    ),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const rows = fields.map((field) => rowOfTyped(cloud.texts(), field.value)), missing = rows.findIndex((row) => row < 0);
-    notice.textContent = missing < 0 ? "" : `“${fields[missing].value}” is no token of this table; a longer word may be several. Search for its parts.`;
-    fields.forEach((field, k) => (rows[k] < 0 ? field.setAttribute("aria-invalid", "true") : field.removeAttribute("aria-invalid")));
+    const rows = fields.map((field) => rowOfTyped(cloud.texts(), field.value));
+    const missing = rows.findIndex((row) => row < 0);
+    notice.textContent =
+      missing < 0
+        ? ""
+        : `“${fields[missing].value}” is no token of this table; a longer word may be several. Search for its parts.`;
+    fields.forEach((field, k) =>
+      rows[k] < 0 ? field.setAttribute("aria-invalid", "true") : field.removeAttribute("aria-invalid"),
+    );
     if (missing >= 0) fields[missing].focus();
     else ctx.findAnalogy(rows);
   });
-  let shown = null, own = ["", "", ""]; // what was put into the fields here; anything else is the reader's, and stays
+  let shown = null;
+  let own = ["", "", ""]; // what was put into the fields here; anything else is the reader's, and stays
   fields.forEach((field, k) => ownText(field, (text) => text === own[k]));
   return {
-    node: element("div", { class: "llm-analogy", role: "group", "aria-label": "Analogies" }, ctx.live ? form : "", notice, answer),
+    node: element(
+      "div",
+      { class: "llm-analogy", role: "group", "aria-label": "Analogies" },
+      ctx.live ? form : "",
+      notice,
+      answer,
+    ),
     draw() {
       const analogy = ctx.analogy();
       if (analogy === shown) return;
       shown = analogy;
-      if (!analogy) { answer.replaceChildren(); return; }
+      if (!analogy) {
+        answer.replaceChildren();
+        return;
+      }
       const labels = analogy.rows.map((row) => ctx.shortLabel(row));
-      analogy.rows.forEach((row, k) => { if (fields[k].value === own[k]) { own[k] = typedOf(cloud.text(row)); fields[k].value = own[k]; } });
-      answer.replaceChildren(element("table", {},
-        element("caption", {}, element("bdi", {}, labels[0]), " is to ", element("bdi", {}, labels[1]), " as ", element("bdi", {}, labels[2]), " is to"),
-        element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "rank"), element("th", { scope: "col" }, "token"), element("th", { scope: "col" }, "cosine"))),
-        element("tbody", {}, ...analogy.answers.map(([row, value], k) => element("tr", {},
-          element("td", {}, String(k + 1)),
-          element("td", {}, element("button", { type: "button", "aria-label": cloud.spoken(row), onclick: () => ctx.choose(row, true), onpointerenter: () => ctx.point(row), onpointerleave: () => ctx.point(-1) }, element("bdi", { class: "llm-token" }, ctx.shortLabel(row)))),
-          element("td", {}, value.toFixed(2)))))));
+      analogy.rows.forEach((row, k) => {
+        if (fields[k].value === own[k]) {
+          own[k] = typedOf(cloud.text(row));
+          fields[k].value = own[k];
+        }
+      });
+      answer.replaceChildren(
+        element(
+          "table",
+          {},
+          element(
+            "caption",
+            {},
+            element("bdi", {}, labels[0]),
+            " is to ",
+            element("bdi", {}, labels[1]),
+            " as ",
+            element("bdi", {}, labels[2]),
+            " is to",
+          ),
+          element(
+            "thead",
+            {},
+            element(
+              "tr",
+              {},
+              element("th", { scope: "col" }, "rank"),
+              element("th", { scope: "col" }, "token"),
+              element("th", { scope: "col" }, "cosine"),
+            ),
+          ),
+          element(
+            "tbody",
+            {},
+            ...analogy.answers.map(([row, value], k) =>
+              element(
+                "tr",
+                {},
+                element("td", {}, String(k + 1)),
+                element(
+                  "td",
+                  {},
+                  element(
+                    "button",
+                    {
+                      type: "button",
+                      "aria-label": cloud.spoken(row),
+                      onclick: () => ctx.choose(row, true),
+                      onpointerenter: () => ctx.point(row),
+                      onpointerleave: () => ctx.point(-1),
+                    },
+                    element("bdi", { class: "llm-token" }, ctx.shortLabel(row)),
+                  ),
+                ),
+                element("td", {}, value.toFixed(2)),
+              ),
+            ),
+          ),
+        ),
+      );
     },
   };
 }

@@ -7,7 +7,7 @@ import numpy as np
 
 from llmlib.widgets.shared.still import FAINT, INK, PAPER, drawn, rgb
 
-# As in the light theme of embedding_paint.mjs: each at least 3:1 on white, and different to colour-blind people.
+# As in the light theme of paint.mjs: each at least 3:1 on white, and different to colour-blind people.
 COLOURS = ("#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328")
 MOST_KINDS = len(COLOURS)
 

@@ -2,34 +2,79 @@ import { element, follow, followLooks, saveMenu, shorten } from "../shared/share
 import { paletteOf, pictureOf } from "../shared/canvas.mjs";
 import { widget } from "../shared/view.mjs";
 import {
-  ASPECT, cameraNumbers, countKinds, drawingOrder, panned, revealed, soundCamera, startCamera, turned, unpackCloud, zoomed,
+  ASPECT,
+  cameraNumbers,
+  countKinds,
+  drawingOrder,
+  revealed,
+  soundCamera,
+  startCamera,
+  unpackCloud,
+  zoomed,
 } from "./data.mjs";
 import { plotPanel } from "./paint.mjs";
 import { analogyPanel, legendPanel, searchPanel, switchOf, tokenPanel } from "./panels.mjs";
+import { steer } from "./steering.mjs";
 
-const NEAR_CAUTION = "t-SNE keeps neighbours together; the distances between groups, their sizes and the gaps say little (van der Maaten and Hinton, 2008; Wattenberg et al., 2016). Rings are tokens that stand beside their nearest one here.";
-const STEP = 40, TURN = 0.12; // pixels and radians for a press of an arrow key
+const NEAR_CAUTION = [
+  "t-SNE keeps neighbours together; the distances between groups, their sizes and the gaps say little",
+  "(van der Maaten and Hinton, 2008; Wattenberg et al., 2016).",
+  "Rings are tokens that stand beside their nearest one here.",
+].join(" ");
+const HELP = [
+  "Drag to move the map (in 3-D: to turn it; with Shift to move it).",
+  "Zoom with + and −, or with the wheel after a click (or Ctrl and wheel).",
+  "Arrow keys do what dragging does; Enter keeps the token in the middle; Escape lets it go; 0 shows all.",
+].join(" ");
 
 export default widget("llm-embedding", ({ model, hub, el }) => {
-  const get = (name) => model.get(name), { live } = hub;
-  const kindNames = get("kind_names"), maps = {};
+  const get = (name) => model.get(name);
+  const { live } = hub;
+  const kindNames = get("kind_names");
+  const maps = {};
   const makeMap = (points, drawn) => {
-    const made = unpackCloud(points, get("labels"), get("ends"), get("kinds"), drawn), some = countKinds(made.kinds, kindNames.length);
+    const made = unpackCloud(points, get("labels"), get("ends"), get("kinds"), drawn);
+    const some = countKinds(made.kinds, kindNames.length);
     return { cloud: made, counts: some, order: drawingOrder(made.kinds, some) };
   };
   const hasNear = () => get("near").byteLength > 0;
-  /** By the way of looking (2, 3 or "near"): its cloud, how many points of each kind it has, and in which order they are drawn. */
-  const mapOf = (way) => (way === "near" ? (maps.near ??= makeMap(get("near"), get("n_near"))) : (maps.pca ??= makeMap(get("points"))));
+  /**
+   * By the way of looking (2, 3 or "near"): its cloud, how many points of each kind it has, and in which order they are
+   * drawn.
+   */
+  const mapOf = (way) =>
+    way === "near" ? (maps.near ??= makeMap(get("near"), get("n_near"))) : (maps.pca ??= makeMap(get("points")));
   const { cloud } = mapOf(2);
-  const id = `llm-${Math.random().toString(36).slice(2)}`, starts = {};
-  const state = { way: 2, camera: null, overlay: "neighbours", hidden: new Set(), by: "cosine", pointed: -1, aiming: false, found: [] };
-  let frame = 0, saving = 0, loaded = false, lastPlace = null;
+  const id = `llm-${Math.random().toString(36).slice(2)}`;
+  const starts = {};
+  const state = {
+    way: 2,
+    camera: null,
+    overlay: "neighbours",
+    hidden: new Set(),
+    by: "cosine",
+    pointed: -1,
+    aiming: false,
+    found: [],
+  };
+  let frame = 0;
+  let saving = 0;
+  let loaded = false;
+  let lastPlace = null;
   const firstOverlay = () => (get("chosen") >= 0 || !get("analogy").rows ? "neighbours" : "analogy");
 
   const ctx = {
-    state, live, kindNames, palette: null, helpId: `${id}-help`,
-    get chosen() { return get("chosen"); },
-    get overlay() { return state.overlay; },
+    state,
+    live,
+    kindNames,
+    palette: null,
+    helpId: `${id}-help`,
+    get chosen() {
+      return get("chosen");
+    },
+    get overlay() {
+      return state.overlay;
+    },
     map: () => mapOf(state.way),
     start: (way = state.way) => (starts[way] ??= startCamera(mapOf(way).cloud, way === 3 ? 3 : 2)),
     showAll() {
@@ -51,11 +96,20 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
       return [[a, b], ...analogy.answers.slice(0, 1).map(([row]) => [c, row])];
     },
     found: () => state.found,
-    find(rows) { state.found = rows; later(); },
-    point(row) { if (row !== state.pointed) { state.pointed = row; later(); } },
+    find(rows) {
+      state.found = rows;
+      later();
+    },
+    point(row) {
+      if (row !== state.pointed) {
+        state.pointed = row;
+        later();
+      }
+    },
     choose(row, reveal = false) {
       if (row >= 0 && reveal) look(revealed(state.camera, (plot.project(), plot.at(row)), ...plot.size()));
-      if (analogy.node.contains(document.activeElement)) overlays.buttons[0].focus(); // what had the focus is about to be hidden
+      // what had the focus is about to be hidden
+      if (analogy.node.contains(document.activeElement)) overlays.buttons[0].focus();
       state.overlay = "neighbours";
       hub.look({ chosen: row });
       remember();
@@ -63,57 +117,120 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
       if (row >= 0 && !ctx.neighbours()) hub.act("neighbours", { row }, { latest: "neighbours" });
       update();
     },
-    measureBy(by) { state.by = by; remember(); update(); },
+    measureBy(by) {
+      state.by = by;
+      remember();
+      update();
+    },
     toggleKind(kind) {
       if (!state.hidden.delete(kind)) state.hidden.add(kind);
       remember();
       update();
     },
     async findAnalogy(rows) {
-      if (await hub.act("analogy", { rows }) && rows.length) ctx.lay("analogy");
+      if ((await hub.act("analogy", { rows })) && rows.length) ctx.lay("analogy");
     },
-    lay(overlay) { state.overlay = overlay; remember(); update(); },
-    speak(words) { spoken.textContent = words; },
+    lay(overlay) {
+      state.overlay = overlay;
+      remember();
+      update();
+    },
+    speak(words) {
+      spoken.textContent = words;
+    },
   };
 
-  const plot = plotPanel(ctx), legend = legendPanel(ctx), search = searchPanel(ctx, cloud, `${id}-found`);
-  const token = tokenPanel(ctx, cloud), analogy = analogyPanel(ctx, cloud);
-  const reading = element("p", { class: "llm-reading llm-note" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
-  const lead = element("p", { class: "llm-lead" }, "Each point is a token. Click one, or search for one, to see which tokens have vectors like its own.");
-  const ways = [[2, "2-D"], ...(get("dims") === 3 ? [[3, "3-D"]] : []), ...(live || hasNear() ? [["near", "t-SNE"]] : [])];
+  const plot = plotPanel(ctx);
+  const legend = legendPanel(ctx);
+  const search = searchPanel(ctx, cloud, `${id}-found`);
+  const token = tokenPanel(ctx, cloud);
+  const analogy = analogyPanel(ctx, cloud);
+  const reading = element("p", { class: "llm-reading llm-note" });
+  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const lead = element(
+    "p",
+    { class: "llm-lead" },
+    "Each point is a token. Click one, or search for one, to see which tokens have vectors like its own.",
+  );
+  const ways = [
+    [2, "2-D"],
+    ...(get("dims") === 3 ? [[3, "3-D"]] : []),
+    ...(live || hasNear() ? [["near", "t-SNE"]] : []),
+  ];
   const dims = switchOf("Map", ways, async (to) => {
     if (to === "near" && !hasNear() && !(await hub.act("map"))) return; // why, stands in hub.line
     state.way = to;
     look({ ...ctx.start() }, true);
   });
   const nearButton = ways.at(-1)[0] === "near" ? dims.buttons.at(-1) : null;
-  nearButton?.setAttribute("title", "A map on which neighbours stay together; made once, which takes about half a minute");
-  const overlays = switchOf("On the map", [["neighbours", "Neighbours"], ["analogy", "Analogy"]], (to) => ctx.lay(to));
+  nearButton?.setAttribute(
+    "title",
+    "A map on which neighbours stay together; made once, which takes about half a minute",
+  );
+  const overlays = switchOf(
+    "On the map",
+    [
+      ["neighbours", "Neighbours"],
+      ["analogy", "Analogy"],
+    ],
+    (to) => ctx.lay(to),
+  );
   const middle = () => plot.size().map((v) => v / 2);
   /** The chosen token, if it is on the screen; else the middle. */
   const focus = () => {
-    const [width, height] = plot.size(), [x, y] = ctx.chosen < 0 ? [-1, -1] : (plot.project(), plot.at(ctx.chosen));
+    const [width, height] = plot.size();
+    const [x, y] = ctx.chosen < 0 ? [-1, -1] : (plot.project(), plot.at(ctx.chosen));
     return x >= 0 && y >= 0 && x < width && y < height ? [x, y] : middle();
   };
   const zoom = (factor, place = middle()) => look(zoomed(state.camera, factor, ...place, ...plot.size()));
-  const button = (label, title, action) => element("button", { type: "button", "aria-label": label, title, onclick: action }, { "Zoom in": "+", "Zoom out": "−" }[label] ?? label);
-  const picture = element("div", { class: "llm-scene" }, plot.node, legend.node), column = element("div", {}, picture, reading);
+  const button = (label, title, action) =>
+    element(
+      "button",
+      { type: "button", "aria-label": label, title, onclick: action },
+      { "Zoom in": "+", "Zoom out": "−" }[label] ?? label,
+    );
+  const picture = element("div", { class: "llm-scene" }, plot.node, legend.node);
+  const column = element("div", {}, picture, reading);
   el.append(
     lead,
-    element("div", { class: "llm-row llm-tools" }, search.node, ways.length > 1 ? dims.node : "",
-      element("span", { class: "llm-buttons" }, button("Zoom in", "Zoom in (+)", () => zoom(1.5, focus())), button("Zoom out", "Zoom out (−)", () => zoom(1 / 1.5, focus())), button("Reset view", "The whole map (0)", () => reset())),
-      saveMenu(model, "embeddings", () => { plot.paint(); return pictureOf(picture, ctx.palette.paper); })),
+    element(
+      "div",
+      { class: "llm-row llm-tools" },
+      search.node,
+      ways.length > 1 ? dims.node : "",
+      element(
+        "span",
+        { class: "llm-buttons" },
+        button("Zoom in", "Zoom in (+)", () => zoom(1.5, focus())),
+        button("Zoom out", "Zoom out (−)", () => zoom(1 / 1.5, focus())),
+        button("Reset view", "The whole map (0)", () => reset()),
+      ),
+      saveMenu(model, "embeddings", () => {
+        plot.paint();
+        return pictureOf(picture, ctx.palette.paper);
+      }),
+    ),
     hub.line,
-    element("div", { class: "llm-body" }, column, element("div", { class: "llm-side" }, overlays.node, token.node, analogy.node)),
-    element("p", { class: "llm-note", id: ctx.helpId }, "Drag to move the map (in 3-D: to turn it; with Shift to move it). Zoom with + and −, or with the wheel after a click (or Ctrl and wheel). Arrow keys do what dragging does; Enter keeps the token in the middle; Escape lets it go; 0 shows all."),
-    spoken);
+    element(
+      "div",
+      { class: "llm-body" },
+      column,
+      element("div", { class: "llm-side" }, overlays.node, token.node, analogy.node),
+    ),
+    element("p", { class: "llm-note", id: ctx.helpId }, HELP),
+    spoken,
+  );
 
   const reset = () => look({ ...ctx.start() });
 
   /** Look at the cloud from elsewhere: draw soon, tell Python when the reader rests. */
   function look(camera, another = false) {
     state.camera = camera;
-    if (another) { state.pointed = -1; dims.draw(state.way); update(); }
+    if (another) {
+      state.pointed = -1;
+      dims.draw(state.way);
+      update();
+    }
     later();
     clearTimeout(saving);
     saving = setTimeout(remember, 300);
@@ -121,10 +238,12 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
 
   function remember() {
     clearTimeout(saving);
-    const start = ctx.start(), place = { dims: state.camera.dims };
+    const start = ctx.start();
+    const place = { dims: state.camera.dims };
     if (state.way === "near") place.map = "near";
     if (state.overlay !== firstOverlay()) place.overlay = state.overlay;
-    if (String(cameraNumbers(state.camera)) !== String(cameraNumbers(start))) place.camera = cameraNumbers(state.camera);
+    if (String(cameraNumbers(state.camera)) !== String(cameraNumbers(start)))
+      place.camera = cameraNumbers(state.camera);
     if (state.hidden.size) place.hidden = [...state.hidden].sort((a, b) => a - b);
     if (state.by !== "cosine") place.by = state.by;
     lastPlace = JSON.stringify(place);
@@ -135,22 +254,35 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
     const place = get("place");
     if (JSON.stringify(place) === lastPlace) return; // our own
     const to = place.map === "near" && hasNear() ? "near" : place.dims === 3 && get("dims") === 3 ? 3 : 2;
-    Object.assign(state, { way: to, overlay: place.overlay ?? firstOverlay(), hidden: new Set(place.hidden ?? []), by: place.by ?? "cosine", camera: soundCamera(place.camera, ctx.start(to)) });
+    Object.assign(state, {
+      way: to,
+      overlay: place.overlay ?? firstOverlay(),
+      hidden: new Set(place.hidden ?? []),
+      by: place.by ?? "cosine",
+      camera: soundCamera(place.camera, ctx.start(to)),
+    });
     dims.draw(to);
     if (loaded) update();
   }
 
   function later() {
-    if (!frame && loaded) frame = requestAnimationFrame(() => { frame = 0; paint(); });
+    if (!frame && loaded)
+      frame = requestAnimationFrame(() => {
+        frame = 0;
+        paint();
+      });
   }
 
   function paint() {
     plot.paint();
-    const now = ctx.map(), count = now.counts.reduce((sum, some, kind) => sum + (state.hidden.has(kind) ? 0 : some), 0);
+    const now = ctx.map();
+    const count = now.counts.reduce((sum, some, kind) => sum + (state.hidden.has(kind) ? 0 : some), 0);
     const tokens = `${count.toLocaleString("en")} of ${cloud.n.toLocaleString("en")} tokens`;
-    const shares = get("shares").slice(0, state.camera.dims), share = shares.reduce((a, b) => a + b, 0);
-    const words = state.way === "near" ? `${tokens}. ${NEAR_CAUTION}`
-      : tokens + (shares.length ? ` · these ${state.camera.dims} directions show ${(100 * share).toFixed(1)}% of the variance; the rest cannot be seen here` : "");
+    const shares = get("shares").slice(0, state.camera.dims);
+    const share = shares.reduce((a, b) => a + b, 0);
+    const shown = `these ${state.camera.dims} directions show ${(100 * share).toFixed(1)}% of the variance`;
+    const said = shares.length ? `${tokens} · ${shown}; the rest cannot be seen here` : tokens;
+    const words = state.way === "near" ? `${tokens}. ${NEAR_CAUTION}` : said;
     if (reading.textContent !== words) reading.textContent = words;
   }
 
@@ -166,63 +298,7 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
     later();
   }
 
-  // The mouse: drag to move or turn, click to keep.
-  let drag = null;
-  const placeOf = (event) => { const box = plot.canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
-  const shift = (dx, dy, moving) => {
-    const { camera } = state;
-    look(camera.dims === 3 && !moving ? { ...camera, turn: turned(camera.turn, dx * 0.008, dy * 0.008) } : panned(camera, dx, dy, ...plot.size()));
-  };
-  plot.canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    plot.canvas.setPointerCapture(event.pointerId);
-    drag = { last: placeOf(event), moved: 0 };
-  });
-  plot.canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = placeOf(event);
-    if (!drag) { ctx.point(plot.pick(x, y)); return; }
-    const dx = x - drag.last[0], dy = y - drag.last[1];
-    drag.moved += Math.hypot(dx, dy);
-    if (drag.moved < 4) return;
-    drag.last = [x, y];
-    state.pointed = -1;
-    plot.canvas.classList.add("llm-dragging");
-    shift(dx, dy, event.shiftKey);
-  });
-  const release = (event) => {
-    plot.canvas.classList.remove("llm-dragging");
-    if (drag && drag.moved < 4 && event.type === "pointerup") { const row = plot.pick(...placeOf(event)); if (row >= 0) ctx.choose(row); }
-    drag = null;
-  };
-  plot.canvas.addEventListener("pointerup", release);
-  plot.canvas.addEventListener("pointercancel", release);
-  plot.canvas.addEventListener("pointerleave", () => ctx.point(-1));
-  plot.canvas.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && document.activeElement !== plot.canvas) return; // else the page could not be scrolled past the map
-    event.preventDefault();
-    zoom(Math.exp(-Math.max(-480, Math.min(480, event.deltaY * (event.deltaMode ? 20 : 1))) / 400), placeOf(event));
-  }, { passive: false });
-
-  // The keyboard: a cross in the middle points.
-  const aim = (on) => { state.aiming = on; later(); };
-  plot.canvas.addEventListener("focus", () => aim(plot.canvas.matches(":focus-visible")));
-  plot.canvas.addEventListener("blur", () => { aim(false); ctx.point(-1); });
-  plot.canvas.addEventListener("keydown", (event) => {
-    const arrow = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    const step = state.camera.dims === 3 && !event.shiftKey ? -TURN / 0.008 : STEP;
-    if (arrow) shift(arrow[0] * step, arrow[1] * step, event.shiftKey);
-    else if (event.key === "+" || event.key === "=") zoom(1.3);
-    else if (event.key === "-") zoom(1 / 1.3);
-    else if (event.key === "0") reset();
-    else if (event.key === "Escape") ctx.choose(-1);
-    else if (event.key === "Enter") { const row = nearMiddle(); if (row >= 0) ctx.choose(row); }
-    else return;
-    event.preventDefault();
-    state.aiming = true;
-    state.pointed = nearMiddle();
-    if (event.key !== "Enter" && event.key !== "Escape") ctx.speak(state.pointed < 0 ? "No token in the middle" : cloud.spoken(state.pointed));
-  });
-  const nearMiddle = () => { plot.project(); return plot.pick(...middle(), 30); };
+  steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw: later });
 
   recall();
   const stopLooking = followLooks(el, (width) => {
@@ -237,8 +313,16 @@ export default widget("llm-embedding", ({ model, hub, el }) => {
     if (first) performance.mark("llm-embedding-drawn");
   });
   return [
-    stopLooking, follow(model, ["place"], recall), follow(model, ["chosen", "neighbours", "analogy", "notice"], update),
-    follow(model, ["near"], () => { delete maps.near; delete starts.near; }),
-    () => { cancelAnimationFrame(frame); clearTimeout(saving); },
+    stopLooking,
+    follow(model, ["place"], recall),
+    follow(model, ["chosen", "neighbours", "analogy", "notice"], update),
+    follow(model, ["near"], () => {
+      delete maps.near;
+      delete starts.near;
+    }),
+    () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(saving);
+    },
   ];
 });

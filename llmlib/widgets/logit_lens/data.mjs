@@ -6,11 +6,25 @@ const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byte
 
 /** One side from its description and the bytes of `Cells.pack`; of each cell (layer · n + position) `k` candidates. */
 export function unpack(meta, packed) {
-  const { tokens, layers, shown: k, most, title, words } = meta, n = tokens.length, cells = layers * n, buffer = bytesOf(packed);
-  const probability = Float32Array.from(new Uint16Array(buffer, 4 * cells * (k + 2), cells * k), (root) => (root / 65535) ** 2);
+  const { tokens, layers, shown: k, most, title, words } = meta;
+  const n = tokens.length;
+  const cells = layers * n;
+  const buffer = bytesOf(packed);
+  const probability = Float32Array.from(
+    new Uint16Array(buffer, 4 * cells * (k + 2), cells * k),
+    (root) => (root / 65535) ** 2,
+  );
   return {
-    tokens, layers, n, k, most, title, words, probability,
-    top: new Uint32Array(buffer, 0, cells * k), rank: new Uint32Array(buffer, 4 * cells * k, cells), // 0xffffffff: not known yet
+    tokens,
+    layers,
+    n,
+    k,
+    most,
+    title,
+    words,
+    probability,
+    top: new Uint32Array(buffer, 0, cells * k),
+    rank: new Uint32Array(buffer, 4 * cells * k, cells), // 0xffffffff: not known yet
     entropy: new Float32Array(buffer, 4 * cells * (k + 1), cells),
   };
 }
@@ -27,7 +41,8 @@ export const isPending = (side, at) => side.rank[at] === 0xffffffff;
 
 /** The token that a cell holds for the likeliest, or for the k-th likeliest. */
 export const wordAt = (side, layer, position, k = 0) => side.words[side.top[(layer * side.n + position) * side.k + k]];
-export const probabilityAt = (side, layer, position, k = 0) => side.probability[(layer * side.n + position) * side.k + k];
+export const probabilityAt = (side, layer, position, k = 0) =>
+  side.probability[(layer * side.n + position) * side.k + k];
 export const answerId = (side, position) => side.top[((side.layers - 1) * side.n + position) * side.k];
 
 const DEEP = 4; // powers of ten: a rank of 10,000 and more is pale
@@ -35,22 +50,49 @@ const DEEP = 4; // powers of ten: a rank of 10,000 and more is pale
 /** What the reader may colour by: how dark a cell is (0 to 1), what stands in it, and how the scale is read. */
 export const MEASURES = {
   probability: {
-    words: "what it would say", shade: (side, at) => Math.sqrt(side.probability[at * side.k]),
+    words: "what it would say",
+    shade: (side, at) => Math.sqrt(side.probability[at * side.k]),
     label: null, // the word
-    scale: "probability of the likeliest token", ticks: [[0, "0%"], [Math.sqrt(0.1), "10%"], [Math.sqrt(0.5), "50%"], [1, "100%"]],
+    scale: "probability of the likeliest token",
+    ticks: [
+      [0, "0%"],
+      [Math.sqrt(0.1), "10%"],
+      [Math.sqrt(0.5), "50%"],
+      [1, "100%"],
+    ],
   },
   rank: {
-    words: "rank of the final answer", shade: (side, at) => rankShade(side.rank[at]), label: (side, at) => shortNumber(side.rank[at] + 1),
-    scale: "rank of the final answer", ticks: [[0, "10,000th"], [0.25, "1,000th"], [0.5, "100th"], [0.75, "10th"], [1, "1st"]],
+    words: "rank of the final answer",
+    shade: (side, at) => rankShade(side.rank[at]),
+    label: (side, at) => shortNumber(side.rank[at] + 1),
+    scale: "rank of the final answer",
+    ticks: [
+      [0, "10,000th"],
+      [0.25, "1,000th"],
+      [0.5, "100th"],
+      [0.75, "10th"],
+      [1, "1st"],
+    ],
   },
   entropy: {
-    words: "entropy", shade: (side, at) => side.entropy[at] / side.most, label: (side, at) => side.entropy[at].toFixed(1),
-    scale: "entropy in nats: how undecided it is", ticks: null, // they depend on the vocabulary
+    words: "entropy",
+    shade: (side, at) => side.entropy[at] / side.most,
+    label: (side, at) => side.entropy[at].toFixed(1),
+    scale: "entropy in nats: how undecided it is",
+    ticks: null, // they depend on the vocabulary
   },
   pinned: {
-    words: "rank of the pinned token", shade: (side, at) => (side.pinned ? rankShade(side.pinned.rank[at]) : 0),
+    words: "rank of the pinned token",
+    shade: (side, at) => (side.pinned ? rankShade(side.pinned.rank[at]) : 0),
     label: (side, at) => (side.pinned ? shortNumber(side.pinned.rank[at] + 1) : ""),
-    scale: "rank of the pinned token", ticks: [[0, "10,000th"], [0.25, "1,000th"], [0.5, "100th"], [0.75, "10th"], [1, "1st"]],
+    scale: "rank of the pinned token",
+    ticks: [
+      [0, "10,000th"],
+      [0.25, "1,000th"],
+      [0.5, "100th"],
+      [0.75, "10th"],
+      [1, "1st"],
+    ],
   },
 };
 
@@ -68,7 +110,8 @@ export function shortNumber(value) {
 
 /** "1st", "2nd", "1,204th". */
 export function ordinal(n) {
-  const ten = n % 100, ending = ten >= 11 && ten <= 13 ? "th" : ["th", "st", "nd", "rd"][n % 10] ?? "th";
+  const ten = n % 100;
+  const ending = ten >= 11 && ten <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
   return `${n.toLocaleString("en")}${ending}`;
 }
 
@@ -86,16 +129,24 @@ export function layerName(layer, layers) {
 
 /** How a cell is told: one sentence each about what, how sure, how far the answer is. */
 export function cellInWords(side, layer, position, write) {
-  const at = layer * side.n + position, where = layer === 0 ? "Before any layer" : layer === side.layers - 1 ? "At the end" : `After layer ${layer}`;
-  const answer = layer === side.layers - 1 ? "" : ` The final answer, ${write(wordAt(side, side.layers - 1, position))}, is ${ordinal(side.rank[at] + 1)}.`;
-  return `${where}, at ${write(side.tokens[position])}: ${write(wordAt(side, layer, position))} ${percent(probabilityAt(side, layer, position))}.${answer}`;
+  const at = layer * side.n + position;
+  const where = layer === 0 ? "Before any layer" : layer === side.layers - 1 ? "At the end" : `After layer ${layer}`;
+  const answer =
+    layer === side.layers - 1
+      ? ""
+      : ` The final answer, ${write(wordAt(side, side.layers - 1, position))}, is ${ordinal(side.rank[at] + 1)}.`;
+  const first = `${write(wordAt(side, layer, position))} ${percent(probabilityAt(side, layer, position))}`;
+  return `${where}, at ${write(side.tokens[position])}: ${first}.${answer}`;
 }
 
 /** Who wrote a logit: all parts, `{ name, value }`, heads each alone or each layer's attention as one. */
 export function partsOf(who, values, whole) {
-  const { layers, heads } = who, numbers = new Float32Array(bytesOf(values)), parts = [{ name: "embedding", value: who.embedding, layer: -1 }];
+  const { layers, heads } = who;
+  const numbers = new Float32Array(bytesOf(values));
+  const parts = [{ name: "embedding", value: who.embedding, layer: -1 }];
   for (let layer = 0; layer < layers; layer++) {
-    const of = numbers.subarray(layer * heads, (layer + 1) * heads), bias = numbers[layers * heads + layers + layer];
+    const of = numbers.subarray(layer * heads, (layer + 1) * heads);
+    const bias = numbers[layers * heads + layers + layer];
     if (whole) parts.push({ name: `attention ${layer}`, value: of.reduce((sum, value) => sum + value, bias), layer });
     else {
       of.forEach((value, head) => parts.push({ name: `head ${layer}.${head}`, value, layer }));
@@ -110,14 +161,20 @@ export function partsOf(who, values, whole) {
 
 /** The parts to show: the largest first with the others as one, or all in the order of the layers. */
 export function ranked(parts, most) {
-  const sorted = [...parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)), rest = sorted.slice(most);
+  const sorted = [...parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+  const rest = sorted.slice(most);
   const others = rest.reduce((sum, part) => sum + part.value, 0);
-  return { shown: sorted.slice(0, most), others: rest.length ? { name: `${rest.length} others`, value: others } : null };
+  return {
+    shown: sorted.slice(0, most),
+    others: rest.length ? { name: `${rest.length} others`, value: others } : null,
+  };
 }
 
 /** Which positions are in a window that has been scrolled by `left` pixels, and how wide a cell is. */
 export function windowOf(n, room, left, narrowest, widest) {
   const cell = Math.max(narrowest, Math.min(widest, Math.floor(room / n)));
-  const width = cell * n, from = Math.max(0, Math.floor(left / cell)), to = Math.min(n, Math.ceil((left + room) / cell));
+  const width = cell * n;
+  const from = Math.max(0, Math.floor(left / cell));
+  const to = Math.min(n, Math.ceil((left + room) / cell));
   return { cell, width, from, to, scrolls: width > room };
 }

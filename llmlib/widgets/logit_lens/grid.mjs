@@ -1,10 +1,14 @@
 // The grid of layers × positions: what stands in it, where the pointer and the keyboard are.
 
+import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, visibleToken } from "../shared/shared.mjs";
 import { sized } from "../shared/canvas.mjs";
 import { cellInWords, isPending, layerName, MEASURES, windowOf, wordAt } from "./data.mjs";
 
-const NARROW = 56, WIDE = 116, HEAD = 26, LEFT = 72; // pixels: a cell, the row of tokens, the names of the layers
+const NARROW = 56;
+const WIDE = 116;
+const HEAD = 26;
+const LEFT = 72; // pixels: a cell, the row of tokens, the names of the layers
 const rowHeight = (layers) => (layers > 24 ? 18 : layers > 14 ? 22 : 26);
 
 /** As much of a token as fits into so many pixels. */
@@ -25,40 +29,80 @@ function fitted(context, token, room, known) {
 /** The grid of one side. `ctx.point(place)` hears where the pointer is, `ctx.lock(place)` where the reader stays. */
 export function gridPanel(ctx, which) {
   const canvas = element("canvas", {
-    tabindex: 0, role: "application", "aria-roledescription": "grid of layers and positions",
+    tabindex: 0,
+    role: "application",
+    "aria-roledescription": "grid of layers and positions",
     "aria-label": "Grid. Arrow keys move from cell to cell, Enter keeps the cell, Escape lets it go.",
   });
-  const hovered = element("div", { class: "llm-cell llm-hovered" }), locked = element("div", { class: "llm-cell llm-locked" });
-  const spacer = element("div", { class: "llm-spacer" }, canvas, locked, hovered), scroller = element("div", { class: "llm-scroller" }, spacer);
+  const hovered = element("div", { class: "llm-cell llm-hovered" });
+  const locked = element("div", { class: "llm-cell llm-locked" });
+  const spacer = element("div", { class: "llm-spacer" }, canvas, locked, hovered);
+  const scroller = element("div", { class: "llm-scroller" }, spacer);
   const rows = element("div", { class: "llm-rows", "aria-hidden": "true" });
-  const map = element("canvas", { "aria-hidden": "true" }), frame = element("div", { class: "llm-frame" });
+  const map = element("canvas", { "aria-hidden": "true" });
+  const frame = element("div", { class: "llm-frame" });
   const strip = element("div", { class: "llm-map" }, map, frame);
   const caption = element("figcaption", { "data-text": true });
-  const node = element("figure", { class: "llm-side" }, caption, strip, element("div", { class: "llm-body" }, rows, scroller));
+  const node = element(
+    "figure",
+    { class: "llm-side" },
+    caption,
+    strip,
+    element("div", { class: "llm-body" }, rows, scroller),
+  );
   const known = new Map();
-  let room = 0, shown = null, height = 0, frameRequest = 0, code = () => 0;
+  let room = 0;
+  let shown = null;
+  let height = 0;
+  let frameRequest = 0;
+  let code = () => 0;
 
   const side = () => ctx.sides[which];
-  const window_ = () => windowOf(side().n, room, scroller.scrollLeft, NARROW, WIDE);
+  const inSight = () => windowOf(side().n, room, scroller.scrollLeft, NARROW, WIDE);
   const topOf = (layer) => HEAD + layer * height + (layer === side().layers - 1 ? 4 : 0); // the answer stands apart
 
   function cellAt(event) {
-    const box = spacer.getBoundingClientRect(), { cell } = window_();
-    const position = Math.floor((event.clientX - box.left) / cell), y = event.clientY - box.top;
+    const box = spacer.getBoundingClientRect();
+    const { cell } = inSight();
+    const position = Math.floor((event.clientX - box.left) / cell);
+    const y = event.clientY - box.top;
     const layer = Math.min(side().layers - 1, Math.floor((y - HEAD - (y > topOf(side().layers - 1) ? 4 : 0)) / height));
-    return position < 0 || position >= side().n || layer < 0 || y > topOf(side().layers - 1) + height ? null : { side: which, layer, position };
+    return position < 0 || position >= side().n || layer < 0 || y > topOf(side().layers - 1) + height
+      ? null
+      : { side: which, layer, position };
   }
 
   canvas.addEventListener("pointermove", (event) => ctx.point(cellAt(event)));
   canvas.addEventListener("pointerleave", () => ctx.point(null));
-  canvas.addEventListener("click", (event) => { const place = cellAt(event); if (place) ctx.lock(place); });
-  scroller.addEventListener("scroll", () => { frameRequest ||= requestAnimationFrame(() => { frameRequest = 0; paint(); ctx.scrolled(self, scroller.scrollLeft / window_().cell); }); });
+  canvas.addEventListener("click", (event) => {
+    const place = cellAt(event);
+    if (place) ctx.lock(place);
+  });
+  scroller.addEventListener("scroll", () => {
+    frameRequest ||= requestAnimationFrame(() => {
+      frameRequest = 0;
+      paint();
+      ctx.scrolled(self, scroller.scrollLeft / inSight().cell);
+    });
+  });
   canvas.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-    const now = ctx.state.pointed?.side === which ? ctx.state.pointed : ctx.state.locked?.side === which ? ctx.state.locked : null;
+    const move = arrowOf(event.key);
+    const now =
+      ctx.state.pointed?.side === which
+        ? ctx.state.pointed
+        : ctx.state.locked?.side === which
+          ? ctx.state.locked
+          : null;
     if (move) {
-      const last = side().layers - 1, to = now ? { layer: now.layer + move[0], position: now.position + move[1] } : { layer: last, position: side().n - 1 };
-      const place = { side: which, layer: Math.max(0, Math.min(last, to.layer)), position: Math.max(0, Math.min(side().n - 1, to.position)) };
+      const last = side().layers - 1;
+      const to = now
+        ? { layer: now.layer + move[0], position: now.position + move[1] }
+        : { layer: last, position: side().n - 1 };
+      const place = {
+        side: which,
+        layer: bounded(to.layer, last + 1),
+        position: bounded(to.position, side().n),
+      };
       ctx.point(place);
       reveal(place.position);
       ctx.speak(cellInWords(side(), place.layer, place.position, ctx.spoken));
@@ -70,7 +114,8 @@ export function gridPanel(ctx, which) {
   });
 
   function reveal(position) {
-    const { cell } = window_(), left = position * cell;
+    const { cell } = inSight();
+    const left = position * cell;
     if (left < scroller.scrollLeft) scroller.scrollLeft = left;
     else if (left + cell > scroller.scrollLeft + room) scroller.scrollLeft = left + cell - room;
   }
@@ -78,29 +123,40 @@ export function gridPanel(ctx, which) {
   const drag = (event) => {
     if (!(event.buttons & 1)) return;
     const box = map.getBoundingClientRect();
-    scroller.scrollLeft = ((event.clientX - box.left) / box.width) * window_().width - room / 2;
+    scroller.scrollLeft = ((event.clientX - box.left) / box.width) * inSight().width - room / 2;
   };
-  strip.addEventListener("pointerdown", (event) => { strip.setPointerCapture(event.pointerId); drag(event); });
+  strip.addEventListener("pointerdown", (event) => {
+    strip.setPointerCapture(event.pointerId);
+    drag(event);
+  });
   strip.addEventListener("pointermove", drag);
 
   /** Everything anew, for `width` pixels. */
   function draw(width) {
-    const one = side(), before = shown;
+    const one = side();
+    const before = shown;
     room = Math.max(NARROW, width - LEFT - 2);
     height = rowHeight(one.layers);
-    const { cell, width: whole, scrolls } = window_();
+    const { cell, width: whole, scrolls } = inSight();
     room = Math.min(room, whole);
     code = MEASURES[ctx.measure()].shade;
     caption.textContent = Object.keys(ctx.sides).length > 1 ? one.title : "";
     caption.hidden = !caption.textContent;
     const names = Array.from({ length: one.layers }, (_, layer) => layerName(layer, one.layers));
-    const label = (words, top) => element("span", { style: `top: ${top}px; line-height: ${height - 1}px`, "data-text": true }, words);
-    if (before !== one) rows.replaceChildren(label("reads", 3), ...names.map((name, layer) => label(name, topOf(layer))), label("then came", topOf(one.layers) + 2));
+    const label = (words, top) =>
+      element("span", { style: `top: ${top}px; line-height: ${height - 1}px`, "data-text": true }, words);
+    if (before !== one)
+      rows.replaceChildren(
+        label("reads", 3),
+        ...names.map((name, layer) => label(name, topOf(layer))),
+        label("then came", topOf(one.layers) + 2),
+      );
     const total = topOf(one.layers) + 4 + height + 2;
     rows.style.height = spacer.style.height = `${total}px`;
     spacer.style.width = `${whole}px`;
     scroller.style.width = `${room}px`;
-    if (before?.n !== one.n && scrolls) scroller.scrollLeft = ctx.state.locked ? ctx.state.locked.position * cell - room / 2 : whole;
+    if (before?.n !== one.n && scrolls)
+      scroller.scrollLeft = ctx.state.locked ? ctx.state.locked.position * cell - room / 2 : whole;
     shown = one;
     strip.hidden = !scrolls;
     if (scrolls) drawMap();
@@ -108,10 +164,13 @@ export function gridPanel(ctx, which) {
   }
 
   function drawMap() {
-    const { n, layers } = side(), small = element("canvas", { width: n, height: layers }), image = new ImageData(n, layers);
+    const { n, layers } = side();
+    const small = element("canvas", { width: n, height: layers });
+    const image = new ImageData(n, layers);
     for (let at = 0; at < n * layers; at++) image.data.set([...ctx.shade(code(side(), at)).rgb, 255], 4 * at);
     small.getContext("2d").putImageData(image, 0, 0);
-    const tall = Math.max(36, Math.min(66, 2 * layers)), context = map.getContext("2d");
+    const tall = Math.max(36, Math.min(66, 2 * layers));
+    const context = map.getContext("2d");
     const ratio = sized(map, room, tall);
     context.imageSmoothingEnabled = n > room * ratio;
     context.drawImage(small, 0, 0, map.width, map.height);
@@ -119,24 +178,46 @@ export function gridPanel(ctx, which) {
 
   /** What is in the window. */
   function paint() {
-    const one = side(), { cell, from, to, width } = window_(), context = canvas.getContext("2d"), left = scroller.scrollLeft;
-    const total = parseFloat(spacer.style.height), ratio = sized(canvas, room, total), measure = ctx.measure(), { label } = MEASURES[measure];
+    const one = side();
+    const { cell, from, to, width } = inSight();
+    const context = canvas.getContext("2d");
+    const left = scroller.scrollLeft;
+    const total = parseFloat(spacer.style.height);
+    const ratio = sized(canvas, room, total);
+    const measure = ctx.measure();
+    const { label } = MEASURES[measure];
     context.setTransform(ratio, 0, 0, ratio, -left * ratio, 0);
     context.clearRect(left, 0, room, total);
     context.font = ctx.font;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    const last = one.layers - 1, words = (token, x, y, ink) => { context.fillStyle = ink; context.fillText(fitted(context, token, cell - 6, known), x + cell / 2, y); };
+    const last = one.layers - 1;
+    const words = (token, x, y, ink) => {
+      context.fillStyle = ink;
+      context.fillText(fitted(context, token, cell - 6, known), x + cell / 2, y);
+    };
     for (let position = from; position < to; position++) {
       const x = position * cell;
       words(one.tokens[position], x, HEAD / 2, ctx.palette.ink);
       for (let layer = 0; layer <= last; layer++) {
-        const at = layer * one.n + position, y = topOf(layer), { fill, ink } = ctx.shade(code(one, at));
+        const at = layer * one.n + position;
+        const y = topOf(layer);
+        const { fill, ink } = ctx.shade(code(one, at));
         context.fillStyle = fill;
         context.fillRect(x, y, cell - 1, height - 1);
         if (isPending(one, at)) continue;
-        if (label) { context.fillStyle = ink; context.fillText(label(one, at), x + cell / 2, y + height / 2); } else words(wordAt(one, layer, position), x, y + height / 2, ink);
-        if (ctx.differs(which, layer, position)) { context.fillStyle = ctx.palette.warm; context.beginPath(); context.moveTo(x + cell - 8, y); context.lineTo(x + cell - 1, y); context.lineTo(x + cell - 1, y + 7); context.fill(); }
+        if (label) {
+          context.fillStyle = ink;
+          context.fillText(label(one, at), x + cell / 2, y + height / 2);
+        } else words(wordAt(one, layer, position), x, y + height / 2, ink);
+        if (ctx.differs(which, layer, position)) {
+          context.fillStyle = ctx.palette.warm;
+          context.beginPath();
+          context.moveTo(x + cell - 8, y);
+          context.lineTo(x + cell - 1, y);
+          context.lineTo(x + cell - 1, y + 7);
+          context.fill();
+        }
       }
       if (position + 1 < one.n) words(one.tokens[position + 1], x, topOf(last + 1) + 4 + height / 2, ctx.palette.faint);
     }
@@ -146,16 +227,26 @@ export function gridPanel(ctx, which) {
 
   /** Where the reader looks; nothing else changes. */
   function point() {
-    const { cell } = window_();
-    for (const [box, place] of [[hovered, ctx.state.pointed], [locked, ctx.state.locked]]) {
-      const here = place && place.position < side().n && place.layer < side().layers && (place.side === which || ctx.linked());
+    const { cell } = inSight();
+    for (const [box, place] of [
+      [hovered, ctx.state.pointed],
+      [locked, ctx.state.locked],
+    ]) {
+      const here =
+        place && place.position < side().n && place.layer < side().layers && (place.side === which || ctx.linked());
       box.style.display = here ? "block" : "none";
-      if (here) Object.assign(box.style, { left: `${place.position * cell}px`, top: `${topOf(place.layer)}px`, width: `${cell - 1}px`, height: `${height - 1}px` });
+      if (here)
+        Object.assign(box.style, {
+          left: `${place.position * cell}px`,
+          top: `${topOf(place.layer)}px`,
+          width: `${cell - 1}px`,
+          height: `${height - 1}px`,
+        });
     }
   }
 
   function scrollTo(position) {
-    const left = position * window_().cell;
+    const left = position * inSight().cell;
     if (Math.abs(left - scroller.scrollLeft) >= 1) scroller.scrollLeft = left;
   }
   const self = { node, draw, point, scrollTo, canvas, stop: () => cancelAnimationFrame(frameRequest) };

@@ -2,91 +2,182 @@ import { ownText } from "../shared/drafts.mjs";
 import { element, follow, followLooks, saveMenu, spokenToken, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { choice, renew, textPanel } from "../shared/controls.mjs";
-import { paletteOf, pictureOf, shades } from "../shared/canvas.mjs";
+import { paletteOf, pictureOf, rampOf, shades } from "../shared/canvas.mjs";
 import { answerId, MEASURES, unpack, unpackPinned } from "./data.mjs";
 import { gridPanel } from "./grid.mjs";
 import { cellPanel, whoPanel } from "./detail.mjs";
 
-const ASIDE = 312, NARROWEST = 700; // pixels: the panel beside the grid; below this width it stands under it
+const ASIDE = 312;
+const NARROWEST = 700; // pixels: the panel beside the grid; below this width it stands under it
 
 export default widget("llm-lens", ({ model, hub, el }) => {
   const place = model.get("place");
   const state = {
-    locked: "layer" in place && "position" in place ? { side: place.side ?? "a", layer: place.layer, position: place.position } : null,
-    pointed: null, measure: place.measure ?? "probability", show: place.show ?? "both", heads: place.heads ?? "each", sort: place.sort ?? "size",
+    locked:
+      "layer" in place && "position" in place
+        ? { side: place.side ?? "a", layer: place.layer, position: place.position }
+        : null,
+    pointed: null,
+    measure: place.measure ?? "probability",
+    show: place.show ?? "both",
+    heads: place.heads ?? "each",
+    sort: place.sort ?? "size",
   };
-  let loaded = [], panels = [], level = "", frame = 0, drawn = false, asked = "", colours = [];
+  let loaded = [];
+  let panels = [];
+  let level = "";
+  let frame = 0;
+  let drawn = false;
+  let asked = "";
+  let colours = [];
 
   // What the panels may know and do.
   const ctx = {
-    state, sides: {}, palette: null, font: "12px monospace",
+    state,
+    sides: {},
+    palette: null,
+    font: "12px monospace",
     measure: () => (state.measure === "pinned" && !ctx.sides.a.pinned ? "probability" : state.measure),
     shade: (t) => colours[Math.max(0, Math.min(255, Math.round(255 * (t || 0))))],
     spoken: (token) => spokenToken(token),
-    pinnedId: () => model.get("pinned").id ?? null, pinnedToken: () => model.get("pinned").token,
-    who: () => model.get("who"), whoValues: () => model.get("who_values"), canAsk: () => hub.live && !hub.gone,
+    pinnedId: () => model.get("pinned").id ?? null,
+    pinnedToken: () => model.get("pinned").token,
+    who: () => model.get("who"),
+    whoValues: () => model.get("who_values"),
+    canAsk: () => hub.live && !hub.gone,
     shownSides: () => (ctx.sides.b ? (state.show === "both" ? ["a", "b"] : [state.show]) : ["a"]),
     /** The cell that is pointed at or else kept; without either the model's last word. */
     focus() {
-      const shown = ctx.shownSides(), one = state.pointed ?? state.locked;
+      const shown = ctx.shownSides();
+      const one = state.pointed ?? state.locked;
       if (one) return one;
       const side = ctx.sides[shown[0]];
       return { side: shown[0], layer: side.layers - 1, position: side.n - 1 };
     },
     linked: () => Boolean(ctx.sides.b),
-    differs: (which, layer, position) => which === "b" && ctx.measure() === "probability" && state.show === "both" && ctx.sides.a.n === ctx.sides.b.n && ctx.sides.a.layers === ctx.sides.b.layers &&
-      ctx.sides.a.top[(layer * ctx.sides.a.n + position) * ctx.sides.a.k] !== ctx.sides.b.top[(layer * ctx.sides.b.n + position) * ctx.sides.b.k],
+    differs: (which, layer, position) =>
+      which === "b" &&
+      ctx.measure() === "probability" &&
+      state.show === "both" &&
+      ctx.sides.a.n === ctx.sides.b.n &&
+      ctx.sides.a.layers === ctx.sides.b.layers &&
+      ctx.sides.a.top[(layer * ctx.sides.a.n + position) * ctx.sides.a.k] !==
+        ctx.sides.b.top[(layer * ctx.sides.b.n + position) * ctx.sides.b.k],
     point(to) {
       const { pointed } = state;
       if (pointed?.side === to?.side && pointed?.layer === to?.layer && pointed?.position === to?.position) return;
       state.pointed = to;
-      frame ||= requestAnimationFrame(() => { frame = 0; for (const panel of [...panels, ...cells]) (panel.point ?? panel.draw)(); });
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        for (const panel of [...panels, ...cells]) (panel.point ?? panel.draw)();
+      });
     },
     lock(to) {
-      const same = to && state.locked && to.side === state.locked.side && to.layer === state.locked.layer && to.position === state.locked.position;
+      const same =
+        to &&
+        state.locked &&
+        to.side === state.locked.side &&
+        to.layer === state.locked.layer &&
+        to.position === state.locked.position;
       ctx.go({ locked: same ? null : to });
       ctx.speak(!to || same ? "No cell kept" : `Kept ${spokenToken(ctx.sides[to.side].tokens[to.position])}`);
     },
     /** Two runs stay at the same place of their texts. */
-    scrolled(from, position) { for (const panel of panels) if (panel !== from) panel.scrollTo(position); },
-    /** Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same once more, or nothing: none. */
+    scrolled(from, position) {
+      for (const panel of panels) if (panel !== from) panel.scrollTo(position);
+    },
+    /**
+     * Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same once more, or nothing:
+     * none.
+     */
     async pin(what) {
       const same = what.id !== undefined && what.id === ctx.pinnedId();
       if ((await hub.act("pin", same ? {} : what)) && !same && Object.keys(what).length) ctx.go({ measure: "pinned" });
     },
-    go(changes) { Object.assign(state, changes); remember(); draw(); },
-    speak(words) { spoken.textContent = words; },
+    go(changes) {
+      Object.assign(state, changes);
+      remember();
+      draw();
+    },
+    speak(words) {
+      spoken.textContent = words;
+    },
   };
 
-  const tools = element("div", { class: "llm-row llm-tools" }), spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
-  const grids = element("div", { class: "llm-grids" }), legend = element("div", { class: "llm-legend" });
+  const tools = element("div", { class: "llm-row llm-tools" });
+  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const grids = element("div", { class: "llm-grids" });
+  const legend = element("div", { class: "llm-legend" });
   /** Of two runs the same place in each. */
-  const placeIn = (side) => (ctx.shownSides().length > 1 ? { ...ctx.focus(), side } : side === "a" ? ctx.focus() : null);
-  const cells = [cellPanel(ctx, () => placeIn("a"), "This cell"), cellPanel(ctx, () => placeIn("b"), "The same cell of the other run")];
-  const who = whoPanel(ctx), texting = hub.live ? textPanel(hub, model) : null;
+  const placeIn = (side) =>
+    ctx.shownSides().length > 1 ? { ...ctx.focus(), side } : side === "a" ? ctx.focus() : null;
+  const cells = [
+    cellPanel(ctx, () => placeIn("a"), "This cell"),
+    cellPanel(ctx, () => placeIn("b"), "The same cell of the other run"),
+  ];
+  const who = whoPanel(ctx);
+  const texting = hub.live ? textPanel(hub, model) : null;
   const aside = element("div", { class: "llm-aside" }, ...cells.map(({ node }) => node), who.node);
   const picture = element("div", { class: "llm-scene" }, element("div", { class: "llm-left" }, grids, legend), aside);
   const menu = saveMenu(model, "logit_lens", () => pictureOf(picture, ctx.palette.paper));
-  const lead = element("p", { class: "llm-note llm-lead" }, "Each cell is the next token the model would choose if it stopped after that layer; the stronger its colour, the surer. Point at a cell, click to keep it.");
-  const pinBox = element("input", { type: "text", size: 12, "aria-label": "Token to pin", placeholder: "a token, such as Paris", dir: "auto", "data-acts": true });
+  const lead = element(
+    "p",
+    { class: "llm-note llm-lead" },
+    "Each cell is the next token the model would choose if it stopped after that layer; ",
+    "the stronger its colour, the surer. Point at a cell, click to keep it.",
+  );
+  const pinBox = element("input", {
+    type: "text",
+    size: 12,
+    "aria-label": "Token to pin",
+    placeholder: "a token, such as Paris",
+    dir: "auto",
+    "data-acts": true,
+  });
   ownText(pinBox, (text) => text === (ctx.pinnedToken() ?? ""));
-  const pinning = element("form", { class: "llm-pin" }, pinBox, element("button", { type: "submit", "data-acts": true }, "Pin"));
+  const pinning = element(
+    "form",
+    { class: "llm-pin" },
+    pinBox,
+    element("button", { type: "submit", "data-acts": true }, "Pin"),
+  );
   const unpin = element("button", { type: "button", "data-acts": true, onclick: () => ctx.pin({}) });
   pinning.addEventListener("submit", (event) => {
     event.preventDefault();
     if (pinBox.value) ctx.pin({ token: wellFormed(pinBox.value) });
   });
-  el.append(texting?.node ?? "", hub.line, element("div", { class: "llm-row llm-head" }, lead, menu), element("div", { class: "llm-row llm-bar-of-tools" }, tools, hub.live ? pinning : "", unpin), picture, spoken);
+  el.append(
+    texting?.node ?? "",
+    hub.line,
+    element("div", { class: "llm-row llm-head" }, lead, menu),
+    element("div", { class: "llm-row llm-bar-of-tools" }, tools, hub.live ? pinning : "", unpin),
+    picture,
+    spoken,
+  );
 
   function remember() {
     const { locked, measure, show, heads, sort } = state;
-    hub.look({ place: { ...(locked ?? {}), measure, show, heads, sort } });
+    hub.look({ place: { ...locked, measure, show, heads, sort } });
   }
 
   function drawTools() {
-    const options = Object.entries(MEASURES).filter(([name]) => name !== "pinned" || ctx.sides.a.pinned).map(([name, { words }]) => [name, words]);
+    const options = Object.entries(MEASURES)
+      .filter(([name]) => name !== "pinned" || ctx.sides.a.pinned)
+      .map(([name, { words }]) => [name, words]);
     const parts = [choice("What the cells show", options, ctx.measure(), (measure) => ctx.go({ measure }))];
-    if (ctx.sides.b) parts.push(choice("Which run", [["a", ctx.sides.a.title], ["b", ctx.sides.b.title], ["both", "side by side"]], state.show, (show) => ctx.go({ show })));
+    if (ctx.sides.b)
+      parts.push(
+        choice(
+          "Which run",
+          [
+            ["a", ctx.sides.a.title],
+            ["b", ctx.sides.b.title],
+            ["both", "side by side"],
+          ],
+          state.show,
+          (show) => ctx.go({ show }),
+        ),
+      );
     renew(tools, parts);
     const pinned = ctx.pinnedToken();
     unpin.hidden = pinned === undefined;
@@ -94,12 +185,32 @@ export default widget("llm-lens", ({ model, hub, el }) => {
   }
 
   function drawLegend() {
-    const one = ctx.sides[ctx.shownSides()[0]], measure = ctx.measure(), { scale, ticks } = MEASURES[measure];
+    const one = ctx.sides[ctx.shownSides()[0]];
+    const measure = ctx.measure();
+    const { scale, ticks } = MEASURES[measure];
     const marks = ticks ?? [0, 0.25, 0.5, 0.75, 1].map((t) => [t, (t * one.most).toFixed(1)]);
-    const ramp = element("span", { class: "llm-ramp", style: `background: linear-gradient(to right, ${[0, 64, 128, 191, 255].map((k) => colours[k].fill).join(", ")})` });
-    const differing = measure === "probability" && ctx.shownSides().length > 1 && ctx.sides.a.n === ctx.sides.b.n ? [element("span", { class: "llm-differs", "data-text": true }, "another first choice than on the left")] : [];
-    legend.replaceChildren(element("span", { "data-text": true }, scale), element("span", { class: "llm-scale" }, ramp,
-      element("span", { class: "llm-ticks" }, ...marks.map(([t, words]) => element("span", { style: `left: ${100 * t}%`, "data-text": true }, words)))), ...differing);
+    const ramp = element("span", {
+      class: "llm-ramp",
+      style: `background: ${rampOf([0, 64, 128, 191, 255].map((k) => colours[k].fill))}`,
+    });
+    const differing =
+      measure === "probability" && ctx.shownSides().length > 1 && ctx.sides.a.n === ctx.sides.b.n
+        ? [element("span", { class: "llm-differs", "data-text": true }, "another first choice than on the left")]
+        : [];
+    legend.replaceChildren(
+      element("span", { "data-text": true }, scale),
+      element(
+        "span",
+        { class: "llm-scale" },
+        ramp,
+        element(
+          "span",
+          { class: "llm-ticks" },
+          ...marks.map(([t, words]) => element("span", { style: `left: ${100 * t}%`, "data-text": true }, words)),
+        ),
+      ),
+      ...differing,
+    );
   }
 
   function build(shown) {
@@ -114,7 +225,9 @@ export default widget("llm-lens", ({ model, hub, el }) => {
 
   function draw() {
     settle();
-    const shown = ctx.shownSides(), width = Math.min(el.clientWidth - 8, 944), beside = width >= NARROWEST && shown.length === 1;
+    const shown = ctx.shownSides();
+    const width = Math.min(el.clientWidth - 8, 944);
+    const beside = width >= NARROWEST && shown.length === 1;
     el.dataset.tokens = ctx.sides.a.n;
     build(shown);
     picture.classList.toggle("llm-beside", beside);
@@ -132,7 +245,9 @@ export default widget("llm-lens", ({ model, hub, el }) => {
   function ask() {
     const { locked } = state;
     if (!locked || !ctx.canAsk()) return;
-    const side = ctx.sides[locked.side], told = model.get("who"), id = ctx.pinnedId() ?? answerId(side, locked.position);
+    const side = ctx.sides[locked.side];
+    const told = model.get("who");
+    const id = ctx.pinnedId() ?? answerId(side, locked.position);
     const wanted = JSON.stringify([locked.side, locked.position, id, side.tokens]);
     if ((told.side === locked.side && told.position === locked.position && told.id === id) || asked === wanted) return;
     asked = wanted;
@@ -142,12 +257,18 @@ export default widget("llm-lens", ({ model, hub, el }) => {
   /** Choices that the present data no longer allow fall back to ones that they do. */
   function settle() {
     for (const name of ["locked", "pointed"]) {
-      const one = state[name], side = one && ctx.sides[one.side];
+      const one = state[name];
+      const side = one && ctx.sides[one.side];
       if (one && (!side || one.layer >= side.layers || one.position >= side.n)) state[name] = null;
     }
     if (!ctx.sides.b) state.show = "both";
     const shown = ctx.shownSides();
-    for (const name of ["locked", "pointed"]) if (state[name] && !shown.includes(state[name].side)) state[name] = ctx.sides[shown[0]].n > state[name].position && ctx.sides[shown[0]].layers > state[name].layer ? { ...state[name], side: shown[0] } : null;
+    for (const name of ["locked", "pointed"])
+      if (state[name] && !shown.includes(state[name].side))
+        state[name] =
+          ctx.sides[shown[0]].n > state[name].position && ctx.sides[shown[0]].layers > state[name].layer
+            ? { ...state[name], side: shown[0] }
+            : null;
   }
 
   function load() {
@@ -157,10 +278,13 @@ export default widget("llm-lens", ({ model, hub, el }) => {
     asked = "";
     ctx.sides = {};
     for (const [k, which] of ["a", "b"].entries()) {
-      const [meta, cells, pinned] = sources.slice(3 * k, 3 * k + 3);
+      const [meta, codes, pinned] = sources.slice(3 * k, 3 * k + 3);
       if (!meta.tokens) continue;
-      const side = unpack(meta, cells);
-      ctx.sides[which] = { ...side, pinned: model.get("pinned").token === undefined ? null : unpackPinned(pinned, side.layers * side.n) };
+      const side = unpack(meta, codes);
+      ctx.sides[which] = {
+        ...side,
+        pinned: model.get("pinned").token === undefined ? null : unpackPinned(pinned, side.layers * side.n),
+      };
     }
   }
 
@@ -169,23 +293,56 @@ export default widget("llm-lens", ({ model, hub, el }) => {
     if (drawn) draw();
     performance.mark("llm-lens-updated");
   };
-  const moved = () => { // another view of the same widget has gone somewhere
-    const now = model.get("place"), locked = "layer" in now ? { side: now.side ?? "a", layer: now.layer, position: now.position } : null;
-    const target = { measure: now.measure ?? state.measure, show: now.show ?? state.show, heads: now.heads ?? state.heads, sort: now.sort ?? state.sort };
-    if (JSON.stringify(locked) === JSON.stringify(state.locked) && Object.entries(target).every(([name, value]) => state[name] === value)) return;
+  const moved = () => {
+    // another view of the same widget has gone somewhere
+    const now = model.get("place");
+    const locked = "layer" in now ? { side: now.side ?? "a", layer: now.layer, position: now.position } : null;
+    const target = {
+      measure: now.measure ?? state.measure,
+      show: now.show ?? state.show,
+      heads: now.heads ?? state.heads,
+      sort: now.sort ?? state.sort,
+    };
+    if (
+      JSON.stringify(locked) === JSON.stringify(state.locked) &&
+      Object.entries(target).every(([name, value]) => state[name] === value)
+    )
+      return;
     Object.assign(state, target, { locked });
     if (drawn) draw();
   };
-  const names = ["a", "a_cells", "a_pinned", "b", "b_cells", "b_pinned", "pinned", "who", "who_values", "text", "text_b"];
+  const names = [
+    "a",
+    "a_cells",
+    "a_pinned",
+    "b",
+    "b_cells",
+    "b_pinned",
+    "pinned",
+    "who",
+    "who_values",
+    "text",
+    "text_b",
+  ];
   const stops = [follow(model, names, refresh), follow(model, ["place"], moved)];
-  stops.push(followLooks(el, () => {
-    const style = getComputedStyle(el), named = (name) => style.getPropertyValue(name).trim();
-    ctx.palette = { ...paletteOf(el), warm: named("--llm-warm"), line: named("--llm-line") };
-    ctx.font = `12px ${getComputedStyle(pinBox).fontFamily.includes("mono") ? getComputedStyle(pinBox).fontFamily : "ui-monospace, monospace"}`;
-    colours = shades(ctx.palette.stops.false);
-    draw();
-    if (!drawn) performance.mark("llm-lens-drawn");
-    drawn = true;
-  }));
-  return [...stops, () => { cancelAnimationFrame(frame); panels.forEach((panel) => panel.stop()); }];
+  stops.push(
+    followLooks(el, () => {
+      const style = getComputedStyle(el);
+      const named = (name) => style.getPropertyValue(name).trim();
+      ctx.palette = { ...paletteOf(el), warm: named("--llm-warm"), line: named("--llm-line") };
+      const { fontFamily } = getComputedStyle(pinBox);
+      ctx.font = `12px ${fontFamily.includes("mono") ? fontFamily : "ui-monospace, monospace"}`;
+      colours = shades(ctx.palette.stops.false);
+      draw();
+      if (!drawn) performance.mark("llm-lens-drawn");
+      drawn = true;
+    }),
+  );
+  return [
+    ...stops,
+    () => {
+      cancelAnimationFrame(frame);
+      panels.forEach((panel) => panel.stop());
+    },
+  ];
 });

@@ -14,15 +14,36 @@ export function guide({ live, still }) {
 }
 
 export default widget("llm-next-token", ({ model, hub, el, still }) => {
-  const prompt = textBox({ label: "Your text", button: "Use this text", use: (text) => hub.act("prompt", { text }), used: () => model.get("prompt") });
+  const prompt = textBox({
+    label: "Your text",
+    button: "Use this text",
+    use: (text) => hub.act("prompt", { text }),
+    used: () => model.get("prompt"),
+  });
   const lead = element("p", { class: "llm-note llm-lead" }, guide({ live: hub.live, still }));
-  const text = element("div", { class: "llm-tokens", role: "group", tabindex: 0, "aria-label": "The text so far, token by token" });
-  const scale = element("div", { class: "llm-line llm-scale", "aria-hidden": "true" }, element("span", {}),
-    element("span", { class: "llm-ends" }, ...["0%", "probability", "100%"].map((word) => element("span", {}, word))));
+  const text = element("div", {
+    class: "llm-tokens",
+    role: "group",
+    tabindex: 0,
+    "aria-label": "The text so far, token by token",
+  });
+  const scale = element(
+    "div",
+    { class: "llm-line llm-scale", "aria-hidden": "true" },
+    element("span", {}),
+    element("span", { class: "llm-ends" }, ...["0%", "probability", "100%"].map((word) => element("span", {}, word))),
+  );
   const bars = element("ol", { class: "llm-candidates", "aria-label": "Most probable next tokens" });
   const rest = element("div", { class: "llm-note" });
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
-  const slider = element("input", { type: "range", min: 0, max: 2, step: 0.05, "aria-label": "Temperature", "data-acts": true });
+  const slider = element("input", {
+    type: "range",
+    min: 0,
+    max: 2,
+    step: 0.05,
+    "aria-label": "Temperature",
+    "data-acts": true,
+  });
   const degrees = element("output", {});
   let turning = 0; // turns of the slider that Python has not answered
   slider.addEventListener("input", async () => {
@@ -36,8 +57,10 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     if (!turning) slider.value = model.get("temperature");
     degrees.textContent = Number(slider.value).toFixed(2);
   };
-  const button = (label, hint, kind, details) => element("button", { type: "button", title: hint, "data-acts": true, onclick: () => hub.act(kind, details) }, label);
-  // Without a model nothing can be turned or taken, so what is left is shown in full, not as controls that are switched off.
+  const button = (label, hint, kind, details) =>
+    element("button", { type: "button", title: hint, "data-acts": true, onclick: () => hub.act(kind, details) }, label);
+  // Without a model nothing can be turned or taken, so what is left is shown in full, not as controls that are switched
+  // off.
   const controls = [
     element("label", {}, "Temperature ", slider, " ", degrees),
     button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),
@@ -45,8 +68,19 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     button("Undo", "Take the last token back", "undo"),
   ];
   el.append(
-    lead, hub.live ? prompt.node : "", hub.line, text, scale, bars, rest,
-    element("div", { class: "llm-row" }, ...(hub.live ? controls : [element("span", {}, "Temperature ", degrees)]), still ? "" : saveMenu(model, "next-token")),
+    lead,
+    hub.live ? prompt.node : "",
+    hub.line,
+    text,
+    scale,
+    bars,
+    rest,
+    element(
+      "div",
+      { class: "llm-row" },
+      ...(hub.live ? controls : [element("span", {}, "Temperature ", degrees)]),
+      still ? "" : saveMenu(model, "next-token"),
+    ),
     spoken,
   );
 
@@ -61,22 +95,49 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
       element("span", { class: "llm-percent", "aria-hidden": "true" }, percent(p)),
     ];
     if (!hub.live) return element("div", { class: "llm-line" }, ...parts);
-    return element("button", { type: "button", "data-acts": true, class: "llm-line llm-candidate", onclick: take }, ...parts);
+    return element(
+      "button",
+      { type: "button", "data-acts": true, class: "llm-line llm-candidate", onclick: take },
+      ...parts,
+    );
   };
 
   const update = () => {
-    const tokens = model.get("tokens"), picked = model.get("picked"), candidates = model.get("candidates"), ids = model.get("ids");
+    const tokens = model.get("tokens");
+    const picked = model.get("picked");
+    const candidates = model.get("candidates");
+    const ids = model.get("ids");
     const probabilities = model.get("probabilities");
     text.replaceChildren();
-    inReadingOrder(text, tokens, tokens.map((token, i) =>
-      element("bdi", { class: i < tokens.length - picked ? "llm-token" : "llm-token llm-picked" }, visibleToken(token))));
+    inReadingOrder(
+      text,
+      tokens,
+      tokens.map((token, i) =>
+        element(
+          "bdi",
+          { class: i < tokens.length - picked ? "llm-token" : "llm-token llm-picked" },
+          visibleToken(token),
+        ),
+      ),
+    );
     text.scrollTop = text.scrollHeight; // it grows at its end
     const focused = [...bars.children].findIndex((row) => row.contains(document.activeElement));
-    bars.replaceChildren(...candidates.map((token, i) => element("li", {}, line(token, probabilities[i], () => hub.act("pick", { id: ids[i] })))));
+    bars.replaceChildren(
+      ...candidates.map((token, i) =>
+        element(
+          "li",
+          {},
+          line(token, probabilities[i], () => hub.act("pick", { id: ids[i] })),
+        ),
+      ),
+    );
     scale.hidden = !candidates.length;
     if (focused >= 0) bars.children[Math.min(focused, candidates.length - 1)]?.querySelector("button").focus();
     rest.textContent = model.get("rest");
-    if (picked) spoken.textContent = `Added ${spokenToken(tokens.at(-1))}. Most probable next: ${spokenToken(candidates[0] ?? "")}.`;
+    if (picked) {
+      const added = spokenToken(tokens.at(-1));
+      spoken.textContent = `Added ${added}. Most probable next: ${spokenToken(candidates[0] ?? "")}.`;
+    }
   };
   return [
     follow(model, ["tokens", "candidates", "ids", "probabilities", "picked", "rest"], update),

@@ -3,9 +3,14 @@
 const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token came to be chosen
 
 /** What a stage is called: a setting by its name and number. */
-export const stageInWords = (name, settings) => (name in settings && settings[name] !== null ? `${name} ${settings[name]}` : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name));
+export const stageInWords = (name, settings) =>
+  name in settings && settings[name] !== null
+    ? `${name} ${settings[name]}`
+    : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name);
 
-/** Which stage has cut a token, as far as stage `k` knows it: what comes later has cut nothing yet; null: all stages. */
+/**
+ * Which stage has cut a token, as far as stage `k` knows it: what comes later has cut nothing yet; null: all stages.
+ */
 export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
 
 /** The end of a true scale that holds `most`, and its ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
@@ -18,18 +23,30 @@ export function scaleFor(most) {
 export const straying = (p, n) => 2 * Math.sqrt((p * (1 - p)) / n);
 
 /** The most that 200 draws show: a share, a probability, or the end of the range in which most bars end. */
-export const mostDrawn = (theory, shares, n) => Math.max(...shares, ...theory.map((p) => p + (n && p ? straying(p, n) : 0)), 0);
+export const mostDrawn = (theory, shares, n) =>
+  Math.max(...shares, ...theory.map((p) => p + (n && p ? straying(p, n) : 0)), 0);
 
 /** How many of these shares lie within what straying allows; tokens that cannot come are left out. */
 export function within(counts, probabilities, n) {
   const possible = probabilities.map((p, k) => [p, counts[k]]).filter(([p]) => p > 0);
-  return { inside: possible.filter(([p, count]) => Math.abs(count / n - p) <= straying(p, n) + 0.5 / n).length, of: possible.length };
+  return {
+    inside: possible.filter(([p, count]) => Math.abs(count / n - p) <= straying(p, n) + 0.5 / n).length,
+    of: possible.length,
+  };
 }
 
 /** The branches from their bytes: per node its id, parent, log-probability, chance and way. Node 0 is the prompt. */
 export function unpackTree(packed) {
-  const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer, n = buffer.byteLength / 17;
-  return { n, ids: new Uint32Array(buffer, 0, n), parents: new Int32Array(buffer, 4 * n, n), logProbs: new Float32Array(buffer, 8 * n, n), chances: new Float32Array(buffer, 12 * n, n), ways: new Uint8Array(buffer, 16 * n, n) };
+  const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
+  const n = buffer.byteLength / 17;
+  return {
+    n,
+    ids: new Uint32Array(buffer, 0, n),
+    parents: new Int32Array(buffer, 4 * n, n),
+    logProbs: new Float32Array(buffer, 8 * n, n),
+    chances: new Float32Array(buffer, 12 * n, n),
+    ways: new Uint8Array(buffer, 16 * n, n),
+  };
 }
 
 /** The nodes from the first token to this one. */
@@ -42,8 +59,13 @@ export function pathTo(tree, node) {
 /** The tree as a file: one entry a node, a child after its parent; the first is the prompt. */
 export function treeAsJson(tree, prompt, words) {
   return Array.from({ length: tree.n }, (_, node) => ({
-    node, parent: node ? tree.parents[node] : null, id: node ? tree.ids[node] : null, token: node ? words[tree.ids[node]] ?? "" : prompt,
-    log_prob: tree.logProbs[node], chance: tree.chances[node], way: WAYS[tree.ways[node]],
+    node,
+    parent: node ? tree.parents[node] : null,
+    id: node ? tree.ids[node] : null,
+    token: node ? (words[tree.ids[node]] ?? "") : prompt,
+    log_prob: tree.logProbs[node],
+    chance: tree.chances[node],
+    way: WAYS[tree.ways[node]],
   }));
 }
 
@@ -58,25 +80,42 @@ const KEPT = 3; // tokens that stay at each end of a long stretch without branch
 export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded = 86 }) {
   const children = Array.from({ length: tree.n }, () => []);
   for (let node = 1; node < tree.n; node++) children[tree.parents[node]].push(node);
-  const boxes = [], totals = new Float64Array(tree.n), ends = [];
-  let rows = 0, width = 0;
+  const boxes = [];
+  const totals = new Float64Array(tree.n);
+  const ends = [];
+  let rows = 0;
+  let width = 0;
   const waiting = [{ node: 0, parent: null }];
   while (waiting.length) {
     let { node, parent } = waiting.pop();
     const row = rows++;
-    for (let from = parent; node !== undefined; ) {
+    for (let from = parent; node !== undefined;) {
       const stretch = [node];
       while (children[stretch.at(-1)].length === 1 && stretch.at(-1) !== 0) stretch.push(children[stretch.at(-1)][0]);
-      const foldable = stretch.length > 2 * KEPT + 2 && !stretch.some((one) => open.has(one)) && !stretch.slice(KEPT, -KEPT).includes(at);
-      const shown = foldable ? [...stretch.slice(0, KEPT), stretch.slice(KEPT, -KEPT), ...stretch.slice(-KEPT)] : stretch;
+      const foldable =
+        stretch.length > 2 * KEPT + 2 &&
+        !stretch.some((one) => open.has(one)) &&
+        !stretch.slice(KEPT, -KEPT).includes(at);
+      const shown = foldable
+        ? [...stretch.slice(0, KEPT), stretch.slice(KEPT, -KEPT), ...stretch.slice(-KEPT)]
+        : stretch;
       for (const one of stretch) totals[one] = one ? totals[tree.parents[one]] + tree.logProbs[one] : 0;
       for (const one of shown) {
-        const hidden = Array.isArray(one) ? one : null, box = { node: hidden ? hidden[0] : one, hidden, row, from, x: from ? from.x + from.width + gap : 0, width: hidden ? folded : widthOf(one) };
+        const hidden = Array.isArray(one) ? one : null;
+        const box = {
+          node: hidden ? hidden[0] : one,
+          hidden,
+          row,
+          from,
+          x: from ? from.x + from.width + gap : 0,
+          width: hidden ? folded : widthOf(one),
+        };
         boxes.push(box);
         from = box;
         width = Math.max(width, box.x + box.width);
       }
-      const last = stretch.at(-1), [first, ...others] = children[last];
+      const last = stretch.at(-1);
+      const [first, ...others] = children[last];
       for (const other of others.reverse()) waiting.push({ node: other, parent: from });
       if (first === undefined) ends.push({ node: last, box: from });
       node = first;
@@ -85,15 +124,25 @@ export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded =
   return { boxes, ends, totals, rows, width };
 }
 
-/** Where the keyboard goes from a box of a layout: to its parent, its first child, or the box above or below in sight. */
+/**
+ * Where the keyboard goes from a box of a layout: to its parent, its first child, or the box above or below in sight.
+ */
 export function neighbour(boxes, from, key) {
   const box = boxes[from];
   if (key === "ArrowLeft") return box.from ? boxes.indexOf(box.from) : from;
-  if (key === "ArrowRight") { const next = boxes.findIndex((one) => one.from === box); return next < 0 ? from : next; }
+  if (key === "ArrowRight") {
+    const next = boxes.findIndex((one) => one.from === box);
+    return next < 0 ? from : next;
+  }
   if (key === "Home") return 0;
-  const step = { ArrowUp: -1, ArrowDown: 1 }[key] ?? 0, middle = box.x + box.width / 2;
-  for (let row = box.row + step, last = Math.max(...boxes.map((one) => one.row)); step && row >= 0 && row <= last; row += step) {
-    const found = boxes.filter((one) => one.row === row).sort((a, b) => Math.abs(a.x + a.width / 2 - middle) - Math.abs(b.x + b.width / 2 - middle))[0];
+  const step = { ArrowUp: -1, ArrowDown: 1 }[key];
+  if (!step) return from;
+  const middle = box.x + box.width / 2;
+  const last = Math.max(...boxes.map((one) => one.row));
+  for (let row = box.row + step; row >= 0 && row <= last; row += step) {
+    const found = boxes
+      .filter((one) => one.row === row)
+      .sort((a, b) => Math.abs(a.x + a.width / 2 - middle) - Math.abs(b.x + b.width / 2 - middle))[0];
     if (found) return boxes.indexOf(found);
   }
   return from;
@@ -102,5 +151,8 @@ export function neighbour(boxes, from, key) {
 /** Of a text: its mean surprise in nats, and which share of its pairs of neighbouring tokens is new. */
 export function measures(ids, logProbs) {
   const pairs = ids.slice(1).map((id, k) => `${ids[k]} ${id}`);
-  return { surprise: logProbs.length ? -logProbs.reduce((sum, one) => sum + one, 0) / logProbs.length : NaN, distinct: pairs.length ? new Set(pairs).size / pairs.length : NaN };
+  return {
+    surprise: logProbs.length ? -logProbs.reduce((sum, one) => sum + one, 0) / logProbs.length : NaN,
+    distinct: pairs.length ? new Set(pairs).size / pairs.length : NaN,
+  };
 }

@@ -10,42 +10,92 @@ const STOPPED = { "end token": "ended by the model", constraint: "a whole match"
 function factsOf({ ids, log_probs: logProbs, ended }) {
   if (!ids.length) return "nothing yet";
   const { surprise, distinct } = measures(ids, logProbs);
-  return [howMany(ids.length, "token"), `mean surprise ${surprise.toFixed(2)} nats`, ...(ids.length > 2 ? [`${percent(distinct)} of its pairs new`] : []), ...(ended ? [STOPPED[ended] ?? ended] : [])].join(" · ");
+  return [
+    howMany(ids.length, "token"),
+    `mean surprise ${surprise.toFixed(2)} nats`,
+    ...(ids.length > 2 ? [`${percent(distinct)} of its pairs new`] : []),
+    ...(ended ? [STOPPED[ended] ?? ended] : []),
+  ].join(" · ");
 }
 
 export function lanesPanel(ctx) {
-  const button = (words, hint, act) => element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
+  const button = (words, hint, act) =>
+    element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
   const run = button("Write with all", "One token after the other for each, until you pause", () => ctx.toggle("race"));
-  const clear = button("Start over", "Empty all of them", () => ctx.act("clear")), add = button("+ Add the settings in use", "One more text, written with the settings on the right; it catches up with the others", () => ctx.act("add"));
-  const note = element("p", { class: "llm-facts" }), grid = element("div", { class: "llm-lanes" }), cards = [];
-  const node = element("div", { class: "llm-side-by-side", role: "group", "aria-label": "Side by side" }, note, element("div", { class: "llm-row" }, run, button("One token each", "One more token for each", () => ctx.act("race")), clear, add), grid);
+  const clear = button("Start over", "Empty all of them", () => ctx.act("clear"));
+  const add = button(
+    "+ Add the settings in use",
+    "One more text, written with the settings on the right; it catches up with the others",
+    () => ctx.act("add"),
+  );
+  const note = element("p", { class: "llm-facts" });
+  const grid = element("div", { class: "llm-lanes" });
+  const cards = [];
+  const node = element(
+    "div",
+    { class: "llm-side-by-side", role: "group", "aria-label": "Side by side" },
+    note,
+    element(
+      "div",
+      { class: "llm-row" },
+      run,
+      button("One token each", "One more token for each", () => ctx.act("race")),
+      clear,
+      add,
+    ),
+    grid,
+  );
 
   function card(k) {
-    const title = element("div", { class: "llm-title llm-mono" }), text = tokenBox(ctx, "", (n) => ctx.act("follow", { lane: k, length: n + 1 })), facts = element("p", { class: "llm-note" });
-    const keep = button("Keep as a branch", "Make this text a branch, and go to its end", () => ctx.act("follow", { lane: k, length: ctx.lanes()[k].ids.length }));
-    const buttons = [keep, button("Use", "Make these the settings in use", () => ctx.act("use", { lane: k })), button("Remove", "Remove this text", () => ctx.act("drop", { lane: k }))];
+    const title = element("div", { class: "llm-title llm-mono" });
+    const text = tokenBox(ctx, "", (n) => ctx.act("follow", { lane: k, length: n + 1 }));
+    const facts = element("p", { class: "llm-note" });
+    const keep = button("Keep as a branch", "Make this text a branch, and go to its end", () =>
+      ctx.act("follow", { lane: k, length: ctx.lanes()[k].ids.length }),
+    );
+    const buttons = [
+      keep,
+      button("Use", "Make these the settings in use", () => ctx.act("use", { lane: k })),
+      button("Remove", "Remove this text", () => ctx.act("drop", { lane: k })),
+    ];
     // The buttons come before the text: below it, they would move under the mouse as it grows.
-    const node = element("article", { class: "llm-card" }, title, element("div", { class: "llm-row" }, ...buttons), text.node, facts);
-    return { title, text, facts, keep, buttons, node };
+    const box = element(
+      "article",
+      { class: "llm-card" },
+      title,
+      element("div", { class: "llm-row" }, ...buttons),
+      text.node,
+      facts,
+    );
+    return { title, text, facts, keep, buttons, box };
   }
-  function drawCard({ title, text, facts, keep, buttons, node: one }, lane) {
+  function drawCard({ title, text, facts, keep, buttons, box }, lane) {
     const words = settingsInWords(lane.settings, lane.banned, lane.pattern);
     title.textContent = words;
-    one.setAttribute("aria-label", words);
+    box.setAttribute("aria-label", words);
     text.node.setAttribute("aria-label", `Written with ${words}`);
-    text.show(lane.ids.map((id, n) => ({ text: ctx.word(id), logProb: lane.log_probs[n] })), lane.ids.length ? [] : [["…", element("span", { class: "llm-note" }, "…")]]);
+    text.show(
+      lane.ids.map((id, n) => ({ text: ctx.word(id), logProb: lane.log_probs[n] })),
+      lane.ids.length ? [] : [["…", element("span", { class: "llm-note" }, "…")]],
+    );
     facts.textContent = factsOf(lane);
     keep.disabled = !lane.ids.length;
     for (const part of buttons) part.setAttribute("aria-label", `${part.textContent}: ${words}`);
   }
   function draw() {
-    const lanes = ctx.lanes(), held = grid.contains(document.activeElement);
-    note.textContent = `Each card continues the same text with its own settings, and with the same chance: what differs comes from the settings.${ctx.live ? " Click a token to keep the text up to there as a branch." : ""}`;
-    while (cards.length < lanes.length) grid.append(cards[cards.push(card(cards.length)) - 1].node);
-    while (cards.length > lanes.length) cards.pop().node.remove();
+    const lanes = ctx.lanes();
+    const held = grid.contains(document.activeElement);
+    note.textContent = [
+      "Each card continues the same text with its own settings, and with the same chance:",
+      "what differs comes from the settings.",
+      ...(ctx.live ? ["Click a token to keep the text up to there as a branch."] : []),
+    ].join(" ");
+    while (cards.length < lanes.length) grid.append(cards[cards.push(card(cards.length)) - 1].box);
+    while (cards.length > lanes.length) cards.pop().box.remove();
     lanes.forEach((lane, k) => drawCard(cards[k], lane));
     run.textContent = ctx.writing() === "race" ? "❚❚ Pause all" : "Write with all";
-    if (held && !grid.contains(document.activeElement)) (cards.at(-1)?.buttons.at(-1) ?? add).focus({ preventScroll: true });
+    if (held && !grid.contains(document.activeElement))
+      (cards.at(-1)?.buttons.at(-1) ?? add).focus({ preventScroll: true });
   }
   return { node, draw };
 }

@@ -3,9 +3,9 @@
 const NEAR = 8; // pixels that a hand may move between down and up
 
 /**
- * While the mouse is down on one of `targets` (a selector), `held` is true, and the view should draw nothing: a node that
- * is made anew, or slides away, between down and up gets no click. `release()` is called once the click has been dealt with.
- * What moves a target all the same, as a line that appears above it, does not take the click from it.
+ * While the mouse is down on one of `targets` (a selector), `held` is true, and the view should draw nothing: a node
+ * that is made anew, or slides away, between down and up gets no click. `release()` is called once the click has been
+ * dealt with. What moves a target all the same, as a line that appears above it, does not take the click from it.
  */
 export function steadyPress(el, targets, release) {
   let pressed = null;
@@ -15,15 +15,24 @@ export function steadyPress(el, targets, release) {
   };
   const up = (event) => {
     if (!pressed) return;
-    const { node, x, y } = pressed, near = event.type === "pointerup" && Math.hypot(event.clientX - x, event.clientY - y) < NEAR;
-    if (near && node.isConnected && !node.contains(event.target)) node.click(); // no click of the browser's own will reach it
-    setTimeout(() => { pressed = null; release(); }); // the click follows right after
+    const { node, x, y } = pressed;
+    const near = event.type === "pointerup" && Math.hypot(event.clientX - x, event.clientY - y) < NEAR;
+    // no click of the browser's own will reach it
+    if (near && node.isConnected && !node.contains(event.target)) node.click();
+    setTimeout(() => {
+      pressed = null;
+      release();
+    }); // the click follows right after
   };
   const ends = ["pointerup", "pointercancel", "blur"];
   el.addEventListener("pointerdown", down);
   for (const name of ends) window.addEventListener(name, up);
   return {
-    get held() { return pressed !== null; },
-    stop() { for (const name of ends) window.removeEventListener(name, up); },
+    get held() {
+      return pressed !== null;
+    },
+    stop() {
+      for (const name of ends) window.removeEventListener(name, up);
+    },
   };
 }

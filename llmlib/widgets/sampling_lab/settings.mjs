@@ -10,13 +10,31 @@ export function settingsPanel(ctx, hub, model) {
   const seed = element("input", { type: "number", min: 0, step: 1, "aria-label": "seed", "data-acts": true });
   const refused = element("p", { class: "llm-refused" });
   seed.addEventListener("change", async () => {
-    if (seed.value === "") { seed.value = model.get("seed"); return; }
+    if (seed.value === "") {
+      seed.value = model.get("seed");
+      return;
+    }
     const done = await hub.act("seed", { value: Number(seed.value) });
     refused.textContent = done ? "" : model.get("notice");
   });
-  const again = element("button", { type: "button", class: "llm-again", "data-acts": true, onclick: () => ctx.act("again") }, "Begin again with this seed");
-  const pattern = element("input", { type: "text", "aria-label": "pattern", placeholder: "yes|no|maybe", spellcheck: "false", "data-acts": true });
-  const allow = element("form", { class: "llm-allow" }, pattern, element("button", { type: "submit", "data-acts": true }, "Allow only this"));
+  const again = element(
+    "button",
+    { type: "button", class: "llm-again", "data-acts": true, onclick: () => ctx.act("again") },
+    "Begin again with this seed",
+  );
+  const pattern = element("input", {
+    type: "text",
+    "aria-label": "pattern",
+    placeholder: "yes|no|maybe",
+    spellcheck: "false",
+    "data-acts": true,
+  });
+  const allow = element(
+    "form",
+    { class: "llm-allow" },
+    pattern,
+    element("button", { type: "submit", "data-acts": true }, "Allow only this"),
+  );
   const misread = element("p", { class: "llm-refused" });
   allow.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -25,35 +43,102 @@ export function settingsPanel(ctx, hub, model) {
   });
   let used = "";
   ownText(pattern, (text) => text === used);
-  const forget = () => { // what was typed and refused, or not used yet
+  const forget = () => {
+    // what was typed and refused, or not used yet
     fields.forEach((one) => one.forget());
     misread.textContent = refused.textContent = "";
     pattern.value = used;
     seed.value = model.get("seed");
   };
-  const bans = element("div", { class: "llm-bans" }), banned_ = element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "banned")), bans);
-  const bannedToken = (id) => element("span", {}, element("code", {}, isolated(shorten(visibleToken(ctx.word(id)), 15))), element("button", { type: "button", "data-acts": true, "aria-label": `Allow ${spokenToken(ctx.word(id))} again`, onclick: () => ctx.act("ban", { id }) }, "allow"));
-  const reset = element("button", { type: "button", "data-acts": true, onclick: () => { forget(); hub.act("reset"); } }, "Reset all");
-  const more = element("details", { class: "llm-more" }, element("summary", {}, "More settings"),
+  const bans = element("div", { class: "llm-bans" });
+  const banning = element(
+    "div",
+    { class: "llm-setting" },
+    element("span", { class: "llm-name" }, element("code", {}, "banned")),
+    bans,
+  );
+  const bannedToken = (id) =>
+    element(
+      "span",
+      {},
+      element("code", {}, isolated(shorten(visibleToken(ctx.word(id)), 15))),
+      element(
+        "button",
+        {
+          type: "button",
+          "data-acts": true,
+          "aria-label": `Allow ${spokenToken(ctx.word(id))} again`,
+          onclick: () => ctx.act("ban", { id }),
+        },
+        "allow",
+      ),
+    );
+  const reset = element(
+    "button",
+    {
+      type: "button",
+      "data-acts": true,
+      onclick: () => {
+        forget();
+        hub.act("reset");
+      },
+    },
+    "Reset all",
+  );
+  const more = element(
+    "details",
+    { class: "llm-more" },
+    element("summary", {}, "More settings"),
     ...fields.filter((one) => one.setting.more).map((one) => one.node),
-    element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "pattern")), element("span", { class: "llm-note" }, "what is written has to match this regular expression"), allow, misread),
-    element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, element("code", {}, "seed")), seed, element("span", { class: "llm-note" }, "the same seed draws the same tokens"), again, refused),
-    element("p", { class: "llm-note" }, ctx.live ? "While this is open, each token can be banned beside its bar." : ""), banned_);
+    element(
+      "div",
+      { class: "llm-setting" },
+      element("span", { class: "llm-name" }, element("code", {}, "pattern")),
+      element("span", { class: "llm-note" }, "what is written has to match this regular expression"),
+      allow,
+      misread,
+    ),
+    element(
+      "div",
+      { class: "llm-setting" },
+      element("span", { class: "llm-name" }, element("code", {}, "seed")),
+      seed,
+      element("span", { class: "llm-note" }, "the same seed draws the same tokens"),
+      again,
+      refused,
+    ),
+    element("p", { class: "llm-note" }, ctx.live ? "While this is open, each token can be banned beside its bar." : ""),
+    banning,
+  );
   more.addEventListener("toggle", () => ctx.redraw());
-  const node = element("div", { class: "llm-settings", role: "group", "aria-label": "Settings" }, element("div", { class: "llm-title" }, "Settings", reset), ...fields.filter((one) => !one.setting.more).map((one) => one.node), more);
+  const node = element(
+    "div",
+    { class: "llm-settings", role: "group", "aria-label": "Settings" },
+    element("div", { class: "llm-title" }, "Settings", reset),
+    ...fields.filter((one) => !one.setting.more).map((one) => one.node),
+    more,
+  );
   let opened = false;
   return {
-    node, more,
+    node,
+    more,
     draw() {
-      const settings = model.get("settings"), banned = model.get("banned");
+      const settings = model.get("settings");
+      const banned = model.get("banned");
       for (const one of fields) one.draw(settings);
-      banned_.hidden = !banned.length;
+      banning.hidden = !banned.length;
       renew(bans, banned.map(bannedToken));
       if (document.activeElement !== seed && !refused.textContent) seed.value = model.get("seed");
       if (pattern.value === used) pattern.value = model.get("pattern");
       used = model.get("pattern");
-      const extra = SETTINGS.some(({ name, neutral, more }) => more && (settings[name] ?? null) !== neutral) || banned.length || used;
-      if (extra && !opened) { opened = true; more.open = true; }
+      const extra =
+        SETTINGS.some(({ name, neutral, more: rare }) => rare && (settings[name] ?? null) !== neutral) ||
+        banned.length ||
+        used;
+      if (extra && !opened) {
+        opened = true;
+        more.open = true;
+      }
       reset.hidden = !(extra || SETTINGS.some(({ name, neutral }) => (settings[name] ?? null) !== neutral));
     },
   };

@@ -6,17 +6,40 @@ import { pathTo } from "./data.mjs";
 import { tokenBox } from "./tokens.mjs";
 
 const SHOWN = 240; // characters of a long prompt
-const AT_THE_END = { "end token": "The model has ended its text here. ", constraint: "This is a whole match of the pattern: only the end may still come. " };
+const AT_THE_END = {
+  "end token": "The model has ended its text here. ",
+  constraint: "This is a whole match of the pattern: only the end may still come. ",
+};
 const NO_TEXT = { constraint: "The pattern allows no text at all: only the end may come." };
 
 export function textPart(ctx) {
   let path = [];
-  const text = tokenBox(ctx, `The text so far, token by token: arrow keys move${ctx.live ? ", Enter goes back there" : ""}`, (k) => ctx.act("go", { node: path[k] })), legend = element("div", { class: "llm-note" });
-  const shown = element("bdi", { class: "llm-prompt" }), count = element("span", { class: "llm-note llm-count" });
-  const button = (words, hint, act) => element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
-  const run = button("Keep writing", "Let chance pick one token after the other, until you pause", () => ctx.toggle("step"));
-  const back = button("◀ Back", "Take the last token back; its branch is kept", () => ctx.act("back")), home = button("To the prompt", "Go back to the prompt; all branches are kept", () => ctx.act("go", { node: 0 }));
-  const tools = element("div", { class: "llm-row llm-tools" }, button("Let chance pick", "Draw the next token from these probabilities", () => ctx.act("step")), run, back, home, count);
+  const text = tokenBox(
+    ctx,
+    `The text so far, token by token: arrow keys move${ctx.live ? ", Enter goes back there" : ""}`,
+    (k) => ctx.act("go", { node: path[k] }),
+  );
+  const legend = element("div", { class: "llm-note" });
+  const shown = element("bdi", { class: "llm-prompt" });
+  const count = element("span", { class: "llm-note llm-count" });
+  const button = (words, hint, act) =>
+    element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
+  const run = button("Keep writing", "Let chance pick one token after the other, until you pause", () =>
+    ctx.toggle("step"),
+  );
+  const back = button("◀ Back", "Take the last token back; its branch is kept", () => ctx.act("back"));
+  const home = button("To the prompt", "Go back to the prompt; all branches are kept", () =>
+    ctx.act("go", { node: 0 }),
+  );
+  const tools = element(
+    "div",
+    { class: "llm-row llm-tools" },
+    button("Let chance pick", "Draw the next token from these probabilities", () => ctx.act("step")),
+    run,
+    back,
+    home,
+    count,
+  );
   const node = element("div", { role: "group", "aria-label": "Your text" }, text.node, legend, tools);
   /** There is a way back where something is written, or is just being so. */
   function drawButtons() {
@@ -24,14 +47,26 @@ export function textPart(ctx) {
     back.disabled = home.disabled = !path.length && !ctx.waiting();
   }
   function draw() {
-    const tree = ctx.tree(), prompt = ctx.prompt(), short = prompt.length > SHOWN ? `…${Array.from(prompt).slice(-SHOWN).join("")}` : prompt;
+    const tree = ctx.tree();
+    const prompt = ctx.prompt();
+    const short = prompt.length > SHOWN ? `…${Array.from(prompt).slice(-SHOWN).join("")}` : prompt;
     path = pathTo(tree, ctx.at());
     shown.textContent = short.trim() ? short : visibleToken(short); // blanks alone would look like no prompt
-    text.show(path.map((one) => ({ text: ctx.word(tree.ids[one]), logProb: tree.logProbs[one] })), [[short, shown]]);
+    text.show(
+      path.map((one) => ({ text: ctx.word(tree.ids[one]), logProb: tree.logProbs[one] })),
+      [[short, shown]],
+    );
     const whole = ctx.promptTokens() + path.length;
-    count.textContent = `${path.length} written, ${whole.toLocaleString("en")} of ${ctx.context().toLocaleString("en")} tokens in the context`;
-    const invitation = ctx.live ? "Nothing is written yet: let chance pick a token, or click one below." : "Nothing is written yet.";
-    legend.replaceChildren(...(path.length ? [element("strong", {}, AT_THE_END[ctx.ended()] ?? ""), surpriseLegend(ctx.colour)] : [NO_TEXT[ctx.ended()] ?? invitation]));
+    const [used, room] = [whole, ctx.context()].map((n) => n.toLocaleString("en"));
+    count.textContent = `${path.length} written, ${used} of ${room} tokens in the context`;
+    const invitation = ctx.live
+      ? "Nothing is written yet: let chance pick a token, or click one below."
+      : "Nothing is written yet.";
+    legend.replaceChildren(
+      ...(path.length
+        ? [element("strong", {}, AT_THE_END[ctx.ended()] ?? ""), surpriseLegend(ctx.colour)]
+        : [NO_TEXT[ctx.ended()] ?? invitation]),
+    );
     drawButtons();
   }
   return { node, draw, drawButtons };

@@ -2,58 +2,85 @@
 
 import { direction, element, joinedText, percent, runs, spokenToken } from "../shared/shared.mjs";
 import { surprising } from "../shared/surprise.mjs";
-import { stepTo } from "../shared/walk.mjs";
+import { roving, stepTo, tabTo } from "../shared/keys.mjs";
 
 /** What a token is called: itself, and how much it surprised the model. */
-export const tokenInWords = (text, logProb) => `${spokenToken(text)}, ${percent(Math.exp(logProb))}, surprise ${(-logProb).toFixed(1)} nats`;
+export const tokenInWords = (text, logProb) =>
+  `${spokenToken(text)}, ${percent(Math.exp(logProb))}, surprise ${(-logProb).toFixed(1)} nats`;
 
 /** Make these the children; what has its place already is not touched, so that it keeps the focus and the mouse. */
 function arrange(box, nodes) {
   const wanted = new Set(nodes);
-  for (const child of [...box.childNodes]) if (!wanted.has(child)) child.remove();
-  nodes.forEach((node, k) => { if (box.childNodes[k] !== node) box.insertBefore(node, box.childNodes[k] ?? null); });
+  const gone = Array.from(box.childNodes).filter((child) => !wanted.has(child));
+  for (const child of gone) child.remove();
+  nodes.forEach((node, k) => {
+    if (box.childNodes[k] !== node) box.insertBefore(node, box.childNodes[k] ?? null);
+  });
 }
 
 /** The same in the order in which the texts are read (see `inReadingOrder`). */
 function arrangeTexts(box, texts, nodes) {
-  const spanOf = (first) => (first.parentNode?.parentNode === box && first.parentNode.firstChild === first ? first.parentNode : element("span", {}));
+  const spanOf = (first) =>
+    first.parentNode?.parentNode === box && first.parentNode.firstChild === first
+      ? first.parentNode
+      : element("span", {});
   box.dir = direction(joinedText(texts));
-  arrange(box, runs(texts, box.dir).flatMap(({ dir, from, to }) => {
-    if (dir === box.dir) return nodes.slice(from, to);
-    const span = spanOf(nodes[from]);
-    span.dir = dir;
-    arrange(span, nodes.slice(from, to));
-    return [span];
-  }));
+  arrange(
+    box,
+    runs(texts, box.dir).flatMap(({ dir, from, to }) => {
+      if (dir === box.dir) return nodes.slice(from, to);
+      const span = spanOf(nodes[from]);
+      span.dir = dir;
+      arrange(span, nodes.slice(from, to));
+      return [span];
+    }),
+  );
 }
 
 /** A box of tokens through which arrow keys walk; Tab leads to one of them. A click or Enter calls `choose(number)`. */
 export function tokenBox(ctx, label, choose) {
   const node = element("div", { class: "llm-text", role: "group", "aria-label": label });
-  let boxes = [], drawn = []; // their nodes, and what each was made of
+  let boxes = [];
+  let drawn = []; // their nodes, and what each was made of
   const numberOf = (event) => boxes.indexOf(event.target.closest?.(".llm-token"));
-  const reach = (k) => boxes.forEach((box, n) => { box.tabIndex = n === k ? 0 : -1; });
-  node.addEventListener("click", (event) => { if (numberOf(event) >= 0) choose(numberOf(event)); });
-  node.addEventListener("focusin", (event) => { if (numberOf(event) >= 0) reach(numberOf(event)); });
+  node.addEventListener("click", (event) => {
+    if (numberOf(event) >= 0) choose(numberOf(event));
+  });
+  roving(
+    node,
+    () => boxes,
+    (key, here) => stepTo(key, here, boxes.length, node.dir === "rtl"),
+  );
   node.addEventListener("keydown", (event) => {
-    const here = numberOf(event), to = stepTo(event.key, here, boxes.length, node.dir === "rtl"), acts = here >= 0 && (event.key === "Enter" || event.key === " ");
-    if (to === null && !acts) return;
+    if (numberOf(event) < 0 || (event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
-    if (acts) choose(here);
-    else boxes[to].focus();
+    choose(numberOf(event));
   });
   return {
     node,
     /** Show tokens, each `{ text, logProb }`, after nodes that are no tokens, each `[text, node]`. */
     show(tokens, before = []) {
-      const focused = boxes.indexOf(document.activeElement), last = tokens.length - 1;
+      const focused = boxes.indexOf(document.activeElement);
+      const last = tokens.length - 1;
       const made = tokens.map(({ text, logProb }) => `${logProb} ${ctx.colour(logProb).fill} ${text}`);
-      boxes = tokens.map(({ text, logProb }, k) => (made[k] === drawn[k] ? boxes[k] : surprising(ctx.colour, text, logProb, { role: "button", "aria-label": tokenInWords(text, logProb), "aria-disabled": ctx.live ? null : "true" })));
+      boxes = tokens.map(({ text, logProb }, k) =>
+        made[k] === drawn[k]
+          ? boxes[k]
+          : surprising(ctx.colour, text, logProb, {
+              role: "button",
+              "aria-label": tokenInWords(text, logProb),
+              "aria-disabled": ctx.live ? null : "true",
+            }),
+      );
       drawn = made;
-      arrangeTexts(node, [...before.map(([text]) => text), ...tokens.map(({ text }) => text)], [...before.map(([, one]) => one), ...boxes]);
+      arrangeTexts(
+        node,
+        [...before.map(([text]) => text), ...tokens.map(({ text }) => text)],
+        [...before.map(([, one]) => one), ...boxes],
+      );
       node.tabIndex = boxes.length ? -1 : 0; // what scrolls has to be reached in any case
       const here = focused < 0 ? last : Math.min(focused, last);
-      reach(here);
+      tabTo(boxes, boxes[here]);
       if (focused >= 0) boxes[here]?.focus({ preventScroll: true }); // if it was made anew
       else node.scrollTop = node.scrollHeight; // it grows at its end
     },

@@ -10,20 +10,42 @@ import { steadyPress } from "./press.mjs";
 import { settingsPanel } from "./settings.mjs";
 import { textPart } from "./text.mjs";
 
-const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "use", "clear"]; // acts that end writing by itself
+// acts that end writing by itself
+const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "use", "clear"];
 const NARROWEST = 720; // pixels: below this width the settings stand above the bars
-const TABS = [["next", "Next token"], ["draws", "200 draws"], ["branches", "Branches"], ["lanes", "Side by side"]];
+const TABS = [
+  ["next", "Next token"],
+  ["draws", "200 draws"],
+  ["branches", "Branches"],
+  ["lanes", "Side by side"],
+];
 
 export default widget("llm-sampling", ({ model, hub, el, still }) => {
-  const place = model.get("place"), state = { tab: place.tab ?? "next", stage: place.stage ?? null };
+  const place = model.get("place");
+  const state = { tab: place.tab ?? "next", stage: place.stage ?? null };
   const page = String(performance.timeOrigin); // of whichever page writes: one that was closed writes no more
-  let colour = null, drawn = false, unpacked = [null, null], late = false, shownAt = 0;
+  let colour = null;
+  let drawn = false;
+  let unpacked = [null, null];
+  let late = false;
+  let shownAt = 0;
 
   // What the panels may know and do.
   const ctx = {
-    word: (id) => model.get("words")[id] ?? "", prompt: () => model.get("prompt"), promptTokens: () => model.get("prompt_tokens"), context: () => model.get("context"),
-    tokens: () => model.get("tokens"), stages: () => model.get("stages"), settings: () => model.get("settings"), banned: () => model.get("banned"), vocabulary: () => model.get("vocabulary"),
-    draws: () => model.get("draws"), lanes: () => model.get("lanes"), at: () => model.get("at"), ended: () => model.get("ended"), bans: () => settings.more.open && hub.live,
+    word: (id) => model.get("words")[id] ?? "",
+    prompt: () => model.get("prompt"),
+    promptTokens: () => model.get("prompt_tokens"),
+    context: () => model.get("context"),
+    tokens: () => model.get("tokens"),
+    stages: () => model.get("stages"),
+    settings: () => model.get("settings"),
+    banned: () => model.get("banned"),
+    vocabulary: () => model.get("vocabulary"),
+    draws: () => model.get("draws"),
+    lanes: () => model.get("lanes"),
+    at: () => model.get("at"),
+    ended: () => model.get("ended"),
+    bans: () => settings.more.open && hub.live,
     tree() {
       const packed = model.get("tree");
       if (unpacked[0] !== packed) unpacked = [packed, unpackTree(packed)];
@@ -31,75 +53,148 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     },
     colour: (logProb) => colour(logProb),
     /** The number of the stage that is compared with the one before it; null: the last with the first. */
-    stage() { const k = ctx.stages().findIndex(({ name }) => name === state.stage); return k > 0 ? k : null; },
-    compared() { const stages = ctx.stages(), k = ctx.stage(); return k === null ? [stages[0], stages.at(-1)] : [stages[k - 1], stages[k]]; },
-    live: hub.live, waiting: () => hub.waiting,
+    stage() {
+      const k = ctx.stages().findIndex(({ name }) => name === state.stage);
+      return k > 0 ? k : null;
+    },
+    compared() {
+      const stages = ctx.stages();
+      const k = ctx.stage();
+      return k === null ? [stages[0], stages.at(-1)] : [stages[k - 1], stages[k]];
+    },
+    live: hub.live,
+    waiting: () => hub.waiting,
     act(kind, details) {
-      if (kind === "take" && ctx.writing()) hub.act("go", { node: shownAt }); // the bars are of this place; the text may have grown since
+      // the bars are of this place; the text may have grown since
+      if (kind === "take" && ctx.writing()) hub.act("go", { node: shownAt });
       if (LEAVES.includes(kind)) ctx.stop();
       const done = hub.act(kind, details);
-      text_.drawButtons();
-      done.then(text_.drawButtons);
+      text.drawButtons();
+      done.then(text.drawButtons);
       return done;
     },
     /** What is being written, in this view of the lab or another: "step", "race", or "". */
     writing: () => model.get("writing")?.kind ?? "",
     /** The same act again and again, until a view stops it, the kernel is interrupted, or Python refuses. */
     async write(kind) {
-      const by = `${page} ${Math.random()}`, mine = () => model.get("writing").by === by;
+      const by = `${page} ${Math.random()}`;
+      const mine = () => model.get("writing").by === by;
       hub.look({ writing: { kind, by } });
-      while (mine() && await hub.act(kind)) { /* the next */ }
+      while (mine() && (await hub.act(kind))) {
+        /* the next */
+      }
       if (mine()) ctx.stop();
     },
     toggle(kind) {
       if (ctx.writing() === kind) ctx.stop();
       else ctx.write(kind);
     },
-    stop() { if (ctx.writing()) hub.look({ writing: {} }); },
-    go(changes) { Object.assign(state, changes); hub.look({ place: { ...state } }); draw(); },
-    redraw() { if (drawn) draw(); },
-    speak(words) { spoken.textContent = words; },
+    stop() {
+      if (ctx.writing()) hub.look({ writing: {} });
+    },
+    go(changes) {
+      Object.assign(state, changes);
+      hub.look({ place: { ...state } });
+      draw();
+    },
+    redraw() {
+      if (drawn) draw();
+    },
+    speak(words) {
+      spoken.textContent = words;
+    },
   };
 
-  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" }), problem = element("p", { class: "llm-problem", role: "status" });
-  const prompt = textBox({ label: "Your prompt", button: "Use this prompt", use: (text) => ctx.act("prompt", { text }), used: () => model.get("prompt") });
-  const text_ = textPart(ctx), bars = barsPanel(ctx), stages = stagesPanel(ctx), tree = branchesPanel(ctx), lanes = lanesPanel(ctx), settings = settingsPanel(ctx, hub, model);
-  const tabs = element("div", { class: "llm-row llm-tabs" }, choice("What to look at", TABS, state.tab, (tab) => ctx.go({ tab })));
-  const json = element("button", { type: "button", onclick: () => download("branches.json", JSON.stringify(treeAsJson(ctx.tree(), ctx.prompt(), model.get("words")), null, 1), "application/json") }, "Tree (JSON)");
+  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const problem = element("p", { class: "llm-problem", role: "status" });
+  const prompt = textBox({
+    label: "Your prompt",
+    button: "Use this prompt",
+    use: (text) => ctx.act("prompt", { text }),
+    used: () => model.get("prompt"),
+  });
+  const text = textPart(ctx);
+  const bars = barsPanel(ctx);
+  const stages = stagesPanel(ctx);
+  const branches = branchesPanel(ctx);
+  const lanes = lanesPanel(ctx);
+  const settings = settingsPanel(ctx, hub, model);
+  const tabs = element(
+    "div",
+    { class: "llm-row llm-tabs" },
+    choice("What to look at", TABS, state.tab, (tab) => ctx.go({ tab })),
+  );
+  const json = element(
+    "button",
+    {
+      type: "button",
+      onclick: () =>
+        download(
+          "branches.json",
+          JSON.stringify(treeAsJson(ctx.tree(), ctx.prompt(), model.get("words")), null, 1),
+          "application/json",
+        ),
+    },
+    "Tree (JSON)",
+  );
   const menu = saveMenu(model, "sampling_lab");
   menu.append(json);
-  const left = element("div", { class: "llm-left" }, bars.node, tree.node, lanes.node), right = element("div", { class: "llm-right" }, settings.node, stages.node);
+  const left = element("div", { class: "llm-left" }, bars.node, branches.node, lanes.node);
+  const right = element("div", { class: "llm-right" }, settings.node, stages.node);
   const board = element("div", { class: "llm-board" }, left, right);
-  const lead = element("p", { class: "llm-note llm-lead" }, `The model gives every token a probability, settings change them, and chance picks one. ${hub.live ? "Turn a setting and watch the bars, or click a token to take it." : "This is a page without a model: look around in the tabs."}`);
-  el.append(element("div", { class: "llm-row llm-head" }, lead, menu), still ? "" : prompt.node, hub.line, text_.node, problem, tabs, board, spoken);
+  const lead = element(
+    "p",
+    { class: "llm-note llm-lead" },
+    "The model gives every token a probability, settings change them, and chance picks one. ",
+    hub.live
+      ? "Turn a setting and watch the bars, or click a token to take it."
+      : "This is a page without a model: look around in the tabs.",
+  );
+  el.append(
+    element("div", { class: "llm-row llm-head" }, lead, menu),
+    still ? "" : prompt.node,
+    hub.line,
+    text.node,
+    problem,
+    tabs,
+    board,
+    spoken,
+  );
 
-  const press = steadyPress(el, "button, .llm-token", () => { if (late) draw(); });
+  const press = steadyPress(el, "button, .llm-token", () => {
+    if (late) draw();
+  });
   function draw() {
     late = press.held;
     if (late) return;
     shownAt = ctx.at();
     el.classList.toggle("llm-writing", Boolean(ctx.writing()));
-    const { tab } = state, width = el.clientWidth;
-    const beside = width >= NARROWEST, home = beside ? right : board;
+    const { tab } = state;
+    const width = el.clientWidth;
+    const beside = width >= NARROWEST;
+    const home = beside ? right : board;
     board.classList.toggle("llm-beside", beside);
-    if (settings.node.parentNode !== home) { // where there is no room beside the bars: above them, and the rest below
+    if (settings.node.parentNode !== home) {
+      // where there is no room beside the bars: above them, and the rest below
       home.prepend(settings.node);
-      if (beside) settings.node.append(settings.more); else left.after(settings.more);
+      if (beside) settings.node.append(settings.more);
+      else left.after(settings.more);
     }
     for (const input of tabs.querySelectorAll("input")) input.checked = input.value === tab;
     const counted = [...tabs.querySelectorAll("span")].find((one) => one.textContent.startsWith("Branches"));
-    const tree_ = ctx.tree(), ends = tree_.n - new Set(tree_.parents).size + 1;
-    if (counted) counted.textContent = tree_.n > 1 ? `Branches (${ends})` : "Branches";
+    const tree = ctx.tree();
+    const ends = tree.n - new Set(tree.parents).size + 1;
+    if (counted) counted.textContent = tree.n > 1 ? `Branches (${ends})` : "Branches";
     problem.textContent = model.get("problem");
-    text_.draw();
+    text.draw();
     settings.draw();
     stages.draw();
     bars.node.hidden = tab !== "next" && tab !== "draws";
-    tree.node.hidden = tab !== "branches";
+    branches.node.hidden = tab !== "branches";
     lanes.node.hidden = tab !== "lanes";
     stages.node.hidden ||= tab !== "next" && tab !== "draws";
     if (!bars.node.hidden) bars.draw(tab === "draws");
-    if (tab === "branches") tree.draw();
+    if (tab === "branches") branches.draw();
     if (tab === "lanes") lanes.draw();
   }
 
@@ -108,8 +203,10 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     if (drawn) draw();
     performance.mark("llm-sampling-updated");
   };
-  const moved = () => { // another view of the same widget has gone somewhere
-    const now = model.get("place"), target = { tab: now.tab ?? state.tab, stage: now.stage ?? null };
+  const moved = () => {
+    // another view of the same widget has gone somewhere
+    const now = model.get("place");
+    const target = { tab: now.tab ?? state.tab, stage: now.stage ?? null };
     if (target.tab === state.tab && target.stage === state.stage) return;
     Object.assign(state, target);
     if (drawn) draw();
@@ -118,14 +215,31 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     const at = ctx.at();
     if (drawn && at) ctx.speak(`Now at ${spokenToken(ctx.word(ctx.tree().ids[at]))}`);
   };
-  const names = ["prompt", "tree", "words", "at", "problem", "settings", "seed", "banned", "pattern", "tokens", "stages", "draws", "lanes", "writing"];
+  const names = [
+    "prompt",
+    "tree",
+    "words",
+    "at",
+    "problem",
+    "settings",
+    "seed",
+    "banned",
+    "pattern",
+    "tokens",
+    "stages",
+    "draws",
+    "lanes",
+    "writing",
+  ];
   const stops = [follow(model, names, refresh), follow(model, ["place"], moved), follow(model, ["at"], grown)];
-  stops.push(followLooks(el, () => {
-    colour = surpriseColours(el);
-    draw();
-    if (!drawn) performance.mark("llm-sampling-drawn");
-    drawn = true;
-  }));
+  stops.push(
+    followLooks(el, () => {
+      colour = surpriseColours(el);
+      draw();
+      if (!drawn) performance.mark("llm-sampling-drawn");
+      drawn = true;
+    }),
+  );
   if (ctx.writing() && !model.get("writing").by.startsWith(page)) ctx.stop();
   return [...stops, press.stop];
 });

@@ -1,8 +1,9 @@
 """How a view is built: what all widgets share, so that none has to think of it.
 
-A view is a folder: `view.py` (state, static picture), `view.mjs` (what the browser runs), `view.css`, and what these
-import. It knows arrays and strings; a live model is brought in by a module of `llmlib.explore`. `on_act` and `widget`
-(of view.mjs) are the only ways in, and what follows holds for all that use them.
+A view is a folder: `view.py` (state, static picture), `view.mjs` (what the browser runs), and what these import;
+`view.css`, and where that would be long a sheet for each part (`grid.css`), which come after it by name. It knows
+arrays and strings; a live model is brought in by a module of `llmlib.explore`. `on_act` and `widget` (of view.mjs) are
+the only ways in, and what follows holds for all that use them.
 
 State. Traits with `sync=True` describe all that is shown. Each has one writer. What Python knows is written by Python
 alone, inside one `hold_sync`, so that the browser never sees half of a change. Where the reader looks (a place, a
@@ -35,6 +36,9 @@ fit. Two texts to compare are a `textPanel`; it and other controls that several 
 Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as what is to be seen allows (attention: a byte a
 weight, the lower triangle). They arrive as a DataView that may start anywhere. What is large comes when it is asked
 for: thumbnails first, a head when it is opened.
+
+Keys. A list of which Tab reaches one part is `roving`; where arrow keys lead is said in keys.mjs (`stepTo`, `arrowOf`,
+and `stepping` for the states of a whole view), so that they mean the same everywhere.
 
 Looks. Colours are the `--llm-…` of shared.css. Widths belong to the layout; what has to be drawn in pixels is drawn
 by `followLooks(el, draw)`, again whenever the width or the theme changes, and with the width of that moment. The
@@ -103,9 +107,10 @@ def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
 
 
 @lru_cache
-def stylesheet(widget: Path) -> str:
-    """`shared.css`, then the widget's own."""
-    return "".join(path.read_text(encoding="utf-8") for path in (SHARED / "shared.css", widget))
+def stylesheet(folder: Path) -> str:
+    """`shared.css`, then the view's own sheets: `view.css`, and after it those of its parts, by name."""
+    own = sorted(folder.glob("*.css"), key=lambda path: (path.name != "view.css", path.name))
+    return "".join(path.read_text(encoding="utf-8") for path in (SHARED / "shared.css", *own))
 
 
 def escape_xml(text: str) -> str:
@@ -120,7 +125,7 @@ def escape_xml(text: str) -> str:
 class View(anywidget.AnyWidget):
     """A widget with a static fallback and exports. Subclasses give `folder`, `alt`, `svg` and `shown`."""
 
-    folder: ClassVar[Path]  # holds view.mjs and view.css
+    folder: ClassVar[Path]  # holds view.mjs, view.css and what belongs to them
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
     live = traitlets.Bool(False).tag(sync=True)  # whether somebody answers what the reader does
@@ -129,7 +134,7 @@ class View(anywidget.AnyWidget):
     def __init_subclass__(cls, **kwargs: Any):
         if "folder" in cls.__dict__:
             cls._esm = javascript(cls.folder / "view.mjs")
-            cls._css = stylesheet(cls.folder / "view.css")
+            cls._css = stylesheet(cls.folder)
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any):

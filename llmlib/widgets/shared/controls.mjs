@@ -17,21 +17,44 @@ export function choice(label, options, chosen, choose) {
 
 /** Put controls that are made anew in the place of others; the keyboard stays at the same one. */
 export function renew(box, parts) {
-  const all = () => [...box.querySelectorAll("select, input, button")], focused = all().indexOf(document.activeElement);
+  const all = () => [...box.querySelectorAll("select, input, button")];
+  const focused = all().indexOf(document.activeElement);
   box.replaceChildren(...parts);
   if (focused < 0) return;
-  const controls = all(), at = controls[focused];
+  const controls = all();
+  const at = controls[focused];
   (at?.type === "radio" ? controls.find((one) => one.name === at.name && one.checked) : at)?.focus();
 }
 
 /** The texts A and B, editable; each change is told to Python. What the reader typed is never written over. */
 export function textPanel(hub, model) {
   const area = (which, name, label, hint) => {
-    const box = element("textarea", { rows: 2, spellcheck: "false", "aria-label": label, placeholder: hint, dir: "auto", "data-acts": true });
-    box.addEventListener("input", () => hub.act("text", { which, text: wellFormed(box.value) }, { latest: `text ${which}` }));
+    const box = element("textarea", {
+      rows: 2,
+      spellcheck: "false",
+      "aria-label": label,
+      placeholder: hint,
+      dir: "auto",
+      "data-acts": true,
+    });
+    box.addEventListener("input", () =>
+      hub.act("text", { which, text: wellFormed(box.value) }, { latest: `text ${which}` }),
+    );
     return following(box, () => model.get(name));
   };
-  const a = area("a", "text", "Text", ""), b = area("b", "text_b", "Second text, to compare", "A second text to compare with (optional)");
-  const node = element("div", { class: "llm-texts" }, element("label", {}, element("span", {}, "Text A"), a.box), element("label", {}, element("span", {}, "Text B"), b.box));
-  return { node, draw() { a.follow(); b.follow(); } };
+  const a = area("a", "text", "Text", "");
+  const b = area("b", "text_b", "Second text, to compare", "A second text to compare with (optional)");
+  const node = element(
+    "div",
+    { class: "llm-texts" },
+    element("label", {}, element("span", {}, "Text A"), a.box),
+    element("label", {}, element("span", {}, "Text B"), b.box),
+  );
+  return {
+    node,
+    draw() {
+      a.follow();
+      b.follow();
+    },
+  };
 }

@@ -22,7 +22,8 @@ export function setAside(box, text) {
 export function unusedIn(boxes) {
   const found = {};
   for (const box of boxes) {
-    const label = box.getAttribute("aria-label"), { isUsed, others } = ownTexts.get(box) ?? {};
+    const label = box.getAttribute("aria-label");
+    const { isUsed, others } = ownTexts.get(box) ?? {};
     if (!isUsed) continue;
     for (const [name, text] of others) if (text && name !== label) found[name] = text;
     if (box.value && !isUsed(box.value)) found[label] = box.value;
@@ -32,8 +33,16 @@ export function unusedIn(boxes) {
 
 /** Texts by label, under a key that names one view in one cell; they can be taken once. A full storage keeps none. */
 export function keepTexts(storage, key, texts) {
-  if (!Object.keys(texts).length) { storage.removeItem(key); return true; }
-  try { storage.setItem(key, JSON.stringify(texts)); } catch { storage.removeItem(key); return false; }
+  if (!Object.keys(texts).length) {
+    storage.removeItem(key);
+    return true;
+  }
+  try {
+    storage.setItem(key, JSON.stringify(texts));
+  } catch {
+    storage.removeItem(key);
+    return false;
+  }
   return true;
 }
 
@@ -50,13 +59,14 @@ export function takeTexts(storage, key) {
 export async function placeOfView(path, cells, kind, isMine) {
   for (const { id, outputs } of cells)
     for (const [number, model] of outputs.entries())
-      if (model && await isMine(model)) return `llm-draft ${JSON.stringify([path, id, number, kind])}`;
+      if (model && (await isMine(model))) return `llm-draft ${JSON.stringify([path, id, number, kind])}`;
   return null;
 }
 
 /** The cells of the notebook that shows a model, and how to know it there: only its layout is the same object. */
 function notebookOf(model) {
-  const manager = model.widget_manager, { context } = manager ?? {};
+  const manager = model.widget_manager;
+  const { context } = manager ?? {};
   const idOf = (output) => output.data?.[VIEW]?.model_id;
   const outputsOf = ({ outputs }) => Array.from({ length: outputs?.length ?? 0 }, (_, k) => idOf(outputs.get(k)));
   const cells = Array.from(context?.model?.cells ?? [], (cell) => ({ id: cell.id, outputs: outputsOf(cell) }));
@@ -66,13 +76,22 @@ function notebookOf(model) {
   return { path: context?.path, cells, isMine };
 }
 
-const storageOf = () => { try { return globalThis.sessionStorage ?? null; } catch { return null; } };
+const storageOf = () => {
+  try {
+    return globalThis.sessionStorage ?? null;
+  } catch {
+    return null;
+  }
+};
 
 /** Keep the drafts of a view once its kernel is gone, and give a new view those of the one before it in its cell. */
 export function keepDrafts(name, model, el, hub) {
-  const storage = storageOf(), boxes = () => el.querySelectorAll('textarea, input[type="text"]');
+  const storage = storageOf();
+  const boxes = () => el.querySelectorAll('textarea, input[type="text"]');
   const told = element("span", { class: "llm-note" });
-  let place = null, waiting = {}, isKept = false;
+  let place = null;
+  let waiting = {};
+  let isKept = false;
 
   function save() {
     const texts = { ...waiting, ...unusedIn(boxes()) };
@@ -89,7 +108,8 @@ export function keepDrafts(name, model, el, hub) {
   /** A box gets its text as if somebody typed it, unless somebody has typed there. */
   function restore() {
     for (const box of boxes()) {
-      const label = box.getAttribute("aria-label"), text = waiting[label];
+      const label = box.getAttribute("aria-label");
+      const text = waiting[label];
       if (text === undefined || !ownTexts.has(box)) continue;
       delete waiting[label];
       if (box.readOnly || label in unusedIn([box])) continue;
@@ -109,9 +129,13 @@ export function keepDrafts(name, model, el, hub) {
     tell("");
     begin();
     hub.whenGone(() => setTimeout(save)); // a message that will not be answered comes back to its box first
-    el.addEventListener("input", (event) => { if (event.isTrusted && told.textContent) tell(""); });
+    el.addEventListener("input", (event) => {
+      if (event.isTrusted && told.textContent) tell("");
+    });
     // A click may have opened a tab with its own box.
-    el.addEventListener("click", () => { if (Object.keys(waiting).length) setTimeout(restore); });
+    el.addEventListener("click", () => {
+      if (Object.keys(waiting).length) setTimeout(restore);
+    });
   }
   return () => {
     if (hub.gone) save();

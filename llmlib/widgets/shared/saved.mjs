@@ -11,12 +11,20 @@ const watched = new WeakMap(); // of each notebook the models that are shown in 
  * newer one: `{ id, html }`.
  */
 export function picturesOf(outputs, newer = []) {
-  const html = (data) => newer.find(({ id }) => id === data[VIEW].model_id)?.html ?? [data["text/html"]].flat().join("");
+  const html = (data) =>
+    newer.find(({ id }) => id === data[VIEW].model_id)?.html ?? [data["text/html"]].flat().join("");
   const shown = outputs.filter((data) => data[VIEW]?.model_id && data["text/html"]);
-  return Object.fromEntries(shown.map((data) => [data[VIEW].model_id, {
-    model_name: "HTMLModel", model_module: "@jupyter-widgets/controls", model_module_version: "2.0.0",
-    state: { value: AGAIN + html(data).replace(RUN_IT, ""), layout: null, style: null, llm_picture: true },
-  }]));
+  return Object.fromEntries(
+    shown.map((data) => [
+      data[VIEW].model_id,
+      {
+        model_name: "HTMLModel",
+        model_module: "@jupyter-widgets/controls",
+        model_module_version: "2.0.0",
+        state: { value: AGAIN + html(data).replace(RUN_IT, ""), layout: null, style: null, llm_picture: true },
+      },
+    ]),
+  );
 }
 
 /** The notebook's saved widgets with these pictures in them; pictures of outputs that are gone fall out. */
@@ -27,21 +35,28 @@ export function withPictures(metadata, pictures) {
 }
 
 /**
- * Whenever the notebook that shows this model is saved, save the views' pictures where JupyterLab looks for widgets. A view
- * that changes on its own has a newer picture than its output, in the trait `still`.
+ * Whenever the notebook that shows this model is saved, save the views' pictures where JupyterLab looks for widgets. A
+ * view that changes on its own has a newer picture than its output, in the trait `still`.
  */
 export function keepPictures(model) {
   const context = model.widget_manager?.context; // JupyterLab and Notebook have one
   if (!context?.saveState) return;
-  const models = watched.get(context) ?? new Set(), isKnown = watched.has(context);
+  const models = watched.get(context) ?? new Set();
+  const isKnown = watched.has(context);
   models.add(model);
   watched.set(context, models);
   if (isKnown) return;
   context.saveState.connect((_, what) => {
     if (what !== "started") return;
-    const outputs = Array.from(context.model.cells ?? []).flatMap((cell) => Array.from({ length: cell.outputs?.length ?? 0 }, (_, k) => cell.outputs.get(k).data));
-    const pictures = picturesOf(outputs, [...models].map((one) => one.get("still")).filter((still) => still?.id));
-    const before = context.model.getMetadata("widgets"), after = withPictures(before, pictures);
+    const outputs = Array.from(context.model.cells ?? []).flatMap((cell) =>
+      Array.from({ length: cell.outputs?.length ?? 0 }, (_output, k) => cell.outputs.get(k).data),
+    );
+    const pictures = picturesOf(
+      outputs,
+      [...models].map((one) => one.get("still")).filter((still) => still?.id),
+    );
+    const before = context.model.getMetadata("widgets");
+    const after = withPictures(before, pictures);
     const news = Object.keys(after[STATE].state).length || before;
     if (news && JSON.stringify(after) !== JSON.stringify(before)) context.model.setMetadata("widgets", after);
   });

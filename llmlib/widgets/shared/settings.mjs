@@ -1,26 +1,98 @@
-// The settings of a sampler: a slider and a number for each. What is out of range stays as it was typed, and is told beside it.
+// The settings of a sampler: a slider and a number for each. What is out of range stays as it was typed, and is told
+// beside it.
 
 import { element, howMany } from "./shared.mjs";
 
 /** The settings, as they are turned. `neutral` is the value that does nothing; `null`: none. */
 export const SETTINGS = [
-  { name: "temperature", least: 0, most: 2, step: 0.05, neutral: 1, says: "below 1 sharper, above 1 flatter; 0 always takes the likeliest" },
-  { name: "top_p", least: 0.01, most: 1, step: 0.01, neutral: 1, says: "keeps the likeliest tokens that reach this share together" },
-  { name: "top_k", least: 0, most: 100, step: 1, neutral: null, log: true, more: true, says: "keeps this many of the likeliest tokens" },
-  { name: "min_p", least: 0, most: 1, step: 0.01, neutral: 0, more: true, says: "keeps tokens at least this share as likely as the likeliest" },
-  { name: "typical_p", least: 0.01, most: 1, step: 0.01, neutral: 1, more: true, says: "keeps tokens about as surprising as is usual here" },
-  { name: "repetition_penalty", least: 0.5, most: 2, step: 0.05, neutral: 1, more: true, says: "above 1: what has occurred gets less likely" },
-  { name: "frequency_penalty", least: -2, most: 2, step: 0.1, neutral: 0, more: true, says: "taken off a logit for each time a token has occurred" },
-  { name: "presence_penalty", least: -2, most: 2, step: 0.1, neutral: 0, more: true, says: "taken off once if a token has occurred" },
+  {
+    name: "temperature",
+    least: 0,
+    most: 2,
+    step: 0.05,
+    neutral: 1,
+    says: "below 1 sharper, above 1 flatter; 0 always takes the likeliest",
+  },
+  {
+    name: "top_p",
+    least: 0.01,
+    most: 1,
+    step: 0.01,
+    neutral: 1,
+    says: "keeps the likeliest tokens that reach this share together",
+  },
+  {
+    name: "top_k",
+    least: 0,
+    most: 100,
+    step: 1,
+    neutral: null,
+    log: true,
+    more: true,
+    says: "keeps this many of the likeliest tokens",
+  },
+  {
+    name: "min_p",
+    least: 0,
+    most: 1,
+    step: 0.01,
+    neutral: 0,
+    more: true,
+    says: "keeps tokens at least this share as likely as the likeliest",
+  },
+  {
+    name: "typical_p",
+    least: 0.01,
+    most: 1,
+    step: 0.01,
+    neutral: 1,
+    more: true,
+    says: "keeps tokens about as surprising as is usual here",
+  },
+  {
+    name: "repetition_penalty",
+    least: 0.5,
+    most: 2,
+    step: 0.05,
+    neutral: 1,
+    more: true,
+    says: "above 1: what has occurred gets less likely",
+  },
+  {
+    name: "frequency_penalty",
+    least: -2,
+    most: 2,
+    step: 0.1,
+    neutral: 0,
+    more: true,
+    says: "taken off a logit for each time a token has occurred",
+  },
+  {
+    name: "presence_penalty",
+    least: -2,
+    most: 2,
+    step: 0.1,
+    neutral: 0,
+    more: true,
+    says: "taken off once if a token has occurred",
+  },
 ];
 
 /** A place of a slider (0 … 100) as a number of tokens, and back: the far right is all of them, which is no setting. */
-export const tokensAt = (place, vocabulary) => (place >= 100 ? null : Math.max(1, Math.round(vocabulary ** (place / 100))));
-export const placeOf = (tokens, vocabulary) => (tokens === null ? 100 : Math.min(99, Math.round((100 * Math.log(Math.max(1, tokens))) / Math.log(Math.max(2, vocabulary)))));
+export const tokensAt = (place, vocabulary) =>
+  place >= 100 ? null : Math.max(1, Math.round(vocabulary ** (place / 100)));
+export const placeOf = (tokens, vocabulary) =>
+  tokens === null
+    ? 100
+    : Math.min(99, Math.round((100 * Math.log(Math.max(1, tokens))) / Math.log(Math.max(2, vocabulary))));
 
-/** The settings in use, as they would be written in Python: "temperature 0.8 · top_p 0.9"; without any: what that means. */
+/**
+ * The settings in use, as they would be written in Python: "temperature 0.8 · top_p 0.9"; without any: what that means.
+ */
 export function settingsInWords(settings, banned = [], pattern = "") {
-  const used = SETTINGS.filter(({ name, neutral }) => (settings[name] ?? null) !== neutral).map(({ name }) => `${name} ${settings[name]}`);
+  const used = SETTINGS.filter(({ name, neutral }) => (settings[name] ?? null) !== neutral).map(
+    ({ name }) => `${name} ${settings[name]}`,
+  );
   if (banned.length) used.push(`${banned.length} banned`);
   if (pattern) used.push(`pattern ${pattern}`);
   return used.join(" · ") || "the model as it is";
@@ -38,10 +110,25 @@ function withPoint(event) {
 /** One setting. Turns that Python has not answered are not overwritten, nor is a number that it refused. */
 export function settingField(setting, hub, model) {
   const { name, least, most, step, neutral, log, says } = setting;
-  const slider = element("input", { type: "range", min: least, max: most, step, "aria-label": name, "data-acts": true });
-  const number = element("input", { type: "number", step: "any", "aria-label": `${name}, exactly`, placeholder: neutral === null ? "off" : null, "data-acts": true });
-  const refused = element("p", { class: "llm-refused" }), label = element("code", {}, name);
-  let waiting = 0, wrong = false;
+  const slider = element("input", {
+    type: "range",
+    min: least,
+    max: most,
+    step,
+    "aria-label": name,
+    "data-acts": true,
+  });
+  const number = element("input", {
+    type: "number",
+    step: "any",
+    "aria-label": `${name}, exactly`,
+    placeholder: neutral === null ? "off" : null,
+    "data-acts": true,
+  });
+  const refused = element("p", { class: "llm-refused" });
+  const label = element("code", {}, name);
+  let waiting = 0;
+  let wrong = false;
   async function turn(value) {
     waiting += 1;
     const done = await hub.act("set", { name, value }, { latest: `set ${name}` });
@@ -62,13 +149,30 @@ export function settingField(setting, hub, model) {
     turn(number.value === "" ? null : Number(number.value));
   });
   number.addEventListener("beforeinput", (event) => withPoint(event));
-  number.addEventListener("keydown", (event) => { if (event.key === "Enter" && number.value === "" && (neutral !== null || number.validity.badInput)) one.forget(); });
+  number.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && number.value === "" && (neutral !== null || number.validity.badInput)) one.forget();
+  });
   number.addEventListener("blur", () => one.draw(model.get("settings"))); // one that was emptied shows what is in use
-  const node = element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, label), slider, number, element("span", { class: "llm-note" }, says), refused);
+  const node = element(
+    "div",
+    { class: "llm-setting" },
+    element("span", { class: "llm-name" }, label),
+    slider,
+    number,
+    element("span", { class: "llm-note" }, says),
+    refused,
+  );
   const one = {
-    setting, node,
+    setting,
+    node,
     /** What was typed and refused is given up. */
-    forget() { wrong = false; refused.textContent = ""; number.setAttribute("aria-invalid", "false"); number.value = model.get("settings")[name] ?? ""; one.draw(model.get("settings")); },
+    forget() {
+      wrong = false;
+      refused.textContent = "";
+      number.setAttribute("aria-invalid", "false");
+      number.value = model.get("settings")[name] ?? "";
+      one.draw(model.get("settings"));
+    },
     draw(settings) {
       const value = settings[name] ?? null;
       node.classList.toggle("llm-set", value !== neutral);
@@ -76,7 +180,8 @@ export function settingField(setting, hub, model) {
       slider.value = log ? placeOf(value, model.get("vocabulary")) : value;
       if (log) slider.setAttribute("aria-valuetext", value === null ? "off" : howMany(value, "token"));
       if (!wrong && document.activeElement !== number) number.value = value ?? "";
-      if (!wrong && document.activeElement === number && number.value !== "" && Number(number.value) !== value) number.value = value ?? "";
+      if (!wrong && document.activeElement === number && number.value !== "" && Number(number.value) !== value)
+        number.value = value ?? "";
     },
   };
   return one;

@@ -11,14 +11,17 @@ const codePoint = (sign) => `U+${sign.codePointAt(0).toString(16).toUpperCase().
  */
 export function visibleToken(text) {
   if (text === "") return "∅";
-  const label = text.replace(INKLESS, (found) => found.length > 3 ? found : SEEN[found] ?? `⟨${codePoint(found)}⟩`);
+  const label = text.replace(INKLESS, (found) => (found.length > 3 ? found : (SEEN[found] ?? `⟨${codePoint(found)}⟩`)));
   return /^\p{M}/u.test(label) ? `◌${label}` : label; // a mark needs something to sit on
 }
 
 /** The same for a screen reader. */
 export function spokenToken(text) {
   if (text === "") return "empty token";
-  const named = text.replaceAll("\n", " newline ").replaceAll("\t", " tab ").replace(/\p{Cc}/gu, codePoint);
+  const named = text
+    .replaceAll("\n", " newline ")
+    .replaceAll("\t", " tab ")
+    .replace(/\p{Cc}/gu, codePoint);
   if (named.trim() === "") return named.length === 1 ? "a space" : `${named.length} spaces`;
   return (text.startsWith(" ") ? "space, " : "") + named.trim();
 }
@@ -27,8 +30,9 @@ export function spokenToken(text) {
 export function characters(bytes) {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const found = [];
-  for (let i = 0; i < bytes.length; ) {
-    const lead = bytes[i], length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  for (let i = 0; i < bytes.length;) {
+    const lead = bytes[i];
+    const length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
     try {
       if (i + length > bytes.length) throw new TypeError("cut off");
       found.push({ text: decoder.decode(bytes.subarray(i, i + length)) });
@@ -54,10 +58,14 @@ export function fromHex(text) {
 
 /** A token as text; bytes of a divided character as ⟨F0 9F⟩, since they are no text alone. */
 export function tokenText(bytes) {
-  return characters(bytes).map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`).join("");
+  return characters(bytes)
+    .map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`)
+    .join("");
 }
 
-/** A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩. */
+/**
+ * A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩.
+ */
 export function tokenLabel(bytes) {
   return visibleToken(tokenText(bytes));
 }
@@ -75,7 +83,9 @@ export function direction(text, otherwise = "ltr") {
   return letter === undefined ? otherwise : RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
 }
 
-/** A token inside of a sentence: with signs about it that keep its direction to itself, where it is from right to left. */
+/**
+ * A token inside of a sentence: with signs about it that keep its direction to itself, where it is from right to left.
+ */
 export function isolated(token) {
   return RIGHT_TO_LEFT.test(token) ? `\u2068${token}\u2069` : token;
 }
@@ -86,12 +96,16 @@ export function isolated(token) {
  * and else with the text (the Unicode bidirectional algorithm, rules N1 and N2, a token at a time).
  */
 export function runs(texts, base) {
-  const own = texts.map((text) => { // bytes of a divided character have no direction
+  const own = texts.map((text) => {
+    // bytes of a divided character have no direction
     const bare = text.replace(/⟨[^⟩]*⟩/g, "");
     return /\p{L}/u.test(bare) ? direction(bare) : /\p{N}/u.test(bare) ? "ltr" : null;
   });
-  const after = new Array(own.length);
-  for (let k = own.length - 1, next = base; k >= 0; k--) { after[k] = next; next = own[k] ?? next; }
+  const after = Array.from(own);
+  for (let k = own.length - 1, next = base; k >= 0; k--) {
+    after[k] = next;
+    next = own[k] ?? next;
+  }
   const found = [];
   let before = base;
   own.forEach((dir, k) => {
@@ -114,6 +128,12 @@ export function percent(p) {
 /** 1 -> "1 token", 1200 -> "1,200 tokens". */
 export const howMany = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
+/** How open a choice with this entropy (in nats) is: as one among "2.5 equal tokens". */
+export function equalTokens(entropy) {
+  const n = Math.exp(entropy);
+  return `${n < 9.5 ? n.toFixed(1) : Math.round(n).toLocaleString("en")} equal tokens`;
+}
+
 /** Escape text for SVG or HTML source. */
 export function escapeXml(text) {
   const names = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
@@ -134,7 +154,11 @@ export function element(tag, attributes = {}, ...children) {
 
 /** The text that tokens make together; characters that they divide are whole again. */
 export function joinedText(tokens) {
-  return tokens.join("").replace(/(?:⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)+/g, (found) => new TextDecoder().decode(fromHex(found.replace(/[⟨⟩ ]/g, ""))));
+  return tokens
+    .join("")
+    .replace(/(?:⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)+/g, (found) =>
+      new TextDecoder().decode(fromHex(found.replace(/[⟨⟩ ]/g, ""))),
+    );
 }
 
 /**
@@ -143,8 +167,11 @@ export function joinedText(tokens) {
  */
 export function inReadingOrder(box, texts, nodes, around = "ltr") {
   box.dir = direction(joinedText(texts), around);
-  box.append(...runs(texts, box.dir).flatMap(({ dir, from, to }) =>
-    dir === box.dir ? nodes.slice(from, to) : [element("span", { dir }, ...nodes.slice(from, to))]));
+  box.append(
+    ...runs(texts, box.dir).flatMap(({ dir, from, to }) =>
+      dir === box.dir ? nodes.slice(from, to) : [element("span", { dir }, ...nodes.slice(from, to))],
+    ),
+  );
 }
 
 /**
@@ -189,7 +216,8 @@ export function askPython(model, kind) {
 
 /** The "Save" menu of a view. The picture comes from `makeSvg`, or from Python; the page always from Python. */
 export function saveMenu(model, name, makeSvg = fromPython) {
-  const button = (label, save, needsPython = makeSvg === fromPython) => element("button", { type: "button", onclick: save, "data-python": needsPython }, label);
+  const button = (label, save, needsPython = makeSvg === fromPython) =>
+    element("button", { type: "button", onclick: save, "data-python": needsPython }, label);
   const menu = element(
     "details",
     { class: "llm-save" },
@@ -198,22 +226,28 @@ export function saveMenu(model, name, makeSvg = fromPython) {
     button("PNG", async () => downloadPng(`${name}.png`, await makeSvg(model))),
   );
   if (!model.get("_standalone"))
-    menu.append(button("HTML page", async () => download(`${name}.html`, await askPython(model, "html"), "text/html"), true));
+    menu.append(
+      button("HTML page", async () => download(`${name}.html`, await askPython(model, "html"), "text/html"), true),
+    );
   return menu;
 }
 
 const fromPython = (model) => askPython(model, "svg");
 
 /**
- * Call `update` now and whenever some of the named traits have changed: once for all that came in one message, so that it
- * never sees half of a change. Returns a function that stops it.
+ * Call `update` now and whenever some of the named traits have changed: once for all that came in one message, so that
+ * it never sees half of a change. Returns a function that stops it.
  */
 export function follow(model, names, update) {
-  let queued = false, stopped = false;
+  let queued = false;
+  let stopped = false;
   const changed = () => {
     if (queued) return;
     queued = true;
-    queueMicrotask(() => { queued = false; if (!stopped) update(); });
+    queueMicrotask(() => {
+      queued = false;
+      if (!stopped) update();
+    });
   };
   for (const name of names) model.on(`change:${name}`, changed);
   update();
@@ -227,8 +261,8 @@ const LEAST = 40; // pixels: a view in a page that is not laid out yet has at mo
 
 /**
  * Call `draw(width)` with the width that a view has now, and again whenever it gets another one or the page changes its
- * theme. The width is the layout's alone: it is measured at each call, never kept, since a page that changes its theme is
- * for a moment without styles. Returns a function that stops it.
+ * theme. The width is the layout's alone: it is measured at each call, never kept, since a page that changes its theme
+ * is for a moment without styles. Returns a function that stops it.
  */
 export function followLooks(el, draw) {
   let drawn = null; // for which width; null: not in the looks that the page has now
@@ -236,11 +270,22 @@ export function followLooks(el, draw) {
     drawn = el.isConnected && el.clientWidth >= LEAST ? el.clientWidth : null;
     if (drawn !== null) draw(drawn); // else there is no size or no theme yet, and an observer calls again
   };
-  const later = () => requestAnimationFrame(() => { if (drawn === null) redraw(); });
-  const resized = new ResizeObserver(() => { if (el.clientWidth !== drawn) redraw(); });
+  const later = () =>
+    requestAnimationFrame(() => {
+      if (drawn === null) redraw();
+    });
+  const resized = new ResizeObserver(() => {
+    if (el.clientWidth !== drawn) redraw();
+  });
   resized.observe(el);
-  const themed = new MutationObserver(() => { redraw(); later(); }); // a page without styles may be as wide again at once
-  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"] });
+  const themed = new MutationObserver(() => {
+    redraw();
+    later();
+  }); // a page without styles may be as wide again at once
+  themed.observe(document.body, {
+    attributes: true,
+    attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"],
+  });
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   scheme.addEventListener("change", redraw);
   redraw();

@@ -8,49 +8,72 @@ import { keepPictures } from "./saved.mjs";
 const FOCUSABLE = 'a[href], button, input, select, summary, textarea, [tabindex]:not([tabindex="-1"])';
 
 /**
- * A widget from `build({ model, el, hub, still })`, which fills `el` and returns a function, or several, that stop what it
- * began. `hub` is the way to Python (see `connect`); its `line` has to be put somewhere. `still`: a page without Python.
+ * A widget from `build({ model, el, hub, still })`, which fills `el` and returns a function, or several, that stop what
+ * it began. `hub` is the way to Python (see `connect`); its `line` has to be put somewhere. `still`: a page without
+ * Python.
  */
 export function widget(name, build) {
   return {
     render({ model, el }) {
       el.classList.add("llm", name);
       keepKeys(el);
-      const hub = connect(model, el), letGo = holdFocus(el);
+      const hub = connect(model, el);
+      const letGo = holdFocus(el);
       const stops = [build({ model, el, hub, still: Boolean(model.get("_standalone")) })].flat();
       if (!hub.line.isConnected && !el.contains(hub.line)) el.prepend(hub.line);
       keepPictures(model);
       const leave = keepDrafts(name, model, el, hub);
-      return () => { leave(); hub.close(); letGo(); stops.forEach((stop) => stop?.()); };
+      return () => {
+        leave();
+        hub.close();
+        letGo();
+        stops.forEach((stop) => stop?.());
+      };
     },
   };
 }
 
 /**
- * The keyboard keeps its place: where the control that has the focus vanishes, is hidden or switched off, the nearest one
- * gets it. Otherwise the page's body would, from where nothing can be reached.
+ * The keyboard keeps its place: where the control that has the focus vanishes, is hidden or switched off, the nearest
+ * one gets it. Otherwise the page's body would, from where nothing can be reached.
  */
 function holdFocus(el) {
-  let held = null, around = [];
-  const forget = () => { held = null; };
+  let held = null;
+  let around = [];
+  const forget = () => {
+    held = null;
+  };
   const taken = (event) => {
     held = event.target;
     around = [];
     for (let node = held.parentNode; node && node !== el.parentNode; node = node.parentNode) around.push(node);
   };
   const left = (event) => {
-    if (event.relatedTarget) { forget(); return; }
+    if (event.relatedTarget) {
+      forget();
+      return;
+    }
     const was = held; // a click on nothing, or was it taken away?
-    setTimeout(() => { if (held === was && was?.isConnected && !was.disabled) forget(); });
+    setTimeout(() => {
+      if (held === was && was?.isConnected && !was.disabled) forget();
+    });
   };
   const rescue = () => {
     if (!held || (held.isConnected && !held.disabled && !held.closest("[hidden]"))) return;
     const now = document.activeElement;
-    if (now && now !== document.body && now !== held) { forget(); return; }
+    if (now && now !== document.body && now !== held) {
+      forget();
+      return;
+    }
     const lost = held;
     for (const node of around.filter((one) => el.contains(one))) {
-      const next = [...node.querySelectorAll(FOCUSABLE)].find((one) => one !== lost && !one.disabled && one.getClientRects().length);
-      if (next) { next.focus(); return; }
+      const next = [...node.querySelectorAll(FOCUSABLE)].find(
+        (one) => one !== lost && !one.disabled && one.getClientRects().length,
+      );
+      if (next) {
+        next.focus();
+        return;
+      }
     }
     el.tabIndex = -1;
     el.focus();
@@ -68,11 +91,18 @@ function holdFocus(el) {
  */
 export function textBox({ label, button: words, rows = 2, use, used }) {
   const box = element("textarea", { rows, "aria-label": label, dir: "auto", spellcheck: "false", "data-acts": true });
-  const button = element("button", { type: "button", "data-acts": true, onclick: () => use(wellFormed(box.value)) }, words);
+  const button = element(
+    "button",
+    { type: "button", "data-acts": true, onclick: () => use(wellFormed(box.value)) },
+    words,
+  );
   const hint = element("span", { class: "llm-note llm-unused" });
   const node = element("div", { class: "llm-row llm-text-box" }, box, button, hint);
   const typed = following(box, used);
-  const tell = () => { hint.textContent = sameText(box.value, used()) || box.readOnly ? "" : `Not used yet: press Enter, or “${button.textContent}”.`; };
+  const tell = () => {
+    hint.textContent =
+      sameText(box.value, used()) || box.readOnly ? "" : `Not used yet: press Enter, or “${button.textContent}”.`;
+  };
   box.addEventListener("input", tell);
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -80,10 +110,19 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
     if (!box.readOnly) use(wellFormed(box.value));
   });
   return {
-    node, box, button,
-    follow() { typed.follow(); tell(); },
+    node,
+    box,
+    button,
+    follow() {
+      typed.follow();
+      tell();
+    },
     /** Another draft takes the box, and the one that was there is handed out. */
-    exchange(draft) { const before = typed.exchange(draft); tell(); return before; },
+    exchange(draft) {
+      const before = typed.exchange(draft);
+      tell();
+      return before;
+    },
   };
 }
 
@@ -94,7 +133,9 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
 export function following(box, used) {
   let own = ""; // what was put here by the view, or typed and used; null: typed, and not used yet
   ownText(box, (text) => own !== null || sameText(text, used()));
-  box.addEventListener("input", () => { own = null; }); // though it may be, letter by letter, what was there before
+  box.addEventListener("input", () => {
+    own = null;
+  }); // though it may be, letter by letter, what was there before
   return {
     box,
     follow() {

@@ -1,5 +1,6 @@
 // A text token by token, to walk through, and the likeliest tokens at a place: parts of several views.
 
+import { roving, stepTo, tabTo } from "./keys.mjs";
 import { element, inReadingOrder, isolated, percent, shorten, spokenToken, visibleToken } from "./shared.mjs";
 
 /** Tokens as lines of their numbers: a line ends after a token that ends with a newline. */
@@ -12,27 +13,30 @@ export function linesOf(texts) {
   return found;
 }
 
-/** Where a key leads from a token; null: nowhere. */
-export function stepTo(key, here, count, rtl = false) {
-  const steps = { ArrowRight: rtl ? here - 1 : here + 1, ArrowLeft: rtl ? here + 1 : here - 1, Home: 0, End: count - 1 };
-  return here < 0 || !(key in steps) ? null : Math.max(0, Math.min(count - 1, steps[key]));
-}
-
 /**
- * `boxes`, one for each token, as a list through which arrow keys walk. `tell(k)` is called with the token that is pointed
- * at or else has the keyboard, and with null where there is none any more.
+ * `boxes`, one for each token, as a list through which arrow keys walk. `tell(k)` is called with the token that is
+ * pointed at or else has the keyboard, and with null where there is none any more.
  */
 export function walk(texts, boxes, { label, tell, around = "ltr" }) {
-  const list = element("div", { class: "llm-walk", role: "listbox", "aria-orientation": "horizontal", "aria-label": label });
+  const list = element("div", {
+    class: "llm-walk",
+    role: "listbox",
+    "aria-orientation": "horizontal",
+    "aria-label": label,
+  });
   let kept = null; // has the keyboard; pointing shows another for a while
-  boxes.forEach((box, k) => {
+  boxes.forEach((box) => {
     box.setAttribute("role", "option");
     box.setAttribute("aria-selected", "false");
-    box.tabIndex = k ? -1 : 0;
   });
   for (const line of linesOf(texts)) {
     const row = element("div", { class: "llm-line", role: "presentation" });
-    inReadingOrder(row, line.map((k) => texts[k]), line.map((k) => boxes[k]), around);
+    inReadingOrder(
+      row,
+      line.map((k) => texts[k]),
+      line.map((k) => boxes[k]),
+      around,
+    );
     list.append(row);
   }
   const numberOf = (event) => boxes.indexOf(event.target.closest?.("[role=option]"));
@@ -42,26 +46,41 @@ export function walk(texts, boxes, { label, tell, around = "ltr" }) {
   list.addEventListener("click", (event) => boxes[numberOf(event)]?.focus());
   list.addEventListener("focusin", (event) => {
     kept = numberOf(event);
-    boxes.forEach((box, k) => { box.tabIndex = k === kept ? 0 : -1; box.setAttribute("aria-selected", String(k === kept)); });
+    boxes.forEach((box, k) => box.setAttribute("aria-selected", String(k === kept)));
     tell(kept);
   });
-  list.addEventListener("keydown", (event) => {
-    const to = stepTo(event.key, numberOf(event), boxes.length, event.target.parentNode.dir === "rtl");
-    if (to === null) return;
-    event.preventDefault();
-    boxes[to].focus();
-  });
+  tabTo(boxes, boxes[0]);
+  roving(
+    list,
+    () => boxes,
+    (key, here, box) => stepTo(key, here, boxes.length, box.parentNode.dir === "rtl"),
+  );
   return list;
 }
 
 /** The likeliest tokens of a distribution, with bars; entries are `{ text, p, chosen }`. */
 export function likeliest(title, entries, rest = null) {
-  const row = ({ text, p, chosen }) => element("li", { class: chosen ? "llm-chosen" : null },
-    element("code", {}, isolated(shorten(visibleToken(text), 18))),
-    element("span", { class: "llm-track", "aria-hidden": "true" }, element("span", { class: "llm-bar", style: `width: ${(100 * p).toFixed(1)}%` })),
-    element("span", { class: "llm-value" }, percent(p)));
-  return element("div", { class: "llm-likeliest" }, element("div", { class: "llm-note" }, title), element("ol", {}, ...entries.map(row)), rest === null ? "" : element("div", { class: "llm-note" }, `all others: ${percent(rest)}`));
+  const row = ({ text, p, chosen }) =>
+    element(
+      "li",
+      { class: chosen ? "llm-chosen" : null },
+      element("code", {}, isolated(shorten(visibleToken(text), 18))),
+      element(
+        "span",
+        { class: "llm-track", "aria-hidden": "true" },
+        element("span", { class: "llm-bar", style: `width: ${(100 * p).toFixed(1)}%` }),
+      ),
+      element("span", { class: "llm-value" }, percent(p)),
+    );
+  return element(
+    "div",
+    { class: "llm-likeliest" },
+    element("div", { class: "llm-note" }, title),
+    element("ol", {}, ...entries.map(row)),
+    rest === null ? "" : element("div", { class: "llm-note" }, `all others: ${percent(rest)}`),
+  );
 }
 
 /** The same in one sentence, for a screen reader. */
-export const likeliestSpoken = (entries) => entries.map(({ text, p }) => `${spokenToken(text)} ${percent(p)}`).join(", ");
+export const likeliestSpoken = (entries) =>
+  entries.map(({ text, p }) => `${spokenToken(text)} ${percent(p)}`).join(", ");

@@ -3,29 +3,63 @@
 import { element, shorten } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
 import {
-  bandPath, capOf, columnsOf, domainOf, inWindow, linePath, logTicksBetween, METRICS, movingAverage, scaleOf,
-  shortly, spread, stepsInWords, ticksBetween, xsOf,
+  bandPath,
+  capOf,
+  columnsOf,
+  domainOf,
+  inWindow,
+  linePath,
+  logTicksBetween,
+  METRICS,
+  movingAverage,
+  scaleOf,
+  shortly,
+  spread,
+  stepsInWords,
+  ticksBetween,
+  xsOf,
 } from "./data.mjs";
 
-const LEFT = 50, TOP = 8, BOTTOM = 24, NAMES = 104; // pixels: numbers at the side, room above, numbers below, names of runs
+const LEFT = 50;
+const TOP = 8;
+const BOTTOM = 24;
+const NAMES = 104; // pixels: numbers at the side, room above, numbers below, names of runs
 const DRAGGED = 6; // pixels: less is a click
 
-/** `ctx` knows runs and colours (see view.mjs); `which` is one of METRICS; a large chart shows validation and names too. */
+/**
+ * `ctx` knows runs and colours (see view.mjs); `which` is one of METRICS; a large chart shows validation and names too.
+ */
 export function chartPanel(ctx, which, large) {
   const { title, unit, fromZero, logs, write } = METRICS[which];
-  const picture = svg("svg", { role: "img" }), marks = svg("g", {}), tip = element("div", { class: "llm-tip", "aria-hidden": "true" });
+  const picture = svg("svg", { role: "img" });
+  const marks = svg("g", {});
+  const tip = element("div", { class: "llm-tip", "aria-hidden": "true" });
   const legend = large ? element("span", { class: "llm-key" }) : "";
-  const node = element("figure", { class: large ? "llm-large" : "llm-small" },
-    element("figcaption", {}, element("span", { class: "llm-title", "data-text": true }, title), unit ? element("span", { class: "llm-note", "data-text": true }, unit) : "", legend),
-    element("div", { class: "llm-plot" }, picture, tip));
+  const node = element(
+    "figure",
+    { class: large ? "llm-large" : "llm-small" },
+    element(
+      "figcaption",
+      {},
+      element("span", { class: "llm-title", "data-text": true }, title),
+      unit ? element("span", { class: "llm-note", "data-text": true }, unit) : "",
+      legend,
+    ),
+    element("div", { class: "llm-plot" }, picture, tip),
+  );
   const clip = `llm-clip-${Math.random().toString(36).slice(2)}`; // lines end where the chart does, whatever the window
-  let frame = null, drag = null;
+  let frame = null;
+  let drag = null;
 
   const word = (words, attributes) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...attributes }, words);
   const log = () => Boolean(logs && ctx.state.log);
 
-  function toX(x) { return LEFT + (frame.width * (x - frame.from)) / (frame.to - frame.from); }
-  function toY(value) { return TOP + frame.height * (1 - Math.max(0, Math.min(1, frame.scale(value)))); }
+  function toX(x) {
+    return LEFT + (frame.width * (x - frame.from)) / (frame.to - frame.from);
+  }
+  function toY(value) {
+    return TOP + frame.height * (1 - Math.max(0, Math.min(1, frame.scale(value))));
+  }
   /** From pixels to a step or a second. */
   function xAt(event) {
     const box = picture.getBoundingClientRect();
@@ -47,16 +81,30 @@ export function chartPanel(ctx, which, large) {
     drag = null;
     if (to !== null) ctx.zoom(x, to);
   });
-  picture.addEventListener("pointercancel", () => { drag = null; point(); });
-  picture.addEventListener("pointerleave", () => { if (!drag) ctx.point(null); });
+  picture.addEventListener("pointercancel", () => {
+    drag = null;
+    point();
+  });
+  picture.addEventListener("pointerleave", () => {
+    if (!drag) ctx.point(null);
+  });
   picture.addEventListener("dblclick", () => ctx.zoom());
 
   function draw(width, height) {
-    const shown = ctx.shownRuns(), across = ctx.state.across, names = large && ctx.runs.length > 1;
-    const [from, to] = ctx.window(), seen = (curve, row) => row.subarray(...inWindow(xsOf(curve, across), [from, to]));
-    const rows = shown.flatMap(({ curves: { steps, validation } }) =>
-      [seen(steps, steps.mean[which]), ...(large ? [seen(validation, validation.mean[0])] : [])]);
-    const [low, high] = domainOf(rows, { fromZero: fromZero && !log(), log: log(), cap: which === 0 ? capOf(shown.map(({ curves }) => curves.steps.mean[0])) : Infinity });
+    const shown = ctx.shownRuns();
+    const across = ctx.state.across;
+    const names = large && ctx.runs.length > 1;
+    const [from, to] = ctx.window();
+    const seen = (curve, row) => row.subarray(...inWindow(xsOf(curve, across), [from, to]));
+    const rows = shown.flatMap(({ curves: { steps, validation } }) => [
+      seen(steps, steps.mean[which]),
+      ...(large ? [seen(validation, validation.mean[0])] : []),
+    ]);
+    const [low, high] = domainOf(rows, {
+      fromZero: fromZero && !log(),
+      log: log(),
+      cap: which === 0 ? capOf(shown.map(({ curves }) => curves.steps.mean[0])) : Infinity,
+    });
     const inner = { width: width - LEFT - (names ? NAMES : 14), height: height - TOP - BOTTOM };
     frame = { ...inner, from, to, scale: scaleOf([low, high], log()), low, high };
     picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -64,14 +112,28 @@ export function chartPanel(ctx, which, large) {
     picture.setAttribute("width", width);
     picture.setAttribute("height", height);
     picture.setAttribute("aria-label", inWords(shown));
-    const bottom = TOP + frame.height, right = LEFT + frame.width, thin = { stroke: ctx.palette.line, "stroke-width": 0.6 }, parts = [];
+    const bottom = TOP + frame.height;
+    const right = LEFT + frame.width;
+    const thin = { stroke: ctx.palette.line, "stroke-width": 0.6 };
+    const parts = [];
     for (const value of (log() ? logTicksBetween : ticksBetween)(low, high, large ? 6 : 3))
-      parts.push(svg("line", { x1: LEFT, x2: right, y1: toY(value), y2: toY(value), ...thin }), word(shortly(value), { x: LEFT - 6, y: toY(value) + 4, "text-anchor": "end" }));
+      parts.push(
+        svg("line", { x1: LEFT, x2: right, y1: toY(value), y2: toY(value), ...thin }),
+        word(shortly(value), { x: LEFT - 6, y: toY(value) + 4, "text-anchor": "end" }),
+      );
     const steps = ticksBetween(from, to, Math.max(2, Math.min(8, frame.width / 90)));
-    for (const x of steps) parts.push(svg("line", { x1: toX(x), x2: toX(x), y1: bottom, y2: bottom + 4, ...thin }), word(shortly(x), { x: toX(x), y: bottom + 16, "text-anchor": "middle" }));
-    if (large) parts.push(word(across === "seconds" ? "seconds of work" : "steps", { x: right, y: bottom - 6, "text-anchor": "end" }));
+    for (const x of steps)
+      parts.push(
+        svg("line", { x1: toX(x), x2: toX(x), y1: bottom, y2: bottom + 4, ...thin }),
+        word(shortly(x), { x: toX(x), y: bottom + 16, "text-anchor": "middle" }),
+      );
+    if (large)
+      parts.push(
+        word(across === "seconds" ? "seconds of work" : "steps", { x: right, y: bottom - 6, "text-anchor": "end" }),
+      );
     if (large) parts.push(...guess(shown, right), ...sampleMark());
-    const area = svg("clipPath", { id: clip }), inside = svg("g", { "clip-path": `url(#${clip})` });
+    const area = svg("clipPath", { id: clip });
+    const inside = svg("g", { "clip-path": `url(#${clip})` });
     area.append(svg("rect", { x: LEFT - 3, y: TOP - 3, width: frame.width + 6, height: frame.height + 6 }));
     for (const run of shown) inside.append(...lines(run));
     parts.push(area, inside);
@@ -85,37 +147,87 @@ export function chartPanel(ctx, which, large) {
   function guess(shown, right) {
     const value = shown.find(({ about }) => about.guess)?.about.guess;
     if (!value || value < frame.low || value > frame.high) return [];
-    const y = toY(value), style = { stroke: ctx.palette.faint, "stroke-dasharray": "1 4", "stroke-linecap": "round" };
-    return [svg("line", { x1: LEFT, x2: right, y1: y, y2: y, ...style }), word(`all tokens equally likely: ${write(value)}`, { x: right - 4, y: y < TOP + 16 ? y + 13 : y - 5, "text-anchor": "end" })];
+    const y = toY(value);
+    const style = { stroke: ctx.palette.faint, "stroke-dasharray": "1 4", "stroke-linecap": "round" };
+    return [
+      svg("line", { x1: LEFT, x2: right, y1: y, y2: y, ...style }),
+      word(`all tokens equally likely: ${write(value)}`, {
+        x: right - 4,
+        y: y < TOP + 16 ? y + 13 : y - 5,
+        "text-anchor": "end",
+      }),
+    ];
   }
 
   function sampleMark() {
     const x = ctx.state.sample === null ? null : ctx.sampleX();
     if (x === null || x < frame.from || x > frame.to) return [];
     const near = toX(x) > LEFT + frame.width - 60;
-    return [svg("line", { x1: toX(x), x2: toX(x), y1: TOP, y2: TOP + frame.height, stroke: ctx.palette.faint, "stroke-dasharray": "2 3" }),
-      word("sample", { x: toX(x) + (near ? -4 : 4), y: TOP + 32, "text-anchor": near ? "end" : "start" })];
+    return [
+      svg("line", {
+        x1: toX(x),
+        x2: toX(x),
+        y1: TOP,
+        y2: TOP + frame.height,
+        stroke: ctx.palette.faint,
+        "stroke-dasharray": "2 3",
+      }),
+      word("sample", { x: toX(x) + (near ? -4 : 4), y: TOP + 32, "text-anchor": near ? "end" : "start" }),
+    ];
   }
 
   function lines(run) {
-    const { curves: { steps, validation }, colour } = run, window_ = [frame.from, frame.to], parts = [];
-    const places = xsOf(steps, ctx.state.across), range = inWindow(places, window_), xs = places.subarray(...range);
+    const {
+      curves: { steps, validation },
+      colour,
+    } = run;
+    const limits = [frame.from, frame.to];
+    const parts = [];
+    const places = xsOf(steps, ctx.state.across);
+    const range = inWindow(places, limits);
+    const xs = places.subarray(...range);
     const [mean, low, high] = [steps.mean, steps.low, steps.high].map((rows) => rows[which].subarray(...range));
-    const raw = columnsOf(xs, { mean, low, high }, toX), pale = ctx.isPale(run) ? 0.25 : 1;
+    const raw = columnsOf(xs, { mean, low, high }, toX);
+    const pale = ctx.isPale(run) ? 0.25 : 1;
     const smooth = ctx.state.smooth > 0 && which !== 1;
-    const line = (columns, attributes) => svg("path", { d: linePath(columns, toY), fill: "none", stroke: colour, "stroke-linejoin": "round", ...attributes });
-    if (which !== 1) parts.push(svg("path", { d: bandPath(raw, toY), fill: colour, "fill-opacity": (smooth ? 0.16 : 0.22) * pale }));
+    const line = (columns, attributes) =>
+      svg("path", {
+        d: linePath(columns, toY),
+        fill: "none",
+        stroke: colour,
+        "stroke-linejoin": "round",
+        ...attributes,
+      });
+    if (which !== 1)
+      parts.push(svg("path", { d: bandPath(raw, toY), fill: colour, "fill-opacity": (smooth ? 0.16 : 0.22) * pale }));
     if (smooth) {
       const calm = movingAverage(steps.mean[which], ctx.state.smooth).subarray(...range);
-      parts.push(line(raw, { "stroke-width": 1, "stroke-opacity": 0.3 * pale }), line(columnsOf(xs, { mean: calm, low: calm, high: calm }, toX), { "stroke-width": 2, "stroke-opacity": pale }));
+      parts.push(
+        line(raw, { "stroke-width": 1, "stroke-opacity": 0.3 * pale }),
+        line(columnsOf(xs, { mean: calm, low: calm, high: calm }, toX), { "stroke-width": 2, "stroke-opacity": pale }),
+      );
     } else parts.push(line(raw, { "stroke-width": 1.6, "stroke-opacity": pale }));
     if (raw.length === 1) parts.push(svg("circle", { cx: raw[0].x, cy: toY(raw[0].mean), r: 2.5, fill: colour }));
     if (large && validation.n) {
-      const all = xsOf(validation, ctx.state.across), among = inWindow(all, window_);
+      const all = xsOf(validation, ctx.state.across);
+      const among = inWindow(all, limits);
       const values = validation.mean[0].subarray(...among);
       const seen = columnsOf(all.subarray(...among), { mean: values, low: values, high: values }, toX);
       parts.push(line(seen, { "stroke-width": 2, "stroke-dasharray": "6 4", "stroke-opacity": pale }));
-      if (seen.length <= 60) parts.push(...seen.map(({ x, mean: value }) => svg("circle", { cx: x, cy: toY(value), r: 3, fill: ctx.palette.paper, stroke: colour, "stroke-width": 1.6, opacity: pale })));
+      if (seen.length <= 60)
+        parts.push(
+          ...seen.map(({ x, mean: value }) =>
+            svg("circle", {
+              cx: x,
+              cy: toY(value),
+              r: 3,
+              fill: ctx.palette.paper,
+              stroke: colour,
+              "stroke-width": 1.6,
+              opacity: pale,
+            }),
+          ),
+        );
     }
     return parts;
   }
@@ -128,23 +240,44 @@ export function chartPanel(ctx, which, large) {
       return toY(movingAverage(steps.mean[which], ctx.state.smooth)[last] ?? frame.low);
     });
     const ys = spread(ends, 14, TOP + 6, TOP + frame.height);
-    return ending.map(({ about, colour }, k) => word(shorten(about.name, 13), { x: right + 8, y: ys[k] + 4, fill: colour, "font-weight": 600 }));
+    return ending.map(({ about, colour }, k) =>
+      word(shorten(about.name, 13), { x: right + 8, y: ys[k] + 4, fill: colour, "font-weight": 600 }),
+    );
   }
 
   function drawLegend(shown) {
     const sample = (dashed) => {
-      const small = svg("svg", { width: 26, height: 10, viewBox: "0 0 26 10", "aria-hidden": "true" }), stroke = ctx.palette.ink;
-      small.append(svg("line", { x1: 0, x2: 26, y1: 5, y2: 5, stroke, "stroke-width": 2, ...(dashed ? { "stroke-dasharray": "6 4" } : {}) }));
-      if (dashed) small.append(svg("circle", { cx: 13, cy: 5, r: 3, fill: ctx.palette.paper, stroke, "stroke-width": 1.6 }));
+      const small = svg("svg", { width: 26, height: 10, viewBox: "0 0 26 10", "aria-hidden": "true" });
+      const stroke = ctx.palette.ink;
+      small.append(
+        svg("line", {
+          x1: 0,
+          x2: 26,
+          y1: 5,
+          y2: 5,
+          stroke,
+          "stroke-width": 2,
+          ...(dashed ? { "stroke-dasharray": "6 4" } : {}),
+        }),
+      );
+      if (dashed)
+        small.append(svg("circle", { cx: 13, cy: 5, r: 3, fill: ctx.palette.paper, stroke, "stroke-width": 1.6 }));
       return small;
     };
     const validated = shown.some(({ curves }) => curves.validation.n);
-    legend.replaceChildren(element("span", {}, sample(false), element("span", { "data-text": true }, "training")),
-      ...(validated ? [element("span", {}, sample(true), element("span", { "data-text": true }, "validation"))] : []));
+    legend.replaceChildren(
+      element("span", {}, sample(false), element("span", { "data-text": true }, "training")),
+      ...(validated ? [element("span", {}, sample(true), element("span", { "data-text": true }, "validation"))] : []),
+    );
   }
 
   function inWords(shown) {
-    const said = shown.filter(({ curves }) => curves.steps.n).map(({ about, curves }) => `${about.name}: from ${write(curves.steps.mean[which][0])} to ${write(curves.steps.mean[which].at(-1))}`);
+    const said = shown
+      .filter(({ curves }) => curves.steps.n)
+      .map(
+        ({ about, curves }) =>
+          `${about.name}: from ${write(curves.steps.mean[which][0])} to ${write(curves.steps.mean[which].at(-1))}`,
+      );
     return `${title}. ${said.join("; ") || "No step yet"}.`;
   }
 
@@ -160,23 +293,60 @@ export function chartPanel(ctx, which, large) {
     if (!frame) return;
     const isIn = (x) => x >= frame.from && x <= frame.to;
     const isSeen = ({ reading }) => Number.isFinite(reading.values[which]) && isIn(reading.x);
-    const readings = ctx.readings().filter(isSeen), brush = drag && drag.to !== null ? [brushed()] : [];
+    const readings = ctx.readings().filter(isSeen);
+    const brush = drag && drag.to !== null ? [brushed()] : [];
     tip.hidden = !readings.length;
-    if (!readings.length) { marks.replaceChildren(...brush); return; }
+    if (!readings.length) {
+      marks.replaceChildren(...brush);
+      return;
+    }
     const x = toX(readings[0].reading.x);
     const upright = { x1: x, x2: x, y1: TOP, y2: TOP + frame.height, stroke: ctx.palette.ink, "stroke-width": 1 };
-    marks.replaceChildren(...brush, svg("line", upright),
+    marks.replaceChildren(
+      ...brush,
+      svg("line", upright),
       ...readings.flatMap(({ run, reading }) => [
         svg("circle", { cx: toX(reading.x), cy: toY(reading.values[which]), r: 4, fill: run.colour }),
-        ...(large && reading.validation !== null ? [svg("circle", { cx: toX(reading.x), cy: toY(reading.validation), r: 4, fill: ctx.palette.paper, stroke: run.colour, "stroke-width": 2 })] : [])]));
+        ...(large && reading.validation !== null
+          ? [
+              svg("circle", {
+                cx: toX(reading.x),
+                cy: toY(reading.validation),
+                r: 4,
+                fill: ctx.palette.paper,
+                stroke: run.colour,
+                "stroke-width": 2,
+              }),
+            ]
+          : []),
+      ]),
+    );
     const several = ctx.runs.length > 1;
-    tip.replaceChildren(...(large ? [element("div", { class: "llm-note" }, stepsInWords(readings[0].reading))] : []),
-      ...readings.map(({ run, reading }) => element("div", {}, several ? element("i", { style: `background: ${run.colour}` }) : "", several && large ? `${shorten(run.about.name, 13)} ` : "",
-        element("strong", {}, write(reading.values[which])),
-        large && reading.high > reading.low ? ` (${write(reading.low)} to ${write(reading.high)})` : "", large && reading.validation !== null ? ` · validation ${write(reading.validation)}` : "")));
-    if (!large && ctx.beside) { Object.assign(tip.style, { left: "auto", right: 0 }); return; } // in the line of the title, where it hides nothing
+    tip.replaceChildren(
+      ...(large ? [element("div", { class: "llm-note" }, stepsInWords(readings[0].reading))] : []),
+      ...readings.map(({ run, reading }) =>
+        element(
+          "div",
+          {},
+          several ? element("i", { style: `background: ${run.colour}` }) : "",
+          several && large ? `${shorten(run.about.name, 13)} ` : "",
+          element("strong", {}, write(reading.values[which])),
+          large && reading.high > reading.low ? ` (${write(reading.low)} to ${write(reading.high)})` : "",
+          large && reading.validation !== null ? ` · validation ${write(reading.validation)}` : "",
+        ),
+      ),
+    );
+    if (!large && ctx.beside) {
+      Object.assign(tip.style, { left: "auto", right: 0 });
+      return;
+    } // in the line of the title, where it hides nothing
     const leftHalf = x < LEFT + frame.width / 2;
-    Object.assign(tip.style, leftHalf ? { left: `${x + 8}px`, right: "auto" } : { left: "auto", right: `${parseFloat(picture.getAttribute("width")) - x + 8}px` });
+    Object.assign(
+      tip.style,
+      leftHalf
+        ? { left: `${x + 8}px`, right: "auto" }
+        : { left: "auto", right: `${parseFloat(picture.getAttribute("width")) - x + 8}px` },
+    );
   }
   return { node, draw, point };
 }

@@ -2,13 +2,30 @@
 
 /** Of each run the curve of its steps and that of its validation, from the bytes of `Curve.pack`. */
 export function unpackCurves(packed) {
-  const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer, runs = []; // aligned
+  const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
+  const runs = []; // aligned
   let at = 0;
-  const take = (Kind, n) => { at += 4 * n; return new Kind(buffer, at - 4 * n, n); };
+  const take = (Kind, n) => {
+    at += 4 * n;
+    return new Kind(buffer, at - 4 * n, n);
+  };
   const curve = () => {
-    const [n, width, values] = take(Uint32Array, 3), rows = () => Array.from({ length: values }, () => take(Float32Array, n));
-    const first = take(Uint32Array, n), last = take(Uint32Array, n), seconds = take(Float32Array, n), mean = rows();
-    return { n, width, first, last, seconds, mean, low: width === 1 ? mean : rows(), high: width === 1 ? mean : rows() };
+    const [n, width, values] = take(Uint32Array, 3);
+    const rows = () => Array.from({ length: values }, () => take(Float32Array, n));
+    const first = take(Uint32Array, n);
+    const last = take(Uint32Array, n);
+    const seconds = take(Float32Array, n);
+    const mean = rows();
+    return {
+      n,
+      width,
+      first,
+      last,
+      seconds,
+      mean,
+      low: width === 1 ? mean : rows(),
+      high: width === 1 ? mean : rows(),
+    };
   };
   while (at < buffer.byteLength) runs.push({ steps: curve(), validation: curve() });
   return runs;
@@ -17,7 +34,8 @@ export function unpackCurves(packed) {
 export const whole = (value) => Math.round(value).toLocaleString("en");
 /** A number in few signs: 0.0003, 2.5, "12k", "50M", "3.1e+12". */
 export function shortly(value) {
-  const size = Math.abs(value), few = (x) => String(Number(x.toPrecision(3)));
+  const size = Math.abs(value);
+  const few = (x) => String(Number(x.toPrecision(3)));
   if (size >= 1e10) return value.toExponential(1);
   return size >= 1e7 ? `${few(value / 1e6)}M` : size >= 1e4 ? `${few(value / 1e3)}k` : few(value);
 }
@@ -27,8 +45,21 @@ const fixed = (value, digits) => (Math.abs(value) < 1000 ? value.toFixed(digits)
 /** What is measured at each step, in the order of the values of a curve. */
 export const METRICS = [
   { name: "loss", title: "Loss", unit: "nats a token", write: (value) => fixed(value, 3), fromZero: false, logs: true },
-  { name: "learning rate", title: "Learning rate", unit: "", write: (value) => String(Number(value.toPrecision(3))), fromZero: true },
-  { name: "gradient norm", title: "Gradient norm", unit: "before clipping", write: (value) => fixed(value, 2), fromZero: true, logs: true },
+  {
+    name: "learning rate",
+    title: "Learning rate",
+    unit: "",
+    write: (value) => String(Number(value.toPrecision(3))),
+    fromZero: true,
+  },
+  {
+    name: "gradient norm",
+    title: "Gradient norm",
+    unit: "before clipping",
+    write: (value) => fixed(value, 2),
+    fromZero: true,
+    logs: true,
+  },
   { name: "tokens a second", title: "Tokens a second", unit: "", write: whole, fromZero: true },
 ];
 
@@ -38,32 +69,54 @@ export const xsOf = (curve, across) => (across === "seconds" ? curve.seconds : c
 /** Which point lies nearest to x; -1 if there is none, or x is beyond the last one by more than the distance of two. */
 export function nearest(xs, x) {
   if (!xs.length) return -1;
-  let from = 0, to = xs.length - 1;
-  while (to - from > 1) { const middle = (from + to) >> 1; if (xs[middle] <= x) from = middle; else to = middle; }
-  const best = x - xs[from] <= xs[to] - x ? from : to, last = xs.length - 1;
+  let from = 0;
+  let to = xs.length - 1;
+  while (to - from > 1) {
+    const middle = (from + to) >> 1;
+    if (xs[middle] <= x) from = middle;
+    else to = middle;
+  }
+  const best = x - xs[from] <= xs[to] - x ? from : to;
+  const last = xs.length - 1;
   return x > xs[last] + Math.max(1e-9, last ? xs[last] - xs[last - 1] : 1) ? -1 : best;
 }
 
 /** The lowest and highest of what is drawn, at most `cap`; with a bit of room, from 0 on where that says more. */
 export function domainOf(rows, { fromZero = false, log = false, cap = Infinity } = {}) {
-  let low = Infinity, high = -Infinity;
-  for (const row of rows) for (const value of row) if (Number.isFinite(value) && (!log || value > 0)) { low = Math.min(low, value); high = Math.max(high, value); }
+  let low = Infinity;
+  let high = -Infinity;
+  for (const row of rows)
+    for (const value of row)
+      if (Number.isFinite(value) && (!log || value > 0)) {
+        low = Math.min(low, value);
+        high = Math.max(high, value);
+      }
   if (low > high) return log ? [0.1, 1] : [0, 1];
-  if (log) { const room = (high / low) ** 0.04; return room > 1.0001 ? [low / room, high * room] : [low / 1.1, high * 1.1]; }
+  if (log) {
+    const room = (high / low) ** 0.04;
+    return room > 1.0001 ? [low / room, high * room] : [low / 1.1, high * 1.1];
+  }
   high = Math.max(low, Math.min(high, cap));
   const room = 0.05 * (high - low) || 0.05 * Math.abs(high) || 1;
   return fromZero && low >= 0 ? [0, high + room] : [low - room, high + room];
 }
 
-/** Above which loss a run has gone astray: half as much again as any run began with. The others would be a flat line. */
-export const capOf = (rows) => 1.5 * Math.max(0, ...rows.filter(({ length }) => length).map(([first]) => first)) || Infinity;
+/**
+ * Above which loss a run has gone astray: half as much again as any run began with. The others would be a flat line.
+ */
+export const capOf = (rows) =>
+  1.5 * Math.max(0, ...rows.filter(({ length }) => length).map(([first]) => first)) || Infinity;
 
 /** Round numbers between two, about so many. */
 export function ticksBetween(low, high, about) {
-  const rough = (high - low) / about, power = 10 ** Math.floor(Math.log10(rough));
-  const size = [1, 2, 5, 10].map((k) => k * power).reduce((a, b) => (Math.abs(Math.log(b / rough)) < Math.abs(Math.log(a / rough)) ? b : a));
+  const rough = (high - low) / about;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const size = [1, 2, 5, 10]
+    .map((k) => k * power)
+    .reduce((a, b) => (Math.abs(Math.log(b / rough)) < Math.abs(Math.log(a / rough)) ? b : a));
   const found = [];
-  for (let k = Math.ceil(low / size - 1e-9); k <= Math.floor(high / size + 1e-9); k++) found.push(Number((k * size).toPrecision(12)));
+  for (let k = Math.ceil(low / size - 1e-9); k <= Math.floor(high / size + 1e-9); k++)
+    found.push(Number((k * size).toPrecision(12)));
   return found;
 }
 
@@ -71,7 +124,10 @@ export function ticksBetween(low, high, about) {
 export function logTicksBetween(low, high, about) {
   const found = [];
   for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
-    for (const k of [1, 2, 5]) { const value = Number((k * 10 ** power).toPrecision(12)); if (value >= low && value <= high) found.push(value); }
+    for (const k of [1, 2, 5]) {
+      const value = Number((k * 10 ** power).toPrecision(12));
+      if (value >= low && value <= high) found.push(value);
+    }
   return found.length < 4 ? ticksBetween(low, high, about) : found;
 }
 
@@ -87,7 +143,8 @@ export function scaleOf([low, high], log) {
  * Ba, 2014, "Adam", section 3). What is missing stays missing.
  */
 export function movingAverage(values, weight) {
-  let average = 0, gathered = 0;
+  let average = 0;
+  let gathered = 0;
   return Float32Array.from(values, (value) => {
     if (!Number.isFinite(value)) return NaN;
     average = weight * average + (1 - weight) * value;
@@ -98,7 +155,8 @@ export function movingAverage(values, weight) {
 
 /** From the first to behind the last of the points in a window, and one more on each side: lines reach its edges. */
 export function inWindow(xs, [from, to]) {
-  let first = 0, after = xs.length;
+  let first = 0;
+  let after = xs.length;
   while (first < after && xs[first] < from) first++;
   while (after > first && xs[after - 1] > to) after--;
   return [Math.max(0, first - 1), Math.min(xs.length, after + 1)];
@@ -106,8 +164,10 @@ export function inWindow(xs, [from, to]) {
 
 /** A window between two places, from left to right, within 0 … end and at least so wide; null if that is everything. */
 export function windowBetween(a, b, end, least) {
-  const width = Math.max(least, Math.abs(b - a)), middle = (a + b) / 2;
-  const from = Math.max(0, Math.min(end - width, middle - width / 2)), to = Math.min(end, from + width);
+  const width = Math.max(least, Math.abs(b - a));
+  const middle = (a + b) / 2;
+  const from = Math.max(0, Math.min(end - width, middle - width / 2));
+  const to = Math.min(end, from + width);
   return width >= end ? null : [from, to];
 }
 
@@ -118,14 +178,15 @@ export function moveInto([from, to], x) {
 }
 
 /**
- * At most one point for each column of pixels: [{ x, mean, low, high }, …], with x in pixels. So a long run costs no more
- * to draw than a short one, and its spikes are still there.
+ * At most one point for each column of pixels: [{ x, mean, low, high }, …], with x in pixels. So a long run costs no
+ * more to draw than a short one, and its spikes are still there.
  */
 export function columnsOf(xs, { mean, low, high }, toPixel) {
   const found = [];
   for (let k = 0; k < xs.length; k++) {
     if (!Number.isFinite(mean[k])) continue;
-    const x = toPixel(xs[k]), last = found.at(-1);
+    const x = toPixel(xs[k]);
+    const last = found.at(-1);
     if (last && Math.round(last.x) === Math.round(x)) {
       last.n++;
       last.mean += (mean[k] - last.mean) / last.n;
@@ -138,34 +199,56 @@ export function columnsOf(xs, { mean, low, high }, toPixel) {
 
 const place = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
 /** A line through columns, and the band between their lowest and highest, as SVG paths. */
-export const linePath = (columns, toY) => columns.map(({ x, mean }, k) => `${k ? "L" : "M"}${place(x, toY(mean))}`).join("");
+export const linePath = (columns, toY) =>
+  columns.map(({ x, mean }, k) => `${k ? "L" : "M"}${place(x, toY(mean))}`).join("");
 export function bandPath(columns, toY) {
   if (!columns.some(({ low, high }) => high > low)) return "";
-  const there = columns.map(({ x, high }, k) => `${k ? "L" : "M"}${place(x, toY(high))}`), back = columns.map(({ x, low }) => `L${place(x, toY(low))}`).reverse();
+  const there = columns.map(({ x, high }, k) => `${k ? "L" : "M"}${place(x, toY(high))}`);
+  const back = columns.map(({ x, low }) => `L${place(x, toY(low))}`).reverse();
   return `${there.join("")}${back.join("")}Z`;
 }
 
-/** Heights of labels that do not lie on each other, each as near to its own as can be; all between `top` and `bottom`. */
+/**
+ * Heights of labels that do not lie on each other, each as near to its own as can be; all between `top` and `bottom`.
+ */
 export function spread(heights, gap, top, bottom) {
-  const order = heights.map((_, k) => k).sort((a, b) => heights[a] - heights[b]), found = [...heights];
-  order.forEach((k, n) => { found[k] = Math.max(found[k], n ? found[order[n - 1]] + gap : top); });
-  [...order].reverse().forEach((k, n, all) => { found[k] = Math.min(found[k], n ? found[all[n - 1]] - gap : bottom); });
+  const order = heights.map((_, k) => k).sort((a, b) => heights[a] - heights[b]);
+  const found = [...heights];
+  order.forEach((k, n) => {
+    found[k] = Math.max(found[k], n ? found[order[n - 1]] + gap : top);
+  });
+  [...order].reverse().forEach((k, n, all) => {
+    found[k] = Math.min(found[k], n ? found[all[n - 1]] - gap : bottom);
+  });
   return found;
 }
 
 /** 12 -> "12 s", 80 -> "1 min 20 s", 4000 -> "1 h 7 min". */
 export function duration(seconds) {
-  const s = Math.max(0, Math.round(seconds)), minutes = Math.floor(s / 60);
+  const s = Math.max(0, Math.round(seconds));
+  const minutes = Math.floor(s / 60);
   if (s < 60) return `${s} s`;
   return minutes < 60 ? `${minutes} min ${s % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** How it stands with a run, in words; `together`: how many runs take turns; `gone`: the kernel is no more. */
 export function standingOf(run, together = 1, gone = false) {
-  const of = run.steps && run.state !== "finished" ? ` of ${whole(run.steps)}` : "", at = `step ${whole(run.step)}${of}`;
+  const of = run.steps && run.state !== "finished" ? ` of ${whole(run.steps)}` : "";
+  const at = `step ${whole(run.step)}${of}`;
   if (gone && ["ready", "running", "paused"].includes(run.state)) return `ended with the kernel at ${at}`;
-  const words = { ready: "not started", running: "running", paused: "paused", stopped: "stopped", finished: "finished", failed: "broke off" }[run.state];
-  const taken = run.step - run.begun, left = run.state === "running" && taken > 0 && run.steps ? ((run.steps - run.step) * run.seconds * together) / taken : null;
+  const words = {
+    ready: "not started",
+    running: "running",
+    paused: "paused",
+    stopped: "stopped",
+    finished: "finished",
+    failed: "broke off",
+  }[run.state];
+  const taken = run.step - run.begun;
+  const left =
+    run.state === "running" && taken > 0 && run.steps
+      ? ((run.steps - run.step) * run.seconds * together) / taken
+      : null;
   const how = run.in_cell && run.state === "running" ? "running in a cell (interrupt it to pause)" : words;
   return `${how}: ${at}${left === null || !Number.isFinite(left) ? "" : `, about ${duration(left)} left`}`;
 }
@@ -174,7 +257,10 @@ export function standingOf(run, together = 1, gone = false) {
 export function numbersOf(run) {
   const parts = [];
   if (run.loss !== undefined) parts.push(`loss ${METRICS[0].write(run.loss)}`);
-  if (run.best !== undefined) parts.push(`validation ${METRICS[0].write(run.validation_loss)} (lowest ${METRICS[0].write(run.best)} at step ${whole(run.best_step)})`);
+  if (run.best !== undefined) {
+    const lowest = `lowest ${METRICS[0].write(run.best)} at step ${whole(run.best_step)}`;
+    parts.push(`validation ${METRICS[0].write(run.validation_loss)} (${lowest})`);
+  }
   if (run.tokens_per_second !== undefined) parts.push(`${whole(run.tokens_per_second)} tokens a second`);
   return parts.join(" · ");
 }
@@ -183,26 +269,37 @@ export function numbersOf(run) {
 export function readingAt({ steps, validation }, x, across) {
   const at = nearest(xsOf(steps, across), x);
   if (at < 0) return null;
-  const seen = nearest(xsOf(validation, across), x), { first, last } = steps;
+  const seen = nearest(xsOf(validation, across), x);
+  const { first, last } = steps;
   const isHere = seen >= 0 && validation.last[seen] >= first[at] && validation.first[seen] <= last[at];
   return {
-    at, first: first[at], last: last[at], x: xsOf(steps, across)[at], values: steps.mean.map((row) => row[at]), low: steps.low[0][at], high: steps.high[0][at],
+    at,
+    first: first[at],
+    last: last[at],
+    x: xsOf(steps, across)[at],
+    values: steps.mean.map((row) => row[at]),
+    low: steps.low[0][at],
+    high: steps.high[0][at],
     validation: isHere ? validation.mean[0][seen] : null,
   };
 }
 
 /** "step 12", or "steps 129 to 256" where a point is several. */
-export const stepsInWords = ({ first, last }) => (first === last ? `step ${whole(last)}` : `steps ${whole(first)} to ${whole(last)}`);
+export const stepsInWords = ({ first, last }) =>
+  first === last ? `step ${whole(last)}` : `steps ${whole(first)} to ${whole(last)}`;
 
 /** A reading as one sentence. */
 export function readingInWords(name, reading) {
-  const parts = METRICS.flatMap(({ name: what, write }, k) => (Number.isFinite(reading.values[k]) ? [`${what} ${write(reading.values[k])}`] : []));
+  const parts = METRICS.flatMap(({ name: what, write }, k) =>
+    Number.isFinite(reading.values[k]) ? [`${what} ${write(reading.values[k])}`] : [],
+  );
   if (reading.validation !== null) parts.splice(1, 0, `validation ${METRICS[0].write(reading.validation)}`);
   return `${name ? `${name}, ` : ""}${stepsInWords(reading)}: ${parts.join(", ")}.`;
 }
 
 /** The steps at which some of these runs has written something. */
-export const stepsOfSamples = (samples, shown) => [...new Set(samples.filter(([run]) => shown.includes(run)).map(([, step]) => step))].sort((a, b) => a - b);
+export const stepsOfSamples = (samples, shown) =>
+  [...new Set(samples.filter(([run]) => shown.includes(run)).map(([, step]) => step))].sort((a, b) => a - b);
 
 /** What a run had written last at this step: [run, step, text], or undefined. */
 export const sampleAt = (samples, run, step) => samples.filter(([whose, when]) => whose === run && when <= step).at(-1);

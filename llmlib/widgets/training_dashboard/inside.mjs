@@ -1,5 +1,6 @@
 // Inside the models: how large updates, gradients and activations were, part by part, at some steps.
 
+import { arrowOf, bounded, stepTo } from "../shared/keys.mjs";
 import { element } from "../shared/shared.mjs";
 import { choice, renew } from "../shared/controls.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -11,25 +12,48 @@ const words = (text, attributes = {}) => element("span", { "data-text": true, ..
 
 /** `ctx` knows runs, colours and the window of steps (see view.mjs). */
 export function insidePanel(ctx) {
-  const ways = element("span", { class: "llm-row llm-ways" }), says = element("p", { class: "llm-note llm-says" });
-  const strip = svg("svg", { role: "img" }), fan = svg("svg", { role: "img" }), marks = svg("g", {});
+  const ways = element("span", { class: "llm-row llm-ways" });
+  const says = element("p", { class: "llm-note llm-says" });
+  const strip = svg("svg", { role: "img" });
+  const fan = svg("svg", { role: "img" });
+  const marks = svg("g", {});
   const reading = element("p", { class: "llm-reading" });
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
-  const board = element("div", {
-    class: "llm-strip", tabindex: 0, role: "application", "aria-roledescription": "strip of parts and steps",
-    "aria-label": "Parts of the model over the steps. Up and Down choose a part, Left and Right read step by step, " +
-      "Home and End the first and the last.",
-  }, strip);
-  const legend = element("span", { class: "llm-key" }), about = element("figcaption", {});
+  const board = element(
+    "div",
+    {
+      class: "llm-strip",
+      tabindex: 0,
+      role: "application",
+      "aria-roledescription": "strip of parts and steps",
+      "aria-label":
+        "Parts of the model over the steps. Up and Down choose a part, Left and Right read step by step, " +
+        "Home and End the first and the last.",
+    },
+    strip,
+  );
+  const legend = element("span", { class: "llm-key" });
+  const about = element("figcaption", {});
   const first = element("figcaption", {}, words("median of each part", { class: "llm-note" }), legend);
-  const node = element("div", { class: "llm-inside", role: "group", "aria-label": "Inside the model" },
-    element("div", { class: "llm-row" }, words("Inside the model", { class: "llm-title" }), ways), says,
+  const node = element(
+    "div",
+    { class: "llm-inside", role: "group", "aria-label": "Inside the model" },
+    element("div", { class: "llm-row" }, words("Inside the model", { class: "llm-title" }), ways),
+    says,
     element("div", { class: "llm-figures" }, element("figure", {}, first, board), element("figure", {}, about, fan)),
-    reading, spoken);
-  let frame = null, level = "", at = null; // `at`: the group and the record that are pointed at
+    reading,
+    spoken,
+  );
+  let frame = null;
+  let level = "";
+  let at = null; // `at`: the group and the record that are pointed at
 
   const looked = () => ctx.shownRuns().filter(({ inside }) => inside?.n);
-  const kind = () => Math.max(0, KINDS.findIndex(({ name }) => name === ctx.state.kind));
+  const kind = () =>
+    Math.max(
+      0,
+      KINDS.findIndex(({ name }) => name === ctx.state.kind),
+    );
   const run = () => looked().find(({ number }) => number === ctx.state.of) ?? looked()[0];
   const xs = () => (ctx.state.across === "seconds" ? run().inside.seconds : run().inside.steps);
   /** The part in detail; in the middle of the model, until the reader has chosen. */
@@ -38,7 +62,8 @@ export function insidePanel(ctx) {
     quantilesInWords(run().about.groups[part], run().inside.steps[record], run().inside.at(kind(), record, part));
 
   function placeOfEvent(event) {
-    const box = strip.getBoundingClientRect(), place = frame.at(event.clientX - box.left, event.clientY - box.top);
+    const box = strip.getBoundingClientRect();
+    const place = frame.at(event.clientX - box.left, event.clientY - box.top);
     return { ...place, record: nearest(xs(), place.x) };
   }
   strip.addEventListener("pointermove", (event) => {
@@ -46,28 +71,39 @@ export function insidePanel(ctx) {
     at = place.group === null || place.record < 0 ? null : place;
     point();
   });
-  strip.addEventListener("pointerleave", () => { at = null; point(); });
+  strip.addEventListener("pointerleave", () => {
+    at = null;
+    point();
+  });
   strip.addEventListener("click", (event) => {
     const place = placeOfEvent(event);
     if (place.group !== null) ctx.go({ group: place.group });
   });
   board.addEventListener("keydown", (event) => {
-    const up = { ArrowUp: 1, ArrowDown: -1 }[event.key], { n, groups } = run().inside;
-    const along = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
-    if (up === undefined && along === undefined) return;
+    const { n, groups } = run().inside;
+    const last = at?.record ?? n - 1;
+    const down = arrowOf(event.key)?.[0];
+    const record = stepTo(event.key, last, n);
+    if (!down && record === null) return;
     event.preventDefault();
-    if (up !== undefined) ctx.go({ group: Math.max(0, Math.min(groups - 1, group() + up)) });
-    at = { group: group(), record: Math.max(0, Math.min(n - 1, (at?.record ?? n - 1) + (along ?? 0))) };
+    if (down) ctx.go({ group: bounded(group() - down, groups) });
+    at = { group: group(), record: record ?? last };
     point();
     spoken.textContent = told(at);
   });
-  board.addEventListener("blur", () => { at = null; point(); });
+  board.addEventListener("blur", () => {
+    at = null;
+    point();
+  });
 
   function drawWays() {
-    const runs = looked(), mine = run().number, now = JSON.stringify([runs.map((one) => one.about.name), mine, kind()]);
+    const runs = looked();
+    const mine = run().number;
+    const now = JSON.stringify([runs.map((one) => one.about.name), mine, kind()]);
     if (now === level) return;
     level = now;
-    const kinds = KINDS.map((one) => [one.name, one.words]), names = runs.map((one) => [one.number, one.about.name]);
+    const kinds = KINDS.map((one) => [one.name, one.words]);
+    const names = runs.map((one) => [one.number, one.about.name]);
     renew(ways, [
       choice("What is shown of the inside", kinds, KINDS[kind()].name, (name) => ctx.go({ kind: name })),
       ...(runs.length > 1 ? [choice("Of which run", names, mine, (of) => ctx.go({ of }))] : []),
@@ -76,8 +112,17 @@ export function insidePanel(ctx) {
 
   function draw(width, beside) {
     node.hidden = !looked().length;
-    if (node.hidden) { frame = null; return; }
-    const { inside, about: { groups: names }, colour } = run(), which = kind(), chosen = group();
+    if (node.hidden) {
+      frame = null;
+      return;
+    }
+    const {
+      inside,
+      about: { groups: names },
+      colour,
+    } = run();
+    const which = kind();
+    const chosen = group();
     const { palette, shades } = ctx;
     frame = stripFrame(inside.groups, ctx.window(), beside ? Math.floor((width - 16) / 2) : width);
     if (at && (at.record >= inside.n || at.group >= inside.groups)) at = null;
@@ -89,10 +134,13 @@ export function insidePanel(ctx) {
     const colours = [0, 64, 128, 191, 255].map((k) => shades[k].fill).join(", ");
     const ramp = element("span", { class: "llm-ramp", style: `background: linear-gradient(to right, ${colours})` });
     legend.replaceChildren(words(ends[0]), ramp, words(ends[1]));
-    const quantiles = (record) => inside.at(which, record, chosen), last = { group: chosen, record: inside.n - 1 };
+    const quantiles = (record) => inside.at(which, record, chosen);
+    const last = { group: chosen, record: inside.n - 1 };
     drawFan(fan, frame, { xs: xs(), quantiles, rule: KINDS[which].rule }, { palette, colour });
-    about.replaceChildren(words(names[chosen], { class: "llm-title" }),
-      words("line: median; bands: half, and nine of ten", { class: "llm-note" }));
+    about.replaceChildren(
+      words(names[chosen], { class: "llm-title" }),
+      words("line: median; bands: half, and nine of ten", { class: "llm-note" }),
+    );
     const whole = `${KINDS[which].words}: ${names.length} parts at ${inside.n} steps.`;
     strip.setAttribute("aria-label", `${whole} ${told(last)}`);
     fan.setAttribute("aria-label", told(last));

@@ -5,18 +5,27 @@ import { whole } from "./data.mjs";
 /** What is known of the inside, in the order of its values; `rule`: a rule of thumb for it. */
 export const KINDS = [
   {
-    name: "updates", words: "update / weight", rule: 1e-3,
-    says: "How far each step moves a matrix, as a share of its length: ‖Δw‖ / ‖w‖. A rough rule of thumb is 0.001 " +
+    name: "updates",
+    words: "update / weight",
+    rule: 1e-3,
+    says:
+      "How far each step moves a matrix, as a share of its length: ‖Δw‖ / ‖w‖. A rough rule of thumb is 0.001 " +
       "(Karpathy, CS231n): far less, and the learning rate may be too low; far more, and it is likely too high.",
   },
   {
-    name: "gradients", words: "gradients", rule: null,
-    says: "How large the gradients of the weights are, before clipping. Those of all parts should be of about the " +
+    name: "gradients",
+    words: "gradients",
+    rule: null,
+    says:
+      "How large the gradients of the weights are, before clipping. Those of all parts should be of about the " +
       "same size; where they vanish, little is learned.",
   },
   {
-    name: "activations", words: "activations", rule: null,
-    says: "How large the numbers are that each part of the model hands on. They should settle: if they grow from " +
+    name: "activations",
+    words: "activations",
+    rule: null,
+    says:
+      "How large the numbers are that each part of the model hands on. They should settle: if they grow from " +
       "step to step, the run may soon break off.",
   },
 ];
@@ -28,11 +37,17 @@ const QUANTILES = 5;
  */
 export function unpackInside(packed) {
   const bytes = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength);
-  const { buffer } = bytes.slice(), runs = []; // aligned
+  const { buffer } = bytes.slice();
+  const runs = []; // aligned
   let place = 0;
-  const next = (Kind, n) => { place += 4 * n; return new Kind(buffer, place - 4 * n, n); };
+  const next = (Kind, n) => {
+    place += 4 * n;
+    return new Kind(buffer, place - 4 * n, n);
+  };
   while (place < buffer.byteLength) {
-    const [n, groups] = next(Uint32Array, 2), steps = next(Uint32Array, n), seconds = next(Float32Array, n);
+    const [n, groups] = next(Uint32Array, 2);
+    const steps = next(Uint32Array, n);
+    const seconds = next(Float32Array, n);
     const values = next(Float32Array, n * KINDS.length * groups * QUANTILES);
     const at = (kind, record, group) => {
       const first = ((record * KINDS.length + kind) * groups + group) * QUANTILES;
@@ -50,8 +65,10 @@ export function unpackInside(packed) {
 export function powersOf(sizes, most) {
   const known = sizes.filter((size) => size > 0 && Number.isFinite(size)).map(Math.log10);
   if (!known.length) return [-4, 0];
-  const low = known.reduce((a, b) => Math.min(a, b)), high = known.reduce((a, b) => Math.max(a, b));
-  const to = Math.ceil(high - 1e-6) + 0, from = Math.max(to - most, Math.floor(low + 1e-6));
+  const low = known.reduce((a, b) => Math.min(a, b));
+  const high = known.reduce((a, b) => Math.max(a, b));
+  const to = Math.ceil(high - 1e-6) + 0;
+  const from = Math.max(to - most, Math.floor(low + 1e-6));
   return to > from ? [from, to] : [from, from + 1];
 }
 
@@ -78,7 +95,9 @@ export function quantilesInWords(group, step, quantiles) {
 
 /** Of records at these places their left and right edges within a window: half way to their neighbours. */
 export function columnsBetween(xs, [from, to]) {
-  const found = [], half = (k) => (xs[k] + xs[k + 1]) / 2, last = xs.length - 1;
+  const found = [];
+  const half = (k) => (xs[k] + xs[k + 1]) / 2;
+  const last = xs.length - 1;
   for (let record = 0; record <= last; record++) {
     const left = Math.max(from, record ? half(record - 1) : 0);
     const end = record < last ? half(record) : 2 * xs[last] - (last ? half(last - 1) : 0);

@@ -5,8 +5,15 @@ import { shortly, ticksBetween } from "./data.mjs";
 import { columnsBetween, placeAmong, powersOf, sizeInWords } from "./sizes.mjs";
 
 // Pixels: of names, of numbers, on the right, above, below; the height of the detail, of a row, of one with a name.
-const NAMED = 82, NUMBERED = 50, RIGHT = 18, ABOVE = 6, BELOW = 22;
-const FAN_TALL = 190, ROW_LEAST = 10, ROW_MOST = 24, ROW_NAMED = 14;
+const NAMED = 82;
+const NUMBERED = 50;
+const RIGHT = 18;
+const ABOVE = 6;
+const BELOW = 22;
+const FAN_TALL = 190;
+const ROW_LEAST = 10;
+const ROW_MOST = 24;
+const ROW_NAMED = 14;
 const DECADES = { strip: 3, fan: 5 }; // powers of ten that are told apart at most
 
 function word(palette, text, attributes) {
@@ -18,17 +25,21 @@ function sizeTo(picture, width, height) {
   for (const [name, value] of Object.entries(all)) picture.setAttribute(name, value);
 }
 
-const stepMarks = (palette, [from, to], width, toX, y) => ticksBetween(from, to, Math.max(2, Math.min(6, width / 80)))
-  .map((x) => word(palette, shortly(x), { x: toX(x), y, "text-anchor": "middle" }));
+const stepMarks = (palette, [from, to], width, toX, y) =>
+  ticksBetween(from, to, Math.max(2, Math.min(6, width / 80))).map((x) =>
+    word(palette, shortly(x), { x: toX(x), y, "text-anchor": "middle" }),
+  );
 
 /** Where everything in a strip is: for so many groups, between two places, in so many pixels. */
 export function stripFrame(groups, [from, to], wide) {
   const row = Math.max(ROW_LEAST, Math.min(ROW_MOST, Math.floor((FAN_TALL - ABOVE - BELOW) / groups)));
-  const width = wide - NAMED - RIGHT, toX = (x) => NAMED + (width * (x - from)) / (to - from);
+  const width = wide - NAMED - RIGHT;
+  const toX = (x) => NAMED + (width * (x - from)) / (to - from);
   const top = (group) => ABOVE + (groups - 1 - group) * row; // the bottom of the model is at the bottom
   /** The group and the place at a point; a group of null: there is none. */
   const at = (x, y) => {
-    const group = groups - 1 - Math.floor((y - ABOVE) / row), share = Math.max(0, Math.min(1, (x - NAMED) / width));
+    const group = groups - 1 - Math.floor((y - ABOVE) / row);
+    const share = Math.max(0, Math.min(1, (x - NAMED) / width));
     return { group: group >= 0 && group < groups ? group : null, x: from + share * (to - from) };
   };
   return { groups, from, to, wide, row, width, left: NAMED, bottom: ABOVE + groups * row, toX, top, at };
@@ -36,10 +47,13 @@ export function stripFrame(groups, [from, to], wide) {
 
 /** Medians as colours, a row for each group; returns the powers of ten at the ends of the colours. */
 export function drawStrip(picture, frame, { xs, names, median }, { palette, shades, marks }) {
-  const { groups, row, toX, top, bottom } = frame, columns = columnsBetween(xs, [frame.from, frame.to]), parts = [];
+  const { groups, row, toX, top, bottom } = frame;
+  const columns = columnsBetween(xs, [frame.from, frame.to]);
+  const parts = [];
   const numbers = Array.from({ length: groups }, (_, group) => group);
   const medians = columns.flatMap(({ record }) => numbers.map((group) => median(record, group)));
-  const powers = powersOf(medians, DECADES.strip), middle = row / 2 + 4;
+  const powers = powersOf(medians, DECADES.strip);
+  const middle = row / 2 + 4;
   sizeTo(picture, frame.wide, bottom + BELOW);
   const every = Math.ceil(ROW_NAMED / row); // of thin rows not all have room for a name
   for (const group of numbers) {
@@ -47,7 +61,9 @@ export function drawStrip(picture, frame, { xs, names, median }, { palette, shad
     const name = () => word(palette, names[group], { x: NAMED - 6, y: y + middle, "text-anchor": "end" });
     if (group % every === 0) parts.push(name());
     for (const { record, left, right } of columns) {
-      const share = placeAmong(median(record, group), powers), x = toX(left), width = Math.max(0.5, toX(right) - x);
+      const share = placeAmong(median(record, group), powers);
+      const x = toX(left);
+      const width = Math.max(0.5, toX(right) - x);
       const fill = share === null ? palette.outside : shades[Math.round(255 * share)].fill;
       const cell = { x: x.toFixed(1), y, width: width.toFixed(1), height: row - 1, fill };
       parts.push(svg("rect", { ...cell, "shape-rendering": "crispEdges" }));
@@ -60,12 +76,14 @@ export function drawStrip(picture, frame, { xs, names, median }, { palette, shad
 
 /** What marks a part of the strip, and in it a step. */
 export function stripMarks(frame, xs, chosen, at, palette) {
-  const box = { fill: "none", stroke: palette.ink }, { left, width, row, top, toX } = frame;
+  const box = { fill: "none", stroke: palette.ink };
+  const { left, width, row, top, toX } = frame;
   const whole = { x: left - 1, y: top(chosen) - 1, width: width + 2, height: row + 1 };
   const of = svg("rect", { ...whole, ...box, "stroke-width": 1.6 });
   const here = at && columnsBetween(xs, [frame.from, frame.to]).find(({ record }) => record === at.record);
   if (!here) return [of];
-  const x = toX(here.left), place = { x, y: top(at.group), width: Math.max(2, toX(here.right) - x), height: row - 1 };
+  const x = toX(here.left);
+  const place = { x, y: top(at.group), width: Math.max(2, toX(here.right) - x), height: row - 1 };
   return [of, svg("rect", { ...place, ...box, "stroke-width": 2.4, stroke: palette.missing })];
 }
 
@@ -74,14 +92,20 @@ export function drawFan(picture, { from, to, wide }, { xs, quantiles, rule }, { 
   const all = Array.from(xs, (x, record) => ({ x, q: quantiles(record) }));
   const known = all.filter(({ x, q }) => x >= from && x <= to && !Number.isNaN(q[2]));
   const powers = powersOf([...known.flatMap(({ q }) => Array.from(q)), ...(rule ? [rule] : [])], DECADES.fan);
-  const width = wide - NUMBERED - RIGHT, right = NUMBERED + width, bottom = FAN_TALL - BELOW, parts = [];
+  const width = wide - NUMBERED - RIGHT;
+  const right = NUMBERED + width;
+  const bottom = FAN_TALL - BELOW;
+  const parts = [];
   const toX = (x) => NUMBERED + (width * (x - from)) / (to - from);
   const toY = (size) => ABOVE + (bottom - ABOVE) * (1 - (placeAmong(size, powers) ?? 0));
   const across = (y, style) => svg("line", { x1: NUMBERED, x2: right, y1: y, y2: y, ...style });
   const line = (one, q) => one.map((point) => `${toX(point.x).toFixed(1)} ${toY(point.q[q]).toFixed(1)}`).join("L");
-  const band = (low, high, opacity) => svg("path", {
-    fill: colour, "fill-opacity": opacity, d: `M${line(known, low)}L${line([...known].reverse(), high)}Z`,
-  });
+  const band = (low, high, opacity) =>
+    svg("path", {
+      fill: colour,
+      "fill-opacity": opacity,
+      d: `M${line(known, low)}L${line([...known].reverse(), high)}Z`,
+    });
   sizeTo(picture, wide, FAN_TALL);
   for (let power = powers[0]; power <= powers[1]; power++) {
     const y = toY(10 ** power);

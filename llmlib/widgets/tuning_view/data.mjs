@@ -4,9 +4,15 @@ const SCALES = [0.5, 1, 2, 4, 8]; // nats at the ends of the colours, as moves.p
 
 /** From the bytes of `Expected`, of the base model and then the tuned one: log-probabilities, and the likeliest ids. */
 export function unpackMoves(packed, n, shown) {
-  const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer, size = 4 * n * (1 + 2 * shown);
-  const model = (at) => ({ logProbs: new Float32Array(buffer, at, n), top: new Uint32Array(buffer, at + 4 * n, n * shown), topLogProbs: new Float32Array(buffer, at + 4 * n * (1 + shown), n * shown) });
-  const base = model(0), tuned = model(size);
+  const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
+  const size = 4 * n * (1 + 2 * shown);
+  const model = (at) => ({
+    logProbs: new Float32Array(buffer, at, n),
+    top: new Uint32Array(buffer, at + 4 * n, n * shown),
+    topLogProbs: new Float32Array(buffer, at + 4 * n * (1 + shown), n * shown),
+  });
+  const base = model(0);
+  const tuned = model(size);
   return { n, shown, base, tuned, moves: tuned.logProbs.map((logProb, k) => logProb - base.logProbs[k]) };
 }
 
@@ -17,13 +23,20 @@ export function likeliestAt({ top, topLogProbs }, shown, k) {
 
 /** The nats at the ends of the colours: nine of ten tokens lie within. */
 export function scaleOf(moves) {
-  const sizes = Array.from(moves).filter((move) => !Number.isNaN(move)).map(Math.abs).sort((a, b) => a - b);
+  const sizes = Array.from(moves)
+    .filter((move) => !Number.isNaN(move))
+    .map(Math.abs)
+    .sort((a, b) => a - b);
   const most = sizes.length ? sizes[Math.floor(0.9 * (sizes.length - 1) + 0.999)] : 0;
   return SCALES.find((scale) => scale >= most) ?? SCALES.at(-1);
 }
 
-/** Where a change lies on a colour table of 256: 0 far less likely, 255 far likelier; unknown and unchanged in the middle. */
-export const shadeOf = (move, scale) => Math.round(127.5 + 127.5 * Math.max(-1, Math.min(1, (Number.isNaN(move) ? 0 : move) / scale)));
+/**
+ * Where a change lies on a colour table of 256: 0 far less likely, 255 far likelier; unknown and unchanged in the
+ * middle.
+ */
+export const shadeOf = (move, scale) =>
+  Math.round(127.5 + 127.5 * Math.max(-1, Math.min(1, (Number.isNaN(move) ? 0 : move) / scale)));
 
 /** "+1.3", "−0.5", "0", and "–" where there is nothing to tell. */
 export function signed(move) {
@@ -34,21 +47,25 @@ export function signed(move) {
 /** The same as a factor, in words: "12 times as likely", "1/3 as likely". */
 export function timesInWords(move) {
   if (Number.isNaN(move)) return "nothing comes before it";
-  const factor = Math.exp(Math.abs(move)), words = factor < 9.95 ? factor.toFixed(1) : factor < 1e6 ? Math.round(factor).toLocaleString("en") : "over a million";
+  const factor = Math.exp(Math.abs(move));
+  const words =
+    factor < 9.95 ? factor.toFixed(1) : factor < 1e6 ? Math.round(factor).toLocaleString("en") : "over a million";
   if (words === "1.0") return "as likely as before";
   return move > 0 ? `${words} times as likely as before` : `${words} times less likely than before`;
 }
 
 /** The mean surprise of both models over some places, in nats: `{ tokens, base, tuned }`. */
 export function meanSurprise({ base, tuned }, places) {
-  const counted = places.filter((k) => !Number.isNaN(base.logProbs[k])), mean = (all) => -counted.reduce((sum, k) => sum + all[k], 0) / counted.length;
+  const counted = places.filter((k) => !Number.isNaN(base.logProbs[k]));
+  const mean = (all) => -counted.reduce((sum, k) => sum + all[k], 0) / counted.length;
   return { tokens: counted.length, base: mean(base.logProbs), tuned: mean(tuned.logProbs) };
 }
 
 /** The numbers from `from` up to, not including, `to`. */
 export const range = (from, to) => Array.from({ length: to - from }, (_, k) => from + k);
 
-const LONG = 80, SHOWN = 60; // tokens of a message: from how many on it is folded, and how many are then shown
+const LONG = 80;
+const SHOWN = 60; // tokens of a message: from how many on it is folded, and how many are then shown
 
 /** Which of so many tokens are folded away, `[from, to]`: the middle of a long message; its end may be a question. */
 export const foldOf = (n) => (n > LONG ? [(2 * SHOWN) / 3, n - SHOWN / 3] : [n, n]);
@@ -57,6 +74,8 @@ export const foldOf = (n) => (n > LONG ? [(2 * SHOWN) / 3, n - SHOWN / 3] : [n, 
 export function movedMost(moves) {
   let most = null;
   const isMore = (move) => most === null || Math.abs(move) > Math.abs(moves[most]);
-  moves.forEach((move, k) => { if (!Number.isNaN(move) && isMore(move)) most = k; });
+  moves.forEach((move, k) => {
+    if (!Number.isNaN(move) && isMore(move)) most = k;
+  });
   return most;
 }

@@ -1,108 +1,239 @@
 import { element, follow, followLooks, percent, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
-import { paletteOf, shades } from "../shared/canvas.mjs";
+import { paletteOf, rampOf, shades } from "../shared/canvas.mjs";
+import { stepTo } from "../shared/keys.mjs";
 import { tinyShare } from "../shared/surprise.mjs";
-import { likeliest, likeliestSpoken, stepTo, walk } from "../shared/walk.mjs";
+import { likeliest, likeliestSpoken, walk } from "../shared/walk.mjs";
 import {
-  foldOf, likeliestAt, meanSurprise, movedMost, range, scaleOf, shadeOf, signed, timesInWords, unpackMoves,
+  foldOf,
+  likeliestAt,
+  meanSurprise,
+  movedMost,
+  range,
+  scaleOf,
+  shadeOf,
+  signed,
+  timesInWords,
+  unpackMoves,
 } from "./data.mjs";
 
 export default widget("llm-tuning", ({ model, hub, el }) => {
-  const lead = element("p", { class: "llm-note llm-lead" }), legend = element("div", { class: "llm-legend" }), means = element("table", {}), text = element("div", { class: "llm-conversation" });
+  const lead = element("p", { class: "llm-note llm-lead" });
+  const legend = element("div", { class: "llm-legend" });
+  const means = element("table", {});
+  const text = element("div", { class: "llm-conversation" });
   const detail = element("div", { class: "llm-detail", role: "group", "aria-label": "The token, for both models" });
-  el.append(element("div", { class: "llm-row llm-top" }, lead, saveMenu(model, "tuning")), hub.line, legend, text, detail, means);
-  let moves = null, colours = [], scale = 1, drawn = false;
+  el.append(
+    element("div", { class: "llm-row llm-top" }, lead, saveMenu(model, "tuning")),
+    hub.line,
+    legend,
+    text,
+    detail,
+    means,
+  );
+  let moves = null;
+  let colours = [];
+  let scale = 1;
+  let drawn = false;
   const unfolded = new Set(); // numbers of long messages that the reader wants whole
 
-  const word = (id) => model.get("words")[id] ?? "", trained = (k) => model.get("mask").byteLength > 0 && model.get("mask").getUint8(k) === 1;
+  const word = (id) => model.get("words")[id] ?? "";
+  const trained = (k) => model.get("mask").byteLength > 0 && model.get("mask").getUint8(k) === 1;
   const number = (value) => (Number.isNaN(value) ? "–" : value.toFixed(2));
 
   function drawLegend() {
-    const ramp = element("span", { class: "llm-scale", "aria-hidden": "true", style: `background: linear-gradient(to right, ${[0, 32, 64, 96, 128, 159, 191, 223, 255].map((code) => colours[code].fill).join(", ")})` });
+    const ramp = element("span", {
+      class: "llm-scale",
+      "aria-hidden": "true",
+      style: `background: ${rampOf([0, 32, 64, 96, 128, 159, 191, 223, 255].map((code) => colours[code].fill))}`,
+    });
     const [base, tuned] = model.get("titles");
-    legend.replaceChildren(`−${scale} nats: less likely for ${tuned}`, ramp, `+${scale}: likelier. `,
-      "Below each token: its change. +0.7 is twice as likely as for ", base, ", −0.7 half as likely. ", ...(model.get("mask").byteLength ? [element("span", { class: "llm-key" }, "Underlined"), ": trained on."] : []));
+    legend.replaceChildren(
+      `−${scale} nats: less likely for ${tuned}`,
+      ramp,
+      `+${scale}: likelier. `,
+      "Below each token: its change. +0.7 is twice as likely as for ",
+      base,
+      ", −0.7 half as likely. ",
+      ...(model.get("mask").byteLength ? [element("span", { class: "llm-key" }, "Underlined"), ": trained on."] : []),
+    );
   }
 
   /** A message: who wrote it, what its tokens cost both models, and the tokens. */
-  function message({ role, from, to }, number_) {
-    const tokens = model.get("tokens").slice(from, to), mean = meanSurprise(moves, range(from, to));
+  function message({ role, from, to }, which) {
+    const tokens = model.get("tokens").slice(from, to);
+    const mean = meanSurprise(moves, range(from, to));
     const boxes = tokens.map((token, j) => {
-      const k = from + j, { fill, ink } = colours[shadeOf(moves.moves[k], scale)];
-      return element("span", { class: trained(k) ? "llm-trained" : null, "aria-label": spoken(k) },
-        element("bdi", { class: "llm-label", style: `background: ${fill}; color: ${ink}` }, visibleToken(token)), element("span", { class: "llm-move", dir: "ltr" }, signed(moves.moves[k])));
+      const k = from + j;
+      const { fill, ink } = colours[shadeOf(moves.moves[k], scale)];
+      return element(
+        "span",
+        { class: trained(k) ? "llm-trained" : null, "aria-label": spoken(k) },
+        element("bdi", { class: "llm-label", style: `background: ${fill}; color: ${ink}` }, visibleToken(token)),
+        element("span", { class: "llm-move", dir: "ltr" }, signed(moves.moves[k])),
+      );
     });
-    const list = walk(tokens, boxes, { label: `Tokens of the message of: ${role}`, tell: (j) => tell(j === null ? null : from + j) });
+    const list = walk(tokens, boxes, {
+      label: `Tokens of the message of: ${role}`,
+      tell: (j) => tell(j === null ? null : from + j),
+    });
     const told = mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise a token` : "";
     const surprise = element("span", { class: "llm-note" }, told);
     const who = element("div", { class: "llm-who" }, element("strong", {}, role), surprise);
     const [first, after] = foldOf(tokens.length);
-    if (first < after) who.append(folding(number_, list, boxes, first, after));
+    if (first < after) who.append(folding(which, list, boxes, first, after));
     return element("article", { class: "llm-said" }, who, list);
   }
 
   /** The button that shows a long message whole; walking into what is folded away shows it, too. */
-  function folding(number_, list, boxes, first, after) {
+  function folding(which, list, boxes, first, after) {
     const fold = () => {
-      const whole = unfolded.has(number_);
-      boxes.slice(first, after).forEach((box) => { box.hidden = !whole; });
+      const whole = unfolded.has(which);
+      boxes.slice(first, after).forEach((box) => {
+        box.hidden = !whole;
+      });
       boxes[after].classList.toggle("llm-after-gap", !whole);
       button.textContent = whole ? "Show less" : `… ${(after - first).toLocaleString("en")} more tokens: show all`;
       button.setAttribute("aria-expanded", String(whole));
     };
-    const turn = () => { unfolded[unfolded.has(number_) ? "delete" : "add"](number_); fold(); };
+    const turn = () => {
+      unfolded[unfolded.has(which) ? "delete" : "add"](which);
+      fold();
+    };
     const button = element("button", { type: "button", class: "llm-quiet", onclick: turn });
-    list.addEventListener("keydown", (event) => {
-      const rtl = event.target.parentNode.dir === "rtl";
-      const to = stepTo(event.key, boxes.indexOf(event.target), boxes.length, rtl);
-      if (to !== null && boxes[to].hidden) turn();
-    }, { capture: true });
+    list.addEventListener(
+      "keydown",
+      (event) => {
+        const rtl = event.target.parentNode.dir === "rtl";
+        const to = stepTo(event.key, boxes.indexOf(event.target), boxes.length, rtl);
+        if (to !== null && boxes[to].hidden) turn();
+      },
+      { capture: true },
+    );
     fold();
     return button;
   }
 
   /** All about a token in one sentence, for a screen reader. */
   function spoken(k) {
-    const token = spokenToken(model.get("tokens")[k]), flag = trained(k) ? " Trained on." : "", [base, tuned] = model.get("titles");
+    const token = spokenToken(model.get("tokens")[k]);
+    const flag = trained(k) ? " Trained on." : "";
+    const [base, tuned] = model.get("titles");
     if (Number.isNaN(moves.moves[k])) return `${token}. The first token: nothing comes before it.${flag}`;
-    const share = (one) => percent(Math.exp(one.logProbs[k])), best = (one) => likeliestSpoken(entries(one, k).slice(0, 3));
-    return `${token}, ${signed(moves.moves[k])} nats: ${share(moves.base)} for ${base}, ${share(moves.tuned)} for ${tuned}.${flag} Likeliest for ${base}: ${best(moves.base)}. For ${tuned}: ${best(moves.tuned)}.`;
+    const share = (one) => percent(Math.exp(one.logProbs[k]));
+    const best = (one) => likeliestSpoken(entries(one, k).slice(0, 3));
+    const both = `${share(moves.base)} for ${base}, ${share(moves.tuned)} for ${tuned}`;
+    return [
+      `${token}, ${signed(moves.moves[k])} nats: ${both}.${flag}`,
+      `Likeliest for ${base}: ${best(moves.base)}. For ${tuned}: ${best(moves.tuned)}.`,
+    ].join(" ");
   }
 
-  const entries = (one, k) => likeliestAt(one, moves.shown, k).map(({ id, p }) => ({ text: word(id), p, chosen: word(id) === model.get("tokens")[k] }));
+  const entries = (one, k) =>
+    likeliestAt(one, moves.shown, k).map(({ id, p }) => ({
+      text: word(id),
+      p,
+      chosen: word(id) === model.get("tokens")[k],
+    }));
 
   function tell(k) {
     const ask = "Point at a token, or walk through them with the arrow keys, to see what both models expected there.";
-    const most = movedMost(moves.moves), more = most === null ? "" : " This one has moved most:";
+    const most = movedMost(moves.moves);
+    const more = most === null ? "" : " This one has moved most:";
     const hint = k === null ? element("p", { class: "llm-note" }, ask, more) : "";
     k ??= most; // so that there is something to see before anybody points
-    if (k === null) { detail.replaceChildren(hint); return; }
-    const token = element("code", {}, element("bdi", {}, visibleToken(model.get("tokens")[k]))), move = moves.moves[k];
-    if (Number.isNaN(move)) { detail.replaceChildren(element("p", {}, token, " is the first token: nothing comes before it, so neither model expected anything.")); return; }
+    if (k === null) {
+      detail.replaceChildren(hint);
+      return;
+    }
+    const token = element("code", {}, element("bdi", {}, visibleToken(model.get("tokens")[k])));
+    const move = moves.moves[k];
+    if (Number.isNaN(move)) {
+      detail.replaceChildren(
+        element("p", {}, token, " is the first token: nothing comes before it, so neither model expected anything."),
+      );
+      return;
+    }
     const column = (one, title) => {
-      const known = entries(one, k), p = Math.exp(one.logProbs[k]);
-      const all = known.some(({ chosen }) => chosen) ? known : [...known, { text: model.get("tokens")[k], p, chosen: true }];
-      return likeliest(`${title}: ${tinyShare(one.logProbs[k])} for this token (${one.logProbs[k].toFixed(2).replace("-", "−")} nats)`, all, Math.max(0, 1 - all.reduce((sum, entry) => sum + entry.p, 0)));
+      const known = entries(one, k);
+      const p = Math.exp(one.logProbs[k]);
+      const all = known.some(({ chosen }) => chosen)
+        ? known
+        : [...known, { text: model.get("tokens")[k], p, chosen: true }];
+      return likeliest(
+        `${title}: ${tinyShare(one.logProbs[k])} for this token (${one.logProbs[k].toFixed(2).replace("-", "−")} nats)`,
+        all,
+        Math.max(0, 1 - all.reduce((sum, entry) => sum + entry.p, 0)),
+      );
     };
     detail.replaceChildren(
       hint,
-      element("p", {}, token, ` ${signed(move)} nats: ${timesInWords(move)}.${trained(k) ? " It was trained on." : ""}`),
-      element("div", { class: "llm-both" }, column(moves.base, model.get("titles")[0]), column(moves.tuned, model.get("titles")[1])));
+      element(
+        "p",
+        {},
+        token,
+        ` ${signed(move)} nats: ${timesInWords(move)}.${trained(k) ? " It was trained on." : ""}`,
+      ),
+      element(
+        "div",
+        { class: "llm-both" },
+        column(moves.base, model.get("titles")[0]),
+        column(moves.tuned, model.get("titles")[1]),
+      ),
+    );
   }
 
   function drawMeans() {
-    const [base, tuned] = model.get("titles"), spans = model.get("spans"), mask = model.get("mask");
+    const [base, tuned] = model.get("titles");
+    const spans = model.get("spans");
+    const mask = model.get("mask");
     const rows = spans.map(({ role, from, to }) => [role, meanSurprise(moves, range(from, to))]);
-    if (mask.byteLength) rows.push(["tokens trained on", meanSurprise(moves, range(0, moves.n).filter(trained))], ["tokens not trained on", meanSurprise(moves, range(0, moves.n).filter((k) => !trained(k)))]);
-    const cells = (tag, words) => words.map((one, k) => element(k ? tag : "th", k || tag === "th" ? { scope: tag === "th" ? "col" : null } : { scope: "row" }, one));
-    means.replaceChildren(element("caption", {}, "Mean surprise a token, in nats (lower: more expected)"),
+    if (mask.byteLength)
+      rows.push(
+        ["tokens trained on", meanSurprise(moves, range(0, moves.n).filter(trained))],
+        [
+          "tokens not trained on",
+          meanSurprise(
+            moves,
+            range(0, moves.n).filter((k) => !trained(k)),
+          ),
+        ],
+      );
+    const cells = (tag, words) =>
+      words.map((one, k) =>
+        element(k ? tag : "th", k || tag === "th" ? { scope: tag === "th" ? "col" : null } : { scope: "row" }, one),
+      );
+    means.replaceChildren(
+      element("caption", {}, "Mean surprise a token, in nats (lower: more expected)"),
       element("thead", {}, element("tr", {}, ...cells("th", ["message", "tokens", base, tuned, "change"]))),
-      element("tbody", {}, ...rows.map(([role, mean]) => element("tr", {}, ...cells("td", [role, String(mean.tokens), number(mean.base), number(mean.tuned), mean.tokens ? (mean.tuned - mean.base >= 0 ? "+" : "−") + Math.abs(mean.tuned - mean.base).toFixed(2) : "–"])))));
+      element(
+        "tbody",
+        {},
+        ...rows.map(([role, mean]) =>
+          element(
+            "tr",
+            {},
+            ...cells("td", [
+              role,
+              String(mean.tokens),
+              number(mean.base),
+              number(mean.tuned),
+              mean.tokens
+                ? (mean.tuned - mean.base >= 0 ? "+" : "−") + Math.abs(mean.tuned - mean.base).toFixed(2)
+                : "–",
+            ]),
+          ),
+        ),
+      ),
+    );
   }
 
   function draw() {
     const [base, tuned] = model.get("titles");
-    lead.textContent = `What changed from ${base} to ${tuned}: the same tokens, read by both models. Each is coloured by how much its log-probability has moved.`;
+    lead.textContent = [
+      `What changed from ${base} to ${tuned}: the same tokens, read by both models.`,
+      "Each is coloured by how much its log-probability has moved.",
+    ].join(" ");
     const tokens = model.get("tokens");
     moves = unpackMoves(model.get("values"), tokens.length, model.get("shown_tokens"));
     scale = scaleOf(moves.moves);
@@ -112,13 +243,19 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     drawMeans();
   }
 
-  const stops = [follow(model, ["tokens", "spans", "mask", "values", "words", "titles"], () => { if (drawn) draw(); })];
-  stops.push(followLooks(el, () => {
-    const now = shades(paletteOf(el).stops.true);
-    if (drawn && now[0].fill === colours[0].fill && now[128].fill === colours[128].fill) return; // only another width
-    colours = now;
-    draw();
-    drawn = true;
-  }));
+  const stops = [
+    follow(model, ["tokens", "spans", "mask", "values", "words", "titles"], () => {
+      if (drawn) draw();
+    }),
+  ];
+  stops.push(
+    followLooks(el, () => {
+      const now = shades(paletteOf(el).stops.true);
+      if (drawn && now[0].fill === colours[0].fill && now[128].fill === colours[128].fill) return; // only another width
+      colours = now;
+      draw();
+      drawn = true;
+    }),
+  );
   return stops;
 });

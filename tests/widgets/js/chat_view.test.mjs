@@ -2,11 +2,21 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  asJsonLines, choicesOf, hidden, nameOf, tallyInWords, turnsOf, unpackReadings, voteInWords, withReturned,
+  asJsonLines,
+  choicesOf,
+  hidden,
+  nameOf,
+  tallyInWords,
+  turnsOf,
+  unpackReadings,
+  voteInWords,
+  withReturned,
 } from "../../../llmlib/widgets/chat_view/data.mjs";
-import { linesOf, stepTo } from "../../../llmlib/widgets/shared/walk.mjs";
+import { linesOf } from "../../../llmlib/widgets/shared/walk.mjs";
 
-const user = (content) => ({ role: "user", content }), said = (content, speaker) => (speaker === undefined ? { role: "assistant", content } : { role: "assistant", content, speaker });
+const user = (content) => ({ role: "user", content });
+const said = (content, speaker) =>
+  speaker === undefined ? { role: "assistant", content } : { role: "assistant", content, speaker };
 
 test("a message that comes back does not displace what was typed meanwhile", () => {
   assert.equal(withReturned("too long", ""), "too long");
@@ -15,12 +25,17 @@ test("a message that comes back does not displace what was typed meanwhile", () 
 
 test("turns, with the answers from left to right", () => {
   const messages = [said("Hello"), user("one"), said("a", 0), said("b", 1), user("two")];
-  assert.deepEqual(turnsOf(messages), [{ question: null, answers: [0] }, { question: 1, answers: [2, 3] }, { question: 4, answers: [] }]);
+  assert.deepEqual(turnsOf(messages), [
+    { question: null, answers: [0] },
+    { question: 1, answers: [2, 3] },
+    { question: 4, answers: [] },
+  ]);
   assert.deepEqual(turnsOf(messages, [{}, { order: [1, 0], vote: 0 }])[1].answers, [3, 2]);
 });
 
 test("a name is a letter until the vote", () => {
-  const note = { order: [1, 0], vote: null }, names = ["base", "tuned"];
+  const note = { order: [1, 0], vote: null };
+  const names = ["base", "tuned"];
   assert.ok(hidden(note));
   assert.equal(nameOf(1, names, note), "A");
   assert.equal(nameOf(1, names, { ...note, vote: 0 }), "tuned");
@@ -30,7 +45,12 @@ test("a name is a letter until the vote", () => {
 });
 
 test("votes in words", () => {
-  assert.deepEqual(choicesOf([1, 0]), [[0, "A is better"], [1, "B is better"], ["tie", "Tie"], ["bad", "Both bad"]]);
+  assert.deepEqual(choicesOf([1, 0]), [
+    [0, "A is better"],
+    [1, "B is better"],
+    ["tie", "Tie"],
+    ["bad", "Both bad"],
+  ]);
   assert.equal(choicesOf([2, 0, 1]).at(-1)[1], "All bad");
   const names = ["base", "tuned"];
   assert.equal(voteInWords({ order: [1, 0], vote: 0 }, names), "You chose B: A was tuned, B was base.");
@@ -46,24 +66,47 @@ test("readings come back from their bytes, wherever these begin", () => {
   for (let k = 0; k < 3; k++) {
     bytes.setUint32(48 * k, 10 + k, true);
     bytes.setFloat32(48 * k + 4, -0.5 - k, true);
-    for (let j = 0; j < 5; j++) { bytes.setUint32(48 * k + 8 + 4 * j, j < 2 ? j : 0xffffffff, true); bytes.setFloat32(48 * k + 28 + 4 * j, -1 - j, true); }
+    for (let j = 0; j < 5; j++) {
+      bytes.setUint32(48 * k + 8 + 4 * j, j < 2 ? j : 0xffffffff, true);
+      bytes.setFloat32(48 * k + 28 + 4 * j, -1 - j, true);
+    }
   }
   const readings = unpackReadings(bytes, [{}, { tokens: 2 }, { writing: true }, { tokens: 1 }, { tokens: 5 }]);
-  assert.deepEqual(readings.map((one) => one?.map(({ word }) => word) ?? null), [null, [10, 11], null, [12], null]);
-  assert.deepEqual(readings[1][1], { word: 11, logProb: -1.5, likeliest: [{ word: 0, logProb: -1 }, { word: 1, logProb: -2 }] });
+  assert.deepEqual(
+    readings.map((one) => one?.map(({ word }) => word) ?? null),
+    [null, [10, 11], null, [12], null],
+  );
+  assert.deepEqual(readings[1][1], {
+    word: 11,
+    logProb: -1.5,
+    likeliest: [
+      { word: 0, logProb: -1 },
+      { word: 1, logProb: -2 },
+    ],
+  });
 });
 
 test("messages as lines of JSON", () => {
   const messages = [user("one"), said("a\n", 0), said("", 1), user("two"), said("", 0), said("<b>", 1), user("open")];
-  const lines = asJsonLines(messages, ["base", "tuned"], "Be brief.").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  const lines = asJsonLines(messages, ["base", "tuned"], "Be brief.")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
   const system = { role: "system", content: "Be brief." };
-  assert.deepEqual(lines, [{ name: "base", messages: [system, user("one"), said("a\n")] }, { name: "tuned", messages: [system, user("two"), said("<b>")] }]);
-  assert.deepEqual(JSON.parse(asJsonLines([said("Hello"), user("one"), said("a")], ["Model"], " ")), { name: "Model", messages: [said("Hello"), user("one"), said("a")] });
+  assert.deepEqual(lines, [
+    { name: "base", messages: [system, user("one"), said("a\n")] },
+    { name: "tuned", messages: [system, user("two"), said("<b>")] },
+  ]);
+  assert.deepEqual(JSON.parse(asJsonLines([said("Hello"), user("one"), said("a")], ["Model"], " ")), {
+    name: "Model",
+    messages: [said("Hello"), user("one"), said("a")],
+  });
 });
 
-test("walking through tokens", () => {
-  assert.deepEqual(linesOf(["a", "\n", "b", ".\n"]), [[0, 1], [2, 3]]);
+test("tokens in lines", () => {
+  assert.deepEqual(linesOf(["a", "\n", "b", ".\n"]), [
+    [0, 1],
+    [2, 3],
+  ]);
   assert.deepEqual(linesOf([]), [[]]);
-  assert.deepEqual([stepTo("ArrowRight", 0, 3), stepTo("ArrowRight", 2, 3), stepTo("ArrowLeft", 0, 3), stepTo("End", 0, 3), stepTo("Home", 2, 3)], [1, 2, 0, 2, 0]);
-  assert.deepEqual([stepTo("ArrowRight", 1, 3, true), stepTo("Enter", 1, 3), stepTo("Home", -1, 3)], [0, null, null]);
 });

@@ -6,17 +6,70 @@ import { firstChoices, marked, score } from "../../../llmlib/exercises/engine/as
 const question = { text: "?", choices: [{ right: false }, { right: true }] };
 
 test("the first choice of each question is the one that counts", () => {
-  assert.deepEqual([...firstChoices([[1, 0], [0, 1], [1, 1]])], [[1, 0], [0, 1]]);
+  assert.deepEqual(
+    [
+      ...firstChoices([
+        [1, 0],
+        [0, 1],
+        [1, 1],
+      ]),
+    ],
+    [
+      [1, 0],
+      [0, 1],
+    ],
+  );
 });
 
 test("the score comes at the end, and says what happens with what was missed", () => {
   const two = [question, question];
   assert.equal(score(two, [], true), "");
   assert.equal(score(two, [[0, 1]], true), "1 of 2 answered.");
-  assert.equal(score(two, [[0, 1], [1, 1]], true), "2 of 2 right at the first choice. Well done!");
-  assert.match(score(two, [[0, 1], [1, 0], [1, 1]], true), /^1 of 2 right at the first choice. What you missed comes back/);
-  assert.equal(score(two, [[0, 1], [1, 0]], false), "1 of 2 right at the first choice.");
-  assert.equal(score([question], [[0, 1], [0, 0]], true), "Right at the first choice.");
+  assert.equal(
+    score(
+      two,
+      [
+        [0, 1],
+        [1, 1],
+      ],
+      true,
+    ),
+    "2 of 2 right at the first choice. Well done!",
+  );
+  assert.match(
+    score(
+      two,
+      [
+        [0, 1],
+        [1, 0],
+        [1, 1],
+      ],
+      true,
+    ),
+    /^1 of 2 right at the first choice. What you missed comes back/,
+  );
+  assert.equal(
+    score(
+      two,
+      [
+        [0, 1],
+        [1, 0],
+      ],
+      false,
+    ),
+    "1 of 2 right at the first choice.",
+  );
+  assert.equal(
+    score(
+      [question],
+      [
+        [0, 1],
+        [0, 0],
+      ],
+      true,
+    ),
+    "Right at the first choice.",
+  );
   assert.match(score([question], [[0, 0]], true), /^Not at the first choice. What you missed/);
 });
 

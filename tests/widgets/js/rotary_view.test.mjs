@@ -5,9 +5,11 @@ import { moved, pairOf, period, plot, score, shares, tip } from "../../../llmlib
 
 const near = (a, b) => assert.ok(Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
 const turned = (vector, frequencies, position) => {
-  const n = frequencies.length, out = [];
+  const n = frequencies.length;
+  const out = [];
   frequencies.forEach((f, i) => {
-    const c = Math.cos(f * position), s = Math.sin(f * position);
+    const c = Math.cos(f * position);
+    const s = Math.sin(f * position);
     out[i] = vector[i] * c - vector[i + n] * s;
     out[i + n] = vector[i + n] * c + vector[i] * s;
   });
@@ -15,10 +17,21 @@ const turned = (vector, frequencies, position) => {
 };
 
 test("the score is the dot product of the turned vectors, wherever they stand", () => {
-  const frequencies = [1, 0.3, 0.01], q = [1, -2, 0.5, 0.3, 1, 2], k = [0.2, 1, -1, 1, 0, 3];
-  for (const [m, n] of [[5, 2], [105, 102], [7, 7], [90, 0]]) {
-    const a = turned(q, frequencies, m), b = turned(k, frequencies, n);
-    near(score(q, k, frequencies, m - n), a.reduce((sum, x, i) => sum + x * b[i], 0));
+  const frequencies = [1, 0.3, 0.01];
+  const q = [1, -2, 0.5, 0.3, 1, 2];
+  const k = [0.2, 1, -1, 1, 0, 3];
+  for (const [m, n] of [
+    [5, 2],
+    [105, 102],
+    [7, 7],
+    [90, 0],
+  ]) {
+    const a = turned(q, frequencies, m);
+    const b = turned(k, frequencies, n);
+    near(
+      score(q, k, frequencies, m - n),
+      a.reduce((sum, x, i) => sum + x * b[i], 0),
+    );
   }
   assert.equal(shares(q, k, frequencies, 3).length, 3);
 });
@@ -51,6 +64,10 @@ test("periods in words", () => {
 test("a plot holds its values and zero", () => {
   const { low, high, points } = plot([2, -1, 1], 100, 30);
   assert.deepEqual([low, high], [-1, 2]);
-  assert.deepEqual(points, [[0, 0], [50, 30], [100, 10]]);
+  assert.deepEqual(points, [
+    [0, 0],
+    [50, 30],
+    [100, 10],
+  ]);
   assert.deepEqual(plot([0], 100, 30).points, [[0, 0]]);
 });

@@ -3,16 +3,27 @@ import test from "node:test";
 
 import { Queue, standing } from "../../../llmlib/widgets/shared/acts.mjs";
 import { picturesOf, withPictures } from "../../../llmlib/widgets/shared/saved.mjs";
-import { follow, howMany, runs, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
+import { follow, howMany, runs, shorten, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
 import {
-  keepTexts, ownText, placeOfView, setAside, takeTexts, unusedIn,
+  keepTexts,
+  ownText,
+  placeOfView,
+  setAside,
+  takeTexts,
+  unusedIn,
 } from "../../../llmlib/widgets/shared/drafts.mjs";
 import { following } from "../../../llmlib/widgets/shared/view.mjs";
 import { switched } from "../../../llmlib/widgets/attention_explorer/board.mjs";
 
 function queue() {
   const sent = [];
-  return { sent, queue: new Queue((acts) => sent.push(acts), () => sent.push("lost")) };
+  return {
+    sent,
+    queue: new Queue(
+      (acts) => sent.push(acts),
+      () => sent.push("lost"),
+    ),
+  };
 }
 const kinds = (acts) => acts.map(({ kind }) => kind).join(" ");
 
@@ -38,7 +49,10 @@ test("only the very same wish is overtaken by a newer one", async () => {
   one.add("pick");
   one.add("heat", { value: 3 }, "heat");
   one.done(1);
-  assert.deepEqual(sent[1].map(({ kind, details }) => kind + (details.value ?? "")), ["heat2", "pick", "heat3"]);
+  assert.deepEqual(
+    sent[1].map(({ kind, details }) => kind + (details.value ?? "")),
+    ["heat2", "pick", "heat3"],
+  );
   assert.equal(await skipped, true);
 });
 
@@ -53,16 +67,28 @@ test("what nobody will answer comes back; a late answer to it is not taken for a
   one.done(3);
   assert.ok(one.idle);
   assert.deepEqual(sent.map(kinds), ["a", "c"]);
-  const dead = new Queue(() => { throw new Error("Cannot send"); }, () => dead.abandon());
+  const dead = new Queue(
+    () => {
+      throw new Error("Cannot send");
+    },
+    () => dead.abandon(),
+  );
   assert.equal(await dead.add("a"), false);
 });
 
 test("what waits can be sent while earlier acts are under way, and each is answered once", async () => {
-  const sent = [], one = new Queue((acts, first) => sent.push([kinds(acts), first]), () => {});
+  const sent = [];
+  const one = new Queue(
+    (acts, first) => sent.push([kinds(acts), first]),
+    () => {},
+  );
   const promises = [one.add("a"), one.add("b")];
   one.hurry();
   one.hurry();
-  assert.deepEqual(sent, [["a", true], ["b", false]]);
+  assert.deepEqual(sent, [
+    ["a", true],
+    ["b", false],
+  ]);
   promises.push(one.add("c"));
   one.done(1);
   assert.deepEqual(sent.length, 2, "b is still under way");
@@ -80,23 +106,40 @@ test("busy is said after a moment, and waiting is not dying", () => {
   assert.equal(standing({ begun: false, elapsed: 60_000 }), "waiting");
 });
 
-const VIEW = "application/vnd.jupyter.widget-view+json", STATE = "application/vnd.jupyter.widget-state+json";
+const VIEW = "application/vnd.jupyter.widget-view+json";
+const STATE = "application/vnd.jupyter.widget-state+json";
 
 test("a saved notebook holds each view's picture under the view's name, and other widgets as they were", () => {
-  const outputs = [{ [VIEW]: { model_id: "one" }, "text/html": ["<img", ">"] }, { [VIEW]: { model_id: "plain slider" } }, { "text/html": "<p>" }];
+  const outputs = [
+    { [VIEW]: { model_id: "one" }, "text/html": ["<img", ">"] },
+    { [VIEW]: { model_id: "plain slider" } },
+    { "text/html": "<p>" },
+  ];
   const pictures = picturesOf(outputs);
   assert.deepEqual(Object.keys(pictures), ["one"]);
   assert.match(pictures.one.state.value, /Run the cell again.*<img>$/);
-  assert.match(picturesOf(outputs, [{ id: "other", html: "<b>" }, { id: "one", html: "<i>" }]).one.state.value, /<i>$/, "a view that changes on its own has a newer one");
+  assert.match(
+    picturesOf(outputs, [
+      { id: "other", html: "<b>" },
+      { id: "one", html: "<i>" },
+    ]).one.state.value,
+    /<i>$/,
+    "a view that changes on its own has a newer one",
+  );
   const before = withPictures(undefined, picturesOf([{ [VIEW]: { model_id: "gone" }, "text/html": "" }]));
   before[STATE].state.slider = { model_name: "IntSliderModel", state: {} };
   assert.deepEqual(Object.keys(withPictures({ ...before, other: 1 }, pictures)[STATE].state).sort(), ["one", "slider"]);
   const whole = { [STATE]: { state: { one: { model_name: "AnyModel", state: {} } } } };
-  assert.equal(withPictures(whole, pictures)[STATE].state.one.model_name, "AnyModel", "the reader's own saving goes first");
+  assert.equal(
+    withPictures(whole, pictures)[STATE].state.one.model_name,
+    "AnyModel",
+    "the reader's own saving goes first",
+  );
 });
 
 test("tokens keep the order of their text in either direction", () => {
-  const of = (base, ...tokens) => runs(tokens, base).map(({ dir, from, to }) => `${dir} ${tokens.slice(from, to).join("")}`);
+  const of = (base, ...tokens) =>
+    runs(tokens, base).map(({ dir, from, to }) => `${dir} ${tokens.slice(from, to).join("")}`);
   assert.deepEqual(of("rtl", "مرح", "با", " ab", "c", " ", "123"), ["rtl مرحبا", "ltr  abc 123"]);
   assert.deepEqual(of("rtl", "שלום", " ", "12", "3", "!"), ["rtl שלום ", "ltr 123", "rtl !"]);
   assert.deepEqual(of("ltr", "one", " שלום", "⟨D7⟩", "⟨A9⟩", "ש"), ["ltr one", "rtl  שלום⟨D7⟩⟨A9⟩ש"]);
@@ -104,18 +147,33 @@ test("tokens keep the order of their text in either direction", () => {
 });
 
 test("a view never sees half of a change", async () => {
-  const values = { a: 1, b: 1 }, listeners = {}, seen = [];
-  const model = { on: (event, f) => { listeners[event] = f; }, off: (event) => { delete listeners[event]; } };
-  const change = (news) => { Object.assign(values, news); for (const name of Object.keys(news)) listeners[`change:${name}`]?.(); };
+  const values = { a: 1, b: 1 };
+  const listeners = {};
+  const seen = [];
+  const model = {
+    on: (event, f) => {
+      listeners[event] = f;
+    },
+    off: (event) => {
+      delete listeners[event];
+    },
+  };
+  const change = (news) => {
+    Object.assign(values, news);
+    for (const name of Object.keys(news)) listeners[`change:${name}`]?.();
+  };
   const stop = follow(model, ["a", "b"], () => seen.push({ ...values }));
   change({ a: 2 });
   change({ b: 2 });
   assert.deepEqual(seen, [{ a: 1, b: 1 }]);
-  await null;
-  assert.deepEqual(seen, [{ a: 1, b: 1 }, { a: 2, b: 2 }]);
+  await Promise.resolve();
+  assert.deepEqual(seen, [
+    { a: 1, b: 1 },
+    { a: 2, b: 2 },
+  ]);
   change({ a: 3 });
   stop();
-  await null;
+  await Promise.resolve();
   assert.equal(seen.length, 2);
   assert.deepEqual(listeners, {});
 });
@@ -130,7 +188,14 @@ test("bytes of a divided character stay as Python wrote them", () => {
 /** A field, and what a reader does to it. */
 function typedField(used) {
   const box = Object.assign(new EventTarget(), { value: "" });
-  return { box, field: following(box, used), type(text) { box.value = text; box.dispatchEvent(new Event("input")); } };
+  return {
+    box,
+    field: following(box, used),
+    type(text) {
+      box.value = text;
+      box.dispatchEvent(new Event("input"));
+    },
+  };
 }
 
 test("a text that is, on its way, the one that was there before is not written over", () => {
@@ -170,16 +235,51 @@ test("a field follows what is used until the reader types", () => {
 });
 
 test("the board shows heads as the reader left them until Python has switched them", () => {
-  const turned = new Map([["0,1", true], ["2,3", false]]);
-  assert.deepEqual([...switched([[2, 3], [4, 5]], turned)].sort(), ["0,1", "4,5"]);
-  assert.deepEqual([...switched([[0, 1], [4, 5]], turned)].sort(), ["0,1", "4,5"], "no flicker when Python is first");
+  const turned = new Map([
+    ["0,1", true],
+    ["2,3", false],
+  ]);
+  assert.deepEqual(
+    [
+      ...switched(
+        [
+          [2, 3],
+          [4, 5],
+        ],
+        turned,
+      ),
+    ].sort(),
+    ["0,1", "4,5"],
+  );
+  assert.deepEqual(
+    [
+      ...switched(
+        [
+          [0, 1],
+          [4, 5],
+        ],
+        turned,
+      ),
+    ].sort(),
+    ["0,1", "4,5"],
+    "no flicker when Python is first",
+  );
 });
 
 test("one is one", () => {
-  assert.deepEqual([0, 1, 1200].map((n) => howMany(n, "token")), ["0 tokens", "1 token", "1,200 tokens"]);
+  assert.deepEqual(
+    [0, 1, 1200].map((n) => howMany(n, "token")),
+    ["0 tokens", "1 token", "1,200 tokens"],
+  );
 });
 
-const boxOf = (label, value) => ({ value, label, getAttribute() { return this.label; } });
+const boxOf = (label, value) => ({
+  value,
+  label,
+  getAttribute() {
+    return this.label;
+  },
+});
 
 test("what is typed and not used is found, of each label", () => {
   const [used, typed, tabs, others] = ["a", "b", "c", "d"].map((label) => boxOf(label, `text ${label}`));
@@ -194,8 +294,10 @@ test("what is typed and not used is found, of each label", () => {
 });
 
 test("a draft is given out once, and never one that has been used meanwhile", () => {
-  const kept = new Map(), storage = {
-    getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => kept.set(key, text),
+  const kept = new Map();
+  const storage = {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, text) => kept.set(key, text),
     removeItem: (key) => kept.delete(key),
   };
   assert.equal(keepTexts(storage, "here", { "Your text": "<b>🙂" }), true);
@@ -206,17 +308,37 @@ test("a draft is given out once, and never one that has been used meanwhile", ()
   keepTexts(storage, "here", {}); // the reader has used it
   assert.deepEqual(takeTexts(storage, "here"), {});
   keepTexts(storage, "here", { "Your text": "old" });
-  const full = { ...storage, setItem() { throw new Error("full"); } };
+  const full = {
+    ...storage,
+    setItem() {
+      throw new Error("full");
+    },
+  };
   assert.equal(keepTexts(full, "here", { "Your text": "new" }), false);
   assert.deepEqual(takeTexts(storage, "here"), {}); // rather none than another one
 });
 
 test("a view is named by its notebook, cell, output and kind", async () => {
-  const cells = [{ id: "one", outputs: [undefined, "m1"] }, { id: "two", outputs: ["m2", "m3"] }];
+  const cells = [
+    { id: "one", outputs: [undefined, "m1"] },
+    { id: "two", outputs: ["m2", "m3"] },
+  ];
   const at = (path, kind, mine) => placeOfView(path, cells, kind, async (id) => id === mine);
-  const all = [["a", "chat", "m1"], ["a", "chat", "m2"], ["a", "chat", "m3"], ["b", "chat", "m3"], ["b", "lens", "m3"]];
+  const all = [
+    ["a", "chat", "m1"],
+    ["a", "chat", "m2"],
+    ["a", "chat", "m3"],
+    ["b", "chat", "m3"],
+    ["b", "lens", "m3"],
+  ];
   const places = await Promise.all(all.map((one) => at(...one)));
   assert.equal(new Set(places).size, 5);
   assert.equal(await at("a", "chat", "m3"), places[2]);
   assert.equal(await at("a", "chat", "gone"), null);
+});
+
+test("tokens are shortened by characters", () => {
+  assert.equal(shorten("·understanding", 6), "·unde…");
+  assert.equal(shorten("🙂🙂", 2), "🙂🙂");
+  assert.equal(shorten("🙂🙂🙂", 2), "🙂…");
 });

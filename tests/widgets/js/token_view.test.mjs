@@ -43,11 +43,23 @@ test("the direction is that of the first letter", () => {
 test("a divided character is found in each of its tokens", () => {
   const smile = bytes("🙂");
   assert.deepEqual(parts([bytes("a"), smile.subarray(0, 3), smile.subarray(3)]), [
-    [], [{ character: "🙂", from: 1, to: 3, of: 4 }], [{ character: "🙂", from: 4, to: 4, of: 4 }],
+    [],
+    [{ character: "🙂", from: 1, to: 3, of: 4 }],
+    [{ character: "🙂", from: 4, to: 4, of: 4 }],
   ]);
   assert.deepEqual(parts([bytes("é"), bytes("é")]), [[], []]);
   const two = bytes("éé"); // the middle token ends one character and begins the next
-  assert.deepEqual(parts([two.subarray(0, 1), two.subarray(1, 3), two.subarray(3)]).map((p) => p.map((q) => [q.from, q.to])), [[[1, 1]], [[2, 2], [1, 1]], [[2, 2]]]);
+  assert.deepEqual(
+    parts([two.subarray(0, 1), two.subarray(1, 3), two.subarray(3)]).map((p) => p.map((q) => [q.from, q.to])),
+    [
+      [[1, 1]],
+      [
+        [2, 2],
+        [1, 1],
+      ],
+      [[2, 2]],
+    ],
+  );
   assert.deepEqual(parts([Uint8Array.of(0xff), bytes("a")]), [[], []]);
   assert.deepEqual(parts([]), []);
 });
@@ -63,7 +75,10 @@ test("numbers and descriptions", () => {
   assert.equal(numbers("a", 1), "1 token, 1.00 bytes per token");
   assert.equal(numbers("", 0), "0 tokens");
   assert.equal(describe(bytes("a"), 64, 0, [], false), "Token 1 · id 64 · 1 byte: 61");
-  assert.match(describe(bytes("🙂").subarray(1), 9, 4, [{ character: "🙂", from: 2, to: 4, of: 4 }], false), /bytes 2–4 of 4 of “🙂”$/);
+  assert.match(
+    describe(bytes("🙂").subarray(1), 9, 4, [{ character: "🙂", from: 2, to: 4, of: 4 }], false),
+    /bytes 2–4 of 4 of “🙂”$/,
+  );
   assert.match(describe(bytes("<|x|>"), 9, 4, [], true), /a special token/);
 });
 

@@ -2,12 +2,23 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  foldOf, likeliestAt, meanSurprise, movedMost, scaleOf, shadeOf, signed, timesInWords, unpackMoves,
+  foldOf,
+  likeliestAt,
+  meanSurprise,
+  movedMost,
+  scaleOf,
+  shadeOf,
+  signed,
+  timesInWords,
+  unpackMoves,
 } from "../../../llmlib/widgets/tuning_view/data.mjs";
 
 /** Two models over three tokens, two of the likeliest each, as Python packs them, at an odd offset. */
 function packed() {
-  const n = 3, shown = 2, size = 4 * n * (1 + 2 * shown), bytes = new DataView(new ArrayBuffer(2 * size + 1), 1);
+  const n = 3;
+  const shown = 2;
+  const size = 4 * n * (1 + 2 * shown);
+  const bytes = new DataView(new ArrayBuffer(2 * size + 1), 1);
   for (const model of [0, 1]) {
     [NaN, -2, -1 + model].forEach((logProb, k) => bytes.setFloat32(model * size + 4 * k, logProb, true));
     for (let k = 0; k < n * shown; k++) {
@@ -21,8 +32,17 @@ function packed() {
 test("numbers come back from their bytes", () => {
   const moves = packed();
   assert.deepEqual([...moves.moves], [NaN, 0, 1]);
-  assert.deepEqual(likeliestAt(moves.tuned, 2, 1).map(({ id, p }) => [id, Number(p.toFixed(4))]), [[102, 0.125], [103, 0.0625]]);
-  assert.deepEqual(likeliestAt(moves.base, 2, 0).map(({ id }) => id), [0, 1]);
+  assert.deepEqual(
+    likeliestAt(moves.tuned, 2, 1).map(({ id, p }) => [id, Number(p.toFixed(4))]),
+    [
+      [102, 0.125],
+      [103, 0.0625],
+    ],
+  );
+  assert.deepEqual(
+    likeliestAt(moves.base, 2, 0).map(({ id }) => id),
+    [0, 1],
+  );
 });
 
 test("means leave the first token out", () => {
@@ -32,12 +52,15 @@ test("means leave the first token out", () => {
 
 test("the scale holds nine of ten tokens", () => {
   assert.deepEqual([scaleOf([]), scaleOf([NaN, 0.1, -0.2, 1.5]), scaleOf([0.1]), scaleOf([99])], [0.5, 2, 0.5, 8]);
-  assert.equal(scaleOf([...new Array(9).fill(1), 7]), 8);
-  assert.equal(scaleOf([...new Array(19).fill(-1), 7]), 1);
+  assert.equal(scaleOf([1, 1, 1, 1, 1, 1, 1, 1, 1, 7]), 8);
+  assert.equal(scaleOf([...Array.from({ length: 19 }, () => -1), 7]), 1);
 });
 
 test("colours are even about the middle", () => {
-  assert.deepEqual([-9, -2, 0, NaN, 2, 9].map((move) => shadeOf(move, 2)), [0, 0, 128, 128, 255, 255]);
+  assert.deepEqual(
+    [-9, -2, 0, NaN, 2, 9].map((move) => shadeOf(move, 2)),
+    [0, 0, 128, 128, 255, 255],
+  );
   assert.equal(shadeOf(1, 2) - 127.5, 127.5 - shadeOf(-1, 2));
 });
 

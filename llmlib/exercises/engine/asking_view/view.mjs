@@ -10,7 +10,9 @@ export function firstChoices(opened) {
 
 /** The score in words; `comesBack`: what was answered wrongly is kept for a warm-up. */
 export function score(questions, opened, comesBack) {
-  const first = firstChoices(opened), n = questions.length, missing = n - first.size;
+  const first = firstChoices(opened);
+  const n = questions.length;
+  const missing = n - first.size;
   if (!first.size) return "";
   const right = [...first].filter(([question, choice]) => questions[question].choices[choice].right).length;
   const later = comesBack && right < first.size ? ` What you missed comes back as a warm-up in a later lesson.` : "";
@@ -21,13 +23,17 @@ export function score(questions, opened, comesBack) {
 
 /** "a `b` c" -> [{text: "a "}, {text: "b", code: true}, {text: " c"}]. */
 export function marked(text) {
-  return text.split(/`([^`]+)`/).map((part, k) => (k % 2 ? { text: part, code: true } : { text: part })).filter((part) => part.text);
+  return text
+    .split(/`([^`]+)`/)
+    .map((part, k) => (k % 2 ? { text: part, code: true } : { text: part }))
+    .filter((part) => part.text);
 }
 
 const prose = (text) => marked(text).map((part) => (part.code ? element("code", {}, part.text) : part.text));
 
 export default widget("llm-questions", ({ model, hub, el }) => {
-  const questions = model.get("questions"), several = questions.length > 1;
+  const questions = model.get("questions");
+  const several = questions.length > 1;
   const total = element("p", { class: "llm-score", role: "status" });
 
   const choose = (question, choice) => {
@@ -39,9 +45,12 @@ export default widget("llm-questions", ({ model, hub, el }) => {
 
   const choiceNode = ({ text, right, because }, question, choice) => {
     const sign = element("span", { class: "llm-sign", "aria-hidden": "true" });
-    const details = element("details", { class: right ? "llm-right" : "llm-wrong" },
+    const details = element(
+      "details",
+      { class: right ? "llm-right" : "llm-wrong" },
       element("summary", {}, sign, ...prose(text)),
-      element("p", {}, element("strong", {}, right ? "Right." : "Not quite."), " ", ...prose(because)));
+      element("p", {}, element("strong", {}, right ? "Right." : "Not quite."), " ", ...prose(because)),
+    );
     details.addEventListener("toggle", () => {
       if (details.open) choose(question, choice);
       sign.textContent = details.open ? (right ? "✓ " : "✗ ") : "";
@@ -53,17 +62,23 @@ export default widget("llm-questions", ({ model, hub, el }) => {
     const mine = choices.map((one, choice) => choiceNode(one, question, choice));
     const before = `${several ? `${question + 1}. ` : ""}`;
     const said = element("p", {}, before, lead ? element("em", {}, `${lead} `) : "", ...prose(text));
-    el.append(element("div", { class: "llm-question", role: "group", "aria-label": text.replaceAll("`", "") }, said, ...mine));
+    el.append(
+      element("div", { class: "llm-question", role: "group", "aria-label": text.replaceAll("`", "") }, said, ...mine),
+    );
     return mine;
   });
   el.prepend(element("p", { class: "llm-title" }, element("strong", {}, model.get("title"))));
   el.append(total, hub.line);
 
   const show = () => {
-    const opened = model.get("opened"), first = firstChoices(opened);
+    const opened = model.get("opened");
+    const first = firstChoices(opened);
     for (const [question, choice] of opened) {
       const details = nodes[question][choice];
-      if (!details.dataset.seen) { details.dataset.seen = "true"; details.open = true; } // a page that is loaded again
+      if (!details.dataset.seen) {
+        details.dataset.seen = "true";
+        details.open = true;
+      } // a page that is loaded again
       details.classList.toggle("llm-first", first.get(question) === choice);
     }
     total.textContent = score(questions, opened, hub.live && !hub.gone);

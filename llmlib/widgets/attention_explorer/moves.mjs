@@ -1,0 +1,59 @@
+// What the reader does with the mouse and the keyboard: changes of the state, and what a screen reader hears of them.
+
+import { shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
+import { inWords, weightAt } from "./data.mjs";
+import { placeOf } from "./state.mjs";
+
+const short = (token) => shorten(visibleToken(token), 24);
+
+/** "·sat (5) looks at ·cat (2): 43%", of the cell pointed at. */
+export function readout(patterns, state, write = short) {
+  if (!state.cell) return "";
+  const [i, j] = state.cell;
+  const of = (side) => patterns.pattern(side, state.layer, state.head);
+  const { a, b } = patterns.texts();
+  const { tokens } = patterns.shownText();
+  const two = state.show === "both" || state.show === "difference";
+  if (i >= tokens.length || j >= tokens.length) return "";
+  const value = (side) => (i < of(side).n && j < of(side).n ? inWords(weightAt(of(side), i, j), side === "d") : "–");
+  const change = () => (patterns.comparable() ? ` (${value("d")})` : "");
+  const weights = two ? `${a.title} ${value("a")}, ${b.title} ${value("b")}${change()}` : value(patterns.sideShown());
+  return `${write(tokens[i])} (${i}) looks at ${write(tokens[j])} (${j}): ${weights}`;
+}
+
+/** `draw()` shows everything, `point()` what is pointed at, once for all that happens before the next frame. */
+export function movesOf(state, patterns, hub, { draw, point, speak }) {
+  const spokenOf = (token) => spokenToken(patterns.shownText().tokens[token]);
+  const moves = {
+    /** The token that is kept, or else the one pointed at. */
+    focus: () => state.token ?? state.pointed,
+    wayShown: () => (state.token === null ? state.pointedWay : null) ?? state.way,
+    previewHead(head) {
+      state.previewed = head;
+      point();
+    },
+    previewToken(token, way = null, aloud = false) {
+      if (state.pointed === token && state.pointedWay === way && !state.cell) return;
+      Object.assign(state, { pointed: token, pointedWay: way, cell: null });
+      if (aloud && token !== null) speak(spokenOf(token));
+      point();
+    },
+    previewCell(cell, aloud = false) {
+      if (String(cell) === String(state.cell)) return;
+      Object.assign(state, { cell, pointed: cell ? cell[state.way === "from" ? 0 : 1] : null, pointedWay: null });
+      if (aloud) speak(readout(patterns, state, spokenToken));
+      point();
+    },
+    lock(token, way = state.way) {
+      const same = state.token === token && state.way === way;
+      moves.go({ token: same ? null : token, way });
+      speak(same ? "No token kept" : `Kept ${spokenOf(token)}`);
+    },
+    go(changes) {
+      Object.assign(state, changes);
+      hub.look({ place: placeOf(state) });
+      draw();
+    },
+  };
+  return moves;
+}
