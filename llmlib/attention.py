@@ -106,7 +106,14 @@ def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tens
     <BLANKLINE>
              [[2., 3.]]]])
     """
+    _check_whole(n_heads)
     return rearrange(x, "batch seq (head d_head) -> batch head seq d_head", head=n_heads)
+
+
+def _check_whole(n_heads: int) -> None:
+    """einops remembers a pattern for 2.0 as the one for 2, and would then fail for everybody who asks for 2."""
+    if not isinstance(n_heads, int):
+        raise TypeError(f"n_heads must be a whole number, got {n_heads!r}: divide with //, which gives one.")
 
 
 def merge_heads(z: Float[Tensor, "batch head seq d_head"]) -> Float[Tensor, "batch seq width"]:
@@ -126,6 +133,7 @@ def share_heads(kv: Float[Tensor, "batch kv_head key d_head"], n_heads: int) -> 
     >>> share_heads(torch.tensor([[[[1.0]], [[2.0]]]]), n_heads=4).flatten().tolist()
     [1.0, 1.0, 2.0, 2.0]
     """
+    _check_whole(n_heads)
     group = n_heads // kv.shape[1]
     return repeat(kv, "batch head key d_head -> batch (head group) key d_head", group=group)
 

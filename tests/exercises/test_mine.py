@@ -166,6 +166,37 @@ def attend(q, k, v, mask):
     assert torch.equal(space["attend"](q, q, q, attention.causal_mask(3, 3)), q)
 
 
+PART = """
+import torch
+from llmlib import attention
+SCALE = 2
+def doubled(x):
+    return SCALE * x
+def my_mask(n_query, n_key):
+    return attention.causal_mask(n_query, n_key) & doubled(torch.ones(n_query, n_key)).bool()
+"""
+WHOLE = """
+from llmlib import attention
+def attend(q, k, v, mask):
+    return attention.scaled_dot_product_attention(q, doubled(k) / SCALE, v, mask & my_mask(*mask.shape))
+"""
+
+
+def test_a_kept_part_and_the_notebook_may_share_a_module_a_constant_and_a_helper(next_session):
+    """As after a restart: the part comes from `mine`, and the cell above, which it was written with, is run again."""
+    assert check(MASK, run_cell(PART)["my_mask"]).correct
+    next_session()
+    again = run_cell(PART)
+    source = source_of(run_cell(WHOLE, **again | {"my_mask": mine(MASK)})["attend"])
+    assert source.text.count("def doubled(") == source.text.count("SCALE = 2") == 1
+    space = {}
+    exec(source.whole, space)
+    q = torch.ones(1, 1, 3, 2)
+    assert torch.equal(space["attend"](q, q, q, attention.causal_mask(3, 3)), q)
+    with pytest.raises(NoSource, match="`SCALE` has two meanings"):
+        source_of(run_cell(WHOLE, **again | {"my_mask": mine(MASK), "SCALE": 3})["attend"])
+
+
 def test_a_huge_solution_is_not_kept():
     text = (
         RIGHT

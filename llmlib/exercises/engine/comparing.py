@@ -138,6 +138,8 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
         advice = " A function with `yield` gives a generator; collect its items and `return` them."
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
         advice = " `torch.from_numpy(...)` turns an array into a tensor."
+    elif isinstance(expected, Tensor) and isinstance(got, (list, tuple)) and any(isinstance(x, Tensor) for x in got):
+        advice = " `torch.cat(...)` and `torch.stack(...)` make one tensor of several."
     elif isinstance(expected, Tensor) and isinstance(got, (list, tuple, int, float)):
         advice = " `torch.tensor(...)` makes a tensor of numbers."
     elif isinstance(expected, (tuple, list)) and isinstance(got, (tuple, list)):

@@ -95,12 +95,23 @@ class _Collected:
         its_name = name if text.startswith(f"{name} = ") else value.__name__
         own.need(text, its_name)
         if own is not self:
-            if clash := self.done & own.done - {name, its_name}:
-                raise NoSource(f"`{sorted(clash)[0]}` has two meanings, in your notebook and in `{name}`")
+            for both in sorted(self.done & own.done - {name, its_name}):
+                if not _mean_the_same(both, self.names.get(both), around.get(both)):
+                    raise NoSource(f"`{both}` has two meanings, in your notebook and in `{name}`")
             self.imports |= own.imports
-            self.parts += own.parts
+            self.parts += [part for part in own.parts if part not in self.parts]
             self.done |= own.done
         self.parts.append(text if its_name == name else f"{text}\n\n\n{name} = {its_name}")
+
+
+def _mean_the_same(name: str, one: Any, other: Any) -> bool:
+    """Whether two values of a name can share one definition: one object, equal constants, or one text of a function."""
+    if one is other or (_is_plain(one) and _is_plain(other) and one == other):
+        return True
+    try:
+        return _text_of_helper(name, one) == _text_of_helper(name, other)
+    except NoSource:
+        return False
 
 
 def _import_module(name: str, module: str) -> str:
