@@ -138,10 +138,9 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
         advice = " A function with `yield` gives a generator; collect its items and `return` them."
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
         advice = " `torch.from_numpy(...)` turns an array into a tensor."
-    elif isinstance(expected, Tensor) and isinstance(got, (list, tuple)) and any(isinstance(x, Tensor) for x in got):
-        advice = " `torch.cat(...)` and `torch.stack(...)` make one tensor of several."
     elif isinstance(expected, Tensor) and isinstance(got, (list, tuple, int, float)):
-        advice = " `torch.tensor(...)` makes a tensor of numbers."
+        several = isinstance(got, (list, tuple)) and any(isinstance(item, Tensor) for item in got)
+        advice = " `torch.cat(...)` makes one of several." if several else " `torch.tensor(...)` makes one of numbers."
     elif isinstance(expected, (tuple, list)) and isinstance(got, (tuple, list)):
         advice = f" `{kind(expected)}(...)` makes one of the other."
     elif isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, (int, float)):

@@ -58,7 +58,8 @@ class Reason:
             parts += [Prose(self.finding.look, "Look at:")] if self.finding.look else []
         if self.repair:
             line = f" in line {self.repair.edit.line}" if self.repair.edit.line else ""
-            parts.append(Prose(f"One change{line} would make it right in all cases:", lead))
+            still = ". This is your line as it is:" if self.repair.code else "."
+            parts.append(Prose(f"One change{line} would make it right in all cases{still}", lead))
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
         if self.open:
