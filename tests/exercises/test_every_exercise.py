@@ -12,6 +12,7 @@ from llmlib.exercises.engine.exercise import with_faults
 from llmlib.exercises.engine.recording import progress_file
 from llmlib.exercises.engine.running import run_our_own
 from llmlib.exercises.engine.trials import Trial, both_precisions, expected_of, kept_cases, same_outcome
+from llmlib.exercises.engine.wording import of_yours
 from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
 
 pytestmark = pytest.mark.usefixtures("as_learners_have_it")
@@ -41,7 +42,7 @@ def test_every_misconception_is_named(exercise, idea):
     report = examine(exercise, with_faults(exercise, [idea]))
     assert report.misconceptions == (idea.name,), report
     assert not report.correct
-    for text in (idea.confuses, idea.tempting, idea.nudge):
+    for text in (of_yours(idea.confuses), idea.tempting, idea.nudge):
         assert text in " ".join(repr(report).split())
 
 

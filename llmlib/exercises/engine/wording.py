@@ -1,5 +1,6 @@
 """Parts that several kinds of reports share: the line, the advice, the case, what was printed, the task."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,11 +35,24 @@ def advice(ideas: Sequence[Misconception], first: int = 0) -> list[Part]:
     parts: list[Part] = []
     for number, idea in enumerate(ideas, start=first):
         parts += [
-            Prose(idea.confuses, f"{number}." if first else ""),
+            Prose(of_yours(idea.confuses), f"{number}." if first else ""),
             Prose(idea.tempting, "Why it is tempting:"),
             Prose(idea.nudge, "Look at:"),
         ]
     return parts
+
+
+def of_yours(diagnosis: str) -> str:
+    """A diagnosis that says whose it is: "The MLP comes first." would read as the rule.
+
+    >>> of_yours("The MLP comes first."), of_yours("GELU is missing."), of_yours("You turn the values too.")
+    ('In your function the MLP comes first.', 'In your function GELU is missing.', 'You turn the values too.')
+    """
+    if re.search(r"\byou", diagnosis, re.I):
+        return diagnosis
+    first = diagnosis.split()[0]
+    is_name = any(letter.isupper() for letter in first[1:])  # GELU, SiLU, MLP
+    return f"In your function {diagnosis if is_name else diagnosis[0].lower() + diagnosis[1:]}"
 
 
 def around(exercise: Exercise, case: Case, outcome: Outcome) -> list[Part]:
