@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LAB_ARGS ?=
 PYTEST_ARGS ?=
 # One worker a core, at most four; all tests of a file, and all cells of a notebook, go to one worker. Files are taken in
-# the order of tests/conftest.py: lessons first, then files of browser tests and others in turns.
+# the order in which they are named: the lessons first, since the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -gt 4 ] && echo 4 || echo $$n)
 SOURCES = llmlib tests benchmarks data notebooks/execute.py
 SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs"

@@ -34,27 +34,10 @@ def pytest_runtest_setup():
     shape_checks.seen.clear()
 
 
-def _in_turns(items):
-    """Lessons first, since the longest takes minutes; then a file of browser tests, which wait much, and one of others,
-    which compute, in turns, so that two workers keep two cores busy."""
-    files = {}
-    for item in items:
-        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
-    lessons = [tests for name, tests in files.items() if name.endswith(".ipynb")]
-    browser = [tests for name, tests in files.items() if "tests/browser/" in name]
-    others = [tests for name, tests in files.items() if not name.endswith(".ipynb") and "tests/browser/" not in name]
-    share = max(1, len(others) // max(1, len(browser)))
-    mixed = []
-    for number, tests in enumerate(browser):
-        mixed += [tests, *others[number * share : (number + 1) * share]]
-    return [item for tests in (*lessons, *mixed, *others[len(browser) * share :]) for item in tests]
-
-
 def pytest_collection_modifyitems(items):
     """Skip what this machine cannot run, and say so. Of a lesson, compare no progress of downloads and the like."""
     import torch
 
-    items[:] = _in_turns(items)
     for item in items:
         compared_not = getattr(item.parent, "skip_compare", None)  # of nbval
         if compared_not and "stderr" not in compared_not:
