@@ -94,11 +94,6 @@ EQUAL = {
     },
     "training.clip_together": {("norm <= limit", "norm < limit"): "at the limit the factor is 1"},
     "training.adamw_step": {("m_full = m / (1 - 0.9 ** t)", "(after the next)"): INDEPENDENT},
-    "training.fit": {
-        ("optimizer = torch.optim.AdamW(model.parameters())", "(after the next)"): INDEPENDENT,
-        ("loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())", "(after the next)"): INDEPENDENT,
-        ("torch.nn.utils.clip_grad_norm_(model.parameters(), limit)", "(after the next)"): INDEPENDENT,
-    },
     "training.orthogonalise": {
         ("gradient.shape[0] > gradient.shape[1]", "gradient.shape[1] > gradient.shape[0]"): MIRRORED,
         ("0", "-1"): "a matrix has two axes: the last but one is the first",

@@ -297,7 +297,7 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
         return _wrong_type(expected, got, place)
     if isinstance(got, list) != isinstance(expected, list):
         return _wrong_type(expected, got, place)
-    if any(isinstance(item, Tensor) for item in expected):
+    if any(map(_holds_tensors, expected)):
         return _of_several_tensors(expected, got, place)
     right = [_plain(item) for item in expected]
     pairs = itertools.zip_longest(right[: len(got)], map(_plain, got))
@@ -319,6 +319,10 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
             marked.add((len(rows), 2))
         rows.append((str(j), a, b + ("" if a == b else "  ≠")))
     return Difference("value", (Prose(sentence), Table(("place", "expected", "yours"), tuple(rows), frozenset(marked))))
+
+
+def _holds_tensors(item: Any) -> bool:
+    return isinstance(item, Tensor) or (isinstance(item, (list, tuple)) and any(map(_holds_tensors, item)))
 
 
 def _of_several_tensors(expected: Any, got: Any, place: str) -> Difference | None:
@@ -364,12 +368,14 @@ def _plain(item: Any) -> Any:
 
 def _items_equal(a: Any, b: Any) -> bool:
     if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
+        return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5) or (math.isnan(a) and math.isnan(b))
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(_items_equal, a, b))
     return type(a) is type(b) and bool(a == b)
 
 
 def _first_difference(a: Any, b: Any) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    return next((i for i, (x, y) in enumerate(zip(a, b)) if not _items_equal(x, y)), min(len(a), len(b)))
 
 
 def _number(x: Any) -> str:

@@ -1,6 +1,5 @@
 """Plain right solutions of lesson 06."""
 
-import copy
 import math
 
 import torch
@@ -97,20 +96,25 @@ def adamw_step(w, gradient, m, v, t, lr):
 
 
 @plain("training.fit")
-def fit(model, batches, rates, limit):
-    model = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(model.parameters())
+def fit(weights, loss_of, batches, rates, limit):
+    averages = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights]
     losses = []
-    for (x, y), rate in zip(batches, rates):
-        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
+    t = 0
+    for batch, rate in zip(batches, rates):
+        t = t + 1
+        weights = [w.detach().requires_grad_() for w in weights]
+        loss = loss_of(weights, batch)
+        gradients = torch.autograd.grad(loss, weights)
+        gradients = clip_together(gradients, limit)
+        new_weights = []
+        for i in range(len(weights)):
+            m, v = averages[i]
+            w, m, v = adamw_step(weights[i].detach(), gradients[i], m, v, t, rate)
+            new_weights.append(w)
+            averages[i] = (m, v)
+        weights = new_weights
         losses.append(loss.item())
-    return losses
+    return weights, losses
 
 
 @plain("training.bits_per_byte")

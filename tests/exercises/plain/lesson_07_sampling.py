@@ -56,3 +56,29 @@ def allowed_tokens(moves, state, tokens):
         if token and at is not None:
             allowed.append(id)
     return allowed
+
+
+@plain("sampling.continuation")
+def continuation(read, choose, ids, us, end):
+    logits, cache = read(ids, None)
+    text = list(ids)
+    new = []
+    for u in us:
+        token = choose(logits, text, u)
+        if token == end:
+            return new
+        new.append(token)
+        text.append(token)
+        logits, cache = read([token], cache)
+    return new
+
+
+@plain("sampling.beam_step")
+def beam_step(found, log_p, n_beams):
+    candidates = []
+    for i in range(len(found)):
+        total, ids = found[i]
+        for token in range(log_p.shape[1]):
+            candidates.append((total + log_p[i, token].item(), [*ids, token]))
+    candidates.sort(key=lambda pair: pair[0], reverse=True)
+    return candidates[:n_beams]

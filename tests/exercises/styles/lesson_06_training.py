@@ -1,6 +1,5 @@
 """Right solutions of lesson 06 in other styles."""
 
-import copy
 import math
 
 import torch
@@ -184,38 +183,39 @@ def step_by_torch(w, gradient, m, v, t, lr):
 
 
 @solves("training.fit")
-def fit_with_a_new_group_rate(model, batches, rates, limit):
-    mine, losses = copy.deepcopy(model), []
-    optimizer = torch.optim.AdamW(mine.parameters(), lr=rates[0])
-    for number, (x, y) in enumerate(batches):
-        optimizer.param_groups[0]["lr"] = rates[number]
-        loss = F.cross_entropy(mine(x).transpose(1, 2), y)
+def fit_with_backward(weights, loss_of, batches, rates, limit):
+    mine = [w.clone().requires_grad_() for w in weights]
+    m, v, losses = [torch.zeros_like(w) for w in weights], [torch.zeros_like(w) for w in weights], []
+    for step in range(len(batches)):
+        for w in mine:
+            w.grad = None
+        loss = loss_of(mine, batches[step])
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(mine.parameters(), limit)
-        optimizer.step()
-        optimizer.zero_grad()
+        norm = torch.cat([w.grad.flatten() for w in mine]).norm()
+        for i, w in enumerate(mine):
+            g = w.grad * min(1.0, limit / float(norm))
+            m[i] = m[i] * 0.9 + g * 0.1
+            v[i] = v[i] * 0.95 + g**2 * 0.05
+            push = (m[i] / (1 - 0.9 ** (step + 1))) / ((v[i] / (1 - 0.95 ** (step + 1))) ** 0.5 + 1e-8)
+            w.data = w.data * (1 - 0.1 * rates[step]) - rates[step] * push
         losses.append(float(loss.detach()))
-    return losses
+    return [w.detach() for w in mine], losses
 
 
 @solves("training.fit")
-def fit_with_a_schedule(model, batches, rates, limit):
-    model = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: [*rates, 0][step])
+def fit_with_an_optimizer(weights, loss_of, batches, rates, limit):
+    parameters = [torch.nn.Parameter(w.clone()) for w in weights]
+    optimizer = torch.optim.AdamW(parameters, lr=1.0, betas=(0.9, 0.95), weight_decay=0.1)
     losses = []
-    for x, y in batches:
+    for batch, rate in zip(batches, rates):
         optimizer.zero_grad()
-        log_p = model(x).log_softmax(-1)
-        loss = -log_p.gather(-1, y[..., None]).mean()
+        loss = loss_of(parameters, batch)
         loss.backward()
-        norm = torch.cat([p.grad.flatten() for p in model.parameters()]).norm()
-        for p in model.parameters():
-            p.grad *= min(1.0, limit / norm.item())
+        torch.nn.utils.clip_grad_norm_(parameters, limit)
+        optimizer.param_groups[0]["lr"] = rate
         optimizer.step()
-        schedule.step()
         losses.append(loss.item())
-    return losses
+    return [p.detach() for p in parameters], losses
 
 
 @solves("training.bits_per_byte")

@@ -165,3 +165,48 @@ def allowed_by_else(moves, state, tokens):
             if len(token) > 0:
                 ids.append(id)
     return ids
+
+
+@solves("sampling.continuation")
+def by_the_unread(read, choose, ids, us, end):
+    """Whatever has not been read yet is read at the start of each round."""
+    unread, cache, text = list(ids), None, list(ids)
+    for u in us:
+        logits, cache = read(unread, cache)
+        unread = [choose(logits, text, u)]
+        if unread == [end]:
+            break
+        text += unread
+    return text[len(ids) :]
+
+
+@solves("sampling.continuation")
+def token_by_token(read, choose, ids, us, end):
+    cache, new, numbers = None, [], iter(us)
+    for id in ids:
+        logits, cache = read([id], cache)
+    while (u := next(numbers, None)) is not None and (token := choose(logits, [*ids, *new], u)) != end:
+        new = [*new, token]
+        logits, cache = read(torch.tensor([token]), cache)
+    return new
+
+
+@solves("sampling.beam_step")
+def with_a_heap(found, log_p, n_beams):
+    import heapq
+
+    everything = (
+        (total + more, [*ids, token])
+        for (total, ids), row in zip(found, log_p.tolist())
+        for token, more in enumerate(row)
+    )
+    return heapq.nlargest(n_beams, everything)
+
+
+@solves("sampling.beam_step")
+def best_of_the_best_of_each(found, log_p, n_beams):
+    kept = []
+    for beam, (total, ids) in enumerate(found):
+        values, tokens = log_p[beam].sort(descending=True)
+        kept += [(total + float(v), [*ids, int(t)]) for v, t in zip(values[:n_beams], tokens[:n_beams])]
+    return sorted(kept, reverse=True)[:n_beams]

@@ -1,7 +1,7 @@
 """Exercises of lesson 06: targets and loss, the loop, what counts in a batch, and what to measure; `steps` has more."""
 
-import copy
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -26,6 +26,8 @@ from llmlib.exercises.lessons.lesson_06_training.steps import (
     CLIP_TOGETHER,
     LEARNING_RATE_AT,
     ORTHOGONALISE,
+    adamw_step,
+    clip_together,
     whole_numbers,
 )
 
@@ -145,37 +147,52 @@ DESCEND = Exercise(
 # --- training.fit ---
 
 
-def fit(model, batches, rates, limit):
-    """The losses of a training run of a copy of the model: one step for each batch, each with its own rate."""
-    model = copy.deepcopy(model)
-    optimizer, losses = torch.optim.AdamW(model.parameters()), []
-    for (x, y), rate in zip(batches, rates):
-        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
+def fit(weights, loss_of, batches, rates, limit):
+    """Train: one step of AdamW for each batch, each with its own rate. Returns the new weights and the losses."""
+    averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
+    for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
+        weights = [w.detach().requires_grad_() for w in weights]
+        loss = loss_of(weights, batch)
+        gradients = clip_together(torch.autograd.grad(loss, weights), limit)
+        with torch.no_grad():
+            steps = [adamw_step(w, g, *both, t, rate) for w, g, both in zip(weights, gradients, averages)]
+        weights, averages = [new for new, _, _ in steps], [(m, v) for _, m, v in steps]
         losses.append(loss.item())
-    return losses
+    return [w.detach() for w in weights], losses
+
+
+@dataclass(frozen=True)
+class SmallNetwork:
+    """The loss of a network with two layers on a batch (x, targets): what `fit` asks."""
+
+    def __call__(self, weights, batch):
+        first, second = weights
+        x, targets = batch
+        return F.cross_entropy((x @ first).tanh() @ second, targets)
 
 
 def cases_fit(seed):
-    def case(rates, limit, note="", size=3, seq=4):
-        rows = [whole_numbers(seed + i, 7, size, seq + 1) for i in range(len(rates))]
-        model = WithDropout(7, 6, seed, dropout=False)
-        return Case((model, [(row[:, :-1], row[:, 1:]) for row in rows], rates, limit), note)
+    def case(rates, limit, note="", hidden=4):
+        batches = [(2 * randn(seed + i, 3, 3).float(), whole_numbers(seed + i, 5, 3)) for i in range(len(rates))]
+        weights = [randn(seed + 90, 3, hidden).float(), randn(seed + 91, hidden, 5).float()]
+        return Case((weights, SmallNetwork(), batches, rates, limit), note)
 
     return [
         case([0.1, 0.2], 1.0, "two steps"),
         case([0.3, 0.3, 0.1, 0.05], 0.5),
-        case([0.05, 0.4, 0.2, 0.3, 0.1], 0.2, "a rate that rises and falls, and a low limit"),
-        case([0.2, 0.1, 0.3, 0.2, 0.1, 0.4, 0.1, 0.2, 0.05, 0.1], 1e6, "a limit that is never reached"),
+        case([0.05, 0.4, 0.2, 0.3, 0.1], 0.2, "a rate that rises and falls, and a low limit", hidden=2),
+        case([0.2, 0.1, 0.3, 0.2, 0.1, 0.4, 0.1, 0.2], 1e6, "a limit that is never reached"),
     ]
 
 
-FIT = Exercise(**TEXTS["fit"], reference=fit, cases=cases_fit, faulty=faulty_fit, double=False)
+FIT = Exercise(
+    **TEXTS["fit"],
+    reference=fit,
+    helpers=(clip_together, adamw_step),
+    cases=cases_fit,
+    faulty=faulty_fit,
+    double=False,
+)
 
 
 # --- training.bits_per_byte ---

@@ -1,6 +1,5 @@
 """The wrong ways through the exercises of lesson 06: each reference once more, with keywords for its faults."""
 
-import copy
 import math
 
 import torch
@@ -279,41 +278,43 @@ def faulty_adamw(
 
 
 def faulty_fit(
-    model, batches, rates, limit, zero="each", rate="own", clip="before", loss="mean", start="once", which="all",
-    note="before", target="own",
+    weights, loss_of, batches, rates, limit, zero="each", rate="own", clip="before", averages="kept", count="from 1",
+    start="once", which="all", note="before", step="adamw",
 ):  # fmt: skip
-    model = copy.deepcopy(model)
-    first = copy.deepcopy(model.state_dict())
-    optimizer, losses = torch.optim.AdamW(model.parameters()), []
-    pairs = list(zip(batches, rates))
-    for (x, y), own in {"all": pairs, "first": pairs[:1]}[which]:
+    given, losses, piled = weights, [], [torch.zeros_like(w) for w in weights]
+    zeros = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights]
+    moments = zeros
+    for t, (batch, own) in enumerate(zip(batches[:1] if which == "first" else batches, rates)):
         if start == "again":
-            model.load_state_dict(first)
-        if start == "new optimizer":
-            optimizer = torch.optim.AdamW(model.parameters())
-        wanted = x if target == "input" else y
-        value = F.cross_entropy(model(x).flatten(0, 1), wanted.flatten(), reduction=loss)
-        if zero == "each":
-            optimizer.zero_grad()
-        value.backward()
-        if zero == "too late":
-            optimizer.zero_grad(set_to_none=False)
-        if clip == "before":
-            torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
-        if clip == "each":
-            for parameter in model.parameters():
-                torch.nn.utils.clip_grad_norm_([parameter], limit)
-        chosen = {"own": own, "first": rates[0], "default": 1e-3, "last": rates[-1]}.get(rate)
-        for group in optimizer.param_groups:
-            group["lr"] = group["lr"] if chosen is None else chosen
-        optimizer.step()
-        if rate == "one late":
-            for group in optimizer.param_groups:
-                group["lr"] = own
-        if note == "after":
-            value = F.cross_entropy(model(x).flatten(0, 1), wanted.flatten(), reduction=loss)
-        losses.append(value.item())
-    return losses
+            weights = given
+        if averages == "new":
+            moments = zeros
+        asked = [w.detach().requires_grad_() for w in (given if start == "asked" else weights)]
+        loss = loss_of(asked, batch)
+        gradients = torch.autograd.grad(loss, asked)
+        if zero == "never":
+            gradients = [old + new for old, new in zip(piled, gradients)]
+        gradients = _clipped(gradients, limit, clip)
+        piled = gradients  # clipping changes what is in `.grad`
+        now = {"first": rates[0], "last": rates[-1], "one late": rates[max(0, t - 1)]}.get(rate, own)
+        at = {"one": 1, "from 0": t}.get(count, t + 1)
+        stepped = []
+        for w, g, (m, v) in zip(weights, gradients, moments):
+            if averages == "exchanged":
+                m, v = v, m
+            stepped.append((w - now * g, m, v) if step == "plain" else faulty_adamw(w, g, m, v, at, now))
+        weights, moments = [new.detach() for new, _, _ in stepped], [(m, v) for _, m, v in stepped]
+        losses.append((loss_of(weights, batch) if note == "after" else loss).item())
+    return weights, losses
+
+
+def _clipped(gradients, limit, clip):
+    return {
+        "before": lambda: faulty_clip(gradients, limit),
+        "each": lambda: [faulty_clip([gradient], limit)[0] for gradient in gradients],
+        "numbers": lambda: [gradient.clamp(-limit, limit) for gradient in gradients],
+        "never": lambda: list(gradients),
+    }[clip]()
 
 
 def faulty_bits(loss, n_tokens, text, unit="bits", over="bytes", times="tokens", way="right"):

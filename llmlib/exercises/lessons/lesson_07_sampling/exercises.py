@@ -17,6 +17,7 @@ from llmlib.exercises.lessons.lesson_07_sampling.faulty import (
     faulty_temperature,
     faulty_top_p,
 )
+from llmlib.exercises.lessons.lesson_07_sampling.loops import BEAM_STEP, CONTINUATION
 from llmlib.sampling import logits as rules
 from llmlib.sampling import quality
 
@@ -347,5 +348,6 @@ ALLOWED_TOKENS = Exercise(
 )
 
 EXERCISES = (
-    DRAW, PROBABILITIES_AT, KEEP_TOP_P, KEEP_MIN_P, PENALISE_REPETITION, DISTINCT_N, ALLOWED_TOKENS
+    DRAW, PROBABILITIES_AT, KEEP_TOP_P, KEEP_MIN_P, PENALISE_REPETITION, CONTINUATION, DISTINCT_N, BEAM_STEP,
+    ALLOWED_TOKENS,
 )  # fmt: skip

@@ -1,0 +1,67 @@
+"""The wrong ways through the exercises of `loops`: each reference once more, with keywords for its faults."""
+
+import torch
+
+
+def faulty_continuation(
+    read, choose, ids, us, end, reads="new", sees="all", us_as="in order", at_end="stops", give="new"
+):
+    logits, cache = read(ids, None)
+    if reads == "last twice":
+        logits, cache = read(ids[-1:], cache)
+    new = []
+    for number, u in enumerate(us):
+        seen = {"all": ids + new, "prompt": ids, "new": new, "last": (ids + new)[-1:]}[sees]
+        token = choose(logits, seen, us[0] if us_as == "first" else u)
+        if token == end and at_end == "stops":
+            break
+        new.append(token)
+        if (token == end and at_end == "kept") or (us_as == "one less" and number == len(us) - 2):
+            break
+        if reads == "stale cache":  # that of the prompt, each time
+            logits, _ = read([token], cache)
+        elif reads != "nothing":
+            text = {"all": ids + new, "prompt": ids}.get(reads, [token])
+            logits, cache = read(text, None if reads == "no cache" else cache)
+    return ids + new if give == "all" else new
+
+
+def faulty_beam_step(found, log_p, n_beams, sums="all", pool="all", index="beam first", best="largest", order="falling",
+                     ids="longer", give="pairs"):  # fmt: skip
+    before = torch.tensor([total for total, _ in found])[:, None]
+    totals = {
+        "all": lambda: before + log_p,
+        "new only": lambda: log_p,
+        "probabilities": lambda: before + log_p.exp(),
+        "product": lambda: before * log_p,
+        "minus": lambda: before - log_p,
+        "mean": lambda: (before + log_p) / (len(found[0][1]) + 1),
+    }[sums]()
+    vocab = log_p.shape[1]
+    if pool == "each":
+        places = [beam * vocab + int(token) for beam, token in enumerate(totals.argmax(dim=1))]
+        places = sorted(places, key=lambda place: -totals.flatten()[place].item())[:n_beams]
+    elif pool == "best beam":
+        beam = max(range(len(found)), key=lambda beam: found[beam][0])
+        places = [beam * vocab + token for token in totals[beam].topk(min(n_beams, vocab)).indices.tolist()]
+    elif pool == "first beam":
+        places = totals[0].topk(min(n_beams, vocab)).indices.tolist()
+    elif pool == "as many as before":
+        places = totals.flatten().topk(len(found)).indices.tolist()
+    else:
+        places = totals.flatten().topk(n_beams, largest=best == "largest").indices.tolist()
+    if order == "as found":
+        places = sorted(places)
+    if order == "rising":
+        places = places[::-1]
+    steps = [(totals.flatten()[place].item(), *divmod(place, vocab)) for place in places]
+    if index == "exchanged":
+        steps = [(total, place % len(found), place // len(found) % vocab) for (total, *_), place in zip(steps, places)]
+    longer = {
+        "longer": lambda beam, token: found[beam][1] + [token],
+        "the token alone": lambda beam, token: [token],
+        "not longer": lambda beam, token: found[beam][1],
+        "in front": lambda beam, token: [token] + found[beam][1],
+    }[ids]
+    pairs = [(total, longer(beam, token)) for total, beam, token in steps]
+    return {"pairs": pairs, "ids": [ids for _, ids in pairs], "exchanged": [(b, a) for a, b in pairs]}[give]

@@ -1,0 +1,144 @@
+"""Exercises of lesson 07 that write a text: the decoding loop with a cache, and one step of beam search."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.probes import randn
+from llmlib.exercises.lessons.lesson_07_sampling.faulty_loops import faulty_beam_step, faulty_continuation
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- sampling.continuation ---
+
+
+def continuation(read, choose, ids, us, end):
+    """The new ids after a prompt: one for each u, up to the end token; the model reads each token once."""
+    logits, cache = read(ids, None)
+    new = []
+    for u in us:
+        token = choose(logits, ids + new, u)
+        if token == end:
+            break
+        new.append(token)
+        logits, cache = read([token], cache)
+    return new
+
+
+@dataclass(frozen=True)
+class Read:
+    """A model with a cache, whose logits depend on every id it has read, and on their order."""
+
+    vocab_size: int
+    seed: int
+
+    def __call__(self, ids, cache):
+        if not isinstance(ids, (list, tuple, torch.Tensor)):
+            raise TypeError(f"read takes a list of ids, got {ids!r}")
+        text = (cache or ()) + tuple(int(id) for id in ids)
+        mood = sum((place + 1.7) * (id + 1) for place, id in enumerate(text)) + self.seed
+        return torch.tensor([2 * math.sin(mood * (id + 1)) for id in range(self.vocab_size)]), text
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Draws with u, and makes the tokens that are in the text less likely."""
+
+    def __call__(self, logits, ids, u):
+        seen = torch.zeros_like(logits).index_fill(0, torch.tensor([int(id) for id in ids], dtype=torch.long), 1.0)
+        p = (logits - seen).softmax(dim=-1)
+        return min(int((p.cumsum(dim=-1) <= u).sum()), len(logits) - 1)
+
+
+def cases_continuation(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(ids, n, note="", end=-1, vocab_size=6):
+        us = torch.rand(n, generator=generator).tolist()
+        return Case((Read(vocab_size, seed), Choose(), ids, us, end), note)
+
+    def ending(ids, n, note, at):
+        """The end is a token that would come at this place, and has not come before."""
+        for _ in range(200):
+            one = case(ids, n, vocab_size=9)
+            text = continuation(*one.args)
+            if text[at] not in text[:at] and text[at] not in ids:
+                return Case((*one.args[:4], text[at]), note)
+        raise AssertionError("no text with an end")
+
+    return [
+        case([1, 2], 2),
+        case([3], 5, "a prompt of one token"),
+        ending([4, 1, 2], 6, "the end comes before the numbers are used up", 3),
+        ending([2, 5], 5, "the end comes first", 0),
+        case([0, 4, 2, 2], 8, "a longer text"),
+        case([1, 0, 3], 0, "no number, so no token"),
+    ]
+
+
+def reads_again(call, case):
+    """How many ids the model was given, against how many the text has."""
+    read, choose, ids, us, end = case.args
+    given = []
+
+    def counted(new, cache):
+        given.extend(int(id) for id in new)
+        return read(new, cache)
+
+    new = call(counted, choose, ids, us, end)
+    text = len(ids) + len(new)
+    if len(given) <= text + 1:
+        return None
+    return f"For a text of {text} tokens the model has read {len(given)}. With the cache it needs only what is new."
+
+
+CONTINUATION = Exercise(
+    **TEXTS["continuation"],
+    reference=continuation,
+    cases=cases_continuation,
+    faulty=faulty_continuation,
+    probes=(Probe("The model reads each token once.", reads_again),),
+    double=False,
+)
+
+
+# --- sampling.beam_step ---
+
+
+def beam_step(found, log_p, n_beams):
+    """The best continuations of all beams by one token: pairs of a sum of log-probabilities and ids."""
+    totals = torch.tensor([total for total, _ in found])[:, None] + log_p  # (beam, vocab)
+    best = totals.flatten().topk(n_beams)
+    places = [divmod(place, log_p.shape[1]) for place in best.indices.tolist()]
+    return [(total, found[beam][1] + [token]) for total, (beam, token) in zip(best.values.tolist(), places)]
+
+
+def cases_beam_step(seed):
+    def case(totals, vocab, n_beams, note="", length=2, spread=2.0):
+        generator = torch.Generator().manual_seed(seed + vocab + len(totals))
+        ids = torch.randint(0, vocab, (len(totals), length), generator=generator).tolist()
+        log_p = (spread * randn(seed + vocab + length, len(totals), vocab)).float().log_softmax(dim=-1)
+        return Case((list(zip(totals, ids)), log_p, n_beams), note)
+
+    sure = torch.tensor([[0.5, 0.3, 0.1, 0.06, 0.04], [0.04, 0.3, 0.06, 0.5, 0.1]]).log()
+    return [
+        case([-1.0, -1.5], 3, 2, "two beams, three tokens"),
+        case([0.0], 6, 3, "the first step: one beam becomes three", length=3),
+        Case(([(-1.0, [3, 1]), (-6.0, [0, 2])], sure, 3), "one beam is far ahead"),
+        case([-2.0, -2.1, -2.2], 5, 3, "three beams"),
+        case([-4.0, -1.0, -9.0], 4, 4, "more beams than before, and not sorted", length=4),
+        case([-3.0, -3.2], 7, 1, "only the best stays"),
+    ]
+
+
+BEAM_STEP = Exercise(
+    **TEXTS["beam_step"],
+    reference=beam_step,
+    cases=cases_beam_step,
+    faulty=faulty_beam_step,
+    double=False,
+)
