@@ -47,11 +47,12 @@ class Assembled:
     text: str
     mine: tuple[str, ...]
     shown: tuple[str, ...]
+    borrowed: tuple[str, ...]  # ours; not those that nothing in the file calls
     refused: Mapping[str, str]
 
     @property
-    def borrowed(self) -> int:
-        return len(PARTS) - len(self.mine) - len(self.shown)
+    def n_parts(self) -> int:
+        return len(self.mine) + len(self.shown) + len(self.borrowed)
 
 
 @cache
@@ -108,14 +109,16 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
     placed = [written.get(piece.part.exercise, piece) if piece.part else piece for piece in pieces]
     kept = _needed(placed)
     own_names = tuple(written)
-    shown_names = tuple(part.exercise for part in PARTS if part.exercise in shown and part.exercise not in written)
-    said = f"{len(own_names)} of its {len(PARTS)} parts are mine"
+    ours = tuple(piece.part.exercise for piece in kept if piece.part and not piece.stays)
+    shown_names = tuple(exercise for exercise in ours if exercise in shown)
+    borrowed = tuple(exercise for exercise in ours if exercise not in shown)
+    said = f"{len(own_names)} of its {len(own_names) + len(ours)} parts are mine"
     said += f", {len(shown_names)} I took from a solution" * bool(shown_names)
-    said += "." if len(own_names) == len(PARTS) else "; the others are borrowed from llmlib until I write them."
+    said += "; the others are borrowed from llmlib until I write them." if borrowed else "."
     packages = sorted({each.package for each in _used(needed, kept)} - {"torch", *sys.stdlib_module_names})
     needs = f"torch, and for my parts {' and '.join(packages)}" if packages else "torch alone"
     text = _layout(f"{doc.rstrip()}\nThe file needs {needs}.\n\n{said}\n", kept, needed, frozenset(shown_names))
-    return Assembled(text, own_names, shown_names, refused)
+    return Assembled(text, own_names, shown_names, borrowed, refused)
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:

@@ -12,13 +12,13 @@ import torch
 from llmlib.corpora import tinytales_text
 from llmlib.corpora.datasets import TokenDataset
 from llmlib.exercises.engine.errors import name_of
+from llmlib.exercises.registry import find
 from llmlib.pretrained import save_pretrained
 from llmlib.pretrained.saving import write_tokenizer
 from llmlib.sampling import Sampler, generate
 from llmlib.tokenization import BPETokenizer
 from llmlib.tokenization.patterns import SMOLLM2_PATTERN
-from llmlib.training.config import TrainConfig
-from llmlib.training.loop import train
+from llmlib.training.loss import cross_entropy
 from llmlib.transformer import Transformer, TransformerConfig
 
 STEPS = 50
@@ -52,10 +52,7 @@ def check_small(module: ModuleType) -> Iterator[Finding]:
 
 def check_real(module: ModuleType, model: Transformer, tokenizer: Any) -> Iterator[Finding]:
     """On a real model, such as SmolLM2: ids, logits, and the likeliest continuation."""
-    weights = {name: weight.detach() for name, weight in model.state_dict().items()}
-    c = model.config
-    config = module.Config(c.vocab_size, c.d_model, c.n_layers, c.n_heads, c.n_kv_heads, c.d_mlp, c.d_head,
-                           c.max_seq_len, c.rope_theta, c.norm_eps)  # fmt: skip
+    weights, config = weights_of(model), config_of(module, model)
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(tokenizer, Path(folder))
         own = module.read_tokenizer(Path(folder) / "tokenizer.json")
@@ -64,6 +61,14 @@ def check_real(module: ModuleType, model: Transformer, tokenizer: Any) -> Iterat
         ("logits with SmolLM2's weights", lambda: same_logits(module, weights, config, model, tokenizer)),
         ("what SmolLM2 says next", lambda: same_continuation(module, weights, config, model, tokenizer)),
     ])  # fmt: skip
+
+
+def weights_of(model: Transformer) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in model.state_dict().items()}
+
+
+def config_of(module: ModuleType, model: Transformer) -> Any:
+    return module.Config(*(getattr(model.config, name) for name in module.Config._fields))
 
 
 def _all_of(_: ModuleType, checks: list[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
@@ -97,26 +102,32 @@ def same_logits(module: ModuleType, weights: Any, config: Any, model: Transforme
 def same_continuation(module: ModuleType, weights: Any, config: Any, model: Transformer, tokenizer: Any) -> str:
     ids = tokenizer.encode(TEXTS[0])
     expected = [int(id) for id in generate(model, ids, max_new_tokens=8, sampler=Sampler(temperature=0))]
-    got = list(module.generate(ids, weights, config, len(expected), temperature=0, top_p=1.0))
+    got = module.generate(ids, weights, config, len(expected), temperature=0, top_p=1.0)
     assert got == expected, f"{tokenizer.decode(got)!r}, and llmlib's {tokenizer.decode(expected)!r}"
     return f"{tokenizer.decode(ids + got)!r}, as llmlib says"
 
 
 def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: str) -> str:
-    """The same first weights and batches, AdamW and a cosine on both sides."""
-    settings = TrainConfig(steps=STEPS, batch_size=4, seq_len=32, learning_rate=3e-3, warmup=5, dtype="float32")
-    data = TokenDataset(tokenizer.encode(text))
-    weights = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
-    c = model.config
-    config = module.Config(c.vocab_size, c.d_model, c.n_layers, c.n_heads, c.n_kv_heads, c.d_mlp, c.d_head,
-                           c.max_seq_len, c.rope_theta, c.norm_eps)  # fmt: skip
-    batches = [data.batch(step, batch_size=4, seq_len=32, seed=settings.seed) for step in range(STEPS)]
-    got = list(module.pretrain(weights, config, batches, STEPS, peak=3e-3, warmup=5))
-    expected = [step.loss for step in train(model, data, settings)]
+    """The same first weights, batches and rates; on the other side the library's model and PyTorch's AdamW."""
+    data, peak = TokenDataset(tokenizer.encode(text)), 3e-3
+    batches = [data.batch(step, batch_size=4, seq_len=32, seed=0) for step in range(STEPS)]
+    rates = [module.learning_rate_at(step, STEPS, 5, peak) for step in range(STEPS)]
+    weights, config = weights_of(model), config_of(module, model)
+    _, got = module.train(weights, lambda ids, w: module.llama_logits(ids, w, config), batches, rates)
+    expected, parameters = [], list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.95), weight_decay=0.1)
+    for step, (x, y) in enumerate(batches):
+        optimizer.param_groups[0]["lr"] = find("training.learning_rate_at").reference(step, STEPS, 5, peak)
+        loss = cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        expected.append(loss.item())
     assert len(got) == STEPS, f"{len(got)} losses, not {STEPS}"
     for step, (mine, ours) in enumerate(zip(got, expected), start=1):
         assert abs(mine - ours) <= CLOSE * ours, f"at step {step} loss {mine:.4f}, and llmlib's {ours:.4f}"
-    return f"loss {got[0]:.3f} at first, {got[-1]:.3f} at the end, as llmlib's"
+    return f"loss {got[0]:.3f} at first, {got[-1]:.3f} at the end, as llmlib's model with PyTorch's AdamW"
 
 
 def tuning_learns(module: ModuleType) -> str:

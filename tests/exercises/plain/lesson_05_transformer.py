@@ -66,6 +66,20 @@ def llama_logits(ids, weights, config):
     return x @ weights["embed.weight"].T
 
 
+@plain("transformer.our_name")
+def our_name(name, names):
+    parts = name.split(".")
+    if parts[0] == "model":
+        parts = parts[1:]
+    ours = []
+    for part in parts:
+        if part in names:
+            ours.append(names[part])
+        else:
+            ours.append(part)
+    return ".".join(ours)
+
+
 @plain("transformer.split_fused")
 def split_fused(c_attn):
     query, key, value = c_attn.T.chunk(3)

@@ -118,6 +118,22 @@ def logits_of_a_model(ids, weights, config):
         return model(ids)
 
 
+@solves("transformer.our_name")
+def name_by_expressions(name, names):
+    import re
+
+    return re.sub(r"[^.]+", lambda part: names.get(part[0], part[0]), name.removeprefix("model."))
+
+
+@solves("transformer.our_name")
+def name_by_dots(name, names):
+    name = "." + name.removeprefix("model.") + "."
+    found = [(place, part) for part in names for place in range(len(name)) if name.startswith(f".{part}.", place)]
+    for place, part in sorted(found, reverse=True):
+        name = name[: place + 1] + names[part] + name[place + 1 + len(part) :]
+    return name[1:-1]
+
+
 @solves("transformer.split_fused")
 def split_then_turned(c_attn):
     return tuple(part.T for part in c_attn.split(c_attn.shape[0], dim=1))

@@ -1,4 +1,4 @@
-"""Exercises of lesson 05: the parts of a Transformer, other people's weights, its size, and what it would say early."""
+"""Exercises of lesson 05: the parts of a Transformer, its size, and what it would say early; `loading` has more."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +18,9 @@ from llmlib.exercises.lessons.lesson_05_transformer.faulty import (
     faulty_logits,
     faulty_memory,
     faulty_rms_norm,
-    faulty_split_fused,
     faulty_swiglu,
 )
+from llmlib.exercises.lessons.lesson_05_transformer.loading import OUR_NAME, SPLIT_FUSED
 from llmlib.transformer import Transformer, TransformerConfig
 
 TEXTS = texts_of(Path(__file__).parent)
@@ -294,34 +294,6 @@ LLAMA_LOGITS = Exercise(
 )
 
 
-# --- transformer.split_fused ---
-
-
-def split_fused(c_attn):
-    """GPT-2's fused matrix, (in, out) with queries, keys and values side by side, as three of nn.Linear's (out, in)."""
-    query, key, value = c_attn.T.chunk(3)
-    return query, key, value
-
-
-def cases_split_fused(seed):
-    return [
-        Case((torch.arange(12.0, dtype=torch.float64).reshape(2, 6),)),
-        Case((randn(seed, 4, 12),)),
-        Case((randn(seed, 1, 3),), "a single channel"),
-        Case((randn(seed, 6, 18),)),
-        Case((randn(seed, 3, 9),), "as many channels as matrices"),
-    ]
-
-
-SPLIT_FUSED = Exercise(
-    **TEXTS["split_fused"],
-    reference=split_fused,
-    cases=cases_split_fused,
-    faulty=faulty_split_fused,
-    axes=("out", "in"),
-)
-
-
 # --- transformer.count_parameters ---
 
 
@@ -392,6 +364,7 @@ EXERCISES = (
     LLAMA_LOGITS,
     AFTER_LAYER,
     KEY_VALUE_MEMORY,
+    OUR_NAME,
     SPLIT_FUSED,
     COUNT_PARAMETERS,
 )

@@ -374,3 +374,28 @@ def _streams(model, ids):
         for handle in handles:
             handle.remove()
     return passed
+
+
+def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept", way="there"):
+    if way == "back":
+        names = {ours: theirs for theirs, ours in names.items()}
+    if parts == "as text":
+        name = name.removeprefix("model.") if prefix == "left out" else name
+        for theirs, ours in names.items():
+            name = name.replace(theirs, ours)
+        return name
+    pieces = name.split(".")
+    if prefix == "left out" and pieces[0] == "model":
+        pieces = pieces[1:]
+    if prefix == "first left out":
+        pieces = pieces[1:]
+    if prefix == "everywhere":
+        pieces = [piece for piece in pieces if piece != "model"]
+    if parts == "one":
+        first = next((i for i, piece in enumerate(pieces) if piece in names), 0)
+        pieces = [names.get(piece, piece) if i == first else piece for i, piece in enumerate(pieces)]
+    elif unknown == "dropped":
+        pieces = [names[piece] for piece in pieces if piece in names]
+    else:
+        pieces = [names.get(piece, piece) for piece in pieces]
+    return pieces if parts == "a list" else ".".join(pieces)

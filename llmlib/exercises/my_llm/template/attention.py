@@ -10,19 +10,10 @@ def causal_mask(n_query, n_key):
     return torch.arange(n_key) <= torch.arange(n_key - n_query, n_key)[:, None]
 
 
-def attention_scores(q, k):
-    """How well each query matches each key."""
-    return q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
-
-
-def attention_pattern(scores, mask):
-    """Softmax of the scores over the keys that the mask allows."""
-    return scores.masked_fill(~mask, -math.inf).softmax(dim=-1)
-
-
 def scaled_dot_product_attention(q, k, v, mask):
     """softmax(q·kᵀ / √d_head) · v"""
-    return attention_pattern(attention_scores(q, k), mask) @ v
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    return scores.masked_fill(~mask, -math.inf).softmax(dim=-1) @ v
 
 
 def split_heads(x, n_heads):
@@ -56,3 +47,13 @@ def rotary_cos_sin(positions, frequencies):
     angles = positions.float()[..., None] * frequencies
     angles = torch.cat((angles, angles), dim=-1)
     return angles.cos(), angles.sin()
+
+
+def attention_scores(q, k):
+    """How well each query matches each key."""
+    return q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+
+
+def attention_pattern(scores, mask):
+    """Softmax of the scores over the keys that the mask allows."""
+    return scores.masked_fill(~mask, -math.inf).softmax(dim=-1)

@@ -10,34 +10,32 @@ FOLDER holds config.json, tokenizer.json and model.safetensors, as `llmlib.save_
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from llmlib.exercises.my_llm.template.model import Config, new_weights
+from llmlib.exercises.my_llm.template.model import Config, llama_logits, new_weights
 from llmlib.exercises.my_llm.template.sampling import generate
 from llmlib.exercises.my_llm.template.text import Tokenizer, learn_merges
-from llmlib.exercises.my_llm.template.training import pretrain, random_windows
+from llmlib.exercises.my_llm.template.training import learning_rate_at, random_windows, train
 from llmlib.exercises.my_llm.template.tuning import tune
 from llmlib.exercises.my_llm.template.weights import read_config, read_tokenizer, read_weights
 
 
-def save(path, weights, config, tokenizer):
-    weights = {name: weight.detach() for name, weight in weights.items()}
-    torch.save({"weights": weights, "config": asdict(config), "merges": tokenizer.merges, "special": tokenizer.special,
-                "theirs": tokenizer.theirs, "pieces": tokenizer.pieces}, path)  # fmt: skip
-
-
 def load(path):
-    """The weights, config and tokenizer of a model: of a folder, or of a file that `save` wrote."""
+    """The weights, config and tokenizer of a model: of a folder, or of a file that `torch.save` wrote."""
     if Path(path).is_dir():
         parts = [read_weights(file) for file in sorted(Path(path).glob("*.safetensors"))]
         weights = {name: weight for part in parts for name, weight in part.items()}
         return weights, read_config(Path(path) / "config.json"), read_tokenizer(Path(path) / "tokenizer.json")
-    kept = torch.load(path, weights_only=True)
-    tokenizer = Tokenizer(kept["merges"], kept["special"], kept["theirs"], kept["pieces"])
-    return kept["weights"], Config(**kept["config"]), tokenizer
+    weights, config, tokenizer = torch.load(path, weights_only=True)
+    return weights, Config(*config), Tokenizer(*tokenizer)
+
+
+def save(path, weights, config, tokenizer):
+    torch.save(
+        [weights, tuple(config), [tokenizer.merges, tokenizer.special, tokenizer.theirs, tokenizer.pieces]], path
+    )
 
 
 def begin(text, n_merges=200):
@@ -54,23 +52,21 @@ def main(arguments):
         case ["say", path, prompt]:
             weights, config, tokenizer = load(path)
             ids = tokenizer.encode(prompt)
-            for id in generate(ids, weights, config, 40, ends=[tokenizer.special["<|endoftext|>"]]):
-                ids.append(id)
-            print(tokenizer.decode(ids))
+            end = tokenizer.special["<|endoftext|>"]
+            print(prompt + tokenizer.decode(generate(ids, weights, config, 40, end=end)))
         case ["train", source, path]:
-            text = Path(source).read_text(encoding="utf-8")[:1_000_000]
+            text, steps = Path(source).read_text(encoding="utf-8")[:1_000_000], 500
             weights, config, tokenizer = begin(text)
-            ids, steps = torch.tensor(tokenizer.encode(text)), 500
-            losses = pretrain(weights, config, random_windows(ids, steps, 16, 64), steps, warmup=20)
-            for step, loss in enumerate(losses, start=1):
-                if step % 50 == 0:
-                    print(f"step {step}: loss {loss:.2f}")
+            batches = random_windows(torch.tensor(tokenizer.encode(text)), steps, 16, 64)
+            rates = [learning_rate_at(step, steps, 20, 3e-3) for step in range(steps)]
+            weights, losses = train(weights, lambda ids, w: llama_logits(ids, w, config), batches, rates)
+            print(f"loss {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
             save(path, weights, config, tokenizer)
         case ["tune", path, source, new]:
             weights, config, tokenizer = load(path)
             talks = [json.loads(line) for line in Path(source).read_text(encoding="utf-8").splitlines()]
             weights, losses = tune(weights, config, tokenizer, talks, steps=300)
-            print(f"loss of the answers: {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
+            print(f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
             save(new, weights, config, tokenizer)
         case _:
             print(__doc__)

@@ -1,7 +1,6 @@
 """The blocks and the model around them."""
 
-from dataclasses import dataclass
-from types import SimpleNamespace
+from collections import namedtuple
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +37,7 @@ def swiglu(gate, up):
 
 def swiglu_mlp(x, gate, up, down):
     """The gated MLP of Llama, from its three matrices."""
-    return swiglu(x @ gate.T, x @ up.T) @ down.T
+    return (F.silu(x @ gate.T) * (x @ up.T)) @ down.T
 
 
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
@@ -50,46 +49,26 @@ def attention_part(x, query, key, value, output, n_heads, cos, sin):
     return merge_heads(scaled_dot_product_attention(q, k, v, causal_mask(x.shape[1], x.shape[1]))) @ output.T
 
 
-def block_forward(block, residual):
-    """Attention, then the MLP: each reads a normalised copy of the stream, and adds what it has found."""
-    residual = residual + block.attention(block.attention_norm(residual))
-    return residual + block.mlp(block.mlp_norm(residual))
-
-
-def block_of(weights, n, config, cos, sin):
-    """Block number n, as four functions."""
-    of = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
-    maps = [of[f"attention.{part}.weight"] for part in ("query", "key", "value", "output")]
-    return SimpleNamespace(
-        attention_norm=lambda x: rms_norm(x, of["attention_norm.weight"], config.norm_eps),
-        attention=lambda x: attention_part(x, *maps, config.n_heads, cos, sin),
-        mlp_norm=lambda x: rms_norm(x, of["mlp_norm.weight"], config.norm_eps),
-        mlp=lambda x: swiglu_mlp(x, *(of[f"mlp.{part}.weight"] for part in ("gate", "up", "down"))),
-    )
-
-
 def llama_logits(ids, weights, config):
     """The logits of the whole model: a stream that begins as rows of the table, and what each block adds to it."""
     frequencies = rotary_frequencies(config.d_head, config.rope_theta)
     cos, sin = rotary_cos_sin(torch.arange(ids.shape[1]), frequencies)
     residual = embed(ids, weights["embed.weight"])
     for n in range(config.n_layers):
-        residual = block_forward(block_of(weights, n, config, cos[None, None], sin[None, None]), residual)
+        of = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
+        maps = [of[f"attention.{part}.weight"] for part in ("query", "key", "value", "output")]
+        x = rms_norm(residual, of["attention_norm.weight"], config.norm_eps)
+        residual = residual + attention_part(x, *maps, config.n_heads, cos[None, None], sin[None, None])
+        x = rms_norm(residual, of["mlp_norm.weight"], config.norm_eps)
+        residual = residual + swiglu_mlp(x, *(of[f"mlp.{part}.weight"] for part in ("gate", "up", "down")))
     return rms_norm(residual, weights["final_norm.weight"], config.norm_eps) @ weights["embed.weight"].T
 
 
-@dataclass
-class Config:
-    vocab_size: int
-    d_model: int
-    n_layers: int
-    n_heads: int
-    n_kv_heads: int
-    d_mlp: int
-    d_head: int
-    max_seq_len: int
-    rope_theta: float = 10_000.0
-    norm_eps: float = 1e-5
+Config = namedtuple(
+    "Config",
+    "vocab_size d_model n_layers n_heads n_kv_heads d_mlp d_head max_seq_len rope_theta norm_eps",
+    defaults=(10_000.0, 1e-5),
+)
 
 
 def new_weights(config, seed=0):

@@ -34,15 +34,31 @@ def draw(probabilities, u):
     return (probabilities.cumsum(dim=-1) <= u[:, None]).sum(dim=-1)
 
 
+def continuation(read, choose, ids, us, end):
+    """The new ids after a prompt: one for each u, up to the end token; the model reads each token once."""
+    logits, cache = read(ids, None)
+    new = []
+    for u in us:
+        token = choose(logits, ids + new, u)
+        if token == end:
+            break
+        new.append(token)
+        logits, cache = read([token], cache)
+    return new
+
+
 @torch.no_grad()
-def generate(ids, weights, config, n, temperature=0.8, top_p=0.95, penalty=1.0, ends=(), seed=0):
-    """Up to n tokens that go on after the ids, one at a time."""
-    generator, ids = torch.Generator().manual_seed(seed), list(ids)
-    for _ in range(n):
-        context = torch.tensor([ids[-config.max_seq_len :]])
-        logits = penalise_repetition(llama_logits(context, weights, config)[:, -1].double(), context, penalty)
+def generate(ids, weights, config, n, temperature=0.8, top_p=0.95, penalty=1.0, end=None, seed=0):
+    """Up to n tokens after the ids. The cache of this file is the text itself: simple, and slow."""
+
+    def read(new, text):
+        text = (text or []) + new
+        return llama_logits(torch.tensor([text[-config.max_seq_len :]]), weights, config)[:, -1].double(), text
+
+    def choose(logits, text, u):
+        logits = penalise_repetition(logits, torch.tensor([text]), penalty)
         probabilities = keep_top_p(probabilities_at(logits, temperature).log(), top_p).softmax(dim=-1)
-        ids.append(int(draw(probabilities, torch.rand(1, generator=generator, dtype=torch.float64))))
-        if ids[-1] in ends:
-            return
-        yield ids[-1]
+        return int(draw(probabilities, torch.tensor([u], dtype=torch.float64)))
+
+    us = torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).tolist()
+    return continuation(read, choose, list(ids), us, end)

@@ -5,8 +5,6 @@ import math
 import torch
 import torch.nn.functional as F
 
-from llmlib.exercises.my_llm.template.model import llama_logits
-
 
 def windows(ids, starts, seq_len):
     """Pieces of a text, and for each of their tokens the one that follows it."""
@@ -39,31 +37,31 @@ def adamw_step(w, gradient, m, v, t, lr):
     return w - lr * 0.1 * w - lr * m_full / (v_full.sqrt() + 1e-8), m, v
 
 
-def fit(learned, loss_of, batches, steps, peak, warmup=0, limit=1.0):
-    """A step for each batch; the weights in `learned` change. Yields the loss before each step."""
-    averages = {name: (torch.zeros_like(weight), torch.zeros_like(weight)) for name, weight in learned.items()}
-    for step, batch in enumerate(batches):
-        loss = loss_of(batch)
-        gradients = clip_together(list(torch.autograd.grad(loss, list(learned.values()))), limit)
-        rate = learning_rate_at(step, steps, warmup, peak)
+def fit(weights, loss_of, batches, rates, limit):
+    """A step of AdamW for each batch, with a rate of its own. Returns the new weights, and the losses."""
+    averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
+    for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
+        weights = [w.detach().requires_grad_() for w in weights]
+        loss = loss_of(weights, batch)
+        gradients = clip_together(torch.autograd.grad(loss, weights), limit)
         with torch.no_grad():
-            for (name, weight), gradient in zip(learned.items(), gradients):
-                decays = weight.ndim == 2 and name != "embed.weight"  # a step from 0 is a step without weight decay
-                start = weight if decays else torch.zeros_like(weight)
-                new, *averages[name] = adamw_step(start, gradient, *averages[name], step + 1, rate)
-                weight.copy_(new if decays else weight + new)
-        yield loss.item()
+            steps = [adamw_step(w, g, *both, t, rate) for w, g, both in zip(weights, gradients, averages)]
+        weights, averages = [new for new, _, _ in steps], [(m, v) for _, m, v in steps]
+        losses.append(loss.item())
+    return [w.detach() for w in weights], losses
 
 
-def pretrain(weights, config, batches, steps, peak=3e-3, warmup=0):
-    """Learn to say the next token, in all positions of each batch (inputs, targets)."""
-    weights = {name: weight.requires_grad_() for name, weight in weights.items()}
-    yield from fit(weights, lambda batch: next_token_loss(llama_logits(batch[0], weights, config), batch[1]),
-                   batches, steps, peak, warmup)  # fmt: skip
+def train(weights, logits_of, batches, rates):
+    """Learn the targets of each batch (inputs, targets) with weights by name. Returns the new ones, and the losses."""
+    names = list(weights)
+
+    def loss_of(values, batch):
+        return next_token_loss(logits_of(batch[0], dict(zip(names, values))), batch[1])
+
+    learned, losses = fit(list(weights.values()), loss_of, batches, rates, limit=1.0)
+    return dict(zip(names, learned)), losses
 
 
 def random_windows(ids, steps, batch_size, seq_len, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        starts = torch.randint(0, len(ids) - seq_len, (batch_size,), generator=generator).tolist()
-        yield windows(ids, starts, seq_len)
+    starts = torch.randint(0, len(ids) - seq_len, (steps, batch_size), generator=torch.Generator().manual_seed(seed))
+    return [windows(ids, row, seq_len) for row in starts.tolist()]

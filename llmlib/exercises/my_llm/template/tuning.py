@@ -3,7 +3,7 @@
 import torch
 
 from llmlib.exercises.my_llm.template.model import llama_logits
-from llmlib.exercises.my_llm.template.training import fit, next_token_loss
+from llmlib.exercises.my_llm.template.training import learning_rate_at, train
 
 
 def chat_text(messages):
@@ -44,17 +44,16 @@ def tune(weights, config, tokenizer, talks, steps, peak=2e-3, rank=8, alpha=16.0
         ids = torch.tensor(tokenizer.encode(chat_text(messages))[: config.max_seq_len])
         if (mask := answer_mask(ids, assistant, end)).any():
             rows.append(targets(ids[None], mask[None]))
-    weights = {name: weight.detach() for name, weight in weights.items()}
     chosen = [name for name in weights if name.endswith(("query.weight", "value.weight"))]
     for name in chosen:
         d_out, d_in = weights[name].shape
-        detours[name + ".a"] = (torch.randn(rank, d_in, generator=generator) / d_in**0.5).requires_grad_()
-        detours[name + ".b"] = torch.zeros(d_out, rank).requires_grad_()
+        detours[name + ".a"] = torch.randn(rank, d_in, generator=generator) / d_in**0.5
+        detours[name + ".b"] = torch.zeros(d_out, rank)
 
-    def tuned():
+    def with_detours(detours):
         return weights | {n: merged(weights[n], detours[n + ".a"], detours[n + ".b"], alpha) for n in chosen}
 
-    batches = (rows[step % len(rows)] for step in range(steps))
-    losses = list(fit(detours, lambda row: next_token_loss(llama_logits(row[0], tuned(), config), row[1]),
-                      batches, steps, peak))  # fmt: skip
-    return {name: weight.detach() for name, weight in tuned().items()}, losses
+    rates = [learning_rate_at(step, steps, 0, peak) for step in range(steps)]
+    batches = [rows[step % len(rows)] for step in range(steps)]
+    detours, losses = train(detours, lambda ids, d: llama_logits(ids, with_detours(d), config), batches, rates)
+    return with_detours(detours), losses

@@ -8,12 +8,17 @@ import torch
 from llmlib.exercises.my_llm.template.model import Config
 from llmlib.exercises.my_llm.template.text import Tokenizer
 
-NAMES = {"model.embed_tokens": "embed", "model.norm": "final_norm", "model.layers": "blocks", "self_attn": "attention",
-         "q_proj": "query", "k_proj": "key", "v_proj": "value", "o_proj": "output", "gate_proj": "gate",
-         "up_proj": "up", "down_proj": "down", "input_layernorm": "attention_norm",
-         "post_attention_layernorm": "mlp_norm"}  # fmt: skip
+NAMES = {"embed_tokens": "embed", "norm": "final_norm", "layers": "blocks", "self_attn": "attention", "q_proj": "query",
+         "k_proj": "key", "v_proj": "value", "o_proj": "output", "gate_proj": "gate", "up_proj": "up",
+         "down_proj": "down", "input_layernorm": "attention_norm", "post_attention_layernorm": "mlp_norm"}  # fmt: skip
 # How SmolLM2 cuts a text into pieces; to re, ² and ½ are letters.
 WORDS = r"\d|'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?(?:[^\s\w]|_)+|\s+$|\s+(?=\d)|\s+(?!\S)|\s"
+
+
+def our_name(name, names):
+    """What we call a weight that a file of the Llama family calls `name`."""
+    parts = name.split(".")
+    return ".".join(names.get(part, part) for part in (parts[1:] if parts[0] == "model" else parts))
 
 
 def read_weights(path):
@@ -24,9 +29,7 @@ def read_weights(path):
         if name != "__metadata__" and name != "lm_head.weight":  # which is the table once more
             start, stop = about["data_offsets"]
             tensor = torch.frombuffer(data[begin + start : begin + stop], dtype=kinds[about["dtype"]])
-            for theirs, ours in NAMES.items():
-                name = name.replace(theirs, ours)
-            weights[name] = tensor.reshape(about["shape"]).float()
+            weights[our_name(name, NAMES)] = tensor.reshape(about["shape"]).float()
     return weights
 
 

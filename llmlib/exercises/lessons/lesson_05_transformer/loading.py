@@ -1,0 +1,86 @@
+"""Exercises of lesson 05 on other people's weights: what a file calls them, and which way round it holds them."""
+
+from pathlib import Path
+
+import torch
+
+from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.probes import randn
+from llmlib.exercises.lessons.lesson_05_transformer.faulty import faulty_our_name, faulty_split_fused
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- transformer.our_name ---
+
+
+def our_name(name, names):
+    """What we call a weight that a file of the Llama family calls `name`."""
+    parts = name.split(".")
+    if parts[0] == "model":
+        parts = parts[1:]
+    return ".".join(names.get(part, part) for part in parts)
+
+
+OURS = {
+    "embed_tokens": "embed",
+    "norm": "final_norm",
+    "layers": "blocks",
+    "input_layernorm": "attention_norm",
+    "post_attention_layernorm": "mlp_norm",
+    "self_attn": "attention",
+    "q_proj": "query",
+    "k_proj": "key",
+    "v_proj": "value",
+    "o_proj": "output",
+    "gate_proj": "gate",
+    "up_proj": "up",
+    "down_proj": "down",
+}
+
+
+def cases_our_name(seed):
+    block = 10 + seed % 80
+    swapped = {"query": "key", "key": "query", "attn": "attention"}
+    return [
+        Case(("model.layers.3.self_attn.q_proj.weight", OURS)),
+        Case(("model.embed_tokens.weight", OURS), "the table"),
+        Case((f"model.layers.{block}.input_layernorm.weight", OURS), "a norm in a block"),
+        Case(("model.norm.weight", OURS), "the last norm"),
+        Case((f"layers.{block}.mlp.down_proj.weight", OURS), "a file without `model`"),
+        Case((f"model.layers.{block}.self_attn.o_proj.bias", OURS), "a bias"),
+        Case(("model.layers.0.post_attention_layernorm.weight", OURS), "the other norm in a block"),
+        Case(("vision.model.norm.weight", OURS), "`model` further in"),
+        Case((f"layers.{block}.attn.query.weight", swapped), "another table, in which two names change places"),
+    ]
+
+
+OUR_NAME = Exercise(**TEXTS["our_name"], reference=our_name, cases=cases_our_name, faulty=faulty_our_name, double=False)
+
+
+# --- transformer.split_fused ---
+
+
+def split_fused(c_attn):
+    """GPT-2's fused matrix, (in, out) with queries, keys and values side by side, as three of nn.Linear's (out, in)."""
+    query, key, value = c_attn.T.chunk(3)
+    return query, key, value
+
+
+def cases_split_fused(seed):
+    return [
+        Case((torch.arange(12.0, dtype=torch.float64).reshape(2, 6),)),
+        Case((randn(seed, 4, 12),)),
+        Case((randn(seed, 1, 3),), "a single channel"),
+        Case((randn(seed, 6, 18),)),
+        Case((randn(seed, 3, 9),), "as many channels as matrices"),
+    ]
+
+
+SPLIT_FUSED = Exercise(
+    **TEXTS["split_fused"],
+    reference=split_fused,
+    cases=cases_split_fused,
+    faulty=faulty_split_fused,
+    axes=("out", "in"),
+)
