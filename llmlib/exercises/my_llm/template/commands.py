@@ -56,6 +56,7 @@ def main(arguments):
             print(prompt + tokenizer.decode(generate(ids, weights, config, 40, end=end)))
         case ["train", source, path]:
             text, steps = Path(source).read_text(encoding="utf-8")[:1_000_000], 500
+            print(f"{steps} steps take a minute or two")
             weights, config, tokenizer = begin(text)
             batches = random_windows(torch.tensor(tokenizer.encode(text)), steps, 16, 64)
             rates = [learning_rate_at(step, steps, 20, 3e-3) for step in range(steps)]
