@@ -1,5 +1,6 @@
 """What the pages of lessons keep to, for the tests that read them and for those that look at them in a browser."""
 
+import ast
 import re
 import symtable
 import unicodedata
@@ -50,6 +51,32 @@ def borrowed_from_side_paths(notebook):
         else:
             found |= (reads & aside) - main - sets
             main |= sets
+    return found
+
+
+def ways_to_set(source, names):
+    """The statements of a cell, as text, that give a value to one of these names; imports give the same each time."""
+    statements = [node for node in ast.parse(source).body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return {(name, ast.unparse(node)) for node in statements for name in names_of(ast.unparse(node))[0] & names}
+
+
+def changed_behind_side_paths(notebook):
+    """Names that a side path reads from the main road, and that the main road sets to something else further down.
+
+    Who opens the side path in the end, after the rest of the lesson, would see other results.
+    """
+    cells = [(cell, aside) for cell, aside in roads(notebook) if cell.cell_type == "code"]
+    found = set()
+    for i, (cell, aside) in enumerate(cells):
+        if not aside:
+            continue
+        start = max((j for j in range(i) if not cells[j][1]), default=-1)  # the last cell before the side path
+        own = set().union(*(names_of(one.source)[0] for one, _ in cells[start + 1 : i + 1]))
+        reads = names_of(cell.source)[1] - own
+        before = set().union(*(ways_to_set(one.source, reads) for one, side in cells[: start + 1] if not side))
+        known = {name for name, _ in before}
+        later = set().union(*(ways_to_set(one.source, known) for one, side in cells[i + 1 :] if not side))
+        found |= {name for name, _ in later - before}
     return found
 
 

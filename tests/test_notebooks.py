@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lesson_pages import LONGEST_LINE, borrowed_from_side_paths, columns, the_way
+from lesson_pages import LONGEST_LINE, borrowed_from_side_paths, changed_behind_side_paths, columns, the_way
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
@@ -100,6 +100,22 @@ def test_side_paths_are_folded_and_say_how_long_they_take(lesson):
 
 def test_the_main_road_needs_no_side_path(lesson):
     assert borrowed_from_side_paths(lesson) == set()
+
+
+def test_a_side_path_can_be_opened_in_the_end(lesson):
+    assert not changed_behind_side_paths(lesson)
+
+
+def test_what_changes_behind_a_side_path_is_found():
+    cells = [
+        nbformat.v4.new_code_cell("x, t = 1, 0\ny = 2\nimport math"),
+        nbformat.v4.new_markdown_cell("### Side path: more (5 minutes)"),
+        nbformat.v4.new_code_cell("t = 5\nz = x + y + math.pi"),
+        nbformat.v4.new_code_cell("print(t)"),
+        nbformat.v4.new_markdown_cell("## The main road"),
+        nbformat.v4.new_code_cell("for x in 'ab':\n    t = 7\ny = 2\nimport math"),
+    ]
+    assert changed_behind_side_paths(nbformat.v4.new_notebook(cells=cells)) == {"x"}
 
 
 def test_what_the_main_road_borrows_is_found():
