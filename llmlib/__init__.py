@@ -1,8 +1,8 @@
-"""llmlib: the library beneath the course on how large language models work.
+"""llmlib is the library of a course on how large language models work.
 
-Names are loaded on first use, so that `import llmlib` is quick and a part that needs no torch stays free of it.
-The folders stand in the order of the lessons: `files`, `tokenization`, `embeddings`, `attention`, `transformer`; then
-`pretrained`, `interpret`, `corpora`, `training`, `sampling`, `chat`, `finetuning`; on top `explore` (live models in
+Names are loaded on first use, so `import llmlib` is quick, and a part that needs no torch does not import it.
+The folders follow the order of the lessons: `files`, `tokenization`, `embeddings`, `attention`, `transformer`; then
+`pretrained`, `interpret`, `corpora`, `training`, `sampling`, `chat`, `finetuning`; and on top `explore` (live models in
 `widgets`) and `exercises`.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m llmlib` is the `llmlib` command."""
+"""Run the `llmlib` command with `python -m llmlib`."""
 
 from llmlib.cli import app
 

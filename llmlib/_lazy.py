@@ -1,4 +1,4 @@
-"""Public names that are loaded on first use, so that importing a package is quick and brings only what is needed."""
+"""Load public names on first use, so that importing a package is quick and loads only what is needed."""
 
 import importlib
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def lazy(package: str, home: Mapping[str, str]) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
-    """`__all__`, `__getattr__` and `__dir__` (PEP 562) of a package whose public names live in the modules `home`."""
+    """Return `__all__`, `__getattr__` and `__dir__` (PEP 562) for a package; `home` says which module has each name."""
     face = sys.modules[package]
     face.__class__ = _face_of(home)
 
@@ -26,9 +26,9 @@ def lazy(package: str, home: Mapping[str, str]) -> tuple[list[str], Callable[[st
 
 
 def _face_of(home: Mapping[str, str]) -> type[ModuleType]:
-    """A module in which a public name stands for what it promises, also where a submodule has the same name.
+    """Return a module type that keeps a public name even if a submodule has the same name.
 
-    Python sets `llmlib.chat` to the module as soon as anybody imports it; it is to be the function all the same.
+    Python sets `llmlib.chat` to the module as soon as anybody imports it, but we want it to be the function.
     """
 
     class Face(ModuleType):

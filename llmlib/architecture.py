@@ -1,4 +1,4 @@
-"""What makes one architecture differ from another, as one config that a model and each of its parts are made from."""
+"""The config of an architecture, from which a model and each of its parts are built."""
 
 import math
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, no_type_check
 from llmlib.settings import AT_LEAST_0, AT_LEAST_1, MORE_THAN_0, check_fields
 
 
-@no_type_check  # by others: check_fields does it, in words for people
+@no_type_check  # no other checker: check_fields does it, with messages for people
 @dataclass(frozen=True)
 class TransformerConfig:
-    """Every choice that makes one architecture differ from another.
+    """Holds every choice that makes one architecture different from another.
 
-    Raises `ValueError` for choices that clash.
+    Raises `ValueError` for choices that contradict each other.
 
     >>> TransformerConfig(vocab_size=50257, max_seq_len=1024, d_model=768, n_layers=12, n_heads=12).d_head
     64
@@ -23,14 +23,13 @@ class TransformerConfig:
     d_model: Annotated[int, AT_LEAST_1]  # width of the residual stream
     n_layers: Annotated[int, AT_LEAST_1]  # number of blocks
     n_heads: Annotated[int, AT_LEAST_1]  # query heads per layer
-    n_kv_heads: Annotated[int, AT_LEAST_0] = (
-        0  # key-value heads per layer; fewer than n_heads is grouped-query attention. 0: n_heads
-    )
+    # key-value heads per layer; fewer than n_heads means grouped-query attention. 0: n_heads
+    n_kv_heads: Annotated[int, AT_LEAST_0] = 0
     d_head: Annotated[int, AT_LEAST_0] = 0  # width of one head. 0: d_model / n_heads
     d_mlp: Annotated[int, AT_LEAST_0] = 0  # hidden width of the MLP. 0: 4 * d_model
     positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"  # how order enters
     rope_theta: Annotated[int | float, MORE_THAN_0] = 10_000.0  # rotary: base of the frequencies
-    rope_factors: tuple[int | float, ...] | None = None  # rotary: divisor of each frequency, for longer contexts
+    rope_factors: tuple[int | float, ...] | None = None  # rotary: a divisor for each frequency, for longer contexts
     norm: Literal["layernorm", "rmsnorm"] = "layernorm"  # RMSNorm keeps the mean and has no bias
     norm_eps: Annotated[int | float, AT_LEAST_0] = 1e-5  # keeps the norm from dividing by zero
     mlp: Literal["gelu", "gelu_tanh", "swiglu", "none"] = "gelu"  # gelu_tanh: GPT-2's approximation; swiglu: gated
@@ -38,17 +37,16 @@ class TransformerConfig:
     output_bias: bool = False  # bias of attention's output (GPT-2)
     mlp_bias: bool = False  # biases of the MLP (GPT-2)
     qk_norm: bool = False  # RMSNorm on each query and key head (Qwen3)
-    sliding_window: Annotated[int | None, AT_LEAST_1] = (
-        None  # attend to at most so many positions, the own one included (Mistral)
-    )
-    tied_embeddings: bool = True  # one table for tokens in and logits out
+    # how many positions each one may attend to, itself included (Mistral). None: all
+    sliding_window: Annotated[int | None, AT_LEAST_1] = None
+    tied_embeddings: bool = True  # use one table for tokens in and logits out
     end_ids: tuple[Annotated[int, AT_LEAST_0], ...] = ()  # ids that end a text; `generate` stops there
 
     def __post_init__(self) -> None:
         check_fields(self)
         if not self.d_head and self.d_model % self.n_heads:
             raise ValueError(
-                f"d_model={self.d_model} does not divide into n_heads={self.n_heads} heads of one width. "
+                f"d_model={self.d_model} does not divide into n_heads={self.n_heads} heads of equal width. "
                 "Choose a multiple, or give d_head."
             )
         defaults = {"n_kv_heads": self.n_heads, "d_head": self.d_model // self.n_heads, "d_mlp": 4 * self.d_model}
@@ -61,7 +59,7 @@ class TransformerConfig:
             raise ValueError(f"n_heads={self.n_heads} is not a multiple of n_kv_heads={self.n_kv_heads}.")
         if self.positions == "rotary" and self.d_head % 2:
             raise ValueError(
-                f"positions='rotary' turns pairs of channels, so d_head must be even, got d_head={self.d_head}."
+                f"positions='rotary' rotates pairs of channels, so d_head must be even, got d_head={self.d_head}."
             )
         if self.positions == "sinusoidal" and self.d_model % 2:
             raise ValueError(
@@ -71,7 +69,7 @@ class TransformerConfig:
         if self.rope_factors is not None:
             if self.positions != "rotary":
                 raise ValueError(
-                    f"rope_factors stretch rotary positions, and positions={self.positions!r}. "
+                    f"rope_factors only work with rotary positions, but positions={self.positions!r}. "
                     "Choose positions='rotary', or rope_factors=None."
                 )
             n_pairs, fit = self.d_head // 2, all(0 < factor < math.inf for factor in self.rope_factors)
@@ -80,7 +78,7 @@ class TransformerConfig:
 
     @classmethod
     def for_part(cls, d_model: int, n_heads: int = 1, **choices: Any) -> "TransformerConfig":
-        """The config of a part alone, an `Attention`, an `MLP` or a `Block`: they use no vocabulary and no context.
+        """Return a config for a single part: an `Attention`, `MLP` or `Block`, which need no vocabulary and no context.
 
         >>> TransformerConfig.for_part(d_model=64, n_heads=4, mlp="swiglu").d_mlp
         256
@@ -89,9 +87,9 @@ class TransformerConfig:
 
 
 def check_config(config: Any) -> None:
-    """Raise `ValueError` for what is no config, as when a part is given widths one by one."""
+    """Raise `ValueError` if `config` is not a config, for example if somebody passes the widths one by one."""
     if not hasattr(config, "d_model"):
         raise ValueError(
-            f"config must be a TransformerConfig, got {type(config).__name__}. For an attention, an MLP or a block "
-            "alone: TransformerConfig.for_part(d_model=64, n_heads=4)."
+            f"config must be a TransformerConfig, got {type(config).__name__}. For a single attention, MLP or block, "
+            "use TransformerConfig.for_part(d_model=64, n_heads=4)."
         )

@@ -1,4 +1,4 @@
-"""Attention: each query reads from the values whose keys match it."""
+"""Attention: each query reads the values whose keys match it."""
 
 from collections.abc import Iterable
 
@@ -15,13 +15,13 @@ from llmlib.layers import RMSNorm, materialise
 from llmlib.linear import Linear
 
 CosSin = tuple[Tensor, Tensor]  # each Float[Tensor, "#batch 1 seq d_head"]
-SHORT = 512  # tokens up to which a training step on a CPU in bfloat16 is quicker without torch's fused kernel
+SHORT = 512  # tokens; up to here a bfloat16 training step on a CPU is quicker without torch's fused kernel
 
 
 def causal_mask(
     n_query: int, n_key: int, window: int | None = None, device: torch.device | str | None = None
 ) -> Bool[Tensor, "query key"]:
-    """True where a query may attend: to its own position and to earlier ones, at most `window` in all.
+    """Return a mask that is True where a query may attend: itself and earlier positions, at most `window` in all.
 
     The queries are the last `n_query` of `n_key` positions, as when a cache holds the earlier ones.
 
@@ -39,10 +39,10 @@ def causal_mask(
 
 
 def softmax(x: Float[Tensor, "*axes"], dim: int = -1) -> Float[Tensor, "*axes"]:
-    """exp(x) / sum of exp(x) along an axis: positive numbers that sum to one, in the proportions of exp(x).
+    """Compute exp(x) / sum of exp(x) along an axis: positive numbers in proportion to exp(x) that sum to one.
 
-    The largest x is subtracted first, which changes nothing in the result and keeps exp from overflowing. An x of -inf
-    gets exactly 0; where all are -inf there is no proportion, and the result is NaN.
+    The largest x is subtracted first; the result is the same, and exp cannot overflow. An x of -inf
+    gets exactly 0; if all are -inf, the result is NaN.
 
     >>> softmax(torch.tensor([0.0, 1000.0, float("-inf"), 1000.0]))
     tensor([0.0000, 0.5000, 0.0000, 0.5000])
@@ -53,9 +53,9 @@ def softmax(x: Float[Tensor, "*axes"], dim: int = -1) -> Float[Tensor, "*axes"]:
 def attention_scores(
     q: Float[Tensor, "*batch query d_head"], k: Float[Tensor, "*batch key d_head"]
 ) -> Float[Tensor, "*batch query key"]:
-    """How well each query matches each key: q·k / √d_head (Vaswani et al., 2017, section 3.2.1).
+    """Score how well each query matches each key: q·k / √d_head (Vaswani et al., 2017, section 3.2.1).
 
-    Any axes may come first: none, heads, batches of heads.
+    There may be any axes in front: heads, batches of heads, or none.
 
     >>> q = k = torch.ones(1, 4)
     >>> attention_scores(q, k)
@@ -67,7 +67,7 @@ def attention_scores(
 def attention_pattern(
     scores: Float[Tensor, "*batch query key"], mask: Bool[Tensor, "*#batch query key"] | None = None
 ) -> Float[Tensor, "*batch query key"]:
-    """Softmax of the scores over the keys that the mask allows; a query that may attend to nothing gets zeros.
+    """Apply softmax to the scores over the keys that the mask allows; a query that may attend to nothing gets zeros.
 
     >>> attention_pattern(torch.zeros(2, 2), causal_mask(2, 2))
     tensor([[1.0000, 0.0000],
@@ -76,7 +76,7 @@ def attention_pattern(
     if mask is None:
         return softmax(scores)
     pattern = softmax(scores.masked_fill(~mask, float("-inf")))
-    return pattern.masked_fill(~mask, 0.0)  # a row of -inf alone gives NaN
+    return pattern.masked_fill(~mask, 0.0)  # a row of nothing but -inf gives NaN
 
 
 def scaled_dot_product_attention(
@@ -85,9 +85,9 @@ def scaled_dot_product_attention(
     v: Float[Tensor, "*batch key d_value"],
     mask: Bool[Tensor, "*#batch query key"] | None = None,
 ) -> Float[Tensor, "*batch query d_value"]:
-    """softmax(q·kᵀ / √d_head) · v: attention in three lines (Vaswani et al., 2017, equation 1).
+    """Compute softmax(q·kᵀ / √d_head) · v: attention in three lines (Vaswani et al., 2017, equation 1).
 
-    Any axes may come first: none, heads, batches of heads.
+    There may be any axes in front: heads, batches of heads, or none.
 
     >>> v = torch.tensor([[1.0], [3.0]])
     >>> scaled_dot_product_attention(torch.zeros(2, 1), torch.zeros(2, 1), v, causal_mask(2, 2))
@@ -111,13 +111,13 @@ def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tens
 
 
 def _check_whole(n_heads: int) -> None:
-    """einops remembers a pattern for 2.0 as the one for 2, and would then fail for everybody who asks for 2."""
+    """Refuse 2.0 for 2: einops caches them as one pattern, and would then fail for everybody who passes 2."""
     if not isinstance(n_heads, int):
-        raise TypeError(f"n_heads must be a whole number, got {n_heads!r}: divide with //, which gives one.")
+        raise TypeError(f"n_heads must be a whole number, got {n_heads!r}. Did you divide with / instead of //?")
 
 
 def merge_heads(z: Float[Tensor, "batch head seq d_head"]) -> Float[Tensor, "batch seq width"]:
-    """Put the heads' vectors side by side again: the inverse of `split_heads`.
+    """Put the heads' vectors side by side again; this undoes `split_heads`.
 
     >>> merge_heads(torch.tensor([[[[0.0, 1.0]], [[2.0, 3.0]]]]))
     tensor([[[0., 1., 2., 3.]]])
@@ -141,11 +141,11 @@ def share_heads(kv: Float[Tensor, "batch kv_head key d_head"], n_heads: int) -> 
 def online_softmax(
     blocks: Iterable[tuple[Float[Tensor, "query _"], Float[Tensor, "_ d_head"]]],
 ) -> Float[Tensor, "query d_head"]:
-    """softmax(scores) · values in one pass over blocks of (scores, values), never holding more than one block.
+    """Compute softmax(scores) · values in one pass over blocks of (scores, values), one block in memory at a time.
 
-    The largest score so far is the reference point of all exponentials. When a larger one comes, what has been
-    summed up is scaled down to the new reference point. This is the heart of FlashAttention. A score may be -inf
-    (masked), as long as each query has a finite one in the first block. Raises `ValueError` for no blocks.
+    The largest score so far is subtracted in every exponential. When a larger one comes, the sums so far are scaled
+    down to match it. This is the heart of FlashAttention. A score may be -inf
+    (masked), as long as each query has a finite one in the first block. Raises `ValueError` if there are no blocks.
     Sources: Milakov and Gimelshein (2018), "Online normalizer calculation for softmax", algorithm 3; with values:
     Dao et al. (2022), "FlashAttention", section 3.1.
 
@@ -172,7 +172,7 @@ def online_softmax(
 
 
 def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig, dtype: torch.dtype) -> CosSin | None:
-    """The cosines and sines that turn queries and keys at these positions; None if the config does not rotate.
+    """Return the cosines and sines that rotate queries and keys at these positions, or None without rotary positions.
 
     Each is a Float[Tensor, "#batch 1 seq d_head"]: one rotation for all heads. See `llmlib.embeddings.rotate`.
     """
@@ -183,9 +183,9 @@ def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig,
 
 
 class KVCache:
-    """The keys and values of one layer, in memory reserved once for `max_seq_len` positions.
+    """Stores one layer's keys and values, in memory that is reserved once for `max_seq_len` positions.
 
-    With it a new token costs one query against what is stored, instead of the whole text again.
+    With a cache, a new token costs one query against the stored keys and values, instead of the whole text again.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class KVCache:
     def write(
         self, k: Float[Tensor, "batch head seq d_head"], v: Float[Tensor, "batch head seq d_head"], start: int
     ) -> tuple[Float[Tensor, "batch head key d_head"], Float[Tensor, "batch head key d_head"]]:
-        """Store the new keys and values from position `start` on; return all that are stored up to their end."""
+        """Store new keys and values from position `start` on; return everything that is stored up to their end."""
         end = start + k.shape[2]
         self.keys[:, :, start:end] = k
         self.values[:, :, start:end] = v
@@ -212,7 +212,7 @@ class KVCache:
 
 
 class Attention(Observed):
-    """Multi-head attention; with fewer key-value heads than query heads, grouped-query attention.
+    """Multi-head attention, or grouped-query attention if there are fewer key-value heads than query heads.
 
     Sources: Vaswani et al. (2017); Ainslie et al. (2023), "GQA", for groups; Dehghani et al. (2023),
     "Scaling Vision Transformers to 22 Billion Parameters", for the norm of queries and keys.
@@ -249,11 +249,11 @@ class Attention(Observed):
         cache: KVCache | None = None,
         start: int = 0,
     ) -> Float[Tensor, "batch query d_model"]:
-        """Attend. With a cache, the keys are those before `start` and the new ones.
+        """Attend. With a cache, each query sees the keys stored before `start` as well as the new ones.
 
-        Without a `mask` each position attends to itself and those before it, as far back as the config's window
-        reaches; without a `rotation`, positions count from `start`, and a rotary config rotates by them. (A model
-        gives both, made once for all its layers.)
+        Without a `mask`, each position attends to itself and to earlier ones, as far back as the config's window
+        reaches. Without a `rotation`, positions count from `start`, and a rotary config rotates by them. (A model
+        makes both once and passes them to all its layers.)
         """
         if rotation is None:
             positions = torch.arange(start, start + x.shape[1], device=x.device)[None]
@@ -276,7 +276,7 @@ class Attention(Observed):
         return self.output(merge_heads(z))
 
     def _explicit(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Every intermediate result exists, so that it can be observed and edited."""
+        """Attend step by step, so that every intermediate result can be observed and edited."""
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         if mask is None:
             mask = causal_mask(q.shape[2], k.shape[2], device=q.device)
@@ -285,10 +285,10 @@ class Attention(Observed):
         return einsum(pattern, v, "batch head query key, batch head key d_head -> batch head query d_head")
 
     def _fast(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """The same result from torch's fused kernel, which never holds the whole pattern in memory."""
+        """Attend with torch's fused kernel: same result, but the whole pattern is never in memory."""
         n_query, n_key = q.shape[2], k.shape[2]
         if n_query == 1:
-            # One token attends to all before it. The heads that share keys become the rows of one query matrix.
+            # One token attends to everything before it. Heads that share keys become the rows of one query matrix.
             q = rearrange(q, "batch (head group) 1 d_head -> batch head group d_head", head=self.n_kv_heads)
             z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
             return rearrange(z, "batch head group d_head -> batch (head group) 1 d_head")
@@ -300,14 +300,14 @@ class Attention(Observed):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=shared)
 
     def _two_products(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """The formula as it stands, on short texts: backwards the fused kernel takes far longer on CPUs in bfloat16."""
+        """Attend by the plain formula: in bfloat16 on a CPU the fused kernel's backward pass takes far longer."""
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         n = q.shape[2]
         hidden = torch.zeros(n, n, dtype=q.dtype).masked_fill(~causal_mask(n, n), float("-inf"))
-        scores = (q * self.d_head**-0.5) @ k.mT + hidden  # adding is quicker than filling, backwards too
+        scores = (q * self.d_head**-0.5) @ k.mT + hidden  # adding is quicker than filling, in both directions
         return scores.softmax(dim=-1) @ v
 
 
 def _trains_on_cpu(q: Tensor) -> bool:
-    """Whether gradients are on (not: whether `q` needs one, so that what is frozen does not change a result)."""
+    """Return whether gradients are on. We do not ask whether `q` needs one: freezing must not change results."""
     return torch.is_grad_enabled() and q.dtype == torch.bfloat16 and q.device.type == "cpu"

@@ -21,8 +21,8 @@ except ImportError as error:  # a dependency is missing or broken: say so in one
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # help is shown as it is written, [brackets] and line ends included
-    help="Tools of the course on large language models.",
+    rich_markup_mode=None,  # show the help as it is written, with [brackets] and line ends
+    help="Tools for the course on large language models.",
 )
 app.add_typer(corpus_app, name="corpus")
 app.command("train", no_args_is_help=True)(train_command)
@@ -31,7 +31,7 @@ app.command("tune", no_args_is_help=True)(tune_command)
 
 @app.command()
 def doctor() -> None:
-    """Check this machine: Python, torch, Jupyter, memory, disk, downloaded files. Exit code 1 if something is wrong."""
+    """Check this machine: Python, torch, Jupyter, memory, disk, downloaded files. Exit code 1 if anything is wrong."""
     from llmlib.doctor import examine, report
 
     findings = examine()
@@ -42,26 +42,26 @@ def doctor() -> None:
 @app.command()
 def download(
     ask: Annotated[
-        bool, typer.Option("--ask", help="Say what is missing, and ask first. Without a terminal: only say.")
+        bool, typer.Option("--ask", help="Say what is missing, and ask first. Without a terminal, only say it.")
     ] = False,
 ) -> None:
-    """Download everything that the lessons need, about 100 MB; then they need no network.
+    """Download everything that the lessons need, about 100 MB; after that they need no network.
 
-    What is here already is left alone. Exit code 1 if something could not be had.
+    Files that are already here are left alone. The exit code is 1 if something could not be downloaded.
     """
     from llmlib.materials import bring, megabytes, missing
 
     wanted = missing()
     if not wanted:
         if not ask:
-            typer.echo("Everything that the lessons download is here.")
+            typer.echo("Everything that the lessons need is here.")
         return
     if ask:
-        typer.echo(f"The lessons use {megabytes(wanted)} more: {'; '.join(material.name for material in wanted)}.")
+        typer.echo(f"The lessons still need {megabytes(wanted)}: {'; '.join(material.name for material in wanted)}.")
         if not sys.stdin.isatty():
-            typer.echo("`llmlib download` brings it now; else it comes when a lesson needs it.")
+            typer.echo("`llmlib download` downloads it now; otherwise each lesson downloads what it needs.")
             return
-        if not typer.confirm("Download it now? (Else it comes when a lesson needs it.)", default=True):
+        if not typer.confirm("Download it now? (Otherwise each lesson downloads what it needs.)", default=True):
             return
     raise typer.Exit(1 if bring(wanted, typer.echo) else 0)
 
@@ -70,16 +70,16 @@ def download(
 def mine(
     file: Annotated[Path, typer.Argument(help="The file to write, or to check.")] = Path("my_llm.py"),
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing: check the file as a whole, with SmolLM2's weights too.")
+        bool, typer.Option("--check", help="Write nothing: check the whole file, also with SmolLM2's weights.")
     ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="With --check: run the file without asking, whoever wrote it.")
     ] = False,
 ) -> None:
-    """Write your own LLM to one file that needs torch alone: your parts, and borrowed ones where you have none yet.
+    """Write your own LLM to one file that only needs torch: your parts, and borrowed ones where you have none yet.
 
-    Your parts are those that check has found right in the lessons. A file that you have changed by hand is left as it
-    is. Exit code 1 if the file cannot be written, or does not compute what llmlib does.
+    Your parts are those that passed check in the lessons. A file that you have changed by hand is left as it
+    is. The exit code is 1 if the file cannot be written, or does not compute the same as llmlib.
     """
     from llmlib.exercises.my_llm.cli import run
 

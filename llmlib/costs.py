@@ -1,4 +1,4 @@
-"""What a model costs, from its configuration alone: parameters, floating-point operations, memory."""
+"""Work out what a model costs from its configuration: parameters, floating-point operations, memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ TRAINING = 3  # a backward pass takes two products for each one of the forward p
 
 @dataclass(frozen=True)
 class Costs:
-    """What `count` found. FLOPs are for one token, bytes for the whole batch."""
+    """The result of `count`. FLOPs are for one token, bytes for the whole batch."""
 
     parameters_of: Mapping[str, int]  # by part
     forward_flops: int  # matrix products only, as is usual: they are nearly all of it
     training_flops: int
     weight_bytes: int
     gradient_bytes: int
-    optimizer_bytes: int  # AdamW: two float32 numbers a weight
-    activation_bytes: int  # what the backward pass needs of the forward pass, without the logits
+    optimizer_bytes: int  # AdamW: two float32 numbers per weight
+    activation_bytes: int  # what the backward pass needs from the forward pass, without the logits
     logit_bytes: int  # float32, three times: logits, their log-softmax, and its gradient
     cache_bytes: int  # keys and values of all positions
 
@@ -31,30 +31,31 @@ class Costs:
 
     @property
     def training_bytes(self) -> int:
-        """Everything that has to be in memory for a step of training."""
+        """How many bytes have to be in memory for a training step."""
         return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + self.activation_bytes + self.logit_bytes
 
 
 def count(
     config: TransformerConfig, *, batch: int = 1, seq_len: int | None = None, dtype: torch.dtype = torch.float32
 ) -> Costs:
-    """Parameters, FLOPs and memory of a model for `batch` texts of `seq_len` tokens (default: its whole context).
+    """Count a model's parameters, FLOPs and memory for `batch` texts of `seq_len` tokens (default: its whole context).
 
-    Parameters and cache are exact. FLOPs are those of the matrix products, attention over all `seq_len` keys (a causal
-    kernel can save up to half of that part; see `FlopCounterMode` of torch, which counts the same). Activations are
-    what `Transformer` keeps with torch's fused attention. Raises `ValueError` for sizes that are not positive, or a
-    `seq_len` beyond the context. Source of the rule "6 FLOPs a parameter and token": Kaplan et al. (2020), section 2.1.
+    Parameters and cache are exact. FLOPs count the matrix products, with attention over all `seq_len` keys (a causal
+    kernel can save up to half of that part; torch's `FlopCounterMode` counts the same way). Activations are
+    those that `Transformer` keeps with torch's fused attention. Raises `ValueError` for sizes that are not positive, or
+    a `seq_len` beyond the context. Source of the rule "6 FLOPs per parameter and token": Kaplan et al. (2020), section
+    2.1.
 
     >>> gpt2 = TransformerConfig(
     ...     50257, 1024, 768, n_layers=12, n_heads=12, qkv_bias=True, output_bias=True, mlp_bias=True
     ... )
-    >>> f"{count(gpt2).parameters:,}", f"{count(gpt2).forward_flops / 1e6:.0f} MFLOPs a token"
-    ('124,439,808', '285 MFLOPs a token')
+    >>> f"{count(gpt2).parameters:,}", f"{count(gpt2).forward_flops / 1e6:.0f} MFLOPs per token"
+    ('124,439,808', '285 MFLOPs per token')
     """
     seq_len = config.max_seq_len if seq_len is None else seq_len
     if batch < 1 or not 1 <= seq_len <= config.max_seq_len:
         raise ValueError(
-            f"batch must be at least 1 and seq_len lie in 1 … {config.max_seq_len} (the context); "
+            f"batch must be at least 1, and seq_len between 1 and {config.max_seq_len} (the context); "
             f"got batch={batch}, seq_len={seq_len}."
         )
     parameters, tokens, size = parameters_of(config), batch * seq_len, dtype.itemsize
@@ -74,7 +75,7 @@ def count(
 
 
 def parameters_of(config: TransformerConfig) -> dict[str, int]:
-    """How many numbers each part has; exactly as many as `Transformer(config)` holds."""
+    """Return how many parameters each part has, exactly as in `Transformer(config)`."""
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
     attention = c.d_model * (d_q + 2 * d_kv) + d_q * c.d_model
@@ -95,7 +96,7 @@ def parameters_of(config: TransformerConfig) -> dict[str, int]:
 
 
 def forward_flops(config: TransformerConfig, seq_len: int) -> int:
-    """FLOPs of the matrix products for one token of a text of `seq_len` tokens, the output layer included."""
+    """Return the FLOPs of the matrix products for one token in a text of `seq_len` tokens, with the output layer."""
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
     maps = c.d_model * (2 * d_q + 2 * d_kv) + {"none": 0, "swiglu": 3}.get(c.mlp, 2) * c.d_model * c.d_mlp
@@ -104,11 +105,11 @@ def forward_flops(config: TransformerConfig, seq_len: int) -> int:
 
 
 def activations(config: TransformerConfig) -> int:
-    """How many numbers the backward pass needs for each token, without the logits.
+    """Return how many numbers the backward pass needs per token, without the logits.
 
-    For each block: the input and output of both norms (RMSNorm also keeps what it has before its weights); queries,
-    keys and values, as they enter attention, and its result; in the MLP each value that enters a nonlinearity, a
-    product of two activations, or a matrix.
+    For each block, these are: the input and output of both norms (RMSNorm also keeps its result before the weight);
+    queries, keys and values, as they enter attention, and the result of attention; and in the MLP each value that goes
+    into a nonlinearity, a product of two activations, or a matrix.
     """
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head

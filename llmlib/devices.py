@@ -1,4 +1,4 @@
-"""Choosing where and in which precision to compute."""
+"""Choose where to compute, and in which precision."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True)
 class Choice:
-    """A device and a dtype, each with the reason for it."""
+    """A device and a dtype, with a reason for each."""
 
     device: torch.device
     dtype: torch.dtype
@@ -18,7 +18,7 @@ class Choice:
 
 
 def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto") -> Choice:
-    """Resolve `"auto"`: CUDA, else MPS, else CPU; bfloat16 where the hardware is fast at it, else float32.
+    """Resolve `"auto"`: CUDA, else MPS, else CPU; and bfloat16 if the hardware is fast at it, else float32.
 
     Raises `ValueError` for a device that this machine does not have and for an unknown dtype.
 
@@ -31,7 +31,7 @@ def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto
 
 
 def memory_of(device: torch.device | str) -> int:
-    """How many bytes of memory a device has in all, used or free.
+    """Return a device's total memory in bytes, used or free.
 
     >>> memory_of("cpu") > 2**20
     True
@@ -47,10 +47,10 @@ def memory_of(device: torch.device | str) -> int:
 def _choose_device(device: str | torch.device) -> tuple[torch.device, str]:
     if device == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda"), f"an NVIDIA GPU is present ({torch.cuda.get_device_name()})"
+            return torch.device("cuda"), f"there is an NVIDIA GPU ({torch.cuda.get_device_name()})"
         if torch.backends.mps.is_available():
-            return torch.device("mps"), "an Apple GPU is present"
-        return torch.device("cpu"), "no GPU that torch can use is present"
+            return torch.device("mps"), "there is an Apple GPU"
+        return torch.device("cpu"), "there is no GPU that torch can use"
     try:
         asked = torch.device(device)
     except (RuntimeError, TypeError):
@@ -68,19 +68,19 @@ def _choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch
             return torch.bfloat16, "this GPU multiplies bfloat16 in hardware (compute capability 8 or newer)"
         if device.type == "cpu" and _cpu_multiplies_bfloat16():
             return torch.bfloat16, "this CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX)"
-        return torch.float32, "bfloat16 is not known to be fast here"
+        return torch.float32, "bfloat16 may not be fast here"
     if isinstance(dtype, str):
         if dtype not in DTYPES:
-            raise ValueError(f"{dtype!r} is not a dtype to compute in. Use 'auto' or one of: {', '.join(DTYPES)}.")
+            raise ValueError(f"{dtype!r} is not a dtype that we compute in. Use 'auto' or one of: {', '.join(DTYPES)}.")
         dtype = DTYPES[dtype]
     if not isinstance(dtype, torch.dtype):
         raise ValueError(f"{dtype!r} is not a dtype. Use 'auto' or one of: {', '.join(DTYPES)}.")
     if not dtype.is_floating_point:
-        raise ValueError(f"{dtype} holds no fractions. Use 'auto' or one of: {', '.join(DTYPES)}.")
+        raise ValueError(f"{dtype} cannot hold fractions. Use 'auto' or one of: {', '.join(DTYPES)}.")
     return dtype, "you asked for it"
 
 
 def _cpu_multiplies_bfloat16() -> bool:
-    # torch has no public question for this; a release that lacks these answers "no", which is safe.
+    # torch has no public function for this; in a release without these the answer is "no", which is safe.
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(check is not None and check() for check in checks)

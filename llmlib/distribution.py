@@ -1,4 +1,4 @@
-"""What pip calls this library. It is imported as `llmlib`, but on the package index that name is another project's."""
+"""The library's name for pip. We import it as `llmlib`, but another project has that name on the package index."""
 
 DISTRIBUTION = "llmlib-course"
 INSTALL_COURSE = "from the project's folder: pip install '.[course]'"

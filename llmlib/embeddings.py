@@ -1,7 +1,7 @@
-"""Where a position comes from, and the geometry of embedding tables: neighbours, analogies, projections.
+"""Encode positions, and explore the geometry of embedding tables: neighbours, analogies, projections.
 
-Token embeddings and learned positions are plain `torch.nn.Embedding` tables; see lesson 02 for why a row
-lookup is all there is to them.
+Token embeddings and learned positions are plain `torch.nn.Embedding` tables; lesson 02 shows why looking up
+a row is all there is to them.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def embed(ids: Int[Tensor, "*batch seq"], table: Float[Tensor, "vocab d_model"]) -> Float[Tensor, "*batch seq d_model"]:
-    """The row of the table for each id; the same as one-hot vectors times the table, without the zeros.
+    """Return the table's row for each id: the same as multiplying one-hot vectors by the table, without the zeros.
 
     >>> embed(torch.tensor([2, 0]), torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
     tensor([[3., 3.],
@@ -27,7 +27,7 @@ def embed(ids: Int[Tensor, "*batch seq"], table: Float[Tensor, "vocab d_model"])
 def cosine_similarity(
     x: Float[Tensor, "left d_model"], y: Float[Tensor, "right d_model"]
 ) -> Float[Tensor, "left right"]:
-    """The cosine of the angle between each row of `x` and each row of `y`; 0 where a row is zero.
+    """Return the cosine of the angle between each row of `x` and each row of `y`; 0 if a row is zero.
 
     >>> cosine_similarity(torch.tensor([[3.0, 4.0]]), torch.tensor([[6.0, 8.0], [-4.0, 3.0], [0.0, 0.0]]))
     tensor([[1., 0., 0.]])
@@ -42,11 +42,11 @@ def nearest(
     by: str = "cosine",
     exclude: Sequence[int] = (),
 ) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
-    """Ids and similarities of the `k` rows that are most similar to `query`, the most similar first.
+    """Return the ids and similarities of the `k` rows most similar to `query`, the most similar first.
 
-    `by` is "cosine", "dot" (product) or "distance", whose similarity is minus the distance.
-    `exclude` names rows that are left out. Gives fewer than `k` if the table has fewer rows.
-    Raises `ValueError` for another `by`.
+    `by` is "cosine", "dot" (the dot product) or "distance" (then the similarity is minus the distance).
+    `exclude` lists rows to leave out. Returns fewer than `k` if the table has fewer rows.
+    Raises `ValueError` for any other `by`.
 
     >>> table = torch.tensor([[1.0, 0.0], [0.0, 1.0], [9.0, 9.0]])
     >>> nearest(torch.tensor([1.0, 0.1]), table, k=2)[0].tolist()
@@ -71,9 +71,9 @@ def nearest(
 def analogy(
     a: int, b: int, c: int, table: Float[Tensor, "vocab d_model"], k: int = 5
 ) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
-    """a is to b as c is to …: ids and cosines of the rows most similar to b − a + c, with a, b, c left out.
+    """Answer "a is to b as c is to …": return ids and cosines of the rows nearest to b − a + c, without a, b and c.
 
-    Rows are scaled to length 1 first, so that only directions count.
+    The rows are scaled to length 1 first, so that only directions count.
     Source: Mikolov et al. (2013), "Linguistic Regularities in Continuous Space Word Representations", section 4.
 
     >>> table = torch.tensor([[1.0, 0.0], [1.0, 1.0], [-1.0, 0.0], [-0.4, 0.9], [0.1, -1.0]])
@@ -87,20 +87,20 @@ def analogy(
 def project(
     vectors: Float[Tensor, "row d_model"], dims: int = 2
 ) -> tuple[Float[Tensor, "row dims"], Float[Tensor, " dims"]]:
-    """Coordinates along the directions in which the vectors differ most, and each one's share of the variance.
+    """Return coordinates along the directions where the vectors differ most, and each direction's share of variance.
 
-    Principal component analysis: the eigenvectors of the covariance, largest eigenvalue first. A direction and its
-    opposite serve equally; of the two we take the one whose largest entry is positive. Raises `ValueError` for
-    more `dims` than the vectors have.
+    This is principal component analysis: the directions are the eigenvectors of the covariance, largest eigenvalue
+    first. A direction and its opposite would do equally well; we take the one whose largest entry is positive. Raises
+    `ValueError` for more `dims` than the vectors have.
 
     >>> points, share = project(torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), dims=1)
     >>> points.round(decimals=3).flatten().tolist(), share.tolist()
     ([-5.0, 0.0, 5.0], [1.0])
     """
     if not 1 <= dims <= vectors.shape[1]:
-        raise ValueError(f"dims must lie in 1 … {vectors.shape[1]}, the width of the vectors, got {dims}.")
+        raise ValueError(f"dims must be between 1 and {vectors.shape[1]}, the width of the vectors, got {dims}.")
     centred = vectors.detach() - vectors.detach().mean(dim=0)
-    variances, directions = torch.linalg.eigh((centred.T @ centred).double())  # in rising order
+    variances, directions = torch.linalg.eigh((centred.T @ centred).double())  # in ascending order
     directions = directions.flip(1)[:, :dims]
     largest = directions.gather(0, directions.abs().argmax(dim=0, keepdim=True))
     share = variances.flip(0)[:dims].clamp(min=0) / variances.clamp(min=0).sum().clamp(min=1e-30)
@@ -108,7 +108,7 @@ def project(
 
 
 def sinusoidal_positions(positions: Int[Tensor, "*shape"], d_model: int) -> Float[Tensor, "*shape d_model"]:
-    """Sines and cosines of the position at geometrically spaced frequencies, in alternation.
+    """Return alternating sines and cosines of each position, at geometrically spaced frequencies.
 
     Source: Vaswani et al. (2017), "Attention Is All You Need", section 3.5. Raises `ValueError` for an odd `d_model`.
 
@@ -123,16 +123,16 @@ def sinusoidal_positions(positions: Int[Tensor, "*shape"], d_model: int) -> Floa
 def rotary_frequencies(
     d_head: int, theta: float = 10_000.0, factors: tuple[float, ...] | None = None
 ) -> Float[Tensor, " pair"]:
-    """Radians per position for each of the `d_head / 2` pairs of channels: theta^(-2i / d_head).
+    """Return how many radians each of the `d_head / 2` pairs of channels turns per position: theta^(-2i / d_head).
 
-    `factors` slow single frequencies down so that a longer context fits (see `llama3_rope_factors`).
+    `factors` divide single frequencies, to slow them down for a longer context (see `llama3_rope_factors`).
     Source: Su et al. (2021), "RoFormer", equation 15. Raises `ValueError` for an odd `d_head`.
 
     >>> rotary_frequencies(4, theta=100.0)
     tensor([1.0000, 0.1000])
     """
     if d_head % 2:
-        raise ValueError(f"Positions work on pairs of channels, so the width must be even, got {d_head}.")
+        raise ValueError(f"Positions are encoded in pairs of channels, so the width must be even, got {d_head}.")
     frequencies = theta ** -(torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
     return frequencies if factors is None else frequencies / torch.tensor(factors)
 
@@ -140,7 +140,7 @@ def rotary_frequencies(
 def rotary_cos_sin(
     positions: Int[Tensor, "*batch seq"], frequencies: Float[Tensor, " pair"]
 ) -> tuple[Float[Tensor, "*batch seq d_head"], Float[Tensor, "*batch seq d_head"]]:
-    """Cosine and sine of each position's angles, repeated so that channel i and i + d_head/2 share an angle."""
+    """Return the cosine and sine of each position's angles; channels i and i + d_head/2 share an angle."""
     angles = _angles(positions, frequencies)
     angles = torch.cat((angles, angles), dim=-1)
     return angles.cos(), angles.sin()
@@ -151,11 +151,11 @@ def rotate(
     cos: Float[Tensor, "*#batch seq d_head"],
     sin: Float[Tensor, "*#batch seq d_head"],
 ) -> Float[Tensor, "*batch seq d_head"]:
-    """Turn each pair of channels (i, i + d_head/2) by its angle: rotary position embedding, for any axes before.
+    """Turn each pair of channels (i, i + d_head/2) by its angle. This is rotary position embedding.
 
-    The dot product of two rotated vectors depends only on the distance of their positions.
-    Source: Su et al. (2021), "RoFormer", equation 34, with the halves as pairs, as in the Llama weights on
-    the Hugging Face hub.
+    `x` may have any axes in front. The dot product of two rotated vectors depends only on how far apart their
+    positions are. Source: Su et al. (2021), "RoFormer", equation 34, with the halves as pairs, as in the Llama weights
+    on the Hugging Face hub.
 
     >>> cos, sin = rotary_cos_sin(torch.tensor([[1]]), torch.tensor([torch.pi / 2]))
     >>> rotate(torch.tensor([[[[1.0, 0.0]]]]), cos[:, None], sin[:, None]).round(decimals=3)
@@ -166,12 +166,12 @@ def rotate(
 
 
 def split_from_interleaved(d_head: int) -> Int[Tensor, " d_head"]:
-    """Where each channel of the split layout of rotary pairs stands in the interleaved one.
+    """Return, for each channel in the split layout of rotary pairs, its index in the interleaved layout.
 
     We rotate channel i together with i + d_head/2 (split, as on the Hugging Face hub); RoFormer's paper, Meta's Llama
     files and llama.cpp rotate the neighbours 2i and 2i + 1 (interleaved). The layouts differ by this permutation of the
-    channels of queries and keys: `split = interleaved[..., split_from_interleaved(d_head)]`, and its `argsort()` leads
-    back. Raises `ValueError` for an odd `d_head`.
+    channels of queries and keys: `split = interleaved[..., split_from_interleaved(d_head)]`, and its `argsort()` goes
+    the other way. Raises `ValueError` for an odd `d_head`.
 
     >>> split_from_interleaved(6)
     tensor([0, 2, 4, 1, 3, 5])
@@ -184,15 +184,15 @@ def split_from_interleaved(d_head: int) -> Int[Tensor, " d_head"]:
 def split_heads_from_interleaved(
     weight: Float[Tensor, "rows *columns"], n_heads: int
 ) -> Float[Tensor, "rows *columns"]:
-    """The rows of a query or key map (or its bias) that was made for interleaved rotary pairs, for split ones, as ours.
+    """Reorder the rows of a query or key weight (or bias) from interleaved rotary pairs to split ones, as we use them.
 
-    Raises `ValueError` if the rows do not fall into `n_heads` heads of an even width.
+    Raises `ValueError` if the rows do not divide into `n_heads` heads of an even width.
 
     >>> split_heads_from_interleaved(torch.arange(8.0), n_heads=2)
     tensor([0., 2., 1., 3., 4., 6., 5., 7.])
     """
     if len(weight) % (2 * n_heads):
-        raise ValueError(f"{len(weight)} rows do not fall into n_heads={n_heads} heads of an even width.")
+        raise ValueError(f"{len(weight)} rows do not divide into n_heads={n_heads} heads of an even width.")
     d_head = len(weight) // n_heads
     return weight.unflatten(0, (n_heads, d_head))[:, split_from_interleaved(d_head)].flatten(0, 1)
 
@@ -205,12 +205,12 @@ def llama3_rope_factors(
     high_freq_factor: float,
     original_max_seq_len: int,
 ) -> tuple[float, ...]:
-    """Llama 3's recipe for a longer context: slow rotations are slowed by `factor`, fast ones are left alone.
+    """Return Llama 3's divisors for a longer context: slow rotations are divided by `factor`, fast ones are left alone.
 
-    A frequency is slow if its wavelength exceeds `original_max_seq_len / low_freq_factor` positions and fast
-    if it is below `original_max_seq_len / high_freq_factor`; between the two, the slowing is blended.
+    A frequency is slow if its wavelength is longer than `original_max_seq_len / low_freq_factor` positions, and fast
+    if it is shorter than `original_max_seq_len / high_freq_factor`; between the two, the divisor is blended.
     Source: Llama Team (2024), "The Llama 3 Herd of Models", and its reference code. Raises `ValueError` for
-    settings that are not positive, or a `high_freq_factor` that is not above `low_freq_factor`.
+    settings that are not positive, or a `high_freq_factor` that is not greater than `low_freq_factor`.
 
     >>> [round(f, 2) for f in llama3_rope_factors(8, 10_000.0, 8.0, 1.0, 4.0, 256)]
     [1.0, 1.0, 8.0, 8.0]

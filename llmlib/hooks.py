@@ -1,4 +1,4 @@
-"""Hook points: named places in a model where a passing value can be read or replaced."""
+"""Hook points: named points in a model where you can read or replace a passing value."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +12,10 @@ Watcher = Callable[[Tensor], Tensor | None]
 
 
 class HookPoint(nn.Module):
-    """An identity with a name. Nothing happens here until somebody watches.
+    """A named identity: nothing happens here until you hook a function to it.
 
-    Watch it with a function of the value; what the function returns, unless it is `None`, replaces the
-    value. The idea is TransformerLens' (Nanda and Bloom, 2022).
+    The function gets the value; if it returns something other than `None`, that replaces the value. The idea comes
+    from TransformerLens (Nanda and Bloom, 2022).
 
     >>> import torch
     >>> point = HookPoint()
@@ -28,22 +28,22 @@ class HookPoint(nn.Module):
     """
 
     def watch(self, function: Watcher) -> RemovableHandle:
-        """Call `function` on every value that passes; `.remove()` on the returned handle ends it."""
+        """Call `function` with every value that passes, until you call `.remove()` on the returned handle."""
         return self.register_forward_hook(_Hook(function))
 
     def unwatch(self, function: Watcher) -> None:
-        """Stop calling `function`; no matter if it never was."""
+        """Stop calling `function`; do nothing if it was not hooked."""
         ours = [key for key, hook in self._forward_hooks.items() if getattr(hook, "function", None) is function]
         for key in ours:
             del self._forward_hooks[key]
 
     @property
     def watched(self) -> bool:
-        """Whether anybody is watching. Attention computes its pattern explicitly only if so."""
+        """Whether a function is hooked here. Only then does attention compute its pattern explicitly."""
         return bool(self._forward_hooks)
 
     def __call__(self, value: Tensor) -> Any:
-        # Skips nn.Module's machinery while nobody watches: a model passes hundreds of hook points per token.
+        # Skip nn.Module's machinery while nothing is hooked: a model goes through hundreds of hook points per token.
         return super().__call__(value) if self._forward_hooks else value
 
     def forward(self, value: Tensor) -> Tensor:
@@ -51,10 +51,10 @@ class HookPoint(nn.Module):
 
 
 class Observed(nn.Module):
-    """A module whose hook points cost next to nothing to reach.
+    """A module with hook points that cost almost nothing to reach.
 
-    torch finds a child module only after everything else has failed, at ten times the cost of an attribute. A model
-    passes hundreds of hook points for every token, so here they are attributes as well.
+    torch looks for a child module only after everything else has failed, which takes ten times as long as an attribute.
+    A model goes through hundreds of hook points per token, so here they are attributes as well.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -64,7 +64,7 @@ class Observed(nn.Module):
 
 
 class _Hook:
-    """A watcher in the form that torch calls, which remembers whom it calls."""
+    """A hook in the form that torch wants; it remembers which function it calls."""
 
     def __init__(self, function: Watcher):
         self.function = function
@@ -75,7 +75,7 @@ class _Hook:
 
 @contextlib.contextmanager
 def watching(watchers: Sequence[tuple[HookPoint, Watcher]]) -> Iterator[None]:
-    """Watch several points inside a `with` block; afterwards, whatever happened in it, none of them.
+    """Hook functions to several points inside a `with` block; remove them afterwards, whatever happened.
 
     >>> import torch
     >>> point = HookPoint()
@@ -87,7 +87,7 @@ def watching(watchers: Sequence[tuple[HookPoint, Watcher]]) -> Iterator[None]:
     """
     try:
         for point, function in watchers:
-            point.watch(function)  # no handle to lose, should an interrupt strike right here
+            point.watch(function)  # we keep no handle, which an interrupt right here could lose
         yield
     finally:
         for point, function in watchers:
@@ -95,10 +95,10 @@ def watching(watchers: Sequence[tuple[HookPoint, Watcher]]) -> Iterator[None]:
 
 
 def unhooked(module: Watched) -> Watched:
-    """The same module in another tree: it shares all weights and buffers, and has no hooks.
+    """Return a second module that shares all weights and buffers with the first, but has no hooks.
 
-    What is hooked to either is not seen by the other, so two threads can look into one model at once. Training either
-    trains both. A submodule that is exchanged later is not exchanged in the other.
+    A hook on one does nothing in the other, so two threads can look into one model at once. If you train one, you train
+    both. If you exchange a submodule in one later, the other keeps the old one.
 
     >>> import torch
     >>> block = nn.Sequential(nn.Linear(2, 2), HookPoint())
@@ -111,7 +111,7 @@ def unhooked(module: Watched) -> Watched:
 
 
 def _unhooked(module: Any, known: dict[int, Any]) -> Any:
-    if id(module) in known:  # one module in two places stays one
+    if id(module) in known:  # a module that occurs twice stays one module
         return known[id(module)]
     other = known[id(module)] = object.__new__(type(module))
     state = {name: type(value)() if "_hooks" in name else value for name, value in module.__dict__.items()}

@@ -1,7 +1,7 @@
-"""What a block holds beside attention: nonlinearities, norms, the MLP; and how weights begin.
+"""The parts of a block other than attention: nonlinearities, norms and the MLP; and initial weights.
 
-The functions serve alone too, on tensors of any leading axes. Where torch has a fused kernel they are its formula by
-name: one pass over memory, and exact gradients.
+You can use the functions on their own, on tensors with any axes in front. Where torch has a fused kernel, they call
+it: it goes over memory once, and its gradients are exact.
 """
 
 import torch
@@ -15,7 +15,7 @@ from llmlib.linear import Linear
 
 
 def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """x · σ(x), with σ the logistic function: a soft ReLU. Source: Elfwing et al. (2017), also known as Swish.
+    """Compute x · σ(x), where σ is the logistic function: a soft ReLU, or Swish. Source: Elfwing et al. (2017).
 
     >>> silu(torch.tensor([-10.0, 0.0, 10.0]))
     tensor([-4.5398e-04,  0.0000e+00,  9.9995e+00])
@@ -24,7 +24,7 @@ def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
 
 
 def gelu(x: Float[Tensor, "*axes"], approximate: bool = False) -> Float[Tensor, "*axes"]:
-    """x · Φ(x), with Φ the normal distribution's cumulative function; or its tanh approximation, which GPT-2 uses.
+    """Compute x · Φ(x), where Φ is the normal cumulative distribution, or the tanh approximation that GPT-2 uses.
 
     Source: Hendrycks and Gimpel (2016), "Gaussian Error Linear Units". The approximation is
     x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))).
@@ -36,7 +36,7 @@ def gelu(x: Float[Tensor, "*axes"], approximate: bool = False) -> Float[Tensor, 
 
 
 def swiglu(gate: Float[Tensor, "*axes"], up: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """SiLU(gate) · up: one half decides how much of the other passes. Source: Shazeer (2020), "GLU Variants".
+    """Compute SiLU(gate) · up: one half decides how much of the other passes. Source: Shazeer (2020), "GLU Variants".
 
     >>> swiglu(torch.tensor([0.0, 10.0]), torch.tensor([3.0, 3.0]))
     tensor([ 0.0000, 29.9986])
@@ -47,7 +47,7 @@ def swiglu(gate: Float[Tensor, "*axes"], up: Float[Tensor, "*axes"]) -> Float[Te
 def rms_norm(
     x: Float[Tensor, "*axes width"], weight: Float[Tensor, " width"] | None = None, eps: float = 1e-5
 ) -> Float[Tensor, "*axes width"]:
-    """x / √(mean of x² + eps), times `weight`: every vector gets the length √width before the weights.
+    """Compute x / √(mean of x² + eps), times `weight`: before the weight, every vector has the length √width.
 
     Source: Zhang and Sennrich (2019), "Root Mean Square Layer Normalization".
 
@@ -59,7 +59,7 @@ def rms_norm(
 
 
 class RMSNorm(nn.Module):
-    """`rms_norm` with a weight that is learned, 1 at first."""
+    """`rms_norm` with a learned weight, which starts at 1."""
 
     def __init__(self, width: int, eps: float = 1e-5):
         super().__init__()
@@ -70,22 +70,22 @@ class RMSNorm(nn.Module):
 
 
 class Embedding(nn.Embedding):
-    """`nn.Embedding` with rows of zero until `initialise` draws them; see `llmlib.linear.Linear`."""
+    """`nn.Embedding` with zeros until `initialise` draws the weights; see `llmlib.linear.Linear`."""
 
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.weight)
 
 
 def make_norm(config: TransformerConfig) -> nn.Module:
-    """The norm that the config names, over the residual's width."""
+    """Return the norm that the config names, with the width of the residual."""
     kind = RMSNorm if config.norm == "rmsnorm" else nn.LayerNorm
     return kind(config.d_model, eps=config.norm_eps)
 
 
 class MLP(Observed):
-    """Two linear maps with a nonlinearity between, applied to each position alone; SwiGLU adds a gate.
+    """Two linear maps with a nonlinearity between them, applied to each position separately; SwiGLU adds a gate.
 
-    Of kind "none" it has no hidden units and adds nothing: an attention-only Transformer, for study.
+    With `mlp="none"` it has no hidden units and adds nothing: use it to study an attention-only Transformer.
 
     `seed` and `device` as in `Transformer`.
 
@@ -123,10 +123,10 @@ class MLP(Observed):
 
 
 def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torch.device | str | None) -> None:
-    """Give a module that was built on the meta device memory on `device` (default: the CPU) and initial weights.
+    """Give a module built on the meta device real memory on `device` (default: the CPU) and initial weights.
 
-    With `seed=None` the weights stay uninitialised, for loading; on the device "meta" there is nothing to do. So no
-    module draws from torch's global random state.
+    With `seed=None` the weights stay uninitialised, for loading; on the device "meta" there is nothing to do. This way
+    no module draws from torch's global random state.
     """
     if str(device) != "meta":
         module.to_empty(device=device or "cpu")
@@ -135,9 +135,9 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
 
 
 def initialise(module: nn.Module, n_layers: int, seed: int) -> None:
-    """GPT-2's initial weights: normal with standard deviation 0.02, less where a layer adds to the residual.
+    """Draw GPT-2's initial weights: normal with standard deviation 0.02, smaller where a layer adds to the residual.
 
-    Source: Radford et al. (2019), section 2.3: the 2 * n_layers additions would otherwise grow the residual.
+    Source: Radford et al. (2019), section 2.3: otherwise the 2 * n_layers additions would make the residual grow.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
@@ -148,5 +148,7 @@ def initialise(module: nn.Module, n_layers: int, seed: int) -> None:
         else:
             writes_residual = name.endswith(("output.weight", "down.weight"))
             std = 0.02 / (2 * n_layers) ** 0.5 if writes_residual else 0.02
-            drawn = torch.empty(parameter.shape).normal_(0.0, std, generator=generator)  # on CPU: same on any device
+            drawn = torch.empty(parameter.shape).normal_(
+                0.0, std, generator=generator
+            )  # on the CPU, so every device gets the same
             parameter.data.copy_(drawn)

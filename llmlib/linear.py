@@ -1,4 +1,4 @@
-"""Linear maps that use every core while a text is written token by token."""
+"""Linear maps that use every core even when text is generated one token at a time."""
 
 import math
 import threading
@@ -8,18 +8,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-WORTH_SHARING = 500_000  # weights; a smaller matrix gains microseconds, and may lose milliseconds to a busy core
+WORTH_SHARING = 500_000  # weights; a smaller matrix gains microseconds, and may lose milliseconds on a busy core
 
 
 def linear(
     x: Float[Tensor, "*rows d_in"], weight: Float[Tensor, "d_out d_in"], bias: Float[Tensor, " d_out"] | None = None
 ) -> Float[Tensor, "*rows d_out"]:
-    """`F.linear`, quicker for a single row on the CPU.
+    """Compute `F.linear`, but faster for a single row on the CPU.
 
-    Writing a text takes one row at a time through every weight matrix, and reading the weights is what takes the
-    time. torch gives a float32 row times a matrix to one core. Cut into as many pieces as there are threads, the
-    matrix is a batch of smaller ones, and a batch is read by all cores. A bfloat16 or float16 row goes to oneDNN,
-    which rearranges all weights first, at each product; torch's own kernel reads them as they lie.
+    Generation sends one row at a time through every weight matrix, and most of the time goes into reading the weights.
+    torch multiplies a float32 row by a matrix on one core. If we cut the matrix into as many pieces as there are
+    threads, it becomes a batch of smaller matrices, and all cores read a batch. A bfloat16 or float16 row goes to
+    oneDNN, which rearranges all the weights before each product; torch's own kernel reads them as they are.
 
     >>> linear(torch.ones(1, 3), torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]]))
     tensor([[6., 1.]])
@@ -38,10 +38,10 @@ def linear(
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` on top of `linear`, with weights of zero until `llmlib.layers.initialise` draws them."""
+    """`nn.Linear` on top of `linear`, with zeros until `llmlib.layers.initialise` draws the weights."""
 
     def reset_parameters(self) -> None:
-        """Nothing random: torch would draw from its global state, and on the meta device take a second to learn how."""
+        """Set zeros: torch would draw from its global random state, and take a second to set up on the meta device."""
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 
@@ -56,9 +56,9 @@ def _pieces(x: Tensor, weight: Tensor) -> int:
 
 
 class _WithoutOneDNN:
-    """oneDNN is off for the whole process while any thread is inside, and as it was once none is.
+    """Switches oneDNN off for the whole process while any thread is inside, and restores it when the last one leaves.
 
-    A thread that an interrupt stops halfway stays listed, and its next product puts things right.
+    If an interrupt stops a thread halfway, the thread stays listed, and its next product puts things right.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the lessons bring from outside, in one list: `llmlib download` fetches it all, and then no network is needed."""
+"""List everything that the lessons download: `llmlib download` fetches it all, and then they need no network."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from llmlib.tokenization.published import smollm2_file, smollm2_is_here, vocabul
 
 @dataclass(frozen=True)
 class Material:
-    """Something to download: `bring` does it, once; `is_here` tells without a network whether it is needed."""
+    """Something to download: `bring` downloads it once, and `is_here` says, without a network, whether we have it."""
 
     name: str
     megabytes: int | float  # to download
@@ -28,12 +28,12 @@ MATERIALS = (
 
 
 def missing() -> list[Material]:
-    """What is not on this machine yet."""
+    """Return the materials that are not on this machine yet."""
     return [material for material in MATERIALS if not material.is_here()]
 
 
 def megabytes(materials: Iterable[Material]) -> str:
-    """How much there is to download, in words.
+    """Say how much there is to download.
 
     >>> megabytes(MATERIALS)
     'about 100 MB'
@@ -42,7 +42,7 @@ def megabytes(materials: Iterable[Material]) -> str:
 
 
 def bring(materials: Iterable[Material], tell: Callable[[str], None]) -> list[DownloadError]:
-    """Fetch one after the other, telling what is done; what cannot be had does not keep the rest from coming."""
+    """Fetch them one after the other and report each one; if one fails, continue with the rest. Return the errors."""
     errors = []
     for material in materials:
         try:

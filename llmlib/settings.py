@@ -1,7 +1,7 @@
-"""Settings, each checked: a frozen dataclass whose annotations say what its fields may hold.
+"""Check settings: a frozen dataclass with annotations that say what its fields may hold.
 
-`check_fields` is called from `__post_init__`, so that Python, TOML and files are answered alike; `from_mapping` makes
-one from names and values. Limits stand beside the type: `steps: Annotated[int, AT_LEAST_1] = 1000`.
+Call `check_fields` from `__post_init__`, so that Python, TOML and other files get the same answers; `from_mapping`
+makes a dataclass from names and values. Limits go next to the type: `steps: Annotated[int, AT_LEAST_1] = 1000`.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-LARGEST = 2**63 - 1  # what torch and numpy can count to
-KINDS = {  # what each is called, and whether a value is one
+LARGEST = 2**63 - 1  # the largest integer for torch and numpy
+KINDS = {  # for each type: its name, and a test for its values
     bool: ("true or false", lambda value: isinstance(value, bool)),
     int: ("a whole number", lambda value: isinstance(value, Integral) and not isinstance(value, bool)),
     float: ("a number", lambda value: isinstance(value, Real) and not isinstance(value, bool)),
-    str: ("a text", lambda value: isinstance(value, str)),
+    str: ("a string", lambda value: isinstance(value, str)),
     Path: ("a path", lambda value: isinstance(value, str | Path)),
     dict: ("a section of names and values", lambda value: isinstance(value, Mapping)),
     type(None): ("None", lambda value: value is None),
@@ -33,7 +33,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Limit:
-    """What a value must be beside its type, in words and as a test."""
+    """A limit on a value in addition to its type, in words and as a test."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -43,13 +43,13 @@ AT_LEAST_0 = Limit("at least 0", lambda value: 0 <= value < math.inf)
 AT_LEAST_1 = Limit("at least 1", lambda value: 1 <= value < math.inf)
 MORE_THAN_0 = Limit("more than 0", lambda value: 0 < value < math.inf)
 SHARE = Limit("a share between 0 and 1", lambda value: 0 <= value <= 1)
-BELOW_1 = Limit("from 0 to below 1", lambda value: 0 <= value < 1)
+BELOW_1 = Limit("from 0 to less than 1", lambda value: 0 <= value < 1)
 
 
 def check_fields(settings: Any) -> None:
-    """Check every field of a frozen dataclass, and store what fits in plain form: numpy's 3 as 3, a list as a tuple.
+    """Check every field of a frozen dataclass, and store its value in plain form: numpy's 3 as 3, a list as a tuple.
 
-    Raises `SettingsError` for the first that does not fit its annotation.
+    Raises `SettingsError` for the first field that does not fit its annotation.
 
     >>> @dataclass(frozen=True)
     ... class Walk:
@@ -68,7 +68,7 @@ def check_fields(settings: Any) -> None:
 
 
 def checked(name: str, value: Any, kind: Any) -> Any:
-    """The value in its plain form, if it is of the kind; else a `SettingsError` names it and what is expected."""
+    """Return the value in plain form, or raise a `SettingsError` that names it and says what is expected."""
     if get_origin(kind) is Annotated:
         kind, limit = get_args(kind)[:2]
         value = checked(name, value, kind)
@@ -91,20 +91,20 @@ def checked(name: str, value: Any, kind: Any) -> Any:
 
 
 def expected(kind: Any) -> str:
-    """What a value of a kind is called.
+    """Say what values a type annotation expects.
 
     >>> expected(int | float), expected(tuple[float, float]), expected(str | list[str])
-    ('a number', '2 numbers', 'a text or a list of texts')
+    ('a number', '2 numbers', 'a string or a list of strings')
     """
     kinds = [each for each in _alternatives(kind) if each is not int or float not in _alternatives(kind)]
     return " or ".join(_called(each) for each in kinds if each is not type(None) or len(kinds) == 1)
 
 
 def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[str, Any] | None = None) -> Settings:
-    """A dataclass from names and values, as a TOML or JSON file gives them; `given` are fields from elsewhere.
+    """Build a dataclass from names and values in a TOML or JSON file; `given` has fields from elsewhere.
 
-    Raises `SettingsError`, which begins with `where`, for a name that it does not have (and says which was meant), for
-    one that is missing, and as the dataclass itself does.
+    Raises a `SettingsError` that begins with `where` for an unknown name (it suggests the right one), for a missing
+    one, and whenever the dataclass itself does.
 
     >>> @dataclass(frozen=True)
     ... class Walk:
@@ -122,7 +122,7 @@ def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[st
     nothing = dataclasses.MISSING
     for name, field in fields.items():
         if name not in arguments and field.default is nothing and field.default_factory is nothing:
-            raise SettingsError(f"{where} says nothing of {name!r}. Expected {expected(field.type)}.")
+            raise SettingsError(f"{where}: {name!r} is missing. Expected {expected(field.type)}.")
     try:
         return cls(**arguments)
     except ValueError as error:
@@ -130,7 +130,7 @@ def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[st
 
 
 def check_names(values: Iterable[str], known: Iterable[str], where: str) -> None:
-    """Raise `SettingsError` for a name that is not among the known ones."""
+    """Raise `SettingsError` for an unknown name."""
     known = list(known)
     for name in values:
         if name not in known:
@@ -159,7 +159,7 @@ def _called(kind: Any) -> str:
 
 
 def _plain(name: str, value: Any, kind: Any) -> Any:
-    """The value as a plain one of the kind, or `_UNFIT`."""
+    """Return the value in plain form, or `_UNFIT` if it is not of this kind."""
     if get_origin(kind) is Literal:
         return value if value in get_args(kind) else _UNFIT
     if get_origin(kind) is tuple:

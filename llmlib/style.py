@@ -1,9 +1,9 @@
-"""One look for all plots: quiet, legible in light and dark, clear to colour-blind people, and described in words.
+"""Give all plots one look: quiet, legible in light and dark, clear to colour-blind people, and described in words.
 
-Colours are after Okabe and Ito (2008), darkened until each stands out from white by 3 : 1. No single colour of letters
-can be read well on white and on JupyterLab's dark grey (4.5 : 1 on both is more than there is between the two), so
-there is one picture, on white, and a dark theme turns its lightness round and keeps its hues: white becomes the dark
-grey of the page. A code host ignores the style sheet and shows the picture as it is.
+The colours follow Okabe and Ito (2008), darkened until each has a contrast of 3 : 1 with white. No single colour of
+text is readable both on white and on JupyterLab's dark grey (there is not enough contrast between the two for 4.5 : 1
+with both). So there is one picture, on white, and a dark theme inverts its lightness and keeps its hues: white becomes
+the dark grey of the page. A code host ignores the style sheet and shows the picture as it is.
 """
 
 import base64
@@ -56,10 +56,10 @@ def use_style() -> None:
 
 
 def show_plot(alt: str, figure: "Figure | None" = None) -> None:
-    """Show a plot in a notebook, with what can be seen in it as one sentence for those who cannot see it.
+    """Show a plot in a notebook, with a sentence that describes it for people who cannot see it.
 
-    `figure` is the one that was drawn last, if none is given. It is closed, as by `plt.show()`. Raises `ValueError`
-    for a sentence of less than 20 characters: "a plot" says nothing.
+    `figure` is the current one by default. It is closed afterwards, as with `plt.show()`. Raises `ValueError`
+    for a sentence of fewer than 20 characters: "a plot" says nothing.
     """
     import matplotlib.pyplot as plt
     from IPython.display import display
@@ -68,16 +68,18 @@ def show_plot(alt: str, figure: "Figure | None" = None) -> None:
         raise ValueError(f"Say in a sentence what the plot shows; {alt!r} is too short for somebody who cannot see it.")
     figure = figure or plt.gcf()
     file = io.BytesIO()
-    figure.savefig(file, format="png", bbox_inches="tight", metadata={"Software": None})  # no letter is cut
+    figure.savefig(
+        file, format="png", bbox_inches="tight", metadata={"Software": None}
+    )  # tight, so that no letter is cut off
     plt.close(figure)
     bundle = {"text/plain": f"<Plot: {alt}>", "text/html": picture_html(file.getvalue(), alt)}
     display(bundle, raw=True)
 
 
 def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
-    """A PNG or SVG picture on white as HTML that keeps its description and follows a dark theme.
+    """Return a PNG or SVG picture on white as HTML that has a description and follows a dark theme.
 
-    JupyterLab drops the description of an output that is a picture, and keeps that of HTML.
+    JupyterLab drops the description of a picture output, but keeps the one in HTML.
 
     >>> picture_html(b"", "Two lines that cross.").removeprefix(SHEET)
     '<img class="llm-picture" alt="Two lines that cross." src="data:image/png;base64,"/>'
@@ -88,10 +90,10 @@ def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
 
 
 def label_points(axes: "Axes", points: Any, labels: Sequence[str], fontsize: float = 9) -> None:
-    """Write a label beside each point, where no other label and no point lies; one further away gets a thin line.
+    """Write a label next to each point, clear of other labels and points; a label further away gets a thin line.
 
-    `points` are rows of x and y. Call it last: limits that change afterwards move the points under the labels. A label
-    that has no room inside of the axes within 100 pixels is left out.
+    `points` are rows of x and y. Call this last: if limits change afterwards, the points move under the labels. A label
+    is left out if there is no room for it inside the axes within 100 pixels.
 
     >>> import matplotlib.pyplot as plt
     >>> figure, axes = plt.subplots()
@@ -104,10 +106,10 @@ def label_points(axes: "Axes", points: Any, labels: Sequence[str], fontsize: flo
     from matplotlib.transforms import Bbox
 
     figure: Any = axes.figure
-    figure.draw_without_rendering()  # from here on it is known where a point lies on the paper
-    inside, places = axes.bbox, axes.transData.transform(points)
-    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
-    for point, (x, y), label in zip(points, places, labels):
+    figure.draw_without_rendering()  # only then do we know where a point is on the page
+    inside, pixels = axes.bbox, axes.transData.transform(points)
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in pixels]
+    for point, (x, y), label in zip(points, pixels, labels):
         text = axes.annotate(label, point, (0, 0), textcoords="offset pixels", fontsize=fontsize, va="center")
         size = text.get_window_extent()
         for reach, turn in itertools.product(range(7, 100, 3), range(12)):

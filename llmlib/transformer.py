@@ -1,4 +1,4 @@
-"""One decoder-only Transformer that expresses GPT-2 and the Llama line."""
+"""One decoder-only Transformer, which can be GPT-2 or any model of the Llama line."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,9 +15,9 @@ from llmlib.linear import Linear, linear
 
 
 class Block(Observed):
-    """One layer: attention moves information between positions, the MLP works on each; both add to the residual.
+    """One layer: attention moves information between positions, the MLP works on each one; both add to the residual.
 
-    `seed` and `device` as in `Transformer`; `forward` as in `Attention`, so a block alone works too.
+    `seed` and `device` are as in `Transformer`, and `forward` is as in `Attention`, so a block works on its own too.
 
     >>> config = TransformerConfig.for_part(d_model=16, n_heads=4, positions="rotary")
     >>> Block(config, seed=0)(torch.zeros(1, 3, 16)).shape
@@ -54,7 +54,7 @@ class Block(Observed):
 
 
 class Cache:
-    """What the model remembers of a text: a `KVCache` per layer, how many positions are filled, which are padding."""
+    """A model's memory of a text: a `KVCache` per layer, how many positions are filled, and which are padding."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class Cache:
         ]
 
     def reorder(self, rows: Int[Tensor, " beam"]) -> None:
-        """Make these rows the texts that are remembered: a row may come several times, or not at all."""
+        """Keep these rows, in this order; a row may come several times, or not at all."""
         self.real = self.real[rows]
         for layer in self.layers:
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
 
 
 def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None:
-    """Raise `ValueError` for a model that the device cannot hold, before its layers are made."""
+    """Raise `ValueError` for a model that does not fit on the device, before its layers are made."""
     check_config(c)
     per_layer = 2 * c.d_model * c.d_head * (c.n_heads + c.n_kv_heads) + 2 * c.d_model * c.d_mlp
     weights = c.n_layers * per_layer + c.vocab_size * c.d_model
@@ -90,8 +90,8 @@ def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None
     have = memory_of(device or "cpu")
     if 4 * weights > have:
         raise ValueError(
-            f"This model has more than {weights:,} weights, which take {4 * weights / 1e9:,.0f} GB in float32, and "
-            f"there are {have / 1e9:,.0f} GB of memory. Choose a smaller one."
+            f"This model has more than {weights:,} weights, which take {4 * weights / 1e9:,.0f} GB in float32, but "
+            f"there are only {have / 1e9:,.0f} GB of memory. Choose a smaller one."
         )
 
 
@@ -132,11 +132,11 @@ class Transformer(Observed):
 
     @property
     def unembedding(self) -> Float[Tensor, "vocab d_model"]:
-        """The table whose rows a final vector is compared with: the embedding's own where they are tied."""
+        """The table that turns a final vector into logits: the embedding itself, if the two are tied."""
         return self.embed.weight if self.config.tied_embeddings else self.unembed.weight
 
     def new_cache(self, batch: int = 1, max_seq_len: int | None = None) -> Cache:
-        """An empty cache for `batch` texts of at most `max_seq_len` tokens (default: the model's context)."""
+        """Return an empty cache for `batch` texts of at most `max_seq_len` tokens (default: the model's context)."""
         return Cache(self.config, batch, max_seq_len, self.device, self.dtype)
 
     def forward(
@@ -147,18 +147,20 @@ class Transformer(Observed):
         attention_mask: Bool[Tensor, "batch seq"] | Int[Tensor, "batch seq"] | None = None,
         last_only: bool = False,
     ) -> Float[Tensor, "batch predicted vocab"]:
-        """Logits for the token after each position, or with `last_only` after the last position alone.
+        """Return logits for the token after each position, or with `last_only` after the last position only.
 
-        With a `cache`, `ids` continue the text that it holds, and are added to it. `attention_mask` is True
+        With a `cache`, `ids` continue the text in it, and are added to it. `attention_mask` is True
         (or 1) at real tokens and False at padding (on the left, so that texts of different lengths end together).
-        Raises `ValueError` for no ids, ids outside the vocabulary (on a CPU), more than the context holds, wrong
-        shapes, or tensors on another device than the model.
+        Raises `ValueError` for no ids, ids outside the vocabulary (on a CPU), more ids than fit into the context,
+        wrong shapes, or tensors that are not on the model's device.
         """
         start = cache.length if cache else 0
         if not isinstance(ids, Tensor):
-            raise ValueError(f"ids must be a tensor [batch, seq], got {type(ids).__name__}. Write torch.tensor([ids]).")
+            raise ValueError(f"ids must be a tensor [batch, seq], got {type(ids).__name__}. Try torch.tensor([ids]).")
         if ids.ndim != 2:
-            raise ValueError(f"ids must have the shape [batch, seq], got {list(ids.shape)}. For one text: ids[None].")
+            raise ValueError(
+                f"ids must have the shape [batch, seq], got {list(ids.shape)}. For one text, write ids[None]."
+            )
         if attention_mask is not None and attention_mask.shape != ids.shape:
             raise ValueError(
                 f"attention_mask must have the shape of ids, {list(ids.shape)}, got {list(attention_mask.shape)}."
@@ -169,7 +171,7 @@ class Transformer(Observed):
             self._check_range(ids)
         if cache and start + ids.shape[1] > cache.max_seq_len:
             raise ValueError(
-                f"The cache holds {start:,} of at most {cache.max_seq_len:,} tokens; {ids.shape[1]:,} more do not fit."
+                f"The cache has {start:,} of at most {cache.max_seq_len:,} tokens; {ids.shape[1]:,} more do not fit."
             )
         positions, mask = self._positions_and_mask(
             ids, start, cache, None if attention_mask is None else attention_mask.bool()
@@ -192,7 +194,7 @@ class Transformer(Observed):
         return linear(final, self.unembedding)
 
     def check_ids(self, ids: Int[Tensor, "batch seq"]) -> None:
-        """Raise `ValueError` for no ids, too many for the context, ids outside the vocabulary, or no whole numbers."""
+        """Raise `ValueError` unless there are ids, they fit into the context, and they are ids of the vocabulary."""
         self._check_length(ids)
         self._check_range(ids)
 
@@ -200,18 +202,18 @@ class Transformer(Observed):
         for name, tensor in tensors.items():
             if tensor is not None and tensor.device != self.device:
                 move = "Make it with model.new_cache()." if name == "cache" else f"Move them: {name}.to(model.device)."
-                raise ValueError(f"The model is on {self.device}, and {name} on {tensor.device}. {move}")
+                raise ValueError(f"The model is on {self.device}, but {name} is on {tensor.device}. {move}")
 
     def _check_length(self, ids: Int[Tensor, "batch seq"]) -> None:
         if ids.is_floating_point():
             raise ValueError(f"ids must be whole numbers, got {ids.dtype}.")
         if ids.shape[0] == 0 or ids.shape[1] == 0:
             raise ValueError(
-                f"A model needs at least one token, got ids of shape {tuple(ids.shape)}. Begin with a word or a letter."
+                f"A model needs at least one token, got ids of shape {tuple(ids.shape)}. Start with a word or a letter."
             )
         if ids.shape[1] > self.config.max_seq_len:
             raise ValueError(
-                f"{ids.shape[1]:,} tokens are more than the context of this model, {self.config.max_seq_len:,}. "
+                f"{ids.shape[1]:,} tokens do not fit into this model's context of {self.config.max_seq_len:,}. "
                 f"Shorten the text, or keep only its last {self.config.max_seq_len:,} ids."
             )
 
@@ -219,14 +221,14 @@ class Transformer(Observed):
         low, high = ids.aminmax()
         if low < 0 or high >= self.config.vocab_size:
             raise ValueError(
-                f"ids must lie in 0 … {self.config.vocab_size - 1} (the vocabulary), got {low} … {high}. "
+                f"ids must be between 0 and {self.config.vocab_size - 1} (the vocabulary), got {low} to {high}. "
                 "Were they made by another model's tokenizer?"
             )
 
     def _positions_and_mask(
         self, ids: Tensor, start: int, cache: Cache | None, attention_mask: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Positions count real tokens only; the mask is None where plain causal attention will do."""
+        """Return positions, which count real tokens only, and a mask, or None if plain causal attention will do."""
         end = start + ids.shape[1]
         real = None  # Bool[Tensor, "batch key"], or None if nothing is padding
         if cache:

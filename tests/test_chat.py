@@ -93,7 +93,7 @@ def test_smollm2_answers(smollm2):
     ("messages", "expected"),
     [
         ([], "no message to answer"),
-        ([{"content": "Hi"}], "expected a dictionary with the texts 'role' and 'content'"),
+        ([{"content": "Hi"}], "expected a dictionary with the strings 'role' and 'content'"),
         ([{"role": "user", "content": None}], "Message 0"),
     ],
 )
@@ -150,7 +150,7 @@ def test_lone_surrogates_are_replaced(tokenizer):
 
 def test_a_conversation_longer_than_the_context(tokenizer):
     model = Transformer(TransformerConfig(tokenizer.vocab_size, 16, 8, 1, 2))
-    with pytest.raises(ValueError, match="more than the context of this model, 16"):
+    with pytest.raises(ValueError, match="do not fit into this model's context of 16"):
         list(chat(model, tokenizer, "word " * 50))
 
 

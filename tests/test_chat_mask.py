@@ -84,7 +84,7 @@ def test_the_course_s_own_template():
     assert tokenizer.decode(asked).endswith("Who?<|assistant|>")
     assert ids[: len(asked)] == asked
     assert mask[: len(asked) + 1] == [False] * len(asked) + [True]
-    with pytest.raises(ValueError, match="it knows the roles 'user' and 'assistant', and no 'system'"):
+    with pytest.raises(ValueError, match="it only knows the roles 'user' and 'assistant', not 'system'"):
         encode_chat(tokenizer, dialogue("Hi", system="Be kind."))
 
 
@@ -250,13 +250,13 @@ def test_lone_surrogates_are_replaced():
 @pytest.mark.parametrize(
     ("roles", "message"),
     [
-        ("uu", "Message 1 is from 'user', where one from 'assistant' is expected"),
-        ("a", "Message 0 is from 'assistant', where one from 'user' is expected"),
-        ("uaa", "Message 2 is from 'assistant', where one from 'user'"),
-        ("uasu", "Message 2 is from 'system', where one from 'user'"),
-        ("su", "ends with message 1, from 'user', and no answer"),
-        ("uau", "ends with message 2, from 'user', and no answer"),
-        ("s", "ends with message 0, from 'system', and no answer"),
+        ("uu", "Message 1 is from 'user', but should be from 'assistant'"),
+        ("a", "Message 0 is from 'assistant', but should be from 'user'"),
+        ("uaa", "Message 2 is from 'assistant', but should be from 'user'"),
+        ("uasu", "Message 2 is from 'system', but should be from 'user'"),
+        ("su", "ends with message 1, from 'user', without an answer"),
+        ("uau", "ends with message 2, from 'user', without an answer"),
+        ("s", "ends with message 0, from 'system', without an answer"),
     ],
 )
 def test_conversations_that_do_not_alternate(roles, message):
@@ -278,7 +278,7 @@ def test_a_template_is_given_to_a_tokenizer():
     tokenizer = with_chat_template(made, CHATML)
     assert tokenizer.eos_ids == (made.special_tokens["<|im_end|>"], made.special_tokens["<|endoftext|>"])
     assert (made.chat_template, len(made.eos_ids)) == (None, 1)
-    with pytest.raises(ValueError, match=r"writes <\|assistant\|>, <\|user\|>, which .*with_special_tokens"):
+    with pytest.raises(ValueError, match=r"writes <\|assistant\|>, <\|user\|>, but .*with_special_tokens"):
         with_chat_template(made, TALES)
 
 

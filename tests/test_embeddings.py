@@ -179,5 +179,5 @@ def test_projection_of_equal_vectors_is_one_point():
     points, share = project(torch.ones(5, 4), 2)
     assert (points == 0).all()
     assert (share == 0).all()
-    with pytest.raises(ValueError, match=r"dims must lie in 1 … 4"):
+    with pytest.raises(ValueError, match=r"dims must be between 1 and 4"):
         project(torch.ones(5, 4), 5)

@@ -48,15 +48,15 @@ def test_what_is_missing_is_brought_and_what_fails_is_said(shelf):
 
 def test_nothing_to_do(shelf, monkeypatch):
     monkeypatch.setattr(materials, "MATERIALS", materials.MATERIALS[:1])
-    assert run().output == "Everything that the lessons download is here.\n"
+    assert run().output == "Everything that the lessons need is here.\n"
     assert run("--ask").output == ""
     assert run("--ask").exit_code == 0
 
 
 def test_without_a_terminal_it_only_says_what_is_missing(shelf):
     result = run("--ask")
-    assert "The lessons use about 4 MB more: there; moon." in result.output
-    assert "`llmlib download` brings it now" in result.output
+    assert "The lessons still need about 4 MB: there; moon." in result.output
+    assert "`llmlib download` downloads it now" in result.output
     assert (shelf, result.exit_code) == (["here"], 0)
 
 
@@ -73,7 +73,7 @@ def test_at_a_terminal_it_asks(tmp_path, answer, brought):
     os.write(ours, answer)
     done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "The lessons use about 1 MB more: a file." in done.stdout
+    assert "The lessons still need about 1 MB: a file." in done.stdout
     assert (tmp_path / "file").exists() is brought
 
 

@@ -151,9 +151,9 @@ def test_an_interrupt_leaves_the_cache_as_it_was():
     ("ids", "message"),
     [
         ([[]], "at least one token"),
-        ([[0, 31]], r"must lie in 0 … 30 \(the vocabulary\), got 0 … 31"),
-        ([[-1, 3]], "got -1 … 3"),
-        ([[0] * 25], "25 tokens are more than the context of this model, 24"),
+        ([[0, 31]], r"must be between 0 and 30 \(the vocabulary\), got 0 to 31"),
+        ([[-1, 3]], "got -1 to 3"),
+        ([[0] * 25], "25 tokens do not fit into this model's context of 24"),
     ],
 )
 def test_ids_that_the_model_cannot_take(ids, message):
@@ -164,9 +164,9 @@ def test_ids_that_the_model_cannot_take(ids, message):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"ids": "meta"}, r"The model is on cpu, and ids on meta. Move them: ids.to\(model.device\)"),
-        ({"attention_mask": "meta"}, "and attention_mask on meta. Move them"),
-        ({"cache": "meta"}, r"and cache on meta. Make it with model.new_cache\(\)"),
+        ({"ids": "meta"}, r"The model is on cpu, but ids is on meta. Move them: ids.to\(model.device\)"),
+        ({"attention_mask": "meta"}, "but attention_mask is on meta. Move them"),
+        ({"cache": "meta"}, r"but cache is on meta. Make it with model.new_cache\(\)"),
     ],
 )
 def test_tensors_on_another_device_than_the_model(given, message):
@@ -181,7 +181,7 @@ def test_tensors_on_another_device_than_the_model(given, message):
 def test_more_than_the_context_holds_is_told_where_ids_are_not_looked_at():
     """As on a GPU, where a position that does not exist would stop the process."""
     model = Transformer(KINDS["gpt2"], device="meta")
-    with pytest.raises(ValueError, match="25 tokens are more than the context of this model, 24"):
+    with pytest.raises(ValueError, match="25 tokens do not fit into this model's context of 24"):
         model(torch.zeros(1, 25, dtype=torch.long, device="meta"))
 
 
@@ -197,7 +197,7 @@ def test_a_cache_that_is_full():
     model = make("gpt2")
     cache = model.new_cache(max_seq_len=4)
     model(random_ids(1, 3), cache=cache)
-    with pytest.raises(ValueError, match="holds 3 of at most 4 tokens; 2 more do not fit"):
+    with pytest.raises(ValueError, match="has 3 of at most 4 tokens; 2 more do not fit"):
         model(random_ids(1, 2), cache=cache)
 
 
@@ -208,7 +208,7 @@ def test_a_cache_that_is_full():
         ({"n_kv_heads": 3}, "not a multiple of n_kv_heads=3"),
         ({"n_layers": 0}, "n_layers must be at least 1"),
         ({"positions": "rotary", "d_head": 5}, "positions='rotary' .* d_head must be even, got d_head=5"),
-        ({"rope_factors": (1.0,) * 4}, "rope_factors stretch rotary positions, and positions='learned'"),
+        ({"rope_factors": (1.0,) * 4}, "rope_factors only work with rotary positions, but positions='learned'"),
         ({"positions": "sinusoidal", "d_model": 33, "d_head": 8}, "positions='sinusoidal' .* even, got d_model=33"),
         ({"n_kv_heads": -1}, "n_kv_heads must be at least 0"),
         ({"d_head": -2}, "d_head must be at least 0"),

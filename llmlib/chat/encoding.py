@@ -1,6 +1,6 @@
-"""Messages as ids, and which of the ids a model is to learn to write.
+"""Turn messages into ids, and find the ids that a model should learn to write.
 
-The special tokens of a chat template are the model's only way to tell the speakers apart, so nothing that a speaker
+A model can only tell the speakers apart by the special tokens of the chat template, so nothing that a speaker
 writes may ever turn into one.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from llmlib.chat.templates import Message, render
 from llmlib.tokenization.base import Tokenizer, any_of, without_surrogates
 
-UNLIKELY = (*range(0xFDD0, 0xFDF0), *range(0xF0000, 0xFFFFE))  # never text, Unicode promises; then private ones
+UNLIKELY = (*range(0xFDD0, 0xFDF0), *range(0xF0000, 0xFFFFE))  # Unicode says these are never text; then private use
 MARKED = re.compile(r"\{%[-+]?\s*generation\b")
 NOTHING = re.compile(r"(?!)")
 
@@ -23,10 +23,10 @@ Run = tuple[str, bool]  # a text, and whether it is the assistant's
 def encode_chat(
     tokenizer: Tokenizer, messages: str | Sequence[Message], add_generation_prompt: bool = True
 ) -> list[int]:
-    """The ids of a conversation in the model's chat template, ready for the answer.
+    """Return the ids of a conversation in the model's chat template, ready for the answer.
 
-    Special tokens come from the template alone: `<|im_start|>` inside a message stays ordinary text. Without
-    `add_generation_prompt` the text ends after the last message. Raises as `chat` does.
+    Special tokens only come from the template: `<|im_start|>` inside a message stays ordinary text. Without
+    `add_generation_prompt`, the text ends after the last message. Raises as `chat` does.
     """
     conversation = _checked(tokenizer, messages)
     (guard,) = _unused_characters(conversation, 1)
@@ -35,16 +35,16 @@ def encode_chat(
 
 
 def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
-    """The ids of a whole conversation, as `encode_chat` gives them, and for each whether it is the assistant's.
+    """Return the ids of a whole conversation, as `encode_chat` does, and a mask that is True for the assistant's ids.
 
-    True for every token that holds some of what the assistant says, and for the token that ends its turn: these the
-    model has to write by itself. False for the header of the turn, which it is given. Where the template says what the
-    assistant writes, by `{% generation %}` and `{% endgeneration %}`, that holds. From any other template it is found
-    out: it begins where the text ends that asks for this answer, and ends with the first end token after that (where
-    the tokenizer knows none, with the last special token of the turn).
+    The mask is True for every token that contains some of what the assistant says, and for the token that ends its
+    turn: the model has to write these itself. It is False for the header of the turn, which the model is given. If the
+    template marks the answer with `{% generation %}` and `{% endgeneration %}`, we use the marks. Otherwise we work it
+    out: an answer begins where the text that asks for it ends, and ends with the first end token after that (or, if the
+    tokenizer has no end tokens, with the last special token of the turn).
 
-    Raises `ValueError` as `encode_chat` does, for a conversation in which user and assistant do not take turns (see
-    `check_turns`), and for a template that shows in neither way where its answers are.
+    Raises `ValueError` as `encode_chat` does, for a conversation where user and assistant do not take turns (see
+    `check_turns`), and for a template that does not show where its answers are.
 
     >>> from llmlib.chat.templates import CHATML
     >>> from llmlib.tokenization import BPETokenizer
@@ -69,40 +69,40 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
 def check_turns(messages: Sequence[Message]) -> None:
     """Raise `ValueError` unless user and assistant take turns, from a question to an answer.
 
-    One message of the system may come first. The error names the message that is out of turn, counted from 0.
+    One system message may come first. The error gives the number, from 0, of the message that is out of turn.
 
     >>> check_turns([{"role": "user", "content": "Hi"}, {"role": "user", "content": "Hello?"}])
     Traceback (most recent call last):
         ...
-    ValueError: Message 1 is from 'user', where one from 'assistant' is expected: user and assistant must take turns.
+    ValueError: Message 1 is from 'user', but should be from 'assistant': user and assistant must take turns.
     """
     first = 1 if messages and messages[0]["role"] == "system" else 0
     for number, message in enumerate(messages[first:], start=first):
         expected = "assistant" if (number - first) % 2 else "user"
         if message["role"] != expected:
             raise ValueError(
-                f"Message {number} is from {message['role']!r}, where one from {expected!r} is expected: user and "
+                f"Message {number} is from {message['role']!r}, but should be from {expected!r}: user and "
                 "assistant must take turns."
             )
     if len(messages) < first + 2 or (len(messages) - first) % 2:
         raise ValueError(
-            f"The conversation ends with message {len(messages) - 1}, from {messages[-1]['role']!r}, and no answer to "
-            "it. Add the assistant's answer, or leave the message out."
+            f"The conversation ends with message {len(messages) - 1}, from {messages[-1]['role']!r}, without an "
+            "answer. Add the assistant's answer, or leave the message out."
         )
 
 
 def with_chat_template(tokenizer: Tokenizer, template: str) -> Tokenizer:
-    """This tokenizer with another chat template, such as `CHATML`; it stays as it is itself.
+    """Return a copy of this tokenizer with another chat template, such as `CHATML`.
 
-    The token with which the template ends an answer ends a text from then on (it comes first in `eos_ids`). Raises
-    `ValueError` for a template that does not work, or one that writes a `<|name|>` that is not a special token here: it
-    would be spelled in letters, as anybody can type it.
+    The token that ends an answer in the template becomes an end token (the first in `eos_ids`). Raises `ValueError`
+    for a template that does not work, or that writes a `<|name|>` that is not a special token here: it would be
+    ordinary letters, which anybody can type.
     """
     missing = sorted(set(re.findall(r"<\|\w+\|>", template)) - tokenizer.special_tokens.keys())
     if missing:
         raise ValueError(
-            f"The template writes {', '.join(missing)}, which {tokenizer!r} does not have as special tokens. Give it "
-            f"new ones first: tokenizer.with_special_tokens({missing})."
+            f"The template writes {', '.join(missing)}, but {tokenizer!r} has no such special tokens. Add them "
+            f"first: tokenizer.with_special_tokens({missing})."
         )
     extended = copy.copy(tokenizer)
     extended.chat_template = template
@@ -119,21 +119,21 @@ def _checked(tokenizer: Tokenizer, messages: str | Sequence[Message]) -> list[di
     if tokenizer.chat_template is None:
         raise ValueError(
             f"{tokenizer!r} has no chat template: its model was not tuned for conversations. "
-            "Continue a text with `generate` instead, or load a model whose name says 'instruct' or 'chat'. "
+            "Continue a text with `generate` instead, or load a model with 'instruct' or 'chat' in its name. "
             "To tune it yourself, give it a template: llmlib.chat.with_chat_template(tokenizer, …)."
         )
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     if not messages:
-        raise ValueError("There is no message to answer. Give at least one {'role': 'user', 'content': '…'}.")
+        raise ValueError("There is no message to answer. Pass at least one {'role': 'user', 'content': '…'}.")
     for number, message in enumerate(messages):
         for field in ("role", "content"):
             if not isinstance(message, Mapping) or not isinstance(message.get(field), str):
                 raise ValueError(
-                    f"Message {number} is {message!r}; expected a dictionary with the texts 'role' and 'content', "
+                    f"Message {number} is {message!r}; expected a dictionary with the strings 'role' and 'content', "
                     "such as {'role': 'user', 'content': 'Hello'}."
                 )
-    # Lone surrogates are no Unicode; the same replacement as in `Tokenizer.encode`.
+    # Lone surrogates are not valid Unicode; replace them as `Tokenizer.encode` does.
     clean = without_surrogates
     return [{"role": clean(message["role"]), "content": clean(message["content"])} for message in messages]
 
@@ -148,7 +148,7 @@ def _specials(tokenizer: Tokenizer) -> Any:
 
 
 def _guarded(tokenizer: Tokenizer, conversation: list[dict[str, str]], guard: str) -> list[dict[str, str]]:
-    """A guard inside each look-alike hides it from the search for special tokens in `_parts`."""
+    """Put a guard inside every look-alike, to hide it from the search for special tokens in `_parts`."""
     special = _specials(tokenizer)
     return [
         {field: special.sub(lambda match: match[0][0] + guard + match[0][1:], text) for field, text in message.items()}
@@ -157,7 +157,7 @@ def _guarded(tokenizer: Tokenizer, conversation: list[dict[str, str]], guard: st
 
 
 def _parts(tokenizer: Tokenizer, text: str, guard: str) -> list[str | int]:
-    """The ids of the special tokens that the template wrote, and the texts between them, without guards."""
+    """Return the ids of the template's special tokens and the texts between them, without guards."""
     parts: list[str | int] = []
     start = 0
     for match in _specials(tokenizer).finditer(text):
@@ -167,20 +167,20 @@ def _parts(tokenizer: Tokenizer, text: str, guard: str) -> list[str | int]:
 
 
 def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], begin: str, end: str) -> str:
-    """The whole conversation as the template writes it, with the marks `begin` and `end` around each answer."""
+    """Return the conversation as the template writes it, with the marks `begin` and `end` around each answer."""
     text = render(tokenizer, messages, False)
     numbers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
     asked = [render(tokenizer, messages[:number], True) for number in numbers]  # each ready for its answer
     marked, done = "", 0
     for number, before, following in zip(numbers, asked, [*asked[1:], text]):
         through = render(tokenizer, messages[: number + 1], False)
-        whole = text.startswith(through)  # the turn is written so whether others follow or not
+        whole = text.startswith(through)  # the template writes this turn in the same way if others follow
         stop = _end_of_answer(tokenizer, text, len(before), len(through) if whole else len(following), whole)
         if not text.startswith(before) or stop < len(before):
             raise ValueError(
-                f"This chat template does not show where the answer in message {number} begins and ends: it writes a "
-                "turn in one way to ask for it, and in another when it is there. Put {% generation %} and "
-                "{% endgeneration %} around what the template writes for the assistant."
+                f"This chat template does not show where the answer in message {number} begins and ends: it writes the "
+                "turn differently when it asks for the answer and when the answer is there. In the template, put "
+                "{% generation %} and {% endgeneration %} around the assistant's part."
             )
         marked += text[done : len(before)] + begin + text[len(before) : stop] + end
         done = stop
@@ -188,8 +188,9 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
 
 
 def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whole: bool) -> int:
-    """Where the first end token ends; without one, the last special token of a turn that is known as a `whole`, or the
-    turn itself. -1 if none of these is known.
+    """Return the end of the first end token, or, if the `whole` turn is known, of its last special token or the turn.
+
+    Return -1 if none of these is known.
     """
     found = list(_specials(tokenizer).finditer(text, start, limit))
     ends = [match for match in found if tokenizer.special_tokens[match[0]] in tokenizer.eos_ids]
@@ -201,7 +202,7 @@ def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whol
 
 
 def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end: str) -> tuple[list[int], list[bool]]:
-    """Each text is encoded whole, as in a chat; a token counts if any of its bytes does."""
+    """Return ids and mask. Each text is encoded whole, as in a chat; a token counts if any of its bytes does."""
     runs = list(_runs(parts, begin, end))
     wholes = [
         part if isinstance(part, int) else "".join(text for text, _ in of_part) for part, of_part in zip(parts, runs)
@@ -219,7 +220,7 @@ def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end:
 
 
 def _runs(parts: list[str | int], begin: str, end: str) -> Iterator[list[Run]]:
-    """For each part its texts without the marks, and whether they stand between marks."""
+    """Yield, for each part, its texts without the marks, and whether they are between marks."""
     counts = False
     for part in parts:
         runs = []
@@ -232,10 +233,10 @@ def _runs(parts: list[str | int], begin: str, end: str) -> Iterator[list[Run]]:
 
 
 def _counting(tokenizer: Tokenizer, ids: list[int], runs: list[Run]) -> tuple[list[int], list[bool]]:
-    """Which of the ids hold a byte of a run that counts."""
+    """Return the ids, and for each whether it has a byte of a run that counts."""
     text = "".join(text for text, _ in runs).encode()
     tokens = [tokenizer.token_bytes(id) for id in ids]
-    if not (written := b"".join(tokens)).endswith(text):  # some character was replaced: then each run by itself
+    if not (written := b"".join(tokens)).endswith(text):  # a character was replaced: encode each run separately
         apart = [(id, counts) for text, counts in runs for id in tokenizer.encode_parts([text])]
         return [id for id, _ in apart], [counts for _, counts in apart]
     counted = b"".join(bytes([counts]) * len(text.encode()) for text, counts in runs)

@@ -1,4 +1,4 @@
-"""A model answers."""
+"""Let a model answer."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,7 +8,7 @@ from llmlib.sampling import Sampler, generate
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
-# As in the model card of SmolLM2. Of 48 answers to four simple questions it gets 34 right, at temperature 1 only 16.
+# As in SmolLM2's model card. It gets 34 of 48 answers to four simple questions right, and at temperature 1 only 16.
 CHAT_SAMPLER = Sampler(temperature=0.2, top_p=0.9)
 
 
@@ -20,12 +20,12 @@ def chat(
     sampler: Sampler = CHAT_SAMPLER,
     seed: int | None = None,
 ) -> Iterator[str]:
-    """Answer the last message, yielding pieces of text as they come; white space before the first word is left out.
+    """Answer the last message, yielding pieces of text as they come, without white space before the first word.
 
-    `messages` is a list of `{"role": "user", "content": "…"}`, the roles being those of the model's chat
-    template (usually system, user, assistant); a `str` is one message of the user. The default `sampler`
-    seldom takes an unlikely token, after which a small model easily goes astray. Stop it when you like, with
-    `break` or an interrupt: nothing of the model has changed. Raises `ValueError` for messages without role or
+    `messages` is a list of `{"role": "user", "content": "…"}`, with the roles of the model's chat
+    template (usually system, user, assistant); a `str` is one message from the user. The default `sampler`
+    rarely takes an unlikely token, because a small model easily goes astray after one. You can stop at any time, with
+    `break` or an interrupt; the model does not change. Raises `ValueError` for messages without role or
     content, a tokenizer without a chat template, or a conversation longer than the context.
 
         for piece in chat(model, tokenizer, "What is the capital of France?"):

@@ -1,4 +1,4 @@
-"""Chat templates: programs in Jinja that write a conversation in the one format that a model was tuned on."""
+"""Chat templates: Jinja programs that write a conversation in the format that a model was tuned on."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,16 +7,16 @@ from typing import Any
 
 from llmlib.tokenization.base import Tokenizer
 
-Message = Mapping[str, Any]  # "role" and "content", both texts
+Message = Mapping[str, Any]  # "role" and "content", both strings
 
-# ChatML, of which SmolLM2, Qwen and many others speak a dialect: any role, on a line of its own.
+# ChatML: any role, on its own line. SmolLM2, Qwen and many others use dialects of it.
 CHATML = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-# Llama 3: the token for the beginning of a text comes first, and what is said is trimmed.
+# Llama 3: the beginning-of-text token comes first, and messages are trimmed.
 LLAMA3 = (
     "{{ bos_token }}"
     "{% for message in messages %}"
@@ -25,14 +25,14 @@ LLAMA3 = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
-# The course's own: a question and its answer stand on one line, as in the reading book that its base model knows. The
-# model writes the space before an answer itself, for that is how the words of its vocabulary begin.
+# The course's own: a question and its answer are on one line, as in the reading book that its base model knows. The
+# model writes the space before an answer itself, because words in its vocabulary begin with one.
 TALES = (
     "{% for message in messages %}"
     "{% if message['role'] == 'user' %}{{ '<|user|>' + message['content'] }}"
     "{% elif message['role'] == 'assistant' %}{{ '<|assistant|> ' + message['content'] + '<|endoftext|>' }}"
-    "{% else %}{{ raise_exception(\"it knows the roles 'user' and 'assistant', and no '\" + message['role'] + \"'. "
-    'Put what you want to say to the model into a message of the user.") }}{% endif %}'
+    "{% else %}{{ raise_exception(\"it only knows the roles 'user' and 'assistant', not '\" + message['role'] + \"'. "
+    'Put what you want to tell the model into a user message.") }}{% endif %}'
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
@@ -45,7 +45,7 @@ def render(
     begin: str = "",
     end: str = "",
 ) -> str:
-    """What the tokenizer's chat template writes, `begin` and `end` around what it marks by `{% generation %}`.
+    """Write messages with the tokenizer's chat template, with `begin` and `end` around its `{% generation %}` parts.
 
     Raises `ValueError` if the template is damaged or refuses the messages.
     """
@@ -72,7 +72,7 @@ def render(
 
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> Any:
-    """Compiled in a sandbox: a template comes with somebody's weights, and must not reach this machine."""
+    """Compile a template in a sandbox: it comes with other people's weights and must not touch this machine."""
     from jinja2.exceptions import TemplateError
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -84,13 +84,13 @@ def _compiled(source: str) -> Any:
         trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _generation_tag()]
     )
     environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)  # some tell the model the date
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)  # some templates give the date
     return environment.from_string(source)
 
 
 @lru_cache(maxsize=1)
 def _generation_tag() -> Any:
-    """`{% generation %}…{% endgeneration %}`, by which templates mark what the assistant says (from `transformers`)."""
+    """Support `{% generation %}…{% endgeneration %}`, which marks what the assistant says (as in `transformers`)."""
     from jinja2 import nodes
     from jinja2.ext import Extension
 

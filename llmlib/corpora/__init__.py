@@ -1,8 +1,8 @@
-"""Texts to learn from: TinyTales, made by code, and real ones; tokens on disk and batches of them.
+"""Provide texts to learn from (TinyTales, which code makes, and real ones), tokens on disk, and batches of them.
 
-`tinytales` is the course's own language world, `texts` brings Shakespeare, Python's source and files of your own,
-`datasets` turns texts into training batches, `reading` makes endless ones of stories with exercises, `measures` tells
-how well a text keeps its world together. (These three need torch.) `ngrams` is what counting alone achieves.
+`tinytales` is the course's own little world. `texts` loads Shakespeare, Python's source and your own files. `datasets`
+turns texts into training batches, `reading` makes endless batches of stories with exercises, and `measures` scores how
+well a text keeps its world together. (These three need torch.) `ngrams` shows how far you get with counting alone.
 """
 
 from llmlib.corpora.texts import CorpusError, from_files, python_stdlib, stream_files, tiny_shakespeare

@@ -14,17 +14,17 @@ corpus_app = typer.Typer(no_args_is_help=True, help="Write a corpus to a file.")
 
 @corpus_app.callback()
 def _corpus() -> None:
-    """A callback keeps ``tinytales`` a sub-command even while it is the only one."""
+    """Keep ``tinytales`` a subcommand: typer would drop the name of an only command without this callback."""
 
 
 @corpus_app.command("tinytales")
 def write_tinytales(
-    out: Annotated[Path, typer.Option(help="The file to write. It is replaced whole or not at all.")],
-    characters: Annotated[int, typer.Option(help="At least so many; the last story is whole.")] = 10_000_000,
+    out: Annotated[Path, typer.Option(help="The file to write. An existing one is replaced whole or not at all.")],
+    characters: Annotated[int, typer.Option(help="Write at least this many; the last story is complete.")] = 10_000_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same stories on every machine.")] = 0,
     split: Annotated[str, typer.Option(help=f"One of {', '.join(SPLITS)}.")] = "train",
 ) -> None:
-    """Write seeded short stories as plain text: a newline between paragraphs, an empty line after each story."""
+    """Write short stories from a seed as plain text: a newline between paragraphs, an empty line after each story."""
     try:
         stories = tinytales(seed, split, characters=characters)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Tokens on disk, and random windows of them as training batches."""
+"""Keep tokens on disk, and draw random windows of them as training batches."""
 
 import operator
 import zlib
@@ -17,7 +17,7 @@ from llmlib.files.atomic import atomic_write
 
 Batch = tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]
 
-SAMPLED = 1 << 20  # tokens that a fingerprint looks at, at most
+SAMPLED = 1 << 20  # the most tokens that a fingerprint looks at
 
 
 class DatasetError(ValueError):
@@ -26,7 +26,7 @@ class DatasetError(ValueError):
 
 @runtime_checkable
 class Encoder(Protocol):
-    """What a tokenizer has to offer."""
+    """A tokenizer, as far as we need one here."""
 
     @property
     def vocab_size(self) -> int: ...
@@ -35,11 +35,11 @@ class Encoder(Protocol):
 
 
 class TokenDataset:
-    """Token ids to draw training batches from: a file, memory-mapped, or an array or tensor in memory.
+    """Draws training batches from token ids: a memory-mapped file, or an array or tensor in memory.
 
     The file may be larger than memory, and opens at once. It is a one-dimensional ``.npy`` array of uint16
-    (vocabularies up to 65,536) or uint32, which ``numpy.load`` reads as well. Raises ``DatasetError`` if it is missing
-    or is not such a file, or if what is given in memory is not one row of whole numbers.
+    (vocabularies up to 65,536) or uint32, which ``numpy.load`` can read too. Raises ``DatasetError`` if the file is
+    missing or has another format, or if the tokens in memory are not one row of whole numbers.
 
     >>> import tempfile
     >>> from llmlib.tokenization import CharTokenizer
@@ -54,12 +54,12 @@ class TokenDataset:
 
     def __init__(self, tokens: Path | str | np.ndarray | Tensor | Sequence[int], vocab_size: int | None = None) -> None:
         self.path = Path(tokens) if isinstance(tokens, str | Path) else None
-        self.vocab_size = vocab_size  # known: every batch is checked against it
+        self.vocab_size = vocab_size  # if it is known, every batch is checked against it
         self.tokens = _in_memory(tokens) if self.path is None else _mapped(self.path)
 
     @property
     def where(self) -> str:
-        """What messages call it."""
+        """The dataset's name in messages."""
         return str(self.path) if self.path else "The dataset in memory"
 
     def __len__(self) -> int:
@@ -70,11 +70,11 @@ class TokenDataset:
         return f"TokenDataset({name}: {len(self):,} tokens, {self.tokens.dtype})"
 
     def __reduce__(self) -> tuple[type["TokenDataset"], tuple[Any, int | None]]:
-        # A worker process maps a file again, and nothing is copied.
+        # A worker process maps the file itself, so nothing is copied.
         return TokenDataset, (self.path or np.asarray(self.tokens), self.vocab_size)
 
     def fingerprint(self) -> str:
-        """How many tokens there are, and a checksum of them (of a million, if there are more): to notice others.
+        """Return the number of tokens and a checksum (of a million, if there are more), to notice other data.
 
         >>> TokenDataset([1, 2, 3]).fingerprint()
         '3 tokens, 2bcb8d87'
@@ -92,8 +92,8 @@ class TokenDataset:
     ) -> "TokenDataset":
         """Encode texts one by one into the file ``path``, which is replaced whole or not at all.
 
-        Each text is encoded by itself and followed by ``end_id``, if given; only one is in memory at a time. Raises
-        ``DatasetError`` if an id does not fit the vocabulary, or if there is no token at all.
+        Each text is encoded separately and followed by ``end_id``, if given; only one text is in memory at a time.
+        Raises ``DatasetError`` if an id does not fit the vocabulary, or if there are no tokens at all.
         """
         vocab_size = tokenizer.vocab_size
         dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32).newbyteorder("<")
@@ -106,7 +106,7 @@ class TokenDataset:
                 file.write(ids.astype(dtype).tobytes())
                 n_tokens += len(ids)
             if not n_tokens:
-                raise DatasetError("The texts hold no token, so there is nothing to write.")
+                raise DatasetError("The texts contain no tokens, so there is nothing to write.")
             file.seek(0)
             if _write_header(file, dtype, n_tokens) != n_header:
                 raise DatasetError("This numpy writes headers of varying size; numpy 2.0 or newer is needed.")
@@ -121,12 +121,12 @@ class TokenDataset:
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> Batch:
-        """The batch of a step: windows ``x`` from random places, and ``y``, the token that follows each.
+        """Return the batch of a step: windows ``x`` from random positions, and ``y``, the next token after each one.
 
-        It depends on nothing but the file and the arguments. So a run that stopped goes on exactly with its next step,
-        and several machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on
-        ``device``; to a GPU they go from pinned memory, without waiting. Raises ``DatasetError`` if there are fewer
-        than ``seq_len`` + 1 tokens or an id is above the vocabulary, ``ValueError`` if a size is not positive or
+        The batch depends only on the file and the arguments. So a run that was stopped continues exactly, and several
+        machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on
+        ``device``; they go to a GPU from pinned memory, without waiting. Raises ``DatasetError`` if there are fewer
+        than ``seq_len`` + 1 tokens or an id is not in the vocabulary, and ``ValueError`` if a size is not positive or
         ``step`` or ``seed`` is negative.
         """
         self._check_sizes(batch_size, seq_len)
@@ -152,7 +152,7 @@ class TokenDataset:
         start: int = 0,
         device: torch.device | str | None = None,
     ) -> Iterator[Batch]:
-        """The batches of the steps ``start``, ``start`` + 1, … without end; raises as ``batch`` does."""
+        """Return endless batches, for the steps ``start``, ``start`` + 1, …; raises as ``batch`` does."""
         self._check_sizes(batch_size, seq_len)
         return (
             self.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed, device=device) for step in count(start)
@@ -164,7 +164,7 @@ class TokenDataset:
                 raise ValueError(f"{name} must be 1 or more, got {value}.")
         if len(self) < seq_len + 1:
             raise DatasetError(
-                f"{self.where} holds {len(self):,} tokens, and a window of {seq_len:,} needs {seq_len + 1:,}. "
+                f"{self.where} has {len(self):,} tokens, but a window of {seq_len:,} needs {seq_len + 1:,}. "
                 "Use a shorter window or more text."
             )
 
@@ -178,17 +178,17 @@ def _mapped(path: Path) -> np.ndarray:
     except (ValueError, EOFError, OSError) as error:
         raise DatasetError(f"{path} is damaged or is not a .npy file ({error}). {remedy}") from error
     if not isinstance(tokens, np.ndarray) or tokens.ndim != 1 or tokens.dtype.kind != "u":
-        raise DatasetError(f"{path} does not hold a row of unsigned token ids. {remedy}")
+        raise DatasetError(f"{path} does not contain a row of unsigned token ids. {remedy}")
     return tokens
 
 
 def _in_memory(tokens: Any) -> np.ndarray:
-    """The same memory as an array, where that is possible."""
+    """Return the tokens as an array that shares their memory, if that is possible."""
     array = tokens.detach().cpu().numpy() if isinstance(tokens, Tensor) else np.asarray(tokens)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise DatasetError(
             f"Tokens in memory must be one row of whole numbers, got {array.dtype} of shape {list(array.shape)}. "
-            "Texts are encoded first: tokenizer.encode(text)."
+            "Encode a text first: tokenizer.encode(text)."
         )
     return array
 
@@ -199,13 +199,15 @@ def _moved(ids: Tensor, device: torch.device | str | None) -> Tensor:
     return ids.pin_memory().to(device, non_blocking=True)
 
 
-def _check_ids(ids: np.ndarray, vocab_size: int, who: str) -> None:
+def _check_ids(ids: np.ndarray, vocab_size: int, source: str) -> None:
     for id in (int(ids.min()), int(ids.max())) if ids.size else ():
         if not 0 <= id < vocab_size:
-            raise DatasetError(f"{who} gave the id {id}; the vocabulary ends at {vocab_size - 1}. Use its tokenizer.")
+            raise DatasetError(
+                f"{source} gave the id {id}, but the vocabulary ends at {vocab_size - 1}. Use its own tokenizer."
+            )
 
 
 def _write_header(file: IO[bytes], dtype: np.dtype, n_tokens: int) -> int:
-    """Write a .npy header, which numpy pads so that a longer array needs no longer header; returns its length."""
+    """Write a .npy header and return its length; numpy pads it, so a longer array does not need a longer one."""
     npy.write_array_header_1_0(file, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (n_tokens,)})
     return file.tell()

@@ -1,7 +1,7 @@
-"""How well does a text keep its world together? Names that were there before, words that exist, sentences that hold.
+"""Score how well a text keeps its world together: do names stay, do words exist, do sentences make sense?
 
-None of them has a perfect score of 1, not even for real text. So each is to be taken from real text of the same length
-as well, and the names also by chance.
+Even real text does not get a perfect 1 on these. So measure real text of the same length too, and for names also
+measure chance.
 """
 
 import math
@@ -15,7 +15,7 @@ from llmlib.corpora.tinytales.world import newcomers, villagers
 
 
 def words_of(text: str) -> list[str]:
-    """Words in lower case, and marks of punctuation, as separate tokens.
+    """Split a text into lower-case words and punctuation marks.
 
     >>> words_of("Isn't it?")
     ["isn't", 'it', '?']
@@ -24,21 +24,22 @@ def words_of(text: str) -> list[str]:
 
 
 def tale_names() -> set[str]:
-    """The names of all villagers and visitors of TinyTales, in lower case."""
-    return {who.name.lower() for who in (*villagers(), *newcomers())}
+    """Return the names of all villagers and visitors of TinyTales, in lower case."""
+    return {character.name.lower() for character in (*villagers(), *newcomers())}
 
 
 def mentions(text: str) -> list[tuple[bool, set[str]]]:
-    """For each capitalised word, or line that says who speaks: whether it introduces somebody, and its words."""
-    is_what = "|".join(sorted({who.known_as.removeprefix(f"{who.name} the ") for who in (*villagers(), *newcomers())}))
+    """Return, for each capitalised word or line that says who speaks, whether it introduces somebody, and its words."""
+    everybody = (*villagers(), *newcomers())
+    is_what = "|".join(sorted({each.known_as.removeprefix(f"{each.name} the ") for each in everybody}))
     pattern = rf"(^[A-Z][A-Za-z ]+(?=:$)|\b[A-Z]\w+(?= the (?:{is_what})\b)|(?<=\bcalled )[A-Z]\w+)|\b[A-Z]\w*"
     return [(bool(m[1]), set(words_of(m[0]))) for m in re.finditer(pattern, text, re.M)]
 
 
 def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[str] | None = None) -> float:
-    """The share of the names in second halves that were there before: introduced since, or in the first half.
+    """Return the share of names in second halves that came up before, in the first half or introduced since.
 
-    `names` are in lower case. `others` are texts whose first halves count instead: with those of other texts, it is
+    `names` are in lower case. `others` are texts whose first halves count instead; if you pass unrelated texts, you get
     the share that is kept by chance. Raises `ValueError` if there are not as many of them.
 
     >>> names_kept(["Pip saw Luna there. Luna saw Odo there"], {"pip", "luna", "odo"})
@@ -58,7 +59,7 @@ def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[st
 
 
 def spelled(texts: Sequence[str], known: Collection[str]) -> float:
-    """The share of the words that are among the known ones; the last of each text may be cut, and does not count.
+    """Return the share of words that are known. The last word of each text may be cut off, so it does not count.
 
     >>> spelled(["the cat sat wrongly", "teh cat sa"], {"the", "cat", "sat"})
     0.8
@@ -68,7 +69,7 @@ def spelled(texts: Sequence[str], known: Collection[str]) -> float:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Whole sentences, each on one line: the cut end of a text and the lines that say who speaks are left out.
+    """Return whole sentences, each on one line, without the cut end of a text and lines that say who speaks.
 
     >>> sentences_of("Pip ran. Luna sang! And th")
     ['Pip ran.', 'Luna sang!']
@@ -78,14 +79,14 @@ def sentences_of(text: str) -> list[str]:
 
 
 def is_long_enough(sentence: str) -> bool:
-    """Whether there is enough of it to be judged: five words or more."""
+    """Return whether a sentence is long enough to judge: five words or more."""
     return len(sentence.split()) >= 5
 
 
 def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
-    """The share of the sentences of five words or more that stand in the known texts, word by word.
+    """Return the share of sentences of five words or more that occur word for word in the known texts.
 
-    What of a new text is old? A model that has learned the known texts by heart can have these.
+    How much of a new text is old? These are sentences that a model may have learned by heart.
 
     >>> share_known(["Pip ran to the old mill. Luna sang him a song."], ["Odo slept. Pip ran to the old mill."])
     0.5
@@ -96,23 +97,23 @@ def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
 
 
 class Judge:
-    """A real language model's opinion of sentences: the mean surprise a token, given what came before.
+    """Judges sentences with a real language model: their mean surprise per token, given what came before.
 
-    `model` gives logits (batch, seq, vocab) for ids (batch, seq), such as `load_pretrained("smollm2-135m-instruct")`.
-    A sentence counts as grammatical if it is no stranger to the judge than nine tenths of the real ones: see `limit`.
+    `model` maps ids (batch, seq) to logits (batch, seq, vocab), as `load_pretrained("smollm2-135m-instruct")` does.
+    A sentence counts as grammatical if the judge finds it no stranger than nine tenths of real ones: see `limit`.
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.model, self.tokenizer = model, tokenizer
 
     def strangeness(self, texts: Sequence[str], known: Collection[str]) -> list[float]:
-        """Nats a token for each sentence of five words or more but the first of a text; infinite if a word is none."""
+        """Return nats per token for sentences of five words or more, except first ones; infinite for non-words."""
         found = []
         words = set(known)
         for text in texts:
             sentences = sentences_of(text)
             if len(sentences) < 2:
-                continue  # nothing that has a sentence before it
+                continue  # no sentence has another one before it
             pieces = [self.tokenizer.encode((" " if i else "") + sentence) for i, sentence in enumerate(sentences)]
             ids = torch.tensor([[token for piece in pieces for token in piece]])
             with torch.inference_mode():
@@ -127,18 +128,18 @@ class Judge:
 
 
 def limit(strangeness: Sequence[float]) -> float:
-    """The value that a tenth of real sentences exceed. Raises `ValueError` if there are none.
+    """Return the strangeness that a tenth of real sentences exceed. Raises `ValueError` if there are no sentences.
 
     >>> limit([float(value) for value in range(20)])
     17.0
     """
     if not strangeness:
-        raise ValueError("There is no sentence to take the limit from: give longer texts, of two sentences or more.")
+        raise ValueError("There is no sentence to take the limit from. Use longer texts, of two sentences or more.")
     return sorted(strangeness, reverse=True)[len(strangeness) // 10]
 
 
 def share_below(strangeness: Sequence[float], limit: float) -> float:
-    """The share of the sentences that are no stranger than the limit.
+    """Return the share of sentences that are no stranger than the limit.
 
     >>> share_below([1.0, 2.0, 5.0, 9.0], 5.0)
     0.75

@@ -1,4 +1,4 @@
-"""What counting alone achieves: the n-gram model that every trained model should be compared with."""
+"""Count n-grams: a simple model that every trained model should be compared with."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -7,21 +7,24 @@ from jaxtyping import Float, Int
 def witten_bell(
     learned: Int[np.ndarray, "tokens"], rows: Int[np.ndarray, "row seq"], order: int, vocab_size: int
 ) -> Float[np.ndarray, "row seq"]:
-    """The surprise, −ln p in nats, at each token of the rows under an n-gram model that has counted `learned`.
+    """Return the surprise, −ln p in nats, of each token in the rows under an n-gram model that has counted `learned`.
 
-    A token is guessed from up to `order` − 1 tokens before it in its row (order 1: from none, 2: a bigram model). Each
-    order is mixed with the next lower one, which gets as much weight as the context has had different successors;
-    below the single tokens every token is equally likely. Raises `ValueError` for an order below 1, or for one so
-    high that the n-grams of this vocabulary cannot be numbered in 63 bits.
+    The model predicts a token from up to `order` − 1 tokens before it in its row (order 1 uses none, order 2 is a
+    bigram model). Each order is mixed with the next lower one; the lower one gets as much weight as the context has had
+    different successors. Below single tokens, every token is equally likely. Raises `ValueError` for an order below 1,
+    or for one so high that the n-grams of this vocabulary cannot be numbered in 63 bits.
 
     Source: Witten and Bell (1991), "The zero-frequency problem", method C; mixed as in Chen and Goodman (1998).
 
-    >>> learned, rows = np.array([0, 1, 0, 0]), np.array([[0, 1]])  # 0 came 3 times of 4; after it came 0 once, 1 once
+    >>> learned, rows = (
+    ...     np.array([0, 1, 0, 0]),
+    ...     np.array([[0, 1]]),
+    ... )  # 0 came 3 times out of 4; after it came 0 once, 1 once
     >>> np.exp(-witten_bell(learned, rows, order=2, vocab_size=2)) * 12  # (3 + 2 · ½) / 6, then (1 + 2 · ⅓) / 4
     array([[8., 5.]])
     """
     if order < 1 or vocab_size**order >= 2**63:
-        raise ValueError(f"order must be at least 1 and {vocab_size}**order below 2**63; got order={order}.")
+        raise ValueError(f"order must be at least 1, and {vocab_size}**order less than 2**63; got order={order}.")
     p = np.full(rows.shape, 1 / vocab_size)
     for n in range(1, order + 1):
         if n > min(len(learned), rows.shape[1]):
@@ -41,7 +44,7 @@ def witten_bell(
 
 
 def _numbered(ids: Int[np.ndarray, "*axes seq"], n: int, vocab_size: int) -> Int[np.ndarray, "*axes places"]:
-    """One number for each n-gram: its tokens as the digits of a number to the base `vocab_size`."""
+    """Return a number for each n-gram: its tokens are the digits, in base `vocab_size`."""
     places = ids.shape[-1] - n + 1
     number = np.zeros((*ids.shape[:-1], places), dtype=np.int64)
     for i in range(n):
@@ -52,6 +55,6 @@ def _numbered(ids: Int[np.ndarray, "*axes seq"], n: int, vocab_size: int) -> Int
 def _looked_up(
     keys: Int[np.ndarray, "*axes"], known: Int[np.ndarray, "k"], values: Int[np.ndarray, "k"]
 ) -> Int[np.ndarray, "*axes"]:
-    """The value of each key; 0 for a key that is not known. `known` is sorted."""
+    """Return the value of each key, or 0 for an unknown key. `known` is sorted."""
     place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
     return np.where(known[place] == keys, values[place], 0)

@@ -1,7 +1,7 @@
-"""A reading book of TinyTales: each story is followed by exercises, and there is no last page.
+"""An endless reading book of TinyTales: exercises follow each story.
 
-A model that has only seen stories learns to write them; where it also reads questions with their answers, it learns
-to find an answer in what stands above. (Text from the web holds such pages too: exams, forums, interviews.)
+A model that has only seen stories learns to write stories. If it also reads questions with answers, it learns
+to find an answer in the text above. (The web has pages like this too: exams, forums, interviews.)
 """
 
 import operator
@@ -17,14 +17,14 @@ from llmlib.corpora.tinytales.tasks import animals_in, answers, as_sentence
 from llmlib.corpora.tinytales.teller import SPLITS
 from llmlib.tokenization.base import Tokenizer
 
-EXERCISES = 4  # a stream of chance for the order of the exercises, apart from those of other tasks
-STORIES_A_ROW = 8  # apart from each other in the endless row of stories; rows of up to some 2,500 tokens share none
+EXERCISES = 4  # the random stream for the order of exercises; other tasks use other streams
+STORIES_A_ROW = 8  # each row starts this many stories later; rows of up to about 2,500 tokens share no story
 
 
 def page(story: Story) -> str:
-    """The story, an empty line, and its exercises in random order, one a line.
+    """Return the story, an empty line, and its exercises in random order, one per line.
 
-    They are: every question that the story answers, the animals in it, and what happens in one sentence.
+    The exercises are: every question that the story answers, the animals in it, and a summary in one sentence.
 
     >>> print(page(tell(0, "train", 5)).split(STORY_SEPARATOR)[1].splitlines()[0])
     Where was Mabel lost? By the river.
@@ -38,11 +38,11 @@ def page(story: Story) -> str:
 
 
 class ReadingBook:
-    """Training batches of pages that nobody has read before: each row begins with a page, and is filled with more.
+    """Makes training batches of new pages: each row starts with a page and is filled up with more pages.
 
-    One page takes about 360 tokens of a vocabulary of 2,048, and ends with `end_id`. As with
-    `llmlib.corpora.datasets.TokenDataset`, the same step and seed give the same batch, so that a run that stopped goes
-    on exactly.
+    A page takes about 360 tokens with a vocabulary of 2,048, and ends with `end_id`. As with
+    `llmlib.corpora.datasets.TokenDataset`, the same step and seed give the same batch, so a run that was stopped can
+    continue exactly.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> book = ReadingBook(BPETokenizer.train(page(tell(0, "train", 0)), 300), end_id=0)
@@ -57,7 +57,7 @@ class ReadingBook:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
-        """The rows of a step, and the token that follows each; raises `ValueError` for sizes that are not positive."""
+        """Return the rows of a step and the next token after each one. Raises `ValueError` for sizes below 1."""
         for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("step", step, 0)):
             if operator.index(value) < least:
                 raise ValueError(f"{name} must be {least} or more, got {value}.")
@@ -66,7 +66,7 @@ class ReadingBook:
         return both[:, :-1].contiguous(), both[:, 1:].contiguous()
 
     def _row(self, number: int, length: int, seed: int) -> list[int]:
-        """Row `number` of all: it has story numbers of its own, of which it takes as many as it needs."""
+        """Return row `number`: it has its own story numbers and uses as many of them as it needs."""
         ids: list[int] = []
         index = number * STORIES_A_ROW
         while len(ids) < length:

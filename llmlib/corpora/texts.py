@@ -1,6 +1,6 @@
-"""Texts that others wrote: Shakespeare's plays, Python's own source, the reader's files.
+"""Load texts that others wrote: Shakespeare's plays, Python's own source, the reader's files.
 
-All corpora are plain text with ``"\\n"`` as the end of a line, whatever the machine.
+All corpora are plain text, with ``"\\n"`` at the end of a line on every machine.
 """
 
 import codecs
@@ -20,25 +20,25 @@ PIECE = 1 << 20  # bytes read at a time
 
 
 class CorpusError(ValueError):
-    """A file cannot serve as text; the message says which file, where, and what to do."""
+    """A file cannot be used as text; the message says which file, where, and what to do."""
 
 
 def tiny_shakespeare() -> str:
-    """About 1.1 million characters of Shakespeare's plays, downloaded once and verified.
+    """Return about 1.1 million characters of Shakespeare's plays, downloaded once and verified.
 
-    The file is the ``input.txt`` of Karpathy's char-rnn (2015), looked for in the cache, in the folder
-    ``LLMLIB_MIRROR``, and on the network. Raises ``DownloadError`` if it cannot be had or has changed.
+    The file is ``input.txt`` from Karpathy's char-rnn (2015). We look in the cache, in the folder
+    ``LLMLIB_MIRROR``, and on the network. Raises ``DownloadError`` if it cannot be downloaded or has changed.
     """
     path = fetch(SHAKESPEARE_URL, sha256=SHAKESPEARE_SHA256, filename="tiny_shakespeare.txt")
     return path.read_bytes().decode("utf-8")
 
 
 def python_stdlib(characters: int | None = None) -> str:
-    """The source of the running Python's standard library, without its tests: some ten million characters of code.
+    """Return the source of this Python's standard library, without tests: about ten million characters of code.
 
-    Each file follows a comment with its name; the order is alphabetical. With ``characters`` it stops after the file
-    that reaches so many. The text depends on the version of Python. Raises ``ValueError`` if ``characters`` is not
-    positive, ``CorpusError`` if this Python came without its source.
+    Files come in alphabetical order, each after a comment with its name. With ``characters`` it stops after the file
+    that reaches this many. The text depends on the version of Python. Raises ``ValueError`` if ``characters`` is not
+    positive, and ``CorpusError`` if this Python came without its source.
 
     >>> python_stdlib(1000).splitlines()[0]
     '# file: __future__.py'
@@ -52,23 +52,21 @@ def python_stdlib(characters: int | None = None) -> str:
     for name in sorted(names, key=Path.as_posix):
         if NOT_STDLIB & set(name.parts):
             continue
-        with tokenize.open(root / name) as file:  # respects a coding comment
+        with tokenize.open(root / name) as file:  # respects an encoding comment
             texts.append(f"# file: {name.as_posix()}\n{file.read()}\n")
         length += len(texts[-1])
         if characters is not None and length >= characters:
             break
     if not texts:
-        raise CorpusError(
-            f"There is no source of the standard library in {root}. Use from_files with code of your own."
-        )
+        raise CorpusError(f"The standard library's source is not in {root}. Use from_files with your own code.")
     return "".join(texts)
 
 
 def from_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> str:
-    """The text of one or several UTF-8 files, one after the other.
+    """Return the text of one or several UTF-8 files, one after the other.
 
-    Ends of lines become ``"\\n"``, and a byte order mark is dropped. Raises ``CorpusError`` if a file is missing or is
-    not text (it names the file and the byte), or if all of them are empty.
+    Line ends become ``"\\n"``, and a byte order mark is dropped. Raises ``CorpusError`` if a file is missing or is
+    not text (the error names the file and the byte), or if all files are empty.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
@@ -80,9 +78,9 @@ def from_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
 
 
 def stream_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """The same text as ``from_files`` in pieces of about a megabyte that end with a line, for files of any size.
+    """Yield the same text as ``from_files``, in pieces of about a megabyte that end with a line, for files of any size.
 
-    Raises as ``from_files`` does, when it comes to the place. (A line that is longer than a megabyte is cut.)
+    Raises as ``from_files`` does, once it gets to the error. (A line that is longer than a megabyte is cut.)
     """
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     empty = True
@@ -119,7 +117,7 @@ def _pieces(path: Path) -> Iterator[str]:
 
 
 def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
-    """Blocks of the file with their positions; the last is empty."""
+    """Yield blocks of the file with their positions; the last block is empty."""
     position = 0
     try:
         with open(path, "rb") as file:
@@ -135,5 +133,5 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
 def _not_text(path: Path, position: int, byte: int) -> str:
     return (
         f"{path} is not UTF-8 text: byte {position:,} is 0x{byte:02x}. "
-        "Save it as UTF-8 in your editor, or leave it out if it is not a text."
+        "Save it as UTF-8 in your editor, or leave it out if it is not text."
     )

@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all, and what killed processes leave of them."""
+"""Replace files whole or not at all, and clean up after processes that were killed while they wrote."""
 
 import contextlib
 import glob
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-STALE = 24 * 3600  # seconds: nothing takes a day to write, so an unfinished file as old as that has been given up
+STALE = 24 * 3600  # seconds: nothing takes a day to write, so an unfinished file that old was abandoned
 HERE = re.sub(r"[^\w]", "_", platform.node()) or "here"
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
-    """Open `path` for writing bytes so that it is replaced whole or not at all.
+    """Open `path` for writing bytes; it is replaced whole or not at all.
 
-    The bytes go to a temporary file in the same folder, which takes the name `path` only after the
-    block has ended without an exception. A full disk or an interrupt leaves the old file as it was; what a killed
-    process leaves is removed by the next that writes there.
+    The bytes go to a temporary file in the same folder, which is renamed to `path` only after the
+    block has ended without an exception. A full disk or an interrupt leaves the old file as it was. If a process is
+    killed, the next one that writes there removes its leftovers.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ids.bin"
@@ -36,7 +36,7 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     remove_leftovers(path.parent, f".{path.name}.", ".part")
     temporary = beside(path.parent, f".{path.name}.", ".part")
     try:
-        with open(temporary, "x+b") as file:  # with the user's ordinary modes, unlike those of the module tempfile
+        with open(temporary, "x+b") as file:  # with the user's usual permissions, unlike the files of module tempfile
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -49,10 +49,10 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def write_together(folder: Path, key: str) -> Iterator[Path]:
-    """A new folder to write several files into, which then take their places in `folder`: all, or none.
+    """Give a new folder to write several files into, and then move them all into `folder`, or none.
 
-    While they do, the file `key` is missing, without which nobody takes the others for whole: a death at that moment
-    leaves nothing that could be mistaken for the old or the new. (A file system can rename one file at a time.)
+    A file system renames only one file at a time. So the file `key`, which every reader looks for first, is missing
+    while they move: if the process dies at that moment, nobody mistakes the mixture for the old files or the new ones.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -77,8 +77,8 @@ def write_together(folder: Path, key: str) -> Iterator[Path]:
 
 
 def settle(folder: Path) -> None:
-    """Bring the files in a folder that was just written to the disk, with the modes that the user's files have."""
-    mode = folder.stat().st_mode & 0o666  # that of any new folder; safetensors writes files that only we may read
+    """Flush a newly written folder's files to disk, and give them the permissions that the user's files have."""
+    mode = folder.stat().st_mode & 0o666  # as for any new folder; safetensors writes files that only we may read
     for path in folder.iterdir():
         os.chmod(path, mode)
         with open(path, "rb") as file:
@@ -86,12 +86,12 @@ def settle(folder: Path) -> None:
 
 
 def beside(folder: Path, prefix: str, suffix: str) -> Path:
-    """A new name in a folder that says which process uses it."""
+    """Return an unused path in a folder; its name says which process uses it."""
     return folder / f"{prefix}{HERE}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
 
 
 def remove_leftovers(folder: Path, prefix: str, suffix: str = "") -> None:
-    """Remove what killed processes left under names that `beside` made, but nothing that another works on right now."""
+    """Remove what killed processes left under names that `beside` made, but nothing that a live process still uses."""
     for path in folder.glob(f"{glob.escape(prefix)}*{suffix}"):
         owner = re.search(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.removeprefix(prefix))
         with contextlib.suppress(OSError):  # gone already, or somebody else's

@@ -1,4 +1,4 @@
-"""JSON from a stranger: every value is checked for its type before it is used."""
+"""Read JSON that may come from a stranger: the type of every value is checked before it is used."""
 
 import contextlib
 import json
@@ -8,12 +8,12 @@ from typing import Any
 
 
 class FormatError(ValueError):
-    """What a file holds is not what was expected there; the message says where, and what is expected."""
+    """A file does not hold what it should; the message says where, and what was expected."""
 
 
 _REQUIRED: Any = object()
 _WORDS = {
-    str: "a text",
+    str: "a string",
     int: "a whole number",
     float: "a number",
     bool: "true or false",
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises `FormatError` if it is none, is cut short, or names a key twice."""
+    """Return the JSON object in a file. Raises `FormatError` if it is something else, cut short, or repeats a key."""
     try:
         record = json.loads(path.read_bytes(), object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError too
@@ -37,7 +37,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """For `json.loads` as its `object_pairs_hook`: raises `ValueError` for a key that occurs twice."""
+    """Serve `json.loads` as its `object_pairs_hook`, and raise `ValueError` for a key that occurs twice."""
     record = dict(pairs)
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -46,7 +46,7 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRED) -> Any:
-    """`record[key]`, which must be of one of the `kinds` (types, or None); `default` where it is missing.
+    """Return `record[key]`, which must be of one of the `kinds` (types, or None), or `default` if it is missing.
 
     >>> field({"bos_id": 7}, "bos_id", (int, None), "file.json")
     7
@@ -57,7 +57,7 @@ def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRE
     """
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
     if not isinstance(record, dict):
-        raise FormatError(f"{where}: {short(record)} stands where an object is expected.")
+        raise FormatError(f"{where}: expected an object, got {short(record)}.")
     value = record.get(key, default)
     if value is _REQUIRED:
         raise FormatError(f"{where}: {key!r} is missing.")
@@ -67,7 +67,7 @@ def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRE
 
 
 def integers(record: Mapping[Any, Any], where: str) -> dict[Any, int]:
-    """The same mapping, once all its values are known to be whole numbers."""
+    """Return the mapping as a dict, after checking that all its values are whole numbers."""
     for key, value in record.items():
         if type(value) is not int:
             raise FormatError(f"{where}: {key!r} has the id {short(value)}, expected a whole number.")
@@ -75,7 +75,7 @@ def integers(record: Mapping[Any, Any], where: str) -> dict[Any, int]:
 
 
 def short(value: Any) -> str:
-    """A value as it may appear in a message, however large it is.
+    """Return a value as a message can show it, however large it is.
 
     >>> short("x" * 1000)
     "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"
@@ -86,7 +86,7 @@ def short(value: Any) -> str:
 
 @contextlib.contextmanager
 def naming(path: Path, error: type[ValueError]) -> Iterator[None]:
-    """What is wrong inside, a `FormatError` or an `error`, is raised as an `error` whose message begins with the path.
+    """Raise any `FormatError` or `error` from the block as an `error` whose message begins with the path.
 
     >>> with naming(Path("file.json"), UnicodeError):
     ...     field({}, "bos_id", int, "the record")

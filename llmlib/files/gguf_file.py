@@ -1,7 +1,7 @@
-"""Reading a GGUF file with suspicion: every length is checked against the file before it is used.
+"""Read GGUF files, and trust nothing in them: every length is checked against the file's size before it is used.
 
 GGUF is the file format of llama.cpp: a header, key-value metadata (configuration and tokenizer), a table
-of tensors, then the tensors' data, often quantised to 4 or 8 bits a weight.
+of tensors, then the tensors' data, often quantised to 4 or 8 bits per weight.
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
@@ -30,37 +30,37 @@ MAX_DIMENSIONS = 4
 
 
 class GGUFError(ValueError):
-    """The file is no GGUF file that we can read; the message says what is wrong and where."""
+    """The file is not a GGUF file that we can read; the message says what is wrong, and where."""
 
 
 def is_gguf(path: Path) -> bool:
-    """Whether a file begins as a GGUF file does."""
+    """Return whether a file begins like a GGUF file."""
     with open(path, "rb") as file:
         return file.read(len(MAGIC)) == MAGIC
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Where a tensor lies in the file. `shape` is in torch's order (rows first), `offset` in bytes from the start."""
+    """Says where a tensor is in the file. `shape` is in torch's order (rows first); `offset` counts bytes."""
 
     name: str
     shape: tuple[int, ...]
-    kind: int  # ggml's number of the data type, for example 0 = F32, 3 = Q4_1
+    kind: int  # ggml's number for the data type, for example 0 = F32, 3 = Q4_1
     offset: int
 
 
 @dataclass(frozen=True)
 class GGUFFile:
-    """Metadata and table of tensors of a GGUF file; the tensors themselves are read on demand."""
+    """The metadata and the table of tensors in a GGUF file; the tensors themselves are read on demand."""
 
     path: Path
     metadata: Mapping[str, Any]
     tensors: Mapping[str, TensorInfo]
 
     def raw(self, name: str) -> tuple["gguf.GGMLQuantizationType", UInt8[np.ndarray, "*rows row_bytes"]]:
-        """How a tensor is stored, and its bytes as they lie in the file, mapped and not yet read.
+        """Return how a tensor is stored, and its bytes as they are in the file, mapped and not yet read.
 
-        Raises `GGUFError` if it is missing, of an unknown kind, or reaches past the file.
+        Raises `GGUFError` if it is missing, of an unknown kind, or runs past the end of the file.
         """
         import gguf
 
@@ -80,14 +80,14 @@ class GGUFFile:
         row_bytes = info.shape[-1] // block_size * block_bytes
         n_bytes = math.prod(info.shape[:-1]) * row_bytes  # in Python's integers, which cannot overflow
         if info.offset + n_bytes > self.path.stat().st_size:
-            raise GGUFError(f"{self.path}: tensor {name!r} reaches past the end of the file. The file is truncated.")
+            raise GGUFError(f"{self.path}: tensor {name!r} runs past the end of the file. The file is truncated.")
         if n_bytes == 0:
             raise GGUFError(f"{self.path}: tensor {name!r} is empty. The file is damaged.")
         data = np.memmap(self.path, dtype=np.uint8, mode="r", offset=info.offset, shape=(n_bytes,))
         return kind, np.asarray(data).reshape(*info.shape[:-1], row_bytes)
 
     def tensor(self, name: str) -> Float32[np.ndarray, "*axes"]:
-        """Read one tensor, dequantised to float32. Raises `GGUFError` as `raw`, and for a kind that cannot be read."""
+        """Read one tensor as float32. Raises `GGUFError` as `raw` does, and for a kind that cannot be dequantised."""
         import gguf
 
         kind, data = self.raw(name)
@@ -103,10 +103,10 @@ class GGUFFile:
 
 
 def read_gguf(path: Path | str) -> GGUFFile:
-    """Read header, metadata and table of tensors.
+    """Read the header, the metadata and the table of tensors.
 
     Strings become `str`, arrays of strings `list[str]`, arrays of numbers numpy arrays.
-    Raises `GGUFError` if the file is truncated, lies about a length, or is of an unknown version.
+    Raises `GGUFError` if the file is truncated, gives a false length, or has an unknown version.
     """
     path = Path(path)
     with open(path, "rb") as file:
@@ -160,7 +160,7 @@ class _Cursor:
             raise GGUFError(f"{self.path}: GGUF version {version} is not supported, only 2 and 3.")
         n_tensors, n_pairs = self.number("Q"), self.number("Q")
         metadata = {}
-        for _ in range(n_pairs):  # a count that lies ends in `take`: each pair takes bytes
+        for _ in range(n_pairs):  # a false count ends in `take`: each pair takes bytes
             key = self.string()
             metadata[key] = self.value(self.number("I"))
         relative = [self.tensor_info() for _ in range(n_tensors)]

@@ -1,9 +1,9 @@
-"""Weights that are stored in 4 or 8 bits, back to float32.
+"""Turn weights that are stored in 4 or 8 bits back into float32.
 
-The package `gguf` knows every kind, sixteen rows at a time, which took half of the time of loading a model. Here are
-the two kinds that the course's own model is stored in; the numbers are the same. In numpy, piece by piece: that stays
-in the processor's cache, lets go of Python's lock, and never waits for a busy core. (In torch the same took 0.3 s on
-free cores and 12 s beside another program, since each of its threads waits for the slowest.)
+The package `gguf` can read every kind, but it works on sixteen rows at a time, which took half of the time of loading
+a model. Here are the two kinds that the course's own model uses; the numbers are the same. We use numpy, piece by
+piece: each piece fits into the processor's cache, numpy releases Python's lock, and nothing waits for a busy core. (In
+torch the same took 0.3 s on free cores, but 12 s while another program ran: its threads wait for the slowest one.)
 """
 
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-PER_BLOCK = 32  # weights that share their scale
-PIECE = 1 << 15  # blocks at a time
+PER_BLOCK = 32  # weights that share one scale
+PIECE = 1 << 15  # blocks that are handled at a time
 
 
 def from_q4_1(data: UInt8[np.ndarray, "*rows row_bytes"]) -> Float32[np.ndarray, "*rows width"]:
-    """Blocks of 20 bytes: scale d and offset m as float16, then 32 numbers q of 4 bits; the weights are d · q + m.
+    """Dequantise blocks of 20 bytes: scale d and offset m as float16, then 32 4-bit numbers q. A weight is d · q + m.
 
-    The low halves of the 16 bytes are the first 16 numbers, the high halves the last.
+    The low halves of the last 16 bytes are the first 16 numbers, the high halves the last 16.
 
     >>> block = np.array([0, 60, 0, 56, *[0x21] * 16], dtype=np.uint8)  # d = 1, m = 0.5
     >>> from_q4_1(block)[[0, 31]].tolist()
@@ -37,7 +37,7 @@ def from_q4_1(data: UInt8[np.ndarray, "*rows row_bytes"]) -> Float32[np.ndarray,
 
 
 def from_q8_0(data: UInt8[np.ndarray, "*rows row_bytes"]) -> Float32[np.ndarray, "*rows width"]:
-    """Blocks of 34 bytes: scale d as float16, then 32 signed bytes q; the weights are d · q.
+    """Dequantise blocks of 34 bytes: scale d as float16, then 32 signed bytes q. A weight is d · q.
 
     >>> from_q8_0(np.array([0, 56, *[2] * 31, 255], dtype=np.uint8))[[0, 31]].tolist()  # d = 0.5
     [1.0, -0.5]

@@ -1,9 +1,9 @@
-"""Tuning a model on examples: `tune` teaches it the assistant's part of conversations, in all weights or in a LoRA.
+"""Tune a model on examples: `tune` teaches it the assistant's part of conversations, in all weights or with a LoRA.
 
-`conversations` reads them from a JSONL file, `chat_data` makes batches of them in which the answers alone count, `sft`
-(supervised fine-tuning) brings both to `llmlib.training`. `lora` puts small maps that learn beside a frozen model,
-`adapters` saves and loads them in peft's form, and `updates` measures what a tuning changed. `tales` makes
-conversations whose right answers are known, `scores` counts the right ones; `cli` is the command `llmlib tune`.
+`conversations` reads them from a JSONL file, `chat_data` makes batches where only the answers count, and `sft`
+(supervised fine-tuning) passes both to `llmlib.training`. `lora` adds small trainable maps to a frozen model,
+`adapters` saves and loads them in peft's format, and `updates` measures what tuning changed. `tales` makes
+conversations with known answers, and `scores` counts the right ones; `cli` is the command `llmlib tune`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
-"""LoRA files in the form of `peft`: a folder of a few megabytes that goes on top of its base model.
+"""Read and write LoRAs in the format of `peft`: a folder of a few megabytes that goes on top of its base model.
 
-`adapter_model.safetensors` holds each A and B under the name that the map has in `transformers`, and
-`adapter_config.json` says how they are scaled. What `peft` writes we read, and the other way round. The names are those
-of the Llama family (Llama, Mistral, Qwen2, Qwen3, SmolLM2, the course's own model).
+`adapter_model.safetensors` has each A and B under the map's name in `transformers`, and `adapter_config.json` says how
+they are scaled. We read what `peft` writes, and it reads what we write. The names are those of the Llama family (Llama,
+Mistral, Qwen2, Qwen3, SmolLM2, and the course's own model).
 """
 
 import json
@@ -23,10 +23,10 @@ from llmlib.settings import SettingsError
 from llmlib.transformer import Transformer
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-ABOUT = "llmlib_adapter"  # in the metadata of the weights: the content of the other file
+ABOUT = "llmlib_adapter"  # in the weights' metadata: a copy of the other file
 PREFIX = "base_model.model."  # peft wraps the model twice
-ORIGINAL_BASE = (True, False, "gaussian", "orthogonal", "eva")  # ways to begin that leave the base as it is
-NO_MATTER = {  # settings that change nothing in what an adapter computes when it is done
+ORIGINAL_BASE = (True, False, "gaussian", "orthogonal", "eva")  # initialisations that do not change the base
+NO_MATTER = {  # settings that do not change what a trained adapter computes
     "auto_mapping", "base_model_name_or_path", "exclude_modules", "inference_mode", "layers_pattern", "lora_dropout",
     "megatron_core", "peft_version", "qalora_group_size", "revision", "task_type",
 }  # fmt: skip
@@ -34,21 +34,23 @@ READ = {"peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init_lo
 
 
 class AdapterError(ValueError):
-    """A LoRA file is damaged, or of a kind that we cannot run, or for another model; the message says which."""
+    """A LoRA file is damaged, is of a kind that we cannot run, or is for another model; the message says which."""
 
 
 def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) -> None:
-    """Write a LoRA into a folder, as `peft.PeftModel.from_pretrained(base, folder)` reads it.
+    """Write a LoRA into a folder that `peft.PeftModel.from_pretrained(base, folder)` can read.
 
-    `base_model` is the base's id on the Hugging Face hub or its folder, for those who will load it there. An adapter
-    that is in the folder already is replaced whole or not at all: the weights carry the settings with them, so that
-    `load_adapter` puts in order what a death between the two files left. Raises `AdapterError` if the folder cannot be
-    written to, and `ValueError` for a LoRA that was removed.
+    `base_model` is the base's id on the Hugging Face hub or its folder, for people who will load it there. An adapter
+    that is already in the folder is replaced whole or not at all: the weights carry a copy of the settings, so
+    `load_adapter` can repair a folder if the process died between the two files. Raises `AdapterError` if the folder
+    cannot be written to, and `ValueError` for a LoRA that was removed.
 
         save_adapter(lora, "my-adapter", "HuggingFaceTB/SmolLM2-135M-Instruct")
     """
     if not lora.maps:
-        raise ValueError("This LoRA was removed from its model, so there is nothing to save. Save before remove().")
+        raise ValueError(
+            "This LoRA was removed from its model, so there is nothing to save. Save it before you call remove()."
+        )
     tensors = {_file_name(n, p): getattr(m, p).detach().cpu().contiguous() for n, m in lora.maps.items() for p in "AB"}
     c = lora.config
     about = {
@@ -69,15 +71,15 @@ def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) 
             write_weights(tensors, new / WEIGHTS, **{ABOUT: written})
             (new / CONFIG).write_text(written, encoding="utf-8")
     except (OSError, SafetensorError) as error:
-        raise AdapterError(f"The LoRA could not be written to {folder} ({error}). Give another folder.") from error
+        raise AdapterError(f"The LoRA could not be written to {folder} ({error}). Choose another folder.") from error
 
 
 def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
-    """Apply the LoRA in a folder to a model; see `apply_lora`. It can be switched, merged, or trained further.
+    """Apply the LoRA in a folder to a model, like `apply_lora`. You can switch it off, merge it, or train it further.
 
-    Raises `AdapterError` for a file that is missing or damaged, settings that we do not support, or an adapter of
-    another model (the first name or shape that does not fit is named), and `ValueError` for a model that has a LoRA.
-    The model is changed only when all fits.
+    Raises `AdapterError` for a file that is missing or damaged, settings that we do not support, or an adapter for
+    another model (it names the first name or shape that does not fit), and `ValueError` for a model that already has a
+    LoRA. The model only changes if everything fits.
 
     >>> import tempfile
     >>> from llmlib import TransformerConfig
@@ -85,7 +87,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     >>> model, folder = Transformer(config), tempfile.mkdtemp()
     >>> save_adapter(apply_lora(model, LoRAConfig(rank=2, targets="attention")), folder)
     >>> load_adapter(Transformer(config), folder)
-    LoRA(rank 2 beside query, key, value, output: 512 weights, 7.77%; on)
+    LoRA(rank 2 on query, key, value, output: 512 weights, 7.77%; on)
     """
     folder = Path(folder)
     there = {name.rpartition(".")[2] for name in maps_of(model)}
@@ -94,7 +96,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
         tensors, written = _read_tensors(folder / WEIGHTS)
     if not (folder / CONFIG).is_file():
         if written is None:
-            raise AdapterError(f"There is no LoRA in {folder}: {CONFIG} is missing. Give the folder that holds it.")
+            raise AdapterError(f"There is no LoRA in {folder}: {CONFIG} is missing. Pass the folder that contains it.")
         with atomic_write(folder / CONFIG) as file:  # whoever saved it died before this file
             file.write(written.encode())
     with naming(folder / CONFIG, AdapterError):
@@ -109,8 +111,8 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
         saved = config if written is None else _read_config(json.loads(written))
     if saved != config:
         raise AdapterError(
-            f"{folder / CONFIG} does not say what was saved with the weights beside it. Remove it, and it is written "
-            "again from them."
+            f"{folder / CONFIG} does not match the settings that were saved with the weights. Remove it, and it will "
+            "be written again from the weights."
         )
     lora = apply_lora(model, config)
     with torch.no_grad():
@@ -121,14 +123,14 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
 
 
 def _their_name(name: str) -> str:
-    """`blocks.0.mlp.up` -> `model.layers.0.mlp.up_proj`."""
+    """Translate `blocks.0.mlp.up` into `model.layers.0.mlp.up_proj`."""
     return translate(f"{name}.weight", LLAMA_NAMES).removesuffix(".weight")
 
 
 def _their_kind(kind: str) -> str:
-    """`up` -> `up_proj`."""
-    place = "attention" if kind in GROUPS["attention"] else "mlp"
-    return _their_name(f"blocks.0.{place}.{kind}").rpartition(".")[2]
+    """Translate `up` into `up_proj`."""
+    part = "attention" if kind in GROUPS["attention"] else "mlp"
+    return _their_name(f"blocks.0.{part}.{kind}").rpartition(".")[2]
 
 
 def _file_name(name: str, part: str) -> str:
@@ -143,20 +145,22 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _read_config(record: dict[str, Any]) -> LoRAConfig:
-    """What the file asks for. Raises `AdapterError` or `FormatError` for what we cannot run, and names the setting."""
+    """Read the settings. Raises `AdapterError` or `FormatError` for what we cannot run, and names the setting."""
     if (kind := field(record, "peft_type", str, CONFIG)) != "LORA":
         raise AdapterError(f"the adapter is of the kind {short(kind)}; only LORA is supported.")
     begun = record.get("init_lora_weights", True)
     if begun not in ORIGINAL_BASE:
         raise AdapterError(
-            f"init_lora_weights={short(begun)} changes the base model's own weights, and that is not supported. "
+            f"init_lora_weights={short(begun)} changes the base model's own weights, which is not supported. "
             'peft can convert the adapter: save_pretrained(…, path_initial_model_for_weight_conversion="…").'
         )
     if (bias := record.get("bias", "none")) != "none":
-        raise AdapterError(f"bias={short(bias)} is not supported: only A and B may have been trained.")
-    for name, value in record.items():  # what peft leaves out of an adapter is None, False or empty
+        raise AdapterError(f"bias={short(bias)} is not supported: only A and B may be trained.")
+    for name, value in record.items():  # for features that an adapter does not use, peft writes None, False or empty
         if name not in NO_MATTER | READ and value:
-            raise AdapterError(f"{name}={short(value)} is not supported: every map has the same rank, A and B alone.")
+            raise AdapterError(
+                f"{name}={short(value)} is not supported: every map needs the same rank, and only A and B."
+            )
     try:
         return LoRAConfig(
             rank=_positive(record, "r", int),
@@ -171,7 +175,7 @@ def _read_config(record: dict[str, Any]) -> LoRAConfig:
 def _positive(record: dict[str, Any], name: str, kinds: Any) -> Any:
     value = field(record, name, kinds, CONFIG)
     if not 0 < value < float("inf"):
-        raise AdapterError(f"{name} is {value}, expected a number more than 0.")
+        raise AdapterError(f"{name} is {value}, expected a number greater than 0.")
     return value
 
 
@@ -180,8 +184,8 @@ def _targets(theirs: list[Any]) -> tuple[str, ...]:
     for name in theirs:
         if not isinstance(name, str) or name not in ours:
             raise AdapterError(
-                f"the target module {short(name)} is not supported, only {', '.join(ours)} "
-                "(the maps in the blocks of the Llama family; GPT-2's c_attn is three of ours in one)."
+                f"the target module {short(name)} is not supported; it must be one of {', '.join(ours)} "
+                "(the maps in the blocks of the Llama family; GPT-2's c_attn is three of them in one)."
             )
     if not theirs:
         raise AdapterError("target_modules is empty.")
@@ -189,7 +193,7 @@ def _targets(theirs: list[Any]) -> tuple[str, ...]:
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
-    """The matrices, and the settings that were saved with them, if we saved them."""
+    """Return the matrices, and the settings saved with them if llmlib saved them."""
     import safetensors
 
     if not path.is_file():
@@ -210,7 +214,7 @@ def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
 
 
 def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -> None:
-    """Raise `AdapterError` unless the tensors are those of this model: all, no others, of the right shapes."""
+    """Raise `AdapterError` unless these are exactly the tensors that the model needs, with the right shapes."""
     expected: dict[str, tuple[int, int]] = {}
     for name, module in maps_of(model, config).items():
         expected[_file_name(name, "A")] = (config.rank, module.in_features)
@@ -219,18 +223,18 @@ def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -
         if name in tensors and tuple(tensors[name].shape) != shape:
             raise AdapterError(
                 f"the LoRA is for another model, or damaged: {name} has the shape {tuple(tensors[name].shape)}, "
-                f"and here it must be {shape}, for rank {config.rank}."
+                f"but here it must be {shape}, for rank {config.rank}."
             )
         if name in tensors and not tensors[name].is_floating_point():
             raise AdapterError(f"{name} has the dtype {tensors[name].dtype}; expected floating-point numbers.")
     layers = model.config.n_layers
     if missing := [name for name in expected if name not in tensors]:
         raise AdapterError(
-            f"the LoRA is for another model, or cut: {len(missing)} of {len(expected)} matrices are missing, "
-            f"the first {missing[0]} (this model has {layers} layers)."
+            f"the LoRA is for another model, or incomplete: {len(missing)} of {len(expected)} matrices are missing, "
+            f"the first is {missing[0]} (this model has {layers} layers)."
         )
     if others := sorted(tensors.keys() - expected.keys()):
         raise AdapterError(
-            f"the LoRA is for another model: {len(others)} of its matrices have no place in this one, "
-            f"the first {others[0]} (this model has {layers} layers)."
+            f"the LoRA is for another model: this one has no use for {len(others)} of its matrices, "
+            f"the first is {others[0]} (this model has {layers} layers)."
         )

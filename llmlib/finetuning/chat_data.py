@@ -1,4 +1,4 @@
-"""Batches of conversations in which the assistant's words alone are targets."""
+"""Make batches of conversations where only the assistant's words are targets."""
 
 import operator
 import warnings
@@ -15,30 +15,30 @@ from llmlib.chat import Message, encode_chat_with_mask
 from llmlib.tokenization.base import Tokenizer
 from llmlib.training.loss import IGNORED
 
-OPEN_ROWS = 32  # that may still be filled up, while packing
+OPEN_ROWS = 32  # how many rows may still be filled up during packing
 
 
 class TruncationNotice(UserWarning):
-    """Conversations are longer than a row, so some of what the assistant says is not learned; the message counts it."""
+    """Some conversations are longer than a row, so part of the answers is not learned; the message says how much."""
 
 
 class ChatData:
-    """Training batches of conversations (see `llmlib.training.batches.Data`): what the assistant says is the target.
+    """Makes training batches of conversations (see `llmlib.training.batches.Data`) with the answers as targets.
 
-    Every conversation begins at the start of the context or after others, and is never broken over two rows. Each epoch
-    brings all of them once, shuffled anew; the same step and seed give the same batch.
+    Every conversation begins at the start of the context or after others, and is never split over two rows. Each epoch
+    has all of them once, in a new random order; the same step and seed give the same batch.
 
-    `packed`: a row holds as many whole conversations as fit, as rows of text do in pretraining, so little is spent on
-    padding. A later conversation can then attend to those before it in its row: it sees text that has nothing to do
-    with it, and stands at later positions than it does in a chat. It was so in pretraining too, and what came before
-    tells nothing about the answer; but the loss is not exactly that of padded rows. Without `packed` each row holds one
-    conversation and padding after it, which no token attends to and which is no target.
+    With `packed`, a row has as many whole conversations as fit, like the rows of text in pretraining, so that little is
+    wasted on padding. Then a later conversation can attend to the ones before it in its row: it sees text that has
+    nothing to do with it, and its positions are later than in a chat. It was the same in pretraining, and the earlier
+    text tells it nothing about the answer, but the loss is not exactly that of padded rows. Without `packed`, each row
+    has one conversation and then padding, which no token attends to and which is never a target.
 
-    A conversation with more than seq_len + 1 tokens is cut there, and one that has no answer before the cut is left
+    A conversation with more than seq_len + 1 tokens is cut there, and one without an answer before the cut is left
     out: a `TruncationNotice` says how many answers that costs.
 
-    Raises `ValueError` for a conversation that is none, which it names by its number from 0, and, when batches are
-    made, if no row would hold an answer.
+    Raises `ValueError` for an invalid conversation (it gives its number, from 0) and, when you ask for a batch, if no
+    row would have an answer.
 
     >>> from llmlib.chat import CHATML, with_chat_template
     >>> from llmlib.tokenization import BPETokenizer
@@ -51,7 +51,9 @@ class ChatData:
 
     def __init__(self, tokenizer: Tokenizer, conversations: Iterable[Sequence[Message]], *, packed: bool = True):
         self.vocab_size, self.packed = tokenizer.vocab_size, packed
-        self._encoded: list[tuple[np.ndarray, np.ndarray]] = []  # of each conversation: its ids, and which count
+        self._encoded: list[
+            tuple[np.ndarray, np.ndarray]
+        ] = []  # for each conversation: its ids, and which of them count
         for number, messages in enumerate(conversations):
             try:
                 ids, mask = encode_chat_with_mask(tokenizer, messages)
@@ -60,12 +62,12 @@ class ChatData:
             self._encoded.append((np.array(ids, dtype=np.int32), np.array(mask, dtype=bool)))
         if not self._encoded:
             raise ValueError("There is no conversation to learn from.")
-        self._usable: dict[int, list[int]] = {}  # by seq_len: numbers of the conversations
-        self._first_rows: dict[tuple[int, int], list[int]] = {}  # by seed and seq_len: of each epoch, counted from 0
-        self._epochs: dict[tuple[int, int, int], list[list[int]]] = {}  # the last few that were used
+        self._usable: dict[int, list[int]] = {}  # by seq_len: the numbers of usable conversations
+        self._first_rows: dict[tuple[int, int], list[int]] = {}  # by seed and seq_len: the first row of each epoch
+        self._epochs: dict[tuple[int, int, int], list[list[int]]] = {}  # the last few epochs that were used
 
     def __len__(self) -> int:
-        """How many conversations there are."""
+        """Return how many conversations there are."""
         return len(self._encoded)
 
     def __repr__(self) -> str:
@@ -74,7 +76,7 @@ class ChatData:
         return f"ChatData({len(self):,} conversations: {tokens:,} tokens, {counted:,} of them the assistant's)"
 
     def fingerprint(self) -> str:
-        """How many conversations there are, and a checksum of them: to notice others."""
+        """Return the number of conversations and a checksum, to notice other data."""
         running = 0
         for ids, mask in self._encoded:
             running = zlib.crc32(mask.data, zlib.crc32(ids.data, running))
@@ -83,10 +85,10 @@ class ChatData:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
-        """The rows of a step, and for each token the one that follows, or -100 (`IGNORED`) where that does not count.
+        """Return the rows of a step, and the next token for each one, or -100 (`IGNORED`) if it does not count.
 
-        At most `seq_len` wide, and no wider than the longest row of the step needs: more padding would only cost time.
-        Raises `ValueError` if a size is not positive, or if no answer lies within the first seq_len + 1 tokens.
+        The rows are as wide as the longest one, at most `seq_len`, because more padding would only cost time. Raises
+        `ValueError` if a size is not positive, or if there is no answer in the first seq_len + 1 tokens.
         """
         for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("step", step, 0),
                                    ("seed", seed, 0)):  # fmt: skip
@@ -105,16 +107,16 @@ class ChatData:
         return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
 
     def rows_an_epoch(self, seq_len: int, seed: int = 0) -> int:
-        """How many rows hold every conversation once; another shuffle may need one more or less."""
+        """Return how many rows an epoch has; another shuffle may need one more or less."""
         return len(self._epoch(0, seed, seq_len))
 
     def _kept(self, number: int, seq_len: int) -> tuple[np.ndarray, np.ndarray]:
-        """As much of a conversation as a row holds: the ids that are read, and one more that is only a target."""
+        """Return as much of a conversation as fits into a row: the ids to read, and one more that is only a target."""
         ids, mask = self._encoded[number]
         return ids[: seq_len + 1], mask[: seq_len + 1]
 
     def _row(self, number: int, seed: int, seq_len: int) -> list[int]:
-        """The conversations in row `number` of all, counted over the epochs."""
+        """Return the conversations in row `number`, counted across all epochs."""
         first = self._first_rows.setdefault((seed, seq_len), [0])
         while first[-1] <= number:
             first.append(first[-1] + len(self._epoch(len(first) - 1, seed, seq_len)))
@@ -122,7 +124,7 @@ class ChatData:
         return self._epoch(epoch, seed, seq_len)[number - first[epoch]]
 
     def _epoch(self, epoch: int, seed: int, seq_len: int) -> list[list[int]]:
-        """The rows of an epoch, each as the numbers of its conversations."""
+        """Return the rows of an epoch, each as a list of conversation numbers."""
         key = epoch, seed, seq_len
         if key not in self._epochs:
             usable = self._within(seq_len)
@@ -137,16 +139,16 @@ class ChatData:
         return self._epochs[key]
 
     def _within(self, seq_len: int) -> list[int]:
-        """The conversations that have an answer, or its beginning, within a row; what a cut costs is told once."""
+        """Return the conversations with at least the beginning of an answer within a row; warn once about the rest."""
         if seq_len not in self._usable:
             self._usable[seq_len] = [n for n, (_, mask) in enumerate(self._encoded) if mask[1 : seq_len + 1].any()]
-            if told := self._told(seq_len, len(self._usable[seq_len])):
+            if loss := self._loss_by_cutting(seq_len, len(self._usable[seq_len])):
                 if not self._usable[seq_len]:
-                    raise ValueError(f"There is nothing to learn from: {told}")
-                warnings.warn(told, TruncationNotice, stacklevel=4)
+                    raise ValueError(f"There is nothing to learn from: {loss}")
+                warnings.warn(loss, TruncationNotice, stacklevel=4)
         return self._usable[seq_len]
 
-    def _told(self, seq_len: int, usable: int) -> str:
+    def _loss_by_cutting(self, seq_len: int, usable: int) -> str:
         cut = lost = answers = longer = 0
         for ids, mask in self._encoded:
             steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
@@ -160,14 +162,14 @@ class ChatData:
         left_out = len(self) - usable
         return (
             f"{longer:,} of {len(self):,} conversations have more tokens than seq_len={seq_len} (plus one, the last "
-            f"target) and are cut there. Of {answers:,} answers {cut:,} lose their end and {lost:,} are lost whole"
-            + (f"; {left_out:,} conversations have none left and are left out" if left_out else "")
-            + ". Choose a larger seq_len, if the model's context allows it, or shorten the conversations."
+            f"target) and are cut there. Of {answers:,} answers, {cut:,} lose their end and {lost:,} are lost entirely"
+            + (f"; {left_out:,} conversations have no answer left and are dropped" if left_out else "")
+            + ". Choose a larger seq_len if the model's context allows it, or shorten the conversations."
         )
 
 
 def pack(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Places of the `lengths` in rows of at most `size`: each goes to the first open row that has room for it.
+    """Pack items of these `lengths` into rows of at most `size`: each goes into the first open row with room for it.
 
     >>> pack([5, 6, 4, 4], size=10)
     [[0, 2], [1, 3]]

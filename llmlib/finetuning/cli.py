@@ -1,4 +1,4 @@
-"""`llmlib tune`: an assistant from a model, a file of conversations and a file of settings."""
+"""`llmlib tune`: make an assistant from a model, a file of conversations and a settings file."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from llmlib.training.following import following, reporting, summary, told_once
 
 EXAMPLE = """\
 model = "tinytales"          # or "smollm2-135m-instruct", a folder, a GGUF file, an id on the Hugging Face hub
-folder = "runs/assistant"    # the tuned model goes here, to be opened by load_pretrained; checkpoints and log.csv too
+folder = "runs/assistant"    # for the tuned model (open it with load_pretrained), checkpoints and log.csv
 
 [data]
-conversations = "examples.jsonl"  # one a line: {"prompt": "Hi", "response": "Hello!"}; or, for several turns,
+conversations = "examples.jsonl"  # one per line: {"prompt": "Hi", "response": "Hello!"}; or, for several turns,
                                   # {"messages": [{"role": "user", "content": "Hi"}, ...]}
-template = "tales"           # how a conversation is written: "tales", "chatml", "llama3"; left out: the model's own way
-packed = true                # several conversations in a row of tokens
-validation_share = 0.1       # of the conversations, at the end of the file
+template = "tales"           # how to write a conversation: "tales", "chatml", "llama3"; without it: the model's own way
+packed = true                # put several conversations into a row of tokens
+validation_share = 0.1       # share of the conversations to validate on, from the end of the file
 
-[start]                      # what tokens that the model has never read begin as; left out: as they are
+[start]                      # let tokens that the model has never read start out like these; optional
 "<|user|>" = "\\n"
 "<|assistant|>" = "?"
 
@@ -37,12 +37,12 @@ weight_decay = 0.0
 schedule = "linear"
 warmup = 10
 
-# [lora]                     # to learn small maps beside the frozen weights instead; any field of LoRAConfig.
-# rank = 8                   # They go to folder/adapter in peft's form, and merged into the model to folder.
+# [lora]                     # train small maps on top of the frozen weights instead; any field of LoRAConfig.
+# rank = 8                   # folder/adapter gets the maps in peft's format, folder gets the merged model.
 """
 
 
-@no_type_check  # by others: check_fields does it, in words for people
+@no_type_check  # no other checker: check_fields does it, with messages for people
 @dataclass(frozen=True)
 class DataSettings:
     """The section [data] of `llmlib tune`."""
@@ -58,10 +58,10 @@ class DataSettings:
             raise SettingsError(f"template must be one of own, {', '.join(_templates())}, got {self.template!r}.")
 
 
-@no_type_check  # by others: check_fields does it, in words for people
+@no_type_check  # no other checker: check_fields does it, with messages for people
 @dataclass(frozen=True)
 class TuneSettings:
-    """What a file of settings for `llmlib tune` holds."""
+    """The content of a settings file for `llmlib tune`."""
 
     model: Annotated[str, SOME]
     folder: Annotated[str, SOME]
@@ -74,17 +74,17 @@ class TuneSettings:
         check_fields(self)
         for name, text in self.start.items():
             if not isinstance(text, str):
-                raise SettingsError(f"[start]: {name!r} must be a text, got {text!r}.")
+                raise SettingsError(f"[start]: {name!r} must be a string, got {text!r}.")
 
 
 def tune_command(
     settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the folder.")] = False,
 ) -> None:
-    """Tune a model on conversations: it learns to answer as the assistant in them does.
+    """Tune a model on conversations: it learns to answer like the assistant in them.
 
-    The result is a folder that load_pretrained opens. The same settings give the same run; one that was stopped goes
-    on with --resume.
+    The result is a folder that load_pretrained opens. The same settings give the same run; use --resume to continue a
+    run that was stopped.
     """
     with reporting("tune"):
         _run(settings, resume)
@@ -115,7 +115,7 @@ def _run(path: Path, resume: bool) -> None:
     folder, ranks = Path(settings.folder), distributed.join()
     goes_on = resume and bool(checkpoints.checkpoints(folder))
     if folder.resolve() == Path(settings.model).resolve() or ((folder / "config.json").exists() and not goes_on):
-        raise SettingsError(f"{folder} holds a model already, which this would replace. Choose another folder.")
+        raise SettingsError(f"{folder} already has a model, which this would replace. Choose another folder.")
     conversations = read_conversations(data.conversations)
     cut = max(1, round(len(conversations) * (1 - data.validation_share)))
     model, tokenizer = load_pretrained(settings.model, dtype="float32")
@@ -124,7 +124,7 @@ def _run(path: Path, resume: bool) -> None:
         tokenizer = _with_template(tokenizer, _templates()[data.template])
     elif tokenizer.chat_template is None:
         raise SettingsError(
-            f"{settings.model} has no chat template of its own. Name one in [data]: template = "
+            f"{settings.model} has no chat template of its own. Choose one in [data]: template = "
             f'"{next(iter(_templates()))}", or {", ".join(list(_templates())[1:])}.'
         )
     start_tokens(model, tokenizer, settings.start)
@@ -142,13 +142,13 @@ def _run(path: Path, resume: bool) -> None:
             validation=conversations[cut:] or None, folder=folder, resume=resume,
         )  # fmt: skip
         if ranks.writes and lora is None:
-            write_tokenizer(tokenizer, folder)  # so that a checkpoint opens as well
+            write_tokenizer(tokenizer, folder)  # so that you can open a checkpoint too
     with following(run, folder, ranks, f"llmlib tune {path} --resume"):
         _keep(run, tokenizer, folder, ranks.writes, lora, base)
 
 
 def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base: Any) -> None:
-    """Write what was learned at the end of a run: the adapter, if it is one, and the whole model."""
+    """Write the result of a run: the whole model, and the adapter if there is one."""
     from llmlib.finetuning.adapters import save_adapter
     from llmlib.pretrained.saving import save_pretrained
     from llmlib.training import sharding
@@ -160,13 +160,13 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base:
     if writes:
         with told_once(True):
             save_pretrained(whole, tokenizer, folder, step=run.step)
-        typer.echo(f'{summary(run, folder)} Talk to it: model, tokenizer = load_pretrained("{folder.as_posix()}").')
+        typer.echo(f'{summary(run, folder)} To talk to it: model, tokenizer = load_pretrained("{folder.as_posix()}").')
 
 
 def _base(name: str, unchanged: bool, folder: Path) -> Any:
-    """What an adapter's base is called, so that others find it: a hub's id or a folder; else a copy of our own.
+    """Return the name of an adapter's base, so that others find it: an id on the hub or a folder, or else a copy.
 
-    An adapter is only whole with the base that it was learned beside, and that may have new rows for new tokens.
+    An adapter only works with the base that it was trained on, and that base may have new rows for new tokens.
     """
     from llmlib.pretrained.loading import HUB_IDS, TINYTALES
 
@@ -179,7 +179,7 @@ def _base(name: str, unchanged: bool, folder: Path) -> Any:
 
 
 def _with_template(tokenizer: Any, template: str) -> Any:
-    """The tokenizer with this template, and with the special tokens of it that were not there."""
+    """Return the tokenizer with this template, and with the special tokens that the template needs."""
     from llmlib.chat import with_chat_template
 
     names = dict.fromkeys(re.findall(r"<\|\w+\|>", template))

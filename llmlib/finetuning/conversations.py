@@ -1,4 +1,4 @@
-"""Conversations from a file: JSONL, one a line, checked before anything is trained."""
+"""Read conversations from a JSONL file, one per line, and check them before any training."""
 
 import codecs
 import json
@@ -13,16 +13,16 @@ MOST_BYTES_A_LINE = 1 << 24  # 16 MB: a damaged file may be one endless line
 
 
 class ConversationError(ValueError):
-    """A file holds something that is not a conversation; the message says in which line, and what is expected."""
+    """A file has something in it that is not a conversation; the message gives the line, and says what is expected."""
 
 
 def read_conversations(path: Path | str) -> list[list[Message]]:
-    """The conversations in a JSONL file, one a line; lines of white space alone are passed over.
+    """Read the conversations in a JSONL file, one per line; empty lines are skipped.
 
-    A line is an object with the list "messages" of `{"role": …, "content": …}`, in which user and assistant take turns
-    after at most one message of the system; or with the texts "prompt" and "response", short for one question and its
-    answer. Other fields are left aside. Raises `ConversationError` for a file that cannot be read or holds no
-    conversation, and for the first line that is none.
+    A line is an object with "messages", a list of `{"role": …, "content": …}`, where user and assistant take turns
+    after at most one system message. For a single question and answer, it may have "prompt" and "response" instead, two
+    strings. Other fields are ignored. Raises `ConversationError` for a file that cannot be read or has no
+    conversations, and for the first line that is not a conversation.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "examples.jsonl"
@@ -39,13 +39,13 @@ def read_conversations(path: Path | str) -> list[list[Message]]:
             raise ConversationError(f"{path}, line {number}: {error}") from None
     if not found:
         raise ConversationError(
-            f'{path} holds no conversation. Expected one a line, such as {{"prompt": "Hi", "response": "Hello!"}}.'
+            f'{path} has no conversations. Expected one per line, such as {{"prompt": "Hi", "response": "Hello!"}}.'
         )
     return found
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that hold something, and their numbers from 1."""
+    """Yield each line that is not empty with its number, from 1."""
     try:
         with open(path, "rb") as file:
             number = 0
@@ -53,8 +53,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 number += 1
                 if len(line) > MOST_BYTES_A_LINE:
                     raise ConversationError(
-                        f"{path}, line {number} has more than {MOST_BYTES_A_LINE >> 20} MB. Expected JSONL: each "
-                        "conversation on a line of its own."
+                        f"{path}, line {number} has more than {MOST_BYTES_A_LINE >> 20} MB. Expected JSONL, with each "
+                        "conversation on its own line."
                     )
                 if number == 1:
                     line = line.removeprefix(codecs.BOM_UTF8)
@@ -73,15 +73,15 @@ def _conversation(line: bytes) -> list[Message]:
             "your editor."
         ) from None
     except json.JSONDecodeError as error:
-        raise FormatError(f"no JSON at character {error.pos + 1}: {error.msg}. {_EXPECTED}") from None
-    except (ValueError, RecursionError) as error:  # a key twice, a number of too many digits, nested too deeply
+        raise FormatError(f"invalid JSON at character {error.pos + 1}: {error.msg}. {_EXPECTED}") from None
+    except (ValueError, RecursionError) as error:  # a repeated key, a number with too many digits, nested too deeply
         raise FormatError(f"{error}. {_EXPECTED}") from None
     if not isinstance(record, dict):
         raise FormatError(f"{short(record)} is not a conversation. {_EXPECTED}")
     if "messages" in record:
         messages = [_message(m, n) for n, m in enumerate(field(record, "messages", list, "the conversation"))]
         if not messages:
-            raise FormatError("the conversation is empty: there is no message in it.")
+            raise FormatError("the conversation has no messages.")
     elif "prompt" in record or "response" in record:
         pair = {"user": "prompt", "assistant": "response"}
         messages = [{"role": role, "content": field(record, key, str, "the pair")} for role, key in pair.items()]
@@ -95,4 +95,4 @@ def _message(message: Any, number: int) -> Message:
     return {key: field(message, key, str, f"message {number}") for key in ("role", "content")}
 
 
-_EXPECTED = 'Expected an object with "messages", a list, or with "prompt" and "response", two texts.'
+_EXPECTED = 'Expected an object with "messages", a list, or with "prompt" and "response", two strings.'

@@ -1,9 +1,9 @@
-"""LoRA: a frozen model learns through small maps of low rank beside its own.
+"""LoRA: freeze a model, and train small maps of low rank alongside its own.
 
 A linear map y = W x gets a detour through `rank` numbers: y = W x + α/r · B A x, where A is [r, d_in] and B is
-[d_out, r]. Only A and B learn, so there are gradients and optimizer states for about one weight in a hundred. B begins
-at zero: at first the model is exactly the base. Source: Hu et al. (2021), "LoRA: Low-Rank Adaptation of Large Language
-Models".
+[d_out, r]. Only A and B are trained, so there are gradients and optimizer states for about one weight in a hundred. B
+starts at zero, so at first the model is exactly the base. Source: Hu et al. (2021), "LoRA: Low-Rank Adaptation of Large
+Language Models".
 """
 
 import contextlib
@@ -25,29 +25,29 @@ ATTENTION, MLP = ("query", "key", "value", "output"), ("gate", "up", "down")
 GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}
 
 
-@no_type_check  # by others: check_fields does it, in words for people
+@no_type_check  # no other checker: check_fields does it, with messages for people
 @dataclass(frozen=True)
 class LoRAConfig:
-    """Where a LoRA goes and how large it is.
+    """Says where a LoRA goes and how large it is.
 
-    Raises `ValueError` for choices that cannot be.
+    Raises `ValueError` for impossible settings.
 
     >>> LoRAConfig(rank=8, alpha=16).scale
     2.0
     """
 
     rank: Annotated[int, AT_LEAST_1] = 8  # width of the detour
-    alpha: Annotated[int | float, MORE_THAN_0] = 16  # the detour counts α/r times
-    targets: str | tuple[str, ...] = "all"  # "all" linear maps of the blocks, "attention", "mlp", or names of maps
+    alpha: Annotated[int | float, MORE_THAN_0] = 16  # the detour is multiplied by α/r
+    targets: str | tuple[str, ...] = "all"  # "all" linear maps in the blocks, "attention", "mlp", or names of maps
     rslora: bool = False  # α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
-    seed: Annotated[int, AT_LEAST_0] = 0  # of A
+    seed: Annotated[int, AT_LEAST_0] = 0  # for drawing A
 
     def __post_init__(self) -> None:
         check_fields(self)
         unknown = [name for name in self.names if name not in GROUPS["all"]]
         if unknown or not self.names:
             raise ValueError(
-                f"targets must be {', '.join(map(repr, GROUPS))} or names out of {', '.join(GROUPS['all'])}; "
+                f"targets must be {', '.join(map(repr, GROUPS))}, or some of {', '.join(GROUPS['all'])}; "
                 f"got {unknown[0] if unknown else self.targets!r}."
             )
 
@@ -60,15 +60,15 @@ class LoRAConfig:
 
     @property
     def scale(self) -> float:
-        """What the detour is multiplied by."""
+        """The factor of the detour: α/r, or α/√r."""
         return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
 
 
 class LoRALinear(Linear):
-    """A linear map with a detour of low rank: W x + scale · B A x. W and the bias are the very tensors of `base`.
+    """A linear map with a detour of low rank: W x + scale · B A x. It shares W and the bias with `base`.
 
-    A is drawn uniformly from ±1/√d_in, as in peft; A and B are float32 even where W is bfloat16, because their steps
-    are small. `merged` says that `weight` holds W + scale · B A; `enabled` is False while the detour is left out.
+    A is drawn uniformly from ±1/√d_in, as in peft. A and B are float32 even if W is bfloat16, because their steps
+    are small. If `merged` is True, `weight` is W + scale · B A; if `enabled` is False, the detour is skipped.
 
     >>> base = Linear(2, 1, bias=False)  # with weights of zero
     >>> module = LoRALinear(base, rank=1, scale=10.0, generator=torch.Generator())
@@ -84,7 +84,7 @@ class LoRALinear(Linear):
         self.register_parameter("bias", base.bias)
         dtype = torch.promote_types(base.weight.dtype, torch.float32)
         bound = base.in_features**-0.5
-        drawn = torch.empty(rank, base.in_features)  # on the CPU: the same numbers for any device
+        drawn = torch.empty(rank, base.in_features)  # on the CPU, so every device gets the same numbers
         drawn.uniform_(-bound, bound, generator=generator)
         self.A = nn.Parameter(drawn.to(base.weight.device, dtype))
         self.B = nn.Parameter(torch.zeros(base.out_features, rank, device=base.weight.device, dtype=dtype))
@@ -98,14 +98,14 @@ class LoRALinear(Linear):
         return y + linear(narrow, self.B.to(x.dtype))
 
     def update(self) -> Float[Tensor, "d_out d_in"]:
-        """What the detour adds to W, as one matrix: scale · B A."""
+        """Return what the detour adds to W, as one matrix: scale · B A."""
         return self.scale * self.B.detach() @ self.A.detach()
 
 
 class LoRA:
-    """The detours of one model, as `apply_lora` or `load_adapter` made them.
+    """The detours in one model. `apply_lora` and `load_adapter` make them.
 
-    `maps` holds each by the name of its place in the model, such as "blocks.0.attention.query".
+    `maps` has each of them under its name in the model, such as "blocks.0.attention.query".
     """
 
     def __init__(self, model: Transformer, config: LoRAConfig):
@@ -122,21 +122,21 @@ class LoRA:
     def __repr__(self) -> str:
         state = "merged" if self.merged else "on" if self.enabled else "off"
         kinds = ", ".join(self.config.names)
-        return f"LoRA(rank {self.config.rank} beside {kinds}: {self.n_weights:,} weights, {self.share:.2%}; {state})"
+        return f"LoRA(rank {self.config.rank} on {kinds}: {self.n_weights:,} weights, {self.share:.2%}; {state})"
 
     @property
     def n_weights(self) -> int:
-        """How many numbers learn: those of all A and B."""
+        """How many numbers are trained, in all A and B together."""
         return sum(module.A.numel() + module.B.numel() for module in self.maps.values())
 
     @property
     def share(self) -> float:
-        """`n_weights` as a share of the weights that the model has without them."""
+        """The share of `n_weights` in the number of the model's own weights."""
         return self.n_weights / (sum(p.numel() for p in self.model.parameters()) - self.n_weights)
 
     @property
     def enabled(self) -> bool:
-        """Whether the detours count. Set it to False, and the model is the base again, until you set it to True."""
+        """Whether the detours are on. Set it to False to get the base model back, until you set it to True again."""
         return all(module.enabled for module in self.maps.values())
 
     @enabled.setter
@@ -149,7 +149,7 @@ class LoRA:
 
     @contextlib.contextmanager
     def off(self) -> Iterator[None]:
-        """Inside this `with` block the model is its base, bit for bit."""
+        """Make the model exactly its base, bit for bit, inside a `with` block."""
         before, self.enabled = self.enabled, False
         try:
             yield
@@ -157,7 +157,7 @@ class LoRA:
             self.enabled = before
 
     def base(self) -> Transformer:
-        """The model without the detours, in modules of its own that share its weights: both can run at the same time.
+        """Return a second model without detours that shares the weights; you can run both at the same time.
 
         Raises `ValueError` if the LoRA is merged, or removed.
         """
@@ -171,18 +171,18 @@ class LoRA:
 
     @property
     def merged(self) -> bool:
-        """Whether the detours are part of the weights now."""
+        """Whether the detours are merged into the weights."""
         return all(module.merged for module in self.maps.values()) and bool(self.maps)
 
     def merge(self) -> None:
-        """Make W + scale · B A the weights: no detour, no more time than the base takes.
+        """Turn W + scale · B A into the weights, so that the model has no detour and is as fast as the base.
 
-        The base's own matrices stay in memory as they are, so that `unmerge` gives them back bit for bit. The sum is
-        computed in float32 and rounded to the model's dtype. Raises `ValueError` if the LoRA is off, or removed.
+        The base's own matrices stay in memory, so `unmerge` restores them bit for bit. The sum is computed in float32
+        and rounded to the model's dtype. Raises `ValueError` if the LoRA is off, or was removed.
         """
         self._check_there()
         if not self.enabled:
-            raise ValueError("The LoRA is switched off. Set enabled = True before you merge it.")
+            raise ValueError("The LoRA is off. Set enabled = True before you merge it.")
         for name, module in self.maps.items():
             base = self._originals[name].weight
             summed = (base.to(module.B.dtype) + module.update()).to(base.dtype)
@@ -190,14 +190,14 @@ class LoRA:
         self._let_learn()
 
     def unmerge(self) -> None:
-        """Undo `merge`: the base's own matrices, untouched, and the detours beside them."""
+        """Undo `merge`: restore the base's own matrices, and the detours next to them."""
         self._check_there()
         for name, module in self.maps.items():
             module.weight, module.merged = self._originals[name].weight, False
         self._let_learn()
 
     def fold(self) -> None:
-        """Add the detours to the base's own matrices for good, and give the model back without them.
+        """Add the detours to the base's own matrices for good, and remove them from the model.
 
         Raises `ValueError` as `merge` does.
         """
@@ -208,7 +208,7 @@ class LoRA:
         self.remove()
 
     def remove(self) -> None:
-        """Give the model back as it was before: its own maps, and what could learn can learn again."""
+        """Restore the model as it was: its own maps, and the same weights trainable as before."""
         for name, original in self._originals.items():
             self.model.set_submodule(name, original)
         for parameter in self._learned:
@@ -216,7 +216,7 @@ class LoRA:
         self.maps, self._originals, self._learned = {}, {}, []
 
     def _let_learn(self) -> None:
-        """A and B learn only while they count: `train` then says that nothing can learn, and no gradient goes lost."""
+        """Make A and B trainable only while they have an effect; otherwise `train` says there is nothing to train."""
         for module in self.maps.values():
             for parameter in (module.A, module.B):
                 parameter.requires_grad_(module.enabled and not module.merged)
@@ -231,17 +231,17 @@ class LoRA:
 
 
 def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
-    """Freeze a model, and put a detour of low rank that learns beside each of its maps that the config names.
+    """Freeze a model, and add a trainable detour of low rank to each of its maps that the config names.
 
-    The model is changed in place: its maps are swapped for ones with a detour, around the same weights. It computes
-    exactly what it did until it is trained: `train(model, …)` then trains A and B alone. Raises `ValueError` for a
-    model that has a LoRA already, or that has none of the maps of a name.
+    The model is changed in place: its maps are replaced by ones with a detour that use the same weights. It computes
+    exactly the same until you train it; `train(model, …)` then only trains A and B. Raises `ValueError` for a
+    model that already has a LoRA, or that has no map of a given name.
 
     >>> from llmlib import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2))
     >>> lora = apply_lora(model, LoRAConfig(rank=2, targets="attention"))
     >>> lora
-    LoRA(rank 2 beside query, key, value, output: 512 weights, 7.77%; on)
+    LoRA(rank 2 on query, key, value, output: 512 weights, 7.77%; on)
     >>> [name for name, weight in model.named_parameters() if weight.requires_grad][:2]
     ['blocks.0.attention.query.A', 'blocks.0.attention.query.B']
     """
@@ -249,14 +249,14 @@ def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
 
 
 def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, Linear]:
-    """The linear maps in the blocks that the config names (default: all), by place. Raises as `apply_lora` does."""
+    """Return the linear maps in the blocks that the config names (default: all). Raises as `apply_lora` does."""
     config = config or LoRAConfig()
     if any(isinstance(module, LoRALinear) for module in model.modules()):
-        raise ValueError("The model has a LoRA already. Go on with that one, or call its remove() first.")
+        raise ValueError("The model already has a LoRA. Use that one, or call its remove() first.")
     there = {name: m for name, m in model.blocks.named_modules(prefix="blocks") if isinstance(m, Linear)}
     kinds = list(dict.fromkeys(name.rpartition(".")[2] for name in there))
     wanted = [name for name in config.names if name in kinds]
     missing = [name for name in config.names if name not in kinds]
-    if not wanted or (missing and config.targets not in GROUPS):  # a group takes what there is: GPT-2 has no gate
+    if not wanted or (missing and config.targets not in GROUPS):  # in a group, some may be missing: GPT-2 has no gate
         raise ValueError(f"The model's blocks have no map {missing[0]!r}; they have: {', '.join(kinds) or 'none'}.")
     return {name: module for name, module in there.items() if name.rpartition(".")[2] in wanted}

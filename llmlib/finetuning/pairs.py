@@ -1,8 +1,8 @@
-"""Minimal pairs: one question, put word for word to a story that answers it and to a story that does not.
+"""Minimal pairs: ask the same question, word for word, about a story that answers it and a story that does not.
 
-Does a tuned model look whether the story says it, or has it learned which questions to refuse? Whoever goes by the
-wording answers both halves of a pair alike, and gets at most one of them right. So "both" is the score to look at: no
-rule about wordings reaches it.
+Does a tuned model look in the story, or has it learned which questions to refuse? A model that goes by the wording
+answers both halves of a pair in the same way, and gets at most one of them right. So look at the score "both": no rule
+about wordings can get it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,18 +18,18 @@ from llmlib.finetuning.tales import Prompt, Request, prompt_about, words
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
-PAIRS = 8  # a stream of chance, apart from those of other tasks
+PAIRS = 8  # the random stream for pairs; other tasks use other streams
 GIVING = "What did {0} give to {1}?"
-MOST_STORIES = 500  # told for each pair
-AT_ONCE = 6  # of all wordings, at least so many take part in a test
+MOST_STORIES = 500  # the most stories to look through for each pair
+AT_ONCE = 6  # a test uses at least this many of the wordings
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The same question about two stories: one tells the answer; in the other everybody is there and nothing is said.
+    """The same question about two stories: one tells the answer; the other has everybody in it but does not tell.
 
-    Word for word the same, except where it names two people ("What did Pip give to Mabel?"): few stories bring the same
-    two together, so there it names two of the other story.
+    The question is the same word for word, unless it names two people ("What did Pip give to Mabel?"). Few stories have
+    the same two people, so then it names two people from the other story.
     """
 
     wording: str
@@ -40,10 +40,10 @@ class Pair:
 def minimal_pairs(
     n: int, *, wordings: Sequence[str] = TAUGHT, seed: int = 1, split: str = "heldout", start: int = 0
 ) -> list[Pair]:
-    """`n` pairs in these wordings, about 2 n different stories of a split; `start` leaves out as many stories.
+    """Make `n` pairs with these wordings, about 2 n different stories from a split; `start` skips that many stories.
 
-    No wording takes more than a sixth of the pairs, unless there are fewer wordings. Raises `ValueError` for an unknown
-    wording or split, or if the stories do not yield so many pairs.
+    No wording gets more than a sixth of the pairs, unless there are fewer than six. Raises `ValueError` for an unknown
+    wording or split, or if there are not enough stories.
 
     >>> (pair,) = minimal_pairs(1, wordings=["What was the prize?"])
     >>> words(pair.told)[1] == words(pair.untold)[1], pair.told.answer, pair.untold.answer
@@ -51,10 +51,10 @@ def minimal_pairs(
     """
     unknown = [wording for wording in wordings if wording not in WORDINGS]
     if unknown or not wordings:
-        raise ValueError(f"There is no wording {unknown[0]!r}." if unknown else "There is no wording to ask in.")
+        raise ValueError(f"There is no wording {unknown[0]!r}." if unknown else "wordings is empty.")
     most = -(-n // min(AT_ONCE, len(wordings)))
     pairs: list[Pair] = []
-    waiting: list[tuple[str, Request, Story]] = []  # questions with their answer, for which no silent story came yet
+    waiting: list[tuple[str, Request, Story]] = []  # questions with an answer, but without a silent story so far
     for story, dice in _stories(n, seed, split, start):
         full = {wording for wording in wordings if sum(pair.wording == wording for pair in pairs) >= most}
         waiting = [entry for entry in waiting if entry[0] not in full]
@@ -74,18 +74,18 @@ def minimal_pairs(
                 waiting.append((wording, Request(wording, question, as_sentence(answered[question])), story))
         if len(pairs) == n:
             return pairs
-    raise ValueError(f"Only {len(pairs)} of {n} pairs were found. Ask for fewer, or in more wordings.")
+    raise ValueError(f"Only {len(pairs)} of {n} pairs were found. Ask for fewer, or use more wordings.")
 
 
 def _silent_question(story: Story, wording: str, request: Request, dice: Dice) -> str:
-    """The question as this story leaves it open, or "" if it does not."""
+    """Return a form of the question that this story leaves open, or "" if there is none."""
     if "{1}" in wording:
         return untold(story, dice).get(wording, "")
     return request.text if leaves_open(story, request.text, wording) else ""
 
 
 def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs whose wording has an entry in `OTHER_WORDS`, asked in those words, which no conversation uses."""
+    """Ask the pairs in other words, which no conversation uses: those whose wording is in `OTHER_WORDS`."""
 
     def said(prompt: Prompt, wording: str) -> Prompt:
         _, question = words(prompt)
@@ -103,7 +103,7 @@ def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int = 0) -> list[Pair]:
-    """Both questions about one story: what one gave to the other, which it tells, and the other way round, which not.
+    """Make pairs about one story: what did A give to B, which it tells, and what did B give to A, which it does not.
 
     All words of the question are in the story, even "gave". Raises `ValueError` as `minimal_pairs` does.
 
@@ -114,7 +114,7 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
     found: list[Pair] = []
     for story, _ in _stories(n, seed, split, start):
         given = [question for question, wording in told(story).items() if wording == GIVING]
-        if len(given) == 1 and len(matter(GIVING).findall(story.text)) == 1:  # nothing else changes hands
+        if len(given) == 1 and len(matter(GIVING).findall(story.text)) == 1:  # nothing else is given away
             names = slots_of(given[0], GIVING)
             turned = GIVING.format(names["1"], names["0"])
             right = Request("what", given[0], as_sentence(answers(story)[given[0]]))
@@ -126,11 +126,11 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
 
 
 def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
-    """How far a model gets in telling answerable from unanswerable that looks at the wording alone, at best.
+    """Return the best possible score for a model that goes by the wording alone to decide whether to answer.
 
-    `asked` are pairs of a question's wording and whether its story tells the answer. For each wording such a model
-    decides once, to answer or to refuse, and is right wherever that fits. In minimal pairs this is one half. Raises
-    `ValueError` if nothing is asked.
+    `asked` has pairs of a question's wording and whether its story tells the answer. Such a model decides once per
+    wording, to answer or to refuse, and is right wherever that fits. With minimal pairs it scores one half. Raises
+    `ValueError` if `asked` is empty.
 
     >>> best_by_wording(
     ...     [("How old is …?", False), ("Who broke …?", True), ("Who broke …?", True), ("Who broke …?", False)]
@@ -148,9 +148,9 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
 def pair_scores(
     model: Transformer, tokenizer: Tokenizer, pairs: Sequence[Pair], max_new_tokens: int = 32
 ) -> dict[str, Score]:
-    """Where the story tells: how many answers are right, and how many refused; where not: how many say so; and both.
+    """Score pairs: right answers and refusals if the story tells, admissions if it does not, and both halves right.
 
-    Raises `ValueError` as `chat` does, or if there is no pair.
+    Raises `ValueError` as `chat` does, or if there are no pairs.
     """
     if not pairs:
         raise ValueError("There is no pair to score.")

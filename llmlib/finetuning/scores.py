@@ -1,4 +1,4 @@
-"""How many answers are right, by kind, and how sure that is."""
+"""Count right answers, by kind, and say how certain the result is."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer
 
 @dataclass(frozen=True)
 class Score:
-    """So many right, of so many.
+    """How many answers are right, out of how many.
 
     >>> Score(9, 10)
     Score(90% of 10, 60% to 98%)
@@ -29,7 +29,7 @@ class Score:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the share would lie for ever more such prompts, with 95% confidence; see `wilson_interval`."""
+        """A 95% confidence interval for the share of right answers to all prompts like these; see `wilson_interval`."""
         return wilson_interval(self.right, self.of)
 
     def __repr__(self) -> str:
@@ -38,30 +38,30 @@ class Score:
 
 
 def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """The shares for which `right` of `of` would be no surprise: 95 times in 100 such an interval holds the true one.
+    """Return a confidence interval for a share: 95 times in 100 such an interval contains the true share.
 
-    All shares p that lie within z standard deviations, z · √(p (1 − p) / of), of the share that was seen. Unlike an
-    interval of that width around the share seen, it never leaves 0 to 1, and 10 right of 10 is no proof of perfection.
-    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference". Raises `ValueError`
-    unless 0 ≤ right ≤ of and of ≥ 1.
+    It has all shares p for which the observed share is at most z standard deviations, z · √(p (1 − p) / of), away.
+    Unlike an interval of that width around the observed share, it stays between 0 and 1, and it does not take 10 right
+    out of 10 as proof of perfection. Source: Wilson (1927), "Probable inference, the law of succession, and statistical
+    inference". Raises `ValueError` unless 0 ≤ right ≤ of and of ≥ 1.
 
     >>> low, high = wilson_interval(10, 10)
     >>> round(low, 2), high
     (0.72, 1.0)
     """
     if not 0 <= right <= of or of < 1:
-        raise ValueError(f"{right} right of {of} cannot be: expected 0 ≤ right ≤ of, and of at least 1.")
+        raise ValueError(f"{right} right out of {of} is impossible: expected 0 ≤ right ≤ of, and of at least 1.")
     share, spread = right / of, z * z / of
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / of + spread / (4 * of))
-    # Where all or none are right, rounding must not leave the bound a hair beside it.
+    # If all or no answers are right, rounding must not move the bound away from 1 or 0.
     return (0.0 if right == 0 else middle - half), (1.0 if right == of else middle + half)
 
 
 def score(kinds: Iterable[str], answers: Iterable[str], right: Iterable[str]) -> dict[str, Score]:
-    """Of each kind, and of "all", how many answers equal the right one, white space at both ends aside.
+    """Count the answers of each kind, and of "all", that equal the right one, apart from white space at the ends.
 
-    Raises `ValueError` if there is nothing to score, or if there are not as many of each.
+    Raises `ValueError` if there is nothing to score, or if the three do not have the same length.
 
     >>> score(["who", "who", "where"], ["Pip.", "Mabel.", "Here."], ["Pip.", "Rusty.", "Here."])
     {'where': Score(100% of 1, 21% to 100%), 'who': Score(50% of 2, 9% to 91%), 'all': Score(67% of 3, 21% to 94%)}
@@ -82,9 +82,9 @@ def answer_all(
     max_new_tokens: int = 64,
     batch_size: int = 32,
 ) -> list[str]:
-    """The likeliest answer to the last message of each conversation, many at once; white space at both ends left out.
+    """Return the most likely answer to each conversation, many at once, without white space at the ends.
 
-    An answer that does not end by itself is cut after `max_new_tokens`. Raises `ValueError` as `chat` does.
+    An answer that does not end by itself is cut off after `max_new_tokens`. Raises `ValueError` as `chat` does.
     """
     rows = [encode_chat(tokenizer, messages) for messages in conversations]
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})

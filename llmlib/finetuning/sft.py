@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: training goes on, on conversations, and only what the assistant says counts."""
+"""Supervised fine-tuning: keep training a model, on conversations, where only the assistant's words count."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,10 +28,10 @@ def tune(
     folder: Path | str | None = None,
     resume: bool = False,
 ) -> Training:
-    """Teach a model to answer as the assistant in these conversations does: an iterator of steps, as `train` is.
+    """Teach a model to answer like the assistant in these conversations; return an iterator of steps, like `train`.
 
-    This is `train` on `ChatData`: batches whose targets are the assistant's words, in the tokenizer's chat template.
-    Everything else is as there: the model is changed in place, `validation` (more conversations), `sample` and `folder`
+    This is `train` on `ChatData`: the targets are the assistant's words, in the tokenizer's chat template. Everything
+    else is the same: the model is changed in place, and `validation` (more conversations), `sample` and `folder`
     are used when the config says so. Raises as `ChatData` and `train` do.
 
         for step in tune(model, tokenizer, conversations, TrainConfig(steps=100, batch_size=8, seq_len=512)):
@@ -44,14 +44,14 @@ def tune(
 
 @torch.no_grad()
 def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, str]) -> None:
-    """Give each token named in `like` the rows of a token that does a similar job, in the embedding and unembedding.
+    """Give each token named in `like` a copy of the rows of a similar token, in the embedding and the unembedding.
 
-    A model has never read its spare or new special tokens: their rows hold what chance put there, and tuning spends
-    most of its steps on that. A `<|user|>` that begins as a line end and an `<|assistant|>` that begins as "?" mean
-    something from the first step on. If the tokenizer has more tokens than the model, the model grows: rows that
-    `like` does not name become the mean of all (Hewitt, 2021, "Initializing new word embeddings").
+    A model has never read its spare or new special tokens: their rows are random, and tuning would spend most of its
+    steps on them. A `<|user|>` that starts out as a line end and an `<|assistant|>` that starts out as "?" mean
+    something from the first step. If the tokenizer has more tokens than the model, the model grows, and rows that
+    `like` does not name become the mean of all rows (Hewitt, 2021, "Initializing new word embeddings").
 
-    Raises `ValueError` for a name that is not a special token, or a likeness that is not exactly one token.
+    Raises `ValueError` for a name that is not a special token, or a string that is not exactly one token.
 
         start_tokens(model, tokenizer, {"<|user|>": "\\n", "<|assistant|>": "?"})
     """
@@ -62,7 +62,9 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
             raise ValueError(f"{name!r} is not a special token of {tokenizer!r}. It has: {known}.")
         ids = tokenizer.encode(alike, allowed_special="all")
         if len(ids) != 1:
-            raise ValueError(f"{alike!r}, which {name!r} is to be like, is {len(ids)} tokens here; choose one of 1.")
+            raise ValueError(
+                f"{name!r} should start out like {alike!r}, but that is {len(ids)} tokens; choose a single token."
+            )
         pairs.append((tokenizer.special_tokens[name], ids[0]))
     _grow(model, tokenizer.vocab_size)
     for table in _tables(model):
@@ -70,7 +72,7 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
 
 
 def _tables(model: Transformer) -> list[Any]:
-    """The layers with a row for each token."""
+    """Return the layers that have a row for each token."""
     return [model.embed] if model.config.tied_embeddings else [model.embed, model.unembed]
 
 

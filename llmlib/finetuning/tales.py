@@ -1,9 +1,9 @@
-"""Conversations about TinyTales stories: instructions of many kinds whose right answers are known.
+"""Make conversations about TinyTales stories: many kinds of instructions with known answers.
 
-To learn from: a story and several requests about it, one after the other. To be tested on: single requests about
-stories whose combination of hero, thing and shape occurs in no story for training. (The words are the same there: more
-than half of the sequences of eight words of a held-out story occur in stories for training.) `pairs` holds the test in
-which one question is put to two stories, of which one answers it.
+For training, there is a story and several requests about it, one after the other. For tests, there are single requests
+about stories with a combination of hero, thing and shape that does not occur in training. (The words are still the
+same: more than half of the eight-word sequences in a held-out story occur in training stories.) `pairs` has the test
+that asks the same question about two stories, and only one of them answers it.
 """
 
 import re
@@ -32,14 +32,14 @@ from llmlib.transformer import Transformer
 QUESTIONS = ("who", "what", "where", "when", "why", "how", "feeling", "yes_no")
 ANSWERABLE = (*QUESTIONS, "one_word", "summary", "animals")
 KINDS = (*ANSWERABLE, "unanswerable")
-CONVERSATIONS, PROMPTS, NOT_ANSWERED = 5, 6, 7  # streams of chance, apart from each other and from those of other tasks
-MOST_STORIES = 1000  # looked through for a prompt of a rare kind
-UNTOLD_A_STORY = 2  # at most so many questions of a balanced conversation have no answer
+CONVERSATIONS, PROMPTS, NOT_ANSWERED = 5, 6, 7  # separate random streams; other tasks use others
+MOST_STORIES = 1000  # the most stories to look through for a prompt of a rare kind
+UNTOLD_A_STORY = 2  # the most questions without an answer in a balanced conversation
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a user may say about a story, and the right answer. `kind` is one of `KINDS`."""
+    """A user's request about a story, and the right answer. `kind` is one of `KINDS`."""
 
     kind: str
     text: str
@@ -48,7 +48,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A conversation that waits for an answer, and the right one."""
+    """A conversation that is waiting for an answer, and the right answer."""
 
     kind: str
     messages: tuple[Message, ...]
@@ -56,10 +56,10 @@ class Prompt:
 
 
 def requests_about(story: Story, kinds: Collection[str] = KINDS) -> tuple[Request, ...]:
-    """Everything that can be asked about a story, of these kinds: its questions, those of which one word is the answer
-    once more as an instruction to give that word, its animals, and what happens in one sentence.
+    """Return every request of these kinds that fits a story.
 
-    Raises `ValueError` for an unknown kind.
+    They are its questions; the questions with a one-word answer again, as an instruction to give that word; its
+    animals; and a summary in one sentence. Raises `ValueError` for an unknown kind.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> requests_about(tell(0, "train", 1), ["animals"])
@@ -91,17 +91,17 @@ def training_conversations(
     seed: int = 1,
     start: int = 0,
 ) -> list[list[Message]]:
-    """`n` conversations of up to so many turns, each about a story of its own.
+    """Make `n` conversations of up to `turns` turns, each about a different story.
 
-    The first message holds the story, an empty line and a request; the others hold a request alone. What is asked is
-    drawn from all that the story allows, of the given `kinds`. The same arguments give the same conversations, the
-    first of more are those of fewer, and `start` leaves out as many stories.
+    The first message has the story, an empty line and a request; the others only have a request. The requests are drawn
+    from all those of the given `kinds` that fit the story. The same arguments give the same conversations, a larger `n`
+    adds to them, and `start` skips that many stories.
 
-    Add "unanswerable" to `kinds` for questions to which the right answer is that the story does not say. `balanced`:
-    each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) is asked about as often where the story
-    does not say as where it does, so that nothing is to be learned from the wording. Without `balanced` these questions
-    are of a few sorts that hardly any story answers, and a model can learn to refuse the sort. Raises `ValueError` for
-    an unknown kind, a size below 1, or unanswerable questions alone, which cannot be in balance.
+    Add "unanswerable" to `kinds` for questions where the right answer is that the story does not say. With `balanced`,
+    each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) comes up about as often when the story
+    does not say as when it does, so the wording gives nothing away. Without `balanced`, these questions are of a few
+    sorts that hardly any story answers, and a model can learn to refuse the sort. Raises `ValueError` for an unknown
+    kind, a size below 1, or only unanswerable questions, which cannot be balanced.
 
     >>> (conversation,) = training_conversations(1, turns=2)
     >>> [message["role"] for message in conversation]
@@ -114,7 +114,7 @@ def training_conversations(
     balance = Balance() if balanced and "unanswerable" in kinds else None
     told_kinds = [kind for kind in kinds if kind != "unanswerable"] if balance else kinds
     if not told_kinds:
-        raise ValueError("Questions without an answer alone cannot be balanced: add other kinds, or balanced=False.")
+        raise ValueError("Unanswerable questions alone cannot be balanced: add other kinds, or pass balanced=False.")
     conversations: list[list[Message]] = []
     while len(conversations) < n:
         story = tell(seed, "train", start)
@@ -122,20 +122,22 @@ def training_conversations(
         start += 1
         requests = requests_about(story, told_kinds)
         asked = balance.drawn(story, requests, turns, dice) if balance else dice.sample(requests, turns)
-        if asked:  # a story may have nothing of a rare kind
+        if asked:  # a story may not have a rare kind
             conversations.append(_conversation(story, asked))
     return conversations
 
 
 class Balance:
-    """Keeps account of each wording: a question that was answered is owed once more where a story does not say."""
+    """Keeps count of each wording: for each question with an answer, it owes one where the story does not say."""
 
     def __init__(self) -> None:
         self.owed = dict.fromkeys(TAUGHT, 0)
 
     def drawn(self, story: Story, requests: Sequence[Request], turns: int, dice: Dice) -> list[Request]:
-        """So many requests in random order: first of all those that are owed and left open by this story, and those
-        that come in one of the wordings; the others fill up what is left.
+        """Draw up to `turns` requests, in random order.
+
+        Requests that are owed and that this story leaves open come first, then those with one of the wordings; other
+        requests fill the rest.
         """
         questions = untold(story, dice)
         wordings = {question: wording for question, wording in told(story).items() if wording in self.owed}
@@ -155,10 +157,10 @@ class Balance:
 def held_out_prompts(
     n: int, *, kinds: Collection[str] = KINDS, seed: int = 1, split: str = "heldout", start: int = 0
 ) -> list[Prompt]:
-    """`n` prompts of each kind, each about a story of its own, so that all are independent, as `wilson_interval` wants.
+    """Make `n` prompts of each kind, each about a different story, so that they are independent (`wilson_interval`).
 
-    `start` leaves out as many stories, for a test about stories that no earlier test has used. The unanswerable ones
-    are of a few sorts that hardly any story answers; see `llmlib.finetuning.pairs` for a sharper test. Raises
+    `start` skips that many stories, so that you can test on stories that no earlier test has used. The unanswerable
+    prompts are of a few sorts that hardly any story answers; `llmlib.finetuning.pairs` has a sharper test. Raises
     `ValueError` for an unknown kind or split, an `n` below 1 or a `start` below 0.
 
     >>> prompt = held_out_prompts(1, kinds=["who"])[0]
@@ -175,7 +177,7 @@ def held_out_prompts(
     for index in range(start, start + n * len(KINDS) * MOST_STORIES):
         if all(len(prompts) == n for prompts in found.values()):
             break
-        kind = KINDS[index % len(KINDS)]  # a story is asked for one kind only, whichever kinds are wanted
+        kind = KINDS[index % len(KINDS)]  # each story serves one kind only, whichever kinds are asked for
         if len(found.get(kind, range(n))) == n:
             continue
         story = tell(seed, split, index)
@@ -186,15 +188,15 @@ def held_out_prompts(
 
 
 def prompt_about(story: Story, request: Request) -> Prompt:
-    """One request about a story, as the first message of a conversation."""
+    """Return a request about a story as the first message of a conversation."""
     return Prompt(request.kind, ({"role": "user", "content": ask_about(story.text, request.text)},), request.answer)
 
 
 def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """The same requests, with the same answers, each about the story of the next prompt of its kind.
+    """Return the same requests and answers, but each with the story of the next prompt of its kind.
 
-    How often these answers are "right" is what a score owes to the question alone. Raises `ValueError` if a kind has a
-    single prompt.
+    The score on these prompts shows how much of a score comes from the question alone. Raises `ValueError` if a kind
+    has only one prompt.
 
     >>> one, two = held_out_prompts(2, kinds=["who"])
     >>> moved = under_another_story([one, two])[0]
@@ -205,7 +207,9 @@ def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
     for prompt in prompts:
         others = [other for other in prompts if other.kind == prompt.kind]
         if len(others) < 2:
-            raise ValueError(f"There is a single prompt of the kind {prompt.kind!r}, and no other story to put it to.")
+            raise ValueError(
+                f"There is only one prompt of the kind {prompt.kind!r}, so there is no other story for it."
+            )
         story, _ = words(others[(others.index(prompt) + 1) % len(others)])
         moved.append(
             Prompt(prompt.kind, ({"role": "user", "content": ask_about(story, words(prompt)[1])},), prompt.answer)
@@ -214,15 +218,15 @@ def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
 
 
 def words(prompt: Prompt) -> tuple[str, str]:
-    """The story of a prompt, and what is asked of it."""
+    """Return a prompt's story and its request."""
     story, _, request = prompt.messages[0]["content"].rpartition(STORY_SEPARATOR)
     return story, request
 
 
 def as_on_a_page(prompt: Prompt) -> tuple[str, str]:
-    """The same request in the form in which the reading book has it, which the base model continues, and what is right.
+    """Return the request as the reading book writes it, for the base model to continue, and the right answer.
 
-    A summary begins with "In one sentence:" there, a list with "Animals:", and nobody asks for one word.
+    In the book, a summary begins with "In one sentence:", a list with "Animals:", and nobody asks for a single word.
 
     >>> as_on_a_page(held_out_prompts(1, kinds=["animals"])[0])[0].splitlines()[-1]
     'Animals:'
@@ -238,10 +242,10 @@ def as_on_a_page(prompt: Prompt) -> tuple[str, str]:
 def scores(
     model: Transformer, tokenizer: Tokenizer, prompts: Sequence[Prompt], max_new_tokens: int = 64
 ) -> dict[str, Score]:
-    """How many of the model's likeliest answers are right word by word, by kind and of "all"; with two more rows.
+    """Count how many of the model's most likely answers are right, word for word, by kind and for "all".
 
-    "says so" is how often it says that the story does not say where that is right, and "says so wrongly" how often it
-    does where the story does say; each only if there are such prompts. Raises `ValueError` as `chat` does.
+    There are two more rows, if there are prompts for them: "says so" counts how often the model says that the story
+    does not say when that is right, and "says so wrongly" when that is wrong. Raises `ValueError` as `chat` does.
     """
     given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens)
     found = score([p.kind for p in prompts], given, [p.answer for p in prompts])
@@ -249,7 +253,7 @@ def scores(
 
 
 def shares_not_told(prompts: Sequence[Prompt], given: Sequence[str]) -> dict[str, Score]:
-    """How often the answer given is "The story does not say.", where that is right, and where it is wrong."""
+    """Count how often the answer is "The story does not say.", separately for when that is right and when wrong."""
     counts: dict[str, list[bool]] = {}
     for prompt, answer in zip(prompts, given, strict=True):
         name = "says so" if prompt.kind == "unanswerable" else "says so wrongly"
@@ -261,7 +265,7 @@ def _check_kinds(kinds: Collection[str]) -> None:
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown or not kinds:
         named = f"There is no kind {unknown[0]!r}" if unknown else "There is no kind to ask for"
-        raise ValueError(f"{named}. There are: {', '.join(KINDS)}.")
+        raise ValueError(f"{named}. The kinds are: {', '.join(KINDS)}.")
 
 
 def _conversation(story: Story, asked: Sequence[Request]) -> list[Message]:

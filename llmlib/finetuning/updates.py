@@ -1,8 +1,8 @@
-"""What a tuning changed: the singular values of each matrix's update.
+"""Measure what tuning changed: the singular values of each matrix's update.
 
-LoRA bets that an update of low rank is enough. This looks at full tuning, which is free to use every rank, and asks how
-many it used: of W_tuned − W_base, which share of the squared norm do its first r directions hold? No matrix of rank r
-holds more (Eckart and Young, 1936). Source of the question: Aghajanyan et al. (2020), "Intrinsic Dimensionality
+LoRA bets that an update of low rank is enough. Here we look at full tuning, which could use every rank, and ask how
+many it used: which share of the squared norm of W_tuned − W_base is in its first r directions? No matrix of rank r
+can have more (Eckart and Young, 1936). Source of the question: Aghajanyan et al. (2020), "Intrinsic Dimensionality
 Explains the Effectiveness of Language Model Fine-Tuning"; Hu et al. (2021), "LoRA".
 """
 
@@ -15,9 +15,9 @@ from llmlib.transformer import Transformer
 
 
 def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Tensor, " directions"]]:
-    """The singular values of tuned − base, the largest first, for each linear map in the blocks, by its place.
+    """Return the singular values of tuned − base, the largest first, for each linear map in the blocks, by its name.
 
-    Raises `ValueError` for two models of different shapes.
+    Raises `ValueError` if the two models have different shapes.
 
     >>> from llmlib import TransformerConfig
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=4, n_layers=1, n_heads=2)
@@ -37,9 +37,9 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
 
 
 def share_of_rank(singular_values: Float[Tensor, " directions"], rank: int) -> float:
-    """Σ σ² over the first `rank` values as a share of Σ σ² over all: what the best update of that rank would keep.
+    """Return how much the best update of a rank would keep: the share of Σ σ² that is in the first `rank` values.
 
-    0.0 for an update of zeros, which nothing can be kept of.
+    Returns 0.0 for an update of zeros.
 
     >>> share_of_rank(torch.tensor([3.0, 1.0]), rank=1)
     0.9

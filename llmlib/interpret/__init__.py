@@ -1,9 +1,9 @@
-"""Looking inside a model and changing what happens there, from outside, through its hook points.
+"""Look inside a model and change what happens there, from outside, through its hook points.
 
-`trace` records, `ablate` switches heads off, `patch` brings in a value from another run; `head_scores` puts numbers on
-patterns. `logit_lens` tells what a model would say after each layer, `direct_logit_attribution` who wrote a logit,
-`neurons` what excites a unit. Contexts act in the order in which they are opened: a `trace` inside an `ablate` records
-the ablated values, and of two edits at one place the inner one has the last word.
+`trace` records values, `ablate` switches heads off, `patch` puts in a value from another run, and `head_scores` scores
+attention patterns. `logit_lens` shows what a model would predict after each layer, `direct_logit_attribution` which
+parts wrote a logit, and `neurons` which texts excite a unit. Context managers act in the order you open them: a `trace`
+inside an `ablate` records the ablated values, and if two edit the same value, the inner one has the last word.
 """
 
 from llmlib.hooks import watching

@@ -1,4 +1,4 @@
-"""Who wrote a logit: the share of each head, each MLP and the embedding, which add up to it."""
+"""Split a logit into the contributions of each head, each MLP and the embedding, which add up to it."""
 
 import warnings
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ from llmlib.transformer import Transformer
 
 
 class NormNotFolded(UserWarning):
-    """A final norm is neither LayerNorm nor RMSNorm, so that its derivative was used in place of a fixed scale."""
+    """The final norm is neither LayerNorm nor RMSNorm, so its derivative was used instead of a fixed scale."""
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """What each part of the model adds to one logit (or to the difference of two), for each text of a batch."""
+    """Holds what each part of the model adds to a logit (or to the difference of two), for each text in a batch."""
 
-    embedding: Float[Tensor, " batch"]  # of the token, and of its position where positions are added
+    embedding: Float[Tensor, " batch"]  # of the token, and of its position if positions are added
     heads: Float[Tensor, "batch layer head"]
     mlps: Float[Tensor, "batch layer"]
     biases: Float[Tensor, "batch layer"]  # of attention's output
-    norm_bias: Float[Tensor, " batch"]  # of the final norm; of a norm that was not folded, what is left over
+    norm_bias: Float[Tensor, " batch"]  # of the final norm; if the norm was not folded, the remainder
     logit: Float[Tensor, " batch"]  # the model's own
 
     def sum(self) -> Float[Tensor, " batch"]:
-        """All contributions together: equal to `logit` up to rounding."""
+        """Return the sum of all contributions, which equals `logit` up to rounding."""
         parts = self.heads.flatten(1).sum(1) + self.mlps.sum(1) + self.biases.sum(1)
         return self.embedding + parts + self.norm_bias
 
     def ranked(self, text: int = 0) -> list[tuple[str, float]]:
-        """All parts of one text of the batch by name ("embedding", "head 3.2", "MLP 5", …), the largest first."""
+        """Return each part's name ("embedding", "head 3.2", "MLP 5", …) and contribution in one text, largest first."""
         parts = {"embedding": self.embedding[text].item(), "final norm's bias": self.norm_bias[text].item()}
         parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[text].tolist())}
         parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[text].tolist())}
@@ -51,25 +51,25 @@ def direct_logit_attribution(
     against: Int[Tensor, " batch"] | int | None = None,
     position: int = -1,
 ) -> Attribution:
-    """What each part adds *directly* to the logit of `token` at `position`; with `against`, to its lead over another.
+    """Return how much each part adds *directly* to the logit of `token`, or to its lead over `against`.
 
-    The last residual is a sum over all parts, and a logit is a product with it, so it falls apart into one term a part.
-    The final norm stands between: it divides by the size of the whole sum. That size is taken as it is in this run and
-    held fixed, which makes the terms add up exactly; what a part does to the size itself, and whatever it does by way
-    of later layers, is not seen here. A final norm of your own that is neither LayerNorm nor RMSNorm cannot be held
+    The last residual is a sum over all parts, and a logit is a product with it, so the logit splits into one term per
+    part. The final norm comes in between: it divides by the size of the whole sum. We take that size as it is in this
+    run and hold it fixed, so the terms add up exactly. What a part does to the size itself, or through later
+    layers, does not show here. If you use a final norm that is neither LayerNorm nor RMSNorm, we cannot hold it
     fixed like this: its derivative is used, and a `NormNotFolded` warning says so. Raises `ValueError` for a token or
     position that does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits";
     Wang et al. (2022), "Interpretability in the Wild", section 3.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
-    >>> who = direct_logit_attribution(model, torch.tensor([[1, 2, 3]]), token=7)
-    >>> who.heads.shape, torch.allclose(who.sum(), who.logit, atol=1e-5)
+    >>> parts = direct_logit_attribution(model, torch.tensor([[1, 2, 3]]), token=7)
+    >>> parts.heads.shape, torch.allclose(parts.sum(), parts.logit, atol=1e-5)
     (torch.Size([1, 2, 4]), True)
     """
     seq_len, vocab_size = ids.shape[1], model.config.vocab_size
     if not -seq_len <= position < seq_len:
-        raise ValueError(f"There is no position {position}: this text has positions 0 … {seq_len - 1}.")
+        raise ValueError(f"There is no position {position}: this text has positions 0 to {seq_len - 1}.")
     with torch.inference_mode(), trace(model, names=("residual", "z", "mlp_out", "attention_out")) as t:
         logits = model(ids)[:, position].float()
         direction, logit = torch.zeros_like(logits[:, :1]), torch.zeros_like(logits[:, 0])
@@ -102,7 +102,7 @@ def direct_logit_attribution(
 def written_by_heads(
     z: Float[Tensor, "batch head d_head"], output: Float[Tensor, "d_model width"]
 ) -> Float[Tensor, "batch head d_model"]:
-    """What each head writes into the residual stream: its z times its own columns of attention's output weight."""
+    """Return what each head writes into the residual stream: its z times its columns of attention's output weight."""
     matrix = rearrange(output, "d_model (head d_head) -> head d_head d_model", head=z.shape[1])
     return einsum(z, matrix, "batch head d_head, head d_head d_model -> batch head d_model")
 
@@ -112,7 +112,7 @@ def head_contributions(
     output: Float[Tensor, "d_model width"],
     direction: Float[Tensor, "batch d_model"],
 ) -> Float[Tensor, "batch head"]:
-    """How far what each head of a layer writes goes in a direction: its part of a logit, if that is a token's row.
+    """Return how far each head of a layer writes in a direction. If that is a token's row, it is part of its logit.
 
     `z` is the heads' output at one position, `output` the weight of attention's output layer. Source: Elhage et al.
     (2021), "A Mathematical Framework for Transformer Circuits".
@@ -127,9 +127,9 @@ def head_contributions(
 def _through_the_norm(
     model: Transformer, residual: Float[Tensor, "batch d_model"], direction: Float[Tensor, "batch d_model"]
 ) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, " batch"]]:
-    """The direction as it is before the final norm, and what the norm adds that no part has written.
+    """Return the direction pulled back through the final norm, and what the norm itself adds.
 
-    The two norms that a config can name are linear maps once their scale is held fixed.
+    Both norms that a config can name are linear maps once their scale is held fixed.
     """
     if not isinstance(model.final_norm, (nn.LayerNorm, RMSNorm)):
         return _by_derivative(model.final_norm, residual, direction, model.dtype)
@@ -147,7 +147,7 @@ def _through_the_norm(
 def _by_derivative(norm: nn.Module, residual: Tensor, direction: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     warnings.warn(
         f"The final norm is a {type(norm).__name__}, which cannot be folded into the output: only LayerNorm and "
-        "RMSNorm can. Its derivative at this residual was used instead; what that leaves over stands under norm_bias.",
+        "RMSNorm can. Its derivative at this residual was used instead; norm_bias contains the remainder.",
         NormNotFolded,
         stacklevel=4,
     )
@@ -161,5 +161,5 @@ def _by_derivative(norm: nn.Module, residual: Tensor, direction: Tensor, dtype: 
 def _checked(token: Tensor | int, batch: int, vocab_size: int) -> Tensor:
     rows = torch.as_tensor(token).long().expand(batch)
     if (wrong := rows[(rows < 0) | (rows >= vocab_size)]).numel():
-        raise ValueError(f"There is no token {wrong[0].item()}: ids lie in 0 … {vocab_size - 1}.")
+        raise ValueError(f"There is no token {wrong[0].item()}: ids go from 0 to {vocab_size - 1}.")
     return rows

@@ -1,4 +1,4 @@
-"""Changing what passes through a model: `ablate` switches heads off, `patch` brings a value from another run."""
+"""Change what passes through a model: `ablate` switches heads off, `patch` puts in a value from another run."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,13 +22,13 @@ def ablate(
     how: Literal["zero", "mean"] = "zero",
     reference: Int[Tensor, "batch seq"] | None = None,
 ) -> Iterator[None]:
-    """Take heads, given as `(layer, head)`, out of the model while the `with` block runs.
+    """Switch off heads, given as `(layer, head)`, while the `with` block runs.
 
-    The output z of such a head becomes zero, or with `how="mean"` its mean: over all positions of the `reference`
-    ids, or, without them, over all positions of the very text that runs (which lets a little of later tokens through,
-    and cannot be had for padded texts or with a KV cache: these raise `ValueError`). Zero is a value that the rest of
-    the model may never have met; the mean removes what the head says about this text and keeps what it says about
-    every text. Raises `ValueError` for a head that does not exist.
+    The head's output z becomes zero, or with `how="mean"` its mean over all positions of the `reference` ids. Without
+    a reference, it is the mean over the text that is running; that lets a little of later tokens through, and does not
+    work with padding or a KV cache, which raise `ValueError`. The rest of the model may never have met a zero; the mean
+    removes what the head says about this text, but keeps what it says about every text. Raises `ValueError` for a head
+    that does not exist.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -59,8 +59,8 @@ def ablate(
         mask = keywords.get("attention_mask")
         if how == "mean" and reference is None and (keywords.get("cache") or (mask is not None and not mask.all())):
             raise ValueError(
-                "The mean over the running text is not known with a KV cache or with padding. "
-                "Give the text to take it from: ablate(…, how='mean', reference=ids)."
+                "With a KV cache or padding, the mean over the running text is unknown. "
+                "Say which text to take it from: ablate(…, how='mean', reference=ids)."
             )
 
     layers = sorted({layer for layer, _ in chosen})
@@ -83,11 +83,11 @@ def patch(
 ) -> Iterator[None]:
     """Replace a value with the one from another run, the `source`, while the `with` block runs: activation patching.
 
-    `heads` limits it to some heads (for `q`, `k`, `v`, `scores`, `pattern` and `z`), `positions` to some positions
-    (queries). `residual` at layer `n_layers` is what leaves the last layer. A source of one text serves every text of
-    a batch. Raises `ValueError` for a name, layer, head or position that is not there, and if the source's shape does
-    not fit the run. Source: Vig et al. (2020), "Investigating Gender Bias in Language Models Using Causal Mediation
-    Analysis"; Meng et al. (2022), "Locating and Editing Factual Associations in GPT".
+    `heads` limits this to some heads (for `q`, `k`, `v`, `scores`, `pattern` and `z`), `positions` to some positions
+    (queries). `residual` at layer `n_layers` is the output of the last layer. A source with one text works for every
+    text in a batch. Raises `ValueError` for a name, layer, head or position that does not exist, and if the source's
+    shape does not fit the run. Source: Vig et al. (2020), "Investigating Gender Bias in Language Models Using Causal
+    Mediation Analysis"; Meng et al. (2022), "Locating and Editing Factual Associations in GPT".
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -105,7 +105,7 @@ def patch(
         raise ValueError(f"{name!r} has no heads; its axes are: {POINTS[name][1]}.")
     for what, asked, limit in (("heads", heads, n_heads), ("positions", positions, n_positions)):
         if asked is not None and not all(0 <= number < limit for number in asked):
-            raise ValueError(f"{what} must lie in 0 … {limit - 1} for this source's {name!r}, got {list(asked)}.")
+            raise ValueError(f"{what} must be between 0 and {limit - 1} in this source's {name!r}, got {list(asked)}.")
     start, cached = 0, False
 
     def before(_ids: Tensor, at: int, keywords: dict) -> None:
@@ -118,11 +118,12 @@ def patch(
         if positions is None and (end > n_positions or (end < n_positions and not cached)):
             raise ValueError(
                 f"The source has {n_positions} positions and this run has {end}. "
-                "Use texts of equal length, or say which positions=… to replace."
+                "Use texts of the same length, or say which positions=… to replace."
             )
         if new.shape[0] not in (1, value.shape[0]) or new.shape[-1] != value.shape[-1]:
             raise ValueError(
-                f"The source's {name!r} of shape {tuple(new.shape)} does not fit this run's {tuple(value.shape)}."
+                f"The source's {name!r} has shape {tuple(new.shape)}, which does not fit this run's "
+                f"{tuple(value.shape)}."
             )
         here = torch.tensor([p for p in positions or range(n_positions) if start <= p < end], dtype=torch.long)
         value = value.clone()

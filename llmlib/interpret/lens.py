@@ -1,4 +1,4 @@
-"""The logit lens: what a model would say if it stopped after some layer."""
+"""The logit lens: what would a model predict if it stopped after some layer?"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,10 +14,10 @@ from llmlib.transformer import Transformer
 
 
 class LogitLens(Sequence):
-    """Logits after each layer, `lens[layer]`: those after the embedding first, the model's own last.
+    """The logits after each layer, as `lens[layer]`: after the embedding first, and the model's own last.
 
-    They are computed when they are asked for, since all at once they are large: 31 × 128 × 49,152 numbers for SmolLM2
-    and 128 tokens. What people look at, `top`, `rank` and `entropy`, is kept small.
+    They are computed when you ask for them, because together they are large: 31 × 128 × 49,152 numbers for SmolLM2
+    and 128 tokens. `top`, `rank` and `entropy`, which are what people look at, stay small.
     """
 
     def __init__(self, model: Transformer, residual: Sequence[Float[Tensor, "batch seq d_model"]]):
@@ -30,7 +30,9 @@ class LogitLens(Sequence):
         if isinstance(layer, slice):
             return [self[number] for number in range(len(self))[layer]]
         if not -len(self) <= layer < len(self):
-            raise IndexError(f"There is no layer {layer}: 0 is the embedding, {len(self) - 1} the model's own answer.")
+            raise IndexError(
+                f"There is no layer {layer}: 0 is the embedding, and {len(self) - 1} is the model's own answer."
+            )
         with torch.inference_mode():
             final = self.model.final_norm(self.residual[layer])
             return linear(final, self.model.unembedding)
@@ -39,27 +41,27 @@ class LogitLens(Sequence):
         return (self[layer] for layer in range(len(self)))
 
     def top(self, k: int = 1) -> tuple[Int[Tensor, "layer batch seq k"], Float[Tensor, "layer batch seq k"]]:
-        """The `k` likeliest next tokens at each place, and their probabilities."""
+        """Return the `k` most likely next tokens at each position, and their probabilities."""
         best = [logits.float().softmax(-1).topk(k) for logits in self]
         return torch.stack([b.indices for b in best]), torch.stack([b.values for b in best])
 
     def rank(self, ids: Int[Tensor, "batch seq"]) -> Int[Tensor, "layer batch seq"]:
-        """At each place, how many tokens are likelier than the one in `ids`: 0 means that it is the answer."""
+        """Return how many tokens are more likely than the one in `ids` at each position: 0 means it is the answer."""
         ids = ids.to(self.residual[0].device)[..., None]
         return torch.stack([(logits > logits.gather(-1, ids)).sum(-1) for logits in self])
 
     def entropy(self) -> Float[Tensor, "layer batch seq"]:
-        """How undecided the model is at each place, in nats."""
+        """Return how undecided the model is at each position, in nats."""
         return torch.stack([entropy(logits) for logits in self])
 
 
 def logit_lens(model: Transformer, ids: Int[Tensor, "batch seq"]) -> LogitLens:
-    """What the model would predict after each layer, if what it has by then went through the final norm and the output.
+    """Return the model's prediction after each layer, as if that layer went straight to the final norm and the output.
 
-    The residual stream keeps one meaning of its directions through all layers well enough for this to be readable, and
-    not by any law: early layers of some models speak another language (Belrose et al., 2023, "Eliciting Latent
+    You can read the result because directions in the residual stream mean much the same in all layers. No law
+    says they must: early layers of some models speak another language (Belrose et al., 2023, "Eliciting Latent
     Predictions from Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit
-    lens". Raises `ValueError` as the model does for its ids.
+    lens". Raises `ValueError` for the same ids as the model.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

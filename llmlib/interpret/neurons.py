@@ -1,4 +1,4 @@
-"""Which texts excite a unit of an MLP most."""
+"""Find the texts that excite a unit of an MLP most."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -17,14 +17,14 @@ Unit = tuple[int, int]  # (layer, unit)
 
 @runtime_checkable
 class Encoder(Protocol):
-    """What a tokenizer has to offer."""
+    """A tokenizer, as far as we need one here."""
 
     def encode(self, text: str, /) -> list[int]: ...
 
 
 @dataclass(frozen=True, order=True)
 class Excitation:
-    """How much one place of a text excited a unit."""
+    """Records how much one position of a text excited a unit."""
 
     value: float
     text: str
@@ -41,11 +41,11 @@ def neurons(
     k: int = 10,
     progress: bool = True,
 ) -> dict[Unit, list[Excitation]]:
-    """For each unit, given as `(layer, unit)`, the `k` texts in which it is most active, the most exciting first.
+    """Find the `k` texts that excite each unit most, the most exciting first; a unit is given as `(layer, unit)`.
 
     The activation is what the unit passes on to the MLP's output matrix (after GELU, or gate times value in SwiGLU). A
-    text counts once, at its most exciting place; one that is longer than the model's context is read in parts, each
-    by itself. Texts are taken one at a time, and only the best are kept. Raises `ValueError` for a unit that does not
+    text counts once, at its most exciting position. A text that is longer than the model's context is read in separate
+    parts. Texts are read one at a time, and only the best are kept. Raises `ValueError` for a unit that does not
     exist, a model without MLPs, or if there is no text. Source: Geva et al. (2021), "Transformer Feed-Forward Layers
     Are Key-Value Memories".
 
@@ -58,7 +58,7 @@ def neurons(
     for layer, unit in units:
         checked_layer(model, layer)
         if not 0 <= unit < model.config.d_mlp:
-            what = f"units 0 … {model.config.d_mlp - 1}" if model.config.d_mlp else "no MLPs"
+            what = f"units 0 to {model.config.d_mlp - 1}" if model.config.d_mlp else "no MLPs"
             raise ValueError(f"There is no unit {unit} in layer {layer}: this model has {what}.")
     best: dict[Unit, list[Excitation]] = {(layer, unit): [] for layer, unit in units}
     by_layer = {layer: torch.tensor([u for at, u in best if at == layer]) for layer in {layer for layer, _ in best}}
@@ -85,7 +85,7 @@ def neurons(
 
 
 def _note(kept: list[Excitation], values: torch.Tensor, text: str, ids: tuple[int, ...], k: int) -> None:
-    """Keep it in the heap if it is among the best, and its text is not there with more already."""
+    """Put the text into the heap if it is among the best, unless it is already there with a higher value."""
     value, position = values.max(0)
     if len(kept) == k and value.item() <= kept[0].value:
         return

@@ -1,4 +1,4 @@
-"""Where a value passes in a model, by name and layer, and what is called before each of its runs."""
+"""Find the hook point for a name and a layer, and call a function before each run of a model."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from torch import Tensor
 from llmlib.hooks import HookPoint
 from llmlib.transformer import Transformer
 
-# Where in a block each name is found, and the shape of one value.
+# For each name, its hook point in a block and the shape of a value.
 POINTS = {
     "residual": ("hook_residual_pre", "batch seq d_model"),
     "q": ("attention.hook_q", "batch head seq d_head"),
@@ -49,12 +49,12 @@ def before_each_run(model: Transformer, function: Callable[[Tensor, int, dict], 
 def known(names: Iterable[str] | None) -> tuple[str, ...]:
     asked = tuple(POINTS) if names is None else (names,) if isinstance(names, str) else tuple(names)
     if unknown := [name for name in asked if name not in POINTS]:
-        raise ValueError(f"A model has no {unknown[0]!r} to look at; it has: {', '.join(POINTS)}.")
+        raise ValueError(f"There is no value called {unknown[0]!r} in a model; choose from: {', '.join(POINTS)}.")
     return tuple(name for name in POINTS if name in asked)
 
 
 def point_at(model: Transformer, name: str, layer: int) -> HookPoint:
-    at_the_end = layer == model.config.n_layers  # only the residual has this place
+    at_the_end = layer == model.config.n_layers  # only possible for the residual
     path = "hook_residual_post" if at_the_end else POINTS[name][0]
     return attrgetter(path)(model.blocks[layer - at_the_end])
 
@@ -62,7 +62,7 @@ def point_at(model: Transformer, name: str, layer: int) -> HookPoint:
 def checked_layer(model: Transformer, layer: int, extra: bool = False) -> int:
     last = model.config.n_layers - 1 + extra
     if not 0 <= layer <= last:
-        raise ValueError(f"There is no layer {layer}; this model has layers 0 … {last}.")
+        raise ValueError(f"There is no layer {layer}; this model has layers 0 to {last}.")
     return layer
 
 
@@ -72,7 +72,7 @@ def checked_heads(model: Transformer, heads: Iterable[Sequence[int]]) -> list[He
     for layer, head in chosen:
         if not (0 <= layer < c.n_layers and 0 <= head < c.n_heads):
             raise ValueError(
-                f"There is no head {head} in layer {layer}: this model has layers 0 … {c.n_layers - 1}, "
-                f"each with heads 0 … {c.n_heads - 1}."
+                f"There is no head {head} in layer {layer}: this model has layers 0 to {c.n_layers - 1}, "
+                f"each with heads 0 to {c.n_heads - 1}."
             )
     return chosen

@@ -1,4 +1,4 @@
-"""Recording what passes through a model: `trace`."""
+"""Record what passes through a model: `trace`."""
 
 import contextlib
 import warnings
@@ -14,27 +14,27 @@ from llmlib.hooks import HookPoint, Watcher, watching
 from llmlib.interpret.points import POINTS, before_each_run, known, point_at
 from llmlib.transformer import Transformer
 
-LARGE = 200 * 10**6  # bytes: a trace that keeps more says so first
+LARGE = 200 * 10**6  # bytes; a trace that keeps more warns first
 
 
 class Trace:
-    """What passed through a model: `t.pattern[layer]` and so on, one tensor for each layer.
+    """Holds what passed through a model: `t.pattern[layer]` and so on, one tensor per layer.
 
-    `residual` has one entry more than there are layers: `residual[layer]` is what enters that layer, and
-    `residual[-1]` is what leaves the last. The tensors are detached from autograd. A run replaces the one before;
-    with a KV cache, chunks that continue a text are joined along their positions (a later key than any query of its
-    chunk could see counts 0 in `pattern` and -inf in `scores`).
+    `residual` has one more entry than there are layers: `residual[layer]` is the input of that layer, and
+    `residual[-1]` is the output of the last one. The tensors are detached from autograd. Each run replaces the one
+    before. With a KV cache, chunks that continue a text are joined along their positions (keys that came after a
+    chunk count as 0 in `pattern` and -inf in `scores`).
     """
 
     def __init__(self, model: Transformer, names: Sequence[str]):
         self.names = tuple(names)
         self.n_layers = model.config.n_layers
         self._start = 0
-        # For each place the chunks of one text, each with the position that it starts at.
+        # For each name and layer: the chunks of one text, each with its start position.
         self._parts: dict[tuple[str, int], list[tuple[int, Tensor]]] = {}
 
     def _begin(self, start: int) -> None:
-        """A pass over the positions from `start` on: whatever was known of them is forgotten."""
+        """Begin a run at the position `start`, and forget what was recorded from there on."""
         self._start = start
         self._parts = {place: [part for part in parts if part[0] < start] for place, parts in self._parts.items()}
 
@@ -46,12 +46,12 @@ class Trace:
             raise AttributeError(name)
         if name not in self.names:
             hint = f"Ask for it: trace(model, names=({name!r}, …))." if name in POINTS else ""
-            raise AttributeError(f"This trace keeps {', '.join(self.names)}; not {name!r}. {hint}".strip())
+            raise AttributeError(f"This trace keeps {', '.join(self.names)}, but not {name!r}. {hint}".strip())
         places = [(name, layer) for layer in range(self.n_layers + (name == "residual"))]
         parts = [[value for _, value in self._parts.get(place, [])] for place in places]
         if not all(parts):
             raise RuntimeError(
-                f"This trace has no {name!r} of every layer: no run has been completed inside its `with` block. "
+                f"This trace does not have {name!r} for every layer: no run was completed inside its `with` block. "
                 "Call model(ids) there."
             )
         return tuple(_joined(name, chunks) for chunks in parts)
@@ -62,7 +62,7 @@ class Trace:
 
 
 def _joined(name: str, chunks: list[Tensor]) -> Tensor:
-    """Chunks of one text along its positions, which are the last axis but one."""
+    """Join the chunks of one text along its positions, the second-to-last axis."""
     if name in ("pattern", "scores"):
         n_key = chunks[-1].shape[-1]
         never = float("-inf") if name == "scores" else 0.0
@@ -72,12 +72,12 @@ def _joined(name: str, chunks: list[Tensor]) -> Tensor:
 
 @contextlib.contextmanager
 def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Trace]:
-    """Record what passes through the model while the `with` block runs; the default is everything in `POINTS`.
+    """Record what passes through the model while the `with` block runs; by default, everything in `POINTS`.
 
-    Before a run whose record takes more than 200 MB it says how much (a `MemoryNotice`, a warning), and if that is
-    more than is free, it raises `MemoryError` before anything is kept; `trace_bytes` tells beforehand. Name what you
-    need and the rest is not kept: without `scores` and `pattern`, attention also stays on its fast path. Raises
-    `ValueError` for an unknown name.
+    If a run would record more than 200 MB, you first get a warning (`MemoryNotice`) that says how much; if it would
+    not fit into free memory, you get a `MemoryError` before anything is recorded. `trace_bytes` tells you in advance.
+    Name what you need, and nothing else is kept; without `scores` and `pattern`, attention also stays on its fast path.
+    Raises `ValueError` for an unknown name.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -105,7 +105,7 @@ def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Tr
 def trace_bytes(
     model: Transformer, batch: int, seq: int, names: Iterable[str] | None = None, start: int = 0
 ) -> dict[str, int]:
-    """How many bytes a trace keeps of each name, for `batch` texts of `seq` tokens after `start` cached ones.
+    """Return how many bytes a trace keeps for each name, with `batch` texts of `seq` tokens after `start` cached ones.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -131,7 +131,7 @@ def _announce(model: Transformer, names: Sequence[str], batch: int, seq: int, st
         return
     largest = sorted(bytes_of, key=bytes_of.__getitem__, reverse=True)[:3]
     said = (
-        f"A trace of {batch} × {seq} tokens keeps {_in_words(total)} ("
+        f"A trace of {batch} × {seq} tokens takes {_in_words(total)} ("
         + ", ".join(f"{name} {_in_words(bytes_of[name])}" for name in largest)
         + (", …)." if len(names) > 3 else ").")
         + " Keep less with names=(…)."
@@ -143,7 +143,7 @@ def _announce(model: Transformer, names: Sequence[str], batch: int, seq: int, st
 
 
 class MemoryNotice(UserWarning):
-    """A trace is about to take much memory."""
+    """A trace is about to use a lot of memory."""
 
 
 def _free_bytes(device: torch.device) -> int | None:

@@ -1,9 +1,9 @@
-"""Running other people's weights in our `Transformer`: GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2.
+"""Run other people's weights in our `Transformer`: GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2.
 
-`load_pretrained` is the way in, `save_pretrained` the way out. A checkpoint is a folder in the format of the Hugging
-Face hub (`hub_folder`), the folder of a run (`run_folder`), or a GGUF file (`gguf_checkpoint`); `configs` and
-`weight_names` translate what others call things, `config_fields` distrusts what they say, `weights_file` finds bits
-that have changed.
+`load_pretrained` reads a model, `save_pretrained` writes one. A checkpoint is a folder in the format of the Hugging
+Face hub (`hub_folder`), the folder of a training run (`run_folder`), or a GGUF file (`gguf_checkpoint`). `configs` and
+`weight_names` translate other people's names, `config_fields` checks their settings, and `weights_file` notices when
+a bit has changed.
 """
 
 from llmlib.pretrained.config_fields import CheckpointError

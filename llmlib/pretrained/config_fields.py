@@ -1,4 +1,4 @@
-"""Somebody else's settings, each checked for its type when it is read."""
+"""Read other people's settings, and check the type of each one."""
 
 import json
 from pathlib import Path
@@ -6,26 +6,26 @@ from typing import Any
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is damaged, or of a kind that we cannot run; the message says which and what to do."""
+    """A checkpoint is damaged, or is of a kind that we cannot run; the message says which, and what to do."""
 
 
 def read_json(path: Path, remedy: str = "Download it again.") -> dict[str, Any]:
-    """A JSON object from a file. Raises `CheckpointError` if the file is missing or holds something else."""
+    """Return the JSON object in a file. Raises `CheckpointError` if the file is missing or is something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing: this is not a model folder.") from None
+        raise CheckpointError(f"{path} is missing, so this is not a model folder.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, a number too long, or nested too deeply
         raise CheckpointError(f"{path} is not valid JSON ({error}). {remedy}") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds no JSON object. {remedy}")
+        raise CheckpointError(f"{path} does not contain a JSON object. {remedy}")
     return content
 
 
 class Fields:
-    """Typed access to somebody else's settings, with errors that name the file and the field."""
+    """Gives typed access to other people's settings; its errors name the file and the field."""
 
     def __init__(self, content: dict[str, Any], where: Any):
         self.content, self.where = content, where
@@ -51,5 +51,5 @@ class Fields:
         value = self.content.get(name, default)
         if value not in allowed:
             raise CheckpointError(
-                f"{self.where}: {name}={value!r} is not supported, only {' or '.join(map(repr, allowed))}."
+                f"{self.where}: {name}={value!r} is not supported; it must be {' or '.join(map(repr, allowed))}."
             )

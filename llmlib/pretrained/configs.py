@@ -1,4 +1,4 @@
-"""Other people's configurations, `config.json` or the metadata of a GGUF file, as a `TransformerConfig`."""
+"""Turn other people's configurations (`config.json`, or a GGUF file's metadata) into a `TransformerConfig`."""
 
 import math
 from collections.abc import Callable
@@ -84,11 +84,11 @@ def _qwen3_config(raw: Fields) -> TransformerConfig:
 
 
 def _own_config(raw: Fields) -> TransformerConfig:
-    """Of a model that no family has a name for: `save_pretrained` writes the choices as they are."""
+    """Read the config of a model outside all families: `save_pretrained` writes its fields as they are."""
     return from_mapping(TransformerConfig, raw.need("architecture", dict), str(raw.where))
 
 
-OWN = "llmlib"  # what a model of no family calls itself
+OWN = "llmlib"  # the family name that we write for a model outside all families
 HUB_FAMILIES: dict[str, Callable[[Fields], TransformerConfig]] = {
     "gpt2": _gpt2_config,
     "llama": _llama_config,
@@ -108,7 +108,7 @@ def _build(raw: Fields, **settings: Any) -> TransformerConfig:
 
 
 def _end_ids(raw: Fields) -> tuple[int, ...]:
-    """End tokens from config.json and generation_config.json: instruction-tuned models name theirs in the latter."""
+    """Collect end tokens from config.json and generation_config.json, where instruction-tuned models list theirs."""
     generation = Path(raw.where).with_name("generation_config.json")
     sources = [raw] + ([Fields(read_json(generation), generation)] if generation.is_file() else [])
     ids: list[int] = []
@@ -120,12 +120,12 @@ def _end_ids(raw: Fields) -> tuple[int, ...]:
                 f"{source.where}: 'eos_token_id' is {value!r}, expected a whole number or a list of them."
             )
         ids += listed
-    in_vocabulary = range(raw.need("vocab_size", int))  # an id outside of it can never come
+    in_vocabulary = range(raw.need("vocab_size", int))  # an id outside it can never come up
     return tuple(id for id in dict.fromkeys(ids) if id in in_vocabulary)
 
 
 def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
-    """Checked before a table of frequencies is made for it, which could fill the memory."""
+    """Return the width of a head, after checking it: a table of frequencies for a wrong one could fill the memory."""
     d_head = raw.get(field, 0) or d_model // max(n_heads, 1)
     if not 2 <= d_head <= MAX_D_HEAD or d_head % 2:
         raise CheckpointError(
@@ -135,12 +135,12 @@ def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
 
 
 def _rope(raw: Fields, d_head: int) -> tuple[float, tuple[float, ...] | None]:
-    """Base of the frequencies and divisor of each; the settings have moved between releases of `transformers`."""
+    """Return the base of the frequencies and a divisor for each; releases of `transformers` keep them in two places."""
     settings = raw.get("rope_parameters", {}) or raw.get("rope_scaling", {})
     rope = Fields(settings, f"{raw.where} (rope)")
     theta = rope.get("rope_theta", raw.get("rope_theta", 10_000.0))
     if not 0 < theta < math.inf:
-        raise CheckpointError(f"{rope.where}: rope_theta is {theta}, expected a number above 0.")
+        raise CheckpointError(f"{rope.where}: rope_theta is {theta}, expected a number greater than 0.")
     kind = settings.get("rope_type") or settings.get("type") or "default"
     if kind == "default":
         return theta, None
@@ -153,7 +153,7 @@ def _rope(raw: Fields, d_head: int) -> tuple[float, tuple[float, ...] | None]:
             return theta, llama3_rope_factors(d_head, theta, factor, low, high, original)
         except ValueError as error:
             raise CheckpointError(f"{rope.where}: {error}") from error
-    raise CheckpointError(f"{raw.where}: rope type {kind!r} is not supported, only default, linear and llama3.")
+    raise CheckpointError(f"{raw.where}: rope type {kind!r} is not supported; it must be default, linear or llama3.")
 
 
 def config_from_gguf(file: GGUFFile) -> TransformerConfig:
@@ -204,9 +204,9 @@ def config_from_gguf(file: GGUFFile) -> TransformerConfig:
 
 
 def check_layers(config: TransformerConfig, n_tensors: int, where: Path) -> None:
-    """Building a million layers that a damaged file asks for would fill the memory before a weight is missed."""
+    """Refuse more layers than tensors: a damaged file may ask for a million layers, which would fill the memory."""
     if config.n_layers > n_tensors:
         raise CheckpointError(
-            f"{where}: {config.n_layers:,} layers are announced, but only {n_tensors:,} tensors are there. "
+            f"{where}: it should have {config.n_layers:,} layers, but there are only {n_tensors:,} tensors. "
             "The file is damaged; download it again."
         )

@@ -1,4 +1,4 @@
-"""A GGUF file, tensor by tensor in our layout."""
+"""Read a GGUF file, tensor by tensor, in our layout."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from llmlib.pretrained.weight_names import GGUF_NAMES, translate
 
 
 class GGUFCheckpoint:
-    """A GGUF file of the Llama family (Llama, Mistral, SmolLM2, Qwen2, Qwen3), of any quantisation."""
+    """A GGUF file of the Llama family (Llama, Mistral, SmolLM2, Qwen2, Qwen3), with any quantisation."""
 
     def __init__(self, path: Path):
         self.gguf: GGUFFile = read_gguf(path)
@@ -21,7 +21,7 @@ class GGUFCheckpoint:
         check_layers(self.config, len(self.gguf.tensors), self.where)
 
     def tensor(self, name: str) -> Tensor:
-        """One of our parameters, dequantised to float32."""
+        """Return one of our parameters, dequantised to float32."""
         value = torch.from_numpy(self.gguf.tensor(translate(name, GGUF_NAMES)))
         if self.gguf.metadata["general.architecture"] == "llama" and ".attention.query." in name:
             return _split(value, self.config.n_heads)
@@ -30,12 +30,12 @@ class GGUFCheckpoint:
         return value
 
     def unused(self, used: set[str]) -> set[str]:
-        """Tensors of the file that no parameter of ours stands for: a sign that it is another architecture."""
+        """Return the tensors in the file that match none of our parameters, a sign of another architecture."""
         return set(self.gguf.tensors) - {translate(name, GGUF_NAMES) for name in used} - {"rope_freqs.weight"}
 
 
 def _split(value: Tensor, n_heads: int) -> Tensor:
-    """llama.cpp rotates neighbouring channels of each head; we rotate the halves."""
+    """Reorder the channels of each head: llama.cpp rotates neighbours, we rotate the two halves."""
     if value.shape[0] % (2 * n_heads):
-        return value  # its shape is wrong anyway, which `fill` reports with the name
+        return value  # its shape is wrong anyway; `fill` reports that with the name
     return split_heads_from_interleaved(value, n_heads)

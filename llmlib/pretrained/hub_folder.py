@@ -1,4 +1,4 @@
-"""A folder in the format of the Hugging Face hub, tensor by tensor in our layout."""
+"""Read a folder in the format of the Hugging Face hub, tensor by tensor, in our layout."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ class HubFolder:
         self.names = {"gpt2": GPT2_NAMES, OWN: None}.get(self.family, LLAMA_NAMES)
 
     def tensor(self, name: str) -> Tensor:
-        """One of our parameters, in the precision of the file."""
+        """Return one of our parameters, in the file's own precision."""
         theirs = self._their_name(name)
         value = self._read(theirs)
         if self.family == "gpt2" and value.ndim == 2 and name.startswith("blocks"):
@@ -42,12 +42,12 @@ class HubFolder:
         return value
 
     def changed(self) -> list[str]:
-        """The files that are not what was saved with the weights: changed by somebody, or damaged, or gone."""
+        """Return which files differ from those saved with the weights: they were changed, damaged or deleted."""
         now = {name: file_checksum(path) if (path := self.folder / name).is_file() else None for name in self.others}
         return [name for name, sum in self.others.items() if now[name] != sum]
 
     def unused(self, used: set[str]) -> set[str]:
-        """Tensors of the file that no parameter of ours stands for: a sign that it is another architecture."""
+        """Return the tensors in the file that match none of our parameters, a sign of another architecture."""
         theirs = {self._their_name(name) for name in used}
         harmless = re.compile(r"lm_head\.weight|.*\.attn\.(masked_)?bias|.*rotary_emb\.inv_freq")
         return {name for name in self.tensors if name not in theirs and not harmless.fullmatch(name)}
@@ -56,7 +56,7 @@ class HubFolder:
         return name if self.names is None else translate(name, self.names)
 
     def _table_of_tensors(self) -> dict[str, Path]:
-        """Which file holds each tensor, by the header that each file carries."""
+        """Return which file holds each tensor, according to the headers of the files."""
         import safetensors
 
         index = self.folder / "model.safetensors.index.json"
@@ -68,7 +68,7 @@ class HubFolder:
         if not files:
             pickled = any(self.folder.glob("*.bin"))
             raise CheckpointError(
-                f"{self.folder} holds no *.safetensors file."
+                f"{self.folder} contains no *.safetensors file."
                 + (
                     " Its *.bin files are pickles, which can run code when loaded, so they are not read."
                     if pickled
@@ -94,7 +94,7 @@ class HubFolder:
         import safetensors
 
         if theirs not in self.tensors:
-            raise CheckpointError(f"{self.folder}: tensor {theirs!r} is missing, though config.json asks for it.")
+            raise CheckpointError(f"{self.folder}: tensor {theirs!r} is missing, but config.json asks for it.")
         file = self.tensors[theirs]
         with safetensors.safe_open(file, framework="pt") as opened:
             stored = opened.keys()

@@ -1,4 +1,4 @@
-"""Running other people's weights in our `Transformer`."""
+"""Load other people's weights into our `Transformer`."""
 
 import re
 import sys
@@ -25,8 +25,8 @@ HUB_IDS = {
     "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "gpt2": "openai-community/gpt2",
 }
-TINYTALES = Path(__file__).parent / "tinytales"  # its weights lie beside the code, and its card says how it was made
-READERS = 2  # threads that read weights: a laptop's disk and memory are busy with two
+TINYTALES = Path(__file__).parent / "tinytales"  # its weights are next to the code, and its card says how it was made
+READERS = 2  # threads that read weights: two keep a laptop's disk and memory busy
 HUB_FILES = ["*.json", "*.jinja", "model*.safetensors"]  # never pickles
 
 
@@ -45,10 +45,10 @@ def load_pretrained(
     - the id of a model on the hub (`"owner/name"`), or a folder with `config.json`, `*.safetensors` and
       `tokenizer.json`, of the families GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2;
     - a GGUF file of the Llama family;
-    - the folder of a run of `train` or `llmlib train`: its model if it has ended, else its last checkpoint, which a
-      line on standard error names; or the folder of one checkpoint, such as `"runs/tales/step-00000600"`.
+    - the folder of a run of `train` or `llmlib train`: its model if the run has ended, or else its last checkpoint (a
+      line on standard error says which); or the folder of one checkpoint, such as `"runs/tales/step-00000600"`.
 
-    Raises `DownloadError` if the files cannot be had, `CheckpointError` if they are damaged or of another
+    Raises `DownloadError` if the files cannot be downloaded, `CheckpointError` if they are damaged or of another
     kind, and `ValueError` for an unknown name.
 
         model, tokenizer = load_pretrained("smollm2-135m-instruct")
@@ -56,38 +56,41 @@ def load_pretrained(
     path = _locate(name_or_path, source)
     choice = choose(device, dtype)
     checkpoint, beside = _open(path)
-    with ThreadPoolExecutor(1) as other:  # the tokenizer takes one core as long as the weights take the rest
+    with ThreadPoolExecutor(1) as other:  # the tokenizer uses one core while the weights use the others
         tokenizer = other.submit(load_tokenizer, beside)
         model = fill(checkpoint, choice.device, choice.dtype)
         return model, tokenizer.result()
 
 
 def _open(path: Path) -> tuple[Checkpoint, Path]:
-    """The checkpoint that a path leads to, and where its tokenizer is."""
+    """Return the checkpoint that a path leads to, and where its tokenizer is."""
     if path.is_file():
         return GGUFCheckpoint(path), path
     steps = checkpoints(path)
     if (path / "config.json").is_file():
         folder = HubFolder(path)
         for name in folder.changed():
-            _tell(f"{path / name} is not what was saved with the weights: it was changed since, or is damaged.")
+            _tell(f"{path / name} is not what was saved with the weights: it has been changed since, or is damaged.")
         step = folder.raw.content.get("llmlib_step")
         if steps and isinstance(step, int) and int(steps[-1].name[5:]) > step:
-            _tell(f"{path} holds the model of step {step}. The run has gone on since; its last checkpoint: {steps[-1]}")
+            _tell(
+                f"{path} holds the model of step {step}. The run has continued since then; its last checkpoint is "
+                f"{steps[-1]}."
+            )
         return folder, path
     if (path / STATE).is_file():
         return RunCheckpoint(path), _with_tokenizer(path.resolve().parent)
     if not steps:
         return HubFolder(path), path  # which says what is missing
-    _tell(f"{path} is the folder of a run that has not ended: this is its last checkpoint, {steps[-1].name}.")
+    _tell(f"{path} is the folder of a run that has not ended; loading its last checkpoint, {steps[-1].name}.")
     return RunCheckpoint(steps[-1]), _with_tokenizer(path)
 
 
 def _with_tokenizer(folder: Path) -> Path:
     if not (folder / "tokenizer.json").is_file():
         raise CheckpointError(
-            f"{folder} holds a run without its tokenizer: train(…) sees ids alone. Put it there, "
-            f'tokenizer.save("{(folder / "tokenizer.json").as_posix()}"), and try again.'
+            f"{folder} holds a run without its tokenizer: train(…) only sees ids. Save it there with "
+            f'tokenizer.save("{(folder / "tokenizer.json").as_posix()}") and try again.'
         )
     return folder
 
@@ -97,15 +100,15 @@ def _tell(message: str) -> None:
 
 
 def fill(checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype) -> Transformer:
-    """A `Transformer` with the checkpoint's weights, in evaluation mode.
+    """Return a `Transformer` with the checkpoint's weights, in evaluation mode.
 
-    Each tensor goes to its device and dtype as it is read, so memory holds the model once. Raises `CheckpointError`
-    if a tensor is missing, has another shape than the config says, or stands for nothing in the model.
+    Each tensor goes to its device and dtype as it is read, so memory holds the model only once. Raises
+    `CheckpointError` if a tensor is missing, has a shape that does not match the config, or matches no parameter.
     """
     try:
         model = Transformer(checkpoint.config, device="meta")
-    except (RuntimeError, TypeError, OverflowError) as error:  # torch's words for sizes beyond 64 bits
-        raise CheckpointError(f"{checkpoint.where}: no model can have these sizes: {checkpoint.config}") from error
+    except (RuntimeError, TypeError, OverflowError) as error:  # how torch rejects sizes beyond 64 bits
+        raise CheckpointError(f"{checkpoint.where}: a model cannot have these sizes: {checkpoint.config}") from error
 
     def read(parameter: tuple[str, Tensor]) -> Tensor:
         name, expected = parameter
@@ -113,7 +116,7 @@ def fill(checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype)
         if tensor.shape != expected.shape:
             raise CheckpointError(
                 f"{checkpoint.where}: {name} has shape {tuple(tensor.shape)} in the file, "
-                f"but its configuration says {tuple(expected.shape)}."
+                f"but the configuration says {tuple(expected.shape)}."
             )
         if not tensor.is_floating_point():
             raise CheckpointError(
@@ -128,15 +131,15 @@ def fill(checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype)
     if unused := checkpoint.unused(set(weights)):
         some = ", ".join(sorted(unused)[:3])
         raise CheckpointError(
-            f"{checkpoint.where}: {len(unused)} tensors are there that this architecture has no place for ({some} …). "
-            "Running without them would give wrong results."
+            f"{checkpoint.where}: this architecture has no use for {len(unused)} of its tensors ({some} …). "
+            "Without them the results would be wrong."
         )
     model.load_state_dict(weights, assign=True)
     return model.eval()
 
 
 def _locate(name_or_path: str | Path, source: str) -> Path:
-    """The folder or GGUF file on this disk, downloaded if need be."""
+    """Return the folder or GGUF file on this disk, after downloading it if necessary."""
     name = str(name_or_path)
     path = Path(name_or_path).expanduser()
     if source not in ("package", "hub"):
@@ -148,7 +151,7 @@ def _locate(name_or_path: str | Path, source: str) -> Path:
     if name in HUB_IDS:
         return _download_from_hub(HUB_IDS[name])
     if path.suffix == ".safetensors" and path.is_file():
-        raise ValueError(f"{path} is only one file of a model. Give the folder that it lies in: {str(path.parent)!r}.")
+        raise ValueError(f"{path} is only one file of a model. Pass its folder: {str(path.parent)!r}.")
     if name and path.exists():
         return path
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.endswith((".gguf", ".safetensors", ".json")):
@@ -161,7 +164,7 @@ def _locate(name_or_path: str | Path, source: str) -> Path:
 
 
 def _download_from_hub(repo_id: str) -> Path:
-    """The hub's own client caches, resumes and verifies."""
+    """Download a model with the hub's own client, which caches, resumes and verifies."""
     import httpx
     import huggingface_hub
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
@@ -170,7 +173,7 @@ def _download_from_hub(repo_id: str) -> Path:
         return Path(huggingface_hub.snapshot_download(repo_id, allow_patterns=HUB_FILES))
     except GatedRepoError as error:
         remedy = f"Accept its licence at https://huggingface.co/{repo_id}, then run `hf auth login`."
-        raise DownloadError(f"{repo_id} is only for people who accepted its licence. {remedy}") from error
+        raise DownloadError(f"{repo_id} is only for people who have accepted its licence. {remedy}") from error
     except RepositoryNotFoundError as error:
         raise DownloadError(
             f"The Hugging Face hub has no model {repo_id!r} that you may read. Check the spelling."

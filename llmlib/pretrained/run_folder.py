@@ -1,4 +1,4 @@
-"""The folder of a run (`llmlib.training.checkpoints` writes it), opened as a model: one of its checkpoints."""
+"""Open a checkpoint in the folder of a training run as a model; `llmlib.training.checkpoints` writes the folder."""
 
 import json
 import re
@@ -19,30 +19,30 @@ STATE, WEIGHTS = "state.json", "model.safetensors"
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a run, the oldest first: folders such as `step-00000600`, each whole."""
+    """Return a run's complete checkpoints, the oldest first: folders such as `step-00000600`."""
     found = [path for path in folder.glob("step-*") if NAME.fullmatch(path.name) and (path / STATE).is_file()]
     return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def seal(about: dict[str, Any]) -> dict[str, Any]:
-    """What goes into `state.json`, with a checksum of the rest."""
+    """Return the content of `state.json` with a checksum added."""
     return {**about, "checksum": _sum(about)}
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What a checkpoint says about itself. Raises `CheckpointError` if it is damaged or of another version."""
+    """Read a checkpoint's `state.json`. Raises `CheckpointError` if it is damaged or has another version."""
     where = path / STATE
-    about = read_json(where, "Remove this checkpoint, and the run goes on from the one before.")
+    about = read_json(where, "Remove this checkpoint, and the run will continue from the one before.")
     if about.get("version") != VERSION:
-        raise CheckpointError(f"{where} has the version {about.get('version')!r}; this llmlib reads version {VERSION}.")
+        raise CheckpointError(f"{where} has version {about.get('version')!r}, but this llmlib reads version {VERSION}.")
     written = about.pop("checksum", None)
     if written != _sum(about):
-        raise CheckpointError(f"{where} is damaged or was changed: its checksum is not that of its content.")
+        raise CheckpointError(f"{where} is damaged or was changed: its checksum does not match its content.")
     return about
 
 
 def read_sealed_weights(path: Path, about: dict[str, Any]) -> dict[str, Tensor]:
-    """The weights of a checkpoint. Raises `CheckpointError` if they are not what its `state.json` speaks of."""
+    """Return a checkpoint's weights. Raises `CheckpointError` if they do not match the checksum in its `state.json`."""
     weights = read_weights(path / WEIGHTS)
     if file_checksum(path / WEIGHTS) != about.get("weights"):
         raise CheckpointError(f"{path / WEIGHTS} is not what was written: the file is damaged or was changed.")
@@ -54,15 +54,15 @@ def _sum(about: dict[str, Any]) -> int:
 
 
 class RunCheckpoint:
-    """A checkpoint of a run, tensor by tensor; see `llmlib.pretrained.hub_folder.HubFolder`."""
+    """Reads a run's checkpoint, tensor by tensor; see `llmlib.pretrained.hub_folder.HubFolder`."""
 
     def __init__(self, folder: Path):
         about = read_state(folder)
         self.where = folder / STATE
         if about.get("frozen") is not None:
             raise CheckpointError(
-                f"{folder} holds only what learned, beside weights that were frozen, as with a LoRA. Let the run end "
-                "(--resume, or resume=True): the whole model is then in its folder."
+                f"{folder} holds only the weights that were trained, not the frozen ones, as with a LoRA. Finish the "
+                "run (--resume, or resume=True); then its folder holds the whole model."
             )
         if about.get("model") is None:
             raise CheckpointError(
@@ -74,7 +74,7 @@ class RunCheckpoint:
 
     def tensor(self, name: str) -> Tensor:
         if name not in self._weights:
-            raise CheckpointError(f"{self.where}: the weight {name!r} is missing beside it.")
+            raise CheckpointError(f"{self.where}: the weight {name!r} is missing from the checkpoint.")
         return self._weights[name]
 
     def unused(self, used: set[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Our `Transformer` as a folder in the format of the Hugging Face hub, which `load_pretrained` and others open."""
+"""Save our `Transformer` in the format of the Hugging Face hub, which `load_pretrained` and other libraries open."""
 
 import dataclasses
 import json
@@ -26,23 +26,23 @@ ARCHITECTURES = {
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
 }
-FOREIGN = ("*.safetensors*", "generation_config.json", "chat_template.jinja")  # what would speak of another model
+FOREIGN = ("*.safetensors*", "generation_config.json", "chat_template.jinja")  # files that would describe another model
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class OwnFormatNotice(UserWarning):
-    """A part of a saved model opens with llmlib alone, since the Hugging Face hub has no form for it."""
+    """Only llmlib can open a part of a saved model, because the Hugging Face hub has no format for it."""
 
 
 def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str, *, step: int | None = None) -> None:
-    """Write the model and its tokenizer, chat template included, to a folder that `load_pretrained` opens.
+    """Write the model and its tokenizer, with the chat template, to a folder that `load_pretrained` opens.
 
-    The folder has the form of the Hugging Face hub, so `transformers` opens both too (`AutoModelForCausalLM` and
-    `AutoTokenizer`). An architecture that the hub has no family for, or a tokenizer that its form cannot express, is
-    written in a form of our own, and an `OwnFormatNotice` says so. `step` is kept for models that come from a run.
-    The files are written beside and take their places together. Raises `ValueError`, before anything is written, as
-    `check_savable` does, and for a model that holds more than its config says, such as a LoRA; `OSError` if the folder
-    cannot be written to.
+    The folder has the format of the Hugging Face hub, so `transformers` opens both too (`AutoModelForCausalLM` and
+    `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot express the tokenizer, we use
+    our own format, and an `OwnFormatNotice` warns you. `step` is recorded for models that come from a training run.
+    The new files replace the old ones together. Before anything is written, it raises `ValueError` as
+    `check_savable` does, and for a model with more weights than its config says, such as a LoRA. Raises `OSError` if
+    the folder cannot be written to.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
@@ -56,7 +56,7 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
     _check_weights(model)
     for other in (path for pattern in FOREIGN for path in folder.glob(pattern)):
         if other.name != WEIGHTS:
-            raise ValueError(f"{folder} holds {other.name}, which belongs to another model. Choose another folder.")
+            raise ValueError(f"{folder} contains {other.name}, which belongs to another model. Choose another folder.")
     config = _config(model.config)
     config["eos_token_id"] = list(dict.fromkeys((*tokenizer.eos_ids, *model.config.end_ids))) or None
     config["torch_dtype"] = str(model.dtype).removeprefix("torch.")
@@ -71,29 +71,29 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write `tokenizer.json` as others read it; or, with an `OwnFormatNotice`, in our own form where they could not."""
+    """Write `tokenizer.json` in Hugging Face's format, or, with an `OwnFormatNotice`, in our own if it does not fit."""
     check_savable(tokenizer)
     assert isinstance(tokenizer, BPETokenizer)
     try:
         write_hugging_face(tokenizer, folder)
     except TokenizerError as error:
-        _tell(f"Only llmlib opens the tokenizer.json in {folder}: Hugging Face's form cannot express it. {error}")
+        _tell(f"Only llmlib can open the tokenizer.json in {folder}: Hugging Face's format cannot express it. {error}")
         tokenizer.save(folder / "tokenizer.json")
 
 
 def check_savable(tokenizer: Tokenizer) -> None:
-    """Raise `ValueError` for a tokenizer that is not byte-level BPE; better before hours of training than after."""
+    """Raise `ValueError` if a tokenizer is not byte-level BPE: better before hours of training than after."""
     if not isinstance(tokenizer, BPETokenizer):
-        raise ValueError(f"{tokenizer!r} cannot be written to a file; only a BPETokenizer can.")
+        raise ValueError(f"{tokenizer!r} cannot be saved to a file; only a BPETokenizer can.")
 
 
 def _config(config: TransformerConfig) -> dict[str, Any]:
-    """The content of `config.json`: that of a family on the hub, or the choices themselves."""
+    """Return the content of `config.json`, as a family on the hub writes it or with our own fields."""
     try:
         return hub_config(config)
     except ValueError:
         _tell(
-            "Only llmlib opens this model: its architecture belongs to no family on the Hugging Face hub "
+            "Only llmlib can open this model: its architecture is not one of the families on the Hugging Face hub "
             f"({', '.join(ARCHITECTURES)})."
         )
         return {"model_type": OWN, "vocab_size": config.vocab_size, "architecture": dataclasses.asdict(config)}
@@ -104,7 +104,7 @@ def _tell(message: str) -> None:
 
 
 def hub_config(config: TransformerConfig) -> dict[str, Any]:
-    """The `config.json` of the family that a model belongs to. Raises `ValueError` if it belongs to none."""
+    """Return the `config.json` of a model's family. Raises `ValueError` if it does not belong to one."""
     c = config
     shared = {"vocab_size": c.vocab_size, "tie_word_embeddings": c.tied_embeddings}
     if _is_gpt2(c):
@@ -116,8 +116,8 @@ def hub_config(config: TransformerConfig) -> dict[str, Any]:
     family = _llama_family(c)
     if family is None:
         raise ValueError(
-            f"A model like this has no name on the Hugging Face hub: {c}. Known are GPT-2, Llama, Mistral, Qwen2 and "
-            "Qwen3."
+            f"The Hugging Face hub has no family for a model like this: {c}. The known families are GPT-2, Llama, "
+            "Mistral, Qwen2 and Qwen3."
         )
     rope: dict[str, Any] = {"rope_theta": c.rope_theta}
     if c.rope_factors is not None:
@@ -139,8 +139,8 @@ def _check_weights(model: Transformer) -> None:
     expected = set(Transformer(model.config, seed=None, device="meta").state_dict())
     if differing := sorted(names ^ expected):
         raise ValueError(
-            f"The model has other weights than its config says, such as {differing[0]!r}, so no folder of this form "
-            "can hold it. Merge and remove what was put beside its own weights first."
+            f"The model's weights do not match its config (one is {differing[0]!r}), so this format cannot "
+            "hold it. First merge and remove whatever was added to its own weights."
         )
 
 
@@ -152,7 +152,7 @@ def _is_gpt2(c: TransformerConfig) -> bool:
 
 
 def _llama_family(c: TransformerConfig) -> str | None:
-    """The family of the Llama line that differs from it just so."""
+    """Return the one family of the Llama line that matches the config, or None."""
     if (c.positions, c.norm, c.mlp) != ("rotary", "rmsnorm", "swiglu") or len(set(c.rope_factors or [1.0])) > 1:
         return None
     differs = {
@@ -178,7 +178,7 @@ def _as_llama(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _as_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """GPT-2 stores its matrices as (in, out), and queries, keys and values in one."""
+    """Rename and reshape: GPT-2 stores its matrices as (in, out), with queries, keys and values in one."""
     renamed: dict[str, Tensor] = {}
     for name, value in weights.items():
         theirs = translate(name, GPT2_NAMES)

@@ -1,4 +1,4 @@
-"""What other people's files call the parameters of our `Transformer`."""
+"""Translate our `Transformer`'s parameter names into those in other people's files."""
 
 import re
 
@@ -52,7 +52,7 @@ GGUF_NAMES = {
 
 
 def translate(name: str, names: dict[str, str]) -> str:
-    """Their name of our parameter.
+    """Return their name for our parameter.
 
     >>> translate("blocks.3.mlp.up.weight", GGUF_NAMES)
     'blk.3.ffn_up.weight'

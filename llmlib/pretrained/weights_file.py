@@ -1,4 +1,4 @@
-"""Weights in a file that knows its own checksums, so that a changed bit is noticed and not computed with."""
+"""Write weights with checksums, so that we notice a changed bit instead of computing with it."""
 
 import json
 import zlib
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from llmlib.pretrained.config_fields import CheckpointError
 
-OTHERS = "llmlib_files"  # beside it: the checksums of the files that were saved with the weights
-CHECKSUMS = "llmlib_crc32"  # in the metadata of a safetensors file, where other readers pass it over
+OTHERS = "llmlib_files"  # also there: the checksums of the files that were saved with the weights
+CHECKSUMS = "llmlib_crc32"  # in the metadata of a safetensors file, where other readers ignore it
 
 
 def write_weights(weights: dict[str, Tensor], path: Path, **about: str) -> None:
-    """Write a safetensors file with the checksum of each tensor, and what else there is to say `about` them."""
+    """Write a safetensors file with the checksum of each tensor, and any other metadata in `about`."""
     from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
@@ -27,7 +27,7 @@ def write_weights(weights: dict[str, Tensor], path: Path, **about: str) -> None:
 
 
 def _sort_metadata(path: Path) -> None:
-    """safetensors writes metadata in an order of chance; the same weights are to give the same bytes."""
+    """Sort the metadata: safetensors writes it in random order, but the same weights should give the same bytes."""
     with open(path, "r+b") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -38,7 +38,7 @@ def _sort_metadata(path: Path) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors in a safetensors file. Raises `CheckpointError` if it is damaged, or holds what is not a number."""
+    """Return the tensors in a safetensors file. Raises `CheckpointError` if it is damaged or has NaN or infinity."""
     import safetensors
 
     try:
@@ -53,7 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def checksum(tensor: Shaped[Tensor, "*axes"]) -> int:
-    """A number that almost surely changes when any bit does.
+    """Return a number that almost certainly changes if any bit does.
 
     >>> checksum(torch.zeros(2))
     1696784233
@@ -62,7 +62,7 @@ def checksum(tensor: Shaped[Tensor, "*axes"]) -> int:
 
 
 def file_checksum(path: Path) -> int:
-    """A number that almost surely changes when any byte of a file does."""
+    """Return a number that almost certainly changes if any byte of a file does."""
     running = 0
     with open(path, "rb") as file:
         while piece := file.read(1 << 24):
@@ -71,9 +71,9 @@ def file_checksum(path: Path) -> int:
 
 
 def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The checksums in a file's metadata, of its tensors and of `OTHERS`; none for a file that others wrote.
+    """Return the checksums of tensors and of `OTHERS` in a file's metadata; there are none if others wrote the file.
 
-    Raises `ValueError` unless they are of just these tensors: what holds the checksums may be damaged as well.
+    Raises `ValueError` unless they are for exactly these tensors: the metadata may be damaged as well.
     """
     metadata = metadata or {}
     try:
@@ -87,9 +87,9 @@ def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], d
 
 
 def check_tensor(tensor: Tensor, expected: Any, what: str) -> None:
-    """Raise `CheckpointError` for a tensor that has changed since it was written, or holds NaN or infinity."""
+    """Raise `CheckpointError` for a tensor that has changed since it was written, or contains NaN or infinity."""
     if expected is not None and checksum(tensor) != expected:
         raise CheckpointError(f"{what} is not what was written: the file is damaged or was changed.")
-    # A sum is infinite or NaN if any number is; only a sum that overflows needs the closer look, which takes longer.
+    # A sum is infinite or NaN if any number is. Only if it is do we look closer, which takes longer: it may overflow.
     if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite() and not tensor.isfinite().all():
-        raise CheckpointError(f"{what} holds NaN or infinity: the file is damaged, or the training was.")
+        raise CheckpointError(f"{what} contains NaN or infinity: the file is damaged, or training went wrong.")

@@ -1,9 +1,9 @@
-"""From logits to text: what is done to logits, how a token is drawn, what ends a text.
+"""Turn logits into text: adjust the logits, draw a token, decide when a text ends.
 
-`logits` holds small functions on logits, `Sampler` puts them together and draws, `generate` writes ids and
-`generate_text` text up to a stop string, `beam_search` looks for the likeliest whole text. `Constraint` lets only
-tokens through that keep a text within a regular expression (`patterns`), a JSON schema (`schemas`) or given answers.
-`quality` judges texts by numbers: how much they repeat, and how surprising they are to a model.
+`logits` has small functions on logits; `Sampler` combines them and draws. `generate` writes ids, `generate_text` writes
+text up to a stop string, and `beam_search` looks for the most likely whole text. `Constraint` only allows tokens that
+keep a text within a regular expression (`patterns`), a JSON schema (`schemas`) or a list of answers. `quality` measures
+texts: how much they repeat, and how surprising they are to a model.
 """
 
 from llmlib.sampling.automaton import ConstraintError

@@ -1,4 +1,4 @@
-"""What `generate` and `beam_search` are given, checked before anything is written, in words that say what to do."""
+"""Check the arguments of `generate` and `beam_search` before they write anything; the errors say what to do."""
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 def check_count(name: str, value: int, least: int, most: int | None = None) -> int:
-    """The value, if it is a whole number (Python's or numpy's) in the range; else a `ValueError` names it.
+    """Return the value if it is a whole number (Python's or numpy's) in the range, or else raise `ValueError`.
 
     >>> check_count("seed", 3, 0)
     3
@@ -30,13 +30,13 @@ def check_count(name: str, value: int, least: int, most: int | None = None) -> i
 
 
 def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
-    """Ids as a tensor. Raises `ValueError` for a text, and for what is no row (or rows) of whole numbers."""
+    """Return ids as a tensor. Raises `ValueError` for a string, and for anything but rows of whole numbers."""
     if isinstance(ids, str):
         raise ValueError(
-            "ids is a text. Turn it into ids first, with the model's own tokenizer: tokenizer.encode(text)."
+            "ids is a string. Turn it into ids first, with the model's own tokenizer: tokenizer.encode(text)."
         )
     if isinstance(ids, Mapping):
-        raise ValueError(f"ids is a dict with {', '.join(map(str, ids))}. Give the ids in it alone.")
+        raise ValueError(f"ids is a dict with {', '.join(map(str, ids))}. Pass only the ids in it.")
     try:
         if not isinstance(ids, Tensor):
             ids = torch.tensor(list(ids)) if len(ids) else torch.zeros(0, dtype=torch.long)
@@ -48,9 +48,9 @@ def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
 
 
 def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"] | None:
-    """Where a batch holds text, not padding. Raises `ValueError` for another shape, and for padding at the end.
+    """Return a mask that is True at text. Raises `ValueError` for a wrong shape or padding at the end.
 
-    What is written stands after the last place of all rows, so all rows have to end there.
+    New tokens come after the last position of all rows, so every row's text has to end there.
     """
     if attention_mask is None:
         return None
@@ -61,19 +61,19 @@ def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> 
         raise ValueError("attention_mask must be True (or 1) at tokens and False (or 0) at padding, nothing else.")
     if len(rows := (attention_mask[:, -1] == 0).nonzero()):
         raise ValueError(
-            f"Row {int(rows[0])} of ids ends with padding, and what is written would stand after it. "
-            "Pad on the left, so that all texts end at the same place."
+            f"Row {int(rows[0])} of ids ends with padding, and new tokens would come after it. "
+            "Pad on the left, so that all texts end at the same position."
         )
     return attention_mask.bool()
 
 
 def ends_of(end_ids: Iterable[int] | None, config: TransformerConfig) -> Int[Tensor, " end"]:
-    """The ids that end a text: these, or those of the config. Ids that the model does not have cannot come: left out.
+    """Return the ids that end a text: the given ones, or the config's, without any that the model does not have.
 
-    Raises `ValueError` for what is no list of ids.
+    Raises `ValueError` if they are not a list of ids.
     """
     given = config.end_ids if end_ids is None else end_ids
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ValueError(f"end_ids must be a list of ids, got {given!r}. For a single one: [id].")
+        raise ValueError(f"end_ids must be a list of ids, got {given!r}. For a single one, write [id].")
     ids = [check_count("Each of end_ids", id, 0) for id in given]
     return torch.tensor([id for id in ids if id < config.vocab_size], dtype=torch.long)

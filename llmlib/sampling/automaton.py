@@ -1,8 +1,8 @@
-"""Sets of texts as automata over bytes: which byte may come next, and whether the text may end here.
+"""Describe sets of texts with automata over bytes: which byte may come next, and may the text end here?
 
-A pattern is a tree of four kinds of nodes. It becomes a machine with many possible next states (Thompson, 1968,
-"Regular Expression Search Algorithm"), and that one a machine with a single next state for each byte (Rabin and Scott,
-1959), from which all states are removed that cannot lead to an end.
+A pattern is a tree with four kinds of nodes. It becomes a machine with many possible next states (Thompson, 1968,
+"Regular Expression Search Algorithm"), and then a machine with a single next state for each byte (Rabin and Scott,
+1959). Last, all states that cannot lead to an end are removed.
 """
 
 import itertools
@@ -18,23 +18,23 @@ TOO_LARGE = (
     "(in a schema: maxLength, maxItems)."
 )
 TOO_DEEP = (
-    "The pattern is nested too deeply: use fewer brackets inside of each other (in a schema: fewer parts inside of "
-    "each other, or members that may be missing)."
+    "The pattern is nested too deeply: use fewer brackets inside brackets (in a schema: fewer parts inside parts, "
+    "or fewer members that may be missing)."
 )
 
 
 class ConstraintError(ValueError):
-    """A constraint that is not understood, that no text can meet, or that is too large; the message says which part."""
+    """A constraint is not understood, is too large, or no text can meet it; the message says which part."""
 
 
 @dataclass(frozen=True)
 class Chars:
-    """One character out of ranges of code points, both ends included."""
+    """One character from ranges of code points, including both ends."""
 
     ranges: tuple[tuple[int, int], ...]
 
     def __invert__(self) -> "Chars":
-        """Every other character."""
+        """Return all the other characters."""
         gaps, start = [], 0
         for low, high in sorted(self.ranges):
             if start < low:
@@ -67,20 +67,20 @@ Pattern = Chars | Sequence | OneOf | Repeat
 
 
 def literal(text: str) -> Sequence:
-    """The text itself."""
+    """Return a pattern that matches exactly this text."""
     return Sequence(tuple(Chars(((ord(c), ord(c)),)) for c in text))
 
 
 @dataclass(frozen=True)
 class Automaton:
-    """`moves[state, byte]` is the next state, 0 if there is none. A match ends in an accepting state."""
+    """A table: `moves[state, byte]` is the next state, or 0 if there is none. A match ends in an accepting state."""
 
     moves: np.ndarray  # [state, 256], int32
     accepts: np.ndarray  # [state], bool
     start: int = 1
 
     def after(self, data: bytes, state: int | None = None) -> int:
-        """The state after these bytes.
+        """Return the state after these bytes.
 
         >>> machine = build(OneOf((literal("yes"), literal("no"))))
         >>> bool(machine.accepts[machine.after(b"no")]), machine.after(b"x")
@@ -93,7 +93,7 @@ class Automaton:
 
 
 def build(pattern: Pattern) -> Automaton:
-    """The automaton of a pattern. Raises `ConstraintError` if no text can match it, or if it needs too many states."""
+    """Build a pattern's automaton. Raises `ConstraintError` if no text can match it, or it needs too many states."""
     many = _Many()
     try:
         first = many.add(pattern, end=0)
@@ -103,7 +103,7 @@ def build(pattern: Pattern) -> Automaton:
 
 
 def shared_text(one: Automaton, other: Automaton) -> bytes | None:
-    """The shortest text that both match, or None.
+    """Return the shortest text that both automata match, or None.
 
     >>> shared_text(build(literal("no")), build(OneOf((literal("yes"), literal("no")))))
     b'no'
@@ -123,7 +123,7 @@ def shared_text(one: Automaton, other: Automaton) -> bytes | None:
 
 @dataclass
 class _Many:
-    """A machine that may be in several states at once; state 0 is its end."""
+    """A machine that can be in several states at once; it ends in state 0."""
 
     moves: list[list[tuple[int, int, int]]] = field(default_factory=lambda: [[]])  # (first byte, last byte, next)
     free: list[list[int]] = field(default_factory=lambda: [[]])  # next states that need no byte
@@ -138,10 +138,10 @@ class _Many:
         return len(self.moves) - 1
 
     def add(self, pattern: Pattern, end: int) -> int:
-        """States that read the pattern and then go on at `end`; returns the first of them.
+        """Add states that read the pattern and then move to `end`, and return the first of them.
 
-        A node that stands at several places of the tree, with the same end, is made once: the members of an object of
-        which each may be missing would be made 2ⁿ times.
+        If a node occurs several times in the tree with the same end, it is made only once. Otherwise the members of an
+        object, if each may be missing, would be made 2ⁿ times.
         """
         if (key := (id(pattern), end)) not in self._made:
             self._made[key] = self._add(pattern, end)
@@ -178,7 +178,7 @@ class _Many:
         return first
 
     def closure(self, states: frozenset[int]) -> frozenset[int]:
-        """These states and all that are reached from them without a byte; only those that read or end are kept."""
+        """Return these states and all that they reach without a byte, but only those that read a byte or end."""
         if states not in self._closures:
             open_, seen = list(states), set(states)
             while open_:
@@ -191,7 +191,7 @@ class _Many:
 
 
 def utf8_ranges(low: int, high: int) -> Iterator[tuple[tuple[int, int], ...]]:
-    """Code points low … high in UTF-8, as sequences of byte ranges; surrogates are left out.
+    """Yield the code points low … high in UTF-8, as sequences of byte ranges, without surrogates.
 
     >>> list(utf8_ranges(0x7F, 0x80))
     [((127, 127),), ((194, 194), (128, 128))]
@@ -204,7 +204,7 @@ def utf8_ranges(low: int, high: int) -> Iterator[tuple[tuple[int, int], ...]]:
     if 0xD800 <= low <= 0xDFFF:
         return
     first, last = chr(low).encode(), chr(high).encode()
-    for bits in range(6, 6 * len(first), 6):  # so that each following byte runs through a whole range
+    for bits in range(6, 6 * len(first), 6):  # split until each continuation byte covers a whole range
         tail = (1 << bits) - 1
         if low | tail < high and low & tail:
             yield from utf8_ranges(low, low | tail)
@@ -218,9 +218,9 @@ def utf8_ranges(low: int, high: int) -> Iterator[tuple[tuple[int, int], ...]]:
 
 
 def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """One state for each set of states that the other machine can be in; [state, 256], and which may end.
+    """Make one state for each set of states that the other machine can be in; return moves [state, 256], and the ends.
 
-    Moves into states from which no end can be reached lead to state 0 instead.
+    A move into a state that cannot reach an end goes to state 0 instead.
     """
     start = many.closure(frozenset({first}))
     known: dict[frozenset[int], int] = {frozenset(): 0, start: 1}
@@ -237,19 +237,19 @@ def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
         if len(known) > MOST_STATES:
             raise ConstraintError(TOO_LARGE)
     accepts = np.array([0 in states for states in known])
-    alive = backwards(({target for _, _, target in ways} for ways in moves), accepts)
+    alive = backwards(({target for _, _, target in of_state} for of_state in moves), accepts)
     if len(alive) < 2 or not alive[1]:
-        raise ConstraintError("No text at all can meet this constraint.")
+        raise ConstraintError("No text can meet this constraint.")
     table = np.zeros((len(known), 256), dtype=np.int32)
-    for state, ways in enumerate(moves):
-        for low, high, target in ways:
+    for state, of_state in enumerate(moves):
+        for low, high, target in of_state:
             if alive[target]:
                 table[state, low : high + 1] = target
     return table, accepts
 
 
 def _pieces(moves: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, frozenset[int]]]:
-    """Ranges of bytes that may overlap, cut where one begins or ends: each piece with all that it leads to."""
+    """Cut overlapping byte ranges wherever one begins or ends; yield each piece with all the states it leads to."""
     edges = sorted({edge for low, high, _ in moves for edge in (low, high + 1)})
     for low, end in itertools.pairwise(edges):
         if targets := frozenset(target for first, last, target in moves if first <= low <= last):
@@ -257,7 +257,7 @@ def _pieces(moves: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, froze
 
 
 def backwards(targets: Iterable[Iterable[int]], ends: np.ndarray) -> np.ndarray:
-    """The states from which one of the `ends` (Bool["state"]) can be reached; `targets` are each state's next ones."""
+    """Return the states that can reach one of the `ends` (Bool["state"]); `targets` lists each state's next states."""
     before: list[list[int]] = [[] for _ in ends]
     for state, reached in enumerate(targets):
         for target in reached:

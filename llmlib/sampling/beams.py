@@ -1,4 +1,4 @@
-"""Beam search: several continuations kept side by side, for the likeliest whole text instead of likely tokens."""
+"""Beam search: keep several continuations side by side, to find the most likely whole text, not just likely tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from llmlib.sampling.arguments import check_count, ends_of, tensor_of
 from llmlib.sampling.generating import notice
 from llmlib.transformer import Transformer
 
-STEEPEST = 50  # of length penalties: length^50 is still a number
+STEEPEST = 50  # the largest length penalty: length^50 is still a number
 
 
 @dataclass(frozen=True)
 class Beam:
-    """A continuation: its ids, the sum of their log-probabilities, and its score, the sum over length^penalty."""
+    """A continuation: its ids, the sum of their log-probabilities, and its score, the sum divided by length^penalty."""
 
     ids: tuple[int, ...]
     log_prob: float
@@ -32,15 +32,15 @@ def beam_search(
     length_penalty: float = 1.0,
     end_ids: Sequence[int] | None = None,
 ) -> list[Beam]:
-    """The best continuations that were found, at most `n_beams`, the best first. No chance is involved.
+    """Return the best continuations that the search finds, at most `n_beams`, the best first. Nothing is random.
 
-    At each step every kept continuation is extended by every token, and the `n_beams` likeliest are kept. One that ends
-    with an end token (it counts) is finished. `score` divides by length^`length_penalty`: 0 favours short texts, above
-    1 long ones. It ends when no kept continuation can, by its score now, beat `n_beams` finished ones, or after
-    `max_new_tokens`, or when the context is full, with a `GenerationNotice`. Source: Sutskever et al. (2014), "Sequence
-    to Sequence Learning with Neural Networks"; the length penalty as in Wu et al. (2016), in the plain form of today's
-    libraries. Raises `ValueError` for ids that the model cannot take, fewer than 1 beam or token, and a penalty beyond
-    ±50.
+    Each step extends every continuation by every token and keeps the `n_beams` most likely ones. A continuation is
+    finished when it ends with an end token (which counts as part of it). `score` divides by length^`length_penalty`: 0
+    favours short texts, more than 1 favours long ones. The search ends when there are `n_beams` finished continuations
+    and no unfinished one scores higher right now, after `max_new_tokens`, or when the context is full, with a
+    `GenerationNotice`. Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the
+    length penalty as in Wu et al. (2016), in the simple form of today's libraries. Raises `ValueError` for ids that the
+    model cannot take, fewer than 1 beam or token, and a penalty beyond ±50.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -53,7 +53,7 @@ def beam_search(
     text = tensor_of(ids)
     if text.ndim != 1:
         raise ValueError(
-            f"ids must be one text (a list or 1-D), got shape {tuple(text.shape)}. Search for one at a time."
+            f"ids must be one text (a list or 1-D), got shape {tuple(text.shape)}. Search one text at a time."
         )
     prompt = text[None]
     model.check_ids(prompt)
@@ -66,11 +66,11 @@ def beam_search(
     new = prompt.long().to(model.device)
     for length in range(1, steps + 1):
         log_p = model(new, cache=cache, last_only=True)[:, -1].float().log_softmax(dim=-1).cpu()
-        # Each beam has at most len(ends) ways to end: so many more candidates leave n_beams that go on.
+        # A beam can end with at most len(ends) tokens, so this many candidates leave n_beams that continue.
         totals, parents, tokens = _best(totals[:, None] + log_p, (1 + max(1, len(ends))) * n_beams)
         candidates = torch.cat([written[parents], tokens[:, None]], dim=1)
         ended = torch.isin(tokens, ends)
-        for row in ended[:n_beams].nonzero().flatten().tolist():  # an end that is not among the best is dropped
+        for row in ended[:n_beams].nonzero().flatten().tolist():  # an end that is not among the best ones is dropped
             finished.append(_beam(candidates[row], totals[row], length_penalty))
         finished = sorted(finished, key=lambda beam: -beam.score)[:n_beams]
         going = (~ended).nonzero().flatten()[:n_beams]
@@ -82,14 +82,14 @@ def beam_search(
     if steps < max_new_tokens:
         notice(
             f"The context of {model.config.max_seq_len:,} tokens is full: the search stopped after {steps:,} tokens. "
-            "Use a shorter prompt to look farther."
+            "Use a shorter prompt to look further."
         )
     unfinished = [_beam(row, total, length_penalty) for row, total in zip(written, totals)]
     return sorted([*finished, *unfinished], key=lambda beam: -beam.score)[:n_beams]
 
 
 def _best(totals: Float[Tensor, "beam vocab"], n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The n largest totals, falling, with the beam and the token that each belongs to."""
+    """Return the n largest totals in descending order, with the beam and the token of each."""
     values, places = totals.flatten().topk(min(n, totals.numel()))
     return values, places // totals.shape[1], places % totals.shape[1]
 

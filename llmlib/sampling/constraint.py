@@ -1,13 +1,13 @@
-"""Constrained decoding: only tokens after which the text can still become what it has to be.
+"""Constrained decoding: allow only tokens after which the text can still meet the constraint.
 
-The automaton reads bytes, the model writes tokens. So for a state every token of the vocabulary is followed through the
-automaton, all of them at once along a tree of their common beginnings, and those that arrive are allowed. Sources:
-Willard and Louf (2023), "Efficient Guided Generation for Large Language Models"; for the tree, Geng et al. (2023),
-"Grammar-Constrained Decoding for Structured NLP Tasks without Finetuning".
+The automaton reads bytes, but the model writes tokens. So in each state we follow every token of the vocabulary through
+the automaton, all of them at once along a tree of their common beginnings, and allow those that do not get stuck.
+Sources: Willard and Louf (2023), "Efficient Guided Generation for Large Language Models"; for the tree, Geng et al.
+(2023), "Grammar-Constrained Decoding for Structured NLP Tasks without Finetuning".
 
-Libraries such as llguidance do the same in compiled code: for a schema of five fields 0.04 ms a token where this takes
-0.6 ms at a state that is new, and they follow schemas that contain themselves. It is written out here because the
-course opens it up, and because beside a model's 15 ms a token it hardly shows. For a server, take one of them.
+Libraries such as llguidance do the same in compiled code: for a schema with five fields they take 0.04 ms per token,
+and this takes 0.6 ms in a new state. They also handle schemas that contain themselves. We write it out here because the
+course shows how it works, and compared with a model's 15 ms per token it hardly matters. On a server, use one of them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,13 +25,13 @@ from llmlib.sampling.patterns import read_regex
 from llmlib.sampling.schemas import read_parts
 from llmlib.tokenization.base import Tokenizer
 
-REMEMBERED = 2_000  # states whose allowed tokens are kept
+REMEMBERED = 2_000  # how many states' allowed tokens we keep
 
 
 class Constraint:
-    """What a text has to be, for one tokenizer: made by `Constraint.regex`, `.json` or `.choices`, used by `generate`.
+    """Restricts what `generate` may write. Make one with `Constraint.regex`, `.json` or `.choices`, for one tokenizer.
 
-    By hand: begin at the state `start`, draw among `allowed(state)`, go on at `step(state, token)`.
+    To use it by hand, begin in the state `start`, draw one of `allowed(state)`, and move on to `step(state, token)`.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> tokenizer = CharTokenizer("noyes")
@@ -54,16 +54,16 @@ class Constraint:
 
     @classmethod
     def regex(cls, pattern: str, tokenizer: Tokenizer) -> "Constraint":
-        """The text matches a regular expression that `read_regex` understands (else `ConstraintError`)."""
+        """Make the text match a regular expression, as far as `read_regex` understands it (else `ConstraintError`)."""
         return cls(read_regex(pattern), tokenizer)
 
     @classmethod
     def json(cls, schema: Mapping[str, Any] | str, tokenizer: Tokenizer) -> "Constraint":
-        """The text is JSON of a schema that `read_schema` understands (else `ConstraintError`)."""
+        """Make the text JSON that fits a schema, as far as `read_schema` understands it (else `ConstraintError`)."""
         parts = read_parts(schema)
         try:
             return cls(parts[-1][1], tokenizer)
-        except ConstraintError as error:  # the innermost part that fails so on its own is the one to change
+        except ConstraintError as error:  # name the innermost part that fails in the same way on its own
             path = next(path for path, pattern in parts if cls._refusal(pattern, tokenizer) == str(error))
             raise ConstraintError(f"The schema at {path}: {error}") from None
 
@@ -77,25 +77,25 @@ class Constraint:
 
     @classmethod
     def choices(cls, texts: Iterable[str], tokenizer: Tokenizer) -> "Constraint":
-        """The text is one of these."""
+        """Make the text one of these strings."""
         if isinstance(texts, str) or not isinstance(texts, Iterable):
-            raise ConstraintError(f"The answers to choose from are a list of texts, got {texts!r}.")
+            raise ConstraintError(f"The answers to choose from must be a list of strings, got {texts!r}.")
         texts = list(texts)
         if not texts:
-            raise ConstraintError("There is nothing to choose from: give a list of at least one text.")
+            raise ConstraintError("There is nothing to choose from: pass a list of at least one string.")
         if wrong := [one for one in texts if not isinstance(one, str)]:
-            raise ConstraintError(f"An answer to choose is a text, got {wrong[0]!r}. Put it in quotes.")
+            raise ConstraintError(f"An answer must be a string, got {wrong[0]!r}. Put it in quotes.")
         return cls(OneOf(tuple(map(literal, texts))), tokenizer)
 
     def fits(self, tokenizer: Tokenizer) -> bool:
-        """Whether this tokenizer's ids mean what those of the constraint's own do."""
+        """Return whether this tokenizer's ids mean the same as those of the constraint's own tokenizer."""
         mine, theirs = self._tree, _tree_of(tokenizer)
         return mine is theirs or all(
             one == other for one, other in zip_longest(mine.bytes_of, theirs.bytes_of, fillvalue=b"")
         )
 
     def allowed(self, state: int) -> Bool[Tensor, " vocab"]:
-        """The tokens after which a match is still possible; special tokens are none of them."""
+        """Return a mask of the tokens after which a match is still possible; it is False at special tokens."""
         if state not in self._known:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
@@ -103,19 +103,19 @@ class Constraint:
         return self._known[state]
 
     def _arrivals(self, state: int) -> np.ndarray:
-        """The state after each token, 0 for those that lead nowhere."""
+        """Return the state after each token, or 0 for a token that leads nowhere."""
         tree, moves = self._tree, self.automaton.moves
         states = np.zeros(tree.n_nodes, dtype=np.int32)
         states[0] = state
         for first, last, parents, data in tree.levels:
             states[first:last] = moves[states[parents], data]
-        states[0] = 0  # a token of no bytes makes no progress
+        states[0] = 0  # a token without bytes makes no progress
         return states[tree.node_of_token]
 
     def _with_a_way_out(self) -> np.ndarray:
-        """The states from which a match can be reached by whole tokens.
+        """Return the states that can reach a match with whole tokens.
 
-        Tokens of a single byte show it of nearly all states; only what is left is followed through all tokens.
+        Single-byte tokens settle nearly all states; only for the rest do we follow all tokens.
         """
         moves, accepts = self.automaton.moves, self.automaton.accepts
         single = sorted({data[0] for data in self._tree.bytes_of if len(data) == 1})
@@ -128,20 +128,20 @@ class Constraint:
         )
 
     def step(self, state: int, token: int) -> int:
-        """The state after a token; 0 if it is not allowed."""
+        """Return the state after a token, or 0 if the token is not allowed."""
         return self.automaton.after(self._tree.bytes_of[token], state)
 
     def is_match(self, state: int) -> bool:
-        """Whether the text may end here."""
+        """Return whether the text may end here."""
         return bool(self.automaton.accepts[state])
 
     def is_finished(self, state: int) -> bool:
-        """Whether it has to."""
+        """Return whether the text has to end here."""
         return self.is_match(state) and not bool(self.allowed(state).any())
 
 
 class _Tree:
-    """All tokens' bytes as a tree of their beginnings, level by level; node 0 is the empty beginning."""
+    """The bytes of all tokens as a tree of their beginnings, level by level; node 0 is the empty beginning."""
 
     def __init__(self, bytes_of: list[bytes]):
         self.bytes_of = bytes_of

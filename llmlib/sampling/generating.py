@@ -1,4 +1,4 @@
-"""Writing: the next token, again and again, with what ends it."""
+"""Generate text: draw the next token, again and again, until something ends it."""
 
 import inspect
 import warnings
@@ -19,16 +19,16 @@ Reason = Literal["end token", "max_new_tokens", "context full", "constraint", "s
 
 
 class GenerationNotice(UserWarning):
-    """A text was cut before it came to its end; the message says by what."""
+    """A text was cut off before its end; the message says why."""
 
 
-WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages between a reader's line and a notice
+WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages between the reader's line and a warning
 
 
 def notice(message: str) -> None:
-    """Tell it each time that it happens, at the line of the reader's that asked for the text.
+    """Warn every time, and name the reader's own line that asked for the text.
 
-    `warnings.warn` would show the same message only once in a session, and name a line in here.
+    `warnings.warn` would show the same message only once per session, and name a line in this file.
     """
     frame = inspect.currentframe()
     while frame and frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in WITHIN:
@@ -39,23 +39,23 @@ def notice(message: str) -> None:
 
 @dataclass(frozen=True)
 class Choice:
-    """A token that was drawn, and what the model itself thought of it: its log-probability, before any setting."""
+    """A token that was drawn, with its log-probability from the model itself, before any sampler settings."""
 
     id: int
     log_prob: float
-    top: tuple[tuple[int, float], ...] = ()  # the likeliest ids and their log-probabilities, falling
+    top: tuple[tuple[int, float], ...] = ()  # the most likely ids and their log-probabilities, in descending order
 
 
 class Generation(Generator):
-    """What is being written, piece by piece; at its end `ended_by` tells why it ended (a tuple for a batch)."""
+    """Yields a generated text piece by piece; at the end, `ended_by` says why it ended (a tuple for a batch)."""
 
     def __init__(self, start: Callable[["Generation"], Iterator]):
         self.ended_by: Any = None
         self._steps: Any = start(self)
 
     def __repr__(self) -> str:
-        ended = f"ended by {self.ended_by}" if self.ended_by else "to be written as you loop over it"
-        return f"Generation({ended}; all of a text: ''.join(…), of ids: list(…))"
+        ended = f"ended by {self.ended_by}" if self.ended_by else "written as you loop over it"
+        return f"Generation({ended}; for the whole text use ''.join(…), for all ids list(…))"
 
     def send(self, value: Any) -> Any:
         return self._steps.send(value)
@@ -77,17 +77,17 @@ def generate(
     log_probs: int | None = None,
     when_full: str = "stop",
 ) -> Generation:
-    """Continue a text, yielding each token as it comes.
+    """Continue a text, yielding each token as soon as it is drawn.
 
-    One text (a list or a 1-D tensor) yields an `int` a step and ends before the end token. A batch (2-D, padded on the
-    left, `attention_mask` False at the padding) yields an `Int[Tensor, "batch"]` a step; rows that have ended repeat
-    their end token until all have, and the model soon no longer reads them (a hook then sees fewer rows). Stops at an
-    end token (`end_ids`, default those of the model's config), after `max_new_tokens`, when a `constraint` (one for
-    all, or one for each text) is fulfilled and leaves no way on, or when the context is full; the result's `ended_by`
-    tells which. `when_full="slide"` forgets the older half of the context instead and goes on; "stop" gives a
-    `GenerationNotice`. With `log_probs=k` a `Choice` comes in place of each id (a tuple of them for a batch): its
-    log-probability and the k likeliest. `seed=None` draws a fresh one. Raises `ValueError` at once for ids that the
-    model cannot take, and padding that is not on the left.
+    One text (a list or a 1-D tensor) yields an `int` per step and ends before the end token. A batch (2-D, padded on
+    the left, with `attention_mask` False at the padding) yields an `Int[Tensor, "batch"]` per step. Rows that have
+    ended repeat their end token until all have ended, and after a while the model stops reading them (a hook then sees
+    fewer rows). Generation stops at an end token (`end_ids`, by default the model config's), after `max_new_tokens`,
+    when a `constraint` (one for all, or one per text) is met and allows nothing more, or when the context is full; the
+    result's `ended_by` says which. With a full context, `when_full="slide"` forgets the older half and continues, and
+    "stop" gives a `GenerationNotice`. With `log_probs=k` you get a `Choice` instead of each id (a tuple of them for a
+    batch), with its log-probability and the k most likely tokens. `seed=None` uses a fresh seed. Raises `ValueError`
+    right away for ids that the model cannot take, and for padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -104,19 +104,23 @@ def generate(
     if seed is not None:
         seed = check_count("seed", seed, 0, LARGEST_SEED)
     if not isinstance(sampler, Sampler | None):
-        raise ValueError(f"sampler must be a Sampler, got {sampler!r}. For a temperature: Sampler(temperature=0.8).")
+        raise ValueError(
+            f"sampler must be a Sampler, got {sampler!r}. For a temperature, write Sampler(temperature=0.8)."
+        )
     if when_full not in ("stop", "slide"):
         raise ValueError(f"when_full must be 'stop' or 'slide', got {when_full!r}.")
     if log_probs is not None and check_count("log_probs", log_probs, 0) > model.config.vocab_size:
-        raise ValueError(f"log_probs must be 0 to {model.config.vocab_size} (the vocabulary), got {log_probs}.")
+        raise ValueError(
+            f"log_probs must be between 0 and {model.config.vocab_size} (the vocabulary), got {log_probs}."
+        )
     model.check_ids(prompt.cpu())
     constraints = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompt)
     if len(constraints) != len(prompt):
-        raise ValueError(f"There are {len(constraints)} constraints for {len(prompt)} texts: give one for each.")
+        raise ValueError(f"There are {len(constraints)} constraints for {len(prompt)} texts: pass one per text.")
     for one in constraints:
         if one is not None and one.vocab_size > model.config.vocab_size:
             raise ValueError(
-                f"The constraint knows {one.vocab_size:,} tokens, the model {model.config.vocab_size:,}. "
+                f"The constraint knows {one.vocab_size:,} tokens, but the model only {model.config.vocab_size:,}. "
                 "Make it with the model's own tokenizer."
             )
     generator = torch.Generator()
@@ -140,7 +144,7 @@ def generate(
 
 
 class _Writer:
-    """A batch under way: what is written, what the model remembers, which rows have ended and why."""
+    """Writes a batch: keeps the text so far, the model's cache, and which rows have ended and why."""
 
     def __init__(
         self,
@@ -167,17 +171,17 @@ class _Writer:
         self.written[:, : self.length] = prompt
         if attention_mask is not None:
             self.real[:, : self.length] = attention_mask
-        self.read = 0  # so many of them the cache holds
+        self.read = 0  # how many tokens of each row are in the cache
         self.masked = attention_mask is not None
-        self.held = torch.arange(batch, device=prompt.device)  # the rows that the cache holds
+        self.held = torch.arange(batch, device=prompt.device)  # the rows that are in the cache
         self.states = [0 if one is None else one.start for one in constraints]
         self.reasons: list[Reason | None] = [None] * batch
-        for row, constraint in enumerate(constraints):  # no token may come, and none could say that it ends
+        for row, constraint in enumerate(constraints):  # nothing may come, and there is no end token to say so
             if constraint is not None and not self.end_ids and constraint.is_finished(constraint.start):
                 self.reasons[row] = "constraint"
 
     def steps(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """The tokens of each step, and the model's own log-probabilities where they are asked for."""
+        """Yield the tokens of each step, and the model's own log-probabilities if they were asked for."""
         for _ in range(self.max_new_tokens):
             if all(self.reasons):
                 return
@@ -194,7 +198,7 @@ class _Writer:
         self._end_all("max_new_tokens")
 
     def _next_logits(self) -> Float[Tensor, "batch vocab"]:
-        """What the model says of the next token; zeros for rows that have ended and that it no longer reads."""
+        """Return the model's logits for the next token, and zeros for rows that it no longer reads."""
         self._let_go()
         new = slice(self.read, self.length)
         mask = self.real[self.held, new] if self.masked else None
@@ -205,9 +209,9 @@ class _Writer:
         return logits.new_zeros(len(self.written), logits.shape[-1]).index_copy(0, self.held, logits)
 
     def _let_go(self) -> None:
-        """Forget the rows that have ended, once they are half of those that the cache holds: a copy costs something.
+        """Drop the rows that have ended from the cache, once they are half of it, because a copy takes time.
 
-        Where log-probabilities are asked for, they are wanted of ended rows too.
+        If log-probabilities were asked for, they are needed for ended rows too, so all rows stay.
         """
         going_on = [place for place, row in enumerate(self.held.tolist()) if self.reasons[row] is None]
         if self.log_probs is None and 2 * len(going_on) <= len(self.held):
@@ -216,7 +220,7 @@ class _Writer:
             self.held = self.held[places]
 
     def _slide(self) -> None:
-        """Begin anew with the newer half of the context: what is older is forgotten."""
+        """Start again with the newer half of the context, and forget the older half."""
         self.cache = self.model.new_cache(len(self.held), self.cache.max_seq_len)
         self.read = self.length - max(1, self.cache.max_seq_len // 2)
         self.masked = not bool(self.real[self.held, self.read : self.length].all())
@@ -235,7 +239,7 @@ class _Writer:
         return tokens
 
     def _last_tokens(self) -> Int[Tensor, " batch"]:
-        """What rows that have ended repeat: their end token, or the first there is."""
+        """Return what rows that have ended repeat: their end token, or else the first end token."""
         last = self.written[:, self.length - 1]
         return last if not len(self.ends) else torch.where(torch.isin(last, self.ends), last, self.ends[0])
 
@@ -265,19 +269,19 @@ class _Writer:
                 unfulfilled |= constraint is not None and not constraint.is_match(self.states[row])
         if reason == "context full":
             notice(
-                f"The context of {self.cache.max_seq_len:,} tokens is full: writing stopped there. "
-                'With when_full="slide" the older half is forgotten and it goes on.'
+                f"The context of {self.cache.max_seq_len:,} tokens is full, so the text stops there. "
+                'With when_full="slide" the older half is forgotten and the text continues.'
             )
         elif unfulfilled:
             notice(
-                f"After {self.max_new_tokens:,} tokens the constraint is not fulfilled: the text is unfinished. "
-                "Give max_new_tokens more."
+                f"After {self.max_new_tokens:,} tokens the text does not meet the constraint yet: it is unfinished. "
+                "Increase max_new_tokens."
             )
 
 
 @torch.inference_mode()
 def _last_logits(model: Transformer, ids: Tensor, cache: Cache, attention_mask: Tensor | None) -> Tensor:
-    # A function of its own: inference mode must not leak to the caller while the generator is paused.
+    # This is a separate function so that inference mode does not leak to the caller while the generator is paused.
     return model(ids, cache=cache, attention_mask=attention_mask, last_only=True)[:, -1]
 
 

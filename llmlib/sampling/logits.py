@@ -1,7 +1,7 @@
-"""What can be done to logits before a token is drawn: small pure functions, each from logits to logits.
+"""Adjust logits before a token is drawn, with small pure functions from logits to logits.
 
-A token that is ruled out gets −∞, so that its probability is 0. Each setting is one number for all texts, or a tensor
-with one number a text (`Float["batch"]` beside logits of `"batch vocab"`).
+A token that is ruled out gets −∞, so its probability is 0. Each setting is one number for all texts, or a tensor
+with one number per text (`Float["batch"]` with logits of `"batch vocab"`).
 """
 
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Setting = float | int | Tensor  # one for all, or one a row
+Setting = float | int | Tensor  # one for all rows, or one per row
 
 
 def _column(setting: Setting, logits: Tensor) -> Tensor | float | int:
-    """A setting, shaped so that it meets each row's tokens."""
+    """Return a setting in a shape that applies to each row's tokens."""
     return setting.to(logits.device)[..., None] if isinstance(setting, Tensor) and setting.ndim else setting
 
 
 def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Divide by the temperature: below 1 the likely become likelier, above 1 all come closer together.
+    """Divide by the temperature: below 1 likely tokens become more likely, above 1 all tokens get closer together.
 
-    It is the T of Boltzmann's distribution, with −logit as the energy (Ackley, Hinton and Sejnowski, 1985). At 0 only
-    the likeliest token is left, the first of equal ones.
+    It is the T in Boltzmann's distribution, with −logit as the energy (Ackley, Hinton and Sejnowski, 1985). At 0 only
+    the most likely token is left (the first, if several are equal).
 
     >>> scale_temperature(torch.tensor([2.0, 1.0]), 0.5)  # the largest is moved to 0, which changes no probability
     tensor([ 0., -2.])
@@ -35,9 +35,9 @@ def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Settin
 
 
 def keep_top_k(logits: Float[Tensor, "*batch vocab"], k: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the `k` likeliest tokens (Fan et al., 2018, "Hierarchical Neural Story Generation").
+    """Keep the `k` most likely tokens (Fan et al., 2018, "Hierarchical Neural Story Generation").
 
-    Exactly so many: of those that tie for the last place some are cut. (`transformers` keeps them all.)
+    It keeps exactly `k`, even if tokens tie for the last place. (`transformers` keeps all that tie.)
 
     >>> keep_top_k(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
@@ -50,7 +50,7 @@ def keep_top_k(logits: Float[Tensor, "*batch vocab"], k: Setting) -> Float[Tenso
 
 
 def keep_top_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the fewest likeliest tokens whose probabilities reach `p` together: the nucleus.
+    """Keep the nucleus: the most likely tokens, as few as it takes for their probabilities to reach `p` together.
 
     Source: Holtzman et al. (2020), "The Curious Case of Neural Text Degeneration".
 
@@ -62,7 +62,7 @@ def keep_top_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tenso
 
 
 def keep_min_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the tokens that are at least `p` times as likely as the likeliest one.
+    """Keep the tokens that are at least `p` times as likely as the most likely one.
 
     Source: Nguyen et al. (2024), "Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs".
 
@@ -74,9 +74,9 @@ def keep_min_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tenso
 
 
 def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the tokens whose surprise is closest to the entropy, the fewest that reach `mass` together.
+    """Keep the tokens whose surprise is closest to the entropy, as few as it takes to reach `mass` together.
 
-    A token that says less than is usual is left out as well as one that says more. Source: Meister et al. (2023),
+    This drops tokens that are less surprising than usual as well as those that are more. Source: Meister et al. (2023),
     "Locally Typical Sampling".
 
     >>> keep_typical(torch.tensor([0.5, 0.2, 0.2, 0.1]).log(), 0.3).exp()
@@ -89,7 +89,7 @@ def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[
 
 
 def _keep_until(logits: Tensor, probabilities: Tensor, order: Tensor, mass: Setting) -> Tensor:
-    """Of the tokens in this order, those before which `mass` is not yet reached: always the first."""
+    """Keep tokens in this order until `mass` is reached, and always the first one."""
     before = probabilities.cumsum(dim=-1) - probabilities
     wanted = torch.as_tensor(_column(mass, logits), device=logits.device)
     kept = (before < wanted) | (wanted >= 1)  # a sum of many probabilities may round to 1 too early
@@ -98,7 +98,7 @@ def _keep_until(logits: Tensor, probabilities: Tensor, order: Tensor, mass: Sett
 
 
 def count_tokens(ids: Int[Tensor, "*batch seq"], vocab_size: int) -> Int[Tensor, "*batch vocab"]:
-    """How often each token occurs in each text; ids below 0 are not counted."""
+    """Count how often each token occurs in each text; ids below 0 do not count."""
     counts = torch.zeros(*ids.shape[:-1], vocab_size, dtype=torch.long, device=ids.device)
     return counts.scatter_add_(-1, ids.clamp(min=0), (ids >= 0).long())
 
@@ -106,9 +106,9 @@ def count_tokens(ids: Int[Tensor, "*batch seq"], vocab_size: int) -> Int[Tensor,
 def penalise_repetition(
     logits: Float[Tensor, "*batch vocab"], counts: Int[Tensor, "*batch vocab"], penalty: Setting
 ) -> Float[Tensor, "*batch vocab"]:
-    """Make the tokens that have occurred less likely: a logit above 0 is divided by `penalty`, one below multiplied.
+    """Make tokens that have occurred less likely: divide a positive logit by `penalty`, multiply a negative one by it.
 
-    Source: Keskar et al. (2019), "CTRL". It depends on where the logits' zero lies, which the softmax does not.
+    Source: Keskar et al. (2019), "CTRL". Unlike the softmax, it changes if you add a constant to all logits.
 
     >>> penalise_repetition(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([1, 5, 0]), 2.0)
     tensor([ 1., -4.,  2.])
@@ -121,9 +121,9 @@ def penalise_counts(
     logits: Float[Tensor, "*batch vocab"], counts: Int[Tensor, "*batch vocab"], frequency: Setting = 0.0,
     presence: Setting = 0.0,
 ) -> Float[Tensor, "*batch vocab"]:  # fmt: skip
-    """Take `frequency` off a token's logit for each time that it has occurred, and `presence` once.
+    """Subtract `frequency` from a token's logit for each time it has occurred, and `presence` once if it has.
 
-    As OpenAI's interface defines its frequency and presence penalties; negative ones make repeating likelier.
+    OpenAI's API defines its frequency and presence penalties like this; negative ones make repetition more likely.
 
     >>> penalise_counts(torch.tensor([2.0, 2.0]), torch.tensor([3, 0]), frequency=0.5, presence=0.1)
     tensor([0.4000, 2.0000])
@@ -154,9 +154,9 @@ def keep_allowed(
 
 
 def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
-    """How uncertain a distribution is, −Σ p·ln p of the softmax of the logits, in nats: 0 (certain) to ln vocab.
+    """Return how uncertain the softmax of the logits is, −Σ p·ln p in nats: from 0 (certain) to ln vocab.
 
-    Source: Shannon (1948), "A Mathematical Theory of Communication". A logit of -inf is a token that cannot come.
+    Source: Shannon (1948), "A Mathematical Theory of Communication". A token with a logit of -inf is impossible.
 
     >>> entropy(torch.tensor([[0.0, 0.0], [0.0, float("-inf")]]))
     tensor([0.6931, 0.0000])

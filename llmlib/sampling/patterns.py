@@ -1,4 +1,4 @@
-"""Regular expressions, read into patterns: the part of Python's syntax that needs no memory of what was matched."""
+"""Read regular expressions into patterns: the part of Python's syntax that needs no memory of earlier matches."""
 
 import re
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ from llmlib.sampling.automaton import TOO_DEEP, Chars, ConstraintError, OneOf, P
 DIGITS = Chars(((48, 57),))
 WORD = Chars(((48, 57), (65, 90), (95, 95), (97, 122)))
 SPACE = Chars(((9, 13), (32, 32)))
-ANY = ~Chars(((10, 10),))  # all but the end of a line
+ANY = ~Chars(((10, 10),))  # everything except a newline
 CLASSES = {"d": DIGITS, "w": WORD, "s": SPACE, "D": ~DIGITS, "W": ~WORD, "S": ~SPACE}
 ESCAPES = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "a": 7, "0": 0}
 MOST_QUOTED = 80  # characters
-CODES = {"x": 2, "u": 4, "U": 8}  # digits of a code point
+CODES = {"x": 2, "u": 4, "U": 8}  # how many digits a code point has
 
 
 def read_regex(text: str) -> Pattern:
-    r"""The pattern of a regular expression that is to match a whole text.
+    r"""Return the pattern of a regular expression, which has to match the whole text.
 
-    Understood are literals, `.`, classes, groups, `|`, repetitions, and `^` and `$` at the ends; `\d`, `\w`, `\s` are
-    the ASCII ones. Raises `ConstraintError` for what needs a memory (backreferences), looks around or is no regular
-    expression, and says where.
+    It understands literals, `.`, classes, groups, `|`, repetitions, and `^` and `$` at the ends; `\d`, `\w`, `\s` are
+    ASCII only. Raises `ConstraintError`, and says where, for anything that needs memory (backreferences) or looks
+    around, and for an invalid regular expression.
 
     >>> read_regex("a|b").parts
     (Sequence(parts=(Chars(ranges=((97, 97),)),)), Sequence(parts=(Chars(ranges=((98, 98),)),)))
     """
     if not isinstance(text, str):
-        raise ConstraintError(f"A regular expression is a text, got {text!r}.")
+        raise ConstraintError(f"A regular expression must be a string, got {text!r}.")
     try:
         re.compile(text)
         return _Reader(text).whole()
@@ -37,13 +37,13 @@ def read_regex(text: str) -> Pattern:
 
 
 def _quoted(text: str) -> str:
-    """As it was typed, with no sign doubled; of a long one the ends."""
+    """Quote an expression as it was typed, without doubled backslashes; shorten a long one to its two ends."""
     return f"“{text if len(text) <= MOST_QUOTED else f'{text[: MOST_QUOTED // 2]}…{text[-MOST_QUOTED // 2 :]}'}”"
 
 
 @dataclass
 class _Reader:
-    """A reader with one finger in the text; Python has already found the syntax right."""
+    """Reads an expression from left to right; Python has already checked its syntax."""
 
     text: str
     at: int = 0
@@ -56,7 +56,7 @@ class _Reader:
         return self.text[self.at - 1]
 
     def fail(self, what: str) -> ConstraintError:
-        return ConstraintError(f"{what} at place {self.at} of {_quoted(self.text)} is not understood here.")
+        return ConstraintError(f"{what} at position {self.at} of {_quoted(self.text)} is not supported here.")
 
     def whole(self) -> Pattern:
         if self.peek() == "^":
@@ -109,7 +109,7 @@ class _Reader:
         if sign == "[":
             return self.character_class()
         if sign in "^$":
-            raise self.fail(f"{sign!r} inside of a pattern")
+            raise self.fail(f"{sign!r} inside a pattern")
         self.take()
         if sign == ".":
             return ANY
@@ -154,7 +154,7 @@ class _Reader:
 
     def _class_member(self) -> Chars:
         sign = self.take()
-        if sign == "\\" and self.peek() == "b":  # a backspace, inside of a class
+        if sign == "\\" and self.peek() == "b":  # inside a class, a backspace
             self.take()
             return _one(8)
         return self.escape() if sign == "\\" else _one(ord(sign))

@@ -1,7 +1,7 @@
-"""How texts are judged by numbers: do they repeat themselves, or each other, and how surprising are they to a model?
+"""Measure texts: do they repeat themselves, or each other, and how surprising are they to a model?
 
-All of them take texts as sequences of anything that can be compared: ids, words, characters. Numbers of texts that
-differ in length or in how many they are cannot be compared: the longer a text, the more often it has to repeat itself.
+A text is a sequence of anything that can be compared: ids, words, characters. Only compare numbers between texts of the
+same length, and between equally many texts: the longer a text is, the more it has to repeat itself.
 """
 
 from collections import Counter
@@ -15,13 +15,13 @@ from torch import Tensor
 from llmlib.transformer import Transformer
 
 Text = Sequence[Hashable]
-NEARLY_NONE = 0.1  # what BLEU counts in place of no match at all, so that its logarithm exists
+NEARLY_NONE = 0.1  # BLEU counts this instead of 0 matches, so that the logarithm exists
 
 
 def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
-    """How many different n-grams there are in all texts together, as a share of all: 1 if none comes twice.
+    """Return the share of n-grams in all texts together that are different: 1 if no n-gram comes twice.
 
-    It falls if a text repeats itself, and if texts repeat each other. Source: Li et al. (2016), "A Diversity-Promoting
+    It falls if a text repeats itself, or if texts repeat each other. Source: Li et al. (2016), "A Diversity-Promoting
     Objective Function for Neural Conversation Models", who divide by the number of tokens instead, which hardly differs
     for long texts. Raises `ValueError` if no text has `n` parts.
 
@@ -30,14 +30,14 @@ def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
     """
     grams = [gram for text in texts for gram in _n_grams(text, n)]
     if not grams:
-        raise ValueError(f"No text is long enough for n-grams of {n}: give longer texts, or a smaller n.")
+        raise ValueError(f"No text is long enough for n-grams of {n}: use longer texts, or a smaller n.")
     return len(set(grams)) / len(grams)
 
 
 def repetition(text: Text, n: int = 4) -> float:
-    """The share of a text's n-grams that have come before in it: 0 if it never repeats itself.
+    """Return the share of a text's n-grams that came before in the same text: 0 if it never repeats itself.
 
-    Source: Welleck et al. (2020), "Neural Text Generation with Unlikelihood Training". Raises as `distinct_n`.
+    Source: Welleck et al. (2020), "Neural Text Generation with Unlikelihood Training". Raises as `distinct_n` does.
 
     >>> repetition("abcabcabc", n=3)  # abc, bca, cab, and then abc, bca, cab, abc again
     0.5714285714285714
@@ -46,19 +46,21 @@ def repetition(text: Text, n: int = 4) -> float:
 
 
 def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
-    """How much texts repeat each other: the mean BLEU of each against all others, 1 if all are the same.
+    """Return how much texts repeat each other: the mean BLEU of each text against all others, 1 if all are the same.
 
-    BLEU (Papineni et al., 2002) is the geometric mean, over n-grams of 1 to `n`, of the share of a text's n-grams that
-    a reference has as well (as often as in one of them, at most), made smaller if the text is shorter than the
-    reference closest in length. No match counts as 0.1 matches, as in the first smoothing of Chen and Cherry (2014).
-    Source: Zhu et al. (2018), "Texygen". Raises `ValueError` for fewer than two texts, one shorter than `n`, and `n`
-    below 1.
+    BLEU (Papineni et al., 2002) looks at n-grams of 1 to `n`. For each length it takes the share of a text's n-grams
+    that a reference has too (counted at most as often as in one reference), and then the geometric mean over lengths.
+    The result shrinks if the text is shorter than the reference closest in length. No match counts as 0.1 matches, as
+    in the first smoothing of Chen and Cherry (2014). Source: Zhu et al. (2018), "Texygen". Raises `ValueError` for
+    fewer than two texts, a text shorter than `n`, and `n` below 1.
 
     >>> round(self_bleu(["abcd", "abce"], n=2), 3)  # √(3/4 · 2/3)
     0.707
     """
     if n < 1 or len(texts) < 2 or min(map(len, texts)) < n:
-        raise ValueError(f"self_bleu needs an n from 1 on, got {n}, and two texts or more, each with n parts or more.")
+        raise ValueError(
+            f"self_bleu needs n of at least 1, got {n}, and at least two texts, each with at least n parts."
+        )
     scores = []
     for number, text in enumerate(texts):
         others = [*texts[:number], *texts[number + 1 :]]
@@ -70,7 +72,7 @@ def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
 
 
 def _matched(text: Text, references: Sequence[Text], n: int) -> float:
-    """The share of the text's n-grams that the references have: each counts as often as in one of them, at most."""
+    """Return the share of a text's n-grams that the references have, counted at most as often as in one reference."""
     most: Counter = Counter()
     for reference in references:
         most |= Counter(_n_grams(reference, n))
@@ -90,9 +92,9 @@ def log_probs_of(
     ids: Int[Tensor, "batch seq"],
     attention_mask: Bool[Tensor, "batch seq"] | None = None,
 ) -> Float[Tensor, "batch seq-1"]:
-    """The model's log-probability of each token but the first, after those before it, in float32.
+    """Return the model's log-probability, in float32, of each token except the first, given those before it.
 
-    `attention_mask` is False at padding (on the left); what is said of padding means nothing.
+    `attention_mask` is False at padding (on the left); the values at padding mean nothing.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -105,10 +107,10 @@ def log_probs_of(
 
 
 def perplexity(log_probs: Float[Tensor, "*batch seq"]) -> Float[Tensor, "*batch"]:
-    """e to the power of the mean surprise: among how many equally likely tokens the model has had to choose.
+    """Return exp(mean surprise): as if the model had to choose among this many equally likely tokens.
 
-    Low is likely, which is not the same as good: what a model itself writes at a low temperature has less than what
-    people write. Source: Jelinek et al. (1977), "Perplexity: a measure of the difficulty of speech recognition tasks".
+    A low perplexity means likely, not good: a model's own text at a low temperature has a lower one than people's text.
+    Source: Jelinek et al. (1977), "Perplexity: a measure of the difficulty of speech recognition tasks".
 
     >>> perplexity(torch.tensor([0.5, 0.125]).log())  # √(2 · 8)
     tensor(4.)

@@ -1,4 +1,4 @@
-"""How the next token is drawn: settings, put together from the functions on logits, and a draw."""
+"""Draw the next token: combine the functions on logits according to settings, and then draw."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from llmlib.sampling.logits import (
     scale_temperature,
 )
 
-Numbers = int | float | Sequence[int | float]  # one for all texts of a batch, or one for each
+Numbers = int | float | Sequence[int | float]  # one for all texts in a batch, or one per text
 
-# Name of a setting, what it may be, and in words.
+# For each setting: its name, a test for its values, and that test in words.
 RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("temperature", lambda x: x >= 0, "0 or more"),
     ("top_k", lambda x: x >= 1 and x % 1 == 0, "a whole number, at least 1"),
-    ("top_p", lambda x: 0 < x <= 1, "above 0 and at most 1"),
-    ("min_p", lambda x: 0 <= x <= 1, "0 to 1"),
-    ("typical_p", lambda x: 0 < x <= 1, "above 0 and at most 1"),
-    ("repetition_penalty", lambda x: x > 0, "above 0; 1 changes nothing"),
+    ("top_p", lambda x: 0 < x <= 1, "more than 0 and at most 1"),
+    ("min_p", lambda x: 0 <= x <= 1, "between 0 and 1"),
+    ("typical_p", lambda x: 0 < x <= 1, "more than 0 and at most 1"),
+    ("repetition_penalty", lambda x: x > 0, "more than 0 (1 changes nothing)"),
     ("frequency_penalty", lambda x: True, "a number"),
     ("presence_penalty", lambda x: True, "a number"),
 )
@@ -40,13 +40,13 @@ RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
 
 @dataclass(frozen=True)
 class Sampler:
-    """How a next token is drawn from logits. What is left at its default does nothing.
+    """Draws the next token from logits. A setting that you leave at its default does nothing.
 
-    In this order: `logit_bias` adds to the logits of single ids (−∞ bans one); `repetition_penalty`,
+    The settings apply in this order: `logit_bias` adds to the logits of single ids (−∞ bans one); `repetition_penalty`,
     `frequency_penalty` and `presence_penalty` make tokens that have occurred less likely; `temperature` divides the
-    logits, and 0 always takes the likeliest; `top_k`, `top_p`, `min_p` and `typical_p` cut the tail, each by what the
-    one before has left. `llmlib.sampling.logits` holds each as a function, with its paper. A list gives each text of
-    a batch its own number. Raises `ValueError` for values out of range.
+    logits, and 0 always takes the most likely token; `top_k`, `top_p`, `min_p` and `typical_p` cut the tail, each from
+    what the one before left. `llmlib.sampling.logits` has each of them as a function, with its paper. A list gives each
+    text in a batch its own number. Raises `ValueError` for values out of range.
 
     >>> Sampler(temperature=0.5).probabilities(torch.tensor([[0.0, 1.0]]))
     tensor([[0.1192, 0.8808]])
@@ -74,29 +74,29 @@ class Sampler:
                 continue
             numbers = setting if isinstance(setting, Sequence) and not isinstance(setting, str) else (setting,)
             if not numbers:
-                raise ValueError(f"{name} is an empty list: give one number for all texts, or one for each.")
+                raise ValueError(f"{name} is an empty list: pass one number for all texts, or one per text.")
             for number in numbers:
                 if not _is_number(number) or not fits(number):
                     raise ValueError(f"{name} must be {words}, got {number!r}.")
                 if not _is_finite(number):
-                    raise ValueError(f"{name} must be {words}, and finite, got {number!r}.")
+                    raise ValueError(f"{name} must be {words}, and it must be finite, got {number!r}.")
         if not isinstance(self.logit_bias, Mapping | None):
             raise ValueError(f"logit_bias must be a dict from ids to numbers, got {self.logit_bias!r}.")
         for token, bias in (self.logit_bias or {}).items():
             if not isinstance(token, int) or isinstance(token, bool):
                 raise ValueError(
-                    f"logit_bias names {token!r}, which is not an id: a plain int. For a text: tokenizer.encode(text)."
+                    f"logit_bias has {token!r}, which is not an id (an int). For text, use tokenizer.encode(text)."
                 )
             if not isinstance(bias, int | float) or bias != bias or bias == float("inf"):
                 raise ValueError(f"logit_bias of id {token} must be a number or -inf, got {bias!r}.")
 
     @property
     def looks_back(self) -> bool:
-        """Whether the tokens so far matter."""
+        """Whether the settings depend on the tokens so far."""
         return any(self._sets(name, neutral) for name, neutral in PENALTIES)
 
     def _sets(self, name: str, neutral: int | None) -> bool:
-        """Whether a setting would change anything."""
+        """Return whether a setting would change anything."""
         setting = getattr(self, name)
         if isinstance(setting, Sequence):
             return any(number != neutral for number in setting)
@@ -108,14 +108,14 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Iterator[tuple[str, Float[Tensor, "batch vocab"]]]:
-        """The logits as given, then after each setting that is in use, each with its name.
+        """Yield a name and logits: first the logits as given, then the logits after each setting in use.
 
-        `ids` are the tokens so far (below 0: padding), for the penalties; `allowed` are the tokens that a constraint
-        lets through.
+        `ids` are the tokens so far (below 0 means padding), for the penalties; `allowed` marks the tokens that a
+        constraint allows.
         """
         if not isinstance(logits, Tensor) or logits.ndim != 2 or not logits.numel():
             shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ValueError(f"logits must be a tensor [batch, vocab], got {shape}. For one text: logits[None].")
+            raise ValueError(f"logits must be a tensor [batch, vocab], got {shape}. For one text, write logits[None].")
         logits = logits.float()
         yield "logits", logits
         get = lambda name: _setting(name, getattr(self, name), logits)  # noqa: E731
@@ -125,7 +125,7 @@ class Sampler:
             yield "logit_bias", logits
         if self.looks_back:
             if ids is None:
-                raise ValueError("A penalty looks at the tokens so far: give them, as ids of the shape [batch, seq].")
+                raise ValueError("A penalty needs the tokens so far: pass ids of the shape [batch, seq].")
             counts = count_tokens(ids.to(logits.device), logits.shape[-1])
             if self._sets("repetition_penalty", 1):
                 logits = penalise_repetition(logits, counts, get("repetition_penalty"))
@@ -151,7 +151,7 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Float[Tensor, "batch vocab"]:
-        """The logits after all settings. Raises `ValueError` if one is NaN, or if no token is left, and says why."""
+        """Return the logits after all settings. Raises `ValueError` if one is NaN or +∞, or no token is left."""
         ruled_out: list[tuple[str, Tensor]] = []
         for name, adjusted in self.stages(logits, ids, allowed):
             if name == "logits" and not (adjusted < float("inf")).all():  # NaN is not either
@@ -169,7 +169,7 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Float[Tensor, "batch vocab"]:
-        """The distribution that tokens are drawn from, in float32. Raises as `adjusted` does."""
+        """Return the probabilities that tokens are drawn with, in float32. Raises as `adjusted` does."""
         return self.adjusted(logits, ids, allowed).softmax(dim=-1)
 
     def __call__(
@@ -180,9 +180,9 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Int[Tensor, " batch"]:
-        """Draw one id per row. `generator` lives on the CPU, so that a seed means the same on every device."""
+        """Draw one id per row. `generator` is on the CPU, so that a seed gives the same on every device."""
         if not isinstance(generator, torch.Generator | None):
-            raise ValueError(f"generator must be a torch.Generator, got {generator!r}. Of a seed: {OF_A_SEED}.")
+            raise ValueError(f"generator must be a torch.Generator, got {generator!r}. For a seed, use {OF_A_SEED}.")
         if self.temperature == 0:
             return self.adjusted(logits, ids, allowed).argmax(dim=-1)
         cumulative = self.probabilities(logits, ids, allowed).cumsum(dim=-1)
@@ -213,12 +213,12 @@ def _is_finite(number: int | float) -> bool:
 
 
 def _setting(name: str, setting: Numbers, logits: Tensor) -> Setting:
-    """One number, or one for each row; anything else is refused."""
+    """Return one number, or a tensor with one per row; refuse any other count."""
     if not isinstance(setting, Sequence):
         return setting
     if len(setting) != len(logits):
         raise ValueError(
-            f"{name} has {len(setting)} numbers for {len(logits)} texts: give one for all, or one for each."
+            f"{name} has {len(setting)} numbers for {len(logits)} texts: pass one for all, or one per text."
         )
     return torch.tensor(setting, device=logits.device)
 
@@ -226,16 +226,16 @@ def _setting(name: str, setting: Numbers, logits: Tensor) -> Setting:
 def _check_ids(bias: Mapping[int, float], vocab_size: int) -> None:
     for token in bias:
         if not 0 <= token < vocab_size:
-            raise ValueError(f"logit_bias names the id {token}; ids lie in 0 … {vocab_size - 1}.")
+            raise ValueError(f"logit_bias has the id {token}, but ids go from 0 to {vocab_size - 1}.")
 
 
 def _why_none_is_left(ruled_out: list[tuple[str, Tensor]]) -> str:
     row = int(ruled_out[-1][1].all(dim=-1).nonzero()[0])
-    names = {"logits": "the logits as they came", "logit_bias": "logit_bias", "constraint": "the constraint"}
+    names = {"logits": "the model itself", "logit_bias": "logit_bias", "constraint": "the constraint"}
     parts, before = [], 0
     for name, gone in ruled_out:
         count = int(gone[row].sum())
-        parts += [f"{names[name]} {count - before:,}"] if count > before else []
+        parts += [f"{count - before:,} by {names[name]}"] if count > before else []
         before = count
     where = f" in row {row}" if len(ruled_out[-1][1]) > 1 else ""
-    return f"No token is left to draw{where}: of {before:,} tokens, −∞ was given by " + ", then by ".join(parts) + "."
+    return f"No token is left to draw{where}: all {before:,} are ruled out, " + ", then ".join(parts) + "."

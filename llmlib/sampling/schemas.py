@@ -1,7 +1,7 @@
-"""JSON schemas, read into patterns: exactly the texts of JSON that a schema allows, in one way of writing.
+"""Read JSON schemas into patterns: exactly the JSON that a schema allows, written in one standard way.
 
-The members of an object come in the order of the schema; after `,` and `:` there may be one space, elsewhere there is
-none. A schema that contains itself describes texts that no finite automaton can tell apart, so it is refused.
+The members of an object come in the order of the schema; there may be one space after `,` and `:`, but not elsewhere.
+No finite automaton can recognise the texts of a schema that contains itself, so such a schema is refused.
 """
 
 import itertools
@@ -24,11 +24,11 @@ from llmlib.sampling.automaton import (
 )
 from llmlib.sampling.patterns import read_regex
 
-PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that a string of JSON may hold as they are
+PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that may stay as they are in a JSON string
 SPACE = Repeat(literal(" "), 0, 1)
 EMPTY = Sequence(())
-SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\", 47: "/"}  # escapes with a letter
-# Any other character may be escaped by its code; those of surrogates are left out, since half of one is no character.
+SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\", 47: "/"}  # escapes with one sign
+# Any other character may be escaped by its code, except surrogates: half a pair is not a character.
 CODE = read_regex(r"\\u([0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})")
 CHARACTER = OneOf((PLAIN, read_regex(r'\\["\\/bfnrt]'), CODE))
 INTEGER = read_regex(r"-?(0|[1-9]\d*)")
@@ -41,22 +41,22 @@ KEYWORDS = {
     "string": {"minLength", "maxLength", "pattern"},
     "integer": set(), "number": set(), "boolean": set(), "null": set(),
 }  # fmt: skip
-INSTEAD = ("const", "enum", "anyOf", "oneOf", "$ref")  # in place of a type
+INSTEAD = ("const", "enum", "anyOf", "oneOf", "$ref")  # instead of a type
 UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 
 
 def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
-    """The pattern of the JSON texts that a schema allows.
+    """Return a pattern of the JSON that a schema allows.
 
-    Understood are `type` (one or several), `enum`, `const`, `anyOf`, `oneOf` of parts that share no text, `$ref` to the
-    schema's own parts, and the keywords in `KEYWORDS`; objects hold no other members than those in `properties`. Raises
-    `ConstraintError` for everything else, and for a schema that no text can meet, and names the part.
+    It understands `type` (one or several), `enum`, `const`, `anyOf`, `oneOf` if its parts share no text, `$ref` to the
+    schema's own parts, and the keywords in `KEYWORDS`. Objects only have the members in `properties`. Raises
+    `ConstraintError`, and names the part, for anything else, and for a schema that no text can meet.
     """
     return read_parts(schema)[-1][1]
 
 
 def read_parts(schema: Mapping[str, Any] | str) -> list[tuple[str, Pattern]]:
-    """The patterns of a schema's parts with their names, inner ones before those that hold them; the whole is last.
+    """Return the name and pattern of each part of a schema, inner parts before outer ones; the whole comes last.
 
     >>> [path for path, _ in read_parts({"type": "array", "items": {"type": "null"}})]
     ['$.items', '$']
@@ -80,7 +80,7 @@ class _Reader:
         self.parts: list[tuple[str, Pattern]] = []
 
     def read(self, schema: Any, path: str, inside: tuple[str, ...]) -> Pattern:
-        """`path` names the part in messages; `inside` are the references that led here."""
+        """Read a part of the schema. `path` is its name in messages; `inside` lists the references that led here."""
         pattern = self._read(schema, path, inside)
         self.parts.append((path, pattern))
         return pattern
@@ -104,13 +104,15 @@ class _Reader:
             return self._anyof(kinds, path, inside)
         if not isinstance(kind, str) or kind not in KEYWORDS:
             self._check(keys, UNDERSTOOD, path)
-            raise ConstraintError(f"The schema at {path} needs a type out of {', '.join(KEYWORDS)}; got {kind!r}.")
+            raise ConstraintError(f"The schema at {path} needs one of the types {', '.join(KEYWORDS)}; got {kind!r}.")
         self._check(keys, {"type"} | KEYWORDS[kind], path)
         return getattr(self, f"_{kind}")(schema, path, inside)
 
     def _check(self, keys: set[str], known: set[str], path: str) -> None:
         if unknown := sorted(keys - known):
-            raise ConstraintError(f"{unknown[0]!r} in the schema at {path} is not understood (beside {sorted(known)}).")
+            raise ConstraintError(
+                f"{unknown[0]!r} in the schema at {path} is not supported; these are: {', '.join(sorted(known))}."
+            )
 
     def _const(self, value: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         try:
@@ -120,12 +122,12 @@ class _Reader:
 
     def _enum(self, values: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         if not isinstance(values, list) or not values:
-            raise ConstraintError(f"The schema at {path} allows no value at all: its enum is {values!r}.")
+            raise ConstraintError(f"The schema at {path} allows no value: its enum is {values!r}.")
         return OneOf(tuple(self._const(value, path, inside) for value in values))
 
     def _anyof(self, schemas: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         if not isinstance(schemas, list) or not schemas:
-            raise ConstraintError(f"The schema at {path} allows no value at all: there is nothing to choose from.")
+            raise ConstraintError(f"The schema at {path} allows no value: there is nothing to choose from.")
         return OneOf(tuple(self.read(one, f"{path}[{i}]", inside) for i, one in enumerate(schemas)))
 
     def _oneof(self, schemas: Any, path: str, inside: tuple[str, ...]) -> Pattern:
@@ -134,7 +136,7 @@ class _Reader:
         for (i, one), (j, other) in itertools.combinations(enumerate(machines), 2):
             if (text := shared_text(one, other)) is not None:
                 raise ConstraintError(
-                    f"The oneOf in the schema at {path} wants exactly one of its parts, but {text.decode()} fits both "
+                    f"The oneOf in the schema at {path} needs exactly one of its parts, but {text.decode()} fits both "
                     f"{path}[{i}] and {path}[{j}]: use anyOf, or parts that share no text."
                 )
         return pattern
@@ -142,12 +144,12 @@ class _Reader:
     def _ref(self, target: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         if target in inside or target == "#":
             raise ConstraintError(
-                f"The schema at {path} contains itself ({target}): no finite automaton can follow it."
+                f"The schema at {path} contains itself ({target}), and no finite automaton can follow that."
             )
         found = self.root
         for step in str(target).removeprefix("#").strip("/").split("/"):
             if not str(target).startswith("#/") or not isinstance(found, Mapping) or step not in found:
-                raise ConstraintError(f"The schema at {path} refers to {target!r}, which it does not hold.")
+                raise ConstraintError(f"The schema at {path} refers to {target!r}, which is not in it.")
             found = found[step]
         return self.read(found, path, (*inside, target))
 
@@ -168,14 +170,14 @@ class _Reader:
         if "pattern" not in schema:
             inner: Pattern = Repeat(CHARACTER, least, most)
         elif (least, most) != (0, None):
-            raise ConstraintError(f"The schema at {path} has a pattern and a length: say the length in the pattern.")
+            raise ConstraintError(f"The schema at {path} has a pattern and a length: put the length into the pattern.")
         else:
             inner = _in_a_string(self._pattern(schema["pattern"], path))
         return Sequence((literal('"'), inner, literal('"')))
 
     def _pattern(self, text: Any, path: str) -> Pattern:
         try:
-            anything = Repeat(~Chars(()))  # a schema's pattern is looked for anywhere, unless it says ^ and $
+            anything = Repeat(~Chars(()))  # a schema's pattern may be anywhere, unless it has ^ and $
             before = EMPTY if str(text).startswith("^") else anything
             after = EMPTY if str(text).endswith("$") else anything
             return Sequence((before, read_regex(text), after))
@@ -185,7 +187,7 @@ class _Reader:
     def _array(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         least, most = _limits(schema, "minItems", "maxItems", path)
         if "items" not in schema:
-            raise ConstraintError(f"The schema at {path} must say of what kind its items are.")
+            raise ConstraintError(f"The schema at {path} must say what its items are.")
         if most == 0:
             return literal("[]")
         item = self.read(schema["items"], f"{path}.items", inside)
@@ -203,10 +205,10 @@ class _Reader:
         if not isinstance(required, list):
             raise ConstraintError(f"'required' in the schema at {path} must be a list of names, got {required!r}.")
         if missing := [name for name in required if name not in properties]:
-            raise ConstraintError(f"The schema at {path} requires {missing[0]!r}, which is not among its properties.")
-        # Members of which some may be missing: a comma stands before each but the first that is there.
-        first: Pattern = EMPTY  # what may stand here if no member has come yet …
-        later: Pattern = EMPTY  # … and if one has
+            raise ConstraintError(f"The schema at {path} requires {missing[0]!r}, which is not one of its properties.")
+        # Some members may be missing, and there is a comma before every member except the first one present.
+        first: Pattern = EMPTY  # what may come here if there has been no member yet …
+        later: Pattern = EMPTY  # … and if there has been one
         for name, part in reversed(list(properties.items())):
             member = self.read(part, f"{path}.{name}", inside)
             member = Sequence((literal(json.dumps(name, ensure_ascii=False) + ":"), SPACE, member))
@@ -229,13 +231,13 @@ def _keywords(kind: Any) -> set[str]:
 
 
 def _of_kind(values: Any, kind: Any, path: str) -> list[Any]:
-    """The values of a type, or of one of several: an enum beside a type allows only these."""
+    """Return the values that have one of the types: with a type, an enum allows only these."""
     kinds = kind if isinstance(kind, list) else [kind]
     if unknown := [one for one in kinds if not isinstance(one, str) or one not in KEYWORDS]:
-        raise ConstraintError(f"The schema at {path} needs a type out of {', '.join(KEYWORDS)}; got {unknown[0]!r}.")
+        raise ConstraintError(f"The schema at {path} needs one of the types {', '.join(KEYWORDS)}; got {unknown[0]!r}.")
     fit = [value for value in values if any(_is_a(value, one) for one in kinds)] if isinstance(values, list) else values
     if values and not fit:
-        raise ConstraintError(f"The schema at {path} allows no value at all: none of {values!r} is of type {kind!r}.")
+        raise ConstraintError(f"The schema at {path} allows no value: none of {values!r} has the type {kind!r}.")
     return fit
 
 
@@ -251,14 +253,16 @@ def _limits(schema: Mapping[str, Any], low: str, high: str, path: str) -> tuple[
     least, most = schema.get(low, 0), schema.get(high)
     for name, value in ((low, least), (high, most)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise ConstraintError(f"{name!r} in the schema at {path} must be a whole number from 0 on, got {value!r}.")
+            raise ConstraintError(
+                f"{name!r} in the schema at {path} must be a whole number, at least 0, got {value!r}."
+            )
     if most is not None and most < least:
         raise ConstraintError(f"No text can meet the schema at {path}: {low} is {least}, {high} is {most}.")
     return least, most
 
 
 def _in_a_string(pattern: Pattern) -> Pattern:
-    """The pattern of a text, written as a string of JSON: some characters can, others must be escaped."""
+    """Return the pattern of a text written as a JSON string, where some characters can or must be escaped."""
     if isinstance(pattern, Repeat):
         return Repeat(_in_a_string(pattern.part), pattern.least, pattern.most)
     if isinstance(pattern, Chars):

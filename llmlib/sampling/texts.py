@@ -1,4 +1,4 @@
-"""Writing text: pieces as they come, up to a stop string that may span tokens."""
+"""Generate text in pieces, up to a stop string, which may span several tokens."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
@@ -21,24 +21,26 @@ def generate_text(
     constraint: Constraint | None = None,
     when_full: str = "stop",
 ) -> Generation:
-    """Continue a text, yielding pieces of text as they come; `ended_by` tells at the end why it ended.
+    """Continue a text, yielding pieces of text as they come; at the end, `ended_by` says why it ended.
 
-    The text ends before the first of the `stop` strings, which may begin in one token and end in another: what could be
-    the beginning of one is held back until it is clear. If none comes within `max_new_tokens`, a `GenerationNotice`
-    says so. The rest as in `generate`.
+    The text ends before the first of the `stop` strings. A stop string may begin in one token and end in another, so
+    text that could be the beginning of one is held back until that is clear. If no stop string comes within
+    `max_new_tokens`, you get a `GenerationNotice`. Everything else is as in `generate`.
 
         for piece in generate_text(model, tokenizer, "Once upon a time", stop=["\\n\\n"]):
             print(piece, end="")
     """
     if not isinstance(stop, str | Iterable | None):
-        raise ValueError(f"A stop string is a text, got {stop!r}.")
+        raise ValueError(f"stop must be a string or a list of strings, got {stop!r}.")
     stops = [stop] if isinstance(stop, str) else list(stop or ())
     if wrong := [one for one in stops if not isinstance(one, str)]:
-        raise ValueError(f"A stop string is a text, got {wrong[0]!r}. For the id of a token: end_ids of generate.")
+        raise ValueError(
+            f"A stop string must be a string, got {wrong[0]!r}. To stop at a token's id, use end_ids of generate."
+        )
     if "" in stops:
-        raise ValueError("A stop string is empty: it would end every text at once. Leave it out.")
+        raise ValueError("A stop string is empty, and would end every text at once. Leave it out.")
     if constraint is not None and not constraint.fits(tokenizer):
-        raise ValueError("The constraint was made with another tokenizer. Make it again with this one.")
+        raise ValueError("The constraint was made with another tokenizer. Make a new one with this tokenizer.")
     if isinstance(model, Tokenizer) or isinstance(tokenizer, Transformer) or not isinstance(prompt, str):
         kinds = ", ".join(type(each).__name__ for each in (model, tokenizer, prompt))
         raise ValueError(f"generate_text takes a model, its tokenizer and a text, in this order; got {kinds}.")
@@ -54,14 +56,14 @@ def generate_text(
         if stops and generation.ended_by == "max_new_tokens":
             notice(
                 f"No stop string ({', '.join(map(repr, stops))}) came within {max_new_tokens:,} tokens: "
-                "the text is cut there. Give max_new_tokens more, or another stop string."
+                "the text is cut off there. Increase max_new_tokens, or use another stop string."
             )
 
     return Generation(pieces)
 
 
 def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Generator[str, None, str | None]:
-    """The pieces up to the first stop string; what may be its beginning is held back. Returns the one that came.
+    """Yield the pieces up to the first stop string, hold back what may be its beginning, and return the one that came.
 
     >>> list(until_stop(iter(["one. ", "tw", "o##", "#three"]), ["###"]))
     ['one. ', 'tw', 'o']
@@ -84,5 +86,5 @@ def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Generator[str, No
 
 
 def _overlap(text: str, stop: str) -> int:
-    """How many of the text's last characters are the stop string's first ones."""
+    """Return how many characters at the end of the text are the beginning of the stop string."""
     return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)

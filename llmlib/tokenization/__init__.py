@@ -1,7 +1,8 @@
-"""Text to ids and back: characters, byte-pair encoding and its training, other people's tokenizer files.
+"""Turn text into ids and back: characters, byte-pair encoding and its training, other people's tokenizer files.
 
-Start with `load_tokenizer` for what is published and `BPETokenizer.train` for a vocabulary of your own. `simple_bpe` is
-byte-pair encoding as lesson 01 builds it; `hugging_face`, `gguf` and `published` read what others made. No torch here.
+Start with `load_tokenizer` for a published vocabulary, or with `BPETokenizer.train` for one of your own. `simple_bpe`
+is byte-pair encoding as lesson 01 builds it; `hugging_face`, `gguf` and `published` read what others made. Nothing here
+imports torch.
 """
 
 from llmlib.tokenization.base import Tokenizer, TokenizerError

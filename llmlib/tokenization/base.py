@@ -1,4 +1,4 @@
-"""What all tokenizers share: special tokens, decoding, and the conventions of the model that they belong to."""
+"""The base of all tokenizers: special tokens, decoding, and the conventions of the tokenizer's model."""
 
 import codecs
 import copy
@@ -10,19 +10,19 @@ from typing import Any, Literal, SupportsIndex
 
 import regex
 
-MOST_IDS = 1 << 22  # special tokens may stand apart from the others, as in cl100k_base, but not without end
+MOST_IDS = 1 << 22  # special tokens may leave a gap after the other ids, as in cl100k_base, but not a huge one
 
 
 class TokenizerError(ValueError):
-    """A tokenizer's definition is wrong or not supported; the message says where and what is expected."""
+    """A tokenizer's definition is wrong or not supported; the message says where, and what was expected."""
 
 
 class Tokenizer:
-    """Text to ids and back. Subclasses say how an ordinary text is encoded.
+    """Turns text into ids and back. Subclasses say how ordinary text is encoded.
 
     Attributes:
-        special_tokens: text of each special token, and its id.
-        bos_id: the id that begins a text, or None.
+        special_tokens: the string of each special token, and its id.
+        bos_id: the id for the beginning of a text, or None.
         adds_bos: whether the model was trained with `bos_id` before every text. `encode` adds it only
             when asked: `tokenizer.encode(text, add_bos=tokenizer.adds_bos)`.
         eos_ids: the ids that end a text or a turn.
@@ -52,7 +52,7 @@ class Tokenizer:
 
     def _check_known(self, name: str, id: int) -> None:
         if not (0 <= id < self.vocab_size):
-            raise TokenizerError(f"{name} {id} is outside of the vocabulary, 0 to {self.vocab_size - 1}.")
+            raise TokenizerError(f"{name} {id} is not in the vocabulary, which goes from 0 to {self.vocab_size - 1}.")
 
     def __repr__(self) -> str:
         specials = len(self.special_tokens)
@@ -60,15 +60,15 @@ class Tokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """The largest id plus one: the number of rows that an embedding table needs."""
+        """The largest id plus one: how many rows an embedding table needs."""
         return len(self._table)
 
     def with_special_tokens(self, tokens: Mapping[str, int] | Iterable[str]) -> "Tokenizer":
-        """This tokenizer with further special tokens; it stays as it is itself.
+        """Return a copy of this tokenizer with more special tokens.
 
-        `tokens` are texts, which take the ids after the last one in use, or a mapping from texts to ids, which may
-        leave gaps. A model needs a row for each new id before it can read them. Raises `TokenizerError` for a text
-        that is a special token already, an id in use, or an empty text.
+        `tokens` is a list of strings, which get the ids after the last one in use, or a mapping from strings to ids,
+        which may leave gaps. A model needs a row for each new id before it can read them. Raises `TokenizerError` for
+        a string that is a special token already, an id in use, or an empty string.
 
         >>> from llmlib.tokenization import BPETokenizer
         >>> chatty = BPETokenizer.train("hi", vocab_size=256).with_special_tokens(["<|user|>"])
@@ -76,12 +76,12 @@ class Tokenizer:
         [256, 104, 105]
         """
         if isinstance(tokens, str):
-            raise TypeError(f"tokens must be a list of texts; write [{tokens!r}].")
+            raise TypeError(f"tokens must be a list of strings; write [{tokens!r}].")
         if not isinstance(tokens, Mapping):
             tokens = {token: self.vocab_size + number for number, token in enumerate(tokens)}
         if known := sorted(tokens.keys() & self.special_tokens.keys()):
             raise TokenizerError(
-                f"{known[0]!r} is a special token already, with the id {self.special_tokens[known[0]]}."
+                f"{known[0]!r} is already a special token, with the id {self.special_tokens[known[0]]}."
             )
         special = set(self.special_tokens.values())
         ordinary = [(token, id) for id, token in enumerate(self._table) if token is not None and id not in special]
@@ -91,7 +91,7 @@ class Tokenizer:
         return extended
 
     def token_bytes(self, id: SupportsIndex) -> bytes:
-        """The bytes that one id stands for; they need not be a whole UTF-8 character."""
+        """Return the bytes of one token; they need not form a whole UTF-8 character."""
         return self._bytes_of([id])[0]
 
     def encode(
@@ -99,12 +99,12 @@ class Tokenizer:
     ) -> list[int]:
         """Turn a text into ids.
 
-        A text that looks like a special token is treated as any other text, unless `allowed_special`
-        names that token or is "all". Lone surrogates are replaced by U+FFFD. Raises ValueError for a
-        name in `allowed_special` that is not a special token.
+        Text that looks like a special token is treated like any other text, unless `allowed_special`
+        names that token or is "all". Lone surrogates become U+FFFD. Raises ValueError for a name in
+        `allowed_special` that is not a special token.
         """
         if not isinstance(text, str):
-            raise TypeError(f"encode takes one text (a str), got {type(text).__name__}.")
+            raise TypeError(f"encode takes one string, got {type(text).__name__}.")
         if add_bos and self.bos_id is None:
             raise ValueError("add_bos=True, but this tokenizer has no token for the beginning of a text.")
         names = self._allowed(allowed_special)
@@ -129,14 +129,14 @@ class Tokenizer:
         return names
 
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
-        """Ids of a text that is given in parts: strings, and ids (of special tokens) that stay as they are.
+        """Return the ids of a text that comes in parts: strings, and ids (of special tokens) that stay as they are.
 
-        Nothing inside a string becomes a special token, so what somebody else wrote cannot pose as one.
+        Nothing inside a string becomes a special token, so other people's text cannot pass itself off as one.
         """
         return [id for ids in self.encode_each(parts) for id in ids]
 
     def encode_each(self, parts: Iterable[str | int]) -> Iterator[list[int]]:
-        """The ids of each part of a text; together they are what `encode_parts` gives."""
+        """Yield the ids of each part of a text; joined, they are what `encode_parts` returns."""
         begun = False
         for part in parts:
             if isinstance(part, int):
@@ -152,21 +152,21 @@ class Tokenizer:
             yield ids
 
     def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
-        """Encode a text that is not empty and holds no special token; may raise UnicodeEncodeError."""
+        """Encode text that is not empty and contains no special token; may raise UnicodeEncodeError."""
         raise NotImplementedError
 
     def decode(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> str:
-        """Turn ids (a list, an array, a tensor of one axis) into text.
+        """Turn ids (a list, an array, or a tensor with one axis) into text.
 
-        Bytes that are no UTF-8 become U+FFFD, or as Python's `errors` says. Raises ValueError for an id that
-        is not in use.
+        Bytes that are not valid UTF-8 become U+FFFD, or what Python's `errors` asks for. Raises ValueError for an id
+        that is not in use.
         """
         return b"".join(self._bytes_of(ids)).decode("utf-8", errors)
 
     def decode_stream(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> Iterator[str]:
-        """Turn ids into pieces of text as the ids come; a character is held back until it is complete.
+        """Turn ids into pieces of text as they arrive; a character is held back until it is complete.
 
-        The pieces, joined, are what `decode` gives for all the ids.
+        The pieces, joined, are what `decode` returns for all the ids.
         """
         decoder = codecs.getincrementaldecoder("utf-8")(errors)
         for data in self._stream_bytes(ids):
@@ -181,7 +181,7 @@ class Tokenizer:
     def _bytes_of(self, ids: Iterable[Any]) -> list[bytes]:
         ids = ids.tolist() if hasattr(ids, "tolist") else ids  # an array or a tensor
         if isinstance(ids, int):
-            raise TypeError(f"decode takes several ids, such as [{ids}]; for one id there is token_bytes({ids}).")
+            raise TypeError(f"decode takes a list of ids, such as [{ids}]; for one id, use token_bytes({ids}).")
         ids, table = list(ids), self._table
         try:
             found = [table[id] for id in ids]
@@ -196,26 +196,26 @@ class Tokenizer:
             try:
                 number = operator.index(id)
             except TypeError:
-                what = "a whole row, one at a time please" if isinstance(id, list) else repr(id)
-                raise TypeError(f"ids must be integers, got {what} (of type {type(id).__name__}).") from None
+                what = "a whole row (pass one row at a time)" if isinstance(id, list) else repr(id)
+                raise TypeError(f"ids must be integers, got {what} of type {type(id).__name__}.") from None
             if not (0 <= number < self.vocab_size) or self._table[number] is None:
                 raise ValueError(
-                    f"{number} is not the id of a token: ids go from 0 to {self.vocab_size - 1}"
+                    f"{number} is not the id of any token: ids go from 0 to {self.vocab_size - 1}"
                     + (", and this one is not in use." if 0 <= number < self.vocab_size else ".")
                 )
 
 
 def refuse_paths(text: Any) -> None:
-    """Raise `ValueError` for the name of a file where its text is meant."""
+    """Raise `ValueError` if somebody passes the name of a file instead of its text."""
     is_name = isinstance(text, str) and len(text) < 260 and "\n" not in text and "\0" not in text
     if isinstance(text, os.PathLike) or (is_name and "." in text and os.path.isfile(text)):
         raise ValueError(
-            f"{str(text)!r} is the name of a file. Give its text: llmlib.corpora.from_files({str(text)!r})."
+            f"{str(text)!r} is the name of a file. Pass its text: llmlib.corpora.from_files({str(text)!r})."
         )
 
 
 def without_surrogates(text: str) -> str:
-    """The text, with pairs of surrogates joined (UTF-16's halves of a character), and lone ones as U+FFFD.
+    """Return the text with surrogate pairs (UTF-16's two halves of a character) joined, and lone ones as U+FFFD.
 
     >>> without_surrogates("\\ud83d\\ude42 \\ud83d")
     '🙂 \ufffd'
@@ -229,27 +229,27 @@ def without_surrogates(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def any_of(names: tuple[str, ...]) -> Any:
-    """A pattern for the leftmost special token, and the longest where several begin."""
+    """Return a pattern that finds the leftmost special token, and the longest if several begin there."""
     return regex.compile("|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True)))
 
 
 def _table_of(ordinary: Iterable[tuple[bytes, int]], special: Mapping[str, int]) -> list[bytes | None]:
-    """The bytes of each id; None for ids not in use. Raises `TokenizerError` for ids that cannot be right."""
+    """Return the bytes of each id, or None for an id not in use. Raises `TokenizerError` for impossible ids."""
     try:
         entries = [*ordinary, *((name.encode(), id) for name, id in special.items())]
     except UnicodeEncodeError as error:
-        raise TokenizerError(f"The special token {error.object!r} holds half a surrogate pair.") from None
+        raise TokenizerError(f"The special token {error.object!r} contains half a surrogate pair.") from None
     if not entries:
         raise TokenizerError("The vocabulary is empty.")
     lowest, highest = min(id for _, id in entries), max(id for _, id in entries)
     dense = max((id for _, id in entries[: len(entries) - len(special)]), default=0)
     if lowest < 0 or dense > 2 * len(entries) + 1000 or highest > MOST_IDS:
-        raise TokenizerError(f"Ids go from {lowest} to {highest}, which cannot be right for {len(entries)} tokens.")
+        raise TokenizerError(f"The ids go from {lowest} to {highest}, which cannot be right for {len(entries)} tokens.")
     table: list[bytes | None] = [None] * (highest + 1)
     for token, id in entries:
         if not token:
-            raise TokenizerError(f"The token with the id {id} is empty; a token must hold at least one byte.")
+            raise TokenizerError(f"The token with the id {id} is empty; a token needs at least one byte.")
         if table[id] is not None:
-            raise TokenizerError(f"Id {id} is used twice, for {table[id]!r} and {token!r}.")
+            raise TokenizerError(f"The id {id} is used twice, for {table[id]!r} and for {token!r}.")
         table[id] = token
     return table

@@ -1,7 +1,7 @@
 """Byte-pair encoding, as GPT-2, Llama 3, Qwen and SmolLM2 use it.
 
-A text is cut into pieces by a regular expression; each piece becomes UTF-8 bytes; then, again and again, the adjacent
-pair that was learned first is joined, until no learned pair is left (Sennrich et al. 2016,
+A regular expression cuts a text into pieces, and each piece becomes UTF-8 bytes. Then the adjacent pair that was
+learned first is joined, again and again, until no learned pair is left (Sennrich et al. 2016,
 https://arxiv.org/abs/1508.07909; bytes as the alphabet: Radford et al. 2019, "Language Models are Unsupervised
 Multitask Learners").
 Training is explained in `llmlib.tokenization.bpe_training`; encoding runs in tiktoken's compiled core.
@@ -23,10 +23,10 @@ from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.patterns import GPT2_PATTERN
 from llmlib.tokenization.saved import read_record, write_record
 
-# tiktoken's regex engine overflows its stack on runs of about a million spaces; such a text is cut in Python.
+# tiktoken's regex engine overflows its stack on runs of about a million spaces, so Python cuts a text like that.
 LONG_RUN_OF_SPACES = 100_000
 
-# Where a word or number ends for certain: patterns look one character past a piece, and two where an apostrophe begins
+# A word or number certainly ends here: patterns look one character past a piece, or two if an apostrophe starts
 # a contraction that belongs to the word (as in o200k_base).
 END_OF_WORD = regex.compile(r"[\p{L}\p{N}](?=[^\p{L}\p{N}'])")
 
@@ -35,18 +35,18 @@ class BPETokenizer(Tokenizer):
     """Byte-pair encoding over UTF-8 bytes.
 
     Args:
-        vocabulary: bytes of each ordinary token, and its id.
-        pattern: regular expression (with `\\p{L}` and the like) whose matches are encoded one by one; what it
+        vocabulary: the bytes of each ordinary token, and its id.
+        pattern: a regular expression (with `\\p{L}` and the like) whose matches are encoded one by one. Text that it
             does not match is lost, so it should match everything.
-        special_tokens: text of each special token, and its id.
-        merge_order: the tokens of two bytes or more in the order in which they were learned; tokens left
-            out are never made by merging. Default: all of them, in the order of their ids.
-        whole_pieces: a piece that is itself a token is never taken apart, even one left out of merge_order.
-        unk_id: stands for a byte that is not in the vocabulary; without it such bytes are dropped.
-        normalization: a Unicode normalization that is done before encoding, as Qwen's models do.
+        special_tokens: the string of each special token, and its id.
+        merge_order: the tokens with two or more bytes, in the order they were learned; merging never makes a token
+            that is missing here. Default: all of them, in the order of their ids.
+        whole_pieces: if true, a piece that is itself a token is never split, even if merge_order leaves it out.
+        unk_id: the id for a byte that is not in the vocabulary; without it such bytes are dropped.
+        normalization: a Unicode normalization to apply before encoding, as Qwen's models do.
         bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.
 
-    Raises `TokenizerError` if ids or tokens contradict each other.
+    Raises `TokenizerError` if the ids or tokens contradict each other.
 
     >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
     >>> tokenizer.merges
@@ -104,27 +104,28 @@ class BPETokenizer(Tokenizer):
     def with_special_tokens(self, tokens: Mapping[str, int] | Iterable[str]) -> "BPETokenizer":
         extended = super().with_special_tokens(tokens)
         assert isinstance(extended, BPETokenizer)
-        extended._make_core()  # the numbers of bytes that are not in the vocabulary come after all ids
+        extended._make_core()  # bytes that are not in the vocabulary get numbers after all ids
         return extended
 
     def _all_by_id(self) -> list[bytes]:
-        """All tokens of two bytes or more, in the order of their ids."""
+        """Return all tokens with two or more bytes, in the order of their ids."""
         return sorted((token for token in self.vocabulary if len(token) > 1), key=self.vocabulary.__getitem__)
 
     def _check_merge_order(self) -> None:
         if len(set(self.merge_order)) < len(self.merge_order):
-            raise TokenizerError("merge_order holds a token twice.")
+            raise TokenizerError("merge_order contains a token twice.")
         for token in self.merge_order:
             if len(token) < 2 or token not in self.vocabulary:
                 raise TokenizerError(
-                    f"merge_order holds {token!r}, which is not a token of the vocabulary with two or more bytes."
+                    f"merge_order contains {token!r}, which is not a token in the vocabulary with two or more bytes."
                 )
 
     def _ranks_for_tiktoken(self) -> tuple[dict[bytes, int], list[int] | None]:
-        """tiktoken takes one number per token as both its id and its place in the order of merging.
+        """Return the rank of each token for tiktoken, and the id of each rank if the two differ.
 
-        Where the ids are in that order they are used as they are, with numbers beyond the vocabulary
-        for missing bytes. Else tokens are numbered by merge order, and a list leads from number to id.
+        In tiktoken one number is both a token's id and its rank in the order of merging. If our ids are in that
+        order, they are used as they are, and missing bytes get numbers beyond the vocabulary. Otherwise tokens are
+        numbered by merge order, and a list maps each number to its id.
         """
         byte_values = [bytes([b]) for b in range(256)]
         ids = [self.vocabulary[token] for token in self.merge_order]
@@ -148,24 +149,24 @@ class BPETokenizer(Tokenizer):
         progress: bool = False,
         ties: Literal["first", "largest"] = "first",
     ) -> "BPETokenizer":
-        """Learn a vocabulary: ids 0 to 255 are the bytes, then the merges as learned, then `special_tokens`.
+        """Learn a vocabulary: ids 0 to 255 are the bytes, then come the merges as learned, then `special_tokens`.
 
-        The text is cut at `special_tokens` first: nothing of them is learned, and no merge reaches across one.
+        The text is cut at `special_tokens` first: nothing is learned from them, and no merge reaches across one.
 
-        `text` may be an iterable of texts, such as an open file: only one of them at a time, and the
-        counts of distinct pieces, are held in memory. (No piece reaches from one text into the next, so the
-        lines of a file teach less about new lines than the file as one text.) The most frequent pair is merged
-        first; `ties` says which among equals (see `learn_merges`). Fewer than `vocab_size`
-        tokens are made when no pair is left. Raises ValueError if `vocab_size` leaves no room for the bytes and
-        special tokens, `TokenizerError` if `pattern` is not a regular expression.
+        `text` may be an iterable of strings, such as an open file: only one of them at a time, and the
+        counts of distinct pieces, are kept in memory. (No piece reaches from one string into the next, so the
+        lines of a file teach less about newlines than the whole file as one string.) The most frequent pair is merged
+        first; `ties` says which one if several are tied (see `learn_merges`). If no pair is left, there are fewer
+        than `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes and
+        special tokens, and `TokenizerError` if `pattern` is not a regular expression.
         """
         refuse_paths(text)
         if not isinstance(vocab_size, int):
             raise TypeError(f"vocab_size must be a whole number, got {vocab_size!r}.")
         if isinstance(special_tokens, str):
-            raise TypeError(f"special_tokens must be a list of texts; write [{special_tokens!r}].")
+            raise TypeError(f"special_tokens must be a list of strings; write [{special_tokens!r}].")
         if len(set(special_tokens)) < len(special_tokens):
-            raise ValueError("special_tokens holds a token twice.")
+            raise ValueError("special_tokens contains a token twice.")
         if vocab_size < 256 + len(special_tokens):
             raise ValueError(
                 f"vocab_size {vocab_size} is too small for 256 bytes and {len(special_tokens)} special tokens."
@@ -181,11 +182,11 @@ class BPETokenizer(Tokenizer):
         special_tokens: Mapping[str, int] | Iterable[str] = (),
         pattern: str = GPT2_PATTERN,
     ) -> "BPETokenizer":
-        """A tokenizer from pairs in the order of merging: ids 0 to 255 are the bytes, merge i makes id 256 + i.
+        """Build a tokenizer from pairs in the order of merging: ids 0 to 255 are the bytes, merge i makes id 256 + i.
 
-        A pair names two tokens by their ids, as `learn_merges` gives them, or by their bytes. `special_tokens` come
-        after them, or at the ids that a mapping says. Raises `TokenizerError` for a pair whose parts no earlier merge
-        has made, or that makes a token a second time.
+        A pair names two tokens by their ids, as `learn_merges` returns them, or by their bytes. `special_tokens` get
+        the ids after the merges, or the ids in a mapping. Raises `TokenizerError` for a pair if no earlier merge has
+        made its parts, or if it makes a token a second time.
 
         >>> BPETokenizer.from_merges([(b"l", b"o"), (b"lo", b"w")], ["<|end|>"]).encode("low lows")
         [257, 32, 257, 115]
@@ -196,9 +197,11 @@ class BPETokenizer(Tokenizer):
             left, right = (tokens[part] if isinstance(part, int) and 0 <= part < len(tokens) else part for part in pair)
             if left not in vocabulary or right not in vocabulary:
                 missing = right if left in vocabulary else left
-                raise TokenizerError(f"Merge {number} is {pair!r}, but no byte and no earlier merge is {missing!r}.")
+                raise TokenizerError(
+                    f"Merge {number} is {pair!r}, but {missing!r} is neither a byte nor an earlier merge."
+                )
             if left + right in vocabulary:
-                raise TokenizerError(f"Merge {number} makes {left + right!r}, which is there already.")
+                raise TokenizerError(f"Merge {number} makes {left + right!r}, which already exists.")
             vocabulary[left + right] = len(tokens)
             tokens.append(left + right)
         return cls(vocabulary, pattern).with_special_tokens(special_tokens)
@@ -211,10 +214,10 @@ class BPETokenizer(Tokenizer):
         special_tokens: Iterable[str] = (),
         pattern: str = GPT2_PATTERN,
     ) -> "BPETokenizer":
-        """A tokenizer from the bytes of each id and the pairs in the order of merging, whatever ids somebody gave.
+        """Build a tokenizer from the bytes of each id, whatever the ids are, and the pairs in the order of merging.
 
-        `special_tokens` that are not in the vocabulary take the ids after it. Raises `TokenizerError` for a pair that
-        makes no token of the vocabulary.
+        `special_tokens` that are not in the vocabulary get the ids after it. Raises `TokenizerError` for a pair that
+        does not make a token in the vocabulary.
 
         >>> letters = {7: b"l", 3: b"o", 9: b"w", 5: b"lo", 4: b"<|end|>"}
         >>> BPETokenizer.from_vocabulary(letters, [(b"l", b"o")], ["<|end|>"]).encode("low<|end|>", "all")
@@ -234,7 +237,7 @@ class BPETokenizer(Tokenizer):
         return self._as_ids(self._core.encode_ordinary(text))
 
     def _needs_python(self, text: str) -> bool:
-        """Whether tiktoken's core alone would fail on this text, or give other ids than the model knows."""
+        """Return whether tiktoken's core alone would fail on this text, or return ids that the model does not know."""
         if self._only_whole or (self._missing and self.unk_id is None and self._drops_something(text)):
             return True
         steps = range(0, len(text) - LONG_RUN_OF_SPACES, LONG_RUN_OF_SPACES)
@@ -259,10 +262,10 @@ class BPETokenizer(Tokenizer):
     def encode_iterable(
         self, texts: Iterable[str], allowed_special: Literal["all"] | Iterable[str] = ()
     ) -> Iterator[int]:
-        """The ids of one long text that comes in parts, such as an open file: those of the whole text, one by one.
+        """Yield the ids of one long text that comes in parts, such as an open file; they are the whole text's ids.
 
-        Only what is not decided yet is held: at most a few words more than one part, as long as words end now and then
-        (a pattern that does not cut there has to see the whole text). Raises as `encode`.
+        Only the undecided end is kept in memory: one part and at most a few words, as long as words end now and then
+        (a pattern that does not cut there has to see the whole text). Raises as `encode` does.
 
         >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
         >>> list(tokenizer.encode_iterable(["slo", "w l", "ow"])) == tokenizer.encode("slow low")
@@ -278,9 +281,9 @@ class BPETokenizer(Tokenizer):
         yield from self.encode(held, names)
 
     def _decided(self, text: str, names: tuple[str, ...]) -> int:
-        """How much of the beginning of a text has its ids whatever comes after it; 0 if that is not known.
+        """Return how many characters at the start of a text have their ids whatever comes next; 0 if that is unknown.
 
-        A cut is where a word or number ends and the pattern ends a piece; white space after it stays in one part.
+        We cut where a word or number ends and the pattern ends a piece; the white space after it stays in one part.
         """
         end = len(text) - max(map(len, names), default=0)  # a special token may have begun
         starts = [match.end() for match in any_of(names).finditer(text)] if names else []
@@ -294,14 +297,14 @@ class BPETokenizer(Tokenizer):
 
     @cached_property
     def merges(self) -> list[tuple[bytes, bytes]]:
-        """The pairs that are joined, in the order of merging (found anew from the vocabulary on first use)."""
+        """The pairs that are joined, in the order of merging (worked out from the vocabulary on first use)."""
         return [(parts[0], parts[1]) for parts in parts_of_merges(self.merge_order) if len(parts) == 2]
 
     def to_tiktoken(self, name: str = "llmlib") -> tiktoken.Encoding:
-        """This tokenizer as a `tiktoken.Encoding` with the same ids.
+        """Return this tokenizer as a `tiktoken.Encoding` with the same ids.
 
         Raises ValueError if tiktoken cannot express it: ids that are not in merge order, pieces that must
-        stay whole, or a Unicode normalization. Bytes missing in the vocabulary get ids beyond `vocab_size`.
+        stay whole, or a Unicode normalization. Bytes that are missing from the vocabulary get ids beyond `vocab_size`.
         """
         if self._rank_to_id is not None or self._only_whole or self.normalization:
             raise ValueError(
@@ -340,9 +343,9 @@ class BPETokenizer(Tokenizer):
 
 
 def parts_of_merges(merge_order: Sequence[bytes]) -> list[list[bytes]]:
-    """The parts that are left of each token just before its own merge: two, if the tokens build on each other.
+    """Return the parts of each token just before its own merge: two parts, if the tokens build on each other.
 
-    The bytes of the token are merged as in encoding, the earliest token and the leftmost place first.
+    The token's bytes are merged as in encoding: the earliest token first, and from the left.
 
     >>> parts_of_merges([b"lo", b"low", b"xyz"])
     [[b'l', b'o'], [b'lo', b'w'], [b'x', b'y', b'z']]

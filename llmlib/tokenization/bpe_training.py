@@ -1,9 +1,9 @@
-"""Learning a byte-pair encoding: count the distinct pieces of a text, then merge the commonest pair, again and again.
+"""Learn a byte-pair encoding: count the distinct pieces of a text, then merge the most common pair, again and again.
 
-Counting all pairs anew for each merge would touch the whole text thousands of times. Two observations
-make it quick. A text has far fewer *distinct* pieces than pieces, so each is kept once with its count.
-And a merge changes counts only where its pair occurs, so we remember for each pair which pieces hold
-it, correct the counts there, and find the next commonest pair with a heap.
+Counting all pairs again for each merge would go over the whole text thousands of times. Two observations
+make it quick. Most pieces of a text occur many times, so each distinct piece is kept once with its count.
+And a merge changes counts only where its pair occurs. So we remember which pieces contain each pair,
+correct the counts there, and find the next most common pair with a heap.
 """
 
 import heapq
@@ -17,7 +17,7 @@ import regex
 
 from llmlib.tokenization.base import TokenizerError, any_of, without_surrogates
 
-LARGE = 1 << 20  # the pieces of a text of more characters are counted one by one, never held in a list
+LARGE = 1 << 20  # in a text with more characters, the pieces are counted one by one and never held in a list
 
 Pair = tuple[int, int]
 
@@ -25,9 +25,9 @@ Pair = tuple[int, int]
 def count_pieces(
     text: str | Iterable[str], pattern: str, *, special_tokens: Sequence[str] = (), progress: bool = False
 ) -> Counter[str]:
-    """Count the pieces into which `pattern` cuts a text, or each of several texts.
+    """Cut a text, or each of several texts, into pieces with `pattern`, and count them.
 
-    The text is cut at `special_tokens` first, which are not counted themselves, and no piece reaches across them.
+    The text is cut at `special_tokens` first: they are not counted, and no piece reaches across them.
 
     >>> count_pieces("so so so<end>so", r" ?\\w+", special_tokens=["<end>"])
     Counter({'so': 2, ' so': 2})
@@ -38,16 +38,15 @@ def count_pieces(
         raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
     counts: Counter[str] = Counter()
     if isinstance(text, bytes) or not isinstance(text, Iterable):
-        raise TypeError(f"Training takes a text (a str) or several, got {type(text).__name__}.")
+        raise TypeError(f"Training takes a string or several strings, got {type(text).__name__}.")
     texts = [text] if isinstance(text, str) else text
     for part in _bar(texts, desc="counting pieces", unit="text", disable=not progress):
         if not isinstance(part, str):
-            raise TypeError(f"Training takes a text (a str) or several, got {type(part).__name__} among them.")
+            raise TypeError(f"Training takes a string or several strings, got {type(part).__name__} among them.")
         for stretch in any_of(tuple(special_tokens)).split(part) if special_tokens else (part,):
             if len(stretch) < LARGE and not compiled.groups:
-                counts.update(
-                    compiled.findall(stretch)
-                )  # quick, but a list of all pieces; with groups, of other things
+                # quick, but it makes a list of all pieces; and with groups it would list those
+                counts.update(compiled.findall(stretch))
             else:
                 counts.update(match[0] for match in compiled.finditer(stretch))
     return counts
@@ -60,11 +59,11 @@ def learn_merges(
     ties: Literal["first", "largest"] = "first",
     progress: bool = False,
 ) -> list[Pair]:
-    """Learn up to `n_merges` pairs of ids; pair number i makes the token with id 256 + i.
+    """Learn up to `n_merges` pairs of ids; pair number i makes the token with the id 256 + i.
 
-    The pair with the highest count comes first. Among equals, with `ties="first"`, the one with the smaller left id,
-    then the smaller right id; with `ties="largest"` the one whose left token, then right token, is the larger by its
-    bytes, as some courses do. Ids 0 to 255 are the bytes. Raises `ValueError` for another `ties`.
+    The pair with the highest count comes first. If two are tied, `ties="first"` takes the one with the smaller left
+    id, then the smaller right id; `ties="largest"` takes the one whose left token, then right token, has the larger
+    bytes, as some courses do. Ids 0 to 255 are the bytes. Raises `ValueError` for any other `ties`.
 
     >>> learn_merges({"low": 1, " lower": 1, " lowest": 1}, 3)
     [(108, 111), (256, 119), (32, 257)]
@@ -91,7 +90,7 @@ def learn_merges(
             changes.pop(pair, None)
             for changed, change in changes.items():
                 pair_counts[changed] += change
-                if new_id in changed and change > 0:  # all other counts fall, which `_pop_commonest` notices
+                if new_id in changed and change > 0:  # all other counts fall, and `_pop_commonest` notices
                     heapq.heappush(heap, entry(change, changed))
             bar.update()
     return merges
@@ -100,7 +99,7 @@ def learn_merges(
 def _count_pairs(
     words: list[list[int]], counts: list[int]
 ) -> tuple[defaultdict[Pair, int], defaultdict[Pair, set[int]]]:
-    """For each adjacent pair of ids: how often it occurs in the text, and in which words."""
+    """Return how often each adjacent pair of ids occurs in the text, and in which words."""
     pair_counts: defaultdict[Pair, int] = defaultdict(int)
     words_with: defaultdict[Pair, set[int]] = defaultdict(set)
     for index, (word, count) in enumerate(zip(words, counts)):
@@ -111,24 +110,24 @@ def _count_pairs(
 
 
 def _bar(*arguments: Any, **options: Any) -> Any:
-    from tqdm.auto import tqdm  # takes longer to import than all the rest of tokenization
+    from tqdm.auto import tqdm  # takes longer to import than everything else in tokenization
 
     return tqdm(*arguments, **options)
 
 
 def _entry(count: int, pair: Pair) -> tuple[Any, ...]:
-    """What stands in the heap for a pair; the smallest entry comes out first."""
+    """Return a pair's entry in the heap; the smallest entry comes out first."""
     return -count, pair
 
 
 def _entry_with_bytes(tokens: Sequence[bytes], count: int, pair: Pair) -> tuple[Any, ...]:
-    """Among equal counts the larger bytes make the smaller entry; 256 stands for the end, smaller than any byte."""
+    """Return an entry that is smaller, at equal counts, if the bytes are larger; 256 marks the end, below any byte."""
     left, right = ((*(255 - byte for byte in tokens[id]), 256) for id in pair)
     return -count, left, right, pair
 
 
 def _pop_commonest(heap: list[tuple[Any, ...]], pair_counts: Mapping[Pair, int]) -> Pair | None:
-    """Take the commonest pair from the heap, whose entries may be too high but never too low."""
+    """Take the most common pair from the heap, where counts may be too high but never too low."""
     while heap:
         noted, *order, pair = heapq.heappop(heap)
         count = pair_counts.get(pair, 0)
@@ -148,9 +147,9 @@ def _merge_in_word(
     index: int,
     words_with: defaultdict[Pair, set[int]],
 ) -> None:
-    """Replace `pair` in a word (number `index`, seen `count` times), from left to right, and note what changes.
+    """Replace `pair` in a word (number `index`, seen `count` times) from left to right, and note what changes.
 
-    ... a [l r] b ...  becomes  ... a new b ...: the pairs (a, l) and (r, b) are lost, (a, new) and (new, b) won.
+    ... a [l r] b ...  becomes  ... a new b ...: the pairs (a, l) and (r, b) go, (a, new) and (new, b) come.
     """
     left, right = pair
     merged: list[int] = []

@@ -1,4 +1,4 @@
-"""Vocabularies whose tokens are written in GPT-2's alphabet for bytes, with a list of merges beside them."""
+"""Read vocabularies that write tokens in GPT-2's alphabet for bytes and come with a list of merges."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -10,9 +10,9 @@ from llmlib.tokenization.bpe import BPETokenizer, parts_of_merges
 
 @cache
 def byte_alphabet() -> dict[str, int]:
-    """GPT-2's way to write any byte as one visible character, in GPT-2's order of ids.
+    """Return GPT-2's visible character for every byte, in GPT-2's order of ids.
 
-    Bytes that are a visible character stand for themselves; the others take the characters from U+0100 on.
+    A byte that is a visible character is written as itself; the others use the characters from U+0100 up.
 
     >>> byte_alphabet()["A"], byte_alphabet()["Ġ"]
     (65, 32)
@@ -23,7 +23,7 @@ def byte_alphabet() -> dict[str, int]:
 
 
 def bytes_of_tokens(tokens: Iterable[str]) -> dict[str, bytes]:
-    """The bytes that each token stands for. Raises `TokenizerError` for a character outside of the alphabet.
+    """Return the bytes of each token. Raises `TokenizerError` for a character that is not in the alphabet.
 
     >>> bytes_of_tokens(["a", "Ġcaf\u00c3\u00a9"])
     {'a': b'a', 'ĠcafÃ©': b' caf\\xc3\\xa9'}
@@ -32,7 +32,9 @@ def bytes_of_tokens(tokens: Iterable[str]) -> dict[str, bytes]:
     try:
         return {token: bytes([alphabet[character] for character in token]) for token in tokens}
     except KeyError as error:
-        raise TokenizerError(f"A token holds {error.args[0]!r}, which is not a byte of GPT-2's alphabet.") from None
+        raise TokenizerError(
+            f"A token contains {error.args[0]!r}, which is not in GPT-2's alphabet for bytes."
+        ) from None
 
 
 def byte_level_tokenizer(
@@ -42,13 +44,13 @@ def byte_level_tokenizer(
     special_tokens: Mapping[str, int],
     **options: Any,
 ) -> BPETokenizer:
-    """A tokenizer from tokens and pairs of tokens, both in GPT-2's alphabet; options: see `BPETokenizer`.
+    """Build a tokenizer from tokens and pairs of tokens, both in GPT-2's alphabet; for the options see `BPETokenizer`.
 
-    Raises `TokenizerError` if a merge refers to a missing token, or if joining the listed pairs would give
-    other ids than joining whatever makes the earliest token, which is how tiktoken's core works.
+    Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins any two tokens that make the
+    earliest token, not only the listed pairs, so it also raises if that would give other ids.
     """
     as_bytes = bytes_of_tokens(tokens)
-    pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # for each token, what makes it, and when
+    pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # for each token, the pairs that make it, and when
     for number, (left, right) in enumerate(merges):
         try:
             pair, made = (as_bytes[left], as_bytes[right]), as_bytes[left + right]
@@ -63,10 +65,10 @@ def byte_level_tokenizer(
 
 
 def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> None:
-    """Both ways of merging agree if each token, encoded alone, comes from a listed pair of earlier tokens.
+    """Check that both ways of merging agree: each token, encoded alone, must come from a listed pair of earlier tokens.
 
-    Then the stretch of text that becomes a token can only ever have gone through that pair, whatever
-    surrounds it. Trained vocabularies are like that: this is how their tokens were found.
+    Then the bytes of a token always go through that pair, whatever surrounds them. Trained vocabularies are like
+    that, because this is how their tokens were found.
     """
     ranks = {token: number for number, token in enumerate(pairs)}
     last = -1
@@ -75,6 +77,6 @@ def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> N
         if when < last or max(ranks.get(part, -1) for part in parts) >= ranks[token]:
             raise TokenizerError(
                 f"The merges do not build up: {token!r} is made of {', '.join(map(repr, parts))} before its own "
-                "merge, which is not the listed pair of earlier tokens. Such a tokenizer is not supported."
+                "merge, which is not the listed pair of earlier tokens. Tokenizers like this are not supported."
             )
         last = when

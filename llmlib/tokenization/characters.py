@@ -6,9 +6,9 @@ from llmlib.tokenization.base import Tokenizer, TokenizerError, refuse_paths, wi
 
 
 class CharTokenizer(Tokenizer):
-    """One id per character, in the order of the Unicode code points.
+    """A tokenizer with one id per character, in the order of the Unicode code points.
 
-    Raises ValueError when it meets a character that is not in its alphabet: the weakness that bytes cure.
+    Raises ValueError for a character that is not in its alphabet; a tokenizer over bytes has no such gaps.
 
     >>> tokenizer = CharTokenizer.train("hello")
     >>> tokenizer.alphabet, tokenizer.encode("hole")
@@ -19,12 +19,12 @@ class CharTokenizer(Tokenizer):
         self.alphabet = alphabet
         self._ids = {character: id for id, character in enumerate(alphabet)}
         if len(self._ids) < len(alphabet):
-            raise TokenizerError("The alphabet holds a character twice.")
+            raise TokenizerError("The alphabet contains a character twice.")
         super().__init__([(character.encode(), id) for character, id in self._ids.items()])
 
     @classmethod
     def train(cls, text: str | Iterable[str]) -> "CharTokenizer":
-        """Collect the alphabet of a text, or of several."""
+        """Collect the alphabet of one text or of several."""
         refuse_paths(text)
         alphabet: set[str] = set()
         for part in [text] if isinstance(text, str) else text:
@@ -38,5 +38,5 @@ class CharTokenizer(Tokenizer):
         except KeyError as error:
             raise ValueError(
                 f"The character {error.args[0]!r} is not in the alphabet of {len(self.alphabet)} characters; "
-                "train on a text that holds it, or use a BPETokenizer, which can write any text."
+                "train on a text that contains it, or use a BPETokenizer, which can encode any text."
             ) from None

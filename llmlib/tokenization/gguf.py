@@ -1,4 +1,4 @@
-"""The tokenizer inside a GGUF file, the format of llama.cpp."""
+"""Read the tokenizer inside a GGUF file, the format of llama.cpp."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from llmlib.tokenization.sentencepiece import SentencePieceTokenizer, ranks_from
 
 KEY = "tokenizer.ggml."
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # kinds of tokens
-# What llama.cpp calls the way to cut a text: our pattern, and what else belongs to the family.
+# llama.cpp's name for a way to cut a text -> our pattern, and the other options of that family.
 SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt-2": (GPT2_PATTERN, {}),
     "smollm": (SMOLLM2_PATTERN, {}),
@@ -27,7 +27,7 @@ SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def load_gguf(path: Path) -> Tokenizer:
-    """Read it. Raises `TokenizerError` if it is missing, damaged, or of a kind that we do not know."""
+    """Read the tokenizer. Raises `TokenizerError` if it is missing, damaged, or of an unknown kind."""
     try:
         metadata = read_gguf(path).metadata
     except GGUFError as error:
@@ -37,7 +37,7 @@ def load_gguf(path: Path) -> Tokenizer:
 
 
 class _Vocabulary:
-    """The fields of the metadata that make a tokenizer, each checked when it is read."""
+    """The metadata fields that make up a tokenizer, each checked when it is read."""
 
     def __init__(self, metadata: Mapping[str, Any]):
         self.metadata = metadata
@@ -59,13 +59,13 @@ class _Vocabulary:
             return self.byte_level()
         if model == "llama":
             return self.sentencepiece()
-        raise TokenizerError(f"Its tokenizer is of the kind {model!r}; supported are 'gpt2' and 'llama'.")
+        raise TokenizerError(f"Its tokenizer is of the kind {model!r}; only 'gpt2' and 'llama' are supported.")
 
     def byte_level(self) -> Tokenizer:
         split = self.get("pre", str, "(none)")
         if split not in SPLITS:
             raise TokenizerError(
-                f"It cuts texts in the way {split!r}, which is not supported. Supported are {', '.join(SPLITS)}."
+                f"It cuts text the way of {split!r}, which is not supported; these are: {', '.join(SPLITS)}."
             )
         pattern, options = SPLITS[split]
         merges = [merge.split(" ") for merge in self.texts("merges")]
@@ -96,7 +96,7 @@ class _Vocabulary:
         )
 
     def conventions(self, *, adds_bos: bool) -> dict[str, Any]:
-        """What `Tokenizer` wants to know beyond the vocabulary; `adds_bos` holds where the file does not say."""
+        """Return the other arguments of `Tokenizer`; `adds_bos` is used if the file does not say."""
         ends = [self.id(key) for key in ("eos_token_id", "eot_token_id", "eom_token_id")]
         bos = self.id("bos_token_id")
         return {
@@ -125,7 +125,7 @@ class _Vocabulary:
     def texts(self, name: str) -> list[str]:
         texts = self.get(name, list)
         if not all(type(text) is str for text in texts):
-            raise TokenizerError(f"The field {KEY}{name} holds something else than texts.")
+            raise TokenizerError(f"The field {KEY}{name} contains something other than strings.")
         return texts
 
     def numbers(self, name: str, length: int) -> list[Any]:

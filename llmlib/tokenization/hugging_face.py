@@ -1,7 +1,7 @@
-"""Hugging Face's tokenizer.json, for the families GPT-2, Llama, Mistral, Qwen2, Qwen3 and SmolLM2.
+"""Read Hugging Face's tokenizer.json for the families GPT-2, Llama, Mistral, Qwen2, Qwen3 and SmolLM2.
 
-The file describes a pipeline: normalizer, pre-tokenizer, model, post-processor, decoder. We know the
-pipelines of these families as a whole, and refuse any part that we would not follow to the letter.
+The file describes a pipeline: normalizer, pre-tokenizer, model, post-processor, decoder. We support the
+pipelines of these families, and refuse a file if we would not follow every part of it to the letter.
 """
 
 import sys
@@ -26,8 +26,8 @@ from llmlib.tokenization.sentencepiece import SPACE, SentencePieceTokenizer
 
 _CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _CL100K = _CONTRACTIONS + (r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
-# How the families write their patterns, and how we write the same: other dialects of regular expressions
-# differ in small ways, so an unknown pattern might not mean here what it means there.
+# The families' own patterns, and how we write the same pattern. Dialects of regular expressions differ in
+# small ways, so an unknown pattern might mean something else here than it does there.
 PATTERNS = {
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": GPT2_PATTERN,
     _CL100K: LLAMA3_PATTERN,
@@ -44,9 +44,9 @@ STRIP_FIRST = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
 
 
 def load_hugging_face(record: dict[str, Any], path: Path) -> Tokenizer:
-    """The tokenizer that `record`, read from `path`, describes; conventions come from the files beside it too.
+    """Build the tokenizer that `record`, read from `path`, describes; the files next to it add conventions.
 
-    Raises `TokenizerError` if anything is damaged, or would be done otherwise than `tokenizers` does it.
+    Raises `TokenizerError` if anything is damaged, or if we would not do exactly what `tokenizers` does.
     """
     with naming(path, TokenizerError):
         special = _added_tokens(record)
@@ -69,11 +69,11 @@ def _byte_level(
 ) -> Tokenizer:
     normalizers = _flat(record, "normalizer", "normalizers")
     if normalizers not in ([], [{"type": "NFC"}]):
-        raise TokenizerError(f"The normalizer {short(normalizers)} is not supported here; only NFC is, or none.")
+        raise TokenizerError(f"The normalizer {short(normalizers)} is not supported here; it must be NFC or absent.")
     if model["byte_fallback"]:
         raise TokenizerError("The model has byte_fallback although its pre-tokenizer is ByteLevel.")
     if any(step.get("type") != "ByteLevel" for step in _flat(record, "decoder", "decoders")):
-        raise TokenizerError(f"The decoder {short(record.get('decoder'))} is not supported here; only ByteLevel is.")
+        raise TokenizerError(f"The decoder {short(record.get('decoder'))} is not supported here; it must be ByteLevel.")
     unknown = model["unk_token"] or None
     missing = 256 - sum(len(token) == 1 for token in tokens)
     if unknown is not None and missing and (model["fuse_unk"] or unknown not in model["vocab"]):
@@ -93,7 +93,7 @@ def _byte_level(
 
 
 def _pattern(splitters: list[Any]) -> str:
-    """One pattern that cuts a text as all pre-tokenizers do, one after the other."""
+    """Return one pattern that cuts a text as all the pre-tokenizers do, one after the other."""
     *before, byte_level = splitters
     if byte_level.get("type") != "ByteLevel":
         raise TokenizerError(f"The pre-tokenizer {short(byte_level)} after ByteLevel is not supported.")
@@ -112,8 +112,8 @@ def _pattern(splitters: list[Any]) -> str:
             if known is not None:
                 return known
             raise TokenizerError(
-                f"The pre-tokenizer's pattern {expression!r} is not one of those that we know to mean the same here "
-                "(GPT-2, Llama 3, Qwen2, o200k, Mistral Nemo)."
+                f"The pre-tokenizer's pattern {expression!r} is unknown, so it might mean something else here; "
+                "the known ones are those of GPT-2, Llama 3, Qwen2, o200k and Mistral Nemo."
             )
     raise TokenizerError(f"The pre-tokenizer {splitters!r} is not supported.")
 
@@ -166,7 +166,7 @@ def _metaspace(step: dict[str, Any]) -> str:
 
 
 def _flat(record: Mapping[str, Any], key: str, inner: str) -> list[dict[str, Any]]:
-    """The steps of a part of the pipeline: none, one, or those of a sequence."""
+    """Return the steps of one part of the pipeline: no step, one step, or the steps of a sequence."""
     part = field(record, key, (dict, None), "tokenizer", None)
     if part is None:
         return []
@@ -179,7 +179,7 @@ def _flat(record: Mapping[str, Any], key: str, inner: str) -> list[dict[str, Any
 
 
 def _added_tokens(record: Mapping[str, Any]) -> dict[str, int]:
-    """Texts that stand outside of the ordinary vocabulary, and their ids."""
+    """Return the strings that are not in the ordinary vocabulary, and their ids."""
     added: dict[str, int] = {}
     normalizes = record.get("normalizer") is not None
     for entry in field(record, "added_tokens", list, "tokenizer", []):
@@ -190,14 +190,14 @@ def _added_tokens(record: Mapping[str, Any]) -> dict[str, int]:
         if flags:
             raise TokenizerError(f"The added token {text!r} has {' and '.join(flags)}, which is not supported.")
         if not text.strip():
-            raise TokenizerError(f"The added token {text!r} is nothing but white space, which is not supported.")
+            raise TokenizerError(f"The added token {text!r} is only white space, which is not supported.")
         if added.setdefault(text, id := field(entry, "id", int, text)) != id:
             raise TokenizerError(f"The added token {text!r} occurs twice, with different ids.")
     return added
 
 
 def _model(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the model, each of the right type."""
+    """Return the fields of the model, and check the type of each."""
     model = field(record, "model", dict, "tokenizer")
     kind = field(model, "type", (str, None), "model", None)
     if kind not in ("BPE", None):  # old files do not say
@@ -223,7 +223,7 @@ def _model(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Path) -> dict[str, Any]:
-    """Beginning, ends and chat template, from the post-processor and the model's other files."""
+    """Return the start and end ids and the chat template, from the post-processor and the model's other files."""
     beside = {
         name: read_json(file) if (file := path.with_name(name)).is_file() else {}
         for name in ("tokenizer_config.json", "config.json", "generation_config.json")
@@ -231,7 +231,7 @@ def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Pa
     config = beside["tokenizer_config.json"]
     written = config.get("llmlib_crc32")
     if written is not None and written != zlib.crc32(path.read_bytes()):
-        print(f"{path} is not what was saved: it was changed since, or is damaged.", file=sys.stderr)
+        print(f"{path} is not what was saved: it has been changed since, or is damaged.", file=sys.stderr)
     begin = _template_begin(record)
     ends = [_token_id(config.get("eos_token"), special)]
     for name in ("config.json", "generation_config.json"):
@@ -249,13 +249,13 @@ def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Pa
 
 
 def _token_id(token: Any, special: Mapping[str, int]) -> int | None:
-    """Older files write a special token as its text, newer ones as an object."""
+    """Return the id of a special token, which older files write as a string and newer ones as an object."""
     text = token.get("content") if isinstance(token, dict) else token
     return special.get(text) if isinstance(text, str) else None
 
 
 def _template_begin(record: Mapping[str, Any]) -> int | None:
-    """The id that the post-processor puts before a text, if any."""
+    """Return the id that the post-processor puts before a text, if it does."""
     begin = None
     for step in _flat(record, "post_processor", "processors"):
         if step["type"] == "ByteLevel":  # moves offsets, changes no ids
@@ -278,7 +278,7 @@ def _template_begin(record: Mapping[str, Any]) -> int | None:
 
 def _items(part: Any) -> list[tuple[str, dict[str, Any]]]:
     if not isinstance(part, dict) or not all(isinstance(value, dict) for value in part.values()):
-        raise TokenizerError(f"The post-processor's template holds {short(part)}.")
+        raise TokenizerError(f"The post-processor's template contains {short(part)}, which is not supported.")
     return list(part.items())
 
 
@@ -288,7 +288,7 @@ def _chat_template(config: Mapping[str, Any], path: Path) -> str | None:
         try:
             return file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise TokenizerError(f"{file.name} beside it is not text in UTF-8: {error}.") from None
+            raise TokenizerError(f"{file.name} next to it is not text in UTF-8: {error}.") from None
     template = config.get("chat_template")
     if isinstance(template, list):  # several, by name
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}

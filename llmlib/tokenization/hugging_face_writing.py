@@ -1,6 +1,6 @@
-"""Our tokenizers in the form of Hugging Face's `tokenizer.json`, which `transformers` opens too.
+"""Write our tokenizers as Hugging Face's `tokenizer.json`, which `transformers` can open too.
 
-What is written means the same there and here, or it is refused: then there is `BPETokenizer.save`.
+A file means the same there and here, or we refuse to write it; `BPETokenizer.save` can save every tokenizer.
 """
 
 import json
@@ -22,10 +22,10 @@ BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": Tr
 def write_hugging_face(tokenizer: BPETokenizer, folder: Path) -> None:
     """Write `tokenizer.json` and `tokenizer_config.json` into a folder; each is replaced whole or not at all.
 
-    Raises `TokenizerError`, before anything is written, as `hugging_face_record` does.
+    Raises `TokenizerError` as `hugging_face_record` does, before anything is written.
     """
     record, conventions = _as_json(hugging_face_record(tokenizer)), _conventions(tokenizer)
-    conventions["llmlib_crc32"] = zlib.crc32(record)  # of the other file
+    conventions["llmlib_crc32"] = zlib.crc32(record)  # the checksum of the other file
     for name, content in (("tokenizer.json", record), ("tokenizer_config.json", _as_json(conventions))):
         with atomic_write(folder / name) as file:
             file.write(content)
@@ -36,10 +36,10 @@ def _as_json(content: dict[str, Any]) -> bytes:
 
 
 def hugging_face_record(tokenizer: BPETokenizer) -> dict[str, Any]:
-    """The content of a `tokenizer.json`. Raises `TokenizerError` for what that form cannot say.
+    """Return the content of a `tokenizer.json`. Raises `TokenizerError` for a tokenizer that the format cannot express.
 
-    Those are patterns of one's own (other dialects of regular expressions differ in small ways), tokens that no pair of
-    earlier ones makes, and a special token that looks like an ordinary one.
+    It cannot express your own pattern (dialects of regular expressions differ in small ways), a token that is not made
+    of a pair of earlier tokens, or a special token that looks like an ordinary one.
 
     >>> record = hugging_face_record(BPETokenizer.train("low lower", vocab_size=258, special_tokens=["<|end|>"]))
     >>> record["model"]["merges"], record["added_tokens"][0]["content"]
@@ -82,20 +82,21 @@ def _added(text: str, id: int) -> dict[str, Any]:
 
 
 def _special_in_vocab(tokenizer: BPETokenizer, vocab: Mapping[str, int]) -> dict[str, int]:
-    """Beside their list, special tokens stand in the vocabulary, which alone fixes their ids.
+    """Return the special tokens to write into the vocabulary as well, because only the vocabulary fixes their ids.
 
-    Unless pieces are looked up whole: then a text that looks like one would become it, and the ids have to follow on.
+    If pieces are looked up whole, none may be there: text that looks like a special token would become one. Then the
+    format numbers them itself, right after the others.
     """
     special = tokenizer.special_tokens
     for text in special:
         if not text.strip():
-            raise TokenizerError(f"The special token {text!r} is nothing but white space.")
+            raise TokenizerError(f"The special token {text!r} is only white space.")
         if text in vocab or len(text) == 1:
             raise TokenizerError(f"The special token {text!r} looks like an ordinary one in GPT-2's alphabet.")
     if not tokenizer.whole_pieces:
         return special
     if [id for _, id in _by_id(special)] != list(range(len(vocab), len(vocab) + len(special))):
-        raise TokenizerError("The ids of the special tokens do not follow on those of the others.")
+        raise TokenizerError("The ids of the special tokens do not come right after the other ids.")
     return {}
 
 
@@ -106,7 +107,7 @@ def _pre_tokenizer(pattern: str) -> dict[str, Any]:
         return {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, BYTE_LEVEL]}
     theirs = next((theirs for theirs, ours in PATTERNS.items() if ours == pattern), None)
     if theirs is None:
-        raise TokenizerError(f"The pattern {pattern!r} is not one of those that mean the same there.")
+        raise TokenizerError(f"The pattern {pattern!r} is not one of the known ones, which mean the same there.")
     split = {"type": "Split", "pattern": {"Regex": theirs}, "behavior": "Isolated", "invert": False}
     return {"type": "Sequence", "pretokenizers": [split, {**BYTE_LEVEL, "use_regex": False}]}
 
@@ -117,7 +118,7 @@ def _merges(tokenizer: BPETokenizer, names: Mapping[bytes, str]) -> list[list[st
     for token, parts in zip(tokenizer.merge_order, parts_of_merges(tokenizer.merge_order)):
         earlier = all(part in names and ranks.get(part, -1) < ranks[token] for part in parts)
         if len(parts) != 2 or not earlier:
-            raise TokenizerError(f"The token {token!r} is not made of a pair of earlier tokens.")
+            raise TokenizerError(f"The token {token!r} is not made from a pair of earlier tokens.")
         pairs.append([names[part] for part in parts])
     return pairs
 
@@ -128,7 +129,9 @@ def _unknown(tokenizer: BPETokenizer, names: Mapping[bytes, str]) -> str | None:
     known = {id: names[token] for token, id in tokenizer.vocabulary.items()}
     name = known.get(tokenizer.unk_id) or _special_name(tokenizer, tokenizer.unk_id)
     if name is None or (tokenizer.whole_pieces and tokenizer.unk_id not in known):
-        raise TokenizerError(f"The token for unknown bytes has the id {tokenizer.unk_id}, which has no name there.")
+        raise TokenizerError(
+            f"The token for unknown bytes has the id {tokenizer.unk_id}, which has no name in that format."
+        )
     return name
 
 
@@ -156,9 +159,9 @@ def _post_processor(tokenizer: BPETokenizer) -> dict[str, Any] | None:
 def _conventions(tokenizer: BPETokenizer) -> dict[str, Any]:
     names = {"bos_token": tokenizer.bos_id, "eos_token": next(iter(tokenizer.eos_ids), None)}
     return {
-        "tokenizer_class": "PreTrainedTokenizerFast",  # whatever the model's family usually has
+        "tokenizer_class": "PreTrainedTokenizerFast",  # even if the model's family usually has another
         "clean_up_tokenization_spaces": False,
-        "llmlib_eos_ids": list(tokenizer.eos_ids),  # that form has room for one; others pass this over
+        "llmlib_eos_ids": list(tokenizer.eos_ids),  # the format has room for only one; other readers ignore this
         **{key: name for key, id in names.items() if (name := _special_name(tokenizer, id)) is not None},
         **({} if tokenizer.chat_template is None else {"chat_template": tokenizer.chat_template}),
     }

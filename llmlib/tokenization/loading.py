@@ -1,4 +1,4 @@
-"""Finding a tokenizer by its name or in a file, whoever wrote it."""
+"""Load a tokenizer by name or from a file, whoever wrote it."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ NAMES = ("gpt2", "smollm2", "cl100k_base", "o200k_base")
 
 
 def load_tokenizer(name_or_path: str | Path) -> Tokenizer:
-    """A tokenizer by name ("gpt2", "smollm2", "cl100k_base", "o200k_base") or from a file.
+    """Load a tokenizer by name ("gpt2", "smollm2", "cl100k_base", "o200k_base") or from a file.
 
-    A path may lead to a file written by `BPETokenizer.save`, to a Hugging Face `tokenizer.json` or the
-    folder that holds it, or to a GGUF file. Raises ValueError for an unknown name, `TokenizerError` for
-    a damaged or unsupported file, and `llmlib.files.downloads.DownloadError` if a vocabulary cannot be had.
+    A path may lead to a file written by `BPETokenizer.save`, to a Hugging Face `tokenizer.json` or its
+    folder, or to a GGUF file. Raises ValueError for an unknown name, `TokenizerError` for
+    a damaged or unsupported file, and `llmlib.files.downloads.DownloadError` if a vocabulary cannot be downloaded.
     """
-    # Readers of single formats are imported when their format turns up: most people need one of them, or none.
+    # The reader of a format is imported only when that format turns up: most people need one of them, or none.
     name = str(name_or_path)
     if name in NAMES:
         from llmlib.tokenization.published import openai_tokenizer, smollm2_file
@@ -49,12 +49,12 @@ def _file_of(name_or_path: str | Path) -> Path:
         path = path / "tokenizer.json"
         if not path.is_file():
             raise TokenizerError(
-                f"{path} is missing. Folders of older models, with vocab.json or tokenizer.model alone, can be "
+                f"{path} is missing. Folders of older models, with only vocab.json or tokenizer.model, can be "
                 "converted: `transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`."
             )
     if not path.is_file():
         raise ValueError(
             f"There is no tokenizer and no file or folder named {name!r}. Known names: {', '.join(NAMES)}; or give "
-            "a file written by BPETokenizer.save, a tokenizer.json or the folder that holds it, or a .gguf file."
+            "a file written by BPETokenizer.save, a tokenizer.json or its folder, or a .gguf file."
         )
     return path

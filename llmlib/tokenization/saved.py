@@ -1,7 +1,7 @@
-"""Our own file of a tokenizer: JSON with a line for each token, which people can read and compare.
+"""Save a tokenizer in our own format: JSON with one line per token, which people can read and compare.
 
-What is written and read is a plain record: the arguments that make a `BPETokenizer` (see there), by name. A file
-may be damaged or hostile, so every field is checked before it is used.
+The file is a plain record of the arguments of `BPETokenizer`, by name. It may be damaged or hostile, so every field is
+checked before it is used.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ FIELDS = (
 def write_record(record: Mapping[str, Any], path: Path | str) -> None:
     """Write the record; an existing file is replaced whole or not at all.
 
-    A token is written as text, or as a list of its bytes where they are no text in UTF-8.
+    A token is written as a string, or as a list of its bytes if they are not valid UTF-8.
     """
     ids = record["vocabulary"]
     order = record["merge_order"]
@@ -44,7 +44,7 @@ def write_record(record: Mapping[str, Any], path: Path | str) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read what `write_record` wrote. Raises `FormatError` if the file is damaged or something else."""
+    """Read what `write_record` wrote. Raises `FormatError` if the file is damaged, or is something else."""
     content = read_json(path)
     if not is_record(content):
         raise FormatError(f"{path} was not written by BPETokenizer.save. Try load_tokenizer({str(path)!r}).")
@@ -52,27 +52,27 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def is_record(content: Mapping[str, Any]) -> bool:
-    """Whether a JSON object claims to be of this format."""
+    """Return whether a JSON object claims to be in this format."""
     return "format" in content
 
 
 def record_from_json(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The record in a JSON object that was read from `path`, each field of the right type."""
+    """Return the record in a JSON object that was read from `path`, and check the type of each field."""
     where = str(path)
     if content["format"] != FORMAT or content.get("version") != VERSION:
         raise FormatError(
-            f"{path} has the format {short(content['format'])}, version {short(content.get('version'))}; this llmlib "
-            f"reads {FORMAT!r}, version {VERSION}. A newer llmlib may have written it."
+            f"{path} has the format {short(content['format'])}, version {short(content.get('version'))}, but this "
+            f"llmlib reads {FORMAT!r}, version {VERSION}. A newer llmlib may have written it."
         )
     written = field(content, "checksum", (int, None), where, None)
     if written is not None and written != _checksum({key: content[key] for key in content if key != "checksum"}):
-        raise FormatError(f"{path} is damaged or was changed: its checksum is not that of its content.")
+        raise FormatError(f"{path} is damaged or was changed: its checksum does not match its content.")
     if unknown := [key for key in content if key not in FIELDS]:
-        raise FormatError(f"{path} has a field {short(unknown[0])}, which no tokenizer has.")
+        raise FormatError(f"{path} has an unknown field {short(unknown[0])}.")
     vocabulary = _vocabulary(field(content, "vocabulary", list, where), path)
     normalization = field(content, "normalization", (str, None), where)
     if normalization not in (None, "NFC"):
-        raise FormatError(f"{path}: the normalization {normalization!r} is not known; expected null or 'NFC'.")
+        raise FormatError(f"{path}: unknown normalization {normalization!r}; expected null or 'NFC'.")
     ends = field(content, "eos_ids", list, where)
     return {
         "vocabulary": vocabulary,
@@ -97,10 +97,12 @@ def _vocabulary(entries: list[Any], path: Path) -> dict[bytes, int]:
     vocabulary: dict[bytes, int] = {}
     for entry in entries:
         if not (isinstance(entry, list) and len(entry) == 2 and type(entry[0]) is int):
-            raise FormatError(f"{path}: {short(entry)} in vocabulary is not a pair of an id and a token.")
+            raise FormatError(
+                f"{path}: the vocabulary contains {short(entry)}, which is not a pair of an id and a token."
+            )
         token = _bytes_of(entry[1], path)
         if token in vocabulary:
-            raise FormatError(f"{path}: the vocabulary holds the token {token!r} twice.")
+            raise FormatError(f"{path}: the vocabulary contains the token {token!r} twice.")
         vocabulary[token] = entry[0]
     return vocabulary
 
@@ -111,7 +113,7 @@ def _merge_order(ids: list[Any] | None, vocabulary: dict[bytes, int], path: Path
     tokens = {id: token for token, id in vocabulary.items()}
     for id in ids:
         if type(id) is not int or id not in tokens:
-            raise FormatError(f"{path}: merge_order holds {short(id)}, which is not the id of a token.")
+            raise FormatError(f"{path}: merge_order contains {short(id)}, which is not the id of a token.")
     return [tokens[id] for id in ids]
 
 
@@ -128,4 +130,4 @@ def _bytes_of(token: Any, path: Path) -> bytes:
             return token.encode()
     if isinstance(token, list) and all(type(byte) is int and 0 <= byte < 256 for byte in token):
         return bytes(token)
-    raise FormatError(f"{path}: the token {short(token)} is neither a text nor a list of bytes.")
+    raise FormatError(f"{path}: the token {short(token)} is neither a string nor a list of bytes.")

@@ -21,18 +21,18 @@ IdPair = tuple[int | None, int | None]  # None where a symbol was joined to the 
 
 
 class SentencePieceTokenizer(Tokenizer):
-    """Byte-pair encoding whose alphabet is characters; same interface as `BPETokenizer`.
+    """Byte-pair encoding over an alphabet of characters, with the same interface as `BPETokenizer`.
 
     Args:
-        pieces: the text of each ordinary token ("▁" for a space), and its id.
-        merge_ranks: pairs of pieces that are joined, the lowest rank first, leftmost where ranks are equal.
-        special_tokens: text of each special token, and its id.
-        unk_id: stands for a character that cannot be written; without it such characters are dropped.
-        fuses_unk: whether one unk_id stands for a whole run of them.
-        byte_fallback: whether a character that is no piece is written with the tokens of its bytes.
-        prefix: where "▁" is put before a text: "every" stretch between special tokens, the "first"
+        pieces: the string of each ordinary token ("▁" for a space), and its id.
+        merge_ranks: the rank of each pair of pieces to join: the lowest rank first, from the left if ranks are equal.
+        special_tokens: the string of each special token, and its id.
+        unk_id: the id for a character that cannot be written; without it such characters are dropped.
+        fuses_unk: whether a whole run of such characters becomes one unk_id.
+        byte_fallback: whether a character that is not a piece is written with the tokens of its bytes.
+        prefix: where to put "▁" before the text: before "every" stretch between special tokens, before the "first"
             stretch, or "never".
-        doubles_prefix: whether it is also put before a text that begins with a space itself.
+        doubles_prefix: whether to put it also before text that already begins with a space.
         bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.
     """
 
@@ -75,7 +75,7 @@ class SentencePieceTokenizer(Tokenizer):
         self._known: dict[str, tuple[int, ...]] = {}
 
     def _ids_of_merges(self, merge_ranks: Mapping[tuple[str, str], int]) -> dict[IdPair, tuple[int, int]]:
-        """For each pair of ids: its rank, and the id of what it becomes."""
+        """Return the rank of each pair of ids, and the id that it becomes."""
         merged: dict[IdPair, tuple[int, int]] = {}
         self._chunks = re.compile(f"{SPACE}*[^{SPACE}]+|{SPACE}+")
         for (left, right), rank in merge_ranks.items():
@@ -99,7 +99,7 @@ class SentencePieceTokenizer(Tokenizer):
         return [id for chunk in self._chunks.findall(text) for id in self._encode_chunk(chunk)]
 
     def _encode_chunk(self, chunk: str) -> tuple[int, ...]:
-        """Words come again and again, so what the common ones become is remembered."""
+        """Encode a chunk, or look it up: the same words come again and again, so their ids are remembered."""
         ids = self._known.get(chunk)
         if ids is None:
             ids = self._merge(chunk)
@@ -108,7 +108,7 @@ class SentencePieceTokenizer(Tokenizer):
         return ids
 
     def _symbols(self, chunk: str) -> list[int]:
-        """The ids that merging starts from: characters, else their bytes, else one unk for the whole run."""
+        """Return the ids that merging starts from: characters, else their bytes, else unk."""
         ids: list[int] = []
         in_unknown = False
         for character in chunk:
@@ -126,8 +126,8 @@ class SentencePieceTokenizer(Tokenizer):
     def _merge(self, chunk: str) -> tuple[int, ...]:
         """Join adjacent symbols, lowest rank and leftmost first.
 
-        The symbols are a linked list. A heap holds the candidates; one that no longer fits, since a
-        neighbour was merged meanwhile, is skipped when it comes up. n symbols take O(n log n) steps.
+        The symbols are a linked list. A heap holds the candidates; if a candidate's neighbour was merged in the
+        meantime, it no longer fits and is skipped when it comes up. n symbols take O(n log n) steps.
         """
         ids: list[int | None] = list(self._symbols(chunk))
         n, merged = len(ids), self._merged
@@ -151,7 +151,7 @@ class SentencePieceTokenizer(Tokenizer):
         return tuple(id for id in ids if id is not None)
 
     def decode(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> str:
-        """Turn ids into text; the space that `encode` put in front is taken away again."""
+        """Turn ids into text, without the space that `encode` put in front."""
         data = b"".join(self._bytes_of(ids))
         return (data.removeprefix(b" ") if self.strips_prefix else data).decode("utf-8", errors)
 
@@ -164,9 +164,9 @@ class SentencePieceTokenizer(Tokenizer):
 
 
 def ranks_from_scores(pieces: Mapping[str, int], scores: Sequence[float]) -> dict[tuple[str, str], int]:
-    """The order of merging that a SentencePiece model means by the scores of its tokens: highest first.
+    """Return the rank of each merge in a SentencePiece model, which scores its tokens: the highest score comes first.
 
-    A token may be made from any two tokens that spell it, all with the same rank; byte tokens are not spelled.
+    Any two tokens that spell a token may be merged into it, all with the same rank. Byte tokens take no part.
 
     >>> ranks_from_scores({"a": 0, "b": 1, "ab": 2, "aba": 3, "ba": 4}, [0.0, 0.0, -1.0, -3.0, -2.0])
     {('a', 'b'): 0, ('a', 'ba'): 2, ('ab', 'a'): 2, ('b', 'a'): 1}
@@ -188,4 +188,4 @@ def _bytes_of_piece(piece: str) -> bytes:
     try:
         return piece.replace(SPACE, " ").encode()
     except UnicodeEncodeError:
-        raise TokenizerError(f"The token {piece!r} is not valid text: it holds half a surrogate pair.") from None
+        raise TokenizerError(f"The token {piece!r} is not valid text: it contains half a surrogate pair.") from None

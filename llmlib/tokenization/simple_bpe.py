@@ -1,6 +1,6 @@
-"""Byte-pair encoding in its plainest form, as lesson 01 builds it: lists of ids, no dictionary of pieces, no heap.
+"""Byte-pair encoding at its simplest, as lesson 01 builds it: lists of ids, no dictionary of pieces, no heap.
 
-Each merge here goes over the whole text, which makes training take minutes where
+Each merge goes over the whole text, so training takes minutes where
 `llmlib.tokenization.bpe_training` takes seconds; the merges are the same. Sources: Gage (1994), "A New Algorithm for
 Data Compression"; Sennrich et al. (2016), https://arxiv.org/abs/1508.07909.
 """
@@ -13,7 +13,7 @@ Pair = tuple[int, int]
 
 
 def most_common_pair(ids: Sequence[int]) -> Pair | None:
-    """The commonest pair of neighbours; among equals the smaller one; None if there are no two neighbours.
+    """Return the most common pair of neighbours, the smaller one if two are tied, or None if there is no pair.
 
     >>> most_common_pair([5, 6, 5, 6, 9]), most_common_pair([5])
     ((5, 6), None)
@@ -23,7 +23,7 @@ def most_common_pair(ids: Sequence[int]) -> Pair | None:
 
 
 def merge(ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """Replace each occurrence of `pair` by `new_id`, from left to right.
+    """Replace each `pair` with `new_id`, from left to right.
 
     >>> merge([1, 2, 1, 2, 1], (1, 2), 256)
     [256, 256, 1]
@@ -41,9 +41,9 @@ def merge(ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
 
 
 def train(text: str, n_merges: int) -> list[Pair]:
-    """Learn up to `n_merges` pairs from a text's UTF-8 bytes; pair number i makes the token with id 256 + i.
+    """Learn up to `n_merges` pairs from a text's UTF-8 bytes; pair number i makes the token with the id 256 + i.
 
-    It ends earlier if the text has become one single token.
+    Training stops early if the whole text has become a single token.
 
     >>> train("hug hugs", 2)
     [(104, 117), (256, 103)]
@@ -57,7 +57,7 @@ def train(text: str, n_merges: int) -> list[Pair]:
 
 
 def encode(text: str, merges: Sequence[Pair]) -> list[int]:
-    """Turn a text into ids: its bytes, then each merge in the order in which it was learned.
+    """Turn a text into ids: take its bytes, then apply each merge in the order it was learned.
 
     >>> encode("hugs", [(117, 103), (104, 256)])
     [257, 115]
@@ -69,9 +69,9 @@ def encode(text: str, merges: Sequence[Pair]) -> list[int]:
 
 
 def decode(ids: Sequence[int], merges: Sequence[Pair]) -> str:
-    """Turn ids into text: put the bytes of all tokens together, then read them as UTF-8.
+    """Turn ids into text: join the bytes of all tokens, then read them as UTF-8.
 
-    Bytes that are no UTF-8 (a character that is cut) become U+FFFD.
+    Bytes that are not valid UTF-8 (a character was cut) become U+FFFD.
 
     >>> decode([257, 115], [(117, 103), (104, 256)])
     'hugs'
@@ -83,7 +83,7 @@ def decode(ids: Sequence[int], merges: Sequence[Pair]) -> str:
 
 
 def count_pairs(pieces: Mapping[tuple[int, ...], int]) -> Counter[Pair]:
-    """How often each pair of neighbours occurs in a text, given its distinct pieces and how often each occurs.
+    """Count each pair of neighbours in a text, given its distinct pieces and how often each one occurs.
 
     >>> count_pairs({(1, 2, 3): 10, (2, 3): 1})
     Counter({(2, 3): 11, (1, 2): 10})

@@ -1,9 +1,9 @@
-"""Learning from text: `train` takes a model, data and a `TrainConfig`, and yields what each step came to.
+"""Train a model on text: `train` takes a model, data and a `TrainConfig`, and yields the result of each step.
 
-`loss` is what is made small, `optimizers` (AdamW, Muon) turn gradients into steps, `config` holds every choice and the
-schedules of the learning rate, `statistics` look inside while it learns, `checkpoints` keep a run so that it goes on
-exactly, `loop` brings them together; `cli` is the command `llmlib train`. For a loop of your own, with any `nn.Module`
-and any optimizer: `save_checkpoint`, `latest_checkpoint` and `load_checkpoint` of `own_loop`.
+`loss` is what training minimises, `optimizers` (AdamW, Muon) turn gradients into steps, `config` has every setting and
+the learning-rate schedules, `statistics` looks inside the model while it learns, `checkpoints` saves a run so that it
+can continue exactly, and `loop` puts them together; `cli` is the command `llmlib train`. If you write your own loop,
+with any `nn.Module` and any optimizer, use `save_checkpoint`, `latest_checkpoint` and `load_checkpoint`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The batches of a run, and the next one made ready while a GPU still computes."""
+"""Make a run's batches, the next one while a GPU is still busy with the last."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ Batch = tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]
 
 @runtime_checkable
 class Data(Protocol):
-    """Where batches come from: the same step and seed give the same batch (`llmlib.corpora.datasets.TokenDataset`)."""
+    """Provides batches, always the same one for a step and seed, like `llmlib.corpora.datasets.TokenDataset`."""
 
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
@@ -21,10 +21,10 @@ class Data(Protocol):
 
 
 class Batches:
-    """What each step learns from; with `ahead`, the batch of the next step can be made while this one is computed.
+    """Makes the batch of each step; with `ahead`, it can make the next one while a step is computed.
 
-    A GPU works through a queue: what is asked of it returns at once, and only reading a result waits. So between
-    asking for the gradients and reading the loss there is time to draw the next windows and to send them from pinned
+    A GPU works through a queue: a call returns at once, and only reading a result waits. So after we have asked for
+    the gradients and before we read the loss, there is time to draw the next windows and to send them from pinned
     memory. On a CPU both would want the same cores.
     """
 
@@ -34,13 +34,13 @@ class Batches:
         self._ready: tuple[int, Batch] | None = None
 
     def of(self, step: int) -> Batch:
-        """The batch of a step (from 0)."""
+        """Return the batch of a step (from 0)."""
         if self._ready is not None and self._ready[0] == step:
-            return self._ready[1]  # kept: an interrupt may have the step taken anew
+            return self._ready[1]  # kept, because the step is taken again after an interrupt
         return self._make(step)
 
     def prepare(self, step: int) -> None:
-        """Make the batch of a step that will come, if that costs this one nothing."""
+        """Make the batch of a coming step now, if that does not slow down the present one."""
         if self.ahead and step < self.config.steps:
             self._ready = step, self._make(step)
 

@@ -1,7 +1,7 @@
-"""Runs on disk: each checkpoint is a folder that is whole or not there, and a run goes on from it exactly.
+"""Save runs to disk: each checkpoint is a folder, complete or not there at all, from which a run continues exactly.
 
-It holds the weights that learn. Of a model that is partly frozen, as under a LoRA, the rest is known already: a
-checksum of it tells whether a run goes on beside the same.
+A checkpoint holds the weights that are trained. If part of the model is frozen, as with a LoRA, we already have those
+weights; a checksum makes sure that a run continues with the same ones.
 """
 
 import dataclasses
@@ -30,20 +30,23 @@ from llmlib.transformer import Transformer
 
 DAMAGE = (OSError, ValueError, KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
 OPTIMIZERS, UNFINISHED = "optimizers.pt", ".step-"
-PARTS = {torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum",)}  # of what they remember a weight
+PARTS = {
+    torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
+    Muon: ("momentum",),
+}  # what they remember for each weight
 
 
 class RunError(RuntimeError):
-    """A run's folder cannot be used; the message says why and what to do."""
+    """A run's folder cannot be used; the message says why, and what to do."""
 
 
-_claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary()  # by runs of this process
+_claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary()  # folders of this process's runs
 
 
 def claim(folder: Path) -> filelock.BaseFileLock:
-    """As long as somebody holds what this returns, no other process may train in the folder.
+    """Lock the folder: while you hold the returned lock, no other process can train there.
 
-    Runs of this process may: a cell that is run again begins anew. Raises `RunError` if another process holds it.
+    Runs in this process can, so that you may run a cell again. Raises `RunError` if another process has the lock.
     """
     path = folder.resolve()
     if (held := _claimed.get(path)) is not None:
@@ -54,10 +57,10 @@ def claim(folder: Path) -> filelock.BaseFileLock:
         lock.acquire()
     except filelock.Timeout:
         raise RunError(
-            f"Another process is training in {folder}. Wait for it, stop it, or give this run a folder of its own."
+            f"Another process is training in {folder}. Wait for it, stop it, or choose another folder for this run."
         ) from None
     except OSError as error:
-        raise RunError(f"{folder} cannot be written to ({error.strerror}). Give another folder.") from None
+        raise RunError(f"{folder} cannot be written to ({error.strerror}). Choose another folder.") from None
     _claimed[path] = lock
     return lock
 
@@ -70,17 +73,17 @@ def save(
     state: dict[str, Any],
     writes: bool = True,
 ) -> Path:
-    """Write a checkpoint into the run's folder: what learns, optimizers, and `state`, which has to fit into JSON.
+    """Write a checkpoint into the run's folder: trained weights, optimizers, and `state`, which must fit into JSON.
 
-    It is written beside and then renamed, so that a kill or a full disk leaves no half of one. Of a model that is cut
-    into parts every process has to call this, and one `writes`. Raises `RunError` if it cannot be written; what is
-    there already stays.
+    It is written under another name and then renamed, so a kill or a full disk never leaves half a checkpoint. If the
+    model is cut into parts, every process has to call this, and only one `writes`. Raises `RunError` if it cannot be
+    written; earlier checkpoints stay.
     """
     whole = folder / name_of(step)
     weights = sharding.gathered(learning(model), writes)
     states = sharding.gathered([optimizer.state_dict()["state"] for optimizer in optimizers], writes)
     if not writes or whole.is_dir():
-        return whole  # of this very step of this very run
+        return whole  # there already: this step of this run
     config = dataclasses.asdict(model.config) if isinstance(model, Transformer) else None
     about = {"version": VERSION, "step": step, "model": config, **state}
     about["frozen"] = checksum(model)
@@ -94,20 +97,20 @@ def save(
         (new / STATE).write_text(json.dumps(seal(about), indent=1), encoding="utf-8")
         settle(new)
         os.replace(new, whole)
-    except (OSError, SafetensorError, RuntimeError) as error:  # a full disk by the names of Python, safetensors, torch
+    except (OSError, SafetensorError, RuntimeError) as error:  # a full disk, as Python, safetensors and torch report it
         raise RunError(
-            f"The checkpoint of step {step} could not be written to {folder} ({error}). Free some space; the run "
-            "can go on from the last checkpoint that is there."
+            f"The checkpoint of step {step} could not be written to {folder} ({error}). Free some space; then the "
+            "run can continue from the last checkpoint there."
         ) from error
     finally:
-        shutil.rmtree(new, ignore_errors=True)  # gone already if all went well
+        shutil.rmtree(new, ignore_errors=True)  # already gone if all went well
     return whole
 
 
 def learning(model: nn.Module) -> dict[str, Tensor]:
-    """The weights that are not frozen and the buffers, by name; one that has several names by its first.
+    """Return the weights that are not frozen and the buffers, by name (the first one, if a tensor has several).
 
-    A buffer that holds infinity, as a mask does, is a constant: it is made with the model, and not kept.
+    A buffer that contains infinity, such as a mask, is a constant: it is made with the model, so we do not save it.
     """
     kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     kept |= {name for name, buffer in model.named_buffers() if buffer.isfinite().all()}
@@ -115,7 +118,7 @@ def learning(model: nn.Module) -> dict[str, Tensor]:
 
 
 def checksum(model: nn.Module) -> str | None:
-    """A number, in hexadecimal, that almost surely changes when any frozen weight does; None if none is frozen."""
+    """Return a hexadecimal checksum of the frozen weights, or None if no weight is frozen."""
     frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
     if not frozen:
         return None
@@ -131,14 +134,14 @@ def name_of(step: int) -> str:
 
 
 def prune(folder: Path, keep: int, best: int | None) -> None:
-    """Remove all checkpoints but the last `keep` and that of step `best`."""
+    """Remove all checkpoints except the last `keep` and the one of step `best`."""
     for path in checkpoints(folder)[:-keep]:
         if int(path.name[5:]) != best:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def clean(folder: Path) -> None:
-    """Remove what killed processes left unfinished; for whoever holds the claim."""
+    """Remove what killed processes left unfinished. Only the process with the lock may call this."""
     for path in folder.glob(f"{UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)
     remove_leftovers(folder, ".saving-")
@@ -146,9 +149,9 @@ def clean(folder: Path) -> None:
 
 
 def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
-    """Put a checkpoint's weights and optimizer states into place; returns its `state`.
+    """Load a checkpoint into a model and its optimizers, and return its `state`.
 
-    Raises `RunError` if it is damaged or of another architecture; then nothing has changed.
+    Raises `RunError` if it is damaged or has another architecture; then nothing has changed.
     """
     about = read(path)
     try:
@@ -157,7 +160,9 @@ def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimize
         weights = read_sealed_weights(path, about)
         _check_weights(weights, learning(model), path)
         if about["frozen"] != checksum(model):
-            raise RunError(f"The frozen weights are not those of the run in {path}. Load the model that it began with.")
+            raise RunError(
+                f"The frozen weights differ from those of the run in {path}. Load the model that it began with."
+            )
         if file_checksum(path / OPTIMIZERS) != about["optimizers"]:
             raise CheckpointError(f"{path / OPTIMIZERS} is not what was written")
         states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
@@ -172,7 +177,7 @@ def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimize
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A checkpoint's `state` alone. Raises `RunError` if it is damaged."""
+    """Return only a checkpoint's `state`. Raises `RunError` if it is damaged."""
     try:
         return read_state(path)
     except CheckpointError as error:
@@ -181,52 +186,53 @@ def read(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path, error: BaseException) -> RunError:
     why = str(error).partition("\n")[0].removesuffix(".")
-    return RunError(f"{path} is damaged ({why}). Remove it, and the run goes on from the one before.")
+    return RunError(f"{path} is damaged ({why}). Remove it, and the run will continue from the one before.")
 
 
 def _check_architecture(theirs: Any, model: Transformer, path: Path) -> None:
     ours = json.loads(json.dumps(dataclasses.asdict(model.config)))
     if differing := [name for name in ours if ours[name] != theirs.get(name)]:
-        told = "; ".join(f"{name} is {theirs.get(name)} there and {ours[name]} here" for name in differing)
-        raise RunError(f"{path} is of another architecture: {told}. Build the model with the same config.")
+        differences = "; ".join(f"{name} is {theirs.get(name)} there and {ours[name]} here" for name in differing)
+        raise RunError(f"{path} has another architecture: {differences}. Build the model with the same config.")
 
 
 def _check_weights(weights: dict[str, Tensor], ours: dict[str, Tensor], path: Path) -> None:
     if differing := sorted(weights.keys() ^ ours.keys()):
         raise RunError(
-            f"{path} is of a run in which other weights learned: {differing[0]} is in one and not in the other. "
-            "Freeze the same, or apply the same LoRA."
+            f"{path} comes from a run that trained other weights: only one of the two has {differing[0]}. "
+            "Freeze the same weights, or apply the same LoRA."
         )
     for name, value in weights.items():
         _check_alike(value, ours[name], name)
 
 
 def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> None:
-    """Raise `ValueError` unless these are states that the optimizers could have: torch does not look, and a tensor of
-    another shape crashes Python in its fused kernels.
+    """Raise `ValueError` unless the optimizers could have these states.
+
+    torch does not check, and its fused kernels crash Python if a tensor has another shape.
     """
     if not isinstance(states, list) or len(states) != len(optimizers):
-        raise RunError(f"There are not {len(optimizers)} optimizers in it, which this run has.")
+        raise RunError(f"This run has {len(optimizers)} optimizers, but the checkpoint does not.")
     for optimizer, state in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         parts = PARTS.get(type(optimizer), ()) if not optimizer.defaults.get("amsgrad") else ()
         if not isinstance(state, dict) or not all(type(number) is int for number in state):
-            raise ValueError("the states are no table by number")
+            raise ValueError("the states are not a table by number")
         for number, of_weight in state.items():
             if not 0 <= number < len(weights):
-                raise ValueError(f"it has a state of weight {number}, and there are {len(weights)}")
+                raise ValueError(f"it has a state for weight {number}, but there are only {len(weights)} weights")
             weight = weights[number]
             if not isinstance(of_weight, dict) or (parts and of_weight.keys() != set(parts)):
-                raise ValueError(f"the state of weight {number} does not hold {', '.join(parts)} alone")
-            for part, value in of_weight.items() if parts else ():  # of other optimizers we do not know what is whole
+                raise ValueError(f"the state of weight {number} is not exactly {', '.join(parts)}")
+            for part, value in of_weight.items() if parts else ():  # we cannot judge other optimizers' states
                 like = torch.zeros(()) if part == "step" else weight
                 _check_alike(value, like, f"{part} of weight {number}")
                 if part in ("step", "exp_avg_sq") and (value < 0).any():
-                    raise ValueError(f"{part} of weight {number} is below 0")
+                    raise ValueError(f"{part} of weight {number} is negative")
 
 
 def _check_alike(value: Any, like: Tensor, what: str) -> None:
-    """Raise `ValueError` unless a value could stand where `like` does: its shape, its dtype, numbers."""
+    """Raise `ValueError` unless a value has the shape and dtype of `like`, and only finite numbers."""
     if not isinstance(value, Tensor) or (value.shape, value.dtype) != (like.shape, like.dtype):
         found = f"{list(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
         raise ValueError(f"{what} must be a tensor {list(like.shape)}, {like.dtype}, got {found}")

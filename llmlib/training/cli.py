@@ -1,4 +1,4 @@
-"""`llmlib train`: a run from a file of settings."""
+"""`llmlib train`: train a model from a settings file."""
 
 import inspect
 import tomllib
@@ -13,15 +13,15 @@ from llmlib.settings import AT_LEAST_1, Limit, SettingsError, check_fields, from
 from llmlib.training.following import following, reporting, summary, told_once
 
 EXAMPLE = """\
-folder = "runs/tales"        # the model goes here, to be opened by load_pretrained; checkpoints and log.csv too
+folder = "runs/tales"        # for the model (open it with load_pretrained), checkpoints and log.csv
 
 [data]
 corpus = "tinytales"         # or "shakespeare", "python", or a list of text files
-characters = 2_000_000       # of the corpus, at most
-tokenizer = 512              # learn so many tokens; or a name or file that load_tokenizer knows
-validation_share = 0.1       # of the tokens, at the end of the text
+characters = 2_000_000       # use at most this many from the corpus
+tokenizer = 512              # learn this many tokens; or a name or file for load_tokenizer
+validation_share = 0.1       # share of the tokens to validate on, from the end of the text
 
-[model]                      # any field of TransformerConfig but vocab_size
+[model]                      # any field of TransformerConfig except vocab_size
 max_seq_len = 128
 d_model = 128
 n_layers = 4
@@ -40,12 +40,12 @@ warmup = 50
 validate_every = 100
 save_every = 200
 """
-SOME = Limit("a path, not empty", bool)
-BELOW_1_MORE_THAN_0 = Limit("more than 0 and below 1", lambda value: 0 < value < 1)
-VOCABULARY = Limit("at least 256, for there are 256 bytes", lambda value: isinstance(value, str) or value >= 256)
+SOME = Limit("a path that is not empty", bool)
+BELOW_1_MORE_THAN_0 = Limit("more than 0 and less than 1", lambda value: 0 < value < 1)
+VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: isinstance(value, str) or value >= 256)
 
 
-@no_type_check  # by others: check_fields does it, in words for people
+@no_type_check  # no other checker: check_fields does it, with messages for people
 @dataclass(frozen=True)
 class DataSettings:
     """The section [data] of `llmlib train`."""
@@ -59,15 +59,15 @@ class DataSettings:
         check_fields(self)
         if isinstance(self.corpus, str) and self.corpus not in CORPORA:
             raise SettingsError(
-                f"there is no corpus {self.corpus!r}. There are {', '.join(CORPORA)}; files are given as a list, "
+                f"there is no corpus {self.corpus!r}. Choose {', '.join(CORPORA)}; or list your files, "
                 f"corpus = [{self.corpus!r}]."
             )
 
 
-@no_type_check  # by others: check_fields does it, in words for people
+@no_type_check  # no other checker: check_fields does it, with messages for people
 @dataclass(frozen=True)
 class RunSettings:
-    """What a file of settings for `llmlib train` holds."""
+    """The content of a settings file for `llmlib train`."""
 
     folder: Annotated[str, SOME]
     model: dict[str, Any]
@@ -80,22 +80,22 @@ class RunSettings:
 
 def train_command(
     settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the folder.")] = False,
 ) -> None:
-    """Train a model on text. The same settings give the same run; a run that was stopped goes on with --resume.
+    """Train a model on text. The same settings give the same run; use --resume to continue a run that was stopped.
 
-    With more steps in the settings, a run that has ended goes on to them.
+    To continue a run that has ended, put more steps into the settings.
 
     With N processes: torchrun --nproc-per-node=N -m llmlib train settings.toml
-    With --max-restarts=3, a run restarts by itself when one of its processes dies.
-    When a run fails, torchrun adds a traceback of its own; its last lines, under "Root Cause", say what went wrong.
+    With --max-restarts=3, a run restarts by itself if one of its processes dies.
+    If a run fails, torchrun adds its own traceback; the last lines, under "Root Cause", say what went wrong.
     """
     with reporting("train"):
         _run(settings, resume)
 
 
 def with_example(text: str, example: str) -> str:
-    """The help of a command, with an example of its settings file as it stands."""
+    """Return a command's help text with an example of its settings file."""
     # \b keeps the lines of a paragraph as they are.
     paragraphs = [inspect.cleandoc(text), "A complete example:", *(f"\b\n{part}" for part in example.split("\n\n"))]
     return "\n\n".join(paragraphs)
@@ -105,12 +105,12 @@ train_command.__doc__ = with_example(str(train_command.__doc__), EXAMPLE)
 
 
 def read_toml(path: Path, command: str, kind: type[Any]) -> Any:
-    """The settings file of `llmlib command`, as a dataclass. Raises `SettingsError`, which names the file."""
+    """Read the settings file of `llmlib command` into a dataclass. Raises `SettingsError`, which names the file."""
     example = f"`llmlib {command} --help` shows an example"
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise SettingsError(f"There is no file {path}. {example} of one.") from None
+        raise SettingsError(f"There is no file {path}. {example}.") from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror}). {example}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -118,7 +118,7 @@ def read_toml(path: Path, command: str, kind: type[Any]) -> Any:
     try:
         return from_mapping(kind, content, str(path))
     except SettingsError as error:
-        raise SettingsError(f"{error} {example}." if "says nothing" in str(error) else str(error)) from None
+        raise SettingsError(f"{error} {example}." if "is missing" in str(error) else str(error)) from None
 
 
 def _run(path: Path, resume: bool) -> None:
@@ -132,7 +132,7 @@ def _run(path: Path, resume: bool) -> None:
     data = from_mapping(DataSettings, settings.data, f"{path}, [data]")
     config = TrainConfig.from_mapping(settings.train, f"{path}, [train]")
     of_model = f"{path}, [model]"
-    from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # wrong ones are told before all work
+    from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # report wrong ones before any work
     folder, ranks = Path(settings.folder), distributed.join()
     claim = checkpoints.claim(folder) if ranks.writes else None
     if not ranks.writes:
@@ -144,7 +144,7 @@ def _run(path: Path, resume: bool) -> None:
     if architecture.vocab_size < tokenizer.vocab_size:
         raise SettingsError(
             f"{of_model}: vocab_size={architecture.vocab_size} is too small for the tokenizer's "
-            f"{tokenizer.vocab_size}. Leave it out, and it fits."
+            f"{tokenizer.vocab_size}. Leave it out; then it fits."
         )
     device = choose().device
     memory.check_room(architecture, config, device)
@@ -158,7 +158,7 @@ def _run(path: Path, resume: bool) -> None:
 
 
 def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool) -> None:
-    """Write the model at the end of a run, as others read it too."""
+    """Write the model at the end of a run, in a format that other libraries read too."""
     from llmlib.pretrained.saving import save_pretrained
     from llmlib.training import sharding
 
@@ -167,13 +167,13 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool) -> None:
         with told_once(True):
             save_pretrained(model, tokenizer, folder, step=run.step)
         typer.echo(
-            f"{summary(run, folder)} The model of the last step is in {folder}: "
+            f"{summary(run, folder)} The model after the last step is in {folder}: "
             f'model, tokenizer = load_pretrained("{folder.as_posix()}").'
         )
 
 
 def _prepare(data: DataSettings, folder: Path, seq_len: int, writes: bool) -> tuple[Any, Any, Any]:
-    """The tokenizer, and the tokens to train on and to validate on; the folder's own tokenizer is used again."""
+    """Return the tokenizer (the folder's own, if there is one), and the tokens to train on and to validate on."""
     from llmlib.corpora.datasets import DatasetError, TokenDataset
 
     text = CORPORA[data.corpus](data.characters) if isinstance(data.corpus, str) else _own_text(data.corpus)
@@ -185,7 +185,7 @@ def _prepare(data: DataSettings, folder: Path, seq_len: int, writes: bool) -> tu
     for part, name in zip(parts, ("to train on", "to validate on")):
         if len(part) <= seq_len:
             raise DatasetError(
-                f"{len(part):,} tokens are there {name}, and one window of seq_len={seq_len} needs {seq_len + 1:,}. "
+                f"There are {len(part):,} tokens {name}, but one window of seq_len={seq_len} needs {seq_len + 1:,}. "
                 "Use more text, shorter windows, or another validation_share."
             )
     return tokenizer, *parts
@@ -206,8 +206,8 @@ def _tokenizer(wanted: int | str, text: str, folder: Path, writes: bool) -> Any:
         tokenizer = BPETokenizer.train(text, wanted)
         if tokenizer.vocab_size < wanted:
             typer.echo(
-                f"Note: the text gives {tokenizer.vocab_size:,} tokens, not {wanted:,}: no two of them stand side by "
-                "side any more. More text gives more.",
+                f"Note: the tokenizer has {tokenizer.vocab_size:,} tokens, not {wanted:,}: the text has no pair left "
+                "to merge. Use more text to get more.",
                 err=True,
             )
     if writes and not file.is_file():

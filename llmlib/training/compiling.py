@@ -1,4 +1,4 @@
-"""torch.compile, where a compiler is at hand: the operations of a model fused into fewer and larger ones."""
+"""Use torch.compile, if there is a compiler: it fuses the operations of a model into fewer, larger ones."""
 
 import os
 import shutil
@@ -11,16 +11,16 @@ from llmlib.transformer import Transformer
 
 
 def compiled(model: nn.Module, device: torch.device) -> nn.Module:
-    """The model as `torch.compile` makes it quicker; the model itself stays as it is, and they share their weights.
+    """Return a faster version of the model from `torch.compile`. It shares the model's weights.
 
-    The first call takes from seconds to minutes, for the compiler. Raises `ValueError` where there is none.
+    The first call takes from seconds to minutes, while it compiles. Raises `ValueError` if there is no compiler.
     """
     require_compiler(device)
     return torch.compile(model)  # type: ignore[return-value]  # a module, says its type at run time
 
 
 def compile_blocks(model: Transformer) -> None:
-    """Compile each block in place, for a model that will be cut into them (`llmlib.training.sharding`)."""
+    """Compile each block in place, before a model is cut into blocks (`llmlib.training.sharding`)."""
     require_compiler(model.device)
     for block in model.blocks:
         block.compile()
@@ -30,15 +30,15 @@ def require_compiler(device: torch.device) -> None:
     """Raise `ValueError` if `torch.compile` has no compiler for that kind of device here."""
     if device.type == "cuda":
         try:
-            import triton  # noqa: F401  # torch generates programs in its language for GPUs
+            import triton  # noqa: F401  # torch writes GPU programs in its language
         except ImportError:
             raise ValueError(
-                "compile=True needs the package triton on a GPU, and it is not installed. Use compile=False."
+                "On a GPU compile=True needs the package triton, which is not installed. Use compile=False."
             ) from None
         return
     asked, usual = os.environ.get("CXX"), ("cl",) if sys.platform == "win32" else ("g++", "clang++")
     if not any(shutil.which(name) for name in ([asked] if asked else usual)):
         raise ValueError(
-            f"compile=True needs a C++ compiler on a CPU, and there is no {asked or ' or '.join(usual)} here. "
+            f"On a CPU compile=True needs a C++ compiler, but there is no {asked or ' or '.join(usual)} here. "
             "Install one, or use compile=False."
         )

@@ -1,4 +1,4 @@
-"""Every choice of a training run, checked before anything is computed."""
+"""The settings of a training run, checked before anything is computed."""
 
 import math
 from collections.abc import Mapping
@@ -12,75 +12,75 @@ ONLY_WITH = {  # settings that do nothing unless another has this value
     ("schedule", "wsd"): ("decay_share",),
 }
 
-TWO_BELOW_1 = Limit("two numbers from 0 to below 1", lambda values: all(0 <= value < 1 for value in values))
-MUON_RATE = 2e-2  # Muon's, if a config names none
+TWO_BELOW_1 = Limit("two numbers from 0 to less than 1", lambda values: all(0 <= value < 1 for value in values))
+MUON_RATE = 2e-2  # for Muon, if a config does not set one
 
 
-@no_type_check  # by others: check_fields does it, in words for people
+@no_type_check  # no other checker: check_fields does it, with messages for people
 @dataclass(frozen=True)
 class TrainConfig:
-    """What a run does; the same config, model and data give the same run, bit by bit, on one CPU.
+    """Holds the settings of a run. On one CPU the same config, model and data give the same run, bit by bit.
 
-    Raises `ValueError` for choices that cannot be or that contradict each other.
+    Raises `ValueError` for settings that are impossible or that contradict each other.
 
     >>> TrainConfig(steps=10, warmup=20)
     Traceback (most recent call last):
         ...
-    ValueError: warmup=20 takes longer than the run of steps=10.
+    ValueError: warmup=20 is longer than the whole run, steps=10.
     """
 
     steps: Annotated[int, AT_LEAST_1] = 1000
-    batch_size: Annotated[int, AT_LEAST_1] = 32  # windows of text a step
-    seq_len: Annotated[int, AT_LEAST_1] = 128  # tokens a window
-    accumulate: Annotated[int, AT_LEAST_1] = 1  # parts in which a batch is computed, for memory; the step is the same
-    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices in the blocks; AdamW for the rest
-    # At its highest: of the tables, norms and biases, which AdamW always has.
+    batch_size: Annotated[int, AT_LEAST_1] = 32  # windows of text per step
+    seq_len: Annotated[int, AT_LEAST_1] = 128  # tokens per window
+    accumulate: Annotated[int, AT_LEAST_1] = 1  # compute a batch in this many parts, to save memory; same step
+    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices in the blocks, and AdamW for the rest
+    # The highest learning rate of tables, norms and biases, which AdamW always trains.
     learning_rate: Annotated[int | float, MORE_THAN_0] = 3e-3
-    # Of the matrices in the blocks; None: see `matrix_rate`.
+    # The highest learning rate of the matrices in the blocks; None: see `matrix_rate`.
     matrix_learning_rate: Annotated[int | float | None, MORE_THAN_0] = None
     # AdamW: how long it remembers gradients and their squares.
     betas: Annotated[tuple[int | float, int | float], TWO_BELOW_1] = (0.9, 0.95)
     momentum: Annotated[int | float, BELOW_1] = 0.95  # Muon
-    # Of the matrices in the blocks only: never of norms, biases or embeddings.
+    # Only for the matrices in the blocks, never for norms, biases or embeddings.
     weight_decay: Annotated[int | float, AT_LEAST_0] = 0.1
     warmup: Annotated[int, AT_LEAST_0] = 0  # steps over which the learning rate rises from near 0
     schedule: Literal["constant", "linear", "cosine", "wsd"] = "cosine"  # wsd: warm-up, stable, decay
-    # wsd: the share of the run, at its end, in which the learning rate falls.
+    # wsd: over which share of the run, at its end, the learning rate falls.
     decay_share: Annotated[int | float, SHARE] = 0.2
-    final_share: Annotated[int | float, SHARE] = 0.0  # of the highest learning rate, at the end
-    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # the largest norm of all gradients together; None: any
-    dtype: str = "auto"  # of the matrix products: "float32" or "bfloat16"; weights stay float32
-    seed: Annotated[int, AT_LEAST_0] = 0  # of the windows that are drawn
-    validate_every: Annotated[int, AT_LEAST_0] = 0  # steps between looks at the validation data; 0: only at the end
+    final_share: Annotated[int | float, SHARE] = 0.0  # the last learning rate, as a share of the highest
+    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest norm of all gradients together; None: any
+    dtype: str = "auto"  # for the matrix products: "float32" or "bfloat16"; weights stay float32
+    seed: Annotated[int, AT_LEAST_0] = 0  # for drawing the windows of text
+    validate_every: Annotated[int, AT_LEAST_0] = 0  # steps between validations; 0: only at the end
     validation_batches: Annotated[int, AT_LEAST_1] = 8
     sample_every: Annotated[int, AT_LEAST_0] = 0  # steps between samples; 0: only at the end
-    # Steps between looks at activations, gradients and updates; 0: never.
+    # Steps between measurements of activations, gradients and updates; 0: never.
     statistics_every: Annotated[int, AT_LEAST_0] = 0
-    save_every: Annotated[int, AT_LEAST_0] = 200  # steps between checkpoints, in a folder; 0: only at the end
-    keep: Annotated[int, AT_LEAST_1] = 2  # the last so many checkpoints stay, and the best
-    parallel: Literal["ddp", "fsdp"] = "ddp"  # several processes: each holds the whole model, or a part (FSDP2)
+    save_every: Annotated[int, AT_LEAST_0] = 200  # steps between checkpoints, if there is a folder; 0: only at the end
+    keep: Annotated[int, AT_LEAST_1] = 2  # how many of the last checkpoints to keep, besides the best
+    parallel: Literal["ddp", "fsdp"] = "ddp"  # with several processes, each has the whole model, or a part (FSDP2)
     compile: bool = False  # torch.compile: quicker steps after a slow first one; on a CPU it needs a C++ compiler
 
     def __post_init__(self) -> None:
         check_fields(self)
         if self.warmup > self.steps:
-            raise ValueError(f"warmup={self.warmup} takes longer than the run of steps={self.steps}.")
+            raise ValueError(f"warmup={self.warmup} is longer than the whole run, steps={self.steps}.")
         if self.batch_size % self.accumulate:
             raise ValueError(
-                f"batch_size={self.batch_size} does not fall into accumulate={self.accumulate} equal parts."
+                f"batch_size={self.batch_size} does not divide into accumulate={self.accumulate} equal parts."
             )
 
         if self.statistics_every and (self.compile or self.parallel == "fsdp"):
             raise ValueError(
-                "statistics_every watches the model from inside, and a compiled or cut model (compile=True, "
-                'parallel="fsdp") cannot be watched. Leave one of them out.'
+                "statistics_every looks inside the model, which is impossible for a compiled or divided one "
+                '(compile=True, parallel="fsdp"). Leave one of them out.'
             )
 
     @property
     def matrix_rate(self) -> int | float:
-        """The highest learning rate of the matrices in the blocks: their own, or one that suits the optimizer.
+        """The highest learning rate of the matrices in the blocks: `matrix_learning_rate`, or the optimizer's default.
 
-        AdamW then takes `learning_rate` for all weights. Muon takes 0.02.
+        By default AdamW uses `learning_rate` for all weights, and Muon uses 0.02.
 
         >>> TrainConfig(learning_rate=0.01).matrix_rate, TrainConfig(matrix_learning_rate=0.001).matrix_rate
         (0.01, 0.001)
@@ -91,9 +91,9 @@ class TrainConfig:
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], where: str = "TrainConfig") -> "TrainConfig":
-        """A config from names and values, as a TOML file gives them.
+        """Build a config from names and values, for example from a TOML file.
 
-        Raises `ValueError` for a name that it does not know, and for a setting that would do nothing.
+        Raises `ValueError` for an unknown name, and for a setting that would do nothing.
 
         >>> TrainConfig.from_mapping({"learning_rat": 0.1})
         Traceback (most recent call last):
@@ -105,26 +105,26 @@ class TrainConfig:
             chosen = getattr(config, choice)
             if chosen != value and (idle := [name for name in only if name in settings]):
                 raise ValueError(
-                    f"{idle[0]} is for {choice}={value!r} only, and {choice} is {chosen!r}: it would do nothing. "
+                    f"{idle[0]} only works with {choice}={value!r}, but {choice} is {chosen!r}: it would do nothing. "
                     f"Leave it out, or choose {choice}={value!r}."
                 )
         return config
 
 
 def schedule_at(step: int, config: TrainConfig) -> float:
-    """The learning rate of a step (from 0) as a share of the highest.
+    """Return the learning rate of a step (from 0) as a share of the highest.
 
-    It rises in equal parts over `warmup` steps, the first of which is not 0, and then stays ("constant"), falls in a
-    line ("linear") or like half a cosine wave ("cosine"), or stays and then falls in a line ("wsd"), towards
-    `final_share` at the step after the last. Sources: Loshchilov and Hutter (2017), "SGDR", for the cosine; Hu et al.
-    (2024), "MiniCPM", for warm-up, stable, decay.
+    It rises in equal amounts over `warmup` steps (the first is not 0). Then it stays ("constant"), falls in a straight
+    line ("linear") or like half a cosine wave ("cosine"), or stays and then falls in a straight line ("wsd"); it
+    reaches `final_share` right after the last step. Sources: Loshchilov and Hutter (2017), "SGDR", for the cosine;
+    Hu et al. (2024), "MiniCPM", for warm-up, stable, decay.
 
     >>> run = TrainConfig(steps=8, warmup=2, schedule="wsd", decay_share=0.5)
     >>> [round(schedule_at(step, run), 2) for step in range(8)]
     [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
     if step >= config.steps and config.schedule != "constant":
-        return config.final_share  # after the last step it stays
+        return config.final_share  # it stays there after the last step
     if step < config.warmup:
         return (step + 1) / config.warmup
     passed = (step - config.warmup) / max(1, config.steps - config.warmup)

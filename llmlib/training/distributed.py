@@ -1,16 +1,16 @@
-"""Several processes that train one model, as `torchrun` starts them: who am I, how many are we, and who writes.
+"""Train one model with several processes, which `torchrun` starts: which one am I, how many are there, who writes?
 
-Each computes its share of every batch, and all take the same step. With `parallel="ddp"` every process holds the whole
-model, and torch's DistributedDataParallel averages the gradients while they are computed. With "fsdp" each holds a part
-(`llmlib.training.sharding`), for models that one device cannot hold with their gradients and optimizers.
+Each process computes its share of every batch, and all take the same step. With `parallel="ddp"` every process has the
+whole model, and torch's DistributedDataParallel averages the gradients while they are computed. With "fsdp" each one
+has a part (`llmlib.training.sharding`); use it if a model with its gradients and optimizers does not fit on one device.
 
-Checkpoints are gathered ones: the first process writes the whole weights and optimizer states, in one format whatever
-wrote them, so that a run goes on with any number of processes of either kind, and the weights open without torch's
-distributed modules. (torch's own distributed checkpoint, in which each process writes its part, is quicker for models
-that the memory of one host cannot hold; those are beyond this library.) Hosts have to share the run's folder.
+Checkpoints are complete: the first process gathers and writes all weights and optimizer states, always in the same
+format. So a run can continue with any number of processes, of either kind, and you can open the weights without torch's
+distributed modules. (In torch's own distributed checkpoint each process writes its part. That is quicker for models
+too large for one host's memory, but such models are beyond this library.) All hosts must share the run's folder.
 
-If a process dies, the others find out at their next exchange and stop; `torchrun --max-restarts=3` starts them all
-anew, and a run that was started anew goes on from its last checkpoint, as if by `--resume`.
+If a process dies, the others notice at their next exchange and stop. `torchrun --max-restarts=3` then starts them all
+again, and the run continues from its last checkpoint, as with `--resume`.
 """
 
 import contextlib
@@ -35,23 +35,23 @@ from llmlib.training.config import TrainConfig
 from llmlib.training.precision import WorkingCopy
 from llmlib.transformer import Transformer
 
-HINT = "Go on from the last checkpoint with resume=True (llmlib train --resume), with any number of processes."
+HINT = "Continue from the last checkpoint with resume=True (llmlib train --resume); any number of processes will do."
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among all of them."""
+    """This process's number, and how many processes there are."""
 
     rank: int = 0
     world: int = 1
 
     @property
     def writes(self) -> bool:
-        """Whether it is the one that writes files and shows progress."""
+        """Whether this process is the one that writes files and shows progress."""
         return self.rank == 0
 
     def share(self, batch: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "share ..."]:
-        """This process's rows: no row is anybody else's too.
+        """Return this process's rows of a batch; no two processes share a row.
 
         >>> Ranks(rank=1, world=2).share(torch.arange(6))
         tensor([3, 4, 5])
@@ -59,7 +59,7 @@ class Ranks:
         return batch.chunk(self.world)[self.rank]
 
     def mean(self, value: float) -> float:
-        """The mean over all processes."""
+        """Return the mean over all processes."""
         if self.world == 1:
             return value
         total = torch.tensor(value, dtype=torch.float64)
@@ -68,13 +68,13 @@ class Ranks:
         return total.item() / self.world
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Wait until all processes get here."""
         if self.world > 1:
             with self.together():
                 dist.barrier()
 
     def agree(self, value: Any, what: str) -> None:
-        """Raise `RunError` unless all processes come with an equal value."""
+        """Raise `RunError` unless all processes have the same value."""
         if self.world == 1:
             return
         values: list[Any] = [None] * self.world
@@ -85,11 +85,11 @@ class Ranks:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """What the processes do in step with each other; raises `RunError` if one of them is no longer there."""
+        """Run a block that needs all processes; raise `RunError` if one of them is gone."""
         try:
             yield
         except RuntimeError as error:
-            # gloo has no error class of its own; its messages begin with the place in its source.
+            # gloo has no error class of its own; its messages begin with a file and line in its source.
             if self.world == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
                 raise
             why = str(error).partition("\n")[0].partition(". ")[0]
@@ -97,10 +97,10 @@ class Ranks:
 
 
 def join() -> Ranks:
-    """Join the processes that `torchrun` started, or stay alone where it did not.
+    """Join the processes that `torchrun` started, or stay alone if it did not.
 
-    Its variables say who we are. Tensors on CPUs go through gloo, on GPUs through NCCL. Raises `RunError` if this
-    host has fewer GPUs than processes.
+    torchrun's environment variables say which process this is. Tensors on CPUs go through gloo, on GPUs through NCCL.
+    Raises `RunError` if this host has fewer GPUs than processes.
     """
     if not dist.is_initialized():
         if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -109,7 +109,7 @@ def join() -> Ranks:
             here, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
             if here >= gpus:
                 raise RunError(
-                    f"Each process needs a GPU of its own, and this host has {gpus}: --nproc-per-node={gpus}."
+                    f"Each process needs its own GPU, and this host has {gpus}. Use --nproc-per-node={gpus}."
                 )
             torch.cuda.set_device(here)
         store, rank, world = next(dist.rendezvous("env://"))
@@ -120,12 +120,12 @@ def join() -> Ranks:
 
 
 def _roll_call(store: dist.Store, rank: int, world: int) -> str:
-    """A name for this start of all processes, the same in each, that no earlier start had.
+    """Return a new name for this start, the same in every process.
 
-    The store in which they find each other belongs to `torchrun` and outlives them. Started anew they would read there
-    where those before them could be reached, and wait for the dead. So each writes down a name that is new, and they
-    begin when all have read the same list: then nobody on it is of an earlier start. (torchrun counts its restarts,
-    but on several hosts the counts differ.)
+    The processes find each other through a store, which belongs to `torchrun` and outlives them. After a restart they
+    would read old addresses there and wait for dead processes. So each one writes a new name, and they begin once they
+    have all read the same list: then no name on it is from an earlier start. (torchrun counts its restarts, but the
+    counts differ between hosts.)
     """
     store.set(f"name of {rank}", uuid.uuid4().hex)
     counted = ""
@@ -139,12 +139,12 @@ def _roll_call(store: dist.Store, rank: int, world: int) -> str:
 
 
 def restarted(ranks: Ranks) -> bool:
-    """Whether `torchrun` has started us anew, after one of us died; on one of several hosts is enough."""
+    """Return whether `torchrun` has restarted us after a process died, even if only on one of several hosts."""
     return ranks.mean(float(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))) > 0
 
 
 def spread(model: Transformer, config: TrainConfig, ranks: Ranks, dtype: torch.dtype) -> tuple[WorkingCopy, nn.Module]:
-    """What computes for the model, and what is called while training: it exchanges gradients with other processes."""
+    """Return the working copy that computes, and the module to call in training, which also exchanges gradients."""
     if config.parallel == "fsdp" and ranks.world > 1:
         if config.compile:
             compile_blocks(model)
@@ -159,8 +159,8 @@ def spread(model: Transformer, config: TrainConfig, ranks: Ranks, dtype: torch.d
 
 @contextlib.contextmanager
 def exchanging(called: Any, is_last: bool) -> Iterator[None]:
-    """Within a step, the processes exchange gradients with the last part of the batch only."""
-    called = getattr(called, "_orig_mod", called)  # what was compiled
+    """Let the processes exchange gradients only with the last part of a batch."""
+    called = getattr(called, "_orig_mod", called)  # the module inside a compiled one
     if isinstance(called, DistributedDataParallel) and not is_last:
         with called.no_sync():
             yield

@@ -1,6 +1,6 @@
-"""What `llmlib train` and `llmlib tune` share: a run that is followed to its end, in a log and on the terminal.
+"""Follow a run to its end, in a log and on the terminal, for `llmlib train` and `llmlib tune`.
 
-What goes wrong is told in one line; what stops a run leaves a checkpoint, and says how to go on.
+If something goes wrong, one line says what. If a run is stopped, it saves a checkpoint and says how to continue.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ import typer
 
 from llmlib.files.atomic import atomic_write
 
-LINES = 10  # of progress, where no terminal shows a bar
+LINES = 10  # lines of progress, if there is no terminal to show a bar
 
 
 @contextlib.contextmanager
 def reporting(command: str) -> Iterator[None]:
-    """Errors that have words for people end the command with one line; of several processes the first one prints it.
+    """End the command with one line if an error has a message for people; only the first process prints it.
 
-    All of them leave theirs to `torchrun`, which shows at its end what stopped the run, whichever process it was.
+    Every process leaves its line to `torchrun`, which shows at the end what stopped the run, whichever process it was.
     """
     try:
         yield
@@ -46,10 +46,10 @@ def reporting(command: str) -> Iterator[None]:
 
 
 def _left_to_torchrun(line: str) -> bool:
-    """Write what went wrong where `torchrun` looks for it; False if it did not start this process.
+    """Write what went wrong where `torchrun` looks for it; return False if it did not start this process.
 
-    Its report begins with a traceback of its own: it raises `ChildFailedError` whenever a process ends with an exit
-    code that is not 0. Without this file the report would say nothing more than that.
+    torchrun raises `ChildFailedError` if a process ends with an exit code other than 0. Without this file its
+    report would show only that traceback.
     """
     file = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if not file:
@@ -64,7 +64,7 @@ def _left_to_torchrun(line: str) -> bool:
 
 @contextlib.contextmanager
 def told_once(writes: bool) -> Iterator[None]:
-    """Warnings as notes on standard error, each once, by the process that writes."""
+    """Print warnings as notes on standard error, each only once, and only from the process that writes."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
@@ -74,30 +74,30 @@ def told_once(writes: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
-    """Take all steps of a run; the block inside is what to do at its end.
+    """Take all steps of a run, and then run the block.
 
-    A line of log.csv for each step, and a progress bar or, where no terminal is, a line now and then. Ctrl-C and the
-    signal TERM end it between two steps, with a checkpoint; `again` is the command that goes on.
+    Each step adds a line to log.csv. A progress bar shows on a terminal, elsewhere a line now and then. Ctrl-C and the
+    signal TERM end the run between two steps, with a checkpoint; `again` is the command that continues it.
     """
     try:
         with _terminable():
             _take(run, folder, ranks.writes)
     except KeyboardInterrupt as stop:
         code = 143 if isinstance(stop, Terminated) else 130
-        if ranks.world > 1:  # a checkpoint needs all of them, and each has been stopped at another place
-            where = f"The last checkpoint in {folder} counts."
+        if ranks.world > 1:  # a checkpoint needs all processes, and each stopped somewhere else
+            where = f"The last checkpoint in {folder} is kept."
         elif run.step:
-            where = f"The checkpoint is {run.save()}."
+            where = f"The checkpoint is in {run.save()}."
         else:
             where = "No step was taken."
         if ranks.writes:
-            typer.echo(f"\nStopped after step {run.step}. {where} Go on: {again}", err=True)
+            typer.echo(f"\nStopped after step {run.step}. {where} To continue: {again}", err=True)
         raise typer.Exit(code) from None
     yield
 
 
 class Terminated(KeyboardInterrupt):
-    """The signal TERM, which a system sends before it ends a process for good."""
+    """The signal TERM, which the system sends before it kills a process."""
 
 
 @contextlib.contextmanager
@@ -134,7 +134,7 @@ def _take(run: Any, folder: Path, writes: bool) -> None:
 
 
 def summary(run: Any, folder: Path) -> str:
-    """What a run came to, in a sentence."""
+    """Return the result of a run in a sentence."""
     from llmlib.training.checkpoints import name_of
 
     if not run.best:
@@ -147,10 +147,10 @@ def summary(run: Any, folder: Path) -> str:
 
 
 class Log:
-    """The CSV file of a run, to go on after the step `last`, or to begin if that is None.
+    """The CSV log of a run. It continues after the step `last`, or begins a new file if that is None.
 
-    What was written later, before a kill, is dropped. A kill may also have come between the checkpoint and its line.
-    Raises `RunError` if it cannot be read or written.
+    Lines after that step, from before a kill, are dropped; the line of that step is added if a kill came before it.
+    Raises `RunError` if the file cannot be read or written.
     """
 
     def __init__(self, path: Path, last: Any):
@@ -192,11 +192,11 @@ class Log:
                 whole = row.keys() == set(self.names) and int(row["step"]) == number and float(row["loss"]) >= 0
                 last = number == len(rows)  # a full disk may have cut it
                 if not whole and not last:
-                    raise ValueError(f"line {number + 1} is not that of step {number}")
+                    raise ValueError(f"line {number + 1} does not belong to step {number}")
             return rows if not rows or whole else rows[:-1]
         except (ValueError, TypeError, KeyError, OSError, csv.Error) as error:
             raise RunError(
-                f"{self.path} is damaged ({error}). Move it away, and a new one begins; the checkpoints are whole."
+                f"{self.path} is damaged ({error}). Move it away, and a new one will begin; the checkpoints are fine."
             ) from None
 
     @contextlib.contextmanager
@@ -208,5 +208,5 @@ class Log:
         except OSError as error:
             raise RunError(
                 f"{self.path} could not be written ({error.strerror}). Free some space, or make the folder writable; "
-                "the run goes on with --resume."
+                "then continue the run with --resume."
             ) from error

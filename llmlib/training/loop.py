@@ -27,35 +27,35 @@ from llmlib.training.optimizers import make_optimizers
 from llmlib.training.statistics import Observer, Statistics
 from llmlib.transformer import Transformer, TransformerConfig
 
-# Choices that may change while a run goes on: they change how, not what.
+# Settings that may change when a run is resumed: they change how it computes, not what.
 FREE = ("parallel", "compile", "validate_every", "sample_every", "statistics_every", "save_every", "keep")
-RECENT = 50  # steps that a sudden rise of the loss is measured against
+RECENT = 50  # steps to compare with when the loss suddenly rises
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of training came to."""
+    """The result of one training step."""
 
     step: int  # from 1: how many steps have been taken
-    loss: float  # nats a token, before the step
+    loss: float  # nats per token, before the step
     learning_rate: float
     gradient_norm: float  # of all gradients together, before clipping
     tokens_per_second: float
     validation_loss: float | None = None  # when due
     sample: Any = None  # when due: what the `sample` function returned
-    statistics: Statistics | None = field(default=None, compare=False)  # when due: how large things are inside
+    statistics: Statistics | None = field(default=None, compare=False)  # when due: what goes on inside
 
 
 class RunNotice(UserWarning):
-    """A run goes on in another way than one might think; the message says how."""
+    """A run continues in a way that you might not expect; the message says how."""
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss or the gradients are no numbers any more, or far above what they were; the message names a cause."""
+    """The loss or the gradients are NaN, infinite, or suddenly far larger; the message names a likely cause."""
 
 
 class Training(Iterator[Step]):
-    """A run that is under way: each `next` takes a step. See `train`, which makes one."""
+    """A training run: each `next` takes a step. `train` makes one."""
 
     def __init__(
         self,
@@ -68,10 +68,10 @@ class Training(Iterator[Step]):
     ):
         self.model, self.data, self.config = model, data, config
         self.validation, self.sample, self.folder = validation, sample, folder
-        self.claim: Any = None  # held as long as this run may write to its folder
+        self.claim: Any = None  # the lock on the folder, as long as this run writes to it
         self.step = 0  # steps taken
         self.last: Step | None = None
-        self.best: tuple[float, int] | None = None  # validation loss, and the step at which it was
+        self.best: tuple[float, int] | None = None  # the lowest validation loss, and its step
         self.ranks = distributed.join()
         self.dtype = choose(model.device, config.dtype).dtype
         self.batches = Batches(data, config, model.device)
@@ -82,11 +82,11 @@ class Training(Iterator[Step]):
             memory.keep_freed()
 
     def __len__(self) -> int:
-        """How many steps are left."""
+        """Return how many steps are left."""
         return self.config.steps - self.step
 
     def __next__(self) -> Step:
-        """Take a step. An interrupt leaves the model as it was before the step or after it, and the run can go on."""
+        """Take a step. An interrupt leaves the model as it was before or after the step, and the run can continue."""
         if self.step >= self.config.steps:
             raise StopIteration
         with self.ranks.together():
@@ -112,7 +112,7 @@ class Training(Iterator[Step]):
             self.step += 1
             self.recent.append(loss)
             speed, rate = tokens / (time.perf_counter() - started), self.config.learning_rate * share
-            self.last = Step(self.step, loss, rate, norm, speed)  # an interrupt may come before what follows is known
+            self.last = Step(self.step, loss, rate, norm, speed)  # an interrupt may come before we know the rest
         statistics = observer.after_the_step() if observer else None
         for model in (self.work.model, self.model):
             model.eval()
@@ -131,7 +131,7 @@ class Training(Iterator[Step]):
         return self.last
 
     def _gradients(self) -> tuple[float, int]:
-        """Compute the gradients of the mean loss of the whole batch, part by part; returns it, and the tokens read."""
+        """Compute the gradients of the whole batch's mean loss, part by part; return the loss and the tokens read."""
         c = self.config
         x, y = self.batches.of(self.step)
         for optimizer in self.optimizers:
@@ -144,50 +144,50 @@ class Training(Iterator[Step]):
         for number, (part_x, part_y) in enumerate(parts, start=1):
             with distributed.exchanging(self.called, number == len(parts)):
                 logits = self.called(part_x)
-                # Of the mean over the whole batch, each part brings what its targets that count are of all of them;
-                # processes average their gradients, hence times `world`.
+                # Weigh each part by its share of all targets that count, so the sum is the mean over the whole batch;
+                # processes average their gradients, so multiply by `world`.
                 weight = count_targets(part_y) / counted * self.ranks.world
                 loss = cross_entropy(logits, part_y) * weight if weight else 0 * logits.sum()
                 loss.backward()
             losses.append(loss.detach())
         self.work.hand_over()
-        self.batches.prepare(self.step + 1)  # a GPU is still busy with what was asked of it above
+        self.batches.prepare(self.step + 1)  # a GPU is still busy with the gradients
         return self.ranks.mean(sum(loss.item() for loss in losses)), x.numel()
 
     def _clip(self) -> float:
         return sharding.clip_gradients(self.model.parameters(), self.config.clip_norm or math.inf)
 
     def _check(self, loss: float, norm: float) -> None:
-        """Stop before a step that would spoil the weights: they are still those of the step before."""
+        """Stop before a step that would spoil the weights, so that the model keeps the ones from before."""
         if math.isfinite(loss) and math.isfinite(norm):
             usual = statistics.median(self.recent) if len(self.recent) == RECENT else math.inf
             if loss <= 3 * usual + 1:
                 return
             what = f"The loss jumped to {loss:.3g} at step {self.step + 1}, from {usual:.3g}."
         else:
-            what = f"At step {self.step + 1} the loss is {loss:.3g} and the norm of the gradients {norm:.3g}."
+            what = f"At step {self.step + 1} the loss is {loss:.3g} and the norm of the gradients is {norm:.3g}."
         rate = self.config.learning_rate * schedule_at(self.step, self.config)
         causes = [f"the learning rate ({rate:.2g} here) is too high: try a third of it, or a longer warmup"]
         if self.config.clip_norm is None:
             causes.append("gradients are not clipped: set clip_norm=1.0")
         if self.dtype == torch.float16:
             causes.append("float16 overflows above 65,504: use bfloat16")
-        kept = "The model holds the weights from before this step"
+        kept = "The model has the weights from before this step"
         if self.folder and (found := checkpoints.checkpoints(self.folder)):
             kept += f"; the last checkpoint is {found[-1]}"
-        raise TrainingDiverged(f"{what} The likely cause: {'; or '.join(causes)}. {kept}.")
+        raise TrainingDiverged(f"{what} Likely cause: {'; or '.join(causes)}. {kept}.")
 
     def _due(self, every: int) -> bool:
         return self.step == self.config.steps or (every > 0 and self.step % every == 0)
 
     def _measures(self) -> bool:
-        """Whether the coming step is one whose statistics are due: the first, and each `statistics_every`-th."""
+        """Return whether to measure the coming step: the first one, and then every `statistics_every` steps."""
         every = self.config.statistics_every
         return every > 0 and (self.step == 0 or (self.step + 1) % every == 0)
 
     @torch.no_grad()
     def validate(self) -> float:
-        """The mean loss on the validation data, always on the same windows."""
+        """Return the mean loss on the validation data, always on the same windows."""
         assert self.validation is not None
         c = self.config
         total, counted = 0.0, 0
@@ -202,7 +202,7 @@ class Training(Iterator[Step]):
     def save(self) -> Path:
         """Write a checkpoint now. Raises `RunError` if it cannot be written, or if the run has no folder."""
         if self.folder is None:
-            raise RunError("This run has no folder for checkpoints; give train a folder=….")
+            raise RunError("This run has no folder for checkpoints; pass folder=… to train.")
         state = {
             "train": dataclasses.asdict(self.config),
             "data": {name: _fingerprint(data) for name, data in self._data()},
@@ -217,9 +217,9 @@ class Training(Iterator[Step]):
         return self.folder / checkpoints.name_of(self.step)
 
     def resume(self) -> bool:
-        """Go on from the last checkpoint in the folder; False if there is none.
+        """Continue from the last checkpoint in the folder; return False if there is none.
 
-        Raises `RunError` as `load` does, and for another config or other data; then nothing has changed.
+        Raises `RunError` as `load` does, and if the config or the data differ; then nothing has changed.
         """
         assert self.folder is not None
         found = checkpoints.checkpoints(self.folder)
@@ -241,20 +241,24 @@ class Training(Iterator[Step]):
         return [("data", self.data)] + ([("validation", self.validation)] if self.validation else [])
 
     def _check_same(self, about: dict[str, Any]) -> None:
-        """Raise `RunError` unless the run in the folder is this one; only its end may be another."""
+        """Raise `RunError` unless the run in the folder is this one; only its number of steps may differ."""
         ours, theirs = json.loads(json.dumps(dataclasses.asdict(self.config))), about["train"]
         differing = [name for name in ours if name not in (*FREE, "steps") and ours[name] != theirs.get(name)]
         if differing:
-            told = "; ".join(f"{name} was {theirs.get(name)} and is {ours[name]}" for name in differing)
-            raise RunError(f"The run in {self.folder} began with another config: {told}. Use that, or another folder.")
+            changes = "; ".join(f"{name} was {theirs.get(name)} and is {ours[name]}" for name in differing)
+            raise RunError(
+                f"The run in {self.folder} began with another config: {changes}. Use that config, or another folder."
+            )
         if self.config.steps < about["step"]:
-            raise RunError(f"The run in {self.folder} has taken {about['step']} steps, and steps={self.config.steps}.")
+            raise RunError(
+                f"The run in {self.folder} has already taken {about['step']} steps, but steps={self.config.steps}."
+            )
         for name, data in self._data():
             before, now = about["data"].get(name), _fingerprint(data)
             if before is not None and now is not None and before != now:
                 raise RunError(
-                    f"The run in {self.folder} began with other {name}: {before} there, {now} here. Go on with the "
-                    "same text, tokenizer and shares; or start a new run in another folder."
+                    f"The run in {self.folder} began with other {name}: {before} there, {now} here. Continue with the "
+                    "same text, tokenizer and shares, or start a new run in another folder."
                 )
 
 
@@ -268,20 +272,20 @@ def train(
     folder: Path | str | None = None,
     resume: bool = False,
 ) -> Training:
-    """Train a model on next tokens: an iterator that takes a step each time it is asked for the next.
+    """Train a model to predict the next token; return an iterator that takes one step at a time.
 
-    `for step in train(…)` yields a `Step` after each; stop, plot and go on with the same iterator as you like. The
+    `for step in train(…)` yields a `Step` after each one; you can stop, plot, and continue with the same iterator. The
     model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
-    and at the end. With a `folder`, checkpoints are kept there; with `resume`, a run that has some goes on from the
-    last, and takes the very steps that it would have taken; if the config now has another number of steps, a
-    `RunNotice` says what that means. Started by `torchrun`, each process calls it alike and
-    computes its share of every batch; started anew after one of them died, it goes on as with `resume`. On a CPU the
-    process keeps up to 1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`). A
-    tiny model on a machine that others use too is far quicker with `torch.set_num_threads(1)`: its threads would wait
-    for each other more than they compute.
+    and at the end. With a `folder`, checkpoints are saved there; with `resume`, the run continues from its last
+    checkpoint, and takes exactly the steps that it would have taken. If the config now has another number of steps, a
+    `RunNotice` says what that means. Under `torchrun`, every process makes the same call and
+    computes its share of every batch; if `torchrun` restarts after a process died, the run resumes. On a CPU the
+    process keeps up to 1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`). If
+    the model is tiny and other programs use the machine too, `torch.set_num_threads(1)` makes training much faster:
+    otherwise its threads spend more time waiting for each other than computing.
 
-    Raises `ValueError` for windows longer than the model's context or a vocabulary larger than its own, `RunError`
-    for a folder that holds another run, and, while training, `TrainingDiverged` before a step that would spoil the
+    Raises `ValueError` if windows are longer than the model's context or the vocabulary is larger than the model's,
+    `RunError` if the folder has another run, and, while training, `TrainingDiverged` before a step that would spoil the
     weights.
 
     >>> from llmlib import Transformer, TransformerConfig
@@ -296,23 +300,23 @@ def train(
     _check_kinds(model, data, config, validation)
     if config.seq_len > model.config.max_seq_len:
         raise ValueError(
-            f"seq_len={config.seq_len} is more than the model's context, max_seq_len={model.config.max_seq_len}."
+            f"seq_len={config.seq_len} does not fit into the model's context, max_seq_len={model.config.max_seq_len}."
         )
     for texts in filter(None, (data, validation)):
         size = getattr(texts, "vocab_size", None) or 0
         if size > model.config.vocab_size:
             raise ValueError(
-                f"The data's tokenizer has {size:,} tokens, and the model a vocabulary of {model.config.vocab_size:,}. "
+                f"The data's tokenizer has {size:,} tokens, but the model has only {model.config.vocab_size:,}. "
                 "Build the model with vocab_size=tokenizer.vocab_size, or use the tokenizer that it was made for."
             )
-        texts.batch(0, batch_size=1, seq_len=config.seq_len)  # too short a text is told before anything is trained
+        texts.batch(0, batch_size=1, seq_len=config.seq_len)  # report a text that is too short before training
     if isinstance(model.config, TransformerConfig):
         memory.check_room(model.config, config, model.device)
     path = None if folder is None else Path(folder)
     ranks = distributed.join()
     if config.batch_size % (config.accumulate * ranks.world):
         raise ValueError(
-            f"batch_size={config.batch_size} does not fall into equal parts for {ranks.world} processes"
+            f"batch_size={config.batch_size} does not divide into equal parts for {ranks.world} processes"
             + (f" times accumulate={config.accumulate}." if config.accumulate > 1 else ".")
         )
     claim = checkpoints.claim(path) if path is not None and ranks.writes else None
@@ -327,55 +331,56 @@ def train(
         _tell_of_unfinished(path, found, resume)
     if found and not (resume and run.resume()):
         raise RunError(
-            f"{path} holds a run already. Go on with it: resume=True (llmlib train --resume); or give another "
+            f"{path} already has a run. Continue it with resume=True (llmlib train --resume), choose another "
             "folder, or remove it."
         )
     return run
 
 
 def _check_kinds(model: Any, data: Any, config: Any, validation: Any) -> None:
-    """Raise `ValueError` for arguments in another order, or of other kinds."""
+    """Raise `ValueError` if arguments are in the wrong order or of the wrong type."""
     if not isinstance(model, torch.nn.Module):
         raise ValueError(f"model must be a Transformer, got {type(model).__name__}: train(model, data, config).")
     if not isinstance(config, TrainConfig):
-        as_dict = " Of a dict: TrainConfig.from_mapping(…)." if isinstance(config, dict) else ""
+        as_dict = " For a dict, use TrainConfig.from_mapping(…)." if isinstance(config, dict) else ""
         raise ValueError(f"config must be a TrainConfig, got {type(config).__name__}.{as_dict}")
     for name, given in (("data", data), ("validation", validation)):
         if given is not None and not isinstance(given, Data):
             remedy = "TokenDataset(tokenizer.encode(text))" if isinstance(given, str) else "TokenDataset(ids)"
-            raise ValueError(f"{name} must give batches, got {type(given).__name__}. Of a text or of ids: {remedy}.")
+            raise ValueError(f"{name} must have a method batch, but {type(given).__name__} does not. Try {remedy}.")
 
 
 def _fingerprint(data: Any) -> str | None:
-    """What a run remembers of its data, to notice that they have changed; None for data that have none."""
+    """Return a description of the data, so that we notice a change, or None if the data has no fingerprint."""
     found = getattr(data, "fingerprint", None)
     return found() if callable(found) else None
 
 
 def _extended(planned: int, taken: int, config: TrainConfig) -> str:
-    """What another number of steps means for a run that goes on."""
+    """Say what it means to resume a run with another number of steps."""
     share = schedule_at(min(taken, config.steps - 1), config)
-    told = f"The run was planned for {planned} steps and now has {config.steps}; {taken} are taken."
+    planned_and_now = f"The run was planned for {planned} steps and now has {config.steps}; it has taken {taken}."
     if config.schedule == "constant":
-        return f"{told} Its learning rate stays as it is."
+        return f"{planned_and_now} Its learning rate stays as it is."
     return (
-        f"{told} Its schedule, {config.schedule!r}, now reaches to the new end: the learning rate goes on at "
-        f"{share:.0%} of its highest. A run of so many steps from the start would have had other rates until here."
+        f"{planned_and_now} Its schedule, {config.schedule!r}, now ends at the new last step: the learning rate "
+        f"continues at {share:.0%} of its highest. A run planned for {config.steps} steps from the start would have "
+        "had other rates up to here."
     )
 
 
 def _tell_of_unfinished(folder: Path, found: list[Path], resume: bool) -> None:
-    """Say it if a checkpoint lacks its state.json, so that no run begins anew, or further back, unannounced."""
+    """Speak up if a checkpoint has no state.json, so that no run quietly starts again, or further back."""
     broken = [path for path in sorted(folder.glob("step-*")) if path.is_dir() and path not in found]
     if not broken:
         return
     if not found:
         raise RunError(
-            f"{folder} holds a run, but {broken[-1].name} has no state.json: it is not whole, and there is no other "
-            "checkpoint. Put the file back; or remove the folder to start again."
+            f"{folder} has a run, but its only checkpoint {broken[-1].name} is incomplete: state.json is missing. "
+            "Put the file back, or remove the folder to start again."
         )
     if resume and broken[-1].name > found[-1].name:
-        _tell(f"{broken[-1]} has no state.json, so it is not whole: the run goes on from {found[-1].name}.")
+        _tell(f"{broken[-1]} has no state.json, so it is incomplete; the run continues from {found[-1].name}.")
 
 
 def _tell(message: str) -> None:
@@ -384,7 +389,7 @@ def _tell(message: str) -> None:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C and the Stop button wait until the block has ended, so that no half of a step is taken."""
+    """Make Ctrl-C and the Stop button wait until the block has ended, so that no step is left half done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What training makes small: the surprise at the next token."""
+"""The loss that training minimises: the surprise at the next token."""
 
 from typing import Literal
 
@@ -7,11 +7,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 IGNORED = -100  # a target that does not count, as in torch and `transformers`
-NOTHING_COUNTS = f"All targets are ignored ({IGNORED}), so there is nothing to learn from in this batch."
+NOTHING_COUNTS = f"All targets are ignored ({IGNORED}), so this batch has nothing to learn from."
 
 
 def count_targets(targets: Int[Tensor, "*axes"]) -> int:
-    """How many targets count.
+    """Return how many targets count.
 
     >>> import torch
     >>> count_targets(torch.tensor([[4, 5, -100]]))
@@ -25,12 +25,12 @@ def cross_entropy(
     targets: Int[Tensor, "*axes"],
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Float[Tensor, "*shape"]:
-    """The mean of −ln p(target) over all targets, in nats; targets of -100 (`IGNORED`) do not count.
+    """Return the mean of −ln p(target) over all targets, in nats; targets of -100 (`IGNORED`) do not count.
 
-    With `reduction="sum"` it is their sum, with "none" one for each target, in their shape, 0 where it does not count.
-
-    p is the softmax of the logits. A model that knows nothing pays ln vocab. Computed in float32 whatever the logits
-    are. Raises `ValueError` for a target that is no token, or if none counts (the mean of nothing would be NaN).
+    `reduction="sum"` returns the sum, and "none" one value per target, in the targets' shape, with 0 for those that do
+    not count. p is the softmax of the logits. A model that knows nothing pays ln vocab. The loss is computed in float32
+    whatever the dtype of the logits. Raises `ValueError` for a target that is not a token, or if no target counts (the
+    mean of nothing would be NaN).
 
     >>> import torch
     >>> cross_entropy(torch.zeros(2, 3, 8), torch.tensor([[1, 2, 3], [4, 5, -100]]))  # ln 8
@@ -45,6 +45,6 @@ def cross_entropy(
     if not counts.any():
         raise ValueError(NOTHING_COUNTS)
     if (wrong := flat[counts & ((flat < 0) | (flat >= vocab))]).numel():
-        raise ValueError(f"The target {wrong[0].item()} is not a token: targets lie in 0 … {vocab - 1} here.")
+        raise ValueError(f"The target {wrong[0].item()} is not a token: ids go from 0 to {vocab - 1} here.")
     loss = F.cross_entropy(logits.reshape(-1, vocab).float(), flat, ignore_index=IGNORED, reduction=reduction)
     return loss.reshape(targets.shape) if reduction == "none" else loss

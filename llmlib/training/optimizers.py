@@ -1,4 +1,4 @@
-"""What turns gradients into steps: AdamW, and Muon for matrices."""
+"""Turn gradients into steps: AdamW, and Muon for matrices."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,10 +16,11 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the polynomial in `orthogonalise`
 
 
 def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5) -> Float[Tensor, "*many rows columns"]:
-    """The matrices with all singular values brought near 1, their directions kept: U Vᵀ for U S Vᵀ, roughly.
+    """Bring all singular values of the matrices near 1 and keep their directions: roughly, U S Vᵀ becomes U Vᵀ.
 
-    Newton–Schulz: each step applies the odd polynomial a·x + b·x³ + c·x⁵ to all singular values at once, by matrix
-    products alone. With these coefficients five steps bring every value that is not tiny to between 0.7 and 1.2.
+    This is the Newton–Schulz iteration: each step applies the odd polynomial a·x + b·x³ + c·x⁵ to all singular values
+    at once, with nothing but matrix products. With these coefficients, five steps bring every value that is not tiny to
+    between 0.7 and 1.2.
     Source: Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks".
 
     >>> stretched = torch.diag(torch.tensor([30.0, 10.0, 5.0]))
@@ -28,8 +29,8 @@ def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5)
     """
     a, b, c = COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices  # the products are smaller on the short side
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)  # no singular value is larger than the norm: all are at most 1
+    x = matrices.mT if tall else matrices  # products over the short side are smaller
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)  # no singular value exceeds the norm, so all are at most 1
     for _ in range(steps):
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
@@ -37,13 +38,13 @@ def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5)
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised: all directions of a matrix take steps of the same size.
+    """Orthogonalises momentum, so that a matrix takes steps of the same size in all directions.
 
-    A step is as large as AdamW's would be (root mean square 0.2 a weight and unit of learning rate: Liu et al., 2025,
-    "Muon is Scalable for LLM Training", section 2.2), so learning rates of the two are comparable. Weight decay is
-    apart from the gradient, as in AdamW. The products are computed in `dtype` (default: the parameters' own), of all
-    matrices of one shape at once. Of a matrix that is cut into parts (`llmlib.training.sharding`) each process gathers
-    the momentum, since no part can be orthogonalised alone, and takes the step of its own rows. Raises `ValueError`
+    A step is as large as AdamW's would be (root mean square 0.2 per weight and unit of learning rate: Liu et al., 2025,
+    "Muon is Scalable for LLM Training", section 2.2), so you can compare learning rates between the two. Weight decay
+    is separate from the gradient, as in AdamW. The products are computed in `dtype` (default: the parameters' own), for
+    all matrices of the same shape at once. If a matrix is cut into parts (`llmlib.training.sharding`), a part cannot be
+    orthogonalised alone, so each process gathers the whole momentum and then updates its own rows. Raises `ValueError`
     for a parameter that is not a matrix.
     """
 
@@ -81,7 +82,7 @@ class Muon(torch.optim.Optimizer):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(mine, alpha=-group["lr"] * size)
 
     def _ahead(self, parameter: Tensor, gradient: Tensor, momentum: float) -> Tensor:
-        """Nesterov's momentum: where the running average of the gradients is going."""
+        """Return Nesterov's momentum, which looks ahead to where the running average of the gradients is going."""
         state = self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
@@ -90,18 +91,18 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """The optimizers of a run. Each of their groups remembers its highest learning rate as `peak`.
+    """Return the optimizers of a run. Each parameter group stores its highest learning rate as `peak`.
 
-    The matrices in the blocks decay, have a learning rate of their own (`TrainConfig.matrix_rate`), and go to Muon if
-    the config says so. Embeddings, norms and biases never decay: decay would pull words that are rare in the data, and
-    the scale of every vector, towards nothing. Frozen weights (`requires_grad=False`) belong to none: nothing moves
-    them or remembers their gradients. Raises `ValueError` if all are frozen.
+    The matrices in the blocks have weight decay and their own learning rate (`TrainConfig.matrix_rate`), and Muon
+    trains them if the config says so. Embeddings, norms and biases never decay: decay would pull words that are rare in
+    the data, and the scale of every vector, towards zero. Frozen weights (`requires_grad=False`) are left out: nothing
+    moves them or remembers their gradients. Raises `ValueError` if all weights are frozen.
     """
     learning = [p for p in model.parameters() if p.requires_grad]
     if not learning:
         raise ValueError(
             "All weights of the model are frozen (requires_grad=False), so there is nothing to train. "
-            "A LoRA learns only while it is switched on and not merged: lora.unmerge(), lora.enabled = True."
+            "A LoRA only learns while it is enabled and not merged: lora.unmerge(), lora.enabled = True."
         )
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2 and p.requires_grad]
     known = {id(p) for p in matrices}
@@ -119,16 +120,17 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
 
 
 def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The parameters of any module in two groups for `torch.optim.AdamW`: matrices of linear maps decay, nothing else.
+    """Split any module's parameters into two groups for `torch.optim.AdamW`: with and without weight decay.
 
-    Embeddings, norms and biases do not, for the reasons that `make_optimizers` gives. Frozen ones are in neither.
+    Only the matrices of linear maps decay; `make_optimizers` says why embeddings, norms and biases do not. Frozen
+    parameters are in neither group.
 
     >>> groups = decay_groups(nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 4), nn.LayerNorm(4)), 0.1)
     >>> [(len(group["params"]), group["weight_decay"]) for group in groups]
     [(1, 0.1), (4, 0.0)]
     """
     matrices = {id(m.weight) for m in module.modules() if isinstance(m, nn.Linear)}
-    matrices -= {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}  # a table that is shared
+    matrices -= {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}  # a shared table
     learning = [p for p in module.parameters() if p.requires_grad]
     return [
         {"params": [p for p in learning if id(p) in matrices], "weight_decay": weight_decay},

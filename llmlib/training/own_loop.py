@@ -1,6 +1,6 @@
-"""Checkpoints for a loop of your own: of any `nn.Module`, any optimizers of torch, and what else there is to remember.
+"""Checkpoints for your own training loop, with any `nn.Module`, any torch optimizers, and anything else to remember.
 
-They are the folders that `train` writes: each is whole or not there, and checked before anything is changed.
+They are folders like those of `train`: each is complete or not there at all, and is checked before anything changes.
 """
 
 import json
@@ -27,12 +27,12 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint into a folder, and return the checkpoint's own folder.
 
-    It holds the weights that are not frozen, what the optimizers remember, their learning rates and other numbers, and
-    `state`: whatever else the loop needs, such as `scheduler.state_dict()`, as far as JSON can hold it. A kill or a
-    full disk leaves the checkpoints before it whole.
+    It has the weights that are not frozen, the states of the optimizers, their learning rates and other numbers, and
+    `state`: anything else that the loop needs and JSON can hold, such as `scheduler.state_dict()`. A kill or a full
+    disk does not hurt earlier checkpoints.
 
-    Raises `RunError` if it cannot be written, or if the folder holds another checkpoint of this step, as of an earlier
-    run; `ValueError` for a state that is nothing for JSON.
+    Raises `RunError` if it cannot be written, or if the folder has another checkpoint of this step, for example from an
+    earlier run; and `ValueError` for a state that JSON cannot hold.
 
     >>> import tempfile
     >>> folder, model = tempfile.mkdtemp(), nn.Linear(2, 1)
@@ -47,19 +47,20 @@ def save_checkpoint(
         plain = json.loads(json.dumps(state or {}, default=_number))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"state cannot be written as JSON ({error}). Numbers, texts, None, and lists and dicts of them can be kept."
+            f"state cannot be written as JSON ({error}). It may hold numbers, strings, None, and lists and dicts of "
+            "them."
         ) from None
     if (there := folder / name_of(step)).is_dir() and not _is_kept(model, there):
         raise RunError(
-            f"{there} is there already, with other weights. Go on from it: load_checkpoint(latest_checkpoint("
-            f"{str(folder)!r}), …); or give another folder, or remove it."
+            f"{there} already exists, with other weights. Continue from it with load_checkpoint(latest_checkpoint("
+            f"{str(folder)!r}), …), choose another folder, or remove it."
         )
     own = {"optimizers": [_about(optimizer) for optimizer in several], "state": plain}
     return save(folder, step, model, several, {"own": own})
 
 
 def latest_checkpoint(folder: Path | str) -> Path | None:
-    """The checkpoint in a folder with the most steps, of your own loop or of `train`; None if there is none."""
+    """Return the checkpoint with the most steps in a folder, from your own loop or from `train`, or None."""
     found = checkpoints(Path(folder))
     return found[-1] if found else None
 
@@ -67,19 +68,19 @@ def latest_checkpoint(folder: Path | str) -> Path | None:
 def load_checkpoint(
     path: Path | str | None, model: nn.Module, optimizers: Optimizer | Sequence[Optimizer] = ()
 ) -> tuple[int, dict[str, Any]]:
-    """Put a checkpoint into the model and its optimizers; returns its step and its `state`.
+    """Load a checkpoint into the model and its optimizers, and return its step and its `state`.
 
-    Raises `RunError` if it is none, is damaged, or is of other weights or optimizers; then nothing has changed.
+    Raises `RunError` if it is not a checkpoint, is damaged, or has other weights or optimizers; then nothing changes.
     """
     if path is None or not (Path(path) / STATE).is_file():
-        raise RunError(f"{path} is not a checkpoint. latest_checkpoint(folder) gives the last one of a folder.")
+        raise RunError(f"{path} is not a checkpoint. latest_checkpoint(folder) returns the last one in a folder.")
     path, several = Path(path), _several(optimizers)
     about = read(path)
     if "optimizers" not in about.get("own", ()):
-        raise RunError(f"{path} is of a run of train, not of save_checkpoint. Go on with it: train(…, resume=True).")
+        raise RunError(f"{path} comes from train, not from save_checkpoint. Continue it with train(…, resume=True).")
     kept, ours = about["own"]["optimizers"], [_about(optimizer) for optimizer in several]
     if differing := _differing(kept, ours):
-        raise RunError(f"{path} is of other optimizers: {differing}. Make the model and the optimizers as they were.")
+        raise RunError(f"{path} has other optimizers: {differing}. Make the model and the optimizers as they were.")
     load(path, model, several)
     for optimizer, then in zip(several, kept):
         for group, numbers in zip(optimizer.param_groups, then["numbers"]):
@@ -92,20 +93,20 @@ def _several(optimizers: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:
 
 
 def _number(value: Any) -> Any:
-    """What JSON does not know: a tensor of a single number, as a loss is."""
+    """Turn a tensor with a single number, such as a loss, into a number for JSON."""
     if getattr(value, "ndim", None) == 0:
         return value.item()
-    raise TypeError(f"{type(value).__name__} is not one of its types")
+    raise TypeError(f"{type(value).__name__} is not a JSON type")
 
 
 def _is_kept(model: nn.Module, there: Path) -> bool:
-    """Whether a checkpoint holds just the weights that the model has now, as if a loop saved its last step twice."""
+    """Return whether a checkpoint has exactly the model's weights, as when a loop saves its last step twice."""
     kept, ours = read_sealed_weights(there, read(there)), learning(model)
     return kept.keys() == ours.keys() and all(torch.equal(kept[name], ours[name].cpu()) for name in kept)
 
 
 def _about(optimizer: Optimizer) -> dict[str, Any]:
-    """What an optimizer is, group by group: the shapes of its weights, and the numbers that a schedule may change."""
+    """Describe an optimizer group by group: the shapes of its weights, and the numbers that a schedule may change."""
     groups = optimizer.param_groups
     return {
         "kinds": type(optimizer).__name__,
@@ -115,7 +116,7 @@ def _about(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _differing(kept: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
-    """In what the optimizers of a checkpoint are not ours; empty if they are alike."""
+    """Say how a checkpoint's optimizers differ from ours; return an empty string if they do not."""
     kinds, shapes = ([[each[what] for each in these] for these in (kept, ours)] for what in ("kinds", "shapes"))
     if kinds[0] != kinds[1]:
         return f"kinds {kinds[0]} there and {kinds[1]} here"
@@ -128,7 +129,7 @@ def _differing(kept: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """A learning rate may be a tensor, and betas are a pair. True and False are switches, and no numbers."""
+    """Return whether a setting is a number (a rate may be a tensor, betas are a pair); True and False are not."""
     if isinstance(value, tuple):
         return all(map(_is_number, value))
     return isinstance(value, int | float | Tensor) and not isinstance(value, bool)

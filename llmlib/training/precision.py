@@ -1,12 +1,12 @@
-"""Two precisions at once: the weights are remembered in float32, and a copy of them in a narrow dtype computes.
+"""Train in two precisions at once: keep the weights in float32, and compute with a copy in a narrow dtype.
 
-bfloat16 has 8 bits of mantissa. Products in it are several times quicker where the hardware has instructions for them,
-but a step that is smaller than 1/256 of a weight would be rounded away if the weight itself were bfloat16. So each step
-computes with a rounded copy, hands its gradients to the float32 weights, which take the step, and rounds anew.
+bfloat16 has 8 bits of mantissa. Products in it are several times faster if the hardware has instructions for them. But
+if the weights themselves were bfloat16, a step smaller than 1/256 of a weight would be rounded away. So each step
+computes with a rounded copy and hands the gradients to the float32 weights; these take the step and are rounded again.
 Source: Micikevicius et al. (2018), "Mixed Precision Training", section 3.1.
 
-(torch's autocast rounds each operand at each product instead; the norms between them then see two dtypes, and torch
-has no fused kernel for that.)
+(torch's autocast rounds each operand at each product instead. Then the norms between the products get two dtypes, and
+torch has no fused kernel for that.)
 """
 
 import copy
@@ -19,10 +19,10 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class WorkingCopy(Generic[Model]):
-    """What computes for `model` while it is trained: a copy in `dtype`, or the model itself if that is its own dtype.
+    """Does the computing while `model` is trained: a copy in `dtype`, or the model itself if it has that dtype.
 
-    Weights that are frozen (`requires_grad=False`, as under a LoRA) never change, so they are rounded once, or not
-    copied at all where `dtype` is theirs already: a step moves only what learns.
+    Frozen weights (`requires_grad=False`, as with a LoRA) never change, so they are rounded only once, or shared if
+    they already have that dtype. After a step only the trained weights are copied.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -50,6 +50,6 @@ class WorkingCopy(Generic[Model]):
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Round the float32 weights anew: they have changed."""
+        """Round the float32 weights again, after they have changed."""
         if self.is_copy:
             torch._foreach_copy_(self._ours, self._theirs)

@@ -1,13 +1,13 @@
-"""A model cut into parts: each process keeps its rows of every weight, and the whole only for as long as it is used.
+"""Cut a model into parts: each process keeps its rows of every weight, and has a whole weight only while it is used.
 
-With `parallel="fsdp"` a process of N holds an N-th of the weights, the gradients and the optimizers' memory (torch's
-FSDP2). A block's weights are gathered shortly before it computes and let go after; its gradients are averaged and each
-process keeps those of its rows. Rows are what torch calls DTensors: tensors that know of what they are a part.
+With `parallel="fsdp"` each of N processes has an N-th of the weights, the gradients and the optimizers' memory (torch's
+FSDP2). A block's weights are gathered shortly before it computes and freed afterwards; its gradients are averaged, and
+each process keeps those of its rows. The rows are DTensors in torch: tensors that know which whole they belong to.
 Source: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
 
-Here is all that a run needs to know of that: how to cut a model, how to see a tensor whole, and how to cut one again.
-torch's modules for it are imported where they are used: they take half as long as torch itself, and most runs are of
-one process.
+This module has everything that a run needs for that: it cuts a model, gathers a whole tensor, and cuts one again.
+torch's modules for it are imported where they are used: they take half as long to import as torch itself, and most runs
+use a single process.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,15 +20,15 @@ from llmlib.transformer import Transformer
 
 
 def shard(model: Transformer, world: int, dtype: torch.dtype) -> None:
-    """Cut the model's weights for `world` processes, in place: block by block, and the rest.
+    """Cut the model's weights for `world` processes, in place, block by block and then the rest.
 
-    What is gathered is rounded to `dtype`; the rows themselves and the sums of gradients stay float32, so that this
-    is the rounded working copy of `llmlib.training.precision`, block by block. Raises `ValueError` for a model with
-    frozen weights: it has little to share out, for what takes the memory is what learns.
+    The gathered weights are rounded to `dtype`; the rows themselves and the sums of gradients stay float32. So this is
+    the rounded working copy of `llmlib.training.precision`, one block at a time. Raises `ValueError` for a model with
+    frozen weights: cutting it would save little, because it is the trained weights that take the memory.
     """
     if frozen := [name for name, parameter in model.named_parameters() if not parameter.requires_grad]:
         raise ValueError(
-            f'parallel="fsdp" is for models whose weights all learn, but {len(frozen)} are frozen here '
+            f'parallel="fsdp" is for models without frozen weights, but {len(frozen)} are frozen here '
             f'({frozen[0]} …). Use parallel="ddp".'
         )
     from torch.distributed.device_mesh import init_device_mesh
@@ -41,31 +41,31 @@ def shard(model: Transformer, world: int, dtype: torch.dtype) -> None:
 
 
 def is_cut(tensor: Tensor) -> bool:
-    """Whether it is one process's rows of a larger tensor, a DTensor."""
+    """Return whether a tensor is a DTensor, one process's rows of a larger tensor."""
     return hasattr(tensor, "full_tensor")
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """The tensor itself, or all rows of one that is cut; then every process has to ask for it."""
+    """Return the whole tensor; if it is cut, every process has to make this call."""
     return tensor.full_tensor() if is_cut(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
-    """This process's rows of a whole tensor, if `like` is cut; else the tensor itself. Nothing is sent."""
+    """Return this process's rows of a whole tensor if `like` is cut, or else the tensor. Nothing is sent."""
     if not is_cut(like):
         return tensor
     from torch.distributed.tensor import DTensor
 
     assert isinstance(like, DTensor)
     rows, rank = tensor.chunk(like.device_mesh.size()), like.device_mesh.get_local_rank()
-    mine = rows[rank] if rank < len(rows) else tensor[:0]  # fewer rows than processes: the last have none
+    mine = rows[rank] if rank < len(rows) else tensor[:0]  # with fewer rows than processes, the last ones get none
     return DTensor.from_local(
         mine, like.device_mesh, like.placements, run_check=False, shape=tensor.shape, stride=tensor.stride()
     )
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
-    """Shorten all gradients together to the norm `limit`, if they are longer; returns the norm before.
+    """Scale all gradients together down to the norm `limit` if they exceed it; return the norm before.
 
     >>> weight = nn.Parameter(torch.zeros(2))
     >>> weight.grad = torch.tensor([3.0, 4.0])
@@ -81,7 +81,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
 
 
 def whole_model(model: Transformer) -> Transformer:
-    """The model, or a whole one with the weights of one that is cut, for those who call it in ways of their own."""
+    """Return the model, or a whole copy if it is cut, so that you can call it as you like."""
     if not is_cut(model.embed.weight):
         return model
     made = Transformer(model.config, seed=None, device=model.device)
@@ -90,7 +90,7 @@ def whole_model(model: Transformer) -> Transformer:
 
 
 def gathered(values: Any, keep: bool = True) -> Any:
-    """Dicts and lists with every tensor in them whole; one by one, and only those who `keep` them hold all at once."""
+    """Return dicts and lists with every tensor in them whole. Tensors are gathered one by one; `keep` them or not."""
     if isinstance(values, dict):
         return {name: gathered(value, keep) for name, value in values.items()}
     if isinstance(values, list):
@@ -102,7 +102,7 @@ def gathered(values: Any, keep: bool = True) -> Any:
 
 
 def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Load whole weights into the model, cut or not; those that are not among them stay as they are."""
+    """Load whole weights into the model, cut or not; weights that are not given stay as they are."""
     ours = model.state_dict()
     model.load_state_dict(
         {name: cut_like(value.to(ours[name].device), ours[name]) for name, value in weights.items()}, strict=False
@@ -110,9 +110,9 @@ def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def put_states(optimizers: Sequence[torch.optim.Optimizer], states: Sequence[dict[int, Any]]) -> None:
-    """Load whole states into the optimizers of a model, cut or not: what has a weight's shape is cut as the weight.
+    """Load whole states into the optimizers of a model, cut or not; a state with a weight's shape is cut like it.
 
-    Their settings, such as learning rates, stay those of the config.
+    The optimizers' settings, such as learning rates, stay as the config says.
     """
     for optimizer, states_of in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
@@ -124,4 +124,7 @@ def _rows(state: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
     if not is_cut(weight):
         return state
     of_rows = {name: value.to(weight.device) for name, value in state.items() if value.shape == weight.shape}
-    return {**state, **{name: cut_like(value, weight).clone() for name, value in of_rows.items()}}  # no view of a whole
+    return {
+        **state,
+        **{name: cut_like(value, weight).clone() for name, value in of_rows.items()},
+    }  # a copy, not a view of the whole

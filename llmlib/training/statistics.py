@@ -1,8 +1,8 @@
-"""What goes on inside a model while it learns: how large its activations, its gradients and its steps are.
+"""Measure what goes on inside a model while it learns: how large are its activations, its gradients and its steps?
 
-A loss that falls says that training works, not how well. Activations that grow from block to block, gradients that
-vanish on their way down, or steps that are too small or too large for the weights they move are seen long before the
-loss shows them. A run measures them every `statistics_every` steps; nothing that it computes is changed by that.
+A falling loss says that training works, but not how well. Here you see problems long before the loss shows them:
+activations that grow from block to block, gradients that vanish on their way down, and steps that are too small or too
+large for the weights. A run measures every `statistics_every` steps; that does not change anything it computes.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from llmlib.hooks import HookPoint, Watcher, watching
 from llmlib.transformer import Transformer
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-SAMPLE = 4096  # values of a group that its quantiles are taken from, evenly spread over all
+SAMPLE = 4096  # how many values of a group its quantiles are taken from, evenly spread
 KINDS = ("activations", "gradients", "updates")
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Quantiles (`QUANTILES`) of each group of a model's parts at one step; NaN where a group has nothing to measure.
+    """Holds quantiles (`QUANTILES`) for each group of a model's parts at one step; NaN if there is nothing to measure.
 
-    `activations`: the size (absolute value) of the numbers that each group hands on; `gradients`: that of the
-    gradients of its weights, before clipping; `updates`: of each of its matrices how far the step moved it, as a share
-    of its length, ‖Δw‖ / ‖w‖.
+    `activations` are the absolute values of a group's output; `gradients` the absolute values of its weights'
+    gradients, before clipping; `updates` say how far the step moved each of its matrices, as a share of the matrix's
+    length, ‖Δw‖ / ‖w‖.
     """
 
     groups: tuple[str, ...]  # "embedding", "block 0", …, "output": from the bottom of the model to its top
@@ -40,12 +40,12 @@ class Statistics:
 
 
 def groups_of(model: Transformer) -> tuple[str, ...]:
-    """Names for the parts of a model, from the bottom to the top."""
+    """Return names for the parts of a model, from bottom to top."""
     return ("embedding", *(f"block {k}" for k in range(len(model.blocks))), "output")
 
 
 def group_of(parameter: str, n_layers: int) -> int:
-    """The number of the group to which a parameter belongs, by its name.
+    """Return the number of the group that a parameter belongs to, from its name.
 
     >>> [group_of(name, n_layers=2) for name in ("embed.weight", "blocks.1.mlp.up.weight", "final_norm.weight")]
     [0, 2, 3]
@@ -55,19 +55,21 @@ def group_of(parameter: str, n_layers: int) -> int:
 
 
 def even_sample(values: Tensor, most: int = SAMPLE) -> Float[Tensor, " value"]:
-    """At most so many values, at equal distances, in float32; the same ones at every step, from all columns alike.
+    """Return at most `most` evenly spaced values, in float32: the same ones at every step, and from all columns.
 
     >>> even_sample(torch.arange(12).reshape(4, 3), most=3)
     tensor([0., 4., 8.])
     """
     stride = max(1, math.ceil(values.numel() / most))
-    while values.ndim and math.gcd(stride, values.shape[-1]) > 1:  # else it would meet the same columns in every row
+    while (
+        values.ndim and math.gcd(stride, values.shape[-1]) > 1
+    ):  # otherwise it would meet the same columns in every row
         stride += 1
     return values.detach().reshape(-1)[::stride].float()
 
 
 def quantiles_of(values: Float[Tensor, " value"]) -> Float[np.ndarray, " quantile"]:
-    """Quantiles of some numbers, NaN if there are none; between two numbers in a straight line, as `torch.quantile`.
+    """Return quantiles of some numbers, interpolated linearly like `torch.quantile`; NaN if there are no numbers.
 
     >>> quantiles_of(torch.arange(101.0)).tolist()
     [5.0, 25.0, 50.0, 75.0, 95.0]
@@ -78,7 +80,7 @@ def quantiles_of(values: Float[Tensor, " value"]) -> Float[np.ndarray, " quantil
 
 
 def size_quantiles(parts: list[Tensor]) -> Float[np.ndarray, " quantile"]:
-    """Quantiles of the sizes of all numbers in these tensors, each of which counts by how many it has."""
+    """Return quantiles of the absolute values in these tensors; a larger tensor counts for more."""
     total = sum(part.numel() for part in parts)
     samples = [even_sample(part, max(1, SAMPLE * part.numel() // total)) for part in parts if part.numel()]
     return quantiles_of(torch.cat(samples).abs() if samples else torch.zeros(0))
@@ -86,9 +88,10 @@ def size_quantiles(parts: list[Tensor]) -> Float[np.ndarray, " quantile"]:
 
 @torch.no_grad()
 def update_ratio(before: Tensor, after: Tensor) -> float:
-    """How far a step moved a matrix, as a share of its length: ‖after − before‖ / ‖before‖ (Frobenius norms).
+    """Return how far a step moved a matrix, as a share of its length: ‖after − before‖ / ‖before‖ (Frobenius norms).
 
-    A rough heuristic is 0.001: far less and the learning rate may be too low, far more and it is likely too high.
+    As a rule of thumb it should be about 0.001: if it is far less, the learning rate may be too low; if it is far more,
+    the rate is probably too high.
     Source: Karpathy, CS231n, "Neural Networks Part 3: Learning and Evaluation", ratio of weights to updates.
 
     >>> update_ratio(torch.eye(2), torch.eye(2) * 1.5)
@@ -99,7 +102,7 @@ def update_ratio(before: Tensor, after: Tensor) -> float:
 
 
 class Observer:
-    """Measures one step of a model: `watch` its forward pass, then `gradients`, then the step between two calls.
+    """Measures one step of a model: `watch` its forward pass, then call the other two before and after the step.
 
     >>> from llmlib import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -123,7 +126,7 @@ class Observer:
 
     @contextlib.contextmanager
     def watch(self, work: Transformer) -> Iterator[None]:
-        """Sample what each group of `work`, which computes for the model, hands on in the first pass."""
+        """Sample the output of each group of `work`, the model's working copy, in the first forward pass."""
 
         def watcher(group: int) -> Watcher:
             def see(value: Tensor) -> None:
@@ -153,7 +156,7 @@ class Observer:
 
     @torch.no_grad()
     def after_the_step(self) -> Statistics:
-        """All that was seen of this step."""
+        """Return everything that was measured at this step."""
         now = dict(self.model.named_parameters())
         ratios = {name: torch.tensor(update_ratio(old, now[name])) for name, old in self._before.items()}
         updates = self._nothing()

@@ -123,7 +123,7 @@ def test_a_window_of_the_whole_file(counting):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 1, "seq_len": 1000}, r"tokens\.npy holds 1,000 tokens, and a window of 1,000 needs 1,001"),
+        ({"batch_size": 1, "seq_len": 1000}, r"tokens\.npy has 1,000 tokens, but a window of 1,000 needs 1,001"),
         ({"batch_size": 1, "seq_len": 0}, "seq_len must be 1 or more, got 0"),
         ({"batch_size": -1, "seq_len": 4}, "batch_size must be 1 or more, got -1"),
         ({"batch_size": 1, "seq_len": 4, "seed": -1}, "seed must be 0 or more, got -1"),
@@ -141,11 +141,11 @@ def test_bad_sizes_are_refused_before_the_first_batch(counting):
 
 
 def test_ids_above_the_vocabulary(tmp_path, counting):
-    with pytest.raises(DatasetError, match="The tokenizer gave the id 7; the vocabulary ends at 6"):
+    with pytest.raises(DatasetError, match="The tokenizer gave the id 7, but the vocabulary ends at 6"):
         TokenDataset.build(tmp_path / "other.npy", "1 7", Numbers(7))
-    with pytest.raises(DatasetError, match="gave the id -1; the vocabulary ends at 6"):
+    with pytest.raises(DatasetError, match="gave the id -1, but the vocabulary ends at 6"):
         TokenDataset.build(tmp_path / "other.npy", "1 -1", Numbers(7))
-    with pytest.raises(DatasetError, match=r"tokens\.npy gave the id 999; the vocabulary ends at 499"):
+    with pytest.raises(DatasetError, match=r"tokens\.npy gave the id 999, but the vocabulary ends at 499"):
         TokenDataset(counting.path, vocab_size=500).batch(0, batch_size=1, seq_len=999)
 
 
@@ -180,7 +180,7 @@ def test_files_of_something_else(tmp_path):
         TokenDataset(tmp_path / "none.npy")
     for array in (np.zeros((2, 2), np.uint16), np.zeros(3, np.float32), np.zeros(3, np.int64)):
         np.save(tmp_path / "array.npy", array)
-        with pytest.raises(DatasetError, match="does not hold a row of unsigned token ids"):
+        with pytest.raises(DatasetError, match="does not contain a row of unsigned token ids"):
             TokenDataset(tmp_path / "array.npy")
     np.savez(tmp_path / "many.npy", a=np.zeros(3, np.uint16))
     with pytest.raises(DatasetError, match="TokenDataset"):
@@ -227,9 +227,9 @@ def test_what_is_no_row_of_ids(wrong):
 
 
 def test_messages_name_the_dataset_in_memory():
-    with pytest.raises(DatasetError, match=r"The dataset in memory holds 3 tokens, and a window of 5 needs 6"):
+    with pytest.raises(DatasetError, match=r"The dataset in memory has 3 tokens, but a window of 5 needs 6"):
         TokenDataset([1, 2, 3]).batch(0, batch_size=1, seq_len=5)
-    with pytest.raises(DatasetError, match=r"The dataset in memory gave the id 9; the vocabulary ends at 4"):
+    with pytest.raises(DatasetError, match=r"The dataset in memory gave the id 9, but the vocabulary ends at 4"):
         TokenDataset([9] * 20, vocab_size=5).batch(0, batch_size=1, seq_len=5)
     with pytest.raises(DatasetError, match="The dataset in memory holds 0 tokens"):
         TokenDataset([]).batches(batch_size=1, seq_len=5)

@@ -88,7 +88,7 @@ def test_python_stdlib_is_code_in_order_without_tests():
 
 def test_python_without_source_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(texts.sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path)})
-    with pytest.raises(CorpusError, match="no source of the standard library"):
+    with pytest.raises(CorpusError, match="standard library's source is not in"):
         python_stdlib()
 
 

@@ -50,7 +50,7 @@ def test_a_question_about_somebody_who_is_not_there_is_not_put():
     story = tell(1, "heldout", 2)
     assert leaves_open(story, "What did Pearl cook?", "What did {0} cook?") == ("Pearl" in story.text)
     assert not leaves_open(story, "What did Zebedee cook?", "What did {0} cook?")
-    with pytest.raises(ValueError, match="'Who sang\\?' is not in the wording"):
+    with pytest.raises(ValueError, match="'Who sang\\?' does not have the wording"):
         slots_of("Who sang?", "What did {0} cook?")
 
 

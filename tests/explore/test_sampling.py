@@ -132,8 +132,8 @@ def test_draws_come_close_to_the_theory_and_add_up(live):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("top_p", 1.5, "top_p must be above 0 and at most 1, got 1.5."),
-        ("top_p", 0, "top_p must be above 0 and at most 1, got 0."),
+        ("top_p", 1.5, "top_p must be more than 0 and at most 1, got 1.5."),
+        ("top_p", 0, "top_p must be more than 0 and at most 1, got 0."),
         ("temperature", -0.1, "temperature must be 0 or more, got -0.1."),
         ("top_k", 0, "top_k must be a whole number, at least 1, got 0."),
         ("heat", 1, "There is no setting 'heat'; there are temperature,"),
@@ -159,7 +159,7 @@ def test_where_all_tokens_are_masked_the_rules_that_did_it_are_named(live):
     )
     for id in allowed:
         act(view, "ban", id=id)
-    assert "−∞ was given by your bans 2, then by your pattern" in view.problem
+    assert "2 by your bans, then " in view.problem
     bars = {token["id"]: token["cut"] for token in view.tokens}
     assert [bars[id] for id in allowed] == ["logit_bias"] * 2, "what is banned can be allowed again, however unlikely"
     assert "Allow a banned token again" in view.problem or "allow a banned token again" in view.problem

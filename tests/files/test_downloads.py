@@ -101,7 +101,7 @@ def test_a_damaged_cached_file_is_set_aside_and_fetched_anew(server, private_cac
     (private_cache / "fox.txt").write_bytes(CONTENT[:100])
     assert fetch(server.url + "/fox.txt", sha256=DIGEST).read_bytes() == CONTENT
     assert files_in(private_cache) == ["fox.txt", "fox.txt.wrong-hash"]
-    assert "set aside" in capsys.readouterr().err
+    assert "renamed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["cut.txt", "missing.txt"])
@@ -144,7 +144,9 @@ def test_a_full_disk(server, private_cache, monkeypatch):
 def test_a_file_in_the_place_of_the_cache(tmp_path, monkeypatch, below):
     (tmp_path / "f").touch()
     monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "f" / below))
-    with pytest.raises(DownloadError, match=r"A file is where that folder should be.*LLMLIB_CACHE to a folder\.$"):
+    with pytest.raises(
+        DownloadError, match=r"There is a file where that folder should be.*LLMLIB_CACHE to a folder\.$"
+    ):
         fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
 
 
@@ -259,5 +261,5 @@ def test_pip_that_lacks_space(private_cache, monkeypatch):
 def test_a_damaged_wheel(private_cache, tmp_path, monkeypatch):
     (tmp_path / "some_pkg-1.0-py3-none-any.whl").write_bytes(b"PK not a zip")
     monkeypatch.setenv("LLMLIB_MIRROR", str(tmp_path))
-    with pytest.raises(DownloadError, match=r"damaged or holds no pkg/data\.txt"):
+    with pytest.raises(DownloadError, match=r"damaged, or does not contain pkg/data\.txt"):
         fetch_from_wheel("some-pkg", "1.0", "pkg/data.txt", sha256=DIGEST)

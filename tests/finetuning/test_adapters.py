@@ -129,7 +129,7 @@ def refused(folder, match, model=None):
     [
         (
             {"rank_pattern": {"q_proj": 8}},
-            r"rank_pattern=\{'q_proj': 8\} is not supported: every map has the same rank",
+            r"rank_pattern=\{'q_proj': 8\} is not supported: every map needs the same rank",
         ),
         ({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern=.* is not supported"),
         ({"use_dora": True}, "use_dora=True is not supported"),
@@ -140,17 +140,17 @@ def refused(folder, match, model=None):
         ({"bias": "all"}, "bias='all' is not supported"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa' changes the base model's own weights"),
         ({"peft_type": "LOHA"}, "the adapter is of the kind 'LOHA'; only LORA is supported"),
-        ({"peft_type": None}, "'peft_type' is None, expected a text"),
+        ({"peft_type": None}, "'peft_type' is None, expected a string"),
         ({"r": "4"}, "'r' is '4', expected a whole number"),
-        ({"r": 0}, "r is 0, expected a number more than 0"),
+        ({"r": 0}, "r is 0, expected a number greater than 0"),
         ({"lora_alpha": float("nan")}, "lora_alpha is nan, expected a number more than 0"),
         ({"target_modules": ["q_proj", "lm_head"]}, "target module 'lm_head' is not supported, only q_proj, k_proj"),
-        ({"target_modules": ["c_attn"]}, "target module 'c_attn' is not supported.*GPT-2's c_attn is three of ours"),
+        ({"target_modules": ["c_attn"]}, "target module 'c_attn' is not supported.*GPT-2's c_attn is three of them"),
         ({"target_modules": ".*_proj"}, "'target_modules' is '.*_proj', expected a list"),
         ({"target_modules": []}, "target_modules is empty"),
         ({"target_modules": [{}]}, "target module {} is not supported"),
         ({"r": 2**70}, "rank must be at most 9,223,372,036,854,775,807"),
-        ({"r": 3}, r"lora_A.weight has the shape \(2, 32\), and here it must be \(3, 32\), for rank 3"),
+        ({"r": 3}, r"lora_A.weight has the shape \(2, 32\), but here it must be \(3, 32\), for rank 3"),
     ],
 )
 def test_settings_that_are_not_supported_are_named(saved, changes, match):
@@ -164,13 +164,13 @@ def test_settings_that_do_not_matter_are_no_obstacle(saved):
 
 
 def test_a_lora_for_another_model_is_refused_with_the_first_name_or_shape(saved, tmp_path):
-    refused(saved, r"q_proj.lora_B.weight has the shape \(32, 2\), and here it must be \(48, 2\)", make("qwen3"))
+    refused(saved, r"q_proj.lora_B.weight has the shape \(32, 2\), but here it must be \(48, 2\)", make("qwen3"))
     refused(saved, "this one has no gate_proj in its blocks", make("gpt2"))
     deeper, flatter = make("llama"), make("llama")
     deeper.blocks.append(make("llama").blocks[0])
     del flatter.blocks[2]
     refused(saved, r"14 of 56 matrices are missing, the first .*layers.3.self_attn.q_proj.lora_A", deeper)
-    refused(saved, r"14 of its matrices have no place in this one, the first .*layers.2.mlp.down_proj.lora_A", flatter)
+    refused(saved, r"no use for 14 of its matrices, the first is .*layers.2.mlp.down_proj.lora_A", flatter)
 
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
@@ -213,7 +213,7 @@ def test_a_death_between_the_two_files_leaves_the_old_or_the_new_adapter_whole(s
 
 def test_settings_of_another_adapter_are_noticed(saved):
     edit(saved, lora_alpha=7)
-    refused(saved, "does not say what was saved with the weights beside it. Remove it")
+    refused(saved, "does not match the settings that were saved with the weights. Remove it")
     with open(saved / "adapter_model.safetensors", "r+b") as weights:
         weights.seek(-1, 2)
         weights.write(b"x")
@@ -236,7 +236,7 @@ def test_whole_numbers_are_no_weights(saved):
 def test_a_model_that_has_one_already(saved):
     model = make("llama")
     apply_lora(model)
-    with pytest.raises(ValueError, match="has a LoRA already"):
+    with pytest.raises(ValueError, match="already has a LoRA"):
         load_adapter(model, saved)
 
 
@@ -255,7 +255,7 @@ def test_what_was_there_stays_if_the_disk_is_full(saved, monkeypatch):
 def test_a_removed_one_cannot_be_saved(tmp_path):
     lora = apply_lora(make("llama"))
     lora.remove()
-    with pytest.raises(ValueError, match=r"nothing to save. Save before remove\(\)"):
+    with pytest.raises(ValueError, match=r"nothing to save. Save it before you call remove\(\)"):
         save_adapter(lora, tmp_path)
 
 

@@ -135,8 +135,8 @@ def test_what_a_cut_costs_is_told_once_for_each_length(tokenizer):
     data = ChatData(tokenizer, [said("q" * 30, "lost"), said("a", "kept"), said("b", "kept", "c" * 20, "lost"),
                                 said("d", "cut here and no more")])  # fmt: skip
     told = (
-        r"3 of 4 conversations have more tokens than seq_len=20 .*Of 5 answers 1 lose their end and 2 are lost whole; "
-        r"1 conversations have none left and are left out\. Choose a larger seq_len"
+        r"3 of 4 conversations have more tokens than seq_len=20 .*Of 5 answers, 1 lose their end and 2 are lost "
+        r"entirely; 1 conversations have no answer left and are dropped\. Choose a larger seq_len"
     )
     with pytest.warns(TruncationNotice, match=told):
         data.batch(0, batch_size=1, seq_len=20)
@@ -150,10 +150,12 @@ def test_what_a_cut_costs_is_told_once_for_each_length(tokenizer):
 
 def test_an_answer_of_which_not_one_token_is_left_is_lost(tokenizer):
     data = ChatData(tokenizer, [said("abc", "def"), said("a", "b")])  # they begin at the tokens 5 and 3
-    with pytest.warns(TruncationNotice, match="Of 2 answers 1 lose their end and 1 are lost whole; 1 conversations"):
+    with pytest.warns(
+        TruncationNotice, match="Of 2 answers, 1 lose their end and 1 are lost entirely; 1 conversations"
+    ):
         data.batch(0, batch_size=1, seq_len=4)
     data = ChatData(tokenizer, [said("abc", "def")])
-    with pytest.warns(TruncationNotice, match="1 lose their end and 0 are lost whole"):
+    with pytest.warns(TruncationNotice, match="1 lose their end and 0 are lost entirely"):
         _, y = data.batch(0, batch_size=1, seq_len=5)
     assert tokenizer.decode(y[y != IGNORED]) == " "
 
@@ -165,7 +167,9 @@ def test_one_token_answers(tokenizer):
 
 def test_nothing_to_learn_from_is_an_error_before_the_first_step(tokenizer, model):
     data = ChatData(tokenizer, [said("a long question indeed", "b")] * 3)
-    with pytest.raises(ValueError, match=r"There is nothing to learn from: 3 of 3 conversations .* 3 are lost whole"):
+    with pytest.raises(
+        ValueError, match=r"There is nothing to learn from: 3 of 3 conversations .* 3 are lost entirely"
+    ):
         train(model, data, TrainConfig(2, 2, 16))
     with pytest.raises(ValueError, match="There is no conversation to learn from"):
         ChatData(tokenizer, [])

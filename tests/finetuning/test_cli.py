@@ -78,11 +78,11 @@ def test_a_second_run_replaces_nothing_and_a_finished_one_goes_on(workshop):
     weights = (workshop / "tuned" / "model.safetensors").read_bytes()
     again = run(workshop)
     assert again.exit_code == 1
-    assert "holds a model already, which this would replace" in again.stderr
+    assert "already has a model, which this would replace" in again.stderr
     assert run(workshop, SMALL, "--resume").exit_code == 0
     assert (workshop / "tuned" / "model.safetensors").read_bytes() == weights
     onto_itself = SMALL.replace("/tuned", "/base")
-    assert "holds a model already" in run(workshop, onto_itself, "--resume").stderr
+    assert "already has a model" in run(workshop, onto_itself, "--resume").stderr
 
 
 def test_the_model_s_own_template_is_kept_where_none_is_named(workshop):
@@ -99,7 +99,7 @@ def test_the_model_s_own_template_is_kept_where_none_is_named(workshop):
 def test_truncation_is_told_and_costs_no_more_than_it_must(workshop):
     result = run(workshop, SMALL.replace("seq_len = 32", "seq_len = 12"), steps=1)
     assert result.exit_code == 0, result.output
-    assert re.search(r"Note: 2 of 4 conversations have more tokens than seq_len=12 .* lost whole", result.stderr)
+    assert re.search(r"Note: 2 of 4 conversations have more tokens than seq_len=12 .* lost entirely", result.stderr)
 
 
 def test_the_help_shows_an_example_that_runs(workshop):
@@ -121,19 +121,19 @@ def test_the_help_shows_an_example_that_runs(workshop):
         (("validation_share", "validation_shar"), r"\[data\] has no 'validation_shar'. Did you mean"),
         (("[train]", "[trian]"), r"has no 'trian'. Did you mean 'train'\?"),
         (("steps =", "stepz ="), r"\[train\] has no 'stepz'. Did you mean 'steps'\?"),
-        (("0.2", "1.5"), "validation_share must be from 0 to below 1, got 1.5"),
+        (("0.2", "1.5"), "validation_share must be from 0 to less than 1, got 1.5"),
         (('"tales"', '"tale"'), "template must be one of own, tales, chatml, llama3, got 'tale'"),
-        (('"tales"', '"own"'), "has no chat template of its own. Name one in [data]"),
-        (('"{folder}/examples.jsonl"', "3"), "conversations must be a text, got 3"),
-        (('= "u"', "= 7"), r"\[start\]: '<\|user\|>' must be a text, got 7"),
-        (('= "u"', '= "uu"'), "'uu', which '<|user|>' is to be like, is 2 tokens"),
+        (('"tales"', '"own"'), "has no chat template of its own. Choose one in [data]"),
+        (('"{folder}/examples.jsonl"', "3"), "conversations must be a string, got 3"),
+        (('= "u"', "= 7"), r"\[start\]: '<\|user\|>' must be a string, got 7"),
+        (('= "u"', '= "uu"'), "'<|user|>' should start out like 'uu', but that is 2 tokens"),
         (("examples.jsonl", "nope.jsonl"), "nope.jsonl cannot be read"),
         (("/base", "/nope"), "There is no model and no file or folder named"),
-        (("seq_len = 32", "seq_len = 65"), "seq_len=65 is more than the model's context, max_seq_len=64"),
+        (("seq_len = 32", "seq_len = 65"), "seq_len=65 does not fit into the model's context, max_seq_len=64"),
         (("seq_len = 32", "seq_len = 3"), "There is nothing to learn from: 4 of 4 conversations"),
         (
             ('model = "{folder}/base"', ""),
-            "says nothing of 'model'. Expected a text. `llmlib tune --help` shows an example",
+            "'model' is missing. Expected a string. `llmlib tune --help` shows an example",
         ),
         (("[data]", "[data"), "is not a TOML file"),
     ],

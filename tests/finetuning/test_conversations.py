@@ -43,21 +43,21 @@ def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", r"no JSON at character \d+.*Expected an object with \"messages\""),
+        ("{", r"invalid JSON at character \d+.*Expected an object with \"messages\""),
         ("[1, 2]", r"\[1, 2\] is not a conversation"),
         ('"text"', "is not a conversation"),
         ('{"text": "Once"}', r"the fields are \['text'\]"),
         ('{"prompt": "Hi"}', "the pair: 'response' is missing"),
-        ('{"prompt": "Hi", "response": null}', "the pair: 'response' is None, expected a text"),
+        ('{"prompt": "Hi", "response": null}', "the pair: 'response' is None, expected a string"),
         ('{"prompt": "Hi", "prompt": "Ho", "response": ""}', "the key 'prompt' occurs twice"),
-        ('{"messages": []}', "the conversation is empty"),
+        ('{"messages": []}', "the conversation has no messages"),
         ('{"messages": {}}', r"'messages' is {}, expected a list"),
-        ('{"messages": ["Hi"]}', "message 0: 'Hi' stands where an object is expected"),
+        ('{"messages": ["Hi"]}', "message 0: 'Hi' expected an object, got"),
         ('{"messages": [{"role": "user"}]}', "message 0: 'content' is missing"),
-        ('{"messages": [{"role": "user", "content": 3}]}', "message 0: 'content' is 3, expected a text"),
-        ('{"messages": [{"role": "user", "content": "a"}]}', "ends with message 0, from 'user', and no answer"),
+        ('{"messages": [{"role": "user", "content": 3}]}', "message 0: 'content' is 3, expected a string"),
+        ('{"messages": [{"role": "user", "content": "a"}]}', "ends with message 0, from 'user', without an answer"),
         ('{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}',
-         "Message 1 is from 'user', where one from 'assistant'"),
+         "Message 1 is from 'user', but should be from 'assistant'"),
         ("[" * 100_000, "recursion|nest"),
         ('{"prompt": ' + "9" * 10_000, "digits"),
         (b'{"prompt": "caf\xe9", "response": ""}', "byte 16 of the line, 0xe9, is not UTF-8"),
@@ -73,7 +73,7 @@ def test_a_line_that_is_no_conversation_is_named(line, message, tmp_path):
 
 @pytest.mark.parametrize("content", ["", "\n \n", "\ufeff"])
 def test_a_file_without_a_conversation(content, tmp_path):
-    with pytest.raises(ConversationError, match=r"holds no conversation\. Expected one a line"):
+    with pytest.raises(ConversationError, match=r"has no conversations\. Expected one per line"):
         read(tmp_path, content)
 
 

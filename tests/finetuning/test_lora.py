@@ -155,7 +155,7 @@ def test_a_group_takes_what_there_is_and_a_name_has_to_be_there():
         ({"alpha": 0}, "alpha must be more than 0, got 0"),
         ({"alpha": float("nan")}, "alpha must be more than 0, got nan"),
         ({"alpha": True}, "alpha must be a number, got True"),
-        ({"targets": "q_proj"}, "targets must be 'all', 'attention', 'mlp' or names out of query, .*; got 'q_proj'"),
+        ({"targets": "q_proj"}, "targets must be 'all', 'attention', 'mlp', or some of query, .*; got 'q_proj'"),
         ({"targets": ()}, "targets must be .*got \\(\\)"),
     ],
 )
@@ -203,7 +203,7 @@ def test_a_merged_one_cannot_be_switched_off_and_one_that_is_off_not_merged():
     lora.unmerge()
     lora.enabled = False
     assert "off" in repr(lora)
-    with pytest.raises(ValueError, match=r"switched off\. Set enabled = True before"):
+    with pytest.raises(ValueError, match=r"is off\. Set enabled = True before"):
         lora.merge()
     with lora.off():
         pass
@@ -213,7 +213,7 @@ def test_a_merged_one_cannot_be_switched_off_and_one_that_is_off_not_merged():
 def test_a_second_one_is_refused_and_a_removed_one_is_gone():
     model = make("llama")
     lora = apply_lora(model)
-    with pytest.raises(ValueError, match="has a LoRA already"):
+    with pytest.raises(ValueError, match="already has a LoRA"):
         apply_lora(model)
     lora.remove()
     lora.remove()
@@ -335,7 +335,7 @@ def test_training_one_that_does_not_count_is_refused():
     model = make("llama")
     lora = apply_lora(model)
     lora.merge()
-    with pytest.raises(ValueError, match=r"nothing to train.*learns only while it is switched on and not merged"):
+    with pytest.raises(ValueError, match=r"nothing to train.*only learns while it is enabled and not merged"):
         train(model, DATA, TrainConfig(1, 2, 8))
     lora.unmerge()
     lora.enabled = False
@@ -361,7 +361,7 @@ def test_a_run_with_a_lora_goes_on_from_its_checkpoint(tmp_path):
     assert kept.stat().st_size < whole / 2
     del half
     assert [step.loss for step in begun(tmp_path / "half")] == expected[2:]
-    with pytest.raises(RunError, match="Freeze the same, or apply the same LoRA"):
+    with pytest.raises(RunError, match="Freeze the same weights, or apply the same LoRA"):
         train(make("llama"), DATA, config, folder=tmp_path / "half", resume=True)
 
 

@@ -93,7 +93,7 @@ def test_scores_of_pairs(monkeypatch, some, model, tokenizer):
     ("make", "message"),
     [
         (lambda: minimal_pairs(1, wordings=["Who sneezed?"]), "no wording 'Who sneezed\\?'"),
-        (lambda: minimal_pairs(1, wordings=[]), "no wording to ask in"),
+        (lambda: minimal_pairs(1, wordings=[]), "wordings is empty"),
         (lambda: minimal_pairs(0), "n must be 1 or more"),
         (lambda: minimal_pairs(1, start=-1), "start 0 or more"),
         (lambda: wrong_way_round(1, split="test"), "split one of train, validation, heldout; got 1, 0 and 'test'"),

@@ -66,8 +66,8 @@ def test_a_model_grows_with_its_tokenizer(tokenizer, tied):
     ("like", "message"),
     [
         ({"<|bot|>": "?"}, r"'<\|bot\|>' is not a special token of .*It has: <\|endoftext\|>, <\|user\|>"),
-        ({"<|user|>": "ab"}, r"'ab', which '<\|user\|>' is to be like, is 2 tokens here"),
-        ({"<|user|>": ""}, "is 0 tokens here"),
+        ({"<|user|>": "ab"}, r"'<\|user\|>' should start out like 'ab', but that is 2 tokens"),
+        ({"<|user|>": ""}, "that is 0 tokens"),
     ],
 )
 def test_likenesses_that_cannot_be_leave_the_model_alone(tokenizer, model, like, message):

@@ -138,7 +138,7 @@ def test_the_same_requests_under_another_story():
         assert (words(other)[1], other.answer, other.kind) == (words(prompt)[1], prompt.answer, prompt.kind)
         assert words(other)[0] != words(prompt)[0]
         assert words(other)[0] in {words(p)[0] for p in prompts if p.kind == prompt.kind}
-    with pytest.raises(ValueError, match="single prompt of the kind 'who'"):
+    with pytest.raises(ValueError, match="only one prompt of the kind 'who'"):
         under_another_story(prompts[:1])
 
 
@@ -159,7 +159,7 @@ def test_saying_that_the_story_does_not_say():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: training_conversations(1, kinds=["whom"]), "no kind 'whom'. There are: who, what"),
+        (lambda: training_conversations(1, kinds=["whom"]), "no kind 'whom'. The kinds are: who, what"),
         (lambda: held_out_prompts(1, kinds=["whom"]), "no kind 'whom'"),
         (lambda: training_conversations(0), "n must be 1 or more, got 0"),
         (lambda: training_conversations(1, turns=0), "turns must be 1 or more"),

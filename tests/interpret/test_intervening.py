@@ -52,7 +52,7 @@ def test_ablating_with_a_cache_equals_ablating_the_whole_text(model):
 
 @pytest.mark.parametrize("head", [(3, 0), (0, 4), (-1, 0), (0, -1)])
 def test_a_head_that_does_not_exist(model, head):
-    with pytest.raises(ValueError, match=r"no head .* layers 0 … 2, each with heads 0 … 3"), ablate(model, [head]):
+    with pytest.raises(ValueError, match=r"no head .* layers 0 to 2, each with heads 0 to 3"), ablate(model, [head]):
         pass
 
 
@@ -121,20 +121,20 @@ def test_errors_of_patch(model):
     with torch.no_grad(), trace(model, ["residual", "z"]) as source:
         model(random_ids(2, 6))
     wrong = [
-        (dict(name="zz", layer=0), ValueError, "no 'zz'"),  # noqa: C408
+        (dict(name="zz", layer=0), ValueError, "no value called 'zz'"),  # noqa: C408
         (dict(name="pattern", layer=0), AttributeError, "Ask for it"),  # noqa: C408
-        (dict(name="z", layer=3), ValueError, "no layer 3; this model has layers 0 … 2"),  # noqa: C408
+        (dict(name="z", layer=3), ValueError, "no layer 3; this model has layers 0 to 2"),  # noqa: C408
         (dict(name="residual", layer=0, heads=[0]), ValueError, "'residual' has no heads"),  # noqa: C408
-        (dict(name="z", layer=0, heads=[4]), ValueError, "heads must lie in 0 … 3"),  # noqa: C408
-        (dict(name="z", layer=0, positions=[6]), ValueError, "positions must lie in 0 … 5"),  # noqa: C408
+        (dict(name="z", layer=0, heads=[4]), ValueError, "heads must be between 0 and 3"),  # noqa: C408
+        (dict(name="z", layer=0, positions=[6]), ValueError, "positions must be between 0 and 5"),  # noqa: C408
     ]
     for arguments, error, message in wrong:
         with pytest.raises(error, match=message), patch(model, source, **arguments):
             pass
     with patch(model, source, "z", 0):
-        with pytest.raises(ValueError, match=r"6 positions and this run has 7\. Use texts of equal length"):
+        with pytest.raises(ValueError, match=r"6 positions and this run has 7\. Use texts of the same length"):
             model(random_ids(2, 7))
-        with pytest.raises(ValueError, match=r"\(2, 4, 6, 8\) does not fit this run's \(3, 4, 6, 8\)"):
+        with pytest.raises(ValueError, match=r"\(2, 4, 6, 8\), which does not fit this run's \(3, 4, 6, 8\)"):
             model(random_ids(3, 6))
 
 

@@ -47,7 +47,7 @@ def test_top_rank_and_entropy_agree_with_the_logits():
 def test_layers_that_there_are_and_are_not():
     lens = logit_lens(make("gpt2"), random_ids(1, 3))
     assert [part.shape for part in lens[1:3]] == [(1, 3, 31)] * 2
-    with pytest.raises(IndexError, match="There is no layer 4: 0 is the embedding, 3 the model's own answer"):
+    with pytest.raises(IndexError, match="There is no layer 4: 0 is the embedding, and 3 is the model's own answer"):
         lens[4]
 
 
@@ -56,7 +56,7 @@ def test_the_model_is_left_as_it_was(model):
 
 
 def test_ids_that_cannot_be(model):
-    with pytest.raises(ValueError, match="are more than the context"):
+    with pytest.raises(ValueError, match="do not fit into this model's context"):
         logit_lens(model, random_ids(1, 25))
     assert isinstance(model, Transformer)
 

@@ -122,7 +122,7 @@ def test_only_the_chosen_names_are_kept_and_attention_stays_fast_without_pattern
     with torch.no_grad(), trace(model, names=("z", "residual")) as t:
         model(random_ids(1, 4))
     assert {name for name, _ in t._parts} == {"z", "residual"}
-    with pytest.raises(AttributeError, match=r"keeps residual, z; not 'pattern'. Ask for it: trace\(model"):
+    with pytest.raises(AttributeError, match=r"keeps residual, z, but not 'pattern'. Ask for it: trace\(model"):
         _ = t.pattern
     with pytest.raises(AttributeError, match="not 'patern'"):
         _ = t.patern
@@ -130,7 +130,10 @@ def test_only_the_chosen_names_are_kept_and_attention_stays_fast_without_pattern
 
 
 def test_errors_of_trace(model):
-    with pytest.raises(ValueError, match=r"no 'patterns' to look at; it has: residual, q"), trace(model, ["patterns"]):
+    with (
+        pytest.raises(ValueError, match=r"no value called 'patterns' in a model; choose from: residual, q"),
+        trace(model, ["patterns"]),
+    ):
         pass
     with trace(model) as t, pytest.raises(RuntimeError, match="Call model"):
         _ = t.pattern
@@ -153,7 +156,7 @@ def test_the_stated_memory_is_the_memory_taken(model):
 
 def test_a_large_trace_says_so_before_and_an_impossible_one_takes_nothing(model, monkeypatch):
     monkeypatch.setattr(tracing, "LARGE", 1000)
-    with trace(model) as t, pytest.warns(MemoryNotice, match=r"1 × 7 tokens keeps .* kB \(mlp 4.03 kB, .*Keep less"):
+    with trace(model) as t, pytest.warns(MemoryNotice, match=r"1 × 7 tokens takes .* kB \(mlp 4.03 kB, .*Keep less"):
         model(random_ids(1, 7))
     monkeypatch.setattr(tracing, "_free_bytes", lambda device: 2000)
     with trace(model) as t, pytest.raises(MemoryError, match="Only 2 kB are free"):

@@ -55,7 +55,7 @@ def test_a_gguf_with_changed_header_bytes_never_crashes_or_hangs(data, gguf_byte
 def test_a_gguf_that_announces_a_million_layers_does_not_fill_the_memory(gguf_bytes, tmp_path):
     key = b"llama.block_count" + struct.pack("<I", 4)  # 4: an unsigned number of 32 bits
     before, after = gguf_bytes.split(key)
-    with pytest.raises(CheckpointError, match=r"changed\.gguf: 50,331,651 layers are announced"):
+    with pytest.raises(CheckpointError, match=r"changed\.gguf: it should have 50,331,651 layers"):
         open_gguf(before + key + struct.pack("<I", 50_331_651) + after[4:], tmp_path)
 
 
@@ -106,9 +106,9 @@ def put(name, value):
     ("change", "message"),
     [
         (remove("model.layers.1.mlp.up_proj.weight"), "'model.layers.1.mlp.up_proj.weight' is missing"),
-        (put("model.norm.weight", torch.ones(31)), r"shape \(31,\) in the file, but its configuration says \(32,\)"),
+        (put("model.norm.weight", torch.ones(31)), r"shape \(31,\) in the file, but the configuration says \(32,\)"),
         (put("model.norm.weight", torch.ones(32, dtype=torch.int64)), "must be floating-point"),
-        (put("model.layers.0.self_attn.q_proj.bias", torch.ones(32)), "no place for .*q_proj.bias"),
+        (put("model.layers.0.self_attn.q_proj.bias", torch.ones(32)), "no use for .*q_proj.bias"),
     ],
 )
 def test_safetensors_that_do_not_fit(llama_folder, change, message):
@@ -161,7 +161,7 @@ def test_pickles_are_never_read(llama_folder):
         ({"hidden_size": "many"}, "'hidden_size' is 'many', expected int"),
         ({"hidden_size": -32}, "'hidden_size' is -32"),
         ({"num_hidden_layers": None}, "'num_hidden_layers' is missing"),
-        ({"num_hidden_layers": 10**8}, "100,000,000 layers are announced"),
+        ({"num_hidden_layers": 10**8}, "it should have 100,000,000 layers"),
         ({"hidden_act": "relu"}, "hidden_act='relu' is not supported"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope type 'yarn' is not supported"),
         ({"num_attention_heads": 0}, "n_heads must be at least 1"),

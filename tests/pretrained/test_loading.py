@@ -163,7 +163,7 @@ def test_no_name_is_not_the_current_folder():
 
 
 def test_one_file_of_a_folder(llama_folder):
-    with pytest.raises(ValueError, match=r"only one file of a model\. Give the folder"):
+    with pytest.raises(ValueError, match=r"only one file of a model\. Pass its folder"):
         load_pretrained(next(llama_folder.glob("*.safetensors")))
 
 

@@ -186,7 +186,7 @@ def test_penalties_see_the_text_so_far_but_no_padding(model):
     ("options", "message"),
     [
         ({"when_full": "crash"}, "must be 'stop' or 'slide'"),
-        ({"log_probs": 24}, "log_probs must be 0 to 23"),
+        ({"log_probs": 24}, "log_probs must be between 0 and 23"),
         ({"constraint": [None, None]}, "2 constraints for 1 texts"),
         ({"max_new_tokens": -1}, "max_new_tokens must be a whole number, 0 or more, got -1"),
         ({"max_new_tokens": True}, "got True"),
@@ -200,7 +200,7 @@ def test_bad_options_are_refused_at_once(model, options, message):
 
 @pytest.mark.parametrize(
     ("ids", "message"),
-    [([], "at least one token"), ([1] * 33, "more than the context"), ([99], "got 99 … 99")],
+    [([], "at least one token"), ([1] * 33, "do not fit into this model's context"), ([99], "got 99 to 99")],
 )
 def test_bad_ids_are_refused_at_once(model, ids, message):
     with pytest.raises(ValueError, match=message):

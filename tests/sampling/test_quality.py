@@ -77,7 +77,7 @@ def test_repetition_is_what_came_before():
     [
         (lambda: distinct_n(["ab"], 3), "n-grams of 3"), (lambda: distinct_n([], 1), "long enough"),
         (lambda: distinct_n(["ab"], 0), "n must be 1 or more, got 0"), (lambda: self_bleu(["abcd"]), "two texts"),
-        (lambda: self_bleu(["abc", "abcd"]), "got 4, and two texts or more, each with n parts"),
+        (lambda: self_bleu(["abc", "abcd"]), "got 4, and at least two texts, each with at least n parts"),
         (lambda: self_bleu(["abc", "abcd"], -1), "got -1"),
     ],
 )  # fmt: skip

@@ -106,7 +106,7 @@ def test_stages_name_what_is_in_use():
 
 
 def test_a_penalty_needs_the_tokens_so_far():
-    with pytest.raises(ValueError, match=r"looks at the tokens so far: give them"):
+    with pytest.raises(ValueError, match=r"needs the tokens so far: pass ids"):
         Sampler(presence_penalty=1.0)(logits_of(0))
 
 
@@ -116,13 +116,13 @@ def test_settings_for_another_number_of_texts():
 
 
 def test_a_bias_of_an_id_that_does_not_exist():
-    with pytest.raises(ValueError, match=r"logit_bias names the id 11; ids lie in 0 … 10"):
+    with pytest.raises(ValueError, match=r"logit_bias has the id 11, but ids go from 0 to 10"):
         Sampler(logit_bias={11: 1.0})(logits_of(0))
 
 
 def test_if_no_token_is_left_it_says_who_ruled_them_out():
     logits = torch.tensor([[0.0, 1.0, 2.0, float("-inf")]]).repeat(2, 1)
     allowed = torch.tensor([[True, True, True, True], [False, True, False, True]])
-    expected = "left to draw in row 1: of 4 tokens, −∞ was given by the logits as they came 1, then by logit_bias 1"
-    with pytest.raises(ValueError, match=expected + ", then by the constraint 2."):
+    expected = "left to draw in row 1: all 4 are ruled out, 1 by the model itself, then 1 by logit_bias"
+    with pytest.raises(ValueError, match=expected + ", then 2 by the constraint."):
         Sampler(logit_bias={1: float("-inf")})(logits, allowed=allowed)

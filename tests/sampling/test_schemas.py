@@ -122,7 +122,7 @@ def test_more_members_than_can_be_followed():
         build(read_schema(schema))
     for _ in range(900):
         schema = {"type": "array", "items": schema}
-    with pytest.raises(ConstraintError, match=r"nested too deeply: .* fewer parts inside of each other"):
+    with pytest.raises(ConstraintError, match=r"nested too deeply: .* fewer parts inside parts"):
         read_schema(schema)
 
 
@@ -131,27 +131,27 @@ def test_more_members_than_can_be_followed():
     [
         ("{", "The schema is not JSON"),
         ("[]", r"The schema at \$ must be an object"),
-        ({}, r"at \$ needs a type"),
+        ({}, r"at \$ needs one of the types"),
         ({"type": "text"}, "got 'text'"),
-        ({"type": "integer", "minimum": 3}, r"'minimum' in the schema at \$ is not understood \(beside \['type'\]\)"),
-        ({"type": "object", "properties": {"a": {"type": "date"}}}, r"at \$\.a needs a type"),
-        ({"type": "object", "required": ["b"]}, "requires 'b', which is not among"),
-        ({"allOf": [TEXT]}, r"'allOf' in the schema at \$ is not understood"),
-        ({"anyOf": [TEXT, {"not": TEXT}]}, r"'not' in the schema at \$\[1\] is not understood"),
-        ({"type": {"a": 1}}, r"at \$ needs a type out of .*; got {'a': 1}"),
-        ({"type": ["null", ["a"]]}, r"at \$\[1\]\[0\] needs a type out of .*; got 'a'"),
+        ({"type": "integer", "minimum": 3}, r"'minimum' in the schema at \$ is not supported; these are: type"),
+        ({"type": "object", "properties": {"a": {"type": "date"}}}, r"at \$\.a needs one of the types"),
+        ({"type": "object", "required": ["b"]}, "requires 'b', which is not one of"),
+        ({"allOf": [TEXT]}, r"'allOf' in the schema at \$ is not supported"),
+        ({"anyOf": [TEXT, {"not": TEXT}]}, r"'not' in the schema at \$\[1\] is not supported"),
+        ({"type": {"a": 1}}, r"at \$ needs one of the types .*; got {'a': 1}"),
+        ({"type": ["null", ["a"]]}, r"at \$\[1\]\[0\] needs one of the types .*; got 'a'"),
         ({"type": "object", "properties": ["a"]}, r"'properties' in the schema at \$ must be an object, got \['a'\]"),
         ({"type": "object", "properties": {"a": TEXT}, "required": "a"}, r"at \$ must be a list of names, got 'a'"),
-        ({**TEXT, "enum": [1, None]}, r"at \$ allows no value at all: none of \[1, None\] is of type 'string'"),
-        ({"type": "text", "const": 1}, "needs a type out of .*; got 'text'"),
+        ({**TEXT, "enum": [1, None]}, r"at \$ allows no value: none of \[1, None\] has the type 'string'"),
+        ({"type": "text", "const": 1}, "needs one of the types .*; got 'text'"),
         (
             {"oneOf": [TEXT, {"type": "integer"}, {"type": "number"}]},
-            r"at \$ wants exactly one of its parts, but 0 fits both \$\[1\] and \$\[2\]: use anyOf",
+            r"at \$ needs exactly one of its parts, but 0 fits both \$\[1\] and \$\[2\]: use anyOf",
         ),
         ({"type": "object", "additionalProperties": True}, "can only be false"),
-        ({"type": "array"}, "of what kind its items are"),
-        ({"type": "array", "items": {"enum": []}}, r"at \$\.items allows no value at all"),
-        ({"anyOf": []}, "allows no value at all"),
+        ({"type": "array"}, "what its items are"),
+        ({"type": "array", "items": {"enum": []}}, r"at \$\.items allows no value"),
+        ({"anyOf": []}, "allows no value"),
         (
             {**TEXT, "minLength": 3, "maxLength": 2},
             r"No text can meet the schema at \$: minLength is 3, maxLength is 2",
@@ -159,7 +159,7 @@ def test_more_members_than_can_be_followed():
         ({**TEXT, "minLength": "3"}, "must be a whole number"),
         ({**TEXT, "pattern": "("}, r"The pattern in the schema at \$: “\(” is not a regular expression"),
         ({**TEXT, "pattern": "a", "minLength": 3}, "a pattern and a length"),
-        ({"$ref": "#/$defs/a"}, "refers to '#/\\$defs/a', which it does not hold"),
+        ({"$ref": "#/$defs/a"}, "refers to '#/\\$defs/a', which is not in it"),
         ({"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "contains itself"),
     ],
 )

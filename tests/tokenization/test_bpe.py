@@ -226,30 +226,30 @@ def test_beginning_of_text():
 
 @pytest.mark.parametrize("id", [290, -1, np.int64(10**6)])
 def test_ids_outside_of_the_vocabulary(small, id):
-    with pytest.raises(ValueError, match=f"{id} is not the id of a token: ids go from 0 to 289"):
+    with pytest.raises(ValueError, match=f"{id} is not the id of any token: ids go from 0 to 289"):
         small.decode([97, id])
-    with pytest.raises(ValueError, match=f"{id} is not the id of a token"):
+    with pytest.raises(ValueError, match=f"{id} is not the id of any token"):
         small.token_bytes(id)
 
 
 WRONG_TYPES = {
-    "t.encode(123)": "TypeError: encode takes one text (a str), got int.",
-    "t.encode(b'abc')": "TypeError: encode takes one text (a str), got bytes.",
-    "t.encode(['abc'])": "TypeError: encode takes one text (a str), got list.",
-    "c.encode(None)": "TypeError: encode takes one text (a str), got NoneType.",
-    "t.decode(97)": "TypeError: decode takes several ids, such as [97]; for one id there is token_bytes(97).",
-    "t.decode(torch.tensor(97))": "TypeError: decode takes several ids, such as [97]; for one id there is "
-    "token_bytes(97).",
-    "t.decode('ab')": "TypeError: ids must be integers, got 'a' (of type str).",
-    "t.decode([1.0])": "TypeError: ids must be integers, got 1.0 (of type float).",
-    "t.decode([97, None])": "TypeError: ids must be integers, got None (of type NoneType).",
-    "t.decode(torch.zeros(2, 2))": "TypeError: ids must be integers, got a whole row, one at a time please "
-    "(of type list).",
-    "BPETokenizer.train(b'abc', 300)": "TypeError: Training takes a text (a str) or several, got bytes.",
-    "BPETokenizer.train(None, 300)": "TypeError: Training takes a text (a str) or several, got NoneType.",
-    "BPETokenizer.train([1], 300)": "TypeError: Training takes a text (a str) or several, got int among them.",
+    "t.encode(123)": "TypeError: encode takes one string, got int.",
+    "t.encode(b'abc')": "TypeError: encode takes one string, got bytes.",
+    "t.encode(['abc'])": "TypeError: encode takes one string, got list.",
+    "c.encode(None)": "TypeError: encode takes one string, got NoneType.",
+    "t.decode(97)": "TypeError: decode takes a list of ids, such as [97]; for one id, use token_bytes(97).",
+    "t.decode(torch.tensor(97))": "TypeError: decode takes a list of ids, such as [97]; for one id, "
+    "use token_bytes(97).",
+    "t.decode('ab')": "TypeError: ids must be integers, got 'a' of type str.",
+    "t.decode([1.0])": "TypeError: ids must be integers, got 1.0 of type float.",
+    "t.decode([97, None])": "TypeError: ids must be integers, got None of type NoneType.",
+    "t.decode(torch.zeros(2, 2))": "TypeError: ids must be integers, got a whole row (pass one row at a time) "
+    "of type list.",
+    "BPETokenizer.train(b'abc', 300)": "TypeError: Training takes a string or several strings, got bytes.",
+    "BPETokenizer.train(None, 300)": "TypeError: Training takes a string or several strings, got NoneType.",
+    "BPETokenizer.train([1], 300)": "TypeError: Training takes a string or several strings, got int among them.",
     "BPETokenizer.train('abc', 300.5)": "TypeError: vocab_size must be a whole number, got 300.5.",
-    "BPETokenizer.train('abc', 300, '<s>')": "TypeError: special_tokens must be a list of texts; write ['<s>'].",
+    "BPETokenizer.train('abc', 300, '<s>')": "TypeError: special_tokens must be a list of strings; write ['<s>'].",
 }
 
 
@@ -289,19 +289,19 @@ BYTES = {bytes([byte]): byte for byte in range(256)}
     ("vocabulary", "options", "message"),
     [
         ({}, {}, "vocabulary is empty"),
-        ({b"": 0}, {}, "is empty; a token must hold"),
-        ({b"a": 0, b"b": 0}, {}, r"Id 0 is used twice, for b'a' and b'b'"),
-        ({b"a": -1}, {}, "Ids go from -1 to -1"),
+        ({b"": 0}, {}, "is empty; a token needs"),
+        ({b"a": 0, b"b": 0}, {}, r"The id 0 is used twice, for b'a' and for b'b'"),
+        ({b"a": -1}, {}, "The ids go from -1 to -1"),
         ({b"a": 10**12}, {}, "cannot be right for 1 tokens"),
-        ({b"<s>": 0}, {"special_tokens": {"<s>": 0}}, "Id 0 is used twice"),
-        ({b"a": 0}, {"special_tokens": {"": 1}}, "is empty; a token must hold"),
+        ({b"<s>": 0}, {"special_tokens": {"<s>": 0}}, "The id 0 is used twice"),
+        ({b"a": 0}, {"special_tokens": {"": 1}}, "is empty; a token needs"),
         ({b"a": 0}, {"special_tokens": {"\ud800": 1}}, "half a surrogate pair"),
-        (BYTES, {"merge_order": [b"ab"]}, "b'ab', which is not a token of the vocabulary"),
+        (BYTES, {"merge_order": [b"ab"]}, "b'ab', which is not a token in the vocabulary"),
         (BYTES, {"merge_order": [b"a"]}, "with two or more bytes"),
-        ({**BYTES, b"ab": 256}, {"merge_order": [b"ab", b"ab"]}, "holds a token twice"),
-        (BYTES, {"bos_id": 256}, "bos_id 256 is outside of the vocabulary, 0 to 255"),
-        (BYTES, {"eos_ids": [3, 999]}, "eos_ids 999 is outside"),
-        (BYTES, {"unk_id": 256}, "unk_id 256 is outside"),
+        ({**BYTES, b"ab": 256}, {"merge_order": [b"ab", b"ab"]}, "contains a token twice"),
+        (BYTES, {"bos_id": 256}, "bos_id 256 is not in the vocabulary, which goes from 0 to 255"),
+        (BYTES, {"eos_ids": [3, 999]}, "eos_ids 999 is not in the vocabulary"),
+        (BYTES, {"unk_id": 256}, "unk_id 256 is not in the vocabulary"),
         (BYTES, {"adds_bos": True}, "there is no bos_id"),
         (BYTES, {"pattern": "(unclosed"}, r"'\(unclosed' is not a regular expression"),
         (BYTES, {"pattern": r"\p{Nonsense}"}, "is not a regular expression"),
@@ -315,7 +315,9 @@ def test_vocabularies_that_contradict_themselves(vocabulary, options, message):
 def test_ids_that_are_not_in_use():
     tokenizer = BPETokenizer({b"a": 0, b"b": 5})
     assert tokenizer.vocab_size == 6
-    with pytest.raises(ValueError, match=r"3 is not the id of a token: ids go from 0 to 5, and this one is not in use"):
+    with pytest.raises(
+        ValueError, match=r"3 is not the id of any token: ids go from 0 to 5, and this one is not in use"
+    ):
         tokenizer.decode([0, 3])
 
 

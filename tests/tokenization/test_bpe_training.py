@@ -213,7 +213,7 @@ def test_nothing_to_learn(corpus):
     [
         ({"vocab_size": 255}, "vocab_size 255 is too small for 256 bytes and 0 special tokens"),
         ({"vocab_size": 257, "special_tokens": ["<a>", "<b>"]}, "too small for 256 bytes and 2 special tokens"),
-        ({"vocab_size": 300, "special_tokens": ["<a>", "<a>"]}, "holds a token twice"),
+        ({"vocab_size": 300, "special_tokens": ["<a>", "<a>"]}, "contains a token twice"),
         ({"vocab_size": 300, "special_tokens": [""]}, "is empty"),
     ],
 )

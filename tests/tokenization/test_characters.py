@@ -21,7 +21,9 @@ def test_characters_and_back(text):
 
 
 def test_characters_outside_of_the_alphabet():
-    with pytest.raises(ValueError, match=r"'ü' is not in the alphabet of 3 characters; train on a text that holds it"):
+    with pytest.raises(
+        ValueError, match=r"'ü' is not in the alphabet of 3 characters; train on a text that contains it"
+    ):
         CharTokenizer("abc").encode("aü")
     with pytest.raises(TokenizerError, match="twice"):
         CharTokenizer("aba")

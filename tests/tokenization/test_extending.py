@@ -69,8 +69,8 @@ def test_special_tokens_may_stand_far_from_the_others(tmp_path):
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
-        (["<s>"], "'<s>' is a special token already, with the id 259"),
-        ({"<x>": 3}, "Id 3 is used twice"),
+        (["<s>"], "'<s>' is already a special token, with the id 259"),
+        ({"<x>": 3}, "The id 3 is used twice"),
         ({"<x>": -1}, "cannot be right"),
         ({"<x>": 10**12}, "cannot be right"),
         ([""], "is empty"),
@@ -98,9 +98,9 @@ def test_pairs_of_ids_and_pairs_of_bytes_make_the_same(text, other):
 @pytest.mark.parametrize(
     ("merges", "message"),
     [
-        ([(b"lo", b"w")], r"Merge 0 is \(b'lo', b'w'\), but no byte and no earlier merge is b'lo'"),
-        ([(b"l", b"o"), (256, 300)], r"Merge 1 is \(256, 300\), but no byte and no earlier merge is 300"),
-        ([(b"l", b"o"), (b"l", b"o")], "Merge 1 makes b'lo', which is there already"),
+        ([(b"lo", b"w")], r"Merge 0 is \(b'lo', b'w'\), but b'lo' is neither a byte nor an earlier merge"),
+        ([(b"l", b"o"), (256, 300)], r"Merge 1 is \(256, 300\), but 300 is neither a byte nor an earlier merge"),
+        ([(b"l", b"o"), (b"l", b"o")], "Merge 1 makes b'lo', which already exists"),
     ],
 )
 def test_merges_that_do_not_build_up(merges, message):

@@ -68,7 +68,7 @@ def test_unused_and_user_defined_tokens_of_a_gguf(tmp_path):
     assert ours.vocab_size == 1203
     assert ours.encode("<think>", "all") == [1202]
     assert 1202 not in ours.encode("<think>")
-    with pytest.raises(ValueError, match=r"1200 is not the id of a token.*not in use"):
+    with pytest.raises(ValueError, match=r"1200 is not the id of any token.*not in use"):
         ours.decode([1200])
 
 
@@ -76,11 +76,11 @@ def test_unused_and_user_defined_tokens_of_a_gguf(tmp_path):
     ("changes", "message"),
     [
         ({"model": None}, r"field tokenizer\.ggml\.model is missing"),
-        ({"model": "bert"}, "of the kind 'bert'; supported are 'gpt2' and 'llama'"),
+        ({"model": "bert"}, "of the kind 'bert'; only 'gpt2' and 'llama' are supported"),
         ({"model": 7}, "is of type int, expected str"),
         (
             {"pre": "deepseek-llm"},
-            "'deepseek-llm', which is not supported. Supported are gpt-2, smollm, llama-bpe, tekken, qwen2",
+            "'deepseek-llm', which is not supported; these are: gpt-2, smollm, llama-bpe, tekken, qwen2",
         ),
         ({"pre": None}, "which is not supported"),
         ({"tokens": None}, r"ggml\.tokens is missing"),
@@ -90,7 +90,7 @@ def test_unused_and_user_defined_tokens_of_a_gguf(tmp_path):
         ({"merges": None}, r"ggml\.merges is missing"),
         ({"merges": ["a"]}, "The merge 'a' is not a pair"),
         ({"merges": ["a 日"]}, "refers to '日', which is not a token"),
-        ({"bos_token_id": 10**6}, "bos_id 1000000 is outside"),
+        ({"bos_token_id": 10**6}, "bos_id 1000000 is not in the vocabulary"),
         ({"eos_token_id": "2"}, "is of type str, expected int"),
         ({"model": "llama"}, r"ggml\.scores is missing"),
         ({"model": "llama", "scores": [0.0]}, "scores has 1 entries for 1200 tokens"),

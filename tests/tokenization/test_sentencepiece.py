@@ -135,13 +135,13 @@ def test_broken_surrogates_are_replaced(english):
         ({}, {}, {}, "The vocabulary has no token '▁'|byte tokens"),
         ({SPACE: 3, "<0x00>": 4}, {}, {}, "Only 1 of the 256 byte tokens"),
         ({"a": 3}, {}, {"byte_fallback": False}, "no token '▁' for a space"),
-        ({SPACE: 2}, {}, {"byte_fallback": False}, "Id 2 is used twice"),
-        ({SPACE: 3, "a": 3}, {}, {"byte_fallback": False}, "Id 3 is used twice"),
+        ({SPACE: 2}, {}, {"byte_fallback": False}, "The id 2 is used twice"),
+        ({SPACE: 3, "a": 3}, {}, {"byte_fallback": False}, "The id 3 is used twice"),
         ({SPACE: 3, "a": 10**9}, {}, {"byte_fallback": False}, "cannot be right"),
         ({SPACE: 3, "": 4}, {}, {"byte_fallback": False}, "is empty"),
         ({SPACE: 3, "\ud800": 4}, {}, {"byte_fallback": False}, "half a surrogate pair"),
         ({SPACE: 3, "a": 4}, {("a", "a"): 0}, {"byte_fallback": False}, "refers to 'aa', which is not a token"),
-        ({SPACE: 3}, {}, {"byte_fallback": False, "unk_id": 99}, "unk_id 99 is outside of the vocabulary"),
+        ({SPACE: 3}, {}, {"byte_fallback": False, "unk_id": 99}, "unk_id 99 is not in the vocabulary"),
     ],
 )
 def test_vocabularies_that_contradict_themselves(pieces, ranks, options, message):

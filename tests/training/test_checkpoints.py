@@ -153,7 +153,7 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
 
 
 def test_a_run_that_is_there_is_not_overwritten(ended, tmp_path):
-    with pytest.raises(RunError, match=r"holds a run already. Go on with it"):
+    with pytest.raises(RunError, match=r"already has a run. Continue it"):
         run_in(ended)
     assert run_in(tmp_path / "new", resume=True).step == 0  # nothing to resume
 
@@ -163,7 +163,7 @@ def test_another_config_or_architecture_is_named(ended):
         run_in(ended, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))
     other = Transformer(KINDS["gpt2"])
     before = {name: value.clone() for name, value in other.state_dict().items()}
-    with pytest.raises(RunError, match=r"of another architecture: .*positions is rotary there and learned here"):
+    with pytest.raises(RunError, match=r"has another architecture: .*positions is rotary there and learned here"):
         train(other, DATA, TrainConfig(**CONFIG), folder=ended, resume=True)
     assert all(torch.equal(before[name], value) for name, value in other.state_dict().items())
 
@@ -181,7 +181,7 @@ def test_damage_is_named_with_the_way_on(ended, file, how):
     if file == "state.json" and how == "gone":
         assert run_in(ended, resume=True).step == 9  # not whole: it does not count
         return
-    with pytest.raises(RunError, match=r"is damaged .*Remove it, and the run goes on from the one before"):
+    with pytest.raises(RunError, match=r"is damaged .*Remove it, and the run will continue from the one before"):
         run_in(ended, resume=True)
     shutil.rmtree(last)
     assert run_in(ended, resume=True).step == 9
@@ -193,8 +193,8 @@ def damaged_states():
     yield "must be a tensor", {**whole, "exp_avg": torch.zeros(1)}
     yield "must be a tensor", {**whole, "exp_avg": torch.zeros(31, 32, dtype=torch.float64)}
     yield "must be a tensor", {**whole, "step": 3}
-    yield "holds NaN or infinity", {**whole, "exp_avg_sq": torch.full((31, 32), float("nan"))}
-    yield "exp_avg_sq of weight 0 is below 0", {**whole, "exp_avg_sq": torch.full((31, 32), -1.0)}
+    yield "contains NaN or infinity", {**whole, "exp_avg_sq": torch.full((31, 32), float("nan"))}
+    yield "exp_avg_sq of weight 0 is negative", {**whole, "exp_avg_sq": torch.full((31, 32), -1.0)}
     yield "does not hold step, exp_avg, exp_avg_sq alone", {"step": torch.tensor(3.0)}
     yield "does not hold step, exp_avg, exp_avg_sq alone", []
 

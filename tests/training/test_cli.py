@@ -71,7 +71,7 @@ def test_it_trains_and_leaves_everything_in_the_folder(tmp_path):
 def test_what_it_made_opens_with_its_tokenizer_here_and_elsewhere(tmp_path, capsys):
     result = run(settings(tmp_path))
     folder = tmp_path / "run"
-    assert "Note: Only llmlib opens this model" in result.stderr  # no family has learned positions without biases
+    assert "Note: Only llmlib can open this model" in result.stderr  # no family has learned positions without biases
     assert f'load_pretrained("{folder.as_posix()}")' in result.output
     ended, tokenizer = load_pretrained(folder, device="cpu", dtype="float32")
     assert transformers.AutoTokenizer.from_pretrained(folder)("Once, 12").input_ids == tokenizer.encode("Once, 12")
@@ -84,7 +84,7 @@ def test_what_it_made_opens_with_its_tokenizer_here_and_elsewhere(tmp_path, caps
     assert not torch.equal(earlier(ids), ended(ids))
     (folder / "config.json").unlink()  # as while the run is still under way
     under_way, _ = load_pretrained(folder, device="cpu", dtype="float32")
-    assert "a run that has not ended: this is its last checkpoint, step-00000012" in capsys.readouterr().err
+    assert "a run that has not ended; loading its last checkpoint, step-00000012" in capsys.readouterr().err
     assert torch.equal(under_way(ids), ended(ids))
 
 
@@ -102,12 +102,12 @@ def test_a_run_that_has_ended_goes_on_to_more_steps(tmp_path, capsys):
     longer = settings(tmp_path, steps=12)
     result = run(longer, "--resume")
     assert result.exit_code == 0, result.output
-    assert "planned for 6 steps and now has 12; 6 are taken. Its schedule, 'cosine', now reaches" in result.stderr
+    assert "planned for 6 steps and now has 12; it has taken 6. Its schedule, 'cosine', now ends" in result.stderr
     assert [row["step"] for row in log_of(tmp_path / "run")] == [str(step) for step in range(1, 13)]
     load_pretrained(tmp_path / "run", device="cpu")
     assert capsys.readouterr().err == ""
     fewer = run(settings(tmp_path, steps=6), "--resume")
-    assert "has taken 12 steps, and steps=6" in fewer.stderr
+    assert "has already taken 12 steps, but steps=6" in fewer.stderr
 
 
 def test_other_data_are_noticed_when_a_run_goes_on(tmp_path):
@@ -126,7 +126,7 @@ def test_a_run_whose_only_checkpoint_is_not_whole_does_not_begin_again(tmp_path)
     for options in ((), ("--resume",)):
         result = run(settings(tmp_path, steps=4), *options)
         assert result.exit_code == 1
-        assert "step-00000004 has no state.json: it is not whole, and there is no other" in result.stderr
+        assert "step-00000004 is incomplete: state.json is missing" in result.stderr
 
 
 @pytest.mark.parametrize("damage", ["step,loss\n", "\x00\x01", "cut", "gap"])
@@ -160,7 +160,7 @@ def test_a_disk_that_is_full_at_a_line_of_the_log(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_written_to(tmp_path):
     result = run(settings(tmp_path, SMALL.replace("{folder}", "/proc/run")))
     (line,) = result.stderr.splitlines()
-    assert re.fullmatch(r"llmlib train: /proc/run cannot be written to .*Give another folder.*", line)
+    assert re.fullmatch(r"llmlib train: /proc/run cannot be written to .*Choose another folder.*", line)
 
 
 @pytest.fixture(scope="module")
@@ -233,29 +233,32 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
         (("n_heads", "heads"), r"\[model\] has no 'heads'. Did you mean 'n_heads'\?"),
         (("n_heads = 2", "n_heads = 5"), "d_model=32 does not divide into n_heads=5"),
         (("n_heads = 2", "n_heads = 2\nvocab_size = 10"), "vocab_size=10 is too small for the tokenizer's 300"),
-        (("d_model = 32", ""), r"\[model\] says nothing of 'd_model'. Expected a whole number"),
-        (("seq_len = 16", "seq_len = 64"), "seq_len=64 is more than the model's context, max_seq_len=32"),
-        (("20_000", "100"), r"tokens are there to (train|validate) on, and one window of seq_len=16 needs 17"),
-        (("characters", 'corpus = "tales"\ncharacters'), r"there is no corpus 'tales'. There are tinytales, python"),
+        (("d_model = 32", ""), r"\[model\]: 'd_model' is missing. Expected a whole number"),
+        (("seq_len = 16", "seq_len = 64"), "seq_len=64 does not fit into the model's context, max_seq_len=32"),
+        (("20_000", "100"), r"There are .* tokens to (train|validate) on, but one window of seq_len=16 needs 17"),
+        (("characters", 'corpus = "tales"\ncharacters'), r"there is no corpus 'tales'. Choose tinytales, python"),
         (("characters", 'corpus = ["nope.txt"]\ncharacters'), "nope.txt"),
         (("[model]", "model = 3\n[other]"), "has no 'other'"),
         (("folder =", "folder : "), "is not a TOML file"),
-        (('folder = "{folder}"', "folder = 3"), "folder must be a text, got 3"),
-        (('folder = "{folder}"', 'folder = ""'), "folder must be a path, not empty, got ''"),
+        (('folder = "{folder}"', "folder = 3"), "folder must be a string, got 3"),
+        (('folder = "{folder}"', 'folder = ""'), "folder must be a path that is not empty, got ''"),
         (("20_000", "2e5"), r"\[data\]: characters must be a whole number, got 200000.0. Write 200000"),
         (("20_000", "-5"), "characters must be at least 1, got -5"),
-        (("characters", "validation_share = 1.2\ncharacters"), "validation_share must be more than 0 and below 1, got"),
-        (("tokenizer = 300", "tokenizer = 3"), "tokenizer must be at least 256, for there are 256 bytes, got 3"),
+        (
+            ("characters", "validation_share = 1.2\ncharacters"),
+            "validation_share must be more than 0 and less than 1, got",
+        ),
+        (("tokenizer = 300", "tokenizer = 3"), "tokenizer must be at least 256, because there are 256 bytes, got 3"),
         (("tokenizer = 300", "tokenizer = true"), "tokenizer must be a whole number or a text, got True"),
         (("batch_size = 4", "batch_size = 1180591620717411303424"), "batch_size must be at most 9,223,372,036,854,775"),
         (
             ("batch_size = 4", "batch_size = 2305843009213693952"),
-            r"needs about [\d,]+ GB of memory, and \w+ has [\d,]+",
+            r"needs about [\d,]+ GB of memory, but \w+ has only [\d,]+",
         ),
         (("d_model = 32", "d_model = 3_200_000"), r"needs about [\d,]+ GB of memory.* Choose a smaller model"),
         (("d_model = 32", 'd_model = "32"'), r"\[model\]: d_model must be a whole number, got '32'"),
         (("n_layers = 1", "n_layers = 1_000_000_000"), r"needs about [\d,]+ GB of memory"),
-        (('dtype = "float32"', "dtype = 32"), r"\[train\]: dtype must be a text, got 32"),
+        (('dtype = "float32"', "dtype = 32"), r"\[train\]: dtype must be a string, got 32"),
         (('dtype = "float32"', 'dtype = "float33"'), "'float33' is not a dtype"),
     ],
 )

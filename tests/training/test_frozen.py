@@ -66,7 +66,7 @@ def test_the_norm_of_the_gradients_is_of_what_learns():
 
 def test_all_frozen_is_told_before_anything_is_done():
     model = make("llama").requires_grad_(False)
-    with pytest.raises(ValueError, match=r"All weights .* frozen .* nothing to train.*switched on and not merged"):
+    with pytest.raises(ValueError, match=r"All weights .* frozen .* nothing to train.*enabled and not merged"):
         make_optimizers(model, TrainConfig())
 
 
@@ -120,11 +120,11 @@ def test_a_checkpoint_goes_on_beside_the_same_frozen_weights_only(tmp_path):
         other.embed.weight[3, 5] += 1e-3
     before = weights(other)
     with pytest.raises(
-        RunError, match=r"The frozen weights are not those of the run in .*Load the model that it began"
+        RunError, match=r"The frozen weights differ from those of the run in .*Load the model that it began"
     ):
         train(other, DATA, config, folder=tmp_path, resume=True)
     assert not changed(before, other)
-    with pytest.raises(RunError, match=r"a run in which other weights learned: .*Freeze the same"):
+    with pytest.raises(RunError, match=r"a run that trained other weights: .*Freeze the same"):
         train(Transformer(KINDS["llama"], seed=1), DATA, config, folder=tmp_path, resume=True)
 
 
@@ -138,5 +138,5 @@ def test_the_checkpoint_of_a_model_of_which_all_learns_needs_no_checksum(tmp_pat
 
 
 def test_a_model_with_frozen_weights_is_not_cut_into_parts():
-    with pytest.raises(ValueError, match=r'weights all learn, but \d+ are frozen here .*Use parallel="ddp"'):
+    with pytest.raises(ValueError, match=r'without frozen weights, but \d+ are frozen here .*Use parallel="ddp"'):
         sharding.shard(partly(), 2, torch.float32)

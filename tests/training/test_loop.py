@@ -187,22 +187,22 @@ def test_the_advice_speaks_of_float16_only_where_it_was_chosen(monkeypatch):
 
 
 def test_windows_longer_than_the_context_or_the_text():
-    with pytest.raises(ValueError, match="seq_len=25 is more than the model's context, max_seq_len=24"):
+    with pytest.raises(ValueError, match="seq_len=25 does not fit into the model's context, max_seq_len=24"):
         train(model(), DATA, TrainConfig(seq_len=25))
-    with pytest.raises(DatasetError, match="holds 10 tokens, and a window of 16 needs 17"):
+    with pytest.raises(DatasetError, match="has 10 tokens, but a window of 16 needs 17"):
         train(model(), TokenDataset(list(range(10))), TrainConfig(**SMALL))
 
 
 def test_a_vocabulary_that_does_not_fit_the_model():
     fits, larger = TokenDataset([3] * 100, vocab_size=31), TokenDataset([3] * 100, vocab_size=300)
     for data, validation in ((larger, None), (fits, larger)):
-        with pytest.raises(ValueError, match=r"tokenizer has 300 tokens, and the model a vocabulary of 31\. Build the"):
+        with pytest.raises(ValueError, match=r"tokenizer has 300 tokens, but the model has only 31\. Build the"):
             train(model(), data, TrainConfig(**SMALL), validation=validation)
 
 
 def test_ids_that_the_data_does_not_know_to_be_too_large():
     run = train(model(), TokenDataset([40] * 100), TrainConfig(**SMALL))
-    with pytest.raises(ValueError, match="ids must lie in 0 … 30"):
+    with pytest.raises(ValueError, match="ids must be between 0 and 30"):
         next(run)
 
 

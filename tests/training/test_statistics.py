@@ -131,5 +131,5 @@ def test_a_run_can_go_on_with_other_looks_and_its_checkpoint_holds_none(tmp_path
 
 def test_a_model_that_cannot_be_watched_is_refused():
     for choice in ({"compile": True}, {"parallel": "fsdp"}):
-        with pytest.raises(ValueError, match="cannot be watched"):
+        with pytest.raises(ValueError, match="looks inside the model, which is impossible"):
             TrainConfig(statistics_every=1, **choice)

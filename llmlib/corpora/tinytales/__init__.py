@@ -1,4 +1,4 @@
-"""TinyTales: a seeded generator of short stories whose facts are known.
+"""TinyTales: generate short stories from a seed, and know all their facts.
 
 >>> from llmlib.corpora.tinytales import tinytales
 >>> [story.split for story in tinytales(seed=1, split="validation", n_stories=2)]

@@ -1,6 +1,6 @@
-"""The only source of chance: numbers that are the same on every machine and in every version of Python.
+"""The only source of randomness: numbers that are the same on every machine and in every version of Python.
 
-Of the methods of ``random.Random``, only ``random()`` is promised never to change, so everything is made of it.
+Python promises that ``random.Random.random()`` never changes, but not the other methods, so we build on it alone.
 """
 
 import random
@@ -15,7 +15,7 @@ MASK = 2**64 - 1
 
 
 def mix(*values: int) -> int:
-    """A 64-bit number in which every bit depends on every bit of all ``values``.
+    """Mix ``values`` into a 64-bit number: each of its bits depends on every bit of every value.
 
     This is the finaliser of splitmix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators").
 
@@ -37,12 +37,11 @@ def _up_to_rank(n: int) -> list[float]:
 
 
 def zipf(chance: float, n: int) -> int:
-    """Which of ``n`` options a number from 0 to 1 stands for, if the second comes half as often as the first, the third
-    a third as often, and so on.
+    """Pick one of ``n`` options with a number from 0 to 1, by Zipf's law.
 
-    So it is with the words of any natural text: a few are everywhere, most are rare. Only sums and quotients are used,
-    which are the same on every machine, unlike powers. Source: Zipf (1949), "Human Behavior and the Principle of Least
-    Effort".
+    The second option comes up half as often as the first, the third a third as often, and so on. The words of any
+    natural text are like that: a few are everywhere, most are rare. We only use sums and quotients, which, unlike
+    powers, are the same on every machine. Source: Zipf (1949), "Human Behavior and the Principle of Least Effort".
 
     >>> [zipf(chance, 3) for chance in (0.0, 0.5, 0.6, 0.8, 0.9)]
     [0, 0, 1, 1, 2]
@@ -52,7 +51,7 @@ def zipf(chance: float, n: int) -> int:
 
 
 class Dice:
-    """Chance that depends only on the given integers."""
+    """Makes random choices that depend only on the given integers."""
 
     def __init__(self, *seeds: int) -> None:
         self.random: Callable[[], float] = random.Random(mix(*seeds)).random
@@ -61,10 +60,10 @@ class Dice:
         return options[int(self.random() * len(options))]
 
     def favourite(self, options: Sequence[T]) -> T:
-        """One of ``options``, the earlier ones more often, by Zipf's law."""
+        """Return one of ``options``, the earlier ones more often, by Zipf's law."""
         return options[zipf(self.random(), len(options))]
 
     def sample(self, options: Sequence[T], n: int) -> list[T]:
-        """``n`` different options in random order, or all of them if there are fewer."""
+        """Return ``n`` different options in random order, or all of them if there are fewer."""
         pool = list(options)
         return [pool.pop(int(self.random() * len(pool))) for _ in range(min(n, len(pool)))]

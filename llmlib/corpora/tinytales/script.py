@@ -1,9 +1,9 @@
-"""The little language in which the tales are written, and its compiler.
+"""Compile the little language that the tales are written in.
 
-The files in ``words/shapes`` hold story shapes and shared passages, written like this::
+The files in ``words/shapes`` contain story shapes and shared passages, written like this::
 
     === lost_and_found                   a shape (``+++ name`` opens a shared passage instead)
-    thing: toy keepsake                  fields: what the shape needs, and how it is told in one sentence
+    thing: toy keepsake                  fields: what the shape needs, and its summary in one sentence
     let spot = in a boot | in a tree     a choice made once for the story; ``x, y = 1 ; 2 | 3 ; 4`` chooses together
     ---
     * {a} lost {a.his} [pretty|dear] {o.full}.       a beat; each further line is another way to say it
@@ -13,8 +13,8 @@ The files in ``words/shapes`` hold story shapes and shared passages, written lik
     @way                                 a shared passage; ``@40 way`` in 40 % of the stories
     /                                    a new paragraph
 
-``[pretty|dear]`` are alternatives; ``{a.his}`` are slots, filled from the state of the world. A line is compiled for
-the genders of the cast: a pronoun that could mean two characters becomes a name.
+``[pretty|dear]`` are alternatives; ``{a.his}`` is a slot, filled from the state of the world. A line is compiled for
+the genders of the cast: if a pronoun could mean two characters, it becomes a name.
 """
 
 import itertools
@@ -31,12 +31,12 @@ MAX_VARIANTS = 250
 
 
 class ScriptError(ValueError):
-    """A mistake in a file of story shapes; the message names the place."""
+    """There is a mistake in a file of story shapes; the message says where."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A question, its answer, and the slot that the answer is, or None (wrong answers are other values of the slot)."""
+    """A question, its answer, and the answer's slot, or None (wrong answers are other values of the slot)."""
 
     question: str
     answer: str
@@ -52,7 +52,7 @@ class Line:
     compiled: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def forms(self, genders: str) -> tuple[str, ...]:
-        """All surface forms as ``%`` format strings, for a cast like ``"fm-m"`` (roles a to d; - is nobody)."""
+        """Return all wordings as ``%`` format strings, for a cast like ``"fm-m"`` (roles a to d; - is nobody)."""
         if genders not in self.compiled:
             self.compiled[genders] = tuple(compile_text(text, genders) for text in expand(self.source))
         return self.compiled[genders]
@@ -60,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Beat:
-    """A step of a story: one of ``lines`` is told, in ``chance`` per cent of stories; then ``asks`` may be asked."""
+    """A step in a story: ``chance`` per cent of stories tell one of ``lines``; then ``asks`` may be asked."""
 
     chance: int
     lines: tuple[Line, ...]
@@ -77,7 +77,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Choice:
-    """``let``: names that get one of several tuples of values, once for a story."""
+    """A ``let``: names that get one of several tuples of values, once per story."""
 
     names: tuple[str, ...]
     options: tuple[tuple[str, ...], ...]
@@ -85,7 +85,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Shape:
-    """A story shape: what it needs, what is chosen once, and its paragraphs of steps."""
+    """A story shape: what it needs, what is chosen once per story, and its paragraphs of steps."""
 
     name: str
     fields: dict[str, str]
@@ -98,7 +98,7 @@ class Shape:
 
 
 def expand(text: str) -> list[str]:
-    """All texts that ``[x|y]`` alternatives stand for.
+    """Return all texts that a text with ``[x|y]`` alternatives can become.
 
     >>> expand("a [big|small] [cat|dog]")
     ['a big cat', 'a big dog', 'a small cat', 'a small dog']
@@ -112,10 +112,11 @@ def expand(text: str) -> list[str]:
 
 
 def compile_text(text: str, genders: str) -> str:
-    """``text`` as a ``%`` format string: pronouns chosen, sentence starts capitalised.
+    """Turn ``text`` into a ``%`` format string, with pronouns chosen and sentence starts capitalised.
 
-    A pronoun stays if nobody else of the same gender is on stage. Otherwise it stays only if its owner was named before
-    in this text, and since the previous sentence nobody else of that gender was. "His" also stays next to its owner.
+    A pronoun stays if nobody else of the same gender is in the story. Otherwise it stays only if its owner was named
+    earlier in this text, and nobody else of that gender has been since the previous sentence. "His" also stays next to
+    its owner.
 
     >>> compile_text("{a} met {b}. {a.he} smiled.", "mf--")
     '%(a)s met %(b)s. He smiled.'
@@ -162,17 +163,17 @@ def compile_text(text: str, genders: str) -> str:
 
 
 def starts_sentence(before: str) -> bool:
-    """Whether a word after ``before`` starts a sentence (not after ``!"``, where a verb of saying may follow)."""
+    """Return whether a word after ``before`` starts a sentence (not after ``!"``: "she said" may follow)."""
     return not before or bool(re.search(r"([.!?] |[.] ?\" |(^| )\")$", before))
 
 
 def plain(text: str) -> str:
-    """A question, answer or field as a ``%`` format string: slots as they are, no choice of pronouns."""
+    """Turn a question, answer or field into a ``%`` format string; slots stay as they are, even pronouns."""
     return SLOT.sub(lambda m: f"%({m[1]}{'.' + m[2] if m[2] else ''})s", text.replace("%", "%%"))
 
 
 def parse(source: str, filename: str = "<script>") -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
-    """The shapes and the shared passages in ``source``. Raises ScriptError with the line number."""
+    """Read the shapes and the shared passages in ``source``. Raises ScriptError with the line number."""
     shapes: dict[str, Shape] = {}
     passages: dict[str, tuple[Line, ...]] = {}
     blocks: list[tuple[str, list[tuple[int, str]]]] = []

@@ -1,4 +1,4 @@
-"""A story that was told, and what is known about it."""
+"""A story and everything that we know about it."""
 
 import re
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from llmlib.corpora.tinytales.world import Character, Place, Thing, shapes
 
 
 class Namespace(dict[str, str]):
-    """The slots of one story. Words from lists (``@food``) are picked at first use; ``x^`` is ``x`` with a capital."""
+    """The slots of one story. Words from lists (``@food``) are picked on first use; ``x^`` is ``x`` with a capital."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
         super().__init__()
         self.chance = chance
 
     def branch(self, chance: Callable[[], float]) -> "Namespace":
-        """A copy that picks the words it still needs by a chance of its own."""
+        """Return a copy with its own source of randomness for the words that it still needs."""
         copy = Namespace(chance)
         copy.update(self)
         return copy
@@ -34,7 +34,7 @@ class Namespace(dict[str, str]):
             taken = [self[other] for other in self if other.startswith(f"@{name}") and other[-1] != "^"]
             free = [word for word in words if word not in taken]
             value = free[zipf(self.chance(), len(free))]
-        elif key.endswith(".food"):  # a newcomer has no favourite: something that is eaten at the inn
+        elif key.endswith(".food"):  # a newcomer has no favourite, and eats what there is at the inn
             value = self["@soup9"]
         else:
             raise KeyError(key)
@@ -44,10 +44,10 @@ class Namespace(dict[str, str]):
 
 @dataclass(frozen=True)
 class ToldStory:
-    """One story, with everything that is known about it.
+    """One story, with everything that we know about it.
 
-    ``text`` has 3 to 5 paragraphs, parted by newlines. ``cast`` may hold characters that the text does not name;
-    ``entities`` are those that it does. ``composition`` is (kind of the hero, object, shape).
+    ``text`` has 3 to 5 paragraphs, separated by newlines. ``cast`` may include characters that the text does not name;
+    ``entities`` are those that it names. ``composition`` is (kind of hero, object, shape).
     """
 
     text: str
@@ -72,8 +72,8 @@ class ToldStory:
 
     @cached_property
     def entities(self) -> tuple[Character, ...]:
-        """The characters that are named in the text, the hero first."""
-        return tuple(who for who in self.cast if re.search(rf"\b{who.name}\b", self.text))
+        """The characters that the text names, the hero first."""
+        return tuple(each for each in self.cast if re.search(rf"\b{each.name}\b", self.text))
 
     @cached_property
     def summary(self) -> str:

@@ -1,4 +1,4 @@
-"""Questions, instructions and preference pairs whose right answers are known, because the story was made, not found."""
+"""Make questions, instructions and preference pairs; we know their right answers because code made the story."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ KINDS = {
     "had": "yes_no",
 }  # fmt: skip
 
-# What no story ever tells: questions without an answer in the text, and answers that somebody might invent.
+# Things that no story ever tells: questions without an answer in the text, and answers that somebody might invent.
 NEVER_TOLD = (
     ("How old is {name}?", ("{name} is seven years old", "{name} is almost forty")),
     ("What colour are {name}'s eyes?", ("{name} has green eyes", "{name}'s eyes are as blue as the sky")),
@@ -66,7 +66,7 @@ RAMBLE = (
     "As I said, and I will say it again, it is as I said, and that is what I wanted to say.",
 )
 
-# Phrases with the word for an animal in which there is no animal.
+# Phrases with the name of an animal, but without an animal.
 NOT_ANIMALS = re.compile(
     r"(fish|dragon) soup|lion pudding|(rabbit|mouse) hole|rocking horse|duck pond|wooden duck|cuckoo clock|flying pig"
     r"|goat's cheese"
@@ -76,10 +76,10 @@ NOT_ANIMALS = re.compile(
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its known answer; ``wrong`` are answers of the same sort that are false or invented.
+    """A question with its known answer; ``wrong`` lists similar answers that are false or invented.
 
     ``kind`` is one of who, what, where, when, why, how, feeling, yes_no, unanswerable. ``answer`` is a bare phrase
-    such as ``"under the bench"``; ``reply`` is that phrase as a sentence.
+    such as ``"under the bench"``; ``reply`` is the same phrase as a sentence.
     """
 
     text: str
@@ -106,7 +106,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Preference:
-    """A prompt with a better and a worse response; ``fault`` names what is wrong with the worse one (one of FAULTS)."""
+    """A prompt with a better and a worse response; ``fault`` says what is wrong with the worse one (see FAULTS)."""
 
     prompt: str
     chosen: str
@@ -115,7 +115,7 @@ class Preference:
 
 
 def as_sentence(phrase: str) -> str:
-    """``phrase`` with a capital letter and a full stop.
+    """Return ``phrase`` with a capital letter and a full stop.
 
     >>> as_sentence("under the bench")
     'Under the bench.'
@@ -124,7 +124,7 @@ def as_sentence(phrase: str) -> str:
 
 
 def ask_about(text: str, question: str) -> str:
-    """The prompt that puts a question about a story."""
+    """Return a prompt that asks a question about a story."""
     return f"{text}\n\n{question}"
 
 
@@ -133,7 +133,7 @@ def _with_story(request: str, text: str) -> str:
 
 
 def questions(story: ToldStory) -> tuple[Question, ...]:
-    """All questions whose answers the story asserted, and three that it does not answer."""
+    """Return all questions that the story answers, and three that it does not answer."""
     dice = _dice(story, 1)
     asked: dict[str, Question] = {}
     for ask in story.asks:
@@ -142,14 +142,14 @@ def questions(story: ToldStory) -> tuple[Question, ...]:
         asked.setdefault(text, Question(text, answer, kind_of(text), _wrong_answers(story, ask, text, answer, dice)))
     hero = story.hero
     if _tells_home(story):
-        others = tuple(who.lives for who in world.villagers() if who.lives != hero.lives)
+        others = tuple(other.lives for other in world.villagers() if other.lives != hero.lives)
         home = Question(f"Where does {hero.name} live?", hero.lives, "where", tuple(dice.sample(others, 3)))
         asked.setdefault(home.text, home)
     return (*asked.values(), *unanswerable(story, dice))
 
 
 def answers(story: ToldStory) -> dict[str, str]:
-    """The answers that the story gives, by question: what `questions` asks, without the wrong ones, and quicker."""
+    """Return the story's answer to each question that it answers: like `questions`, but quicker."""
     found: dict[str, str] = {}
     for ask in story.asks:
         found.setdefault(as_question(ask.question % story.slots), ask.answer % story.slots)
@@ -163,7 +163,7 @@ def _tells_home(story: ToldStory) -> bool:
 
 
 def instructions(story: ToldStory, questions: Sequence[Question]) -> tuple[Instruction, ...]:
-    """One instruction of each kind, each with a response that is right for this story."""
+    """Return one instruction of each kind, with a response that is right for this story."""
     dice = _dice(story, 2)
     about = world.shapes()[story.shape].fields["about"]
     kind, thing = world.with_article(story.hero.kind), story.slots["o.a"]
@@ -193,7 +193,7 @@ def instructions(story: ToldStory, questions: Sequence[Question]) -> tuple[Instr
 
 
 def preferences(story: ToldStory, questions: Sequence[Question]) -> tuple[Preference, ...]:
-    """One preference pair for each fault: a right answer, and one with that fault."""
+    """Return one preference pair for each fault: a right answer, and one with that fault."""
     dice = _dice(story, 3)
     answerable = [q for q in questions if q.kind != "unanswerable"]
     pools = dict.fromkeys(FAULTS, answerable)
@@ -208,7 +208,7 @@ def preferences(story: ToldStory, questions: Sequence[Question]) -> tuple[Prefer
 
 
 def world_questions() -> tuple[Question, ...]:
-    """Questions without a story: about the fixed facts of the village, and some that nobody can answer.
+    """Return questions without a story: about the fixed facts of the village, and some that nobody can answer.
 
     >>> world_questions()[1].text, world_questions()[1].answer
     ('Where does Pip live?', 'in the burrow under the old oak')
@@ -220,10 +220,10 @@ def world_questions() -> tuple[Question, ...]:
         wrong = tuple(dict.fromkeys(same))[:8]
         kind = "where" if fact.relation == "home" else "what"
         asked.append(Question(fact.question, fact.value, kind, wrong))
-    for who in world.villagers():
+    for villager in world.villagers():
         for text, invented in NEVER_TOLD[:2]:
-            wrong = tuple(answer.format(name=who.name) for answer in invented)
-            asked.append(Question(text.format(name=who.name), NOT_KNOWN, "unanswerable", wrong))
+            wrong = tuple(answer.format(name=villager.name) for answer in invented)
+            asked.append(Question(text.format(name=villager.name), NOT_KNOWN, "unanswerable", wrong))
     for name in ("Zorba", "Quillon", "Mirabelle", "Hubertus"):
         asked.append(Question(f"Where does {name} live?", NOT_KNOWN, "unanswerable", ("in the old mill",)))
     return tuple(asked)
@@ -231,12 +231,12 @@ def world_questions() -> tuple[Question, ...]:
 
 @cache
 def _animal_words() -> dict[str, str]:
-    """Every word for an animal that the tales use, singular or plural -> singular."""
+    """Map every word for an animal in the tales, singular or plural, to its singular."""
     return {word: singular for singular, *forms in world.rows("animals.txt") for word in (singular, *forms)}
 
 
 def animals_in(text: str) -> list[str]:
-    """The animals that a text mentions, in the order of their first mention.
+    """Return the animals that a text mentions, in the order they first come up.
 
     >>> animals_in("Rusty the fox saw two geese. The fox ran.")
     ['fox', 'goose']
@@ -251,19 +251,19 @@ def as_question(text: str) -> str:
 
 
 def _dice(story: ToldStory, stream: int) -> Dice:
-    """Chance of its own for each sort of task, so that one can be made without the others."""
+    """Return separate dice for each sort of task, so that one can be made without the others."""
     return Dice(story.seed, crc32(story.split.encode()), story.index, stream)
 
 
 def kind_of(text: str) -> str:
-    """The kind of a question that a story answers, by its words."""
+    """Return the kind of a question that a story answers, judging by its words."""
     if re.search(r"\bfeel|^How (was|did) .*(feeling|look)", text):
         return "why" if text.startswith("Why") else "feeling"
     return KINDS.get(text.split()[0].lower(), "what")
 
 
 def _wrong_answers(story: ToldStory, ask: Ask, text: str, answer: str, dice: Dice) -> tuple[str, ...]:
-    """False answers of the same sort: other names, other options of a choice, another thing, place or mood."""
+    """Return false answers of the same sort: other names, other options of a choice, another thing, place or mood."""
     kind = kind_of(text)
     if kind == "yes_no":
         return ("no" if answer == "yes" else "yes",)
@@ -272,11 +272,11 @@ def _wrong_answers(story: ToldStory, ask: Ask, text: str, answer: str, dice: Dic
         return tuple(word for word in opposite if not re.search(rf"\b{word}\b", story.text, re.I))
     slot = ask.slot or ""
     role, _, attribute = slot.partition(".")
-    names = [who.name for who in (*story.entities, *_strangers(story)[:2])]
+    names = [each.name for each in (*story.entities, *_strangers(story)[:2])]
     wrong: Sequence[str] = ()
     if answer in [f"{name}'s" for name in names]:
         wrong = [f"{name}'s" for name in names]
-    elif slot in ("a", "b", "c", "d") or answer in {who.name for who in story.entities}:
+    elif slot in ("a", "b", "c", "d") or answer in {each.name for each in story.entities}:
         wrong = names
     elif role == "o" and attribute in ("a", "the"):
         wrong = [world.thing_slots(other)[slot] for other in world.things() if other.noun != story.thing.noun][::7]
@@ -295,19 +295,19 @@ def _wrong_answers(story: ToldStory, ask: Ask, text: str, answer: str, dice: Dic
 
 
 def _strangers(story: ToldStory) -> list[world.Character]:
-    """Villagers who are not in the story, in an order that differs from story to story."""
-    present = {who.name for who in story.cast}
+    """Return the villagers who are not in the story, in an order that differs from story to story."""
+    present = {each.name for each in story.cast}
     everybody = world.villagers()
     start = story.index % len(everybody)
     return [
-        who
-        for who in everybody[start:] + everybody[:start]
-        if not re.search(rf"\b{who.name}\b", story.text) and who.name not in present
+        villager
+        for villager in everybody[start:] + everybody[:start]
+        if not re.search(rf"\b{villager.name}\b", story.text) and villager.name not in present
     ]
 
 
 def unanswerable(story: ToldStory, dice: Dice) -> list[Question]:
-    """Three questions that the story does not answer, two of them about one who is in it."""
+    """Return three questions that the story does not answer, two of them about somebody in it."""
     name = dice.choice(story.entities[:2]).name
     absent = dice.choice(_strangers(story)).name
 

@@ -1,11 +1,11 @@
-"""Tells stories: casts a shape, walks through its steps, and keeps what was asserted.
+"""Tell stories: cast a shape, walk through its steps, and remember what was said.
 
-Every story has a seed of its own, so story 1,000 can be told without the 999 before it. The only source of chance is
+Every story has its own seed, so you can tell story 1,000 without the 999 before it. The only source of randomness is
 ``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
 
-Characters, shapes, things and wordings are drawn by Zipf's law, the earlier in their file the more often. So a few are
-told of again and again, and most are rare, as in any natural text; a small model that sees little text can then learn
-from the frequent ones what holds for all of them, such as that a name is carried along.
+Characters, shapes, things and wordings are drawn by Zipf's law: the earlier in their file, the more often. So a few
+come up again and again, and most are rare, as in any natural text. A small model that sees little text can learn from
+the frequent ones what is true of all, for example that a name is carried along.
 """
 
 import operator
@@ -26,7 +26,7 @@ NEWCOMER_CHANCE = 0.25
 
 
 class Story(ToldStory):
-    """A told story with tasks about it: ``questions``, ``instructions``, ``preferences``, made when asked for."""
+    """A story with tasks about it, made on first use: ``questions``, ``instructions``, ``preferences``."""
 
     @cached_property
     def questions(self) -> tuple[tasks.Question, ...]:
@@ -42,7 +42,7 @@ class Story(ToldStory):
 
 
 class Stage:
-    """What a shape needs, looked up once: who and what may play in it, and where."""
+    """Looks up once what a shape needs: who and what can play in it, and where."""
 
     def __init__(self, shape: Shape) -> None:
         needs = shape.fields
@@ -56,8 +56,8 @@ class Stage:
         self.sizes = {role: needs[role] for role in "abc" if role in needs}
         self.villagers = {role: tuple(filter(self._fits(role), world.villagers())) for role in "abcd"}
         self.newcomers = {role: self._newcomers(role) for role in "ab"}
-        heroes = self.villagers["a"] + tuple(who for namesakes in self.newcomers["a"] for who in namesakes)
-        pairs = {(who.kind, thing.noun) for who in heroes for thing in self.things}
+        heroes = self.villagers["a"] + tuple(hero for namesakes in self.newcomers["a"] for hero in namesakes)
+        pairs = {(hero.kind, thing.noun) for hero in heroes for thing in self.things}
         self.held_out = frozenset(pair for pair in pairs if world.is_held_out(*pair, shape.name))
 
     def _places(self, classes: str | None) -> tuple[Place, ...]:
@@ -65,13 +65,13 @@ class Stage:
         return tuple(place for place in world.places() if wanted & set(place.classes))
 
     def _newcomers(self, role: str) -> tuple[tuple[Character, ...], ...]:
-        """For each name, everybody of that name who can play the role: one of each kind."""
+        """Return, for each name, everybody of that name who can play the role: one of each kind."""
         fitting = filter(self._fits(role), world.newcomers())
-        return tuple(tuple(namesakes) for _, namesakes in groupby(fitting, key=lambda who: who.name))
+        return tuple(tuple(namesakes) for _, namesakes in groupby(fitting, key=lambda newcomer: newcomer.name))
 
     def _fits(self, role: str) -> Callable[[Character], bool]:
         size = self.sizes.get(role)
-        return lambda who: size in (None, "new") or world.kinds()[who.kind].size == size
+        return lambda character: size in (None, "new") or world.kinds()[character.kind].size == size
 
 
 @cache
@@ -80,7 +80,7 @@ def stages() -> tuple[Stage, ...]:
 
 
 def tell(seed: int, split: str, index: int) -> Story:
-    """Story number ``index`` of a split, told without those before it.
+    """Tell story number ``index`` of a split, without telling those before it.
 
     >>> tell(0, "train", 7).text == tell(0, "train", 7).text
     True
@@ -154,11 +154,11 @@ def tell(seed: int, split: str, index: int) -> Story:
 
 
 def _nothing_more() -> float:
-    raise ScriptError("a question or summary speaks of a word that the story has not used")
+    raise ScriptError("a question or summary uses a word that the story has not used")
 
 
 def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], Thing]:
-    """Who plays which role, and the thing: held-out compositions in the held-out split, and only there."""
+    """Choose who plays which role, and the thing. Held-out compositions are for the held-out split, and only for it."""
 
     def somebody(role: str) -> Character:
         if stage.sizes.get(role) == "new" or (role in "ab" and dice.random() < NEWCOMER_CHANCE):
@@ -171,20 +171,20 @@ def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], T
     cast = {"a": hero}
     for role in "bcd":
         if role == "d" or role in stage.cast:
-            who = somebody(role)
-            while any(who.name == other.name for other in cast.values()):
-                who = somebody(role)
-            cast[role] = who
+            candidate = somebody(role)
+            while any(candidate.name == other.name for other in cast.values()):
+                candidate = somebody(role)
+            cast[role] = candidate
     return cast, thing
 
 
 def tinytales(
     seed: int = 0, split: str = "train", *, n_stories: int | None = None, characters: int | None = None, start: int = 0
 ) -> Iterator[Story]:
-    """Stories of a split, one after the other; without end, unless ``n_stories`` or (at least) ``characters`` is given.
+    """Return the stories of a split, endlessly, or ``n_stories`` of them, or at least ``characters`` characters.
 
-    The compositions (kind of hero, object, shape) of the split "heldout" occur in no other split.
-    ``start`` is the index of the first story. The stories of a seed are the same on every machine. Raises ValueError if
+    The compositions (kind of hero, object, shape) in the split "heldout" do not occur in any other split.
+    ``start`` is the index of the first story. A seed gives the same stories on every machine. Raises ValueError if
     the split is unknown or a size is not positive.
 
     >>> story = next(tinytales(seed=0))
@@ -213,9 +213,9 @@ def _stories(seed: int, split: str, n_stories: int | None, characters: int | Non
 
 
 def tinytales_text(characters: int = 1_000_000, *, seed: int = 0, split: str = "train") -> str:
-    """At least ``characters`` characters of stories, each followed by an empty line; the last story is whole.
+    """Return at least ``characters`` characters of stories; the last story is complete.
 
-    Paragraphs end with one newline, stories with two. Raises ValueError as ``tinytales`` does.
+    Paragraphs end with one newline, stories with two (an empty line). Raises ValueError as ``tinytales`` does.
 
     >>> len(tinytales_text(2_000)) >= 2_000
     True

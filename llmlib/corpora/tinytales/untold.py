@@ -1,9 +1,9 @@
-"""Questions in words that other stories answer, put to a story that does not: the wording gives nothing away.
+"""Ask a story questions that it does not answer, in words that other stories do answer: the wording gives nothing away.
 
-A question such as "How tall is Pip?", which no story answers, teaches a model to know the *question*. Here each wording
-comes from questions that stories do answer ("What did Pip give to Mabel?"), and it may be put to any story that does
-not speak of the matter at all. Only a look at the story tells the two apart. Source of the idea: Rajpurkar et al.
-(2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
+A question like "How tall is Pip?", which no story answers, only teaches a model to know the *question*. Here each
+wording comes from questions that some stories answer ("What did Pip give to Mabel?"), and we ask it about any story
+that does not touch the subject at all. You can only tell the two apart by looking at the story. Source of the idea:
+Rajpurkar et al. (2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
 """
 
 import re
@@ -12,8 +12,8 @@ from functools import cache
 from llmlib.corpora.tinytales.chance import Dice
 from llmlib.corpora.tinytales.story import ToldStory
 
-# Wording -> how a story speaks of the matter, in any words. {0} and {1} are people of the story, {thing} is its thing.
-# A story that answers always matches; one that matches without an answer is not asked, since one might be read into it.
+# Wording -> the words of a story that touches the subject. {0} and {1} are people in the story, {thing} is its thing.
+# A story that answers always matches. We do not ask about a story that matches without answering: it may hint at one.
 WORDINGS = {
     "What did {0} give to {1}?": r"\bg[ai]ve|\bgift|present|parcel|wrapped|\bshar|\blen[dt]\b|\bhand(ed|s) |held out"
     r"|br(ing|ought)|prize|swap|\bfor (you|him|her)\b|offer|basket|fetched|\btake\b|into \w+'s",
@@ -54,9 +54,9 @@ WORDINGS = {
     "Whose footprints were they?": r"footprint|track",
 }
 
-TAUGHT = tuple(WORDINGS)[:8]  # asked most often: in these a model is tuned, and the others are left for tests
+TAUGHT = tuple(WORDINGS)[:8]  # the most frequent ones: a model is tuned on these, and tested on the others
 
-# Some once more in words in which nobody asks while a model is tuned: to test whether it has learned more than phrases.
+# Other words for some of them, never used in tuning: they test whether a model has learned more than phrases.
 OTHER_WORDS = {
     "What did {0} give to {1}?": "Which present did {1} get from {0}?",
     "What did they drink?": "What was there to drink?",
@@ -79,7 +79,7 @@ OTHER_WORDS = {
 
 
 def wording_of(question: str) -> str:
-    """The wording of a question of a script, with its roles numbered in the order in which they occur.
+    """Return the wording of a question in a script, with its roles numbered in the order they occur.
 
     >>> wording_of("What did %(b)s give to %(a)s?")
     'What did {0} give to {1}?'
@@ -95,7 +95,7 @@ def wording_of(question: str) -> str:
 
 
 def told(story: ToldStory) -> dict[str, str]:
-    """The questions that a story answers and that come in one of the `WORDINGS`, each with its wording.
+    """Return the questions that a story answers and that use one of the `WORDINGS`, each with its wording.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> list(told(tell(1, "heldout", 2)))[:1]
@@ -106,13 +106,13 @@ def told(story: ToldStory) -> dict[str, str]:
 
 
 def untold(story: ToldStory, dice: Dice) -> dict[str, str]:
-    """A question in each of the `WORDINGS` that a story says nothing about, by its wording: about those who are in it.
+    """Return questions that a story says nothing about, about people in it, by wording: one for each that fits.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> untold(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
     'What was the prize?'
     """
-    names = [who.name for who in story.entities]
+    names = [each.name for each in story.entities]
     questions = {}
     for wording in WORDINGS:
         people = dice.sample(names, len(names))
@@ -122,24 +122,24 @@ def untold(story: ToldStory, dice: Dice) -> dict[str, str]:
 
 
 def is_silent(story: ToldStory, wording: str) -> bool:
-    """Whether the story does not speak at all of what a wording asks for, and, if it asks for a thing, tells of it."""
+    """Return whether a story never touches a wording's subject, but does mention the thing, if the wording has one."""
     return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
 
 
 def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
-    """Whether this very question may be put to the story as one that it does not answer: all whom it names are there.
+    """Return whether the story leaves exactly this question open, and everybody that it names is in the story.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> leaves_open(tell(1, "heldout", 2), "What was the prize?", "What was the prize?")
     True
     """
-    there = {*(who.name for who in story.entities), story.slots["o.the"]}
+    there = {*(each.name for each in story.entities), story.slots["o.the"]}
     named = set(slots_of(question, wording).values())
     return is_silent(story, wording) and named <= there and len(story.entities) >= _people_in(wording)
 
 
 def slots_of(question: str, wording: str) -> dict[str, str]:
-    """Whom and what a question names, by the slots of its wording; raises `ValueError` if it is not in that wording.
+    """Return the people and things in a question, by the slots of its wording. Raises `ValueError` for another wording.
 
     >>> slots_of("What did Pip give to Mabel?", "What did {0} give to {1}?")
     {'0': 'Pip', '1': 'Mabel'}
@@ -147,16 +147,16 @@ def slots_of(question: str, wording: str) -> dict[str, str]:
     pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<slot_\1>.+)", re.escape(wording))
     asked = re.fullmatch(pattern, question)
     if asked is None:
-        raise ValueError(f"{question!r} is not in the wording {wording!r}.")
+        raise ValueError(f"{question!r} does not have the wording {wording!r}.")
     return {name.removeprefix("slot_"): value for name, value in asked.groupdict().items()}
 
 
 @cache
 def matter(wording: str) -> re.Pattern[str]:
-    """What a story says if it speaks of what a wording asks for."""
+    """Return a pattern for the words of a story that touches a wording's subject."""
     return re.compile(WORDINGS[wording], re.IGNORECASE)
 
 
 def _people_in(wording: str) -> int:
-    """How many must be in a story for a wording to make sense."""
+    """Return how many people a story needs for a wording to make sense."""
     return 2 if "{1}" in wording or " they " in wording else 1

@@ -1,6 +1,6 @@
-"""The world of the tales: kinds of creatures, the fixed village, things, places, and its facts.
+"""Describe the world of the tales: kinds of creatures, the fixed village, things, places, and facts.
 
-Everything is read once from the text files in ``words``, in file order, so that nothing depends on the machine.
+Everything is read once from the text files in ``words``, in file order, so nothing depends on the machine.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Character:
-    """Somebody in a story; villagers have a home, a possession, a favourite food and work that never change."""
+    """Somebody in a story. A villager's home, possession, favourite food and work never change."""
 
     name: str
     gender: str
@@ -54,7 +54,7 @@ class Character:
 
 @dataclass(frozen=True)
 class Thing:
-    """An object a story is about: the noun, an adjective, and the group it belongs to."""
+    """An object in a story: the noun, an adjective, and the group it belongs to."""
 
     noun: str
     adjective: str
@@ -67,7 +67,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Place:
-    """A place outside of the homes: its name, how one is there and how one goes there."""
+    """A place that is not a home: its name, and the words for being there and going there."""
 
     name: str
     at: str
@@ -87,7 +87,7 @@ class Fact:
 
 
 def with_article(phrase: str) -> str:
-    """``phrase`` with the right indefinite article.
+    """Return ``phrase`` with the right indefinite article.
 
     >>> with_article("old map"), with_article("red kite")
     ('an old map', 'a red kite')
@@ -96,12 +96,12 @@ def with_article(phrase: str) -> str:
 
 
 def word_file(name: str) -> str:
-    """The text of a file in ``words`` (also from inside a zipped or installed package)."""
+    """Return the text of a file in ``words``, even inside a zipped or installed package."""
     return (resources.files("llmlib.corpora.tinytales") / "words" / name).read_text(encoding="utf-8")
 
 
 def rows(name: str) -> list[list[str]]:
-    """The rows of a ``|``-separated file in ``words``."""
+    """Return the rows of a ``|``-separated file in ``words``."""
     lines = (line for line in word_file(name).splitlines() if line and not line.startswith("#"))
     return [[cell.strip() for cell in line.split("|")] for line in lines]
 
@@ -118,7 +118,7 @@ def villagers() -> tuple[Character, ...]:
 
 @cache
 def newcomers() -> tuple[Character, ...]:
-    """Everybody who may visit the village: each of these names with each kind that suits its gender."""
+    """Return everybody who may visit the village: each name with each kind that suits its gender."""
     lines = [line.split(":") for line in word_file("newcomers.txt").splitlines() if not line.startswith("#")]
     return tuple(
         Character(name, gender, kind, f"{name} the {kind}")
@@ -151,7 +151,7 @@ def word_lists() -> dict[str, tuple[str, ...]]:
 
 @cache
 def scripts() -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
-    """All story shapes, taken from their files in turn, and all shared passages, by name."""
+    """Return all story shapes, taken in turn from their files, and all shared passages, by name."""
     _, passages = parse(word_file("passages.txt"), "passages.txt")
     files = [parse(word_file(f"shapes/{name}"), name)[0] for name in ("friends.txt", "adventures.txt", "home.txt")]
     in_turn = [shape for some in zip_longest(*(file.values() for file in files)) for shape in some if shape]
@@ -162,46 +162,46 @@ def scripts() -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
 
 
 def shapes() -> dict[str, Shape]:
-    """All story shapes by name."""
+    """Return all story shapes by name."""
     return scripts()[0]
 
 
 def is_held_out(kind: str, noun: str, shape: str) -> bool:
-    """Whether this composition of character, object and event is kept out of training (about one in ten is)."""
+    """Return whether to keep this composition of character, object and event out of training (about one in ten)."""
     return crc32(f"{kind}/{noun}/{shape}".encode()) % HELD_OUT_ONE_IN == 0
 
 
 def world_facts() -> tuple[Fact, ...]:
-    """What is true of every villager in every story: kind, home, possession, favourite food and work.
+    """Return the facts about each villager, true in every story: kind, home, possession, favourite food and work.
 
     >>> world_facts()[1].sentence
     'Pip lives in the burrow under the old oak.'
     """
     facts = []
-    for who in villagers():
-        pronoun = PRONOUNS[who.gender]["he"]
-        name, owns, likes = who.name, who.owns or "", who.likes or ""
-        kind = with_article(who.kind)
+    for villager in villagers():
+        pronoun = PRONOUNS[villager.gender]["he"]
+        name, owns, likes = villager.name, villager.owns or "", villager.likes or ""
+        kind = with_article(villager.kind)
         facts += [
             Fact(name, "kind", kind, f"{name} is {kind}.", f"What is {name}?"),
-            Fact(name, "home", who.lives, f"{name} lives {who.lives}.", f"Where does {name} live?"),
+            Fact(name, "home", villager.lives, f"{name} lives {villager.lives}.", f"Where does {name} live?"),
             Fact(name, "owns", owns, f"{name} owns {owns}.", f"What does {name} own?"),
             Fact(name, "likes", likes, f"{name} likes {likes} best.", f"What does {name} like to eat best?"),
-            Fact(name, "work", f"{pronoun} {who.work}", f"{name} {who.work}.", f"What work does {name} do?"),
+            Fact(name, "work", f"{pronoun} {villager.work}", f"{name} {villager.work}.", f"What work does {name} do?"),
         ]
     return tuple(facts)
 
 
 @cache
-def character_slots(role: str, who: Character) -> dict[str, str]:
-    """The slots of a character in a role: ``{a}``, ``{a.the}``, ``{a.hand}`` ..."""
-    kind = kinds()[who.kind]
-    home = who.lives.split(" ", 1)[1]
+def character_slots(role: str, character: Character) -> dict[str, str]:
+    """Return the slots of a character in a role: ``{a}``, ``{a.the}``, ``{a.hand}`` ..."""
+    kind = kinds()[character.kind]
+    home = character.lives.split(" ", 1)[1]
     slots = {
-        "the": who.known_as,
-        "one": f"{with_article(who.kind)} called {who.name}",
-        "kind": who.kind,
-        "akind": with_article(who.kind),
+        "the": character.known_as,
+        "one": f"{with_article(character.kind)} called {character.name}",
+        "kind": character.kind,
+        "akind": with_article(character.kind),
         "hand": kind.hand,
         "hands": "hooves" if kind.hand == "hoof" else kind.hand + "s",
         "went": kind.went,
@@ -209,14 +209,14 @@ def character_slots(role: str, who: Character) -> dict[str, str]:
         "nose": kind.nose,
         "sadsign": kind.sad_sign,
         "gladsign": kind.glad_sign,
-        "athome": who.lives,
+        "athome": character.lives,
         "home": home,
-        "tohome": f"to {who.name}'s door",
-        **PRONOUNS[who.gender],
+        "tohome": f"to {character.name}'s door",
+        **PRONOUNS[character.gender],
     }
-    if who.is_villager:
-        slots |= {"food": who.likes or "", "owns": who.owns or "", "worked": who.worked or ""}
-    return {role: who.name, **{f"{role}.{key}": value for key, value in slots.items()}}
+    if character.is_villager:
+        slots |= {"food": character.likes or "", "owns": character.owns or "", "worked": character.worked or ""}
+    return {role: character.name, **{f"{role}.{key}": value for key, value in slots.items()}}
 
 
 @cache
