@@ -111,7 +111,7 @@ def main() -> None:
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         lens_page, way_page = Path(folder) / "lens.html", Path(folder) / "way.html"
-        drawn(browser, a_lens().save(lens_page), "Logit lens", "llm-lens-drawn", ".llm-spacer canvas")
+        drawn(browser, a_lens().save(lens_page), "Logit lens", "llm-logit-lens-drawn", ".llm-spacer canvas")
         drawn(browser, architecture.save(way_page), "One token's way", "llm-architecture-drawn", ".llm-board canvas")
         browser.close()
 

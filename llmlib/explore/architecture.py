@@ -17,8 +17,8 @@ from llmlib.explore.tour import tour_of
 from llmlib.explore.values import box_before, told_by_token, values_in, ways, weights_in
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer, TransformerConfig
-from llmlib.widgets.architecture_explorer.values import picture_of
-from llmlib.widgets.architecture_explorer.view import ArchitectureView
+from llmlib.widgets.architecture.values import picture_of
+from llmlib.widgets.architecture.view import ArchitectureView
 from llmlib.widgets.shared.acts import Overtaken
 
 SIZES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
@@ -52,21 +52,21 @@ def explore_architecture(
         raise ValueError("To show the values of a text, give a Transformer and its tokenizer.")
     if isinstance(model, Transformer) and tokenizer is not None and not text:
         raise ValueError("A live model shows its values for a text: give one, or leave the tokenizer out.")
-    architect = _Architect(ArchitectureView(text=text), model, tokenizer, title, others)
-    view = architect.view
-    view.on_act("model", architect.choose, then=architect.show)
-    view.on_act("size", architect.resize, then=architect.show)
+    controller = _Controller(ArchitectureView(text=text), model, tokenizer, title, others)
+    view = controller.view
+    view.on_act("model", controller.choose, then=controller.show)
+    view.on_act("size", controller.resize, then=controller.show)
     for kind, function in (
-        ("text", architect.read),
-        ("open", architect.open),
-        ("follow", architect.follow),
-        ("tour", architect.tour),
+        ("text", controller.read),
+        ("open", controller.open),
+        ("follow", controller.follow),
+        ("tour", controller.tour),
     ):
-        view.on_act(kind, function, then=architect.compute)
+        view.on_act(kind, function, then=controller.compute)
     return view
 
 
-class _Architect:
+class _Controller:
     """Answers what the reader does in an `ArchitectureView`."""
 
     def __init__(

@@ -12,13 +12,13 @@ from llmlib.explore.own_model import noticing_training
 from llmlib.explore.runs import Run, check_heads, check_size, run
 from llmlib.explore.texts import check_length, token_texts
 from llmlib.transformer import Transformer
-from llmlib.widgets.attention_explorer.view import AttentionView
+from llmlib.widgets.attention.view import AttentionView
 from llmlib.widgets.shared.acts import Overtaken
 
 CANDIDATES = 8  # rows of the table of next tokens
 
 
-def explore(
+def explore_attention(
     model: Any,
     tokenizer: Any,
     text: str,
@@ -46,7 +46,7 @@ def explore(
     >>> from llmlib.transformer import TransformerConfig
     >>> tokenizer = CharTokenizer.train("hello world")
     >>> config = TransformerConfig(tokenizer.vocab_size, max_seq_len=16, d_model=16, n_layers=2, n_heads=4)
-    >>> explore(Transformer(config), tokenizer, "hello")
+    >>> explore_attention(Transformer(config), tokenizer, "hello")
     <AttentionView: Attention of 2 layers × 4 heads over 5 tokens: “hello”.>
     """
     if other is not None and other_model is not None:
@@ -54,15 +54,15 @@ def explore(
     models = [model] if other_model is None else [model, other_model]
     source = " and ".join(dict.fromkeys(_name(one) for one in models))
     view = AttentionView(text=text, text_b=other or "", continuation=continuation, source=source)
-    conductor = _Conductor(model, other_model, tokenizer, view, titles)
-    conductor.want()
-    conductor.show()
-    view.on_act("text", conductor.set_text, then=conductor.show)
-    view.on_act("switch", conductor.switch, then=conductor.show)
-    view.on_act("all on", lambda: conductor.want(ablated=[]), then=conductor.show)
-    view.on_act("how", lambda how: conductor.want(how=how), then=conductor.show)
-    view.on_act("continuation", lambda text: conductor.want(continuation=text), then=conductor.show)
-    view.on_act("open", conductor.open)
+    controller = _Controller(model, other_model, tokenizer, view, titles)
+    controller.want()
+    controller.show()
+    view.on_act("text", controller.set_text, then=controller.show)
+    view.on_act("switch", controller.switch, then=controller.show)
+    view.on_act("all on", lambda: controller.want(ablated=[]), then=controller.show)
+    view.on_act("how", lambda how: controller.want(how=how), then=controller.show)
+    view.on_act("continuation", lambda text: controller.want(continuation=text), then=controller.show)
+    view.on_act("open", controller.open)
     return view
 
 
@@ -96,7 +96,7 @@ class Wish(NamedTuple):
     how: str
 
 
-class _Conductor:
+class _Controller:
     """Answers what the reader does in an `AttentionView`."""
 
     def __init__(

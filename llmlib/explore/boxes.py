@@ -8,7 +8,7 @@ from torch import nn
 from llmlib.explore.source_lines import line_that_uses
 from llmlib.interpret.points import POINTS
 from llmlib.transformer import Transformer, TransformerConfig
-from llmlib.widgets.architecture_explorer.boxes import Axis, Box, SourceLine, Tensor
+from llmlib.widgets.architecture.boxes import Axis, Box, SourceLine, Tensor
 
 # Where the value of each box passes in a model; {} is the layer. "" is the model itself: its logits.
 VALUES = {

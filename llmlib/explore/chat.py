@@ -16,10 +16,10 @@ from llmlib.explore.texts import Words
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
-from llmlib.widgets.chat_view.readings import pack, reading
-from llmlib.widgets.chat_view.turns import LETTERS, hidden
-from llmlib.widgets.chat_view.view import ChatView
-from llmlib.widgets.sampling_lab.view import NEUTRAL
+from llmlib.widgets.chat.readings import pack, reading
+from llmlib.widgets.chat.turns import LETTERS, hidden
+from llmlib.widgets.chat.view import ChatView
+from llmlib.widgets.sampling.view import NEUTRAL
 from llmlib.widgets.shared.acts import SPOKEN, CalledOff
 from llmlib.widgets.shared.interrupts import on_interrupt
 
@@ -80,18 +80,18 @@ def compare_chats(
         names=names, settings=settings, limit=max_new_tokens, seed=seed, blind=blind,
         vocabulary=max(speaker.model.config.vocab_size for speaker in speakers),
     )  # fmt: skip
-    conversation = _Chat(speakers, view, said, sampler)
-    conversation.system(system)
-    conversation.forget()
-    conversation.show()
+    controller = _Controller(speakers, view, said, sampler)
+    controller.system(system)
+    controller.forget()
+    controller.show()
     kinds = "message", "edit", "clear", "restore", "system", "set", "limit", "seed", "order", "blind", "vote", "forget"
     for kind in kinds:
-        view.on_act(kind, getattr(conversation, kind))
-    view.on_act("stop", conversation.stop.set)
+        view.on_act(kind, getattr(controller, kind))
+    view.on_act("stop", controller.stop.set)
     return view
 
 
-class _Chat:
+class _Controller:
     """Answers in a thread of its own, so that the kernel stays free to hear the Stop button."""
 
     def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):

@@ -1,4 +1,4 @@
-"""Rotary positions and embedding tables in interactive views: the one place that knows both."""
+"""An embedding table in its view: all tokens as points, with neighbours and analogies."""
 
 import threading
 from collections.abc import Callable
@@ -10,12 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llmlib import embeddings
-from llmlib.embeddings import rotary_frequencies
 from llmlib.explore.neighbour_map import MOST_ROWS, neighbour_map
 from llmlib.explore.texts import bytes_of
 from llmlib.tokenization.base import Tokenizer
-from llmlib.widgets.embedding_explorer.view import EmbeddingView, embedding_view
-from llmlib.widgets.rotary_view.view import RotaryView
+from llmlib.widgets.embeddings.view import EmbeddingsView, embeddings_view
 
 NEIGHBOURS, ANSWERS = 12, 6  # rows of the two lists
 KINDS = {  # the first that fits, of a token's text
@@ -28,40 +26,13 @@ KINDS = {  # the first that fits, of a token's text
 }
 
 
-def explore_rotary(
-    d_head: int = 16,
-    theta: float = 10_000.0,
-    query: Float[Tensor, " d_head"] | None = None,
-    key: Float[Tensor, " d_head"] | None = None,
-    query_position: int = 20,
-    key_position: int = 14,
-    max_position: int = 200,
-) -> RotaryView:
-    """A query and a key to move, a dial for each pair of channels, and their dot product over the distance.
-
-    Without `query` and `key`, each pair of both is (1, 0). Raises `ValueError` for an odd `d_head` and for vectors
-    or positions that do not fit. Source: Su et al. (2021), "RoFormer".
-
-    >>> explore_rotary(d_head=4, theta=100.0)
-    <RotaryView: Query at position 20, key at 14, distance 6, on 2 dials. Dot product 1.786; at distance 0 it is 2.000.>
-    """
-    return RotaryView(
-        rotary_frequencies(d_head, theta).tolist(),
-        query=None if query is None else query.detach().tolist(),
-        key=None if key is None else key.detach().tolist(),
-        query_position=query_position,
-        key_position=key_position,
-        max_position=max_position,
-    )
-
-
 def explore_embeddings(
     table: Float[Tensor, "vocab d_model"],
     tokenizer: Tokenizer,
     chosen: str | int | None = None,
     analogy: tuple[str | int, str | int, str | int] | None = None,
     map: str = "pca",
-) -> EmbeddingView:
+) -> EmbeddingsView:
     """All tokens of an embedding table as points to move about in: search, neighbours, analogies, kinds of token.
 
     The points are the table's first three principal components; a second map keeps neighbours together (see
@@ -84,24 +55,24 @@ def explore_embeddings(
     points, shares = embeddings.project(table, min(3, table.shape[1]))
     control = set(tokenizer.special_tokens.values())
     labels = [bytes_of(tokenizer, id) for id in range(len(table))]
-    view = embedding_view(
+    view = embeddings_view(
         labels,
         points.cpu().numpy(),
         [token_kind(label, special=id in control) for id, label in enumerate(labels)],
         shares=shares.tolist(),
     )
-    librarian = _Librarian(table, view)
+    controller = _Controller(table, view)
     if chosen is not None:
         view.chosen = _row(chosen, tokenizer, len(table))
-        librarian.find_neighbours(view.chosen)
+        controller.find_neighbours(view.chosen)
     if analogy is not None:
-        librarian.find_analogy([_row(token, tokenizer, len(table)) for token in analogy])
+        controller.find_analogy([_row(token, tokenizer, len(table)) for token in analogy])
     if map == "tsne":
-        librarian.draw_map()
+        controller.draw_map()
         view.place = {"map": "near"}
-    view.on_act("map", librarian.draw_map)
-    view.on_act("neighbours", librarian.find_neighbours)
-    view.on_act("analogy", librarian.find_analogy)
+    view.on_act("map", controller.draw_map)
+    view.on_act("neighbours", controller.find_neighbours)
+    view.on_act("analogy", controller.find_analogy)
     return view
 
 
@@ -122,10 +93,10 @@ def token_kind(token: bytes, special: bool = False) -> str:
     return next(kind for kind, pattern in KINDS.items() if regex.match(pattern, text, flags=regex.DOTALL))
 
 
-class _Librarian:
-    """Answers what the reader asks of an `EmbeddingView`."""
+class _Controller:
+    """Answers what the reader asks of an `EmbeddingsView`."""
 
-    def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingView):
+    def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingsView):
         self.table, self.view = table, view
         self.mapping: Future[Any] | None = None  # the map of neighbours, while it is made
 

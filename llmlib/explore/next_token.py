@@ -24,14 +24,14 @@ def explore_next_token(
     Chance starts from `seed`. Raises `ValueError` if the prompt is empty or longer than the model's context.
     """
     view = NextTokenView()
-    writer = _Writer(model, tokenizer, view, n_candidates, seed)
-    writer.begin(prompt)
-    writer.show()
-    view.on_act("prompt", writer.begin, then=writer.show)
-    view.on_act("pick", writer.append, then=writer.show)
-    view.on_act("draw", writer.draw, then=writer.show)
-    view.on_act("undo", writer.undo, then=writer.show)
-    view.on_act("temperature", writer.set_temperature, then=writer.show)
+    controller = _Controller(model, tokenizer, view, n_candidates, seed)
+    controller.begin(prompt)
+    controller.show()
+    view.on_act("prompt", controller.begin, then=controller.show)
+    view.on_act("pick", controller.append, then=controller.show)
+    view.on_act("draw", controller.draw, then=controller.show)
+    view.on_act("undo", controller.undo, then=controller.show)
+    view.on_act("temperature", controller.set_temperature, then=controller.show)
     return view
 
 
@@ -44,7 +44,7 @@ class _Text:
     picked: int = 0
 
 
-class _Writer:
+class _Controller:
     """The text that the reader wants, and what the model expects after it.
 
     The acts only change `text`; the model runs once they are through, or where chance has to know the probabilities.

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from llmlib.sampling import Constraint, Sampler
-from llmlib.widgets.sampling_lab.view import NEUTRAL
+from llmlib.widgets.sampling.view import NEUTRAL
 
 Settings = Mapping[str, float | int | None]
 

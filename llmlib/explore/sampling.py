@@ -1,4 +1,4 @@
-"""The sampling lab on a live model: what settings do to the next token, and every branch that was written."""
+"""The sampling controller on a live model: what settings do to the next token, and every branch that was written."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -18,9 +18,9 @@ from llmlib.explore.texts import check_length, token_texts
 from llmlib.sampling import Constraint
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
-from llmlib.widgets.sampling_lab.branches import PROMPT, Branches
-from llmlib.widgets.sampling_lab.distribution import compare
-from llmlib.widgets.sampling_lab.view import NEUTRAL, SamplingLabView
+from llmlib.widgets.sampling.branches import PROMPT, Branches
+from llmlib.widgets.sampling.distribution import compare
+from llmlib.widgets.sampling.view import NEUTRAL, SamplingView
 from llmlib.widgets.shared.acts import Overtaken
 from llmlib.widgets.shared.interrupts import on_interrupt
 
@@ -46,7 +46,7 @@ def explore_sampling(
     settings: Settings | None = None,
     side_by_side: Sequence[Settings] = LANES,
     seed: int = 0,
-) -> SamplingLabView:
+) -> SamplingView:
     """The next token's distribution before and after each setting; draw, take a token, go back, write branches.
 
     `settings` are those of a `Sampler` to begin with (temperature, top_k, …), `side_by_side` those of texts that are
@@ -63,19 +63,19 @@ def explore_sampling(
     >>> [(stage["name"], stage["kept"]) for stage in view.stages]
     [('model', 8), ('top_k', 3)]
     """
-    view = SamplingLabView(seed=seed)
-    lab = _Lab(model, tokenizer, view, settings or {}, side_by_side)
-    lab.begin(prompt)
-    lab.show()
+    view = SamplingView(seed=seed)
+    controller = _Controller(model, tokenizer, view, settings or {}, side_by_side)
+    controller.begin(prompt)
+    controller.show()
     for kind in ("take", "step", "back", "go", "reset", "ban", "allow", "seed", "again", "use"):
-        view.on_act(kind, getattr(lab, kind), then=lab.show)
-    view.on_act("prompt", lab.begin, then=lab.show)
-    view.on_act("set", lab.set, then=lab.show)
-    view.on_act("follow", lab.follow, then=lab.show)
-    view.on_act("draws", lab.draws)
+        view.on_act(kind, getattr(controller, kind), then=controller.show)
+    view.on_act("prompt", controller.begin, then=controller.show)
+    view.on_act("set", controller.set, then=controller.show)
+    view.on_act("follow", controller.follow, then=controller.show)
+    view.on_act("draws", controller.draws)
     for kind in ("add", "drop", "race", "clear"):
-        view.on_act(kind, getattr(lab, kind), then=lab.show_lanes)
-    view.observe(lab.watch, "writing")
+        view.on_act(kind, getattr(controller, kind), then=controller.show_lanes)
+    view.observe(controller.watch, "writing")
     return view
 
 
@@ -102,14 +102,14 @@ class _Expected(NamedTuple):
     problem: str  # why they do, or ""
 
 
-class _Lab:
-    """Answers what the reader does in a `SamplingLabView`. The acts change `text` and `rules`; `show` shows them."""
+class _Controller:
+    """Answers what the reader does in a `SamplingView`. The acts change `text` and `rules`; `show` shows them."""
 
     def __init__(
         self,
         model: Transformer,
         tokenizer: Tokenizer,
-        view: SamplingLabView,
+        view: SamplingView,
         settings: Settings,
         side_by_side: Sequence[Settings],
     ):

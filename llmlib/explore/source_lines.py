@@ -6,7 +6,7 @@ import textwrap
 from functools import lru_cache
 from pathlib import Path
 
-from llmlib.widgets.architecture_explorer.boxes import SourceLine
+from llmlib.widgets.architecture.boxes import SourceLine
 
 PACKAGE = Path(__file__).parent.parent
 SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)  # statements without others inside

@@ -9,7 +9,7 @@ from llmlib.sampling import Sampler, generate
 from llmlib.sampling.generating import Choice
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
-from llmlib.widgets.chat_view.readings import SHOWN
+from llmlib.widgets.chat.readings import SHOWN
 
 Conversation = Sequence[Mapping[str, str]]
 

@@ -14,7 +14,7 @@ from llmlib.chat import encode_chat
 from llmlib.explore import explore_chat
 from llmlib.explore import speakers as speaking
 from llmlib.sampling import Sampler, generate
-from llmlib.widgets.chat_view.readings import TOKEN
+from llmlib.widgets.chat.readings import TOKEN
 
 
 def test_a_conversation(live):

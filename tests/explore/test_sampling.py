@@ -11,7 +11,7 @@ from acting import act, acts
 from explore.sampled import ids_of
 from llmlib.explore import explore_sampling
 from llmlib.sampling import Sampler, generate
-from llmlib.widgets import SamplingLabView
+from llmlib.widgets import SamplingView
 
 pytestmark = pytest.mark.usefixtures("uneven")
 
@@ -141,10 +141,10 @@ def test_draws_come_close_to_the_theory_and_add_up(live):
 )
 def test_settings_out_of_range_are_told_and_change_nothing(live, name, value, said):
     view = explore_sampling(*live, "one", settings={"temperature": 0.7})
-    before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
+    before = {trait: getattr(view, trait) for trait in SamplingView.shown}
     assert not act(view, "set", name=name, value=value)
     assert said in view.notice
-    assert {trait: getattr(view, trait) for trait in SamplingLabView.shown} == before
+    assert {trait: getattr(view, trait) for trait in SamplingView.shown} == before
     with pytest.raises(ValueError, match=re.escape(said)):
         explore_sampling(*live, "one", settings={name: value})
 
@@ -207,10 +207,10 @@ def test_an_end_token_ends_a_text(live):
 def test_a_refused_prompt_changes_nothing(live, text, said):
     view = explore_sampling(*live, "one two")
     act(view, "step")
-    before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
+    before = {trait: getattr(view, trait) for trait in SamplingView.shown}
     assert not act(view, "prompt", text=text)
     assert said in view.notice
-    assert {trait: getattr(view, trait) for trait in SamplingLabView.shown} == before
+    assert {trait: getattr(view, trait) for trait in SamplingView.shown} == before
     with pytest.raises(ValueError, match=re.escape(said)):
         explore_sampling(*live, text)
 
@@ -297,13 +297,13 @@ def test_a_full_context_is_told(live):
 def test_a_pass_that_fails_leaves_all_as_it_was(live, monkeypatch):
     view = explore_sampling(*live, "one two")
     act(view, "step")
-    before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
+    before = {trait: getattr(view, trait) for trait in SamplingView.shown}
     with monkeypatch.context() as patched:
         patched.setattr(type(live[0]), "forward", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("out of memory")))
         for kind, details in (("prompt", {"text": "four"}), ("take", {"id": 3}), ("step", {}), ("race", {})):
             assert not act(view, kind, **details)
             assert view.notice == "out of memory"
-            assert {trait: getattr(view, trait) for trait in SamplingLabView.shown} == before
+            assert {trait: getattr(view, trait) for trait in SamplingView.shown} == before
     assert act(view, "take", id=3)
     assert len(view.branches()) == 3
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from llmlib.widgets import ArchitectureView
-from llmlib.widgets.architecture_explorer import Box, SourceLine, Tensor
-from llmlib.widgets.architecture_explorer.values import picture_of, strongest
+from llmlib.widgets.architecture import Box, SourceLine, Tensor
+from llmlib.widgets.architecture.values import picture_of, strongest
 
 TOTALS = {"parameters": 44, "weight_bytes": 88, "cache_bytes": 5, "forward_flops": 7, "training_flops": 21}
 

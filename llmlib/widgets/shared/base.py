@@ -195,8 +195,8 @@ class View(anywidget.AnyWidget):
     def title(self) -> str:
         """A few words for the head of a saved page; without any, the name of the class in words.
 
-        >>> View.title.fget(type("SamplingLabView", (), {})())
-        'Sampling lab'
+        >>> View.title.fget(type("LogitLensView", (), {})())
+        'Logit lens'
         """
         first, *others = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]+", type(self).__name__.removesuffix("View"))
         return " ".join([first, *(word.lower() for word in others)])
