@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from llmlib import load_pretrained
 from llmlib.explore import explore_architecture
-from llmlib.explore.lens_reader import LensReader
+from llmlib.explore.logit_lens.reader import LensReader
 from llmlib.widgets import LogitLensView
 from llmlib.widgets.logit_lens.cells import Cells
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmlib.explore.attention import explore_attention as explore_attention
     from llmlib.explore.attention_steps import explore_attention_steps as explore_attention_steps
     from llmlib.explore.bpe_steps import explore_bpe_steps as explore_bpe_steps
+    from llmlib.explore.chat import Speaker as Speaker
     from llmlib.explore.chat import compare_chats as compare_chats
     from llmlib.explore.chat import explore_chat as explore_chat
     from llmlib.explore.embeddings import explore_embeddings as explore_embeddings
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from llmlib.explore.next_token import explore_next_token as explore_next_token
     from llmlib.explore.rotary import explore_rotary as explore_rotary
     from llmlib.explore.sampling import explore_sampling as explore_sampling
-    from llmlib.explore.speakers import Speaker as Speaker
     from llmlib.explore.tokens import explore_tokens as explore_tokens
     from llmlib.explore.training import LiveTrainingView as LiveTrainingView
     from llmlib.explore.training import explore_training as explore_training
@@ -31,7 +31,7 @@ __all__, __getattr__, __dir__ = lazy(
     __name__,
     {
         "LiveTrainingView": "llmlib.explore.training",
-        "Speaker": "llmlib.explore.speakers",
+        "Speaker": "llmlib.explore.chat",
         "compare_chats": "llmlib.explore.chat",
         "explore_architecture": "llmlib.explore.architecture",
         "explore_attention": "llmlib.explore.attention",

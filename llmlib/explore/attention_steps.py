@@ -2,7 +2,7 @@
 
 import torch
 
-from llmlib.explore.texts import token_texts
+from llmlib.explore.shared.token_texts import token_texts
 from llmlib.interpret.tracing import trace
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer

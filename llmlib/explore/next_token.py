@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from llmlib.explore.own_model import noticing_training
-from llmlib.explore.reader import Reader
-from llmlib.explore.texts import check_length, token_texts
+from llmlib.explore.shared.logits_reader import LogitsReader
+from llmlib.explore.shared.own_model import noticing_training
+from llmlib.explore.shared.token_texts import check_length, token_texts
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
@@ -51,7 +51,7 @@ class _Controller:
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, view: NextTokenView, n_candidates: int, seed: int):
-        self.tokenizer, self.view, self.reader = tokenizer, view, Reader(model, view.check)
+        self.tokenizer, self.view, self.reader = tokenizer, view, LogitsReader(model, view.check)
         self.most, self.end_ids = model.config.max_seq_len, model.config.end_ids
         self.n_candidates = min(n_candidates, model.config.vocab_size)
         self.generator = torch.Generator().manual_seed(seed)

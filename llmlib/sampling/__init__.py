@@ -2,7 +2,7 @@
 
 `logits` holds small functions on logits, `Sampler` puts them together and draws, `generate` writes ids and
 `generate_text` text up to a stop string, `beam_search` looks for the likeliest whole text. `Constraint` lets only
-tokens through that keep a text within a regular expression (`patterns`), a JSON schema (`schemas`) or given answers.
+tokens through that keep a text within a regular expression (`regexes`), a JSON schema (`schemas`) or given answers.
 `quality` judges texts by numbers: how much they repeat, and how surprising they are to a model.
 """
 
@@ -10,9 +10,9 @@ from llmlib.sampling.automaton import ConstraintError
 from llmlib.sampling.beams import Beam, beam_search
 from llmlib.sampling.constraint import Constraint
 from llmlib.sampling.generating import Choice, Generation, GenerationNotice, generate
+from llmlib.sampling.generating_text import generate_text
 from llmlib.sampling.logits import entropy
 from llmlib.sampling.sampler import Sampler
-from llmlib.sampling.texts import generate_text
 
 __all__ = [
     "Beam",

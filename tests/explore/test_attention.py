@@ -8,7 +8,7 @@ from acting import act, acts
 from small_models import hooks_of
 
 from llmlib.explore import explore_attention
-from llmlib.explore.attention import attention_patterns
+from llmlib.explore.attention.controller import attention_patterns
 from llmlib.interpret import ablate, trace
 from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Transformer, TransformerConfig

@@ -12,7 +12,7 @@ from acting import act, acts
 from small_models import KINDS, make
 
 from llmlib.explore import explore_attention
-from llmlib.explore.patterns import SCORES, SIDE, PatternsOfArrays, PatternsOfRun, check_memory
+from llmlib.explore.attention.long_texts import SCORES, SIDE, PatternsOfArrays, PatternsOfRun, check_memory
 from llmlib.interpret import ablate, head_scores, trace
 from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Transformer, TransformerConfig
@@ -42,8 +42,8 @@ def scores_of(pattern, ids):
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize(("side", "cell"), [(24, 1), (8, 3), (5, 5)])
 def test_thumbnails_scores_and_heads_are_those_of_the_whole(kind, side, cell, monkeypatch):
-    monkeypatch.setattr("llmlib.explore.patterns.SIDE", side)
-    monkeypatch.setattr("llmlib.explore.patterns.ROWS", 8)
+    monkeypatch.setattr("llmlib.explore.attention.long_texts.SIDE", side)
+    monkeypatch.setattr("llmlib.explore.attention.long_texts.ROWS", 8)
     model = make(kind)
     ids = torch.randint(9, (24,), generator=torch.Generator().manual_seed(1)).tolist()
     expected = whole(model, ids)
@@ -76,7 +76,7 @@ def test_patterns_of_others_are_the_same():
 
 def test_no_whole_set_of_patterns_ever_exists(monkeypatch):
     """The largest tensor that comes to be while a long text runs holds some rows of one layer."""
-    monkeypatch.setattr("llmlib.explore.patterns.WHOLE", 1000)
+    monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 1000)
     config = TransformerConfig(9, 512, 16, n_layers=4, n_heads=8)
     ids = torch.randint(9, (512,), generator=torch.Generator().manual_seed(0)).tolist()
     model = Transformer(config)
@@ -113,7 +113,7 @@ def test_memory_is_said_before_it_is_taken():
 @pytest.fixture
 def long(monkeypatch):
     """A model and a text that is long to it."""
-    monkeypatch.setattr("llmlib.explore.patterns.WHOLE", 8 * 100 * 101 // 2 - 1)
+    monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 8 * 100 * 101 // 2 - 1)
     tokenizer = CharTokenizer.train(WORDS)
     model = Transformer(TransformerConfig(tokenizer.vocab_size, max_seq_len=256, d_model=32, n_layers=2, n_heads=4))
     for parameter in model.parameters():
@@ -200,7 +200,7 @@ def test_pictures_of_a_long_text(long):
 
 
 def test_a_model_of_transformers_over_a_long_text(monkeypatch):
-    monkeypatch.setattr("llmlib.explore.patterns.WHOLE", 1000)
+    monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 1000)
     config = transformers.GPT2Config(vocab_size=100, n_positions=128, n_embd=16, n_layer=2, n_head=4)
     theirs = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
 

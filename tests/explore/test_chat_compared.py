@@ -12,8 +12,8 @@ from acting import act
 from explore.chatting import ENDLESS, GREEDY, STRICT, contents, say, tokenizer_with, wait_for
 from explore.conftest import CHATML
 from llmlib.explore import Speaker, compare_chats, explore_chat
-from llmlib.explore import speakers as speaking
-from llmlib.explore.conversation import Said, known_to
+from llmlib.explore.chat import speakers as speaking
+from llmlib.explore.chat.conversation import Said, known_to
 from llmlib.finetuning import apply_lora
 from llmlib.sampling import Sampler
 from llmlib.transformer import Transformer

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from needs import skip_or_fail
 
-from llmlib.explore import neighbour_map as module
-from llmlib.explore.neighbour_map import neighbour_map
+from llmlib.explore.embeddings import neighbour_map as module
+from llmlib.explore.embeddings.neighbour_map import neighbour_map
 
 
 @pytest.fixture(autouse=True)

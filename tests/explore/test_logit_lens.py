@@ -6,9 +6,10 @@ import torch
 from acting import act, acts
 from small_models import hooks_of
 
-from llmlib.explore import explore_logit_lens, lens_reader
-from llmlib.explore.lens_reader import PENDING, LensReader, largest
-from llmlib.explore.logit_lens import SHOWN_TRAITS
+from llmlib.explore import explore_logit_lens
+from llmlib.explore.logit_lens import reader as lens_reader
+from llmlib.explore.logit_lens.controller import SHOWN_TRAITS
+from llmlib.explore.logit_lens.reader import PENDING, LensReader, largest
 from llmlib.interpret import direct_logit_attribution, logit_lens
 from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Transformer, TransformerConfig

@@ -14,7 +14,7 @@ from llmlib.explore import (
     explore_next_token,
     explore_sampling,
 )
-from llmlib.explore.own_model import CHANGED, own_model
+from llmlib.explore.shared.own_model import CHANGED, own_model
 from llmlib.finetuning import LoRAConfig, apply_lora
 from llmlib.hooks import unhooked
 from llmlib.interpret import ablate

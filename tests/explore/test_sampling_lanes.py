@@ -81,7 +81,7 @@ def test_lanes_that_outgrow_their_cache_write_the_same(live, monkeypatch):
         return [lane["ids"] for lane in view.lanes]
 
     whole = written()
-    monkeypatch.setattr("llmlib.explore.lanes.ROOM", 3)
+    monkeypatch.setattr("llmlib.explore.sampling.lanes.ROOM", 3)
     assert written() == whole
 
 

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from needs import skip_or_fail
 
 from llmlib import embeddings
-from llmlib.explore.embeddings import explore_embeddings, token_kind
+from llmlib.explore.embeddings.controller import explore_embeddings, token_kind
 from llmlib.tokenization import BPETokenizer, CharTokenizer
 from llmlib.widgets import EmbeddingsView, embeddings_view
 from llmlib.widgets.embeddings.view import pack_points

@@ -88,8 +88,11 @@ class ArchitectureView(View):
             self.followed_values = b"".join(part.astype("<f4").tobytes() for part in (stream, added))
 
     def put_tour(self, tour: Mapping[str, Any]) -> None:
-        """Lead through the boxes with the numbers of the text: those of `llmlib.explore.tour.tour_of`, how many
-        `characters` the text has, and the `token` of each of the `next`."""
+        """Lead the reader through the boxes with the numbers of a text.
+
+        `tour` holds what `llmlib.explore.architecture.tour.tour_of` returns, how many `characters` the text has, and
+        the `token` of each of the `next`.
+        """
         self.tour = dict(tour)
 
     @property

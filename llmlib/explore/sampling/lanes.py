@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from llmlib.explore.own_model import own_model
-from llmlib.explore.rules import Rules
+from llmlib.explore.sampling.rules import Rules
+from llmlib.explore.shared.own_model import own_model
 from llmlib.transformer import Cache, Transformer
 
 MOST_LANES = 6

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from llmlib.chat import CHAT_SAMPLER, Message
-from llmlib.explore.conversation import Asked, Said, divided, known_to
-from llmlib.explore.speakers import Answer, Speaker, refusal
-from llmlib.explore.texts import Words
+from llmlib.explore.chat.conversation import Asked, Said, divided, known_to
+from llmlib.explore.chat.speakers import Answer, Speaker, refusal
+from llmlib.explore.shared.token_texts import Words
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer

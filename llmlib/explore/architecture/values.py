@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from llmlib.explore.boxes import VALUES, weight_paths
+from llmlib.explore.architecture.boxes import VALUES, weight_paths
 from llmlib.interpret.tracing import trace
 from llmlib.transformer import Transformer, TransformerConfig
 

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llmlib import embeddings
-from llmlib.explore.neighbour_map import MOST_ROWS, neighbour_map
-from llmlib.explore.texts import bytes_of
+from llmlib.explore.embeddings.neighbour_map import MOST_ROWS, neighbour_map
+from llmlib.explore.shared.token_texts import bytes_of
 from llmlib.tokenization.base import Tokenizer
 from llmlib.widgets.embeddings.view import EmbeddingsView, embeddings_view
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from llmlib.costs import count
-from llmlib.explore.boxes import boxes_of
-from llmlib.explore.known_models import KNOWN_MODELS, name_of
-from llmlib.explore.own_model import noticing_training, own_model
-from llmlib.explore.texts import check_length, token_texts
-from llmlib.explore.tour import tour_of
-from llmlib.explore.values import box_before, told_by_token, values_in, ways, weights_in
+from llmlib.explore.architecture.boxes import boxes_of
+from llmlib.explore.architecture.tour import tour_of
+from llmlib.explore.architecture.values import box_before, told_by_token, values_in, ways, weights_in
+from llmlib.explore.shared.known_models import KNOWN_MODELS, name_of
+from llmlib.explore.shared.own_model import noticing_training, own_model
+from llmlib.explore.shared.token_texts import check_length, token_texts
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer, TransformerConfig
 from llmlib.widgets.architecture.values import picture_of

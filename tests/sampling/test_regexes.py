@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llmlib.sampling import ConstraintError
 from llmlib.sampling.automaton import LAST, Chars, build, utf8_ranges
-from llmlib.sampling.patterns import read_regex
+from llmlib.sampling.regexes import read_regex
 
 PATTERNS = [
     "", "abc", "a|b|", "(ab|a)(c|bcd)", "a*", "(a|b)*abb", "x{2,4}y{0,2}z{3}", "a{,2}b", "a{2,}", "(?:ab)+?c", "[a-c]+",

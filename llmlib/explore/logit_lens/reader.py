@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from llmlib.devices import choose
-from llmlib.explore.own_model import own_model, versions
+from llmlib.explore.shared.own_model import own_model, versions
 from llmlib.hooks import watching
 from llmlib.interpret.points import point_at
 from llmlib.interpret.tracing import trace

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llmlib.widgets.architecture.boxes import SourceLine
 
-PACKAGE = Path(__file__).parent.parent
+PACKAGE = Path(__file__).parent.parent.parent
 SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)  # statements without others inside
 
 

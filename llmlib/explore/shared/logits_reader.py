@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from llmlib.explore.own_model import own_model, versions
+from llmlib.explore.shared.own_model import own_model, versions
 from llmlib.transformer import Cache, Transformer
 
 ROOM = 256  # tokens that fit in a cache after the text with which it began
 MOST_BYTES = 64 * 2**20  # of logits that are remembered
 
 
-class Reader:
+class LogitsReader:
     """What a model expects after a text, where each text has most in common with the one before.
 
     In 16 bits a text that is read token by token gets other last digits than one that is read as a whole. So the logits

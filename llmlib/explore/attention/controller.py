@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, maximum
 
-from llmlib.explore.known_models import name_of
-from llmlib.explore.own_model import noticing_training
-from llmlib.explore.runs import Run, check_heads, check_size, run
-from llmlib.explore.texts import check_length, token_texts
+from llmlib.explore.attention.forward_pass import Run, check_heads, check_size, run
+from llmlib.explore.shared.known_models import name_of
+from llmlib.explore.shared.own_model import noticing_training
+from llmlib.explore.shared.token_texts import check_length, token_texts
 from llmlib.transformer import Transformer
 from llmlib.widgets.attention.view import AttentionView
 from llmlib.widgets.shared.acts import Overtaken

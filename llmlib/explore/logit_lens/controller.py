@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from llmlib.explore.lens_reader import Glance, LensReader
-from llmlib.explore.own_model import noticing_training, own_model
-from llmlib.explore.texts import check_length, token_texts
+from llmlib.explore.logit_lens.reader import Glance, LensReader
+from llmlib.explore.shared.own_model import noticing_training, own_model
+from llmlib.explore.shared.token_texts import check_length, token_texts
 from llmlib.interpret.attribution import direct_logit_attribution
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmlib.sampling import GenerationNotice, Sampler, generate, generate_text
-from llmlib.sampling.texts import until_stop
+from llmlib.sampling.generating_text import until_stop
 from llmlib.tokenization import BPETokenizer
 from llmlib.transformer import Transformer, TransformerConfig
 

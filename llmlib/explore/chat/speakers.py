@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmlib.chat import encode_chat
-from llmlib.explore.own_model import own_model
+from llmlib.explore.shared.own_model import own_model
 from llmlib.sampling import Sampler, generate
 from llmlib.sampling.generating import Choice
 from llmlib.tokenization.base import Tokenizer

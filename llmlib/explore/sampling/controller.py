@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from llmlib.explore.lanes import MOST_LANES, Lanes
-from llmlib.explore.own_model import noticing_training
-from llmlib.explore.reader import Reader
-from llmlib.explore.rules import Rules, Settings
-from llmlib.explore.texts import check_length, token_texts
+from llmlib.explore.sampling.lanes import MOST_LANES, Lanes
+from llmlib.explore.sampling.rules import Rules, Settings
+from llmlib.explore.shared.logits_reader import LogitsReader
+from llmlib.explore.shared.own_model import noticing_training
+from llmlib.explore.shared.token_texts import check_length, token_texts
 from llmlib.sampling import Constraint
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
@@ -113,7 +113,7 @@ class _Controller:
         settings: Settings,
         side_by_side: Sequence[Settings],
     ):
-        self.model, self.tokenizer, self.view, self.reader = model, tokenizer, view, Reader(model, view.check)
+        self.model, self.tokenizer, self.view, self.reader = model, tokenizer, view, LogitsReader(model, view.check)
         self.end_ids = tuple(sorted({*tokenizer.eos_ids, *model.config.end_ids}))
         self.rules = self._rules(settings)
         self.lanes = Lanes(model, [self._rules(one) for one in side_by_side][:MOST_LANES], view.check)

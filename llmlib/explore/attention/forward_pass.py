@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from llmlib.explore.own_model import own_model
-from llmlib.explore.patterns import Patterns, PatternsOfArrays, PatternsOfRun, check_memory, is_long
+from llmlib.explore.attention.long_texts import Patterns, PatternsOfArrays, PatternsOfRun, check_memory, is_long
+from llmlib.explore.shared.own_model import own_model
 from llmlib.interpret.intervening import ablate
 from llmlib.interpret.points import Head, checked_heads
 from llmlib.interpret.tracing import trace
