@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from llmlib.explore.shared.checks import check_room, prompt_ids
 from llmlib.explore.shared.logits_reader import LogitsReader
-from llmlib.explore.shared.own_model import noticing_training
-from llmlib.explore.shared.token_texts import check_length, token_texts
+from llmlib.explore.shared.own_model import noticing_training, undoing
+from llmlib.explore.shared.token_texts import token_texts
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets.next_token.view import NextTokenView
-from llmlib.widgets.shared.acts import Overtaken
 
 
 def explore_next_token(
@@ -58,18 +58,10 @@ class _Controller:
         self.text = self.shown = _Text()
 
     def begin(self, text: str) -> None:
-        ids = self.tokenizer.encode(text, add_bos=self.tokenizer.adds_bos)
-        if not ids:
-            raise ValueError("There is no text to continue. Type at least one word.")
-        check_length(len(ids), self.most)
-        self.text = _Text(text, tuple(ids))
+        self.text = _Text(text, prompt_ids(self.tokenizer, text, self.most))
 
     def append(self, id: int) -> None:
-        if len(self.text.ids) >= self.most:
-            raise ValueError(
-                f"The text fills the model's context of {self.most:,} tokens; nothing can be added. "
-                "Take tokens back with Undo, or use a shorter text."
-            )
+        check_room(len(self.text.ids), self.most, "Take tokens back with Undo, or use a shorter text.")
         self.text = _Text(self.text.prompt, (*self.text.ids, id), self.text.picked + 1)
 
     def draw(self, times: int = 1) -> None:
@@ -88,14 +80,11 @@ class _Controller:
 
     def expected(self) -> Float[Tensor, "1 vocab"]:
         """The logits after the text; if they cannot be had, what was shown last is the text again."""
-        try:
-            with noticing_training(self.reader.model, self.view.remark):
-                return self.reader.logits(self.text.ids)
-        except Overtaken:
-            raise
-        except BaseException:  # an interrupt too
-            self.text = self.shown
-            raise
+        with undoing(self._take_back), noticing_training(self.reader.model, self.view.remark):
+            return self.reader.logits(self.text.ids)
+
+    def _take_back(self) -> None:
+        self.text = self.shown
 
     def show(self) -> None:
         logits, view, text = self.expected(), self.view, self.text

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmlib.training.loop import Step, Training
+from llmlib.widgets.shared.acts import in_words
 from llmlib.widgets.shared.interrupts import on_interrupt
 from llmlib.widgets.training.view import VALUES, TrainingView
 
-SPOKEN = (ValueError, RuntimeError, MemoryError)  # their messages are written for readers
 ENDED = ("finished", "failed", "stopped")
 
 
@@ -169,8 +169,7 @@ class LiveTrainingView(TrainingView):
             self.mark(one.number, "finished")
             return None
         except Exception as error:
-            told = isinstance(error, SPOKEN) and str(error)
-            self.mark(one.number, "failed", str(error) if told else f"{type(error).__name__}: {error}")
+            self.mark(one.number, "failed", in_words(error))
             raise
         finally:
             with self._changed:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from llmlib.chat import Message, encode_chat
-from llmlib.explore.shared.token_texts import bytes_of, check_length, token_texts
+from llmlib.explore.shared.checks import check_length
+from llmlib.explore.shared.token_texts import bytes_of, token_texts
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets.tuning.moves import Expected, look, nothing

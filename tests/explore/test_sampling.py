@@ -10,7 +10,7 @@ from acting import act, acts
 
 from explore.sampled import ids_of
 from llmlib.explore import explore_sampling
-from llmlib.sampling import Sampler, generate
+from llmlib.sampling import Constraint, Sampler, generate
 from llmlib.widgets import SamplingView
 
 pytestmark = pytest.mark.usefixtures("uneven")
@@ -136,7 +136,7 @@ def test_draws_come_close_to_the_theory_and_add_up(live):
         ("top_p", 0, "top_p must be above 0 and at most 1, got 0."),
         ("temperature", -0.1, "temperature must be 0 or more, got -0.1."),
         ("top_k", 0, "top_k must be a whole number, at least 1, got 0."),
-        ("heat", 1, "There is no setting 'heat'; there are temperature,"),
+        ("heat", 1, "There is no setting 'heat'. The settings are temperature,"),
     ],
 )
 def test_settings_out_of_range_are_told_and_change_nothing(live, name, value, said):
@@ -258,6 +258,19 @@ def test_the_same_place_shows_the_same_numbers_in_sixteen_bits(live):
         with torch.no_grad():
             next(model.parameters()).div_(2)
         model.float()
+
+
+def test_each_token_is_followed_through_the_pattern_once(live, monkeypatch):
+    view = explore_sampling(*live, "one")
+    assert act(view, "allow", pattern="[a-z ]*"), view.notice
+    for _ in range(5):
+        act(view, "step")
+    followed, step = [], Constraint.step
+    monkeypatch.setattr(Constraint, "step", lambda *of: followed.append(of) or step(*of))
+    for _ in range(3):
+        assert act(view, "step"), view.notice
+    act(view, "back")
+    assert len(followed) == 3
 
 
 def test_a_pattern_after_which_only_the_end_may_come(live):

@@ -12,14 +12,14 @@ from llmlib.costs import count
 from llmlib.explore.architecture.boxes import boxes_of
 from llmlib.explore.architecture.tour import tour_of
 from llmlib.explore.architecture.values import box_before, told_by_token, values_in, ways, weights_in
+from llmlib.explore.shared.checks import check_length
 from llmlib.explore.shared.known_models import KNOWN_MODELS, name_of
-from llmlib.explore.shared.own_model import noticing_training, own_model
-from llmlib.explore.shared.token_texts import check_length, token_texts
+from llmlib.explore.shared.own_model import noticing_training, own_model, undoing
+from llmlib.explore.shared.token_texts import token_texts
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer, TransformerConfig
 from llmlib.widgets.architecture.values import picture_of
 from llmlib.widgets.architecture.view import ArchitectureView
-from llmlib.widgets.shared.acts import Overtaken
 
 SIZES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
 LARGEST = 10_000_000  # of a size: more is a slip of the finger
@@ -233,14 +233,11 @@ class _Controller:
 
     def compute(self) -> None:
         """Run the model for what is wanted; nothing is wanted any more once the text has changed."""
-        try:
-            with noticing_training(self.alive(), self.view.remark):
-                if self.wanted:
-                    self.wanted()
-                self.tour_soon()
-        except Overtaken:
-            raise
-        except BaseException:  # an interrupt too
-            self.wanted = None
-            raise
+        with undoing(self._want_nothing), noticing_training(self.alive(), self.view.remark):
+            if self.wanted:
+                self.wanted()
+            self.tour_soon()
+        self._want_nothing()
+
+    def _want_nothing(self) -> None:
         self.wanted = None

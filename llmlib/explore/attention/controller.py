@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, maximum
 
 from llmlib.explore.attention.forward_pass import Run, check_heads, check_size, run
+from llmlib.explore.shared.checks import check_length
 from llmlib.explore.shared.known_models import name_of
-from llmlib.explore.shared.own_model import noticing_training
-from llmlib.explore.shared.token_texts import check_length, token_texts
+from llmlib.explore.shared.own_model import noticing_training, undoing
+from llmlib.explore.shared.token_texts import token_texts
 from llmlib.transformer import Transformer
 from llmlib.widgets.attention.view import AttentionView
-from llmlib.widgets.shared.acts import Overtaken
 
 CANDIDATES = 8  # rows of the table of next tokens
 
@@ -132,15 +132,12 @@ class _Controller:
 
     def show(self) -> None:
         """Compute what is wanted and show it; if that fails, what was shown is wanted again."""
-        try:
-            with noticing_training(self.model, self.view.remark):
-                self._show(self.wish)
-        except Overtaken:
-            raise
-        except BaseException:  # an interrupt too
-            self.wish = self.shown
-            raise
+        with undoing(self._take_back), noticing_training(self.model, self.view.remark):
+            self._show(self.wish)
         self.shown = self.wish
+
+    def _take_back(self) -> None:
+        self.wish = self.shown
 
     def _show(self, wish: Wish) -> None:
         off = check_heads(self.model, wish.ablated)

@@ -5,13 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from llmlib.chat import CHAT_SAMPLER, Message
 from llmlib.explore.chat.conversation import Asked, Said, divided, known_to
 from llmlib.explore.chat.speakers import Answer, Speaker, refusal
+from llmlib.explore.shared.checks import checked_seed
+from llmlib.explore.shared.settings import settings_of, with_settings
 from llmlib.explore.shared.token_texts import Words
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
@@ -19,8 +19,7 @@ from llmlib.transformer import Transformer
 from llmlib.widgets.chat.readings import pack, reading
 from llmlib.widgets.chat.turns import LETTERS, hidden
 from llmlib.widgets.chat.view import ChatView
-from llmlib.widgets.sampling.view import NEUTRAL
-from llmlib.widgets.shared.acts import SPOKEN, CalledOff
+from llmlib.widgets.shared.acts import CalledOff, in_words
 from llmlib.widgets.shared.interrupts import on_interrupt
 
 PAUSE = 0.05  # seconds: each message holds the whole conversation, and nobody reads faster
@@ -74,10 +73,8 @@ def compare_chats(
     if not 1 <= len(names) <= 4 or len(set(names)) < len(names):
         raise ValueError(f"Give one to four speakers, each with a name of its own; got {names}.")
     system, said = divided(messages)
-    chosen = {setting: getattr(sampler, setting) for setting in NEUTRAL}
-    settings = {setting: NEUTRAL[setting] if value is None else value for setting, value in chosen.items()}
     view = ChatView(
-        names=names, settings=settings, limit=max_new_tokens, seed=seed, blind=blind,
+        names=names, settings=settings_of(sampler), limit=max_new_tokens, seed=seed, blind=blind,
         vocabulary=max(speaker.model.config.vocab_size for speaker in speakers),
     )  # fmt: skip
     controller = _Controller(speakers, view, said, sampler)
@@ -168,11 +165,8 @@ class _Controller:
             self.view.system, self.view.system_problems = text, problems
 
     def set(self, name: str, value: float | int | None) -> None:
-        if name not in NEUTRAL:
-            raise ValueError(f"There is no setting {name!r}; there are {', '.join(NEUTRAL)}.")
-        changes: dict[str, Any] = {name: value}
-        self.sampler = replace(self.sampler, **changes)  # raises for what is out of range
-        self.view.settings = {**self.view.settings, name: value}
+        self.sampler = with_settings(self.sampler, {name: value})
+        self.view.settings = settings_of(self.sampler)
 
     def limit(self, value: float | int) -> None:
         if value != int(value) or value < 1:
@@ -180,9 +174,7 @@ class _Controller:
         self.view.limit = int(value)
 
     def seed(self, value: float | int) -> None:
-        if value != int(value) or not 0 <= value < 2**31:
-            raise ValueError(f"A seed is a whole number from 0 to {2**31 - 1:,}, got {value}.")
-        self.view.seed, self.asked = int(value), 0
+        self.view.seed, self.asked = checked_seed(value), 0
 
     def order(self, together: bool) -> None:
         self.view.together = bool(together)
@@ -226,7 +218,7 @@ class _Controller:
             self.write(turn)
         except Exception as error:  # shown to the reader; in a thread it would vanish
             for answer in turn.answers:
-                answer.note = {"problem": spoken(error)}
+                answer.note = {"problem": in_words(error)}
         try:
             self.settle(turn)
         finally:  # whatever happens, the reader can go on
@@ -272,7 +264,7 @@ class _Controller:
             return Answer(who, known, self.sampler, self.view.limit, self.view.seed + self.asked, self.check)
         except Exception as error:
             advice = " Empty the system prompt, and send the message again." if refusal(who, self.view.system) else ""
-            turn.answers[speaker].note = {"problem": spoken(error) + advice}
+            turn.answers[speaker].note = {"problem": in_words(error) + advice}
             return None
 
     def step(self, said: Said, answer: Answer) -> None:
@@ -283,7 +275,7 @@ class _Controller:
             self.finish(said, answer, "Stopped." if said.content else STOPPED)
             return
         except Exception as error:
-            self.finish(said, answer, f"The answer broke off: {spoken(error)}" if said.content else spoken(error))
+            self.finish(said, answer, f"The answer broke off: {in_words(error)}" if said.content else in_words(error))
             return
         if piece is None:
             self.finish(said, answer, answer.ended if said.content else SILENCE)
@@ -330,8 +322,3 @@ class _Controller:
 
     def keep_picture(self) -> None:
         self.view.still = {"id": self.view.model_id, "html": self.view.fallback_html()}
-
-
-def spoken(error: Exception) -> str:
-    """What went wrong, in words for a reader."""
-    return str(error) if isinstance(error, SPOKEN) and str(error) else f"{type(error).__name__}: {error}"

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 
 from llmlib.explore.logit_lens.reader import Glance, LensReader
-from llmlib.explore.shared.own_model import noticing_training, own_model
-from llmlib.explore.shared.token_texts import check_length, token_texts
+from llmlib.explore.shared.checks import check_length, check_token
+from llmlib.explore.shared.own_model import noticing_training, own_model, undoing
+from llmlib.explore.shared.token_texts import token_texts
 from llmlib.interpret.attribution import direct_logit_attribution
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets.logit_lens.view import LogitLensView
-from llmlib.widgets.shared.acts import Overtaken
 
 
 def explore_logit_lens(
@@ -108,8 +108,8 @@ class _Controller:
         """Follow one token, given as a text or as an id, through all places; without either, none."""
         if token is not None:
             id = self.id_of(token)
-        if id is not None and not 0 <= id < self.model.config.vocab_size:
-            raise ValueError(f"There is no token {id}: ids lie in 0 … {self.model.config.vocab_size - 1}.")
+        if id is not None:
+            check_token(id, self.model.config.vocab_size)
         self.want(pinned=id)
 
     def id_of(self, token: str) -> int:
@@ -129,19 +129,16 @@ class _Controller:
     def show(self) -> None:
         """Compute what is wanted and show it; if that fails, what was shown is wanted again."""
         self.before = self.before or {name: getattr(self.view, name) for name in SHOWN_TRAITS}
-        try:
-            with noticing_training(self.model, self.view.remark):
-                self._show(self.wish)
-        except Overtaken:
-            raise
-        except BaseException:  # an interrupt too
-            self.wish = self.shown
-            with self.view.hold_sync():
-                for name, value in self.before.items():
-                    setattr(self.view, name, value)
-            self.before = {}
-            raise
+        with undoing(self._take_back), noticing_training(self.model, self.view.remark):
+            self._show(self.wish)
         self.shown, self.before = self.wish, {}
+
+    def _take_back(self) -> None:
+        self.wish = self.shown
+        with self.view.hold_sync():
+            for name, value in self.before.items():
+                setattr(self.view, name, value)
+        self.before = {}
 
     def _show(self, wish: Wish) -> None:
         view, ids = self.view, self.encoded(wish)

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from llmlib.devices import choose
 from llmlib.explore.shared.own_model import own_model, versions
+from llmlib.explore.shared.prefix_cache import PrefixCache, common_length
 from llmlib.hooks import watching
 from llmlib.interpret.points import point_at
 from llmlib.interpret.tracing import trace
 from llmlib.linear import linear
-from llmlib.transformer import Cache, Transformer
+from llmlib.transformer import Transformer
 from llmlib.widgets.logit_lens.cells import PENDING, SHOWN, Cells
 
 ROOM = 128  # tokens that fit in the cache after the text with which it began
@@ -76,7 +77,7 @@ class LensReader:
 
     def _forget(self) -> None:
         self.own, self.weights, self.table = own_model(self.model, self.check), versions(self.model), _Table(self.model)
-        self.cache: Cache | None = None
+        self.prefix = PrefixCache(self.own, ROOM)
         self.ids: list[int] = []
         self.pinned: int | None = None
         self.residual: list[Float[Tensor, "seq d_model"]] = []  # after the embedding and each layer
@@ -86,9 +87,7 @@ class LensReader:
         """Look at a text. What an interrupt leaves unread is read the next time, and all if the model was trained."""
         if versions(self.model) != self.weights:
             self._forget()
-        same = next(
-            (at for at, (new, old) in enumerate(zip(ids, self.ids)) if new != old), min(len(ids), len(self.ids))
-        )
+        same = common_length(ids, self.ids)
         with torch.inference_mode():
             self.ids = list(ids[:same])  # whatever happens now, this much is known
             residual = self._residual(ids, same)
@@ -101,12 +100,11 @@ class LensReader:
         """A token's vectors depend on the tokens before it alone, so those before the first change stay."""
         if same == len(ids):
             return [known[:same] for known in self.residual]
-        if self.cache is None or self.cache.max_seq_len < len(ids):
-            self.cache, same = self.own.new_cache(max_seq_len=len(ids) + ROOM), 0
-        self.cache.length = same
+        same = self.prefix.keep(ids, same)
         batch = torch.tensor([list(ids[same:])], dtype=torch.long, device=self.model.device)
         with trace(self.own, names=("residual",)) as t, self._saying_layers(long=batch.shape[1] > ROWS):
-            self.own(batch, cache=self.cache, last_only=True)
+            self.own(batch, cache=self.prefix.cache, last_only=True)
+        self.prefix.ids = tuple(ids)
         fresh = [residual[0] for residual in t.residual]
         return [torch.cat([old[:same], new]) for old, new in zip(self.residual, fresh)] if same else fresh
 

@@ -11,17 +11,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llmlib.explore.sampling.lanes import MOST_LANES, Lanes
-from llmlib.explore.sampling.rules import Rules, Settings
+from llmlib.explore.sampling.rules import Followed, Rules
+from llmlib.explore.shared.checks import check_room, check_token, checked_seed, prompt_ids
 from llmlib.explore.shared.logits_reader import LogitsReader
-from llmlib.explore.shared.own_model import noticing_training
-from llmlib.explore.shared.token_texts import check_length, token_texts
+from llmlib.explore.shared.own_model import noticing_training, undoing
+from llmlib.explore.shared.settings import Settings, settings_of
+from llmlib.explore.shared.token_texts import token_texts
 from llmlib.sampling import Constraint
+from llmlib.sampling.continuation import Continuation
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets.sampling.branches import PROMPT, Branches
 from llmlib.widgets.sampling.distribution import compare
-from llmlib.widgets.sampling.view import NEUTRAL, SamplingView
-from llmlib.widgets.shared.acts import Overtaken
+from llmlib.widgets.sampling.view import SamplingView
 from llmlib.widgets.shared.interrupts import on_interrupt
 
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
@@ -114,22 +116,21 @@ class _Controller:
         side_by_side: Sequence[Settings],
     ):
         self.model, self.tokenizer, self.view, self.reader = model, tokenizer, view, LogitsReader(model, view.check)
-        self.end_ids = tuple(sorted({*tokenizer.eos_ids, *model.config.end_ids}))
-        self.rules = self._rules(settings)
-        self.lanes = Lanes(model, [self._rules(one) for one in side_by_side][:MOST_LANES], view.check)
+        self.rules = Rules(end_ids=frozenset({*tokenizer.eos_ids, *model.config.end_ids})).with_settings(settings)
+        neutral = self._neutral()
+        self.lanes = Lanes(model, [neutral.with_settings(one) for one in side_by_side][:MOST_LANES], view.check)
         self.text = self.shown = self.lanes_after = _Text()  # the last: what the lanes continue
         self.shown_length = 1  # of the tree
         self.texts: dict[str, _Text] = {}  # by prompt, as they were left, the newest last
         self.interrupted = threading.Event()
         self.unwatch: Callable[[], None] = lambda: None  # ends the listening for an interrupt
         self.shown_rules: Rules | None = None
+        self.followed: Followed | None = None
         self.counts: Tensor | None = None  # of what was drawn here again and again
         self.seed(view.seed)
 
-    def _rules(self, settings: Settings) -> Rules:
-        rules = Rules({**NEUTRAL, **settings}, end_ids=self.end_ids)
-        rules.sampler  # noqa: B018 - raises for what is out of range
-        return rules
+    def _neutral(self) -> Rules:
+        return Rules(end_ids=self.rules.end_ids)
 
     # --- the text ---
 
@@ -140,17 +141,12 @@ class _Controller:
         if text in self.texts:
             self.text = self.texts[text]
             return
-        ids = tuple(self.tokenizer.encode(text, add_bos=self.tokenizer.adds_bos))
-        if not ids:
-            raise ValueError("There is no text to continue. Type at least one word.")
-        check_length(len(ids), self.model.config.max_seq_len)
-        self.text = _Text(text, ids)
+        self.text = _Text(text, prompt_ids(self.tokenizer, text, self.model.config.max_seq_len))
 
     def take(self, id: int) -> None:
         """Append a token that the reader has chosen, whatever the settings say."""
         self._check_room()
-        if not 0 <= id < self.model.config.vocab_size:
-            raise ValueError(f"There is no token {id}: ids lie in 0 … {self.model.config.vocab_size - 1}.")
+        check_token(id, self.model.config.vocab_size)
         if (known := self.text.tree.child(self.text.at, id)) is None:
             known = self._add(id, self._expected(), "reader")
         self.text = replace(self.text, at=known)
@@ -159,13 +155,14 @@ class _Controller:
         """Let chance choose the next token."""
         self._check_interrupt()
         text, rules = self.text, self.rules
-        if reason := rules.ends(text.written):
-            raise ValueError(ENDINGS[reason] if text.written else NO_TEXT)
+        comes = self._comes()
+        if comes.ended:
+            raise ValueError(ENDINGS[comes.ended] if text.written else NO_TEXT)
         self._check_room()
         expected = self._expected()
         if expected.problem:
             raise ValueError(NOTHING_LEFT)
-        id = rules.draw(expected.logits, text.ids, text.written, self.chance)
+        id = rules.draw(expected.logits, text.ids + text.written, comes, self.chance)
         self.text = replace(text, at=self._add(id, expected, "chance"))
 
     def _add(self, id: int, expected: _Expected, way: str) -> int:
@@ -173,12 +170,8 @@ class _Controller:
         return self.text.tree.add(self.text.at, id, log_prob, chance, way)
 
     def _check_room(self) -> None:
-        most = self.model.config.max_seq_len
-        if len(self.text.ids) + len(self.text.written) >= most:
-            raise ValueError(
-                f"The text fills the model's context of {most:,} tokens; nothing can be added. "
-                "Go back some tokens, or use a shorter prompt."
-            )
+        n_tokens, most = len(self.text.ids) + len(self.text.written), self.model.config.max_seq_len
+        check_room(n_tokens, most, "Go back some tokens, or use a shorter prompt.")
 
     def back(self) -> None:
         if self.text.at != PROMPT:
@@ -192,21 +185,17 @@ class _Controller:
     # --- the rules ---
 
     def set(self, name: str, value: float | int | None) -> None:
-        rules = replace(self.rules, settings={**self.rules.settings, name: value})
-        rules.sampler  # noqa: B018 - raises for what is out of range, and for a name that there is not
-        self.rules = rules
+        self.rules = self.rules.with_settings({name: value})
 
     def reset(self) -> None:
-        self.rules = self._rules({})
+        self.rules = self._neutral()
 
     def ban(self, id: int) -> None:
         """Ban a token, or allow it again."""
-        if not 0 <= id < self.model.config.vocab_size:
-            raise ValueError(f"There is no token {id}: ids lie in 0 … {self.model.config.vocab_size - 1}.")
+        check_token(id, self.model.config.vocab_size)
         banned = self.rules.banned
-        self.rules = replace(
-            self.rules, banned=tuple(one for one in banned if one != id) if id in banned else (*banned, id)
-        )
+        others = tuple(one for one in banned if one != id)
+        self.rules = self.rules.with_bans(others if id in banned else (*banned, id))
 
     def allow(self, pattern: str) -> None:
         """Let only texts through that match a regular expression; an empty one allows all."""
@@ -214,9 +203,7 @@ class _Controller:
         self.rules = replace(self.rules, pattern=pattern, constraint=constraint)
 
     def seed(self, value: float | int) -> None:
-        if value != int(value) or not 0 <= value < 2**31:
-            raise ValueError(f"A seed is a whole number from 0 to {2**31 - 1:,}, got {value}.")
-        self.view.seed = int(value)
+        self.view.seed = checked_seed(value)
         self.chance = torch.Generator().manual_seed(self.view.seed)
         self.counts = None
 
@@ -229,17 +216,11 @@ class _Controller:
 
     def _expected(self) -> _Expected:
         """What comes next; if that cannot be had, what was shown last is the text again."""
-        text = self.text
+        ids = self.text.ids + self.text.written
+        with undoing(self._take_back), noticing_training(self.model, self.view.remark):
+            logits = self.reader.logits(ids)
         try:
-            with noticing_training(self.model, self.view.remark):
-                logits = self.reader.logits(text.ids + text.written)
-        except Overtaken:
-            raise
-        except BaseException:  # an interrupt too
-            self._take_back()
-            raise
-        try:
-            chances, problem = self.rules.probabilities(logits, text.ids, text.written), ""
+            chances, problem = self.rules.probabilities(logits, ids, self._comes()), ""
         except ValueError as error:
             said = str(error)
             for name, here in IN_THE_VIEW.items():
@@ -250,15 +231,24 @@ class _Controller:
     def _take_back(self) -> None:
         self.text = self.shown
         self.text.tree.cut(self.shown_length)
+        self.followed = None  # its nodes may be others now
+
+    def _comes(self) -> Continuation:
+        """What may come where the text ends."""
+        rules, tree = self.rules, self.text.tree
+        if self.followed is None or self.followed.rules is not rules or self.followed.tree is not tree:
+            self.followed = Followed(rules, tree)
+        return self.followed.at(self.text.at)
 
     def show(self) -> None:
         expected, view, text, rules = self._expected(), self.view, self.text, self.rules
-        stages = [(name, one.numpy()) for name, one in rules.stages(expected.logits, text.ids, text.written)]
+        comes = self._comes()
+        stages = [(name, one.numpy()) for name, one in rules.stages(expected.logits, text.ids + text.written, comes)]
         moved = (text.tree, text.at, rules) != (self.shown.tree, self.shown.at, self.shown_rules)
         with view.hold_sync():
             view.prompt, view.prompt_tokens, view.context = text.prompt, len(text.ids), self.model.config.max_seq_len
-            view.settings, view.banned, view.pattern = dict(rules.settings), list(rules.banned), rules.pattern
-            view.ended = rules.ends(text.written)
+            view.settings, view.banned, view.pattern = settings_of(rules.sampler), list(rules.banned), rules.pattern
+            view.ended = comes.ended
             view.problem = "" if view.ended else expected.problem  # a text that has come to its end needs no token
             if text.tree is not self.shown.tree:
                 view.words = {}
@@ -285,7 +275,7 @@ class _Controller:
         return dict(zip(new, token_texts(self.tokenizer, new)))
 
     def _advice(self) -> str:
-        if self.rules.misfit(self.text.written):
+        if self._comes().is_hopeless:
             return "What is written already breaks the pattern: go back to the prompt, or change the pattern."
         if self.rules.pattern:
             return "Go back, change the pattern, or allow a banned token again."
@@ -374,6 +364,6 @@ class _Controller:
                 )
             )
             view.lanes = [{
-                **lane.rules.told(), "ids": list(lane.ids), "ended": lane.ended,
+                **lane.rules.shown(), "ids": list(lane.ids), "ended": lane.ended,
                 "log_probs": [round(log_prob, 4) for log_prob in lane.log_probs],
             } for lane in lanes]  # fmt: skip

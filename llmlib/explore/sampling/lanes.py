@@ -7,6 +7,7 @@ import torch
 
 from llmlib.explore.sampling.rules import Rules
 from llmlib.explore.shared.own_model import own_model
+from llmlib.sampling.continuation import Continuation
 from llmlib.transformer import Cache, Transformer
 
 MOST_LANES = 6
@@ -18,11 +19,16 @@ class Lane:
     """What one set of rules has written."""
 
     rules: Rules
+    comes: Continuation  # what may come next
     ids: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)  # the model's own
     chances: list[float] = field(default_factory=list)  # with which the rules drew each
-    ended: str = ""
     generator: torch.Generator = field(default_factory=torch.Generator)
+
+    @property
+    def ended(self) -> str:
+        """Why it has ended, or ""."""
+        return self.comes.ended
 
 
 class Lanes:
@@ -34,7 +40,7 @@ class Lanes:
 
     def __init__(self, model: Transformer, rules: Sequence[Rules], check: Callable[[], object] | None = None):
         self.model = own_model(model, check)
-        self.lanes = [Lane(one) for one in rules]
+        self.lanes = [Lane(one, one.begin()) for one in rules]
         self.start: tuple[int, ...] = ()  # the text, of which the last `written` are no prompt
         self.written = 0
         self.seed = 0
@@ -54,7 +60,10 @@ class Lanes:
 
     def add(self, rules: Rules) -> None:
         """One more, empty; the others keep what they have written."""
-        lane = Lane(rules, ended=rules.ends(self.start[len(self.start) - self.written :]))
+        comes = rules.begin()
+        for id in self.start[len(self.start) - self.written :]:
+            comes = comes.after(id)
+        lane = Lane(rules, comes)
         lane.generator.manual_seed(self.seed)
         self.lanes.append(lane)
 
@@ -73,18 +82,17 @@ class Lanes:
             raise ValueError(f"The model's context of {most:,} tokens is full; nothing can be added.")
         going = [lane for lane in going if len(lane.ids) == length]
         logits = self._logits(going, length)
-        prompt, before = self.start[: len(self.start) - self.written], self.start[len(self.start) - self.written :]
         drawn = []
         for lane, row in zip(going, logits):
-            written = (*before, *lane.ids)
-            chances = lane.rules.probabilities(row[None], prompt, written)
-            id = lane.rules.draw(row[None], prompt, written, lane.generator)
-            drawn.append((lane, id, row.log_softmax(-1)[id].item(), chances[id].item(), (*written, id)))
-        for lane, id, log_prob, chance, written in drawn:  # all or none, should one have failed
+            ids = (*self.start, *lane.ids)
+            chances = lane.rules.probabilities(row[None], ids, lane.comes)
+            id = lane.rules.draw(row[None], ids, lane.comes, lane.generator)
+            drawn.append((lane, id, row.log_softmax(-1)[id].item(), chances[id].item()))
+        for lane, id, log_prob, chance in drawn:  # all or none, should one have failed
             lane.ids.append(id)
             lane.log_probs.append(log_prob)
             lane.chances.append(chance)
-            lane.ended = lane.rules.ends(written)
+            lane.comes = lane.comes.after(id)
 
     @torch.inference_mode()
     def _logits(self, lanes: list[Lane], length: int) -> torch.Tensor:

@@ -1,91 +1,90 @@
-"""All that decides which token may come next: settings, banned tokens, a constraint."""
+"""Everything that decides which token may come next: settings, banned tokens, a pattern."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from llmlib.explore.shared.settings import Settings, settings_of, with_settings
 from llmlib.sampling import Constraint, Sampler
-from llmlib.widgets.sampling.view import NEUTRAL
-
-Settings = Mapping[str, float | int | None]
+from llmlib.sampling.continuation import Continuation
+from llmlib.widgets.sampling.branches import PROMPT, Branches
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Settings by name, ids that are banned, and a constraint with the regular expression that it was made from."""
+    """A sampler, whose biases are the banned tokens, and a constraint with the regular expression that made it."""
 
-    settings: Settings = field(default_factory=lambda: dict(NEUTRAL))
-    banned: tuple[int, ...] = ()
+    sampler: Sampler = field(default_factory=Sampler)
     pattern: str = ""
     constraint: Constraint | None = None
-    end_ids: tuple[int, ...] = ()
+    end_ids: frozenset[int] = frozenset()
 
-    @cached_property
-    def sampler(self) -> Sampler:
-        """Raises `ValueError` for a setting out of its range, or one that there is not."""
-        if unknown := set(self.settings) - set(NEUTRAL):
-            raise ValueError(f"There is no setting {unknown.pop()!r}; there are {', '.join(NEUTRAL)}.")
-        bans = {id: float("-inf") for id in self.banned}
-        return Sampler(**self.settings, logit_bias=bans or None)  # type: ignore[arg-type]
+    @property
+    def banned(self) -> tuple[int, ...]:
+        """The ids of the banned tokens, the newest last."""
+        return tuple(self.sampler.logit_bias or ())
 
-    def told(self) -> dict[str, Any]:
+    def with_settings(self, settings: Settings) -> "Rules":
+        """These rules with other settings. Raises `ValueError` for an unknown name, and for a value out of range."""
+        return replace(self, sampler=with_settings(self.sampler, settings))
+
+    def with_bans(self, banned: tuple[int, ...]) -> "Rules":
+        """These rules with other banned tokens."""
+        bans = {id: float("-inf") for id in banned}
+        return replace(self, sampler=replace(self.sampler, logit_bias=bans or None))
+
+    def shown(self) -> dict[str, Any]:
         """What a view shows of them."""
-        return {"settings": dict(self.settings), "banned": list(self.banned), "pattern": self.pattern}
+        return {"settings": settings_of(self.sampler), "banned": list(self.banned), "pattern": self.pattern}
+
+    def begin(self) -> Continuation:
+        """What may come before anything has been written."""
+        return Continuation.begin(self.end_ids, self.constraint)
 
     def stages(
-        self, logits: Float[Tensor, "1 vocab"], prompt: tuple[int, ...], written: tuple[int, ...]
+        self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> list[tuple[str, Float[Tensor, " vocab"]]]:
-        """The logits as the model gives them and after each rule in use, by name; it ends where no token is left."""
-        ids, found = torch.tensor([prompt + written]), []
-        for name, stage in self.sampler.stages(logits, ids, self._allowed(written, logits.shape[-1])):
+        """The logits as the model gives them and after each rule in use, by name, until one leaves no token."""
+        found = []
+        for name, stage in self.sampler.stages(logits, torch.tensor([ids]), _allowed(comes, logits)):
             found.append(("model" if name == "logits" else name, stage[0]))
             if bool((stage == float("-inf")).all()):
                 break
         return found
 
     def probabilities(
-        self, logits: Float[Tensor, "1 vocab"], prompt: tuple[int, ...], written: tuple[int, ...]
+        self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> Float[Tensor, " vocab"]:
-        """Raises `ValueError` where the rules leave no token, and says which did it."""
-        ids = torch.tensor([prompt + written])
-        return self.sampler.probabilities(logits, ids, self._allowed(written, logits.shape[-1]))[0]
+        """The distribution of the next token. Where no token is left, a `ValueError` says which rule did it."""
+        return self.sampler.probabilities(logits, torch.tensor([ids]), _allowed(comes, logits))[0]
 
     def draw(
-        self, logits: Float[Tensor, "1 vocab"], prompt: tuple[int, ...], written: tuple[int, ...], generator: Any
+        self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation, generator: torch.Generator
     ) -> int:
         """A token, as `generate` would draw it."""
-        ids, allowed = torch.tensor([prompt + written]), self._allowed(written, logits.shape[-1])
-        return int(self.sampler(logits, generator, ids=ids, allowed=allowed))
+        return int(self.sampler(logits, generator, ids=torch.tensor([ids]), allowed=_allowed(comes, logits)))
 
-    def ends(self, written: tuple[int, ...]) -> str:
-        """Why a text ends here, or ""."""
-        if written and written[-1] in self.end_ids:
-            return "end token"
-        if self.constraint is not None and self.constraint.is_finished(self._state(written)):
-            return "constraint"
-        return ""
 
-    def misfit(self, written: tuple[int, ...]) -> bool:
-        """Whether what is written can no more become a match of the pattern."""
-        return self.constraint is not None and self._state(written) == 0
+def _allowed(comes: Continuation, logits: Float[Tensor, "1 vocab"]) -> Bool[Tensor, "1 vocab"] | None:
+    return None if comes.constraint is None else comes.allowed(logits.shape[-1])[None]
 
-    def _state(self, written: tuple[int, ...]) -> int:
-        assert self.constraint is not None
-        state = self.constraint.start
-        for token in written:
-            state = self.constraint.step(state, token)
-        return state
 
-    def _allowed(self, written: tuple[int, ...], vocab_size: int) -> Bool[Tensor, "1 vocab"] | None:
-        if self.constraint is None:
-            return None
-        state = self._state(written)
-        allowed = torch.zeros(1, vocab_size, dtype=torch.bool)
-        allowed[0, : self.constraint.vocab_size] = self.constraint.allowed(state)
-        allowed[0, list(self.end_ids)] = self.constraint.is_match(state)
-        return allowed
+class Followed:
+    """What may come at each node of some branches. Each node is followed once, from the node before it."""
+
+    def __init__(self, rules: Rules, tree: Branches):
+        self.rules, self.tree = rules, tree
+        self._known = {PROMPT: rules.begin()}
+
+    def at(self, node: int) -> Continuation:
+        new = []
+        while node not in self._known:
+            new.append(node)
+            node = self.tree.nodes[node].parent
+        comes = self._known[node]
+        for node in reversed(new):
+            comes = self._known[node] = comes.after(self.tree.nodes[node].id)
+        return comes

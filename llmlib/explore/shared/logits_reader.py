@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llmlib.explore.shared.own_model import own_model, versions
-from llmlib.transformer import Cache, Transformer
+from llmlib.explore.shared.prefix_cache import PrefixCache
+from llmlib.transformer import Transformer
 
 ROOM = 256  # tokens that fit in a cache after the text with which it began
 MOST_BYTES = 64 * 2**20  # of logits that are remembered
@@ -28,8 +29,7 @@ class LogitsReader:
 
     def _forget(self) -> None:
         self.own, self.weights = own_model(self.model, self.check), versions(self.model)
-        self.cache: Cache | None = None
-        self.held: tuple[int, ...] = ()  # ids whose keys and values the cache holds
+        self.prefix = PrefixCache(self.own, ROOM)
         self.known: dict[tuple[int, ...], Tensor] = {}  # the logits after a text, the latest last
 
     def logits(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
@@ -43,13 +43,9 @@ class LogitsReader:
         return logits
 
     def _read(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
-        if self.cache is None or self.cache.max_seq_len < len(ids):
-            self.cache, self.held = self.own.new_cache(max_seq_len=len(ids) + ROOM), ()
-        same = next((at for at, (new, old) in enumerate(zip(ids, self.held)) if new != old), len(self.held))
-        known = min(same, len(ids) - 1)  # the last token is read in any case: its logits are wanted
-        self.cache.length, self.held = known, ids[:known]
+        known = self.prefix.keep(ids, len(ids) - 1)  # the last token is read in any case: its logits are wanted
         with torch.inference_mode():
             batch = torch.tensor([ids[known:]], dtype=torch.long, device=self.model.device)
-            logits = self.own(batch, cache=self.cache, last_only=True)[:, -1].float().cpu()
-        self.held = ids
+            logits = self.own(batch, cache=self.prefix.cache, last_only=True)[:, -1].float().cpu()
+        self.prefix.ids = ids
         return logits

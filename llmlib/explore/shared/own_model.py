@@ -8,6 +8,7 @@ from torch import nn
 
 from llmlib.hooks import HookPoint, unhooked
 from llmlib.transformer import Transformer
+from llmlib.widgets.shared.acts import Overtaken
 
 CHANGED = (
     "The model was trained while this was computed, so parts of it come from different weights. Do it again when the "
@@ -43,6 +44,18 @@ def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
 def versions(model: nn.Module) -> list[int]:
     """How often each weight has been changed in place, as torch counts it."""
     return [0 if weight.is_inference() else weight._version for weight in model.parameters()]
+
+
+@contextmanager
+def undoing(undo: Callable[[], object]) -> Iterator[None]:
+    """Call `undo` if the `with` block fails, by an interrupt too; not if newer acts have overtaken it."""
+    try:
+        yield
+    except Overtaken:
+        raise
+    except BaseException:
+        undo()
+        raise
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How a live model's tokens are written, and texts that it cannot take."""
+"""The tokens of a live model as text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -57,13 +57,3 @@ def _theirs(tokenizer: Any, id: int) -> str:
         except TokenizerError:  # not a vocabulary of bytes
             return text
     return text
-
-
-def check_length(n_tokens: int, most: int, advice: str = "Shorten the text.") -> None:
-    """Raise `ValueError`, in a reader's words, for a text of no tokens or of more than the context holds."""
-    if not n_tokens:
-        raise ValueError("A model needs at least one token; write some text.")
-    if n_tokens > most:
-        raise ValueError(
-            f"This text has {n_tokens:,} tokens, but the model can take {most:,} at most (its context). {advice}"
-        )

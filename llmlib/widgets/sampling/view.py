@@ -13,13 +13,8 @@ from llmlib.widgets.sampling.branches import PROMPT, WAYS, Branches
 from llmlib.widgets.sampling.distribution import Stages, compare
 from llmlib.widgets.sampling.picture import draw
 from llmlib.widgets.shared.base import View
+from llmlib.widgets.shared.settings import NEUTRAL
 from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
-
-# Each setting, and the value at which it does nothing.
-NEUTRAL: dict[str, float | None] = {
-    "temperature": 1.0, "top_k": None, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "repetition_penalty": 1.0,
-    "frequency_penalty": 0.0, "presence_penalty": 0.0,
-}  # fmt: skip
 
 
 class SamplingView(View):
