@@ -3,8 +3,8 @@
 import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { element, isolated, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { sized, svg } from "../shared/canvas.mjs";
+import { tokenColumns } from "./columns.mjs";
 import { inWords, strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
-import { rowAt, thinLabels } from "./layout.mjs";
 import { frame } from "./paint.mjs";
 
 // Eight colours that stand out from the paper, and from each other for colour-blind eyes too: chosen so that the
@@ -53,29 +53,12 @@ export const turned = (hidden, head) =>
 
 /** Two columns of tokens, and between them a line for each look of each head, in the head's colour. */
 export function layerPanel(ctx, side, width, height) {
-  const left = Math.min(112, Math.round(0.28 * width));
-  const right = width - left;
-  const canvas = element("canvas", { "aria-hidden": "true" });
-  const overlay = svg("svg", { "aria-hidden": "true" });
-  const node = element("div", { class: "llm-lines llm-overlaid" }, canvas, overlay);
   const top = 30;
   let patterns = [];
   let tokens = [];
-  const tall = () => Math.min(height, tokens.length * 26);
-  const target = (event) => {
-    const box = node.getBoundingClientRect();
-    const row = rowAt(event.clientY - box.top - top, tokens.length, tall());
-    return row === null ? null : { token: row, way: event.clientX - box.left < width / 2 ? "from" : "to" };
-  };
-  node.addEventListener("pointermove", (event) => {
-    const hit = target(event);
-    ctx.previewToken(hit?.token ?? null, hit?.way);
-  });
-  node.addEventListener("pointerleave", () => ctx.previewToken(null));
-  node.addEventListener("click", (event) => {
-    const hit = target(event);
-    if (hit) ctx.lock(hit.token, hit.way);
-  });
+  const room = () => ({ top, n: tokens.length });
+  const columns = tokenColumns(ctx, { width, height, share: 0.28, room, classes: "llm-overlaid" });
+  const { node, canvas, overlay, tall } = columns;
 
   function draw() {
     const { layer, hidden } = ctx.state;
@@ -88,16 +71,13 @@ export function layerPanel(ctx, side, width, height) {
   }
 
   function point() {
-    const focus = ctx.focus();
-    const way = ctx.wayShown();
+    const { palette } = ctx;
+    const [focus, way] = [ctx.focus(), ctx.wayShown()];
     const looks = looksOf(patterns, focus, way);
-    const step = tall() / tokens.length;
     const ratio = sized(canvas, width, tall() + 4);
     const context = canvas.getContext("2d");
-    const { palette } = ctx;
     context.scale(ratio, ratio);
-    const bend = (right - left) * 0.45;
-    const spread = Math.min(step * 0.7, 3.5 * patterns.length); // heads lie side by side
+    const spread = Math.min((tall() / tokens.length) * 0.7, 3.5 * patterns.length); // sets heads beside each other
     for (const { head, from, to, weight } of looks) {
       const { colour, dash } = headStyle(head, palette.dark);
       const at = patterns.findIndex(([one]) => one === head);
@@ -107,57 +87,10 @@ export function layerPanel(ctx, side, width, height) {
       context.globalAlpha = (focus === null ? 0.6 : 1) * Math.max(0.25, Math.sqrt(size));
       context.lineWidth = 0.75 + 3.5 * size;
       context.setLineDash(dash);
-      const y1 = (from + 0.5) * step + shift;
-      const y2 = (to + 0.5) * step + shift;
-      context.beginPath();
-      context.moveTo(left + 4, y1);
-      context.bezierCurveTo(left + bend, y1, right - bend, y2, right - 4, y2);
-      context.stroke();
+      columns.line(context, from, to, shift);
     }
-    overlay.replaceChildren(...labels(looks, focus, way, step));
-  }
-
-  function labels(looks, focus, way, step) {
-    const { palette } = ctx;
-    const centres = tokens.map((_, t) => (t + 0.5) * step);
-    const parts = [];
-    const strong =
-      focus === null
-        ? []
-        : looks
-            .slice(-8)
-            .reverse()
-            .map(({ from, to }) => (way === "from" ? to : from));
-    for (const column of ["from", "to"]) {
-      const own = way === column && focus !== null;
-      const x = column === "from" ? left - 2 : right + 2;
-      const common = { x, "text-anchor": column === "from" ? "end" : "start", "font-size": 12 };
-      parts.push(
-        svg(
-          "text",
-          { ...common, y: 14, fill: palette.faint, "font-family": "system-ui, sans-serif" },
-          column === "from" ? "looks from" : "looks at",
-        ),
-      );
-      for (const t of thinLabels(centres, 14, focus === null ? [] : own ? [focus] : strong)) {
-        const bold = own && t === focus;
-        const fill = bold || (focus !== null && !own && strong.includes(t)) ? "ink" : "faint";
-        parts.push(
-          svg(
-            "text",
-            {
-              ...common,
-              y: top + centres[t] + 4,
-              fill: palette[fill],
-              "font-weight": bold ? 700 : 400,
-              "font-family": "ui-monospace, monospace",
-            },
-            shorten(visibleToken(tokens[t]), 13),
-          ),
-        );
-      }
-    }
-    return parts;
+    const largest = looks.slice(-8).reverse();
+    columns.label(tokens, { focus, way, strong: largest.map(({ from, to }) => (way === "from" ? to : from)) });
   }
   return { node, draw, point };
 }
