@@ -117,17 +117,17 @@ def from_disk(browser, folder: Path) -> None:
 
 SMALL = """
 from llmlib import Transformer, TransformerConfig
-from llmlib.explore import explore
+from llmlib.explore import explore_attention
 from llmlib.tokenization import CharTokenizer
 tokenizer = CharTokenizer.train("abcdefghijklmnopqrstuvwxyz ")
 config = TransformerConfig(tokenizer.vocab_size, max_seq_len=256, d_model=128, n_layers=4, n_heads=4)
-explore(Transformer(config), tokenizer, "a")
+explore_attention(Transformer(config), tokenizer, "a")
 """
 SMOLLM2 = """
 from llmlib import load_pretrained
-from llmlib.explore import explore
+from llmlib.explore import explore_attention
 model, tokenizer = load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")
-explore(model, tokenizer, "a")
+explore_attention(model, tokenizer, "a")
 """
 LONG = "When Mary and John went to the store, John gave a drink to Mary and then they walked home, all the way past the"
 
@@ -135,7 +135,7 @@ LONG = "When Mary and John went to the store, John gave a drink to Mary and then
 LONG_TEXT = """
 import resource, time, torch
 from llmlib import load_pretrained
-from llmlib.explore import explore
+from llmlib.explore import explore_attention
 model, tokenizer = load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")
 ids = tokenizer.encode(LONG * 60)[:1024]
 text = tokenizer.decode(ids)
@@ -147,7 +147,7 @@ with torch.inference_mode():
         alone.append(time.time() - began)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 model.register_forward_hook(lambda *_: ended.append(time.time()))
-explore(model, tokenizer, "a")
+explore_attention(model, tokenizer, "a")
 """
 ASK = """async (code) => {
   const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;

@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from llmlib import load_pretrained
 from llmlib.explore import explore_architecture
-from llmlib.explore.lens_reader import LensReader
+from llmlib.explore.logit_lens.reader import LensReader
 from llmlib.widgets import LogitLensView
 from llmlib.widgets.logit_lens.cells import Cells
 
@@ -111,7 +111,7 @@ def main() -> None:
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         lens_page, way_page = Path(folder) / "lens.html", Path(folder) / "way.html"
-        drawn(browser, a_lens().save(lens_page), "Logit lens", "llm-lens-drawn", ".llm-spacer canvas")
+        drawn(browser, a_lens().save(lens_page), "Logit lens", "llm-logit-lens-drawn", ".llm-spacer canvas")
         drawn(browser, architecture.save(way_page), "One token's way", "llm-architecture-drawn", ".llm-board canvas")
         browser.close()
 

@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from llmlib.explore.own_model import noticing_training
-from llmlib.explore.reader import Reader
-from llmlib.explore.texts import check_length, token_texts
+from llmlib.explore.shared.checks import check_room, prompt_ids
+from llmlib.explore.shared.logits_reader import LogitsReader
+from llmlib.explore.shared.own_model import noticing_training, undoing
+from llmlib.explore.shared.token_texts import token_texts
 from llmlib.sampling import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets.next_token.view import NextTokenView
-from llmlib.widgets.shared.acts import Overtaken
 
 
 def explore_next_token(
@@ -24,14 +24,14 @@ def explore_next_token(
     Chance starts from `seed`. Raises `ValueError` if the prompt is empty or longer than the model's context.
     """
     view = NextTokenView()
-    writer = _Writer(model, tokenizer, view, n_candidates, seed)
-    writer.begin(prompt)
-    writer.show()
-    view.on_act("prompt", writer.begin, then=writer.show)
-    view.on_act("pick", writer.append, then=writer.show)
-    view.on_act("draw", writer.draw, then=writer.show)
-    view.on_act("undo", writer.undo, then=writer.show)
-    view.on_act("temperature", writer.set_temperature, then=writer.show)
+    controller = _Controller(model, tokenizer, view, n_candidates, seed)
+    controller.begin(prompt)
+    controller.show()
+    view.on_act("prompt", controller.begin, then=controller.show)
+    view.on_act("pick", controller.append, then=controller.show)
+    view.on_act("draw", controller.draw, then=controller.show)
+    view.on_act("undo", controller.undo, then=controller.show)
+    view.on_act("temperature", controller.set_temperature, then=controller.show)
     return view
 
 
@@ -44,32 +44,24 @@ class _Text:
     picked: int = 0
 
 
-class _Writer:
+class _Controller:
     """The text that the reader wants, and what the model expects after it.
 
     The acts only change `text`; the model runs once they are through, or where chance has to know the probabilities.
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, view: NextTokenView, n_candidates: int, seed: int):
-        self.tokenizer, self.view, self.reader = tokenizer, view, Reader(model, view.check)
+        self.tokenizer, self.view, self.reader = tokenizer, view, LogitsReader(model, view.check)
         self.most, self.end_ids = model.config.max_seq_len, model.config.end_ids
         self.n_candidates = min(n_candidates, model.config.vocab_size)
         self.generator = torch.Generator().manual_seed(seed)
         self.text = self.shown = _Text()
 
     def begin(self, text: str) -> None:
-        ids = self.tokenizer.encode(text, add_bos=self.tokenizer.adds_bos)
-        if not ids:
-            raise ValueError("There is no text to continue. Type at least one word.")
-        check_length(len(ids), self.most)
-        self.text = _Text(text, tuple(ids))
+        self.text = _Text(text, prompt_ids(self.tokenizer, text, self.most))
 
     def append(self, id: int) -> None:
-        if len(self.text.ids) >= self.most:
-            raise ValueError(
-                f"The text fills the model's context of {self.most:,} tokens; nothing can be added. "
-                "Take tokens back with Undo, or use a shorter text."
-            )
+        check_room(len(self.text.ids), self.most, "Take tokens back with Undo, or use a shorter text.")
         self.text = _Text(self.text.prompt, (*self.text.ids, id), self.text.picked + 1)
 
     def draw(self, times: int = 1) -> None:
@@ -88,14 +80,11 @@ class _Writer:
 
     def expected(self) -> Float[Tensor, "1 vocab"]:
         """The logits after the text; if they cannot be had, what was shown last is the text again."""
-        try:
-            with noticing_training(self.reader.model, self.view.remark):
-                return self.reader.logits(self.text.ids)
-        except Overtaken:
-            raise
-        except BaseException:  # an interrupt too
-            self.text = self.shown
-            raise
+        with undoing(self._take_back), noticing_training(self.reader.model, self.view.remark):
+            return self.reader.logits(self.text.ids)
+
+    def _take_back(self) -> None:
+        self.text = self.shown
 
     def show(self) -> None:
         logits, view, text = self.expected(), self.view, self.text

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmlib.training.loop import Step, Training
+from llmlib.widgets.shared.acts import in_words
 from llmlib.widgets.shared.interrupts import on_interrupt
-from llmlib.widgets.training_dashboard.view import VALUES, TrainingView
+from llmlib.widgets.training.view import VALUES, TrainingView
 
-SPOKEN = (ValueError, RuntimeError, MemoryError)  # their messages are written for readers
 ENDED = ("finished", "failed", "stopped")
 
 
 def explore_training(
     runs: Training | Mapping[str, Training] | None = None, *, name: str = "run", start: bool = True
-) -> "Dashboard":
+) -> "LiveTrainingView":
     """A dashboard of one run of `llmlib.training.train`, or of several by name, which then take turns.
 
     They are trained in the background, so the kernel stays free and the buttons answer; `start=False` waits for the
@@ -35,7 +35,7 @@ def explore_training(
     >>> [step.step for step in dashboard.steps["run"]] == list(range(1, 21))
     True
     """
-    dashboard = Dashboard()
+    dashboard = LiveTrainingView()
     named = {name: runs} if isinstance(runs, Training) else dict(runs or {})
     for title, run in named.items():
         dashboard.add(run, title)
@@ -56,7 +56,7 @@ class Tracked:
     steps: list[Step] = field(default_factory=list)
 
 
-class Dashboard(TrainingView):
+class LiveTrainingView(TrainingView):
     """A `TrainingView` with live runs. One thread takes a step of each running run in turn.
 
     A run can be paused, and stopped, which ends the waiting for it; both leave the model usable and the run able to go
@@ -169,8 +169,7 @@ class Dashboard(TrainingView):
             self.mark(one.number, "finished")
             return None
         except Exception as error:
-            told = isinstance(error, SPOKEN) and str(error)
-            self.mark(one.number, "failed", str(error) if told else f"{type(error).__name__}: {error}")
+            self.mark(one.number, "failed", in_words(error))
             raise
         finally:
             with self._changed:

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from llmlib.chat import Message, encode_chat
-from llmlib.explore.texts import bytes_of, check_length, token_texts
+from llmlib.explore.shared.checks import check_length
+from llmlib.explore.shared.token_texts import bytes_of, token_texts
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
-from llmlib.widgets.tuning_view.moves import Expected, look, nothing
-from llmlib.widgets.tuning_view.view import Span, TuningView
+from llmlib.widgets.tuning.moves import Expected, look, nothing
+from llmlib.widgets.tuning.view import Span, TuningView
 
 AT_ONCE = 256  # tokens whose logits are held: 50 MB of SmolLM2's vocabulary
 

@@ -2,7 +2,7 @@
 
 `logits` has small functions on logits; `Sampler` combines them and draws. `generate` writes ids, `generate_text` writes
 text up to a stop string, and `beam_search` looks for the most likely whole text. `Constraint` only allows tokens that
-keep a text within a regular expression (`patterns`), a JSON schema (`schemas`) or a list of answers. `quality` measures
+keep a text within a regular expression (`regexes`), a JSON schema (`schemas`) or a list of answers. `quality` measures
 texts: how much they repeat, and how surprising they are to a model.
 """
 
@@ -10,9 +10,9 @@ from llmlib.sampling.automaton import ConstraintError
 from llmlib.sampling.beams import Beam, beam_search
 from llmlib.sampling.constraint import Constraint
 from llmlib.sampling.generating import Choice, Generation, GenerationNotice, generate
+from llmlib.sampling.generating_text import generate_text
 from llmlib.sampling.logits import entropy
 from llmlib.sampling.sampler import Sampler
-from llmlib.sampling.texts import generate_text
 
 __all__ = [
     "Beam",

@@ -21,7 +21,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from llmlib.sampling.automaton import Automaton, ConstraintError, OneOf, Pattern, backwards, build, literal
-from llmlib.sampling.patterns import read_regex
+from llmlib.sampling.regexes import read_regex
 from llmlib.sampling.schemas import read_parts
 from llmlib.tokenization.base import Tokenizer
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from llmlib.sampling.arguments import LARGEST_SEED, check_count, ends_of, mask_of, tensor_of
 from llmlib.sampling.constraint import Constraint
+from llmlib.sampling.continuation import Continuation
 from llmlib.sampling.sampler import Sampler
 from llmlib.transformer import Cache, Transformer
 
@@ -161,8 +162,8 @@ class _Writer:
         slides: bool,
     ):
         self.model, self.sampler, self.generator = model, sampler, generator
-        self.ends, self.constraints, self.log_probs, self.slides = ends, constraints, log_probs, slides
-        self.max_new_tokens, self.end_ids = max_new_tokens, set(ends.tolist())
+        self.ends, self.log_probs, self.slides = ends, log_probs, slides
+        self.max_new_tokens, end_ids = max_new_tokens, set(ends.tolist())
         batch, self.length = prompt.shape
         self.cache: Cache = model.new_cache(batch, max_seq_len=self.length + max_new_tokens)
         room = max_new_tokens if slides else self.cache.max_seq_len - self.length + 1
@@ -174,11 +175,8 @@ class _Writer:
         self.read = 0  # how many tokens of each row are in the cache
         self.masked = attention_mask is not None
         self.held = torch.arange(batch, device=prompt.device)  # the rows that are in the cache
-        self.states = [0 if one is None else one.start for one in constraints]
-        self.reasons: list[Reason | None] = [None] * batch
-        for row, constraint in enumerate(constraints):  # nothing may come, and there is no end token to say so
-            if constraint is not None and not self.end_ids and constraint.is_finished(constraint.start):
-                self.reasons[row] = "constraint"
+        self.rows = [Continuation.begin(end_ids, constraint) for constraint in constraints]
+        self.reasons: list[Reason | None] = [row.ended or None for row in self.rows]
 
     def steps(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield the tokens of each step, and the model's own log-probabilities if they were asked for."""
@@ -229,13 +227,14 @@ class _Writer:
         so_far = None
         if self.sampler.looks_back:
             so_far = self.written[:, : self.length].masked_fill(~self.real[:, : self.length], -1)
-        allowed = self._allowed(logits) if any(self.constraints) else None
+        allowed = self._allowed(logits) if any(row.constraint for row in self.rows) else None
         tokens = self.sampler(logits, self.generator, ids=so_far, allowed=allowed)
         ended = torch.tensor([reason is not None for reason in self.reasons], device=tokens.device)
         tokens = torch.where(ended, self._last_tokens(), tokens)
         for row, token in enumerate(tokens.tolist()):
             if self.reasons[row] is None:
-                self.reasons[row] = self._ends(row, token)
+                self.rows[row] = self.rows[row].after(token)
+                self.reasons[row] = self.rows[row].ended or None
         return tokens
 
     def _last_tokens(self) -> Int[Tensor, " batch"]:
@@ -243,30 +242,19 @@ class _Writer:
         last = self.written[:, self.length - 1]
         return last if not len(self.ends) else torch.where(torch.isin(last, self.ends), last, self.ends[0])
 
-    def _ends(self, row: int, token: int) -> Reason | None:
-        if token in self.end_ids:
-            return "end token"
-        if (constraint := self.constraints[row]) is not None:
-            self.states[row] = constraint.step(self.states[row], token)
-            if constraint.is_finished(self.states[row]):
-                return "constraint"
-        return None
-
     def _allowed(self, logits: Tensor) -> Bool[Tensor, "batch vocab"]:
         allowed = torch.ones_like(logits, dtype=torch.bool)
-        for row, (constraint, state) in enumerate(zip(self.constraints, self.states)):
-            if constraint is not None and self.reasons[row] is None:
-                allowed[row] = False
-                allowed[row, : constraint.vocab_size] = constraint.allowed(state).to(logits.device)
-                allowed[row, self.ends] = constraint.is_match(state)
+        for number, (row, reason) in enumerate(zip(self.rows, self.reasons)):
+            if row.constraint and reason is None:
+                allowed[number] = row.allowed(logits.shape[-1]).to(logits.device)
         return allowed
 
     def _end_all(self, reason: Reason) -> None:
         unfulfilled = False
-        for row, constraint in enumerate(self.constraints):
-            if self.reasons[row] is None:
-                self.reasons[row] = reason
-                unfulfilled |= constraint is not None and not constraint.is_match(self.states[row])
+        for number, row in enumerate(self.rows):
+            if self.reasons[number] is None:
+                self.reasons[number] = reason
+                unfulfilled |= not row.is_complete
         if reason == "context full":
             notice(
                 f"The context of {self.cache.max_seq_len:,} tokens is full, so the text stops there. "

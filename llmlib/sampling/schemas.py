@@ -22,7 +22,7 @@ from llmlib.sampling.automaton import (
     literal,
     shared_text,
 )
-from llmlib.sampling.patterns import read_regex
+from llmlib.sampling.regexes import read_regex
 
 PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that may stay as they are in a JSON string
 SPACE = Repeat(literal(" "), 0, 1)

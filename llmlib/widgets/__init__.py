@@ -16,47 +16,47 @@ from typing import TYPE_CHECKING
 from llmlib._lazy import lazy
 
 if TYPE_CHECKING:
-    from llmlib.widgets.architecture_explorer import ArchitectureView as ArchitectureView
-    from llmlib.widgets.attention_explorer import AttentionView as AttentionView
-    from llmlib.widgets.attention_explorer import attention_view as attention_view
-    from llmlib.widgets.attention_stepper import AttentionStepper as AttentionStepper
-    from llmlib.widgets.attention_stepper import attention_stepper as attention_stepper
-    from llmlib.widgets.bpe_stepper import BPEStepper as BPEStepper
-    from llmlib.widgets.chat_view import ChatView as ChatView
-    from llmlib.widgets.embedding_explorer import EmbeddingView as EmbeddingView
-    from llmlib.widgets.embedding_explorer import embedding_view as embedding_view
+    from llmlib.widgets.architecture import ArchitectureView as ArchitectureView
+    from llmlib.widgets.attention import AttentionView as AttentionView
+    from llmlib.widgets.attention import attention_view as attention_view
+    from llmlib.widgets.attention_steps import AttentionStepsView as AttentionStepsView
+    from llmlib.widgets.attention_steps import attention_steps_view as attention_steps_view
+    from llmlib.widgets.bpe_steps import BPEStepsView as BPEStepsView
+    from llmlib.widgets.chat import ChatView as ChatView
+    from llmlib.widgets.embeddings import EmbeddingsView as EmbeddingsView
+    from llmlib.widgets.embeddings import embeddings_view as embeddings_view
     from llmlib.widgets.logit_lens import LogitLensView as LogitLensView
     from llmlib.widgets.logit_lens import logit_lens_view as logit_lens_view
     from llmlib.widgets.next_token import NextTokenView as NextTokenView
-    from llmlib.widgets.rotary_view import RotaryView as RotaryView
-    from llmlib.widgets.sampling_lab import SamplingLabView as SamplingLabView
-    from llmlib.widgets.sampling_lab import sampling_lab_view as sampling_lab_view
-    from llmlib.widgets.token_view import TokenView as TokenView
-    from llmlib.widgets.training_dashboard import TrainingView as TrainingView
-    from llmlib.widgets.tuning_view import TuningView as TuningView
-    from llmlib.widgets.tuning_view import tuning_view as tuning_view
+    from llmlib.widgets.rotary import RotaryView as RotaryView
+    from llmlib.widgets.sampling import SamplingView as SamplingView
+    from llmlib.widgets.sampling import sampling_view as sampling_view
+    from llmlib.widgets.tokens import TokensView as TokensView
+    from llmlib.widgets.training import TrainingView as TrainingView
+    from llmlib.widgets.tuning import TuningView as TuningView
+    from llmlib.widgets.tuning import tuning_view as tuning_view
 
 __all__, __getattr__, __dir__ = lazy(
     __name__,
     {
-        "ArchitectureView": "llmlib.widgets.architecture_explorer",
-        "AttentionStepper": "llmlib.widgets.attention_stepper",
-        "AttentionView": "llmlib.widgets.attention_explorer",
-        "BPEStepper": "llmlib.widgets.bpe_stepper",
-        "ChatView": "llmlib.widgets.chat_view",
-        "EmbeddingView": "llmlib.widgets.embedding_explorer",
+        "ArchitectureView": "llmlib.widgets.architecture",
+        "AttentionStepsView": "llmlib.widgets.attention_steps",
+        "AttentionView": "llmlib.widgets.attention",
+        "BPEStepsView": "llmlib.widgets.bpe_steps",
+        "ChatView": "llmlib.widgets.chat",
+        "EmbeddingsView": "llmlib.widgets.embeddings",
         "LogitLensView": "llmlib.widgets.logit_lens",
         "NextTokenView": "llmlib.widgets.next_token",
-        "RotaryView": "llmlib.widgets.rotary_view",
-        "SamplingLabView": "llmlib.widgets.sampling_lab",
-        "TokenView": "llmlib.widgets.token_view",
-        "TrainingView": "llmlib.widgets.training_dashboard",
-        "TuningView": "llmlib.widgets.tuning_view",
-        "attention_stepper": "llmlib.widgets.attention_stepper",
-        "attention_view": "llmlib.widgets.attention_explorer",
-        "embedding_view": "llmlib.widgets.embedding_explorer",
+        "RotaryView": "llmlib.widgets.rotary",
+        "SamplingView": "llmlib.widgets.sampling",
+        "TokensView": "llmlib.widgets.tokens",
+        "TrainingView": "llmlib.widgets.training",
+        "TuningView": "llmlib.widgets.tuning",
+        "attention_steps_view": "llmlib.widgets.attention_steps",
+        "attention_view": "llmlib.widgets.attention",
+        "embeddings_view": "llmlib.widgets.embeddings",
         "logit_lens_view": "llmlib.widgets.logit_lens",
-        "sampling_lab_view": "llmlib.widgets.sampling_lab",
-        "tuning_view": "llmlib.widgets.tuning_view",
+        "sampling_view": "llmlib.widgets.sampling",
+        "tuning_view": "llmlib.widgets.tuning",
     },
 )

@@ -62,7 +62,7 @@ def next_token_long(bench, view):
     expect(view.locator(".llm-picked")).to_have_count(10)
     expect(view.locator(".llm-picked").last).to_be_visible()
     assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "text, candidates and buttons together"
-    assert view.locator(".llm-tokens").evaluate(AT_ITS_END)
+    assert view.locator(".llm-token-list").evaluate(AT_ITS_END)
     broken = "all => all.filter((one) => one.getClientRects().length > 1).map((one) => one.textContent)"
     assert view.locator(".llm-token").evaluate_all(broken) == [], "no box breaks inside its token"
     shares = "all => all.map((bar) => bar.getBoundingClientRect().width / bar.parentElement.clientWidth)"

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from browser.acts import LONG, ODD
 from browser.bench import CLICK_EACH, click
-from llmlib.widgets.tuning_view.picture import signed
+from llmlib.widgets.tuning.picture import signed
 
 
 def say(view, text):

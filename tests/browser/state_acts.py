@@ -112,25 +112,25 @@ def embedding_empty(bench, view):
 
 STATES = (
     States(
-        "BPEStepper",
-        ".llm-bpe-stepper",
-        "from llmlib.explore import *\nbpe = step_bpe('one two two one two three', 264, predict=True)\nbpe",
+        "BPEStepsView",
+        ".llm-bpe-steps",
+        "from llmlib.explore import *\nbpe = explore_bpe_steps('one two two one two three', 264, predict=True)\nbpe",
         (bpe_asked, bpe_answered, bpe_bytes, bpe_encoding),
     ),
     States(
-        "AttentionStepper",
-        ".llm-attention-stepper",
+        "AttentionStepsView",
+        ".llm-attention-steps",
         """import numpy as np
-from llmlib.widgets import attention_stepper
+from llmlib.widgets import attention_steps_view
 k = np.array([[-1.5, 0.5], [2.0, 0.8], [0.3, -1.7], [-0.8, -1.2]])
 v = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-stepper = attention_stepper(["the", "cat", "saw", "it"], k + 0.5, k, v)
+stepper = attention_steps_view(["the", "cat", "saw", "it"], k + 0.5, k, v)
 stepper""",
         (*(stepper_stage(number, name) for number, name in enumerate(("q·k", "scale", "mask", "softmax", "values"))),),
     ),
     States(
-        "EmbeddingView",
-        ".llm-embedding",
+        "EmbeddingsView",
+        ".llm-embeddings",
         """import torch
 from llmlib.tokenization import BPETokenizer
 tokenizer = BPETokenizer.train("a king and a queen, a man and a woman; Мир 7 " * 3, 300)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.exports import check_exports
-from llmlib.explore.embeddings import explore_rotary
+from llmlib.explore.rotary import explore_rotary
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -17,7 +17,7 @@ def test_step_drag_and_turn(bench):
     page = bench.lesson("03_attention.ipynb")
     step_through(bench, page)
     drag(bench, page)
-    view = page.locator(".llm-rotary-view").first
+    view = page.locator(".llm-rotary").first
     view.evaluate("node => node.scrollIntoView()")
     turn(page, view)
     bench.look("attention_rotary", view)
@@ -26,7 +26,7 @@ def test_step_drag_and_turn(bench):
 
 
 def step_through(bench, page):
-    view = page.locator(".llm-attention-stepper").first
+    view = page.locator(".llm-attention-steps").first
     view.evaluate("node => node.scrollIntoView()")
     told, holder = view.locator(".llm-told"), view.locator(".llm-holder")
     expect(told).to_contain_text("Exponentials")
@@ -54,7 +54,7 @@ def step_through(bench, page):
 
 
 def drag(bench, page):
-    view = page.locator(".llm-attention-stepper").first
+    view = page.locator(".llm-attention-steps").first
     view.get_by_role("button", name="1 q·k").click()  # the last stage draws values alone
     tip = view.get_by_role("slider", name="query of space, it")
     tip.focus()
@@ -75,7 +75,7 @@ def drag(bench, page):
 
 
 def look_at_a_wide_head(bench, page):
-    view = page.locator(".llm-attention-stepper").nth(1)
+    view = page.locator(".llm-attention-steps").nth(1)
     view.evaluate("node => node.scrollIntoView()")
     expect(view.locator(".llm-told")).to_contain_text("Most goes to “9”")
     expect(view.locator(".llm-plane-box")).to_be_hidden()
@@ -87,7 +87,7 @@ def look_at_a_wide_head(bench, page):
 
 def test_the_saved_page_works_without_python(page, tmp_path):
     page.goto(explore_rotary().save(tmp_path / "rotary.html").as_uri())
-    turn(page, page.locator(".llm-rotary-view"))
+    turn(page, page.locator(".llm-rotary"))
     assert page.foreign == []
 
 

@@ -14,13 +14,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LIVE = """
 import torch
 from llmlib import Transformer, TransformerConfig
-from llmlib.explore import explore
+from llmlib.explore import explore_attention
 from llmlib.tokenization import CharTokenizer
 tokenizer = CharTokenizer.train("abcdefghijklmnopqrstuvwxyz ")
 model = Transformer(TransformerConfig(tokenizer.vocab_size, max_seq_len=64, d_model=32, n_layers=2, n_heads=4))
 for parameter in model.parameters():
     parameter.data *= 6
-view = explore(model, tokenizer, "the cat sat", continuation=" on")
+view = explore_attention(model, tokenizer, "the cat sat", continuation=" on")
 view
 """
 

@@ -15,13 +15,13 @@ TEXT = "the cat sat"
 MODEL = f"""
 import torch
 from llmlib import Transformer, TransformerConfig
-from llmlib.explore import explore
+from llmlib.explore import explore_attention
 from llmlib.tokenization import CharTokenizer
 tokenizer = CharTokenizer.train("abcdefghijklmnopqrstuvwxyz ")
 model = Transformer(TransformerConfig(tokenizer.vocab_size, max_seq_len=64, d_model=36, n_layers=30, n_heads=9))
 for parameter in model.parameters():
     parameter.data *= 4
-explore(model, tokenizer, {TEXT!r}, continuation=" on")
+explore_attention(model, tokenizer, {TEXT!r}, continuation=" on")
 """
 
 # What of these nodes is cut off: by the window, or by any box around them that hides or scrolls what is outside of it.

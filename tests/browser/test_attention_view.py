@@ -295,7 +295,7 @@ def test_pictures_of_what_is_seen(opened, compared, place):
     assert saved.value.path().read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.filterwarnings("ignore::llmlib.widgets.attention_explorer.AttentionWarning")
+@pytest.mark.filterwarnings("ignore::llmlib.widgets.attention.AttentionWarning")
 def test_awkward_patterns(opened, picture):
     patterns = softmax(2, 2, 5)
     patterns[0, 1, 3, 2] = np.nan

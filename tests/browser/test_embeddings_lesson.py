@@ -12,12 +12,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.mark.timeout(900)
 def test_explore_the_table(bench):
     page = bench.lesson("02_embeddings.ipynb")
-    table = page.locator(".llm-embedding").first
+    table = page.locator(".llm-embeddings").first
     table.evaluate("node => node.scrollIntoView()")
-    explore(bench, page, table)
+    explore_attention(bench, page, table)
 
 
-def explore(bench, page, view):
+def explore_attention(bench, page, view):
     """Ask Python for neighbours and analogies, from the map of all tokens."""
     panel, near = view.get_by_label("The chosen token"), view.locator(".llm-chosen li")
     expect(view.locator(".llm-reading")).to_contain_text("49,152 of 49,152 tokens")

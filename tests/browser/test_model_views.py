@@ -51,7 +51,7 @@ def test_logit_lens(page, opened):
     view = logit_lens_view(
         [f"t{k}" for k in range(40)], logits, words, other=logits[:, :8], other_tokens=list("abcdefgh")
     )
-    lens = opened(view, ".llm-lens")
+    lens = opened(view, ".llm-logit-lens")
     lens.get_by_text("rank of the final answer").click()
     page.keyboard.press("Tab")  # past the choice of the run
     grid = lens.get_by_role("application").first

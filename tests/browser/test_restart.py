@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RESTARTED = "The kernel was restarted: run the cell again."
 SELECTORS = {row.name: row.selector for row in VIEWS}
 # Views in which a text is used only when the reader says so; in the others it is used letter by letter.
-UNUSED = ("NextTokenView", "ChatView", "BPEStepper", "EmbeddingView", "ArchitectureView", "SamplingLabView")
+UNUSED = ("NextTokenView", "ChatView", "BPEStepsView", "EmbeddingsView", "ArchitectureView", "SamplingView")
 every_view = pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
 
 
@@ -74,7 +74,7 @@ def restarted(alive):
     for row in VIEWS:
         if row.box:
             view = alive.page.locator(row.selector)
-            if row.name == "BPEStepper":
+            if row.name == "BPEStepsView":
                 view.get_by_role("tab", name="Learn merges").click()
             view.get_by_label(row.box, exact=True).fill(f"typed into {row.name}")
     alive.page.wait_for_timeout(1000)

@@ -98,7 +98,7 @@ LONG_WORK = {
     "AttentionView": ("Text", "one two", "attention.text"),
     "LogitLensView": ("Text", "one two", "lens.text"),
     "NextTokenView": ("Your text", "one two", "next_token.prompt"),
-    "SamplingLabView": ("Your prompt", "one two", "lab.prompt"),
+    "SamplingView": ("Your prompt", "one two", "lab.prompt"),
 }
 
 
@@ -167,7 +167,7 @@ def looping(quiet):
 @pytest.mark.timeout(600)
 def test_views_and_a_cell_use_one_model_at_once(looping):
     """Heads off and texts in two views of the model, while a cell traces and ablates it, and the theme is switched."""
-    attention, lens = looping.shown(".llm-attention"), looping.page.locator(".llm-lens")
+    attention, lens = looping.shown(".llm-attention"), looping.page.locator(".llm-logit-lens")
     attention.get_by_label("switches it off").check(force=True)
     for head in range(4):
         attention.locator(".llm-thumb").nth(head).click()

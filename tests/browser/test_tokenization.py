@@ -19,7 +19,7 @@ def test_step_and_compare(bench):
 
 
 def step_through_training(bench, page):
-    view = page.locator(".llm-bpe-stepper").first
+    view = page.locator(".llm-bpe-steps").first
     view.evaluate("node => node.scrollIntoView()")
     happened, slider = view.locator(".llm-happened"), view.get_by_label("Step", exact=True)
     expect(happened).to_contain_text("Step 3:")
@@ -60,7 +60,7 @@ def step_through_training(bench, page):
 
 
 def step_through_encoding(bench, page):
-    view = page.locator(".llm-bpe-stepper").nth(1)
+    view = page.locator(".llm-bpe-steps").nth(1)
     view.evaluate("node => node.scrollIntoView()")
     expect(view.get_by_role("tab", name="Encode a text")).to_have_attribute("aria-selected", "true")
     view.get_by_label("Text to encode").fill("the hat is")
@@ -78,7 +78,7 @@ def step_through_encoding(bench, page):
 
 
 def compare_tokenizers(bench, page):
-    view = page.locator(".llm-token-view").first
+    view = page.locator(".llm-tokens").first
     view.evaluate("node => node.scrollIntoView()")
     view.get_by_label("Show ids").check()
     bench.look("tokenization_viewer", view)

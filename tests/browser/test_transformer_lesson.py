@@ -27,7 +27,7 @@ def open_a_box(bench, page):
 
 
 def stop_halfway(bench, page):
-    view = page.locator(".llm-lens")
+    view = page.locator(".llm-logit-lens")
     view.evaluate("node => node.scrollIntoView()")
     view.get_by_role("application").first.focus()
     page.keyboard.press("ArrowUp")  # from the last word up

@@ -238,7 +238,7 @@ def test_nothing_moves_for_who_wants_no_motion(calm, moved, row):
 
 def test_motion_is_noticed_where_it_is_welcome(opened):
     bench, find = opened
-    view = find(next(row for row in TABLE if row.name == "SamplingLabView"))
+    view = find(next(row for row in TABLE if row.name == "SamplingView"))
     tab(view, "Next token")
     view.evaluate(WATCH)
     click(view, "Let chance pick", 3)

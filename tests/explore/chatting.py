@@ -5,7 +5,7 @@ import time
 from acting import act
 
 from explore.conftest import CHATML
-from llmlib.explore import speakers as speaking
+from llmlib.explore.chat import speakers as speaking
 from llmlib.sampling import Sampler
 from llmlib.tokenization import BPETokenizer
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from llmlib.chat import encode_chat
-from llmlib.explore import speakers as speaking
+from llmlib.explore.chat import speakers as speaking
 from llmlib.tokenization import BPETokenizer
 from llmlib.transformer import Transformer, TransformerConfig
 

@@ -1,6 +1,6 @@
 """What a sampling lab has written."""
 
-from llmlib.widgets.sampling_lab.branches import Branches
+from llmlib.widgets.sampling.branches import Branches
 
 
 def ids_of(view, tokenizer):

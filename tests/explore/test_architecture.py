@@ -10,11 +10,11 @@ from small_models import KINDS, hooks_of, make
 
 from llmlib.costs import count
 from llmlib.explore import explore_architecture
-from llmlib.explore.boxes import VALUES, boxes_of, weight_paths
-from llmlib.explore.known_models import KNOWN_MODELS
-from llmlib.explore.source_lines import PACKAGE, line_that_uses
-from llmlib.explore.tour import tour_of
-from llmlib.explore.values import box_before, values_in, ways
+from llmlib.explore.architecture.boxes import VALUES, boxes_of, weight_paths
+from llmlib.explore.architecture.source_lines import PACKAGE, line_that_uses
+from llmlib.explore.architecture.tour import tour_of
+from llmlib.explore.architecture.values import box_before, values_in, ways
+from llmlib.explore.shared.known_models import KNOWN_MODELS
 from llmlib.interpret import trace
 from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Block, Transformer, TransformerConfig

@@ -7,8 +7,8 @@ import transformers
 from acting import act, acts
 from small_models import hooks_of
 
-from llmlib.explore import explore
-from llmlib.explore.attention import attention_patterns
+from llmlib.explore import explore_attention
+from llmlib.explore.attention.controller import attention_patterns
 from llmlib.interpret import ablate, trace
 from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Transformer, TransformerConfig
@@ -52,7 +52,7 @@ def shown(view, side="a"):
 
 
 def test_a_text_and_its_edits(model, tokenizer):
-    view = explore(model, tokenizer, TEXT)
+    view = explore_attention(model, tokenizer, TEXT)
     for text in (TEXT, "a dog", "t"):
         act(view, "text", which="a", text=text)
         expected, logits = patterns_and_logits(model, tokenizer, text)
@@ -66,7 +66,7 @@ def test_a_text_and_its_edits(model, tokenizer):
 
 @pytest.mark.parametrize("how", ["zero", "mean"])
 def test_heads_switched_off_become_b(model, tokenizer, how):
-    view = explore(model, tokenizer, TEXT, continuation=" on")
+    view = explore_attention(model, tokenizer, TEXT, continuation=" on")
     heads = [[0, 1], [1, 2]]
     acts(view, ("how", {"how": how}), *(switch(*head) for head in heads))
     intact, _ = patterns_and_logits(model, tokenizer, TEXT)
@@ -84,7 +84,7 @@ def test_heads_switched_off_become_b(model, tokenizer, how):
 
 
 def test_the_log_probability_of_a_continuation(model, tokenizer):
-    view = explore(model, tokenizer, TEXT)
+    view = explore_attention(model, tokenizer, TEXT)
     assert view.logprobs == []
     act(view, "continuation", text=" on!")
     _, logits = patterns_and_logits(model, tokenizer, TEXT + " on!")
@@ -95,7 +95,7 @@ def test_the_log_probability_of_a_continuation(model, tokenizer):
 
 
 def test_two_texts_of_different_length_with_a_head_off_in_both(model, tokenizer):
-    view = explore(model, tokenizer, TEXT, other="a dog")
+    view = explore_attention(model, tokenizer, TEXT, other="a dog")
     acts(view, switch(0, 0))
     for side, text in (("a", TEXT), ("b", "a dog")):
         np.testing.assert_allclose(
@@ -107,16 +107,16 @@ def test_two_texts_of_different_length_with_a_head_off_in_both(model, tokenizer)
 
 def test_two_models(model, tokenizer):
     second = Transformer(model.config, seed=7)
-    view = explore(model, tokenizer, TEXT, other_model=second, titles=("mine", "yours"))
+    view = explore_attention(model, tokenizer, TEXT, other_model=second, titles=("mine", "yours"))
     assert view.source == "Transformer, d_model 32"
     np.testing.assert_allclose(shown(view, "b"), patterns_and_logits(second, tokenizer, TEXT)[0], atol=0.005)
     assert view.alt.endswith("compared with yours.")
     with pytest.raises(ValueError, match="not with both"):
-        explore(model, tokenizer, TEXT, other="a", other_model=second)
+        explore_attention(model, tokenizer, TEXT, other="a", other_model=second)
 
 
 def test_what_cannot_be_done_is_said_and_changes_nothing(model, tokenizer):
-    view = explore(model, tokenizer, TEXT)
+    view = explore_attention(model, tokenizer, TEXT)
     before = view.a_codes
     for one, message in (
         (("text", {"which": "a", "text": ""}), "at least one token"),
@@ -131,7 +131,7 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(model, tokenizer):
     act(view, "text", which="a", text="cat")
     assert view.notice == ""
     with pytest.raises(ValueError, match="at least one token"):
-        explore(model, tokenizer, "")
+        explore_attention(model, tokenizer, "")
 
 
 class _TheirTokenizer:
@@ -147,7 +147,7 @@ class _TheirTokenizer:
 def test_models_of_transformers():
     config = transformers.GPT2Config(vocab_size=100, n_positions=16, n_embd=16, n_layer=2, n_head=4)
     theirs = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
-    view = explore(theirs, _TheirTokenizer(), "cat", continuation="s")
+    view = explore_attention(theirs, _TheirTokenizer(), "cat", continuation="s")
     ids = [ord(c) - 32 for c in "cat"]
     attentions = theirs(torch.tensor([ids]), output_attentions=True).attentions
     expected = torch.stack(attentions)[:, 0].detach().numpy()
@@ -160,7 +160,7 @@ def test_models_of_transformers():
 
 
 def test_the_page_of_a_live_view_stands_alone(model, tokenizer):
-    view = explore(model, tokenizer, TEXT)
+    view = explore_attention(model, tokenizer, TEXT)
     acts(view, switch(0, 1))
     page = view.to_html()
     assert '"live"' not in page.split('"state"')[1], "there is no model in the page to answer"

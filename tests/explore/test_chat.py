@@ -12,9 +12,9 @@ from acting import act, acts
 from explore.chatting import ENDLESS, GREEDY, STRICT, answer_with, contents, say, tokenizer_with, wait_for
 from llmlib.chat import encode_chat
 from llmlib.explore import explore_chat
-from llmlib.explore import speakers as speaking
+from llmlib.explore.chat import speakers as speaking
 from llmlib.sampling import Sampler, generate
-from llmlib.widgets.chat_view.readings import TOKEN
+from llmlib.widgets.chat.readings import TOKEN
 
 
 def test_a_conversation(live):

@@ -179,7 +179,7 @@ def test_whatever_was_done_before_the_bars_are_those_of_the_text(live):
 
 
 def test_a_long_text_outgrows_its_cache(live, monkeypatch):
-    monkeypatch.setattr("llmlib.explore.reader.ROOM", 2)
+    monkeypatch.setattr("llmlib.explore.shared.logits_reader.ROOM", 2)
     read = lengths_read(live, monkeypatch)
     view = explore_next_token(*live, "one two")
     act(view, "draw", times=6)

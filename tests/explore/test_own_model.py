@@ -7,8 +7,14 @@ import torch
 from acting import act, acts
 
 from llmlib import Transformer, TransformerConfig, trace
-from llmlib.explore import explore, explore_architecture, explore_logit_lens, explore_next_token, explore_sampling
-from llmlib.explore.own_model import CHANGED, own_model
+from llmlib.explore import (
+    explore_architecture,
+    explore_attention,
+    explore_logit_lens,
+    explore_next_token,
+    explore_sampling,
+)
+from llmlib.explore.shared.own_model import CHANGED, own_model
 from llmlib.finetuning import LoRAConfig, apply_lora
 from llmlib.hooks import unhooked
 from llmlib.interpret import ablate
@@ -63,7 +69,11 @@ def test_modules_in_two_places_and_adapters_stay_what_they_are(pair):
 
 
 VIEWS = {
-    "attention": (lambda *of: explore(*of, TEXT), [("text", {"which": "a", "text": "the mat"})] * 2, "predictions"),
+    "attention": (
+        lambda *of: explore_attention(*of, TEXT),
+        [("text", {"which": "a", "text": "the mat"})] * 2,
+        "predictions",
+    ),
     "lens": (
         lambda *of: explore_logit_lens(*of, TEXT),
         [("text", {"which": "a", "text": "the mat"}), ("who", {"side": "a", "position": 3})],

@@ -10,8 +10,8 @@ from acting import act, acts
 
 from explore.sampled import ids_of
 from llmlib.explore import explore_sampling
-from llmlib.sampling import Sampler, generate
-from llmlib.widgets import SamplingLabView
+from llmlib.sampling import Constraint, Sampler, generate
+from llmlib.widgets import SamplingView
 
 pytestmark = pytest.mark.usefixtures("uneven")
 
@@ -136,15 +136,15 @@ def test_draws_come_close_to_the_theory_and_add_up(live):
         ("top_p", 0, "top_p must be more than 0 and at most 1, got 0."),
         ("temperature", -0.1, "temperature must be 0 or more, got -0.1."),
         ("top_k", 0, "top_k must be a whole number, at least 1, got 0."),
-        ("heat", 1, "There is no setting 'heat'; there are temperature,"),
+        ("heat", 1, "There is no setting 'heat'. The settings are temperature,"),
     ],
 )
 def test_settings_out_of_range_are_told_and_change_nothing(live, name, value, said):
     view = explore_sampling(*live, "one", settings={"temperature": 0.7})
-    before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
+    before = {trait: getattr(view, trait) for trait in SamplingView.shown}
     assert not act(view, "set", name=name, value=value)
     assert said in view.notice
-    assert {trait: getattr(view, trait) for trait in SamplingLabView.shown} == before
+    assert {trait: getattr(view, trait) for trait in SamplingView.shown} == before
     with pytest.raises(ValueError, match=re.escape(said)):
         explore_sampling(*live, "one", settings={name: value})
 
@@ -207,10 +207,10 @@ def test_an_end_token_ends_a_text(live):
 def test_a_refused_prompt_changes_nothing(live, text, said):
     view = explore_sampling(*live, "one two")
     act(view, "step")
-    before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
+    before = {trait: getattr(view, trait) for trait in SamplingView.shown}
     assert not act(view, "prompt", text=text)
     assert said in view.notice
-    assert {trait: getattr(view, trait) for trait in SamplingLabView.shown} == before
+    assert {trait: getattr(view, trait) for trait in SamplingView.shown} == before
     with pytest.raises(ValueError, match=re.escape(said)):
         explore_sampling(*live, text)
 
@@ -260,6 +260,19 @@ def test_the_same_place_shows_the_same_numbers_in_sixteen_bits(live):
         model.float()
 
 
+def test_each_token_is_followed_through_the_pattern_once(live, monkeypatch):
+    view = explore_sampling(*live, "one")
+    assert act(view, "allow", pattern="[a-z ]*"), view.notice
+    for _ in range(5):
+        act(view, "step")
+    followed, step = [], Constraint.step
+    monkeypatch.setattr(Constraint, "step", lambda *of: followed.append(of) or step(*of))
+    for _ in range(3):
+        assert act(view, "step"), view.notice
+    act(view, "back")
+    assert len(followed) == 3
+
+
 def test_a_pattern_after_which_only_the_end_may_come(live):
     view = explore_sampling(*live, "one")
     act(view, "allow", pattern="()")
@@ -297,13 +310,13 @@ def test_a_full_context_is_told(live):
 def test_a_pass_that_fails_leaves_all_as_it_was(live, monkeypatch):
     view = explore_sampling(*live, "one two")
     act(view, "step")
-    before = {trait: getattr(view, trait) for trait in SamplingLabView.shown}
+    before = {trait: getattr(view, trait) for trait in SamplingView.shown}
     with monkeypatch.context() as patched:
         patched.setattr(type(live[0]), "forward", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("out of memory")))
         for kind, details in (("prompt", {"text": "four"}), ("take", {"id": 3}), ("step", {}), ("race", {})):
             assert not act(view, kind, **details)
             assert view.notice == "out of memory"
-            assert {trait: getattr(view, trait) for trait in SamplingLabView.shown} == before
+            assert {trait: getattr(view, trait) for trait in SamplingView.shown} == before
     assert act(view, "take", id=3)
     assert len(view.branches()) == 3
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from llmlib.corpora.datasets import TokenDataset
-from llmlib.explore.training import Dashboard, explore_training
+from llmlib.explore.training import LiveTrainingView, explore_training
 from llmlib.training import TrainConfig, TrainingDiverged, train
 from llmlib.transformer import Transformer, TransformerConfig
 
@@ -126,7 +126,7 @@ def test_an_error_of_another_kind_is_named_and_a_loop_gets_it():
         raise KeyError("x")
         yield
 
-    dashboard = Dashboard()
+    dashboard = LiveTrainingView()
     with pytest.raises(KeyError):
         list(dashboard.watch(broken(), "broken"))
     assert dashboard.runs[0]["words"] == "KeyError: 'x'"
@@ -136,7 +136,7 @@ def test_an_error_of_another_kind_is_named_and_a_loop_gets_it():
 
 
 def test_a_loop_that_is_left_can_go_on_in_the_background_or_in_a_loop():
-    dashboard, run = Dashboard(), run_of()
+    dashboard, run = LiveTrainingView(), run_of()
     for step in dashboard.watch(run):
         assert dashboard.runs[0]["in_cell"]
         if step.step == 5:
@@ -190,7 +190,7 @@ def test_a_cell_can_await_the_end_and_be_cancelled(endless):
 
 
 def test_any_iterator_of_steps_will_do():
-    dashboard, steps = Dashboard(), list(run_of(3))
+    dashboard, steps = LiveTrainingView(), list(run_of(3))
     dashboard.add(iter(steps), "recorded")
     dashboard.wait()
     assert dashboard.runs[0]["state"] == "finished"

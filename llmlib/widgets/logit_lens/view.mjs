@@ -10,7 +10,7 @@ import { cellPanel, whoPanel } from "./detail.mjs";
 const ASIDE = 312;
 const NARROWEST = 700; // pixels: the panel beside the grid; below this width it stands under it
 
-export default widget("llm-lens", ({ model, hub, el }) => {
+export default widget("llm-logit-lens", ({ model, hub, el }) => {
   const place = model.get("place");
   const state = {
     locked:
@@ -291,7 +291,7 @@ export default widget("llm-lens", ({ model, hub, el }) => {
   const refresh = () => {
     load();
     if (drawn) draw();
-    performance.mark("llm-lens-updated");
+    performance.mark("llm-logit-lens-updated");
   };
   const moved = () => {
     // another view of the same widget has gone somewhere
@@ -334,7 +334,7 @@ export default widget("llm-lens", ({ model, hub, el }) => {
       ctx.font = `12px ${fontFamily.includes("mono") ? fontFamily : "ui-monospace, monospace"}`;
       colours = shades(ctx.palette.stops.false);
       draw();
-      if (!drawn) performance.mark("llm-lens-drawn");
+      if (!drawn) performance.mark("llm-logit-lens-drawn");
       drawn = true;
     }),
   );

@@ -22,7 +22,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
   });
   const lead = element("p", { class: "llm-note llm-lead" }, guide({ live: hub.live, still }));
   const text = element("div", {
-    class: "llm-tokens",
+    class: "llm-token-list",
     role: "group",
     tabindex: 0,
     "aria-label": "The text so far, token by token",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 Handler = Callable[..., None]
-SPOKEN = (ValueError, RuntimeError, MemoryError)  # their messages are written for readers
+READABLE = (ValueError, RuntimeError, MemoryError)  # errors whose messages are written for readers
 
 
 class CalledOff(Exception):
@@ -98,6 +98,15 @@ class Acts:
         self._notices.append(problem)
 
 
+def in_words(error: BaseException) -> str:
+    """What went wrong, in words for a reader.
+
+    >>> in_words(ValueError("Too long.")), in_words(KeyError("a"))
+    ('Too long.', "KeyError: 'a'")
+    """
+    return str(error) if isinstance(error, READABLE) and str(error) else f"{type(error).__name__}: {error}"
+
+
 def _tried(function: Handler, details: Mapping[str, Any]) -> str:
     """What went wrong, in words; ipywidgets would swallow an exception, and the reader would wait for ever."""
     try:
@@ -106,7 +115,7 @@ def _tried(function: Handler, details: Mapping[str, Any]) -> str:
         raise
     except KeyboardInterrupt:
         return "You interrupted the kernel, so this was not done."
-    except (*SPOKEN, CalledOff) as error:
+    except (*READABLE, CalledOff) as error:
         return str(error) or type(error).__name__
     except Exception as error:
         return f"Something went wrong inside of this view: {type(error).__name__}: {error}"

@@ -24,7 +24,7 @@ that the kernel was restarted. Its room is always there, so nothing moves when i
 Long work. Acts are done in a thread of the view's own (worker.py), while cells run and other acts come in. Whatever can
 take more than half a second calls `view.check()`, or `view.progress(…)`, several times a second: there it ends when the
 reader presses Cancel, interrupts the kernel, or does something that needs it done again. A live model is read through
-`llmlib.explore.own_model`, which checks at every layer and keeps hooks of cells and views apart.
+`llmlib.explore.shared.own_model`, which checks at every layer and keeps hooks of cells and views apart.
 
 Texts. A box for a text is a `textBox` or follows with `following`: what the reader has typed is never written over,
 and what is typed but not used says so, and outlives a restart of the kernel (`ownText` of drafts.mjs). Tokens come as
@@ -195,8 +195,8 @@ class View(anywidget.AnyWidget):
     def title(self) -> str:
         """A few words for the head of a saved page; without any, the name of the class in words.
 
-        >>> View.title.fget(type("SamplingLabView", (), {})())
-        'Sampling lab'
+        >>> View.title.fget(type("LogitLensView", (), {})())
+        'Logit lens'
         """
         first, *others = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]+", type(self).__name__.removesuffix("View"))
         return " ".join([first, *(word.lower() for word in others)])

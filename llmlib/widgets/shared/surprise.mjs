@@ -44,7 +44,7 @@ export function surprising(colour, text, logProb, attributes = {}) {
   return element(
     "bdi",
     {
-      class: "llm-token",
+      class: "llm-token llm-read-token",
       style: `background: ${fill}; color: ${ink}`,
       title: `The model gave it ${percent(Math.exp(logProb))}: surprise ${(-logProb).toFixed(1)} nats`,
       ...attributes,
@@ -61,7 +61,7 @@ export function surpriseLegend(colour) {
     "The model gave it ",
     ...SURPRISES.map(([, words], k) => {
       const { fill, ink } = colour(Math.log([1, 0.1, 0.01, 0.001][k]));
-      return element("span", { class: "llm-token", style: `background: ${fill}; color: ${ink}` }, words);
+      return element("span", { class: "llm-token llm-read-token", style: `background: ${fill}; color: ${ink}` }, words);
     }),
     " no surprise → a big one",
   );

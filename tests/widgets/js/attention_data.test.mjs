@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import * as d from "../../../llmlib/widgets/attention_explorer/data.mjs";
+import * as d from "../../../llmlib/widgets/attention/data.mjs";
 import { parseColour } from "../../../llmlib/widgets/shared/canvas.mjs";
 import { close, pattern, square } from "./attention_patterns.mjs";
 

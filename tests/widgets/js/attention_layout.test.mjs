@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import * as d from "../../../llmlib/widgets/attention_explorer/layout.mjs";
+import * as d from "../../../llmlib/widgets/attention/layout.mjs";
 
 test("labels thin out, never overlap, and keep what matters", () => {
   const centres = Array.from({ length: 100 }, (_, i) => 3 * i);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { headStyle, looksOf, turned, visibleHeads } from "../../../llmlib/widgets/attention_explorer/overlay.mjs";
+import { headStyle, looksOf, turned, visibleHeads } from "../../../llmlib/widgets/attention/overlay.mjs";
 import { parseColour } from "../../../llmlib/widgets/shared/canvas.mjs";
 import { pattern } from "./attention_patterns.mjs";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { cellIndex, encode, headSize } from "../../../llmlib/widgets/attention_explorer/data.mjs";
+import { cellIndex, encode, headSize } from "../../../llmlib/widgets/attention/data.mjs";
 
 /** A pattern from rows of weights. */
 export function pattern(rows, causal = true, signed = false, scale = 1) {

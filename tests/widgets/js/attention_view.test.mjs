@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import * as d from "../../../llmlib/widgets/attention_explorer/data.mjs";
-import { movesOf, readout } from "../../../llmlib/widgets/attention_explorer/moves.mjs";
-import { goTo, placeOf, settle, stateOf } from "../../../llmlib/widgets/attention_explorer/state.mjs";
-import * as words from "../../../llmlib/widgets/attention_explorer/words.mjs";
+import * as d from "../../../llmlib/widgets/attention/data.mjs";
+import { movesOf, readout } from "../../../llmlib/widgets/attention/moves.mjs";
+import { goTo, placeOf, settle, stateOf } from "../../../llmlib/widgets/attention/state.mjs";
+import * as words from "../../../llmlib/widgets/attention/words.mjs";
 import { pattern } from "./attention_patterns.mjs";
 
 test("on how many queries a score rests", () => {

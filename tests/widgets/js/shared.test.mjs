@@ -13,7 +13,7 @@ import {
   unusedIn,
 } from "../../../llmlib/widgets/shared/drafts.mjs";
 import { following } from "../../../llmlib/widgets/shared/view.mjs";
-import { switched } from "../../../llmlib/widgets/attention_explorer/board.mjs";
+import { switched } from "../../../llmlib/widgets/attention/board.mjs";
 
 function queue() {
   const sent = [];

@@ -1,0 +1,76 @@
+"""The real values in a model's boxes for a text: fetched for one box at a time, when somebody opens it."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from llmlib.explore.architecture.boxes import VALUES, weight_paths
+from llmlib.interpret.tracing import trace
+from llmlib.transformer import Transformer, TransformerConfig
+
+
+def weights_in(model: Transformer, box: str, tensor: str, layer: int) -> Float[np.ndarray, "panel row column"]:
+    """A weight of a box, in one panel; a vector as one row."""
+    parameter = model.get_parameter(weight_paths(box)[tensor].format(layer)).detach().float().cpu().numpy()
+    return parameter.reshape(1, -1, parameter.shape[-1])
+
+
+def values_in(
+    model: Transformer, ids: list[int], places: Iterable[tuple[str, int]]
+) -> list[Float[Tensor, "panel seq width"]]:
+    """What passes through several boxes, each given with its layer, in one run; values of heads in a panel each."""
+    paths = [VALUES[box].format(layer) for box, layer in places]
+    kept: dict[str, Tensor] = {}
+    handles = [
+        model.get_submodule(path).register_forward_hook(
+            lambda _module, _args, value, path=path: kept.__setitem__(path, value.detach())
+        )
+        for path in paths
+    ]
+    try:
+        with torch.inference_mode():
+            model(torch.tensor([ids], dtype=torch.long, device=model.device))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [kept[path][0].float().reshape(-1, *kept[path].shape[-2:]) for path in paths]
+
+
+def box_before(config: TransformerConfig, before: str, layer: int, inside: bool) -> tuple[str, int]:
+    """Where the value that comes into a box is: of a box `inside` a layer that reads the stream, the layer before."""
+    if before in ("embed", "positions") and inside and layer > 0:
+        return "add_mlp", layer - 1
+    if not inside and before == "add_mlp":
+        return before, config.n_layers - 1
+    return before, layer
+
+
+def told_by_token(
+    value: Float[Tensor, "panel seq width"], before: Float[Tensor, "panel_before seq width_before"]
+) -> Float[np.ndarray, "measure seq"]:
+    """For each token: the vector's norm, the norm before, their cosine, and |change| / |before|; NaN where the widths
+    differ and there is nothing to compare."""
+    after, earlier = (x.permute(1, 0, 2).flatten(1) for x in (value, before))
+    told = torch.full((4, len(after)), torch.nan)
+    told[0], told[1] = after.norm(dim=1), earlier.norm(dim=1)
+    if after.shape == earlier.shape:
+        told[2] = cosine_similarity(after, earlier, dim=1)
+        told[3] = (after - earlier).norm(dim=1) / earlier.norm(dim=1)
+    return told.numpy()
+
+
+def ways(
+    model: Transformer, ids: list[int]
+) -> tuple[Float[np.ndarray, "3 place seq"], Float[np.ndarray, "2 layer seq"]]:
+    """Of the residual stream of every token, before the first layer and after each: norm, cosine to the first vector
+    and to the last. Of each layer: the norms of what attention and what the MLP added."""
+    with torch.inference_mode(), trace(model, names=("residual", "attention_out", "mlp_out")) as t:
+        model(torch.tensor([ids], dtype=torch.long, device=model.device), last_only=True)
+    stream = torch.stack([residual[0].float() for residual in t.residual])  # Float[Tensor, "place seq d_model"]
+    told = [stream.norm(dim=-1), *(cosine_similarity(stream, end, dim=-1) for end in (stream[:1], stream[-1:]))]
+    added = [torch.stack([out[0].float().norm(dim=-1) for out in outs]) for outs in (t.attention_out, t.mlp_out)]
+    return torch.stack(told).cpu().numpy(), torch.stack(added).cpu().numpy()

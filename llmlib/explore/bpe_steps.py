@@ -1,0 +1,86 @@
+"""Byte-pair encoding in its view, one merge at a time. Needs no torch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import regex
+
+from llmlib.tokenization.base import TokenizerError
+from llmlib.tokenization.bpe import BPETokenizer
+from llmlib.tokenization.bpe_training import count_pieces, learn_merges
+from llmlib.tokenization.patterns import GPT2_PATTERN
+from llmlib.widgets.bpe_steps.view import BPEStepsView
+
+MOST_CHARACTERS = 2000  # what a person can follow step by step
+
+
+def explore_bpe_steps(
+    text: str | None = None,
+    vocab_size: int = 276,
+    *,
+    encode: str = "",
+    pattern: str = GPT2_PATTERN,
+    tokenizer: BPETokenizer | None = None,
+    step: int = 0,
+    predict: bool = False,
+) -> BPEStepsView:
+    """Byte-pair encoding one merge at a time: learn merges from `text`, then encode other texts with them.
+
+    With `encode` the view begins by encoding that text. With a `tokenizer` its first `vocab_size` - 256 merges
+    are used instead of learning from `text`; then `text` only shows what they do. Both texts may be edited.
+    With `predict`, the view hides the next pair until the reader has picked one, and keeps the score.
+    Raises ValueError if a text is longer than 2,000 characters, or `vocab_size` is below 256.
+
+    >>> explore_bpe_steps("low lower", vocab_size=258, step=2)
+    <BPEStepsView: Byte-pair encoding of “low lower”, after 2 of 2 merges: low|·|low|e|r. No merge is left.>
+    """
+    if vocab_size < 256:
+        raise ValueError(f"vocab_size {vocab_size} is too small: the 256 bytes are always part of it.")
+    pattern = tokenizer.pattern if tokenizer else pattern
+    fixed = _as_ids(tokenizer.merges[: vocab_size - 256]) if tokenizer else None
+
+    def learn(source: str) -> dict[str, Any]:
+        pieces = _cut(source, pattern)
+        learned = learn_merges(count_pieces(source, pattern), vocab_size - 256) if fixed is None else fixed
+        return {"pieces": pieces, "merges": [list(pair) for pair in learned], "step": 0, "word_step": 0, "guesses": {}}
+
+    view = BPEStepsView(**learn(text or ""), word_pieces=_cut(encode, pattern), mode="encode" if encode else "train")
+    view.step, view.word_step = (0, step) if encode else (step, 0)
+    view.predict = predict
+
+    def change(**traits: Any) -> None:
+        with view.hold_sync():
+            for name, value in traits.items():
+                setattr(view, name, value)
+
+    view.on_act("train", lambda text: change(**learn(text)))
+    view.on_act(
+        "encode", lambda text: change(word_pieces=_cut(text, pattern), word_step=0, guesses=_but_encoding(view))
+    )
+    return view
+
+
+def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
+    """The predictions without those for a text that is encoded no longer."""
+    return {key: pair for key, pair in view.guesses.items() if not key.startswith("encode ")}
+
+
+def _cut(text: str, pattern: str) -> list[str]:
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(
+            f"The stepper follows texts of up to {MOST_CHARACTERS:,} characters; this one has {len(text):,}. "
+            "Give it a part of the text, or train with BPETokenizer.train."
+        )
+    return [match.group() for match in regex.finditer(pattern, text)]
+
+
+def _as_ids(merges: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, int]]:
+    """Pairs of bytes as pairs of ids, numbered anew: 0 to 255 are the bytes, 256 + i is what merge i makes."""
+    numbers = {bytes([b]): b for b in range(256)}
+    pairs: list[tuple[int, int]] = []
+    for left, right in merges:
+        if left not in numbers or right not in numbers:
+            raise TokenizerError(f"The merge of {left!r} and {right!r} uses a token that no earlier merge has made.")
+        pairs.append((numbers[left], numbers[right]))
+        numbers.setdefault(left + right, 256 + len(pairs) - 1)
+    return pairs

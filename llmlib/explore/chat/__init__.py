@@ -1,0 +1,10 @@
+"""A conversation with one model, or with several side by side.
+
+`controller` answers the reader, `conversation` holds what was said, and a speaker of `speakers` writes an answer token
+by token.
+"""
+
+from llmlib.explore.chat.controller import compare_chats, explore_chat
+from llmlib.explore.chat.speakers import Speaker
+
+__all__ = ["Speaker", "compare_chats", "explore_chat"]

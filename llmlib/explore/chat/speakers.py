@@ -1,0 +1,107 @@
+"""Who takes part in a conversation, and how one answers: a token at a time, so that several can do it side by side."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from llmlib.chat import encode_chat
+from llmlib.explore.shared.own_model import own_model
+from llmlib.sampling import Sampler, generate
+from llmlib.sampling.generating import Choice
+from llmlib.tokenization.base import Tokenizer
+from llmlib.transformer import Transformer
+from llmlib.widgets.chat.readings import SHOWN
+
+Conversation = Sequence[Mapping[str, str]]
+
+LONG = 256  # tokens of a conversation that take so long to be read that the reader may want to stop it
+NO_TEMPLATE = (
+    "This model has no chat template: nothing tells it where a question ends and an answer begins, as is usual for a "
+    "base model. To see what it makes of a conversation all the same, lend its tokenizer a template: "
+    "tokenizer.chat_template = other.chat_template"
+)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """One side of a comparison: a name, and a model with its tokenizer.
+
+    A model with an adapter and the same model without it are two models that share their weights: `lora.base()` gives
+    the second.
+
+    >>> from llmlib.tokenization import CharTokenizer
+    >>> from llmlib.transformer import TransformerConfig
+    >>> tokenizer = CharTokenizer.train("hello world")
+    >>> model = Transformer(TransformerConfig(tokenizer.vocab_size, max_seq_len=16, d_model=16, n_layers=1, n_heads=2))
+    >>> Speaker("base", model, tokenizer).name
+    'base'
+    """
+
+    name: str
+    model: Transformer
+    tokenizer: Tokenizer
+
+
+class Answer:
+    """An answer that is being written. `choices` are its tokens so far, `ended` says in words why it was cut, or "".
+
+    `check` is called before each module of the model runs over a long conversation; what it raises ends the answer.
+    Raises `ValueError`, in a reader's words, for a conversation that the speaker cannot take.
+    """
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        conversation: Conversation,
+        sampler: Sampler,
+        limit: int,
+        seed: int,
+        check: Callable[[], object] | None = None,
+    ):
+        if speaker.tokenizer.chat_template is None:
+            raise ValueError(NO_TEMPLATE)
+        self.speaker, self.choices, self.ended = speaker, list[Choice](), ""
+        model, tokenizer = speaker.model, speaker.tokenizer
+        ids, most = encode_chat(tokenizer, conversation), model.config.max_seq_len
+        if len(ids) > most:  # `generate` checks it too, but advises a programmer
+            raise ValueError(
+                f"With this message the conversation has {len(ids):,} tokens, but the model can take {most:,} at most "
+                "(its context). Shorten the message, or start over."
+            )
+        room = most - len(ids) + 1  # the last token that is written need not be read
+        self.cut = (
+            f"The model’s context of {most:,} tokens is full, so its answer breaks off here. Start over, or edit an "
+            "earlier message: what came after it goes."
+            if room < limit
+            else f"Cut after {limit:,} tokens, the longest answer that the settings allow."
+        )
+        ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
+        shown = min(SHOWN, model.config.vocab_size)
+        own = own_model(model, check if len(ids) > LONG else None)
+        self.writing = generate(own, ids, min(limit, room), sampler, seed, end_ids=ends, log_probs=shown)
+        self.pieces = tokenizer.decode_stream(self._ids())
+
+    def _ids(self) -> Iterator[int]:
+        for choice in self.writing:
+            self.choices.append(choice)
+            yield choice.id
+        self.ended = self.cut if self.writing.ended_by == "max_new_tokens" else ""
+
+    def piece(self) -> str | None:
+        """The next piece of text; None at the end."""
+        return next(self.pieces, None)
+
+
+def refusal(speaker: Speaker, system: str) -> str:
+    """Why a speaker cannot take this system prompt, where it can take a conversation without one; else ""."""
+    question = {"role": "user", "content": "Hello"}
+    if not system.strip() or speaker.tokenizer.chat_template is None:
+        return ""
+    try:
+        encode_chat(speaker.tokenizer, [question])
+    except ValueError:  # whatever it is, it is not the system prompt
+        return ""
+    try:
+        encode_chat(speaker.tokenizer, [{"role": "system", "content": system}, question])
+    except ValueError as error:
+        return str(error)
+    return ""

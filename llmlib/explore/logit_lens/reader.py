@@ -1,0 +1,224 @@
+"""The logit lens of a text that grows and changes: only what has changed is read again."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llmlib.devices import choose
+from llmlib.explore.shared.own_model import own_model, versions
+from llmlib.explore.shared.prefix_cache import PrefixCache, common_length
+from llmlib.hooks import watching
+from llmlib.interpret.points import point_at
+from llmlib.interpret.tracing import trace
+from llmlib.linear import linear
+from llmlib.transformer import Transformer
+from llmlib.widgets.logit_lens.cells import PENDING, SHOWN, Cells
+
+ROOM = 128  # tokens that fit in the cache after the text with which it began
+ROWS = 128  # places that are looked at together: their logits take 25 MB of SmolLM2's vocabulary
+CACHED = 8  # rows whose logits fit in a core's cache
+WEIGHED = 4  # more candidates than are shown, so that rounding in the search loses none
+BLOCK = 128  # of neighbouring ids, in the search for the largest logits
+
+SOON = 0.25  # seconds between what is shown while the others are still looked at
+
+
+class Glance(NamedTuple):
+    """What is shown of a text; of a pinned token its ranks and probabilities. Ranks of `PENDING` are not known yet."""
+
+    cells: Cells
+    pinned: tuple[Int[np.ndarray, "layer seq"], Float[np.ndarray, "layer seq"]] | None
+
+
+Progress = Callable[[int, int, Glance], None]  # hears how many layers are done, of how many, and what is known
+
+
+class _Row(NamedTuple):
+    """What is known of some places after one layer."""
+
+    top: Int[Tensor, "row k"]
+    probabilities: Float[Tensor, "row k"]
+    entropy: Float[Tensor, " row"]
+    ranks: Int[Tensor, "row target"]
+    target_probabilities: Float[Tensor, "row target"]
+
+    def pending(self) -> "_Row":
+        """Of as many places, nothing known yet."""
+        return _Row(*(torch.full_like(part, PENDING if part is self.ranks else 0) for part in self))
+
+    def after(self, earlier: "_Row") -> "_Row":
+        """These places behind earlier ones."""
+        return _Row(*(torch.cat(parts) for parts in zip(earlier, self)))
+
+    def until(self, end: int) -> "_Row":
+        return _Row(*(part[:end] for part in self))
+
+
+class LensReader:
+    """Reads a text with one model. What stands before the first change of a text is not read again.
+
+    `check` is called before each module of the model runs and before each few rows are looked at, and ends the reading
+    by raising. `say` hears of each layer while the model runs over a long text.
+    """
+
+    def __init__(
+        self, model: Transformer, check: Callable[[], object] | None = None, say: Callable[[str], object] = str
+    ):
+        self.model, self.check, self.say = model, check, say
+        self._forget()
+
+    def _forget(self) -> None:
+        self.own, self.weights, self.table = own_model(self.model, self.check), versions(self.model), _Table(self.model)
+        self.prefix = PrefixCache(self.own, ROOM)
+        self.ids: list[int] = []
+        self.pinned: int | None = None
+        self.residual: list[Float[Tensor, "seq d_model"]] = []  # after the embedding and each layer
+        self.rows: list[_Row] = []
+
+    def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
+        """Look at a text. What an interrupt leaves unread is read the next time, and all if the model was trained."""
+        if versions(self.model) != self.weights:
+            self._forget()
+        same = common_length(ids, self.ids)
+        with torch.inference_mode():
+            self.ids = list(ids[:same])  # whatever happens now, this much is known
+            residual = self._residual(ids, same)
+            known = same if pinned == self.pinned else 0
+            rows = self._rows(residual, known, pinned, progress)
+        self.ids, self.pinned, self.residual, self.rows = list(ids), pinned, residual, rows
+        return _glance(rows, pinned is not None)
+
+    def _residual(self, ids: Sequence[int], same: int) -> list[Float[Tensor, "seq d_model"]]:
+        """A token's vectors depend on the tokens before it alone, so those before the first change stay."""
+        if same == len(ids):
+            return [known[:same] for known in self.residual]
+        same = self.prefix.keep(ids, same)
+        batch = torch.tensor([list(ids[same:])], dtype=torch.long, device=self.model.device)
+        with trace(self.own, names=("residual",)) as t, self._saying_layers(long=batch.shape[1] > ROWS):
+            self.own(batch, cache=self.prefix.cache, last_only=True)
+        self.prefix.ids = tuple(ids)
+        fresh = [residual[0] for residual in t.residual]
+        return [torch.cat([old[:same], new]) for old, new in zip(self.residual, fresh)] if same else fresh
+
+    def _saying_layers(self, long: bool) -> AbstractContextManager[None]:
+        n_layers = self.model.config.n_layers
+
+        def saying(layer: int, _value: Tensor) -> None:
+            self.say(f"the model’s layer {layer + 1} of {n_layers}")
+
+        layers = range(n_layers if long else 0)
+        return watching([(point_at(self.own, "residual", layer), partial(saying, layer)) for layer in layers])
+
+    def _rows(self, residual: list[Tensor], known: int, pinned: int | None, progress: Progress) -> list[_Row]:
+        earlier = [row.until(known) for row in self.rows]
+        if known == len(residual[0]):
+            return earlier
+        whole = lambda rows: [row.after(before) for before, row in zip(earlier, rows)] if known else rows  # noqa: E731
+        fresh, shown = [r[known:] for r in residual], time.monotonic()
+        rows = [self._look(fresh[-1], None, pinned)]  # first, since the others are compared with its answers
+        answers = rows[0].top[:, :1]
+        for layer in reversed(range(len(fresh) - 1)):  # the late layers have most to say
+            if (now := time.monotonic()) - shown > SOON:
+                known_rows = [rows[0].pending() for _ in range(layer + 1)] + rows
+                progress(len(rows), len(fresh), _glance(whole(known_rows), pinned is not None))
+                shown = now
+            rows.insert(0, self._look(fresh[layer], answers, pinned))
+        return whole(rows)
+
+    def _look(self, residual: Float[Tensor, "row d_model"], answers: Tensor | None, pinned: int | None) -> _Row:
+        parts = []
+        for at in range(0, len(residual), ROWS):
+            final = self.own.final_norm(residual[at : at + ROWS])
+            parts.append(self.table.look(final, None if answers is None else answers[at : at + ROWS], pinned))
+        return parts[0] if len(parts) == 1 else _Row(*(torch.cat(part) for part in zip(*parts)))
+
+
+def _glance(rows: list[_Row], with_pinned: bool) -> Glance:
+    top, probabilities, entropy, ranks, targets = (torch.stack(part).cpu().numpy() for part in zip(*rows, strict=True))
+    cells = Cells(top, probabilities, ranks[..., 0], entropy)
+    return Glance(cells, (ranks[..., 1], targets[..., 1]) if with_pinned else None)
+
+
+class _Table:
+    """The output table, and a copy of it in bfloat16 where that is several times quicker: on some CPUs."""
+
+    def __init__(self, model: Transformer):
+        self.exact = self.quick = model.unembedding.detach()
+        if self.exact.device.type == "cpu" and self.exact.dtype == torch.float32:
+            self.quick = self.exact.to(choose("cpu").dtype)
+
+    def look(
+        self, final: Float[Tensor, "row d_model"], answers: Int[Tensor, "row 1"] | None, pinned: int | None
+    ) -> _Row:
+        """The likeliest tokens after these vectors, how open it is, and the ranks of the answers and a pinned token.
+
+        Without `answers` these vectors are the last ones: the answers are theirs, and nothing is rounded.
+        """
+        table = self.exact if answers is None else self.quick
+        logits = linear(final.to(table.dtype), table)
+        candidates = largest(logits, min(SHOWN + WEIGHED * (table is not self.exact), logits.shape[-1]))
+        answers = candidates[:, :1] if answers is None else answers
+        wanted = answers if pinned is None else torch.cat([answers, torch.full_like(answers, pinned)], dim=1)
+        weighed, order = self._weigh(final, candidates).sort(dim=1, descending=True)
+        candidates, targets = candidates.gather(1, order), self._weigh(final, wanted)
+        known, exactly = torch.cat([candidates, wanted], dim=1), torch.cat([weighed, targets], dim=1)
+        log_total, entropy, ranks = _over_the_vocabulary(logits, known, exactly, targets)
+        among = wanted[:, :, None] == candidates[:, None, :]  # a candidate's rank is known exactly
+        ranks = torch.where(among.any(-1), among.int().argmax(-1).int(), ranks)
+        k = min(SHOWN, candidates.shape[1])
+        share = lambda logit: (logit - log_total[:, None]).exp().clamp(max=1)  # noqa: E731
+        return _Row(candidates[:, :k], share(weighed[:, :k]), entropy, ranks, share(targets))
+
+    def _weigh(self, final: Float[Tensor, "row d_model"], ids: Int[Tensor, "row k"]) -> Float[Tensor, "row k"]:
+        """Logits of a few tokens in the model's own numbers."""
+        return torch.bmm(self.exact[ids], final[:, :, None])[..., 0].float()
+
+
+def _over_the_vocabulary(
+    logits: Float[Tensor, "row vocab"],
+    known: Int[Tensor, "row known"],
+    exactly: Float[Tensor, "row known"],
+    targets: Float[Tensor, "row target"],
+) -> tuple[Float[Tensor, " row"], Float[Tensor, " row"], Int[Tensor, "row target"]]:
+    """log Σ exp(logit), the entropy in nats, and how many logits are above each target.
+
+    The logits of the `known` ids are put in as they are `exactly`: nearly all of the sum rests on them. A few rows at
+    a time, so that all of it happens while they are in the cache.
+    """
+    found = []
+    for part, *its, its_targets in zip(*(whole.split(CACHED) for whole in (logits, known, exactly, targets))):
+        part = part.to(torch.float32, copy=True).scatter_(1, *its)
+        highest = part.amax(-1, keepdim=True)
+        ranks = [(part > target[:, None]).sum(-1, dtype=torch.int32) for target in its_targets.T]
+        shifted = (part - highest).clamp_(min=-1e4)  # -inf · 0 would be no number
+        weights = shifted.exp()
+        total = weights.sum(-1)
+        entropy = total.log() - torch.linalg.vecdot(weights, shifted) / total
+        found.append((total.log() + highest[:, 0], entropy, torch.stack(ranks, dim=1)))
+    log_totals, entropies, all_ranks = (torch.cat(part) for part in zip(*found))
+    return log_totals, entropies, all_ranks
+
+
+def largest(logits: Float[Tensor, "row vocab"], k: int) -> Int[Tensor, "row k"]:
+    """The ids of the `k` largest logits of each row, the largest first.
+
+    They lie in the k blocks with the largest maxima, and to find those is one quick pass over memory.
+
+    >>> largest(torch.tensor([[1.0, 5.0, 3.0, 4.0]]), 2)
+    tensor([[1, 3]])
+    """
+    block = math.gcd(logits.shape[-1], BLOCK)
+    if block < 16 or logits.shape[-1] // block < k:
+        return logits.topk(k).indices
+    blocks = logits.unflatten(-1, (-1, block))  # Float[Tensor, "row block inside"]
+    where = blocks.amax(-1).topk(k).indices
+    best = blocks.take_along_dim(where[..., None], dim=1).flatten(1).topk(k).indices
+    return where.gather(1, best // block) * block + best % block

@@ -1,0 +1,51 @@
+"""Reads a text that changes at its end: only what has changed goes through the model again."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from llmlib.explore.shared.own_model import own_model, versions
+from llmlib.explore.shared.prefix_cache import PrefixCache
+from llmlib.transformer import Transformer
+
+ROOM = 256  # tokens that fit in a cache after the text with which it began
+MOST_BYTES = 64 * 2**20  # of logits that are remembered
+
+
+class LogitsReader:
+    """What a model expects after a text, where each text has most in common with the one before.
+
+    In 16 bits a text that is read token by token gets other last digits than one that is read as a whole. So the logits
+    of a place that was read are remembered, and it shows the same numbers whenever it is reached again. What remains:
+    a place that was forgotten meanwhile (the oldest go first), and the same text in another view or batch, may differ.
+    `check` is called before each module of the model runs, and ends the reading by raising.
+    """
+
+    def __init__(self, model: Transformer, check: Callable[[], object] | None = None):
+        self.model, self.check = model, check
+        self._forget()
+
+    def _forget(self) -> None:
+        self.own, self.weights = own_model(self.model, self.check), versions(self.model)
+        self.prefix = PrefixCache(self.own, ROOM)
+        self.known: dict[tuple[int, ...], Tensor] = {}  # the logits after a text, the latest last
+
+    def logits(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
+        """After this text; nothing is remembered of a model that was trained meanwhile."""
+        if versions(self.model) != self.weights:
+            self._forget()
+        logits = self.known.pop(ids) if ids in self.known else self._read(ids)
+        self.known[ids] = logits
+        while len(self.known) > 1 and len(self.known) * logits.nbytes > MOST_BYTES:
+            del self.known[next(iter(self.known))]
+        return logits
+
+    def _read(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
+        known = self.prefix.keep(ids, len(ids) - 1)  # the last token is read in any case: its logits are wanted
+        with torch.inference_mode():
+            batch = torch.tensor([ids[known:]], dtype=torch.long, device=self.model.device)
+            logits = self.own(batch, cache=self.prefix.cache, last_only=True)[:, -1].float().cpu()
+        self.prefix.ids = ids
+        return logits

@@ -1,0 +1,67 @@
+"""A view's own access to a model that cells, other views and training use at the same time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from llmlib.hooks import HookPoint, unhooked
+from llmlib.transformer import Transformer
+from llmlib.widgets.shared.acts import Overtaken
+
+CHANGED = (
+    "The model was trained while this was computed, so parts of it come from different weights. Do it again when the "
+    "training is done."
+)
+
+
+def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
+    """The model in modules of the view's own, which share its weights; `check` is called before each module runs.
+
+    Hooks of cells and of other views are not seen here, and ours not there. `check` ends a long run by raising. Models
+    of other libraries are given back as they are: nothing of ours is hooked to them.
+
+    >>> from llmlib.transformer import TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
+    >>> own_model(model).embed.weight is model.embed.weight
+    True
+    """
+    if not isinstance(model, Transformer):
+        return model
+    own = unhooked(model)
+    if check is not None:
+
+        def before(_module: nn.Module, _args: Any) -> None:
+            check()
+
+        for module in own.modules():
+            if not isinstance(module, HookPoint):
+                module.register_forward_pre_hook(before)
+    return own
+
+
+def versions(model: nn.Module) -> list[int]:
+    """How often each weight has been changed in place, as torch counts it."""
+    return [0 if weight.is_inference() else weight._version for weight in model.parameters()]
+
+
+@contextmanager
+def undoing(undo: Callable[[], object]) -> Iterator[None]:
+    """Call `undo` if the `with` block fails, by an interrupt too; not if newer acts have overtaken it."""
+    try:
+        yield
+    except Overtaken:
+        raise
+    except BaseException:
+        undo()
+        raise
+
+
+@contextmanager
+def noticing_training(model: Any, tell: Callable[[str], object]) -> Iterator[None]:
+    """Tell the reader if the weights change inside of the `with` block: somebody trains the model meanwhile."""
+    before = versions(model)
+    yield
+    if versions(model) != before:
+        tell(CHANGED)

@@ -1,0 +1,91 @@
+"""What an architecture is made of, as plain data: boxes within boxes, and the tensors in them."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any, Literal
+
+Axis = tuple[str, int]  # its name and its length
+
+KINDS = ("embedding", "norm", "attention", "mlp", "stream", "output", "group")
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """A statement, and where it stands."""
+
+    file: str
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class BoxTensor:
+    """Weights, or a value that passes; of a value the axes `seq` and `query` count the tokens of a text."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    is_weight: bool
+
+    @property
+    def parameters(self) -> int:
+        return prod(length for _, length in self.axes) if self.is_weight else 0
+
+    @property
+    def numbers_a_token(self) -> int:
+        """Of a value: how many numbers there are for one token."""
+        return 0 if self.is_weight else prod(length for name, length in self.axes if name not in ("seq", "query"))
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of a model. Its own costs are those of one copy, without the boxes inside; bytes are numbers × width."""
+
+    id: str
+    title: str
+    words: str  # one sentence: what it does
+    kind: str
+    tensors: tuple[BoxTensor, ...] = ()
+    lines: tuple[SourceLine, ...] = ()
+    flops: int = 0  # of matrix products, for one token
+    read: int = 0  # weights that one token needs; of a table only its row
+    before: str = ""  # the box whose value comes in
+    repeat: int = 1  # how many copies one after another
+    boxes: tuple["Box", ...] = field(default=())
+
+    def total(self, what: Literal["parameters", "flops", "read", "written"]) -> int:
+        """Of all copies, with all that is inside.
+
+        >>> inside = Box("a", "A", "", "mlp", (BoxTensor("weight", (("d_mlp", 4), ("d_model", 2)), True),), flops=16)
+        >>> Box("model", "Model", "", "group", repeat=3, boxes=(inside,)).total("parameters")
+        24
+        """
+        own = {
+            "parameters": sum(tensor.parameters for tensor in self.tensors),
+            "flops": self.flops,
+            "read": self.read,
+            "written": sum(tensor.numbers_a_token for tensor in self.tensors),
+        }[what]
+        return self.repeat * (own + sum(box.total(what) for box in self.boxes))
+
+    def walk(self) -> Iterator["Box"]:
+        """This box and all inside, in the order of the flow."""
+        yield self
+        for box in self.boxes:
+            yield from box.walk()
+
+    def as_json(self, width: int) -> dict[str, Any]:
+        """For the browser, with totals; a number is `width` bytes wide."""
+        costs = {what: self.total(what) // self.repeat for what in ("parameters", "flops", "read", "written")}
+        return {
+            "id": self.id, "title": self.title, "words": self.words, "kind": self.kind, "before": self.before,
+            "repeat": self.repeat, "lines": [asdict(line) for line in self.lines],
+            "parameters": costs["parameters"], "flops": costs["flops"],
+            "read": costs["read"] * width, "written": costs["written"] * width,
+            "tensors": [
+                {"name": t.name, "axes": [list(axis) for axis in t.axes], "weight": t.is_weight,
+                 "parameters": t.parameters, "bytes": (t.parameters or t.numbers_a_token) * width}
+                for t in self.tensors
+            ],
+            "boxes": [box.as_json(width) for box in self.boxes],
+        }  # fmt: skip

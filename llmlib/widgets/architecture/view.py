@@ -1,0 +1,132 @@
+"""The architecture explorer: a model as nested boxes down to a single tensor, its costs, one token's way through."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import traitlets
+from jaxtyping import Float
+
+from llmlib.widgets.architecture.boxes import Box
+from llmlib.widgets.architecture.picture import counted, draw, in_short
+from llmlib.widgets.architecture.values import Picture
+from llmlib.widgets.shared.base import View
+
+
+class ArchitectureView(View):
+    """A model as boxes; `put` shows one.
+
+    `model` has the boxes (`tree`, see `Box.as_json`), the `title`, what all costs together (`totals`), and how numbers
+    are kept (`dtype`). `sizes` are the six sizes as the reader wants them, and `problem` says why there is no such
+    model; then `model` is still the last one that there was. `place` is where the reader looks: `box`, `layer`,
+    `tensor`, `token`, and how.
+
+    Whoever owns a model answers the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
+    `layer`, `tensor`), "follow" and "tour" by setting the traits (see `llmlib.explore.explore_architecture`).
+    """
+
+    folder = Path(__file__).parent
+    shown = (
+        "model", "sizes", "problem", "models", "chosen", "tokens", "opened", "opened_codes", "opened_tokens",
+        "followed", "followed_values", "tour", "place",
+    )  # fmt: skip
+
+    model = traitlets.Dict().tag(sync=True)
+    sizes = traitlets.Dict().tag(sync=True)  # n_layers, d_model, n_heads, n_kv_heads, vocab_size, max_seq_len
+    problem = traitlets.Unicode("").tag(sync=True)
+    models = traitlets.List(traitlets.Unicode()).tag(sync=True)  # names to choose from
+    chosen = traitlets.Unicode("").tag(sync=True)
+
+    text = traitlets.Unicode("").tag(sync=True)
+    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of a live model; none: sizes only
+    opened = traitlets.Dict().tag(sync=True)  # box, layer, tensor, panels, rows, columns, scale, axes, shape, before
+    opened_codes = traitlets.Bytes(b"").tag(sync=True)  # i1 (panel, row, column): see `Picture`
+    opened_tokens = traitlets.Bytes(b"").tag(sync=True)  # f4 (norm, norm before, cosine, share changed) × seq
+    followed = traitlets.Dict().tag(sync=True)  # layers, seq
+    followed_values = traitlets.Bytes(b"").tag(sync=True)  # f4: see `put_followed`
+    tour = traitlets.Dict().tag(sync=True)  # see `put_tour`
+    place = traitlets.Dict().tag(sync=True)
+
+    def put(
+        self, title: str, box: Box, totals: Mapping[str, int], width: int = 2, dtype: str = "bfloat16", context: int = 0
+    ) -> None:
+        """Show a model whose numbers are `width` bytes wide; what was opened in another is closed.
+
+        `totals` are `parameters`, `weight_bytes`, `cache_bytes`, `forward_flops` and `training_flops`.
+        """
+        with self.hold_sync():
+            self.model = {
+                "title": title, "tree": box.as_json(width), "totals": dict(totals), "dtype": dtype, "context": context,
+            }  # fmt: skip
+            self.close_values()
+
+    def close_values(self) -> None:
+        """Show no values: they were of another text or model."""
+        with self.hold_sync():
+            self.opened, self.opened_codes, self.opened_tokens = {}, b"", b""
+            self.followed, self.followed_values, self.tour = {}, b"", {}
+
+    def put_opened(
+        self, of: Mapping[str, Any], picture: Picture, tokens: Float[np.ndarray, "measure seq"] | None = None
+    ) -> None:
+        """Show the real values of one tensor; `of` says which. `tokens` are, for each token: its vector's norm, that of
+        the box before, their cosine, and the length of what has changed as a share of what was there (NaN: there is
+        no such number)."""
+        with self.hold_sync():
+            self.opened = {**of, **picture.meta}
+            self.opened_codes = picture.codes
+            self.opened_tokens = b"" if tokens is None else tokens.astype("<f4").tobytes()
+
+    def put_followed(
+        self, stream: Float[np.ndarray, "measure place seq"], added: Float[np.ndarray, "part layer seq"]
+    ) -> None:
+        """Show the way of all tokens: of the stream at each place (before the first layer and after each) its norm, its
+        cosine to the first and to the last; of each layer the norm of what attention and the MLP added."""
+        with self.hold_sync():
+            self.followed = {"layers": added.shape[1], "seq": added.shape[2]}
+            self.followed_values = b"".join(part.astype("<f4").tobytes() for part in (stream, added))
+
+    def put_tour(self, tour: Mapping[str, Any]) -> None:
+        """Lead the reader through the boxes with the numbers of a text.
+
+        `tour` holds what `llmlib.explore.architecture.tour.tour_of` returns, how many `characters` the text has, and
+        the `token` of each of the `next`.
+        """
+        self.tour = dict(tour)
+
+    @property
+    def title(self) -> str:
+        return f"Architecture of {self.model['title']}"
+
+    @property
+    def alt(self) -> str:
+        tree, totals = self.model["tree"], self.model["totals"]
+        layers = next((box["repeat"] for box in tree["boxes"] if box["id"] == "layer"), 1)
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares().items() if share >= 0.005)
+        return (
+            f"{self.model['title']} as nested boxes: {layers} layers, {counted(totals['parameters'])} parameters "
+            f"({shares}), {in_short(totals['cache_bytes'], 'B')} of KV cache at {self.model['context']:,} tokens in "
+            f"{self.model['dtype']}, {in_short(totals['training_flops'], 'FLOPs')} of training for each token at "
+            "that context."
+        )
+
+    def shares(self) -> dict[str, float]:
+        """How the parameters are divided among the kinds of parts."""
+        kinds = {"embedding": "tables", "output": "tables", "attention": "attention", "mlp": "MLPs", "norm": "norms"}
+        numbers = dict.fromkeys(kinds.values(), 0)
+
+        def add(box: Mapping[str, Any], times: int) -> None:
+            times *= box["repeat"]
+            own = sum(tensor["parameters"] for tensor in box["tensors"])
+            if own:
+                numbers[kinds[box["kind"]]] += own * times
+            for inside in box["boxes"]:
+                add(inside, times)
+
+        add(self.model["tree"], 1)
+        total = sum(numbers.values()) or 1
+        return {name: number / total for name, number in numbers.items()}
+
+    def svg(self) -> str:
+        return draw(self.model, self.shares())

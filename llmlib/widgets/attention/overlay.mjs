@@ -1,0 +1,166 @@
+// All heads of a layer over each other: each has a colour, and a line for each of its looks.
+
+import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
+import { element, isolated, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
+import { sized, svg } from "../shared/canvas.mjs";
+import { tokenColumns } from "./columns.mjs";
+import { inWords, strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
+import { frame } from "./paint.mjs";
+
+// Eight colours that stand out from the paper, and from each other for colour-blind eyes too: chosen so that the
+// nearest two are as far apart as can be, seen with all cones, without those for green, and without those for red.
+const HEAD_COLOURS = {
+  light: ["#00398b", "#e27600", "#0ca670", "#9a2c11", "#7283ff", "#b17cb6", "#200fcf", "#432439"],
+  dark: ["#80aeff", "#c57212", "#65a86f", "#bf5a97", "#dafff2", "#ffdf35", "#7b66ff", "#d5f395"],
+};
+const DASHES = [[], [8, 4], [2, 4], [8, 3, 2, 3]]; // for heads 0 to 7, 8 to 15, 16 to 23, 24 to 31; then from the start
+
+/** The colour and the dashes of a head: 32 heads look different. */
+export function headStyle(head, dark) {
+  const colours = HEAD_COLOURS[dark ? "dark" : "light"];
+  const around = Math.floor(head / colours.length) % DASHES.length;
+  return { colour: colours[head % colours.length], dash: DASHES[around] };
+}
+
+const LEAST_LOOK = 0.03;
+const MOST_LOOKS = 60; // a look that is drawn; looks of a head while no token is pointed at
+
+/**
+ *  The looks that are drawn, the faintest first: { head, from, to, weight }. Of one token (`way`: where it looks, or
+ *  who looks at it) all that count; without one the strongest of each head.
+ */
+export function looksOf(patterns, token, way) {
+  const found = patterns.flatMap(([head, pattern]) => {
+    const look = ([from, to]) => ({ head, from, to, weight: weightAt(pattern, from, to) });
+    if (token === null) return strongestPairs(pattern, MOST_LOOKS, 0.1 * pattern.scale).map(look);
+    const weights = weightsOf(pattern, token, way);
+    const others = strongest(weights, 200);
+    return others
+      .filter((t) => !(Math.abs(weights[t]) < LEAST_LOOK * pattern.scale))
+      .map((t) => look(way === "from" ? [token, t] : [t, token]));
+  });
+  const size = ({ weight }) => (Number.isNaN(weight) ? 2 : Math.abs(weight));
+  return found.sort((one, other) => size(one) - size(other));
+}
+
+/** Which heads of so many are drawn. */
+export const visibleHeads = (heads, hidden) =>
+  Array.from({ length: heads }, (_, head) => head).filter((head) => !hidden.includes(head));
+
+/** Turn a head on or off in a list of hidden ones. */
+export const turned = (hidden, head) =>
+  hidden.includes(head) ? hidden.filter((one) => one !== head) : [...hidden, head].sort((a, b) => a - b);
+
+/** Two columns of tokens, and between them a line for each look of each head, in the head's colour. */
+export function layerPanel(ctx, side, width, height) {
+  const top = 30;
+  let patterns = [];
+  let tokens = [];
+  const room = () => ({ top, n: tokens.length });
+  const columns = tokenColumns(ctx, { width, height, share: 0.28, room, classes: "llm-overlaid" });
+  const { node, canvas, overlay, tall } = columns;
+
+  function draw() {
+    const { layer, hidden } = ctx.state;
+    const text = ctx.text(side === "d" ? "a" : side);
+    ({ tokens } = text);
+    patterns = visibleHeads(text.heads, hidden).map((head) => [head, ctx.pattern(side, layer, head)]);
+    Object.assign(canvas.style, { left: 0, top: `${top}px` });
+    frame(node, overlay, width, top + tall() + 4);
+    point();
+  }
+
+  function point() {
+    const { palette } = ctx;
+    const [focus, way] = [ctx.focus(), ctx.wayShown()];
+    const looks = looksOf(patterns, focus, way);
+    const ratio = sized(canvas, width, tall() + 4);
+    const context = canvas.getContext("2d");
+    context.scale(ratio, ratio);
+    const spread = Math.min((tall() / tokens.length) * 0.7, 3.5 * patterns.length); // sets heads beside each other
+    for (const { head, from, to, weight } of looks) {
+      const { colour, dash } = headStyle(head, palette.dark);
+      const at = patterns.findIndex(([one]) => one === head);
+      const shift = patterns.length > 1 ? spread * (at / (patterns.length - 1) - 0.5) : 0;
+      const size = Number.isNaN(weight) ? 1 : Math.min(1, Math.abs(weight) / patterns[at][1].scale);
+      context.strokeStyle = Number.isNaN(weight) ? palette.missing : colour;
+      context.globalAlpha = (focus === null ? 0.6 : 1) * Math.max(0.25, Math.sqrt(size));
+      context.lineWidth = 0.75 + 3.5 * size;
+      context.setLineDash(dash);
+      columns.line(context, from, to, shift);
+    }
+    const largest = looks.slice(-8).reverse();
+    columns.label(tokens, { focus, way, strong: largest.map(({ from, to }) => (way === "from" ? to : from)) });
+  }
+  return { node, draw, point };
+}
+
+/** The heads of the layer with their colours: each can be turned off, and says where it looks most from the token. */
+export function headsPanel(ctx, side) {
+  const list = element("div", { class: "llm-heads", role: "group" });
+  const tell = (hidden) => () => ctx.go({ hidden });
+  const all = element("button", { type: "button" }, "Show all");
+  const none = element("button", { type: "button" }, "Hide all");
+  const node = element("div", { class: "llm-head-colours" }, list, element("div", { class: "llm-buttons" }, all, none));
+  let buttons = [];
+  list.addEventListener("click", (event) => {
+    const head = buttons.findIndex(({ button }) => button.contains(event.target));
+    if (head < 0) return;
+    tabTo(nodes(), buttons[head].button); // Safari does not focus what is clicked
+    ctx.go({ hidden: turned(ctx.state.hidden, head) });
+    ctx.speak(`Head ${head} ${ctx.state.hidden.includes(head) ? "hidden" : "shown"}`);
+  });
+  const nodes = () => buttons.map(({ button }) => button);
+  roving(list, nodes, (key, here) => stepEitherWay(key, here, buttons.length));
+  all.addEventListener("click", () => tell([])());
+  none.addEventListener("click", () => tell(buttons.map((_, head) => head))());
+  function build(heads) {
+    buttons = Array.from({ length: heads }, (_, head) => {
+      const line = svg("line", { x1: 1, y1: 6, x2: 25, y2: 6, "stroke-width": 4 });
+      const swatch = svg("svg", { width: 26, height: 12, "aria-hidden": "true" });
+      const look = element("span", { "data-text": true });
+      swatch.append(line);
+      const button = element(
+        "button",
+        { type: "button", class: "llm-one-head" },
+        swatch,
+        element("span", { "data-text": true }, `head ${head}`),
+        look,
+      );
+      return { button, line, look };
+    });
+    list.replaceChildren(...nodes());
+    tabTo(nodes(), buttons[0]?.button);
+  }
+
+  function draw() {
+    const { layer, hidden } = ctx.state;
+    const { heads } = ctx.text("a");
+    if (buttons.length !== heads) build(heads);
+    list.setAttribute("aria-label", `Heads of layer ${layer}. Arrow keys move, Space turns one on or off.`);
+    [all.disabled, none.disabled] = [hidden.length === 0, hidden.length === heads];
+    buttons.forEach(({ button, line }, head) => {
+      const { colour, dash } = headStyle(head, ctx.palette.dark);
+      line.setAttribute("stroke", colour);
+      line.setAttribute("stroke-dasharray", dash.join(" "));
+      button.setAttribute("aria-pressed", String(!hidden.includes(head)));
+    });
+    point();
+  }
+
+  /** Where each head looks most: from the token that is kept, or pointed at. */
+  function point() {
+    const focus = ctx.focus();
+    const { tokens } = ctx.text(side === "d" ? "a" : side);
+    buttons.forEach(({ button, look }, head) => {
+      const [pattern, name] = [focus === null ? null : ctx.pattern(side, ctx.state.layer, head), `Head ${head}`];
+      const weights = pattern && weightsOf(pattern, focus, ctx.wayShown());
+      const [most] = weights ? strongest(weights, 1) : [];
+      const value = most === undefined ? "" : inWords(weights[most], pattern.signed);
+      look.textContent = value ? `${isolated(shorten(visibleToken(tokens[most]), 9))} ${value}` : "";
+      const said = ctx.wayShown() === "from" ? "looks most at" : "most looked at from";
+      button.setAttribute("aria-label", value ? `${name}, ${said} ${spokenToken(tokens[most])}, ${value}` : name);
+    });
+  }
+  return { node, draw, point };
+}

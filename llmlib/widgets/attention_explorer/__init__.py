@@ -1,5 +1,0 @@
-"""The attention explorer: all heads at a glance, then one head, then one token; two runs side by side."""
-
-from llmlib.widgets.attention_explorer.view import AttentionView, AttentionWarning, attention_view
-
-__all__ = ["AttentionView", "AttentionWarning", "attention_view"]

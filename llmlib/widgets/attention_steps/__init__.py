@@ -1,0 +1,5 @@
+"""The attention stepper: one query's attention, step by step."""
+
+from llmlib.widgets.attention_steps.view import AttentionStepsView, attention_steps_view
+
+__all__ = ["AttentionStepsView", "attention_steps_view"]

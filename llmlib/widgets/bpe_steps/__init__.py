@@ -1,0 +1,5 @@
+"""The bpe stepper: byte-pair encoding one merge at a time."""
+
+from llmlib.widgets.bpe_steps.view import BPEStepsView
+
+__all__ = ["BPEStepsView"]

@@ -1,0 +1,205 @@
+"""The BPE stepper: byte-pair encoding one merge at a time, while learning and while encoding."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from llmlib.widgets.shared.base import View, escape_xml
+from llmlib.widgets.shared.token_text import CELL, HUES, boxes, picture, token_label
+
+Pair = tuple[int, int]
+
+
+def join_pair(word: Sequence[int], pair: Pair, new_id: int) -> list[int]:
+    """The word with every occurrence of the pair joined, from left to right, as `mergePair` of merging.mjs does it.
+
+    >>> join_pair([1, 2, 1, 2, 1], (1, 2), 256)
+    [256, 256, 1]
+    """
+    joined: list[int] = []
+    for id in word:
+        if joined and (joined[-1], id) == pair:
+            joined[-1] = new_id
+        else:
+            joined.append(id)
+    return joined
+
+
+def pair_counts(words: Sequence[Sequence[int]]) -> list[tuple[Pair, int]]:
+    """Adjacent pairs of ids and how often they occur, commonest first; among equals the smaller ids first.
+
+    >>> pair_counts([[1, 2, 1, 2], [2, 1]])
+    [((1, 2), 2), ((2, 1), 2)]
+    """
+    counts = Counter(pair for word in words for pair in pairwise(word))
+    return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+
+
+class BPEStepsView(View):
+    """A text whose pairs merge step by step; a word that is encoded with the merges; pair counts; the vocabulary.
+
+    `pieces` are the parts of a text that never merge with each other, `merges` are pairs of ids (0 to 255 are
+    the bytes, 256 + i is what merge i makes), `word_pieces` are the parts of the text to encode. Steps are
+    replayed from these, here for pictures and in the browser for people. Whoever can cut and train answers the acts
+    "train" and "encode", each with a `text`, by setting the traits (see `llmlib.explore.explore_bpe_steps`). With
+    `predict`, the reader says which pair comes next before it is shown; `guesses` keeps each step's first prediction.
+
+    >>> BPEStepsView(pieces=["low", " lower"], merges=[[108, 111], [256, 119]], step=1)
+    <BPEStepsView: Byte-pair encoding of “low lower”, after 1 of 2 merges: lo|w|·|lo|w|e|r. Next: “lo” + “w”.>
+    """
+
+    folder = Path(__file__).parent
+    shown = ("pieces", "merges", "word_pieces", "mode", "step", "word_step", "show_bytes", "predict", "guesses")
+
+    pieces = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    merges = traitlets.List(traitlets.List(traitlets.Int(), minlen=2, maxlen=2)).tag(sync=True)
+    word_pieces = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    mode = traitlets.Enum(("train", "encode"), "train").tag(sync=True)
+    step = traitlets.Int(0, min=0).tag(sync=True)
+    word_step = traitlets.Int(0, min=0).tag(sync=True)
+    show_bytes = traitlets.Bool(False).tag(sync=True)
+    predict = traitlets.Bool(False).tag(sync=True)  # what comes next is hidden until the reader has predicted it
+    guesses = traitlets.Dict().tag(sync=True)  # "train 3": the pair that was predicted at step 3
+
+    @traitlets.validate("merges")
+    def _known_ids(self, proposal: Any) -> Any:
+        for number, pair in enumerate(proposal["value"]):
+            if not all(0 <= id < 256 + number for id in pair):
+                raise traitlets.TraitError(
+                    f"merge {number} is {pair}, but its ids must be bytes (0 to 255) or come from earlier merges "
+                    f"(256 to {255 + number})."
+                )
+        return proposal["value"]
+
+    @property
+    def tokens(self) -> list[bytes]:
+        """The bytes of each id."""
+        table = [bytes([b]) for b in range(256)]
+        for left, right in self.merges:
+            table.append(table[left] + table[right])
+        return table
+
+    def words(self) -> list[list[int]]:
+        """The ids of each piece at the present step of the present mode."""
+        return self._after(self.word_step) if self.mode == "encode" else self._after(self.step)
+
+    @property
+    def n_steps(self) -> int:
+        """How many steps the present mode has: all merges while training, those that fit while encoding."""
+        return len(self._steps())
+
+    @property
+    def score(self) -> tuple[int, int]:
+        """How many predictions were right, and how many there were, in the present mode."""
+        steps, right, made = self._steps(), 0, 0
+        for key, pair in self.guesses.items():
+            mode, _, step = key.partition(" ")
+            if mode == self.mode:
+                made += 1
+                right += int(step) < len(steps) and list(pair) == list(self.merges[steps[int(step)]])
+        return right, made
+
+    def _is_open(self, done: int) -> bool:
+        """Whether the reader is still to predict what follows after `done` steps (see `question` in predict.mjs)."""
+        if not self.predict or done >= self.n_steps or f"{self.mode} {done}" in self.guesses:
+            return False
+        counted = pair_counts(self.words())
+        return self.mode == "encode" or (bool(counted) and list(counted[0][0]) == list(self.merges[done]))
+
+    def _steps(self) -> list[int]:
+        """Numbers of the merges that happen, in order.
+
+        Merging in the order of learning is the same as always joining the pair that was learned first: a
+        merge only makes pairs with its own new id, and those were learned later.
+        """
+        if self.mode == "train":
+            return list(range(len(self.merges)))
+        words, steps = self._bytes(), []
+        for number, pair in enumerate(self.merges):
+            merged = [join_pair(word, (pair[0], pair[1]), 256 + number) for word in words]
+            if merged != words:
+                steps.append(number)
+            words = merged
+        return steps
+
+    def _bytes(self) -> list[list[int]]:
+        pieces = self.word_pieces if self.mode == "encode" else self.pieces
+        return [list(piece.encode(errors="replace")) for piece in pieces]
+
+    def _after(self, step: int) -> list[list[int]]:
+        words = self._bytes()
+        for number in self._steps()[:step]:
+            left, right = self.merges[number]
+            words = [join_pair(word, (left, right), 256 + number) for word in words]
+        return words
+
+    def _labels(self) -> list[str]:
+        table = self.tokens
+        return [token_label(table[id]) for word in self.words() for id in word]
+
+    @property
+    def alt(self) -> str:
+        pieces = self.word_pieces if self.mode == "encode" else self.pieces
+        done, steps = min(self.word_step if self.mode == "encode" else self.step, self.n_steps), self._steps()
+        text = "".join(pieces)
+        text = text if len(text) <= 60 else text[:59] + "…"
+        labels = self._labels()
+        shown = "|".join(labels[:40]) + ("|…" if len(labels) > 40 else "")
+        doing = "Encoding" if self.mode == "encode" else "Byte-pair encoding of"
+        coming = f" Next: {self._written(steps[done])}." if done < len(steps) else " No merge is left."
+        if self._is_open(done):
+            coming = " Which pair comes next is for you to predict."
+        if self.predict and self.guesses:
+            coming += " Predicted: {} of {} right.".format(*self.score)
+        return f"{doing} “{text}”, after {done} of {len(steps)} merges: {shown}.{coming}"
+
+    def _written(self, number: int) -> str:
+        left, right = (token_label(self.tokens[id]) for id in self.merges[number])
+        return f"“{left}” + “{right}”"
+
+    def svg(self) -> str:
+        """A static picture of the present step: the text in tokens, the commonest pairs, the newest tokens."""
+        width, words, steps, table = 760, self.words(), self._steps(), self.tokens
+        done = min(self.word_step if self.mode == "encode" else self.step, len(steps))
+        coming = tuple(self.merges[steps[done]]) if done < len(steps) else None
+        ids = [id for word in words for id in word]
+        fills = ["#ffffff" if id < 256 else HUES[id % len(HUES)] for id in ids]
+        head = f"After {done} of {len(steps)} merges: {len(ids)} tokens"
+        drawn, y = boxes(self._labels(), fills, 10, 40.0, width - 10)
+        parts = [f'<text x="10" y="26" font-weight="bold">{head}</text>', drawn]
+        top = y + 24
+        is_open, pairs = self._is_open(done), pair_counts(words)[:6]
+        title = "Which pair is joined next?" if is_open else "Pairs, commonest first"
+        parts.append(f'<text x="10" y="{top:.0f}" fill="#57606a">{title}</text>')
+        parts.append(f'<text x="430" y="{top:.0f}" fill="#57606a">Newest tokens</text>')
+        if is_open:  # in the order of reading, which gives nothing away
+            read = [pair for word in words for pair in pairwise(word)]
+            pairs.sort(key=lambda entry: read.index(entry[0]))
+        for row, (pair, count) in enumerate(pairs):
+            y, length = top + 10 + 24 * row, 170 * count / pairs[0][1]
+            label = " + ".join(token_label(table[id]) for id in pair)
+            colour = "#0b5cad" if pair == coming else "#8a939d"
+            parts.append(
+                f'<text x="150" y="{y + 15:.0f}" text-anchor="end" font-family="monospace">{escape_xml(label)}</text>'
+            )
+            if is_open:
+                continue
+            parts.append(
+                f'<rect x="160" y="{y:.0f}" width="{length:.0f}" height="18" fill="{colour}"/>'
+                f'<text x="{168 + length:.0f}" y="{y + 15:.0f}">{count}</text>'
+            )
+        newest = steps[:done][-6:][::-1] if self.mode == "encode" else list(range(done))[-6:][::-1]
+        for row, number in enumerate(newest):
+            y = top + 10 + 24 * row
+            label = token_label(table[256 + number])
+            fill = HUES[(256 + number) % len(HUES)]
+            parts.append(
+                f'<text x="430" y="{y + 15:.0f}">{256 + number}</text>'
+                f'<rect x="470" y="{y:.0f}" width="{CELL * len(label) + 10:.0f}" height="20" rx="4" fill="{fill}"/>'
+                f'<text x="475" y="{y + 15:.0f}" font-family="monospace">{escape_xml(label)}</text>'
+            )
+        return picture("".join(parts), width, top + 20 + 24 * max(len(pairs), len(newest), 1))

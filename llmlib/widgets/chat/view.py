@@ -1,0 +1,122 @@
+"""The chat view: a conversation with one model, or the same one with several side by side."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from llmlib.files.atomic import atomic_write
+from llmlib.widgets.chat.picture import draw
+from llmlib.widgets.chat.turns import hidden, name_of, turns_of
+from llmlib.widgets.shared.base import View
+
+
+class ChatView(View):
+    """Shows `messages`, answers of one model or of several (`names`).
+
+    A message has a `role` and its `content`; in an answer of one of several models, `speaker` is this model's number.
+    `notes` has a dictionary for each message. Of an answer: `tokens` (how many of `readings` are its own), `writing`,
+    `ended` (why it was cut) and `problem` (why there is none). Of a question that was asked blindly: `order`, the
+    speakers from left to right, and `vote`: None, a speaker's number, "tie", "bad", or "none" where nothing could be
+    compared. `readings` are the tokens of all answers (see readings.py), `words` the texts of these.
+
+    Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared),
+    "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind"
+    (`on`), "vote" (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". Whoever
+    owns a model answers by setting the traits, or `notice` and `returned` for a message that nobody could
+    answer (see `llmlib.explore.explore_chat`).
+
+    >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
+    <ChatView: A conversation. You: Hi — Model: Hello!>
+    """
+
+    folder = Path(__file__).parent
+    shown = (
+        "messages", "notes", "answering", "names", "readings", "words", "system", "system_problems", "settings",
+        "limit", "seed", "vocabulary", "together", "blind", "tally",
+    )  # fmt: skip
+
+    messages: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
+    notes: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
+    answering = traitlets.Bool(False).tag(sync=True)
+    names: Any = traitlets.List(traitlets.Unicode(), ["Model"]).tag(sync=True)
+    returned = traitlets.Unicode("").tag(sync=True)  # a message that was not answered; it goes back into the box
+    cleared = traitlets.Int(0).tag(sync=True)  # messages that "Start over" took away, and that can be brought back
+    readings = traitlets.Bytes(b"").tag(sync=True)
+    words: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    system = traitlets.Unicode("").tag(sync=True)
+    system_problems: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)  # who takes none, and why
+    settings = traitlets.Dict().tag(sync=True)  # of the sampler; empty: none to turn
+    limit = traitlets.Int(256).tag(sync=True)  # the most tokens of an answer
+    seed = traitlets.Int(0).tag(sync=True)
+    vocabulary = traitlets.Int(0).tag(sync=True)
+    together = traitlets.Bool(True).tag(sync=True)  # whether several answer at once, or in turn
+
+    blind = traitlets.Bool(False).tag(sync=True)
+    tally = traitlets.Dict().tag(sync=True)  # votes: wins (a number for each speaker), tie, bad
+    still = traitlets.Dict().tag(sync=True)  # id, html: the conversation as it is now, for a saved notebook
+
+    def conversations(self) -> list[dict[str, Any]]:
+        """Of each speaker its `name`, and `messages` as datasets have them; what it has not answered is left out.
+
+        >>> said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
+        >>> ChatView(messages=said).conversations()[0]["messages"] == said
+        True
+        """
+        return [{"name": name, "messages": list(self._heard(k))} for k, name in enumerate(self.names)]
+
+    def _heard(self, speaker: int) -> Iterator[dict[str, str]]:
+        plain = lambda message: {"role": message["role"], "content": message["content"]}  # noqa: E731
+        if self.system.strip():
+            yield {"role": "system", "content": self.system}
+        for turn in turns_of(self.messages):
+            answers = [self.messages[k] for k in turn.answers if self.messages[k].get("speaker", speaker) == speaker]
+            answers = [answer for answer in answers if answer["content"]]
+            if turn.question is not None and answers:
+                yield plain(self.messages[turn.question])
+            yield from map(plain, answers)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the view to an `.html` or `.svg` file, or its conversations to a `.jsonl` file, a speaker a line.
+
+        Raises `ValueError` for another ending.
+        """
+        path = Path(path)
+        if path.suffix == ".jsonl":
+            with atomic_write(path) as file:
+                file.write("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in self.conversations()).encode())
+            return path
+        if path.suffix not in (".html", ".svg"):
+            raise ValueError(f"Cannot save a chat as {path.name!r}; the name must end in .html, .svg or .jsonl.")
+        return super().save(path)
+
+    @property
+    def alt(self) -> str:
+        said = " — ".join(f"{who}: {text}" for who, text in self._said())
+        return f"A conversation. {said}" if said else "A conversation that has not begun."
+
+    def _said(self) -> Iterator[tuple[str, str]]:
+        """Who said what, from left to right; names stay hidden until the vote."""
+        if self.system.strip():
+            yield "System prompt", self.system
+        for turn in turns_of(self.messages):
+            note = self.note(turn.question)
+            if turn.question is not None:
+                yield "You", self.messages[turn.question]["content"]
+            for k in turn.sides(self.messages, note):
+                text = self.messages[k]["content"] or self.note(k).get("problem", "…")
+                yield name_of(self.messages[k].get("speaker"), self.names, note), text
+
+    def note(self, message: int | None) -> dict[str, Any]:
+        return self.notes[message] if message is not None and message < len(self.notes) else {}
+
+    @property
+    def secret(self) -> bool:
+        """Whether some answers wait for a vote."""
+        return any(map(hidden, self.notes))
+
+    def svg(self) -> str:
+        return draw(self)

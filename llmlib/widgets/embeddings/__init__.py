@@ -1,0 +1,5 @@
+"""The embedding explorer: a whole table as a cloud of points, with neighbours and analogies."""
+
+from llmlib.widgets.embeddings.view import EmbeddingsView, embeddings_view
+
+__all__ = ["EmbeddingsView", "embeddings_view"]

@@ -1,0 +1,145 @@
+"""The sampling lab: a distribution before and after each setting, and the branches that were written."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import traitlets
+from jaxtyping import Float
+
+from llmlib.widgets.sampling.branches import PROMPT, WAYS, Branches
+from llmlib.widgets.sampling.distribution import Stages, compare
+from llmlib.widgets.sampling.picture import draw
+from llmlib.widgets.shared.base import View
+from llmlib.widgets.shared.settings import NEUTRAL
+from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
+
+
+class SamplingView(View):
+    """The next token's probabilities and what settings do to them; see `sampling_view`, which shows arrays.
+
+    `tokens` are worth showing, each with the name of the stage that has ruled it out (`cut`); `stages` are the model's
+    own distribution and what each setting made of the one before (see `compare`). `tree` holds the bytes of `Branches`,
+    `at` is the node where the text ends, `words` are the texts of all ids in them.
+
+    Whoever owns a model answers the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
+    (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and
+    for texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by
+    setting the traits (see `llmlib.explore.explore_sampling`). A view that writes on by itself, by one of the acts
+    "step" and "race" after the other, says so in `writing`: all views of the lab know it, and each can end it.
+    """
+
+    folder = Path(__file__).parent
+    shown = (
+        "prompt", "prompt_tokens", "context", "tree", "words", "at", "ended", "problem", "settings", "seed", "banned",
+        "pattern", "tokens", "stages", "draws", "lanes", "place", "vocabulary",
+    )  # fmt: skip
+
+    prompt = traitlets.Unicode("").tag(sync=True)
+    prompt_tokens = traitlets.Int(0).tag(sync=True)  # how many the prompt has
+    context = traitlets.Int(0).tag(sync=True)  # the most tokens that fit
+    vocabulary = traitlets.Int(0).tag(sync=True)
+    tree = traitlets.Bytes(Branches().pack()).tag(sync=True)
+    words = traitlets.Dict().tag(sync=True)  # texts by id
+    at = traitlets.Int(PROMPT).tag(sync=True)
+    ended = traitlets.Unicode("").tag(sync=True)  # why nothing can be written here
+    problem = traitlets.Unicode("").tag(sync=True)  # why the settings leave no token
+
+    settings = traitlets.Dict(dict(NEUTRAL)).tag(sync=True)
+    seed = traitlets.Int(0).tag(sync=True)
+    banned: Any = traitlets.List().tag(sync=True)  # ids
+    pattern = traitlets.Unicode("").tag(sync=True)  # a regular expression that the text has to match
+
+    tokens: Any = traitlets.List().tag(sync=True)  # id, cut
+    stages: Any = traitlets.List().tag(sync=True)  # name, entropy, kept, mass, p, rest
+    draws = traitlets.Dict().tag(sync=True)  # n, counts of the tokens shown, rest; empty: none
+    lanes: Any = traitlets.List().tag(sync=True)  # settings, banned, pattern, ids, log_probs, ended
+    place = traitlets.Dict().tag(sync=True)  # where the reader looks: tab, stage
+    writing = traitlets.Dict().tag(sync=True)  # kind (an act), by (a view); the browser's own
+
+    def put_stages(self, stages: Stages, words: Mapping[int, str], always: Sequence[int] = ()) -> None:
+        """Show the logits after each stage; `words` has the texts of tokens worth showing, and of those in `always`."""
+        tokens, told = compare(stages, always)
+        with self.hold_sync():
+            self.tokens, self.stages, self.draws, self.vocabulary = tokens, told, {}, len(stages[0][1])
+            self.learn(words)
+
+    def learn(self, words: Mapping[int, str]) -> None:
+        """Know the texts of more ids."""
+        if new := {str(id): text for id, text in words.items() if self.words.get(str(id)) != text}:
+            self.words = {**self.words, **new}
+
+    def word(self, id: int) -> str:
+        return str(self.words.get(str(id), ""))
+
+    def branches(self) -> list[dict[str, Any]]:
+        """All that was written, a dict a node; the first is the prompt. A child stands after its parent."""
+        nodes = Branches.unpack(self.tree).nodes
+        known = [{
+            "node": number, "parent": node.parent, "id": node.id, "token": self.word(node.id),
+            "log_prob": node.log_prob, "chance": node.chance, "way": WAYS[node.way],
+        } for number, node in enumerate(nodes)]  # fmt: skip
+        prompt = {"node": PROMPT, "parent": None, "id": None, "token": self.prompt, "log_prob": 0.0, "chance": 1.0}
+        return [{**prompt, "way": WAYS[0]}, *known[1:]]
+
+    def written(self) -> list[str]:
+        """The tokens after the prompt, up to where the text ends now."""
+        tree = Branches.unpack(self.tree)
+        return [self.word(id) for id in tree.ids(self.at)]
+
+    @property
+    def alt(self) -> str:
+        text = (self.prompt + joined_text(self.written())).replace("\n", "⏎")
+        text = text if len(text) <= 60 else "…" + text[-59:]
+        if not self.stages:
+            return f"Sampling lab after “{text}”."
+        first, last = self.stages[0], self.stages[-1]
+        used = ", ".join(stage["name"] for stage in self.stages[1:]) or "no setting"
+        best = max(range(len(self.tokens)), key=lambda k: last["p"][k])
+        p = last["p"][best]
+        best_words = (
+            f"likeliest now “{visible_token(self.word(self.tokens[best]['id']))}” ({percent(p)}). " if p else ""
+        )
+        ends = sum(1 for _ in Branches.unpack(self.tree).ends())
+        return (
+            f"Sampling lab after “{text}”: {used} leaves {last['kept']:,} of {first['kept']:,} tokens, entropy "
+            f"{first['entropy']:.2f} before and {last['entropy']:.2f} nats after; {best_words}"
+            f"{ends:,} branch{'es'[: 2 * (ends != 1)]} so far."
+        )
+
+    def svg(self) -> str:
+        return draw(self)
+
+
+def sampling_view(
+    prompt: str,
+    stages: Mapping[str, Float[np.ndarray, " vocab"]],
+    vocabulary: Sequence[str],
+    *,
+    settings: Mapping[str, float | int | None] | None = None,
+) -> SamplingView:
+    """The next token's distribution of any model, before and after each of some stages.
+
+    `stages` are the logits as the model gives them, then after each stage, by name; −∞ is a token that a stage has
+    ruled out. `settings` are numbers to show beside. Raises `ValueError` for no stages, NaN, and sizes that disagree.
+
+    >>> logits = np.log([0.6, 0.3, 0.1])
+    >>> cut = np.where(logits < np.log(0.2), -np.inf, logits)
+    >>> view = sampling_view("The", {"logits": logits, "top_k": cut}, [" cat", " dog", " sun"])
+    >>> view.alt.split("; ")[0]
+    'Sampling lab after “The”: top_k leaves 2 of 3 tokens, entropy 0.90 before and 0.64 nats after'
+    """
+    arrays = [(name, np.asarray(array, dtype=np.float64)) for name, array in stages.items()]
+    if not arrays:
+        raise ValueError("The lab shows logits: give those of the model at least, as {'logits': …}.")
+    for name, array in arrays:
+        if array.shape != (len(vocabulary),):
+            raise ValueError(f"The logits of {name!r} have shape {array.shape}; the vocabulary has {len(vocabulary)}.")
+        if any(map(math.isnan, array.tolist())):
+            raise ValueError(f"The logits of {name!r} contain NaN.")
+    view = SamplingView(prompt=prompt, settings={**NEUTRAL, **(settings or {})})
+    tokens, _ = compare(arrays)
+    view.put_stages(arrays, {token["id"]: vocabulary[token["id"]] for token in tokens})
+    return view

@@ -1,0 +1,130 @@
+"""What tuning changed: one conversation, and how much likelier each of its tokens is for the tuned model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import traitlets
+from jaxtyping import Float
+
+from llmlib.widgets.shared.base import View
+from llmlib.widgets.shared.token_text import visible_token
+from llmlib.widgets.tuning.moves import Expected, Mean, look, mean_surprise, nothing
+from llmlib.widgets.tuning.picture import draw, signed
+
+Span = tuple[str, int, int]  # who wrote it, the first of its tokens, the one after its last
+
+
+class TuningView(View):
+    """Each token coloured by how much its log-probability moved; see `tuning_view`, which shows arrays.
+
+    `tokens` are the texts of the conversation, `spans` its messages (`role`, `from`, `to`: places of tokens), `values`
+    the bytes of what the base model and then the tuned one expected (`Expected`), `words` the texts of all ids in them.
+    """
+
+    folder = Path(__file__).parent
+    title = "Two models, token by token"
+    shown = ("tokens", "spans", "mask", "values", "shown_tokens", "words", "titles")
+
+    tokens: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    spans: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
+    mask = traitlets.Bytes(b"").tag(sync=True)  # u1 a token: 1 if it was trained on; empty: not known
+    values = traitlets.Bytes(b"").tag(sync=True)
+    shown_tokens = traitlets.Int(0).tag(sync=True)  # how many of the likeliest there are at each place
+    words = traitlets.Dict().tag(sync=True)
+    titles: Any = traitlets.List(traitlets.Unicode(), ["base", "tuned"]).tag(sync=True)
+
+    def put(
+        self,
+        tokens: Sequence[str],
+        expected: tuple[Expected, Expected],
+        words: dict[int, str],
+        spans: Sequence[Span],
+        mask: Sequence[bool] | None,
+    ) -> None:
+        """Show what the base model and the tuned one expected; `words` has the texts of the ids that they name."""
+        if mask is not None and len(mask) != len(tokens):
+            raise ValueError(
+                f"The mask has {len(mask)} flags, but the conversation has {len(tokens)} tokens: give one for each, "
+                "True where it was trained on."
+            )
+        with self.hold_sync():
+            self.tokens, self.shown_tokens = list(tokens), expected[0].top.shape[1]
+            self.values = b"".join(one.pack() for one in expected)
+            self.words = {str(id): text for id, text in words.items()}
+            self.spans = [{"role": role, "from": start, "to": end} for role, start, end in spans]
+            self.mask = b"" if mask is None else bytes(map(int, mask))
+
+    def log_probs(self) -> Float[np.ndarray, "model seq"]:
+        """The log-probabilities of the tokens: of the base model, then of the tuned one; NaN of the first token."""
+        n, k = len(self.tokens), self.shown_tokens
+        size = 4 * n * (1 + 2 * k)
+        return np.stack([np.frombuffer(self.values, "<f4", n, size * model) for model in (0, 1)]).astype(np.float64)
+
+    def moves(self) -> Float[np.ndarray, " seq"]:
+        """How much likelier each token has become, in nats: tuned − base."""
+        base, tuned = self.log_probs()
+        return tuned - base
+
+    def means(self) -> list[tuple[str, Mean]]:
+        """The mean surprise of each message, and of the tokens that were trained on."""
+        base, tuned = self.log_probs()
+        found = [(span["role"], mean_surprise(base, tuned, range(span["from"], span["to"]))) for span in self.spans]
+        if self.mask:
+            trained = [k for k, flag in enumerate(self.mask) if flag]
+            found.append(("trained on", mean_surprise(base, tuned, trained)))
+        return found
+
+    @property
+    def alt(self) -> str:
+        base, tuned = self.titles
+        moves = self.moves()
+        if not len(moves) or np.isnan(moves).all():
+            return f"What changed from {base} to {tuned}: there is no token to compare."
+        told = [f"{role} {mean.base:.2f} → {mean.tuned:.2f}" for role, mean in self.means() if mean.tokens]
+        most = int(np.nanargmax(np.abs(moves)))
+        return (
+            f"What changed from {base} to {tuned} over {len(moves):,} tokens, "
+            f"mean surprise in nats: {', '.join(told)}. "
+            f"“{visible_token(self.tokens[most])}” has moved most: {signed(moves[most])} nats."
+        )
+
+    def svg(self) -> str:
+        return draw(self)
+
+
+def tuning_view(
+    ids: Sequence[int],
+    base: Float[np.ndarray, "base_seq base_vocab"],
+    tuned: Float[np.ndarray, "tuned_seq tuned_vocab"],
+    vocabulary: Sequence[str],
+    *,
+    spans: Sequence[Span] = (),
+    mask: Sequence[bool] | None = None,
+    titles: tuple[str, str] = ("base", "tuned"),
+) -> TuningView:
+    """What changed between any two models over one text: `base` and `tuned` are their logits after each token.
+
+    `spans` are the messages, `(role, first token, token after the last)`; without any, the text is one. `mask` tells
+    which tokens were trained on. Raises `ValueError` for no tokens, and for sizes that disagree.
+
+    >>> before, after = np.log([[0.5, 0.5], [0.5, 0.5]]), np.log([[0.2, 0.8], [0.5, 0.5]])
+    >>> tuning_view([0, 1], before, after, ["a", "b"]).moves().round(2).tolist()
+    [nan, 0.47]
+    """
+    names = dict(zip(titles, (np.asarray(base, dtype=np.float64), np.asarray(tuned, dtype=np.float64))))
+    for name, logits in names.items():
+        if logits.shape != (len(ids), len(vocabulary)) or not ids:
+            raise ValueError(
+                f"The logits of {name} have the shape {logits.shape}, but there are {len(ids)} tokens and a vocabulary "
+                f"of {len(vocabulary)}: both models must have read the same tokens."
+            )
+    known = nothing(len(ids), len(vocabulary)), nothing(len(ids), len(vocabulary))
+    for expected, logits in zip(known, names.values()):
+        look(expected, 1, logits[:-1], np.asarray(ids[1:], dtype=np.int64))
+    view = TuningView(titles=list(titles))
+    seen = np.unique(np.concatenate([expected.top for expected in known]))
+    texts = {int(id): vocabulary[id] for id in seen}
+    view.put([vocabulary[id] for id in ids], known, texts, spans or [("text", 0, len(ids))], mask)
+    return view

@@ -1,0 +1,214 @@
+"""The same conversation with several models, side by side and blindly."""
+
+import copy
+import json
+import re
+from itertools import pairwise
+
+import pytest
+import torch
+from acting import act
+
+from explore.chatting import ENDLESS, GREEDY, STRICT, contents, say, tokenizer_with, wait_for
+from explore.conftest import CHATML
+from llmlib.explore import Speaker, compare_chats, explore_chat
+from llmlib.explore.chat import speakers as speaking
+from llmlib.explore.chat.conversation import Said, known_to
+from llmlib.finetuning import apply_lora
+from llmlib.sampling import Sampler
+from llmlib.transformer import Transformer
+
+WARM = Sampler(temperature=1.0)
+
+
+@pytest.fixture(scope="module")
+def two(live):
+    model, tokenizer = live
+    other = Transformer(model.config, seed=7)
+    return [Speaker("base model", model, tokenizer), Speaker("tuned model", other, tokenizer)]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_each_goes_on_from_its_own_answers(two, asked, together):
+    view = compare_chats(two, max_new_tokens=5, sampler=WARM, seed=3)
+    act(view, "order", together=together)
+    for text in ("one", "two"):
+        say(view, text)
+    for k, speaker in enumerate(two):
+        own = [m for m in view.messages if m.get("speaker", k) == k]
+        plain = [{"role": m["role"], "content": m["content"]} for m in own]
+        assert view.conversations()[k] == {"name": speaker.name, "messages": plain}
+        alone = explore_chat(speaker.model, speaker.tokenizer, max_new_tokens=5, sampler=WARM, seed=3)
+        for text in ("one", "two"):
+            say(alone, text)
+        assert plain == alone.messages  # nothing of the other is in it
+        assert [messages for messages, _ in asked if messages == plain[:3]]
+
+
+def test_answers_stream_together_or_in_turn(two):
+    for together in (True, False):
+        view = compare_chats(two, max_new_tokens=100, sampler=ENDLESS)
+        act(view, "order", together=together)
+        lengths = []
+        step = speaking.Answer.piece
+
+        def piece(answer, step=step, lengths=lengths):
+            lengths.append(answer.speaker.name)
+            return step(answer)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(speaking.Answer, "piece", piece)
+            say(view, "one")
+        changes = sum(a != b for a, b in pairwise(lengths))
+        assert changes == 1 if not together else changes > 20
+
+
+def test_a_model_and_itself_without_its_adapter_answer_side_by_side(live):
+    model, tokenizer = copy.deepcopy(live[0]), live[1]
+    lora = apply_lora(model)
+    for module in lora.maps.values():
+        module.B.data.normal_(generator=torch.Generator().manual_seed(0))
+    off, on = Speaker("off", lora.base(), tokenizer), Speaker("on", model, tokenizer)
+    view = compare_chats([off, on], max_new_tokens=6, sampler=GREEDY)
+    other = compare_chats([on, off], max_new_tokens=6, sampler=GREEDY)
+    act(view, "message", text="one")  # two views at once
+    act(other, "message", text="one")
+    wait_for(view)
+    wait_for(other)
+    alone = explore_chat(live[0], tokenizer, max_new_tokens=6, sampler=GREEDY)
+    say(alone, "one")
+    assert contents(view, "assistant", 0) == contents(other, "assistant", 1) == contents(alone, "assistant")
+    assert contents(view, "assistant", 1) == contents(other, "assistant", 0) != contents(alone, "assistant")
+    assert lora.enabled
+
+
+def test_one_that_cannot_answer_says_why_in_its_place(live, two, asked):
+    model, _ = live
+    speakers = [two[0], Speaker("bare", model, tokenizer_with(None)), Speaker("strict", model, tokenizer_with(STRICT))]
+    view = compare_chats(speakers, max_new_tokens=4, sampler=ENDLESS)
+    act(view, "system", text="Be brief.")
+    assert [words.split(" takes")[0] for words in view.system_problems] == ["strict"]
+    say(view, "one")
+    assert view.notice == view.returned == ""
+    assert [bool(message["content"]) for message in view.messages] == [True, True, False, False]
+    assert "no chat template" in view.notes[2]["problem"]
+    assert "lend its tokenizer a template" in view.notes[2]["problem"]
+    assert "Empty the system prompt" in view.notes[3]["problem"]
+    act(view, "system", text="")
+    asked.clear()
+    say(view, "two")
+    # what it has left unanswered it never hears
+    strict = [messages for messages, _ in asked if len(messages) == 1]
+    assert [[m["content"] for m in messages] for messages in strict] == [["two"]]
+    assert view.conversations()[1]["messages"] == []
+    tokenizer = speakers[1].tokenizer
+    tokenizer.chat_template = CHATML  # lent by its owner
+    say(view, "three")
+    assert view.messages[-2]["content"]
+
+
+def test_where_nobody_answers_all_say_why(live):
+    model, _ = live
+    view = compare_chats(
+        [Speaker("bare", model, tokenizer_with(None)), Speaker("strict", model, tokenizer_with(STRICT))]
+    )
+    act(view, "system", text="Be brief.")
+    say(view, "one")
+    assert (view.messages, view.returned) == ([], "one")
+    assert re.match("bare: This model has no chat template.*strict: .*System role not supported", view.notice)
+
+
+def test_stop_ends_all_of_them(two):
+    view = compare_chats(two, max_new_tokens=10_000, sampler=ENDLESS)
+    act(view, "message", text="one")
+    act(view, "stop")
+    wait_for(view)
+    assert view.messages[1]["content"]
+    assert {view.notes[k].get("ended") or view.notes[k].get("problem") for k in (1, 2)} <= {
+        "Stopped.", "You stopped before it had said a word."
+    }  # fmt: skip
+
+
+def test_a_blind_comparison_hides_names_until_the_vote(two):
+    view = compare_chats(two, max_new_tokens=4, sampler=ENDLESS, blind=True, seed=1)
+    orders = set()
+    for number in range(12):
+        act(view, "clear")
+        say(view, "one")
+        note = view.notes[0]
+        orders.add(tuple(note["order"]))
+        assert sorted(note["order"]) == [0, 1]
+        assert note["vote"] is None
+        for told in (view.alt, view.svg(), view.still["html"], repr(view)):
+            assert "base model" not in told
+            assert "tuned model" not in told
+        assert act(view, "vote", message=0, choice=0)
+        assert view.notes[0]["vote"] == note["order"][0]
+        assert "tuned model: " in view.alt
+        assert not act(view, "vote", message=0, choice=1)  # the names are known now
+        assert sum(view.tally["wins"]) == number + 1
+    assert orders == {(0, 1), (1, 0)}
+    for choice in ("tie", "bad", "bad"):
+        say(view, "two")
+        assert not act(view, "vote", message=len(view.messages) - 3, choice=2)
+        assert act(view, "vote", message=len(view.messages) - 3, choice=choice)
+    assert (view.tally["tie"], view.tally["bad"]) == (1, 2)
+    act(view, "forget")
+    assert view.tally == {"wins": [0, 0], "tie": 0, "bad": 0}
+
+
+def test_the_side_that_is_voted_for_is_the_one_that_wins(two):
+    view = compare_chats(two, max_new_tokens=2, sampler=ENDLESS, blind=True, seed=5)
+    wins = [0, 0]
+    for _ in range(8):
+        act(view, "clear")  # votes are kept
+        say(view, "one")
+        wins[view.notes[0]["order"][1]] += 1
+        act(view, "vote", message=0, choice=1)
+    assert view.tally["wins"] == wins
+    assert min(wins) > 0
+
+
+def test_no_vote_before_all_have_answered_nor_where_one_cannot(live, two):
+    view = compare_chats(two, max_new_tokens=10_000, sampler=ENDLESS, blind=True)
+    act(view, "message", text="one")
+    assert not act(view, "vote", message=0, choice=0)
+    act(view, "stop")
+    wait_for(view)
+    model, _ = live
+    view = compare_chats(
+        [two[0], Speaker("bare", model, tokenizer_with(None))], max_new_tokens=4, sampler=ENDLESS, blind=True
+    )
+    say(view, "one")
+    assert view.notes[0]["vote"] == "none"
+    assert not act(view, "vote", message=0, choice=0)
+    assert "bare: This model has no chat template" in view.alt
+
+
+def test_what_was_said_can_be_written_to_a_file(two, tmp_path):
+    view = compare_chats(two, max_new_tokens=3, sampler=ENDLESS)
+    act(view, "system", text="Be brief.")
+    say(view, "one 🙂\n")
+    lines = view.save(tmp_path / "chat.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == view.conversations()
+    assert [[m["role"] for m in json.loads(line)["messages"]] for line in lines] == [
+        ["system", "user", "assistant"]
+    ] * 2
+    assert "🙂" in lines[0]
+    with pytest.raises(ValueError, match=r"\.html, \.svg or \.jsonl"):
+        view.save(tmp_path / "chat.txt")
+
+
+def test_speakers_need_names(two):
+    for wrong in ([], [two[0], two[0]], [Speaker(str(k), *two[0:0], two[0].model, two[0].tokenizer) for k in range(5)]):
+        with pytest.raises(ValueError, match="one to four speakers"):
+            compare_chats(wrong)
+
+
+def test_what_each_speaker_knows():
+    said = [
+        Said("assistant", "Hello"), Said("user", "one"), Said("assistant", "a", 0), Said("assistant", "", 1),
+        Said("user", "two"), Said("assistant", "", 0), Said("assistant", "b", 1), Said("user", "three"),
+    ]  # fmt: skip
+    assert [m["content"] for m in known_to(0, "", said)] == ["Hello", "one", "a", "three"]
+    assert [m["content"] for m in known_to(1, "Be brief.", said)] == ["Be brief.", "Hello", "two", "b", "three"]

@@ -1,0 +1,42 @@
+"""What may come after a text, token by token."""
+
+import pytest
+
+from llmlib.sampling import Constraint
+from llmlib.sampling.continuation import Continuation
+from llmlib.tokenization import CharTokenizer
+
+END = 2  # "n" and "o" are 0 and 1
+
+
+@pytest.fixture
+def start():
+    return Continuation.begin({END}, Constraint.regex("no*", CharTokenizer("no")))
+
+
+def allowed(comes, vocab_size=4):
+    return comes.allowed(vocab_size).nonzero().flatten().tolist()
+
+
+def test_the_end_may_come_only_where_the_text_is_complete(start):
+    assert (allowed(start), start.is_complete) == ([0], False)
+    assert (allowed(start.after(0)), start.after(0).is_complete) == ([1, END], True)
+    assert start.after(0).after(END).ended == "end token"
+
+
+def test_without_a_constraint_anything_may_come():
+    start = Continuation.begin({END})
+    assert allowed(start) == [0, 1, 2, 3]
+    assert (start.after(END).ended, start.after(END).after(0).ended) == ("end token", "")
+
+
+@pytest.mark.parametrize("token", [1, 3])  # 3 is a row of the model that the tokenizer does not use
+def test_a_token_that_is_not_allowed_leaves_no_way_on(start, token):
+    assert (start.is_hopeless, start.after(token).is_hopeless) == (False, True)
+    assert allowed(start.after(token)) == []
+    assert start.after(token).ended == ""
+
+
+def test_a_text_that_can_only_end_has_ended():
+    constraint = Constraint.choices(["no"], CharTokenizer("no"))
+    assert Continuation.begin({END}, constraint).after(0).after(1).ended == "constraint"

@@ -1,0 +1,85 @@
+"""Text in pieces, and stop strings that begin in one token and end in another."""
+
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmlib.sampling import GenerationNotice, Sampler, generate, generate_text
+from llmlib.sampling.generating_text import until_stop
+from llmlib.tokenization import BPETokenizer
+from llmlib.transformer import Transformer, TransformerConfig
+
+TOKENIZER = BPETokenizer.train("abc abd 😀 " * 20, 270)
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = TransformerConfig(vocab_size=TOKENIZER.vocab_size, max_seq_len=64, d_model=16, n_layers=1, n_heads=2)
+    return Transformer(config, seed=0)
+
+
+@given(
+    pieces=st.lists(st.text("ab#", min_size=1, max_size=4), max_size=8),
+    stops=st.lists(st.text("ab#", min_size=1, max_size=3), max_size=3),
+)
+def test_the_text_ends_before_the_first_stop_string(pieces, stops):
+    whole = "".join(pieces)
+    found = list(until_stop(iter(pieces), stops))
+    # A stop string that could have been seen earlier ends the text at the piece in which it was complete.
+    complete = next(
+        (i for i in range(1, len(pieces) + 1) if any(stop in "".join(pieces[:i]) for stop in stops)), len(pieces)
+    )
+    seen = "".join(pieces[:complete])
+    ends = [seen.index(stop) for stop in stops if stop in seen]
+    assert "".join(found) == (seen[: min(ends)] if ends else whole)
+    assert "" not in found
+
+
+def test_pieces_come_as_soon_as_they_are_clear():
+    came = []
+
+    def pieces():
+        for piece in ("one. ", "t#", "#t"):
+            came.append(piece)
+            yield piece
+
+    text = until_stop(pieces(), ["###"])
+    assert next(text) == "one. "
+    assert came == ["one. "]
+    assert next(text) == "t"
+    assert next(text) == "##t"  # it was not the stop string
+
+
+def test_it_is_the_decoded_text(model):
+    ids = list(generate(model, TOKENIZER.encode("abc"), 30, seed=4))
+    text = generate_text(model, TOKENIZER, "abc", 30, seed=4)
+    assert "".join(text) == TOKENIZER.decode(ids)
+    assert text.ended_by == "max_new_tokens"
+
+
+def test_a_stop_string_ends_it(model):
+    whole = "".join(generate_text(model, TOKENIZER, "abc", 30, Sampler(), 4))
+    stop = whole[9:12]
+    text = generate_text(model, TOKENIZER, "abc", 30, Sampler(), 4, stop=stop)
+    assert "".join(text) == whole[: whole.index(stop)]
+    assert text.ended_by == "stop string"
+
+
+def test_a_stop_string_that_never_comes_is_told(model):
+    with pytest.warns(GenerationNotice, match=r"No stop string \('<never>'\) came within 5 tokens"):
+        list(generate_text(model, TOKENIZER, "abc", 5, stop=["<never>"]))
+
+
+def test_it_is_told_each_time_and_where_the_text_was_asked_for(model):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
+        for _ in range(3):
+            "".join(generate_text(model, TOKENIZER, "abc", 5, stop="<never>"))
+    assert [(note.category, note.filename) for note in told] == [(GenerationNotice, __file__)] * 3
+
+
+def test_an_empty_stop_string(model):
+    with pytest.raises(ValueError, match="A stop string is empty"):
+        generate_text(model, TOKENIZER, "abc", stop=[""])
