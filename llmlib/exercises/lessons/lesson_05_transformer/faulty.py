@@ -367,7 +367,7 @@ def _streams(model, ids):
     points = [(block.hook_residual_pre, "residual") for block in model.blocks]
     points += [(model.blocks[-1].hook_residual_post, "residual")]
     points += [(block.hook_residual_mid, "middle") for block in model.blocks]
-    handles = [point.watch(lambda value, name=name: passed[name].append(value)) for point, name in points]
+    handles = [point.add_hook(lambda value, name=name: passed[name].append(value)) for point, name in points]
     try:
         model(ids)
     finally:
