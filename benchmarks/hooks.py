@@ -1,4 +1,4 @@
-"""Claim: with nobody watching, hook points cost the forward pass nothing to speak of (within 1%).
+"""Claim: without hooks, hook points cost the forward pass nothing to speak of (within 1%).
 
 The reference is the same model with every hook point taken out of its modules, so that the value is passed on inline.
 """
@@ -22,9 +22,9 @@ SMALL = TransformerConfig(vocab_size=1000, max_seq_len=512, d_model=128, n_layer
 
 
 def without_hooks(function, module):
-    """The same function with `self.hook_x(value)` replaced by `(value)` and `self.hook_x.watched` by `False`."""
+    """The same function with `self.hook_x(value)` replaced by `(value)` and `self.hook_x.has_hooks` by `False`."""
     source = textwrap.dedent(inspect.getsource(function))
-    source = re.sub(r"self\.hook_\w+\.watched", "False", source)
+    source = re.sub(r"self\.hook_\w+\.has_hooks", "False", source)
     source, number = re.subn(r"self\.hook_\w+\(", "(", source)
     assert number, function
     scope: dict = {}

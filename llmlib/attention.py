@@ -271,7 +271,7 @@ class Attention(Observed):
         if cache is not None:
             k, v = cache.write(k, v, start)
 
-        observed = self.hook_scores.watched or self.hook_pattern.watched
+        observed = self.hook_scores.has_hooks or self.hook_pattern.has_hooks
         z = self.hook_z(self._explicit(q, k, v, mask) if observed else self._fast(q, k, v, mask))
         return self.output(merge_heads(z))
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-Watched = TypeVar("Watched", bound=nn.Module)
-Watcher = Callable[[Tensor], Tensor | None]
+Module = TypeVar("Module", bound=nn.Module)
+HookFunction = Callable[[Tensor], Tensor | None]
 
 
 class HookPoint(nn.Module):
@@ -19,7 +19,7 @@ class HookPoint(nn.Module):
 
     >>> import torch
     >>> point = HookPoint()
-    >>> handle = point.watch(lambda value: value * 0)
+    >>> handle = point.add_hook(lambda value: value * 0)
     >>> point(torch.tensor([1.0, 2.0]))
     tensor([0., 0.])
     >>> handle.remove()
@@ -27,18 +27,18 @@ class HookPoint(nn.Module):
     tensor([1., 2.])
     """
 
-    def watch(self, function: Watcher) -> RemovableHandle:
+    def add_hook(self, function: HookFunction) -> RemovableHandle:
         """Call `function` with every value that passes, until you call `.remove()` on the returned handle."""
         return self.register_forward_hook(_Hook(function))
 
-    def unwatch(self, function: Watcher) -> None:
+    def remove_hook(self, function: HookFunction) -> None:
         """Stop calling `function`; do nothing if it was not hooked."""
         ours = [key for key, hook in self._forward_hooks.items() if getattr(hook, "function", None) is function]
         for key in ours:
             del self._forward_hooks[key]
 
     @property
-    def watched(self) -> bool:
+    def has_hooks(self) -> bool:
         """Whether a function is hooked here. Only then does attention compute its pattern explicitly."""
         return bool(self._forward_hooks)
 
@@ -66,7 +66,7 @@ class Observed(nn.Module):
 class _Hook:
     """A hook in the form that torch wants; it remembers which function it calls."""
 
-    def __init__(self, function: Watcher):
+    def __init__(self, function: HookFunction):
         self.function = function
 
     def __call__(self, _module: nn.Module, _args: Any, value: Tensor) -> Tensor | None:
@@ -74,27 +74,27 @@ class _Hook:
 
 
 @contextlib.contextmanager
-def watching(watchers: Sequence[tuple[HookPoint, Watcher]]) -> Iterator[None]:
+def hooked(hooks: Sequence[tuple[HookPoint, HookFunction]]) -> Iterator[None]:
     """Hook functions to several points inside a `with` block; remove them afterwards, whatever happened.
 
     >>> import torch
     >>> point = HookPoint()
-    >>> with watching([(point, torch.neg)]):
-    ...     print(point(torch.ones(1)), point.watched)
+    >>> with hooked([(point, torch.neg)]):
+    ...     print(point(torch.ones(1)), point.has_hooks)
     tensor([-1.]) True
-    >>> point.watched
+    >>> point.has_hooks
     False
     """
     try:
-        for point, function in watchers:
-            point.watch(function)  # we keep no handle, which an interrupt right here could lose
+        for point, function in hooks:
+            point.add_hook(function)  # we keep no handle, which an interrupt right here could lose
         yield
     finally:
-        for point, function in watchers:
-            point.unwatch(function)
+        for point, function in hooks:
+            point.remove_hook(function)
 
 
-def unhooked(module: Watched) -> Watched:
+def unhooked(module: Module) -> Module:
     """Return a second module that shares all weights and buffers with the first, but has no hooks.
 
     A hook on one does nothing in the other, so two threads can look into one model at once. If you train one, you train
@@ -102,9 +102,9 @@ def unhooked(module: Watched) -> Watched:
 
     >>> import torch
     >>> block = nn.Sequential(nn.Linear(2, 2), HookPoint())
-    >>> handle = block[1].watch(torch.neg)
+    >>> handle = block[1].add_hook(torch.neg)
     >>> other = unhooked(block)
-    >>> other[0].weight is block[0].weight, other[1].watched
+    >>> other[0].weight is block[0].weight, other[1].has_hooks
     (True, False)
     """
     return _unhooked(module, {})

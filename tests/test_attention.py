@@ -117,7 +117,7 @@ def test_the_fast_and_the_explicit_path_agree(n_kv_heads, n_tokens):
     x = randn(2, n_tokens, 24, seed=5)
     fast = layer(x)
     seen = []
-    handle = layer.hook_pattern.watch(lambda pattern: seen.append(pattern))
+    handle = layer.hook_pattern.add_hook(lambda pattern: seen.append(pattern))
     explicit = layer(x)
     handle.remove()
     assert len(seen) == 1
@@ -149,7 +149,7 @@ def test_equals_multihead_attention_of_torch():
     x = randn(3, 5, 24, seed=2)
     expected, weights = theirs(x, x, x, attn_mask=~causal_mask(5, 5), average_attn_weights=False)
     seen = []
-    layer.hook_pattern.watch(lambda pattern: seen.append(pattern))
+    layer.hook_pattern.add_hook(lambda pattern: seen.append(pattern))
     torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(seen[0], weights, atol=1e-5, rtol=1e-5)
 
@@ -173,7 +173,7 @@ def test_a_cache_changes_nothing_however_the_text_is_cut(chunks, watched):
     x = randn(2, 9, 24, seed=4)
     expected = layer(x, rotation)
     if watched:
-        layer.hook_scores.watch(lambda scores: None)
+        layer.hook_scores.add_hook(lambda scores: None)
     cache, start, parts = KVCache(2, 2, 12, 6), 0, []
     for size in chunks:
         piece = slice(start, start + size)
@@ -188,7 +188,7 @@ def test_every_hook_point_can_edit_what_passes(name):
     layer = attention()
     x = randn(1, 4, 24, seed=6)
     before = layer(x)
-    handle = getattr(layer, f"hook_{name}").watch(lambda value: value * 0.5)
+    handle = getattr(layer, f"hook_{name}").add_hook(lambda value: value * 0.5)
     assert not torch.allclose(layer(x), before)
     handle.remove()
     torch.testing.assert_close(layer(x), before)

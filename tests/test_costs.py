@@ -44,7 +44,7 @@ def test_parameters_are_those_of_transformers(family, tmp_path):
 def test_flops_equal_torchs_counter(kind, seq_len):
     model = Transformer(MORE[kind])
     for block in model.blocks:
-        block.attention.hook_pattern.watch(lambda _: None)  # plain products, which the counter knows on every device
+        block.attention.hook_pattern.add_hook(lambda _: None)  # plain products, which the counter knows on every device
     ids = torch.zeros(2, seq_len, dtype=torch.long)
     with FlopCounterMode(display=False) as forward:
         logits = model(ids)

@@ -69,7 +69,7 @@ def test_a_block_alone_does_what_it_does_in_the_model(kind):
     model = make(kind)
     seen = []
     handles = [
-        point.watch(lambda value: seen.append(value.clone()))
+        point.add_hook(lambda value: seen.append(value.clone()))
         for point in (model.blocks[1].hook_residual_pre, model.blocks[1].hook_residual_post)
     ]
     model(torch.arange(12)[None] % 31)
@@ -106,7 +106,7 @@ def test_attention_equals_torchs_own_with_rotation_and_window():
     layer, x = Attention(config, seed=1), randn(2, 9, config.d_model, dtype=torch.float32)
     seen = {}
     for name in ("q", "k", "v", "z"):
-        getattr(layer, f"hook_{name}").watch(lambda value, name=name: seen.__setitem__(name, value))
+        getattr(layer, f"hook_{name}").add_hook(lambda value, name=name: seen.__setitem__(name, value))
     layer(x)
     mask = causal_mask(9, 9, config.sliding_window)
     expected = F.scaled_dot_product_attention(seen["q"], seen["k"], seen["v"], attn_mask=mask, enable_gqa=True)

@@ -65,7 +65,7 @@ def test_watching_the_pattern_changes_nothing(kind):
     model, ids = make(kind), random_ids(2, 12, seed=2)
     expected, seen = model(ids), []
     for block in model.blocks:
-        block.attention.hook_pattern.watch(lambda pattern: seen.append(pattern))
+        block.attention.hook_pattern.add_hook(lambda pattern: seen.append(pattern))
     torch.testing.assert_close(model(ids), expected, atol=1e-5, rtol=1e-5)
     assert len(seen) == 3
     for pattern in seen:
@@ -85,7 +85,7 @@ def test_the_residual_is_a_sum_of_what_the_layers_write():
     model, seen = make("llama"), {}
     for name, module in model.named_modules():
         if "hook_" in name:
-            module.watch(lambda value, name=name: seen.__setitem__(name, value))
+            module.add_hook(lambda value, name=name: seen.__setitem__(name, value))
     model(random_ids(1, 6))
     total = seen["hook_embed"]
     for layer in range(3):
@@ -138,7 +138,7 @@ def test_an_interrupt_leaves_the_cache_as_it_was():
 
     with torch.no_grad():
         model(ids[:, :6], cache=cache)
-        handle = model.blocks[1].hook_residual_pre.watch(interrupt)
+        handle = model.blocks[1].hook_residual_pre.add_hook(interrupt)
         with pytest.raises(KeyboardInterrupt):
             model(ids[:, 6:], cache=cache)
         handle.remove()

@@ -6,7 +6,7 @@ parts wrote a logit, and `neurons` which texts excite a unit. Context managers a
 inside an `ablate` records the ablated values, and if two edit the same value, the inner one has the last word.
 """
 
-from llmlib.hooks import watching
+from llmlib.hooks import hooked
 from llmlib.interpret.attribution import Attribution, NormNotFolded, direct_logit_attribution, head_contributions
 from llmlib.interpret.intervening import ablate, patch
 from llmlib.interpret.lens import LogitLens, logit_lens
@@ -26,10 +26,10 @@ __all__ = [
     "ablate",
     "direct_logit_attribution",
     "head_contributions",
+    "hooked",
     "logit_lens",
     "neurons",
     "patch",
     "trace",
     "trace_bytes",
-    "watching",
 ]

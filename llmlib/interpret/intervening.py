@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from llmlib.hooks import HookPoint, Watcher, watching
+from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import POINTS, Head, before_each_run, checked_heads, checked_layer, known, point_at
 from llmlib.interpret.tracing import Trace, trace
 from llmlib.transformer import Transformer
@@ -64,11 +64,11 @@ def ablate(
             )
 
     layers = sorted({layer for layer, _ in chosen})
-    watchers: list[tuple[HookPoint, Watcher]] = [
+    hooks: list[tuple[HookPoint, HookFunction]] = [
         (point_at(model, "z", layer), partial(edit, layer, [head for at, head in chosen if at == layer]))
         for layer in layers
     ]
-    with before_each_run(model, before), watching(watchers):
+    with before_each_run(model, before), hooked(hooks):
         yield
 
 
@@ -134,5 +134,5 @@ def patch(
             value[:, rows, here - start] = new[:, rows, here]
         return value
 
-    with before_each_run(model, before), watching([(point_at(model, name, layer), edit)]):
+    with before_each_run(model, before), hooked([(point_at(model, name, layer), edit)]):
         yield

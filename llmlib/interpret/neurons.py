@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from tqdm.auto import tqdm
 
-from llmlib.hooks import watching
+from llmlib.hooks import hooked
 from llmlib.interpret.points import checked_layer, point_at
 from llmlib.transformer import Transformer
 
@@ -67,9 +67,9 @@ def neurons(
     def keep(layer: int, value: torch.Tensor) -> None:
         seen[layer] = value[0][:, by_layer[layer].to(value.device)].float().cpu()
 
-    watchers = [(point_at(model, "mlp", layer), lambda value, layer=layer: keep(layer, value)) for layer in by_layer]
+    hooks = [(point_at(model, "mlp", layer), lambda value, layer=layer: keep(layer, value)) for layer in by_layer]
     read = 0
-    with torch.inference_mode(), watching(watchers):
+    with torch.inference_mode(), hooked(hooks):
         for text in tqdm(texts, desc="reading", unit="text", disable=not progress):
             ids = tokenizer.encode(text)
             for start in range(0, len(ids), model.config.max_seq_len):

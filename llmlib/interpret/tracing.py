@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from llmlib.hooks import HookPoint, Watcher, watching
+from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import POINTS, before_each_run, known, point_at
 from llmlib.transformer import Transformer
 
@@ -88,7 +88,7 @@ def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Tr
     """
     names = known(names)
     record = Trace(model, names)
-    watchers: list[tuple[HookPoint, Watcher]] = [
+    hooks: list[tuple[HookPoint, HookFunction]] = [
         (point_at(model, name, layer), partial(record._keep, name, layer))
         for name in names
         for layer in range(model.config.n_layers + (name == "residual"))
@@ -98,7 +98,7 @@ def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Tr
         _announce(model, names, ids.shape[0], ids.shape[1], start)
         record._begin(start)
 
-    with before_each_run(model, before), watching(watchers):
+    with before_each_run(model, before), hooked(hooks):
         yield record
 
 

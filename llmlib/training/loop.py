@@ -246,13 +246,9 @@ class Training(Iterator[Step]):
         differing = [name for name in ours if name not in (*FREE, "steps") and ours[name] != theirs.get(name)]
         if differing:
             changes = "; ".join(f"{name} was {theirs.get(name)} and is {ours[name]}" for name in differing)
-            raise RunError(
-                f"The run in {self.folder} began with another config: {changes}. Use that config, or another folder."
-            )
+            raise RunError(f"The run in {self.folder} had another config: {changes}. Use that, or another folder.")
         if self.config.steps < about["step"]:
-            raise RunError(
-                f"The run in {self.folder} has already taken {about['step']} steps, but steps={self.config.steps}."
-            )
+            raise RunError(f"The run in {self.folder} has taken {about['step']} steps, but steps={self.config.steps}.")
         for name, data in self._data():
             before, now = about["data"].get(name), _fingerprint(data)
             if before is not None and now is not None and before != now:

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from llmlib.hooks import HookPoint, Watcher, watching
+from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.transformer import Transformer
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -128,7 +128,7 @@ class Observer:
     def watch(self, work: Transformer) -> Iterator[None]:
         """Sample the output of each group of `work`, the model's working copy, in the first forward pass."""
 
-        def watcher(group: int) -> Watcher:
+        def hook_of(group: int) -> HookFunction:
             def see(value: Tensor) -> None:
                 if group not in self._activations:
                     self._activations[group] = even_sample(value)
@@ -137,7 +137,7 @@ class Observer:
 
         after_blocks: list[Any] = [block.hook_residual_post for block in work.blocks]
         points: list[HookPoint] = [work.hook_embed, *after_blocks, work.hook_final]
-        with watching([(point, watcher(k)) for k, point in enumerate(points)]):
+        with hooked([(point, hook_of(k)) for k, point in enumerate(points)]):
             yield
 
     def _by_group(self, tensors: Mapping[str, Tensor]) -> list[list[Tensor]]:

@@ -101,9 +101,7 @@ def json(z):
     keeping.keep("attention.merge_heads", source_of(run_cell(cell)["json"]))
     around = "from llmlib import attention\ndef split(x, n_heads): return attention.split_heads(x, n_heads)"
     keeping.keep("attention.split_heads", source_of(run_cell(around)["split"]))
-    needs = (
-        "from llmlib.hooks import watching\ndef turn(x, cos, sin): return watching and embeddings.rotate(x, cos, sin)"
-    )
+    needs = "from llmlib.hooks import hooked\ndef turn(x, cos, sin): return hooked and embeddings.rotate(x, cos, sin)"
     keeping.keep("attention.rotate", source_of(run_cell(needs, embeddings=embeddings)["turn"]))
     assembled = writing.compose(writing.collect())
     assert assembled.mine == ("attention.merge_heads",)
@@ -111,7 +109,7 @@ def json(z):
     assert "import math as F_" in assembled.text
     assert "The file needs torch, and for my parts numpy." in assembled.text
     assert "RecursionError" in assembled.refused["attention.split_heads"]
-    assert "`watching` of llmlib" in assembled.refused["attention.rotate"]
+    assert "`hooked` of llmlib" in assembled.refused["attention.rotate"]
 
 
 def mine_command(*arguments):

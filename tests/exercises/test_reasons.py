@@ -251,7 +251,7 @@ def _(model, ids, layer, head):
         z = z.clone()
         z[:, head] = 0
 
-    handle = model.blocks[layer].attention.hook_z.watch(edit)
+    handle = model.blocks[layer].attention.hook_z.add_hook(edit)
     logits = model(ids)
     handle.remove()
     return logits
@@ -264,7 +264,7 @@ def _(model, ids, layer, head):
         z[:, head] = 0
         return z
 
-    handle = model.blocks[layer].attention.hook_z.watch(edit)
+    handle = model.blocks[layer].attention.hook_z.add_hook(edit)
     handle.remove()
     logits = model(ids)
     return logits  # noqa: RET504

@@ -25,7 +25,7 @@ def test_what_the_user_says_is_not_learned(tokenizer):
     """The gradient of the loss with respect to each logit that foretells a token of the user is zero."""
     model = small_model(tokenizer.vocab_size)
     logits = []
-    model.hook_final.watch(lambda value: logits.append(value) or value.retain_grad())
+    model.hook_final.add_hook(lambda value: logits.append(value) or value.retain_grad())
     run = tune(model, tokenizer, [said("abc", "de")], TrainConfig(1, 1, 8, dtype="float32"), packed=False)
     next(run)
     (final,) = (value for value in logits if value.grad is not None)

@@ -157,7 +157,7 @@ def test_an_error_inside_leaves_no_mark(model, which, error):
     with torch.no_grad(), trace(model) as source:
         model(ids)
     expected = model(ids)
-    handle = model.blocks[1].hook_residual_mid.watch(lambda _: (_ for _ in ()).throw(error))
+    handle = model.blocks[1].hook_residual_mid.add_hook(lambda _: (_ for _ in ()).throw(error))
     with pytest.raises(error), contexts(model, source)[which]():
         model(ids)
     handle.remove()
@@ -167,7 +167,7 @@ def test_an_error_inside_leaves_no_mark(model, which, error):
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("which", ["trace", "ablate", "mean", "patch"])
 def test_an_interrupt_at_any_registration_leaves_no_mark(model, which, after, monkeypatch):
-    """It strikes just before, or just after, torch has noted each of the watchers in turn."""
+    """It strikes just before, or just after, torch has noted each of the hooks in turn."""
     with torch.no_grad(), trace(model) as source:
         model(random_ids(1, 4))
     original, strike_at, noted = torch.nn.Module.register_forward_hook, 0, 0
@@ -223,7 +223,7 @@ def test_a_real_interrupt_leaves_no_mark(model):
 def test_nested_contexts_act_in_order_and_close_apart(model):
     ids = random_ids(1, 4)
     kept = []
-    mine = model.blocks[0].attention.hook_z.watch(lambda z: kept.append(z))
+    mine = model.blocks[0].attention.hook_z.add_hook(lambda z: kept.append(z))
     with torch.no_grad(), trace(model, ["z"]) as before, ablate(model, [(0, 1)]):
         with ablate(model, [(0, 2)]), trace(model, ["z"]) as after:
             model(ids)
@@ -240,11 +240,11 @@ def test_nested_contexts_act_in_order_and_close_apart(model):
 def test_one_watcher_at_two_places_and_twice_at_one(model):
     z = model.blocks[0].attention.hook_z
     function = lambda value: None  # noqa: E731
-    z.watch(function)
-    z.watch(function)
-    z.unwatch(function)
-    assert not z.watched
-    z.unwatch(function)
+    z.add_hook(function)
+    z.add_hook(function)
+    z.remove_hook(function)
+    assert not z.has_hooks
+    z.remove_hook(function)
 
 
 @pytest.mark.cuda

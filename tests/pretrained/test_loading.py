@@ -57,8 +57,8 @@ def test_hidden_states_and_patterns_equal_transformers(llama_folder):
     theirs = transformers.AutoModelForCausalLM.from_pretrained(llama_folder, attn_implementation="eager")
     model, residual, pattern = load(llama_folder), [], []
     for block in model.blocks:
-        block.hook_residual_pre.watch(lambda value: residual.append(value))
-        block.attention.hook_pattern.watch(lambda value: pattern.append(value))
+        block.hook_residual_pre.add_hook(lambda value: residual.append(value))
+        block.attention.hook_pattern.add_hook(lambda value: pattern.append(value))
     ids = torch.arange(20)[None]
     with torch.no_grad():
         model(ids)

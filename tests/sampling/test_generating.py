@@ -219,7 +219,7 @@ def test_an_interrupt_leaves_the_model_usable(model):
         interrupted.append(True)
         raise KeyboardInterrupt
 
-    handle = model.blocks[1].hook_residual_pre.watch(interrupt)
+    handle = model.blocks[1].hook_residual_pre.add_hook(interrupt)
     with pytest.raises(KeyboardInterrupt):
         list(generate(model, [1, 2, 3], 6, GREEDY, end_ids=()))
     handle.remove()

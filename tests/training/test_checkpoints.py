@@ -159,7 +159,7 @@ def test_a_run_that_is_there_is_not_overwritten(ended, tmp_path):
 
 
 def test_another_config_or_architecture_is_named(ended):
-    with pytest.raises(RunError, match=r"began with another config: learning_rate was 0.01 and is 0.1; betas was"):
+    with pytest.raises(RunError, match=r"had another config: learning_rate was 0.01 and is 0.1; betas was"):
         run_in(ended, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))
     other = Transformer(KINDS["gpt2"])
     before = {name: value.clone() for name, value in other.state_dict().items()}

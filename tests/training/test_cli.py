@@ -107,7 +107,7 @@ def test_a_run_that_has_ended_goes_on_to_more_steps(tmp_path, capsys):
     load_pretrained(tmp_path / "run", device="cpu")
     assert capsys.readouterr().err == ""
     fewer = run(settings(tmp_path, steps=6), "--resume")
-    assert "has already taken 12 steps, but steps=6" in fewer.stderr
+    assert "has taken 12 steps, but steps=6" in fewer.stderr
 
 
 def test_other_data_are_noticed_when_a_run_goes_on(tmp_path):

@@ -81,7 +81,7 @@ def test_gradients_are_those_before_clipping_and_activations_those_of_the_batch(
     seen = {}
     points = [model.hook_embed, *(block.hook_residual_post for block in model.blocks), model.hook_final]
     for k, point in enumerate(points):
-        point.watch(lambda value, k=k: seen.update({k: value.detach()}))
+        point.add_hook(lambda value, k=k: seen.update({k: value.detach()}))
     torch.nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten()).backward()
     found = next(run).statistics
     for k, value in seen.items():

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llmlib.attention import causal_mask
-from llmlib.hooks import HookPoint, Watcher, watching
+from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import point_at
 from llmlib.transformer import Transformer
 
@@ -63,10 +63,10 @@ def _run(model: Transformer, ids: Sequence[int]) -> dict[tuple[str, int], Float[
     c = model.config
     names = OF_A_LAYER if c.mlp == "none" else (*OF_A_LAYER, "mlp")
     places = [(name, layer) for name in names for layer in range(c.n_layers)] + [("residual", c.n_layers)]
-    watchers: list[tuple[HookPoint, Watcher]] = [
+    hooks: list[tuple[HookPoint, HookFunction]] = [
         (point_at(model, name, layer), partial(keep, name, layer)) for name, layer in places
     ]
-    with torch.inference_mode(), watching([*watchers, (model.hook_final, partial(keep, "final", 0))]):
+    with torch.inference_mode(), hooked([*hooks, (model.hook_final, partial(keep, "final", 0))]):
         logits = model(torch.tensor([list(ids)], dtype=torch.long, device=model.device), last_only=True)
     keep("logits", 0, logits)
     return kept

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from llmlib.attention import causal_mask
-from llmlib.hooks import HookPoint, Watcher, watching
+from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import point_at
 from llmlib.transformer import Transformer, TransformerConfig
 
@@ -89,11 +89,11 @@ class PatternsOfRun:
 
     def watched(self) -> AbstractContextManager[None]:
         """Inside this `with` block one run of the model over the text, and perhaps more after it, is recorded."""
-        watchers: list[tuple[HookPoint, Watcher]] = []
+        hooks: list[tuple[HookPoint, HookFunction]] = []
         for layer in range(self.model.config.n_layers):
-            watchers.append((point_at(self.model, "q", layer), self._keep_queries))
-            watchers.append((point_at(self.model, "k", layer), partial(self._keep_keys, layer)))
-        return watching(watchers)
+            hooks.append((point_at(self.model, "q", layer), self._keep_queries))
+            hooks.append((point_at(self.model, "k", layer), partial(self._keep_keys, layer)))
+        return hooked(hooks)
 
     def _keep_queries(self, q: Float[Tensor, "1 head seq d_head"]) -> None:
         self.q.append(q[0, :, : self.n].detach())

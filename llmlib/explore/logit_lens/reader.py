@@ -15,7 +15,7 @@ from torch import Tensor
 from llmlib.devices import choose
 from llmlib.explore.shared.own_model import own_model, versions
 from llmlib.explore.shared.prefix_cache import PrefixCache, common_length
-from llmlib.hooks import watching
+from llmlib.hooks import hooked
 from llmlib.interpret.points import point_at
 from llmlib.interpret.tracing import trace
 from llmlib.linear import linear
@@ -115,7 +115,7 @@ class LensReader:
             self.say(f"the model’s layer {layer + 1} of {n_layers}")
 
         layers = range(n_layers if long else 0)
-        return watching([(point_at(self.own, "residual", layer), partial(saying, layer)) for layer in layers])
+        return hooked([(point_at(self.own, "residual", layer), partial(saying, layer)) for layer in layers])
 
     def _rows(self, residual: list[Tensor], known: int, pinned: int | None, progress: Progress) -> list[_Row]:
         earlier = [row.until(known) for row in self.rows]

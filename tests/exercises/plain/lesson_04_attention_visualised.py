@@ -53,7 +53,7 @@ def ablate_heads(model, ids, layer, head):
         z[:, head] = 0
         return z
 
-    handle = model.blocks[layer].attention.hook_z.watch(edit)
+    handle = model.blocks[layer].attention.hook_z.add_hook(edit)
     with torch.no_grad():
         logits = model(ids)
     handle.remove()

@@ -83,7 +83,7 @@ def ablated_with_a_handle(model, ids, layer, head):
         keep[head] = 0
         return z * keep[:, None, None]
 
-    handle = model.blocks[layer].attention.hook_z.watch(silence)
+    handle = model.blocks[layer].attention.hook_z.add_hook(silence)
     try:
         return model(ids)
     finally:

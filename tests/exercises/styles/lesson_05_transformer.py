@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from exercises.styles import solves
 from llmlib import Transformer, trace
 from llmlib.attention import rotation_at
-from llmlib.hooks import watching
+from llmlib.hooks import hooked
 from llmlib.interpret import logit_lens
 from llmlib.transformer import Block
 
@@ -184,5 +184,5 @@ def by_the_lens(model, ids, layer):
 def by_silencing_the_rest(model, ids, layer):
     silent = [(block.hook_attention_out, torch.zeros_like) for block in model.blocks[layer:]]
     silent += [(block.hook_mlp_out, torch.zeros_like) for block in model.blocks[layer:]]
-    with torch.no_grad(), watching(silent):
+    with torch.no_grad(), hooked(silent):
         return model(ids)

@@ -190,8 +190,8 @@ def cases_ablate_heads(seed):
         return Case((model, torch.randint(0, 11, (batch, seq), generator=generator), layer, head), note)
 
     model, watched, sharing = (small_model(seed, n_kv) for n_kv in (0, 0, 2))
-    watched.blocks[0].attention.hook_z.watch(_looks_on)
-    watched.blocks[1].attention.hook_pattern.watch(_looks_on)
+    watched.blocks[0].attention.hook_z.add_hook(_looks_on)
+    watched.blocks[1].attention.hook_pattern.add_hook(_looks_on)
     return [
         case(model, 1, 5, 0, 1),
         case(model, 3, 5, 0, 2, "another size on each axis"),

@@ -294,7 +294,7 @@ def faulty_ablate_heads(
         return value
 
     points = [getattr(model.blocks[at].attention, f"hook_{what}") for at in layers]
-    handles = [point.watch(edit) for point in points]
+    handles = [point.add_hook(edit) for point in points]
     try:
         with torch.no_grad():
             logits = model(ids)

@@ -255,27 +255,6 @@ def faulty_logits(
     }[give]()
 
 
-def faulty_split_fused(c_attn, turned=True, cut="blocks", order="qkv", give="tuple"):
-    d_model = c_attn.shape[0]
-    if cut == "reshaped":
-        parts = list(c_attn.reshape(3, d_model, d_model))
-    elif cut == "reshaped and turned":
-        parts = [part.T for part in c_attn.reshape(3, d_model, d_model)]
-    else:
-        wide = c_attn.T if turned else c_attn
-        axis = 0 if turned else 1
-        if cut == "blocks":
-            parts = list(wide.chunk(3, dim=axis))
-        elif cut == "every third":
-            parts = [wide[i::3] if turned else wide[:, i::3] for i in range(3)]
-        else:  # along the other axis
-            parts = list(wide.tensor_split(3, dim=1 - axis))
-    parts = [parts["qkv".index(letter)] for letter in order]
-    if give == "stacked":
-        return torch.stack(parts)
-    return parts[0] if give == "first" else tuple(parts)
-
-
 def faulty_count(
     vocab_size,
     d_model,
@@ -367,35 +346,10 @@ def _streams(model, ids):
     points = [(block.hook_residual_pre, "residual") for block in model.blocks]
     points += [(model.blocks[-1].hook_residual_post, "residual")]
     points += [(block.hook_residual_mid, "middle") for block in model.blocks]
-    handles = [point.watch(lambda value, name=name: passed[name].append(value)) for point, name in points]
+    handles = [point.add_hook(lambda value, name=name: passed[name].append(value)) for point, name in points]
     try:
         model(ids)
     finally:
         for handle in handles:
             handle.remove()
     return passed
-
-
-def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept", way="there"):
-    if way == "back":
-        names = {ours: theirs for theirs, ours in names.items()}
-    if parts == "as text":
-        name = name.removeprefix("model.") if prefix == "left out" else name
-        for theirs, ours in names.items():
-            name = name.replace(theirs, ours)
-        return name
-    pieces = name.split(".")
-    if prefix == "left out" and pieces[0] == "model":
-        pieces = pieces[1:]
-    if prefix == "first left out":
-        pieces = pieces[1:]
-    if prefix == "everywhere":
-        pieces = [piece for piece in pieces if piece != "model"]
-    if parts == "one":
-        first = next((i for i, piece in enumerate(pieces) if piece in names), 0)
-        pieces = [names.get(piece, piece) if i == first else piece for i, piece in enumerate(pieces)]
-    elif unknown == "dropped":
-        pieces = [names[piece] for piece in pieces if piece in names]
-    else:
-        pieces = [names.get(piece, piece) for piece in pieces]
-    return pieces if parts == "a list" else ".".join(pieces)

@@ -6,7 +6,7 @@ import torch
 
 from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
 from llmlib.exercises.engine.probes import randn
-from llmlib.exercises.lessons.lesson_05_transformer.faulty import faulty_our_name, faulty_split_fused
+from llmlib.exercises.lessons.lesson_05_transformer.faulty_loading import faulty_our_name, faulty_split_fused
 
 TEXTS = texts_of(Path(__file__).parent)
 
