@@ -35,7 +35,7 @@ TERMS = {
     "bias": "a learned vector besides, a bias",
     "tanh": "`torch.tanh` squeezes each number",
     "SVD": "singular value decomposition (SVD) writes it as a sum",
-    "channel": "A number of the vector is also called a **channel**",
+    "channel": "A number of the vector is also called a channel",
     "d_head": "How many numbers a query has is called d_head",
     "entropy": "The entropy tells how widely the weights are spread",
     "cache": "That store is called the cache",
