@@ -69,3 +69,15 @@ def head_contributions(z, output, direction):
         written = z[:, h] @ own.T
         found[:, h] = (written * direction).sum(dim=1)
     return found
+
+
+@plain("interpret.copying_share")
+def copying_share(read, w_v, w_o, unembed):
+    written = read @ w_v @ w_o
+    logits = written @ unembed.T
+    n = 0
+    for i in range(len(read)):
+        best = logits[i].argmax().item()
+        if best == i:
+            n += 1
+    return n / len(read)

@@ -110,3 +110,16 @@ def contributions_by_einsum(z, output, direction):
 @solves("interpret.head_contributions")
 def contributions_pulled_back(z, output, direction):
     return ((direction @ output).view(z.shape) * z).sum(-1)
+
+
+@solves("interpret.copying_share")
+def copied_by_the_diagonal(read, w_v, w_o, unembed):
+    table = torch.einsum("id,dh,he,je->ij", read, w_v, w_o, unembed)
+    return (table.diagonal() == table.amax(-1)).float().mean().item()
+
+
+@solves("interpret.copying_share")
+def copied_in_a_comprehension(read, w_v, w_o, unembed):
+    circuit = w_v @ w_o
+    ranks = [[float(x @ circuit @ row) for row in unembed] for x in read]
+    return sum(max(range(len(row)), key=row.__getitem__) == i for i, row in enumerate(ranks)) / len(ranks)

@@ -13,6 +13,7 @@ from llmlib.exercises.engine.probes import randn
 from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty import (
     faulty_ablate_heads,
     faulty_contributions,
+    faulty_copying,
     faulty_entropy,
     faulty_induction,
     faulty_previous,
@@ -254,4 +255,36 @@ HEAD_CONTRIBUTIONS = Exercise(
     double=False,
 )
 
-EXERCISES = (ENTROPY, PREVIOUS_TOKEN, INDUCTION, ROLLOUT, ABLATE_HEADS, HEAD_CONTRIBUTIONS)
+
+# --- interpret.copying_share ---
+
+
+def copying_share(read, w_v, w_o, unembed):
+    """For which share of the tokens a head raises their own logit the most, when it looks at them."""
+    raised = read @ w_v @ w_o @ unembed.T  # row: the token it looks at; column: whose logit
+    return (raised.argmax(dim=1) == torch.arange(len(read))).double().mean().item()
+
+
+def cases_copying(seed):
+    def case(vocab, d_model, d_head, noise, note="", shift=0.0):
+        read, w_v = randn(seed, vocab, d_model), randn(seed + 1, d_model, d_head)
+        w_o = w_v.T + noise * randn(seed + 2, d_head, d_model)
+        unembed = read + noise * randn(seed + 3, vocab, d_model) + shift * randn(seed + 4, 1, d_model)
+        return Case((read, w_v, w_o, unembed), note)
+
+    eye = torch.eye(3, dtype=torch.float64)
+    return [
+        Case((2 * eye, eye[:, :2], eye[:2], eye + 0.25 * eye.roll(1, 0)), "two of three tokens"),
+        case(6, 4, 2, 0.3, "another size on each axis"),
+        case(5, 8, 3, 0.5),
+        case(8, 4, 4, 0.7, "more tokens than channels"),
+        case(4, 3, 2, 0.2, "all logits are shifted", shift=3.0),
+        Case((eye, -eye, eye, eye + 0.25 * eye.roll(1, 0)), "a head that lowers what it sees"),
+        case(12, 6, 5, 0.4),
+        case(9, 5, 3, 1.0, "a noisy head"),
+    ]
+
+
+COPYING_SHARE = Exercise(**TEXTS["copying_share"], reference=copying_share, cases=cases_copying, faulty=faulty_copying)
+
+EXERCISES = (ENTROPY, PREVIOUS_TOKEN, INDUCTION, ROLLOUT, ABLATE_HEADS, COPYING_SHARE, HEAD_CONTRIBUTIONS)

@@ -358,3 +358,25 @@ def faulty_contributions(z, output, direction, cut="columns", matrix="own", meas
         "mean of texts": lambda: found.mean(0),
         "against the mean": lambda: found - found.mean(-1, keepdim=True),
     }[give]()
+
+
+def faulty_copying(read, w_v, w_o, unembed, axis="row", against="unembed", best="largest", give="share", head="both"):
+    written = read @ w_v @ w_o if head == "both" else read
+    table = unembed if against == "unembed" else read
+    raised = written @ table.T
+    own = torch.arange(len(read))
+    right = {
+        "largest": lambda: raised.argmax(dim=1 if axis == "row" else 0) == own,
+        "smallest": lambda: raised.argmin(dim=1) == own,
+        "size": lambda: raised.abs().argmax(dim=1) == own,
+        "above 0": lambda: raised.diagonal() > 0,
+        "above the mean": lambda: raised.diagonal() > raised.mean(dim=1),
+        "probability": lambda: raised.softmax(dim=1).diagonal(),
+    }[best]()
+    total = right.double()
+    return {
+        "share": lambda: total.mean().item(),
+        "count": lambda: total.sum().item(),
+        "others": lambda: 1 - total.mean().item(),
+        "each": lambda: right,
+    }[give]()
