@@ -272,9 +272,10 @@ def cases_copying(seed):
         unembed = read + noise * randn(seed + 3, vocab, d_model) + shift * randn(seed + 4, 1, d_model)
         return Case((read, w_v, w_o, unembed), note)
 
-    eye = torch.eye(3, dtype=torch.float64)
+    eye, mixed = torch.eye(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
+    mixed[2, 0] = 1.5
     return [
-        Case((2 * eye, eye[:, :2], eye[:2], eye + 0.25 * eye.roll(1, 0)), "two of three tokens"),
+        Case((2 * eye, eye, eye + mixed, eye), "two of three tokens"),
         case(6, 4, 2, 0.3, "another size on each axis"),
         case(5, 8, 3, 0.5),
         case(8, 4, 4, 0.7, "more tokens than channels"),
