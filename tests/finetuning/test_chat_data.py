@@ -125,7 +125,7 @@ def test_a_conversation_that_fills_the_row_to_the_last_token_is_whole(tokenizer)
         x, y = data.batch(0, batch_size=1, seq_len=len(ids) - 1)
     assert x[0].tolist() == ids[:-1]
     assert answers(tokenizer, y) == ["def"]
-    with pytest.warns(TruncationNotice, match="1 of 1 conversations .* Of 1 answers 1 lose their end and 0 are lost"):
+    with pytest.warns(TruncationNotice, match="1 of 1 conversations .* Of 1 answers, 1 lose their end and 0 are lost"):
         x, y = data.batch(0, batch_size=1, seq_len=len(ids) - 2)
     assert x[0].tolist() == ids[:-2]
     assert tokenizer.decode(y[y != IGNORED]) == " def"
