@@ -34,13 +34,13 @@ class Attribution:
         parts = self.heads.flatten(1).sum(1) + self.mlps.sum(1) + self.biases.sum(1)
         return self.embedding + parts + self.norm_bias
 
-    def ranked(self, text: int = 0) -> list[tuple[str, float]]:
-        """Return each part's name ("embedding", "head 3.2", "MLP 5", …) and contribution in one text, largest first."""
-        parts = {"embedding": self.embedding[text].item(), "final norm's bias": self.norm_bias[text].item()}
-        parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[text].tolist())}
-        parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[text].tolist())}
-        for layer, row in enumerate(self.heads[text].tolist()):
-            parts |= {f"head {layer}.{head}": value for head, value in enumerate(row)}
+    def ranked(self, row: int = 0) -> list[tuple[str, float]]:
+        """Return each part of a row ("embedding", "head 3.2", "MLP 5", …) and its contribution, largest first."""
+        parts = {"embedding": self.embedding[row].item(), "final norm's bias": self.norm_bias[row].item()}
+        parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[row].tolist())}
+        parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[row].tolist())}
+        for layer, heads in enumerate(self.heads[row].tolist()):
+            parts |= {f"head {layer}.{head}": value for head, value in enumerate(heads)}
         return sorted(((name, value) for name, value in parts.items() if value), key=lambda part: -abs(part[1]))
 
 
