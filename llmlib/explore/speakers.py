@@ -77,7 +77,7 @@ class Answer:
         ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
         shown = min(SHOWN, model.config.vocab_size)
         own = own_model(model, check if len(ids) > LONG else None)
-        self.writing = generate(own, ids, min(limit, room), sampler, seed, end_ids=ends, log_probs=shown)
+        self.writing = generate(own, ids, min(limit, room), sampler, seed, end_ids=ends, top_log_probs=shown)
         self.pieces = tokenizer.decode_stream(self._ids())
 
     def _ids(self) -> Iterator[int]:

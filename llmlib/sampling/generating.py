@@ -74,7 +74,7 @@ def generate(
     attention_mask: Bool[Tensor, "batch seq"] | Int[Tensor, "batch seq"] | None = None,
     end_ids: Sequence[int] | None = None,
     constraint: Constraint | Sequence[Constraint | None] | None = None,
-    log_probs: int | None = None,
+    top_log_probs: int | None = None,
     when_full: str = "stop",
 ) -> Generation:
     """Continue a text, yielding each token as soon as it is drawn.
@@ -85,8 +85,8 @@ def generate(
     fewer rows). Generation stops at an end token (`end_ids`, by default the model config's), after `max_new_tokens`,
     when a `constraint` (one for all, or one per text) is met and allows nothing more, or when the context is full; the
     result's `ended_by` says which. With a full context, `when_full="slide"` forgets the older half and continues, and
-    "stop" gives a `GenerationNotice`. With `log_probs=k` you get a `Choice` instead of each id (a tuple of them for a
-    batch), with its log-probability and the k most likely tokens. `seed=None` uses a fresh seed. Raises `ValueError`
+    "stop" gives a `GenerationNotice`. With `top_log_probs=k` you get a `Choice` instead of each id (a tuple of them for
+    a batch), with its log-probability and the k most likely tokens. `seed=None` uses a fresh seed. Raises `ValueError`
     right away for ids that the model cannot take, and for padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
@@ -109,9 +109,9 @@ def generate(
         )
     if when_full not in ("stop", "slide"):
         raise ValueError(f"when_full must be 'stop' or 'slide', got {when_full!r}.")
-    if log_probs is not None and check_count("log_probs", log_probs, 0) > model.config.vocab_size:
+    if top_log_probs is not None and check_count("top_log_probs", top_log_probs, 0) > model.config.vocab_size:
         raise ValueError(
-            f"log_probs must be between 0 and {model.config.vocab_size} (the vocabulary), got {log_probs}."
+            f"top_log_probs must be between 0 and {model.config.vocab_size} (the vocabulary), got {top_log_probs}."
         )
     model.check_ids(prompt.cpu())
     constraints = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompt)
@@ -137,7 +137,7 @@ def generate(
         generator=generator,
         ends=ends.to(model.device),
         constraints=constraints,
-        log_probs=log_probs,
+        top_log_probs=top_log_probs,
         slides=when_full == "slide",
     )
     return Generation(lambda generation: _one_text(writer, generation) if single else _batch(writer, generation))
@@ -157,11 +157,11 @@ class _Writer:
         generator: torch.Generator | None,
         ends: Tensor,
         constraints: Sequence[Constraint | None],
-        log_probs: int | None,
+        top_log_probs: int | None,
         slides: bool,
     ):
         self.model, self.sampler, self.generator = model, sampler, generator
-        self.ends, self.constraints, self.log_probs, self.slides = ends, constraints, log_probs, slides
+        self.ends, self.constraints, self.top_log_probs, self.slides = ends, constraints, top_log_probs, slides
         self.max_new_tokens, self.end_ids = max_new_tokens, set(ends.tolist())
         batch, self.length = prompt.shape
         self.cache: Cache = model.new_cache(batch, max_seq_len=self.length + max_new_tokens)
@@ -194,7 +194,7 @@ class _Writer:
             tokens = self._draw(logits)
             self.written[:, self.length] = tokens
             self.length += 1
-            yield tokens, logits.float().log_softmax(dim=-1) if self.log_probs is not None else None
+            yield tokens, logits.float().log_softmax(dim=-1) if self.top_log_probs is not None else None
         self._end_all("max_new_tokens")
 
     def _next_logits(self) -> Float[Tensor, "batch vocab"]:
@@ -214,7 +214,7 @@ class _Writer:
         If log-probabilities were asked for, they are needed for ended rows too, so all rows stay.
         """
         going_on = [place for place, row in enumerate(self.held.tolist()) if self.reasons[row] is None]
-        if self.log_probs is None and 2 * len(going_on) <= len(self.held):
+        if self.top_log_probs is None and 2 * len(going_on) <= len(self.held):
             places = torch.tensor(going_on, device=self.held.device)
             self.cache.reorder(places)
             self.held = self.held[places]
@@ -287,7 +287,7 @@ def _last_logits(model: Transformer, ids: Tensor, cache: Cache, attention_mask: 
 
 def _batch(writer: _Writer, generation: Generation) -> Iterator:
     for tokens, log_probs in writer.steps():
-        yield tokens if log_probs is None else tuple(_choices(tokens, log_probs, writer.log_probs))
+        yield tokens if log_probs is None else tuple(_choices(tokens, log_probs, writer.top_log_probs))
     generation.ended_by = tuple(writer.reasons)
 
 
@@ -295,7 +295,7 @@ def _one_text(writer: _Writer, generation: Generation) -> Iterator:
     for tokens, log_probs in writer.steps():
         if writer.reasons[0] == "end token":
             break
-        yield int(tokens) if log_probs is None else next(_choices(tokens, log_probs, writer.log_probs))
+        yield int(tokens) if log_probs is None else next(_choices(tokens, log_probs, writer.top_log_probs))
     generation.ended_by = writer.reasons[0]
 
 

@@ -96,7 +96,7 @@ def of(**properties):
     [
         (of(a=of(b={"type": "string", "maxLength": 900})), r"at \$\.a\.b: The pattern is too large, with"),
         (of(a={"type": "array", "maxItems": 90, "items": {"type": "number"}}), r"at \$\.a: The pattern is too large"),
-        (of(a={"type": "null"}, b={"type": "string", "pattern": "[^\\s\\S]+"}), r"at \$\.b: No text can meet can meet"),
+        (of(a={"type": "null"}, b={"type": "string", "pattern": "[^\\s\\S]+"}), r"at \$\.b: No text can meet"),
         ({"oneOf": [{"type": "null"}, {"type": "string", "pattern": "[^\\s\\S]"}]}, r"at \$\[1\]: No text can meet"),
         (of(a={"enum": ["ab"]}, b={"enum": ["ac"]}), r"at \$\.b: No text that CharTokenizer.* can write"),
     ],
