@@ -18,14 +18,14 @@ from llmlib.transformer import Cache, Transformer
 Reason = Literal["end token", "max_new_tokens", "context full", "constraint", "stop string"]
 
 
-class GenerationNotice(UserWarning):
+class GenerationWarning(UserWarning):
     """A text was cut off before its end; the message says why."""
 
 
 WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages between the reader's line and a warning
 
 
-def notice(message: str) -> None:
+def warn(message: str) -> None:
     """Warn every time, and name the reader's own line that asked for the text.
 
     `warnings.warn` would show the same message only once per session, and name a line in this file.
@@ -34,7 +34,7 @@ def notice(message: str) -> None:
     while frame and frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in WITHIN:
         frame = frame.f_back
     place = (frame.f_code.co_filename, frame.f_lineno) if frame else ("llmlib", 0)
-    warnings.warn_explicit(message, GenerationNotice, *place)
+    warnings.warn_explicit(message, GenerationWarning, *place)
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ def generate(
     fewer rows). Generation stops at an end token (`end_ids`, by default the model config's), after `max_new_tokens`,
     when a `constraint` (one for all, or one per text) is met and allows nothing more, or when the context is full; the
     result's `ended_by` says which. With a full context, `when_full="slide"` forgets the older half and continues, and
-    "stop" gives a `GenerationNotice`. With `top_log_probs=k` you get a `Choice` instead of each id (a tuple of them for
-    a batch), with its log-probability and the k most likely tokens. `seed=None` uses a fresh seed. Raises `ValueError`
-    right away for ids that the model cannot take, and for padding that is not on the left.
+    "stop" gives a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple of
+    them for a batch), with its log-probability and the k most likely tokens. `seed=None` uses a fresh seed. Raises
+    `ValueError` right away for ids that the model cannot take, and for padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -268,12 +268,12 @@ class _Writer:
                 self.reasons[row] = reason
                 unfulfilled |= constraint is not None and not constraint.is_match(self.states[row])
         if reason == "context full":
-            notice(
+            warn(
                 f"The context of {self.cache.max_seq_len:,} tokens is full, so the text stops there. "
                 'With when_full="slide" the older half is forgotten and the text continues.'
             )
         elif unfulfilled:
-            notice(
+            warn(
                 f"After {self.max_new_tokens:,} tokens the text does not meet the constraint yet: it is unfinished. "
                 "Increase max_new_tokens."
             )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference_models import FAMILIES, load, their_model
 from small_models import KINDS, make, random_ids
 
-from llmlib.interpret import NormNotFolded, direct_logit_attribution, trace
+from llmlib.interpret import NormNotFoldedWarning, direct_logit_attribution, trace
 from llmlib.transformer import Transformer
 
 MORE = {
@@ -103,7 +103,9 @@ class Squashed(torch.nn.Module):
 @pytest.mark.parametrize("norm", [Squashed(), torch.nn.Identity()], ids=["squashed", "no norm"])
 def test_a_norm_that_cannot_be_folded_is_told_and_the_parts_still_add_up(norm, model):
     model.final_norm, ids = norm, random_ids(2, 5)
-    with pytest.warns(NormNotFolded, match=f"a {type(norm).__name__}, which cannot be folded.*derivative .* instead"):
+    with pytest.warns(
+        NormNotFoldedWarning, match=f"a {type(norm).__name__}, which cannot be folded.*derivative .* instead"
+    ):
         found = direct_logit_attribution(model, ids, token=3, against=4)
     torch.testing.assert_close(found.sum(), found.logit, atol=1e-4, rtol=1e-4)
     direction = model.unembedding[3] - model.unembedding[4]
@@ -118,4 +120,4 @@ def test_norms_without_weights_are_folded(recwarn):
     model.final_norm = torch.nn.LayerNorm(32, elementwise_affine=False)
     found = direct_logit_attribution(model, ids, token=3)
     torch.testing.assert_close(found.sum(), found.logit, atol=1e-4, rtol=1e-4)
-    assert not [warning for warning in recwarn if warning.category is NormNotFolded]
+    assert not [warning for warning in recwarn if warning.category is NormNotFoldedWarning]

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmlib.sampling import GenerationNotice, Sampler, generate
+from llmlib.sampling import GenerationWarning, Sampler, generate
 from llmlib.transformer import Transformer, TransformerConfig
 
 CONFIG = TransformerConfig(
@@ -109,7 +109,7 @@ def test_ways_to_give_one_text(model, ids):
 def test_generation_stops_when_the_context_is_full(model):
     for length, new in ((30, 3), (32, 1)):  # 30 + 2 fit, and one more is predicted
         writing = generate(model, [1] * length, 100, GREEDY, end_ids=())
-        with pytest.warns(GenerationNotice, match="context of 32 tokens is full"):
+        with pytest.warns(GenerationWarning, match="context of 32 tokens is full"):
             assert len(list(writing)) == new
         assert writing.ended_by == "context full"
     assert list(generate(model, [1, 2], 0)) == []
@@ -120,7 +120,7 @@ def test_a_full_context_is_told_each_time_and_where_the_text_was_asked_for(model
         warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
         for _ in range(3):
             list(generate(model, [1] * 30, 100, GREEDY, end_ids=()))
-    assert [(note.category, note.filename) for note in told] == [(GenerationNotice, __file__)] * 3
+    assert [(note.category, note.filename) for note in told] == [(GenerationWarning, __file__)] * 3
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned"])
