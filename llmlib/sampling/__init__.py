@@ -9,18 +9,18 @@ texts: how much they repeat, and how surprising they are to a model.
 from llmlib.sampling.automaton import ConstraintError
 from llmlib.sampling.beams import Beam, beam_search
 from llmlib.sampling.constraint import Constraint
-from llmlib.sampling.generating import Choice, Generation, GenerationWarning, generate
+from llmlib.sampling.generating import Generation, GenerationWarning, SampledToken, generate
 from llmlib.sampling.logits import entropy
 from llmlib.sampling.sampler import Sampler
 from llmlib.sampling.texts import generate_text
 
 __all__ = [
     "Beam",
-    "Choice",
     "Constraint",
     "ConstraintError",
     "Generation",
     "GenerationWarning",
+    "SampledToken",
     "Sampler",
     "beam_search",
     "entropy",

@@ -38,7 +38,7 @@ def warn(message: str) -> None:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SampledToken:
     """A token that was drawn, with its log-probability from the model itself, before any sampler settings."""
 
     id: int
@@ -287,7 +287,7 @@ def _last_logits(model: Transformer, ids: Tensor, cache: Cache, attention_mask: 
 
 def _batch(writer: _Writer, generation: Generation) -> Iterator:
     for tokens, log_probs in writer.steps():
-        yield tokens if log_probs is None else tuple(_choices(tokens, log_probs, writer.top_log_probs))
+        yield tokens if log_probs is None else tuple(_sampled(tokens, log_probs, writer.top_log_probs))
     generation.ended_by = tuple(writer.reasons)
 
 
@@ -295,11 +295,11 @@ def _one_text(writer: _Writer, generation: Generation) -> Iterator:
     for tokens, log_probs in writer.steps():
         if writer.reasons[0] == "end token":
             break
-        yield int(tokens) if log_probs is None else next(_choices(tokens, log_probs, writer.top_log_probs))
+        yield int(tokens) if log_probs is None else next(_sampled(tokens, log_probs, writer.top_log_probs))
     generation.ended_by = writer.reasons[0]
 
 
-def _choices(tokens: Tensor, log_probs: Tensor, k: int | None) -> Iterator[Choice]:
+def _sampled(tokens: Tensor, log_probs: Tensor, k: int | None) -> Iterator[SampledToken]:
     for token, row in zip(tokens.tolist(), log_probs):
         values, ids = row.topk(k or 0)
-        yield Choice(token, row[token].item(), tuple(zip(ids.tolist(), values.tolist())))
+        yield SampledToken(token, row[token].item(), tuple(zip(ids.tolist(), values.tolist())))

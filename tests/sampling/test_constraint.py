@@ -39,7 +39,7 @@ def can_match(beginning):
 
 @pytest.mark.parametrize("before", ["", "20", "2024-0", "2024-05-06", "m", "maybe ", "maybe 😀"])
 def test_allowed_are_the_tokens_after_which_a_match_is_possible(before):
-    state = DATE.automaton.after(before.encode())
+    state = DATE.automaton.read(before.encode())
     allowed = DATE.allowed(state)
     for id in range(TOKENIZER.vocab_size):
         text = before.encode() + TOKENIZER.token_bytes(id)
