@@ -8,7 +8,7 @@ from torch import nn
 from llmlib.explore.source_lines import line_that_uses
 from llmlib.interpret.points import POINTS
 from llmlib.transformer import Transformer, TransformerConfig
-from llmlib.widgets.architecture_explorer.boxes import Axis, Box, SourceLine, Tensor
+from llmlib.widgets.architecture_explorer.boxes import Axis, Box, ShapedTensor, SourceLine
 
 # Where the value of each box passes in a model; {} is the layer. "" is the model itself: its logits.
 VALUES = {
@@ -207,13 +207,13 @@ class _Builder:
         numbers = sum(tensor.parameters for tensor in weights)
         if rows is not None and weights:  # of a table only a row is needed
             numbers = rows * self.config.d_model
-        passes = Tensor("result", self.axes(value or self.axes_of_value(id)), is_weight=False)
+        passes = ShapedTensor("result", self.axes(value or self.axes_of_value(id)), is_weight=False)
         return Box(
             id, title, words, kind, (*weights, passes), self.lines(id, uses, *more), flops,
             numbers if read is None else read, before,
         )  # fmt: skip
 
-    def weights(self, box: str) -> Iterable[Tensor]:
+    def weights(self, box: str) -> Iterable[ShapedTensor]:
         for name, path in weight_paths(box).items():
             module = path.rsplit(".", 1)[0]
             try:
@@ -221,7 +221,7 @@ class _Builder:
             except AttributeError:  # no bias, no norm of queries, a table that is tied
                 continue
             names = AXES.get(module.rsplit(".", 1)[-1], ("d_model",))
-            yield Tensor(name, tuple(zip(names, parameter.shape)), is_weight=True)
+            yield ShapedTensor(name, tuple(zip(names, parameter.shape)), is_weight=True)
 
     def axes_of_value(self, box: str) -> str:
         at = VALUES[box].removeprefix("blocks.{}.")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llmlib.widgets import ArchitectureView
-from llmlib.widgets.architecture_explorer import Box, SourceLine, Tensor
+from llmlib.widgets.architecture_explorer import Box, ShapedTensor, SourceLine
 from llmlib.widgets.architecture_explorer.values import picture_of, strongest
 
 TOTALS = {"parameters": 44, "weight_bytes": 88, "cache_bytes": 5, "forward_flops": 7, "training_flops": 21}
@@ -14,8 +14,8 @@ TOTALS = {"parameters": 44, "weight_bytes": 88, "cache_bytes": 5, "forward_flops
 
 @pytest.fixture
 def view():
-    table = Box("embed", "<Table>", "", "embedding", (Tensor("weight", (("vocab", 5), ("d_model", 4)), True),))
-    up = Box("up", "Up", "", "mlp", (Tensor("weight", (("d_mlp", 2), ("d_model", 4)), True),), flops=16)
+    table = Box("embed", "<Table>", "", "embedding", (ShapedTensor("weight", (("vocab", 5), ("d_model", 4)), True),))
+    up = Box("up", "Up", "", "mlp", (ShapedTensor("weight", (("d_mlp", 2), ("d_model", 4)), True),), flops=16)
     layer = Box("layer", "Layer", "", "group", repeat=3, boxes=(Box("mlp", "MLP", "", "mlp", boxes=(up,)),))
     view = ArchitectureView(sizes={"max_seq_len": 8})
     view.put("A & B", Box("model", "Model", "", "group", boxes=(table, layer)), TOTALS, context=8)

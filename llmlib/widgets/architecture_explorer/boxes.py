@@ -20,7 +20,7 @@ class SourceLine:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class ShapedTensor:
     """Weights, or a value that passes; of a value the axes `seq` and `query` count the tokens of a text."""
 
     name: str
@@ -45,7 +45,7 @@ class Box:
     title: str
     words: str  # one sentence: what it does
     kind: str
-    tensors: tuple[Tensor, ...] = ()
+    tensors: tuple[ShapedTensor, ...] = ()
     lines: tuple[SourceLine, ...] = ()
     flops: int = 0  # of matrix products, for one token
     read: int = 0  # weights that one token needs; of a table only its row
@@ -56,7 +56,7 @@ class Box:
     def total(self, what: Literal["parameters", "flops", "read", "written"]) -> int:
         """Of all copies, with all that is inside.
 
-        >>> inside = Box("a", "A", "", "mlp", (Tensor("weight", (("d_mlp", 4), ("d_model", 2)), True),), flops=16)
+        >>> inside = Box("a", "A", "", "mlp", (ShapedTensor("weight", (("d_mlp", 4), ("d_model", 2)), True),), flops=16)
         >>> Box("model", "Model", "", "group", repeat=3, boxes=(inside,)).total("parameters")
         24
         """
