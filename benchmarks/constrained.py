@@ -10,7 +10,7 @@ import time
 import warnings
 
 from llmlib import Constraint, Sampler, encode_chat, generate, load_pretrained
-from llmlib.sampling import GenerationNotice
+from llmlib.sampling import GenerationWarning
 
 SCHEMA = {
     "type": "object",
@@ -50,7 +50,7 @@ def main() -> None:
     written = list(generate(model, ids, 200, greedy, constraint=constraint))
     print(tokenizer.decode(written))
     tokens = min(TOKENS, len(written))
-    warnings.simplefilter("ignore", GenerationNotice)  # from here on texts are cut on purpose
+    warnings.simplefilter("ignore", GenerationWarning)  # from here on texts are cut on purpose
 
     def writing(of):
         return lambda: list(generate(model, ids, tokens, greedy, end_ids=(), constraint=of))

@@ -8,7 +8,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 @dataclass(frozen=True)
-class Choice:
+class DeviceAndDtype:
     """A device and a dtype, with a reason for each."""
 
     device: torch.device
@@ -17,7 +17,7 @@ class Choice:
     dtype_reason: str
 
 
-def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto") -> Choice:
+def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto") -> DeviceAndDtype:
     """Resolve `"auto"`: CUDA, else MPS, else CPU; and bfloat16 if the hardware is fast at it, else float32.
 
     Raises `ValueError` for a device that this machine does not have and for an unknown dtype.
@@ -27,7 +27,7 @@ def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto
     """
     chosen_device, device_reason = _choose_device(device)
     chosen_dtype, dtype_reason = _choose_dtype(dtype, chosen_device)
-    return Choice(chosen_device, chosen_dtype, device_reason, dtype_reason)
+    return DeviceAndDtype(chosen_device, chosen_dtype, device_reason, dtype_reason)
 
 
 def memory_of(device: torch.device | str) -> int:

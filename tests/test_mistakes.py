@@ -20,7 +20,7 @@ MISTAKES = {
     "generate(model, [])": "at least one token",
     "generate(model, [1], max_new_tokens=2.5)": "max_new_tokens must be a whole number, 0 or more, got 2.5",
     "generate(model, [1], max_new_tokens=torch.tensor(2.5))": "max_new_tokens must be a whole number",
-    "generate(model, [1], log_probs=1.0)": "log_probs must be a whole number, 0 or more, got 1.0",
+    "generate(model, [1], top_log_probs=1.0)": "top_log_probs must be a whole number, 0 or more, got 1.0",
     'generate(model, [1], seed="lucky")': "seed must be a whole number, 0 or more, got 'lucky'",
     "beam_search(model, [1], n_beams=2.0)": "n_beams must be a whole number, 1 or more, got 2.0",
     'beam_search(model, "hello")': r"ids is a string\. Turn it into ids first.*tokenizer\.encode",

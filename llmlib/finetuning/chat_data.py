@@ -18,7 +18,7 @@ from llmlib.training.loss import IGNORED
 OPEN_ROWS = 32  # how many rows may still be filled up during packing
 
 
-class TruncationNotice(UserWarning):
+class TruncationWarning(UserWarning):
     """Some conversations are longer than a row, so part of the answers is not learned; the message says how much."""
 
 
@@ -35,7 +35,7 @@ class ChatData:
     has one conversation and then padding, which no token attends to and which is never a target.
 
     A conversation with more than seq_len + 1 tokens is cut there, and one without an answer before the cut is left
-    out: a `TruncationNotice` says how many answers that costs.
+    out: a `TruncationWarning` says how many answers that costs.
 
     Raises `ValueError` for an invalid conversation (it gives its number, from 0) and, when you ask for a batch, if no
     row would have an answer.
@@ -145,7 +145,7 @@ class ChatData:
             if loss := self._loss_by_cutting(seq_len, len(self._usable[seq_len])):
                 if not self._usable[seq_len]:
                     raise ValueError(f"There is nothing to learn from: {loss}")
-                warnings.warn(loss, TruncationNotice, stacklevel=4)
+                warnings.warn(loss, TruncationWarning, stacklevel=4)
         return self._usable[seq_len]
 
     def _loss_by_cutting(self, seq_len: int, usable: int) -> str:

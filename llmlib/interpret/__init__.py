@@ -7,12 +7,12 @@ inside an `ablate` records the ablated values, and if two edit the same value, t
 """
 
 from llmlib.hooks import hooked
-from llmlib.interpret.attribution import Attribution, NormNotFolded, direct_logit_attribution, head_contributions
+from llmlib.interpret.attribution import Attribution, NormNotFoldedWarning, direct_logit_attribution, head_contributions
 from llmlib.interpret.intervening import ablate, patch
 from llmlib.interpret.lens import LogitLens, logit_lens
 from llmlib.interpret.neurons import Excitation, neurons
 from llmlib.interpret.points import POINTS, Head
-from llmlib.interpret.tracing import MemoryNotice, Trace, trace, trace_bytes
+from llmlib.interpret.tracing import MemoryWarning, Trace, trace, trace_bytes
 
 __all__ = [
     "POINTS",
@@ -20,8 +20,8 @@ __all__ = [
     "Excitation",
     "Head",
     "LogitLens",
-    "MemoryNotice",
-    "NormNotFolded",
+    "MemoryWarning",
+    "NormNotFoldedWarning",
     "Trace",
     "ablate",
     "direct_logit_attribution",

@@ -14,7 +14,7 @@ from llmlib.layers import RMSNorm
 from llmlib.transformer import Transformer
 
 
-class NormNotFolded(UserWarning):
+class NormNotFoldedWarning(UserWarning):
     """The final norm is neither LayerNorm nor RMSNorm, so its derivative was used instead of a fixed scale."""
 
 
@@ -34,13 +34,13 @@ class Attribution:
         parts = self.heads.flatten(1).sum(1) + self.mlps.sum(1) + self.biases.sum(1)
         return self.embedding + parts + self.norm_bias
 
-    def ranked(self, text: int = 0) -> list[tuple[str, float]]:
-        """Return each part's name ("embedding", "head 3.2", "MLP 5", …) and contribution in one text, largest first."""
-        parts = {"embedding": self.embedding[text].item(), "final norm's bias": self.norm_bias[text].item()}
-        parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[text].tolist())}
-        parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[text].tolist())}
-        for layer, row in enumerate(self.heads[text].tolist()):
-            parts |= {f"head {layer}.{head}": value for head, value in enumerate(row)}
+    def ranked(self, row: int = 0) -> list[tuple[str, float]]:
+        """Return each part of a row ("embedding", "head 3.2", "MLP 5", …) and its contribution, largest first."""
+        parts = {"embedding": self.embedding[row].item(), "final norm's bias": self.norm_bias[row].item()}
+        parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[row].tolist())}
+        parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[row].tolist())}
+        for layer, heads in enumerate(self.heads[row].tolist()):
+            parts |= {f"head {layer}.{head}": value for head, value in enumerate(heads)}
         return sorted(((name, value) for name, value in parts.items() if value), key=lambda part: -abs(part[1]))
 
 
@@ -57,7 +57,7 @@ def direct_logit_attribution(
     part. The final norm comes in between: it divides by the size of the whole sum. We take that size as it is in this
     run and hold it fixed, so the terms add up exactly. What a part does to the size itself, or through later
     layers, does not show here. If you use a final norm that is neither LayerNorm nor RMSNorm, we cannot hold it
-    fixed like this: its derivative is used, and a `NormNotFolded` warning says so. Raises `ValueError` for a token or
+    fixed like this: its derivative is used, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or
     position that does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits";
     Wang et al. (2022), "Interpretability in the Wild", section 3.
 
@@ -148,7 +148,7 @@ def _by_derivative(norm: nn.Module, residual: Tensor, direction: Tensor, dtype: 
     warnings.warn(
         f"The final norm is a {type(norm).__name__}, which cannot be folded into the output: only LayerNorm and "
         "RMSNorm can. Its derivative at this residual was used instead; norm_bias contains the remainder.",
-        NormNotFolded,
+        NormNotFoldedWarning,
         stacklevel=4,
     )
     with torch.inference_mode(False), torch.enable_grad():

@@ -84,12 +84,14 @@ def induction_score(pattern: Float[Tensor, "*heads query key"], ids: Int[Tensor,
     return _share(pattern, follows & (key < query))
 
 
-def rollout(patterns: Float[Tensor, "layer head query key"], residual: float = 0.5) -> Float[Tensor, "layer query key"]:
+def rollout(
+    patterns: Float[Tensor, "layer head query key"], residual_share: float = 0.5
+) -> Float[Tensor, "layer query key"]:
     """Follow attention through the layers: how much of each token's input reaches each position after each layer?
 
     Each layer mixes the mean of its heads with the token itself, because the residual stream carries the token past
-    attention; `residual` is the token's share. The result shows where information *could* flow: it ignores values, MLPs
-    and heads that cancel. Source: Abnar and Zuidema (2020), "Quantifying Attention Flow in Transformers".
+    attention; `residual_share` is the token's part. The result shows where information *could* flow: it ignores values,
+    MLPs and heads that cancel. Source: Abnar and Zuidema (2020), "Quantifying Attention Flow in Transformers".
 
     >>> even = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
     >>> rollout(even.expand(2, 1, 2, 2))[-1]
@@ -98,14 +100,14 @@ def rollout(patterns: Float[Tensor, "layer head query key"], residual: float = 0
     """
     if patterns.shape[-1] != patterns.shape[-2]:
         raise ValueError(f"Rollout needs as many queries as keys, got {tuple(patterns.shape[-2:])}.")
-    if not 0 <= residual <= 1:
-        raise ValueError(f"residual must be a share between 0 and 1, got {residual}.")
+    if not 0 <= residual_share <= 1:
+        raise ValueError(f"residual_share must be between 0 and 1, got {residual_share}.")
     itself = torch.eye(patterns.shape[-1], dtype=patterns.dtype, device=patterns.device)
-    flow, after = itself, []
+    flow, flows = itself, []
     for pattern in patterns:
-        flow = (residual * itself + (1 - residual) * pattern.mean(0)) @ flow
-        after.append(flow)
-    return torch.stack(after)
+        flow = (residual_share * itself + (1 - residual_share) * pattern.mean(0)) @ flow
+        flows.append(flow)
+    return torch.stack(flows)
 
 
 def _positions(pattern: Tensor) -> tuple[Tensor, Tensor]:

@@ -74,7 +74,7 @@ def _joined(name: str, chunks: list[Tensor]) -> Tensor:
 def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Trace]:
     """Record what passes through the model while the `with` block runs; by default, everything in `POINTS`.
 
-    If a run would record more than 200 MB, you first get a warning (`MemoryNotice`) that says how much; if it would
+    If a run would record more than 200 MB, you first get a warning (`MemoryWarning`) that says how much; if it would
     not fit into free memory, you get a `MemoryError` before anything is recorded. `trace_bytes` tells you in advance.
     Name what you need, and nothing else is kept; without `scores` and `pattern`, attention also stays on its fast path.
     Raises `ValueError` for an unknown name.
@@ -139,10 +139,10 @@ def _announce(model: Transformer, names: Sequence[str], batch: int, seq: int, st
     free = _free_bytes(model.device)
     if free is not None and total > free:
         raise MemoryError(f"{said} Only {_in_words(free)} are free.")
-    warnings.warn(said, MemoryNotice, stacklevel=2)
+    warnings.warn(said, MemoryWarning, stacklevel=2)
 
 
-class MemoryNotice(UserWarning):
+class MemoryWarning(UserWarning):
     """A trace is about to use a lot of memory."""
 
 

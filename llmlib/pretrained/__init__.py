@@ -8,6 +8,6 @@ a bit has changed.
 
 from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.loading import fill, load_pretrained
-from llmlib.pretrained.saving import OwnFormatNotice, save_pretrained
+from llmlib.pretrained.saving import OwnFormatWarning, save_pretrained
 
-__all__ = ["CheckpointError", "OwnFormatNotice", "fill", "load_pretrained", "save_pretrained"]
+__all__ = ["CheckpointError", "OwnFormatWarning", "fill", "load_pretrained", "save_pretrained"]

@@ -30,7 +30,7 @@ FOREIGN = ("*.safetensors*", "generation_config.json", "chat_template.jinja")  #
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
-class OwnFormatNotice(UserWarning):
+class OwnFormatWarning(UserWarning):
     """Only llmlib can open a part of a saved model, because the Hugging Face hub has no format for it."""
 
 
@@ -39,7 +39,7 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
 
     The folder has the format of the Hugging Face hub, so `transformers` opens both too (`AutoModelForCausalLM` and
     `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot express the tokenizer, we use
-    our own format, and an `OwnFormatNotice` warns you. `step` is recorded for models that come from a training run.
+    our own format, and an `OwnFormatWarning` warns you. `step` is recorded for models that come from a training run.
     The new files replace the old ones together. Before anything is written, it raises `ValueError` as
     `check_savable` does, and for a model with more weights than its config says, such as a LoRA. Raises `OSError` if
     the folder cannot be written to.
@@ -71,7 +71,7 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write `tokenizer.json` in Hugging Face's format, or, with an `OwnFormatNotice`, in our own if it does not fit."""
+    """Write `tokenizer.json` in Hugging Face's format, or, with an `OwnFormatWarning`, in our own if it must be."""
     check_savable(tokenizer)
     assert isinstance(tokenizer, BPETokenizer)
     try:
@@ -100,7 +100,7 @@ def _config(config: TransformerConfig) -> dict[str, Any]:
 
 
 def _tell(message: str) -> None:
-    warnings.warn(message, OwnFormatNotice, stacklevel=3)
+    warnings.warn(message, OwnFormatWarning, stacklevel=3)
 
 
 def hub_config(config: TransformerConfig) -> dict[str, Any]:

@@ -9,18 +9,18 @@ texts: how much they repeat, and how surprising they are to a model.
 from llmlib.sampling.automaton import ConstraintError
 from llmlib.sampling.beams import Beam, beam_search
 from llmlib.sampling.constraint import Constraint
-from llmlib.sampling.generating import Choice, Generation, GenerationNotice, generate
+from llmlib.sampling.generating import Generation, GenerationWarning, SampledToken, generate
 from llmlib.sampling.generating_text import generate_text
 from llmlib.sampling.logits import entropy
 from llmlib.sampling.sampler import Sampler
 
 __all__ = [
     "Beam",
-    "Choice",
     "Constraint",
     "ConstraintError",
     "Generation",
-    "GenerationNotice",
+    "GenerationWarning",
+    "SampledToken",
     "Sampler",
     "beam_search",
     "entropy",

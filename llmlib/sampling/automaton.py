@@ -47,7 +47,7 @@ class Chars:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class Concatenation:
     parts: tuple["Pattern", ...]
 
 
@@ -63,12 +63,12 @@ class Repeat:
     most: int | None = None  # None: without end
 
 
-Pattern = Chars | Sequence | OneOf | Repeat
+Pattern = Chars | Concatenation | OneOf | Repeat
 
 
-def literal(text: str) -> Sequence:
+def literal(text: str) -> Concatenation:
     """Return a pattern that matches exactly this text."""
-    return Sequence(tuple(Chars(((ord(c), ord(c)),)) for c in text))
+    return Concatenation(tuple(Chars(((ord(c), ord(c)),)) for c in text))
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ class Automaton:
     accepts: np.ndarray  # [state], bool
     start: int = 1
 
-    def after(self, data: bytes, state: int | None = None) -> int:
+    def read(self, data: bytes, state: int | None = None) -> int:
         """Return the state after these bytes.
 
         >>> machine = build(OneOf((literal("yes"), literal("no"))))
-        >>> bool(machine.accepts[machine.after(b"no")]), machine.after(b"x")
+        >>> bool(machine.accepts[machine.read(b"no")]), machine.read(b"x")
         (True, 0)
         """
         state = self.start if state is None else state
@@ -150,7 +150,7 @@ class _Many:
     def _add(self, pattern: Pattern, end: int) -> int:
         if isinstance(pattern, Chars):
             return self._chars(pattern, end)
-        if isinstance(pattern, Sequence):
+        if isinstance(pattern, Concatenation):
             for part in reversed(pattern.parts):
                 end = self.add(part, end)
             return end

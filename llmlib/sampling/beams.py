@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from llmlib.sampling.arguments import check_count, ends_of, tensor_of
-from llmlib.sampling.generating import notice
+from llmlib.sampling.generating import warn
 from llmlib.transformer import Transformer
 
 STEEPEST = 50  # the largest length penalty: length^50 is still a number
@@ -38,7 +38,7 @@ def beam_search(
     finished when it ends with an end token (which counts as part of it). `score` divides by length^`length_penalty`: 0
     favours short texts, more than 1 favours long ones. The search ends when there are `n_beams` finished continuations
     and no unfinished one scores higher right now, after `max_new_tokens`, or when the context is full, with a
-    `GenerationNotice`. Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the
+    `GenerationWarning`. Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the
     length penalty as in Wu et al. (2016), in the simple form of today's libraries. Raises `ValueError` for ids that the
     model cannot take, fewer than 1 beam or token, and a penalty beyond ±50.
 
@@ -80,7 +80,7 @@ def beam_search(
         cache.reorder(parents.to(model.device))
         new = written[:, -1:].to(model.device)
     if steps < max_new_tokens:
-        notice(
+        warn(
             f"The context of {model.config.max_seq_len:,} tokens is full: the search stopped after {steps:,} tokens. "
             "Use a shorter prompt to look further."
         )

@@ -129,7 +129,7 @@ class Constraint:
 
     def step(self, state: int, token: int) -> int:
         """Return the state after a token, or 0 if the token is not allowed."""
-        return self.automaton.after(self._tree.bytes_of[token], state)
+        return self.automaton.read(self._tree.bytes_of[token], state)
 
     def is_match(self, state: int) -> bool:
         """Return whether the text may end here."""

@@ -19,14 +19,14 @@ from llmlib.transformer import Cache, Transformer
 Reason = Literal["end token", "max_new_tokens", "context full", "constraint", "stop string"]
 
 
-class GenerationNotice(UserWarning):
+class GenerationWarning(UserWarning):
     """A text was cut off before its end; the message says why."""
 
 
 WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages between the reader's line and a warning
 
 
-def notice(message: str) -> None:
+def warn(message: str) -> None:
     """Warn every time, and name the reader's own line that asked for the text.
 
     `warnings.warn` would show the same message only once per session, and name a line in this file.
@@ -35,11 +35,11 @@ def notice(message: str) -> None:
     while frame and frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in WITHIN:
         frame = frame.f_back
     place = (frame.f_code.co_filename, frame.f_lineno) if frame else ("llmlib", 0)
-    warnings.warn_explicit(message, GenerationNotice, *place)
+    warnings.warn_explicit(message, GenerationWarning, *place)
 
 
 @dataclass(frozen=True)
-class Choice:
+class SampledToken:
     """A token that was drawn, with its log-probability from the model itself, before any sampler settings."""
 
     id: int
@@ -75,7 +75,7 @@ def generate(
     attention_mask: Bool[Tensor, "batch seq"] | Int[Tensor, "batch seq"] | None = None,
     end_ids: Sequence[int] | None = None,
     constraint: Constraint | Sequence[Constraint | None] | None = None,
-    log_probs: int | None = None,
+    top_log_probs: int | None = None,
     when_full: str = "stop",
 ) -> Generation:
     """Continue a text, yielding each token as soon as it is drawn.
@@ -86,9 +86,9 @@ def generate(
     fewer rows). Generation stops at an end token (`end_ids`, by default the model config's), after `max_new_tokens`,
     when a `constraint` (one for all, or one per text) is met and allows nothing more, or when the context is full; the
     result's `ended_by` says which. With a full context, `when_full="slide"` forgets the older half and continues, and
-    "stop" gives a `GenerationNotice`. With `log_probs=k` you get a `Choice` instead of each id (a tuple of them for a
-    batch), with its log-probability and the k most likely tokens. `seed=None` uses a fresh seed. Raises `ValueError`
-    right away for ids that the model cannot take, and for padding that is not on the left.
+    "stop" gives a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple of
+    them for a batch), with its log-probability and the k most likely tokens. `seed=None` uses a fresh seed. Raises
+    `ValueError` right away for ids that the model cannot take, and for padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -110,9 +110,9 @@ def generate(
         )
     if when_full not in ("stop", "slide"):
         raise ValueError(f"when_full must be 'stop' or 'slide', got {when_full!r}.")
-    if log_probs is not None and check_count("log_probs", log_probs, 0) > model.config.vocab_size:
+    if top_log_probs is not None and check_count("top_log_probs", top_log_probs, 0) > model.config.vocab_size:
         raise ValueError(
-            f"log_probs must be between 0 and {model.config.vocab_size} (the vocabulary), got {log_probs}."
+            f"top_log_probs must be between 0 and {model.config.vocab_size} (the vocabulary), got {top_log_probs}."
         )
     model.check_ids(prompt.cpu())
     constraints = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompt)
@@ -138,7 +138,7 @@ def generate(
         generator=generator,
         ends=ends.to(model.device),
         constraints=constraints,
-        log_probs=log_probs,
+        top_log_probs=top_log_probs,
         slides=when_full == "slide",
     )
     return Generation(lambda generation: _one_text(writer, generation) if single else _batch(writer, generation))
@@ -158,11 +158,11 @@ class _Writer:
         generator: torch.Generator | None,
         ends: Tensor,
         constraints: Sequence[Constraint | None],
-        log_probs: int | None,
+        top_log_probs: int | None,
         slides: bool,
     ):
         self.model, self.sampler, self.generator = model, sampler, generator
-        self.ends, self.log_probs, self.slides = ends, log_probs, slides
+        self.ends, self.top_log_probs, self.slides = ends, top_log_probs, slides
         self.max_new_tokens, end_ids = max_new_tokens, set(ends.tolist())
         batch, self.length = prompt.shape
         self.cache: Cache = model.new_cache(batch, max_seq_len=self.length + max_new_tokens)
@@ -192,7 +192,7 @@ class _Writer:
             tokens = self._draw(logits)
             self.written[:, self.length] = tokens
             self.length += 1
-            yield tokens, logits.float().log_softmax(dim=-1) if self.log_probs is not None else None
+            yield tokens, logits.float().log_softmax(dim=-1) if self.top_log_probs is not None else None
         self._end_all("max_new_tokens")
 
     def _next_logits(self) -> Float[Tensor, "batch vocab"]:
@@ -212,7 +212,7 @@ class _Writer:
         If log-probabilities were asked for, they are needed for ended rows too, so all rows stay.
         """
         going_on = [place for place, row in enumerate(self.held.tolist()) if self.reasons[row] is None]
-        if self.log_probs is None and 2 * len(going_on) <= len(self.held):
+        if self.top_log_probs is None and 2 * len(going_on) <= len(self.held):
             places = torch.tensor(going_on, device=self.held.device)
             self.cache.reorder(places)
             self.held = self.held[places]
@@ -256,12 +256,12 @@ class _Writer:
                 self.reasons[number] = reason
                 unfulfilled |= not row.is_complete
         if reason == "context full":
-            notice(
+            warn(
                 f"The context of {self.cache.max_seq_len:,} tokens is full, so the text stops there. "
                 'With when_full="slide" the older half is forgotten and the text continues.'
             )
         elif unfulfilled:
-            notice(
+            warn(
                 f"After {self.max_new_tokens:,} tokens the text does not meet the constraint yet: it is unfinished. "
                 "Increase max_new_tokens."
             )
@@ -275,7 +275,7 @@ def _last_logits(model: Transformer, ids: Tensor, cache: Cache, attention_mask: 
 
 def _batch(writer: _Writer, generation: Generation) -> Iterator:
     for tokens, log_probs in writer.steps():
-        yield tokens if log_probs is None else tuple(_choices(tokens, log_probs, writer.log_probs))
+        yield tokens if log_probs is None else tuple(_sampled(tokens, log_probs, writer.top_log_probs))
     generation.ended_by = tuple(writer.reasons)
 
 
@@ -283,11 +283,11 @@ def _one_text(writer: _Writer, generation: Generation) -> Iterator:
     for tokens, log_probs in writer.steps():
         if writer.reasons[0] == "end token":
             break
-        yield int(tokens) if log_probs is None else next(_choices(tokens, log_probs, writer.log_probs))
+        yield int(tokens) if log_probs is None else next(_sampled(tokens, log_probs, writer.top_log_probs))
     generation.ended_by = writer.reasons[0]
 
 
-def _choices(tokens: Tensor, log_probs: Tensor, k: int | None) -> Iterator[Choice]:
+def _sampled(tokens: Tensor, log_probs: Tensor, k: int | None) -> Iterator[SampledToken]:
     for token, row in zip(tokens.tolist(), log_probs):
         values, ids = row.topk(k or 0)
-        yield Choice(token, row[token].item(), tuple(zip(ids.tolist(), values.tolist())))
+        yield SampledToken(token, row[token].item(), tuple(zip(ids.tolist(), values.tolist())))

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from llmlib.sampling.constraint import Constraint
-from llmlib.sampling.generating import Generation, generate, notice
+from llmlib.sampling.generating import Generation, generate, warn
 from llmlib.sampling.sampler import Sampler
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
@@ -25,7 +25,7 @@ def generate_text(
 
     The text ends before the first of the `stop` strings. A stop string may begin in one token and end in another, so
     text that could be the beginning of one is held back until that is clear. If no stop string comes within
-    `max_new_tokens`, you get a `GenerationNotice`. Everything else is as in `generate`.
+    `max_new_tokens`, you get a `GenerationWarning`. Everything else is as in `generate`.
 
         for piece in generate_text(model, tokenizer, "Once upon a time", stop=["\\n\\n"]):
             print(piece, end="")
@@ -54,7 +54,7 @@ def generate_text(
         found = yield from until_stop(tokenizer.decode_stream(tokens), stops)
         generation.ended_by = "stop string" if found else tokens.ended_by
         if stops and generation.ended_by == "max_new_tokens":
-            notice(
+            warn(
                 f"No stop string ({', '.join(map(repr, stops))}) came within {max_new_tokens:,} tokens: "
                 "the text is cut off there. Increase max_new_tokens, or use another stop string."
             )

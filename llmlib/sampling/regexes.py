@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from llmlib.sampling.automaton import TOO_DEEP, Chars, ConstraintError, OneOf, Pattern, Repeat, Sequence
+from llmlib.sampling.automaton import TOO_DEEP, Chars, Concatenation, ConstraintError, OneOf, Pattern, Repeat
 
 DIGITS = Chars(((48, 57),))
 WORD = Chars(((48, 57), (65, 90), (95, 95), (97, 122)))
@@ -23,7 +23,7 @@ def read_regex(text: str) -> Pattern:
     around, and for an invalid regular expression.
 
     >>> read_regex("a|b").parts
-    (Sequence(parts=(Chars(ranges=((97, 97),)),)), Sequence(parts=(Chars(ranges=((98, 98),)),)))
+    (Concatenation(parts=(Chars(ranges=((97, 97),)),)), Concatenation(parts=(Chars(ranges=((98, 98),)),)))
     """
     if not isinstance(text, str):
         raise ConstraintError(f"A regular expression must be a string, got {text!r}.")
@@ -77,7 +77,7 @@ class _Reader:
                 self.take()
                 break
             parts.append(self.repeated(self.atom()))
-        return Sequence(tuple(parts))
+        return Concatenation(tuple(parts))
 
     def repeated(self, part: Pattern) -> Pattern:
         while self.peek() and (self.peek() in "*+?" or self._counts()):

@@ -13,11 +13,11 @@ from llmlib.sampling.automaton import (
     TOO_DEEP,
     Automaton,
     Chars,
+    Concatenation,
     ConstraintError,
     OneOf,
     Pattern,
     Repeat,
-    Sequence,
     build,
     literal,
     shared_text,
@@ -26,7 +26,7 @@ from llmlib.sampling.regexes import read_regex
 
 PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that may stay as they are in a JSON string
 SPACE = Repeat(literal(" "), 0, 1)
-EMPTY = Sequence(())
+EMPTY = Concatenation(())
 SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\", 47: "/"}  # escapes with one sign
 # Any other character may be escaped by its code, except surrogates: half a pair is not a character.
 CODE = read_regex(r"\\u([0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})")
@@ -173,14 +173,14 @@ class _Reader:
             raise ConstraintError(f"The schema at {path} has a pattern and a length: put the length into the pattern.")
         else:
             inner = _in_a_string(self._pattern(schema["pattern"], path))
-        return Sequence((literal('"'), inner, literal('"')))
+        return Concatenation((literal('"'), inner, literal('"')))
 
     def _pattern(self, text: Any, path: str) -> Pattern:
         try:
             anything = Repeat(~Chars(()))  # a schema's pattern may be anywhere, unless it has ^ and $
             before = EMPTY if str(text).startswith("^") else anything
             after = EMPTY if str(text).endswith("$") else anything
-            return Sequence((before, read_regex(text), after))
+            return Concatenation((before, read_regex(text), after))
         except ConstraintError as error:
             raise ConstraintError(f"The pattern in the schema at {path}: {error}") from None
 
@@ -191,8 +191,8 @@ class _Reader:
         if most == 0:
             return literal("[]")
         item = self.read(schema["items"], f"{path}.items", inside)
-        more = Repeat(Sequence((literal(","), SPACE, item)), max(0, least - 1), None if most is None else most - 1)
-        return Sequence((literal("["), Repeat(Sequence((item, more)), min(least, 1), 1), literal("]")))
+        more = Repeat(Concatenation((literal(","), SPACE, item)), max(0, least - 1), None if most is None else most - 1)
+        return Concatenation((literal("["), Repeat(Concatenation((item, more)), min(least, 1), 1), literal("]")))
 
     def _object(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         if schema.get("additionalProperties", False) is not False:
@@ -211,12 +211,12 @@ class _Reader:
         later: Pattern = EMPTY  # … and if there has been one
         for name, part in reversed(list(properties.items())):
             member = self.read(part, f"{path}.{name}", inside)
-            member = Sequence((literal(json.dumps(name, ensure_ascii=False) + ":"), SPACE, member))
-            with_it = Sequence((literal(","), SPACE, member, later))
-            alone = Sequence((member, later))
+            member = Concatenation((literal(json.dumps(name, ensure_ascii=False) + ":"), SPACE, member))
+            with_it = Concatenation((literal(","), SPACE, member, later))
+            alone = Concatenation((member, later))
             first = alone if name in required else OneOf((alone, first))
             later = with_it if name in required else OneOf((with_it, later))
-        return Sequence((literal("{"), first, literal("}")))
+        return Concatenation((literal("{"), first, literal("}")))
 
 
 def _machine(pattern: Pattern, path: str) -> Automaton:

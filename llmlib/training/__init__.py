@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from llmlib.training.checkpoints import RunError as RunError
     from llmlib.training.config import TrainConfig as TrainConfig
     from llmlib.training.config import schedule_at as schedule_at
-    from llmlib.training.loop import RunNotice as RunNotice
+    from llmlib.training.loop import RunWarning as RunWarning
     from llmlib.training.loop import Step as Step
     from llmlib.training.loop import Training as Training
     from llmlib.training.loop import TrainingDiverged as TrainingDiverged
@@ -36,7 +36,7 @@ __all__, __getattr__, __dir__ = lazy(
         "RunError": "llmlib.training.checkpoints",
         "TrainConfig": "llmlib.training.config",
         "schedule_at": "llmlib.training.config",
-        **dict.fromkeys(("RunNotice", "Step", "Training", "TrainingDiverged", "train"), "llmlib.training.loop"),
+        **dict.fromkeys(("RunWarning", "Step", "Training", "TrainingDiverged", "train"), "llmlib.training.loop"),
         "cross_entropy": "llmlib.training.loss",
         **dict.fromkeys(("save_checkpoint", "latest_checkpoint", "load_checkpoint"), "llmlib.training.own_loop"),
         "clip_gradients": "llmlib.training.sharding",

@@ -46,7 +46,7 @@ class Step:
     statistics: Statistics | None = field(default=None, compare=False)  # when due: what goes on inside
 
 
-class RunNotice(UserWarning):
+class RunWarning(UserWarning):
     """A run continues in a way that you might not expect; the message says how."""
 
 
@@ -274,7 +274,7 @@ def train(
     model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
     and at the end. With a `folder`, checkpoints are saved there; with `resume`, the run continues from its last
     checkpoint, and takes exactly the steps that it would have taken. If the config now has another number of steps, a
-    `RunNotice` says what that means. Under `torchrun`, every process makes the same call and
+    `RunWarning` says what that means. Under `torchrun`, every process makes the same call and
     computes its share of every batch; if `torchrun` restarts after a process died, the run resumes. On a CPU the
     process keeps up to 1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`). If
     the model is tiny and other programs use the machine too, `torch.set_num_threads(1)` makes training much faster:
@@ -380,7 +380,7 @@ def _tell_of_unfinished(folder: Path, found: list[Path], resume: bool) -> None:
 
 
 def _tell(message: str) -> None:
-    warnings.warn(message, RunNotice, stacklevel=4)
+    warnings.warn(message, RunWarning, stacklevel=4)
 
 
 @contextlib.contextmanager

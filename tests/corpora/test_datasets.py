@@ -231,7 +231,7 @@ def test_messages_name_the_dataset_in_memory():
         TokenDataset([1, 2, 3]).batch(0, batch_size=1, seq_len=5)
     with pytest.raises(DatasetError, match=r"The dataset in memory gave the id 9, but the vocabulary ends at 4"):
         TokenDataset([9] * 20, vocab_size=5).batch(0, batch_size=1, seq_len=5)
-    with pytest.raises(DatasetError, match="The dataset in memory holds 0 tokens"):
+    with pytest.raises(DatasetError, match="The dataset in memory has 0 tokens"):
         TokenDataset([]).batches(batch_size=1, seq_len=5)
 
 

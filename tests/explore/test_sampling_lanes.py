@@ -36,7 +36,9 @@ def test_side_by_side_each_writes_what_it_would_write_alone(live):
     for _ in range(9):
         assert act(view, "race"), view.notice
     for lane, settings in zip(view.lanes, lanes):
-        alone = list(generate(model, ids_of(view, tokenizer), 9, Sampler(**settings), seed=5, log_probs=0, end_ids=()))
+        alone = list(
+            generate(model, ids_of(view, tokenizer), 9, Sampler(**settings), seed=5, top_log_probs=0, end_ids=())
+        )
         assert lane["ids"] == [choice.id for choice in alone]
         assert lane["log_probs"] == pytest.approx([choice.log_prob for choice in alone], abs=1e-3)
         assert all(view.word(id) for id in lane["ids"])

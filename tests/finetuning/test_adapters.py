@@ -143,8 +143,11 @@ def refused(folder, match, model=None):
         ({"peft_type": None}, "'peft_type' is None, expected a string"),
         ({"r": "4"}, "'r' is '4', expected a whole number"),
         ({"r": 0}, "r is 0, expected a number greater than 0"),
-        ({"lora_alpha": float("nan")}, "lora_alpha is nan, expected a number more than 0"),
-        ({"target_modules": ["q_proj", "lm_head"]}, "target module 'lm_head' is not supported, only q_proj, k_proj"),
+        ({"lora_alpha": float("nan")}, "lora_alpha is nan, expected a number greater than 0"),
+        (
+            {"target_modules": ["q_proj", "lm_head"]},
+            "target module 'lm_head' is not supported; it must be one of q_proj, k_proj",
+        ),
         ({"target_modules": ["c_attn"]}, "target module 'c_attn' is not supported.*GPT-2's c_attn is three of them"),
         ({"target_modules": ".*_proj"}, "'target_modules' is '.*_proj', expected a list"),
         ({"target_modules": []}, "target_modules is empty"),
@@ -187,7 +190,7 @@ def test_damage_is_named(saved, file, how):
         load_adapter(make("llama"), saved)  # the weights know it too
         assert path.read_bytes() == content
         return
-    refused(saved, "missing" if how == "gone" else "damaged|not valid JSON|holds no JSON object")
+    refused(saved, "missing" if how == "gone" else "damaged|not valid JSON|not contain a JSON object")
 
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from finetuning.conftest import said, small_model
 from llmlib.chat import encode_chat_with_mask
 from llmlib.finetuning import ChatData
-from llmlib.finetuning.chat_data import TruncationNotice, pack
+from llmlib.finetuning.chat_data import TruncationWarning, pack
 from llmlib.training import cross_entropy, train
 from llmlib.training.config import TrainConfig
 from llmlib.training.loss import IGNORED
@@ -125,7 +125,7 @@ def test_a_conversation_that_fills_the_row_to_the_last_token_is_whole(tokenizer)
         x, y = data.batch(0, batch_size=1, seq_len=len(ids) - 1)
     assert x[0].tolist() == ids[:-1]
     assert answers(tokenizer, y) == ["def"]
-    with pytest.warns(TruncationNotice, match="1 of 1 conversations .* Of 1 answers 1 lose their end and 0 are lost"):
+    with pytest.warns(TruncationWarning, match="1 of 1 conversations .* Of 1 answers, 1 lose their end and 0 are lost"):
         x, y = data.batch(0, batch_size=1, seq_len=len(ids) - 2)
     assert x[0].tolist() == ids[:-2]
     assert tokenizer.decode(y[y != IGNORED]) == " def"
@@ -138,7 +138,7 @@ def test_what_a_cut_costs_is_told_once_for_each_length(tokenizer):
         r"3 of 4 conversations have more tokens than seq_len=20 .*Of 5 answers, 1 lose their end and 2 are lost "
         r"entirely; 1 conversations have no answer left and are dropped\. Choose a larger seq_len"
     )
-    with pytest.warns(TruncationNotice, match=told):
+    with pytest.warns(TruncationWarning, match=told):
         data.batch(0, batch_size=1, seq_len=20)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -151,11 +151,11 @@ def test_what_a_cut_costs_is_told_once_for_each_length(tokenizer):
 def test_an_answer_of_which_not_one_token_is_left_is_lost(tokenizer):
     data = ChatData(tokenizer, [said("abc", "def"), said("a", "b")])  # they begin at the tokens 5 and 3
     with pytest.warns(
-        TruncationNotice, match="Of 2 answers, 1 lose their end and 1 are lost entirely; 1 conversations"
+        TruncationWarning, match="Of 2 answers, 1 lose their end and 1 are lost entirely; 1 conversations"
     ):
         data.batch(0, batch_size=1, seq_len=4)
     data = ChatData(tokenizer, [said("abc", "def")])
-    with pytest.warns(TruncationNotice, match="1 lose their end and 0 are lost entirely"):
+    with pytest.warns(TruncationWarning, match="1 lose their end and 0 are lost entirely"):
         _, y = data.batch(0, batch_size=1, seq_len=5)
     assert tokenizer.decode(y[y != IGNORED]) == " "
 

@@ -60,7 +60,7 @@ def test_it_tunes_and_the_folder_opens(workshop):
     result = run(workshop, steps=120)
     assert result.exit_code == 0, result.output
     assert re.search(
-        r"120 steps taken; the lowest validation loss was 0\.0\d+, at step 120\. Talk to it", result.stdout
+        r"120 steps taken; the lowest validation loss was 0\.0\d+, at step 120\. To talk to it", result.stdout
     )
     model, tokenizer = load_pretrained(workshop / "tuned", device="cpu", dtype="float32")
     assert tokenizer.chat_template == TALES

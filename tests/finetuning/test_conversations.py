@@ -52,7 +52,7 @@ def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
         ('{"prompt": "Hi", "prompt": "Ho", "response": ""}', "the key 'prompt' occurs twice"),
         ('{"messages": []}', "the conversation has no messages"),
         ('{"messages": {}}', r"'messages' is {}, expected a list"),
-        ('{"messages": ["Hi"]}', "message 0: 'Hi' expected an object, got"),
+        ('{"messages": ["Hi"]}', "message 0: expected an object, got 'Hi'"),
         ('{"messages": [{"role": "user"}]}', "message 0: 'content' is missing"),
         ('{"messages": [{"role": "user", "content": 3}]}', "message 0: 'content' is 3, expected a string"),
         ('{"messages": [{"role": "user", "content": "a"}]}', "ends with message 0, from 'user', without an answer"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference_models import FAMILIES, load, their_model
 from small_models import KINDS, make, random_ids
 
-from llmlib.interpret import NormNotFolded, direct_logit_attribution, trace
+from llmlib.interpret import NormNotFoldedWarning, direct_logit_attribution, trace
 from llmlib.transformer import Transformer
 
 MORE = {
@@ -34,12 +34,12 @@ def random_model(config, seed=0):
 @pytest.mark.parametrize("position", [-1, 0, 4])
 def test_the_parts_add_up_to_the_logit(kind, against, position):
     model, ids = random_model(MORE[kind]), random_ids(3, 9)
-    who = direct_logit_attribution(model, ids, token=5, against=against, position=position)
+    found = direct_logit_attribution(model, ids, token=5, against=against, position=position)
     logits = model(ids)[:, position]
     expected = logits[:, 5] - (logits[:, against] if against is not None else 0)
-    torch.testing.assert_close(who.logit, expected)
-    torch.testing.assert_close(who.sum(), expected, atol=1e-4, rtol=1e-4)
-    assert who.heads.shape == (3, model.config.n_layers, model.config.n_heads)
+    torch.testing.assert_close(found.logit, expected)
+    torch.testing.assert_close(found.sum(), expected, atol=1e-4, rtol=1e-4)
+    assert found.heads.shape == (3, model.config.n_layers, model.config.n_heads)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -47,10 +47,10 @@ def test_the_parts_add_up_in_every_family(family, tmp_path):
     theirs = their_model(family)
     theirs.save_pretrained(tmp_path)
     model, ids = load(tmp_path), random_ids(2, 12)
-    who = direct_logit_attribution(model, ids, token=torch.tensor([3, 11]))
+    found = direct_logit_attribution(model, ids, token=torch.tensor([3, 11]))
     with torch.no_grad():
         expected = theirs(ids).logits[:, -1].gather(1, torch.tensor([[3], [11]]))[:, 0]
-    torch.testing.assert_close(who.sum(), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found.sum(), expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.slow
@@ -58,7 +58,7 @@ def test_the_parts_add_up_in_every_family(family, tmp_path):
 def test_a_heads_part_is_what_its_output_adds_under_the_norm_as_it_is(kind, seed, layer, head):
     """By hand: the head's vector, through its slice of the output matrix, the norm's fixed scale, and the table."""
     model, ids = random_model(MORE[kind], seed), random_ids(1, 6, seed=seed)
-    who = direct_logit_attribution(model, ids, token=2)
+    found = direct_logit_attribution(model, ids, token=2)
     with torch.no_grad(), trace(model) as t:
         model(ids)
     d_head = model.config.d_head
@@ -68,15 +68,15 @@ def test_a_heads_part_is_what_its_output_adds_under_the_norm_as_it_is(kind, seed
     if model.config.norm == "layernorm":
         written, final = written - written.mean(), final - final.mean()
     scaled = written / (final.square().mean() + model.config.norm_eps).sqrt() * model.final_norm.weight
-    torch.testing.assert_close(who.heads[0, layer, head], scaled @ model.unembedding[2], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(found.heads[0, layer, head], scaled @ model.unembedding[2], atol=1e-5, rtol=1e-4)
 
 
 def test_ranked_names_every_part_once_and_sums_to_the_logit():
     model = random_model(MORE["gpt2"])
-    who = direct_logit_attribution(model, random_ids(2, 5), token=1)
-    parts = who.ranked(1)
+    found = direct_logit_attribution(model, random_ids(2, 5), token=1)
+    parts = found.ranked(1)
     assert len({name for name, _ in parts}) == len(parts) == 1 + 1 + 3 + 3 + 12
-    assert sum(value for _, value in parts) == pytest.approx(who.logit[1].item(), abs=1e-4)
+    assert sum(value for _, value in parts) == pytest.approx(found.logit[1].item(), abs=1e-4)
     sizes = [abs(value) for _, value in parts]
     assert sizes == sorted(sizes, reverse=True)
     names = {name for name, _ in direct_logit_attribution(make("llama"), random_ids(1, 5), token=1).ranked()}
@@ -103,19 +103,21 @@ class Squashed(torch.nn.Module):
 @pytest.mark.parametrize("norm", [Squashed(), torch.nn.Identity()], ids=["squashed", "no norm"])
 def test_a_norm_that_cannot_be_folded_is_told_and_the_parts_still_add_up(norm, model):
     model.final_norm, ids = norm, random_ids(2, 5)
-    with pytest.warns(NormNotFolded, match=f"a {type(norm).__name__}, which cannot be folded.*derivative .* instead"):
-        who = direct_logit_attribution(model, ids, token=3, against=4)
-    torch.testing.assert_close(who.sum(), who.logit, atol=1e-4, rtol=1e-4)
+    with pytest.warns(
+        NormNotFoldedWarning, match=f"a {type(norm).__name__}, which cannot be folded.*derivative .* instead"
+    ):
+        found = direct_logit_attribution(model, ids, token=3, against=4)
+    torch.testing.assert_close(found.sum(), found.logit, atol=1e-4, rtol=1e-4)
     direction = model.unembedding[3] - model.unembedding[4]
     with torch.no_grad(), trace(model) as t:
         model(ids)
     slope = 1 - torch.tanh(t.residual[-1][:, -1]) ** 2 if isinstance(norm, Squashed) else torch.ones(2, 1)
-    torch.testing.assert_close(who.mlps[:, 1], (t.mlp_out[1][:, -1] * slope) @ direction, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found.mlps[:, 1], (t.mlp_out[1][:, -1] * slope) @ direction, atol=1e-4, rtol=1e-4)
 
 
 def test_norms_without_weights_are_folded(recwarn):
     model, ids = random_model(MORE["gpt2"]), random_ids(2, 5)
     model.final_norm = torch.nn.LayerNorm(32, elementwise_affine=False)
-    who = direct_logit_attribution(model, ids, token=3)
-    torch.testing.assert_close(who.sum(), who.logit, atol=1e-4, rtol=1e-4)
-    assert not [warning for warning in recwarn if warning.category is NormNotFolded]
+    found = direct_logit_attribution(model, ids, token=3)
+    torch.testing.assert_close(found.sum(), found.logit, atol=1e-4, rtol=1e-4)
+    assert not [warning for warning in recwarn if warning.category is NormNotFoldedWarning]

@@ -84,4 +84,4 @@ def test_errors_of_rollout():
     with pytest.raises(ValueError, match="as many queries as keys"):
         head_scores.rollout(torch.rand(1, 1, 2, 3))
     with pytest.raises(ValueError, match="between 0 and 1"):
-        head_scores.rollout(torch.rand(1, 1, 2, 2), residual=2.0)
+        head_scores.rollout(torch.rand(1, 1, 2, 2), residual_share=2.0)

@@ -9,7 +9,7 @@ from reference_models import FAMILIES, load
 from small_models import KINDS, hooks_of, make, random_ids
 
 from llmlib.attention import causal_mask
-from llmlib.interpret import POINTS, MemoryNotice, trace, trace_bytes, tracing
+from llmlib.interpret import POINTS, MemoryWarning, trace, trace_bytes, tracing
 from llmlib.sampling import Sampler, generate
 
 
@@ -156,7 +156,7 @@ def test_the_stated_memory_is_the_memory_taken(model):
 
 def test_a_large_trace_says_so_before_and_an_impossible_one_takes_nothing(model, monkeypatch):
     monkeypatch.setattr(tracing, "LARGE", 1000)
-    with trace(model) as t, pytest.warns(MemoryNotice, match=r"1 × 7 tokens takes .* kB \(mlp 4.03 kB, .*Keep less"):
+    with trace(model) as t, pytest.warns(MemoryWarning, match=r"1 × 7 tokens takes .* kB \(mlp 4.03 kB, .*Keep less"):
         model(random_ids(1, 7))
     monkeypatch.setattr(tracing, "_free_bytes", lambda device: 2000)
     with trace(model) as t, pytest.raises(MemoryError, match="Only 2 kB are free"):

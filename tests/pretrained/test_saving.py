@@ -13,7 +13,7 @@ from reference_models import FAMILIES, load, their_model
 from safetensors.torch import load_file, save_file
 
 from llmlib.chat import CHATML, encode_chat, with_chat_template
-from llmlib.pretrained import CheckpointError, OwnFormatNotice, load_pretrained, save_pretrained
+from llmlib.pretrained import CheckpointError, OwnFormatWarning, load_pretrained, save_pretrained
 from llmlib.pretrained.saving import hub_config
 from llmlib.tokenization import BPETokenizer, CharTokenizer, load_tokenizer
 from llmlib.transformer import Transformer, TransformerConfig
@@ -70,7 +70,7 @@ def test_a_model_of_no_known_family_is_kept_in_our_own_form_and_said_so(choices,
         hub_config(config)
     model = Transformer(config)
     with pytest.warns(
-        OwnFormatNotice, match="Only llmlib can open this model: its architecture is not one of the families"
+        OwnFormatWarning, match="Only llmlib can open this model: its architecture is not one of the families"
     ):
         save_pretrained(model, TOKENIZER, tmp_path / "new")
     again, tokenizer = load_pretrained(tmp_path / "new", device="cpu", dtype="float32")
@@ -101,7 +101,7 @@ def test_the_tokenizer_is_the_same_for_transformers_template_and_all(tmp_path):
     ],
 )
 def test_a_tokenizer_that_others_could_not_follow_is_kept_in_our_own_form(tokenizer, tmp_path):
-    with pytest.warns(OwnFormatNotice, match=r"Only llmlib can open the tokenizer\.json"):
+    with pytest.warns(OwnFormatWarning, match=r"Only llmlib can open the tokenizer\.json"):
         save_pretrained(Transformer(llama()), tokenizer, tmp_path)
     again = load_tokenizer(tmp_path)
     assert again.encode("lowest xyz\n") == tokenizer.encode("lowest xyz\n")

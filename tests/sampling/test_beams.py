@@ -6,7 +6,7 @@ import pytest
 import torch
 from reference_models import load, their_model
 
-from llmlib.sampling import GenerationNotice, beam_search
+from llmlib.sampling import GenerationWarning, beam_search
 from llmlib.transformer import Transformer, TransformerConfig
 
 
@@ -60,7 +60,7 @@ def test_enough_beams_find_the_likeliest_text():
 def test_the_context_ends_it(both):
     model, _ = both
     room = model.config.max_seq_len
-    with pytest.warns(GenerationNotice, match=f"context of {room} tokens is full: the search stopped after 3 tokens"):
+    with pytest.warns(GenerationWarning, match=f"context of {room} tokens is full: the search stopped after 3 tokens"):
         (beam, *_) = beam_search(model, [1] * (room - 2), 2, 50, end_ids=())
     assert len(beam.ids) == 3  # two fit, and one more is predicted
 

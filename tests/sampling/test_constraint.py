@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmlib.sampling import Constraint, ConstraintError, GenerationNotice, Sampler, automaton, generate
+from llmlib.sampling import Constraint, ConstraintError, GenerationWarning, Sampler, automaton, generate
 from llmlib.tokenization import BPETokenizer, CharTokenizer
 from llmlib.transformer import Transformer, TransformerConfig
 
@@ -39,7 +39,7 @@ def can_match(beginning):
 
 @pytest.mark.parametrize("before", ["", "20", "2024-0", "2024-05-06", "m", "maybe ", "maybe 😀"])
 def test_allowed_are_the_tokens_after_which_a_match_is_possible(before):
-    state = DATE.automaton.after(before.encode())
+    state = DATE.automaton.read(before.encode())
     allowed = DATE.allowed(state)
     for id in range(TOKENIZER.vocab_size):
         text = before.encode() + TOKENIZER.token_bytes(id)
@@ -109,7 +109,7 @@ def test_the_part_of_a_schema_that_fails_is_named(schema, message, monkeypatch):
 
 def test_an_unfinished_text_is_told(model):
     writing = generate(model, [65], 2, seed=0, constraint=Constraint.regex("[01]{9}", TOKENIZER))
-    with pytest.warns(GenerationNotice, match="After 2 tokens the text does not meet the constraint yet"):
+    with pytest.warns(GenerationWarning, match="After 2 tokens the text does not meet the constraint yet"):
         list(writing)
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmlib.sampling import GenerationNotice, Sampler, generate
+from llmlib.sampling import GenerationWarning, Sampler, generate
 from llmlib.transformer import Transformer, TransformerConfig
 
 CONFIG = TransformerConfig(
@@ -109,7 +109,7 @@ def test_ways_to_give_one_text(model, ids):
 def test_generation_stops_when_the_context_is_full(model):
     for length, new in ((30, 3), (32, 1)):  # 30 + 2 fit, and one more is predicted
         writing = generate(model, [1] * length, 100, GREEDY, end_ids=())
-        with pytest.warns(GenerationNotice, match="context of 32 tokens is full"):
+        with pytest.warns(GenerationWarning, match="context of 32 tokens is full"):
             assert len(list(writing)) == new
         assert writing.ended_by == "context full"
     assert list(generate(model, [1, 2], 0)) == []
@@ -120,7 +120,7 @@ def test_a_full_context_is_told_each_time_and_where_the_text_was_asked_for(model
         warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
         for _ in range(3):
             list(generate(model, [1] * 30, 100, GREEDY, end_ids=()))
-    assert [(note.category, note.filename) for note in told] == [(GenerationNotice, __file__)] * 3
+    assert [(note.category, note.filename) for note in told] == [(GenerationWarning, __file__)] * 3
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned"])
@@ -160,14 +160,14 @@ def test_why_a_text_ended(model):
 
 def test_log_probabilities_are_the_models_own(model):
     prompt, text = [3, 1, 4], [3, 1, 4]
-    for choice in generate(model, prompt, 8, Sampler(temperature=3.0, top_k=4), seed=2, end_ids=(), log_probs=3):
+    for choice in generate(model, prompt, 8, Sampler(temperature=3.0, top_k=4), seed=2, end_ids=(), top_log_probs=3):
         expected = model(torch.tensor([text]))[0, -1].log_softmax(-1)
         best = expected.topk(3)
         assert choice.log_prob == pytest.approx(expected[choice.id].item(), abs=1e-4)
         assert [id for id, _ in choice.top] == best.indices.tolist()
         assert [p for _, p in choice.top] == pytest.approx(best.values.tolist(), abs=1e-4)
         text.append(choice.id)
-    for row in generate(model, torch.tensor([[1], [2]]), 2, GREEDY, end_ids=(), log_probs=0):
+    for row in generate(model, torch.tensor([[1], [2]]), 2, GREEDY, end_ids=(), top_log_probs=0):
         assert [choice.top for choice in row] == [(), ()]
 
 
@@ -186,7 +186,7 @@ def test_penalties_see_the_text_so_far_but_no_padding(model):
     ("options", "message"),
     [
         ({"when_full": "crash"}, "must be 'stop' or 'slide'"),
-        ({"log_probs": 24}, "log_probs must be between 0 and 23"),
+        ({"top_log_probs": 24}, "top_log_probs must be between 0 and 23"),
         ({"constraint": [None, None]}, "2 constraints for 1 texts"),
         ({"max_new_tokens": -1}, "max_new_tokens must be a whole number, 0 or more, got -1"),
         ({"max_new_tokens": True}, "got True"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmlib.sampling import GenerationNotice, Sampler, generate, generate_text
+from llmlib.sampling import GenerationWarning, Sampler, generate, generate_text
 from llmlib.sampling.generating_text import until_stop
 from llmlib.tokenization import BPETokenizer
 from llmlib.transformer import Transformer, TransformerConfig
@@ -68,7 +68,7 @@ def test_a_stop_string_ends_it(model):
 
 
 def test_a_stop_string_that_never_comes_is_told(model):
-    with pytest.warns(GenerationNotice, match=r"No stop string \('<never>'\) came within 5 tokens"):
+    with pytest.warns(GenerationWarning, match=r"No stop string \('<never>'\) came within 5 tokens"):
         list(generate_text(model, TOKENIZER, "abc", 5, stop=["<never>"]))
 
 
@@ -77,7 +77,7 @@ def test_it_is_told_each_time_and_where_the_text_was_asked_for(model):
         warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
         for _ in range(3):
             "".join(generate_text(model, TOKENIZER, "abc", 5, stop="<never>"))
-    assert [(note.category, note.filename) for note in told] == [(GenerationNotice, __file__)] * 3
+    assert [(note.category, note.filename) for note in told] == [(GenerationWarning, __file__)] * 3
 
 
 def test_an_empty_stop_string(model):

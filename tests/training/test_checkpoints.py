@@ -195,8 +195,8 @@ def damaged_states():
     yield "must be a tensor", {**whole, "step": 3}
     yield "contains NaN or infinity", {**whole, "exp_avg_sq": torch.full((31, 32), float("nan"))}
     yield "exp_avg_sq of weight 0 is negative", {**whole, "exp_avg_sq": torch.full((31, 32), -1.0)}
-    yield "does not hold step, exp_avg, exp_avg_sq alone", {"step": torch.tensor(3.0)}
-    yield "does not hold step, exp_avg, exp_avg_sq alone", []
+    yield "is not exactly step, exp_avg, exp_avg_sq", {"step": torch.tensor(3.0)}
+    yield "is not exactly step, exp_avg, exp_avg_sq", []
 
 
 @pytest.mark.parametrize(("message", "state"), damaged_states())

@@ -249,7 +249,7 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
             "validation_share must be more than 0 and less than 1, got",
         ),
         (("tokenizer = 300", "tokenizer = 3"), "tokenizer must be at least 256, because there are 256 bytes, got 3"),
-        (("tokenizer = 300", "tokenizer = true"), "tokenizer must be a whole number or a text, got True"),
+        (("tokenizer = 300", "tokenizer = true"), "tokenizer must be a whole number or a string, got True"),
         (("batch_size = 4", "batch_size = 1180591620717411303424"), "batch_size must be at most 9,223,372,036,854,775"),
         (
             ("batch_size = 4", "batch_size = 2305843009213693952"),

@@ -62,7 +62,7 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
         ({"keep": 0}, "keep must be at least 1"),
         ({"parallel": "tensor"}, "parallel must be one of 'ddp', 'fsdp'; got 'tensor'"),
         ({"momentum": 0.9}, "momentum only works with optimizer='muon', but optimizer is 'adamw': it would do nothing"),
-        ({"schedule": "linear", "decay_share": 0.1}, "decay_share is for schedule='wsd' only"),
+        ({"schedule": "linear", "decay_share": 0.1}, "decay_share only works with schedule='wsd'"),
         ({"steps": "many"}, "steps must be a whole number, got 'many'"),
         ({"steps": 1.5}, "steps must be a whole number, got 1.5"),
         ({"steps": True}, "steps must be a whole number, got True"),

@@ -76,7 +76,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Let:
     """A ``let``: names that get one of several tuples of values, once per story."""
 
     names: tuple[str, ...]
@@ -89,7 +89,7 @@ class Shape:
 
     name: str
     fields: dict[str, str]
-    choices: tuple[Choice, ...]
+    choices: tuple[Let, ...]
     paragraphs: tuple[tuple[Beat | Call, ...], ...]
 
     @property
@@ -218,7 +218,7 @@ def _parse_passage(body: list[tuple[int, str]], filename: str) -> tuple[Line, ..
 
 def _parse_shape(name: str, body: list[tuple[int, str]], filename: str) -> Shape:
     fields: dict[str, str] = {}
-    choices: list[Choice] = []
+    choices: list[Let] = []
     paragraphs: list[list[Beat | Call]] = [[]]
     chance, lines, asks = 0, [], []  # type: int, list[Line], list[Ask]
 
@@ -239,7 +239,7 @@ def _parse_shape(name: str, body: list[tuple[int, str]], filename: str) -> Shape
                 options = tuple(tuple(plain(v.strip()) for v in option.split(";")) for option in values.split("|"))
                 if any(len(option) != len(keys) for option in options):
                     raise ScriptError("every option needs one value for each name")
-                choices.append(Choice(keys, options))
+                choices.append(Let(keys, options))
             elif in_header:
                 key, value = text.split(":", 1)
                 fields[key.strip()] = value.strip()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from llmlib.chat import encode_chat
 from llmlib.explore.shared.own_model import own_model
 from llmlib.sampling import Sampler, generate
-from llmlib.sampling.generating import Choice
+from llmlib.sampling.generating import SampledToken
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 from llmlib.widgets.chat.readings import SHOWN
@@ -59,7 +59,7 @@ class Answer:
     ):
         if speaker.tokenizer.chat_template is None:
             raise ValueError(NO_TEMPLATE)
-        self.speaker, self.choices, self.ended = speaker, list[Choice](), ""
+        self.speaker, self.choices, self.ended = speaker, list[SampledToken](), ""
         model, tokenizer = speaker.model, speaker.tokenizer
         ids, most = encode_chat(tokenizer, conversation), model.config.max_seq_len
         if len(ids) > most:  # `generate` checks it too, but advises a programmer
@@ -77,7 +77,7 @@ class Answer:
         ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
         shown = min(SHOWN, model.config.vocab_size)
         own = own_model(model, check if len(ids) > LONG else None)
-        self.writing = generate(own, ids, min(limit, room), sampler, seed, end_ids=ends, log_probs=shown)
+        self.writing = generate(own, ids, min(limit, room), sampler, seed, end_ids=ends, top_log_probs=shown)
         self.pieces = tokenizer.decode_stream(self._ids())
 
     def _ids(self) -> Iterator[int]:
