@@ -18,10 +18,10 @@ def explore_attention_steps(
     query: int = -1,
     stage: int = 0,
 ) -> AttentionStepsView:
-    """The queries, keys and values of one head, as the model computes them for `text`, in the attention stepper.
+    """Show the queries, keys and values of one head, as the model computes them for `text`, stage by stage.
 
-    Without a tokenizer, `text` is a list of ids, and they are what is shown. Queries and keys are those after
-    rotation, where the model rotates them. Raises `ValueError` for an unknown layer or head, or more than 32 tokens.
+    Without a tokenizer, `text` is a list of ids, and they are what is shown. If the model rotates queries and keys,
+    they are shown after the rotation. Raises `ValueError` for an unknown layer or head, or more than 32 tokens.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

@@ -24,12 +24,12 @@ def explore_bpe_steps(
     step: int = 0,
     predict: bool = False,
 ) -> BPEStepsView:
-    """Byte-pair encoding one merge at a time: learn merges from `text`, then encode other texts with them.
+    """Follow byte-pair encoding one merge at a time: learn merges from `text`, then encode other texts with them.
 
-    With `encode` the view begins by encoding that text. With a `tokenizer` its first `vocab_size` - 256 merges
-    are used instead of learning from `text`; then `text` only shows what they do. Both texts may be edited.
-    With `predict`, the view hides the next pair until the reader has picked one, and keeps the score.
-    Raises ValueError if a text is longer than 2,000 characters, or `vocab_size` is below 256.
+    With `encode` the view starts by encoding that text. With a `tokenizer`, its first `vocab_size` - 256 merges are
+    used and `text` only shows what they do. Both texts can be edited. With `predict`, the view hides the next pair
+    until the reader has picked one, and keeps the score. Raises ValueError if a text is longer than 2,000 characters,
+    or `vocab_size` is below 256.
 
     >>> explore_bpe_steps("low lower", vocab_size=258, step=2)
     <BPEStepsView: Byte-pair encoding of “low lower”, after 2 of 2 merges: low|·|low|e|r. No merge is left.>
@@ -61,7 +61,7 @@ def explore_bpe_steps(
 
 
 def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
-    """The predictions without those for a text that is encoded no longer."""
+    """The predictions, without those for a text that is no longer being encoded."""
     return {key: pair for key, pair in view.guesses.items() if not key.startswith("encode ")}
 
 
@@ -75,7 +75,7 @@ def _cut(text: str, pattern: str) -> list[str]:
 
 
 def _as_ids(merges: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, int]]:
-    """Pairs of bytes as pairs of ids, numbered anew: 0 to 255 are the bytes, 256 + i is what merge i makes."""
+    """Turn pairs of bytes into pairs of ids: 0 to 255 are the bytes, 256 + i is what merge i makes."""
     numbers = {bytes([b]): b for b in range(256)}
     pairs: list[tuple[int, int]] = []
     for left, right in merges:

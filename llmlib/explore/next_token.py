@@ -19,7 +19,7 @@ from llmlib.widgets.next_token.view import NextTokenView
 def explore_next_token(
     model: Transformer, tokenizer: Tokenizer, prompt: str, n_candidates: int = 10, seed: int = 0
 ) -> NextTokenView:
-    """A view of what the model expects after `prompt`: pick a token or let chance pick, and watch the text grow.
+    """Show what the model expects after `prompt`: pick a token or let chance pick, and watch the text grow.
 
     Chance starts from `seed`. Raises `ValueError` if the prompt is empty or longer than the model's context.
     """
@@ -37,7 +37,7 @@ def explore_next_token(
 
 @dataclass(frozen=True)
 class _Text:
-    """A prompt, and its ids with those that were picked after it."""
+    """A prompt, its ids, and the ids picked after it."""
 
     prompt: str = ""
     ids: tuple[int, ...] = ()
@@ -45,9 +45,9 @@ class _Text:
 
 
 class _Controller:
-    """The text that the reader wants, and what the model expects after it.
+    """Answers what the reader does in a `NextTokenView`.
 
-    The acts only change `text`; the model runs once they are through, or where chance has to know the probabilities.
+    The acts only change `text`; the model runs once after all of them, or when chance needs the probabilities.
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, view: NextTokenView, n_candidates: int, seed: int):
@@ -79,7 +79,7 @@ class _Controller:
         self.view.temperature = float(value)
 
     def expected(self) -> Float[Tensor, "1 vocab"]:
-        """The logits after the text; if they cannot be had, what was shown last is the text again."""
+        """Compute the logits after the text. If that fails, the text goes back to what was shown last."""
         with undoing(self._take_back), noticing_training(self.reader.model, self.view.remark):
             return self.reader.logits(self.text.ids)
 

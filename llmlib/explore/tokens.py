@@ -9,9 +9,9 @@ from llmlib.widgets.tokens.view import TokensView, encoding
 
 
 def explore_tokens(tokenizers: Mapping[str, Tokenizer] | Iterable[str] | Tokenizer, text: str) -> TokensView:
-    """A text to edit, and how each tokenizer cuts it: colours, ids, bytes, counts.
+    """Show how each tokenizer splits a text that can be edited: colours, ids, bytes, counts.
 
-    `tokenizers` is a tokenizer, a mapping from names to tokenizers, or names that `load_tokenizer` knows. What
+    `tokenizers` is a tokenizer, a mapping from names to tokenizers, or names that `load_tokenizer` knows. Text that
     looks like a special token stays ordinary text until the reader ticks a box.
 
     >>> from llmlib.tokenization import BPETokenizer

@@ -1,4 +1,4 @@
-"""Runs that are under way: their curves and samples live, in a thread beside the kernel or in a cell's own loop."""
+"""Training runs in their view, live: in a background thread, or in a cell's own loop."""
 
 import asyncio
 import contextlib
@@ -21,11 +21,11 @@ ENDED = ("finished", "failed", "stopped")
 def explore_training(
     runs: Training | Mapping[str, Training] | None = None, *, name: str = "run", start: bool = True
 ) -> "LiveTrainingView":
-    """A dashboard of one run of `llmlib.training.train`, or of several by name, which then take turns.
+    """Show one run of `llmlib.training.train` live, or several by name, which then take turns.
 
-    They are trained in the background, so the kernel stays free and the buttons answer; `start=False` waits for the
-    reader's click. `await dashboard.finished()` lets a cell wait for the end, `dashboard.wait()` does so elsewhere. Or
-    train in a cell's own loop, where each step can be used: `for step in explore_training().watch(train(…)): …`.
+    They train in the background, so the kernel stays free and the buttons answer; `start=False` waits for the reader's
+    click. `await dashboard.finished()` lets a cell wait for the end, `dashboard.wait()` does so elsewhere. Or train in
+    a cell's own loop, where each step can be used: `for step in explore_training().watch(train(…)): …`.
 
     >>> from llmlib import Transformer, TransformerConfig, TrainConfig, train
     >>> from llmlib.corpora.datasets import TokenDataset
@@ -59,8 +59,8 @@ class Tracked:
 class LiveTrainingView(TrainingView):
     """A `TrainingView` with live runs. One thread takes a step of each running run in turn.
 
-    A run can be paused, and stopped, which ends the waiting for it; both leave the model usable and the run able to go
-    on. So does an interrupt of the kernel. A run that fails says why in the view; `watch` also raises it.
+    A run can be paused or stopped; nobody waits for a stopped one. Either way the model stays usable and the run can be
+    resumed. An interrupt of the kernel does the same. A run that fails says why in the view; `watch` also raises it.
     """
 
     def __init__(self, **traits: Any):
@@ -80,7 +80,7 @@ class LiveTrainingView(TrainingView):
         return {one.name: one.steps for one in self._tracked}
 
     def add(self, run: Iterator[Step], name: str = "run") -> None:
-        """Another run, which does not begin yet. Raises `ValueError` for a name that is taken."""
+        """Add a run without starting it. Raises `ValueError` for a name that is taken."""
         with self._changed:
             config, model = getattr(run, "config", None), getattr(run, "model", None)
             guess = math.log(model.config.vocab_size) if isinstance(run, Training) and model else 0.0
@@ -90,7 +90,7 @@ class LiveTrainingView(TrainingView):
     # --- what the reader wants --------------------------------------------------------------------------------------
 
     def resume(self, run: int | None = None) -> None:
-        """Begin or go on with a run, given by its number, or with all that can."""
+        """Start or resume a run, given by its number, or every run that can be."""
         with self._changed:
             for one in self._those(run):
                 if self.state(one.number) in ("ready", "paused", "stopped"):
@@ -106,12 +106,12 @@ class LiveTrainingView(TrainingView):
         self._settle(run)
 
     def stop(self, run: int | None = None) -> None:
-        """Stop a run, or all, once the step under way has been taken; `resume` goes on all the same."""
+        """Stop a run, or all, once the step under way has been taken; `resume` can still continue it."""
         self._stop(run)
         self._settle(run)
 
     def _pause(self, run: int | None = None) -> None:
-        """Without waiting for the step under way: so the kernel can answer the reader at once."""
+        """Pause without waiting for the step under way, so that the kernel can answer the reader at once."""
         self._turn(run, ("running",), "paused")
 
     def _stop(self, run: int | None = None) -> None:
@@ -131,13 +131,13 @@ class LiveTrainingView(TrainingView):
 
     def _those(self, run: int | None) -> list[Tracked]:
         if run is not None and not 0 <= run < len(self._tracked):
-            raise ValueError(f"There is no run {run}: they are numbered 0 … {len(self._tracked) - 1}.")
+            raise ValueError(f"There is no run {run}. The runs are numbered 0 to {len(self._tracked) - 1}.")
         return self._tracked if run is None else [self._tracked[run]]
 
     # --- taking steps -----------------------------------------------------------------------------------------------
 
     def _next(self, after: int = -1) -> Tracked | None:
-        """Whose turn it is in the background, after the run of this number."""
+        """The run whose turn it is in the background, after the run with this number."""
         running = [one for one in self._tracked if self.state(one.number) == "running" and not one.in_cell]
         return next((one for one in running if one.number > after), running[0] if running else None)
 
@@ -151,11 +151,11 @@ class LiveTrainingView(TrainingView):
                     self._unwatch()
                     return
             turn = one.number
-            with contextlib.suppress(Exception):  # it is told in the view
+            with contextlib.suppress(Exception):  # the view says so
                 self._take(one)
 
     def _take(self, one: Tracked) -> Step | None:
-        """A step of a run, or None if it has ended; what it raises is told and raised."""
+        """Take a step of a run; None if it has ended. An error is shown in the view and raised."""
         with self._changed:
             while one.busy:
                 self._changed.wait(0.2)
@@ -200,10 +200,10 @@ class LiveTrainingView(TrainingView):
             self._changed.notify_all()
 
     def wait(self) -> None:
-        """Wait until each run has finished, failed or been stopped; those that have not begun begin.
+        """Wait until every run has finished, failed or been stopped. Runs that have not started are started.
 
         An interrupt of the kernel pauses them, and ends the waiting. Meanwhile the kernel is busy, and the view's
-        buttons wait too; in a notebook, `await dashboard.finished()` leaves it free to hear them.
+        buttons wait too; in a notebook, `await dashboard.finished()` leaves it free to answer them.
         """
         with self._paused_if_interrupted(), self._changed:
             while self._under_way():
@@ -233,11 +233,11 @@ class LiveTrainingView(TrainingView):
         return any(self.state(one.number) not in ENDED for one in self._tracked)
 
     def watch(self, run: Iterator[Step], name: str = "run") -> Iterator[Step]:
-        """The steps of a run, taken by whoever asks for them, and shown; `for step in dashboard.watch(train(…))`.
+        """Show a run whose steps a loop takes: `for step in dashboard.watch(train(…))`.
 
         The dashboard appears above the loop, if it is not on the page yet. Leaving the loop, by `break` or by an
-        interrupt, pauses the run: the view's button goes on with it in the background, and so does watching it again.
-        While the loop runs, the kernel is busy with it, and an interrupt is the way to pause.
+        interrupt, pauses the run: the view's button continues it in the background, and watching it again continues it
+        in the loop. While the loop runs, the kernel is busy with it, and an interrupt is the way to pause.
         """
         one = next((one for one in self._tracked if one.run is run), None)
         if one is None:
@@ -265,7 +265,7 @@ class LiveTrainingView(TrainingView):
             self._renew_picture()
 
     def _may_go_on(self, one: Tracked) -> bool:
-        """False once the run has ended; a pause lasts until the reader ends it."""
+        """Wait while the run is paused; False once it has ended."""
         with self._changed:
             while self.state(one.number) == "paused":
                 self._changed.wait(0.2)
@@ -289,9 +289,9 @@ class LiveTrainingView(TrainingView):
         self._display = display(data, metadata=metadata, raw=True, display_id=True)
 
     def _renew_picture(self) -> None:
-        """Put the picture of what came of the runs into a notebook that is executed without a page.
+        """Put a picture of the results into a notebook that is executed without a page.
 
-        In a page the view itself shows it, and a new output would take its place, with the keyboard's focus.
+        On a page the view itself shows them, and a new output would replace it and take the keyboard's focus.
         """
         if self._display is not None and "JPY_SESSION_NAME" not in os.environ:  # set by Jupyter's server
             data, metadata = self._repr_mimebundle_()
@@ -299,7 +299,7 @@ class LiveTrainingView(TrainingView):
 
 
 def as_text(sample: Any) -> str:
-    """What a `sample` function returned, to be read.
+    """What a `sample` function returned, as text.
 
     >>> as_text(["one", "two"])
     'one\\ntwo'

@@ -1,4 +1,4 @@
-"""What tuning changed: one conversation read by two models, each token coloured by how much likelier it has become."""
+"""What tuning changed: two models read one conversation, and each token's colour says how much likelier it became."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def explore_tuning(
     titles: tuple[str, str] = ("base", "tuned"),
     tuned_tokenizer: Tokenizer | None = None,
 ) -> TuningView:
-    """How much likelier each token of a conversation is for the tuned model, in nats: log p(tuned) − log p(base).
+    """Show how much likelier each token of a conversation is for the tuned model, in nats: log p(tuned) − log p(base).
 
     `mask` has a flag for each id of `encode_chat(tokenizer, messages, add_generation_prompt=False)`: True where the
     token was trained on. For a model with an adapter the base is `lora.base()`. Raises `ValueError` for models or
@@ -82,7 +82,7 @@ def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequen
 
 @torch.inference_mode()
 def _read(model: Transformer, ids: Sequence[int]) -> Expected:
-    """What a model expected at each token; the logits of a long text are not held all at once."""
+    """Compute what a model expected at each token, without holding all logits of a long text at once."""
     expected, cache = nothing(len(ids), model.config.vocab_size), model.new_cache(max_seq_len=len(ids))
     for at in range(0, len(ids) - 1, AT_ONCE):
         part = list(ids[at : min(at + AT_ONCE, len(ids) - 1)])  # nothing follows the last one
@@ -92,10 +92,10 @@ def _read(model: Transformer, ids: Sequence[int]) -> Expected:
 
 
 def _spans(tokenizer: Tokenizer, messages: Sequence[Message], ids: Sequence[int]) -> list[Span]:
-    """Which tokens each message has in its template, special tokens and all.
+    """Find the tokens of each message in the template, special tokens included.
 
-    A message ends where the conversation up to it would end. Where a template looks ahead and this does not hold, the
-    message goes with the next one.
+    A message ends where the conversation up to it would end. Where a template looks ahead, that does not hold, and the
+    message is shown together with the next one.
     """
     spans: list[Span] = []
     start, roles = _before_the_first(tokenizer, messages[0]), list[str]()
@@ -118,8 +118,9 @@ def _encoded(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
 
 
 def _before_the_first(tokenizer: Tokenizer, first: Message) -> int:
-    """How many tokens a template puts before the first message, such as a system prompt of its own: what does not
-    depend on who wrote the message, without the special token that begins it."""
+    """Count the tokens that a template puts before the first message, such as a system prompt of its own. They do not
+    depend on who wrote the message; the special token that begins it does not count.
+    """
     other = "assistant" if first["role"] == "user" else "user"
     one, two = (_encoded(tokenizer, [{**first, "role": role}]) for role in (first["role"], other))
     same = next((k for k, (a, b) in enumerate(zip(one, two)) if a != b), 0)

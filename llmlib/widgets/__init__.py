@@ -1,7 +1,7 @@
-"""Interactive views. They take plain arrays and strings and know nothing of models, so they serve anybody's.
+"""Interactive views of plain arrays and strings. They know nothing about models, so they work with anybody's.
 
-One folder a view: the widget and its static picture in Python, what the browser runs beside it; `shared` is what all
-have in common. Live models in these views are in `llmlib.explore`.
+Each view has a folder: the widget and its static picture in Python, and beside them what the browser runs. `shared`
+holds what all views have in common. `llmlib.explore` puts live models into these views.
 """
 
 try:

@@ -266,7 +266,7 @@ def attention_empty(bench, view):
 def attention_long(bench, view):
     count = int(bench.python(f"len(tokenizer.encode({LONG!r}))"))
     attend(view, LONG, count)
-    expect(view.locator(".llm-notes")).to_contain_text("the strongest look in a square")
+    expect(view.locator(".llm-notes")).to_contain_text("the largest weight in a square")
     view.get_by_label("Layer 1, head 2", exact=True).click()
     expect(view.locator(".llm-heat canvas")).to_be_visible()
     expect(view.locator(".llm-strip [role=option]")).to_have_count(count)

@@ -140,7 +140,7 @@ def training(bench, view):
     use(view, view.get_by_role("application", name="Parts of the model"), "ArrowDown", "Home")
     bench.expect("training.place['group']", "0")
     expect(view.locator(".llm-reading")).to_contain_text("embedding, step 1: median")
-    choose(view, "What is shown of the inside", "gradients")
+    choose(view, "What to show of the inside", "gradients")
     bench.expect("training.place['kind']", "'gradients'")
     use(view, view.get_by_label("Which sample: back through time"), "Home")
     bench.expect("training.place['sample']", "5")

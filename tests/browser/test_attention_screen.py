@@ -133,7 +133,7 @@ def test_a_score_says_on_how_few_queries_it_rests(view):
     view.get_by_label("Text", exact=True).fill("abc")
     expect(view).to_have_attribute("data-tokens", "3")
     view.get_by_label("Order").select_option("duplicate")
-    expect(view.locator(".llm-order")).to_contain_text("nothing to order by")
+    expect(view.locator(".llm-order")).to_contain_text("nothing to sort by")
     view.get_by_label("Text", exact=True).fill(TEXT)
     expect(view).to_have_attribute("data-tokens", "11")
 

@@ -97,7 +97,7 @@ def test_a_blind_comparison(alive):
     expect(turn.get_by_role("button", name="B is better")).to_have_count(0)
     click(view, "Start over")
     expect(view.locator(".llm-tally")).to_contain_text(f"{winner} 1")
-    click(view, "Forget the votes")
+    click(view, "Clear the votes")
     expect(view.locator(".llm-tally")).to_be_hidden()
     blind.uncheck()
     bench.expect("duo.blind", "False")

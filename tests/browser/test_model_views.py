@@ -80,7 +80,7 @@ def test_architecture(page, opened):
     expect(explorer.locator(".llm-shape")).to_contain_text("48 d_mlp")
     expect(explorer.get_by_label("layers", exact=True)).to_be_disabled()
     explorer.get_by_label("Where you are").get_by_role("button", name="MLP").click()
-    explorer.get_by_text("FLOPs a token").first.click()
+    explorer.get_by_text("FLOPs per token").first.click()
     expect(explorer.get_by_role("button", name="Queries")).to_contain_text("%")
     expect(explorer.locator(".llm-totals")).to_contain_text("at 24 tokens in float32")
     take_the_tour(page, explorer, view)
@@ -178,7 +178,7 @@ def test_training(page, opened):
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Home")
     expect(board.locator(".llm-reading")).to_have_text(
-        "output, step 500: median 0.003; half are between 0.0015 and 0.0045, nine of ten between 3e-4 and 0.0057."
+        "output, step 500: median 0.003; half are between 0.0015 and 0.0045, nine in ten between 3e-4 and 0.0057."
     )
     board.get_by_text("quick", exact=True).last.click()
     page.mouse.move(1, 1)

@@ -27,7 +27,7 @@ def test_busy_is_not_dead(alive):
     view = alive.page.locator(".llm-next-token")
     alive.keep_busy(8)
     click(view, "Let chance pick", 3)
-    expect(view.locator(".llm-busy")).to_have_text("Python is busy with something else; this waits for its turn.")
+    expect(view.locator(".llm-busy")).to_have_text("Python is busy with something else. This will wait its turn.")
     expect(view.locator(".llm-picked")).to_have_count(3)
     expect(view.locator(".llm-busy")).to_be_empty()
     assert alive.problems == []

@@ -30,7 +30,7 @@ def step_through_training(bench, page):
     page.keyboard.press("ArrowRight")  # not before it is predicted
     expect(view.locator(".llm-choices button").first).to_be_focused()
     view.get_by_role("button", name="a + t").click()
-    expect(view.locator(".llm-judged")).to_contain_text("Right: “a” + “t” stands here 6 times")
+    expect(view.locator(".llm-judged")).to_contain_text("Right: “a” + “t” occurs here 6 times")
     expect(view.locator(".llm-score")).to_have_text("1 of 1 right")
     view.get_by_label("Predict first").uncheck()
     view.locator(".llm-stage").focus()

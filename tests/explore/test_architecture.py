@@ -187,12 +187,12 @@ def test_sizes_move_and_clash(live):
     assert view.model["totals"]["cache_bytes"] == 2 * before["cache_bytes"]
     assert (view.tokens, view.tour) == ([], {}), "there are no values of a model that nobody has trained"
     assert not act(view, "open", box="query", tensor="weight")
-    assert "sizes alone" in view.notice
+    assert "only sizes" in view.notice
     shown = view.model
     for name, value, words in (
         ("n_heads", 5, "5 heads cannot share a d_model of 32 evenly; 30 would do"),
-        ("d_model", 40, "2 KV heads cannot serve 5 heads evenly; possible are 1, 5"),
-        ("n_kv_heads", 0, "n_kv_heads must lie in 1"),
+        ("d_model", 40, "2 KV heads cannot serve 5 heads evenly. These numbers would do: 1, 5"),
+        ("n_kv_heads", 0, "n_kv_heads must be between 1"),
     ):
         assert act(view, "size", name=name, value=value)
         assert words in view.problem
@@ -219,7 +219,7 @@ def test_what_cannot_be_done_is_said(live, tokenizer):
     assert not act(view, "open", box="query", tensor="weight", layer=3)
     for arguments, words in (
         ((model, None, TEXT), "give a Transformer and its tokenizer"),
-        ((model, tokenizer, ""), "give one, or leave"),
+        ((model, tokenizer, ""), "Give a text, or leave"),
     ):
         with pytest.raises(ValueError, match=words):
             explore_architecture(*arguments)

@@ -134,7 +134,7 @@ def test_a_long_text_comes_as_thumbnails_and_a_head_when_it_is_opened(long):
     assert len(view.opened_codes) == 200 * 201 // 2
     act(view, "open", layer=0, head="mean")
     np.testing.assert_allclose(view.pattern(0, "mean"), expected[0, 4], atol=0.005)
-    assert "strongest look in a square of 4 × 4 tokens" in view.notes[0]
+    assert "largest weight in a square of 4 × 4 tokens" in view.notes[0]
     assert not act(view, "open", layer=2, head=0)
     assert view.notice
 

@@ -30,7 +30,7 @@ def test_a_conversation(live):
 def test_starting_over_can_be_taken_back_until_the_next_answer(live, monkeypatch):
     view = explore_chat(*live, messages=[{"role": "user", "content": "two"}], max_new_tokens=12, sampler=GREEDY)
     assert not act(view, "restore")
-    assert "no conversation to bring back" in view.notice
+    assert "nothing to bring back" in view.notice
     say(view, "one", kind="edit", message=0)
     before = view.messages, view.notes, view.readings
     for _ in range(3):  # quick clicks do not lose what the first one took away
@@ -147,7 +147,7 @@ def test_a_question_without_an_answer_is_given_back(live, monkeypatch, pieces):
     say(view, "one")
     assert view.messages == []
     assert view.returned == "one"
-    assert "Ask in other words" in view.notice
+    assert "Try asking differently" in view.notice
 
 
 def test_the_space_that_a_template_leaves_is_no_part_of_the_answer(live, monkeypatch):

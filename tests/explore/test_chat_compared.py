@@ -125,7 +125,7 @@ def test_stop_ends_all_of_them(two):
     wait_for(view)
     assert view.messages[1]["content"]
     assert {view.notes[k].get("ended") or view.notes[k].get("problem") for k in (1, 2)} <= {
-        "Stopped.", "You stopped before it had said a word."
+        "Stopped.", "You stopped it before the first word."
     }  # fmt: skip
 
 

@@ -165,16 +165,16 @@ def test_where_all_tokens_are_masked_the_rules_that_did_it_are_named(live):
     assert "Allow a banned token again" in view.problem or "allow a banned token again" in view.problem
     assert view.stages[-1]["kept"] == 0
     assert not act(view, "step")
-    assert "why is said below" in view.notice  # there it stands as long as it holds
+    assert "The reason is below" in view.notice  # where it stays as long as it holds
     assert not act(view, "draws", times=200)
-    assert "why is said below" in view.notice
+    assert "The reason is below" in view.notice
     act(view, "ban", id=allowed[0])
     assert view.problem == ""
     assert act(view, "step")
     assert view.written() == ["a"]
     assert view.ended == "constraint"
     assert not act(view, "step")
-    assert "whole match" in view.notice
+    assert "matches your whole pattern" in view.notice
     act(view, "allow", pattern="")
     act(view, "take", id=5)
     act(view, "allow", pattern="a|b")

@@ -71,7 +71,7 @@ def test_a_lane_becomes_a_branch_and_settings_go_both_ways(live):
     for _ in range(4):
         act(view, "add")
     assert not act(view, "add")
-    assert "6 texts are the most" in view.notice
+    assert "At most 6 texts fit" in view.notice
     assert act(view, "clear")
 
 

@@ -106,7 +106,7 @@ def test_pause_resume_and_stop_as_the_reader_does(endless):
 
 
 def test_an_unknown_run_is_refused_in_words(endless):
-    with pytest.raises(ValueError, match="There is no run 7: they are numbered 0 … 1"):
+    with pytest.raises(ValueError, match=r"There is no run 7\. The runs are numbered 0 to 1"):
         endless.resume(7)
 
 

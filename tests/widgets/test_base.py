@@ -67,7 +67,7 @@ def test_acts_that_come_together_are_done_in_order_and_what_takes_time_is_done_o
     [
         (ValueError("Too long."), "Too long."),
         (MemoryError("Too large."), "Too large."),
-        (KeyError("a"), "Something went wrong inside of this view: KeyError: 'a'"),
+        (KeyError("a"), "Something went wrong inside this view: KeyError: 'a'"),
         (KeyboardInterrupt(), "You interrupted the kernel, so this was not done."),
     ],
 )
@@ -95,7 +95,7 @@ def test_work_that_fails_refuses_all_acts_that_wanted_it(monkeypatch):
 def test_an_unknown_act_and_wrong_details_are_answered():
     view = Notes()
     assert not act(view, "fly")
-    assert "no act of the kind 'fly'" in view.notice
+    assert "no act called 'fly'" in view.notice
     assert not act(view, "note", wrong=1)
     assert "TypeError" in view.notice
 

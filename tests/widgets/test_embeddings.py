@@ -100,7 +100,7 @@ def test_a_view_needs_no_torch():
         (["a"], np.full((1, 2), -np.inf), {}, "NaN or infinity, the first in row 0"),
         (["a", "b"], cloud(2), {"kinds": ["x"]}, "2 labels, but 1 kinds"),
         (list("abcdefghi"), cloud(9), {"kinds": list("abcdefghi")}, "9 kinds cannot be told apart"),
-        (["a"], cloud(1), {"chosen": 1}, r"no row 1; the rows are 0 … 0"),
+        (["a"], cloud(1), {"chosen": 1}, r"no row 1; the rows go from 0 to 0"),
         (["a"], cloud(1), {"chosen": -1}, "no row -1"),
     ],
 )  # fmt: skip
@@ -114,11 +114,11 @@ def test_errors(labels, points, options, message):
     [
         (torch.ones(0, 4), {}, "at least one row"),
         (torch.tensor([[1.0, float("nan"), 0.0]]), {}, "no NaN"),
-        (torch.tensor([[1.0, float("inf"), 0.0]]), {}, "no infinity"),
+        (torch.tensor([[1.0, float("inf"), 0.0]]), {}, "no NaN or infinity"),
         (torch.ones(2, 1), {}, "2 or 3 columns, got 1"),
         (torch.eye(2, 4), {"chosen": "ab"}, r"'ab' must be one token, but is 2: a\|b\. Mind the space"),
         (torch.eye(2, 4), {"chosen": ""}, "must be one token, but is 0"),
-        (torch.eye(2, 4), {"chosen": 2}, r"no row 2 in the table; its rows are 0 … 1"),
+        (torch.eye(2, 4), {"chosen": 2}, r"no row 2 in the table; its rows go from 0 to 1"),
         (torch.eye(2, 4), {"analogy": ("a", "b", -1)}, "no row -1"),
         (torch.eye(1, 4), {"chosen": "b"}, "no row 1"),  # the tokenizer knows more tokens than there are rows
     ],

@@ -1,4 +1,4 @@
-"""Any `TransformerConfig` as boxes within boxes: what each does, its tensors, its costs, the line that computes it."""
+"""A `TransformerConfig` as boxes within boxes: what each does, its tensors, its costs, the line that computes it."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from llmlib.interpret.points import POINTS
 from llmlib.transformer import Transformer, TransformerConfig
 from llmlib.widgets.architecture.boxes import Axis, Box, BoxTensor, SourceLine
 
-# Where the value of each box passes in a model; {} is the layer. "" is the model itself: its logits.
+# The module that each box's value passes through; {} is the layer. "" is the model itself: its logits.
 VALUES = {
     "embed": "embed",
     "positions": "hook_embed",
@@ -33,7 +33,7 @@ VALUES = {
     "unembed": "",
 }
 
-# Where the weights of each box are, as their module's path.
+# The modules that hold each box's weights.
 WEIGHTS = {
     "embed": ("embed",),
     "positions": ("position_embed",),
@@ -68,7 +68,7 @@ AXES = {
 
 
 def weight_paths(box: str) -> dict[str, str]:
-    """Of each weight of a box, by the name of its tensor, the path of the parameter; {} is the layer.
+    """Map the name of each weight of a box to the path of its parameter; {} is the layer.
 
     >>> weight_paths("down")
     {'weight': 'blocks.{}.mlp.down.weight', 'bias': 'blocks.{}.mlp.down.bias'}
@@ -81,9 +81,10 @@ def weight_paths(box: str) -> dict[str, str]:
 
 
 def boxes_of(config: TransformerConfig, seq_len: int | None = None) -> Box:
-    """The model that a config describes, with its costs for a token that attends to `seq_len` (default: the context).
+    """Build the boxes of a config, with their costs for a token that attends to `seq_len` others (default: the
+    context).
 
-    One layer stands for all of them. The sums over all boxes are those of `llmlib.costs.count`.
+    One layer stands for all of them. The sums over all boxes equal those of `llmlib.costs.count`.
 
     >>> model = boxes_of(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
     >>> [box.id for box in model.boxes], model.total("parameters")
@@ -121,7 +122,7 @@ class _Builder:
             *positions,
             self.layer(first),
             self.box("final_norm", "Final norm", "norm", uses="final_norm", before="add_mlp",
-                     words="Brings the last vectors to one length, so that the scores are of one size."),
+                     words="Scales the last vectors to one length, so that the scores have a comparable size."),
             self.box("unembed", "Output table" + ", tied to the token table" * c.tied_embeddings, "output",
                      uses="unembedding", before="final_norm", value="seq vocab",
                      flops=2 * c.vocab_size * c.d_model, read=c.vocab_size * c.d_model,
@@ -157,16 +158,16 @@ class _Builder:
         return Box("attention", "Attention", "Each token looks at those before it, and takes in what it finds.",
             "attention", lines=self.lines("attention", "attention"), boxes=(
             self.box("attention_norm", "Norm", "norm", uses="attention_norm", before=before,
-                     words="Brings each vector to one length; attention reads this copy, the stream stays as it is."),
+                     words="Scales each vector to one length. Attention reads this copy; the stream stays as it is."),
             self.box("query", "Queries", "attention", uses="query", more=rotate, before="attention_norm",
                      flops=2 * c.d_model * d_q,
-                     words=f"What each token looks for, one vector a head; they come from a matrix{turned}."),
+                     words=f"What each token looks for, one vector per head; they come from a matrix{turned}."),
             self.box("key", "Keys", "attention", uses="key", more=rotate, before="attention_norm",
                      flops=2 * c.d_model * d_kv,
-                     words=f"By what each token can be found.{shared} They stay in the KV cache."),
+                     words=f"What each token can be found by.{shared} They stay in the KV cache."),
             self.box("value", "Values", "attention", uses="value", before="attention_norm",
                      flops=2 * c.d_model * d_kv,
-                     words=f"What each token hands over where it is found.{shared} They stay in the KV cache."),
+                     words=f"What each token hands over when it is found.{shared} They stay in the KV cache."),
             self.box("scores", "Scores", "attention", uses="hook_scores", before="query", flops=product,
                      words="How well each query matches each key, later ones too: q·k / √d_head."),
             self.box("pattern", "Pattern", "attention", uses="hook_pattern", before="scores",
@@ -182,18 +183,18 @@ class _Builder:
         a_matrix = 2 * c.d_model * c.d_mlp
         gated = c.mlp == "swiglu"
         up = self.box("up", "Up", "mlp", uses="up", before="mlp_norm", flops=a_matrix, value="seq d_mlp",
-                      words=f"Asks {c.d_mlp:,} questions of each vector, one a hidden unit.")  # fmt: skip
+                      words=f"Asks {c.d_mlp:,} questions of each vector, one for each hidden unit.")  # fmt: skip
         gate = self.box("gate", "Gate", "mlp", uses="gate", before="mlp_norm", flops=a_matrix, value="seq d_mlp",
-                        words="Decides for each hidden unit how much of it passes.") if gated else None  # fmt: skip
+                        words="Decides for each hidden unit how much gets through.") if gated else None  # fmt: skip
         activation = self.box(
             "activation", "SwiGLU" if gated else "GELU", "mlp", uses="swiglu" if gated else "gelu", before="up",
             words="SiLU(gate) × up: units whose gate is shut say nothing." if gated
-            else "The nonlinearity: what is negative is nearly shut out.",
+            else "The nonlinearity: negative numbers are nearly shut out.",
         )  # fmt: skip
         down = self.box("down", "Down", "mlp", uses="down", before="activation", flops=a_matrix,
                         words="Each active unit adds its own direction to the residual stream.")  # fmt: skip
         norm = self.box("mlp_norm", "Norm", "norm", uses="mlp_norm", before="add_attention",
-                        words="Brings each vector to one length; the MLP reads this copy.")  # fmt: skip
+                        words="Scales each vector to one length. The MLP reads this copy.")  # fmt: skip
         words = "Works on each token alone: recognises patterns, and writes what it knows about them."
         boxes = (norm, *([gate] if gate else []), up, activation, down)
         return Box("mlp", "MLP", words, "mlp", lines=self.lines("mlp", "mlp"), boxes=boxes)
@@ -202,7 +203,7 @@ class _Builder:
         self, id: str, title: str, kind: str, *, words: str, uses: str, more: Iterable[str] = (), before: str = "",
         flops: int = 0, read: int | None = None, rows: int | None = None, value: str = "",
     ) -> Box:  # fmt: skip
-        """A box with the tensors that the skeleton has there, and the lines that use `uses` (and `more`)."""
+        """Build a box with the tensors that the skeleton has there, and the lines that use `uses` (and `more`)."""
         weights = list(self.weights(id))
         numbers = sum(tensor.parameters for tensor in weights)
         if rows is not None and weights:  # of a table only a row is needed

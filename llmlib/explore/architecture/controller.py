@@ -1,4 +1,4 @@
-"""Any model as nested boxes: sizes to change, costs that follow, and with a live model the real values."""
+"""The architecture view on any model: sizes to change, costs that follow, and a live model's real values."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ from llmlib.widgets.architecture.values import picture_of
 from llmlib.widgets.architecture.view import ArchitectureView
 
 SIZES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
-LARGEST = 10_000_000  # of a size: more is a slip of the finger
-SOON = 256  # tokens: of a text up to this length the tour is made at once, of a longer one when somebody takes it
+LARGEST = 10_000_000  # a larger size is a slip of the finger
+SOON = 256  # tokens: up to this length the tour is computed at once, beyond it when somebody starts the tour
 
 
 def explore_architecture(
@@ -34,13 +34,13 @@ def explore_architecture(
     title: str | None = None,
     others: Mapping[str, TransformerConfig] = KNOWN_MODELS,
 ) -> ArchitectureView:
-    """A model as nested boxes that open down to a single tensor, with its shape, costs and the line that computes it.
+    """Show a model as nested boxes that open down to a single tensor: its shape, costs and the line that computes it.
 
-    Its sizes can be changed, and the other models looked at, while the parameters, the KV cache and the FLOPs follow.
-    With a live `Transformer`, its tokenizer and a text, a box also shows its real values: a run of the model each time
-    one is opened, and nothing is kept. A guided tour leads through the boxes with the numbers of that text. FLOPs are
-    those of one token that attends to a full context, matrix products only (see `llmlib.costs`); bytes are those of a
-    live model's dtype, and of bfloat16 for the others.
+    The reader can change its sizes and look at other models; parameters, KV cache and FLOPs follow. With a live
+    `Transformer`, its tokenizer and a text, a box also shows its real values: the model runs each time a box is opened,
+    and nothing is kept. A guided tour leads through the boxes with the numbers of that text. FLOPs are for one token
+    that attends to a full context, matrix products only (see `llmlib.costs`). Bytes are for a live model's dtype, and
+    for bfloat16 otherwise.
 
     Raises `ValueError` for a text without a model or tokenizer, an empty one, or one longer than the context.
 
@@ -51,7 +51,7 @@ def explore_architecture(
     if text and (not isinstance(model, Transformer) or tokenizer is None):
         raise ValueError("To show the values of a text, give a Transformer and its tokenizer.")
     if isinstance(model, Transformer) and tokenizer is not None and not text:
-        raise ValueError("A live model shows its values for a text: give one, or leave the tokenizer out.")
+        raise ValueError("A live model shows its values for a text. Give a text, or leave out the tokenizer.")
     controller = _Controller(ArchitectureView(text=text), model, tokenizer, title, others)
     view = controller.view
     view.on_act("model", controller.choose, then=controller.show)
@@ -97,7 +97,7 @@ class _Controller:
 
     def choose(self, name: str) -> None:
         if name not in self.configs:
-            raise ValueError(f"There is no model {name!r} here; there are {', '.join(self.configs)}.")
+            raise ValueError(f"There is no model {name!r} here. Choose one of {', '.join(self.configs)}.")
         self.name, self.config = name, self.configs[name]
         self.wish = {size: getattr(self.config, size) for size in SIZES}
 
@@ -106,12 +106,13 @@ class _Controller:
             self.wish[name] = int(value)
 
     def wished(self) -> TransformerConfig:
-        """The config of the chosen model with the wanted sizes. Heads share d_model evenly, and the MLP keeps its
-        proportion, as they do in the chosen one. Raises `ValueError` for sizes that clash."""
+        """The chosen model's config with the sizes that the reader wants. Heads still share d_model evenly, and the MLP
+        keeps its proportion. Raises `ValueError` for sizes that clash.
+        """
         base = self.config
         for name, value in self.wish.items():
             if not 1 <= value <= LARGEST:
-                raise ValueError(f"{name} must lie in 1 … {LARGEST:,}, got {value:,}.")
+                raise ValueError(f"{name} must be between 1 and {LARGEST:,}, got {value:,}.")
         d_model, n_heads, n_kv_heads = (self.wish[name] for name in ("d_model", "n_heads", "n_kv_heads"))
         if base.d_head * base.n_heads == base.d_model and d_model % n_heads:
             fits = d_model // n_heads * n_heads
@@ -121,7 +122,8 @@ class _Controller:
         if n_heads % n_kv_heads:
             fitting = [str(n) for n in range(1, min(n_heads, 4096) + 1) if n_heads % n == 0]
             raise ValueError(
-                f"{n_kv_heads:,} KV heads cannot serve {n_heads:,} heads evenly; possible are {', '.join(fitting)}."
+                f"{n_kv_heads:,} KV heads cannot serve {n_heads:,} heads evenly. "
+                f"These numbers would do: {', '.join(fitting)}."
             )
         changes: dict[str, Any] = dict(self.wish)
         if (self.wish["d_model"], self.wish["n_heads"]) != (base.d_model, base.n_heads):
@@ -174,7 +176,9 @@ class _Controller:
 
     def alive(self) -> Transformer:
         if self.live is None or not (self.view.tokens or self.view.model["title"] == self.own):
-            raise ValueError("There are no values to show: this is a model of sizes alone. Go back to the live one.")
+            raise ValueError(
+                "There are no values to show: this model has no weights, only sizes. Go back to the live one."
+            )
         return self.live
 
     def open(self, box: str, tensor: str, layer: int = 0) -> None:
@@ -182,7 +186,7 @@ class _Controller:
         model, of = self.alive(), {"box": box, "tensor": tensor, "layer": layer}
         known = {inside.id: inside for inside in boxes_of(model.config).walk()}
         if box not in known or tensor not in {t.name for t in known[box].tensors}:
-            raise ValueError(f"There is no tensor {tensor!r} in a box {box!r}.")
+            raise ValueError(f"The box {box!r} has no tensor {tensor!r}.")
         if not 0 <= layer < model.config.n_layers:
             raise ValueError(f"There is no layer {layer}; this model has layers 0 … {model.config.n_layers - 1}.")
         if tensor != "result":
@@ -192,7 +196,7 @@ class _Controller:
         self.wanted = partial(self.show_values, box, layer, of)
 
     def show_values(self, box: str, layer: int, of: dict[str, Any]) -> None:
-        """Show what passes through a box, of the text that is in use now."""
+        """Show what passes through a box for the text in use."""
         model = self.alive()
         known = {inside.id: inside for inside in boxes_of(model.config).walk()}
         ids, before = self.ids(self.view.text), known[box].before
@@ -205,7 +209,7 @@ class _Controller:
         self.view.put_opened(of, picture_of(value.cpu().numpy()), told)
 
     def follow(self) -> None:
-        """Show the way of every token through all layers."""
+        """Show every token's path through the layers."""
         self.alive()
         self.wanted = self.show_ways
 
@@ -213,7 +217,7 @@ class _Controller:
         self.view.put_followed(*ways(self.own_model(), self.ids(self.view.text)))
 
     def tour(self) -> None:
-        """Tell what happens to the last token, from its id to the next one."""
+        """Show what happens to the last token, from its id to the next one."""
         self.alive()
         self.wanted = self.show_tour
 
@@ -224,7 +228,7 @@ class _Controller:
         self.view.put_tour({**tour, "characters": len(self.view.text)})
 
     def tour_soon(self) -> None:
-        """Make the tour, unless it is made, or would take long."""
+        """Compute the tour, unless it is there already or would take long."""
         if self.view.tokens and len(self.view.tokens) <= SOON and not self.view.tour:
             self.show_tour()
 
@@ -232,7 +236,7 @@ class _Controller:
         return own_model(self.alive(), self.view.check)
 
     def compute(self) -> None:
-        """Run the model for what is wanted; nothing is wanted any more once the text has changed."""
+        """Run the model for what the reader wants to see."""
         with undoing(self._want_nothing), noticing_training(self.alive(), self.view.remark):
             if self.wanted:
                 self.wanted()

@@ -1,4 +1,4 @@
-"""Where the source computes something: found by reading it, so that it stays true when the source changes."""
+"""Finds the line of source that computes something, so that what a view shows stays true when the source changes."""
 
 import ast
 import inspect
@@ -14,9 +14,10 @@ SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)  # sta
 
 @lru_cache
 def line_that_uses(cls: type, name: str) -> SourceLine:
-    """The first statement of a class's methods that calls `name`, or `self.name`; or else that reads `self.name`.
+    """Find the first statement in a class's methods that calls `name` or `self.name`, or else one that reads
+    `self.name`.
 
-    What its `__init__` does does not count. Raises `LookupError` if there is none.
+    `__init__` does not count. Raises `LookupError` if there is none.
 
     >>> from llmlib.layers import MLP
     >>> line_that_uses(MLP, "down").text

@@ -1,4 +1,4 @@
-"""One run of a model over a text in the numbers of a guided tour: from token ids to the next token."""
+"""The numbers of a guided tour: one run of a model over a text, from token ids to the next token."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,12 +14,12 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import point_at
 from llmlib.transformer import Transformer
 
-LIKELIEST = 6  # next tokens that are told
+LIKELIEST = 6  # next tokens in the tour
 OF_A_LAYER = ("residual", "q", "k", "attention_out", "residual_mid", "mlp_out")
 
 
 def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
-    """What happens to the last token of a text, layer by layer, and what the model expects after it.
+    """Collect what happens to a text's last token, layer by layer, and what the model expects after it.
 
     Plain numbers for `ArchitectureView.put_tour`: `ids`, `sizes`, the vector's `norm` at the start and its first
     `numbers`; of each of `layers` the norms `before`, of what `attention` adds, `mid`, of what the `mlp` adds, and
@@ -54,7 +54,7 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
 
 
 def _run(model: Transformer, ids: Sequence[int]) -> dict[tuple[str, int], Float[Tensor, "..."]]:
-    """What passes at the last token, by name and layer; of keys, those of all tokens."""
+    """Record the activations at the last token, by name and layer; keys are those of all tokens."""
     kept: dict[tuple[str, int], Tensor] = {}
 
     def keep(name: str, layer: int, value: Tensor) -> None:
@@ -80,7 +80,7 @@ def _layer(model: Transformer, kept: dict[tuple[str, int], Tensor], layer: int) 
     told: dict[str, Any] = {name: _number(vector.norm()) for name, vector in norms.items()}
     pattern = _looks(model, kept["q", layer], kept["k", layer])
     n = pattern.shape[1]
-    # Another token than itself and than the first, on which much attention rests whatever the text says.
+    # Neither the token itself nor the first token, which gets much attention whatever the text says.
     others = range(1, n - 1) if n > 2 else range(max(1, n - 1))
     head, place = divmod(int(pattern[:, others.start : others.stop].argmax()), len(others))
     key = others[place]
@@ -106,6 +106,6 @@ def _looks(
 
 
 def _number(value: Tensor) -> float | None:
-    """Six digits are enough to tell."""
+    """A number with six digits, which are enough here; None if it is not finite."""
     number = float(f"{value.item():.6g}")
     return number if isfinite(number) else None

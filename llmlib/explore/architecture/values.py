@@ -1,4 +1,4 @@
-"""The real values in a model's boxes for a text: fetched for one box at a time, when somebody opens it."""
+"""The real values in a model's boxes, fetched for one box at a time, when somebody opens it."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 def weights_in(model: Transformer, box: str, tensor: str, layer: int) -> Float[np.ndarray, "panel row column"]:
-    """A weight of a box, in one panel; a vector as one row."""
+    """Get a weight of a box, in one panel; a vector is one row."""
     parameter = model.get_parameter(weight_paths(box)[tensor].format(layer)).detach().float().cpu().numpy()
     return parameter.reshape(1, -1, parameter.shape[-1])
 
@@ -22,7 +22,7 @@ def weights_in(model: Transformer, box: str, tensor: str, layer: int) -> Float[n
 def values_in(
     model: Transformer, ids: list[int], places: Iterable[tuple[str, int]]
 ) -> list[Float[Tensor, "panel seq width"]]:
-    """What passes through several boxes, each given with its layer, in one run; values of heads in a panel each."""
+    """Run the model once and get the values of several boxes, each given with its layer; each head is a panel."""
     paths = [VALUES[box].format(layer) for box, layer in places]
     kept: dict[str, Tensor] = {}
     handles = [
@@ -41,7 +41,7 @@ def values_in(
 
 
 def box_before(config: TransformerConfig, before: str, layer: int, inside: bool) -> tuple[str, int]:
-    """Where the value that comes into a box is: of a box `inside` a layer that reads the stream, the layer before."""
+    """Find the box (and its layer) whose value comes into a box; one `inside` a layer may read the layer before."""
     if before in ("embed", "positions") and inside and layer > 0:
         return "add_mlp", layer - 1
     if not inside and before == "add_mlp":
@@ -52,8 +52,9 @@ def box_before(config: TransformerConfig, before: str, layer: int, inside: bool)
 def told_by_token(
     value: Float[Tensor, "panel seq width"], before: Float[Tensor, "panel_before seq width_before"]
 ) -> Float[np.ndarray, "measure seq"]:
-    """For each token: the vector's norm, the norm before, their cosine, and |change| / |before|; NaN where the widths
-    differ and there is nothing to compare."""
+    """Compute for each token: the vector's norm, the norm before, their cosine, and |change| / |before|. NaN where the
+    widths differ, so that there is nothing to compare.
+    """
     after, earlier = (x.permute(1, 0, 2).flatten(1) for x in (value, before))
     told = torch.full((4, len(after)), torch.nan)
     told[0], told[1] = after.norm(dim=1), earlier.norm(dim=1)
@@ -66,8 +67,9 @@ def told_by_token(
 def ways(
     model: Transformer, ids: list[int]
 ) -> tuple[Float[np.ndarray, "3 place seq"], Float[np.ndarray, "2 layer seq"]]:
-    """Of the residual stream of every token, before the first layer and after each: norm, cosine to the first vector
-    and to the last. Of each layer: the norms of what attention and what the MLP added."""
+    """Follow every token's residual stream, before the first layer and after each: its norm, and its cosine to the
+    first vector and to the last. Also the norms of what attention and the MLP added in each layer.
+    """
     with torch.inference_mode(), trace(model, names=("residual", "attention_out", "mlp_out")) as t:
         model(torch.tensor([ids], dtype=torch.long, device=model.device), last_only=True)
     stream = torch.stack([residual[0].float() for residual in t.residual])  # Float[Tensor, "place seq d_model"]

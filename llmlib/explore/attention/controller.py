@@ -1,4 +1,4 @@
-"""Live attention: the explorer on a model, with a text to edit, a second one to compare, and heads to switch off."""
+"""The attention view on a live model: a text to edit, a second one to compare, heads to switch off."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -28,15 +28,15 @@ def explore_attention(
     continuation: str = "",
     titles: tuple[str, str] | None = None,
 ) -> AttentionView:
-    """An interactive view of a model's attention on `text`, which can be edited: everything is computed anew.
+    """Show a model's attention on `text` in an interactive view. When the text is edited, everything is recomputed.
 
     `other` is a second text to compare with (B, where `text` is A), `other_model` a second model on the same text.
-    Heads can be switched off on their thumbnails. Then B is the same text without them or, where there is another
-    text or model, both are shown without them. The ablation board beside them tells what the model expects next after
-    `text`, with all heads and without those, and the log-probability (natural logarithm) of a `continuation`.
+    Heads can be switched off on their thumbnails. Then B is the same text without them or, where there is another text
+    or model, both are shown without them. The board beside them shows what the model expects after `text`, with all
+    heads and without those, and the log-probability (natural logarithm) of a `continuation`.
 
-    Of a long text (more than four million weights in all heads) the view gets thumbnails, and a head when it is opened;
-    the queries and keys of all layers stay in memory (94 MB for SmolLM2 and 1,024 tokens, for each run that is shown).
+    For a long text (more than four million weights in all heads) the view gets thumbnails, and each head when it is
+    opened. The queries and keys of all layers stay in memory: 94 MB for SmolLM2 and 1,024 tokens, for each run shown.
 
     `model` is a `Transformer`, or a model of `transformers` (loaded with `attn_implementation="eager"`; its heads
     cannot be switched off), with a tokenizer of the same library. Raises `ValueError` for an empty text, and for one
@@ -80,7 +80,7 @@ def attention_patterns(model: Any, ids: Sequence[int]) -> Float[np.ndarray, "lay
 
 
 def _name(model: Any) -> str:
-    """What a model is called in titles, as far as it is known."""
+    """A name for a model in titles."""
     if isinstance(model, Transformer):
         return name_of(model.config) or f"Transformer, d_model {model.config.d_model}"
     return str(getattr(model.config, "name_or_path", "") or type(model).__name__)
@@ -108,7 +108,7 @@ class _Controller:
         self.runs: dict[str, Run] = {}  # of what is shown: "a" and perhaps "b"
 
     def want(self, **changes: Any) -> None:
-        """Change the wish, if it can be fulfilled. Raises `ValueError` if not."""
+        """Change what the reader wants to see. Raises `ValueError` if that is not possible."""
         wish = self.wish._replace(**changes)
         check_heads(self.model, wish.ablated)
         more = self.encode(wish.continuation, start=False)
@@ -116,7 +116,7 @@ class _Controller:
         for length in lengths:
             check_length(length, self.most())
             check_size(self.model, length)
-        check_length(lengths[0] + len(more), self.most(), "That is with its continuation; shorten one of them.")
+        check_length(lengths[0] + len(more), self.most(), "That includes the continuation. Shorten one of the two.")
         self.wish = wish
 
     def most(self) -> int:
@@ -131,7 +131,7 @@ class _Controller:
         self.want(ablated=[*others, [layer, head]] if off else others)
 
     def show(self) -> None:
-        """Compute what is wanted and show it; if that fails, what was shown is wanted again."""
+        """Compute what the reader wants to see, and show it. If that fails, go back to what was shown."""
         with undoing(self._take_back), noticing_training(self.model, self.view.remark):
             self._show(self.wish)
         self.shown = self.wish
@@ -191,7 +191,7 @@ class _Controller:
             self.view.put_head(layer, head, {side: patterns.head(layer, head) for side, patterns in long.items()})
 
     def encode(self, text: str, start: bool = True) -> list[int]:
-        """Ids of a text; at its start with the token that begins texts, if the model knows one."""
+        """Encode a text; with `start`, the token that begins texts comes first, if the tokenizer has one."""
         if isinstance(self.model, Transformer):
             return list(self.tokenizer.encode(text, add_bos=start and self.tokenizer.adds_bos)) if text or start else []
         return list(self.tokenizer.encode(text, add_special_tokens=start))
@@ -199,7 +199,7 @@ class _Controller:
     def predictions(
         self, before: Float[Tensor, " vocab"], after: Float[Tensor, " vocab"]
     ) -> list[dict[str, str | float]]:
-        """The tokens that matter most in either run, the likeliest of the first run on top."""
+        """Pick the likeliest tokens of both runs, ordered by the first."""
         chosen = maximum(before, after).topk(min(CANDIDATES, len(before))).indices
         chosen = chosen[before[chosen].argsort(descending=True, stable=True)]
         return [

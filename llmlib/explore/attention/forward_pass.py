@@ -19,9 +19,9 @@ from llmlib.transformer import Transformer
 
 
 class Run(NamedTuple):
-    """What one forward pass over a text and its continuation tells."""
+    """The results of one forward pass over a text and its continuation."""
 
-    patterns: Float[np.ndarray, "layer head query key"] | Patterns  # of the text; of a long one not all at once
+    patterns: Float[np.ndarray, "layer head query key"] | Patterns  # of the text; for a long one made on demand
     probabilities: Float[Tensor, " vocab"]  # of the token after the text
     logprob: float | None  # of the continuation
 
@@ -37,11 +37,11 @@ def run(
     *,
     whole: bool = False,
 ) -> Run:
-    """One pass over `ids`, of which the first `n_text` are the text and the others a continuation to score.
+    """Run a model once over `ids`: the first `n_text` are the text, the others a continuation to score.
 
-    `model` is a `Transformer` or a causal language model of `transformers`. `progress` hears of each layer of a long
-    text; `check` is called several times a second, and ends the run by raising. `whole` asks for all patterns at once,
-    however long the text is. Raises `ValueError` for an empty text.
+    `model` is a `Transformer` or a causal language model of `transformers`. `progress` is called after each layer of a
+    long text. `check` is called several times a second; it ends the run by raising. `whole` asks for all patterns at
+    once, however long the text is. Raises `ValueError` for an empty text.
     """
     if not n_text:
         raise ValueError("A model needs at least one token; write some text.")
@@ -57,7 +57,7 @@ def run(
 
 
 def check_size(model: Any, n_tokens: int) -> None:
-    """Raise `ValueError`, in a reader's words, for a text over which not all heads can be looked at on this machine."""
+    """Raise `ValueError`, in words for a reader, if all heads over such a text do not fit into memory."""
     if isinstance(model, Transformer) and is_long(*_n_heads(model), n_tokens):
         on_gpu = model.device.type == "cuda"
         free = torch.cuda.mem_get_info(model.device)[0] if on_gpu else psutil.virtual_memory().available
@@ -65,11 +65,11 @@ def check_size(model: Any, n_tokens: int) -> None:
 
 
 def check_heads(model: Any, heads: Sequence[Sequence[int]]) -> list[Head]:
-    """Heads that can be switched off. Raises `ValueError` for others."""
+    """Check that heads can be switched off. Raises `ValueError` if not."""
     if not heads:
         return []
     if not isinstance(model, Transformer):
-        raise ValueError("Heads can be switched off in a llmlib Transformer only: llmlib.load_pretrained gives one.")
+        raise ValueError("Heads can only be switched off in an llmlib Transformer; load_pretrained gives you one.")
     return checked_heads(model, heads)
 
 
@@ -92,7 +92,7 @@ def _look_at_ours(
     record = PatternsOfRun(model, ids[:n_text], progress, check) if progress else None
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
-        if off:  # first: to know the means it runs the model, and that is not to be recorded
+        if off:  # first: it runs the model to find the means, and that run should not be recorded
             reference = batch[:, :n_text] if how == "mean" else None
             stack.enter_context(ablate(model, off, "mean" if how == "mean" else "zero", reference))
         seen = None if record else stack.enter_context(trace(model, names=("pattern",)))
@@ -118,7 +118,7 @@ def _look_at_theirs(
         output = model(batch, output_attentions=True)
     if not output.attentions or output.attentions[0] is None:
         raise ValueError(
-            "This model gives no attentions. Load it with from_pretrained(…, attn_implementation='eager')."
+            "This model returns no attention weights. Load it with from_pretrained(…, attn_implementation='eager')."
         )
     if progress:
         return PatternsOfArrays(

@@ -1,7 +1,7 @@
-"""The attention patterns of one run over a text: whole for a short text, thumbnails and single heads for a long one.
+"""Attention patterns over a long text: thumbnails of all heads, and single heads on demand.
 
-270 heads over 1,024 tokens are 283 million weights, 1.1 GB. So of a long text only queries and keys are kept, from
-which any head's pattern can be had again, and while the model runs each layer's patterns are made a few rows at a time,
+270 heads over 1,024 tokens are 283 million weights, 1.1 GB. So for a long text only queries and keys are kept, and any
+head's pattern is made from them again. While the model runs, each layer's patterns are made a few rows at a time,
 pooled, scored and forgotten.
 """
 
@@ -22,11 +22,11 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import point_at
 from llmlib.transformer import Transformer, TransformerConfig
 
-WHOLE = 4_000_000  # weights of all heads together: so many are sent to the browser at once
-SIDE = 64  # a thumbnail has at most so many cells in a row
+WHOLE = 4_000_000  # weights of all heads together that are sent to the browser at once
+SIDE = 64  # cells in a row of a thumbnail, at most
 ROWS = 128  # queries at a time
-KEPT = 2048  # tokens; for longer texts what is the same for all layers is made anew for each
-RUNS = 4  # that may be in memory at once: A and B, those that are shown and those that are made
+KEPT = 2048  # tokens; for longer texts, what all layers share is recomputed for each
+RUNS = 4  # runs that may be in memory at once: A and B, the ones shown and the ones under way
 TOGETHER = ("mean", "max")  # of all heads of a layer, shown like further heads
 SCORES = ("previous", "first", "duplicate", "induction", "distance", "entropy")  # of a head, in this order
 
@@ -36,9 +36,9 @@ Blocks = Iterable[tuple[int, Float[Tensor, "head query key"]]]
 
 
 class Patterns(Protocol):
-    """What can be had of a long text's patterns."""
+    """What the view asks of a long text's patterns."""
 
-    thumbnails: Float[np.ndarray, "layer map row column"]  # the strongest look in each square; each head, mean, max
+    thumbnails: Float[np.ndarray, "layer map row column"]  # the largest weight in each square; each head, mean, max
     scores: Float[np.ndarray, "layer map score"]
 
     def head(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
@@ -52,7 +52,7 @@ def is_long(n_layers: int, n_heads: int, n_tokens: int) -> bool:
 
 
 def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: int) -> None:
-    """Raise `ValueError`, in a reader's words, if a run over so many tokens and its patterns need more than is free."""
+    """Raise `ValueError`, in words for a reader, if a run over so many tokens needs more memory than is free."""
     kept = RUNS * config.n_layers * (config.n_heads + config.n_kv_heads) * config.d_head * n_tokens * itemsize
     passing = 4 * (config.n_heads + len(TOGETHER)) * ROWS * n_tokens * 4 + 8 * n_tokens * config.d_mlp * itemsize
     if kept + passing > free:
@@ -65,11 +65,11 @@ def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: 
 
 
 class PatternsOfRun:
-    """Queries and keys of one run of a `Transformer`, recorded inside `watched`; patterns are made from them.
+    """Patterns made from the queries and keys of one run of a `Transformer`, which are recorded inside `watched`.
 
     Kept: n_layers · (n_heads + n_kv_heads) · d_head · seq numbers, 94 MB for SmolLM2 and 1,024 tokens. While the model
-    runs, `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS · seq numbers, several times over. `progress` hears
-    of each layer that is done; `check` is called before each few rows, and ends the run by raising.
+    runs, `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS · seq numbers, several times over. `progress` is
+    called after each layer. `check` is called every few rows; it ends the run by raising.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class PatternsOfRun:
         self.scores = np.zeros((*shape, len(SCORES)), dtype=np.float32)
 
     def watched(self) -> AbstractContextManager[None]:
-        """Inside this `with` block one run of the model over the text, and perhaps more after it, is recorded."""
+        """Record one run of the model over the text (and perhaps more after it) inside this `with` block."""
         hooks: list[tuple[HookPoint, HookFunction]] = []
         for layer in range(self.model.config.n_layers):
             hooks.append((point_at(self.model, "q", layer), self._keep_queries))
@@ -136,7 +136,7 @@ class PatternsOfRun:
 
 
 class PatternsOfArrays:
-    """The same of patterns that somebody else's model has made, all at once: kept as one byte for each weight."""
+    """The same for patterns that another library's model returned all at once; kept as one byte per weight."""
 
     def __init__(self, layers: Sequence[Tensor], ids: Sequence[int]):
         pooling, made = _Pooling(torch.tensor(ids)), []
@@ -155,7 +155,7 @@ class PatternsOfArrays:
 
 
 class _Pooling:
-    """Thumbnails and scores of one layer after the other, all over the same text."""
+    """Makes thumbnails and scores, layer by layer, over one text."""
 
     def __init__(self, ids: Int[Tensor, " seq"]):
         self.ids, self.n = ids, len(ids)
@@ -166,7 +166,7 @@ class _Pooling:
         self.known: dict[int, Tensor] = {}  # the same for all layers; of a very long text too much to keep
 
     def _divisors(self) -> Float[Tensor, " score"]:
-        """Of how many queries each score is the mean; the definitions are those of llmlib.interpret.head_scores."""
+        """Count the queries that each score is the mean of, as llmlib.interpret.head_scores defines them."""
         seen: dict[int, int] = {}
         repeated = followed = 0
         for at, id in enumerate(self.ids.tolist()):
@@ -176,7 +176,7 @@ class _Pooling:
         return torch.tensor([max(1, number) for number in numbers], dtype=torch.float32)
 
     def _counting(self, start: int, end: int, n_key: int) -> Float[Tensor, "weight score"]:
-        """What each weight of these rows counts in each score; all but entropy are linear."""
+        """How much each weight of these rows counts in each score; all scores but entropy are linear."""
         if start in self.known:
             return self.known[start]
         query, key = torch.arange(start, end)[:, None], torch.arange(n_key)[None]

@@ -1,4 +1,4 @@
-"""A conversation with a live model, or the same one with several, side by side or blindly."""
+"""The chat view on live models: a conversation with one, or the same one with several, side by side or blind."""
 
 import random
 import threading
@@ -23,8 +23,8 @@ from llmlib.widgets.shared.acts import CalledOff, in_words
 from llmlib.widgets.shared.interrupts import on_interrupt
 
 PAUSE = 0.05  # seconds: each message holds the whole conversation, and nobody reads faster
-SILENCE = "The model ended its answer before the first word. Ask in other words."
-STOPPED = "You stopped before it had said a word."
+SILENCE = "The model ended its answer before the first word. Try asking differently."
+STOPPED = "You stopped it before the first word."
 
 
 def explore_chat(
@@ -36,11 +36,11 @@ def explore_chat(
     seed: int = 0,
     name: str = "Model",
 ) -> ChatView:
-    """A conversation with the model, streamed; the Stop button, or an interrupt of the kernel, ends an answer and keeps
-    what was said.
+    """Hold a conversation with the model, streamed. The Stop button, or an interrupt of the kernel, ends an answer and
+    keeps what has been said.
 
-    A first message with the role "system" is the system prompt. A message without an answer, for example because it is
-    too long, is no part of the conversation: the reader is told why, and gets it back to change it.
+    A first message with the role "system" is the system prompt. A message that gets no answer, for example because it
+    is too long, is not part of the conversation: the reader is told why, and gets it back to change it.
     """
     return compare_chats([Speaker(name, model, tokenizer)], messages, max_new_tokens, sampler, seed)
 
@@ -54,12 +54,12 @@ def compare_chats(
     *,
     blind: bool = False,
 ) -> ChatView:
-    """The same conversation with up to four models side by side; each goes on from its own answers.
+    """Hold the same conversation with up to four models side by side; each continues from its own answers.
 
-    All draw with the same settings and the same `seed`, so what differs comes from the models. With `blind`, names are
-    hidden and sides shuffled until the reader has voted for an answer; `view.tally` counts the votes. One that cannot
-    answer says why in its place, and the others go on. Raises `ValueError` for no speakers, more than four, or two of
-    the same name.
+    All draw with the same settings and the same `seed`, so any difference comes from the models. With `blind`, names
+    are hidden and sides shuffled until the reader has voted for an answer; `view.tally` counts the votes. A model that
+    cannot answer says why in place of its answer, and the others go on. Raises `ValueError` for no speakers, more than
+    four, or two with the same name.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -89,13 +89,13 @@ def compare_chats(
 
 
 class _Controller:
-    """Answers in a thread of its own, so that the kernel stays free to hear the Stop button."""
+    """Answers what the reader does in a `ChatView`. Models write in a thread, so that the Stop button works."""
 
     def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):
         self.speakers, self.view, self.said, self.sampler = list(speakers), view, said, sampler
         self.beginning = deepcopy(said)
         self.cleared: list[Said] = []  # what "Start over" took away, until the next message
-        self.asked = 0  # how often: each answer has a seed of its own
+        self.asked = 0  # questions so far: each answer has its own seed
         self.shuffle = random.Random(view.seed)
         self.words = Words()
         self.stop = threading.Event()
@@ -109,7 +109,7 @@ class _Controller:
         self.ask(text, self.said)
 
     def edit(self, message: int, text: str) -> None:
-        """Ask something else in the place of an earlier message; what came after it goes."""
+        """Ask something else in place of an earlier message; everything after it goes."""
         if not (0 <= message < len(self.said) and self.said[message].role == "user"):
             raise ValueError("This message is gone: the conversation has changed.")
         self.ask(text, self.said[:message])
@@ -135,7 +135,7 @@ class _Controller:
         self.thread.start()
 
     def clear(self) -> None:
-        """Back to the messages that the conversation was opened with; `restore` takes that back."""
+        """Go back to the messages that the conversation was opened with; `restore` undoes that."""
         self.stop.set()
         if self.thread:
             self.thread.join()
@@ -147,15 +147,17 @@ class _Controller:
         self.keep_picture()
 
     def restore(self) -> None:
-        """The conversation as it was before the reader started over; after the next message it is too late."""
+        """Bring back the conversation that the reader cleared; after the next message it is too late."""
         if self.view.answering or not self.cleared:
-            raise ValueError("There is no conversation to bring back: it is kept until your next message is answered.")
+            raise ValueError(
+                "There is nothing to bring back: a conversation is only kept until your next message is answered."
+            )
         self.said, self.cleared = self.cleared, []
         self.show()
         self.keep_picture()
 
     def system(self, text: str) -> None:
-        """The system prompt of all that follows; those who cannot take one are told beside it."""
+        """Set the system prompt for all that follows; models that cannot take one are named beside it."""
         problems = [
             f"{speaker.name if len(self.speakers) > 1 else 'This model'} takes no system prompt. {why}"
             for speaker in self.speakers
@@ -170,7 +172,7 @@ class _Controller:
 
     def limit(self, value: float | int) -> None:
         if value != int(value) or value < 1:
-            raise ValueError(f"The longest answer is a whole number of tokens, at least 1, got {value}.")
+            raise ValueError(f"The longest answer must be a whole number of tokens, 1 or more, got {value}.")
         self.view.limit = int(value)
 
     def seed(self, value: float | int) -> None:
@@ -187,10 +189,10 @@ class _Controller:
         self.view.blind = bool(on)
 
     def vote(self, message: int, choice: int | str) -> None:
-        """The reader's choice for a question: a side, counted from the left, "tie" or "bad"."""
+        """Count the reader's vote on a question: a side, counted from the left, "tie" or "bad"."""
         note = self.said[message].note if 0 <= message < len(self.said) else {}
         if not hidden(note):
-            raise ValueError("There is nothing to vote on here: the names are known already.")
+            raise ValueError("There is nothing to vote on here: you already know the names.")
         order = note["order"]
         if any(answer.note.get("writing") for answer in self.said[message + 1 : message + 1 + len(order)]):
             raise ValueError("Vote when all answers are complete.")
@@ -208,7 +210,7 @@ class _Controller:
         self.keep_picture()
 
     def forget(self) -> None:
-        """All votes are forgotten."""
+        """Clear all votes."""
         self.view.tally = {"wins": [0] * len(self.speakers), "tie": 0, "bad": 0}
 
     # --- answering, in a thread ---
@@ -226,7 +228,7 @@ class _Controller:
             self.unwatch()
 
     def settle(self, turn: Asked) -> None:
-        """A question that nobody has answered is no part of the conversation, and displaces nothing."""
+        """Show the outcome. A question that nobody has answered is taken out again, and what it replaced comes back."""
         notice = returned = ""
         if not any(answer.content for answer in turn.answers):
             notice, returned, self.said = self.why_not(turn), turn.question.content, turn.instead_of
@@ -239,7 +241,7 @@ class _Controller:
         self.keep_picture()
 
     def write(self, turn: Asked) -> None:
-        """Let all speakers answer: a token each after the other, or one whole answer after the other."""
+        """Let all speakers answer: a token each in turn, or one whole answer after the other."""
         self.asked += 1
         begun = [(turn.answers[speaker], self.begin(turn, speaker)) for speaker in turn.order]
         going = [(said, answer) for said, answer in begun if answer is not None]
@@ -268,7 +270,7 @@ class _Controller:
             return None
 
     def step(self, said: Said, answer: Answer) -> None:
-        """One more piece of an answer. One that breaks off does not end the others."""
+        """Add one more piece to an answer. If it breaks off, the others go on."""
         try:
             piece = answer.piece()
         except CalledOff:
@@ -279,11 +281,11 @@ class _Controller:
             return
         if piece is None:
             self.finish(said, answer, answer.ended if said.content else SILENCE)
-        else:  # a template may leave a space before the answer, which is no part of it
+        else:  # a template may leave a space before the answer, which is not part of it
             said.content = said.content + piece if said.content else piece.lstrip()
 
     def check(self) -> None:
-        """A long conversation takes seconds to be read, before the first word: Stop ends that, too."""
+        """End the reading if the reader has pressed Stop: a long conversation takes seconds before the first word."""
         if self.stop.is_set():
             raise CalledOff
 
@@ -301,7 +303,7 @@ class _Controller:
     # --- what is shown ---
 
     def why_not(self, turn: Asked) -> str:
-        """Why nobody has answered; a blind comparison keeps its secret."""
+        """Say why nobody has answered, without names in a blind comparison."""
         whys = [turn.answers[speaker].note.get("problem", "") for speaker in turn.order]
         if len(set(whys)) == 1:
             return whys[0]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 @dataclass
 class Said:
-    """One message; `speaker` is None where it is everybody's. `note` is what a view tells beside it."""
+    """One message; `speaker` is None if it is for everybody. `note` is what a view shows beside it."""
 
     role: str
     content: str
@@ -22,7 +22,7 @@ class Said:
 
 
 class Asked(NamedTuple):
-    """A question that is being answered: what was said before it, and what it stands in the place of."""
+    """A question that is being answered, what was said before it, and what it replaces."""
 
     instead_of: list[Said]
     before: list[Said]
@@ -32,11 +32,13 @@ class Asked(NamedTuple):
 
 
 def divided(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Said]]:
-    """A system prompt, or "", and the messages after it. Raises `ValueError` for what is no message."""
+    """Split a conversation into its system prompt, or "", and the other messages. Raises `ValueError` for a bad
+    message.
+    """
     for number, message in enumerate(messages):
         if not all(isinstance(message.get(name), str) for name in ("role", "content")):
             raise ValueError(
-                f"Message {number} is {message!r}; expected a dictionary with the texts 'role' and 'content', "
+                f"Message {number} is {message!r}; expected a dictionary with the strings 'role' and 'content', "
                 "such as {'role': 'user', 'content': 'Hello'}."
             )
     first = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
@@ -45,7 +47,7 @@ def divided(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Said]]:
 
 
 def known_to(speaker: int, system: str, said: Sequence[Said]) -> list[dict[str, str]]:
-    """The conversation as a speaker knows it, without questions that it has left unanswered.
+    """The conversation as one speaker knows it, without questions that it did not answer.
 
     >>> turn = [Said("user", "one"), Said("assistant", "", 0), Said("assistant", "1", 1), Said("user", "two")]
     >>> [message["content"] for message in known_to(0, "", turn)], len(known_to(1, "Be brief.", turn))

@@ -1,4 +1,4 @@
-"""Who takes part in a conversation, and how one answers: a token at a time, so that several can do it side by side."""
+"""A model that takes part in a conversation, and its answer, written token by token so that several can answer at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from llmlib.widgets.chat.readings import SHOWN
 
 Conversation = Sequence[Mapping[str, str]]
 
-LONG = 256  # tokens of a conversation that take so long to be read that the reader may want to stop it
+LONG = 256  # tokens; a longer conversation takes so long to read that the reader may want to stop it
 NO_TEMPLATE = (
-    "This model has no chat template: nothing tells it where a question ends and an answer begins, as is usual for a "
-    "base model. To see what it makes of a conversation all the same, lend its tokenizer a template: "
+    "This model has no chat template, as is usual for a base model: nothing tells it where a question ends and an "
+    "answer begins. To see what it makes of a conversation anyway, lend its tokenizer a template: "
     "tokenizer.chat_template = other.chat_template"
 )
 
@@ -42,10 +42,10 @@ class Speaker:
 
 
 class Answer:
-    """An answer that is being written. `choices` are its tokens so far, `ended` says in words why it was cut, or "".
+    """An answer that is being written. `choices` are its tokens so far; `ended` says in words why it was cut, or is "".
 
-    `check` is called before each module of the model runs over a long conversation; what it raises ends the answer.
-    Raises `ValueError`, in a reader's words, for a conversation that the speaker cannot take.
+    While the model reads a long conversation, `check` is called before each module; it ends the answer by raising.
+    Raises `ValueError`, in words for a reader, for a conversation that the speaker cannot take.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class Answer:
             )
         room = most - len(ids) + 1  # the last token that is written need not be read
         self.cut = (
-            f"The model’s context of {most:,} tokens is full, so its answer breaks off here. Start over, or edit an "
-            "earlier message: what came after it goes."
+            f"The model’s context of {most:,} tokens is full, so its answer stops here. Start over, or edit an "
+            "earlier message: everything after it will go."
             if room < limit
             else f"Cut after {limit:,} tokens, the longest answer that the settings allow."
         )
@@ -92,7 +92,7 @@ class Answer:
 
 
 def refusal(speaker: Speaker, system: str) -> str:
-    """Why a speaker cannot take this system prompt, where it can take a conversation without one; else ""."""
+    """Say why a speaker cannot take this system prompt, although it can take a conversation without one; else ""."""
     question = {"role": "user", "content": "Hello"}
     if not system.strip() or speaker.tokenizer.chat_template is None:
         return ""

@@ -33,13 +33,13 @@ def explore_embeddings(
     analogy: tuple[str | int, str | int, str | int] | None = None,
     map: str = "pca",
 ) -> EmbeddingsView:
-    """All tokens of an embedding table as points to move about in: search, neighbours, analogies, kinds of token.
+    """Show all tokens of an embedding table as points: search, neighbours, analogies, kinds of token.
 
     The points are the table's first three principal components; a second map keeps neighbours together (see
     `neighbour_map`). It is made when the reader asks for it, or at once with `map="tsne"`. Neighbours (by cosine and by
-    dot product) and analogies are computed with the whole table. `chosen` is a token to begin with, `analogy` are
-    three, each an id or a text that is one token (mind the space: " king"). Raises `ValueError` for a text of another
-    number of tokens, an unknown id or map, and a table that is empty or holds NaN or infinity.
+    dot product) and analogies are computed with the whole table. `chosen` is a token to start with and `analogy` three
+    of them, each an id or a text that is one token (mind the space: " king"). Raises `ValueError` for a text that is
+    not one token, an unknown id or map, and a table that is empty or holds NaN or infinity.
 
     >>> import torch
     >>> from llmlib.tokenization import CharTokenizer
@@ -48,10 +48,10 @@ def explore_embeddings(
     [1, 0.993...]
     """
     if map not in ("pca", "tsne"):
-        raise ValueError(f"There are the maps 'pca' and 'tsne', not {map!r}.")
+        raise ValueError(f"map must be 'pca' or 'tsne', got {map!r}.")
     table = table.detach().float()
     if not len(table) or not table.isfinite().all():
-        raise ValueError("The table must have at least one row, and hold no NaN and no infinity.")
+        raise ValueError("The table must have at least one row, and no NaN or infinity.")
     points, shares = embeddings.project(table, min(3, table.shape[1]))
     control = set(tokenizer.special_tokens.values())
     labels = [bytes_of(tokenizer, id) for id in range(len(table))]
@@ -77,7 +77,7 @@ def explore_embeddings(
 
 
 def token_kind(token: bytes, special: bool = False) -> str:
-    """What kind of text a token is, in one of eight groups that show well as colours.
+    """Sort a token into one of eight kinds, few enough to tell apart by colour.
 
     >>> [token_kind(token) for token in (b" cat", b"ing", b" Paris", b"7", b"();")]
     ['word with its space', 'letters without a space', 'with a capital', 'number', 'punctuation or space']
@@ -94,7 +94,7 @@ def token_kind(token: bytes, special: bool = False) -> str:
 
 
 class _Controller:
-    """Answers what the reader asks of an `EmbeddingsView`."""
+    """Answers what the reader does in an `EmbeddingsView`."""
 
     def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingsView):
         self.table, self.view = table, view
@@ -109,7 +109,7 @@ class _Controller:
         self.view.neighbours = {"of": row, **found}
 
     def find_analogy(self, rows: list[int]) -> None:
-        """The answers for three rows; for none, the view is without an analogy again."""
+        """Find the answers for three rows; without rows, remove the analogy."""
         if not rows:
             self.view.analogy = {}
             return
@@ -120,10 +120,10 @@ class _Controller:
     def draw_map(self) -> None:
         if not self.view.near:
             n_rows = min(MOST_ROWS, len(self.table))
-            self.view.progress(f"t-SNE of {n_rows:,} tokens; once, about half a minute")
+            self.view.progress(f"t-SNE of {n_rows:,} tokens, about half a minute")
             self.mapping = self.mapping or in_background(lambda: neighbour_map(self.table))
             while not self.mapping.done():
-                self.view.check()  # it goes on when the reader cancels the waiting: nobody can end t-SNE half way
+                self.view.check()  # t-SNE cannot be stopped: it continues even if the reader cancels
                 wait([self.mapping], timeout=0.1)
             made, self.mapping = self.mapping, None
             self.view.set_near(*made.result())
@@ -133,7 +133,7 @@ class _Controller:
 
 
 def in_background(function: Callable[[], Any]) -> "Future[Any]":
-    """The result of `function`, to come; a kernel that ends does not wait for it."""
+    """Run `function` in the background; a kernel that ends does not wait for it."""
     future: Future[Any] = Future()
 
     def work() -> None:
@@ -159,5 +159,5 @@ def _row(token: str | int, tokenizer: Tokenizer | None, n_rows: int) -> int:
             raise ValueError(f"{token!r} must be one token, but is {len(ids)}: {pieces}. Mind the space before a word.")
         token = ids[0]
     if not 0 <= token < n_rows:
-        raise ValueError(f"There is no row {token} in the table; its rows are 0 … {n_rows - 1}.")
+        raise ValueError(f"There is no row {token} in the table; its rows go from 0 to {n_rows - 1}.")
     return token

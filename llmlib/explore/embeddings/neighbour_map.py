@@ -1,4 +1,4 @@
-"""A second map of an embedding table, on which neighbours stay together: t-SNE, computed once and then kept."""
+"""A second map of an embedding table, which keeps neighbours together: t-SNE, computed once and then kept."""
 
 import hashlib
 from pathlib import Path
@@ -15,10 +15,10 @@ from llmlib.files.downloads import cache_dir
 
 MOST_ROWS = 5_000  # t-SNE takes a laptop's core about half a minute for so many, and far longer for all
 FEWEST_ROWS = 5
-PERPLEXITY, STEPS = 30, 500  # about how many neighbours count for each row; half of the steps gather, half arrange
-BESIDE = 0.01  # of the map's width: how far from its nearest row a row stands that t-SNE has not placed
+PERPLEXITY, STEPS = 30, 500  # neighbours that count for each row, roughly; half of the steps gather, half arrange
+BESIDE = 0.01  # of the map's width: the distance between a row that t-SNE has not placed and its nearest row
 NEEDED = (
-    "This map is made by scikit-learn, which is not installed here. In a terminal: pip install scikit-learn. "
+    "This map needs scikit-learn, which is not installed here. In a terminal: pip install scikit-learn. "
     "Then press the button again."
 )
 
@@ -26,14 +26,15 @@ NEEDED = (
 def neighbour_map(
     table: Float[Tensor, "vocab d_model"], most: int = MOST_ROWS, seed: int = 0
 ) -> tuple[Float[np.ndarray, "vocab two"], int]:
-    """A place for each row, such that rows with a large cosine are near to each other, and how many t-SNE has placed.
+    """Find a point for each row so that rows with a large cosine are close together; also say how many t-SNE has
+    placed.
 
-    t-SNE places the first `most` rows; a byte-pair vocabulary begins with the tokens that were learned first. Each
-    other row stands beside that one of them with which it has the largest cosine. The same table and seed give the
-    same map, which is kept in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError`
-    where scikit-learn is not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE";
-    Wattenberg et al. (2016), "How to Use t-SNE Effectively", on what such maps do not show: distances between groups,
-    and their sizes.
+    t-SNE places the first `most` rows; a byte-pair vocabulary begins with the tokens that were learned first. Every
+    other row is placed beside the one of these with the largest cosine. The same table and seed give the same map,
+    which is kept in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError` where
+    scikit-learn is not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE"; Wattenberg
+    et al. (2016), "How to Use t-SNE Effectively", on what such maps do not show: the sizes of groups and the distances
+    between them.
 
     >>> neighbour_map(torch.eye(3))
     Traceback (most recent call last):
@@ -66,7 +67,7 @@ def _arranged(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.n
 
 
 def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.ndarray, "row two"]:
-    """Where t-SNE begins: two principal components, tiny, and a little chance, without which equal rows never part.
+    """Where t-SNE starts: two principal components, tiny, with a little noise, without which equal rows never separate.
 
     scikit-learn's own `init="pca"` divides by their spread, and where all rows are equal it ends the whole process.
     """
@@ -80,10 +81,10 @@ def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.
 def _beside(
     placed: Float[np.ndarray, "row two"], directions: Float[Tensor, "vocab d_model"]
 ) -> Float[np.ndarray, "vocab two"]:
-    """Places of all rows: those of the first ones, and for each other a place right beside the nearest of these."""
+    """Find points for all rows: the first ones have theirs, and each other goes right beside the nearest of these."""
     known, others = directions[: len(placed)], directions[len(placed) :]
     nearest = [(part @ known.T).argmax(dim=1) for part in others.split(4096)]
-    turns = np.arange(len(others)) * 2.399963  # the golden angle: followers of one row stand around it
+    turns = np.arange(len(others)) * 2.399963  # the golden angle: followers of one row spread around it
     away = np.stack([np.cos(turns), np.sin(turns)], axis=1) * BESIDE * np.ptp(placed, axis=0).max()
     followers = placed[torch.cat(nearest).numpy()] + away if len(others) else placed[:0]
     return np.concatenate([placed, followers]).astype(np.float32)
@@ -96,7 +97,7 @@ def _kept_in(table: Float[Tensor, "vocab d_model"], rows: int, seed: int) -> Pat
 
 
 def _read(kept: Path, n_rows: int) -> Float[np.ndarray, "vocab two"] | None:
-    """The map in a file; None where there is none that can be used."""
+    """Read the map in a file; None if there is no usable one."""
     try:
         places = np.load(kept, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -110,4 +111,4 @@ def _keep(kept: Path, places: Float[np.ndarray, "vocab two"]) -> None:
         with atomic_write(kept) as file:
             np.save(file, places)
     except OSError:
-        pass  # a folder that cannot be written costs half a minute the next time, and no map now
+        pass  # if the folder cannot be written, the next map takes half a minute again

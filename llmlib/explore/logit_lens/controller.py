@@ -1,4 +1,4 @@
-"""The logit lens on live models: a text to edit, another text or model to compare, and who wrote a logit."""
+"""The logit lens on live models: a text to edit, a second text or model to compare, and who wrote a logit."""
 
 from typing import Any, NamedTuple
 
@@ -25,12 +25,12 @@ def explore_logit_lens(
     pin: str | None = None,
     titles: tuple[str, str] | None = None,
 ) -> LogitLensView:
-    """What the model would say after each layer of `text`, which can be edited, and who wrote the answer's logit.
+    """Show what the model would say after each layer of `text`, which can be edited, and who wrote the answer's logit.
 
     `other` is a second text to compare with (B, where `text` is A), `other_model` a second model with the same
     tokenizer on the same text. `pin` is a token whose rank is shown everywhere. Where this machine is quicker in
-    bfloat16, the layers before the last are looked through in it, and the best candidates are weighed again in the
-    model's own numbers; a rank beyond the first few can then be off by a few percent.
+    bfloat16, the layers before the last are searched in it, and the best candidates are scored again in the model's own
+    precision. Ranks beyond the first few can then be off by a few percent.
 
     Raises `ValueError` for an empty text, one that is longer than the model's context, or a `pin` that is not one
     token. Source: nostalgebraist (2020), "interpreting GPT: the logit lens"; see `llmlib.interpret.logit_lens`.
@@ -47,7 +47,7 @@ def explore_logit_lens(
         raise ValueError("Compare with another text or with another model, not with both at once.")
     if other_model is not None and other_model.config.vocab_size != model.config.vocab_size:
         raise ValueError(
-            "Two models can be compared where their ids mean the same, but one has "
+            "Two models can only be compared if their ids mean the same, but one has "
             f"{model.config.vocab_size:,} of them and the other {other_model.config.vocab_size:,}."
         )
     view = LogitLensView(text=text, text_b=other or "")
@@ -95,7 +95,7 @@ class _Controller:
         self.wish = self.shown = Wish(view.text, view.text_b)
 
     def want(self, **changes: Any) -> None:
-        """Change the wish, if it can be fulfilled. Raises `ValueError` if not."""
+        """Change what the reader wants to see. Raises `ValueError` if that is not possible."""
         wish = self.wish._replace(**changes)
         for side, ids in self.encoded(wish).items():
             check_length(len(ids), self.readers[side].model.config.max_seq_len)
@@ -105,7 +105,7 @@ class _Controller:
         self.want(**{"text" if which == "a" else "text_b": text})
 
     def pin(self, token: str | None = None, id: int | None = None) -> None:
-        """Follow one token, given as a text or as an id, through all places; without either, none."""
+        """Pin one token, given as text or by its id; without either, unpin it."""
         if token is not None:
             id = self.id_of(token)
         if id is not None:
@@ -113,7 +113,7 @@ class _Controller:
         self.want(pinned=id)
 
     def id_of(self, token: str) -> int:
-        """The id of a text that is one token, as it stands or after a space, which most words have."""
+        """Find the id of a text that is one token, with a space before it or without one."""
         for text in (" " + token, token) if token[:1].isalnum() else (token,):
             if len(ids := self.tokenizer.encode(text)) == 1:
                 return ids[0]
@@ -127,7 +127,7 @@ class _Controller:
         return {side: self.tokenizer.encode(text, add_bos=self.tokenizer.adds_bos) for side, text in texts.items()}
 
     def show(self) -> None:
-        """Compute what is wanted and show it; if that fails, what was shown is wanted again."""
+        """Compute what the reader wants to see, and show it. If that fails, go back to what was shown."""
         self.before = self.before or {name: getattr(self.view, name) for name in SHOWN_TRAITS}
         with undoing(self._take_back), noticing_training(self.model, self.view.remark):
             self._show(self.wish)
@@ -149,7 +149,7 @@ class _Controller:
             def progress(done: int, of: int, glance: Glance) -> None:
                 view.progress(f"{done} of {of} layers read")
                 with view.hold_sync():
-                    view.who = {}  # it was of another text
+                    view.who = {}  # they were for another text
                     view.text, view.text_b = wish.text, wish.text_b
                     self.put(side, ids[side], glance, titles[side])
 
@@ -174,12 +174,12 @@ class _Controller:
             self.view.put_pinned(side, *glance.pinned)
 
     def who(self, side: str, position: int) -> None:
-        """Who wrote the logit of the pinned token, or else of the model's answer, at this position."""
+        """Show who wrote the logit of the pinned token, or else of the model's answer, at this position."""
         if side not in self.ids or not 0 <= position < len(self.ids[side]):
             raise ValueError("This cell is gone: the text has changed.")
         model, cells = self.readers[side].model, self.view.cells(side)
         id = int(cells.top[-1, position, 0]) if self.shown.pinned is None else self.shown.pinned
-        ids = torch.tensor([self.ids[side][: position + 1]], device=model.device)  # later tokens have no say
+        ids = torch.tensor([self.ids[side][: position + 1]], device=model.device)  # later tokens do not matter
         told = direct_logit_attribution(own_model(model, self.view.check), ids, id)
         of = {
             "side": side, "position": position, "id": id, "token": token_texts(self.tokenizer, [id])[0],

@@ -1,4 +1,4 @@
-"""The logit lens of a text that grows and changes: only what has changed is read again."""
+"""Reads a text for the logit lens: when the text changes, only the changed part is read again."""
 
 import math
 import time
@@ -23,26 +23,28 @@ from llmlib.transformer import Transformer
 from llmlib.widgets.logit_lens.cells import PENDING, SHOWN, Cells
 
 ROOM = 128  # tokens that fit in the cache after the text with which it began
-ROWS = 128  # places that are looked at together: their logits take 25 MB of SmolLM2's vocabulary
+ROWS = 128  # positions whose logits are computed together: 25 MB with SmolLM2's vocabulary
 CACHED = 8  # rows whose logits fit in a core's cache
-WEIGHED = 4  # more candidates than are shown, so that rounding in the search loses none
-BLOCK = 128  # of neighbouring ids, in the search for the largest logits
+WEIGHED = 4  # candidates beyond those shown, so that rounding in the search loses none
+BLOCK = 128  # neighbouring ids, in the search for the largest logits
 
-SOON = 0.25  # seconds between what is shown while the others are still looked at
+SOON = 0.25  # seconds between two updates of the view
 
 
 class Glance(NamedTuple):
-    """What is shown of a text; of a pinned token its ranks and probabilities. Ranks of `PENDING` are not known yet."""
+    """What is shown of a text, with the ranks and probabilities of a pinned token. A rank of `PENDING` is not known
+    yet.
+    """
 
     cells: Cells
     pinned: tuple[Int[np.ndarray, "layer seq"], Float[np.ndarray, "layer seq"]] | None
 
 
-Progress = Callable[[int, int, Glance], None]  # hears how many layers are done, of how many, and what is known
+Progress = Callable[[int, int, Glance], None]  # called with the layers done, of how many, and what is known
 
 
 class _Row(NamedTuple):
-    """What is known of some places after one layer."""
+    """What is known about some positions after one layer."""
 
     top: Int[Tensor, "row k"]
     probabilities: Float[Tensor, "row k"]
@@ -51,11 +53,11 @@ class _Row(NamedTuple):
     target_probabilities: Float[Tensor, "row target"]
 
     def pending(self) -> "_Row":
-        """Of as many places, nothing known yet."""
+        """The same number of positions, with nothing known yet."""
         return _Row(*(torch.full_like(part, PENDING if part is self.ranks else 0) for part in self))
 
     def after(self, earlier: "_Row") -> "_Row":
-        """These places behind earlier ones."""
+        """Append these positions to earlier ones."""
         return _Row(*(torch.cat(parts) for parts in zip(earlier, self)))
 
     def until(self, end: int) -> "_Row":
@@ -63,10 +65,10 @@ class _Row(NamedTuple):
 
 
 class LensReader:
-    """Reads a text with one model. What stands before the first change of a text is not read again.
+    """Reads texts with one model. What comes before the first change in a text is not read again.
 
-    `check` is called before each module of the model runs and before each few rows are looked at, and ends the reading
-    by raising. `say` hears of each layer while the model runs over a long text.
+    `check` is called before each module of the model and every few rows; it ends the reading by raising. `say` is
+    called for each layer while the model runs over a long text.
     """
 
     def __init__(
@@ -84,12 +86,12 @@ class LensReader:
         self.rows: list[_Row] = []
 
     def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
-        """Look at a text. What an interrupt leaves unread is read the next time, and all if the model was trained."""
+        """Read a text. What an interrupt leaves unread is read next time; after training, everything is read again."""
         if versions(self.model) != self.weights:
             self._forget()
         same = common_length(ids, self.ids)
         with torch.inference_mode():
-            self.ids = list(ids[:same])  # whatever happens now, this much is known
+            self.ids = list(ids[:same])  # this much stays known, whatever happens now
             residual = self._residual(ids, same)
             known = same if pinned == self.pinned else 0
             rows = self._rows(residual, known, pinned, progress)
@@ -97,7 +99,9 @@ class LensReader:
         return _glance(rows, pinned is not None)
 
     def _residual(self, ids: Sequence[int], same: int) -> list[Float[Tensor, "seq d_model"]]:
-        """A token's vectors depend on the tokens before it alone, so those before the first change stay."""
+        """Compute the vectors after each layer. They depend on earlier tokens alone, so those before the first change
+        stay.
+        """
         if same == len(ids):
             return [known[:same] for known in self.residual]
         same = self.prefix.keep(ids, same)
@@ -148,7 +152,7 @@ def _glance(rows: list[_Row], with_pinned: bool) -> Glance:
 
 
 class _Table:
-    """The output table, and a copy of it in bfloat16 where that is several times quicker: on some CPUs."""
+    """The output table, and a copy in bfloat16 on CPUs where that is several times quicker."""
 
     def __init__(self, model: Transformer):
         self.exact = self.quick = model.unembedding.detach()
@@ -158,9 +162,9 @@ class _Table:
     def look(
         self, final: Float[Tensor, "row d_model"], answers: Int[Tensor, "row 1"] | None, pinned: int | None
     ) -> _Row:
-        """The likeliest tokens after these vectors, how open it is, and the ranks of the answers and a pinned token.
+        """Find the likeliest tokens after these vectors, the entropy, and the ranks of the answers and a pinned token.
 
-        Without `answers` these vectors are the last ones: the answers are theirs, and nothing is rounded.
+        Without `answers` these are the last vectors: they give the answers, and nothing is rounded.
         """
         table = self.exact if answers is None else self.quick
         logits = linear(final.to(table.dtype), table)
@@ -178,7 +182,7 @@ class _Table:
         return _Row(candidates[:, :k], share(weighed[:, :k]), entropy, ranks, share(targets))
 
     def _weigh(self, final: Float[Tensor, "row d_model"], ids: Int[Tensor, "row k"]) -> Float[Tensor, "row k"]:
-        """Logits of a few tokens in the model's own numbers."""
+        """Compute the logits of a few tokens in the model's own precision."""
         return torch.bmm(self.exact[ids], final[:, :, None])[..., 0].float()
 
 
@@ -188,17 +192,17 @@ def _over_the_vocabulary(
     exactly: Float[Tensor, "row known"],
     targets: Float[Tensor, "row target"],
 ) -> tuple[Float[Tensor, " row"], Float[Tensor, " row"], Int[Tensor, "row target"]]:
-    """log Σ exp(logit), the entropy in nats, and how many logits are above each target.
+    """Compute log Σ exp(logit), the entropy in nats, and how many logits are above each target.
 
-    The logits of the `known` ids are put in as they are `exactly`: nearly all of the sum rests on them. A few rows at
-    a time, so that all of it happens while they are in the cache.
+    The logits of the `known` ids are replaced by exact ones, which make up nearly all of the sum. This works on a few
+    rows at a time, so that they stay in the cache.
     """
     found = []
     for part, *its, its_targets in zip(*(whole.split(CACHED) for whole in (logits, known, exactly, targets))):
         part = part.to(torch.float32, copy=True).scatter_(1, *its)
         highest = part.amax(-1, keepdim=True)
         ranks = [(part > target[:, None]).sum(-1, dtype=torch.int32) for target in its_targets.T]
-        shifted = (part - highest).clamp_(min=-1e4)  # -inf · 0 would be no number
+        shifted = (part - highest).clamp_(min=-1e4)  # -inf · 0 would be NaN
         weights = shifted.exp()
         total = weights.sum(-1)
         entropy = total.log() - torch.linalg.vecdot(weights, shifted) / total
@@ -208,9 +212,9 @@ def _over_the_vocabulary(
 
 
 def largest(logits: Float[Tensor, "row vocab"], k: int) -> Int[Tensor, "row k"]:
-    """The ids of the `k` largest logits of each row, the largest first.
+    """Find the ids of the `k` largest logits in each row, the largest first.
 
-    They lie in the k blocks with the largest maxima, and to find those is one quick pass over memory.
+    They are in the k blocks with the largest maxima, which one quick pass over memory finds.
 
     >>> largest(torch.tensor([[1.0, 5.0, 3.0, 4.0]]), 2)
     tensor([[1, 3]])

@@ -1,4 +1,4 @@
-"""The sampling controller on a live model: what settings do to the next token, and every branch that was written."""
+"""The sampling view on a live model: what settings do to the next token, and every branch that has been written."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -29,12 +29,12 @@ from llmlib.widgets.shared.interrupts import on_interrupt
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
 MOST_DRAWS = 1_000_000
 MOST_TEXTS = 8  # prompts whose branches are kept
-MOST_BANS = 8  # the newest of them have a bar each, however unlikely, so that they can be allowed again
-IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # what a `Sampler` names otherwise
-NOTHING_LEFT = "No token is left that could be drawn; why is said below your text."
+MOST_BANS = 8  # the newest ones each have a bar, however unlikely, so that they can be allowed again
+IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # a `Sampler` has other names for these
+NOTHING_LEFT = "No token is left to draw. The reason is below your text."
 ENDINGS = {
     "end token": "The model has ended its text here. Go back a token, or take another one.",
-    "constraint": "The text is a whole match of your pattern: only the end may still come. "
+    "constraint": "The text matches your whole pattern: only the end may still come. "
     "Go back a token, or change the pattern.",
 }
 NO_TEXT = "Your pattern allows no text at all: only the end may come. Change the pattern."
@@ -49,11 +49,11 @@ def explore_sampling(
     side_by_side: Sequence[Settings] = LANES,
     seed: int = 0,
 ) -> SamplingView:
-    """The next token's distribution before and after each setting; draw, take a token, go back, write branches.
+    """Show the next token's distribution before and after each setting; draw, take a token, go back, write branches.
 
-    `settings` are those of a `Sampler` to begin with (temperature, top_k, …), `side_by_side` those of texts that are
-    written beside each other. Chance starts from `seed`, and draws what `generate` draws with it. A token's surprise
-    is −ln of the model's own probability, before any setting.
+    `settings` are the first settings of a `Sampler` (temperature, top_k, …), and `side_by_side` those of texts written
+    side by side. Chance starts from `seed`, and draws what `generate` would draw. A token's surprise is −ln of the
+    model's own probability, before any setting.
 
     Raises `ValueError` for an empty prompt, one longer than the model's context, and settings out of range.
 
@@ -83,7 +83,7 @@ def explore_sampling(
 
 @dataclass(frozen=True)
 class _Text:
-    """Where the reader is: a prompt, what was written after it, and the node at which the text ends."""
+    """Where the reader is: a prompt, the branches after it, and the node where the text ends."""
 
     prompt: str = ""
     ids: tuple[int, ...] = ()  # of the prompt
@@ -100,8 +100,8 @@ class _Expected(NamedTuple):
 
     logits: Float[Tensor, "1 vocab"]
     log_probs: Float[Tensor, " vocab"]  # the model's own
-    chances: Float[Tensor, " vocab"]  # by the rules; all 0 where they leave no token
-    problem: str  # why they do, or ""
+    chances: Float[Tensor, " vocab"]  # under the rules; all 0 if they leave no token
+    problem: str  # why the rules leave no token, or ""
 
 
 class _Controller:
@@ -126,7 +126,7 @@ class _Controller:
         self.unwatch: Callable[[], None] = lambda: None  # ends the listening for an interrupt
         self.shown_rules: Rules | None = None
         self.followed: Followed | None = None
-        self.counts: Tensor | None = None  # of what was drawn here again and again
+        self.counts: Tensor | None = None  # draws of each token, when draws are counted
         self.seed(view.seed)
 
     def _neutral(self) -> Rules:
@@ -198,7 +198,7 @@ class _Controller:
         self.rules = self.rules.with_bans(others if id in banned else (*banned, id))
 
     def allow(self, pattern: str) -> None:
-        """Let only texts through that match a regular expression; an empty one allows all."""
+        """Allow only texts that match a regular expression; an empty one allows all."""
         constraint = Constraint.regex(pattern, self.tokenizer) if pattern else None
         self.rules = replace(self.rules, pattern=pattern, constraint=constraint)
 
@@ -208,14 +208,14 @@ class _Controller:
         self.counts = None
 
     def again(self) -> None:
-        """Back to the prompt, and chance begins anew."""
+        """Go back to the prompt, and restart chance from its seed."""
         self.seed(self.view.seed)
         self.go(PROMPT)
 
     # --- what is shown ---
 
     def _expected(self) -> _Expected:
-        """What comes next; if that cannot be had, what was shown last is the text again."""
+        """Compute what comes next. If that fails, the text goes back to what was shown last."""
         ids = self.text.ids + self.text.written
         with undoing(self._take_back), noticing_training(self.model, self.view.remark):
             logits = self.reader.logits(ids)
@@ -231,10 +231,10 @@ class _Controller:
     def _take_back(self) -> None:
         self.text = self.shown
         self.text.tree.cut(self.shown_length)
-        self.followed = None  # its nodes may be others now
+        self.followed = None  # its nodes may have changed
 
     def _comes(self) -> Continuation:
-        """What may come where the text ends."""
+        """What may come next."""
         rules, tree = self.rules, self.text.tree
         if self.followed is None or self.followed.rules is not rules or self.followed.tree is not tree:
             self.followed = Followed(rules, tree)
@@ -249,7 +249,7 @@ class _Controller:
             view.prompt, view.prompt_tokens, view.context = text.prompt, len(text.ids), self.model.config.max_seq_len
             view.settings, view.banned, view.pattern = settings_of(rules.sampler), list(rules.banned), rules.pattern
             view.ended = comes.ended
-            view.problem = "" if view.ended else expected.problem  # a text that has come to its end needs no token
+            view.problem = "" if view.ended else expected.problem  # a text that has ended needs no token
             if text.tree is not self.shown.tree:
                 view.words = {}
             draws = view.draws
@@ -276,13 +276,13 @@ class _Controller:
 
     def _advice(self) -> str:
         if self._comes().is_hopeless:
-            return "What is written already breaks the pattern: go back to the prompt, or change the pattern."
+            return "The text so far already breaks the pattern: go back to the prompt, or change the pattern."
         if self.rules.pattern:
             return "Go back, change the pattern, or allow a banned token again."
         return "Allow a banned token again, or reset all settings."
 
     def draws(self, times: int) -> None:
-        """Draw the next token again and again, only to count."""
+        """Draw the next token many times, only to count."""
         total = times + (0 if self.counts is None else int(self.counts.sum()))
         if times < 1 or total > MOST_DRAWS:
             raise ValueError(f"1 to {MOST_DRAWS:,} draws can be counted here, not {total:,}.")
@@ -298,10 +298,10 @@ class _Controller:
         shown = self.counts[[token["id"] for token in self.view.tokens]]
         self.view.draws = {"n": total, "counts": shown.tolist(), "rest": total - int(shown.sum())}
 
-    # --- an interrupt of the kernel, which hears none between two acts ---
+    # --- interrupts of the kernel ---
 
     def watch(self, change: Any) -> None:
-        """While a view writes on by itself, an interrupt pauses it: the next of its acts is refused."""
+        """Watch for an interrupt while a view writes by itself: then its next act is refused."""
         self.unwatch()
         self.interrupted.clear()
         self.unwatch = on_interrupt(self.interrupted.set) if change.new else lambda: None
@@ -313,9 +313,9 @@ class _Controller:
     # --- side by side ---
 
     def add(self) -> None:
-        """The settings in use, as one more text beside the others."""
+        """Add a text beside the others, with the settings in use."""
         if len(self.lanes.lanes) >= MOST_LANES:
-            raise ValueError(f"{MOST_LANES} texts are the most that fit side by side. Remove one first.")
+            raise ValueError(f"At most {MOST_LANES} texts fit side by side. Remove one first.")
         self.lanes.add(self.rules)
 
     def drop(self, lane: int) -> None:
@@ -323,17 +323,17 @@ class _Controller:
         self.lanes.drop(lane)
 
     def use(self, lane: int) -> None:
-        """Make the settings of a lane those in use."""
+        """Use the settings of a lane."""
         self.rules = self._lane(lane).rules
 
     def clear(self) -> None:
         self.lanes = Lanes(self.model, [lane.rules for lane in self.lanes.lanes], self.view.check)
 
     def race(self) -> None:
-        """One more token for each, after the text as it is now."""
+        """Write one more token in each lane, after the text as it is now."""
         self._check_interrupt()
         if not self.lanes.lanes:
-            raise ValueError("There are no settings to compare yet. Add those in use.")
+            raise ValueError("There are no settings to compare yet. Add the ones in use.")
         text, lanes = self.text, self.lanes
         if not lanes.begun or lanes.start != text.ids + text.written or lanes.written != len(text.written):
             lanes.begin(text.ids, text.written, self.view.seed)
@@ -341,7 +341,7 @@ class _Controller:
         lanes.step()
 
     def follow(self, lane: int, length: int) -> None:
-        """Go to a token that was written in a lane: its text up to there becomes a branch."""
+        """Go to a token in a lane: the lane's text up to there becomes a branch."""
         one, text = self._lane(lane), self.lanes_after
         if not 0 < length <= len(one.ids) or text.tree is not self.text.tree:
             raise ValueError("This was written after another prompt. Start over.")

@@ -16,13 +16,13 @@ ROOM = 128  # tokens that fit in a cache after the text with which it began
 
 @dataclass(eq=False)
 class Lane:
-    """What one set of rules has written."""
+    """A text written under one set of rules."""
 
     rules: Rules
     comes: Continuation  # what may come next
     ids: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)  # the model's own
-    chances: list[float] = field(default_factory=list)  # with which the rules drew each
+    chances: list[float] = field(default_factory=list)  # probabilities under the rules, when each was drawn
     generator: torch.Generator = field(default_factory=torch.Generator)
 
     @property
@@ -32,34 +32,34 @@ class Lane:
 
 
 class Lanes:
-    """Lanes that are as long are read in one batch, and one that came later catches up first.
+    """Writes all lanes in one batch; a lane that was added later catches up first.
 
-    Each has its own chance from the same seed: what differs comes from the rules. `check` is called before each module
-    of the model runs, and ends a step by raising.
+    Each lane has its own generator with the same seed, so any difference comes from the rules. `check` is called before
+    each module of the model; it ends a step by raising.
     """
 
     def __init__(self, model: Transformer, rules: Sequence[Rules], check: Callable[[], object] | None = None):
         self.model = own_model(model, check)
         self.lanes = [Lane(one, one.begin()) for one in rules]
-        self.start: tuple[int, ...] = ()  # the text, of which the last `written` are no prompt
+        self.start: tuple[int, ...] = ()  # the text; its last `written` tokens come after the prompt
         self.written = 0
         self.seed = 0
         self.cache: Cache | None = None
-        self.held: list[Lane] = []  # which are in the cache
+        self.held: list[Lane] = []  # the lanes in the cache
 
     @property
     def begun(self) -> bool:
         return any(lane.ids for lane in self.lanes)
 
     def begin(self, prompt: tuple[int, ...], written: tuple[int, ...], seed: int) -> None:
-        """All lanes are empty again, behind this text."""
+        """Empty all lanes, and let them continue this text."""
         self.start, self.written, self.seed = prompt + written, len(written), seed
         known, self.lanes = self.lanes, []
         for lane in known:
             self.add(lane.rules)
 
     def add(self, rules: Rules) -> None:
-        """One more, empty; the others keep what they have written."""
+        """Add an empty lane; the others keep what they have written."""
         comes = rules.begin()
         for id in self.start[len(self.start) - self.written :]:
             comes = comes.after(id)
@@ -68,15 +68,15 @@ class Lanes:
         self.lanes.append(lane)
 
     def drop(self, lane: int) -> None:
-        """One less; the others keep what they have written."""
+        """Remove a lane; the others keep what they have written."""
         del self.lanes[lane]
 
     def step(self) -> None:
-        """One more token for each of the shortest lanes that go on. Raises `ValueError` if none does."""
+        """Write one more token in each of the shortest lanes that have not ended. Raises `ValueError` if all have."""
         most = self.model.config.max_seq_len
         going = [lane for lane in self.lanes if not lane.ended]
         if not going:
-            raise ValueError("All of them have come to an end. Start over, or change their settings.")
+            raise ValueError("All of these texts have ended. Start over, or change their settings.")
         length = min(len(lane.ids) for lane in going)
         if len(self.start) + length >= most:
             raise ValueError(f"The model's context of {most:,} tokens is full; nothing can be added.")
@@ -88,7 +88,7 @@ class Lanes:
             chances = lane.rules.probabilities(row[None], ids, lane.comes)
             id = lane.rules.draw(row[None], ids, lane.comes, lane.generator)
             drawn.append((lane, id, row.log_softmax(-1)[id].item(), chances[id].item()))
-        for lane, id, log_prob, chance in drawn:  # all or none, should one have failed
+        for lane, id, log_prob, chance in drawn:  # only once all have succeeded
             lane.ids.append(id)
             lane.log_probs.append(log_prob)
             lane.chances.append(chance)
@@ -96,12 +96,12 @@ class Lanes:
 
     @torch.inference_mode()
     def _logits(self, lanes: list[Lane], length: int) -> torch.Tensor:
-        """After each lane's text, of which this many tokens are its own: [lane, vocab]."""
+        """Compute the logits after each lane's text, `length` tokens of it its own: [lane, vocab]."""
         self._keep(lanes)
         whole = len(self.start) + length
         if self.cache is None or self.cache.length > whole - 1 or self.cache.max_seq_len < whole:
             cache = self.model.new_cache(max_seq_len=whole + ROOM)
-            if len(self.start) > 1:  # what they share is read once
+            if len(self.start) > 1:  # the shared part is read once
                 self.model(self._tensor([self.start[:-1]]), cache=cache, last_only=True)
             cache.reorder(torch.zeros(len(lanes), dtype=torch.long, device=self.model.device))
             self.cache, self.held = cache, lanes
@@ -110,7 +110,7 @@ class Lanes:
         return self.model(self._tensor(new), cache=self.cache, last_only=True)[:, -1].float().cpu()
 
     def _keep(self, lanes: list[Lane]) -> None:
-        """Of the cache, the rows of these lanes alone; all is read again if it does not have them."""
+        """Keep only the rows of these lanes in the cache; if one is missing, everything is read again."""
         if self.cache is None or lanes == self.held:
             return
         if not set(lanes) <= set(self.held):

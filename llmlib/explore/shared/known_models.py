@@ -1,4 +1,4 @@
-"""Configurations of models that everybody knows, to look at and to compare with; no weights."""
+"""Configs of well-known models, to look at and to compare with; no weights."""
 
 from llmlib.transformer import TransformerConfig
 
@@ -19,7 +19,7 @@ KNOWN_MODELS = {
 
 
 def name_of(config: TransformerConfig) -> str | None:
-    """The name of a known model with these boxes, whatever its context and its ends of text are.
+    """The name of the known model with these sizes, whatever its context length and end tokens.
 
     >>> import dataclasses
     >>> name_of(dataclasses.replace(KNOWN_MODELS["GPT-2 small"], max_seq_len=512))

@@ -11,16 +11,16 @@ from llmlib.explore.shared.prefix_cache import PrefixCache
 from llmlib.transformer import Transformer
 
 ROOM = 256  # tokens that fit in a cache after the text with which it began
-MOST_BYTES = 64 * 2**20  # of logits that are remembered
+MOST_BYTES = 64 * 2**20  # of remembered logits
 
 
 class LogitsReader:
-    """What a model expects after a text, where each text has most in common with the one before.
+    """Computes logits after a text, quickly where the text has much in common with the one before.
 
-    In 16 bits a text that is read token by token gets other last digits than one that is read as a whole. So the logits
-    of a place that was read are remembered, and it shows the same numbers whenever it is reached again. What remains:
-    a place that was forgotten meanwhile (the oldest go first), and the same text in another view or batch, may differ.
-    `check` is called before each module of the model runs, and ends the reading by raising.
+    In 16 bits, reading a text token by token gives slightly different last digits than reading it as a whole. So logits
+    are remembered, and a text shows the same numbers whenever the reader comes back to it. They may still differ for a
+    text that was forgotten meanwhile (the oldest go first), and in another view or batch. `check` is called before each
+    module of the model; it ends the reading by raising.
     """
 
     def __init__(self, model: Transformer, check: Callable[[], object] | None = None):
@@ -33,7 +33,7 @@ class LogitsReader:
         self.known: dict[tuple[int, ...], Tensor] = {}  # the logits after a text, the latest last
 
     def logits(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
-        """After this text; nothing is remembered of a model that was trained meanwhile."""
+        """The logits after this text. Once the model has been trained, everything is computed again."""
         if versions(self.model) != self.weights:
             self._forget()
         logits = self.known.pop(ids) if ids in self.known else self._read(ids)

@@ -11,16 +11,16 @@ from llmlib.transformer import Transformer
 from llmlib.widgets.shared.acts import Overtaken
 
 CHANGED = (
-    "The model was trained while this was computed, so parts of it come from different weights. Do it again when the "
-    "training is done."
+    "The model was being trained while this was computed, so parts of the result come from different weights. "
+    "Try again when the training is done."
 )
 
 
 def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
-    """The model in modules of the view's own, which share its weights; `check` is called before each module runs.
+    """A copy of the model's modules for one view, sharing its weights; `check` is called before each module runs.
 
-    Hooks of cells and of other views are not seen here, and ours not there. `check` ends a long run by raising. Models
-    of other libraries are given back as they are: nothing of ours is hooked to them.
+    Hooks from cells and other views do not reach it, and the view's hooks do not reach them. `check` ends a long run by
+    raising. Models of other libraries are returned as they are, since we hook nothing to them.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -48,7 +48,7 @@ def versions(model: nn.Module) -> list[int]:
 
 @contextmanager
 def undoing(undo: Callable[[], object]) -> Iterator[None]:
-    """Call `undo` if the `with` block fails, by an interrupt too; not if newer acts have overtaken it."""
+    """Call `undo` if the `with` block fails or is interrupted, but not if newer acts have overtaken it."""
     try:
         yield
     except Overtaken:
@@ -60,7 +60,7 @@ def undoing(undo: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def noticing_training(model: Any, tell: Callable[[str], object]) -> Iterator[None]:
-    """Tell the reader if the weights change inside of the `with` block: somebody trains the model meanwhile."""
+    """Tell the reader if the weights change inside the `with` block, because somebody trains the model meanwhile."""
     before = versions(model)
     yield
     if versions(model) != before:

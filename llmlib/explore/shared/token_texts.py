@@ -9,7 +9,7 @@ from llmlib.widgets.shared.token_text import token_text
 
 
 def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """Each token as text; bytes of a divided character as ⟨F0 9F⟩.
+    """Write each token as text, with the bytes of a split character as ⟨F0 9F⟩.
 
     Works with our tokenizers and with those of `transformers`.
     """
@@ -19,7 +19,7 @@ def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
 
 
 def bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
-    """The bytes of a token; none for a row of the model that the tokenizer does not use."""
+    """The bytes of a token; b"" for an id that the tokenizer does not use."""
     try:
         return tokenizer.token_bytes(id)
     except ValueError:
@@ -27,7 +27,7 @@ def bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
 
 
 class Words:
-    """The texts of tokens of several tokenizers, each once.
+    """The texts of several tokenizers' tokens, each once.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> words, tokenizer = Words(), CharTokenizer.train("ab")
@@ -40,7 +40,7 @@ class Words:
         self._places: dict[tuple[int, int], int] = {}
 
     def place(self, tokenizer: Tokenizer, token: int) -> int:
-        """Where the text of a token stands in `texts`."""
+        """The index of a token's text in `texts`."""
         key = id(tokenizer), token
         if key not in self._places:
             self._places[key] = len(self.texts)

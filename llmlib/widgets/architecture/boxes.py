@@ -1,4 +1,4 @@
-"""What an architecture is made of, as plain data: boxes within boxes, and the tensors in them."""
+"""An architecture as plain data: boxes within boxes, and the tensors in them."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -12,7 +12,7 @@ KINDS = ("embedding", "norm", "attention", "mlp", "stream", "output", "group")
 
 @dataclass(frozen=True)
 class SourceLine:
-    """A statement, and where it stands."""
+    """A statement, and where to find it."""
 
     file: str
     number: int
@@ -21,7 +21,7 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class BoxTensor:
-    """Weights, or a value that passes; of a value the axes `seq` and `query` count the tokens of a text."""
+    """Weights, or a value that passes through. A value's axes `seq` and `query` count the tokens of a text."""
 
     name: str
     axes: tuple[Axis, ...]
@@ -33,7 +33,7 @@ class BoxTensor:
 
     @property
     def numbers_a_token(self) -> int:
-        """Of a value: how many numbers there are for one token."""
+        """The numbers in a value for one token."""
         return 0 if self.is_weight else prod(length for name, length in self.axes if name not in ("seq", "query"))
 
 
@@ -48,13 +48,13 @@ class Box:
     tensors: tuple[BoxTensor, ...] = ()
     lines: tuple[SourceLine, ...] = ()
     flops: int = 0  # of matrix products, for one token
-    read: int = 0  # weights that one token needs; of a table only its row
+    read: int = 0  # weights that one token needs: only one row of a table
     before: str = ""  # the box whose value comes in
     repeat: int = 1  # how many copies one after another
     boxes: tuple["Box", ...] = field(default=())
 
     def total(self, what: Literal["parameters", "flops", "read", "written"]) -> int:
-        """Of all copies, with all that is inside.
+        """A total over all copies and everything inside.
 
         >>> inside = Box("a", "A", "", "mlp", (BoxTensor("weight", (("d_mlp", 4), ("d_model", 2)), True),), flops=16)
         >>> Box("model", "Model", "", "group", repeat=3, boxes=(inside,)).total("parameters")
@@ -69,13 +69,13 @@ class Box:
         return self.repeat * (own + sum(box.total(what) for box in self.boxes))
 
     def walk(self) -> Iterator["Box"]:
-        """This box and all inside, in the order of the flow."""
+        """This box and everything inside it, in the order of the flow."""
         yield self
         for box in self.boxes:
             yield from box.walk()
 
     def as_json(self, width: int) -> dict[str, Any]:
-        """For the browser, with totals; a number is `width` bytes wide."""
+        """The boxes for the browser, with totals; a number takes `width` bytes."""
         costs = {what: self.total(what) // self.repeat for what in ("parameters", "flops", "read", "written")}
         return {
             "id": self.id, "title": self.title, "words": self.words, "kind": self.kind, "before": self.before,

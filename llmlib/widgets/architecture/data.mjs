@@ -1,4 +1,4 @@
-// What an architecture explorer knows, as numbers and words: no page here, so that Node can test it.
+// What the architecture view knows, as numbers and words. It touches no page, so Node can test it.
 
 const UNITS = [
   [1e18, "E"],
@@ -19,13 +19,13 @@ export function inShort(value, unit = "") {
 /** Parameters are counted in millions and billions: "135 M", "8.03 B". */
 export const counted = (value) => inShort(value).replace("G", "B");
 
-/** A share for people: "12%", "3.4%", "0.05%". */
+/** Write a share for people: "12%", "3.4%", "0.05%". */
 export function share(part, whole) {
   const p = whole ? (100 * part) / whole : 0;
   return `${p >= 9.95 ? Math.round(p) : p >= 0.1 || p === 0 ? Number(p.toFixed(1)) : Number(p.toPrecision(1))}%`;
 }
 
-/** All boxes by name, each with those around it and how many copies of it there are in the whole model. */
+/** All boxes by name, each with the boxes around it and how many copies of it the whole model has. */
 export function index(tree) {
   const found = new Map();
   const visit = (box, around, times) => {
@@ -40,11 +40,11 @@ export function index(tree) {
 /** What the strip and the numbers in the boxes may show. */
 export const BARS = {
   parameters: { words: "parameters", of: (box) => box.parameters, write: counted },
-  flops: { words: "FLOPs a token", of: (box) => box.flops, write: (value) => inShort(value) },
-  read: { words: "weights read a token", of: (box) => box.read, write: (value) => inShort(value, "B") },
+  flops: { words: "FLOPs per token", of: (box) => box.flops, write: (value) => inShort(value) },
+  read: { words: "weights read per token", of: (box) => box.read, write: (value) => inShort(value, "B") },
 };
 
-/** How all of a measure is divided among the kinds of boxes: [[kind, value], …], in the order of the flow. */
+/** How a measure is divided among the kinds of boxes: [[kind, value], …], in the order of the flow. */
 export function divided(tree, of) {
   const sums = { embedding: 0, attention: 0, mlp: 0, norm: 0, output: 0 };
   const add = (box, times) => {
@@ -79,7 +79,7 @@ export function unpackOpened(opened, view) {
   };
 }
 
-/** Which of the tensor's own rows or columns stand in one cell: "5", "10 to 11". */
+/** Which of the tensor's own rows or columns share one cell: "5", "10 to 11". */
 export function span(at, cells, length) {
   const from = Math.floor((at * length) / cells);
   const to = Math.max(from, Math.floor(((at + 1) * length) / cells) - 1);
@@ -103,7 +103,7 @@ export function layoutPanels(panels, rows, columns, width, most = 260) {
   };
 }
 
-/** For each token: what is told of an opened value; null where there is nothing to tell. */
+/** What is said about an opened value, for each token; null if there is nothing to say. */
 export function unpackTokens(view) {
   if (!view?.byteLength) return null;
   const values = new Float32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer);
@@ -116,7 +116,7 @@ export function unpackTokens(view) {
   });
 }
 
-/** The ways of all tokens through the layers: arrays (place or layer × token). */
+/** The paths of all tokens through the layers: arrays (place or layer × token). */
 export function unpackFollowed({ layers, seq }, view) {
   const values = new Float32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer);
   const places = (layers + 1) * seq;
@@ -136,7 +136,7 @@ export function unpackFollowed({ layers, seq }, view) {
 /** What the map of all tokens may show: values by row and token, and the words for it. */
 export const WAYS = {
   norm: { words: "length of the stream", rows: (way) => way.layers + 1, log: true },
-  end: { words: "how much it points to its end (cosine)", rows: (way) => way.layers + 1, log: false },
+  end: { words: "how close its direction is to where it ends (cosine)", rows: (way) => way.layers + 1, log: false },
   attention: { words: "what attention added", rows: (way) => way.layers, log: true },
   mlp: { words: "what the MLP added", rows: (way) => way.layers, log: true },
 };
@@ -167,13 +167,13 @@ export const SIZE_WORDS = {
   max_seq_len: "context",
 };
 
-/** Where a size stands on its slider, 0 to 1000; sliders are logarithmic. */
+/** Where a size is on its slider, 0 to 1000; sliders are logarithmic. */
 export function toSlider(name, value) {
   const [low, high] = RANGES[name];
   return Math.round((1000 * Math.log(Math.max(low, Math.min(high, value)) / low)) / Math.log(high / low));
 }
 
-/** The size at a place of its slider: round numbers, and of d_model those that the heads can share. */
+/** The size at a point of its slider: round numbers, and for d_model those that the heads can share. */
 export function fromSlider(name, at, sizes) {
   const [low, high] = RANGES[name];
   const exact = low * (high / low) ** (at / 1000);

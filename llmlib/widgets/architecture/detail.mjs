@@ -72,9 +72,9 @@ export function detailPanel(ctx) {
     ];
     facts.replaceChildren(
       ...pair("Parameters", box.parameters, tree.parameters, (value) => value.toLocaleString("en"), counted),
-      ...pair("FLOPs a token", box.flops, totals.forward_flops, (value) => inShort(value)),
-      ...pair("Reads a token", box.read, tree.read, (value) => inShort(value, "B")),
-      ...pair("Writes a token", box.written, tree.written, (value) => inShort(value, "B")),
+      ...pair("FLOPs per token", box.flops, totals.forward_flops, (value) => inShort(value)),
+      ...pair("Read per token", box.read, tree.read, (value) => inShort(value, "B")),
+      ...pair("Written per token", box.written, tree.written, (value) => inShort(value, "B")),
     );
     source.replaceChildren(
       ...box.lines.map(({ file, number, text }) =>
@@ -88,7 +88,7 @@ export function detailPanel(ctx) {
     );
     const { context, dtype } = ctx.model();
     const seen = context.toLocaleString("en");
-    measured.textContent = `FLOPs of a token that sees ${seen} tokens; bytes of ${dtype} numbers.`;
+    measured.textContent = `FLOPs for one token that sees ${seen} tokens; bytes for numbers in ${dtype}.`;
     lead.hidden = box.id !== "model";
     const key = JSON.stringify([box.id, box.tensors]);
     if (made !== key) {
@@ -128,7 +128,7 @@ export function detailPanel(ctx) {
   return { node, draw };
 }
 
-/** The real values of the open tensor, as a picture; which token, how long its vector is, what the box changed. */
+/** The real values of the open tensor as a picture; which token, how long its vector is, what the box changed. */
 function valuesPanel(ctx) {
   const canvas = element("canvas", {
     tabindex: 0,

@@ -1,4 +1,4 @@
-// One token's way: how long its vector is and where it points after each layer, and who added how much.
+// One token's path: how long its vector is and where it points after each layer, and who added how much.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -76,7 +76,7 @@ export function followPanel(ctx) {
         width: `${room / way.seq}px`,
         height: `${tall()}px`,
       });
-    const meaning = WAYS[measure()].log ? "longer the vector (logarithmic)" : "nearer to its end";
+    const meaning = WAYS[measure()].log ? "longer the vector (logarithmic)" : "closer to where it ends";
     reading.textContent = to
       ? `${visibleToken(ctx.tokens()[to.token])}, ${rowName(to.row)}: ${value(to).toPrecision(3)}`
       : `The stronger the colour, the ${meaning}. Point at a cell; click to follow its token.`;
@@ -215,7 +215,7 @@ export function followPanel(ctx) {
     story.textContent = [
       `Its vector begins with norm ${begin} and ends with ${end}.`,
       `The end points ${direction(way.start[way.layers * way.seq + token])} the start.`,
-      `Most was added by ${largest[1]} (${added}).`,
+      `The largest addition came from ${largest[1]} (${added}).`,
     ].join(" ");
     chart(
       lengths,
@@ -260,7 +260,7 @@ export function followPanel(ctx) {
       ? ""
       : ctx.alive()
         ? "The model reads the text …"
-        : "There is no live model here to follow a token through. Its sizes are under “Boxes”.";
+        : "There is no live model here, so no token can be followed. The sizes are under “Boxes”.";
     if (!here) return;
     if (ctx.followedValues() !== draw.from) {
       draw.from = ctx.followedValues();

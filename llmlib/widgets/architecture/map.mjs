@@ -1,4 +1,4 @@
-// The model as boxes within boxes: one layer opened for all, beside the line of the residual stream.
+// The model as boxes within boxes: one layer, opened, for all of them, beside the line of the residual stream.
 
 import { element, howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { BARS, share } from "./data.mjs";
@@ -106,7 +106,7 @@ export function mapPanel(ctx) {
       );
   }
 
-  /** The box that the tour tells of. */
+  /** The box that the tour is about. */
   function mark() {
     const at = ctx.station()?.box;
     const nodes = [...Object.entries(ends), ...[...buttons].map(([id, { one }]) => [id, one])];
@@ -148,7 +148,7 @@ export function mapPanel(ctx) {
     mark();
   }
 
-  /** Put what tells of the open box right under it: where there is no room beside the map. */
+  /** Put the details of the open box right under it, if there is no room beside the map. */
   function hold(panel) {
     const one = buttons.get(ctx.state.box)?.one;
     const place = one?.closest(".llm-boxes, .llm-alone, .llm-add") ?? one;

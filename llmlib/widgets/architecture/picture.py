@@ -1,4 +1,4 @@
-"""The static picture of an architecture: what stands in its place where no widget can live."""
+"""The static picture of an architecture: what is shown where no widget can run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ LINE = "#8a929b"
 
 
 def in_short(number: float | int, unit: str = "") -> str:
-    """A large number in three digits, as in `inShort` of data.mjs.
+    """Write a large number in three digits, as `inShort` in data.mjs does.
 
     >>> in_short(134_515_008), in_short(47_185_920, "B"), in_short(576)
     ('135 M', '47.2 MB', '576')
@@ -28,7 +28,7 @@ def in_short(number: float | int, unit: str = "") -> str:
 
 
 def counted(parameters: float | int) -> str:
-    """Parameters in millions and billions.
+    """Write parameters in millions and billions.
 
     >>> counted(8_030_261_248)
     '8.03 B'
@@ -37,7 +37,7 @@ def counted(parameters: float | int) -> str:
 
 
 def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
-    """An SVG picture: the boxes of a model, one layer for all, and to scale how its parameters are divided."""
+    """Draw the boxes of a model, one layer for all, and how its parameters are divided, to scale."""
     tree, totals = model["tree"], model["totals"]
     parts = [
         f'<text x="12" y="26" font-size="16" font-weight="600">{escape_xml(model["title"])}</text>',
@@ -64,7 +64,7 @@ def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
 def _boxes(
     boxes: list[dict[str, Any]], left: int, top: int, right: int, total: int, times: int = 1
 ) -> tuple[list[str], int]:
-    """Boxes one below the other, those without boxes inside side by side in a row."""
+    """Draw boxes one below the other; those with nothing inside share a row."""
     parts: list[str] = []
     y, waiting, across = top, list(boxes), 1 if left <= 50 else 5 if len(boxes) <= 5 else 4
     while waiting:

@@ -1,4 +1,4 @@
-// The one thing that is drawn to scale: how all of a measure is divided among the parts of the model.
+// The one thing drawn to scale: how a measure is divided among the parts of the model.
 
 import { element } from "../shared/shared.mjs";
 import { BARS, divided, share } from "./data.mjs";

@@ -33,7 +33,7 @@ export function sizesPanel(ctx, hub, model) {
   const node = group("llm-costs", "Sizes and costs", totals, grid, problem);
   let first = null;
   let named = "";
-  // the model that the reader has chosen, until Python answers: an answer to an earlier choice changes none
+  // the model that the reader chose, until Python answers, so that an answer to an earlier choice changes nothing
   let wanted = null;
 
   async function want(name) {
@@ -44,7 +44,7 @@ export function sizesPanel(ctx, hub, model) {
     ctx.redraw();
   }
 
-  /** In a column of its own beside the map, or below it, as wide as the view. */
+  /** In its own column beside the map, or below it, as wide as the view. */
   function draw(width, ownColumn) {
     grid.classList.toggle("llm-wide", width >= 880 && !ownColumn);
     const sizes = model.get("sizes");
@@ -66,7 +66,7 @@ export function sizesPanel(ctx, hub, model) {
       if (document.activeElement !== slider) slider.value = toSlider(name, sizes[name]);
       slider.setAttribute("aria-valuetext", String(sizes[name]));
     }
-    const told = [model.get("problem"), " Shown is the last one that there was."];
+    const told = [model.get("problem"), " The last model that works is still shown."];
     problem.replaceChildren(...(told[0] ? [element("strong", {}, "No such model. "), ...told] : []));
     totals.classList.toggle("llm-stale", Boolean(model.get("problem")));
     const base = first?.chosen === chosen ? first.totals : null;

@@ -1,4 +1,4 @@
-// What the guided tour tells at each station, with the numbers of the reader's own text. No page here: Node tests it.
+// What the guided tour says at each station, with the numbers of the reader's own text. Node tests it.
 
 import { howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 
@@ -24,9 +24,8 @@ export function largestAddition({ layers }) {
 }
 
 /**
- * The stations of a tour through a model: each with the `box` that it is about, a `title`, two or three sentences, and
- * perhaps `tokens`, the `norms` of the stream or the likeliest `next` tokens to look at. `layer` is the one that is
- * chosen.
+ * The stations of a tour through a model. Each has the `box` that it is about, a `title`, two or three sentences, and
+ * perhaps `tokens`, the `norms` of the stream or the likeliest `next` tokens. `layer` is the chosen one.
  */
 export function stations(tour, tokens, layer, hasPositions) {
   const { sizes, layers } = tour;
@@ -74,7 +73,7 @@ export function stations(tour, tokens, layer, hasPositions) {
       words: [
         "Softmax turns the scores into probabilities.",
         `After your text the model gives ${best.token} ${shareInWords(best.p)}.`,
-        "One token is drawn, joins the end of the text, and the whole way begins again.",
+        "One token is drawn and added to the text, and it all starts again.",
       ],
     },
   ].map((station) => ({ ...station, words: station.words.filter(Boolean).join(" ") }));
@@ -115,7 +114,7 @@ function ofLayer({ sizes, layers }, tokens, layer, last) {
     `${shareInWords(here.weight)} of its attention goes to ${quotedToken(tokens[here.key])}.`,
     `The first token gets ${shareInWords(here.first)}, on average over the heads.`,
   ];
-  const alone = ["There is only one token here, so all heads look at that. Read a longer text to see them choose."];
+  const alone = ["There is only one token here, so all heads look at it. Read a longer text to see them choose."];
   return [
     {
       box: "pattern",

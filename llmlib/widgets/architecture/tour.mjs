@@ -1,4 +1,4 @@
-// The guided tour: one box after the other, each told with the numbers of the reader's own text.
+// The guided tour: box after box, explained with the numbers of the reader's own text.
 
 import { element, isolated, shorten, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -19,7 +19,7 @@ export function tourPanel(ctx) {
   const forth = button("Next ›", "ArrowRight");
   const story = element("div", {}, title, words, more);
   const nav = element("div", { class: "llm-row", role: "group", "aria-label": "Stations" }, back, at, forth);
-  const name = "Guided tour. Left and right arrow keys go back and on.";
+  const name = "Guided tour. Left and right arrow keys go back and forward.";
   const node = element("div", { class: "llm-tour", role: "group", "aria-label": name }, nav, story, waiting);
   node.addEventListener("keydown", (event) => {
     if (go(event.key)) event.preventDefault();
@@ -38,7 +38,7 @@ export function tourPanel(ctx) {
     return true;
   }
 
-  /** A line over the layers: how long the vector of the last token is. */
+  /** A line over the layers: the length of the last token's vector. */
   function line(norms) {
     const [width, height, left, top, bottom] = [330, 110, 44, 10, 18];
     const most = Math.max(...norms.map((norm) => norm ?? 0)) || 1;
@@ -90,7 +90,7 @@ export function tourPanel(ctx) {
     waiting.hidden = Boolean(station);
     waiting.textContent = ctx.alive()
       ? "The model reads the text …"
-      : "The tour needs a live model and a text. This page has none of its numbers.";
+      : "The tour needs a live model and a text, and this page has neither.";
     if (!station) return;
     at.textContent = `${here + 1} of ${all.length}`;
     [back.disabled, forth.disabled] = [here === 0, here === all.length - 1];

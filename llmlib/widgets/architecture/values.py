@@ -1,4 +1,4 @@
-"""Values of a tensor as a picture: few enough cells to be seen, one byte each."""
+"""Values of a tensor as a picture: few enough cells to see, one byte each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ class Picture:
 
 
 def picture_of(values: Float[np.ndarray, "panel row column"]) -> Picture:
-    """A picture of any values; those that are not finite get the code -128.
+    """Make a picture of any values; those that are not finite get the code -128.
 
     >>> picture = picture_of(np.array([[[4.0, -1.0, 0.0]]]))
     >>> np.frombuffer(picture.codes, np.int8).tolist(), picture.meta["scale"]
@@ -26,7 +26,7 @@ def picture_of(values: Float[np.ndarray, "panel row column"]) -> Picture:
     """
     n_panels, n_rows, n_columns = values.shape
     rows, columns = min(n_rows, MOST_ROWS), min(n_columns, MOST_COLUMNS)
-    if n_panels * rows * columns > MOST_CELLS:  # many heads: each gets a smaller panel
+    if n_panels * rows * columns > MOST_CELLS:  # with many heads, each gets a smaller panel
         shrink = (MOST_CELLS / (n_panels * rows * columns)) ** 0.5
         rows, columns = max(1, int(rows * shrink)), max(1, int(columns * shrink))
     cells = strongest(strongest(values, rows, axis=1), columns, axis=2)
@@ -42,7 +42,7 @@ def picture_of(values: Float[np.ndarray, "panel row column"]) -> Picture:
 def strongest(
     values: Float[np.ndarray, "panel row column"], parts: int, axis: int
 ) -> Float[np.ndarray, "panel new_row new_column"]:
-    """Neighbours along an axis merged into `parts` cells, each with the value that is farthest from zero."""
+    """Merge neighbours along an axis into `parts` cells, each with the value farthest from zero."""
     length = values.shape[axis]
     if length == parts:
         return values

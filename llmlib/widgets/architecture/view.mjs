@@ -85,7 +85,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     },
     followed: () => model.get("followed"),
     followedValues: () => model.get("followed_values"),
-    /** What the tour tells of the chosen layer; nothing where it has no numbers. */
+    /** What the tour says about the chosen layer; nothing if it has no numbers. */
     stations() {
       if (!ctx.tour().ids) return [];
       return stations(ctx.tour(), ctx.tokens(), state.layer, ctx.boxes().has("positions"));
@@ -141,7 +141,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     hub.look({ place: Object.fromEntries(Object.entries(state).filter(([, value]) => value !== null)) });
   }
 
-  /** Choices that the present model no longer allows fall back to ones that it does. */
+  /** Choices that the current model does not allow fall back to ones that it does. */
   function settle() {
     if (!ctx.boxes().has(state.box)) Object.assign(state, { box: "model", tensor: null });
     const { repeat } = ctx.boxes().get("layer")?.box ?? { repeat: 1 };
@@ -235,7 +235,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     performance.mark("llm-architecture-updated");
   };
   const moved = () => {
-    // another view of the same widget has gone somewhere
+    // another view of the same widget has moved
     const now = model.get("place");
     if (!Object.entries(now).some(([name, value]) => state[name] !== value)) return;
     Object.assign(state, now);

@@ -17,10 +17,9 @@ from llmlib.widgets.shared.base import View
 class ArchitectureView(View):
     """A model as boxes; `put` shows one.
 
-    `model` has the boxes (`tree`, see `Box.as_json`), the `title`, what all costs together (`totals`), and how numbers
-    are kept (`dtype`). `sizes` are the six sizes as the reader wants them, and `problem` says why there is no such
-    model; then `model` is still the last one that there was. `place` is where the reader looks: `box`, `layer`,
-    `tensor`, `token`, and how.
+    `model` has the boxes (`tree`, see `Box.as_json`), the `title`, the total costs (`totals`), and the `dtype` of
+    numbers. `sizes` are the six sizes that the reader wants, and `problem` says why there is no such model; `model` is
+    then still the last one that worked. `place` is where the reader looks: `box`, `layer`, `tensor`, `token`, and how.
 
     Whoever owns a model answers the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
     `layer`, `tensor`), "follow" and "tour" by setting the traits (see `llmlib.explore.explore_architecture`).
@@ -39,7 +38,7 @@ class ArchitectureView(View):
     chosen = traitlets.Unicode("").tag(sync=True)
 
     text = traitlets.Unicode("").tag(sync=True)
-    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of a live model; none: sizes only
+    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of a live model; empty: sizes only
     opened = traitlets.Dict().tag(sync=True)  # box, layer, tensor, panels, rows, columns, scale, axes, shape, before
     opened_codes = traitlets.Bytes(b"").tag(sync=True)  # i1 (panel, row, column): see `Picture`
     opened_tokens = traitlets.Bytes(b"").tag(sync=True)  # f4 (norm, norm before, cosine, share changed) × seq
@@ -51,7 +50,7 @@ class ArchitectureView(View):
     def put(
         self, title: str, box: Box, totals: Mapping[str, int], width: int = 2, dtype: str = "bfloat16", context: int = 0
     ) -> None:
-        """Show a model whose numbers are `width` bytes wide; what was opened in another is closed.
+        """Show a model whose numbers take `width` bytes, and close what was opened in another one.
 
         `totals` are `parameters`, `weight_bytes`, `cache_bytes`, `forward_flops` and `training_flops`.
         """
@@ -62,7 +61,7 @@ class ArchitectureView(View):
             self.close_values()
 
     def close_values(self) -> None:
-        """Show no values: they were of another text or model."""
+        """Stop showing values: they belonged to another text or model."""
         with self.hold_sync():
             self.opened, self.opened_codes, self.opened_tokens = {}, b"", b""
             self.followed, self.followed_values, self.tour = {}, b"", {}
@@ -70,9 +69,10 @@ class ArchitectureView(View):
     def put_opened(
         self, of: Mapping[str, Any], picture: Picture, tokens: Float[np.ndarray, "measure seq"] | None = None
     ) -> None:
-        """Show the real values of one tensor; `of` says which. `tokens` are, for each token: its vector's norm, that of
-        the box before, their cosine, and the length of what has changed as a share of what was there (NaN: there is
-        no such number)."""
+        """Show the real values of one tensor; `of` says which. `tokens` are, for each token: its vector's norm, the
+        norm in the box before, their cosine, and the length of the change as a share of what was there (NaN if there is
+        no such number).
+        """
         with self.hold_sync():
             self.opened = {**of, **picture.meta}
             self.opened_codes = picture.codes
@@ -81,8 +81,9 @@ class ArchitectureView(View):
     def put_followed(
         self, stream: Float[np.ndarray, "measure place seq"], added: Float[np.ndarray, "part layer seq"]
     ) -> None:
-        """Show the way of all tokens: of the stream at each place (before the first layer and after each) its norm, its
-        cosine to the first and to the last; of each layer the norm of what attention and the MLP added."""
+        """Show every token's path. `stream` holds, before the first layer and after each, the stream's norm and its
+        cosine to the first and the last vector; `added` the norms of what attention and the MLP added in each layer.
+        """
         with self.hold_sync():
             self.followed = {"layers": added.shape[1], "seq": added.shape[2]}
             self.followed_values = b"".join(part.astype("<f4").tobytes() for part in (stream, added))
@@ -112,7 +113,7 @@ class ArchitectureView(View):
         )
 
     def shares(self) -> dict[str, float]:
-        """How the parameters are divided among the kinds of parts."""
+        """Say how the parameters are divided among the kinds of parts."""
         kinds = {"embedding": "tables", "output": "tables", "attention": "attention", "mlp": "MLPs", "norm": "norms"}
         numbers = dict.fromkeys(kinds.values(), 0)
 

@@ -1,4 +1,4 @@
-// A head of a long text that is not here whole: it is asked for, or those that are here are offered.
+// A head of a long text that is not here whole: ask for it, or offer those that are here.
 
 import { element } from "../shared/shared.mjs";
 import { headName } from "./words.mjs";
@@ -17,9 +17,9 @@ export function awayPanel(ctx, hub) {
   function offer() {
     const here = ctx.wholeOnes();
     const go = (one) => () => ctx.go({ ...one, token: null });
-    const words = here.length ? "Whole are here: " : "None is here whole.";
+    const words = here.length ? "These heads are here whole: " : "No head is here whole.";
     node.replaceChildren(
-      `Only a thumbnail of this head is here: the text is long, and whole heads come from Python. ${words}`,
+      `This page has only a thumbnail of this head: the text is long, and whole heads come from Python. ${words}`,
       ...here.map((one) => element("button", { type: "button", onclick: go(one) }, headName(one.layer, one.head))),
     );
   }
@@ -31,7 +31,7 @@ export function awayPanel(ctx, hub) {
       else if (hub.live && !hub.gone) ask(layer, head);
       else offer();
     },
-    /** What has come are other patterns, of which no head was asked for. */
+    /** Other patterns have come, and none of their heads has been asked for. */
     forget() {
       asked = "";
     },

@@ -1,4 +1,4 @@
-// The live part of the attention explorer: what the model expects next, with heads that are switched off.
+// The live part of the attention view: what the model expects next when heads are switched off.
 
 import { element, percent, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { following } from "../shared/view.mjs";
@@ -11,7 +11,7 @@ export function changeInWords(before, after) {
   return `${points > 0 ? "▲ +" : "▼ −"}${Math.abs(points).toFixed(Math.abs(points) < 9.95 ? 1 : 0)} points`;
 }
 
-/** Which heads are off ("layer,head"): as Python has it, except for those that the reader has turned since. */
+/** Which heads are off ("layer,head"): as Python knows it, except for those that the reader has switched since. */
 export function switched(ablated, turned) {
   const off = new Set(ablated.map(String));
   for (const [head, isOff] of turned)
@@ -30,12 +30,12 @@ export function logprobInWords([first, then], changed) {
 }
 
 /**
- * What the model expects next, and what becomes of it without the heads that are off. `redraw` shows which ones are.
+ * What the model expects next, with all heads and without those that are off. `redraw` shows which ones are.
  */
 export function boardPanel(ctx, hub, model, redraw) {
   const how = element(
     "select",
-    { "aria-label": "What replaces a head that is off", "data-acts": true },
+    { "aria-label": "What a head that is off outputs", "data-acts": true },
     element("option", { value: "zero" }, "nothing (zero)"),
     element("option", { value: "mean" }, "its mean over the text"),
   );
@@ -59,9 +59,9 @@ export function boardPanel(ctx, hub, model, redraw) {
     element("div", { class: "llm-row", hidden: !hub.live }, presses, restore),
     table,
     element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score),
-    element("div", { class: "llm-row" }, element("label", {}, "A head that is off says ", how)),
+    element("div", { class: "llm-row" }, element("label", {}, "A head that is off outputs ", how)),
   );
-  const turned = new Map(); // heads that Python has not switched yet, as the reader left them
+  const turned = new Map(); // heads that Python has not switched yet, as the reader set them
   const last = new Map();
   let turns = 0;
   const off = () => switched(model.get("ablated"), turned);
@@ -73,7 +73,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     last.set(one, mine);
     redraw();
     await hub.act("switch", { layer, head, off: isOff });
-    if (last.get(one) !== mine) return; // it has been turned again meanwhile
+    if (last.get(one) !== mine) return; // it has been switched again meanwhile
     turned.delete(one);
     redraw();
   };

@@ -1,4 +1,4 @@
-// What stands around the patterns: where the reader is, which run is shown, and how.
+// What surrounds the patterns: where the reader is, which run is shown, and how.
 
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice, renew } from "../shared/controls.mjs";
@@ -13,7 +13,7 @@ function dropdown(label, options, chosen, choose) {
   return element("label", { class: "llm-dropdown" }, element("span", {}, label), select);
 }
 
-/** "All heads › Layer 3, head 2 › ·sat", with a way to the head, or layer, before and after. */
+/** "All heads › Layer 3, head 2 › ·sat", with buttons for the head, or layer, before and after. */
 export function crumbsPanel(ctx, toGrid) {
   const node = element("div", { class: "llm-crumbs", role: "group", "aria-label": "Where you are" });
   const link = (words, action, current) =>
@@ -56,7 +56,7 @@ export function crumbsPanel(ctx, toGrid) {
   return { node, draw };
 }
 
-/** Which run is shown, where there are two. Where one may come, its room is kept: nothing moves when it does. */
+/** Which run is shown, if there are two. If a second one may come, its room is reserved, so that nothing moves. */
 export function runsPanel(ctx, mayCome) {
   const node = element("div", { class: mayCome ? "llm-runs llm-kept" : "llm-runs" });
   function draw() {
@@ -71,7 +71,7 @@ export function runsPanel(ctx, mayCome) {
   return { node, draw };
 }
 
-/** How it is shown: the order of the grid; or of a head the way of reading, and the part that is seen. */
+/** How it is shown: the order of the grid, or a head's reading direction and zoom. */
 export function toolsPanel(ctx) {
   const node = element("div", { class: "llm-row llm-tools" });
   const zoomed = element("span", { class: "llm-zoomed", role: "status" });
@@ -83,7 +83,7 @@ export function toolsPanel(ctx) {
     const together = [
       ["each", "one by one"],
       ["mean", "mean of a layer"],
-      ["max", "most of a layer"],
+      ["max", "maximum of a layer"],
     ];
     const difference = ctx.comparable() ? [["difference", "by difference"]] : [];
     return [
@@ -133,7 +133,7 @@ export function toolsPanel(ctx) {
     ];
   }
 
-  /** Whether a part of the text is seen, and which. */
+  /** Whether only a part of the text is visible, and which. */
   function drawZoom() {
     const {
       view: { x, y, span },
@@ -154,7 +154,7 @@ export function toolsPanel(ctx) {
   return { node, draw, drawZoom };
 }
 
-/** In the board: what a click on a head does, or the switch of the head that is open. */
+/** On the board: what a click on a head does, or the switch of the open head. */
 export function drawSwitch(box, ctx, toggle) {
   const { state } = ctx;
   const parts = [];

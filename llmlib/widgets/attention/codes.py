@@ -1,4 +1,4 @@
-"""Attention patterns as bytes: the counterpart of data.mjs, which says what a code means."""
+"""Attention patterns as bytes. Its counterpart, data.mjs, says what a code means."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 TOP, NAN_CODE = 254, 255
-TOLERANCE = 0.02  # how far from 1 a row may sum; half-precision softmax gets close to it
+TOLERANCE = 0.02  # a row may sum to 1 ± this; half-precision softmax gets close to it
 
 
 class Coded(NamedTuple):
@@ -15,11 +15,11 @@ class Coded(NamedTuple):
     codes: bytes
     causal: bool  # only the lower triangle of each head is there, row by row
     scale: float
-    notes: list[str]  # what a reader should know of the patterns
+    notes: list[str]  # what a reader should know about the patterns
 
 
 def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
-    """Patterns in any of the usual forms as one float32 array.
+    """Turn patterns in any of the usual forms into one float32 array.
 
     An array with the axes `layer head query key` (fewer at the front will do), or a sequence with an array for each
     layer, as `transformers` gives with `output_attentions=True`, whose first axis, the batch, must be of length 1.
@@ -47,7 +47,7 @@ def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """Torch's tensors without importing torch: they must leave autograd and their device first."""
+    """Turn a torch tensor into numpy without importing torch; it must leave autograd and its device first."""
     if hasattr(value, "detach"):
         value = value.detach().float().cpu().numpy()
     return np.asarray(value, dtype=np.float32)
@@ -63,18 +63,18 @@ def check(patterns: Float[np.ndarray, "layer head query key"], n_tokens: int) ->
     if (n_query, n_key) != (n_tokens, n_tokens):
         raise ValueError(
             f"There are {n_tokens} tokens, but the patterns are {n_query} queries × {n_key} keys. "
-            "Both must be of the same text; does one of them hold a begin-of-text token that the other lacks?"
+            "Both must be for the same text. Does one of them hold a begin-of-text token that the other lacks?"
         )
     low, high = np.fmin.reduce(patterns, axis=None), np.fmax.reduce(patterns, axis=None)
     if low < 0 or np.isinf(high):
         raise ValueError(
-            f"Attention weights lie between 0 and 1, but these go from {low:.3g} to {high:.3g}. "
+            f"Attention weights are between 0 and 1, but these go from {low:.3g} to {high:.3g}. "
             "Are they scores, from before the softmax?"
         )
 
 
 def encode(patterns: Float[np.ndarray, "layer head query key"]) -> Coded:
-    """Patterns as bytes, with what is remarkable about them in words.
+    """Encode patterns as bytes, with remarks on them in words.
 
     >>> coded = encode(np.array([[[[1.0, 0.0], [0.25, 0.75]]]], dtype=np.float32))
     >>> list(coded.codes), coded.causal, coded.scale
@@ -89,7 +89,7 @@ def encode(patterns: Float[np.ndarray, "layer head query key"]) -> Coded:
 
 
 def quantise(weights: Float[np.ndarray, "*shape"], scale: float = 1.0) -> UInt8[np.ndarray, "*shape"]:
-    """The nearest codes. The error of a weight w is at most scale · √(w / scale) / 254: 0.4% at 1, 0.02% at 0.002."""
+    """Find the nearest codes. The error of a weight w is at most scale · √(w / scale) / 254: 0.4% at 1, 0.02% at 0.002."""
     roots = np.sqrt(np.minimum(weights / np.float32(scale), np.float32(1)))
     roots *= TOP
     roots += np.float32(0.5)
@@ -100,19 +100,19 @@ def quantise(weights: Float[np.ndarray, "*shape"], scale: float = 1.0) -> UInt8[
 
 
 def decode(codes: UInt8[np.ndarray, "*shape"], scale: float = 1.0) -> Float[np.ndarray, "*shape"]:
-    """The weights that codes stand for."""
+    """Decode the weights that codes stand for."""
     weights = (scale * (codes / TOP) ** 2).astype(np.float32)
     weights[codes == NAN_CODE] = np.nan
     return weights
 
 
 def _is_causal(patterns: np.ndarray) -> bool:
-    """Row by row, since an index of the upper triangle of a long text is itself large."""
+    """Encode row by row, since an index of a long text's upper triangle is itself large."""
     return not any(patterns[..., i, i + 1 :].any() for i in range(patterns.shape[-1]))
 
 
 def remarks(patterns: Float[np.ndarray, "layer head query key"]) -> list[str]:
-    """Sentences about NaN and about rows that do not sum to one."""
+    """Write sentences about NaN and about rows that do not sum to one."""
     sums = patterns.sum(-1)
     notes = []
     for wrong, what in (

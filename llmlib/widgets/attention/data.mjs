@@ -1,7 +1,7 @@
-// Attention patterns as the explorer holds them, and arithmetic on them. Pure functions: Node tests them.
+// Attention patterns as the view holds them, and arithmetic on them. Pure functions, which Node tests.
 //
 // A pattern is one byte for each weight. Code c in 0 … 254 means the weight scale · (c / 254)², so that faint weights,
-// of which a long text has many, keep their precision; 255 means NaN. A causal pattern holds its lower triangle row by
+// which are many in a long text, keep their precision; 255 means NaN. A causal pattern holds its lower triangle row by
 // row. A signed pattern, the difference of two, means scale · sign(d) · d² with d = (c - 127) / 127.
 
 import { parseColour } from "../shared/canvas.mjs";
@@ -36,7 +36,7 @@ export function headSize(n, causal) {
   return causal ? (n * (n + 1)) / 2 : n * n;
 }
 
-/** Where the code of query i and key j lies, or -1 above the diagonal of a causal pattern. */
+/** The index of the code for query i and key j, or -1 above the diagonal of a causal pattern. */
 export function cellIndex({ n, causal }, i, j) {
   if (!causal) return i * n + j;
   return j <= i ? (i * (i + 1)) / 2 + j : -1;
@@ -45,9 +45,9 @@ export function cellIndex({ n, causal }, i, j) {
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 /**
- * One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). Of a
+ * One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). For a
  * long text they are thumbnails, `side` cells wide, of each layer's heads, their mean and their maximum, with `scores`
- * of each.
+ * for each.
  */
 export function unpack(meta, view, scores = null) {
   const codes = bytesOf(view);
@@ -87,7 +87,7 @@ export function headPattern(text, layer, head) {
   return { n: side, causal, scale, signed: false, codes: own };
 }
 
-/** The scores of a head of a long text, which Python has counted in the whole pattern. */
+/** The scores of a head of a long text, which Python computed from the whole pattern. */
 export function givenScores(text, layer, head) {
   const names = ["previous", "first", "duplicate", "induction", "distance", "entropy"];
   const at = names.length * (layer * text.maps + mapOf(text, head));
@@ -134,9 +134,9 @@ function eachPair(a, b, see) {
 }
 
 /**
- * How far two patterns are apart: the `largest` change of a weight; the share of attention that has `moved` elsewhere,
- * the mean over the queries of half the sum of all changes (their total variation distance); and the mean over the
- * `rows` of the largest change in each, which is all that can be told of thumbnails.
+ * How far apart two patterns are: the `largest` change of a weight; the share of attention that has `moved`, which is
+ * the mean over queries of half the sum of all changes (the total variation distance); and the mean over the `rows` of
+ * the largest change in each, which is all that thumbnails can show.
  */
 export function compare(a, b) {
   const most = new Float32Array(a.n);
@@ -153,10 +153,10 @@ export function compare(a, b) {
   };
 }
 
-// a byte holds a weight to within 0.4 points: what is smaller than that is not coloured as if it were large
+// a byte holds a weight to within 0.4 points: smaller differences should not look large
 const LEAST_SCALE = 0.02;
 
-/** Up to where the colours of differences reach, whose largest this is: 2, 5, 10, 20, 50, 100 points, and so on. */
+/** Where the colours of differences end, if this is the largest: 2, 5, 10, 20, 50, 100 points, and so on. */
 export function changeScale(largest) {
   let scale = LEAST_SCALE;
   for (let k = 0; scale < largest - 1e-6; k++) scale *= [2.5, 2, 2][k % 3];
@@ -224,15 +224,15 @@ export function strongestPairs(pattern, limit, floor = 0.01) {
 }
 
 /**
- * A region of a pattern as an image of width × height: 0 outside, else code + 1. Where cells are smaller than pixels
- * the strongest shows.
+ * A region of a pattern as an image of width × height: 0 outside, else code + 1. If cells are smaller than pixels, the
+ * strongest shows.
  */
 export function pool(pattern, region, width, height) {
   const { n, causal, codes, signed } = pattern;
   const image = new Uint16Array(width * height);
   const { x, y, w, h } = region;
   if (w <= width && h <= height) {
-    // every cell has a pixel of its own, or many
+    // every cell has at least one pixel of its own
     const columns = Int32Array.from({ length: width }, (_, px) => Math.floor(x + ((px + 0.5) * w) / width));
     for (let py = 0; py < height; py++) {
       const i = Math.floor(y + ((py + 0.5) * h) / height);
@@ -318,7 +318,7 @@ export function headScores(pattern, same) {
   };
 }
 
-/** On how many queries of a text each score rests: on those that could look in this way. */
+/** How many queries of a text each score rests on: those that could look in this way. */
 export function queryCounts(tokens) {
   const first = new Map();
   const n = tokens.length;
@@ -335,7 +335,7 @@ export function queryCounts(tokens) {
   return { previous: n - 1, first: n - 1, duplicate, induction, entropy: n, distance: n };
 }
 
-/** Heads in the order of a score, the largest first; without scores as they are. */
+/** Sort heads by a score, the largest first; without scores they stay as they are. */
 export function orderHeads(scores) {
   return Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
 }
@@ -355,7 +355,7 @@ export function colourTable(stops, outside, missing) {
   return table;
 }
 
-/** How a weight is written: "43%", of a difference "+43 points". */
+/** Write a weight: "43%", or a difference: "+43 points". */
 export function inWords(weight, signed) {
   if (Number.isNaN(weight)) return "not a number";
   if (!signed) return weight > 1.005 ? weight.toPrecision(3) : percent(weight);

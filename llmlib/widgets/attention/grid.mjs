@@ -1,4 +1,4 @@
-// All heads at once, and the one that is pointed at.
+// All heads at once, and a large look at one of them.
 
 import { bounded, roving, tabTo } from "../shared/keys.mjs";
 import { element } from "../shared/shared.mjs";
@@ -105,7 +105,7 @@ export function gridPanel(ctx, side, alone) {
     });
   }
 
-  /** Buttons and labels, anew only where they lie elsewhere or are other ones: the keyboard keeps its place. */
+  /** Buttons and labels, renewed only if they move or change, so that the keyboard keeps its place. */
   function build(captions) {
     const held = cells.contains(document.activeElement) ? buttons.indexOf(document.activeElement) : -1;
     const few = isFew(ctx.count(ctx.state.sort));
@@ -165,7 +165,7 @@ export function gridPanel(ctx, side, alone) {
     if (held >= 0) buttons[Math.min(held, buttons.length - 1)]?.focus();
   }
 
-  /** Which heads are off, and which one is enlarged. */
+  /** Show which heads are off, and which one is enlarged. */
   function turn(captions) {
     const off = ctx.off();
     const count = ctx.count(ctx.state.sort);
@@ -191,7 +191,7 @@ export function gridPanel(ctx, side, alone) {
     buttons.forEach((button, k) => button.classList.toggle("llm-shown", nameOf(entries[k]) === shown));
   }
 
-  /** The numbers of the heads stay in sight, below `edge` of the screen, while the page scrolls past the grid. */
+  /** The numbers of the heads stay visible, below `edge` of the screen, while the page scrolls past the grid. */
   function stick(edge) {
     const most = (layout?.height ?? 0) - 40;
     const down = Math.max(0, Math.min(most, Math.round(edge - node.getBoundingClientRect().top)));

@@ -1,5 +1,5 @@
-// The heat map of a head. Each panel of the attention explorer is made with the context `ctx` that view.mjs describes,
-// and gives { node, draw, point }: `draw` shows new patterns, `point` follows the pointer or the keyboard and is cheap.
+// The heat map of a head. Each panel of the attention view gets the context `ctx` that view.mjs describes, and returns
+// { node, draw, point }: `draw` shows new patterns; `point` follows the pointer or the keyboard, and is cheap.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
@@ -129,7 +129,7 @@ export function heatPanel(ctx, side, size, compact = false) {
         parts.push(clipped(band, { fill: "none", stroke: palette.ink, "stroke-width": 1.5 }));
     }
     if (span < n())
-      // dashes where the map goes on beyond what is seen
+      // dashes where the map continues beyond what is visible
       for (const [on, x1, y1, x2, y2] of [
         [y > 0, 0, 0, 1, 0],
         [y + span < n(), 0, 1, 1, 1],

@@ -1,7 +1,7 @@
-// Where things are drawn: thumbnails, labels, and the part of a heat map that is seen. Pure functions: Node tests them.
+// Where things are drawn: thumbnails, labels, and the visible part of a heat map. Pure functions, which Node tests.
 
 /**
- * Which of sorted label positions can be written without overlap, at least `gap` apart; those in `priority` come first.
+ * Which of the sorted label positions fit, at least `gap` apart; those in `priority` come first.
  */
 export function thinLabels(centres, gap, priority = []) {
   const kept = [];
@@ -53,8 +53,7 @@ const SMALLEST = 12;
 const LARGEST = 112; // pixels: words below a thumbnail, thumbnails
 
 /**
- * A grid of thumbnails, `rows` of which know where they lie: { y, thumb, pitch, from, to }, thumbnail number k in from
- * … to - 1.
+ * A grid of thumbnails in `rows`, each { y, thumb, pitch, from, to }, with the thumbnails from … to - 1.
  */
 function gridOf(rows, left, width, height, more) {
   const rowOf = (k) => rows.find(({ to }) => k < to);
@@ -79,8 +78,8 @@ export function tableLayout(layers, heads, width, height) {
 }
 
 /**
- *  In the order of a score: the first ones `large`, with room for a caption below each; where there is no room for all
- *  like this, the others follow, small, below a line of words at `others`.
+ *  Thumbnails sorted by a score. The first are `large`, with room for a caption below each; if not all fit like this,
+ *  the others follow, small, below a line of words at `others`.
  */
 export function rankLayout(total, width, height) {
   const gap = 4;
@@ -126,17 +125,17 @@ export function stepInGrid({ rows, rowOf, place }, k, key) {
 
 const within = (low, value, high) => Math.max(low, Math.min(high, Math.floor(value)));
 
-/** How high the grid may be so that all of it is on a screen, with the texts above it, in a notebook. */
+/** How high the grid may be so that all of it fits on a screen, with the texts above it, in a notebook. */
 export const gridHeight = (screen) => within(400, screen - 315, 900);
 
-/** A view is as wide as its cell, but no wider than can be taken in at a glance. */
+/** A view is as wide as its cell, but no wider than one can take in at a glance. */
 export const viewWidth = (cell) => Math.min(cell - 8, 1500);
 
 const PANEL = 300;
 const GAP = 24;
 const BOARD = { width: 344, height: 340 }; // pixels: a panel beside the grid at least; the board
 
-/** How wide each of so many grids may be beside the panels: one, or on a wide screen two of them side by side. */
+/** How wide each of so many grids may be beside the panels: one, or on a wide screen two. */
 export function gridRoom(width, maps, ranked) {
   const panels = width >= 1200 ? PANEL + GAP + BOARD.width : ranked && width >= 740 ? PANEL + 108 : PANEL;
   const beside = width - GAP - panels;
@@ -145,8 +144,8 @@ export function gridRoom(width, maps, ranked) {
 }
 
 /**
- *  Whether the board stands under the grid rather than in the column beside it, where the head pointed at is
- *  (`looking`): the one of the two places in which all of it ends higher up.
+ *  Whether the board goes under the grid rather than beside it, in the column with the head pointed at (`looking`):
+ *  wherever everything ends higher up.
  */
 export function boardUnder(grid, width, looking = true) {
   const aside = width - Math.max(grid.width, BOARD.width) - GAP;
@@ -155,12 +154,12 @@ export function boardUnder(grid, width, looking = true) {
   return Math.max(grid.height + BOARD.height, look) < Math.max(grid.height, look + BOARD.height);
 }
 
-/** The width of the enlarged head, in a panel of this width: its scores stand below it, or to the right of it. */
+/** The width of the enlarged head in a panel of this width: its scores go below it, or to its right. */
 export const lookSize = (panel) => (panel >= 400 && panel < 560 ? 168 : 220);
 
 /**
- *  Sizes in pixels of `maps` heat maps next to each other and, beside a single one, of the lines (0: no room for them),
- *  on a screen of this height. `left`: the room for labels. `side`: whether the board stands beside them.
+ *  The sizes in pixels of `maps` heat maps next to each other and, beside a single one, of the lines (0: no room for
+ *  them), on a screen of this height. `left` is the room for labels, `side` whether the board is beside them.
  */
 export function headLayout(width, screen, { maps = 1, board = false, left = 74 }) {
   const tall = within(240, screen - 455, 620);
@@ -176,5 +175,5 @@ export function headLayout(width, screen, { maps = 1, board = false, left = 74 }
   return { side, room, heat, lines: paired ? within(280, rest - heat, 420) : 0, tall };
 }
 
-/** Which tokens a part of a heat map shows whole or for the most part: [first, last]. */
+/** Which tokens a part of a heat map shows, at least for the most part: [first, last]. */
 export const seenTokens = (start, span) => [Math.round(start), Math.floor(start + span - 0.5)];

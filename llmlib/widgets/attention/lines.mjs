@@ -1,4 +1,4 @@
-// The looks of a head as lines between two columns of tokens.
+// A head's attention as lines between two columns of tokens.
 
 import { sized } from "../shared/canvas.mjs";
 import { tokenColumns } from "./columns.mjs";

@@ -1,4 +1,4 @@
-// What the reader does with the mouse and the keyboard: changes of the state, and what a screen reader hears of them.
+// What the reader does with mouse and keyboard: changes of the state, and what a screen reader says about them.
 
 import { shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { inWords, weightAt } from "./data.mjs";
@@ -21,7 +21,7 @@ export function readout(patterns, state, write = short) {
   return `${write(tokens[i])} (${i}) looks at ${write(tokens[j])} (${j}): ${weights}`;
 }
 
-/** `draw()` shows everything, `point()` what is pointed at, once for all that happens before the next frame. */
+/** `draw()` shows everything, `point()` what is pointed at, once for everything that happens before the next frame. */
 export function movesOf(state, patterns, hub, { draw, point, speak }) {
   const spokenOf = (token) => spokenToken(patterns.shownText().tokens[token]);
   const moves = {

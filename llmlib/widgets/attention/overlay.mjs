@@ -1,4 +1,4 @@
-// All heads of a layer over each other: each has a colour, and a line for each of its looks.
+// All heads of a layer at once: each has a colour, and a line for each of its looks.
 
 import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { element, isolated, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -7,8 +7,8 @@ import { tokenColumns } from "./columns.mjs";
 import { inWords, strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
 import { frame } from "./paint.mjs";
 
-// Eight colours that stand out from the paper, and from each other for colour-blind eyes too: chosen so that the
-// nearest two are as far apart as can be, seen with all cones, without those for green, and without those for red.
+// Eight colours that stand out from the paper and from each other, for colour-blind eyes too: the nearest two are as
+// far apart as possible, seen with all cones, without those for green, and without those for red.
 const HEAD_COLOURS = {
   light: ["#00398b", "#e27600", "#0ca670", "#9a2c11", "#7283ff", "#b17cb6", "#200fcf", "#432439"],
   dark: ["#80aeff", "#c57212", "#65a86f", "#bf5a97", "#dafff2", "#ffdf35", "#7b66ff", "#d5f395"],
@@ -26,8 +26,8 @@ const LEAST_LOOK = 0.03;
 const MOST_LOOKS = 60; // a look that is drawn; looks of a head while no token is pointed at
 
 /**
- *  The looks that are drawn, the faintest first: { head, from, to, weight }. Of one token (`way`: where it looks, or
- *  who looks at it) all that count; without one the strongest of each head.
+ *  The looks to draw, the faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or who
+ *  looks at it) all that count; without a token the strongest of each head.
  */
 export function looksOf(patterns, token, way) {
   const found = patterns.flatMap(([head, pattern]) => {
@@ -148,7 +148,7 @@ export function headsPanel(ctx, side) {
     point();
   }
 
-  /** Where each head looks most: from the token that is kept, or pointed at. */
+  /** Show where each head looks most, from the token that is kept or pointed at. */
   function point() {
     const focus = ctx.focus();
     const { tokens } = ctx.text(side === "d" ? "a" : side);

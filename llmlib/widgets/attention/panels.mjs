@@ -1,4 +1,4 @@
-// What stands around the picture of a head: its text, who looks where in words, and what the colours mean.
+// What surrounds the picture of a head: its text, who looks where in words, and what the colours mean.
 
 import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { direction, element, inReadingOrder, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -6,7 +6,7 @@ import { encode, inWords, strongest, weightAt, weightsOf } from "./data.mjs";
 import { rampOf } from "../shared/canvas.mjs";
 import { colourNames } from "./paint.mjs";
 
-/** The text itself, each token shaded by its share of one head's look, where it is one head that is shown. */
+/** The text itself, each token shaded by its share of attention, if one head is shown. */
 export function stripPanel(ctx, shaded = true) {
   const node = element("div", {
     class: "llm-strip",
@@ -41,7 +41,7 @@ export function stripPanel(ctx, shaded = true) {
     (to) => ctx.previewToken(to, undefined, true),
   );
   node.addEventListener("focusin", (event) => {
-    // its weight is said when it is reached, not for all at each move
+    // its weight is added when the keyboard gets there, not to all tokens at each move
     const t = index(event);
     const focus = ctx.focus();
     if (t < 0 || focus === null || !shaded) return;
@@ -133,7 +133,7 @@ export function detailPanel(ctx, most = 6) {
     const focus = ctx.focus();
     const way = ctx.wayShown();
     const both = ctx.state.show === "both";
-    const hint = "Point at a token to see its look; click it, or press Enter, to keep it.";
+    const hint = "Point at a token to see where it looks; click it, or press Enter, to keep it.";
     if (focus === null) node.replaceChildren(element("p", { class: "llm-note" }, hint));
     else if (both) node.replaceChildren(list(way, focus, "a"), list(way, focus, "b"));
     else {

@@ -1,4 +1,4 @@
-// All patterns that have come from Python, and what is worked out from them: each thing once, until others come.
+// All patterns that have come from Python, and what is computed from them, once, until others come.
 
 import { visibleToken } from "../shared/shared.mjs";
 import {
@@ -19,7 +19,7 @@ import { CHANGE, CHANGE_OF_THUMBNAILS, SCORES } from "./words.mjs";
 
 const MOST_HELD = 64e6; // bytes of whole heads of a long text in this page; the latest ones stay
 
-/** `still`: a page without Python, which brings the whole heads that were opened before it was saved. */
+/** `still`: a page without Python, which contains the whole heads that were opened before it was saved. */
 export function patternsFrom(model, state, still) {
   let texts = {};
   let cache = new Map();
@@ -32,7 +32,7 @@ export function patternsFrom(model, state, still) {
   };
   const both = (pattern, layer, head) => ["a", "b"].map((side) => pattern(side, layer, head));
   const apart = (layer, head) => kept(`apart ${layer} ${head}`, () => compare(...both(store.thumbnail, layer, head)));
-  /** Up to where the colours of differences reach in the grid: the same for all heads, so that they can be compared. */
+  /** Where the colours of differences end in the grid: the same for all heads, so that they can be compared. */
   const commonScale = () =>
     kept(`scale ${state.heads}`, () => {
       const { layers, heads } = texts.a;
@@ -44,12 +44,12 @@ export function patternsFrom(model, state, still) {
   const store = {
     text: (side) => texts[side],
     texts: () => texts,
-    /** The tokens, or rather the text, of the side that is looked at. */
+    /** The text of the side that is shown. */
     shownText: () => texts[state.show === "b" ? "b" : "a"],
     sideShown: () => sideOf(state),
     comparable: () => Boolean(texts.b) && texts.a.n === texts.b.n,
     isLong: () => Boolean(texts.a.long || texts.b?.long),
-    /** A whole head; of a long text, if it is not here, or in the grid, its thumbnail. */
+    /** A whole head; or its thumbnail, in the grid of a long text, or if the whole head is not here. */
     pattern(side, layer, head) {
       if (state.layer === null || (side === "d" && !store.whole())) return store.thumbnail(side, layer, head);
       if (side !== "d") return held.get(`${layer} ${head}`)?.[side] ?? store.thumbnail(side, layer, head);
@@ -61,10 +61,10 @@ export function patternsFrom(model, state, still) {
     thumbnail(side, layer, head) {
       const key = `${side} ${layer} ${head}`;
       if (side === "d") return kept(key, () => difference(...both(store.thumbnail, layer, head), commonScale()));
-      const isThere = typeof head === "number" || texts[side].long; // then it is only a window on the bytes
+      const isThere = typeof head === "number" || texts[side].long; // it is only a window on the bytes
       return isThere ? headPattern(texts[side], layer, head) : kept(key, () => headPattern(texts[side], layer, head));
     },
-    /** Whether the head that is looked at is here whole, on all sides that have to be shown. */
+    /** Whether the open head is here whole, on all sides that are shown. */
     whole: () => ["a", "b"].every((side) => !texts[side]?.long || held.get(`${state.layer} ${state.head}`)?.[side]),
     /** The heads of a long text that are here whole: { layer, head }. */
     wholeOnes: () =>
@@ -84,7 +84,7 @@ export function patternsFrom(model, state, still) {
       const of = ({ layer, head }) => (moved ? store.moved(layer, head) : store.scoresOf(side, layer, head)[key]);
       return entries.map(of);
     },
-    /** On how many queries each score of a text rests. */
+    /** How many queries each score of a text rests on. */
     counts: (side) => (texts[side].counts ??= queryCounts(texts[side].tokens)),
     count(key) {
       if (key === "layer") return Infinity;
@@ -105,7 +105,7 @@ export function patternsFrom(model, state, still) {
         };
       }),
 
-    /** Take what has come: whether the patterns are `fresh`, and of a text of `another` length. */
+    /** Take what has come, and say whether the patterns are `fresh`, and whether the text has `another` length. */
     load() {
       const sources = ["a", "a_codes", "a_scores", "b", "b_codes", "b_scores"].map((name) => model.get(name));
       const before = texts.a?.n;

@@ -1,4 +1,4 @@
-"""The static picture of an attention view: what stands in its place where no widget can live."""
+"""The static picture of an attention view: what is shown where no widget can run."""
 
 import io
 from typing import Any, Protocol, runtime_checkable
@@ -10,12 +10,12 @@ from llmlib.widgets.shared.token_text import joined_text, visible_token
 
 OUTSIDE, MISSING = "#f3f4f6", "#c2185b"
 STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
-THUMB, LABELS = 40, 40  # pixels of a thumbnail; at most so many labels along an axis
+THUMB, LABELS = 40, 40  # pixels of a thumbnail; labels along an axis, at most
 
 
 @runtime_checkable
 class Heads(Protocol):
-    """What is drawn: an `AttentionView`, of which this module has to know no more."""
+    """What is drawn: an `AttentionView`, as much of it as this module needs."""
 
     a: dict[str, Any]
     b: dict[str, Any]  # empty: nothing to compare with
@@ -26,7 +26,7 @@ class Heads(Protocol):
 
 
 def draw(view: Heads, format: str) -> bytes:
-    """A PNG or SVG file; the same view gives the same bytes."""
+    """Draw a PNG or SVG file; the same view gives the same bytes."""
 
     def draw_on(figure: Any) -> None:
         if "layer" in view.place and "head" in view.place:
@@ -39,7 +39,7 @@ def draw(view: Heads, format: str) -> bytes:
 
 
 def _few_colours(file: io.BytesIO) -> bytes:
-    """The same picture in the colours that it needs, a third of the bytes: notebooks carry these pictures."""
+    """Reduce the picture to the colours it needs, a third of the bytes, since notebooks carry it."""
     from PIL import Image
 
     shades = _palette()(np.linspace(0, 1, 200))[:, :3] * 255  # Float[ndarray, "shade rgb"]
@@ -63,7 +63,7 @@ def _palette() -> Any:
 
 
 def _roots(pattern: np.ndarray, causal: bool, scale: float) -> np.ndarray:
-    """What is coloured: √(weight / scale), and 2 where a causal pattern has no weight."""
+    """The shades: √(weight / scale), and 2 where a causal pattern has no weight."""
     shade = np.sqrt(pattern / scale)
     if causal:
         shade[np.triu_indices(len(shade), 1)] = 2.0
@@ -71,19 +71,19 @@ def _roots(pattern: np.ndarray, causal: bool, scale: float) -> np.ndarray:
 
 
 def _thumbnail(shade: np.ndarray) -> np.ndarray:
-    """THUMB × THUMB pixels; where many cells fall on one pixel the strongest shows."""
+    """Shrink a pattern to THUMB × THUMB pixels; where many cells share one pixel, the strongest shows."""
     n = len(shade)
     if n <= THUMB:
         near = (np.arange(THUMB) * n) // THUMB
         return shade[near][:, near]
     starts = (np.arange(THUMB) * n) // THUMB
-    inside = np.where(shade > 1, -1.0, shade)  # outside counts only where nothing else is
+    inside = np.where(shade > 1, -1.0, shade)  # outside shows only where there is nothing else
     pooled = np.maximum.reduceat(np.maximum.reduceat(inside, starts, axis=0), starts, axis=1)
     return np.where(pooled < 0, 2.0, pooled)
 
 
 def _sides(view: Heads) -> dict[str, dict[str, Any]]:
-    """What is drawn side by side: A and, where there is one, B."""
+    """The sides to draw: A and, if there is one, B."""
     return {"a": view.a, "b": view.b} if view.b else {"a": view.a}
 
 
@@ -133,7 +133,7 @@ def _draw_head(figure: Any, view: Heads) -> None:
 
 
 def _draw_titles(figure: Any, view: Heads, all_axes: Any, which: str) -> None:
-    """Which heads, of which model, on which texts."""
+    """Write which heads, of which model, on which texts."""
     sides, source = list(_sides(view).values()), f" · {view.source}" if view.source else ""
     room = int(figure.get_size_inches()[0] * 14 / len(sides))  # letters in a line
     lines = [f"Attention of {which}{source}"]
@@ -151,13 +151,13 @@ def _quoted(tokens: list[str], room: int) -> str:
 
 
 def _short(text: str, room: int) -> str:
-    """At most so many characters, of those that any font can write and XML allows."""
+    """Shorten a text to so many characters, all of which any font can write and XML allows."""
     text = _writable(text)
     return text if len(text) <= room else text[: room - 1] + "…"
 
 
 def _draw_legend(figure: Any, view: Heads) -> None:
-    """What a shade means."""
+    """Draw what a shade means."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -179,7 +179,7 @@ def _draw_legend(figure: Any, view: Heads) -> None:
 
 
 def _label(token: str) -> str:
-    """A short label of a token."""
+    """A short label for a token."""
     return _short(visible_token(token), 14)
 
 

@@ -1,4 +1,4 @@
-// What is on the stage: the grid of all heads, one head, all heads of a layer, or a head that is not here whole yet.
+// The stage: the grid of all heads, one head, all heads of a layer, or a head that is not here whole yet.
 
 import { element } from "../shared/shared.mjs";
 import { gridPanel } from "./grid.mjs";
@@ -132,7 +132,7 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     for (const panel of panels) if (!grids.includes(panel)) panel.draw(rest >= 300 ? rest : width);
     if (grids.length) place(boardUnder(used, width, grids.length === 1) ? under : beside);
     else place(size.side ? side : after);
-    catchFocus?.(); // it was on a control that is no more
+    catchFocus?.(); // it was on a control that is gone
     catchFocus = null;
     stick();
   }

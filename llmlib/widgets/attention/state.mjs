@@ -5,8 +5,8 @@ import { wholeView } from "./layout.mjs";
 const CHOICES = { way: "from", heads: "each", sort: "layer", show: "a", drawn: "head", hidden: [] };
 
 /**
- *  All that a place tells, and what only this page knows. `drawn`: one head, or all heads of its "layer" by colour, of
- *  which those in `hidden` are turned off in the legend.
+ *  Everything in `place`, and what only this page knows. `drawn`: one head, or all heads of its "layer" by colour,
+ *  except those `hidden` in the legend.
  */
 export function stateOf(place) {
   const { layer = null, head = null, token = null } = place;
@@ -25,7 +25,7 @@ export function stateOf(place) {
   };
 }
 
-/** What of it is kept: the choices, and the head and token where there are some. */
+/** The part that is kept: the choices, and the head and token, if any. */
 export function placeOf(state) {
   const place = Object.fromEntries(Object.keys(CHOICES).map((name) => [name, state[name]]));
   if (state.layer !== null) Object.assign(place, { layer: state.layer, head: state.head });
@@ -35,7 +35,7 @@ export function placeOf(state) {
   return place;
 }
 
-/** Go where another view of the same widget, or Python, has gone; whether that is anywhere else. */
+/** Go where another view of the same widget, or Python, has gone; say whether that is a change. */
 export function goTo(state, place) {
   const { layer = null, head = null, token = null } = place;
   const target = { layer, head, token };
@@ -49,7 +49,7 @@ export function goTo(state, place) {
 /** Which side is looked at: a text, or their difference ("d"); side by side the first one leads. */
 export const sideOf = ({ show }) => (show === "difference" ? "d" : show === "both" ? "a" : show);
 
-/** Choices that the present texts no longer allow fall back to ones that they do. */
+/** Choices that the current texts do not allow fall back to ones that they do. */
 export function settle(state, texts, comparable) {
   if (!texts.b || (state.show === "difference" && !comparable)) state.show = "a";
   if (state.sort === "difference" && !comparable) state.sort = "layer";
@@ -61,7 +61,7 @@ export function settle(state, texts, comparable) {
   const last = state.previewed;
   if (last.layer >= layers || single(last.head) !== (state.heads === "each") || last.head >= heads)
     state.previewed = { layer: Math.min(last.layer, layers - 1), head: state.heads === "each" ? 0 : state.heads };
-  if (texts.a.long || texts.b?.long) state.drawn = "head"; // of a long text whole heads come one by one
+  if (texts.a.long || texts.b?.long) state.drawn = "head"; // whole heads of a long text come one by one
   state.hidden = state.hidden.filter((head) => head < heads);
   if (state.token >= n) state.token = null;
   if (state.cell && Math.max(...state.cell) >= n) state.cell = null;

@@ -19,18 +19,18 @@ MOST_KEPT = 16_000_000  # bytes of heads that were opened, for a saved page
 
 
 class AttentionWarning(UserWarning):
-    """Patterns that are shown, but are not what attention weights should be."""
+    """Warns about patterns that are shown, but are not what attention weights should be."""
 
 
 class AttentionView(View):
     """A grid of all heads, each of which opens; see `attention_view`, which makes one from arrays.
 
-    The text A and, to compare with it, B are each a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
+    The text A and, for comparison, B are each a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
     `title`) and the bytes of `attention_codes`. `place` is where the reader is: `{"layer": 3, "head": 2, "token": 5}`,
     each part missing where nothing is chosen; with `"drawn": "layer"` all heads of that layer are laid over each other.
 
-    Of a long text the bytes are those of thumbnails (`put_thumbnails`): the description has their `side`, and after the
-    heads of each layer come their mean and their maximum. Then `opened` is the head that the reader looks at, whole.
+    For a long text the bytes are thumbnails (`put_thumbnails`): the description has their `side`, and after the heads
+    of each layer come their mean and their maximum. `opened` is then the head that the reader has opened, whole.
 
     Whoever owns a model answers the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
     (`how`), "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see
@@ -68,14 +68,14 @@ class AttentionView(View):
         super().__init__(**traits)
 
     def clear(self) -> None:
-        """Show nothing: before other texts are put."""
+        """Show nothing, before other texts are put."""
         self._kept = {}
         with self.hold_sync():
             self.b, self.b_codes, self.a_scores, self.b_scores = {}, b"", b"", b""
             self.opened, self.opened_codes = {}, b""
 
     def put(self, side: str, tokens: Sequence[str], patterns: Any, title: str = "") -> list[str]:
-        """Show these tokens and patterns as "a" or "b"; returns remarks on them. Raises `ValueError`, see `check`."""
+        """Show these tokens and patterns as "a" or "b", and return remarks on them. Raises `ValueError`, see `check`."""
         tokens, patterns = [str(token) for token in tokens], as_array(patterns)
         check(patterns, len(tokens))
         self._check_sizes(side, patterns)
@@ -97,9 +97,9 @@ class AttentionView(View):
         scores: Float[np.ndarray, "layer map score"],
         title: str = "",
     ) -> list[str]:
-        """Show thumbnails of the heads over a long text, and of their mean and maximum; returns remarks on them.
+        """Show thumbnails of the heads over a long text, and of their mean and maximum; return remarks on them.
 
-        A cell is the strongest look in a square of tokens; `scores` are those that the view lists, in that order.
+        A cell is the largest weight in a square of tokens; `scores` are in the order that the view lists them.
         Whoever calls this answers the act "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
@@ -115,12 +115,12 @@ class AttentionView(View):
             setattr(self, f"{side}_scores", scores.astype("<f4").tobytes())
         cell = -(-len(tokens) // thumbnails.shape[-1])
         return [
-            f"A long text: in the grid, each cell is the strongest look in a square of {cell} × {cell} tokens. "
+            f"This is a long text: in the grid, each cell is the largest weight in a square of {cell} × {cell} tokens. "
             "A head that you open is shown whole."
         ]
 
     def put_head(self, layer: int, head: int | str, patterns: Mapping[str, Float[np.ndarray, "query key"]]) -> None:
-        """Show one head whole, of each side of which thumbnails are shown."""
+        """Show one head whole, on each side that shows thumbnails."""
         coded = {side: encode(pattern[None, None]) for side, pattern in patterns.items()}
         sides = {side: {"causal": c.causal, "scale": c.scale, "size": len(c.codes)} for side, c in coded.items()}
         opened = {"layer": layer, "head": head, "sides": sides}
@@ -134,7 +134,7 @@ class AttentionView(View):
 
     @property
     def kept(self) -> list[dict[str, Any]]:
-        """The heads of a long text that the reader has opened, the latest ones: so many are in a saved page."""
+        """The heads of a long text that the reader opened last, as many as a saved page holds."""
         return [opened for opened, _ in self._kept.values()]
 
     @property
@@ -145,7 +145,7 @@ class AttentionView(View):
         if self.a and side == "b" and (self.a["layers"], self.a["heads"]) != patterns.shape[:2]:
             raise ValueError(
                 f"A has {self.a['layers']} layers × {self.a['heads']} heads and B has "
-                f"{patterns.shape[0]} × {patterns.shape[1]}; only equal ones can be compared head by head."
+                f"{patterns.shape[0]} × {patterns.shape[1]}; only equal numbers can be compared head by head."
             )
 
     @property
@@ -171,7 +171,7 @@ class AttentionView(View):
         return f"Attention of layer {layer}, {which} over {tokens}: “{shown}”. {self._strongest(layer, head)}{beside}"
 
     def _strongest(self, layer: int, head: int | str) -> str:
-        """The clearest thing to see in a head, in words: the strongest look at another token."""
+        """Say the clearest thing to see in a head: the strongest look at another token."""
         pattern = self.pattern(layer, head)
         if len(pattern) < len(self.a["tokens"]):
             return "Only a thumbnail of it is here."
@@ -183,9 +183,10 @@ class AttentionView(View):
         return f"Its strongest look: “{of[0]}” at “{of[1]}” ({percent(float(elsewhere[query, key]))})."
 
     def pattern(self, layer: int, head: int | str, side: str = "a") -> Float[np.ndarray, "query key"]:
-        """One head of A or B, as precisely as the view holds it; "mean" or "max" gives all heads of the layer together.
+        """Get one head of A or B, as precisely as the view holds it; "mean" or "max" gives all heads of the layer
+        together.
 
-        Of a head of a long text that was not opened it is the thumbnail, with fewer queries and keys than tokens.
+        A head of a long text that was not opened is a thumbnail, with fewer queries and keys than tokens.
         """
         text, codes = (self.a, self.a_codes) if side == "a" else (self.b, self.b_codes)
         whole, start = self._kept.get((layer, head), ({"sides": {}}, b"")), 0
@@ -235,16 +236,16 @@ def attention_view(
     layer: int | None = None,
     head: int | None = None,
 ) -> AttentionView:
-    """An interactive view of attention patterns, of any model.
+    """Show the attention patterns of any model in an interactive view.
 
     `patterns` is a numpy array with the axes `layer head query key` (fewer at the front will do), a torch tensor of
-    that shape, or the tuple that `transformers` models give with `output_attentions=True`. `other` is a second set to
-    compare with, of as many layers and heads (before and after an intervention, or another text with its own
+    that shape, or the tuple that `transformers` models give with `output_attentions=True`. `other` is a second set for
+    comparison, with the same layers and heads (before and after an intervention, or another text with its own
     `other_tokens`); the difference shown is B - A. `layer` and `head` open the view at one head.
 
-    Patterns that are not what attention weights should be (rows that do not sum to one, NaN) are shown, with an
-    `AttentionWarning`. Raises `ValueError` for no tokens, for tokens and patterns that disagree, for negative or
-    infinite weights, and for a head that does not exist.
+    Patterns that are not what attention weights should be (rows that do not sum to one, NaN) are shown with an
+    `AttentionWarning`. Raises `ValueError` if there are no tokens, if tokens and patterns disagree, and for negative or
+    infinite weights or a head that does not exist.
 
     >>> pattern = np.array([[1.0, 0.0], [0.25, 0.75]])
     >>> attention_view(["The", " cat"], pattern)
@@ -257,7 +258,7 @@ def attention_view(
         notes = [*notes, *(f"{titles[1]}: {note}" for note in more)]
     for what, number, limit in (("layer", layer, view.a["layers"]), ("head", head, view.a["heads"])):
         if number is not None and not 0 <= number < limit:
-            raise ValueError(f"There is no {what} {number}; these patterns have {what}s 0 … {limit - 1}.")
+            raise ValueError(f"There is no {what} {number}; these patterns have {what}s 0 to {limit - 1}.")
     if (layer is None) != (head is None):
         raise ValueError("Give both layer and head, or neither.")
     if layer is not None:

@@ -1,4 +1,4 @@
-// What the explorer says: scores, on how much they rest, where the reader is, and what there is to do.
+// What the view says: scores and what they rest on, where the reader is, and what there is to do.
 
 import { joinedText, shorten } from "../shared/shared.mjs";
 import { inWords } from "./data.mjs";
@@ -20,8 +20,8 @@ export const SCORES = {
   distance: { name: "distance", text: "How far back attention looks, in tokens", unit: "tokens" },
 };
 
-/** Of two runs over texts of as many tokens; of a long text only the thumbnails are here. */
-export const CHANGE = { name: "difference", text: "Share of attention that has gone elsewhere", share: true };
+/** For two runs over texts with the same number of tokens; for a long text only thumbnails are here. */
+export const CHANGE = { name: "difference", text: "Share of attention that has moved", share: true };
 export const CHANGE_OF_THUMBNAILS = {
   name: "difference",
   text: "Largest change in a row of the thumbnail, the mean over its rows",
@@ -42,9 +42,9 @@ export function scoreInWords({ share, unit }, value) {
   return share ? inWords(value) : `${value.toFixed(value < 9.95 ? 2 : 1)} ${unit}`;
 }
 
-/** What an order by a score is worth on this text. */
+/** What sorting by a score is worth on this text. */
 export function orderInWords({ name }, count) {
-  if (count === 0) return `No token of this text could look as “${name}” says, so there is nothing to order by.`;
+  if (count === 0) return `On this text no token can look the way “${name}” describes, so there is nothing to sort by.`;
   const on = `${count.toLocaleString("en")} ${count === 1 ? "query" : "queries"} of this text`;
   if (!isFew(count)) return `“${name}” is the mean over ${on}.`;
   return `“${name}” rests on only ${on}: too few to tell what a head does. Try a text that repeats itself.`;
@@ -70,7 +70,7 @@ export function guide({ layer, heads, drawn }, canSwitch) {
   return `${square}: which token (row) looks at which (column). ${todo}`;
 }
 
-/** The lines above an exported picture: which heads, of which model, on which text, or texts. */
+/** The lines above an exported picture: which heads, of which model, on which texts. */
 export function titleLines({ layer, head, token, show, drawn }, { a, b }, source) {
   const which = layer === null ? `all ${a.layers} × ${a.heads} heads` : placeName({ layer, head, drawn }).toLowerCase();
   const runs = b && { a: a.title, b: b.title, difference: `${b.title} − ${a.title}`, both: `${a.title}, ${b.title}` };

@@ -17,7 +17,7 @@ MOST = 12  # arrows of keys: more cannot be told apart
 def plane(
     query: Float[np.ndarray, " two"], keys: Float[np.ndarray, "seq two"], tokens: Sequence[str], of: int, top: float
 ) -> str:
-    """SVG source of a square below `top`: an arrow for the query of token `of`, and one for each key."""
+    """Draw a square below `top`: an arrow for the query of token `of`, and one for each key."""
     name = visible_token(tokens[of])[:12] + " (q)"
     words = ("The longer a key lies", "along the query, the", "larger is q·k.")
     return _arrows(query, name, keys, tokens, top, ("blue: the query", "brown: the keys", *words))
@@ -26,7 +26,7 @@ def plane(
 def sum_plane(
     values: Float[np.ndarray, "seq two"], weights: Float[np.ndarray, " seq"], tokens: Sequence[str], top: float
 ) -> str:
-    """SVG source of that square: an arrow for each value, and the values times their weights, one after the other."""
+    """Draw the same square: an arrow for each value, and the values times their weights, one after the other."""
     sums = np.concatenate([np.zeros((1, 2)), np.cumsum(weights[:, None] * values, axis=0)])
     words = ("thick: each value times", "its weight, one after", "the other")
     return _arrows(sums[-1], "output", values, tokens, top, ("blue: the output", "brown: the values", *words), sums)
@@ -41,7 +41,7 @@ def _arrows(
     legend: Sequence[str],
     path: Float[np.ndarray, "point two"] | None = None,
 ) -> str:
-    """One arrow with a name in the first colour, one for each of `keys` in the second, and a thick path."""
+    """Draw an arrow with a name in the first colour, one for each of `keys` in the second, and a thick path."""
     half, most = PLANE / 2, max(2.0, float(np.abs(keys).max()), float(np.abs(query).max())) * 1.1
     x0, y0 = LEFT + half, top + half
     parts = [

@@ -1,4 +1,4 @@
-// The plane of a stepper with two channels: arrows that can be dragged, and names that nothing lies over.
+// The plane for two channels: arrows that can be dragged, and names that nothing covers.
 
 import { arrowOf } from "../shared/keys.mjs";
 
@@ -9,7 +9,7 @@ export function reach(rows) {
   return Math.max(2, Math.ceil(Math.max(0, ...rows.flat().map(Math.abs)) + 0.25));
 }
 
-/** Where a vector lies on a square picture of this size, and back, kept inside and rounded to hundredths. */
+/** Where a vector is on a square picture of this size, and back, kept inside and rounded to hundredths. */
 export function toPlane([x, y], size, most) {
   const unit = (size / 2 - INSET) / most;
   return [size / 2 + x * unit, size / 2 - y * unit];
@@ -28,7 +28,7 @@ export function nudged([x, y], key, coarse, most) {
   return arrow && [kept(x + step * arrow[1], most), kept(y - step * arrow[0], most)];
 }
 
-/** Where the values, each times its weight, lie one after the other: from the origin to the output. */
+/** The path of the values, each times its weight, one after the other: from the origin to the output. */
 export function chain(values, weights) {
   const sums = [[0, 0]];
   values.forEach(([x, y], row) => sums.push([sums.at(-1)[0] + weights[row] * x, sums.at(-1)[1] + weights[row] * y]));
@@ -58,9 +58,9 @@ const WIDE = 8;
 const HIGH = 16; // pixels of a letter at 14 px
 
 /**
- * Where the names of arrows stand: [{x, y}], the left end of each baseline. `tips` are [{x, y, label}] on a square
- * picture of this size, `lines` pairs of points. A name goes on where its arrow points to, or else turns aside, until
- * it meets no line, no tip and no other name; where all is taken, it stands where it meets the fewest.
+ * Where the names of arrows go: [{x, y}], the left end of each baseline. `tips` are [{x, y, label}] on a square picture
+ * of this size, `lines` pairs of points. A name goes in the direction of its arrow, or turns aside until it meets no
+ * line, no tip and no other name; if every place is taken, it goes where it meets the fewest.
  */
 export function placeNames(tips, lines, size) {
   const taken = tips.map(({ x, y }) => ({ left: x - 9, right: x + 9, top: y - 9, bottom: y + 9 }));

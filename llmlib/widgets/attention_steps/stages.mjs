@@ -2,7 +2,7 @@
 
 export const STAGES = ["q·k", "scale", "mask", "softmax", "values"];
 
-/** Rows of float32 numbers (little endian) out of a DataView, with the reader's own vectors in their places. */
+/** Rows of float32 numbers (little endian) out of a DataView, with the reader's own vectors in place. */
 export function rowsOf(view, width, kind, moved) {
   const rows = [];
   for (let at = 0; at < view.byteLength; at += 4 * width)
@@ -36,14 +36,14 @@ export function number(x) {
 
 export const rowText = (row) => `(${row.map(number).join(", ")})`;
 
-/** What the present stage does, in words. */
+/** What the current stage does, in words. */
 export function story(stage, { scaled, masked, width, name, made }) {
   const best = made.weights.indexOf(Math.max(...made.weights));
   const most = `“${name(best)}”: ${number(made.weights[best])}`;
   const root = `√${width} = ${number(Math.sqrt(width))}`;
   const query = `The query of “${name(null)}”`;
   return [
-    `${query} is multiplied with each key, channel by channel, and added up: how well do they match?`,
+    `${query} is multiplied by each key, channel by channel, and summed: how well do they match?`,
     scaled
       ? `Each product is divided by ${root}, so that wide heads do not get extreme scores.`
       : "Switched off: the products stay as large as they are.",
@@ -51,9 +51,9 @@ export function story(stage, { scaled, masked, width, name, made }) {
       ? "Tokens after the query get −∞: it must not see the future."
       : "Switched off: the query sees later tokens too.",
     `Exponentials, divided by their sum: positive weights that sum to one. Most goes to ${most}.`,
-    "Each value is multiplied with its weight, and all are added up. This is what the head hands on.",
+    "Each value is multiplied by its weight, and all are summed. This is what the head passes on.",
   ][stage];
 }
 
-/** A vector in writing; of a wide one only the beginning. */
+/** Write a vector; only the beginning of a wide one. */
 export const shortRow = (row) => (row.length <= 4 ? rowText(row) : `${rowText(row.slice(0, 3)).slice(0, -1)}, …)`);

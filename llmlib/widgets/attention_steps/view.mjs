@@ -7,7 +7,7 @@ import { attend, number, rowsOf, rowText, shortRow, STAGES, story } from "./stag
 const SIZE = 340;
 const LAST = STAGES.length - 1;
 const MEANING = [
-  "Orange: the query. Blue: the keys. The longer a key lies along the query, the larger is q·k.",
+  "Orange: the query. Blue: the keys. The further a key reaches along the query, the larger q·k is.",
   "Thin: the values. Thick: each value times its weight, one after the other. Orange: where they end, the output.",
 ];
 const HOW =

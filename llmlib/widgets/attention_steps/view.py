@@ -23,10 +23,10 @@ EXPLAINED = (
 
 
 class AttentionStepsView(View):
-    """Attention of one query in five stages, each number visible; with d_head = 2, arrows to drag.
+    """Attention of one query in five stages, with every number; with d_head = 2, arrows to drag.
 
     `q`, `k` and `v` hold float32 numbers (little endian), row after row: one row of `d_head` for each of
-    `tokens`. `moved` maps "q0", "k3", … to the vectors that the reader has put in the place of the given ones.
+    `tokens`. `moved` maps "q0", "k3", … to vectors that the reader has changed.
     Build one with `attention_steps_view`, or from a model with `llmlib.explore.explore_attention_steps`.
     """
 
@@ -54,7 +54,7 @@ class AttentionStepsView(View):
         return proposal["value"]
 
     def vectors(self, kind: str) -> Float[np.ndarray, "seq d_head"]:
-        """The present "q", "k" or "v" of all tokens, with the reader's changes."""
+        """The current "q", "k" or "v" of all tokens, with the reader's changes."""
         data = {"q": self.q, "k": self.k, "v": self.v}[kind]
         rows = np.frombuffer(data, dtype="<f4").astype(np.float64).reshape(len(self.tokens), self.d_head)
         for row in range(len(rows)):
@@ -63,7 +63,7 @@ class AttentionStepsView(View):
         return rows
 
     def stages(self) -> dict[str, np.ndarray]:
-        """What each stage makes of the one before; a mask or a scale that is switched off changes nothing."""
+        """Compute each stage from the one before; a mask or a scale that is switched off changes nothing."""
         keys = self.vectors("k")
         dots = keys @ self.vectors("q")[self.query]
         scaled = dots / self.d_head**0.5 if self.scaled else dots
@@ -96,7 +96,7 @@ class AttentionStepsView(View):
         return f"Attention of {which}, stage {self.stage + 1} of 5, {STAGES[self.stage]}: {shown}.{result}{off}"
 
     def svg(self) -> str:
-        """A static picture of the present stage: one row for each key, one column for each stage so far."""
+        """Draw the current stage: one row for each key, one column for each stage so far."""
         if not self.tokens:
             return picture('<text x="10" y="26">No tokens</text>', 760, 40.0)
         made = self.stages()
@@ -135,7 +135,7 @@ class AttentionStepsView(View):
 
 
 def number(x: float) -> str:
-    """A number as the view writes it.
+    """Write a number as the view does.
 
     >>> number(-0.125), number(-0.001), number(float("-inf"))
     ('−0.13', '0.00', '−∞')
@@ -159,7 +159,7 @@ def attention_steps_view(
     stage: int = 0,
     source: str = "",
 ) -> AttentionStepsView:
-    """A view of one head's attention, stage by stage, for any arrays; with d_head = 2 its vectors can be dragged.
+    """Show one head's attention stage by stage, for any arrays; with d_head = 2 its vectors can be dragged.
 
     `q`, `k` and `v` have the axes seq, d_head. A negative `query` counts from the end. Raises `ValueError` for
     shapes that do not fit, numbers that are not finite, or more than 32 tokens or 256 channels.

@@ -19,7 +19,7 @@ export function mergePair(word, [left, right], newId) {
   return merged;
 }
 
-/** Adjacent pairs and how often they occur, commonest first; among equals the smaller ids first. */
+/** Adjacent pairs and how often they occur, the commonest first; among ties the smaller ids first. */
 export function pairCounts(words) {
   const counts = new Map();
   for (const word of words)
@@ -33,8 +33,8 @@ export function pairCounts(words) {
 }
 
 /**
- * All states of a run: [{words, merge, places}], where `merge` is the number of the merge that led there (null at
- * the start) and `places` how often it was done. `all`: also those merges that find nothing to join.
+ * All states of a run: [{words, merge, places}], where `merge` is the number of the merge that led there (null at the
+ * start) and `places` how often it was done. `all` includes merges that find nothing to join.
  */
 export function replay(pieces, merges, all) {
   let words = pieces.map((piece) => [...new TextEncoder().encode(piece)]);
@@ -48,7 +48,7 @@ export function replay(pieces, merges, all) {
   return states;
 }
 
-/** How many tokens there are in all words together. */
+/** How many tokens all words have together. */
 export function count(words) {
   return words.reduce((sum, word) => sum + word.length, 0);
 }

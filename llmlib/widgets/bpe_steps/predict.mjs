@@ -6,13 +6,13 @@ import { pairCounts, rankedPairs, times } from "./merging.mjs";
 
 const MOST_CHOICES = 8;
 
-/** Under which name the prediction of a step is kept. */
+/** The key under which the prediction of a step is kept. */
 export const guessKey = (mode, step) => `${mode} ${step}`;
 
 /**
  * What the reader can predict at a step: `right`, the pair that is joined next, and `choices`, pairs with their `count`
- * (training) or `rank` (encoding), in the order of reading, so that their order gives nothing away. null where no merge
- * is left, and where the merges were learned from another text, so that this one cannot tell which comes next.
+ * (training) or `rank` (encoding), in the order of reading, so that their order gives nothing away. null if no merge is
+ * left, or if the merges were learned from another text, so that this one cannot show which comes next.
  */
 export function question(states, step, merges, mode) {
   const { words } = states[step];
@@ -37,7 +37,7 @@ export function question(states, step, merges, mode) {
   return { mode, right, choices: read.filter((entry) => known.has(entry)) };
 }
 
-/** How many predictions were right, and how many there were, in the present mode. */
+/** How many predictions were right, and how many there were, in the current mode. */
 export function score(guesses, states, merges, mode) {
   const made = Object.entries(guesses).filter(([key]) => key.startsWith(`${mode} `));
   const right = made.filter(([key, pair]) => {
@@ -48,8 +48,7 @@ export function score(guesses, states, merges, mode) {
 }
 
 /**
- * Other pairs that stand as often as the one that is joined next, where that is the commonest; the rule for them is
- * about ids.
+ * Other pairs that occur as often as the one that is joined next, if that is the commonest; ids decide between them.
  */
 export function tied(words, pair) {
   const [best, ...others] = pairCounts(words);
@@ -58,7 +57,7 @@ export function tied(words, pair) {
 }
 
 const ids = (pair) => `(${pair.join(", ")})`;
-export const TIE_RULE = "Among equals the smaller ids go first";
+export const TIE_RULE = "Among ties the smaller ids go first";
 
 /** What there is to say on a prediction. */
 export function verdict({ mode, right, choices }, picked, table) {
@@ -78,17 +77,17 @@ export function verdict({ mode, right, choices }, picked, table) {
   const equal = choices.filter(({ pair, count }) => count === best.count && pair.join() !== right.join());
   if (isRight) {
     if (!equal.length)
-      return `Right: ${written(right)} stands here ${times(best.count)}, more often than any other pair.`;
+      return `Right: ${written(right)} occurs here ${times(best.count)}, more often than any other pair.`;
     const others = equal.length === 1 ? `${written(equal[0].pair)} does too` : `${equal.length} other pairs do too`;
-    return `Right: ${written(right)} stands here ${times(best.count)}; ${others}. ${rule(equal[0].pair)}`;
+    return `Right: ${written(right)} occurs here ${times(best.count)}; ${others}. ${rule(equal[0].pair)}`;
   }
   if (mine.count === best.count)
-    return `A tie: ${written(picked)} and ${written(right)} both stand here ${times(best.count)}. ${rule(picked)}`;
-  return `Not this one: ${written(picked)} stands here ${times(mine.count)}, ${written(right)} ${times(best.count)}.`;
+    return `A tie: ${written(picked)} and ${written(right)} both occur here ${times(best.count)}. ${rule(picked)}`;
+  return `Not this one: ${written(picked)} occurs here ${times(mine.count)}, ${written(right)} ${times(best.count)}.`;
 }
 
 /**
- * The choices as buttons, of which Tab reaches one; Up and Down go to the others. `pick(pair)` gets what was chosen.
+ * The choices as buttons. Tab reaches one, and Up and Down go to the others. `pick(pair)` gets what was chosen.
  */
 export function choicesPanel(pick, boxed) {
   const node = element("div", { class: "llm-choices", role: "group" });

@@ -1,4 +1,4 @@
-// What stands below the text: the pairs of neighbours, and the vocabulary.
+// What is below the text: the neighbouring pairs, and the vocabulary.
 
 import { element } from "../shared/shared.mjs";
 import { pairCounts, rankedPairs } from "./merging.mjs";
@@ -25,7 +25,7 @@ function countedPairs(words, alsoShown) {
         element("td", { class: "llm-count" }, String(count)),
       ],
     }));
-  return { title: `Pairs of neighbours: ${all.length} different`, entries };
+  return { title: `Neighbouring pairs: ${all.length} different`, entries };
 }
 
 /** While encoding: when each pair was learned. */
@@ -33,12 +33,11 @@ function datedPairs(words, merges) {
   const entries = rankedPairs(words, merges)
     .slice(0, 2 * MOST_PAIRS)
     .map(({ pair, rank }) => ({ pair, cells: [element("td", {}, rank === null ? "never" : `as number ${rank + 1}`)] }));
-  return { title: "Pairs of neighbours, and when they were learned", entries };
+  return { title: "Neighbouring pairs, and when they were learned", entries };
 }
 
 /**
- * The pairs of neighbours, as a title and rows: `next` is the pair that is joined next, `guess` the reader's
- * prediction.
+ * The neighbouring pairs, as a title and rows: `next` is the pair that is joined next, `guess` the reader's prediction.
  */
 export function pairRows({ words, merges, training, next, guess }, { label, hue }) {
   const marked = (pair) => samePair(pair, next) || samePair(pair, guess);

@@ -109,12 +109,12 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
 
   const at = () => Math.min(model.get(stepName()), states.length - 1);
 
-  /** The question of a step if it is still to be answered; null if there is none, or if the reader does not predict. */
+  /** The question of a step, if it is not answered yet; null if there is none, or if the reader does not predict. */
   const openAt = (step) =>
     model.get("predict") && !(guessKey(model.get("mode"), step) in model.get("guesses"))
       ? question(states, step, model.get("merges"), model.get("mode"))
       : null;
-  /** Go to a step; forward only as far as the next question that is open. */
+  /** Go to a step; forward only as far as the next open question. */
   const go = (to) => {
     const wanted = Math.max(0, Math.min(states.length - 1, to));
     let step = Math.min(at(), wanted);
@@ -236,7 +236,7 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     pairs.hidden = Boolean(open);
     if (open) {
       pairs.replaceChildren();
-      pairsTitle.textContent = "Pairs of neighbours";
+      pairsTitle.textContent = "Neighbouring pairs";
       return;
     }
     const { title, rows } = pairRows({ words, merges, training: training(), next: merges[next], guess }, tokens);

@@ -15,7 +15,7 @@ Pair = tuple[int, int]
 
 
 def join_pair(word: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """The word with every occurrence of the pair joined, from left to right, as `mergePair` of merging.mjs does it.
+    """Join every occurrence of the pair in a word, from left to right, as `mergePair` in merging.mjs does.
 
     >>> join_pair([1, 2, 1, 2, 1], (1, 2), 256)
     [256, 256, 1]
@@ -30,7 +30,7 @@ def join_pair(word: Sequence[int], pair: Pair, new_id: int) -> list[int]:
 
 
 def pair_counts(words: Sequence[Sequence[int]]) -> list[tuple[Pair, int]]:
-    """Adjacent pairs of ids and how often they occur, commonest first; among equals the smaller ids first.
+    """Count adjacent pairs of ids, the commonest first; among ties the smaller ids first.
 
     >>> pair_counts([[1, 2, 1, 2], [2, 1]])
     [((1, 2), 2), ((2, 1), 2)]
@@ -42,11 +42,11 @@ def pair_counts(words: Sequence[Sequence[int]]) -> list[tuple[Pair, int]]:
 class BPEStepsView(View):
     """A text whose pairs merge step by step; a word that is encoded with the merges; pair counts; the vocabulary.
 
-    `pieces` are the parts of a text that never merge with each other, `merges` are pairs of ids (0 to 255 are
-    the bytes, 256 + i is what merge i makes), `word_pieces` are the parts of the text to encode. Steps are
-    replayed from these, here for pictures and in the browser for people. Whoever can cut and train answers the acts
-    "train" and "encode", each with a `text`, by setting the traits (see `llmlib.explore.explore_bpe_steps`). With
-    `predict`, the reader says which pair comes next before it is shown; `guesses` keeps each step's first prediction.
+    `pieces` are the parts of a text that never merge with each other. `merges` are pairs of ids (0 to 255 are the
+    bytes, 256 + i is what merge i makes), `word_pieces` are the parts of the text to encode. Steps are replayed from
+    these, here for pictures and in the browser for people. Whoever can split and train answers the acts "train" and
+    "encode", each with a `text`, by setting the traits (see `llmlib.explore.explore_bpe_steps`). With `predict`, the
+    reader says which pair comes next before it is shown; `guesses` keeps each step's first prediction.
 
     >>> BPEStepsView(pieces=["low", " lower"], merges=[[108, 111], [256, 119]], step=1)
     <BPEStepsView: Byte-pair encoding of “low lower”, after 1 of 2 merges: lo|w|·|lo|w|e|r. Next: “lo” + “w”.>
@@ -84,17 +84,17 @@ class BPEStepsView(View):
         return table
 
     def words(self) -> list[list[int]]:
-        """The ids of each piece at the present step of the present mode."""
+        """The ids of each piece at the current step and mode."""
         return self._after(self.word_step) if self.mode == "encode" else self._after(self.step)
 
     @property
     def n_steps(self) -> int:
-        """How many steps the present mode has: all merges while training, those that fit while encoding."""
+        """How many steps the current mode has: all merges while training, those that apply while encoding."""
         return len(self._steps())
 
     @property
     def score(self) -> tuple[int, int]:
-        """How many predictions were right, and how many there were, in the present mode."""
+        """How many predictions were right, and how many there were, in the current mode."""
         steps, right, made = self._steps(), 0, 0
         for key, pair in self.guesses.items():
             mode, _, step = key.partition(" ")
@@ -104,7 +104,7 @@ class BPEStepsView(View):
         return right, made
 
     def _is_open(self, done: int) -> bool:
-        """Whether the reader is still to predict what follows after `done` steps (see `question` in predict.mjs)."""
+        """Whether the reader still has to predict what follows after `done` steps (see `question` in predict.mjs)."""
         if not self.predict or done >= self.n_steps or f"{self.mode} {done}" in self.guesses:
             return False
         counted = pair_counts(self.words())
@@ -162,7 +162,7 @@ class BPEStepsView(View):
         return f"“{left}” + “{right}”"
 
     def svg(self) -> str:
-        """A static picture of the present step: the text in tokens, the commonest pairs, the newest tokens."""
+        """Draw the current step: the text in tokens, the commonest pairs, the newest tokens."""
         width, words, steps, table = 760, self.words(), self._steps(), self.tokens
         done = min(self.word_step if self.mode == "encode" else self.step, len(steps))
         coming = tuple(self.merges[steps[done]]) if done < len(steps) else None

@@ -1,11 +1,11 @@
-// A conversation as data: its turns, who is who, what each token was; no page here, so that Node can test it.
+// A conversation as data: its turns, who is who, what each token was. It touches no page, so Node can test it.
 
 const LETTERS = "ABCDEFGH";
 const SHOWN = 5;
 const RECORD = 8 * (1 + SHOWN);
 const NOTHING = 0xffffffff; // as readings.py has them
 
-/** What the box holds once a message has come back to it: the message, then what was typed meanwhile. */
+/** What the box holds after a message came back to it: the message, then what was typed meanwhile. */
 export function withReturned(returned, typed) {
   return [returned, typed].filter(Boolean).join("\n");
 }
@@ -26,10 +26,10 @@ export function turnsOf(messages, notes = []) {
   return turns;
 }
 
-/** Whether a question was asked blindly, and is still without a vote. */
+/** Whether a question was asked blind, and has no vote yet. */
 export const hidden = (note) => Boolean(note?.order) && note.vote == null;
 
-/** A speaker's name, or before the vote the letter of its side. */
+/** A speaker's name, or, before the vote, the letter of its side. */
 export function nameOf(speaker, names, note) {
   if (speaker === undefined) return names.length === 1 ? names[0] : "All";
   return hidden(note) ? LETTERS[note.order.indexOf(speaker)] : names[speaker];
@@ -44,7 +44,7 @@ export function choicesOf(order) {
   ];
 }
 
-/** What became of a vote, in words. */
+/** The result of a vote, in words. */
 export function voteInWords({ order, vote }, names) {
   if (vote === "none") return "Not all have answered, so there is nothing to compare.";
   const who = order.map((speaker, side) => `${LETTERS[side]} was ${names[speaker]}`).join(", ");
@@ -67,8 +67,8 @@ export function tallyInWords({ wins = [], tie = 0, bad = 0 }, names) {
 }
 
 /**
- * Of each message its tokens, `[{ word, logProb, likeliest: [{ word, logProb }] }]`, or null: `tokens` of its note
- * tells how many.
+ * Each message's tokens, `[{ word, logProb, likeliest: [{ word, logProb }] }]`, or null; `tokens` in its note says how
+ * many.
  */
 export function unpackReadings(packed, notes) {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
@@ -86,7 +86,7 @@ export function unpackReadings(packed, notes) {
   );
 }
 
-/** The conversations as datasets have them, a line of JSON for each speaker; what it has not answered is left out. */
+/** The conversations as datasets have them, a line of JSON for each speaker, without what it has not answered. */
 export function asJsonLines(messages, names, system) {
   const plain = ({ role, content }) => ({ role, content });
   return names

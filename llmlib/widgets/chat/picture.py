@@ -1,4 +1,4 @@
-"""The static picture of a conversation: what stands in its place where no widget can live."""
+"""The static picture of a conversation: what is shown where no widget can run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ OURS, THEIRS, WARM = "#cfe3f7", "#f3f4f6", "#9a4f00"
 
 @runtime_checkable
 class Chat(Protocol):
-    """What is drawn: a `ChatView`, of which this module has to know no more."""
+    """What is drawn: a `ChatView`, as much of it as this module needs."""
 
     messages: list[dict[str, Any]]
     names: list[str]
@@ -27,7 +27,7 @@ class Chat(Protocol):
 
 
 def draw(view: Chat) -> str:
-    """An SVG picture of the last turns, answers side by side."""
+    """Draw the last turns, with answers side by side."""
     turns = turns_of(view.messages)
     parts, y = [], 8.0
     if view.system.strip():
@@ -68,7 +68,7 @@ def _turn(view: Chat, turn: Turn, y: Number) -> tuple[str, Number]:
 
 
 def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str, ink: str = INK) -> tuple[str, Number]:
-    """A message with its speaker's name, and the y below it."""
+    """Draw a message with its speaker's name; return it and the y below it."""
     lines = wrapped(text, width - 2 * PAD)
     height = LINE * len(lines) + 2 * PAD - 4
     stroke = ' stroke="#b8bec6"' if fill == "#ffffff" else ""
@@ -81,13 +81,13 @@ def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str,
 
 
 def wrapped(text: str, width: Number) -> list[str]:
-    """A text in lines of about so many pixels; of a long one the beginning and the end, where its question often is.
+    """Break a text into lines of about so many pixels; a long one keeps its beginning and its end, which often asks.
 
     >>> wrapped("one two three", 60)
     ['one two', 'three']
     """
     lines: list[str] = []
-    room = math.ceil(MOST_LINES * width)  # no need to cut up a whole book
+    room = math.ceil(MOST_LINES * width)  # no need to split a whole book
     if len(text) > 2 * room:
         text = f"{text[:room]}\n{text[-room:]}"
     for paragraph in text.split("\n"):
@@ -103,7 +103,7 @@ def wrapped(text: str, width: Number) -> list[str]:
 
 
 def _pieces(text: str, width: Number) -> Sequence[str]:
-    """Words, and parts of those that are longer than a line."""
+    """Split a text into words, and words longer than a line into parts."""
     most = max(1, math.floor(width / 16))
     pieces = []
     for k, word in enumerate(text.split(" ")):

@@ -1,4 +1,4 @@
-"""What a model thought of each token of its answers; the counterpart of `unpackReadings` in data.mjs."""
+"""How likely each token of an answer was for the model; the counterpart of `unpackReadings` in data.mjs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 SHOWN = 5  # likeliest tokens beside the one that was drawn
-NOTHING = 2**32 - 1  # in the place of a word: a vocabulary of fewer tokens than are shown
+NOTHING = 2**32 - 1  # in place of a word, if the vocabulary has fewer tokens than are shown
 
 # A token: its word, a number in the view's list of words, and its log-probability; then the same of the likeliest.
 TOKEN = np.dtype([("word", "<u4"), ("log_prob", "<f4"), ("words", "<u4", SHOWN), ("log_probs", "<f4", SHOWN)])
 
 
 def reading(word: int, log_prob: float, likeliest: Sequence[tuple[int, float]]) -> Any:
-    """One token as it travels.
+    """Pack one token for the browser.
 
     >>> reading(7, -0.5, [(7, -0.5), (9, -1.5)])["words"].tolist()[:3]
     [7, 9, 4294967295]

@@ -1,5 +1,4 @@
-// What goes before the conversation and how tokens are drawn in it: the system prompt, the settings, a blind
-// comparison.
+// What is set before a conversation: the system prompt, the sampler's settings, a blind comparison.
 
 import { element, wellFormed } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
@@ -7,7 +6,7 @@ import { settingField, SETTINGS, settingsInWords } from "../shared/settings.mjs"
 import { following } from "../shared/view.mjs";
 import { tallyInWords } from "./data.mjs";
 
-/** A number that Python keeps; one that it refuses stays as it was typed, and is told beside it. */
+/** A number that Python keeps; one that it refuses stays as it was typed, with the reason beside it. */
 function numberField(hub, model, { name, label, least, says }) {
   const number = element("input", { type: "number", min: least, step: 1, "aria-label": label, "data-acts": true });
   const refused = element("p", { class: "llm-refused" });
@@ -36,7 +35,7 @@ function numberField(hub, model, { name, label, least, says }) {
   };
 }
 
-/** The system prompt and the settings, folded away until they are wanted. */
+/** The system prompt and the settings, folded away until somebody opens them. */
 export function setupPart(hub, model) {
   const box = element("textarea", {
     rows: 2,
@@ -119,7 +118,7 @@ export function comparisonPart(hub, model) {
   const forget = element(
     "button",
     { type: "button", class: "llm-quiet", "data-acts": true, onclick: () => hub.act("forget") },
-    "Forget the votes",
+    "Clear the votes",
   );
   const ways = choice(
     "How they answer",

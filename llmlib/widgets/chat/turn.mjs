@@ -8,7 +8,7 @@ import { choicesOf, hidden, nameOf, voteInWords } from "./data.mjs";
 const button = (words, act, attributes = {}) =>
   element("button", { type: "button", onclick: act, ...attributes }, words);
 
-/** The numbers of a turn's messages stay; what these say may change, with each `draw()`. */
+/** The numbers of a turn's messages stay; their contents may change with each `draw()`. */
 export function turnPart(ctx, { question, answers }) {
   const asked = question === null ? null : questionPart(ctx, question);
   const parts = answers.map((number) => answerPart(ctx, number, question));
@@ -46,7 +46,7 @@ function questionPart(ctx, number) {
       { class: "llm-row" },
       send,
       cancel,
-      element("span", { class: "llm-note" }, "What came after it goes."),
+      element("span", { class: "llm-note" }, "Everything after it will go."),
     ),
   );
   const shown = element("div", { class: "llm-bubble" }, said);
@@ -85,7 +85,7 @@ function questionPart(ctx, number) {
   });
   return {
     node,
-    /** What the message was changed to, but not sent. */
+    /** A changed message that was not sent. */
     unsent: () => (editor.hidden || box.value === ctx.messages()[number].content ? "" : box.value),
     draw() {
       const { content } = ctx.messages()[number];
@@ -133,7 +133,7 @@ function answerPart(ctx, number, question) {
     look.hidden = !tokens;
     if (!tokens) opened = false;
     look.setAttribute("aria-expanded", String(opened));
-    look.setAttribute("aria-label", `Tokens of the answer of ${name}, and how likely each was`);
+    look.setAttribute("aria-label", `Tokens of ${name}’s answer, and how likely each was`);
     panel.hidden = !opened;
     if (opened && drawn !== tokens) drawTokens(tokens, name);
     drawn = opened ? tokens : null;
@@ -180,7 +180,7 @@ function answerPart(ctx, number, question) {
     const nats = -tokens.reduce((sum, { logProb }) => sum + logProb, 0) / tokens.length;
     tell(null);
     panel.replaceChildren(
-      walk(texts, boxes, { label: `Tokens of the answer of ${name}`, tell }),
+      walk(texts, boxes, { label: `Tokens of ${name}’s answer`, tell }),
       detail,
       element(
         "p",
@@ -202,7 +202,7 @@ function answerPart(ctx, number, question) {
 }
 
 function votePart(ctx, question) {
-  let voting = false; // a click is on its way: a second one would be a vote on what is decided
+  let voting = false; // a click is on its way: a second one would be a vote on a decided question
   const result = element("p", { class: "llm-note llm-result" });
   const row = element("div", { class: "llm-row llm-vote", role: "group", "aria-label": "Which answer is better?" });
   const node = element("div", {}, row, result);

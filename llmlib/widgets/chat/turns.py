@@ -1,4 +1,4 @@
-"""A conversation as its turns: a question and the answers to it; the counterpart of data.mjs."""
+"""A conversation as turns, each a question and its answers; the counterpart of data.mjs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,13 +7,13 @@ LETTERS = "ABCDEFGH"
 
 
 class Turn(NamedTuple):
-    """Numbers of messages: what was asked, and what was answered."""
+    """The numbers of a question and of the answers to it."""
 
-    question: int | None  # None: a conversation may begin with an answer
+    question: int | None  # None if the conversation begins with an answer
     answers: list[int]
 
     def sides(self, messages: Sequence[Mapping[str, Any]], note: Mapping[str, Any]) -> list[int]:
-        """The answers from left to right, of which a blind comparison has made a secret."""
+        """The answers from left to right, in the secret order of a blind comparison."""
         order = note.get("order", [])
         place = lambda k: order.index(s) if (s := messages[k].get("speaker")) in order else k  # noqa: E731
         return sorted(self.answers, key=place)
@@ -37,12 +37,12 @@ def turns_of(messages: Sequence[Mapping[str, Any]]) -> list[Turn]:
 
 
 def hidden(note: Mapping[str, Any]) -> bool:
-    """Whether a question was asked blindly, and is still without a vote."""
+    """Whether a question was asked blind, and has no vote yet."""
     return "order" in note and note.get("vote") is None
 
 
 def name_of(speaker: int | None, names: Sequence[str], note: Mapping[str, Any]) -> str:
-    """A speaker's name, or before the vote the letter of its side.
+    """A speaker's name, or, before the vote, the letter of its side.
 
     >>> name_of(1, ["base", "tuned"], {}), name_of(1, ["base", "tuned"], {"order": [1, 0], "vote": None})
     ('tuned', 'A')

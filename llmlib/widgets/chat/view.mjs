@@ -6,7 +6,7 @@ import { asJsonLines, turnsOf, unpackReadings, withReturned } from "./data.mjs";
 import { comparisonPart, setupPart } from "./setup.mjs";
 import { turnPart } from "./turn.mjs";
 
-const NEAR = 40; // pixels from its end: the log goes on showing the newest
+const NEAR = 40; // pixels from its end: the log keeps showing the newest
 
 export default widget("llm-chat", ({ model, hub, el }) => {
   const log = element("div", {
@@ -70,12 +70,12 @@ export default widget("llm-chat", ({ model, hub, el }) => {
     input.value = "";
     if (!(await hub.act("message", { text }))) input.value = withReturned(text, input.value);
   };
-  /** Undo "Start over"; its button goes, so the keyboard moves on to where the next message is written. */
+  /** Undo "Start over". Its button goes, so the keyboard moves to the box for the next message. */
   const bringBack = async () => {
     if (await hub.act("restore")) input.focus();
   };
   send.addEventListener("click", submit);
-  // A changed message outlives the kernel as the next message: the one that it was to replace will not be there.
+  // A changed message outlives the kernel as the next message, since the one that it should replace will be gone.
   hub.whenGone(() => {
     for (const { unsent } of turns) input.value = withReturned(input.value, unsent());
   });
@@ -127,7 +127,7 @@ export default widget("llm-chat", ({ model, hub, el }) => {
     }
     if (colour) for (const turn of turns) turn.draw();
     log.classList.toggle("llm-empty", !now.length);
-    log.dataset.empty = ctx.names().length > 1 ? "No message yet. All models get what you write." : "No message yet.";
+    log.dataset.empty = ctx.names().length > 1 ? "No message yet. Every model gets what you write." : "No message yet.";
     if (atEnd || grown) log.scrollTop = log.scrollHeight;
     const answering = model.get("answering");
     log.setAttribute("aria-busy", String(answering));

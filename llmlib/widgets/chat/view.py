@@ -14,13 +14,13 @@ from llmlib.widgets.shared.base import View
 
 
 class ChatView(View):
-    """Shows `messages`, answers of one model or of several (`names`).
+    """A conversation with one model or with several (`names`).
 
     A message has a `role` and its `content`; in an answer of one of several models, `speaker` is this model's number.
-    `notes` has a dictionary for each message. Of an answer: `tokens` (how many of `readings` are its own), `writing`,
-    `ended` (why it was cut) and `problem` (why there is none). Of a question that was asked blindly: `order`, the
-    speakers from left to right, and `vote`: None, a speaker's number, "tie", "bad", or "none" where nothing could be
-    compared. `readings` are the tokens of all answers (see readings.py), `words` the texts of these.
+    `notes` has a dictionary for each message. For an answer these are `tokens` (how many of `readings` are its own),
+    `writing`, `ended` (why it was cut) and `problem` (why there is none). For a question that was asked blind: `order`,
+    the speakers from left to right, and `vote`: None, a speaker's number, "tie", "bad", or "none" if nothing could be
+    compared. `readings` are the tokens of all answers (see readings.py), `words` their texts.
 
     Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared),
     "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind"
@@ -48,8 +48,8 @@ class ChatView(View):
     words: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     system = traitlets.Unicode("").tag(sync=True)
-    system_problems: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)  # who takes none, and why
-    settings = traitlets.Dict().tag(sync=True)  # of the sampler; empty: none to turn
+    system_problems: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)  # which models take none, and why
+    settings = traitlets.Dict().tag(sync=True)  # of the sampler; empty: none to change
     limit = traitlets.Int(256).tag(sync=True)  # the most tokens of an answer
     seed = traitlets.Int(0).tag(sync=True)
     vocabulary = traitlets.Int(0).tag(sync=True)
@@ -60,7 +60,7 @@ class ChatView(View):
     still = traitlets.Dict().tag(sync=True)  # id, html: the conversation as it is now, for a saved notebook
 
     def conversations(self) -> list[dict[str, Any]]:
-        """Of each speaker its `name`, and `messages` as datasets have them; what it has not answered is left out.
+        """The `name` of each speaker and its `messages`, as datasets have them, without what it has not answered.
 
         >>> said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
         >>> ChatView(messages=said).conversations()[0]["messages"] == said
@@ -80,9 +80,9 @@ class ChatView(View):
             yield from map(plain, answers)
 
     def save(self, path: str | Path) -> Path:
-        """Write the view to an `.html` or `.svg` file, or its conversations to a `.jsonl` file, a speaker a line.
+        """Write the view to an `.html` or `.svg` file, or its conversations to a `.jsonl` file, one speaker per line.
 
-        Raises `ValueError` for another ending.
+        Raises `ValueError` for any other ending.
         """
         path = Path(path)
         if path.suffix == ".jsonl":

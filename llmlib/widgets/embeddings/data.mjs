@@ -1,4 +1,4 @@
-// The cloud of an embedding explorer, and how it is looked at: pure functions.
+// The cloud of embeddings, and the camera that looks at it: pure functions.
 
 import { spokenToken, tokenLabel, tokenText } from "../shared/shared.mjs";
 
@@ -47,7 +47,7 @@ export function countKinds(kinds, n_kinds) {
   return counts;
 }
 
-/** Rows in the order in which they are drawn: the rarest kind last, on top. */
+/** Rows in drawing order: the rarest kind last, on top. */
 export function drawingOrder(kinds, counts) {
   const rank = counts
     .map((count, kind) => [count, kind])
@@ -76,8 +76,7 @@ export const ASPECT = 1.5; // of the picture, width to height
 const MOST_AT_FIRST = 8;
 
 /**
- * A camera that fills the picture with all points, or with all but the outermost ones where those are far from the
- * others.
+ * A camera that fills the picture with all points, or leaves out the outermost ones if they are far from the others.
  */
 export function startCamera(cloud, dims) {
   const camera = { dims, x: 0, y: 0, zoom: 1, turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
@@ -104,7 +103,7 @@ export function startCamera(cloud, dims) {
 /** Pixels for one unit of the cloud. */
 export const scaleOf = (camera, width, height) => (camera.zoom * Math.min(width, height)) / 2;
 
-/** Keep numbers of a camera that came from elsewhere within bounds; anything that is no camera gives the fallback. */
+/** Keep a camera that came from elsewhere within bounds; anything that is not a camera gives the fallback. */
 export function soundCamera(numbers, fallback) {
   if (!Array.isArray(numbers) || numbers.length !== 12 || !numbers.every(Number.isFinite)) return fallback;
   const [x, y, zoom, ...turn] = numbers;
@@ -120,7 +119,7 @@ export function panned(camera, dx, dy, width, height) {
   return { ...camera, x: inside(camera.x - dx / scale), y: inside(camera.y + dy / scale) };
 }
 
-/** Enlarge about a point of the picture, which stays where it is. */
+/** Zoom about a point of the picture, which stays where it is. */
 export function zoomed(camera, factor, px, py, width, height) {
   const zoom = Math.max(0.2, Math.min(MOST_ZOOM, camera.zoom * factor));
   const now = scaleOf(camera, width, height);
@@ -150,7 +149,7 @@ export function makeScreen(n) {
   return { x: new Float32Array(n), y: new Float32Array(n), z: new Float32Array(n) };
 }
 
-/** Where each row falls on a picture of this size: x and y in pixels, z towards the eye (0 where flat). */
+/** Where each row is on a picture of this size: x and y in pixels, z towards the eye (0 if flat). */
 export function projectCloud(cloud, camera, width, height, screen) {
   const { xyz, n } = cloud;
   const scale = scaleOf(camera, width, height);
@@ -255,7 +254,7 @@ export function rasterise(pixels, width, height, screen, kinds, order, { colours
   return pixels;
 }
 
-/** How large and how dense points are drawn: larger where there are few of them, or where the reader has gone near. */
+/** How large and how dense points are drawn: larger if there are few of them, or if the reader has zoomed in. */
 export function pointStyle(n, enlarged) {
   const base = n > 20000 ? 1.1 : n > 2000 ? 1.8 : 3.2;
   return {
@@ -264,7 +263,7 @@ export function pointStyle(n, enlarged) {
   };
 }
 
-/** The row whose point is nearest to a place, not farther than `most` pixels; -1 if there is none. */
+/** The row whose point is nearest to a place, at most `most` pixels away; -1 if there is none. */
 export function pick(screen, kinds, hidden, px, py, most) {
   let best = -1;
   let least = most * most;
@@ -280,7 +279,7 @@ export function pick(screen, kinds, hidden, px, py, most) {
   return best;
 }
 
-/** Rows that are on the picture and not hidden, or null if there are more than `most`. */
+/** Rows in the picture that are not hidden, or null if there are more than `most`. */
 export function rowsInside(screen, kinds, hidden, width, height, most) {
   const rows = [];
   for (let row = 0; row < kinds.length; row++) {
@@ -314,9 +313,10 @@ const SHARE = { start: 0, middle: 0.5, end: 1 }; // of a label's width that is t
 const meets = (a, b) => a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
 
 /**
- * Labels that do not touch each other or a mark (`marks`: [x, y] of dots), or stick out: to the right of their points,
- * or else left, above or below, and where `far` is set also farther off, with a line (`line`, [x, y] of its end). The
- * earlier ones first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and `anchor`.
+ * Labels that do not touch each other or a mark (`marks`: [x, y] of dots), or stick out. They go to the right of their
+ * points, or else left, above or below, and with `far` also farther off, with a line (`line`, [x, y] of its end). The
+ * earlier ones come first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and
+ * `anchor`.
  */
 export function placeLabels(items, width, height, marks = []) {
   const kept = [];
@@ -353,11 +353,11 @@ export function arrowPath(x1, y1, x2, y2, gap = 7, head = 10) {
   return `M${[...shaft, ...point, ...back].join("L")}Z`;
 }
 
-/** What the reader typed, with the signs that stand for white space as white space. */
+/** What the reader typed, with the signs for white space turned into white space. */
 export const typedText = (typed) => typed.replaceAll("·", " ").replaceAll("⏎", "\n").replaceAll("⇥", "\t");
 
 /**
- * Rows whose text holds what was typed, at most `most`, and how many there are. Large and small letters are alike. The
+ * Rows whose text holds what was typed, at most `most`, and how many there are. Upper and lower case are alike. The
  * whole token comes first, then tokens that begin with it, then the others, each by number. `whole`: the exact token
  * only.
  */
@@ -380,7 +380,7 @@ export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
   return { rows: rows.slice(0, most), total: rows.length };
 }
 
-/** The row that is meant: a word is looked for with its space first; in double quotes, exactly. -1 if there is none. */
+/** The row that the reader means: a word with its space first; in double quotes, exactly. -1 if there is none. */
 export function rowOfTyped(texts, typed) {
   const quoted = typed.match(/^"(.*)"$/s);
   const text = typedText(quoted ? quoted[1] : typed);

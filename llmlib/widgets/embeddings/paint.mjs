@@ -1,4 +1,4 @@
-// The picture of an embedding explorer: the cloud on a canvas, and lines, arrows and names over it.
+// The picture of the embeddings: the cloud on a canvas, and lines, arrows and names over it.
 
 import { element } from "../shared/shared.mjs";
 import { parseColour, sized, svg } from "../shared/canvas.mjs";
@@ -20,12 +20,12 @@ const KIND_COLOURS = {
   false: ["#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328"],
   true: ["#79b8ff", "#ff9248", "#3ecf9f", "#e7a0d2", "#45c5e8", "#f2c14e", "#9aa4b0", "#f4f6f8"],
 };
-const MOST_NAMED = 400; // with more tokens on the screen, only those that the reader asked for have their names written
+const MOST_NAMED = 400; // with more tokens on the screen, only those that the reader asked for have names
 
 export const kindColours = (dark) => KIND_COLOURS[dark];
 
 /**
- * The part of a view that is looked at: it owns the canvas, and what is written over it. `ctx.map()` gives the cloud.
+ * The map itself: it owns the canvas, and what is written over it. `ctx.map()` gives the cloud.
  */
 export function plotPanel(ctx) {
   let { cloud, order } = ctx.map();
@@ -99,7 +99,7 @@ export function plotPanel(ctx) {
 
   const unseen = () => new Set([...ctx.state.hidden, UNDRAWN]);
 
-  /** What the pointed token is, right beside it. */
+  /** Name the pointed token, right beside it. */
   function pointAt() {
     const { pointed } = ctx.state;
     tip.hidden = pointed < 0;
@@ -174,7 +174,7 @@ export function plotPanel(ctx) {
       ...ctx.found(),
       ...(rowsInside(screen, cloud.kinds, unseen(), width, height, MOST_NAMED) ?? []),
     );
-    const asked = new Set([...strong, ...near]); // these may have their names farther off, on a line
+    const asked = new Set([...strong, ...near]); // these names may go farther off, on a line
     const items = [...new Set(named)]
       .filter(inside)
       .map((row) => ({ row, x: at(row)[0], y: at(row)[1], label: ctx.shortLabel(row), far: asked.has(row) }));

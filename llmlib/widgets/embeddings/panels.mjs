@@ -1,4 +1,4 @@
-// Around the map of an embedding explorer: the legend, the search, the chosen token, the analogy.
+// Around the map: the legend, the search, the chosen token, the analogy.
 
 import { ownText } from "../shared/drafts.mjs";
 import { element } from "../shared/shared.mjs";
@@ -7,7 +7,7 @@ import { rowOfTyped, searchTokens, typedOf } from "./data.mjs";
 
 const MOST_LISTED = 50;
 
-/** Two or more buttons of which one is pressed. */
+/** Two or more buttons; one is pressed. */
 export function switchOf(label, options, choose) {
   const buttons = options.map(([value, words]) =>
     element("button", { type: "button", "aria-pressed": "false", onclick: () => choose(value) }, words),
@@ -200,7 +200,7 @@ export function tokenPanel(ctx, cloud) {
     const words = "Neighbours are found in the whole table, which needs Python; this page has only the map.";
     if (known < 0) return [element("p", { class: "llm-note" }, words)];
     return [
-      element("p", { class: "llm-note" }, `${words} It knows those of one token: `),
+      element("p", { class: "llm-note" }, `${words} It has those of one token only: `),
       element("button", { type: "button", onclick: () => ctx.choose(known, true) }, name(known)),
     ];
   }
@@ -287,7 +287,7 @@ export function analogyPanel(ctx, cloud) {
     notice.textContent =
       missing < 0
         ? ""
-        : `“${fields[missing].value}” is no token of this table; a longer word may be several. Search for its parts.`;
+        : `“${fields[missing].value}” is not a token here. A longer word may be several: search for its parts.`;
     fields.forEach((field, k) =>
       rows[k] < 0 ? field.setAttribute("aria-invalid", "true") : field.removeAttribute("aria-invalid"),
     );
@@ -295,7 +295,7 @@ export function analogyPanel(ctx, cloud) {
     else ctx.findAnalogy(rows);
   });
   let shown = null;
-  let own = ["", "", ""]; // what was put into the fields here; anything else is the reader's, and stays
+  let own = ["", "", ""]; // what we put into the fields; anything else is the reader's, and stays
   fields.forEach((field, k) => ownText(field, (text) => text === own[k]));
   return {
     node: element(

@@ -1,4 +1,4 @@
-"""The static picture of an embedding view: what stands in its place where no widget can live."""
+"""The static picture of an embedding view: what is shown where no widget can run."""
 
 import io
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +14,7 @@ MOST_KINDS = len(COLOURS)
 
 @runtime_checkable
 class Cloud(Protocol):
-    """What is drawn: an `EmbeddingsView`, of which this module has to know no more."""
+    """What is drawn: an `EmbeddingsView`, as much of it as this module needs."""
 
     kind_names: list[str]
     shares: list[float]
@@ -41,7 +41,7 @@ class Cloud(Protocol):
 
 
 def draw(view: Cloud, format: str) -> bytes:
-    """A PNG or SVG file; the same view gives the same bytes."""
+    """Draw a PNG or SVG file; the same view gives the same bytes."""
 
     def draw_on(figure: Any) -> None:
         axes = figure.subplots()
@@ -53,7 +53,7 @@ def draw(view: Cloud, format: str) -> bytes:
 
 
 def _few_colours(file: io.BytesIO) -> bytes:
-    """The same picture in tints of its own colours, a fraction of the bytes: notebooks carry these pictures."""
+    """Reduce the picture to tints of its own colours, a fraction of the bytes, since notebooks carry it."""
     from PIL import Image
 
     tints = [np.linspace(rgb(colour), rgb(PAPER), 24, endpoint=False) for colour in (*COLOURS, FAINT)]
@@ -109,7 +109,7 @@ def _draw_cloud(axes: Any, view: Cloud) -> None:
 
 
 def _frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the picture ends, as `startCamera` of data.mjs has it: a few points far away do not make all small."""
+    """Find the picture's limits, as `startCamera` in data.mjs does: a few points far away do not make the others small."""
     low, high = np.quantile(points, 0.005, axis=0), np.quantile(points, 0.995, axis=0)
     middle, half = (low + high) / 2, 1.15 * (high - low) / 2
     low, high = np.maximum(points.min(axis=0), middle - half), np.minimum(points.max(axis=0), middle + half)
@@ -118,7 +118,7 @@ def _frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw_marks(axes: Any, view: Cloud) -> None:
-    """The chosen token with its neighbours, or the arrows of an analogy."""
+    """Draw the chosen token with its neighbours, or the arrows of an analogy."""
     from matplotlib.patheffects import withStroke
 
     points = _places(view)
@@ -157,7 +157,7 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
                 break
 
 
-# Where a name may stand, in pixels from its dot: right beside it, else farther off, with a line.
+# Places for a name, in pixels from its dot: right beside it, or else farther off, with a line.
 SPOTS = (
     (8, 0, "left"), (-8, 0, "right"),
     *(
@@ -168,7 +168,7 @@ SPOTS = (
 
 
 def _box(place: np.ndarray, dx: int, dy: int, side: str, label: str) -> tuple[float, float, float, float]:
-    """Left, right, lower and upper end of a name, in pixels."""
+    """The left, right, lower and upper edge of a name, in pixels."""
     width, x, y = 8 * len(label), place[0] + dx, place[1] + dy
     left = x if side == "left" else x - width
     return left, left + width, y - 7, y + 7
@@ -179,6 +179,6 @@ def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 
 def _plain(label: str) -> str:
-    """A short label that any font can write and XML allows."""
+    """Shorten a label, with characters that any font can write and XML allows."""
     label = "".join(c if c.isprintable() and ord(c) < 0x2E80 else "□" for c in label)
     return label if len(label) <= 18 else label[:17] + "…"

@@ -19,7 +19,7 @@ import { steer } from "./steering.mjs";
 const NEAR_CAUTION = [
   "t-SNE keeps neighbours together; the distances between groups, their sizes and the gaps say little",
   "(van der Maaten and Hinton, 2008; Wattenberg et al., 2016).",
-  "Rings are tokens that stand beside their nearest one here.",
+  "Rings are tokens placed beside their nearest neighbour.",
 ].join(" ");
 const HELP = [
   "Drag to move the map (in 3-D: to turn it; with Shift to move it).",
@@ -39,8 +39,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
   };
   const hasNear = () => get("near").byteLength > 0;
   /**
-   * By the way of looking (2, 3 or "near"): its cloud, how many points of each kind it has, and in which order they are
-   * drawn.
+   * For each way of looking (2, 3 or "near"): its cloud, how many points of each kind it has, and their drawing order.
    */
   const mapOf = (way) =>
     way === "near" ? (maps.near ??= makeMap(get("near"), get("n_near"))) : (maps.pca ??= makeMap(get("points")));
@@ -163,10 +162,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
     look({ ...ctx.start() }, true);
   });
   const nearButton = ways.at(-1)[0] === "near" ? dims.buttons.at(-1) : null;
-  nearButton?.setAttribute(
-    "title",
-    "A map on which neighbours stay together; made once, which takes about half a minute",
-  );
+  nearButton?.setAttribute("title", "A map that keeps neighbours together. Making it takes about half a minute, once.");
   const overlays = switchOf(
     "On the map",
     [
@@ -223,7 +219,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
 
   const reset = () => look({ ...ctx.start() });
 
-  /** Look at the cloud from elsewhere: draw soon, tell Python when the reader rests. */
+  /** Move the camera: draw soon, and tell Python when the reader stops. */
   function look(camera, another = false) {
     state.camera = camera;
     if (another) {

@@ -15,18 +15,18 @@ from llmlib.widgets.embeddings.picture import MOST_KINDS, draw
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.token_text import token_label
 
-STEPS = 65_535  # a coordinate is one of so many steps, far finer than the pixels of a screen
+STEPS = 65_535  # steps of a coordinate, far finer than the pixels of a screen
 
 
 class EmbeddingsView(View):
     """A cloud of tokens; see `embeddings_view`, which makes one from arrays.
 
-    `points` are the coordinates of each row (see `pack_points`), `labels` all tokens' bytes one after the other, which
-    `ends` divides, `kinds` the number of each row's kind. `chosen` is the row that the reader keeps, or -1; `place`
-    the way of looking: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`, each part missing where it is as
-    in the beginning. Whoever owns the table answers the acts "neighbours", with a `row`, and "analogy", with three
-    `rows` (or none), by setting the traits of these names, and "map" with `set_near` (see
-    `llmlib.explore.explore_embeddings`). On the map lie either neighbours or an analogy (`place["overlay"]`).
+    `points` are the coordinates of each row (see `pack_points`), `labels` all tokens' bytes joined, `ends` where each
+    label ends, and `kinds` the number of each row's kind. `chosen` is the row that the reader keeps, or -1. `place` is
+    how the reader looks: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`, each part missing if it has not
+    changed. Whoever owns the table answers the acts "neighbours", with a `row`, and "analogy", with three `rows` (or
+    none), by setting the traits of these names, and "map" with `set_near` (see `llmlib.explore.explore_embeddings`).
+    The map shows either neighbours or an analogy (`place["overlay"]`).
     """
 
     folder = Path(__file__).parent
@@ -40,13 +40,13 @@ class EmbeddingsView(View):
     ends = traitlets.Bytes(b"").tag(sync=True)  # uint32, little-endian: where each label ends
     kinds = traitlets.Bytes(b"").tag(sync=True)  # uint8
     kind_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    dims = traitlets.Int(3).tag(sync=True)  # 2: there is no third direction to show
+    dims = traitlets.Int(3).tag(sync=True)  # 2 if there is no third direction to show
     shares = traitlets.List(traitlets.Float()).tag(sync=True)  # of the variance, for each direction; may be empty
 
     near = traitlets.Bytes(b"").tag(
         sync=True
     )  # like points: the second map, where neighbours stay together; may be empty
-    n_near = traitlets.Int(0).tag(sync=True)  # of how many rows, the first ones, that map draws the points
+    n_near = traitlets.Int(0).tag(sync=True)  # how many rows, the first ones, that map draws
 
     place = traitlets.Dict().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
@@ -65,15 +65,15 @@ class EmbeddingsView(View):
         return token_label(self.labels[ends[row - 1] if row else 0 : ends[row]])
 
     def coordinates(self) -> Float[np.ndarray, "row 3"]:
-        """Where the points are, as precisely as the view holds them: between -1 and 1."""
+        """The points, as precisely as the view holds them: between -1 and 1."""
         return unpack_points(self.points)
 
     def near_coordinates(self) -> Float[np.ndarray, "row 3"]:
-        """The same on the second map; the third is 0."""
+        """The points on the second map; the third coordinate is 0."""
         return unpack_points(self.near)
 
     def set_near(self, places: Float[np.ndarray, "row two"], n_drawn: int) -> None:
-        """Give the view its second map; of it only the points of the first `n_drawn` rows are drawn.
+        """Give the view its second map, which draws only the points of the first `n_drawn` rows.
 
         The other rows have a place there too, where they are shown when the reader asks for them.
         Raises `ValueError` for another number of places than rows, and for NaN or infinity.
@@ -92,7 +92,7 @@ class EmbeddingsView(View):
 
     @property
     def overlay(self) -> str:
-        """What lies on the map: "neighbours" of the chosen token, or an "analogy"."""
+        """What the map shows: "neighbours" of the chosen token, or an "analogy"."""
         return self.place.get("overlay", "neighbours" if self.chosen >= 0 or not self.analogy else "analogy")
 
     def kind_numbers(self) -> UInt8[np.ndarray, " row"]:
@@ -122,7 +122,7 @@ class EmbeddingsView(View):
         return f", nearest by {'dot product' if by == 'dot' else by}: {', '.join(found) or 'none'}"
 
     def svg(self) -> str:
-        """The first two directions, whatever part of them is on the screen; the same state gives the same bytes."""
+        """Draw the first two directions, whatever part of them is on the screen; the same state gives the same bytes."""
         return draw(self, "svg").decode()
 
     def fallback_html(self) -> str:
@@ -130,7 +130,7 @@ class EmbeddingsView(View):
 
 
 def unpack_points(points: bytes) -> Float[np.ndarray, "row 3"]:
-    """What `pack_points` has packed, between -1 and 1.
+    """Unpack what `pack_points` has packed, between -1 and 1.
 
     >>> unpack_points(pack_points(np.array([[0.0, 0.0], [2.0, 1.0]])).tobytes()).round(2).tolist()
     [[-1.0, -0.5, 0.0], [1.0, 0.5, 0.0]]
@@ -140,7 +140,7 @@ def unpack_points(points: bytes) -> Float[np.ndarray, "row 3"]:
 
 
 def pack_points(points: Float[np.ndarray, "row dims"]) -> UInt16[np.ndarray, "row 3"]:
-    """Coordinates in steps of a cube that holds all points, with the same scale on all axes; a missing axis is flat.
+    """Pack coordinates as steps in a cube that holds all points, with one scale for all axes; a missing axis is 0.
 
     >>> pack_points(np.array([[0.0, 0.0], [2.0, 1.0]])).tolist()
     [[0, 16384, 32768], [65535, 49151, 32768]]
@@ -161,10 +161,10 @@ def embeddings_view(
     shares: Sequence[float] = (),
     chosen: int | None = None,
 ) -> EmbeddingsView:
-    """An interactive map of embeddings, of any model: tens of thousands of points to pan, turn, search and colour.
+    """Show an interactive map of any model's embeddings: tens of thousands of points to pan, turn, search and colour.
 
     `points` has two or three columns, of which the first two make the flat map (`llmlib.embeddings.project` gives
-    principal components, and each one's share of the variance for `shares`). `labels` are texts, or bytes for tokens
+    principal components, and each one's share of the variance for `shares`). `labels` are strings, or bytes for tokens
     that hold part of a character. `kinds` names each row's kind, at most eight different ones; they set the colours,
     the first colour for the most frequent kind.
 
@@ -183,7 +183,7 @@ def embeddings_view(
     names = [name for name, _ in Counter(of_row).most_common()]
     number = {name: at for at, name in enumerate(names)}
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a number that does not fit must not pass
+        warnings.simplefilter("error")  # a number that is out of range must not pass
         packed = pack_points(points)
     return EmbeddingsView(
         points=packed.tobytes(),
@@ -203,7 +203,7 @@ def _check(labels: Sequence[Any], points: np.ndarray, kinds: Sequence[str] | Non
     if points.shape[1] not in (2, 3):
         raise ValueError(f"Points need 2 or 3 columns, got {points.shape[1]}; llmlib.embeddings.project makes them.")
     if len(points) != len(labels):
-        raise ValueError(f"There are {len(labels):,} labels, but {len(points):,} points; each row needs one of both.")
+        raise ValueError(f"There are {len(labels):,} labels, but {len(points):,} points; each row needs one of each.")
     if not (fine := np.isfinite(points).all(axis=1)).all():
         raise ValueError(
             f"{(~fine).sum():,} of {len(points):,} points hold NaN or infinity, the first in row {fine.argmin()}."
@@ -214,4 +214,4 @@ def _check(labels: Sequence[Any], points: np.ndarray, kinds: Sequence[str] | Non
         if (different := len(set(kinds))) > MOST_KINDS:
             raise ValueError(f"{different} kinds cannot be told apart by colour; use {MOST_KINDS} at most.")
     if chosen is not None and not 0 <= chosen < len(labels):
-        raise ValueError(f"There is no row {chosen}; the rows are 0 … {len(labels) - 1}.")
+        raise ValueError(f"There is no row {chosen}; the rows go from 0 to {len(labels) - 1}.")

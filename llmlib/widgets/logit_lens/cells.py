@@ -12,11 +12,11 @@ PENDING = -1  # the rank in a cell that is not known yet
 
 @dataclass(frozen=True)
 class Cells:
-    """What is shown of each place: the likeliest tokens, how far the final answer has come, how open it is."""
+    """What each position shows: the likeliest tokens, the rank of the final answer, the entropy."""
 
     top: Int[np.ndarray, "layer seq k"]  # ids, the likeliest first
     probabilities: Float[np.ndarray, "layer seq k"]
-    ranks: Int[np.ndarray, "layer seq"]  # of the final answer: how many tokens are likelier
+    ranks: Int[np.ndarray, "layer seq"]  # how many tokens are likelier than the final answer
     entropy: Float[np.ndarray, "layer seq"]  # nats
 
     def pack(self) -> bytes:
@@ -37,7 +37,7 @@ class Cells:
 
 
 def cells_of(logits: Any) -> Cells:
-    """The cells of logits that are all here at once.
+    """Make cells from logits that are all here at once.
 
     >>> cells = cells_of(np.log([[[0.2, 0.3, 0.5]], [[0.6, 0.3, 0.1]]]))
     >>> cells.top[:, 0, 0], cells.probabilities[:, 0, 0].round(3), cells.ranks[:, 0]

@@ -1,10 +1,10 @@
-// What a logit lens knows, as numbers: no page here, so that Node can test it.
+// What the logit lens knows, as numbers. It touches no page, so Node can test it.
 
 import { percent } from "../shared/shared.mjs";
 
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer; // aligned
 
-/** One side from its description and the bytes of `Cells.pack`; of each cell (layer · n + position) `k` candidates. */
+/** One side, from its description and the bytes of `Cells.pack`; a cell (layer · n + position) has `k` candidates. */
 export function unpack(meta, packed) {
   const { tokens, layers, shown: k, most, title, words } = meta;
   const n = tokens.length;
@@ -29,17 +29,17 @@ export function unpack(meta, packed) {
   };
 }
 
-/** Of the pinned token: rank and probability at each cell; null if there are none. */
+/** The pinned token's rank and probability at each cell; null if there are none. */
 export function unpackPinned(packed, cells) {
   if (!packed || packed.byteLength !== 8 * cells) return null;
   const buffer = bytesOf(packed);
   return { rank: new Uint32Array(buffer, 0, cells), probability: new Float32Array(buffer, 4 * cells, cells) };
 }
 
-/** Whether Python has not come to a cell yet. */
+/** Whether Python has yet to compute a cell. */
 export const isPending = (side, at) => side.rank[at] === 0xffffffff;
 
-/** The token that a cell holds for the likeliest, or for the k-th likeliest. */
+/** A cell's likeliest token, or its k-th likeliest. */
 export const wordAt = (side, layer, position, k = 0) => side.words[side.top[(layer * side.n + position) * side.k + k]];
 export const probabilityAt = (side, layer, position, k = 0) =>
   side.probability[(layer * side.n + position) * side.k + k];
@@ -47,7 +47,7 @@ export const answerId = (side, position) => side.top[((side.layers - 1) * side.n
 
 const DEEP = 4; // powers of ten: a rank of 10,000 and more is pale
 
-/** What the reader may colour by: how dark a cell is (0 to 1), what stands in it, and how the scale is read. */
+/** What the reader can colour by: how dark a cell is (0 to 1), what is written in it, and how to read the scale. */
 export const MEASURES = {
   probability: {
     words: "what it would say",
@@ -101,7 +101,7 @@ export function rankShade(rank) {
   return Math.max(0, 1 - Math.log10(rank + 1) / DEEP);
 }
 
-/** 12, 345, "1.2k", "49k": at most four signs. */
+/** 12, 345, "1.2k", "49k": at most four characters. */
 export function shortNumber(value) {
   if (value < 1000) return String(value);
   if (value < 9950) return `${(value / 1000).toFixed(1)}k`;
@@ -127,7 +127,7 @@ export function layerName(layer, layers) {
   return layer === 0 ? "embedding" : layer === layers - 1 ? "answer" : `layer ${layer}`;
 }
 
-/** How a cell is told: one sentence each about what, how sure, how far the answer is. */
+/** A cell in words: what it would say, how sure it is, how far the answer is. */
 export function cellInWords(side, layer, position, write) {
   const at = layer * side.n + position;
   const where = layer === 0 ? "Before any layer" : layer === side.layers - 1 ? "At the end" : `After layer ${layer}`;
@@ -139,7 +139,7 @@ export function cellInWords(side, layer, position, write) {
   return `${where}, at ${write(side.tokens[position])}: ${first}.${answer}`;
 }
 
-/** Who wrote a logit: all parts, `{ name, value }`, heads each alone or each layer's attention as one. */
+/** Who wrote a logit: all parts, `{ name, value }`, with each head alone or each layer's attention as one. */
 export function partsOf(who, values, whole) {
   const { layers, heads } = who;
   const numbers = new Float32Array(bytesOf(values));

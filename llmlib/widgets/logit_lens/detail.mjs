@@ -1,4 +1,4 @@
-// Beside the grid: what is known of the cell that is pointed at or kept, and who wrote a logit.
+// Beside the grid: the cell that is pointed at or kept, and who wrote a logit.
 
 import { element, equalTokens, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
@@ -9,7 +9,7 @@ const code = (token, length = 22) => element("code", {}, element("bdi", {}, shor
 const MOST_PARTS = 12;
 
 /**
- * The cell at `where()`: its candidates as buttons that pin, how sure it is, and how far the answer is on each layer.
+ * The cell at `where()`: its candidates as buttons that pin, how sure it is, and the answer's rank on each layer.
  */
 export function cellPanel(ctx, where, words) {
   const title = element("h4", { "data-text": true });
@@ -67,7 +67,7 @@ export function cellPanel(ctx, where, words) {
       ...(layer === last
         ? ["This answer is the first choice from ", settled === 0 ? "the embedding" : `layer ${settled}`, " on. "]
         : ["The final answer ", code(answer, 16), ` is ${ordinal(side.rank[at] + 1)} here. `]),
-      `Entropy ${side.entropy[at].toFixed(1)} nats: as open as among ${equalTokens(side.entropy[at])}.`,
+      `Entropy ${side.entropy[at].toFixed(1)} nats: as open as a choice among ${equalTokens(side.entropy[at])}.`,
     );
     drawCurve(side, layer, position);
   }

@@ -1,4 +1,4 @@
-// The grid of layers × positions: what stands in it, where the pointer and the keyboard are.
+// The grid of layers × positions: its cells, and where the pointer and the keyboard are.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, visibleToken } from "../shared/shared.mjs";
@@ -26,7 +26,7 @@ function fitted(context, token, room, known) {
   return known.get(key);
 }
 
-/** The grid of one side. `ctx.point(place)` hears where the pointer is, `ctx.lock(place)` where the reader stays. */
+/** The grid of one side. It calls `ctx.point(place)` for the pointer, and `ctx.lock(place)` where the reader stays. */
 export function gridPanel(ctx, which) {
   const canvas = element("canvas", {
     tabindex: 0,
@@ -131,7 +131,7 @@ export function gridPanel(ctx, which) {
   });
   strip.addEventListener("pointermove", drag);
 
-  /** Everything anew, for `width` pixels. */
+  /** Build everything, for `width` pixels. */
   function draw(width) {
     const one = side();
     const before = shown;

@@ -1,4 +1,4 @@
-"""The static picture of a logit lens: what stands in its place where no widget can live."""
+"""The static picture of a logit lens: what is shown where no widget can run."""
 
 import math
 from typing import Any, Protocol, runtime_checkable
@@ -22,7 +22,7 @@ GAP, RANK, DEEP = (
 
 @runtime_checkable
 class Lens(Protocol):
-    """What is drawn: a `LogitLensView`, of which this module has to know no more."""
+    """What is drawn: a `LogitLensView`, as much of it as this module needs."""
 
     a: dict[str, Any]
     pinned: dict[str, Any]
@@ -33,8 +33,9 @@ class Lens(Protocol):
 
 
 def draw(view: Lens) -> str:
-    """An SVG picture of the last positions of the text A: what each layer would say there, and which rank its answer,
-    or the pinned token, has after the last token."""
+    """Draw the last positions of text A: what each layer would say there, and the rank of the final answer, or of the
+    pinned token, after the last token.
+    """
     tokens, cells = view.a["tokens"], view.cells()
     pinned = view.pinned_ranks()
     ranks = (cells.ranks if pinned is None else pinned)[:, -1].astype("<i4")  # PENDING is -1 again

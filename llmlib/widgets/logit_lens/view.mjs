@@ -46,7 +46,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     whoValues: () => model.get("who_values"),
     canAsk: () => hub.live && !hub.gone,
     shownSides: () => (ctx.sides.b ? (state.show === "both" ? ["a", "b"] : [state.show]) : ["a"]),
-    /** The cell that is pointed at or else kept; without either the model's last word. */
+    /** The cell that is pointed at, or kept, or else the model's last answer. */
     focus() {
       const shown = ctx.shownSides();
       const one = state.pointed ?? state.locked;
@@ -82,13 +82,13 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
       ctx.go({ locked: same ? null : to });
       ctx.speak(!to || same ? "No cell kept" : `Kept ${spokenToken(ctx.sides[to.side].tokens[to.position])}`);
     },
-    /** Two runs stay at the same place of their texts. */
+    /** Two runs stay at the same position of their texts. */
     scrolled(from, position) {
       for (const panel of panels) if (panel !== from) panel.scrollTo(position);
     },
     /**
-     * Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same once more, or nothing:
-     * none.
+     * Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same one again, or nothing,
+     * unpins it.
      */
     async pin(what) {
       const same = what.id !== undefined && what.id === ctx.pinnedId();
@@ -124,7 +124,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     "p",
     { class: "llm-note llm-lead" },
     "Each cell is the next token the model would choose if it stopped after that layer; ",
-    "the stronger its colour, the surer. Point at a cell, click to keep it.",
+    "the stronger its colour, the surer the model. Point at a cell to read it, click to keep it.",
   );
   const pinBox = element("input", {
     type: "text",
@@ -195,7 +195,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     });
     const differing =
       measure === "probability" && ctx.shownSides().length > 1 && ctx.sides.a.n === ctx.sides.b.n
-        ? [element("span", { class: "llm-differs", "data-text": true }, "another first choice than on the left")]
+        ? [element("span", { class: "llm-differs", "data-text": true }, "a different first choice from the left")]
         : [];
     legend.replaceChildren(
       element("span", { "data-text": true }, scale),
@@ -254,7 +254,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     hub.act("who", { side: locked.side, position: locked.position }, { latest: "who" });
   }
 
-  /** Choices that the present data no longer allow fall back to ones that they do. */
+  /** Choices that the current data do not allow fall back to ones that they do. */
   function settle() {
     for (const name of ["locked", "pointed"]) {
       const one = state[name];
@@ -294,7 +294,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     performance.mark("llm-logit-lens-updated");
   };
   const moved = () => {
-    // another view of the same widget has gone somewhere
+    // another view of the same widget has moved
     const now = model.get("place");
     const locked = "layer" in now ? { side: now.side ?? "a", layer: now.layer, position: now.position } : null;
     const target = {

@@ -18,7 +18,7 @@ from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 class LogitLensView(View):
     """A grid of layers × positions; see `logit_lens_view`, which makes one from arrays.
 
-    The text A and, to compare with it, B are each a description (`tokens`, `layers`, `shown`, `most` (nats), `title`,
+    The text A and, for comparison, B are each a description (`tokens`, `layers`, `shown`, `most` (nats), `title`,
     and `words`: what the ids of the cells mean) and the bytes of `Cells`. Row 0 is the embedding, the last row the
     model's answer. `place` is where the reader looks: `{"side": "a", "layer": 3, "position": 5}`, and how.
 
@@ -44,7 +44,7 @@ class LogitLensView(View):
     text_b = traitlets.Unicode("").tag(sync=True)
 
     def clear(self) -> None:
-        """Show nothing but A: before other texts are put."""
+        """Show nothing, before other texts are put."""
         with self.hold_sync():
             self.b, self.b_cells, self.a_pinned, self.b_pinned = {}, b"", b"", b""
             self.pinned, self.who, self.who_values = {}, {}, b""
@@ -56,7 +56,7 @@ class LogitLensView(View):
         n_layers, seq, k = cells.top.shape
         if seq != len(tokens):
             raise ValueError(
-                f"There are {len(tokens)} tokens, but logits at {seq} positions; both must be of one text."
+                f"There are {len(tokens)} tokens, but logits at {seq} positions; both must be for one text."
             )
         with self.hold_sync():
             setattr(self, side, {
@@ -68,7 +68,7 @@ class LogitLensView(View):
     def put_pinned(
         self, side: str, ranks: Int[np.ndarray, "layer seq"], probabilities: Float[np.ndarray, "layer seq"]
     ) -> None:
-        """Show, of the token that `pinned` names, how many tokens are likelier at each place, and its probability."""
+        """Show how many tokens are likelier than the pinned one at each position, and its probability."""
         setattr(self, f"{side}_pinned", ranks.astype("<u4").tobytes() + probabilities.astype("<f4").tobytes())
 
     def put_who(
@@ -78,18 +78,18 @@ class LogitLensView(View):
         mlps: Float[np.ndarray, " layer"],
         biases: Float[np.ndarray, " layer"],
     ) -> None:
-        """Show who wrote a logit; `of` has the other parts of the sum, and says of what it is (see `who`)."""
+        """Show who wrote a logit; `of` says which one, and has the other parts of the sum (see `who`)."""
         with self.hold_sync():
             self.who = {**of, "layers": heads.shape[0], "heads": heads.shape[1]}
             self.who_values = b"".join(part.astype("<f4").tobytes() for part in (heads, mlps, biases))
 
     def cells(self, side: str = "a") -> Cells:
-        """What a side shows, as precisely as the view holds it."""
+        """The cells of a side, as precisely as the view holds them."""
         meta = getattr(self, side)
         return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
 
     def pinned_ranks(self) -> Int[np.ndarray, "layer seq"] | None:
-        """How many tokens are likelier than the pinned one at each place of A; None if none is pinned."""
+        """How many tokens are likelier than the pinned one at each position of A; None if none is pinned."""
         n_layers, seq = self.a["layers"], len(self.a["tokens"])
         if not self.pinned or len(self.a_pinned) != 8 * n_layers * seq:
             return None
@@ -122,7 +122,7 @@ class LogitLensView(View):
 
 
 def _best(token: str, ranks: Int[np.ndarray, " layer"]) -> str:
-    """Where a pinned token begins, and how far it comes. Places that are not known yet do not count."""
+    """Say where a pinned token starts and how far up it comes. Positions that are not known yet do not count."""
     known = [(int(rank), layer) for layer, rank in enumerate(ranks) if rank >= 0]
     if not known:
         return ""
@@ -140,10 +140,10 @@ def logit_lens_view(
     other_tokens: Sequence[str] | None = None,
     titles: tuple[str, str] = ("A", "B"),
 ) -> LogitLensView:
-    """An interactive logit lens of any model: its logits after the embedding and after each layer.
+    """Show an interactive logit lens of any model, from its logits after the embedding and after each layer.
 
-    `vocabulary` is the text of each id; `other` are logits to compare with, of another text (`other_tokens`) or of
-    another model on the same one. Raises `ValueError` for no tokens, and for sizes that disagree.
+    `vocabulary` has the text of each id. `other` are logits for comparison, from another text (`other_tokens`) or from
+    another model on the same text. Raises `ValueError` if there are no tokens, or sizes disagree.
 
     >>> logits = np.log([[[0.2, 0.8]], [[0.7, 0.3]]])
     >>> logit_lens_view(["The"], logits, [" cat", " dog"]).alt.split(". ")[1]

@@ -1,12 +1,12 @@
 import { element, follow, inReadingOrder, percent, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { textBox, widget } from "../shared/view.mjs";
 
-/** The width of a bar on a track from 0 to 100%, as CSS wants it; a probability that is no number has none. */
+/** The width of a bar from 0 to 100%, as CSS wants it; a probability of NaN has none. */
 export function barWidth(probability) {
   return `${100 * Math.min(1, Math.max(0, Number.isFinite(probability) ? probability : 0))}%`;
 }
 
-/** What the view shows, and what to do with it, or what cannot be done where no model answers. */
+/** What the view shows and what to do with it, or what is impossible because no model answers. */
 export function guide({ live, still }) {
   const what = "Each bar shows how probable a token is as the next one.";
   if (live) return `${what} Click one to add its token, or let chance pick.`;
@@ -59,8 +59,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
   };
   const button = (label, hint, kind, details) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: () => hub.act(kind, details) }, label);
-  // Without a model nothing can be turned or taken, so what is left is shown in full, not as controls that are switched
-  // off.
+  // Without a model nothing can be changed or taken, so the page shows bars, not controls that are switched off.
   const controls = [
     element("label", {}, "Temperature ", slider, " ", degrees),
     button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),

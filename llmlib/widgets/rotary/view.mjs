@@ -8,7 +8,7 @@ export function pairOf(vector, i) {
   return { length: Math.hypot(u, v), angle: Math.atan2(v, u) };
 }
 
-/** What each pair adds to the dot product of a query and a key that stand `distance` positions apart. */
+/** What each pair adds to the dot product of a query and a key that are `distance` positions apart. */
 export function shares(query, key, frequencies, distance) {
   return frequencies.map((frequency, i) => {
     const q = pairOf(query, i);

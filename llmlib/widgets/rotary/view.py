@@ -14,12 +14,12 @@ QUERY, KEY = "#0b5cad", "#9a4f00"  # as in shared.css, light theme
 
 
 class RotaryView(View):
-    """A query and a key to move along the positions; each pair of channels is a hand on a dial that turns with it.
+    """A query and a key to move along the positions; each pair of channels is a hand on a dial that turns with them.
 
-    `query` and `key` hold twice as many numbers as `frequencies` (radians per position); channel i and
-    i + len(frequencies) are a pair, as in `llmlib.embeddings.rotate`. Without them all pairs are (1, 0). The key
-    never stands after the query, since a model looks back only. Raises `ValueError` if the lengths do not fit, or
-    positions do not lie in 0 … `max_position`.
+    `query` and `key` hold twice as many numbers as `frequencies` (radians per position); channel i and i +
+    len(frequencies) are a pair, as in `llmlib.embeddings.rotate`. Without them all pairs are (1, 0). The key is never
+    after the query, since a model only looks back. Raises `ValueError` if the lengths do not fit, or a position is not
+    in 0 … `max_position`.
 
     Source: Su et al. (2021), "RoFormer", section 3.4.
 
@@ -72,11 +72,11 @@ class RotaryView(View):
 
     @property
     def distance(self) -> int:
-        """How many positions the key stands before the query."""
+        """How many positions the key is before the query."""
         return self.query_position - self.key_position
 
     def score(self, distance: int) -> float:
-        """The dot product of the rotated query and key at this distance, wherever they stand."""
+        """The dot product of the rotated query and key at this distance, wherever they are."""
         pairs, total = len(self.frequencies), 0.0
         for i, frequency in enumerate(self.frequencies):
             q, k = complex(self.query[i], self.query[i + pairs]), complex(self.key[i], self.key[i + pairs])
@@ -93,7 +93,7 @@ class RotaryView(View):
         )
 
     def svg(self) -> str:
-        """The dials and the curve over the distance; the same state gives the same bytes."""
+        """Draw the dials and the curve over the distance; the same state gives the same bytes."""
         width, pairs, parts = 760, len(self.frequencies), []
         for i, frequency in enumerate(self.frequencies):
             x, y = 52 + 92 * (i % 8), 62 + 96 * (i // 8)

@@ -1,4 +1,4 @@
-// The tokens that may come next: before and after the settings, or as often as chance has drawn them.
+// The tokens that may come next: their probabilities before and after the settings, or how often chance drew them.
 
 import {
   element,
@@ -165,7 +165,7 @@ export function barsPanel(ctx) {
       facts.replaceChildren(
         n ? element("strong", {}, `${n.toLocaleString("en")} draws. `) : "",
         n
-          ? `${inside} of ${howMany(of, "bar")} ${end} within the range in which 95% of them should.`
+          ? `${inside} of ${howMany(of, "bar")} ${end} within the range where 95% of them should.`
           : "Chance draws the next token 200 times, and each draw is counted. How close will it come to the theory?",
       );
       legend.replaceChildren(
@@ -200,14 +200,14 @@ export function barsPanel(ctx) {
         : [
             key("llm-before", whole ? "before: the model" : "before this setting"),
             key("llm-after", whole ? "after all settings" : "after this setting"),
-            element("span", {}, whole ? "grey: cut, cannot come" : "grey: cut by this setting, or before it"),
+            element("span", {}, whole ? "grey: cut, so it cannot come" : "grey: cut by this setting, or before it"),
           ]),
     );
   }
   return { node, draw };
 }
 
-/** What each setting does on its own, as a table; a row that is chosen is what the bars compare. */
+/** What each setting does on its own, as a table; the bars compare the chosen row. */
 export function stagesPanel(ctx) {
   const body = element("tbody", {});
   const table = element(

@@ -1,4 +1,4 @@
-// The tree of all branches so far: a token is a box that goes back there; long stretches without branches are folded.
+// The tree of all branches so far: clicking a token goes back there; long stretches without branches are folded.
 
 import { roving } from "../shared/keys.mjs";
 import { element, howMany, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -7,9 +7,8 @@ import { tinyShare } from "../shared/surprise.mjs";
 import { layOut, neighbour } from "./data.mjs";
 
 const ROW = 44;
-const TAIL = 150; // pixels; the tail tells of a whole branch
-const KEPT_TREES =
-  " Another prompt begins a tree of its own; the branches of this one are kept, and come back with it.";
+const TAIL = 150; // pixels; the tail describes a whole branch
+const KEPT_TREES = " Another prompt starts its own tree; the branches of this prompt are kept and come back with it.";
 
 const wide = (text) => Array.from(text).reduce((sum, letter) => sum + (letter.codePointAt(0) > 0x2e7f ? 2 : 1), 0);
 
@@ -174,12 +173,12 @@ export function branchesPanel(ctx) {
     const alive = (words) => (ctx.live ? words : "");
     const written = [
       `${ends} ${ends > 1 ? "branches" : "branch"}, ${howMany(tree.n - 1, "token")}.`,
-      alive(" Click a token to go back there, then write another way on."),
+      alive(" Click a token to go back there, then continue differently."),
       " Under each: the probability that the model gave it; at the end: that of the whole branch.",
     ];
     const empty = [
       "Nothing is written yet.",
-      alive(" Let chance pick tokens, go back, and write on another way: all ways stay here as branches."),
+      alive(" Let chance pick tokens, go back, and continue differently: every continuation stays here as a branch."),
     ];
     note.textContent = [...(tree.n > 1 ? written : empty), alive(KEPT_TREES)].join("");
     if (held) items[tab].focus({ preventScroll: true });

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-PROMPT = 0  # the node that all branches begin at
+PROMPT = 0  # the node where all branches begin
 WAYS = ("prompt", "chance", "reader", "side by side")  # how a token came to be chosen
 
 
@@ -13,14 +13,14 @@ class Node(NamedTuple):
     """A token that was written."""
 
     id: int
-    parent: int  # -1: none, the prompt
+    parent: int  # -1 for the prompt
     log_prob: float  # the model's own, before any setting
-    chance: float  # with which the settings of that moment would have drawn it
+    chance: float  # the probability that the settings of that moment gave it
     way: int  # of WAYS
 
 
 class Branches:
-    """All that was written after a prompt. A token that is written twice at the same place is one node.
+    """Everything that was written after a prompt. A token that is written twice at the same point is one node.
 
     >>> tree = Branches()
     >>> cat = tree.add(PROMPT, 5, -1.0, 0.5, "chance")
@@ -40,7 +40,7 @@ class Branches:
         return self._child.get((parent, id))
 
     def add(self, parent: int, id: int, log_prob: float, chance: float, way: str) -> int:
-        """The node of this token, a new one if there is none yet."""
+        """Get the node of this token, a new one if there is none yet."""
         if (known := self.child(parent, id)) is not None:
             return known
         self.nodes.append(Node(id, parent, log_prob, chance, WAYS.index(way)))
@@ -48,13 +48,13 @@ class Branches:
         return len(self.nodes) - 1
 
     def cut(self, length: int) -> None:
-        """Take back what was added last, so that as many are left."""
+        """Remove the newest nodes, so that `length` are left."""
         for node in self.nodes[length:]:
             del self._child[node.parent, node.id]
         del self.nodes[length:]
 
     def path(self, node: int) -> list[int]:
-        """The nodes from the first token to this one; none for the prompt."""
+        """List the nodes from the first token to this one; none for the prompt."""
         found = []
         while node != PROMPT:
             found.append(node)
@@ -65,7 +65,7 @@ class Branches:
         return tuple(self.nodes[one].id for one in self.path(node))
 
     def ends(self) -> Iterator[int]:
-        """The nodes at which nothing was written yet, the oldest first."""
+        """The nodes that nothing follows yet, the oldest first."""
         parents = {node.parent for node in self.nodes}
         return (number for number in range(len(self)) if number not in parents)
 

@@ -1,4 +1,4 @@
-// What a sampling lab knows, as numbers: no page here, so that Node can test it.
+// What the sampling view knows, as numbers. It touches no page, so Node can test it.
 
 const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token came to be chosen
 
@@ -9,7 +9,7 @@ export const stageInWords = (name, settings) =>
     : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name);
 
 /**
- * Which stage has cut a token, as far as stage `k` knows it: what comes later has cut nothing yet; null: all stages.
+ * Which stage has cut a token, up to stage `k`; null: all stages.
  */
 export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
 
@@ -22,11 +22,11 @@ export function scaleFor(most) {
 /** How far n draws of a token stray: two standard deviations of the binomial distribution, as shares. */
 export const straying = (p, n) => 2 * Math.sqrt((p * (1 - p)) / n);
 
-/** The most that 200 draws show: a share, a probability, or the end of the range in which most bars end. */
+/** The longest bar of 200 draws: a share, a probability, or the end of the range where most bars end. */
 export const mostDrawn = (theory, shares, n) =>
   Math.max(...shares, ...theory.map((p) => p + (n && p ? straying(p, n) : 0)), 0);
 
-/** How many of these shares lie within what straying allows; tokens that cannot come are left out. */
+/** How many of these shares are within their range; tokens that cannot come are left out. */
 export function within(counts, probabilities, n) {
   const possible = probabilities.map((p, k) => [p, counts[k]]).filter(([p]) => p > 0);
   return {
@@ -72,9 +72,9 @@ export function treeAsJson(tree, prompt, words) {
 const KEPT = 3; // tokens that stay at each end of a long stretch without branches
 
 /**
- * Where each node of a tree stands: [{ node, row, x, width, from: { row, x }, hidden }, …], and how much room all need.
- * A first child follows its parent in the same row, each other one opens a row below. Of a stretch in which nothing
- * branches only the ends are shown, unless one of its nodes is in `open`; `hidden` are the nodes behind such a box.
+ * Where each node of a tree goes: [{ node, row, x, width, from: { row, x }, hidden }, …], and how much room they need
+ * together. A first child follows its parent in the same row; every other child opens a row below. A stretch without
+ * branches shows only its ends, unless one of its nodes is in `open`; `hidden` are the nodes behind such a fold.
  * `widthOf(node)` gives pixels.
  */
 export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded = 86 }) {
@@ -148,7 +148,7 @@ export function neighbour(boxes, from, key) {
   return from;
 }
 
-/** Of a text: its mean surprise in nats, and which share of its pairs of neighbouring tokens is new. */
+/** A text's mean surprise in nats, and the share of its neighbouring pairs of tokens that are new. */
 export function measures(ids, logProbs) {
   const pairs = ids.slice(1).map((id, k) => `${ids[k]} ${id}`);
   return {

@@ -1,4 +1,4 @@
-"""What the settings do to one distribution, from the logits after each of them."""
+"""What settings do to a distribution, computed from the logits after each of them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-BEFORE, AFTER = 10, 8  # likeliest tokens that are shown: of the model, and of what the settings have made of it
+BEFORE, AFTER = 10, 8  # likeliest tokens that are shown: before the settings, and after them
 
 Stages = Sequence[tuple[str, Float[np.ndarray, " vocab"]]]  # names, and the logits after each; -inf: ruled out
 
 
 def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The tokens worth showing, with those to show `always`; of each stage what it has made of the distribution.
+    """Find the tokens worth showing, and those to show `always`; and describe what each stage did to the distribution.
 
-    A token is an `id` and the name of the stage that has ruled it out (`cut`, or ""), by falling probability of the
-    first stage. A stage has its `name`, its `entropy` in nats, how many tokens are `kept`, the `mass` that these had
-    just before, and in the first stage (`mass_of_first`), the probabilities `p` of the tokens shown, and the `rest`
-    that all others share.
+    A token has its `id` and the name of the stage that ruled it out (`cut`, or ""); the likeliest of the first stage
+    come first. A stage has its `name`, its `entropy` in nats, how many tokens are `kept`, the `mass` that these had
+    just before and in the first stage (`mass_of_first`), the probabilities `p` of the tokens shown, and the `rest` that
+    all others share.
 
     >>> tokens, stages = compare([("logits", np.log([0.6, 0.3, 0.1])), ("top_k", np.array([0.0, -0.7, -np.inf]))])
     >>> tokens[2], stages[1]["kept"], round(stages[1]["mass"], 6)
@@ -54,7 +54,7 @@ def _softmax(logits: Float[np.ndarray, " vocab"]) -> Float[np.ndarray, " vocab"]
 def _worth_showing(
     before: Float[np.ndarray, " vocab"], after: Float[np.ndarray, " vocab"], always: Sequence[int]
 ) -> list[int]:
-    """The likeliest before and after, and those in `always`, by falling probability before; equal ones by their ids."""
+    """The likeliest tokens before and after, and those in `always`, ordered by probability before, then by id."""
     order = np.argsort(-before, kind="stable")
     rank = np.empty(len(order), dtype=int)
     rank[order] = np.arange(len(order))

@@ -1,4 +1,4 @@
-// Several settings that write after the same text, side by side.
+// Several settings continue the same text, side by side.
 
 import { howMany, element, percent } from "../shared/shared.mjs";
 import { settingsInWords } from "../shared/settings.mjs";
@@ -13,7 +13,7 @@ function factsOf({ ids, log_probs: logProbs, ended }) {
   return [
     howMany(ids.length, "token"),
     `mean surprise ${surprise.toFixed(2)} nats`,
-    ...(ids.length > 2 ? [`${percent(distinct)} of its pairs new`] : []),
+    ...(ids.length > 2 ? [`${percent(distinct)} of its pairs are new`] : []),
     ...(ended ? [STOPPED[ended] ?? ended] : []),
   ].join(" · ");
 }
@@ -58,7 +58,7 @@ export function lanesPanel(ctx) {
       button("Use", "Make these the settings in use", () => ctx.act("use", { lane: k })),
       button("Remove", "Remove this text", () => ctx.act("drop", { lane: k })),
     ];
-    // The buttons come before the text: below it, they would move under the mouse as it grows.
+    // The buttons are above the text; below it, they would move under the mouse as it grows.
     const box = element(
       "article",
       { class: "llm-card" },

@@ -1,4 +1,4 @@
-"""The static picture of a sampling lab: what stands in its place where no widget can live."""
+"""The static picture of a sampling lab: what is shown where no widget can run."""
 
 import math
 from typing import Any, Protocol, runtime_checkable
@@ -19,7 +19,7 @@ Number = float | int
 
 @runtime_checkable
 class Lab(Protocol):
-    """What is drawn: a `SamplingView`, of which this module has to know no more."""
+    """What is drawn: a `SamplingView`, as much of it as this module needs."""
 
     prompt: str
     problem: str
@@ -33,7 +33,7 @@ class Lab(Protocol):
 
 
 def draw(view: Lab) -> str:
-    """An SVG picture of the text, of its next token before and after the settings, and of the branches."""
+    """Draw the text, its next token before and after the settings, and the branches."""
     used = [_setting(view, stage["name"]) for stage in view.stages[1:]]
     parts = [
         _words(8, 22, f"Which token comes next{', before and after the settings' if used else ''}", weight=600),
@@ -63,7 +63,7 @@ def _text(view: Lab, tree: Branches) -> tuple[str, int]:
 
 
 def _boxes(view: Lab, tree: Branches, nodes: list[int], left: Number, y: int) -> tuple[str, int]:
-    """Tokens in rows, coloured by the model's surprise; and the y below them."""
+    """Draw tokens in rows, coloured by the model's surprise; return them and the y below."""
     parts, x = [], left
     for number in nodes:
         node = tree.nodes[number]
@@ -121,7 +121,7 @@ def _bars(view: Lab, top: int, used: str) -> tuple[str, int]:
 
 
 def _branches(view: Lab, tree: Branches, y: int) -> tuple[str, int]:
-    """The newest branches, each from where it leaves an older one."""
+    """Draw the newest branches, each from where it leaves an older one."""
     ends = [end for end in tree.ends() if end != PROMPT]
     if len(ends) < 2:
         return "", y

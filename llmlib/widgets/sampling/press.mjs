@@ -1,11 +1,11 @@
-// A press of the mouse meets what it was aimed at, however much is written meanwhile.
+// A mouse click hits what it was aimed at, however much is written meanwhile.
 
 const NEAR = 8; // pixels that a hand may move between down and up
 
 /**
  * While the mouse is down on one of `targets` (a selector), `held` is true, and the view should draw nothing: a node
- * that is made anew, or slides away, between down and up gets no click. `release()` is called once the click has been
- * dealt with. What moves a target all the same, as a line that appears above it, does not take the click from it.
+ * that is replaced, or slides away, between down and up gets no click. `release()` is called once the click has been
+ * handled. A target that moves anyway, say because a line appears above it, still gets the click.
  */
 export function steadyPress(el, targets, release) {
   let pressed = null;

@@ -1,4 +1,4 @@
-// The settings of the lab, and what else decides which token may come: a pattern, the seed.
+// The settings, and what else decides which token may come: a pattern, the seed.
 
 import { renew } from "../shared/controls.mjs";
 import { ownText } from "../shared/drafts.mjs";
@@ -94,7 +94,7 @@ export function settingsPanel(ctx, hub, model) {
       "div",
       { class: "llm-setting" },
       element("span", { class: "llm-name" }, element("code", {}, "pattern")),
-      element("span", { class: "llm-note" }, "what is written has to match this regular expression"),
+      element("span", { class: "llm-note" }, "the new text has to match this regular expression"),
       allow,
       misread,
     ),

@@ -1,4 +1,4 @@
-// The text so far, each token coloured by how much it surprised the model, and what writes it on or takes it back.
+// The text so far, each token coloured by how much it surprised the model, and buttons to continue or go back.
 
 import { element, visibleToken } from "../shared/shared.mjs";
 import { surpriseLegend } from "../shared/surprise.mjs";
@@ -8,7 +8,7 @@ import { tokenBox } from "./tokens.mjs";
 const SHOWN = 240; // characters of a long prompt
 const AT_THE_END = {
   "end token": "The model has ended its text here. ",
-  constraint: "This is a whole match of the pattern: only the end may still come. ",
+  constraint: "The text matches the whole pattern: only the end may still come. ",
 };
 const NO_TEXT = { constraint: "The pattern allows no text at all: only the end may come." };
 
@@ -41,7 +41,7 @@ export function textPart(ctx) {
     count,
   );
   const node = element("div", { role: "group", "aria-label": "Your text" }, text.node, legend, tools);
-  /** There is a way back where something is written, or is just being so. */
+  /** One can go back if something is written, or is being written. */
   function drawButtons() {
     run.textContent = ctx.writing() === "step" ? "❚❚ Pause" : "Keep writing";
     back.disabled = home.disabled = !path.length && !ctx.waiting();
@@ -51,7 +51,7 @@ export function textPart(ctx) {
     const prompt = ctx.prompt();
     const short = prompt.length > SHOWN ? `…${Array.from(prompt).slice(-SHOWN).join("")}` : prompt;
     path = pathTo(tree, ctx.at());
-    shown.textContent = short.trim() ? short : visibleToken(short); // blanks alone would look like no prompt
+    shown.textContent = short.trim() ? short : visibleToken(short); // spaces alone would look like no prompt
     text.show(
       path.map((one) => ({ text: ctx.word(tree.ids[one]), logProb: tree.logProbs[one] })),
       [[short, shown]],

@@ -1,4 +1,4 @@
-// Tokens that were written, each to be chosen with the mouse or the keyboard.
+// The written tokens; each can be chosen with the mouse or the keyboard.
 
 import { direction, element, joinedText, percent, runs, spokenToken } from "../shared/shared.mjs";
 import { surprising } from "../shared/surprise.mjs";
@@ -8,7 +8,7 @@ import { roving, stepTo, tabTo } from "../shared/keys.mjs";
 export const tokenInWords = (text, logProb) =>
   `${spokenToken(text)}, ${percent(Math.exp(logProb))}, surprise ${(-logProb).toFixed(1)} nats`;
 
-/** Make these the children; what has its place already is not touched, so that it keeps the focus and the mouse. */
+/** Make these the children without touching those already in place, so that they keep the focus and the mouse. */
 function arrange(box, nodes) {
   const wanted = new Set(nodes);
   const gone = Array.from(box.childNodes).filter((child) => !wanted.has(child));
@@ -18,7 +18,7 @@ function arrange(box, nodes) {
   });
 }
 
-/** The same in the order in which the texts are read (see `inReadingOrder`). */
+/** The same in reading order (see `inReadingOrder`). */
 function arrangeTexts(box, texts, nodes) {
   const spanOf = (first) =>
     first.parentNode?.parentNode === box && first.parentNode.firstChild === first
@@ -58,7 +58,7 @@ export function tokenBox(ctx, label, choose) {
   });
   return {
     node,
-    /** Show tokens, each `{ text, logProb }`, after nodes that are no tokens, each `[text, node]`. */
+    /** Show tokens, each `{ text, logProb }`, after nodes that are not tokens, each `[text, node]`. */
     show(tokens, before = []) {
       const focused = boxes.indexOf(document.activeElement);
       const last = tokens.length - 1;
@@ -81,7 +81,7 @@ export function tokenBox(ctx, label, choose) {
       node.tabIndex = boxes.length ? -1 : 0; // what scrolls has to be reached in any case
       const here = focused < 0 ? last : Math.min(focused, last);
       tabTo(boxes, boxes[here]);
-      if (focused >= 0) boxes[here]?.focus({ preventScroll: true }); // if it was made anew
+      if (focused >= 0) boxes[here]?.focus({ preventScroll: true }); // if it was replaced
       else node.scrollTop = node.scrollHeight; // it grows at its end
     },
   };

@@ -23,7 +23,7 @@ const TABS = [
 export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const place = model.get("place");
   const state = { tab: place.tab ?? "next", stage: place.stage ?? null };
-  const page = String(performance.timeOrigin); // of whichever page writes: one that was closed writes no more
+  const page = String(performance.timeOrigin); // whichever page is writing; a closed page no longer writes
   let colour = null;
   let drawn = false;
   let unpacked = [null, null];
@@ -73,7 +73,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
       done.then(text.drawButtons);
       return done;
     },
-    /** What is being written, in this view of the lab or another: "step", "race", or "". */
+    /** What is being written, in this view of the widget or another: "step", "race", or "". */
     writing: () => model.get("writing")?.kind ?? "",
     /** The same act again and again, until a view stops it, the kernel is interrupted, or Python refuses. */
     async write(kind) {
@@ -147,7 +147,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     { class: "llm-note llm-lead" },
     "The model gives every token a probability, settings change them, and chance picks one. ",
     hub.live
-      ? "Turn a setting and watch the bars, or click a token to take it."
+      ? "Change a setting and watch the bars, or click a token to take it."
       : "This is a page without a model: look around in the tabs.",
   );
   el.append(
@@ -204,7 +204,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     performance.mark("llm-sampling-updated");
   };
   const moved = () => {
-    // another view of the same widget has gone somewhere
+    // another view of the same widget has moved
     const now = model.get("place");
     const target = { tab: now.tab ?? state.tab, stage: now.stage ?? null };
     if (target.tab === state.tab && target.stage === state.stage) return;

@@ -18,17 +18,17 @@ from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
 
 class SamplingView(View):
-    """The next token's probabilities and what settings do to them; see `sampling_view`, which shows arrays.
+    """The next token's probabilities, and what settings do to them; `sampling_view` makes one from arrays.
 
-    `tokens` are worth showing, each with the name of the stage that has ruled it out (`cut`); `stages` are the model's
-    own distribution and what each setting made of the one before (see `compare`). `tree` holds the bytes of `Branches`,
-    `at` is the node where the text ends, `words` are the texts of all ids in them.
+    `tokens` are those worth showing, each with the name of the stage that ruled it out (`cut`). `stages` are the
+    model's own distribution and what each setting made of the one before (see `compare`). `tree` holds the bytes of
+    `Branches`, `at` is the node where the text ends, and `words` are the texts of all ids in them.
 
     Whoever owns a model answers the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
-    (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and
-    for texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by
-    setting the traits (see `llmlib.explore.explore_sampling`). A view that writes on by itself, by one of the acts
-    "step" and "race" after the other, says so in `writing`: all views of the lab know it, and each can end it.
+    (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and for
+    texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by setting
+    the traits (see `llmlib.explore.explore_sampling`). A view that writes by itself, with one act "step" or "race"
+    after another, says so in `writing`, so that every view of the widget knows it and can stop it.
     """
 
     folder = Path(__file__).parent
@@ -67,7 +67,7 @@ class SamplingView(View):
             self.learn(words)
 
     def learn(self, words: Mapping[int, str]) -> None:
-        """Know the texts of more ids."""
+        """Remember the texts of more ids."""
         if new := {str(id): text for id, text in words.items() if self.words.get(str(id)) != text}:
             self.words = {**self.words, **new}
 
@@ -75,7 +75,7 @@ class SamplingView(View):
         return str(self.words.get(str(id), ""))
 
     def branches(self) -> list[dict[str, Any]]:
-        """All that was written, a dict a node; the first is the prompt. A child stands after its parent."""
+        """List everything that was written, a dict per node; the first is the prompt. A child comes after its parent."""
         nodes = Branches.unpack(self.tree).nodes
         known = [{
             "node": number, "parent": node.parent, "id": node.id, "token": self.word(node.id),
@@ -120,10 +120,10 @@ def sampling_view(
     *,
     settings: Mapping[str, float | int | None] | None = None,
 ) -> SamplingView:
-    """The next token's distribution of any model, before and after each of some stages.
+    """Show any model's distribution of the next token, before and after each stage.
 
     `stages` are the logits as the model gives them, then after each stage, by name; −∞ is a token that a stage has
-    ruled out. `settings` are numbers to show beside. Raises `ValueError` for no stages, NaN, and sizes that disagree.
+    ruled out. `settings` are numbers to show beside it. Raises `ValueError` for no stages, NaN, or sizes that disagree.
 
     >>> logits = np.log([0.6, 0.3, 0.1])
     >>> cut = np.where(logits < np.log(0.2), -np.inf, logits)

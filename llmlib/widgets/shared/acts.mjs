@@ -1,20 +1,19 @@
-// What the reader does, on its way to Python: nothing is lost, nothing overtakes, and the reader always knows how it
-// stands.
+// Carries what the reader does to Python: nothing is lost, nothing overtakes, and the reader always knows the state.
 
 import { element } from "./shared.mjs";
 
 /**
- * Acts in the order in which they were done. One message at a time is on its way; the next carries all that waited.
- * Only `hurry` sends what waits at once: Python has work that takes long, and it may have become needless.
- * An act with a name in `latest` (a slider that moves, a text that grows) takes the place of one of the same name that
- * waits right before it, and of no other. `send` takes a list of acts and may throw: then nobody is there.
+ * Acts in the order that they were done. One message at a time is on its way; the next carries everything that waited.
+ * Only `hurry` sends what waits at once, because Python's long work may have become unnecessary. An act with a name in
+ * `latest` (a slider that moves, a text that grows) replaces one of the same name that waits right before it, and no
+ * other. `send` takes a list of acts and may throw if nobody is there.
  */
 export class Queue {
   constructor(send, lost) {
     Object.assign(this, { send, lost, waiting: [], sent: [], number: 0 });
   }
 
-  /** Resolves to true once Python has done it, to false if it refused or is gone. */
+  /** Resolves to true once Python has done the act, to false if Python refused it or is gone. */
   add(kind, details = {}, latest = null) {
     const act = { number: ++this.number, kind, details, latest };
     const promise = new Promise((resolve) => {
@@ -45,16 +44,16 @@ export class Queue {
     }
   }
 
-  /** Python has dealt with all acts up to this number, but has refused those listed. */
+  /** Python has handled all acts up to this number, and refused those listed. */
   done(number, refused = []) {
-    if (!this.sent.some((act) => act.number === number)) return; // a late answer to what was given up
+    if (!this.sent.some((act) => act.number === number)) return; // a late answer to an act that was given up
     const dealt = this.sent.filter((act) => act.number <= number);
     this.sent = this.sent.filter((act) => act.number > number);
     for (const act of dealt) act.resolve(!refused.includes(act.number));
     this.flush();
   }
 
-  /** Nobody will answer: every act that is not done comes back to whoever did it. */
+  /** Nobody will answer: give every act that is not done back to whoever did it. */
   abandon() {
     const undone = [...this.sent, ...this.waiting];
     this.sent = [];
@@ -69,33 +68,33 @@ export class Queue {
 
 const RESTARTED = "The kernel was restarted: run the cell again.";
 const ENDED = ["dead", "terminating", "restarting", "autorestarting"]; // of a kernel's states
-// Milliseconds until it is said that Python works; until that can be cancelled; until it is said that it does not
-// answer.
+// Milliseconds until the view says that Python is working; until that can be cancelled; until it says that Python does
+// not answer.
 const SOON = 200;
 const CANCELLABLE = 600;
 const PATIENCE = 3000;
 
 /**
- * How it stands with an act that waits: whether Python has begun with it, and for how many milliseconds it has waited.
+ * The state of a waiting act: whether Python has begun with it, and for how many milliseconds it has waited.
  */
 export function standing({ begun, elapsed }) {
   return elapsed < SOON ? "" : begun || elapsed < PATIENCE ? "computing" : "waiting";
 }
 
-/** What tells of the kernel's life, where it can be reached: in JupyterLab and Notebook. */
+/** Where to learn whether the kernel lives, in JupyterLab and Notebook. */
 const sessionOf = (model) => model.widget_manager?.context?.sessionContext ?? model.widget_manager?.kernel;
 
-const OTHERS_FIRST = "Python is busy with something else; this waits for its turn.";
+const OTHERS_FIRST = "Python is busy with something else. This will wait its turn.";
 const UNSURE = [
-  "Python does not answer. If a cell is running, this waits for its turn;",
+  "Python is not answering. If a cell is running, this will wait its turn;",
   "if the kernel was restarted, run the cell again.",
 ].join(" ");
 
 /**
- * The way to Python. `act(kind, details, { latest })` sends what the reader does, `look(traits)` keeps what concerns
- * only the way of looking. Controls that act carry `data-acts`, others that need Python `data-python`; they are
- * switched off where there is none, and texts in them can still be copied. `line` says what could not be done, that
- * Python is busy, or that it is gone.
+ * The way to Python. `act(kind, details, { latest })` sends what the reader does; `look(traits)` keeps where the reader
+ * looks. Controls that act carry `data-acts`, others that need Python carry `data-python`; without Python they are
+ * switched off, but their texts can still be copied. `line` says what could not be done, that Python is busy, or that
+ * it is gone.
  */
 export function connect(model, el) {
   const busy = element("span", { class: "llm-busy" });
@@ -131,7 +130,7 @@ export function connect(model, el) {
     () => lose(),
   );
 
-  /** Whether Python has worked for so long on what was sent that acts behind it should not wait for its end. */
+  /** Whether Python has been working so long that further acts should not wait for the end. */
   const takesLong = () => begun && !gone && performance.now() - since > SOON;
 
   function callOff() {
@@ -162,17 +161,17 @@ export function connect(model, el) {
   const kernel = () => model.widget_manager?.kernel;
 
   /**
-   * Busy is not dead. A kernel deals with messages in order: one that answers a later question has not known the act.
+   * Busy is not dead. A kernel handles messages in order: if it answers a later question, it did not know the act.
    */
   async function inquire() {
     inquiring = true;
     const { sent } = queue;
     try {
       await kernel().requestCommInfo({});
-      await new Promise((resolve) => setTimeout(resolve, 1000)); // answers come on another way, perhaps a bit later
+      await new Promise((resolve) => setTimeout(resolve, 1000)); // answers come by another channel, perhaps a bit later
       if (queue.sent === sent && !begun) lose();
     } catch {
-      /* no connection: it is still not known */
+      /* no connection: we still do not know */
     }
     inquiring = false;
   }
@@ -216,7 +215,7 @@ export function connect(model, el) {
     }
   };
   const probe = () => {
-    // the way to Python was cut, or is there again
+    // the connection to Python was cut, or is back
     if (still) return;
     try {
       model.send({ ping: true, client });

@@ -1,4 +1,4 @@
-"""What a reader does in a view, as Python gets it: in order, each act answered, no error lost."""
+"""What a reader does in a view, as it reaches Python: in order, every act answered, no error lost."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,22 +8,22 @@ READABLE = (ValueError, RuntimeError, MemoryError)  # errors whose messages are 
 
 
 class CalledOff(Exception):
-    """Work ends before it is done, since nobody waits for it any more. The message says why, to the reader."""
+    """Ends work that nobody waits for any more. The message tells the reader why."""
 
 
 class Overtaken(CalledOff):
-    """Work ends because a newer act needs the same work: what was wanted is still wanted, and is done with it."""
+    """Ends work because a newer act needs the same work, which will cover what was wanted before."""
 
 
 class Answer(NamedTuple):
-    """What became of acts that came together."""
+    """The outcome of acts that arrived together."""
 
     refused: list[Any]  # numbers of those that could not be done
     notice: str  # why
 
 
 class Acts:
-    """Handlers of acts by kind, and what has to be computed once after several.
+    """Handlers for acts by kind, and the work that is done once after several of them.
 
     >>> text = []
     >>> acts = Acts()
@@ -39,7 +39,7 @@ class Acts:
 
     def __init__(self) -> None:
         self.handlers: dict[str, tuple[Handler, Handler | None]] = {}
-        self.waiting: dict[Handler, list[Any]] = {}  # what is still to be computed, and for which acts
+        self.waiting: dict[Handler, list[Any]] = {}  # work that is still to do, and the acts that need it
         self.computing: Handler | None = None
         self._begin()
 
@@ -48,14 +48,14 @@ class Acts:
         self._notices: list[str] = []
 
     def on(self, kind: str, function: Handler, then: Handler | None = None) -> None:
-        """Call `function(**details)` at each act of this kind, and then, once for all that came together, `then()`."""
+        """Call `function(**details)` at each act of this kind, and then `then()`, once for all that arrived together."""
         self.handlers[kind] = (function, then)
 
     def take(self, acts: Sequence[Mapping[str, Any]]) -> None:
-        """Do them in order. One that fails is refused, and the others are done all the same."""
+        """Do the acts in order. One that fails is refused; the others are still done."""
         for act in acts:
             if (known := self.handlers.get(act["kind"])) is None:
-                problem = f"This view knows no act of the kind {act['kind']!r}."
+                problem = f"This view has no act called {act['kind']!r}."
             else:
                 problem = _tried(known[0], act["details"])
             if problem:
@@ -64,7 +64,7 @@ class Acts:
                 self.waiting.setdefault(known[1], []).append(act["number"])
 
     def compute(self) -> bool:
-        """Compute what the acts need. False if a newer act came that needs it too: take that one, and compute again."""
+        """Do the work that the acts need. False if a newer act needs it too: take that one, then compute again."""
         while self.waiting:
             self.computing = next(iter(self.waiting))
             try:
@@ -79,16 +79,16 @@ class Acts:
         return True
 
     def overtake(self, acts: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether what is being computed will have to be computed again after these acts."""
+        """Whether the work under way will have to be done again after these acts."""
         needed = {self.handlers[act["kind"]][1] for act in acts if act["kind"] in self.handlers}
         return self.computing is not None and self.computing in needed
 
     def remark(self, words: str) -> None:
-        """Tell the reader something about what was done."""
+        """Tell the reader something about the work that was done."""
         self._notices.append(words)
 
     def answer(self) -> Answer:
-        """What became of all acts since the last answer."""
+        """The outcome of all acts since the last answer."""
         answer = Answer(self._refused, " ".join(dict.fromkeys(self._notices)))
         self._begin()
         return answer
@@ -108,7 +108,9 @@ def in_words(error: BaseException) -> str:
 
 
 def _tried(function: Handler, details: Mapping[str, Any]) -> str:
-    """What went wrong, in words; ipywidgets would swallow an exception, and the reader would wait for ever."""
+    """Call a function, and return what went wrong, in words. ipywidgets would swallow an exception, and the reader
+    would wait for ever.
+    """
     try:
         function(**details)
     except Overtaken:
@@ -118,5 +120,5 @@ def _tried(function: Handler, details: Mapping[str, Any]) -> str:
     except (*READABLE, CalledOff) as error:
         return str(error) or type(error).__name__
     except Exception as error:
-        return f"Something went wrong inside of this view: {type(error).__name__}: {error}"
+        return f"Something went wrong inside this view: {type(error).__name__}: {error}"
     return ""

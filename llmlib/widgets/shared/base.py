@@ -1,67 +1,67 @@
-"""How a view is built: what all widgets share, so that none has to think of it.
+"""How to build a view: what all widgets share, so that none has to think about it.
 
 A view is a folder: `view.py` (state, static picture), `view.mjs` (what the browser runs), and what these import;
-`view.css`, and where that would be long a sheet for each part (`grid.css`), which come after it by name. It knows
-arrays and strings; a live model is brought in by a module of `llmlib.explore`. `on_act` and `widget` (of view.mjs) are
-the only ways in, and what follows holds for all that use them.
+`view.css`, and, if that would be long, a sheet for each part (`grid.css`), which follow it by name. A view knows arrays
+and strings; `llmlib.explore` connects it to a live model. It has the same name everywhere: `widgets/attention`,
+`AttentionView`, `attention_view`, `explore_attention` in `explore/attention`. `on_act` and `widget` (in view.mjs) are
+the only ways in, and what follows holds for everything that uses them.
 
-State. Traits with `sync=True` describe all that is shown. Each has one writer. What Python knows is written by Python
-alone, inside one `hold_sync`, so that the browser never sees half of a change. Where the reader looks (a place, a
-step, a tab) is written by the browser alone, with `hub.look({place})`, and works without Python. In the browser
-`follow(model, names, update)` calls `update` once for all that came in one message.
+State. Traits with `sync=True` describe everything that is shown, and each has one writer. Python alone writes what
+Python knows, inside one `hold_sync`, so that the browser never sees half of a change. The browser alone writes where
+the reader looks (a place, a step, a tab), with `hub.look({place})`, and that works without Python. In the browser,
+`follow(model, names, update)` calls `update` once for everything that came in one message.
 
-Acts. What the reader does to Python's things is an act: `hub.act("pick", {id})` there, `view.on_act("pick", function,
-then=show)` here. Acts are never whole states ("these heads are off") but changes ("this head is off now"), so that
-quick ones do not overwrite each other. The browser keeps them in a queue: one message is on its way, the next carries
-all that were done meanwhile. Here they are done in order; `then`, which computes and shows, is called once after all
-of them. An act may be left out only for a newer wish of the same name right behind it (`{ latest: "temperature" }`: a
-slider, a text that grows). Each act is answered, and `await hub.act(…)` tells whether it was done; if not, give back
-what the reader typed. A function that cannot do it raises `ValueError` with words for the reader; what it raises
-is shown in `hub.line`, which also says that Python works (`view.progress`: how far), that it is busy with a cell, or
-that the kernel was restarted. Its room is always there, so nothing moves when it speaks. Controls that act carry
-`data-acts`, others that need Python `data-python`: without it they are switched off, by themselves.
+Acts. When the reader changes something that Python keeps, that is an act: `hub.act("pick", {id})` there,
+`view.on_act("pick", function, then=show)` here. Acts are never whole states ("these heads are off") but changes ("this
+head is off now"), so that quick ones do not overwrite each other. The browser queues them: one message is on its way,
+and the next carries everything done meanwhile. Here they are done in order; `then`, which computes and shows, is called
+once after all of them. An act may only be dropped for a newer one of the same name right behind it (`{ latest:
+"temperature" }`: a slider, a text that grows). Every act is answered, and `await hub.act(…)` is true if it was done; if
+not, give the reader back what they typed. A function that cannot do it raises `ValueError` with words for the reader.
+`hub.line` shows them; it also says that Python is working (`view.progress`: how far), that it is busy with a cell, or
+that the kernel was restarted. Its room is always reserved, so nothing moves when it speaks. Controls that act carry
+`data-acts`, and others that need Python carry `data-python`: without Python they switch themselves off.
 
-Long work. Acts are done in a thread of the view's own (worker.py), while cells run and other acts come in. Whatever can
-take more than half a second calls `view.check()`, or `view.progress(…)`, several times a second: there it ends when the
-reader presses Cancel, interrupts the kernel, or does something that needs it done again. A live model is read through
+Long work. Acts are done in the view's own thread (worker.py), while cells run and other acts come in. Anything that can
+take more than half a second calls `view.check()` or `view.progress(…)` several times a second. There it ends if the
+reader presses Cancel, interrupts the kernel, or does something that needs it done again. Read a live model through
 `llmlib.explore.shared.own_model`, which checks at every layer and keeps hooks of cells and views apart.
 
-Texts. A box for a text is a `textBox` or follows with `following`: what the reader has typed is never written over,
-and what is typed but not used says so, and outlives a restart of the kernel (`ownText` of drafts.mjs). Tokens come as
-`token_text` writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and put on the page with
-`inReadingOrder`; a text to go through token by token is a `walk` (walk.mjs), in the colours of surprise.mjs if these
-fit. Two texts to compare are a `textPanel`; it and other controls that several views have are in controls.mjs
-(`choice`, and `renew`, which keeps the keyboard in place), those of a sampler's settings in settings.mjs.
+Texts. A box for a text is a `textBox`, or uses `following`: what the reader types is never overwritten, the box says if
+a text is not used yet, and the text outlives a restart of the kernel (`ownText` in drafts.mjs). Tokens come as
+`token_text` writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and go on the page with
+`inReadingOrder`. A text to walk through token by token is a `walk` (walk.mjs), in the colours of surprise.mjs if these
+fit. Two texts to compare are a `textPanel`. It is in controls.mjs, with other shared controls (`choice`, and `renew`,
+which keeps the keyboard in place); the controls for a sampler's settings are in settings.mjs.
 
-Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as what is to be seen allows (attention: a byte a
-weight, the lower triangle). They arrive as a DataView that may start anywhere. What is large comes when it is asked
-for: thumbnails first, a head when it is opened.
+Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as the picture allows (attention: a byte per
+weight, the lower triangle). They arrive as a DataView that may start anywhere. Large things come on demand: thumbnails
+first, a head when it is opened.
 
-Keys. A list of which Tab reaches one part is `roving`; where arrow keys lead is said in keys.mjs (`stepTo`, `arrowOf`,
-and `stepping` for the states of a whole view), so that they mean the same everywhere.
+Keys. A list where Tab reaches one part, and arrow keys the others, is `roving`. keys.mjs says where arrow keys lead
+(`stepTo`, `arrowOf`, and `stepping` for the states of a whole view), so that they mean the same everywhere.
 
-Looks. Colours are the `--llm-…` of shared.css. Widths belong to the layout; what has to be drawn in pixels is drawn
-by `followLooks(el, draw)`, again whenever the width or the theme changes, and with the width of that moment. The
-keyboard's focus is caught where its control vanishes (`widget` does it), but a view that knows a better place puts it
-there.
+Looks. Colours are the `--llm-…` variables of shared.css. CSS decides widths; `followLooks(el, draw)` draws what needs
+pixels, again whenever the width or the theme changes. If a control vanishes, `widget` moves the keyboard's focus to the
+nearest one; a view that knows a better place puts it there.
 
-Still picture. `svg()` (and `fallback_html`, where a PNG is smaller) shows the present state in Python alone, with the
-same bytes for the same state; `alt` says it in words. Notebooks carry it beside the widget. JupyterLab prefers the
-widget even when there is no kernel any more, so a saved notebook also gets the picture as a plain HTML widget of the
-same name (saved.mjs).
+Still picture. `svg()` (or `fallback_html`, if a PNG is smaller) draws the current state in Python alone, with the same
+bytes for the same state; `alt` says it in words. Notebooks carry it beside the widget. JupyterLab prefers the widget
+even after the kernel is gone, so a saved notebook also gets the picture as a plain HTML widget of the same name
+(saved.mjs).
 
-Page without a kernel. `to_html` is the same JavaScript with the traits of `shown` as its model: `still` is true, no
-act is possible, looking around works. What such a page cannot have, it says. Its `title` is a few words long.
+Page without a kernel. `to_html` is the same JavaScript with the traits in `shown` as its model: `still` is true, no act
+is possible, and looking around works. Such a page says what it cannot do. Its `title` is a few words long.
 
-Landmarks. A part of a view is a group with a name, never a region, a navigation or a named form: the names of these
-have to be unique on a page, and a notebook may show the same view twice. For the same reason no id is fixed.
+Landmarks. A part of a view is a group with a name, never a region, a navigation or a named form: those need unique
+names on a page, and a notebook may show the same view twice. For the same reason no id is fixed.
 
-Tests. A view has a row in tests/browser/views.py, and with it tests of quick clicks, odd, empty and long texts,
-another theme, axe, a narrow window and no room, the keyboard alone, no motion, twice in a notebook, a restart, and a
-notebook that is opened again.
+Tests. A row in tests/browser/views.py gives a view its tests: quick clicks; odd, empty and long texts; another theme;
+axe; a narrow window and no room; the keyboard alone; no motion; the view twice in a notebook; a restart; and a notebook
+that is opened again.
 
 anywidget loads a widget's JavaScript from a Blob URL, where a relative `import` fails. So a widget's `view.mjs` and
-all that it imports are concatenated here, without the import lines that Node's tests use.
+everything it imports are concatenated here, without the import lines, which Node's tests use.
 """
 
 import base64
@@ -91,13 +91,13 @@ FORBIDDEN_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010
 
 @lru_cache
 def javascript(widget: Path) -> str:
-    """One self-contained module from a widget's `.mjs`: what it imports first, each file once, then itself."""
+    """Make one self-contained module from a widget's `.mjs`: first what it imports, each file once, then itself."""
     *parts, own = _with_imports(widget.resolve(), {})
     return "".join(re.sub(r"^export ", "", part, flags=re.M) for part in parts) + own
 
 
 def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
-    """The sources of a file and all that it imports, in the order in which they have to stand."""
+    """The sources of a file and of everything it imports, in order."""
     source = file.read_text(encoding="utf-8")
     for path in IMPORT.findall(source):
         if (other := (file.parent / path).resolve()) not in seen:
@@ -108,13 +108,13 @@ def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
 
 @lru_cache
 def stylesheet(folder: Path) -> str:
-    """`shared.css`, then the view's own sheets: `view.css`, and after it those of its parts, by name."""
+    """Join `shared.css` and the view's own sheets: `view.css`, then those of its parts, by name."""
     own = sorted(folder.glob("*.css"), key=lambda path: (path.name != "view.css", path.name))
     return "".join(path.read_text(encoding="utf-8") for path in (SHARED / "shared.css", *own))
 
 
 def escape_xml(text: str) -> str:
-    """Any text as XML text; the characters that XML forbids become U+FFFD.
+    """Escape any text for XML; characters that XML forbids become U+FFFD.
 
     >>> escape_xml("a < b\\x1f")
     'a &lt; b�'
@@ -128,7 +128,7 @@ class View(anywidget.AnyWidget):
     folder: ClassVar[Path]  # holds view.mjs, view.css and what belongs to them
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
-    live = traitlets.Bool(False).tag(sync=True)  # whether somebody answers what the reader does
+    live = traitlets.Bool(False).tag(sync=True)  # whether anybody answers what the reader does
     notice = traitlets.Unicode("").tag(sync=True)  # why the reader's last act could not be done
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -138,17 +138,17 @@ class View(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any):
-        self._writing = threading.RLock()  # the kernel brings what the browser writes, the worker what Python does
+        self._writing = threading.RLock()  # the kernel's thread and the worker both write
         self._acts = Acts()
         self._worker = Worker(self._acts, lambda content: self.send(content), self._show_notice)
         super().__init__(**traits)
         self.on_msg(self._on_message)
 
     def open(self) -> None:
-        """Open the way to the page, where messages go to the kernel's subshell that the page names.
+        """Open the comm to the page, so that messages go to the kernel's subshell that the page names.
 
-        Since ipykernel 7.4 they go to the shell that was the last to send something to this widget: to that of cells,
-        where what a reader does waits until the cell that runs has ended.
+        Since ipykernel 7.4 they go to the shell that last sent something to this widget. That may be the shell of
+        cells, where the reader's acts wait until the running cell has ended.
         """
         super().open()
         self.comm._reply_subshell_for = lambda _data, named: named
@@ -156,27 +156,27 @@ class View(anywidget.AnyWidget):
     def on_act(self, kind: str, function: Handler, then: Handler | None = None) -> None:
         """Call `function(**details)` when the reader does something of this kind.
 
-        Acts that were done in quick succession arrive together; `then()` is called once after all of them, so what
-        takes time belongs there. What either raises is told to the reader, and the act counts as not done.
+        Acts in quick succession arrive together; `then()` is called once after all of them, so put what takes time
+        there. If either raises, the reader is told, and the act counts as not done.
         """
         self._acts.on(kind, function, then)
         self.live = True
 
     def check(self) -> None:
-        """End the work on an act here if the reader has cancelled it, or done something that needs it done again.
+        """End the work on an act here if the reader has cancelled it, or has done something that needs it done again.
 
-        Call it a few times a second in all that takes long. It raises `CalledOff`: give back what the act has changed,
-        unless that is `Overtaken`. Outside of an act nothing happens.
+        Call it a few times a second in long work. It raises `CalledOff`: then undo what the act has changed, unless it
+        is `Overtaken`. Outside an act nothing happens.
         """
         self._worker.check()
 
     def progress(self, words: str) -> None:
-        """Tell the reader how far the work on an act has come, as in "layer 3 of 30"; and `check`."""
+        """Tell the reader how far the work on an act is, as in "layer 3 of 30"; and `check`."""
         self.check()
         self._worker.progress(words)
 
     def remark(self, words: str) -> None:
-        """Tell the reader something about what was done."""
+        """Tell the reader something about the work that was done."""
         if self._worker.working:
             self._acts.remark(words)
         else:
@@ -193,7 +193,7 @@ class View(anywidget.AnyWidget):
 
     @property
     def title(self) -> str:
-        """A few words for the head of a saved page; without any, the name of the class in words.
+        """A few words for the top of a saved page; by default the name of the class in words.
 
         >>> View.title.fget(type("LogitLensView", (), {})())
         'Logit lens'
@@ -203,18 +203,18 @@ class View(anywidget.AnyWidget):
 
     @property
     def alt(self) -> str:
-        """What a person sees here, in words."""
+        """Describe in words what a person sees here."""
         raise NotImplementedError
 
     def svg(self) -> str:
-        """A static picture of the present state; the same state gives the same bytes."""
+        """Draw a static picture of the current state; the same state gives the same bytes."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.alt}>"
 
     def fallback_html(self) -> str:
-        """The picture with its description, for places where no widget can live."""
+        """The picture with its description, for places where no widget can run."""
         return picture_html(self.svg().encode(), self.alt, "svg")
 
     def still_html(self) -> str:
@@ -229,7 +229,7 @@ class View(anywidget.AnyWidget):
         return {**data, "text/plain": repr(self), "text/html": self.still_html()}, metadata
 
     def to_html(self) -> str:
-        """A page that opens from disk, without a network and without Python."""
+        """Make a page that opens from disk, without a network and without Python."""
         state = {name: _as_json(getattr(self, name)) for name in self.shown}
         script = json.dumps({"esm": self._esm, "state": state}).replace("</", "<\\/")
         title = escape_xml(str(self.title))
@@ -238,7 +238,7 @@ class View(anywidget.AnyWidget):
     def save(self, path: str | Path) -> Path:
         """Write the view as it is now to an `.html` (interactive) or `.svg` file; PNG is in the view's own menu.
 
-        Raises `ValueError` for another ending.
+        Raises `ValueError` for any other ending.
         """
         path = Path(path)
         makers = {".html": self.to_html, ".svg": self.svg}

@@ -1,4 +1,4 @@
-// Colours of the theme, canvases, and SVG pictures of what is on the screen.
+// Theme colours, canvases, and SVG pictures of what is on the screen.
 
 import { element, escapeXml } from "./shared.mjs";
 
@@ -19,7 +19,7 @@ const luminance = (rgb) =>
     .reduce((sum, v, k) => sum + [0.2126, 0.7152, 0.0722][k] * v, 0); // relative, as WCAG has it
 
 /**
- * From a colour table of stops ("rgb(…)"): 256 colours, each with the ink, black or white, that is read better on it.
+ * From a colour table of stops ("rgb(…)"): 256 colours, each with the ink, black or white, that reads better on it.
  */
 export function shades(stops) {
   const given = stops.map(parseColour);
@@ -32,10 +32,10 @@ export function shades(stops) {
   });
 }
 
-/** A scale of colours, from the left to the right, as a CSS background. */
+/** A colour scale, from left to right, as a CSS background. */
 export const rampOf = (colours) => `linear-gradient(to right, ${colours.join(", ")})`;
 
-/** Colours for the theme that the element stands in. */
+/** Colours for the element's theme. */
 export function paletteOf(el) {
   const style = getComputedStyle(el);
   const paper = style.backgroundColor;
@@ -94,7 +94,7 @@ function markup(tag, attributes, inside = "") {
   return `<${tag}${written.join("")}>${inside}</${tag}>`;
 }
 
-/** The words of a page element, as SVG source: where they are on the page, and in its own looks. */
+/** A page element's words as SVG source, at the same place and in the same style. */
 function wordsOf(node, box, frame, style) {
   const pad = parseFloat(style.paddingLeft) || 0;
   const [at, anchor] =
@@ -115,7 +115,7 @@ function wordsOf(node, box, frame, style) {
   return markup("text", attributes, escapeXml(node.textContent));
 }
 
-/** What the panels under `root` show now, as an SVG picture, no larger than that; above it `titles`, lines of words. */
+/** What the panels under `root` show now, as an SVG picture of that size, with `titles` (lines of words) above it. */
 export function pictureOf(root, paper, titles = { lines: [] }) {
   const frame = root.getBoundingClientRect();
   const parts = [];

@@ -1,4 +1,4 @@
-// Controls that several views have: one choice of several, and the two texts that a view compares.
+// Controls that several views share: a choice, and the two texts that a view compares.
 
 import { element, wellFormed } from "./shared.mjs";
 import { following } from "./view.mjs";
@@ -15,7 +15,7 @@ export function choice(label, options, chosen, choose) {
   return element("span", { class: "llm-choice", role: "radiogroup", "aria-label": label }, ...inputs);
 }
 
-/** Put controls that are made anew in the place of others; the keyboard stays at the same one. */
+/** Replace controls with new ones; the keyboard stays on the same one. */
 export function renew(box, parts) {
   const all = () => [...box.querySelectorAll("select, input, button")];
   const focused = all().indexOf(document.activeElement);
@@ -26,7 +26,7 @@ export function renew(box, parts) {
   (at?.type === "radio" ? controls.find((one) => one.name === at.name && one.checked) : at)?.focus();
 }
 
-/** The texts A and B, editable; each change is told to Python. What the reader typed is never written over. */
+/** The texts A and B, editable; each change goes to Python. What the reader typed is never overwritten. */
 export function textPanel(hub, model) {
   const area = (which, name, label, hint) => {
     const box = element("textarea", {

@@ -1,24 +1,25 @@
-// What the reader has typed and not used outlives a restart of the kernel: the same cell, run again, puts it back.
+// Text that the reader has typed but not used outlives a restart of the kernel: run the same cell again, and it is
+// back.
 
 import { VIEW } from "./saved.mjs";
 import { element } from "./shared.mjs";
 
 const WILL_BE_BACK = "What you typed will be in the new view.";
-const COPY_FIRST = "Copy first what you typed: the new view cannot know it.";
+const COPY_FIRST = "Copy what you typed first: the new view will not have it.";
 const IS_BACK = "What you typed before the restart is back.";
-const ownTexts = new WeakMap(); // of each box that the reader types into: what is known of its text
+const ownTexts = new WeakMap(); // what is known about the text of each box that the reader types into
 
-/** Say that a text in `box` is not to be lost, unless `isUsed(text)`: then Python has it, or it is nobody's. */
+/** Say that a text in `box` must not be lost, unless `isUsed(text)`: then Python has it, or it is nobody's. */
 export function ownText(box, isUsed = (text) => text === "") {
   ownTexts.set(box, { isUsed, others: new Map() });
 }
 
-/** A draft leaves the box for another one; it belongs to the label that the box has now. */
+/** A draft leaves the box for another draft; it belongs to the box's current label. */
 export function setAside(box, text) {
   ownTexts.get(box)?.others.set(box.getAttribute("aria-label"), text);
 }
 
-/** All that is typed in these boxes and not used, by their labels. */
+/** Everything typed in these boxes and not used, by their labels. */
 export function unusedIn(boxes) {
   const found = {};
   for (const box of boxes) {
@@ -31,7 +32,7 @@ export function unusedIn(boxes) {
   return found;
 }
 
-/** Texts by label, under a key that names one view in one cell; they can be taken once. A full storage keeps none. */
+/** Keep texts by label, under a key for one view in one cell; they can be taken once. A full storage keeps none. */
 export function keepTexts(storage, key, texts) {
   if (!Object.keys(texts).length) {
     storage.removeItem(key);
@@ -53,8 +54,8 @@ export function takeTexts(storage, key) {
 }
 
 /**
- * A name for the place of a view: its notebook, its cell, the number of the output in it, and its kind. The outputs are
- * lists of models' ids; `isMine(id)` tells which is the view's own. Null: it is not in a cell, or nobody knows.
+ * A key for a view's place: its notebook, its cell, the number of its output, and its kind. The outputs are lists of
+ * models' ids; `isMine(id)` says which is the view's own. Null if it is not in a cell, or nobody knows.
  */
 export async function placeOfView(path, cells, kind, isMine) {
   for (const { id, outputs } of cells)
@@ -63,7 +64,7 @@ export async function placeOfView(path, cells, kind, isMine) {
   return null;
 }
 
-/** The cells of the notebook that shows a model, and how to know it there: only its layout is the same object. */
+/** The cells of the notebook that shows a model, and how to recognise it there: only its layout is the same object. */
 function notebookOf(model) {
   const manager = model.widget_manager;
   const { context } = manager ?? {};
@@ -84,7 +85,7 @@ const storageOf = () => {
   }
 };
 
-/** Keep the drafts of a view once its kernel is gone, and give a new view those of the one before it in its cell. */
+/** Keep a view's drafts once its kernel is gone, and give them to the next view in its cell. */
 export function keepDrafts(name, model, el, hub) {
   const storage = storageOf();
   const boxes = () => el.querySelectorAll('textarea, input[type="text"]');
@@ -98,14 +99,14 @@ export function keepDrafts(name, model, el, hub) {
     isKept = Boolean(storage && place) && keepTexts(storage, place, texts);
     tell(Object.keys(texts).length ? (isKept ? WILL_BE_BACK : COPY_FIRST) : "");
   }
-  /** Behind what the line says of the kernel; hidden without words, so that it takes no room. */
+  /** Put after what the line says about the kernel; hidden if empty, so that it takes no room. */
   function tell(words) {
     told.textContent = words;
     told.hidden = !words;
-    told.classList.toggle("llm-kept", words !== IS_BACK); // told only as long as the kernel is gone
+    told.classList.toggle("llm-kept", words !== IS_BACK); // shown only as long as the kernel is gone
     hub.line[words === IS_BACK ? "prepend" : "append"](told);
   }
-  /** A box gets its text as if somebody typed it, unless somebody has typed there. */
+  /** Give each box its text as if somebody had typed it, unless somebody has typed there. */
   function restore() {
     for (const box of boxes()) {
       const label = box.getAttribute("aria-label");

@@ -1,4 +1,4 @@
-"""Hearing the kernel's interrupt while it has nothing to do but threads work."""
+"""Notices an interrupt of an idle kernel while a thread works."""
 
 import asyncio
 import signal
@@ -7,18 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 SOON = 0.1  # seconds
-_listeners: dict[object, Callable[[], object]] = {}  # touched by the main thread alone
+_listeners: dict[object, Callable[[], object]] = {}  # only the main thread touches it
 _before: list[Any] = []  # the handler that was there before ours
 
 
 def on_interrupt(function: Callable[[], object]) -> Callable[[], None]:
-    """Call `function` when the kernel is interrupted between two cells; returns a function that ends this.
+    """Call `function` when the kernel is interrupted between two cells; return a function that ends this.
 
-    A kernel ignores the signal while it is idle: there is no cell to end. Its own handlers are set around each message
-    that it deals with and put back afterwards, so ours is set once that has happened, by the loop that waits for
-    messages; a cell may give way to that loop before it ends. Outside of a kernel there is nobody to interrupt, and
-    nothing is done. `function` is called by a signal's handler, in the midst of anything: it may set a flag. Several
-    may listen at once, and all are called.
+    An idle kernel ignores the signal, since there is no cell to end. It sets its own handlers around each message and
+    puts the old ones back afterwards. So the loop that waits for messages sets ours once that has happened; a cell may
+    give way to that loop before it ends. Outside a kernel there is nobody to interrupt, and nothing happens. A signal
+    handler calls `function` in the middle of anything, so it should only set a flag. Several functions can be
+    registered, and all are called.
     """
     loop = _main_loop()
     if loop is None:
@@ -43,11 +43,11 @@ def _forget(loop: asyncio.AbstractEventLoop, key: object) -> None:
 
 
 def _settle(loop: asyncio.AbstractEventLoop) -> None:
-    """Have our handler in its place while somebody listens, and only then."""
+    """Install our handler while somebody listens, and only then."""
     now = signal.getsignal(signal.SIGINT)
     if bool(_listeners) == (now is _heard):
         return
-    if now not in (signal.SIG_IGN, _heard):  # a message is being dealt with
+    if now not in (signal.SIG_IGN, _heard):  # the kernel is handling a message
         loop.call_later(SOON, _settle, loop)
     elif _listeners:
         _before[:] = [signal.signal(signal.SIGINT, _heard)]
@@ -61,7 +61,7 @@ def _heard(*_: object) -> None:
 
 
 def _main_loop() -> asyncio.AbstractEventLoop | None:
-    """That of the main thread, the only one where signals can be handled, or None.
+    """The main thread's event loop, or None. Only the main thread can handle signals.
 
     What readers do in views is dealt with in threads of the views' own, see `Worker`.
     """

@@ -1,14 +1,14 @@
-// Walking by keyboard: where a key leads, and lists of which Tab reaches one part and other keys the rest.
+// Walking by keyboard: where a key leads, and lists where Tab reaches one part and other keys the rest.
 
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 /** An arrow key as a step of [rows, columns]; null: another key. */
 export const arrowOf = (key) => ARROWS[key] ?? null;
 
-/** The number of the part of `count` that is nearest to `at`. */
+/** Keep a number within 0 … count - 1. */
 export const bounded = (at, count) => Math.max(0, Math.min(count - 1, at));
 
-/** Where a key leads from part `here` of `count` in a line; null: nowhere. */
+/** Where a key leads from part `here` of `count` parts in a line; null: nowhere. */
 export function stepTo(key, here, count, rtl = false) {
   const steps = {
     ArrowRight: rtl ? here - 1 : here + 1,
@@ -19,18 +19,18 @@ export function stepTo(key, here, count, rtl = false) {
   return here < 0 || !(key in steps) ? null : bounded(steps[key], count);
 }
 
-/** The same where Up is as good as Left, and Down as Right: in a line that is broken into several. */
+/** The same if Up means Left and Down means Right: in a line that wraps. */
 export const stepEitherWay = (key, here, count) =>
   stepTo({ ArrowUp: "ArrowLeft", ArrowDown: "ArrowRight" }[key] ?? key, here, count);
 
-/** Tab reaches this one of the parts, and no other. */
+/** Let Tab reach this part, and no other. */
 export function tabTo(parts, one) {
   for (const part of parts) part.setAttribute("tabindex", part === one ? 0 : -1);
 }
 
 /**
- * A list of which Tab reaches one of the `parts()`, the one that had the keyboard last; `lead(key, here, part)` says to
- * which number a key leads from number `here` (null: nowhere), and `then(number)` is called once the keyboard is there.
+ * Make a list where Tab reaches one of the `parts()`, the one that had the keyboard last. `lead(key, here, part)` says
+ * which number a key leads to from number `here` (null: nowhere); `then(number)` is called once the keyboard is there.
  */
 export function roving(list, parts, lead, then = () => {}) {
   const partOf = (event) => parts().find((part) => part.contains(event.target));
@@ -48,7 +48,7 @@ export function roving(list, parts, lead, then = () => {}) {
   });
 }
 
-/** Left, Right, Home and End step through the `count()` states of a view, but not in controls that need these keys. */
+/** Let Left, Right, Home and End step through the `count()` states of a view, except in controls that need them. */
 export function stepping(el, controls, { here, count, go }) {
   el.addEventListener("keydown", (event) => {
     const taken = event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey;

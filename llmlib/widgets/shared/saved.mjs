@@ -1,14 +1,14 @@
-// A notebook that is opened again has a new kernel, and JupyterLab knows nothing of the view that it saved.
+// A notebook that is opened again has a new kernel, and JupyterLab knows nothing about the view that it saved.
 
 export const VIEW = "application/vnd.jupyter.widget-view+json";
 const STATE = "application/vnd.jupyter.widget-state+json";
 const AGAIN = '<p style="margin: 0 0 6px">As the cell showed it. Run the cell again to bring the view to life.</p>';
-const RUN_IT = /<p>This is a picture\..*?<\/p>$/; // the same in other words
-const watched = new WeakMap(); // of each notebook the models that are shown in it
+const RUN_IT = /<p>This is a picture\..*?<\/p>$/; // the same, worded differently
+const watched = new WeakMap(); // for each notebook, the models shown in it
 
 /**
- * For each view among outputs that carries its picture, a plain HTML widget of the same id that shows the picture, or a
- * newer one: `{ id, html }`.
+ * For each view that carries its picture, a plain HTML widget with the same id, which shows the picture or a newer one:
+ * `{ id, html }`.
  */
 export function picturesOf(outputs, newer = []) {
   const html = (data) =>
@@ -27,7 +27,7 @@ export function picturesOf(outputs, newer = []) {
   );
 }
 
-/** The notebook's saved widgets with these pictures in them; pictures of outputs that are gone fall out. */
+/** The notebook's saved widgets with these pictures added; pictures of deleted outputs are dropped. */
 export function withPictures(metadata, pictures) {
   const known = metadata?.[STATE] ?? { version_major: 2, version_minor: 0, state: {} };
   const others = Object.entries(known.state).filter(([, { state }]) => !state?.llm_picture);

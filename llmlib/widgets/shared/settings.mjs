@@ -1,9 +1,9 @@
-// The settings of a sampler: a slider and a number for each. What is out of range stays as it was typed, and is told
+// A sampler's settings, each with a slider and a number. A number out of range stays as it was typed, with the reason
 // beside it.
 
 import { element, howMany } from "./shared.mjs";
 
-/** The settings, as they are turned. `neutral` is the value that does nothing; `null`: none. */
+/** The settings. `neutral` is the value that does nothing; `null`: none. */
 export const SETTINGS = [
   {
     name: "temperature",
@@ -19,7 +19,7 @@ export const SETTINGS = [
     most: 1,
     step: 0.01,
     neutral: 1,
-    says: "keeps the likeliest tokens that reach this share together",
+    says: "keeps the likeliest tokens that together reach this share",
   },
   {
     name: "top_k",
@@ -47,7 +47,7 @@ export const SETTINGS = [
     step: 0.01,
     neutral: 1,
     more: true,
-    says: "keeps tokens about as surprising as is usual here",
+    says: "keeps tokens about as surprising as usual here",
   },
   {
     name: "repetition_penalty",
@@ -56,7 +56,7 @@ export const SETTINGS = [
     step: 0.05,
     neutral: 1,
     more: true,
-    says: "above 1: what has occurred gets less likely",
+    says: "above 1: tokens that have occurred get less likely",
   },
   {
     name: "frequency_penalty",
@@ -78,7 +78,7 @@ export const SETTINGS = [
   },
 ];
 
-/** A place of a slider (0 … 100) as a number of tokens, and back: the far right is all of them, which is no setting. */
+/** A slider's position (0 … 100) as a number of tokens, and back; the far right means all of them, so no setting. */
 export const tokensAt = (place, vocabulary) =>
   place >= 100 ? null : Math.max(1, Math.round(vocabulary ** (place / 100)));
 export const placeOf = (tokens, vocabulary) =>
@@ -87,7 +87,7 @@ export const placeOf = (tokens, vocabulary) =>
     : Math.min(99, Math.round((100 * Math.log(Math.max(1, tokens))) / Math.log(Math.max(2, vocabulary))));
 
 /**
- * The settings in use, as they would be written in Python: "temperature 0.8 · top_p 0.9"; without any: what that means.
+ * The settings in use, named as in Python: "temperature 0.8 · top_p 0.9"; without any, what that means.
  */
 export function settingsInWords(settings, banned = [], pattern = "") {
   const used = SETTINGS.filter(({ name, neutral }) => (settings[name] ?? null) !== neutral).map(
@@ -107,7 +107,7 @@ function withPoint(event) {
   document.execCommand("insertText", false, event.data.replaceAll(",", "."));
 }
 
-/** One setting. Turns that Python has not answered are not overwritten, nor is a number that it refused. */
+/** One setting. Changes that Python has not answered are not overwritten, nor is a number that it refused. */
 export function settingField(setting, hub, model) {
   const { name, least, most, step, neutral, log, says } = setting;
   const slider = element("input", {
@@ -165,7 +165,7 @@ export function settingField(setting, hub, model) {
   const one = {
     setting,
     node,
-    /** What was typed and refused is given up. */
+    /** Drop what was typed and refused. */
     forget() {
       wrong = false;
       refused.textContent = "";

@@ -1,4 +1,4 @@
-// Helpers that every widget's JavaScript begins with. Pure functions first, then the few that touch the page.
+// Helpers for every widget's JavaScript. Pure functions first, then the few that touch the page.
 
 const SEEN = { " ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥" };
 const INKLESS = /⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩|[\p{Cc}\p{Cf}\p{Z}\ufe00-\ufe0f]/gu;
@@ -6,8 +6,8 @@ const INKLESS = /⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩|[\p{Cc}\p{Cf}\p{Z}\ufe00-\uf
 const codePoint = (sign) => `U+${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 
 /**
- * How a token is written so that all of it shows: "·" for a space, "⏎" for a newline, "⇥" for a tab, ⟨U+200D⟩ for other
- * signs without ink. Bytes of a divided character, which Python writes as ⟨F0 9F⟩, stay.
+ * Write a token so that all of it shows: "·" for a space, "⏎" for a newline, "⇥" for a tab, ⟨U+200D⟩ for other
+ * invisible characters. Bytes of a split character, which Python writes as ⟨F0 9F⟩, stay.
  */
 export function visibleToken(text) {
   if (text === "") return "∅";
@@ -56,7 +56,7 @@ export function fromHex(text) {
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
-/** A token as text; bytes of a divided character as ⟨F0 9F⟩, since they are no text alone. */
+/** A token as text, with bytes of a split character as ⟨F0 9F⟩, since they are not text alone. */
 export function tokenText(bytes) {
   return characters(bytes)
     .map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`)
@@ -64,7 +64,7 @@ export function tokenText(bytes) {
 }
 
 /**
- * A token's bytes in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩.
+ * Write a token's bytes: white space visible, invisible characters named, bytes of a split character as ⟨F0 9F⟩.
  */
 export function tokenLabel(bytes) {
   return visibleToken(tokenText(bytes));
@@ -77,14 +77,14 @@ export function wellFormed(text) {
 
 const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
-/** "rtl" if the first letter of the text is written from right to left; a text without letters has the one given. */
+/** "rtl" if the text's first letter is written from right to left; without letters, the direction given. */
 export function direction(text, otherwise = "ltr") {
   const letter = text.match(/\p{L}/u)?.[0];
   return letter === undefined ? otherwise : RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
 }
 
 /**
- * A token inside of a sentence: with signs about it that keep its direction to itself, where it is from right to left.
+ * A token inside a sentence, with marks around it that keep a right-to-left direction to itself.
  */
 export function isolated(token) {
   return RIGHT_TO_LEFT.test(token) ? `\u2068${token}\u2069` : token;
@@ -92,12 +92,12 @@ export function isolated(token) {
 
 /**
  * Neighbouring tokens that are written in one direction: [{dir, from, to}, …], in the order of the text, which reads in
- * the direction `base`. Digits go from left to right; what has no direction goes with its neighbours where they agree,
- * and else with the text (the Unicode bidirectional algorithm, rules N1 and N2, a token at a time).
+ * the direction `base`. Digits go from left to right; what has no direction goes with its neighbours if they agree, and
+ * otherwise with the text (the Unicode bidirectional algorithm, rules N1 and N2, a token at a time).
  */
 export function runs(texts, base) {
   const own = texts.map((text) => {
-    // bytes of a divided character have no direction
+    // bytes of a split character have no direction
     const bare = text.replace(/⟨[^⟩]*⟩/g, "");
     return /\p{L}/u.test(bare) ? direction(bare) : /\p{N}/u.test(bare) ? "ltr" : null;
   });
@@ -128,7 +128,7 @@ export function percent(p) {
 /** 1 -> "1 token", 1200 -> "1,200 tokens". */
 export const howMany = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
-/** How open a choice with this entropy (in nats) is: as one among "2.5 equal tokens". */
+/** How open a choice with this entropy (in nats) is, as in "2.5 equal tokens". */
 export function equalTokens(entropy) {
   const n = Math.exp(entropy);
   return `${n < 9.5 ? n.toFixed(1) : Math.round(n).toLocaleString("en")} equal tokens`;
@@ -152,7 +152,7 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** The text that tokens make together; characters that they divide are whole again. */
+/** Join tokens into a text; characters that they split are whole again. */
 export function joinedText(tokens) {
   return tokens
     .join("")
@@ -162,8 +162,8 @@ export function joinedText(tokens) {
 }
 
 /**
- * Nodes of tokens in the order in which their text is read, whatever its directions; `box` gets its own, or that of the
- * text `around` it.
+ * Put nodes of tokens in reading order, whatever the directions; `box` gets its own direction, or that of the text
+ * `around` it.
  */
 export function inReadingOrder(box, texts, nodes, around = "ltr") {
   box.dir = direction(joinedText(texts), around);
@@ -175,8 +175,8 @@ export function inReadingOrder(box, texts, nodes, around = "ltr") {
 }
 
 /**
- * Keep the keys pressed inside a view: JupyterLab would read them as its own commands, or move the focus to the
- * cell that it holds for the active one.
+ * Keep key presses inside a view: JupyterLab would take them as its own commands, or move the focus to the cell that it
+ * thinks is active.
  */
 export function keepKeys(el) {
   el.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -235,8 +235,8 @@ export function saveMenu(model, name, makeSvg = fromPython) {
 const fromPython = (model) => askPython(model, "svg");
 
 /**
- * Call `update` now and whenever some of the named traits have changed: once for all that came in one message, so that
- * it never sees half of a change. Returns a function that stops it.
+ * Call `update` now and whenever some of the named traits have changed, once for everything in one message, so that it
+ * never sees half of a change. Returns a function that stops it.
  */
 export function follow(model, names, update) {
   let queued = false;

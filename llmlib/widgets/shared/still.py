@@ -1,4 +1,4 @@
-"""What the static pictures of the explorers share: colours, and drawing the same bytes each time."""
+"""What static pictures share: colours, and drawing the same bytes each time."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -8,7 +8,9 @@ INK, FAINT, PAPER = "#1f2328", "#57606a", "#ffffff"
 
 
 def drawn(draw_on: Callable[[Any], None], format: str, **figure: Any) -> io.BytesIO:
-    """A PNG or SVG file of what `draw_on` draws on a new matplotlib figure, whatever the reader's own settings are."""
+    """Make a PNG or SVG file of what `draw_on` draws on a new matplotlib figure, whatever the reader's own settings
+    are.
+    """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -30,7 +32,7 @@ def drawn(draw_on: Callable[[Any], None], format: str, **figure: Any) -> io.Byte
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """The numbers of "#rrggbb"."""
+    """Read the numbers in "#rrggbb"."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
@@ -47,6 +49,6 @@ def blend(t: float, stops: Sequence[str]) -> str:
 
 
 def ink_on(fill: str) -> str:
-    """Black or white, whichever is read better on a colour (WCAG 2.1, relative luminance)."""
+    """Choose black or white, whichever reads better on a colour (WCAG 2.1, relative luminance)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb(fill))]
     return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"

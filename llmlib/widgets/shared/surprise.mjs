@@ -3,11 +3,11 @@
 import { element, percent, visibleToken } from "./shared.mjs";
 import { paletteOf, shades } from "./canvas.mjs";
 
-const MOST_SURPRISE = Math.log(1000); // nats: from here on the colour is the strongest
+const MOST_SURPRISE = Math.log(1000); // nats: from here on the colour is strongest
 
-/** How strong the colour of a token is: 0 where the model was sure of it, 1 where it was a thousand to one or more. */
+/** How strong a token's colour is: 0 if the model was sure of it, 1 if it was a thousand to one or less likely. */
 export const surpriseShade = (logProb) => Math.min(1, Math.max(0, -logProb) / MOST_SURPRISE);
-/** Places of a legend of these colours. */
+/** The legend of these colours. */
 export const SURPRISES = [
   [1, "100%"],
   [0.1, "10%"],
@@ -29,7 +29,7 @@ export function tinyShare(logProb) {
   return `${digits.toFixed(1)} × 10⁻${String(-exponent).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d])}`;
 }
 
-/** For the theme that a view stands in: from a token's log-probability to its colour and the ink that is read on it. */
+/** Maps a token's log-probability to its colour and the ink on it, for the view's theme. */
 export function surpriseColours(el) {
   const {
     stops: { true: signed },
@@ -38,7 +38,7 @@ export function surpriseColours(el) {
   return (logProb) => colours[Math.round(255 * surpriseShade(logProb))];
 }
 
-/** A coloured token; its `title` tells the numbers. */
+/** A coloured token; its `title` gives the numbers. */
 export function surprising(colour, text, logProb, attributes = {}) {
   const { fill, ink } = colour(logProb);
   return element(

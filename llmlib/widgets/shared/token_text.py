@@ -1,4 +1,4 @@
-"""How tokens and probabilities are written for people; the counterpart of `tokenLabel` and others in shared.mjs."""
+"""Writes tokens and probabilities for people; the counterpart of `tokenLabel` and others in shared.mjs."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from llmlib.widgets.shared.base import escape_xml
 
-# Backgrounds of neighbouring tokens, in pictures (light theme of shared.css); colour-blind people can tell them apart.
+# Backgrounds of neighbouring tokens in pictures (light theme of shared.css), which colour-blind people can tell apart.
 HUES = ("#cfe3f7", "#fbe0ae", "#c9ecd9", "#f7d0e2", "#e0d9f6", "#eceab0")
 CELL = 8.6  # width in pixels of one monospaced character at 14 px
 
@@ -16,7 +16,7 @@ BYTES = re.compile(r"(⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)")
 
 
 def token_text(data: bytes) -> str:
-    """A token as text; the bytes of a character that several tokens share as ⟨F0 9F⟩, since they are no text alone.
+    """Write a token as text; the bytes of a character that several tokens share become ⟨F0 9F⟩.
 
     >>> token_text(b" Paris"), token_text(b"o\\xf0\\x9f")
     (' Paris', 'o⟨F0 9F⟩')
@@ -25,7 +25,7 @@ def token_text(data: bytes) -> str:
 
 
 def joined_text(tokens: Iterable[str]) -> str:
-    """The text that tokens make together; characters that they divide are whole again.
+    """Join tokens into a text; characters that they split are whole again.
 
     >>> joined_text(["a", " ⟨F0 9F⟩", "⟨99 82⟩"])
     'a 🙂'
@@ -35,7 +35,7 @@ def joined_text(tokens: Iterable[str]) -> str:
 
 
 def visible_token(text: str) -> str:
-    """A token with all of it made visible, as in `visibleToken` of shared.mjs: white space, and signs without ink.
+    """Make all of a token visible, white space and invisible characters too, as `visibleToken` in shared.mjs does.
 
     What `token_text` wrote as ⟨F0 9F⟩ stays.
 
@@ -48,7 +48,7 @@ def visible_token(text: str) -> str:
 
 
 def percent(p: float) -> str:
-    """A probability for people, as in `percent` of shared.mjs.
+    """Write a probability for people, as `percent` in shared.mjs does.
 
     >>> percent(0.5), percent(0.0312), percent(0.0004)
     ('50%', '3.1%', '<0.1%')
@@ -61,7 +61,7 @@ def percent(p: float) -> str:
 
 
 def hexadecimal(data: bytes) -> str:
-    """Bytes for people.
+    """Write bytes for people.
 
     >>> hexadecimal(b" <")
     '20 3C'
@@ -70,7 +70,7 @@ def hexadecimal(data: bytes) -> str:
 
 
 def token_label(data: bytes) -> str:
-    """A token in writing: white space visible, signs without ink named, bytes of a divided character as ⟨F0 9F⟩.
+    """Write a token's bytes: white space visible, invisible characters named, bytes of a split character as ⟨F0 9F⟩.
 
     >>> token_label(b" Paris"), token_label("🙂".encode()[:2]), token_label("\\N{ZERO WIDTH JOINER}".encode())
     ('·Paris', '⟨F0 9F⟩', '⟨U+200D⟩')
@@ -79,7 +79,7 @@ def token_label(data: bytes) -> str:
 
 
 def _characters(data: bytes) -> Iterator[str | bytes]:
-    """Whole characters, and what lies between them."""
+    """Split bytes into whole characters and what is between them."""
     loose, i = bytearray(), 0
     while i < len(data):
         length = _length_of_character(data[i])
@@ -99,7 +99,7 @@ def _characters(data: bytes) -> Iterator[str | bytes]:
 
 
 def _length_of_character(lead: int) -> int:
-    """How many bytes a UTF-8 character has that begins with this one."""
+    """How many bytes a UTF-8 character has if it begins with this one."""
     return 1 if lead < 0x80 else 4 if lead >= 0xF0 else 3 if lead >= 0xE0 else 2
 
 
@@ -111,7 +111,7 @@ def _with_ink(character: str) -> str:
 
 
 def width_of(label: str) -> float:
-    """About how many pixels a label takes in a picture.
+    """Estimate a label's width in pixels.
 
     >>> width_of("ab") < width_of("漢字")
     True
@@ -121,7 +121,7 @@ def width_of(label: str) -> float:
 
 
 def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int, row: int = 30) -> tuple[str, float]:
-    """Labels as a flow of coloured boxes between `left` and `right`: SVG source, and the y below the last row."""
+    """Draw labels as coloured boxes in rows between `left` and `right`: SVG source, and the y below the last row."""
     parts: list[str] = []
     x, y = float(left), top
     for label, fill in zip(labels, fills):
@@ -138,7 +138,7 @@ def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int
 
 
 def picture(body: str, width: int, height: float) -> str:
-    """A whole SVG picture on white."""
+    """Make a whole SVG picture on white."""
     style = 'font-size="14" font-family="sans-serif" fill="#1f2328"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height:.0f}" {style}>'

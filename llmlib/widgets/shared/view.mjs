@@ -1,4 +1,4 @@
-// What every view begins with, so that none has to think of it. The way to build one is told at the head of base.py.
+// What every view starts with, so that none has to think about it. The head of base.py says how to build one.
 
 import { connect } from "./acts.mjs";
 import { keepDrafts, ownText, setAside } from "./drafts.mjs";
@@ -8,9 +8,8 @@ import { keepPictures } from "./saved.mjs";
 const FOCUSABLE = 'a[href], button, input, select, summary, textarea, [tabindex]:not([tabindex="-1"])';
 
 /**
- * A widget from `build({ model, el, hub, still })`, which fills `el` and returns a function, or several, that stop what
- * it began. `hub` is the way to Python (see `connect`); its `line` has to be put somewhere. `still`: a page without
- * Python.
+ * Make a widget from `build({ model, el, hub, still })`, which fills `el` and returns functions that stop what it
+ * started. `hub` is the way to Python (see `connect`); put its `line` somewhere. `still`: a page without Python.
  */
 export function widget(name, build) {
   return {
@@ -34,8 +33,8 @@ export function widget(name, build) {
 }
 
 /**
- * The keyboard keeps its place: where the control that has the focus vanishes, is hidden or switched off, the nearest
- * one gets it. Otherwise the page's body would, from where nothing can be reached.
+ * Keep the keyboard's place: if the focused control vanishes, is hidden or switched off, the nearest one gets the
+ * focus. Otherwise the page's body would, and from there one can reach nothing.
  */
 function holdFocus(el) {
   let held = null;
@@ -53,7 +52,7 @@ function holdFocus(el) {
       forget();
       return;
     }
-    const was = held; // a click on nothing, or was it taken away?
+    const was = held; // did the reader click on nothing, or did the control vanish?
     setTimeout(() => {
       if (held === was && was?.isConnected && !was.disabled) forget();
     });
@@ -86,8 +85,8 @@ function holdFocus(el) {
 }
 
 /**
- * A box for a text that is used when the reader says so, by Enter or by the button; until then it says that it is not.
- * `use(text)` gets it, `used()` tells which text is in use.
+ * A box for a text that is used when the reader presses Enter or the button; until then it says that it is not used.
+ * `use(text)` gets it, and `used()` returns the text in use.
  */
 export function textBox({ label, button: words, rows = 2, use, used }) {
   const box = element("textarea", { rows, "aria-label": label, dir: "auto", spellcheck: "false", "data-acts": true });
@@ -117,7 +116,7 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
       typed.follow();
       tell();
     },
-    /** Another draft takes the box, and the one that was there is handed out. */
+    /** Put another draft into the box, and return the one that was there. */
     exchange(draft) {
       const before = typed.exchange(draft);
       tell();
@@ -127,15 +126,15 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
 }
 
 /**
- * A field that follows the text in use (`used()`) only as long as it holds what was in use before: what the reader has
- * typed is never written over.
+ * A field that follows the text in use (`used()`) only as long as it holds the text used before: what the reader has
+ * typed is never overwritten.
  */
 export function following(box, used) {
-  let own = ""; // what was put here by the view, or typed and used; null: typed, and not used yet
+  let own = ""; // text put here by the view, or typed and used; null: typed, and not used yet
   ownText(box, (text) => own !== null || sameText(text, used()));
   box.addEventListener("input", () => {
     own = null;
-  }); // though it may be, letter by letter, what was there before
+  }); // even if it happens to equal the text from before
   return {
     box,
     follow() {
@@ -152,5 +151,5 @@ export function following(box, used) {
   };
 }
 
-/** Whether two texts are the same; a text area has its own line ends. */
+/** Whether two texts are the same; a text area has its own line endings. */
 export const sameText = (a, b) => a.replace(/\r\n?/g, "\n") === b.replace(/\r\n?/g, "\n");

@@ -1,4 +1,4 @@
-// A text token by token, to walk through, and the likeliest tokens at a place: parts of several views.
+// Parts of several views: a text to walk through token by token, and the likeliest tokens at a position.
 
 import { roving, stepTo, tabTo } from "./keys.mjs";
 import { element, inReadingOrder, isolated, percent, shorten, spokenToken, visibleToken } from "./shared.mjs";
@@ -14,8 +14,8 @@ export function linesOf(texts) {
 }
 
 /**
- * `boxes`, one for each token, as a list through which arrow keys walk. `tell(k)` is called with the token that is
- * pointed at or else has the keyboard, and with null where there is none any more.
+ * A list that arrow keys walk through, with a box in `boxes` for each token. `tell(k)` is called with the token that is
+ * pointed at, or that has the keyboard, and with null once there is none.
  */
 export function walk(texts, boxes, { label, tell, around = "ltr" }) {
   const list = element("div", {

@@ -1,4 +1,4 @@
-"""Does what a reader asks a view for, in a thread of its own: meanwhile the kernel hears what comes next."""
+"""Does a reader's acts in a thread, so that the kernel stays free for the next ones."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,20 +12,20 @@ INTERRUPTED = "You interrupted the kernel, so this was not done."
 
 
 class Worker:
-    """Takes acts in the order in which they come, computes what they need, and answers each.
+    """Does acts in the order that they come, then the work they need, and answers each.
 
-    `say` sends a message to the page, `tell` shows a notice there. Without a kernel (in a script, in a test) all is
-    done at once, by whoever asks.
+    `say` sends a message to the page, `tell` shows a notice there. Without a kernel (in a script or a test) everything
+    is done at once, in the caller's thread.
     """
 
     def __init__(self, acts: Acts, say: Callable[[dict[str, Any]], None], tell: Callable[[str], None]):
         self.acts, self.say, self.tell = acts, say, tell
-        self._lock = threading.Lock()  # held for moments only: for what the two threads below both touch
+        self._lock = threading.Lock()  # held only for moments, for what both threads touch
         self._asked: list[tuple[str, Sequence[Mapping[str, Any]]]] = []  # pages and their acts
         self.working, self._called_off = False, ""
-        self._unanswered: dict[str, int] = {}  # pages that wait, and the number of the last act that each has sent
+        self._unanswered: dict[str, int] = {}  # pages that wait, and the number of the last act that each sent
 
-    # --- whoever hears the reader ---
+    # --- in the kernel's thread ---
 
     def ask(self, client: str, acts: Sequence[Mapping[str, Any]]) -> None:
         """Do these acts of one page, after those that are under way."""
@@ -40,13 +40,13 @@ class Worker:
             threading.Thread(target=self._work, daemon=True).start()
 
     def call_off(self, why: str = CANCELLED) -> None:
-        """End the work that is under way, if there is any, at its next `check`."""
+        """End the work under way, if there is any, at its next `check`."""
         self._called_off = why
 
-    # --- whoever works ---
+    # --- in the worker's thread ---
 
     def check(self) -> None:
-        """Raise `CalledOff` if nobody waits any more for the work under way, and `Overtaken` if newer acts redo it."""
+        """Raise `CalledOff` if nobody waits for the work any more, and `Overtaken` if newer acts will redo it."""
         if self._called_off:
             why, self._called_off = self._called_off, ""
             raise CalledOff(why)
@@ -72,13 +72,13 @@ class Worker:
             unwatch()
 
     def _take(self) -> bool:
-        """Do what was asked for meanwhile; False if that is nothing."""
+        """Do the acts that have come meanwhile; False if there are none."""
         with self._lock:
             asked, self._asked = self._asked, []
             self.working = bool(asked)
         if asked and not self._unanswered:
             self._called_off = ""
-            self.tell("")  # now, so that the same notice, if it comes again, is read aloud again
+            self.tell("")  # now, so that a repeated notice is read aloud again
         for client, acts in asked:
             self._unanswered[client] = acts[-1]["number"]
             self.say({"client": client, "begun": True})
@@ -87,14 +87,14 @@ class Worker:
 
     def _answer(self) -> None:
         refused, notice = self.acts.answer()
-        if notice:  # else a thread may have said something meanwhile
+        if notice:  # otherwise, keep what a thread may have said meanwhile
             self.tell(notice)
         unanswered, self._unanswered = self._unanswered, {}
         for client, number in unanswered.items():
             self.say({"client": client, "done": number, "refused": [one for of, one in refused if of == client]})
 
     def _give_up(self) -> None:
-        """Whatever has happened: an act without an answer would look like a dead kernel."""
+        """Answer everything, whatever happened: an act without an answer would look like a dead kernel."""
         with self._lock:
             self.working, self._asked = False, []
         unanswered, self._unanswered = self._unanswered, {}

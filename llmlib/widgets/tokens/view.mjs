@@ -35,7 +35,7 @@ export function joined(tokens) {
   return whole;
 }
 
-/** For each token, which characters it holds only a part of: [{character, from, to, of}] (bytes counted from 1). */
+/** For each token, the characters that it holds only a part of: [{character, from, to, of}] (bytes counted from 1). */
 export function parts(tokens) {
   const found = tokens.map(() => []);
   const starts = []; // where each token begins
@@ -66,7 +66,7 @@ export function numbers(text, count) {
   return `${count.toLocaleString("en")} token${count === 1 ? "" : "s"}${rate}`;
 }
 
-/** What there is to say about one token. */
+/** Describe one token. */
 export function describe(bytes, id, position, incomplete, special) {
   const partly = incomplete.map(
     (p) => `${p.from === p.to ? `byte ${p.from}` : `bytes ${p.from}–${p.to}`} of ${p.of} of “${p.character}”`,
@@ -82,7 +82,7 @@ export function describe(bytes, id, position, incomplete, special) {
     .join(" · ");
 }
 
-/** The tokens of one tokenizer. Arrow keys walk through them; each says what it is when it is pointed at. */
+/** The tokens of one tokenizer. Arrow keys walk through them; point at one to see what it is. */
 function row(encoding, text, showIds) {
   const tokens = encoding.tokens.map(fromHex);
   const special = new Set(encoding.special);

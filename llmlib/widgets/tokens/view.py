@@ -1,4 +1,4 @@
-"""The token view: how one text falls into tokens, for several tokenizers side by side."""
+"""The token view: one text as several tokenizers split it, side by side."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,13 +9,13 @@ import traitlets
 from llmlib.widgets.shared.base import View, escape_xml
 from llmlib.widgets.shared.token_text import HUES, boxes, picture, token_label
 
-LIMIT = 2000  # tokens that are shown for each tokenizer; all of them are counted
+LIMIT = 2000  # tokens shown for each tokenizer; all of them are counted
 
 
 def encoding(
     name: str, ids: Sequence[int], tokens: Sequence[bytes], vocab_size: int, special: Iterable[int] = ()
 ) -> dict[str, Any]:
-    """What a `TokensView` shows of one tokenizer: each token's id and bytes, and the positions of special tokens.
+    """What a `TokensView` shows for one tokenizer: each token's id and bytes, and the positions of special tokens.
 
     >>> encoding("bytes", [104, 105], [b"h", b"i"], vocab_size=256)["tokens"]
     ['68', '69']
@@ -63,7 +63,7 @@ class TokensView(View):
         return f"{row['count']:,} token{'' if row['count'] == 1 else 's'}{rate}"
 
     def svg(self, most: int = 400) -> str:
-        """A static picture with at most `most` tokens for each tokenizer; the same state gives the same bytes."""
+        """Draw at most `most` tokens for each tokenizer; the same state gives the same bytes."""
         width, y, parts = 760, 10.0, []
         for row in self.encodings:
             parts.append(

@@ -1,4 +1,4 @@
-// One chart: curves of all runs over steps, and what they are at the place that is pointed at.
+// One chart: curves of all runs over steps, and their values where the pointer is.
 
 import { element, shorten } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -23,7 +23,7 @@ import {
 const LEFT = 50;
 const TOP = 8;
 const BOTTOM = 24;
-const NAMES = 104; // pixels: numbers at the side, room above, numbers below, names of runs
+const NAMES = 104; // pixels: numbers at the side, room above, numbers below, run names
 const DRAGGED = 6; // pixels: less is a click
 
 /**
@@ -47,7 +47,7 @@ export function chartPanel(ctx, which, large) {
     ),
     element("div", { class: "llm-plot" }, picture, tip),
   );
-  const clip = `llm-clip-${Math.random().toString(36).slice(2)}`; // lines end where the chart does, whatever the window
+  const clip = `llm-clip-${Math.random().toString(36).slice(2)}`; // lines end where the chart ends, whatever the window
   let frame = null;
   let drag = null;
 
@@ -60,7 +60,7 @@ export function chartPanel(ctx, which, large) {
   function toY(value) {
     return TOP + frame.height * (1 - Math.max(0, Math.min(1, frame.scale(value))));
   }
-  /** From pixels to a step or a second. */
+  /** Turn pixels into a step or a second. */
   function xAt(event) {
     const box = picture.getBoundingClientRect();
     const share = (event.clientX - box.left - LEFT) / frame.width;
@@ -281,14 +281,14 @@ export function chartPanel(ctx, which, large) {
     return `${title}. ${said.join("; ") || "No step yet"}.`;
   }
 
-  /** What will be seen when the pointer lets go. */
+  /** What will be visible when the pointer is released. */
   function brushed() {
     const [a, b] = [toX(drag.x), toX(drag.to)];
     const style = { fill: ctx.palette.accent, "fill-opacity": 0.18, stroke: ctx.palette.accent };
     return svg("rect", { x: Math.min(a, b), y: TOP, width: Math.abs(b - a), height: frame.height, ...style });
   }
 
-  /** The place that is pointed at; nothing else changes. */
+  /** Show the place that is pointed at; nothing else changes. */
   function point() {
     if (!frame) return;
     const isIn = (x) => x >= frame.from && x <= frame.to;
@@ -339,7 +339,7 @@ export function chartPanel(ctx, which, large) {
     if (!large && ctx.beside) {
       Object.assign(tip.style, { left: "auto", right: 0 });
       return;
-    } // in the line of the title, where it hides nothing
+    } // on the title's line, where it hides nothing
     const leftHalf = x < LEFT + frame.width / 2;
     Object.assign(
       tip.style,

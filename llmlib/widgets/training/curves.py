@@ -1,4 +1,4 @@
-"""Curves that stay small however long a run is: the counterpart of `unpack` in data.mjs."""
+"""Curves that stay small, however long a run is; the counterpart of `unpack` in data.mjs."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ MOST = 1024  # points of a curve: more than a screen has room for
 
 
 class Curve:
-    """Values at steps, kept in at most `MOST` points; whenever there are more, each two neighbours become one.
+    """Values at steps, in at most `MOST` points; when there would be more, every two neighbours become one.
 
-    A point knows its first and its last step, and of each value the mean, the lowest and the highest, so that a single
-    spike among 100,000 steps is still there. Adding to it costs the same at any length.
+    A point has its first and last step, and for each value the mean, the lowest and the highest, so that a single spike
+    among 100,000 steps still shows. Adding a step costs the same at any length.
 
     >>> curve = Curve(1)
     >>> for step in range(1, 100_001):
@@ -22,7 +22,7 @@ class Curve:
     """
 
     def __init__(self, n_values: int):
-        self.n, self.width, self.filled = 0, 1, 0  # points; steps a point; steps in the last point
+        self.n, self.width, self.filled = 0, 1, 0  # points; steps per point; steps in the last point
         self._first = np.zeros(MOST, "<u4")
         self._last = np.zeros(MOST, "<u4")
         self._seconds = np.zeros(MOST, "<f4")  # since the run began, at the last step
@@ -32,7 +32,7 @@ class Curve:
         return self.n
 
     def add(self, step: int, seconds: float, values: Sequence[float]) -> None:
-        """The values at the next step; one that is not known is NaN."""
+        """Add the values at the next step; an unknown one is NaN."""
         if self.n == 0 or self.filled == self.width:
             if self.n == MOST:
                 self._halve()
@@ -49,7 +49,7 @@ class Curve:
         self._seconds[self.n - 1] = seconds
 
     def _halve(self) -> None:
-        """All points are full, so each two neighbours weigh the same."""
+        """Merge every two neighbours; all points are full, so they weigh the same."""
         half = MOST // 2
         mean, low, high = self._values.reshape(3, -1, half, 2)
         self._values[:, :, :half] = mean.mean(-1), low.min(-1), high.max(-1)

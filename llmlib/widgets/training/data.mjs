@@ -1,6 +1,6 @@
-// What a dashboard knows, as numbers: no page here, so that Node can test it.
+// What the training view knows, as numbers. It touches no page, so Node can test it.
 
-/** Of each run the curve of its steps and that of its validation, from the bytes of `Curve.pack`. */
+/** Each run's curve of steps and curve of validation, from the bytes of `Curve.pack`. */
 export function unpackCurves(packed) {
   const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
   const runs = []; // aligned
@@ -32,7 +32,7 @@ export function unpackCurves(packed) {
 }
 
 export const whole = (value) => Math.round(value).toLocaleString("en");
-/** A number in few signs: 0.0003, 2.5, "12k", "50M", "3.1e+12". */
+/** Write a number briefly: 0.0003, 2.5, "12k", "50M", "3.1e+12". */
 export function shortly(value) {
   const size = Math.abs(value);
   const few = (x) => String(Number(x.toPrecision(3)));
@@ -42,9 +42,16 @@ export function shortly(value) {
 
 const fixed = (value, digits) => (Math.abs(value) < 1000 ? value.toFixed(digits) : shortly(value));
 
-/** What is measured at each step, in the order of the values of a curve. */
+/** What is measured at each step, in the order of a curve's values. */
 export const METRICS = [
-  { name: "loss", title: "Loss", unit: "nats a token", write: (value) => fixed(value, 3), fromZero: false, logs: true },
+  {
+    name: "loss",
+    title: "Loss",
+    unit: "nats per token",
+    write: (value) => fixed(value, 3),
+    fromZero: false,
+    logs: true,
+  },
   {
     name: "learning rate",
     title: "Learning rate",
@@ -63,10 +70,10 @@ export const METRICS = [
   { name: "tokens a second", title: "Tokens a second", unit: "", write: whole, fromZero: true },
 ];
 
-/** Where the points of a curve lie: by step, or by seconds of work. */
+/** Where the points of a curve are: by step, or by seconds of work. */
 export const xsOf = (curve, across) => (across === "seconds" ? curve.seconds : curve.last);
 
-/** Which point lies nearest to x; -1 if there is none, or x is beyond the last one by more than the distance of two. */
+/** The point nearest to x; -1 if there is none, or if x is too far beyond the last one. */
 export function nearest(xs, x) {
   if (!xs.length) return -1;
   let from = 0;
@@ -81,7 +88,7 @@ export function nearest(xs, x) {
   return x > xs[last] + Math.max(1e-9, last ? xs[last] - xs[last - 1] : 1) ? -1 : best;
 }
 
-/** The lowest and highest of what is drawn, at most `cap`; with a bit of room, from 0 on where that says more. */
+/** The lowest and highest values drawn, at most `cap`, with a bit of room; from 0 if that says more. */
 export function domainOf(rows, { fromZero = false, log = false, cap = Infinity } = {}) {
   let low = Infinity;
   let high = -Infinity;
@@ -102,12 +109,12 @@ export function domainOf(rows, { fromZero = false, log = false, cap = Infinity }
 }
 
 /**
- * Above which loss a run has gone astray: half as much again as any run began with. The others would be a flat line.
+ * A run above this loss has diverged: half as much again as any run started with. It would flatten the other curves.
  */
 export const capOf = (rows) =>
   1.5 * Math.max(0, ...rows.filter(({ length }) => length).map(([first]) => first)) || Infinity;
 
-/** Round numbers between two, about so many. */
+/** About so many round numbers between two. */
 export function ticksBetween(low, high, about) {
   const rough = (high - low) / about;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -120,7 +127,7 @@ export function ticksBetween(low, high, about) {
   return found;
 }
 
-/** The same on a scale of powers: 1, 2, 5, 10, 20 …, or as between others where these are too few. */
+/** The same on a logarithmic scale: 1, 2, 5, 10, 20 …, or evenly spaced numbers if these are too few. */
 export function logTicksBetween(low, high, about) {
   const found = [];
   for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
@@ -131,16 +138,16 @@ export function logTicksBetween(low, high, about) {
   return found.length < 4 ? ticksBetween(low, high, about) : found;
 }
 
-/** From a value to its place between 0 and 1. */
+/** Turn a value into a place between 0 and 1. */
 export function scaleOf([low, high], log) {
   if (!log) return (value) => (value - low) / (high - low);
   return (value) => Math.log(Math.max(value, low) / low) / Math.log(high / low);
 }
 
 /**
- * An exponential moving average with this weight for what was before (0: none), as TensorBoard draws it. It begins with
- * nothing, and is divided by the weight that it has gathered, so that its beginning is not drawn towards 0 (Kingma and
- * Ba, 2014, "Adam", section 3). What is missing stays missing.
+ * An exponential moving average with this weight for what was before (0: none), as TensorBoard draws it. It starts at
+ * 0, and is divided by the weight gathered so far, so that its beginning is not pulled towards 0 (Kingma and Ba, 2014,
+ * "Adam", section 3). Missing values stay missing.
  */
 export function movingAverage(values, weight) {
   let average = 0;
@@ -153,7 +160,7 @@ export function movingAverage(values, weight) {
   });
 }
 
-/** From the first to behind the last of the points in a window, and one more on each side: lines reach its edges. */
+/** The points in a window, first to past the last, with one more on each side so that lines reach the edges. */
 export function inWindow(xs, [from, to]) {
   let first = 0;
   let after = xs.length;
@@ -162,7 +169,7 @@ export function inWindow(xs, [from, to]) {
   return [Math.max(0, first - 1), Math.min(xs.length, after + 1)];
 }
 
-/** A window between two places, from left to right, within 0 … end and at least so wide; null if that is everything. */
+/** A window between two places, left to right, within 0 … end and at least so wide; null if it shows everything. */
 export function windowBetween(a, b, end, least) {
   const width = Math.max(least, Math.abs(b - a));
   const middle = (a + b) / 2;
@@ -179,7 +186,7 @@ export function moveInto([from, to], x) {
 
 /**
  * At most one point for each column of pixels: [{ x, mean, low, high }, …], with x in pixels. So a long run costs no
- * more to draw than a short one, and its spikes are still there.
+ * more to draw than a short one, and its spikes still show.
  */
 export function columnsOf(xs, { mean, low, high }, toPixel) {
   const found = [];
@@ -209,7 +216,7 @@ export function bandPath(columns, toY) {
 }
 
 /**
- * Heights of labels that do not lie on each other, each as near to its own as can be; all between `top` and `bottom`.
+ * Heights of labels that do not overlap, each as near to its own as possible; all between `top` and `bottom`.
  */
 export function spread(heights, gap, top, bottom) {
   const order = heights.map((_, k) => k).sort((a, b) => heights[a] - heights[b]);
@@ -231,7 +238,7 @@ export function duration(seconds) {
   return minutes < 60 ? `${minutes} min ${s % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** How it stands with a run, in words; `together`: how many runs take turns; `gone`: the kernel is no more. */
+/** A run's state in words. `together`: how many runs take turns; `gone`: the kernel is gone. */
 export function standingOf(run, together = 1, gone = false) {
   const of = run.steps && run.state !== "finished" ? ` of ${whole(run.steps)}` : "";
   const at = `step ${whole(run.step)}${of}`;
@@ -265,7 +272,7 @@ export function numbersOf(run) {
   return parts.join(" · ");
 }
 
-/** What a curve says at x: its point, or null. */
+/** A curve's point at x, or null. */
 export function readingAt({ steps, validation }, x, across) {
   const at = nearest(xsOf(steps, across), x);
   if (at < 0) return null;
@@ -297,7 +304,7 @@ export function readingInWords(name, reading) {
   return `${name ? `${name}, ` : ""}${stepsInWords(reading)}: ${parts.join(", ")}.`;
 }
 
-/** The steps at which some of these runs has written something. */
+/** The steps where any of these runs has written something. */
 export const stepsOfSamples = (samples, shown) =>
   [...new Set(samples.filter(([run]) => shown.includes(run)).map(([, step]) => step))].sort((a, b) => a - b);
 

@@ -1,4 +1,4 @@
-"""How large things were inside of a model at some steps: the counterpart of `unpackInside` in data.mjs."""
+"""The sizes of things inside a model at some steps; the counterpart of `unpackInside` in data.mjs."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class History:
-    """Quantiles of each group at steps, at most `MOST_RECORDS` of them; of a longer run each second, fourth, … one.
+    """Quantiles of each group at some steps, at most `MOST_RECORDS`; a longer run keeps every second, fourth, … record.
 
-    The newest is always among them.
+    The newest record is always kept.
 
     >>> history = History()
     >>> for step in range(1, 301):
@@ -25,7 +25,7 @@ class History:
     def __init__(self) -> None:
         self.groups: list[str] = []
         self.steps: list[int] = []
-        self.every = 1  # of how many that came one is kept
+        self.every = 1  # one of so many is kept
         self._seconds: list[float] = []
         self._values: list[Float[np.ndarray, "kind group quantile"]] = []
         self._came = 0
@@ -36,7 +36,7 @@ class History:
     def add(
         self, step: int, seconds: float, groups: Sequence[str], values: Float[np.ndarray, "kind group quantile"]
     ) -> None:
-        """One more. Raises `ValueError` for values of another shape, or groups that are not those of the others."""
+        """Add a record. Raises `ValueError` for values of another shape, or groups that differ from before."""
         shape = len(KINDS), len(groups), len(QUANTILES)
         if np.shape(values) != shape:
             raise ValueError(f"Statistics of {len(groups)} groups have the shape {shape}, got {np.shape(values)}.")
@@ -44,7 +44,7 @@ class History:
             raise ValueError(f"The groups of a run stay the same: they were {self.groups}, and are {list(groups)}.")
         self.groups = list(groups)
         if self.steps and (self._came - 1) % self.every:
-            self._drop(slice(-1, None))  # the newest so far was here only as long as it was that
+            self._drop(slice(-1, None))  # the last record was kept only because it was the newest
         elif len(self.steps) == MOST_RECORDS:
             self._drop(slice(1, None, 2))
             self.every *= 2

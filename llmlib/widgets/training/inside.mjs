@@ -1,4 +1,4 @@
-// Inside the models: how large updates, gradients and activations were, part by part, at some steps.
+// Inside the models: the sizes of updates, gradients and activations, part by part, at some steps.
 
 import { arrowOf, bounded, stepTo } from "../shared/keys.mjs";
 import { element } from "../shared/shared.mjs";
@@ -105,8 +105,8 @@ export function insidePanel(ctx) {
     const kinds = KINDS.map((one) => [one.name, one.words]);
     const names = runs.map((one) => [one.number, one.about.name]);
     renew(ways, [
-      choice("What is shown of the inside", kinds, KINDS[kind()].name, (name) => ctx.go({ kind: name })),
-      ...(runs.length > 1 ? [choice("Of which run", names, mine, (of) => ctx.go({ of }))] : []),
+      choice("What to show of the inside", kinds, KINDS[kind()].name, (name) => ctx.go({ kind: name })),
+      ...(runs.length > 1 ? [choice("Which run", names, mine, (of) => ctx.go({ of }))] : []),
     ]);
   }
 
@@ -139,7 +139,7 @@ export function insidePanel(ctx) {
     drawFan(fan, frame, { xs: xs(), quantiles, rule: KINDS[which].rule }, { palette, colour });
     about.replaceChildren(
       words(names[chosen], { class: "llm-title" }),
-      words("line: median; bands: half, and nine of ten", { class: "llm-note" }),
+      words("line: the median; bands: half of them, and nine in ten", { class: "llm-note" }),
     );
     const whole = `${KINDS[which].words}: ${names.length} parts at ${inside.n} steps.`;
     strip.setAttribute("aria-label", `${whole} ${told(last)}`);
@@ -147,7 +147,7 @@ export function insidePanel(ctx) {
     point();
   }
 
-  /** The part that is chosen, and the step that is pointed at; nothing else changes. */
+  /** Show the chosen part, and the step that is pointed at; nothing else changes. */
   function point() {
     if (!frame) return;
     marks.replaceChildren(...stripMarks(frame, xs(), group(), at, ctx.palette));

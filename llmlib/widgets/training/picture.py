@@ -1,4 +1,4 @@
-"""The static picture of a training dashboard: what stands in its place where no widget can live."""
+"""The static picture of a training dashboard: what is shown where no widget can run."""
 
 import math
 import textwrap
@@ -22,7 +22,7 @@ DECADES = 3  # powers of ten between the ends of these colours
 
 @runtime_checkable
 class Board(Protocol):
-    """What is drawn: a `TrainingView`, of which this module has to know no more."""
+    """What is drawn: a `TrainingView`, as much of it as this module needs."""
 
     def pairs(self) -> list[tuple[dict[str, Any], Curve, Curve]]: ...
     def last_samples(self) -> list[tuple[str, int, str]]: ...
@@ -30,7 +30,7 @@ class Board(Protocol):
 
 
 class Frame(NamedTuple):
-    """A chart's place in the picture, and what its edges mean."""
+    """Where a chart is in the picture, and what its edges mean."""
 
     left: float
     top: float
@@ -49,7 +49,7 @@ class Frame(NamedTuple):
 
 
 def draw(view: Board) -> str:
-    """An SVG picture of all runs as they are now."""
+    """Draw all runs as they are now."""
     pairs = view.pairs()
     parts = [
         '<text x="8" y="22" font-weight="600">Loss, step by step: the lower, the better the model predicts.</text>',
@@ -103,7 +103,7 @@ def _chart(
 ) -> list[str]:
     everything = np.concatenate([np.zeros(0), *(curve.mean[which] for _, curve, _ in pairs), *validations])
     firsts = [float(curve.mean[0, 0]) for _, curve, _ in pairs if which == 0 and len(curve)]
-    if firsts:  # a run that goes astray does not flatten the others
+    if firsts:  # a run that diverges does not flatten the others
         everything = np.minimum(everything, 1.5 * max(firsts))
     low, high = domain(everything, from_zero=which > 0)
     frame = Frame(*at, *size, float(to), low, high)
@@ -133,14 +133,14 @@ def _chart(
 
 
 def _power_above(histories: list[tuple[str, History]]) -> int:
-    """The power of ten above the medians of all updates, so that all runs have the same colours."""
+    """Find the power of ten above the medians of all updates, so that all runs share the same colours."""
     medians = np.concatenate([history.of("updates")[:, :, 2].reshape(-1) for _, history in histories])
     known = medians[np.isfinite(medians) & (medians > 0)]
     return math.ceil(math.log10(float(known.max())) - 1e-6) if len(known) else 0
 
 
 def _updates(whose: str, history: History, high: int, y: float) -> tuple[str, float]:
-    """How far each step moved the parts of a model, as colours over the steps; and the y below it."""
+    """Draw how far each step moved the parts of a model, as colours over the steps; return it and the y below."""
     medians, low = history.of("updates")[:, :, 2], high - DECADES
     title = f"{whose}how far each step moved the weights, ‖Δw‖ / ‖w‖ (a rule of thumb: 0.001)"
     parts = [f'<text x="8" y="{y:g}" font-weight="600" font-size="13">{escape_xml(title)}</text>']
@@ -167,7 +167,7 @@ def _updates(whose: str, history: History, high: int, y: float) -> tuple[str, fl
 
 
 def _thinned(steps: np.ndarray, values: np.ndarray, most: int) -> list[tuple[float, float]]:
-    """At most so many points: the means of equally many neighbours, each at the last of their steps.
+    """Thin a line to so many points, each the mean of neighbours at their last step.
 
     >>> _thinned(np.array([1, 2, 3, 4]), np.array([8.0, 6.0, 3.0, 1.0]), 2)
     [(2.0, 7.0), (4.0, 2.0)]
@@ -209,7 +209,7 @@ def _colour(number: int) -> str:
 
 
 def domain(values: np.ndarray, from_zero: bool) -> tuple[float, float]:
-    """Between which values a chart is drawn.
+    """Find the values that a chart goes from and to.
 
     >>> domain(np.array([2.0, 4.0, math.nan]), from_zero=False)
     (1.9, 4.1)
@@ -223,7 +223,7 @@ def domain(values: np.ndarray, from_zero: bool) -> tuple[float, float]:
 
 
 def ticks(low: int | float, high: int | float, about: int) -> list[float]:
-    """Round numbers from `low` to `high`, about so many.
+    """Choose about so many round numbers from `low` to `high`.
 
     >>> ticks(0, 1000, 5), ticks(1.9, 4.1, 3)
     ([0.0, 200.0, 400.0, 600.0, 800.0, 1000.0], [2.0, 3.0, 4.0])
@@ -233,7 +233,7 @@ def ticks(low: int | float, high: int | float, about: int) -> list[float]:
 
 
 def nice(size: int | float) -> float:
-    """The nearest of 1, 2, 5, 10, 20, 50 … to a distance between ticks.
+    """Round a distance between ticks to 1, 2, 5, 10, 20, 50 ….
 
     >>> nice(0.7), nice(230)
     (0.5, 200.0)
@@ -243,7 +243,7 @@ def nice(size: int | float) -> float:
 
 
 def number(value: int | float) -> str:
-    """A number in few signs.
+    """Write a number briefly.
 
     >>> number(0.0003), number(12000.0), number(2.5), number(5e7), number(-3.14e12)
     ('0.0003', '12k', '2.5', '50M', '-3.1e+12')

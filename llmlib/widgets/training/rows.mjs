@@ -1,4 +1,4 @@
-// The runs, one a row: how far each has come, and its buttons.
+// The runs, one per row: how far each has come, and its buttons.
 
 import { element } from "../shared/shared.mjs";
 import { numbersOf, standingOf } from "./data.mjs";
@@ -54,7 +54,7 @@ export function runRows(ctx, hub) {
   }
   const put = (node_, words) => {
     if (node_.textContent !== words) node_.textContent = words;
-  }; // what is the same is not read aloud again
+  }; // an unchanged text is not read aloud again
   const switched = (button, off) => {
     if (!button.dataset.off) button.disabled = off;
   };

@@ -1,8 +1,8 @@
-// How large things were inside of a model, as numbers and words: no page here, so that Node can test it.
+// The sizes of things inside a model, as numbers and words. It touches no page, so Node can test it.
 
 import { whole } from "./data.mjs";
 
-/** What is known of the inside, in the order of its values; `rule`: a rule of thumb for it. */
+/** What is measured inside, in the order of its values; `rule` is a rule of thumb. */
 export const KINDS = [
   {
     name: "updates",
@@ -17,22 +17,22 @@ export const KINDS = [
     words: "gradients",
     rule: null,
     says:
-      "How large the gradients of the weights are, before clipping. Those of all parts should be of about the " +
-      "same size; where they vanish, little is learned.",
+      "How large the gradients of the weights are, before clipping. All parts should have gradients of about the " +
+      "same size; where gradients vanish, little is learned.",
   },
   {
     name: "activations",
     words: "activations",
     rule: null,
     says:
-      "How large the numbers are that each part of the model hands on. They should settle: if they grow from " +
-      "step to step, the run may soon break off.",
+      "How large the numbers are that each part of the model passes on. They should settle: if they grow from " +
+      "step to step, the run may soon break down.",
   },
 ];
 const QUANTILES = 5;
 
 /**
- * Of each run what was seen inside of its model: `{ n, groups, steps, seconds, at }`; `at(kind, record, group)` gives
+ * What each run measured inside its model: `{ n, groups, steps, seconds, at }`; `at(kind, record, group)` gives
  * five quantiles.
  */
 export function unpackInside(packed) {
@@ -59,8 +59,8 @@ export function unpackInside(packed) {
 }
 
 /**
- * The powers of ten between which all these sizes are, but at most so many below the largest: a last step of next to
- * nothing would hide all differences. Zeros and what is missing do not count.
+ * The powers of ten around all these sizes, but at most so many below the largest, since a tiny last step would hide
+ * all differences. Zeros and missing values do not count.
  */
 export function powersOf(sizes, most) {
   const known = sizes.filter((size) => size > 0 && Number.isFinite(size)).map(Math.log10);
@@ -72,13 +72,13 @@ export function powersOf(sizes, most) {
   return to > from ? [from, to] : [from, from + 1];
 }
 
-/** Where a size is between two powers of ten: 0 … 1; null: it is not known. */
+/** Where a size is between two powers of ten: 0 … 1; null if it is not known. */
 export function placeAmong(size, [from, to]) {
   if (Number.isNaN(size)) return null;
   return size > 0 ? Math.max(0, Math.min(1, (Math.log10(size) - from) / (to - from))) : 0;
 }
 
-/** A size in few signs: "0.0012", "3.2e-5", "140". */
+/** Write a size briefly: "0.0012", "3.2e-5", "140". */
 export function sizeInWords(size) {
   if (Number.isNaN(size)) return "not known";
   if (size !== 0 && (size < 1e-3 || size >= 1e4)) return size.toExponential(1).replace(".0e", "e");
@@ -90,10 +90,10 @@ export function quantilesInWords(group, step, quantiles) {
   const where = `${group}, step ${whole(step)}`;
   if (Number.isNaN(quantiles[2])) return `${where}: nothing to measure.`;
   const [low, quarter, half, three, high] = Array.from(quantiles, sizeInWords);
-  return `${where}: median ${half}; half are between ${quarter} and ${three}, nine of ten between ${low} and ${high}.`;
+  return `${where}: median ${half}; half are between ${quarter} and ${three}, nine in ten between ${low} and ${high}.`;
 }
 
-/** Of records at these places their left and right edges within a window: half way to their neighbours. */
+/** The left and right edges of records at these places, within a window: half way to their neighbours. */
 export function columnsBetween(xs, [from, to]) {
   const found = [];
   const half = (k) => (xs[k] + xs[k + 1]) / 2;

@@ -1,10 +1,10 @@
-// Two pictures of what was measured inside of a model: a strip of all parts over the steps, and one part in detail.
+// Two pictures of what was measured inside a model: a strip of all parts over the steps, and one part in detail.
 
 import { svg } from "../shared/canvas.mjs";
 import { shortly, ticksBetween } from "./data.mjs";
 import { columnsBetween, placeAmong, powersOf, sizeInWords } from "./sizes.mjs";
 
-// Pixels: of names, of numbers, on the right, above, below; the height of the detail, of a row, of one with a name.
+// Pixels for names, for numbers, on the right, above, below; the height of the detail, of a row, of a row with a name.
 const NAMED = 82;
 const NUMBERED = 50;
 const RIGHT = 18;
@@ -14,7 +14,7 @@ const FAN_TALL = 190;
 const ROW_LEAST = 10;
 const ROW_MOST = 24;
 const ROW_NAMED = 14;
-const DECADES = { strip: 3, fan: 5 }; // powers of ten that are told apart at most
+const DECADES = { strip: 3, fan: 5 }; // powers of ten that colours tell apart, at most
 
 function word(palette, text, attributes) {
   return svg("text", { "font-size": 11, fill: palette.faint, ...attributes }, text);
@@ -30,7 +30,7 @@ const stepMarks = (palette, [from, to], width, toX, y) =>
     word(palette, shortly(x), { x: toX(x), y, "text-anchor": "middle" }),
   );
 
-/** Where everything in a strip is: for so many groups, between two places, in so many pixels. */
+/** The layout of a strip: for so many groups, between two places, in so many pixels. */
 export function stripFrame(groups, [from, to], wide) {
   const row = Math.max(ROW_LEAST, Math.min(ROW_MOST, Math.floor((FAN_TALL - ABOVE - BELOW) / groups)));
   const width = wide - NAMED - RIGHT;
@@ -55,7 +55,7 @@ export function drawStrip(picture, frame, { xs, names, median }, { palette, shad
   const powers = powersOf(medians, DECADES.strip);
   const middle = row / 2 + 4;
   sizeTo(picture, frame.wide, bottom + BELOW);
-  const every = Math.ceil(ROW_NAMED / row); // of thin rows not all have room for a name
+  const every = Math.ceil(ROW_NAMED / row); // thin rows do not all have room for a name
   for (const group of numbers) {
     const y = top(group);
     const name = () => word(palette, names[group], { x: NAMED - 6, y: y + middle, "text-anchor": "end" });
@@ -74,7 +74,7 @@ export function drawStrip(picture, frame, { xs, names, median }, { palette, shad
   return powers;
 }
 
-/** What marks a part of the strip, and in it a step. */
+/** Marks a part of the strip, and a step in it. */
 export function stripMarks(frame, xs, chosen, at, palette) {
   const box = { fill: "none", stroke: palette.ink };
   const { left, width, row, top, toX } = frame;
@@ -87,7 +87,7 @@ export function stripMarks(frame, xs, chosen, at, palette) {
   return [of, svg("rect", { ...place, ...box, "stroke-width": 2.4, stroke: palette.missing })];
 }
 
-/** The quantiles of one group: nine of ten are in the pale band, half in the strong one; a line for the median. */
+/** The quantiles of one group: nine in ten are in the pale band, half in the strong one; the line is the median. */
 export function drawFan(picture, { from, to, wide }, { xs, quantiles, rule }, { palette, colour }) {
   const all = Array.from(xs, (x, record) => ({ x, q: quantiles(record) }));
   const known = all.filter(({ x, q }) => x >= from && x <= to && !Number.isNaN(q[2]));

@@ -24,7 +24,7 @@ const WIDEST = 944;
 const BESIDE = 700;
 const TALL = 300; // pixels: below the second width small charts stand under the large one
 const COLOURS = 6;
-const FEWEST = 4; // runs that can be told apart; steps that are seen at once at least
+const FEWEST = 4; // runs that can be told apart; the fewest steps visible at once
 
 export default widget("llm-training", ({ model, hub, el }) => {
   const state = {
@@ -62,9 +62,9 @@ export default widget("llm-training", ({ model, hub, el }) => {
       if (state.across === "seconds") return Math.max(1e-3, ...shown.map(({ about }) => about.seconds));
       return Math.max(1, ...shown.map(({ about }) => about.steps || about.step));
     },
-    /** From where to where the charts go: all, or what the reader has zoomed into. */
+    /** The range of the charts: everything, or what the reader has zoomed into. */
     window: () => state.zoom ?? [0, ctx.furthest()],
-    /** Look at what is between two places, or at all. */
+    /** Zoom to what is between two places, or to everything. */
     zoom(a, b) {
       const end = ctx.furthest();
       const least = state.across === "steps" ? Math.min(FEWEST, end) : end / 1000;
@@ -94,7 +94,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
       const { name } = ctx.runs[number].about;
       ctx.go({ hidden: [...state.hidden.filter((one) => one !== name), ...(hide ? [name] : [])] });
     },
-    /** After which step the sample that is shown was written; the newest, if the reader has not gone back. */
+    /** The step after which the sample on show was written: the newest, if the reader has not gone back. */
     sampleStep() {
       const steps = stepsOfSamples(
         ctx.samples,
@@ -166,7 +166,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
     "p",
     { class: "llm-note llm-lead" },
     "Watch the loss fall: the lower it is, the better the model predicts the next token. " +
-      "Point at a curve to read its values; drag over steps to see them larger.",
+      "Point at a curve to read its values; drag across steps to zoom in.",
   );
   el.append(
     element("div", { class: "llm-row llm-head" }, lead, menu),
@@ -261,7 +261,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
     inside.draw(width, beside);
   }
 
-  /** Say what has happened to a run; its numbers change too often to be read aloud. */
+  /** Read aloud what has happened to a run; its numbers change too often for that. */
   function tell() {
     const now = ctx.runs.map(({ about }) => `${about.name} ${about.state}`);
     const news = said && now.filter((words) => !said.includes(words));
@@ -299,7 +299,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
     performance.mark("llm-training-updated");
   };
   const moved = () => {
-    // another view of the same widget has gone somewhere
+    // another view of the same widget has moved
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value))) return;
     Object.assign(state, now);

@@ -1,4 +1,4 @@
-"""The training dashboard: live curves of one or several runs, and what they write."""
+"""The training view: live curves of one or several runs, and what they write."""
 
 import math
 import time
@@ -17,21 +17,21 @@ from llmlib.widgets.training.picture import draw
 VALUES = ("loss", "learning_rate", "gradient_norm", "tokens_per_second")
 STATES = ("ready", "running", "paused", "stopped", "finished", "failed")
 MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # of a run; characters
-# What it costs a run to be shown stays below two percent of its time, of which the page's drawing takes the most.
-SOONEST, LATEST = 1.0, 5.0  # seconds between two looks at a run that goes on: a sixth of its time, but within these
-COSTS = 200  # and at least so many times as long as the last one took here
+# Showing a run costs less than two percent of its time; most of that is the page's drawing.
+SOONEST, LATEST = 1.0, 5.0  # seconds between two updates of a run: a sixth of its time, but within these bounds
+COSTS = 200  # and at least so many times as long as the last update took
 
 
 class TrainingView(View):
-    """Curves of runs as plain numbers; whoever trains calls `add_run`, `log` after each step, and `mark` at the end.
+    """Curves of runs as plain numbers. Whoever trains calls `add_run`, then `log` after each step, and `mark` at the
+    end.
 
-    `runs` says of each: `name`, `state` (one of `STATES`), `step` of `steps` (0: unknown), `begun` (the step before its
-    first), `seconds` of work, `words` (why it failed), `guess` (the loss without any knowledge; 0: unknown), `in_cell`
-    (a cell's loop takes the steps, so the kernel cannot hear buttons), `groups` (the parts of its model that `inside`
-    has statistics of), and the numbers of the last step. `curves` are the bytes of two `Curve`s a run, of its steps and
-    of its validation; `samples` are `[run, step, text]`, the oldest
-    first. `place` is where the reader looks. All of it is in the kernel: a page that is opened again finds the run
-    going on.
+    `runs` has for each run: `name`, `state` (one of `STATES`), `step` of `steps` (0: unknown), `begun` (the step before
+    its first), `seconds` of work, `words` (why it failed), `guess` (the loss without any knowledge; 0: unknown),
+    `in_cell` (a cell's loop takes the steps, so the kernel cannot answer buttons), `groups` (the parts of its model
+    that `inside` has statistics for), and the numbers of the last step. `curves` are the bytes of two `Curve`s per run,
+    its steps and its validation; `samples` are `[run, step, text]`, the oldest first. `place` is where the reader
+    looks. All of it is in the kernel, so a page that is opened again finds the run still training.
 
     Whoever owns the runs answers the acts "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.explore_training`).
@@ -51,12 +51,12 @@ class TrainingView(View):
 
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     curves = traitlets.Bytes(b"").tag(sync=True)
-    inside = traitlets.Bytes(b"").tag(sync=True)  # a `History` a run
+    inside = traitlets.Bytes(b"").tag(sync=True)  # a `History` per run
     samples: traitlets.List = traitlets.List().tag(sync=True)
     # log, smooth (0 … 0.99), across, zoom (from, to; none: all), hidden (names), sample (step; none: the newest), kind,
     # of and group (which statistics: of which run's number, of which group)
     place = traitlets.Dict().tag(sync=True)
-    still = traitlets.Dict().tag(sync=True)  # id, html: the picture of what came of the runs, for a saved notebook
+    still = traitlets.Dict().tag(sync=True)  # id, html: a picture of the results, for a saved notebook
 
     def __init__(self, **traits: Any):
         self._about: list[dict[str, Any]] = []
@@ -64,11 +64,11 @@ class TrainingView(View):
         self._histories: list[History] = []
         self._samples: list[list[tuple[int, str]]] = []
         self._fresh_samples = self._fresh_inside = False
-        self._due = 0.0  # when it is time to show again
+        self._due = 0.0  # when to show again
         super().__init__(**traits)
 
     def add_run(self, name: str, steps: int = 0, step: int = 0, guess: float = 0.0) -> int:
-        """Another run, which has taken `step` steps before; returns its number.
+        """Add a run that has taken `step` steps before; return its number.
 
         Raises `ValueError` for a name that is taken.
         """
@@ -97,11 +97,11 @@ class TrainingView(View):
         statistics: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """What a step of a run came to; `seconds` is how long it took.
+        """Log a run's step, which took so many `seconds`.
 
-        `statistics` tells how large things were inside of the model: `groups`, names of its parts, and of each group
+        `statistics` says how large things were inside the model: `groups`, the names of its parts, and for each group
         five quantiles (5%, 25%, 50%, 75%, 95%; an array group × quantile) of its `updates` (‖Δw‖ / ‖w‖ of each matrix),
-        `gradients` and `activations`, all of them sizes, which are shown on a scale of powers.
+        `gradients` and `activations`. All are sizes, shown on a logarithmic scale.
         """
         about, (curve, validation) = self._about[run], self._curves[run]
         values = (loss, learning_rate, gradient_norm, tokens_per_second)
@@ -121,7 +121,7 @@ class TrainingView(View):
             self._keep_sample(run, step, sample)
         if about["state"] == "ready":
             about["state"] = "running"
-        if about["state"] != "running" or time.perf_counter() >= self._due:  # the last step of a pause is seen at once
+        if about["state"] != "running" or time.perf_counter() >= self._due:  # the last step before a pause
             self.show()
 
     def _keep_sample(self, run: int, step: int, text: str) -> None:
@@ -130,12 +130,12 @@ class TrainingView(View):
         kept = self._samples[run]
         if len(kept) == MOST_SAMPLES:
             steps = [*(when for when, _ in kept), step]
-            del kept[min(range(1, len(kept)), key=lambda k: steps[k + 1] - steps[k - 1])]  # the one least missed
+            del kept[min(range(1, len(kept)), key=lambda k: steps[k + 1] - steps[k - 1])]  # the least missed
         kept.append((step, text))
         self._fresh_samples = True
 
     def mark(self, run: int, state: str, words: str = "") -> None:
-        """How it stands with a run now, one of `STATES`; `words` say why it failed."""
+        """Set a run's state, one of `STATES`; `words` say why it failed."""
         if state not in STATES:
             raise ValueError(f"state must be one of {', '.join(map(repr, STATES))}; got {state!r}.")
         self._about[run].update(state=state, words=words)
@@ -145,7 +145,7 @@ class TrainingView(View):
         return str(self._about[run]["state"])
 
     def show(self) -> None:
-        """Show all that is known now, in one message."""
+        """Show everything known so far, in one message."""
         began = time.perf_counter()
         with self.hold_sync():
             self.runs = [dict(one) for one in self._about]
@@ -163,15 +163,15 @@ class TrainingView(View):
         self._due = ended + max(min(max(SOONEST, worked / 6), LATEST), COSTS * (ended - began))
 
     def pairs(self) -> list[tuple[dict[str, Any], Curve, Curve]]:
-        """Of each run what is said of it, the curves of its steps, and that of its validation loss."""
+        """List for each run its description, the curve of its steps, and the curve of its validation loss."""
         return [(about, *pair) for about, pair in zip(self._about, self._curves)]
 
     def histories(self) -> list[tuple[str, History]]:
-        """Of each run that was looked into: its name, and how large things were inside of its model."""
+        """List each run that has statistics: its name, and the sizes of things inside its model."""
         return [(about["name"], history) for about, history in zip(self._about, self._histories) if len(history)]
 
     def last_samples(self) -> list[tuple[str, int, str]]:
-        """Of each run that has written something: its name, the step, the text."""
+        """List each run that has written something: its name, the step, the text."""
         return [(about["name"], *kept[-1]) for about, kept in zip(self._about, self._samples) if kept]
 
     @property
@@ -183,7 +183,7 @@ class TrainingView(View):
 
 
 def told(about: dict[str, Any]) -> str:
-    """A run in one sentence."""
+    """Describe a run in one sentence."""
     of = f" of {about['steps']:,}" if about["steps"] and about["state"] != "finished" else ""
     words = f"{about['name']}: {about['state']} after {about['step']:,}{of} steps"
     if "loss" in about:

@@ -1,8 +1,8 @@
-// What two models expected at each token, as numbers: no page here, so that Node can test it.
+// What two models expected at each token, as numbers. It touches no page, so Node can test it.
 
 const SCALES = [0.5, 1, 2, 4, 8]; // nats at the ends of the colours, as moves.py has them
 
-/** From the bytes of `Expected`, of the base model and then the tuned one: log-probabilities, and the likeliest ids. */
+/** Unpack `Expected`, for the base model and then the tuned one: log-probabilities, and the likeliest ids. */
 export function unpackMoves(packed, n, shown) {
   const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
   const size = 4 * n * (1 + 2 * shown);
@@ -21,7 +21,7 @@ export function likeliestAt({ top, topLogProbs }, shown, k) {
   return Array.from({ length: shown }, (_, j) => ({ id: top[k * shown + j], p: Math.exp(topLogProbs[k * shown + j]) }));
 }
 
-/** The nats at the ends of the colours: nine of ten tokens lie within. */
+/** Find the nats at the ends of the colours: nine in ten tokens are within. */
 export function scaleOf(moves) {
   const sizes = Array.from(moves)
     .filter((move) => !Number.isNaN(move))
@@ -32,13 +32,12 @@ export function scaleOf(moves) {
 }
 
 /**
- * Where a change lies on a colour table of 256: 0 far less likely, 255 far likelier; unknown and unchanged in the
- * middle.
+ * A change's index in a colour table of 256: 0 far less likely, 255 far likelier; unknown and unchanged in the middle.
  */
 export const shadeOf = (move, scale) =>
   Math.round(127.5 + 127.5 * Math.max(-1, Math.min(1, (Number.isNaN(move) ? 0 : move) / scale)));
 
-/** "+1.3", "−0.5", "0", and "–" where there is nothing to tell. */
+/** "+1.3", "−0.5", "0", and "–" if there is nothing to say. */
 export function signed(move) {
   if (Number.isNaN(move)) return "–";
   return Math.abs(move) < 0.05 ? "0" : `${move > 0 ? "+" : "−"}${Math.abs(move).toFixed(1)}`;
@@ -65,12 +64,12 @@ export function meanSurprise({ base, tuned }, places) {
 export const range = (from, to) => Array.from({ length: to - from }, (_, k) => from + k);
 
 const LONG = 80;
-const SHOWN = 60; // tokens of a message: from how many on it is folded, and how many are then shown
+const SHOWN = 60; // tokens of a message: a longer one is folded, and then shows so many
 
 /** Which of so many tokens are folded away, `[from, to]`: the middle of a long message; its end may be a question. */
 export const foldOf = (n) => (n > LONG ? [(2 * SHOWN) / 3, n - SHOWN / 3] : [n, n]);
 
-/** The place of the token that has moved most; null where none can be compared. */
+/** The position of the token that has moved most; null if none can be compared. */
 export function movedMost(moves) {
   let most = null;
   const isMore = (move) => most === null || Math.abs(move) > Math.abs(moves[most]);

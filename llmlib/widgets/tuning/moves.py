@@ -11,10 +11,10 @@ SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at the ends of the colours
 
 
 class Expected(NamedTuple):
-    """What a model expected where it read a token; nothing comes before the first one, where all is NaN and 0."""
+    """What a model expected at each token. Nothing comes before the first one, so there everything is NaN or 0."""
 
     log_probs: Float[np.ndarray, " seq"]  # of the tokens that came
-    top: Int[np.ndarray, "seq k"]  # ids of the likeliest, falling
+    top: Int[np.ndarray, "seq k"]  # ids, the likeliest first
     top_log_probs: Float[np.ndarray, "seq k"]
 
     def pack(self) -> bytes:
@@ -24,13 +24,13 @@ class Expected(NamedTuple):
 
 
 def nothing(seq: int, vocab_size: int) -> Expected:
-    """Room for what is expected at so many tokens."""
+    """Make room for what is expected at so many tokens."""
     k = min(SHOWN, vocab_size)
     return Expected(np.full(seq, np.nan), np.zeros((seq, k), dtype=np.int64), np.zeros((seq, k)))
 
 
 def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"], ids: Int[np.ndarray, " row"]) -> None:
-    """Write down what these logits say of the tokens `ids` that follow them, which stand from place `first` on.
+    """Write down what these logits say about the tokens `ids` that follow them, from position `first` on.
 
     >>> expected = nothing(2, vocab_size=3)
     >>> look(expected, 1, np.log([[0.2, 0.7, 0.1]]), np.array([2]))
@@ -49,7 +49,7 @@ def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"],
 
 
 def scale_of(moves: Float[np.ndarray, " seq"]) -> float:
-    """The nats at the ends of the colours: nine of ten tokens lie within.
+    """Find the nats at the ends of the colours: nine in ten tokens are within.
 
     >>> scale_of(np.array([np.nan, 0.1, -0.2, 1.5])), scale_of(np.array([]))
     (2.0, 0.5)
@@ -60,7 +60,7 @@ def scale_of(moves: Float[np.ndarray, " seq"]) -> float:
 
 
 class Mean(NamedTuple):
-    """The mean surprise over some tokens, in nats, of both models; `tokens` is how many there are."""
+    """The mean surprise of both models over some tokens, in nats; `tokens` is how many there are."""
 
     tokens: int
     base: float

@@ -1,4 +1,4 @@
-"""The static picture of what tuning changed: what stands in its place where no widget can live."""
+"""The static picture of what tuning changed: what is shown where no widget can run."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ Number = float | int
 
 @runtime_checkable
 class Tuning(Protocol):
-    """What is drawn: a `TuningView`, of which this module has to know no more."""
+    """What is drawn: a `TuningView`, as much of it as this module needs."""
 
     tokens: list[str]
     spans: list[dict[str, Any]]
@@ -34,7 +34,7 @@ class Tuning(Protocol):
 
 
 def signed(move: float) -> str:
-    """A change in nats, with its sign; "–" where there is none to tell.
+    """Write a change in nats with its sign; "–" if there is none.
 
     >>> signed(1.26), signed(-0.5), signed(0.01), signed(float("nan"))
     ('+1.3', '−0.5', '0', '–')
@@ -45,7 +45,7 @@ def signed(move: float) -> str:
 
 
 def draw(view: Tuning) -> str:
-    """An SVG picture of the conversation, token by token, with its scale and the means of its messages."""
+    """Draw the conversation token by token, with its scale and the means of its messages."""
     moves, (base, tuned) = view.moves(), view.titles
     scale = scale_of(moves)
     parts = [
@@ -76,7 +76,7 @@ def draw(view: Tuning) -> str:
 
 
 def shared_out(wanted: Sequence[int], most: int) -> list[int]:
-    """How many tokens of each message are shown: short ones whole, and long ones share what is left alike.
+    """Choose how many tokens of each message to show: short ones whole, and long ones share the rest equally.
 
     >>> shared_out([240, 11, 8], 100), shared_out([5, 5], 100)
     ([81, 11, 8], [5, 5])
@@ -90,7 +90,8 @@ def shared_out(wanted: Sequence[int], most: int) -> list[int]:
 
 
 def ends_of(first: int, after: int, room: int) -> list[range]:
-    """The places of a message that are shown: all, or two thirds of the room at its beginning and the rest at its end.
+    """The positions of a message that are shown: all, or two thirds of the room at its beginning and the rest at its
+    end.
 
     >>> ends_of(10, 14, 4), ends_of(10, 40, 6)
     ([range(10, 14)], [range(10, 14), range(38, 40)])
@@ -104,7 +105,7 @@ def ends_of(first: int, after: int, room: int) -> list[range]:
 def _boxes(
     view: Tuning, moves: Float[np.ndarray, " seq"], scale: float, places: range, y: Number
 ) -> tuple[str, Number]:
-    """Tokens with their changes below them, and the y below all."""
+    """Draw tokens with their changes below them; return them and the y below."""
     parts, x = [], float(EDGE)
     for k in places:
         label, move = visible_token(view.tokens[k]), float(moves[k])

@@ -77,7 +77,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       label: `Tokens of the message of: ${role}`,
       tell: (j) => tell(j === null ? null : from + j),
     });
-    const told = mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise a token` : "";
+    const told = mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise per token` : "";
     const surprise = element("span", { class: "llm-note" }, told);
     const who = element("div", { class: "llm-who" }, element("strong", {}, role), surprise);
     const [first, after] = foldOf(tokens.length);
@@ -85,7 +85,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     return element("article", { class: "llm-said" }, who, list);
   }
 
-  /** The button that shows a long message whole; walking into what is folded away shows it, too. */
+  /** The button that shows a long message whole; walking into the folded part shows it, too. */
   function folding(which, list, boxes, first, after) {
     const fold = () => {
       const whole = unfolded.has(which);
@@ -141,7 +141,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     const most = movedMost(moves.moves);
     const more = most === null ? "" : " This one has moved most:";
     const hint = k === null ? element("p", { class: "llm-note" }, ask, more) : "";
-    k ??= most; // so that there is something to see before anybody points
+    k ??= most; // so that there is something to read before anybody points
     if (k === null) {
       detail.replaceChildren(hint);
       return;
@@ -204,7 +204,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
         element(k ? tag : "th", k || tag === "th" ? { scope: tag === "th" ? "col" : null } : { scope: "row" }, one),
       );
     means.replaceChildren(
-      element("caption", {}, "Mean surprise a token, in nats (lower: more expected)"),
+      element("caption", {}, "Mean surprise per token, in nats (lower: more expected)"),
       element("thead", {}, element("tr", {}, ...cells("th", ["message", "tokens", base, tuned, "change"]))),
       element(
         "tbody",

@@ -17,7 +17,7 @@ Span = tuple[str, int, int]  # who wrote it, the first of its tokens, the one af
 
 
 class TuningView(View):
-    """Each token coloured by how much its log-probability moved; see `tuning_view`, which shows arrays.
+    """Each token coloured by how much its log-probability moved; `tuning_view` makes one from arrays.
 
     `tokens` are the texts of the conversation, `spans` its messages (`role`, `from`, `to`: places of tokens), `values`
     the bytes of what the base model and then the tuned one expected (`Expected`), `words` the texts of all ids in them.
@@ -29,9 +29,9 @@ class TuningView(View):
 
     tokens: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
     spans: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
-    mask = traitlets.Bytes(b"").tag(sync=True)  # u1 a token: 1 if it was trained on; empty: not known
+    mask = traitlets.Bytes(b"").tag(sync=True)  # u1 per token: 1 if it was trained on; empty: not known
     values = traitlets.Bytes(b"").tag(sync=True)
-    shown_tokens = traitlets.Int(0).tag(sync=True)  # how many of the likeliest there are at each place
+    shown_tokens = traitlets.Int(0).tag(sync=True)  # how many of the likeliest are kept at each position
     words = traitlets.Dict().tag(sync=True)
     titles: Any = traitlets.List(traitlets.Unicode(), ["base", "tuned"]).tag(sync=True)
 
@@ -43,7 +43,7 @@ class TuningView(View):
         spans: Sequence[Span],
         mask: Sequence[bool] | None,
     ) -> None:
-        """Show what the base model and the tuned one expected; `words` has the texts of the ids that they name."""
+        """Show what the base model and the tuned one expected; `words` has the texts of their ids."""
         if mask is not None and len(mask) != len(tokens):
             raise ValueError(
                 f"The mask has {len(mask)} flags, but the conversation has {len(tokens)} tokens: give one for each, "
@@ -57,7 +57,7 @@ class TuningView(View):
             self.mask = b"" if mask is None else bytes(map(int, mask))
 
     def log_probs(self) -> Float[np.ndarray, "model seq"]:
-        """The log-probabilities of the tokens: of the base model, then of the tuned one; NaN of the first token."""
+        """The log-probabilities of the tokens, for the base model and then the tuned one; NaN at the first token."""
         n, k = len(self.tokens), self.shown_tokens
         size = 4 * n * (1 + 2 * k)
         return np.stack([np.frombuffer(self.values, "<f4", n, size * model) for model in (0, 1)]).astype(np.float64)
@@ -104,10 +104,10 @@ def tuning_view(
     mask: Sequence[bool] | None = None,
     titles: tuple[str, str] = ("base", "tuned"),
 ) -> TuningView:
-    """What changed between any two models over one text: `base` and `tuned` are their logits after each token.
+    """Show what changed between any two models over one text: `base` and `tuned` are their logits after each token.
 
-    `spans` are the messages, `(role, first token, token after the last)`; without any, the text is one. `mask` tells
-    which tokens were trained on. Raises `ValueError` for no tokens, and for sizes that disagree.
+    `spans` are the messages, `(role, first token, token after the last)`; without any, the text is one. `mask` says
+    which tokens were trained on. Raises `ValueError` if there are no tokens, or sizes disagree.
 
     >>> before, after = np.log([[0.5, 0.5], [0.5, 0.5]]), np.log([[0.2, 0.8], [0.5, 0.5]])
     >>> tuning_view([0, 1], before, after, ["a", "b"]).moves().round(2).tolist()

@@ -29,7 +29,7 @@ test("on how many queries a score rests", () => {
   assert.equal(words.countInWords(1234), "1,234");
   assert.match(words.orderInWords(words.SCORES.induction, 2), /rests on only 2 queries of this text: too few/);
   assert.match(words.orderInWords(words.SCORES.induction, 1), /only 1 query of/);
-  assert.match(words.orderInWords(words.SCORES.induction, 0), /nothing to order by/);
+  assert.match(words.orderInWords(words.SCORES.induction, 0), /nothing to sort by/);
   assert.match(words.orderInWords(words.SCORES.entropy, 40), /the mean over 40 queries/);
 });
 

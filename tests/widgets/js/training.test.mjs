@@ -212,7 +212,7 @@ test("sizes are placed among powers of ten, and told in few signs", () => {
   assert.equal(sizeInWords(1e-4), "1e-4");
   assert.equal(
     quantilesInWords("block 1", 1200, [1, 2, 3, 4, 5]),
-    "block 1, step 1,200: median 3; half are between 2 and 4, nine of ten between 1 and 5.",
+    "block 1, step 1,200: median 3; half are between 2 and 4, nine in ten between 1 and 5.",
   );
   assert.equal(quantilesInWords("output", 1, [NaN, NaN, NaN, NaN, NaN]), "output, step 1: nothing to measure.");
 });
