@@ -232,6 +232,8 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, torch.Tensor):
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
+        if a.requires_grad != b.requires_grad or (a.grad is None) != (b.grad is None):
+            return False
         return bool((a == b).logical_or(a != a).all())
     if type(a) in (list, tuple):
         if all(type(item) is int for item in a):
@@ -248,6 +250,15 @@ def same(a: Any, b: Any) -> bool:
         weights = [list(model.state_dict().values()) for model in (a, b)]
         return hooks[0] == hooks[1] and frozen[0] == frozen[1] and modes[0] == modes[1] and same(*weights)
     return bool(a == b)
+
+
+def gradients_left(before: Any, after: Any) -> bool:
+    """Whether a tensor, or one of several, asks for gradients or holds them, as it did not before."""
+    if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
+        return any(map(gradients_left, before, after))
+    if not isinstance(before, torch.Tensor) or not isinstance(after, torch.Tensor):
+        return False
+    return after.requires_grad > before.requires_grad or (before.grad is None and after.grad is not None)
 
 
 def change_of_model(before: Any, after: Any) -> str:

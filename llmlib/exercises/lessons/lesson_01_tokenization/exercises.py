@@ -96,12 +96,33 @@ def merge_keeps_the_text(call, case):
     return None
 
 
+class Handed(list):
+    """The very list that the attempt gets, and no copy of it."""
+
+    def __deepcopy__(self, _memo):
+        return self
+
+
+def own_list_returned(call, case):
+    ids, pair, new_id = case.args
+    handed = Handed(ids)
+    if call(handed, pair, new_id) is handed:
+        return (
+            "Your function returns the list that it was given. Whoever changes the one later changes the other too; "
+            "`list(ids)` makes a new one."
+        )
+    return None
+
+
 MERGE = Exercise(
     **TEXTS["merge"],
     reference=simple_bpe.merge,
     cases=cases_merge,
     faulty=faulty_merge,
-    probes=(Probe("Splitting every new id again gives the old ids.", merge_keeps_the_text),),
+    probes=(
+        Probe("Splitting every new id again gives the old ids.", merge_keeps_the_text),
+        Probe("The result is a new list.", own_list_returned),
+    ),
 )
 
 

@@ -180,6 +180,11 @@ def cases_sinusoidal(seed):
     ]
 
 
+def is_single(call, case):
+    dtype = call(*case.args).dtype
+    return None if dtype == torch.float32 else f"The task asks for float32; your result is {str(dtype)[6:]}."
+
+
 def on_circles(call, case):
     squares = call(*case.args) ** 2
     d_model = case.args[1]
@@ -195,7 +200,10 @@ SINUSOIDAL = Exercise(
     cases=cases_sinusoidal,
     faulty=faulty_sinusoidal,
     axes=("seq", "d_model"),
-    probes=(Probe("Each pair of sine and cosine lies on a circle, sin² + cos² = 1.", on_circles),),
+    probes=(
+        Probe("Each pair of sine and cosine lies on a circle, sin² + cos² = 1.", on_circles),
+        Probe("The result is float32.", is_single),
+    ),
 )
 
 

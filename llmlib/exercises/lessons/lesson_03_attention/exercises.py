@@ -1,5 +1,6 @@
 """Exercises of lesson 03: attention from its mask to the online softmax."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -303,6 +304,7 @@ class Handed(list):
     def __init__(self, blocks):
         super().__init__(blocks)
         self.alive, self.most = WeakIdKeyDictionary(), 0
+        self.latest, self.again = 0, Counter[int]()  # how far it was read; what is read again
 
     def __deepcopy__(self, _memo):
         return self  # the attempt gets this very list, so that it is counted
@@ -314,6 +316,8 @@ class Handed(list):
         scores, values = super().__getitem__(index)
         block = scores.clone(), values.clone()
         self.alive[block[0]] = place
+        self.again[place] += place < self.latest
+        self.latest = max(self.latest, place)
         self.most = max(self.most, len(set(self.alive.values())))  # the same block asked for again is still one block
         return block
 
@@ -334,6 +338,18 @@ def blocks_are_let_go(call, case):
     )
 
 
+def one_pass(call, case):
+    blocks = Handed(case.args[0])
+    call(blocks)
+    queries = len(case.args[0][0][0])
+    if sum(times >= queries for times in blocks.again.values()) <= 1:  # a pass for each query, and one for the shapes
+        return None
+    return (
+        "Your function goes through the blocks a second time, after it has seen them all. Is it only then that the "
+        "largest score is known? What was added up before can be corrected by a factor when a larger one comes."
+    )
+
+
 ONLINE_SOFTMAX = Exercise(
     **TEXTS["online_softmax"],
     reference=attention.online_softmax,
@@ -343,6 +359,7 @@ ONLINE_SOFTMAX = Exercise(
     probes=(
         Probe("How the keys are cut into blocks does not matter.", blocks_do_not_matter),
         Probe("Blocks are let go before the next ones are looked at.", blocks_are_let_go),
+        Probe("Each block is looked at once.", one_pass),
     ),
 )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty import (
     faulty_answer_mask,
@@ -111,9 +112,20 @@ def cases_answer_mask(seed):
     ]
 
 
+def end_without_an_answer(call, case):
+    _, assistant, end = case.args
+    ids = torch.tensor([end, 3, 11, end, 12, assistant, 13, end, end, 3, 14, end, assistant, 15, end, 3])
+    if equal(answer_mask(ids, assistant, end), call(ids, assistant, end)):
+        return None
+    return (
+        f"In {ids.tolist()}, with {assistant} for `assistant` and {end} for `end`, some ends close no answer. Your "
+        "mask goes wrong there."
+    )
+
+
 ANSWER_MASK = Exercise(
     **TEXTS["answer_mask"], reference=answer_mask, cases=cases_answer_mask, faulty=faulty_answer_mask, axes=("seq",),
-    double=False,
+    probes=(Probe("Only what comes after `assistant` is an answer.", end_without_an_answer),), double=False,
 )  # fmt: skip
 
 
