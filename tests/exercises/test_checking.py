@@ -2,6 +2,7 @@
 
 import random
 import re
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -151,12 +152,18 @@ def test_changed_inputs_are_noticed_though_the_result_is_right():
     [(torch.rand, "torch"), (lambda n: np.random.rand(n), "numpy"), (lambda n: random.random(), "random")],
 )
 def test_global_randomness_is_noticed_and_undone(draw, whose):
-    def attempt(q, k, v, mask):
-        draw(1)
-        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    drawn = []
+
+    def attempt(q, k, v, mask, uses=True):
+        z = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        drawn.append(float(draw(1)))
+        return z * (drawn[-1] == drawn[0]) if uses else z
 
     report = check("attention.scaled_dot_product", attempt)
     assert report.kind == "property"
+    assert whose in repr(report)
+    report = check("attention.scaled_dot_product", partial(attempt, uses=False))
+    assert report.correct  # as with `nn.Linear`, which draws weights that are replaced at once
     assert whose in repr(report)
 
 

@@ -7,13 +7,14 @@ well.
 
 import dis
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from llmlib.exercises.engine.comparing import describe, find_difference, float_dtypes
 from llmlib.exercises.engine.detecting import ANOTHER_TYPE
-from llmlib.exercises.engine.errors import name_of
+from llmlib.exercises.engine.errors import name_of, their_line
 from llmlib.exercises.engine.exercise import Case, Exercise
 from llmlib.exercises.engine.properties import broken_property, remarks
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
@@ -54,7 +55,7 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
     with quietly():
         reason = find_reason(exercise, attempt, [*trials, *_another_draw(exercise, attempt, seed + 1)])
     return (
-        _raised(exercise, attempt, trials, reason)
+        _raised(exercise, attempt, trials, reason, seconds)
         or _another_form(exercise, trials, reason)
         or _reason(exercise, trials, reason)
         or _broken_property(exercise, attempt, trials, seconds)
@@ -111,14 +112,36 @@ def _timed_out(exercise: Exercise, attempt: Any, case: Case, outcome: Outcome, s
     return Report("timeout", exercise.name, heading, (*parts, *around(exercise, case, outcome)))
 
 
-def _raised(exercise: Exercise, attempt: Any, trials: Sequence[Trial], reason: Reason) -> Report | None:
+def _zeros(exercise: Exercise, attempt: Any, trial: Trial) -> list[Part]:
+    """Which arguments are the 0 that the line divides by."""
+    error = trial.outcome.error
+    line = their_line(error, attempt) if isinstance(error, ZeroDivisionError) else None
+    if line is None:
+        return []
+    named = zip(exercise.argument_names, trial.case.args)
+    zeros = [f"`{name}`" for name, value in named if type(value) in (int, float) and value == 0 and name in line[1]]
+    return [Prose(f"In this case {' and '.join(zeros)} is 0.")] if zeros else []
+
+
+def _raised(exercise: Exercise, attempt: Any, trials: Sequence[Trial], reason: Reason, seconds: float) -> Report | None:
     trial = next((t for t in trials if t.outcome.error), None)
     if trial is None or trial.outcome.error is None:
         return None
     error = trial.outcome.error
-    parts = (*error_parts(exercise, attempt, trial.outcome, reason), *reason.parts, *_around(exercise, trial))
+    beside = trial in reason.open  # the reason is one for other cases
+    case, *rest = _around(exercise, trial)
+    parts = [*error_parts(exercise, attempt, trial.outcome, () if beside else reason)]
+    parts += _zeros(exercise, attempt, trial)
+    if beside:
+        parts += [case, Prose("In other cases something else is wrong:"), *replace(reason, open=()).parts, *rest]
+    else:
+        parts += [*reason.parts, case]
+        heard = [t for t in trials if not t.outcome.error]
+        if not reason and (broken := broken_property(exercise, attempt, heard, seconds)):
+            parts.append(Prose(f"And in other cases: {broken.found}"))
+        parts += rest
     heading = f"Your function raised `{name_of(error).rstrip('.')}`."
-    return Report("raised", exercise.name, heading, parts, reason.names, reason.findings)
+    return Report("raised", exercise.name, heading, tuple(parts), reason.names, reason.findings)
 
 
 def _another_form(exercise: Exercise, trials: Sequence[Trial], reason: Reason) -> Report | None:

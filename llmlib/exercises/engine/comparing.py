@@ -312,7 +312,7 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
         return None
     for i, (a, b) in enumerate(zip(right, items)):
         if kind(a) != kind(b):
-            return _form(f"Expected {_a(kind(a))} at place {i}, got {_a(kind(b))}.", place)
+            return _form(f"Expected {_a(kind(expected[i]))} at place {i}, got {_a(kind(got[i]))}.", place)
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
     several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")

@@ -1,5 +1,7 @@
 """What a right solution keeps to, whatever the values: inputs left alone, no chance, the exercise's own probes."""
 
+import random
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +11,7 @@ import torch
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe
-from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, run
+from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, quietly, run
 from llmlib.exercises.engine.trials import Trial
 
 
@@ -29,17 +31,23 @@ def broken_property(
         for trial in trials:
             if found := broken(trial):
                 return Broken(says, found, trial)
-    return next(_found(exercise, attempt, trials, seconds, remarks=False), None)
+    return next(broken_probes(exercise, attempt, trials, seconds), None)
 
 
 def remarks(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], seconds: float) -> Iterator[str]:
     """What the exercise's probes have to remark on a right solution."""
-    return (broken.found for broken in _found(exercise, attempt, trials, seconds, remarks=True))
+    if drawn := next((t.outcome.disturbed for t in trials if t.outcome.disturbed), None):
+        yield (
+            f"Your function draws from the global random state of {' and '.join(drawn)}, though its result is the same "
+            "whatever is drawn. Whoever draws after it gets other numbers than without it."
+        )
+    yield from (broken.found for broken in broken_probes(exercise, attempt, trials, seconds, remarks=True))
 
 
-def _found(
-    exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], seconds: float, remarks: bool
+def broken_probes(
+    exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], seconds: float, remarks: bool = False
 ) -> Iterator[Broken]:
+    """The exercise's own properties that do not hold, or those of its remarks."""
     for probe in exercise.probes:
         if probe.remark == remarks:
             for trial in trials:
@@ -61,7 +69,9 @@ def _general_properties(
 
     def unchanged(trial: Trial) -> str | None:
         if hooks := [
-            text for i in trial.outcome.changed if (text := change_of_model(trial.case.args[i], trial.outcome.after[i]))
+            text
+            for i in trial.outcome.changed
+            if (text := change_of_model(trial.case.args[i], trial.outcome.after[i], exercise.task))
         ]:
             return " ".join(hooks)
         for i in trial.outcome.changed:
@@ -71,8 +81,12 @@ def _general_properties(
         return f"Your function changes its input {' and '.join(f'`{n}`' for n in names)}; work on a copy." * bool(names)
 
     def undisturbed(trial: Trial) -> str | None:
+        if not trial.outcome.disturbed or _whatever_is_drawn(attempt, trial, seconds):
+            return None
         names = " and ".join(trial.outcome.disturbed)
-        return f"Your function draws from the global random state of {names}. There is no chance in this." * bool(names)
+        return (
+            f"Your function draws random numbers, from the global random state of {names}; the task has no use for any."
+        )
 
     def repeatable(trial: Trial) -> str | None:
         if not trial.wrong or equal(trial.outcome.value, run(attempt, trial.case.args, seconds).value):
@@ -84,6 +98,17 @@ def _general_properties(
         ("No global randomness is used.", undisturbed),
         ("The same input gives the same result.", repeatable),
     ]
+
+
+def _whatever_is_drawn(attempt: Callable[..., Any], trial: Trial, seconds: float) -> bool:
+    """Whether the result is the same from another random state, as with first weights that are replaced at once."""
+    with quietly():
+        torch.manual_seed(1)
+        random.seed(1)
+        if "numpy" in sys.modules:
+            sys.modules["numpy"].random.seed(1)
+        again = run(attempt, trial.case.args, seconds)
+    return not again.error and equal(trial.outcome.value, again.value)
 
 
 def _asked(probe: Probe, attempt: Callable[..., Any], case: Case, seconds: float) -> str | None:

@@ -81,6 +81,7 @@ def cases_adamw(seed):
         case(7, 0.3, 3, 2),
         case(3, 0.2, 4, note="large gradients", scale=1000.0),
         case(40, 0.5, 2, 3, note="a late step"),
+        case(5, 0.4, 3, note="gradients so small that ε counts", scale=1e-7),
     ]
 
 

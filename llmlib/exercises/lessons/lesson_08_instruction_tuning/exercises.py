@@ -274,6 +274,15 @@ def cases_best_by_wording(seed):
         case([(3, 3), (2, 2)], "each wording as often told as not"),
         case([(6, 1), (1, 3), (0, 5)], "mixed"),
         case([(7, 2)], "a single wording"),
+        Case(
+            (
+                [
+                    (f"Where was the {who}?", told)
+                    for who, told in (("cat", True), ("dog", False), ("cat", True), ("dog", False), ("hen", True))
+                ],
+            ),
+            "wordings that differ in one word",
+        ),
         case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings of different frequency"),
         case([(2, 5), (1, 2), (0, 3)], "most are not told"),
         case([(5, 2), (4, 1), (3, 0)], "most are told"),
