@@ -2,6 +2,7 @@
 
 import random
 import re
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -73,17 +74,18 @@ def test_type_shape_and_dtype_come_before_values():
     assert report.kind == "form"
     assert "changed places" in repr(report)
     assert re.search(r"head +\d +\d +≠", repr(report))
-    report = check("attention.scaled_dot_product", attention_with(lambda z: z.double()))
+    report = check("attention.scaled_dot_product", attention_with(lambda z: z.half()))
     assert report.kind == "form"
-    assert "Expected dtype float32, got float64" in repr(report)
+    assert "Expected dtype float32, got float16" in repr(report)
 
 
-def test_float32_for_float64_is_a_remark():
+def test_another_precision_is_a_remark():
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.float()))
     assert report.correct  # less exact, and no mistake in the idea
     assert "For float64 inputs your result is float32" in repr(report)
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.double()))
-    assert report.kind == "form"  # for float32 inputs
+    assert report.correct  # the task names no dtype
+    assert "For float32 inputs your result is float64" in repr(report)
 
 
 def test_a_missing_return_is_not_a_stub():
@@ -150,12 +152,18 @@ def test_changed_inputs_are_noticed_though_the_result_is_right():
     [(torch.rand, "torch"), (lambda n: np.random.rand(n), "numpy"), (lambda n: random.random(), "random")],
 )
 def test_global_randomness_is_noticed_and_undone(draw, whose):
-    def attempt(q, k, v, mask):
-        draw(1)
-        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    drawn = []
+
+    def attempt(q, k, v, mask, uses=True):
+        z = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        drawn.append(float(draw(1)))
+        return z * (drawn[-1] == drawn[0]) if uses else z
 
     report = check("attention.scaled_dot_product", attempt)
     assert report.kind == "property"
+    assert whose in repr(report)
+    report = check("attention.scaled_dot_product", partial(attempt, uses=False))
+    assert report.correct  # as with `nn.Linear`, which draws weights that are replaced at once
     assert whose in repr(report)
 
 

@@ -6,20 +6,24 @@ well.
 """
 
 import dis
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from llmlib.exercises.engine.comparing import describe, equal, find_difference, rounds
+from llmlib.exercises.engine.comparing import describe, find_difference, float_dtypes
 from llmlib.exercises.engine.detecting import ANOTHER_TYPE
-from llmlib.exercises.engine.errors import name_of
-from llmlib.exercises.engine.exercise import Case, Exercise, NoValue
+from llmlib.exercises.engine.errors import name_of, their_line
+from llmlib.exercises.engine.exercise import Case, Exercise
+from llmlib.exercises.engine.properties import broken_property, remarks
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
 from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import Outcome, change_of_model, quietly, run
+from llmlib.exercises.engine.running import Outcome, quietly, run
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 from llmlib.exercises.engine.wording import around, error_parts, line_of
+
+QUICK = 0.5  # seconds for a call that only serves to find the reason
 
 
 def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.0) -> Report:
@@ -38,9 +42,7 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
             return _not_attempted(exercise)
         if outcome.timed_out:
             return _timed_out(exercise, attempt, case, outcome, seconds)
-        expected = expected_of(exercise, case)
-        difference = None if outcome.error else find_difference(expected, outcome.value, exercise.axes)
-        trials.append(Trial(case, expected, outcome, difference))
+        trials.append(_trial(exercise, case, outcome))
 
     wrong = [t for t in trials if t.wrong]
     fixed = bool(wrong) and all(map(_mixes_precisions, wrong))  # right, but with tensors of its own in float32
@@ -51,14 +53,29 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
             exercise, attempt, trials, seconds, fixed
         )
     with quietly():
-        reason = find_reason(exercise, attempt, trials)
+        reason = find_reason(exercise, attempt, [*trials, *_another_draw(exercise, attempt, seed + 1)])
     return (
-        _raised(exercise, attempt, trials, reason)
+        _raised(exercise, attempt, trials, reason, seconds)
         or _another_form(exercise, trials, reason)
         or _reason(exercise, trials, reason)
         or _broken_property(exercise, attempt, trials, seconds)
         or _differs(exercise, trials)
     )
+
+
+def _trial(exercise: Exercise, case: Case, outcome: Outcome) -> Trial:
+    expected = expected_of(exercise, case)
+    difference = None if outcome.error else find_difference(expected, outcome.value, exercise.axes)
+    return Trial(case, expected, outcome, difference)
+
+
+def _another_draw(exercise: Exercise, attempt: Callable[..., Any], seed: int) -> Iterator[Trial]:
+    """The cases with other numbers: a reason that holds for one draw alone is chance, and is not told."""
+    for case in kept_cases(exercise, seed):
+        outcome = run(attempt, case.args, QUICK)
+        if outcome.timed_out:
+            return
+        yield _trial(exercise, case, outcome)
 
 
 def _mixes_precisions(trial: Trial) -> bool:
@@ -95,14 +112,36 @@ def _timed_out(exercise: Exercise, attempt: Any, case: Case, outcome: Outcome, s
     return Report("timeout", exercise.name, heading, (*parts, *around(exercise, case, outcome)))
 
 
-def _raised(exercise: Exercise, attempt: Any, trials: Sequence[Trial], reason: Reason) -> Report | None:
+def _zeros(exercise: Exercise, attempt: Any, trial: Trial) -> list[Part]:
+    """Which arguments are the 0 that the line divides by."""
+    error = trial.outcome.error
+    line = their_line(error, attempt) if isinstance(error, ZeroDivisionError) else None
+    if line is None:
+        return []
+    named = zip(exercise.argument_names, trial.case.args)
+    zeros = [f"`{name}`" for name, value in named if type(value) in (int, float) and value == 0 and name in line[1]]
+    return [Prose(f"In this case {' and '.join(zeros)} is 0.")] if zeros else []
+
+
+def _raised(exercise: Exercise, attempt: Any, trials: Sequence[Trial], reason: Reason, seconds: float) -> Report | None:
     trial = next((t for t in trials if t.outcome.error), None)
     if trial is None or trial.outcome.error is None:
         return None
     error = trial.outcome.error
-    parts = (*error_parts(exercise, attempt, trial.outcome, reason), *reason.parts, *_around(exercise, trial))
+    beside = trial in reason.open  # the reason is one for other cases
+    case, *rest = _around(exercise, trial)
+    parts = [*error_parts(exercise, attempt, trial.outcome, () if beside else reason)]
+    parts += _zeros(exercise, attempt, trial)
+    if beside:
+        parts += [case, Prose("In other cases something else is wrong:"), *replace(reason, open=()).parts, *rest]
+    else:
+        parts += [*reason.parts, case]
+        heard = [t for t in trials if not t.outcome.error]
+        if not reason and (broken := broken_property(exercise, attempt, heard, seconds)):
+            parts.append(Prose(f"And in other cases: {broken.found}"))
+        parts += rest
     heading = f"Your function raised `{name_of(error).rstrip('.')}`."
-    return Report("raised", exercise.name, heading, parts, reason.names, reason.findings)
+    return Report("raised", exercise.name, heading, tuple(parts), reason.names, reason.findings)
 
 
 def _another_form(exercise: Exercise, trials: Sequence[Trial], reason: Reason) -> Report | None:
@@ -133,74 +172,12 @@ def _around(exercise: Exercise, trial: Trial) -> list[Part]:
 
 
 def _broken_property(exercise: Exercise, attempt: Any, trials: Sequence[Trial], seconds: float) -> Report | None:
-    for says, broken in _general_properties(exercise, attempt, seconds):
-        for trial in trials:
-            if found := broken(trial):
-                return _property_report(exercise, says, found, trial)
-    for probe in exercise.probes:
-        if not probe.remark:
-            for trial in trials:
-                if found := _probe(probe.broken, attempt, trial.case, seconds):
-                    return _property_report(exercise, probe.says, found, trial)
-    return None
-
-
-def _general_properties(
-    exercise: Exercise, attempt: Any, seconds: float
-) -> list[tuple[str, Callable[[Trial], str | None]]]:
-    """What holds for every exercise."""
-
-    def unchanged(trial: Trial) -> str | None:
-        if hooks := [
-            text for i in trial.outcome.changed if (text := change_of_model(trial.case.args[i], trial.outcome.after[i]))
-        ]:
-            return " ".join(hooks)
-        names = [exercise.argument_names[i] for i in trial.outcome.changed]
-        return f"Your function changes its input {' and '.join(f'`{n}`' for n in names)}; work on a copy." * bool(names)
-
-    def undisturbed(trial: Trial) -> str | None:
-        names = " and ".join(trial.outcome.disturbed)
-        return f"Your function draws from the global random state of {names}. There is no chance in this." * bool(names)
-
-    def repeatable(trial: Trial) -> str | None:
-        if not trial.wrong or equal(trial.outcome.value, run(attempt, trial.case.args, seconds).value):
-            return None
-        return "Called twice with the same input, your function gives two results. Does it remember something?"
-
-    return [
-        ("The inputs stay as they are.", unchanged),
-        ("No global randomness is used.", undisturbed),
-        ("The same input gives the same result.", repeatable),
-    ]
-
-
-def _probe(
-    broken: Callable[[Callable[..., Any], Case], str | None], attempt: Any, case: Case, seconds: float
-) -> str | None:
-    def call(*args: Any) -> Any:
-        outcome = run_for_gradients(attempt, args, seconds)
-        if outcome.error:
-            raise NoValue(name_of(outcome.error))
-        return outcome.value
-
-    try:
-        return broken(call, case)
-    except NoValue:
+    broken = broken_property(exercise, attempt, trials, seconds)
+    if broken is None:
         return None
-    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):  # from what the attempt returned
-        return None
-
-
-def run_for_gradients(attempt: Any, args: tuple[Any, ...], seconds: float) -> Outcome:
-    """As `run`, but tensors that require a gradient are passed as they are, so that it can flow back."""
-    if any(isinstance(a, torch.Tensor) and a.requires_grad for a in args):
-        return run(lambda: attempt(*args), (), seconds)
-    return run(attempt, args, seconds)
-
-
-def _property_report(exercise: Exercise, says: str, found: str, trial: Trial) -> Report:
-    parts = (Prose(says, "Should hold:"), Prose(found), *_around(exercise, trial))
-    return Report("property", exercise.name, "Not yet: a property is broken.", parts, (), (f"property: {says}",))
+    parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *_around(exercise, broken.trial))
+    name = f"property: {broken.says}"
+    return Report("property", exercise.name, "Not yet: a property is broken.", parts, (), (name,))
 
 
 def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report:
@@ -213,16 +190,20 @@ def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report:
     return Report("differs", exercise.name, heading, parts, (), lead.findings)
 
 
+OTHER_PRECISION = {  # (expected, got)
+    (torch.float64, torch.float32): "For float64 inputs your result is float32, and so less exact. `dtype=x.dtype` "
+    "keeps the input's.",
+    (torch.float32, torch.float64): "For float32 inputs your result is float64. torch does not multiply the one with "
+    "the other; `.to(x.dtype)` turns it back.",
+}
+
+
 def _correct(exercise: Exercise, attempt: Any, trials: Sequence[Trial], seconds: float, fixed: bool) -> Report:
     parts: list[Part] = [Prose(exercise.deepens)]
     if fixed:
         text = "For float64 inputs it raises, since a tensor of your own is float32. Make it with `dtype=x.dtype`."
         parts.append(Prose(text, "A remark:"))
-    if any(rounds(t.expected, t.got) for t in trials):
-        text = "For float64 inputs your result is float32, and so less exact. `dtype=x.dtype` keeps the input's."
-        parts.append(Prose(text, "A remark:"))
-    for probe in exercise.probes:
-        if probe.remark:
-            found = next(filter(None, (_probe(probe.broken, attempt, t.case, seconds) for t in trials)), None)
-            parts += [Prose(found, "A remark:")] if found else []
+    changed = set().union(*(float_dtypes(t.expected, t.got) for t in trials))
+    parts += [Prose(text, "A remark:") for dtypes, text in OTHER_PRECISION.items() if dtypes in changed]
+    parts += [Prose(found, "A remark:") for found in remarks(exercise, attempt, trials, seconds)]
     return Report("correct", exercise.name, f"Correct, in all {len(trials)} cases.", tuple(parts))

@@ -98,7 +98,7 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
         return _form(f"Expected an ordinary tensor on {expected.device}, got a {where}.", place)
     if got.shape != expected.shape:
         return Difference("form", _wrong_shape(expected, got, axes, place))
-    if got.dtype != expected.dtype and not _rounded(expected, got):
+    if not _of_one_sort(expected, got):
         return _wrong_dtype(expected, got, place)
     got = got.detach()
     wrong = ~values_agree(expected, got)
@@ -108,25 +108,28 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
     return Difference("value", _wrong_values(expected, got, wrong, first, axes, place))
 
 
-def _rounded(expected: Any, got: Any) -> bool:
-    """Whether float32 came where float64 was expected: less exact, and no mistake in the idea."""
-    if not isinstance(expected, Tensor) or not isinstance(got, Tensor):
-        return False
-    return expected.dtype == torch.float64 and got.dtype == torch.float32
+SORTS = ({torch.float32, torch.float64}, {torch.int16, torch.int32, torch.int64})
 
 
-def rounds(expected: Any, got: Any) -> bool:
-    """Whether a result, or one of several, is float32 where float64 is expected."""
+def _of_one_sort(expected: Tensor, got: Tensor) -> bool:
+    """Whether the dtypes are as good as each other: float32 and float64, or whole numbers of any width but bytes."""
+    return got.dtype == expected.dtype or any({expected.dtype, got.dtype} <= sort for sort in SORTS)
+
+
+def float_dtypes(expected: Any, got: Any) -> set[tuple[torch.dtype, torch.dtype]]:
+    """The dtypes of a result, or of several, that are floating-point and not the expected ones: (expected, got)."""
     if isinstance(expected, tuple) and isinstance(got, (tuple, list)):
-        return any(map(_rounded, expected, got))
-    return _rounded(expected, got)
+        return set().union(*map(float_dtypes, expected, got))
+    if not isinstance(expected, Tensor) or not isinstance(got, Tensor) or expected.dtype == got.dtype:
+        return set()
+    return {(expected.dtype, got.dtype)} if expected.is_floating_point() else set()
 
 
 def values_agree(expected: Tensor, got: Tensor) -> Tensor:
     """True where two tensors of one shape hold the same, within what orders of summation change."""
     if not expected.is_floating_point():
         return expected == got
-    relative, absolute = TOLERANCES.get(got.dtype, LOOSE)
+    relative, absolute = max(TOLERANCES.get(t.dtype, LOOSE) for t in (expected, got))
     return torch.isclose(got.to(expected.dtype), expected, rtol=relative, atol=absolute, equal_nan=True)
 
 
@@ -266,6 +269,9 @@ def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], 
 def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | None:
     if not isinstance(got, numbers.Real) or isinstance(got, bool):
         return _wrong_type(expected, got, place)
+    if isinstance(expected, int) and got == expected and not isinstance(got, numbers.Integral):
+        advice = "`/` always gives a float; `//` divides whole numbers into a whole number, and `int(...)` makes one."
+        return _form(f"Expected a whole number, got the float {got!r}.", place, advice)
     close = got == expected if isinstance(expected, int) else math.isclose(got, expected, rel_tol=1e-4, abs_tol=1e-5)
     if close or (got != got and expected != expected):
         return None
@@ -306,7 +312,7 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
         return None
     for i, (a, b) in enumerate(zip(right, items)):
         if kind(a) != kind(b):
-            return _form(f"Expected {_a(kind(a))} at place {i}, got {_a(kind(b))}.", place)
+            return _form(f"Expected {_a(kind(expected[i]))} at place {i}, got {_a(kind(got[i]))}.", place)
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
     several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")

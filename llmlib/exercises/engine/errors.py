@@ -17,9 +17,40 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "A keyword that the called function does not know; a spelling mistake, or another library's name "
         "for it (`dim` in torch is `axis` in numpy).",
     ),
+    (
+        r"TypeError: .*(0-d|scalar) tensor",
+        "This tensor has no axis at all: it is a single number. `shape`, `...` and broadcasting work for any number of "
+        "axes, `len` and `for` need one.",
+    ),
     (r"TypeError: .*not subscriptable", "Square brackets after something that is no list, tuple or tensor."),
     (r"TypeError: .*not callable", "Round brackets after something that is no function, or a name used twice."),
     (r"TypeError: .*not iterable", "A loop, or an unpacking, over something that is a single value."),
+    (
+        r"does not require grad and does not have a grad_fn",
+        "The loss depends on nothing that asks for gradients. `requires_grad` was never set, or got lost: after "
+        "`detach()`, under `no_grad()`, or because the name now means a new tensor that was computed.",
+    ),
+    (
+        r"a (view of a )?leaf Variable that requires grad",
+        "A tensor that asks for gradients is changed in place, where autograd records every step. An update is no "
+        "part of what is to be differentiated: do it under `with torch.no_grad():`.",
+    ),
+    (
+        r"backward through the graph a second time",
+        "What `backward()` needs is gone after the first time. Something that was computed before it is used again: "
+        "compute the loss anew in each turn, and `detach()` what is carried over.",
+    ),
+    (
+        r"index -100 is out of bounds",
+        "−100 is no id: it marks what does not count. Nothing can be looked up with it, so these places have to be "
+        "left out before, or given some id (`clamp(min=0)`) and left out after.",
+    ),
+    (
+        r"Boolean value of Tensor with more than one value|truth value of an array",
+        "`if`, `and`, `or`, `not`, `min(…)` and `max(…)` ask for one True or False, and this tensor holds many. "
+        "`torch.where`, `&`, `|`, `~` and `torch.maximum` go number by number.",
+    ),
+    (r"TypeError: unhashable type", "Keys of a dictionary, and items of a set, cannot be lists: `tuple(…)` can be."),
     (
         r"TypeError: .*NoneType|AttributeError: 'NoneType'",
         "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
@@ -144,6 +175,17 @@ CAUSES: tuple[tuple[str, str], ...] = (
 )
 
 
+NO_GRADIENT = (
+    "`{0}.grad` is None. `backward()` leaves gradients only at tensors that were made with `requires_grad`, not at "
+    "those that were computed: after `{0} = {0} - …` the name `{0}` means a new tensor. Change the old one in place, "
+    "under `torch.no_grad()`, or make the new one a beginning again: `{0} = (…).detach().requires_grad_()`."
+)
+TRANSPOSED = (
+    "For `a @ b` the last axis of a and the last but one of b must have the same size. Here the last axes of both have "
+    "{0}. Is the second matrix to be transposed (`.T`)?"
+)
+
+
 def name_of(error: BaseException) -> str:
     """ "ValueError: what it says", in one line and without addresses, so that it is the same in each run."""
     try:
@@ -154,13 +196,18 @@ def name_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}".removesuffix(": ")
 
 
-def usual_cause(error: BaseException) -> str:
-    """What usually causes this kind of error, or an empty text.
+def usual_cause(error: BaseException, line: str = "") -> str:
+    """What usually causes this kind of error, in such a line; or an empty text.
 
     >>> usual_cause(ZeroDivisionError("division by zero"))
     'Something that is counted or summed is zero in this case.'
     """
     name = name_of(error)
+    if "NoneType" in name and (owner := re.search(r"([A-Za-z_]\w*)\.grad\b", line)):
+        return NO_GRADIENT.format(owner[1])
+    shapes = re.search(r"mat1 and mat2 .* \((\d+)x(\d+) and (\d+)x(\d+)\)", name)
+    if shapes and shapes[2] == shapes[4]:
+        return TRANSPOSED.format(shapes[2])
     return next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
 
 

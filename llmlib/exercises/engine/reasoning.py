@@ -20,7 +20,13 @@ from llmlib.exercises.engine.detecting import (
     one_step,
 )
 from llmlib.exercises.engine.exercise import Exercise, Misconception
-from llmlib.exercises.engine.recognising import exactly_one, exactly_two, one_apart_from_odd, two_apart_from_odd
+from llmlib.exercises.engine.recognising import (
+    exactly_one,
+    exactly_two,
+    one_apart_from_odd,
+    one_guarded,
+    two_apart_from_odd,
+)
 from llmlib.exercises.engine.repairing import Repair, repair
 from llmlib.exercises.engine.report import Code, Part, Prose
 from llmlib.exercises.engine.trials import Trial
@@ -35,6 +41,7 @@ class Reason:
     finding: Finding | None = None
     repair: Repair | None = None
     open: tuple[Trial, ...] = ()
+    guarded: bool = False  # the ideas are likely, and some cases are treated apart
 
     def __bool__(self) -> bool:
         return bool(self.ideas or self.finding or self.repair)
@@ -52,6 +59,10 @@ class Reason:
     def parts(self) -> tuple[Part, ...]:
         several = len(self.ideas) > 1 or bool(self.ideas and (self.finding or self.repair))
         parts = advice(self.ideas, first=1 if several else 0)
+        if self.guarded:
+            parts.insert(
+                0, Prose("Where your result is wrong, it is what this idea gives; elsewhere you may guard against it:")
+            )
         lead = f"{len(self.ideas) + 1}." if several else ""
         if self.finding:
             parts.append(Prose(self.finding.says, lead))
@@ -62,11 +73,9 @@ class Reason:
             parts.append(Prose(f"One change{line} would make it right in all cases{still}", lead))
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
-        if self.open:
-            case = self.open[0].case.note or "another case"
-            parts.append(
-                Prose(f"The case “{case}” is not explained by this alone; it will be shown again if it is still wrong.")
-            )
+        if self.open and (note := self.open[0].case.note):
+            what = "your function raises an exception" if self.open[0].outcome.error else "it is wrong as well"
+            parts.append(Prose(f"This does not explain the case “{note}”, in which {what}: look at it by itself."))
         return tuple(parts)
 
 
@@ -75,15 +84,17 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
     if known := _known(exercise, attempt, trials):
         return known
     raised = any(t.outcome.error for t in trials)
-    if raised and (repaired := repair(attempt, trials)):
+    if raised and (repaired := repair(exercise, attempt, trials)):
         return Reason(repair=repaired)
     found = detect(exercise, attempt, trials)
     if found and not found.weak:
         return Reason(finding=found)
-    if not raised and (repaired := repair(attempt, trials)):
+    if not raised and (repaired := repair(exercise, attempt, trials)):
         return Reason(repair=repaired)
     if found and found.single:
         return Reason(finding=found)
+    if guarded := one_guarded(exercise, trials).ideas:
+        return Reason(guarded, guarded=True)
     return _two(exercise, trials) or Reason(finding=found)
 
 
@@ -102,7 +113,7 @@ def _known(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Tri
     if not idle(exercise, trials) and (two := exactly_two(exercise, trials).ideas):
         if step := one_step(exercise, trials):
             return Reason(finding=step)
-        repaired = repair(attempt, trials)
+        repaired = repair(exercise, attempt, trials)
         return Reason(repair=repaired) if repaired else Reason(two)
     if always_the_same(trials):
         return None

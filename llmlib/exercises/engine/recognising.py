@@ -13,10 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from torch import Tensor
+
+from llmlib.exercises.engine.comparing import equal, values_agree
 from llmlib.exercises.engine.exercise import Exercise, Hypothesis, Misconception
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
+MOST_SHOW = 0.6  # of the places at which a guarded idea would go wrong
+SHOWN_IN = 4  # cases, of two draws
 ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 
 
@@ -47,6 +52,44 @@ def one_apart_from_odd(exercise: Exercise, trials: Sequence[Trial]) -> Recognise
 def two_apart_from_odd(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
     """The two misconceptions that together do so."""
     return _apart_from_odd(exercise, exercise.pair_hypotheses, _telling_first(trials))
+
+
+def one_guarded(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+    """The misconception whose results the attempt has, apart from places at which it is right: treated by hand, likely.
+
+    Each wrong value has to be the idea's, and of the places at which the idea goes wrong most have to show it.
+    """
+    best, share = Recognised(), MOST_SHOW
+    ordered = _telling_first(trials)
+    for hypothesis in exercise.single_hypotheses if ordered else ():
+        shown, hidden, cases = 0.0, 0.0, 0
+        for trial in ordered:
+            both = _shown_and_hidden(_faulty(exercise, hypothesis, trial), trial)
+            if both is None:
+                break
+            shown, hidden, cases = shown + both[0], hidden + both[1], cases + (both[0] > 0)
+        else:
+            if cases >= SHOWN_IN and shown > share * (shown + hidden):
+                best, share = Recognised(hypothesis.ideas), shown / (shown + hidden)
+    return best
+
+
+def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] | None:
+    """Which part of a result shows what was predicted, and which is right in spite of it; None if something else is."""
+    if predicted.error or trial.outcome.error:
+        return (0, 0) if not trial.wrong or same_outcome(predicted, trial.outcome) else None
+    idea, got, right = predicted.value, trial.got, trial.expected
+    if not (isinstance(idea, Tensor) and isinstance(got, Tensor) and isinstance(right, Tensor)):
+        if not trial.wrong:
+            return 0, not equal(right, idea)
+        return (1, 0) if equal(idea, got) else None
+    if not idea.shape == got.shape == right.shape or idea.dtype != right.dtype or not got.numel():
+        return (0, 0) if not trial.wrong else None
+    got = got.detach().to(right.dtype)
+    as_idea, as_right = values_agree(idea, got), values_agree(right, got)
+    if not bool((as_idea | as_right).all()):
+        return None
+    return (~as_right).float().mean().item(), (~as_idea).float().mean().item()
 
 
 def _telling_first(trials: Sequence[Trial]) -> list[Trial]:

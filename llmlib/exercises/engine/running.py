@@ -77,28 +77,39 @@ def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
     """What the function returns; raises `TimeIsUp` if that takes longer."""
     limit = time_limit(seconds)
     try:
-        with _no_eigenvalues_of_nan(), limit:
+        with no_decomposition_of_nan(), limit:
             return function(*args)
     finally:
         if isinstance(limit, _Alarm):
             limit.close()  # the alarm may have rung while the block was being left
 
 
+DECOMPOSITIONS = ("eigvals", "eigvalsh", "eigh", "svd", "svdvals", "matrix_rank")
+
+
 @contextlib.contextmanager
-def _no_eigenvalues_of_nan() -> Iterator[None]:
-    """`torch.linalg.eigvals` of NaN or ∞ ends the process with some builds of torch; here it raises, as `eig` does."""
-    eigvals = torch.linalg.eigvals
+def no_decomposition_of_nan() -> Iterator[None]:
+    """Eigenvalues of NaN or ∞ end the process with some builds of torch, and the library below prints by itself.
 
-    def checked(matrix: torch.Tensor, **options: Any) -> torch.Tensor:
-        if not bool(matrix.isfinite().all()):
-            raise RuntimeError("torch.linalg.eigvals: input tensor should not contain infs or NaNs.")
-        return eigvals(matrix, **options)
+    Inside the block such a call raises, as `torch.linalg.eig` does.
+    """
 
-    torch.linalg.eigvals = checked
+    def checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(matrix: torch.Tensor, *args: Any, **options: Any) -> Any:
+            if not bool(matrix.isfinite().all()):
+                raise RuntimeError(f"torch.linalg.{name}: input tensor should not contain infs or NaNs.")
+            return function(matrix, *args, **options)
+
+        return call
+
+    before = {name: getattr(torch.linalg, name) for name in DECOMPOSITIONS}
+    for name, function in before.items():
+        setattr(torch.linalg, name, checked(name, function))
     try:
         yield
     finally:
-        torch.linalg.eigvals = eigvals
+        for name, function in before.items():
+            setattr(torch.linalg, name, function)
 
 
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
@@ -191,7 +202,8 @@ def quietly() -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield
+            with no_decomposition_of_nan():
+                yield
     finally:
         restore(before)
 
@@ -232,6 +244,8 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, torch.Tensor):
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
+        if a.requires_grad != b.requires_grad or (a.grad is None) != (b.grad is None):
+            return False
         return bool((a == b).logical_or(a != a).all())
     if type(a) in (list, tuple):
         if all(type(item) is int for item in a):
@@ -250,7 +264,16 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def change_of_model(before: Any, after: Any) -> str:
+def gradients_left(before: Any, after: Any) -> bool:
+    """Whether a tensor, or one of several, asks for gradients or holds them, as it did not before."""
+    if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
+        return any(map(gradients_left, before, after))
+    if not isinstance(before, torch.Tensor) or not isinstance(after, torch.Tensor):
+        return False
+    return after.requires_grad > before.requires_grad or (before.grad is None and after.grad is not None)
+
+
+def change_of_model(before: Any, after: Any, task: str = "") -> str:
     """A sentence on what a function has left behind in a model, hooks above all; empty for what is no model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
         return ""
@@ -271,7 +294,16 @@ def change_of_model(before: Any, after: Any) -> str:
             "Afterwards the model is in another mode than before: remember `model.training`, and put it back with "
             "`model.train(...)`."
         )
-    return (
-        "Your function changes the weights of the model for good. A hook changes a value in passing, and "
-        "leaves them alone."
-    )
+    if not any(map(_far_apart, before.parameters(), after.parameters())):
+        return (
+            "Afterwards the model's weights are not quite what they were: numbers are rounded, so what was added and "
+            "subtracted again leaves a trace. Keep a copy of the weights, or do not touch them."
+        )
+    says = "Your function changes the weights of the model that it was given, for good."
+    if "hook" in task:
+        return f"{says} A hook changes a value in passing, and leaves them alone."
+    return f"{says} Work on a copy: `copy.deepcopy(model)`." if "copy" in task else says
+
+
+def _far_apart(before: torch.Tensor, after: torch.Tensor) -> bool:
+    return not torch.allclose(before, after, rtol=1e-3, atol=1e-5)

@@ -22,7 +22,8 @@ def error_parts(exercise: Exercise, attempt: Any, outcome: Outcome, reason: Any)
     parts = line_of(outcome, attempt)
     if error is None:
         return parts
-    if not reason and (cause := usual_cause(error)):
+    place = their_line(error, attempt)
+    if not reason and (cause := usual_cause(error, place[1] if place else "")):
         parts.append(Prose(cause, "The usual cause:"))
     if isinstance(error, TypeError) and "argument" in str(error) and not came_from_inside(error, attempt):
         names = ", ".join(f"`{a}`" for a in exercise.argument_names)

@@ -24,6 +24,7 @@ def probabilities_at(logits, temperature):
 def keep_top_p(logits, p):
     shares, order = logits.softmax(dim=1).sort(dim=1, descending=True)
     cut = (shares.cumsum(dim=1) - shares >= p) & torch.tensor(p < 1)
+    cut[:, 0] = False
     return logits.masked_fill(torch.zeros_like(cut).scatter(1, order, cut), -torch.inf)
 
 

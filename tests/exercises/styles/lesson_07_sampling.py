@@ -27,6 +27,11 @@ def draw_by_search(probabilities, u):
 
 
 @solves("sampling.draw")
+def draw_as_int32(probabilities, u):
+    return (probabilities.cumsum(-1) <= u[:, None]).sum(-1, dtype=torch.int32)
+
+
+@solves("sampling.draw")
 def draw_the_first_true(probabilities, u):
     return (probabilities.cumsum(1) > u.reshape(-1, 1)).long().argmax(dim=1)
 
@@ -45,6 +50,14 @@ def heat_where_it_is_not_tiny(logits, temperature):
     if temperature < 1e-30:
         return F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
     return torch.softmax((logits - logits.amax(-1, keepdim=True)) / temperature, dim=-1)
+
+
+@solves("sampling.probabilities_at")
+def heat_in_float64(logits, temperature):
+    x = logits.double()
+    if temperature == 0:
+        return F.one_hot(x.argmax(-1), x.shape[-1]).double()
+    return ((x - x.amax(-1, keepdim=True)) / temperature).softmax(-1)
 
 
 @solves("sampling.probabilities_at")
@@ -92,6 +105,7 @@ def nucleus_by_inverse_sort(logits, p):
     sums = ordered.softmax(-1).cumsum(-1)
     cut = torch.cat([torch.zeros_like(sums[:, :1]), sums[:, :-1]], -1) >= p
     cut = cut & torch.tensor(p < 1)
+    cut[:, 0] = False
     return logits.masked_fill(cut.gather(-1, places.argsort(-1)), -torch.inf)
 
 

@@ -31,9 +31,11 @@ def chat_with_an_open_end(messages):
 
 
 @solves("instruction_tuning.answer_mask")
-def mask_by_counting(ids, assistant, end):
-    headers, ends = (ids == assistant).cumsum(0), (ids == end).cumsum(0)
-    return (headers - ends + (ids == end).long() > 0) & (ids != assistant)
+def mask_by_the_latest_places(ids, assistant, end):
+    places = torch.arange(len(ids))
+    header, closed = (torch.where(ids == token, places, -1).cummax(0).values for token in (assistant, end))
+    closed_before = torch.cat([torch.tensor([-1]), closed[:-1]])
+    return (header > closed_before) & (ids != assistant)
 
 
 @solves("instruction_tuning.answer_mask")

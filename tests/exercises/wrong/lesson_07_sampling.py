@@ -11,13 +11,6 @@ INF = math.inf
 
 # --- sampling.draw ---
 
-FORM = "right values in another type"
-
-
-@wrong("sampling.draw", FORM)
-def _(probabilities, u):
-    return (probabilities.cumsum(-1) <= u[:, None]).sum(-1, dtype=torch.int32)
-
 
 @wrong("sampling.draw", "no sum")
 def _(probabilities, u):
@@ -101,11 +94,6 @@ def _(logits, temperature):
 @hot
 def _(logits, temperature):
     return ((logits - logits.max(0).values) / temperature).softmax(-1)
-
-
-@wrong("sampling.probabilities_at", FORM)
-def _(logits, temperature):
-    return hot(safe)(logits.double(), temperature)
 
 
 @wrong("sampling.probabilities_at", "power rounds to 0")

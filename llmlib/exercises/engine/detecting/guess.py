@@ -45,6 +45,8 @@ def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
 
     Cases in which the attempt raised, or gave NaN, cannot speak for it, and a few of them do not speak against it.
     """
+    if not any(map(_can_tell, trials)):
+        return False
     told = cases = open_cases = 0
     for trial, base in sorted(zip(trials, bases), key=lambda pair: (not pair[0].wrong, pair[0].odd)):
         if trial.outcome.error:
@@ -55,9 +57,14 @@ def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
             return False
         open_cases += not agrees and trial.wrong
         cases += bool(agrees and trial.wrong)
-        if agrees and trial.wrong and not (trial.odd and isinstance(trial.got, Tensor)):
+        if agrees and _can_tell(trial):
             told += FEW if _size(trial.got) >= FEW else FEW // 2
     return told >= FEW and cases > open_cases
+
+
+def _can_tell(trial: Trial) -> bool:
+    """Whether the case can speak for a guess."""
+    return trial.wrong and not trial.outcome.error and not (trial.odd and isinstance(trial.got, Tensor))
 
 
 def holds_everywhere(guess: Guess, trials: Sequence[Trial]) -> bool:

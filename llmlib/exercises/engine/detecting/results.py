@@ -145,11 +145,13 @@ def _one_alone(axis: int, name: str, which: str, at: int) -> Iterator[Guess]:
 
 def _floating(axis: int, name: str) -> Iterator[Guess]:
     yield after(
-        f"averaged over {name}", f"You average over {name}; the task wants them one by one.", lambda x: x.mean(axis)
+        f"averaged over {name}",
+        f"You average over {name}, which is gone then; the result should still have it.",
+        lambda x: x.mean(axis),
     )
     yield after(
         f"averaged over {name}",
-        f"You average over {name}; the task wants them one by one.",
+        f"You average over {name}, which is gone then; the result should still have it.",
         lambda x: x.mean(axis, keepdim=True),
     )
     yield after(
@@ -158,16 +160,18 @@ def _floating(axis: int, name: str) -> Iterator[Guess]:
         lambda x: x.mean(axis, keepdim=True).expand_as(_even_if_one(x, axis)),
     )
     yield after(
-        f"summed over {name}", f"You add up over {name}; the task wants them one by one.", lambda x: x.sum(axis)
+        f"summed over {name}",
+        f"You add up over {name}, which is gone then; the result should still have it.",
+        lambda x: x.sum(axis),
     )
     yield after(
         f"summed over {name}",
-        f"You add up over {name}; the task wants them one by one.",
+        f"You add up over {name}, which is gone then; the result should still have it.",
         lambda x: x.sum(axis, keepdim=True),
     )
     yield after(
         f"maximum over {name}",
-        f"You take the largest over {name}; the task wants them one by one.",
+        f"You take the largest over {name}, which is gone then; the result should still have it.",
         lambda x: x.amax(axis),
     )
     yield after(

@@ -26,11 +26,11 @@ FAMILIES = (
     ("cat", "stack", "concat"),
     ("prod", "sum"),
     ("softmax", "log_softmax", "sigmoid"),
+    ("gelu", "silu", "relu", "tanh", "sigmoid", "softplus", "elu", "leaky_relu", "selu", "mish", "hardtanh", "relu6"),
     ("zeros", "ones"),
     ("zeros_like", "ones_like"),
     ("permute", "reshape", "view", "transpose"),
     ("most_common", "elements"),
-    ("and", "or"),
     ("norm", "sum"),
     ("std", "var"),
     ("abs", "square"),
@@ -40,17 +40,31 @@ FAMILIES = (
 )
 
 
+MODULES = {"torch", "F", "np", "math", "einops"}
+
+
 def of_call(node: ast.Call) -> Iterator[Alternative]:
     if (isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name | ast.Attribute)) or (
         isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
-        and node.func.value.id not in {"torch", "F", "np", "math", "einops"}
+        and node.func.value.id not in MODULES
     ):
         says = f"The step `.{node.func.attr}(…)` on `{shown(node.func.value, 40)}` is one too many."
         yield "a step too many", says, node.func.value
     if len(node.args) == 1 and not (isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name)):
         says = f"The step `{shown(node.func)}(…)` is one too many."
         yield "a step too many", says, node.args[0]
+    if called(node) == "round" and len(node.args) == 2:
+        yield "a step too many", f"The step `{shown(node.func)}(…)` is one too many.", node.args[0]
+        return
+    if isinstance(node.func, ast.Attribute) and node.func.attr in ("reshape", "view") and len(node.args) > 1:
+        says = (
+            f"`{node.func.attr}` cuts the numbers anew, in the order in which they lie, where two axes are to be "
+            f"exchanged: in `{shown(node)}`."
+        )
+        for axes in ((-2, -1), (1, 2), (0, 1)):
+            turned = ast.Attribute(node.func.value, "transpose", ast.Load())
+            yield "reshaped, not turned", says, ast.Call(turned, [number(axis) for axis in axes], [])
     for i, j in itertools.combinations(range(len(node.args)), 2):
         args = list(node.args)
         args[i], args[j] = args[j], args[i]
@@ -60,7 +74,7 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
         rest = node.keywords[:i] + node.keywords[i + 1 :]
         says = f"In `{shown(node)}` the argument `{keyword.arg}` is not what is needed."
         if keyword.arg in AXIS_WORDS:
-            says = f"The axis in `{shown(node)}` is the matter: `{keyword.arg}` names another one than is meant."
+            says = f"The axis in `{shown(node)}` is wrong: `{keyword.arg}` names another one than is meant."
         yield "an argument too many", says, ast.Call(node.func, node.args, rest)
     if node.args and called(node) in ("range", "enumerate", "get", "sum", "most_common"):
         says = f"The borders of `{shown(node)}` are not right: by one at an end."
@@ -90,6 +104,8 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
             for other in family:
                 if other != node.attr:
                     says = f"`{node.attr}` is not the right operation here (it stands after `{shown(node.value, 30)}`)."
+                    if isinstance(node.value, ast.Name) and node.value.id in MODULES:
+                        says = f"`{shown(node)}` is not the right function here."
                     yield "another operation", says, ast.Attribute(node.value, other, node.ctx)
     if node.attr in ("T", "mT"):
         yield "a transposition too many", f"The transposition in `{shown(node)}` is one too many.", node.value

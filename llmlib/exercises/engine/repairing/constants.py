@@ -55,6 +55,21 @@ AXIS_CALLS = {
     "movedim",
     "roll",
     "diagonal",
+    "gather",
+    "scatter",
+    "scatter_",
+    "index_select",
+    "take_along_dim",
+    "unbind",
+    "tensor_split",
+    "std",
+    "var",
+    "cumprod",
+    "argsort",
+    "argmin",
+    "logcumsumexp",
+    "nansum",
+    "expand",
 }
 
 
@@ -71,11 +86,18 @@ def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
         if _is_axis(slot):
             for axis in (-1, -2, 0, 1, 2, 3, -3):
                 if axis != value:
-                    says = (
-                        f"The axis is the matter: {value} is not the one that is meant here. Count the "
-                        "axes, with their names."
-                    )
+                    says = f"The axis is wrong: {value} is not the one that is meant. Count the axes, with their names."
                     yield "another axis", says, number(axis)
+            return
+        if _is_index(slot):
+            for other in (value + 1, value - 1, 0, -1):
+                says = f"`{shown(slot.parent)}` is not the part that is meant here."
+                yield from [("another part", says, number(other))] if other != value else []
+            return
+        if isinstance(slot.parent, ast.Compare):
+            for other in (value + 1, value - 1, 0, 1, 2):
+                says = f"The border in `{shown(slot.parent)}` is not right, or the condition itself is not needed."
+                yield from [("another border", says, number(other))] if other != value else []
             return
         for other in (value + 1, value - 1):
             says = f"The number `{value}` is not the right one here: is it off by one?"
@@ -134,6 +156,11 @@ def _is_axis(slot: Slot) -> bool:
     return False
 
 
+def _is_index(slot: Slot) -> bool:
+    """A number alone in square brackets."""
+    return isinstance(slot.parent, ast.Subscript) and slot.field == "slice"
+
+
 def _is_size(slot: Slot) -> bool:
     """An index into a shape, or an argument of `size`."""
     parent = slot.parent
@@ -159,8 +186,7 @@ def of_unary(slot: Slot, node: ast.UnaryOp) -> Iterator[Alternative]:
         for other in (-1, -2, 0, 1, 2, 3, -3):
             if other != value:
                 says = (
-                    f"The axis is the matter: {value} is not the one that is meant here. Count the "
-                    "axes, with their names."
+                    f"The axis is wrong: {value} is not the one that is meant here. Count the axes, with their names."
                     if axis
                     else f"The number `{value}` is not the right one here (which axis, or which place, does it count?)."
                 )

@@ -13,6 +13,7 @@ class Edit:
     name: str
     line: int
     says: str
+    of: str = ""  # the number or name that it changes: the task itself may speak of it
 
 
 Alternative = tuple[str, str, ast.expr]  # name, what is the matter, the node instead

@@ -44,8 +44,14 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
         node = slot.get()
         for name, says, other in _alternatives(slot, node):
             slot.set(other)
-            yield Edit(name, getattr(node, "lineno", 0), says)
+            yield Edit(name, getattr(node, "lineno", 0), says, token_of(node))
             slot.set(node)
+
+
+def token_of(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return str(node.value) if isinstance(node, ast.Constant) and type(node.value) in (int, float) else ""
 
 
 def _alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:

@@ -1,6 +1,7 @@
 """Another variable, or a step that is missing somewhere: the less likely changes, tried last."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 from llmlib.exercises.engine.repairing.edit import Edit, Slot, shown, slots
@@ -16,8 +17,16 @@ def names(tree: ast.AST) -> Iterator[Edit]:
         if isinstance(node, ast.Name) and node.id in known:
             for other in sorted(known - {node.id} - function_names):
                 slot.set(ast.Name(other, ast.Load()))
-                yield Edit("another variable", node.lineno, f"`{node.id}` stands where another variable belongs.")
+                yield Edit("another variable", node.lineno, _of_name(slot, node))
                 slot.set(node)
+
+
+def _of_name(slot: Slot, node: ast.Name) -> str:
+    """Which of several it is can be seen from what stands around it."""
+    says = f"`{node.id}` stands where another variable belongs."
+    if isinstance(slot.parent, ast.expr) and shown(slot.parent) != node.id:
+        return f"In `{shown(slot.parent)}` {says}"
+    return says
 
 
 # Steps along an axis make of a single number 0 or 1, whatever it was: the division keeps them from that.
@@ -68,6 +77,10 @@ STEPS = (
 )
 
 OF_SIZE = ("a root missing", "a square missing")
+OF_NUMBERS = (*OF_SIZE, "an exponential missing", "a logarithm missing", "a softmax missing")
+CHOICE = re.compile(
+    r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf"
+)  # True and False in it: their logarithm is nobody's idea
 
 
 def _beside_zero(slot: Slot) -> bool:
@@ -88,7 +101,7 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
         for name, says, template in STEPS:
             if name in ("a mean missing", "a sum missing") and not isinstance(slot.parent, ast.Return):
                 continue  # elsewhere it may be right for another reason
-            if name in OF_SIZE and _beside_zero(slot):
+            if (name in OF_SIZE and _beside_zero(slot)) or (name in OF_NUMBERS and CHOICE.search(text)):
                 continue
             sentence = says.format(shown(node))
             other = ast.parse(template.replace("{0}", text), mode="eval").body

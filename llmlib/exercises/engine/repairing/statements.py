@@ -110,11 +110,18 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
         ):
             continue
         rest = _with(body, i) or [ast.Pass()]
-        says = f"`{shown(line)}` is too many: without it all would be right."
-        yield Edit("a line too many", line.lineno, says), rest
+        if not hasattr(line, "body") or _only_leaves(line):  # of a whole block the task may well speak
+            says = f"`{shown(line)}` is too many: without it all would be right."
+            yield Edit("a line too many", line.lineno, says), rest
         if isinstance(line, ast.If):
             says = f"The condition `{shown(line.test)}` is not needed, or leaves out too much."
             yield Edit("a condition too many", line.lineno, says), _with(body, i, *line.body)
+
+
+def _only_leaves(line: ast.stmt) -> bool:
+    """Whether it is an `if` that does nothing but return, go on or break off."""
+    leaving = (ast.Return, ast.Continue, ast.Break, ast.Raise)
+    return isinstance(line, ast.If) and not line.orelse and isinstance(line.body[0], leaving)
 
 
 def _misplaced(body: Body, _tree: ast.AST) -> Changed:
@@ -156,6 +163,11 @@ def _exchanged(body: Body, _tree: ast.AST) -> Changed:
         for j in range(i + 1, min(i + 4, len(body))):
             moved = [*body[:i], *body[i + 1 : j], *_then(body[j], body[i]), *body[j + 1 :]]
             says = f"`{shown(body[i])}` comes too early: it belongs after `{shown(body[j], 40)}`."
+            if isinstance(body[j], ast.Return):
+                says = (
+                    f"`{shown(body[i])}` comes too early: it should happen after what `{shown(body[j], 40)}` computes. "
+                    "Nothing runs after a `return`, so keep that result in a variable first, and return the variable."
+                )
             yield Edit("too early", body[i].lineno, says), moved
             if j > i + 1:
                 moved = [*body[:i], body[j], *body[i:j], *body[j + 1 :]]

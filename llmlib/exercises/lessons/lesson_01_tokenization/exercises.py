@@ -52,6 +52,7 @@ def cases_most_common_pair(seed):
         Case(([5],), "a single id, so no pair"),
         Case(([5, 4],), "a single pair"),
         Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "equally often, and the later one is smaller"),
+        Case(([1, 3, 9, 1, 2, 9],), "equally often, and with the same first id"),
         Case(([30, 4, 8, 5, 30, 4, 8, 5],), "equally often, with ids of one digit and of two"),
         Case(([3, 3, 3, 3, 1, 2, 1, 2, 3],), "a run of one id: pairs overlap"),
         Case(([9, 1, 4, 2, 9, 1, 4, 2],), "two pairs occur equally often"),
@@ -96,12 +97,33 @@ def merge_keeps_the_text(call, case):
     return None
 
 
+class Handed(list):
+    """The very list that the attempt gets, and no copy of it."""
+
+    def __deepcopy__(self, _memo):
+        return self
+
+
+def own_list_returned(call, case):
+    ids, pair, new_id = case.args
+    handed = Handed(ids)
+    if call(handed, pair, new_id) is handed:
+        return (
+            "Your function returns the list that it was given. Whoever changes the one later changes the other too; "
+            "`list(ids)` makes a new one."
+        )
+    return None
+
+
 MERGE = Exercise(
     **TEXTS["merge"],
     reference=simple_bpe.merge,
     cases=cases_merge,
     faulty=faulty_merge,
-    probes=(Probe("Splitting every new id again gives the old ids.", merge_keeps_the_text),),
+    probes=(
+        Probe("Splitting every new id again gives the old ids.", merge_keeps_the_text),
+        Probe("The result is a new list.", own_list_returned),
+    ),
 )
 
 
@@ -154,6 +176,7 @@ def cases_train(seed):
         Case(("aaaaxyxyxy", 4), "a run, in which pairs overlap"),
         Case(("aaabaaabaaab", 4), "runs of three"),
         Case(("hug hugs hug", 258), "more than 256 merges wanted"),
+        Case(("  Hug hug Hug  ", 3), "capitals, and spaces around"),
         *(Case((random_text(rng, n), merges)) for n, merges in ((6, 6), (12, 10), (20, 12))),
         Case((random_text(rng, 8) + " über naïve 日本", 15)),
     ]
@@ -188,6 +211,7 @@ def cases_encode(seed):
         Case(("", hug), "an empty text"),
         Case(("xyz", hug), "no merge applies"),
         Case((" hug  hugs ", [(32, 104), *hug]), "spaces around and within"),
+        Case(("Hug HUG hug", hug), "capitals"),
         Case(
             ("hab hug", [(122, 122), (97, 98), (104, 117), (104, 257), (258, 103)]),
             "merges that this text does not need",

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from llmlib.tokenization import simple_bpe
 from llmlib.tokenization.simple_bpe import Pair
@@ -132,6 +132,8 @@ def faulty_count_pairs(
         if borders == "ignored" and previous is not None and piece:
             counts[previous, piece[0]] += weight
         found = list(piece) if size == "single" else _windows(list(piece), windows)
+        if size == "any two":
+            found = list(combinations(piece, 2))
         if size == "triples":
             found = list(zip(piece, piece[1:], piece[2:]))
         if borders == "copies" and len(piece):
@@ -343,6 +345,11 @@ def faulty_decode(
     ends="kept",
     unknown="merged",
 ):
+    if levels in ("in order of learning", "in order of learning, the rest left out"):
+        for number, pair in enumerate(merges):
+            ids = [half for id in ids for half in (pair if id == 256 + number else (id,))]
+        left_over = [63] if levels == "in order of learning" else []
+        return bytes(b for id in ids for b in ([id] if id < 256 else left_over)).decode(codec, errors)
     table = [bytes([b]) for b in range(256)]
     for left, right in merges:
         halves = (left, right) if order == "left first" else (right, left)

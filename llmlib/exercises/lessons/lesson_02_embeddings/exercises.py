@@ -110,6 +110,10 @@ def cases_nearest(seed):
         Case((randn(seed, 4) * 2, randn(seed + 2, 12, 4) * lengths.flip(0), 12), "all rows, in order"),
         Case((randn(seed, 8), randn(seed + 1, 40, 8), 6)),
         Case((randn(seed, 3), torch.cat((randn(seed + 1, 5, 3), torch.zeros(1, 3))), 3), "a row of zeros in the table"),
+        Case(
+            (torch.tensor([1.0, 0.1]), torch.cat((table[:1], torch.zeros(1, 2), table[1:])), 5),
+            "a row of zeros between the others, and all rows wanted",
+        ),
     ]
 
 
@@ -154,6 +158,14 @@ def cases_analogy(seed):
     ]
 
 
+def the_same_row_twice(call, case):
+    a, b, _, table, _ = case.args
+    ids = call(a, b, a, table, len(table))[0]
+    if len(ids) == len({*range(len(table))} - {a, b}):
+        return None
+    return "If c is the same row as a, only two rows do not count, and one more is left than your function returns."
+
+
 ANALOGY = Exercise(
     **TEXTS["analogy"],
     reference=embeddings.analogy,
@@ -161,6 +173,7 @@ ANALOGY = Exercise(
     cases=cases_analogy,
     faulty=faulty_analogy,
     arguments=("a", "b", "c", "table", "k"),
+    probes=(Probe("Each row that is left can come back.", the_same_row_twice, remark=True),),
 )
 
 
@@ -180,6 +193,11 @@ def cases_sinusoidal(seed):
     ]
 
 
+def is_single(call, case):
+    dtype = call(*case.args).dtype
+    return None if dtype == torch.float32 else f"The task asks for float32; your result is {str(dtype)[6:]}."
+
+
 def on_circles(call, case):
     squares = call(*case.args) ** 2
     d_model = case.args[1]
@@ -195,7 +213,10 @@ SINUSOIDAL = Exercise(
     cases=cases_sinusoidal,
     faulty=faulty_sinusoidal,
     axes=("seq", "d_model"),
-    probes=(Probe("Each pair of sine and cosine lies on a circle, sin² + cos² = 1.", on_circles),),
+    probes=(
+        Probe("Each pair of sine and cosine lies on a circle, sin² + cos² = 1.", on_circles),
+        Probe("The result is float32.", is_single),
+    ),
 )
 
 

@@ -112,6 +112,7 @@ def faulty_nearest(
         "the measure": similarity[ids],
         "cosines": cosines[ids],
         "dots": dots[ids],
+        "table's order": similarity[: len(ids)],
         "positive": -similarity[ids],
         "complement": 1 - similarity[ids],
     }[show]
@@ -180,6 +181,8 @@ def faulty_analogy(
         ids = [id for id in similarity.topk(min(k, len(table))).indices.tolist() if id not in gone]
         return torch.tensor(ids, dtype=torch.long), similarity[ids]
     similarity[gone] = 0.0 if out.startswith("0") else -math.inf
+    if out == "more":
+        k = k + 3
     left = len(table) - (0 if out.endswith("kept") else 3 if out == "limited" else len(gone))
     found = similarity.topk(min(k, left))
     return found.indices, -found.values if best == "smallest" else found.values
@@ -200,7 +203,7 @@ def faulty_sinusoidal(
     whole="no",
 ):
     channel = torch.arange(d_model, dtype=torch.float32)
-    pair = (channel // 2) if layout == "alternate" else channel % (d_model // 2)
+    pair = (channel // 2) if layout in ("alternate", "waves in halves") else channel % (d_model // 2)
     step = {
         "2i": 2 * pair / d_model,
         "i": pair / d_model,

@@ -1,5 +1,6 @@
 """Exercises of lesson 03: attention from its mask to the online softmax."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -264,6 +265,12 @@ def cases_online_softmax(seed):
         ]
         return Case((blocks,), note)
 
+    def apart(seed, rise):
+        (blocks,) = case(2, (2, 3, 2), 3).args
+        rises = torch.tensor([[rise], [-1.0]], dtype=torch.float64)
+        blocks = [(scores + number * rises, values) for number, (scores, values) in enumerate(blocks)]
+        return Case((blocks,), f"one query's scores rise by {rise:g} from block to block, the other's fall")
+
     levels = torch.tensor([[0.0], [-150.0]], dtype=torch.float64)
     return [
         case(1, (2, 1), 2),
@@ -285,6 +292,8 @@ def cases_online_softmax(seed):
         replace(
             case(2, (3, 2), 4, "one query's scores are 900 below the other's", base=6 * levels), precision="double"
         ),
+        replace(apart(seed, 130.0), precision="single"),
+        replace(apart(seed, 1000.0), precision="double"),
         case(2, (5, 1, 4), 3),
     ]
 
@@ -303,6 +312,7 @@ class Handed(list):
     def __init__(self, blocks):
         super().__init__(blocks)
         self.alive, self.most = WeakIdKeyDictionary(), 0
+        self.latest, self.again = 0, Counter[int]()  # how far it was read; what is read again
 
     def __deepcopy__(self, _memo):
         return self  # the attempt gets this very list, so that it is counted
@@ -314,6 +324,8 @@ class Handed(list):
         scores, values = super().__getitem__(index)
         block = scores.clone(), values.clone()
         self.alive[block[0]] = place
+        self.again[place] += place < self.latest
+        self.latest = max(self.latest, place)
         self.most = max(self.most, len(set(self.alive.values())))  # the same block asked for again is still one block
         return block
 
@@ -334,6 +346,19 @@ def blocks_are_let_go(call, case):
     )
 
 
+def one_pass(call, case):
+    whole = torch.cat([scores[:1] for scores, _ in case.args[0]], dim=-1)  # one query, as there may be a pass for each
+    values = torch.cat([values for _, values in case.args[0]])
+    blocks = Handed([(whole[:, i : i + 1], values[i : i + 1]) for i in range(len(values))])
+    call(blocks)
+    if sum(times > 0 for times in blocks.again.values()) <= 1:  # one to learn the shapes from
+        return None
+    return (
+        "Your function goes through the blocks a second time, after it has seen them all. Is it only then that the "
+        "largest score is known? What was added up before can be corrected by a factor when a larger one comes."
+    )
+
+
 ONLINE_SOFTMAX = Exercise(
     **TEXTS["online_softmax"],
     reference=attention.online_softmax,
@@ -343,6 +368,7 @@ ONLINE_SOFTMAX = Exercise(
     probes=(
         Probe("How the keys are cut into blocks does not matter.", blocks_do_not_matter),
         Probe("Blocks are let go before the next ones are looked at.", blocks_are_let_go),
+        Probe("Each block is looked at once.", one_pass),
     ),
 )
 

@@ -267,6 +267,11 @@ def faulty_share_heads(kv, n_heads, order="neighbours", which="own", axis="head"
         return shared
     if which == "last one fills up":
         return torch.cat([kv, kv[:, -1:].expand(-1, max(n_heads - n_kv, 0), -1, -1)], dim=1)
+    if which in ("pairs", "pairs in turns"):
+        heads = [h // 2 % n_kv if which == "pairs in turns" else min(h // 2, n_kv - 1) for h in range(n_heads)]
+        return kv[:, heads]
+    if which == "head // n_kv, within":
+        return kv[:, [min(h // n_kv, n_kv - 1) for h in range(n_heads)]]
     if which == "head // n_kv":
         return torch.stack([kv[:, h // n_kv] for h in range(n_heads)], dim=1)
     if which == "divided":

@@ -150,6 +150,9 @@ def faulty_induction(
         there = same_token.roll(1, -1)
     elif target == "before":
         there[:, :-1] = same_token[:, 1:]
+    elif target == "before the earlier":
+        earlier = same_token & (key < query)
+        there[:, :-1] = earlier[:, 1:]
     elif target == "two after":
         there[:, 2:] = same_token[:, :-2]
     elif target == "half":
@@ -322,6 +325,7 @@ EDITS = {
     "position": lambda z, i: z[:, :, i].zero_(),
     "channel": lambda z, i: z[..., i].zero_(),
     "text": lambda z, i: z[i].zero_(),
+    "text within": lambda z, i: z[i % len(z)].zero_(),
     "last position": lambda z, i: z[:, i, -1].zero_(),
     "first position": lambda z, i: z[:, i, 0].zero_(),
     "first text": lambda z, i: z[0, i].zero_(),
@@ -353,6 +357,8 @@ def faulty_contributions(z, output, direction, cut="columns", matrix="own", meas
     return {
         "heads": lambda: found,
         "sum": lambda: found.sum(-1),
+        "sum for all": lambda: found.sum(-1, keepdim=True).expand_as(found),
+        "sum of texts": lambda: found.sum(0, keepdim=True).expand_as(found),
         "shares": lambda: found / found.sum(-1, keepdim=True),
         "softmax": lambda: found.softmax(-1),
         "mean of texts": lambda: found.mean(0),

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from llmlib.attention import split_heads
+from llmlib.attention import merge_heads, scaled_dot_product_attention, split_heads
 from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, rotate
 from llmlib.layers import rms_norm
 
@@ -48,7 +48,7 @@ def faulty_rms_norm(x, weight, eps, centre=False, size="rms", axis="width", eps_
     }[scale]()
 
 
-def faulty_memory(x, keys, values, act="gelu", where="units", roles="own", adds="sum", scale="none"):
+def faulty_memory(x, keys, values, act="gelu", where="units", roles="own", adds="sum", scale="none", compare="dot"):
     if roles == "exchanged":
         keys, values = values, keys
     elif roles == "keys alone":
@@ -66,7 +66,13 @@ def faulty_memory(x, keys, values, act="gelu", where="units", roles="own", adds=
         "sigmoid": torch.sigmoid,
         "normal": torch.special.ndtr,
         "tanh": torch.tanh,
+        "quick": lambda h: h * torch.sigmoid(1.702 * h),
+        "step": lambda h: (h > 0).to(h.dtype),
+        "smooth": F.softplus,
+        "square": lambda h: F.relu(h) ** 2,
     }[act]
+    if compare == "cosine":
+        x, keys = F.normalize(x, dim=-1), F.normalize(keys, dim=-1)
     x_in = nonlinear(x) if where == "input" else x
     match = x_in @ keys.T
     if scale == "root":
@@ -87,7 +93,11 @@ def faulty_memory(x, keys, values, act="gelu", where="units", roles="own", adds=
     }[adds]()
 
 
-def faulty_swiglu(x, gate, up, down, act="silu", on="gate", combine="product", give="output"):
+def faulty_swiglu(x, gate, up, down, act="silu", on="gate", combine="product", give="output", turned="transposed"):
+    if turned == "reshaped":  # each matrix, into the shape of its transpose
+        gate, up, down = (m.reshape(m.shape[::-1]).T for m in (gate, up, down))
+    elif turned == "two reshaped":
+        gate, up = (m.reshape(m.shape[::-1]).T for m in (gate, up))
     g, u = x @ gate.T, x @ up.T
     nonlinear = {
         "silu": F.silu,
@@ -97,7 +107,14 @@ def faulty_swiglu(x, gate, up, down, act="silu", on="gate", combine="product", g
         "none": lambda h: h,
         "tanh": torch.tanh,
         "softmax": lambda h: h.softmax(-1),
+        "tanh form": lambda h: F.gelu(h, approximate="tanh"),
+        "quick": lambda h: h * torch.sigmoid(1.702 * h),
+        "step": lambda h: (h > 0).to(h.dtype),
     }[act]
+    if on in ("matrix", "x", "x for both"):
+        early, nonlinear = nonlinear, lambda h: h
+        g = x @ early(gate).T if on == "matrix" else early(x) @ gate.T
+        u = early(x) @ up.T if on == "x for both" else u
     if on == "up":
         g, u = u, g
     if on == "product":
@@ -174,14 +191,19 @@ def faulty_attention_part(
     merged="by token",
     end="output",
     values="own",
+    kv_heads="own",
 ):
     d_head = query.shape[0] // n_heads
-    q, k = split_heads(x @ query.T, n_heads), split_heads(x @ key.T, len(key) // d_head)
-    v = split_heads(x @ (key if values == "keys" else value).T, len(key) // d_head)
+    n_kv = n_heads if kv_heads == "as queries" else len(key) // d_head
+    q, k = split_heads(x @ query.T, n_heads), split_heads(x @ key.T, n_kv)
+    v = split_heads(x @ (key if values == "keys" else value).T, n_kv)
     q = rotate(q, cos, sin) if "q" in turned else q
     k = rotate(k, cos, sin) if "k" in turned else k
     v = rotate(v, cos, sin) if "v" in turned else v
-    times = n_heads // k.shape[1]
+    if kv_heads == "not shared":  # raises as the library does where the numbers differ
+        mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
+        return merge_heads(scaled_dot_product_attention(q, k, v, mask)) @ output.T
+    times = 1 if kv_heads == "not shared, by hand" else n_heads // k.shape[1]
     if shared == "in a row":
         k, v = k.repeat_interleave(times, 1), v.repeat_interleave(times, 1)
     else:  # in turns
@@ -211,8 +233,10 @@ def faulty_logits(
     embedding="row",
     final="norm",
     give="logits",
+    own_eps=None,
 ):
     c, length = config, ids.shape[1]
+    eps = c.norm_eps if own_eps is None else own_eps
     frequencies = rotary_frequencies(c.d_head, 10_000.0 if theta == "default" else c.rope_theta)
     positions = torch.zeros(length) if theta == "nowhere" else torch.arange(length)
     cos, sin = (part[None, None] for part in rotary_cos_sin(positions, frequencies))
@@ -223,27 +247,31 @@ def faulty_logits(
         block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
         names = ["attention_norm.weight", "mlp_norm.weight"]
         names = {"own": names, "exchanged": names[::-1], "first twice": [names[0]] * 2}[which]
-        one, two = (partial(rms_norm, weight=block[name], eps=c.norm_eps) for name in names)
+        one, two = (partial(rms_norm, weight=block[name], eps=eps) for name in names)
         if norms == "none":
             one = two = torch.clone
         matrices = [block[f"attention.{part}.weight"] for part in ("query", "key", "value", "output")]
-        x = residual if norms == "after" else one(residual)
+        if norms == "on the stream":
+            residual = one(residual)
+        x = residual if norms in ("after", "on the stream") else one(residual)
         said = faulty_attention_part(x, *matrices, c.n_heads, cos, sin) if attends == "yes" else 0
         start, residual = residual, said if adds == "replaced" else residual + said
         if norms == "after":
             residual = one(residual)
         if mlp == "none":
             continue
+        if norms == "on the stream":
+            residual = two(residual)
         read = start if mlp == "beside attention" else residual
-        x = read if norms == "after" else two(read)
+        x = read if norms in ("after", "on the stream") else two(read)
         said = faulty_swiglu(x, *(block[f"mlp.{part}.weight"] for part in ("gate", "up", "down")))
         residual = said if adds == "replaced" else residual + said
         if norms == "after":
             residual = two(residual)
     if final == "norm":
-        residual = rms_norm(residual, weights["final_norm.weight"], c.norm_eps)
+        residual = rms_norm(residual, weights["final_norm.weight"], eps)
     elif final == "unweighted":
-        residual = rms_norm(residual, None, c.norm_eps)
+        residual = rms_norm(residual, None, eps)
     if give == "vectors":
         return residual
     logits = residual @ weights["embed.weight"].T
@@ -273,6 +301,7 @@ def faulty_count(
     layers="blocks",
     wide="d_mlp",
     a_norm=1,
+    a_norm_is="d_model",
     positions=0,
 ):
     d_head = d_model // n_heads
@@ -287,19 +316,21 @@ def faulty_count(
     }[kv]
     per_head = n_heads if queries == "each head" else queries
     both = 1 if kv == "one of two" else 2
+    both, output = (3, 0) if output == "narrow" else (both, output)
     attention = (output + per_head) * d_model * d_model + both * d_model * d_kv
     width = 4 * d_model if wide == "four times" else d_mlp
     mlp = matrices * d_model * width
     if biases == "all":
         attention += 2 * d_model + 2 * d_kv
         mlp += 2 * width + d_model
-    a_block = attention + mlp + norms * a_norm * d_model
+    norm = 1 if a_norm_is == "one" else d_model
+    a_block = attention + mlp + norms * a_norm * norm
     n = {"blocks": n_layers, "one": 1, "one more": n_layers + 1, "one less": n_layers - 1, "table too": n_layers}[
         layers
     ]
     if layers == "table too":
         return n_layers * (tables * vocab_size * d_model + a_block)
-    return tables * vocab_size * d_model + n * a_block + final * a_norm * d_model
+    return tables * vocab_size * d_model + n * a_block + final * a_norm * norm
 
 
 def faulty_after_layer(model, ids, layer, norm="final", off_by=0, table="unembedding", give="logits", what="residual"):
@@ -320,6 +351,8 @@ def faulty_after_layer(model, ids, layer, norm="final", off_by=0, table="unembed
             residual = streams["residual"][n_layers - at]
         if norm == "final":
             residual = model.final_norm(residual)
+        elif norm == "of the table":
+            return residual @ model.final_norm(model.unembedding).T
         elif norm == "twice":
             residual = model.final_norm(model.final_norm(residual))
         elif norm == "next block's":

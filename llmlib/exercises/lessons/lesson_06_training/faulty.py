@@ -34,8 +34,9 @@ def faulty_windows(ids, starts, seq_len, shift="next", cut="whole", order="own",
 
 
 def faulty_loss(
-    logits, targets, softmax="vocab", ignored="left out", mean="counted", sign="minus", unit="nats", shift="none"
-):
+    logits, targets, softmax="vocab", ignored="left out", mean="counted", sign="minus", unit="nats", shift="none",
+    added=0.0,
+):  # fmt: skip
     if shift == "again":
         logits, targets = logits[:, :-1], targets[:, 1:]
     counts = targets != IGNORED
@@ -44,7 +45,7 @@ def faulty_loss(
     axis = {"seq": -2, "batch": 0}.get(softmax, -1)
     log_p = logits if softmax == "none" else logits.log_softmax(dim=axis)
     if softmax == "apart":
-        log_p = logits.softmax(dim=-1).log()
+        log_p = (logits.softmax(dim=-1) + added).log()
     chosen = log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
     if ignored == "as token 0":
         counts = torch.ones_like(counts)
@@ -132,6 +133,7 @@ def faulty_learning_rate(
         "constant": lambda: peak,
         "rising": lambda: peak * (1 - math.cos(math.pi * passed)) / 2,
         "degrees": lambda: peak * (1 + math.cos(passed)) / 2,
+        "180": lambda: peak * (1 + math.cos(180 * passed)) / 2,
     }[curve]()
 
 
@@ -168,9 +170,11 @@ def faulty_accumulated(weight, parts, scale="counted", which="all", sign="right"
         "parts": len(parts),
         "parts that count": sum(bool((targets != IGNORED).any()) for _, targets in parts),
     }
-    total = torch.zeros_like(weight)
+    total, so_far = torch.zeros_like(weight), 0
     chosen = {"all": parts, "last": parts[-1:], "first": parts[:1]}[which]
     for x, targets in chosen:
+        so_far += int((targets != IGNORED).sum())
+        n["counted so far"] = max(so_far, 1)
         total = total + share_of_part(slope(weight, x, targets, "sum"), targets, n, scale, empty)
     return -total if sign == "wrong" else total
 
@@ -187,6 +191,7 @@ def share_of_part(summed, targets, n, scale, empty):
         "all rows": summed / n["rows"],
         "twice": summed / n["counted"] / n["parts"],
         "sum": summed,
+        "so far": summed / n["counted so far"],
         "sum by parts": summed / n["parts"],
     }[scale]
 
@@ -243,6 +248,7 @@ def faulty_backward(
         "of h": lambda: back * (1 - h**2),
         "of a again": lambda: back * (1 - a.tanh() ** 2),
         "not squared": lambda: back * (1 - a),
+        "of a sigmoid": lambda: back * a * (1 - a),
     }[tanh]()
     both = (x.T @ slope, d_w2)
     return both[::-1] if order == "exchanged" else both
@@ -250,7 +256,7 @@ def faulty_backward(
 
 def faulty_adamw(
     w, gradient, m, v, t, lr, m_as="right", v_as="right", correct="both", root="root", decay="apart", sign="down",
-    give="new",
+    give="new", reads="new",
 ):  # fmt: skip
     old_m, old_v = m, v
     if decay == "in the gradient":
@@ -266,12 +272,22 @@ def faulty_adamw(
         "exchanged": 0.05 * v + 0.95 * gradient**2,
         "not squared": 0.95 * v + 0.05 * gradient.abs(),
         "of m": 0.95 * v + 0.05 * m**2,
+        "as torch's": 0.999 * v + 0.001 * gradient**2,
         "sum": 0.95 * v + gradient**2,
     }[v_as]
     before = t - 1 if correct == "one early" and t > 1 else t
-    m_full = m if correct in ("none", "v only") else m / (1 - 0.9**before)
-    v_full = v if correct in ("none", "m only") else v / (1 - 0.95**before)
-    step = lr * m_full / ((v_full.sqrt() if root == "root" else v_full) + 1e-8)
+    beta = 0.999 if v_as == "as torch's" else 0.95
+    m_used, v_used = (old_m, old_v) if reads == "old" else (m, v)
+    m_full = m_used if correct in ("none", "v only") else m_used / (1 - 0.9**before)
+    v_full = v_used if correct in ("none", "m only") else v_used / (1 - beta**before)
+    divisor = {
+        "root": v_full.sqrt() + 1e-8,
+        "none": v_full + 1e-8,
+        "with ε": (v_full + 1e-8).sqrt(),
+        "without ε": v_full.sqrt(),
+        "torch's ε": v_full.sqrt() + 1e-6,
+    }[root]
+    step = lr * m_full / divisor
     shrunk = {"apart": lr * 0.1 * w, "not by the rate": 0.1 * w, "grows": -lr * 0.1 * w}.get(decay, 0 * w)
     new = w - shrunk + step if sign == "up" else w - shrunk - step
     return {"new": (new, m, v), "full": (new, m_full, v_full), "old": (new, old_m, old_v), "weights": new}[give]
@@ -319,10 +335,16 @@ def _clipped(gradients, limit, clip):
 
 def faulty_bits(loss, n_tokens, text, unit="bits", over="bytes", times="tokens", way="right"):
     nats = loss if times == "none" else loss * n_tokens
-    bits = {"bits": nats / math.log(2), "nats": nats, "upside down": nats * math.log(2), "ten": nats / math.log(10)}[
-        unit
-    ]
+    bits = {
+        "bits": nats / math.log(2),
+        "nats": nats,
+        "upside down": nats * math.log(2),
+        "ten": nats / math.log(10),
+        "logarithm of the loss": math.log2(loss) * n_tokens,
+    }[unit]
     size = {"bytes": len(text.encode("utf-8")), "characters": len(text), "words": len(text.split()), "tokens": n_tokens}
+    if way == "crossed":
+        return loss / math.log(2) * size["bytes"] / n_tokens
     return size[over] / bits if way == "upside down" else bits / size[over]
 
 
@@ -332,6 +354,8 @@ def faulty_orthogonalise(
     a, b, c = 3.4445, -4.7750, 2.0315
     if signs == "plus":
         b = -b
+    if scaled in ("rows first", "columns first"):
+        gradient, scaled = F.normalize(gradient, dim=-1 if scaled == "rows first" else 0), "no"
     turns = gradient.shape[0] > gradient.shape[1] if side == "short" else side == "turned"
     x = gradient.T if turns else gradient
     if scaled != "no":
@@ -342,5 +366,9 @@ def faulty_orthogonalise(
             continue
         square = x @ x.T
         fourth = {"no fifth": torch.zeros_like(square), "fourth": square}.get(power, square @ square)
+        if power == "third for first":  # each power one step too low
+            fourth, square = square, torch.eye(len(square), dtype=x.dtype)
         x = a * x + b * square @ x + c * fourth @ x
+    if turns and give == "reshaped":
+        return x.reshape(gradient.shape)
     return x.T if turns and give == "own" else x

@@ -81,6 +81,7 @@ def cases_adamw(seed):
         case(7, 0.3, 3, 2),
         case(3, 0.2, 4, note="large gradients", scale=1000.0),
         case(40, 0.5, 2, 3, note="a late step"),
+        case(5, 0.4, 3, note="gradients so small that ε counts", scale=1e-7),
     ]
 
 
@@ -140,6 +141,7 @@ def cases_learning_rate(seed):
         Case((12, 20, 4, 0.1), "half of the way down"),
         Case((19, 20, 4, 3.0), "the last step"),
         Case((0, 30 + more, 0, 2.0), "no warm-up"),
+        Case((9 + more, 30 + more, 0, 0.4), "no warm-up, and not the first step"),
         Case((11 + more, 40, 9, 0.7)),
         Case((25 + more, 50, 10 + more, 1.5)),
         Case((6, 8, 7, 0.3), "all steps but one are warm-up"),

@@ -191,6 +191,13 @@ def fewest_kept(call, case):
     return None
 
 
+def likeliest_stays(call, case):
+    kept = call(case.args[0], 0.0).isfinite()
+    if bool(kept.gather(-1, case.args[0].argmax(-1, keepdim=True)).all()):
+        return None
+    return "With p = 0 no token is needed to reach p, and yet one stays: without any, there is nothing to draw from."
+
+
 KEPT = Probe("Logits that are kept stay as they are, and in each row at least one is.", kept_stay)
 
 KEEP_TOP_P = Exercise(
@@ -200,7 +207,12 @@ KEEP_TOP_P = Exercise(
     cases=lambda seed: cases_cut(seed, 0.8, 0.5),
     faulty=faulty_top_p,
     axes=("batch", "vocab"),
-    probes=(KEPT, Probe("No fewer tokens reach p together than are kept.", fewest_kept), batch_permuted(0)),
+    probes=(
+        KEPT,
+        Probe("No fewer tokens reach p together than are kept.", fewest_kept),
+        Probe("The likeliest token always stays.", likeliest_stays),
+        batch_permuted(0),
+    ),
 )
 
 KEEP_MIN_P = Exercise(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty import (
     faulty_answer_mask,
@@ -111,9 +112,20 @@ def cases_answer_mask(seed):
     ]
 
 
+def end_without_an_answer(call, case):
+    _, assistant, end = case.args
+    ids = torch.tensor([end, 3, 11, end, 12, assistant, 13, end, end, 3, 14, end, assistant, 15, end, 3])
+    if equal(answer_mask(ids, assistant, end), call(ids, assistant, end)):
+        return None
+    return (
+        f"In {ids.tolist()}, with {assistant} for `assistant` and {end} for `end`, some ends close no answer. Your "
+        "mask goes wrong there."
+    )
+
+
 ANSWER_MASK = Exercise(
     **TEXTS["answer_mask"], reference=answer_mask, cases=cases_answer_mask, faulty=faulty_answer_mask, axes=("seq",),
-    double=False,
+    probes=(Probe("Only what comes after `assistant` is an answer.", end_without_an_answer),), double=False,
 )  # fmt: skip
 
 
@@ -262,6 +274,15 @@ def cases_best_by_wording(seed):
         case([(3, 3), (2, 2)], "each wording as often told as not"),
         case([(6, 1), (1, 3), (0, 5)], "mixed"),
         case([(7, 2)], "a single wording"),
+        Case(
+            (
+                [
+                    (f"Where was the {who}?", told)
+                    for who, told in (("cat", True), ("dog", False), ("cat", True), ("dog", False), ("hen", True))
+                ],
+            ),
+            "wordings that differ in one word",
+        ),
         case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings of different frequency"),
         case([(2, 5), (1, 2), (0, 3)], "most are not told"),
         case([(5, 2), (4, 1), (3, 0)], "most are told"),

@@ -14,6 +14,8 @@ def faulty_chat_text(messages, end="assistant", head="both", prompt="after a que
         "answers": [m for m in messages if m["role"] != "user"], "not the last": messages[:-1],
     }[which]  # fmt: skip
     parts = []
+    if prompt == "by place":
+        messages = [{"role": "user" if i % 2 == 0 else "assistant"} for i in range(len(messages))]
     for i, message in enumerate(chosen):
         user = message["role"] == "user" if by == "role" else i % 2 == 0
         says = message["content"].strip() if content == "stripped" else message["content"]
@@ -21,7 +23,7 @@ def faulty_chat_text(messages, end="assistant", head="both", prompt="after a que
         parts.append(turn + ASSISTANT * (prompt == "after each question" and user and i < len(chosen) - 1))
     asked = messages[-1]["role"] == "user"
     opened = {
-        "after a question": ASSISTANT * asked, "never": "", "always": ASSISTANT,
+        "after a question": ASSISTANT * asked, "by place": ASSISTANT * asked, "never": "", "always": ASSISTANT,
         "after an answer": ASSISTANT * (not asked), "spaced": f"{ASSISTANT} " * asked,
         "the next one's": ASSISTANT if asked else USER, "ended": (ASSISTANT + END) * asked, "user's": USER * asked,
         "spaced and ended": f"{ASSISTANT} {END}" * asked, "after each question": ASSISTANT * asked,
@@ -122,7 +124,14 @@ def faulty_targets(ids, mask, mask_of="targets", shift="one", fill=IGNORED, inpu
         "either": lambda: mask[:, 1:] | mask[:, :-1], "none": lambda: torch.ones_like(mask[:, 1:]),
         "two on": lambda: torch.cat((mask[:, 2:], torch.zeros_like(mask[:, :1])), 1),
     }[mask_of]()  # fmt: skip
-    if shift == "none":
+    if shift == "along the batch":
+        x, y, m = ids[:-1], ids[1:], mask[1:]
+    elif shift == "first dropped":
+        x, y, m = ids[:, 1:], ids[:, 1:], mask[:, 1:]
+    elif shift == "two":
+        x, y = ids[:, :-1], torch.cat((ids[:, 2:], ids[:, :1]), 1)
+        m = torch.cat((mask[:, 2:], torch.zeros_like(mask[:, :1])), 1)
+    elif shift == "none":
         x, y, m = ids, ids, mask
     elif shift == "cut":
         y = x
@@ -202,6 +211,7 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
             torch.empty(length)[: len(row)] = torch.tensor(row)  # raises, as there are fewer places
     return {
         "tensor": lambda: torch.tensor(rows),
+        "cut by length": lambda: torch.tensor(rows).reshape(-1, length),
         "rows": lambda: rows,
         "mask": lambda: torch.tensor(rows) != fill,
         "transposed": lambda: torch.tensor(rows).T,
@@ -296,6 +306,7 @@ def faulty_best_by_wording(asked, decide="majority", weigh="questions", give="sh
         "questions": sum(rights) / n,
         "wordings": sum(shares) / len(shares),
         "by wordings": sum(rights) / len(told),
+        "best one": max(shares),
     }
     value = share[weigh]
     return {

@@ -29,6 +29,9 @@ def faulty_lora_linear(
         "after": lambda: plain @ a.T @ b.T,
         "softmax": lambda: (x @ a.T).softmax(-1) @ b.T,
         "first alone": lambda: x @ a[:1].T @ b[:, :1].T,
+        "reshaped": lambda: x @ a.reshape(-1, len(a)) @ b.reshape(len(a), -1),
+        "a reshaped": lambda: x @ a.reshape(-1, len(a)) @ b.T,
+        "b reshaped": lambda: x @ a.T @ b.reshape(len(a), -1),
     }[update]() * sign  # fmt: skip
     return {
         "as it is": lambda: plain + s * low,
@@ -99,8 +102,8 @@ def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", 
     if zero == "raises":
         top / total
     share = top / total if total else float("nan")
-    return {"share": share, "root": share**0.5, "percent": 100 * share, "tensor": torch.tensor(share),
-            "rounded": round(share, 2)}[give]  # fmt: skip
+    return {"share": share, "square": share**2, "root": share**0.5, "percent": 100 * share,
+            "tensor": torch.tensor(share), "rounded": round(share, 2)}[give]  # fmt: skip
 
 
 def faulty_adapted(model, ids, adapters, alpha, scale="alpha / r", which="all", pair="own", base="kept", reads="x",
@@ -108,6 +111,8 @@ def faulty_adapted(model, ids, adapters, alpha, scale="alpha / r", which="all", 
     chosen = {"all": adapters, "first": adapters[:1], "last": adapters[-1:], "none": [], "not the last": adapters[:-1]}[
         which
     ]
+
+    rank = adapters[0][1].shape[0] if pair == "first rank" else 0
 
     def detour(a, b):
         if pair == "last":
@@ -118,7 +123,7 @@ def faulty_adapted(model, ids, adapters, alpha, scale="alpha / r", which="all", 
         def hook(layer, inputs, y):
             x = {"x": inputs[0], "y": y}[reads]
             low = x @ a.T @ b.T if order == "A, then B" else x @ b @ a
-            added = _scale(scale, alpha, a, b) * low
+            added = (alpha / rank if rank else _scale(scale, alpha, a, b)) * low
             return {"kept": y + added, "left out": added, "subtracted": y - added, "twice": y + 2 * added}[base]
 
         return hook
