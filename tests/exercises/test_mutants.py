@@ -94,6 +94,11 @@ EQUAL = {
     },
     "training.clip_together": {("norm <= limit", "norm < limit"): "at the limit the factor is 1"},
     "training.adamw_step": {("m_full = m / (1 - 0.9 ** t)", "(after the next)"): INDEPENDENT},
+    "training.fit": {("losses = []", "(after the next)"): INDEPENDENT, ("t = t + 1", "(after the next)"): INDEPENDENT},
+    "sampling.continuation": {
+        ("text = list(ids)", "(after the next)"): INDEPENDENT,
+        ("text.append(token)", "(after the next)"): INDEPENDENT,
+    },
     "training.orthogonalise": {
         ("gradient.shape[0] > gradient.shape[1]", "gradient.shape[1] > gradient.shape[0]"): MIRRORED,
         ("0", "-1"): "a matrix has two axes: the last but one is the first",
