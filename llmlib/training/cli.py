@@ -18,7 +18,7 @@ folder = "runs/tales"        # for the model (open it with load_pretrained), che
 [data]
 corpus = "tinytales"         # or "shakespeare", "python", or a list of text files
 characters = 2_000_000       # use at most this many from the corpus
-tokenizer = 512              # learn this many tokens; or a name or file for load_tokenizer
+vocab_size = 512             # learn a tokenizer with this many tokens; or use one: tokenizer = "gpt2", or a file
 validation_share = 0.1       # share of the tokens to validate on, from the end of the text
 
 [model]                      # any field of TransformerConfig except vocab_size
@@ -41,8 +41,9 @@ validate_every = 100
 save_every = 200
 """
 SOME = Limit("a path that is not empty", bool)
+LEARNED = "learned"  # from the corpus; else a name or file for load_tokenizer
 BELOW_1_MORE_THAN_0 = Limit("more than 0 and less than 1", lambda value: 0 < value < 1)
-VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: isinstance(value, str) or value >= 256)
+VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: value >= 256)
 
 
 @no_type_check  # no other checker: check_fields does it, with messages for people
@@ -52,7 +53,8 @@ class DataSettings:
 
     corpus: str | tuple[str, ...] = "tinytales"
     characters: Annotated[int, AT_LEAST_1] = 2_000_000
-    tokenizer: Annotated[int | str, VOCABULARY] = 512
+    vocab_size: Annotated[int, VOCABULARY] = 512
+    tokenizer: Annotated[str, Limit("a name or a file, not empty", bool)] = LEARNED
     validation_share: Annotated[int | float, BELOW_1_MORE_THAN_0] = 0.1
 
     def __post_init__(self) -> None:
@@ -130,6 +132,8 @@ def _run(path: Path, resume: bool) -> None:
 
     settings = read_toml(path, "train", RunSettings)
     data = from_mapping(DataSettings, settings.data, f"{path}, [data]")
+    if data.tokenizer != LEARNED and "vocab_size" in settings.data:
+        raise SettingsError(f"{path}, [data]: vocab_size is only for learning a tokenizer. Leave it or tokenizer out.")
     config = TrainConfig.from_mapping(settings.train, f"{path}, [train]")
     of_model = f"{path}, [model]"
     from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # report wrong ones before any work
@@ -178,7 +182,7 @@ def _prepare(data: DataSettings, folder: Path, seq_len: int, writes: bool) -> tu
 
     text = CORPORA[data.corpus](data.characters) if isinstance(data.corpus, str) else _own_text(data.corpus)
     text = text[: data.characters]
-    tokenizer = _tokenizer(data.tokenizer, text, folder, writes)
+    tokenizer = _tokenizer(data, text, folder, writes)
     ids = tokenizer.encode(text)
     cut = round(len(ids) * (1 - data.validation_share))
     parts = TokenDataset(ids[:cut], tokenizer.vocab_size), TokenDataset(ids[cut:], tokenizer.vocab_size)
@@ -191,23 +195,23 @@ def _prepare(data: DataSettings, folder: Path, seq_len: int, writes: bool) -> tu
     return tokenizer, *parts
 
 
-def _tokenizer(wanted: int | str, text: str, folder: Path, writes: bool) -> Any:
+def _tokenizer(data: DataSettings, text: str, folder: Path, writes: bool) -> Any:
     from llmlib.pretrained.saving import check_savable, write_tokenizer
     from llmlib.tokenization.bpe import BPETokenizer
     from llmlib.tokenization.loading import load_tokenizer
 
     file = folder / "tokenizer.json"
-    if isinstance(wanted, str):
-        tokenizer = load_tokenizer(wanted)
+    if data.tokenizer != LEARNED:
+        tokenizer = load_tokenizer(data.tokenizer)
         check_savable(tokenizer)
     elif file.is_file():
         tokenizer = load_tokenizer(file)
     else:
-        tokenizer = BPETokenizer.train(text, wanted)
-        if tokenizer.vocab_size < wanted:
+        tokenizer = BPETokenizer.train(text, data.vocab_size)
+        if tokenizer.vocab_size < data.vocab_size:
             typer.echo(
-                f"Note: the tokenizer has {tokenizer.vocab_size:,} tokens, not {wanted:,}: the text has no pair left "
-                "to merge. Use more text to get more.",
+                f"Note: the tokenizer has {tokenizer.vocab_size:,} tokens, not {data.vocab_size:,}: the text has no "
+                "pair left to merge. Use more text to get more.",
                 err=True,
             )
     if writes and not file.is_file():

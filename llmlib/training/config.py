@@ -119,8 +119,8 @@ def schedule_at(step: int, config: TrainConfig) -> float:
     reaches `final_share` right after the last step. Sources: Loshchilov and Hutter (2017), "SGDR", for the cosine;
     Hu et al. (2024), "MiniCPM", for warm-up, stable, decay.
 
-    >>> run = TrainConfig(steps=8, warmup=2, schedule="wsd", decay_share=0.5)
-    >>> [round(schedule_at(step, run), 2) for step in range(8)]
+    >>> config = TrainConfig(steps=8, warmup=2, schedule="wsd", decay_share=0.5)
+    >>> [round(schedule_at(step, config), 2) for step in range(8)]
     [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
     if step >= config.steps and config.schedule != "constant":
