@@ -10,7 +10,7 @@ from typing import Annotated, Any, no_type_check
 import typer
 
 from llmlib.settings import AT_LEAST_1, Limit, SettingsError, check_fields, from_mapping
-from llmlib.training.following import following, reporting, summary, told_once
+from llmlib.training.following import following, reporting, summary, warnings_once
 
 EXAMPLE = """\
 folder = "runs/tales"        # for the model (open it with load_pretrained), checkpoints and log.csv
@@ -152,7 +152,7 @@ def _run(path: Path, resume: bool) -> None:
         )
     device = choose().device
     memory.check_room(architecture, config, device)
-    with told_once(ranks.writes):
+    with warnings_once(ranks.writes):
         run = train(
             Transformer(architecture, device=device), learn, config, validation=validation, folder=folder, resume=resume
         )
@@ -168,7 +168,7 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool) -> None:
 
     model = sharding.whole_model(run.model)
     if writes:
-        with told_once(True):
+        with warnings_once(True):
             save_pretrained(model, tokenizer, folder, step=run.step)
         typer.echo(
             f"{summary(run, folder)} The model after the last step is in {folder}: "
@@ -215,7 +215,7 @@ def _tokenizer(data: DataSettings, text: str, folder: Path, writes: bool) -> Any
                 err=True,
             )
     if writes and not file.is_file():
-        with told_once(True):
+        with warnings_once(True):
             write_tokenizer(tokenizer, folder)
     return tokenizer
 
