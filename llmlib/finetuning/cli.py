@@ -42,7 +42,7 @@ warmup = 10
 """
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class DataSettings:
     """The section [data] of `llmlib tune`."""
@@ -58,7 +58,7 @@ class DataSettings:
             raise SettingsError(f"template must be one of own, {', '.join(_templates())}, got {self.template!r}.")
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class TuneSettings:
     """The content of a settings file for `llmlib tune`."""

@@ -35,7 +35,7 @@ AT_ONCE = 6  # a test uses at least this many of the wordings
 
 @dataclass(frozen=True)
 class Pair:
-    """The same question about two stories: one tells the answer; the other has everybody in it but does not tell.
+    """The same question about two stories: one gives the answer; the other has the same people but does not.
 
     The question is the same word for word, unless it names two people ("What did Pip give to Mabel?"). Few stories have
     the same two people, so then it names two people from the other story.
@@ -114,7 +114,7 @@ def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int = 0) -> list[Pair]:
-    """Make pairs about one story: what did A give to B, which it tells, and what did B give to A, which it does not.
+    """Make pairs about one story: what did A give to B (the story says), and what did B give to A (it does not).
 
     All words of the question are in the story, even "gave". Raises `ValueError` as `minimal_pairs` does.
 
@@ -159,7 +159,7 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
 def pair_scores(
     model: Transformer, tokenizer: Tokenizer, pairs: Sequence[Pair], max_new_tokens: int = 32
 ) -> dict[str, Score]:
-    """Score pairs: right answers and refusals if the story tells, admissions if it does not, and both halves right.
+    """Score pairs: right answers and refusals if the story tells, "does not say" if it does not, and both right.
 
     Raises `ValueError` as `chat` does, or if there are no pairs.
     """

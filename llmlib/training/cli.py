@@ -46,7 +46,7 @@ BELOW_1_MORE_THAN_0 = Limit("more than 0 and less than 1", lambda value: 0 < val
 VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: value >= 256)
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class DataSettings:
     """The section [data] of `llmlib train`."""
@@ -66,7 +66,7 @@ class DataSettings:
             )
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class RunSettings:
     """The content of a settings file for `llmlib train`."""

@@ -16,7 +16,7 @@ TWO_BELOW_1 = Limit("two numbers from 0 to less than 1", lambda values: all(0 <=
 MUON_RATE = 2e-2  # for Muon, if a config does not set one
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class TrainConfig:
     """Holds the settings of a run. On one CPU the same config, model and data give the same run, bit by bit.
