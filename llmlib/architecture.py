@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, no_type_check
 from llmlib.settings import AT_LEAST_0, AT_LEAST_1, MORE_THAN_0, check_fields
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class TransformerConfig:
     """Holds every choice that makes one architecture different from another.

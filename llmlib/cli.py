@@ -15,7 +15,7 @@ except ImportError as error:  # a dependency is missing or broken: say so in one
     again = "install it again, from the project's folder: pip install --force-reinstall ."
     if package and package != "llmlib":
         again = f"pip install --force-reinstall {package}"
-    remedy = f"Try: {again}. Or set up anew: make clean lab."
+    remedy = f"Try: {again}. Or set up again: make clean lab."
     raise SystemExit(f"llmlib cannot start: {error}. {remedy}") from error
 
 app = typer.Typer(

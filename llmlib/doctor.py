@@ -81,7 +81,7 @@ def _course() -> list[Finding]:
     If you only want the library, you have none of them, and that is fine. A view needs anywidget, so if that is
     installed, the others are needed too.
     """
-    from packaging.requirements import Requirement  # huggingface_hub brings it
+    from packaging.requirements import Requirement  # installed with huggingface_hub
 
     try:
         wanted = map(Requirement, importlib.metadata.requires(DISTRIBUTION) or [])

@@ -46,7 +46,7 @@ SETTINGS = """folder = "runs/a"
 [data]
 corpus = "tinytales"
 characters = 20_000
-tokenizer = 300
+vocab_size = 300
 validation_share = 0.1
 [model]
 max_seq_len = 32

@@ -30,7 +30,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 TRAIN = """folder = "{folder}"
 [data]
 characters = 20_000
-tokenizer = 300
+vocab_size = 300
 [model]
 max_seq_len = 32
 d_model = 32

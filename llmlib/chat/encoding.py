@@ -188,9 +188,9 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
 
 
 def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whole: bool) -> int:
-    """Return the end of the first end token, or, if the `whole` turn is known, of its last special token or the turn.
+    """Return where an answer ends: at the first end token, if there is one.
 
-    Return -1 if none of these is known.
+    Otherwise, if the `whole` turn is known, at its last special token or at its end; and -1 if it is not known.
     """
     found = list(_specials(tokenizer).finditer(text, start, limit))
     ends = [match for match in found if tokenizer.special_tokens[match[0]] in tokenizer.eos_ids]

@@ -134,7 +134,7 @@ def limit(strangeness: Sequence[float]) -> float:
     17.0
     """
     if not strangeness:
-        raise ValueError("There is no sentence to take the limit from. Use longer texts, of two sentences or more.")
+        raise ValueError("There are no sentences to compute the limit from. Use texts of two sentences or more.")
     return sorted(strangeness, reverse=True)[len(strangeness) // 10]
 
 

@@ -34,7 +34,7 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent, f".{path.name}.", ".part")
-    temporary = beside(path.parent, f".{path.name}.", ".part")
+    temporary = unused_path(path.parent, f".{path.name}.", ".part")
     try:
         with open(temporary, "x+b") as file:  # with the user's usual permissions, unlike the files of module tempfile
             yield file
@@ -63,7 +63,7 @@ def write_together(folder: Path, key: str) -> Iterator[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder, ".saving-")
-    new = beside(folder, ".saving-", "")
+    new = unused_path(folder, ".saving-", "")
     new.mkdir()
     try:
         yield new
@@ -85,13 +85,13 @@ def settle(folder: Path) -> None:
             os.fsync(file.fileno())
 
 
-def beside(folder: Path, prefix: str, suffix: str) -> Path:
+def unused_path(folder: Path, prefix: str, suffix: str) -> Path:
     """Return an unused path in a folder; its name says which process uses it."""
     return folder / f"{prefix}{HERE}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
 
 
 def remove_leftovers(folder: Path, prefix: str, suffix: str = "") -> None:
-    """Remove what killed processes left under names that `beside` made, but nothing that a live process still uses."""
+    """Remove what killed processes left under names from `unused_path`, but nothing that a live process still uses."""
     for path in folder.glob(f"{glob.escape(prefix)}*{suffix}"):
         owner = re.search(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.removeprefix(prefix))
         with contextlib.suppress(OSError):  # gone already, or somebody else's

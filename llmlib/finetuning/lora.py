@@ -25,7 +25,7 @@ ATTENTION, MLP = ("query", "key", "value", "output"), ("gate", "up", "down")
 GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class LoRAConfig:
     """Says where a LoRA goes and how large it is.

@@ -12,9 +12,18 @@ from llmlib.corpora.tinytales import Story, tell
 from llmlib.corpora.tinytales.chance import Dice
 from llmlib.corpora.tinytales.tasks import NOT_TOLD, answers, as_sentence
 from llmlib.corpora.tinytales.teller import SPLITS
-from llmlib.corpora.tinytales.untold import OTHER_WORDS, TAUGHT, WORDINGS, leaves_open, matter, slots_of, told, untold
+from llmlib.corpora.tinytales.untold import (
+    OTHER_WORDS,
+    TAUGHT,
+    WORDINGS,
+    answered_questions,
+    leaves_open,
+    matter,
+    open_questions,
+    slots_of,
+)
 from llmlib.finetuning.scores import Score, answer_all
-from llmlib.finetuning.tales import Prompt, Request, prompt_about, words
+from llmlib.finetuning.tales import Prompt, Request, prompt_about, split_prompt
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
@@ -26,7 +35,7 @@ AT_ONCE = 6  # a test uses at least this many of the wordings
 
 @dataclass(frozen=True)
 class Pair:
-    """The same question about two stories: one tells the answer; the other has everybody in it but does not tell.
+    """The same question about two stories: one gives the answer; the other has the same people but does not.
 
     The question is the same word for word, unless it names two people ("What did Pip give to Mabel?"). Few stories have
     the same two people, so then it names two people from the other story.
@@ -46,7 +55,7 @@ def minimal_pairs(
     wording or split, or if there are not enough stories.
 
     >>> (pair,) = minimal_pairs(1, wordings=["What was the prize?"])
-    >>> words(pair.told)[1] == words(pair.untold)[1], pair.told.answer, pair.untold.answer
+    >>> split_prompt(pair.told)[1] == split_prompt(pair.untold)[1], pair.told.answer, pair.untold.answer
     (True, 'A brown cap.', 'The story does not say.')
     """
     unknown = [wording for wording in wordings if wording not in WORDINGS]
@@ -67,7 +76,9 @@ def minimal_pairs(
         else:
             answered = answers(story)
             of_these = [
-                (q, wording) for q, wording in told(story).items() if wording in wordings and wording not in full
+                (q, wording)
+                for q, wording in answered_questions(story).items()
+                if wording in wordings and wording not in full
             ]
             if of_these:
                 question, wording = dice.choice(of_these)
@@ -80,7 +91,7 @@ def minimal_pairs(
 def _silent_question(story: Story, wording: str, request: Request, dice: Dice) -> str:
     """Return a form of the question that this story leaves open, or "" if there is none."""
     if "{1}" in wording:
-        return untold(story, dice).get(wording, "")
+        return open_questions(story, dice).get(wording, "")
     return request.text if leaves_open(story, request.text, wording) else ""
 
 
@@ -88,7 +99,7 @@ def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
     """Ask the pairs in other words, which no conversation uses: those whose wording is in `OTHER_WORDS`."""
 
     def said(prompt: Prompt, wording: str) -> Prompt:
-        _, question = words(prompt)
+        _, question = split_prompt(prompt)
         named = slots_of(question, wording)
         people = [named[name] for name in sorted(named) if name != "thing"]
         asked = OTHER_WORDS[wording].format(*people, thing=named.get("thing", ""))
@@ -103,17 +114,17 @@ def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int = 0) -> list[Pair]:
-    """Make pairs about one story: what did A give to B, which it tells, and what did B give to A, which it does not.
+    """Make pairs about one story: what did A give to B (the story says), and what did B give to A (it does not).
 
     All words of the question are in the story, even "gave". Raises `ValueError` as `minimal_pairs` does.
 
     >>> (pair,) = wrong_way_round(1)
-    >>> [words(prompt)[1] for prompt in (pair.told, pair.untold)]
+    >>> [split_prompt(prompt)[1] for prompt in (pair.told, pair.untold)]
     ['What did Suki give to Hazel?', 'What did Hazel give to Suki?']
     """
     found: list[Pair] = []
     for story, _ in _stories(n, seed, split, start):
-        given = [question for question, wording in told(story).items() if wording == GIVING]
+        given = [question for question, wording in answered_questions(story).items() if wording == GIVING]
         if len(given) == 1 and len(matter(GIVING).findall(story.text)) == 1:  # nothing else is given away
             names = slots_of(given[0], GIVING)
             turned = GIVING.format(names["1"], names["0"])
@@ -139,16 +150,16 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
     """
     if not asked:
         raise ValueError("There is no question to decide about.")
-    told: dict[str, list[bool]] = {}
-    for wording, is_told in asked:
-        told.setdefault(wording, []).append(is_told)
-    return sum(max(sum(some), len(some) - sum(some)) for some in told.values()) / len(asked)
+    by_wording: dict[str, list[bool]] = {}
+    for wording, tells in asked:
+        by_wording.setdefault(wording, []).append(tells)
+    return sum(max(sum(some), len(some) - sum(some)) for some in by_wording.values()) / len(asked)
 
 
 def pair_scores(
     model: Transformer, tokenizer: Tokenizer, pairs: Sequence[Pair], max_new_tokens: int = 32
 ) -> dict[str, Score]:
-    """Score pairs: right answers and refusals if the story tells, admissions if it does not, and both halves right.
+    """Score pairs: right answers and refusals if the story tells, "does not say" if it does not, and both right.
 
     Raises `ValueError` as `chat` does, or if there are no pairs.
     """

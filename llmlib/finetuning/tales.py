@@ -24,7 +24,7 @@ from llmlib.corpora.tinytales.tasks import (
     unanswerable,
 )
 from llmlib.corpora.tinytales.teller import SPLITS
-from llmlib.corpora.tinytales.untold import TAUGHT, told, untold
+from llmlib.corpora.tinytales.untold import TAUGHT, answered_questions, open_questions
 from llmlib.finetuning.scores import Score, answer_all, score
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
@@ -66,11 +66,11 @@ def requests_about(story: Story, kinds: Collection[str] = KINDS) -> tuple[Reques
     (Request(kind='animals', text='List the animals in the story.', answer='cat, fox, sheep, mouse.'),)
     """
     _check_kinds(kinds)
-    told = answers(story)
-    asked = [Request(kind_of(question), question, as_sentence(answer)) for question, answer in told.items()]
+    answered = answers(story)
+    asked = [Request(kind_of(question), question, as_sentence(answer)) for question, answer in answered.items()]
     asked += [
         Request("one_word", f"Answer in one word: {question}", as_question(answer))
-        for question, answer in told.items()
+        for question, answer in answered.items()
         if re.fullmatch(r"\w+", answer) and kind_of(question) != "yes_no"
     ]
     if "unanswerable" in kinds:
@@ -112,15 +112,15 @@ def training_conversations(
             raise ValueError(f"{name} must be 1 or more, got {value}.")
     _check_kinds(kinds)
     balance = Balance() if balanced and "unanswerable" in kinds else None
-    told_kinds = [kind for kind in kinds if kind != "unanswerable"] if balance else kinds
-    if not told_kinds:
+    answerable = [kind for kind in kinds if kind != "unanswerable"] if balance else kinds
+    if not answerable:
         raise ValueError("Unanswerable questions alone cannot be balanced: add other kinds, or pass balanced=False.")
     conversations: list[list[Message]] = []
     while len(conversations) < n:
         story = tell(seed, "train", start)
         dice = Dice(seed, SPLITS.index("train"), start, CONVERSATIONS)
         start += 1
-        requests = requests_about(story, told_kinds)
+        requests = requests_about(story, answerable)
         asked = balance.drawn(story, requests, turns, dice) if balance else dice.sample(requests, turns)
         if asked:  # a story may not have a rare kind
             conversations.append(_conversation(story, asked))
@@ -139,8 +139,10 @@ class Balance:
         Requests that are owed and that this story leaves open come first, then those with one of the wordings; other
         requests fill the rest.
         """
-        questions = untold(story, dice)
-        wordings = {question: wording for question, wording in told(story).items() if wording in self.owed}
+        questions = open_questions(story, dice)
+        wordings = {
+            question: wording for question, wording in answered_questions(story).items() if wording in self.owed
+        }
         due = sorted((w for w in questions if self.owed.get(w, 0) > 0), key=lambda w: -self.owed[w])
         due = due[: min(UNTOLD_A_STORY, turns - 1)]
         shuffled = dice.sample(requests, len(requests))
@@ -200,7 +202,10 @@ def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
 
     >>> one, two = held_out_prompts(2, kinds=["who"])
     >>> moved = under_another_story([one, two])[0]
-    >>> [words(prompt)[0] == words(moved)[0] for prompt in (one, two)], words(moved)[1] == words(one)[1]
+    >>> (
+    ...     [split_prompt(prompt)[0] == split_prompt(moved)[0] for prompt in (one, two)],
+    ...     split_prompt(moved)[1] == split_prompt(one)[1],
+    ... )
     ([False, True], True)
     """
     moved = []
@@ -210,15 +215,19 @@ def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
             raise ValueError(
                 f"There is only one prompt of the kind {prompt.kind!r}, so there is no other story for it."
             )
-        story, _ = words(others[(others.index(prompt) + 1) % len(others)])
+        story, _ = split_prompt(others[(others.index(prompt) + 1) % len(others)])
         moved.append(
-            Prompt(prompt.kind, ({"role": "user", "content": ask_about(story, words(prompt)[1])},), prompt.answer)
+            Prompt(
+                prompt.kind,
+                ({"role": "user", "content": ask_about(story, split_prompt(prompt)[1])},),
+                prompt.answer,
+            )
         )
     return moved
 
 
-def words(prompt: Prompt) -> tuple[str, str]:
-    """Return a prompt's story and its request."""
+def split_prompt(prompt: Prompt) -> tuple[str, str]:
+    """Split a prompt into its story and its request."""
     story, _, request = prompt.messages[0]["content"].rpartition(STORY_SEPARATOR)
     return story, request
 
@@ -231,7 +240,7 @@ def as_on_a_page(prompt: Prompt) -> tuple[str, str]:
     >>> as_on_a_page(held_out_prompts(1, kinds=["animals"])[0])[0].splitlines()[-1]
     'Animals:'
     """
-    story, request = words(prompt)
+    story, request = split_prompt(prompt)
     answer = prompt.answer
     if prompt.kind == "one_word":
         request, answer = request.removeprefix("Answer in one word: "), as_sentence(answer)

@@ -55,9 +55,9 @@ def load_pretrained(
     """
     path = _locate(name_or_path, source)
     choice = choose(device, dtype)
-    checkpoint, beside = _open(path)
+    checkpoint, tokenizer_path = _open(path)
     with ThreadPoolExecutor(1) as other:  # the tokenizer uses one core while the weights use the others
-        tokenizer = other.submit(load_tokenizer, beside)
+        tokenizer = other.submit(load_tokenizer, tokenizer_path)
         model = fill(checkpoint, choice.device, choice.dtype)
         return model, tokenizer.result()
 

@@ -90,6 +90,6 @@ def check_tensor(tensor: Tensor, expected: Any, what: str) -> None:
     """Raise `CheckpointError` for a tensor that has changed since it was written, or contains NaN or infinity."""
     if expected is not None and checksum(tensor) != expected:
         raise CheckpointError(f"{what} is not what was written: the file is damaged or was changed.")
-    # A sum is infinite or NaN if any number is. Only if it is do we look closer, which takes longer: it may overflow.
+    # The sum is infinite or NaN if any number is. It may also just overflow, so then we check every number (slow).
     if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite() and not tensor.isfinite().all():
         raise CheckpointError(f"{what} contains NaN or infinity: the file is damaged, or training went wrong.")

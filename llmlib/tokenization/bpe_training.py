@@ -72,9 +72,9 @@ def learn_merges(
         raise ValueError(f"ties must be 'first' or 'largest', got {ties!r}.")
     tokens = [bytes([b]) for b in range(256)]
     entry = _entry if ties == "first" else partial(_entry_with_bytes, tokens)
-    words = [list(without_surrogates(piece).encode()) for piece in piece_counts]
+    pieces = [list(without_surrogates(piece).encode()) for piece in piece_counts]
     counts = list(piece_counts.values())
-    pair_counts, words_with = _count_pairs(words, counts)
+    pair_counts, pieces_with = _count_pairs(pieces, counts)
     heap = [entry(count, pair) for pair, count in pair_counts.items()]
     heapq.heapify(heap)
     merges: list[Pair] = []
@@ -84,8 +84,8 @@ def learn_merges(
             merges.append(pair)
             tokens.append(tokens[pair[0]] + tokens[pair[1]])
             changes: defaultdict[Pair, int] = defaultdict(int)
-            for index in words_with.pop(pair):
-                _merge_in_word(words[index], pair, new_id, counts[index], changes, index, words_with)
+            for index in pieces_with.pop(pair):
+                _merge_in_piece(pieces[index], pair, new_id, counts[index], changes, index, pieces_with)
             del pair_counts[pair]
             changes.pop(pair, None)
             for changed, change in changes.items():
@@ -97,16 +97,16 @@ def learn_merges(
 
 
 def _count_pairs(
-    words: list[list[int]], counts: list[int]
+    pieces: list[list[int]], counts: list[int]
 ) -> tuple[defaultdict[Pair, int], defaultdict[Pair, set[int]]]:
-    """Return how often each adjacent pair of ids occurs in the text, and in which words."""
+    """Return how often each adjacent pair of ids occurs in the text, and in which pieces."""
     pair_counts: defaultdict[Pair, int] = defaultdict(int)
-    words_with: defaultdict[Pair, set[int]] = defaultdict(set)
-    for index, (word, count) in enumerate(zip(words, counts)):
-        for pair in pairwise(word):
+    pieces_with: defaultdict[Pair, set[int]] = defaultdict(set)
+    for index, (piece, count) in enumerate(zip(pieces, counts)):
+        for pair in pairwise(piece):
             pair_counts[pair] += count
-            words_with[pair].add(index)
-    return pair_counts, words_with
+            pieces_with[pair].add(index)
+    return pair_counts, pieces_with
 
 
 def _bar(*arguments: Any, **options: Any) -> Any:
@@ -138,37 +138,37 @@ def _pop_commonest(heap: list[tuple[Any, ...]], pair_counts: Mapping[Pair, int])
     return None
 
 
-def _merge_in_word(
-    word: list[int],
+def _merge_in_piece(
+    piece: list[int],
     pair: Pair,
     new_id: int,
     count: int,
     changes: defaultdict[Pair, int],
     index: int,
-    words_with: defaultdict[Pair, set[int]],
+    pieces_with: defaultdict[Pair, set[int]],
 ) -> None:
-    """Replace `pair` in a word (number `index`, seen `count` times) from left to right, and note what changes.
+    """Replace `pair` in a piece (number `index`, seen `count` times) from left to right, and note what changes.
 
     ... a [l r] b ...  becomes  ... a new b ...: the pairs (a, l) and (r, b) go, (a, new) and (new, b) come.
     """
     left, right = pair
     merged: list[int] = []
-    i, n = 0, len(word)
+    i, n = 0, len(piece)
     while i < n:
-        if word[i] != left or i + 1 == n or word[i + 1] != right:
-            merged.append(word[i])
+        if piece[i] != left or i + 1 == n or piece[i + 1] != right:
+            merged.append(piece[i])
             i += 1
             continue
         if merged:
             before = merged[-1]
             changes[before, left] -= count
             changes[before, new_id] += count
-            words_with[before, new_id].add(index)
+            pieces_with[before, new_id].add(index)
         merged.append(new_id)
         i += 2
         if i < n:
-            after = word[i]
+            after = piece[i]
             changes[right, after] -= count
             changes[new_id, after] += count
-            words_with[new_id, after].add(index)
-    word[:] = merged
+            pieces_with[new_id, after].add(index)
+    piece[:] = merged

@@ -224,18 +224,18 @@ def _model(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Path) -> dict[str, Any]:
     """Return the start and end ids and the chat template, from the post-processor and the model's other files."""
-    beside = {
+    others = {
         name: read_json(file) if (file := path.with_name(name)).is_file() else {}
         for name in ("tokenizer_config.json", "config.json", "generation_config.json")
     }
-    config = beside["tokenizer_config.json"]
+    config = others["tokenizer_config.json"]
     written = config.get("llmlib_crc32")
     if written is not None and written != zlib.crc32(path.read_bytes()):
         print(f"{path} is not what was saved: it has been changed since, or is damaged.", file=sys.stderr)
     begin = _template_begin(record)
     ends = [_token_id(config.get("eos_token"), special)]
     for name in ("config.json", "generation_config.json"):
-        listed = beside[name].get("eos_token_id")
+        listed = others[name].get("eos_token_id")
         ends += listed if isinstance(listed, list) else [listed]
     if (own := field(config, "llmlib_eos_ids", (list, None), "tokenizer_config.json", None)) is not None:
         ends = own

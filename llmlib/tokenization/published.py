@@ -136,7 +136,7 @@ def openai_tokenizer(name: str) -> BPETokenizer:
 
 
 def _ranks_of_gpt2(content: bytes) -> dict[bytes, int]:
-    """Read a file in which each line after the first is a merge; the ids are the 256 bytes, then the merges."""
+    """Read a file with one merge per line after the first line; the ids are the 256 bytes, then the merges."""
     tokens = [*byte_alphabet(), *(line.replace(" ", "") for line in content.decode().splitlines()[1:])]
     return {token: id for id, token in enumerate(bytes_of_tokens(tokens).values())}
 

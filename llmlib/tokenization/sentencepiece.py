@@ -131,21 +131,21 @@ class SentencePieceTokenizer(Tokenizer):
         """
         ids: list[int | None] = list(self._symbols(chunk))
         n, merged = len(ids), self._merged
-        before, after = list(range(-1, n - 1)), list(range(1, n + 1))
+        previous, following = list(range(-1, n - 1)), list(range(1, n + 1))
         heap = [(merged[pair][0], i, pair) for i, pair in enumerate(pairwise(ids)) if pair in merged]
         heapq.heapify(heap)
         while heap:
             _, i, pair = heapq.heappop(heap)
-            j = after[i]
+            j = following[i]
             if j >= n or (ids[i], ids[j]) != pair:
                 continue
             ids[i], ids[j] = merged[pair][1], None
-            after[i] = after[j]
-            if after[j] < n:
-                before[after[j]] = i
-            for left in (before[i], i):
-                if left >= 0 and after[left] < n:
-                    pair = ids[left], ids[after[left]]
+            following[i] = following[j]
+            if following[j] < n:
+                previous[following[j]] = i
+            for left in (previous[i], i):
+                if left >= 0 and following[left] < n:
+                    pair = ids[left], ids[following[left]]
                     if pair in merged:
                         heapq.heappush(heap, (merged[pair][0], left, pair))
         return tuple(id for id in ids if id is not None)

@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from llmlib.files.atomic import beside, remove_leftovers, settle
+from llmlib.files.atomic import remove_leftovers, settle, unused_path
 from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.run_folder import STATE, VERSION, WEIGHTS, checkpoints, read_sealed_weights, read_state, seal
 from llmlib.pretrained.weights_file import check_tensor, file_checksum, write_weights
@@ -87,7 +87,7 @@ def save(
     config = dataclasses.asdict(model.config) if isinstance(model, Transformer) else None
     about = {"version": VERSION, "step": step, "model": config, **state}
     about["frozen"] = checksum(model)
-    new = beside(folder, UNFINISHED, "")
+    new = unused_path(folder, UNFINISHED, "")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         new.mkdir()

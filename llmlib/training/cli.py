@@ -10,7 +10,7 @@ from typing import Annotated, Any, no_type_check
 import typer
 
 from llmlib.settings import AT_LEAST_1, Limit, SettingsError, check_fields, from_mapping
-from llmlib.training.following import following, reporting, summary, told_once
+from llmlib.training.following import following, reporting, summary, warnings_once
 
 EXAMPLE = """\
 folder = "runs/tales"        # for the model (open it with load_pretrained), checkpoints and log.csv
@@ -18,7 +18,7 @@ folder = "runs/tales"        # for the model (open it with load_pretrained), che
 [data]
 corpus = "tinytales"         # or "shakespeare", "python", or a list of text files
 characters = 2_000_000       # use at most this many from the corpus
-tokenizer = 512              # learn this many tokens; or a name or file for load_tokenizer
+vocab_size = 512             # learn a tokenizer with this many tokens; or use one: tokenizer = "gpt2", or a file
 validation_share = 0.1       # share of the tokens to validate on, from the end of the text
 
 [model]                      # any field of TransformerConfig except vocab_size
@@ -41,18 +41,20 @@ validate_every = 100
 save_every = 200
 """
 SOME = Limit("a path that is not empty", bool)
+LEARNED = "learned"  # from the corpus; else a name or file for load_tokenizer
 BELOW_1_MORE_THAN_0 = Limit("more than 0 and less than 1", lambda value: 0 < value < 1)
-VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: isinstance(value, str) or value >= 256)
+VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: value >= 256)
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class DataSettings:
     """The section [data] of `llmlib train`."""
 
     corpus: str | tuple[str, ...] = "tinytales"
     characters: Annotated[int, AT_LEAST_1] = 2_000_000
-    tokenizer: Annotated[int | str, VOCABULARY] = 512
+    vocab_size: Annotated[int, VOCABULARY] = 512
+    tokenizer: Annotated[str, Limit("a name or a file, not empty", bool)] = LEARNED
     validation_share: Annotated[int | float, BELOW_1_MORE_THAN_0] = 0.1
 
     def __post_init__(self) -> None:
@@ -64,7 +66,7 @@ class DataSettings:
             )
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class RunSettings:
     """The content of a settings file for `llmlib train`."""
@@ -130,6 +132,8 @@ def _run(path: Path, resume: bool) -> None:
 
     settings = read_toml(path, "train", RunSettings)
     data = from_mapping(DataSettings, settings.data, f"{path}, [data]")
+    if data.tokenizer != LEARNED and "vocab_size" in settings.data:
+        raise SettingsError(f"{path}, [data]: vocab_size is only for learning a tokenizer. Leave it or tokenizer out.")
     config = TrainConfig.from_mapping(settings.train, f"{path}, [train]")
     of_model = f"{path}, [model]"
     from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # report wrong ones before any work
@@ -148,7 +152,7 @@ def _run(path: Path, resume: bool) -> None:
         )
     device = choose().device
     memory.check_room(architecture, config, device)
-    with told_once(ranks.writes):
+    with warnings_once(ranks.writes):
         run = train(
             Transformer(architecture, device=device), learn, config, validation=validation, folder=folder, resume=resume
         )
@@ -164,7 +168,7 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool) -> None:
 
     model = sharding.whole_model(run.model)
     if writes:
-        with told_once(True):
+        with warnings_once(True):
             save_pretrained(model, tokenizer, folder, step=run.step)
         typer.echo(
             f"{summary(run, folder)} The model after the last step is in {folder}: "
@@ -178,7 +182,7 @@ def _prepare(data: DataSettings, folder: Path, seq_len: int, writes: bool) -> tu
 
     text = CORPORA[data.corpus](data.characters) if isinstance(data.corpus, str) else _own_text(data.corpus)
     text = text[: data.characters]
-    tokenizer = _tokenizer(data.tokenizer, text, folder, writes)
+    tokenizer = _tokenizer(data, text, folder, writes)
     ids = tokenizer.encode(text)
     cut = round(len(ids) * (1 - data.validation_share))
     parts = TokenDataset(ids[:cut], tokenizer.vocab_size), TokenDataset(ids[cut:], tokenizer.vocab_size)
@@ -191,27 +195,27 @@ def _prepare(data: DataSettings, folder: Path, seq_len: int, writes: bool) -> tu
     return tokenizer, *parts
 
 
-def _tokenizer(wanted: int | str, text: str, folder: Path, writes: bool) -> Any:
+def _tokenizer(data: DataSettings, text: str, folder: Path, writes: bool) -> Any:
     from llmlib.pretrained.saving import check_savable, write_tokenizer
     from llmlib.tokenization.bpe import BPETokenizer
     from llmlib.tokenization.loading import load_tokenizer
 
     file = folder / "tokenizer.json"
-    if isinstance(wanted, str):
-        tokenizer = load_tokenizer(wanted)
+    if data.tokenizer != LEARNED:
+        tokenizer = load_tokenizer(data.tokenizer)
         check_savable(tokenizer)
     elif file.is_file():
         tokenizer = load_tokenizer(file)
     else:
-        tokenizer = BPETokenizer.train(text, wanted)
-        if tokenizer.vocab_size < wanted:
+        tokenizer = BPETokenizer.train(text, data.vocab_size)
+        if tokenizer.vocab_size < data.vocab_size:
             typer.echo(
-                f"Note: the tokenizer has {tokenizer.vocab_size:,} tokens, not {wanted:,}: the text has no pair left "
-                "to merge. Use more text to get more.",
+                f"Note: the tokenizer has {tokenizer.vocab_size:,} tokens, not {data.vocab_size:,}: the text has no "
+                "pair left to merge. Use more text to get more.",
                 err=True,
             )
     if writes and not file.is_file():
-        with told_once(True):
+        with warnings_once(True):
             write_tokenizer(tokenizer, folder)
     return tokenizer
 

@@ -16,7 +16,7 @@ TWO_BELOW_1 = Limit("two numbers from 0 to less than 1", lambda values: all(0 <=
 MUON_RATE = 2e-2  # for Muon, if a config does not set one
 
 
-@no_type_check  # no other checker: check_fields does it, with messages for people
+@no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class TrainConfig:
     """Holds the settings of a run. On one CPU the same config, model and data give the same run, bit by bit.
@@ -119,8 +119,8 @@ def schedule_at(step: int, config: TrainConfig) -> float:
     reaches `final_share` right after the last step. Sources: Loshchilov and Hutter (2017), "SGDR", for the cosine;
     Hu et al. (2024), "MiniCPM", for warm-up, stable, decay.
 
-    >>> run = TrainConfig(steps=8, warmup=2, schedule="wsd", decay_share=0.5)
-    >>> [round(schedule_at(step, run), 2) for step in range(8)]
+    >>> config = TrainConfig(steps=8, warmup=2, schedule="wsd", decay_share=0.5)
+    >>> [round(schedule_at(step, config), 2) for step in range(8)]
     [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
     if step >= config.steps and config.schedule != "constant":

@@ -63,7 +63,7 @@ def _left_to_torchrun(line: str) -> bool:
 
 
 @contextlib.contextmanager
-def told_once(writes: bool) -> Iterator[None]:
+def warnings_once(writes: bool) -> Iterator[None]:
     """Print warnings as notes on standard error, each only once, and only from the process that writes."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -125,12 +125,12 @@ def _take(run: Any, folder: Path, writes: bool) -> None:
         for step in bar:
             if log:
                 log.write(step)
-            told = {"loss": f"{step.loss:.3f}", "tokens/s": f"{step.tokens_per_second:,.0f}"}
+            shown = {"loss": f"{step.loss:.3f}", "tokens/s": f"{step.tokens_per_second:,.0f}"}
             if step.validation_loss is not None:
-                told["validation"] = f"{step.validation_loss:.3f}"
-            bar.set_postfix(told)
+                shown["validation"] = f"{step.validation_loss:.3f}"
+            bar.set_postfix(shown)
             if writes and not shows and (step.step % some == 0 or step.validation_loss is not None):
-                typer.echo(f"step {step.step:,}: " + ", ".join(f"{name} {value}" for name, value in told.items()))
+                typer.echo(f"step {step.step:,}: " + ", ".join(f"{name} {value}" for name, value in shown.items()))
 
 
 def summary(run: Any, folder: Path) -> str:
@@ -164,11 +164,11 @@ class Log:
         if last is not None:
             kept.append(dataclasses.asdict(last))
         text = self._lines(kept, header=True)
-        with self._told(), atomic_write(path) as file:
+        with self._named_errors(), atomic_write(path) as file:
             file.write(text)
 
     def write(self, step: Any) -> None:
-        with self._told(), open(self.path, "ab", buffering=0) as file:
+        with self._named_errors(), open(self.path, "ab", buffering=0) as file:
             file.write(self._lines([dataclasses.asdict(step)]))
 
     def _lines(self, rows: list[dict[str, Any]], header: bool = False) -> bytes:
@@ -200,7 +200,7 @@ class Log:
             ) from None
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _named_errors(self) -> Iterator[None]:
         from llmlib.training.checkpoints import RunError
 
         try:

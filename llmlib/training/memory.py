@@ -21,7 +21,7 @@ KEPT = 1 << 30  # bytes; anything above this goes back to the system
 FROM_THE_HEAP = 32 << 20  # bytes; the largest piece that may come from the heap, and the most that glibc allows
 
 
-def check_room(model: TransformerConfig, run: TrainConfig, device: torch.device) -> None:
+def check_room(model: TransformerConfig, config: TrainConfig, device: torch.device) -> None:
     """Raise `ValueError` if a run does not fit on the device, before anything is allocated.
 
     It needs weights, gradients and AdamW's two numbers per weight, all float32, and the activations of one part of
@@ -33,8 +33,8 @@ def check_room(model: TransformerConfig, run: TrainConfig, device: torch.device)
         ...
     ValueError: This run needs about 7,787 GB of memory, but cpu has only ... GB: 174,593,642,496 weights take ...
     """
-    rows = -(-run.batch_size // run.accumulate)
-    costs = count(model, batch=rows, seq_len=min(run.seq_len, model.max_seq_len))
+    rows = -(-config.batch_size // config.accumulate)
+    costs = count(model, batch=rows, seq_len=min(config.seq_len, model.max_seq_len))
     have = memory_of(device)
     if costs.training_bytes > have:
         fixed = costs.training_bytes - costs.activation_bytes - costs.logit_bytes
@@ -42,7 +42,7 @@ def check_room(model: TransformerConfig, run: TrainConfig, device: torch.device)
         raise ValueError(
             f"This run needs about {costs.training_bytes / 1e9:,.0f} GB of memory, but {device.type} has only "
             f"{have / 1e9:,.0f} GB: {costs.parameters:,} weights take {fixed / 1e9:,.0f} GB with their "
-            f"gradients and optimizer, and {rows:,} rows of {run.seq_len:,} tokens take the rest. Choose {smaller}."
+            f"gradients and optimizer, and {rows:,} rows of {config.seq_len:,} tokens take the rest. Choose {smaller}."
         )
 
 

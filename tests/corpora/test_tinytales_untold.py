@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from llmlib.corpora.tinytales import tell
 from llmlib.corpora.tinytales.chance import Dice
 from llmlib.corpora.tinytales.tasks import answers
-from llmlib.corpora.tinytales.untold import OTHER_WORDS, WORDINGS, is_silent, leaves_open, slots_of, told, untold
+from llmlib.corpora.tinytales.untold import (
+    OTHER_WORDS,
+    WORDINGS,
+    answered_questions,
+    is_silent,
+    leaves_open,
+    open_questions,
+    slots_of,
+)
 
 stories = st.builds(
     tell, st.integers(0, 2**32), st.sampled_from(("train", "validation", "heldout")), st.integers(0, 10**6)
@@ -18,7 +26,7 @@ stories = st.builds(
 
 @given(stories)
 def test_a_story_that_answers_is_never_taken_for_silent(story):
-    for question, wording in told(story).items():
+    for question, wording in answered_questions(story).items():
         assert question in answers(story)
         assert not is_silent(story, wording), question
 
@@ -28,15 +36,15 @@ def test_every_wording_is_answered_by_some_stories_and_left_open_by_others():
     answered, left_open = Counter(), Counter()
     for index in range(1500):
         story = tell(1, "train", index)
-        answered.update(set(told(story).values()))
-        left_open.update(list(untold(story, Dice(index))))
+        answered.update(set(answered_questions(story).values()))
+        left_open.update(list(open_questions(story, Dice(index))))
     assert set(answered) == set(left_open) == set(WORDINGS)
     assert min(left_open.values()) > 100
 
 
 @given(stories, st.integers(0, 100))
 def test_an_open_question_is_about_those_who_are_there_and_has_no_answer(story, seed):
-    for wording, question in untold(story, Dice(seed)).items():
+    for wording, question in open_questions(story, Dice(seed)).items():
         assert question not in answers(story)
         assert leaves_open(story, question, wording)
         named = slots_of(question, wording)

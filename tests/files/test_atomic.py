@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from llmlib.files.atomic import atomic_write, beside, write_together
+from llmlib.files.atomic import atomic_write, write_together
 
 WRITERS = {
     "one": "with atomic_write(folder / 'a') as file: file.write(b'new'); os.kill(os.getpid(), 9)",
@@ -29,7 +29,7 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path, death):
     held = {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file() and path.name in "ab"}
     assert held == ({"b": "new"} if death == "between" else {"a": "old", "b": "old"})  # no a: nobody takes b for whole
     assert len(list(tmp_path.iterdir())) == len(held) + 1
-    alive = beside(tmp_path, ".saving-", "")
+    alive = unused_path(tmp_path, ".saving-", "")
     alive.mkdir()
     with atomic_write(tmp_path / "a") as file:
         file.write(b"newest")

@@ -139,7 +139,7 @@ def refused(folder, match, model=None):
         ({"fan_in_fan_out": True}, "fan_in_fan_out=True is not supported"),
         ({"bias": "all"}, "bias='all' is not supported"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa' changes the base model's own weights"),
-        ({"peft_type": "LOHA"}, "the adapter is of the kind 'LOHA'; only LORA is supported"),
+        ({"peft_type": "LOHA"}, "the adapter has the type 'LOHA'; only LORA is supported"),
         ({"peft_type": None}, "'peft_type' is None, expected a string"),
         ({"r": "4"}, "'r' is '4', expected a whole number"),
         ({"r": 0}, "r is 0, expected a number greater than 0"),

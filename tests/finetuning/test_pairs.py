@@ -9,7 +9,7 @@ from llmlib.corpora.tinytales.untold import OTHER_WORDS, TAUGHT
 from llmlib.finetuning import pairs
 from llmlib.finetuning.pairs import GIVING, in_other_words, minimal_pairs, pair_scores, wrong_way_round
 from llmlib.finetuning.scores import Score
-from llmlib.finetuning.tales import words
+from llmlib.finetuning.tales import split_prompt
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +19,11 @@ def some():
 
 def test_a_pair_is_one_question_about_two_stories(some):
     for pair in some:
-        (told_story, question), (untold_story, same) = words(pair.told), words(pair.untold)
+        (told_story, question), (untold_story, same) = split_prompt(pair.told), split_prompt(pair.untold)
         assert question == same
         assert told_story != untold_story
         assert pair.told.answer != NOT_TOLD == pair.untold.answer
-    texts = [words(prompt)[0] for pair in some for prompt in (pair.told, pair.untold)]
+    texts = [split_prompt(prompt)[0] for pair in some for prompt in (pair.told, pair.untold)]
     assert len(set(texts)) == 48  # each story once: the pairs are independent
     assert max(Counter(pair.wording for pair in some).values()) <= 4
 
@@ -38,35 +38,35 @@ def test_no_rule_about_the_wording_gets_both_halves(some):
 def test_giving_names_two_who_are_in_the_story():
     for pair in minimal_pairs(4, wordings=[GIVING]):
         for prompt in (pair.told, pair.untold):
-            story, question = words(prompt)
+            story, question = split_prompt(prompt)
             giver, taker = question.removesuffix("?").removeprefix("What did ").split(" give to ")
             assert giver != taker
             assert giver in story
             assert taker in story
-        assert "gave" not in words(pair.untold)[0]
+        assert "gave" not in split_prompt(pair.untold)[0]
 
 
 def test_other_stories_from_a_later_start(some):
     later = minimal_pairs(6, start=50_000)
     assert len(later) == 6
-    assert not {words(p.told)[0] for p in some} & {words(p.told)[0] for p in later}
+    assert not {split_prompt(p.told)[0] for p in some} & {split_prompt(p.told)[0] for p in later}
     assert minimal_pairs(6, start=50_000) == later
 
 
 def test_in_other_words(some):
     turned = in_other_words(some)
     assert len(turned) == sum(pair.wording in OTHER_WORDS for pair in some) > 5
-    asked = {words(pair.told)[1] for pair in some}
-    stories = {words(pair.told)[0]: pair.told.answer for pair in some}
+    asked = {split_prompt(pair.told)[1] for pair in some}
+    stories = {split_prompt(pair.told)[0]: pair.told.answer for pair in some}
     for pair in turned:
-        (story, question), (_, same) = words(pair.told), words(pair.untold)
+        (story, question), (_, same) = split_prompt(pair.told), split_prompt(pair.untold)
         assert question == same not in asked
         assert stories[story] == pair.told.answer
 
 
 def test_the_wrong_way_round():
     for pair in wrong_way_round(4):
-        (story, question), (same, turned) = words(pair.told), words(pair.untold)
+        (story, question), (same, turned) = split_prompt(pair.told), split_prompt(pair.untold)
         assert story == same
         giver, taker = question.removesuffix("?").removeprefix("What did ").split(" give to ")
         assert turned == f"What did {taker} give to {giver}?"

@@ -7,7 +7,7 @@ import pytest
 from llmlib.corpora.reading import page
 from llmlib.corpora.tinytales import STORY_SEPARATOR, tell
 from llmlib.corpora.tinytales.tasks import NOT_TOLD, animals_in
-from llmlib.corpora.tinytales.untold import TAUGHT, leaves_open, slots_of, told
+from llmlib.corpora.tinytales.untold import TAUGHT, answered_questions, leaves_open, slots_of
 from llmlib.finetuning.scores import Score
 from llmlib.finetuning.tales import (
     ANSWERABLE,
@@ -17,9 +17,9 @@ from llmlib.finetuning.tales import (
     held_out_prompts,
     requests_about,
     shares_not_told,
+    split_prompt,
     training_conversations,
     under_another_story,
-    words,
 )
 
 STORIES = [tell(1, "train", index) for index in range(40)]
@@ -45,7 +45,7 @@ def test_each_request_has_the_answer_that_the_story_gives():
     assert set(seen) == set(KINDS)
 
 
-def test_a_conversation_is_a_story_and_requests_about_it():
+def test_a_conversation_is_a_split_prompts_about_it():
     kinds = Counter()
     for story, messages in zip(STORIES, training_conversations(40, turns=5, kinds=KINDS, balanced=False)):
         first, request = messages[0]["content"].split(STORY_SEPARATOR)
@@ -85,7 +85,7 @@ def test_in_balance_no_wording_gives_away_whether_the_story_tells():
     asked = {True: Counter(), False: Counter()}
     for story, messages in zip((tell(1, "train", index) for index in range(300)), conversations):
         assert messages[0]["content"].startswith(story.text)
-        wordings = told(story)
+        wordings = answered_questions(story)
         for question, answer in zip(messages[::2], messages[1::2]):
             text = question["content"].removeprefix(story.text).strip()
             if answer["content"] == NOT_TOLD:
@@ -119,15 +119,15 @@ def test_held_out_prompts_are_of_other_compositions_and_independent():
     stories = {story.text: story for story in (tell(1, "heldout", index) for index in range(6000))}
     trained = {story.composition for story in STORIES}
     for kind in KINDS:
-        texts = [words(p)[0] for p in prompts if p.kind == kind]
+        texts = [split_prompt(p)[0] for p in prompts if p.kind == kind]
         assert len(texts) == 6
         for text in texts:
             assert stories[text].composition not in trained
-    assert len({words(p)[0] for p in prompts}) == len(prompts)  # no two prompts are about one story
+    assert len({split_prompt(p)[0] for p in prompts}) == len(prompts)  # no two prompts are about one story
     assert held_out_prompts(6) == prompts
     assert held_out_prompts(6, kinds=["why"]) == [p for p in prompts if p.kind == "why"]
     later = held_out_prompts(6, start=10_000)
-    assert not {words(p)[0] for p in prompts} & {words(p)[0] for p in later}
+    assert not {split_prompt(p)[0] for p in prompts} & {split_prompt(p)[0] for p in later}
     assert {p.kind for p in held_out_prompts(1, kinds=ANSWERABLE)} == set(ANSWERABLE)
 
 
@@ -135,9 +135,13 @@ def test_the_same_requests_under_another_story():
     prompts = held_out_prompts(3, kinds=["who", "yes_no"])
     moved = under_another_story(prompts)
     for prompt, other in zip(prompts, moved):
-        assert (words(other)[1], other.answer, other.kind) == (words(prompt)[1], prompt.answer, prompt.kind)
-        assert words(other)[0] != words(prompt)[0]
-        assert words(other)[0] in {words(p)[0] for p in prompts if p.kind == prompt.kind}
+        assert (split_prompt(other)[1], other.answer, other.kind) == (
+            split_prompt(prompt)[1],
+            prompt.answer,
+            prompt.kind,
+        )
+        assert split_prompt(other)[0] != split_prompt(prompt)[0]
+        assert split_prompt(other)[0] in {split_prompt(p)[0] for p in prompts if p.kind == prompt.kind}
     with pytest.raises(ValueError, match="only one prompt of the kind 'who'"):
         under_another_story(prompts[:1])
 

@@ -25,7 +25,7 @@ SMALL = """
 folder = "{folder}"
 [data]
 characters = 20_000
-tokenizer = 300
+vocab_size = 300
 [model]
 max_seq_len = 32
 d_model = 32
@@ -188,7 +188,9 @@ def test_stopped_it_leaves_a_checkpoint_says_so_and_goes_on_as_one_run(tmp_path,
     told, why = process.stdout, process.stderr
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[stop]
     if told_to_stop:
-        step = int(re.search(r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. Go on: llmlib train", why)[1])
+        step = int(
+            re.search(r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. To continue: llmlib train", why)[1]
+        )
         assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")] == [f"step-{step:08d}"]
         assert "\r" not in told + why  # no progress bar where nobody looks
     assert run(path).exit_code == 1  # not by mistake
@@ -248,8 +250,9 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
             ("characters", "validation_share = 1.2\ncharacters"),
             "validation_share must be more than 0 and less than 1, got",
         ),
-        (("tokenizer = 300", "tokenizer = 3"), "tokenizer must be at least 256, because there are 256 bytes, got 3"),
-        (("tokenizer = 300", "tokenizer = true"), "tokenizer must be a whole number or a string, got True"),
+        (("vocab_size = 300", "vocab_size = 3"), "vocab_size must be at least 256, because there are 256 bytes, got 3"),
+        (("vocab_size = 300", 'vocab_size = 300\ntokenizer = "gpt2"'), "vocab_size is only for learning a tokenizer"),
+        (("vocab_size = 300", "tokenizer = 300"), "tokenizer must be a string, got 300"),
         (("batch_size = 4", "batch_size = 1180591620717411303424"), "batch_size must be at most 9,223,372,036,854,775"),
         (
             ("batch_size = 4", "batch_size = 2305843009213693952"),

@@ -265,7 +265,7 @@ def _parse_shape(name: str, body: list[tuple[int, str]], filename: str) -> Shape
             elif lines:
                 lines.append(Line(text))
             else:
-                raise ScriptError("a line outside of any beat (start a beat with *)")
+                raise ScriptError("a line outside any beat (start a beat with *)")
         except (ValueError, IndexError) as error:
             raise ScriptError(f"{filename}:{number}: {error}: {text}") from None
     close()

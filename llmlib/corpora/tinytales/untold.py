@@ -94,22 +94,22 @@ def wording_of(question: str) -> str:
     return re.sub(r"%\(([abcd])\)s", numbered, question.replace("%(o.the)s", "{thing}"))
 
 
-def told(story: ToldStory) -> dict[str, str]:
+def answered_questions(story: ToldStory) -> dict[str, str]:
     """Return the questions that a story answers and that use one of the `WORDINGS`, each with its wording.
 
     >>> from llmlib.corpora.tinytales import tell
-    >>> list(told(tell(1, "heldout", 2)))[:1]
+    >>> list(answered_questions(tell(1, "heldout", 2)))[:1]
     ['Who wanted to borrow the grey rocking horse?']
     """
     wordings = {ask.question % story.slots: wording_of(ask.question) for ask in story.asks}
     return {question: wording for question, wording in wordings.items() if wording in WORDINGS}
 
 
-def untold(story: ToldStory, dice: Dice) -> dict[str, str]:
+def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
     """Return questions that a story says nothing about, about people in it, by wording: one for each that fits.
 
     >>> from llmlib.corpora.tinytales import tell
-    >>> untold(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
+    >>> open_questions(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
     'What was the prize?'
     """
     names = [each.name for each in story.entities]
