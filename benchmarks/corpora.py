@@ -30,7 +30,7 @@ import random
 import re
 import statistics
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +51,7 @@ from llmlib.files.atomic import atomic_write
 from llmlib.files.downloads import DownloadError
 
 SECONDS, SAMPLES, SAMPLE_TOKENS, SEQ_LEN, BATCH, TEMPERATURE = 120, 100, 200, 256, 4, 0.5
-STORIES_OF_A_SHAPE = 2
+SAMPLE = ("lost_and_found", "savings", "mended_clock")  # shapes of the stories in the datasheet
 DATASHEET = Path(__file__).parent.parent / "data" / "README.md"
 
 
@@ -102,8 +102,8 @@ def statistics_rows(texts: dict[str, str]) -> list[list[str]]:
         "characters": lambda name: f"{len(texts[name]):,}",
         "words (tokens)": lambda name: f"{len(words[name]):,}",
         "distinct words (types)": lambda name: f"{len(set(words[name])):,}",
-        "entropy of a 5-gram model of words, bits a word": lambda name: f"{entropy_of_ngrams(tokens[name]):.2f}",
-        "entropy of a 5-gram model of characters, bits a character": lambda name: (
+        "entropy of a 5-gram model of words, bits per word": lambda name: f"{entropy_of_ngrams(tokens[name]):.2f}",
+        "entropy of a 5-gram model of characters, bits per character": lambda name: (
             f"{entropy_of_ngrams(texts[name]):.2f}"
         ),
         "8-grams of words that repeat an earlier one": lambda name: f"{repeated_share(tokens[name]):.1%}",
@@ -127,18 +127,15 @@ def datasheet_table() -> str:
 
 
 def datasheet_stories() -> str:
-    """The first stories of each shape as Markdown, as they stand in data/README.md."""
-    found = defaultdict(list)
+    """A few stories as Markdown, as they are in data/README.md: the first of each shape in `SAMPLE`."""
+    first = {}
     for story in tinytales(seed=0, split="validation"):
-        if len(found[story.shape]) < STORIES_OF_A_SHAPE:
-            found[story.shape].append(story)
-        if sum(map(len, found.values())) == STORIES_OF_A_SHAPE * len(shapes()):
+        first.setdefault(story.shape, story.text)
+        if first.keys() >= set(SAMPLE):
             break
-    blocks = []
-    for name, shape in shapes().items():
-        told = "\n\n---\n\n".join(story.text.replace("\n", "\n\n") for story in found[name])
-        blocks.append(f"<details><summary><b>{name}</b>: {shape.fields['about']}</summary>\n\n{told}\n\n</details>\n")
-    return "\n".join(blocks).rstrip()
+    about = {name: shape.fields["about"] for name, shape in shapes().items()}
+    quoted = {name: first[name].strip().replace("\n", "\n>\n> ") for name in SAMPLE}
+    return "\n\n".join(f"**{name}**: {about[name]}\n\n> {quoted[name]}" for name in SAMPLE)
 
 
 def update_datasheet() -> None:

@@ -1,4 +1,4 @@
-"""A model that takes part in a conversation, and its answer, written token by token so that several can answer at once."""
+"""A model that takes part in a conversation, and its answer, token by token, so that several can answer at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

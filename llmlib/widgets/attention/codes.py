@@ -89,7 +89,7 @@ def encode(patterns: Float[np.ndarray, "layer head query key"]) -> Coded:
 
 
 def quantise(weights: Float[np.ndarray, "*shape"], scale: float = 1.0) -> UInt8[np.ndarray, "*shape"]:
-    """Find the nearest codes. The error of a weight w is at most scale · √(w / scale) / 254: 0.4% at 1, 0.02% at 0.002."""
+    """Find the nearest codes. A weight w is off by at most scale · √(w / scale) / 254: 0.4% at 1, 0.02% at 0.002."""
     roots = np.sqrt(np.minimum(weights / np.float32(scale), np.float32(1)))
     roots *= TOP
     roots += np.float32(0.5)

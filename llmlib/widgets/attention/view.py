@@ -75,7 +75,7 @@ class AttentionView(View):
             self.opened, self.opened_codes = {}, b""
 
     def put(self, side: str, tokens: Sequence[str], patterns: Any, title: str = "") -> list[str]:
-        """Show these tokens and patterns as "a" or "b", and return remarks on them. Raises `ValueError`, see `check`."""
+        """Show these tokens and patterns as "a" or "b"; return remarks on them. Raises `ValueError` as `check` does."""
         tokens, patterns = [str(token) for token in tokens], as_array(patterns)
         check(patterns, len(tokens))
         self._check_sizes(side, patterns)

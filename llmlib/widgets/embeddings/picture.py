@@ -109,7 +109,7 @@ def _draw_cloud(axes: Any, view: Cloud) -> None:
 
 
 def _frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the picture's limits, as `startCamera` in data.mjs does: a few points far away do not make the others small."""
+    """Find the picture's limits, as `startCamera` in data.mjs does: a few far points do not make the others small."""
     low, high = np.quantile(points, 0.005, axis=0), np.quantile(points, 0.995, axis=0)
     middle, half = (low + high) / 2, 1.15 * (high - low) / 2
     low, high = np.maximum(points.min(axis=0), middle - half), np.minimum(points.max(axis=0), middle + half)

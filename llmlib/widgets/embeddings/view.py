@@ -122,7 +122,7 @@ class EmbeddingsView(View):
         return f", nearest by {'dot product' if by == 'dot' else by}: {', '.join(found) or 'none'}"
 
     def svg(self) -> str:
-        """Draw the first two directions, whatever part of them is on the screen; the same state gives the same bytes."""
+        """Draw the first two directions, whatever part is on the screen; the same state gives the same bytes."""
         return draw(self, "svg").decode()
 
     def fallback_html(self) -> str:

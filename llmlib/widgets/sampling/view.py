@@ -75,7 +75,7 @@ class SamplingView(View):
         return str(self.words.get(str(id), ""))
 
     def branches(self) -> list[dict[str, Any]]:
-        """List everything that was written, a dict per node; the first is the prompt. A child comes after its parent."""
+        """List everything that was written, a dict per node; the prompt is first, and children follow parents."""
         nodes = Branches.unpack(self.tree).nodes
         known = [{
             "node": number, "parent": node.parent, "id": node.id, "token": self.word(node.id),

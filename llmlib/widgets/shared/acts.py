@@ -48,7 +48,7 @@ class Acts:
         self._notices: list[str] = []
 
     def on(self, kind: str, function: Handler, then: Handler | None = None) -> None:
-        """Call `function(**details)` at each act of this kind, and then `then()`, once for all that arrived together."""
+        """Call `function(**details)` at each act of this kind, then `then()` once for all that came together."""
         self.handlers[kind] = (function, then)
 
     def take(self, acts: Sequence[Mapping[str, Any]]) -> None:
