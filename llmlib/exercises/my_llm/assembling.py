@@ -70,7 +70,7 @@ def template() -> tuple[str, tuple[Piece, ...], tuple[Import, ...]]:
                 first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1
                 while lines[first - 1].startswith("#"):
                     first -= 1
-                said = "\n".join(lines[first : node.end_lineno]).replace("  # fmt: skip", "")
+                said = "\n".join(lines[first : node.end_lineno])
                 pieces.append(_piece(section, said, parts.get(getattr(node, "name", ""))))
     return doc, tuple(pieces), tuple(dict.fromkeys(imports))
 

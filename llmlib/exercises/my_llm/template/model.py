@@ -75,9 +75,9 @@ def new_weights(config, seed=0):
     """Small random numbers; smaller ones where a layer adds to the stream."""
     generator, c = torch.Generator().manual_seed(seed), config
     d_heads, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
-    maps = {"query": (d_heads, c.d_model), "key": (d_kv, c.d_model), "value": (d_kv, c.d_model),
-            "output": (c.d_model, d_heads), "gate": (c.d_mlp, c.d_model), "up": (c.d_mlp, c.d_model),
-            "down": (c.d_model, c.d_mlp)}  # fmt: skip
+    shapes = [(d_heads, c.d_model), (d_kv, c.d_model), (d_kv, c.d_model), (c.d_model, d_heads)]
+    shapes += [(c.d_mlp, c.d_model), (c.d_mlp, c.d_model), (c.d_model, c.d_mlp)]
+    maps = dict(zip(("query", "key", "value", "output", "gate", "up", "down"), shapes))
     weights = {"embed.weight": torch.randn(c.vocab_size, c.d_model, generator=generator) * 0.02}
     for n in range(c.n_layers):
         for part, shape in maps.items():

@@ -8,9 +8,12 @@ import torch
 from llmlib.exercises.my_llm.template.model import Config
 from llmlib.exercises.my_llm.template.text import Tokenizer
 
-NAMES = {"embed_tokens": "embed", "norm": "final_norm", "layers": "blocks", "self_attn": "attention", "q_proj": "query",
-         "k_proj": "key", "v_proj": "value", "o_proj": "output", "gate_proj": "gate", "up_proj": "up",
-         "down_proj": "down", "input_layernorm": "attention_norm", "post_attention_layernorm": "mlp_norm"}  # fmt: skip
+THEIRS_AND_OURS = """
+embed_tokens=embed norm=final_norm layers=blocks input_layernorm=attention_norm post_attention_layernorm=mlp_norm
+self_attn=attention q_proj=query k_proj=key v_proj=value o_proj=output gate_proj=gate up_proj=up down_proj=down
+"""
+NAMES = dict(pair.split("=") for pair in THEIRS_AND_OURS.split())
+SIZES = "vocab_size hidden_size num_hidden_layers num_attention_heads num_key_value_heads intermediate_size"
 # How SmolLM2 cuts a text into pieces; to re, ² and ½ are letters.
 WORDS = r"\d|'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?(?:[^\s\w]|_)+|\s+$|\s+(?=\d)|\s+(?!\S)|\s"
 
@@ -37,9 +40,7 @@ def read_config(path):
     c = json.loads(path.read_text(encoding="utf-8"))
     theta = c.get("rope_theta") or c["rope_parameters"]["rope_theta"]
     width = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
-    return Config(c["vocab_size"], c["hidden_size"], c["num_hidden_layers"], c["num_attention_heads"],
-                  c["num_key_value_heads"], c["intermediate_size"], width, c["max_position_embeddings"], theta,
-                  c["rms_norm_eps"])  # fmt: skip
+    return Config(*(c[size] for size in SIZES.split()), width, c["max_position_embeddings"], theta, c["rms_norm_eps"])
 
 
 def read_tokenizer(path):
