@@ -236,3 +236,12 @@ def test_eigenvalues_of_nan_do_not_end_the_process():
     assert report.kind == "raised"
     assert "infs or NaNs" in report.heading
     assert torch.linalg.eigvals is before
+
+
+def test_gradients_are_on_afterwards_whatever_the_attempt_did():
+    def attempt(n_query, n_key):
+        torch.set_grad_enabled(False)
+        return torch.ones(n_query, n_key, dtype=torch.bool)
+
+    check("attention.causal_mask", attempt)
+    assert torch.is_grad_enabled()

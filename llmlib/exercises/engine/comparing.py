@@ -67,6 +67,8 @@ def describe(value: Any, length: int = 70) -> str:
         if value.layout == torch.strided and value.device.type == "cpu" and 0 < value.numel() <= FEW:
             return f"{_nested(value.tolist())}, {_dtype(value)}"
         return f"tensor of shape {_shape(value.shape)}, {_dtype(value)}"
+    if isinstance(value, (list, tuple)) and _holds_tensors(value):
+        return _short(value)
     if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
         try:
             text = repr(value)
@@ -75,6 +77,16 @@ def describe(value: Any, length: int = 70) -> str:
         if " at 0x" not in text:
             return text if len(text) <= length else text[: length - 2] + " …"
     return kind(value)
+
+
+def _short(value: Any) -> str:
+    """A list that holds tensors: the values of small ones, the shapes of others."""
+    if isinstance(value, Tensor):
+        return _nested(value.tolist()) if 0 < value.numel() <= 4 else _shape(value.shape)
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(map(_short, value[:3])) + ", …" * (len(value) > 3)
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    return _number(value) if isinstance(value, (int, float)) else describe(value, 20)
 
 
 def kind(value: Any) -> str:

@@ -75,11 +75,12 @@ def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
 
 def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
     """What the function returns; raises `TimeIsUp` if that takes longer."""
-    limit = time_limit(seconds)
+    limit, gradients = time_limit(seconds), torch.is_grad_enabled()
     try:
         with no_decomposition_of_nan(), limit:
             return function(*args)
     finally:
+        torch.set_grad_enabled(gradients)  # a function that is stopped inside `no_grad` may not put it back
         if isinstance(limit, _Alarm):
             limit.close()  # the alarm may have rung while the block was being left
 

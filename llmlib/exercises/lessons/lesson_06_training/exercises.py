@@ -162,7 +162,7 @@ def fit(weights, loss_of, batches, rates, limit):
 
 
 @dataclass(frozen=True)
-class SmallNetwork:
+class LossOfTwoLayers:
     """The loss of a network with two layers on a batch (x, targets): what `fit` asks."""
 
     def __call__(self, weights, batch):
@@ -172,14 +172,15 @@ class SmallNetwork:
 
 
 def cases_fit(seed):
-    def case(rates, limit, note="", hidden=4):
-        batches = [(2 * randn(seed + i, 3, 3).float(), whole_numbers(seed + i, 5, 3)) for i in range(len(rates))]
-        weights = [randn(seed + 90, 3, hidden).float(), randn(seed + 91, hidden, 5).float()]
-        return Case((weights, SmallNetwork(), batches, rates, limit), note)
+    def case(rates, limit, note="", n_in=3, hidden=4, n_classes=5):
+        steps = range(len(rates))
+        batches = [(2 * randn(seed + i, 3, n_in).float(), whole_numbers(seed + i, n_classes, 3)) for i in steps]
+        weights = [randn(seed + 90, n_in, hidden).float(), randn(seed + 91, hidden, n_classes).float()]
+        return Case((weights, LossOfTwoLayers(), batches, rates, limit), note)
 
     return [
         case([0.1, 0.2], 1.0, "two steps"),
-        case([0.3, 0.3, 0.1, 0.05], 0.5),
+        case([0.3, 0.3, 0.1, 0.05], 0.5, n_in=4, hidden=4, n_classes=4),
         case([0.05, 0.4, 0.2, 0.3, 0.1], 0.2, "a rate that rises and falls, and a low limit", hidden=2),
         case([0.2, 0.1, 0.3, 0.2, 0.1, 0.4, 0.1, 0.2], 1e6, "a limit that is never reached"),
     ]

@@ -308,18 +308,24 @@ def faulty_fit(
         asked = [w.detach().requires_grad_() for w in (given if start == "asked" else weights)]
         loss = loss_of(asked, batch)
         gradients = torch.autograd.grad(loss, asked)
-        if zero == "never":
+        if zero != "each":
             gradients = [old + new for old, new in zip(piled, gradients)]
+        piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place, in `.grad`
         gradients = _clipped(gradients, limit, clip)
-        piled = gradients  # clipping changes what is in `.grad`
         now = {"first": rates[0], "last": rates[-1], "one late": rates[max(0, t - 1)]}.get(rate, own)
         at = {"one": 1, "from 0": t}.get(count, t + 1)
         stepped = []
         for w, g, (m, v) in zip(weights, gradients, moments):
             if averages == "exchanged":
                 m, v = v, m
+            if averages == "shared" and stepped:
+                _, m, v = stepped[-1]
             stepped.append((w - now * g, m, v) if step == "plain" else faulty_adamw(w, g, m, v, at, now))
-        weights, moments = [new.detach() for new, _, _ in stepped], [(m, v) for _, m, v in stepped]
+        moments = [(m, v) for _, m, v in stepped]
+        if averages == "shared":
+            moments = [moments[-1]] * len(moments)
+        if start != "lost":
+            weights = [new.detach() for new, _, _ in stepped]
         losses.append((loss_of(weights, batch) if note == "after" else loss).item())
     return weights, losses
 
