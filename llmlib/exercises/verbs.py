@@ -8,7 +8,7 @@ from typing import Any
 from llmlib.exercises.engine import recording
 from llmlib.exercises.engine.asking import Question, Questions
 from llmlib.exercises.engine.checking import examine
-from llmlib.exercises.engine.comparing import describe
+from llmlib.exercises.engine.describing import describe
 from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.repeating import GAPS, due_in, to_repeat
 from llmlib.exercises.engine.report import Code, Part, Prose, Report, Table

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from llmlib.exercises.engine.comparing import describe, find_difference, float_dtypes
+from llmlib.exercises.engine.comparing import find_difference, float_dtypes
+from llmlib.exercises.engine.describing import describe
 from llmlib.exercises.engine.detecting import ANOTHER_TYPE
 from llmlib.exercises.engine.errors import name_of, their_line
 from llmlib.exercises.engine.exercise import Case, Exercise

@@ -10,12 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from llmlib.exercises.engine.describing import (
+    describe,
+    dtype_of,
+    holds_tensors,
+    kind,
+    number,
+    plain,
+    shape,
+    with_article,
+)
 from llmlib.exercises.engine.report import Part, Prose, Table
 
 # Different orders of summation must agree; a wrong formula must not.
 TOLERANCES = {torch.float64: (1e-6, 1e-7), torch.float32: (1e-4, 1e-5)}
 LOOSE = (1e-2, 1e-2)  # half precision
-FEW = 9  # tensors with at most so many values are shown in full
 NOTHING = "(nothing)"
 WINDOW = 6  # rows and columns of a table that shows a difference
 
@@ -53,53 +62,6 @@ def equal(expected: Any, got: Any) -> bool:
         same_kind = got.layout == torch.strided and got.device == expected.device and got.shape == expected.shape
         return same_kind and bool(values_agree(expected, got.detach()).all())
     return find_difference(expected, got) is None
-
-
-def describe(value: Any, length: int = 70) -> str:
-    """A short description that is the same in each run: no addresses, no endless lists.
-
-    >>> describe(torch.zeros(20, 3))
-    'tensor of shape 20 × 3, float32'
-    >>> describe(torch.tensor([[1, 2]])), describe([1, 2, 3])
-    ('[[1, 2]], int64', '[1, 2, 3]')
-    """
-    if isinstance(value, Tensor):
-        if value.layout == torch.strided and value.device.type == "cpu" and 0 < value.numel() <= FEW:
-            return f"{_nested(value.tolist())}, {_dtype(value)}"
-        return f"tensor of shape {_shape(value.shape)}, {_dtype(value)}"
-    if isinstance(value, (list, tuple)) and _holds_tensors(value):
-        return _short(value)
-    if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
-        try:
-            text = repr(value)
-        except Exception:  # somebody's own __repr__ somewhere inside
-            return kind(value)
-        if " at 0x" not in text:
-            return text if len(text) <= length else text[: length - 2] + " …"
-    return kind(value)
-
-
-def _short(value: Any) -> str:
-    """A list that holds tensors: the values of small ones, the shapes of others."""
-    if isinstance(value, Tensor):
-        return _nested(value.tolist()) if 0 < value.numel() <= 4 else _shape(value.shape)
-    if isinstance(value, (list, tuple)):
-        inside = ", ".join(map(_short, value[:3])) + ", …" * (len(value) > 3)
-        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
-    return _number(value) if isinstance(value, (int, float)) else describe(value, 20)
-
-
-def kind(value: Any) -> str:
-    """The type of a value in words that a beginner knows.
-
-    >>> kind(None), kind(torch.zeros(2)), kind([1])
-    ('None', 'torch.Tensor', 'list')
-    """
-    if value is None:
-        return "None"
-    name = type(value).__name__
-    known = {"Tensor": "torch.Tensor", "ndarray": "numpy.ndarray", "Counter": "dictionary", "dict": "dictionary"}
-    return known.get(name, name)
 
 
 def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> Difference | None:
@@ -170,7 +132,7 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
         advice = " You return the function itself; are the brackets of a call missing?"
     if expected is None:
         return _form(f"Expected None here, got {describe(got)}.", place)
-    return _form(f"Expected {_a(kind(expected))}, got {_a(kind(got))}.", place, advice)
+    return _form(f"Expected {with_article(kind(expected))}, got {with_article(kind(got))}.", place, advice)
 
 
 def _form(sentence: str, place: str, advice: str = "") -> Difference:
@@ -180,7 +142,7 @@ def _form(sentence: str, place: str, advice: str = "") -> Difference:
 
 def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str) -> tuple[Part, ...]:
     where = f"In {place}: expected" if place else "Expected"
-    parts: list[Part] = [Prose(f"{where} shape {_shape(expected.shape)}, got {_shape(got.shape)}.")]
+    parts: list[Part] = [Prose(f"{where} shape {shape(expected.shape)}, got {shape(got.shape)}.")]
     if len(axes) == expected.ndim:
         rows = [
             (name, str(size), str(found) + ("" if size == found else "  ≠"))
@@ -218,7 +180,7 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
         advice = " A comparison such as `a <= b` gives `bool`; `.bool()` converts."
     elif expected.dtype == torch.int64:
         advice = " Ids and counts are `torch.long`, which is int64."
-    return _form(f"Expected dtype {_dtype(expected)}, got {_dtype(got)}.", place, advice)
+    return _form(f"Expected dtype {dtype_of(expected)}, got {dtype_of(got)}.", place, advice)
 
 
 def _wrong_values(
@@ -231,7 +193,7 @@ def _wrong_values(
     sentence = f"{count} of {wrong.numel()} values {'differs' if count == 1 else 'differ'}"
     sentence += f" in {place}" if place else ""
     sentence += f"; the first at {at}: " if at else ": "
-    sentence += f"expected {_number(mine)}, got {_number(theirs)}{_by_how_much(mine, theirs)}."
+    sentence += f"expected {number(mine)}, got {number(theirs)}{_by_how_much(mine, theirs)}."
     parts: list[Part] = [Prose(sentence)]
     if wrong.ndim:
         parts.append(_grid(expected, got, wrong, first, names))
@@ -252,8 +214,8 @@ def _by_how_much(expected: Any, got: Any) -> str:
         return ""
     whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
     if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
-        return f" ({_number(got / expected)} times as much)"
-    return f" ({_number(abs(got - expected))} too {'large' if got > expected else 'small'})"
+        return f" ({number(got / expected)} times as much)"
+    return f" ({number(abs(got - expected))} too {'large' if got > expected else 'small'})"
 
 
 def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], names: Sequence[str]) -> Table:
@@ -267,7 +229,7 @@ def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], 
     for r in range(wrong.shape[0]):
         row = [f"{names[-2]} {top + r}".strip() if names[-2] else "values"]
         for c in range(wrong.shape[1]):
-            yours, right = _number(got[r, c].item()), _number(expected[r, c].item())
+            yours, right = number(got[r, c].item()), number(expected[r, c].item())
             row.append(f"{yours} ≠ {right}" if wrong[r, c] else yours)
             if wrong[r, c]:
                 marked.add((r, c + 1))
@@ -289,7 +251,7 @@ def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | Non
         return None
     where = f"In {place}: expected" if place else "Expected"
     how_much = _by_how_much(expected, got if isinstance(expected, int) else float(got))
-    return Difference("value", (Prose(f"{where} {_number(expected)}, got {_number(got)}{how_much}."),))
+    return Difference("value", (Prose(f"{where} {number(expected)}, got {number(got)}{how_much}."),))
 
 
 def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:
@@ -315,16 +277,18 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
         return _wrong_type(expected, got, place)
     if isinstance(got, list) != isinstance(expected, list):
         return _wrong_type(expected, got, place)
-    if any(map(_holds_tensors, expected)):
+    if any(map(holds_tensors, expected)):
         return _of_several_tensors(expected, got, place)
-    right = [_plain(item) for item in expected]
-    pairs = itertools.zip_longest(right[: len(got)], map(_plain, got))
+    right = [plain(item) for item in expected]
+    pairs = itertools.zip_longest(right[: len(got)], map(plain, got))
     items = [float(item) if isinstance(a, float) and type(item) is int else item for a, item in pairs]  # as max(0, x)
     if len(items) == len(right) and all(_items_equal(a, b) for a, b in zip(right, items)):
         return None
     for i, (a, b) in enumerate(zip(right, items)):
         if kind(a) != kind(b):
-            return _form(f"Expected {_a(kind(expected[i]))} at place {i}, got {_a(kind(got[i]))}.", place)
+            return _form(
+                f"Expected {with_article(kind(expected[i]))} at place {i}, got {with_article(kind(got[i]))}.", place
+            )
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
     several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")
@@ -337,10 +301,6 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
             marked.add((len(rows), 2))
         rows.append((str(j), a, b + ("" if a == b else "  ≠")))
     return Difference("value", (Prose(sentence), Table(("place", "expected", "yours"), tuple(rows), frozenset(marked))))
-
-
-def _holds_tensors(item: Any) -> bool:
-    return isinstance(item, Tensor) or (isinstance(item, (list, tuple)) and any(map(_holds_tensors, item)))
 
 
 def _of_several_tensors(expected: Any, got: Any, place: str) -> Difference | None:
@@ -357,7 +317,7 @@ def _of_several_tensors(expected: Any, got: Any, place: str) -> Difference | Non
 def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
     if not isinstance(got, dict):
         return _wrong_type(expected, got, place)
-    found = {_plain(key): _plain(value) for key, value in got.items()}
+    found = {plain(key): plain(value) for key, value in got.items()}
     if found == dict(expected):
         return None
     keys = [*expected, *(key for key in found if key not in expected)]
@@ -375,15 +335,6 @@ def _entry(mapping: dict[Any, Any], key: Any) -> str:
     return describe(mapping[key]) if key in mapping else NOTHING
 
 
-def _plain(item: Any) -> Any:
-    """Numbers of numpy and torch as Python's own; lists inside as tuples."""
-    if isinstance(item, (list, tuple)):
-        return tuple(_plain(x) for x in item)
-    if type(item).__module__ in ("numpy", "torch") and getattr(item, "ndim", None) == 0:
-        return item.item()
-    return item
-
-
 def _items_equal(a: Any, b: Any) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5) or (math.isnan(a) and math.isnan(b))
@@ -394,31 +345,3 @@ def _items_equal(a: Any, b: Any) -> bool:
 
 def _first_difference(a: Any, b: Any) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b)) if not _items_equal(x, y)), min(len(a), len(b)))
-
-
-def _number(x: Any) -> str:
-    if isinstance(x, bool):
-        return str(x)
-    if isinstance(x, float):
-        if math.isinf(x):
-            return "∞" if x > 0 else "−∞"
-        return f"{x + 0.0:.4g}"  # + 0.0 turns -0.0 into 0.0
-    return str(x)
-
-
-def _nested(values: Any) -> str:
-    return f"[{', '.join(map(_nested, values))}]" if isinstance(values, list) else _number(values)
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return " × ".join(map(str, shape)) or "() (a single number)"
-
-
-def _dtype(value: Tensor) -> str:
-    return str(value.dtype).removeprefix("torch.")
-
-
-def _a(name: str) -> str:
-    if name == "None":
-        return name
-    return f"an {name}" if name[0] in "aeiou" else f"a {name}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmlib.exercises.engine.comparing import kind
+from llmlib.exercises.engine.describing import kind
 from llmlib.exercises.engine.detecting import (
     Finding,
     about_infinity,

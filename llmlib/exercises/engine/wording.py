@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from llmlib.exercises.engine.comparing import describe
+from llmlib.exercises.engine.describing import describe
 from llmlib.exercises.engine.errors import came_from_inside, their_line, usual_cause
 from llmlib.exercises.engine.exercise import Case, Exercise, Misconception
 from llmlib.exercises.engine.report import Code, Part, Prose, Table

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from llmlib.exercises.engine.comparing import find_difference, kind
+from llmlib.exercises.engine.comparing import find_difference
+from llmlib.exercises.engine.describing import kind
 from llmlib.exercises.engine.detecting import infinity, influence, inputs, places, plain, results
 from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, fits, holds, holds_everywhere
 from llmlib.exercises.engine.detecting.naming import axis_names, factors, sizes

@@ -1,0 +1,98 @@
+"""How a value is shown to a learner: short, and the same in each run."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+FEW = 9  # tensors with at most so many values are shown in full
+
+
+def describe(value: Any, length: int = 70) -> str:
+    """A short description that is the same in each run: no addresses, no endless lists.
+
+    >>> describe(torch.zeros(20, 3))
+    'tensor of shape 20 × 3, float32'
+    >>> describe(torch.tensor([[1, 2]])), describe([1, 2, 3])
+    ('[[1, 2]], int64', '[1, 2, 3]')
+    """
+    if isinstance(value, Tensor):
+        if value.layout == torch.strided and value.device.type == "cpu" and 0 < value.numel() <= FEW:
+            return f"{nested(value.tolist())}, {dtype_of(value)}"
+        return f"tensor of shape {shape(value.shape)}, {dtype_of(value)}"
+    if isinstance(value, (list, tuple)) and holds_tensors(value):
+        return _short(value)
+    if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
+        try:
+            text = repr(value)
+        except Exception:  # somebody's own __repr__ somewhere inside
+            return kind(value)
+        if " at 0x" not in text:
+            return text if len(text) <= length else text[: length - 2] + " …"
+    return kind(value)
+
+
+def _short(value: Any) -> str:
+    """A list that holds tensors: the values of small ones, the shapes of others."""
+    if isinstance(value, Tensor):
+        return nested(value.tolist()) if 0 < value.numel() <= 6 else shape(value.shape)
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(map(_short, value[:3])) + ", …" * (len(value) > 3)
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    return number(value) if isinstance(value, (int, float)) else describe(value, 20)
+
+
+def kind(value: Any) -> str:
+    """The type of a value in words that a beginner knows.
+
+    >>> kind(None), kind(torch.zeros(2)), kind([1])
+    ('None', 'torch.Tensor', 'list')
+    """
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    known = {"Tensor": "torch.Tensor", "ndarray": "numpy.ndarray", "Counter": "dictionary", "dict": "dictionary"}
+    return known.get(name, name)
+
+
+def holds_tensors(item: Any) -> bool:
+    return isinstance(item, Tensor) or (isinstance(item, (list, tuple)) and any(map(holds_tensors, item)))
+
+
+def plain(item: Any) -> Any:
+    """Numbers of numpy and torch as Python's own; lists inside as tuples."""
+    if isinstance(item, (list, tuple)):
+        return tuple(plain(x) for x in item)
+    if type(item).__module__ in ("numpy", "torch") and getattr(item, "ndim", None) == 0:
+        return item.item()
+    return item
+
+
+def number(x: Any) -> str:
+    if isinstance(x, bool):
+        return str(x)
+    if isinstance(x, float):
+        if math.isinf(x):
+            return "∞" if x > 0 else "−∞"
+        return f"{x + 0.0:.4g}"  # + 0.0 turns -0.0 into 0.0
+    return str(x)
+
+
+def nested(values: Any) -> str:
+    return f"[{', '.join(map(nested, values))}]" if isinstance(values, list) else number(values)
+
+
+def shape(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape)) or "() (a single number)"
+
+
+def dtype_of(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def with_article(name: str) -> str:
+    if name == "None":
+        return name
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
