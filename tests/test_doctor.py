@@ -59,7 +59,7 @@ def test_the_library_alone_has_no_fault(private_cache, monkeypatch):
     monkeypatch.setattr(doctor.importlib.metadata, "version", only("matplotlib"))
     result = run()
     assert result.exit_code == 0, result.output
-    assert "the library alone. For the lessons, from the project's folder: pip install '.[course]'" in result.output
+    assert "only the library. For the lessons, from the project's folder: pip install '.[course]'" in result.output
 
 
 def test_a_look_that_fails_is_a_finding(monkeypatch):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from llmlib.files.atomic import atomic_write, write_together
+from llmlib.files.atomic import atomic_write, unused_path, write_together
 
 WRITERS = {
     "one": "with atomic_write(folder / 'a') as file: file.write(b'new'); os.kill(os.getpid(), 9)",
