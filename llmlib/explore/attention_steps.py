@@ -1,4 +1,4 @@
-"""One head of a live model in the attention stepper."""
+"""One head of a live model, in the view of attention's steps."""
 
 import torch
 

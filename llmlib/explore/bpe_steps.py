@@ -68,7 +68,7 @@ def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
 def _cut(text: str, pattern: str) -> list[str]:
     if len(text) > MOST_CHARACTERS:
         raise ValueError(
-            f"The stepper follows texts of up to {MOST_CHARACTERS:,} characters; this one has {len(text):,}. "
+            f"This view follows texts of up to {MOST_CHARACTERS:,} characters; this one has {len(text):,}. "
             "Give it a part of the text, or train with BPETokenizer.train."
         )
     return [match.group() for match in regex.finditer(pattern, text)]

@@ -201,7 +201,7 @@ def embedding_odd(bench, view):
     for field, text in zip(fields, ("one", "two", "<b>👩‍👩‍👧‍👦</b>")):
         field.fill(text)
     view.get_by_role("button", name="Find").click()
-    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("no token of this table")
+    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("is not a token here")
     expect(fields[2]).to_have_value("<b>👩‍👩‍👧‍👦</b>")
     fields[2].fill("three")
     view.get_by_role("button", name="Find").click()
@@ -215,7 +215,7 @@ def embedding_empty(bench, view):
     view.get_by_role("button", name="Analogy").click()
     click(view, "Clear")
     view.get_by_role("button", name="Find").click()
-    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("no token of this table")
+    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("is not a token here")
 
 
 # --- attention ----------------------------------------------------------------------------------------------------

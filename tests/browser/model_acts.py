@@ -1,4 +1,4 @@
-"""What the tests of the table do in the logit lens and in the architecture explorer."""
+"""What the tests of the table do in the logit lens and in the architecture view."""
 
 from playwright.sync_api import expect
 

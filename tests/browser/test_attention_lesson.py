@@ -1,4 +1,6 @@
-"""Lesson 03 in a real JupyterLab: the attention stepper and the dials, by mouse and by keyboard, in both themes."""
+"""Lesson 03 in a real JupyterLab: the view of attention's steps and the dials, by mouse and by keyboard, in both
+themes.
+"""
 
 import re
 

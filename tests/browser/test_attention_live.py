@@ -1,4 +1,4 @@
-"""The attention explorer in JupyterLab: a live view, and one that was saved from it."""
+"""The attention view in JupyterLab: a live view, and one that was saved from it."""
 
 import json
 import re

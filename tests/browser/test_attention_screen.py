@@ -1,4 +1,4 @@
-"""The attention explorer with as many heads as SmolLM2, on a small screen, in JupyterLab."""
+"""The attention view with as many heads as SmolLM2, on a small screen, in JupyterLab."""
 
 import re
 import xml.etree.ElementTree as ET

@@ -1,4 +1,4 @@
-"""The attention explorer in a real browser: a page from disk."""
+"""The attention view in a real browser: a page from disk."""
 
 import re
 import xml.etree.ElementTree as ET

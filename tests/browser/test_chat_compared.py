@@ -62,7 +62,7 @@ def test_by_keyboard_alone(alive):
     answered(view)
     expect(box).to_be_focused()
     expect(view.locator(".llm-user")).to_have_count(1)
-    view.get_by_role("button", name="Tokens of the answer of tuned").focus()
+    view.get_by_role("button", name="Tokens of tuned’s answer").focus()
     press(page, "Enter", "Tab", "ArrowRight", "ArrowRight", "ArrowLeft")
     expect(view.get_by_role("option").nth(1)).to_be_focused()
     expect(view.locator(".llm-detail .llm-note").first).to_contain_text("Token 2 of 12")
@@ -204,7 +204,7 @@ def test_the_page_of_a_comparison(page, tmp_path):
     node = page.locator(".llm-chat")
 
     def more():
-        for button in node.get_by_role("button", name="Tokens of the answer").all():
+        for button in node.get_by_role("button", name="’s answer, and how likely").all():
             button.click()
         node.get_by_role("option").nth(3).focus()
         node.locator(".llm-more > summary").click()

@@ -42,7 +42,7 @@ def explore_attention(bench, page, view):
     for field, word in zip(fields, ("Germany", "German", "Itally")):
         field.fill(word)
     fields[2].press("Enter")
-    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("“Itally” is no token")
+    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("“Itally” is not a token")
     expect(fields[2]).to_be_focused()
     fields[2].fill("Italy")
     fields[2].press("Enter")

@@ -1,4 +1,4 @@
-"""The embedding explorer in a real browser, on a page from disk; `test_embeddings_lesson` has the live one."""
+"""The embeddings view in a real browser, on a page from disk; `test_embeddings_lesson` has the live one."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What a sampling lab has written."""
+"""What a sampling view has written."""
 
 from llmlib.widgets.sampling.branches import Branches
 

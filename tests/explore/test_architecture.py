@@ -1,4 +1,4 @@
-"""The architecture explorer: boxes whose sums are the model's, lines that are found, and a live model's real values."""
+"""The architecture view: boxes whose sums are the model's, lines that are found, and a live model's real values."""
 
 import json
 
@@ -13,7 +13,7 @@ from llmlib.explore import explore_architecture
 from llmlib.explore.architecture.boxes import VALUES, boxes_of, weight_paths
 from llmlib.explore.architecture.source_lines import PACKAGE, line_that_uses
 from llmlib.explore.architecture.tour import tour_of
-from llmlib.explore.architecture.values import box_before, values_in, ways
+from llmlib.explore.architecture.values import box_before, token_paths, values_in
 from llmlib.explore.shared.known_models import KNOWN_MODELS
 from llmlib.interpret import trace
 from llmlib.tokenization import CharTokenizer
@@ -97,7 +97,7 @@ def test_what_comes_before_is_the_layer_before():
 
 def test_the_way_of_a_token():
     model, ids = make("gpt2"), [3, 1, 4]
-    stream, added = ways(model, ids)
+    stream, added = token_paths(model, ids)
     with torch.inference_mode(), trace(model) as t:
         model(torch.tensor([ids]))
     np.testing.assert_allclose(stream[0], torch.stack(t.residual)[:, 0].norm(dim=-1), rtol=1e-5)

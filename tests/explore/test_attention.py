@@ -1,4 +1,4 @@
-"""The attention explorer on live models: equal to what the models compute, and every request is answered."""
+"""The attention view on live models: equal to what the models compute, and every request is answered."""
 
 import numpy as np
 import pytest

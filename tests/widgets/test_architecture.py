@@ -1,4 +1,4 @@
-"""The architecture explorer's plain data: boxes, pictures of values, the static picture."""
+"""The architecture view's plain data: boxes, pictures of values, the static picture."""
 
 import xml.etree.ElementTree as ET
 

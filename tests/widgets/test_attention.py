@@ -1,4 +1,4 @@
-"""The attention explorer's Python side: bytes, errors, remarks, the static picture, the page."""
+"""The attention view's Python side: bytes, errors, remarks, the static picture, the page."""
 
 import io
 import json

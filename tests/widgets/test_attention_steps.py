@@ -1,4 +1,4 @@
-"""The attention stepper: its numbers are attention's, in Python and in JavaScript."""
+"""The view of attention's steps: its numbers are attention's, in Python and in JavaScript."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The embedding explorer: what it carries, what it answers, its errors, its pictures."""
+"""The embeddings view: what it carries, what it answers, its errors, its pictures."""
 
 import io
 import json

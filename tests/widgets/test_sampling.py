@@ -141,7 +141,7 @@ def test_a_text_of_thousands_of_tokens_is_drawn():
 
 def test_what_does_not_fit():
     for stages, message in (
-        ({}, "give those of the model"),
+        ({}, "Give at least those of the model"),
         ({"model": logits(5)}, r"shape \(5,\); the vocabulary has 8"),
         ({"model": np.full(8, np.nan)}, "contain NaN"),
     ):

@@ -1,4 +1,4 @@
-"""The token view: what Python puts into it, what it answers, and that its pictures and colours are right."""
+"""The tokens view: what Python puts into it, what it answers, and that its pictures and colours are right."""
 
 import json
 import re

@@ -11,7 +11,7 @@ import torch
 from llmlib.costs import count
 from llmlib.explore.architecture.boxes import boxes_of
 from llmlib.explore.architecture.tour import tour_of
-from llmlib.explore.architecture.values import box_before, told_by_token, values_in, ways, weights_in
+from llmlib.explore.architecture.values import box_before, changes_by_token, token_paths, values_in, weights_in
 from llmlib.explore.shared.checks import check_length
 from llmlib.explore.shared.known_models import KNOWN_MODELS, name_of
 from llmlib.explore.shared.own_model import noticing_training, own_model, undoing
@@ -205,8 +205,8 @@ class _Controller:
             inside = any(box == part.id for part in known["layer"].walk())
             places.append(box_before(model.config, before, layer, inside))
         value, *earlier = values_in(self.own_model(), ids, places)
-        told = told_by_token(value, earlier[0]) if earlier and box not in ("scores", "pattern") else None
-        self.view.put_opened(of, picture_of(value.cpu().numpy()), told)
+        changes = changes_by_token(value, earlier[0]) if earlier and box not in ("scores", "pattern") else None
+        self.view.put_opened(of, picture_of(value.cpu().numpy()), changes)
 
     def follow(self) -> None:
         """Show every token's path through the layers."""
@@ -214,7 +214,7 @@ class _Controller:
         self.wanted = self.show_ways
 
     def show_ways(self) -> None:
-        self.view.put_followed(*ways(self.own_model(), self.ids(self.view.text)))
+        self.view.put_followed(*token_paths(self.own_model(), self.ids(self.view.text)))
 
     def tour(self) -> None:
         """Show what happens to the last token, from its id to the next one."""

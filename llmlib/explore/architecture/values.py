@@ -49,7 +49,7 @@ def box_before(config: TransformerConfig, before: str, layer: int, inside: bool)
     return before, layer
 
 
-def told_by_token(
+def changes_by_token(
     value: Float[Tensor, "panel seq width"], before: Float[Tensor, "panel_before seq width_before"]
 ) -> Float[np.ndarray, "measure seq"]:
     """Compute for each token: the vector's norm, the norm before, their cosine, and |change| / |before|. NaN where the
@@ -64,7 +64,7 @@ def told_by_token(
     return told.numpy()
 
 
-def ways(
+def token_paths(
     model: Transformer, ids: list[int]
 ) -> tuple[Float[np.ndarray, "3 place seq"], Float[np.ndarray, "2 layer seq"]]:
     """Follow every token's residual stream, before the first layer and after each: its norm, and its cosine to the

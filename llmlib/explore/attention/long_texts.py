@@ -171,7 +171,7 @@ class _Pooling:
         repeated = followed = 0
         for at, id in enumerate(self.ids.tolist()):
             repeated += id in seen
-            followed += seen.setdefault(id, at) + 1 < at  # a token lies between this one and its first occurrence
+            followed += seen.setdefault(id, at) + 1 < at  # there is a token between this one and its first occurrence
         numbers = (self.n - 1, self.n - 1, repeated, followed, self.n, self.n)
         return torch.tensor([max(1, number) for number in numbers], dtype=torch.float32)
 

@@ -1,4 +1,4 @@
-"""The architecture explorer: a model as nested boxes down to a single tensor, its costs, one token's way through."""
+"""The architecture view: a model as nested boxes down to a single tensor, its costs, one token's way through."""
 
 from llmlib.widgets.architecture.boxes import Box, BoxTensor, SourceLine
 from llmlib.widgets.architecture.view import ArchitectureView

@@ -3,7 +3,7 @@
 import { element, howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { BARS, share } from "./data.mjs";
 
-// Which boxes stand beside each other; others follow one by one.
+// Which boxes are beside each other; others follow one by one.
 const ROWS = {
   model: [["embed", "positions"], ["layer"], ["final_norm", "→", "unembed"]],
   attention: [

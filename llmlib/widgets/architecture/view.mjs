@@ -50,7 +50,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
   let asked = {};
   let seen = [];
 
-  // What the panels may know and do.
+  // What the panels can see and call.
   const ctx = {
     state,
     palette: null,

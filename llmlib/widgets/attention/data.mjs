@@ -330,7 +330,7 @@ export function queryCounts(tokens) {
       return;
     }
     duplicate += 1;
-    if (first.get(token) + 1 < i) induction += 1; // another token lies between the two
+    if (first.get(token) + 1 < i) induction += 1; // there is another token between the two
   });
   return { previous: n - 1, first: n - 1, duplicate, induction, entropy: n, distance: n };
 }

@@ -15,7 +15,7 @@ THUMB, LABELS = 40, 40  # pixels of a thumbnail; labels along an axis, at most
 
 @runtime_checkable
 class Heads(Protocol):
-    """What is drawn: an `AttentionView`, as much of it as this module needs."""
+    """The parts of `AttentionView` that this module draws."""
 
     a: dict[str, Any]
     b: dict[str, Any]  # empty: nothing to compare with

@@ -66,7 +66,7 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
   let width = 930;
   let drawn = false;
 
-  // What the panels may know and do, besides the patterns.
+  // What the panels can see and call, besides the patterns.
   const ctx = {
     ...patterns,
     ...movesOf(state, patterns, hub, { draw, point: later, speak: (words) => ctx.speak(words) }),

@@ -1,4 +1,4 @@
-"""The attention explorer: all heads at a glance, then one head, then one token; two runs side by side."""
+"""The attention view: all heads at a glance, then one head, then one token; two runs side by side."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class AttentionView(View):
     For a long text the bytes are thumbnails (`put_thumbnails`): the description has their `side`, and after the heads
     of each layer come their mean and their maximum. `opened` is then the head that the reader has opened, whole.
 
-    Whoever owns a model answers the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
+    The owner of a model answers the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
     (`how`), "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see
     `llmlib.explore.explore_attention`).
     """
@@ -190,7 +190,7 @@ class AttentionView(View):
         """
         text, codes = (self.a, self.a_codes) if side == "a" else (self.b, self.b_codes)
         whole, start = self._kept.get((layer, head), ({"sides": {}}, b"")), 0
-        for name, meta in whole[0]["sides"].items():  # their bytes lie one behind the other
+        for name, meta in whole[0]["sides"].items():  # their bytes follow each other
             if name == side:
                 own = np.frombuffer(whole[1][start : start + meta["size"]], dtype=np.uint8)
                 return _square(decode(own, meta["scale"]), len(text["tokens"]), meta["causal"])

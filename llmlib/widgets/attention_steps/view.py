@@ -1,4 +1,4 @@
-"""The attention stepper: one query of one head, from its dot products to the mixture of values."""
+"""The view of attention's steps: one query of one head, from its dot products to the mixture of values."""
 
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ def attention_steps_view(
         )
     if not 1 <= shape[0] <= MOST_TOKENS or not 1 <= shape[1] <= MOST_WIDTH:
         raise ValueError(
-            f"The stepper shows 1 to {MOST_TOKENS} tokens of 1 to {MOST_WIDTH} channels, got {shape}. "
+            f"This view shows 1 to {MOST_TOKENS} tokens of 1 to {MOST_WIDTH} channels, got {shape}. "
             "Give it a shorter text; attention_view shows long ones."
         )
     if not all(np.isfinite(x).all() for x in arrays):

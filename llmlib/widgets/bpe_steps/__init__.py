@@ -1,4 +1,4 @@
-"""The bpe stepper: byte-pair encoding one merge at a time."""
+"""The view of BPE's steps: byte-pair encoding one merge at a time."""
 
 from llmlib.widgets.bpe_steps.view import BPEStepsView
 

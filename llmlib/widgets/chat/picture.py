@@ -17,7 +17,7 @@ OURS, THEIRS, WARM = "#cfe3f7", "#f3f4f6", "#9a4f00"
 
 @runtime_checkable
 class Chat(Protocol):
-    """What is drawn: a `ChatView`, as much of it as this module needs."""
+    """The parts of `ChatView` that this module draws."""
 
     messages: list[dict[str, Any]]
     names: list[str]

@@ -34,7 +34,7 @@ export default widget("llm-chat", ({ model, hub, el }) => {
   let unpacked = null;
   let shown = false;
 
-  // What the parts may know and do.
+  // What the parts can see and call.
   const ctx = {
     input,
     live: hub.live,

@@ -22,11 +22,10 @@ class ChatView(View):
     the speakers from left to right, and `vote`: None, a speaker's number, "tie", "bad", or "none" if nothing could be
     compared. `readings` are the tokens of all answers (see readings.py), `words` their texts.
 
-    Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared),
-    "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind"
-    (`on`), "vote" (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". Whoever
-    owns a model answers by setting the traits, or `notice` and `returned` for a message that nobody could
-    answer (see `llmlib.explore.explore_chat`).
+    Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared), "system"
+    (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind" (`on`), "vote"
+    (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". The owner of a model answers by setting
+    the traits, or `notice` and `returned` for a message that nobody could answer (see `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>
@@ -66,9 +65,9 @@ class ChatView(View):
         >>> ChatView(messages=said).conversations()[0]["messages"] == said
         True
         """
-        return [{"name": name, "messages": list(self._heard(k))} for k, name in enumerate(self.names)]
+        return [{"name": name, "messages": list(self._messages_of(k))} for k, name in enumerate(self.names)]
 
-    def _heard(self, speaker: int) -> Iterator[dict[str, str]]:
+    def _messages_of(self, speaker: int) -> Iterator[dict[str, str]]:
         plain = lambda message: {"role": message["role"], "content": message["content"]}  # noqa: E731
         if self.system.strip():
             yield {"role": "system", "content": self.system}

@@ -1,4 +1,4 @@
-"""The embedding explorer: a whole table as a cloud of points, with neighbours and analogies."""
+"""The embeddings view: a whole table as a cloud of points, with neighbours and analogies."""
 
 from llmlib.widgets.embeddings.view import EmbeddingsView, embeddings_view
 

@@ -14,7 +14,7 @@ MOST_KINDS = len(COLOURS)
 
 @runtime_checkable
 class Cloud(Protocol):
-    """What is drawn: an `EmbeddingsView`, as much of it as this module needs."""
+    """The parts of `EmbeddingsView` that this module draws."""
 
     kind_names: list[str]
     shares: list[float]
@@ -134,9 +134,9 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
             for row, _ in view.neighbours[view.place.get("by", "cosine")]:
                 axes.plot(*points[[view.chosen, row]].T, color=INK, linewidth=0.7, scalex=False, scaley=False)
                 named.setdefault(row, view.label(row))
-    axes.figure.draw_without_rendering()  # from here on it is known where a point lies on the paper
+    axes.figure.draw_without_rendering()  # now we know where each point is on the paper
     places = {row: axes.transData.transform(points[row]) for row in named}
-    taken = [(x - 4, x + 4, y - 4, y + 4) for x, y in places.values()]  # no name lies on a dot or on another name
+    taken = [(x - 4, x + 4, y - 4, y + 4) for x, y in places.values()]  # no name covers a dot or another name
     for row, label in named.items():
         axes.plot(*points[row], "o", markersize=4.5, color=INK, markeredgecolor=PAPER, scalex=False, scaley=False)
         label = _plain(label)

@@ -157,7 +157,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
     ...(live || hasNear() ? [["near", "t-SNE"]] : []),
   ];
   const dims = switchOf("Map", ways, async (to) => {
-    if (to === "near" && !hasNear() && !(await hub.act("map"))) return; // why, stands in hub.line
+    if (to === "near" && !hasNear() && !(await hub.act("map"))) return; // hub.line says why
     state.way = to;
     look({ ...ctx.start() }, true);
   });

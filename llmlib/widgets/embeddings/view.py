@@ -1,4 +1,4 @@
-"""The embedding explorer: a whole table as a cloud of points to move about in, with neighbours and analogies."""
+"""The embeddings view: a whole table as a cloud of points to move about in, with neighbours and analogies."""
 
 import warnings
 from collections import Counter
@@ -24,7 +24,7 @@ class EmbeddingsView(View):
     `points` are the coordinates of each row (see `pack_points`), `labels` all tokens' bytes joined, `ends` where each
     label ends, and `kinds` the number of each row's kind. `chosen` is the row that the reader keeps, or -1. `place` is
     how the reader looks: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`, each part missing if it has not
-    changed. Whoever owns the table answers the acts "neighbours", with a `row`, and "analogy", with three `rows` (or
+    changed. The owner of the table answers the acts "neighbours", with a `row`, and "analogy", with three `rows` (or
     none), by setting the traits of these names, and "map" with `set_near` (see `llmlib.explore.explore_embeddings`).
     The map shows either neighbours or an analogy (`place["overlay"]`).
     """
@@ -163,7 +163,7 @@ def embeddings_view(
 ) -> EmbeddingsView:
     """Show an interactive map of any model's embeddings: tens of thousands of points to pan, turn, search and colour.
 
-    `points` has two or three columns, of which the first two make the flat map (`llmlib.embeddings.project` gives
+    `points` has two or three columns, and the first two make the flat map (`llmlib.embeddings.project` gives
     principal components, and each one's share of the variance for `shares`). `labels` are strings, or bytes for tokens
     that hold part of a character. `kinds` names each row's kind, at most eight different ones; they set the colours,
     the first colour for the most frequent kind.

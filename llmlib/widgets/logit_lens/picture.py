@@ -22,7 +22,7 @@ GAP, RANK, DEEP = (
 
 @runtime_checkable
 class Lens(Protocol):
-    """What is drawn: a `LogitLensView`, as much of it as this module needs."""
+    """The parts of `LogitLensView` that this module draws."""
 
     a: dict[str, Any]
     pinned: dict[str, Any]

@@ -31,7 +31,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
   let asked = "";
   let colours = [];
 
-  // What the panels may know and do.
+  // What the panels can see and call.
   const ctx = {
     state,
     sides: {},

@@ -83,7 +83,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     spoken,
   );
 
-  /** A candidate: its token and its share of 100%; a button where a model can go on from it. */
+  /** A candidate: its token and its share of 100%; a button, if a model can continue from it. */
   const line = (token, p, take) => {
     const bar = element("span", { class: "llm-bar" });
     bar.style.width = barWidth(p);

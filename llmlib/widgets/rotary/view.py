@@ -1,4 +1,4 @@
-"""The rotary explorer: a dial for each frequency, and a dot product that knows only the distance."""
+"""The rotary view: a dial for each frequency, and a dot product that knows only the distance."""
 
 import math
 from collections.abc import Sequence

@@ -174,7 +174,7 @@ export function branchesPanel(ctx) {
     const written = [
       `${ends} ${ends > 1 ? "branches" : "branch"}, ${howMany(tree.n - 1, "token")}.`,
       alive(" Click a token to go back there, then continue differently."),
-      " Under each: the probability that the model gave it; at the end: that of the whole branch.",
+      " Under each: the probability that the model gave it; at the end: the whole branch's.",
     ];
     const empty = [
       "Nothing is written yet.",

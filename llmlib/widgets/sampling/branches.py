@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 PROMPT = 0  # the node where all branches begin
-WAYS = ("prompt", "chance", "reader", "side by side")  # how a token came to be chosen
+WAYS = ("prompt", "chance", "reader", "side by side")  # how a token was chosen
 
 
 class Node(NamedTuple):

@@ -21,7 +21,9 @@ function factsOf({ ids, log_probs: logProbs, ended }) {
 export function lanesPanel(ctx) {
   const button = (words, hint, act) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
-  const run = button("Write with all", "One token after the other for each, until you pause", () => ctx.toggle("race"));
+  const run = button("Write with all", "Writes a token in each, again and again, until you pause", () =>
+    ctx.toggle("race"),
+  );
   const clear = button("Start over", "Empty all of them", () => ctx.act("clear"));
   const add = button(
     "+ Add the settings in use",

@@ -1,4 +1,4 @@
-"""The static picture of a sampling lab: what is shown where no widget can run."""
+"""The static picture of a sampling view: what is shown where no widget can run."""
 
 import math
 from typing import Any, Protocol, runtime_checkable
@@ -19,7 +19,7 @@ Number = float | int
 
 @runtime_checkable
 class Lab(Protocol):
-    """What is drawn: a `SamplingView`, as much of it as this module needs."""
+    """The parts of `SamplingView` that this module draws."""
 
     prompt: str
     problem: str

@@ -78,7 +78,7 @@ export function tokenBox(ctx, label, choose) {
         [...before.map(([text]) => text), ...tokens.map(({ text }) => text)],
         [...before.map(([, one]) => one), ...boxes],
       );
-      node.tabIndex = boxes.length ? -1 : 0; // what scrolls has to be reached in any case
+      node.tabIndex = boxes.length ? -1 : 0; // the keyboard must reach whatever scrolls
       const here = focused < 0 ? last : Math.min(focused, last);
       tabTo(boxes, boxes[here]);
       if (focused >= 0) boxes[here]?.focus({ preventScroll: true }); // if it was replaced

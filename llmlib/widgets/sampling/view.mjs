@@ -30,7 +30,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
   let late = false;
   let shownAt = 0;
 
-  // What the panels may know and do.
+  // What the panels can see and call.
   const ctx = {
     word: (id) => model.get("words")[id] ?? "",
     prompt: () => model.get("prompt"),

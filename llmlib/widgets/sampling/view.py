@@ -1,4 +1,4 @@
-"""The sampling lab: a distribution before and after each setting, and the branches that were written."""
+"""The sampling view: a distribution before and after each setting, and the branches that were written."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class SamplingView(View):
     model's own distribution and what each setting made of the one before (see `compare`). `tree` holds the bytes of
     `Branches`, `at` is the node where the text ends, and `words` are the texts of all ids in them.
 
-    Whoever owns a model answers the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
+    The owner of a model answers the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
     (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and for
     texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by setting
     the traits (see `llmlib.explore.explore_sampling`). A view that writes by itself, with one act "step" or "race"
@@ -133,7 +133,7 @@ def sampling_view(
     """
     arrays = [(name, np.asarray(array, dtype=np.float64)) for name, array in stages.items()]
     if not arrays:
-        raise ValueError("The lab shows logits: give those of the model at least, as {'logits': …}.")
+        raise ValueError("This view shows logits. Give at least those of the model, as {'logits': …}.")
     for name, array in arrays:
         if array.shape != (len(vocabulary),):
             raise ValueError(f"The logits of {name!r} have shape {array.shape}; the vocabulary has {len(vocabulary)}.")

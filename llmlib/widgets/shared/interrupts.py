@@ -63,7 +63,7 @@ def _heard(*_: object) -> None:
 def _main_loop() -> asyncio.AbstractEventLoop | None:
     """The main thread's event loop, or None. Only the main thread can handle signals.
 
-    What readers do in views is dealt with in threads of the views' own, see `Worker`.
+    Readers' acts are handled in other threads, see `Worker`.
     """
     if threading.current_thread() is not threading.main_thread():
         return getattr(getattr(kernel(), "io_loop", None), "asyncio_loop", None)

@@ -1,4 +1,4 @@
-"""The token view: one text as several tokenizers split it, side by side."""
+"""The tokens view: one text as several tokenizers split it, side by side."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ def encoding(
 class TokensView(View):
     """A text to edit, and its tokens under each of several tokenizers: colours, ids, bytes, counts.
 
-    The view shows `encodings` (made with `encoding`) of `text`. Whoever owns the tokenizers answers its acts, "text"
+    The view shows `encodings` (made with `encoding`) of `text`. The owner of the tokenizers answers its acts, "text"
     with a `text` and "special" with a `value`, by setting the traits (see `llmlib.explore.explore_tokens`).
 
     >>> TokensView(text="hi", encodings=[encoding("bytes", [104, 105], [b"h", b"i"], vocab_size=256)])

@@ -1,4 +1,4 @@
-"""The static picture of a training dashboard: what is shown where no widget can run."""
+"""The static picture of a training view: what is shown where no widget can run."""
 
 import math
 import textwrap
@@ -22,7 +22,7 @@ DECADES = 3  # powers of ten between the ends of these colours
 
 @runtime_checkable
 class Board(Protocol):
-    """What is drawn: a `TrainingView`, as much of it as this module needs."""
+    """The parts of `TrainingView` that this module draws."""
 
     def pairs(self) -> list[tuple[dict[str, Any], Curve, Curve]]: ...
     def last_samples(self) -> list[tuple[str, int, str]]: ...

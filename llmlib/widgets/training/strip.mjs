@@ -36,7 +36,7 @@ export function stripFrame(groups, [from, to], wide) {
   const width = wide - NAMED - RIGHT;
   const toX = (x) => NAMED + (width * (x - from)) / (to - from);
   const top = (group) => ABOVE + (groups - 1 - group) * row; // the bottom of the model is at the bottom
-  /** The group and the place at a point; a group of null: there is none. */
+  /** The group and the place at a point; a group of null means none. */
   const at = (x, y) => {
     const group = groups - 1 - Math.floor((y - ABOVE) / row);
     const share = Math.max(0, Math.min(1, (x - NAMED) / width));

@@ -47,7 +47,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
   let level = "";
   let said = null;
 
-  // What the panels may know and do.
+  // What the panels can see and call.
   const ctx = {
     state,
     runs: [],

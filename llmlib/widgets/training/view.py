@@ -33,7 +33,7 @@ class TrainingView(View):
     its steps and its validation; `samples` are `[run, step, text]`, the oldest first. `place` is where the reader
     looks. All of it is in the kernel, so a page that is opened again finds the run still training.
 
-    Whoever owns the runs answers the acts "resume", "pause" and "stop", each with the number of a `run` (see
+    The owner of the runs answers the acts "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.explore_training`).
 
     >>> view = TrainingView()

@@ -22,7 +22,7 @@ Number = float | int
 
 @runtime_checkable
 class Tuning(Protocol):
-    """What is drawn: a `TuningView`, as much of it as this module needs."""
+    """The parts of `TuningView` that this module draws."""
 
     tokens: list[str]
     spans: list[dict[str, Any]]
