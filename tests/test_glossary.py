@@ -55,7 +55,7 @@ TERMS = {
     "SwiGLU": "The two results are multiplied, number by number",
     "d_mlp": "a wider vector of d_mlp numbers",
     "FLOP": "a FLOP is one floating-point operation",
-    "KV cache": "The KV cache is where a model that writes keeps",
+    "KV cache": "The KV cache is where a model keeps the keys",
     "weight tying": "one table for both",
     "perplexity": "e to the power of the loss, the perplexity",
     "weight decay": "This is weight decay",
