@@ -62,11 +62,15 @@ def describe(value: Any, length: int = 70) -> str:
     'tensor of shape 20 × 3, float32'
     >>> describe(torch.tensor([[1, 2]])), describe([1, 2, 3])
     ('[[1, 2]], int64', '[1, 2, 3]')
+    >>> describe([torch.zeros(20, 3), torch.zeros(3, 20)], 40)
+    'list of 2, the first tensor of shape 20 × 3, float32'
     """
     if isinstance(value, Tensor):
         if value.layout == torch.strided and value.device.type == "cpu" and 0 < value.numel() <= FEW:
             return f"{_nested(value.tolist())}, {_dtype(value)}"
         return f"tensor of shape {_shape(value.shape)}, {_dtype(value)}"
+    if isinstance(value, (list, tuple, dict)) and _holds_tensors(value):
+        return _several(value, length)
     if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
         try:
             text = repr(value)
@@ -75,6 +79,29 @@ def describe(value: Any, length: int = 70) -> str:
         if " at 0x" not in text:
             return text if len(text) <= length else text[: length - 2] + " …"
     return kind(value)
+
+
+def _holds_tensors(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) or _holds_tensors(v) for v in value)
+
+
+def _several(value: Any, length: int) -> str:
+    """Tensors in a list, tuple or dictionary: all of them if they are short, and else how many, and the first."""
+    if isinstance(value, dict):
+        name, first = next(iter(value.items()))
+        return f"{len(value)} entries, the first {name!r}: {describe(first, length)}"
+    items = [_within(item, length) for item in value]
+    opening, closing = "[]" if isinstance(value, list) else "()"
+    text = f"{opening}{', '.join(items)}{closing}"
+    return text if len(text) <= length or len(items) == 1 else f"{kind(value)} of {len(items)}, the first {items[0]}"
+
+
+def _within(item: Any, length: int) -> str:
+    """An item among others: a short tensor without its dtype, which would look like one more item."""
+    text = describe(item, length)
+    return f"tensor({text.rpartition(', ')[0]})" if isinstance(item, Tensor) and not text.startswith("tensor") else text
 
 
 def kind(value: Any) -> str:
@@ -219,7 +246,8 @@ def _wrong_values(
     sentence = f"{count} of {wrong.numel()} values {'differs' if count == 1 else 'differ'}"
     sentence += f" in {place}" if place else ""
     sentence += f"; the first at {at}: " if at else ": "
-    sentence += f"expected {_number(mine)}, got {_number(theirs)}{_by_how_much(mine, theirs)}."
+    how_much = _by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
+    sentence += f"expected {_number(mine)}, got {_number(theirs)}{how_much}."
     parts: list[Part] = [Prose(sentence)]
     if wrong.ndim:
         parts.append(_grid(expected, got, wrong, first, names))
