@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from exercises import wrong
 from exercises.wrong import WRONG
@@ -55,6 +56,51 @@ def test_an_index_beside_another_one_is_told():
     said = said_to("sampling.probabilities_at", attempt)
     assert "loop over neighbours" not in said
     assert "two index tensors in" in said
+
+
+def test_a_guarded_idea_is_said_to_be_likely():
+    def attempt(n_query, n_key):
+        return torch.ones(n_query, n_key, dtype=torch.bool).tril(n_key - 1 if n_query == 1 else 0)
+
+    assert "elsewhere you may guard against it" in said_to("attention.causal_mask", attempt)
+
+
+def by_one_gradient_after_the_other(weight, batches, learning_rate):
+    w = weight.clone().requires_grad_()
+    for x, targets in batches:
+        F.cross_entropy(x @ w, targets).backward()
+        w = w - learning_rate * w.grad
+    return w.detach()
+
+
+def by_looking_up_all_targets(logits, targets):
+    p = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+    return -p[targets != -100].mean()
+
+
+def without_a_transpose(x, gate, up, down):
+    return (F.silu(x @ gate) * (x @ up)) @ down
+
+
+@pytest.mark.parametrize(
+    ("name", "attempt", "says"),
+    [
+        ("training.descend", by_one_gradient_after_the_other, "the name `w` means a new tensor"),
+        ("training.next_token_loss", by_looking_up_all_targets, "−100 is no id"),
+        ("transformer.swiglu_mlp", without_a_transpose, "to be transposed (`.T`)?"),
+    ],
+)
+def test_an_exception_of_torch_is_told_with_the_idea_behind_it(name, attempt, says):
+    assert says in said_to(name, attempt)
+
+
+def test_a_number_of_the_task_is_not_called_wrong():
+    def attempt(w, gradient, m, v, t, lr):
+        m, v = 0.9 * m + 0.1 * gradient, 0.95 * v + 0.05 * gradient**2
+        return w - lr * 0.1 * w - lr * m / (1 - 0.9**t) / ((v / (1 - 0.95 ** (2 * t))).sqrt() + 1e-8), m, v
+
+    said = said_to("training.adamw_step", attempt)
+    assert "is not the right one here" not in said
 
 
 def test_lists_of_kept_logits_are_right():

@@ -6,6 +6,7 @@ well.
 """
 
 import dis
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -120,8 +121,10 @@ def _zeros(exercise: Exercise, attempt: Any, trial: Trial) -> list[Part]:
     if line is None:
         return []
     named = zip(exercise.argument_names, trial.case.args)
-    zeros = [f"`{name}`" for name, value in named if type(value) in (int, float) and value == 0 and name in line[1]]
-    return [Prose(f"In this case {' and '.join(zeros)} is 0.")] if zeros else []
+    zeros = [f"`{name}`" for name, value in named if type(value) in (int, float) and value == 0]
+    divisors = [name for name in zeros if re.search(rf"[/%][^,]*\b{name.strip('`')}\b", line[1])]
+    be = "is" if len(divisors) == 1 else "are"
+    return [Prose(f"In this case {' and '.join(divisors)} {be} 0.")] if divisors else []
 
 
 def _raised(exercise: Exercise, attempt: Any, trials: Sequence[Trial], reason: Reason, seconds: float) -> Report | None:
@@ -129,12 +132,12 @@ def _raised(exercise: Exercise, attempt: Any, trials: Sequence[Trial], reason: R
     if trial is None or trial.outcome.error is None:
         return None
     error = trial.outcome.error
-    beside = trial in reason.open  # the reason is one for other cases
+    beside = any(t is trial for t in reason.open)  # the reason is one for other cases
     case, *rest = _around(exercise, trial)
     parts = [*error_parts(exercise, attempt, trial.outcome, () if beside else reason)]
     parts += _zeros(exercise, attempt, trial)
     if beside:
-        parts += [case, Prose("In other cases something else is wrong:"), *replace(reason, open=()).parts, *rest]
+        parts += [case, Prose("And in other cases:"), *replace(reason, open=()).parts, *rest]
     else:
         parts += [*reason.parts, case]
         heard = [t for t in trials if not t.outcome.error]

@@ -193,7 +193,8 @@ def _wrong_values(
     sentence = f"{count} of {wrong.numel()} values {'differs' if count == 1 else 'differ'}"
     sentence += f" in {place}" if place else ""
     sentence += f"; the first at {at}: " if at else ": "
-    sentence += f"expected {number(mine)}, got {number(theirs)}{_by_how_much(mine, theirs)}."
+    how_much = _by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
+    sentence += f"expected {number(mine)}, got {number(theirs)}{how_much}."
     parts: list[Part] = [Prose(sentence)]
     if wrong.ndim:
         parts.append(_grid(expected, got, wrong, first, names))

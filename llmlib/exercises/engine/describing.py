@@ -22,7 +22,7 @@ def describe(value: Any, length: int = 70) -> str:
         if value.layout == torch.strided and value.device.type == "cpu" and 0 < value.numel() <= FEW:
             return f"{nested(value.tolist())}, {dtype_of(value)}"
         return f"tensor of shape {shape(value.shape)}, {dtype_of(value)}"
-    if isinstance(value, (list, tuple)) and holds_tensors(value):
+    if isinstance(value, (list, tuple, dict)) and holds_tensors(value):
         return _short(value)
     if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
         try:
@@ -38,6 +38,9 @@ def _short(value: Any) -> str:
     """A list that holds tensors: the values of small ones, the shapes of others."""
     if isinstance(value, Tensor):
         return nested(value.tolist()) if 0 < value.numel() <= 6 else shape(value.shape)
+    if isinstance(value, dict):
+        name, first = next(iter(value.items()))
+        return f"{len(value)} entries, the first {name!r}: {_short(first)}"
     if isinstance(value, (list, tuple)):
         inside = ", ".join(map(_short, value[:3])) + ", …" * (len(value) > 3)
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"
@@ -58,6 +61,8 @@ def kind(value: Any) -> str:
 
 
 def holds_tensors(item: Any) -> bool:
+    if isinstance(item, dict):
+        item = list(item.values())
     return isinstance(item, Tensor) or (isinstance(item, (list, tuple)) and any(map(holds_tensors, item)))
 
 

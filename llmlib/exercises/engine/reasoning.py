@@ -93,8 +93,9 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
         return Reason(repair=repaired)
     if found and found.single:
         return Reason(finding=found)
-    if guarded := one_guarded(exercise, trials).ideas:
-        return Reason(guarded, guarded=True)
+    guarded = one_guarded(exercise, trials)
+    if guarded.ideas:
+        return Reason(guarded.ideas, open=guarded.open, guarded=True)
     return _two(exercise, trials) or Reason(finding=found)
 
 

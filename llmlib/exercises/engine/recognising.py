@@ -20,8 +20,9 @@ from llmlib.exercises.engine.exercise import Exercise, Hypothesis, Misconception
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
-MOST_SHOW = 0.6  # of the places at which a guarded idea would go wrong
+MOST_SHOW = 0.5  # of the places at which a guarded idea would go wrong
 SHOWN_IN = 4  # cases, of two draws
+LEFT = 4  # wrong cases that it may leave open
 ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 
 
@@ -62,15 +63,19 @@ def one_guarded(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
     best, share = Recognised(), MOST_SHOW
     ordered = _telling_first(trials)
     for hypothesis in exercise.single_hypotheses if ordered else ():
-        shown, hidden, cases = 0.0, 0.0, 0
+        shown, hidden, cases, left = 0.0, 0.0, 0, []
         for trial in ordered:
             both = _shown_and_hidden(_faulty(exercise, hypothesis, trial), trial)
             if both is None:
-                break
-            shown, hidden, cases = shown + both[0], hidden + both[1], cases + (both[0] > 0)
+                left.append(trial)
+                if not trial.wrong or len(left) > LEFT:
+                    break
+            else:
+                shown, hidden, cases = shown + both[0], hidden + both[1], cases + (both[0] > 0)
         else:
-            if cases >= SHOWN_IN and shown > share * (shown + hidden):
-                best, share = Recognised(hypothesis.ideas), shown / (shown + hidden)
+            enough = cases >= SHOWN_IN and cases > 3 * len(left)
+            if enough and shown >= share * (shown + hidden):
+                best, share = Recognised(hypothesis.ideas, tuple(left)), shown / (shown + hidden)
     return best
 
 

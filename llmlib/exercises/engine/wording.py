@@ -68,7 +68,7 @@ def _inputs(exercise: Exercise, case: Case) -> list[Part]:
 
 def _whole(value: Any) -> str:
     """Long enough to be copied, for what can be written down in a line."""
-    return describe(value) if "tensor(" in repr(value) else describe(value, 400)
+    return describe(value, 150) if "tensor(" in repr(value) else describe(value, 400)
 
 
 def _printed(outcome: Outcome) -> list[Part]:

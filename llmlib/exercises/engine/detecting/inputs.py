@@ -154,7 +154,7 @@ def _of_list() -> Changes:
     yield "first item left out", "is without its first item", lambda x: x[1:]
     yield "first item only", "has its first item only", lambda x: x[:1]
     yield "last item only", "has its last item only", lambda x: x[-1:]
-    yield "distinct items only", "has each distinct item once", lambda x: type(x)(dict.fromkeys(x))
+    yield "distinct items only", "holds each item only once", lambda x: type(x)(dict.fromkeys(x))
     yield "items turned around", "has each of its items turned around", lambda x: type(x)(i[::-1] for i in x)
     yield "one larger in each item", "has each item one larger", lambda x: type(x)(i + 1 for i in x)
     yield "one smaller in each item", "has each item one smaller", lambda x: type(x)(i - 1 for i in x)

@@ -10,6 +10,12 @@ from llmlib.exercises.engine.repairing.edit import Alternative, Edit, Slot, show
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
 
 
+SYMBOLS: dict[type, str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
+    ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|",
+}  # fmt: skip
+
+
 OTHERS: dict[type, tuple[type, ...]] = {
     ast.Add: (ast.Sub, ast.Mult),
     ast.Sub: (ast.Add,),
@@ -98,7 +104,7 @@ def _alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
 
 def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     for other in OTHERS.get(type(node.op), ()):
-        says = f"The operator in `{shown(node)}` is not the right one."
+        says = f"In `{shown(node)}` `{SYMBOLS[type(node.op)]}` is not the right operator."
         yield "another operator", says, ast.BinOp(node.left, other(), node.right)
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
         says = f"The two sides of `{shown(node)}` are exchanged."

@@ -111,7 +111,7 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
             continue
         rest = _with(body, i) or [ast.Pass()]
         if not hasattr(line, "body") or _only_leaves(line):  # of a whole block the task may well speak
-            says = f"`{shown(line)}` is too many: without it all would be right."
+            says = f"Without `{shown(line)}` all would be right."
             yield Edit("a line too many", line.lineno, says), rest
         if isinstance(line, ast.If):
             says = f"The condition `{shown(line.test)}` is not needed, or leaves out too much."

@@ -29,6 +29,7 @@ def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept",
         "first": lambda pairs: pairs[0],
         "last": lambda pairs: pairs[-1],
         "second id": lambda pairs: min(pairs, key=lambda pair: pair[::-1]),
+        "second id alone": lambda pairs: min(pairs, key=lambda pair: pair[1]),
         "as texts": lambda pairs: min(pairs, key=str),
         "sum": lambda pairs: min(pairs, key=sum),
         "first id": lambda pairs: min(pairs, key=lambda pair: pair[0]),
@@ -242,6 +243,8 @@ def faulty_encode(
 ):
     if words == "apart":
         return [id for word in text.split() for id in simple_bpe.encode(word, merges)]
+    if words == "spaces alone":
+        return [id for part in re.split("( )", text) for id in simple_bpe.encode(part, merges)]
     if words == "with their spaces":
         return [id for word in re.findall(r" ?\S+|\s+", text) for id in simple_bpe.encode(word, merges)]
     if words == "cut":
@@ -260,6 +263,10 @@ def faulty_encode(
             if ids == before and gaps == "stop":
                 break
         return ids
+    if order == "once":
+        known = [pair for pair in pairwise(ids) if pair in rank]
+        first = min(known, key=lambda pair: rank[pair], default=None)
+        return ids if first is None else simple_bpe.merge(ids, first, first_id + rank[first])
     if order == "longest":
         return _encode_longest(ids, merges)
     if order == "one sweep":
@@ -359,11 +366,24 @@ def faulty_decode(
             table.append(b"".join(bytes([half]) if half < 256 else b"" for half in halves))
         else:
             table.append(b"".join(table[half] for half in halves))
+    if join == "texts of bytes":
+        return "".join(bytes([byte]).decode(codec, errors) for id in ids for byte in table[id])
+    if levels == "right half a byte":
+        return bytes(b for id in ids for b in _leftmost(id, merges)).decode(codec, errors)
     if join == "bytes":
         text = b"".join(_looked_up(table, id, first_id, unknown) for id in ids).decode(codec, errors)
     else:
         text = ("" if join == "texts" else " ").join(table[id].decode(codec, errors) for id in ids)
     return text.strip() if ends == "stripped" else text
+
+
+def _leftmost(id, merges):
+    """What somebody finds who goes on with the left half only, and takes the right one if it is a byte."""
+    found = []
+    while id >= 256:
+        id, right = merges[id - 256]
+        found += [right] if right < 256 else []
+    return [*found, id]
 
 
 def _looked_up(table, id, first_id, unknown):

@@ -60,6 +60,7 @@ def faulty_attention(
     sharpen="softmax",
     fill="-inf",
     peak="subtracted",
+    fill_by="filled",
 ):
     d_head, n_key = q.shape[-1], k.shape[-2]
     scores = q @ k.transpose(-2, -1)
@@ -85,7 +86,7 @@ def faulty_attention(
     elif masking in ("before", "inverted"):
         allowed = mask if masking == "before" else ~mask
         hidden = {"-inf": float("-inf"), "-1e30": -1e30, "-10": -10.0, "-1": -1.0, "-100": -100.0}[fill]
-        scores = scores.masked_fill(~allowed, hidden)
+        scores = scores.masked_fill(~allowed, hidden) if fill_by == "filled" else scores + ~allowed * hidden
     if sharpen == "softmax":
         dim = {"key": -1, "query": -2, "head": 1, "batch": 0}.get(softmax)
         if softmax == "everything":
@@ -104,8 +105,9 @@ def faulty_attention(
         pattern = torch.nn.functional.one_hot(scores.argmax(-1), n_key).to(scores.dtype)
     else:
         pattern = scores.masked_fill(scores.isinf() | (scores < -1e29), 0.0)
-    if masking == "after":
+    if masking in ("after", "after, divided"):
         pattern = pattern * mask
+        pattern = pattern / pattern.sum(-1, keepdim=True) if masking == "after, divided" else pattern
     if masking == "after, filled":
         pattern = pattern.masked_fill(~mask, float("-inf"))
     if scale == "late":
@@ -300,6 +302,11 @@ def faulty_online_softmax(
 ):
     if used != "all":
         blocks = blocks[:1] if used == "first" else blocks[-1:]
+    if combine == "by keys":
+        sizes = [len(values) for _, values in blocks]
+        return sum(n * (s.softmax(-1) @ v) for n, (s, v) in zip(sizes, blocks)) / sum(sizes)
+    if combine == "first twice":
+        blocks = [blocks[0], *blocks]
     if combine in ("average", "sum"):
         return sum(scores.softmax(-1) @ values for scores, values in blocks) / (
             len(blocks) if combine == "average" else 1
@@ -325,6 +332,10 @@ def faulty_online_softmax(
         weights = (
             scores - {"old": largest if number else new, "none": torch.tensor(0.0)}.get(reference_point, new)
         ).exp()
+        if adds == "all shrunk" and number:
+            total, weighted = (total + weights.sum(-1, keepdim=True)) * shrink, (weighted + weights @ values) * shrink
+            largest = new
+            continue
         if not number or adds != "weighted alone":
             total = (total if total_kept else 0) * (shrink if total_scaled else 1) + weights.sum(-1, keepdim=True)
         if not number or adds != "total alone":

@@ -140,6 +140,8 @@ def faulty_induction(
     own_ids = ids[n_key - n_query :] if offset == "end" else ids[:n_query]
     if offset == "ids from the start":
         query, key = positions(pattern)
+    if same == "last token":
+        own_ids = ids[-1:].expand(n_query)
     if same == "tokens before":
         own_ids = ids.roll(1)[n_key - n_query :]
     same_token = own_ids[:, None] == ids[None, :]

@@ -45,7 +45,8 @@ def faulty_loss(
     axis = {"seq": -2, "batch": 0}.get(softmax, -1)
     log_p = logits if softmax == "none" else logits.log_softmax(dim=axis)
     if softmax == "apart":
-        log_p = (logits.softmax(dim=-1) + added).log()
+        p = logits.softmax(dim=-1)
+        log_p = (p + added if added >= 0 else p.clamp(min=-added)).log()
     chosen = log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
     if ignored == "as token 0":
         counts = torch.ones_like(counts)
@@ -272,11 +273,12 @@ def faulty_adamw(
         "exchanged": 0.05 * v + 0.95 * gradient**2,
         "not squared": 0.95 * v + 0.05 * gradient.abs(),
         "of m": 0.95 * v + 0.05 * m**2,
+        "with β₁": 0.9 * v + 0.1 * gradient**2,
         "as torch's": 0.999 * v + 0.001 * gradient**2,
         "sum": 0.95 * v + gradient**2,
     }[v_as]
     before = t - 1 if correct == "one early" and t > 1 else t
-    beta = 0.999 if v_as == "as torch's" else 0.95
+    beta = {"as torch's": 0.999, "with β₁": 0.9}.get(v_as, 0.95)
     m_used, v_used = (old_m, old_v) if reads == "old" else (m, v)
     m_full = m_used if correct in ("none", "v only") else m_used / (1 - 0.9**before)
     v_full = v_used if correct in ("none", "m only") else v_used / (1 - beta**before)

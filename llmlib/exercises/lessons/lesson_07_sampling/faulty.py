@@ -180,6 +180,7 @@ def faulty_min_p(logits, p, against="largest", of="probabilities", give="logits"
         "largest": lambda: p * values.amax(-1, keepdim=True),
         "alone": lambda: torch.full_like(values[..., :1], p),
         "largest of all": lambda: (p * values.amax()).expand_as(values[..., :1]),
+        "largest of each column": lambda: (p * values.amax(0, keepdim=True)).expand_as(values),
         "mean": lambda: p * values.mean(-1, keepdim=True),
         "below": lambda: values.amax(-1, keepdim=True) - p,
         "rest": lambda: (1 - p) * values.amax(-1, keepdim=True),

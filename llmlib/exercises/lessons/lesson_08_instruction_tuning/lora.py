@@ -146,8 +146,8 @@ def cases_adapted(seed):
     def case(batch, seq, maps, rank, alpha, note=""):
         ids = torch.randint(0, 11, (batch, seq), generator=generator)
         adapters = [
-            (name, torch.randn(rank, 16, generator=generator) / 2, torch.randn(16, rank, generator=generator) / 2)
-            for name in maps
+            (name, torch.randn(r, 16, generator=generator) / 2, torch.randn(16, r, generator=generator) / 2)
+            for name, r in zip(maps, rank if isinstance(rank, tuple) else (rank,) * len(maps))
         ]
         return Case((model, ids, adapters, alpha), note)
 
@@ -159,6 +159,7 @@ def cases_adapted(seed):
         case(1, 6, [], 2, 4.0, "no adapter at all"),
         case(2, 3, [value, query], 1, 0.5, "rank 1"),
         case(2, 4, ["blocks.0.mlp.up", "blocks.0.attention.output", "blocks.1.mlp.up"], 3, 8.0),
+        case(2, 3, [query, value], (2, 4), 3.0, "adapters of two ranks"),
     ]
 
 
