@@ -236,3 +236,8 @@ def test_eigenvalues_of_nan_do_not_end_the_process():
     assert report.kind == "raised"
     assert "infs or NaNs" in report.heading
     assert torch.linalg.eigvals is before
+
+
+def test_gradients_stay_on_whatever_a_function_switches_off():
+    run(lambda: torch.set_grad_enabled(False), ())
+    assert torch.is_grad_enabled()

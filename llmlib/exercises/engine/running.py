@@ -76,10 +76,12 @@ def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
 def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
     """What the function returns; raises `TimeIsUp` if that takes longer."""
     limit = time_limit(seconds)
+    gradients = torch.is_grad_enabled()
     try:
         with no_decomposition_of_nan(), limit:
             return function(*args)
     finally:
+        torch.set_grad_enabled(gradients)  # also if it was stopped on the way out of `torch.no_grad()`
         if isinstance(limit, _Alarm):
             limit.close()  # the alarm may have rung while the block was being left
 
