@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llmlib.exercises import check
 from llmlib.exercises.engine.checking import examine
-from llmlib.exercises.engine.running import TimeIsUp, _watchdog, time_limit
+from llmlib.exercises.engine.running import TimeIsUp, _watchdog, run, time_limit
 from llmlib.exercises.registry import all_exercises, find
 from llmlib.tokenization import simple_bpe
 
