@@ -287,6 +287,7 @@ def faulty_interval(right, n, z=1.96, formula="wilson", root="taken", less=0, mi
 def faulty_best_by_wording(asked, decide="majority", weigh="questions", give="share"):
     told = {}
     for wording, is_told in asked:
+        wording = wording.split()[0] if decide == "first word" else wording
         told.setdefault(wording, []).append(is_told)
     if decide == "one for all":
         told = {"": [is_told for _, is_told in asked]}
@@ -294,7 +295,8 @@ def faulty_best_by_wording(asked, decide="majority", weigh="questions", give="sh
     for some in told.values():
         yes, no = sum(some), len(some) - sum(some)
         rights.append({
-            "majority": max(yes, no), "one for all": max(yes, no), "minority": min(yes, no), "answers all": yes,
+            "majority": max(yes, no), "first word": max(yes, no), "one for all": max(yes, no),
+            "minority": min(yes, no), "answers all": yes,
             "refuses all": no, "answers if ever told": yes or no, "refuses if ever untold": no or yes,
             "pure only": 0 if yes and no else yes + no, "half of the mixed": (yes + no) / 2 if yes and no else yes + no,
             "as the first": yes if some[0] else no, "as the last": yes if some[-1] else no,
