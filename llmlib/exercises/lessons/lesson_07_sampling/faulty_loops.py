@@ -9,7 +9,7 @@ def faulty_continuation(
     logits, cache = read(ids, None)
     if reads == "last twice":
         logits, cache = read(ids[-1:], cache)
-    new = []
+    new: list[int] = []
     for number, u in enumerate(us):
         seen = {"all": ids + new, "prompt": ids, "new": new, "last": (ids + new)[-1:]}[sees]
         token = choose(logits, seen, us[0] if us_as == "first" else u)

@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 def continuation(read, choose, ids, us, end):
     """The new ids after a prompt: one for each u, up to the end token; the model reads each token once."""
     logits, cache = read(ids, None)
-    new = []
+    new: list[int] = []
     for u in us:
         token = choose(logits, ids + new, u)
         if token == end:
@@ -83,7 +83,7 @@ def cases_continuation(seed):
 def reads_again(call, case):
     """How many ids the model was given, against how many the text has."""
     read, choose, ids, us, end = case.args
-    given = []
+    given: list[int] = []
 
     def counted(new, cache):
         given.extend(int(id) for id in new)
