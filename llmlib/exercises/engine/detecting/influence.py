@@ -86,7 +86,10 @@ def _others(value: Any) -> Iterator[Any]:
         if pairs:
             yield [tuple(1.7 * part.flip(-1) for part in item) for item in pairs]
     elif isinstance(value, dict):
-        yield {key: times + 1 + i for i, (key, times) in enumerate(value.items())}
+        if all(isinstance(times, int) for times in value.values()):
+            yield {key: times + 1 + i for i, (key, times) in enumerate(value.items())}
+        else:
+            yield dict(zip(value, reversed(value.values())))
         yield {key[::-1]: times for key, times in value.items()}
 
 

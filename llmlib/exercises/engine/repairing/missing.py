@@ -60,7 +60,7 @@ STEPS = (
     ),
     (
         "maximum not subtracted",
-        "the maximum of `{0}` is not subtracted",
+        "the maximum of each row of `{0}` is not subtracted",
         "({0}) - ({0}).amax(-1, keepdim=True) / (({0}).dim() > 0)",
     ),
     ("NaN not caught", "`{0}` holds NaN where 0 is divided by 0, or multiplied by ∞", "({0}).nan_to_num(0.0)"),

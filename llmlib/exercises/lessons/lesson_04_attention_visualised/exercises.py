@@ -273,16 +273,19 @@ def cases_copying(seed):
         return Case((read, w_v, w_o, unembed), note)
 
     eye, mixed = torch.eye(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
-    mixed[2, 0] = 1.5
+    mixed[2, 0], tied = 1.5, mixed.clone()
+    tied[2, 1] = 1.0
     return [
         Case((2 * eye, eye, eye + mixed, eye), "two of three tokens"),
         case(6, 4, 2, 0.3, "another size on each axis"),
+        Case((2 * eye, eye, eye + tied, eye), "two logits are raised alike"),
         case(5, 8, 3, 0.5),
         case(8, 4, 4, 0.7, "more tokens than channels"),
         case(4, 3, 2, 0.2, "all logits are shifted", shift=3.0),
         Case((eye, -eye, eye, eye + 0.25 * eye.roll(1, 0)), "a head that lowers what it sees"),
         case(12, 6, 5, 0.4),
         case(9, 5, 3, 1.0, "a noisy head"),
+        case(11, 6, 4, 3.0, "weights that have little to do with each other"),
     ]
 
 

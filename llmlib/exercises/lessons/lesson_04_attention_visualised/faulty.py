@@ -378,6 +378,8 @@ def faulty_copying(read, w_v, w_o, unembed, axis="row", against="unembed", best=
         "smallest": lambda: raised.argmin(dim=1) == own,
         "size": lambda: raised.abs().argmax(dim=1) == own,
         "above 0": lambda: raised.diagonal() > 0,
+        "ties": lambda: raised.diagonal() == raised.amax(dim=1),
+        "own as 0": lambda: raised.diagonal() > (raised - raised.diagonal().diag()).amax(dim=1),
         "above the mean": lambda: raised.diagonal() > raised.mean(dim=1),
         "probability": lambda: raised.softmax(dim=1).diagonal(),
     }[best]()

@@ -51,6 +51,7 @@ def cases_our_name(seed):
         Case((f"model.layers.{block}.self_attn.o_proj.bias", OURS), "a bias"),
         Case(("model.layers.0.post_attention_layernorm.weight", OURS), "the other norm in a block"),
         Case(("vision.model.norm.weight", OURS), "`model` further in"),
+        Case(("model_ema.norm.weight", OURS), "a first part that only begins like `model`"),
         Case((f"layers.{block}.attn.query.weight", swapped), "another table, in which two names change places"),
     ]
 

@@ -70,6 +70,14 @@ def cases_continuation(seed):
                 return Case((*one.args[:4], text[at]), note)
         raise AssertionError("no text with an end")
 
+    def unended(ids, n, note):
+        """The end is the prompt's last token, and none of these numbers draws it again."""
+        for _ in range(200):
+            one = case(ids, n, note, end=ids[-1], vocab_size=9)
+            if len(continuation(*one.args)) == n:
+                return one
+        raise AssertionError("no text without an end")
+
     return [
         case([1, 2], 2),
         case([3], 5, "a prompt of one token"),
@@ -77,6 +85,7 @@ def cases_continuation(seed):
         ending([2, 5], 5, "the end comes first", 0),
         case([0, 4, 2, 2], 8, "a longer text"),
         case([1, 0, 3], 0, "no number, so no token"),
+        unended([1, 2, 8], 3, "the prompt itself ends with the end token"),
     ]
 
 
