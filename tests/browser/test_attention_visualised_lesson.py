@@ -77,12 +77,12 @@ def break_the_small_circuit(bench, page):
 
 def compare_before_and_after(bench, page):
     view = explorer(page, 2)
-    view.get_by_text("without − with").click()
+    view.get_by_text("helpers off − all heads on").click()
     expect(view.get_by_label("Where you are")).to_contain_text("Layer 1, head 0")
     heat = view.locator(".llm-heat canvas").first
     heat.focus()
     page.keyboard.press("ArrowUp")
-    expect(view.locator(".llm-reading")).to_have_text(re.compile(r"with [\d.<]+%, without [\d.<]+%"))
+    expect(view.locator(".llm-reading")).to_have_text(re.compile(r"all heads on [\d.<]+%, helpers off [\d.<]+%"))
     view.get_by_text("side by side").click()
     expect(view.locator(".llm-heat")).to_have_count(3)
     bench.look("lesson_04_before_and_after", view)

@@ -106,6 +106,7 @@ EQUAL = {
     "training.accumulated_gradient": {
         ("weight = weight.clone().requires_grad_()", "(after the next)"): INDEPENDENT,
     },
+    "sampling.keep_top_p": {("1", "2"): "p = 1 differs only where a sum is rounded to 1 before the last token"},
     "sampling.penalise_repetition": {
         ("1.0", "2.0"): "whatever is above 0 marks a token as seen",
         ("seen = torch.zeros_like(logits).scatter(1, ids, 1.0) > 0", "(after the next)"): INDEPENDENT,

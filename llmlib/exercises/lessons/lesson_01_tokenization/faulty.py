@@ -352,11 +352,10 @@ def faulty_decode(
     ends="kept",
     unknown="merged",
 ):
-    if levels in ("in order of learning", "in order of learning, the rest left out"):
+    if levels == "in order of learning":
         for number, pair in enumerate(merges):
             ids = [half for id in ids for half in (pair if id == 256 + number else (id,))]
-        left_over = [63] if levels == "in order of learning" else []
-        return bytes(b for id in ids for b in ([id] if id < 256 else left_over)).decode(codec, errors)
+        return bytes(id if id < 256 else 63 for id in ids).decode(codec, errors)
     table = [bytes([b]) for b in range(256)]
     for left, right in merges:
         halves = (left, right) if order == "left first" else (right, left)
