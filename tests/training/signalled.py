@@ -4,6 +4,7 @@ SIGNAL is its number, AFTER the steps: one for each start by torchrun.
 """
 
 import os
+import signal
 import threading
 import time
 
@@ -28,5 +29,8 @@ def take_and_be_signalled(run):
 
 
 if __name__ == "__main__":
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell in the background has it ignored, and so its children
     loop.Training.__next__ = take_and_be_signalled
     app()
