@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 LAB_ARGS ?=
 PYTEST_ARGS ?=
-# A worker more than there are cores, since a browser's tests mostly wait; at most four. All tests of a file, and all cells of a notebook, go to one worker. Files are taken in
-# the order in which they are named: the lessons first, since the longest takes minutes, and would run alone at the end.
+# A worker more than there are cores, since a browser's tests mostly wait; at most four. All tests of a file, and all
+# cells of a notebook, go to one worker. Files are taken in the order in which they are named: the lessons first, since
+# the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -ge 4 ] && echo 4 || echo $$((n + 1)))
 SOURCES = llmlib tests benchmarks data notebooks/execute.py
 SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs"
