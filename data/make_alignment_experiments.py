@@ -211,7 +211,7 @@ def giving(n: int, split: str, start: int) -> tuple[list[pairs.Pair], list[Promp
     return found, [prompt for pair in found for prompt in (pair.told, pair.untold)]
 
 
-LEARN, CHOOSE, REPORT = (200, "train", 100_000), (30, "validation", 20_000), (60, "validation", 300_000)
+LEARN, CHOOSE, REPORT = (200, "train", 100_000), (30, "validation", 20_000), (40, "validation", 300_000)
 
 
 def skill(model: Transformer, step: int, which=REPORT) -> Rows:
@@ -220,7 +220,7 @@ def skill(model: Transformer, step: int, which=REPORT) -> Rows:
 
 
 @torch.no_grad()
-def distance(model: Transformer, reference: Transformer, seed: int, n: int = 40) -> dict[str, float]:
+def distance(model: Transformer, reference: Transformer, seed: int, n: int = 24) -> dict[str, float]:
     """On drawn answers: the exact KL by token, summed, and the true reward."""
     some = giving(*REPORT)[1][:n]
     answers, mask = draw(model, some, torch.Generator().manual_seed(1000 + seed), group=4)
@@ -242,7 +242,6 @@ def other_kinds(model: Transformer, step: int) -> Rows:
         yield step, f"other kinds, {kind}", score.right, score.of
 
 
-STEPS_SHOWN = (10, 20, 30)
 HOW = ("reward alone", "minus the batch's mean", "minus the group's mean", "and by its deviation")
 
 
@@ -255,20 +254,32 @@ def rates(arm: str, seed: int) -> Rows:
     yield from skill(model, 30, CHOOSE)
 
 
+def start(arm: str, seed: int) -> Rows:
+    """The cautious model, before anything."""
+    yield from skill(cautious(seed), 0)
+    yield from other_kinds(cautious(seed), 0)
+    yield from ((0, name, value, "") for name, value in distance(cautious(seed), cautious(seed), seed).items())
+
+
 def ladder(arm: str, seed: int) -> Rows:
     """From the naive policy gradient to the group's mean, each at its best rate."""
     how, _, rate = arm.partition(" @ ")
-    model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
-    yield from skill(model, 0)
-    yield from ((0, name, value, "") for name, value in distance(model, reference, seed).items())
+    model = copy.deepcopy(cautious(seed))
     run = policy_gradient(model, giving(*LEARN)[1], each(truth), how=how, rate=float(rate), seed=seed)
-    for step, found in enumerate(run, 1):
-        yield from ((step, f"step: {name}", value, "") for name, value in found.items())
-        if step in STEPS_SHOWN:
-            yield from skill(model, step)
-            yield from ((step, name, value, "") for name, value in distance(model, reference, seed).items())
-    yield from other_kinds(reference, 0)
-    yield from other_kinds(model, 30)
+    yield from followed(run, model, seed, often="group" in how)
+    if "group" in how:
+        yield from other_kinds(model, 30)
+
+
+def followed(run: Iterator[dict[str, float]], model: Transformer, seed: int, often: bool = False) -> Rows:
+    """What each step's answers were like, and at the end what the model has learned and how far it has moved."""
+    steps = 0
+    for steps, found in enumerate(run, 1):
+        yield from ((steps, f"step: {measure}", value, "") for measure, value in found.items())
+        if often and steps in (10, 20):
+            yield from ((steps, name, value, "") for name, value in distance(model, cautious(seed), seed).items())
+    yield from skill(model, steps)
+    yield from ((steps, name, value, "") for name, value in distance(model, cautious(seed), seed).items())
 
 
 REUSED = {
@@ -283,13 +294,9 @@ def reuse(arm: str, seed: int) -> Rows:
     """The same answers used for four updates: 15 steps at half the rate or the whole one."""
     name, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
-    run = policy_gradient(
-        model, giving(*LEARN)[1], each(truth), rate=float(rate), steps=15, seed=seed, **REUSED[name]
-    )  # fmt: skip
-    for step, found in enumerate(run, 1):
-        yield from ((step, f"step: {measure}", value, "") for measure, value in found.items())
-    yield from skill(model, 15)
-    yield from ((15, measure, value, "") for measure, value in distance(model, cautious(seed), seed).items())
+    prompts, settings = giving(*LEARN)[1], REUSED[name]
+    run = policy_gradient(model, prompts, each(truth), rate=float(rate), steps=15, seed=seed, **settings)
+    yield from followed(run, model, seed)
 
 
 def held_back(arm: str, seed: int) -> Rows:
@@ -298,11 +305,7 @@ def held_back(arm: str, seed: int) -> Rows:
     run = policy_gradient(
         model, giving(*LEARN)[1], each(truth), beta=float(arm.removeprefix("beta ")), seed=seed, reference=reference
     )
-    for step, found in enumerate(run, 1):
-        yield from ((step, f"step: {measure}", value, "") for measure, value in found.items())
-        if step in STEPS_SHOWN:
-            yield from skill(model, step)
-            yield from ((step, name, value, "") for name, value in distance(model, reference, seed).items())
+    yield from followed(run, model, seed, often=True)
     yield from other_kinds(model, 30)
 
 
@@ -320,9 +323,9 @@ def imitation(arm: str, seed: int) -> Rows:
         (-(log_probs * mask).sum() / mask.sum()).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        if step in STEPS_SHOWN:
-            yield from skill(model, step)
+        if step in (10, 20, 30):
             yield from ((step, name, value, "") for name, value in distance(model, reference, seed).items())
+    yield from skill(model, 30)
     yield from other_kinds(model, 30)
 
 
@@ -335,6 +338,7 @@ def encoded(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
 
 
 EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...] = (  # run, its arms, how many seeds
+    (start, ("cautious",), 3),
     (ladder, tuple(f"{how} @ 0.0002" for how in HOW), 3),
     (rates, tuple(f"{how} @ {rate}" for how in HOW for rate in ("0.0001", "0.0004")), 1),
 )
