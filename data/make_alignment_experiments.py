@@ -22,13 +22,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from llmlib import TrainConfig, Transformer, load_pretrained
 from llmlib.chat import TALES, encode_chat, with_chat_template
-from llmlib.corpora.tinytales.tasks import NOT_TOLD
-from llmlib.finetuning import pairs, start_tokens, tales, tune
+from llmlib.corpora.tinytales import tell
+from llmlib.corpora.tinytales.tasks import NOT_TOLD, Preference
+from llmlib.finetuning import pairs, scores, start_tokens, tales, tune
 from llmlib.finetuning.tales import Prompt
+from llmlib.preferences import best_of_n, dpo_loss, reward_loss
 from llmlib.transformer import Cache
 
 FILE = Path(__file__).parent / "alignment_experiments.csv"
@@ -84,9 +85,10 @@ def padded(prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def draw(
-    model: Transformer, prompts: Sequence[Prompt], generator: torch.Generator, longest: int = 24, group: int = GROUP
-) -> tuple[Tensor, Tensor]:
-    """Return answers at temperature 1 [prompt·group, token], and a mask that is True up to their end tokens."""
+    model: Transformer, prompts: Sequence[Prompt], generator: torch.Generator, longest: int = 24, group: int = GROUP,
+    temperature: float = 1.0,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Return drawn answers [prompt·group, token], and a mask that is True up to their end tokens."""
     ids, real = padded(prompts)
     memory = model.new_cache(len(ids), ids.shape[1] + longest)
     logits = model(ids, cache=memory, attention_mask=real, last_only=True)[:, -1]
@@ -95,7 +97,7 @@ def draw(
     logits, held = logits[rows], torch.arange(len(rows))
     answers = torch.full((len(rows), longest), END)
     for place in range(longest):
-        answers[held, place] = torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+        answers[held, place] = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
         on = answers[held, place] != END
         if not on.any() or place == longest - 1:
             break
@@ -140,6 +142,8 @@ def advantages(rewards: Tensor, how: str) -> Tensor:
     """`rewards` are [prompt, answer]."""
     if how == "reward alone":
         return rewards
+    if how == "reward plus 3":
+        return rewards + 3
     if how == "minus the batch's mean":
         return rewards - rewards.mean()
     centred = rewards - rewards.mean(dim=1, keepdim=True)
@@ -152,9 +156,9 @@ def policy_gradient(
     model: Transformer, prompts: Sequence[Prompt], reward: Callable[[list[str], list[Prompt]], Tensor], *,
     how: str = "minus the group's mean", rate: float = 2e-4, steps: int = 30, seed: int = 0, updates: int = 1,
     ratio: bool = True, clip: float = math.inf, beta: float = 0.0, reference: Transformer | None = None,
-    longest: int = 24,
+    longest: int = 24, judge: Reward = truth,
 ) -> Iterator[dict[str, float]]:  # fmt: skip
-    """Train in place; yield what a step's answers were like."""
+    """Train in place; yield what a step's answers were like; their KL to the reference, if there is one."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(prompts), generator=generator).tolist()
@@ -165,7 +169,8 @@ def policy_gradient(
         rewards = reward(texts, asked).view(PROMPTS, GROUP)
         advantage = advantages(rewards, how).flatten()
         rows = torch.arange(len(answers)) if beta else advantage.abs().gt(1e-6).nonzero()[:, 0]
-        entropy, kl = 0.0, 0.0
+        entropy = norm = 0.0
+        kl = {} if reference is None else {"KL": kl_of(model, reference, some, answers, mask).mean().item()}
         for update in range(updates if len(rows) else 0):
             log_probs, whole = scored(model, some, answers, rows)
             real = mask[rows]
@@ -182,19 +187,27 @@ def policy_gradient(
                     theirs, _ = scored(reference, some, answers, rows)
                 log_ratio = (theirs - log_probs) * real
                 k3 = ((log_ratio.exp() - 1 - log_ratio) * real).sum() / len(answers)
-                kl = -log_ratio.sum().item() / len(answers)
                 loss = loss + beta * k3
             optimizer.zero_grad()
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item()
             optimizer.step()
-        equal = (rewards.std(dim=1) < 1e-6).sum().item()
-        yield {
+        ended = (answers == END).any(1) if answers.shape[1] == longest else torch.ones(1)
+        yield kl | {
             "reward": rewards.mean().item(), "entropy": entropy, "length": mask.sum().item() / len(mask),
-            "equal groups": equal, "cut off": (answers[:, -1] != END).sum().item() / len(mask) if answers.shape[1] == longest else 0.0,
-            "norm": norm if len(rows) else 0.0, "k1": kl,
-            "truth": sum(map(truth, texts, asked)) / len(texts),
+            "equal groups": (rewards.std(dim=1) < 1e-6).sum().item(), "cut off": 1 - ended.float().mean().item(),
+            "norm": norm, "truth": sum(map(judge, texts, asked)) / len(texts),
         }  # fmt: skip
+
+
+@torch.no_grad()
+def kl_of(
+    model: Transformer, reference: Transformer, prompts: Sequence[Prompt], answers: Tensor, mask: Tensor
+) -> Tensor:
+    """Return for each answer the exact KL at each of its tokens, summed."""
+    rows = torch.arange(len(answers))
+    (_, ours), (_, theirs) = scored(model, prompts, answers, rows), scored(reference, prompts, answers, rows)
+    return ((ours.exp() * (ours - theirs)).sum(-1) * mask).sum(1)
 
 
 def each(reward: Reward) -> Callable[[list[str], list[Prompt]], Tensor]:
@@ -224,12 +237,11 @@ def distance(model: Transformer, reference: Transformer, seed: int, n: int = 24)
     """On drawn answers: the exact KL by token, summed, and the true reward."""
     some = giving(*REPORT)[1][:n]
     answers, mask = draw(model, some, torch.Generator().manual_seed(1000 + seed), group=4)
-    rows = torch.arange(len(answers))
-    (_, ours), (_, theirs) = scored(model, some, answers, rows), scored(reference, some, answers, rows)
-    kl = ((ours.exp() * (ours - theirs)).sum(-1) * mask).sum(1)
+    kl = kl_of(model, reference, some, answers, mask).mean().item()
     right = [truth(*both) for both in zip(texts_of(answers, mask), [p for p in some for _ in range(4)])]
-    entropy = ((-(ours.exp() * ours).sum(-1)) * mask).sum() / mask.sum()
-    return {"KL": kl.mean().item(), "drawn: reward": sum(right) / len(right), "drawn: entropy": entropy.item()}
+    _, whole = scored(model, some, answers, torch.arange(len(answers)))
+    entropy = (-(whole.exp() * whole).sum(-1) * mask).sum() / mask.sum()
+    return {"KL": kl, "drawn: reward": sum(right) / len(right), "drawn: entropy": entropy.item()}
 
 
 @cache
@@ -242,7 +254,7 @@ def other_kinds(model: Transformer, step: int) -> Rows:
         yield step, f"other kinds, {kind}", score.right, score.of
 
 
-HOW = ("reward alone", "minus the batch's mean", "minus the group's mean", "and by its deviation")
+HOW = ("reward alone", "reward plus 3", "minus the batch's mean", "minus the group's mean", "and by its deviation")
 
 
 def rates(arm: str, seed: int) -> Rows:
@@ -312,7 +324,9 @@ def held_back(arm: str, seed: int) -> Rows:
 def imitation(arm: str, seed: int) -> Rows:
     """The same prompts in the same order, and their right answers as examples: 30 steps of 8."""
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=float(arm.partition(" @ ")[2]), betas=(0.9, 0.95), weight_decay=0)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=float(arm.partition(" @ ")[2]), betas=(0.9, 0.95), weight_decay=0
+    )
     prompts = giving(*LEARN)[1]
     order = torch.randperm(len(prompts), generator=torch.Generator().manual_seed(seed)).tolist()
     for step in range(1, 31):
@@ -337,9 +351,300 @@ def encoded(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
     return ids, torch.tensor([[True] * len(row) + [False] * (width - len(row)) for row in rows])
 
 
+def variance(arm: str, seed: int) -> Rows:
+    """How noisy is the gradient? The same 8 prompts, 8 answers each, drawn 24 times: the same draws for all arms."""
+    model, some = copy.deepcopy(cautious(seed)), giving(*LEARN)[1][:PROMPTS]
+    generator = torch.Generator().manual_seed(seed)
+    sums = {how: [0.0, 0.0] for how in HOW}
+    for _ in range(24):
+        answers, mask = draw(model, some, generator)
+        asked = [prompt for prompt in some for _ in range(GROUP)]
+        rewards = each(truth)(texts_of(answers, mask), asked).view(PROMPTS, GROUP)
+        log_probs, _ = scored(model, some, answers, torch.arange(len(answers)))
+        for how in HOW:
+            gain = (advantages(rewards, how).flatten() * (log_probs * mask).sum(1)).mean()
+            parts = torch.autograd.grad(gain, list(model.parameters()), retain_graph=True)
+            gradient = torch.cat([part.flatten() for part in parts])
+            sums[how] = [sums[how][0] + gradient, sums[how][1] + gradient.square().sum().item()]
+    for how, (total, squares) in sums.items():
+        mean = total / 24
+        spread = (squares - 24 * mean.square().sum().item()) / 23
+        yield 0, f"{how}: size of the mean gradient", mean.norm().item(), ""
+        yield 0, f"{how}: deviation of one gradient", spread**0.5, ""
+
+
+# --- what it does not lift, what a mistake costs, and a reward that is cheated ---
+
+
+@cache
+def about(kind: str, n: int, split: str, start: int) -> list[Prompt]:
+    return tales.held_out_prompts(n, kinds=[kind], split=split, start=start)
+
+
+def when(arm: str, seed: int) -> Rows:
+    """Questions that it rarely gets right; a wrong answer costs nothing, half of what a right one earns, or twice."""
+    cost = float(arm.removeprefix("wrong costs "))
+    tests = about("when", 60, "validation", 500_000)
+    model = copy.deepcopy(cautious(seed))
+    if cost == 0.5:
+        yield from counted(model, tests, 0)
+    reward = each(lambda text, prompt: truth(text, prompt, cost))
+    for step, found in enumerate(policy_gradient(model, about("when", 240, "train", 100_000), reward, seed=seed), 1):
+        yield from ((step, f"step: {measure}", value, "") for measure, value in found.items())
+    yield from counted(model, tests, 30)
+
+
+def counted(model: Transformer, tests: Sequence[Prompt], step: int) -> Rows:
+    given = scores.answer_all(model, tokenizer, [prompt.messages for prompt in tests], 32)
+    yield step, "right", sum(text == prompt.answer for text, prompt in zip(given, tests)), len(tests)
+    yield step, "refused", sum(text == NOT_TOLD for text in given), len(tests)
+
+
+def entries(text: str) -> list[str]:
+    return [entry.strip(" .") for entry in text.split(",")] if text else []
+
+
+def named(text: str, prompt: Prompt) -> float:
+    """The share of the story's animals that are named."""
+    right = set(entries(prompt.answer))
+    return len(right & set(entries(text))) / len(right)
+
+
+def mended(text: str, prompt: Prompt) -> float:
+    """The same, less one for each entry that names no new animal of the story."""
+    said, right = entries(text), entries(prompt.answer)
+    hits = len(set(said) & set(right))
+    return (hits - (len(said) - hits)) / len(right)
+
+
+def lists(arm: str, seed: int) -> Rows:
+    """List the animals in the story: a reward for the whole list, for the share that is named, or the mended one."""
+    reward = {"exact": truth, "named": named, "mended": mended}[arm]
+    tests = about("animals", 40, "validation", 600_000)
+    model = copy.deepcopy(cautious(seed))
+    if arm == "exact":
+        yield from listed(model, tests, 0, "before", seed)
+    run = policy_gradient(
+        model, about("animals", 240, "train", 100_000), each(reward), rate=4e-4, seed=seed, longest=48, judge=mended
+    )
+    for step, found in enumerate(run, 1):
+        yield from ((step, f"step: {measure}", value, "") for measure, value in found.items())
+    yield from listed(model, tests, 30, arm, seed)
+
+
+def listed(model: Transformer, tests: Sequence[Prompt], step: int, arm: str, seed: int) -> Rows:
+    given = scores.answer_all(model, tokenizer, [prompt.messages for prompt in tests], 48)
+    yield step, "right", sum(text == prompt.answer for text, prompt in zip(given, tests)), len(tests)
+    for name, measure in (("named", named), ("mended", mended)):
+        yield step, name, sum(map(measure, given, tests)) / len(tests), ""
+    yield step, "entries", sum(len(entries(text)) for text in given) / len(tests), ""
+    if seed == 0:
+        kept = json.loads(ANSWERS.read_text()) if ANSWERS.exists() else {}
+        kept[arm] = [{"right": prompt.answer, "given": text} for text, prompt in zip(given[:12], tests)]
+        ANSWERS.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+# --- DPO ---
+
+
+def opposites(n_pairs: Sequence[pairs.Pair]) -> list[tuple[Prompt, str, str]]:
+    """The right answer, and the mistake that the cautious model may make: to refuse, or to invent."""
+    both = [(pair.told, pair.told.answer, NOT_TOLD) for pair in n_pairs]
+    return both + [(pair.untold, NOT_TOLD, pair.told.answer) for pair in n_pairs]
+
+
+def drawn(model: Transformer, seed: int) -> list[tuple[Prompt, str, str]]:
+    """The model's own answers: of eight, a best one and a worst one, where their rewards differ."""
+    generator, found = torch.Generator().manual_seed(seed), []
+    prompts = giving(*LEARN)[1]
+    for begin in range(0, len(prompts), PROMPTS):
+        some = prompts[begin : begin + PROMPTS]
+        texts = texts_of(*draw(model, some, generator))
+        for number, prompt in enumerate(some):
+            group = sorted(texts[number * GROUP : (number + 1) * GROUP], key=lambda text: truth(text, prompt))
+            if truth(group[0], prompt) < truth(group[-1], prompt):
+                found.append((prompt, group[-1], group[0]))
+    return found
+
+
+def both_scored(model: Transformer, some: Sequence[tuple[Prompt, str, str]]) -> tuple[Tensor, Tensor]:
+    """Return the log-probabilities of the chosen and of the rejected answers."""
+    answers, mask = encoded([text for _, chosen, rejected in some for text in (chosen, rejected)])
+    log_probs, _ = scored(model, [prompt for prompt, *_ in some], answers, torch.arange(2 * len(some)))
+    chosen, rejected = (log_probs * mask).sum(1).view(-1, 2).T
+    return chosen, rejected
+
+
+def dpo(arm: str, seed: int) -> Rows:
+    """60 steps of 8 pairs; arms: whose answers, beta, learning rate."""
+    whose, beta, rate = arm.split(", ")
+    model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
+    learn = drawn(reference, seed) if whose == "own answers" else opposites(giving(*LEARN)[0])
+    watched = opposites(giving(*REPORT)[0])[::3]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=float(rate), betas=(0.9, 0.95), weight_decay=0.0)
+    order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed)).tolist()
+    yield 0, "pairs to learn from", len(learn), ""
+    for step in range(61):
+        if step % 10 == 0:
+            with torch.no_grad():
+                chosen, rejected = both_scored(model, watched)
+            yield step, "ln p of the chosen", chosen.mean().item(), ""
+            yield step, "ln p of the rejected", rejected.mean().item(), ""
+            if step % 20 == 0:
+                yield from ((step, name, value, "") for name, value in distance(model, reference, seed).items())
+        if step == 60:
+            break
+        some = [learn[order[i % len(order)]] for i in range(step * PROMPTS, (step + 1) * PROMPTS)]
+        with torch.no_grad():
+            theirs = both_scored(reference, some)
+        ours = both_scored(model, some)
+        optimizer.zero_grad()
+        dpo_loss(*ours, *theirs, beta=float(beta.removeprefix("beta "))).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    yield from skill(model, 60)
+    yield from other_kinds(model, 60)
+
+
+# --- a reward model, and what becomes of those who believe it ---
+
+
+class Judge(torch.nn.Module):
+    """A Transformer that gives a number at the end of an answer."""
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        self.body, self.head = copy.deepcopy(model), torch.nn.Linear(model.config.d_model, 1)
+        torch.nn.init.zeros_(self.head.weight)
+        torch.nn.init.zeros_(self.head.bias)
+
+    def forward(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Tensor:
+        """`texts` has the same number of answers to each prompt, one prompt after the other."""
+        answers, mask = encoded(texts)
+        ids, real = padded(prompts)
+        memory = Cache(self.body.config, len(ids))
+        memory.layers = [Growing() for _ in self.body.blocks]  # type: ignore[misc]
+        self.body(ids, cache=memory, attention_mask=real, last_only=True)
+        memory.reorder(torch.arange(len(ids)).repeat_interleave(len(texts) // len(prompts)))
+        final: list[Tensor] = []
+        handle = self.body.hook_final.register_forward_hook(lambda *seen: final.append(seen[-1]))
+        self.body(answers, cache=memory)
+        handle.remove()
+        last = final[0][torch.arange(len(texts)), mask.sum(1) - 1]
+        return self.head(last)[:, 0]
+
+
+def preferences(stories: int, split: str, start: int) -> list[Preference]:
+    return [found for number in range(stories) for found in tell(1, split, start + number).preferences]
+
+
+def asking(preference: Preference) -> Prompt:
+    return Prompt("", ({"role": "user", "content": preference.prompt},), preference.chosen)
+
+
+@cache
+def reward_model(seed: int) -> Judge:
+    """Trained once through 1,000 pairs of 200 stories."""
+    judge = Judge(cautious(seed))
+    groups = [{"params": judge.body.parameters(), "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+    learn = preferences(200, "train", 200_000 + 1000 * seed)
+    order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed)).tolist()
+    for begin in range(0, len(order), 8):
+        some = [learn[i] for i in order[begin : begin + 8]]
+        chosen, rejected = (
+            judge(list(map(asking, some)), [t for p in some for t in (p.chosen, p.rejected)]).view(-1, 2).T
+        )
+        optimizer.zero_grad()
+        reward_loss(chosen, rejected).backward()
+        torch.nn.utils.clip_grad_norm_(judge.parameters(), 1.0)
+        optimizer.step()
+    return judge.eval()
+
+
+MIXED = ("who", "what", "where", "why", "unanswerable")
+
+
+def mixed(n: int, split: str, start: int, seed: int) -> list[Prompt]:
+    found = tales.held_out_prompts(n, kinds=MIXED, split=split, start=start)
+    return [found[i] for i in torch.randperm(len(found), generator=torch.Generator().manual_seed(seed)).tolist()]
+
+
+@torch.no_grad()
+def judged(arm: str, seed: int) -> Rows:
+    """The reward model on held-back pairs, by what is wrong with the worse answer; and on refusals."""
+    judge = reward_model(seed)
+    tests = preferences(60, "validation", 200_000)
+    wins = []
+    for begin in range(0, len(tests), 20):
+        some = tests[begin : begin + 20]
+        pair = judge(list(map(asking, some)), [t for p in some for t in (p.chosen, p.rejected)]).view(-1, 2)
+        wins += (pair[:, 0] > pair[:, 1]).tolist()
+    for fault in dict.fromkeys(p.fault for p in tests):
+        of = [win for win, p in zip(wins, tests) if p.fault == fault]
+        yield 0, fault, sum(of), len(of)
+    yield 0, "all", sum(wins), len(wins)
+    some = opposites(giving(40, "validation", 300_000)[0])
+    pair = judge([p for p, *_ in some], [text for _, *both in some for text in both]).view(-1, 2)
+    for name, part in (("right answer above refusal", pair[:40]), ("refusal above invention", pair[40:])):
+        yield 0, name, (part[:, 0] > part[:, 1]).sum().item(), 40
+
+
+@torch.no_grad()
+def many(arm: str, seed: int) -> Rows:
+    """Best of n: 64 answers to each of 40 prompts at temperature 1.5, chosen by the reward model."""
+    tests, temperature = mixed(8, "validation", 700_000, 0), 1.5
+    generator, judge, proxy, true, distinct = torch.Generator().manual_seed(seed), reward_model(seed), [], [], 0
+    for begin in range(0, len(tests), 4):
+        some = tests[begin : begin + 4]
+        texts = texts_of(*draw(cautious(seed), some, generator, group=64, temperature=temperature))
+        proxy.append(judge(some, texts).view(-1, 64))
+        true.append(each(truth)(texts, [p for p in some for _ in range(64)]).view(-1, 64))
+        distinct += sum(len(set(texts[i * 64 : (i + 1) * 64])) for i in range(len(some)))
+    rewards, values = torch.cat(proxy), torch.cat(true)
+    yield 0, "different answers of 64", distinct / len(tests), ""
+    for n in (1, 2, 4, 8, 16, 32, 64):
+        yield n, "proxy", best_of_n(rewards, n), ""
+        yield n, "truth", best_of_n(rewards, n, values), ""
+        yield n, "truth, chosen by the truth", best_of_n(values, n), ""
+
+
+def believed(arm: str, seed: int) -> Rows:
+    """The policy gradient with the reward model's reward, and with a price on the KL or without one."""
+    judge, model, reference = reward_model(seed), copy.deepcopy(cautious(seed)), cautious(seed)
+    tests = mixed(12, "validation", 800_000, 0)
+
+    @torch.no_grad()
+    def proxy(texts: list[str], prompts: list[Prompt]) -> Tensor:
+        return judge(prompts[::GROUP], texts)
+
+    run = policy_gradient(
+        model, mixed(70, "train", 300_000, seed), proxy, how="and by its deviation", seed=seed, steps=40,
+        reference=reference, beta=float(arm.removeprefix("beta ")),
+    )  # fmt: skip
+    yield from counted(reference, tests, 0)
+    for step, found in enumerate(run, 1):
+        yield from ((step, f"step: {measure}", value, "") for measure, value in found.items())
+    yield from counted(model, tests, 40)
+
+
 EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...] = (  # run, its arms, how many seeds
     (start, ("cautious",), 3),
     (ladder, tuple(f"{how} @ 0.0002" for how in HOW), 3),
+    (lists, ("named", "mended", "exact"), 2),
+    (judged, ("reward model",), 3),
+    (believed, ("beta 0",), 2),
+    (many, ("temperature 1.5",), 2),
+    (
+        dpo,
+        tuple(f"{whose}, beta 0.1, {rate}" for whose in ("known answers", "own answers") for rate in ("0.00005",)),
+        3,
+    ),
+    (variance, ("all",), 3),
+    (when, ("wrong costs 0.5", "wrong costs 0", "wrong costs 2"), 3),
+    (imitation, ("examples @ 0.0002",), 3),
+    (held_back, ("beta 0.02", "beta 0.2"), 3),
+    (reuse, tuple(f"{name} @ 0.0002" for name in REUSED), 3),
     (rates, tuple(f"{how} @ {rate}" for how in HOW for rate in ("0.0001", "0.0004")), 1),
 )
 
