@@ -152,4 +152,5 @@ def test_each_lesson_has_enough():
     assert {lesson: len(of_lesson(lesson)) for lesson in LESSONS} == {
         "welcome": 0, "tokenization": 6, "primer": 0, "embeddings": 5, "attention": 7, "interpret": 7,
         "transformer": 10, "training": 12, "sampling": 9, "instruction_tuning": 10,
+        "alignment": 10,
     }  # fmt: skip

@@ -189,7 +189,8 @@ def faulty_dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta
     elif reference == "chosen only":
         reference_rejected = torch.zeros_like(rejected)
     ours = {"both": lambda: chosen - rejected, "chosen": lambda: chosen, "sum": lambda: chosen + rejected,
-            "probabilities": lambda: chosen.exp() - rejected.exp(), "ratio": lambda: chosen / rejected}[compares]()  # fmt: skip
+            "probabilities": lambda: chosen.exp() - rejected.exp(),
+            "ratio": lambda: chosen / rejected}[compares]()  # fmt: skip
     theirs = {
         "both": lambda: reference_chosen - reference_rejected, "chosen": lambda: reference_chosen,
         "sum": lambda: reference_chosen + reference_rejected,
