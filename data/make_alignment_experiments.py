@@ -52,6 +52,7 @@ start_tokens(base, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})
 
 
 @cache
+@torch.enable_grad()
 def cautious(seed: int) -> Transformer:
     """Lesson 08's model that refuses by the wording. Copy it before you train it."""
     talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=False, start=10_000 * seed)
@@ -550,6 +551,7 @@ def asking(preference: Preference) -> Prompt:
 
 
 @cache
+@torch.enable_grad()
 def reward_model(seed: int) -> Judge:
     """Trained once through 500 pairs of 100 stories."""
     judge = Judge(cautious(seed))
