@@ -1,4 +1,4 @@
-"""Curves that stay small, however long a run is; the counterpart of `unpack` in data.mjs."""
+"""Curves that stay small, however long a run is; the counterpart of `unpackCurves` in curves.mjs."""
 
 from collections.abc import Sequence
 
