@@ -1,0 +1,31 @@
+"""Estimate from samples how far a policy has moved from its reference: the KL divergence, three ways."""
+
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+class KLEstimates(NamedTuple):
+    """Three estimates of KL(policy ‖ reference) for each sampled token, in nats."""
+
+    k1: Float[Tensor, "*axes"]
+    k2: Float[Tensor, "*axes"]
+    k3: Float[Tensor, "*axes"]
+
+
+def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[Tensor, "*axes"]) -> KLEstimates:
+    """Estimate KL(policy ‖ reference) from what both say about tokens that the *policy* drew.
+
+    With r = p_reference / p_policy: k1 = −ln r is unbiased, but varies a lot and is negative for about half of the
+    tokens. k2 = (ln r)² / 2 is never negative and varies little, but is biased. k3 = (r − 1) − ln r is never negative
+    and unbiased: r − 1 has the mean 0, and falls where −ln r rises. That holds for values. In a loss, the gradient of
+    the mean of k1 is 0 on average, and that of k2 is the KL's own. Source: Schulman (2020), "Approximating KL
+    Divergence", joschu.net/blog/kl-approx.html.
+
+    >>> import torch
+    >>> kl_estimates(torch.tensor(0.5).log(), torch.tensor(0.25).log())  # r = 1/2
+    KLEstimates(k1=tensor(0.6931), k2=tensor(0.2402), k3=tensor(0.1931))
+    """
+    log_ratio = reference_log_probs - log_probs
+    return KLEstimates(-log_ratio, log_ratio.square() / 2, log_ratio.expm1() - log_ratio)
