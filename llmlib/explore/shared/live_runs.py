@@ -20,7 +20,8 @@ ENDED = ("finished", "failed", "stopped")
 class Numbered(Protocol):
     """A step of a run."""
 
-    step: int  # from 1
+    @property
+    def step(self) -> int: ...  # from 1
 
 
 StepT = TypeVar("StepT", bound=Numbered)

@@ -36,6 +36,7 @@ const FEWEST = 4; // runs that can be told apart; the fewest steps visible at on
  * - `state`: where the reader looks at first; `traits`: what else comes from Python
  * - `panels(ctx)`: { inside, below }: panels { node, draw(width, beside), point? }, in the picture and below it
  * - `mark(ctx)`: the step that a panel shows, to be marked in the large chart: { x, words }
+ * - `pick(ctx, x)`: what a click on a chart does, or Enter
  */
 export function runBoard({ model, hub, el }, own) {
   el.classList.add("llm-run-board");
@@ -67,6 +68,7 @@ export function runBoard({ model, hub, el }, own) {
     numbersOf: own.numbersOf,
     rule: own.rule ?? (() => null),
     mark: () => own.mark?.(ctx) ?? null,
+    pick: (x) => own.pick?.(ctx, x),
     shownRuns: () => ctx.runs.filter(({ hidden }) => !hidden),
     isPale: ({ number }) => stressed !== null && stressed !== number && ctx.runs.length > 1,
     /** Where the charts end: with the planned steps, or with the seconds that were. */
@@ -108,6 +110,8 @@ export function runBoard({ model, hub, el }, own) {
       ctx.go({ hidden: [...state.hidden.filter((one) => one !== name), ...(hide ? [name] : [])] });
     },
     placeOf: (run, step) => placeOfStep(run.curves.steps, step, state.across),
+    /** The step at a place of the charts. */
+    stepAt: (run, x) => readingAt(run.curves, x, state.across)?.last ?? run.about.step,
     go(changes) {
       Object.assign(state, changes);
       hub.look({ place: { ...state } });
@@ -127,7 +131,8 @@ export function runBoard({ model, hub, el }, own) {
       "aria-roledescription": "charts over time",
       "aria-label":
         "Curves. Left and Right read the values step by step, Page Up and Page Down faster, " +
-        "Home and End the first and the last; Plus and Minus zoom in and out there, 0 shows all; Escape ends.",
+        "Home and End the first and the last; Plus and Minus zoom in and out there, 0 shows all; " +
+        `${own.pick ? "Enter shows the answers there; " : ""}Escape ends.`,
     },
     charts[0].node,
     small,
@@ -186,6 +191,7 @@ export function runBoard({ model, hub, el }, own) {
       const half = (event.key === "-" ? 1 : 0.25) * (to - from);
       ctx.zoom(middle - half, middle + half);
     } else if (event.key === "0") ctx.zoom();
+    else if (event.key === "Enter" && cursor !== null) ctx.pick(cursor);
     else if (event.key === "Escape") ctx.point(null);
     else return;
     event.preventDefault();

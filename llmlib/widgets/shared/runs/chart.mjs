@@ -87,6 +87,7 @@ export function chartPanel(ctx, which, large) {
     const { x, to } = drag ?? { to: null };
     drag = null;
     if (to !== null) ctx.zoom(x, to);
+    else if (x !== undefined) ctx.pick(x);
   });
   picture.addEventListener("pointercancel", () => {
     drag = null;
