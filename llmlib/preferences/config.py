@@ -1,12 +1,11 @@
 """The settings of an alignment run, checked before anything is computed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, no_type_check
 
-from llmlib.settings import AT_LEAST_0, AT_LEAST_1, BELOW_1, MORE_THAN_0, SHARE, Limit, check_fields, from_mapping
-from llmlib.training.config import TWO_BELOW_1
-
-AT_LEAST_2 = Limit("at least 2, because each answer is compared with the others", lambda value: value >= 2)
+from llmlib.settings import AT_LEAST_0, AT_LEAST_1, MORE_THAN_0, check_fields, from_mapping
+from llmlib.training.config import TWO_BELOW_1, TrainConfig
 
 
 @no_type_check  # check_fields checks the types instead, with better messages
@@ -24,7 +23,7 @@ class AlignConfig:
 
     steps: Annotated[int, AT_LEAST_1] = 30
     prompts: Annotated[int, AT_LEAST_1] = 8  # per step
-    samples: Annotated[int, AT_LEAST_2] = 8  # answers to each prompt: a group
+    samples: Annotated[int, AT_LEAST_1] = 8  # answers to each prompt: a group
     max_new_tokens: Annotated[int, AT_LEAST_1] = 64  # longer answers are cut off
     # What is subtracted from a reward: nothing, the mean of the whole batch, or the mean of its group.
     baseline: Literal["none", "batch", "group"] = "group"
@@ -49,3 +48,20 @@ class AlignConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.baseline == "group" and self.samples < 2:
+            raise ValueError('baseline="group" compares each answer with its group, so it needs samples of 2 or more.')
+        if self.prompts % self.accumulate:
+            raise ValueError(f"prompts={self.prompts} does not divide into accumulate={self.accumulate} equal parts.")
+        if self.warmup > self.steps:
+            raise ValueError(f"warmup={self.warmup} is longer than the whole run, steps={self.steps}.")
+
+    @property
+    def training(self) -> TrainConfig:
+        """The settings of the updates, as `train` has them."""
+        shared = {field.name for field in fields(TrainConfig)} & {field.name for field in fields(self)}
+        return TrainConfig(batch_size=self.prompts, **{name: getattr(self, name) for name in shared})
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any], where: str = "AlignConfig") -> "AlignConfig":
+        """Build a config from names and values, for example from a TOML file. Raises `ValueError` for a wrong one."""
+        return from_mapping(cls, settings, where)

@@ -1,16 +1,24 @@
 """Learn from pairs without a reward model: direct preference optimisation (DPO)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from llmlib.preferences.pairs import Preference
+from llmlib.preferences.kl import fixed_reference
+from llmlib.preferences.log_probs import masked_sum
+from llmlib.preferences.pairs import Preference, PreferenceData, prompts_and_answers
+from llmlib.preferences.shared_prompt import answer_logits
+from llmlib.sampling.logits import log_prob
 from llmlib.tokenization.base import Tokenizer
+from llmlib.training.checkpoints import checksum_of
 from llmlib.training.config import TrainConfig
-from llmlib.training.loop import Training
+from llmlib.training.loop import Training, train
+from llmlib.training.loss import IGNORED
 from llmlib.transformer import Transformer
 
 
@@ -56,4 +64,42 @@ def tune_on_preferences(
         for step in tune_on_preferences(model, tokenizer, pairs, TrainConfig(steps=50, batch_size=8, seq_len=512)):
             print(step.loss)
     """
-    raise NotImplementedError
+    config = config or TrainConfig()
+    held_out = None if validation is None else PreferenceData(tokenizer, validation)
+    objective = DPO(fixed_reference(model, reference, config.dtype), beta)
+    return train(
+        model, PreferenceData(tokenizer, preferences), config,
+        validation=held_out, objective=objective, folder=folder, resume=resume,
+    )  # fmt: skip
+
+
+class DPO:
+    """The DPO loss as an objective for `train`, on the batches of `PreferenceData`."""
+
+    def __init__(self, reference: Transformer, beta: float):
+        if not beta > 0:
+            raise ValueError(f"beta must be more than 0, got {beta}.")
+        self.reference, self.beta = reference, beta
+
+    def __call__(self, model: Any, x: Int[Tensor, "pair two seq"], y: Int[Tensor, "pair two seq"]) -> Float[Tensor, ""]:
+        prompts, answers = prompts_and_answers(x, y)
+        policy = self._log_probs(model, prompts, answers)
+        with torch.no_grad():
+            reference = self._log_probs(self.reference, prompts, answers)
+        return dpo_loss(*policy.unbind(dim=1), *reference.unbind(dim=1), beta=self.beta)
+
+    def count(self, y: Int[Tensor, "pair two seq"]) -> int:
+        return len(y)
+
+    def fingerprint(self) -> str:
+        """Describe the loss, to notice if a run continues with another one."""
+        return f"DPO with beta={self.beta}, reference {checksum_of(self.reference.parameters())}"
+
+    def _log_probs(
+        self, model: Any, prompts: Sequence[Sequence[int]], answers: Int[Tensor, "answer target"]
+    ) -> Float[Tensor, "pair two"]:
+        """Return the log-probability of each whole answer."""
+        mask = answers != IGNORED
+        ids = answers.where(mask, 0)
+        log_probs = log_prob(answer_logits(model, self.reference.config, prompts, ids), ids)
+        return masked_sum(log_probs, mask).unflatten(0, (-1, 2))

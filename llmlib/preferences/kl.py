@@ -1,9 +1,13 @@
 """Estimate from samples how far a policy has moved from its reference: the KL divergence, three ways."""
 
+import copy
 from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
+
+from llmlib.devices import choose
+from llmlib.transformer import Transformer
 
 
 class KLEstimates(NamedTuple):
@@ -29,3 +33,19 @@ def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[T
     """
     log_ratio = reference_log_probs - log_probs
     return KLEstimates(-log_ratio, log_ratio.square() / 2, log_ratio.expm1() - log_ratio)
+
+
+def fixed_reference(model: Transformer, reference: Transformer | None, dtype: str = "auto") -> Transformer:
+    """Return a copy of the reference, or of the model as it is now, that computes in the dtype of training.
+
+    With the model's own rounding, KL(model ‖ its own copy) is exactly 0. Raises `ValueError` for a reference of another
+    vocabulary, whose ids mean other tokens.
+    """
+    if reference is not None and reference.config.vocab_size != model.config.vocab_size:
+        raise ValueError(
+            f"The reference has a vocabulary of {reference.config.vocab_size:,} tokens, and the model one of "
+            f"{model.config.vocab_size:,}: their probabilities cannot be compared. Use a reference with the same "
+            "tokenizer, such as the model before training."
+        )
+    kept = copy.deepcopy(model if reference is None else reference)
+    return kept.to(model.device, choose(model.device, dtype).dtype).eval().requires_grad_(False)

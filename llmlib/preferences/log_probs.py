@@ -90,6 +90,6 @@ def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -
         return mask / (counts * rows)
     if over == "batch":
         return mask / counts.sum()
-    if isinstance(over, str) or isinstance(over, bool) or not over > 0:
+    if isinstance(over, str | bool) or not over > 0:
         raise ValueError(f"over must be 'sequence', 'batch' or a length of more than 0, got {over!r}.")
     return mask / torch.tensor(float(over * rows), device=mask.device)

@@ -79,5 +79,5 @@ def encode_apart(tokenizer: Tokenizer, prompt: str | Sequence[Message], response
     messages: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
     ids, mask = encode_chat_with_mask(tokenizer, [*messages, {"role": "assistant", "content": response}])
     end = len(mask) - mask[::-1].index(True)
-    begin = end - (mask[:end][::-1] + [False]).index(False)
+    begin = end - [*mask[:end][::-1], False].index(False)
     return ids[:begin], ids[begin:end]
