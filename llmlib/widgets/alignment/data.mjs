@@ -1,6 +1,6 @@
 // What the alignment view knows of its runs, as numbers and words. It touches no page, so Node can test it.
 
-import { shorten } from "../shared/shared.mjs";
+import { howMany, shorten } from "../shared/shared.mjs";
 import { fixed, whole } from "../shared/runs/curves.mjs";
 
 /** What is measured at each step, in the order of a curve's values. */
@@ -32,8 +32,10 @@ export function numbersOf(run) {
   put(run.entropy, (value) => `entropy ${brief(value)}`);
   put(run.length, (value) => `${METRICS[3].write(value)} tokens`);
   put(run.cut_off, (value) => `${share(value)} cut off`);
-  const of = run.groups ? ` of ${run.groups}` : "";
-  put(run.equal_groups, (value) => `${value}${of} groups without a difference`);
+  put(run.equal_groups, (value) => {
+    const groups = run.groups ? `${value} of ${howMany(run.groups, "group")}` : howMany(value, "group");
+    return `${groups} without a difference`;
+  });
   return parts.join(" · ");
 }
 
@@ -78,9 +80,8 @@ export function merged({ answers, rewards, advantages }) {
 }
 
 /** What a group teaches, in one sentence. */
-export function groupInWords({ n, mean, spread, rewards, advantages }) {
+export function groupInWords({ n, missing, mean, spread, rewards, advantages }) {
   if (!n) return "This group has no answers.";
-  const missing = rewards.filter((reward) => reward === null).length;
   if (missing)
     return `${missing === 1 ? "1 reward is" : `${missing} rewards are`} not a number: look at the reward function.`;
   if (n === 1) return "Only one answer: there is nothing to compare it with.";

@@ -118,7 +118,7 @@ export function groupPanel(ctx, groups) {
     prompt.textContent = group.prompt;
     prompt.scrollTop = prompt.scrollHeight; // where the question is
     says.textContent = groupInWords(group);
-    says.classList.toggle("llm-odd", group.rewards.includes(null));
+    says.classList.toggle("llm-odd", group.missing > 0);
     const rows = merged(group);
     const bars = barsOf(rows);
     body.replaceChildren(...rows.map((one, k) => row(one, bars[k])));

@@ -16,8 +16,8 @@ Group = dict[str, Any]
 def pack_group(group: Mapping[str, Any]) -> Group:
     """Make what the view shows of a group: `prompt`, `answers`, `rewards` and `advantages` of the first answers.
 
-    `n` is how many answers there are, `mean` the mean of all their rewards, `spread` how far the rewards are apart; a
-    number that is not finite becomes None. Raises `ValueError` if there is not one reward and one advantage for each
+    `n` is how many answers there are, `missing` how many of their rewards are not finite, `mean` the mean of the others,
+    `spread` how far they are apart. A number that is not finite becomes None. Raises `ValueError` if there is not one reward and one advantage for each
     answer.
 
     >>> group = {"prompt": "2 + 2?", "answers": ["4", "5"], "rewards": [1, 0], "advantages": [0.5, -0.5]}
@@ -39,6 +39,7 @@ def pack_group(group: Mapping[str, Any]) -> Group:
         "rewards": [finite(reward) for reward in rewards[:MOST_ANSWERS]],
         "advantages": [finite(advantage) for advantage in advantages[:MOST_ANSWERS]],
         "n": len(answers),
+        "missing": len(answers) - len(known),
         "mean": sum(known) / len(known) if known else None,
         "spread": max(known) - min(known) if known else None,
     }
@@ -112,11 +113,10 @@ def telling(groups: Sequence[Group]) -> int:
 def told(group: Group) -> str:
     """Say in one sentence what a group teaches; the counterpart of `groupInWords` in data.mjs.
 
-    >>> told({"n": 4, "mean": 0.0, "spread": 0.0, "rewards": [0.0] * 4, "advantages": [0.0] * 4})
+    >>> told({"n": 4, "missing": 0, "mean": 0.0, "spread": 0.0, "rewards": [0.0] * 4, "advantages": [0.0] * 4})
     'All 4 rewards are equal (0): no answer is better than another, so the model learns nothing from this group.'
     """
-    n, mean, spread = group["n"], group["mean"], group["spread"]
-    missing = sum(reward is None for reward in group["rewards"])
+    n, missing, mean, spread = (group[name] for name in ("n", "missing", "mean", "spread"))
     if n == 0:
         return "This group has no answers."
     if missing:
@@ -129,7 +129,8 @@ def told(group: Group) -> str:
         if not any(group["advantages"]):
             what += ", so the model learns nothing from this group"
         return f"All {n} rewards are equal ({brief(mean)}): {what}."
-    return f"{n} answers, mean reward {brief(mean)}."
+    fewer = f" The first {len(group['rewards'])} are shown." if len(group["rewards"]) < n else ""
+    return f"{n} answers, mean reward {brief(mean)}.{fewer}"
 
 
 def brief(value: float | None) -> str:

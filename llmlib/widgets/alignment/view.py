@@ -7,7 +7,17 @@ from typing import Any
 
 import traitlets
 
-from llmlib.widgets.alignment.groups import LONGEST_ANSWER, LONGEST_PROMPT, Group, Kept, brief, cut, finite, gist, telling
+from llmlib.widgets.alignment.groups import (
+    LONGEST_ANSWER,
+    LONGEST_PROMPT,
+    Group,
+    Kept,
+    brief,
+    cut,
+    finite,
+    gist,
+    telling,
+)
 from llmlib.widgets.alignment.picture import draw
 from llmlib.widgets.shared.runs.curves import Curve
 from llmlib.widgets.shared.runs.view import RunsView, reached
@@ -31,7 +41,8 @@ class AlignmentView(RunsView):
     >>> view.log(run, 2, reward=0.75, kl=0.1, groups=[group])
     >>> view.mark(run, "finished")
     >>> view
-    <AlignmentView: Alignment. policy: finished after 2 steps, reward 0.75 (at first 0.5), KL 0.1 nats. After step 2 …>
+    <AlignmentView: Alignment. policy: finished after 2 steps, reward 0.75 (at first 0.5), KL 0.1 nats.
+    After step 2: 2 answers to “2 + 2?”, rewards from 0 to 1.>
     """
 
     folder = Path(__file__).parent
