@@ -11,11 +11,17 @@ export const METRICS = [
   { name: "length", title: "Length", unit: "tokens", write: (value) => fixed(value, 1), fromZero: true },
 ];
 
-/** Write a reward or an advantage: "−0.5", "1", "0.123"; with a plus sign if `signs`. */
-export function brief(value, signs = false) {
+/** Write a reward: "−0.5", "1", "0.123". */
+export function brief(value) {
   if (value === null) return "not a number";
-  const rounded = Number(value.toFixed(3)) + 0;
-  return `${signs && rounded > 0 ? "+" : ""}${rounded}`.replace("-", "−");
+  return String(Number(value.toFixed(3)) + 0).replace("-", "−");
+}
+
+/** Write an advantage: "+1.25", "−0.50", "0". */
+export function signed(value) {
+  if (value === null) return "not a number";
+  const size = Math.abs(value).toFixed(2);
+  return Number(size) ? `${value > 0 ? "+" : "−"}${size}` : "0";
 }
 
 const share = (part) => `${Math.round(100 * part)}%`;

@@ -2,7 +2,17 @@
 
 import { element } from "../shared/shared.mjs";
 import { choice, renew } from "../shared/controls.mjs";
-import { barsOf, brief, groupInWords, merged, stepOnShow, stepsOfGroups, telling, whenInWords } from "./data.mjs";
+import {
+  barsOf,
+  brief,
+  groupInWords,
+  merged,
+  signed,
+  stepOnShow,
+  stepsOfGroups,
+  telling,
+  whenInWords,
+} from "./data.mjs";
 
 /** `ctx` knows runs and what the reader looks at (see board.mjs); `groups()` gives what is kept. */
 export function groupPanel(ctx, groups) {
@@ -90,7 +100,7 @@ export function groupPanel(ctx, groups) {
         "td",
         { class: "llm-advantage" },
         element("span", { class: "llm-axis", "aria-hidden": "true" }, bar),
-        element("span", {}, brief(advantage, true)),
+        element("span", {}, signed(advantage)),
       ),
       element("td", { class: reward === null ? "llm-odd" : null }, brief(reward)),
       element("td", { class: "llm-answer", dir: "auto" }, words, ...many),

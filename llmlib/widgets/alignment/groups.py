@@ -16,9 +16,9 @@ Group = dict[str, Any]
 def pack_group(group: Mapping[str, Any]) -> Group:
     """Make what the view shows of a group: `prompt`, `answers`, `rewards` and `advantages` of the first answers.
 
-    `n` is how many answers there are, `missing` how many of their rewards are not finite, `mean` the mean of the others,
-    `spread` how far they are apart. A number that is not finite becomes None. Raises `ValueError` if there is not one reward and one advantage for each
-    answer.
+    `n` is how many answers there are, `missing` how many of their rewards are not finite, `mean` the mean of the
+    others, `spread` how far they are apart. A number that is not finite becomes None. Raises `ValueError` if there is
+    not one reward and one advantage for each answer.
 
     >>> group = {"prompt": "2 + 2?", "answers": ["4", "5"], "rewards": [1, 0], "advantages": [0.5, -0.5]}
     >>> packed = pack_group(group)
@@ -134,7 +134,7 @@ def told(group: Group) -> str:
 
 
 def brief(value: float | None) -> str:
-    """Write a reward or an advantage.
+    """Write a reward.
 
     >>> brief(-0.5), brief(1.0), brief(0.12345), brief(None)
     ('−0.5', '1', '0.123', 'not a number')
@@ -142,3 +142,14 @@ def brief(value: float | None) -> str:
     if value is None:
         return "not a number"
     return f"{round(value, 3) + 0.0:.12g}".replace("-", "−")
+
+
+def signed(value: float | None) -> str:
+    """Write an advantage.
+
+    >>> signed(1.25), signed(-0.5), signed(0.001), signed(None)
+    ('+1.25', '−0.50', '0', 'not a number')
+    """
+    if value is None:
+        return "not a number"
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0"

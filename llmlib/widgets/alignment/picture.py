@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from llmlib.widgets.alignment.groups import Group, brief, merged, telling, told
+from llmlib.widgets.alignment.groups import Group, brief, merged, signed, telling, told
 from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.runs.charts import Pairs, charts, legends, wrapped
 from llmlib.widgets.shared.still import FAINT, INK
@@ -14,7 +14,7 @@ WIDTH = 860
 TITLES = ("Reward", "KL (nats an answer)", "Entropy (nats a token)", "Length (tokens)")
 BETTER, WORSE = "#0b5cad", "#9a4f00"  # as in the light theme of shared.css
 BAR = 60.0  # pixels: half the width of an advantage's bar
-TEXT = 230.0  # x of the answers
+TEXT = 260.0  # x of the answers
 
 
 @runtime_checkable
@@ -82,16 +82,17 @@ def _group(title: str, group: Group, y: float) -> tuple[str, float]:
     y += 19
     parts.append(_line(8, y, told(group)))
     rows = merged(group)
+    y += 20
+    parts += [_line(x, y, words, fill=FAINT) for x, words in ((8, "advantage"), (200, "reward"), (TEXT, "answer"))]
     most = max([1e-9, *(abs(advantage) for _, _, advantage, _ in rows if advantage is not None)])
-    for text, _, advantage, count in rows:
+    for text, reward, advantage, count in rows:
         y += 20
         width = BAR * abs(advantage or 0) / most
         fill = BETTER if (advantage or 0) > 0 else WORSE
         left = 70.0 if (advantage or 0) > 0 else 70 - width
         parts.append(f'<rect x="{left:.1f}" y="{y - 10:g}" width="{width:.1f}" height="12" fill="{fill}"/>')
         parts.append(f'<path d="M70 {y - 13:g}v18" stroke="{INK}"/>')
-        sign = "+" if (advantage or 0) > 0 else ""
-        parts.append(_line(TEXT - 20, y, sign + brief(advantage), text_anchor="end"))
+        parts += [_line(180, y, signed(advantage), text_anchor="end"), _line(200, y, brief(reward))]
         many = f" (× {count})" if count > 1 else ""
         line, *more = textwrap.wrap(text, 88) or ["(empty)"]
         parts.append(_line(TEXT, y, f"{line}{'…' if more else ''}{many}"))

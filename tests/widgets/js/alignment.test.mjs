@@ -8,6 +8,7 @@ import {
   merged,
   nearestStep,
   numbersOf,
+  signed,
   stepOnShow,
   stepsOfGroups,
   telling,
@@ -27,10 +28,10 @@ const group = (rewards, more = {}) => ({
 
 test("numbers are written with few signs", () => {
   assert.equal(brief(-0.5), "−0.5");
-  assert.equal(brief(1, true), "+1");
   assert.equal(brief(0.12345), "0.123");
-  assert.equal(brief(-0.0001, true), "0");
+  assert.equal(brief(-0.0001), "0");
   assert.equal(brief(null), "not a number");
+  assert.deepEqual([1.254, -0.5, -0.001, 0, null].map(signed), ["+1.25", "−0.50", "0", "0", "not a number"]);
 });
 
 test("the last step of a run in words", () => {

@@ -113,7 +113,8 @@ def reached(about: dict[str, Any]) -> str:
     'small: paused after 1,200 of 3,000 steps'
     """
     of = f" of {about['steps']:,}" if about["steps"] and about["state"] != "finished" else ""
-    return f"{about['name']}: {about['state']} after {about['step']:,}{of} steps"
+    last = about["steps"] if of else about["step"]
+    return f"{about['name']}: {about['state']} after {about['step']:,}{of} step{'s' * (last != 1)}"
 
 
 def least_missed(steps: Sequence[int]) -> int:
