@@ -90,7 +90,7 @@ class Alignment(Run[AlignStep]):
         collapsed = self._collapsed(encoded, sampled)
         advantages = self._advantages(rewards)
         mean = self.ranks.mean
-        equal = round(mean(equal_groups(rewards)) * self.ranks.world)
+        equal = round(mean(float(equal_groups(rewards))) * self.ranks.world)
         if equal == c.prompts and c.baseline == "group" and not c.kl_weight and not self._said:
             self._said = True
             warnings.warn(_nothing_to_learn(self.step + 1, equal), RunWarning, stacklevel=3)
@@ -155,15 +155,15 @@ class Alignment(Run[AlignStep]):
     def _collapsed(self, encoded: list[list[int]], sampled: Sampled) -> int:
         """Return for how many steps all answers have been the same, whatever the prompt; stop if for too many."""
         same = len(set(map(tuple, encoded))) > 1 and len(set(sampled.texts)) == 1
-        steps = self.collapsed + 1 if self.ranks.mean(same) == 1 else 0
+        steps = self.collapsed + 1 if self.ranks.mean(float(same)) == 1 else 0
         if steps < COLLAPSED:
             return steps
         raise PolicyCollapsed(
             f"In each of the last {COLLAPSED} steps, all answers were the same, now {sampled.texts[0][:60]!r}, "
-            "whatever the prompt: no answer can be better than another any more. Likely cause: the reward gives as much for "
-            "this one answer as for any other: change the reward; or nothing keeps the model near the reference: set "
-            f"kl_weight, such as 0.1; or the learning rate ({self._rate:.2g} here) is too high: try a third of it. "
-            f"{self._kept()}."
+            "whatever the prompt: no answer can be better than another any more. Likely cause: the reward gives as "
+            "much for this one answer as for any other: change the reward; or nothing keeps the model near the "
+            f"reference: set kl_weight, such as 0.1; or the learning rate ({self._rate:.2g} here) is too high: try a "
+            f"third of it. {self._kept()}."
         )
 
     def _fingerprints(self) -> dict[str, str | None]:

@@ -160,14 +160,14 @@ class Log:
         if last is not None and path.is_file():
             kept = [row for row in self._rows() if int(row["step"]) < last.step]
         if last is not None:
-            kept.append(vars(last))
+            kept.append(_row(last))
         text = self._lines(kept, header=True)
         with self._named_errors(), atomic_write(path) as file:
             file.write(text)
 
     def write(self, step: Any) -> None:
         with self._named_errors(), open(self.path, "ab", buffering=0) as file:
-            file.write(self._lines([vars(step)]))
+            file.write(self._lines([_row(step)]))
 
     def _lines(self, rows: list[dict[str, Any]], header: bool = False) -> bytes:
         text = io.StringIO()
@@ -210,3 +210,8 @@ class Log:
                 f"{self.path} could not be written ({error.strerror}). Free some space, or make the folder writable; "
                 "then continue the run with --resume."
             ) from error
+
+
+def _row(step: Any) -> dict[str, Any]:
+    """Return a step's fields, those with names and numbers in them as JSON."""
+    return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in vars(step).items()}

@@ -1,8 +1,8 @@
 """A small chat model that knows nothing, prompts for it, and rewards that are easy to earn."""
 
 import pytest
-
 from finetuning.conftest import SPECIAL, small_model
+
 from llmlib.chat import TALES, with_chat_template
 from llmlib.preferences import AlignConfig
 from llmlib.tokenization import BPETokenizer

@@ -1,12 +1,13 @@
 """Alignment runs: the reward rises, runs continue exactly, and what cannot be is said before it spoils anything."""
 
 import copy
+import re
 import warnings
 
 import pytest
 import torch
-
 from finetuning.conftest import said, small_model
+
 from llmlib.preferences import PolicyCollapsed, align
 from llmlib.preferences.groups import RewardError, encode_prompts, rewards_of, sample
 from llmlib.preferences.kl import fixed_reference
@@ -16,11 +17,10 @@ from llmlib.training.distributed import Ranks
 from llmlib.training.run import RunWarning
 from preferences.conftest import PROMPTS, lengths, quick
 
-VOWELS = set("aeiou")
 
-
-def vowels(prompts, answers):
-    return [sum(letter in VOWELS for letter in answer) for answer in answers]
+def letters(prompts, answers):
+    """The letters of an answer; those in the name of a special token would be too easy to get."""
+    return [len(re.findall(r"[a-z]", re.sub(r"<\|\w+\|>", "", answer))) for answer in answers]
 
 
 def steps_of(run):
@@ -31,7 +31,7 @@ def steps_of(run):
 @pytest.mark.parametrize("how", [{}, {"baseline": "batch"}, {"updates": 2, "over": "batch", "kl_weight": 0.01}])
 def test_the_reward_rises(tokenizer, model, how):
     config = quick(steps=40, samples=8, learning_rate=2e-2, **how)
-    steps = list(align(model, tokenizer, PROMPTS, vowels, config, measures={"length": lengths}))
+    steps = list(align(model, tokenizer, PROMPTS, letters, config, measures={"length": lengths}))
     early, late = (sum(step.reward for step in some) / 5 for some in (steps[:5], steps[-5:]))
     assert late > 2 * early + 0.5
     assert steps[0].kl == 0  # the reference is the model itself, with the same rounding
@@ -101,11 +101,11 @@ def test_a_run_that_continues_is_bit_by_bit_the_run_that_did_not_stop(tokenizer,
     config = quick(steps=4, save_every=1, updates=2, kl_weight=0.1)
     base = small_model(tokenizer.vocab_size)
     whole, half, rest = (copy.deepcopy(base) for _ in range(3))
-    expected = steps_of(align(whole, tokenizer, PROMPTS, vowels, config))
-    run = align(half, tokenizer, PROMPTS, vowels, config, folder=tmp_path)
+    expected = steps_of(align(whole, tokenizer, PROMPTS, letters, config))
+    run = align(half, tokenizer, PROMPTS, letters, config, folder=tmp_path)
     begun = [next(run), next(run)]
     del run
-    run = align(rest, tokenizer, PROMPTS, vowels, config, folder=tmp_path, resume=True)
+    run = align(rest, tokenizer, PROMPTS, letters, config, folder=tmp_path, resume=True)
     assert run.last == begun[-1]
     assert steps_of([*begun, *run]) == expected
     for one, other in zip(rest.parameters(), whole.parameters()):
@@ -123,9 +123,9 @@ def test_a_run_that_continues_is_bit_by_bit_the_run_that_did_not_stop(tokenizer,
 )
 def test_another_run_is_not_continued(tokenizer, tmp_path, change, message):
     how = {"prompts": PROMPTS, "config": quick(save_every=1), "folder": tmp_path}
-    next(align(small_model(259), tokenizer, reward=vowels, **how))
+    next(align(small_model(259), tokenizer, reward=letters, **how))
     with pytest.raises(RunError, match=message):
-        align(small_model(259), tokenizer, reward=vowels, **{**how, "resume": True, **change})
+        align(small_model(259), tokenizer, reward=letters, **{**how, "resume": True, **change})
 
 
 def test_an_interrupt_in_the_reward_leaves_a_run_that_goes_on(tokenizer):
@@ -135,9 +135,9 @@ def test_an_interrupt_in_the_reward_leaves_a_run_that_goes_on(tokenizer):
         calls.append(0)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return vowels(prompts, answers)
+        return letters(prompts, answers)
 
-    expected = steps_of(align(copy.deepcopy(base), tokenizer, PROMPTS, vowels, quick()))
+    expected = steps_of(align(copy.deepcopy(base), tokenizer, PROMPTS, letters, quick()))
     run = align(base, tokenizer, PROMPTS, interrupted, quick())
     steps = [next(run)]
     with pytest.raises(KeyboardInterrupt):
@@ -186,7 +186,7 @@ def test_a_reward_that_is_no_reward_changes_nothing(tokenizer, model, given, mes
     with pytest.raises(RewardError, match=message):
         next(align(model, tokenizer, PROMPTS, given, quick()))
     with pytest.raises(RewardError, match=f"^bad.*{message}"):
-        next(align(model, tokenizer, PROMPTS, vowels, quick(), measures={"bad": given}))
+        next(align(model, tokenizer, PROMPTS, letters, quick(), measures={"bad": given}))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -212,8 +212,8 @@ def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, mode
     model.unembed.weight.data[end] = 100.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RunWarning)
-        run = align(model, tokenizer, PROMPTS, vowels, quick(steps=20))
-        with pytest.raises(PolicyCollapsed, match="all answers were the same, now '', whatever the prompt.*kl_weight"):
+        run = align(model, tokenizer, PROMPTS, letters, quick(steps=20))
+        with pytest.raises(PolicyCollapsed, match=r"all answers were the same, now '', whatever the prompt.*kl_weight"):
             list(run)
     hook.remove()
     assert run.step == 4
@@ -221,12 +221,12 @@ def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, mode
 
 
 def test_divergence_is_told_before_it_spoils_the_weights(tokenizer, model):
-    run = align(model, tokenizer, PROMPTS, vowels, quick(steps=9))
+    run = align(model, tokenizer, PROMPTS, letters, quick(steps=9))
     next(run)
     before = copy.deepcopy(model.state_dict())
     run.reference.unembed.weight.fill_(float("inf"))  # a KL that is not a number
     run.settings = quick(steps=9, kl_weight=1.0)
-    with pytest.raises(TrainingDiverged, match="At step 2 the loss is .*learning rate .* is too high"):
+    with pytest.raises(TrainingDiverged, match=r"At step 2 the loss is .*learning rate .* is too high"):
         next(run)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
@@ -239,14 +239,12 @@ def test_divergence_is_told_before_it_spoils_the_weights(tokenizer, model):
             {"config": quick(max_new_tokens=60)},
             r"Prompt \d has \d+ tokens, and with max_new_tokens=60 .* context of 64",
         ),
-        ({"config": {"steps": 3}}, "config must be an AlignConfig, got dict"),
-        ({"reward": 3}, "reward must be a function of prompts and answers, got 3"),
         ({"prompts": []}, "There is no prompt to answer"),
         ({"prompts": ["ok", []]}, "Prompt 1: There is no message to answer"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_sampled(tokenizer, model, how, message):
-    arguments = {"prompts": PROMPTS, "reward": vowels, "config": quick(), **how}
+    arguments = {"prompts": PROMPTS, "reward": letters, "config": quick(), **how}
     with pytest.raises(ValueError, match=message):
         align(model, tokenizer, **arguments)
 
@@ -269,5 +267,5 @@ def test_settings_that_contradict_each_other(settings, message):
 def test_a_gpu_aligns_too(tokenizer):
     model = small_model(tokenizer.vocab_size).to("cuda")
     config = quick(steps=40, samples=8, learning_rate=2e-2)
-    steps = list(align(model, tokenizer, PROMPTS, vowels, config))
+    steps = list(align(model, tokenizer, PROMPTS, letters, config))
     assert steps[-1].reward > 2 * steps[0].reward + 0.5

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmlib.preferences import (
-    best_of_n, best_of_n_kl, dpo_loss, group_advantages, kl_estimates, policy_gradient_loss, preference_accuracy,
+    best_of_n,
+    best_of_n_kl,
+    dpo_loss,
+    group_advantages,
+    kl_estimates,
+    policy_gradient_loss,
+    preference_accuracy,
     reward_loss,
 )  # fmt: skip
 from llmlib.preferences.policy_gradient import equal_groups

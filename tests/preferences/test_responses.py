@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from finetuning.conftest import said
+
 from llmlib.chat import CHATML, encode_chat, encode_chat_with_mask, with_chat_template
 from llmlib.corpora.tinytales.tasks import Preference
 from llmlib.finetuning import ChatData

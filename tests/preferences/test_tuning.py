@@ -4,12 +4,21 @@ import copy
 
 import pytest
 import torch
-
 from finetuning.conftest import small_model
+
 from llmlib.corpora.tinytales.tasks import Preference
 from llmlib.preferences import (
-    PreferenceData, RewardModel, dpo_loss, encode_apart, log_probs_of, masked_sum, preference_accuracy, response_batch,
-    reward_loss, train_reward_model, tune_on_preferences,
+    PreferenceData,
+    RewardModel,
+    dpo_loss,
+    encode_apart,
+    log_probs_of,
+    masked_sum,
+    preference_accuracy,
+    response_batch,
+    reward_loss,
+    train_reward_model,
+    tune_on_preferences,
 )  # fmt: skip
 from llmlib.preferences.dpo import DPO
 from llmlib.preferences.reward import BradleyTerry
