@@ -47,6 +47,11 @@ class AlignStep:
     measures: Mapping[str, float] = field(default_factory=dict)  # the means of other rewards, by name
     groups: tuple[Group, ...] = field(default=(), compare=False)  # the answers (of this process), prompt by prompt
 
+    @property
+    def shown(self) -> dict[str, str]:
+        """What a line of progress says."""
+        return {"reward": f"{self.reward:.3f}", "KL": f"{self.kl:.2f}", "entropy": f"{self.entropy:.2f}"}
+
 
 class PolicyCollapsed(TrainingDiverged):
     """The model gives the same answer to every prompt; the message names a likely cause."""
@@ -55,6 +60,7 @@ class PolicyCollapsed(TrainingDiverged):
 class Alignment(Run[AlignStep]):
     """An alignment run: each `next` takes a step. `align` makes one."""
 
+    RESULT = AlignStep
     SAME = "Continue with the same prompts, tokenizer and reference"
 
     def __init__(
@@ -84,7 +90,7 @@ class Alignment(Run[AlignStep]):
         collapsed = self._collapsed(encoded, sampled)
         advantages = self._advantages(rewards)
         mean = self.ranks.mean
-        equal = round(mean(equal_groups(rewards)) * self.ranks.world)
+        equal = round(mean(float(equal_groups(rewards))) * self.ranks.world)
         if equal == c.prompts and c.baseline == "group" and not c.kl_weight and not self._said:
             self._said = True
             warnings.warn(_nothing_to_learn(self.step + 1, equal), RunWarning, stacklevel=3)
@@ -149,15 +155,15 @@ class Alignment(Run[AlignStep]):
     def _collapsed(self, encoded: list[list[int]], sampled: Sampled) -> int:
         """Return for how many steps all answers have been the same, whatever the prompt; stop if for too many."""
         same = len(set(map(tuple, encoded))) > 1 and len(set(sampled.texts)) == 1
-        steps = self.collapsed + 1 if self.ranks.mean(same) == 1 else 0
+        steps = self.collapsed + 1 if self.ranks.mean(float(same)) == 1 else 0
         if steps < COLLAPSED:
             return steps
-        answer = sampled.texts[0]
         raise PolicyCollapsed(
-            f"In each of the last {COLLAPSED} steps, all answers were the same, now {answer[:60]!r}, whatever the prompt, so no answer can be better than another. Likely cause: the "
-            "reward gives as much for this one answer as for any other: change it; or nothing keeps the model near the "
-            "reference: set kl_weight, such as 0.1; or the learning rate "
-            f"({self._rate:.2g} here) is too high: try a third of it. {self._kept()}."
+            f"In each of the last {COLLAPSED} steps, all answers were the same, now {sampled.texts[0][:60]!r}, "
+            "whatever the prompt: no answer can be better than another any more. Likely cause: the reward gives as "
+            "much for this one answer as for any other: change the reward; or nothing keeps the model near the "
+            f"reference: set kl_weight, such as 0.1; or the learning rate ({self._rate:.2g} here) is too high: try a "
+            f"third of it. {self._kept()}."
         )
 
     def _fingerprints(self) -> dict[str, str | None]:

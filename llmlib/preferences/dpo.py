@@ -27,7 +27,7 @@ def dpo_loss(
     policy_rejected: Float[Tensor, " pair"],
     reference_chosen: Float[Tensor, " pair"],
     reference_rejected: Float[Tensor, " pair"],
-    beta: float = 0.1,
+    beta: int | float = 0.1,
 ) -> Float[Tensor, ""]:
     """Return −ln σ(β · (Δ_policy − Δ_reference)), the mean over pairs, where Δ = ln p(chosen) − ln p(rejected).
 
@@ -50,7 +50,7 @@ def tune_on_preferences(
     preferences: Iterable[Preference],
     config: TrainConfig | None = None,
     *,
-    beta: float = 0.1,
+    beta: int | float = 0.1,
     reference: Transformer | None = None,
     validation: Iterable[Preference] | None = None,
     folder: Path | str | None = None,
@@ -76,7 +76,7 @@ def tune_on_preferences(
 class DPO:
     """The DPO loss as an objective for `train`, on the batches of `PreferenceData`."""
 
-    def __init__(self, reference: Transformer, beta: float):
+    def __init__(self, reference: Transformer, beta: int | float):
         if not beta > 0:
             raise ValueError(f"beta must be more than 0, got {beta}.")
         self.reference, self.beta = reference, beta

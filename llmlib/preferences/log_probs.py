@@ -1,6 +1,6 @@
 """Score each token of a text with a model, so that a loss can use the scores, and sum or average over the answers."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,7 +9,7 @@ from torch import Tensor
 from llmlib.sampling.logits import entropy_and_log_prob
 from llmlib.transformer import Transformer
 
-Over = Literal["sequence", "batch"] | int | float
+Over = str | int | float  # "sequence", "batch" or a length
 
 
 class TokenScores(NamedTuple):

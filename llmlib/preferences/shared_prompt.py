@@ -63,6 +63,10 @@ def after_prompts(
     if short := [number for number, prompt in enumerate(prompts) if len(prompt) < 2]:
         raise ValueError(f"Prompt {short[0]} has {len(prompts[short[0]])} tokens; a shared prompt needs at least 2.")
     n, width, device = len(answers) // len(prompts), max(map(len, prompts)) - 1, answers.device
+    if config.sliding_window and len(set(map(len, prompts))) > 1:
+        # A window counts places, and padding between a prompt and its answers would take up some of them.
+        each = zip(prompts, answers.split(n))
+        return torch.cat([after_prompts(model, config, [prompt], of_prompt) for prompt, of_prompt in each])
     read = torch.zeros(len(prompts), width, dtype=torch.long)
     real = torch.zeros(len(prompts), width, dtype=torch.bool)
     for row, prompt in enumerate(prompts):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from llmlib.training.config import TrainConfig
 
-Batch = tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]
+Batch = tuple[Int[Tensor, "batch *row"], Int[Tensor, "batch *row"]]
 
 
 def shuffled(n: int, seed: int, epoch: int) -> list[int]:
@@ -27,9 +27,7 @@ def shuffled(n: int, seed: int, epoch: int) -> list[int]:
 class Data(Protocol):
     """Provides batches, always the same one for a step and seed, like `llmlib.corpora.datasets.TokenDataset`."""
 
-    def batch(
-        self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
-    ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]: ...
+    def batch(self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None) -> Batch: ...
 
 
 class Batches:

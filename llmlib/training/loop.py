@@ -39,9 +39,19 @@ class Step:
     sample: Any = None  # when due: what the `sample` function returned
     statistics: Statistics | None = field(default=None, compare=False)  # when due: what goes on inside
 
+    @property
+    def shown(self) -> dict[str, str]:
+        """What a line of progress says."""
+        shown = {"loss": f"{self.loss:.3f}", "tokens/s": f"{self.tokens_per_second:,.0f}"}
+        if self.validation_loss is not None:
+            shown["validation"] = f"{self.validation_loss:.3f}"
+        return shown
+
 
 class Training(Run[Step]):
     """A training run: each `next` takes a step. `train` makes one."""
+
+    RESULT = Step
 
     def __init__(
         self,

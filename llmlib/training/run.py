@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 
@@ -41,6 +41,7 @@ class TrainingDiverged(RuntimeError):
 class Run(Iterator[Result], Generic[Result]):
     """A run: each `next` takes a step. `settings` are all that decides what it computes, `config` those of training."""
 
+    RESULT: ClassVar[type] = object  # what each step gives
     SAME = "Continue with the same text, tokenizer and shares"  # what to do if a folder's run had other data
 
     def __init__(self, model: Transformer, config: TrainConfig, folder: Path | None, settings: Any = None):

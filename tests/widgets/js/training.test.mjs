@@ -9,24 +9,21 @@ import {
   inWindow,
   linePath,
   logTicksBetween,
-  METRICS,
   moveInto,
   movingAverage,
   nearest,
-  numbersOf,
   readingAt,
   readingInWords,
-  sampleAt,
   scaleOf,
   shortly,
   spread,
   standingOf,
   stepsInWords,
-  stepsOfSamples,
   ticksBetween,
   unpackCurves,
   windowBetween,
-} from "../../../llmlib/widgets/training/data.mjs";
+} from "../../../llmlib/widgets/shared/runs/curves.mjs";
+import { METRICS, numbersOf, sampleAt, stepsOfSamples } from "../../../llmlib/widgets/training/data.mjs";
 import {
   columnsBetween,
   placeAmong,
@@ -85,7 +82,7 @@ test("curves come back from their bytes", () => {
       [5, 3],
     ],
   );
-  assert.deepEqual([...runs[0].validation.high[0]], [2.5], "one step is its own highest");
+  assert.deepEqual([...runs[0].dashed.high[0]], [2.5], "one step is its own highest");
   assert.equal(runs[1].steps.n, 0);
   assert.deepEqual(unpackCurves(new DataView(new ArrayBuffer(0))), []);
 });
@@ -99,11 +96,11 @@ test("a curve is read where it is pointed at, and nowhere beyond its end", () =>
   assert.equal(nearest([], 1), -1);
   const reading = readingAt(curves, 3.9, "steps");
   assert.equal(stepsInWords(reading), "steps 3 to 4");
-  assert.deepEqual([reading.values[0], reading.low, reading.high, reading.validation], [2, 1, 3, 2.5]);
-  assert.equal(readingAt(curves, 2, "steps").validation, null, "it was not validated there");
+  assert.deepEqual([reading.values[0], reading.low, reading.high, reading.dashed], [2, 1, 3, [2.5]]);
+  assert.deepEqual(readingAt(curves, 2, "steps").dashed, [], "it was not validated there");
   assert.equal(readingAt(curves, 1, "seconds").last, 2);
   assert.equal(
-    readingInWords("small", reading),
+    readingInWords("small", reading, METRICS, ["validation"]),
     "small, steps 3 to 4: loss 2.000, validation 2.500, learning rate 0.25, gradient norm 2.00, tokens a second 200.",
   );
 });
