@@ -395,6 +395,23 @@ def when(arm: str, seed: int) -> Rows:
     yield from counted(model, tests, 30)
 
 
+def price(arm: str, seed: int) -> Rows:
+    """Eight wordings, some of them often refused: what does the price of a wrong answer change?"""
+    cost = float(arm.removeprefix("wrong costs "))
+    learn = pairs.minimal_pairs(120, split="train", start=150_000)
+    tests = pairs.minimal_pairs(60, split="validation", start=350_000)
+    model = copy.deepcopy(cautious(seed))
+    if cost == 0.5:
+        for measure, score in pairs.pair_scores(model, tokenizer, tests, 24).items():
+            yield 0, measure, score.right, score.of
+    reward = each(lambda text, prompt: truth(text, prompt, cost))
+    prompts = [prompt for pair in learn for prompt in (pair.told, pair.untold)]
+    for step, found in enumerate(policy_gradient(model, prompts, reward, seed=seed), 1):
+        yield from ((step, f"step: {measure}", value, "") for measure, value in found.items())
+    for measure, score in pairs.pair_scores(model, tokenizer, tests, 24).items():
+        yield 30, measure, score.right, score.of
+
+
 def counted(model: Transformer, tests: Sequence[Prompt], step: int) -> Rows:
     given = scores.answer_all(model, tokenizer, [prompt.messages for prompt in tests], 32)
     yield step, "right", sum(text == prompt.answer for text, prompt in zip(given, tests)), len(tests)
@@ -659,6 +676,7 @@ EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...]
     (dpo, ("known answers, beta 0.1, 0.00005", "own answers, beta 0.1, 0.00005"), 3),
     (dpo, ("known answers, beta 0.5, 0.00005", "known answers, beta 0.1, 0.0002"), 1),
     (when, ("wrong costs 0.5", "wrong costs 2", "wrong costs 0"), 2),
+    (price, ("wrong costs 0.5", "wrong costs 4", "wrong costs 0"), 2),
     (variance, ("all",), 2),
     (held_back, ("beta 0.05", "beta 0.5"), 2),
     (reuse, tuple(f"{name} @ 0.0002" for name in REUSED), 2),

@@ -71,9 +71,9 @@ TERMS = {
     "peft": "`peft`: Hugging Face's library",
     "reward": "a reward, one number for each answer",
     "reward model": "A reward model is a language model with one more row of weights",
-    "policy": "A model that is trained like that is called a policy",
+    "policy": "A model that learns from rewards is called a policy",
     "REINFORCE": "It is called REINFORCE [2]",
-    "DPO": "Direct preference optimisation [5]",
+    "DPO": "Direct preference optimisation (DPO) [5]",
     "sycophancy": "a model may learn to agree: sycophancy",
 }
 
