@@ -678,7 +678,7 @@ EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...]
     (when, ("wrong costs 0.5", "wrong costs 2", "wrong costs 0"), 2),
     (price, ("wrong costs 0.5", "wrong costs 4", "wrong costs 0"), 2),
     (variance, ("all",), 2),
-    (held_back, ("beta 0.05", "beta 0.5"), 2),
+    (held_back, ("beta 0.5",), 2),
     (reuse, tuple(f"{name} @ 0.0002" for name in REUSED), 2),
     (rates, tuple(f"{how} @ {rate}" for how in HOW for rate in ("0.0001", "0.0004")), 1),
 )

@@ -120,6 +120,10 @@ EQUAL = {
     },
     "instruction_tuning.adapted": {("def detour(a, b):", "(after the next)"): INDEPENDENT},
     "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
+    "alignment.clipped_loss": {("gain = advantages[:, None] * ratio", "(after the next)"): INDEPENDENT},
+    "alignment.list_reward": {
+        ("named = set()", "(after the next)"): INDEPENDENT, ("named.add(animal)", "(after the next)"): INDEPENDENT,
+    },
 }  # fmt: skip
 
 
