@@ -5,16 +5,7 @@ from collections import namedtuple
 import torch
 import torch.nn.functional as F
 
-from llmlib.exercises.my_llm.template.attention import (
-    causal_mask,
-    merge_heads,
-    rotary_cos_sin,
-    rotary_frequencies,
-    rotate,
-    scaled_dot_product_attention,
-    share_heads,
-    split_heads,
-)
+from llmlib.exercises.my_llm.template.attention import attention_part, rotary_cos_sin, rotary_frequencies
 
 
 def embed(ids, table):
@@ -38,15 +29,6 @@ def swiglu(gate, up):
 def swiglu_mlp(x, gate, up, down):
     """The gated MLP of Llama, from its three matrices."""
     return (F.silu(x @ gate.T) * (x @ up.T)) @ down.T
-
-
-def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """What attention adds to the stream, from its four matrices."""
-    n_kv_heads = key.shape[0] * n_heads // query.shape[0]  # all heads are of one width
-    q = rotate(split_heads(x @ query.T, n_heads), cos, sin)
-    k = rotate(split_heads(x @ key.T, n_kv_heads), cos, sin)
-    k, v = share_heads(k, n_heads), share_heads(split_heads(x @ value.T, n_kv_heads), n_heads)
-    return merge_heads(scaled_dot_product_attention(q, k, v, causal_mask(x.shape[1], x.shape[1]))) @ output.T
 
 
 def llama_logits(ids, weights, config):
