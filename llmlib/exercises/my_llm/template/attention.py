@@ -80,9 +80,14 @@ def rotary_frequencies(d_head, theta=10_000.0):
 
 def rotary_cos_sin(positions, frequencies):
     """Cosine and sine of each position's angles; channels i and i + d_head/2 share one."""
-    angles = positions.float()[..., None] * frequencies
-    angles = torch.cat((angles, angles), dim=-1)
+    angles = (positions.float()[..., None] * frequencies).repeat(*[1] * positions.ndim, 2)
     return angles.cos(), angles.sin()
+
+
+def turns(n_tokens, config):
+    """Cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
+    cos, sin = rotary_cos_sin(torch.arange(n_tokens), rotary_frequencies(config.d_head, config.rope_theta))
+    return cos[None, None], sin[None, None]
 
 
 def attention_scores(q, k):
