@@ -339,7 +339,7 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     said = [node.firstChild.data for node in drawn.getElementsByTagName("text")]
     assert "✓ causal_mask" in said
     assert all(f"○ {part.name}".replace("_attention", "") in said or part.exercise == MASK
-               or part.name == "attention_part" for part in PARTS)  # fmt: skip
+               for part in PARTS)  # fmt: skip
     assert set(GROUPS) <= set(said)
     assert "you are here" not in said
     here = mine(here="Attention")
