@@ -19,13 +19,15 @@ def lengths(prompts, answers):
     return [float(len(answer)) for answer in answers]
 
 
+def halves(prompts, answers):
+    return [0.5] * len(answers)
+
+
 def run_of(reward=lengths, **settings):
     tokenizer = with_chat_template(BPETokenizer.train("", 256 + len(SPECIAL), special_tokens=SPECIAL), TALES)
     known = {"steps": 4, "prompts": 2, "samples": 3, "max_new_tokens": 4, "dtype": "float32", **settings}
     model = small_model(tokenizer.vocab_size)
-    return align(
-        model, tokenizer, PROMPTS, reward, AlignConfig(**known), measures={"half": lambda p, a: [0.5] * len(a)}
-    )
+    return align(model, tokenizer, PROMPTS, reward, AlignConfig(**known), measures={"half": halves})
 
 
 def test_the_dashboard_shows_each_step_and_changes_nothing():
@@ -62,6 +64,7 @@ def test_a_reward_that_is_none_ends_the_run_in_words(reward, words):
     assert words in dashboard.runs[0]["words"]
 
 
+@pytest.mark.filterwarnings("ignore:At step 1 the rewards within each")
 def test_a_cell_can_take_the_steps_and_put_models_side_by_side():
     dashboard = LiveAlignmentView()
     steps = list(dashboard.watch(run_of(lambda prompts, answers: [1.0] * len(answers)), "equal"))

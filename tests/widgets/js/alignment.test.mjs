@@ -4,6 +4,7 @@ import {
   barsOf,
   brief,
   gist,
+  isEqual,
   groupInWords,
   merged,
   nearestStep,
@@ -70,6 +71,10 @@ test("a group says what it teaches", () => {
   assert.equal(other, "All 2 rewards are equal (0.5): no answer is better than another.");
   assert.match(groupInWords(group([null, 1])), /^1 reward is not a number/);
   assert.match(groupInWords(group([null, null])), /^2 rewards are not a number/);
+  assert.deepEqual(
+    [group([1]), group([null, null]), group([0, 0])].map((one) => isEqual({ ...one, spread: 0 })),
+    [false, false, true],
+  );
   assert.equal(groupInWords(group([])), "This group has no answers.");
 });
 
