@@ -122,3 +122,58 @@ def llama_logits(ids, weights, config):
     assert assembled.text.count("class MultiHeadAttention(") == 1
     assert assembled.text.count("def attention_part") == 1
     assert assembled.text.count("# mine: attention.multi_head, lesson 03") == 1
+
+
+BY_HAND = f"""
+import torch
+from torch import nn
+from llmlib.embeddings import rotate
+
+class Heads(nn.Module):
+    def __init__(self, d_model, n_heads, n_kv_heads):
+        super().__init__()
+        self.n_heads, self.n_kv_heads = n_heads, n_kv_heads
+        d_kv = d_model // n_heads * n_kv_heads
+        {PARTS}
+
+    def forward(self, x, cos, sin):
+        b, s, d = x.shape
+        times = self.n_heads // self.n_kv_heads
+        q = self.query(x).view(b, s, self.n_heads, -1).transpose(1, 2)
+        k = self.key(x).view(b, s, self.n_kv_heads, -1).transpose(1, 2)
+        v = self.value(x).view(b, s, self.n_kv_heads, -1).transpose(1, 2)
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        k, v = k.repeat_interleave(times, 1), v.repeat_interleave(times, 1)
+        scores = q @ k.transpose(-2, -1) / (d // self.n_heads) ** 0.5
+        scores = scores.masked_fill(torch.ones(s, s).triu(1).bool(), -torch.inf)
+        z = scores.softmax(-1) @ v
+        return self.output(z.transpose(1, 2).reshape(b, s, d))
+"""
+UNTURNED = (("s, self.n_heads, -1).transpose(1, 2)", "self.n_heads, s, -1)"),
+            ("s, self.n_kv_heads, -1).transpose(1, 2)", "self.n_kv_heads, s, -1)"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("idea", "edits"),
+    [
+        ("", ()),
+        ("cut without turning", UNTURNED),
+        ("merged as it lies", [("z.transpose(1, 2).reshape", "z.reshape")]),
+        ("merged channel by channel", [("z.transpose(1, 2).reshape", "z.permute(0, 2, 3, 1).reshape")]),
+        ("output missing", [("self.output(z.transpose(1, 2).reshape(b, s, d))", "z.transpose(1, 2).reshape(b, s, d)")]),
+        ("no mask", [(".masked_fill(torch.ones(s, s).triu(1).bool(), -torch.inf)", "")]),
+        ("not scaled", [(" / (d // self.n_heads) ** 0.5", "")]),
+        ("divided by the root of d_model", [("(d // self.n_heads) ** 0.5", "d**0.5")]),
+        ("divided by d_head", [("(d // self.n_heads) ** 0.5", "(d // self.n_heads)")]),
+        ("heads shared in turns", [("repeat_interleave(times, 1)", "repeat(1, times, 1, 1)")]),
+        ("only queries turned", [("rotate(k, cos, sin)", "k")]),
+    ],
+)
+def test_a_module_written_by_hand_is_told_its_idea(idea, edits):
+    text = BY_HAND
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    report = check(NAME, run_cell(text)["Heads"])
+    assert report.misconceptions == ((idea,) if idea else ()), report
+    assert report.correct == (not idea)

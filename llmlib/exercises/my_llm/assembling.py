@@ -24,6 +24,7 @@ SECTIONS = {
     "commands": "All of it",
 }
 BORROWED = "# borrowed from llmlib: {exercise}, lesson {lesson}"
+GIVEN = "# given: joins the parts"
 YOURS = "# mine: {exercise}, lesson {lesson}"
 SHOWN = "# taken from the solution of {exercise}, lesson {lesson}"
 
@@ -152,6 +153,8 @@ def _used(imports: list[Import], pieces: list[Piece]) -> set[Import]:
 
 
 def _marked(piece: Piece, shown: frozenset[str]) -> str:
+    if piece.part is None and piece.text.startswith(("def ", "class ", "@")):
+        return f"{GIVEN}\n{piece.text}"
     if piece.part is None or piece.stays:
         return piece.text
     comment = SHOWN if piece.part.exercise in shown else BORROWED

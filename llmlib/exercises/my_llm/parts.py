@@ -56,6 +56,7 @@ Model      transformer.rms_norm                rms_norm
 Model      transformer.swiglu_mlp              swiglu_mlp
 Model      transformer.llama_logits            llama_logits
 Model      transformer.our_name                our_name
+Model      transformer.read_tensor             read_tensor
 Training   training.windows                    windows
 Training   training.next_token_loss            next_token_loss
 Training   training.adamw_step                 adamw_step

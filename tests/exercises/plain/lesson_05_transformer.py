@@ -1,5 +1,6 @@
 """Plain right solutions of lesson 05."""
 
+import json
 from functools import cache
 
 import torch
@@ -81,6 +82,18 @@ def our_name(name, names):
         else:
             ours.append(part)
     return ".".join(ours)
+
+
+@plain("transformer.read_tensor")
+def read_tensor(data, name):
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    about = header[name]
+    start, end = about["data_offsets"]
+    part = data[8 + length + start : 8 + length + end]
+    kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+    numbers = torch.frombuffer(bytearray(part), dtype=kinds[about["dtype"]])
+    return numbers.reshape(about["shape"]).float()
 
 
 @plain("transformer.split_fused")

@@ -21,7 +21,7 @@ from llmlib.exercises.lessons.lesson_05_transformer.faulty import (
     faulty_rms_norm,
     faulty_swiglu,
 )
-from llmlib.exercises.lessons.lesson_05_transformer.loading import OUR_NAME, SPLIT_FUSED
+from llmlib.exercises.lessons.lesson_05_transformer.loading import OUR_NAME, READ_TENSOR, SPLIT_FUSED
 from llmlib.transformer import Transformer, TransformerConfig
 
 TEXTS = texts_of(Path(__file__).parent)
@@ -330,6 +330,7 @@ EXERCISES = (
     AFTER_LAYER,
     KEY_VALUE_MEMORY,
     OUR_NAME,
+    READ_TENSOR,
     SPLIT_FUSED,
     COUNT_PARAMETERS,
 )

@@ -45,8 +45,11 @@ def llama_logits(ids, weights, config):
     return rms_norm(residual, weights["final_norm.weight"], config.norm_eps) @ weights["embed.weight"].T
 
 
-SIZES = "vocab_size d_model n_layers n_heads n_kv_heads d_mlp d_head max_seq_len rope_theta norm_eps"
-Config = namedtuple("Config", SIZES, defaults=(10_000.0, 1e-5))
+Config = namedtuple(
+    "Config",
+    "vocab_size d_model n_layers n_heads n_kv_heads d_mlp d_head max_seq_len rope_theta norm_eps",
+    defaults=(10_000.0, 1e-5),
+)
 
 
 def new_weights(config, seed=0):

@@ -76,8 +76,10 @@ class Tokenizer:
     def decode(self, ids):
         names = {id: name for name, id in self.special.items()}
         ours = {their: our for our, their in enumerate(self.theirs)}
-        runs = [(is_special, list(run)) for is_special, run in groupby(ids, names.__contains__)]
-        return "".join(
-            "".join(map(names.get, run)) if is_special else decode([ours[id] for id in run if id in ours], self.merges)
-            for is_special, run in runs
-        )
+        text = ""
+        for is_special, run in groupby(ids, names.__contains__):
+            if is_special:
+                text += "".join(names[id] for id in run)
+            else:
+                text += decode([ours[id] for id in run if id in ours], self.merges)
+        return text

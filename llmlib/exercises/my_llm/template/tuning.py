@@ -43,10 +43,9 @@ def tune(weights, config, tokenizer, talks, steps, peak=2e-3, rank=8, alpha=16.0
     masks = [answer_mask(ids, special["<|assistant|>"], special["<|endoftext|>"]) for ids in texts]
     rows = [targets(ids[None], mask[None]) for ids, mask in zip(texts, masks) if mask.any()]
     chosen = {name: w for name, w in weights.items() if name.endswith(("query.weight", "value.weight"))}
-    detours = {
-        f"{n}.a": torch.randn(rank, w.shape[1], generator=generator) / w.shape[1] ** 0.5 for n, w in chosen.items()
-    }
-    detours |= {f"{n}.b": torch.zeros(w.shape[0], rank) for n, w in chosen.items()}
+    detours = {f"{n}.b": torch.zeros(w.shape[0], rank) for n, w in chosen.items()}
+    for n, w in chosen.items():
+        detours[f"{n}.a"] = torch.randn(rank, w.shape[1], generator=generator) / w.shape[1] ** 0.5
 
     def with_detours(detours):
         return weights | {n: merged(w, detours[f"{n}.a"], detours[f"{n}.b"], alpha) for n, w in chosen.items()}
