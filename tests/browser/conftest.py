@@ -14,6 +14,7 @@ from urllib.parse import urlparse
 import pytest
 from needs import skip_or_fail
 
+from browser import kernels
 from browser.bench import NOTEBOOKS, VIEWPORT, Bench
 from browser.looks import keep_picture
 
@@ -93,6 +94,10 @@ def lab(tmp_path_factory, chromium):
     token = secrets.token_hex(16)
     private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     private["LLMLIB_DATA_DIR"] = str(folder / "progress")  # answers given here change no warm-up of other tests
+    warm = None
+    if sys.platform == "linux":  # elsewhere a fork may not use what was imported
+        warm, named = kernels.start(folder)
+        private |= named
     settings = folder / "config" / "labconfig" / "default_setting_overrides.json"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}))
@@ -122,3 +127,6 @@ def lab(tmp_path_factory, chromium):
     except subprocess.TimeoutExpired:  # a kernel that is still starting holds it back
         server.kill()
         server.wait()
+    if warm:
+        warm.terminate()
+        warm.wait()
