@@ -51,7 +51,7 @@ def test_all_ways_to_write_a_part_can_be_kept_and_loaded(folder):
         exec(source.whole, space)
         args = find(exercise).cases(0)[0].args
         with quietly():
-            expected, got = function(*args), space[source.function](*args)
+            expected, got = (find(exercise).as_function(f)(*args) for f in (function, space[source.function]))
         assert type(got) is type(expected), exercise
         assert same(expected, got), exercise
 

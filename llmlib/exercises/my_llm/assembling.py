@@ -11,7 +11,7 @@ from typing import Any
 from llmlib.exercises.engine.scopes import defined, uses
 from llmlib.exercises.engine.sources import Source
 from llmlib.exercises.my_llm.parts import PARTS, Part
-from llmlib.exercises.my_llm.rewriting import Import, Unusable, imports_of, rewritten
+from llmlib.exercises.my_llm.rewriting import Import, Other, Unusable, imports_of, rewritten
 
 SECTIONS = {
     "text": "Text: bytes, and the pairs that were merged",
@@ -91,12 +91,15 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
     refused = dict(refused or {})
     taken: dict[str, Any] = {each.alias: each for each in imports} | {n: None for piece in pieces for n in piece.names}
     own = {part.exercise: part for part in PARTS if part.exercise in mine and part.exercise not in refused}
+    given = {name: Other(piece.text, name) for piece in pieces if not piece.part for name in piece.names}
     written: dict[str, Piece] = {}
     needed = list(imports)
     for exercise, part in own.items():
-        others = {mine[e].function: (mine[e], p) for e, p in own.items() if e != exercise and e not in refused}
+        others = {
+            mine[e].function: Other(mine[e].text, p.name) for e, p in own.items() if e not in {exercise, *refused}
+        }
         try:
-            text, more = rewritten(mine[exercise], part, taken, others)
+            text, more = rewritten(mine[exercise], part, taken, given | others)
         except Unusable as error:
             refused[exercise] = str(error)
             continue

@@ -13,7 +13,7 @@ embed_tokens=embed norm=final_norm layers=blocks input_layernorm=attention_norm 
 self_attn=attention q_proj=query k_proj=key v_proj=value o_proj=output gate_proj=gate up_proj=up down_proj=down
 """
 NAMES = dict(pair.split("=") for pair in THEIRS_AND_OURS.split())
-SIZES = "vocab_size hidden_size num_hidden_layers num_attention_heads num_key_value_heads intermediate_size"
+THEIR_SIZES = "vocab_size hidden_size num_hidden_layers num_attention_heads num_key_value_heads intermediate_size"
 # How SmolLM2 cuts a text into pieces; to re, ² and ½ are letters.
 WORDS = r"\d|'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?(?:[^\s\w]|_)+|\s+$|\s+(?=\d)|\s+(?!\S)|\s"
 
@@ -38,9 +38,9 @@ def read_weights(path):
 
 def read_config(path):
     c = json.loads(path.read_text(encoding="utf-8"))
+    rest = [c["hidden_size"] // c["num_attention_heads"], c["max_position_embeddings"]]
     theta = c.get("rope_theta") or c["rope_parameters"]["rope_theta"]
-    width = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
-    return Config(*(c[size] for size in SIZES.split()), width, c["max_position_embeddings"], theta, c["rms_norm_eps"])
+    return Config(*(c[size] for size in THEIR_SIZES.split()), *rest, theta, c["rms_norm_eps"])
 
 
 def read_tokenizer(path):
