@@ -40,6 +40,18 @@ def test_a_right_solution_is_kept_with_its_comments_and_helpers_and_comes_back(n
     assert capsys.readouterr().out == f"{MASK}: your function, kept earlier.\n"
 
 
+def test_what_is_borrowed_from_llmlib_is_told_at_once():
+    rate = (
+        "def rate(step, steps, warmup, peak):\n    return peak * schedule_at(step, TrainConfig(steps, warmup=warmup))"
+    )
+    imports = "from llmlib.training import TrainConfig, schedule_at\n"
+    report = written(imports + rate, "rate", "training.learning_rate_at")
+    assert report.correct
+    said = " ".join(repr(report).split())
+    assert "But it cannot go into your own file, `my_llm.py`: it uses `schedule_at` of llmlib." in said
+    assert "But it cannot" not in repr(written())
+
+
 def test_without_a_solution_the_librarys_function_is_given(capsys):
     check(MASK, lambda n_query, n_key: ...)
     check(MASK, "no function")

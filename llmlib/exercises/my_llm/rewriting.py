@@ -95,6 +95,15 @@ def rewritten(
     return _edited(source.text, edits, gone), kept_imports
 
 
+def refusal(source: Source, part: Part) -> str:
+    """Why a part can never stand in the file, as the end of a sentence; empty if it can."""
+    try:
+        rewritten(source, part, {}, {})
+    except Unusable as error:
+        return str(error)
+    return ""
+
+
 @dataclass(frozen=True)
 class _Theirs:
     """What an alias of llmlib stands for."""
