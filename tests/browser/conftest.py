@@ -15,7 +15,7 @@ import pytest
 from needs import skip_or_fail
 
 from browser.bench import NOTEBOOKS, VIEWPORT, Bench
-from browser.looks import SCREENSHOTS
+from browser.looks import keep_picture
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -30,7 +30,6 @@ def chromium():
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         skip_or_fail("no Chromium; on Debian and Ubuntu: sudo apt install chromium")
-    SCREENSHOTS.mkdir(exist_ok=True)
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*quiet, "--disable-sync", "--no-first-run"])
@@ -79,8 +78,8 @@ def _is_foreign(url):
 
 @pytest.fixture
 def picture(page):
-    """Keep a screenshot by name, for people to look at; git ignores the folder."""
-    return lambda name: page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    """Keep a screenshot by name."""
+    return lambda name: keep_picture(page, name)
 
 
 @pytest.fixture(scope="session")

@@ -57,17 +57,20 @@ def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: st
 
 
 def equal(expected: Any, got: Any) -> bool:
-    """Whether a learner's result counts as the expected one."""
-    if isinstance(expected, Tensor) and isinstance(got, Tensor) and got.dtype == expected.dtype:
-        same_kind = got.layout == torch.strided and got.device == expected.device and got.shape == expected.shape
-        return same_kind and bool(values_agree(expected, got.detach()).all())
+    """Whether a learner's result counts as the expected one: no difference would be found, and none is described."""
+    if isinstance(expected, Tensor):
+        alike = isinstance(got, Tensor) and _of_one_place(expected, got) and got.shape == expected.shape
+        return alike and _of_one_sort(expected, got) and bool(values_agree(expected, got.detach()).all())
+    if isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple)) and any(map(holds_tensors, expected)):
+        alike = isinstance(got, list) == isinstance(expected, list) and len(got) == len(expected)
+        return alike and all(map(equal, expected, got))
     return find_difference(expected, got) is None
 
 
 def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> Difference | None:
     if not isinstance(got, Tensor):
         return _wrong_type(expected, got, place)
-    if got.layout != torch.strided or got.device != expected.device:
+    if not _of_one_place(expected, got):
         where = f"{str(got.layout).removeprefix('torch.')} tensor on {got.device}"
         return _form(f"Expected an ordinary tensor on {expected.device}, got a {where}.", place)
     if got.shape != expected.shape:
@@ -80,6 +83,11 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
         return None
     first = tuple(wrong.nonzero()[0].tolist())
     return Difference("value", _wrong_values(expected, got, wrong, first, axes, place))
+
+
+def _of_one_place(expected: Tensor, got: Tensor) -> bool:
+    """Whether the result is an ordinary tensor on the device of the expected one."""
+    return got.layout == torch.strided and got.device == expected.device
 
 
 SORTS = ({torch.float32, torch.float64}, {torch.int16, torch.int32, torch.int64})
@@ -116,8 +124,7 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
         advice = " `torch.from_numpy(...)` turns an array into a tensor."
     elif isinstance(expected, Tensor) and isinstance(got, (list, tuple, int, float)):
-        several = isinstance(got, (list, tuple)) and any(isinstance(item, Tensor) for item in got)
-        advice = " `torch.cat(...)` makes one of several." if several else " `torch.tensor(...)` makes one of numbers."
+        advice = _one_tensor(expected, got)
     elif isinstance(expected, (tuple, list)) and isinstance(got, (tuple, list)):
         advice = f" `{kind(expected)}(...)` makes one of the other."
     elif isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, (int, float)):
@@ -133,6 +140,15 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     if expected is None:
         return _form(f"Expected None here, got {describe(got)}.", place)
     return _form(f"Expected {with_article(kind(expected))}, got {with_article(kind(got))}.", place, advice)
+
+
+def _one_tensor(expected: Tensor, got: Any) -> str:
+    """How a list of tensors, or of numbers, becomes the one tensor that is expected."""
+    items = [item for item in got if isinstance(item, Tensor)] if isinstance(got, (list, tuple)) else []
+    if not items:
+        return " `torch.tensor(...)` makes one of numbers."
+    name = "stack" if all(item.ndim == expected.ndim - 1 for item in items) else "cat"
+    return f" `torch.{name}(...)` makes one of several."
 
 
 def _form(sentence: str, place: str, advice: str = "") -> Difference:
