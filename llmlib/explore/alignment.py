@@ -17,6 +17,19 @@ def explore_alignment(
     As with `explore_training`, they go on in the background, and `await dashboard.finished()` lets a cell wait for the
     end; or a cell takes the steps itself: `for step in explore_alignment().watch(align(…)): …`.
     `dashboard.compare(prompts, {"tuned": answers, "aligned": answers})` puts models side by side.
+
+    >>> from llmlib.preferences import AlignConfig, align
+    >>> from llmlib.tokenization import BPETokenizer
+    >>> from llmlib.transformer import Transformer, TransformerConfig
+    >>> tokenizer = BPETokenizer.train("hi", vocab_size=256)
+    >>> tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    >>> model = Transformer(TransformerConfig(256, max_seq_len=16, d_model=16, n_layers=1, n_heads=2))
+    >>> lengths = lambda prompts, answers: [len(answer) for answer in answers]
+    >>> config = AlignConfig(steps=2, prompts=2, samples=2, max_new_tokens=4)
+    >>> dashboard = explore_alignment(align(model, tokenizer, ["hi", "why"], lengths, config))
+    >>> dashboard.wait()
+    >>> [step.step for step in dashboard.steps["policy"]]
+    [1, 2]
     """
     dashboard = LiveAlignmentView()
     dashboard.begin(runs, name, start)

@@ -72,7 +72,7 @@ def after_prompts(
     for row, prompt in enumerate(prompts):
         read[row, : len(prompt) - 1] = torch.tensor(prompt[:-1])
         real[row, : len(prompt) - 1] = True
-    # The last token of a prompt foretells the first of an answer, so it is read with the answers.
+    # The last token of a prompt predicts the first of an answer, so it is read with the answers.
     last = torch.tensor([prompt[-1] for prompt in prompts], device=device).repeat_interleave(n)
     cache = SharedPrompts(config, len(prompts), n, device)
     # The padding is on the right, so that every position has something to attend to: without, gradients would be NaN.

@@ -235,7 +235,7 @@ def test_alignment(page, opened):
     expect(rows.first).to_contain_text("at 1")
     board.get_by_text("1 =", exact=True).click()
     expect(board.locator(".llm-says")).to_contain_text("learns nothing from this group")
-    board.get_by_text("3 =", exact=True).click()
+    board.get_by_text("3", exact=True).click()
     expect(board.locator(".llm-says")).to_have_text("Only one answer: there is nothing to compare it with.")
     board.get_by_label("Prompt to compare on").select_option(index=1)
     expect(board.locator(".llm-column")).to_contain_text(["base(empty)", "tuned reward −0.5long"])

@@ -40,7 +40,7 @@ export function numbersOf(run) {
   put(run.cut_off, (value) => `${share(value)} cut off`);
   put(run.equal_groups, (value) => {
     const groups = run.groups ? `${value} of ${howMany(run.groups, "group")}` : howMany(value, "group");
-    return `${groups} without a difference`;
+    return `rewards all equal in ${groups}`;
   });
   return parts.join(" · ");
 }
@@ -85,13 +85,17 @@ export function merged({ answers, rewards, advantages }) {
   return rows.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)));
 }
 
+/** Whether all answers of a group got the same reward. */
+export const isEqual = ({ n, missing, spread }) => n > 1 && !missing && spread === 0;
+
 /** What a group teaches, in one sentence. */
-export function groupInWords({ n, missing, mean, spread, rewards, advantages }) {
+export function groupInWords(group) {
+  const { n, missing, mean, rewards, advantages } = group;
   if (!n) return "This group has no answers.";
   if (missing)
     return `${missing === 1 ? "1 reward is" : `${missing} rewards are`} not a number: look at the reward function.`;
   if (n === 1) return "Only one answer: there is nothing to compare it with.";
-  if (spread === 0) {
+  if (isEqual(group)) {
     const learned = advantages.some(Boolean) ? "" : ", so the model learns nothing from this group";
     return `All ${n} rewards are equal (${brief(mean)}): no answer is better than another${learned}.`;
   }

@@ -6,6 +6,7 @@ import {
   barsOf,
   brief,
   groupInWords,
+  isEqual,
   merged,
   signed,
   stepOnShow,
@@ -35,9 +36,9 @@ export function groupPanel(ctx, groups) {
   const title = element("span", { class: "llm-title" }, "Answers to one prompt");
   const lead = element(
     "p",
-    { class: "llm-note llm-lead" },
-    "The model answers the same prompt several times. An answer that is better than the others has a positive advantage " +
-      "and becomes more likely; one that is worse becomes less likely.",
+    { class: "llm-note llm-why" },
+    "The model answers the same prompt several times. An answer that is better than the others has a positive " +
+      "advantage and becomes more likely; one that is worse becomes less likely.",
   );
   const node = element(
     "div",
@@ -65,24 +66,18 @@ export function groupPanel(ctx, groups) {
   /** The choice of a run and of a prompt. */
   function drawWays(found, which) {
     const runs = having();
-    const now = JSON.stringify([
-      runs.map(({ about }) => about.name),
-      run().number,
-      found.map(({ spread }) => spread),
-      which,
-    ]);
+    const now = JSON.stringify([runs.map(({ about }) => about.name), run().number, found.map(isEqual), which]);
     if (now === level) return;
     level = now;
     const names = runs.map(({ number, about }) => [number, about.name]);
-    const prompts = found.map(({ spread }, k) => [k, spread ? `${k + 1}` : `${k + 1} =`]);
-    const equal = found.some(({ spread }) => !spread);
+    const prompts = found.map((group, k) => [k, isEqual(group) ? `${k + 1} =` : `${k + 1}`]);
     renew(ways, [
       ...(runs.length > 1 ? [choice("Which run", names, run().number, (of) => ctx.go({ of, prompt: null }))] : []),
       ...(found.length > 1
         ? [
             element("span", { class: "llm-note" }, "prompt"),
             choice("Which prompt", prompts, which, (prompt_) => ctx.go({ prompt: prompt_ })),
-            element("span", { class: "llm-note" }, equal ? "=: all answers got the same reward" : ""),
+            element("span", { class: "llm-note" }, found.some(isEqual) ? "=: all answers got the same reward" : ""),
           ]
         : []),
     ]);
