@@ -141,7 +141,7 @@ def wrong_at_once(exercise, function):
 
 
 def answers(name):
-    """For every third mutant: what was changed, and what `check` says, if it could be right; and to one in 27 anyway."""
+    """What was changed in every third mutant, and what `check` says, if it could be right; and of one in 27 anyway."""
     exercise, function = find(name), PLAIN[name]
     distinct = {source: (before, after) for before, after, source in mutants([function]) if before != after}
     for number, (source, change) in enumerate(list(distinct.items())[::3]):
