@@ -20,6 +20,7 @@ for module in pkgutil.iter_modules(wrong.__path__):
 pytestmark = pytest.mark.usefixtures("as_learners_have_it")
 
 
+@pytest.mark.slow  # all of them together
 @pytest.mark.parametrize(("name", "reason", "function"), [pytest.param(*one, id="-".join(one[:2])) for one in WRONG])
 def test_its_own_reason_is_told_and_no_other(name, reason, function):
     report = examine(find(name), function)
