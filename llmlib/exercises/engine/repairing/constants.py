@@ -152,7 +152,7 @@ def _is_axis(slot: Slot) -> bool:
     if isinstance(parent, ast.keyword):
         return parent.arg in AXIS_WORDS
     if isinstance(parent, ast.Call) and slot.field == "args":
-        return called(parent) in AXIS_CALLS
+        return called(parent) in AXIS_CALLS and isinstance(parent.func, ast.Attribute)  # `min(2, n)` has no axis
     return False
 
 

@@ -15,9 +15,10 @@ def names(tree: ast.AST) -> Iterator[Edit]:
     for slot in slots(tree):
         node = slot.get()
         if isinstance(node, ast.Name) and node.id in known:
+            says = _of_name(slot, node)  # in the words of the code as it is
             for other in sorted(known - {node.id} - function_names):
                 slot.set(ast.Name(other, ast.Load()))
-                yield Edit("another variable", node.lineno, _of_name(slot, node))
+                yield Edit("another variable", node.lineno, says)
                 slot.set(node)
 
 
@@ -103,6 +104,8 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
                 continue  # elsewhere it may be right for another reason
             if (name in OF_SIZE and _beside_zero(slot)) or (name in OF_NUMBERS and CHOICE.search(text)):
                 continue
+            if name in ("form", "order") and isinstance(slot.parent, ast.Subscript):
+                continue  # the keys of a dictionary, in the place of its values, may be right by chance
             sentence = says.format(shown(node))
             other = ast.parse(template.replace("{0}", text), mode="eval").body
             slot.set(other)

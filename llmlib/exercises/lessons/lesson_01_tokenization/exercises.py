@@ -6,12 +6,12 @@ from pathlib import Path
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_01_tokenization.faulty import (
     faulty_count_pairs,
-    faulty_decode,
     faulty_encode,
     faulty_merge,
     faulty_most_common_pair,
     faulty_train,
 )
+from llmlib.exercises.lessons.lesson_01_tokenization.faulty_decoding import faulty_decode
 from llmlib.tokenization import simple_bpe
 
 TEXTS = texts_of(Path(__file__).parent)

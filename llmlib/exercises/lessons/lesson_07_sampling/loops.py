@@ -144,10 +144,18 @@ def cases_beam_step(seed):
     ]
 
 
+def ids_in_new_lists(call, case):
+    for _, ids in call(*case.args):
+        if type(ids) is not list:
+            return f"The ids of a text should be a list; yours are of the type `{type(ids).__name__}`."
+    return None
+
+
 BEAM_STEP = Exercise(
     **TEXTS["beam_step"],
     reference=beam_step,
     cases=cases_beam_step,
     faulty=faulty_beam_step,
+    probes=(Probe("Each text comes with a list of its ids.", ids_in_new_lists),),
     double=False,
 )
