@@ -61,6 +61,9 @@ def equal(expected: Any, got: Any) -> bool:
     if isinstance(expected, Tensor) and isinstance(got, Tensor) and got.dtype == expected.dtype:
         same_kind = got.layout == torch.strided and got.device == expected.device and got.shape == expected.shape
         return same_kind and bool(values_agree(expected, got.detach()).all())
+    if isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple)) and any(map(holds_tensors, expected)):
+        alike = isinstance(got, list) == isinstance(expected, list) and len(got) == len(expected)
+        return alike and all(map(equal, expected, got))
     return find_difference(expected, got) is None
 
 

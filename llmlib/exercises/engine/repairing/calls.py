@@ -134,12 +134,6 @@ def of_slice(node: ast.Slice) -> Iterator[Alternative]:
                     f"{says}: nothing is cut off here.",
                     _sliced(node, field, number(at)),
                 )
-    if node.step is not None:
-        yield (
-            "step of a slice",
-            f"The step of the slice `{shown(node)}` is not right.",
-            ast.Slice(node.lower, node.upper),
-        )
     if node.lower is not None or node.upper is not None:
         yield "borders of a slice", f"{says}: its two ends are exchanged.", ast.Slice(node.upper, node.lower, node.step)
 

@@ -50,11 +50,6 @@ STEPS = (
     ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(-1)"),
     ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(0)"),
     (
-        "lengths not divided out",
-        "`{0}` is not scaled to length 1",
-        "({0}) / ({0}).norm(dim=-1, keepdim=True) / (({0}).dim() > 0)",
-    ),
-    (
         "not divided by the sum",
         "`{0}` is not divided by its sum",
         "({0}) / ({0}).sum(-1, keepdim=True) / (({0}).dim() > 0)",
@@ -74,7 +69,6 @@ STEPS = (
     ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
     ("form", "`{0}` is a text where its bytes are meant", "({0}).encode()"),
     ("order", "`{0}` should be in order first", "sorted({0})"),
-    ("256 missing", "`{0}` is counted from 0, where ids of new tokens are meant", "({0}) + 256"),
 )
 
 OF_SIZE = ("a root missing", "a square missing")
