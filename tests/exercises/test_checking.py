@@ -228,6 +228,16 @@ def test_weights_that_carry_a_gradient_are_right_with_a_remark():
     assert "carry a gradient" not in repr(cut)
 
 
+def test_a_tensor_where_a_number_stands_is_right_with_a_remark():
+    def attempt(found, log_p, n_beams):
+        longer = [(total + row[v], [*ids, v]) for (total, ids), row in zip(found, log_p) for v in range(len(row))]
+        return sorted(longer, key=lambda pair: pair[0], reverse=True)[:n_beams]
+
+    report = examine(find("sampling.beam_step"), attempt)
+    assert report.correct
+    assert "`.item()` takes it out" in repr(report)
+
+
 def test_what_an_attempt_prints_is_shown_only_when_it_is_wrong(capsys):
     def attempt(z):
         print("shape:", tuple(z.shape))

@@ -262,6 +262,7 @@ def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="differe
             found += [text[i : i + length] for i in range(0, begins, n if step == "n" else step)]
         return [form(tuple(piece)) for piece in found]
 
+    n_texts = len(texts)
     if pool == "joined":
         texts = [[token for text in texts for token in text]]
     if pool == "mean":
@@ -274,7 +275,7 @@ def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="differe
         return sum(len(set(grams)) for grams in each) / max(1, sum(map(len, each)))
     grams = [gram for text in texts for gram in grams_of(text)]
     places = sum(len(text) - n + 1 for text in texts)
-    return _share(grams, [token for text in texts for token in text], count, over, places, len(texts), n)
+    return _share(grams, [token for text in texts for token in text], count, over, places, n_texts, n)
 
 
 def _share(grams, tokens, count, over, places=0, texts=1, n=1):
