@@ -79,6 +79,13 @@ def test_type_shape_and_dtype_come_before_values():
     assert "Expected dtype float32, got float16" in repr(report)
 
 
+def test_a_list_of_equal_tensors_is_to_be_stacked():
+    def in_lists(ids, starts, seq_len):
+        return tuple([ids[s + ahead : s + ahead + seq_len] for s in starts] for ahead in (0, 1))
+
+    assert "`torch.stack(...)` makes one of several." in repr(check("training.windows", in_lists))
+
+
 def test_another_precision_is_a_remark():
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.float()))
     assert report.correct  # less exact, and no mistake in the idea
@@ -226,16 +233,6 @@ def test_weights_that_carry_a_gradient_are_right_with_a_remark():
     assert kept.correct
     assert "carry a gradient" in repr(kept)
     assert "carry a gradient" not in repr(cut)
-
-
-def test_a_tensor_where_a_number_stands_is_right_with_a_remark():
-    def attempt(found, log_p, n_beams):
-        longer = [(total + row[v], [*ids, v]) for (total, ids), row in zip(found, log_p) for v in range(len(row))]
-        return sorted(longer, key=lambda pair: pair[0], reverse=True)[:n_beams]
-
-    report = examine(find("sampling.beam_step"), attempt)
-    assert report.correct
-    assert "`.item()` takes it out" in repr(report)
 
 
 def test_what_an_attempt_prints_is_shown_only_when_it_is_wrong(capsys):

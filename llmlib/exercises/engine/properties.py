@@ -41,19 +41,7 @@ def remarks(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Tr
             f"Your function draws from the global random state of {' and '.join(drawn)}, though its result is the same "
             "whatever is drawn. Whoever draws after it gets other numbers than without it."
         )
-    if any(_tensor_for_a_number(t.expected, t.got) for t in trials):
-        yield (
-            "A number in your result is a tensor that holds one number. `.item()` takes it out; a tensor may keep all "
-            "that it was computed from in memory."
-        )
     yield from (broken.found for broken in broken_probes(exercise, attempt, trials, seconds, remarks=True))
-
-
-def _tensor_for_a_number(expected: Any, got: Any) -> bool:
-    """Whether a tensor stands where a number of a list, or of a pair in it, is expected."""
-    if isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple)):
-        return any(map(_tensor_for_a_number, expected, got))
-    return type(expected) in (int, float) and isinstance(got, torch.Tensor)
 
 
 def broken_probes(

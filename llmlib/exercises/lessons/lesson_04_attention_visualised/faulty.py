@@ -52,9 +52,9 @@ SPREADS = {
     "largest weight": lambda p: -p.amax(-1).log(),
     "one minus largest": lambda p: 1 - p.amax(-1),
     "variance": lambda p: p.var(-1, correction=0),
-    "sample variance": lambda p: p.var(-1),
+    "sample variance": lambda p: p.var(-1, correction=min(1, p.shape[-1] - 1)),
     "deviation": lambda p: p.std(-1, correction=0),
-    "sample deviation": lambda p: p.std(-1),
+    "sample deviation": lambda p: p.std(-1, correction=min(1, p.shape[-1] - 1)),
     "softmax in the logarithm": lambda p: -(p * p.log_softmax(-1)).sum(-1),
 }
 

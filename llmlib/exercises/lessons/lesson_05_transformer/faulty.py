@@ -5,8 +5,8 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from llmlib.attention import merge_heads, scaled_dot_product_attention, split_heads
-from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, rotate
+from llmlib.embeddings import rotary_cos_sin, rotary_frequencies
+from llmlib.exercises.lessons.lesson_03_attention.faulty_module import faulty_multi_head
 from llmlib.layers import rms_norm
 
 
@@ -194,50 +194,6 @@ def faulty_block(
     return said_too if second == "replaced" else kept + said_too
 
 
-def faulty_attention_part(
-    x,
-    query,
-    key,
-    value,
-    output,
-    n_heads,
-    cos,
-    sin,
-    turned="qk",
-    mask="causal",
-    shared="in a row",
-    scale="root",
-    merged="by token",
-    end="output",
-    values="own",
-    kv_heads="own",
-):
-    d_head = query.shape[0] // n_heads
-    n_kv = n_heads if kv_heads == "as queries" else len(key) // d_head
-    q, k = split_heads(x @ query.T, n_heads), split_heads(x @ key.T, n_kv)
-    v = split_heads(x @ (key if values == "keys" else value).T, n_kv)
-    q = rotate(q, cos, sin) if "q" in turned else q
-    k = rotate(k, cos, sin) if "k" in turned else k
-    v = rotate(v, cos, sin) if "v" in turned else v
-    if kv_heads == "not shared":  # raises as the library does where the numbers differ
-        mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
-        return merge_heads(scaled_dot_product_attention(q, k, v, mask)) @ output.T
-    times = 1 if kv_heads == "not shared, by hand" else n_heads // k.shape[1]
-    if shared == "in a row":
-        k, v = k.repeat_interleave(times, 1), v.repeat_interleave(times, 1)
-    else:  # in turns
-        k, v = k.repeat(1, times, 1, 1), v.repeat(1, times, 1, 1)
-    divisor = {"root": d_head**0.5, "none": 1, "width": d_head, "stream": x.shape[-1] ** 0.5}[scale]
-    scores = q @ k.transpose(-1, -2) / divisor
-    ones = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
-    allowed = {"causal": ones.tril(), "none": ones, "later": ones.triu()}[mask]
-    z = scores.masked_fill(~allowed, float("-inf")).softmax(-1) @ v
-    z = z.reshape(x.shape[0], x.shape[1], -1) if merged == "as it lies" else z.transpose(1, 2).flatten(2)
-    if end == "none":
-        return z
-    return x + z @ output.T if end == "residual" else z @ (output if end == "turned" else output.T)
-
-
 def faulty_logits(
     ids,
     weights,
@@ -273,7 +229,7 @@ def faulty_logits(
         if norms == "on the stream":
             residual = one(residual)
         x = residual if norms in ("after", "on the stream") else one(residual)
-        said = faulty_attention_part(x, *matrices, c.n_heads, cos, sin) if attends == "yes" else 0
+        said = faulty_multi_head(x, *matrices, c.n_heads, cos, sin) if attends == "yes" else 0
         start, residual = residual, said if adds == "replaced" else residual + said
         if norms == "after":
             residual = one(residual)
