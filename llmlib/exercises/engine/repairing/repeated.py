@@ -4,7 +4,7 @@ import ast
 from collections.abc import Hashable, Iterator
 
 from llmlib.exercises.engine.repairing.constants import called
-from llmlib.exercises.engine.repairing.edit import Edit, Slot, slots
+from llmlib.exercises.engine.repairing.edit import Alternative, Edit, Slot, slots
 from llmlib.exercises.engine.repairing.expressions import alternatives
 
 
@@ -24,7 +24,8 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
 def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
     """The innermost first, so that no change is made to what another one has already replaced."""
     kept: list[tuple[Slot, ast.expr]] = []
-    first, lines = None, []
+    first: Alternative | None = None
+    lines: list[int] = []
     for slot in reversed(found):
         node = slot.get()
         first = next((a for a in alternatives(slot, node) if _what(slot, node, a[2]) == key), None)
