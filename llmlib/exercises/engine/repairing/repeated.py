@@ -62,8 +62,8 @@ def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
 CUTS = ("reshape", "view")
 
 
-def _role(parent: ast.AST) -> Hashable:
+def _role(parent: ast.AST) -> str:
     """Of which function, or which keyword, a number is an argument."""
     if isinstance(parent, ast.Call):
         return called(parent)
-    return parent.arg if isinstance(parent, ast.keyword) else type(parent)
+    return str(parent.arg) if isinstance(parent, ast.keyword) else type(parent).__name__
