@@ -120,6 +120,9 @@ def main():
         compare("first weights, one rate of 0.01", 60, [(1e-2, 1e-2)], start, **{name: {}})
         compare("first weights", 60, few, start, **{name: {}})
     compare("one rate of 0.01", 60, [(1e-2, 1e-2)], base={}, **{"no warm-up": {"warmup": 0}})
+    # What an earlier version of the lesson compared, and what it should have tried.
+    compare("one rate of 0.01", 60, [(1e-2, 1e-2)], Muon={"optimizer": "muon"})
+    compare("a tenth for the matrices", 60, [(1e-2, 1e-3)], AdamW={})
     compare("warm-up", 60, product([3e-2], MATRICES["adamw"]), **{"no warm-up": {"warmup": 0}})
     compare("decay", 60, few, no_decay={"schedule": "constant"})
     compare("batch", 240, [(1e-2, 1e-3), (1e-2, 2e-3), (3e-2, 2e-3)], batch_of_2={"batch_size": 2, "warmup": 40})

@@ -35,9 +35,11 @@ ARROWS = {
     "chat": "tokenization transformer sampling",
     "finetuning": "_lazy files settings tokenization hooks linear "
     "transformer corpora pretrained sampling training chat",
+    "preferences": "_lazy files settings devices tokenization linear attention transformer pretrained sampling "
+    "training chat finetuning",
     "widgets": "_lazy distribution files style",
     "explore": "_lazy files devices tokenization hooks linear embeddings "
-    "attention transformer costs interpret sampling training chat widgets",
+    "attention transformer costs interpret sampling training chat preferences widgets",
     "exercises": "files style tokenization embeddings layers attention transformer "
     "corpora pretrained interpret sampling training finetuning widgets",
 }

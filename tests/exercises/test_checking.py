@@ -79,6 +79,13 @@ def test_type_shape_and_dtype_come_before_values():
     assert "Expected dtype float32, got float16" in repr(report)
 
 
+def test_a_list_of_equal_tensors_is_to_be_stacked():
+    def in_lists(ids, starts, seq_len):
+        return tuple([ids[s + ahead : s + ahead + seq_len] for s in starts] for ahead in (0, 1))
+
+    assert "`torch.stack(...)` makes one of several." in repr(check("training.windows", in_lists))
+
+
 def test_another_precision_is_a_remark():
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.float()))
     assert report.correct  # less exact, and no mistake in the idea

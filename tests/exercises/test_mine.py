@@ -40,6 +40,18 @@ def test_a_right_solution_is_kept_with_its_comments_and_helpers_and_comes_back(n
     assert capsys.readouterr().out == f"{MASK}: your function, kept earlier.\n"
 
 
+def test_what_is_borrowed_from_llmlib_is_told_at_once():
+    rate = (
+        "def rate(step, steps, warmup, peak):\n    return peak * schedule_at(step, TrainConfig(steps, warmup=warmup))"
+    )
+    imports = "from llmlib.training import TrainConfig, schedule_at\n"
+    report = written(imports + rate, "rate", "training.learning_rate_at")
+    assert report.correct
+    said = " ".join(repr(report).split())
+    assert "But it cannot go into your own file, `my_llm.py`: it uses `schedule_at` of llmlib." in said
+    assert "But it cannot" not in repr(written())
+
+
 def test_without_a_solution_the_librarys_function_is_given(capsys):
     check(MASK, lambda n_query, n_key: ...)
     check(MASK, "no function")
@@ -330,7 +342,7 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     written()
     next_session()
     shown = mine()
-    assert shown.summary.startswith("1 of 32 parts of my_llm.py are yours. Next: tokenization.most_common_pair")
+    assert shown.summary.startswith("1 of 33 parts of my_llm.py are yours. Next: tokenization.most_common_pair")
     html = shown._repr_html_()
     assert 'alt="The parts of a language model' in html
     assert "yours: causal_mask" in html
@@ -339,7 +351,7 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     said = [node.firstChild.data for node in drawn.getElementsByTagName("text")]
     assert "✓ causal_mask" in said
     assert all(f"○ {part.name}".replace("_attention", "") in said or part.exercise == MASK
-               or part.name == "attention_part" for part in PARTS)  # fmt: skip
+               for part in PARTS)  # fmt: skip
     assert set(GROUPS) <= set(said)
     assert "you are here" not in said
     here = mine(here="Attention")

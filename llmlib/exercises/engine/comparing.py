@@ -131,8 +131,7 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
         advice = " `torch.from_numpy(...)` turns an array into a tensor."
     elif isinstance(expected, Tensor) and isinstance(got, (list, tuple, int, float)):
-        several = isinstance(got, (list, tuple)) and any(isinstance(item, Tensor) for item in got)
-        advice = " `torch.cat(...)` makes one of several." if several else " `torch.tensor(...)` makes one of numbers."
+        advice = _one_tensor(expected, got)
     elif isinstance(expected, (tuple, list)) and isinstance(got, (tuple, list)):
         advice = f" `{kind(expected)}(...)` makes one of the other."
     elif isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, (int, float)):
@@ -148,6 +147,15 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     if expected is None:
         return _form(f"Expected None here, got {describe(got)}.", place)
     return _form(f"Expected {with_article(kind(expected))}, got {with_article(kind(got))}.", place, advice)
+
+
+def _one_tensor(expected: Tensor, got: Any) -> str:
+    """How a list of tensors, or of numbers, becomes the one tensor that is expected."""
+    items = [item for item in got if isinstance(item, Tensor)] if isinstance(got, (list, tuple)) else []
+    if not items:
+        return " `torch.tensor(...)` makes one of numbers."
+    name = "stack" if all(item.ndim == expected.ndim - 1 for item in items) else "cat"
+    return f" `torch.{name}(...)` makes one of several."
 
 
 def _form(sentence: str, place: str, advice: str = "") -> Difference:

@@ -1,5 +1,6 @@
 """Parts that were found right: kept when `check` says so, and loaded again when the reader asks for them."""
 
+import contextlib
 import inspect
 import linecache
 import platform
@@ -12,6 +13,8 @@ from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.keeping import Kept, is_copied
 from llmlib.exercises.engine.running import one_thread, quietly, within
 from llmlib.exercises.engine.sources import NoSource, Source, source_of
+from llmlib.exercises.my_llm.parts import OF_EXERCISE
+from llmlib.exercises.my_llm.rewriting import refusal
 from llmlib.exercises.registry import find
 
 LONGEST = 5.0  # seconds for running definitions, which takes none
@@ -36,7 +39,15 @@ def remember(name: str, attempt: Callable[..., Any]) -> str:
         return f"Not kept for `mine`: {keeping.folder()} cannot be written ({error.strerror or error})."
     except Exception as error:  # an attempt may be anything; it is right, and that is what counts
         return f"Not kept for `mine`: its source cannot be understood ({name_of(error).rstrip('.')})."
-    return f'Kept: `mine("{name}")` gives it back in every notebook.'
+    return f'Kept: `mine("{name}")` gives it back in every notebook.' + _not_in_the_file(name, source)
+
+
+def _not_in_the_file(name: str, source: Source) -> str:
+    """A warning that `my_llm.py` will not have this part, if it borrows from llmlib."""
+    with contextlib.suppress(Exception):  # `llmlib mine` says what is the matter with stranger source
+        if name in OF_EXERCISE and (why := refusal(source, OF_EXERCISE[name])):
+            return f" But it cannot go into your own file, `my_llm.py`: {why}. Write it without, to make it yours."
+    return ""
 
 
 def is_from_solution(name: str, source: Source) -> bool:
@@ -44,7 +55,7 @@ def is_from_solution(name: str, source: Source) -> bool:
     if not recording.load().get(name, {}).get("solution_seen"):
         return False
     exercise = find(name)
-    return is_copied(source, [inspect.getsource(inspect.unwrap(f)) for f in (exercise.reference, *exercise.helpers)])
+    return is_copied(source, [inspect.getsource(inspect.unwrap(f)) for f in (exercise.own, *exercise.helpers)])
 
 
 def load(name: str, kept: Kept) -> Callable[..., Any]:
@@ -60,7 +71,8 @@ def load(name: str, kept: Kept) -> Callable[..., Any]:
         with quietly():
             within(LONGEST, exec, compiled, space)
         function = space[kept.source.function]
-        inspect.signature(function).bind(*exercise.argument_names)
+        if not exercise.blueprint:
+            inspect.signature(function).bind(*exercise.argument_names)
     except SyntaxError as error:
         here = platform.python_version()
         other = f" It was kept under Python {kept.python}; this is {here}." if kept.python != here else ""

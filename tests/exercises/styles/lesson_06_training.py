@@ -147,13 +147,6 @@ def means_weighed(model, train_batches, validation_batches):
 
 
 @solves("training.backward")
-def gradients_by_autograd(x, w1, w2, targets):
-    w1, w2 = w1.clone().requires_grad_(), w2.clone().requires_grad_()
-    F.cross_entropy((x @ w1).tanh() @ w2, targets).backward()
-    return w1.grad, w2.grad
-
-
-@solves("training.backward")
 def gradients_row_by_row(x, w1, w2, targets):
     d_w1, d_w2 = torch.zeros_like(w1), torch.zeros_like(w2)
     for row, target in zip(x, targets):
@@ -216,6 +209,21 @@ def fit_with_an_optimizer(weights, loss_of, batches, rates, limit):
         optimizer.step()
         losses.append(loss.item())
     return [p.detach() for p in parameters], losses
+
+
+@solves("training.fit")
+def fit_by_a_transform(weights, loss_of, batches, rates, limit):
+    m, v, losses = [0] * len(weights), [0] * len(weights), []
+    for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
+        gradients, loss = torch.func.grad_and_value(loss_of)(list(weights), batch)
+        norm = sum(g.square().sum() for g in gradients).sqrt()
+        gradients = [g * (limit / norm).clamp(max=1) for g in gradients]
+        m = [0.9 * a + 0.1 * g for a, g in zip(m, gradients)]
+        v = [0.95 * a + 0.05 * g.square() for a, g in zip(v, gradients)]
+        pushes = [a / (1 - 0.9**t) / ((b / (1 - 0.95**t)).sqrt() + 1e-8) for a, b in zip(m, v)]
+        weights = [w * (1 - 0.1 * rate) - rate * push for w, push in zip(weights, pushes)]
+        losses.append(loss.item())
+    return list(weights), losses
 
 
 @solves("training.bits_per_byte")

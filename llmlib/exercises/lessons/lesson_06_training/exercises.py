@@ -115,7 +115,7 @@ def descend(weight, batches, learning_rate):
 
 def carries_gradient(call, case):
     return call(*case.args).requires_grad and (
-        "The weights that you return carry a gradient, and with it the whole way to them. `.detach()` cuts it off."
+        "The weights that you return carry a gradient, and everything that it was computed from. `.detach()` cuts it off."
     )
 
 
@@ -186,6 +186,32 @@ def cases_fit(seed):
     ]
 
 
+def hangs_together(call, case):
+    """Whether a step's weights still depend on those of the step before: then autograd keeps all steps."""
+    weights, loss_of, batches, rates, limit = case.args
+    computed = []
+
+    def watched(weights, batch):
+        computed.append(any(w.grad_fn is not None for w in weights))
+        return loss_of(weights, batch)
+
+    call(weights, watched, batches, rates, limit)
+    return any(computed[1:]) and (
+        "From the second step on, the weights that you give to `loss_of` still hang on the step before, and that one on "
+        "the step before it. So autograd keeps everything that was ever computed, and a long run fills the memory. "
+        "`.detach()` cuts the new weights off, in each step; then they have to ask for a gradient again."
+    )
+
+
+def returns_gradients(call, case):
+    weights, losses = call(*case.args)
+    if any(isinstance(loss, torch.Tensor) for loss in losses):
+        return "Your losses are tensors, and each may keep everything that it was computed from. `.item()` gives the number."
+    return any(w.requires_grad for w in weights) and (
+        "The weights that you return carry a gradient, or still ask for one. `.detach()` gives the numbers alone."
+    )
+
+
 FIT = Exercise(
     **TEXTS["fit"],
     reference=fit,
@@ -193,6 +219,10 @@ FIT = Exercise(
     cases=cases_fit,
     faulty=faulty_fit,
     double=False,
+    probes=(
+        Probe("A step keeps nothing of the steps before it but numbers.", hangs_together),
+        Probe("What comes back is numbers alone.", returns_gradients),
+    ),
 )
 
 
@@ -247,6 +277,7 @@ def cases_accumulated(seed):
         case((2, 5), 3, 3, "parts of different sizes"),
         case((3, 4, 2), 4, 3, "different sizes, and targets that do not count", ((1, 0), (1, 2), (2, 1))),
         case((2, 3), 2, 4, "a part in which no target counts", ((0, 0), (0, 1))),
+        case((3, 2), 2, 3, "two parts, and in the larger a target does not count", ((0, 1),)),
     ]
 
 

@@ -189,6 +189,7 @@ def share_of_part(summed, targets, n, scale, empty):
         "equal": mean / n["parts"],
         "equal where any counts": mean / n["parts that count"],
         "rows": mean * len(targets) / n["rows"],
+        "rows by counted": mean * len(targets) / n["counted"],
         "all rows": summed / n["rows"],
         "twice": summed / n["counted"] / n["parts"],
         "sum": summed,
@@ -231,13 +232,14 @@ def faulty_validation(
 
 
 def faulty_backward(
-    x, w1, w2, targets, logits="right", mean="rows", tanh="right", way_back="through w2", order="own", weights="both"
-):
+    x, w1, w2, targets, logits="right", mean="rows", tanh="right", way_back="through w2", order="own", weights="both",
+    forward="tanh",
+):  # fmt: skip
     h = x @ w1
-    a = h.tanh()
+    a = h.tanh() if forward == "tanh" else h
     p, y = (a @ w2).softmax(dim=-1), F.one_hot(targets, w2.shape[1])
     slope = {"right": p - y, "sign": y - p, "no target": p, "no softmax": a @ w2 - y}[logits]
-    slope = slope / {"rows": len(x), "none": 1, "numbers": y.numel()}[mean]
+    slope = slope / {"rows": len(x), "none": 1, "numbers": y.numel(), "classes": y.shape[1]}[mean]
     d_w2 = (h if weights == "h for a" else a).T @ slope
     back = slope @ w2.T
     if way_back == "new w2":
@@ -272,6 +274,7 @@ def faulty_adamw(
         "right": 0.95 * v + 0.05 * gradient**2,
         "exchanged": 0.05 * v + 0.95 * gradient**2,
         "not squared": 0.95 * v + 0.05 * gradient.abs(),
+        "of the gradient": 0.95 * v + 0.05 * gradient,
         "of m": 0.95 * v + 0.05 * m**2,
         "with β₁": 0.9 * v + 0.1 * gradient**2,
         "as torch's": 0.999 * v + 0.001 * gradient**2,

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
 from llmlib.exercises.lessons.lesson_06_training.faulty import (
     faulty_adamw,
@@ -49,7 +50,32 @@ def cases_backward(seed):
     ]
 
 
-BACKWARD = Exercise(**TEXTS["backward"], reference=backward, cases=cases_backward, faulty=faulty_backward)
+def uses_autograd(call, case):
+    """Whether autograd keeps anything while the gradients are computed."""
+    kept = []
+
+    def keep(tensor):
+        kept.append(True)
+        return tensor
+
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            call(*case.args)
+    except NoValue:  # `torch.func` raises: it allows no such hooks
+        kept.append(True)
+    return bool(kept) and (
+        "The numbers are right, and autograd has computed them. Here you are to do what it does: go back from the loss "
+        "to W₂, and on to W₁, with the three rules."
+    )
+
+
+BACKWARD = Exercise(
+    **TEXTS["backward"],
+    reference=backward,
+    cases=cases_backward,
+    faulty=faulty_backward,
+    probes=(Probe("The gradients are computed without autograd.", uses_autograd),),
+)
 
 
 # --- training.adamw_step ---
@@ -115,8 +141,36 @@ def cases_orthogonalise(seed):
     ]
 
 
+class _Shapes(TorchFunctionMode):
+    """Notes the shapes of all that torch computes."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.seen.add(tuple(result.shape))
+        return result
+
+
+def multiplies_the_long_way(call, case):
+    rows, columns = case.args[0].shape
+    with _Shapes() as shapes:
+        call(*case.args)
+    return (rows > columns and (rows, rows) in shapes.seen) and (
+        f"From the tall matrix of {rows} × {columns} you make one of {rows} × {rows}. Its transpose needs only "
+        f"{columns} × {columns}, and gives the same in the end. With 4,000 × 64 that is a thousandth of the work."
+    )
+
+
 ORTHOGONALISE = Exercise(
-    **TEXTS["orthogonalise"], reference=orthogonalise, cases=cases_orthogonalise, faulty=faulty_orthogonalise
+    **TEXTS["orthogonalise"],
+    reference=orthogonalise,
+    cases=cases_orthogonalise,
+    faulty=faulty_orthogonalise,
+    probes=(Probe("A tall matrix is transposed first.", multiplies_the_long_way),),
 )
 
 

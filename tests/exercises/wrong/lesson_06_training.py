@@ -1,0 +1,81 @@
+"""Wrong solutions of lesson 06: right numbers in a way that the task rules out, and slips in a line."""
+
+import torch
+import torch.nn.functional as F
+
+from exercises.wrong import wrong
+from llmlib.exercises.registry import find
+
+adamw_step, clip_together = (find(f"training.{name}").reference for name in ("adamw_step", "clip_together"))
+
+
+def fit_with(begin, after, note=lambda loss: loss.item()):
+    """A loop in which `begin` makes weights that ask for a gradient, and `after` is done to each new one."""
+
+    def fit(weights, loss_of, batches, rates, limit):
+        averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
+        weights = begin(weights)
+        for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
+            loss = loss_of(weights, batch)
+            gradients = clip_together(torch.autograd.grad(loss, weights), limit)
+            steps = [adamw_step(w, g, m, v, t, rate) for w, g, (m, v) in zip(weights, gradients, averages)]
+            weights, averages = [after(new) for new, _, _ in steps], [(m, v) for _, m, v in steps]
+            losses.append(note(loss))
+        return weights, losses
+
+    return fit
+
+
+def asking(weights):
+    return [w.detach().clone().requires_grad_() for w in weights]
+
+
+def cut(new):
+    return new.detach().requires_grad_()
+
+
+def asking_themselves(weights):
+    return [w.requires_grad_() for w in weights]
+
+
+def numbers_alone(fit):
+    def then_detached(*args):
+        weights, losses = fit(*args)
+        return [w.detach() for w in weights], losses
+
+    return then_detached
+
+
+wrong("training.fit", "property: A step keeps nothing")(numbers_alone(fit_with(asking, lambda new: new)))
+wrong("training.fit", "property: What comes back is numbers")(fit_with(asking, cut))
+wrong("training.fit", "property: What comes back is numbers")(numbers_alone(fit_with(asking, cut, note=lambda x: x)))
+wrong("training.fit", "property: The inputs stay")(numbers_alone(fit_with(asking_themselves, cut)))
+
+
+@wrong("training.backward", "property: The gradients are computed without autograd")
+def _(x, w1, w2, targets):
+    w1, w2 = w1.clone().requires_grad_(), w2.clone().requires_grad_()
+    F.cross_entropy((x @ w1).tanh() @ w2, targets).backward()
+    return w1.grad, w2.grad
+
+
+@wrong("training.backward", "property: The gradients are computed without autograd")
+def _(x, w1, w2, targets):
+    return torch.func.grad(lambda a, b: F.cross_entropy((x @ a).tanh() @ b, targets), argnums=(0, 1))(w1, w2)
+
+
+@wrong("training.orthogonalise", "property: A tall matrix is transposed first")
+def _(gradient, steps):
+    x = gradient / gradient.norm()
+    for _ in range(steps):
+        x = 3.4445 * x - 4.7750 * (x @ x.T) @ x + 2.0315 * (x @ x.T) @ (x @ x.T) @ x
+    return x
+
+
+@wrong("training.accumulated_gradient", "weighed by rows")
+def _(weight, parts):
+    w = weight.clone().requires_grad_()
+    n = sum((targets != -100).sum() for _, targets in parts)
+    for x, targets in parts:
+        (F.cross_entropy(x @ w, targets) * len(targets) / n).backward()
+    return w.grad
