@@ -64,8 +64,8 @@ def serve(place):
 
 IMPORTED = (
     "ipykernel.kernelapp", "torch._dynamo", "matplotlib", "llmlib", "llmlib.corpora", "llmlib.exercises",
-    "llmlib.explore", "llmlib.finetuning", "llmlib.interpret", "llmlib.pretrained", "llmlib.sampling",
-    "llmlib.training", "llmlib.widgets",
+    "llmlib.explore", "llmlib.finetuning", "llmlib.interpret", "llmlib.preferences", "llmlib.pretrained",
+    "llmlib.sampling", "llmlib.training", "llmlib.widgets",
 )  # fmt: skip
 
 
