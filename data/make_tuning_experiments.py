@@ -1,10 +1,10 @@
-"""The experiments of lesson 08 that take longer than a lesson may: three seeds each, on validation stories.
+"""The experiments of lesson 08 that take longer than a lesson may, most of them with three seeds.
 
     python data/make_tuning_experiments.py        (an hour on one core; stopped, it goes on where it was)
 
-Nothing here touches the held-out stories: those are asked once, in the lesson. A line of tuning_experiments.csv is one
-number: the experiment, its arm, the seed (of the order and the choice of conversations, or of A), the step, what was
-measured, its value, and of how many prompts it is a count, if it is one.
+`kinds` and `unanswerable` ask the held-out stories, once; all the others ask validation stories, which choices were
+made on. A line of tuning_experiments.csv is one number: the experiment, its arm, the seed (of the order and the choice
+of conversations, or of A), the step, what was measured, its value, and of how many prompts it is a count, if it is one.
 """
 
 import copy
@@ -22,6 +22,7 @@ from llmlib.chat import TALES, with_chat_template
 from llmlib.corpora import python_stdlib, tinytales_text
 from llmlib.corpora.tinytales.untold import OTHER_WORDS, TAUGHT, WORDINGS
 from llmlib.finetuning import ChatData, LoRAConfig, apply_lora, pairs, scores, start_tokens, tales
+from llmlib.sampling import Sampler, generate
 from llmlib.training import cross_entropy
 
 FILE = Path(__file__).parent / "tuning_experiments.csv"
@@ -103,6 +104,51 @@ def refusals(arm: str, seed: int) -> Rows:
                     yield step.step, f"{name}, {measure}", score.right, score.of
 
 
+@torch.no_grad()
+def on_a_page(prompts: list[tales.Prompt]) -> int:
+    """How many answers are right that the base model writes in its own form, up to the end of the line."""
+    texts, answers = zip(*map(tales.as_on_a_page, prompts))
+    rows = [plain.encode(text) for text in texts]
+    width, (line_end,) = max(map(len, rows)), plain.encode("\n")
+    ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
+    real = torch.tensor([[False] * (width - len(row)) + [True] * len(row) for row in rows])
+    ends = [line_end, *plain.eos_ids]
+    written = generate(base, ids, 32, Sampler(temperature=0), attention_mask=real, end_ids=ends)
+    lines = [plain.decode(row).partition("\n")[0] for row in torch.stack(list(written), 1).tolist()]
+    return sum(line.strip() == answer for line, answer in zip(lines, answers))
+
+
+def kinds(arm: str, seed: int) -> Rows:
+    """Each kind of request, 20 prompts about a story each: the base in its own form, or the lesson's tuned model."""
+    prompts = {kind: tales.held_out_prompts(20, kinds=[kind]) for kind in tales.ANSWERABLE}
+    if arm == "on a page":
+        for kind, some in prompts.items():
+            yield 0, kind, on_a_page(some), len(some)
+        giving = pairs.minimal_pairs(30, wordings=[pairs.GIVING], start=20_000)
+        yield 0, "giving", on_a_page([pair.told for pair in giving]), len(giving)
+        return
+    model, every = copy.deepcopy(base), [prompt for some in prompts.values() for prompt in some]
+    for _ in train(model, ChatData(tokenizer, tales.training_conversations(96)), TrainConfig(24, 4, warmup=4, **MUON)):
+        pass
+    for name, some in (("", every), (", other story", tales.under_another_story(every))):
+        found = tales.scores(model, tokenizer, some, 32)
+        for kind in tales.ANSWERABLE:
+            yield 24, kind + name, found[kind].right, found[kind].of
+
+
+def unanswerable(arm: str, seed: int) -> Rows:
+    """A model that was tuned to refuse, on questions of the few sorts that no story answers, and on others."""
+    talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=False)
+    model = copy.deepcopy(base)
+    for _ in train(model, ChatData(tokenizer, talks), TrainConfig(60, 4, warmup=8, **MUON)):
+        pass
+    some = [prompt for kind in tales.ANSWERABLE for prompt in tales.held_out_prompts(20, kinds=[kind])[:6]]
+    found = tales.scores(model, tokenizer, some + tales.held_out_prompts(20, kinds=["unanswerable"]), 32)
+    yield 60, "says so", found["says so"].right, found["says so"].of
+    yield 60, "says so wrongly", found["says so wrongly"].right, len(some)
+    yield 60, "right", found["all"].right - found["unanswerable"].right, len(some)
+
+
 QUESTIONS = json.loads((Path(__file__).parent / "manner_questions.json").read_text())
 TEXTS = {"Python": python_stdlib()[50_000:56_000], "TinyTales": tinytales_text(10_000)}
 
@@ -149,6 +195,8 @@ EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...]
     (refusals, ("unbalanced", "balanced"), 3),
     (mask, ("answers", "all tokens"), 3),
     (mask, ("no end",), 1),
+    (kinds, ("on a page", "tuned"), 1),
+    (unanswerable, ("unbalanced",), 1),
     (manner, ("before", "LoRA @ 0.001", "all weights @ 0.0001"), 1),
 )
 

@@ -9,6 +9,7 @@ try:
 
     from llmlib.corpora.cli import corpus_app
     from llmlib.finetuning.cli import tune_command
+    from llmlib.preferences.cli import align_command
     from llmlib.training.cli import train_command
 except ImportError as error:  # a dependency is missing or broken: say so in one line
     package = (error.name or "").partition(".")[0]
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(corpus_app, name="corpus")
 app.command("train", no_args_is_help=True)(train_command)
 app.command("tune", no_args_is_help=True)(tune_command)
+app.command("align", no_args_is_help=True)(align_command)
 
 
 @app.command()

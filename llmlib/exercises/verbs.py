@@ -51,6 +51,9 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
         text = f"What your function returned is so unusual that the check itself failed: {name_of(error)}."
         expected = Prose(f"Expected: {describe(exercise.reference(*exercise.cases(seed)[0].args))}.")
         report = Report("form", name, text, (expected,))
+    if exercise.blueprint and not isinstance(attempt, type) and report.kind != "not attempted":
+        call = Prose(f'Give it without brackets: `check("{name}", {exercise.own.__name__})`.')
+        report = Report("form", name, f"`check` needs your class itself, and got {describe(attempt)}.", (call,))
     if report.kind != "not attempted":
         recording.record_attempt(name, report.correct)
     if report.correct:
@@ -88,8 +91,9 @@ def hint(name: str, number: int | None = None) -> Report:
 def solution(name: str) -> Report:
     """The library's own source for this exercise. Raises `KeyError` for an unknown exercise."""
     exercise = find(name)
-    parts: list[Part] = [Prose("This is the library's own code, the very function that your attempt is compared with.")]
-    for function in map(inspect.unwrap, (exercise.reference, *exercise.helpers)):
+    what = "class" if exercise.blueprint else "function"
+    parts: list[Part] = [Prose(f"This is the library's own code, the very {what} that your attempt is compared with.")]
+    for function in map(inspect.unwrap, (exercise.own, *exercise.helpers)):
         parts += [Prose(f"`{function.__module__}.{function.__qualname__}`"), Code(inspect.getsource(function).rstrip())]
     recording.record_solution(name)
     return Report("help", name, "A solution", tuple(parts))

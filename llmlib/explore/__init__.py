@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from llmlib._lazy import lazy
 
 if TYPE_CHECKING:
+    from llmlib.explore.alignment import LiveAlignmentView as LiveAlignmentView
+    from llmlib.explore.alignment import explore_alignment as explore_alignment
     from llmlib.explore.architecture import explore_architecture as explore_architecture
     from llmlib.explore.attention import explore_attention as explore_attention
     from llmlib.explore.attention_steps import explore_attention_steps as explore_attention_steps
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
 __all__, __getattr__, __dir__ = lazy(
     __name__,
     {
+        "LiveAlignmentView": "llmlib.explore.alignment",
         "LiveTrainingView": "llmlib.explore.training",
         "Speaker": "llmlib.explore.chat",
         "compare_chats": "llmlib.explore.chat",
+        "explore_alignment": "llmlib.explore.alignment",
         "explore_architecture": "llmlib.explore.architecture",
         "explore_attention": "llmlib.explore.attention",
         "explore_attention_steps": "llmlib.explore.attention_steps",

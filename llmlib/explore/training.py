@@ -1,21 +1,12 @@
-"""Training runs in their view, live: in a background thread, or in a cell's own loop."""
+"""Training runs in their view, live."""
 
-import asyncio
-import contextlib
 import math
-import os
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llmlib.explore.shared.live_runs import LiveRuns
 from llmlib.training.loop import Step, Training
-from llmlib.widgets.shared.acts import in_words
-from llmlib.widgets.shared.interrupts import on_interrupt
 from llmlib.widgets.training.view import VALUES, TrainingView
-
-ENDED = ("finished", "failed", "stopped")
 
 
 def explore_training(
@@ -36,266 +27,27 @@ def explore_training(
     True
     """
     dashboard = LiveTrainingView()
-    named = {name: runs} if isinstance(runs, Training) else dict(runs or {})
-    for title, run in named.items():
-        dashboard.add(run, title)
-    if named and start:
-        dashboard.resume()
+    dashboard.begin(runs, name, start)
     return dashboard
 
 
-@dataclass
-class Tracked:
-    """A run on the board."""
+class LiveTrainingView(LiveRuns[Step], TrainingView):
+    """A `TrainingView` with live runs."""
 
-    number: int
-    name: str
-    run: Iterator[Step]
-    in_cell: bool = False  # whether a cell's loop takes its steps
-    busy: bool = False  # whether a step is under way
-    steps: list[Step] = field(default_factory=list)
+    def _add_run(self, name: str, run: Iterator[Step], steps: int, step: int) -> int:
+        guess = math.log(run.model.config.vocab_size) if isinstance(run, Training) else 0.0
+        return self.add_run(name, steps=steps, step=step, guess=guess)
 
-
-class LiveTrainingView(TrainingView):
-    """A `TrainingView` with live runs. One thread takes a step of each running run in turn.
-
-    A run can be paused or stopped; nobody waits for a stopped one. Either way the model stays usable and the run can be
-    resumed. An interrupt of the kernel does the same. A run that fails says why in the view; `watch` also raises it.
-    """
-
-    def __init__(self, **traits: Any):
-        self._tracked: list[Tracked] = []
-        self._changed = threading.Condition(threading.RLock())  # held for each change of what is shown
-        self._thread: threading.Thread | None = None
-        self._unwatch: Callable[[], None] = lambda: None
-        self._display: Any = None
-        super().__init__(**traits)
-        self.on_act("resume", self.resume)
-        self.on_act("pause", self._pause)
-        self.on_act("stop", self._stop)
-
-    @property
-    def steps(self) -> dict[str, list[Step]]:
-        """All steps that were taken, by the name of the run."""
-        return {one.name: one.steps for one in self._tracked}
-
-    def add(self, run: Iterator[Step], name: str = "run") -> None:
-        """Add a run without starting it. Raises `ValueError` for a name that is taken."""
-        with self._changed:
-            config, model = getattr(run, "config", None), getattr(run, "model", None)
-            guess = math.log(model.config.vocab_size) if isinstance(run, Training) and model else 0.0
-            number = self.add_run(name, steps=getattr(config, "steps", 0), step=getattr(run, "step", 0), guess=guess)
-            self._tracked.append(Tracked(number, name, run))
-
-    # --- what the reader wants --------------------------------------------------------------------------------------
-
-    def resume(self, run: int | None = None) -> None:
-        """Start or resume a run, given by its number, or every run that can be."""
-        with self._changed:
-            for one in self._those(run):
-                if self.state(one.number) in ("ready", "paused", "stopped"):
-                    self.mark(one.number, "running")
-            if self._next() and not (self._thread and self._thread.is_alive()):
-                self._unwatch = on_interrupt(self._pause)
-                self._thread = threading.Thread(target=self._work, daemon=True)
-                self._thread.start()
-
-    def pause(self, run: int | None = None) -> None:
-        """Pause a run, or all that are running, once the step under way has been taken."""
-        self._pause(run)
-        self._settle(run)
-
-    def stop(self, run: int | None = None) -> None:
-        """Stop a run, or all, once the step under way has been taken; `resume` can still continue it."""
-        self._stop(run)
-        self._settle(run)
-
-    def _pause(self, run: int | None = None) -> None:
-        """Pause without waiting for the step under way, so that the kernel can answer the reader at once."""
-        self._turn(run, ("running",), "paused")
-
-    def _stop(self, run: int | None = None) -> None:
-        self._turn(run, ("ready", "running", "paused"), "stopped")
-
-    def _turn(self, run: int | None, states: tuple[str, ...], into: str) -> None:
-        with self._changed:
-            for one in self._those(run):
-                if self.state(one.number) in states:
-                    self.mark(one.number, into)
-
-    def _settle(self, run: int | None = None) -> None:
-        """Wait until no step is under way."""
-        with self._changed:
-            while threading.current_thread() is not self._thread and any(one.busy for one in self._those(run)):
-                self._changed.wait(0.2)
-
-    def _those(self, run: int | None) -> list[Tracked]:
-        if run is not None and not 0 <= run < len(self._tracked):
-            raise ValueError(f"There is no run {run}. The runs are numbered 0 to {len(self._tracked) - 1}.")
-        return self._tracked if run is None else [self._tracked[run]]
-
-    # --- taking steps -----------------------------------------------------------------------------------------------
-
-    def _next(self, after: int = -1) -> Tracked | None:
-        """The run whose turn it is in the background, after the run with this number."""
-        running = [one for one in self._tracked if self.state(one.number) == "running" and not one.in_cell]
-        return next((one for one in running if one.number > after), running[0] if running else None)
-
-    def _work(self) -> None:
-        turn = -1
-        while True:
-            with self._changed:
-                one = self._next(turn)
-                if one is None:
-                    self._thread = None  # under the lock: whoever resumes now starts another one
-                    self._unwatch()
-                    return
-            turn = one.number
-            with contextlib.suppress(Exception):  # the view says so
-                self._take(one)
-
-    def _take(self, one: Tracked) -> Step | None:
-        """Take a step of a run; None if it has ended. An error is shown in the view and raised."""
-        with self._changed:
-            while one.busy:
-                self._changed.wait(0.2)
-            one.busy = True
-        try:
-            began = time.perf_counter()
-            step = next(one.run)
-            self._tell(one, step, time.perf_counter() - began)
-            return step
-        except StopIteration:
-            self.mark(one.number, "finished")
-            return None
-        except Exception as error:
-            self.mark(one.number, "failed", in_words(error))
-            raise
-        finally:
-            with self._changed:
-                one.busy = False
-                self._changed.notify_all()
-
-    def _tell(self, one: Tracked, step: Step, seconds: float) -> None:
-        one.steps.append(step)
-        numbers = {name: getattr(step, name) for name in VALUES}
-        sample = None if step.sample is None else as_text(step.sample)
-        statistics = None if step.statistics is None else vars(step.statistics)
-        with self._changed:
-            self.log(
-                one.number,
-                step.step,
-                **numbers,
-                validation_loss=step.validation_loss,
-                sample=sample,
-                statistics=statistics,
-                seconds=seconds,
-            )
-            if step.step == getattr(getattr(one.run, "config", None), "steps", None):
-                self.mark(one.number, "finished")
-
-    def mark(self, run: int, state: str, words: str = "") -> None:
-        with self._changed:
-            super().mark(run, state, words)
-            self._changed.notify_all()
-
-    def wait(self) -> None:
-        """Wait until every run has finished, failed or been stopped. Runs that have not started are started.
-
-        An interrupt of the kernel pauses them, and ends the waiting. Meanwhile the kernel is busy, and the view's
-        buttons wait too; in a notebook, `await dashboard.finished()` leaves it free to answer them.
-        """
-        with self._paused_if_interrupted(), self._changed:
-            while self._under_way():
-                self._changed.wait(0.2)  # an interrupt is heard between two
-
-    async def finished(self) -> None:
-        """`await dashboard.finished()` waits as `wait` does, and the view's buttons answer."""
-        with self._paused_if_interrupted():
-            while self._under_way():
-                await asyncio.sleep(0.1)
-
-    @contextlib.contextmanager
-    def _paused_if_interrupted(self) -> Iterator[None]:
-        for one in self._tracked:
-            if self.state(one.number) == "ready":
-                self.resume(one.number)
-        try:
-            yield
-            self._settle()
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            self.pause()
-            raise
-        finally:
-            self._renew_picture()
-
-    def _under_way(self) -> bool:
-        return any(self.state(one.number) not in ENDED for one in self._tracked)
-
-    def watch(self, run: Iterator[Step], name: str = "run") -> Iterator[Step]:
-        """Show a run whose steps a loop takes: `for step in dashboard.watch(train(…))`.
-
-        The dashboard appears above the loop, if it is not on the page yet. Leaving the loop, by `break` or by an
-        interrupt, pauses the run: the view's button continues it in the background, and watching it again continues it
-        in the loop. While the loop runs, the kernel is busy with it, and an interrupt is the way to pause.
-        """
-        one = next((one for one in self._tracked if one.run is run), None)
-        if one is None:
-            self.add(run, name)
-            one = self._tracked[-1]
-        self._appear()
-        return self._watched(one)
-
-    def _watched(self, one: Tracked) -> Iterator[Step]:
-        with self._changed:
-            one.in_cell = self._about[one.number]["in_cell"] = True
-            if self.state(one.number) != "finished":
-                self.mark(one.number, "running")
-        try:
-            while self._may_go_on(one):
-                step = self._take(one)
-                if step is None:
-                    return
-                yield step
-        finally:
-            with self._changed:
-                one.in_cell = self._about[one.number]["in_cell"] = False
-                now = self.state(one.number)
-                self.mark(one.number, "paused" if now == "running" else now, self._about[one.number]["words"])
-            self._renew_picture()
-
-    def _may_go_on(self, one: Tracked) -> bool:
-        """Wait while the run is paused; False once it has ended."""
-        with self._changed:
-            while self.state(one.number) == "paused":
-                self._changed.wait(0.2)
-            return self.state(one.number) == "running"
-
-    # --- its place in a notebook ------------------------------------------------------------------------------------
-
-    def _appear(self) -> None:
-        try:
-            from IPython import get_ipython
-            from IPython.display import display
-        except ImportError:
-            return
-        if self._display is None and get_ipython() is not None:
-            display(self)
-
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        data, metadata = self._repr_mimebundle_()
-        self._display = display(data, metadata=metadata, raw=True, display_id=True)
-
-    def _renew_picture(self) -> None:
-        """Put a picture of the results into a notebook that is executed without a page.
-
-        On a page the view itself shows them, and a new output would replace it and take the keyboard's focus.
-        """
-        if self._display is not None and "JPY_SESSION_NAME" not in os.environ:  # set by Jupyter's server
-            data, metadata = self._repr_mimebundle_()
-            self._display.update(data, metadata=metadata, raw=True)
+    def _log(self, number: int, step: Step, seconds: float) -> None:
+        self.log(
+            number,
+            step.step,
+            **{name: getattr(step, name) for name in VALUES},
+            validation_loss=step.validation_loss,
+            sample=None if step.sample is None else as_text(step.sample),
+            statistics=None if step.statistics is None else vars(step.statistics),
+            seconds=seconds,
+        )
 
 
 def as_text(sample: Any) -> str:

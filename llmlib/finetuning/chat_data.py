@@ -13,6 +13,7 @@ from torch import Tensor
 
 from llmlib.chat import Message, encode_chat_with_mask
 from llmlib.tokenization.base import Tokenizer
+from llmlib.training.batches import shuffled
 from llmlib.training.loss import IGNORED
 
 OPEN_ROWS = 32  # how many rows may still be filled up during packing
@@ -128,9 +129,7 @@ class ChatData:
         key = epoch, seed, seq_len
         if key not in self._epochs:
             usable = self._within(seq_len)
-            # The raw stream of Philox, a function of (key, counter), is the same in all versions of numpy.
-            drawn = np.random.Philox(key=seed, counter=[0, 0, 0, epoch]).random_raw(len(usable))
-            order = [usable[place] for place in np.argsort(drawn, kind="stable")]
+            order = [usable[place] for place in shuffled(len(usable), seed, epoch)]
             if len(self._epochs) >= 4:
                 self._epochs.pop(next(iter(self._epochs)))
             lengths = [min(len(self._encoded[number][0]), seq_len + 1) for number in order]

@@ -32,7 +32,7 @@ def read_conversations(path: Path | str) -> list[list[Message]]:
     """
     path = Path(path)
     found = []
-    for number, line in _lines(path):
+    for number, line in lines_of(path):
         try:
             found.append(_conversation(line))
         except ValueError as error:
@@ -44,8 +44,8 @@ def read_conversations(path: Path | str) -> list[list[Message]]:
     return found
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield each line that is not empty with its number, from 1."""
+def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield each line of a JSONL file that is not empty, with its number, from 1."""
     try:
         with open(path, "rb") as file:
             number = 0
@@ -64,7 +64,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise ConversationError(f"{path} cannot be read ({error.strerror}).") from None
 
 
-def _conversation(line: bytes) -> list[Message]:
+def record_in(line: bytes, expected: str) -> dict[str, Any]:
+    """Return the object in a line. Raises `FormatError`, which says what is wrong with it and what is `expected`."""
     try:
         record = json.loads(line.decode(), object_pairs_hook=without_duplicates)
     except UnicodeDecodeError as error:
@@ -73,21 +74,32 @@ def _conversation(line: bytes) -> list[Message]:
             "your editor."
         ) from None
     except json.JSONDecodeError as error:
-        raise FormatError(f"invalid JSON at character {error.pos + 1}: {error.msg}. {_EXPECTED}") from None
+        raise FormatError(f"invalid JSON at character {error.pos + 1}: {error.msg}. {expected}") from None
     except (ValueError, RecursionError) as error:  # a repeated key, a number with too many digits, nested too deeply
-        raise FormatError(f"{error}. {_EXPECTED}") from None
+        raise FormatError(f"{error}. {expected}") from None
     if not isinstance(record, dict):
-        raise FormatError(f"{short(record)} is not a conversation. {_EXPECTED}")
+        raise FormatError(f"{short(record)} is not a conversation. {expected}")
+    return record
+
+
+def _conversation(line: bytes) -> list[Message]:
+    record = record_in(line, _EXPECTED)
     if "messages" in record:
-        messages = [_message(m, n) for n, m in enumerate(field(record, "messages", list, "the conversation"))]
-        if not messages:
-            raise FormatError("the conversation has no messages.")
+        messages = messages_in(record)
     elif "prompt" in record or "response" in record:
         pair = {"user": "prompt", "assistant": "response"}
         messages = [{"role": role, "content": field(record, key, str, "the pair")} for role, key in pair.items()]
     else:
         raise FormatError(f"the fields are {short(sorted(record))}. {_EXPECTED}")
     check_turns(messages)
+    return messages
+
+
+def messages_in(record: dict[str, Any]) -> list[Message]:
+    """Return the list "messages" of a record, with role and content only. Raises `FormatError`."""
+    messages = [_message(m, n) for n, m in enumerate(field(record, "messages", list, "the conversation"))]
+    if not messages:
+        raise FormatError("the conversation has no messages.")
     return messages
 
 

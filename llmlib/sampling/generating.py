@@ -77,6 +77,7 @@ def generate(
     constraint: Constraint | Sequence[Constraint | None] | None = None,
     top_log_probs: int | None = None,
     when_full: str = "stop",
+    samples: int = 1,
 ) -> Generation:
     """Continue a text, yielding each token as soon as it is drawn.
 
@@ -87,8 +88,10 @@ def generate(
     when a `constraint` (one for all, or one per text) is met and allows nothing more, or when the context is full; the
     result's `ended_by` says which. With a full context, `when_full="slide"` forgets the older half and continues, and
     "stop" gives a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple of
-    them for a batch), with its log-probability and the k most likely tokens. `seed=None` uses a fresh seed. Raises
-    `ValueError` right away for ids that the model cannot take, and for padding that is not on the left.
+    them for a batch), with its log-probability and the k most likely tokens. With `samples=n`, each text is read once
+    and continued n times: the result is a batch with n rows for the first text, then n for the next, and so on.
+    `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model cannot take, and for padding
+    that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -101,7 +104,7 @@ def generate(
     prompt = prompt[None] if single else prompt
     if prompt.ndim != 2:
         raise ValueError(f"ids must be one text (a list or 1-D) or a batch (2-D), got shape {tuple(prompt.shape)}.")
-    max_new_tokens = check_count("max_new_tokens", max_new_tokens, 0)
+    max_new_tokens, samples = check_count("max_new_tokens", max_new_tokens, 0), check_count("samples", samples, 1)
     if seed is not None:
         seed = check_count("seed", seed, 0, LARGEST_SEED)
     if not isinstance(sampler, Sampler | None):
@@ -137,11 +140,13 @@ def generate(
         sampler=sampler or Sampler(),
         generator=generator,
         ends=ends.to(model.device),
-        constraints=constraints,
+        constraints=[one for one in constraints for _ in range(samples)],
         top_log_probs=top_log_probs,
         slides=when_full == "slide",
+        samples=samples,
     )
-    return Generation(lambda generation: _one_text(writer, generation) if single else _batch(writer, generation))
+    alone = single and samples == 1
+    return Generation(lambda generation: _one_text(writer, generation) if alone else _batch(writer, generation))
 
 
 class _Writer:
@@ -160,18 +165,20 @@ class _Writer:
         constraints: Sequence[Constraint | None],
         top_log_probs: int | None,
         slides: bool,
+        samples: int,
     ):
         self.model, self.sampler, self.generator = model, sampler, generator
         self.ends, self.top_log_probs, self.slides = ends, top_log_probs, slides
-        self.max_new_tokens, end_ids = max_new_tokens, set(ends.tolist())
-        batch, self.length = prompt.shape
-        self.cache: Cache = model.new_cache(batch, max_seq_len=self.length + max_new_tokens)
+        self.max_new_tokens, self.samples, end_ids = max_new_tokens, samples, set(ends.tolist())
+        texts, self.length = prompt.shape
+        batch = texts * samples
+        self.cache: Cache = model.new_cache(texts, max_seq_len=self.length + max_new_tokens)
         room = max_new_tokens if slides else self.cache.max_seq_len - self.length + 1
         self.written = torch.zeros(batch, self.length + room, dtype=torch.long, device=prompt.device)
         self.real = torch.ones_like(self.written, dtype=torch.bool)
-        self.written[:, : self.length] = prompt
+        self.written[:, : self.length] = prompt.repeat_interleave(samples, dim=0)
         if attention_mask is not None:
-            self.real[:, : self.length] = attention_mask
+            self.real[:, : self.length] = attention_mask.repeat_interleave(samples, dim=0)
         self.read = 0  # how many tokens of each row are in the cache
         self.masked = attention_mask is not None
         self.held = torch.arange(batch, device=prompt.device)  # the rows that are in the cache
@@ -197,6 +204,8 @@ class _Writer:
 
     def _next_logits(self) -> Float[Tensor, "batch vocab"]:
         """Return the model's logits for the next token, and zeros for rows that it no longer reads."""
+        if self.read == 0 and self.samples > 1:
+            return self._first_logits()
         self._let_go()
         new = slice(self.read, self.length)
         mask = self.real[self.held, new] if self.masked else None
@@ -205,6 +214,16 @@ class _Writer:
         if len(self.held) == len(self.written):
             return logits
         return logits.new_zeros(len(self.written), logits.shape[-1]).index_copy(0, self.held, logits)
+
+    def _first_logits(self) -> Float[Tensor, "batch vocab"]:
+        """Read each text once, and give each of its samples a copy of what the model remembers of it."""
+        new = slice(0, self.length)
+        mask = self.real[:: self.samples, new] if self.masked else None
+        logits = _last_logits(self.model, self.written[:: self.samples, new], self.cache, mask)
+        texts = torch.arange(len(logits), device=logits.device)
+        self.cache.reorder(texts.repeat_interleave(self.samples))
+        self.read, self.masked = self.length, False
+        return logits.repeat_interleave(self.samples, dim=0)
 
     def _let_go(self) -> None:
         """Drop the rows that have ended from the cache, once they are half of it, because a copy takes time.

@@ -161,5 +161,33 @@ def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
     >>> entropy(torch.tensor([[0.0, 0.0], [0.0, float("-inf")]]))
     tensor([0.6931, 0.0000])
     """
+    return _entropy(logits.float().log_softmax(dim=-1))
+
+
+def log_prob(logits: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Return ln p of each id, in float32: its surprise with a minus sign, in nats.
+
+    >>> log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))  # ln 1/2
+    tensor([-0.6931])
+    """
+    return _of_ids(logits.float().log_softmax(dim=-1), ids)
+
+
+def entropy_and_log_prob(
+    logits: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+    """Return `entropy` and `log_prob` with a single softmax, which takes most of the time.
+
+    >>> entropy_and_log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    (tensor([0.6931]), tensor([-0.6931]))
+    """
     log_p = logits.float().log_softmax(dim=-1)
+    return _entropy(log_p), _of_ids(log_p, ids)
+
+
+def _entropy(log_p: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
     return (log_p.exp() * -log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(dim=-1)  # 0 · ln 0 counts as 0
+
+
+def _of_ids(log_p: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    return log_p.gather(-1, ids[..., None]).squeeze(-1)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from llmlib.sampling.logits import log_prob
 from llmlib.transformer import Transformer
 
 Text = Sequence[Hashable]
@@ -94,7 +95,8 @@ def log_probs_of(
 ) -> Float[Tensor, "batch seq-1"]:
     """Return the model's log-probability, in float32, of each token except the first, given those before it.
 
-    `attention_mask` is False at padding (on the left); the values at padding mean nothing.
+    This measures, so it keeps nothing for gradients; `llmlib.preferences.log_probs_of` is for losses, and gives the
+    entropy as well. `attention_mask` is False at padding (on the left); the values at padding mean nothing.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -103,7 +105,7 @@ def log_probs_of(
     """
     ids = ids.to(model.device)
     logits = model(ids[:, :-1], attention_mask=None if attention_mask is None else attention_mask[:, :-1])
-    return logits.float().log_softmax(dim=-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
+    return log_prob(logits, ids[:, 1:])
 
 
 def perplexity(log_probs: Float[Tensor, "*batch seq"]) -> Float[Tensor, "*batch"]:

@@ -2,22 +2,32 @@
 
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from llmlib.training.config import TrainConfig
 
-Batch = tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]
+Batch = tuple[Int[Tensor, "batch *row"], Int[Tensor, "batch *row"]]
+
+
+def shuffled(n: int, seed: int, epoch: int) -> list[int]:
+    """Return the numbers below n in the random order of an epoch, the same on every machine.
+
+    >>> shuffled(4, seed=0, epoch=0), shuffled(4, seed=0, epoch=1)
+    ([0, 2, 1, 3], [1, 0, 3, 2])
+    """
+    # The raw stream of Philox, a function of (key, counter), is the same in all versions of numpy.
+    drawn = np.random.Philox(key=seed, counter=[0, 0, 0, epoch]).random_raw(n)
+    return np.argsort(drawn, kind="stable").tolist()
 
 
 @runtime_checkable
 class Data(Protocol):
     """Provides batches, always the same one for a step and seed, like `llmlib.corpora.datasets.TokenDataset`."""
 
-    def batch(
-        self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
-    ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]: ...
+    def batch(self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None) -> Batch: ...
 
 
 class Batches:

@@ -10,7 +10,7 @@ import os
 import pickle
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -120,10 +120,13 @@ def learning(model: nn.Module) -> dict[str, Tensor]:
 def checksum(model: nn.Module) -> str | None:
     """Return a hexadecimal checksum of the frozen weights, or None if no weight is frozen."""
     frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
-    if not frozen:
-        return None
+    return checksum_of(frozen) if frozen else None
+
+
+def checksum_of(tensors: Iterable[Tensor]) -> str:
+    """Return a hexadecimal checksum of what is in the tensors."""
     running = 0
-    for parameter in frozen:
+    for parameter in tensors:
         raw = parameter.detach().cpu().reshape(-1).view(torch.uint8)
         running = zlib.crc32(raw.numpy().data, running)
     return f"{running:08x}"

@@ -1,4 +1,4 @@
-"""Follow a run to its end, in a log and on the terminal, for `llmlib train` and `llmlib tune`.
+"""Follow a run to its end, in a log and on the terminal, for `llmlib train`, `tune` and `align`.
 
 If something goes wrong, one line says what. If a run is stopped, it saves a checkpoint and says how to continue.
 """
@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ import typer
 from llmlib.files.atomic import atomic_write
 
 LINES = 10  # lines of progress, if there is no terminal to show a bar
+NOT_LOGGED = ("sample", "groups")  # fields of a step that do not fit into a line
 
 
 @contextlib.contextmanager
@@ -118,18 +120,16 @@ def _terminable() -> Iterator[None]:
 def _take(run: Any, folder: Path, writes: bool) -> None:
     from tqdm.auto import tqdm
 
-    log = Log(folder / "log.csv", run.last) if writes else None
+    log = Log(folder / "log.csv", run.last, run.RESULT) if writes else None
     shows = writes and sys.stderr.isatty()
     some = max(1, run.config.steps // LINES)
     with tqdm(run, total=run.config.steps, initial=run.step, unit="step", disable=not shows) as bar:
         for step in bar:
             if log:
                 log.write(step)
-            shown = {"loss": f"{step.loss:.3f}", "tokens/s": f"{step.tokens_per_second:,.0f}"}
-            if step.validation_loss is not None:
-                shown["validation"] = f"{step.validation_loss:.3f}"
+            shown = step.shown
             bar.set_postfix(shown)
-            if writes and not shows and (step.step % some == 0 or step.validation_loss is not None):
+            if writes and not shows and (step.step % some == 0 or "validation" in shown):
                 typer.echo(f"step {step.step:,}: " + ", ".join(f"{name} {value}" for name, value in shown.items()))
 
 
@@ -137,9 +137,9 @@ def summary(run: Any, folder: Path) -> str:
     """Return the result of a run in a sentence."""
     from llmlib.training.checkpoints import name_of
 
-    if not run.best:
+    if not (lowest := getattr(run, "best", None)):
         return f"{run.step} steps taken."
-    loss, step = run.best
+    loss, step = lowest
     best = f"the lowest validation loss was {loss:.4f}, at step {step}"
     kept = folder / name_of(step)
     other = f" ({kept} opens too)" if step != run.step and kept.is_dir() else ""
@@ -153,23 +153,21 @@ class Log:
     Raises `RunError` if the file cannot be read or written.
     """
 
-    def __init__(self, path: Path, last: Any):
-        from llmlib.training.loop import Step
-
+    def __init__(self, path: Path, last: Any, kind: type[Any]):
         self.path = path
-        self.names = [field.name for field in dataclasses.fields(Step) if field.name != "sample"]
+        self.names = [field.name for field in dataclasses.fields(kind) if field.name not in NOT_LOGGED]
         kept: list[dict[str, Any]] = []
         if last is not None and path.is_file():
             kept = [row for row in self._rows() if int(row["step"]) < last.step]
         if last is not None:
-            kept.append(dataclasses.asdict(last))
+            kept.append(_row(last))
         text = self._lines(kept, header=True)
         with self._named_errors(), atomic_write(path) as file:
             file.write(text)
 
     def write(self, step: Any) -> None:
         with self._named_errors(), open(self.path, "ab", buffering=0) as file:
-            file.write(self._lines([dataclasses.asdict(step)]))
+            file.write(self._lines([_row(step)]))
 
     def _lines(self, rows: list[dict[str, Any]], header: bool = False) -> bytes:
         text = io.StringIO()
@@ -189,7 +187,9 @@ class Log:
             if reader.fieldnames != self.names:
                 raise ValueError(f"its first line is not {','.join(self.names)}")
             for number, row in enumerate(rows, start=1):
-                whole = row.keys() == set(self.names) and int(row["step"]) == number and float(row["loss"]) >= 0
+                whole = (
+                    row.keys() == set(self.names) and int(row["step"]) == number and math.isfinite(float(row["loss"]))
+                )
                 last = number == len(rows)  # a full disk may have cut it
                 if not whole and not last:
                     raise ValueError(f"line {number + 1} does not belong to step {number}")
@@ -210,3 +210,8 @@ class Log:
                 f"{self.path} could not be written ({error.strerror}). Free some space, or make the folder writable; "
                 "then continue the run with --resume."
             ) from error
+
+
+def _row(step: Any) -> dict[str, Any]:
+    """Return a step's fields, those with names and numbers in them as JSON."""
+    return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in vars(step).items()}

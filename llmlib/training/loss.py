@@ -1,6 +1,6 @@
 """The loss that training minimises: the surprise at the next token."""
 
-from typing import Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -48,3 +48,26 @@ def cross_entropy(
         raise ValueError(f"The target {wrong[0].item()} is not a token: ids go from 0 to {vocab - 1} here.")
     loss = F.cross_entropy(logits.reshape(-1, vocab).float(), flat, ignore_index=IGNORED, reduction=reduction)
     return loss.reshape(targets.shape) if reduction == "none" else loss
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What a run minimises: a loss on a part of a batch, `x` and `y` as the data gives them."""
+
+    def __call__(self, model: Any, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
+        """Return the mean loss; `model` is the one to call, which may be spread over several processes."""
+        ...
+
+    def count(self, y: Tensor) -> int:
+        """Return over how many things the mean is taken, so that parts of a batch can be weighed."""
+        ...
+
+
+class NextToken:
+    """The surprise at the next token: `cross_entropy`, over all targets that count."""
+
+    def __call__(self, model: Any, x: Int[Tensor, "batch seq"], y: Int[Tensor, "batch seq"]) -> Float[Tensor, ""]:
+        return cross_entropy(model(x), y)
+
+    def count(self, y: Int[Tensor, "batch seq"]) -> int:
+        return count_targets(y)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from llmlib._lazy import lazy
 
 if TYPE_CHECKING:
+    from llmlib.widgets.alignment import AlignmentView as AlignmentView
     from llmlib.widgets.architecture import ArchitectureView as ArchitectureView
     from llmlib.widgets.attention import AttentionView as AttentionView
     from llmlib.widgets.attention import attention_view as attention_view
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__, __getattr__, __dir__ = lazy(
     __name__,
     {
+        "AlignmentView": "llmlib.widgets.alignment",
         "ArchitectureView": "llmlib.widgets.architecture",
         "AttentionStepsView": "llmlib.widgets.attention_steps",
         "AttentionView": "llmlib.widgets.attention",

@@ -11,11 +11,18 @@ RUN = """async (nodes, [script, rules]) => {
 }"""
 # What a view must not have twice on a page, so that it can be shown twice itself.
 UNIQUE = ("landmark-unique", "duplicate-id", "duplicate-id-active", "duplicate-id-aria")
+# What depends on colours: in a second theme all else is as it was in the first.
+OF_COLOURS = ("color-contrast", "link-in-text-block")
 
 
 def violations(nodes):
     """What axe finds in a locator's nodes, one line a rule; of a whole page, ask for `page.locator(":root")`."""
     return nodes.evaluate_all(RUN, [AXE_SCRIPT, None])
+
+
+def faults_of_colour(nodes):
+    """The same for colours alone, for what axe has seen in another theme and at another width."""
+    return nodes.evaluate_all(RUN, [AXE_SCRIPT, OF_COLOURS])
 
 
 def not_unique(nodes):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import nbformat
 
 from browser.lessons import cells_of_views
-from browser.looks import SCREENSHOTS, STICKS_OUT, UNREADABLE
+from browser.looks import STICKS_OUT, UNREADABLE, keep_picture
 
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 
@@ -35,12 +35,24 @@ RUN_LAST = """async (source) => {
   notebook.activeCell.model.sharedModel.setSource(source);
   await window.jupyterapp.commands.execute("notebook:run-cell");
 }"""
-# Opens a notebook alone, without a kernel, and attaches all its cells, those out of sight too, with all they show.
+IS_UP = "() => Boolean(window.jupyterapp)"
+CLOSE_ALL = """() => {
+  for (const widget of [...window.jupyterapp.shell.widgets("main")]) widget.dispose(); // to close one asks to save it
+}"""
+# Opens a notebook alone in the JupyterLab that is there already.
+OPEN_HERE = """async (path) => {
+  const { commands, shell } = window.jupyterapp, others = [...shell.widgets("main")];
+  const panel = await commands.execute("docmanager:open", { path });
+  for (const widget of others) widget.dispose();
+  await panel.revealed;
+  shell.activateById(panel.id);
+}"""
+# The same without a kernel, and attaches all its cells, those out of sight too, with all they show.
 READ = """async (path) => {
   const { commands, shell } = window.jupyterapp, others = [...shell.widgets("main")];
   const panel = await commands.execute("docmanager:open", { path });
   panel.sessionContext.kernelPreference = { ...panel.sessionContext.kernelPreference, shouldStart: false };
-  for (const widget of others) widget.dispose(); // to close one asks whether to save it
+  for (const widget of others) widget.dispose();
   await panel.revealed;
   const { content } = panel;
   content.notebookConfig = { ...content.notebookConfig, windowingMode: "none" };
@@ -98,11 +110,22 @@ class Bench:
             self.problems.append(message.text)
 
     def open(self, name, sources=None):
-        """Open a notebook, made from these cells if they are given."""
+        """Open a notebook, made from these cells if they are given; without loading JupyterLab, if it is there."""
         self.name = name
         if sources is not None:
             self.put(name, sources)
-        self.page.goto(self.lab(f"notebooks/{name}"))
+        if self.page.evaluate(IS_UP):
+            self.page.evaluate(OPEN_HERE, f"notebooks/{name}")
+            self.ready()
+        else:
+            self.load()
+
+    def load(self):
+        """Load JupyterLab, for the first time or once more, with the notebook."""
+        self.page.goto(self.lab(f"notebooks/{self.name}"))
+        self.ready()
+
+    def ready(self):
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         self.page.wait_for_function(OPEN)
 
@@ -113,7 +136,7 @@ class Bench:
             if cell.cell_type == "code":
                 cell.metadata.trusted = True  # what is stored with this mark, the server signs
         self.store(f"stored_{path.name}", content)
-        if not self.page.evaluate("() => Boolean(window.jupyterapp)"):
+        if not self.page.evaluate(IS_UP):
             self.page.goto(self.lab(""))
             self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
         self.page.evaluate(READ, f"notebooks/stored_{path.name}")
@@ -219,7 +242,7 @@ class Bench:
         return self.page.locator("body").get_attribute("data-jp-theme-light") == "true"
 
     def look(self, name, views=None):
-        """In both themes: a picture of the screen for people; all words in the views can be read, and none sticks out.
+        """In both themes: all words in the views can be read, and none sticks out; a picture of the screen for people.
 
         The theme in which this ends is the other one, so that all that follows is done in that.
         """
@@ -230,7 +253,7 @@ class Bench:
                 assert view.evaluate(UNREADABLE) == []
                 out = view.evaluate(STICKS_OUT)
                 assert out <= 1, f"{out} pixels stick out"
-            self.page.screenshot(path=SCREENSHOTS / f"{name}_{'light' if self.is_light else 'dark'}.png")
+            keep_picture(self.page, f"{name}_{'light' if self.is_light else 'dark'}")
 
     def save(self):
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
@@ -238,7 +261,7 @@ class Bench:
     def clear(self):
         """Leave nothing behind for others."""
         self.theme("Light")  # the server remembers the last one
-        self.page.goto("about:blank")
+        self.page.evaluate(CLOSE_ALL)
         self.page.set_viewport_size(VIEWPORT)
         self.end_kernels()
         self.problems.clear()

@@ -14,8 +14,9 @@ from urllib.parse import urlparse
 import pytest
 from needs import skip_or_fail
 
+from browser import kernels
 from browser.bench import NOTEBOOKS, VIEWPORT, Bench
-from browser.looks import SCREENSHOTS
+from browser.looks import keep_picture
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -30,7 +31,6 @@ def chromium():
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         skip_or_fail("no Chromium; on Debian and Ubuntu: sudo apt install chromium")
-    SCREENSHOTS.mkdir(exist_ok=True)
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*quiet, "--disable-sync", "--no-first-run"])
@@ -79,8 +79,8 @@ def _is_foreign(url):
 
 @pytest.fixture
 def picture(page):
-    """Keep a screenshot by name, for people to look at; git ignores the folder."""
-    return lambda name: page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    """Keep a screenshot by name."""
+    return lambda name: keep_picture(page, name)
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +94,10 @@ def lab(tmp_path_factory, chromium):
     token = secrets.token_hex(16)
     private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     private["LLMLIB_DATA_DIR"] = str(folder / "progress")  # answers given here change no warm-up of other tests
+    warm = None
+    if sys.platform == "linux":  # elsewhere a fork may not use what was imported
+        warm, named = kernels.start(folder)
+        private |= named
     settings = folder / "config" / "labconfig" / "default_setting_overrides.json"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}))
@@ -107,15 +111,12 @@ def lab(tmp_path_factory, chromium):
         env={**os.environ, **private}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     base = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(f"{base}/api/status?token={token}", timeout=2).close()
-            break
-        except OSError:
-            time.sleep(0.5)
-    else:
-        server.kill()
-        pytest.fail("JupyterLab did not start")
+    until = time.monotonic() + 300  # on a machine that does much else, its imports alone take a minute
+    while not _answers(f"{base}/api/status?token={token}"):
+        if server.poll() is not None or time.monotonic() > until:
+            server.kill()
+            pytest.fail("JupyterLab did not start")
+        time.sleep(0.2)
     yield lambda path: f"{base}/lab/tree/{path}?token={token}&reset"
     server.terminate()
     try:
@@ -123,3 +124,14 @@ def lab(tmp_path_factory, chromium):
     except subprocess.TimeoutExpired:  # a kernel that is still starting holds it back
         server.kill()
         server.wait()
+    if warm:
+        warm.terminate()
+        warm.wait()
+
+
+def _answers(url):
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except OSError:
+        return False
+    return True

@@ -1,12 +1,20 @@
 """How a view looks to its readers."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+
+def keep_picture(shown, name):
+    """A screenshot for people to look at; git ignores the folder. In a run of several workers (`make test`) none is."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        shown.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 def contrast(one, other):

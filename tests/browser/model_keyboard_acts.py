@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from browser.keys import button, choose, go, pick, press, reachable, use, write
-from browser.training_acts import STATE, STEP
+from browser.training_acts import STATE, STEP, of
 
 TEXT = "one two three four one two three four"
 
@@ -149,6 +149,33 @@ def training(bench, view):
     choose(view, "Scale of loss and gradient norm", "log scale")
     bench.expect("training.place['log']", "True")
     choose(view, "Scale of loss and gradient norm", "linear scale")
+
+
+def alignment(bench, view):
+    go(view, view.get_by_role("button", name=re.compile("^(Start|Resume)$")))
+    step = of(view, STEP)
+    before = int(bench.python(step))
+    press(bench.page, "Enter")
+    bench.expect(f"{step} > {before + 10}", "True")
+    press(bench.page, "Enter")
+    bench.expect(of(view, STATE), "'paused'")
+    bench.expect("any(one.busy for one in alignment._tracked)", "False")
+    expect(view).to_have_attribute("data-steps", bench.python(step))
+    use(view, view.get_by_role("application", name="Curves"), "End", "ArrowLeft")
+    expect(view.locator(".llm-large .llm-tip")).to_contain_text("true 0.")
+    press(bench.page, "Home")
+    press(bench.page, "Enter")
+    bench.expect("alignment.place['at']", "1")
+    expect(view.locator(".llm-group")).to_contain_text("after step 1: 1 of ")
+    press(bench.page, "Escape")
+    choose(view, "Which prompt", "1 =")
+    expect(view.locator(".llm-says")).to_contain_text("All 5 rewards are equal (0): no answer is better than another")
+    choose(view, "Which prompt", "2")
+    expect(view.locator(".llm-answers tbody tr").last).to_contain_text("−1.60")
+    use(view, button(view, "Newest"))
+    bench.expect("alignment.place['at']", "None")
+    use(view, view.get_by_label("Prompt to compare on"), "Home")
+    expect(view.locator(".llm-column .llm-text")).to_have_text(["one", "two"])
 
 
 def sampling(bench, view):

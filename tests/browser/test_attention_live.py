@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.bench import VIEWPORT
-from browser.looks import SCREENSHOTS
+from browser.looks import keep_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -54,7 +54,7 @@ def switch_off_on_a_laptop(bench, view, board):
         box = row.bounding_box()
         assert edge["y"] <= box["y"], box
         assert box["y"] + box["height"] <= edge["y"] + edge["height"], box
-    page.screenshot(path=SCREENSHOTS / "attention_lab_laptop.png")
+    keep_picture(page, "attention_lab_laptop")
     page.set_viewport_size(VIEWPORT)
 
 

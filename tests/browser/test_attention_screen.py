@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from playwright.sync_api import expect
 
-from browser.axe import violations
-from browser.looks import SCREENSHOTS, UNREADABLE, cut
+from browser.axe import faults_of_colour, violations
+from browser.looks import UNREADABLE, cut, keep_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -166,8 +166,9 @@ def test_nothing_is_cut_and_axe_finds_nothing_in_any_state(view, lab_with_a_view
         for theme in ("Light", "Dark") if width == 1280 else ("Light",):
             bench.theme(theme)
             view.page.wait_for_timeout(200)
-            found[f"{state}, {theme}"] = violations(view) + view.evaluate(UNREADABLE) + cut(view)
-            view.page.screenshot(path=SCREENSHOTS / f"attention_{state.replace(' ', '_')}_{width}_{theme.lower()}.png")
+            by_axe = violations if theme == "Light" else faults_of_colour
+            found[f"{state}, {theme}"] = by_axe(view) + view.evaluate(UNREADABLE) + cut(view)
+            keep_picture(view.page, f"attention_{state.replace(' ', '_')}_{width}_{theme.lower()}")
         bench.theme("Light")
 
     view.page.set_viewport_size({"width": width, "height": 900})

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from browser.axe import violations
+from browser.axe import faults_of_colour, violations
 from browser.looks import contrast
 from browser.views import SETUP, VIEWS
 from llmlib.exercises.engine.asking_view import QuestionsView
@@ -27,10 +27,10 @@ def found(page, view, path):
     page.goto(view.save(path).as_uri())
     page.locator("#view.llm").wait_for()
     seen = {}
-    for scheme in ("light", "dark"):
+    for scheme, by_axe in (("light", violations), ("dark", faults_of_colour)):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.wait_for_timeout(100)  # what is drawn in pixels is drawn anew
-        seen[scheme] = violations(page.locator(":root"))
+        seen[scheme] = by_axe(page.locator(":root"))
     return seen
 
 

@@ -1,6 +1,7 @@
 """Views of models and of their training as pages without Python: looking around works, and pictures come out."""
 
 import dataclasses
+import math
 import re
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 from playwright.sync_api import expect
 from small_models import KINDS
 
+from browser.axe import violations
 from browser.exports import check_exports
 from browser.looks import STICKS_OUT, UNREADABLE
 from llmlib.explore import explore_architecture
 from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Transformer
-from llmlib.widgets import TrainingView, logit_lens_view
+from llmlib.widgets import AlignmentView, TrainingView, logit_lens_view
 
 QUANTILES = 0.001 * np.array([0.1, 0.5, 1, 1.5, 1.9])
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -195,3 +197,49 @@ def test_training(page, opened):
     board.get_by_text("log scale").click()
     expect(board.locator(".llm-plot svg").first).to_contain_text("seconds of work")
     check_exports(page, board, "training", html=False)
+
+
+def test_alignment(page, opened):
+    view = AlignmentView()
+    story = "Pip lost his key.\n" * 12
+    odd = ["<b>x</b> مرحبا 👩‍👩‍👧‍👦", "long " * 200, "", "<b>x</b> مرحبا 👩‍👩‍👧‍👦"]
+    for name in ("<b>ours</b>", "other"):
+        run = view.add_run(name, steps=1000)
+        for step in range(1, 1001):
+            answers = [f"at {step}", *odd[1:]] if step < 1000 else odd
+            mixed = {"prompt": f"{story}Who?", "answers": answers, "rewards": [1.0, 0.0, math.nan, 1.0]}
+            equal = {"prompt": "Where?", "answers": ["a", "b"], "rewards": [0.5, 0.5], "advantages": [0.0, 0.0]}
+            one = {"prompt": "When?", "answers": ["a"], "rewards": [0.5], "advantages": [0.0]}
+            groups = [equal, {**mixed, "advantages": [0.5, -0.5, math.nan, 0.5]}, one]
+            view.log(
+                run, step, reward=step / 1000, kl=step / 100, entropy=1.0, length=9.0, seconds=0.1,
+                measures={"true reward": 0.4}, cut_off=0.0, equal_groups=1, groups=groups,
+            )  # fmt: skip
+        view.mark(run, "finished")
+    view.compare([f"{story}Who?", "Where?"], {"base": odd[1:3], "tuned": odd[:2]}, {"tuned": [1.0, -0.5]})
+    board = opened(view, ".llm-alignment")
+    rows = board.locator(".llm-answers tbody tr")
+    expect(rows).to_have_count(3)  # the same answer twice is one row
+    expect(rows.first).to_contain_text("+0.501<b>x</b> مرحبا 👩‍👩‍👧‍👦× 2")
+    expect(rows.last).to_have_text("not a numbernot a number(empty)")
+    expect(board.locator(".llm-says")).to_have_text("1 reward is not a number: look at the reward function.")
+    prompt = board.locator(".llm-group .llm-prompt")
+    assert prompt.evaluate("box => box.scrollTop > 0"), "the question, at its end, is in sight"
+    plot = board.locator(".llm-plot svg").first.bounding_box()
+    page.mouse.click(plot["x"] + 60, plot["y"] + 100)
+    expect(board.locator(".llm-group")).to_contain_text(re.compile(r"after step \d\d?: \d of \d+"))
+    expect(board.locator(".llm-plot svg").first).to_contain_text("answers")
+    page.mouse.move(1, 1)
+    board.get_by_label("Which step: back through time").focus()
+    page.keyboard.press("Home")
+    expect(rows.first).to_contain_text("at 1")
+    board.get_by_text("1 =", exact=True).click()
+    expect(board.locator(".llm-says")).to_contain_text("learns nothing from this group")
+    board.get_by_text("3", exact=True).click()
+    expect(board.locator(".llm-says")).to_have_text("Only one answer: there is nothing to compare it with.")
+    board.get_by_label("Prompt to compare on").select_option(index=1)
+    expect(board.locator(".llm-column")).to_contain_text(["base(empty)", "tuned reward −0.5long"])
+    board.get_by_role("checkbox", name="other").uncheck()
+    expect(board.locator(".llm-group .llm-choice")).to_have_count(1)  # only the prompt is left to choose
+    assert violations(board) == []
+    check_exports(page, board, "alignment", html=False)

@@ -135,7 +135,7 @@ def test_running_the_cells_again_brings_all_back(restarted):
 def test_a_page_that_is_loaded_again_finds_its_views_alive(restarted):
     restarted.run()
     restarted.save()
-    restarted.open("kernels.ipynb")
+    restarted.load()
     view = restarted.page.locator(".llm-next-token")
     click(view, "Let chance pick", 2)
     expect(view.locator(".llm-picked")).to_have_count(2)

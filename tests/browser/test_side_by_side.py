@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.bench import VIEWPORT
-from browser.looks import SCREENSHOTS, faint_words
+from browser.looks import faint_words, keep_picture
 from browser.views import QUESTIONS, TABLE, VIEWS, cells
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -82,7 +82,7 @@ def test_all_words_can_be_read_as_they_are_painted(quiet, theme):
         view = quiet.shown(row.selector)
         view.page.wait_for_timeout(300)
         faint[row.name] = faint_words(view)
-        view.screenshot(path=SCREENSHOTS / f"together_{row.name}_{theme.lower()}.png")
+        keep_picture(view, f"together_{row.name}_{theme.lower()}")
     quiet.page.set_viewport_size(VIEWPORT)
     assert {name: words for name, words in faint.items() if words} == {}
 

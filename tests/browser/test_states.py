@@ -2,7 +2,7 @@
 
 import pytest
 
-from browser.axe import violations
+from browser.axe import faults_of_colour, violations
 from browser.bench import VIEWPORT
 from browser.looks import UNREADABLE, WIDTHS, cut, widen
 from browser.state_acts import STATES
@@ -39,7 +39,8 @@ def test_each_state_in_both_themes_and_widths(states, row):
             for state in row.states:
                 view = bench.shown(row.selector)
                 state(bench, view)
-                faults = [*violations(view), *view.evaluate(UNREADABLE)]
+                by_axe = violations if theme == "Light" else faults_of_colour
+                faults = [*by_axe(view), *view.evaluate(UNREADABLE)]
                 if theme == "Light":
                     faults += cut_at(bench, view).items()
                 found[theme, state.__name__] = faults

@@ -4,7 +4,7 @@ the keyboard alone, narrow windows, no motion, the same view twice."""
 import pytest
 from playwright.sync_api import expect
 
-from browser.axe import not_unique, violations
+from browser.axe import faults_of_colour, not_unique, violations
 from browser.bench import RUN_LAST, VIEWPORT, click
 from browser.keys import HOLDS_FOCUS, tab_through
 from browser.looks import STICKS_OUT, UNREADABLE, WIDTHS, cut, widen
@@ -112,12 +112,12 @@ def themed(all_views):
         view = bench.shown(row.selector)
         row.widest(bench, view)
         seen[row.name] = [settled(view)]
-    for theme in ("Dark", "Light"):
+    for theme, by_axe in (("Dark", violations), ("Light", faults_of_colour)):
         bench.theme(theme)
         for row in TABLE:
             view = bench.shown(row.selector)
             seen[row.name].append(settled(view, wanted=seen[row.name][0]))
-            found[row.name] += [f"{theme}: {line}" for line in violations(view)]
+            found[row.name] += [f"{theme}: {line}" for line in by_axe(view)]
     return seen, found
 
 

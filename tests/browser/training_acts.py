@@ -1,4 +1,4 @@
-"""What the tests of the table do in the training dashboard."""
+"""What the tests of the table do in the views of runs: the training dashboard, and that of alignment."""
 
 from playwright.sync_api import expect
 
@@ -10,23 +10,28 @@ STATE = "training.runs[0]['state']"
 PAUSE = "view => [...view.querySelectorAll('button')].find((node) => node.textContent.trim() === 'Pause')?.click()"
 
 
+def of(view, expression):
+    """What `expression` says of the training dashboard, said of this view."""
+    return expression.replace("training", "alignment") if "llm-alignment" in view.get_attribute("class") else expression
+
+
 def rest(bench, view):
     """Pause, and see that no step is taken any more."""
     view.evaluate(PAUSE)  # in one go: an earlier click may take the button away at any moment
-    bench.expect(STATE, "'paused'")
-    bench.expect("any(one.busy for one in training._tracked)", "False")
-    taken = bench.python(STEP)
+    bench.expect(of(view, STATE), "'paused'")
+    bench.expect(of(view, "any(one.busy for one in training._tracked)"), "False")
+    taken = bench.python(of(view, STEP))
     expect(view).to_have_attribute("data-steps", taken)
     expect(view.locator(".llm-standing")).to_contain_text("paused: step")
-    assert bench.python(STEP) == taken
+    assert bench.python(of(view, STEP)) == taken
 
 
 def move(bench, view, kind="Resume"):
     """Go on, until some more steps have been taken."""
-    before = int(bench.python(STEP))
+    before = int(bench.python(of(view, STEP)))
     click(view, kind, 5)
-    bench.expect(STATE, "'running'")
-    bench.expect(f"{STEP} > {before + 10}", "True")
+    bench.expect(of(view, STATE), "'running'")
+    bench.expect(f"{of(view, STEP)} > {before + 10}", "True")
 
 
 def clicks(bench, view):
@@ -41,11 +46,12 @@ def clicks(bench, view):
         expect(view.get_by_role("button", name="Resume", exact=True)).to_be_visible()
     move(bench, view)
     click(view, "Stop", 3)
-    bench.expect(STATE, "'stopped'")
+    bench.expect(of(view, STATE), "'stopped'")
     expect(view.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
     move(bench, view)
     rest(bench, view)
-    bench.expect("[step.step for step in training.steps['run']] == list(range(1, course.step + 1))", "True")
+    taken = "[step.step for [run] in [training.steps.values()] for step in run]"
+    bench.expect(of(view, f"{taken} == list(range(1, {STEP} + 1))"), "True")
     expect(view.locator(".llm-notice")).to_be_empty()
 
 
@@ -76,3 +82,38 @@ def long(bench, view):
     expect(view.locator(".llm-text")).to_have_text((LONG[:1999] + "…").strip())
     inside = "node => node.clientHeight < 200 && node.scrollHeight > node.clientHeight"
     assert view.locator(".llm-text").evaluate(inside)
+
+
+# --- alignment ----------------------------------------------------------------------------------------------------
+
+SLIDER = "Which step: back through time"
+
+
+def alignment_odd(bench, view):
+    write(bench, view, ODD)
+    answer = view.locator(".llm-answer bdi").first
+    expect(answer).to_have_text(ODD)
+    expect(view.locator(".llm-group .llm-prompt")).to_have_text(ODD)
+    view.get_by_label(SLIDER).focus()
+    bench.page.keyboard.press("Home")
+    expect(answer).to_have_text("one two")
+    bench.expect("alignment.place['at']", "1")
+    move(bench, view)  # who looks back is left there
+    rest(bench, view)
+    expect(answer).to_have_text("one two")
+    click(view, "Newest")
+    expect(answer).to_have_text(ODD)
+    view.get_by_label("Prompt to compare on").select_option(index=1)
+    expect(view.locator(".llm-column .llm-text")).to_have_text([ODD, "(empty)"])
+
+
+def alignment_empty(bench, view):
+    write(bench, view, "")
+    expect(view.locator(".llm-answer em").first).to_have_text("(empty)")
+
+
+def alignment_long(bench, view):
+    write(bench, view, LONG)
+    expect(view.locator(".llm-answer bdi").first).to_have_text((LONG[:599] + "…").strip())
+    inside = "node => node.clientHeight < 300 && node.scrollHeight > node.clientHeight"
+    assert view.locator(".llm-answers").evaluate(inside)

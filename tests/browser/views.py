@@ -6,11 +6,14 @@ from dataclasses import KW_ONLY, dataclass
 from browser import acts, chat_acts, keyboard_acts, model_acts, model_keyboard_acts, sampling_acts, training_acts
 
 SETUP = """
+import time
+from types import SimpleNamespace
 import torch
 from llmlib import TrainConfig, Transformer, TransformerConfig, train
 from llmlib.corpora.datasets import TokenDataset
 from llmlib.exercises.engine.asking_view import QuestionsView
 from llmlib.explore import *
+from llmlib.preferences import AlignStep, Group
 from llmlib.tokenization import BPETokenizer
 tokenizer = BPETokenizer.train("one two three four " * 3, 270, special_tokens=["<|im_start|>", "<|im_end|>"])
 tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}<|im_start|>"
@@ -30,6 +33,24 @@ for parameter in flat.parameters():
 choices = [{"text": "`a`", "right": True, "because": "So it is."}, {"text": "b", "right": False, "because": "No."}]
 questions = [{"text": f"What is {n}?", "lead": "From lesson 03:", "choices": choices} for n in range(3)]
 told = []  # which choices were told to Python
+class Rewarded:  # the made-up steps of an alignment run; its answers are those of the pupil
+    config, step = SimpleNamespace(steps=100_000), 0
+    def __iter__(self):
+        return self
+    def __next__(self):
+        time.sleep(0.02)
+        self.step += 1
+        answers, step = (samples[-1], "one", "one", "two", samples[-1]), self.step
+        unequal, equal = ((2.0, 0.0, 0.0, -1.0, 2.0), (1.4, -0.6, -0.6, -1.6, 1.4)), ((0.0,) * 5, (0.0,) * 5)
+        groups = Group("one", answers, *equal), Group(samples[-1], answers, *unequal)
+        shares = 0.1 * step, 1 / step, 3.0, 0.0, 1, 0.5, 1.0, 0.001, 0.02
+        return AlignStep(step, 1 - 1 / step, *shares, {"true": 0.5 - 1 / step}, groups)
+def explore_rewarded():
+    view = LiveAlignmentView()
+    view.add(Rewarded())
+    odd = "👩‍👩‍👧‍👦 é <b>x</b> مرحبا بالعالم abc 123"
+    view.compare(["Who?", "Where?"], {"tuned": ["one", odd], "aligned": ["two", ""]})
+    return view
 """
 
 
@@ -90,6 +111,9 @@ VIEWS = (
     Row("TrainingView", ".llm-training", "training = explore_training(course, start=False)",
         training_acts.clicks, training_acts.odd, "nobody types a text", training_acts.long,
         keyboard=model_keyboard_acts.training),
+    Row("AlignmentView", ".llm-alignment", "alignment = explore_rewarded()",
+        training_acts.clicks, training_acts.alignment_odd, training_acts.alignment_empty, training_acts.alignment_long,
+        keyboard=model_keyboard_acts.alignment),
     Row("SamplingView", ".llm-sampling", "lab = explore_sampling(model, tokenizer, 'one two three')",
         *sampling_acts.SAMPLING, keyboard=model_keyboard_acts.sampling, box="Your prompt",
         widest=sampling_acts.sampling_branches),

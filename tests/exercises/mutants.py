@@ -27,9 +27,11 @@ def trees_of(functions):
         tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
         if isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant):
             tree.body = tree.body[1:]
-        tree.decorator_list, tree.returns = [], None
-        for argument in [*tree.args.args, *tree.args.kwonlyargs]:
-            argument.annotation = None
+        tree.decorator_list = []
+        for method in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+            method.returns = None
+            for argument in [*method.args.args, *method.args.kwonlyargs]:
+                argument.annotation = None
         found.append(tree)
     return found
 

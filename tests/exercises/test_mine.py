@@ -342,7 +342,7 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     written()
     next_session()
     shown = mine()
-    assert shown.summary.startswith("1 of 32 parts of my_llm.py are yours. Next: tokenization.most_common_pair")
+    assert shown.summary.startswith("1 of 33 parts of my_llm.py are yours. Next: tokenization.most_common_pair")
     html = shown._repr_html_()
     assert 'alt="The parts of a language model' in html
     assert "yours: causal_mask" in html
@@ -351,7 +351,7 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     said = [node.firstChild.data for node in drawn.getElementsByTagName("text")]
     assert "✓ causal_mask" in said
     assert all(f"○ {part.name}".replace("_attention", "") in said or part.exercise == MASK
-               or part.name == "attention_part" for part in PARTS)  # fmt: skip
+               for part in PARTS)  # fmt: skip
     assert set(GROUPS) <= set(said)
     assert "you are here" not in said
     here = mine(here="Attention")

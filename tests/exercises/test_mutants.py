@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import sys
 from collections import Counter
 
 import pytest
@@ -24,6 +25,7 @@ MORE_THAN_DIFFERS = 0.8
 MIRRORED = "the two sides mean the same in either order"
 INDEPENDENT = "neither of the two lines reads what the other one writes"
 CUT = "x.reshape(batch, seq, n_heads, width // n_heads)"
+SQUARE = "all query heads together are as wide as d_model"
 SHIFTED = "every count is changed alike, and only their order matters"
 
 # The changes that change nothing an exercise asks for: (before, after), and why the two are equal.
@@ -81,10 +83,15 @@ EQUAL = {
         ("step - warmup", "warmup - step"): "a cosine is the same to both sides",
         ("steps - warmup", "warmup - steps"): "a cosine is the same to both sides",
     },
-    "transformer.attention_part": {
-        ("q = embeddings.rotate(attention.split_heads(x @ query.T, n_heads), cos, sin)",
+    "attention.multi_head": {
+        ("nn.Linear(d_model, n_heads * d_head, bias=False)", "nn.Linear(n_heads * d_head, d_model, bias=False)"): SQUARE,
+        ("nn.Linear(n_heads * d_head, d_model, bias=False)", "nn.Linear(d_model, n_heads * d_head, bias=False)"): SQUARE,
+        ("def __init__(self, d_model, n_heads, n_kv_heads):", "(after the next)"): INDEPENDENT,
+        ("self.n_kv_heads = n_kv_heads", "(after the next)"): INDEPENDENT,
+        ("self.key = nn.Linear(d_model, n_kv_heads * d_head, bias=False)", "(after the next)"): INDEPENDENT,
+        ("k = embeddings.rotate(attention.split_heads(self.key(x), self.n_kv_heads), cos, sin)",
          "(after the next)"): INDEPENDENT,
-        ("k = attention.share_heads(k, n_heads)", "(after the next)"): INDEPENDENT,
+        ("v = attention.share_heads(v, self.n_heads)", "(after the next)"): INDEPENDENT,
     },
     "transformer.llama_logits": {
         ("value = weights[f'{block}.attention.value.weight']", "(after the next)"): INDEPENDENT,
@@ -132,7 +139,7 @@ def wrong_at_once(exercise, function):
     An error of torch may only be one of mixed precisions, which is no mistake; `examine` decides.
     """
     for case in kept_cases(exercise, 0):
-        outcome = run(function, case.args, SECONDS)
+        outcome = run(exercise.as_function(function), case.args, SECONDS)
         if not isinstance(outcome.error, RuntimeError) and (
             outcome.error or find_difference(expected_of(exercise, case), outcome.value, exercise.axes)
         ):
@@ -141,12 +148,12 @@ def wrong_at_once(exercise, function):
 
 
 def answers(name):
-    """For every third mutant: what was changed, and what `check` says to it, where it could be right or is a ninth."""
+    """For every third mutant: what was changed, and what `check` says if it could be right, and to one in 27 anyway."""
     exercise, function = find(name), PLAIN[name]
     distinct = {source: (before, after) for before, after, source in mutants([function]) if before != after}
     for number, (source, change) in enumerate(list(distinct.items())[::3]):
-        mutant = compiled(source, function.__name__, function.__globals__)
-        if number % 3 == 0 or not wrong_at_once(exercise, mutant):
+        mutant = compiled(source, function.__name__, vars(sys.modules[function.__module__]))
+        if number % 9 == 0 or not wrong_at_once(exercise, mutant):
             yield change, examine(exercise, mutant, seconds=SECONDS)
 
 

@@ -4,7 +4,6 @@ import json
 import os
 from pathlib import Path
 
-import peft
 import pytest
 import safetensors.torch
 import torch
@@ -38,6 +37,8 @@ def close(ours, theirs):
     [LoRAConfig(4, 8), LoRAConfig(3, 5.5, ("value", "query", "down"), rslora=True), LoRAConfig(1, 2, "attention")],
 )
 def test_peft_reads_what_we_write(tmp_path, family, config):
+    import peft
+
     ours, theirs = ours_and_theirs(tmp_path / "base", family)
     save_adapter(taught(apply_lora(ours, config)), tmp_path / "lora", "somebody/base")
     with torch.no_grad():

@@ -4,7 +4,6 @@ import csv
 import json
 import re
 
-import peft
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -156,6 +155,8 @@ def test_a_broken_line_is_named(workshop):
 
 
 def test_with_a_lora_the_adapter_and_the_model_with_it_are_kept(workshop):
+    import peft
+
     result = run(workshop, SMALL + "[lora]\nrank = 2\nalpha = 4\n", steps=30)
     assert result.exit_code == 0, result.output
     (base, _), (tuned, _) = (load_pretrained(workshop / name, dtype="float32") for name in ("base", "tuned"))

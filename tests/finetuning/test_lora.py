@@ -2,7 +2,6 @@
 
 import copy
 
-import peft
 import pytest
 import torch
 from hypothesis import given
@@ -241,6 +240,8 @@ def test_a_cached_answer_token_by_token_is_the_same():
 
 def peft_of(theirs, config, targets, seed=0):
     """`peft`'s own LoRA with every matrix drawn, B too."""
+    import peft  # which takes seconds: only the worker that needs it shall wait
+
     made = peft.get_peft_model(
         theirs,
         peft.LoraConfig(r=config.rank, lora_alpha=config.alpha, use_rslora=config.rslora, target_modules=targets),

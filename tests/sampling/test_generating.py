@@ -239,3 +239,28 @@ def test_a_seed_means_the_same_on_cuda(model):
     found = list(generate(model.cuda(), [1, 2], 20, Sampler(temperature=0.5), seed=5, end_ids=()))
     model.cpu()
     assert found == expected
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_samples_of_a_text_are_those_of_the_text_repeated_and_it_is_read_once(model, padded):
+    ids = torch.tensor([[1, 2, 3, 4], [5, 6, 8, 9]])
+    mask = torch.tensor([[not padded, True, True, True], [True] * 4])
+    rows = ids.repeat_interleave(3, dim=0)
+    repeated = list(generate(model, rows, 9, seed=4, attention_mask=mask.repeat_interleave(3, dim=0)))
+    seen = []
+    hook = model.hook_embed.add_hook(lambda value: seen.append(len(value)))
+    try:
+        assert torch.equal(
+            torch.stack(list(generate(model, ids, 9, seed=4, attention_mask=mask, samples=3))), torch.stack(repeated)
+        )
+    finally:
+        hook.remove()
+    assert seen[:2] == [2, 6]
+
+
+def test_one_text_with_samples_is_a_batch(model):
+    writing = generate(model, [1, 2, 3], 4, seed=0, samples=2, top_log_probs=1)
+    assert [len(step) for step in writing] == [2] * 4
+    assert writing.ended_by == ("max_new_tokens",) * 2
+    with pytest.raises(ValueError, match="samples must be a whole number, 1 or more, got 0"):
+        generate(model, [1], samples=0)

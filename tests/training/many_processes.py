@@ -1,4 +1,4 @@
-"""What each of several processes does, started by torchrun: runs of several kinds; the first writes what they were."""
+"""What each of several processes does: runs of several kinds; the first writes what they were."""
 
 import json
 import sys

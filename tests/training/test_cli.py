@@ -1,11 +1,9 @@
 """`llmlib train`: its own example runs, is stopped and goes on, and what is wrong in a file is named."""
 
 import csv
-import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -20,6 +18,7 @@ from llmlib.tokenization import load_tokenizer
 from llmlib.training import checkpoints
 from llmlib.training.cli import EXAMPLE
 from llmlib.training.following import Log
+from training import forked
 
 SMALL = """
 folder = "{folder}"
@@ -177,22 +176,14 @@ def whole(tmp_path_factory):
 def test_stopped_it_leaves_a_checkpoint_says_so_and_goes_on_as_one_run(tmp_path, whole, stop):
     told_to_stop = stop != signal.SIGKILL
     path = settings(tmp_path, SMALL.replace("save_every = 5", "save_every = 0") if told_to_stop else SMALL, steps=30)
-    variables = {
-        "SIGNAL": str(int(stop)),
-        "AFTER": "12",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    command = [sys.executable, "-m", "training.signalled", "train", str(path)]
-    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables})
-    told, why = process.stdout, process.stderr
-    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[stop]
+    codes, told = forked.run("training.signalled", "train", path, SIGNAL=str(int(stop)), AFTER="12")
+    assert codes == [{signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[stop]], told
     if told_to_stop:
         step = int(
-            re.search(r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. To continue: llmlib train", why)[1]
+            re.search(r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. To continue: llmlib train", told)[1]
         )
         assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")] == [f"step-{step:08d}"]
-        assert "\r" not in told + why  # no progress bar where nobody looks
+        assert "\r" not in told  # no progress bar where nobody looks
     assert run(path).exit_code == 1  # not by mistake
     result = run(path, "--resume")
     assert result.exit_code == 0, result.output

@@ -12,6 +12,7 @@ import pytest
 import torch.distributed as dist
 
 from llmlib.training import RunError, checkpoints, distributed
+from training import forked
 from training.test_cli import SMALL, log_of, run, settings
 
 TESTS = Path(__file__).parent.parent
@@ -50,9 +51,8 @@ def whole(tmp_path_factory):
 
 
 def test_several_processes_follow_the_curve_of_one(tmp_path, whole):
-    process = torchrun(3, "llmlib", "train", settings(tmp_path, SHARED, steps=STEPS))
-    output = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, output
+    codes, output = forked.run("llmlib", "train", settings(tmp_path, SHARED, steps=STEPS), ranks=3)
+    assert codes == [0, 0, 0], output
     follows(tmp_path / "run", whole)
     assert output.count(f"{STEPS} steps taken") == 1  # one of them speaks
 

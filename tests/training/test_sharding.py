@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from llmlib.training import checkpoints, sharding
+from training import forked
 from training.many_processes import CASES, held, record, run_of
-from training.test_distributed import torchrun
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
 HALFWAY = 3
@@ -41,9 +41,8 @@ def together(tmp_path_factory, alone):
     for case in CASES:
         shutil.copytree(alone[0] / case, folder / "from there" / case)
         stopped_halfway(folder / "from there" / case)
-    process = torchrun(N, "training.many_processes", folder)
-    output = process.communicate(timeout=240)[0]
-    assert process.returncode == 0, output
+    codes, output = forked.run("training.many_processes", folder, ranks=N)
+    assert codes == [0] * N, output
     return folder, json.loads((folder / "records.json").read_text())
 
 

@@ -8,6 +8,7 @@ import pytest
 from llmlib.exercises.engine import asking_view
 from llmlib.style import SHEET
 from llmlib.widgets.shared.base import SHARED, stylesheet
+from llmlib.widgets.shared.runs.view import RunsView
 
 FOLDERS = sorted([path.parent for path in SHARED.parent.glob("*/view.css")] + [Path(asking_view.__file__).parent])
 
@@ -40,6 +41,12 @@ def test_a_view_styles_nothing_but_itself(folder):
     assert [one for one in selectors_of(own_sheets(folder)) if not root.search(one)] == []
 
 
+def test_what_views_of_runs_share_styles_nothing_but_their_boards():
+    (sheet,) = RunsView.sheets
+    assert [one for one in selectors_of(sheet.read_text()) if ".llm-run-board" not in one] == []
+    assert stylesheet(FOLDERS[0], RunsView.sheets).startswith((SHARED / "shared.css").read_text() + sheet.read_text())
+
+
 def test_the_sheets_of_a_views_parts_come_after_its_own(tmp_path):
     for name in ("b", "view", "a"):
         (tmp_path / f"{name}.css").write_text(f".{name} {{}}\n")
@@ -56,7 +63,7 @@ def test_what_turns_plots_round_in_dark_meets_no_part_of_a_view(folder):
     turned = classes_in(SHEET)
     assert turned
     used = classes_in("".join(path.read_text() for path in folder.iterdir() if path.suffix in {".css", ".mjs"}))
-    shared = classes_in("".join(path.read_text() for path in SHARED.iterdir() if path.suffix in {".css", ".mjs"}))
+    shared = classes_in("".join(path.read_text() for path in SHARED.rglob("*") if path.suffix in {".css", ".mjs"}))
     assert turned.isdisjoint(used | shared)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmlib.widgets import TrainingView
-from llmlib.widgets.training.curves import MOST, Curve
+from llmlib.widgets.shared.runs.curves import MOST, Curve
 from llmlib.widgets.training.history import KINDS, MOST_RECORDS, History
 from llmlib.widgets.training.view import LONGEST_SAMPLE, MOST_SAMPLES
 
@@ -190,7 +190,7 @@ def test_showing_costs_little_and_nothing_is_left_out_at_the_end(monkeypatch):
 
 def test_each_of_the_first_steps_of_a_slow_run_is_shown(monkeypatch):
     now, shown = [0.0], []
-    monkeypatch.setattr("llmlib.widgets.training.view.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("llmlib.widgets.shared.runs.view.time.perf_counter", lambda: now[0])
     view = TrainingView()
     run = view.add_run("one", steps=1000)
     view.mark(run, "running")

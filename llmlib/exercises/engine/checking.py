@@ -16,8 +16,9 @@ import torch
 from llmlib.exercises.engine.comparing import find_difference, float_dtypes
 from llmlib.exercises.engine.describing import describe
 from llmlib.exercises.engine.detecting import ANOTHER_TYPE
-from llmlib.exercises.engine.errors import name_of, their_line
+from llmlib.exercises.engine.errors import code_of, name_of, their_line
 from llmlib.exercises.engine.exercise import Case, Exercise
+from llmlib.exercises.engine.modules import BLANK, OnWeights
 from llmlib.exercises.engine.properties import broken_property, remarks
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
 from llmlib.exercises.engine.report import Part, Prose, Report
@@ -25,6 +26,7 @@ from llmlib.exercises.engine.running import Outcome, quietly, run
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
+PARTS_ARE_RIGHT = "Its parts are right. `forward` comes next."
 QUICK = 0.5  # seconds for a call that only serves to find the reason
 
 
@@ -34,14 +36,20 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
         return _not_attempted(exercise)
     if not callable(attempt):
         text = f"`check` needs your function itself, and got {describe(attempt)}."
-        call = f'check("{exercise.name}", {exercise.reference.__name__})'
+        call = f'check("{exercise.name}", {exercise.own.__name__})'
         return Report("form", exercise.name, text, (Prose(f"Give it without brackets: `{call}`."),))
+
+    if exercise.blueprint and isinstance(attempt, type):
+        unbuilt = _unbuilt(exercise, attempt, seed)
+        if unbuilt:
+            return unbuilt
+        attempt = exercise.as_function(attempt)
 
     trials = []
     for case in kept_cases(exercise, seed):
         outcome = run(attempt, case.args, seconds)
         if isinstance(outcome.error, NotImplementedError) or _is_stub(attempt, outcome):
-            return _not_attempted(exercise)
+            return _not_attempted(exercise, PARTS_ARE_RIGHT * isinstance(attempt, OnWeights))
         if outcome.timed_out:
             return _timed_out(exercise, attempt, case, outcome, seconds)
         trials.append(_trial(exercise, case, outcome))
@@ -88,10 +96,24 @@ def _mixes_precisions(trial: Trial) -> bool:
     return "double" in says and "float" in says.replace("double", "")
 
 
-def _not_attempted(exercise: Exercise) -> Report:
+def _not_attempted(exercise: Exercise, done: str = "") -> Report:
     text = f"{exercise.task} (About {exercise.minutes} minutes.)"
     more = f'Replace the `...`, run the cell again; `hint("{exercise.name}")` helps.'
-    return Report("not attempted", exercise.name, "Not attempted yet.", (Prose(text), Prose(more)))
+    parts = (Prose(done),) * bool(done) + (Prose(text), Prose(more))
+    return Report("not attempted", exercise.name, "Not attempted yet.", parts)
+
+
+def _unbuilt(exercise: Exercise, written: type, seed: int) -> Report | None:
+    """What is still wrong with the parts of a module, before it is called."""
+    assert exercise.blueprint is not None
+    with quietly():
+        told = [exercise.blueprint.trouble(written, case.args) for case in kept_cases(exercise, seed)]
+    if BLANK in told:
+        return _not_attempted(exercise)
+    if not any(told):
+        return None
+    parts = (Prose(next(filter(None, told))), Prose(exercise.task, "The task:"))
+    return Report("form", exercise.name, "Not yet: the module's parts are not what they should be.", parts)
 
 
 def _is_stub(attempt: Callable[..., Any], outcome: Outcome) -> bool:
@@ -100,7 +122,7 @@ def _is_stub(attempt: Callable[..., Any], outcome: Outcome) -> bool:
         return False
     if outcome.value is ...:
         return True
-    code = getattr(attempt, "__code__", None)
+    code = code_of(attempt)
     if outcome.value is not None or code is None:
         return False
     idle = {"RESUME", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "NOP", "POP_TOP", "CACHE", "COPY_FREE_VARS"}

@@ -4,6 +4,7 @@ import linecache
 import re
 import traceback
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 # First match wins: a pattern for "ErrorType: message", and what usually lies behind it.
@@ -211,15 +212,20 @@ def usual_cause(error: BaseException, line: str = "") -> str:
     return next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
 
 
+def code_of(function: Callable[..., Any]) -> CodeType | None:
+    """The code of a learner's function, or of the `forward` of their module; None for what has none."""
+    return getattr(function, "__code__", None) or getattr(function, "code", None)
+
+
 def came_from_inside(error: BaseException, function: Callable[..., Any]) -> bool:
     """Whether the function had begun when the error was raised; otherwise it did not take its arguments."""
-    code = getattr(function, "__code__", None)
+    code = code_of(function)
     return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int, str] | None:
     """Number (within its cell or file) and text of the last line of the learner's that was running."""
-    home = getattr(getattr(function, "__code__", None), "co_filename", None)
+    home = getattr(code_of(function), "co_filename", None)
     lines = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == home]
     if not lines or home is None:
         return None

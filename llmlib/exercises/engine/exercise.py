@@ -9,6 +9,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from llmlib.exercises.engine.modules import Blueprint, OnWeights
+
 
 @dataclass(frozen=True)
 class Case:
@@ -83,6 +85,7 @@ class Exercise:
     probes: tuple[Probe, ...] = ()
     helpers: tuple[Callable[..., Any], ...] = ()  # functions that the solution shows too
     double: bool = True  # whether to call with float64 too, and expect the reference's dtype
+    blueprint: Blueprint | None = None  # where a torch module is asked for, and no function
 
     @property
     def lesson(self) -> str:
@@ -95,6 +98,15 @@ class Exercise:
             return self.arguments
         parameters = inspect.signature(self.reference).parameters.values()
         return tuple(p.name for p in parameters if p.default is p.empty)
+
+    @property
+    def own(self) -> Any:
+        """The library's counterpart of what the reader writes: the reference, or a module's class."""
+        return self.blueprint.library if self.blueprint else self.reference
+
+    def as_function(self, attempt: Any) -> Any:
+        """The attempt as the cases call it: itself, or a module's class as a function of inputs and weights."""
+        return OnWeights(attempt, self.blueprint) if self.blueprint and isinstance(attempt, type) else attempt
 
     def ideas(self) -> list[tuple[Misconception, ...]]:
         """The misconceptions one by one, then each two that can be held at the same time."""

@@ -39,26 +39,37 @@ class Source:
 
 
 def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
-    """The source of a function that the reader has written. A lambda without a name becomes `name = lambda …`.
+    """The source of a function or class that the reader has written. A lambda without a name becomes `name = lambda …`.
 
     Raises `NoSource`: for a function of a library, for one without source (typed into a plain Python, or made by
     another function), and for one that needs what cannot be written down, such as a tensor of the notebook.
     """
     inner = inspect.unwrap(function) if callable(function) else function
-    if not isinstance(inner, FunctionType):
+    first = next(iter(_methods(inner)), inner)
+    if not isinstance(first, FunctionType):
         raise NoSource("it is not a function that was written with def or lambda")
-    if _is_library(inner):
+    if _is_library(first):
         raise NoSource(f"it is `{inner.__module__}.{inner.__qualname__}`, a library's own function")
-    if inner.__closure__:
+    if set(first.__code__.co_freevars) - {"__class__"}:  # which `super()` needs
         raise NoSource("it was made inside another function")
-    collected = _Collected(inner.__globals__)
-    text = _text_of_function(inner, name)
+    collected = _Collected(first.__globals__)
+    text = _text_of_function(inner, name) if inner is first else _text_of_helper(name, inner)
     function_name = inner.__name__ if inner.__name__ != "<lambda>" else _assigned_name(text)
     collected.need(text, function_name)
     source = Source(function_name, tuple(collected.imports), "\n\n\n".join([*collected.parts, text]) + "\n")
     if len(source.whole) > LONGEST:
         raise NoSource(f"it is longer than {LONGEST:,} characters")
     return source
+
+
+def _methods(value: Any) -> list[FunctionType]:
+    """Of a class; none of anything else."""
+    return [each for each in vars(value).values() if isinstance(each, FunctionType)] if isinstance(value, type) else []
+
+
+def _globals_of(value: Any) -> dict[str, Any] | None:
+    """The names around a function, or around a class's methods."""
+    return getattr(next(iter(_methods(value)), value), "__globals__", None)
 
 
 class _Collected:
@@ -90,7 +101,7 @@ class _Collected:
     def _add_helper(self, name: str, value: Any) -> None:
         """A function or class of the reader's; one that `mine` gave has names of its own around it."""
         inner = inspect.unwrap(value) if callable(value) else value
-        text, around = _text_of_helper(name, value), getattr(inner, "__globals__", self.names)
+        text, around = _text_of_helper(name, value), _globals_of(inner) or self.names
         own = _Collected(around) if around is not self.names else self
         its_name = name if text.startswith(f"{name} = ") else value.__name__
         own.need(text, its_name)
@@ -176,10 +187,8 @@ def _text_of_helper(name: str, value: Any) -> str:
     inner = inspect.unwrap(value) if callable(value) else value
     if isinstance(inner, FunctionType) and not inner.__closure__:
         return _text_of_function(inner, name)
-    if isinstance(value, type):
-        for method in vars(value).values():
-            if isinstance(method, FunctionType):
-                return _text_at(method.__code__.co_filename, lambda node: _is_class(node, value.__name__))
+    if methods := _methods(value):
+        return _text_at(methods[0].__code__.co_filename, lambda node: _is_class(node, value.__name__))
     raise NoSource(f"it uses `{name}` of your notebook, which is no function; hand it over as an argument")
 
 

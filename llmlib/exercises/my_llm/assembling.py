@@ -11,7 +11,7 @@ from typing import Any
 from llmlib.exercises.engine.scopes import defined, uses
 from llmlib.exercises.engine.sources import Source
 from llmlib.exercises.my_llm.parts import PARTS, Part
-from llmlib.exercises.my_llm.rewriting import Import, Unusable, imports_of, rewritten
+from llmlib.exercises.my_llm.rewriting import Import, Other, Unusable, imports_of, rewritten
 
 SECTIONS = {
     "text": "Text: bytes, and the pairs that were merged",
@@ -24,6 +24,7 @@ SECTIONS = {
     "commands": "All of it",
 }
 BORROWED = "# borrowed from llmlib: {exercise}, lesson {lesson}"
+GIVEN = "# given: joins the parts"
 YOURS = "# mine: {exercise}, lesson {lesson}"
 SHOWN = "# taken from the solution of {exercise}, lesson {lesson}"
 
@@ -91,12 +92,15 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
     refused = dict(refused or {})
     taken: dict[str, Any] = {each.alias: each for each in imports} | {n: None for piece in pieces for n in piece.names}
     own = {part.exercise: part for part in PARTS if part.exercise in mine and part.exercise not in refused}
+    given = {name: Other(piece.text, name) for piece in pieces if not piece.part for name in piece.names}
     written: dict[str, Piece] = {}
     needed = list(imports)
     for exercise, part in own.items():
-        others = {mine[e].function: (mine[e], p) for e, p in own.items() if e != exercise and e not in refused}
+        others = {
+            mine[e].function: Other(mine[e].text, p.name) for e, p in own.items() if e not in {exercise, *refused}
+        }
         try:
-            text, more = rewritten(mine[exercise], part, taken, others)
+            text, more = rewritten(mine[exercise], part, taken, given | others)
         except Unusable as error:
             refused[exercise] = str(error)
             continue
@@ -149,6 +153,8 @@ def _used(imports: list[Import], pieces: list[Piece]) -> set[Import]:
 
 
 def _marked(piece: Piece, shown: frozenset[str]) -> str:
+    if piece.part is None and piece.text.startswith(("def ", "class ", "@")):
+        return f"{GIVEN}\n{piece.text}"
     if piece.part is None or piece.stays:
         return piece.text
     comment = SHOWN if piece.part.exercise in shown else BORROWED

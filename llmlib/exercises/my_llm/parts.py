@@ -16,8 +16,8 @@ class Part:
 
     @property
     def reference(self) -> Any:
-        """The library's own function."""
-        return find(self.exercise).reference
+        """The library's own function, or class."""
+        return find(self.exercise).own
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -51,11 +51,12 @@ Attention  attention.split_heads               split_heads
 Attention  attention.merge_heads               merge_heads
 Attention  attention.rotate                    rotate
 Attention  attention.grouped_queries           share_heads
+Attention  attention.multi_head                MultiHeadAttention
 Model      transformer.rms_norm                rms_norm
 Model      transformer.swiglu_mlp              swiglu_mlp
-Model      transformer.attention_part          attention_part
 Model      transformer.llama_logits            llama_logits
 Model      transformer.our_name                our_name
+Model      transformer.read_tensor             read_tensor
 Training   training.windows                    windows
 Training   training.next_token_loss            next_token_loss
 Training   training.adamw_step                 adamw_step

@@ -55,7 +55,7 @@ def is_from_solution(name: str, source: Source) -> bool:
     if not recording.load().get(name, {}).get("solution_seen"):
         return False
     exercise = find(name)
-    return is_copied(source, [inspect.getsource(inspect.unwrap(f)) for f in (exercise.reference, *exercise.helpers)])
+    return is_copied(source, [inspect.getsource(inspect.unwrap(f)) for f in (exercise.own, *exercise.helpers)])
 
 
 def load(name: str, kept: Kept) -> Callable[..., Any]:
@@ -71,7 +71,8 @@ def load(name: str, kept: Kept) -> Callable[..., Any]:
         with quietly():
             within(LONGEST, exec, compiled, space)
         function = space[kept.source.function]
-        inspect.signature(function).bind(*exercise.argument_names)
+        if not exercise.blueprint:
+            inspect.signature(function).bind(*exercise.argument_names)
     except SyntaxError as error:
         here = platform.python_version()
         other = f" It was kept under Python {kept.python}; this is {here}." if kept.python != here else ""

@@ -23,6 +23,9 @@ SPARE = (  # of llmlib, what the file has beside the parts, for whoever uses it
 )  # fmt: skip
 
 
+Definition = ast.FunctionDef | ast.ClassDef
+
+
 class Unusable(Exception):
     """A part cannot stand in a file that needs torch alone; the message says why, as the end of a sentence."""
 
@@ -56,13 +59,22 @@ def imports_of(nodes: Iterable[ast.AST]) -> list[Import]:
     return found
 
 
+@dataclass(frozen=True)
+class Other:
+    """A definition that is in the file anyhow: its text, and what it is called there."""
+
+    text: str
+    name: str
+
+
 def rewritten(
-    source: Source, part: Part, taken: Mapping[str, Any], others: Mapping[str, tuple[Source, Part]]
+    source: Source, part: Part, taken: Mapping[str, Any], others: Mapping[str, Other]
 ) -> tuple[str, list[Import]]:
     """The text of a part, and what it imports.
 
     `taken` are the names that are in use in the file, and what is imported under them; `others` are the reader's other
-    parts by the names that they gave to them: a helper of the same name and arguments is that part. Raises `Unusable`.
+    parts by the names that they gave to them, and what the file has beside the parts: a helper of the same name and
+    arguments is not needed twice. Raises `Unusable`.
     """
     tree = ast.parse(source.text)
     names, kept_imports = _imported(source, tree, taken)
@@ -70,16 +82,16 @@ def rewritten(
     gone: list[ast.stmt] = []
     for name in sorted(defined(tree)):
         new = part.name if name == source.function else _other_name(name, part, taken)
-        if name != source.function and (same := others.get(name)) and _same_arguments(tree, name, same[0]):
-            gone += [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
-            new = same[1].name
+        if name != source.function and (same := others.get(name)) and _same_arguments(tree, name, same.text):
+            gone += [node for node in tree.body if isinstance(node, Definition) and node.name == name]
+            new = same.name
         names[name] = new
     for use in uses(tree):
         if isinstance(new_name := names.get(use.name), str):
             edits.append((use.nodes[0], new_name))
         elif new_name is not None:
             edits.append(_of_library(use, new_name.value))
-    edits += [(node, names[node.name]) for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    edits += [(node, names[node.name]) for node in tree.body if isinstance(node, Definition)]
     return _edited(source.text, edits, gone), kept_imports
 
 
@@ -128,15 +140,18 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
     return name
 
 
-def _same_arguments(tree: ast.Module, name: str, other: Source) -> bool:
-    def arguments(body: list[ast.stmt], function: str) -> list[str] | None:
-        for node in body:
-            if isinstance(node, ast.FunctionDef) and node.name == function:
-                return [arg.arg for arg in node.args.args]
-        return None
+def _same_arguments(tree: ast.Module, name: str, other: str) -> bool:
+    """Whether two texts define a function of this name with the same arguments, or a class with the same methods."""
 
-    mine = arguments(tree.body, name)
-    return mine is not None and mine == arguments(ast.parse(other.text).body, other.function)
+    def arguments(body: list[ast.stmt]) -> dict[str, list[str]]:
+        for node in body:
+            if isinstance(node, Definition) and node.name == name:
+                own = [node] if isinstance(node, ast.FunctionDef) else node.body
+                return {each.name: [a.arg for a in each.args.args] for each in own if isinstance(each, ast.FunctionDef)}
+        return {}
+
+    mine = arguments(tree.body)
+    return bool(mine) and mine == arguments(ast.parse(other).body)
 
 
 @cache
@@ -163,7 +178,7 @@ def _edited(text: str, edits: list[tuple[ast.AST, str]], gone: list[ast.stmt]) -
         if any(node.lineno in rows for rows in inside):  # type: ignore[attr-defined]
             continue
         line = lines[node.lineno - 1]  # type: ignore[attr-defined]
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, Definition):
             lines[node.lineno - 1] = re.sub(rb"\b" + node.name.encode() + rb"\b", new.encode(), line, count=1)
             continue
         start, stop = node.col_offset, node.end_col_offset  # type: ignore[attr-defined]

@@ -51,18 +51,18 @@ def _of(name: str, trust: bool, earlier: int) -> tuple[Callable[..., Any], str]:
     versions = keeping.kept_versions(name)
     kept = versions[earlier] if 0 <= earlier < len(versions) else None
     if kept is None and earlier:
-        return exercise.reference, f"the library's function. {len(versions)} versions of yours are kept."
+        return exercise.own, f"the library's function. {len(versions)} versions of yours are kept."
     if kept is None:
-        return exercise.reference, "the library's function, until check finds one of yours right."
+        return exercise.own, "the library's function, until check finds one of yours right."
     if not kept.sealed and not trust:
-        return exercise.reference, (
+        return exercise.own, (
             f"the library's function. What is kept in {keeping.file_of(name)} was not kept by you here, or has "
             f'been changed since, so it was not run. Read it first; mine("{name}", trust=True) runs it.'
         )
     try:
         function = load(name, kept)
     except Unfit as error:
-        return exercise.reference, f"the library's function. Yours does not fit any more. {error} It stays kept."
+        return exercise.own, f"the library's function. Yours does not fit any more. {error} It stays kept."
     if not kept.sealed:
         keeping.trust(name, kept)
     return function, "the function you took from solution." if kept.borrowed else "your function, kept earlier."

@@ -41,6 +41,9 @@ first, a head when it is opened.
 Keys. A list where Tab reaches one part, and arrow keys the others, is `roving`. keys.mjs says where arrow keys lead
 (`stepTo`, `arrowOf`, and `stepping` for the states of a whole view), so that they mean the same everywhere.
 
+Runs. Views of runs that are under way (training, alignment) build on shared/runs: a `RunsView` here, whose live
+half is `llmlib.explore.shared.live_runs`, and a `runBoard` in the browser.
+
 Looks. Colours are the `--llm-…` variables of shared.css. CSS decides widths; `followLooks(el, draw)` draws what needs
 pixels, again whenever the width or the theme changes. If a control vanishes, `widget` moves the keyboard's focus to the
 nearest one; a view that knows a better place puts it there.
@@ -107,10 +110,10 @@ def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
 
 
 @lru_cache
-def stylesheet(folder: Path) -> str:
-    """Join `shared.css` and the view's own sheets: `view.css`, then those of its parts, by name."""
+def stylesheet(folder: Path, sheets: tuple[Path, ...] = ()) -> str:
+    """Join `shared.css`, the `sheets`, and the view's own: `view.css`, then those of its parts, by name."""
     own = sorted(folder.glob("*.css"), key=lambda path: (path.name != "view.css", path.name))
-    return "".join(path.read_text(encoding="utf-8") for path in (SHARED / "shared.css", *own))
+    return "".join(path.read_text(encoding="utf-8") for path in (SHARED / "shared.css", *sheets, *own))
 
 
 def escape_xml(text: str) -> str:
@@ -126,6 +129,7 @@ class View(anywidget.AnyWidget):
     """A widget with a static fallback and exports. Subclasses give `folder`, `alt`, `svg` and `shown`."""
 
     folder: ClassVar[Path]  # holds view.mjs, view.css and what belongs to them
+    sheets: ClassVar[tuple[Path, ...]] = ()  # of what it shares with some other views
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
     live = traitlets.Bool(False).tag(sync=True)  # whether anybody answers what the reader does
@@ -134,7 +138,7 @@ class View(anywidget.AnyWidget):
     def __init_subclass__(cls, **kwargs: Any):
         if "folder" in cls.__dict__:
             cls._esm = javascript(cls.folder / "view.mjs")
-            cls._css = stylesheet(cls.folder)
+            cls._css = stylesheet(cls.folder, cls.sheets)
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any):

@@ -4,7 +4,7 @@ import { arrowOf, bounded, stepTo } from "../shared/keys.mjs";
 import { element } from "../shared/shared.mjs";
 import { choice, renew } from "../shared/controls.mjs";
 import { svg } from "../shared/canvas.mjs";
-import { nearest } from "./data.mjs";
+import { nearest } from "../shared/runs/curves.mjs";
 import { KINDS, quantilesInWords, sizeInWords } from "./sizes.mjs";
 import { drawFan, drawStrip, stripFrame, stripMarks } from "./strip.mjs";
 

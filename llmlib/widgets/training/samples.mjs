@@ -23,7 +23,7 @@ export function samplePanel(ctx) {
   });
   const known = () =>
     stepsOfSamples(
-      ctx.samples,
+      ctx.samples(),
       ctx.shownRuns().map(({ number }) => number),
     );
 
@@ -50,7 +50,7 @@ export function samplePanel(ctx) {
     newest.setAttribute("aria-pressed", String(ctx.state.sample === null));
     const found = ctx
       .shownRuns()
-      .map((run) => ({ run, sample: sampleAt(ctx.samples, run.number, step) }))
+      .map((run) => ({ run, sample: sampleAt(ctx.samples(), run.number, step) }))
       .filter(({ sample }) => sample);
     while (boxes.length < found.length) boxes.push(box());
     if (texts.children.length !== found.length)

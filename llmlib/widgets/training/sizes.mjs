@@ -1,6 +1,6 @@
 // The sizes of things inside a model, as numbers and words. It touches no page, so Node can test it.
 
-import { whole } from "./data.mjs";
+import { whole } from "../shared/runs/curves.mjs";
 
 /** What is measured inside, in the order of its values; `rule` is a rule of thumb. */
 export const KINDS = [

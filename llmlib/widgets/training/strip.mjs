@@ -1,7 +1,7 @@
 // Two pictures of what was measured inside a model: a strip of all parts over the steps, and one part in detail.
 
 import { svg } from "../shared/canvas.mjs";
-import { shortly, ticksBetween } from "./data.mjs";
+import { shortly, ticksBetween } from "../shared/runs/curves.mjs";
 import { columnsBetween, placeAmong, powersOf, sizeInWords } from "./sizes.mjs";
 
 // Pixels for names, for numbers, on the right, above, below; the height of the detail, of a row, of a row with a name.

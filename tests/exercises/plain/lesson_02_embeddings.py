@@ -40,3 +40,15 @@ def sinusoidal_positions(positions, d_model):
     frequencies = 10_000.0 ** -(torch.arange(0, d_model, 2) / d_model)
     angles = positions[..., None] * frequencies
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
+
+
+@plain("embeddings.move")
+def move(vectors, k):
+    d_model = vectors.shape[-1]
+    frequencies = 10_000.0 ** -(torch.arange(0, d_model, 2) / d_model)
+    angles = k * frequencies.to(vectors.dtype)
+    sin = vectors[..., 0::2]
+    cos = vectors[..., 1::2]
+    moved_sin = sin * angles.cos() + cos * angles.sin()
+    moved_cos = cos * angles.cos() - sin * angles.sin()
+    return torch.stack((moved_sin, moved_cos), dim=-1).flatten(-2)

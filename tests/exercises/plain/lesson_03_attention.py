@@ -1,8 +1,10 @@
 """Plain right solutions of lesson 03."""
 
 import torch
+from torch import nn
 
 from exercises.plain import plain
+from llmlib import attention, embeddings
 
 
 @plain("attention.causal_mask")
@@ -58,3 +60,26 @@ def online_softmax(blocks):
             weighted = weighted * shrink + weights @ values
         largest = new
     return weighted / total
+
+
+@plain("attention.multi_head")
+class MultiHeadAttention(nn.Module):
+    def __init__(self, d_model, n_heads, n_kv_heads):
+        super().__init__()
+        self.n_heads = n_heads
+        self.n_kv_heads = n_kv_heads
+        d_head = d_model // n_heads
+        self.query = nn.Linear(d_model, n_heads * d_head, bias=False)
+        self.key = nn.Linear(d_model, n_kv_heads * d_head, bias=False)
+        self.value = nn.Linear(d_model, n_kv_heads * d_head, bias=False)
+        self.output = nn.Linear(n_heads * d_head, d_model, bias=False)
+
+    def forward(self, x, cos, sin):
+        q = embeddings.rotate(attention.split_heads(self.query(x), self.n_heads), cos, sin)
+        k = embeddings.rotate(attention.split_heads(self.key(x), self.n_kv_heads), cos, sin)
+        v = attention.split_heads(self.value(x), self.n_kv_heads)
+        k = attention.share_heads(k, self.n_heads)
+        v = attention.share_heads(v, self.n_heads)
+        mask = attention.causal_mask(x.shape[1], x.shape[1])
+        z = attention.scaled_dot_product_attention(q, k, v, mask)
+        return self.output(attention.merge_heads(z))

@@ -83,3 +83,27 @@ def beam_step(found, log_p, n_beams):
             candidates.append((total + log_p[i, token].item(), [*ids, token]))
     candidates.sort(key=lambda pair: pair[0], reverse=True)
     return candidates[:n_beams]
+
+
+@plain("sampling.constrained")
+def constrained(logits_after, moves, ends, tokens, end, most):
+    ids = []
+    state = 0
+    for _ in range(most):
+        logits = logits_after(ids).tolist()
+        best = None
+        reached = state
+        if state in ends:
+            best = end
+        for id in range(len(tokens)):
+            at = state
+            for byte in tokens[id]:
+                at = moves[at].get(byte) if at is not None else None
+            if tokens[id] and at is not None and (best is None or logits[id] > logits[best]):
+                best = id
+                reached = at
+        if best == end:
+            return ids
+        ids.append(best)
+        state = reached
+    return ids

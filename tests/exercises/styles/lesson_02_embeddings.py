@@ -95,3 +95,30 @@ def sinusoids_by_filling(positions, d_model):
     out = torch.empty(*positions.shape, d_model)
     out[..., 0::2], out[..., 1::2] = angles.sin(), angles.cos()
     return out
+
+
+@solves("embeddings.move")
+def move_by_angles(vectors, k):
+    d_model = vectors.shape[-1]
+    angles = torch.atan2(vectors[..., 0::2], vectors[..., 1::2])
+    angles = angles + k / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
+    moved = torch.empty_like(vectors)
+    moved[..., 0::2], moved[..., 1::2] = angles.sin(), angles.cos()
+    return moved
+
+
+@solves("embeddings.move")
+def move_by_one_matrix(vectors, k):
+    d_model = vectors.shape[-1]
+    matrix = torch.zeros(d_model, d_model, dtype=vectors.dtype)
+    for i in range(0, d_model, 2):
+        b = k / 10_000 ** (i / d_model)
+        matrix[i : i + 2, i : i + 2] = torch.tensor([[math.cos(b), -math.sin(b)], [math.sin(b), math.cos(b)]])
+    return vectors @ matrix
+
+
+@solves("embeddings.move")
+def move_complex_numbers(vectors, k):
+    hands = torch.view_as_complex(vectors.unflatten(-1, (-1, 2)).flip(-1).contiguous())
+    turn = torch.exp(1j * k * 10_000.0 ** -(torch.arange(0, vectors.shape[-1], 2) / vectors.shape[-1]))
+    return torch.view_as_real(hands * turn.to(hands.dtype)).flip(-1).flatten(-2)

@@ -141,3 +141,51 @@ def one_key_at_a_time_in_numpy(blocks):
                 total, weighted = total + np.exp(score - peak), weighted + np.exp(score - peak) * value
         rows.append(weighted / total)
     return torch.from_numpy(np.stack(rows)).to(blocks[0][0].dtype)
+
+
+@solves("attention.multi_head")
+class AttentionByTorch(torch.nn.Module):
+    def __init__(self, width, heads, kv_heads):
+        super().__init__()
+        self.d_head = width // heads
+        for name, n in {"query": heads, "key": kv_heads, "value": kv_heads, "output": heads}.items():
+            self.add_module(name, torch.nn.Linear(width, n * self.d_head, bias=False))
+
+    def cut(self, part, x):
+        return part(x).unflatten(-1, (-1, self.d_head)).transpose(1, 2)
+
+    def forward(self, x, cos, sin):
+        q, k, v = (self.cut(part, x) for part in (self.query, self.key, self.value))
+        half = self.d_head // 2
+        q, k = (t * cos + torch.cat((-t[..., half:], t[..., :half]), -1) * sin for t in (q, k))
+        z = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        return self.output(z.transpose(1, 2).flatten(2))
+
+
+def turned(t, cos, sin):
+    first, second = t.chunk(2, dim=-1)
+    return t * cos[:, 0] + torch.cat([-second, first], dim=-1) * sin[:, 0]
+
+
+class HeadByHead(torch.nn.Module):
+    """Inherited by the next one."""
+
+    def __init__(self, d_model, n_heads, n_kv_heads):
+        torch.nn.Module.__init__(self)
+        self.n_heads, self.d_head, self.group = n_heads, d_model // n_heads, n_heads // n_kv_heads
+        self.query, self.output = (torch.nn.Linear(d_model, d_model, False) for _ in range(2))
+        self.key, self.value = (torch.nn.Linear(d_model, n_kv_heads * self.d_head, False) for _ in range(2))
+
+
+@solves("attention.multi_head")
+class AttentionHeadByHead(HeadByHead):
+    def forward(self, x, cos, sin):
+        queries, keys, values = self.query(x), self.key(x), self.value(x)
+        hidden, result = torch.ones(x.shape[1], x.shape[1]).triu(1).bool(), []
+        for h in range(self.n_heads):
+            shared = h // self.group
+            q = turned(queries[..., h * self.d_head : (h + 1) * self.d_head], cos, sin)
+            k = turned(keys[..., shared * self.d_head : (shared + 1) * self.d_head], cos, sin)
+            scores = (q @ k.transpose(1, 2) / math.sqrt(self.d_head)).masked_fill(hidden, -math.inf)
+            result.append(scores.softmax(-1) @ values[..., shared * self.d_head : (shared + 1) * self.d_head])
+        return self.output(torch.cat(result, -1))

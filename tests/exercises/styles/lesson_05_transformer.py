@@ -1,6 +1,8 @@
 """Right solutions of lesson 05 in other styles."""
 
+import json
 import math
+import struct
 
 import torch
 import torch.nn.functional as F
@@ -67,34 +69,6 @@ def block_with_names(block, residual):
 def block_as_a_sum(block, residual):
     attended = block.attention(block.attention_norm(residual))
     return residual + attended + block.mlp(block.mlp_norm(residual + attended))
-
-
-@solves("transformer.attention_part")
-def attention_by_torch(x, query, key, value, output, n_heads, cos, sin):
-    d_head = len(query) // n_heads
-    q, k, v = (F.linear(x, w).unflatten(-1, (-1, d_head)).transpose(1, 2) for w in (query, key, value))
-    q, k = (t * cos + torch.cat((-t[..., d_head // 2 :], t[..., : d_head // 2]), -1) * sin for t in (q, k))
-    z = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-    return F.linear(z.transpose(1, 2).flatten(2), output)
-
-
-@solves("transformer.attention_part")
-def attention_head_by_head(x, query, key, value, output, n_heads, cos, sin):
-    seq, d_head = x.shape[1], query.shape[0] // n_heads
-    group = query.shape[0] // key.shape[0]  # query heads that share a key head
-    hidden = torch.ones(seq, seq).triu(1).bool()
-
-    def turned(t):
-        first, second = t.chunk(2, dim=-1)
-        return t * cos[:, 0] + torch.cat([-second, first], dim=-1) * sin[:, 0]
-
-    result = torch.zeros_like(x)
-    for h in range(n_heads):
-        rows, shared = slice(h * d_head, (h + 1) * d_head), slice(h // group * d_head, (h // group + 1) * d_head)
-        q, k, v = turned(x @ query[rows].T), turned(x @ key[shared].T), x @ value[shared].T
-        scores = (q @ k.transpose(1, 2) / math.sqrt(d_head)).masked_fill(hidden, -math.inf)
-        result = result + scores.softmax(-1) @ v @ output[:, rows].T
-    return result
 
 
 @solves("transformer.llama_logits")
@@ -186,3 +160,20 @@ def by_silencing_the_rest(model, ids, layer):
     silent += [(block.hook_mlp_out, torch.zeros_like) for block in model.blocks[layer:]]
     with torch.no_grad(), hooked(silent):
         return model(ids)
+
+
+@solves("transformer.read_tensor")
+def read_with_struct(data, name):
+    (length,) = struct.unpack_from("<Q", data)
+    at, body = json.loads(data[8:][:length].decode())[name], data[8 + length :]
+    dtype = {"F32": torch.float32, "F16": torch.half}.get(at["dtype"], torch.bfloat16)
+    size = math.prod(at["shape"])
+    one = torch.frombuffer(bytearray(body), dtype=dtype, offset=at["data_offsets"][0], count=size)
+    return one.view(*at["shape"]).to(torch.float32)
+
+
+@solves("transformer.read_tensor")
+def read_by_the_library(data, name):
+    from safetensors.torch import load
+
+    return load(data)[name].float()

@@ -224,3 +224,45 @@ def best_of_the_best_of_each(found, log_p, n_beams):
         values, tokens = log_p[beam].sort(descending=True)
         kept += [(total + float(v), [*ids, int(t)]) for v, t in zip(values[:n_beams], tokens[:n_beams])]
     return sorted(kept, reverse=True)[:n_beams]
+
+
+@solves("sampling.constrained")
+def constrained_by_a_mask(logits_after, moves, ends, tokens, end, most):
+    def after(state, data):
+        for byte in data:
+            state = moves[state].get(byte) if state is not None else None
+        return state
+
+    at, written = 0, []
+    for _ in range(most):
+        mask = torch.full((len(tokens),), -torch.inf)
+        for id, data in enumerate(tokens):
+            if (data and after(at, data) is not None) or (id == end and at in ends):
+                mask[id] = 0
+        best = (logits_after(written) + mask).argmax().item()
+        if best == end:
+            return written
+        written.append(best)
+        at = after(at, tokens[best])
+    return written
+
+
+@solves("sampling.constrained")
+def constrained_by_sorting(logits_after, moves, ends, tokens, end, most):
+    def state_of(data):
+        here = 0
+        for byte in data:
+            if byte not in moves[here]:
+                return None
+            here = moves[here][byte]
+        return here
+
+    ids, text = [], b""
+    while len(ids) < most:
+        for id in logits_after(ids).argsort(descending=True).tolist():
+            if id == end and state_of(text) in ends:
+                return ids
+            if tokens[id] and state_of(text + tokens[id]) is not None:
+                ids, text = [*ids, id], text + tokens[id]
+                break
+    return ids

@@ -178,3 +178,88 @@ def _(moves, state, tokens):
         if token and at != state:
             allowed.append(id)
     return allowed
+
+
+def written(logits_after, moves, tokens, most, choice):
+    """`choice(state, ids, allowed, logits)` gives the next id, or None for the end."""
+    state, ids = 0, []
+    while len(ids) < most:
+        allowed = [id for id, data in enumerate(tokens) if data and follow(moves, state, data) is not None]
+        best = choice(state, ids, allowed, logits_after(ids))
+        if best is None:
+            break
+        ids.append(best)
+        state = follow(moves, state, tokens[best])
+    return ids
+
+
+def follow(moves, state, data):
+    for byte in data:
+        state = moves[state].get(byte)
+        if state is None:
+            return None
+    return state
+
+
+@wrong("sampling.constrained", "ends only where nothing follows")
+def _(logits_after, moves, ends, tokens, end, most):
+    """The loop of the lesson."""
+    return written(
+        logits_after, moves, tokens, most,
+        lambda state, ids, allowed, logits: max(allowed, key=lambda id: logits[id]) if moves[state] else None,
+    )  # fmt: skip
+
+
+@wrong("sampling.constrained", "ends as soon as it may")
+def _(logits_after, moves, ends, tokens, end, most):
+    state, ids = 0, []
+    while state not in ends and len(ids) < most:
+        logits = logits_after(ids)
+        masked = torch.full_like(logits, -math.inf)
+        for id, data in enumerate(tokens):
+            if data and follow(moves, state, data) is not None:
+                masked[id] = logits[id]
+        ids.append(int(masked.argmax()))
+        state = follow(moves, state, tokens[ids[-1]])
+    return ids
+
+
+@wrong("sampling.constrained", "end always allowed")
+def _(logits_after, moves, ends, tokens, end, most):
+    def choice(state, ids, allowed, logits):
+        best = max([*allowed, end], key=lambda id: logits[id])
+        return None if best == end else best
+
+    return written(logits_after, moves, tokens, most, choice)
+
+
+@wrong("sampling.constrained", "end compared with all tokens")
+def _(logits_after, moves, ends, tokens, end, most):
+    def choice(state, ids, allowed, logits):
+        if state in ends and (int(logits.argmax()) == end or not allowed):
+            return None
+        return max(allowed, key=lambda id: logits[id])
+
+    return written(logits_after, moves, tokens, most, choice)
+
+
+@wrong("sampling.constrained", "limit ignored")
+def _(logits_after, moves, ends, tokens, end, most):
+    def choice(state, ids, allowed, logits):
+        best = max(allowed + [end] * (state in ends), key=lambda id: logits[id])
+        return None if best == end else best
+
+    return written(logits_after, moves, tokens, 1000, choice)
+
+
+@wrong("sampling.beam_step", "property: Totals and ids are plain numbers.")
+def _(found, log_p, n_beams):
+    pairs = [(total + row[id], [*ids, id]) for (total, ids), row in zip(found, log_p) for id in range(len(row))]
+    return sorted(pairs, key=lambda pair: -pair[0])[:n_beams]
+
+
+@wrong("sampling.beam_step", "property: Totals and ids are plain numbers.")
+def _(found, log_p, n_beams):
+    values, places = (torch.tensor([total for total, _ in found])[:, None] + log_p).flatten().topk(n_beams)
+    vocab = log_p.shape[1]
+    return [(v.item(), [*found[place // vocab][1], place % vocab]) for v, place in zip(values, places)]

@@ -12,6 +12,7 @@ from llmlib.exercises.lessons.lesson_02_embeddings.faulty import (
     faulty_analogy,
     faulty_cosine,
     faulty_embed,
+    faulty_move,
     faulty_nearest,
     faulty_sinusoidal,
 )
@@ -220,4 +221,52 @@ SINUSOIDAL = Exercise(
 )
 
 
-EXERCISES = (LOOKUP, COSINE, NEAREST, ANALOGY, SINUSOIDAL)
+# --- embeddings.move ---
+
+
+def move(vectors, k):
+    """The vectors of the positions that are k further on: each hand turns by an angle of its own, wherever it is."""
+    angles = k * embeddings.rotary_frequencies(vectors.shape[-1]).to(vectors.dtype)
+    sin, cos = vectors[..., 0::2], vectors[..., 1::2]
+    moved_sin = sin * angles.cos() + cos * angles.sin()
+    moved_cos = cos * angles.cos() - sin * angles.sin()
+    return torch.stack((moved_sin, moved_cos), dim=-1).flatten(-2)
+
+
+def cases_move(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(k, d_model, *shape, note=""):
+        positions = torch.rand(shape, generator=generator, dtype=torch.float64) * 20
+        angles = positions[..., None] * embeddings.rotary_frequencies(d_model).double()
+        return Case((torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2), k), note)
+
+    return [
+        Case((torch.tensor([[0.0, 1.0]]), 1), "position 0, one hand"),
+        case(3, 4, 1),
+        case(2, 6, 5, note="several positions"),
+        case(-2, 6, 4, note="two positions back"),
+        case(0, 4, 3, note="no step at all"),
+        case(7, 8, note="a single vector, without an axis for positions"),
+        case(12, 10, 2, 3, note="two texts"),
+    ]
+
+
+def step_by_step(call, case):
+    vectors, k = case.args
+    if equal(call(call(vectors, k), 1), call(vectors, k + 1)):
+        return None
+    return f"Moving by {k} and then by 1 gives something else than moving by {k + 1}."
+
+
+MOVE = Exercise(
+    **TEXTS["move"],
+    reference=move,
+    helpers=(embeddings.rotary_frequencies,),
+    cases=cases_move,
+    faulty=faulty_move,
+    arguments=("vectors", "k"),
+    probes=(Probe("Two steps, one after the other, are one longer step.", step_by_step),),
+)
+
+EXERCISES = (LOOKUP, COSINE, NEAREST, ANALOGY, SINUSOIDAL, MOVE)

@@ -222,3 +222,23 @@ def faulty_sinusoidal(
         return angles.sin() if waves == "sin" else angles.cos()
     waves = torch.where(first if order == "sin first" else ~first, angles.sin(), angles.cos())
     return {"no": waves, "yes": waves.trunc(), "dtype too": waves.long()}[whole]
+
+
+def faulty_move(vectors, k, how="turned", speed="own", pairs="neighbours", direction="on", steps="k", length="kept"):
+    d_model = vectors.shape[-1]
+    pair = torch.arange(d_model // 2, dtype=vectors.dtype)
+    exponent = {"own": 2 * pair / d_model, "one": 0 * pair, "half": pair / d_model, "twice": 4 * pair / d_model}[speed]
+    steps = {"k": k, "one": 1, "squared": k * k, "one more": k + 1, "forwards": abs(k)}[steps]
+    angles = (steps if direction == "on" else -steps) * 10_000.0**-exponent
+    if how == "added":
+        return vectors + torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
+    if how == "channels rolled":
+        return vectors.roll(k, -1)
+    halves = vectors.chunk(2, dim=-1) if pairs == "halves" else (vectors[..., 0::2], vectors[..., 1::2])
+    sin, cos = halves
+    turned = {
+        "turned": lambda: (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() - sin * angles.sin()),
+        "number by number": lambda: (sin * angles.sin(), cos * angles.cos()),
+        "both signs": lambda: (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() + sin * angles.sin()),
+    }[how]()
+    return torch.cat(turned, dim=-1) if pairs == "halves" else torch.stack(turned, dim=-1).flatten(-2)

@@ -20,6 +20,7 @@ from llmlib.exercises.lessons.lesson_03_attention.faulty import (
     faulty_share_heads,
     faulty_split_heads,
 )
+from llmlib.exercises.lessons.lesson_03_attention.module import MULTI_HEAD
 
 TEXTS = texts_of(Path(__file__).parent)
 
@@ -372,4 +373,13 @@ ONLINE_SOFTMAX = Exercise(
     ),
 )
 
-EXERCISES = (CAUSAL_MASK, SCALED_DOT_PRODUCT, SPLIT_HEADS, MERGE_HEADS, ROTATE, GROUPED_QUERIES, ONLINE_SOFTMAX)
+EXERCISES = (
+    CAUSAL_MASK,
+    SCALED_DOT_PRODUCT,
+    SPLIT_HEADS,
+    MERGE_HEADS,
+    ROTATE,
+    MULTI_HEAD,
+    GROUPED_QUERIES,
+    ONLINE_SOFTMAX,
+)

@@ -1,18 +1,19 @@
 """Exercises of lesson 05: the parts of a Transformer, its size, and what it would say early; `loading` has more."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.func import functional_call
 
-from llmlib import attention, embeddings, interpret, layers
+from llmlib import embeddings, interpret, layers
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, gradients_flow, randn
+from llmlib.exercises.lessons.lesson_03_attention.module import MultiHeadAttention
 from llmlib.exercises.lessons.lesson_05_transformer.faulty import (
     faulty_after_layer,
-    faulty_attention_part,
     faulty_block,
     faulty_count,
     faulty_logits,
@@ -20,7 +21,7 @@ from llmlib.exercises.lessons.lesson_05_transformer.faulty import (
     faulty_rms_norm,
     faulty_swiglu,
 )
-from llmlib.exercises.lessons.lesson_05_transformer.loading import OUR_NAME, SPLIT_FUSED
+from llmlib.exercises.lessons.lesson_05_transformer.loading import OUR_NAME, READ_TENSOR, SPLIT_FUSED
 from llmlib.transformer import Transformer, TransformerConfig
 
 TEXTS = texts_of(Path(__file__).parent)
@@ -197,57 +198,21 @@ BLOCK_FORWARD = Exercise(
 )
 
 
-# --- transformer.attention_part ---
+# --- transformer.llama_logits ---
+
+
+@cache
+def module_of(d_model, n_heads, n_kv_heads):
+    """One module for all blocks, as each block brings its own weights."""
+    with torch.random.fork_rng(devices=[]):  # the module's first weights are not used
+        return MultiHeadAttention(d_model, n_heads, n_kv_heads)
 
 
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """What attention adds to the stream: from its four matrices, with rotary positions and shared key-value heads."""
-    n_kv_heads = key.shape[0] * n_heads // query.shape[0]  # all heads are of one width
-    q = embeddings.rotate(attention.split_heads(x @ query.T, n_heads), cos, sin)
-    k = embeddings.rotate(attention.split_heads(x @ key.T, n_kv_heads), cos, sin)
-    v = attention.split_heads(x @ value.T, n_kv_heads)
-    k, v = attention.share_heads(k, n_heads), attention.share_heads(v, n_heads)
-    mask = attention.causal_mask(x.shape[1], x.shape[1])
-    z = attention.scaled_dot_product_attention(q, k, v, mask)  # batch head seq d_head
-    return attention.merge_heads(z) @ output.T
-
-
-def cases_attention_part(seed):
-    def case(batch, seq, n_heads, n_kv_heads, d_head=4, note="", d_model=None):
-        d_heads, d_kv = n_heads * d_head, n_kv_heads * d_head
-        d_model = d_model or d_heads
-        matrices = [randn(seed + n, *shape) / 2 for n, shape in enumerate(
-            ((d_heads, d_model), (d_kv, d_model), (d_kv, d_model), (d_model, d_heads)))]  # fmt: skip
-        return Case((randn(seed + 5, batch, seq, d_model), *matrices, n_heads, *turns(seq, d_head)), note)
-
-    return [
-        case(1, 3, 2, 1),
-        case(2, 5, 4, 2, note="another size on each axis"),
-        case(2, 3, 3, 3, note="as many key-value heads as heads"),
-        case(1, 4, 6, 3, 2, note="heads that are narrower than they are many"),
-        case(1, 1, 2, 1, note="a single token"),
-        case(1, 3, 4, 2, note="all heads together are wider than the stream, as in Qwen3", d_model=6),
-    ]
-
-
-def turns(seq, d_head):
-    """Cosine and sine for `rotate`, with axes for batch and head."""
-    frequencies = embeddings.rotary_frequencies(d_head, 10.0)
-    cos, sin = embeddings.rotary_cos_sin(torch.arange(seq), frequencies)
-    return cos.double()[None, None], sin.double()[None, None]
-
-
-ATTENTION_PART = Exercise(
-    **TEXTS["attention_part"],
-    reference=attention_part,
-    cases=cases_attention_part,
-    faulty=faulty_attention_part,
-    axes=("batch", "seq", "d_model"),
-    probes=(batch_permuted(0), gradients_flow(("x", "query", "key", "value", "output"), 0, 1, 2, 3, 4)),
-)
-
-
-# --- transformer.llama_logits ---
+    """What attention adds to the stream: the module of lesson 03, with these matrices in the place of its own."""
+    module = module_of(x.shape[-1], n_heads, key.shape[0] * n_heads // query.shape[0])
+    matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
+    return functional_call(module, matrices, (x, cos, sin))
 
 
 def llama_logits(ids, weights, config):
@@ -287,7 +252,7 @@ def cases_logits(seed):
 LLAMA_LOGITS = Exercise(
     **TEXTS["llama_logits"],
     reference=llama_logits,
-    helpers=(attention_part, swiglu_mlp),
+    helpers=(attention_part, module_of, swiglu_mlp, MultiHeadAttention),
     cases=cases_logits,
     faulty=faulty_logits,
     axes=("batch", "seq", "vocab"),
@@ -361,11 +326,11 @@ EXERCISES = (
     RMS_NORM,
     BLOCK_FORWARD,
     SWIGLU_MLP,
-    ATTENTION_PART,
     LLAMA_LOGITS,
     AFTER_LAYER,
     KEY_VALUE_MEMORY,
     OUR_NAME,
+    READ_TENSOR,
     SPLIT_FUSED,
     COUNT_PARAMETERS,
 )

@@ -5,8 +5,8 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from llmlib.attention import merge_heads, scaled_dot_product_attention, split_heads
-from llmlib.embeddings import rotary_cos_sin, rotary_frequencies, rotate
+from llmlib.embeddings import rotary_cos_sin, rotary_frequencies
+from llmlib.exercises.lessons.lesson_03_attention.faulty_module import faulty_multi_head
 from llmlib.layers import rms_norm
 
 
@@ -15,7 +15,13 @@ def faulty_rms_norm(x, weight, eps, centre=False, size="rms", axis="width", eps_
         x = x * weight
     if centre:
         x = x - x.mean(-1, keepdim=True)
-    dims = {"width": (-1,), "all": tuple(range(x.ndim)), "positions": (-2,) if x.ndim > 1 else (-1,)}[axis]
+    dims = {
+        "width": (-1,),
+        "first vector": (-1,),
+        "all": tuple(range(x.ndim)),
+        "positions": (-2,) if x.ndim > 1 else (-1,),
+    }
+    dims = dims.get(axis, tuple(range(1, x.ndim)) if x.ndim > 1 else (-1,))
     squares = {
         "rms": lambda: x.pow(2).mean(dims, keepdim=True),
         "length": lambda: x.pow(2).sum(dims, keepdim=True),
@@ -33,6 +39,8 @@ def faulty_rms_norm(x, weight, eps, centre=False, size="rms", axis="width", eps_
         "own": lambda: (squares + 1e-5).sqrt(),
         "own, smaller": lambda: (squares + 1e-6).sqrt(),
     }[eps_at]()
+    if axis == "first vector":
+        divisor = divisor.flatten()[0]
     if size == "mean square":
         divisor = divisor if eps_at == "none" else squares.sqrt() + eps
     normed = x * divisor if scale == "multiplied" else x / divisor
@@ -75,6 +83,8 @@ def faulty_memory(x, keys, values, act="gelu", where="units", roles="own", adds=
         x, keys = F.normalize(x, dim=-1), F.normalize(keys, dim=-1)
     x_in = nonlinear(x) if where == "input" else x
     match = x_in @ keys.T
+    if compare.endswith("distance"):
+        match = torch.cdist(x_in, keys.expand(len(x), -1, -1)) * (1 if compare == "distance" else -1)
     if scale == "root":
         match = match / x.shape[-1] ** 0.5
     fires = nonlinear(match) if where in ("units", "both") else match
@@ -122,7 +132,8 @@ def faulty_swiglu(x, gate, up, down, act="silu", on="gate", combine="product", g
     else:
         u = nonlinear(u) if on == "both" else u
         g = g if on == "output" else nonlinear(g)
-        hidden = {"product": g * u, "sum": g + u, "gate alone": g, "up alone": u, "difference": u - g}[combine]
+        hidden = {"product": g * u, "sum": g + u, "gate alone": g, "up alone": u, "difference": u - g,
+                  "larger": torch.maximum(g, u)}[combine]  # fmt: skip
     if give == "hidden":
         return hidden
     out = hidden @ down.T
@@ -164,59 +175,23 @@ def faulty_block(
         residual = residual + one(attention(residual))
         return residual + two(mlp(residual))
     no_first, no_second = norms in ("none", "second only"), norms in ("none", "first only")
+    if parts == "attention twice":
+        mlp = attention
     start = residual
     said = 0 if parts == "MLP" else attention(residual if no_first else one(residual))
     residual = said if first == "replaced" else residual + said
+    if first == "beside its norm":  # the normalised stream is added as well
+        residual = residual + one(start)
     if parts == "attention":
         return residual
     read = start if reads == "input" else said if reads == "attention's output" else residual
     said_too = mlp(read if no_second else two(read))
     kept = {"updated": residual, "input": start}[second_to]
+    if second == "beside its norm":
+        return kept + two(read) + said_too
+    if second in ("product", "factor"):
+        return kept * (said_too + (second == "factor"))
     return said_too if second == "replaced" else kept + said_too
-
-
-def faulty_attention_part(
-    x,
-    query,
-    key,
-    value,
-    output,
-    n_heads,
-    cos,
-    sin,
-    turned="qk",
-    mask="causal",
-    shared="in a row",
-    scale="root",
-    merged="by token",
-    end="output",
-    values="own",
-    kv_heads="own",
-):
-    d_head = query.shape[0] // n_heads
-    n_kv = n_heads if kv_heads == "as queries" else len(key) // d_head
-    q, k = split_heads(x @ query.T, n_heads), split_heads(x @ key.T, n_kv)
-    v = split_heads(x @ (key if values == "keys" else value).T, n_kv)
-    q = rotate(q, cos, sin) if "q" in turned else q
-    k = rotate(k, cos, sin) if "k" in turned else k
-    v = rotate(v, cos, sin) if "v" in turned else v
-    if kv_heads == "not shared":  # raises as the library does where the numbers differ
-        mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
-        return merge_heads(scaled_dot_product_attention(q, k, v, mask)) @ output.T
-    times = 1 if kv_heads == "not shared, by hand" else n_heads // k.shape[1]
-    if shared == "in a row":
-        k, v = k.repeat_interleave(times, 1), v.repeat_interleave(times, 1)
-    else:  # in turns
-        k, v = k.repeat(1, times, 1, 1), v.repeat(1, times, 1, 1)
-    divisor = {"root": d_head**0.5, "none": 1, "width": d_head, "stream": x.shape[-1] ** 0.5}[scale]
-    scores = q @ k.transpose(-1, -2) / divisor
-    ones = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
-    allowed = {"causal": ones.tril(), "none": ones, "later": ones.triu()}[mask]
-    z = scores.masked_fill(~allowed, float("-inf")).softmax(-1) @ v
-    z = z.reshape(x.shape[0], x.shape[1], -1) if merged == "as it lies" else z.transpose(1, 2).flatten(2)
-    if end == "none":
-        return z
-    return x + z @ output.T if end == "residual" else z @ (output if end == "turned" else output.T)
 
 
 def faulty_logits(
@@ -246,7 +221,7 @@ def faulty_logits(
     for n in order[blocks]:
         block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
         names = ["attention_norm.weight", "mlp_norm.weight"]
-        names = {"own": names, "exchanged": names[::-1], "first twice": [names[0]] * 2}[which]
+        names = {"exchanged": names[::-1], "first twice": [names[0]] * 2}.get(which, names)
         one, two = (partial(rms_norm, weight=block[name], eps=eps) for name in names)
         if norms == "none":
             one = two = torch.clone
@@ -254,7 +229,7 @@ def faulty_logits(
         if norms == "on the stream":
             residual = one(residual)
         x = residual if norms in ("after", "on the stream") else one(residual)
-        said = faulty_attention_part(x, *matrices, c.n_heads, cos, sin) if attends == "yes" else 0
+        said = faulty_multi_head(x, *matrices, c.n_heads, cos, sin) if attends == "yes" else 0
         start, residual = residual, said if adds == "replaced" else residual + said
         if norms == "after":
             residual = one(residual)
@@ -264,7 +239,8 @@ def faulty_logits(
             residual = two(residual)
         read = start if mlp == "beside attention" else residual
         x = read if norms in ("after", "on the stream") else two(read)
-        said = faulty_swiglu(x, *(block[f"mlp.{part}.weight"] for part in ("gate", "up", "down")))
+        names = ("up", "gate", "down") if which == "up for gate" else ("gate", "up", "down")
+        said = faulty_swiglu(x, *(block[f"mlp.{name}.weight"] for name in names))
         residual = said if adds == "replaced" else residual + said
         if norms == "after":
             residual = two(residual)
@@ -325,9 +301,12 @@ def faulty_count(
         mlp += 2 * width + d_model
     norm = 1 if a_norm_is == "one" else d_model
     a_block = attention + mlp + norms * a_norm * norm
-    n = {"blocks": n_layers, "one": 1, "one more": n_layers + 1, "one less": n_layers - 1, "table too": n_layers}[
-        layers
-    ]
+    n = {"one": 1, "one more": n_layers + 1, "one less": n_layers - 1}.get(layers, n_layers)
+    if layers.startswith("once"):  # for a bracket that is missing, or closes too early
+        each = attention if layers == "once but attention" else a_block - norms * a_norm * norm
+        return tables * vocab_size * d_model + (n_layers - 1) * each + a_block + final * a_norm * norm
+    if layers == "table in the bracket":
+        return n_layers * (tables * vocab_size * d_model + a_block) + final * a_norm * norm
     if layers == "table too":
         return n_layers * (tables * vocab_size * d_model + a_block)
     return tables * vocab_size * d_model + n * a_block + final * a_norm * norm
@@ -347,6 +326,10 @@ def faulty_after_layer(model, ids, layer, norm="final", off_by=0, table="unembed
             residual = streams["middle"][at - 1] if at else residual
         elif what == "skipped":
             residual = streams["residual"][n_layers] - residual + streams["residual"][0]
+        elif what == "mean":
+            residual = torch.stack(streams["residual"][: at + 1]).mean(0)
+        elif what == "sum":
+            residual = torch.stack(streams["residual"][: at + 1]).sum(0)
         elif what == "counted from the end":
             residual = streams["residual"][n_layers - at]
         if norm == "final":

@@ -1,5 +1,7 @@
 """The wrong ways through the exercises of `loading`: each reference once more, with keywords for its faults."""
 
+import json
+
 import torch
 
 
@@ -14,6 +16,8 @@ def faulty_split_fused(c_attn, turned=True, cut="blocks", order="qkv", give="tup
         axis = 0 if turned else 1
         if cut == "blocks":
             parts = list(wide.chunk(3, dim=axis))
+        elif cut == "overlapping":
+            parts = [wide.narrow(axis, i, d_model) for i in range(3)]
         elif cut == "every third":
             parts = [wide[i::3] if turned else wide[:, i::3] for i in range(3)]
         else:  # along the other axis
@@ -46,4 +50,26 @@ def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept
         pieces = [names[piece] for piece in pieces if piece in names]
     else:
         pieces = [names.get(piece, piece) for piece in pieces]
-    return pieces if parts == "a list" else ".".join(pieces)
+    if parts == "but the last":
+        pieces = pieces[:-1]
+    return pieces if parts == "a list" else ("_" if parts == "underscores" else ".").join(pieces)
+
+
+def faulty_read_tensor(data, name, begin="header", kind="own", shape="own", give="float32", which="named"):
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    if which == "first":
+        name = next(key for key in header if key != "__metadata__")
+    about = header[name]
+    begin = {"header": 8 + length, "file": 0, "after eight": 8, "without eight": length}[begin]
+    start, end = about["data_offsets"]
+    kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+    kinds |= {"BF16": torch.float16} if kind == "bfloat16 as float16" else {}
+    numbers = torch.frombuffer(bytearray(data[begin + start : begin + end]), dtype=kinds[about["dtype"]])
+    if shape == "reversed":
+        numbers = numbers.reshape(about["shape"][::-1])
+    elif shape == "own":
+        numbers = numbers.reshape(about["shape"])
+    elif shape == "turned":
+        numbers = numbers.reshape(about["shape"]).mT if len(about["shape"]) == 2 else numbers
+    return numbers.float() if give == "float32" else numbers

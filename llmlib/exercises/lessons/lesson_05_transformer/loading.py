@@ -1,12 +1,18 @@
 """Exercises of lesson 05 on other people's weights: what a file calls them, and which way round it holds them."""
 
+import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
 
 from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
 from llmlib.exercises.engine.probes import randn
-from llmlib.exercises.lessons.lesson_05_transformer.faulty_loading import faulty_our_name, faulty_split_fused
+from llmlib.exercises.lessons.lesson_05_transformer.faulty_loading import (
+    faulty_our_name,
+    faulty_read_tensor,
+    faulty_split_fused,
+)
 
 TEXTS = texts_of(Path(__file__).parent)
 
@@ -52,11 +58,55 @@ def cases_our_name(seed):
         Case(("model.layers.0.post_attention_layernorm.weight", OURS), "the other norm in a block"),
         Case(("vision.model.norm.weight", OURS), "`model` further in"),
         Case(("model_ema.norm.weight", OURS), "a first part that only begins like `model`"),
+        Case(
+            (f"model.Layers.{block}.self_attn.Q_proj.weight", OURS | {"Q_proj": "Query"}), "names with capital letters"
+        ),
         Case((f"layers.{block}.attn.query.weight", swapped), "another table, in which two names change places"),
     ]
 
 
 OUR_NAME = Exercise(**TEXTS["our_name"], reference=our_name, cases=cases_our_name, faulty=faulty_our_name, double=False)
+
+
+# --- transformer.read_tensor ---
+
+
+def read_tensor(data, name):
+    """One tensor of a safetensors file: eight bytes for the header's length, the header, and then all numbers."""
+    begin = 8 + int.from_bytes(data[:8], "little")
+    about = json.loads(data[8:begin])[name]
+    start, end = about["data_offsets"]
+    kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+    numbers = torch.frombuffer(bytearray(data[begin + start : begin + end]), dtype=kinds[about["dtype"]])
+    return numbers.reshape(about["shape"]).float()
+
+
+def cases_read_tensor(seed):
+    def file(**kinds):
+        tensors = {}
+        for number, (name, dtype) in enumerate(kinds.items()):
+            shape = {"norm": (5,), "up": (2, 3), "down": (4, 2)}[name]
+            tensors[f"{name}.weight"] = randn(seed + number, *shape).to(dtype)
+        return save(tensors, metadata={"format": "pt"})
+
+    mixed = file(up=torch.float32, norm=torch.bfloat16, down=torch.float16)
+    return [
+        Case((file(norm=torch.float32), "norm.weight"), "a file with one tensor"),
+        Case((file(up=torch.float32, norm=torch.float32), "up.weight"), "two tensors"),
+        Case((file(up=torch.float32, norm=torch.float32), "norm.weight"), "the other one of the two"),
+        Case((mixed, "down.weight"), "F16"),
+        Case((mixed, "norm.weight"), "BF16"),
+        Case((mixed, "up.weight"), "F32 beside other kinds"),
+    ]
+
+
+READ_TENSOR = Exercise(
+    **TEXTS["read_tensor"],
+    reference=read_tensor,
+    cases=cases_read_tensor,
+    faulty=faulty_read_tensor,
+    double=False,
+)
 
 
 # --- transformer.split_fused ---

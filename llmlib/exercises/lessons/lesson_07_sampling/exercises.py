@@ -1,4 +1,4 @@
-"""Exercises of lesson 07: to draw, to heat and cut a distribution, to penalise, to measure, to constrain."""
+"""Exercises of lesson 07: to draw, to heat and cut a distribution, to penalise, to measure."""
 
 import random
 from pathlib import Path
@@ -8,8 +8,8 @@ import torch
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, randn
+from llmlib.exercises.lessons.lesson_07_sampling.constraints import ALLOWED_TOKENS, CONSTRAINED
 from llmlib.exercises.lessons.lesson_07_sampling.faulty import (
-    faulty_allowed,
     faulty_distinct,
     faulty_draw,
     faulty_min_p,
@@ -298,68 +298,7 @@ DISTINCT_N = Exercise(
 )
 
 
-# --- sampling.allowed_tokens ---
-
-
-def allowed_tokens(moves, state, tokens):
-    """The ids of the tokens whose bytes lead from the state to another one."""
-    allowed = []
-    for id, token in enumerate(tokens):
-        at = state
-        for byte in token:
-            at = moves[at].get(byte) if at is not None else None
-        if token and at is not None:
-            allowed.append(id)
-    return allowed
-
-
-def automaton_of(texts):
-    """The tree of the texts' beginnings: for each state, which byte leads where."""
-    moves: list[dict[int, int]] = [{}]
-    for text in texts:
-        state = 0
-        for byte in text.encode():
-            if byte not in moves[state]:
-                moves[state][byte] = len(moves)
-                moves.append({})
-            state = moves[state][byte]
-    return moves
-
-
-def cases_allowed(seed):
-    chance = random.Random(seed)
-    answers = automaton_of(["yes", "no", "nobody"])  # its states: 1 y, 2 ye, 3 yes, 4 n, 5 no, …
-    parts = [b"y", b"yes", b"", b"n", b"nod", b"no", b"body", b"es", b"x", b"yex", b"bo", b"oby", b"sey"]
-    number = [
-        {45: 1, **dict.fromkeys(b"123456789", 2)},
-        dict.fromkeys(b"123456789", 2),
-        dict.fromkeys(b"0123456789", 2),
-    ]
-    digits = [b"-", b"1", b"0", b"-1", b"10", b"-0", b"1-", b"--", b"05", b"", b"7a", b"98765"]
-    shuffled = parts * 2
-    chance.shuffle(shuffled)
-    word = "".join(chance.choice("ab") for _ in range(6))
-    pieces = [bytes(chance.choice(b"abc") for _ in range(chance.randrange(4))) for _ in range(12)]
-    return [
-        Case((answers, 0, [b"y", b"yes", b"x", b"nod", b""])),
-        Case((answers, 0, shuffled), "each token is there twice"),
-        Case((answers, 4, parts), "in the middle of an answer"),
-        Case((answers, 2, parts), "one byte before the end"),
-        Case((number, 0, digits), "a whole number"),
-        Case((number, 2, digits), "a state that leads to itself"),
-        Case((answers, 3, parts), "at the end: nothing follows"),
-        Case(([{97: 0, 98: 1}, {}], 0, [b"a", b"aab", b"ba", b"b"]), "a byte that leads back to state 0"),
-        Case((automaton_of(["é", "è!", "e"]), 0, ["é".encode(), "é".encode()[:1], b"e", "è".encode(), b"!", b"\xa9"]),
-             "characters of two bytes"),
-        Case((automaton_of([word, word[::-1], "abba"]), 0, [*pieces, word.encode()])),
-    ]  # fmt: skip
-
-
-ALLOWED_TOKENS = Exercise(
-    **TEXTS["allowed_tokens"], reference=allowed_tokens, cases=cases_allowed, faulty=faulty_allowed, double=False
-)
-
 EXERCISES = (
     DRAW, PROBABILITIES_AT, KEEP_TOP_P, KEEP_MIN_P, PENALISE_REPETITION, CONTINUATION, DISTINCT_N, BEAM_STEP,
-    ALLOWED_TOKENS,
+    ALLOWED_TOKENS, CONSTRAINED,
 )  # fmt: skip

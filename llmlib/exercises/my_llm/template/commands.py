@@ -25,17 +25,15 @@ from llmlib.exercises.my_llm.template.weights import read_config, read_tokenizer
 def load(path):
     """The weights, config and tokenizer of a model: of a folder, or of a file that `torch.save` wrote."""
     if Path(path).is_dir():
-        parts = [read_weights(file) for file in sorted(Path(path).glob("*.safetensors"))]
-        weights = {name: weight for part in parts for name, weight in part.items()}
-        return weights, read_config(Path(path) / "config.json"), read_tokenizer(Path(path) / "tokenizer.json")
+        readers = {"model.safetensors": read_weights, "config.json": read_config, "tokenizer.json": read_tokenizer}
+        return [read(Path(path) / name) for name, read in readers.items()]
     weights, config, tokenizer = torch.load(path, weights_only=True)
     return weights, Config(*config), Tokenizer(*tokenizer)
 
 
 def save(path, weights, config, tokenizer):
-    torch.save(
-        [weights, tuple(config), [tokenizer.merges, tokenizer.special, tokenizer.theirs, tokenizer.pieces]], path
-    )
+    kept = [tokenizer.merges, tokenizer.special, tokenizer.theirs, tokenizer.pieces]
+    torch.save([weights, tuple(config), kept], path)
 
 
 def begin(text, n_merges=200):
@@ -51,9 +49,8 @@ def main(arguments):
     match arguments:
         case ["say", path, prompt]:
             weights, config, tokenizer = load(path)
-            ids = tokenizer.encode(prompt)
-            end = tokenizer.special["<|endoftext|>"]
-            print(prompt + tokenizer.decode(generate(ids, weights, config, 40, end=end)))
+            new = generate(tokenizer.encode(prompt), weights, config, 40, end=tokenizer.special["<|endoftext|>"])
+            print(prompt + tokenizer.decode(new))
         case ["train", source, path]:
             text, steps = Path(source).read_text(encoding="utf-8")[:1_000_000], 500
             print(f"{steps} steps take a minute or two")

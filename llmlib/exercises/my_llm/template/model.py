@@ -5,16 +5,7 @@ from collections import namedtuple
 import torch
 import torch.nn.functional as F
 
-from llmlib.exercises.my_llm.template.attention import (
-    causal_mask,
-    merge_heads,
-    rotary_cos_sin,
-    rotary_frequencies,
-    rotate,
-    scaled_dot_product_attention,
-    share_heads,
-    split_heads,
-)
+from llmlib.exercises.my_llm.template.attention import attention_part, turns
 
 
 def embed(ids, table):
@@ -40,25 +31,15 @@ def swiglu_mlp(x, gate, up, down):
     return (F.silu(x @ gate.T) * (x @ up.T)) @ down.T
 
 
-def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """What attention adds to the stream, from its four matrices."""
-    n_kv_heads = key.shape[0] * n_heads // query.shape[0]  # all heads are of one width
-    q = rotate(split_heads(x @ query.T, n_heads), cos, sin)
-    k = rotate(split_heads(x @ key.T, n_kv_heads), cos, sin)
-    k, v = share_heads(k, n_heads), share_heads(split_heads(x @ value.T, n_kv_heads), n_heads)
-    return merge_heads(scaled_dot_product_attention(q, k, v, causal_mask(x.shape[1], x.shape[1]))) @ output.T
-
-
 def llama_logits(ids, weights, config):
     """The logits of the whole model: a stream that begins as rows of the table, and what each block adds to it."""
-    frequencies = rotary_frequencies(config.d_head, config.rope_theta)
-    cos, sin = rotary_cos_sin(torch.arange(ids.shape[1]), frequencies)
+    cos, sin = turns(ids.shape[1], config)
     residual = embed(ids, weights["embed.weight"])
     for n in range(config.n_layers):
         of = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
         maps = [of[f"attention.{part}.weight"] for part in ("query", "key", "value", "output")]
         x = rms_norm(residual, of["attention_norm.weight"], config.norm_eps)
-        residual = residual + attention_part(x, *maps, config.n_heads, cos[None, None], sin[None, None])
+        residual = residual + attention_part(x, *maps, config.n_heads, cos, sin)
         x = rms_norm(residual, of["mlp_norm.weight"], config.norm_eps)
         residual = residual + swiglu_mlp(x, *(of[f"mlp.{part}.weight"] for part in ("gate", "up", "down")))
     return rms_norm(residual, weights["final_norm.weight"], config.norm_eps) @ weights["embed.weight"].T
@@ -73,16 +54,14 @@ Config = namedtuple(
 
 def new_weights(config, seed=0):
     """Small random numbers; smaller ones where a layer adds to the stream."""
-    generator, c = torch.Generator().manual_seed(seed), config
-    d_heads, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
-    shapes = [(d_heads, c.d_model), (d_kv, c.d_model), (d_kv, c.d_model), (c.d_model, d_heads)]
-    shapes += [(c.d_mlp, c.d_model), (c.d_mlp, c.d_model), (c.d_model, c.d_mlp)]
-    maps = dict(zip(("query", "key", "value", "output", "gate", "up", "down"), shapes))
+    generator, c, d_kv = torch.Generator().manual_seed(seed), config, config.n_kv_heads * config.d_head
+    shapes = {f"attention.{part}": (c.d_model, c.d_model) for part in ("query", "output")}
+    shapes |= {f"attention.{part}": (d_kv, c.d_model) for part in ("key", "value")}
+    shapes |= {"mlp.gate": (c.d_mlp, c.d_model), "mlp.up": (c.d_mlp, c.d_model), "mlp.down": (c.d_model, c.d_mlp)}
     weights = {"embed.weight": torch.randn(c.vocab_size, c.d_model, generator=generator) * 0.02}
     for n in range(c.n_layers):
-        for part, shape in maps.items():
-            std = 0.02 / (2 * c.n_layers) ** 0.5 if part in ("output", "down") else 0.02
-            where = "mlp" if part in ("gate", "up", "down") else "attention"
-            weights[f"blocks.{n}.{where}.{part}.weight"] = torch.randn(shape, generator=generator) * std
+        for part, shape in shapes.items():
+            std = 0.02 / (2 * c.n_layers) ** 0.5 if part in ("attention.output", "mlp.down") else 0.02
+            weights[f"blocks.{n}.{part}.weight"] = torch.randn(shape, generator=generator) * std
         weights |= {f"blocks.{n}.{norm}.weight": torch.ones(c.d_model) for norm in ("attention_norm", "mlp_norm")}
     return weights | {"final_norm.weight": torch.ones(c.d_model)}

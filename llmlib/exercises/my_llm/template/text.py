@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 
 def most_common_pair(ids):
@@ -47,16 +47,14 @@ def decode(ids, merges):
 
 
 class Tokenizer:
-    """Text to a model's ids and back. `theirs` is what the model calls our ids, `special` the ids of special tokens."""
+    """`encode` and `decode` for a model, with its own numbers for our ids (`theirs`), and its special tokens."""
 
     def __init__(self, merges, special, theirs=None, pieces=r"[^\n]*\n?"):
         self.merges, self.special, self.pieces = [tuple(pair) for pair in merges], special, pieces
         self.theirs = theirs or list(range(256 + len(merges)))
-        self.ours = {their: our for our, their in enumerate(self.theirs)}
-        tokens, self.made, self.known = [bytes([byte]) for byte in range(256)], {}, {}
+        self.tokens, self.known = [bytes([byte]) for byte in range(256)], {}
         for left, right in self.merges:
-            self.made.setdefault(tokens[left] + tokens[right], []).append(len(tokens))
-            tokens.append(tokens[left] + tokens[right])
+            self.tokens.append(self.tokens[left] + self.tokens[right])
 
     def encode(self, text):
         ids = []
@@ -67,21 +65,21 @@ class Tokenizer:
         return ids
 
     def of_piece(self, piece):
-        """`encode` with the merges that a piece can need; a real model has 49,000 of them."""
+        """`encode` with the merges that are in the piece; a real model has 49,000 of them."""
         if piece not in self.known:
             data = piece.encode()
-            parts = {data[i:j] for i in range(len(data)) for j in range(i + 2, min(len(data), i + 48) + 1)}
-            needed = sorted(id for part in parts for id in self.made.get(part, ()))
-            new = {id: 256 + n for n, id in enumerate(needed)}
-            merges = [tuple(new.get(half, half) for half in self.merges[id - 256]) for id in needed]
-            self.known[piece] = [needed[id - 256] if id >= 256 else id for id in encode(piece, merges)]
+            needed = [*range(256), *(id for id in range(256, len(self.tokens)) if self.tokens[id] in data)]
+            merges = [tuple(map(needed.index, self.merges[id - 256])) for id in needed[256:]]
+            self.known[piece] = [needed[id] for id in encode(piece, merges)]
         return self.known[piece]
 
     def decode(self, ids):
-        text, run, names = "", [], {id: name for name, id in self.special.items()}
-        for id in ids:
-            if id in names:
-                text, run = text + decode(run, self.merges) + names[id], []
-            elif id in self.ours:
-                run.append(self.ours[id])
-        return text + decode(run, self.merges)
+        names = {id: name for name, id in self.special.items()}
+        ours = {their: our for our, their in enumerate(self.theirs)}
+        text = ""
+        for is_special, run in groupby(ids, names.__contains__):
+            if is_special:
+                text += "".join(names[id] for id in run)
+            else:
+                text += decode([ours[id] for id in run if id in ours], self.merges)
+        return text

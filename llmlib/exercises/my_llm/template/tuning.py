@@ -38,20 +38,17 @@ def merged(w, a, b, alpha):
 
 def tune(weights, config, tokenizer, talks, steps, peak=2e-3, rank=8, alpha=16.0, seed=0):
     """Learn the assistant's answers with LoRA beside queries and values. Returns the new weights, and the losses."""
-    generator, rows, detours = torch.Generator().manual_seed(seed), [], {}
-    assistant, end = tokenizer.special["<|assistant|>"], tokenizer.special["<|endoftext|>"]
-    for messages in talks:
-        ids = torch.tensor(tokenizer.encode(chat_text(messages))[: config.max_seq_len])
-        if (mask := answer_mask(ids, assistant, end)).any():
-            rows.append(targets(ids[None], mask[None]))
-    chosen = [name for name in weights if name.endswith(("query.weight", "value.weight"))]
-    for name in chosen:
-        d_out, d_in = weights[name].shape
-        detours[name + ".a"] = torch.randn(rank, d_in, generator=generator) / d_in**0.5
-        detours[name + ".b"] = torch.zeros(d_out, rank)
+    generator, special = torch.Generator().manual_seed(seed), tokenizer.special
+    texts = [torch.tensor(tokenizer.encode(chat_text(messages))[: config.max_seq_len]) for messages in talks]
+    masks = [answer_mask(ids, special["<|assistant|>"], special["<|endoftext|>"]) for ids in texts]
+    rows = [targets(ids[None], mask[None]) for ids, mask in zip(texts, masks) if mask.any()]
+    chosen = {name: w for name, w in weights.items() if name.endswith(("query.weight", "value.weight"))}
+    detours = {f"{n}.b": torch.zeros(w.shape[0], rank) for n, w in chosen.items()}
+    for n, w in chosen.items():
+        detours[f"{n}.a"] = torch.randn(rank, w.shape[1], generator=generator) / w.shape[1] ** 0.5
 
     def with_detours(detours):
-        return weights | {n: merged(weights[n], detours[n + ".a"], detours[n + ".b"], alpha) for n in chosen}
+        return weights | {n: merged(w, detours[f"{n}.a"], detours[f"{n}.b"], alpha) for n, w in chosen.items()}
 
     rates = [learning_rate_at(step, steps, 0, peak) for step in range(steps)]
     batches = [rows[step % len(rows)] for step in range(steps)]

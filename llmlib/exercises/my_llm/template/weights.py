@@ -1,7 +1,6 @@
 """Other people's weights and vocabularies."""
 
 import json
-import struct
 
 import torch
 
@@ -24,23 +23,28 @@ def our_name(name, names):
     return ".".join(names.get(part, part) for part in (parts[1:] if parts[0] == "model" else parts))
 
 
+def read_tensor(data, name):
+    """A tensor of a safetensors file. Eight bytes say how long its header is; the header says where the tensor is."""
+    begin = 8 + int.from_bytes(data[:8], "little")
+    about = json.loads(data[8:begin])[name]
+    start, end = about["data_offsets"]
+    kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+    numbers = torch.frombuffer(bytearray(data[begin + start : begin + end]), dtype=kinds[about["dtype"]])
+    return numbers.reshape(about["shape"]).float()
+
+
 def read_weights(path):
-    """The tensors of a safetensors file. Eight bytes say how long its header is; that says where each tensor lies."""
-    kinds, data = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}, bytearray(path.read_bytes())
-    begin, weights = 8 + struct.unpack("<Q", data[:8])[0], {}
-    for name, about in json.loads(data[8:begin]).items():
-        if name != "__metadata__" and name != "lm_head.weight":  # which is the table once more
-            start, stop = about["data_offsets"]
-            tensor = torch.frombuffer(data[begin + start : begin + stop], dtype=kinds[about["dtype"]])
-            weights[our_name(name, NAMES)] = tensor.reshape(about["shape"]).float()
-    return weights
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    names = header.keys() - {"__metadata__", "lm_head.weight"}  # the latter is the table once more
+    return {our_name(name, NAMES): read_tensor(data, name) for name in sorted(names)}
 
 
 def read_config(path):
     c = json.loads(path.read_text(encoding="utf-8"))
+    rest = [c["hidden_size"] // c["num_attention_heads"], c["max_position_embeddings"]]
     theta = c.get("rope_theta") or c["rope_parameters"]["rope_theta"]
-    width = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
-    return Config(*(c[size] for size in SIZES.split()), width, c["max_position_embeddings"], theta, c["rms_norm_eps"])
+    return Config(*(c[size] for size in SIZES.split()), *rest, theta, c["rms_norm_eps"])
 
 
 def read_tokenizer(path):

@@ -1,7 +1,7 @@
 // One chart: curves of all runs over steps, and their values where the pointer is.
 
-import { element, shorten } from "../shared/shared.mjs";
-import { svg } from "../shared/canvas.mjs";
+import { element, shorten } from "../shared.mjs";
+import { svg } from "../canvas.mjs";
 import {
   bandPath,
   capOf,
@@ -10,7 +10,6 @@ import {
   inWindow,
   linePath,
   logTicksBetween,
-  METRICS,
   movingAverage,
   scaleOf,
   shortly,
@@ -18,19 +17,26 @@ import {
   stepsInWords,
   ticksBetween,
   xsOf,
-} from "./data.mjs";
+} from "./curves.mjs";
 
 const LEFT = 50;
 const TOP = 8;
 const BOTTOM = 24;
 const NAMES = 104; // pixels: numbers at the side, room above, numbers below, run names
 const DRAGGED = 6; // pixels: less is a click
+const DASHES = ["6 4", "2 4", "10 3 2 3"]; // of what is measured beside
+const DOTTED = 60; // points of a sparse dashed curve, at most, for each to be marked
+
+/** Whether what is dashed was not measured at every step. */
+const isSparse = ({ curves: { steps, dashed } }) => dashed.n < steps.n;
 
 /**
- * `ctx` knows runs and colours (see view.mjs); `which` is one of METRICS; a large chart shows validation and names too.
+ * `ctx` knows runs and colours (see board.mjs); `which` is one of its metrics. A large chart also shows the dashed
+ * curves and the names of runs.
  */
 export function chartPanel(ctx, which, large) {
-  const { title, unit, fromZero, logs, write } = METRICS[which];
+  const { title, unit, fromZero, logs, caps, steady, write } = ctx.metrics[which];
+  const dashesOf = (run) => (large ? run.dashed : []);
   const picture = svg("svg", { role: "img" });
   const marks = svg("g", {});
   const tip = element("div", { class: "llm-tip", "aria-hidden": "true" });
@@ -53,6 +59,7 @@ export function chartPanel(ctx, which, large) {
 
   const word = (words, attributes) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...attributes }, words);
   const log = () => Boolean(logs && ctx.state.log);
+  const dash = (row) => DASHES[row % DASHES.length];
 
   function toX(x) {
     return LEFT + (frame.width * (x - frame.from)) / (frame.to - frame.from);
@@ -80,6 +87,7 @@ export function chartPanel(ctx, which, large) {
     const { x, to } = drag ?? { to: null };
     drag = null;
     if (to !== null) ctx.zoom(x, to);
+    else if (x !== undefined) ctx.pick(x);
   });
   picture.addEventListener("pointercancel", () => {
     drag = null;
@@ -96,14 +104,14 @@ export function chartPanel(ctx, which, large) {
     const names = large && ctx.runs.length > 1;
     const [from, to] = ctx.window();
     const seen = (curve, row) => row.subarray(...inWindow(xsOf(curve, across), [from, to]));
-    const rows = shown.flatMap(({ curves: { steps, validation } }) => [
-      seen(steps, steps.mean[which]),
-      ...(large ? [seen(validation, validation.mean[0])] : []),
+    const rows = shown.flatMap((run) => [
+      seen(run.curves.steps, run.curves.steps.mean[which]),
+      ...dashesOf(run).map((_, row) => seen(run.curves.dashed, run.curves.dashed.mean[row])),
     ]);
     const [low, high] = domainOf(rows, {
       fromZero: fromZero && !log(),
       log: log(),
-      cap: which === 0 ? capOf(shown.map(({ curves }) => curves.steps.mean[0])) : Infinity,
+      cap: caps ? capOf(shown.map(({ curves }) => curves.steps.mean[0])) : Infinity,
     });
     const inner = { width: width - LEFT - (names ? NAMES : 14), height: height - TOP - BOTTOM };
     frame = { ...inner, from, to, scale: scaleOf([low, high], log()), low, high };
@@ -131,7 +139,7 @@ export function chartPanel(ctx, which, large) {
       parts.push(
         word(across === "seconds" ? "seconds of work" : "steps", { x: right, y: bottom - 6, "text-anchor": "end" }),
       );
-    if (large) parts.push(...guess(shown, right), ...sampleMark());
+    if (large) parts.push(...rule(shown, right), ...mark());
     const area = svg("clipPath", { id: clip });
     const inside = svg("g", { "clip-path": `url(#${clip})` });
     area.append(svg("rect", { x: LEFT - 3, y: TOP - 3, width: frame.width + 6, height: frame.height + 6 }));
@@ -143,15 +151,15 @@ export function chartPanel(ctx, which, large) {
     point();
   }
 
-  /** The loss of a model that knows nothing. */
-  function guess(shown, right) {
-    const value = shown.find(({ about }) => about.guess)?.about.guess;
-    if (!value || value < frame.low || value > frame.high) return [];
-    const y = toY(value);
+  /** A value to compare with. */
+  function rule(shown, right) {
+    const found = ctx.rule(shown);
+    if (!found || found.value < frame.low || found.value > frame.high) return [];
+    const y = toY(found.value);
     const style = { stroke: ctx.palette.faint, "stroke-dasharray": "1 4", "stroke-linecap": "round" };
     return [
       svg("line", { x1: LEFT, x2: right, y1: y, y2: y, ...style }),
-      word(`all tokens equally likely: ${write(value)}`, {
+      word(`${found.words}: ${write(found.value)}`, {
         x: right - 4,
         y: y < TOP + 16 ? y + 13 : y - 5,
         "text-anchor": "end",
@@ -159,28 +167,22 @@ export function chartPanel(ctx, which, large) {
     ];
   }
 
-  function sampleMark() {
-    const x = ctx.state.sample === null ? null : ctx.sampleX();
-    if (x === null || x < frame.from || x > frame.to) return [];
-    const near = toX(x) > LEFT + frame.width - 60;
+  /** The step that the texts below the charts come from. */
+  function mark() {
+    const found = ctx.mark();
+    if (!found || found.x === null || found.x < frame.from || found.x > frame.to) return [];
+    const x = toX(found.x);
+    const near = x > LEFT + frame.width - 60;
+    const upright = { x1: x, x2: x, y1: TOP, y2: TOP + frame.height };
     return [
-      svg("line", {
-        x1: toX(x),
-        x2: toX(x),
-        y1: TOP,
-        y2: TOP + frame.height,
-        stroke: ctx.palette.faint,
-        "stroke-dasharray": "2 3",
-      }),
-      word("sample", { x: toX(x) + (near ? -4 : 4), y: TOP + 32, "text-anchor": near ? "end" : "start" }),
+      svg("line", { ...upright, stroke: ctx.palette.faint, "stroke-dasharray": "2 3" }),
+      word(found.words, { x: x + (near ? -4 : 4), y: TOP + 32, "text-anchor": near ? "end" : "start" }),
     ];
   }
 
   function lines(run) {
-    const {
-      curves: { steps, validation },
-      colour,
-    } = run;
+    const { curves, colour } = run;
+    const { steps, dashed } = curves;
     const limits = [frame.from, frame.to];
     const parts = [];
     const places = xsOf(steps, ctx.state.across);
@@ -189,7 +191,7 @@ export function chartPanel(ctx, which, large) {
     const [mean, low, high] = [steps.mean, steps.low, steps.high].map((rows) => rows[which].subarray(...range));
     const raw = columnsOf(xs, { mean, low, high }, toX);
     const pale = ctx.isPale(run) ? 0.25 : 1;
-    const smooth = ctx.state.smooth > 0 && which !== 1;
+    const smooth = ctx.state.smooth > 0 && !steady;
     const line = (columns, attributes) =>
       svg("path", {
         d: linePath(columns, toY),
@@ -198,7 +200,7 @@ export function chartPanel(ctx, which, large) {
         "stroke-linejoin": "round",
         ...attributes,
       });
-    if (which !== 1)
+    if (!steady)
       parts.push(svg("path", { d: bandPath(raw, toY), fill: colour, "fill-opacity": (smooth ? 0.16 : 0.22) * pale }));
     if (smooth) {
       const calm = movingAverage(steps.mean[which], ctx.state.smooth).subarray(...range);
@@ -208,27 +210,17 @@ export function chartPanel(ctx, which, large) {
       );
     } else parts.push(line(raw, { "stroke-width": 1.6, "stroke-opacity": pale }));
     if (raw.length === 1) parts.push(svg("circle", { cx: raw[0].x, cy: toY(raw[0].mean), r: 2.5, fill: colour }));
-    if (large && validation.n) {
-      const all = xsOf(validation, ctx.state.across);
-      const among = inWindow(all, limits);
-      const values = validation.mean[0].subarray(...among);
+    const all = xsOf(dashed, ctx.state.across);
+    const among = inWindow(all, limits);
+    dashesOf(run).forEach((_, row) => {
+      const known = smooth && !isSparse(run) ? movingAverage(dashed.mean[row], ctx.state.smooth) : dashed.mean[row];
+      const values = known.subarray(...among);
       const seen = columnsOf(all.subarray(...among), { mean: values, low: values, high: values }, toX);
-      parts.push(line(seen, { "stroke-width": 2, "stroke-dasharray": "6 4", "stroke-opacity": pale }));
-      if (seen.length <= 60)
-        parts.push(
-          ...seen.map(({ x, mean: value }) =>
-            svg("circle", {
-              cx: x,
-              cy: toY(value),
-              r: 3,
-              fill: ctx.palette.paper,
-              stroke: colour,
-              "stroke-width": 1.6,
-              opacity: pale,
-            }),
-          ),
-        );
-    }
+      parts.push(line(seen, { "stroke-width": 2, "stroke-dasharray": dash(row), "stroke-opacity": pale }));
+      const dot = { r: 3, fill: ctx.palette.paper, stroke: colour, "stroke-width": 1.6, opacity: pale };
+      if ((isSparse(run) && seen.length <= DOTTED) || seen.length === 1)
+        parts.push(...seen.map(({ x, mean: value }) => svg("circle", { cx: x, cy: toY(value), ...dot })));
+    });
     return parts;
   }
 
@@ -246,38 +238,30 @@ export function chartPanel(ctx, which, large) {
   }
 
   function drawLegend(shown) {
-    const sample = (dashed) => {
+    const sample = (words, dashes) => {
       const small = svg("svg", { width: 26, height: 10, viewBox: "0 0 26 10", "aria-hidden": "true" });
       const stroke = ctx.palette.ink;
-      small.append(
-        svg("line", {
-          x1: 0,
-          x2: 26,
-          y1: 5,
-          y2: 5,
-          stroke,
-          "stroke-width": 2,
-          ...(dashed ? { "stroke-dasharray": "6 4" } : {}),
-        }),
-      );
-      if (dashed)
+      const style = { stroke, "stroke-width": 2, ...(dashes && { "stroke-dasharray": dashes }) };
+      small.append(svg("line", { x1: 0, x2: 26, y1: 5, y2: 5, ...style }));
+      if (dashes && drawn.some(isSparse))
         small.append(svg("circle", { cx: 13, cy: 5, r: 3, fill: ctx.palette.paper, stroke, "stroke-width": 1.6 }));
-      return small;
+      return element("span", {}, small, element("span", { "data-text": true, dir: "auto" }, words));
     };
-    const validated = shown.some(({ curves }) => curves.validation.n);
-    legend.replaceChildren(
-      element("span", {}, sample(false), element("span", { "data-text": true }, "training")),
-      ...(validated ? [element("span", {}, sample(true), element("span", { "data-text": true }, "validation"))] : []),
-    );
+    const drawn = shown.filter(({ curves }) => curves.dashed.n);
+    const names = [...new Set(drawn.flatMap((run) => run.dashed))];
+    const row = (name) => drawn.find((run) => run.dashed.includes(name)).dashed.indexOf(name);
+    legend.replaceChildren(sample(ctx.solid), ...names.map((name) => sample(shorten(name, 24), dash(row(name)))));
   }
 
   function inWords(shown) {
+    const ends = (row) => `from ${write(row[0])} to ${write(row.at(-1))}`;
     const said = shown
       .filter(({ curves }) => curves.steps.n)
-      .map(
-        ({ about, curves }) =>
-          `${about.name}: from ${write(curves.steps.mean[which][0])} to ${write(curves.steps.mean[which].at(-1))}`,
-      );
+      .map((run) => {
+        const { steps, dashed } = run.curves;
+        const beside = dashed.n ? dashesOf(run).map((name, row) => `, ${name} ${ends(dashed.mean[row])}`) : [];
+        return `${run.about.name}: ${ends(steps.mean[which])}${beside.join("")}`;
+      });
     return `${title}. ${said.join("; ") || "No step yet"}.`;
   }
 
@@ -307,18 +291,16 @@ export function chartPanel(ctx, which, large) {
       svg("line", upright),
       ...readings.flatMap(({ run, reading }) => [
         svg("circle", { cx: toX(reading.x), cy: toY(reading.values[which]), r: 4, fill: run.colour }),
-        ...(large && reading.validation !== null
-          ? [
-              svg("circle", {
-                cx: toX(reading.x),
-                cy: toY(reading.validation),
-                r: 4,
-                fill: ctx.palette.paper,
-                stroke: run.colour,
-                "stroke-width": 2,
-              }),
-            ]
-          : []),
+        ...(large ? reading.dashed : []).filter(Number.isFinite).map((value) =>
+          svg("circle", {
+            cx: toX(reading.x),
+            cy: toY(value),
+            r: 4,
+            fill: ctx.palette.paper,
+            stroke: run.colour,
+            "stroke-width": 2,
+          }),
+        ),
       ]),
     );
     const several = ctx.runs.length > 1;
@@ -332,7 +314,9 @@ export function chartPanel(ctx, which, large) {
           several && large ? `${shorten(run.about.name, 13)} ` : "",
           element("strong", {}, write(reading.values[which])),
           large && reading.high > reading.low ? ` (${write(reading.low)} to ${write(reading.high)})` : "",
-          large && reading.validation !== null ? ` · validation ${write(reading.validation)}` : "",
+          ...(large ? reading.dashed : []).map((value, row) =>
+            Number.isFinite(value) ? ` · ${shorten(run.dashed[row], 24)} ${write(value)}` : "",
+          ),
         ),
       ),
     );

@@ -1,7 +1,7 @@
 // The runs, one per row: how far each has come, and its buttons.
 
-import { element } from "../shared/shared.mjs";
-import { numbersOf, standingOf } from "./data.mjs";
+import { element } from "../shared.mjs";
+import { standingOf } from "./curves.mjs";
 
 const GOES_ON = { ready: "Start", running: "Pause", paused: "Resume", stopped: "Resume" };
 
@@ -76,7 +76,7 @@ export function runRows(ctx, hub) {
       one.swatch.style.background = colour;
       put(one.name, about.name);
       put(one.state, standingOf(about, running, hub.gone));
-      put(one.numbers, numbersOf(about));
+      put(one.numbers, ctx.numbersOf(about));
       put(one.words, about.words);
       one.bar.style.width = `${about.steps ? (100 * about.step) / about.steps : 0}%`;
       one.bar.style.background = colour;

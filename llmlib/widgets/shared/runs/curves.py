@@ -1,4 +1,4 @@
-"""Curves that stay small, however long a run is; the counterpart of `unpack` in data.mjs."""
+"""Curves that stay small, however long a run is; the counterpart of `unpackCurves` in curves.mjs."""
 
 from collections.abc import Sequence
 
@@ -51,7 +51,7 @@ class Curve:
     def _halve(self) -> None:
         """Merge every two neighbours; all points are full, so they weigh the same."""
         half = MOST // 2
-        mean, low, high = self._values.reshape(3, -1, half, 2)
+        mean, low, high = self._values.reshape(3, self._values.shape[1], half, 2)
         self._values[:, :, :half] = mean.mean(-1), low.min(-1), high.max(-1)
         self._first[:half] = self._first[::2]
         self._last[:half] = self._last[1::2]

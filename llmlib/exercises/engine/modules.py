@@ -1,0 +1,108 @@
+"""Exercises in which the reader writes a torch module: its class is first looked at, then called with given weights.
+
+A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, puts the weights in the
+place of its own, and calls it with the inputs; so the engine tries a class as it tries a function.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from llmlib.exercises.engine.errors import name_of
+
+BLANK = "None of the parts is there yet."
+
+
+@dataclass(frozen=True, eq=False)
+class Blueprint:
+    """What the module of an exercise is made of, and which of a case's arguments go where."""
+
+    library: type[nn.Module]  # the library's own: what `solution` shows, and `mine` lends
+    sizes: Callable[..., Mapping[str, int]]  # the class's arguments by name, from a case's
+    maps: tuple[str, ...]  # its linear maps without bias, in the order of their weights in a case
+    first_map: int  # the place of the first of these weights in a case
+    inputs: Mapping[str, int]  # the arguments of `forward`, and their places in a case
+
+    def trouble(self, written: type, args: tuple[Any, ...]) -> str:
+        """What keeps a class from being called with a case's weights, as sentences; empty if it can be.
+
+        `BLANK` if it has none of its parts: nobody has begun to write it.
+        """
+        if not issubclass(written, nn.Module):
+            return f"`{written.__name__}` is no torch module yet: `class {written.__name__}(nn.Module):` makes it one."
+        sizes = self.sizes(*args)
+        for function, names in ((written.__init__, tuple(sizes)), (written.forward, tuple(self.inputs))):
+            if not _takes(function, len(names)):
+                return f"`{function.__name__}` should take {', '.join(('self', *names))}."
+        try:
+            module = written(*sizes.values())
+        except Exception as error:
+            if "before Module.__init__() call" in str(error):
+                return "`super().__init__()` comes first: without it a module cannot keep its parts."
+            return f"Making one with {_said(sizes)} raised `{name_of(error).rstrip('.')}`."
+        weights = self._weights(args)
+        if all(getattr(module, name, None) in (None, ...) for name in weights):
+            return BLANK
+        wrong = [self._wrong(module, name, tuple(weight.shape), sizes) for name, weight in weights.items()]
+        more = {name for name, _ in module.named_parameters()} - {f"{name}.weight" for name in self.maps}
+        if more and not any(wrong):
+            wrong.append(f"`{min(more)}` is one more parameter; these {len(self.maps)} matrices are all there is.")
+        return " ".join(filter(None, wrong))
+
+    def _wrong(self, module: nn.Module, name: str, shape: tuple[int, ...], sizes: Mapping[str, int]) -> str:
+        part = getattr(module, name, None)
+        if part is None or part is ...:
+            return f"`self.{name}` is missing."
+        if not isinstance(part, nn.Linear):
+            return f"`self.{name}` should be an `nn.Linear`."
+        if part.bias is not None:
+            return f"`self.{name}` has a bias, as `nn.Linear` makes one by itself: `bias=False`."
+        if part.weight.shape != shape:
+            got, right = f"{part.in_features} → {part.out_features}", f"{shape[1]} → {shape[0]}"
+            return f"With {_said(sizes)}, `self.{name}` goes {got} and should go {right}."
+        return ""
+
+    def _weights(self, args: tuple[Any, ...]) -> dict[str, Tensor]:
+        return dict(zip(self.maps, args[self.first_map :]))
+
+    def called(self, written: type[nn.Module], args: tuple[Any, ...]) -> Any:
+        """What a module of the class gives for a case's inputs, with the case's weights."""
+        weights = self._weights(args)
+        with torch.random.fork_rng(devices=[]):  # the first weights, which are not used
+            module = written(*self.sizes(*args).values()).to(weights[self.maps[0]].dtype)
+        by_name = {f"{name}.weight": weight for name, weight in weights.items()}
+        return functional_call(module, by_name, tuple(args[place] for place in self.inputs.values()))
+
+
+class OnWeights:
+    """A module's class as a function of a case's arguments."""
+
+    def __init__(self, written: type[nn.Module], blueprint: Blueprint):
+        self.written, self.blueprint = written, blueprint
+
+    def __call__(self, *args: Any) -> Any:
+        return self.blueprint.called(self.written, args)
+
+    @property
+    def code(self) -> CodeType | None:
+        """Of its `forward`."""
+        return getattr(self.written.forward, "__code__", None)
+
+
+def _takes(function: Callable[..., Any], n: int) -> bool:
+    """Whether a method can be called with n arguments beside `self`."""
+    try:
+        inspect.signature(function).bind(*range(n + 1))
+    except TypeError:
+        return False
+    return True
+
+
+def _said(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items())

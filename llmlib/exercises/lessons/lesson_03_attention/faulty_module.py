@@ -1,0 +1,65 @@
+"""The wrong ways through the module of lesson 03: the reference once more, with keywords for its faults."""
+
+import torch
+
+from llmlib.attention import merge_heads, scaled_dot_product_attention, split_heads
+from llmlib.embeddings import rotate
+
+
+def faulty_multi_head(
+    x,
+    query,
+    key,
+    value,
+    output,
+    n_heads,
+    cos,
+    sin,
+    turned="qk",
+    mask="causal",
+    shared="in a row",
+    scale="root",
+    merged="by token",
+    end="output",
+    values="own",
+    kv_heads="own",
+    split="by token",
+):
+    d_head = query.shape[0] // n_heads
+    n_kv = n_heads if kv_heads == "as queries" else len(key) // d_head
+    cut = {"by token": split_heads, "as it lies": _cut_as_it_lies, "in turns": _cut_in_turns}[split]
+    q, k = cut(x @ query.T, n_heads), cut(x @ key.T, n_kv)
+    v = cut(x @ (key if values == "keys" else value).T, n_kv)
+    q = rotate(q, cos, sin) if "q" in turned else q
+    k = rotate(k, cos, sin) if "k" in turned else k
+    v = rotate(v, cos, sin) if "v" in turned else v
+    if kv_heads == "not shared":  # raises as the library does where the numbers differ
+        mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
+        return merge_heads(scaled_dot_product_attention(q, k, v, mask)) @ output.T
+    times = 1 if kv_heads == "not shared, by hand" else n_heads // k.shape[1]
+    if shared == "in a row":
+        k, v = k.repeat_interleave(times, 1), v.repeat_interleave(times, 1)
+    else:  # in turns
+        k, v = k.repeat(1, times, 1, 1), v.repeat(1, times, 1, 1)
+    divisor = {"root": d_head**0.5, "none": 1, "width": d_head, "stream": x.shape[-1] ** 0.5}[scale]
+    scores = q @ k.transpose(-1, -2) / divisor
+    ones = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
+    allowed = {"causal": ones.tril(), "none": ones, "later": ones.triu()}[mask]
+    z = scores.masked_fill(~allowed, float("-inf")).softmax(-1) @ v
+    z = {
+        "by token": lambda: z.transpose(1, 2).flatten(2),
+        "as it lies": lambda: z.reshape(x.shape[0], x.shape[1], -1),
+        "channel by channel": lambda: z.permute(0, 2, 3, 1).flatten(2),
+        "last head first": lambda: z.flip(1).transpose(1, 2).flatten(2),
+    }[merged]()
+    if end == "none":
+        return z
+    return x + z @ output.T if end == "residual" else z @ (output if end == "turned" else output.T)
+
+
+def _cut_as_it_lies(x, n_heads):
+    return x.reshape(x.shape[0], n_heads, x.shape[1], -1)
+
+
+def _cut_in_turns(x, n_heads):
+    return x.unflatten(-1, (-1, n_heads)).permute(0, 3, 1, 2)  # channel 0 to head 0, channel 1 to head 1

@@ -1,0 +1,193 @@
+"""Exercises of lesson 07 about automata: which tokens may come next, and when the text may end."""
+
+import math
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.lessons.lesson_07_sampling.faulty_constraints import faulty_allowed, faulty_constrained
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- sampling.allowed_tokens ---
+
+
+def allowed_tokens(moves, state, tokens):
+    """The ids of the tokens whose bytes lead from the state to another one."""
+    allowed = []
+    for id, token in enumerate(tokens):
+        at = state
+        for byte in token:
+            at = moves[at].get(byte) if at is not None else None
+        if token and at is not None:
+            allowed.append(id)
+    return allowed
+
+
+def automaton_of(texts):
+    """The tree of the texts' beginnings: for each state, which byte leads where."""
+    moves: list[dict[int, int]] = [{}]
+    for text in texts:
+        state = 0
+        for byte in text.encode():
+            if byte not in moves[state]:
+                moves[state][byte] = len(moves)
+                moves.append({})
+            state = moves[state][byte]
+    return moves
+
+
+def cases_allowed(seed):
+    chance = random.Random(seed)
+    answers = automaton_of(["yes", "no", "nobody"])  # its states: 1 y, 2 ye, 3 yes, 4 n, 5 no, …
+    parts = [b"y", b"yes", b"", b"n", b"nod", b"no", b"body", b"es", b"x", b"yex", b"bo", b"oby", b"sey"]
+    number = [
+        {45: 1, **dict.fromkeys(b"123456789", 2)},
+        dict.fromkeys(b"123456789", 2),
+        dict.fromkeys(b"0123456789", 2),
+    ]
+    digits = [b"-", b"1", b"0", b"-1", b"10", b"-0", b"1-", b"--", b"05", b"", b"7a", b"98765"]
+    shuffled = parts * 2
+    chance.shuffle(shuffled)
+    word = "".join(chance.choice("ab") for _ in range(6))
+    pieces = [bytes(chance.choice(b"abc") for _ in range(chance.randrange(4))) for _ in range(12)]
+    return [
+        Case((answers, 0, [b"y", b"yes", b"x", b"nod", b""])),
+        Case((answers, 0, shuffled), "each token is there twice"),
+        Case((answers, 4, parts), "in the middle of an answer"),
+        Case((answers, 2, parts), "one byte before the end"),
+        Case((number, 0, digits), "a whole number"),
+        Case((number, 2, digits), "a state that leads to itself"),
+        Case((answers, 3, parts), "at the end: nothing follows"),
+        Case(([{97: 0, 98: 1}, {}], 0, [b"a", b"aab", b"ba", b"b"]), "a byte that leads back to state 0"),
+        Case((automaton_of(["é", "è!", "e"]), 0, ["é".encode(), "é".encode()[:1], b"e", "è".encode(), b"!", b"\xa9"]),
+             "characters of two bytes"),
+        Case((automaton_of([word, word[::-1], "abba"]), 0, [*pieces, word.encode()])),
+    ]  # fmt: skip
+
+
+ALLOWED_TOKENS = Exercise(
+    **TEXTS["allowed_tokens"], reference=allowed_tokens, cases=cases_allowed, faulty=faulty_allowed, double=False
+)
+
+
+# --- sampling.constrained ---
+
+
+def constrained(logits_after, moves, ends, tokens, end, most):
+    """The ids that a model writes under an automaton; it ends where the model wants to and the automaton lets it."""
+    state, ids = 0, list[int]()
+    while len(ids) < most:
+        allowed = allowed_tokens(moves, state, tokens)
+        if state in ends:
+            allowed.append(end)
+        logits = logits_after(ids)
+        best = max(allowed, key=lambda id: logits[id].item())
+        if best == end:
+            break
+        ids.append(best)
+        for byte in tokens[best]:
+            state = moves[state][byte]
+    return ids
+
+
+@dataclass(frozen=True)
+class LogitsAfter:
+    """A model whose logits depend on every id so far and on their order, and which wants to end more and more."""
+
+    vocab_size: int
+    end: int
+    seed: int
+    patience: float = 2.0  # how much less likely the end is at first
+    level: float = 0.0  # of all logits: what a mask must not depend on
+
+    def __call__(self, ids):
+        mood = sum((place + 1.7) * (int(id) + 1) for place, id in enumerate(ids)) + self.seed
+        logits = torch.tensor([3 * math.sin(mood * (id + 1.3)) for id in range(self.vocab_size)])
+        logits[self.end] += len(ids) - self.patience
+        return logits + self.level
+
+
+def ends_of(texts):
+    """The states of `automaton_of(texts)` in which a text ends."""
+    moves, ends = automaton_of(texts), set()
+    for text in texts:
+        state = 0
+        for byte in text.encode():
+            state = moves[state][byte]
+        ends.add(state)
+    return ends
+
+
+def cases_constrained(seed):
+    texts = ["no", "nobody", "yes", "yesterday"]
+    moves, ends = automaton_of(texts), ends_of(texts)
+    words = [b"y", b"yes", b"", b"n", b"o", b"no", b"body", b"e", b"s", b"x", b"bo", b"dy", b"ter", b"day", b""]
+    digits = dict.fromkeys(b"0123456789", 1)
+    number = [{45: 2, **digits}, digits, digits]  # a sign, if there is one, and at least one digit
+    parts = [b"", b"-", b"7", b"0", b"42", b"-1", b"1-", b"2024"]
+    letters = [{97: 1}, {97: 0, 98: 1}]  # state 0 may end, and comes back
+
+    def case(automaton, tokens, end, note, wanted, most=12, patience=2.0, level=0.0):
+        """The first model from the seed on whose text is as wanted."""
+        for number in range(seed, seed + 3000):
+            model = LogitsAfter(len(tokens), end, number, patience, level)
+            args = (model, *automaton, tokens, end, most)
+            if wanted(b"".join(tokens[id] for id in constrained(*args)), args):
+                return Case(args, note)
+        raise AssertionError(note)
+
+    def limited(text, args):
+        model, moves, ends, tokens, end, most = args
+        return len(constrained(*args)) == most < len(constrained(model, moves, ends, tokens, end, 40))
+
+    def forbidden(args):
+        """Whether the likeliest of all tokens is never allowed at first, and the end is not either."""
+        model, moves, _, tokens, end, _ = args
+        best = int(model([]).argmax())
+        return best != end and best not in allowed_tokens(moves, 0, tokens)
+
+    answers, numbers, ab = (moves, ends), (number, {1}), (letters, {0})
+    small = [b"no", b"yes", b"body", b"terday", b""]
+    return [
+        case(answers, small, 4, "it ends, and could go on", lambda text, args: text == b"no", patience=0.0),
+        case(answers, small, 4, "it goes on, and could end", lambda text, args: text == b"nobody"),
+        case(answers, words, 14, "several ways to write a text", lambda text, args: text == b"yes" and forbidden(args)),
+        case(answers, words, 14, "nothing can follow", lambda text, args: text == b"yesterday", patience=6.0),
+        case(numbers, parts, 0, "a whole number", lambda text, args: len(text) > 3, level=-20.0),
+        case(numbers, parts, 0, "the limit comes before the end", limited, most=3, patience=9.0, level=9.0),
+        case(ab, [b"a", b"b", b"", b"ab", b"ba", b"aa"], 2, "the empty text may end", lambda text, args: not text,
+             patience=-1.0),
+        case(ab, [b"a", b"b", b"", b"ab", b"ba", b"aa"], 2, "a state that comes back", lambda text, args: len(text) > 5,
+             patience=5.0),
+        case(numbers, parts, 0, "it wants to end at once", lambda text, args: len(text) > 1, patience=-4.0, level=-9.0),
+    ]  # fmt: skip
+
+
+def ends_where_it_may(call, case):
+    _, moves, ends, tokens, _, most = case.args
+    ids = call(*case.args)
+    state = 0
+    for place, id in enumerate(ids):
+        for byte in tokens[id]:
+            if byte not in moves[state]:
+                return f"The automaton has no path for token {id} at place {place} of your text."
+            state = moves[state][byte]
+    if state in ends or len(ids) == most:
+        return None
+    return "One of your texts ends in a state where it may not end, and before the limit."
+
+
+CONSTRAINED = Exercise(
+    **TEXTS["constrained"],
+    reference=constrained,
+    helpers=(allowed_tokens,),
+    cases=cases_constrained,
+    faulty=faulty_constrained,
+    probes=(Probe("A text ends only where it may, or at the limit.", ends_where_it_may),),
+    double=False,
+)

@@ -1,0 +1,127 @@
+"""The wrong ways through the exercises of `constraints`: each reference once more, with keywords for its faults."""
+
+import torch
+
+
+def _as_far_as_it_goes(moves, at, token, skips):
+    """The last state that is reached."""
+    for byte in token:
+        if byte in moves[at]:
+            at = moves[at][byte]
+        elif not skips:
+            break
+    return at
+
+
+def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", give="ids", end="any"):
+    at_start = 0 if start == "zero" else state
+    allowed = []
+    for id, token in enumerate(tokens):
+        at, ok, last = at_start, True, at_start
+        for byte in token[::-1] if walk == "backwards" else token[:1] if walk == "first" else token:
+            way = moves[at].get(byte) if walk != "no key" else None
+            if way is None or (walk == "zero is none" and way == 0):
+                ok = False
+                break
+            at, last = (at if walk == "stays" else way), way
+            if start == "overwritten":
+                at_start = at
+        if walk in ("broken off", "skips"):
+            last = _as_far_as_it_goes(moves, at_start, token, skips=walk == "skips")
+            ok = last != at_start
+        if walk == "broken off, all":
+            ok = True
+        if walk == "some":
+            ok = bool(token) and token[0] in moves[at_start]
+            ok = ok or any(byte in moves[at_start] for byte in token)
+        if walk == "last":
+            ok = token[-1:] != b"" and token[-1] in moves[at_start]
+        if walk == "next by number":
+            ok = all(
+                byte in moves[at_start + i] if at_start + i < len(moves) else False for i, byte in enumerate(token)
+            )
+        if walk == "single":
+            ok = len(token) == 1 and token[0] in moves[at_start]
+        if end == "leads on":
+            ok = ok and bool(moves[last])
+        elif end == "finished":
+            ok = ok and not moves[last]
+        if ok and (token or empty == "yes"):
+            allowed.append((id, token, last))
+    number = {"ids": 0, "tokens": 1, "states": 2}
+    if give == "first of equal ones":
+        return [tokens.index(token) for _, token, _ in allowed]
+    if give == "booleans":
+        ids = {id for id, _, _ in allowed}
+        return [id in ids for id in range(len(tokens))]
+    if give == "forbidden":
+        ids = {id for id, _, _ in allowed}
+        return [id for id in range(len(tokens)) if id not in ids]
+    return [entry[number[give]] for entry in allowed]
+
+
+def _reached(moves, state, data):
+    """The state after the bytes, or None."""
+    for byte in data:
+        state = moves[state].get(byte)
+        if state is None:
+            return None
+    return state
+
+
+def _moved(moves, state, data, walk):
+    """The state after a token that was written."""
+    if walk == "stays":
+        return state
+    state = 0 if walk == "from 0" else state
+    for byte in data[:1] if walk == "first byte" else data:
+        state = moves[state].get(byte, state) if walk == "from 0" else moves[state][byte]
+    return state
+
+
+def faulty_constrained(logits_after, moves, ends, tokens, end, most, stop="in ends", mask="others out", walk="all",
+                       sees="all", give="ids", limit="most", empty="no", pick="likeliest"):  # fmt: skip
+    state, ids = 0, []
+    before = logits_after(ids)
+    rounds = {"most": most, "one less": most - 1, "one more": most + 1, "none": 10 * most + 10}[limit]
+    while len(ids) < rounds:
+        if stop == "as soon as it may" and state in ends:
+            break
+        logits = {"all": logits_after, "last": lambda ids: logits_after(ids[-1:]), "nothing": lambda ids: before}[sees](
+            ids
+        )
+        may_end = {"always": True, "nothing follows": not moves[state], "not at once": state in ends and bool(ids)}.get(
+            stop, state in ends
+        )
+        allowed = [id for id, data in enumerate(tokens) if data and _reached(moves, state, data) is not None]
+        if empty == "yes":
+            allowed += [id for id, data in enumerate(tokens) if not data]
+        elif may_end:
+            allowed.append(end)
+        best = _taken(logits, allowed, end, mask, pick)
+        if best is None or best == end:
+            ids += [end] * (best == end and give == "with the end")
+            break
+        ids.append(best)
+        state = _moved(moves, state, tokens[best], walk)
+    if give == "bytes":
+        return b"".join(tokens[id] for id in ids)
+    return [tokens[id] for id in ids] if give == "tokens" else ids
+
+
+def _taken(logits, allowed, end, mask, pick):
+    """The id that is written next, or None if the text ends without an end token."""
+    if mask in ("none", "stops"):
+        best = int(logits.argmax())
+        return best if mask == "none" or best in allowed else None
+    if mask == "zeros":
+        kept = torch.zeros_like(logits)
+        kept[allowed] = logits[allowed]
+        return int(kept.argmax())
+    if mask == "end against all" and end in allowed and int(logits.argmax()) != end:
+        allowed = [id for id in allowed if id != end]
+    if not allowed:
+        return None
+    if pick == "first":
+        return min(allowed)
+    return (min if pick == "unlikeliest" else max)(allowed, key=lambda id: logits[id].item())

@@ -1,0 +1,287 @@
+"""Runs in their view, live: in a background thread, or in a cell's own loop."""
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from llmlib.widgets.shared.acts import in_words
+from llmlib.widgets.shared.interrupts import on_interrupt
+from llmlib.widgets.shared.runs.view import RunsView
+
+ENDED = ("finished", "failed", "stopped")
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """A step of a run."""
+
+    @property
+    def step(self) -> int: ...  # from 1
+
+
+StepT = TypeVar("StepT", bound=Numbered)
+
+
+@dataclass
+class Tracked(Generic[StepT]):
+    """A run on the board."""
+
+    number: int
+    name: str
+    run: Iterator[StepT]
+    in_cell: bool = False  # whether a cell's loop takes its steps
+    busy: bool = False  # whether a step is under way
+    steps: list[StepT] = field(default_factory=list)
+
+
+class LiveRuns(RunsView, Generic[StepT]):
+    """A `RunsView` with live runs. One thread takes a step of each running run in turn.
+
+    A run can be paused or stopped; nobody waits for a stopped one. Either way the model stays usable and the run can be
+    resumed. An interrupt of the kernel does the same. A run that fails says why in the view; `watch` also raises it.
+
+    Subclasses say how a run is added (`_add_run`) and how its steps are logged (`_log`).
+    """
+
+    def __init__(self, **traits: Any):
+        self._tracked: list[Tracked[StepT]] = []
+        self._changed = threading.Condition(threading.RLock())  # held for each change of what is shown
+        self._thread: threading.Thread | None = None
+        self._unwatch: Callable[[], None] = lambda: None
+        self._display: Any = None
+        super().__init__(**traits)
+        self.on_act("resume", self.resume)
+        self.on_act("pause", self._pause)
+        self.on_act("stop", self._stop)
+
+    @property
+    def steps(self) -> dict[str, list[StepT]]:
+        """All steps that were taken, by the name of the run."""
+        return {one.name: one.steps for one in self._tracked}
+
+    def _add_run(self, name: str, run: Iterator[StepT], steps: int, step: int) -> int:
+        """Add a run that has taken `step` of `steps` steps (0: unknown) to the board; return its number."""
+        raise NotImplementedError
+
+    def _log(self, number: int, step: StepT, seconds: float) -> None:
+        """Show a step, which took so many seconds."""
+        raise NotImplementedError
+
+    def add(self, run: Iterator[StepT], name: str = "run") -> None:
+        """Add a run without starting it. Raises `ValueError` for a name that is taken."""
+        with self._changed:
+            steps = getattr(getattr(run, "config", None), "steps", 0)
+            number = self._add_run(name, run, steps, getattr(run, "step", 0))
+            self._tracked.append(Tracked(number, name, run))
+
+    def begin(self, runs: Iterator[StepT] | Mapping[str, Iterator[StepT]] | None, name: str, start: bool) -> None:
+        """Add one run of this name, or several by their own; start them, if they shall."""
+        named = runs if isinstance(runs, Mapping) else {} if runs is None else {name: runs}
+        for title, run in named.items():
+            self.add(run, title)
+        if named and start:
+            self.resume()
+
+    # --- what the reader wants --------------------------------------------------------------------------------------
+
+    def resume(self, run: int | None = None) -> None:
+        """Start or resume a run, given by its number, or every run that can be."""
+        with self._changed:
+            for one in self._those(run):
+                if self.state(one.number) in ("ready", "paused", "stopped"):
+                    self.mark(one.number, "running")
+            if self._next() and not (self._thread and self._thread.is_alive()):
+                self._unwatch = on_interrupt(self._pause)
+                self._thread = threading.Thread(target=self._work, daemon=True)
+                self._thread.start()
+
+    def pause(self, run: int | None = None) -> None:
+        """Pause a run, or all that are running, once the step under way has been taken."""
+        self._pause(run)
+        self._settle(run)
+
+    def stop(self, run: int | None = None) -> None:
+        """Stop a run, or all, once the step under way has been taken; `resume` can still continue it."""
+        self._stop(run)
+        self._settle(run)
+
+    def _pause(self, run: int | None = None) -> None:
+        """Pause without waiting for the step under way, so that the kernel can answer the reader at once."""
+        self._turn(run, ("running",), "paused")
+
+    def _stop(self, run: int | None = None) -> None:
+        self._turn(run, ("ready", "running", "paused"), "stopped")
+
+    def _turn(self, run: int | None, states: tuple[str, ...], into: str) -> None:
+        with self._changed:
+            for one in self._those(run):
+                if self.state(one.number) in states:
+                    self.mark(one.number, into)
+
+    def _settle(self, run: int | None = None) -> None:
+        """Wait until no step is under way."""
+        with self._changed:
+            while threading.current_thread() is not self._thread and any(one.busy for one in self._those(run)):
+                self._changed.wait(0.2)
+
+    def _those(self, run: int | None) -> list[Tracked[StepT]]:
+        if run is not None and not 0 <= run < len(self._tracked):
+            raise ValueError(f"There is no run {run}. The runs are numbered 0 to {len(self._tracked) - 1}.")
+        return self._tracked if run is None else [self._tracked[run]]
+
+    # --- taking steps -----------------------------------------------------------------------------------------------
+
+    def _next(self, after: int = -1) -> Tracked[StepT] | None:
+        """The run whose turn it is in the background, after the run with this number."""
+        running = [one for one in self._tracked if self.state(one.number) == "running" and not one.in_cell]
+        return next((one for one in running if one.number > after), running[0] if running else None)
+
+    def _work(self) -> None:
+        turn = -1
+        while True:
+            with self._changed:
+                one = self._next(turn)
+                if one is None:
+                    self._thread = None  # under the lock: whoever resumes now starts another one
+                    self._unwatch()
+                    return
+            turn = one.number
+            with contextlib.suppress(Exception):  # the view says so
+                self._take(one)
+
+    def _take(self, one: Tracked[StepT]) -> StepT | None:
+        """Take a step of a run; None if it has ended. An error is shown in the view and raised."""
+        with self._changed:
+            while one.busy:
+                self._changed.wait(0.2)
+            one.busy = True
+        try:
+            began = time.perf_counter()
+            step = next(one.run)
+            self._tell(one, step, time.perf_counter() - began)
+            return step
+        except StopIteration:
+            self.mark(one.number, "finished")
+            return None
+        except Exception as error:
+            self.mark(one.number, "failed", in_words(error))
+            raise
+        finally:
+            with self._changed:
+                one.busy = False
+                self._changed.notify_all()
+
+    def _tell(self, one: Tracked[StepT], step: StepT, seconds: float) -> None:
+        one.steps.append(step)
+        with self._changed:
+            self._log(one.number, step, seconds)
+            if step.step == getattr(getattr(one.run, "config", None), "steps", None):
+                self.mark(one.number, "finished")
+
+    def mark(self, run: int, state: str, words: str = "") -> None:
+        with self._changed:
+            super().mark(run, state, words)
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Wait until every run has finished, failed or been stopped. Runs that have not started are started.
+
+        An interrupt of the kernel pauses them, and ends the waiting. Meanwhile the kernel is busy, and the view's
+        buttons wait too; in a notebook, `await dashboard.finished()` leaves it free to answer them.
+        """
+        with self._paused_if_interrupted(), self._changed:
+            while self._under_way():
+                self._changed.wait(0.2)  # an interrupt is heard between two
+
+    async def finished(self) -> None:
+        """`await dashboard.finished()` waits as `wait` does, and the view's buttons answer."""
+        with self._paused_if_interrupted():
+            while self._under_way():
+                await asyncio.sleep(0.1)
+
+    @contextlib.contextmanager
+    def _paused_if_interrupted(self) -> Iterator[None]:
+        for one in self._tracked:
+            if self.state(one.number) == "ready":
+                self.resume(one.number)
+        try:
+            yield
+            self._settle()
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            self.pause()
+            raise
+        finally:
+            self._renew_picture()
+
+    def _under_way(self) -> bool:
+        return any(self.state(one.number) not in ENDED for one in self._tracked)
+
+    def watch(self, run: Iterator[StepT], name: str = "run") -> Iterator[StepT]:
+        """Show a run whose steps a loop takes: `for step in dashboard.watch(train(…))`.
+
+        The dashboard appears above the loop, if it is not on the page yet. Leaving the loop, by `break` or by an
+        interrupt, pauses the run: the view's button continues it in the background, and watching it again continues it
+        in the loop. While the loop runs, the kernel is busy with it, and an interrupt is the way to pause.
+        """
+        one = next((one for one in self._tracked if one.run is run), None)
+        if one is None:
+            self.add(run, name)
+            one = self._tracked[-1]
+        self._appear()
+        return self._watched(one)
+
+    def _watched(self, one: Tracked[StepT]) -> Iterator[StepT]:
+        with self._changed:
+            one.in_cell = self._about[one.number]["in_cell"] = True
+            if self.state(one.number) != "finished":
+                self.mark(one.number, "running")
+        try:
+            while self._may_go_on(one):
+                step = self._take(one)
+                if step is None:
+                    return
+                yield step
+        finally:
+            with self._changed:
+                one.in_cell = self._about[one.number]["in_cell"] = False
+                now = self.state(one.number)
+                self.mark(one.number, "paused" if now == "running" else now, self._about[one.number]["words"])
+            self._renew_picture()
+
+    def _may_go_on(self, one: Tracked[StepT]) -> bool:
+        """Wait while the run is paused; False once it has ended."""
+        with self._changed:
+            while self.state(one.number) == "paused":
+                self._changed.wait(0.2)
+            return self.state(one.number) == "running"
+
+    # --- its place in a notebook ------------------------------------------------------------------------------------
+
+    def _appear(self) -> None:
+        try:
+            from IPython import get_ipython
+            from IPython.display import display
+        except ImportError:
+            return
+        if self._display is None and get_ipython() is not None:
+            display(self)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        data, metadata = self._repr_mimebundle_()
+        self._display = display(data, metadata=metadata, raw=True, display_id=True)
+
+    def _renew_picture(self) -> None:
+        """Put a picture of the results into a notebook that is executed without a page.
+
+        On a page the view itself shows them, and a new output would replace it and take the keyboard's focus.
+        """
+        if self._display is not None and "JPY_SESSION_NAME" not in os.environ:  # set by Jupyter's server
+            data, metadata = self._repr_mimebundle_()
+            self._display.update(data, metadata=metadata, raw=True)

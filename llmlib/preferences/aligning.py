@@ -1,0 +1,268 @@
+"""Align a model with a reward: sample answers, reward them, and make the better ones more likely."""
+
+import dataclasses
+import time
+import warnings
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from llmlib.preferences.config import AlignConfig
+from llmlib.preferences.groups import Group, Reward, Sampled, encode_prompts, rewards_of, sample
+from llmlib.preferences.kl import fixed_reference
+from llmlib.preferences.policy_gradient import equal_groups, group_advantages
+from llmlib.preferences.updating import Updating
+from llmlib.tokenization.base import Tokenizer
+from llmlib.training import distributed
+from llmlib.training.batches import shuffled
+from llmlib.training.checkpoints import checksum_of
+from llmlib.training.run import Run, RunWarning, TrainingDiverged, begin, uninterrupted
+from llmlib.transformer import Transformer
+
+COLLAPSED = 5  # steps in a row with a single answer to everything, and we stop
+
+
+@dataclass(frozen=True)
+class AlignStep:
+    """The result of one step: a batch of sampled answers, and one or more updates on them."""
+
+    step: int  # from 1: how many steps have been taken
+    reward: float  # the mean over all answers, which were sampled before the update
+    kl: float  # to the reference, in nats per answer: the mean sum of k3 over an answer's tokens
+    entropy: float  # nats per token of the answers
+    length: float  # mean tokens per answer, with the end token
+    cut_off: float  # share of answers that reached max_new_tokens without an end
+    equal_groups: int  # groups whose rewards are all equal; a group that is its own baseline teaches nothing then
+    loss: float  # of the first update, as is the next
+    gradient_norm: float  # of all gradients together, before clipping
+    learning_rate: float
+    seconds: float
+    measures: Mapping[str, float] = field(default_factory=dict)  # the means of other rewards, by name
+    groups: tuple[Group, ...] = field(default=(), compare=False)  # the answers (of this process), prompt by prompt
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What a line of progress says."""
+        return {"reward": f"{self.reward:.3f}", "KL": f"{self.kl:.2f}", "entropy": f"{self.entropy:.2f}"}
+
+
+class PolicyCollapsed(TrainingDiverged):
+    """The model gives the same answer to every prompt; the message names a likely cause."""
+
+
+class Alignment(Run[AlignStep]):
+    """An alignment run: each `next` takes a step. `align` makes one."""
+
+    RESULT = AlignStep
+    SAME = "Continue with the same prompts, tokenizer and reference"
+
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        prompts: Sequence[Any],
+        reward: Reward,
+        config: AlignConfig,
+        reference: Transformer,
+        measures: Mapping[str, Reward],
+        folder: Path | None,
+    ):
+        super().__init__(model, config.training, folder, config)
+        self.tokenizer, self.prompts, self.reward, self.measures = tokenizer, list(prompts), reward, dict(measures)
+        self.reference, self.encoded = reference, encode_prompts(tokenizer, prompts)
+        self.collapsed = 0  # steps in a row with a single answer to everything
+        self._said = False  # that a step had nothing to learn from
+
+    def _take(self) -> AlignStep:
+        started, c, rate = time.perf_counter(), self.settings, self._rate
+        which = self._which()
+        prompts, encoded = [self.prompts[number] for number in which], [self.encoded[number] for number in which]
+        sampled = sample(self.work.model.eval(), self.tokenizer, encoded, c.samples, c.max_new_tokens, self._seed())
+        rewards = rewards_of(self.reward, prompts, sampled.texts)
+        measured = {name: rewards_of(of, prompts, sampled.texts, name) for name, of in self.measures.items()}
+        collapsed = self._collapsed(encoded, sampled)
+        advantages = self._advantages(rewards)
+        equal = self._equal_groups(rewards)
+        updating = Updating(encoded, sampled, advantages, self.reference, c, self.ranks)
+        results: list[tuple[float, float]] = []  # of each update, its loss and the norm of its gradients
+        with uninterrupted():
+            for _ in range(c.updates):
+                results.append(self._gradients(updating))
+                self._check_finite(*results[-1])
+                self._update()
+            self.step += 1
+            self.collapsed = collapsed
+            mean = self.ranks.mean
+            self.last = AlignStep(
+                self.step,
+                reward=mean(rewards.mean().item()),
+                kl=updating.kl,
+                entropy=updating.entropy,
+                length=mean(sampled.mask.sum(dim=1).float().mean().item()),
+                cut_off=mean(sampled.cut_off.float().mean().item()),
+                equal_groups=equal,
+                loss=results[0][0],
+                gradient_norm=results[0][1],
+                learning_rate=rate,
+                seconds=time.perf_counter() - started,
+                measures={name: mean(values.mean().item()) for name, values in measured.items()},
+                groups=_groups(prompts, sampled.texts, rewards, advantages),
+            )
+        self.model.eval()
+        self._settle()
+        return self.last
+
+    def _gradients(self, updating: Updating) -> tuple[float, float]:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        loss = updating.gradients(self.called)
+        self.work.hand_over()
+        return loss, self._clip()
+
+    def _which(self) -> list[int]:
+        """Return the numbers of this step's prompts, those of this process."""
+        c, size = self.settings, len(self.prompts)
+        places = [divmod(place, size) for place in range(self.step * c.prompts, (self.step + 1) * c.prompts)]
+        orders = {epoch: shuffled(size, c.seed, epoch) for epoch, _ in places}
+        numbers = [orders[epoch][place] for epoch, place in places]
+        return self.ranks.share(torch.tensor(numbers)).tolist()
+
+    def _seed(self) -> int:
+        """Return the seed of this step's answers: every step and every process has its own."""
+        random = np.random.Philox(key=self.settings.seed, counter=[0, 0, 1 + self.ranks.rank, self.step])
+        return int(random.random_raw()) >> 1
+
+    def _advantages(self, rewards: Float[Tensor, "group sample"]) -> Float[Tensor, "group sample"]:
+        if self.settings.baseline == "group":
+            return group_advantages(rewards, self.settings.divide)
+        if self.settings.baseline == "batch":
+            return rewards - self.ranks.mean(rewards.mean().item())
+        return rewards
+
+    def _equal_groups(self, rewards: Float[Tensor, "group sample"]) -> int:
+        """Count the groups with equal rewards, and warn once if a whole step has nothing to learn from."""
+        c, equal = self.settings, round(self.ranks.mean(float(equal_groups(rewards))) * self.ranks.world)
+        if equal == c.prompts and c.baseline == "group" and not c.kl_weight and not self._said:
+            self._said = True
+            warnings.warn(_nothing_to_learn(self.step + 1, equal), RunWarning, stacklevel=4)
+        return equal
+
+    def _collapsed(self, encoded: list[list[int]], sampled: Sampled) -> int:
+        """Return for how many steps all answers have been the same, whatever the prompt; stop if for too many."""
+        same = len(set(map(tuple, encoded))) > 1 and len(set(sampled.texts)) == 1
+        steps = self.collapsed + 1 if self.ranks.mean(float(same)) == 1 else 0
+        if steps < COLLAPSED:
+            return steps
+        raise PolicyCollapsed(
+            f"In each of the last {COLLAPSED} steps, all answers were the same, now {sampled.texts[0][:60]!r}, "
+            "whatever the prompt: no answer can be better than another any more. Likely cause: the reward gives as "
+            "much for this one answer as for any other: change the reward; or nothing keeps the model near the "
+            f"reference: set kl_weight, such as 0.1; or the learning rate ({self._rate:.2g} here) is too high: try a "
+            f"third of it. {self._kept()}."
+        )
+
+    def _fingerprints(self) -> dict[str, str | None]:
+        running = 0
+        for ids in self.encoded:
+            running = zlib.crc32(np.array([len(ids), *ids], dtype=np.int32).data, running)
+        prompts = f"{len(self.encoded):,} prompts, {running:08x}"
+        return {"prompts": prompts, "reference": checksum_of(self.reference.parameters())}
+
+    def _remembered(self) -> dict[str, Any]:
+        last = self.last and dataclasses.asdict(dataclasses.replace(self.last, groups=()))
+        return {"collapsed": self.collapsed, "last": last}
+
+    def _recall(self, about: dict[str, Any]) -> None:
+        self.collapsed = about["collapsed"]
+        self.last = AlignStep(**{**about["last"], "groups": ()}) if about["last"] else None
+
+
+def align(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Any],
+    reward: Reward,
+    config: AlignConfig | None = None,
+    *,
+    reference: Transformer | None = None,
+    measures: Mapping[str, Reward] | None = None,
+    folder: Path | str | None = None,
+    resume: bool = False,
+) -> Alignment:
+    """Train a model to give answers with a higher reward; return an iterator of `AlignStep`, like `train`.
+
+    Each step takes the next prompts (in random order, all once before any comes again), samples answers to each,
+    asks for their rewards, and makes the answers with a higher reward than expected more likely. `reward(prompts,
+    answers)` gets two lists of the same length and returns a number for each answer. A prompt is a string, messages, or
+    has them in `.messages`, `["messages"]` or `["prompt"]`; the reward gets it as you passed it, with all it knows,
+    such as the right answer. `measures` are other rewards by name, which are only measured. `reference` is the model to
+    measure the KL to, and to stay near with `kl_weight`: by default a copy of the model as it is now.
+
+    The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
+    the last one and takes exactly the steps that it would have taken. Under `torchrun` every process makes the same
+    call and samples its share of the prompts.
+
+    Raises `ValueError` for prompts that are too long, a reference of another vocabulary, and a reward that returns NaN,
+    an infinite number or the wrong number of values; `RunError` if the folder has another run; and, while training,
+    `TrainingDiverged` before a step that would spoil the weights, or `PolicyCollapsed` if all prompts get the same
+    answer. An error that the reward raises comes through as it is, with a note.
+    """
+    config = config or AlignConfig()
+    if not isinstance(config, AlignConfig):
+        raise ValueError(f"config must be an AlignConfig, got {type(config).__name__}.")
+    for name, of in {"reward": reward, **(measures or {})}.items():
+        if not callable(of):
+            raise ValueError(f"{name} must be a function of prompts and answers, got {of!r}.")
+    world = distributed.join().world
+    if config.prompts % (config.accumulate * world):
+        raise ValueError(
+            f"prompts={config.prompts} does not divide into equal parts for {world} processes"
+            + (f" times accumulate={config.accumulate}." if config.accumulate > 1 else ".")
+        )
+    path = None if folder is None else Path(folder)
+    fixed = fixed_reference(model, reference, config.dtype)
+    _check_room(encode_prompts(tokenizer, prompts), model, config)
+    return begin(
+        lambda: Alignment(model, tokenizer, prompts, reward, config, fixed, measures or {}, path), path, resume
+    )
+
+
+def _check_room(encoded: list[list[int]], model: Transformer, config: AlignConfig) -> None:
+    """Raise `ValueError` for a prompt that leaves no room for an answer."""
+    longest = max(range(len(encoded)), key=lambda number: len(encoded[number]))
+    if len(encoded[longest]) + config.max_new_tokens > model.config.max_seq_len:
+        raise ValueError(
+            f"Prompt {longest} has {len(encoded[longest])} tokens, and with max_new_tokens={config.max_new_tokens} "
+            f"for the answer it does not fit into the model's context of {model.config.max_seq_len}. Leave it out, or "
+            "allow shorter answers only."
+        )
+
+
+def _groups(
+    prompts: Sequence[Any],
+    texts: Sequence[str],
+    rewards: Float[Tensor, "group sample"],
+    advantages: Float[Tensor, "group sample"],
+) -> tuple[Group, ...]:
+    n = rewards.shape[1]
+    return tuple(
+        Group(
+            prompt, tuple(texts[row * n : (row + 1) * n]), tuple(rewards[row].tolist()), tuple(advantages[row].tolist())
+        )
+        for row, prompt in enumerate(prompts)
+    )
+
+
+def _nothing_to_learn(step: int, groups: int) -> str:
+    return (
+        f"At step {step} the rewards within each of the {groups} groups are equal, so the answers teach nothing. "
+        "(AlignStep.equal_groups counts such groups in every step.) Choose prompts that the model gets right only "
+        "sometimes, sample more answers to each, or use a reward with more levels."
+    )

@@ -1,0 +1,143 @@
+"""Sample several answers to each prompt, reading the prompt only once, and reward them."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from llmlib.chat import encode_chat
+from llmlib.sampling import Sampler, generate
+from llmlib.tokenization.base import Tokenizer
+from llmlib.transformer import Transformer
+
+# Takes prompts, as you passed them to `align`, and an answer to each; returns a number for each answer.
+Reward = Callable[[Sequence[Any], Sequence[str]], Any]
+
+
+class RewardError(ValueError):
+    """A reward did not return a finite number for each answer; the message says what it returned."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The sampled answers to one prompt."""
+
+    prompt: Any  # as it was passed to `align`
+    answers: tuple[str, ...]
+    rewards: tuple[float, ...]
+    advantages: tuple[float, ...]  # all 0 if all rewards are equal and the group is its own baseline
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Answers to prompts, each prompt's one after the other."""
+
+    ids: Int[Tensor, "answer target"]  # with the end token, and then padding
+    mask: Bool[Tensor, "answer target"]  # False at padding
+    texts: list[str]
+    cut_off: Bool[Tensor, " answer"]  # whether an answer reached max_new_tokens without an end
+
+
+def messages_of(prompt: Any) -> Any:
+    """Return the messages of a prompt: a string, messages, or what has them (see `align`)."""
+    if isinstance(prompt, Mapping):
+        return prompt["messages"] if "messages" in prompt else prompt.get("prompt", prompt)
+    return getattr(prompt, "messages", prompt)
+
+
+def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Any]) -> list[list[int]]:
+    """Return the ids of each prompt, ready for an answer. Raises `ValueError` with its number for an invalid one."""
+    encoded = []
+    for number, prompt in enumerate(prompts):
+        try:
+            encoded.append(encode_chat(tokenizer, messages_of(prompt)))
+        except ValueError as error:
+            raise ValueError(f"Prompt {number}: {error}") from None
+    if not encoded:
+        raise ValueError("There is no prompt to answer.")
+    return encoded
+
+
+def sample(
+    model: Transformer, tokenizer: Tokenizer, prompts: Sequence[list[int]], n: int, max_new_tokens: int, seed: int
+) -> Sampled:
+    """Draw n answers to each prompt from the model as it is: temperature 1, no token ruled out."""
+    ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
+    width = max(map(len, prompts))
+    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
+    real = torch.tensor([[False] * (width - len(prompt)) + [True] * len(prompt) for prompt in prompts])
+    writing = generate(
+        model, ids, max_new_tokens, Sampler(), seed, attention_mask=real, end_ids=ends, samples=n
+    )  # one prompt, and a batch of one, give the same
+    written = torch.stack(list(writing), dim=1)
+    is_end = torch.isin(written, torch.tensor(ends, dtype=torch.long, device=written.device))
+    before = is_end.cumsum(dim=1) - is_end.long()  # how many end tokens came before
+    mask = before == 0
+    lengths = (mask & ~is_end).sum(dim=1).tolist()
+    texts = [tokenizer.decode(row[:length]).strip() for row, length in zip(written.tolist(), lengths)]
+    return Sampled(written, mask, texts, ~is_end.any(dim=1))
+
+
+def sample_answers(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Any],
+    n: int,
+    *,
+    max_new_tokens: int = 64,
+    seed: int = 0,
+    batch_size: int = 8,
+) -> list[list[str]]:
+    """Return n sampled answers to each prompt, without white space at the ends; `batch_size` prompts at once.
+
+    A prompt is a string, messages, or has them in `.messages` (such as `llmlib.finetuning.tales.Prompt`), in
+    `["messages"]` or in `["prompt"]`. It is read only once for its n answers. Raises `ValueError` as `chat` does.
+    """
+    encoded = encode_prompts(tokenizer, prompts)
+    answers: list[list[str]] = []
+    for begin in range(0, len(encoded), batch_size):
+        part = encoded[begin : begin + batch_size]
+        texts = sample(model, tokenizer, part, n, max_new_tokens, seed + begin).texts
+        answers += [texts[place : place + n] for place in range(0, len(texts), n)]
+    return answers
+
+
+def rewards_of(
+    reward: Reward, prompts: Sequence[Any], texts: Sequence[str], name: str = "The reward"
+) -> Float[Tensor, "prompt sample"]:
+    """Ask for the reward of each answer; every prompt has the same number of them, one after the other.
+
+    Raises `RewardError` unless there is a finite number for each answer. An error in the reward itself comes through
+    with a note that says where it came from.
+    """
+    n = len(texts) // len(prompts)
+    repeated = [prompt for prompt in prompts for _ in range(n)]
+    try:
+        given = reward(repeated, list(texts))
+    except Exception as error:
+        error.add_note(f"{name} raised this for {len(texts)} answers, the first of them {texts[0]!r}.")
+        raise
+    try:
+        values = [float(value) for value in given]
+    except (TypeError, ValueError):
+        raise RewardError(
+            f"{name} must return a list with a number for each of the {len(texts)} answers, got {_short(given)}."
+        ) from None
+    if len(values) != len(texts):
+        raise RewardError(
+            f"{name} must return a number for each answer: there are {len(texts)} answers, and it returned "
+            f"{len(values)} numbers."
+        )
+    for value, text in zip(values, texts):
+        if not math.isfinite(value):
+            raise RewardError(f"{name} must return finite numbers, but it returned {value} for the answer {text!r}.")
+    return torch.tensor(values, dtype=torch.float32).reshape(len(prompts), n)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "…"

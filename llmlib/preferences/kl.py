@@ -1,0 +1,51 @@
+"""Estimate from samples how far a policy has moved from its reference: the KL divergence, three ways."""
+
+import copy
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from llmlib.devices import choose
+from llmlib.transformer import Transformer
+
+
+class KLEstimates(NamedTuple):
+    """Three estimates of KL(policy ‖ reference) for each sampled token, in nats."""
+
+    k1: Float[Tensor, "*axes"]
+    k2: Float[Tensor, "*axes"]
+    k3: Float[Tensor, "*axes"]
+
+
+def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[Tensor, "*axes"]) -> KLEstimates:
+    """Estimate KL(policy ‖ reference) from what both say about tokens that the *policy* drew.
+
+    With r = p_reference / p_policy: k1 = −ln r is unbiased, but varies a lot and is negative for about half of the
+    tokens. k2 = (ln r)² / 2 is never negative and varies little, but is biased. k3 = (r − 1) − ln r is never negative
+    and unbiased: r − 1 has the mean 0, and falls where −ln r rises. That holds for values. In a loss, the gradient of
+    the mean of k1 is 0 on average, and that of k2 is the KL's own. Source: Schulman (2020), "Approximating KL
+    Divergence", joschu.net/blog/kl-approx.html.
+
+    >>> import torch
+    >>> kl_estimates(torch.tensor(0.5).log(), torch.tensor(0.25).log())  # r = 1/2
+    KLEstimates(k1=tensor(0.6931), k2=tensor(0.2402), k3=tensor(0.1931))
+    """
+    log_ratio = reference_log_probs - log_probs
+    return KLEstimates(-log_ratio, log_ratio.square() / 2, log_ratio.expm1() - log_ratio)
+
+
+def fixed_reference(model: Transformer, reference: Transformer | None, dtype: str = "auto") -> Transformer:
+    """Return a copy of the reference, or of the model as it is now, that computes in the dtype of training.
+
+    With the model's own rounding, KL(model ‖ its own copy) is exactly 0. Raises `ValueError` for a reference of another
+    vocabulary, whose ids mean other tokens.
+    """
+    if reference is not None and reference.config.vocab_size != model.config.vocab_size:
+        raise ValueError(
+            f"The reference has a vocabulary of {reference.config.vocab_size:,} tokens, and the model one of "
+            f"{model.config.vocab_size:,}: their probabilities cannot be compared. Use a reference with the same "
+            "tokenizer, such as the model before training."
+        )
+    kept = copy.deepcopy(model if reference is None else reference)
+    return kept.to(model.device, choose(model.device, dtype).dtype).eval().requires_grad_(False)

@@ -1,0 +1,95 @@
+"""Score each token of a text with a model, so that a loss can use the scores, and sum or average over the answers."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from llmlib.sampling.logits import entropy_and_log_prob
+from llmlib.transformer import Transformer
+
+Over = str | int | float  # "sequence", "batch" or a length
+
+
+class TokenScores(NamedTuple):
+    """A model's scores for each token of a text except the first, given the tokens before it; in nats."""
+
+    log_probs: Float[Tensor, "batch target"]
+    entropy: Float[Tensor, "batch target"]  # of the distribution that the token was drawn from
+
+
+def log_probs_of(
+    model: Transformer,
+    ids: Int[Tensor, "batch seq"],
+    attention_mask: Bool[Tensor, "batch seq"] | None = None,
+) -> TokenScores:
+    """Return the log-probability of each token except the first, and the entropy where it was drawn, in float32.
+
+    Both come from one forward pass, and gradients flow through both; use `torch.no_grad()` if you need none.
+    `attention_mask` is False at padding on the left; padding on the right needs no mask, because no real token attends
+    to what comes after it. The scores at padding mean nothing: sum with `masked_sum`.
+
+    >>> from llmlib.transformer import TransformerConfig
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
+    >>> scores = log_probs_of(model, torch.tensor([[1, 2, 3]]))
+    >>> scores.log_probs.shape, scores.log_probs.requires_grad
+    (torch.Size([1, 2]), True)
+    """
+    ids = ids.to(model.device)
+    logits = model(ids[:, :-1], attention_mask=None if attention_mask is None else attention_mask[:, :-1])
+    entropy, log_probs = entropy_and_log_prob(logits, ids[:, 1:])
+    return TokenScores(log_probs, entropy)
+
+
+def masked_sum(values: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch target"]) -> Float[Tensor, " batch"]:
+    """Return each row's sum of the values where the mask is True; with log-probabilities, that of the whole answer.
+
+    Values outside the mask may be anything, even NaN.
+
+    >>> masked_sum(torch.tensor([[1.0, 2.0, float("nan")]]), torch.tensor([[True, True, False]]))
+    tensor([3.])
+    """
+    return values.where(mask, 0.0).sum(dim=1)
+
+
+def masked_mean(
+    values: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch target"], over: Over = "sequence"
+) -> Float[Tensor, ""]:
+    """Return one mean of all values where the mask is True. The papers differ in what `over` should be.
+
+    "sequence": first the mean of each row, then the mean of the rows. A token in a long answer weighs less (GRPO: Shao
+    et al., 2024, "DeepSeekMath", equation 3). "batch": every token weighs the same, so long answers weigh more (Yu et
+    al., 2025, "DAPO"). A number: each row's sum divided by this length, then the mean of the rows, so that
+    no length of an answer changes the weight of another (Liu et al., 2025, "Understanding R1-Zero-Like Training").
+
+    Raises `ValueError` if nothing counts: no token at all, or none in a row with "sequence".
+
+    >>> values, mask = torch.tensor([[1.0, 1.0], [4.0, 9.0]]), torch.tensor([[True, True], [True, False]])
+    >>> masked_mean(values, mask), masked_mean(values, mask, "batch"), masked_mean(values, mask, 4)
+    (tensor(2.5000), tensor(2.), tensor(0.7500))
+    """
+    return (values.where(mask, 0.0) * token_weights(mask, over)).sum()
+
+
+def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -> Float[Tensor, "batch target"]:
+    """Return how much each token counts in `masked_mean`: a sum of weight times value is that mean.
+
+    So the parts of a batch can be summed up one after the other, and their gradients are those of the whole batch.
+
+    >>> token_weights(torch.tensor([[True, True], [True, False]]), over="sequence")
+    tensor([[0.2500, 0.2500],
+            [0.5000, 0.0000]])
+    """
+    counts, rows = mask.sum(dim=1, keepdim=True), len(mask)
+    if not mask.any():
+        raise ValueError("The mask is False everywhere, so there is no token to average. Is every label masked?")
+    if over == "sequence":
+        if len(empty := (counts == 0).nonzero()):
+            raise ValueError(f"Row {int(empty[0, 0])} has no token that counts. Leave it out, or use over='batch'.")
+        return mask / (counts * rows)
+    if over == "batch":
+        return mask / counts.sum()
+    if isinstance(over, str | bool) or not over > 0:
+        raise ValueError(f"over must be 'sequence', 'batch' or a length of more than 0, got {over!r}.")
+    return mask / torch.tensor(float(over * rows), device=mask.device)

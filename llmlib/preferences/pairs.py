@@ -1,0 +1,110 @@
+"""Make batches of preferences: a prompt with a better and a worse answer."""
+
+import zlib
+from collections.abc import Iterable
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from llmlib.preferences.responses import encode_apart, response_batch
+from llmlib.tokenization.base import Tokenizer
+from llmlib.training.batches import shuffled
+from llmlib.training.loss import IGNORED
+
+
+@runtime_checkable
+class Preference(Protocol):
+    """A prompt, a better answer and a worse one, such as `llmlib.corpora.tinytales.Preference`."""
+
+    @property
+    def prompt(self) -> Any: ...  # a string, or messages
+
+    @property
+    def chosen(self) -> str: ...
+
+    @property
+    def rejected(self) -> str: ...
+
+
+class PreferenceData:
+    """Makes batches of pairs for `train` (see `llmlib.training.batches.Data`); a step's batch_size counts pairs.
+
+    Each epoch has all pairs once, in a new random order. Raises `ValueError`, with the pair's number from 0, for a pair
+    whose answers are equal or an invalid prompt, and, when you ask for a batch, for a pair that is too long.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, preferences: Iterable[Preference]):
+        self.vocab_size = tokenizer.vocab_size
+        self._encoded: list[tuple[list[int], list[int], list[int]]] = []  # prompt, chosen, rejected
+        for number, pair in enumerate(preferences):
+            if pair.chosen.strip() == pair.rejected.strip():
+                raise ValueError(
+                    f"Pair {number} prefers {pair.chosen!r} to itself: both answers are equal. Leave the pair out."
+                )
+            try:
+                prompt, chosen = encode_apart(tokenizer, pair.prompt, pair.chosen)
+                before, rejected = encode_apart(tokenizer, pair.prompt, pair.rejected)
+            except ValueError as error:
+                raise ValueError(f"Pair {number}: {error}") from None
+            if prompt != before:
+                raise ValueError(f"Pair {number}: the chat template writes the prompt in two ways for its two answers.")
+            self._encoded.append((prompt, chosen, rejected))
+        if not self._encoded:
+            raise ValueError("There is no preference to learn from.")
+
+    def __len__(self) -> int:
+        """Return how many pairs there are."""
+        return len(self._encoded)
+
+    def __repr__(self) -> str:
+        return f"PreferenceData({len(self):,} pairs)"
+
+    def fingerprint(self) -> str:
+        """Return the number of pairs and a checksum, to notice other data."""
+        running = 0
+        for ids in (ids for pair in self._encoded for ids in pair):
+            running = zlib.crc32(np.array([len(ids), *ids], dtype=np.int32).data, running)
+        return f"{len(self):,} pairs, {running:08x}"
+
+    def batch(
+        self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
+    ) -> tuple[Int[Tensor, "pair two seq"], Int[Tensor, "pair two seq"]]:
+        """Return the ids of a step's pairs, the chosen answer first, and the next token where it is the answer's.
+
+        As in every batch, a label is the token after the id in the same place, or -100 (`IGNORED`). The rows are as
+        wide as the longest one. Raises `ValueError` if it has more than seq_len + 1 tokens.
+        """
+        pairs = [self._pair(step * batch_size + place, seed, seq_len) for place in range(batch_size)]
+        made = response_batch(
+            [prompt for prompt, _, _ in pairs for _ in range(2)], [ids for pair in pairs for ids in pair[1:]]
+        )
+        x, y = made.ids[:, :-1], made.labels
+        return x.unflatten(0, (-1, 2)).to(device), y.unflatten(0, (-1, 2)).to(device)
+
+    def _pair(self, number: int, seed: int, seq_len: int) -> tuple[list[int], list[int], list[int]]:
+        epoch, place = divmod(number, len(self))
+        which = shuffled(len(self), seed, epoch)[place]
+        prompt, chosen, rejected = self._encoded[which]
+        if (longest := len(prompt) + max(len(chosen), len(rejected))) > seq_len + 1:
+            raise ValueError(
+                f"Pair {which} has {longest} tokens, but seq_len={seq_len} leaves room for {seq_len + 1}. Choose a "
+                "larger seq_len if the model's context allows it, or leave the pair out."
+            )
+        return prompt, chosen, rejected
+
+
+def prompts_and_answers(
+    x: Int[Tensor, "pair two seq"], y: Int[Tensor, "pair two seq"]
+) -> tuple[list[list[int]], Int[Tensor, "answer target"]]:
+    """Return a batch's prompts, and its answers, two to a prompt, where -100 (`IGNORED`) is padding."""
+    counts = y != IGNORED
+    begins = counts[:, 0].int().argmax(dim=1)  # the last token of a prompt is in the place of its answer's first label
+    prompts = [row[: begin + 1].tolist() for row, begin in zip(x[:, 0], begins.tolist())]
+    width = int(counts.sum(dim=2).max())
+    places = (begins[:, None, None] + torch.arange(width, device=y.device)).expand(-1, 2, -1)
+    fits = places < y.shape[2]
+    answers = y.gather(2, places.clamp(max=y.shape[2] - 1)).masked_fill(~fits, IGNORED)
+    return prompts, answers.flatten(0, 1)

@@ -1,0 +1,98 @@
+"""Make sampled answers more likely if they were better than expected, and less likely if they were worse."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from llmlib.preferences.log_probs import Over, token_weights
+
+NEARLY_0 = 1e-4  # added to a group's deviation, as in `trl`, so that rounding errors are not blown up
+
+
+def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True) -> Float[Tensor, "group sample"]:
+    """Return how much better each answer is than the mean of its group, all of them answers to the same prompt.
+
+    With `divide`, the result is divided by the group's standard deviation (with n − 1), so that every group counts
+    about the same, whether its rewards differ much or little (GRPO: Shao et al., 2024, "DeepSeekMath"). Without, a
+    group weighs as much as its rewards differ (Liu et al., 2025, "Understanding R1-Zero-Like Training"). If all rewards
+    of a group are equal, its advantages are exactly 0: there is nothing to learn from it (see `equal_groups`).
+
+    Raises `ValueError` for groups of fewer than two answers, and for rewards that are NaN or infinite.
+
+    >>> group_advantages(torch.tensor([[1.0, 0.0, 0.0, 1.0], [0.3, 0.3, 0.3, 0.3]]), divide=False)
+    tensor([[ 0.5000, -0.5000, -0.5000,  0.5000],
+            [ 0.0000,  0.0000,  0.0000,  0.0000]])
+    """
+    if rewards.shape[1] < 2:
+        raise ValueError("A group needs at least 2 answers, because each is compared with the mean of its group.")
+    if not rewards.isfinite().all():
+        raise ValueError(f"A reward is {rewards[~rewards.isfinite()][0].item()}; each must be a finite number.")
+    advantages = rewards - rewards.mean(dim=1, keepdim=True)
+    if divide:
+        advantages = advantages / (rewards.std(dim=1, keepdim=True) + NEARLY_0)
+    return advantages.masked_fill(are_equal(rewards), 0.0)
+
+
+def are_equal(rewards: Float[Tensor, "group sample"]) -> Bool[Tensor, "group 1"]:
+    """Return for each group whether all its rewards are equal."""
+    return (rewards == rewards[:, :1]).all(dim=1, keepdim=True)
+
+
+def equal_groups(rewards: Float[Tensor, "group sample"]) -> int:
+    """Return in how many groups all rewards are equal, so that nothing can be learned from them.
+
+    >>> equal_groups(torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]))
+    2
+    """
+    return int(are_equal(rewards).sum())
+
+
+def policy_gradient_loss(
+    log_probs: Float[Tensor, "batch target"],
+    advantages: Float[Tensor, " batch"],
+    mask: Bool[Tensor, "batch target"],
+    *,
+    old_log_probs: Float[Tensor, "batch target"] | None = None,
+    clip: float | None = None,
+    over: Over = "sequence",
+) -> Float[Tensor, ""]:
+    """Return a loss whose gradient makes answers with a positive advantage more likely, and the others less.
+
+    Each form differs from the one before in one line:
+
+    - REINFORCE: −advantage · ln p, where the advantage is the reward itself, or the reward minus a baseline (Williams,
+      1992, "Simple statistical gradient-following algorithms").
+    - With `old_log_probs`, of the policy that drew the answers: −advantage · p / p_old. If both are the same policy,
+      this has the same gradient; afterwards it corrects for the policy's steps since then.
+    - With `clip` as well: an answer gains nothing once p / p_old has moved more than `clip` from 1 in the direction of
+      its advantage, so its gradient is 0 there (PPO: Schulman et al., 2017, equation 7).
+
+    `advantages` has one value per answer, which holds for all of its tokens. The mean is taken as in `masked_mean`.
+    Raises `ValueError` for `clip` without `old_log_probs`, and as `masked_mean` does.
+
+    >>> log_probs, mask = torch.tensor([[-1.0, -3.0]]), torch.tensor([[True, True]])
+    >>> policy_gradient_loss(log_probs, torch.tensor([2.0]), mask)  # −2 · mean(−1, −3)
+    tensor(4.)
+    >>> policy_gradient_loss(log_probs, torch.tensor([2.0]), mask, old_log_probs=log_probs)
+    tensor(-2.)
+    """
+    terms = policy_gradient_terms(log_probs, advantages[:, None], old_log_probs=old_log_probs, clip=clip)
+    return (terms.where(mask, 0.0) * token_weights(mask, over)).sum()
+
+
+def policy_gradient_terms(
+    log_probs: Float[Tensor, "batch target"],
+    advantages: Float[Tensor, "batch 1"],
+    *,
+    old_log_probs: Float[Tensor, "batch target"] | None = None,
+    clip: float | None = None,
+) -> Float[Tensor, "batch target"]:
+    """Return the loss of each token; `policy_gradient_loss` is their mean."""
+    if old_log_probs is None:
+        if clip is not None:
+            raise ValueError("clip limits p / p_old, so it needs old_log_probs, those of the policy that sampled.")
+        return -advantages * log_probs
+    ratio = (log_probs - old_log_probs).exp()
+    if clip is None:
+        return -advantages * ratio
+    return -torch.minimum(advantages * ratio, advantages * ratio.clamp(1 - clip, 1 + clip))

@@ -1,0 +1,83 @@
+"""Make batches of prompts and answers where only the answers' tokens are targets, for any training loop."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from llmlib.chat import Message, encode_chat_with_mask
+from llmlib.tokenization.base import Tokenizer
+from llmlib.training.loss import IGNORED
+
+
+class ResponseBatch(NamedTuple):
+    """Prompts with their answers, padded on the right.
+
+    `labels[:, t]` is the token after `ids[:, t]` if it belongs to the answer, and -100 (`IGNORED`) if not; `mask` is
+    True where a label counts. So the loss is `cross_entropy(model(batch.ids[:, :-1]), batch.labels)`, and an answer's
+    log-probability is `masked_sum(log_probs_of(model, batch.ids).log_probs, batch.mask)`.
+    """
+
+    ids: Int[Tensor, "batch seq"]
+    labels: Int[Tensor, "batch target"]  # one less than seq
+    mask: Bool[Tensor, "batch target"]
+
+
+def response_batch(
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
+    *,
+    pad_id: int = 0,
+    max_len: int | None = None,
+    device: Any = None,
+) -> ResponseBatch:
+    """Put each prompt and its answer, both as ids, into a row.
+
+    Rows with more than `max_len` tokens are cut there, at the end of the answer. Raises `ValueError` if there is no
+    row, if the two have different lengths, if a prompt is empty (nothing would predict the first token of the answer),
+    or if a row has no token of its answer left.
+
+    >>> batch = response_batch([[1, 2, 3], [1]], [[7, 8], [9]])
+    >>> batch.ids.tolist(), batch.labels.tolist()
+    ([[1, 2, 3, 7, 8], [1, 9, 0, 0, 0]], [[-100, -100, 7, 8], [9, -100, -100, -100]])
+    """
+    if len(prompts) != len(responses) or not len(prompts):
+        raise ValueError(f"There are {len(prompts)} prompts and {len(responses)} responses: pass one for each.")
+    rows: list[tuple[list[int], int]] = []  # the ids, and where the response begins
+    for number, (prompt, response) in enumerate(zip(prompts, responses)):
+        if not len(prompt):
+            raise ValueError(f"Prompt {number} is empty, so nothing predicts the first token of its response.")
+        row = [*prompt, *response][:max_len]
+        if len(row) <= len(prompt):
+            why = f"max_len={max_len} leaves no room for it" if len(response) else "it is empty"
+            raise ValueError(f"All labels of row {number} are masked: it has no token of its response, because {why}.")
+        rows.append((row, len(prompt)))
+    width = max(len(row) for row, _ in rows)
+    ids = torch.full((len(rows), width), pad_id)
+    labels = torch.full((len(rows), width - 1), IGNORED)
+    for number, (row, begin) in enumerate(rows):
+        ids[number, : len(row)] = torch.tensor(row)
+        labels[number, begin - 1 : len(row) - 1] = ids[number, begin : len(row)]
+    ids, labels = ids.to(device), labels.to(device)
+    return ResponseBatch(ids, labels, labels != IGNORED)
+
+
+def encode_apart(tokenizer: Tokenizer, prompt: str | Sequence[Message], response: str) -> tuple[list[int], list[int]]:
+    """Return the ids of a prompt in the chat template, up to where the answer begins, and the ids of the answer.
+
+    The answer ends with the token that ends the assistant's turn. Raises `ValueError` as `encode_chat_with_mask` does.
+
+    >>> from llmlib.chat import CHATML, with_chat_template
+    >>> from llmlib.tokenization import BPETokenizer
+    >>> tokenizer = with_chat_template(BPETokenizer.train("", 258, ["<|im_start|>", "<|im_end|>"]), CHATML)
+    >>> prompt, response = encode_apart(tokenizer, "Hi", "Hello!")
+    >>> tokenizer.decode(response)
+    'Hello!<|im_end|>'
+    """
+    messages: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+    ids, mask = encode_chat_with_mask(tokenizer, [*messages, {"role": "assistant", "content": response}])
+    end = len(mask) - mask[::-1].index(True)
+    begin = end - [*mask[:end][::-1], False].index(False)
+    return ids[:begin], ids[begin:end]

@@ -1,0 +1,115 @@
+"""Compute the gradients of a batch of sampled answers, part by part, and what the policy says about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from llmlib.preferences.config import AlignConfig
+from llmlib.preferences.groups import Sampled
+from llmlib.preferences.kl import kl_estimates
+from llmlib.preferences.log_probs import masked_sum, token_weights
+from llmlib.preferences.policy_gradient import policy_gradient_terms
+from llmlib.preferences.shared_prompt import answer_logits
+from llmlib.sampling.logits import entropy, log_prob
+from llmlib.training import distributed
+from llmlib.transformer import Transformer
+
+
+@dataclass
+class Part:
+    """Some of the batch's groups, and what is computed once for all updates on them."""
+
+    prompts: Sequence[Sequence[int]]
+    ids: Int[Tensor, "answer target"]
+    mask: Bool[Tensor, "answer target"]
+    advantages: Float[Tensor, "answer 1"]
+    weights: Float[Tensor, "answer target"]  # of each token in the loss of the whole batch
+    reference: Float[Tensor, "answer target"]
+    old: Float[Tensor, "answer target"] | None = None  # log-probabilities from before the first update
+    entropy: float = 0.0  # sums over all tokens, before the first update
+    kl: float = 0.0
+
+
+class Updating:
+    """Has a batch of sampled answers and their advantages; `gradients` computes those of its loss.
+
+    Each token has its weight in the mean over the whole batch from the start, so the gradients of the parts add up to
+    those of the batch, whatever the number of parts.
+    """
+
+    def __init__(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampled: Sampled,
+        advantages: Float[Tensor, "group sample"],
+        reference: Transformer,
+        config: AlignConfig,
+        ranks: distributed.Ranks,
+    ):
+        self.config, self.ranks, self.of_model = config, ranks, reference.config
+        n, device = advantages.shape[1], reference.device
+        over = float(config.max_new_tokens) if config.over == "constant" else config.over
+        weights = token_weights(sampled.mask, over)
+        if config.over == "batch":  # over all processes' tokens, not only this one's
+            tokens = float(sampled.mask.sum())
+            weights = weights * (tokens / ranks.mean(tokens))
+        groups = len(prompts) // config.accumulate
+        self.parts: list[Part] = []
+        for first in range(0, len(prompts), groups):
+            some, rows = prompts[first : first + groups], slice(first * n, (first + groups) * n)
+            mask = sampled.mask[rows]
+            width = int(mask.sum(dim=1).max())
+            ids = sampled.ids[rows, :width].where(mask[:, :width], 0).to(device)
+            with torch.no_grad():
+                logits = answer_logits(reference, self.of_model, some, ids, mask[:, :width].to(device))
+                of_reference = log_prob(logits, ids)
+            self.parts.append(
+                Part(
+                    some,
+                    ids,
+                    mask[:, :width].to(device),
+                    advantages[first : first + groups].reshape(-1, 1).to(device),
+                    weights[rows, :width].to(device),
+                    of_reference,
+                )
+            )
+
+    def gradients(self, called: Any) -> float:
+        """Add the gradients of the loss to those of the model that is called, and return the loss."""
+        total = 0.0
+        for number, part in enumerate(self.parts, start=1):
+            with distributed.exchanging(called, number == len(self.parts)):
+                loss = self._loss(called, part)
+                loss.backward()
+            total += loss.item()
+        return self.ranks.mean(total)
+
+    def _loss(self, called: Any, part: Part) -> Float[Tensor, ""]:
+        c = self.config
+        logits = answer_logits(called, self.of_model, part.prompts, part.ids, part.mask)
+        log_probs = log_prob(logits, part.ids)
+        kl = kl_estimates(log_probs, part.reference)
+        if part.old is None:
+            part.old = log_probs.detach()
+            part.entropy = float(masked_sum(entropy(logits.detach()), part.mask).sum())
+            part.kl = float(masked_sum(kl.k3.detach(), part.mask).sum())
+        terms = policy_gradient_terms(log_probs, part.advantages, old_log_probs=part.old, clip=c.clip)
+        if c.kl_weight:
+            terms = terms + c.kl_weight * getattr(kl, c.kl_estimate)
+        return (terms.where(part.mask, 0.0) * part.weights).sum()
+
+    @property
+    def entropy(self) -> float:
+        """Nats per token of all answers, before the first update."""
+        tokens = self.ranks.mean(float(sum(int(part.mask.sum()) for part in self.parts)))
+        return self.ranks.mean(sum(part.entropy for part in self.parts)) / tokens
+
+    @property
+    def kl(self) -> float:
+        """Nats per answer, estimated by k3 before the first update."""
+        answers = sum(len(part.ids) for part in self.parts)
+        return self.ranks.mean(sum(part.kl for part in self.parts)) / answers

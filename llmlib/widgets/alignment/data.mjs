@@ -1,0 +1,117 @@
+// What the alignment view knows of its runs, as numbers and words. It touches no page, so Node can test it.
+
+import { howMany, shorten } from "../shared/shared.mjs";
+import { fixed, whole } from "../shared/runs/curves.mjs";
+
+/** What is measured at each step, in the order of a curve's values. */
+export const METRICS = [
+  { name: "reward", title: "Reward", unit: "mean of the sampled answers", write: (value) => fixed(value, 3) },
+  { name: "KL", title: "KL to the reference", unit: "nats", write: (value) => fixed(value, 3), fromZero: true },
+  { name: "entropy", title: "Entropy", unit: "nats per token", write: (value) => fixed(value, 3), fromZero: true },
+  { name: "length", title: "Length", unit: "tokens", write: (value) => fixed(value, 1), fromZero: true },
+];
+
+/** Write a reward: "−0.5", "1", "0.123". */
+export function brief(value) {
+  if (value === null) return "not a number";
+  return String(Number(value.toFixed(3)) + 0).replace("-", "−");
+}
+
+/** Write an advantage: "+1.25", "−0.50", "0". */
+export function signed(value) {
+  if (value === null) return "not a number";
+  const size = Math.abs(value).toFixed(2);
+  return Number(size) ? `${value > 0 ? "+" : "−"}${size}` : "0";
+}
+
+const share = (part) => `${Math.round(100 * part)}%`;
+
+/** The numbers of a run's last step, in words. */
+export function numbersOf(run) {
+  const parts = [];
+  const put = (value, words) => {
+    if (value !== undefined && value !== null) parts.push(words(value));
+  };
+  put(run.reward, (value) => `reward ${brief(value)}`);
+  for (const name of run.measures) put(run[`measure ${name}`], (value) => `${name} ${brief(value)}`);
+  put(run.kl, (value) => `KL ${brief(value)} nats`);
+  put(run.entropy, (value) => `entropy ${brief(value)}`);
+  put(run.length, (value) => `${METRICS[3].write(value)} tokens`);
+  put(run.cut_off, (value) => `${share(value)} cut off`);
+  put(run.equal_groups, (value) => {
+    const groups = run.groups ? `${value} of ${howMany(run.groups, "group")}` : howMany(value, "group");
+    return `rewards all equal in ${groups}`;
+  });
+  return parts.join(" · ");
+}
+
+/** The steps of a run whose answers are kept. */
+export const stepsOfGroups = (groups, run) => groups.filter(([whose]) => whose === run).map(([, step]) => step);
+
+/** The step on show: the newest, or the last one kept up to the step that the reader has gone back to. */
+export function stepOnShow(steps, at) {
+  return at === null ? steps.at(-1) : (steps.findLast((step) => step <= at) ?? steps[0]);
+}
+
+/** The kept step that is nearest to x. */
+export const nearestStep = (steps, x) =>
+  steps.reduce((best, step) => (Math.abs(step - x) < Math.abs(best - x) ? step : best), steps[0]);
+
+/** Name a prompt by its last line, which is most often the question. */
+export function gist(prompt, longest = 80) {
+  const lines = prompt.split("\n").filter((line) => line.trim());
+  return lines.length ? shorten(lines.at(-1).trim(), longest) : "(empty)";
+}
+
+/** The group to show first: the first one whose rewards differ, if there is any. */
+export const telling = (groups) =>
+  Math.max(
+    0,
+    groups.findIndex(({ spread }) => spread > 0),
+  );
+
+/**
+ * The answers of a group, the largest advantage first, the same ones together: [{ text, reward, advantage, count }, …].
+ */
+export function merged({ answers, rewards, advantages }) {
+  const rows = [];
+  answers.forEach((text, k) => {
+    const [reward, advantage] = [rewards[k], advantages[k]];
+    const same = rows.find((row) => row.text === text && row.reward === reward && row.advantage === advantage);
+    if (same) same.count++;
+    else rows.push({ text, reward, advantage, count: 1 });
+  });
+  const rank = ({ advantage }) => (advantage === null ? -Infinity : advantage);
+  return rows.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)));
+}
+
+/** Whether all answers of a group got the same reward. */
+export const isEqual = ({ n, missing, spread }) => n > 1 && !missing && spread === 0;
+
+/** What a group teaches, in one sentence. */
+export function groupInWords(group) {
+  const { n, missing, mean, rewards, advantages } = group;
+  if (!n) return "This group has no answers.";
+  if (missing)
+    return `${missing === 1 ? "1 reward is" : `${missing} rewards are`} not a number: look at the reward function.`;
+  if (n === 1) return "Only one answer: there is nothing to compare it with.";
+  if (isEqual(group)) {
+    const learned = advantages.some(Boolean) ? "" : ", so the model learns nothing from this group";
+    return `All ${n} rewards are equal (${brief(mean)}): no answer is better than another${learned}.`;
+  }
+  const fewer = rewards.length < n ? ` The first ${rewards.length} are shown.` : "";
+  return `${n} answers, mean reward ${brief(mean)}.${fewer}`;
+}
+
+/** Half the bars of advantages: from −1 to 1, as shares of the largest. */
+export function barsOf(rows) {
+  const sizes = rows.map(({ advantage }) => Math.abs(advantage ?? 0));
+  const most = Math.max(1e-9, ...sizes);
+  return rows.map(({ advantage }) => (advantage ?? 0) / most);
+}
+
+/** A step's place among all that are kept. */
+export const whenInWords = (steps, step, newest) =>
+  newest
+    ? `after step ${whole(step)}, the newest of ${steps.length}`
+    : `after step ${whole(step)}: ${steps.indexOf(step) + 1} of ${steps.length}`;

@@ -1,0 +1,155 @@
+"""Groups of sampled answers, as a view keeps them: few, short, and without numbers that JSON does not know."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llmlib.widgets.shared.runs.view import least_missed
+
+MOST_STEPS, MOST_GROUPS, MOST_ANSWERS = 100, 8, 16  # of a run; of a step; of a group
+LONGEST_PROMPT, LONGEST_ANSWER = 1500, 600  # characters
+MOST_CHARACTERS = 300_000  # of a run, so that showing it stays quick
+
+Group = dict[str, Any]
+
+
+def pack_group(group: Mapping[str, Any]) -> Group:
+    """Make what the view shows of a group: `prompt`, `answers`, `rewards` and `advantages` of the first answers.
+
+    `n` is how many answers there are, `missing` how many of their rewards are not finite, `mean` the mean of the
+    others, `spread` how far they are apart. A number that is not finite becomes None. Raises `ValueError` if there is
+    not one reward and one advantage for each answer.
+
+    >>> group = {"prompt": "2 + 2?", "answers": ["4", "5"], "rewards": [1, 0], "advantages": [0.5, -0.5]}
+    >>> packed = pack_group(group)
+    >>> packed["n"], packed["mean"], packed["spread"]
+    (2, 0.5, 1.0)
+    """
+    answers = list(map(str, group["answers"]))
+    rewards, advantages = (list(map(float, group[name])) for name in ("rewards", "advantages"))
+    if not len(answers) == len(rewards) == len(advantages):
+        raise ValueError(
+            f"A group has a reward and an advantage for each answer, but this one has {len(answers)} answers, "
+            f"{len(rewards)} rewards and {len(advantages)} advantages."
+        )
+    known = [reward for reward in rewards if math.isfinite(reward)]
+    return {
+        "prompt": cut(str(group["prompt"]), LONGEST_PROMPT),
+        "answers": [cut(answer, LONGEST_ANSWER) for answer in answers[:MOST_ANSWERS]],
+        "rewards": [finite(reward) for reward in rewards[:MOST_ANSWERS]],
+        "advantages": [finite(advantage) for advantage in advantages[:MOST_ANSWERS]],
+        "n": len(answers),
+        "missing": len(answers) - len(known),
+        "mean": sum(known) / len(known) if known else None,
+        "spread": max(known) - min(known) if known else None,
+    }
+
+
+class Kept:
+    """The groups of a run at some steps, the oldest first; a long run forgets steps in between."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.groups: list[list[Group]] = []
+        self._sizes: list[int] = []  # characters
+
+    def add(self, step: int, groups: Sequence[Mapping[str, Any]]) -> None:
+        packed = [pack_group(group) for group in groups[:MOST_GROUPS]]
+        self.steps.append(step)
+        self.groups.append(packed)
+        self._sizes.append(sum(len(text) for group in packed for text in (group["prompt"], *group["answers"])))
+        while len(self.steps) > 2 and (len(self.steps) > MOST_STEPS or sum(self._sizes) > MOST_CHARACTERS):
+            at = least_missed(self.steps)
+            for rows in (self.steps, self.groups, self._sizes):
+                del rows[at]
+
+
+def finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def cut(text: str, longest: int) -> str:
+    """Cut a text that is too long.
+
+    >>> cut("abcdef", 4), cut("abc", 4)
+    ('abc…', 'abc')
+    """
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def merged(group: Group) -> list[tuple[str, float | None, float | None, int]]:
+    """List the answers of a group, the largest advantage first: text, reward, advantage, how many are the same.
+
+    >>> group = {"answers": ["a", "b", "a"], "rewards": [0.0, 1.0, 0.0], "advantages": [-0.5, 1.0, -0.5]}
+    >>> merged(group)
+    [('b', 1.0, 1.0, 1), ('a', 0.0, -0.5, 2)]
+    """
+    counts: dict[tuple[str, float | None, float | None], int] = {}
+    for row in zip(group["answers"], group["rewards"], group["advantages"]):
+        counts[row] = counts.get(row, 0) + 1
+    rows = [(*row, count) for row, count in counts.items()]
+    return sorted(rows, key=lambda row: math.inf if row[2] is None else -row[2])
+
+
+def gist(prompt: str, longest: int = 80) -> str:
+    """Name a prompt by its last line, which is most often the question.
+
+    >>> gist("Pip lost his key.\\n\\nWho has it?"), gist(" ")
+    ('Who has it?', '(empty)')
+    """
+    lines = [line.strip() for line in prompt.splitlines() if line.strip()]
+    return cut(lines[-1], longest) if lines else "(empty)"
+
+
+def telling(groups: Sequence[Group]) -> int:
+    """Choose the group to show first: the first one whose rewards differ, if there is any.
+
+    >>> telling([{"spread": 0.0}, {"spread": None}, {"spread": 1.5}])
+    2
+    """
+    return next((number for number, group in enumerate(groups) if group["spread"]), 0)
+
+
+def told(group: Group) -> str:
+    """Say in one sentence what a group teaches; the counterpart of `groupInWords` in data.mjs.
+
+    >>> told({"n": 4, "missing": 0, "mean": 0.0, "spread": 0.0, "rewards": [0.0] * 4, "advantages": [0.0] * 4})
+    'All 4 rewards are equal (0): no answer is better than another, so the model learns nothing from this group.'
+    """
+    n, missing, mean, spread = (group[name] for name in ("n", "missing", "mean", "spread"))
+    if n == 0:
+        return "This group has no answers."
+    if missing:
+        are = "1 reward is" if missing == 1 else f"{missing} rewards are"
+        return f"{are} not a number: look at the reward function."
+    if n == 1:
+        return "Only one answer: there is nothing to compare it with."
+    if spread == 0:
+        what = "no answer is better than another"
+        if not any(group["advantages"]):
+            what += ", so the model learns nothing from this group"
+        return f"All {n} rewards are equal ({brief(mean)}): {what}."
+    fewer = f" The first {len(group['rewards'])} are shown." if len(group["rewards"]) < n else ""
+    return f"{n} answers, mean reward {brief(mean)}.{fewer}"
+
+
+def brief(value: float | None) -> str:
+    """Write a reward.
+
+    >>> brief(-0.5), brief(1.0), brief(0.12345), brief(None)
+    ('−0.5', '1', '0.123', 'not a number')
+    """
+    if value is None:
+        return "not a number"
+    return f"{round(value, 3) + 0.0:.12g}".replace("-", "−")
+
+
+def signed(value: float | None) -> str:
+    """Write an advantage.
+
+    >>> signed(1.25), signed(-0.5), signed(0.001), signed(None)
+    ('+1.25', '−0.50', '0', 'not a number')
+    """
+    if value is None:
+        return "not a number"
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0"

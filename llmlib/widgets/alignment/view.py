@@ -1,0 +1,182 @@
+"""The alignment view: reward, KL, entropy and length of runs, the answers they sample, and models side by side."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from llmlib.widgets.alignment.groups import (
+    LONGEST_ANSWER,
+    LONGEST_PROMPT,
+    Group,
+    Kept,
+    brief,
+    cut,
+    finite,
+    gist,
+    telling,
+)
+from llmlib.widgets.alignment.picture import draw
+from llmlib.widgets.shared.runs.curves import Curve
+from llmlib.widgets.shared.runs.view import RunsView, reached
+
+VALUES = ("reward", "kl", "entropy", "length")
+MOST_COMPARED = 50  # prompts
+
+
+class AlignmentView(RunsView):
+    """Runs that train a policy with a reward, as plain numbers and strings. Whoever trains calls `add_run`, then `log`
+    after each step, and `mark` at the end; `compare` puts the answers of several models side by side.
+
+    To what a `RunsView` has, `runs` adds `measures` (the names of other rewards, drawn dashed), `cut_off`,
+    `equal_groups` and `groups` (of how many). `groups` are `[run, step, groups]`, the oldest first, each group as
+    `pack_group` makes it. `compared` has `prompts`, `models`, and for each model its `answers` and `rewards`.
+
+    >>> view = AlignmentView()
+    >>> run = view.add_run("policy", steps=2)
+    >>> group = {"prompt": "2 + 2?", "answers": ["4", "5"], "rewards": [1.0, 0.0], "advantages": [1.0, -1.0]}
+    >>> view.log(run, 1, reward=0.5, kl=0.0, groups=[group])
+    >>> view.log(run, 2, reward=0.75, kl=0.1, groups=[group])
+    >>> view.mark(run, "finished")
+    >>> view
+    <AlignmentView: Alignment. policy: finished after 2 steps, reward 0.75 (at first 0.5), KL 0.1 nats.
+    After step 2: 2 answers to “2 + 2?”, rewards from 0 to 1.>
+    """
+
+    folder = Path(__file__).parent
+    title = "Alignment dashboard"
+    values = VALUES
+    shown = ("runs", "curves", "groups", "compared", "place")
+
+    groups: traitlets.List = traitlets.List().tag(sync=True)
+    compared = traitlets.Dict().tag(sync=True)
+    # `place` also has: at (which step's answers; none: the newest), of (of which run's number), prompt (the number of a
+    # group), question (the number of a compared prompt)
+
+    def __init__(self, **traits: Any):
+        self._kept: list[Kept] = []
+        self._fresh = False
+        super().__init__(**traits)
+
+    def add_run(self, name: str, steps: int = 0, step: int = 0) -> int:
+        """Add a run that has taken `step` steps before; return its number.
+
+        Raises `ValueError` for a name that is taken.
+        """
+        number = self.put_run(name, steps, step, dashed=0, measures=[])
+        self._kept.append(Kept())
+        self.show()
+        return number
+
+    def log(
+        self,
+        run: int,
+        step: int,
+        *,
+        reward: float,
+        kl: float = math.nan,
+        entropy: float = math.nan,
+        length: float = math.nan,
+        measures: Mapping[str, float] | None = None,
+        cut_off: float | None = None,
+        equal_groups: int | None = None,
+        groups: Sequence[Mapping[str, Any]] = (),
+        seconds: float = 0.0,
+    ) -> None:
+        """Log a run's step, which took so many `seconds`.
+
+        `reward` is what the policy is trained for, and `measures` are other rewards by name, such as the true one where
+        the policy is trained for a proxy. `kl` is the distance to the reference in nats per answer, `entropy` in nats
+        per token, `length` in tokens; `cut_off` is the share of answers without an end. Each of the `groups` has a
+        `prompt` and its `answers`, `rewards` and `advantages`. Raises `ValueError` if their lengths differ, or if the
+        measures are others than before.
+        """
+        about, kept = self._about[run], self._kept[run]
+        names, beside = list(measures or {}), list((measures or {}).values())
+        if not len(self._curves[run][0]):
+            about["measures"] = names
+            self._curves[run] = self._curves[run][0], Curve(len(names))
+        elif names != about["measures"]:
+            raise ValueError(f"The measures of a run stay the same: they were {about['measures']}, and are {names}.")
+        first = {} if "first" in about or not math.isfinite(reward) else {"first": reward}
+        self.took(run, step, seconds, (reward, kl, entropy, length), beside)
+        about.update(first)
+        about.update({f"measure {name}": value for name, value in zip(names, beside) if math.isfinite(value)})
+        if cut_off is not None:
+            about["cut_off"] = finite(cut_off)
+        if equal_groups is not None:
+            about.update(equal_groups=equal_groups, groups=len(groups))
+        if groups:
+            kept.add(step, groups)
+            self._fresh = True
+        self.show_if_due(run)
+
+    def compare(
+        self,
+        prompts: Sequence[str],
+        answers: Mapping[str, Sequence[str]],
+        rewards: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
+        """Show the answers of models to the same prompts side by side: for each model's name one answer to each prompt.
+
+        Raises `ValueError` for another number of answers or rewards than prompts.
+        """
+        for name, given in [*answers.items(), *(rewards or {}).items()]:
+            if len(given) != len(prompts):
+                what = "answers" if given is answers.get(name) else "rewards"
+                raise ValueError(f"There are {len(prompts)} prompts, but {len(given)} {what} of {name!r}.")
+        if unknown := set(rewards or {}) - set(answers):
+            raise ValueError(f"There are rewards of {sorted(unknown)}, but no answers.")
+        self.compared = {
+            "prompts": [cut(str(prompt), LONGEST_PROMPT) for prompt in prompts[:MOST_COMPARED]],
+            "models": list(answers),
+            "answers": [[cut(str(one), LONGEST_ANSWER) for one in given[:MOST_COMPARED]] for given in answers.values()],
+            "rewards": [
+                [finite(float(one)) for one in (rewards or {}).get(name, ())[:MOST_COMPARED]] for name in answers
+            ],
+        }
+        self.show()
+
+    def _show_more(self) -> None:
+        if self._fresh:
+            self.groups = [[run, *one] for run, kept in enumerate(self._kept) for one in zip(kept.steps, kept.groups)]
+            self._fresh = False
+
+    def last_groups(self) -> list[tuple[str, int, list[Group]]]:
+        """List each run that has sampled answers: its name, the last step, and the groups there."""
+        return [
+            (about["name"], kept.steps[-1], kept.groups[-1])
+            for about, kept in zip(self._about, self._kept)
+            if kept.steps
+        ]
+
+    @property
+    def alt(self) -> str:
+        words = " ".join(map(told_run, self._about)) or "There is no run yet."
+        for name, step, groups in self.last_groups():
+            group = groups[telling(groups)]
+            whose = f" {name}, after" if len(self._about) > 1 else " After"
+            known = [reward for reward in group["rewards"] if reward is not None]
+            ends = f", rewards from {brief(min(known))} to {brief(max(known))}" if known else ""
+            words += f"{whose} step {step:,}: {group['n']} answers to “{gist(group['prompt'])}”{ends}."
+        if self.compared:
+            words += f" Side by side: {', '.join(self.compared['models'])}."
+        return f"Alignment. {words}"
+
+    def svg(self) -> str:
+        return draw(self)
+
+
+def told_run(about: dict[str, Any]) -> str:
+    """Describe a run in one sentence."""
+    words = reached(about)
+    if "reward" in about:
+        words += f", reward {brief(about['reward'])} (at first {brief(about['first'])})"
+    for name in about["measures"]:
+        if f"measure {name}" in about:
+            words += f", {name} {brief(about[f'measure {name}'])}"
+    if "kl" in about:
+        words += f", KL {brief(about['kl'])} nats"
+    return f"{words}. {about['words']}".rstrip() if about["words"] else f"{words}."

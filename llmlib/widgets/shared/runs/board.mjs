@@ -1,0 +1,310 @@
+// The board of runs: their rows and buttons, one large chart and small ones, and what a view adds to them.
+
+import { element, follow, followLooks, saveMenu } from "../shared.mjs";
+import { arrowOf, bounded } from "../keys.mjs";
+import { choice, renew } from "../controls.mjs";
+import { paletteOf, pictureOf, shades } from "../canvas.mjs";
+import {
+  moveInto,
+  noCurves,
+  placeOfStep,
+  readingAt,
+  readingInWords,
+  shortly,
+  unpackCurves,
+  windowBetween,
+  xsOf,
+} from "./curves.mjs";
+import { chartPanel } from "./chart.mjs";
+import { runRows } from "./rows.mjs";
+
+const WIDEST = 944;
+const BESIDE = 700;
+const TALL = 300; // pixels: below the second width small charts stand under the large one
+const COLOURS = 6;
+const FEWEST = 4; // runs that can be told apart; the fewest steps visible at once
+
+/**
+ * Fill `el` with a board of runs, and return functions that stop it. What a view brings of its own:
+ *
+ * - `name` and `lead`: of a saved picture, and the words at the top
+ * - `metrics`: what is measured at each step: { name, title, unit, write }; `fromZero`: its scale begins there; `logs`:
+ *   it can have a logarithmic one; `caps`: a run that diverges does not flatten the others; `steady`: not smoothed
+ * - `solid`: what the line of the first metric is, where there are dashed ones
+ * - `runOf(about, number)`: what the panels know of a run beside its curves; `dashed`: the names of its dashed curves
+ * - `numbersOf(about)`: the numbers of a run's last step in words; `rule(shown)`: a value to compare with
+ * - `state`: where the reader looks at first; `traits`: what else comes from Python
+ * - `panels(ctx)`: { inside, below }: panels { node, draw(width, beside), point? }, in the picture and below it
+ * - `mark(ctx)`: the step that a panel shows, to be marked in the large chart: { x, words }
+ * - `pick(ctx, x)`: what a click on a chart does, or Enter
+ */
+export function runBoard({ model, hub, el }, own) {
+  el.classList.add("llm-run-board");
+  const state = {
+    log: false,
+    smooth: 0.6,
+    across: "steps",
+    zoom: null,
+    hidden: [],
+    ...own.state,
+    ...model.get("place"),
+  };
+  let colours = [];
+  let stressed = null;
+  let cursor = null;
+  let frame = 0;
+  let drawn = false;
+  let level = "";
+  let said = null;
+
+  // What the panels can see and call.
+  const ctx = {
+    state,
+    runs: [],
+    palette: null,
+    beside: false,
+    metrics: own.metrics,
+    solid: own.solid,
+    numbersOf: own.numbersOf,
+    rule: own.rule ?? (() => null),
+    mark: () => own.mark?.(ctx) ?? null,
+    pick: (x) => own.pick?.(ctx, x),
+    shownRuns: () => ctx.runs.filter(({ hidden }) => !hidden),
+    isPale: ({ number }) => stressed !== null && stressed !== number && ctx.runs.length > 1,
+    /** Where the charts end: with the planned steps, or with the seconds that were. */
+    furthest() {
+      const shown = ctx.shownRuns();
+      if (state.across === "seconds") return Math.max(1e-3, ...shown.map(({ about }) => about.seconds));
+      return Math.max(1, ...shown.map(({ about }) => about.steps || about.step));
+    },
+    /** The range of the charts: everything, or what the reader has zoomed into. */
+    window: () => state.zoom ?? [0, ctx.furthest()],
+    /** Zoom to what is between two places, or to everything. */
+    zoom(a, b) {
+      const end = ctx.furthest();
+      const least = state.across === "steps" ? Math.min(FEWEST, end) : end / 1000;
+      const zoom = a === undefined ? null : windowBetween(a, b, end, least);
+      ctx.go({ zoom });
+      spoken.textContent = zoom ? `${zoomInWords()} are shown.` : "All is shown.";
+    },
+    readings: () =>
+      cursor === null
+        ? []
+        : ctx
+            .shownRuns()
+            .map((run) => ({ run, reading: readingAt(run.curves, cursor, state.across) }))
+            .filter(({ reading }) => reading),
+    point(x) {
+      cursor = x;
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        [...charts, ...inside].forEach((one) => one.point?.());
+      });
+    },
+    stress(number) {
+      stressed = number;
+      if (drawn && ctx.runs.length > 1) drawCharts();
+    },
+    hide(number, hide) {
+      const { name } = ctx.runs[number].about;
+      ctx.go({ hidden: [...state.hidden.filter((one) => one !== name), ...(hide ? [name] : [])] });
+    },
+    placeOf: (run, step) => placeOfStep(run.curves.steps, step, state.across),
+    /** The step at a place of the charts. */
+    stepAt: (run, x) => readingAt(run.curves, x, state.across)?.last ?? run.about.step,
+    go(changes) {
+      Object.assign(state, changes);
+      hub.look({ place: { ...state } });
+      load();
+      draw();
+    },
+  };
+
+  const charts = own.metrics.map((_, which) => chartPanel(ctx, which, which === 0));
+  const small = element("div", { class: "llm-smalls" }, ...charts.slice(1).map(({ node }) => node));
+  const board = element(
+    "div",
+    {
+      class: "llm-charts",
+      tabindex: 0,
+      role: "application",
+      "aria-roledescription": "charts over time",
+      "aria-label":
+        "Curves. Left and Right read the values step by step, Page Up and Page Down faster, " +
+        "Home and End the first and the last; Plus and Minus zoom in and out there, 0 shows all; " +
+        `${own.pick ? "Enter shows the answers there; " : ""}Escape ends.`,
+    },
+    charts[0].node,
+    small,
+  );
+  const rows = runRows(ctx, hub);
+  const { inside, below } = own.panels(ctx);
+  const ways = element("span", { class: "llm-row llm-ways" });
+  const smoothing = element("input", { type: "range", min: 0, max: 0.99, step: 0.01, "aria-label": "Smoothing" });
+  const smooth = element("output");
+  smoothing.addEventListener("input", () => ctx.go({ smooth: Number(smoothing.value) }));
+  const showAll = () => {
+    ctx.zoom();
+    board.focus();
+  };
+  const all = element("button", { type: "button", onclick: showAll }, "Show all");
+  const zoomed = element("span", { class: "llm-note" });
+  const zooming = element("span", { class: "llm-row llm-zoomed" }, zoomed, all);
+  const label = element("label", { class: "llm-smoothing" }, "smoothing ", smoothing, smooth);
+  const tools = element("div", { class: "llm-row llm-tools" }, ways, label, zooming);
+  const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const happened = element("div", { class: "llm-hidden", "aria-live": "polite" });
+  const picture = element("div", { class: "llm-scene" }, rows.node, tools, board, ...inside.map(({ node }) => node));
+  const menu = saveMenu(model, own.name, () => pictureOf(picture, ctx.palette.paper));
+  const lead = element("p", { class: "llm-note llm-lead" }, own.lead);
+  el.append(
+    element("div", { class: "llm-row llm-head" }, lead, menu),
+    hub.line,
+    picture,
+    ...below.map(({ node }) => node),
+    spoken,
+    happened,
+  );
+
+  board.addEventListener("keydown", (event) => {
+    const run = ctx.shownRuns().find(({ curves }) => curves.steps.n);
+    const far = run && Math.max(1, Math.round(run.curves.steps.n / 10));
+    const leaps = { PageUp: -far, PageDown: far, Home: -Infinity, End: Infinity };
+    const move = run && (leaps[event.key] ?? arrowOf(event.key)?.[1]);
+    if (move) {
+      const xs = xsOf(run.curves.steps, state.across);
+      const now =
+        cursor === null
+          ? move < 0
+            ? xs.length
+            : -1
+          : (readingAt(run.curves, cursor, state.across)?.at ?? xs.length - 1);
+      const x = xs[bounded(now + move, xs.length)];
+      if (state.zoom && (x < state.zoom[0] || x > state.zoom[1])) ctx.go({ zoom: moveInto(state.zoom, x) });
+      ctx.point(x);
+      const name = ({ about }) => (ctx.runs.length > 1 ? about.name : "");
+      const told = ({ run: one, reading }) => readingInWords(name(one), reading, ctx.metrics, one.dashed);
+      spoken.textContent = ctx.readings().map(told).join(" ");
+    } else if (["+", "=", "-"].includes(event.key)) {
+      const [from, to] = ctx.window();
+      const middle = cursor ?? (from + to) / 2;
+      const half = (event.key === "-" ? 1 : 0.25) * (to - from);
+      ctx.zoom(middle - half, middle + half);
+    } else if (event.key === "0") ctx.zoom();
+    else if (event.key === "Enter" && cursor !== null) ctx.pick(cursor);
+    else if (event.key === "Escape") ctx.point(null);
+    else return;
+    event.preventDefault();
+  });
+  board.addEventListener("blur", () => ctx.point(null));
+
+  /** "Steps 200 to 400", "12 to 30 s". */
+  function zoomInWords() {
+    const [from, to] = state.zoom;
+    if (state.across === "seconds") return `${shortly(from)} to ${shortly(to)} s`;
+    return `Steps ${shortly(Math.round(from))} to ${shortly(Math.round(to))}`;
+  }
+
+  function drawTools() {
+    const { log, smooth: weight, across, zoom } = state;
+    const key = JSON.stringify([log, across]);
+    smoothing.value = weight;
+    smooth.textContent = weight ? weight.toFixed(2) : "off";
+    zoomed.textContent = zoom ? zoomInWords() : "";
+    all.hidden = !zoom;
+    if (level === key) return;
+    level = key;
+    const scales = own.metrics.filter(({ logs }) => logs).map(({ name }) => name);
+    const kinds = [
+      ["linear", "linear scale"],
+      ["log", "log scale"],
+    ];
+    const places = [
+      ["steps", "by step"],
+      ["seconds", "by time"],
+    ];
+    const scale = () =>
+      choice(`Scale of ${scales.join(" and ")}`, kinds, log ? "log" : "linear", (way) =>
+        ctx.go({ log: way === "log" }),
+      );
+    renew(ways, [
+      ...(scales.length ? [scale()] : []),
+      choice("Across", places, across, (value) => ctx.go({ across: value, zoom: null })),
+    ]);
+  }
+
+  function drawCharts() {
+    const width = Math.min(el.clientWidth - 8, WIDEST);
+    const beside = width >= BESIDE;
+    ctx.beside = beside;
+    picture.classList.toggle("llm-beside", beside);
+    const large = beside ? Math.round(width * 0.66) - 16 : width;
+    const each = beside ? width - large - 16 : width >= 560 ? (width - 24) / 3 : width;
+    charts[0].draw(large, TALL);
+    for (const chart of charts.slice(1)) chart.draw(Math.floor(each), beside ? 86 : 104);
+    for (const panel of inside) panel.draw(width, beside);
+  }
+
+  /** Read aloud what has happened to a run; its numbers change too often for that. */
+  function tell() {
+    const now = ctx.runs.map(({ about }) => `${about.name} ${about.state}`);
+    const news = said && now.filter((words) => !said.includes(words));
+    if (news?.length) happened.textContent = news.join(", ");
+    said = now;
+  }
+
+  function draw() {
+    rows.draw();
+    drawTools();
+    for (const panel of below) panel.draw();
+    drawCharts();
+    tell();
+    el.dataset.steps = ctx.runs.reduce((sum, { about }) => sum + about.step, 0);
+  }
+
+  function load() {
+    const curves = unpackCurves(model.get("curves"));
+    ctx.runs = model.get("runs").map((about, number) => {
+      const more = own.runOf(about, number);
+      return {
+        number,
+        about,
+        curves: curves[number] ?? noCurves(own.metrics.length, more.dashed.length),
+        colour: colours[number % COLOURS],
+        hidden: state.hidden.includes(about.name),
+        ...more,
+      };
+    });
+  }
+
+  const refresh = () => {
+    load();
+    if (drawn) draw();
+    performance.mark(`llm-${own.name}-updated`);
+  };
+  const moved = () => {
+    // another view of the same widget has moved
+    const now = model.get("place");
+    if (Object.entries(now).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value))) return;
+    Object.assign(state, now);
+    refresh();
+  };
+  hub.whenGone(() => {
+    if (drawn) draw();
+  });
+  const stops = [follow(model, ["runs", "curves", ...own.traits], refresh), follow(model, ["place"], moved)];
+  stops.push(
+    followLooks(el, () => {
+      const style = getComputedStyle(el);
+      const named = (name) => style.getPropertyValue(name).trim();
+      ctx.palette = { ...paletteOf(el), line: named("--llm-line") };
+      ctx.shades = shades(ctx.palette.stops.false);
+      colours = Array.from({ length: COLOURS }, (_, k) => named(`--llm-run-${k}`));
+      load();
+      draw();
+      if (!drawn) performance.mark(`llm-${own.name}-drawn`);
+      drawn = true;
+    }),
+  );
+  return [...stops, () => cancelAnimationFrame(frame)];
+}

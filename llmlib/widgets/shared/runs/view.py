@@ -1,0 +1,126 @@
+"""A view of one or several runs: how far each has come, and curves of what it measures."""
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import traitlets
+
+from llmlib.widgets.shared.base import View
+from llmlib.widgets.shared.runs.curves import Curve
+
+STATES = ("ready", "running", "paused", "stopped", "finished", "failed")
+# Showing a run costs less than two percent of its time; most of that is the page's drawing.
+SOONEST, LATEST = 1.0, 5.0  # seconds between two updates of a run: a sixth of its time, but within these bounds
+COSTS = 200  # and at least so many times as long as the last update took
+
+
+class RunsView(View):
+    """Runs as plain numbers. Subclasses give `values`, a `log` that calls `took`, and `_show_more`.
+
+    `runs` has for each run: `name`, `state` (one of `STATES`), `step` of `steps` (0: unknown), `begun` (the step before
+    its first), `seconds` of work, `words` (why it failed), `in_cell` (a cell's loop takes the steps, so the kernel
+    cannot answer buttons), and the numbers of the last step. `curves` are the bytes of two `Curve`s per run: of its
+    steps, and of what is drawn dashed. `place` is where the reader looks. All of it is in the kernel, so a page that is
+    opened again finds the run still going on.
+
+    The owner of the runs answers the acts "resume", "pause" and "stop", each with the number of a `run` (see
+    `llmlib.explore.shared.live_runs`).
+    """
+
+    sheets = (Path(__file__).parent / "board.css",)
+    values: ClassVar[tuple[str, ...]]  # what is measured at each step
+
+    runs = traitlets.List(traitlets.Dict()).tag(sync=True)
+    curves = traitlets.Bytes(b"").tag(sync=True)
+    # log, smooth (0 … 0.99), across, zoom (from, to; none: all), hidden (names), and what the subclass has
+    place = traitlets.Dict().tag(sync=True)
+    still = traitlets.Dict().tag(sync=True)  # id, html: a picture of the results, for a saved notebook
+
+    def __init__(self, **traits: Any):
+        self._about: list[dict[str, Any]] = []
+        self._curves: list[tuple[Curve, Curve]] = []
+        self._due = 0.0  # when to show again
+        super().__init__(**traits)
+
+    def put_run(self, name: str, steps: int, step: int, dashed: int, **about: Any) -> int:
+        """Add a run that has taken `step` steps before, with so many `dashed` curves; return its number.
+
+        Raises `ValueError` for a name that is taken.
+        """
+        if any(one["name"] == name for one in self._about):
+            raise ValueError(f"There is a run {name!r} already; give each its own name.")
+        known = {"name": name, "state": "ready", "step": step, "begun": step, "steps": steps}
+        self._about.append({**known, "seconds": 0.0, "words": "", "in_cell": False, **about})
+        self._curves.append((Curve(len(self.values)), Curve(dashed)))
+        return len(self._about) - 1
+
+    def took(
+        self, run: int, step: int, seconds: float, values: Sequence[float], dashed: Sequence[float] | None = None
+    ) -> None:
+        """Put a step's values on the curves of a run; unknown ones are NaN. `dashed` may be missing at a step."""
+        about, (curve, beside) = self._about[run], self._curves[run]
+        about["step"], about["seconds"] = step, about["seconds"] + seconds
+        about.update((name, value) for name, value in zip(self.values, values) if math.isfinite(value))
+        curve.add(step, about["seconds"], values)
+        if dashed is not None:
+            beside.add(step, about["seconds"], dashed)
+        if about["state"] == "ready":
+            about["state"] = "running"
+
+    def show_if_due(self, run: int) -> None:
+        """Show the step that was just logged, unless the last one was shown a moment ago."""
+        if self.state(run) != "running" or time.perf_counter() >= self._due:  # the last step before a pause
+            self.show()
+
+    def mark(self, run: int, state: str, words: str = "") -> None:
+        """Set a run's state, one of `STATES`; `words` say why it failed."""
+        if state not in STATES:
+            raise ValueError(f"state must be one of {', '.join(map(repr, STATES))}; got {state!r}.")
+        self._about[run].update(state=state, words=words)
+        self.show()
+
+    def state(self, run: int) -> str:
+        return str(self._about[run]["state"])
+
+    def show(self) -> None:
+        """Show everything known so far, in one message."""
+        began = time.perf_counter()
+        with self.hold_sync():
+            self.runs = [dict(one) for one in self._about]
+            self.curves = b"".join(curve.pack() for pair in self._curves for curve in pair)
+            self._show_more()
+            if all(one["state"] not in ("ready", "running") for one in self._about):
+                self.still = {"id": self.model_id, "html": self.fallback_html()}
+        ended = time.perf_counter()
+        worked = sum(one["seconds"] for one in self._about if one["state"] == "running")
+        self._due = ended + max(min(max(SOONEST, worked / 6), LATEST), COSTS * (ended - began))
+
+    def _show_more(self) -> None:
+        """Set the traits that a subclass adds."""
+
+    def pairs(self) -> list[tuple[dict[str, Any], Curve, Curve]]:
+        """List for each run its description, the curve of its steps, and that of what is drawn dashed."""
+        return [(about, *pair) for about, pair in zip(self._about, self._curves)]
+
+
+def reached(about: dict[str, Any]) -> str:
+    """Say how far a run has come.
+
+    >>> reached({"name": "small", "state": "paused", "step": 1200, "steps": 3000})
+    'small: paused after 1,200 of 3,000 steps'
+    """
+    of = f" of {about['steps']:,}" if about["steps"] and about["state"] != "finished" else ""
+    last = about["steps"] if of else about["step"]
+    return f"{about['name']}: {about['state']} after {about['step']:,}{of} step{'s' * (last != 1)}"
+
+
+def least_missed(steps: Sequence[int]) -> int:
+    """Choose what to forget of things kept at these steps: between the two nearest ones; never the first or the last.
+
+    >>> least_missed([1, 10, 12, 20])
+    2
+    """
+    return min(range(1, len(steps) - 1), key=lambda k: (steps[k + 1] - steps[k - 1], k))
