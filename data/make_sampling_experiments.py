@@ -4,9 +4,9 @@
 
 A line of sampling_experiments.csv is one number: the experiment, its arm, the number of the prompt, what was measured,
 and its value. A line of sampling_answers.csv is one answer: the kind of question, the question, the answer, its
-log-probability, and (for capitals) its log-probability where no country is named. Everything is computed in float32
-with fixed seeds. The texts that greedy decoding writes are nearly the
-same on every machine; those that are drawn need not be.
+log-probability, and (for capitals) its log-probability where no country is named. sampling_json.csv has descriptions of
+people, written freely and under a constraint. Everything is computed in float32 with fixed seeds. The texts that greedy
+decoding writes are nearly the same on every machine; those that are drawn need not be.
 """
 
 import csv
@@ -17,13 +17,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from llmlib import Sampler, ablate, generate, load_pretrained, trace
+from llmlib import Constraint, Sampler, ablate, encode_chat, generate, load_pretrained, trace
 from llmlib.interpret.head_scores import induction_score
 from llmlib.sampling import quality
 
 FILE = Path(__file__).parent / "sampling_experiments.csv"
 FIELDS = ("experiment", "arm", "prompt", "measure", "value")
 ANSWERS = Path(__file__).parent / "sampling_answers.csv"
+JSON = Path(__file__).parent / "sampling_json.csv"
 COUNTRIES = """France, Germany, Italy, Spain, Portugal, Greece, Austria, Switzerland, Poland, Hungary, Norway, Sweden,
 Finland, Denmark, Ireland, Iceland, Russia, Ukraine, Turkey, Egypt, Kenya, Nigeria, Ghana, Morocco, Algeria, Tunisia,
 Ethiopia, Tanzania, Uganda, Senegal, Japan, China, India, Pakistan, Nepal, Thailand, Vietnam, Indonesia, Malaysia,
@@ -105,6 +106,28 @@ def loops(arm: str) -> Rows:
             yield prompt, "repeated of 120", quality.repetition(row)
 
 
+SENTENCES = (
+    " The old man walked slowly along the river and thought about his wife.",
+    " Bread is made of flour, water, salt and a little yeast.",
+    " She had never seen such a large bird in the garden before.",
+    " My sister plays the piano every evening after school.",
+    " The train was late again, as on most days.", " Cats sleep for more than half of the day.",
+    " He bought two kilos of apples and a jar of honey.", " No one knows who built the tower on the hill.",
+)  # fmt: skip
+
+
+def contagion(arm: str) -> Rows:
+    """The mean probability of a sentence's tokens when it is read again and again, with heads off or without."""
+    heads = [] if arm == "all heads on" else induction_heads(12)
+    heads = others_like(heads, seed=int(arm.split()[1])) if arm.startswith("others") else heads
+    for number, sentence in enumerate(SENTENCES):
+        ids = tokenizer.encode(sentence)
+        with ablate(smol, heads):
+            log_p = quality.log_probs_of(smol, torch.tensor([[0, *ids * 4]]))[0]
+        for time, part in enumerate(log_p.split(len(ids)), start=1):
+            yield number, f"reading {time}", part.exp().mean().item()
+
+
 def penalties(arm: str) -> Rows:
     """The same of greedy texts, with one penalty."""
     tokens, _ = write(list(PROMPTS), Sampler(temperature=0, **PENALTIES[arm]), 80)
@@ -162,8 +185,49 @@ def answers() -> Iterator[tuple[str, str, str, float, float | str]]:
             yield kind, one.removesuffix(" ="), *up_to("\n", ids, of_row), ""
 
 
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 20},
+        "age": {"type": "integer"},
+        "city": {"type": "string", "maxLength": 20},
+        "student": {"type": "boolean"},
+        "colour": {"enum": ["red", "green", "blue"]},
+    },
+    "required": ["name", "age", "city", "student", "colour"],
+}
+PEOPLE = (
+    ("Mary", 24, "Boston", True, "green"), ("Ahmed", 41, "Cairo", False, "blue"),
+    ("Yuki", 19, "Osaka", True, "red"), ("Olga", 67, "Riga", False, "green"),
+    ("Tom", 33, "London", False, "red"), ("Ana", 21, "Lisbon", True, "blue"),
+    ("Chen", 58, "Beijing", False, "blue"), ("Lea", 20, "Paris", True, "green"),
+)  # fmt: skip
+
+
+def descriptions() -> Iterator[tuple[object, ...]]:
+    """Each person, and what the model makes of a sentence about them: freely, and under a constraint."""
+    rows = []
+    for name, age, city, student, colour in PEOPLE:
+        does = "studies" if student else "works"
+        fact = f"{name} is {age} years old, lives in {city}, {does}, and loves {colour} things."
+        fields = "name, age, city, student (true or false), colour (red, green or blue)"
+        task = f"Describe {name} as JSON with the fields {fields}, in this order. Only JSON."
+        rows.append(encode_chat(tokenizer, f"{fact} {task}"))
+    width = max(map(len, rows))
+    ids = torch.tensor([[0] * (width - len(row)) + row for row in rows] * 2)
+    each = [None] * len(rows) + [Constraint.json(SCHEMA, tokenizer)] * len(rows)
+    steps = generate(smol, ids, 60, Sampler(temperature=0), attention_mask=ids > 0, constraint=each)
+    special = set(tokenizer.special_tokens.values())
+    written = [
+        tokenizer.decode([id for id in row if id not in special]) for row in torch.stack(list(steps), dim=1).tolist()
+    ]
+    for person, free, forced in zip(PEOPLE, written, written[len(rows) :]):
+        yield *person, free, forced
+
+
 EXPERIMENTS: tuple[tuple[Callable[[str], Rows], tuple[str, ...]], ...] = (
     (loops, ("greedy", "drawn", "induction heads off", "others 1 off", "others 2 off")),
+    (contagion, ("all heads on", "induction heads off", "others 1 off", "others 2 off")),
     (penalties, tuple(PENALTIES)),
     (rules, tuple(RULES)),
 )
@@ -190,6 +254,11 @@ def main() -> None:
             csv.writer(file, lineterminator="\n").writerows(
                 [("kind", "question", "answer", "log_prob", "elsewhere"), *rows]
             )
+    if not JSON.exists():
+        people = list(descriptions())
+        with JSON.open("w", newline="") as file:
+            names = ("name", "age", "city", "student", "colour", "freely", "under the constraint")
+            csv.writer(file, lineterminator="\n").writerows([names, *people])
 
 
 if __name__ == "__main__":

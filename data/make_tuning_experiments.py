@@ -138,7 +138,7 @@ def kinds(arm: str, seed: int) -> Rows:
 
 def unanswerable(arm: str, seed: int) -> Rows:
     """A model that was tuned to refuse, on questions of the few sorts that no story answers, and on others."""
-    talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=arm == "balanced")
+    talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=False)
     model = copy.deepcopy(base)
     for _ in train(model, ChatData(tokenizer, talks), TrainConfig(60, 4, warmup=8, **MUON)):
         pass
@@ -196,7 +196,7 @@ EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...]
     (mask, ("answers", "all tokens"), 3),
     (mask, ("no end",), 1),
     (kinds, ("on a page", "tuned"), 1),
-    (unanswerable, ("unbalanced", "balanced"), 1),
+    (unanswerable, ("unbalanced",), 1),
     (manner, ("before", "LoRA @ 0.001", "all weights @ 0.0001"), 1),
 )
 

@@ -35,7 +35,8 @@ ARROWS = {
     "chat": "tokenization transformer sampling",
     "finetuning": "_lazy files settings tokenization hooks linear "
     "transformer corpora pretrained sampling training chat",
-    "preferences": "_lazy files settings tokenization transformer pretrained sampling training chat finetuning",
+    "preferences": "_lazy files settings devices tokenization linear attention transformer pretrained sampling "
+    "training chat finetuning",
     "widgets": "_lazy distribution files style",
     "explore": "_lazy files devices tokenization hooks linear embeddings "
     "attention transformer costs interpret sampling training chat preferences widgets",

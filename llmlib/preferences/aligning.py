@@ -89,19 +89,7 @@ class Alignment(Run[AlignStep]):
         measured = {name: rewards_of(of, prompts, sampled.texts, name) for name, of in self.measures.items()}
         collapsed = self._collapsed(encoded, sampled)
         advantages = self._advantages(rewards)
-        mean = self.ranks.mean
-        equal = round(mean(float(equal_groups(rewards))) * self.ranks.world)
-        if equal == c.prompts and c.baseline == "group" and not c.kl_weight and not self._said:
-            self._said = True
-            warnings.warn(_nothing_to_learn(self.step + 1, equal), RunWarning, stacklevel=3)
-        about = {
-            "reward": mean(rewards.mean().item()),
-            "length": mean(sampled.mask.sum(dim=1).float().mean().item()),
-            "cut_off": mean(sampled.cut_off.float().mean().item()),
-            "equal_groups": equal,
-            "measures": {name: mean(values.mean().item()) for name, values in measured.items()},
-            "groups": _groups(prompts, sampled.texts, rewards, advantages),
-        }
+        equal = self._equal_groups(rewards)
         updating = Updating(encoded, sampled, advantages, self.reference, c, self.ranks)
         results: list[tuple[float, float]] = []  # of each update, its loss and the norm of its gradients
         with uninterrupted():
@@ -111,15 +99,21 @@ class Alignment(Run[AlignStep]):
                 self._update()
             self.step += 1
             self.collapsed = collapsed
-            seconds = time.perf_counter() - started
+            mean = self.ranks.mean
             self.last = AlignStep(
                 self.step,
-                **about,
-                **updating.measured(),
+                reward=mean(rewards.mean().item()),
+                kl=updating.kl,
+                entropy=updating.entropy,
+                length=mean(sampled.mask.sum(dim=1).float().mean().item()),
+                cut_off=mean(sampled.cut_off.float().mean().item()),
+                equal_groups=equal,
                 loss=results[0][0],
                 gradient_norm=results[0][1],
                 learning_rate=rate,
-                seconds=seconds,
+                seconds=time.perf_counter() - started,
+                measures={name: mean(values.mean().item()) for name, values in measured.items()},
+                groups=_groups(prompts, sampled.texts, rewards, advantages),
             )
         self.model.eval()
         self._settle()
@@ -151,6 +145,14 @@ class Alignment(Run[AlignStep]):
         if self.settings.baseline == "batch":
             return rewards - self.ranks.mean(rewards.mean().item())
         return rewards
+
+    def _equal_groups(self, rewards: Float[Tensor, "group sample"]) -> int:
+        """Count the groups with equal rewards, and warn once if a whole step has nothing to learn from."""
+        c, equal = self.settings, round(self.ranks.mean(float(equal_groups(rewards))) * self.ranks.world)
+        if equal == c.prompts and c.baseline == "group" and not c.kl_weight and not self._said:
+            self._said = True
+            warnings.warn(_nothing_to_learn(self.step + 1, equal), RunWarning, stacklevel=4)
+        return equal
 
     def _collapsed(self, encoded: list[list[int]], sampled: Sampled) -> int:
         """Return for how many steps all answers have been the same, whatever the prompt; stop if for too many."""

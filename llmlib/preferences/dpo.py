@@ -86,7 +86,7 @@ class DPO:
         policy = self._log_probs(model, prompts, answers)
         with torch.no_grad():
             reference = self._log_probs(self.reference, prompts, answers)
-        return dpo_loss(*policy.unbind(dim=1), *reference.unbind(dim=1), beta=self.beta)
+        return dpo_loss(policy[:, 0], policy[:, 1], reference[:, 0], reference[:, 1], self.beta)
 
     def count(self, y: Int[Tensor, "pair two seq"]) -> int:
         return len(y)
@@ -101,5 +101,5 @@ class DPO:
         """Return the log-probability of each whole answer."""
         mask = answers != IGNORED
         ids = answers.where(mask, 0)
-        log_probs = log_prob(answer_logits(model, self.reference.config, prompts, ids), ids)
+        log_probs = log_prob(answer_logits(model, self.reference.config, prompts, ids, mask), ids)
         return masked_sum(log_probs, mask).unflatten(0, (-1, 2))

@@ -60,7 +60,7 @@ def masked_mean(
 
     "sequence": first the mean of each row, then the mean of the rows. A token in a long answer weighs less (GRPO: Shao
     et al., 2024, "DeepSeekMath", equation 3). "batch": every token weighs the same, so long answers weigh more (Yu et
-    al., 2025, "DAPO", equation 8). A number: each row's sum divided by this length, then the mean of the rows, so that
+    al., 2025, "DAPO"). A number: each row's sum divided by this length, then the mean of the rows, so that
     no length of an answer changes the weight of another (Liu et al., 2025, "Understanding R1-Zero-Like Training").
 
     Raises `ValueError` if nothing counts: no token at all, or none in a row with "sequence".

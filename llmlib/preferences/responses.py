@@ -48,7 +48,7 @@ def response_batch(
     rows: list[tuple[list[int], int]] = []  # the ids, and where the response begins
     for number, (prompt, response) in enumerate(zip(prompts, responses)):
         if not len(prompt):
-            raise ValueError(f"Prompt {number} is empty, so nothing foretells the first token of its response.")
+            raise ValueError(f"Prompt {number} is empty, so nothing predicts the first token of its response.")
         row = [*prompt, *response][:max_len]
         if len(row) <= len(prompt):
             why = f"max_len={max_len} leaves no room for it" if len(response) else "it is empty"

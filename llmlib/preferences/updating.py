@@ -65,7 +65,8 @@ class Updating:
             width = int(mask.sum(dim=1).max())
             ids = sampled.ids[rows, :width].where(mask[:, :width], 0).to(device)
             with torch.no_grad():
-                of_reference = log_prob(answer_logits(reference, self.of_model, some, ids), ids)
+                logits = answer_logits(reference, self.of_model, some, ids, mask[:, :width].to(device))
+                of_reference = log_prob(logits, ids)
             self.parts.append(
                 Part(
                     some,
@@ -89,7 +90,7 @@ class Updating:
 
     def _loss(self, called: Any, part: Part) -> Float[Tensor, ""]:
         c = self.config
-        logits = answer_logits(called, self.of_model, part.prompts, part.ids)
+        logits = answer_logits(called, self.of_model, part.prompts, part.ids, part.mask)
         log_probs = log_prob(logits, part.ids)
         kl = kl_estimates(log_probs, part.reference)
         if part.old is None:
@@ -101,12 +102,14 @@ class Updating:
             terms = terms + c.kl_weight * getattr(kl, c.kl_estimate)
         return (terms.where(part.mask, 0.0) * part.weights).sum()
 
-    def measured(self) -> dict[str, float]:
-        """Return the entropy per token, and the KL to the reference per answer, both from before the first update."""
-        mean = self.ranks.mean
-        tokens = mean(float(sum(part.mask.sum() for part in self.parts)))
+    @property
+    def entropy(self) -> float:
+        """Nats per token of all answers, before the first update."""
+        tokens = self.ranks.mean(float(sum(int(part.mask.sum()) for part in self.parts)))
+        return self.ranks.mean(sum(part.entropy for part in self.parts)) / tokens
+
+    @property
+    def kl(self) -> float:
+        """Nats per answer, estimated by k3 before the first update."""
         answers = sum(len(part.ids) for part in self.parts)
-        return {
-            "entropy": mean(sum(part.entropy for part in self.parts)) / tokens,
-            "kl": mean(sum(part.kl for part in self.parts)) / answers,
-        }
+        return self.ranks.mean(sum(part.kl for part in self.parts)) / answers

@@ -46,7 +46,7 @@ class Run(Iterator[Result], Generic[Result]):
 
     def __init__(self, model: Transformer, config: TrainConfig, folder: Path | None, settings: Any = None):
         self.model, self.config, self.folder = model, config, folder
-        self.settings = settings or config
+        self.settings: Any = settings or config
         self.claim: Any = None  # the lock on the folder, as long as this run writes to it
         self.step = 0  # steps taken
         self.last: Result | None = None

@@ -42,8 +42,8 @@ def test_every_misconception_is_named(exercise, idea):
     report = examine(exercise, with_faults(exercise, [idea]))
     assert report.misconceptions == (idea.name,), report
     assert not report.correct
-    for text in (of_yours(idea.confuses), idea.tempting, idea.nudge):
-        assert text in " ".join(repr(report).split())
+    shown = " ".join(repr(report).split())
+    assert all(text in shown for text in (of_yours(idea.confuses), idea.tempting, idea.nudge)), shown
 
 
 @by_name

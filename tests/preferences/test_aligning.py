@@ -8,6 +8,7 @@ import pytest
 import torch
 from finetuning.conftest import said, small_model
 
+from llmlib.finetuning import LoRAConfig, apply_lora
 from llmlib.preferences import PolicyCollapsed, align
 from llmlib.preferences.groups import RewardError, encode_prompts, rewards_of, sample
 from llmlib.preferences.kl import fixed_reference
@@ -89,7 +90,7 @@ def test_the_parts_of_a_batch_have_the_gradients_of_the_whole(tokenizer, model, 
                 0.05 * torch.randn(policy.embed.weight.shape, generator=torch.Generator().manual_seed(3))
             )
         losses.append(updating.gradients(policy))
-        found.append((losses, [p.grad for p in policy.parameters()], updating.measured()))
+        found.append((losses, [p.grad for p in policy.parameters()], [updating.entropy, updating.kl]))
     for losses, gradients, measured in found[1:]:
         assert losses == pytest.approx(found[0][0], rel=1e-4, abs=1e-6)
         assert measured == pytest.approx(found[0][2], rel=1e-4)
@@ -143,6 +144,15 @@ def test_an_interrupt_in_the_reward_leaves_a_run_that_goes_on(tokenizer):
     with pytest.raises(KeyboardInterrupt):
         next(run)
     assert steps_of([*steps, *run]) == expected
+
+
+def test_a_lora_is_aligned_and_its_base_left_alone(tokenizer, model):
+    base = copy.deepcopy(model.state_dict())
+    lora = apply_lora(model, LoRAConfig(rank=2))
+    steps = list(align(model, tokenizer, PROMPTS, letters, quick(steps=4)))
+    assert steps[0].kl == 0 < steps[-1].kl
+    lora.remove()
+    assert all(torch.equal(value, base[name]) for name, value in model.state_dict().items())
 
 
 # --- what cannot be -------------------------------------------------------------------------------------------------

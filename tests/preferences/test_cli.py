@@ -67,6 +67,7 @@ def test_it_aligns_logs_goes_on_and_the_folder_opens(workshop):
     assert "3 steps taken. To talk to it" in result.stdout
     model, tokenizer = load_pretrained(workshop / "aligned", device="cpu", dtype="float32")
     assert tokenizer.chat_template
+    assert model.config.vocab_size == tokenizer.vocab_size
     again = run(workshop)
     assert again.exit_code == 1
     assert "already has a model, which this would replace" in again.stderr

@@ -3,8 +3,9 @@
 import itertools
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -33,12 +34,17 @@ WINDOW = 6  # rows and columns of a table that shows a difference
 class Difference:
     """What differs: "form" (type, shape, dtype) or "value"; and the parts of a report that show it.
 
-    `advice` is for those whose reason is not known: what usually leads to such a form.
+    Of many cases that differ one is shown, so the parts are made when they are asked for. `advice` is for those whose
+    reason is not known: what usually leads to such a form.
     """
 
     what: str
-    parts: tuple[Part, ...]
+    show: Callable[[], tuple[Part, ...]]
     advice: tuple[Part, ...] = ()
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        return self.show()
 
 
 def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: str = "") -> Difference | None:
@@ -74,15 +80,16 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
         where = f"{str(got.layout).removeprefix('torch.')} tensor on {got.device}"
         return _form(f"Expected an ordinary tensor on {expected.device}, got a {where}.", place)
     if got.shape != expected.shape:
-        return Difference("form", _wrong_shape(expected, got, axes, place))
+        parts = _wrong_shape(expected, got, axes, place)
+        return Difference("form", lambda: parts)
     if not _of_one_sort(expected, got):
         return _wrong_dtype(expected, got, place)
     got = got.detach()
     wrong = ~values_agree(expected, got)
     if not wrong.any():
         return None
-    first = tuple(wrong.nonzero()[0].tolist())
-    return Difference("value", _wrong_values(expected, got, wrong, first, axes, place))
+    then = got.clone()  # the attempt may change what it gave at its next call
+    return Difference("value", lambda: _wrong_values(expected, then, wrong, axes, place))
 
 
 def _of_one_place(expected: Tensor, got: Tensor) -> bool:
@@ -153,7 +160,7 @@ def _one_tensor(expected: Tensor, got: Any) -> str:
 
 def _form(sentence: str, place: str, advice: str = "") -> Difference:
     advised = (Prose(advice.strip()),) if advice else ()
-    return Difference("form", (Prose(f"In {place}: {sentence}" if place else sentence),), advised)
+    return Difference("form", lambda: (Prose(f"In {place}: {sentence}" if place else sentence),), advised)
 
 
 def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str) -> tuple[Part, ...]:
@@ -199,9 +206,8 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
     return _form(f"Expected dtype {dtype_of(expected)}, got {dtype_of(got)}.", place, advice)
 
 
-def _wrong_values(
-    expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], axes: Sequence[str], place: str
-) -> tuple[Part, ...]:
+def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[str], place: str) -> tuple[Part, ...]:
+    first = tuple(wrong.nonzero()[0].tolist())
     names = axes if len(axes) == len(first) else _plain_axes(len(first))
     at = ", ".join(f"{name} {i}" for name, i in zip(names, first))
     mine, theirs = expected[first].item(), got[first].item()
@@ -268,7 +274,7 @@ def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | Non
         return None
     where = f"In {place}: expected" if place else "Expected"
     how_much = _by_how_much(expected, got if isinstance(expected, int) else float(got))
-    return Difference("value", (Prose(f"{where} {number(expected)}, got {number(got)}{how_much}."),))
+    return Difference("value", lambda: (Prose(f"{where} {number(expected)}, got {number(got)}{how_much}."),))
 
 
 def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:
@@ -286,7 +292,7 @@ def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:
     where = f"In {place}: the" if place else "The"
     unit = "character" if isinstance(expected, str) else "byte"
     sentence = f"{where} texts differ from {unit} {i} on ({len(expected)} expected, {len(got)} yours)."
-    return Difference("value", (Prose(sentence), Table(("", "text around it"), rows, frozenset({(1, 1)}))))
+    return Difference("value", lambda: (Prose(sentence), Table(("", "text around it"), rows, frozenset({(1, 1)}))))
 
 
 def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
@@ -306,6 +312,10 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
             return _form(
                 f"Expected {with_article(kind(expected[i]))} at place {i}, got {with_article(kind(got[i]))}.", place
             )
+    return Difference("value", lambda: _wrong_items(expected, right, items, place))
+
+
+def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) -> tuple[Part, ...]:
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
     several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")
@@ -317,7 +327,7 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
         if a != b:
             marked.add((len(rows), 2))
         rows.append((str(j), a, b + ("" if a == b else "  ≠")))
-    return Difference("value", (Prose(sentence), Table(("place", "expected", "yours"), tuple(rows), frozenset(marked))))
+    return Prose(sentence), Table(("place", "expected", "yours"), tuple(rows), frozenset(marked))
 
 
 def _of_several_tensors(expected: Any, got: Any, place: str) -> Difference | None:
@@ -345,7 +355,7 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
     ]
     sentence = f"{len(rows)} of {len(keys)} entries differ; the first is {rows[0][0]}."
     table = Table(("key", "expected", "yours"), tuple(rows[:WINDOW]), frozenset((i, 2) for i in range(len(rows))))
-    return Difference("value", (Prose(sentence), table))
+    return Difference("value", lambda: (Prose(sentence), table))
 
 
 def _entry(mapping: dict[Any, Any], key: Any) -> str:

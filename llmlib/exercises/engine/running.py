@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+ATOMS = {int, float, bool, str, bytes, type(None)}  # cannot be changed, so they need no copy
 AGAIN = 0.2  # seconds after which the limit strikes once more, should somebody have swallowed it
 
 
@@ -59,7 +60,7 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
             value = within(seconds, function, *copies)
     except BaseException as caught:
         error = caught
-    disturbed = tuple(name for name, state in random_states().items() if not same(before.get(name), state))
+    disturbed = tuple(name for name, state in random_states().items() if not _as_before(before.get(name), state))
     restore(before)
     changed = tuple(i for i, (mine, theirs) in enumerate(zip(args, copies)) if not same(mine, theirs))
     return Outcome(value, error, printed.getvalue(), changed, copies if changed else (), disturbed)
@@ -217,6 +218,14 @@ def random_states() -> dict[str, Any]:
     return states
 
 
+def _as_before(before: Any, state: Any) -> bool:
+    if isinstance(state, torch.Tensor):
+        return torch.equal(before, state)
+    if before is None or len(before) != 5:  # of the module `random`: hundreds of plain numbers
+        return bool(before == state)
+    return same(before, state)  # of numpy, an array among them
+
+
 def restore(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     random.setstate(states["random"])
@@ -228,8 +237,10 @@ def duplicate(value: Any) -> Any:
     """A copy that shares nothing with the original, with the same strides for tensors."""
     if isinstance(value, torch.Tensor):
         return value.detach().clone().requires_grad_(value.requires_grad)
+    if type(value) in ATOMS:
+        return value
     if type(value) in (list, tuple):
-        return type(value)(duplicate(item) for item in value)
+        return type(value)(map(duplicate, value))
     return copy.deepcopy(value)
 
 
@@ -247,9 +258,9 @@ def same(a: Any, b: Any) -> bool:
             return False
         if a.requires_grad != b.requires_grad or (a.grad is None) != (b.grad is None):
             return False
-        return bool((a == b).logical_or(a != a).all())
+        return torch.equal(a, b) or bool((a == b).logical_or(a != a).all())
     if type(a) in (list, tuple):
-        if all(type(item) is int for item in a):
+        if set(map(type, a)) <= {int}:
             return bool(a == b)
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
     if type(a) is dict:

@@ -40,7 +40,7 @@ export function numbersOf(run) {
   put(run.cut_off, (value) => `${share(value)} cut off`);
   put(run.equal_groups, (value) => {
     const groups = run.groups ? `${value} of ${howMany(run.groups, "group")}` : howMany(value, "group");
-    return `${groups} without a difference`;
+    return `rewards all equal in ${groups}`;
   });
   return parts.join(" · ");
 }

@@ -37,8 +37,8 @@ export function groupPanel(ctx, groups) {
   const lead = element(
     "p",
     { class: "llm-note llm-why" },
-    "The model answers the same prompt several times. An answer that is better than the others has a positive advantage " +
-      "and becomes more likely; one that is worse becomes less likely.",
+    "The model answers the same prompt several times. An answer that is better than the others has a positive " +
+      "advantage and becomes more likely; one that is worse becomes less likely.",
   );
   const node = element(
     "div",

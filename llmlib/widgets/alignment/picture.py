@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from llmlib.widgets.alignment.groups import Group, brief, merged, signed, telling, told
+from llmlib.widgets.alignment.groups import Group, brief, cut, merged, signed, telling, told
 from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.runs.charts import Pairs, charts, legends, wrapped
 from llmlib.widgets.shared.still import FAINT, INK
@@ -107,7 +107,7 @@ def _side_by_side(compared: Mapping[str, Any], y: float) -> tuple[str, float]:
     for name, answers, rewards in zip(compared["models"], compared["answers"], compared["rewards"]):
         reward = f" (reward {brief(rewards[0])})" if rewards else ""
         y += 20
-        parts.append(_line(8, y, f"{name}{reward}", font_weight="600"))
+        parts.append(_line(8, y, f"{cut(name, 18)}{reward}", font_weight="600"))
         for line in wrapped(answers[0], 100, 4) or ["(empty)"]:
             parts.append(_line(TEXT, y, line))
             y += 17

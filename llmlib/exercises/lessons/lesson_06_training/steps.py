@@ -53,10 +53,13 @@ def cases_backward(seed):
 def uses_autograd(call, case):
     """Whether autograd keeps anything while the gradients are computed."""
     kept = []
+
+    def keep(tensor):
+        kept.append(True)
+        return tensor
+
     try:
-        with torch.autograd.graph.saved_tensors_hooks(
-            lambda tensor: kept.append(True) or tensor, lambda tensor: tensor
-        ):
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             call(*case.args)
     except NoValue:  # `torch.func` raises: it allows no such hooks
         kept.append(True)

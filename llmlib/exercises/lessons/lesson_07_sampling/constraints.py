@@ -80,7 +80,7 @@ ALLOWED_TOKENS = Exercise(
 
 def constrained(logits_after, moves, ends, tokens, end, most):
     """The ids that a model writes under an automaton; it ends where the model wants to and the automaton lets it."""
-    state, ids = 0, []
+    state, ids = 0, list[int]()
     while len(ids) < most:
         allowed = allowed_tokens(moves, state, tokens)
         if state in ends:
@@ -142,7 +142,8 @@ def cases_constrained(seed):
         raise AssertionError(note)
 
     def limited(text, args):
-        return len(constrained(*args)) == args[-1] < len(constrained(*args[:-1], 40))
+        model, moves, ends, tokens, end, most = args
+        return len(constrained(*args)) == most < len(constrained(model, moves, ends, tokens, end, 40))
 
     def forbidden(args):
         """Whether the likeliest of all tokens is never allowed at first, and the end is not either."""

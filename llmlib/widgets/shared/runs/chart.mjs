@@ -31,8 +31,8 @@ const DOTTED = 60; // points of a sparse dashed curve, at most, for each to be m
 const isSparse = ({ curves: { steps, dashed } }) => dashed.n < steps.n;
 
 /**
- * `ctx` knows runs and colours (see board.mjs); `which` is one of its metrics. A large chart also shows the dashed curves
- * and the names of runs.
+ * `ctx` knows runs and colours (see board.mjs); `which` is one of its metrics. A large chart also shows the dashed
+ * curves and the names of runs.
  */
 export function chartPanel(ctx, which, large) {
   const { title, unit, fromZero, logs, caps, steady, write } = ctx.metrics[which];

@@ -1,0 +1,26 @@
+"""Two processes sample a share of the prompts each, and take the same steps."""
+
+import json
+import sys
+
+import pytest
+from training.test_distributed import torchrun
+
+from preferences.conftest import PROMPTS
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
+
+
+def test_two_processes_share_the_prompts_and_the_gradients(tmp_path):
+    process = torchrun(2, "preferences.processes", tmp_path)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    one, other = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    for over in ("sequence", "batch", "constant"):
+        loss, gap, size = one[over]
+        assert loss < 1e-5
+        assert gap < 1e-4 * size
+    assert (one["weights"], one["rewards"]) == (other["weights"], other["rewards"])
+    assert sorted(one["prompts"] + other["prompts"]) == sorted(PROMPTS)
+    assert len(one["prompts"]) == 2
+    assert (tmp_path / "run" / "step-00000003").is_dir()
