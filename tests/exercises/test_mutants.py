@@ -126,6 +126,9 @@ EQUAL = {
         ("for wording, is_told in asked:", "(after the next)"): INDEPENDENT,
     },
     "instruction_tuning.adapted": {("def detour(a, b):", "(after the next)"): INDEPENDENT},
+    "sampling.constrained": {
+        ("best is None", "None is best"): MIRRORED, ("reached = state", "(after the next)"): INDEPENDENT,
+    },
     "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
 }  # fmt: skip
 
