@@ -25,7 +25,7 @@ MORE_THAN_DIFFERS = 0.8
 MIRRORED = "the two sides mean the same in either order"
 INDEPENDENT = "neither of the two lines reads what the other one writes"
 CUT = "x.reshape(batch, seq, n_heads, width // n_heads)"
-SQUARE = "all query heads together are as wide as d_model"
+WIDE = "all query heads together are as wide as d_model"
 SHIFTED = "every count is changed alike, and only their order matters"
 
 # The changes that change nothing an exercise asks for: (before, after), and why the two are equal.
@@ -84,8 +84,8 @@ EQUAL = {
         ("steps - warmup", "warmup - steps"): "a cosine is the same to both sides",
     },
     "attention.multi_head": {
-        ("nn.Linear(d_model, n_heads * d_head, bias=False)", "nn.Linear(n_heads * d_head, d_model, bias=False)"): SQUARE,
-        ("nn.Linear(n_heads * d_head, d_model, bias=False)", "nn.Linear(d_model, n_heads * d_head, bias=False)"): SQUARE,
+        ("nn.Linear(d_model, n_heads * d_head, bias=False)", "nn.Linear(n_heads * d_head, d_model, bias=False)"): WIDE,
+        ("nn.Linear(n_heads * d_head, d_model, bias=False)", "nn.Linear(d_model, n_heads * d_head, bias=False)"): WIDE,
         ("def __init__(self, d_model, n_heads, n_kv_heads):", "(after the next)"): INDEPENDENT,
         ("self.n_kv_heads = n_kv_heads", "(after the next)"): INDEPENDENT,
         ("self.key = nn.Linear(d_model, n_kv_heads * d_head, bias=False)", "(after the next)"): INDEPENDENT,

@@ -156,12 +156,6 @@ def _(block, residual):
     return residual - block.mlp(block.mlp_norm(residual))
 
 
-@wrong("transformer.block_forward", "in the code: a step too many")
-def _(block, residual):
-    residual = (residual + block.attention(block.attention_norm(residual))) / 2
-    return (residual + block.mlp(block.mlp_norm(residual))) / 2
-
-
 @wrong("transformer.count_parameters", "vocab_size too large")
 def _(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_mlp):
     d_kv, square = n_kv_heads * (d_model // n_heads), d_model * d_model

@@ -245,7 +245,6 @@ def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="differe
     n = lengths[-1]
     form = {
         "ordered": lambda g: g,
-        "first token": lambda g: g[:1],
         "sets": frozenset,
         "sorted": lambda g: tuple(sorted(g)),
         "joined": lambda g: "".join(map(str, g)),
