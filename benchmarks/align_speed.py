@@ -71,7 +71,9 @@ def main() -> None:
         "plain loop": plain_loop(copy.deepcopy(base), tokenizer, prompts, config),
         "align": align(copy.deepcopy(base), tokenizer, prompts, reward, config),
     }
-    measured = {name: [seconds_of(run) for _ in range(1)][1:] for name, run in runs.items()}  # the first one warms up
+    for run in runs.values():
+        next(run)  # the first step warms up
+    measured: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
         for name, run in runs.items():
             measured[name].append(seconds_of(run))

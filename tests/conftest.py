@@ -35,10 +35,15 @@ def pytest_runtest_setup():
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what this machine cannot run, and say so. Of a lesson, compare no progress of downloads and the like."""
+    """Skip what this machine cannot run, and say so; what loads the real model is slow, though it may be done at once.
+
+    Of a lesson, compare no progress of downloads and the like.
+    """
     import torch
 
     for item in items:
+        if "smollm2" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
         compared_not = getattr(item.parent, "skip_compare", None)  # of nbval
         if compared_not and "stderr" not in compared_not:
             item.parent.skip_compare = (*compared_not, "stderr")

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmlib import chat, load_tokenizer
+from llmlib import chat
 from llmlib.chat import encode_chat
 from llmlib.sampling import Sampler
 from llmlib.tokenization import BPETokenizer
@@ -75,9 +75,9 @@ def theirs():
         [{"role": r, "content": c} for r, c in [("user", "a"), ("assistant", "1 2 3"), ("user", "日本語 🙂")]],
     ],
 )
-def test_smollm2_conversations_equal_transformers(messages, theirs):
+def test_smollm2_conversations_equal_transformers(messages, theirs, smollm2):
     expected = theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    ours = load_tokenizer("smollm2")
+    ours = smollm2[1]
     assert ours.decode(encode_chat(ours, messages)) == expected
     assert encode_chat(ours, messages) == ours.encode(expected, allowed_special="all")
 

@@ -101,5 +101,5 @@ class DPO:
         """Return the log-probability of each whole answer."""
         mask = answers != IGNORED
         ids = answers.where(mask, 0)
-        log_probs = log_prob(answer_logits(model, self.reference.config, prompts, ids), ids)
+        log_probs = log_prob(answer_logits(model, self.reference.config, prompts, ids, mask), ids)
         return masked_sum(log_probs, mask).unflatten(0, (-1, 2))

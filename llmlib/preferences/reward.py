@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -78,7 +78,9 @@ class RewardModel(Transformer):
 
     def _at_the_end(self, prompts: list[list[int]], answers: list[list[int]]) -> Float[Tensor, " answer"]:
         padded = pad_sequence([torch.tensor(ids) for ids in answers], batch_first=True).to(self.device)
-        return read_rewards(self, self.config, prompts, padded, torch.tensor([len(ids) for ids in answers]))
+        lengths = torch.tensor([[len(ids)] for ids in answers], device=self.device)
+        mask = torch.arange(padded.shape[1], device=self.device) < lengths
+        return read_rewards(self, self.config, prompts, padded, mask)
 
 
 def read_rewards(
@@ -86,11 +88,11 @@ def read_rewards(
     config: TransformerConfig,
     prompts: Sequence[Sequence[int]],
     answers: Int[Tensor, "answer target"],
-    lengths: Int[Tensor, " answer"],
+    mask: Bool[Tensor, "answer target"],
 ) -> Float[Tensor, " answer"]:
     """Return the reward model's number at the last token of each answer."""
-    values = after_prompts(model, config, prompts, answers).squeeze(-1)
-    return values.gather(1, lengths[:, None].to(values.device)).squeeze(1).float()
+    values = after_prompts(model, config, prompts, answers, mask).squeeze(-1)  # the first one is the prompt's end
+    return values.gather(1, mask.sum(dim=1, keepdim=True)).squeeze(1).float()
 
 
 def reward_loss(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]) -> Float[Tensor, ""]:
@@ -147,7 +149,7 @@ class BradleyTerry:
     def __call__(self, model: Any, x: Int[Tensor, "pair two seq"], y: Int[Tensor, "pair two seq"]) -> Float[Tensor, ""]:
         prompts, answers = prompts_and_answers(x, y)
         mask = answers != IGNORED
-        rewards = read_rewards(model, self.config, prompts, answers.where(mask, 0), mask.sum(dim=1))
+        rewards = read_rewards(model, self.config, prompts, answers.where(mask, 0), mask)
         return reward_loss(rewards[0::2], rewards[1::2])
 
     def count(self, y: Int[Tensor, "pair two seq"]) -> int:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from llmlib.attention import KVCache
@@ -33,9 +34,10 @@ class _Remembered(KVCache):
 class SharedPrompts(Cache):
     """A model's memory of several prompts, each to be continued by the same number of answers."""
 
-    def __init__(self, config: TransformerConfig, prompts: int, answers: int, device: torch.device | str | None = None):
-        self.max_seq_len, self.length, self.padded = config.max_seq_len, 0, False
-        self.real = torch.ones(prompts, self.max_seq_len, dtype=torch.bool, device=device)
+    def __init__(self, config: TransformerConfig, prompts: int, answers: int, places: int, device: torch.device):
+        # With the padding, there may be more places than the context has; only real tokens have positions.
+        self.max_seq_len, self.length, self.padded = places, 0, False
+        self.real = torch.ones(prompts, places, dtype=torch.bool, device=device)
         self.layers = [_Remembered(answers) for _ in range(config.n_layers)]
         self.answers = answers
 
@@ -45,19 +47,27 @@ class SharedPrompts(Cache):
 
 
 def answer_logits(
-    model: Any, config: TransformerConfig, prompts: Sequence[Sequence[int]], answers: Int[Tensor, "answer target"]
+    model: Any,
+    config: TransformerConfig,
+    prompts: Sequence[Sequence[int]],
+    answers: Int[Tensor, "answer target"],
+    mask: Bool[Tensor, "answer target"],
 ) -> Float[Tensor, "answer target vocab"]:
     """Return the logits for each token of the answers; each prompt has the same number of them, one after the other.
 
     The result is that of a forward pass over every prompt with its answer, and so are the gradients. The answers are
-    padded on the right; logits there mean nothing. `model` is a `Transformer`, or what spreads it over processes.
-    Raises `ValueError` for a prompt of fewer than two tokens, and for more tokens than fit into the context.
+    padded on the right, where `mask` is False; logits there mean nothing. `model` is a `Transformer`, or what spreads
+    it over processes. Raises `ValueError` for a prompt of fewer than two tokens.
     """
-    return after_prompts(model, config, prompts, answers[:, :-1])
+    return after_prompts(model, config, prompts, answers[:, :-1], mask[:, :-1])
 
 
 def after_prompts(
-    model: Any, config: TransformerConfig, prompts: Sequence[Sequence[int]], answers: Int[Tensor, "answer read"]
+    model: Any,
+    config: TransformerConfig,
+    prompts: Sequence[Sequence[int]],
+    answers: Int[Tensor, "answer read"],
+    mask: Bool[Tensor, "answer read"],
 ) -> Float[Tensor, "answer places vocab"]:
     """Return the model's outputs at the last token of the prompt, and then at each token of the answer."""
     if short := [number for number, prompt in enumerate(prompts) if len(prompt) < 2]:
@@ -65,8 +75,8 @@ def after_prompts(
     n, width, device = len(answers) // len(prompts), max(map(len, prompts)) - 1, answers.device
     if config.sliding_window and len(set(map(len, prompts))) > 1:
         # A window counts places, and padding between a prompt and its answers would take up some of them.
-        each = zip(prompts, answers.split(n))
-        return torch.cat([after_prompts(model, config, [prompt], of_prompt) for prompt, of_prompt in each])
+        each = zip(prompts, answers.split(n), mask.split(n))
+        return torch.cat([after_prompts(model, config, [prompt], ids, real) for prompt, ids, real in each])
     read = torch.zeros(len(prompts), width, dtype=torch.long)
     real = torch.zeros(len(prompts), width, dtype=torch.bool)
     for row, prompt in enumerate(prompts):
@@ -74,8 +84,9 @@ def after_prompts(
         real[row, : len(prompt) - 1] = True
     # The last token of a prompt predicts the first of an answer, so it is read with the answers.
     last = torch.tensor([prompt[-1] for prompt in prompts], device=device).repeat_interleave(n)
-    cache = SharedPrompts(config, len(prompts), n, device)
+    cache = SharedPrompts(config, len(prompts), n, width + 1 + answers.shape[1], device)
     # The padding is on the right, so that every position has something to attend to: without, gradients would be NaN.
     model(read.to(device), cache=cache, attention_mask=real.to(device), last_only=True)
     cache.continued()
-    return model(torch.cat([last[:, None], answers], dim=1), cache=cache)
+    following = F.pad(mask, (1, 0), value=True)
+    return model(torch.cat([last[:, None], answers], dim=1), cache=cache, attention_mask=following)

@@ -65,7 +65,8 @@ class Updating:
             width = int(mask.sum(dim=1).max())
             ids = sampled.ids[rows, :width].where(mask[:, :width], 0).to(device)
             with torch.no_grad():
-                of_reference = log_prob(answer_logits(reference, self.of_model, some, ids), ids)
+                logits = answer_logits(reference, self.of_model, some, ids, mask[:, :width].to(device))
+                of_reference = log_prob(logits, ids)
             self.parts.append(
                 Part(
                     some,
@@ -89,7 +90,7 @@ class Updating:
 
     def _loss(self, called: Any, part: Part) -> Float[Tensor, ""]:
         c = self.config
-        logits = answer_logits(called, self.of_model, part.prompts, part.ids)
+        logits = answer_logits(called, self.of_model, part.prompts, part.ids, part.mask)
         log_probs = log_prob(logits, part.ids)
         kl = kl_estimates(log_probs, part.reference)
         if part.old is None:

@@ -111,15 +111,12 @@ def lab(tmp_path_factory, chromium):
         env={**os.environ, **private}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     base = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(f"{base}/api/status?token={token}", timeout=2).close()
-            break
-        except OSError:
-            time.sleep(0.5)
-    else:
-        server.kill()
-        pytest.fail("JupyterLab did not start")
+    until = time.monotonic() + 300  # on a machine that does much else, its imports alone take a minute
+    while not _answers(f"{base}/api/status?token={token}"):
+        if server.poll() is not None or time.monotonic() > until:
+            server.kill()
+            pytest.fail("JupyterLab did not start")
+        time.sleep(0.2)
     yield lambda path: f"{base}/lab/tree/{path}?token={token}&reset"
     server.terminate()
     try:
@@ -130,3 +127,11 @@ def lab(tmp_path_factory, chromium):
     if warm:
         warm.terminate()
         warm.wait()
+
+
+def _answers(url):
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except OSError:
+        return False
+    return True

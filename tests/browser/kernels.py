@@ -43,8 +43,8 @@ def serve(place):
         listener.bind(place)
         listener.listen(20)
         _import()
-        kernels = {}  # the number of each, by the connection of its process
-        while True:
+        kernels, parent = {}, os.getppid()  # the number of each kernel, by the connection of its process
+        while os.getppid() == parent:  # tests that end in whatever way leave nothing behind
             for ready in select.select([listener, *kernels], [], [], 0.05)[0]:
                 if ready is listener:
                     asking = listener.accept()[0]
@@ -64,8 +64,8 @@ def serve(place):
 
 IMPORTED = (
     "ipykernel.kernelapp", "torch._dynamo", "matplotlib", "llmlib", "llmlib.corpora", "llmlib.exercises",
-    "llmlib.explore", "llmlib.finetuning", "llmlib.interpret", "llmlib.pretrained", "llmlib.sampling",
-    "llmlib.training", "llmlib.widgets",
+    "llmlib.explore", "llmlib.finetuning", "llmlib.interpret", "llmlib.preferences", "llmlib.pretrained",
+    "llmlib.sampling", "llmlib.training", "llmlib.widgets",
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ MORE_THAN_DIFFERS = 0.8
 MIRRORED = "the two sides mean the same in either order"
 INDEPENDENT = "neither of the two lines reads what the other one writes"
 CUT = "x.reshape(batch, seq, n_heads, width // n_heads)"
+WIDE = "all query heads together are as wide as d_model"
 SHIFTED = "every count is changed alike, and only their order matters"
 
 # The changes that change nothing an exercise asks for: (before, after), and why the two are equal.
@@ -83,10 +84,14 @@ EQUAL = {
         ("steps - warmup", "warmup - steps"): "a cosine is the same to both sides",
     },
     "attention.multi_head": {
-        ("self.query = nn.Linear(d_model, n_heads * d_head, bias=False)", "(after the next)"): INDEPENDENT,
-        ("q = embeddings.rotate(attention.split_heads(self.query(x), self.n_heads), cos, sin)",
+        ("nn.Linear(d_model, n_heads * d_head, bias=False)", "nn.Linear(n_heads * d_head, d_model, bias=False)"): WIDE,
+        ("nn.Linear(n_heads * d_head, d_model, bias=False)", "nn.Linear(d_model, n_heads * d_head, bias=False)"): WIDE,
+        ("def __init__(self, d_model, n_heads, n_kv_heads):", "(after the next)"): INDEPENDENT,
+        ("self.n_kv_heads = n_kv_heads", "(after the next)"): INDEPENDENT,
+        ("self.key = nn.Linear(d_model, n_kv_heads * d_head, bias=False)", "(after the next)"): INDEPENDENT,
+        ("k = embeddings.rotate(attention.split_heads(self.key(x), self.n_kv_heads), cos, sin)",
          "(after the next)"): INDEPENDENT,
-        ("k = attention.share_heads(k, self.n_heads)", "(after the next)"): INDEPENDENT,
+        ("v = attention.share_heads(v, self.n_heads)", "(after the next)"): INDEPENDENT,
     },
     "transformer.llama_logits": {
         ("value = weights[f'{block}.attention.value.weight']", "(after the next)"): INDEPENDENT,
@@ -121,6 +126,9 @@ EQUAL = {
         ("for wording, is_told in asked:", "(after the next)"): INDEPENDENT,
     },
     "instruction_tuning.adapted": {("def detour(a, b):", "(after the next)"): INDEPENDENT},
+    "sampling.constrained": {
+        ("best is None", "None is best"): MIRRORED, ("reached = state", "(after the next)"): INDEPENDENT,
+    },
     "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
     "alignment.clipped_loss": {("gain = advantages[:, None] * ratio", "(after the next)"): INDEPENDENT},
     "alignment.list_reward": {

@@ -14,6 +14,7 @@ for module in pkgutil.iter_modules(styles.__path__):
     importlib.import_module(f"exercises.styles.{module.name}")
 
 
+@pytest.mark.slow  # all of them together
 @pytest.mark.parametrize(
     ("name", "solution"), [pytest.param(n, f, id=f"{n}-{f.__name__}") for n, fs in STYLES.items() for f in fs]
 )

@@ -13,6 +13,7 @@ from exercises.wrong import WRONG
 from exercises.wrong.lesson_07_sampling import INF, hot, kept_by_min, safe
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.registry import find
+from llmlib.tokenization.simple_bpe import encode
 
 for module in pkgutil.iter_modules(wrong.__path__):
     importlib.import_module(f"exercises.wrong.{module.name}")
@@ -20,6 +21,7 @@ for module in pkgutil.iter_modules(wrong.__path__):
 pytestmark = pytest.mark.usefixtures("as_learners_have_it")
 
 
+@pytest.mark.slow  # all of them together
 @pytest.mark.parametrize(("name", "reason", "function"), [pytest.param(*one, id="-".join(one[:2])) for one in WRONG])
 def test_its_own_reason_is_told_and_no_other(name, reason, function):
     report = examine(find(name), function)
@@ -101,6 +103,35 @@ def test_a_number_of_the_task_is_not_called_wrong():
 
     said = said_to("training.adamw_step", attempt)
     assert "is not the right one here" not in said
+
+
+def test_python_own_minimum_has_no_axis():
+    def attempt(read, w_v, w_o, unembed):
+        logits = read @ w_v @ w_o @ unembed.T
+        top = logits.topk(min(3, len(logits))).indices
+        return (top == torch.arange(len(logits))[:, None]).any(-1).float().mean().item()
+
+    assert "axis" not in said_to("interpret.copying_share", attempt).partition("The task")[0]
+
+
+def test_a_variable_is_quoted_as_it_is_written():
+    def attempt(patterns):
+        flow, after = torch.eye(patterns.shape[-1]), []
+        for p in patterns:
+            flow = 0.5 * flow + 0.5 * p.sum(0) / len(patterns) @ flow
+            after.append(flow)
+        return torch.stack(after)
+
+    assert "In `len(patterns)` `patterns` stands where" in said_to("interpret.rollout", attempt)
+
+
+def test_a_list_of_keys_is_no_repair():
+    def attempt(text, merges):
+        table = {i: bytes([i]) for i in range(256)}
+        table |= {256 + i: table[a] + b"" for i, (a, _) in enumerate(merges) if a < 256}
+        return [table[id] for id in encode(text, merges) if id in table]
+
+    assert "should be" not in said_to("tokenization.encode", attempt).partition("The task")[0]
 
 
 def test_lists_of_kept_logits_are_right():

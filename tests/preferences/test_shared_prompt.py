@@ -29,7 +29,7 @@ def gradient(model, logits, answers):
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_a_forward_pass_over_every_whole_row(kind):
     model, answers = make(kind), random_ids(6, 4)
-    ours, theirs = answer_logits(model, model.config, PROMPTS, answers), apart(model, answers)
+    ours, theirs = answer_logits(model, model.config, PROMPTS, answers, MASK), apart(model, answers)
     torch.testing.assert_close(ours[MASK], theirs[MASK], atol=2e-3, rtol=2e-3)
     found, expected = gradient(model, ours, answers), gradient(model, theirs, answers)
     scale = max(float(each.abs().max()) for each in expected if each is not None)
@@ -42,12 +42,23 @@ def test_it_is_a_forward_pass_over_every_whole_row(kind):
 def test_every_prompt_is_read_once():
     model, seen = make("llama"), []
     hook = model.hook_embed.add_hook(lambda value: seen.append(tuple(value.shape[:2])))
-    answer_logits(model, model.config, PROMPTS, random_ids(6, 4))
+    answer_logits(model, model.config, PROMPTS, random_ids(6, 4), MASK)
     hook.remove()
     assert seen == [(3, 6), (6, 4)]
+
+
+def test_padding_may_go_beyond_the_context():
+    """A long prompt with a short answer, and a short one with a long answer: each fits, its padding does not."""
+    model = make("gpt2")  # its positions are a table that ends with the context
+    prompts, answers = [list(range(20)), [1, 2]], random_ids(2, 21)
+    mask = torch.arange(21) < torch.tensor([[3], [21]])
+    logits = answer_logits(model, model.config, prompts, answers, mask)
+    for prompt, answer, real, ours in zip(prompts, answers, mask, logits):
+        ids = torch.tensor([prompt + answer[real].tolist()])
+        torch.testing.assert_close(ours[real], model(ids)[0, len(prompt) - 1 : -1], atol=2e-3, rtol=2e-3)
 
 
 def test_a_prompt_of_one_token_is_an_error():
     model = make("llama")
     with pytest.raises(ValueError, match="Prompt 1 has 1 tokens; a shared prompt needs at least 2"):
-        answer_logits(model, model.config, [[1, 2], [3]], random_ids(2, 4))
+        answer_logits(model, model.config, [[1, 2], [3]], random_ids(2, 4), MASK[:2])

@@ -28,6 +28,12 @@ def maker():
     return make_tinytales
 
 
+@pytest.fixture(scope="module")
+def config(maker):
+    """Of the model, as the recipe makes it with a tokenizer of its own."""
+    return maker.make_model(maker.make_tokenizer()).config
+
+
 def test_it_is_at_most_ten_megabytes():
     assert sum(path.stat().st_size for path in TINYTALES.iterdir()) <= 10_000_000
 
@@ -51,9 +57,9 @@ def test_transformers_reads_the_same_model(loaded):
 
 
 @pytest.mark.slow
-def test_it_is_what_its_recipe_says(loaded, maker):
+def test_it_is_what_its_recipe_says(loaded, config):
     model, tokenizer = loaded
-    assert model.config == maker.make_model(maker.make_tokenizer()).config
+    assert model.config == config
     assert tokenizer.eos_ids == tuple(model.config.end_ids)
     text = "“Où?” said Ada 🦊.\n\n"
     assert tokenizer.decode(tokenizer.encode(text)) == text
@@ -69,8 +75,9 @@ def test_it_answers_from_the_story_above_and_not_from_habit(loaded, maker, monke
     assert under_another_story < 0.5 * of
 
 
-def test_its_card_is_that_of_this_recipe(maker):
+@pytest.mark.slow
+def test_its_card_is_that_of_this_recipe(maker, config):
     card = (TINYTALES / "README.md").read_text(encoding="utf-8")
     assert maker.chosen(maker.RUN) in card
-    assert maker.chosen(maker.make_model(maker.make_tokenizer()).config) in card
+    assert maker.chosen(config) in card
     assert f"{maker.RUN.steps * maker.RUN.batch_size * maker.RUN.seq_len:,} tokens" in card

@@ -27,7 +27,7 @@ from llmlib.exercises.engine.recognising import (
     one_guarded,
     two_apart_from_odd,
 )
-from llmlib.exercises.engine.repairing import Repair, repair
+from llmlib.exercises.engine.repairing import Edit, Repair, repair
 from llmlib.exercises.engine.report import Code, Part, Prose
 from llmlib.exercises.engine.trials import Trial
 from llmlib.exercises.engine.wording import advice
@@ -68,15 +68,22 @@ class Reason:
             parts.append(Prose(self.finding.says, lead))
             parts += [Prose(self.finding.look, "Look at:")] if self.finding.look else []
         if self.repair:
-            line = f" in line {self.repair.edit.line}" if self.repair.edit.line else ""
             still = ". This is your line as it is:" if self.repair.code else "."
-            parts.append(Prose(f"One change{line} would make it right in all cases{still}", lead))
+            parts.append(Prose(f"{_which_change(self.repair.edit)} would make it right in all cases{still}", lead))
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
         if self.open and (note := self.open[0].case.note):
             what = "your function raises an exception" if self.open[0].outcome.error else "it is wrong as well"
             parts.append(Prose(f"This does not explain the case “{note}”, in which {what}: look at it by itself."))
         return tuple(parts)
+
+
+def _which_change(edit: Edit) -> str:
+    if len(edit.lines) > 1:
+        lines = sorted(set(edit.lines))
+        where = f"lines {', '.join(map(str, lines[:-1]))} and {lines[-1]}" if len(lines) > 1 else f"line {lines[0]}"
+        return f"The same change at {len(edit.lines)} places, in {where},"
+    return f"One change in line {edit.line}" if edit.line else "One change"
 
 
 def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Reason:

@@ -20,7 +20,8 @@ from llmlib.exercises.engine.exercise import Exercise, Hypothesis, Misconception
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
-MOST_SHOW = 0.5  # of the places at which a guarded idea would go wrong
+MOST_SHOW = 0.5  # of the places at which a guarded idea would go wrong, where whole cases are guarded
+MORE_SHOW = 0.7  # where within one case some places show it and others do not, which chance can do as well
 SHOWN_IN = 4  # cases, of two draws
 LEFT = 4  # wrong cases that it may leave open
 ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
@@ -60,10 +61,10 @@ def one_guarded(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
 
     Each wrong value has to be the idea's, and of the places at which the idea goes wrong most have to show it.
     """
-    best, share = Recognised(), MOST_SHOW
+    best, share = Recognised(), 0.0
     ordered = _telling_first(trials)
     for hypothesis in exercise.single_hypotheses if ordered else ():
-        shown, hidden, cases, left = 0.0, 0.0, 0, []
+        shown, hidden, cases, mixed, left = 0.0, 0.0, 0, False, []
         for trial in ordered:
             both = _shown_and_hidden(_faulty(exercise, hypothesis, trial), trial)
             if both is None:
@@ -72,9 +73,11 @@ def one_guarded(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
                     break
             else:
                 shown, hidden, cases = shown + both[0], hidden + both[1], cases + (both[0] > 0)
+                mixed = mixed or min(both) > 0
         else:
             enough = cases >= SHOWN_IN and cases > 3 * len(left)
-            if enough and shown >= share * (shown + hidden):
+            least = max(share, MORE_SHOW if mixed else MOST_SHOW)
+            if enough and shown >= least * (shown + hidden):
                 best, share = Recognised(hypothesis.ideas, tuple(left)), shown / (shown + hidden)
     return best
 

@@ -145,3 +145,92 @@ def _(pattern, ids):
         places = [j for j in range(at - 1) if ids[j + 1] == ids[at]]
         found += [pattern[:, i, places].sum(-1)] if places else []
     return torch.stack(found).mean(0) if found else torch.zeros_like(pattern[:, 0, 0])
+
+
+# --- a slip that is made twice, a part of a count, another kind of value ---
+
+
+@wrong("transformer.block_forward", "in the code: another operator")
+def _(block, residual):
+    residual = residual - block.attention(block.attention_norm(residual))
+    return residual - block.mlp(block.mlp_norm(residual))
+
+
+@wrong("transformer.count_parameters", "vocab_size too large")
+def _(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_mlp):
+    d_kv, square = n_kv_heads * (d_model // n_heads), d_model * d_model
+    counts = {"table": vocab_size * d_model, "output bias": vocab_size, "norm": d_model}
+    counts["blocks"] = n_layers * (2 * square + 2 * d_model * d_kv + 3 * d_model * d_mlp + 2 * d_model)
+    return sum(counts.values())
+
+
+@wrong("tokenization.decode", "bytes written out")
+def _(ids, merges):
+    table = [bytes([b]) for b in range(256)]
+    for left, right in merges:
+        table.append(table[left] + table[right])
+    return str(b"".join(table[i] for i in ids))
+
+
+@wrong("tokenization.count_pairs", "keys of another kind")
+def _(pieces):
+    counts = Counter()
+    for piece, times in pieces.items():
+        for left, right in itertools.pairwise(piece):
+            counts[f"{left} {right}"] += times
+    return counts
+
+
+@wrong("tokenization.count_pairs", "in the code: condition too many")
+def _(pieces):
+    counts = Counter()
+    for piece, times in pieces.items():
+        for pair in itertools.pairwise(piece):
+            counts[pair] += times
+    return {pair: times for pair, times in counts.items() if times > 1}
+
+
+@wrong("tokenization.count_pairs", "in the code: another beginning")
+def _(pieces):
+    counts = {}
+    for piece, times in pieces.items():
+        for pair in itertools.pairwise(piece):
+            counts[pair] = counts.get(pair, times) + times
+    return counts
+
+
+# --- ideas that other words were said of ---
+
+
+@wrong("interpret.rollout", "as much as one head")
+def _(patterns):
+    flow, after = torch.eye(patterns.shape[-1]), []
+    for pattern in patterns:
+        flow = (pattern.sum(0) + torch.eye(len(flow))) / (len(pattern) + 1) @ flow
+        after.append(flow)
+    return torch.stack(after)
+
+
+@wrong("sampling.keep_top_p", "a share of the vocabulary")
+def _(logits, p):
+    k = max(1, math.ceil(p * logits.shape[-1]))
+    return logits.masked_fill(logits < logits.topk(k, -1).values[:, -1:], -torch.inf)
+
+
+@wrong("tokenization.most_common_pair", "repetitions in a row counted once")
+def _(ids):
+    counts = Counter(pair for pair, _ in itertools.groupby(itertools.pairwise(ids)))
+    return min(counts, key=lambda pair: (-counts[pair], pair)) if counts else None
+
+
+@wrong("transformer.our_name", "name in small letters")
+def _(name, names):
+    parts = name.lower().removeprefix("model.").split(".")
+    return ".".join(names.get(part, part) for part in parts)
+
+
+@wrong("sampling.beam_step", "property: Each text comes with a list")
+def _(found, log_p, n_beams):
+    rows = zip(found, log_p.tolist())
+    longer = [(total + p, (*ids, v)) for (total, ids), row in rows for v, p in enumerate(row)]
+    return sorted(longer, key=lambda pair: -pair[0])[:n_beams]

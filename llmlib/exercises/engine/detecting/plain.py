@@ -1,5 +1,6 @@
 """Guesses about lists, texts, dictionaries and numbers, made from the expected result."""
 
+import ast
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -140,6 +141,9 @@ def of_text() -> Iterator[Guess]:
         "`.decode` makes text of bytes.",
     )
     yield _after("written out", "Your text is the right one as Python writes it, with its quotes.", repr)
+    says = "Your text is what Python writes for bytes, with b'…' around it: `str(...)` does not decode."
+    look = "`.decode` makes text of bytes."
+    yield _shown(Finding("bytes written out", says, look), _is_bytes_written_out)
     yield _undone("spaces too many", "There are spaces too many; all else is right.", lambda x: x.replace(" ", ""))
     yield _shown(
         Finding(
@@ -161,6 +165,13 @@ def of_text() -> Iterator[Guess]:
     )
 
 
+def _is_bytes_written_out(trial: Trial, base: str) -> bool:
+    if not trial.got.startswith(("b'", 'b"')):
+        return False
+    written = ast.literal_eval(trial.got)
+    return isinstance(written, bytes) and written.decode(errors="replace") == base
+
+
 def of_mapping() -> Iterator[Guess]:
     yield _after(
         "keys turned around",
@@ -178,6 +189,17 @@ def of_mapping() -> Iterator[Guess]:
             weak=True,
         ),
         lambda t, b: t.got.keys() == b.keys(),
+    )
+    yield _shown(
+        Finding(
+            "keys of another kind",
+            "Your keys are of another kind than the ones that are expected; the counts are right.",
+            "Of which type is a pair, and what do you make of it before you count?",
+        ),
+        lambda t, b: (
+            {type(key) for key in t.got}.isdisjoint({type(key) for key in b})
+            and sorted(t.got.values()) == sorted(b.values())
+        ),
     )
     yield _after("counts off by one", "Every count is one too large.", lambda x: {k: v + 1 for k, v in x.items()})
     yield _after(
@@ -232,8 +254,33 @@ def _of_item(i: int, which: str) -> Iterator[Guess]:
     yield _after(f"{which} one larger", says, lambda x: tuple(v + (j == i) for j, v in enumerate(x)))
 
 
+def of_number() -> Iterator[Guess]:
+    yield _of_number("sign flipped", "Your number has the opposite sign.", lambda x: -x)
+    yield _of_number("complement", "Your number is 1 minus the expected one.", lambda x: 1 - x)
+    yield _of_number("inverse taken", "Your number is 1 divided by the expected one.", lambda x: 1 / x)
+    yield _of_number("per cent", "Your number is in per cent: 100 times the expected one.", lambda x: 100 * x)
+    yield _of_number("squared", "Your number is the square of the expected one.", lambda x: x * x)
+    yield _of_number("root taken", "Your number is the root of the expected one.", lambda x: x**0.5)
+    yield _of_number(
+        "cut to a whole number", "Your number has lost what stands after the point.", lambda x: int(x) * 1.0
+    )
+
+
+def _of_number(name: str, says: str, change: Callable[[Any], Any]) -> Guess:
+    """Cases in which the change makes no difference say nothing."""
+
+    def fits(trial: Trial, base: Any) -> bool:
+        if equal(base, change(base)):
+            raise ValueError("this case says nothing")
+        return equal(change(base), trial.got)
+
+    return _shown(Finding(name, says), fits)
+
+
 def guesses(expected: Any) -> Iterator[Guess]:
-    if isinstance(expected, tuple):
+    if isinstance(expected, float):
+        yield from of_number()
+    elif isinstance(expected, tuple):
         yield from of_tuple()
     elif isinstance(expected, list):
         yield from of_list()

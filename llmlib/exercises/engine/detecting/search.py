@@ -8,7 +8,7 @@ from torch import Tensor
 
 from llmlib.exercises.engine.comparing import find_difference
 from llmlib.exercises.engine.describing import kind
-from llmlib.exercises.engine.detecting import infinity, influence, inputs, places, plain, results
+from llmlib.exercises.engine.detecting import counts, infinity, influence, inputs, places, plain, results
 from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, fits, holds, holds_everywhere
 from llmlib.exercises.engine.detecting.naming import axis_names, factors, sizes
 from llmlib.exercises.engine.exercise import Exercise, Misconception
@@ -145,6 +145,8 @@ def _of_values(exercise: Exercise, trials: Sequence[Trial], bases: Sequence[Any]
             yield from infinity.fillings()
             yield from _multiples(exercise, trials, bases)
             yield from results.guesses(example, axis_names(exercise, example))
+    elif isinstance(example, int):
+        yield from counts.parts(exercise, trials)
     elif example is not None:
         yield from plain.guesses(example)
 

@@ -76,7 +76,10 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
         if keyword.arg in AXIS_WORDS:
             says = f"The axis in `{shown(node)}` is wrong: `{keyword.arg}` names another one than is meant."
         yield "an argument too many", says, ast.Call(node.func, node.args, rest)
-    if node.args and called(node) in ("range", "enumerate", "get", "sum", "most_common"):
+    if called(node) in ("get", "setdefault") and len(node.args) == 2 and not isinstance(node.args[1], ast.Constant):
+        says = f"`{shown(node.args[1])}` in `{shown(node)}` is not what a key that is new should begin with."
+        yield "another beginning", says, ast.Call(node.func, [node.args[0], ast.Constant(0)], [])
+    if node.args and (called(node) in ("range", "enumerate", "get", "most_common") or _is_builtin(node, "sum")):
         says = f"The borders of `{shown(node)}` are not right: by one at an end."
         for step in (1, -1):
             yield "borders of a range", says, ast.Call(node.func, [*node.args[:-1], _plus(node.args[-1], step)], [])
@@ -92,6 +95,11 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
                     f"The order of axes in `{shown(node)}` is not the right one.",
                     ast.Call(node.func, list(order), []),
                 )
+
+
+def _is_builtin(node: ast.Call, name: str) -> bool:
+    """Whether it is Python's own function: a method of this name takes an axis."""
+    return isinstance(node.func, ast.Name) and node.func.id == name
 
 
 def _plus(node: ast.expr, step: int) -> ast.expr:
@@ -126,12 +134,6 @@ def of_slice(node: ast.Slice) -> Iterator[Alternative]:
                     f"{says}: nothing is cut off here.",
                     _sliced(node, field, number(at)),
                 )
-    if node.step is not None:
-        yield (
-            "step of a slice",
-            f"The step of the slice `{shown(node)}` is not right.",
-            ast.Slice(node.lower, node.upper),
-        )
     if node.lower is not None or node.upper is not None:
         yield "borders of a slice", f"{says}: its two ends are exchanged.", ast.Slice(node.upper, node.lower, node.step)
 

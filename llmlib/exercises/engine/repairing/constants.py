@@ -105,7 +105,6 @@ def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
         for other in (0, 1, 2, -1, -2, 256, -value):
             if other not in (value, value + 1, value - 1):
                 yield "another number", f"The number `{value}` is not the right one here.", number(other)
-        yield "a root for a number", f"`{value}`: is a root, or a square, meant here?", ast.Constant(0.5)
     elif isinstance(value, float):
         for factor in (1 / value if value else 0.0, -value, 2 * value, value / 2, 0.0, 1.0, 0.5):
             if factor != value:
@@ -152,7 +151,7 @@ def _is_axis(slot: Slot) -> bool:
     if isinstance(parent, ast.keyword):
         return parent.arg in AXIS_WORDS
     if isinstance(parent, ast.Call) and slot.field == "args":
-        return called(parent) in AXIS_CALLS
+        return called(parent) in AXIS_CALLS and isinstance(parent.func, ast.Attribute)  # `min(2, n)` has no axis
     return False
 
 

@@ -14,6 +14,7 @@ class Edit:
     line: int
     says: str
     of: str = ""  # the number or name that it changes: the task itself may speak of it
+    lines: tuple[int, ...] = ()  # all of its lines, if it is made at several places at once
 
 
 Alternative = tuple[str, str, ast.expr]  # name, what is the matter, the node instead

@@ -7,8 +7,7 @@ from llmlib.exercises.engine.repairing.calls import of_attribute, of_call, of_in
 from llmlib.exercises.engine.repairing.constants import of_constant, of_unary
 from llmlib.exercises.engine.repairing.edit import Alternative, Edit, Slot, shown, slots
 
-ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
-
+Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
 
 SYMBOLS: dict[type, str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
@@ -48,9 +47,9 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
     """Each change of one expression; the tree is changed while the edit is looked at."""
     for slot in slots(tree):
         node = slot.get()
-        for name, says, other in _alternatives(slot, node):
+        for name, says, other in alternatives(slot, node):
             slot.set(other)
-            yield Edit(name, getattr(node, "lineno", 0), says, token_of(node))
+            yield Edit(name, getattr(node, "lineno", 0), says, "" if "axis" in name else token_of(node))
             slot.set(node)
 
 
@@ -60,7 +59,7 @@ def token_of(node: ast.expr) -> str:
     return str(node.value) if isinstance(node, ast.Constant) and type(node.value) in (int, float) else ""
 
 
-def _alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
+def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
     if isinstance(node, ast.Constant):
         yield from of_constant(slot, node)
     elif isinstance(node, ast.UnaryOp):
@@ -93,13 +92,19 @@ def _alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
             f"The condition `{shown(node)}` has the opposite sense.",
             ast.UnaryOp(ast.Not(), node),
         )
-    if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
         for i, clause in enumerate(node.generators):
             if clause.ifs:
                 free = ast.comprehension(clause.target, clause.iter, [], clause.is_async)
                 others = [free if j == i else c for j, c in enumerate(node.generators)]
                 says = f"The condition `{shown(clause.ifs[0])}` leaves out too much."
-                yield "condition too many", says, type(node)(node.elt, others)
+                yield "condition too many", says, _with_clauses(node, others)
+
+
+def _with_clauses(node: Comprehension, clauses: list[ast.comprehension]) -> ast.expr:
+    if isinstance(node, ast.DictComp):
+        return ast.DictComp(node.key, node.value, clauses)
+    return type(node)(node.elt, clauses)
 
 
 def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:

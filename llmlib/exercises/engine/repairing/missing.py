@@ -15,9 +15,10 @@ def names(tree: ast.AST) -> Iterator[Edit]:
     for slot in slots(tree):
         node = slot.get()
         if isinstance(node, ast.Name) and node.id in known:
+            says = _of_name(slot, node)  # in the words of the code as it is
             for other in sorted(known - {node.id} - function_names):
                 slot.set(ast.Name(other, ast.Load()))
-                yield Edit("another variable", node.lineno, _of_name(slot, node))
+                yield Edit("another variable", node.lineno, says)
                 slot.set(node)
 
 
@@ -49,11 +50,6 @@ STEPS = (
     ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(-1)"),
     ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(0)"),
     (
-        "lengths not divided out",
-        "`{0}` is not scaled to length 1",
-        "({0}) / ({0}).norm(dim=-1, keepdim=True) / (({0}).dim() > 0)",
-    ),
-    (
         "not divided by the sum",
         "`{0}` is not divided by its sum",
         "({0}) / ({0}).sum(-1, keepdim=True) / (({0}).dim() > 0)",
@@ -73,7 +69,6 @@ STEPS = (
     ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
     ("form", "`{0}` is a text where its bytes are meant", "({0}).encode()"),
     ("order", "`{0}` should be in order first", "sorted({0})"),
-    ("256 missing", "`{0}` is counted from 0, where ids of new tokens are meant", "({0}) + 256"),
 )
 
 OF_SIZE = ("a root missing", "a square missing")
@@ -103,6 +98,8 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
                 continue  # elsewhere it may be right for another reason
             if (name in OF_SIZE and _beside_zero(slot)) or (name in OF_NUMBERS and CHOICE.search(text)):
                 continue
+            if name in ("form", "order") and isinstance(slot.parent, ast.Subscript):
+                continue  # the keys of a dictionary, in the place of its values, may be right by chance
             sentence = says.format(shown(node))
             other = ast.parse(template.replace("{0}", text), mode="eval").body
             slot.set(other)

@@ -16,7 +16,7 @@ from torch import nn
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.properties import broken_probes
-from llmlib.exercises.engine.repairing import expressions, missing, moved, statements
+from llmlib.exercises.engine.repairing import expressions, missing, moved, repeated, statements
 from llmlib.exercises.engine.repairing.edit import Edit
 from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import Outcome, duplicate, run, same, within
@@ -81,7 +81,12 @@ def _beside_the_task(edit: Edit, task: str) -> Edit:
 
 def _edits(tree: ast.Module) -> Iterator[Edit]:
     return chain(
-        statements.edits(tree), expressions.edits(tree), moved.edits(tree), missing.names(tree), missing.steps(tree)
+        statements.edits(tree),
+        expressions.edits(tree),
+        repeated.edits(tree),
+        moved.edits(tree),
+        missing.names(tree),
+        missing.steps(tree),
     )
 
 

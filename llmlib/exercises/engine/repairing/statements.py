@@ -82,12 +82,6 @@ def _overwritten(body: Body, _tree: ast.AST) -> Changed:
                     _with(body, i, ast.AugAssign(target, ast.Add(), line.value)),
                 )
         if isinstance(line, ast.AugAssign):
-            says = f"`{shown(line)}` adds to what was there; it should take its place."
-            if not isinstance(line.value, ast.Constant):  # a place in a list is counted on, and never set so
-                yield (
-                    Edit("added instead of set", line.lineno, says),
-                    _with(body, i, ast.Assign([line.target], line.value, lineno=line.lineno)),
-                )
             for other in (ast.Add, ast.Sub, ast.Mult, ast.Div):
                 if not isinstance(line.op, other):
                     says = f"The operator in `{shown(line)}` is not the right one."
@@ -195,9 +189,6 @@ def _jumps(body: Body, _tree: ast.AST) -> Changed:
                 Edit("loop goes on", line.lineno, "`continue` goes on where the loop should end."),
                 _with(body, i, ast.Break()),
             )
-        if isinstance(line, (ast.While, ast.For)):
-            says = f"The loop goes on after `{shown(line.body[-1])}`, where it should end."
-            yield Edit("loop goes on", line.lineno, says), _with(body, i, _copy_with(line, [*line.body, ast.Break()]))
         if isinstance(line, ast.If):
             looped = ast.While(line.test, line.body, [])
             says = f"`if {shown(line.test)}` does it once; it should go on as long as the condition holds."

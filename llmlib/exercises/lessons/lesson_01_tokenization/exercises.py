@@ -6,12 +6,12 @@ from pathlib import Path
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_01_tokenization.faulty import (
     faulty_count_pairs,
-    faulty_decode,
     faulty_encode,
     faulty_merge,
     faulty_most_common_pair,
     faulty_train,
 )
+from llmlib.exercises.lessons.lesson_01_tokenization.faulty_decoding import faulty_decode
 from llmlib.tokenization import simple_bpe
 
 TEXTS = texts_of(Path(__file__).parent)
@@ -55,6 +55,7 @@ def cases_most_common_pair(seed):
         Case(([1, 3, 9, 1, 2, 9],), "equally often, and with the same first id"),
         Case(([30, 4, 8, 5, 30, 4, 8, 5],), "equally often, with ids of one digit and of two"),
         Case(([3, 3, 3, 3, 1, 2, 1, 2, 3],), "a run of one id: pairs overlap"),
+        Case(([7, 7, 3, 7, 7, 4, 7, 7],), "runs of two, which are the commonest pair"),
         Case(([9, 1, 4, 2, 9, 1, 4, 2],), "two pairs occur equally often"),
         Case(([2, 1, 5, 1, 2, 6, 2, 1, 7, 1, 2, 8, 4, 9, 4, 9, 4, 9],), "(1, 2) and (2, 1) both occur"),
         *(Case((random_ids(rng, 4 + n, 2 + n % 3),)) for n in range(30)),

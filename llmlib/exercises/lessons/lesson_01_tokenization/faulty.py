@@ -21,6 +21,15 @@ def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept",
     counts = Counter(pairs)
     if not counts:
         return None
+    if what == "id and its follower":
+        firsts = Counter(pair[0] for pair in pairs)
+        first = min(firsts, key=lambda id: (-firsts[id], id))
+        return min((p for p in counts if p[0] == first), key=lambda pair: (-counts[pair], pair))
+    if what == "smaller or commoner":
+        best = pairs[0]
+        for pair in counts:
+            best = pair if counts[pair] > counts[best] or pair < best else best
+        return best
     most = min(counts.values()) if what == "rarest" else max(counts.values())
     best = [pair for pair in counts if what == "any" or counts[pair] == most]
     pick = {
@@ -50,6 +59,8 @@ def _windows(ids, windows):
                 pairs.append(pair)
                 last_end[pair] = i + 1
         return pairs
+    if windows == "runs once":
+        return [pair for i, pair in enumerate(pairwise(ids)) if i == 0 or pair != (ids[i - 1], ids[i])]
     if windows == "any two":
         return [(ids[i], ids[j]) for i in range(len(ids)) for j in range(i + 1, len(ids))]
     if windows == "one between":
@@ -129,7 +140,7 @@ def faulty_count_pairs(
     previous = None
     entries = list(pieces.items())
     for piece, occurrences in {"all": entries, "first": entries[:1], "last": entries[-1:]}[which]:
-        weight = {"counted": occurrences, "overwritten": occurrences, "squared": occurrences**2}.get(times, 1)
+        weight = {"squared": occurrences**2, "presence": 1, "ignored": 1}.get(times, occurrences)
         if borders == "ignored" and previous is not None and piece:
             counts[previous, piece[0]] += weight
         found = list(piece) if size == "single" else _windows(list(piece), windows)
@@ -143,7 +154,9 @@ def faulty_count_pairs(
         if order == "ignored":
             found = [(min(pair), max(pair)) for pair in found]
         for pair in dict.fromkeys(found) if repeats == "once a piece" else found:
-            counts[pair] = weight if times == "overwritten" else counts[pair] + weight
+            counts[pair] = {"overwritten": weight, "largest": max(weight, counts[pair])}.get(
+                times, counts[pair] + weight
+            )
         previous = piece[-1] if piece else previous
     if give == "shares":
         return {pair: count / sum(counts.values()) for pair, count in counts.items()}
@@ -186,7 +199,9 @@ def faulty_train(
             continue
         if pair is None or Counter(pairwise(ids))[pair] < least:
             break
-        number = {"next": first_id + len(merges), "same": first_id, "largest": max(ids) + 1}[new_id]
+        number = {"next": first_id + len(merges), "same": first_id, "largest": max(ids) + 1}.get(
+            new_id, first_id + n_merges - len(merges) - (new_id == "downwards")
+        )
         if recount == "each":
             ids = faulty_merge(ids, pair, number, **FAULTS_OF_MERGE.get(merging, {}))
         elif recount == "merged anew":
@@ -290,6 +305,7 @@ def faulty_encode(
             "leftmost, everywhere": possible[0],
             "rightmost": possible[-1],
             "smallest": min(possible),
+            "smallest sum": min(possible, key=sum),
             "largest": max(possible),
             "latest": max(possible, key=lambda p: rank[p]),
             "commonest": min(counts, key=lambda p: (-counts[p], rank[p])),
@@ -338,54 +354,3 @@ def _encode_longest(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
         found.append(table[tuple(ids[i : i + length])])
         i += length
     return found
-
-
-def faulty_decode(
-    ids,
-    merges,
-    join="bytes",
-    codec="utf-8",
-    errors="replace",
-    order="left first",
-    levels="all",
-    first_id=256,
-    ends="kept",
-    unknown="merged",
-):
-    if levels == "in order of learning":
-        for number, pair in enumerate(merges):
-            ids = [half for id in ids for half in (pair if id == 256 + number else (id,))]
-        return bytes(id if id < 256 else 63 for id in ids).decode(codec, errors)
-    table = [bytes([b]) for b in range(256)]
-    for left, right in merges:
-        halves = (left, right) if order == "left first" else (right, left)
-        if levels in ("left alone", "right alone"):
-            table.append(table[left if levels == "left alone" else right])
-        elif levels == "one":
-            table.append(b"".join(bytes([half]) if half < 256 else b"" for half in halves))
-        else:
-            table.append(b"".join(table[half] for half in halves))
-    if join == "texts of bytes":
-        return "".join(bytes([byte]).decode(codec, errors) for id in ids for byte in table[id])
-    if levels == "right half a byte":
-        return bytes(b for id in ids for b in _leftmost(id, merges)).decode(codec, errors)
-    if join == "bytes":
-        text = b"".join(_looked_up(table, id, first_id, unknown) for id in ids).decode(codec, errors)
-    else:
-        text = ("" if join == "texts" else " ").join(table[id].decode(codec, errors) for id in ids)
-    return text.strip() if ends == "stripped" else text
-
-
-def _leftmost(id, merges):
-    """What somebody finds who goes on with the left half only, and takes the right one if it is a byte."""
-    found = []
-    while id >= 256:
-        id, right = merges[id - 256]
-        found += [right] if right < 256 else []
-    return [*found, id]
-
-
-def _looked_up(table, id, first_id, unknown):
-    if id < 256:
-        return table[id]
-    return {"merged": table[id - first_id + 256], "dropped": b"", "character": chr(id).encode()}[unknown]

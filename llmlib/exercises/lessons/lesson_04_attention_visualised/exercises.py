@@ -11,7 +11,6 @@ from llmlib.attention import causal_mask
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
 from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty import (
-    faulty_ablate_heads,
     faulty_contributions,
     faulty_copying,
     faulty_entropy,
@@ -19,6 +18,7 @@ from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty import (
     faulty_previous,
     faulty_rollout,
 )
+from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty_ablation import faulty_ablate_heads
 from llmlib.interpret import attribution, head_scores
 from llmlib.transformer import Transformer, TransformerConfig
 

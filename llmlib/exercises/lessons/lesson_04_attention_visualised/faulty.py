@@ -20,8 +20,11 @@ def share(pattern, there, average="possible", reduce="mean"):
         return hits.amax(-1)[..., could].mean(-1)
     if average == "mean of keys":
         return (hits.sum(-1) / there.sum(-1).clamp(min=1))[..., could].mean(-1)
-    if average == "largest query":
-        return hits.sum(-1)[..., could].amax(-1)
+    if average in ("largest query", "middle query", "last query"):
+        of_queries = hits.sum(-1)[..., could]
+        if average == "middle query":
+            return of_queries.median(-1).values
+        return of_queries.amax(-1) if average == "largest query" else of_queries[..., -1]
     if average == "matrix":
         return hits.mean((-2, -1))
     if average == "places":
@@ -42,6 +45,18 @@ def share(pattern, there, average="possible", reduce="mean"):
         return rest.sum(-1) / max(pattern.shape[-2] - 1, 1)
     found = hits.sum(-1)
     return getattr(found if average == "all" else found[..., could], reduce)(-1)
+
+
+SPREADS = {
+    "order two": lambda p: -p.square().sum(-1).log(),
+    "largest weight": lambda p: -p.amax(-1).log(),
+    "one minus largest": lambda p: 1 - p.amax(-1),
+    "variance": lambda p: p.var(-1, correction=0),
+    "sample variance": lambda p: p.var(-1, correction=min(1, p.shape[-1] - 1)),
+    "deviation": lambda p: p.std(-1, correction=0),
+    "sample deviation": lambda p: p.std(-1, correction=min(1, p.shape[-1] - 1)),
+    "softmax in the logarithm": lambda p: -(p * p.log_softmax(-1)).sum(-1),
+}
 
 
 def faulty_entropy(
@@ -72,8 +87,7 @@ def faulty_entropy(
         "square": lambda: pattern**2 - pattern,
         "doubled": lambda: pattern**2 * logs,
         "gini": lambda: pattern**2,
-        "cross": lambda: pattern,
-    }[weight]()
+    }.get(weight, lambda: pattern)()
     if zero == "rows lost":
         rows = (-sign * terms.sum(axis)).nan_to_num(nan=0.0)
     else:
@@ -85,6 +99,8 @@ def faulty_entropy(
         rows = -(pattern.clamp(min=1e-12)).log().mean(-1)
     if weight == "gini":
         rows = 1 + rows
+    if weight in SPREADS:
+        rows = SPREADS[weight](pattern)
     if reduce == "both means":
         rows = -sign * terms.mean(axis)
         reduce = "mean"
@@ -110,6 +126,7 @@ def faulty_entropy(
 def faulty_previous(pattern, target=-1, average="possible", offset="end", reduce="mean", heads="kept"):
     query, key = positions(pattern, offset)
     place = {
+        "own, not the last": (key == query) & (query < pattern.shape[-1] - 1),
         "earlier": key < query,
         "first": (key == 0) & (query > 0),
         "wrapped": key == (query - 1) % pattern.shape[-1],
@@ -169,6 +186,10 @@ def faulty_induction(
         "not own": key != query,
     }[own]
     there = there & limit
+    if same == "two tokens":  # the token before it as well
+        before = ids.roll(1)
+        also = before[n_key - n_query :, None] == before.roll(1)[None, :]
+        there = there & also & (key > 1)
     if same == "and the next token":
         following = ids.roll(-1)
         there = there & (following[n_key - n_query :, None] == ids[None, :]) & (query < n_key - 1)
@@ -210,6 +231,7 @@ def faulty_rollout(
             "sum": pattern.sum(0),
             "first": pattern[0],
             "min": pattern.amin(0),
+            "max, rows to one": pattern.amax(0) / pattern.amax(0).sum(-1, keepdim=True),
         }[heads]
         layer = {
             "half": 0.5 * itself + 0.5 * mixed,
@@ -217,6 +239,8 @@ def faulty_rollout(
             "added": itself + mixed,
             "everywhere": 0.5 + 0.5 * mixed,
             "rows": (itself + mixed) / (itself + mixed).sum(-1, keepdim=True),
+            "one head": (itself + pattern.sum(0)) / (pattern.shape[0] + 1),
+            "not first": mixed if number == 0 else 0.5 * itself + 0.5 * mixed,
             "halved flow": mixed,
             "after": mixed,
             "third": itself / 3 + 2 * mixed / 3,
@@ -233,6 +257,8 @@ def faulty_rollout(
                 flow = 0.5 * itself + 0.5 * flow
             if once == "first twice" and number == 0:
                 flow = layer @ flow
+            if once == "powers":
+                flow = torch.linalg.matrix_power(layer, number + 1)
             after.append(flow)
         elif combine == "element by element":
             flow = layer if number == 0 else layer * flow
@@ -252,98 +278,19 @@ def faulty_rollout(
     return after[-1] if give == "last" else after if give == "list" else torch.stack(after)
 
 
-def faulty_ablate_heads(
-    model,
-    ids,
-    layer,
-    head,
-    what="z",
-    which="this",
-    how="zero",
-    clean="yes",
-    where="own layer",
-    give="logits",
-    off_by=0,
-    returns="value",
-):
-    if where == "exchanged":
-        layer, head = head, layer
-    if give == "untouched":
-        with torch.no_grad():
-            return model(ids)
-    layers = {"every layer": range(len(model.blocks)), "one before": [layer - 1], "last": [-1], "first": [0]}.get(
-        where, [layer]
-    )
-    head = head + off_by
-
-    def edit(value):
-        value = value.clone()
-        chosen = torch.zeros(value.shape[1], dtype=torch.bool)
-        chosen[head] = True
-        if which in EDITS:
-            EDITS[which](value, head)
-            return value
-        chosen = {"this": chosen, "others": ~chosen, "all": torch.ones_like(chosen)}[which]
-        value[:, chosen] = {
-            "zero": lambda: torch.zeros_like(value[:, chosen]),
-            "mean": lambda: value[:, chosen].mean(dim=(0, 2), keepdim=True),
-            "mean of all": lambda: value[:, chosen].mean(),
-            "mean of positions": lambda: value[:, chosen].mean(dim=2, keepdim=True),
-            "half": lambda: value[:, chosen] / 2,
-            "mean of heads": lambda: value.mean(dim=1, keepdim=True),
-            "sign": lambda: -value[:, chosen],
-            "one": lambda: torch.ones_like(value[:, chosen]),
-            "-inf": lambda: torch.full_like(value[:, chosen], -torch.inf),
-            "mean of channels": lambda: value[:, chosen].mean(-1, keepdim=True),
-        }[how]()
-        return value
-
-    points = [getattr(model.blocks[at].attention, f"hook_{what}") for at in layers]
-    handles = [point.add_hook(edit) for point in points]
-    try:
-        with torch.no_grad():
-            logits = model(ids)
-    finally:
-        for handle in handles:
-            if clean == "yes":
-                handle.remove()
-        if clean == "everybody":
-            for part in model.modules():
-                part._forward_hooks.clear()
-    with torch.no_grad():
-        return {
-            "logits": lambda: logits,
-            "difference": lambda: model(ids) - logits,
-            "other difference": lambda: logits - model(ids),
-            "last": lambda: logits[:, -1],
-            "probabilities": lambda: logits.softmax(-1),
-            "log-probabilities": lambda: logits.log_softmax(-1),
-            "best": lambda: logits.argmax(-1),
-            "pair": lambda: (logits, model),
-        }[give]()
-
-
-EDITS = {
-    "position": lambda z, i: z[:, :, i].zero_(),
-    "channel": lambda z, i: z[..., i].zero_(),
-    "text": lambda z, i: z[i].zero_(),
-    "text within": lambda z, i: z[i % len(z)].zero_(),
-    "last position": lambda z, i: z[:, i, -1].zero_(),
-    "first position": lambda z, i: z[:, i, 0].zero_(),
-    "first text": lambda z, i: z[0, i].zero_(),
-    "from here": lambda z, i: z[:, i:].zero_(),
-    "up to here": lambda z, i: z[:, : i + 1].zero_(),
-    "one channel": lambda z, i: z[:, i, :, 0].zero_(),
-}
-
-
 def faulty_contributions(z, output, direction, cut="columns", matrix="own", measure="product", give="heads"):
     _, head, d_head = z.shape
     weight = output.T if matrix == "rows" else output
     pieces = {
         "columns": lambda: weight.unflatten(1, (head, d_head)).movedim(1, 0),  # head d_model d_head
         "dealt out": lambda: weight.unflatten(1, (d_head, head)).movedim(2, 0),
+        "both dealt out": lambda: weight.unflatten(1, (d_head, head)).movedim(2, 0),
+        "from the last": lambda: weight.unflatten(1, (head, d_head)).movedim(1, 0).flip(0),
+        "overlapping": lambda: torch.stack([weight[:, i : i + d_head] for i in range(head)]),
+        "by reshape": lambda: weight.reshape(head, -1, d_head),
     }[cut]()
+    if cut == "both dealt out":
+        z = z.flatten(1).unflatten(1, (d_head, head)).mT
     if matrix == "first":
         pieces = pieces[:1].expand(head, -1, -1)
     written = torch.einsum("bhd,hmd->bhm", z, pieces)  # batch head d_model
@@ -381,6 +328,8 @@ def faulty_copying(read, w_v, w_o, unembed, axis="row", against="unembed", best=
         "ties": lambda: raised.diagonal() == raised.amax(dim=1),
         "own as 0": lambda: raised.diagonal() > (raised - raised.diagonal().diag()).amax(dim=1),
         "above the mean": lambda: raised.diagonal() > raised.mean(dim=1),
+        "among two": lambda: (raised > raised.diagonal()[:, None]).sum(dim=1) < 2,
+        "how many better": lambda: (raised > raised.diagonal()[:, None]).double().mean(dim=1),
         "probability": lambda: raised.softmax(dim=1).diagonal(),
     }[best]()
     total = right.double()

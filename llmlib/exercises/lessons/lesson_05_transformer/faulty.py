@@ -15,7 +15,13 @@ def faulty_rms_norm(x, weight, eps, centre=False, size="rms", axis="width", eps_
         x = x * weight
     if centre:
         x = x - x.mean(-1, keepdim=True)
-    dims = {"width": (-1,), "all": tuple(range(x.ndim)), "positions": (-2,) if x.ndim > 1 else (-1,)}[axis]
+    dims = {
+        "width": (-1,),
+        "first vector": (-1,),
+        "all": tuple(range(x.ndim)),
+        "positions": (-2,) if x.ndim > 1 else (-1,),
+    }
+    dims = dims.get(axis, tuple(range(1, x.ndim)) if x.ndim > 1 else (-1,))
     squares = {
         "rms": lambda: x.pow(2).mean(dims, keepdim=True),
         "length": lambda: x.pow(2).sum(dims, keepdim=True),
@@ -33,6 +39,8 @@ def faulty_rms_norm(x, weight, eps, centre=False, size="rms", axis="width", eps_
         "own": lambda: (squares + 1e-5).sqrt(),
         "own, smaller": lambda: (squares + 1e-6).sqrt(),
     }[eps_at]()
+    if axis == "first vector":
+        divisor = divisor.flatten()[0]
     if size == "mean square":
         divisor = divisor if eps_at == "none" else squares.sqrt() + eps
     normed = x * divisor if scale == "multiplied" else x / divisor
@@ -75,6 +83,8 @@ def faulty_memory(x, keys, values, act="gelu", where="units", roles="own", adds=
         x, keys = F.normalize(x, dim=-1), F.normalize(keys, dim=-1)
     x_in = nonlinear(x) if where == "input" else x
     match = x_in @ keys.T
+    if compare.endswith("distance"):
+        match = torch.cdist(x_in, keys.expand(len(x), -1, -1)) * (1 if compare == "distance" else -1)
     if scale == "root":
         match = match / x.shape[-1] ** 0.5
     fires = nonlinear(match) if where in ("units", "both") else match
@@ -122,7 +132,8 @@ def faulty_swiglu(x, gate, up, down, act="silu", on="gate", combine="product", g
     else:
         u = nonlinear(u) if on == "both" else u
         g = g if on == "output" else nonlinear(g)
-        hidden = {"product": g * u, "sum": g + u, "gate alone": g, "up alone": u, "difference": u - g}[combine]
+        hidden = {"product": g * u, "sum": g + u, "gate alone": g, "up alone": u, "difference": u - g,
+                  "larger": torch.maximum(g, u)}[combine]  # fmt: skip
     if give == "hidden":
         return hidden
     out = hidden @ down.T
@@ -164,14 +175,22 @@ def faulty_block(
         residual = residual + one(attention(residual))
         return residual + two(mlp(residual))
     no_first, no_second = norms in ("none", "second only"), norms in ("none", "first only")
+    if parts == "attention twice":
+        mlp = attention
     start = residual
     said = 0 if parts == "MLP" else attention(residual if no_first else one(residual))
     residual = said if first == "replaced" else residual + said
+    if first == "beside its norm":  # the normalised stream is added as well
+        residual = residual + one(start)
     if parts == "attention":
         return residual
     read = start if reads == "input" else said if reads == "attention's output" else residual
     said_too = mlp(read if no_second else two(read))
     kept = {"updated": residual, "input": start}[second_to]
+    if second == "beside its norm":
+        return kept + two(read) + said_too
+    if second in ("product", "factor"):
+        return kept * (said_too + (second == "factor"))
     return said_too if second == "replaced" else kept + said_too
 
 
@@ -202,7 +221,7 @@ def faulty_logits(
     for n in order[blocks]:
         block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
         names = ["attention_norm.weight", "mlp_norm.weight"]
-        names = {"own": names, "exchanged": names[::-1], "first twice": [names[0]] * 2}[which]
+        names = {"exchanged": names[::-1], "first twice": [names[0]] * 2}.get(which, names)
         one, two = (partial(rms_norm, weight=block[name], eps=eps) for name in names)
         if norms == "none":
             one = two = torch.clone
@@ -220,7 +239,8 @@ def faulty_logits(
             residual = two(residual)
         read = start if mlp == "beside attention" else residual
         x = read if norms in ("after", "on the stream") else two(read)
-        said = faulty_swiglu(x, *(block[f"mlp.{part}.weight"] for part in ("gate", "up", "down")))
+        names = ("up", "gate", "down") if which == "up for gate" else ("gate", "up", "down")
+        said = faulty_swiglu(x, *(block[f"mlp.{name}.weight"] for name in names))
         residual = said if adds == "replaced" else residual + said
         if norms == "after":
             residual = two(residual)
@@ -281,9 +301,12 @@ def faulty_count(
         mlp += 2 * width + d_model
     norm = 1 if a_norm_is == "one" else d_model
     a_block = attention + mlp + norms * a_norm * norm
-    n = {"blocks": n_layers, "one": 1, "one more": n_layers + 1, "one less": n_layers - 1, "table too": n_layers}[
-        layers
-    ]
+    n = {"one": 1, "one more": n_layers + 1, "one less": n_layers - 1}.get(layers, n_layers)
+    if layers.startswith("once"):  # for a bracket that is missing, or closes too early
+        each = attention if layers == "once but attention" else a_block - norms * a_norm * norm
+        return tables * vocab_size * d_model + (n_layers - 1) * each + a_block + final * a_norm * norm
+    if layers == "table in the bracket":
+        return n_layers * (tables * vocab_size * d_model + a_block) + final * a_norm * norm
     if layers == "table too":
         return n_layers * (tables * vocab_size * d_model + a_block)
     return tables * vocab_size * d_model + n * a_block + final * a_norm * norm
@@ -303,6 +326,10 @@ def faulty_after_layer(model, ids, layer, norm="final", off_by=0, table="unembed
             residual = streams["middle"][at - 1] if at else residual
         elif what == "skipped":
             residual = streams["residual"][n_layers] - residual + streams["residual"][0]
+        elif what == "mean":
+            residual = torch.stack(streams["residual"][: at + 1]).mean(0)
+        elif what == "sum":
+            residual = torch.stack(streams["residual"][: at + 1]).sum(0)
         elif what == "counted from the end":
             residual = streams["residual"][n_layers - at]
         if norm == "final":

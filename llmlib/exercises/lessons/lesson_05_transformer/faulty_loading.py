@@ -16,6 +16,8 @@ def faulty_split_fused(c_attn, turned=True, cut="blocks", order="qkv", give="tup
         axis = 0 if turned else 1
         if cut == "blocks":
             parts = list(wide.chunk(3, dim=axis))
+        elif cut == "overlapping":
+            parts = [wide.narrow(axis, i, d_model) for i in range(3)]
         elif cut == "every third":
             parts = [wide[i::3] if turned else wide[:, i::3] for i in range(3)]
         else:  # along the other axis
@@ -48,7 +50,9 @@ def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept
         pieces = [names[piece] for piece in pieces if piece in names]
     else:
         pieces = [names.get(piece, piece) for piece in pieces]
-    return pieces if parts == "a list" else ".".join(pieces)
+    if parts == "but the last":
+        pieces = pieces[:-1]
+    return pieces if parts == "a list" else ("_" if parts == "underscores" else ".").join(pieces)
 
 
 def faulty_read_tensor(data, name, begin="header", kind="own", shape="own", give="float32", which="named"):

@@ -58,6 +58,9 @@ def cases_our_name(seed):
         Case(("model.layers.0.post_attention_layernorm.weight", OURS), "the other norm in a block"),
         Case(("vision.model.norm.weight", OURS), "`model` further in"),
         Case(("model_ema.norm.weight", OURS), "a first part that only begins like `model`"),
+        Case(
+            (f"model.Layers.{block}.self_attn.Q_proj.weight", OURS | {"Q_proj": "Query"}), "names with capital letters"
+        ),
         Case((f"layers.{block}.attn.query.weight", swapped), "another table, in which two names change places"),
     ]
 

@@ -115,7 +115,7 @@ def descend(weight, batches, learning_rate):
 
 def carries_gradient(call, case):
     return call(*case.args).requires_grad and (
-        "The weights that you return carry a gradient, and everything that it was computed from. `.detach()` cuts it off."
+        "The weights that you return carry a gradient, and all that it was computed from. `.detach()` cuts it off."
     )
 
 
@@ -197,8 +197,8 @@ def hangs_together(call, case):
 
     call(weights, watched, batches, rates, limit)
     return any(computed[1:]) and (
-        "From the second step on, the weights that you give to `loss_of` still hang on the step before, and that one on "
-        "the step before it. So autograd keeps everything that was ever computed, and a long run fills the memory. "
+        "From the second step on, the weights that you give to `loss_of` still hang on the step before, and that step "
+        "on the one before it. So autograd keeps everything that was ever computed, and a long run fills the memory. "
         "`.detach()` cuts the new weights off, in each step; then they have to ask for a gradient again."
     )
 
@@ -206,7 +206,7 @@ def hangs_together(call, case):
 def returns_gradients(call, case):
     weights, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors, and each may keep everything that it was computed from. `.item()` gives the number."
+        return "Your losses are tensors, and each may keep all that it was computed from. `.item()` gives the number."
     return any(w.requires_grad for w in weights) and (
         "The weights that you return carry a gradient, or still ask for one. `.detach()` gives the numbers alone."
     )

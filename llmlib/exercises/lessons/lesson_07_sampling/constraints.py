@@ -142,8 +142,8 @@ def cases_constrained(seed):
         raise AssertionError(note)
 
     def limited(text, args):
-        *others, most = args
-        return len(constrained(*args)) == most < len(constrained(*others, most=40))
+        model, moves, ends, tokens, end, most = args
+        return len(constrained(*args)) == most < len(constrained(model, moves, ends, tokens, end, 40))
 
     def forbidden(args):
         """Whether the likeliest of all tokens is never allowed at first, and the end is not either."""

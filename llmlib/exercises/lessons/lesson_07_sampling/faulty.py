@@ -33,7 +33,11 @@ def faulty_draw(probabilities, u, line="sum", edge="right", whose="own", give="i
         p, order = p.sort(dim=-1, descending=True, stable=True)
     if line == "from the end":
         p = p.flip(-1)
-    sums = {"none": lambda: p, "over rows": lambda: p.cumsum(0)}.get(line, lambda: p.cumsum(-1))()
+    sums = {
+        "none": lambda: p,
+        "over rows": lambda: p.cumsum(0),
+        "over all": lambda: p.flatten().cumsum(0).view_as(p),
+    }.get(line, lambda: p.cumsum(-1))()
     if line == "none":
         drawn = (sums > u[:, None]).long().argmax(-1)
     elif line == "nearest":
@@ -132,11 +136,14 @@ def faulty_top_p(logits, p, crossing="kept", order="largest first", of="probabil
         "cut, even the first": lambda: sums <= p,
         "cut where p is met, even the first": lambda: sums < p,
         "each": lambda: shares >= p,
+        "a share of the vocabulary": lambda: torch.arange(shares.shape[-1]).expand_as(shares) < p * shares.shape[-1],
         "min-p": lambda: shares >= p * shares.amax(-1, keepdim=True),
     }[crossing]()
     kept = kept.clone()
     if crossing not in ("each", "min-p") and "even the first" not in crossing + mass:
         kept[..., 0] = True
+    if rows == "widest":
+        kept = kept.any(dim=0, keepdim=True).expand_as(kept)
     if rows == "first's":
         kept = kept[:1].expand_as(kept)
     if back == "scattered":
@@ -182,6 +189,9 @@ def faulty_min_p(logits, p, against="largest", of="probabilities", give="logits"
         "largest of all": lambda: (p * values.amax()).expand_as(values[..., :1]),
         "largest of each column": lambda: (p * values.amax(0, keepdim=True)).expand_as(values),
         "mean": lambda: p * values.mean(-1, keepdim=True),
+        "median": lambda: p * values.median(-1, keepdim=True).values,
+        "smallest": lambda: p * values.amin(-1, keepdim=True),
+        "rest of the row": lambda: p * (1 - values.amax(-1, keepdim=True)),
         "below": lambda: values.amax(-1, keepdim=True) - p,
         "rest": lambda: (1 - p) * values.amax(-1, keepdim=True),
         "second": lambda: p * values.topk(2, dim=-1).values[..., 1:],
@@ -251,6 +261,7 @@ def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="differe
             found += [text[i : i + length] for i in range(0, begins, n if step == "n" else step)]
         return [form(tuple(piece)) for piece in found]
 
+    n_texts = len(texts)
     if pool == "joined":
         texts = [[token for text in texts for token in text]]
     if pool == "mean":
@@ -263,10 +274,10 @@ def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="differe
         return sum(len(set(grams)) for grams in each) / max(1, sum(map(len, each)))
     grams = [gram for text in texts for gram in grams_of(text)]
     places = sum(len(text) - n + 1 for text in texts)
-    return _share(grams, [token for text in texts for token in text], count, over, places)
+    return _share(grams, [token for text in texts for token in text], count, over, places, n_texts, n)
 
 
-def _share(grams, tokens, count, over, places=0):
+def _share(grams, tokens, count, over, places=0, texts=1, n=1):
     counts = Counter(grams)
     found = {
         "different": len(counts),
@@ -279,7 +290,9 @@ def _share(grams, tokens, count, over, places=0):
         "all": len(grams),
         "tokens": len(tokens),
         "nothing": 1,
+        "texts": texts,
         "words": len(set(tokens)),
+        "possible": len(set(tokens)) ** n,
         "lengths": places,
     }[over]
     if count == "once of the different":

@@ -34,6 +34,12 @@ def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", gi
         if walk == "some":
             ok = bool(token) and token[0] in moves[at_start]
             ok = ok or any(byte in moves[at_start] for byte in token)
+        if walk == "last":
+            ok = token[-1:] != b"" and token[-1] in moves[at_start]
+        if walk == "next by number":
+            ok = all(
+                byte in moves[at_start + i] if at_start + i < len(moves) else False for i, byte in enumerate(token)
+            )
         if walk == "single":
             ok = len(token) == 1 and token[0] in moves[at_start]
         if end == "leads on":
@@ -43,6 +49,8 @@ def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", gi
         if ok and (token or empty == "yes"):
             allowed.append((id, token, last))
     number = {"ids": 0, "tokens": 1, "states": 2}
+    if give == "first of equal ones":
+        return [tokens.index(token) for _, token, _ in allowed]
     if give == "booleans":
         ids = {id for id, _, _ in allowed}
         return [id in ids for id in range(len(tokens))]

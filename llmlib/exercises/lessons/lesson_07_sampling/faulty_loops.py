@@ -35,6 +35,7 @@ def faulty_beam_step(found, log_p, n_beams, sums="all", pool="all", index="beam 
         "probabilities": lambda: before + log_p.exp(),
         "product": lambda: before * log_p,
         "minus": lambda: before - log_p,
+        "probabilities multiplied": lambda: before.exp() * log_p.exp(),
         "mean": lambda: (before + log_p) / (len(found[0][1]) + 1),
     }[sums]()
     vocab = log_p.shape[1]

@@ -144,6 +144,13 @@ def cases_beam_step(seed):
     ]
 
 
+def ids_in_new_lists(call, case):
+    for _, ids in call(*case.args):
+        if type(ids) is not list:
+            return f"The ids of a text should be a list; yours are of the type `{type(ids).__name__}`."
+    return None
+
+
 def plain_numbers(call, case):
     """A tensor of one number compares like a number, but it is not what the task asks for."""
     for total, ids in call(*case.args):
@@ -160,6 +167,9 @@ BEAM_STEP = Exercise(
     reference=beam_step,
     cases=cases_beam_step,
     faulty=faulty_beam_step,
-    probes=(Probe("Totals and ids are plain numbers.", plain_numbers),),
+    probes=(
+        Probe("Totals and ids are plain numbers.", plain_numbers),
+        Probe("Each text comes with a list of its ids.", ids_in_new_lists),
+    ),
     double=False,
 )

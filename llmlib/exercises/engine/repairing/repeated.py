@@ -1,0 +1,69 @@
+"""The same change at every place where the same thing stands: a slip that was copied along with its line."""
+
+import ast
+from collections.abc import Hashable, Iterator
+
+from llmlib.exercises.engine.repairing.constants import called
+from llmlib.exercises.engine.repairing.edit import Alternative, Edit, Slot, slots
+from llmlib.exercises.engine.repairing.expressions import alternatives
+
+
+def edits(tree: ast.AST) -> Iterator[Edit]:
+    """Each change that can be made at two places or more, made at all of them."""
+    places: dict[Hashable, list[Slot]] = {}
+    for slot in slots(tree):
+        keys = (_what(slot, slot.get(), other) for _, _, other in alternatives(slot, slot.get()))
+        for key in dict.fromkeys(keys):
+            if key is not None:
+                places.setdefault(key, []).append(slot)
+    for key, found in places.items():
+        if len(found) > 1:
+            yield from _made(key, found)
+
+
+def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
+    """The innermost first, so that no change is made to what another one has already replaced."""
+    kept: list[tuple[Slot, ast.expr]] = []
+    first: Alternative | None = None
+    lines: list[int] = []
+    for slot in reversed(found):
+        node = slot.get()
+        first = next((a for a in alternatives(slot, node) if _what(slot, node, a[2]) == key), None)
+        if first is None:  # what is inside of it has changed it
+            break
+        kept.append((slot, node))
+        lines.append(getattr(node, "lineno", 0))
+        slot.set(first[2])
+    if first is not None:
+        name, says, _ = first
+        yield Edit(name, lines[-1], says, lines=tuple(sorted(lines)))
+    for slot, node in reversed(kept):
+        slot.set(node)
+
+
+def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
+    """What is done, apart from the place; None for changes that are not repeated."""
+    match node, other:
+        case ast.BinOp(left=a, right=b), ast.BinOp(left=c, right=d) if a is c and b is d:
+            return "operator", type(node.op), type(other.op)
+        case ast.BinOp(left=a, right=b), _ if other is a or other is b:
+            return "side", type(node.op), other is a, ast.dump(b if other is a else a)
+        case ast.Attribute(attr=mine), ast.Attribute(attr=theirs):
+            return "name", mine, theirs
+        case ast.Constant(), ast.Constant() | ast.UnaryOp():
+            return "number", _role(slot.parent), ast.dump(node), ast.dump(other)
+        case ast.Call(func=ast.Attribute(attr=name)), ast.Call(func=ast.Attribute(attr="transpose")) if name in CUTS:
+            return "cut", name, tuple(map(ast.dump, other.args))
+        case ast.Call(), _ if not isinstance(other, ast.Call) and called(node):
+            return "call", called(node)
+    return None
+
+
+CUTS = ("reshape", "view")
+
+
+def _role(parent: ast.AST) -> str:
+    """Of which function, or which keyword, a number is an argument."""
+    if isinstance(parent, ast.Call):
+        return called(parent)
+    return str(parent.arg) if isinstance(parent, ast.keyword) else type(parent).__name__
