@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from exercises.wrong import WRONG
 from exercises.wrong.lesson_07_sampling import INF, hot, kept_by_min, safe
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.registry import find
-from llmlib.tokenization.simple_bpe import encode
+from llmlib.tokenization.simple_bpe import encode, merge
 
 for module in pkgutil.iter_modules(wrong.__path__):
     importlib.import_module(f"exercises.wrong.{module.name}")
@@ -102,6 +103,21 @@ def test_a_number_of_the_task_is_not_called_wrong():
         return w - lr * 0.1 * w - lr * m / (1 - 0.9**t) / ((v / (1 - 0.95 ** (2 * t))).sqrt() + 1e-8), m, v
 
     said = said_to("training.adamw_step", attempt)
+    assert "is not the right one here" not in said
+
+
+def test_what_could_bend_further_is_not_called_wrong():
+    def attempt(text, merges):
+        ids, rank = list(text.encode()), {pair: i for i, pair in enumerate(merges)}
+        for _ in range(len(text) - 9):
+            found = [pair for pair in pairwise(ids) if pair in rank]
+            if found:
+                pair = min(found, key=rank.get)
+                ids = merge(ids, pair, 256 + rank[pair])
+        return ids
+
+    said = said_to("tokenization.encode", attempt)
+    assert "is not the right operator" not in said
     assert "is not the right one here" not in said
 
 

@@ -209,7 +209,8 @@ def _broken_property(exercise: Exercise, attempt: Any, trials: Sequence[Trial], 
 def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report:
     trial = next(t for t in trials if t.difference)
     wrong = sum(t.wrong for t in trials)
-    heading = f"Not yet: {wrong} of {len(trials)} cases differ. Here is the smallest."
+    differ = "differs" if wrong == 1 else "differ"
+    heading = f"Not yet: {wrong} of {len(trials)} cases {differ}. Here is the smallest."
     lead = find_lead(exercise, trials)
     difference = trial.difference.parts if trial.difference else ()
     parts = (*lead.parts, *difference, *_around(exercise, trial))

@@ -178,7 +178,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
         one, other = (axes[axis] if len(axes) == expected.ndim else f"axis {axis}" for axis in swapped)
         parts.append(Prose(f"The values are right, but {one} and {other} have changed places."))
     elif sorted(got.shape) == sorted(expected.shape):
-        parts.append(Prose("The sizes are right, but stand in another order."))
+        parts.append(Prose("These are the right sizes, in another order."))
     elif got.numel() == expected.numel():
         parts.append(Prose("The number of values is right; they are arranged into other axes."))
     return tuple(parts)
@@ -353,7 +353,9 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
         for key in keys
         if key not in found or expected.get(key) != found[key]
     ]
-    sentence = f"{len(rows)} of {len(keys)} entries differ; the first is {rows[0][0]}."
+    sentence = (
+        f"{len(rows)} of {len(keys)} entries {'differs' if len(rows) == 1 else 'differ'}; the first is {rows[0][0]}."
+    )
     table = Table(("key", "expected", "yours"), tuple(rows[:WINDOW]), frozenset((i, 2) for i in range(len(rows))))
     return Difference("value", lambda: (Prose(sentence), table))
 

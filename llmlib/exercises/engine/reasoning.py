@@ -69,13 +69,19 @@ class Reason:
             parts += [Prose(self.finding.look, "Look at:")] if self.finding.look else []
         if self.repair:
             still = ". This is your line as it is:" if self.repair.code else "."
-            parts.append(Prose(f"{_which_change(self.repair.edit)} would make it right in all cases{still}", lead))
+            parts.append(Prose(f"{_where(self.repair.edit)}{still}", lead))
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
         if self.open and (note := self.open[0].case.note):
             what = "your function raises an exception" if self.open[0].outcome.error else "it is wrong as well"
             parts.append(Prose(f"This does not explain the case “{note}”, in which {what}: look at it by itself."))
         return tuple(parts)
+
+
+def _where(edit: Edit) -> str:
+    if not edit.settled:
+        return f"The reason is in line {edit.line}" if edit.line else "The reason is in one place"
+    return f"{_which_change(edit)} would make it right in all the cases tried here"
 
 
 def _which_change(edit: Edit) -> str:
