@@ -2,6 +2,9 @@
 
 import random
 import re
+import subprocess
+import sys
+import time
 from functools import partial
 from itertools import pairwise
 
@@ -285,3 +288,34 @@ def test_a_tensor_of_ones_own_in_float32_is_a_remark():
     assert report.correct
     assert "For float64 inputs it raises" in " ".join(repr(report).split())
     assert not check("attention.rotate", lambda x, cos, sin: 2 * rotate(x, cos, sin)).correct
+
+
+def test_a_function_that_is_stopped_is_asked_for_loops_only_if_it_has_some():
+    def sleeps(ids, table):
+        time.sleep(9)
+
+    def goes_round(ids, table):
+        while True:
+            pass
+
+    lookup = find("embeddings.lookup")
+    assert "There is no loop" in repr(examine(lookup, sleeps, seconds=0.1))
+    assert "condition of each loop" in repr(examine(lookup, goes_round, seconds=0.1))
+
+
+def test_loading_what_counts_without_numbers_takes_none_of_the_time():
+    """In a process of its own, as torch loads it only once."""
+    code = """
+import sys, torch
+from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.registry import find
+loaded = []
+def attempt(*sizes):
+    loaded.append("torch._dynamo" in sys.modules)
+    with torch.device("meta"):
+        return torch.nn.Embedding(2, 2).weight.numel()
+examine(find("transformer.count_parameters"), attempt)
+assert loaded[0]
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
