@@ -2,8 +2,6 @@
 
 import random
 import re
-import subprocess
-import sys
 import time
 from functools import partial
 from itertools import pairwise
@@ -303,19 +301,14 @@ def test_a_function_that_is_stopped_is_asked_for_loops_only_if_it_has_some():
     assert "condition of each loop" in repr(examine(lookup, goes_round, seconds=0.1))
 
 
-def test_loading_what_counts_without_numbers_takes_none_of_the_time():
-    """In a process of its own, as torch loads it only once."""
-    code = """
-import sys, torch
-from llmlib.exercises.engine.checking import examine
-from llmlib.exercises.registry import find
-loaded = []
-def attempt(*sizes):
-    loaded.append("torch._dynamo" in sys.modules)
-    with torch.device("meta"):
-        return torch.nn.Embedding(2, 2).weight.numel()
-examine(find("transformer.count_parameters"), attempt)
-assert loaded[0]
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_the_meta_device_is_loaded_before_the_time_is_counted(monkeypatch):
+    def attempt(*sizes):
+        with torch.device("meta"):
+            return torch.empty(2, 3).numel() * len(made)
+
+    made = []
+    monkeypatch.setattr(torch.nn, "Embedding", lambda *sizes: made.append(torch.get_default_device().type))
+    examine(find("transformer.count_parameters"), lambda *sizes: len(made))
+    assert made == []
+    examine(find("transformer.count_parameters"), attempt)
+    assert made == ["meta"]
