@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = (  # in the order in which they are read; the Primer may be left out
     "00_welcome", "01_tokenization", "02_embeddings", "03_attention", "04_attention_visualised", "05_transformer",
     "06_training", "07_sampling", "08_instruction_tuning",
+    "09_alignment",
 )  # fmt: skip
 # Each term, and words of the sentence that explains it, without their emphasis.
 TERMS = {
@@ -68,6 +69,12 @@ TERMS = {
     "automaton": "an automaton: states, and for each state",
     "LoRA": "LoRA [4] freezes a matrix W and learns a detour",
     "peft": "`peft`: Hugging Face's library",
+    "reward": "a reward, one number for each answer",
+    "reward model": "A reward model is a language model with one more row of weights",
+    "policy": "A model that learns from rewards is called a policy",
+    "REINFORCE": "It is called REINFORCE [2]",
+    "DPO": "Direct preference optimisation (DPO) [5]",
+    "sycophancy": "a model may learn to agree: sycophancy",
 }
 
 

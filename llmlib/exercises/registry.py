@@ -22,6 +22,7 @@ LESSONS = {
     "training": "lesson_06_training",
     "sampling": "lesson_07_sampling",
     "instruction_tuning": "lesson_08_instruction_tuning",
+    "alignment": "lesson_09_alignment",
 }
 FOLDER = Path(__file__).parent / "lessons"
 

@@ -130,6 +130,10 @@ EQUAL = {
         ("best is None", "None is best"): MIRRORED, ("reached = state", "(after the next)"): INDEPENDENT,
     },
     "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
+    "alignment.clipped_loss": {("gain = advantages[:, None] * ratio", "(after the next)"): INDEPENDENT},
+    "alignment.list_reward": {
+        ("named = set()", "(after the next)"): INDEPENDENT, ("named.add(animal)", "(after the next)"): INDEPENDENT,
+    },
 }  # fmt: skip
 
 

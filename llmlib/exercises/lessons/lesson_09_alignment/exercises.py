@@ -1,0 +1,360 @@
+"""Exercises of lesson 09: a reward from preferences, the policy gradient, DPO, rewards that can be cheated."""
+
+import random
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.probes import gradients_flow, randn
+from llmlib.exercises.lessons.lesson_09_alignment.faulty import (
+    faulty_answer_log_probs,
+    faulty_best_of_n,
+    faulty_clipped_loss,
+    faulty_dpo_loss,
+    faulty_group_advantages,
+    faulty_k3,
+    faulty_list_reward,
+    faulty_preference_loss,
+    faulty_reinforce_loss,
+    faulty_worth_answering,
+)
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+def lengths_to_mask(lengths, width):
+    """True for the first tokens of each answer, as many as it has."""
+    return torch.arange(width)[None] < torch.tensor(lengths)[:, None]
+
+
+def log_probs(seed, *shape):
+    """Log-probabilities of tokens, none of them 0."""
+    return -randn(seed, *shape).abs() - 0.05
+
+
+# --- alignment.answer_log_probs ---
+
+
+def answer_log_probs(logits, ids, mask):
+    """The log-probability of each whole answer: of its tokens, each given all tokens before it."""
+    each = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
+    return (each * mask[:, 1:]).sum(1)
+
+
+def cases_answer_log_probs(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(spans, seq, vocab, note="", scale=2.0):
+        """Of each row, the answer's first place and the place after its last."""
+        ids = torch.randint(0, vocab, (len(spans), seq), generator=generator)
+        mask = torch.zeros(len(spans), seq, dtype=torch.bool)
+        for row, (start, stop) in enumerate(spans):
+            mask[row, start:stop] = True
+        return Case((scale * randn(seed + len(spans) + seq, len(spans), seq, vocab), ids, mask), note)
+
+    return [
+        case([(2, 4)], 4, 3),
+        case([(2, 6), (3, 5)], 7, 5, "padding after the answers"),
+        case([(1, 5), (4, 5), (2, 4)], 5, 4, "answers of 4, 1 and 2 tokens"),
+        case([(3, 4)], 5, 6, "an answer of one token"),
+        case([(5, 9), (2, 9)], 9, 3, "large logits", scale=30.0),
+        case([(2, 3), (1, 4), (3, 6), (2, 6)], 6, 6),
+    ]
+
+
+ANSWER_LOG_PROBS = Exercise(
+    **TEXTS["answer_log_probs"], reference=answer_log_probs, cases=cases_answer_log_probs,
+    faulty=faulty_answer_log_probs, axes=("answer",), probes=(gradients_flow(("logits",), 0),),
+)  # fmt: skip
+
+
+# --- alignment.preference_loss ---
+
+
+def preference_loss(chosen, rejected):
+    """The mean surprise that the chosen answers won, under the Bradley–Terry model."""
+    return -F.logsigmoid(chosen - rejected).mean()
+
+
+def cases_preference_loss(seed):
+    return [
+        Case((torch.tensor([1.0, 2.0], dtype=torch.float64), torch.tensor([0.0, 2.5], dtype=torch.float64))),
+        Case((randn(seed, 5), randn(seed + 1, 5)), "five pairs"),
+        Case((randn(seed + 2, 1), randn(seed + 3, 1)), "a single pair"),
+        Case((randn(seed + 4, 4) + 3, randn(seed + 5, 4)), "mostly right"),
+        Case((randn(seed + 6, 4) * 2 - 1, randn(seed + 7, 4) * 2 + 1), "mostly wrong"),
+        Case((torch.tensor([2000.0, -1000.0], dtype=torch.float64), torch.tensor([0.0, 500.0], dtype=torch.float64)),
+             "rewards that are far apart"),
+        Case((randn(seed + 8, 3), randn(seed + 9, 3) - 2)),
+    ]  # fmt: skip
+
+
+PREFERENCE_LOSS = Exercise(
+    **TEXTS["preference_loss"], reference=preference_loss, cases=cases_preference_loss,
+    faulty=faulty_preference_loss, probes=(gradients_flow(("chosen", "rejected"), 0, 1),),
+)  # fmt: skip
+
+
+# --- alignment.best_of_n ---
+
+
+def best_of_n(rewards, values):
+    """What the answers that the reward likes best are worth: the mean over prompts."""
+    return values.gather(1, rewards.argmax(1, keepdim=True)).mean()
+
+
+def cases_best_of_n(seed):
+    small = torch.tensor([[0.1, 0.9, 0.3], [2.0, 1.0, 0.0]], dtype=torch.float64)
+    worth = torch.tensor([[1.0, -0.5, 0.25], [0.0, 1.0, 2.0]], dtype=torch.float64)
+    return [
+        Case((small, worth)),
+        Case((randn(seed, 4, 5), randn(seed + 1, 4, 5)), "four prompts, five answers each"),
+        Case((randn(seed + 2, 3, 3), randn(seed + 3, 3, 3)), "as many prompts as answers"),
+        Case((randn(seed + 4, 3, 1), randn(seed + 5, 3, 1)), "one answer each"),
+        Case((randn(seed + 6, 1, 6), randn(seed + 7, 1, 6)), "a single prompt"),
+        Case((randn(seed + 8, 2, 4) - 9, randn(seed + 9, 2, 4)), "all rewards are negative"),
+        Case((randn(seed + 10, 5, 8), randn(seed + 11, 5, 8))),
+    ]
+
+
+BEST_OF_N = Exercise(
+    **TEXTS["best_of_n"], reference=best_of_n, cases=cases_best_of_n, faulty=faulty_best_of_n
+)  # fmt: skip
+
+
+# --- alignment.reinforce_loss ---
+
+
+def reinforce_loss(log_probs, mask, rewards):
+    """A loss whose gradient makes each whole answer likelier in proportion to its reward."""
+    return -(rewards * (log_probs * mask).sum(1)).mean()
+
+
+def cases_reinforce_loss(seed):
+    def case(lengths, width, note="", shift=0.0):
+        n = len(lengths)
+        return Case(
+            (log_probs(seed + n + width, n, width), lengths_to_mask(lengths, width), randn(seed + 3 * n, n) + shift),
+            note,
+        )
+
+    return [
+        case([2], 2),
+        case([3, 1, 2], 4, "answers of 3, 1 and 2 tokens"),
+        case([5, 5], 5, "no padding"),
+        case([1, 4, 2, 3], 4, "four answers, four tokens", shift=2.0),
+        case([2, 6], 6, "all rewards below 0", shift=-4.0),
+        case([4, 2, 1, 3, 5], 7),
+    ]
+
+
+REINFORCE_LOSS = Exercise(
+    **TEXTS["reinforce_loss"], reference=reinforce_loss, cases=cases_reinforce_loss, faulty=faulty_reinforce_loss,
+    probes=(gradients_flow(("log_probs",), 0),),
+)  # fmt: skip
+
+
+# --- alignment.group_advantages ---
+
+
+def group_advantages(rewards):
+    """How much better each answer is than the others to its prompt, in standard deviations."""
+    centred = rewards - rewards.mean(dim=1, keepdim=True)
+    return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
+
+
+def cases_group_advantages(seed):
+    chance = random.Random(seed)
+
+    def drawn(prompts, answers):
+        rows = [[chance.choice([1.0, 0.0, -0.5]) for _ in range(answers)] for _ in range(prompts)]
+        return torch.tensor(rows, dtype=torch.float64)
+
+    equal = drawn(3, 4)
+    equal[1] = 0.25  # exact in binary, so that their mean is exact too
+    return [
+        Case((torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, -0.5, 0.5, 1.0]], dtype=torch.float64),)),
+        Case((randn(seed, 3, 5),), "three prompts, five answers each"),
+        Case((randn(seed + 1, 4, 4) + 5,), "as many prompts as answers"),
+        Case((randn(seed + 2, 1, 6),), "a single prompt"),
+        Case((randn(seed + 3, 3, 2) - 3,), "groups of two"),
+        Case((equal,), "a group whose rewards are all equal"),
+        Case((torch.cat((randn(seed + 4, 2, 4) * 10, randn(seed + 5, 2, 4) / 10)),), "wide and narrow groups"),
+        Case((randn(seed + 6, 5, 8),)),
+    ]
+
+
+GROUP_ADVANTAGES = Exercise(
+    **TEXTS["group_advantages"], reference=group_advantages, cases=cases_group_advantages,
+    faulty=faulty_group_advantages, axes=("prompt", "answer"),
+)  # fmt: skip
+
+
+# --- alignment.clipped_loss ---
+
+
+def clipped_loss(log_probs, old_log_probs, advantages, mask, clip):
+    """PPO's loss: an answer gains nothing more once a token's ratio has moved by `clip` to its good side."""
+    ratio = (log_probs - old_log_probs).exp()
+    gain = advantages[:, None] * ratio
+    held = advantages[:, None] * ratio.clamp(1 - clip, 1 + clip)
+    return -(torch.minimum(gain, held) * mask).sum() / len(mask)
+
+
+def cases_clipped_loss(seed):
+    def case(lengths, width, clip, moved, note="", sign=None):
+        n = len(lengths)
+        now = log_probs(seed + 5 * n + width, n, width)
+        advantages = randn(seed + 7 * n, n)
+        advantages = advantages if sign is None else sign * advantages.abs()
+        return Case(
+            (now, now - moved * randn(seed + n + 1, n, width), advantages, lengths_to_mask(lengths, width), clip), note
+        )
+
+    return [
+        case([2], 2, 0.2, 0.5),
+        case([3, 1, 2], 4, 0.2, 0.0, "nothing has moved yet"),
+        case([3, 2, 4], 4, 0.2, 0.8, "all are better than expected", sign=1),
+        case([2, 4, 3], 4, 0.2, 0.8, "all are worse than expected", sign=-1),
+        case([4, 4, 1, 2], 4, 0.1, 0.4, "four answers, four tokens"),
+        case([5, 3], 6, 0.3, 1.5, "they have moved far"),
+        case([1, 4, 2, 3, 5], 6, 0.2, 0.3),
+    ]
+
+
+CLIPPED_LOSS = Exercise(
+    **TEXTS["clipped_loss"], reference=clipped_loss, cases=cases_clipped_loss, faulty=faulty_clipped_loss,
+    probes=(gradients_flow(("log_probs",), 0),),
+)  # fmt: skip
+
+
+# --- alignment.k3 ---
+
+
+def k3(log_probs, reference_log_probs):
+    """An estimate of the KL to the reference from each drawn token: never negative, and right on average."""
+    log_ratio = reference_log_probs - log_probs
+    return log_ratio.exp() - 1 - log_ratio
+
+
+def cases_k3(seed):
+    def case(shape, moved, note=""):
+        now = log_probs(seed + sum(shape), *shape)
+        return Case((now, now + moved * randn(seed + 9 + sum(shape), *shape)), note)
+
+    return [
+        case((1, 2), 0.7),
+        case((2, 3), 0.0, "policy and reference agree"),
+        case((3, 4), 0.5, "three answers"),
+        case((2, 5), 2.0, "they differ a lot"),
+        case((4, 4), 0.1, "they differ a little"),
+        case((2, 6), 1.0),
+    ]
+
+
+K3 = Exercise(
+    **TEXTS["k3"], reference=k3, cases=cases_k3, faulty=faulty_k3, axes=("answer", "token"),
+    probes=(gradients_flow(("log_probs",), 0),),
+)  # fmt: skip
+
+
+# --- alignment.dpo_loss ---
+
+
+def dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta):
+    """The Bradley–Terry loss, where an answer's reward is beta times how much likelier the policy has made it."""
+    margin = (chosen - reference_chosen) - (rejected - reference_rejected)
+    return -F.logsigmoid(beta * margin).mean()
+
+
+def cases_dpo_loss(seed):
+    def case(n, beta, spread, note="", offset=0.0):
+        four = [-3 * randn(seed + i + 5 * n, n).abs() - 1 for i in range(2)]
+        moved = [each + spread * randn(seed + 40 + i + n, n) for i, each in enumerate(four)]
+        return Case((moved[0] + offset, moved[1], *four, beta), note)
+
+    return [
+        case(2, 0.5, 2.0),
+        case(4, 0.1, 0.0, "the policy is still the reference"),
+        case(5, 0.3, 3.0, "five pairs"),
+        case(1, 1.0, 1.0, "a single pair"),
+        case(3, 0.1, 8.0, "they have moved far"),
+        case(2, 2.0, 1.0, "answers that are far apart", offset=-900.0),
+        case(6, 0.2, 4.0),
+    ]
+
+
+DPO_LOSS = Exercise(
+    **TEXTS["dpo_loss"], reference=dpo_loss, cases=cases_dpo_loss, faulty=faulty_dpo_loss,
+    probes=(gradients_flow(("chosen", "rejected"), 0, 1),),
+)  # fmt: skip
+
+
+# --- alignment.list_reward ---
+
+
+def list_reward(said, right):
+    """The share of the right animals that a list names, less one for each entry that names no new one of them."""
+    named = set(said) & set(right)
+    return (len(named) - (len(said) - len(named))) / len(right)
+
+
+def cases_list_reward(seed):
+    chance = random.Random(seed)
+    animals = ["cat", "fox", "owl", "hen", "bee", "pig", "cow", "goat", "mouse", "otter"]
+    several = chance.sample(animals, 5)
+    return [
+        Case((["fox", "cat"], ["fox", "cat", "owl"])),
+        Case((several[:4], several[:4]), "all of them, and nothing else"),
+        Case((list(reversed(several[:3])), several[:3]), "all of them in another order"),
+        Case((several, several[:3]), "two that are wrong"),
+        Case(([several[0], several[1], several[1], several[1]], several[:2]), "one of them three times"),
+        Case((several[2:4] * 3, several[:2]), "two wrong ones, three times each"),
+        Case(([], several[:2]), "an empty list"),
+        Case((animals, several[:2]), "every animal of the village"),
+        Case((several[1:4] + several[1:2], several[:3]), "one missing, one wrong, one repeated"),
+        Case((chance.choices(animals, k=6), chance.sample(animals, 4))),
+    ]
+
+
+LIST_REWARD = Exercise(
+    **TEXTS["list_reward"], reference=list_reward, cases=cases_list_reward, faulty=faulty_list_reward, double=False
+)  # fmt: skip
+
+
+# --- alignment.worth_answering ---
+
+
+def worth_answering(chance, wrong):
+    """Where an answer earns more on average than silence, which earns nothing."""
+    return chance - (1 - chance) * wrong > 0
+
+
+def cases_worth_answering(seed):
+    some = torch.rand(8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    steps = torch.linspace(0.02, 0.98, 25, dtype=torch.float64)
+    return [
+        Case((torch.tensor([0.1, 0.3, 0.6, 0.9], dtype=torch.float64), 0.5)),
+        Case((steps, 0.5), "a wrong answer costs half of what a right one earns"),
+        Case((steps, 4.0), "a wrong answer costs four times what a right one earns"),
+        Case((steps, 0.0), "a wrong answer costs nothing"),
+        Case((steps, 1.0), "a wrong answer costs what a right one earns"),
+        Case((torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), 1.0), "no gain and no loss on average"),
+        Case((torch.tensor([0.0, 1.0], dtype=torch.float64), 2.0), "sure to be wrong, sure to be right"),
+        Case((some, 0.25)),
+        Case((some, 2.0)),
+    ]
+
+
+WORTH_ANSWERING = Exercise(
+    **TEXTS["worth_answering"], reference=worth_answering, cases=cases_worth_answering, faulty=faulty_worth_answering,
+    axes=("question",),
+)  # fmt: skip
+
+
+EXERCISES = (
+    PREFERENCE_LOSS, BEST_OF_N, ANSWER_LOG_PROBS, REINFORCE_LOSS, GROUP_ADVANTAGES, CLIPPED_LOSS, K3, WORTH_ANSWERING,
+    LIST_REWARD, DPO_LOSS,
+)  # fmt: skip
