@@ -85,9 +85,14 @@ def without_a_transpose(x, gate, up, down):
     return (F.silu(x @ gate) * (x @ up)) @ down
 
 
+def by_one_hot_of_the_largest_id(ids, table):
+    return F.one_hot(ids).to(table.dtype) @ table
+
+
 @pytest.mark.parametrize(
     ("name", "attempt", "says"),
     [
+        ("embeddings.lookup", by_one_hot_of_the_largest_id, "as many columns as the largest id + 1"),
         ("training.descend", by_one_gradient_after_the_other, "the name `w` means a new tensor"),
         ("training.next_token_loss", by_looking_up_all_targets, "−100 is no id"),
         ("transformer.swiglu_mlp", without_a_transpose, "to be transposed (`.T`)?"),
@@ -170,3 +175,20 @@ def test_an_idea_is_not_told_together_with_what_takes_it_back():
     report = examine(find("sampling.keep_top_p"), crossing_cut_with_a_finite_filling)
     assert report.misconceptions == ("crossing token cut",)
     assert report.findings == ("finite where −∞ is expected",)
+
+
+def test_a_second_name_is_told_as_no_copy():
+    def attempt(ids, table):
+        rows = table
+        rows -= rows.mean() * 0 + 1
+        return table[ids] + 1.5
+
+    def mended_by_a_copy(ids, table):
+        moved = table
+        moved += 1
+        return table[ids] + 0 * moved[ids]
+
+    assert "makes no copy" not in said_to("embeddings.lookup", attempt)
+    said = said_to("embeddings.lookup", mended_by_a_copy)
+    assert "`moved = table`, in line" in said
+    assert "whatever changes `moved` changes `table` as well" in said

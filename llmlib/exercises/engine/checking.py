@@ -16,13 +16,13 @@ import torch
 from llmlib.exercises.engine.comparing import find_difference, float_dtypes
 from llmlib.exercises.engine.describing import describe
 from llmlib.exercises.engine.detecting import ANOTHER_TYPE
-from llmlib.exercises.engine.errors import code_of, name_of, their_line
+from llmlib.exercises.engine.errors import code_of, has_loop, name_of, their_line
 from llmlib.exercises.engine.exercise import Case, Exercise
 from llmlib.exercises.engine.modules import BLANK, OnWeights
 from llmlib.exercises.engine.properties import broken_property, remarks
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
 from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import Outcome, quietly, run
+from llmlib.exercises.engine.running import Outcome, load_meta, quietly, run
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
@@ -45,6 +45,7 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
             return unbuilt
         attempt = exercise.as_function(attempt)
 
+    load_meta(attempt)
     trials = []
     for case in kept_cases(exercise, seed):
         outcome = run(attempt, case.args, seconds)
@@ -130,8 +131,9 @@ def _is_stub(attempt: Callable[..., Any], outcome: Outcome) -> bool:
 
 
 def _timed_out(exercise: Exercise, attempt: Any, case: Case, outcome: Outcome, seconds: float) -> Report:
-    parts = line_of(outcome, attempt)
-    parts += [Prose("Does the condition of each loop become false at some time? Does each turn change something?")]
+    ends = "Does the condition of each loop become false at some time? Does each turn change something?"
+    no_end = "There is no loop in your function. Does it call itself, or something that takes long? Else run it again."
+    parts = [*line_of(outcome, attempt), Prose(ends if has_loop(attempt) else no_end)]
     heading = f"Stopped: no result after {seconds:g} seconds."
     return Report("timeout", exercise.name, heading, (*parts, *around(exercise, case, outcome)))
 

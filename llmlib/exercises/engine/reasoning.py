@@ -17,6 +17,7 @@ from llmlib.exercises.engine.detecting import (
     detect_beyond,
     idle,
     lead,
+    no_copy,
     one_step,
 )
 from llmlib.exercises.engine.exercise import Exercise, Misconception
@@ -96,6 +97,8 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
     """The reason for a wrong attempt; it is false if none is known."""
     if known := _known(exercise, attempt, trials):
         return known
+    if alias := no_copy(attempt, trials):
+        return Reason(finding=alias)
     raised = any(t.outcome.error for t in trials)
     if raised and (repaired := repair(exercise, attempt, trials)):
         return Reason(repair=repaired)
