@@ -100,8 +100,7 @@ def _mixes_precisions(trial: Trial) -> bool:
 def _not_attempted(exercise: Exercise, done: str = "") -> Report:
     text = f"{exercise.task} (About {exercise.minutes} minutes.)"
     more = f'Replace the `...`, run the cell again; `hint("{exercise.name}")` helps.'
-    parts = (Prose(done),) * bool(done) + (Prose(text), Prose(more))
-    return Report("not attempted", exercise.name, "Not attempted yet.", parts)
+    return Report("not attempted", exercise.name, done or "Not attempted yet.", (Prose(text), Prose(more)))
 
 
 def _unbuilt(exercise: Exercise, written: type, seed: int) -> Report | None:

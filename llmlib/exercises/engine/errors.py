@@ -76,6 +76,15 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "and are there so many?",
     ),
     (
+        r"IndexError: The shape of the mask",
+        "A mask in square brackets needs the same axes as the tensor it picks from. `masked_fill` stretches it; "
+        "`x[..., mask]` picks along the last axes.",
+    ),
+    (
+        r"TypeError: .*must be Tensor, not (int|float)",
+        "This function wants a tensor. For a plain number Python has its own: `n ** 0.5` is a square root.",
+    ),
+    (
         r"IndexError: shape mismatch: indexing tensors",
         "The two index tensors in `x[a, b]` are read side by side, so their shapes must fit: with one more axis than "
         "you think of, they do not. `scatter` and `F.one_hot` work along the last axis, however many come before it.",
@@ -217,7 +226,9 @@ def usual_cause(error: BaseException, line: str = "") -> str:
     shapes = re.search(r"mat1 and mat2 .* \((\d+)x(\d+) and (\d+)x(\d+)\)", name)
     if shapes and shapes[2] == shapes[4]:
         return TRANSPOSED.format(shapes[2])
-    return next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
+    cause = next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
+    turned = re.search(r"\.T\b", line) and re.search(r"The size of tensor|batch[12]", name)  # more than two axes
+    return f"{cause} `.T` turns all axes round; `transpose(-2, -1)` swaps the last two." if turned else cause
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:

@@ -69,6 +69,7 @@ def faulty_attention(
         "none": lambda: scores,
         "d_head": lambda: scores / d_head,
         "keys": lambda: scores / n_key**0.5,
+        "fixed": lambda: scores / 2**0.5,
         "multiplied": lambda: scores * d_head**0.5,
         "late": lambda: scores,
         "heads": lambda: scores / q.shape[1] ** 0.5,
@@ -212,6 +213,8 @@ def faulty_rotate(
         cos, sin = sin, cos
     if angles == "every other":
         cos, sin = (torch.cat((t[..., ::2], t[..., ::2]), dim=-1) for t in (cos, sin))
+    elif angles == "every other, twice":
+        cos, sin = (t[..., ::2].repeat_interleave(2, -1)[..., : x.shape[-1]] for t in (cos, sin))
     elif angles == "of neighbours":
         cos, sin = (t[..., : t.shape[-1] // 2].repeat_interleave(2, -1) for t in (cos, sin))
     size = x.shape[-1] // 2
