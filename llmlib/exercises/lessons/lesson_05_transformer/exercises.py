@@ -234,8 +234,8 @@ def llama_logits(ids, weights, config):
 def cases_logits(seed):
     generator = torch.Generator().manual_seed(seed)
 
-    def case(batch, seq, n_layers, n_kv_heads, note=""):
-        config = TransformerConfig(11, 16, d_model=16, n_layers=n_layers, n_heads=4, n_kv_heads=n_kv_heads, d_mlp=24,
+    def case(batch, seq, n_layers, n_kv_heads, note="", n_heads=4, d_model=16):
+        config = TransformerConfig(11, 16, d_model, n_layers, n_heads, n_kv_heads=n_kv_heads, d_mlp=24,
                                    positions="rotary", norm="rmsnorm", mlp="swiglu", rope_theta=20.0,
                                    norm_eps=0.02)  # fmt: skip
         weights = {name: weight.clone() for name, weight in spread(Transformer(config, seed=seed), seed).items()}
@@ -246,6 +246,8 @@ def cases_logits(seed):
         case(2, 5, 3, 2, "another size on each axis"),
         case(1, 3, 1, 4, "a single block"),
         case(2, 4, 2, 1, "all heads share their keys and values"),
+        case(1, 3, 1, 2, "4 heads of 8 channels", d_model=32),
+        case(1, 4, 2, 1, "3 heads of 8 channels", n_heads=3, d_model=24),
     ]
 
 

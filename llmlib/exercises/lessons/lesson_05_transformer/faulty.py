@@ -211,6 +211,7 @@ def faulty_logits(
     final="norm",
     give="logits",
     own_eps=None,
+    heads="n_heads",
 ):
     c, length = config, ids.shape[1]
     eps = c.norm_eps if own_eps is None else own_eps
@@ -231,8 +232,8 @@ def faulty_logits(
         if norms == "on the stream":
             residual = one(residual)
         x = residual if norms in ("after", "on the stream") else one(residual)
-        said = faulty_multi_head(x, *matrices, c.n_heads, cos, sin) if attends == "yes" else 0
-        start, residual = residual, said if adds == "replaced" else residual + said
+        said = faulty_multi_head(x, *matrices, getattr(c, heads), cos, sin) if attends == "yes" else 0
+        start, residual = residual, said if adds in ("replaced", "attention replaces") else residual + said
         if norms == "after":
             residual = one(residual)
         if mlp == "none":
@@ -243,7 +244,7 @@ def faulty_logits(
         x = read if norms in ("after", "on the stream") else two(read)
         names = ("up", "gate", "down") if which == "up for gate" else ("gate", "up", "down")
         said = faulty_swiglu(x, *(block[f"mlp.{name}.weight"] for name in names))
-        residual = said if adds == "replaced" else residual + said
+        residual = said if adds in ("replaced", "MLP replaces") else residual + said
         if norms == "after":
             residual = two(residual)
     if final == "norm":
