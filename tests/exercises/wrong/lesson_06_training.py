@@ -46,6 +46,14 @@ def numbers_alone(fit):
     return then_detached
 
 
+@wrong("training.next_token_loss", "property: Gradients flow back")
+def _(logits, targets):
+    surprises = []
+    for row, right in zip(logits.log_softmax(dim=-1), targets.tolist()):
+        surprises += [-row[i, target].item() for i, target in enumerate(right) if target != -100]
+    return torch.tensor(sum(surprises) / len(surprises), dtype=logits.dtype)
+
+
 wrong("training.fit", "property: A step keeps nothing")(numbers_alone(fit_with(asking, lambda new: new)))
 wrong("training.fit", "property: What comes back is numbers")(fit_with(asking, cut))
 wrong("training.fit", "property: What comes back is numbers")(numbers_alone(fit_with(asking, cut, note=lambda x: x)))
