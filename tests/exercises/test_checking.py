@@ -211,6 +211,17 @@ def test_numpy_is_right_with_a_remark_on_gradients():
     assert "gradient" not in repr(in_torch)
 
 
+def test_a_loss_that_nothing_can_learn_from_is_not_right():
+    name = "training.next_token_loss"
+    loss = find(name).reference
+    cut = check(name, lambda logits, targets: torch.tensor(loss(logits, targets).item(), dtype=logits.dtype))
+    assert not cut.correct
+    assert "no gradient flows back to `logits`, so nothing can learn from this loss" in " ".join(repr(cut).split())
+    number = " ".join(repr(check(name, lambda logits, targets: loss(logits, targets).item())).split())
+    assert "Leave `.item()` out" in number
+    assert "makes one of numbers" not in number
+
+
 def test_measuring_with_autograd_on_is_right_with_a_remark():
     def with_gradients(model, train_batches, validation_batches):
         was_training = model.training

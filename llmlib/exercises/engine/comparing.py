@@ -151,6 +151,8 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
 
 def _one_tensor(expected: Tensor, got: Any) -> str:
     """How a list of tensors, or of numbers, becomes the one tensor that is expected."""
+    if isinstance(got, float) and expected.is_floating_point():
+        return " Leave `.item()` out, if you have it: a tensor stays a tensor, and gradients can flow back through it."
     items = [item for item in got if isinstance(item, Tensor)] if isinstance(got, (list, tuple)) else []
     if not items:
         return " `torch.tensor(...)` makes one of numbers."
