@@ -36,6 +36,18 @@ def said_to(name, attempt):
     return " ".join(repr(examine(find(name), attempt)).split())
 
 
+@pytest.mark.parametrize(
+    ("scores", "says"),
+    [
+        (lambda q, k, mask: (q @ k.transpose(-2, -1))[mask], "`masked_fill` stretches it"),
+        (lambda q, k, mask: q @ k.transpose(-2, -1) / torch.sqrt(q.shape[-1]), "`n ** 0.5` is a square root"),
+        (lambda q, k, mask: q @ k.T, "`.T` turns all axes round"),
+    ],
+)
+def test_slips_with_four_axes_have_their_own_cause(scores, says):
+    assert says in said_to("attention.scaled_dot_product", lambda q, k, v, mask: scores(q, k, mask) @ v)
+
+
 def test_the_sum_that_is_not_1_is_shown():
     def attempt(zeros, logits, temperature):
         p = hot(safe)(logits, temperature)
