@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from functools import partial
 from itertools import pairwise
 
@@ -210,6 +211,17 @@ def test_numpy_is_right_with_a_remark_on_gradients():
     assert "gradient" not in repr(in_torch)
 
 
+def test_a_loss_that_nothing_can_learn_from_is_not_right():
+    name = "training.next_token_loss"
+    loss = find(name).reference
+    cut = check(name, lambda logits, targets: torch.tensor(loss(logits, targets).item(), dtype=logits.dtype))
+    assert not cut.correct
+    assert "no gradient flows back to `logits`, so nothing can learn from this loss" in " ".join(repr(cut).split())
+    number = " ".join(repr(check(name, lambda logits, targets: loss(logits, targets).item())).split())
+    assert "Leave `.item()` out" in number
+    assert "makes one of numbers" not in number
+
+
 def test_measuring_with_autograd_on_is_right_with_a_remark():
     def with_gradients(model, train_batches, validation_batches):
         was_training = model.training
@@ -285,3 +297,29 @@ def test_a_tensor_of_ones_own_in_float32_is_a_remark():
     assert report.correct
     assert "For float64 inputs it raises" in " ".join(repr(report).split())
     assert not check("attention.rotate", lambda x, cos, sin: 2 * rotate(x, cos, sin)).correct
+
+
+def test_a_function_that_is_stopped_is_asked_for_loops_only_if_it_has_some():
+    def sleeps(ids, table):
+        time.sleep(9)
+
+    def goes_round(ids, table):
+        while True:
+            pass
+
+    lookup = find("embeddings.lookup")
+    assert "There is no loop" in repr(examine(lookup, sleeps, seconds=0.1))
+    assert "condition of each loop" in repr(examine(lookup, goes_round, seconds=0.1))
+
+
+def test_the_meta_device_is_loaded_before_the_time_is_counted(monkeypatch):
+    def attempt(*sizes):
+        with torch.device("meta"):
+            return torch.empty(2, 3).numel() * len(made)
+
+    made = []
+    monkeypatch.setattr(torch.nn, "Embedding", lambda *sizes: made.append(torch.get_default_device().type))
+    examine(find("transformer.count_parameters"), lambda *sizes: len(made))
+    assert made == []
+    examine(find("transformer.count_parameters"), attempt)
+    assert made == ["meta"]

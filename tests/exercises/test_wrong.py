@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from exercises.wrong import WRONG
 from exercises.wrong.lesson_07_sampling import INF, hot, kept_by_min, safe
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.registry import find
-from llmlib.tokenization.simple_bpe import encode
+from llmlib.tokenization.simple_bpe import encode, merge
 
 for module in pkgutil.iter_modules(wrong.__path__):
     importlib.import_module(f"exercises.wrong.{module.name}")
@@ -84,9 +85,14 @@ def without_a_transpose(x, gate, up, down):
     return (F.silu(x @ gate) * (x @ up)) @ down
 
 
+def by_one_hot_of_the_largest_id(ids, table):
+    return F.one_hot(ids).to(table.dtype) @ table
+
+
 @pytest.mark.parametrize(
     ("name", "attempt", "says"),
     [
+        ("embeddings.lookup", by_one_hot_of_the_largest_id, "as many columns as the largest id + 1"),
         ("training.descend", by_one_gradient_after_the_other, "the name `w` means a new tensor"),
         ("training.next_token_loss", by_looking_up_all_targets, "−100 is no id"),
         ("transformer.swiglu_mlp", without_a_transpose, "to be transposed (`.T`)?"),
@@ -102,6 +108,21 @@ def test_a_number_of_the_task_is_not_called_wrong():
         return w - lr * 0.1 * w - lr * m / (1 - 0.9**t) / ((v / (1 - 0.95 ** (2 * t))).sqrt() + 1e-8), m, v
 
     said = said_to("training.adamw_step", attempt)
+    assert "is not the right one here" not in said
+
+
+def test_what_could_bend_further_is_not_called_wrong():
+    def attempt(text, merges):
+        ids, rank = list(text.encode()), {pair: i for i, pair in enumerate(merges)}
+        for _ in range(len(text) - 9):
+            found = [pair for pair in pairwise(ids) if pair in rank]
+            if found:
+                pair = min(found, key=rank.get)
+                ids = merge(ids, pair, 256 + rank[pair])
+        return ids
+
+    said = said_to("tokenization.encode", attempt)
+    assert "is not the right operator" not in said
     assert "is not the right one here" not in said
 
 
@@ -154,3 +175,20 @@ def test_an_idea_is_not_told_together_with_what_takes_it_back():
     report = examine(find("sampling.keep_top_p"), crossing_cut_with_a_finite_filling)
     assert report.misconceptions == ("crossing token cut",)
     assert report.findings == ("finite where −∞ is expected",)
+
+
+def test_a_second_name_is_told_as_no_copy():
+    def attempt(ids, table):
+        rows = table
+        rows -= rows.mean() * 0 + 1
+        return table[ids] + 1.5
+
+    def mended_by_a_copy(ids, table):
+        moved = table
+        moved += 1
+        return table[ids] + 0 * moved[ids]
+
+    assert "makes no copy" not in said_to("embeddings.lookup", attempt)
+    said = said_to("embeddings.lookup", mended_by_a_copy)
+    assert "`moved = table`, in line" in said
+    assert "whatever changes `moved` changes `table` as well" in said

@@ -16,13 +16,13 @@ import torch
 from llmlib.exercises.engine.comparing import find_difference, float_dtypes
 from llmlib.exercises.engine.describing import describe
 from llmlib.exercises.engine.detecting import ANOTHER_TYPE
-from llmlib.exercises.engine.errors import code_of, name_of, their_line
+from llmlib.exercises.engine.errors import code_of, has_loop, name_of, their_line
 from llmlib.exercises.engine.exercise import Case, Exercise
 from llmlib.exercises.engine.modules import BLANK, OnWeights
 from llmlib.exercises.engine.properties import broken_property, remarks
 from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
 from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import Outcome, quietly, run
+from llmlib.exercises.engine.running import Outcome, load_meta, quietly, run
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
@@ -45,6 +45,7 @@ def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.
             return unbuilt
         attempt = exercise.as_function(attempt)
 
+    load_meta(attempt)
     trials = []
     for case in kept_cases(exercise, seed):
         outcome = run(attempt, case.args, seconds)
@@ -99,8 +100,7 @@ def _mixes_precisions(trial: Trial) -> bool:
 def _not_attempted(exercise: Exercise, done: str = "") -> Report:
     text = f"{exercise.task} (About {exercise.minutes} minutes.)"
     more = f'Replace the `...`, run the cell again; `hint("{exercise.name}")` helps.'
-    parts = (Prose(done),) * bool(done) + (Prose(text), Prose(more))
-    return Report("not attempted", exercise.name, "Not attempted yet.", parts)
+    return Report("not attempted", exercise.name, done or "Not attempted yet.", (Prose(text), Prose(more)))
 
 
 def _unbuilt(exercise: Exercise, written: type, seed: int) -> Report | None:
@@ -130,8 +130,9 @@ def _is_stub(attempt: Callable[..., Any], outcome: Outcome) -> bool:
 
 
 def _timed_out(exercise: Exercise, attempt: Any, case: Case, outcome: Outcome, seconds: float) -> Report:
-    parts = line_of(outcome, attempt)
-    parts += [Prose("Does the condition of each loop become false at some time? Does each turn change something?")]
+    ends = "Does the condition of each loop become false at some time? Does each turn change something?"
+    no_end = "There is no loop in your function. Does it call itself, or something that takes long? Else run it again."
+    parts = [*line_of(outcome, attempt), Prose(ends if has_loop(attempt) else no_end)]
     heading = f"Stopped: no result after {seconds:g} seconds."
     return Report("timeout", exercise.name, heading, (*parts, *around(exercise, case, outcome)))
 
@@ -209,7 +210,8 @@ def _broken_property(exercise: Exercise, attempt: Any, trials: Sequence[Trial], 
 def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report:
     trial = next(t for t in trials if t.difference)
     wrong = sum(t.wrong for t in trials)
-    heading = f"Not yet: {wrong} of {len(trials)} cases differ. Here is the smallest."
+    differ = "differs" if wrong == 1 else "differ"
+    heading = f"Not yet: {wrong} of {len(trials)} cases {differ}. Here is the smallest."
     lead = find_lead(exercise, trials)
     difference = trial.difference.parts if trial.difference else ()
     parts = (*lead.parts, *difference, *_around(exercise, trial))

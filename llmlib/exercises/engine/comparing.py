@@ -151,6 +151,8 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
 
 def _one_tensor(expected: Tensor, got: Any) -> str:
     """How a list of tensors, or of numbers, becomes the one tensor that is expected."""
+    if isinstance(got, float) and expected.is_floating_point():
+        return " Leave `.item()` out, if you have it: a tensor stays a tensor, and gradients can flow back through it."
     items = [item for item in got if isinstance(item, Tensor)] if isinstance(got, (list, tuple)) else []
     if not items:
         return " `torch.tensor(...)` makes one of numbers."
@@ -178,7 +180,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
         one, other = (axes[axis] if len(axes) == expected.ndim else f"axis {axis}" for axis in swapped)
         parts.append(Prose(f"The values are right, but {one} and {other} have changed places."))
     elif sorted(got.shape) == sorted(expected.shape):
-        parts.append(Prose("The sizes are right, but stand in another order."))
+        parts.append(Prose("These are the right sizes, in another order."))
     elif got.numel() == expected.numel():
         parts.append(Prose("The number of values is right; they are arranged into other axes."))
     return tuple(parts)
@@ -353,7 +355,9 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
         for key in keys
         if key not in found or expected.get(key) != found[key]
     ]
-    sentence = f"{len(rows)} of {len(keys)} entries differ; the first is {rows[0][0]}."
+    sentence = (
+        f"{len(rows)} of {len(keys)} entries {'differs' if len(rows) == 1 else 'differ'}; the first is {rows[0][0]}."
+    )
     table = Table(("key", "expected", "yours"), tuple(rows[:WINDOW]), frozenset((i, 2) for i in range(len(rows))))
     return Difference("value", lambda: (Prose(sentence), table))
 

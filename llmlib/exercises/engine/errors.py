@@ -1,9 +1,10 @@
 """An exception in a learner's code: which of their lines raised it, and what usually causes such an error."""
 
+import dis
 import linecache
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
@@ -73,6 +74,15 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "An index that is too large for its axis: places count from 0, so the last of n is n − 1. Is "
         "it meant for this axis, "
         "and are there so many?",
+    ),
+    (
+        r"IndexError: The shape of the mask",
+        "A mask in square brackets needs the same axes as the tensor it picks from. `masked_fill` stretches it; "
+        "`x[..., mask]` picks along the last axes.",
+    ),
+    (
+        r"TypeError: .*must be Tensor, not (int|float)",
+        "This function wants a tensor. For a plain number Python has its own: `n ** 0.5` is a square root.",
     ),
     (
         r"IndexError: shape mismatch: indexing tensors",
@@ -185,6 +195,11 @@ TRANSPOSED = (
     "For `a @ b` the last axis of a and the last but one of b must have the same size. Here the last axes of both have "
     "{0}. Is the second matrix to be transposed (`.T`)?"
 )
+ONE_HOT = (
+    "For `a @ b` the last axis of a and the last but one of b must have the same size. `F.one_hot` makes as many "
+    "columns as the largest id + 1, unless it is told how many there should be: that is its second argument, "
+    "`num_classes`."
+)
 
 
 def name_of(error: BaseException) -> str:
@@ -206,15 +221,39 @@ def usual_cause(error: BaseException, line: str = "") -> str:
     name = name_of(error)
     if "NoneType" in name and (owner := re.search(r"([A-Za-z_]\w*)\.grad\b", line)):
         return NO_GRADIENT.format(owner[1])
+    if "shapes cannot be multiplied" in name and re.search(r"one_hot\([^(),]*\)", line):
+        return ONE_HOT
     shapes = re.search(r"mat1 and mat2 .* \((\d+)x(\d+) and (\d+)x(\d+)\)", name)
     if shapes and shapes[2] == shapes[4]:
         return TRANSPOSED.format(shapes[2])
-    return next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
+    cause = next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
+    turned = re.search(r"\.T\b", line) and re.search(r"The size of tensor|batch[12]", name)  # more than two axes
+    return f"{cause} `.T` turns all axes round; `transpose(-2, -1)` swaps the last two." if turned else cause
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:
     """The code of a learner's function, or of the `forward` of their module; None for what has none."""
     return getattr(function, "__code__", None) or getattr(function, "code", None)
+
+
+def all_code(code: CodeType) -> Iterator[CodeType]:
+    """The code, and that of the functions inside of it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from all_code(constant)
+
+
+def has_loop(function: Callable[..., Any]) -> bool:
+    """Whether a function, or one inside of it, goes back to an earlier place; True for what has no code to look at.
+
+    >>> has_loop(lambda n: n + 1), has_loop(lambda n: [i for i in range(n)])
+    (False, True)
+    """
+    code = code_of(function)
+    if not isinstance(code, CodeType):
+        return True
+    return any("JUMP_BACKWARD" in step.opname for part in all_code(code) for step in dis.get_instructions(part))
 
 
 def came_from_inside(error: BaseException, function: Callable[..., Any]) -> bool:

@@ -45,7 +45,8 @@ class Blueprint:
         except Exception as error:
             if "before Module.__init__() call" in str(error):
                 return "`super().__init__()` comes first: without it a module cannot keep its parts."
-            return f"Making one with {_said(sizes)} raised `{name_of(error).rstrip('.')}`."
+            half = " `/` gives a number with a point, `//` a whole one." * ("type float" in str(error))
+            return f"Making one with {_said(sizes)} raised `{name_of(error).rstrip('.')}`.{half}"
         weights = self._weights(args)
         if all(getattr(module, name, None) in (None, ...) for name in weights):
             return BLANK

@@ -24,8 +24,11 @@ def batch_permuted(*batched: int) -> Probe:
     return Probe("Each text of a batch is treated alone, wherever it stands.", broken)
 
 
-def gradients_flow(names: Sequence[str], *arguments: int) -> Probe:
-    """A remark if no gradient reaches these arguments, as after a detour through numpy."""
+def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") -> Probe:
+    """No gradient reaches these arguments, as after a detour through numpy: a remark, or wrong if it is needed.
+
+    `needed_for` says what cannot be done without the gradient ("nothing can learn from this loss").
+    """
 
     def broken(call: Callable[..., Any], case: Case) -> str | None:
         args = [arg.detach().clone().requires_grad_() if i in arguments else arg for i, arg in enumerate(case.args)]
@@ -35,15 +38,15 @@ def gradients_flow(names: Sequence[str], *arguments: int) -> Probe:
                 result.sum().backward()
         except NoValue:
             pass
-        cut = [name for name, i in zip(names, arguments) if args[i].grad is None]
+        cut = " and ".join(f"`{name}`" for name, i in zip(names, arguments) if args[i].grad is None)
         if not cut:
             return None
-        return (
-            f"No gradient flows back to {' and '.join(f'`{name}`' for name in cut)}, so a layer with this function "
-            "could not learn through it. numpy, `.item()`, `.tolist()` and `torch.tensor(...)` cut the path."
-        )
+        without = f"No gradient flows back to {cut}, so a layer with this function could not learn through it. "
+        if needed_for:
+            without = f"Your values are right, but no gradient flows back to {cut}, so {needed_for}. "
+        return without + "numpy, `.item()`, `.tolist()` and `torch.tensor(...)` cut the path."
 
-    return Probe("Gradients flow back to the inputs.", broken, remark=True)
+    return Probe("Gradients flow back to the inputs.", broken, remark=not needed_for)
 
 
 def randn(seed: int, *shape: int) -> torch.Tensor:

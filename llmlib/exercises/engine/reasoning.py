@@ -17,6 +17,7 @@ from llmlib.exercises.engine.detecting import (
     detect_beyond,
     idle,
     lead,
+    no_copy,
     one_step,
 )
 from llmlib.exercises.engine.exercise import Exercise, Misconception
@@ -69,13 +70,19 @@ class Reason:
             parts += [Prose(self.finding.look, "Look at:")] if self.finding.look else []
         if self.repair:
             still = ". This is your line as it is:" if self.repair.code else "."
-            parts.append(Prose(f"{_which_change(self.repair.edit)} would make it right in all cases{still}", lead))
+            parts.append(Prose(f"{_where(self.repair.edit)}{still}", lead))
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
         if self.open and (note := self.open[0].case.note):
             what = "your function raises an exception" if self.open[0].outcome.error else "it is wrong as well"
             parts.append(Prose(f"This does not explain the case “{note}”, in which {what}: look at it by itself."))
         return tuple(parts)
+
+
+def _where(edit: Edit) -> str:
+    if not edit.settled:
+        return f"The reason is in line {edit.line}" if edit.line else "The reason is in one place"
+    return f"{_which_change(edit)} would make it right in all the cases tried here"
 
 
 def _which_change(edit: Edit) -> str:
@@ -90,6 +97,8 @@ def find_reason(exercise: Exercise, attempt: Callable[..., Any], trials: Sequenc
     """The reason for a wrong attempt; it is false if none is known."""
     if known := _known(exercise, attempt, trials):
         return known
+    if alias := no_copy(attempt, trials):
+        return Reason(finding=alias)
     raised = any(t.outcome.error for t in trials)
     if raised and (repaired := repair(exercise, attempt, trials)):
         return Reason(repair=repaired)

@@ -16,9 +16,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import torch
+
+from llmlib.exercises.engine.errors import all_code, code_of
 
 ATOMS = {int, float, bool, str, bytes, type(None)}  # cannot be changed, so they need no copy
 AGAIN = 0.2  # seconds after which the limit strikes once more, should somebody have swallowed it
@@ -64,6 +67,18 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
     restore(before)
     changed = tuple(i for i, (mine, theirs) in enumerate(zip(args, copies)) if not same(mine, theirs))
     return Outcome(value, error, printed.getvalue(), changed, copies if changed else (), disturbed)
+
+
+def load_meta(function: Callable[..., Any]) -> None:
+    """Load what torch needs for tensors without numbers, if the function speaks of them, before its time is counted.
+
+    The first use of the device loads large parts of torch, which can take longer than the limit; and what is stopped
+    halfway begins again with the next call.
+    """
+    code = code_of(function)
+    if isinstance(code, CodeType) and any("meta" in part.co_consts for part in all_code(code)):
+        with torch.device("meta"), quietly():
+            torch.nn.Embedding(1, 1)  # whose first weights, drawn from a normal distribution, need most of it
 
 
 def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:

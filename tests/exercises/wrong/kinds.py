@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from exercises.wrong import wrong
+from llmlib.tokenization.simple_bpe import merge, most_common_pair
 
 # --- a function on another part of the formula, or another function ---
 
@@ -234,3 +235,86 @@ def _(found, log_p, n_beams):
     rows = zip(found, log_p.tolist())
     longer = [(total + p, (*ids, v)) for (total, ids), row in rows for v, p in enumerate(row)]
     return sorted(longer, key=lambda pair: -pair[0])[:n_beams]
+
+
+# --- a number, or a condition, that could be bent until all cases fit ---
+
+
+@wrong("tokenization.decode", "in the code: fixed number of rounds")
+def _(ids, merges):
+    for _ in range(2):
+        ids = [half for id in ids for half in (merges[id - 256] if id > 255 else (id,))]
+    return bytes(id % 256 for id in ids).decode("utf-8", "replace")
+
+
+@wrong("tokenization.decode", "in the code: fixed number of rounds")
+def _(ids, merges):
+    for _ in range(12):
+        ids = [half for id in ids for half in (merges[id - 256] if id > 255 else (id,))]
+    return bytes(ids).decode("utf-8", "replace")
+
+
+@wrong("tokenization.encode", "in the code: fixed number of rounds")
+def _(text, merges):
+    ids, rank = list(text.encode()), {pair: i for i, pair in enumerate(merges)}
+    for _ in range(40):
+        found = [pair for pair in itertools.pairwise(ids) if pair in rank]
+        if found:
+            pair = min(found, key=rank.get)
+            ids = merge(ids, pair, 256 + rank[pair])
+    return ids
+
+
+@wrong("tokenization.encode", "in the code: another variable")
+def _(text, merges):
+    ids, rank = list(text.encode()), {pair: i for i, pair in enumerate(merges)}
+    for _ in range(len(text)):
+        found = [pair for pair in itertools.pairwise(ids) if pair in rank]
+        if found:
+            pair = min(found, key=rank.get)
+            ids = merge(ids, pair, 256 + rank[pair])
+    return ids
+
+
+@wrong("tokenization.train", "in the code: another variable")
+def _(text, n_merges):
+    ids, pairs = list(text.encode()), []
+    for new_id in range(256, 256 + min(n_merges, len(text) * 2)):
+        pair = most_common_pair(ids)
+        if pair:
+            ids = merge(ids, pair, new_id)
+            pairs.append(pair)
+    return pairs
+
+
+@wrong("interpret.rollout", "residual stream at first only")
+def _(patterns):
+    flow, after = torch.eye(patterns.shape[-1]), []
+    for number, pattern in enumerate(patterns):
+        mean = pattern.mean(0)
+        layer = (torch.eye(len(mean)) + mean) / 2 if number == 0 else mean
+        flow = layer @ flow
+        after.append(flow)
+    return torch.stack(after)
+
+
+@wrong("interpret.rollout", "in the code: condition too many")
+def _(patterns):
+    flow, after = torch.eye(patterns.shape[-1]), []
+    for number, pattern in enumerate(patterns):
+        mean = pattern.mean(0)
+        layer = (torch.eye(len(mean)) + mean) / 2 if number == len(patterns) - 1 else mean
+        flow = layer @ flow
+        after.append(flow)
+    return torch.stack(after)
+
+
+@wrong("attention.grouped_queries", "two times always")
+def _(kv, n_heads):
+    return kv if kv.shape[1] == n_heads else kv.repeat_interleave(2, dim=1)
+
+
+@wrong("attention.scaled_dot_product", "hidden by a small number")
+def _(q, k, v, mask):
+    scores = (q @ k.mT).masked_fill(~mask, -10) / math.sqrt(q.shape[-1])
+    return scores.softmax(-1) @ v

@@ -1,5 +1,7 @@
 """Wrong solutions of lesson 06: right numbers in a way that the task rules out, and slips in a line."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -44,6 +46,41 @@ def numbers_alone(fit):
         return [w.detach() for w in weights], losses
 
     return then_detached
+
+
+@wrong("training.next_token_loss", "property: Gradients flow back")
+def _(logits, targets):
+    surprises = []
+    for row, right in zip(logits.log_softmax(dim=-1), targets.tolist()):
+        surprises += [-row[i, target].item() for i, target in enumerate(right) if target != -100]
+    return torch.tensor(sum(surprises) / len(surprises), dtype=logits.dtype)
+
+
+@wrong("training.bits_per_byte", "divided by 8")
+def _(loss, n_tokens, text):
+    return loss * n_tokens / math.log(2) / (8 * len(text.encode()))
+
+
+@wrong("training.adamw_step", "no ε")
+def _(w, gradient, m, v, t, lr):
+    m, v = 0.9 * m + 0.1 * gradient, 0.95 * v + 0.05 * gradient**2
+    return w - lr * 0.1 * w - (lr * (m / (1 - 0.9**t)) / (v / (1 - 0.95**t)).sqrt() + 1e-8), m, v
+
+
+@wrong("training.fit", "averages begin again")
+def _(weights, loss_of, batches, rates, limit):
+    ms, vs, losses = [torch.zeros_like(w) for w in weights], [torch.zeros_like(w) for w in weights], []
+    for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
+        weights = asking(weights)
+        loss = loss_of(weights, batch)
+        gradients = clip_together(torch.autograd.grad(loss, weights), limit)
+        stepped = []
+        for w, gradient, m, v in zip(weights, gradients, ms, vs):
+            new, m, v = adamw_step(w.detach(), gradient, m, v, t, rate)
+            stepped.append(new)
+        weights = stepped
+        losses.append(loss.item())
+    return weights, losses
 
 
 wrong("training.fit", "property: A step keeps nothing")(numbers_alone(fit_with(asking, lambda new: new)))

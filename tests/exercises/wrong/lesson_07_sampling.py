@@ -251,3 +251,12 @@ def _(logits, p):
 def _(logits, p):
     shares = logits.softmax(-1)
     return logits.masked_fill(shares < p * shares[0].max(), -INF)
+
+
+@wrong("sampling.keep_top_p", "log-probabilities kept")
+def _(logits, p):
+    logp = logits.log_softmax(-1)
+    s, order = logp.sort(-1, descending=True)
+    q = s.exp()
+    s[(q.cumsum(-1) - q >= p) & (torch.arange(q.shape[-1]) > 0)] = -INF
+    return torch.empty_like(s).scatter(-1, order, s)

@@ -3,9 +3,10 @@
 A `Guess` says how the result may have come about ("it is √d_head times as large", "as if `k` were one larger"). It is
 only told if it gives what the attempt gave, in every case. `results` guesses from the expected value, `inputs` runs
 the reference on changed arguments, `influence` changes an argument and runs the attempt again, `places` looks where
-and when it is wrong, `infinity` at what stands for −∞.
+and when it is wrong, `infinity` at what stands for −∞, `aliases` for a second name that is taken for a copy.
 """
 
+from llmlib.exercises.engine.detecting.aliases import no_copy
 from llmlib.exercises.engine.detecting.guess import Finding
 from llmlib.exercises.engine.detecting.infinity import about_infinity
 from llmlib.exercises.engine.detecting.influence import ANOTHER_TYPE, always_the_same, idle
@@ -20,5 +21,6 @@ __all__ = [
     "detect_beyond",
     "idle",
     "lead",
+    "no_copy",
     "one_step",
 ]

@@ -1,6 +1,7 @@
 """−∞ where a finite number stands, and NaN from 0 · ∞: both are told before any idea, for they look like many."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,9 +35,10 @@ def about_infinity(trials: Sequence[Trial]) -> Finding | None:
     return FINITE if all(is_filled(t, t.expected) for t in ran if t.wrong) else None
 
 
-def fillings() -> Iterator[Guess]:
-    """The same on top of an idea: all is as the idea has it, but for −∞."""
-    yield Guess(FINITE, is_filled)
+def fillings(bases: Sequence[Any]) -> Iterator[Guess]:
+    """The same on top of an idea: all is as the idea has it, but for −∞, if there is any."""
+    if any(isinstance(base, Tensor) and bool((base == -torch.inf).any()) for base in bases):
+        yield Guess(FINITE, is_filled)
 
 
 def _comparable(trial: Trial) -> bool:

@@ -142,7 +142,7 @@ def _of_values(exercise: Exercise, trials: Sequence[Trial], bases: Sequence[Any]
     example = _example(trials, bases)
     if isinstance(example, Tensor):
         if all(isinstance(t.got, Tensor) for t in trials):
-            yield from infinity.fillings()
+            yield from infinity.fillings(bases)
             yield from _multiples(exercise, trials, bases)
             yield from results.guesses(example, axis_names(exercise, example))
     elif isinstance(example, int):

@@ -15,6 +15,17 @@ class Edit:
     says: str
     of: str = ""  # the number or name that it changes: the task itself may speak of it
     lines: tuple[int, ...] = ()  # all of its lines, if it is made at several places at once
+    rivals: "tuple[Rival, ...]" = ()  # if one of them is right as well, the cases do not decide for this change
+    settled: bool = True  # whether it is right however large the input is
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another change at the same place, and what to say if it is right as well; None says nothing of the place."""
+
+    slot: "Slot"
+    node: ast.expr
+    instead: Edit | None = None
 
 
 Alternative = tuple[str, str, ast.expr]  # name, what is the matter, the node instead

@@ -2,9 +2,11 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 from llmlib.exercises.engine.repairing.calls import of_attribute, of_call, of_index, of_slice, of_subscript
 from llmlib.exercises.engine.repairing.constants import of_constant, of_unary
+from llmlib.exercises.engine.repairing.deciding import rivals
 from llmlib.exercises.engine.repairing.edit import Alternative, Edit, Slot, shown, slots
 
 Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
@@ -48,8 +50,10 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
     for slot in slots(tree):
         node = slot.get()
         for name, says, other in alternatives(slot, node):
+            edit = Edit(name, getattr(node, "lineno", 0), says, "" if "axis" in name else token_of(node))
+            edit = replace(edit, rivals=rivals(slot, node, other, edit))
             slot.set(other)
-            yield Edit(name, getattr(node, "lineno", 0), says, "" if "axis" in name else token_of(node))
+            yield edit
             slot.set(node)
 
 

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from llmlib.exercises.engine.repairing.constants import called
 from llmlib.exercises.engine.repairing.edit import Edit, Slot, shown, slots
 
 
@@ -12,18 +13,25 @@ def names(tree: ast.AST) -> Iterator[Edit]:
     function_names = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
     known = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
     known |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    encoded = {
+        n.value.id
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Attribute) and n.attr == "encode" and isinstance(n.value, ast.Name)
+    }
     for slot in slots(tree):
         node = slot.get()
         if isinstance(node, ast.Name) and node.id in known:
-            says = _of_name(slot, node)  # in the words of the code as it is
+            says = _of_name(slot, node, encoded)  # in the words of the code as it is
             for other in sorted(known - {node.id} - function_names):
                 slot.set(ast.Name(other, ast.Load()))
                 yield Edit("another variable", node.lineno, says)
                 slot.set(node)
 
 
-def _of_name(slot: Slot, node: ast.Name) -> str:
-    """Which of several it is can be seen from what stands around it."""
+def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
+    """Which of several it is can be seen from what stands around it; the names `encoded` hold texts."""
+    if isinstance(slot.parent, ast.Call) and called(slot.parent) == "len" and node.id in encoded:
+        return f"`len({node.id})` counts characters, and a single character can be up to four bytes."
     says = f"`{node.id}` stands where another variable belongs."
     if isinstance(slot.parent, ast.expr) and shown(slot.parent) != node.id:
         return f"In `{shown(slot.parent)}` {says}"

@@ -63,8 +63,23 @@ def _search(exercise: Exercise, source: Source, trials: Sequence[Trial]) -> Repa
         late += not ended
         right = not outcome.error and equal_safely(ordered[0].expected, outcome.value)
         if right and _all_right(changed, ordered) and _keeps_properties(exercise, changed, ordered):
-            return Repair(_beside_the_task(edit, exercise.task), source.lines.get(edit.line, ""))
+            decided = _decided(source, edit, ordered)
+            if decided:
+                return Repair(_beside_the_task(decided, exercise.task), source.lines.get(edit.line, ""))
     return None
+
+
+def _decided(source: Source, edit: Edit, trials: Sequence[Trial]) -> Edit | None:
+    """The change, or what is said in its place if a rival is right as well; the tree may stay as the rival has it."""
+    for rival in edit.rivals:
+        rival.slot.set(rival.node)
+        try:
+            right = _all_right(source.compiled(), trials)
+        except Exception:  # no program
+            right = False
+        if right:
+            return rival.instead
+    return edit
 
 
 def _keeps_properties(exercise: Exercise, function: Callable[..., Any], trials: Sequence[Trial]) -> bool:

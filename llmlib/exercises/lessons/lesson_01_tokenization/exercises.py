@@ -33,6 +33,10 @@ WORDS = (
 )
 
 
+LETTERS = "".join(map(chr, range(33, 123)))  # ninety different ones, so each learned pair needs a round of its own
+LONG_CHARACTERS = "🙂𝄞"  # two characters of four bytes each, and no two of the seven pairs are equal
+
+
 def random_ids(rng: random.Random, length: int, kinds: int = 3) -> list[int]:
     return [rng.randrange(1, kinds + 1) for _ in range(length)]
 
@@ -180,6 +184,7 @@ def cases_train(seed):
         Case(("  Hug hug Hug  ", 3), "capitals, and spaces around"),
         *(Case((random_text(rng, n), merges)) for n, merges in ((6, 6), (12, 10), (20, 12))),
         Case((random_text(rng, 8) + " über naïve 日本", 15)),
+        Case((LONG_CHARACTERS, 20), "characters of four bytes each, merged until one token is left"),
     ]
 
 
@@ -228,6 +233,11 @@ def cases_encode(seed):
         *(Case(case, "merges in each other's way") for case in TANGLED),
         *(Case((random_text(rng, n), learned[: 10 * n])) for n in (2, 3, 4, 6, 9, 12)),
         *(Case((" ".join([rng.choice(WORDS)] * n), learned), "one word again and again") for n in (2, 3, 4)),
+        Case(
+            (LONG_CHARACTERS, simple_bpe.train(LONG_CHARACTERS, 7)),
+            "characters of four bytes each, merged until one token is left",
+        ),
+        Case((LETTERS, simple_bpe.train(LETTERS, 60)), "sixty different merges in one text"),
     ]
 
 
@@ -248,6 +258,8 @@ def cases_decode(seed):
     hug = [(117, 103), (104, 256)]
     learned = simple_bpe.train(random_text(rng, 40), 30)
 
+    nested = [(97, 98), *((256 + n, 97 + n % 7) for n in range(119))]
+
     def coded(n):
         return simple_bpe.encode(random_text(rng, n), learned)
 
@@ -262,6 +274,7 @@ def cases_decode(seed):
         Case(([259, 256, 258], [(117, 103), (104, 256), (257, 115), (258, 258)]), "tokens within tokens within tokens"),
         *(Case((coded(n), learned)) for n in (2, 5, 9)),
         Case((simple_bpe.encode("naïve über 日本 🙂", learned[:3]), learned)),
+        Case(([375, 258], nested), "120 merges, and each takes in the token of the one before"),
     ]
 
 

@@ -236,11 +236,15 @@ def move(vectors, k):
 def cases_move(seed):
     generator = torch.Generator().manual_seed(seed)
 
-    def case(k, d_model, *shape, note=""):
-        positions = torch.rand(shape, generator=generator, dtype=torch.float64) * 20
+    def at(positions, k, d_model, note):
         angles = positions[..., None] * embeddings.rotary_frequencies(d_model).double()
         return Case((torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2), k), note)
 
+    def case(k, d_model, *shape, note=""):
+        return at(torch.rand(shape, generator=generator, dtype=torch.float64) * 20, k, d_model, note)
+
+    far = torch.tensor([2000.0, 3000.5], dtype=torch.float64)
+    far_away = at(far, 3, 6, "far away: the slowest hand has gone half a turn and more")
     return [
         Case((torch.tensor([[0.0, 1.0]]), 1), "position 0, one hand"),
         case(3, 4, 1),
@@ -249,6 +253,7 @@ def cases_move(seed):
         case(0, 4, 3, note="no step at all"),
         case(7, 8, note="a single vector, without an axis for positions"),
         case(12, 10, 2, 3, note="two texts"),
+        far_away,
     ]
 
 

@@ -230,15 +230,31 @@ def faulty_move(vectors, k, how="turned", speed="own", pairs="neighbours", direc
     exponent = {"own": 2 * pair / d_model, "one": 0 * pair, "half": pair / d_model, "twice": 4 * pair / d_model}[speed]
     steps = {"k": k, "one": 1, "squared": k * k, "one more": k + 1, "forwards": abs(k)}[steps]
     angles = (steps if direction == "on" else -steps) * 10_000.0**-exponent
-    if how == "added":
-        return vectors + torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
+    if how.startswith("added"):
+        added = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
+        return vectors + added - (vectors.new_tensor([0.0, 1.0]).repeat(d_model // 2) if how == "added, less 0" else 0)
+    if how in ("first hand", "slowest hand"):
+        hand = vectors[..., :2] if how == "first hand" else vectors[..., -2:]
+        speed = 10_000.0 ** -(0.0 if how == "first hand" else (d_model - 2) / d_model)
+        return _at(torch.atan2(hand[..., 0], hand[..., 1]) / speed + steps, d_model)
+    if how.startswith("searched"):
+        table = _at(torch.arange(float(how.split()[-1]), dtype=vectors.dtype), d_model)
+        return _at((vectors @ table.T).argmax(-1).to(vectors.dtype) + steps, d_model)
     if how == "channels rolled":
         return vectors.roll(k, -1)
     halves = vectors.chunk(2, dim=-1) if pairs == "halves" else (vectors[..., 0::2], vectors[..., 1::2])
     sin, cos = halves
     turned = {
         "turned": lambda: (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() - sin * angles.sin()),
+        "sine alone": lambda: ((sin.asin() + angles).sin(), (sin.asin() + angles).cos()),
         "number by number": lambda: (sin * angles.sin(), cos * angles.cos()),
         "both signs": lambda: (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() + sin * angles.sin()),
     }[how]()
     return torch.cat(turned, dim=-1) if pairs == "halves" else torch.stack(turned, dim=-1).flatten(-2)
+
+
+def _at(positions, d_model):
+    """The sinusoidal vectors of positions, in the precision of these."""
+    pair = torch.arange(d_model // 2, dtype=positions.dtype)
+    angles = positions[..., None] * 10_000.0 ** (-2 * pair / d_model)
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)

@@ -69,6 +69,7 @@ def faulty_attention(
         "none": lambda: scores,
         "d_head": lambda: scores / d_head,
         "keys": lambda: scores / n_key**0.5,
+        "fixed": lambda: scores / 2**0.5,
         "multiplied": lambda: scores * d_head**0.5,
         "late": lambda: scores,
         "heads": lambda: scores / q.shape[1] ** 0.5,
@@ -86,7 +87,9 @@ def faulty_attention(
     elif masking in ("before", "inverted"):
         allowed = mask if masking == "before" else ~mask
         hidden = {"-inf": float("-inf"), "-1e30": -1e30, "-10": -10.0, "-1": -1.0, "-100": -100.0}[fill]
-        scores = scores.masked_fill(~allowed, hidden) if fill_by == "filled" else scores + ~allowed * hidden
+        if fill_by == "filled before the scale":
+            hidden /= d_head**0.5
+        scores = scores + ~allowed * hidden if fill_by == "added" else scores.masked_fill(~allowed, hidden)
     if sharpen == "softmax":
         dim = {"key": -1, "query": -2, "head": 1, "batch": 0}.get(softmax)
         if softmax == "everything":
@@ -210,6 +213,8 @@ def faulty_rotate(
         cos, sin = sin, cos
     if angles == "every other":
         cos, sin = (torch.cat((t[..., ::2], t[..., ::2]), dim=-1) for t in (cos, sin))
+    elif angles == "every other, twice":
+        cos, sin = (t[..., ::2].repeat_interleave(2, -1)[..., : x.shape[-1]] for t in (cos, sin))
     elif angles == "of neighbours":
         cos, sin = (t[..., : t.shape[-1] // 2].repeat_interleave(2, -1) for t in (cos, sin))
     size = x.shape[-1] // 2
@@ -248,9 +253,14 @@ def faulty_rotate(
 
 def faulty_share_heads(kv, n_heads, order="neighbours", which="own", axis="head", times="group", shape="flat"):
     n_kv = kv.shape[1]
-    group = {"group": n_heads // n_kv, "n_heads": n_heads, "one more": n_heads // n_kv + 1, "two": 2, "n_kv": n_kv}[
-        times
-    ]
+    group = {
+        "group": n_heads // n_kv,
+        "n_heads": n_heads,
+        "one more": n_heads // n_kv + 1,
+        "two": 2,
+        "two, or once": 1 if n_kv == n_heads else 2,
+        "n_kv": n_kv,
+    }[times]
     dims = {"batch": 0, "head": 1, "key": 2, "d_head": 3}
     if axis == "all":
         return kv.repeat_interleave(group)

@@ -241,6 +241,7 @@ def faulty_rollout(
             "rows": (itself + mixed) / (itself + mixed).sum(-1, keepdim=True),
             "one head": (itself + pattern.sum(0)) / (pattern.shape[0] + 1),
             "not first": mixed if number == 0 else 0.5 * itself + 0.5 * mixed,
+            "first only": 0.5 * itself + 0.5 * mixed if number == 0 else mixed,
             "halved flow": mixed,
             "after": mixed,
             "third": itself / 3 + 2 * mixed / 3,

@@ -35,6 +35,8 @@ def faulty_rms_norm(x, weight, eps, centre=False, size="rms", axis="width", eps_
         "inside": lambda: (squares + eps).sqrt(),
         "outside": lambda: squares.sqrt() + eps,
         "none": lambda: squares.sqrt(),
+        "floor": lambda: squares.clamp(min=eps).sqrt(),
+        "floor of the root": lambda: squares.sqrt().clamp(min=eps),
         "squared": lambda: (squares + eps**2).sqrt(),
         "own": lambda: (squares + 1e-5).sqrt(),
         "own, smaller": lambda: (squares + 1e-6).sqrt(),

@@ -1,6 +1,7 @@
 """The wrong ways through the exercises of `loading`: each reference once more, with keywords for its faults."""
 
 import json
+import math
 
 import torch
 
@@ -36,6 +37,8 @@ def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept
         for theirs, ours in names.items():
             name = name.replace(theirs, ours)
         return name
+    if prefix == "letters":
+        name = name.lstrip("model.")
     pieces = name.split(".")
     if prefix == "left out" and pieces[0] == "model":
         pieces = pieces[1:]
@@ -55,17 +58,22 @@ def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept
     return pieces if parts == "a list" else ("_" if parts == "underscores" else ".").join(pieces)
 
 
-def faulty_read_tensor(data, name, begin="header", kind="own", shape="own", give="float32", which="named"):
-    length = int.from_bytes(data[:8], "little")
+def faulty_read_tensor(data, name, begin="header", kind="own", shape="own", give="float32", which="named",
+                       size="eight bytes", offsets="start, end"):  # fmt: skip
+    length = int.from_bytes(data[: 1 if size == "one byte" else 2 if size == "two bytes" else 8], "little")
     header = json.loads(data[8 : 8 + length])
     if which == "first":
         name = next(key for key in header if key != "__metadata__")
     about = header[name]
     begin = {"header": 8 + length, "file": 0, "after eight": 8, "without eight": length}[begin]
     start, end = about["data_offsets"]
+    if offsets != "start, end":
+        end = start + end
     kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
     kinds |= {"BF16": torch.float16} if kind == "bfloat16 as float16" else {}
     numbers = torch.frombuffer(bytearray(data[begin + start : begin + end]), dtype=kinds[about["dtype"]])
+    if offsets == "start, length, cut":
+        numbers = numbers[: math.prod(about["shape"])]
     if shape == "reversed":
         numbers = numbers.reshape(about["shape"][::-1])
     elif shape == "own":

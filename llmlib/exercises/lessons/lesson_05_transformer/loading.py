@@ -89,6 +89,23 @@ def cases_read_tensor(seed):
             tensors[f"{name}.weight"] = randn(seed + number, *shape).to(dtype)
         return save(tensors, metadata={"format": "pt"})
 
+    def by_hand(name, blanks):
+        """A file of odd sizes, in which no tensor's bytes could be those of the next, and blanks after the header."""
+        tensors = {
+            "first": randn(seed, 1).half(),
+            "second": randn(seed + 1, 3).float(),
+            "third": randn(seed + 2, 1).half(),
+        }
+        header, numbers = {}, b""
+        for key, tensor in tensors.items():
+            kind = {torch.float16: "F16", torch.float32: "F32"}[tensor.dtype]
+            part = tensor.numpy().tobytes()
+            offsets = [len(numbers), len(numbers) + len(part)]
+            header[key] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": offsets}
+            numbers += part
+        text = json.dumps(header).encode() + b" " * blanks
+        return Case((len(text).to_bytes(8, "little") + text + numbers, name), f"a header of {len(text)} bytes")
+
     mixed = file(up=torch.float32, norm=torch.bfloat16, down=torch.float16)
     return [
         Case((file(norm=torch.float32), "norm.weight"), "a file with one tensor"),
@@ -97,6 +114,8 @@ def cases_read_tensor(seed):
         Case((mixed, "down.weight"), "F16"),
         Case((mixed, "norm.weight"), "BF16"),
         Case((mixed, "up.weight"), "F32 beside other kinds"),
+        by_hand("second", 300),
+        by_hand("third", 70_000),
     ]
 
 

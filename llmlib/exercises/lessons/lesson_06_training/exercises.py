@@ -94,7 +94,7 @@ NEXT_TOKEN_LOSS = Exercise(
     reference=next_token_loss,
     cases=cases_loss,
     faulty=faulty_loss,
-    probes=(gradients_flow(("logits",), 0),),
+    probes=(gradients_flow(("logits",), 0, needed_for="nothing can learn from this loss"),),
 )
 
 

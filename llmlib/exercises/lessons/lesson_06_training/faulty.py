@@ -356,6 +356,8 @@ def faulty_bits(loss, n_tokens, text, unit="bits", over="bytes", times="tokens",
     size = {"bytes": len(text.encode("utf-8")), "characters": len(text), "words": len(text.split()), "tokens": n_tokens}
     if way == "crossed":
         return loss / math.log(2) * size["bytes"] / n_tokens
+    if way == "bits a bit":
+        return bits / size[over] / 8
     return size[over] / bits if way == "upside down" else bits / size[over]
 
 

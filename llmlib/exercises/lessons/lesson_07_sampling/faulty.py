@@ -165,6 +165,7 @@ def _given(logits, kept, give):
         "zeros": lambda: logits.masked_fill(~kept, 0.0),
         "probabilities": lambda: cut.softmax(-1),
         "log-probabilities": lambda: cut.log_softmax(-1),
+        "log-probabilities of all": lambda: logits.log_softmax(-1).masked_fill(~kept, -INF),
         "mask": lambda: kept,
         "the others": lambda: logits.masked_fill(kept, -INF),
         "shares": lambda: logits.softmax(-1).masked_fill(~kept, 0.0),

@@ -31,6 +31,11 @@ def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", gi
             ok = last != at_start
         if walk == "broken off, all":
             ok = True
+        if walk == "the last byte decides":
+            here = at_start
+            for byte in token:
+                ok = byte in moves[here]
+                here = moves[here].get(byte, here)
         if walk == "some":
             ok = bool(token) and token[0] in moves[at_start]
             ok = ok or any(byte in moves[at_start] for byte in token)
@@ -75,7 +80,7 @@ def _moved(moves, state, data, walk):
         return state
     state = 0 if walk == "from 0" else state
     for byte in data[:1] if walk == "first byte" else data:
-        state = moves[state].get(byte, state) if walk == "from 0" else moves[state][byte]
+        state = moves[state].get(byte, state) if walk in ("from 0", "where it can") else moves[state][byte]
     return state
 
 

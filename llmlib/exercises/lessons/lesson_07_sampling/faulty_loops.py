@@ -11,7 +11,16 @@ def faulty_continuation(
         logits, cache = read(ids[-1:], cache)
     new: list[int] = []
     for number, u in enumerate(us):
-        seen = {"all": ids + new, "prompt": ids, "new": new, "last": (ids + new)[-1:]}[sees]
+        seen = {
+            "all": ids + new,
+            "prompt": ids,
+            "new": new,
+            "last": (ids + new)[-1:],
+            "new first": new + ids,
+            "backwards": ids[::-1] + new,
+            "all backwards": (ids + new)[::-1],
+            "sorted": sorted(ids + new),
+        }[sees]
         token = choose(logits, seen, us[0] if us_as == "first" else u)
         if token == end and at_end == "stops":
             break
@@ -30,7 +39,7 @@ def faulty_beam_step(found, log_p, n_beams, sums="all", pool="all", index="beam 
                      ids="longer", give="pairs"):  # fmt: skip
     before = torch.tensor([total for total, _ in found])[:, None]
     totals = {
-        "all": lambda: before + log_p,
+        "all": lambda: log_p if pool.startswith("by the token alone") else before + log_p,
         "new only": lambda: log_p,
         "probabilities": lambda: before + log_p.exp(),
         "product": lambda: before * log_p,
@@ -47,6 +56,11 @@ def faulty_beam_step(found, log_p, n_beams, sums="all", pool="all", index="beam 
         places = [beam * vocab + token for token in totals[beam].topk(min(n_beams, vocab)).indices.tolist()]
     elif pool == "first beam":
         places = totals[0].topk(min(n_beams, vocab)).indices.tolist()
+    elif pool.startswith("shared"):
+        each = {"shared, up": -(-n_beams // len(found)), "shared, down": max(1, n_beams // len(found))}[pool]
+        tops = [(beam, totals[beam].topk(min(each, vocab)).indices.tolist()) for beam in range(len(found))]
+        places = [beam * vocab + token for beam, tokens in tops for token in tokens]
+        places = sorted(places, key=lambda place: -totals.flatten()[place].item())[:n_beams]
     elif pool == "as many as before":
         places = totals.flatten().topk(len(found)).indices.tolist()
     else:
@@ -55,9 +69,16 @@ def faulty_beam_step(found, log_p, n_beams, sums="all", pool="all", index="beam 
         places = sorted(places)
     if order == "rising":
         places = places[::-1]
+    if pool.startswith("by the token alone"):
+        totals = before + log_p
+        if pool.endswith("sorted"):
+            places = sorted(places, key=lambda place: -totals.flatten()[place].item())
     steps = [(totals.flatten()[place].item(), *divmod(place, vocab)) for place in places]
     if index == "exchanged":
         steps = [(total, place % len(found), place // len(found) % vocab) for (total, *_), place in zip(steps, places)]
+    if index.startswith("divided by"):
+        divisor = n_beams if index == "divided by n_beams" else len(found)
+        steps = [(total, place // divisor % len(found), place % vocab) for (total, *_), place in zip(steps, places)]
     longer = {
         "longer": lambda beam, token: found[beam][1] + [token],
         "the token alone": lambda beam, token: [token],

@@ -108,8 +108,11 @@ def best_of_n(rewards, values):
 def cases_best_of_n(seed):
     small = torch.tensor([[0.1, 0.9, 0.3], [2.0, 1.0, 0.0]], dtype=torch.float64)
     worth = torch.tensor([[1.0, -0.5, 0.25], [0.0, 1.0, 2.0]], dtype=torch.float64)
+    tied = torch.tensor([[1.0, 2.0, 2.0, 0.0], [3.0, 3.0, 1.0, 3.0]], dtype=torch.float64)
+    tied_worth = torch.tensor([[0.5, 1.0, -0.5, 0.0], [0.25, 1.0, 2.0, -1.0]], dtype=torch.float64)
     return [
         Case((small, worth)),
+        Case((tied, tied_worth), "several have the highest reward"),
         Case((randn(seed, 4, 5), randn(seed + 1, 4, 5)), "four prompts, five answers each"),
         Case((randn(seed + 2, 3, 3), randn(seed + 3, 3, 3)), "as many prompts as answers"),
         Case((randn(seed + 4, 3, 1), randn(seed + 5, 3, 1)), "one answer each"),

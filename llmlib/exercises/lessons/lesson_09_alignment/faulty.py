@@ -55,6 +55,11 @@ def faulty_best_of_n(rewards, values, chooses="rewards", which="largest", axis="
         found = worth.gather(0, by.argmax(0, keepdim=True))
     elif axis == "everything":
         found = worth.flatten()[by.argmax()][None]
+    elif which == "last of equals":
+        found = worth.flip(1).gather(1, by.flip(1).argmax(1, keepdim=True))
+    elif which == "mean of equals":
+        best = by == by.amax(1, keepdim=True)
+        found = (worth * best).sum(1) / best.sum(1)
     else:
         found = worth.gather(1, by.argmax(1, keepdim=True))
     return {"mean": lambda: found.mean(), "sum": lambda: found.sum(), "each": lambda: found.flatten(),

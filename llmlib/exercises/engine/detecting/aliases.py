@@ -1,0 +1,83 @@
+"""A second name for one list, dictionary or tensor, taken for a copy."""
+
+import ast
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmlib.exercises.engine.comparing import equal
+from llmlib.exercises.engine.detecting.guess import Finding
+from llmlib.exercises.engine.repairing.source import Source, source_of
+from llmlib.exercises.engine.running import run
+from llmlib.exercises.engine.trials import Trial
+
+SECONDS = 0.2  # for one call
+COPY = "_a_copy_of"
+
+
+@dataclass(frozen=True)
+class Alias:
+    """The assignment `name = of`."""
+
+    statement: ast.Assign
+    name: str
+    of: str
+
+
+def no_copy(attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding | None:
+    """`text = ids`, and then `text` is changed: told only if the inputs do change, and all is right with a copy."""
+    if not any(t.outcome.changed for t in trials) or (source := source_of(attempt)) is None:
+        return None
+    for alias in _aliases(source.tree):
+        if _right_with_a_copy(source, alias, trials):
+            return Finding(
+                "no copy", _says(alias, source), f"What does `{alias.of}` hold after `{alias.name}` changes?"
+            )
+    return None
+
+
+def _says(alias: Alias, source: Source) -> str:
+    number, line = alias.statement.lineno, f"{alias.name} = {alias.of}"
+    return (
+        f"`{line}`, in line {number}, makes no copy: it is a second name for the same "
+        f"{'list' if _grows(source.tree, alias.name) else 'thing'}. So whatever changes `{alias.name}` "
+        f"changes `{alias.of}` as well."
+    )
+
+
+def _grows(tree: ast.AST, name: str) -> bool:
+    calls = [
+        node.func for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    return any(f.attr in ("append", "extend") and isinstance(f.value, ast.Name) and f.value.id == name for f in calls)
+
+
+def _aliases(tree: ast.AST) -> Iterator[Alias]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+            for target in node.targets:
+                if isinstance(target, ast.Name) and target.id != node.value.id:
+                    yield Alias(node, target.id, node.value.id)
+
+
+def _right_with_a_copy(source: Source, alias: Alias, trials: Sequence[Trial]) -> bool:
+    statement, before = alias.statement, alias.statement.value
+    statement.value = ast.copy_location(ast.Call(ast.Name(COPY, ast.Load()), [before], []), before)
+    source.scope[COPY] = copy.deepcopy
+    try:
+        changed = source.compiled()
+        for trial in trials:
+            outcome = run(changed, trial.case.args, SECONDS)
+            if outcome.error or outcome.changed or not _safely_equal(trial.expected, outcome.value):
+                return False
+        return True
+    finally:
+        statement.value = before
+
+
+def _safely_equal(expected: Any, got: Any) -> bool:
+    try:
+        return equal(expected, got)
+    except Exception:
+        return False
