@@ -155,7 +155,7 @@ def test_a_variable_is_quoted_as_it_is_written():
             after.append(flow)
         return torch.stack(after)
 
-    assert "In `len(patterns)` `patterns` stands where" in said_to("interpret.rollout", attempt)
+    assert "In `len(patterns)` `patterns` is the wrong variable" in said_to("interpret.rollout", attempt)
 
 
 def test_a_list_of_keys_is_no_repair():

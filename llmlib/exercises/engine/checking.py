@@ -221,8 +221,8 @@ def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report:
 OTHER_PRECISION = {  # (expected, got)
     (torch.float64, torch.float32): "For float64 inputs your result is float32, and so less exact. `dtype=x.dtype` "
     "keeps the input's.",
-    (torch.float32, torch.float64): "For float32 inputs your result is float64. torch does not multiply the one with "
-    "the other; `.to(x.dtype)` turns it back.",
+    (torch.float32, torch.float64): "For float32 inputs your result is float64. torch will not multiply the two; "
+    "`.to(x.dtype)` turns it back.",
 }
 
 

@@ -187,7 +187,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
 
 
 def _swapped_axes(expected: Tensor, got: Tensor) -> tuple[int, int] | None:
-    """The two axes whose exchange makes the one of the other, if there are such."""
+    """The two axes that turn one into the other when swapped, if there are any."""
     if got.ndim != expected.ndim:
         return None
     for one, other in itertools.combinations(range(got.ndim), 2):

@@ -160,14 +160,14 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"RuntimeError: mat1 and mat2|RuntimeError: size mismatch|must match.*bmm",
         "For `a @ b` the last axis of a and the last but one of b must have the same size. Write both shapes down, "
-        "with the names of their axes: does one stand in the wrong place, or has it another size than you thought?",
+        "with the names of their axes: is one in the wrong position, or is its size not what you thought?",
     ),
     (
         r"RuntimeError: .*view size is not compatible",
         "`view` needs values that lie in memory in the order of the "
         "axes, which a transposed tensor's do not. `reshape` copies where it must.",
     ),
-    (r"RuntimeError: shape .* is invalid", "The new shape holds another number of values than the old one."),
+    (r"RuntimeError: shape .* is invalid", "The new shape does not hold as many values as the old one."),
     (
         r"RuntimeError: The size of tensor|RuntimeError: .*broadcast|RuntimeError: .*must match",
         "Two sizes that ought to be the same (or 1) are not. Write the shapes of both sides down, axis by axis; "

@@ -63,7 +63,7 @@ class Blueprint:
         if not isinstance(part, nn.Linear):
             return f"`self.{name}` should be an `nn.Linear`."
         if part.bias is not None:
-            return f"`self.{name}` has a bias, as `nn.Linear` makes one by itself: `bias=False`."
+            return f"`self.{name}` has a bias, because `nn.Linear` adds one by default: `bias=False`."
         if part.weight.shape != shape:
             got, right = f"{part.in_features} → {part.out_features}", f"{shape[1]} → {shape[0]}"
             return f"With {_said(sizes)}, `self.{name}` goes {got} and should go {right}."

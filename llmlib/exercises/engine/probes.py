@@ -21,7 +21,7 @@ def batch_permuted(*batched: int) -> Probe:
             return None
         return f"With the {size} texts of the batch in the opposite order, their results are not the same ones."
 
-    return Probe("Each text of a batch is treated alone, wherever it stands.", broken)
+    return Probe("Each text of a batch is treated by itself, wherever it is in the batch.", broken)
 
 
 def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") -> Probe:

@@ -318,7 +318,7 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
         return "Afterwards the model's weights are frozen, or no longer frozen: put `requires_grad` back as it was."
     if [part.training for part in before.modules()] != [part.training for part in after.modules()]:
         return (
-            "Afterwards the model is in another mode than before: remember `model.training`, and put it back with "
+            "Afterwards the model is in a different mode: remember `model.training`, and put it back with "
             "`model.train(...)`."
         )
     if not any(map(_far_apart, before.parameters(), after.parameters())):

@@ -10,7 +10,7 @@ from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.trials import Trial
 
 FACTORS = 3  # sizes that are multiplied
-TIMES = 4  # how often the product may be there
+TIMES = 4  # try up to this many times the product
 CASES = 3  # that have to agree
 
 

@@ -34,11 +34,11 @@ def as_if(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
     pairs = list(itertools.combinations(range(len(names)), 2))
     for i, j in pairs:
         if _of_one_kind(example.case.args[i], example.case.args[j]):
-            says = f"It is what comes out when `{names[i]}` and `{names[j]}` are exchanged."
+            says = f"It is what comes out when `{names[i]}` and `{names[j]}` are swapped."
             yield guess(f"{names[i]} and {names[j]} exchanged", says, partial(_swap, i=i, j=j), "Which is which?")
     for i, j in itertools.permutations(range(len(names)), 2):
         if _of_one_kind(example.case.args[i], example.case.args[j]):
-            says = f"It is what comes out when `{names[j]}` stands where `{names[i]}` belongs."
+            says = f"It is what comes out when `{names[j]}` is used in place of `{names[i]}`."
             yield guess(f"{names[j]} for {names[i]}", says, partial(_copy, i=i, j=j))
     for i, arg in enumerate(example.case.args):
         for name, phrase, change in changes(arg):
@@ -122,7 +122,7 @@ def changes(arg: Any) -> Changes:
         if isinstance(arg, list):
             yield "empty", "is empty: nothing of it is used", lambda x: []
     elif isinstance(arg, dict):
-        yield "counts taken for 1", "has the value 1 at each key", lambda x: dict.fromkeys(x, 1)
+        yield "counts taken for 1", "has the value 1 for every key", lambda x: dict.fromkeys(x, 1)
         yield "keys reversed", "has its keys turned around", lambda x: {k[::-1]: v for k, v in x.items()}
         yield "first entry only", "has its first entry only", lambda x: dict(list(x.items())[:1])
         yield "first entry left out", "is without its first entry", lambda x: dict(list(x.items())[1:])
@@ -180,7 +180,7 @@ def _of_tensor(x: Tensor) -> Changes:
     for axis in range(x.ndim):
         yield from _along(axis, f"along its axis {axis} (counted from 0)", x.is_floating_point())
     for one, other in itertools.combinations(range(x.ndim), 2):
-        words = f"has its axes {one} and {other} (counted from 0) exchanged"
+        words = f"has its axes {one} and {other} (counted from 0) swapped"
         yield f"axes {one} and {other} exchanged", words, partial(torch.transpose, dim0=one, dim1=other)
 
 

@@ -59,7 +59,7 @@ def of_list() -> Iterator[Guess]:
     yield _after("only the last item", "There is only the last item of the expected list.", lambda x: x[-1:])
     yield _after("repeated items lost", "Items that come again are missing.", lambda x: list(dict.fromkeys(x)))
     yield _after(
-        "items turned around", "Each item is turned around: its parts are exchanged.", lambda x: [i[::-1] for i in x]
+        "items turned around", "Each item is turned around: its parts are swapped.", lambda x: [i[::-1] for i in x]
     )
     yield _after("first parts only", "Only the first part of each item is there.", lambda x: [i[0] for i in x])
     yield _after(
@@ -144,7 +144,7 @@ def of_text() -> Iterator[Guess]:
     says = "Your text is what Python writes for bytes, with b'…' around it: `str(...)` does not decode."
     look = "`.decode` makes text of bytes."
     yield _shown(Finding("bytes written out", says, look), _is_bytes_written_out)
-    yield _undone("spaces too many", "There are spaces too many; all else is right.", lambda x: x.replace(" ", ""))
+    yield _undone("spaces too many", "There are extra spaces; everything else is right.", lambda x: x.replace(" ", ""))
     yield _shown(
         Finding(
             "spaces between",
@@ -193,7 +193,7 @@ def of_mapping() -> Iterator[Guess]:
     yield _shown(
         Finding(
             "keys of another kind",
-            "Your keys are of another kind than the ones that are expected; the counts are right.",
+            "Your keys are of the wrong kind; the counts are right.",
             "Of which type is a pair, and what do you make of it before you count?",
         ),
         lambda t, b: (
@@ -229,7 +229,7 @@ def of_mapping() -> Iterator[Guess]:
     yield _shown(
         Finding(
             "keys too many",
-            "There are keys too many; the others are right.",
+            "There are extra keys; the others are right.",
             "Where do the others come from?",
             weak=True,
         ),
@@ -240,7 +240,7 @@ def of_mapping() -> Iterator[Guess]:
 def of_tuple() -> Iterator[Guess]:
     yield _after(
         "turned around",
-        "The items of your result are exchanged.",
+        "The items of your result are swapped.",
         lambda x: x[::-1],
         "Which one does the task name first?",
     )
@@ -262,7 +262,7 @@ def of_number() -> Iterator[Guess]:
     yield _of_number("squared", "Your number is the square of the expected one.", lambda x: x * x)
     yield _of_number("root taken", "Your number is the root of the expected one.", lambda x: x**0.5)
     yield _of_number(
-        "cut to a whole number", "Your number has lost what stands after the point.", lambda x: int(x) * 1.0
+        "cut to a whole number", "Your number has lost its digits after the point.", lambda x: int(x) * 1.0
     )
 
 

@@ -43,7 +43,7 @@ def of_numbers() -> Iterator[Guess]:
     yield after("logarithm taken", "Your values are the logarithms of the expected ones.", torch.log)
     yield after(
         "squared",
-        "Your values are the squares of the expected ones: a root is missing, or a square too many.",
+        "Your values are the squares of the expected ones: a root is missing, or there is an extra square.",
         torch.square,
     )
     yield after("root taken", "Your values are the square roots of the expected ones.", torch.sqrt)
@@ -54,14 +54,14 @@ def of_numbers() -> Iterator[Guess]:
     )
     yield after("rounded", "Your values are the expected ones, rounded.", torch.round)
     yield after(
-        "cut to whole numbers", "Your values are the expected ones without what stands after the point.", torch.trunc
+        "cut to whole numbers", "Your values are the expected ones without their digits after the point.", torch.trunc
     )
 
 
 def of_booleans() -> Iterator[Guess]:
     yield after(
         "True and False exchanged",
-        "True and False are exchanged everywhere.",
+        "True and False are swapped everywhere.",
         torch.logical_not,
         "What does True mean in the task?",
     )
@@ -76,7 +76,7 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Guess]:
     yield from _moves(axis, name, -1, "to the left (towards the beginning)")
     yield after(
         f"halves exchanged along {name}",
-        f"The two halves are exchanged along {name}.",
+        f"The two halves are swapped along {name}.",
         lambda x: x.roll(_even(x, axis) // 2, axis),
     )
     yield after(
@@ -91,7 +91,7 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Guess]:
     )
     yield after(
         f"neighbours exchanged along {name}",
-        f"Neighbours are exchanged along {name}: 0 with 1, 2 with 3, and so on.",
+        f"Neighbours are swapped along {name}: 0 with 1, 2 with 3, and so on.",
         lambda x: _neighbours(x, axis),
     )
     yield from _one_alone(axis, name, "first", 0)
@@ -108,12 +108,12 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Guess]:
     )
     yield undone(
         f"one too many along {name}",
-        f"There is one too many at the end along {name}; the others are right.",
+        f"There is an extra one at the end along {name}; the others are right.",
         lambda x: x.narrow(axis, 0, x.shape[axis] - 1),
     )
     yield undone(
         f"one too many along {name}",
-        f"There is one too many at the beginning along {name}; the others are right.",
+        f"There is an extra one at the beginning along {name}; the others are right.",
         lambda x: x.narrow(axis, 1, x.shape[axis] - 1),
     )
     yield after(
@@ -126,7 +126,7 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Guess]:
 
 
 def _moves(axis: int, name: str, step: int, way: str) -> Iterator[Guess]:
-    says = f"Everything stands one place too far {way} along {name}: shifted by one."
+    says = f"Everything is one position too far {way} along {name}."
     look = "Which index should be the first, and do you count from 0?"
     yield after(f"shifted along {name}", says, lambda x: x.roll(step, axis), look)
     yield after(f"shifted along {name}", says, lambda x: _shifted(x, step, axis), look)
@@ -251,7 +251,7 @@ def arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
     yield Guess(
         Finding(
             "one axis too many",
-            "The values are right, but axes of length 1 are too many, or missing.",
+            "The values are right, but axes of length 1 are missing, or there are extra ones.",
             "`squeeze` and `keepdim` take away and keep such axes.",
         ),
         lambda t, b: t.got.ndim != b.ndim and agree(b.squeeze(), t.got.squeeze()),
@@ -282,7 +282,7 @@ def arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
 def _permuted(order: tuple[int, ...], names: Sequence[str]) -> Guess:
     axes = ", ".join(names[i] for i in order)
     says = f"The axes of your result are {axes}; they should be {', '.join(names)}."
-    look = "Which axes have to be exchanged?"
+    look = "Which axes have to be swapped?"
     return after("axes in another order", says, lambda x: _distinct(x).permute(order), look)
 
 

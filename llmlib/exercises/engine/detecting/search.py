@@ -50,7 +50,7 @@ def _unless_deaf(changed: Finding, exercise: Exercise, attempt: Callable[..., An
 
 
 def one_step(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
-    """A single step that makes of what was expected what came out, in each case and without exception."""
+    """A single step that turns the expected result into the attempt's, in every case."""
     example = _example(trials, [t.expected for t in trials])
     guesses: Iterator[Guess] = iter(())
     if isinstance(example, Tensor) and all(isinstance(t.got, Tensor) for t in trials):

@@ -49,18 +49,18 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id not in MODULES
     ):
-        says = f"The step `.{node.func.attr}(…)` on `{shown(node.func.value, 40)}` is one too many."
+        says = f"You do not need the step `.{node.func.attr}(…)` on `{shown(node.func.value, 40)}`."
         yield "a step too many", says, node.func.value
     if len(node.args) == 1 and not (isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name)):
-        says = f"The step `{shown(node.func)}(…)` is one too many."
+        says = f"You do not need the step `{shown(node.func)}(…)`."
         yield "a step too many", says, node.args[0]
     if called(node) == "round" and len(node.args) == 2:
-        yield "a step too many", f"The step `{shown(node.func)}(…)` is one too many.", node.args[0]
+        yield "a step too many", f"You do not need the step `{shown(node.func)}(…)`.", node.args[0]
         return
     if isinstance(node.func, ast.Attribute) and node.func.attr in ("reshape", "view") and len(node.args) > 1:
         says = (
-            f"`{node.func.attr}` cuts the numbers anew, in the order in which they lie, where two axes are to be "
-            f"exchanged: in `{shown(node)}`."
+            f"`{node.func.attr}` only cuts the numbers again, in the order they already have, but two axes have to be "
+            f"swapped: in `{shown(node)}`."
         )
         for axes in ((-2, -1), (1, 2), (0, 1)):
             turned = ast.Attribute(node.func.value, "transpose", ast.Load())
@@ -68,19 +68,19 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
     for i, j in itertools.combinations(range(len(node.args)), 2):
         args = list(node.args)
         args[i], args[j] = args[j], args[i]
-        says = f"In `{shown(node)}` `{shown(node.args[i], 20)}` and `{shown(node.args[j], 20)}` are exchanged."
+        says = f"In `{shown(node)}` `{shown(node.args[i], 20)}` and `{shown(node.args[j], 20)}` are swapped."
         yield "arguments exchanged", says, ast.Call(node.func, args, node.keywords)
     for i, keyword in enumerate(node.keywords):
         rest = node.keywords[:i] + node.keywords[i + 1 :]
         says = f"In `{shown(node)}` the argument `{keyword.arg}` is not what is needed."
         if keyword.arg in AXIS_WORDS:
-            says = f"The axis in `{shown(node)}` is wrong: `{keyword.arg}` names another one than is meant."
+            says = f"The axis in `{shown(node)}` is wrong: `{keyword.arg}` names the wrong one."
         yield "an argument too many", says, ast.Call(node.func, node.args, rest)
     if called(node) in ("get", "setdefault") and len(node.args) == 2 and not isinstance(node.args[1], ast.Constant):
-        says = f"`{shown(node.args[1])}` in `{shown(node)}` is not what a key that is new should begin with."
+        says = f"`{shown(node.args[1])}` in `{shown(node)}` is the wrong start for a new key."
         yield "another beginning", says, ast.Call(node.func, [node.args[0], ast.Constant(0)], [])
     if node.args and (called(node) in ("range", "enumerate", "get", "most_common") or _is_builtin(node, "sum")):
-        says = f"The borders of `{shown(node)}` are not right: by one at an end."
+        says = f"One end of `{shown(node)}` is off by one."
         for step in (1, -1):
             yield "borders of a range", says, ast.Call(node.func, [*node.args[:-1], _plus(node.args[-1], step)], [])
         if len(node.args) == 2:
@@ -111,16 +111,16 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
         if node.attr in family:
             for other in family:
                 if other != node.attr:
-                    says = f"`{node.attr}` is not the right operation here (it stands after `{shown(node.value, 30)}`)."
+                    says = f"`{node.attr}` is not the right operation here (it comes after `{shown(node.value, 30)}`)."
                     if isinstance(node.value, ast.Name) and node.value.id in MODULES:
                         says = f"`{shown(node)}` is not the right function here."
                     yield "another operation", says, ast.Attribute(node.value, other, node.ctx)
     if node.attr in ("T", "mT"):
-        yield "a transposition too many", f"The transposition in `{shown(node)}` is one too many.", node.value
+        yield "a transposition too many", f"You do not need the transposition in `{shown(node)}`.", node.value
 
 
 def of_slice(node: ast.Slice) -> Iterator[Alternative]:
-    says = f"The borders of the slice `{shown(node)}` are not right"
+    says = f"The slice `{shown(node)}` has the wrong limits"
     for field in ("lower", "upper"):
         border = getattr(node, field)
         if border is not None:
@@ -135,7 +135,7 @@ def of_slice(node: ast.Slice) -> Iterator[Alternative]:
                     _sliced(node, field, number(at)),
                 )
     if node.lower is not None or node.upper is not None:
-        yield "borders of a slice", f"{says}: its two ends are exchanged.", ast.Slice(node.upper, node.lower, node.step)
+        yield "borders of a slice", f"{says}: its two ends are swapped.", ast.Slice(node.upper, node.lower, node.step)
 
 
 def _sliced(node: ast.Slice, field: str, border: ast.expr | None) -> ast.Slice:
@@ -146,10 +146,7 @@ def of_index(node: ast.Tuple) -> Iterator[Alternative]:
     """The index of several axes: one of them may stand at another axis."""
     if not any(isinstance(e, ast.Slice) for e in node.elts):
         return
-    says = (
-        f"The index `[{shown(node)}]` reaches into another axis than the one that is meant: count the "
-        "axes from the left."
-    )
+    says = f"The index `[{shown(node)}]` reaches into the wrong axis: count the axes from the left."
     for i, j in itertools.combinations(range(len(node.elts)), 2):
         elements = list(node.elts)
         elements[i], elements[j] = elements[j], elements[i]

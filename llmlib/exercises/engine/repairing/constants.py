@@ -80,18 +80,18 @@ def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
     elif isinstance(value, int):
         if _is_size(slot):
             for axis in (0, 1, 2, 3, -1, -2):
-                says = f"`{shown(slot.parent)}` is the size of another axis than the one that is meant."
+                says = f"`{shown(slot.parent)}` is the size of the wrong axis."
                 yield from [("size of another axis", says, number(axis))] if axis != value else []
             return
         if _is_axis(slot):
             for axis in (-1, -2, 0, 1, 2, 3, -3):
                 if axis != value:
-                    says = f"The axis is wrong: {value} is not the one that is meant. Count the axes, with their names."
+                    says = f"The axis is wrong: it should not be {value}. Count the axes, with their names."
                     yield "another axis", says, number(axis)
             return
         if _is_index(slot):
             for other in (value + 1, value - 1, 0, -1):
-                says = f"`{shown(slot.parent)}` is not the part that is meant here."
+                says = f"`{shown(slot.parent)}` is the wrong part here."
                 yield from [("another part", says, number(other))] if other != value else []
             return
         if isinstance(slot.parent, ast.Compare):
@@ -128,7 +128,7 @@ def _of_word(value: str) -> Iterator[Alternative]:
                 text = f"{other}->{that}" if side == 0 else f"{that}->{other}"
                 yield (
                     "axes in another order",
-                    f"In the pattern `{value}` the axes stand in another order than they should.",
+                    f"In the pattern `{value}` the axes are in the wrong order.",
                     ast.Constant(text),
                 )
 
@@ -178,19 +178,19 @@ def of_unary(slot: Slot, node: ast.UnaryOp) -> Iterator[Alternative]:
         value = -node.operand.value
         if _is_size(slot):
             for other in (0, 1, 2, 3, -1, -2):
-                says = f"`{shown(slot.parent)}` is the size of another axis than the one that is meant."
+                says = f"`{shown(slot.parent)}` is the size of the wrong axis."
                 yield from [("size of another axis", says, number(other))] if other != value else []
             return
         axis = _is_axis(slot)
         for other in (-1, -2, 0, 1, 2, 3, -3):
             if other != value:
                 says = (
-                    f"The axis is wrong: {value} is not the one that is meant here. Count the axes, with their names."
+                    f"The axis is wrong: it should not be {value} here. Count the axes, with their names."
                     if axis
                     else f"The number `{value}` is not the right one here (which axis, or which place, does it count?)."
                 )
                 yield "another axis" if axis else "another number", says, number(other)
     words = {ast.USub: "minus", ast.Invert: "`~`", ast.Not: "`not`"}
     if type(node.op) in words:
-        says = f"The {words[type(node.op)]} in `{shown(node)}` is one too many."
+        says = f"You do not need the {words[type(node.op)]} in `{shown(node)}`."
         yield "sign or negation too many", says, node.operand

@@ -75,7 +75,7 @@ def _no_condition(slot: Slot, node: ast.expr, edit: Edit) -> Iterator[Rival]:
         return
     for holds in (True, False):
         what = "holds" if holds else "does not hold"
-        says = f"The condition `{shown(node)}` is one too many: what you do where it {what} is needed everywhere."
+        says = f"You do not need the condition `{shown(node)}`: what you do where it {what} is needed everywhere."
         yield Rival(slot, ast.Constant(holds), replace(edit, name="condition too many", says=says))
 
 

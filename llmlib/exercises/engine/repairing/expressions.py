@@ -79,7 +79,7 @@ def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
     elif isinstance(node, ast.Attribute):
         yield from of_attribute(node)
     elif isinstance(node, ast.Tuple) and len(node.elts) == 2:
-        says = f"In `{shown(node)}` the two are exchanged."
+        says = f"In `{shown(node)}` the two are swapped."
         yield "two things exchanged", says, ast.Tuple(node.elts[::-1], ast.Load())
     elif isinstance(node, ast.Tuple):
         yield from of_index(node)
@@ -88,7 +88,7 @@ def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
     elif isinstance(node, ast.Subscript):
         yield from of_subscript(node)
     elif isinstance(node, ast.IfExp):
-        says = f"In `{shown(node)}` the two cases are exchanged."
+        says = f"In `{shown(node)}` the two cases are swapped."
         yield "cases exchanged", says, ast.IfExp(node.test, node.orelse, node.body)
     if isinstance(node, (ast.Compare, ast.Name, ast.Call)) and slot.field == "test":
         yield (
@@ -116,12 +116,12 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
         says = f"In `{shown(node)}` `{SYMBOLS[type(node.op)]}` is not the right operator."
         yield "another operator", says, ast.BinOp(node.left, other(), node.right)
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
-        says = f"The two sides of `{shown(node)}` are exchanged."
+        says = f"The two sides of `{shown(node)}` are swapped."
         yield "sides exchanged", says, ast.BinOp(node.right, node.op, node.left)
-    says = f"In `{shown(node)}` a step is too many: what stands beside `{shown(node.left, 30)}` does not belong there."
+    says = f"`{shown(node)}` has one step too many: leave `{shown(node.left, 30)}` on its own."
     yield "a step too many", says, node.left
     if isinstance(node.op, (ast.Add, ast.Mult, ast.MatMult)):
-        says = f"In `{shown(node)}` a step is too many: `{shown(node.left, 30)}` does not belong there."
+        says = f"`{shown(node)}` has one step too many: `{shown(node.left, 30)}` does not belong there."
         yield "a step too many", says, node.right
     if isinstance(node.op, (ast.Div, ast.Mult)):
         root = ast.BinOp(node.right, ast.Pow(), ast.Constant(0.5))
@@ -150,8 +150,8 @@ def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:
 
 def _of_boolean(node: ast.BoolOp) -> Iterator[Alternative]:
     other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-    yield "and, or", f"`and` and `or` are exchanged in `{shown(node)}`.", ast.BoolOp(other, node.values)
+    yield "and, or", f"`and` and `or` are swapped in `{shown(node)}`.", ast.BoolOp(other, node.values)
     for i, value in enumerate(node.values):
         rest = node.values[:i] + node.values[i + 1 :]
-        says = f"The part `{shown(value)}` of the condition is too many."
+        says = f"You do not need the part `{shown(value)}` of the condition."
         yield "condition too many", says, rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)

@@ -32,7 +32,7 @@ def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
     """Which of several it is can be seen from what stands around it; the names `encoded` hold texts."""
     if isinstance(slot.parent, ast.Call) and called(slot.parent) == "len" and node.id in encoded:
         return f"`len({node.id})` counts characters, and a single character can be up to four bytes."
-    says = f"`{node.id}` stands where another variable belongs."
+    says = f"`{node.id}` is the wrong variable here."
     if isinstance(slot.parent, ast.expr) and shown(slot.parent) != node.id:
         return f"In `{shown(slot.parent)}` {says}"
     return says
@@ -40,15 +40,15 @@ def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
 
 # Steps along an axis make of a single number 0 or 1, whatever it was: the division keeps them from that.
 STEPS = (
-    ("a transposition missing", "`{0}` has two axes that should be exchanged first", "({0}).transpose(-2, -1)"),
-    ("a transposition missing", "`{0}` has two axes that should be exchanged first", "({0}).transpose(1, 2)"),
+    ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(-2, -1)"),
+    ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(1, 2)"),
     ("a copy missing", "`{0}` is changed here, and it is not yours: a copy is missing", "({0}).clone()"),
     ("a sign missing", "a minus before `{0}` is missing", "-({0})"),
     ("a negation missing", "`{0}` means the opposite of what is needed: a negation is missing", "~({0})"),
     ("a one missing", "`{0}` is one too small", "({0}) + 1"),
     ("a one missing", "`{0}` is one too large", "({0}) - 1"),
-    ("a root missing", "the root of `{0}` is meant", "({0}) ** 0.5"),
-    ("a square missing", "the square of `{0}` is meant", "({0}) ** 2"),
+    ("a root missing", "you need the root of `{0}`", "({0}) ** 0.5"),
+    ("a square missing", "you need the square of `{0}`", "({0}) ** 2"),
     ("an exponential missing", "`{0}` has to go through the exponential first", "({0}).exp()"),
     ("a logarithm missing", "`{0}` has to go through the logarithm first", "({0}).log()"),
     ("a softmax missing", "`{0}` has to go through a softmax first", "({0}).softmax(-1) / (({0}).dim() > 0)"),

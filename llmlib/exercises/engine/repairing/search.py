@@ -90,7 +90,7 @@ def _beside_the_task(edit: Edit, task: str) -> Edit:
     """Where the task itself speaks of what the change would replace, the cause may be beside it."""
     if not edit.of or not re.search(rf"(?<![\w.]){re.escape(edit.of)}(?![\w.]*\w)", task):
         return edit
-    says = f"`{edit.of}` is not right in this place. The task does speak of it: is it meant here, and of what?"
+    says = f"`{edit.of}` is not right here. The task does mention it: does it belong here, and what should it apply to?"
     return replace(edit, says=says)
 
 

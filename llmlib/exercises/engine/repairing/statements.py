@@ -129,20 +129,20 @@ def _misplaced(body: Body, _tree: ast.AST) -> Changed:
             rest = inner[:j] + inner[j + 1 :]
             if rest:
                 smaller = _copy_with(line, rest)
-                says = f"`{shown(moved)}` stands inside the {what} and belongs after it."
+                says = f"`{shown(moved)}` is inside the {what}, but belongs after it."
                 yield Edit("inside the loop", moved.lineno, says), _with(body, i, smaller, moved)
-                says = f"`{shown(moved)}` stands inside the {what} and belongs before it."
+                says = f"`{shown(moved)}` is inside the {what}, but belongs before it."
                 yield Edit("inside the loop", moved.lineno, says), _with(body, i, moved, smaller)
         for at, way in ((i + 1, "after"), (i - 1, "before")):
             if 0 <= at < len(body) and not isinstance(body[at], ast.FunctionDef):
                 moved = body[at]
                 larger = _copy_with(line, [*inner, moved] if way == "after" else [moved, *inner])
-                says = f"`{shown(moved)}` stands {way} the {what} and belongs inside."
+                says = f"`{shown(moved)}` is {way} the {what}, but belongs inside."
                 others = [larger if n == i else s for n, s in enumerate(body) if n != at]
                 yield Edit("outside of the loop", moved.lineno, says), others
         if isinstance(line, ast.If) and not line.orelse and i + 1 < len(body):
             alternative = ast.copy_location(ast.If(line.test, inner, body[i + 1 :]), line)
-            says = f"What follows `if {shown(line.test)}` is done in any case; it belongs into an `else`."
+            says = f"What follows `if {shown(line.test)}` always runs; it belongs in an `else`."
             yield Edit("else missing", line.lineno, says), [*body[:i], alternative]
 
 
