@@ -172,8 +172,10 @@ class Bench:
         assert found == [], found
 
     def lesson(self, name):
-        """Open a lesson and run the cells with views and all that these need; the others show what is stored."""
+        """Open a lesson and its side paths, and run the cells with views and all that these need; the others show what
+        is stored."""
         self.open(name)
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:expand-all-headings')")
         self.page.evaluate(RUN_SOME, cells_of_views(NOTEBOOKS / name))
         found = self.page.evaluate(ERRORS)
         assert found == [], found

@@ -11,10 +11,15 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 
 
 def keep_picture(shown, name):
-    """A screenshot for people to look at; git ignores the folder. In a run of several workers (`make test`) none is."""
+    """A screenshot for people to look at; git ignores the folder. In a run of several workers (`make test`) none is.
+
+    Either way the page has been painted: a view takes its colours anew after the theme has changed.
+    """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         SCREENSHOTS.mkdir(exist_ok=True)
         shown.screenshot(path=SCREENSHOTS / f"{name}.png")
+    else:
+        shown.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def contrast(one, other):
