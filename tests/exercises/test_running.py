@@ -203,7 +203,7 @@ def test_a_model_that_is_left_in_another_mode_counts_as_changed():
 
     report = examine(find("training.validation_loss"), left_in_eval_mode)
     assert report.kind == "property"
-    assert "another mode" in repr(report)
+    assert "a different mode" in repr(report)
 
 
 def test_a_model_that_is_left_frozen_counts_as_changed():
