@@ -8,13 +8,13 @@ of conversations, or of A), the step, what was measured, its value, and of how m
 """
 
 import copy
-import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from experiments import Experiment, Rows, run_missing
 from torch import Tensor
 
 from llmlib import TrainConfig, Transformer, load_pretrained, train
@@ -26,13 +26,11 @@ from llmlib.sampling import Sampler, generate
 from llmlib.training import cross_entropy
 
 FILE = Path(__file__).parent / "tuning_experiments.csv"
-FIELDS = ("experiment", "arm", "seed", "step", "measure", "value", "of")
 MUON = {
     "seq_len": 512, "optimizer": "muon", "learning_rate": 3e-3, "matrix_learning_rate": 6e-3,
     "betas": (0.9, 0.98), "weight_decay": 0.0, "schedule": "linear",
 }  # fmt: skip
 
-Rows = Iterator[tuple[int, str, float, int | str]]  # step, measure, value, of
 base, plain = load_pretrained("tinytales", device="cpu", dtype="float32")
 tokenizer = with_chat_template(plain, TALES)
 start_tokens(base, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})
@@ -191,7 +189,7 @@ def manner(arm: str, seed: int) -> Rows:
         yield 12, measure, value, of
 
 
-EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...] = (  # run, its arms, how many seeds
+EXPERIMENTS: tuple[Experiment, ...] = (
     (refusals, ("unbalanced", "balanced"), 3),
     (mask, ("answers", "all tokens"), 3),
     (mask, ("no end",), 1),
@@ -201,24 +199,5 @@ EXPERIMENTS: tuple[tuple[Callable[[str, int], Rows], tuple[str, ...], int], ...]
 )
 
 
-def main() -> None:
-    known = set()
-    if FILE.exists():
-        with FILE.open(newline="") as file:
-            known = {(row["experiment"], row["arm"], row["seed"]) for row in csv.DictReader(file)}
-    else:
-        FILE.write_text(",".join(FIELDS) + "\n")
-    for run, arms, seeds in EXPERIMENTS:
-        for seed in range(seeds):
-            for arm in arms:
-                if (run.__name__, arm, str(seed)) in known:
-                    continue
-                measured = [[step, what, f"{value:.4g}", of] for step, what, value, of in run(arm, seed)]
-                with FILE.open("a", newline="") as file:  # a run is written whole, or not at all
-                    rows = [[run.__name__, arm, seed, *row] for row in measured]
-                    csv.writer(file, lineterminator="\n").writerows(rows)
-                print(run.__name__, arm, seed, measured[-1][1:], flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run_missing(FILE, EXPERIMENTS)
