@@ -28,15 +28,15 @@ from llmlib.exercises.engine.running import load_meta, quietly
 Said = TypeVar("Said", Report, Reason)
 
 BEFORE_ANY_CALL: tuple[Callable[[Examination], Report | None], ...] = (
-    answers.nothing_given,
+    answers.nothing_given,  # a cell that is only run gets the task, and no reproach
     answers.no_function,
-    answers.parts_of_a_module,
+    answers.parts_of_a_module,  # they have to be there before `forward` can be called
 )
 
 WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
     answers.nothing_written,
     answers.no_end,  # there is no result to reason about
-    answers.right_values,
+    answers.right_values,  # it is correct, unless a property is broken
 )
 
 
@@ -74,20 +74,20 @@ def two_ideas_apart_from_odd_cases(e: Examination) -> Reason | None:
 
 
 REASONS: tuple[Callable[[Examination], Reason | None], ...] = (
-    one_exactly,  # nothing is surer: in every case, exceptions included, it gives what came out
+    one_exactly,  # nothing is surer: in every case, exceptions included, the idea gives what came out
     infinity.infinities,  # before two ideas: if only infinities are wrong, each case is odd, and many ideas fit those
     two_ideas,  # what explains all comes before what leaves something open
-    one_idea_apart_from_odd_cases,  # an idea, written in a way of its own
+    one_idea_apart_from_odd_cases,  # somebody who holds an idea may write it in a way of their own
     aliases.no_copy,  # a changed input spoils whatever would be computed from it
-    edit_where_it_raises,  # few results to compute with, so the code is asked first
+    edit_where_it_raises,  # there are few results to compute with, so the code is asked first
     search.step_from_the_result,  # it says what the result is, and costs less than an edit, which tries many programs
-    search.changed_argument,  # after the result: a shifted input often is a shifted result
-    search.step_from_one_of_the_results,
-    edit_where_it_runs,  # tried on all cases, and so surer than everything that follows
+    search.changed_argument,  # after the result: many a shifted argument gives a shifted result
+    search.step_from_one_of_the_results,  # after the two that explain all results at once
+    edit_where_it_runs,  # tried on all cases, and so surer than everything below
     search.likely_finding,  # one cause is likelier than an idea that is guarded, or than two at once
-    one_guarded,
+    one_guarded,  # an idea, though the attempt is right at some of the places where it would go wrong
     two_ideas_apart_from_odd_cases,
-    search.idea_and_step,
+    search.idea_and_step,  # a step fits more easily than an idea, so it comes after two of those
     search.sign,  # true, and no reason yet: better than nothing
 )
 
@@ -95,8 +95,8 @@ WITH_THE_REASON: tuple[Callable[[Examination, Reason], Report | None], ...] = (
     answers.an_exception,  # the learner sees it first as well; the reason is told along with it
     answers.another_form,  # no value can be compared before type, shape and dtype are right
     answers.the_reason,
-    answers.a_property,
-    answers.that_it_differs,
+    answers.a_property,  # after the reason: what is broken often is a consequence
+    answers.that_it_differs,  # and where, if that can be said
 )
 
 

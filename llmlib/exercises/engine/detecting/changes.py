@@ -161,8 +161,8 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
     )
     for step in (1, -1):
         by_one = (f"shifted {at}", f"is shifted by one place {where}")
-        yield Change(lambda x, step=step: x.roll(step, axis), moved_by(step, where), argument=by_one)
-        yield Change(lambda x, step=step: _shifted(x, step, axis), moved_by(step, where))
+        yield Change(partial(torch.roll, shifts=step, dims=axis), moved_by(step, where), argument=by_one)
+        yield Change(partial(_shifted, step=step, axis=axis), moved_by(step, where))
     yield Change(
         lambda x: x.roll(_even(x, axis) // 2, axis),
         Finding(f"halves exchanged {where}", f"The two halves are swapped {where}."),
@@ -184,7 +184,7 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
     yield from _one_alone(axis, name, "last", -1)
     for which, end, start in (("last", "end", 0), ("first", "beginning", 1)):
         yield Change(
-            lambda x, start=start: x.narrow(axis, start, x.shape[axis] - 1),
+            partial(_all_but_one, start=start, axis=axis),
             Finding(f"{which} lost {where}", f"The {which} one {where} is missing; the others are right."),
             Finding(f"one too many {where}", f"There is an extra one at the {end} {where}; the others are right."),
             argument=(f"{which} left out {at}", f"is without its {which} entry {where}"),
@@ -279,11 +279,14 @@ def _normalised(axis: int, where: str) -> Iterator[Change]:
         Finding(f"maximum taken away {where}", f"The maximum {where} has been subtracted from the expected values."),
         argument=(f"less its maximum {at}", f"has lost its maximum {where}"),
     )
-    for descending, order in ((False, "from small to large"), (True, "from large to small")):
-        yield Change(
-            lambda x, descending=descending: x.sort(axis, descending=descending).values,
-            Finding(f"sorted {where}", f"Your values are sorted {where}, {order}."),
-        )
+    yield Change(
+        lambda x: x.sort(axis).values,
+        Finding(f"sorted {where}", f"Your values are sorted {where}, from small to large."),
+    )
+    yield Change(
+        lambda x: x.sort(axis, descending=True).values,
+        Finding(f"sorted {where}", f"Your values are sorted {where}, from large to small."),
+    )
 
 
 def _even_if_one(x: Tensor, axis: int) -> Tensor:
@@ -308,6 +311,10 @@ def _neighbours(x: Tensor, axis: int) -> Tensor:
     _even(x, axis)
     order = torch.arange(x.shape[axis]).view(-1, 2).flip(1).flatten()
     return x.index_select(axis, order)
+
+
+def _all_but_one(x: Tensor, start: int, axis: int) -> Tensor:
+    return x.narrow(axis, start, x.shape[axis] - 1)
 
 
 def _shifted(x: Tensor, step: int, axis: int) -> Tensor:
