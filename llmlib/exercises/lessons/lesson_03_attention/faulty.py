@@ -1,6 +1,6 @@
 """The wrong ways through the exercises of lesson 03: each reference once more, with keywords for its faults."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -141,7 +141,7 @@ def faulty_attention(
 
 
 def faulty_online_softmax(
-    blocks: Iterable[tuple[Tensor, Tensor]],
+    blocks: Sequence[tuple[Tensor, Tensor]],
     total_scaled: bool = True,
     weighted_scaled: bool = True,
     reference_point: Literal["running", "zero", "first", "block", "old", "none", "smallest"] = "running",
