@@ -16,8 +16,6 @@ def faulty_decode(
     if levels.startswith("in order of learning"):
         for number, pair in enumerate(merges):
             ids = [half for id in ids for half in (pair if id == 256 + number else (id,))]
-        if levels.endswith("left out"):
-            ids = [id for id in ids if id < 256]
         return bytes(id if id < 256 else id % 256 if levels.endswith("cut") else 63 for id in ids).decode(codec, errors)
     if levels == "halves lengthened":
         return bytes(_lengthened(ids, merges)).decode(codec, errors)
