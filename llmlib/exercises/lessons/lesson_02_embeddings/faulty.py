@@ -10,7 +10,7 @@ from torch import Tensor
 def faulty_embed(
     ids: Tensor,
     table: Tensor,
-    take: Literal["rows", "columns", "first text", "one-hot", "flat", "places"] = "rows",
+    take: Literal["rows", "columns", "first text", "one-hot", "flat", "places", "numbers"] = "rows",
     offset: int = 0,
     scale: Literal["root"] | float = 1.0,
     length: Literal["kept", "one", "centred"] = "kept",
@@ -26,6 +26,8 @@ def faulty_embed(
         ids = ids.T
     if take == "columns":
         return table[:, (ids - offset) % table.shape[1]]
+    if take == "numbers":
+        return table.flatten()[ids - offset]
     if take == "first text":
         ids = ids[:1]
     if take == "one-hot":
@@ -48,7 +50,7 @@ def faulty_cosine(
     divide: Literal["both", "nothing", "left", "right"] = "both",
     power: int = 1,
     norm: float = 2,
-    zero: Literal["0", "nan", "added", "added a little", "1"] = "0",
+    zero: Literal["0", "nan", "added", "added a little", "1", "at least 1", "at least 0.1"] = "0",
     order: Literal["left right", "right left"] = "left right",
     axis: int = -1,
     each: Literal["row", "matrix", "with its own"] = "row",
@@ -60,6 +62,8 @@ def faulty_cosine(
         if centre == "yes":
             t = t - t.mean(dim=-1, keepdim=True)
         lengths = torch.linalg.vector_norm(t, ord=norm, dim=(0, 1) if each == "matrix" else axis, keepdim=True) ** power
+        if zero in ("at least 1", "at least 0.1"):
+            return t / lengths.clamp(min=float(zero.split()[-1]))
         small = {"added": 1e-3, "added a little": 1e-6}.get(zero, 0.0)
         return t / (lengths + small if zero in ("nan", "1", "added", "added a little") else lengths.clamp(min=1e-12))
 
@@ -170,7 +174,7 @@ def faulty_analogy(
     exclude: Literal["abc", "none", "c", "ab", "a", "b", "ac", "bc"] = "abc",
     unit: Literal["before", "after"] = "before",
     by: Literal["cosine", "dot", "table", "distance", "step"] = "cosine",
-    out: Literal["-inf", "limited", "removed", "too late", "0", "0, kept", "kept", "more"] = "-inf",
+    out: Literal["-inf", "limited", "removed", "too late", "0", "0, kept", "kept", "more", "best three"] = "-inf",
     axis: int = -1,
     best: Literal["largest", "smallest"] = "largest",
 ) -> object:
@@ -196,6 +200,9 @@ def faulty_analogy(
         others = torch.tensor([i for i in range(len(table)) if i not in gone])
         found = similarity[others].topk(min(k, len(others)))
         return found.indices, found.values
+    if out == "best three":
+        best_ids = similarity.argsort(descending=True)[3 : 3 + k]
+        return best_ids, similarity[best_ids]
     if out == "too late":
         ids = [id for id in similarity.topk(min(k, len(table))).indices.tolist() if id not in gone]
         return torch.tensor(ids, dtype=torch.long), similarity[ids]
@@ -244,8 +251,10 @@ def faulty_sinusoidal(
 
 
 MoveHow = (
-    Literal["turned", "number by number", "both signs", "sine alone", "channels rolled", "added", "added, less 0"]
-    | Literal["first hand", "slowest hand", "searched among 100", "searched among 1000", "searched among 5000"]
+    Literal["turned", "step by step", "number by number", "both signs", "sine alone", "sines added", "overwritten"]
+    | Literal["overwritten, cosine first", "channels rolled", "rows rolled", "added", "added, less 0", "first hand"]
+    | Literal["slowest hand", "slowest hand, single", "searched among 100", "searched among 1000"]
+    | Literal["searched among 5000"]
 )
 
 
@@ -253,16 +262,23 @@ def faulty_move(
     vectors: Tensor,
     k: int,
     how: MoveHow = "turned",
-    speed: Literal["own", "one", "half", "twice"] = "own",
+    speed: Literal["own", "one", "half", "twice", "not divided", "rows"] = "own",
     pairs: Literal["neighbours", "halves"] = "neighbours",
     direction: Literal["on", "back"] = "on",
-    steps: Literal["k", "one", "one more", "forwards", "squared"] = "k",
+    steps: Literal["k", "one", "one more", "forwards", "squared", "not back"] = "k",
     length: Literal["kept"] = "kept",
 ) -> object:
     d_model = vectors.shape[-1]
     pair = torch.arange(d_model // 2, dtype=vectors.dtype)
-    exponent = {"own": 2 * pair / d_model, "one": 0 * pair, "half": pair / d_model, "twice": 4 * pair / d_model}[speed]
-    by = {"k": k, "one": 1, "squared": k * k, "one more": k + 1, "forwards": abs(k)}[steps]
+    exponent = {
+        "own": 2 * pair / d_model,
+        "one": 0 * pair,
+        "half": pair / d_model,
+        "twice": 4 * pair / d_model,
+        "not divided": 2 * pair,
+        "rows": 2 * pair / len(vectors),
+    }[speed]
+    by = {"k": k, "one": 1, "squared": k * k, "one more": k + 1, "forwards": abs(k), "not back": max(k, 0)}[steps]
     angles = (by if direction == "on" else -by) * 10_000.0**-exponent
     sin, cos = vectors.chunk(2, dim=-1) if pairs == "halves" else (vectors[..., 0::2], vectors[..., 1::2])
     match how:
@@ -275,17 +291,36 @@ def faulty_move(
         case "slowest hand":
             turn = 10_000.0 ** -((d_model - 2) / d_model)
             return _at(torch.atan2(vectors[..., -2], vectors[..., -1]) / turn + by, d_model)
+        case "slowest hand, single":  # by angles in float32
+            speeds = 10_000 ** (-torch.arange(0, d_model, 2) / d_model)
+            moved = (torch.atan2(vectors[..., -2], vectors[..., -1]) / speeds[-1] + by)[..., None] * speeds
+            return torch.stack((moved.sin(), moved.cos()), dim=-1).flatten(-2)
         case "searched among 100" | "searched among 1000" | "searched among 5000":
             table = _at(torch.arange(float(how.split()[-1]), dtype=vectors.dtype), d_model)
             return _at((vectors @ table.T).argmax(-1).to(vectors.dtype) + by, d_model)
+        case "rows rolled":
+            return vectors.roll(-k, -2)
         case "channels rolled":
             return vectors.roll(k, -1)
+        case "step by step":  # by angles in float32
+            one = 1 / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
+            for _ in range(k):
+                sin, cos = sin * one.cos() + cos * one.sin(), cos * one.cos() - sin * one.sin()
+            return torch.stack((sin, cos), dim=-1).flatten(-2)
         case "turned":
             turned = (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() - sin * angles.sin())
         case "sine alone":
             turned = ((sin.asin() + angles).sin(), (sin.asin() + angles).cos())
         case "number by number":
             turned = (sin * angles.sin(), cos * angles.cos())
+        case "sines added":
+            turned = (sin + angles.sin(), cos * angles.cos())
+        case "overwritten":
+            sin = sin * angles.cos() + cos * angles.sin()
+            turned = (sin, cos * angles.cos() - sin * angles.sin())
+        case "overwritten, cosine first":
+            cos = cos * angles.cos() - sin * angles.sin()
+            turned = (sin * angles.cos() + cos * angles.sin(), cos)
         case "both signs":
             turned = (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() + sin * angles.sin())
     return torch.cat(turned, dim=-1) if pairs == "halves" else torch.stack(turned, dim=-1).flatten(-2)

@@ -15,7 +15,7 @@ def faulty_causal_mask(
     own: Literal["included", "excluded"] = "included",
     direction: Literal["past", "future"] = "past",
     meaning: Literal["allowed", "blocked"] = "allowed",
-    offset: Literal["end", "start", "other sign", "by one"] = "end",
+    offset: Literal["end", "start", "other sign", "by one", "by one with a cache"] = "end",
     form: Literal["bool", "scores", "numbers", "whole numbers", "list"] = "bool",
     reach: Literal["all", "own alone", "everything", "cache and own", "triangle first"] = "all",
     sizes: Literal["own", "queries alone", "keys alone", "exchanged"] = "own",
@@ -27,7 +27,13 @@ def faulty_causal_mask(
     query = torch.arange(n_query)[:, None]
     query = (
         query
-        + {"end": n_key - n_query, "other sign": n_query - n_key, "by one": n_key - n_query + 1, "start": 0}[offset]
+        + {
+            "end": n_key - n_query,
+            "other sign": n_query - n_key,
+            "by one": n_key - n_query + 1,
+            "start": 0,
+            "by one with a cache": n_key - n_query + (n_key > n_query),
+        }[offset]
     )
     key = torch.arange(n_key)[None, :]
     if direction == "future":
@@ -154,6 +160,7 @@ def faulty_online_softmax(
     used: Literal["all", "first", "last"] = "all",
     weighted_kept: bool = True,
     adds: Literal["both", "weighted alone", "total alone", "all shrunk"] = "both",
+    sums: Literal["each query", "all queries"] = "each query",
 ) -> object:
     if used != "all":
         blocks = blocks[:1] if used == "first" else blocks[-1:]
@@ -187,12 +194,13 @@ def faulty_online_softmax(
         weights = (
             scores - {"old": largest if number else new, "none": torch.tensor(0.0)}.get(reference_point, new)
         ).exp()
+        new_total = weights.sum() if sums == "all queries" else weights.sum(-1, keepdim=True)
         if adds == "all shrunk" and number:
-            total, weighted = (total + weights.sum(-1, keepdim=True)) * shrink, (weighted + weights @ values) * shrink
+            total, weighted = (total + new_total) * shrink, (weighted + weights @ values) * shrink
             largest = new
             continue
         if not number or adds != "weighted alone":
-            total = (total if total_kept else 0) * (shrink if total_scaled else 1) + weights.sum(-1, keepdim=True)
+            total = (total if total_kept else 0) * (shrink if total_scaled else 1) + new_total
         if not number or adds != "total alone":
             weighted = (weighted if weighted_kept else 0) * (shrink if weighted_scaled else 1) + weights @ values
         if combine == "early":

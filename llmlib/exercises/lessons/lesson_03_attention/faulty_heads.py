@@ -14,11 +14,11 @@ def faulty_split_heads(
     x: Tensor,
     n_heads: int,
     order: SplitHeadsOrder = "moved",
-    cut: Literal["blocks", "interleaved", "seq", "repeated", "overlapping"] = "blocks",
+    cut: Literal["blocks", "interleaved", "seq", "seq, in pieces", "repeated", "overlapping"] = "blocks",
     meaning: Literal["heads", "width"] = "heads",
     turn: Literal["no", "heads"] = "no",
     lost: Literal["nothing", "texts", "heads"] = "nothing",
-    give: Literal["tensor", "list", "joined with the batch"] = "tensor",
+    give: Literal["tensor", "list", "joined with the batch", "joined with the batch, head first"] = "tensor",
 ) -> object:
     batch, seq, width = x.shape
     if meaning == "width":
@@ -30,6 +30,8 @@ def faulty_split_heads(
         return x[:, None].expand(-1, n_heads, -1, -1)
     if cut == "overlapping":
         return torch.stack([x[..., h : h + d_head] for h in range(n_heads)], dim=1)
+    if cut == "seq, in pieces":
+        return torch.stack(x.chunk(n_heads, dim=1), dim=1)
     if cut == "seq":
         return x.reshape(batch, n_heads, -1, width)
     if order == "reshape":
@@ -55,6 +57,8 @@ def faulty_split_heads(
         return heads[:, 0]
     if give == "list":
         return list(heads.unbind(1))
+    if give == "joined with the batch, head first":
+        return heads.transpose(0, 1).flatten(0, 1)
     return heads.flatten(0, 1) if give == "joined with the batch" else heads
 
 
@@ -106,6 +110,11 @@ def faulty_merge_heads(
 
 RotatePairs = Literal["halves", "neighbours", "not exchanged", "one further", "one further, with a sign", "mirrored"]
 
+RotateMix = (
+    Literal["turned", "overwritten", "overwritten, second first", "first exchanged", "second exchanged", "added"]
+    | Literal["added to the product"]
+)
+
 
 def faulty_rotate(
     x: Tensor,
@@ -113,12 +122,12 @@ def faulty_rotate(
     sin: Tensor,
     direction: int = 1,
     pairs: RotatePairs = "halves",
-    minus: Literal["there", "missing"] = "there",
+    minus: Literal["there", "missing", "in both"] = "there",
     swap: Literal["no", "yes"] = "no",
     axis: int = -1,
-    part: Literal["all", "first half", "first"] = "all",
+    part: Literal["all", "first half", "first", "own", "own, less", "no"] = "all",
     angles: Literal["own", "every other, twice", "every other", "of neighbours"] = "own",
-    mix: Literal["turned", "overwritten", "overwritten, second first", "added"] = "turned",
+    mix: RotateMix = "turned",
     lay: Literal["blocks", "alternate"] = "blocks",
     cut: Literal["above", "below"] = "above",
 ) -> object:
@@ -134,6 +143,8 @@ def faulty_rotate(
     if mix == "added":
         halves = torch.cat((cos[..., :size], sin[..., :size]), dim=-1).expand_as(x)
         return {"all": x + cos + sin, "first half": x + cos, "first": x + halves}[part]
+    if mix == "added to the product":
+        return {"all": x * cos + sin, "own": x * cos + x * sin, "own, less": x * cos - x * sin, "no": x * cos}[part]
     if pairs.startswith("one further"):
         turned = x.roll(1, -1)
         if pairs.endswith("with a sign"):
@@ -151,6 +162,12 @@ def faulty_rotate(
         first, second = (second, first) if pairs == "not exchanged" else (first, second)
         turned = torch.cat((second if minus == "missing" else -second, first), dim=axis)
     result = x * cos + direction * turned * sin
+    if minus == "in both":
+        result = torch.cat((result[..., :size], x[..., size:] * cos[..., size:] - x[..., :size] * sin[..., size:]), -1)
+    elif mix in ("second exchanged", "first exchanged"):
+        own = x.roll(size, -1) * cos + (x if mix == "second exchanged" else -x) * sin
+        upper, lower = (own, result) if mix == "first exchanged" else (result, own)
+        result = torch.cat((upper[..., :size], lower[..., size:]), dim=-1)
     if mix == "overwritten":
         result[..., size:] = x[..., size:] * cos[..., size:] + result[..., :size] * sin[..., size:]
     elif mix == "overwritten, second first":
@@ -176,8 +193,8 @@ def faulty_share_heads(
     order: Literal["neighbours", "tiled"] = "neighbours",
     which: ShareHeadsWhich = "own",
     axis: Literal["head", "key", "batch", "d_head", "all"] = "head",
-    times: Literal["group", "n_heads", "one more", "two", "n_kv", "two, or once"] = "group",
-    shape: Literal["flat", "own axis", "unrepeated"] = "flat",
+    times: Literal["group", "n_heads", "half of n_heads", "one more", "two", "n_kv", "two, or once"] = "group",
+    shape: Literal["flat", "own axis", "unrepeated", "cut through keys", "cut through channels"] = "flat",
 ) -> object:
     n_kv = kv.shape[1]
     group = {
@@ -185,6 +202,7 @@ def faulty_share_heads(
         "n_heads": n_heads,
         "one more": n_heads // n_kv + 1,
         "two": 2,
+        "half of n_heads": n_heads // 2,
         "two, or once": 1 if n_kv == n_heads else 2,
         "n_kv": n_kv,
     }[times]
@@ -215,6 +233,10 @@ def faulty_share_heads(
         return torch.stack([kv[:, h // n_kv] for h in range(n_heads)], dim=1)
     if which == "divided":
         kv = kv / group
+    if shape == "cut through keys":
+        return kv[:, :, :, None].expand(-1, -1, -1, group, -1).reshape(kv.shape[0], -1, *kv.shape[2:])
+    if shape == "cut through channels":
+        return kv[..., None].expand(-1, -1, -1, -1, group).reshape(kv.shape[0], -1, *kv.shape[2:])
     if shape == "own axis":
         return kv[:, :, None].expand(-1, -1, group, -1, -1)
     if shape == "unrepeated":

@@ -58,7 +58,9 @@ def share(
     return getattr(found if average == "all" else found[..., could], reduce)(-1)
 
 
-EntropyReduce = Literal["mean", "sum", "both means", "none", "spread rows", "last", "first", "largest", "median"]
+EntropyReduce = Literal[
+    "mean", "sum", "both means", "none", "each weight", "spread rows", "last", "first", "largest", "median"
+]
 EntropyWeight = (
     Literal["own", "softmax in the logarithm", "none", "square", "gini", "order two", "largest weight"]
     | Literal["one minus largest", "variance", "sample variance", "deviation", "sample deviation", "doubled", "cross"]
@@ -128,6 +130,8 @@ def faulty_entropy(
         rows = rows / torch.tensor(pattern.shape[-1]).log()
     if reduce == "none":
         return rows
+    if reduce == "each weight":
+        return -sign * terms.sum((-2, -1)) / (pattern > 0).sum((-2, -1))
     if reduce == "spread rows":
         return rows.sum(-1) / (rows > 1e-6).sum(-1).clamp(min=1)
     if reduce in ("last", "first"):
@@ -155,7 +159,7 @@ def faulty_previous(
     average: PreviousAverage = "possible",
     offset: Literal["end", "start"] = "end",
     reduce: Literal["mean", "sum"] = "mean",
-    heads: Literal["kept", "averaged"] = "kept",
+    heads: Literal["kept", "averaged", "averaged, if any"] = "kept",
 ) -> object:
     query, key = positions(pattern, offset)
     match target:
@@ -172,6 +176,8 @@ def faulty_previous(
     if average == "every row":
         return (pattern * there).sum((-2, -1)) / max(pattern.shape[-1] - 1, 1)
     score = share(pattern, there, average, reduce)
+    if heads == "averaged, if any" and there.any():
+        return score.mean()
     return score.mean() if heads == "averaged" else score
 
 
@@ -180,18 +186,23 @@ InductionAverage = (
     | Literal["largest", "largest key", "mean of keys", "largest query", "middle query", "last query"]
 )
 
+InductionTarget = (
+    Literal["after", "same", "both", "both, all", "before", "before the earlier", "after, wrapped", "two after"]
+    | Literal["half"]
+)
+
 
 def faulty_induction(
     pattern: Tensor,
     ids: Tensor,
-    target: Literal["after", "same", "before", "before the earlier", "after, wrapped", "two after", "half"] = "after",
+    target: InductionTarget = "after",
     average: InductionAverage = "possible",
     which: Literal["all", "latest", "first"] = "all",
     own: Literal["excluded", "included", "any", "not own"] = "excluded",
     reduce: Literal["mean", "sum"] = "mean",
     offset: Literal["end", "ids from the start", "start"] = "end",
     same: Literal["tokens", "tokens before", "and the next token", "two tokens", "last token"] = "tokens",
-    heads: Literal["kept", "averaged"] = "kept",
+    heads: Literal["kept", "averaged", "averaged, if any"] = "kept",
 ) -> object:
     n_query, n_key = pattern.shape[-2:]
     query, key = positions(pattern, offset)
@@ -208,6 +219,12 @@ def faulty_induction(
         there[:, 1:] = same_token[:, :-1]
     elif target == "after, wrapped":
         there = same_token.roll(1, -1)
+    elif target == "both":
+        there[:, 1:] = same_token[:, :-1]
+        there |= same_token & (key < query - 1)
+    elif target == "both, all":
+        there[:, 1:] = same_token[:, :-1]
+        there |= same_token & (key < query)
     elif target == "before":
         there[:, :-1] = same_token[:, 1:]
     elif target == "before the earlier":
@@ -239,4 +256,6 @@ def faulty_induction(
     elif which == "first":
         there = there & (there.cumsum(-1) == 1)
     score = share(pattern, there, average, reduce)
+    if heads == "averaged, if any" and there.any():
+        return score.mean()
     return score.mean() if heads == "averaged" else score

@@ -17,7 +17,7 @@ def faulty_rollout(
     residual: RolloutResidual = "half",
     heads: Literal["mean", "max", "min", "max, rows to one", "sum", "first", "each"] = "mean",
     order: Literal["later left", "later right"] = "later left",
-    combine: Literal["product", "mean", "none", "element by element", "sum"] = "product",
+    combine: Literal["product", "mean", "none", "element by element", "sum", "mixed"] = "product",
     give: Literal["all", "last", "last for all", "with the start", "list", "reversed"] = "all",
     turn: Literal["no", "layers", "queries and keys", "heads for layers"] = "no",
     once: Literal["no", "first twice", "powers"] = "no",
@@ -78,6 +78,9 @@ def faulty_rollout(
                 flow = layer @ flow
             if once == "powers":
                 flow = torch.linalg.matrix_power(layer, number + 1)
+            after.append(flow)
+        elif combine == "mixed":
+            flow = 0.5 * flow + 0.5 * mixed
             after.append(flow)
         elif combine == "element by element":
             flow = layer if number == 0 else layer * flow
@@ -178,9 +181,15 @@ def faulty_copying(
     against: Literal["unembed", "read"] = "unembed",
     best: CopyingBest = "largest",
     give: Literal["share", "count", "others", "each"] = "share",
-    head: Literal["both", "none"] = "both",
+    head: Literal["both", "turned", "none"] = "both",
 ) -> object:
-    written = read @ w_v @ w_o if head == "both" else read
+    match head:
+        case "both":
+            written = read @ w_v @ w_o
+        case "turned":
+            written = read @ w_o.T @ w_v.T
+        case "none":
+            written = read
     table = unembed if against == "unembed" else read
     raised = written @ table.T
     own = torch.arange(len(read))
