@@ -204,3 +204,30 @@ def test_a_second_name_is_told_as_no_copy():
     said = said_to("embeddings.lookup", mended_by_a_copy)
     assert "`moved = table`, in line" in said
     assert "whatever changes `moved` changes `table` as well" in said
+
+
+def test_words_name_the_place():
+    def by_all_numbers(x, weight, eps):
+        return x / (x.pow(2).sum(-1, keepdim=True) / x.numel() + eps).sqrt() * weight
+
+    def cut_for_good(model, ids, layer):
+        model.blocks = model.blocks[:layer]
+        with torch.no_grad():
+            return model(ids)
+
+    assert "`x.numel` asks `x`, and should ask another variable" in said_to("transformer.rms_norm", by_all_numbers)
+    said = said_to("transformer.after_layer", cut_for_good)
+    assert "the model has fewer parts than before" in said
+    assert "requires_grad" not in said
+
+
+def test_a_way_that_the_task_excludes_is_remarked():
+    def by_singular_values(gradient, steps):
+        u, s, vt = torch.linalg.svd(gradient / gradient.norm(), full_matrices=False)
+        for _ in range(steps):
+            s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+        return u @ torch.diag(s) @ vt
+
+    report = examine(find("training.orthogonalise"), by_singular_values)
+    assert report.correct
+    assert "`svd` has taken the matrix apart" in repr(report)

@@ -314,6 +314,13 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
             )
         if more < 0:
             return f"Afterwards a hook on `{name}` is gone that was not yours: remove your own alone."
+    names = [dict(model.named_parameters()).keys() for model in (before, after)]
+    if names[0] != names[1]:
+        change = "fewer parts than" if names[1] < names[0] else "other parts than"
+        return (
+            f"Afterwards the model has {change} before: whoever uses it next gets another model. Do not assign to its "
+            "parts, or put them back as they were."
+        )
     if [p.requires_grad for p in before.parameters()] != [p.requires_grad for p in after.parameters()]:
         return "Afterwards the model's weights are frozen, or no longer frozen: put `requires_grad` back as it was."
     if [part.training for part in before.modules()] != [part.training for part in after.modules()]:
