@@ -2,12 +2,12 @@
 
 import ast
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from llmlib.exercises.engine.comparing import equal
-from llmlib.exercises.engine.detecting.guess import Finding
+from llmlib.exercises.engine.comparing import equal_safely
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.reasons import Finding, Reason
 from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import run
 from llmlib.exercises.engine.trials import Trial
@@ -25,15 +25,14 @@ class Alias:
     of: str
 
 
-def no_copy(attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding | None:
+def no_copy(e: Examination) -> Reason | None:
     """`text = ids`, and then `text` is changed: told only if the inputs do change, and all is right with a copy."""
-    if not any(t.outcome.changed for t in trials) or (source := source_of(attempt)) is None:
+    if not any(t.outcome.changed for t in e.trials) or (source := source_of(e.attempt)) is None:
         return None
     for alias in _aliases(source.tree):
-        if _right_with_a_copy(source, alias, trials):
-            return Finding(
-                "no copy", _says(alias, source), f"What does `{alias.of}` hold after `{alias.name}` changes?"
-            )
+        if _right_with_a_copy(source, alias, e.trials):
+            look = f"What does `{alias.of}` hold after `{alias.name}` changes?"
+            return Reason(finding=Finding("no copy", _says(alias, source), look))
     return None
 
 
@@ -69,15 +68,8 @@ def _right_with_a_copy(source: Source, alias: Alias, trials: Sequence[Trial]) ->
         changed = source.compiled()
         for trial in trials:
             outcome = run(changed, trial.case.args, SECONDS)
-            if outcome.error or outcome.changed or not _safely_equal(trial.expected, outcome.value):
+            if outcome.error or outcome.changed or not equal_safely(trial.expected, outcome.value):
                 return False
         return True
     finally:
         statement.value = before
-
-
-def _safely_equal(expected: Any, got: Any) -> bool:
-    try:
-        return equal(expected, got)
-    except Exception:
-        return False
