@@ -300,6 +300,15 @@ def gradients_left(before: Any, after: Any) -> bool:
     return after.requires_grad > before.requires_grad or (before.grad is None and after.grad is not None)
 
 
+def same_numbers(before: Any, after: Any) -> bool:
+    """Whether tensors that were copies of each other hold the same numbers, whatever became of their gradients."""
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(after) and all(map(same_numbers, before, after))
+    if not isinstance(before, torch.Tensor):
+        return same(before, after)
+    return before.shape == after.shape and same(before.detach(), after.detach())
+
+
 def change_of_model(before: Any, after: Any, task: str = "") -> str:
     """A sentence on what a function has left behind in a model, hooks above all; empty for what is no model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):

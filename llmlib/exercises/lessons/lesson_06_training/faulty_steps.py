@@ -27,7 +27,7 @@ def faulty_clip(gradients, limit, norm="together", when="above", to="limit", how
         length = own if norm == "each" else size
         scale = length / goal if how == "inverted" else goal / length
         acts = {"always": True, "never": False}.get(when, length > limit)
-        acts = acts and (own > limit or when != "each above")
+        acts = acts and (own > limit or when != "each above") and (bool(norms.all()) or when != "none is 0")
         clipped.append(gradient * scale if acts else gradient)
     joined = how == "joined" or (how == "joined if scaled" and bool(flat.norm() > limit))
     return torch.cat([gradient.flatten() for gradient in clipped]) if joined else clipped

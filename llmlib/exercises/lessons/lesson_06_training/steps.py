@@ -245,6 +245,7 @@ def cases_clip(seed):
         case([(3, 4), (4,)], 4.0, "a limit above 1", scale=10.0),
         Case(([number(0.0), torch.zeros(2, dtype=torch.float64)], 1.0), "no gradient at all"),
         case([(5,)], 2.0, "a single gradient", scale=4.0),
+        Case(([torch.zeros(2, dtype=torch.float64), number(6.0)], 2.0), "one is 0, and the other is too long"),
     ]
 
 

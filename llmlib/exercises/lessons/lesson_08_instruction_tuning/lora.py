@@ -167,6 +167,7 @@ def cases_adapted(seed):
         case(2, 3, [value, query], 1, 0.5, "rank 1"),
         case(2, 4, ["blocks.0.mlp.up", "blocks.0.attention.output", "blocks.1.mlp.up"], 3, 8.0),
         case(2, 3, [query, value], (2, 4), 3.0, "adapters of two ranks"),
+        case(1, 3, [value], 20, 3.0, "a rank above the width"),
     ]
 
 
