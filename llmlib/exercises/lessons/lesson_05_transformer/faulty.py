@@ -104,7 +104,7 @@ def faulty_block(
     second: Literal["added", "beside its norm", "replaced", "factor", "product"] = "added",
     reads: Literal["updated", "input", "attention's output"] = "updated",
     which: Literal["own", "first twice", "second twice", "exchanged"] = "own",
-    second_to: Literal["updated", "input"] = "updated",
+    second_to: Literal["updated", "input", "attention's output"] = "updated",
     parts: Literal["both", "attention", "attention twice", "MLP"] = "both",
 ) -> object:
     attention, mlp, one, two = block.attention, block.mlp, block.attention_norm, block.mlp_norm
@@ -139,7 +139,7 @@ def faulty_block(
         return residual
     read = start if reads == "input" else said if reads == "attention's output" else residual
     said_too = mlp(read if no_second else two(read))
-    kept = {"updated": residual, "input": start}[second_to]
+    kept = {"updated": residual, "input": start, "attention's output": said}[second_to]
     if second == "beside its norm":
         return kept + two(read) + said_too
     if second in ("product", "factor"):
@@ -147,12 +147,15 @@ def faulty_block(
     return said_too if second == "replaced" else kept + said_too
 
 
+LogitsNorms = Literal["before", "none", "not before attention", "not before mlp", "after", "on the stream"]
+
+
 def faulty_logits(
     ids: Tensor,
     weights: Any,
     config: Any,
     blocks: Literal["each", "none", "first", "first again", "last missing", "reversed"] = "each",
-    norms: Literal["before", "none", "after", "on the stream"] = "before",
+    norms: LogitsNorms = "before",
     which: Literal["own", "exchanged", "up for gate", "first twice"] = "own",
     attends: Literal["yes", "none"] = "yes",
     mlp: Literal["after attention", "beside attention", "none"] = "after attention",
@@ -163,6 +166,7 @@ def faulty_logits(
     give: Literal["logits", "probabilities", "last", "best", "vectors"] = "logits",
     own_eps: float | None = None,
     heads: Literal["n_heads", "d_head"] = "n_heads",
+    order: Literal["attention first", "MLP first", "all attentions first"] = "attention first",
 ) -> object:
     c, length = config, ids.shape[1]
     eps = c.norm_eps if own_eps is None else own_eps
@@ -170,34 +174,36 @@ def faulty_logits(
     positions = torch.zeros(length) if theta == "nowhere" else torch.arange(length)
     cos, sin = (part[None, None] for part in rotary_cos_sin(positions, frequencies))
     residual = weights["embed.weight"][ids] * (c.d_model**0.5 if embedding == "scaled" else 1)
-    order = {"each": list(range(c.n_layers)), "reversed": list(range(c.n_layers))[::-1], "first": [0]}
-    order |= {"first again": [0] * c.n_layers, "last missing": list(range(c.n_layers - 1)), "none": []}
-    for n in order[blocks]:
+    chosen = {"each": list(range(c.n_layers)), "reversed": list(range(c.n_layers))[::-1], "first": [0]}
+    chosen |= {"first again": [0] * c.n_layers, "last missing": list(range(c.n_layers - 1)), "none": []}
+    parts = ("mlp", "attention") if order == "MLP first" else ("attention", "mlp")
+    steps = [(n, part) for n in chosen[blocks] for part in parts]
+    if order == "all attentions first":
+        steps = [(n, part) for part in parts for n in chosen[blocks]]
+    start = residual
+    for n, part in steps:
         block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
-        weight_of = [block["attention_norm.weight"], block["mlp_norm.weight"]]
-        if which in ("exchanged", "first twice"):
-            weight_of = weight_of[::-1] if which == "exchanged" else [weight_of[0]] * 2
-        one, two = (torch.clone if norms == "none" else partial(rms_norm, weight=w, eps=eps) for w in weight_of)
-        if norms == "on the stream":
-            residual = one(residual)
-        x = residual if norms in ("after", "on the stream") else one(residual)
-        q, k, v, out = (block[f"attention.{part}.weight"] for part in ("query", "key", "value", "output"))
-        attended = faulty_multi_head(x, q, k, v, out, getattr(c, heads), cos, sin)
-        said = attended if attends == "yes" else torch.zeros_like(x)
-        start, residual = residual, said if adds in ("replaced", "attention replaces") else residual + said
-        if norms == "after":
-            residual = one(residual)
-        if mlp == "none":
+        own = {"exchanged": parts[1 - parts.index(part)], "first twice": "attention"}.get(which, part)
+        normalised = partial(rms_norm, weight=block[f"{own}_norm.weight"], eps=eps)
+        norm = torch.clone if norms in ("none", f"not before {part}") else normalised
+        start = residual if part == parts[0] else start
+        if part == "mlp" and mlp == "none":
             continue
         if norms == "on the stream":
-            residual = two(residual)
-        read = start if mlp == "beside attention" else residual
-        x = read if norms in ("after", "on the stream") else two(read)
-        gate, up, down = (block[f"mlp.{part}.weight"] for part in ("gate", "up", "down"))
-        said = faulty_swiglu(x, up, gate, down) if which == "up for gate" else faulty_swiglu(x, gate, up, down)
-        residual = said if adds in ("replaced", "MLP replaces") else residual + said
+            residual = norm(residual)
+        read = start if part == "mlp" and mlp == "beside attention" else residual
+        x = read if norms in ("after", "on the stream") else norm(read)
+        if part == "attention":
+            q, k, v, out = (block[f"attention.{name}.weight"] for name in ("query", "key", "value", "output"))
+            attended = faulty_multi_head(x, q, k, v, out, getattr(c, heads), cos, sin)
+            said = attended if attends == "yes" else torch.zeros_like(x)
+        else:
+            gate, up, down = (block[f"mlp.{name}.weight"] for name in ("gate", "up", "down"))
+            said = faulty_swiglu(x, up, gate, down) if which == "up for gate" else faulty_swiglu(x, gate, up, down)
+        replaces = adds in ("replaced", "attention replaces" if part == "attention" else "MLP replaces")
+        residual = said if replaces else residual + said
         if norms == "after":
-            residual = two(residual)
+            residual = norm(residual)
     if final == "norm":
         residual = rms_norm(residual, weights["final_norm.weight"], eps)
     elif final == "unweighted":
@@ -229,18 +235,20 @@ def faulty_count(
     n_heads: int,
     n_kv_heads: int,
     d_mlp: int,
-    kv: Literal["shared", "as queries", "one head", "heads only", "width", "n_heads", "one of two"] = "shared",
+    kv: Literal[
+        "shared", "as queries", "one head", "heads only", "width", "n_heads", "one of two", "square"
+    ] = "shared",
     matrices: int = 3,
     tables: int = 1,
     norms: int = 2,
     final: int = 1,
-    output: Literal["narrow"] | int = 1,
+    output: Literal["narrow", "each head"] | int = 1,
     queries: Literal["each head"] | int = 1,
     biases: Literal["none", "all"] = "none",
     layers: CountLayers = "blocks",
     wide: Literal["d_mlp", "four times"] = "d_mlp",
     a_norm: int = 1,
-    a_norm_is: Literal["d_model", "one"] = "d_model",
+    a_norm_is: Literal["d_model", "one", "head"] = "d_model",
     positions: int = 0,
 ) -> object:
     d_head = d_model // n_heads
@@ -251,18 +259,17 @@ def faulty_count(
         "heads only": n_kv_heads,
         "width": d_model * n_kv_heads,
         "n_heads": d_head * n_heads // n_kv_heads,
-        "one of two": d_head * n_kv_heads,
-    }[kv]
+    }.get(kv, d_head * n_kv_heads)
     per_head = n_heads if queries == "each head" else queries
     both = 1 if kv == "one of two" else 2
-    both, output = (3, 0) if output == "narrow" else (both, output)
-    attention = (output + per_head) * d_model * d_model + both * d_model * d_kv
+    both, output = (3, 0) if output == "narrow" else (both, n_heads if output == "each head" else output)
+    attention = (output + per_head) * d_model * d_model + both * (d_kv if kv == "square" else d_model) * d_kv
     width = 4 * d_model if wide == "four times" else d_mlp
     mlp = matrices * d_model * width
     if biases == "all":
         attention += 2 * d_model + 2 * d_kv
         mlp += 2 * width + d_model
-    norm = 1 if a_norm_is == "one" else d_model
+    norm = {"one": 1, "head": d_head, "d_model": d_model}[a_norm_is]
     a_block = attention + mlp + norms * a_norm * norm
     n = {"one": 1, "one more": n_layers + 1, "one less": n_layers - 1}.get(layers, n_layers)
     if layers.startswith("once"):  # for a bracket that is missing, or closes too early

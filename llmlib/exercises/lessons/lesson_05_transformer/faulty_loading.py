@@ -39,8 +39,8 @@ def faulty_split_fused(
 def faulty_our_name(
     name: Any,
     names: Any,
-    parts: Literal["whole", "as text", "one", "a list", "underscores", "but the last"] = "whole",
-    prefix: Literal["left out", "kept", "first left out", "letters", "everywhere"] = "left out",
+    parts: Literal["whole", "as text", "one", "a list", "underscores", "nothing between", "but the last"] = "whole",
+    prefix: Literal["left out", "kept", "first left out", "begins with", "letters", "everywhere"] = "left out",
     unknown: Literal["kept", "dropped"] = "kept",
     way: Literal["there", "back"] = "there",
 ) -> object:
@@ -51,6 +51,8 @@ def faulty_our_name(
         for theirs, ours in names.items():
             name = name.replace(theirs, ours)
         return name
+    if prefix == "begins with" and name.startswith("model"):
+        name = name[5:].lstrip(".")
     if prefix == "letters":
         name = name.lstrip("model.")
     pieces = name.split(".")
@@ -69,14 +71,14 @@ def faulty_our_name(
         pieces = [names.get(piece, piece) for piece in pieces]
     if parts == "but the last":
         pieces = pieces[:-1]
-    return pieces if parts == "a list" else ("_" if parts == "underscores" else ".").join(pieces)
+    return pieces if parts == "a list" else {"underscores": "_", "nothing between": ""}.get(parts, ".").join(pieces)
 
 
 def faulty_read_tensor(
     data: Any,
     name: Any,
-    begin: Literal["header", "file", "after eight", "without eight"] = "header",
-    kind: Literal["own", "bfloat16 as float16"] = "own",
+    begin: Literal["header", "file", "after eight", "without eight", "last brace"] = "header",
+    kind: Literal["own", "bfloat16 as float16", "always float32"] = "own",
     shape: Literal["own", "none", "reversed", "turned"] = "own",
     give: Literal["float32", "as it is"] = "float32",
     which: Literal["named", "first"] = "named",
@@ -88,12 +90,15 @@ def faulty_read_tensor(
     if which == "first":
         name = next(key for key in header if key != "__metadata__")
     about = header[name]
-    first = {"header": 8 + length, "file": 0, "after eight": 8, "without eight": length}[begin]
+    first = {"header": 8 + length, "file": 0, "after eight": 8, "without eight": length}.get(begin, 0)
+    if begin == "last brace":
+        first = data.index(b"}}") + 2
     start, end = about["data_offsets"]
     if offsets != "start, end":
         end = start + end
     kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
     kinds |= {"BF16": torch.float16} if kind == "bfloat16 as float16" else {}
+    kinds = dict.fromkeys(kinds, torch.float32) if kind == "always float32" else kinds
     numbers = torch.frombuffer(bytearray(data[first + start : first + end]), dtype=kinds[about["dtype"]])
     if offsets == "start, length, cut":
         numbers = numbers[: math.prod(about["shape"])]

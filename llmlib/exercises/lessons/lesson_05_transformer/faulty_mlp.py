@@ -45,6 +45,9 @@ def _nonlinear(h: Tensor, act: Act) -> Tensor:
             return h.softmax(-2)
 
 
+MemoryCompare = Literal["dot", "cosine", "distance", "minus distance", "all positions", "number by number"]
+
+
 def faulty_memory(
     x: Tensor,
     keys: Tensor,
@@ -54,7 +57,7 @@ def faulty_memory(
     roles: Literal["own", "exchanged", "keys alone", "values alone"] = "own",
     adds: Literal["sum", "strongest", "residual", "mean", "weighted mean", "fires"] = "sum",
     scale: Literal["none", "root"] = "none",
-    compare: Literal["dot", "cosine", "distance", "minus distance"] = "dot",
+    compare: MemoryCompare = "dot",
 ) -> object:
     if roles == "exchanged":
         keys, values = values, keys
@@ -67,8 +70,12 @@ def faulty_memory(
         x, keys = F.normalize(x, dim=-1), F.normalize(keys, dim=-1)
     x_in = nonlinear(x) if where == "input" else x
     match = x_in @ keys.T
-    if compare.endswith("distance"):
+    if compare in ("distance", "minus distance"):
         match = torch.cdist(x_in, keys.expand(len(x), -1, -1)) * (1 if compare == "distance" else -1)
+    if compare == "all positions":
+        match = match.sum(1, keepdim=True).expand_as(match)
+    if compare == "number by number":
+        return (nonlinear(x[..., None, :] * keys) * values).sum(-2)
     if scale == "root":
         match = match / x.shape[-1] ** 0.5
     fires = nonlinear(match) if where in ("units", "both") else match
