@@ -75,7 +75,8 @@ def _overwritten(body: Body, _tree: ast.AST) -> Changed:
     for i, line in enumerate(body):
         if isinstance(line, ast.Assign) and len(line.targets) == 1:
             target = line.targets[0]
-            if isinstance(target, (ast.Name, ast.Subscript)):
+            added = not isinstance(line.value, ast.Constant)  # with 0 or False, the line would do nothing
+            if added and isinstance(target, (ast.Name, ast.Subscript)):
                 says = f"`{shown(line)}` overwrites what was there; it should be added to."
                 yield (
                     Edit("overwritten", line.lineno, says),
