@@ -56,11 +56,13 @@ from llmlib.finetuning.scores import answer_all
 from llmlib.interpret import ablate, trace
 from llmlib.interpret.head_scores import induction_score
 from llmlib.retrieval import BM25, EmbeddingIndex, search
+from llmlib.training.loss import cross_entropy
 from llmlib.transformer import with_longer_context
 
 FILE = Path(__file__).parent / "limits_experiments.csv"
 ANSWERS = FILE.with_name("limits_answers.json")
 TRAINED = 384  # tokens: what the course's own model has been trained on, though it takes 512
+LENGTH = 3 * TRAINED
 
 # --- from examples in the prompt ---
 
@@ -258,25 +260,49 @@ def believed(arm: str, seed: int) -> Rows:
 # --- long texts ---
 
 
+def tales(split: str, step: int, n: int, seed: int) -> torch.Tensor:
+    """Pages that begin anywhere, so that all positions are equally difficult: Int[Tensor, "text 3 * TRAINED + 1"]."""
+    model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
+    book = ReadingBook(tokenizer, end_id=model.config.end_ids[0], split=split)
+    rows, _ = book.batch(step, batch_size=n, seq_len=LENGTH + 1 + 400)
+    chance = random.Random(seed)
+    begins = [chance.randrange(400) for _ in rows]
+    return torch.stack([row[begin : begin + LENGTH + 1] for row, begin in zip(rows, begins)])
+
+
+def in_blocks(loss: torch.Tensor) -> Rows:
+    for end, value in zip(range(64, LENGTH + 1, 64), loss.unflatten(1, (-1, 64)).mean(dim=(0, 2)).tolist()):
+        yield end, "loss", value, ""
+
+
 @torch.inference_mode()
 def positions(arm: str, seed: int) -> Rows:
     """The course's own model, trained on 384 tokens: its loss in blocks of 64 up to 1,152, and ways to mend it."""
-    model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
-    length = 3 * TRAINED
-    book = ReadingBook(tokenizer, end_id=model.config.end_ids[0], split="validation")
-    rows, _ = book.batch(seed, batch_size=24, seq_len=length + 1 + 400)
-    chance = random.Random(seed)  # begin anywhere on a page, so that all positions are equally difficult
-    ids = torch.stack([row[begin : begin + length + 1] for row in rows if (begin := chance.randrange(400)) >= 0])
+    model, _ = load_pretrained("tinytales", device="cpu", dtype="float32")
+    ids = tales("validation", seed, 24, seed)
     if arm == "window":
-        loss = torch.empty(len(ids), length)
-        for begin, scored, end in windows(length, TRAINED, 64):
+        loss = torch.empty(len(ids), LENGTH)
+        for begin, scored, end in windows(LENGTH, TRAINED, 64):
             loss[:, scored:end] = loss_by_position(model, ids[:, begin : end + 1], 4)[:, scored - end :]
     else:
         how, _, factor = arm.partition(" ")
-        longer = with_longer_context(model, float(factor or 3), how)  # type: ignore[arg-type]
-        loss = loss_by_position(longer, ids, 4)
-    for end, value in zip(range(64, length + 1, 64), loss.unflatten(1, (-1, 64)).mean(dim=(0, 2)).tolist()):
-        yield end, "loss", value, ""
+        loss = loss_by_position(with_longer_context(model, float(factor or 3), how), ids, 4)  # type: ignore[arg-type]
+    yield from in_blocks(loss)
+
+
+def tuned(arm: str, seed: int) -> Rows:
+    """The same after 40 steps on two long texts each: does the stretch help, or only the tuning?"""
+    how, _, rate = arm.partition(" @ ")
+    model, _ = load_pretrained("tinytales", device="cpu", dtype="float32")
+    longer = with_longer_context(model, 3, how)  # type: ignore[arg-type]
+    optimizer = torch.optim.AdamW(longer.parameters(), lr=float(rate), betas=(0.9, 0.95), weight_decay=0.0)
+    for step in range(40):
+        ids = tales("train", 1000 * (seed + 1) + step, 2, step)
+        optimizer.zero_grad()
+        cross_entropy(longer(ids[:, :-1]), ids[:, 1:]).backward()
+        torch.nn.utils.clip_grad_norm_(longer.parameters(), 1.0)
+        optimizer.step()
+    yield from in_blocks(loss_by_position(longer, tales("validation", seed, 24, seed), 4))
 
 
 def needle(arm: str, seed: int) -> Rows:
@@ -324,6 +350,7 @@ def digits(arm: str, seed: int) -> Rows:
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     (positions, ("none", "linear", "ntk", "ntk 6", "window"), 3),
+    (tuned, tuple(f"{how} @ {rate}" for how in ("none", "linear", "ntk") for rate in ("3e-4", "1e-3")), 3),
     (retrieval, ("none", "right document", "other document", "changed document", "BM25", "embeddings"), 3),
     (believed, ("none", "true", "false", "other country"), 3),
     (calibration, ("capitals", "sums"), 3),
