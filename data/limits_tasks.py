@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from llmlib import load_pretrained
+from llmlib.evaluation import Question, choice_scores
 from llmlib.evaluation.multiple_choice import ChoiceScores
 from llmlib.sampling.logits import log_prob
 from llmlib.transformer import Cache
@@ -155,6 +156,11 @@ def shots(name: str, n: int, how: str, seed: int) -> str:
     return "".join(layout.format(item.asked, answer) for layout, item, answer in zip(layouts, chosen, answers))
 
 
+def alone(items: Sequence[tuple[str, Item]]) -> list[ChoiceScores]:
+    """Score choices after texts that have nothing in common; each text is read once."""
+    return choice_scores(*smollm2(), [Question(text, item.choices, item.answer) for text, item in items], None)
+
+
 def right_answers(name: str, examples: str) -> list[bool]:
     _, asked = task(name)
     scored = Shared(examples).ask([(f"Input: {item.asked}\nOutput:", item) for item in asked])
@@ -164,11 +170,11 @@ def right_answers(name: str, examples: str) -> list[bool]:
 # --- questions whose answers are known ---
 
 
-def capitals(seed: int) -> list[tuple[str, Item]]:
+def capitals(seed: int, n: int = 64) -> list[tuple[str, Item]]:
     chance = random.Random(seed)
     known: dict[str, str] = MATERIALS["capitals"]
     found = []
-    for country, capital in known.items():
+    for country, capital in chance.sample(list(known.items()), n):
         others = chance.sample([other for other in known.values() if other != capital], 3)
         found.append((f"The capital of {country} is", Item(country, *mixed([capital, *others], chance))))
     return found
@@ -237,13 +243,13 @@ ASKED = {
 
 
 def about_villagers(seed: int) -> list[tuple[Villager, str, str, Item]]:
-    """Return for each villager two questions: whom it is about, what, the question, and its choices."""
+    """Return for each villager a question: whom it is about, what, the question, and its choices."""
     chance, people = random.Random(seed), villagers(seed)
     found = []
     for number, villager in enumerate(people):
-        for what in [list(ASKED)[number % 3], list(ASKED)[(number + 1) % 3]]:
-            answer = getattr(villager, what)
-            wrong = chance.sample(sorted({getattr(other, what) for other in people} - {answer}), 3)
-            item = Item(villager.name, *mixed([answer, *wrong], chance))
-            found.append((villager, what, ASKED[what].format(name=villager.name), item))
+        what = list(ASKED)[(number + seed) % 3]
+        answer = getattr(villager, what)
+        wrong = chance.sample(sorted({getattr(other, what) for other in people} - {answer}), 3)
+        item = Item(villager.name, *mixed([answer, *wrong], chance))
+        found.append((villager, what, ASKED[what].format(name=villager.name), item))
     return found

@@ -14,7 +14,7 @@ import random
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,14 @@ from limits_tasks import (
     TASKS,
     Shared,
     about_villagers,
+    alone,
     capitals,
     letters,
     right_answers,
     shots,
     smollm2,
     sums,
+    task,
     villagers,
 )
 
@@ -70,9 +72,19 @@ LENGTH = 3 * TRAINED
 def few_shot(arm: str, seed: int) -> Rows:
     """Accuracy against the number of examples; with labels that are shuffled or wrong, and without a layout."""
     name, how = arm.split(", ")
-    for n in (0, 1, 2, 4, 8, 16) if how == "right labels" else (4, 16):
+    for n in (0, 1, 4, 16) if how == "right labels" else (4, 16):
         right = right_answers(name, shots(name, n, how, seed))
         yield n, "right", sum(right), len(right)
+
+
+def without_a_model(arm: str, seed: int) -> Rows:
+    """What no model is needed for: the choice that shares most letters with the question."""
+    _, asked = task(arm)
+    best = [
+        max(range(len(item.choices)), key=lambda n: SequenceMatcher(None, item.asked, item.choices[n]).ratio())
+        for item in asked
+    ]
+    yield 0, "most letters in common", sum(n == item.right for n, item in zip(best, asked)), len(asked)
 
 
 @cache
@@ -107,11 +119,11 @@ def heads_off(arm: str, seed: int) -> Rows:
     """Few-shot with the induction heads switched off (their mean on a story), and with as many others."""
     model, tokenizer = smollm2()
     reference = torch.tensor([tokenizer.encode(tinytales_text(1500))])
-    chosen = [] if arm == "none" else heads_of(arm, seed)
+    chosen = heads_of(arm, seed)
     yield 0, "heads", len(chosen), ""
     for name in TASKS:
         for n in (0, 16):
-            with ablate(model, chosen, "mean", reference) if chosen else nullcontext():
+            with ablate(model, chosen, "mean", reference):
                 right = right_answers(name, shots(name, n, "right labels", seed))
             yield n, name, sum(right), len(right)
 
@@ -229,7 +241,7 @@ def retrieval(arm: str, seed: int) -> Rows:
             other = asked[(number + 7) % len(asked)][0].name
             document = {"none": "", "right document": known[villager.name], "other document": known[other]}[arm]
         texts.append((f"{document}\n\n{question}".lstrip(), item))
-    scored = Shared("").ask(texts)
+    scored = alone(texts)
     if index:
         yield 0, "found", found, len(asked)
     yield 0, "right", sum(each.is_right() for each in scored), len(scored)
@@ -242,7 +254,7 @@ def believed(arm: str, seed: int) -> Rows:
     """Capitals with a sentence before the question: none, a true one, a false one, and one about another country."""
     known: dict[str, str] = MATERIALS["capitals"]
     texts = []
-    for question, item in capitals(seed):
+    for question, item in capitals(seed, 40):
         country, false = item.asked, item.choices[(item.right + 1) % 4]
         other = next(each for each in known if each != country and known[each] not in item.choices)
         sentence = {
@@ -252,7 +264,7 @@ def believed(arm: str, seed: int) -> Rows:
             "other country": f"The capital of {other} is {known[other]}. ",
         }[arm]
         texts.append((f"{sentence}Question: What is the capital of {country}? Answer: {question}", item))
-    scored = Shared("").ask(texts)
+    scored = alone(texts)
     yield 0, "right", sum(each.is_right() for each in scored), len(scored)
     yield 0, "says the false one", sum(each.chosen() == (each.right + 1) % 4 for each in scored), len(scored)
 
@@ -358,7 +370,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (digits, ("together", "spaced"), 3),
     (invented, ("famous", "invented"), 1),
     (few_shot, tuple(f"{name}, {how}" for name in TASKS for how in HOW), 3),
-    (heads_off, ("none", "20 induction heads", "20 other heads"), 3),
+    (without_a_model, TASKS, 1),
+    (heads_off, ("20 induction heads", "20 other heads"), 3),  # none switched off: few_shot, "right labels"
     (self_consistency, ("capitals",), 3),
     (needle, ("256 tokens", "512 tokens", "1024 tokens", "2048 tokens"), 3),
 )

@@ -23,9 +23,10 @@ def bits_per_byte(
     Loss per token depends on how long the tokens are; this does not, so it can compare models with different
     tokenizers. 8 is what a model that knows nothing about bytes needs. A window of `window` tokens (default: the
     model's context) moves over the text, `stride` tokens at a time (default: half of it), so that each token is
-    predicted once, from at least `window - stride` tokens. With stride = window it is lm-eval's bits_per_byte. The
-    first token is predicted from the token that begins or ends a text; if the tokenizer has none, the first token and
-    its bytes do not count. Raises `ValueError` for a text that is too short, or an impossible window or stride.
+    predicted once, from at least `window - stride` tokens where there are as many. With stride = window it is
+    lm-eval's bits_per_byte. The first token is predicted from the token that begins or ends a text; if the tokenizer
+    has none, the first token and its bytes do not count. Raises `ValueError` for a text that is too short, or an
+    impossible window or stride.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

@@ -59,11 +59,7 @@ def needle_grid(
     if not needles:
         raise ValueError("There is no needle to look for.")
     hay = tokenizer.encode(haystack)
-    ends = [
-        place
-        for place in range(1, len(hay) + 1)
-        if tokenizer.decode(hay[:place][-1:]).rstrip().endswith((".", "!", "?"))
-    ]
+    ends = [place for place, id in enumerate(hay, start=1) if tokenizer.decode([id]).rstrip()[-1:] in {*".!?"}]
     grid = torch.zeros(len(lengths), len(depths))
     for row, length in enumerate(lengths):
         for column, depth in enumerate(depths):
