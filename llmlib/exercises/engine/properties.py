@@ -12,7 +12,7 @@ from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.errors import name_of
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Case, NoValue, Probe
-from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, quietly, run
+from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, quietly, run, same_numbers
 from llmlib.exercises.engine.trials import Trial
 
 
@@ -55,7 +55,11 @@ def broken_probes(e: Examination, remarks: bool = False) -> Iterator[Broken]:
 
 GRADIENTS_LEFT = (
     "Your function sets `requires_grad` on `{0}`, which is not its own. With `backward`, a second call with the same "
-    "`{0}` would add its gradients to those of the first. Work on a copy: `{0}.detach().clone().requires_grad_()`."
+    "`{0}` would add its gradients to those of the first. Work on a copy: `{1}`."
+)
+WRITTEN_INTO = (
+    "Your function changes the weights that it was given: it writes into `{0}`. Whoever called it has other weights "
+    "afterwards. Work on a copy: `{1}`."
 )
 
 
@@ -66,7 +70,14 @@ def _unchanged(e: Examination, trial: Trial) -> str | None:
     names = [f"`{e.exercise.argument_names[i]}`" for i in changed]
     for i in changed:
         if gradients_left(before[i], after[i]):
-            return GRADIENTS_LEFT.format(e.exercise.argument_names[i])
+            name, several = e.exercise.argument_names[i], isinstance(before[i], (list, tuple))
+            copied = (
+                "[w.detach().clone().requires_grad_() for w in {}]"
+                if several
+                else "{}.detach().clone().requires_grad_()"
+            )
+            says = GRADIENTS_LEFT if same_numbers(before[i], after[i]) else WRITTEN_INTO
+            return says.format(name, copied.format(name))
     return f"Your function changes its input {' and '.join(names)}; work on a copy." if names else None
 
 

@@ -13,7 +13,7 @@ from llmlib.exercises.engine.running import run
 from llmlib.exercises.engine.trials import Trial
 
 SECONDS = 0.2  # for one call
-COPY = "_a_copy_of"
+COPY, TWO = "_a_copy_of", "_two_of"
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,15 @@ class Alias:
 
 
 def no_copy(e: Examination) -> Reason | None:
-    """`text = ids`, and then `text` is changed: told only if the inputs do change, and all is right with a copy."""
-    if (source := source_of(e.attempt)) is None:
+    """`text = ids`, and then `text` is changed: told only if all is right with a copy.
+
+    Or `new = all = []`: told only if all is right with two lists.
+    """
+    if not e.wrong or (source := source_of(e.attempt)) is None:
         return None
+    for pair in _two_names(source.tree):
+        if _right_with_two(source, pair, e.trials):
+            return Reason(finding=Finding("no copy", _says_of_two(pair), "How many are made in that line?"))
     changed = any(t.outcome.changed for t in e.trials)
     for alias in _aliases(source.tree):
         if not changed and not _changes(source.tree, alias.name):
@@ -70,16 +76,46 @@ def _aliases(tree: ast.AST) -> Iterator[Alias]:
                     yield Alias(node, ast.unparse(target), of)
 
 
+def _two_names(tree: ast.AST) -> Iterator[ast.Assign]:
+    """`a = b = value`, where the value is no number, text, True, False or None."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and [type(target) for target in node.targets] == [ast.Name, ast.Name]:
+            yield from [] if isinstance(node.value, ast.Constant) else [node]
+
+
+def _says_of_two(pair: ast.Assign) -> str:
+    one, other = map(ast.unparse, pair.targets)
+    return (
+        f"`{one} = {other} = …`, in line {pair.lineno}, makes one thing with two names. So whatever changes `{one}` "
+        f"changes `{other}` as well."
+    )
+
+
+def _right_with_two(source: Source, pair: ast.Assign, trials: Sequence[Trial]) -> bool:
+    targets, value = pair.targets, pair.value
+    pair.targets = [ast.Tuple(targets, ast.Store())]
+    pair.value = ast.Call(ast.Name(TWO, ast.Load()), [value], [])
+    source.scope[TWO] = lambda one: (one, copy.deepcopy(one))
+    try:
+        return _all_right(source, trials)
+    finally:
+        pair.targets, pair.value = targets, value
+
+
 def _right_with_a_copy(source: Source, alias: Alias, trials: Sequence[Trial]) -> bool:
     statement, before = alias.statement, alias.statement.value
     statement.value = ast.copy_location(ast.Call(ast.Name(COPY, ast.Load()), [before], []), before)
     source.scope[COPY] = copy.deepcopy
     try:
-        changed = source.compiled()
-        for trial in trials:
-            outcome = run(changed, trial.case.args, SECONDS)
-            if outcome.error or outcome.changed or not equal_safely(trial.expected, outcome.value):
-                return False
-        return True
+        return _all_right(source, trials)
     finally:
         statement.value = before
+
+
+def _all_right(source: Source, trials: Sequence[Trial]) -> bool:
+    changed = source.compiled()
+    for trial in trials:
+        outcome = run(changed, trial.case.args, SECONDS)
+        if outcome.error or outcome.changed or not equal_safely(trial.expected, outcome.value):
+            return False
+    return True

@@ -186,6 +186,13 @@ def _multiples(e: Examination) -> Iterator[Guess]:
             Finding("multiplied by a constant", says, "Which constant is in your code that is not in the task?"),
             _is_multiple,
         )
+    elif other := next((ratio for _, ratio in ratios if abs(ratio / first - 1) > 1e-3), 0.0) if first else 0.0:
+        says = (
+            f"In each case all of your values are the expected ones times one number: {first:.3g} in one case, "
+            f"{other:.3g} in another."
+        )
+        look = "By what do you divide or multiply, and what does it hold at that moment?"
+        yield Guess(Finding("one factor in each case", says, look, "sign"), _is_multiple_of_several)
 
 
 def _ratio(base: Any, got: Any) -> float | None:
@@ -210,6 +217,12 @@ def _is_multiple(trial: Trial, base: Any) -> bool:
     return agree(base * ratio, trial.got)
 
 
+def _is_multiple_of_several(trial: Trial, base: Any) -> bool:
+    if base.numel() < 2:
+        raise ValueError("a single number is always a multiple")
+    return _is_multiple(trial, base)
+
+
 def _item(e: Examination, strength: Strength) -> Finding | None:
     """For results of several tensors: the first one that is wrong, by itself."""
     example = e.example
@@ -217,12 +230,14 @@ def _item(e: Examination, strength: Strength) -> Finding | None:
         return None
     if not all(isinstance(t.got, (tuple, list)) and len(t.got) == len(t.expected) for t in e.trials):
         return None
-    for i, place in enumerate(("first", "second", "third")[: len(example)]):
+    for i in range(min(3, len(example))):
         trials = tuple(_part(t, i) for t in e.trials)
         single = replace(e, exercise=replace(e.exercise, axes=()), trials=trials)
         if single.wrong:
             if found := first(_of_values(single), single, strength):
-                return replace(found, says=f"In the {place} of your results: {found.says[0].lower()}{found.says[1:]}")
+                return replace(
+                    found, says=f"In item {i} of the result (counted from 0): {found.says[0].lower()}{found.says[1:]}"
+                )
             return None
     return None
 

@@ -12,6 +12,7 @@ WORDS = (
     ("utf-8", "latin-1", "ascii", "utf8", "utf-16", "cp1252"),
     ("", " "),
     ("-inf", "inf"),
+    ("big", "little"),
 )
 
 
