@@ -111,7 +111,7 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
         if node.attr in family:
             for other in family:
                 if other != node.attr:
-                    says = f"`{node.attr}` is not the right operation here (it comes after `{shown(node.value, 30)}`)."
+                    says = f"In `{shown(node)}` `{node.attr}` is not the right operation."
                     if isinstance(node.value, ast.Name) and node.value.id in MODULES:
                         says = f"`{shown(node)}` is not the right function here."
                     yield "another operation", says, ast.Attribute(node.value, other, node.ctx)
@@ -120,6 +120,12 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
 
 
 def of_slice(node: ast.Slice) -> Iterator[Alternative]:
+    if node.lower is not None and node.upper is not None:
+        says = (
+            f"The slice `{shown(node)}` ends at place `{shown(node.upper)}`. If that is a length, its end is that far "
+            f"behind `{shown(node.lower)}`."
+        )
+        yield "a length for an end", says, _sliced(node, "upper", ast.BinOp(node.lower, ast.Add(), node.upper))
     says = f"The slice `{shown(node)}` has the wrong limits"
     for field in ("lower", "upper"):
         border = getattr(node, field)

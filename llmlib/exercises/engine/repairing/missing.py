@@ -33,8 +33,14 @@ def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
     if isinstance(slot.parent, ast.Call) and called(slot.parent) == "len" and node.id in encoded:
         return f"`len({node.id})` counts characters, and a single character can be up to four bytes."
     says = f"`{node.id}` is the wrong variable here."
-    if isinstance(slot.parent, ast.expr) and shown(slot.parent) != node.id:
-        return f"In `{shown(slot.parent)}` {says}"
+    parent = slot.parent
+    if isinstance(parent, ast.Attribute):  # `x.numel` may be a question to the wrong thing
+        return f"`{shown(parent)}` asks `{node.id}`, and should ask another variable."
+    if isinstance(parent, ast.Call) and slot.field == "args" and len(parent.args) > 1 and slot.index is not None:
+        place = ("first", "second", "third", "fourth", "fifth")[min(slot.index, 4)]
+        return f"The {place} argument of `{shown(parent.func)}`, `{node.id}`, is the wrong variable."
+    if isinstance(parent, ast.expr) and shown(parent) != node.id:
+        return f"In `{shown(parent)}` {says}"
     return says
 
 

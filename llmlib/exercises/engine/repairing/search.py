@@ -5,7 +5,7 @@ import contextlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from time import process_time
@@ -13,11 +13,11 @@ from typing import Any
 
 from torch import nn
 
-from llmlib.exercises.engine.comparing import equal
-from llmlib.exercises.engine.exercise import Exercise
+from llmlib.exercises.engine.comparing import equal_safely
+from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.properties import broken_probes
 from llmlib.exercises.engine.repairing import expressions, missing, moved, repeated, statements
-from llmlib.exercises.engine.repairing.edit import Edit
+from llmlib.exercises.engine.repairing.edit import Edit, Repair
 from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import Outcome, duplicate, run, same, within
 from llmlib.exercises.engine.trials import Trial
@@ -30,25 +30,17 @@ SECONDS = 0.7  # of computing, for all
 FEW = 6  # cases in which the properties are looked at
 
 
-@dataclass(frozen=True)
-class Repair:
-    """The change that would make the attempt right, and the line as it stands."""
-
-    edit: Edit
-    code: str
-
-
-def repair(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Repair | None:
+def repair(e: Examination) -> Repair | None:
     """The first single change after which all cases give what was expected, and no property is broken; or None."""
-    source = source_of(attempt)
+    source = source_of(e.attempt)
     if source is None:
         return None
     with _bounded_memory():
-        return _search(exercise, source, trials)
+        return _search(e, source)
 
 
-def _search(exercise: Exercise, source: Source, trials: Sequence[Trial]) -> Repair | None:
-    ordered = sorted(trials, key=lambda trial: (not trial.wrong, trial.odd))
+def _search(e: Examination, source: Source) -> Repair | None:
+    ordered = sorted(e.trials, key=lambda trial: (not trial.wrong, trial.odd))
     bench = _Bench(ordered[0].case.args)
     bound = process_time() + SECONDS
     late = 0
@@ -62,10 +54,10 @@ def _search(exercise: Exercise, source: Source, trials: Sequence[Trial]) -> Repa
         outcome, ended = _call(changed, bench)
         late += not ended
         right = not outcome.error and equal_safely(ordered[0].expected, outcome.value)
-        if right and _all_right(changed, ordered) and _keeps_properties(exercise, changed, ordered):
+        if right and _all_right(changed, ordered) and _keeps_properties(e, changed, ordered):
             decided = _decided(source, edit, ordered)
             if decided:
-                return Repair(_beside_the_task(decided, exercise.task), source.lines.get(edit.line, ""))
+                return Repair(_beside_the_task(decided, e.exercise.task), source.lines.get(edit.line, ""))
     return None
 
 
@@ -82,8 +74,9 @@ def _decided(source: Source, edit: Edit, trials: Sequence[Trial]) -> Edit | None
     return edit
 
 
-def _keeps_properties(exercise: Exercise, function: Callable[..., Any], trials: Sequence[Trial]) -> bool:
-    return next(broken_probes(exercise, function, trials[:FEW], PATIENCE), None) is None
+def _keeps_properties(e: Examination, function: Callable[..., Any], trials: Sequence[Trial]) -> bool:
+    changed = replace(e, attempt=function, trials=tuple(trials[:FEW]), seconds=PATIENCE)
+    return next(broken_probes(changed), None) is None
 
 
 def _beside_the_task(edit: Edit, task: str) -> Edit:
@@ -162,10 +155,3 @@ def _call(function: Callable[..., Any], bench: _Bench) -> tuple[Outcome, bool]:
         return Outcome(error=error), True
     except BaseException as error:
         return Outcome(error=error), False
-
-
-def equal_safely(expected: Any, got: Any) -> bool:
-    try:
-        return equal(expected, got)
-    except Exception:
-        return False
