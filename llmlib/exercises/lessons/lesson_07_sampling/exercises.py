@@ -12,11 +12,10 @@ from llmlib.exercises.lessons.lesson_07_sampling.constraints import ALLOWED_TOKE
 from llmlib.exercises.lessons.lesson_07_sampling.faulty import (
     faulty_distinct,
     faulty_draw,
-    faulty_min_p,
     faulty_penalty,
     faulty_temperature,
-    faulty_top_p,
 )
+from llmlib.exercises.lessons.lesson_07_sampling.faulty_cuts import faulty_min_p, faulty_top_p
 from llmlib.exercises.lessons.lesson_07_sampling.loops import BEAM_STEP, CONTINUATION
 from llmlib.sampling import logits as rules
 from llmlib.sampling import quality
