@@ -52,6 +52,8 @@ def faulty_loss(
         counts = torch.ones_like(counts)
     if mean == "vocabulary":
         chosen = log_p.mean(dim=-1)
+    if mean == "all pairs":
+        chosen = log_p[counts][:, targets[counts]].mean().expand_as(chosen)
     surprise = {
         "nats": lambda: chosen,
         "bits": lambda: chosen / math.log(2),
@@ -63,6 +65,7 @@ def faulty_loss(
     return {
         "counted": lambda: surprise[counts].mean(),
         "vocabulary": lambda: surprise[counts].mean(),
+        "all pairs": lambda: surprise[counts].mean(),
         "all": lambda: kept.mean(),
         "texts": lambda: (kept.sum(dim=1) / n).mean(),
         "per text": lambda: kept.sum(dim=1) / n,
@@ -305,7 +308,7 @@ def faulty_fit(
     given, losses, piled = weights, [], [torch.zeros_like(w) for w in weights]
     zeros = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights]
     moments = zeros
-    for t, (batch, own) in enumerate(zip(batches[:1] if which == "first" else batches, rates)):
+    for t, (batch, _) in enumerate(zip(batches[:1] if which == "first" else batches, rates)):
         if start == "again":
             weights = given
         if averages == "new":
@@ -317,7 +320,9 @@ def faulty_fit(
             gradients = [old + new for old, new in zip(piled, gradients)]
         piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place, in `.grad`
         gradients = _clipped(gradients, limit, clip)
-        now = {"first": rates[0], "last": rates[-1], "one late": rates[max(0, t - 1)]}.get(rate, own)
+        now = {"first": rates[0], "last": rates[-1], "one late": rates[max(0, t - 1)], "last first": rates[t - 1]}.get(
+            rate, own
+        )
         at = {"one": 1, "from 0": t}.get(count, t + 1)
         stepped = []
         for w, g, (m, v) in zip(weights, gradients, moments):
@@ -326,7 +331,7 @@ def faulty_fit(
             if averages == "shared" and stepped:
                 _, m, v = stepped[-1]
             stepped.append((w - now * g, m, v) if step == "plain" else faulty_adamw(w, g, m, v, at, now))
-        moments = [(m, v) for _, m, v in stepped]
+        moments = [(v if averages == "one list" else m, v) for _, m, v in stepped]
         if averages == "shared":
             moments = [moments[-1]] * len(moments)
         if start != "lost":
