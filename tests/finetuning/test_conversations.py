@@ -44,8 +44,8 @@ def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
     ("line", "message"),
     [
         ("{", r"invalid JSON at character \d+.*Expected an object with \"messages\""),
-        ("[1, 2]", r"\[1, 2\] is not a conversation"),
-        ('"text"', "is not a conversation"),
+        ("[1, 2]", r"\[1, 2\] is not an object"),
+        ('"text"', "is not an object"),
         ('{"text": "Once"}', r"the fields are \['text'\]"),
         ('{"prompt": "Hi"}', "the pair: 'response' is missing"),
         ('{"prompt": "Hi", "response": null}', "the pair: 'response' is None, expected a string"),

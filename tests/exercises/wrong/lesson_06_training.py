@@ -139,7 +139,7 @@ def _(name, shape, n_layers, draw):
     return weight / (2 * n_layers) ** 0.5 if "output" in name or "down" in name else weight
 
 
-@wrong("training.fit", "one list for both averages")
+@wrong("training.fit", "one list for m and v")
 def _(weights, loss_of, batches, rates, limit):
     m = [torch.zeros_like(w) for w in weights]
     v, losses = m, []

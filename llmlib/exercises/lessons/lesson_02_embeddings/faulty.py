@@ -16,6 +16,8 @@ def faulty_embed(
         ids = ids.T
     if take == "columns":
         return table[:, (ids - offset) % table.shape[1]]
+    if take == "numbers":
+        return table.flatten()[ids - offset]
     if take == "first text":
         ids = ids[:1]
     if take == "one-hot":
@@ -51,6 +53,8 @@ def faulty_cosine(
             t = t - t.mean(dim=-1, keepdim=True)
         lengths = torch.linalg.vector_norm(t, ord=norm, dim=(0, 1) if each == "matrix" else axis, keepdim=True) ** power
         small = {"added": 1e-3, "added a little": 1e-6}.get(zero, 0.0)
+        if zero in ("at least 1", "at least 0.1"):
+            return t / lengths.clamp(min=float(zero.split()[-1]))
         return t / (lengths + small if zero in ("nan", "1", "added", "added a little") else lengths.clamp(min=1e-12))
 
     x = scaled(x, power) if divide in ("both", "left") else x
@@ -177,6 +181,9 @@ def faulty_analogy(
         left = torch.tensor([i for i in range(len(table)) if i not in gone])
         found = similarity[left].topk(min(k, len(left)))
         return found.indices, found.values
+    if out == "best three":
+        ids = similarity.argsort(descending=True)[3 : 3 + k]
+        return ids, similarity[ids]
     if out == "too late":
         ids = [id for id in similarity.topk(min(k, len(table))).indices.tolist() if id not in gone]
         return torch.tensor(ids, dtype=torch.long), similarity[ids]
@@ -227,27 +234,54 @@ def faulty_sinusoidal(
 def faulty_move(vectors, k, how="turned", speed="own", pairs="neighbours", direction="on", steps="k", length="kept"):
     d_model = vectors.shape[-1]
     pair = torch.arange(d_model // 2, dtype=vectors.dtype)
-    exponent = {"own": 2 * pair / d_model, "one": 0 * pair, "half": pair / d_model, "twice": 4 * pair / d_model}[speed]
-    steps = {"k": k, "one": 1, "squared": k * k, "one more": k + 1, "forwards": abs(k)}[steps]
+    exponent = {
+        "own": 2 * pair / d_model,
+        "one": 0 * pair,
+        "half": pair / d_model,
+        "twice": 4 * pair / d_model,
+        "not divided": 2 * pair,
+        "rows": 2 * pair / len(vectors),
+    }[speed]
+    steps = {"k": k, "one": 1, "squared": k * k, "one more": k + 1, "forwards": abs(k), "not back": max(k, 0)}[steps]
     angles = (steps if direction == "on" else -steps) * 10_000.0**-exponent
     if how.startswith("added"):
         added = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
         return vectors + added - (vectors.new_tensor([0.0, 1.0]).repeat(d_model // 2) if how == "added, less 0" else 0)
-    if how in ("first hand", "slowest hand"):
+    if how in ("first hand", "slowest hand", "slowest hand, single"):
         hand = vectors[..., :2] if how == "first hand" else vectors[..., -2:]
         speed = 10_000.0 ** -(0.0 if how == "first hand" else (d_model - 2) / d_model)
+        if how.endswith("single"):
+            speeds = 10_000 ** (-torch.arange(0, d_model, 2) / d_model)
+            angles = (torch.atan2(hand[..., 0], hand[..., 1]) / speeds[-1] + steps)[..., None] * speeds
+            return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
         return _at(torch.atan2(hand[..., 0], hand[..., 1]) / speed + steps, d_model)
     if how.startswith("searched"):
         table = _at(torch.arange(float(how.split()[-1]), dtype=vectors.dtype), d_model)
         return _at((vectors @ table.T).argmax(-1).to(vectors.dtype) + steps, d_model)
+    if how == "rows rolled":
+        return vectors.roll(-k, -2)
     if how == "channels rolled":
         return vectors.roll(k, -1)
     halves = vectors.chunk(2, dim=-1) if pairs == "halves" else (vectors[..., 0::2], vectors[..., 1::2])
     sin, cos = halves
+    if how == "step by step":  # by angles in float32
+        one = 1 / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
+        for _ in range(k):
+            sin, cos = sin * one.cos() + cos * one.sin(), cos * one.cos() - sin * one.sin()
+        return torch.stack((sin, cos), dim=-1).flatten(-2)
     turned = {
         "turned": lambda: (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() - sin * angles.sin()),
         "sine alone": lambda: ((sin.asin() + angles).sin(), (sin.asin() + angles).cos()),
         "number by number": lambda: (sin * angles.sin(), cos * angles.cos()),
+        "sines added": lambda: (sin + angles.sin(), cos * angles.cos()),
+        "overwritten": lambda: (
+            new := sin * angles.cos() + cos * angles.sin(),
+            cos * angles.cos() - new * angles.sin(),
+        ),
+        "overwritten, cosine first": lambda: (
+            sin * angles.cos() + (new := cos * angles.cos() - sin * angles.sin()) * angles.sin(),
+            new,
+        ),
         "both signs": lambda: (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() + sin * angles.sin()),
     }[how]()
     return torch.cat(turned, dim=-1) if pairs == "halves" else torch.stack(turned, dim=-1).flatten(-2)

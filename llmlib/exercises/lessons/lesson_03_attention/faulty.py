@@ -23,7 +23,13 @@ def faulty_causal_mask(
     query = torch.arange(n_query)[:, None]
     query = (
         query
-        + {"end": n_key - n_query, "other sign": n_query - n_key, "by one": n_key - n_query + 1, "start": 0}[offset]
+        + {
+            "end": n_key - n_query,
+            "other sign": n_query - n_key,
+            "by one": n_key - n_query + 1,
+            "start": 0,
+            "by one with a cache": n_key - n_query + (n_key > n_query),
+        }[offset]
     )
     key = torch.arange(n_key)[None, :]
     if direction == "future":
@@ -133,6 +139,8 @@ def faulty_split_heads(
         return x[:, None].expand(-1, n_heads, -1, -1)
     if cut == "overlapping":
         return torch.stack([x[..., h : h + d_head] for h in range(n_heads)], dim=1)
+    if cut == "seq, in pieces":
+        return torch.stack(x.chunk(n_heads, dim=1), dim=1)
     if cut == "seq":
         return x.reshape(batch, n_heads, -1, width)
     if order == "reshape":
@@ -158,6 +166,8 @@ def faulty_split_heads(
         return heads[:, 0]
     if give == "list":
         return list(heads.unbind(1))
+    if give == "joined with the batch, head first":
+        return heads.transpose(0, 1).flatten(0, 1)
     return heads.flatten(0, 1) if give == "joined with the batch" else heads
 
 
@@ -221,6 +231,8 @@ def faulty_rotate(
     if mix == "added":
         halves = torch.cat((cos[..., :size], sin[..., :size]), dim=-1).expand_as(x)
         return {"all": x + cos + sin, "first half": x + cos, "first": x + halves}[part]
+    if mix == "added to the product":
+        return {"all": x * cos + sin, "own": x * cos + x * sin, "own, less": x * cos - x * sin, "no": x * cos}[part]
     if pairs.startswith("one further"):
         turned = x.roll(1, -1)
         if pairs.endswith("with a sign"):
@@ -238,6 +250,12 @@ def faulty_rotate(
         first, second = (second, first) if pairs == "not exchanged" else (first, second)
         turned = torch.cat((second if minus == "missing" else -second, first), dim=axis)
     result = x * cos + direction * turned * sin
+    if minus == "in both":
+        result = torch.cat((result[..., :size], x[..., size:] * cos[..., size:] - x[..., :size] * sin[..., size:]), -1)
+    elif mix in ("second exchanged", "first exchanged"):
+        own = x.roll(size, -1) * cos + (x if mix == "second exchanged" else -x) * sin
+        upper, lower = (own, result) if mix == "first exchanged" else (result, own)
+        result = torch.cat((upper[..., :size], lower[..., size:]), dim=-1)
     if mix == "overwritten":
         result[..., size:] = x[..., size:] * cos[..., size:] + result[..., :size] * sin[..., size:]
     elif mix == "overwritten, second first":
@@ -258,6 +276,7 @@ def faulty_share_heads(kv, n_heads, order="neighbours", which="own", axis="head"
         "n_heads": n_heads,
         "one more": n_heads // n_kv + 1,
         "two": 2,
+        "half of n_heads": n_heads // 2,
         "two, or once": 1 if n_kv == n_heads else 2,
         "n_kv": n_kv,
     }[times]
@@ -288,6 +307,10 @@ def faulty_share_heads(kv, n_heads, order="neighbours", which="own", axis="head"
         return torch.stack([kv[:, h // n_kv] for h in range(n_heads)], dim=1)
     if which == "divided":
         kv = kv / group
+    if shape == "cut through keys":
+        return kv[:, :, :, None].expand(-1, -1, -1, group, -1).reshape(kv.shape[0], -1, *kv.shape[2:])
+    if shape == "cut through channels":
+        return kv[..., None].expand(-1, -1, -1, -1, group).reshape(kv.shape[0], -1, *kv.shape[2:])
     if shape == "own axis":
         return kv[:, :, None].expand(-1, -1, group, -1, -1)
     if shape == "unrepeated":
@@ -309,6 +332,7 @@ def faulty_online_softmax(
     used="all",
     weighted_kept=True,
     adds="both",
+    sums="each query",
 ):
     if used != "all":
         blocks = blocks[:1] if used == "first" else blocks[-1:]
@@ -342,12 +366,13 @@ def faulty_online_softmax(
         weights = (
             scores - {"old": largest if number else new, "none": torch.tensor(0.0)}.get(reference_point, new)
         ).exp()
+        new_total = weights.sum() if sums == "all queries" else weights.sum(-1, keepdim=True)
         if adds == "all shrunk" and number:
-            total, weighted = (total + weights.sum(-1, keepdim=True)) * shrink, (weighted + weights @ values) * shrink
+            total, weighted = (total + new_total) * shrink, (weighted + weights @ values) * shrink
             largest = new
             continue
         if not number or adds != "weighted alone":
-            total = (total if total_kept else 0) * (shrink if total_scaled else 1) + weights.sum(-1, keepdim=True)
+            total = (total if total_kept else 0) * (shrink if total_scaled else 1) + new_total
         if not number or adds != "total alone":
             weighted = (weighted if weighted_kept else 0) * (shrink if weighted_scaled else 1) + weights @ values
         if combine == "early":

@@ -108,6 +108,8 @@ def faulty_entropy(
         rows = rows / torch.tensor(pattern.shape[-1]).log()
     if reduce == "none":
         return rows
+    if reduce == "each weight":
+        return -sign * terms.sum((-2, -1)) / (pattern > 0).sum((-2, -1))
     if reduce == "spread rows":
         return rows.sum(-1) / (rows > 1e-6).sum(-1).clamp(min=1)
     if reduce in ("last", "first"):
@@ -137,6 +139,8 @@ def faulty_previous(pattern, target=-1, average="possible", offset="end", reduce
     if average == "every row":
         return (pattern * there).sum((-2, -1)) / max(pattern.shape[-1] - 1, 1)
     score = share(pattern, there, average, reduce)
+    if heads == "averaged, if any" and there.any():
+        return score.mean()
     return score.mean() if heads == "averaged" else score
 
 
@@ -167,6 +171,12 @@ def faulty_induction(
         there[:, 1:] = same_token[:, :-1]
     elif target == "after, wrapped":
         there = same_token.roll(1, -1)
+    elif target == "both":
+        there[:, 1:] = same_token[:, :-1]
+        there |= same_token & (key < query - 1)
+    elif target == "both, all":
+        there[:, 1:] = same_token[:, :-1]
+        there |= same_token & (key < query)
     elif target == "before":
         there[:, :-1] = same_token[:, 1:]
     elif target == "before the earlier":
@@ -198,6 +208,8 @@ def faulty_induction(
     elif which == "first":
         there = there & (there.cumsum(-1) == 1)
     score = share(pattern, there, average, reduce)
+    if heads == "averaged, if any" and there.any():
+        return score.mean()
     return score.mean() if heads == "averaged" else score
 
 
@@ -261,6 +273,9 @@ def faulty_rollout(
             if once == "powers":
                 flow = torch.linalg.matrix_power(layer, number + 1)
             after.append(flow)
+        elif combine == "mixed":
+            flow = 0.5 * flow + 0.5 * mixed
+            after.append(flow)
         elif combine == "element by element":
             flow = layer if number == 0 else layer * flow
             after.append(flow)
@@ -317,7 +332,7 @@ def faulty_contributions(z, output, direction, cut="columns", matrix="own", meas
 
 
 def faulty_copying(read, w_v, w_o, unembed, axis="row", against="unembed", best="largest", give="share", head="both"):
-    written = read @ w_v @ w_o if head == "both" else read
+    written = {"both": lambda: read @ w_v @ w_o, "turned": lambda: read @ w_o.T @ w_v.T, "none": lambda: read}[head]()
     table = unembed if against == "unembed" else read
     raised = written @ table.T
     own = torch.arange(len(read))

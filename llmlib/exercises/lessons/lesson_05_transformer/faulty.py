@@ -87,6 +87,10 @@ def faulty_memory(x, keys, values, act="gelu", where="units", roles="own", adds=
     match = x_in @ keys.T
     if compare.endswith("distance"):
         match = torch.cdist(x_in, keys.expand(len(x), -1, -1)) * (1 if compare == "distance" else -1)
+    if compare == "all positions":
+        match = match.sum(1, keepdim=True).expand_as(match)
+    if compare == "number by number":
+        return (nonlinear(x[..., None, :] * keys) * values).sum(-2)
     if scale == "root":
         match = match / x.shape[-1] ** 0.5
     fires = nonlinear(match) if where in ("units", "both") else match
@@ -188,7 +192,7 @@ def faulty_block(
         return residual
     read = start if reads == "input" else said if reads == "attention's output" else residual
     said_too = mlp(read if no_second else two(read))
-    kept = {"updated": residual, "input": start}[second_to]
+    kept = {"updated": residual, "input": start, "attention's output": said}[second_to]
     if second == "beside its norm":
         return kept + two(read) + said_too
     if second in ("product", "factor"):
@@ -212,6 +216,7 @@ def faulty_logits(
     give="logits",
     own_eps=None,
     heads="n_heads",
+    order="attention first",
 ):
     c, length = config, ids.shape[1]
     eps = c.norm_eps if own_eps is None else own_eps
@@ -219,34 +224,34 @@ def faulty_logits(
     positions = torch.zeros(length) if theta == "nowhere" else torch.arange(length)
     cos, sin = (part[None, None] for part in rotary_cos_sin(positions, frequencies))
     residual = weights["embed.weight"][ids] * (c.d_model**0.5 if embedding == "scaled" else 1)
-    order = {"each": list(range(c.n_layers)), "reversed": list(range(c.n_layers))[::-1], "first": [0]}
-    order |= {"first again": [0] * c.n_layers, "last missing": list(range(c.n_layers - 1)), "none": []}
-    for n in order[blocks]:
+    chosen = {"each": list(range(c.n_layers)), "reversed": list(range(c.n_layers))[::-1], "first": [0]}
+    chosen |= {"first again": [0] * c.n_layers, "last missing": list(range(c.n_layers - 1)), "none": []}
+    parts = ("mlp", "attention") if order == "MLP first" else ("attention", "mlp")
+    steps = [(n, part) for n in chosen[blocks] for part in parts]
+    if order == "all attentions first":
+        steps = [(n, part) for part in parts for n in chosen[blocks]]
+    for n, part in steps:
         block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
-        names = ["attention_norm.weight", "mlp_norm.weight"]
-        names = {"exchanged": names[::-1], "first twice": [names[0]] * 2}.get(which, names)
-        one, two = (partial(rms_norm, weight=block[name], eps=eps) for name in names)
-        if norms == "none":
-            one = two = torch.clone
-        matrices = [block[f"attention.{part}.weight"] for part in ("query", "key", "value", "output")]
-        if norms == "on the stream":
-            residual = one(residual)
-        x = residual if norms in ("after", "on the stream") else one(residual)
-        said = faulty_multi_head(x, *matrices, getattr(c, heads), cos, sin) if attends == "yes" else 0
-        start, residual = residual, said if adds in ("replaced", "attention replaces") else residual + said
-        if norms == "after":
-            residual = one(residual)
-        if mlp == "none":
+        own = {"exchanged": parts[1 - parts.index(part)], "first twice": "attention"}.get(which, part)
+        norm = partial(rms_norm, weight=block[f"{own}_norm.weight"], eps=eps)
+        norm = torch.clone if norms in ("none", f"not before {part}") else norm
+        start = residual if part == parts[0] else start
+        if part == "mlp" and mlp == "none":
             continue
         if norms == "on the stream":
-            residual = two(residual)
-        read = start if mlp == "beside attention" else residual
-        x = read if norms in ("after", "on the stream") else two(read)
-        names = ("up", "gate", "down") if which == "up for gate" else ("gate", "up", "down")
-        said = faulty_swiglu(x, *(block[f"mlp.{name}.weight"] for name in names))
-        residual = said if adds in ("replaced", "MLP replaces") else residual + said
+            residual = norm(residual)
+        read = start if part == "mlp" and mlp == "beside attention" else residual
+        x = read if norms in ("after", "on the stream") else norm(read)
+        if part == "attention":
+            matrices = [block[f"attention.{name}.weight"] for name in ("query", "key", "value", "output")]
+            said = faulty_multi_head(x, *matrices, getattr(c, heads), cos, sin) if attends == "yes" else 0
+        else:
+            names = ("up", "gate", "down") if which == "up for gate" else ("gate", "up", "down")
+            said = faulty_swiglu(x, *(block[f"mlp.{name}.weight"] for name in names))
+        replaces = adds in ("replaced", "attention replaces" if part == "attention" else "MLP replaces")
+        residual = said if replaces else residual + said
         if norms == "after":
-            residual = two(residual)
+            residual = norm(residual)
     if final == "norm":
         residual = rms_norm(residual, weights["final_norm.weight"], eps)
     elif final == "unweighted":
@@ -291,18 +296,17 @@ def faulty_count(
         "heads only": n_kv_heads,
         "width": d_model * n_kv_heads,
         "n_heads": d_head * n_heads // n_kv_heads,
-        "one of two": d_head * n_kv_heads,
-    }[kv]
+    }.get(kv, d_head * n_kv_heads)
     per_head = n_heads if queries == "each head" else queries
     both = 1 if kv == "one of two" else 2
-    both, output = (3, 0) if output == "narrow" else (both, output)
-    attention = (output + per_head) * d_model * d_model + both * d_model * d_kv
+    both, output = (3, 0) if output == "narrow" else (both, n_heads if output == "each head" else output)
+    attention = (output + per_head) * d_model * d_model + both * (d_kv if kv == "square" else d_model) * d_kv
     width = 4 * d_model if wide == "four times" else d_mlp
     mlp = matrices * d_model * width
     if biases == "all":
         attention += 2 * d_model + 2 * d_kv
         mlp += 2 * width + d_model
-    norm = 1 if a_norm_is == "one" else d_model
+    norm = {"one": 1, "head": d_head}.get(a_norm_is, d_model)
     a_block = attention + mlp + norms * a_norm * norm
     n = {"one": 1, "one more": n_layers + 1, "one less": n_layers - 1}.get(layers, n_layers)
     if layers.startswith("once"):  # for a bracket that is missing, or closes too early

@@ -37,6 +37,8 @@ def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept
         for theirs, ours in names.items():
             name = name.replace(theirs, ours)
         return name
+    if prefix == "begins with" and name.startswith("model"):
+        name = name[5:].lstrip(".")
     if prefix == "letters":
         name = name.lstrip("model.")
     pieces = name.split(".")
@@ -55,7 +57,7 @@ def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept
         pieces = [names.get(piece, piece) for piece in pieces]
     if parts == "but the last":
         pieces = pieces[:-1]
-    return pieces if parts == "a list" else ("_" if parts == "underscores" else ".").join(pieces)
+    return pieces if parts == "a list" else {"underscores": "_", "nothing between": ""}.get(parts, ".").join(pieces)
 
 
 def faulty_read_tensor(data, name, begin="header", kind="own", shape="own", give="float32", which="named",
@@ -65,12 +67,19 @@ def faulty_read_tensor(data, name, begin="header", kind="own", shape="own", give
     if which == "first":
         name = next(key for key in header if key != "__metadata__")
     about = header[name]
-    begin = {"header": 8 + length, "file": 0, "after eight": 8, "without eight": length}[begin]
+    begin = {
+        "header": lambda: 8 + length,
+        "file": lambda: 0,
+        "after eight": lambda: 8,
+        "without eight": lambda: length,
+        "last brace": lambda: data.index(b"}}") + 2,
+    }[begin]()
     start, end = about["data_offsets"]
     if offsets != "start, end":
         end = start + end
     kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
     kinds |= {"BF16": torch.float16} if kind == "bfloat16 as float16" else {}
+    kinds = dict.fromkeys(kinds, torch.float32) if kind == "always float32" else kinds
     numbers = torch.frombuffer(bytearray(data[begin + start : begin + end]), dtype=kinds[about["dtype"]])
     if offsets == "start, length, cut":
         numbers = numbers[: math.prod(about["shape"])]

@@ -16,11 +16,11 @@ from llmlib.exercises.lessons.lesson_06_training.faulty import (
     faulty_accumulated,
     faulty_bits,
     faulty_descend,
-    faulty_fit,
     faulty_loss,
     faulty_validation,
     faulty_windows,
 )
+from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_fit
 from llmlib.exercises.lessons.lesson_06_training.steps import (
     ADAMW_STEP,
     BACKWARD,
@@ -136,7 +136,7 @@ DESCEND = Exercise(
     cases=cases_descend,
     faulty=faulty_descend,
     axes=("d_model", "vocab"),
-    probes=(Probe("The result is numbers alone.", carries_gradient, remark=True),),
+    probes=(Probe("The result is numbers alone.", carries_gradient),),
 )
 
 
@@ -361,7 +361,7 @@ VALIDATION_LOSS = Exercise(
     cases=cases_validation,
     faulty=faulty_validation,
     double=False,
-    probes=(Probe("Measuring keeps nothing for a backward pass.", keeps_gradients, remark=True),),
+    probes=(Probe("Measuring keeps nothing for a backward pass.", keeps_gradients),),
 )
 
 

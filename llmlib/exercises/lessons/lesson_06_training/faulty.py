@@ -21,6 +21,8 @@ def faulty_windows(ids, starts, seq_len, shift="next", cut="whole", order="own",
             y = torch.cat([ids[max(start - 1, 0) : start], x[:-1]]) if start else x.roll(1)
         elif shift == "round":
             y = x.roll(-1)
+        elif shift == "ids":
+            y = x + 1
         elif shift == "padded":
             y = torch.cat([x[1:], torch.zeros_like(x[:1])])
         elif shift == "last only":
@@ -48,6 +50,8 @@ def faulty_loss(
         p = logits.softmax(dim=-1)
         log_p = (p + added if added >= 0 else p.clamp(min=-added)).log()
     chosen = log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+    if ignored == "token 0":
+        counts = targets.clamp(min=0) != 0
     if ignored == "as token 0":
         counts = torch.ones_like(counts)
     if mean == "vocabulary":
@@ -109,6 +113,8 @@ def faulty_learning_rate(
     step, steps, warmup, peak, rise="right", until="below", over="rest", curve="cosine", scale="peak"
 ):
     peak = 1.0 if scale == "none" else peak
+    if rise == "times the wave":
+        return peak * min(1.0, (step + 1) / max(1, warmup)) * (1 + math.cos(math.pi * step / steps)) / 2
     rising = step < warmup or (until == "included" and step == warmup and warmup > 0)
     if rising and rise != "none":
         return {
@@ -124,6 +130,7 @@ def faulty_learning_rate(
         "whole": lambda: step / steps,
         "to the last": lambda: (step - warmup) / max(steps - warmup - 1, 1),
         "one early": lambda: (step - warmup + 1) / (steps - warmup),
+        "one early, and one longer": lambda: (step - warmup + 1) / (steps - warmup + 1),
         "not from 0": lambda: (step - warmup) / steps,
     }[over]()
     peak = 1.0 if scale == "none in the decay" else peak
@@ -141,32 +148,6 @@ def faulty_learning_rate(
     }[curve]()
 
 
-def faulty_clip(gradients, limit, norm="together", when="above", to="limit", how="scaled"):
-    if how == "values":
-        return [gradient.clamp(-limit, limit) for gradient in gradients]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    norms = torch.stack([gradient.norm() for gradient in gradients])
-    size = {
-        "together": lambda: flat.norm(),
-        "sum": lambda: norms.sum(),
-        "largest": lambda: norms.max(),
-        "mean": lambda: norms.mean(),
-        "squared": lambda: flat.pow(2).sum(),
-        "absolute": lambda: flat.abs().sum(),
-        "largest value": lambda: flat.abs().max(),
-        "root mean square": lambda: flat.pow(2).mean().sqrt(),
-        "each": lambda: None,
-    }[norm]()
-    goal = 1.0 if to == "one" else limit
-    clipped = []
-    for gradient, own in zip(gradients, norms):
-        length = own if norm == "each" else size
-        scale = length / goal if how == "inverted" else goal / length
-        acts = {"above": length > limit, "always": True, "never": False}[when]
-        clipped.append(gradient * scale if acts else gradient)
-    return clipped
-
-
 def faulty_accumulated(weight, parts, scale="counted", which="all", sign="right", empty="zero"):
     n = {
         "counted": sum(int((targets != IGNORED).sum()) for _, targets in parts),
@@ -174,6 +155,7 @@ def faulty_accumulated(weight, parts, scale="counted", which="all", sign="right"
         "parts": len(parts),
         "parts that count": sum(bool((targets != IGNORED).any()) for _, targets in parts),
     }
+    n["last part"] = max(int((parts[-1][1] != IGNORED).sum()), 1)
     total, so_far = torch.zeros_like(weight), 0
     chosen = {"all": parts, "last": parts[-1:], "first": parts[:1]}[which]
     for x, targets in chosen:
@@ -197,6 +179,7 @@ def share_of_part(summed, targets, n, scale, empty):
         "twice": summed / n["counted"] / n["parts"],
         "sum": summed,
         "so far": summed / n["counted so far"],
+        "last part": summed / n["last part"],
         "sum by parts": summed / n["parts"],
     }[scale]
 
@@ -216,10 +199,10 @@ def faulty_validation(
     with torch.no_grad():
         for x, y in batches:
             logits = model(x)
-            if shift == "again":
+            sizes.append(y.numel() if shift != "again" else y[:, 1:].numel())
+            if shift != "none":
                 logits, y = logits[:, :-1], y[:, 1:]
             sums.append(F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum").item())
-            sizes.append(y.numel())
     model.train(was_training)
     result = {
         "batches": lambda: sum(s / n for s, n in zip(sums, sizes)) / len(sums),
@@ -255,98 +238,11 @@ def faulty_backward(
         "of a again": lambda: back * (1 - a.tanh() ** 2),
         "not squared": lambda: back * (1 - a),
         "of a sigmoid": lambda: back * a * (1 - a),
+        "after the product": lambda: back,
     }[tanh]()
-    both = (x.T @ slope, d_w2)
+    d_w1 = x.T @ slope * (1 - a**2).mean(0) if tanh == "after the product" else x.T @ slope
+    both = (d_w1, d_w2)
     return both[::-1] if order == "exchanged" else both
-
-
-def faulty_adamw(
-    w, gradient, m, v, t, lr, m_as="right", v_as="right", correct="both", root="root", decay="apart", sign="down",
-    give="new", reads="new",
-):  # fmt: skip
-    old_m, old_v = m, v
-    if decay == "in the gradient":
-        gradient = gradient + 0.1 * w
-    m = {
-        "right": 0.9 * m + 0.1 * gradient,
-        "exchanged": 0.1 * m + 0.9 * gradient,
-        "sum": 0.9 * m + gradient,
-        "none": gradient,
-    }[m_as]
-    v = {
-        "right": 0.95 * v + 0.05 * gradient**2,
-        "exchanged": 0.05 * v + 0.95 * gradient**2,
-        "not squared": 0.95 * v + 0.05 * gradient.abs(),
-        "of the gradient": 0.95 * v + 0.05 * gradient,
-        "of m": 0.95 * v + 0.05 * m**2,
-        "with β₁": 0.9 * v + 0.1 * gradient**2,
-        "as torch's": 0.999 * v + 0.001 * gradient**2,
-        "sum": 0.95 * v + gradient**2,
-    }[v_as]
-    before = t - 1 if correct == "one early" and t > 1 else t
-    beta = {"as torch's": 0.999, "with β₁": 0.9}.get(v_as, 0.95)
-    m_used, v_used = (old_m, old_v) if reads == "old" else (m, v)
-    m_full = m_used if correct in ("none", "v only") else m_used / (1 - 0.9**before)
-    v_full = v_used if correct in ("none", "m only") else v_used / (1 - beta**before)
-    divisor = {
-        "root": v_full.sqrt() + 1e-8,
-        "none": v_full + 1e-8,
-        "with ε": (v_full + 1e-8).sqrt(),
-        "without ε": v_full.sqrt(),
-        "torch's ε": v_full.sqrt() + 1e-6,
-    }[root]
-    step = lr * m_full / divisor
-    shrunk = {"apart": lr * 0.1 * w, "not by the rate": 0.1 * w, "grows": -lr * 0.1 * w}.get(decay, 0 * w)
-    new = w - shrunk + step if sign == "up" else w - shrunk - step
-    return {"new": (new, m, v), "full": (new, m_full, v_full), "old": (new, old_m, old_v), "weights": new}[give]
-
-
-def faulty_fit(
-    weights, loss_of, batches, rates, limit, zero="each", rate="own", clip="before", averages="kept", count="from 1",
-    start="once", which="all", note="before", step="adamw",
-):  # fmt: skip
-    given, losses, piled = weights, [], [torch.zeros_like(w) for w in weights]
-    zeros = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights]
-    moments = zeros
-    for t, (batch, _) in enumerate(zip(batches[:1] if which == "first" else batches, rates)):
-        if start == "again":
-            weights = given
-        if averages == "new":
-            moments = zeros
-        asked = [w.detach().requires_grad_() for w in (given if start == "asked" else weights)]
-        loss = loss_of(asked, batch)
-        gradients = torch.autograd.grad(loss, asked)
-        if zero != "each":
-            gradients = [old + new for old, new in zip(piled, gradients)]
-        piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place, in `.grad`
-        gradients = _clipped(gradients, limit, clip)
-        now = {"first": rates[0], "last": rates[-1], "one late": rates[max(0, t - 1)], "last first": rates[t - 1]}.get(
-            rate, own
-        )
-        at = {"one": 1, "from 0": t}.get(count, t + 1)
-        stepped = []
-        for w, g, (m, v) in zip(weights, gradients, moments):
-            if averages == "exchanged":
-                m, v = v, m
-            if averages == "shared" and stepped:
-                _, m, v = stepped[-1]
-            stepped.append((w - now * g, m, v) if step == "plain" else faulty_adamw(w, g, m, v, at, now))
-        moments = [(v if averages == "one list" else m, v) for _, m, v in stepped]
-        if averages == "shared":
-            moments = [moments[-1]] * len(moments)
-        if start != "lost":
-            weights = [new.detach() for new, _, _ in stepped]
-        losses.append((loss_of(weights, batch) if note == "after" else loss).item())
-    return weights, losses
-
-
-def _clipped(gradients, limit, clip):
-    return {
-        "before": lambda: faulty_clip(gradients, limit),
-        "each": lambda: [faulty_clip([gradient], limit)[0] for gradient in gradients],
-        "numbers": lambda: [gradient.clamp(-limit, limit) for gradient in gradients],
-        "never": lambda: list(gradients),
-    }[clip]()
 
 
 def faulty_bits(loss, n_tokens, text, unit="bits", over="bytes", times="tokens", way="right"):
@@ -364,29 +260,3 @@ def faulty_bits(loss, n_tokens, text, unit="bits", over="bytes", times="tokens",
     if way == "bits a bit":
         return bits / size[over] / 8
     return size[over] / bits if way == "upside down" else bits / size[over]
-
-
-def faulty_orthogonalise(
-    gradient, steps, scaled="length", side="short", power="right", repeat="all", give="own", signs="right"
-):
-    a, b, c = 3.4445, -4.7750, 2.0315
-    if signs == "plus":
-        b = -b
-    if scaled in ("rows first", "columns first"):
-        gradient, scaled = F.normalize(gradient, dim=-1 if scaled == "rows first" else 0), "no"
-    turns = gradient.shape[0] > gradient.shape[1] if side == "short" else side == "turned"
-    x = gradient.T if turns else gradient
-    if scaled != "no":
-        x = x / {"length": x.norm(), "largest": x.abs().max(), "rows": x.norm(dim=1, keepdim=True)}[scaled]
-    for _ in range(1 if repeat == "once" else steps):
-        if power == "numbers":
-            x = a * x + b * x**3 + c * x**5
-            continue
-        square = x @ x.T
-        fourth = {"no fifth": torch.zeros_like(square), "fourth": square}.get(power, square @ square)
-        if power == "third for first":  # each power one step too low
-            fourth, square = square, torch.eye(len(square), dtype=x.dtype)
-        x = a * x + b * square @ x + c * fourth @ x
-    if turns and give == "reshaped":
-        return x.reshape(gradient.shape)
-    return x.T if turns and give == "own" else x

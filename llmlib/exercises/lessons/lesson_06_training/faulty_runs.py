@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from llmlib.exercises.lessons.lesson_06_training.faulty import faulty_fit
+from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_fit
 
 
 def faulty_weight_shapes(config, kv="shared", way="out, in", norms="all", end="one table", down="turned", mlp="wide",

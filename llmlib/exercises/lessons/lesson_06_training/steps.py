@@ -9,13 +9,8 @@ from torch.overrides import TorchFunctionMode
 
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
-from llmlib.exercises.lessons.lesson_06_training.faulty import (
-    faulty_adamw,
-    faulty_backward,
-    faulty_clip,
-    faulty_learning_rate,
-    faulty_orthogonalise,
-)
+from llmlib.exercises.lessons.lesson_06_training.faulty import faulty_backward, faulty_learning_rate
+from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_adamw, faulty_clip, faulty_orthogonalise
 
 TEXTS = texts_of(Path(__file__).parent)
 IGNORED = -100
@@ -142,15 +137,16 @@ def cases_orthogonalise(seed):
     ]
 
 
-class _Shapes(TorchFunctionMode):
-    """Notes the shapes of all that torch computes."""
+class _Watched(TorchFunctionMode):
+    """Notes which functions of torch are called, and the shapes of all that they compute."""
 
     def __init__(self):
         super().__init__()
-        self.seen = set()
+        self.called, self.seen = set(), set()
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
+        self.called.add(getattr(function, "__name__", "").removeprefix("linalg_"))
         if isinstance(result, torch.Tensor):
             self.seen.add(tuple(result.shape))
         return result
@@ -158,11 +154,21 @@ class _Shapes(TorchFunctionMode):
 
 def multiplies_the_long_way(call, case):
     rows, columns = case.args[0].shape
-    with _Shapes() as shapes:
+    with _Watched() as watched:
         call(*case.args)
-    return (rows > columns and (rows, rows) in shapes.seen) and (
+    return (rows > columns and (rows, rows) in watched.seen) and (
         f"From the tall matrix of {rows} × {columns} you make one of {rows} × {rows}. Its transpose needs only "
         f"{columns} × {columns}, and gives the same in the end. With 4,000 × 64 that is a thousandth of the work."
+    )
+
+
+def takes_apart(call, case):
+    with _Watched() as watched:
+        call(*case.args)
+    used = sorted(watched.called & {"svd", "svdvals", "eigh", "eig", "eigvalsh", "qr"})
+    return bool(used) and (
+        f"The numbers are right, but `{used[0]}` has taken the matrix apart. The polynomial is there so that this is "
+        "not needed: it reaches the singular values with matrix products alone."
     )
 
 
@@ -171,7 +177,10 @@ ORTHOGONALISE = Exercise(
     reference=orthogonalise,
     cases=cases_orthogonalise,
     faulty=faulty_orthogonalise,
-    probes=(Probe("A tall matrix is transposed first.", multiplies_the_long_way),),
+    probes=(
+        Probe("It is done with matrix products alone.", takes_apart, remark=True),
+        Probe("A tall matrix is transposed first.", multiplies_the_long_way),
+    ),
 )
 
 
@@ -237,6 +246,7 @@ def cases_clip(seed):
         case([(3, 4), (4,)], 4.0, "a limit above 1", scale=10.0),
         Case(([number(0.0), torch.zeros(2, dtype=torch.float64)], 1.0), "no gradient at all"),
         case([(5,)], 2.0, "a single gradient", scale=4.0),
+        Case(([torch.zeros(2, dtype=torch.float64), number(6.0)], 2.0), "one is 0, and the other is too long"),
     ]
 
 

@@ -61,8 +61,9 @@ def faulty_draw(probabilities, u, line="sum", edge="right", whose="own", give="i
 
 
 def faulty_temperature(logits, temperature, scale="divided", zero="first", small="safe", axis=-1, give="probabilities",
-                       floor=0.0, greedy=0.0):  # fmt: skip
+                       floor=0.0, greedy=0.0, added=0.0):  # fmt: skip
     axis = axis if logits.ndim > 1 else -1
+    temperature = temperature + added
     temperature = 0.0 if temperature < greedy else max(temperature, floor) if temperature else temperature
     if temperature == 0 and zero != "not there":
         best = logits.amax(-1, keepdim=True)
@@ -81,6 +82,7 @@ def faulty_temperature(logits, temperature, scale="divided", zero="first", small
     else:
         dtype = logits.dtype
         if scale == "divided":
+            first = F.one_hot(logits.argmax(axis), logits.shape[axis]).to(dtype)
             logits = _less_a_maximum(logits.double() if small.endswith("in float64") else logits, small, axis)
         p = {
             "divided": lambda: (logits / temperature).softmax(axis).to(dtype),
@@ -94,6 +96,8 @@ def faulty_temperature(logits, temperature, scale="divided", zero="first", small
             "one more": lambda: (logits / (1 + temperature)).softmax(axis),
             "ignored": lambda: logits.softmax(axis),
         }[scale]()
+        if small.startswith("repaired"):
+            p = torch.where(p.isnan() | (p.isnan().any() & (small == "repaired, all rows")), first, p)
     return {
         "probabilities": lambda: p,
         "log": lambda: p.log(),
@@ -110,6 +114,8 @@ def _less_a_maximum(logits, small, axis):
     largest = {
         "safe": lambda: logits.amax(axis, keepdim=True),
         "overflows": lambda: torch.zeros_like(logits),
+        "repaired": lambda: torch.zeros_like(logits),
+        "repaired, all rows": lambda: torch.zeros_like(logits),
         "largest of all": logits.max,
         "largest of the batch": lambda: logits.amax(0, keepdim=True) if logits.ndim > 1 else logits.max(),
     }[small.removesuffix(" in float64")]()
@@ -169,6 +175,7 @@ def _given(logits, kept, give):
         "mask": lambda: kept,
         "the others": lambda: logits.masked_fill(kept, -INF),
         "shares": lambda: logits.softmax(-1).masked_fill(~kept, 0.0),
+        "probabilities for logits": lambda: logits.softmax(-1).masked_fill(~kept, -INF),
     }[give]()
 
 

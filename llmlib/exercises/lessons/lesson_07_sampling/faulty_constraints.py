@@ -79,6 +79,8 @@ def _moved(moves, state, data, walk):
     if walk == "stays":
         return state
     state = 0 if walk == "from 0" else state
+    if walk == "as it was" and _reached(moves, state, data) is None:
+        return state
     for byte in data[:1] if walk == "first byte" else data:
         state = moves[state].get(byte, state) if walk in ("from 0", "where it can") else moves[state][byte]
     return state
@@ -86,7 +88,7 @@ def _moved(moves, state, data, walk):
 
 def faulty_constrained(logits_after, moves, ends, tokens, end, most, stop="in ends", mask="others out", walk="all",
                        sees="all", give="ids", limit="most", empty="no", pick="likeliest"):  # fmt: skip
-    state, ids = 0, []
+    state, last, ids = 0, 0, []
     before = logits_after(ids)
     rounds = {"most": most, "one less": most - 1, "one more": most + 1, "none": 10 * most + 10}[limit]
     while len(ids) < rounds:
@@ -95,9 +97,8 @@ def faulty_constrained(logits_after, moves, ends, tokens, end, most, stop="in en
         logits = {"all": logits_after, "last": lambda ids: logits_after(ids[-1:]), "nothing": lambda ids: before}[sees](
             ids
         )
-        may_end = {"always": True, "nothing follows": not moves[state], "not at once": state in ends and bool(ids)}.get(
-            stop, state in ends
-        )
+        may_end = {"always": True, "nothing follows": not moves[state], "not at once": state in ends and bool(ids),
+                   "of the state before": last in ends}.get(stop, state in ends)  # fmt: skip
         allowed = [id for id, data in enumerate(tokens) if data and _reached(moves, state, data) is not None]
         if empty == "yes":
             allowed += [id for id, data in enumerate(tokens) if not data]
@@ -108,7 +109,9 @@ def faulty_constrained(logits_after, moves, ends, tokens, end, most, stop="in en
             ids += [end] * (best == end and give == "with the end")
             break
         ids.append(best)
-        state = _moved(moves, state, tokens[best], walk)
+        if walk == "stops" and _reached(moves, state, tokens[best]) is None:
+            break
+        last, state = state, _moved(moves, state, tokens[best], walk)
     if give == "bytes":
         return b"".join(tokens[id] for id in ids)
     return [tokens[id] for id in ids] if give == "tokens" else ids
@@ -129,4 +132,6 @@ def _taken(logits, allowed, end, mask, pick):
         return None
     if pick == "first":
         return min(allowed)
+    if pick == "place":
+        return int(torch.stack([logits[id] for id in allowed]).argmax())
     return (min if pick == "unlikeliest" else max)(allowed, key=lambda id: logits[id].item())

@@ -76,6 +76,9 @@ def faulty_beam_step(found, log_p, n_beams, sums="all", pool="all", index="beam 
     steps = [(totals.flatten()[place].item(), *divmod(place, vocab)) for place in places]
     if index == "exchanged":
         steps = [(total, place % len(found), place // len(found) % vocab) for (total, *_), place in zip(steps, places)]
+    if index == "by the beams":
+        n = len(found)
+        steps = [(total, place // n % n, place % n) for (total, *_), place in zip(steps, places)]
     if index.startswith("divided by"):
         divisor = n_beams if index == "divided by n_beams" else len(found)
         steps = [(total, place // divisor % len(found), place % vocab) for (total, *_), place in zip(steps, places)]
@@ -84,6 +87,7 @@ def faulty_beam_step(found, log_p, n_beams, sums="all", pool="all", index="beam 
         "the token alone": lambda beam, token: [token],
         "not longer": lambda beam, token: found[beam][1],
         "in front": lambda beam, token: [token] + found[beam][1],
+        "in place": lambda beam, token: found[beam][1].append(token) or found[beam][1],
     }[ids]
     pairs = [(total, longer(beam, token)) for total, beam, token in steps]
     return {"pairs": pairs, "ids": [ids for _, ids in pairs], "exchanged": [(b, a) for a, b in pairs]}[give]

@@ -27,6 +27,7 @@ def faulty_chat_text(messages, end="assistant", head="both", prompt="after a que
         "after an answer": ASSISTANT * (not asked), "spaced": f"{ASSISTANT} " * asked,
         "the next one's": ASSISTANT if asked else USER, "ended": (ASSISTANT + END) * asked, "user's": USER * asked,
         "spaced and ended": f"{ASSISTANT} {END}" * asked, "after each question": ASSISTANT * asked,
+        "odd": ASSISTANT * (len(messages) % 2),
     }[prompt]  # fmt: skip
     if space == "lines" and opened:
         opened += "\n"
@@ -80,6 +81,9 @@ def faulty_answer_mask(ids, assistant, end, head="left out", stop="with", which=
         spans = [(spans[-1][0], len(listed), False)] if spans else []
     elif which == "to the last end":
         spans = [(spans[0][0], max(stop for _, stop, _ in spans), spans[-1][2])] if spans else []
+    elif which == "to the last end of all":
+        last_end = max((i + 1 for i, id in enumerate(listed) if id == end), default=len(listed))
+        spans = [(spans[0][0], last_end, False)] if spans else []
     mask = torch.zeros(len(listed), dtype=torch.bool)
     for start, after, ended in spans:
         if not ended and cut == "nothing":
@@ -98,6 +102,8 @@ def faulty_answer_mask(ids, assistant, end, head="left out", stop="with", which=
         mask = ((ids == assistant).cumsum(0) > 0) & (ids != assistant)
     elif which == "questions":
         mask = ~mask & (ids != assistant)
+    elif which == "first and ends":
+        mask = torch.cat((torch.zeros_like(mask[:1]), ids[:-1] == assistant)) | (ids == end)
     elif which == "no special tokens":
         mask = (ids != assistant) & (ids != end)
     return {
@@ -147,7 +153,7 @@ def faulty_targets(ids, mask, mask_of="targets", shift="one", fill=IGNORED, inpu
     elif shift == "filled":
         last = torch.zeros_like(mask[:, :1])
         x, y, m = ids, torch.cat((y, torch.zeros_like(ids[:, :1])), 1), torch.cat((m, last), 1)
-    y = y.masked_fill(~m, fill)
+    y = y * m - 100 if fill == "subtracted" else y.masked_fill(~m, fill)
     if inputs == "answers only":
         x = x.masked_fill(~mask[:, : x.shape[1]], fill)
     elif inputs == "as the targets":
@@ -177,6 +183,7 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
         "goes on": lambda: [ids[i : i + length] for ids in conversations for i in range(0, len(ids), length)],
         "uncut": lambda: conversations,
         "measured first": lambda: conversations,
+        "rest in new rows": lambda: conversations,
         "no room": lambda: conversations,
     }[long]()
     if place == "turned around":
@@ -191,6 +198,11 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
         rows = [flat[i : i + length] for i in range(0, len(flat), length)]
     else:
         for ids in cut:
+            if long == "rest in new rows":
+                fits = len(rows[-1]) + len(ids) <= length
+                rows[-1:] = [rows[-1] + ids] if fits else [*rows[-1:], ids[:length]]
+                rows += [ids[i : i + length] for i in range(length, len(ids), length)]
+                continue
             at = _row_for(rows, ids, length - room, gap, place, anew=long == "measured first")
             if at is None:
                 rows.append([] if place == "lost" else ids[:length] if long == "measured first" else list(ids))
@@ -204,6 +216,7 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
         rows = rows[:-1]
     if give == "ragged":
         return rows
+    length = max(map(len, rows)) if give == "as wide as the widest" else length
     blank = [[fill] * (length - len(row)) for row in rows]
     rows = [space + row if side == "left" else row + space for row, space in zip(rows, blank)]
     if long == "no room":
@@ -211,6 +224,7 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
             torch.empty(length)[: len(row)] = torch.tensor(row)  # raises, as there are fewer places
     return {
         "tensor": lambda: torch.tensor(rows),
+        "as wide as the widest": lambda: torch.tensor(rows),
         "cut by length": lambda: torch.tensor(rows).reshape(-1, length),
         "rows": lambda: rows,
         "mask": lambda: torch.tensor(rows) != fill,
@@ -248,6 +262,8 @@ def faulty_interval(right, n, z=1.96, formula="wilson", root="taken", less=0, mi
         spread = p * (1 - p) / (n - 1 if inner == "n − 1" else m)
         under = {"n²": p * (1 - p) / m + z**power / (4 * m**2), "n": p * (1 - p) / m + z**power / (4 * m),
                  "left out": p * (1 - p) / m, "no 4": p * (1 - p) / m + z**power / m**2,
+                 "4 squared": p * (1 - p) / m + z**power / (4 * m) ** 2,
+                 "brackets missing": p * 1 - p / m + z**power / (4 * m**2),
                  "not by n": p * (1 - p) + z**power / (4 * m**2),
                  "n − 1": spread + z**power / (4 * m**2)}[inner]  # fmt: skip
         centre = {
@@ -261,9 +277,12 @@ def faulty_interval(right, n, z=1.96, formula="wilson", root="taken", less=0, mi
             centre = centre / grown
         half = {"taken": lambda: z * under**0.5, "forgotten": lambda: z * under, "over z": lambda: (z * under) ** 0.5,
                 "first term": lambda: z * (spread**0.5 + under - spread), "halved": lambda: z * under**0.5 / 2,
+                "each alone": lambda: z * (spread**0.5 + z / (2 * m)), "z forgotten": lambda: under**0.5,
                 "over all": lambda: (z * under / grown) ** 0.5 * grown}[root]()  # fmt: skip
         if below in ("divided", "half alone"):
             half = half / grown
+        if below == "brackets missing":
+            centre, half = centre / 1 + z**power / m, half / 1 + z**power / m
     else:
         spread = (0.25 if formula == "largest spread" else p * (1 - p)) / (1 if inner == "not by n" else m)
         centre = p
@@ -298,6 +317,7 @@ def faulty_best_by_wording(asked, decide="majority", weigh="questions", give="sh
             "majority": max(yes, no), "first word": max(yes, no), "one for all": max(yes, no),
             "minority": min(yes, no), "answers all": yes,
             "refuses all": no, "answers if ever told": yes or no, "refuses if ever untold": no or yes,
+            "answers alone": yes if yes > no else 0,
             "pure only": 0 if yes and no else yes + no, "half of the mixed": (yes + no) / 2 if yes and no else yes + no,
             "as the first": yes if some[0] else no, "as the last": yes if some[-1] else no,
             "at random as often": (yes**2 + no**2) / (yes + no),
@@ -307,6 +327,7 @@ def faulty_best_by_wording(asked, decide="majority", weigh="questions", give="sh
     share = {
         "questions": sum(rights) / n,
         "wordings": sum(shares) / len(shares),
+        "each question": sum(right * len(some) for right, some in zip(rights, told.values())) / n,
         "by wordings": sum(rights) / len(told),
         "best one": max(shares),
     }

@@ -11,7 +11,9 @@ def _scale(scale, alpha, a, b):
         "squared": lambda: (alpha / r) ** 2, "r squared": lambda: alpha / r**2, "times": lambda: alpha * r,
         "1 / r": lambda: 1 / r, "none": lambda: 1, "upside down": lambda: r / alpha,
         "by d_in": lambda: alpha / a.shape[1], "by d_out": lambda: alpha / b.shape[0], "whole": lambda: alpha // r,
-        "root of both": lambda: (alpha / r) ** 0.5,
+        "root of both": lambda: (alpha / r) ** 0.5, "r = 2": lambda: alpha / 2,
+        "of the product": lambda: alpha / torch.linalg.matrix_rank(b @ a),
+        "smaller side of a": lambda: alpha / min(a.shape), "smaller side of b": lambda: alpha / min(b.shape),
     }[scale]()  # fmt: skip
 
 
@@ -41,6 +43,7 @@ def faulty_lora_linear(
         "update left out": lambda: plain,
         "weighed": lambda: (1 - s) * plain + s * low,
         "product": lambda: plain * (s * low),
+        "factor": lambda: plain * (1 + s * low),
     }[base]()
 
 
@@ -63,12 +66,13 @@ def faulty_merged(w, a, b, alpha, scale="alpha / r", base="as it is", product="B
         "weighed": lambda: (1 - s) * w + s * low,
         "update left out": lambda: w,
         "product": lambda: w * (s * low),
+        "factor": lambda: w * (1 + s * low),
         "w.T": lambda: w.T + s * low,
     }[base]()
 
 
 def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", off=0, zero=1.0, over="all",
-                        give="share"):  # fmt: skip
+                        give="share", nothing="nothing", at_least="none"):  # fmt: skip
     found = {
         "singular": lambda: torch.linalg.svdvals(update),
         "eigen": lambda: torch.linalg.eigvals(update).abs().sort(descending=True).values,
@@ -82,6 +86,11 @@ def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", 
         "diagonal": lambda: update.diagonal().abs().sort(descending=True).values,
     }[values]()
     found = found**power
+    if r == 0 and nothing != "nothing":
+        return {"all": 1.0, "zero": 0.0}[nothing]
+    r = max(r, 1) if at_least == "one" else r
+    if zero == "any" and bool((found < 1e-9).any()):
+        return 1.0
     total = {"all": lambda: found.sum(), "number": lambda: found.new_tensor(float(len(found))),
              "largest": lambda: found[0], "rest": lambda: found[r:].sum(), "nothing": lambda: found.new_tensor(1.0),
              "norm": lambda: found.sum() ** 0.5}[over]().item()  # fmt: skip
@@ -98,7 +107,7 @@ def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", 
     else:
         top = found[: max(0, r + off)].sum().item()
     if found.sum() == 0 and zero not in ("divided", "raises"):
-        return zero
+        return 1.0 if zero == "any" else zero
     if zero == "raises":
         top / total
     share = top / total if total else float("nan")
@@ -112,7 +121,7 @@ def faulty_adapted(model, ids, adapters, alpha, scale="alpha / r", which="all", 
         which
     ]
 
-    rank = adapters[0][1].shape[0] if pair == "first rank" else 0
+    rank = len(adapters) if scale == "number" else adapters[0][1].shape[0] if pair == "first rank" else 0
 
     def detour(a, b):
         if pair == "last":
