@@ -40,7 +40,8 @@ EQUAL = {
         ("merged = []", "(after the next)"): INDEPENDENT, ("merged.append(new_id)", "(after the next)"): INDEPENDENT,
     },
     "tokenization.detokenize": {
-        ("for name in tokenizer.special:", "(after the next)"): INDEPENDENT, ("text = ''", "(after the next)"): INDEPENDENT,
+        ("for name in tokenizer.special:", "(after the next)"): INDEPENDENT,
+        ("text = ''", "(after the next)"): INDEPENDENT,
     },
     "tokenization.read_vocabulary": {("numbers = []", "(after the next)"): INDEPENDENT},
     "attention.previous_occurrence": {
