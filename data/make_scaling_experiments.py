@@ -23,10 +23,12 @@ from experiments import Experiment, Rows, run_missing
 from llmlib import BPETokenizer, TrainConfig, Transformer, TransformerConfig, tinytales_text, train
 from llmlib.corpora import tiny_shakespeare, world_facts
 from llmlib.corpora.datasets import TokenDataset
+from llmlib.scaling import Fit, fit
 from llmlib.training import TrainingDiverged
 
 FILE = Path(__file__).parent / "scaling_experiments.csv"
 VOCABULARY, WINDOW, BATCH = 512, 64, 8
+TARGET_COMPUTE = 3.4e12  # more than four times that of any run of the grid
 EVALUATION = 64  # batches of windows that a loss is the mean of
 
 # name: width, layers, heads, width of the MLP
@@ -34,7 +36,7 @@ SIZES = {
     "XXS": (20, 2, 2, 56), "XS": (32, 2, 2, 88), "S": (48, 2, 3, 128), "M": (64, 3, 4, 168), "L": (96, 3, 4, 256),
     "XL": (128, 4, 4, 344), "2XL": (160, 5, 5, 424), "3XL": (224, 5, 4, 600),
 }  # fmt: skip
-# Rates of matrices to choose from, by size; tables get five times as much.
+# Rates of matrices to begin with, by size, and further ones while the best is at an end; tables get five times as much.
 RATES = {
     "XXS": (6e-3, 1.2e-2, 2.4e-2), "XS": (6e-3, 1.2e-2, 2.4e-2), "S": (3e-3, 6e-3, 1.2e-2), "M": (3e-3, 6e-3, 1.2e-2),
     "L": (3e-3, 6e-3, 1.2e-2), "XL": (1.5e-3, 3e-3, 6e-3), "2XL": (1.5e-3, 3e-3, 6e-3), "3XL": (7.5e-4, 1.5e-3, 3e-3),
@@ -65,7 +67,7 @@ def config_of(size: str) -> TransformerConfig:
 @cache
 def tales() -> tuple[BPETokenizer, dict[str, TokenDataset]]:
     """The tokenizer, and tokens to learn from, to choose rates by, and to report."""
-    stories = tinytales_text(13_000_000)
+    stories = tinytales_text(9_000_000)
     tokenizer = BPETokenizer.train(stories[:300_000], VOCABULARY)
     texts = {"train": stories} | {split: tinytales_text(300_000, split=split) for split in ("validation", "heldout")}
     return tokenizer, {split: TokenDataset(torch.tensor(tokenizer.encode(text))) for split, text in texts.items()}
@@ -125,6 +127,17 @@ def best_rate(size: str) -> float:
     return float(min(losses, key=losses.__getitem__).split(" @ ")[1])
 
 
+def arms_beyond() -> tuple[str, ...]:
+    """Half or twice the best rate, where it is the lowest or the highest that was tried."""
+    arms = []
+    for size, thousands in SWEEP.items():
+        tried = {float(arm.split(" @ ")[1]) for arm, _ in known("rates", "loss") if arm.startswith(f"{size} ")}
+        best = best_rate(size)
+        arms += [f"{size} {thousands} @ {best / 2}"] * (best == min(tried))
+        arms += [f"{size} {thousands} @ {best * 2}"] * (best == max(tried))
+    return tuple(arms)
+
+
 def rates(arm: str, seed: int) -> Rows:
     """Learning rates for each size."""
     point, rate = arm.split(" @ ")
@@ -148,7 +161,7 @@ def measured(arm: str, seed: int, rate: float | None = None) -> Rows:
     )
     seconds = time.process_time() - started
     yield steps, "rate", rate, ""
-    yield steps, "parameters", sum(p.numel() for p in Transformer(config_of(size), seed=None).parameters()), ""
+    yield steps, "parameters", size_of(size), ""
     for step, loss in seen.items():
         yield step, "loss on the way", loss, ""
     yield steps, "seconds", seconds, ""
@@ -161,13 +174,46 @@ def grid(arm: str, seed: int) -> Rows:
     yield from measured(arm, seed)
 
 
+def size_of(size: str) -> int:
+    return sum(p.numel() for p in Transformer(config_of(size), seed=None).parameters())
+
+
+def law_of(experiment: str) -> Fit:
+    losses = known(experiment, "loss")
+    points = [(size_of(arm.split()[0]), 1000 * float(arm.split()[1])) for arm, _ in losses]
+    return fit(*zip(*points), list(losses.values()))
+
+
+def aim() -> str:
+    """The size that the law of the grid finds best for the target's compute, and its tokens, once and for all."""
+    for arm, _ in known("prediction", "loss"):
+        if arm != PLAYS_AIM:
+            return arm
+    law = law_of("grid").law
+    tokens = {size: TARGET_COMPUTE / 6 / size_of(size) for size in SIZES}
+    best = min(SIZES, key=lambda size: law.loss(size_of(size), tokens[size]))
+    return f"{best} {round(tokens[best] / 1000)}"
+
+
+def prediction(arm: str, seed: int) -> Rows:
+    """What the law of the grid says about a model that is not trained yet."""
+    size, thousands = arm.split()
+    said = law_of("shakespeare" if arm == PLAYS_AIM else "grid").predict(
+        size_of(size), 1000 * float(thousands), level=0.9
+    )
+    steps = round(1000 * float(thousands) / (BATCH * WINDOW))
+    yield steps, "low", said.low, ""
+    yield steps, "high", said.high, ""
+    yield steps, "loss", said.loss, ""
+
+
 def target(arm: str, seed: int) -> Rows:
     """A model larger in compute than any of the grid, trained after the prediction was written down."""
-    yield from measured(arm, seed)
+    yield from shakespeare(arm, seed) if arm == PLAYS_AIM else measured(arm, seed)
 
 
 def one_rate(arm: str, seed: int) -> Rows:
-    """The grid again; every size gets the rate of the largest."""
+    """Part of the grid again; every size gets the rate of the largest."""
     yield from measured(arm, seed, best_rate("3XL"))
 
 
@@ -176,7 +222,7 @@ def shakespeare(arm: str, seed: int) -> Rows:
     size, thousands = arm.split()
     data = plays()
     model, steps, _ = run(size, float(thousands), best_rate(size), seed, data["train"], data["heldout"])
-    yield steps, "parameters", sum(p.numel() for p in Transformer(config_of(size), seed=None).parameters()), ""
+    yield steps, "parameters", size_of(size), ""
     yield steps, "loss", loss_on(model, data["heldout"]) if model else math.inf, ""
 
 
@@ -220,21 +266,25 @@ def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float,
 
 
 RATE_ARMS = tuple(f"{size} {k} @ {rate}" for size, k in SWEEP.items() for rate in RATES[size])
-PLAYS = tuple(
-    f"{size} {k}"
-    for compute, line in GRID.items()
-    for size, k in line.items()
-    if compute < 7e11 and k <= 420 and size != "XL"
+PLAYS = tuple(f"{size} {k}" for compute, line in GRID.items() for size, k in line.items() if compute < 2e11 and k < 450)
+PLAYS_AIM = "L 230"  # more than four times the compute of any of them, and less than the plays have tokens
+WITH_ONE_RATE = tuple(
+    f"{size} {k}" for compute in (5e10, 1.25e11, 3.1e11) for size, k in GRID[compute].items() if k < 1000
 )
 EXPERIMENTS: list[Experiment] = [
-    (rates, RATE_ARMS, 1),
-    (grid, SMALL, 3),
-    (grid, LARGE, 1),
-    (one_rate, SMALL + LARGE, 1),
-    (shakespeare, PLAYS, 1),
-]
+    (grid, SMALL, 3), (grid, LARGE, 1), (one_rate, WITH_ONE_RATE, 1), (shakespeare, PLAYS, 1)
+]  # fmt: skip
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    run_missing(FILE, EXPERIMENTS, sys.argv[1:])
+    wanted = sys.argv[1:]
+    if not wanted or "rates" in wanted:
+        run_missing(FILE, [(rates, RATE_ARMS, 1)])
+        while further := arms_beyond():
+            run_missing(FILE, [(rates, further, 1)])
+    run_missing(FILE, EXPERIMENTS, wanted)
+    if not wanted or "target" in wanted:
+        for arm in (aim(), PLAYS_AIM):
+            run_missing(FILE, [(prediction, (arm,), 1)])  # first the prediction,
+            run_missing(FILE, [(target, (arm,), 2)])  # and only then the model

@@ -152,4 +152,5 @@ def test_each_lesson_has_enough():
     assert {lesson: len(of_lesson(lesson)) for lesson in LESSONS} == {
         "welcome": 0, "tokenization": 6, "primer": 0, "embeddings": 6, "attention": 8, "interpret": 7,
         "transformer": 10, "training": 12, "sampling": 10, "instruction_tuning": 10, "alignment": 10,
+        "scaling": 5,
     }  # fmt: skip
