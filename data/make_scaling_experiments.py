@@ -28,32 +28,32 @@ from llmlib.training import TrainingDiverged
 
 FILE = Path(__file__).parent / "scaling_experiments.csv"
 VOCABULARY, WINDOW, BATCH = 512, 64, 8
-TARGET_COMPUTE = 3.4e12  # more than four times that of any run of the grid
 EVALUATION = 64  # batches of windows that a loss is the mean of
 
 # name: width, layers, heads, width of the MLP
 SIZES = {
-    "XXS": (20, 2, 2, 56), "XS": (32, 2, 2, 88), "S": (48, 2, 3, 128), "M": (64, 3, 4, 168), "L": (96, 3, 4, 256),
-    "XL": (128, 4, 4, 344), "2XL": (160, 5, 5, 424), "3XL": (224, 5, 4, 600),
+    "3XS": (12, 2, 2, 32), "XXS": (20, 2, 2, 56), "XS": (32, 2, 2, 88), "S": (48, 2, 3, 128), "M": (64, 3, 4, 168),
+    "L": (96, 3, 4, 256), "XL": (128, 4, 4, 344), "2XL": (160, 5, 5, 424), "3XL": (224, 5, 4, 600),
 }  # fmt: skip
 # Rates of matrices to begin with, by size, and further ones while the best is at an end; tables get five times as much.
 RATES = {
-    "XXS": (6e-3, 1.2e-2, 2.4e-2), "XS": (6e-3, 1.2e-2, 2.4e-2), "S": (3e-3, 6e-3, 1.2e-2), "M": (3e-3, 6e-3, 1.2e-2),
-    "L": (3e-3, 6e-3, 1.2e-2), "XL": (1.5e-3, 3e-3, 6e-3), "2XL": (1.5e-3, 3e-3, 6e-3), "3XL": (7.5e-4, 1.5e-3, 3e-3),
+    "3XS": (6e-3, 1.2e-2, 2.4e-2), "XXS": (6e-3, 1.2e-2, 2.4e-2), "XS": (6e-3, 1.2e-2, 2.4e-2),
+    "S": (3e-3, 6e-3, 1.2e-2), "M": (3e-3, 6e-3, 1.2e-2), "L": (3e-3, 6e-3, 1.2e-2),
+    "XL": (1.5e-3, 3e-3, 6e-3), "2XL": (1.5e-3, 3e-3, 6e-3), "3XL": (7.5e-4, 1.5e-3, 3e-3),
 }  # fmt: skip
 
 # Thousands of tokens, by size: along a line of the table, sizes get about the same compute.
 GRID = {
     1e10: {"XXS": 82, "XS": 40},
-    2e10: {"XXS": 164, "XS": 80, "S": 42},
-    5e10: {"XXS": 411, "XS": 200, "S": 104, "M": 47},
+    2e10: {"3XS": 347, "XXS": 164, "XS": 80, "S": 42},
+    5e10: {"3XS": 868, "XXS": 411, "XS": 200, "S": 104, "M": 47},
     1.25e11: {"XXS": 1028, "XS": 500, "S": 260, "M": 116, "L": 55},
     3.1e11: {"XS": 1241, "S": 646, "M": 288, "L": 136, "XL": 60},
-    7.8e11: {"S": 1626, "M": 726, "L": 341, "XL": 152, "2XL": 81, "3XL": 41},
+    7.8e11: {"XS": 3123, "S": 1626, "M": 726, "L": 341, "XL": 152, "2XL": 81, "3XL": 41},
 }
 SMALL = tuple(f"{size} {k}" for compute in (1e10, 2e10, 5e10, 1.25e11) for size, k in GRID[compute].items())
 LARGE = tuple(f"{size} {k}" for compute in (3.1e11, 7.8e11) for size, k in GRID[compute].items())
-SWEEP = {"XXS": 164, "XS": 130, "S": 104, "M": 80, "L": 60, "XL": 60, "2XL": 45, "3XL": 41}
+SWEEP = {"3XS": 200, "XXS": 164, "XS": 130, "S": 104, "M": 80, "L": 60, "XL": 60, "2XL": 45, "3XL": 41}
 
 
 def config_of(size: str) -> TransformerConfig:
@@ -184,21 +184,10 @@ def law_of(experiment: str) -> Fit:
     return fit(*zip(*points), list(losses.values()))
 
 
-def aim() -> str:
-    """The size that the law of the grid finds best for the target's compute, and its tokens, once and for all."""
-    for arm, _ in known("prediction", "loss"):
-        if arm != PLAYS_AIM:
-            return arm
-    law = law_of("grid").law
-    tokens = {size: TARGET_COMPUTE / 6 / size_of(size) for size in SIZES}
-    best = min(SIZES, key=lambda size: law.loss(size_of(size), tokens[size]))
-    return f"{best} {round(tokens[best] / 1000)}"
-
-
 def prediction(arm: str, seed: int) -> Rows:
     """What the law of the grid says about a model that is not trained yet."""
     size, thousands = arm.split()
-    said = law_of("shakespeare" if arm == PLAYS_AIM else "grid").predict(
+    said = law_of("shakespeare" if arm == AIM_OF_PLAYS else "grid").predict(
         size_of(size), 1000 * float(thousands), level=0.9
     )
     steps = round(1000 * float(thousands) / (BATCH * WINDOW))
@@ -209,7 +198,7 @@ def prediction(arm: str, seed: int) -> Rows:
 
 def target(arm: str, seed: int) -> Rows:
     """A model larger in compute than any of the grid, trained after the prediction was written down."""
-    yield from shakespeare(arm, seed) if arm == PLAYS_AIM else measured(arm, seed)
+    yield from shakespeare(arm, seed) if arm == AIM_OF_PLAYS else measured(arm, seed)
 
 
 def one_rate(arm: str, seed: int) -> Rows:
@@ -266,13 +255,19 @@ def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float,
 
 
 RATE_ARMS = tuple(f"{size} {k} @ {rate}" for size, k in SWEEP.items() for rate in RATES[size])
-PLAYS = tuple(f"{size} {k}" for compute, line in GRID.items() for size, k in line.items() if compute < 2e11 and k < 450)
-PLAYS_AIM = "L 230"  # more than four times the compute of any of them, and less than the plays have tokens
+PLAYS = tuple(
+    f"{size} {k}"
+    for compute, line in GRID.items()
+    for size, k in line.items()
+    if compute < 2e11 and k < 450 and size != "3XS"
+)
+# One of the sizes with more than four times the compute of any run of its grid.
+AIM_OF_TALES, AIM_OF_PLAYS = "L 1485", "L 230"
 WITH_ONE_RATE = tuple(
-    f"{size} {k}" for compute in (5e10, 1.25e11, 3.1e11) for size, k in GRID[compute].items() if k < 1000
+    f"{size} {k}" for compute in (5e10, 1.25e11, 3.1e11) for size, k in GRID[compute].items() if k < 800
 )
 EXPERIMENTS: list[Experiment] = [
-    (grid, SMALL, 3), (grid, LARGE, 1), (one_rate, WITH_ONE_RATE, 1), (shakespeare, PLAYS, 1)
+    (grid, SMALL, 3), (grid, LARGE, 1), (one_rate, WITH_ONE_RATE, 1), (shakespeare, PLAYS, 2)
 ]  # fmt: skip
 
 
@@ -285,6 +280,6 @@ if __name__ == "__main__":
             run_missing(FILE, [(rates, further, 1)])
     run_missing(FILE, EXPERIMENTS, wanted)
     if not wanted or "target" in wanted:
-        for arm in (aim(), PLAYS_AIM):
+        for arm in (AIM_OF_TALES, AIM_OF_PLAYS):
             run_missing(FILE, [(prediction, (arm,), 1)])  # first the prediction,
             run_missing(FILE, [(target, (arm,), 2)])  # and only then the model

@@ -12,7 +12,8 @@ Array = NDArray[np.float64]
 DELTA = 1e-3  # Hoffmann et al.: a deviation of more than 0.1% counts by its size, no longer by its square
 FEWEST = 8  # different points for five constants, so that something is left to judge the fit by
 EXPONENTS = (0.05, 0.15, 0.3, 0.5, 0.8, 1.2)  # where the search starts, for both exponents
-STEPS, STALE = 150, 8  # at most so many steps, and no more once so many have brought nothing
+COARSE = (100, 10, 1)  # deltas to go through, times the final one: a smooth problem first, then the robust one
+STEPS, STALE = 100, 10  # at most so many steps for each, and no more once so many have brought nothing
 FLAT = 1e-4  # nats; a law whose loss falls by less, over all runs, has found no fall
 
 
@@ -226,31 +227,26 @@ def _minimise(logs: tuple[Array, Array, Array], weights: Array, starts: Array, d
         total = top + np.log(np.exp(summands - top).sum(-1, keepdims=True))
         return np.exp(summands - total), log_loss - total[..., 0]
 
-    now = starts.copy()
-    shares, deviations = terms(now)
-    cost = (weights * huber(deviations, delta)).sum(1)
-    damping = np.full(len(starts), 1e-2)
-    stale = 0
-    for _ in range(STEPS if len(starts) else 0):
-        slopes = np.stack(
-            (
-                shares[..., 0], shares[..., 1], shares[..., 2], -shares[..., 1] * log_n, -shares[..., 2] * log_d,
-            ),
-            axis=-1,
-        )  # fmt: skip
-        weighted = weights * np.minimum(1, delta / np.maximum(np.abs(deviations), 1e-15))
-        matrix = np.einsum("spi,sp,spj->sij", slopes, weighted, slopes)
-        target = np.einsum("spi,sp,sp->si", slopes, weighted, deviations)
-        diagonal = np.einsum("sii->si", matrix)
-        damped = matrix + np.eye(5) * (damping[:, None] * diagonal + 1e-12)[:, None]
-        trial = now + np.clip(np.linalg.solve(damped, target[..., None])[..., 0], -2, 2)
-        trial_shares, trial_deviations = terms(trial)
-        trial_cost = (weights * huber(trial_deviations, delta)).sum(1)
-        better = trial_cost < cost
-        stale = 0 if (trial_cost < 0.9999 * cost).any() else stale + 1
-        now[better], cost[better] = trial[better], trial_cost[better]
-        shares[better], deviations[better] = trial_shares[better], trial_deviations[better]
-        damping = np.clip(np.where(better, damping / 3, damping * 4), 1e-9, 1e9)
-        if stale == STALE:
-            break
+    now, cost = starts.copy(), np.zeros(len(starts))
+    for delta in [times * delta for times in COARSE] if len(starts) else ():
+        shares, deviations = terms(now)
+        cost = (weights * huber(deviations, delta)).sum(1)
+        damping, stale = np.full(len(starts), 1e-2), 0
+        for _ in range(STEPS):
+            slopes = np.concatenate((shares, -shares[..., 1:] * np.stack((log_n, log_d), axis=-1)), axis=-1)
+            weighted = weights * np.minimum(1, delta / np.maximum(np.abs(deviations), 1e-15))
+            matrix = np.einsum("spi,sp,spj->sij", slopes, weighted, slopes)
+            target = np.einsum("spi,sp,sp->si", slopes, weighted, deviations)
+            diagonal = np.einsum("sii->si", matrix)
+            damped = matrix + np.eye(5) * (damping[:, None] * diagonal + 1e-12)[:, None]
+            trial = now + np.clip(np.linalg.solve(damped, target[..., None])[..., 0], -2, 2)
+            trial_shares, trial_deviations = terms(trial)
+            trial_cost = (weights * huber(trial_deviations, delta)).sum(1)
+            better = trial_cost < cost
+            stale = 0 if (trial_cost < (1 - 1e-5) * cost).any() else stale + 1
+            now[better], cost[better] = trial[better], trial_cost[better]
+            shares[better], deviations[better] = trial_shares[better], trial_deviations[better]
+            damping = np.clip(np.where(better, damping / 3, damping * 4), 1e-9, 1e9)
+            if stale == STALE:
+                break
     return now, cost
