@@ -62,6 +62,23 @@ def test_with_noise_the_intervals_hold_the_truth():
     assert prediction.low < prediction.loss < prediction.high
 
 
+def test_the_search_ends_where_another_search_ends():
+    """The Huber loss of the fit is not above what scipy finds from the truth."""
+    optimize = pytest.importorskip("scipy.optimize")
+    n, d = grid()
+    loss = KNOWN.loss(n, d) * np.exp(np.random.default_rng(2).normal(0, 0.01, len(n)))
+
+    def cost(constants):
+        e, a, b, alpha, beta = constants
+        return huber(np.log(loss) - np.log(np.exp(e) + np.exp(a) * n**-alpha + np.exp(b) * d**-beta)).sum()
+
+    start = [np.log(1.5), np.log(50), np.log(300), 0.3, 0.4]
+    other = optimize.minimize(cost, start, method="Nelder-Mead", options={"maxiter": 4000, "maxfev": 4000})
+    ours = fit(n, d, loss, bootstraps=0).law
+    ours = cost([np.log(ours.E), np.log(ours.A), np.log(ours.B), ours.alpha, ours.beta])
+    assert ours <= other.fun * 1.001
+
+
 def test_one_run_that_went_wrong_does_not_bend_the_law():
     n, d = grid()
     loss = KNOWN.loss(n, d)

@@ -126,7 +126,7 @@ class Law:
 
         >>> law = Law(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
         >>> [f"{law.cheapest(2.0, answered).tokens_per_parameter:.0f}" for answered in (0, 1e12, 1e14)]
-        ['79', '98', '372']
+        ['79', '143', '3942']
         """
         if not loss > self.E:
             raise ScalingError(f"No model gets to a loss of {loss:.4g}: by this law, all stay above E = {self.E:.4g}.")
