@@ -52,7 +52,9 @@ def faulty_windows(
             return x
 
 
-LossMean = Literal["counted", "all", "texts", "per text", "per position", "vocabulary", "sum", "batch", "log of mean"]
+LossMean = Literal[
+    "counted", "all", "all pairs", "texts", "per text", "per position", "vocabulary", "sum", "batch", "log of mean"
+]
 
 
 def faulty_loss(
@@ -83,6 +85,8 @@ def faulty_loss(
         counts = torch.ones_like(counts)
     if mean == "vocabulary":
         chosen = log_p.mean(dim=-1)
+    if mean == "all pairs":
+        chosen = log_p[counts][:, targets[counts]].mean().expand_as(chosen)
     match unit:
         case "nats":
             surprise = chosen
@@ -98,7 +102,7 @@ def faulty_loss(
     match mean:
         case "counted":
             return surprise[counts].mean()
-        case "vocabulary":
+        case "vocabulary" | "all pairs":
             return surprise[counts].mean()
         case "all":
             return kept.mean()

@@ -9,6 +9,7 @@ from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, randn
 from llmlib.exercises.lessons.lesson_07_sampling.constraints import ALLOWED_TOKENS, CONSTRAINED
+from llmlib.exercises.lessons.lesson_07_sampling.drawing import draw, penalise_repetition, probabilities_at
 from llmlib.exercises.lessons.lesson_07_sampling.faulty import (
     faulty_distinct,
     faulty_draw,
@@ -17,6 +18,7 @@ from llmlib.exercises.lessons.lesson_07_sampling.faulty import (
 )
 from llmlib.exercises.lessons.lesson_07_sampling.faulty_cuts import faulty_min_p, faulty_top_p
 from llmlib.exercises.lessons.lesson_07_sampling.loops import BEAM_STEP, CONTINUATION
+from llmlib.exercises.lessons.lesson_07_sampling.writing import WRITE
 from llmlib.sampling import logits as rules
 from llmlib.sampling import quality
 
@@ -24,11 +26,6 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 # --- sampling.draw ---
-
-
-def draw(probabilities, u):
-    """For each row, the first token at which the sum of the probabilities exceeds u."""
-    return (probabilities.cumsum(dim=-1) <= u[:, None]).sum(dim=-1)
 
 
 def cases_draw(seed):
@@ -73,11 +70,6 @@ DRAW = Exercise(
 
 
 # --- sampling.probabilities_at ---
-
-
-def probabilities_at(logits, temperature):
-    """The distribution at a temperature; at 0 all of it on the first of the likeliest tokens."""
-    return rules.scale_temperature(logits, temperature).softmax(dim=-1)
 
 
 # Not smaller in float32: to take the logarithm of a softmax first is right, and rounds logits that are nearly equal.
@@ -230,11 +222,6 @@ KEEP_MIN_P = Exercise(
 # --- sampling.penalise_repetition ---
 
 
-def penalise_repetition(logits, ids, penalty):
-    """The logits, made smaller for the tokens that occur in the same row of ids."""
-    return rules.penalise_repetition(logits, rules.count_tokens(ids, logits.shape[-1]), penalty)
-
-
 def cases_penalty(seed):
     generator = torch.Generator().manual_seed(seed)
 
@@ -301,6 +288,6 @@ DISTINCT_N = Exercise(
 
 
 EXERCISES = (
-    DRAW, PROBABILITIES_AT, KEEP_TOP_P, KEEP_MIN_P, PENALISE_REPETITION, CONTINUATION, DISTINCT_N, BEAM_STEP,
+    DRAW, PROBABILITIES_AT, KEEP_TOP_P, KEEP_MIN_P, PENALISE_REPETITION, CONTINUATION, WRITE, DISTINCT_N, BEAM_STEP,
     ALLOWED_TOKENS, CONSTRAINED,
 )  # fmt: skip
