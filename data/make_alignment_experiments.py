@@ -1,4 +1,4 @@
-"""The experiments of lesson 09 that take longer than a lesson may: validation stories, three seeds but for sweeps of rates.
+"""The experiments of lesson 09 that take longer than a lesson may: validation stories, three seeds (one for `rates`).
 
     python data/make_alignment_experiments.py [EXPERIMENT …]     (stopped, it goes on where it was)
 
@@ -13,7 +13,9 @@ prompts' order and of the drawn answers. The loop is in alignment_loop.py.
 import copy
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -87,6 +89,34 @@ def others() -> list[Prompt]:
 def other_kinds(model: Transformer, step: int) -> Rows:
     for kind, score in tales.scores(model, tokenizer, others(), 32).items():
         yield step, f"other kinds, {kind}", score.right, score.of
+
+
+@torch.no_grad()
+def reads(arm: str, seed: int) -> Rows:
+    """Before any reward: is the right answer likelier with its own story than with others, or is it a guess?"""
+    prompts, elsewhere = about("when", 60, "validation", 500_000), []
+    if arm == "gifts":
+        prompts = [pair.told for pair in giving(*REPORT)[0]]
+        elsewhere = [pair.untold for pair in giving(*REPORT)[0]]
+    right = [prompt.answer for prompt in prompts]
+    candidates = sorted(set(right))
+
+    def chances(asked: Sequence[Prompt]) -> Tensor:
+        answers, mask = encoded(candidates)
+        rows = [(scored(cautious(seed), [p], answers, torch.arange(len(candidates)))[0] * mask).sum(1) for p in asked]
+        return torch.stack(rows).exp()  # [prompt, candidate]
+
+    found, places = chances(prompts), torch.tensor([candidates.index(answer) for answer in right])
+    own = found[torch.arange(len(right)), places]
+    others = (found[:, places].sum(0) - own) / (len(right) - 1)
+    yield 0, "its own story", own.mean().item(), ""
+    yield 0, "the others' stories", others.mean().item(), ""
+    yield 0, "any of the candidates", found.sum(1).mean().item(), ""
+    if elsewhere:
+        silent = chances(elsewhere)[torch.arange(len(right)), places]
+        yield 0, "its pair's silent story", silent.mean().item(), ""
+    yield 0, "the likeliest candidate is right", (found.argmax(1) == places).sum().item(), len(right)
+    yield 0, "the commonest answer is right", max(Counter(right).values()), len(right)
 
 
 HOW = ("reward alone", "reward plus 3", "minus the batch's mean", "minus the group's mean", "and by its deviation")
@@ -271,7 +301,7 @@ def mended(text: str, prompt: Prompt) -> float:
 
 def lists(arm: str, seed: int) -> Rows:
     """List the animals in the story: a reward for the share that is named, or the mended one."""
-    reward = {"named": named, "mended": mended}[arm]
+    reward = {"named": named, "mended": mended, "exact": lambda text, prompt: float(text == prompt.answer)}[arm]
     tests = about("animals", 40, "validation", 600_000)
     model = copy.deepcopy(cautious(seed))
     if arm == "named":
@@ -403,12 +433,20 @@ def asking(preference: Preference) -> Prompt:
 
 @cache
 @torch.enable_grad()
-def reward_model(seed: int) -> Judge:
-    """Trained once through 500 pairs of 100 stories."""
+def reward_model(seed: int, refusals: bool = False) -> Judge:
+    """Trained once through 500 pairs of 100 stories.
+
+    With `refusals`, the worse answer is a refusal in 100 of them: the off-topic and rude ones of every other story.
+    """
     judge = Judge(cautious(seed))
     groups = [{"params": judge.body.parameters(), "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     learn = preferences(100, "train", 200_000 + 1000 * seed)
+    if refusals:
+        learn = [
+            replace(pair, rejected=NOT_TOLD) if place // 5 % 2 and pair.fault in ("off_topic", "rude") else pair
+            for place, pair in enumerate(learn)
+        ]
     order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed)).tolist()
     for begin in range(0, len(order), 8):
         some = [learn[i] for i in order[begin : begin + 8]]
@@ -433,7 +471,7 @@ def mixed(n: int, split: str, start: int, seed: int) -> list[Prompt]:
 @torch.no_grad()
 def judged(arm: str, seed: int) -> Rows:
     """The reward model on held-back pairs, by what is wrong with the worse answer; and on refusals."""
-    judge = reward_model(seed)
+    judge = reward_model(seed, "refusals" in arm)
     tests = preferences(50, "validation", 200_000)
     wins = []
     for begin in range(0, len(tests), 20):
@@ -453,13 +491,14 @@ def judged(arm: str, seed: int) -> Rows:
 @torch.no_grad()
 def many(arm: str, seed: int) -> Rows:
     """Best of n: 32 answers to each of 40 prompts at temperature 1.5, chosen by the reward model."""
-    tests, temperature = mixed(8, "validation", 700_000, 0), 1.5
-    generator, judge, proxy, true, distinct = torch.Generator().manual_seed(seed), reward_model(seed), [], [], 0
+    tests, temperature, judge = mixed(8, "validation", 700_000, 0), 1.5, reward_model(seed, "refusals" in arm)
+    generator, proxy, true, silent, distinct = torch.Generator().manual_seed(seed), [], [], [], 0
     for begin in range(0, len(tests), 4):
         some = tests[begin : begin + 4]
         texts = texts_of(*draw(cautious(seed), some, generator, group=32, temperature=temperature))
         proxy.append(judge(some, texts).view(-1, 32))
         true.append(each(truth)(texts, [p for p in some for _ in range(32)]).view(-1, 32))
+        silent.append(torch.tensor([float(text == NOT_TOLD) for text in texts]).view(-1, 32))
         distinct += sum(len(set(texts[i * 32 : (i + 1) * 32])) for i in range(len(some)))
     rewards, values = torch.cat(proxy), torch.cat(true)
     yield 0, "different answers of 32", distinct / len(tests), ""
@@ -467,11 +506,15 @@ def many(arm: str, seed: int) -> Rows:
         yield n, "proxy", best_of_n(rewards, n), ""
         yield n, "truth", best_of_n(rewards, n, values), ""
         yield n, "truth, chosen by the truth", best_of_n(values, n), ""
+        if arm != "temperature 1.5":
+            told = values.new_tensor([prompt.answer != NOT_TOLD for prompt in tests]).bool()
+            yield n, "refused though told", best_of_n(rewards[told], n, torch.cat(silent)[told]), ""
+            yield n, "wrong answers", best_of_n(rewards, n, (values < 0).float()), ""
 
 
 def believed(arm: str, seed: int) -> Rows:
     """The policy gradient with the reward model's reward, at a high rate: 32 steps, watched on the same 60 prompts."""
-    judge, model, reference = reward_model(seed), copy.deepcopy(cautious(seed)), cautious(seed)
+    judge, model, reference = reward_model(seed, "refusals" in arm), copy.deepcopy(cautious(seed)), cautious(seed)
     tests = mixed(12, "validation", 800_000, 0)
 
     @torch.no_grad()
@@ -491,7 +534,7 @@ def believed(arm: str, seed: int) -> Rows:
         yield step, "wrong answers", sum(wrong), len(wrong)
         yield step, "KL", kl_of(model, reference, tests, answers, mask).mean().item(), ""
 
-    rate, beta = (float(part.split()[1]) for part in arm.split(", "))
+    rate, beta = (float(part.split()[1]) for part in arm.split(", ")[:2])
     run = policy_gradient(
         model, mixed(70, "train", 300_000, seed), proxy, how="and by its deviation", rate=rate, seed=seed, steps=32,
         beta=beta, reference=reference if beta else None,
@@ -505,10 +548,11 @@ def believed(arm: str, seed: int) -> Rows:
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     (start, ("cautious",), 3),
-    (judged, ("reward model",), 3),
-    (many, ("temperature 1.5",), 3),
-    (believed, ("rate 0.0005, beta 0",), 3),
-    (lists, ("named", "mended"), 3),
+    (reads, ("gifts", "days"), 3),
+    (judged, ("reward model", "reward model, with refusals"), 3),
+    (many, ("temperature 1.5", "as before", "with refusals"), 3),
+    (believed, ("rate 0.0005, beta 0", "rate 0.0005, beta 0, with refusals"), 3),
+    (lists, ("named", "mended", "exact"), 3),
     (imitation, ("examples @ 0.0002",), 3),
     (ladder, tuple(f"{how} @ 0.0002" for how in HOW), 3),
     (dpo, ("known answers, beta 0.1, 0.00005", "own answers, beta 0.1, 0.00005"), 3),
@@ -518,6 +562,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (variance, ("all",), 3),
     (held_back, ("beta 0.5",), 3),
     (reuse, tuple(f"{name} @ 0.0002" for name in REUSED), 3),
+    (reuse, ("one update @ 0.0004", "one update @ 0.0008"), 3),
     (rates, tuple(f"{how} @ {rate}" for how in HOW for rate in ("0.0001", "0.0004")), 1),
 )
 

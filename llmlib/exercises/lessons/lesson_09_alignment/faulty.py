@@ -14,7 +14,7 @@ def _surprise(margin, curve, unit="nats"):
         "none": lambda: -margin,
         "hinge": lambda: (1 - margin).relu(),
         "square": lambda: (1 - margin) ** 2,
-    }[curve]()
+    }.get(curve, lambda: -(torch.sigmoid(margin) + curve).log())()  # a small number
     return loss / torch.log(torch.tensor(2.0)) if unit == "bits" else loss
 
 
@@ -53,6 +53,8 @@ def faulty_best_of_n(rewards, values, chooses="rewards", which="largest", axis="
         found = worth
     elif axis == "prompts":
         found = worth.gather(0, by.argmax(0, keepdim=True))
+    elif axis == "every prompt's":
+        found = worth[:, by.argmax(1)].mean(0)
     elif axis == "everything":
         found = worth.flatten()[by.argmax()][None]
     elif which == "last of equals":
@@ -77,12 +79,12 @@ def faulty_answer_log_probs(logits, ids, mask, shift="one", mask_of="targets", s
     axis = {"vocab": -1, "seq": 1, "batch": 0}[over]
     each = {
         "log": lambda: x.log_softmax(axis), "probabilities": lambda: x.softmax(axis), "logits": lambda: x,
-    }[scores]().gather(-1, y[..., None])[..., 0]  # fmt: skip
+    }.get(scores, lambda: x.softmax(axis).log())().gather(-1, y[..., None])[..., 0]  # fmt: skip
     if counts == "all":
         m = torch.ones_like(m)
     elif counts == "prompt":
         m = ~m
-    each, n = each * m, m.sum(1)
+    each, n = each * m if scores == "two steps, times the mask" else each.masked_fill(~m, 0.0), m.sum(1)
     return sign * {
         "sum": lambda: each.sum(1), "mean": lambda: each.sum(1) / n, "mean of row": lambda: each.mean(1),
         "one": lambda: each.sum(), "tokens": lambda: each, "exp": lambda: each.sum(1).exp(),
@@ -235,7 +237,7 @@ def faulty_list_reward(said, right, repeated="costs", wrong="costs", by="right",
 
 def faulty_worth_answering(chance, wrong, weighs="chances", side="above", silence=0.0, give="booleans"):
     gain = {
-        "chances": lambda: chance - (1 - chance) * wrong, "half": lambda: chance - 0.5,
+        "chances": lambda: chance - (1 - chance) * wrong, "half": lambda: chance - 0.5, "third": lambda: chance - 1 / 3,
         "price alone": lambda: chance - wrong, "same chance": lambda: chance - chance * wrong,
         "price as chance": lambda: chance - 1 / (1 + wrong), "gain left out": lambda: (1 - chance) * wrong - chance * 0,
         "added": lambda: chance + (1 - chance) * wrong, "odds": lambda: chance / (1 - chance) - 1,
