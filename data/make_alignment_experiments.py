@@ -1,4 +1,4 @@
-"""The experiments of lesson 09 that take longer than a lesson may: validation stories, three seeds (one for `rates`).
+"""The experiments of lesson 09 that take longer than a lesson may: validation stories, three seeds where not said.
 
     python data/make_alignment_experiments.py [EXPERIMENT …]     (stopped, it goes on where it was)
 
@@ -15,7 +15,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -433,20 +432,12 @@ def asking(preference: Preference) -> Prompt:
 
 @cache
 @torch.enable_grad()
-def reward_model(seed: int, refusals: bool = False) -> Judge:
-    """Trained once through 500 pairs of 100 stories.
-
-    With `refusals`, the worse answer is a refusal in 100 of them: the off-topic and rude ones of every other story.
-    """
+def reward_model(seed: int) -> Judge:
+    """Trained once through 500 pairs of 100 stories."""
     judge = Judge(cautious(seed))
     groups = [{"params": judge.body.parameters(), "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     learn = preferences(100, "train", 200_000 + 1000 * seed)
-    if refusals:
-        learn = [
-            replace(pair, rejected=NOT_TOLD) if place // 5 % 2 and pair.fault in ("off_topic", "rude") else pair
-            for place, pair in enumerate(learn)
-        ]
     order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed)).tolist()
     for begin in range(0, len(order), 8):
         some = [learn[i] for i in order[begin : begin + 8]]
@@ -471,7 +462,7 @@ def mixed(n: int, split: str, start: int, seed: int) -> list[Prompt]:
 @torch.no_grad()
 def judged(arm: str, seed: int) -> Rows:
     """The reward model on held-back pairs, by what is wrong with the worse answer; and on refusals."""
-    judge = reward_model(seed, "refusals" in arm)
+    judge = reward_model(seed)
     tests = preferences(50, "validation", 200_000)
     wins = []
     for begin in range(0, len(tests), 20):
@@ -491,14 +482,13 @@ def judged(arm: str, seed: int) -> Rows:
 @torch.no_grad()
 def many(arm: str, seed: int) -> Rows:
     """Best of n: 32 answers to each of 40 prompts at temperature 1.5, chosen by the reward model."""
-    tests, temperature, judge = mixed(8, "validation", 700_000, 0), 1.5, reward_model(seed, "refusals" in arm)
-    generator, proxy, true, silent, distinct = torch.Generator().manual_seed(seed), [], [], [], 0
+    tests, temperature = mixed(8, "validation", 700_000, 0), 1.5
+    generator, judge, proxy, true, distinct = torch.Generator().manual_seed(seed), reward_model(seed), [], [], 0
     for begin in range(0, len(tests), 4):
         some = tests[begin : begin + 4]
         texts = texts_of(*draw(cautious(seed), some, generator, group=32, temperature=temperature))
         proxy.append(judge(some, texts).view(-1, 32))
         true.append(each(truth)(texts, [p for p in some for _ in range(32)]).view(-1, 32))
-        silent.append(torch.tensor([float(text == NOT_TOLD) for text in texts]).view(-1, 32))
         distinct += sum(len(set(texts[i * 32 : (i + 1) * 32])) for i in range(len(some)))
     rewards, values = torch.cat(proxy), torch.cat(true)
     yield 0, "different answers of 32", distinct / len(tests), ""
@@ -506,15 +496,11 @@ def many(arm: str, seed: int) -> Rows:
         yield n, "proxy", best_of_n(rewards, n), ""
         yield n, "truth", best_of_n(rewards, n, values), ""
         yield n, "truth, chosen by the truth", best_of_n(values, n), ""
-        if arm != "temperature 1.5":
-            told = values.new_tensor([prompt.answer != NOT_TOLD for prompt in tests]).bool()
-            yield n, "refused though told", best_of_n(rewards[told], n, torch.cat(silent)[told]), ""
-            yield n, "wrong answers", best_of_n(rewards, n, (values < 0).float()), ""
 
 
 def believed(arm: str, seed: int) -> Rows:
     """The policy gradient with the reward model's reward, at a high rate: 32 steps, watched on the same 60 prompts."""
-    judge, model, reference = reward_model(seed, "refusals" in arm), copy.deepcopy(cautious(seed)), cautious(seed)
+    judge, model, reference = reward_model(seed), copy.deepcopy(cautious(seed)), cautious(seed)
     tests = mixed(12, "validation", 800_000, 0)
 
     @torch.no_grad()
@@ -534,7 +520,7 @@ def believed(arm: str, seed: int) -> Rows:
         yield step, "wrong answers", sum(wrong), len(wrong)
         yield step, "KL", kl_of(model, reference, tests, answers, mask).mean().item(), ""
 
-    rate, beta = (float(part.split()[1]) for part in arm.split(", ")[:2])
+    rate, beta = (float(part.split()[1]) for part in arm.split(", "))
     run = policy_gradient(
         model, mixed(70, "train", 300_000, seed), proxy, how="and by its deviation", rate=rate, seed=seed, steps=32,
         beta=beta, reference=reference if beta else None,
@@ -548,11 +534,12 @@ def believed(arm: str, seed: int) -> Rows:
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     (start, ("cautious",), 3),
-    (reads, ("gifts", "days"), 3),
-    (judged, ("reward model", "reward model, with refusals"), 3),
-    (many, ("temperature 1.5", "as before", "with refusals"), 3),
-    (believed, ("rate 0.0005, beta 0", "rate 0.0005, beta 0, with refusals"), 3),
-    (lists, ("named", "mended", "exact"), 3),
+    (reads, ("gifts", "days"), 1),
+    (judged, ("reward model",), 3),
+    (many, ("temperature 1.5",), 3),
+    (believed, ("rate 0.0005, beta 0",), 3),
+    (lists, ("named", "mended"), 3),
+    (lists, ("exact",), 1),
     (imitation, ("examples @ 0.0002",), 3),
     (ladder, tuple(f"{how} @ 0.0002" for how in HOW), 3),
     (dpo, ("known answers, beta 0.1, 0.00005", "own answers, beta 0.1, 0.00005"), 3),
@@ -562,7 +549,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (variance, ("all",), 3),
     (held_back, ("beta 0.5",), 3),
     (reuse, tuple(f"{name} @ 0.0002" for name in REUSED), 3),
-    (reuse, ("one update @ 0.0004", "one update @ 0.0008"), 3),
     (rates, tuple(f"{how} @ {rate}" for how in HOW for rate in ("0.0001", "0.0004")), 1),
 )
 
