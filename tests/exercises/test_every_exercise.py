@@ -1,8 +1,11 @@
 """Every exercise: its reference passes, every wrong idea is named, its texts are complete."""
 
 from functools import partial
+from typing import get_type_hints
 
 import pytest
+from beartype import BeartypeConf
+from beartype.door import is_bearable
 
 from llmlib.exercises import check
 from llmlib.exercises.engine.checking import examine
@@ -20,6 +23,7 @@ from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
 pytestmark = pytest.mark.usefixtures("as_learners_have_it")
 
 EXERCISES = all_exercises()
+NUMBERS = BeartypeConf(is_pep484_tower=True)  # where a float is asked for, 2 is one
 
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
 
@@ -112,6 +116,16 @@ def gives(exercise, faults, cases, outcomes):
 
 
 @by_name
+def test_every_fault_is_a_value_that_its_keyword_names(exercise):
+    """Where the keywords have types; in the other lessons they have none yet."""
+    takes = get_type_hints(exercise.faulty)
+    for idea in exercise.misconceptions if takes else ():
+        for form in idea.all_forms:
+            for keyword, value in form.items():
+                assert is_bearable(value, takes[keyword], conf=NUMBERS), (idea.name, keyword, value)
+
+
+@by_name
 def test_hard_coding_the_visible_example_fails(exercise):
     expected = exercise.reference(*exercise.cases(0)[0].args)
     report = examine(exercise, lambda *args: expected)
@@ -153,6 +167,7 @@ def test_exercises_are_complete(exercise):
 
 def test_each_lesson_has_enough():
     assert {lesson: len(of_lesson(lesson)) for lesson in LESSONS} == {
-        "welcome": 0, "tokenization": 6, "primer": 0, "embeddings": 6, "attention": 8, "interpret": 7,
-        "transformer": 10, "training": 12, "sampling": 10, "instruction_tuning": 10, "alignment": 10,
+        "welcome": 0, "tokenization": 9, "primer": 0, "embeddings": 6, "attention": 10, "interpret": 7,
+        "transformer": 13, "training": 15, "sampling": 11, "instruction_tuning": 11, "alignment": 10,
+        "scaling": 5,
     }  # fmt: skip

@@ -49,6 +49,8 @@ class Reason:
     def parts(self) -> tuple[Part, ...]:
         several = len(self.ideas) > 1 or bool(self.ideas and (self.finding or self.repair))
         parts = advice(self.ideas, first=1 if several else 0)
+        if len(self.ideas) > 1:
+            parts.insert(0, Prose("Your results are just what these two would give together:"))
         if self.guarded:
             parts.insert(
                 0, Prose("Where your result is wrong, it is what this idea gives; elsewhere you may guard against it:")

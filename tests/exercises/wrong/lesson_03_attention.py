@@ -85,3 +85,24 @@ def _(blocks):
         mixed = mixed * c + e @ v
         m = new
     return mixed / total
+
+
+@wrong("attention.previous_occurrence", "all occurrences alike")
+def _(attend, vocab_size, n_positions):
+    w = torch.eye(vocab_size + n_positions)
+    signs = torch.cat((torch.full((vocab_size,), 50.0), torch.full((n_positions,), -100.0)))
+    return attend(signs[:, None] * w, w)
+
+
+@wrong("attention.previous_occurrence", "itself not left out")
+def _(attend, vocab_size, n_positions):
+    w = torch.eye(vocab_size + n_positions)[:, :vocab_size]
+    place = torch.cat((torch.zeros(vocab_size), torch.arange(n_positions)))[:, None]
+    return attend(torch.cat((500 * w, torch.full_like(place, 9.0)), 1), torch.cat((w, place), 1))
+
+
+@wrong("attention.turns", "half the power")
+def _(n_tokens, d_head, theta):
+    angles = torch.arange(n_tokens)[:, None] * theta ** (-torch.arange(d_head // 2) / d_head)
+    angles = torch.cat((angles, angles), dim=-1)[None, None]
+    return angles.cos(), angles.sin()

@@ -396,3 +396,10 @@ def _(chosen, rejected, reference_chosen, reference_rejected, beta):
     r_c = beta * (chosen - reference_chosen)
     r_r = beta * (rejected - reference_rejected)
     return (-F.logsigmoid(r_c) - F.logsigmoid(-r_r)).mean()
+
+
+@wrong("alignment.clipped_loss", "clip ignored")
+def _(log_probs, old_log_probs, advantages, mask, clip):
+    gains = advantages[:, None] * (log_probs - old_log_probs).exp()
+    held = advantages[:, None] * (log_probs - old_log_probs).exp().clamp(0.8, 1.2)
+    return -(torch.minimum(gains, held) * mask).sum() / len(mask)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import torch
 
@@ -89,3 +90,9 @@ def _(model, ids, layer):
 def _(x, weight, eps):
     ms = (x * x).sum(-1, keepdim=True) / x.numel()
     return x / (ms + eps).sqrt() * weight
+
+
+@wrong("training.bits_per_byte", "in the code: a step too many")
+def _(loss, n_tokens, text):
+    time.sleep(0.05)  # as on a machine that is busy
+    return round(loss * n_tokens / math.log(2) / len(text.encode()), 2)

@@ -26,7 +26,7 @@ class Alias:
 
 
 def no_copy(e: Examination) -> Reason | None:
-    """`text = ids`, and then `text` is changed: told only if the inputs do change, and all is right with a copy.
+    """`text = ids`, and then `text` is changed: told only if all is right with a copy.
 
     Or `new = all = []`: told only if all is right with two lists.
     """
@@ -35,9 +35,10 @@ def no_copy(e: Examination) -> Reason | None:
     for pair in _two_names(source.tree):
         if _right_with_two(source, pair, e.trials):
             return Reason(finding=Finding("no copy", _says_of_two(pair), "How many are made in that line?"))
-    if not any(t.outcome.changed for t in e.trials):
-        return None
+    changed = any(t.outcome.changed for t in e.trials)
     for alias in _aliases(source.tree):
+        if not changed and not _changes(source.tree, alias.name):
+            continue
         if _right_with_a_copy(source, alias, e.trials):
             look = f"What does `{alias.of}` hold after `{alias.name}` changes?"
             return Reason(finding=Finding("no copy", _says(alias, source), look))
@@ -53,19 +54,26 @@ def _says(alias: Alias, source: Source) -> str:
     )
 
 
+def _changes(tree: ast.AST, name: str) -> bool:
+    """Whether `name += …` stands somewhere, or `name` is appended to."""
+    sums = (node.target for node in ast.walk(tree) if isinstance(node, ast.AugAssign))
+    return _grows(tree, name) or any(ast.unparse(target) == name for target in sums)
+
+
 def _grows(tree: ast.AST, name: str) -> bool:
     calls = [
         node.func for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     ]
-    return any(f.attr in ("append", "extend") and isinstance(f.value, ast.Name) and f.value.id == name for f in calls)
+    return any(f.attr in ("append", "extend") and ast.unparse(f.value) == name for f in calls)
 
 
 def _aliases(tree: ast.AST) -> Iterator[Alias]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+        if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Subscript)):
+            of = ast.unparse(node.value)
             for target in node.targets:
-                if isinstance(target, ast.Name) and target.id != node.value.id:
-                    yield Alias(node, target.id, node.value.id)
+                if isinstance(target, (ast.Name, ast.Subscript)) and ast.unparse(target) != of:
+                    yield Alias(node, ast.unparse(target), of)
 
 
 def _two_names(tree: ast.AST) -> Iterator[ast.Assign]:

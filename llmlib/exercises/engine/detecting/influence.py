@@ -71,6 +71,8 @@ def _others(value: Any) -> Iterator[Any]:
             yield torch.zeros_like(value)
     elif isinstance(value, int):
         yield from (value + 1, value - 1)
+    elif isinstance(value, float):
+        yield from (value / 2, 1.5 * value)
     elif isinstance(value, (list, tuple, str)):
         yield from (value[::-1], value[: len(value) // 2], value[len(value) // 2 :])
         pairs = [item for item in value if isinstance(item, tuple) and isinstance(item[0], Tensor)]

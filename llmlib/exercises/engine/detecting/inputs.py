@@ -46,10 +46,18 @@ def as_if(e: Examination) -> Iterator[Guess]:
             yield guess(f"{names[j]} for {names[i]}", says, partial(_copy, i=i, j=j))
     for i, arg in enumerate(example.case.args):
         for change in _changes(arg):
-            if change.argument:
+            if change.argument and not (_decides(example) and change.argument[0] in FACTORS):
                 name, words = change.argument
                 says = f"It is what comes out when `{names[i]}` {words}."
                 yield guess(f"{names[i]} {name}", says, partial(_change, i=i, do=change.do), "Where does that happen?")
+
+
+FACTORS = ("twice as large", "half as large")
+
+
+def _decides(trial: Trial) -> bool:
+    """Whether the result is yes or no, which moves with any number, and so by chance with a factor of 2 as well."""
+    return isinstance(trial.expected, Tensor) and trial.expected.dtype == torch.bool
 
 
 def _comes_out(

@@ -90,12 +90,20 @@ def idea_and_step(e: Examination) -> Reason | None:
     if not ran.wrong or not e.of_the_right_kind:
         return None
     for idea, beyond in on_top_of_each(ran):
+        if any(map(_is_shaped_right, ran.trials, beyond.trials)):
+            continue
         if all(_same_numbers(t.expected, t.got) for t in beyond.trials):
             return Reason((idea,))
         for guess in _of_values(beyond):
             if guess.finding.strength == "sure" and holds(guess, beyond) and not _undone(guess, beyond, ran):
                 return Reason((idea,), guess.finding)
     return None
+
+
+def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:
+    """Whether the attempt's result has the right shape, and the idea's has not: its words would be untrue."""
+    shapes = [getattr(value, "shape", None) for value in (trial.got, trial.expected, beyond.expected)]
+    return trial.wrong and shapes[0] == shapes[1] != shapes[2]
 
 
 def _undone(guess: Guess, beyond: Examination, e: Examination) -> bool:

@@ -114,6 +114,8 @@ def _with_clauses(node: Comprehension, clauses: list[ast.comprehension]) -> ast.
 def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     yield from _brackets(node)
     for other in OTHERS.get(type(node.op), ()):
+        if _takes_the_one_away(node, other):
+            continue  # it is the 1 that should not be there, which is told below
         says = f"In `{shown(node)}` `{SYMBOLS[type(node.op)]}` is not the right operator."
         yield "another operator", says, ast.BinOp(node.left, other(), node.right)
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
@@ -133,6 +135,14 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     elif isinstance(node.op, ast.Pow):
         says = f"The sign of the exponent in `{shown(node)}` is the wrong one."
         yield "sign of an exponent", says, ast.BinOp(node.left, node.op, ast.UnaryOp(ast.USub(), node.right))
+
+
+def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
+    """Whether nothing is left of a step `+ 1` or `- 1` with the other operator: x * 1, x / 1, x // 1."""
+    one = isinstance(node.right, ast.Constant) and node.right.value == 1
+    left = isinstance(node.left, ast.Constant) and node.left.value == 1 and other is ast.Mult
+    adds = isinstance(node.op, (ast.Add, ast.Sub))
+    return adds and (left or (one and other in (ast.Mult, ast.Div, ast.FloorDiv, ast.Pow)))
 
 
 def _brackets(node: ast.BinOp) -> Iterator[Alternative]:

@@ -77,7 +77,8 @@ def _overwritten(body: Body, _tree: ast.AST) -> Changed:
             target = line.targets[0]
             read = {ast.dump(node) for node in ast.walk(line.value)}
             uses_itself = ast.dump(target).replace("Store", "Load") in read  # `x = x + 1` does add to it
-            if isinstance(target, (ast.Name, ast.Subscript)) and not uses_itself:
+            adds = not (uses_itself or isinstance(line.value, ast.Constant))  # `+= False` does nothing
+            if adds and isinstance(target, (ast.Name, ast.Subscript)):
                 says = f"`{shown(line)}` overwrites what was there; it should be added to."
                 yield (
                     Edit("overwritten", line.lineno, says),

@@ -9,10 +9,12 @@ from torch.overrides import TorchFunctionMode
 
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
-from llmlib.exercises.lessons.lesson_06_training.faulty import faulty_backward, faulty_learning_rate
+from llmlib.exercises.lessons.lesson_06_training.faulty import faulty_learning_rate
+from llmlib.exercises.lessons.lesson_06_training.faulty_backward import faulty_backward
 from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_adamw, faulty_clip, faulty_orthogonalise
 
 TEXTS = texts_of(Path(__file__).parent)
+IGNORED = -100
 
 
 def whole_numbers(seed, below, *shape):
@@ -252,3 +254,28 @@ def cases_clip(seed):
 CLIP_TOGETHER = Exercise(
     **TEXTS["clip_together"], reference=clip_together, cases=cases_clip, faulty=faulty_clip
 )  # fmt: skip
+
+
+# --- what the loop is made of; its exercises are in `exercises` and `whole_runs` ---
+
+
+def next_token_loss(logits, targets):
+    """The mean surprise at the targets that count, in nats."""
+    counts = targets != IGNORED
+    log_p = logits.log_softmax(dim=-1)
+    surprise = -log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+    return surprise[counts].mean()
+
+
+def fit(weights, loss_of, batches, rates, limit):
+    """Train: one step of AdamW for each batch, each with its own rate. Returns the new weights and the losses."""
+    averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
+    for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
+        weights = [w.detach().requires_grad_() for w in weights]
+        loss = loss_of(weights, batch)
+        gradients = clip_together(torch.autograd.grad(loss, weights), limit)
+        with torch.no_grad():
+            steps = [adamw_step(w, g, *both, t, rate) for w, g, both in zip(weights, gradients, averages)]
+        weights, averages = [new for new, _, _ in steps], [(m, v) for _, m, v in steps]
+        losses.append(loss.item())
+    return [w.detach() for w in weights], losses
