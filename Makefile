@@ -14,7 +14,7 @@ SOURCES = llmlib tests benchmarks data notebooks/execute.py
 SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs"
 # A run starts some hundred Python processes: bytecode is kept, whatever the environment says, so that not each of them
 # compiles the library anew, and each worker all tests.
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.lighter -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-fast notebooks lint format bench download doctor clean

@@ -2,8 +2,8 @@
 
 Names are loaded on first use, so `import llmlib` is quick, and a part that needs no torch does not import it.
 The folders follow the order of the lessons: `files`, `tokenization`, `embeddings`, `attention`, `transformer`; then
-`pretrained`, `interpret`, `corpora`, `training`, `sampling`, `chat`, `finetuning`, `preferences`; and on top `explore`
-(live models in `widgets`) and `exercises`.
+`pretrained`, `interpret`, `corpora`, `training`, `sampling`, `chat`, `finetuning`, `preferences`, `evaluation`,
+`retrieval`; and on top `explore` (live models in `widgets`) and `exercises`.
 """
 
 from typing import TYPE_CHECKING

@@ -8,6 +8,7 @@ try:
     import typer
 
     from llmlib.corpora.cli import corpus_app
+    from llmlib.evaluation.cli import eval_command
     from llmlib.finetuning.cli import tune_command
     from llmlib.preferences.cli import align_command
     from llmlib.training.cli import train_command
@@ -29,6 +30,7 @@ app.add_typer(corpus_app, name="corpus")
 app.command("train", no_args_is_help=True)(train_command)
 app.command("tune", no_args_is_help=True)(tune_command)
 app.command("align", no_args_is_help=True)(align_command)
+app.command("eval", no_args_is_help=True)(eval_command)
 
 
 @app.command()

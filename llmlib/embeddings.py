@@ -125,7 +125,8 @@ def rotary_frequencies(
 ) -> Float[Tensor, " pair"]:
     """Return how many radians each of the `d_head / 2` pairs of channels turns per position: theta^(-2i / d_head).
 
-    `factors` divide single frequencies, to slow them down for a longer context (see `llama3_rope_factors`).
+    `factors` divide single frequencies, to slow them down for a longer context (see `linear_rope_factors`,
+    `ntk_rope_factors` and `llama3_rope_factors`).
     Source: Su et al. (2021), "RoFormer", equation 15. Raises `ValueError` for an odd `d_head`.
 
     >>> rotary_frequencies(4, theta=100.0)
@@ -227,6 +228,43 @@ def llama3_rope_factors(
         blend = min(max(blend, 0.0), 1.0)
         factors.append(1 / ((1 - blend) / factor + blend))
     return tuple(factors)
+
+
+def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
+    """Return divisors that squeeze a context `factor` times as long into the angles of the old one.
+
+    This is position interpolation: position 2000 of 4000 turns as far as position 1000 of 2000 did, so that no angle is
+    new to the model, but neighbours are closer together than it has learned. Source: Chen et al. (2023), "Extending
+    Context Window of Large Language Models via Positional Interpolation". Raises `ValueError` for a factor below 1.
+
+    >>> linear_rope_factors(8, 2.0)
+    (2.0, 2.0, 2.0, 2.0)
+    """
+    _check_stretch(d_head, factor)
+    return (float(factor),) * (d_head // 2)
+
+
+def ntk_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
+    """Return divisors that slow down the slowest rotation by `factor`, the fastest not at all, and the others between.
+
+    Fast rotations tell neighbours apart, so they stay as they are; slow ones tell where in a long text a position is,
+    and only these would reach angles that the model has never seen. It is the same as raising the base theta to theta ·
+    factor^(d_head / (d_head - 2)). Source: bloc97 (2023), "NTK-Aware Scaled RoPE", as described in Peng et al. (2023),
+    "YaRN", section 3.1. Raises `ValueError` for a factor below 1.
+
+    >>> [round(divisor, 2) for divisor in ntk_rope_factors(8, 8.0)]
+    [1.0, 2.0, 4.0, 8.0]
+    """
+    _check_stretch(d_head, factor)
+    slowest = max(d_head // 2 - 1, 1)
+    return tuple(float(factor ** (pair / slowest)) for pair in range(d_head // 2))
+
+
+def _check_stretch(d_head: int, factor: float | int) -> None:
+    if d_head % 2 or not 1 <= factor < math.inf:
+        raise ValueError(
+            f"A longer context needs heads of an even width and a factor of at least 1, got {d_head} and {factor}."
+        )
 
 
 def _angles(positions: Tensor, frequencies: Tensor) -> Tensor:

@@ -1,5 +1,9 @@
 """One decoder-only Transformer, which can be GPT-2 or any model of the Llama line."""
 
+import dataclasses
+import math
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -8,7 +12,7 @@ from llmlib.architecture import TransformerConfig as TransformerConfig
 from llmlib.architecture import check_config
 from llmlib.attention import Attention, CosSin, KVCache, causal_mask, rotation_at
 from llmlib.devices import memory_of
-from llmlib.embeddings import sinusoidal_positions
+from llmlib.embeddings import linear_rope_factors, ntk_rope_factors, sinusoidal_positions
 from llmlib.hooks import HookPoint, Observed
 from llmlib.layers import MLP, Embedding, make_norm, materialise
 from llmlib.linear import Linear, linear
@@ -248,3 +252,32 @@ class Transformer(Observed):
             return positions, mask
         positions = (real.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
         return positions, causal_mask(end - start, end, window, ids.device) & real[:, None, None, :]
+
+
+def with_longer_context(
+    model: Transformer, factor: float | int, how: Literal["none", "linear", "ntk"] = "ntk"
+) -> Transformer:
+    """Return a model with the same weights (not copied) and a context `factor` times as long, without any training.
+
+    "linear" is position interpolation, "ntk" slows down only the slow rotations (see `linear_rope_factors` and
+    `ntk_rope_factors`), and "none" goes on to positions that the model has not been trained on. Raises `ValueError` for
+    a model without rotary positions, or a factor below 1.
+
+    >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2, positions="rotary")
+    >>> longer = with_longer_context(Transformer(config), 2)
+    >>> longer(torch.zeros(1, 16, dtype=torch.long)).shape
+    torch.Size([1, 16, 10])
+    """
+    c = model.config
+    if c.positions != "rotary" or how not in ("none", "linear", "ntk"):
+        raise ValueError(
+            "A longer context needs a model with positions='rotary', and how='none', 'linear' or 'ntk'; got "
+            f"positions={c.positions!r} and how={how!r}."
+        )
+    divisors = ntk_rope_factors(c.d_head, factor) if how == "ntk" else linear_rope_factors(c.d_head, factor)
+    before = c.rope_factors or (1.0,) * len(divisors)
+    factors = c.rope_factors if how == "none" else tuple(old * new for old, new in zip(before, divisors))
+    longer = dataclasses.replace(c, max_seq_len=math.floor(c.max_seq_len * factor), rope_factors=factors)
+    stretched = Transformer(longer, seed=None, device="meta")
+    stretched.load_state_dict(model.state_dict(), assign=True)
+    return stretched.train(model.training)

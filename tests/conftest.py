@@ -1,8 +1,11 @@
 """What all tests share: quick and repeatable hypothesis runs, one torch thread per test process."""
 
 import os
+import sys
 import tempfile
+from pathlib import Path
 
+import kernels
 import pytest
 import shape_checks
 from hypothesis import HealthCheck, settings
@@ -34,6 +37,24 @@ def pytest_runtest_setup():
     shape_checks.seen.clear()
 
 
+def pytest_configure(config):
+    """Before the workers of a run with lessons start: one process imports for all their kernels what lessons use.
+
+    Elsewhere than on Linux a fork may not use what was imported.
+    """
+    if hasattr(config.option, "nbval_kernel_startup_timeout"):
+        config.option.nbval_kernel_startup_timeout = 600  # seconds; the first kernel waits for these imports
+    if sys.platform == "linux" and config.getoption("nbval", False) and kernels.PLACE not in os.environ:
+        temporary = tempfile.TemporaryDirectory(prefix="llmlib-kernels-", ignore_cleanup_errors=True)
+        config.add_cleanup(temporary.cleanup)
+        folder = Path(temporary.name)
+        os.environ[kernels.PLACE] = str(folder / "warm")
+        kernels.name("warm", folder / "warm", folder)
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (str(folder), os.environ.get("JUPYTER_PATH"))))
+        serving = kernels.start(folder / "warm")
+        config.add_cleanup(serving.terminate)
+
+
 def pytest_collection_modifyitems(items):
     """Skip what this machine cannot run, and say so; what loads the real model is slow, though it may be done at once.
 
@@ -44,9 +65,10 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "smollm2" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
-        compared_not = getattr(item.parent, "skip_compare", None)  # of nbval
-        if compared_not and "stderr" not in compared_not:
-            item.parent.skip_compare = (*compared_not, "stderr")
+    for lesson in {item.parent for item in items if hasattr(item.parent, "skip_compare")}:  # of nbval
+        lesson.skip_compare = (*lesson.skip_compare, "stderr")
+        if kernels.PLACE in os.environ and lesson.path.stem != "00_welcome":
+            lesson.nb.metadata.kernelspec.name = "warm"
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("cuda"):

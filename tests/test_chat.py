@@ -56,13 +56,16 @@ def test_without_the_prompt_the_text_ends_after_the_last_message(tokenizer):
 
 
 @pytest.fixture(scope="module")
-def theirs():
-    """SmolLM2's tokenizer as `transformers` reads it."""
-    from transformers import AutoTokenizer
+def theirs(smollm2):
+    """SmolLM2's template, as it is written in the file, for `transformers` to fill in."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
 
     from llmlib.tokenization.published import smollm2_file
 
-    return AutoTokenizer.from_pretrained(smollm2_file().parent, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
+    template = smollm2[1].chat_template
+    assert template.encode() in smollm2_file().read_bytes()
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), chat_template=template)
 
 
 @pytest.mark.slow

@@ -11,8 +11,10 @@ from llmlib.embeddings import (
     analogy,
     cosine_similarity,
     embed,
+    linear_rope_factors,
     llama3_rope_factors,
     nearest,
+    ntk_rope_factors,
     project,
     rotary_cos_sin,
     rotary_frequencies,
@@ -73,13 +75,43 @@ def test_llama3_factors_equal_transformers():
 
     scaling = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 512}
     config = LlamaConfig(
-        hidden_size=128, num_attention_heads=2, max_position_embeddings=4096,
+        hidden_size=128,
+        num_attention_heads=2,
+        max_position_embeddings=4096,
         rope_parameters={"rope_type": "llama3", "rope_theta": 10_000.0, **scaling},
-    )  # fmt: skip
+    )
     factors = llama3_rope_factors(64, 10_000.0, 8.0, 1.0, 4.0, 512)
     assert factors[0] == 1.0
     assert factors[-1] == 8.0
     torch.testing.assert_close(rotary_frequencies(64, 10_000.0, factors), LlamaRotaryEmbedding(config).inv_freq)
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "length"), [("linear", 4.0, 512), ("dynamic", 4.0, 512), ("dynamic", 2.0, 1536)]
+)
+def test_factors_for_a_longer_context_equal_transformers(kind, factor, length):
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+    config = LlamaConfig(
+        hidden_size=128, num_attention_heads=2, max_position_embeddings=512,
+        rope_parameters={"rope_type": kind, "rope_theta": 10_000.0, "factor": factor},
+    )  # fmt: skip
+    if kind == "linear":
+        inverse, ours = LlamaRotaryEmbedding(config).inv_freq, linear_rope_factors(64, factor)
+    else:  # the stretch depends on how long the text is; as long as the original context, it is 1
+        inverse, _ = ROPE_INIT_FUNCTIONS["dynamic"](config, torch.device("cpu"), seq_len=length)
+        ours = ntk_rope_factors(64, factor * length / 512 - (factor - 1))
+    torch.testing.assert_close(rotary_frequencies(64, 10_000.0, ours), inverse)
+
+
+@pytest.mark.parametrize("factor", [0.5, float("inf")])
+def test_a_context_cannot_be_stretched_by_less_than_1(factor):
+    for function in (linear_rope_factors, ntk_rope_factors):
+        with pytest.raises(ValueError, match="factor of at least 1"):
+            function(8, factor)
+    assert ntk_rope_factors(2, 4.0) == (1.0,)
 
 
 def test_sinusoidal_positions_are_the_papers_formula():
@@ -128,9 +160,10 @@ def test_nearest_equals_sorting_everything(by, rows, k, seed):
     table, query = random_table(rows, 4, seed), random_table(1, 4, seed + 1)[0]
     exclude = [0, 0] if seed % 3 == 0 else []
     similarity = {
-        "cosine": F.cosine_similarity(table, query[None]), "dot": table @ query,
+        "cosine": F.cosine_similarity(table, query[None]),
+        "dot": table @ query,
         "distance": -(table - query).norm(dim=1),
-    }[by].tolist()  # fmt: skip
+    }[by].tolist()
     order = sorted(set(range(rows)) - set(exclude), key=lambda id: -similarity[id])[:k]
     ids, found = nearest(query, table, k, by, exclude)
     assert ids.tolist() == order

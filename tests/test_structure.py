@@ -38,6 +38,9 @@ ARROWS = {
     "preferences": "_lazy files settings devices tokenization linear attention transformer pretrained sampling "
     "training chat finetuning",
     "scaling": "",
+    "evaluation": "_lazy files settings tokenization transformer pretrained sampling training chat "
+    "finetuning preferences",
+    "retrieval": "_lazy tokenization embeddings transformer interpret",
     "widgets": "_lazy distribution files style",
     "explore": "_lazy files devices tokenization hooks linear embeddings "
     "attention transformer costs interpret sampling training chat preferences widgets",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small_models import BASE, KINDS, make, random_ids
 
 from llmlib.interpret import trace, trace_bytes
-from llmlib.transformer import Cache, Transformer, TransformerConfig
+from llmlib.transformer import Cache, Transformer, TransformerConfig, with_longer_context
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -261,3 +261,35 @@ def test_every_choice_of_config_runs():
     ):
         config = dataclasses.replace(BASE, positions=positions, norm=norm, mlp=mlp, qk_norm=qk_norm)
         assert Transformer(config)(random_ids(1, 3)).isfinite().all()
+
+
+def test_a_longer_context_without_training():
+    model, ids = make("llama"), random_ids(1, 48)
+    for how in ("none", "linear", "ntk"):
+        longer = with_longer_context(model, 2, how)
+        assert longer.config.max_seq_len == 48
+        assert longer.embed.weight.data_ptr() == model.embed.weight.data_ptr()
+        same = torch.allclose(longer(ids[:, :24]), model(ids[:, :24]), atol=1e-5)
+        assert same == (how == "none")
+        twice = with_longer_context(with_longer_context(model, 2, how), 1.5, how)
+        torch.testing.assert_close(twice(ids), with_longer_context(model, 3, how)(ids))
+    with pytest.raises(ValueError, match=r"positions='rotary'.*got positions='learned'"):
+        with_longer_context(make("gpt2"), 2)
+
+
+@pytest.mark.parametrize(("kind", "how", "stretch"), [("linear", "linear", 3.0), ("dynamic", "ntk", 4.0)])
+def test_a_longer_context_gives_the_logits_of_transformers(kind, how, stretch, tmp_path):
+    """Their "dynamic" stretches by factor · length / context − (factor − 1): 3 · 96 / 48 − 2 for 96 tokens."""
+    import transformers
+    from reference_models import SMALL, edit_config, load
+
+    theirs = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(**SMALL, rope_parameters={"rope_type": kind, "rope_theta": 1e4, "factor": 3.0})
+    ).eval()
+    theirs.save_pretrained(tmp_path)
+    edit_config(tmp_path, rope_parameters={"rope_type": "default", "rope_theta": 1e4})
+    ids = torch.randint(67, (1, 96), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = theirs(ids).logits
+        found = with_longer_context(load(tmp_path), stretch, how)(ids)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)

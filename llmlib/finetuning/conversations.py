@@ -54,7 +54,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
                 if len(line) > MOST_BYTES_A_LINE:
                     raise ConversationError(
                         f"{path}, line {number} has more than {MOST_BYTES_A_LINE >> 20} MB. Expected JSONL, with each "
-                        "conversation on its own line."
+                        "object on its own line."
                     )
                 if number == 1:
                     line = line.removeprefix(codecs.BOM_UTF8)
@@ -78,7 +78,7 @@ def record_in(line: bytes, expected: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # a repeated key, a number with too many digits, nested too deeply
         raise FormatError(f"{error}. {expected}") from None
     if not isinstance(record, dict):
-        raise FormatError(f"{short(record)} is not a conversation. {expected}")
+        raise FormatError(f"{short(record)} is not an object. {expected}")
     return record
 
 

@@ -11,13 +11,14 @@ import time
 import urllib.request
 from urllib.parse import urlparse
 
+import kernels
 import pytest
 from needs import skip_or_fail
 
-from browser import kernels
 from browser.bench import NOTEBOOKS, VIEWPORT, Bench
 from browser.looks import keep_picture
 
+LAB = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp import main; main()"  # see lighter.py
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -96,14 +97,17 @@ def lab(tmp_path_factory, chromium):
     private["LLMLIB_DATA_DIR"] = str(folder / "progress")  # answers given here change no warm-up of other tests
     warm = None
     if sys.platform == "linux":  # elsewhere a fork may not use what was imported
-        warm, named = kernels.start(folder)
-        private |= named
+        place = os.environ.get(kernels.PLACE)
+        if not place:
+            warm = kernels.start(place := folder / "warm")
+        kernels.name("python3", place, folder / "paths")
+        private["JUPYTER_PATH"] = str(folder / "paths")
     settings = folder / "config" / "labconfig" / "default_setting_overrides.json"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}))
     server = subprocess.Popen(
         [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
+            sys.executable, "-P", "-c", LAB, "--no-browser", "--allow-root", f"--port={port}",
             f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
             "--LabApp.expose_app_in_browser=True",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

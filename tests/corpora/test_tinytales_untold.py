@@ -34,12 +34,12 @@ def test_a_story_that_answers_is_never_taken_for_silent(story):
 @pytest.mark.slow
 def test_every_wording_is_answered_by_some_stories_and_left_open_by_others():
     answered, left_open = Counter(), Counter()
-    for index in range(1500):
+    for index in range(600):
         story = tell(1, "train", index)
         answered.update(set(answered_questions(story).values()))
         left_open.update(list(open_questions(story, Dice(index))))
     assert set(answered) == set(left_open) == set(WORDINGS)
-    assert min(left_open.values()) > 100
+    assert min(left_open.values()) > 40
 
 
 @given(stories, st.integers(0, 100))

@@ -26,6 +26,7 @@ MIRRORED = "the two sides mean the same in either order"
 INDEPENDENT = "neither of the two lines reads what the other one writes"
 CUT = "x.reshape(batch, seq, n_heads, width // n_heads)"
 WIDE = "all query heads together are as wide as d_model"
+STRONG = "how strong a wish is may be chosen, and these are strong enough"
 SHIFTED = "every count is changed alike, and only their order matters"
 
 # The changes that change nothing an exercise asks for: (before, after), and why the two are equal.
@@ -37,6 +38,36 @@ EQUAL = {
     },
     "tokenization.merge": {
         ("merged = []", "(after the next)"): INDEPENDENT, ("merged.append(new_id)", "(after the next)"): INDEPENDENT,
+    },
+    "tokenization.detokenize": {
+        ("for name in tokenizer.special:", "(after the next)"): INDEPENDENT,
+        ("text = ''", "(after the next)"): INDEPENDENT,
+    },
+    "tokenization.read_vocabulary": {("numbers = []", "(after the next)"): INDEPENDENT},
+    "attention.previous_occurrence": {
+        ("10", "9"): STRONG, ("20", "40"): STRONG, ("40", "80"): STRONG,
+        ("w_q[token, token] = 20 * n_positions", "(after the next)"): INDEPENDENT,
+        ("w_k[row, row] = 1", "(after the next)"): INDEPENDENT,
+    },
+    "transformer.attention_part": {("0", "1"): WIDE},
+    "transformer.read_sizes": {
+        (f"sizes['{ours}'] = {theirs}", "(after the next)"): INDEPENDENT
+        for ours, theirs in (
+            ("vocab_size", "theirs['vocab_size']"), ("n_heads", "theirs['num_attention_heads']"),
+            ("d_head", "sizes['d_model'] // sizes['n_heads']"), ("rope_theta", "theirs['rope_theta']"),
+        )
+    },
+    "training.weight_shapes": {
+        ("shapes[f'{block}.attention.key.weight'] = (d_kv, d_model)", "(after the next)"): INDEPENDENT,
+        ("shapes[f'{block}.mlp_norm.weight'] = (d_model,)", "(after the next)"): INDEPENDENT,
+    },
+    "training.first_weight": {("if len(shape) == 1:", "(after the next)"): INDEPENDENT},
+    "training.learn": {("names = list(weights)", "(after the next)"): INDEPENDENT},
+    "sampling.write": {
+        ("text is None", "None is text"): MIRRORED, ("def read(new_ids, text):", "(after the next)"): INDEPENDENT,
+    },
+    "instruction_tuning.learn_answers": {
+        ("detours[name + '.a'] = draw((4, d_in)) / d_in ** 0.5", "(after the next)"): INDEPENDENT,
     },
     "tokenization.train": {
         ("list(text.encode())", "text.encode()"): "bytes are a sequence of the same numbers",

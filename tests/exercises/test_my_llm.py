@@ -121,9 +121,10 @@ def test_the_command_writes_and_never_over_what_was_changed(tmp_path):
     written()
     first = mine_command(path)
     assert first.exit_code == 0, first.output
-    assert "1 of 33 parts are yours, 32 borrowed" in first.output
+    assert "1 of 45 parts are yours, 44 borrowed" in first.output
     assert "# This took me an evening." in path.read_text()
-    assert "# mine: attention.causal_mask, lesson 03" in path.read_text()
+    assert "# borrowed from llmlib: attention.causal_mask" not in path.read_text()
+    assert "# borrowed from llmlib: attention.split_heads, lesson 03\ndef split_heads" in path.read_text()
     for change in (lambda text: text + "# my note\n", lambda text: text.replace("mine:", "mine :", 1)):
         changed = change(path.read_text())
         path.write_text(changed)

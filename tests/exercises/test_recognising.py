@@ -3,6 +3,7 @@
 import pytest
 
 from llmlib.exercises.engine.comparing import find_difference
+from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Case, Exercise, Misconception
 from llmlib.exercises.engine.recognising import one_apart_from_odd
 from llmlib.exercises.engine.running import Outcome
@@ -27,6 +28,10 @@ def tried(values, got):
     return Trial(Case((values,)), right, outcome, None if raised else find_difference(right, got))
 
 
+def examined(trials):
+    return Examination(EXERCISE, in_order, tuple(trials))
+
+
 SHOWN, SHOWN_TOO = tried([1, 2], [2, 1]), tried([3, 1, 2], [3, 2, 1])
 RIGHT_EITHER_WAY, RIGHT_ALONE = tried([4, 4], [4, 4]), tried([], [])  # of the last the idea would have made nothing
 RAISED = tried([], IndexError("nothing in it"))
@@ -42,7 +47,7 @@ SILENT, SILENT_TOO = tried([], None), tried([], None)
     ],
 )
 def test_an_idea_that_is_shown_twice_is_named_with_what_it_leaves_open(trials, open_cases):
-    found = one_apart_from_odd(EXERCISE, trials)
+    found = one_apart_from_odd(examined(trials))
     assert found.ideas == (BACKWARDS,)
     assert list(found.open) == open_cases
 
@@ -58,4 +63,4 @@ def test_an_idea_that_is_shown_twice_is_named_with_what_it_leaves_open(trials, o
     ],
 )
 def test_an_idea_is_not_named_on_too_little(trials):
-    assert one_apart_from_odd(EXERCISE, trials).ideas == ()
+    assert one_apart_from_odd(examined(trials)) is None

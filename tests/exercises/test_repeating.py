@@ -1,8 +1,8 @@
 """Questions that were answered wrongly come back, later each time, and nothing that is kept gets lost."""
 
 import json
+import multiprocessing
 import re
-import subprocess
 import sys
 
 import pytest
@@ -56,8 +56,12 @@ def test_wrong_again_is_due_in_the_next_lesson_again():
     assert due("attention") == []
     assert due("interpret") == ["tokenization.bytes"]
     assert load_questions()["tokenization.bytes"] == {
-        "answers": 3, "right": 1, "first": False, "streak": 0, "lesson": "attention",
-    }  # fmt: skip
+        "answers": 3,
+        "right": 1,
+        "first": False,
+        "streak": 0,
+        "lesson": "attention",
+    }
 
 
 def test_only_the_first_choice_counts_and_a_right_answer_in_the_lesson_itself_proves_nothing():
@@ -188,19 +192,21 @@ def test_a_damaged_file_that_another_kernel_has_replaced_meanwhile_is_left_alone
     assert not list(private_progress.glob("*damaged*"))
 
 
-ANSWER_MANY = """
-import sys
-from llmlib.exercises.engine import recording
-for number in range(20):
-    recording.record_answer(f"kernel {sys.argv[1]}, {number}", False, "attention", False)
-    recording.record_attempt("attention.merge_heads", False)
-"""
+def answer_many(kernel):
+    for number in range(20):
+        recording.record_answer(f"kernel {kernel}, {number}", False, "attention", False)
+        recording.record_attempt("attention.merge_heads", False)
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a fork")
 def test_kernels_at_the_same_time_lose_nothing(private_progress):
-    kernels = [subprocess.Popen([sys.executable, "-c", ANSWER_MANY, str(k)]) for k in range(2)]
-    assert [kernel.wait(timeout=100) for kernel in kernels] == [0, 0]
+    fork = multiprocessing.get_context("fork")
+    kernels = [fork.Process(target=answer_many, args=[k]) for k in range(2)]
+    for kernel in kernels:
+        kernel.start()
+    for kernel in kernels:
+        kernel.join(100)
+    assert [kernel.exitcode for kernel in kernels] == [0, 0]
     assert len(load_questions()) == 40
     assert load()["attention.merge_heads"]["attempts"] == 40
 

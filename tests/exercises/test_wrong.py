@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from exercises import wrong
 from exercises.wrong import WRONG
 from exercises.wrong.lesson_07_sampling import INF, hot, kept_by_min, safe
+from exercises.wrong.one_part_wrong import adamw, clipped
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.registry import find
 from llmlib.tokenization.simple_bpe import encode, merge
@@ -204,3 +205,84 @@ def test_a_second_name_is_told_as_no_copy():
     said = said_to("embeddings.lookup", mended_by_a_copy)
     assert "`moved = table`, in line" in said
     assert "whatever changes `moved` changes `table` as well" in said
+
+
+def test_words_name_the_place():
+    def by_all_numbers(x, weight, eps):
+        return x / (x.pow(2).sum(-1, keepdim=True) / x.numel() + eps).sqrt() * weight
+
+    def cut_for_good(model, ids, layer):
+        model.blocks = model.blocks[:layer]
+        with torch.no_grad():
+            return model(ids)
+
+    assert "`x.numel` asks `x`, and should ask another variable" in said_to("transformer.rms_norm", by_all_numbers)
+    said = said_to("transformer.after_layer", cut_for_good)
+    assert "the model has fewer parts than before" in said
+    assert "requires_grad" not in said
+
+
+def test_a_way_that_the_task_excludes_is_remarked():
+    def by_singular_values(gradient, steps):
+        u, s, vt = torch.linalg.svd(gradient / gradient.norm(), full_matrices=False)
+        for _ in range(steps):
+            s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+        return u @ torch.diag(s) @ vt
+
+    report = examine(find("training.orthogonalise"), by_singular_values)
+    assert report.correct
+    assert "`svd` has taken the matrix apart" in repr(report)
+
+
+def test_writing_into_the_given_weights_is_told_with_a_copy_of_each():
+    def attempt(weights, loss_of, batches, rates, limit):
+        averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
+        for w in weights:
+            w.requires_grad_()
+        for t, (batch, rate) in enumerate(zip(batches, rates), 1):
+            loss = loss_of(weights, batch)
+            losses.append(loss.item())
+            gradients = clipped(torch.autograd.grad(loss, weights), limit)
+            with torch.no_grad():
+                for i, (w, gradient) in enumerate(zip(weights, gradients)):
+                    new, *averages[i] = adamw(w, gradient, *averages[i], t, rate)
+                    w.copy_(new)
+        return [w.detach() for w in weights], losses
+
+    said = said_to("training.fit", attempt)
+    assert "changes the weights that it was given" in said
+    assert "[w.detach().clone().requires_grad_() for w in weights]" in said
+
+
+def test_one_factor_for_a_whole_result_is_told_as_one():
+    def attempt(weight, parts):
+        w = weight.clone().requires_grad_()
+        for x, targets in parts:
+            F.cross_entropy(x @ w, targets, reduction="sum").backward()
+        return w.grad / max(len(targets) for _, targets in parts)
+
+    said = said_to("training.accumulated_gradient", attempt)
+    assert "times one number" in said
+    assert "directions" not in said
+
+
+def test_a_number_that_is_0_for_1_is_not_called_1_minus_it():
+    def attempt(update, r):
+        s = (torch.linalg.svdvals(update) ** 2).cumsum(0)
+        return (s[min(r, len(s)) - 1 if r < 7 else 2] / s[-1]).item() if s[-1] else 1.0
+
+    assert "1 minus" not in said_to("instruction_tuning.kept_by_rank", attempt)
+
+
+def test_two_names_for_one_list_are_told():
+    def attempt(texts, n):
+        seen = grams = []
+        for text in texts:
+            for i in range(len(text) - n + 1):
+                gram = tuple(text[i : i + n])
+                grams.append(gram)
+                if gram not in seen:
+                    seen.append(gram)
+        return len(seen) / len(grams) if grams else 0.0
+
+    assert "makes one thing with two names" in said_to("sampling.distinct_n", attempt)

@@ -1,4 +1,4 @@
-"""What each of two processes does, started by torchrun: gradients of its share of a batch, and a short run."""
+"""What each of two processes does: gradients of its share of a batch, and a short run."""
 
 import copy
 import json

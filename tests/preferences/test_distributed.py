@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from training.test_distributed import torchrun
+from training import forked
 
 from preferences.conftest import PROMPTS
 
@@ -12,9 +12,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reas
 
 
 def test_two_processes_share_the_prompts_and_the_gradients(tmp_path):
-    process = torchrun(2, "preferences.processes", tmp_path)
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output
+    codes, output = forked.run("preferences.processes", tmp_path, ranks=2)
+    assert codes == [0, 0], output
     one, other = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
     for over in ("sequence", "batch", "constant"):
         loss, gap, size = one[over]

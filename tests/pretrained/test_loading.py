@@ -19,6 +19,7 @@ from llmlib.pretrained import loading as pretrained
 from llmlib.pretrained.config_fields import CheckpointError
 from llmlib.pretrained.gguf_checkpoint import GGUFCheckpoint
 from llmlib.tokenization import CharTokenizer
+from pretrained import smollm2_logits
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -83,25 +84,14 @@ def test_weights_arrive_in_the_dtype_that_was_asked_for(llama_folder):
 
 
 @pytest.mark.network
-@pytest.mark.slow
 def test_smollm2_equals_transformers_on_real_prompts(smollm2):
     model, tokenizer = smollm2
-    theirs = transformers.AutoModelForCausalLM.from_pretrained(
-        pretrained._locate("smollm2-135m-instruct", "package").parent,
-        gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf",
-        dtype=torch.float32,
-    ).eval()
-    prompts = [
-        "The capital of France is",
-        "def fibonacci(n):\n    if n",
-        "  2 + 2 = 4, 3 + 3 =",
-        "naïve café — 東京 🙂",
-    ]
-    for prompt in prompts:
-        ids = torch.tensor([tokenizer.encode(prompt)])
+    for reference in json.loads(smollm2_logits.FILE.read_text(encoding="utf-8")):
         with torch.no_grad():
-            expected, found = theirs(ids).logits, model(ids)
-        torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+            logits = model(torch.tensor([tokenizer.encode(reference["prompt"])]))[0]
+        assert logits.argmax(-1).tolist() == reference["likeliest"]
+        expected = torch.tensor(reference["logits"])
+        torch.testing.assert_close(smollm2_logits.kept(logits), expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.network

@@ -1,237 +1,119 @@
 """`examine`: runs a learner's attempt and says what is the matter with it, the most helpful thing first.
 
-The order: not attempted, no function, no end, raised, another type or shape or dtype, a reason (see `reasoning`), a
-broken property, another value, correct. A reason that is known is told along with an exception or another form as
-well.
+What is said first is decided here and nowhere else. The ladder has four flights: answers for which nothing has to
+run, answers for which no reason is needed, the reasons, and the answers that tell one. On each flight the first step
+that has something to say ends it.
 """
 
-import dis
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
+from llmlib.exercises.engine import answers
+from llmlib.exercises.engine.detecting import aliases, infinity, influence, search
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.exercise import Exercise
+from llmlib.exercises.engine.reasons import Reason
+from llmlib.exercises.engine.recognising import (
+    one_apart_from_odd,
+    one_exactly,
+    one_guarded,
+    two_apart_from_odd,
+    two_exactly,
+)
+from llmlib.exercises.engine.repairing.search import repair
+from llmlib.exercises.engine.report import Report
+from llmlib.exercises.engine.running import load_meta, quietly
 
-from llmlib.exercises.engine.comparing import find_difference, float_dtypes
-from llmlib.exercises.engine.describing import describe
-from llmlib.exercises.engine.detecting import ANOTHER_TYPE
-from llmlib.exercises.engine.errors import code_of, has_loop, name_of, their_line
-from llmlib.exercises.engine.exercise import Case, Exercise
-from llmlib.exercises.engine.modules import BLANK, OnWeights
-from llmlib.exercises.engine.properties import broken_property, remarks
-from llmlib.exercises.engine.reasoning import Reason, find_lead, find_reason
-from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import Outcome, load_meta, quietly, run
-from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
-from llmlib.exercises.engine.wording import around, error_parts, line_of
+Said = TypeVar("Said", Report, Reason)
 
-PARTS_ARE_RIGHT = "Its parts are right. `forward` comes next."
-QUICK = 0.5  # seconds for a call that only serves to find the reason
+BEFORE_ANY_CALL: tuple[Callable[[Examination], Report | None], ...] = (
+    answers.nothing_given,  # a cell that is only run gets the task, and no reproach
+    answers.no_function,
+    answers.parts_of_a_module,  # they have to be there before `forward` can be called
+)
+
+WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
+    answers.nothing_written,
+    answers.no_end,  # there is no result to reason about
+    answers.right_values,  # it is correct, unless a property is broken
+)
+
+
+def two_ideas(e: Examination) -> Reason | None:
+    """Two misconceptions that explain every case, unless one thing does.
+
+    Two ideas can come to the same as one step (layers in the other order, and queries exchanged with keys, give the
+    expected result transposed), and a result that has nothing of the attempt in it can look like any two.
+    """
+    if influence.idle(e) or not (two := two_exactly(e)):
+        return None
+    return search.one_step(e) or edit(e) or two
+
+
+def one_idea_apart_from_odd_cases(e: Examination) -> Reason | None:
+    return None if influence.always_the_same(e) else one_apart_from_odd(e)
+
+
+def edit(e: Examination) -> Reason | None:
+    """The one change to the code after which all is right."""
+    repaired = repair(e)
+    return Reason(repair=repaired) if repaired else None
+
+
+def edit_where_it_raises(e: Examination) -> Reason | None:
+    return edit(e) if e.raised else None
+
+
+def edit_where_it_runs(e: Examination) -> Reason | None:
+    return None if e.raised else edit(e)
+
+
+def two_ideas_apart_from_odd_cases(e: Examination) -> Reason | None:
+    return two_apart_from_odd(e) if e.of_the_right_kind else None
+
+
+REASONS: tuple[Callable[[Examination], Reason | None], ...] = (
+    one_exactly,  # nothing is surer: in every case, exceptions included, the idea gives what came out
+    infinity.infinities,  # before two ideas: if only infinities are wrong, each case is odd, and many ideas fit those
+    two_ideas,  # what explains all comes before what leaves something open
+    one_idea_apart_from_odd_cases,  # somebody who holds an idea may write it in a way of their own
+    aliases.no_copy,  # a changed input spoils whatever would be computed from it
+    edit_where_it_raises,  # there are few results to compute with, so the code is asked first
+    search.step_from_the_result,  # it says what the result is, and costs less than an edit, which tries many programs
+    search.changed_argument,  # after the result: many a shifted argument gives a shifted result
+    search.step_from_one_of_the_results,  # after the two that explain all results at once
+    edit_where_it_runs,  # tried on all cases, and so surer than everything below
+    search.likely_finding,  # one cause is likelier than an idea that is guarded, or than two at once
+    one_guarded,  # an idea, though the attempt is right at some of the places where it would go wrong
+    two_ideas_apart_from_odd_cases,
+    search.idea_and_step,  # a step fits more easily than an idea, so it comes after two of those
+    search.sign,  # true, and no reason yet: better than nothing
+)
+
+WITH_THE_REASON: tuple[Callable[[Examination, Reason], Report | None], ...] = (
+    answers.an_exception,  # the learner sees it first as well; the reason is told along with it
+    answers.another_form,  # no value can be compared before type, shape and dtype are right
+    answers.the_reason,
+    answers.a_property,  # after the reason: what is broken often is a consequence
+    answers.that_it_differs,  # and where, if that can be said
+)
 
 
 def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.0) -> Report:
     """What there is to say on an attempt, for an exercise of any origin; it leaves no trace in anybody's progress."""
-    if attempt is None or attempt is ...:
-        return _not_attempted(exercise)
-    if not callable(attempt):
-        text = f"`check` needs your function itself, and got {describe(attempt)}."
-        call = f'check("{exercise.name}", {exercise.own.__name__})'
-        return Report("form", exercise.name, text, (Prose(f"Give it without brackets: `{call}`."),))
-
-    if exercise.blueprint and isinstance(attempt, type):
-        unbuilt = _unbuilt(exercise, attempt, seed)
-        if unbuilt:
-            return unbuilt
-        attempt = exercise.as_function(attempt)
-
-    load_meta(attempt)
-    trials = []
-    for case in kept_cases(exercise, seed):
-        outcome = run(attempt, case.args, seconds)
-        if isinstance(outcome.error, NotImplementedError) or _is_stub(attempt, outcome):
-            return _not_attempted(exercise, PARTS_ARE_RIGHT * isinstance(attempt, OnWeights))
-        if outcome.timed_out:
-            return _timed_out(exercise, attempt, case, outcome, seconds)
-        trials.append(_trial(exercise, case, outcome))
-
-    wrong = [t for t in trials if t.wrong]
-    fixed = bool(wrong) and all(map(_mixes_precisions, wrong))  # right, but with tensors of its own in float32
-    if fixed:
-        trials = [t for t in trials if not t.wrong]
-    if not any(t.wrong for t in trials):
-        return _broken_property(exercise, attempt, trials, seconds) or _correct(
-            exercise, attempt, trials, seconds, fixed
-        )
+    given = Examination(exercise, attempt, seed=seed, seconds=seconds)
+    if answer := _first(BEFORE_ANY_CALL, given):
+        return answer
+    function = exercise.as_function(attempt)
+    load_meta(function)
+    tried = replace(given, attempt=function).tried()
+    if answer := _first(WITHOUT_A_REASON, tried):
+        return answer
     with quietly():
-        reason = find_reason(exercise, attempt, [*trials, *_another_draw(exercise, attempt, seed + 1)])
-    return (
-        _raised(exercise, attempt, trials, reason, seconds)
-        or _another_form(exercise, trials, reason)
-        or _reason(exercise, trials, reason)
-        or _broken_property(exercise, attempt, trials, seconds)
-        or _differs(exercise, trials)
-    )
+        reason = _first(REASONS, tried.tried_again()) or Reason()
+    return next(answer for step in WITH_THE_REASON if (answer := step(tried, reason)))
 
 
-def _trial(exercise: Exercise, case: Case, outcome: Outcome) -> Trial:
-    expected = expected_of(exercise, case)
-    difference = None if outcome.error else find_difference(expected, outcome.value, exercise.axes)
-    return Trial(case, expected, outcome, difference)
-
-
-def _another_draw(exercise: Exercise, attempt: Callable[..., Any], seed: int) -> Iterator[Trial]:
-    """The cases with other numbers: a reason that holds for one draw alone is chance, and is not told."""
-    for case in kept_cases(exercise, seed):
-        outcome = run(attempt, case.args, QUICK)
-        if outcome.timed_out:
-            return
-        yield _trial(exercise, case, outcome)
-
-
-def _mixes_precisions(trial: Trial) -> bool:
-    """Whether float64 inputs met tensors of the attempt's own in float32, which torch refuses to multiply."""
-    if type(trial.outcome.error) is not RuntimeError or "float64" not in trial.case.note:
-        return False
-    says = str(trial.outcome.error).lower()
-    return "double" in says and "float" in says.replace("double", "")
-
-
-def _not_attempted(exercise: Exercise, done: str = "") -> Report:
-    text = f"{exercise.task} (About {exercise.minutes} minutes.)"
-    more = f'Replace the `...`, run the cell again; `hint("{exercise.name}")` helps.'
-    return Report("not attempted", exercise.name, done or "Not attempted yet.", (Prose(text), Prose(more)))
-
-
-def _unbuilt(exercise: Exercise, written: type, seed: int) -> Report | None:
-    """What is still wrong with the parts of a module, before it is called."""
-    assert exercise.blueprint is not None
-    with quietly():
-        told = [exercise.blueprint.trouble(written, case.args) for case in kept_cases(exercise, seed)]
-    if BLANK in told:
-        return _not_attempted(exercise)
-    if not any(told):
-        return None
-    parts = (Prose(next(filter(None, told))), Prose(exercise.task, "The task:"))
-    return Report("form", exercise.name, "Not yet: the module's parts are not what they should be.", parts)
-
-
-def _is_stub(attempt: Callable[..., Any], outcome: Outcome) -> bool:
-    """Whether the function does nothing: it returns `...`, or None from a body of `...`, `pass` or a docstring."""
-    if outcome.error:
-        return False
-    if outcome.value is ...:
-        return True
-    code = code_of(attempt)
-    if outcome.value is not None or code is None:
-        return False
-    idle = {"RESUME", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "NOP", "POP_TOP", "CACHE", "COPY_FREE_VARS"}
-    return all(step.opname in idle for step in dis.get_instructions(code))
-
-
-def _timed_out(exercise: Exercise, attempt: Any, case: Case, outcome: Outcome, seconds: float) -> Report:
-    ends = "Does the condition of each loop become false at some time? Does each turn change something?"
-    no_end = "There is no loop in your function. Does it call itself, or something that takes long? Else run it again."
-    parts = [*line_of(outcome, attempt), Prose(ends if has_loop(attempt) else no_end)]
-    heading = f"Stopped: no result after {seconds:g} seconds."
-    return Report("timeout", exercise.name, heading, (*parts, *around(exercise, case, outcome)))
-
-
-def _zeros(exercise: Exercise, attempt: Any, trial: Trial) -> list[Part]:
-    """Which arguments are the 0 that the line divides by."""
-    error = trial.outcome.error
-    line = their_line(error, attempt) if isinstance(error, ZeroDivisionError) else None
-    if line is None:
-        return []
-    named = zip(exercise.argument_names, trial.case.args)
-    zeros = [f"`{name}`" for name, value in named if type(value) in (int, float) and value == 0]
-    divisors = [name for name in zeros if re.search(rf"[/%][^,]*\b{name.strip('`')}\b", line[1])]
-    be = "is" if len(divisors) == 1 else "are"
-    return [Prose(f"In this case {' and '.join(divisors)} {be} 0.")] if divisors else []
-
-
-def _raised(exercise: Exercise, attempt: Any, trials: Sequence[Trial], reason: Reason, seconds: float) -> Report | None:
-    trial = next((t for t in trials if t.outcome.error), None)
-    if trial is None or trial.outcome.error is None:
-        return None
-    error = trial.outcome.error
-    beside = any(t is trial for t in reason.open)  # the reason is one for other cases
-    case, *rest = _around(exercise, trial)
-    parts = [*error_parts(exercise, attempt, trial.outcome, () if beside else reason)]
-    parts += _zeros(exercise, attempt, trial)
-    if beside:
-        parts += [case, Prose("And in other cases:"), *replace(reason, open=()).parts, *rest]
-    else:
-        parts += [*reason.parts, case]
-        heard = [t for t in trials if not t.outcome.error]
-        if not reason and (broken := broken_property(exercise, attempt, heard, seconds)):
-            parts.append(Prose(f"And in other cases: {broken.found}"))
-        parts += rest
-    heading = f"Your function raised `{name_of(error).rstrip('.')}`."
-    return Report("raised", exercise.name, heading, tuple(parts), reason.names, reason.findings)
-
-
-def _another_form(exercise: Exercise, trials: Sequence[Trial], reason: Reason) -> Report | None:
-    trial = next((t for t in trials if t.difference and t.difference.what == "form"), None)
-    if trial is None or trial.difference is None:
-        return None
-    heading = "Not yet: the result is of another type, shape or dtype."
-    advice = () if reason and ANOTHER_TYPE not in reason.findings else trial.difference.advice
-    parts = (*trial.difference.parts, *reason.parts, *advice, *_around(exercise, trial))
-    return Report("form", exercise.name, heading, parts, reason.names, reason.findings)
-
-
-def _reason(exercise: Exercise, trials: Sequence[Trial], reason: Reason) -> Report | None:
-    if not reason:
-        return None
-    trial = next(t for t in trials if t.wrong)
-    number = len(reason.names) + len(reason.findings)
-    heading = "Not yet, and close: this looks familiar." if reason.names else "Not yet, and here is the reason."
-    heading = heading if number == 1 else "Not yet: two things at once."
-    difference = trial.difference.parts if trial.difference else ()
-    parts = (*reason.parts, *difference, *_around(exercise, trial))
-    kind = "misconception" if reason.names else "reason"
-    return Report(kind, exercise.name, heading, parts, reason.names, reason.findings)
-
-
-def _around(exercise: Exercise, trial: Trial) -> list[Part]:
-    return around(exercise, trial.case, trial.outcome)
-
-
-def _broken_property(exercise: Exercise, attempt: Any, trials: Sequence[Trial], seconds: float) -> Report | None:
-    broken = broken_property(exercise, attempt, trials, seconds)
-    if broken is None:
-        return None
-    parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *_around(exercise, broken.trial))
-    name = f"property: {broken.says}"
-    return Report("property", exercise.name, "Not yet: a property is broken.", parts, (), (name,))
-
-
-def _differs(exercise: Exercise, trials: Sequence[Trial]) -> Report:
-    trial = next(t for t in trials if t.difference)
-    wrong = sum(t.wrong for t in trials)
-    differ = "differs" if wrong == 1 else "differ"
-    heading = f"Not yet: {wrong} of {len(trials)} cases {differ}. Here is the smallest."
-    lead = find_lead(exercise, trials)
-    difference = trial.difference.parts if trial.difference else ()
-    parts = (*lead.parts, *difference, *_around(exercise, trial))
-    return Report("differs", exercise.name, heading, parts, (), lead.findings)
-
-
-OTHER_PRECISION = {  # (expected, got)
-    (torch.float64, torch.float32): "For float64 inputs your result is float32, and so less exact. `dtype=x.dtype` "
-    "keeps the input's.",
-    (torch.float32, torch.float64): "For float32 inputs your result is float64. torch will not multiply the two; "
-    "`.to(x.dtype)` turns it back.",
-}
-
-
-def _correct(exercise: Exercise, attempt: Any, trials: Sequence[Trial], seconds: float, fixed: bool) -> Report:
-    parts: list[Part] = [Prose(exercise.deepens)]
-    if fixed:
-        text = "For float64 inputs it raises, since a tensor of your own is float32. Make it with `dtype=x.dtype`."
-        parts.append(Prose(text, "A remark:"))
-    changed = set().union(*(float_dtypes(t.expected, t.got) for t in trials))
-    parts += [Prose(text, "A remark:") for dtypes, text in OTHER_PRECISION.items() if dtypes in changed]
-    parts += [Prose(found, "A remark:") for found in remarks(exercise, attempt, trials, seconds)]
-    return Report("correct", exercise.name, f"Correct, in all {len(trials)} cases.", tuple(parts))
+def _first(steps: tuple[Callable[[Examination], Said | None], ...], e: Examination) -> Said | None:
+    return next((said for step in steps if (said := step(e))), None)

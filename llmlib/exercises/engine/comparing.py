@@ -73,6 +73,14 @@ def equal(expected: Any, got: Any) -> bool:
     return find_difference(expected, got) is None
 
 
+def equal_safely(expected: Any, got: Any) -> bool:
+    """As `equal`; values of kinds that cannot be compared are not equal."""
+    try:
+        return equal(expected, got)
+    except Exception:
+        return False
+
+
 def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> Difference | None:
     if not isinstance(got, Tensor):
         return _wrong_type(expected, got, place)
@@ -181,7 +189,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
         parts.append(Prose(f"The values are right, but {one} and {other} have changed places."))
     elif sorted(got.shape) == sorted(expected.shape):
         parts.append(Prose("These are the right sizes, in another order."))
-    elif got.numel() == expected.numel():
+    elif got.numel() == expected.numel() and got.ndim:  # a number without an axis is a mean or a sum
         parts.append(Prose("The number of values is right; they are arranged into other axes."))
     return tuple(parts)
 
@@ -218,11 +226,26 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
     sentence += f" in {place}" if place else ""
     sentence += f"; the first at {at}: " if at else ": "
     how_much = _by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
-    sentence += f"expected {number(mine)}, got {number(theirs)}{how_much}."
+    right, yours = distinctly(mine, theirs)
+    sentence += f"expected {right}, got {yours}{how_much}."
     parts: list[Part] = [Prose(sentence)]
     if wrong.ndim:
         parts.append(_grid(expected, got, wrong, first, names))
     return tuple(parts)
+
+
+def distinctly(one: Any, other: Any) -> tuple[str, str]:
+    """Two numbers that differ, with as many digits as it takes to see that they do.
+
+    >>> distinctly(1.5, 1.4998), distinctly(2, 2.5)
+    (('1.5', '1.4998'), ('2', '2.5'))
+    """
+    words = number(one), number(other)
+    for digits in range(5, 17):
+        if words[0] != words[1]:
+            break
+        words = f"{one:.{digits}g}", f"{other:.{digits}g}"
+    return words
 
 
 def _plain_axes(number: int) -> list[str]:
@@ -254,8 +277,8 @@ def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], 
     for r in range(wrong.shape[0]):
         row = [f"{names[-2]} {top + r}".strip() if names[-2] else "values"]
         for c in range(wrong.shape[1]):
-            yours, right = number(got[r, c].item()), number(expected[r, c].item())
-            row.append(f"{yours} ≠ {right}" if wrong[r, c] else yours)
+            mine, other = got[r, c].item(), expected[r, c].item()
+            row.append(" ≠ ".join(distinctly(mine, other)) if wrong[r, c] else number(mine))
             if wrong[r, c]:
                 marked.add((r, c + 1))
         rows.append(tuple(row))
@@ -276,7 +299,8 @@ def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | Non
         return None
     where = f"In {place}: expected" if place else "Expected"
     how_much = _by_how_much(expected, got if isinstance(expected, int) else float(got))
-    return Difference("value", lambda: (Prose(f"{where} {number(expected)}, got {number(got)}{how_much}."),))
+    right, yours = distinctly(expected, got)
+    return Difference("value", lambda: (Prose(f"{where} {right}, got {yours}{how_much}."),))
 
 
 def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:

@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ import torch
 
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.errors import name_of
-from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe
-from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, quietly, run
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.exercise import Case, NoValue, Probe
+from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, quietly, run, same_numbers
 from llmlib.exercises.engine.trials import Trial
 
 
@@ -24,96 +25,96 @@ class Broken:
     trial: Trial
 
 
-def broken_property(
-    exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], seconds: float
-) -> Broken | None:
-    for says, broken in _general_properties(exercise, attempt, seconds):
-        for trial in trials:
-            if found := broken(trial):
+def broken_property(e: Examination) -> Broken | None:
+    for says, broken in GENERAL.items():
+        for trial in e.trials:
+            if found := broken(e, trial):
                 return Broken(says, found, trial)
-    return next(broken_probes(exercise, attempt, trials, seconds), None)
+    return next(broken_probes(e), None)
 
 
-def remarks(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], seconds: float) -> Iterator[str]:
+def remarks(e: Examination) -> Iterator[str]:
     """What the exercise's probes have to remark on a right solution."""
-    if drawn := next((t.outcome.disturbed for t in trials if t.outcome.disturbed), None):
+    if drawn := next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None):
         yield (
             f"Your function draws from the global random state of {' and '.join(drawn)}, though its result is the same "
             "whatever is drawn. Whoever draws after it gets other numbers than without it."
         )
-    yield from (broken.found for broken in broken_probes(exercise, attempt, trials, seconds, remarks=True))
+    yield from (broken.found for broken in broken_probes(e, remarks=True))
 
 
-def broken_probes(
-    exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], seconds: float, remarks: bool = False
-) -> Iterator[Broken]:
+def broken_probes(e: Examination, remarks: bool = False) -> Iterator[Broken]:
     """The exercise's own properties that do not hold, or those of its remarks."""
-    for probe in exercise.probes:
+    for probe in e.exercise.probes:
         if probe.remark == remarks:
-            for trial in trials:
-                if found := _asked(probe, attempt, trial.case, seconds):
+            for trial in e.trials:
+                if found := _asked(probe, e, trial.case):
                     yield Broken(probe.says, found, trial)
                     break
 
 
 GRADIENTS_LEFT = (
     "Your function sets `requires_grad` on `{0}`, which is not its own. With `backward`, a second call with the same "
-    "`{0}` would add its gradients to those of the first. Work on a copy: `{0}.detach().clone().requires_grad_()`."
+    "`{0}` would add its gradients to those of the first. Work on a copy: `{1}`."
+)
+WRITTEN_INTO = (
+    "Your function changes the weights that it was given: it writes into `{0}`. Whoever called it has other weights "
+    "afterwards. Work on a copy: `{1}`."
 )
 
 
-def _general_properties(
-    exercise: Exercise, attempt: Any, seconds: float
-) -> list[tuple[str, Callable[[Trial], str | None]]]:
-    """What holds for every exercise."""
-
-    def unchanged(trial: Trial) -> str | None:
-        if hooks := [
-            text
-            for i in trial.outcome.changed
-            if (text := change_of_model(trial.case.args[i], trial.outcome.after[i], exercise.task))
-        ]:
-            return " ".join(hooks)
-        for i in trial.outcome.changed:
-            if gradients_left(trial.case.args[i], trial.outcome.after[i]):
-                return GRADIENTS_LEFT.format(exercise.argument_names[i])
-        names = [exercise.argument_names[i] for i in trial.outcome.changed]
-        return f"Your function changes its input {' and '.join(f'`{n}`' for n in names)}; work on a copy." * bool(names)
-
-    def undisturbed(trial: Trial) -> str | None:
-        if not trial.outcome.disturbed or _whatever_is_drawn(attempt, trial, seconds):
-            return None
-        names = " and ".join(trial.outcome.disturbed)
-        return (
-            f"Your function draws random numbers, from the global random state of {names}; the task has no use for any."
-        )
-
-    def repeatable(trial: Trial) -> str | None:
-        if not trial.wrong or equal(trial.outcome.value, run(attempt, trial.case.args, seconds).value):
-            return None
-        return "Called twice with the same input, your function gives two results. Does it remember something?"
-
-    return [
-        ("The inputs stay as they are.", unchanged),
-        ("No global randomness is used.", undisturbed),
-        ("The same input gives the same result.", repeatable),
-    ]
+def _unchanged(e: Examination, trial: Trial) -> str | None:
+    before, after, changed = trial.case.args, trial.outcome.after, trial.outcome.changed
+    if hooks := [text for i in changed if (text := change_of_model(before[i], after[i], e.exercise.task))]:
+        return " ".join(hooks)
+    names = [f"`{e.exercise.argument_names[i]}`" for i in changed]
+    for i in changed:
+        if gradients_left(before[i], after[i]):
+            name, several = e.exercise.argument_names[i], isinstance(before[i], (list, tuple))
+            copied = (
+                "[w.detach().clone().requires_grad_() for w in {}]"
+                if several
+                else "{}.detach().clone().requires_grad_()"
+            )
+            says = GRADIENTS_LEFT if same_numbers(before[i], after[i]) else WRITTEN_INTO
+            return says.format(name, copied.format(name))
+    return f"Your function changes its input {' and '.join(names)}; work on a copy." if names else None
 
 
-def _whatever_is_drawn(attempt: Callable[..., Any], trial: Trial, seconds: float) -> bool:
+def _undisturbed(e: Examination, trial: Trial) -> str | None:
+    if not trial.outcome.disturbed or _whatever_is_drawn(e, trial):
+        return None
+    names = " and ".join(trial.outcome.disturbed)
+    return f"Your function draws random numbers, from the global random state of {names}; the task has no use for any."
+
+
+def _repeatable(e: Examination, trial: Trial) -> str | None:
+    if not trial.wrong or equal(trial.outcome.value, run(e.attempt, trial.case.args, e.seconds).value):
+        return None
+    return "Called twice with the same input, your function gives two results. Does it remember something?"
+
+
+GENERAL = {  # what holds for every exercise
+    "The inputs stay as they are.": _unchanged,
+    "No global randomness is used.": _undisturbed,
+    "The same input gives the same result.": _repeatable,
+}
+
+
+def _whatever_is_drawn(e: Examination, trial: Trial) -> bool:
     """Whether the result is the same from another random state, as with first weights that are replaced at once."""
     with quietly():
         torch.manual_seed(1)
         random.seed(1)
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed(1)
-        again = run(attempt, trial.case.args, seconds)
+        again = run(e.attempt, trial.case.args, e.seconds)
     return not again.error and equal(trial.outcome.value, again.value)
 
 
-def _asked(probe: Probe, attempt: Callable[..., Any], case: Case, seconds: float) -> str | None:
+def _asked(probe: Probe, e: Examination, case: Case) -> str | None:
     def call(*args: Any) -> Any:
-        outcome = _run_for_gradients(attempt, args, seconds)
+        outcome = _run_for_gradients(e, args)
         if outcome.error:
             raise NoValue(name_of(outcome.error))
         return outcome.value
@@ -126,8 +127,8 @@ def _asked(probe: Probe, attempt: Callable[..., Any], case: Case, seconds: float
         return None
 
 
-def _run_for_gradients(attempt: Any, args: tuple[Any, ...], seconds: float) -> Outcome:
+def _run_for_gradients(e: Examination, args: tuple[Any, ...]) -> Outcome:
     """As `run`, but tensors that require a gradient are passed as they are, so that it can flow back."""
     if any(isinstance(a, torch.Tensor) and a.requires_grad for a in args):
-        return run(lambda: attempt(*args), (), seconds)
-    return run(attempt, args, seconds)
+        return run(lambda: e.attempt(*args), (), e.seconds)
+    return run(e.attempt, args, e.seconds)

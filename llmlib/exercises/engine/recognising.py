@@ -10,13 +10,16 @@ that say little (an attempt that raises for an empty list, or gives NaN for a si
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 from torch import Tensor
 
 from llmlib.exercises.engine.comparing import equal, values_agree
-from llmlib.exercises.engine.exercise import Exercise, Hypothesis, Misconception
+from llmlib.exercises.engine.describing import kind
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.exercise import Hypothesis, Misconception
+from llmlib.exercises.engine.reasons import Reason
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
@@ -27,46 +30,39 @@ LEFT = 4  # wrong cases that it may leave open
 ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 
 
-@dataclass(frozen=True)
-class Recognised:
-    """Ideas that explain the attempt, and the wrong cases that they leave open."""
-
-    ideas: tuple[Misconception, ...] = ()
-    open: tuple[Trial, ...] = ()
+def one_exactly(e: Examination) -> Reason | None:
+    """The misconception that gives, in every case, what the attempt gave."""
+    return _exact(e, e.exercise.single_hypotheses, _telling_first(e))
 
 
-def exactly_one(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
-    """The misconception that gives, in every case, what the attempt gave; empty if there is none."""
-    return _exact(exercise, exercise.single_hypotheses, _telling_first(trials))
+def two_exactly(e: Examination) -> Reason | None:
+    """The two misconceptions that together do so, if enough came out to tell them."""
+    ordered = _telling_first(e)
+    says_enough = len(e.wrong) >= ENOUGH and not _mostly_raises(ordered)
+    return _exact(e, e.exercise.pair_hypotheses, ordered) if says_enough else None
 
 
-def exactly_two(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
-    """The two misconceptions that together do so."""
-    ordered = _telling_first(trials)
-    return _exact(exercise, exercise.pair_hypotheses, ordered) if _says_enough(ordered) else Recognised()
-
-
-def one_apart_from_odd(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+def one_apart_from_odd(e: Examination) -> Reason | None:
     """The misconception that explains all but odd cases."""
-    return _apart_from_odd(exercise, exercise.single_hypotheses, _telling_first(trials))
+    return _apart_from_odd(e, e.exercise.single_hypotheses)
 
 
-def two_apart_from_odd(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+def two_apart_from_odd(e: Examination) -> Reason | None:
     """The two misconceptions that together do so."""
-    return _apart_from_odd(exercise, exercise.pair_hypotheses, _telling_first(trials))
+    return _apart_from_odd(e, e.exercise.pair_hypotheses)
 
 
-def one_guarded(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
+def one_guarded(e: Examination) -> Reason | None:
     """The misconception whose results the attempt has, apart from places at which it is right: treated by hand, likely.
 
     Each wrong value has to be the idea's, and of the places at which the idea goes wrong most have to show it.
     """
-    best, share = Recognised(), 0.0
-    ordered = _telling_first(trials)
-    for hypothesis in exercise.single_hypotheses if ordered else ():
+    best, share = None, 0.0
+    ordered = _telling_first(e)
+    for hypothesis in e.exercise.single_hypotheses if ordered else ():
         shown, hidden, cases, mixed, left = 0.0, 0.0, 0, False, []
         for trial in ordered:
-            both = _shown_and_hidden(_faulty(exercise, hypothesis, trial), trial)
+            both = _shown_and_hidden(_faulty(e, hypothesis, trial), trial)
             if both is None:
                 left.append(trial)
                 if not trial.wrong or len(left) > LEFT:
@@ -78,7 +74,8 @@ def one_guarded(exercise: Exercise, trials: Sequence[Trial]) -> Recognised:
             enough = cases >= SHOWN_IN and cases > 3 * len(left)
             least = max(share, MORE_SHOW if mixed else MOST_SHOW)
             if enough and shown >= least * (shown + hidden):
-                best, share = Recognised(hypothesis.ideas, tuple(left)), shown / (shown + hidden)
+                best = Reason(hypothesis.ideas, open=tuple(left), guarded=True)
+                share = shown / (shown + hidden)
     return best
 
 
@@ -100,46 +97,42 @@ def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] |
     return (~as_right).float().mean().item(), (~as_idea).float().mean().item()
 
 
-def _telling_first(trials: Sequence[Trial]) -> list[Trial]:
+def _telling_first(e: Examination) -> list[Trial]:
     """Clear wrong cases, odd ones, right ones; none at all if nothing is wrong, or nothing came to a value."""
-    if not any(t.wrong for t in trials) or all(t.outcome.error for t in trials):
+    if not e.wrong or all(t.outcome.error for t in e.trials):
         return []
-    return sorted(trials, key=lambda t: (not t.wrong, t.odd))
-
-
-def _says_enough(trials: Sequence[Trial]) -> bool:
-    """Whether two ideas can be told from what came out: it does not mostly raise."""
-    return sum(t.wrong for t in trials) >= ENOUGH and not _mostly_raises(trials)
+    return sorted(e.trials, key=lambda t: (not t.wrong, t.odd))
 
 
 def _mostly_raises(trials: Sequence[Trial]) -> bool:
     return 2 * sum(t.outcome.error is not None for t in trials) > len(trials)
 
 
-def _exact(exercise: Exercise, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]) -> Recognised:
+def _exact(e: Examination, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]) -> Reason | None:
     for hypothesis in hypotheses if ordered else ():
-        if all(same_outcome(_faulty(exercise, hypothesis, trial), trial.outcome) for trial in ordered):
-            return Recognised(hypothesis.ideas)
-    return Recognised()
+        if all(same_outcome(_faulty(e, hypothesis, trial), trial.outcome) for trial in ordered):
+            return Reason(hypothesis.ideas)
+    return None
 
 
-def _apart_from_odd(exercise: Exercise, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]) -> Recognised:
+def _apart_from_odd(e: Examination, hypotheses: Sequence[Hypothesis]) -> Reason | None:
     """The hypothesis that leaves the fewest cases open, the first one of several."""
+    ordered = _telling_first(e)
     if not ordered or ordered[0].outcome.error or _mostly_raises(ordered):
-        return Recognised()
+        return None
     found = []
     for hypothesis in hypotheses:
-        left = _left_open(exercise, hypothesis, ordered)
+        left = _left_open(e, hypothesis, ordered)
         if left is not None:
-            found.append(Recognised(hypothesis.ideas, left))
-    return min(found, key=lambda f: len(f.open), default=Recognised())
+            found.append(Reason(hypothesis.ideas, open=left))
+    return min(found, key=lambda reason: len(reason.open), default=None)
 
 
-def _left_open(exercise: Exercise, hypothesis: Hypothesis, ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
+def _left_open(e: Examination, hypothesis: Hypothesis, ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
     """The wrong cases that it does not explain; None if any case speaks against it, or too few for it."""
     told, left = 0, []
     for trial in ordered:
-        agrees = alike(_faulty(exercise, hypothesis, trial), trial)
+        agrees = alike(_faulty(e, hypothesis, trial), trial)
         if agrees is False or (agrees is None and not trial.odd and trial.wrong):
             return None
         told += bool(agrees) and trial.wrong
@@ -149,13 +142,18 @@ def _left_open(exercise: Exercise, hypothesis: Hypothesis, ordered: Sequence[Tri
     return tuple(left) if told >= ENOUGH and silent < told else None
 
 
-def _faulty(exercise: Exercise, hypothesis: Hypothesis, trial: Trial) -> Outcome:
-    faulty = partial(exercise.faulty, **hypothesis.faults)
+def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
+    faulty = partial(e.exercise.faulty, **hypothesis.faults)
     outcome: Outcome = trial.case.recall(hypothesis.key, lambda: run_our_own(faulty, trial.case.args))
     return outcome
 
 
-def faulty_outcomes(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[tuple[Misconception, list[Outcome]]]:
-    """What each single misconception, in each of its forms, would have given in each case."""
-    for hypothesis in exercise.single_hypotheses:
-        yield hypothesis.ideas[0], [_faulty(exercise, hypothesis, trial) for trial in trials]
+def on_top_of_each(e: Examination) -> Iterator[tuple[Misconception, Examination]]:
+    """For each single misconception, in each of its forms: as if what it gives had been expected.
+
+    Left out are those that raise, or give another type.
+    """
+    for hypothesis in e.exercise.single_hypotheses:
+        given = [_faulty(e, hypothesis, trial) for trial in e.trials]
+        if all(not g.error and kind(g.value) == kind(t.expected) for g, t in zip(given, e.trials)):
+            yield hypothesis.ideas[0], e.of(replace(t, expected=g.value) for g, t in zip(given, e.trials))

@@ -300,6 +300,15 @@ def gradients_left(before: Any, after: Any) -> bool:
     return after.requires_grad > before.requires_grad or (before.grad is None and after.grad is not None)
 
 
+def same_numbers(before: Any, after: Any) -> bool:
+    """Whether tensors that were copies of each other hold the same numbers, whatever became of their gradients."""
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(after) and all(map(same_numbers, before, after))
+    if not isinstance(before, torch.Tensor):
+        return same(before, after)
+    return before.shape == after.shape and same(before.detach(), after.detach())
+
+
 def change_of_model(before: Any, after: Any, task: str = "") -> str:
     """A sentence on what a function has left behind in a model, hooks above all; empty for what is no model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
@@ -314,6 +323,13 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
             )
         if more < 0:
             return f"Afterwards a hook on `{name}` is gone that was not yours: remove your own alone."
+    names = [dict(model.named_parameters()).keys() for model in (before, after)]
+    if names[0] != names[1]:
+        change = "fewer parts than" if names[1] < names[0] else "other parts than"
+        return (
+            f"Afterwards the model has {change} before: whoever uses it next gets another model. Do not assign to its "
+            "parts, or put them back as they were."
+        )
     if [p.requires_grad for p in before.parameters()] != [p.requires_grad for p in after.parameters()]:
         return "Afterwards the model's weights are frozen, or no longer frozen: put `requires_grad` back as it was."
     if [part.training for part in before.modules()] != [part.training for part in after.modules()]:

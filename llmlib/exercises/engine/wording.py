@@ -6,27 +6,29 @@ from typing import Any
 
 from llmlib.exercises.engine.describing import describe
 from llmlib.exercises.engine.errors import came_from_inside, their_line, usual_cause
-from llmlib.exercises.engine.exercise import Case, Exercise, Misconception
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.exercise import Misconception
 from llmlib.exercises.engine.report import Code, Part, Prose, Table
 from llmlib.exercises.engine.running import Outcome
+from llmlib.exercises.engine.trials import Trial
 
 
-def line_of(outcome: Outcome, attempt: Any) -> list[Part]:
-    line = their_line(outcome.error, attempt) if outcome.error else None
+def line_of(e: Examination, trial: Trial) -> list[Part]:
+    line = their_line(trial.outcome.error, e.attempt) if trial.outcome.error else None
     return [Prose(f"It happened in line {line[0]}:"), Code(line[1])] if line else []
 
 
-def error_parts(exercise: Exercise, attempt: Any, outcome: Outcome, reason: Any) -> list[Part]:
+def error_parts(e: Examination, trial: Trial, known: bool) -> list[Part]:
     """The line, the usual cause of such an error unless the real one is known, the arguments if they were not taken."""
-    error = outcome.error
-    parts = line_of(outcome, attempt)
+    error = trial.outcome.error
+    parts = line_of(e, trial)
     if error is None:
         return parts
-    place = their_line(error, attempt)
-    if not reason and (cause := usual_cause(error, place[1] if place else "")):
+    place = their_line(error, e.attempt)
+    if not known and (cause := usual_cause(error, place[1] if place else "")):
         parts.append(Prose(cause, "The usual cause:"))
-    if isinstance(error, TypeError) and "argument" in str(error) and not came_from_inside(error, attempt):
-        names = ", ".join(f"`{a}`" for a in exercise.argument_names)
+    if isinstance(error, TypeError) and "argument" in str(error) and not came_from_inside(error, e.attempt):
+        names = ", ".join(f"`{a}`" for a in e.exercise.argument_names)
         parts.append(Prose(f"It is called with {names}, in this order."))
     return parts
 
@@ -56,14 +58,12 @@ def of_yours(diagnosis: str) -> str:
     return f"In your function {diagnosis if is_name else diagnosis[0].lower() + diagnosis[1:]}"
 
 
-def around(exercise: Exercise, case: Case, outcome: Outcome) -> list[Part]:
+def around(e: Examination, trial: Trial) -> list[Part]:
     """What stands below every answer to a wrong attempt: the case, what was printed, and the task once more."""
-    return [*_inputs(exercise, case), *_printed(outcome), Prose(exercise.task, "The task:")]
-
-
-def _inputs(exercise: Exercise, case: Case) -> list[Part]:
-    rows = tuple((name, _whole(value)) for name, value in zip(exercise.argument_names, case.args))
-    return [Table(("argument", "in this case"), rows, caption=f"The case: {case.note}" if case.note else "The case")]
+    rows = tuple((name, _whole(value)) for name, value in zip(e.exercise.argument_names, trial.case.args))
+    caption = f"The case: {trial.case.note}" if trial.case.note else "The case"
+    case = Table(("argument", "in this case"), rows, caption=caption)
+    return [case, *_printed(trial.outcome), Prose(e.exercise.task, "The task:")]
 
 
 def _whole(value: Any) -> str:

@@ -24,8 +24,7 @@ SECTIONS = {
     "commands": "All of it",
 }
 BORROWED = "# borrowed from llmlib: {exercise}, lesson {lesson}"
-GIVEN = "# given: joins the parts"
-YOURS = "# mine: {exercise}, lesson {lesson}"
+GIVEN = "# given: a command, or what it needs"
 SHOWN = "# taken from the solution of {exercise}, lesson {lesson}"
 
 
@@ -105,8 +104,7 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
             refused[exercise] = str(error)
             continue
         section = next(piece.section for piece in pieces if piece.part == part)
-        comment = YOURS.format(exercise=exercise, lesson=part.lesson)
-        piece = _piece(section, f"{comment}\n{text}", part, stays=True)
+        piece = _piece(section, text, part, stays=True)
         taken |= {each.alias: each for each in more} | dict.fromkeys(piece.names)
         needed += more
         written[exercise] = piece
@@ -119,6 +117,7 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
     said = f"{len(own_names)} of its {len(own_names) + len(ours)} parts are mine"
     said += f", {len(shown_names)} I took from a solution" * bool(shown_names)
     said += "; the others are borrowed from llmlib until I write them." if borrowed else "."
+    said += " What is not mine says so in the line above it."
     packages = sorted({each.package for each in _used(needed, kept)} - {"torch", *sys.stdlib_module_names})
     needs = f"torch, and for my parts {' and '.join(packages)}" if packages else "torch alone"
     text = _layout(f"{doc.rstrip()}\nThe file needs {needs}.\n\n{said}\n", kept, needed, frozenset(shown_names))

@@ -43,7 +43,7 @@ def check_small(module: ModuleType) -> Iterator[Finding]:
             yield Finding(False, f"a small model's folder: raised {name_of(error)}")
             return
     yield from _all_of(module, [
-        ("ids of a small model's tokenizer", lambda: same_ids(own, tokenizer, TEXTS)),
+        ("ids of a small model's tokenizer", lambda: same_ids(module, own, tokenizer, TEXTS)),
         ("logits of a small model", lambda: same_logits(module, weights, config, model, tokenizer)),
         (f"a training run of {STEPS} steps", lambda: same_training(module, model, tokenizer, text)),
         ("tuning on answers", lambda: tuning_learns(module)),
@@ -57,7 +57,7 @@ def check_real(module: ModuleType, model: Transformer, tokenizer: Any) -> Iterat
         write_tokenizer(tokenizer, Path(folder))
         own = module.read_tokenizer(Path(folder) / "tokenizer.json")
     yield from _all_of(module, [
-        ("ids of SmolLM2's tokenizer", lambda: same_ids(own, tokenizer, TEXTS)),
+        ("ids of SmolLM2's tokenizer", lambda: same_ids(module, own, tokenizer, TEXTS)),
         ("logits with SmolLM2's weights", lambda: same_logits(module, weights, config, model, tokenizer)),
         ("what SmolLM2 says next", lambda: same_continuation(module, weights, config, model, tokenizer)),
     ])  # fmt: skip
@@ -81,11 +81,12 @@ def _all_of(_: ModuleType, checks: list[tuple[str, Callable[[], str]]]) -> Itera
             yield Finding(False, f"{name}: raised {name_of(error)}")
 
 
-def same_ids(own: Any, tokenizer: Any, texts: tuple[str, ...]) -> str:
+def same_ids(module: ModuleType, own: Any, tokenizer: Any, texts: tuple[str, ...]) -> str:
     for text in texts:
-        expected, got = tokenizer.encode(text), own.encode(text)
+        expected, got = tokenizer.encode(text), module.tokenize(text, own)
         assert got == expected, f"for {text!r} {got[:12]}, and llmlib's are {expected[:12]}"
-        assert own.decode(got) == text, f"{text!r} comes back as {own.decode(got)!r}"
+        back = module.detokenize(got, own)
+        assert back == text, f"{text!r} comes back as {back!r}"
     return f"the same for {len(texts)} texts"
 
 
@@ -102,9 +103,15 @@ def same_logits(module: ModuleType, weights: Any, config: Any, model: Transforme
 def same_continuation(module: ModuleType, weights: Any, config: Any, model: Transformer, tokenizer: Any) -> str:
     ids = tokenizer.encode(TEXTS[0])
     expected = [int(id) for id in generate(model, ids, max_new_tokens=8, sampler=Sampler(temperature=0))]
-    got = module.generate(ids, weights, config, len(expected), temperature=0, top_p=1.0)
+    got = said_by(module, ids, weights, config, len(expected))
     assert got == expected, f"{tokenizer.decode(got)!r}, and llmlib's {tokenizer.decode(expected)!r}"
     return f"{tokenizer.decode(ids + got)!r}, as llmlib says"
+
+
+def said_by(module: ModuleType, ids: list[int], weights: Any, config: Any, n: int) -> list[int]:
+    """The likeliest continuation, from the file's own loop."""
+    with torch.no_grad():
+        return module.write(lambda ids: module.llama_logits(ids, weights, config), ids, [0.5] * n, -1, 0, 1.0, 1.0)
 
 
 def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: str) -> str:
@@ -113,7 +120,7 @@ def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: 
     batches = [data.batch(step, batch_size=4, seq_len=32, seed=0) for step in range(STEPS)]
     rates = [module.learning_rate_at(step, STEPS, 5, peak) for step in range(STEPS)]
     weights, config = weights_of(model), config_of(module, model)
-    _, got = module.train(weights, lambda ids, w: module.llama_logits(ids, w, config), batches, rates)
+    _, got = module.learn(weights, lambda ids, w: module.llama_logits(ids, w, config), batches, rates)
     expected, parameters = [], list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.95), weight_decay=0.1)
     for step, (x, y) in enumerate(batches):
@@ -131,16 +138,20 @@ def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: 
 
 
 def tuning_learns(module: ModuleType) -> str:
-    """Two questions, asked again and again, on the file's own small model; only the detours may change."""
+    """Two questions, asked again and again, on the file's own small model; its weights stay as they are."""
     said = (("1?", "2."), ("a?", "b."))
     talks = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in said]
     weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=4)
     before = {name: weight.clone() for name, weight in weights.items()}
-    tuned, losses = module.tune(weights, config, tokenizer, talks, steps=30, peak=2e-2)
+    rows = [torch.tensor(module.tokenize(module.chat_text(talk), tokenizer)) for talk in talks]
+    signs = [tokenizer.special[name] for name in ("<|assistant|>", "<|endoftext|>")]
+    names = [name for name in weights if name.endswith(("query.weight", "value.weight"))]
+    tuned, losses = module.learn_answers(
+        weights, lambda ids, now: module.llama_logits(ids, now, config), rows, signs, names, torch.ones, [2e-2] * 30
+    )
     assert losses[-1] < losses[0], f"the loss of the answers went from {losses[0]:.3f} to {losses[-1]:.3f}"
     assert all(torch.equal(before[name], weights[name]) for name in weights), "the model that was tuned has changed"
-    changed = [name for name in tuned if not torch.equal(tuned[name], before[name])]
-    assert all(name.endswith(("query.weight", "value.weight")) for name in changed), f"{changed[0]} has changed"
+    assert len(tuned) == len(names), f"{len(tuned)} matrices, not {len(names)}"
     return f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end"
 
 

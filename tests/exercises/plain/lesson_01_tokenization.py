@@ -1,6 +1,7 @@
 """Plain right solutions of lesson 01."""
 
 import itertools
+import re
 
 from exercises.plain import plain
 
@@ -68,3 +69,59 @@ def decode(ids, merges):
     for left, right in merges:
         table.append(table[left] + table[right])
     return b"".join(table[id] for id in ids).decode("utf-8", "replace")
+
+
+@plain("tokenization.tokenize")
+def tokenize(text, tokenizer):
+    parts = [text]
+    if tokenizer.special:
+        signs = "|".join(re.escape(name) for name in tokenizer.special)
+        parts = re.split("(" + signs + ")", text)
+    ids = []
+    for part in parts:
+        if part in tokenizer.special:
+            ids.append(tokenizer.special[part])
+        else:
+            for piece in re.findall(tokenizer.pattern, part):
+                for id in encode(piece, tokenizer.merges):
+                    ids.append(tokenizer.numbers[id])
+    return ids
+
+
+@plain("tokenization.detokenize")
+def detokenize(ids, tokenizer):
+    names = {}
+    for name in tokenizer.special:
+        names[tokenizer.special[name]] = name
+    ours = {}
+    for id, number in enumerate(tokenizer.numbers):
+        ours[number] = id
+    text = ""
+    run = []
+    for number in ids:
+        if number in names:
+            text += decode(run, tokenizer.merges) + names[number]
+            run = []
+        else:
+            run.append(ours[number])
+    return text + decode(run, tokenizer.merges)
+
+
+@plain("tokenization.read_vocabulary")
+def read_vocabulary(vocab, merges):
+    ours = {}
+    numbers = []
+    hidden = 0
+    for byte in range(256):
+        character = chr(byte)
+        if not character.isprintable() or character == " ":
+            character = chr(256 + hidden)
+            hidden += 1
+        ours[character] = byte
+        numbers.append(vocab.get(character, 0))
+    pairs = []
+    for left, right in merges:
+        pairs.append((ours[left], ours[right]))
+        ours[left + right] = len(numbers)
+        numbers.append(vocab[left + right])
+    return pairs, numbers

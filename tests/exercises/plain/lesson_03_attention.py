@@ -83,3 +83,28 @@ class MultiHeadAttention(nn.Module):
         mask = attention.causal_mask(x.shape[1], x.shape[1])
         z = attention.scaled_dot_product_attention(q, k, v, mask)
         return self.output(attention.merge_heads(z))
+
+
+@plain("attention.previous_occurrence")
+def previous_occurrence(attend, vocab_size, n_positions):
+    width = vocab_size + n_positions
+    w_q = torch.zeros(width, width + 1)
+    w_k = torch.zeros(width, width + 1)
+    for token in range(vocab_size):
+        w_q[token, token] = 20 * n_positions
+        w_k[token, token] = 1
+    for position in range(n_positions):
+        row = vocab_size + position
+        w_q[row, row] = -40 * n_positions
+        w_k[row, row] = 1
+        w_q[row, width] = 10
+        w_k[row, width] = position
+    return attend(w_q, w_k)
+
+
+@plain("attention.turns")
+def turns(n_tokens, d_head, theta):
+    speeds = theta ** (-torch.arange(0, d_head, 2) / d_head)
+    angles = torch.arange(n_tokens)[:, None] * speeds
+    angles = torch.cat((angles, angles), dim=1)[None, None]
+    return angles.cos(), angles.sin()

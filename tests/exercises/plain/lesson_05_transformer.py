@@ -1,14 +1,13 @@
 """Plain right solutions of lesson 05."""
 
 import json
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 
 from exercises.plain import plain
-from llmlib import embeddings
+from llmlib.exercises.lessons.lesson_03_attention.by_hand import turns
 from llmlib.exercises.lessons.lesson_03_attention.module import MultiHeadAttention
 
 
@@ -34,24 +33,17 @@ def block_forward(block, residual):
     return residual + block.mlp(block.mlp_norm(residual))
 
 
-@cache
-def module_of(d_model, n_heads, n_kv_heads):
-    with torch.random.fork_rng(devices=[]):
-        return MultiHeadAttention(d_model, n_heads, n_kv_heads)
-
-
+@plain("transformer.attention_part")
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """As the lesson gives it."""
-    module = module_of(x.shape[-1], n_heads, key.shape[0] * n_heads // query.shape[0])
-    matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
-    return functional_call(module, matrices, (x, cos, sin))
+    d_head = query.shape[0] // n_heads
+    module = MultiHeadAttention(x.shape[2], n_heads, key.shape[0] // d_head)
+    weights = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
+    return functional_call(module, weights, (x, cos, sin))
 
 
 @plain("transformer.llama_logits")
 def llama_logits(ids, weights, config):
-    frequencies = embeddings.rotary_frequencies(config.d_head, config.rope_theta)
-    cos, sin = embeddings.rotary_cos_sin(torch.arange(ids.shape[1]), frequencies)
-    cos, sin = cos[None, None], sin[None, None]
+    cos, sin = turns(ids.shape[1], config.d_head, config.rope_theta)
     residual = weights["embed.weight"][ids]
     for n in range(config.n_layers):
         block = f"blocks.{n}"
@@ -119,3 +111,33 @@ def after_layer(model, ids, layer):
         for block in model.blocks[:layer]:
             residual = block(residual)
         return model.final_norm(residual) @ model.unembedding.T
+
+
+@plain("transformer.tensor_names")
+def tensor_names(data):
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    names = []
+    for name in header:
+        if name != "__metadata__" and name != "lm_head.weight":
+            names.append(name)
+    return sorted(names)
+
+
+@plain("transformer.read_sizes")
+def read_sizes(text):
+    theirs = json.loads(text)
+    sizes = {}
+    sizes["vocab_size"] = theirs["vocab_size"]
+    sizes["d_model"] = theirs["hidden_size"]
+    sizes["n_layers"] = theirs["num_hidden_layers"]
+    sizes["n_heads"] = theirs["num_attention_heads"]
+    sizes["n_kv_heads"] = theirs["num_key_value_heads"]
+    sizes["d_mlp"] = theirs["intermediate_size"]
+    sizes["d_head"] = sizes["d_model"] // sizes["n_heads"]
+    sizes["max_seq_len"] = theirs["max_position_embeddings"]
+    if "rope_theta" not in theirs:
+        theirs = theirs | theirs["rope_parameters"]
+    sizes["rope_theta"] = theirs["rope_theta"]
+    sizes["norm_eps"] = theirs["rms_norm_eps"]
+    return sizes

@@ -133,3 +133,45 @@ def orthogonalise(gradient, steps):
         square = x @ x.T
         x = 3.4445 * x - 4.7750 * square @ x + 2.0315 * square @ square @ x
     return x.T if tall else x
+
+
+@plain("training.weight_shapes")
+def weight_shapes(config):
+    d_model, d_mlp = config.d_model, config.d_mlp
+    d_kv = config.n_kv_heads * config.d_head
+    shapes = {"embed.weight": (config.vocab_size, d_model)}
+    for n in range(config.n_layers):
+        block = f"blocks.{n}"
+        shapes[f"{block}.attention_norm.weight"] = (d_model,)
+        shapes[f"{block}.attention.query.weight"] = (d_model, d_model)
+        shapes[f"{block}.attention.key.weight"] = (d_kv, d_model)
+        shapes[f"{block}.attention.value.weight"] = (d_kv, d_model)
+        shapes[f"{block}.attention.output.weight"] = (d_model, d_model)
+        shapes[f"{block}.mlp_norm.weight"] = (d_model,)
+        shapes[f"{block}.mlp.gate.weight"] = (d_mlp, d_model)
+        shapes[f"{block}.mlp.up.weight"] = (d_mlp, d_model)
+        shapes[f"{block}.mlp.down.weight"] = (d_model, d_mlp)
+    shapes["final_norm.weight"] = (d_model,)
+    return shapes
+
+
+@plain("training.first_weight")
+def first_weight(name, shape, n_layers, draw):
+    if len(shape) == 1:
+        return torch.ones(shape)
+    weight = 0.02 * draw(shape)
+    if "attention.output" in name or "mlp.down" in name:
+        weight = weight / (2 * n_layers) ** 0.5
+    return weight
+
+
+@plain("training.learn")
+def learn(weights, logits_of, batches, rates):
+    names = list(weights)
+
+    def loss_of(values, batch):
+        inputs, targets = batch
+        logits = logits_of(inputs, dict(zip(names, values)))
+        return next_token_loss(logits, targets)
+
+    return fit(list(weights.values()), loss_of, batches, rates, 1.0)

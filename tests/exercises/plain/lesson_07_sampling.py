@@ -107,3 +107,21 @@ def constrained(logits_after, moves, ends, tokens, end, most):
         ids.append(best)
         state = reached
     return ids
+
+
+@plain("sampling.write")
+def write(logits_of, ids, us, end, temperature, top_p, penalty):
+    def read(new_ids, text):
+        if text is None:
+            text = []
+        text = text + new_ids
+        logits = logits_of(torch.tensor([text]))
+        return logits[:, -1], text
+
+    def choose(logits, text, u):
+        logits = penalise_repetition(logits, torch.tensor([text]), penalty)
+        log_p = probabilities_at(logits, temperature).log()
+        p = keep_top_p(log_p, top_p).softmax(dim=1)
+        return draw(p, torch.tensor([u])).item()
+
+    return continuation(read, choose, ids, us, end)

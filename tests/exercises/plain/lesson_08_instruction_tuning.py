@@ -3,6 +3,7 @@
 import torch
 
 from exercises.plain import plain
+from llmlib.exercises.lessons.lesson_06_training.whole_runs import learn
 
 
 @plain("instruction_tuning.chat_text")
@@ -114,3 +115,30 @@ def adapted(model, ids, adapters, alpha):
     for handle in handles:
         handle.remove()
     return logits
+
+
+@plain("instruction_tuning.learn_answers")
+def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
+    batches = []
+    for step in range(len(rates)):
+        ids = conversations[step % len(conversations)]
+        mask = answer_mask(ids, signs[0], signs[1])
+        batches.append(targets(ids[None], mask[None]))
+    detours = {}
+    for name in names:
+        d_out, d_in = weights[name].shape
+        detours[name + ".a"] = draw((4, d_in)) / d_in**0.5
+        detours[name + ".b"] = torch.zeros(d_out, 4)
+
+    def with_detours(detours):
+        changed = dict(weights)
+        for name in names:
+            changed[name] = merged(weights[name], detours[name + ".a"], detours[name + ".b"], 16)
+        return changed
+
+    def logits_with(ids, detours):
+        return logits_of(ids, with_detours(detours))
+
+    learned, losses = learn(detours, logits_with, batches, rates)
+    changed = with_detours(dict(zip(detours, learned)))
+    return [changed[name] for name in names], losses

@@ -1,12 +1,15 @@
 """Right solutions of lesson 01 in other styles."""
 
+import itertools
 import math
+import re
 from collections import Counter, defaultdict
 from itertools import pairwise
 
 import numpy as np
 
 from exercises.styles import solves
+from llmlib.tokenization import simple_bpe
 
 
 @solves("tokenization.most_common_pair")
@@ -126,3 +129,86 @@ def decoded_recursively(ids, merges):
         return bytes([id]) if id < 256 else parts(merges[id - 256][0]) + parts(merges[id - 256][1])
 
     return b"".join(map(parts, ids)).decode("utf-8", errors="replace")
+
+
+@solves("tokenization.tokenize")
+def tokenize_sign_by_sign(text, tokenizer):
+    found = [(text.find(name), name) for name in tokenizer.special if name in text]
+    if found:
+        start, name = min(found)
+        before, after = text[:start], text[start + len(name) :]
+        return [*tokenize_sign_by_sign(before, tokenizer), tokenizer.special[name],
+                *tokenize_sign_by_sign(after, tokenizer)]  # fmt: skip
+    pieces = [match.group() for match in re.finditer(tokenizer.pattern, text)]
+    ids = itertools.chain.from_iterable(simple_bpe.encode(piece, tokenizer.merges) for piece in pieces)
+    return [*map(tokenizer.numbers.__getitem__, ids)]
+
+
+@solves("tokenization.tokenize")
+def tokenize_with_a_memory(text, tokenizer):
+    known = dict.fromkeys(tokenizer.special)
+    for name, number in tokenizer.special.items():
+        known[name] = [number]
+    pattern = "|".join([*map(re.escape, tokenizer.special), "."])
+    parts = [""]
+    for match in re.findall(pattern, text, re.DOTALL):
+        if match in tokenizer.special:
+            parts += [match, ""]
+        else:
+            parts[-1] += match
+    ids = []
+    for i, part in enumerate(parts):
+        for piece in [part] if i % 2 else re.findall(tokenizer.pattern, part):
+            if piece not in known:
+                known[piece] = [tokenizer.numbers[id] for id in simple_bpe.encode(piece, tokenizer.merges)]
+            ids.extend(known[piece])
+    return ids
+
+
+@solves("tokenization.detokenize")
+def detokenize_by_groups(ids, tokenizer):
+    names = dict(zip(tokenizer.special.values(), tokenizer.special))
+    text = ""
+    for is_special, run in itertools.groupby(ids, lambda id: id in names):
+        run = list(run)
+        if is_special:
+            text += "".join(map(names.get, run))
+        else:
+            text += simple_bpe.decode([tokenizer.numbers.index(id) for id in run], tokenizer.merges)
+    return text
+
+
+@solves("tokenization.detokenize")
+def detokenize_by_bytes(ids, tokenizer):
+    table = [bytes([b]) for b in range(256)]
+    for a, b in tokenizer.merges:
+        table.append(table[a] + table[b])
+    data = {number: table[id] for id, number in enumerate(tokenizer.numbers)}
+    data |= {number: name.encode() for name, number in tokenizer.special.items()}
+    return b"".join(data[id] for id in ids).decode("utf-8", "replace")
+
+
+@solves("tokenization.read_vocabulary")
+def vocabulary_by_lists(vocab, merges):
+    visible = [b for b in range(256) if 33 <= b <= 126 or 161 <= b <= 172 or b >= 174]
+    others = sorted(set(range(256)) - set(visible))
+    letters = {b: chr(b) for b in visible} | {b: chr(256 + n) for n, b in enumerate(others)}
+    tokens = [letters[b] for b in range(256)] + ["".join(pair) for pair in merges]
+    where = {}
+    for id, token in enumerate(tokens):
+        where.setdefault(token, id)
+    numbers = [vocab.get(token, 0) for token in tokens]
+    return [(where[a], where[b]) for a, b in merges], numbers
+
+
+@solves("tokenization.read_vocabulary")
+def vocabulary_with_an_iterator(vocab, merges):
+    spare = itertools.count(256)
+    signs = [chr(b) if chr(b).isprintable() and not chr(b).isspace() else chr(next(spare)) for b in range(256)]
+    id_of = dict(zip(signs, range(256)))
+    pairs = []
+    for number, (left, right) in enumerate(merges, start=256):
+        pairs += [(id_of[left], id_of[right])]
+        id_of[left + right] = number
+    by_id = {id: token for token, id in id_of.items()}
+    return pairs, [vocab.get(by_id[id], 0) for id in range(256 + len(merges))]

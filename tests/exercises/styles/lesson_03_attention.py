@@ -189,3 +189,39 @@ class AttentionHeadByHead(HeadByHead):
             scores = (q @ k.transpose(1, 2) / math.sqrt(self.d_head)).masked_fill(hidden, -math.inf)
             result.append(scores.softmax(-1) @ values[..., shared * self.d_head : (shared + 1) * self.d_head])
         return self.output(torch.cat(result, -1))
+
+
+@solves("attention.previous_occurrence")
+def a_table_of_all_scores(attend, vocab_size, n_positions):
+    place = torch.arange(n_positions).float()
+    by_place = torch.where(place[None] < place[:, None], 9 * place[None], torch.tensor(-1e6))  # query, key
+    table = torch.block_diag(1e4 * torch.eye(vocab_size), by_place)
+    return attend(torch.eye(len(table)), table.T.contiguous())
+
+
+@solves("attention.previous_occurrence")
+def wishes_side_by_side(attend, vocab_size, n_positions):
+    n = n_positions
+    token, place = np.eye(vocab_size, vocab_size + n), np.eye(n, vocab_size + n, vocab_size)
+    start = np.concatenate([token, place])
+    count = np.concatenate([np.zeros(vocab_size), np.arange(n)])[:, None]
+    w_q = np.concatenate([start[:, :vocab_size] * 30 * n, -start[:, vocab_size:] * 60 * n, np.full_like(count, 3.0)], 1)
+    w_k = np.concatenate([start, 2 * count], 1)
+    return attend(torch.from_numpy(w_q), torch.from_numpy(w_k))
+
+
+@solves("attention.turns")
+def turns_in_loops(n_tokens, d_head, theta):
+    half = d_head // 2
+    angles = torch.zeros(1, 1, n_tokens, d_head)
+    for position in range(n_tokens):
+        for pair in range(half):
+            angles[..., position, pair] = angles[..., position, pair + half] = position / theta ** (pair / half)
+    return torch.cos(angles), torch.sin(angles)
+
+
+@solves("attention.turns")
+def turns_by_powers(n_tokens, d_head, theta):
+    speeds = torch.exp(-torch.linspace(0, 1, d_head // 2 + 1)[:-1] * math.log(theta))
+    angles = torch.outer(torch.arange(n_tokens).float(), speeds).repeat(1, 2)
+    return angles.cos()[None, None, :, :], angles.sin()[None, None, :, :]

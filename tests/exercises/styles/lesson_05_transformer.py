@@ -4,12 +4,14 @@ import json
 import math
 import struct
 
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 
 from exercises.styles import solves
-from llmlib import Transformer, trace
+from llmlib import Transformer, attention, embeddings, trace
 from llmlib.attention import rotation_at
+from llmlib.exercises.lessons.lesson_03_attention.module import MultiHeadAttention
 from llmlib.hooks import hooked
 from llmlib.interpret import logit_lens
 from llmlib.transformer import Block
@@ -177,3 +179,61 @@ def read_by_the_library(data, name):
     from safetensors.torch import load
 
     return load(data)[name].float()
+
+
+@solves("transformer.attention_part")
+def attention_part_without_a_module(x, query, key, value, output, n_heads, cos, sin):
+    n_kv_heads = len(key) // (len(query) // n_heads)
+    q = attention.split_heads(x @ query.T, n_heads)
+    k, v = (attention.split_heads(x @ matrix.T, n_kv_heads) for matrix in (key, value))
+    q, k = embeddings.rotate(q, cos, sin), embeddings.rotate(k, cos, sin)
+    z = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    return attention.merge_heads(z) @ output.T
+
+
+@solves("transformer.attention_part")
+def attention_part_by_a_loaded_module(x, query, key, value, output, n_heads, cos, sin):
+    d_head = cos.shape[-1]
+    module = MultiHeadAttention(n_heads * d_head, n_heads, key.shape[0] // d_head)
+    matrices = {"query": query, "key": key, "value": value, "output": output}
+    for name, matrix in matrices.items():
+        part = getattr(module, name)
+        del part.weight
+        part.weight = matrix
+    return module(x, cos, sin)
+
+
+@solves("transformer.tensor_names")
+def names_by_a_comprehension(data):
+    end = 8 + struct.unpack("<Q", data[:8])[0]
+    return sorted(n for n in json.loads(data[8:end].decode()) if n not in ("__metadata__", "lm_head.weight"))
+
+
+@solves("transformer.tensor_names")
+def names_by_the_library(data):
+    return sorted(set(safetensors.torch.load(data)) - {"lm_head.weight"})
+
+
+@solves("transformer.read_sizes")
+def sizes_by_a_table(text):
+    found = json.loads(text)
+    pairs = """vocab_size=vocab_size hidden_size=d_model num_hidden_layers=n_layers num_attention_heads=n_heads
+        num_key_value_heads=n_kv_heads intermediate_size=d_mlp max_position_embeddings=max_seq_len
+        rms_norm_eps=norm_eps"""
+    sizes = {ours: found[theirs] for theirs, ours in (pair.split("=") for pair in pairs.split())}
+    theta = found.get("rope_theta") or found["rope_parameters"]["rope_theta"]
+    return {**sizes, "d_head": int(sizes["d_model"] / sizes["n_heads"]), "rope_theta": theta}
+
+
+@solves("transformer.read_sizes")
+def sizes_by_an_exception(text):
+    c = json.loads(text)
+    try:
+        theta = c["rope_theta"]
+    except KeyError:
+        theta = c["rope_parameters"]["rope_theta"]
+    sizes = {"vocab_size": c["vocab_size"], "d_model": c["hidden_size"], "n_layers": c["num_hidden_layers"]}
+    sizes.update(n_heads=c["num_attention_heads"], n_kv_heads=c["num_key_value_heads"], d_mlp=c["intermediate_size"])
+    d_head, _ = divmod(c["hidden_size"], c["num_attention_heads"])
+    sizes.update(d_head=d_head, max_seq_len=c["max_position_embeddings"], rope_theta=theta, norm_eps=c["rms_norm_eps"])
+    return sizes

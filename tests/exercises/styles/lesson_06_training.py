@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from exercises.styles import solves
 from llmlib.training import TrainConfig, schedule_at
+from llmlib.transformer import Transformer
 
 
 @solves("training.windows")
@@ -261,3 +262,65 @@ def without_turning(gradient, steps):
         factor = -4.7750 * small + 2.0315 * small @ small
         x = 3.4445 * x + (x @ factor if x.shape[0] > x.shape[1] else factor @ x)
     return x
+
+
+@solves("training.weight_shapes")
+def shapes_of_a_transformer(config):
+    return {name: tuple(weight.shape) for name, weight in Transformer(config).state_dict().items()}
+
+
+@solves("training.weight_shapes")
+def shapes_from_a_table(config):
+    d, kv, wide = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
+    table = f"""attention_norm {d}|attention.query {d} {d}|attention.key {kv} {d}|attention.value {kv} {d}
+        |attention.output {d} {d}|mlp_norm {d}|mlp.gate {wide} {d}|mlp.up {wide} {d}|mlp.down {d} {wide}"""
+    found = {"final_norm.weight": (d,)}
+    for line in table.split("|"):
+        part, *sizes = line.split()
+        found.update({f"blocks.{n}.{part}.weight": tuple(map(int, sizes)) for n in range(config.n_layers)})
+    return {**found, "embed.weight": (config.vocab_size, d)}
+
+
+@solves("training.first_weight")
+def first_weight_by_a_standard_deviation(name, shape, n_layers, draw):
+    is_writing = name.rsplit(".", 2)[1] in {"output", "down"}
+    std = 0.02 * (0.5 / n_layers) ** 0.5 if is_writing else 0.02
+    return draw(shape) * std if "norm" not in name else torch.full(shape, 1.0)
+
+
+@solves("training.first_weight")
+def first_weight_in_cases(name, shape, n_layers, draw):
+    match name.split("."):
+        case [*_, "attention", "output", _] | [*_, "mlp", "down", _]:
+            return draw(shape).div(50 * math.sqrt(2 * n_layers))
+        case [*_, part, _] if part.endswith("norm"):
+            return torch.zeros(*shape) + 1
+        case _:
+            return draw(shape) / 50
+
+
+@solves("training.learn")
+def learn_with_a_lambda(weights, logits_of, batches, rates):
+    def named(values):
+        return dict(zip(weights.keys(), values, strict=True))
+
+    def loss_of(values, batch):
+        return F.cross_entropy(logits_of(batch[0], named(values)).transpose(1, 2), batch[1])
+
+    return fit_with_backward([*weights.values()], loss_of, batches, rates, 1)
+
+
+@solves("training.learn")
+def learn_by_an_optimizer(weights, logits_of, batches, rates):
+    own = {name: weight.clone().requires_grad_() for name, weight in weights.items()}
+    optimizer = torch.optim.AdamW(own.values(), betas=(0.9, 0.95), weight_decay=0.1)
+    losses = []
+    for (x, y), rate in zip(batches, rates):
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad()
+        loss = F.cross_entropy(logits_of(x, own).flatten(0, 1), y.flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(list(own.values()), 1.0)
+        optimizer.step()
+        losses.append(float(loss))
+    return [weight.detach() for weight in own.values()], losses

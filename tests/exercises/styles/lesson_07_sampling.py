@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from exercises.styles import solves
+from llmlib.exercises.registry import find
+from llmlib.sampling import logits as rules
 
 
 @solves("sampling.draw")
@@ -266,3 +268,38 @@ def constrained_by_sorting(logits_after, moves, ends, tokens, end, most):
                 ids, text = [*ids, id], text + tokens[id]
                 break
     return ids
+
+
+@solves("sampling.write")
+def write_in_one_loop(logits_of, ids, us, end, temperature, top_p, penalty):
+    text = list(ids)
+    for u in us:
+        row = logits_of(torch.tensor(text)[None])[0, -1].double()
+        for id in set(text):
+            row[id] = row[id] / penalty if row[id] > 0 else row[id] * penalty
+        if temperature == 0:
+            token = int(row.argmax())
+        else:
+            p, order = (row / temperature).softmax(0).sort(descending=True, stable=True)
+            n = int((p.cumsum(0) - p < top_p).sum()) if top_p < 1 else len(p)
+            kept = torch.zeros_like(p).scatter(0, order[: max(n, 1)], p[: max(n, 1)])
+            token = int(torch.searchsorted((kept / kept.sum()).cumsum(0), u, right=True))
+        if token == end:
+            break
+        text.append(token)
+    return text[len(ids) :]
+
+
+@solves("sampling.write")
+def write_with_the_librarys_rules(logits_of, ids, us, end, temperature, top_p, penalty):
+    def read(new, text):
+        text = torch.tensor([new]) if text is None else torch.cat((text, torch.tensor([new])), dim=1)
+        return logits_of(text)[:, -1], text
+
+    def choose(logits, text, u):
+        counts = rules.count_tokens(torch.tensor([text]), logits.shape[1])
+        logits = rules.scale_temperature(rules.penalise_repetition(logits, counts, penalty), temperature)
+        p = rules.keep_top_p(logits, top_p).softmax(-1)
+        return draw_by_search(p, torch.tensor([u])).item()
+
+    return find("sampling.continuation").reference(read, choose, ids, us, end)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from exercises.styles import solves
+from llmlib.exercises.registry import find
 
 
 @solves("instruction_tuning.chat_text")
@@ -202,3 +203,53 @@ def adapted_with_partial(model, ids, adapters, alpha):
         for name, a, b in adapters:
             stack.enter_context(model.get_submodule(name).register_forward_hook(partial(hook, a=a, b=b)))
         return model(ids)
+
+
+@solves("instruction_tuning.learn_answers")
+def tuned_with_an_optimizer(weights, logits_of, conversations, signs, names, draw, rates):
+    own = {
+        n: (draw((4, weights[n].shape[1])) * weights[n].shape[1] ** -0.5, torch.zeros(len(weights[n]), 4))
+        for n in names
+    }
+    for pair in own.values():
+        for matrix in pair:
+            matrix.requires_grad_()
+    optimizer = torch.optim.AdamW([m for pair in own.values() for m in pair], betas=(0.9, 0.95), weight_decay=0.1)
+    losses = []
+    for step, rate in enumerate(rates):
+        optimizer.param_groups[0]["lr"] = rate
+        ids = conversations[step % len(conversations)]
+        x, y = find("instruction_tuning.targets").reference(ids[None], answers_by_counting(ids, *signs)[None])
+        now = {n: weights[n] + 4.0 * b @ a for n, (a, b) in own.items()}
+        loss = F.cross_entropy(logits_of(x, {**weights, **now})[0], y[0])
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+    return [(weights[n] + 4 * b @ a).detach() for n, (a, b) in own.items()], losses
+
+
+def answers_by_counting(ids, assistant, end):
+    mask, speaking = [], False
+    for id in ids.tolist():
+        mask.append(speaking)
+        speaking = (speaking or id == assistant) and id != end
+    return torch.tensor(mask)
+
+
+@solves("instruction_tuning.learn_answers")
+def tuned_in_two_dictionaries(weights, logits_of, conversations, signs, names, draw, rates):
+    learn = find("training.learn").reference
+    rows = [(ids[None, :-1], ids[None, 1:].clone()) for ids in conversations]
+    for ids, (_, y) in zip(conversations, rows):
+        y[0][~answers_by_counting(ids, *signs)[1:]] = -100
+    batches = list(itertools.islice(itertools.cycle(rows), len(rates)))
+    narrow = {("A", n): draw((4, weights[n].shape[1])) / math.sqrt(weights[n].shape[1]) for n in names}
+    wide = {("B", n): weights[n].new_zeros(weights[n].shape[0], 4) for n in names}
+
+    def merged(parts):
+        return {n: torch.addmm(weights[n], parts["B", n], parts["A", n], alpha=4) for n in names}
+
+    new, losses = learn(narrow | wide, lambda ids, parts: logits_of(ids, weights | merged(parts)), batches, rates)
+    return [*merged(dict(zip([*narrow, *wide], new))).values()], losses

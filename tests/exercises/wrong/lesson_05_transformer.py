@@ -3,8 +3,11 @@
 import json
 
 import torch
+from torch.func import functional_call
 
 from exercises.wrong import wrong
+from llmlib.exercises.lessons.lesson_03_attention.module import MultiHeadAttention
+from llmlib.exercises.registry import find
 
 KINDS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -47,3 +50,23 @@ def _(data, name):
 @wrong("transformer.read_tensor", "end taken for a length")
 def _(data, name):
     return with_a_length(data, name, cut=False)
+
+
+@wrong("transformer.attention_part", "key and value exchanged")
+def _(x, query, key, value, output, n_heads, cos, sin):
+    module = MultiHeadAttention(x.shape[-1], n_heads, n_heads * len(key) // len(query))
+    matrices = [query, value, key, output]
+    names = ("query.weight", "key.weight", "value.weight", "output.weight")
+    return functional_call(module, dict(zip(names, matrices)), (x, cos, sin))
+
+
+@wrong("transformer.tensor_names", "metadata among them")
+def _(data):
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return sorted(header.keys() - {"lm_head.weight"})
+
+
+@wrong("transformer.read_sizes", "width by the key-value heads")
+def _(text):
+    sizes = find("transformer.read_sizes").reference(text)
+    return sizes | {"d_head": sizes["d_model"] // sizes["n_kv_heads"]}

@@ -116,3 +116,47 @@ def _(weight, parts):
     for x, targets in parts:
         (F.cross_entropy(x @ w, targets) * len(targets) / n).backward()
     return w.grad
+
+
+@wrong("training.learn", "names in another order")
+def _(weights, logits_of, batches, rates):
+    def loss_of(values, batch):
+        values = dict(zip(reversed(weights), values))
+        return F.cross_entropy(logits_of(batch[0], values).flatten(0, 1), batch[1].flatten())
+
+    return find("training.fit").reference(list(weights.values()), loss_of, batches, rates, 1.0)
+
+
+@wrong("training.weight_shapes", "a second table")
+def _(config):
+    shapes = find("training.weight_shapes").reference(config)
+    return {**shapes, "unembed.weight": (config.vocab_size, config.d_model)}
+
+
+@wrong("training.first_weight", "norms drawn")
+def _(name, shape, n_layers, draw):
+    weight = 0.02 * draw(shape)
+    return weight / (2 * n_layers) ** 0.5 if "output" in name or "down" in name else weight
+
+
+@wrong("training.fit", "one list for m and v")
+def _(weights, loss_of, batches, rates, limit):
+    m = [torch.zeros_like(w) for w in weights]
+    v, losses = m, []
+    for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
+        weights = asking(weights)
+        loss = loss_of(weights, batch)
+        gradients = clip_together(torch.autograd.grad(loss, weights), limit)
+        new = []
+        for i, gradient in enumerate(gradients):
+            w, m[i], v[i] = adamw_step(weights[i].detach(), gradient, m[i], v[i], t, rate)
+            new.append(w)
+        weights = new
+        losses.append(loss.item())
+    return weights, losses
+
+
+@wrong("training.next_token_loss", "every target in every row")
+def _(logits, targets):
+    counts = targets != -100
+    return -logits.log_softmax(-1)[counts][:, targets[counts]].mean()

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from exercises.wrong import wrong
 from llmlib.exercises.lessons.lesson_07_sampling.constraints import allowed_tokens
+from llmlib.exercises.registry import find
 
 # --- sampling.penalise_repetition ---
 
@@ -383,3 +384,34 @@ def _(logits_after, moves, ends, tokens, end, most):
         for b in tokens[best]:
             state = moves[state].get(b, state)
     return new
+
+
+@wrong("sampling.write", "cut before the temperature")
+def _(logits_of, ids, us, end, temperature, top_p, penalty):
+    own = {name: find(f"sampling.{name}").reference for name in ("probabilities_at", "keep_top_p", "draw")}
+
+    def read(new, text):
+        text = (text or []) + new
+        return logits_of(torch.tensor([text]))[:, -1], text
+
+    def choose(logits, text, u):
+        logits = find("sampling.penalise_repetition").reference(logits, torch.tensor([text]), penalty)
+        p = own["probabilities_at"](own["keep_top_p"](logits, top_p), temperature)
+        return int(own["draw"](p, torch.tensor([u])))
+
+    return find("sampling.continuation").reference(read, choose, ids, us, end)
+
+
+@wrong("sampling.write", "the model forgets")
+def _(logits_of, ids, us, end, temperature, top_p, penalty):
+    own = {name: find(f"sampling.{name}").reference for name in ("probabilities_at", "keep_top_p", "draw")}
+
+    def read(new, text):
+        return logits_of(torch.tensor([new]))[:, -1], new
+
+    def choose(logits, text, u):
+        logits = find("sampling.penalise_repetition").reference(logits, torch.tensor([text]), penalty)
+        kept = own["keep_top_p"](own["probabilities_at"](logits, temperature).log(), top_p)
+        return int(own["draw"](kept.softmax(-1), torch.tensor([u])))
+
+    return find("sampling.continuation").reference(read, choose, ids, us, end)

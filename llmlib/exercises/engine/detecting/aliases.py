@@ -2,18 +2,18 @@
 
 import ast
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from llmlib.exercises.engine.comparing import equal
-from llmlib.exercises.engine.detecting.guess import Finding
+from llmlib.exercises.engine.comparing import equal_safely
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.reasons import Finding, Reason
 from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import run
 from llmlib.exercises.engine.trials import Trial
 
 SECONDS = 0.2  # for one call
-COPY = "_a_copy_of"
+COPY, TWO = "_a_copy_of", "_two_of"
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,23 @@ class Alias:
     of: str
 
 
-def no_copy(attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding | None:
-    """`text = ids`, and then `text` is changed: told only if the inputs do change, and all is right with a copy."""
-    if not any(t.outcome.changed for t in trials) or (source := source_of(attempt)) is None:
+def no_copy(e: Examination) -> Reason | None:
+    """`text = ids`, and then `text` is changed: told only if all is right with a copy.
+
+    Or `new = all = []`: told only if all is right with two lists.
+    """
+    if not e.wrong or (source := source_of(e.attempt)) is None:
         return None
+    for pair in _two_names(source.tree):
+        if _right_with_two(source, pair, e.trials):
+            return Reason(finding=Finding("no copy", _says_of_two(pair), "How many are made in that line?"))
+    changed = any(t.outcome.changed for t in e.trials)
     for alias in _aliases(source.tree):
-        if _right_with_a_copy(source, alias, trials):
-            return Finding(
-                "no copy", _says(alias, source), f"What does `{alias.of}` hold after `{alias.name}` changes?"
-            )
+        if not changed and not _changes(source.tree, alias.name):
+            continue
+        if _right_with_a_copy(source, alias, e.trials):
+            look = f"What does `{alias.of}` hold after `{alias.name}` changes?"
+            return Reason(finding=Finding("no copy", _says(alias, source), look))
     return None
 
 
@@ -46,19 +54,52 @@ def _says(alias: Alias, source: Source) -> str:
     )
 
 
+def _changes(tree: ast.AST, name: str) -> bool:
+    """Whether `name += …` stands somewhere, or `name` is appended to."""
+    sums = (node.target for node in ast.walk(tree) if isinstance(node, ast.AugAssign))
+    return _grows(tree, name) or any(ast.unparse(target) == name for target in sums)
+
+
 def _grows(tree: ast.AST, name: str) -> bool:
     calls = [
         node.func for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     ]
-    return any(f.attr in ("append", "extend") and isinstance(f.value, ast.Name) and f.value.id == name for f in calls)
+    return any(f.attr in ("append", "extend") and ast.unparse(f.value) == name for f in calls)
 
 
 def _aliases(tree: ast.AST) -> Iterator[Alias]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+        if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Subscript)):
+            of = ast.unparse(node.value)
             for target in node.targets:
-                if isinstance(target, ast.Name) and target.id != node.value.id:
-                    yield Alias(node, target.id, node.value.id)
+                if isinstance(target, (ast.Name, ast.Subscript)) and ast.unparse(target) != of:
+                    yield Alias(node, ast.unparse(target), of)
+
+
+def _two_names(tree: ast.AST) -> Iterator[ast.Assign]:
+    """`a = b = value`, where the value is no number, text, True, False or None."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and [type(target) for target in node.targets] == [ast.Name, ast.Name]:
+            yield from [] if isinstance(node.value, ast.Constant) else [node]
+
+
+def _says_of_two(pair: ast.Assign) -> str:
+    one, other = map(ast.unparse, pair.targets)
+    return (
+        f"`{one} = {other} = …`, in line {pair.lineno}, makes one thing with two names. So whatever changes `{one}` "
+        f"changes `{other}` as well."
+    )
+
+
+def _right_with_two(source: Source, pair: ast.Assign, trials: Sequence[Trial]) -> bool:
+    targets, value = pair.targets, pair.value
+    pair.targets = [ast.Tuple(targets, ast.Store())]
+    pair.value = ast.Call(ast.Name(TWO, ast.Load()), [value], [])
+    source.scope[TWO] = lambda one: (one, copy.deepcopy(one))
+    try:
+        return _all_right(source, trials)
+    finally:
+        pair.targets, pair.value = targets, value
 
 
 def _right_with_a_copy(source: Source, alias: Alias, trials: Sequence[Trial]) -> bool:
@@ -66,18 +107,15 @@ def _right_with_a_copy(source: Source, alias: Alias, trials: Sequence[Trial]) ->
     statement.value = ast.copy_location(ast.Call(ast.Name(COPY, ast.Load()), [before], []), before)
     source.scope[COPY] = copy.deepcopy
     try:
-        changed = source.compiled()
-        for trial in trials:
-            outcome = run(changed, trial.case.args, SECONDS)
-            if outcome.error or outcome.changed or not _safely_equal(trial.expected, outcome.value):
-                return False
-        return True
+        return _all_right(source, trials)
     finally:
         statement.value = before
 
 
-def _safely_equal(expected: Any, got: Any) -> bool:
-    try:
-        return equal(expected, got)
-    except Exception:
-        return False
+def _all_right(source: Source, trials: Sequence[Trial]) -> bool:
+    changed = source.compiled()
+    for trial in trials:
+        outcome = run(changed, trial.case.args, SECONDS)
+        if outcome.error or outcome.changed or not equal_safely(trial.expected, outcome.value):
+            return False
+    return True

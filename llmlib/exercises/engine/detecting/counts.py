@@ -2,24 +2,24 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from llmlib.exercises.engine.detecting.guess import Finding, Guess
+from llmlib.exercises.engine.detecting.guess import Guess
 from llmlib.exercises.engine.detecting.naming import sizes
-from llmlib.exercises.engine.exercise import Exercise
-from llmlib.exercises.engine.trials import Trial
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.reasons import Finding
 
 FACTORS = 3  # sizes that are multiplied
 TIMES = 4  # try up to this many times the product
 CASES = 3  # that have to agree
 
 
-def parts(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
+def parts(e: Examination) -> Iterator[Guess]:
     """The simplest product of sizes that is the whole difference, in every case."""
-    ran = [t for t in trials if type(t.got) is int and type(t.expected) is int]
-    if len(ran) < max(CASES, len(trials)) or sum(t.wrong for t in ran) < CASES:
+    ran = [t for t in e.trials if type(t.got) is int and type(t.expected) is int]
+    if len(ran) < max(CASES, len(e.trials)) or sum(t.wrong for t in ran) < CASES:
         return
-    measured = [(sizes(exercise, t), t.got - t.expected) for t in ran]
+    measured = [(sizes(e.exercise, t), t.got - t.expected) for t in ran]
     names = [name for name in measured[0][0] if all(name in s for s, _ in measured)]
     for n in range(1, FACTORS + 1):
         for product in itertools.combinations_with_replacement(names, n):

@@ -1,31 +1,22 @@
 """A guess at what a wrong result is, and whether it holds in all cases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from llmlib.exercises.engine.comparing import equal
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.reasons import Finding, Strength
 from llmlib.exercises.engine.trials import Trial
 
 FEW = 4  # values: fewer in a single wrong case may agree by chance
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found: a short name, a sentence for the learner, and where to look."""
-
-    name: str
-    says: str
-    look: str = ""
-    weak: bool = False  # true, but more of a sign than a reason
-    single: bool = False  # weak, and yet a better reason than two ideas at once
-
-
-@dataclass(frozen=True)
 class Guess:
-    """`fits(trial, base)` says whether the attempt's value comes from `base`, mostly the expected value, so."""
+    """`fits(trial, base)` says whether the attempt's value comes from `base`, the expected value, so."""
 
     finding: Finding
     fits: Callable[[Trial, Any], bool]
@@ -40,18 +31,23 @@ def agree(mine: Any, theirs: Any) -> bool:
     return equal(mine, theirs)
 
 
-def holds(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
+def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure") -> Finding | None:
+    """The first finding of this strength that holds."""
+    if not any(map(_can_tell, e.trials)):
+        return None
+    return next((g.finding for g in guesses if g.finding.strength == strength and holds(g, e)), None)
+
+
+def holds(guess: Guess, e: Examination) -> bool:
     """Whether the guess explains each wrong case and is in agreement with each right one.
 
     Cases in which the attempt raised, or gave NaN, cannot speak for it, and a few of them do not speak against it.
     """
-    if not any(map(_can_tell, trials)):
-        return False
     told = cases = open_cases = 0
-    for trial, base in sorted(zip(trials, bases), key=lambda pair: (not pair[0].wrong, pair[0].odd)):
+    for trial in sorted(e.trials, key=lambda t: (not t.wrong, t.odd)):
         if trial.outcome.error:
             continue
-        agrees = fits(guess, trial, base)
+        agrees = fits(guess, trial)
         forgiven = trial.wrong and trial.odd and (agrees is None or isinstance(trial.got, Tensor))
         if not agrees and (agrees is False or trial.wrong) and not forgiven:
             return False
@@ -67,19 +63,19 @@ def _can_tell(trial: Trial) -> bool:
     return trial.wrong and not trial.outcome.error and not (trial.odd and isinstance(trial.got, Tensor))
 
 
-def holds_everywhere(guess: Guess, trials: Sequence[Trial]) -> bool:
+def holds_everywhere(guess: Guess, e: Examination) -> bool:
     """Whether the guess explains each case without exception; of right cases it may say nothing."""
-    for trial in sorted(trials, key=lambda t: not t.wrong):
-        agrees = None if trial.outcome.error else fits(guess, trial, trial.expected)
+    for trial in sorted(e.trials, key=lambda t: not t.wrong):
+        agrees = None if trial.outcome.error else fits(guess, trial)
         if agrees is False or (agrees is None and trial.wrong):
             return False
     return True
 
 
-def fits(guess: Guess, trial: Trial, base: Any) -> bool | None:
+def fits(guess: Guess, trial: Trial) -> bool | None:
     """None if the guess says nothing on this case."""
     try:
-        return bool(guess.fits(trial, base))
+        return bool(guess.fits(trial, trial.expected))
     except Exception:  # shapes that do not fit, indices that are not there
         return None
 

@@ -1,12 +1,13 @@
 """−∞ where a finite number stands, and NaN from 0 · ∞: both are told before any idea, for they look like many."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree
+from llmlib.exercises.engine.detecting.guess import Guess, agree
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.reasons import Finding, Reason
 from llmlib.exercises.engine.trials import Trial
 
 FINITE = Finding(
@@ -23,21 +24,21 @@ PRODUCT = Finding(
 )
 
 
-def about_infinity(trials: Sequence[Trial]) -> Finding | None:
+def infinities(e: Examination) -> Reason | None:
     """What is wrong with an attempt's infinities, if that explains every case that came to a value."""
-    ran = [t for t in trials if not t.outcome.error]
-    if 2 * len(ran) < len(trials) or not all(map(_comparable, ran)):
+    ran = e.with_values.trials
+    if not all(map(_comparable, ran)):
         return None
     if not any(bool((t.expected == -torch.inf).any()) for t in ran):
         return None
     if all(map(_is_product, ran)):
-        return PRODUCT
-    return FINITE if all(is_filled(t, t.expected) for t in ran if t.wrong) else None
+        return Reason(finding=PRODUCT)
+    return Reason(finding=FINITE) if all(is_filled(t, t.expected) for t in ran if t.wrong) else None
 
 
-def fillings(bases: Sequence[Any]) -> Iterator[Guess]:
+def fillings(e: Examination) -> Iterator[Guess]:
     """The same on top of an idea: all is as the idea has it, but for −∞, if there is any."""
-    if any(isinstance(base, Tensor) and bool((base == -torch.inf).any()) for base in bases):
+    if any(isinstance(t.expected, Tensor) and bool((t.expected == -torch.inf).any()) for t in e.trials):
         yield Guess(FINITE, is_filled)
 
 

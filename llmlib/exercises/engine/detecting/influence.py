@@ -1,15 +1,16 @@
 """Arguments that make no difference, found by changing them and running the attempt again; and inputs given back."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from llmlib.exercises.engine.comparing import equal
-from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, holds_everywhere
-from llmlib.exercises.engine.exercise import Exercise
+from llmlib.exercises.engine.comparing import equal, equal_safely
+from llmlib.exercises.engine.detecting.guess import Guess, agree, holds_everywhere
+from llmlib.exercises.engine.examination import QUICK, Examination
+from llmlib.exercises.engine.reasons import Finding
 from llmlib.exercises.engine.running import Outcome, duplicate, run, run_our_own
 from llmlib.exercises.engine.trials import Trial
 
@@ -17,41 +18,34 @@ ANOTHER_TYPE = "right values in another type"  # how to convert them is told alo
 TRIES = 3  # cases in which an argument is changed
 
 SAME = Finding(
-    "the same whatever the input",
-    "Your function gives the same result whatever it is given.",
-    weak=True,
-    single=True,
+    "the same whatever the input", "Your function gives the same result whatever it is given.", strength="likely"
 )
 
 
-def without_influence(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding | None:
-    """An argument that changes what the reference gives, and never what the attempt gives."""
-    names = exercise.argument_names
-    deaf = [names[i] for i in range(len(names)) if _deaf(exercise, attempt, trials, i)]
+def ignored(e: Examination) -> Finding | None:
+    """Arguments that change what the reference gives, and never what the attempt gives."""
+    names = e.exercise.argument_names
+    deaf = [name for i, name in enumerate(names) if _is_ignored(e, i)]
     if not deaf:
         return None
     if len(deaf) == len(names):
         return SAME
     which = " and ".join(f"`{name}`" for name in deaf)
     says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with another value your result is the same."
-    return Finding(
-        f"{', '.join(deaf)} ignored",
-        says,
-        "Where should it come in? Is what you make of it used afterwards?",
-        weak=True,
-    )
+    look = "Where should it come in? Is what you make of it used afterwards?"
+    return Finding(f"{', '.join(deaf)} ignored", says, look, "sign")
 
 
-def _deaf(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial], i: int) -> bool:
+def _is_ignored(e: Examination, i: int) -> bool:
     told = 0
-    clear = [t for t in trials if not t.odd]
+    clear = [t for t in e.trials if not t.odd]
     for trial in [t for t in clear if t.wrong][:TRIES] + [t for t in clear if not t.wrong][:TRIES]:
         for other in _others(trial.case.args[i]):
             args = tuple(other if j == i else arg for j, arg in enumerate(duplicate(trial.case.args)))
-            right = run_our_own(exercise.reference, args)
+            right = run_our_own(e.exercise.reference, args)
             if right.error:
                 continue
-            theirs = run(attempt, args, 0.5)
+            theirs = run(e.attempt, args, QUICK)
             if theirs.error or not _same(theirs, trial.outcome):
                 return False
             told += not _same(right, Outcome(trial.expected))
@@ -59,10 +53,7 @@ def _deaf(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Tria
 
 
 def _same(a: Outcome, b: Outcome) -> bool:
-    try:
-        return not a.error and not b.error and equal(a.value, b.value)
-    except Exception:  # values of kinds that cannot be compared
-        return False
+    return not a.error and not b.error and equal_safely(a.value, b.value)
 
 
 def _others(value: Any) -> Iterator[Any]:
@@ -80,6 +71,8 @@ def _others(value: Any) -> Iterator[Any]:
             yield torch.zeros_like(value)
     elif isinstance(value, int):
         yield from (value + 1, value - 1)
+    elif isinstance(value, float):
+        yield from (value / 2, 1.5 * value)
     elif isinstance(value, (list, tuple, str)):
         yield from (value[::-1], value[: len(value) // 2], value[len(value) // 2 :])
         pairs = [item for item in value if isinstance(item, tuple) and isinstance(item[0], Tensor)]
@@ -93,13 +86,13 @@ def _others(value: Any) -> Iterator[Any]:
         yield {key[::-1]: times for key, times in value.items()}
 
 
-def idle(exercise: Exercise, trials: Sequence[Trial]) -> bool:
+def idle(e: Examination) -> bool:
     """Whether an attempt has done nothing: an input is given back, a model is as it was, or the result never varies."""
-    guesses = [*given_back(exercise), *filter(None, [untouched_model(exercise, trials)])]
-    return never_varies(trials) or any(holds_everywhere(guess, trials) for guess in guesses)
+    guesses = [*given_back(e), *untouched_model(e)]
+    return _never_varies(e.trials) or any(holds_everywhere(guess, e) for guess in guesses)
 
 
-def never_varies(trials: Sequence[Trial]) -> bool:
+def _never_varies(trials: Sequence[Trial]) -> bool:
     """Whether every case came to the same, or to tensors that hold nothing but one number, the same in all cases."""
     first = trials[0].outcome
     return all(_same(first, t.outcome) for t in trials) or _one_number(trials)
@@ -115,21 +108,20 @@ def _one_number(trials: Sequence[Trial]) -> bool:
     return alike and sum(v.numel() > 1 for v in values) > 1
 
 
-def always_the_same(trials: Sequence[Trial]) -> Finding | None:
-    """A result that never varies, which no change to an argument explains; in a single case every result does so."""
-    if len(trials) < 2 or trials[0].got is None or not never_varies(trials):  # None: nothing is returned, or it raised
-        return None
-    if all(_same(Outcome(trials[0].expected), Outcome(t.expected)) for t in trials):
-        return None
-    return SAME
+def always_the_same(e: Examination) -> bool:
+    """Whether the result never varies, though the expected one does; in a single case every result is the same."""
+    trials = e.trials
+    if len(trials) < 2 or trials[0].got is None or not _never_varies(trials):  # None: nothing is returned, or it raised
+        return False
+    return not all(_same(Outcome(trials[0].expected), Outcome(t.expected)) for t in trials)
 
 
-def given_back(exercise: Exercise) -> Iterator[Guess]:
-    """The result is an argument as it was, or what a model gives when nothing is done to it."""
-    for i, name in enumerate(exercise.argument_names):
+def given_back(e: Examination) -> Iterator[Guess]:
+    """The result is an argument as it was."""
+    for i, name in enumerate(e.exercise.argument_names):
         says = f"Your result is `{name}` itself, as it came in."
         look = "Is what you compute the thing that you return?"
-        yield Guess(Finding(f"{name} given back", says, look, weak=True, single=True), partial(_is_argument, i))
+        yield Guess(Finding(f"{name} given back", says, look, "likely"), partial(_is_argument, i))
 
 
 def _is_argument(i: int, trial: Trial, _base: Any) -> bool:
@@ -176,21 +168,20 @@ def _same_numbers(base: Tensor, got: Tensor) -> bool:
     return base.is_floating_point() or bool((got.double() == base.double()).all())
 
 
-def untouched_model(exercise: Exercise, trials: Sequence[Trial]) -> Guess | None:
-    """What a model among the arguments gives for the ids, with nothing done to it."""
-    args = trials[0].case.args
+def untouched_model(e: Examination) -> Iterator[Guess]:
+    """The result is what a model among the arguments gives for the ids, with nothing done to it."""
+    args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)
     if at is None or ids is None:
-        return None
+        return
     says = "Your result is what the untouched model gives: your hook changed nothing."
     look = (
         "Does the hook's function return the new value, at the right layer, and is the hook in place "
         "while the model runs?"
     )
-    return Guess(
-        Finding("the untouched model's result", says, look, weak=True, single=True), partial(_is_untouched, at, ids)
-    )
+    finding = Finding("the untouched model's result", says, look, "likely")
+    yield Guess(finding, partial(_is_untouched, at, ids))
 
 
 def _is_untouched(at: int, ids: int, trial: Trial, _base: Any) -> bool:

@@ -44,7 +44,7 @@ def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
                     found.setdefault(axis, size)
         elif isinstance(arg, int):
             found.setdefault(name, arg)
-        elif isinstance(arg, (list, tuple, dict, str)):
+        elif isinstance(arg, (list, tuple, str)):
             found.setdefault(f"len({name})", len(arg))
     if isinstance(trial.expected, Tensor):
         for axis, size in zip(exercise.axes, trial.expected.shape):

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from llmlib.exercises.engine.comparing import values_agree
-from llmlib.exercises.engine.detecting.guess import Finding, Guess
+from llmlib.exercises.engine.detecting.guess import Guess
 from llmlib.exercises.engine.detecting.naming import sizes
-from llmlib.exercises.engine.exercise import Exercise
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.reasons import Finding
 from llmlib.exercises.engine.trials import Trial
 
 
@@ -56,9 +57,9 @@ def _all_but(wrong: Tensor, axis: int, at: int) -> bool:
     return not bool(wrong.select(axis, at).any()) and bool(torch.as_tensor(everywhere).all())
 
 
-def when(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
+def when(e: Examination) -> Finding | None:
     """What all the wrong cases have in common, and none of the right ones; said only if nothing else would fit too."""
-    measured = [(sizes(exercise, t), t.wrong) for t in trials]
+    measured = [(sizes(e.exercise, t), t.wrong) for t in e.trials]
     if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
         return None
     names = [name for name in measured[0][0] if all(name in s for s, _ in measured)]

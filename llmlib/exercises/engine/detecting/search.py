@@ -1,165 +1,170 @@
-"""Going through the guesses, the telling ones first."""
+"""What computing on an attempt's results shows: the steps of the ladder that know no list of ideas."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from llmlib.exercises.engine.comparing import find_difference
-from llmlib.exercises.engine.describing import kind
 from llmlib.exercises.engine.detecting import counts, infinity, influence, inputs, places, plain, results
-from llmlib.exercises.engine.detecting.guess import Finding, Guess, agree, fits, holds, holds_everywhere
+from llmlib.exercises.engine.detecting.guess import Guess, agree, first, fits, holds, holds_everywhere
 from llmlib.exercises.engine.detecting.naming import axis_names, factors, sizes
-from llmlib.exercises.engine.exercise import Exercise, Misconception
-from llmlib.exercises.engine.recognising import faulty_outcomes
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.reasons import Finding, Reason, Strength
+from llmlib.exercises.engine.recognising import on_top_of_each
 from llmlib.exercises.engine.running import Outcome
 from llmlib.exercises.engine.trials import Trial
 
 
-def detect(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding | None:
-    """The first guess that explains all cases, strong ones first; None if there is none."""
-    trials = _heard(trials)
-    if not any(t.wrong for t in trials):
-        return None
-    if constant := influence.always_the_same(trials):
-        return constant
-    expected = [t.expected for t in trials]
-    own = _first(_own(exercise, trials), trials, expected)
-    if own and not own.weak:
-        return own
-    changed = _first(inputs.as_if(exercise, trials), trials, expected)
-    if changed and not changed.weak:
-        return _unless_deaf(changed, exercise, attempt, trials)
-    weak = own or changed
-    return _items(exercise, trials) or weak or influence.without_influence(exercise, attempt, trials)
+def _told(finding: Finding | None) -> Reason | None:
+    return Reason(finding=finding) if finding else None
 
 
-def _unless_deaf(changed: Finding, exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Finding:
-    """The finding that an argument looks changed, unless it has no influence at all.
+def one_step(e: Examination) -> Reason | None:
+    """A single step that turns the expected result into the attempt's, in every case without exception."""
+    example = e.example
+    guesses: Iterator[Guess] = iter(())
+    if isinstance(example, Tensor) and all(isinstance(t.got, Tensor) for t in e.trials):
+        guesses = results.guesses(example, axis_names(e.exercise, example))
+    elif not isinstance(example, Tensor):
+        guesses = plain.guesses(example)
+    sure = (guess for guess in guesses if guess.finding.strength == "sure")
+    return _told(next((guess.finding for guess in sure if holds_everywhere(guess, e)), None))
+
+
+def _varied(e: Examination) -> Examination:
+    """Its results; none if they never vary, since a result that knows nothing of the input can look like anything."""
+    return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
+
+
+def step_from_the_result(e: Examination) -> Reason | None:
+    ran = _varied(e)
+    return _told(first(_own(ran), ran))
+
+
+def changed_argument(e: Examination) -> Reason | None:
+    """The reference gives the attempt's results if an argument is changed first."""
+    finding = _argument(_varied(e))
+    return _told(finding) if finding and finding.strength == "sure" else None
+
+
+def _argument(ran: Examination) -> Finding | None:
+    """The finding that an argument looks changed; a likely one, if it has no influence at all.
 
     Equal probabilities, or sums that all exceed 1, are what the reference makes of one that is averaged or
     exponentiated; the same comes from code that never looks at it.
     """
-    deaf = influence.without_influence(exercise, attempt, trials)
-    if deaf is None or changed.name.endswith(inputs.CONSTANT):  # which constant stands for it says more
+    changed = first(inputs.as_if(ran), ran)
+    if changed is None or changed.name.endswith(inputs.CONSTANT):  # which constant stands for it says more
+        return changed
+    deaf = influence.ignored(ran)
+    if deaf is None:
         return changed
     names = deaf.name.removesuffix(" ignored").split(", ")
-    told = deaf is influence.SAME or any(changed.name.startswith(f"{name} ") for name in names)
-    return replace(deaf, single=True) if told else changed
+    same = deaf is influence.SAME or any(changed.name.startswith(f"{name} ") for name in names)
+    return replace(deaf, strength="likely") if same else changed
 
 
-def one_step(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
-    """A single step that turns the expected result into the attempt's, in every case."""
-    example = _example(trials, [t.expected for t in trials])
-    guesses: Iterator[Guess] = iter(())
-    if isinstance(example, Tensor) and all(isinstance(t.got, Tensor) for t in trials):
-        guesses = results.guesses(example, axis_names(exercise, example))
-    elif example is not None and not isinstance(example, Tensor):
-        guesses = plain.guesses(example)
-    strong = (guess for guess in guesses if not guess.finding.weak)
-    return next((guess.finding for guess in strong if holds_everywhere(guess, trials)), None)
+def step_from_one_of_the_results(e: Examination) -> Reason | None:
+    return _told(_item(_varied(e), "sure"))
 
 
-def detect_beyond(exercise: Exercise, trials: Sequence[Trial]) -> tuple[Finding | None, Misconception] | None:
-    """A strong guess that explains all cases on top of a misconception: two things at once.
+def likely_finding(e: Examination) -> Reason | None:
+    """The result never varies, an argument is ignored (and so looks changed), an input is given back, and the like."""
+    ran = e.with_values
+    if influence.always_the_same(ran):
+        return Reason(finding=influence.SAME)
+    finding = _argument(ran)
+    if finding and finding.strength == "likely":
+        return Reason(finding=finding)
+    return _told(_item(ran, "likely") or first(_own(ran), ran, "likely"))
+
+
+def idea_and_step(e: Examination) -> Reason | None:
+    """A sure guess that explains all cases on top of a misconception: two things at once.
 
     No guess is needed where the misconception alone gives these numbers, in another dtype.
     """
-    trials = _heard(trials)
-    if not any(t.wrong for t in trials):
+    ran = e.with_values
+    if not ran.wrong or not e.of_the_right_kind:
         return None
-    for idea, outcomes in faulty_outcomes(exercise, trials):
-        bases = [o.value for o in outcomes]
-        if any(o.error for o in outcomes) or not all(kind(t.expected) == kind(o) for t, o in zip(trials, bases)):
+    for idea, beyond in on_top_of_each(ran):
+        if any(map(_is_shaped_right, ran.trials, beyond.trials)):
             continue
-        if all(_same_numbers(base, t.got) for t, base in zip(trials, bases)):
-            return None, idea
-        guesses = (g for g in _of_values(exercise, trials, bases) if not g.finding.weak)
-        found = next((g for g in guesses if holds(g, trials, bases) and not _undone(g, trials, bases)), None)
-        if found:
-            return found.finding, idea
+        if all(_same_numbers(t.expected, t.got) for t in beyond.trials):
+            return Reason((idea,))
+        for guess in _of_values(beyond):
+            if guess.finding.strength == "sure" and holds(guess, beyond) and not _undone(guess, beyond, ran):
+                return Reason((idea,), guess.finding)
     return None
 
 
-def _undone(guess: Guess, trials: Sequence[Trial], bases: Sequence[Any]) -> bool:
+def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:
+    """Whether the attempt's result has the right shape, and the idea's has not: its words would be untrue."""
+    shapes = [getattr(value, "shape", None) for value in (trial.got, trial.expected, beyond.expected)]
+    return trial.wrong and shapes[0] == shapes[1] != shapes[2]
+
+
+def _undone(guess: Guess, beyond: Examination, e: Examination) -> bool:
     """Whether the guess takes the idea back: the two together would explain right results as well.
 
     Probabilities returned, but a softmax missing: that is nobody's mistake.
     """
-    wrong = [(replace(t, outcome=Outcome(t.expected)), base) for t, base in zip(trials, bases) if t.wrong]
-    return all(fits(guess, trial, base) for trial, base in wrong)
+    right = [replace(b, outcome=Outcome(t.expected)) for b, t in zip(beyond.trials, e.trials) if t.wrong]
+    return all(fits(guess, trial) for trial in right)
 
 
 def _same_numbers(a: Any, b: Any) -> bool:
     return isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and agree(a, b.to(a.dtype))
 
 
-def _heard(trials: Sequence[Trial]) -> Sequence[Trial]:
-    """Those that gave a value; none if most of them raised."""
-    ran = [t for t in trials if not t.outcome.error]
-    return ran if 2 * len(ran) >= len(trials) else []
+def sign(e: Examination) -> Reason | None:
+    """What is true of the results, and no reason yet."""
+    ran = e.with_values
+    if not ran.wrong:
+        return None
+    return _told(_item(ran, "sign") or first(_own(ran), ran, "sign") or influence.ignored(ran))
 
 
-def lead(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
+def where(e: Examination) -> Reason | None:
     """Where or when it is wrong, if nothing is known of the reason."""
-    ran = [t for t in trials if not t.outcome.error]
-    example = _example(ran, [t.expected for t in ran])
-    if isinstance(example, Tensor):
-        names = axis_names(exercise, example)
-        if found := _first(places.places(names), ran, [t.expected for t in ran]):
-            return found
-    return places.when(exercise, trials)
+    ran = e.of(t for t in e.trials if not t.outcome.error)
+    example = ran.example
+    guesses = places.places(axis_names(e.exercise, example)) if isinstance(example, Tensor) else iter(())
+    return _told(first(guesses, ran) or places.when(e))
 
 
-def _first(guesses: Iterator[Guess], trials: Sequence[Trial], bases: Sequence[Any]) -> Finding | None:
-    """The first strong guess that holds; if there is none, the first weak one."""
-    weak = None
-    for guess in guesses:
-        if not (weak and guess.finding.weak) and holds(guess, trials, bases):
-            if not guess.finding.weak:
-                return guess.finding
-            weak = guess.finding
-    return weak
-
-
-def _own(exercise: Exercise, trials: Sequence[Trial]) -> Iterator[Guess]:
-    if model := influence.untouched_model(exercise, trials):
-        yield model
+def _own(e: Examination) -> Iterator[Guess]:
+    yield from influence.untouched_model(e)
     yield influence.wrapped()
     yield influence.another_type()
-    yield from influence.given_back(exercise)
-    yield from _of_values(exercise, trials, [t.expected for t in trials])
+    yield from influence.given_back(e)
+    yield from _of_values(e)
 
 
-def _example(trials: Sequence[Trial], bases: Sequence[Any]) -> Any:
-    """The base of the clearest wrong case."""
-    wrong = sorted((t.odd, i) for i, t in enumerate(trials) if t.wrong and bases[i] is not None)
-    return bases[wrong[0][1]] if wrong else None
-
-
-def _of_values(exercise: Exercise, trials: Sequence[Trial], bases: Sequence[Any]) -> Iterator[Guess]:
-    example = _example(trials, bases)
+def _of_values(e: Examination) -> Iterator[Guess]:
+    example = e.example
     if isinstance(example, Tensor):
-        if all(isinstance(t.got, Tensor) for t in trials):
-            yield from infinity.fillings(bases)
-            yield from _multiples(exercise, trials, bases)
-            yield from results.guesses(example, axis_names(exercise, example))
+        if all(isinstance(t.got, Tensor) for t in e.trials):
+            yield from infinity.fillings(e)
+            yield from _multiples(e)
+            yield from results.guesses(example, axis_names(e.exercise, example))
     elif isinstance(example, int):
-        yield from counts.parts(exercise, trials)
-    elif example is not None:
+        yield from counts.parts(e)
+    else:
         yield from plain.guesses(example)
 
 
-def _multiples(exercise: Exercise, trials: Sequence[Trial], bases: Sequence[Any]) -> Iterator[Guess]:
+def _multiples(e: Examination) -> Iterator[Guess]:
     """The result is a multiple of what it should be, by a number that has a name."""
     ratios = []
-    for trial, base in zip(trials, bases):
-        ratio = _ratio(base, trial.got)
+    for trial in e.trials:
+        ratio = _ratio(trial.expected, trial.got)
         if ratio is None and trial.wrong and not trial.odd:
             return
         if ratio is not None:
-            ratios.append((sizes(exercise, trial), ratio))
+            ratios.append((sizes(e.exercise, trial), ratio))
     if not ratios or all(abs(ratio - 1) < 1e-4 for _, ratio in ratios):
         return
     named = [dict(factors(s)) for s, _ in ratios]
@@ -181,6 +186,13 @@ def _multiples(exercise: Exercise, trials: Sequence[Trial], bases: Sequence[Any]
             Finding("multiplied by a constant", says, "Which constant is in your code that is not in the task?"),
             _is_multiple,
         )
+    elif other := next((ratio for _, ratio in ratios if abs(ratio / first - 1) > 1e-3), 0.0) if first else 0.0:
+        says = (
+            f"In each case all of your values are the expected ones times one number: {first:.3g} in one case, "
+            f"{other:.3g} in another."
+        )
+        look = "By what do you divide or multiply, and what does it hold at that moment?"
+        yield Guess(Finding("one factor in each case", says, look, "sign"), _is_multiple_of_several)
 
 
 def _ratio(base: Any, got: Any) -> float | None:
@@ -205,24 +217,31 @@ def _is_multiple(trial: Trial, base: Any) -> bool:
     return agree(base * ratio, trial.got)
 
 
-def _items(exercise: Exercise, trials: Sequence[Trial]) -> Finding | None:
-    """For results of several tensors: the one that is wrong, by itself."""
-    example = _example(trials, [t.expected for t in trials])
+def _is_multiple_of_several(trial: Trial, base: Any) -> bool:
+    if base.numel() < 2:
+        raise ValueError("a single number is always a multiple")
+    return _is_multiple(trial, base)
+
+
+def _item(e: Examination, strength: Strength) -> Finding | None:
+    """For results of several tensors: the first one that is wrong, by itself."""
+    example = e.example
     if not isinstance(example, tuple) or not any(isinstance(item, Tensor) for item in example):
         return None
-    if not all(isinstance(t.got, (tuple, list)) and len(t.got) == len(t.expected) for t in trials):
+    if not all(isinstance(t.got, (tuple, list)) and len(t.got) == len(t.expected) for t in e.trials):
         return None
-    for i, place in enumerate(("first", "second", "third")[: len(example)]):
-        single = [_item(t, i) for t in trials]
-        if any(t.wrong for t in single):
-            bases = [t.expected for t in single]
-            guesses = _of_values(replace(exercise, axes=()), single, bases)
-            if found := _first(guesses, single, bases):
-                return replace(found, says=f"In the {place} of your results: {found.says[0].lower()}{found.says[1:]}")
+    for i in range(min(3, len(example))):
+        trials = tuple(_part(t, i) for t in e.trials)
+        single = replace(e, exercise=replace(e.exercise, axes=()), trials=trials)
+        if single.wrong:
+            if found := first(_of_values(single), single, strength):
+                return replace(
+                    found, says=f"In item {i} of the result (counted from 0): {found.says[0].lower()}{found.says[1:]}"
+                )
             return None
     return None
 
 
-def _item(trial: Trial, i: int) -> Trial:
+def _part(trial: Trial, i: int) -> Trial:
     outcome = replace(trial.outcome, value=trial.got[i])
     return Trial(trial.case, trial.expected[i], outcome, find_difference(trial.expected[i], trial.got[i]))

@@ -4,8 +4,3 @@
 `repeated`, `moved` and `missing` say what may be changed and what that would mean; `search` tries them one by one.
 The learner is told the place and what is the matter there, never the change.
 """
-
-from llmlib.exercises.engine.repairing.edit import Edit
-from llmlib.exercises.engine.repairing.search import Repair, repair
-
-__all__ = ["Edit", "Repair", "repair"]

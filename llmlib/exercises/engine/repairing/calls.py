@@ -111,7 +111,7 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
         if node.attr in family:
             for other in family:
                 if other != node.attr:
-                    says = f"`{node.attr}` is not the right operation here (it comes after `{shown(node.value, 30)}`)."
+                    says = f"In `{shown(node)}` `{node.attr}` is not the right operation."
                     if isinstance(node.value, ast.Name) and node.value.id in MODULES:
                         says = f"`{shown(node)}` is not the right function here."
                     yield "another operation", says, ast.Attribute(node.value, other, node.ctx)
@@ -120,6 +120,12 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
 
 
 def of_slice(node: ast.Slice) -> Iterator[Alternative]:
+    if node.lower is not None and node.upper is not None:
+        says = (
+            f"The slice `{shown(node)}` ends at place `{shown(node.upper)}`. If that is a length, its end is that far "
+            f"behind `{shown(node.lower)}`."
+        )
+        yield "a length for an end", says, _sliced(node, "upper", ast.BinOp(node.lower, ast.Add(), node.upper))
     says = f"The slice `{shown(node)}` has the wrong limits"
     for field in ("lower", "upper"):
         border = getattr(node, field)
@@ -156,13 +162,21 @@ def of_index(node: ast.Tuple) -> Iterator[Alternative]:
             yield "index at another axis", says, ast.Tuple(node.elts[:i] + node.elts[i + 1 :], ast.Load())
 
 
+def _only_adds_axes(index: ast.expr) -> bool:
+    """Whether all of what is indexed stays there: `x[:, None]`."""
+    items = index.elts if isinstance(index, ast.Tuple) else [index]
+    new = [item for item in items if isinstance(item, ast.Constant) and item.value is None]
+    whole = [item for item in items if isinstance(item, ast.Slice) and not (item.lower or item.upper or item.step)]
+    dots = [item for item in items if isinstance(item, ast.Constant) and item.value is ...]
+    return bool(new) and len(new) + len(whole) + len(dots) == len(items)
+
+
 def of_subscript(node: ast.Subscript) -> Iterator[Alternative]:
     if isinstance(node.slice, (ast.Slice, ast.Tuple)):
-        yield (
-            "a slice too many",
-            f"`{shown(node)}` takes only a part, where all of `{shown(node.value, 30)}` is needed.",
-            node.value,
-        )
+        says = f"`{shown(node)}` takes only a part, where all of `{shown(node.value, 30)}` is needed."
+        if _only_adds_axes(node.slice):
+            says = f"`{shown(node)}` has one axis more than `{shown(node.value, 30)}`: what does it meet there?"
+        yield "a slice too many", says, node.value
     elif not isinstance(node.slice, ast.Constant | ast.UnaryOp):
         for step in (1, -1):
             says = f"The index in `{shown(node)}` is off by one."

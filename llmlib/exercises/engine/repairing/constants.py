@@ -12,65 +12,17 @@ WORDS = (
     ("utf-8", "latin-1", "ascii", "utf8", "utf-16", "cp1252"),
     ("", " "),
     ("-inf", "inf"),
+    ("big", "little"),
 )
 
 
 AXIS_WORDS = {"dim", "axis", "dims", "dim0", "dim1", "dim2"}
-
-
-AXIS_CALLS = {
-    "softmax",
-    "sum",
-    "mean",
-    "max",
-    "min",
-    "amax",
-    "amin",
-    "argmax",
-    "cumsum",
-    "unsqueeze",
-    "squeeze",
-    "transpose",
-    "cat",
-    "stack",
-    "chunk",
-    "split",
-    "flatten",
-    "unflatten",
-    "log_softmax",
-    "logsumexp",
-    "norm",
-    "any",
-    "all",
-    "repeat_interleave",
-    "flip",
-    "select",
-    "narrow",
-    "permute",
-    "prod",
-    "normalize",
-    "sort",
-    "topk",
-    "swapaxes",
-    "movedim",
-    "roll",
-    "diagonal",
-    "gather",
-    "scatter",
-    "scatter_",
-    "index_select",
-    "take_along_dim",
-    "unbind",
-    "tensor_split",
-    "std",
-    "var",
-    "cumprod",
-    "argsort",
-    "argmin",
-    "logcumsumexp",
-    "nansum",
-    "expand",
-}
+AXIS_CALLS = """
+    all amax amin any argmax argmin argsort cat chunk cumprod cumsum diagonal expand flatten flip gather
+    index_select log_softmax logcumsumexp logsumexp max mean min movedim nansum narrow norm normalize permute
+    prod repeat_interleave roll scatter scatter_ select softmax sort split squeeze stack std sum swapaxes
+    take_along_dim tensor_split topk transpose unbind unflatten unsqueeze var
+"""
 
 
 def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
@@ -78,33 +30,8 @@ def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
     if isinstance(value, bool):
         yield "True and False exchanged", f"`{value}` is the opposite of what is needed here.", ast.Constant(not value)
     elif isinstance(value, int):
-        if _is_size(slot):
-            for axis in (0, 1, 2, 3, -1, -2):
-                says = f"`{shown(slot.parent)}` is the size of the wrong axis."
-                yield from [("size of another axis", says, number(axis))] if axis != value else []
-            return
-        if _is_axis(slot):
-            for axis in (-1, -2, 0, 1, 2, 3, -3):
-                if axis != value:
-                    says = f"The axis is wrong: it should not be {value}. Count the axes, with their names."
-                    yield "another axis", says, number(axis)
-            return
-        if _is_index(slot):
-            for other in (value + 1, value - 1, 0, -1):
-                says = f"`{shown(slot.parent)}` is the wrong part here."
-                yield from [("another part", says, number(other))] if other != value else []
-            return
-        if isinstance(slot.parent, ast.Compare):
-            for other in (value + 1, value - 1, 0, 1, 2):
-                says = f"The border in `{shown(slot.parent)}` is not right, or the condition itself is not needed."
-                yield from [("another border", says, number(other))] if other != value else []
-            return
-        for other in (value + 1, value - 1):
-            says = f"The number `{value}` is not the right one here: is it off by one?"
-            yield "off by one", says, number(other)
-        for other in (0, 1, 2, -1, -2, 256, -value):
-            if other not in (value, value + 1, value - 1):
-                yield "another number", f"The number `{value}` is not the right one here.", number(other)
+        for name, says, others in _for_number(slot, value):
+            yield from ((name, says, number(other)) for other in others if other != value)
     elif isinstance(value, float):
         for factor in (1 / value if value else 0.0, -value, 2 * value, value / 2, 0.0, 1.0, 0.5):
             if factor != value:
@@ -113,6 +40,29 @@ def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
             yield "another number", f"The number `{value}` is not the right one here.", ast.Constant(10_000.0)
     elif isinstance(value, str):
         yield from _of_word(value)
+
+
+def _for_number(slot: Slot, value: int) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """What it may stand for at this place, and numbers in its place."""
+    around = shown(slot.parent)
+    if _is_size(slot):
+        yield "size of another axis", f"`{around}` is the size of the wrong axis.", (0, 1, 2, 3, -1, -2)
+    elif _is_axis(slot):
+        says = f"The axis is wrong: it should not be {value}. Count the axes, with their names."
+        yield "another axis", says, (-1, -2, 0, 1, 2, 3, -3)
+    elif value < 0:
+        says = f"The number `{value}` is not the right one here (which axis, or which place, does it count?)."
+        yield "another number", says, (-1, -2, 0, 1, 2, 3, -3)
+    elif _is_index(slot):
+        yield "another part", f"`{around}` is the wrong part here.", (value + 1, value - 1, 0, -1)
+    elif isinstance(slot.parent, ast.Compare):
+        says = f"The border in `{around}` is not right, or the condition itself is not needed."
+        yield "another border", says, (value + 1, value - 1, 0, 1, 2)
+    else:
+        says = f"The number `{value}` is not the right one here"
+        yield "off by one", f"{says}: is it off by one?", (value + 1, value - 1)
+        others = (0, 1, 2, -1, -2, 256, -value)
+        yield "another number", f"{says}.", tuple(n for n in others if n not in (value + 1, value - 1))
 
 
 def _of_word(value: str) -> Iterator[Alternative]:
@@ -151,7 +101,9 @@ def _is_axis(slot: Slot) -> bool:
     if isinstance(parent, ast.keyword):
         return parent.arg in AXIS_WORDS
     if isinstance(parent, ast.Call) and slot.field == "args":
-        return called(parent) in AXIS_CALLS and isinstance(parent.func, ast.Attribute)  # `min(2, n)` has no axis
+        return called(parent) in AXIS_CALLS.split() and isinstance(
+            parent.func, ast.Attribute
+        )  # `min(2, n)` has no axis
     return False
 
 
@@ -176,20 +128,10 @@ def called(node: ast.Call) -> str:
 def of_unary(slot: Slot, node: ast.UnaryOp) -> Iterator[Alternative]:
     if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant) and isinstance(node.operand.value, int):
         value = -node.operand.value
-        if _is_size(slot):
-            for other in (0, 1, 2, 3, -1, -2):
-                says = f"`{shown(slot.parent)}` is the size of the wrong axis."
-                yield from [("size of another axis", says, number(other))] if other != value else []
-            return
-        axis = _is_axis(slot)
-        for other in (-1, -2, 0, 1, 2, 3, -3):
-            if other != value:
-                says = (
-                    f"The axis is wrong: it should not be {value} here. Count the axes, with their names."
-                    if axis
-                    else f"The number `{value}` is not the right one here (which axis, or which place, does it count?)."
-                )
-                yield "another axis" if axis else "another number", says, number(other)
+        for name, says, others in _for_number(slot, value):
+            yield from ((name, says, number(other)) for other in others if other != value)
+            if name == "size of another axis":
+                return
     words = {ast.USub: "minus", ast.Invert: "`~`", ast.Not: "`not`"}
     if type(node.op) in words:
         says = f"You do not need the {words[type(node.op)]} in `{shown(node)}`."

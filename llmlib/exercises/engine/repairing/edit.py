@@ -28,6 +28,14 @@ class Rival:
     instead: Edit | None = None
 
 
+@dataclass(frozen=True)
+class Repair:
+    """The change that would make the attempt right, and the line as it stands."""
+
+    edit: Edit
+    code: str
+
+
 Alternative = tuple[str, str, ast.expr]  # name, what is the matter, the node instead
 
 

@@ -112,7 +112,10 @@ def _with_clauses(node: Comprehension, clauses: list[ast.comprehension]) -> ast.
 
 
 def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
+    yield from _brackets(node)
     for other in OTHERS.get(type(node.op), ()):
+        if _takes_the_one_away(node, other):
+            continue  # it is the 1 that should not be there, which is told below
         says = f"In `{shown(node)}` `{SYMBOLS[type(node.op)]}` is not the right operator."
         yield "another operator", says, ast.BinOp(node.left, other(), node.right)
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
@@ -132,6 +135,31 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     elif isinstance(node.op, ast.Pow):
         says = f"The sign of the exponent in `{shown(node)}` is the wrong one."
         yield "sign of an exponent", says, ast.BinOp(node.left, node.op, ast.UnaryOp(ast.USub(), node.right))
+
+
+def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
+    """Whether nothing is left of a step `+ 1` or `- 1` with the other operator: x * 1, x / 1, x // 1."""
+    one = isinstance(node.right, ast.Constant) and node.right.value == 1
+    left = isinstance(node.left, ast.Constant) and node.left.value == 1 and other is ast.Mult
+    adds = isinstance(node.op, (ast.Add, ast.Sub))
+    return adds and (left or (one and other in (ast.Mult, ast.Div, ast.FloorDiv, ast.Pow)))
+
+
+def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
+    """`x / a + b` for `x / (a + b)`, `x * 1 - a / b` for `x * (1 - a) / b`, and `(4 * n) ** 2` for `4 * n ** 2`."""
+    name, left, right = "brackets", node.left, node.right
+    products = (ast.Mult, ast.Div, ast.MatMult)
+    if isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
+        says = (
+            f"In `{shown(node)}` brackets are missing: Python multiplies and divides first, then it adds and subtracts."
+        )
+        yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
+        if isinstance(right, ast.BinOp) and isinstance(right.op, products):
+            inner = ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right.left))
+            yield name, says, ast.BinOp(inner, right.op, right.right)
+    if isinstance(node.op, ast.Pow) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
+        says = f"The power in `{shown(node)}` is of the whole bracket: of `{shown(left.left)}`, too."
+        yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, ast.Pow(), right))
 
 
 def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:

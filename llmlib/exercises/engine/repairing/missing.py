@@ -33,8 +33,14 @@ def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
     if isinstance(slot.parent, ast.Call) and called(slot.parent) == "len" and node.id in encoded:
         return f"`len({node.id})` counts characters, and a single character can be up to four bytes."
     says = f"`{node.id}` is the wrong variable here."
-    if isinstance(slot.parent, ast.expr) and shown(slot.parent) != node.id:
-        return f"In `{shown(slot.parent)}` {says}"
+    parent = slot.parent
+    if isinstance(parent, ast.Attribute):  # `x.numel` may be a question to the wrong thing
+        return f"`{shown(parent)}` asks `{node.id}`, and should ask another variable."
+    if isinstance(parent, ast.Call) and slot.field == "args" and len(parent.args) > 1 and slot.index is not None:
+        place = ("first", "second", "third", "fourth", "fifth")[min(slot.index, 4)]
+        return f"The {place} argument of `{shown(parent.func)}`, `{node.id}`, is the wrong variable."
+    if isinstance(parent, ast.expr) and shown(parent) != node.id:
+        return f"In `{shown(parent)}` {says}"
     return says
 
 
@@ -45,8 +51,8 @@ STEPS = (
     ("a copy missing", "`{0}` is changed here, and it is not yours: a copy is missing", "({0}).clone()"),
     ("a sign missing", "a minus before `{0}` is missing", "-({0})"),
     ("a negation missing", "`{0}` means the opposite of what is needed: a negation is missing", "~({0})"),
-    ("a one missing", "`{0}` is one too small", "({0}) + 1"),
-    ("a one missing", "`{0}` is one too large", "({0}) - 1"),
+    ("a one missing", "`{0}` is one too small here", "({0}) + 1"),
+    ("a one missing", "`{0}` is one too large here", "({0}) - 1"),
     ("a root missing", "you need the root of `{0}`", "({0}) ** 0.5"),
     ("a square missing", "you need the square of `{0}`", "({0}) ** 2"),
     ("an exponential missing", "`{0}` has to go through the exponential first", "({0}).exp()"),
@@ -92,8 +98,34 @@ def _beside_zero(slot: Slot) -> bool:
     return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
 
 
+SEQUENCES = ("tuple({0})", "list({0})")
+
+
+def _asks_for_a_type(slot: Slot) -> bool:
+    """Whether it can matter here that something is a tuple, or a list: where it is compared, returned, or a key.
+
+    Elsewhere it is right for another reason: a tuple that is kept under two names does not grow under both.
+    """
+    parent = slot.parent
+    if isinstance(parent, ast.Assign):
+        return all(isinstance(target, ast.Name) for target in parent.targets)
+    if isinstance(parent, ast.DictComp):
+        return slot.field == "key"
+    return not isinstance(parent, (ast.BinOp, ast.AugAssign, ast.Dict))
+
+
+def _counts(slot: Slot, parameters: set[str]) -> bool:
+    """Whether 1 more can be meant: with factors, and with arguments as they came in, it can be algebra."""
+    parent, node = slot.parent, slot.get()
+    if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div, ast.Pow, ast.MatMult)):
+        return False
+    given = isinstance(node, ast.Name) and node.id in parameters
+    return not (given and isinstance(parent, (ast.BinOp, ast.Compare)))
+
+
 def steps(tree: ast.AST) -> Iterator[Edit]:
     """A step that is missing somewhere."""
+    parameters = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
     for slot in slots(tree):
         node = slot.get()
         if isinstance(node, (ast.Slice, ast.Starred, ast.Constant, ast.JoinedStr, ast.Lambda)) or slot.field == "func":
@@ -108,6 +140,10 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
                 continue
             if name in ("form", "order") and isinstance(slot.parent, ast.Subscript):
                 continue  # the keys of a dictionary, in the place of its values, may be right by chance
+            if template in SEQUENCES and not _asks_for_a_type(slot):
+                continue
+            if name == "a one missing" and not _counts(slot, parameters):
+                continue
             sentence = says.format(shown(node))
             other = ast.parse(template.replace("{0}", text), mode="eval").body
             slot.set(other)

@@ -46,6 +46,11 @@ def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
     match node, other:
         case ast.BinOp(left=a, right=b), ast.BinOp(left=c, right=d) if a is c and b is d:
             return "operator", type(node.op), type(other.op)
+        case (
+            ast.BinOp(left=ast.BinOp(left=a, right=b, op=first), right=c),
+            ast.BinOp(left=d, right=ast.BinOp(left=e, right=f)),
+        ) if a is d and b is e and c is f:
+            return "brackets", type(first), type(node.op)
         case ast.BinOp(left=a, right=b), _ if other is a or other is b:
             return "side", type(node.op), other is a, ast.dump(b if other is a else a)
         case ast.Attribute(attr=mine), ast.Attribute(attr=theirs):

@@ -5,52 +5,46 @@ import contextlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from time import process_time
+from time import monotonic, process_time
 from typing import Any
 
 from torch import nn
 
-from llmlib.exercises.engine.comparing import equal
-from llmlib.exercises.engine.exercise import Exercise
+from llmlib.exercises.engine.comparing import equal_safely
+from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.properties import broken_probes
 from llmlib.exercises.engine.repairing import expressions, missing, moved, repeated, statements
-from llmlib.exercises.engine.repairing.edit import Edit
+from llmlib.exercises.engine.repairing.edit import Edit, Repair
 from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import Outcome, duplicate, run, same, within
 from llmlib.exercises.engine.trials import Trial
 
 MOST = 1500  # changes that are tried
-PATIENCE = 0.03  # seconds for one call
+PATIENCE = 0.03, 0.5  # seconds for one call, at least and at most
+SLOWER = 4  # times as slow as the attempt itself, which tells how busy the machine is
 LONGEST = 30  # calls that may run into that limit
 ROOM = 1 << 30  # bytes that the changed attempts may take
 SECONDS = 0.7  # of computing, for all
 FEW = 6  # cases in which the properties are looked at
 
 
-@dataclass(frozen=True)
-class Repair:
-    """The change that would make the attempt right, and the line as it stands."""
-
-    edit: Edit
-    code: str
-
-
-def repair(exercise: Exercise, attempt: Callable[..., Any], trials: Sequence[Trial]) -> Repair | None:
+def repair(e: Examination) -> Repair | None:
     """The first single change after which all cases give what was expected, and no property is broken; or None."""
-    source = source_of(attempt)
+    source = source_of(e.attempt)
     if source is None:
         return None
     with _bounded_memory():
-        return _search(exercise, source, trials)
+        return _search(e, source)
 
 
-def _search(exercise: Exercise, source: Source, trials: Sequence[Trial]) -> Repair | None:
-    ordered = sorted(trials, key=lambda trial: (not trial.wrong, trial.odd))
+def _search(e: Examination, source: Source) -> Repair | None:
+    ordered = sorted(e.trials, key=lambda trial: (not trial.wrong, trial.odd))
     bench = _Bench(ordered[0].case.args)
     bound = process_time() + SECONDS
+    patience = _patience(e.attempt, bench)
     late = 0
     for number, edit in enumerate(_edits(source.tree)):
         if number >= MOST or late >= LONGEST or process_time() > bound:
@@ -59,22 +53,29 @@ def _search(exercise: Exercise, source: Source, trials: Sequence[Trial]) -> Repa
             changed = source.compiled()
         except Exception:  # no program: `break` outside of a loop, a name that is missing
             continue
-        outcome, ended = _call(changed, bench)
+        outcome, ended = _call(changed, bench, patience)
         late += not ended
         right = not outcome.error and equal_safely(ordered[0].expected, outcome.value)
-        if right and _all_right(changed, ordered) and _keeps_properties(exercise, changed, ordered):
-            decided = _decided(source, edit, ordered)
+        if right and _all_right(changed, ordered, patience) and _keeps_properties(e, changed, ordered, patience):
+            decided = _decided(source, edit, ordered, patience)
             if decided:
-                return Repair(_beside_the_task(decided, exercise.task), source.lines.get(edit.line, ""))
+                return Repair(_beside_the_task(decided, e.exercise.task), source.lines.get(edit.line, ""))
     return None
 
 
-def _decided(source: Source, edit: Edit, trials: Sequence[Trial]) -> Edit | None:
+def _patience(attempt: Callable[..., Any], bench: "_Bench") -> float:
+    least, most = PATIENCE
+    started = monotonic()
+    _call(attempt, bench, most)
+    return min(most, max(least, SLOWER * (monotonic() - started)))
+
+
+def _decided(source: Source, edit: Edit, trials: Sequence[Trial], patience: float) -> Edit | None:
     """The change, or what is said in its place if a rival is right as well; the tree may stay as the rival has it."""
     for rival in edit.rivals:
         rival.slot.set(rival.node)
         try:
-            right = _all_right(source.compiled(), trials)
+            right = _all_right(source.compiled(), trials, patience)
         except Exception:  # no program
             right = False
         if right:
@@ -82,8 +83,9 @@ def _decided(source: Source, edit: Edit, trials: Sequence[Trial]) -> Edit | None
     return edit
 
 
-def _keeps_properties(exercise: Exercise, function: Callable[..., Any], trials: Sequence[Trial]) -> bool:
-    return next(broken_probes(exercise, function, trials[:FEW], PATIENCE), None) is None
+def _keeps_properties(e: Examination, function: Callable[..., Any], trials: Sequence[Trial], patience: float) -> bool:
+    changed = replace(e, attempt=function, trials=tuple(trials[:FEW]), seconds=5 * patience)
+    return next(broken_probes(changed), None) is None
 
 
 def _beside_the_task(edit: Edit, task: str) -> Edit:
@@ -105,9 +107,9 @@ def _edits(tree: ast.Module) -> Iterator[Edit]:
     )
 
 
-def _all_right(function: Callable[..., Any], trials: Sequence[Trial]) -> bool:
+def _all_right(function: Callable[..., Any], trials: Sequence[Trial], patience: float) -> bool:
     for trial in trials:
-        outcome = run(function, trial.case.args, 5 * PATIENCE)
+        outcome = run(function, trial.case.args, 5 * patience)
         if outcome.error or outcome.changed or not equal_safely(trial.expected, outcome.value):
             return False
     return True
@@ -153,19 +155,12 @@ class _Bench:
         return self.models[i]
 
 
-def _call(function: Callable[..., Any], bench: _Bench) -> tuple[Outcome, bool]:
+def _call(function: Callable[..., Any], bench: _Bench, patience: float) -> tuple[Outcome, bool]:
     """A quick call, without all that `run` watches; also whether it ended in time."""
     args = bench.fresh()
     try:
-        return Outcome(within(PATIENCE, function, *args)), True
+        return Outcome(within(patience, function, *args)), True
     except Exception as error:
         return Outcome(error=error), True
     except BaseException as error:
         return Outcome(error=error), False
-
-
-def equal_safely(expected: Any, got: Any) -> bool:
-    try:
-        return equal(expected, got)
-    except Exception:
-        return False

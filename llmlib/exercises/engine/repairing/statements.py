@@ -18,7 +18,7 @@ def bodies(tree: ast.AST) -> Iterator[Body]:
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
     """Each change of one statement; the tree is changed while the edit is looked at."""
-    for rule in (_thrown_away, _not_returned, _overwritten, _too_many, _misplaced, _exchanged, _jumps):
+    for rule in (_thrown_away, _not_returned, _too_many, _overwritten, _misplaced, _exchanged, _jumps):
         for body in bodies(tree):
             kept = list(body)
             for edit, other in rule(body, tree):
@@ -75,7 +75,10 @@ def _overwritten(body: Body, _tree: ast.AST) -> Changed:
     for i, line in enumerate(body):
         if isinstance(line, ast.Assign) and len(line.targets) == 1:
             target = line.targets[0]
-            if isinstance(target, (ast.Name, ast.Subscript)):
+            read = {ast.dump(node) for node in ast.walk(line.value)}
+            uses_itself = ast.dump(target).replace("Store", "Load") in read  # `x = x + 1` does add to it
+            adds = not (uses_itself or isinstance(line.value, ast.Constant))  # `+= False` does nothing
+            if adds and isinstance(target, (ast.Name, ast.Subscript)):
                 says = f"`{shown(line)}` overwrites what was there; it should be added to."
                 yield (
                     Edit("overwritten", line.lineno, says),
@@ -104,9 +107,12 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
         ):
             continue
         rest = _with(body, i) or [ast.Pass()]
-        if not hasattr(line, "body") or _only_leaves(line):  # of a whole block the task may well speak
+        if not hasattr(line, "body") or _only_leaves(line):
             says = f"Without `{shown(line)}` all would be right."
             yield Edit("a line too many", line.lineno, says), rest
+        elif isinstance(line, ast.If) and not line.orelse:
+            says = f"Without the block that begins with `if {shown(line.test)}` all would be right."
+            yield Edit("a block too many", line.lineno, says), rest
         if isinstance(line, ast.If):
             says = f"The condition `{shown(line.test)}` is not needed, or leaves out too much."
             yield Edit("a condition too many", line.lineno, says), _with(body, i, *line.body)

@@ -12,6 +12,7 @@ from llmlib.exercises.lessons.lesson_01_tokenization.faulty import (
     faulty_train,
 )
 from llmlib.exercises.lessons.lesson_01_tokenization.faulty_decoding import faulty_decode
+from llmlib.exercises.lessons.lesson_01_tokenization.tokenizing import DETOKENIZE, READ_VOCABULARY, TOKENIZE
 from llmlib.tokenization import simple_bpe
 
 TEXTS = texts_of(Path(__file__).parent)
@@ -285,4 +286,6 @@ DECODE = Exercise(
     faulty=faulty_decode,
 )
 
-EXERCISES = (MOST_COMMON_PAIR, MERGE, COUNT_PAIRS, TRAIN, ENCODE, DECODE)
+EXERCISES = (
+    MOST_COMMON_PAIR, MERGE, COUNT_PAIRS, TRAIN, ENCODE, DECODE, TOKENIZE, DETOKENIZE, READ_VOCABULARY,
+)  # fmt: skip

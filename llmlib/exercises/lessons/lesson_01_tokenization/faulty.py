@@ -41,6 +41,8 @@ def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept",
         "second id alone": lambda pairs: min(pairs, key=lambda pair: pair[1]),
         "as texts": lambda pairs: min(pairs, key=str),
         "sum": lambda pairs: min(pairs, key=sum),
+        "first of a set": lambda pairs: next(pair for pair in set(counts) if pair in pairs),
+        "last of a set": lambda pairs: [pair for pair in set(counts) if pair in pairs][-1],
         "first id": lambda pairs: min(pairs, key=lambda pair: pair[0]),
     }[tie]
     if what == "twice at least" and most < 2:
@@ -91,6 +93,8 @@ def faulty_merge(
         return [int(id) for id in joined.split()]
     left_to_right = direction == "left"
     ids = list(ids) if left_to_right else list(ids)[::-1]
+    if fits == "used again":
+        return _merge_in_place_of_the_last(ids, pair, new_id)
     wanted = {pair if left_to_right else pair[::-1]}
     if order == "ignored":
         wanted |= {p[::-1] for p in wanted}
@@ -123,6 +127,17 @@ def faulty_merge(
     return merged if left_to_right else merged[::-1]
 
 
+def _merge_in_place_of_the_last(ids, pair, new_id):
+    """Each id is compared with the one before it as it was, even where that has gone into a merge."""
+    merged = []
+    for i, id in enumerate(ids):
+        if i and (ids[i - 1], id) == pair:
+            merged[-1] = new_id
+        else:
+            merged.append(id)
+    return merged
+
+
 def faulty_count_pairs(
     pieces,
     times="counted",
@@ -153,6 +168,9 @@ def faulty_count_pairs(
             weight = 1
         if order == "ignored":
             found = [(min(pair), max(pair)) for pair in found]
+        if repeats == "added up, then overwritten":
+            dict.update(counts, {pair: n * weight for pair, n in Counter(found).items()})
+            continue
         for pair in dict.fromkeys(found) if repeats == "once a piece" else found:
             counts[pair] = {"overwritten": weight, "largest": max(weight, counts[pair])}.get(
                 times, counts[pair] + weight
@@ -232,6 +250,7 @@ def _train_on_words(text, n_merges, words):
 
 FAULTS_OF_MERGE = {
     "step": {"step": 1},
+    "used again": {"fits": "used again"},
     "tail": {"tail": "lost"},
     "times": {"times": "once"},
     "direction": {"direction": "right"},

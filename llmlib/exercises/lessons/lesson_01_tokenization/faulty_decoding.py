@@ -13,10 +13,12 @@ def faulty_decode(
     ends="kept",
     unknown="merged",
 ):
-    if levels == "in order of learning":
+    if levels.startswith("in order of learning"):
         for number, pair in enumerate(merges):
             ids = [half for id in ids for half in (pair if id == 256 + number else (id,))]
-        return bytes(id if id < 256 else 63 for id in ids).decode(codec, errors)
+        return bytes(id if id < 256 else id % 256 if levels.endswith("cut") else 63 for id in ids).decode(codec, errors)
+    if levels == "halves lengthened":
+        return bytes(_lengthened(ids, merges)).decode(codec, errors)
     table = [bytes([b]) for b in range(256)]
     for left, right in merges:
         halves = (left, right) if order == "left first" else (right, left)
@@ -42,6 +44,18 @@ def faulty_decode(
     return text.strip() if ends == "stripped" else text
 
 
+def _lengthened(ids, merges):
+    """What comes of `table[new] = table[left]` and `table[new] += table[right]`: there is one list for the two."""
+    table = [[b] for b in range(256)]
+    for left, right in merges:
+        table.append(table[left])
+        if len(table[left]) + len(table[right]) > LONGEST:
+            raise MemoryError
+        table[-1] += table[right]
+    return [byte for id in ids for byte in table[id]]
+
+
+LONGEST = 1 << 22  # bytes of a token
 BETWEEN = {"bytes, spaces": b" ", "bytes, lines": b"\n", "bytes, commas": b","}
 
 

@@ -11,11 +11,14 @@ from llmlib import attention, embeddings
 from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, gradients_flow, randn
+from llmlib.exercises.lessons.lesson_03_attention.by_hand import PREVIOUS_OCCURRENCE, TURNS
 from llmlib.exercises.lessons.lesson_03_attention.faulty import (
     faulty_attention,
     faulty_causal_mask,
-    faulty_merge_heads,
     faulty_online_softmax,
+)
+from llmlib.exercises.lessons.lesson_03_attention.faulty_heads import (
+    faulty_merge_heads,
     faulty_rotate,
     faulty_share_heads,
     faulty_split_heads,
@@ -376,9 +379,11 @@ ONLINE_SOFTMAX = Exercise(
 EXERCISES = (
     CAUSAL_MASK,
     SCALED_DOT_PRODUCT,
+    PREVIOUS_OCCURRENCE,
     SPLIT_HEADS,
     MERGE_HEADS,
     ROTATE,
+    TURNS,
     MULTI_HEAD,
     GROUPED_QUERIES,
     ONLINE_SOFTMAX,

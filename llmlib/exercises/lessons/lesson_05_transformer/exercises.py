@@ -1,11 +1,10 @@
 """Exercises of lesson 05: the parts of a Transformer, its size, and what it would say early; `loading` has more."""
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from llmlib import embeddings, interpret, layers
 from llmlib.exercises.engine.comparing import equal
@@ -17,11 +16,16 @@ from llmlib.exercises.lessons.lesson_05_transformer.faulty import (
     faulty_block,
     faulty_count,
     faulty_logits,
-    faulty_memory,
     faulty_rms_norm,
-    faulty_swiglu,
 )
+from llmlib.exercises.lessons.lesson_05_transformer.faulty_mlp import faulty_memory, faulty_swiglu
 from llmlib.exercises.lessons.lesson_05_transformer.loading import OUR_NAME, READ_TENSOR, SPLIT_FUSED
+from llmlib.exercises.lessons.lesson_05_transformer.whole_files import (
+    ATTENTION_PART,
+    READ_SIZES,
+    TENSOR_NAMES,
+    attention_part,
+)
 from llmlib.transformer import Transformer, TransformerConfig
 
 TEXTS = texts_of(Path(__file__).parent)
@@ -201,20 +205,6 @@ BLOCK_FORWARD = Exercise(
 # --- transformer.llama_logits ---
 
 
-@cache
-def module_of(d_model, n_heads, n_kv_heads):
-    """One module for all blocks, as each block brings its own weights."""
-    with torch.random.fork_rng(devices=[]):  # the module's first weights are not used
-        return MultiHeadAttention(d_model, n_heads, n_kv_heads)
-
-
-def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """What attention adds to the stream: the module of lesson 03, with these matrices in the place of its own."""
-    module = module_of(x.shape[-1], n_heads, key.shape[0] * n_heads // query.shape[0])
-    matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
-    return functional_call(module, matrices, (x, cos, sin))
-
-
 def llama_logits(ids, weights, config):
     """The logits of a whole model of the Llama family, from its weights by name."""
     frequencies = embeddings.rotary_frequencies(config.d_head, config.rope_theta)
@@ -254,7 +244,7 @@ def cases_logits(seed):
 LLAMA_LOGITS = Exercise(
     **TEXTS["llama_logits"],
     reference=llama_logits,
-    helpers=(attention_part, module_of, swiglu_mlp, MultiHeadAttention),
+    helpers=(attention_part, swiglu_mlp, MultiHeadAttention),
     cases=cases_logits,
     faulty=faulty_logits,
     axes=("batch", "seq", "vocab"),
@@ -328,11 +318,14 @@ EXERCISES = (
     RMS_NORM,
     BLOCK_FORWARD,
     SWIGLU_MLP,
+    ATTENTION_PART,
     LLAMA_LOGITS,
     AFTER_LAYER,
     KEY_VALUE_MEMORY,
     OUR_NAME,
     READ_TENSOR,
+    TENSOR_NAMES,
+    READ_SIZES,
     SPLIT_FUSED,
     COUNT_PARAMETERS,
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
 from llmlib.exercises.lessons.lesson_05_transformer.faulty_loading import (
     faulty_our_name,
@@ -119,8 +119,16 @@ def cases_read_tensor(seed):
     ]
 
 
+def in_another_dtype(call, case):
+    dtype = getattr(call(*case.args), "dtype", torch.float32)
+    return dtype != torch.float32 and (
+        f"Your numbers come as {str(dtype).removeprefix('torch.')}. Which dtype does the task ask for?"
+    )
+
+
 READ_TENSOR = Exercise(
     **TEXTS["read_tensor"],
+    probes=(Probe("The numbers come in float32.", in_another_dtype),),
     reference=read_tensor,
     cases=cases_read_tensor,
     faulty=faulty_read_tensor,

@@ -8,6 +8,7 @@ import torch
 import torch._dynamo  # torch.optim imports it at its first use: seconds, which an attempt should not be stopped for
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
@@ -15,24 +16,27 @@ from llmlib.exercises.lessons.lesson_06_training.faulty import (
     faulty_accumulated,
     faulty_bits,
     faulty_descend,
-    faulty_fit,
     faulty_loss,
     faulty_validation,
     faulty_windows,
 )
+from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_fit
 from llmlib.exercises.lessons.lesson_06_training.steps import (
     ADAMW_STEP,
     BACKWARD,
     CLIP_TOGETHER,
+    IGNORED,
     LEARNING_RATE_AT,
     ORTHOGONALISE,
     adamw_step,
     clip_together,
+    fit,
+    next_token_loss,
     whole_numbers,
 )
+from llmlib.exercises.lessons.lesson_06_training.whole_runs import FIRST_WEIGHT, LEARN, WEIGHT_SHAPES
 
 TEXTS = texts_of(Path(__file__).parent)
-IGNORED = -100
 
 
 # --- training.windows ---
@@ -62,14 +66,6 @@ WINDOWS = Exercise(
 
 
 # --- training.next_token_loss ---
-
-
-def next_token_loss(logits, targets):
-    """The mean surprise at the targets that count, in nats."""
-    counts = targets != IGNORED
-    log_p = logits.log_softmax(dim=-1)
-    surprise = -log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
-    return surprise[counts].mean()
 
 
 def cases_loss(seed):
@@ -140,25 +136,11 @@ DESCEND = Exercise(
     cases=cases_descend,
     faulty=faulty_descend,
     axes=("d_model", "vocab"),
-    probes=(Probe("The result is numbers alone.", carries_gradient, remark=True),),
+    probes=(Probe("The result is numbers alone.", carries_gradient),),
 )
 
 
 # --- training.fit ---
-
-
-def fit(weights, loss_of, batches, rates, limit):
-    """Train: one step of AdamW for each batch, each with its own rate. Returns the new weights and the losses."""
-    averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
-    for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
-        weights = [w.detach().requires_grad_() for w in weights]
-        loss = loss_of(weights, batch)
-        gradients = clip_together(torch.autograd.grad(loss, weights), limit)
-        with torch.no_grad():
-            steps = [adamw_step(w, g, *both, t, rate) for w, g, both in zip(weights, gradients, averages)]
-        weights, averages = [new for new, _, _ in steps], [(m, v) for _, m, v in steps]
-        losses.append(loss.item())
-    return [w.detach() for w in weights], losses
 
 
 @dataclass(frozen=True)
@@ -212,6 +194,19 @@ def returns_gradients(call, case):
     )
 
 
+def lets_an_optimizer_do_it(call, case):
+    taken: list[bool] = []
+    handle = register_optimizer_step_pre_hook(lambda *_: taken.append(True))
+    try:
+        call(*case.args)
+    finally:
+        handle.remove()
+    return bool(taken) and (
+        "Right, but an optimizer of PyTorch took your steps. Try it with your own `adamw_step`: then no line of the "
+        "loop is hidden."
+    )
+
+
 FIT = Exercise(
     **TEXTS["fit"],
     reference=fit,
@@ -222,6 +217,7 @@ FIT = Exercise(
     probes=(
         Probe("A step keeps nothing of the steps before it but numbers.", hangs_together),
         Probe("What comes back is numbers alone.", returns_gradients),
+        Probe("The steps are your own.", lets_an_optimizer_do_it, remark=True),
     ),
 )
 
@@ -365,7 +361,7 @@ VALIDATION_LOSS = Exercise(
     cases=cases_validation,
     faulty=faulty_validation,
     double=False,
-    probes=(Probe("Measuring keeps nothing for a backward pass.", keeps_gradients, remark=True),),
+    probes=(Probe("Measuring keeps nothing for a backward pass.", keeps_gradients),),
 )
 
 
@@ -378,6 +374,9 @@ EXERCISES = (
     LEARNING_RATE_AT,
     CLIP_TOGETHER,
     FIT,
+    WEIGHT_SHAPES,
+    FIRST_WEIGHT,
+    LEARN,
     ACCUMULATED_GRADIENT,
     ORTHOGONALISE,
     VALIDATION_LOSS,

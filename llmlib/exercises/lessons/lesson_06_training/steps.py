@@ -9,15 +9,12 @@ from torch.overrides import TorchFunctionMode
 
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
-from llmlib.exercises.lessons.lesson_06_training.faulty import (
-    faulty_adamw,
-    faulty_backward,
-    faulty_clip,
-    faulty_learning_rate,
-    faulty_orthogonalise,
-)
+from llmlib.exercises.lessons.lesson_06_training.faulty import faulty_learning_rate
+from llmlib.exercises.lessons.lesson_06_training.faulty_backward import faulty_backward
+from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_adamw, faulty_clip, faulty_orthogonalise
 
 TEXTS = texts_of(Path(__file__).parent)
+IGNORED = -100
 
 
 def whole_numbers(seed, below, *shape):
@@ -141,15 +138,16 @@ def cases_orthogonalise(seed):
     ]
 
 
-class _Shapes(TorchFunctionMode):
-    """Notes the shapes of all that torch computes."""
+class _Watched(TorchFunctionMode):
+    """Notes which functions of torch are called, and the shapes of all that they compute."""
 
     def __init__(self):
         super().__init__()
-        self.seen = set()
+        self.called, self.seen = set(), set()
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
+        self.called.add(getattr(function, "__name__", "").removeprefix("linalg_"))
         if isinstance(result, torch.Tensor):
             self.seen.add(tuple(result.shape))
         return result
@@ -157,11 +155,21 @@ class _Shapes(TorchFunctionMode):
 
 def multiplies_the_long_way(call, case):
     rows, columns = case.args[0].shape
-    with _Shapes() as shapes:
+    with _Watched() as watched:
         call(*case.args)
-    return (rows > columns and (rows, rows) in shapes.seen) and (
+    return (rows > columns and (rows, rows) in watched.seen) and (
         f"From the tall matrix of {rows} × {columns} you make one of {rows} × {rows}. Its transpose needs only "
         f"{columns} × {columns}, and gives the same in the end. With 4,000 × 64 that is a thousandth of the work."
+    )
+
+
+def takes_apart(call, case):
+    with _Watched() as watched:
+        call(*case.args)
+    used = sorted(watched.called & {"svd", "svdvals", "eigh", "eig", "eigvalsh", "qr"})
+    return bool(used) and (
+        f"The numbers are right, but `{used[0]}` has taken the matrix apart. The polynomial is there so that this is "
+        "not needed: it reaches the singular values with matrix products alone."
     )
 
 
@@ -170,7 +178,10 @@ ORTHOGONALISE = Exercise(
     reference=orthogonalise,
     cases=cases_orthogonalise,
     faulty=faulty_orthogonalise,
-    probes=(Probe("A tall matrix is transposed first.", multiplies_the_long_way),),
+    probes=(
+        Probe("It is done with matrix products alone.", takes_apart, remark=True),
+        Probe("A tall matrix is transposed first.", multiplies_the_long_way),
+    ),
 )
 
 
@@ -236,9 +247,35 @@ def cases_clip(seed):
         case([(3, 4), (4,)], 4.0, "a limit above 1", scale=10.0),
         Case(([number(0.0), torch.zeros(2, dtype=torch.float64)], 1.0), "no gradient at all"),
         case([(5,)], 2.0, "a single gradient", scale=4.0),
+        Case(([torch.zeros(2, dtype=torch.float64), number(6.0)], 2.0), "one is 0, and the other is too long"),
     ]
 
 
 CLIP_TOGETHER = Exercise(
     **TEXTS["clip_together"], reference=clip_together, cases=cases_clip, faulty=faulty_clip
 )  # fmt: skip
+
+
+# --- what the loop is made of; its exercises are in `exercises` and `whole_runs` ---
+
+
+def next_token_loss(logits, targets):
+    """The mean surprise at the targets that count, in nats."""
+    counts = targets != IGNORED
+    log_p = logits.log_softmax(dim=-1)
+    surprise = -log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+    return surprise[counts].mean()
+
+
+def fit(weights, loss_of, batches, rates, limit):
+    """Train: one step of AdamW for each batch, each with its own rate. Returns the new weights and the losses."""
+    averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
+    for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
+        weights = [w.detach().requires_grad_() for w in weights]
+        loss = loss_of(weights, batch)
+        gradients = clip_together(torch.autograd.grad(loss, weights), limit)
+        with torch.no_grad():
+            steps = [adamw_step(w, g, *both, t, rate) for w, g, both in zip(weights, gradients, averages)]
+        weights, averages = [new for new, _, _ in steps], [(m, v) for _, m, v in steps]
+        losses.append(loss.item())
+    return [w.detach() for w in weights], losses

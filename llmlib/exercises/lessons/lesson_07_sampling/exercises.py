@@ -9,15 +9,16 @@ from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, randn
 from llmlib.exercises.lessons.lesson_07_sampling.constraints import ALLOWED_TOKENS, CONSTRAINED
+from llmlib.exercises.lessons.lesson_07_sampling.drawing import draw, penalise_repetition, probabilities_at
 from llmlib.exercises.lessons.lesson_07_sampling.faulty import (
     faulty_distinct,
     faulty_draw,
-    faulty_min_p,
     faulty_penalty,
     faulty_temperature,
-    faulty_top_p,
 )
+from llmlib.exercises.lessons.lesson_07_sampling.faulty_cuts import faulty_min_p, faulty_top_p
 from llmlib.exercises.lessons.lesson_07_sampling.loops import BEAM_STEP, CONTINUATION
+from llmlib.exercises.lessons.lesson_07_sampling.writing import WRITE
 from llmlib.sampling import logits as rules
 from llmlib.sampling import quality
 
@@ -25,11 +26,6 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 # --- sampling.draw ---
-
-
-def draw(probabilities, u):
-    """For each row, the first token at which the sum of the probabilities exceeds u."""
-    return (probabilities.cumsum(dim=-1) <= u[:, None]).sum(dim=-1)
 
 
 def cases_draw(seed):
@@ -76,17 +72,13 @@ DRAW = Exercise(
 # --- sampling.probabilities_at ---
 
 
-def probabilities_at(logits, temperature):
-    """The distribution at a temperature; at 0 all of it on the first of the likeliest tokens."""
-    return rules.scale_temperature(logits, temperature).softmax(dim=-1)
-
-
 # Not smaller in float32: to take the logarithm of a softmax first is right, and rounds logits that are nearly equal.
 SMALL = ((0.02, "both"), (0.005, "double"), (1e-4, "double"), (1e-9, "double"))
 
 
 def cases_temperature(seed):
     equal = torch.tensor([[1.0, 3.0, 3.0, 2.0], [0.5, 0.5, 0.0, 0.5]], dtype=torch.float64)
+    two_best = torch.tensor([[1.0, 1.0, 0.0], [2.0**-999, 2.0**-999, 0.0]], dtype=torch.float64)
     return [
         Case((torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64), 0.5)),
         Case((2 * randn(seed, 2, 3, 5), 2.0), "a temperature above 1"),
@@ -98,6 +90,8 @@ def cases_temperature(seed):
         Case((50 * randn(seed + 4, 4, 4), 8.0), "large logits"),
         *(Case((t * randn(seed + 6, 3, 4), t), "a small T, and logits that are nearly equal", p) for t, p in SMALL),
         Case((3 + randn(seed + 5, 2, 3).abs(), 2.0**-126), "a temperature of 0.000…01"),
+        Case((2.0**30 * two_best, 2.0**-99), "a temperature of 0.000…01, and two best tokens", precision="single"),
+        Case((2.0**930 * two_best, 2.0**-99), "a temperature of 0.000…01, and two best tokens", precision="double"),
         Case((3 + randn(seed + 5, 2, 3).abs(), 2.0**-1030), "a temperature of 0.000…01", precision="double"),
     ]
 
@@ -228,11 +222,6 @@ KEEP_MIN_P = Exercise(
 # --- sampling.penalise_repetition ---
 
 
-def penalise_repetition(logits, ids, penalty):
-    """The logits, made smaller for the tokens that occur in the same row of ids."""
-    return rules.penalise_repetition(logits, rules.count_tokens(ids, logits.shape[-1]), penalty)
-
-
 def cases_penalty(seed):
     generator = torch.Generator().manual_seed(seed)
 
@@ -299,6 +288,6 @@ DISTINCT_N = Exercise(
 
 
 EXERCISES = (
-    DRAW, PROBABILITIES_AT, KEEP_TOP_P, KEEP_MIN_P, PENALISE_REPETITION, CONTINUATION, DISTINCT_N, BEAM_STEP,
+    DRAW, PROBABILITIES_AT, KEEP_TOP_P, KEEP_MIN_P, PENALISE_REPETITION, CONTINUATION, WRITE, DISTINCT_N, BEAM_STEP,
     ALLOWED_TOKENS, CONSTRAINED,
 )  # fmt: skip

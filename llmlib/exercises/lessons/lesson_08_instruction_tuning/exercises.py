@@ -9,17 +9,20 @@ from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty import (
     faulty_answer_mask,
-    faulty_best_by_wording,
     faulty_chat_text,
-    faulty_interval,
     faulty_pack,
     faulty_targets,
 )
+from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty_measures import (
+    faulty_best_by_wording,
+    faulty_interval,
+)
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.lora import ADAPTED, KEPT_BY_RANK, LORA_LINEAR, MERGED
+from llmlib.exercises.lessons.lesson_08_instruction_tuning.masks import answer_mask, targets
+from llmlib.exercises.lessons.lesson_08_instruction_tuning.tuning import LEARN_ANSWERS
 from llmlib.finetuning import pairs
 
 TEXTS = texts_of(Path(__file__).parent)
-IGNORED = -100  # a target that the loss leaves out
 EMPTY = -1  # a place of a row in which no conversation lies
 Z = 1.96  # of a normal distribution, 95% lies within so many standard deviations
 
@@ -70,19 +73,6 @@ CHAT_TEXT = Exercise(
 # --- instruction_tuning.answer_mask ---
 
 
-def answer_mask(ids, assistant, end):
-    """True for the tokens that the assistant wrote, the end of each answer included."""
-    mask = torch.zeros_like(ids, dtype=torch.bool)
-    answering = False
-    for place, id in enumerate(ids.tolist()):
-        mask[place] = answering
-        if id == assistant:
-            answering = True
-        elif id == end:
-            answering = False
-    return mask
-
-
 def turns(seed, lengths, special, cut=False):
     """The ids of a conversation: questions and answers of these lengths in turn; the last answer may have no end."""
     chance = random.Random(seed)
@@ -114,6 +104,8 @@ def cases_answer_mask(seed):
 
 def end_without_an_answer(call, case):
     _, assistant, end = case.args
+    if not equal(answer_mask(*case.args), call(*case.args)):
+        return None  # another matter
     ids = torch.tensor([end, 3, 11, end, 12, assistant, 13, end, end, 3, 14, end, assistant, 15, end, 3])
     if equal(answer_mask(ids, assistant, end), call(ids, assistant, end)):
         return None
@@ -130,11 +122,6 @@ ANSWER_MASK = Exercise(
 
 
 # --- instruction_tuning.targets ---
-
-
-def targets(ids, mask):
-    """Inputs, and for each of them the next token, if that is to be learned."""
-    return ids[:, :-1], ids[:, 1:].masked_fill(~mask[:, 1:], IGNORED)
 
 
 def cases_targets(seed):
@@ -301,5 +288,6 @@ BEST_BY_WORDING = Exercise(
 
 
 EXERCISES = (
-    CHAT_TEXT, ANSWER_MASK, TARGETS, PACK, INTERVAL, BEST_BY_WORDING, LORA_LINEAR, MERGED, ADAPTED, KEPT_BY_RANK,
+    CHAT_TEXT, ANSWER_MASK, TARGETS, PACK, INTERVAL, BEST_BY_WORDING, LORA_LINEAR, MERGED, LEARN_ANSWERS, ADAPTED,
+    KEPT_BY_RANK,
 )  # fmt: skip

@@ -43,6 +43,7 @@ def adapters(seed):
         (3, 3, 3, 2.0, "the rank is the width"),
         (4, 4, 4, 6.0, "the rank is the width"),
         (6, 5, 4, 4.0, "alpha is r"),
+        (3, 2, 5, 4.0, "the rank is above both widths"),
         (3, 5, 4, 16, "the rank is above the width"),
     ]
     for i, (d_in, d_out, r, alpha, note) in enumerate(sizes):
@@ -92,6 +93,7 @@ def cases_kept_by_rank(seed):
     return [
         Case((torch.diag(torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)), 1)),
         Case((randn(seed + 3, 4, 6), 2), "wider than high"),
+        Case((torch.diag(torch.tensor([2.0, 1.0, 0.0], dtype=torch.float64)), 1), "a direction that is empty"),
         Case((randn(seed + 4, 7, 4), 3), "higher than wide"),
         Case((randn(seed + 5, 5, 5), 1), "a square matrix that is not symmetric"),
         Case((randn(seed + 6, 5, 5) * 100, 2), "large numbers"),
@@ -136,7 +138,12 @@ def small_weights(seed):
     model = Transformer(config, seed=seed)
     for parameter in model.parameters():
         parameter.data *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that no detour matters
+    model.blocks[0].register_forward_hook(of_somebody_else)
     return model
+
+
+def of_somebody_else(layer, inputs, y):
+    """A hook that was there before, and changes nothing."""
 
 
 def cases_adapted(seed):
@@ -160,6 +167,7 @@ def cases_adapted(seed):
         case(2, 3, [value, query], 1, 0.5, "rank 1"),
         case(2, 4, ["blocks.0.mlp.up", "blocks.0.attention.output", "blocks.1.mlp.up"], 3, 8.0),
         case(2, 3, [query, value], (2, 4), 3.0, "adapters of two ranks"),
+        case(1, 3, [value], 20, 3.0, "a rank above the width"),
     ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_09_alignment.faulty import (
     faulty_answer_log_probs,
@@ -22,6 +22,27 @@ from llmlib.exercises.lessons.lesson_09_alignment.faulty import (
 )
 
 TEXTS = texts_of(Path(__file__).parent)
+
+APART = (40.0, 80.0)  # nats: e^-80 is still a number in float32
+FAR_APART = (400.0, 800.0)
+
+
+def no_ceiling(distances, arguments, note):
+    """A surprise grows with the distance; `arguments(case, distance)` are those of one result that is so far off."""
+
+    def broken(call, case):
+        if not case.note.startswith(note):
+            return None
+        near, far = (abs(call(*arguments(case, distance)).item()) for distance in distances)
+        if not 0.01 < far < 1.1 * near:
+            return None
+        return (
+            f"The surprise should be {distances[0]:g} at one distance and {distances[1]:g} at the next one. Yours are "
+            f"{near:.3g} and {far:.3g}. What keeps ln 0 away (a small number added, a `clamp`, a limit within torch's "
+            "own loss) also holds the result down: however wrong the model is, it costs no more, and nothing pulls."
+        )
+
+    return Probe("The surprise is not held down, however unlikely the answer is.", broken)
 
 
 def lengths_to_mask(lengths, width):
@@ -64,9 +85,16 @@ def cases_answer_log_probs(seed):
     ]
 
 
+def unlikely_token(case, distance):
+    """An answer of one token whose logit is so far below another one."""
+    logits = case.args[0].new_tensor([[[distance, 0.0], [0.0, 0.0]]])
+    return logits, torch.tensor([[0, 1]]), torch.tensor([[False, True]])
+
+
 ANSWER_LOG_PROBS = Exercise(
     **TEXTS["answer_log_probs"], reference=answer_log_probs, cases=cases_answer_log_probs,
-    faulty=faulty_answer_log_probs, axes=("answer",), probes=(gradients_flow(("logits",), 0),),
+    faulty=faulty_answer_log_probs, axes=("answer",),
+    probes=(gradients_flow(("logits",), 0), no_ceiling(APART, unlikely_token, "large logits")),
 )  # fmt: skip
 
 
@@ -91,9 +119,14 @@ def cases_preference_loss(seed):
     ]  # fmt: skip
 
 
+def wrong_pair(case, distance):
+    return case.args[0].new_zeros(1), case.args[0].new_full((1,), distance)
+
+
 PREFERENCE_LOSS = Exercise(
     **TEXTS["preference_loss"], reference=preference_loss, cases=cases_preference_loss,
-    faulty=faulty_preference_loss, probes=(gradients_flow(("chosen", "rejected"), 0, 1),),
+    faulty=faulty_preference_loss,
+    probes=(gradients_flow(("chosen", "rejected"), 0, 1), no_ceiling(FAR_APART, wrong_pair, "rewards that are far")),
 )  # fmt: skip
 
 
@@ -289,9 +322,17 @@ def cases_dpo_loss(seed):
     ]
 
 
+def wrong_pair_of_answers(case, distance):
+    zeros = case.args[0].new_zeros(1)
+    return zeros - distance, zeros, zeros, zeros, 1.0
+
+
 DPO_LOSS = Exercise(
     **TEXTS["dpo_loss"], reference=dpo_loss, cases=cases_dpo_loss, faulty=faulty_dpo_loss,
-    probes=(gradients_flow(("chosen", "rejected"), 0, 1),),
+    probes=(
+        gradients_flow(("chosen", "rejected"), 0, 1),
+        no_ceiling(FAR_APART, wrong_pair_of_answers, "answers that are far"),
+    ),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ def _surprise(margin, curve, unit="nats"):
         "in two steps": lambda: -torch.sigmoid(margin).log(),
         "probability": lambda: 1 - torch.sigmoid(margin),
         "its own probability": lambda: -torch.sigmoid(margin),
+        "squared probability": lambda: (1 - torch.sigmoid(margin)) ** 2,
         "none": lambda: -margin,
         "hinge": lambda: (1 - margin).relu(),
         "square": lambda: (1 - margin) ** 2,
@@ -21,7 +22,7 @@ def _surprise(margin, curve, unit="nats"):
 def _over(values, mean):
     return {
         "mean": lambda: values.mean(), "sum": lambda: values.sum(), "each": lambda: values,
-        "half": lambda: values.mean() / 2,
+        "half": lambda: values.mean() / 2, "before the logarithm": lambda: -(-values).exp().mean().log(),
     }[mean]()  # fmt: skip
 
 
@@ -31,8 +32,11 @@ def faulty_preference_loss(chosen, rejected, order="chosen first", curve="log si
         chosen, rejected = rejected, chosen
     if compares == "each alone":
         return sign * _over(_surprise(chosen, curve, unit) + _surprise(-rejected, curve, unit), mean)
+    if compares == "surprises":
+        return sign * _over(_surprise(chosen, curve, unit) - _surprise(rejected, curve, unit), mean)
     margin = {
         "both": lambda: chosen - rejected, "chosen": lambda: chosen, "sum": lambda: chosen + rejected,
+        "each with each": lambda: chosen[:, None] - rejected[None, :],
         "size": lambda: (chosen - rejected).abs(), "means": lambda: (chosen.mean() - rejected.mean())[None],
         "ratio": lambda: chosen / rejected, "of sigmoids": lambda: chosen.sigmoid() - rejected.sigmoid(),
     }[compares]()  # fmt: skip
@@ -44,13 +48,23 @@ def faulty_best_of_n(rewards, values, chooses="rewards", which="largest", axis="
     if chooses == "size":
         by = rewards.abs()
     by = -by if which == "smallest" else by
-    worth = {"values": values, "rewards": rewards, "difference": rewards - values}[gives]
+    if chooses == "product":
+        by = rewards * values
+    if chooses == "values of good ones":
+        by = values.masked_fill(rewards < rewards.mean(1, keepdim=True), float("-inf"))
+    worth = {
+        "values": values, "rewards": rewards, "difference": rewards - values, "product": rewards * values,
+    }[gives]  # fmt: skip
     if which == "first":
         found = worth[:, 0]
     elif which == "last":
         found = worth[:, -1]
     elif which == "all":
         found = worth
+    elif which == "weighted":
+        found = (by.softmax(1) * worth).sum(1)
+    elif axis == "crossed":
+        found = worth[:, by.argmax(1)]
     elif axis == "prompts":
         found = worth.gather(0, by.argmax(0, keepdim=True))
     elif axis == "everything":
@@ -76,12 +90,20 @@ def faulty_answer_log_probs(logits, ids, mask, shift="one", mask_of="targets", s
         x, y, m = logits[:, 1:], ids[:, :-1], mask[:, :-1]
     axis = {"vocab": -1, "seq": 1, "batch": 0}[over]
     each = {
-        "log": lambda: x.log_softmax(axis), "probabilities": lambda: x.softmax(axis), "logits": lambda: x,
+        "log": lambda: x.log_softmax(axis), "less the largest": lambda: x - x.amax(axis, keepdim=True),
+        "masked": lambda: (x * m[..., None]).log_softmax(axis), "probabilities": lambda: x.softmax(axis),
+        "logits": lambda: x,
     }[scores]().gather(-1, y[..., None])[..., 0]  # fmt: skip
     if counts == "all":
         m = torch.ones_like(m)
     elif counts == "prompt":
         m = ~m
+    elif counts in ("all but the last", "all but the first"):
+        place = torch.arange(m.shape[1])
+        ends = (place * m).amax(1) if counts == "all but the last" else m.int().argmax(1)
+        m = m & (place != ends[:, None])
+    if scores == "masked":
+        m = torch.ones_like(m)
     each, n = each * m, m.sum(1)
     return sign * {
         "sum": lambda: each.sum(1), "mean": lambda: each.sum(1) / n, "mean of row": lambda: each.mean(1),
@@ -99,6 +121,8 @@ def faulty_reinforce_loss(log_probs, mask, rewards, sign=-1, length="sum", maske
         "width": lambda: (scores * m).mean(1), "last": lambda: (scores * m).gather(1, m.sum(1)[:, None] - 1)[:, 0],
         "first": lambda: scores[:, 0],
     }[length]()  # fmt: skip
+    if of == "product":
+        each = torch.where(m, log_probs, torch.ones_like(log_probs)).prod(1)
     if of == "whole":
         each = (log_probs * m).sum(1).exp()
     w = {
@@ -120,19 +144,30 @@ def faulty_group_advantages(rewards, mean="group", spread="group", correction=1,
         "others": lambda: (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1),
         "median": lambda: rewards.median(1, keepdim=True).values,
         "best": lambda: rewards.max(1, keepdim=True).values,
+        "lowest": lambda: rewards.min(1, keepdim=True).values,
     }[mean]()  # fmt: skip
     width = {
         "group": lambda: rewards.std(1, keepdim=True, correction=correction),
         "batch": lambda: rewards.std(correction=correction),
         "prompts": lambda: rewards.std(0, keepdim=True, correction=correction),
         "range": lambda: rewards.amax(1, keepdim=True) - rewards.amin(1, keepdim=True),
+        "distances": lambda: (rewards - rewards.mean(1, keepdim=True)).abs().mean(1, keepdim=True),
         "none": lambda: None,
+        "of the mean alone": lambda: rewards.std(1, keepdim=True, correction=correction),
     }[spread]()  # fmt: skip
+    if spread == "of the mean alone":
+        return sign * (rewards - centre / (width + 1e-4))
     centred = sign * (rewards - centre)
     if width is None:
         return centred
     width = width**power
-    return centred / (width + 1e-4 if small == "added" else width)
+    if small == "above":
+        centred = centred + 1e-4
+    return {
+        "added": lambda: centred / (width + 1e-4), "none": lambda: centred / width, "above": lambda: centred / width,
+        "guarded": lambda: (centred / width).nan_to_num(0.0), "bound": lambda: centred / width.clamp(min=1e-4),
+        "in the root": lambda: centred / (width**2 + 1e-4).sqrt(),
+    }.get(small, lambda: centred / (width + float(small)))()  # fmt: skip
 
 
 def faulty_clipped_loss(log_probs, old_log_probs, advantages, mask, clip, ratio="new / old", choose="smaller",
@@ -147,14 +182,22 @@ def faulty_clipped_loss(log_probs, old_log_probs, advantages, mask, clip, ratio=
         "no ratio": lambda: torch.ones_like(moved),
     }[ratio]()  # fmt: skip
     low, high = {"around 1": (1 - clip, 1 + clip), "around 0": (-clip, clip), "above": (0, 1 + clip),
-                 "below": (1 - clip, float("inf")), "factor": (1 / (1 + clip), 1 + clip)}[between]  # fmt: skip
+                 "below": (1 - clip, float("inf")), "logarithm": (1 - clip, 1 + clip),
+                 "factor": (1 / (1 + clip), 1 + clip)}[between]  # fmt: skip
+    if by in ("answer once", "mean of the answer"):  # one gain an answer
+        sums = (moved * m).sum(1, keepdim=True)
+        r = (sums if by == "answer once" else sums / m.sum(1, keepdim=True)).exp()
+        m, mask = torch.ones_like(r), mask[:, :1]
     a = advantages[:, None]
     gain, held = a * r, a * r.clamp(low, high)
+    if between == "logarithm":
+        held = a * moved.clamp(-clip, clip).exp()
     found = {
         "smaller": lambda: torch.minimum(gain, held), "larger": lambda: torch.maximum(gain, held),
         "clipped": lambda: held, "unclipped": lambda: gain,
         "ratio first": lambda: torch.minimum(r, r.clamp(low, high)) * a,
-        "gain": lambda: gain.clamp(low, high),
+        "gain": lambda: gain.clamp(low, high), "gain or less": lambda: torch.minimum(gain, gain.clamp(low, high)),
+        "advantage": lambda: a.clamp(-clip, clip) * r,
     }[choose]() * m  # fmt: skip
     return sign * {
         "answers": lambda: found.sum() / len(mask), "tokens": lambda: found.sum() / m.sum(),
@@ -164,17 +207,22 @@ def faulty_clipped_loss(log_probs, old_log_probs, advantages, mask, clip, ratio=
 
 
 def faulty_k3(log_probs, reference_log_probs, ratio="reference / policy", form="k3", gives="tokens", sign=1):
-    log_ratio = reference_log_probs - log_probs
-    if ratio == "policy / reference":
-        log_ratio = -log_ratio
-    if ratio == "of logs":
-        log_ratio = reference_log_probs / log_probs
+    p, q = log_probs.exp(), reference_log_probs.exp()
+    r = {
+        "reference / policy": lambda: (reference_log_probs - log_probs).exp(),
+        "policy / reference": lambda: (log_probs - reference_log_probs).exp(),
+        "of logs": lambda: (reference_log_probs / log_probs).exp(),
+        "of logs, as r": lambda: reference_log_probs / log_probs,
+        "difference": lambda: q - p, "size of the difference": lambda: q - p,
+        "difference of logs": lambda: reference_log_probs - log_probs,
+    }[ratio]()  # fmt: skip
+    log_ratio = (r.abs() if ratio == "size of the difference" else r).log()
     found = sign * {
-        "k3": lambda: log_ratio.exp() - 1 - log_ratio, "k1": lambda: -log_ratio,
+        "k3": lambda: r - 1 - log_ratio, "k1": lambda: -log_ratio,
         "k2": lambda: log_ratio**2 / 2, "k2 whole": lambda: log_ratio**2, "size": lambda: log_ratio.abs(),
-        "no 1": lambda: log_ratio.exp() - log_ratio, "plus": lambda: log_ratio.exp() - 1 + log_ratio,
-        "no logarithm": lambda: log_ratio.exp() - 1, "weighed": lambda: -log_probs.exp() * log_ratio,
-        "ratio": lambda: log_ratio.exp(),
+        "no 1": lambda: r - log_ratio, "plus": lambda: r - 1 + log_ratio,
+        "no logarithm": lambda: r - 1, "weighed": lambda: -p * log_ratio,
+        "ratio": lambda: r,
     }[form]()  # fmt: skip
     return {
         "tokens": lambda: found, "mean": lambda: found.mean(), "sum": lambda: found.sum(),
@@ -184,6 +232,11 @@ def faulty_k3(log_probs, reference_log_probs, ratio="reference / policy", form="
 
 def faulty_dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta, reference="both", order="right",
                     scale="margin", curve="log sigmoid", mean="mean", sign=1, compares="both"):  # fmt: skip
+    if compares in ("each alone", "of sigmoids"):
+        ours, theirs = beta * (chosen - reference_chosen), beta * (rejected - reference_rejected)
+        if compares == "of sigmoids":
+            return sign * _over(_surprise(ours.sigmoid() - theirs.sigmoid(), curve), mean)
+        return sign * _over(_surprise(ours, curve) + _surprise(-theirs, curve), mean)
     if order == "rejected first":
         chosen, rejected = rejected, chosen
         reference_chosen, reference_rejected = reference_rejected, reference_chosen
@@ -209,7 +262,8 @@ def faulty_dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta
     }[scale]()  # fmt: skip
     if mean == "inside":
         margin = margin.mean()[None]
-    found = sign * _over(_surprise(margin, curve), "mean" if mean == "inside" else mean)
+    surprise = ((margin - 0.5) / beta) ** 2 if curve == "IPO" else _surprise(margin, curve)
+    found = sign * _over(surprise, "mean" if mean == "inside" else mean)
     return beta * found if scale == "outside" else found
 
 
@@ -228,7 +282,8 @@ def faulty_list_reward(said, right, repeated="costs", wrong="costs", by="right",
     if by == "missing":
         lost += len(set(right) - new)
     whole = {"right": len(right), "said": max(1, len(said)), "nothing": 1, "both": len(said) + len(right),
-             "missing": len(right), "animals": max(1, len(set(said) | set(right)))}[by]  # fmt: skip
+             "missing": len(right), "mean of both": (len(said) + len(right)) / 2,
+             "animals": max(1, len(set(said) | set(right)))}[by]  # fmt: skip
     reward = (gained - price * lost) / whole
     return max(0.0, reward) if floor else reward
 
@@ -237,10 +292,13 @@ def faulty_worth_answering(chance, wrong, weighs="chances", side="above", silenc
     gain = {
         "chances": lambda: chance - (1 - chance) * wrong, "half": lambda: chance - 0.5,
         "price alone": lambda: chance - wrong, "same chance": lambda: chance - chance * wrong,
-        "price as chance": lambda: chance - 1 / (1 + wrong), "gain left out": lambda: (1 - chance) * wrong - chance * 0,
-        "added": lambda: chance + (1 - chance) * wrong, "odds": lambda: chance / (1 - chance) - 1,
+        "price as chance": lambda: chance - 1 / (1 + wrong),
+        "added": lambda: chance + (1 - chance) * wrong, "sure gain": lambda: 1 - (1 - chance) * wrong,
+        "price from one": lambda: chance - (1 - wrong), "one more": lambda: chance - (1 - chance) * (1 + wrong),
+        "exchanged": lambda: (1 - chance) - chance * wrong,
+        "half as well": lambda: torch.minimum(chance - 0.5, chance - (1 - chance) * wrong),
     }[weighs]()  # fmt: skip
-    gain = gain - silence
+    gain = gain - (wrong if silence == "wrong" else silence)
     found = gain > 0 if side == "above" else gain < 0 if side == "below" else gain >= 0
     return {"booleans": lambda: found, "numbers": lambda: found.long(), "gain": lambda: gain,
             "share": lambda: found.float().mean()}[give]()  # fmt: skip

@@ -1,11 +1,9 @@
 """Attention: queries, keys, values, heads, positions."""
 
 import math
-from functools import cache
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 
 def causal_mask(n_query, n_key):
@@ -40,6 +38,13 @@ def rotate(x, cos, sin):
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
+def turns(n_tokens, d_head, theta):
+    """Cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
+    angles = torch.arange(n_tokens)[:, None] * theta ** (-torch.arange(0, d_head, 2) / d_head)
+    angles = angles.repeat(1, 2)[None, None]
+    return angles.cos(), angles.sin()
+
+
 class MultiHeadAttention(nn.Module):
     """Causal attention in heads, with rotary positions; several query heads may share a key-value head."""
 
@@ -59,20 +64,6 @@ class MultiHeadAttention(nn.Module):
         return self.output(merge_heads(scaled_dot_product_attention(q, k, v, mask)))
 
 
-@cache
-def module_of(d_model, n_heads, n_kv_heads):
-    """One module for all blocks, as each block brings its own weights."""
-    with torch.random.fork_rng(devices=[]):  # the module's first weights are not used
-        return MultiHeadAttention(d_model, n_heads, n_kv_heads)
-
-
-def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """What attention adds to the stream: the module, with these matrices in the place of its own."""
-    module = module_of(x.shape[-1], n_heads, key.shape[0] * n_heads // query.shape[0])
-    matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
-    return functional_call(module, matrices, (x, cos, sin))
-
-
 def rotary_frequencies(d_head, theta=10_000.0):
     """Radians per position, for each pair of channels."""
     return theta ** -(torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
@@ -82,12 +73,6 @@ def rotary_cos_sin(positions, frequencies):
     """Cosine and sine of each position's angles; channels i and i + d_head/2 share one."""
     angles = (positions.float()[..., None] * frequencies).repeat(*[1] * positions.ndim, 2)
     return angles.cos(), angles.sin()
-
-
-def turns(n_tokens, config):
-    """Cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
-    cos, sin = rotary_cos_sin(torch.arange(n_tokens), rotary_frequencies(config.d_head, config.rope_theta))
-    return cos[None, None], sin[None, None]
 
 
 def attention_scores(q, k):

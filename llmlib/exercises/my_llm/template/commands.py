@@ -10,64 +10,96 @@ FOLDER holds config.json, tokenizer.json and model.safetensors, as `llmlib.save_
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from llmlib.exercises.my_llm.template.model import Config, llama_logits, new_weights
-from llmlib.exercises.my_llm.template.sampling import generate
-from llmlib.exercises.my_llm.template.text import Tokenizer, learn_merges
-from llmlib.exercises.my_llm.template.training import learning_rate_at, random_windows, train
-from llmlib.exercises.my_llm.template.tuning import tune
-from llmlib.exercises.my_llm.template.weights import read_config, read_tokenizer, read_weights
+from llmlib.exercises.my_llm.template.model import Config, llama_logits
+from llmlib.exercises.my_llm.template.sampling import write
+from llmlib.exercises.my_llm.template.text import Tokenizer, detokenize, learn_merges, read_vocabulary, tokenize
+from llmlib.exercises.my_llm.template.training import first_weight, learn, learning_rate_at, weight_shapes, windows
+from llmlib.exercises.my_llm.template.tuning import chat_text, learn_answers
+from llmlib.exercises.my_llm.template.weights import NAMES, our_name, read_sizes, read_tensor, tensor_names
+
+# How SmolLM2 cuts a text into pieces; to re, ² and ½ are letters.
+WORDS = r"\d|'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?(?:[^\s\w]|_)+|\s+$|\s+(?=\d)|\s+(?!\S)|\s"
+LINES = r"[^\n]*\n?"  # and our own models theirs
+CHANCE = torch.Generator().manual_seed(0)
 
 
 def load(path):
     """The weights, config and tokenizer of a model: of a folder, or of a file that `torch.save` wrote."""
-    if Path(path).is_dir():
-        readers = {"model.safetensors": read_weights, "config.json": read_config, "tokenizer.json": read_tokenizer}
-        return [read(Path(path) / name) for name, read in readers.items()]
-    weights, config, tokenizer = torch.load(path, weights_only=True)
-    return weights, Config(*config), Tokenizer(*tokenizer)
+    if Path(path).is_file():
+        weights, config, tokenizer = torch.load(path, weights_only=True)
+        return weights, Config(*config), Tokenizer(*tokenizer)
+    data = (Path(path) / "model.safetensors").read_bytes()
+    weights = {our_name(name, NAMES): read_tensor(data, name) for name in tensor_names(data)}
+    config = Config(**read_sizes((Path(path) / "config.json").read_text(encoding="utf-8")))
+    return weights, config, read_tokenizer(Path(path) / "tokenizer.json")
 
 
-def save(path, weights, config, tokenizer):
-    kept = [tokenizer.merges, tokenizer.special, tokenizer.theirs, tokenizer.pieces]
-    torch.save([weights, tuple(config), kept], path)
+def read_tokenizer(path):
+    file = json.loads(path.read_text(encoding="utf-8"))
+    merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in file["model"]["merges"]]
+    special = {token["content"]: token["id"] for token in file["added_tokens"]}
+    free = sorted(special.values())[-2:]  # two special tokens that chats do not need
+    special = dict(zip(("<|user|>", "<|assistant|>"), free)) | special
+    return Tokenizer(*read_vocabulary(file["model"]["vocab"], merges), special, WORDS)
 
 
 def begin(text, n_merges=200):
     """A small new model for a text, and its tokenizer, whose merges the first 20,000 characters decide."""
-    merges = learn_merges(text[:20_000], n_merges)
-    names = ("<|endoftext|>", "<|user|>", "<|assistant|>")
-    tokenizer = Tokenizer(merges, {name: 256 + len(merges) + n for n, name in enumerate(names)})
-    config = Config(259 + len(merges), 64, 4, 4, 2, 176, 16, 128)
-    return new_weights(config), config, tokenizer
+    merges, draw = learn_merges(text[:20_000], n_merges), partial(torch.randn, generator=CHANCE)
+    names, n = ("<|endoftext|>", "<|user|>", "<|assistant|>"), 256 + len(merges)
+    config = Config(n + 3, 64, 4, 4, 2, 176, 16, 128)
+    weights = {name: first_weight(name, shape, 4, draw) for name, shape in weight_shapes(config).items()}
+    return weights, config, Tokenizer(merges, list(range(n)), {name: n + i for i, name in enumerate(names)}, LINES)
+
+
+def say(path, prompt):
+    weights, config, tokenizer = load(path)
+    us, end = torch.rand(40, generator=CHANCE).tolist(), tokenizer.special["<|endoftext|>"]
+    with torch.no_grad():
+        ids = tokenize(prompt, tokenizer)
+        new = write(lambda ids: llama_logits(ids, weights, config), ids, us, end, 0.8, 0.95, 1.0)
+    print(prompt + detokenize(new, tokenizer))
+
+
+def train(source, path, steps=500):
+    text = Path(source).read_text(encoding="utf-8")[:300_000]
+    weights, config, tokenizer = begin(text)
+    ids = torch.tensor(tokenize(text, tokenizer))
+    starts = torch.randint(len(ids) - 64, (steps, 16), generator=CHANCE).tolist()
+    rates = [learning_rate_at(step, steps, 20, 3e-3) for step in range(steps)]
+    batches = [windows(ids, row, 64) for row in starts]
+    learned, losses = learn(weights, lambda ids, now: llama_logits(ids, now, config), batches, rates)
+    torch.save([dict(zip(weights, learned)), tuple(config), tuple(tokenizer)], path)
+    print(f"loss {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
+
+
+def tune(path, source, new, steps=300):
+    weights, config, tokenizer = load(path)
+    talks = [json.loads(line) for line in Path(source).read_text(encoding="utf-8").splitlines()]
+    rows = [torch.tensor(tokenize(chat_text(talk), tokenizer)[: config.max_seq_len]) for talk in talks]
+    signs = [tokenizer.special[name] for name in ("<|assistant|>", "<|endoftext|>")]
+    rows = [ids for ids in rows if signs[0] in ids[:-1]]  # with an answer
+    names = [name for name in weights if name.endswith(("query.weight", "value.weight"))]
+    rates = [learning_rate_at(step, steps, 0, 2e-3) for step in range(steps)]
+    draw = partial(torch.randn, generator=CHANCE)
+    matrices, losses = learn_answers(
+        weights, lambda ids, now: llama_logits(ids, now, config), rows, signs, names, draw, rates
+    )
+    torch.save([weights | dict(zip(names, matrices)), tuple(config), tuple(tokenizer)], new)
+    print(f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
 
 
 def main(arguments):
-    match arguments:
-        case ["say", path, prompt]:
-            weights, config, tokenizer = load(path)
-            new = generate(tokenizer.encode(prompt), weights, config, 40, end=tokenizer.special["<|endoftext|>"])
-            print(prompt + tokenizer.decode(new))
-        case ["train", source, path]:
-            text, steps = Path(source).read_text(encoding="utf-8")[:1_000_000], 500
-            print(f"{steps} steps take a minute or two")
-            weights, config, tokenizer = begin(text)
-            batches = random_windows(torch.tensor(tokenizer.encode(text)), steps, 16, 64)
-            rates = [learning_rate_at(step, steps, 20, 3e-3) for step in range(steps)]
-            weights, losses = train(weights, lambda ids, w: llama_logits(ids, w, config), batches, rates)
-            print(f"loss {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
-            save(path, weights, config, tokenizer)
-        case ["tune", path, source, new]:
-            weights, config, tokenizer = load(path)
-            talks = [json.loads(line) for line in Path(source).read_text(encoding="utf-8").splitlines()]
-            weights, losses = tune(weights, config, tokenizer, talks, steps=300)
-            print(f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
-            save(new, weights, config, tokenizer)
-        case _:
-            print(__doc__)
+    commands = {command.__name__: command for command in (say, train, tune)}
+    if len(arguments) > 2:
+        commands[arguments[0]](*arguments[1:])
+    else:
+        print(__doc__)
 
 
 if __name__ == "__main__":

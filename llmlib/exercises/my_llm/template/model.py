@@ -4,8 +4,9 @@ from collections import namedtuple
 
 import torch
 import torch.nn.functional as F
+from torch.func import functional_call
 
-from llmlib.exercises.my_llm.template.attention import attention_part, turns
+from llmlib.exercises.my_llm.template.attention import MultiHeadAttention, turns
 
 
 def embed(ids, table):
@@ -31,9 +32,17 @@ def swiglu_mlp(x, gate, up, down):
     return (F.silu(x @ gate.T) * (x @ up.T)) @ down.T
 
 
+def attention_part(x, query, key, value, output, n_heads, cos, sin):
+    """What attention adds to the stream: the module, with these matrices in the place of its own."""
+    with torch.device("meta"):  # its own are not used, so they need no numbers
+        module = MultiHeadAttention(x.shape[-1], n_heads, n_heads * key.shape[0] // query.shape[0])
+    matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
+    return functional_call(module, matrices, (x, cos, sin))
+
+
 def llama_logits(ids, weights, config):
     """The logits of the whole model: a stream that begins as rows of the table, and what each block adds to it."""
-    cos, sin = turns(ids.shape[1], config)
+    cos, sin = turns(ids.shape[1], config.d_head, config.rope_theta)
     residual = embed(ids, weights["embed.weight"])
     for n in range(config.n_layers):
         of = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
@@ -50,18 +59,3 @@ Config = namedtuple(
     "vocab_size d_model n_layers n_heads n_kv_heads d_mlp d_head max_seq_len rope_theta norm_eps",
     defaults=(10_000.0, 1e-5),
 )
-
-
-def new_weights(config, seed=0):
-    """Small random numbers; smaller ones where a layer adds to the stream."""
-    generator, c, d_kv = torch.Generator().manual_seed(seed), config, config.n_kv_heads * config.d_head
-    shapes = {f"attention.{part}": (c.d_model, c.d_model) for part in ("query", "output")}
-    shapes |= {f"attention.{part}": (d_kv, c.d_model) for part in ("key", "value")}
-    shapes |= {"mlp.gate": (c.d_mlp, c.d_model), "mlp.up": (c.d_mlp, c.d_model), "mlp.down": (c.d_model, c.d_mlp)}
-    weights = {"embed.weight": torch.randn(c.vocab_size, c.d_model, generator=generator) * 0.02}
-    for n in range(c.n_layers):
-        for part, shape in shapes.items():
-            std = 0.02 / (2 * c.n_layers) ** 0.5 if part in ("attention.output", "mlp.down") else 0.02
-            weights[f"blocks.{n}.{part}.weight"] = torch.randn(shape, generator=generator) * std
-        weights |= {f"blocks.{n}.{norm}.weight": torch.ones(c.d_model) for norm in ("attention_norm", "mlp_norm")}
-    return weights | {"final_norm.weight": torch.ones(c.d_model)}

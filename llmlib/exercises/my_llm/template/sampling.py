@@ -5,8 +5,6 @@ import math
 import torch
 import torch.nn.functional as F
 
-from llmlib.exercises.my_llm.template.model import llama_logits
-
 
 def penalise_repetition(logits, ids, penalty):
     """Smaller logits for the tokens that are in the same row of ids."""
@@ -47,18 +45,16 @@ def continuation(read, choose, ids, us, end):
     return new
 
 
-@torch.no_grad()
-def generate(ids, weights, config, n, temperature=0.8, top_p=0.95, penalty=1.0, end=None, seed=0):
-    """Up to n tokens after the ids. The cache of this file is the text itself: simple, and slow."""
+def write(logits_of, ids, us, end, temperature, top_p, penalty):
+    """A text's new ids: penalty, temperature and top-p, then a draw. The text is its own cache: simple, and slow."""
 
     def read(new, text):
         text = (text or []) + new
-        return llama_logits(torch.tensor([text[-config.max_seq_len :]]), weights, config)[:, -1].double(), text
+        return logits_of(torch.tensor([text]))[:, -1], text
 
     def choose(logits, text, u):
         logits = penalise_repetition(logits, torch.tensor([text]), penalty)
-        probabilities = keep_top_p(probabilities_at(logits, temperature).log(), top_p).softmax(dim=-1)
-        return int(draw(probabilities, torch.tensor([u], dtype=torch.float64)))
+        kept = keep_top_p(probabilities_at(logits, temperature).log(), top_p)
+        return int(draw(kept.softmax(dim=-1), torch.tensor([u])))
 
-    us = torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).tolist()
-    return continuation(read, choose, list(ids), us, end)
+    return continuation(read, choose, ids, us, end)

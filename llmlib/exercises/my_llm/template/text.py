@@ -1,8 +1,8 @@
 """Bytes, the pairs that were merged, and a real model's ids."""
 
 import re
-from collections import Counter
-from itertools import groupby, pairwise
+from collections import Counter, namedtuple
+from itertools import pairwise
 
 
 def most_common_pair(ids):
@@ -34,7 +34,8 @@ def encode(text, merges):
     """The bytes of a text, then each merge in the order in which it was learned."""
     ids = list(text.encode())
     for number, pair in enumerate(merges):
-        ids = merge(ids, pair, 256 + number)
+        if pair[0] in ids:  # a real model has 49,000 merges
+            ids = merge(ids, pair, 256 + number)
     return ids
 
 
@@ -46,40 +47,43 @@ def decode(ids, merges):
     return b"".join(table[id] for id in ids).decode(errors="replace")
 
 
-class Tokenizer:
-    """`encode` and `decode` for a model, with its own numbers for our ids (`theirs`), and its special tokens."""
+# Merges as `learn_merges` gives them, the model's number for each of our ids, special tokens, a pattern that cuts.
+Tokenizer = namedtuple("Tokenizer", "merges numbers special pattern")
 
-    def __init__(self, merges, special, theirs=None, pieces=r"[^\n]*\n?"):
-        self.merges, self.special, self.pieces = [tuple(pair) for pair in merges], special, pieces
-        self.theirs = theirs or list(range(256 + len(merges)))
-        self.tokens, self.known = [bytes([byte]) for byte in range(256)], {}
-        for left, right in self.merges:
-            self.tokens.append(self.tokens[left] + self.tokens[right])
 
-    def encode(self, text):
-        ids = []
-        for part in re.split("(" + "|".join(map(re.escape, self.special)) + ")", text):
-            pieces = [] if part in self.special else re.findall(self.pieces, part)
-            ids += [self.special[part]] if part in self.special else []
-            ids += [self.theirs[id] for piece in pieces for id in self.of_piece(piece)]
-        return ids
+def tokenize(text, tokenizer):
+    """Special tokens become their numbers; what is between them is cut into pieces, and each piece encoded."""
+    ids, signs = [], "|".join(map(re.escape, tokenizer.special))
+    for part in re.split(f"({signs})", text) if signs else [text]:
+        if part in tokenizer.special:
+            ids.append(tokenizer.special[part])
+        else:
+            for piece in re.findall(tokenizer.pattern, part):
+                ids += [tokenizer.numbers[id] for id in encode(piece, tokenizer.merges)]
+    return ids
 
-    def of_piece(self, piece):
-        """`encode` with the merges that are in the piece; a real model has 49,000 of them."""
-        if piece not in self.known:
-            data = piece.encode()
-            needed = [*range(256), *(id for id in range(256, len(self.tokens)) if self.tokens[id] in data)]
-            merges = [tuple(map(needed.index, self.merges[id - 256])) for id in needed[256:]]
-            self.known[piece] = [needed[id] for id in encode(piece, merges)]
-        return self.known[piece]
 
-    def decode(self, ids):
-        names = {id: name for name, id in self.special.items()}
-        ours = {their: our for our, their in enumerate(self.theirs)}
-        text = ""
-        for is_special, run in groupby(ids, names.__contains__):
-            if is_special:
-                text += "".join(names[id] for id in run)
-            else:
-                text += decode([ours[id] for id in run if id in ours], self.merges)
-        return text
+def detokenize(ids, tokenizer):
+    """The text of ids: special tokens by their names, and what is between two of them decoded in one go."""
+    names = {number: name for name, number in tokenizer.special.items()}
+    ours = {number: id for id, number in enumerate(tokenizer.numbers)}
+    text, run = "", []
+    for id in ids:
+        if id in names:
+            text, run = text + decode(run, tokenizer.merges) + names[id], []
+        else:
+            run.append(ours[id])
+    return text + decode(run, tokenizer.merges)
+
+
+def read_vocabulary(vocab, merges):
+    """Merges as GPT-2 writes them, each byte one visible character, as pairs of our ids; and the model's numbers."""
+    shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
+    numbers, pairs = [vocab.get(character, 0) for character in sorted(ours, key=ours.get)], []
+    for left, right in merges:
+        pairs.append((ours[left], ours[right]))
+        ours[left + right] = len(numbers)
+        numbers.append(vocab[left + right])
+    return pairs, numbers

@@ -51,17 +51,31 @@ def fit(weights, loss_of, batches, rates, limit):
     return [w.detach() for w in weights], losses
 
 
-def train(weights, logits_of, batches, rates):
-    """Learn the targets of each batch (inputs, targets) with weights by name. Returns the new ones, and the losses."""
-    names = list(weights)
+def weight_shapes(config):
+    """The shape of each weight, by name."""
+    width, d_kv, d_mlp = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
+    in_block = {"attention_norm": (width,), "mlp_norm": (width,)}
+    in_block |= {"attention.query": (width, width), "attention.output": (width, width)}
+    in_block |= {"attention.key": (d_kv, width), "attention.value": (d_kv, width)}
+    in_block |= {"mlp.gate": (d_mlp, width), "mlp.up": (d_mlp, width), "mlp.down": (width, d_mlp)}
+    shapes = {"embed.weight": (config.vocab_size, width), "final_norm.weight": (width,)}
+    for n in range(config.n_layers):
+        shapes |= {f"blocks.{n}.{part}.weight": shape for part, shape in in_block.items()}
+    return shapes
+
+
+def first_weight(name, shape, n_layers, draw):
+    """Small and random, smaller if it adds to the stream; ones for a norm."""
+    if len(shape) == 1:
+        return torch.ones(shape)
+    adds = name.endswith(("attention.output.weight", "mlp.down.weight"))
+    return 0.02 * draw(shape) / ((2 * n_layers) ** 0.5 if adds else 1)
+
+
+def learn(weights, logits_of, batches, rates):
+    """`fit` for weights that have names: the new ones in the order of the names, and the losses."""
 
     def loss_of(values, batch):
-        return next_token_loss(logits_of(batch[0], dict(zip(names, values))), batch[1])
+        return next_token_loss(logits_of(batch[0], dict(zip(weights, values))), batch[1])
 
-    learned, losses = fit(list(weights.values()), loss_of, batches, rates, limit=1.0)
-    return dict(zip(names, learned)), losses
-
-
-def random_windows(ids, steps, batch_size, seq_len, seed=0):
-    starts = torch.randint(0, len(ids) - seq_len, (steps, batch_size), generator=torch.Generator().manual_seed(seed))
-    return [windows(ids, row, seq_len) for row in starts.tolist()]
+    return fit(list(weights.values()), loss_of, batches, rates, 1.0)

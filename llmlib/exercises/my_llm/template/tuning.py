@@ -2,8 +2,7 @@
 
 import torch
 
-from llmlib.exercises.my_llm.template.model import llama_logits
-from llmlib.exercises.my_llm.template.training import learning_rate_at, train
+from llmlib.exercises.my_llm.template.training import learn
 
 
 def chat_text(messages):
@@ -36,21 +35,17 @@ def merged(w, a, b, alpha):
     return w + alpha / a.shape[0] * (b @ a)
 
 
-def tune(weights, config, tokenizer, talks, steps, peak=2e-3, rank=8, alpha=16.0, seed=0):
-    """Learn the assistant's answers with LoRA beside queries and values. Returns the new weights, and the losses."""
-    generator, special = torch.Generator().manual_seed(seed), tokenizer.special
-    texts = [torch.tensor(tokenizer.encode(chat_text(messages))[: config.max_seq_len]) for messages in talks]
-    masks = [answer_mask(ids, special["<|assistant|>"], special["<|endoftext|>"]) for ids in texts]
-    rows = [targets(ids[None], mask[None]) for ids, mask in zip(texts, masks) if mask.any()]
-    chosen = {name: w for name, w in weights.items() if name.endswith(("query.weight", "value.weight"))}
-    detours = {f"{n}.b": torch.zeros(w.shape[0], rank) for n, w in chosen.items()}
-    for n, w in chosen.items():
-        detours[f"{n}.a"] = torch.randn(rank, w.shape[1], generator=generator) / w.shape[1] ** 0.5
+def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
+    """LoRA: the matrices of these names with detours that have learned the answers, and the losses."""
+    rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
+    detours = {}
+    for name in names:
+        d_out, d_in = weights[name].shape
+        detours[f"{name}.a"], detours[f"{name}.b"] = draw((4, d_in)) / d_in**0.5, torch.zeros(d_out, 4)
 
-    def with_detours(detours):
-        return weights | {n: merged(w, detours[f"{n}.a"], detours[f"{n}.b"], alpha) for n, w in chosen.items()}
+    def with_detours(now):
+        return {name: merged(weights[name], now[f"{name}.a"], now[f"{name}.b"], 16) for name in names}
 
-    rates = [learning_rate_at(step, steps, 0, peak) for step in range(steps)]
-    batches = [rows[step % len(rows)] for step in range(steps)]
-    detours, losses = train(detours, lambda ids, d: llama_logits(ids, with_detours(d), config), batches, rates)
-    return with_detours(detours), losses
+    batches = [rows[step % len(rows)] for step in range(len(rates))]
+    learned, losses = learn(detours, lambda ids, now: logits_of(ids, weights | with_detours(now)), batches, rates)
+    return list(with_detours(dict(zip(detours, learned))).values()), losses

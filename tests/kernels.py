@@ -1,7 +1,8 @@
 """Kernels that have imported torch and llmlib when they start: forks of one process, which each kernel's process asks.
 
-A kernel of its own takes seconds for its imports, and the tests of views start some forty. That a lesson runs in a
-kernel which Jupyter starts in its usual way is what the tests of notebooks show.
+A kernel of its own takes seconds for its imports, and a whole run starts some fifty: one for each lesson, the others
+for views in a browser. The first lesson runs in a kernel that Jupyter starts in its usual way, and shows that lessons
+do.
 
     python kernels.py serve PLACE          imports, and listens at the socket PLACE
     python kernels.py PLACE CONNECTION     is a kernel's process: asks for a fork, hands on signals, ends with it
@@ -15,27 +16,31 @@ import select
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
+PLACE = "LLMLIB_TEST_KERNELS"  # the variable that says where a process which has imported all listens, if there is one
 
-def start(folder):
-    """Start the process that imports, and name its kernels to Jupyter; returns it, and the variables for the server."""
+
+def start(place):
+    """Start the process that imports. It ends with the one that calls this."""
     import subprocess
 
-    place, spec = folder / "kernels", folder / "paths" / "kernels" / "python3" / "kernel.json"
-    argv = [sys.executable, "-P", "-S", __file__]
-    spec.parent.mkdir(parents=True)
-    named = {"display_name": "Python 3 (ipykernel)", "language": "python", "metadata": {"debugger": False}}
-    spec.write_text(json.dumps({**named, "argv": [*argv, str(place), "{connection_file}"]}))
-    inline = {
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline"
-    }  # as a kernel has it when it imports matplotlib
-    serving = subprocess.Popen(
+    inline = "module://matplotlib_inline.backend_inline"  # as a kernel has it when it imports matplotlib
+    return subprocess.Popen(
         [sys.executable, "-P", __file__, "serve", str(place)],
-        cwd=Path(__file__).parent.parent.parent, env={**os.environ, **inline},
+        cwd=Path(__file__).parent.parent, env={"OMP_NUM_THREADS": "1", **os.environ, "MPLBACKEND": inline},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    return serving, {"JUPYTER_PATH": str(spec.parent.parent.parent)}
+
+
+def name(kernel, place, folder):
+    """Write down how such a kernel is started; with `folder` in JUPYTER_PATH, Jupyter finds it by its name."""
+    spec = folder / "kernels" / kernel / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    argv = [sys.executable, "-P", "-S", __file__, str(place), "{connection_file}"]
+    about = {"display_name": "Python 3 (ipykernel)", "language": "python", "metadata": {"debugger": False}}
+    spec.write_text(json.dumps({**about, "argv": argv}))
 
 
 def serve(place):
@@ -48,9 +53,12 @@ def serve(place):
             for ready in select.select([listener, *kernels], [], [], 0.05)[0]:
                 if ready is listener:
                     asking = listener.accept()[0]
-                    asked = json.loads(asking.makefile().readline())
-                    if number := os.fork():
-                        asking.sendall(f"{number}\n".encode())
+                    asked = json.loads(asking.makefile().readline() or "null")
+                    if asked is None:  # it has ended meanwhile
+                        asking.close()
+                    elif number := os.fork():
+                        with contextlib.suppress(BrokenPipeError):  # the same, and is found out below
+                            asking.sendall(f"{number}\n".encode())
                         kernels[asking] = number
                     else:
                         _be_a_kernel(asked, [listener, asking, *kernels])
@@ -107,7 +115,7 @@ def _be_a_kernel(asked, connections):
 
 def ask(place, connection):
     with socket.socket(socket.AF_UNIX) as asking:
-        asking.connect(place)
+        _connect(asking, place)
         asked = {"folder": os.getcwd(), "variables": dict(os.environ), "connection": connection}
         asking.sendall(json.dumps(asked).encode() + b"\n")
         answers = asking.makefile()
@@ -115,6 +123,14 @@ def ask(place, connection):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, _frame: _hand_on(kernel, number))
         answers.read()  # until it has ended
+
+
+def _connect(asking, place):
+    for _ in range(3000):  # the one that imports may just have been started
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            return asking.connect(place)
+        time.sleep(0.1)
+    raise TimeoutError(f"nobody listens at {place}")
 
 
 def _hand_on(kernel, number):

@@ -1,0 +1,56 @@
+"""Judge a detector: at each threshold, how much of what it should find does it find, and how much else?"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class ROC(NamedTuple):
+    """The curve of a detector (receiver operating characteristic), from the strictest threshold to the mildest."""
+
+    false_alarms: np.ndarray  # share of the negatives that score at least the threshold
+    found: np.ndarray  # share of the positives that do
+    thresholds: np.ndarray  # the first is infinite: nothing scores that much
+
+
+def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
+    """Return the shares of false alarms and of positives found, for every threshold that makes a difference.
+
+    A high score should mean positive. Source: Fawcett (2006), "An introduction to ROC analysis", algorithm 1. Raises
+    `ValueError` for NaN, lengths that differ, or if everything or nothing is positive.
+
+    >>> curve = roc_curve([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0])
+    >>> curve.false_alarms.tolist(), curve.found.tolist()
+    ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
+    """
+    values, is_positive = np.asarray(scores, dtype=float), np.asarray(positive, dtype=bool)
+    if values.shape != is_positive.shape or values.ndim != 1:
+        raise ValueError(
+            f"Expected a score and a 0 or 1 for each case, got {list(values.shape)} and {list(is_positive.shape)}."
+        )
+    if np.isnan(values).any():
+        raise ValueError("A score is NaN, so it cannot be compared with a threshold.")
+    n_positive = int(is_positive.sum())
+    if not 0 < n_positive < len(values):
+        raise ValueError(f"A detector needs positives and negatives, got {n_positive} and {len(values) - n_positive}.")
+    order = np.argsort(-values, kind="stable")
+    values, is_positive = values[order], is_positive[order]
+    last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # of each run of equal scores
+    found = np.append(0, is_positive.cumsum()[last])
+    alarms = np.append(0, 1 + last) - found
+    thresholds = np.append(np.inf, values[last])
+    return ROC(alarms / (len(values) - n_positive), found / n_positive, thresholds)
+
+
+def auc(scores: ArrayLike, positive: ArrayLike) -> float:
+    """Return the area under the `roc_curve`: how often a positive scores more than a negative, a tie counting half.
+
+    0.5 is what chance gets. Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver
+    operating characteristic (ROC) curve". Raises `ValueError` as `roc_curve` does.
+
+    >>> auc([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0])  # 3 of the 4 pairs
+    0.75
+    """
+    curve = roc_curve(scores, positive)
+    return float(np.trapezoid(curve.found, curve.false_alarms))

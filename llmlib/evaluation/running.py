@@ -1,0 +1,118 @@
+"""Ask a model a list of questions, and say how many it gets right and how certain that is."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from llmlib.evaluation.comparing import Comparison, compare
+from llmlib.evaluation.exact_match import exact_match
+from llmlib.evaluation.intervals import bootstrap_interval
+from llmlib.evaluation.multiple_choice import BASELINE, WAYS, choice_scores
+from llmlib.evaluation.questions import Question, QuestionError
+from llmlib.finetuning.scores import answer_all, wilson_interval
+from llmlib.sampling import Sampler, generate_text
+from llmlib.sampling.generating_text import until_stop
+from llmlib.tokenization.base import Tokenizer
+from llmlib.transformer import Transformer
+
+WRITTEN = "written"  # the measure for questions without choices
+
+
+@dataclass(frozen=True)
+class Result:
+    """One question's result: the model's answer, and whether it is right by each measure."""
+
+    question: Question
+    answer: str  # written, or the choice with the highest log-likelihood
+    right: dict[str, bool]  # by measure: "raw", "per token", …, or "written"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The results of all questions, and their summary by measure."""
+
+    results: list[Result] = field(repr=False)
+
+    def measures(self) -> list[str]:
+        return list(dict.fromkeys(measure for result in self.results for measure in result.right))
+
+    def of(self, measure: str) -> tuple[np.ndarray, list[str] | None]:
+        """Return 1 or 0 for each question that has the measure, and their groups, or None if none has one."""
+        asked = [(number, result) for number, result in enumerate(self.results) if measure in result.right]
+        groups = [result.question.group or f"question {number}" for number, result in asked]
+        has_groups = any(result.question.group is not None for _, result in asked)
+        return np.array([float(result.right[measure]) for _, result in asked]), groups if has_groups else None
+
+    def score(self, measure: str) -> tuple[float, tuple[float, float]]:
+        """Return the share of right answers and its 95% interval: `wilson_interval`, or by groups if there are some."""
+        right, groups = self.of(measure)
+        if groups is None or len(set(groups)) < 2:
+            return float(right.mean()), wilson_interval(int(right.sum()), len(right))
+        return float(right.mean()), bootstrap_interval(np.mean, right, groups=groups)
+
+    def chance(self, measure: str) -> float | None:
+        """Return the share that guessing gets, or None for answers in writing."""
+        asked = [result.question for result in self.results if measure in result.right]
+        return None if measure == WRITTEN else float(np.mean([1 / len(question.choices) for question in asked]))
+
+    def against(self, other: "Report", measure: str) -> Comparison:
+        """Compare with another model's report on the same questions (this model's score minus the other's)."""
+        right, groups = self.of(measure)
+        return compare(right, other.of(measure)[0], groups=groups)
+
+
+def evaluate(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    questions: Sequence[Question],
+    *,
+    baseline: str | None = BASELINE,
+    ignore: Iterable[str] = (),
+    max_new_tokens: int = 32,
+) -> Report:
+    """Ask all questions: those with choices by log-likelihood, in all ways at once, the others in writing.
+
+    An answer in writing is the most likely one, up to the first line end if the prompt is a text; `ignore` is as in
+    `exact_match`. Raises `QuestionError` if there is no question, or one cannot be asked, with its number from 1.
+
+    >>> from llmlib.pretrained import load_pretrained
+    >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
+    >>> report = evaluate(model, tokenizer, [Question("Once upon a", ("time", "rusty gate"), "time")])
+    >>> report.score("raw")[0], report.chance("raw")
+    (1.0, 0.5)
+    """
+    if not questions:
+        raise QuestionError("There is no question to ask.")
+    return Report(list(each_result(model, tokenizer, questions, baseline, tuple(ignore), max_new_tokens)))
+
+
+def each_result(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    questions: Sequence[Question],
+    baseline: str | None,
+    ignore: Sequence[str],
+    max_new_tokens: int,
+) -> Iterator[Result]:
+    """Yield one result after the other, as `evaluate` collects them."""
+    ways = [way for way in WAYS if baseline is not None or way != "against baseline"]
+    for number, question in enumerate(questions, start=1):
+        try:
+            if question.choices:
+                (scores,) = choice_scores(model, tokenizer, [question], baseline)
+                answer = question.choices[scores.chosen()]
+                yield Result(question, answer, {way: scores.is_right(way) for way in ways})
+            else:
+                answer = _write(model, tokenizer, question, max_new_tokens)
+                yield Result(question, answer, {WRITTEN: exact_match(answer, question.right, ignore)})
+        except ValueError as error:
+            raise QuestionError(f"Question {number}: {error}") from None
+
+
+def _write(model: Transformer, tokenizer: Tokenizer, question: Question, max_new_tokens: int) -> str:
+    if not isinstance(question.prompt, str):
+        return answer_all(model, tokenizer, [question.prompt], max_new_tokens)[0]
+    begin = question.prompt.rstrip()
+    pieces = generate_text(model, tokenizer, begin, max_new_tokens, Sampler(temperature=0))
+    return "".join(until_stop(iter(pieces), ["\n"])).strip()

@@ -1,0 +1,183 @@
+"""What is answered to an attempt: each function here is one possible answer, and None where it does not apply.
+
+In which order they are asked is decided in `checking`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from llmlib.exercises.engine.comparing import float_dtypes
+from llmlib.exercises.engine.describing import describe
+from llmlib.exercises.engine.detecting.influence import ANOTHER_TYPE
+from llmlib.exercises.engine.detecting.search import where
+from llmlib.exercises.engine.errors import has_loop, name_of, their_line
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.modules import BLANK, OnWeights
+from llmlib.exercises.engine.properties import broken_property, remarks
+from llmlib.exercises.engine.reasons import Reason
+from llmlib.exercises.engine.report import Part, Prose, Report
+from llmlib.exercises.engine.running import quietly
+from llmlib.exercises.engine.trials import Trial, kept_cases
+from llmlib.exercises.engine.wording import around, error_parts, line_of
+
+PARTS_ARE_RIGHT = "Its parts are right. `forward` comes next."
+OTHER_PRECISION = {  # (expected, got)
+    (torch.float64, torch.float32): "For float64 inputs your result is float32, and so less exact. `dtype=x.dtype` "
+    "keeps the input's.",
+    (torch.float32, torch.float64): "For float32 inputs your result is float64. torch will not multiply the two; "
+    "`.to(x.dtype)` turns it back.",
+}
+
+
+def nothing_given(e: Examination) -> Report | None:
+    return _not_attempted(e) if e.attempt is None or e.attempt is ... else None
+
+
+def no_function(e: Examination) -> Report | None:
+    if callable(e.attempt):
+        return None
+    text = f"`check` needs your function itself, and got {describe(e.attempt)}."
+    call = f'check("{e.exercise.name}", {e.exercise.own.__name__})'
+    return Report("form", e.exercise.name, text, (Prose(f"Give it without brackets: `{call}`."),))
+
+
+def parts_of_a_module(e: Examination) -> Report | None:
+    """What is still wrong with the parts of a module, before it is called."""
+    blueprint = e.exercise.blueprint
+    if blueprint is None or not isinstance(e.attempt, type):
+        return None
+    with quietly():
+        told = [blueprint.trouble(e.attempt, case.args) for case in kept_cases(e.exercise, e.seed)]
+    if BLANK in told:
+        return _not_attempted(e)
+    if not any(told):
+        return None
+    parts = (Prose(next(filter(None, told))), Prose(e.exercise.task, "The task:"))
+    return Report("form", e.exercise.name, "Not yet: the module's parts are not what they should be.", parts)
+
+
+def nothing_written(e: Examination) -> Report | None:
+    if e.stopped is None or e.stopped.outcome.timed_out:
+        return None
+    return _not_attempted(e, PARTS_ARE_RIGHT * isinstance(e.attempt, OnWeights))
+
+
+def _not_attempted(e: Examination, done: str = "") -> Report:
+    text = f"{e.exercise.task} (About {e.exercise.minutes} minutes.)"
+    more = f'Replace the `...`, run the cell again; `hint("{e.exercise.name}")` helps.'
+    return Report("not attempted", e.exercise.name, done or "Not attempted yet.", (Prose(text), Prose(more)))
+
+
+def no_end(e: Examination) -> Report | None:
+    if e.stopped is None:
+        return None
+    ends = "Does the condition of each loop become false at some time? Does each turn change something?"
+    no_end = "There is no loop in your function. Does it call itself, or something that takes long? Else run it again."
+    parts = [*line_of(e, e.stopped), Prose(ends if has_loop(e.attempt) else no_end)]
+    heading = f"Stopped: no result after {e.seconds:g} seconds."
+    return Report("timeout", e.exercise.name, heading, (*parts, *around(e, e.stopped)))
+
+
+def right_values(e: Examination) -> Report | None:
+    """That it is correct, or which property is broken, if only the precision of its own tensors is ever wrong."""
+    fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
+    if e.wrong and not fixed:
+        return None
+    right = e.of(t for t in e.trials if not t.wrong)
+    return a_property(right) or _correct(right, fixed)
+
+
+def _mixes_precisions(trial: Trial) -> bool:
+    """Whether float64 inputs met tensors of the attempt's own in float32, which torch refuses to multiply."""
+    if type(trial.outcome.error) is not RuntimeError or "float64" not in trial.case.note:
+        return False
+    says = str(trial.outcome.error).lower()
+    return "double" in says and "float" in says.replace("double", "")
+
+
+def _correct(e: Examination, fixed: bool) -> Report:
+    parts: list[Part] = [Prose(e.exercise.deepens)]
+    if fixed:
+        text = "For float64 inputs it raises, since a tensor of your own is float32. Make it with `dtype=x.dtype`."
+        parts.append(Prose(text, "A remark:"))
+    changed = set().union(*(float_dtypes(t.expected, t.got) for t in e.trials))
+    parts += [Prose(text, "A remark:") for dtypes, text in OTHER_PRECISION.items() if dtypes in changed]
+    parts += [Prose(found, "A remark:") for found in remarks(e)]
+    return Report("correct", e.exercise.name, f"Correct, in all {len(e.trials)} cases.", tuple(parts))
+
+
+def an_exception(e: Examination, reason: Reason) -> Report | None:
+    trial = next((t for t in e.trials if t.outcome.error), None)
+    if trial is None or trial.outcome.error is None:
+        return None
+    beside = any(t is trial for t in reason.open)  # the reason is one for other cases
+    case, *rest = around(e, trial)
+    parts = [*error_parts(e, trial, known=bool(reason) and not beside), *_zeros(e, trial)]
+    if beside:
+        parts += [case, Prose("And in other cases:"), *replace(reason, open=()).parts, *rest]
+    else:
+        parts += [*reason.parts, case]
+        if not reason and (broken := broken_property(e.of(t for t in e.trials if not t.outcome.error))):
+            parts.append(Prose(f"And in other cases: {broken.found}"))
+        parts += rest
+    heading = f"Your function raised `{name_of(trial.outcome.error).rstrip('.')}`."
+    return Report("raised", e.exercise.name, heading, tuple(parts), reason.names, reason.findings)
+
+
+def _zeros(e: Examination, trial: Trial) -> list[Part]:
+    """Which arguments are the 0 that the line divides by."""
+    error = trial.outcome.error
+    line = their_line(error, e.attempt) if isinstance(error, ZeroDivisionError) else None
+    if line is None:
+        return []
+    named = zip(e.exercise.argument_names, trial.case.args)
+    zeros = [f"`{name}`" for name, value in named if type(value) in (int, float) and value == 0]
+    divisors = [name for name in zeros if re.search(rf"[/%][^,]*\b{name.strip('`')}\b", line[1])]
+    be = "is" if len(divisors) == 1 else "are"
+    return [Prose(f"In this case {' and '.join(divisors)} {be} 0.")] if divisors else []
+
+
+def another_form(e: Examination, reason: Reason) -> Report | None:
+    trial = next((t for t in e.trials if t.difference and t.difference.what == "form"), None)
+    if trial is None or trial.difference is None:
+        return None
+    heading = "Not yet: the result is of another type, shape or dtype."
+    advice = () if reason and ANOTHER_TYPE not in reason.findings else trial.difference.advice
+    parts = (*trial.difference.parts, *reason.parts, *advice, *around(e, trial))
+    return Report("form", e.exercise.name, heading, parts, reason.names, reason.findings)
+
+
+def the_reason(e: Examination, reason: Reason) -> Report | None:
+    if not reason:
+        return None
+    heading = "Not yet, and close: this looks familiar." if reason.names else "Not yet, and here is the reason."
+    if len(reason.names) + len(reason.findings) > 1:
+        heading = "Not yet: two things at once."
+    parts = (*reason.parts, *_difference(e.wrong[0]), *around(e, e.wrong[0]))
+    kind = "misconception" if reason.names else "reason"
+    return Report(kind, e.exercise.name, heading, parts, reason.names, reason.findings)
+
+
+def a_property(e: Examination, _reason: Reason | None = None) -> Report | None:
+    broken = broken_property(e)
+    if broken is None:
+        return None
+    parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *around(e, broken.trial))
+    name = f"property: {broken.says}"
+    return Report("property", e.exercise.name, "Not yet: a property is broken.", parts, (), (name,))
+
+
+def that_it_differs(e: Examination, _reason: Reason) -> Report:
+    trial = next(t for t in e.trials if t.difference)
+    differ = "differs" if len(e.wrong) == 1 else "differ"
+    heading = f"Not yet: {len(e.wrong)} of {len(e.trials)} cases {differ}. Here is the smallest."
+    lead = where(e) or Reason()
+    parts = (*lead.parts, *_difference(trial), *around(e, trial))
+    return Report("differs", e.exercise.name, heading, parts, (), lead.findings)
+
+
+def _difference(trial: Trial) -> Sequence[Part]:
+    return trial.difference.parts if trial.difference else ()

@@ -1,0 +1,88 @@
+"""An attempt at an exercise, and what it came to: everything that a step of the ladder in `checking` gets to see."""
+
+import dis
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from llmlib.exercises.engine.comparing import find_difference
+from llmlib.exercises.engine.describing import kind
+from llmlib.exercises.engine.errors import code_of
+from llmlib.exercises.engine.exercise import Exercise
+from llmlib.exercises.engine.running import Outcome, run
+from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
+
+QUICK = 0.5  # seconds for a call that only serves to find the reason
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """An attempt, and the cases tried so far.
+
+    `stopped` is the call after which no further one is made: it did not end, or nothing is written yet.
+    """
+
+    exercise: Exercise
+    attempt: Callable[..., Any]
+    trials: tuple[Trial, ...] = ()
+    seed: int = 0
+    seconds: float = QUICK  # for one call
+    stopped: Trial | None = None
+
+    def tried(self) -> "Examination":
+        """With the cases of its seed, the small ones first."""
+        trials: list[Trial] = []
+        for case in kept_cases(self.exercise, self.seed):
+            outcome = run(self.attempt, case.args, self.seconds)
+            if outcome.timed_out or _does_nothing(self.attempt, outcome):
+                return replace(self, trials=tuple(trials), stopped=Trial(case, None, outcome, None))
+            expected = expected_of(self.exercise, case)
+            difference = None if outcome.error else find_difference(expected, outcome.value, self.exercise.axes)
+            trials.append(Trial(case, expected, outcome, difference))
+        return self.of(trials)
+
+    def tried_again(self) -> "Examination":
+        """With the cases in other numbers as well: a reason that holds for one draw alone is chance."""
+        other = replace(self, seed=self.seed + 1, seconds=QUICK).tried()
+        return replace(other, trials=(*self.trials, *other.trials))
+
+    def of(self, trials: Iterable[Trial]) -> "Examination":
+        return replace(self, trials=tuple(trials))
+
+    @cached_property
+    def wrong(self) -> tuple[Trial, ...]:
+        return tuple(t for t in self.trials if t.wrong)
+
+    @property
+    def raised(self) -> bool:
+        return any(t.outcome.error for t in self.trials)
+
+    @cached_property
+    def with_values(self) -> "Examination":
+        """Its trials that came to a value; none if most of them raised."""
+        ran = [t for t in self.trials if not t.outcome.error]
+        return self.of(ran if 2 * len(ran) >= len(self.trials) else ())
+
+    @property
+    def of_the_right_kind(self) -> bool:
+        """Whether its wrong results have the right type."""
+        return all(kind(t.got) == kind(t.expected) for t in self.wrong if not t.odd)
+
+    @property
+    def example(self) -> Any:
+        """What was expected in the clearest wrong case; None if there is none."""
+        wrong = sorted((t for t in self.wrong if t.expected is not None), key=lambda t: t.odd)
+        return wrong[0].expected if wrong else None
+
+
+IDLE = {"RESUME", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "NOP", "POP_TOP", "CACHE", "COPY_FREE_VARS"}
+
+
+def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
+    """Whether it is not written yet: it says so, returns `...`, or None from a body of `...`, `pass` or a docstring."""
+    if outcome.error:
+        return isinstance(outcome.error, NotImplementedError)
+    if outcome.value is not None or (code := code_of(attempt)) is None:
+        return outcome.value is ...
+    return all(step.opname in IDLE for step in dis.get_instructions(code))

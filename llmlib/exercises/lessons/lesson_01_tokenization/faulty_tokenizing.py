@@ -1,0 +1,79 @@
+"""The wrong ways through the exercises of `tokenizing`: each reference once more, with keywords for its faults."""
+
+import re
+
+from llmlib.tokenization.simple_bpe import decode, encode
+
+
+def faulty_tokenize(text, tokenizer, special="numbers", pieces="cut", numbers="theirs", spaces="kept", places="own",
+                    times="all"):  # fmt: skip
+    def encoded(part):
+        part = part.strip() if spaces == "stripped" else part
+        found = [part] if pieces == "whole" else re.findall(tokenizer.pattern, part)
+        if pieces == "split":
+            found = part.split()
+        ids = [id for piece in found for id in encode(piece, tokenizer.merges)]
+        if pieces == "letters":
+            ids = list(part.encode())
+        return [tokenizer.numbers[id] for id in ids] if numbers == "theirs" else ids
+
+    signs = "|".join(map(re.escape, tokenizer.special)) if special != "text" else ""
+    parts = re.split(f"({signs})", text, maxsplit=1 if times == "first" else 0) if signs else [text]
+    ids, found = [], []
+    for part in parts:
+        if part in tokenizer.special and special != "text":
+            number = tokenizer.special[part]
+            found += [] if special == "dropped" else [number]
+            if places == "own":
+                ids += found
+                found = []
+        else:
+            ids += encoded(part)
+    return found + ids if places == "first" else ids + found
+
+
+def faulty_detokenize(ids, tokenizer, special="names", each="run", run="emptied", last="kept", numbers="mapped",
+                      between="nothing"):  # fmt: skip
+    names = {number: name for name, number in tokenizer.special.items()}
+    ours = {number: id for id, number in enumerate(tokenizer.numbers)}
+    merges = tokenizer.merges
+    parts, waiting = [], []
+
+    def decoded():
+        return "".join(decode([id], merges) for id in waiting) if each == "token" else decode(waiting, merges)
+
+    for id in ids:
+        if id in names:
+            parts += [] if last == "specials alone" else [decoded()]
+            if special != "dropped":
+                parts.append(str(id) if special == "as numbers" else names[id])
+            if run == "emptied":
+                waiting = []
+        else:
+            waiting.append(ours[id] if numbers == "mapped" else id % len(tokenizer.numbers))
+    if last == "kept":
+        parts.append(decoded())
+    return (" " if between == "space" else "").join(parts)
+
+
+def faulty_read_vocabulary(vocab, merges, hidden="in order", order="bytes", gives="both", first=256, soft="hidden",
+                           tokens="merges"):  # fmt: skip
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    if soft == "shown":
+        shown = [*range(33, 127), *range(161, 256)]
+    if soft == "ascii":
+        shown = list(range(33, 127))
+    away = [byte for byte in range(256) if byte not in shown]
+    ours = {chr(byte): byte for byte in shown}
+    ours |= {chr(256 + (byte if hidden == "by the byte" else i)): byte for i, byte in enumerate(away)}
+    characters = sorted(ours, key=ours.get) if order == "bytes" else sorted(ours)
+    if order == "characters":
+        ours = {character: id for id, character in enumerate(characters)}
+    numbers, pairs = [vocab.get(character, 0) for character in characters], []
+    for number, (left, right) in enumerate(merges):
+        by = vocab if gives == "their pairs" else ours
+        pairs.append((by.get(left, 0), by.get(right, 0)))
+        ours[left + right] = first + number
+        if tokens == "merges":
+            numbers.append(vocab[left + right])
+    return {"both": (pairs, numbers), "exchanged": (numbers, pairs), "pairs": pairs}.get(gives, (pairs, numbers))

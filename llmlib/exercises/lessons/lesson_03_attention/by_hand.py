@@ -1,0 +1,114 @@
+"""Exercises of lesson 03 without a trained weight: a head made by hand, and the angles of rotary positions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from llmlib import embeddings
+from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.lessons.lesson_03_attention.faulty_by_hand import faulty_previous_occurrence, faulty_turns
+
+TEXTS = texts_of(Path(__file__).parent)
+CLEAR = 0.9  # of a token's attention, for the head to look at one place
+
+
+# --- attention.previous_occurrence ---
+
+
+def previous_occurrence(attend, vocab_size, n_positions):
+    """The same token: a large score. The very same place: a larger one, taken away. And the later, the better."""
+    same, itself, later = range(vocab_size), range(vocab_size, vocab_size + n_positions), vocab_size + n_positions
+    w_q, w_k = torch.zeros(2, later, later + 1)
+    w_q[same, same], w_k[same, same] = 20.0 * n_positions, 1.0
+    w_q[itself, itself], w_k[itself, itself] = -40.0 * n_positions, 1.0
+    w_q[itself, later], w_k[itself, later] = 10.0, torch.arange(n_positions).float()
+    return attend(w_q, w_k)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A causal head on one text, whose vectors say which token stands there, and at which place."""
+
+    ids: tuple[int, ...]
+    vocab_size: int
+    n_positions: int
+
+    def __call__(self, w_q, w_k):
+        """For each token that has come before, the place at which the head looks; −1 if it looks at several."""
+        width = self.vocab_size + self.n_positions
+        for name, matrix in (("w_q", w_q), ("w_k", w_k)):
+            if not isinstance(matrix, torch.Tensor) or matrix.ndim != 2 or matrix.shape[0] != width:
+                got = tuple(matrix.shape) if isinstance(matrix, torch.Tensor) else type(matrix).__name__
+                raise ValueError(f"{name} must be a matrix with vocab_size + n_positions = {width} rows, got {got}")
+        if w_q.shape != w_k.shape:
+            raise ValueError(f"w_q has {w_q.shape[1]} columns and w_k {w_k.shape[1]}: q and k must be equally long")
+        places = range(len(self.ids))
+        token = F.one_hot(torch.tensor(self.ids), self.vocab_size)
+        x = torch.cat((token, F.one_hot(torch.tensor(places), self.n_positions)), dim=1).double()
+        scores = (x @ w_q.double()) @ (x @ w_k.double()).T
+        allowed = torch.ones(len(self.ids), len(self.ids), dtype=torch.bool).tril()
+        most, where = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1).max(dim=-1)
+        return [int(where[i]) if most[i] > CLEAR else -1 for i in places if self.ids[i] in self.ids[:i]]
+
+
+def cases_previous_occurrence(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(ids, vocab_size, n_positions, note=""):
+        return Case((Head(tuple(ids), vocab_size, n_positions), vocab_size, n_positions), note)
+
+    def drawn(vocab_size, n_positions, length):
+        return case(torch.randint(0, vocab_size, (length,), generator=generator).tolist(), vocab_size, n_positions)
+
+    return [
+        case([2, 0, 1, 2], 3, 4, "one token comes twice"),
+        case([0, 1, 0, 2, 0, 1, 3, 0], 4, 8, "a token that comes again and again"),
+        case([1, 1, 2, 2, 2, 0, 1], 3, 8, "the same token side by side"),
+        case([3, 4, 0, 1, 2, 3, 4, 0, 1, 2], 5, 12, "a text that comes twice"),
+        case([1, 0, 2, 3, 4, 5, 6, 0, 2, 1], 7, 10, "a long way back"),
+        drawn(4, 12, 12),
+        drawn(9, 16, 16),
+        drawn(3, 20, 14),
+        drawn(12, 40, 40),
+    ]
+
+
+PREVIOUS_OCCURRENCE = Exercise(
+    **TEXTS["previous_occurrence"],
+    reference=previous_occurrence,
+    cases=cases_previous_occurrence,
+    faulty=faulty_previous_occurrence,
+    double=False,
+)
+
+
+# --- attention.turns ---
+
+
+def turns(n_tokens, d_head, theta):
+    """Cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
+    cos, sin = embeddings.rotary_cos_sin(torch.arange(n_tokens), embeddings.rotary_frequencies(d_head, theta))
+    return cos[None, None], sin[None, None]
+
+
+def cases_turns(seed):
+    more = 1.0 + seed % 50
+    return [
+        Case((3, 2, 10_000.0), "a single pair, which turns by one radian a position"),
+        Case((4, 4, 100.0 * more), "two pairs"),
+        Case((1, 6, 10_000.0), "a single token"),
+        Case((7, 8, 500.0 * more), "another θ"),
+        Case((30, 6, 100_000.0 * more), "a longer text"),
+    ]
+
+
+TURNS = Exercise(
+    **TEXTS["turns"],
+    reference=turns,
+    helpers=(embeddings.rotary_frequencies, embeddings.rotary_cos_sin),
+    cases=cases_turns,
+    faulty=faulty_turns,
+    double=False,
+)

@@ -1,0 +1,40 @@
+"""The wrong ways through the exercises of `by_hand`: each reference once more, with keywords for its faults."""
+
+import math
+
+import torch
+
+
+def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, itself=-40.0, later=10.0, by="both"):
+    """`same`, `itself` and `later` are what the score gets for the same token, the same place, and a later place."""
+    width = vocab_size + n_positions
+    tokens, places = torch.arange(vocab_size), torch.arange(vocab_size, width)
+    w_q, w_k = torch.zeros(2, width, width + 1)
+    if by in ("both", "token"):
+        w_q[tokens, tokens], w_k[tokens, tokens] = same * n_positions, 1.0
+    if by in ("both", "place"):
+        w_q[places, places], w_k[places, places] = itself * n_positions, 1.0
+        w_q[places, width], w_k[places, width] = later, torch.arange(n_positions).float()
+    if by == "the place before":
+        w_q[places[1:], places[:-1]], w_k[places, places] = 100.0, 1.0
+        w_q[places[0], places[0]] = 100.0
+    if by == "the first place":
+        w_q[:, places[0]], w_k[places[0], places[0]] = 100.0, 1.0
+    return attend(w_q, w_k)
+
+
+def faulty_turns(n_tokens, d_head, theta, first=0, power="2i", falls=True, laid="halves", unit="radians", axes="four",
+                 gives="cos sin"):  # fmt: skip
+    pair = torch.arange(d_head // 2, dtype=torch.float32)
+    exponent = {"2i": 2 * pair / d_head, "i": pair / d_head, "of pairs": 4 * pair / d_head}[power]
+    speeds = theta ** (-exponent if falls else exponent)
+    angles = torch.arange(first, n_tokens + first)[:, None] * speeds
+    if laid == "halves":
+        angles = torch.cat((angles, angles), dim=1)
+    if laid == "neighbours":
+        angles = angles.repeat_interleave(2, dim=1)
+    angles = angles * {"radians": 1, "turns": 2 * math.pi, "degrees": math.pi / 180}[unit]
+    cos, sin = angles.cos(), angles.sin()
+    if axes == "four":
+        cos, sin = cos[None, None], sin[None, None]
+    return (sin, cos) if gives == "sin cos" else (cos, sin)

@@ -1,0 +1,127 @@
+"""Exercises of lesson 05 that bring a whole model in: its attention from four matrices, its weights, its sizes."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch.func import functional_call
+
+from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.probes import batch_permuted, gradients_flow
+from llmlib.exercises.lessons.lesson_03_attention.module import MultiHeadAttention, cases_multi_head
+from llmlib.exercises.lessons.lesson_05_transformer.faulty_files import (
+    faulty_attention_part,
+    faulty_read_sizes,
+    faulty_tensor_names,
+)
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- transformer.attention_part ---
+
+
+def attention_part(x, query, key, value, output, n_heads, cos, sin):
+    """What attention adds to the stream: the module of lesson 03, with these matrices in the place of its own."""
+    n_kv_heads = n_heads * key.shape[0] // query.shape[0]
+    with torch.device("meta"):  # the module's own weights are not used, so they need no memory, and no numbers
+        module = MultiHeadAttention(x.shape[-1], n_heads, n_kv_heads)
+    matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
+    return functional_call(module, matrices, (x, cos, sin))
+
+
+ATTENTION_PART = Exercise(
+    **TEXTS["attention_part"],
+    reference=attention_part,
+    helpers=(MultiHeadAttention,),
+    cases=cases_multi_head,
+    faulty=faulty_attention_part,
+    axes=("batch", "seq", "d_model"),
+    probes=(batch_permuted(0), gradients_flow(("x", "query", "key", "value", "output"), 0, 1, 2, 3, 4)),
+)
+
+
+# --- transformer.tensor_names ---
+
+
+def tensor_names(data):
+    """What a safetensors file holds, but for the table's second copy; in alphabetical order."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return sorted(header.keys() - {"__metadata__", "lm_head.weight"})
+
+
+def cases_tensor_names(seed):
+    def case(*names, note="", metadata=None):
+        """A file whose header names its tensors in this order."""
+        header = {"__metadata__": metadata} if metadata else {}
+        for place, name in enumerate(names):
+            header[name] = {"dtype": "F32", "shape": [1], "data_offsets": [4 * place, 4 * place + 4]}
+        text = json.dumps(header).encode()
+        numbers = torch.full((len(names),), float(seed)).numpy().tobytes()
+        return Case((len(text).to_bytes(8, "little") + text + numbers,), note)
+
+    block = f"model.layers.{seed % 9}"
+    some = {"format": "pt"}
+    return [
+        case("model.norm.weight", "model.embed_tokens.weight", note="two tensors"),
+        case("model.norm.weight", "lm_head.weight", "model.embed_tokens.weight", note="the table twice"),
+        case("model.norm.weight", "lm_head.bias", note="another name that begins like the second table's"),
+        case("model.norm.weight", "model.embed_tokens.weight", note="with __metadata__", metadata=some),
+        case(f"{block}.mlp.up_proj.weight", f"{block}.mlp.down_proj.weight", f"{block}.self_attn.q_proj.weight",
+             "lm_head.weight", note="a block", metadata=some),
+        case(*(f"model.layers.{n}.self_attn.q_proj.bias" for n in range(12 + seed % 5)), "norm.weight", note="biases"),
+        case(*(f"{'long_' * 50}{n}" for n in range(3)), "lm_head.weight", note="a long header", metadata=some),
+    ]  # fmt: skip
+
+
+TENSOR_NAMES = Exercise(
+    **TEXTS["tensor_names"],
+    reference=tensor_names,
+    cases=cases_tensor_names,
+    faulty=faulty_tensor_names,
+    double=False,
+)
+
+
+# --- transformer.read_sizes ---
+
+
+def read_sizes(text):
+    """The sizes of a model of the Llama family, from the text of its config.json."""
+    theirs = json.loads(text)
+    width, n_heads = theirs["hidden_size"], theirs["num_attention_heads"]
+    return {
+        "vocab_size": theirs["vocab_size"],
+        "d_model": width,
+        "n_layers": theirs["num_hidden_layers"],
+        "n_heads": n_heads,
+        "n_kv_heads": theirs["num_key_value_heads"],
+        "d_mlp": theirs["intermediate_size"],
+        "d_head": width // n_heads,
+        "max_seq_len": theirs["max_position_embeddings"],
+        "rope_theta": theirs["rope_theta"] if "rope_theta" in theirs else theirs["rope_parameters"]["rope_theta"],
+        "norm_eps": theirs["rms_norm_eps"],
+    }
+
+
+def cases_read_sizes(seed):
+    def case(heads, kv, d_head, layers, mlp, theta, note="", eps=1e-5, inside=False, longest=2048, **more):
+        rotary = {"rope_parameters": {"rope_theta": theta, "rope_type": "default"}} if inside else {"rope_theta": theta}
+        said = {
+            "model_type": "llama", "hidden_size": heads * d_head, "num_attention_heads": heads,
+            "num_key_value_heads": kv, "num_hidden_layers": layers, "intermediate_size": mlp, "rms_norm_eps": eps,
+            "vocab_size": 500 + seed, "max_position_embeddings": longest, **rotary, **more,
+        }  # fmt: skip
+        return Case((json.dumps(said),), note)
+
+    return [
+        case(9, 3, 64, 30, 1536, 100_000.0, "SmolLM2's", longest=8192),
+        case(4, 4, 16, 2, 176, 10_000.0, "as many key-value heads as query heads", eps=1e-6),
+        case(8, 2, 32, 5, 700 + seed, 500_000.0, "θ in a dictionary of its own", inside=True),
+        case(6, 1, 8, 3, 96, 20_000.0, "one key-value head", eps=1e-3, longest=128, tie_word_embeddings=True),
+    ]
+
+
+READ_SIZES = Exercise(
+    **TEXTS["read_sizes"], reference=read_sizes, cases=cases_read_sizes, faulty=faulty_read_sizes, double=False
+)

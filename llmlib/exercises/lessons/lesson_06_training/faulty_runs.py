@@ -1,0 +1,69 @@
+"""The wrong ways through the exercises of `whole_runs`: each reference once more, with keywords for its faults."""
+
+import torch
+import torch.nn.functional as F
+
+from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_fit
+
+
+def faulty_weight_shapes(config, kv="shared", way="out, in", norms="all", end="one table", down="turned", mlp="wide",
+                         blocks="all"):  # fmt: skip
+    width = config.d_model
+    d_mlp = {"wide": config.d_mlp, "as the stream": width, "four times": 4 * width}[mlp]
+    d_kv = {"shared": config.n_kv_heads * config.d_head, "all": width, "one head": config.d_head,
+            "heads": config.n_kv_heads}[kv]  # fmt: skip
+    in_block = {f"{norm}_norm": (width,) for norm in ("attention", "mlp")}
+    in_block |= {f"attention.{part}": (width, width) for part in ("query", "output")}
+    in_block |= {f"attention.{part}": (d_kv, width) for part in ("key", "value")}
+    in_block |= {"mlp.gate": (d_mlp, width), "mlp.up": (d_mlp, width)}
+    in_block["mlp.down"] = (width, d_mlp) if down == "turned" else (d_mlp, width)
+    if way == "in, out":
+        in_block = {part: shape[::-1] for part, shape in in_block.items()}
+    if norms == "none":
+        in_block = {part: shape for part, shape in in_block.items() if len(shape) > 1}
+    if norms == "square":
+        in_block = {part: shape if len(shape) > 1 else (width, width) for part, shape in in_block.items()}
+    numbers = {"all": range(config.n_layers), "from 1": range(1, config.n_layers + 1), "first": range(1)}[blocks]
+    shapes = {f"blocks.{n}.{part}.weight": shape for n in numbers for part, shape in in_block.items()}
+    shapes |= {"embed.weight": (config.vocab_size, width)[:: -1 if way == "in, out" else 1]}
+    if end == "two tables":
+        shapes["unembed.weight"] = (config.vocab_size, width)
+    return shapes if end == "no last norm" or norms == "none" else shapes | {"final_norm.weight": (width,)}
+
+
+def faulty_first_weight(name, shape, n_layers, draw, norms="ones", spread="small", smaller="root of twice",
+                        adds=".output. .down."):  # fmt: skip
+    if len(shape) == 1 and norms != "drawn":
+        return torch.zeros(shape) if norms == "zeros" else torch.ones(shape)
+    by = {
+        "root of twice": (2 * n_layers) ** 0.5, "root": n_layers**0.5, "twice": 2 * n_layers, "never": 1,
+        "layers": n_layers, "times": 1 / (2 * n_layers) ** 0.5,
+    }[smaller]  # fmt: skip
+    writes = adds == "all" or any(part in name for part in adds.split())
+    small = {"small": 0.02, "as drawn": 1, "variance": 0.02**0.5, "table as drawn": 1 if "embed" in name else 0.02}
+    return small[spread] * draw(shape) / (by if writes else 1)
+
+
+def faulty_learn(weights, logits_of, batches, rates, names="kept", asks="next", limit=1.0, gives="both", rate="own",
+                 which="own", loss="counted"):  # fmt: skip
+    order = sorted(weights) if names == "sorted" else list(weights)[::-1] if names == "backwards" else list(weights)
+    if names != "kept":
+        order = [name for name in order if weights[name].ndim == 2]
+        order = [order.pop(0) if weights[name].ndim == 2 else name for name in weights]
+
+    def loss_of(values, batch):
+        inputs, targets = batches[0] if which == "first" else batch
+        logits = logits_of(inputs, dict(zip(order, values)))
+        if asks == "inputs":
+            targets = inputs
+        if asks == "one further":
+            logits, targets = logits[:, :-1], targets[:, 1:]
+        total = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="sum")
+        return total / (1 if loss == "sum" else targets.numel() if loss == "over all" else (targets != -100).sum())
+
+    used = [rates[0]] * len(rates) if rate == "first" else rates
+    learned, losses = faulty_fit(list(weights.values()), loss_of, batches, used, limit)
+    return {
+        "both": (learned, losses), "old": (list(weights.values()), losses), "weights": learned,
+        "last loss": (learned, losses[-1]), "exchanged": (losses, learned),
+    }[gives]  # fmt: skip

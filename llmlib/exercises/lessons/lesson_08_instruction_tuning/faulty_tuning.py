@@ -1,0 +1,58 @@
+"""The wrong ways through the exercise of `tuning`: the reference once more, with keywords for its faults."""
+
+import torch
+
+from llmlib.exercises.lessons.lesson_06_training.faulty_runs import faulty_learn
+from llmlib.exercises.lessons.lesson_08_instruction_tuning.lora import merged
+from llmlib.exercises.lessons.lesson_08_instruction_tuning.masks import answer_mask, targets
+
+
+def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, rates, mask="answers",
+                         again="from start", b="zero", a="small", rank=4, alpha=16.0, gives="matrices", which="named",
+                         base="there"):  # fmt: skip
+    def row(ids):
+        counts = answer_mask(ids, *signs)
+        counts = {
+            "answers": counts, "all": torch.ones_like(counts), "questions": ~counts,
+            "one early": torch.cat((counts[1:], counts[-1:])), "no end": counts & (ids != signs[1]),
+        }[mask]  # fmt: skip
+        return targets(ids[None], counts[None])
+
+    rows = [row(ids) for ids in conversations]
+    steps = range(len(rates))
+    batches = {
+        "from start": [rows[step % len(rows)] for step in steps],
+        "never": rows,
+        "the first": [rows[0] for _ in steps],
+        "the last": [rows[min(step, len(rows) - 1)] for step in steps],
+        "each in a row": [rows[step * len(rows) // len(rates)] for step in steps],
+    }[again]
+    chosen = list(weights) if which == "all" else names[:1] if which == "first" else names
+    if which == "whole matrices":
+        own = {name: weights[name] for name in names}
+        learned, losses = faulty_learn(own, lambda ids, now: logits_of(ids, weights | now), batches, rates)
+        return learned, losses
+    detours = {}
+    for name in chosen:
+        d_out, d_in = weights[name].shape
+        drawn = draw((rank, d_in)) / {"small": d_in**0.5, "as drawn": 1, "too small": d_in, "zero": 1}[a]
+        detours[f"{name}.a"] = torch.zeros(rank, d_in) if a == "zero" else drawn
+        detours[f"{name}.b"] = torch.zeros(d_out, rank) if b == "zero" else draw((d_out, rank)) / rank**0.5
+
+    def with_detours(now):
+        beside = weights if base == "there" else {name: 0 * weight for name, weight in weights.items()}
+        pairs = {name: (now[f"{name}.a"], now[f"{name}.b"]) for name in chosen}
+        return {name: weights[name] for name in names} | {
+            name: merged(beside[name], a_now, b_now, alpha) for name, (a_now, b_now) in pairs.items()
+        }
+
+    def logits(ids, now):
+        return logits_of(ids, weights | with_detours(now))
+
+    learned, losses = faulty_learn(detours, logits, batches, rates)
+    found = with_detours(dict(zip(detours, learned)))
+    return {
+        "matrices": ([found[name] for name in names], losses), "detours": (learned, losses),
+        "old": ([weights[name] for name in names], losses), "matrices alone": [found[name] for name in names],
+        "last loss": ([found[name] for name in names], losses[-1]),
+    }[gives]  # fmt: skip

@@ -1,0 +1,56 @@
+"""Score documents by how close a language model's own vectors for them are to that of a query."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from llmlib.embeddings import cosine_similarity
+from llmlib.interpret.points import checked_layer
+from llmlib.interpret.tracing import trace
+from llmlib.retrieval.bm25 import check_documents
+from llmlib.tokenization.base import Tokenizer
+from llmlib.transformer import Transformer
+
+
+class EmbeddingIndex:
+    """An index of documents by a model's vectors: the mean over a text's tokens of the residual stream in one layer.
+
+    `scores` is the cosine between query and document, after the documents' mean vector is subtracted from both, because
+    all texts share most of a language model's vector (Mu and Viswanath, 2018, "All-but-the-Top"). `layer` counts
+    blocks, so 0 is the embedding, and the default is the middle. A language model is not trained for this, and models
+    that are find much more. Raises `ValueError` if there are no documents, if one has no token, or for a layer
+    that does not exist.
+
+    >>> from llmlib.pretrained import load_pretrained
+    >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
+    >>> index = EmbeddingIndex(model, tokenizer, ["The fox was hungry.", "It rained all day."])
+    >>> scores = index.scores("It rained all night.")
+    >>> scores[1] > scores[0]
+    True
+    """
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer, documents: Sequence[str], layer: int | None = None):
+        check_documents(documents, str.strip)
+        self.model, self.tokenizer, self.documents = model, tokenizer, list(documents)
+        middle = model.config.n_layers // 2
+        self.layer = middle if layer is None else checked_layer(model, layer, extra=True)
+        vectors = torch.stack([self._vector(document) for document in documents])
+        self.mean = vectors.mean(dim=0) if len(vectors) > 1 else torch.zeros_like(vectors[0])
+        self.vectors = vectors - self.mean
+
+    def scores(self, query: str) -> list[float]:
+        """Return one cosine per document: 1 if the vectors point in the same direction.
+
+        Raises `ValueError` for a query without a token.
+        """
+        check_documents([query], str.strip)
+        return cosine_similarity((self._vector(query) - self.mean)[None], self.vectors)[0].tolist()
+
+    def _vector(self, text: str) -> Float[Tensor, " d_model"]:
+        ids = torch.tensor([self.tokenizer.encode(text)], device=self.model.device)
+        with torch.inference_mode(), trace(self.model, names=("residual",)) as seen:
+            self.model(ids)
+        # The first token's vector is huge and the same for all texts (an attention sink), so it does not count.
+        return seen.residual[self.layer][0, 1 if ids.shape[1] > 1 else 0 :].float().mean(dim=0).cpu()

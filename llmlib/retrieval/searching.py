@@ -1,0 +1,37 @@
+"""Take the documents that an index scores highest."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Index(Protocol):
+    """Anything with documents and a score for each."""
+
+    documents: list[str]
+
+    def scores(self, query: str) -> Sequence[float]: ...
+
+
+class Hit(NamedTuple):
+    """A document that was found, with its number in the index and its score."""
+
+    number: int
+    score: float
+    text: str
+
+
+def search(index: Index, query: str, k: int = 3) -> list[Hit]:
+    """Return the `k` documents with the highest scores, the best one first; equal ones in the index's order.
+
+    Raises `ValueError` for `k` below 1.
+
+    >>> from llmlib.retrieval.bm25 import BM25
+    >>> search(BM25(["It rained.", "Snow fell.", "A bird sang."]), "Which bird?", k=1)
+    [Hit(number=2, score=0.452..., text='A bird sang.')]
+    """
+    if k < 1:
+        raise ValueError(f"k must be 1 or more, got {k}.")
+    scores = index.scores(query)
+    best = sorted(range(len(scores)), key=lambda number: -scores[number])[:k]
+    return [Hit(number, float(scores[number]), index.documents[number]) for number in best]

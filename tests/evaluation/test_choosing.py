@@ -1,0 +1,290 @@
+"""Log-likelihoods of choices, bits per byte and long contexts, against sums by hand and lm-eval's definitions."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from finetuning.conftest import said, small_model
+from finetuning.conftest import tokenizer as tokenizer
+from small_models import make, random_ids
+
+from llmlib.evaluation import (
+    Question,
+    QuestionError,
+    bits_per_byte,
+    choice_scores,
+    loss_by_position,
+    needle_grid,
+    read_questions,
+)
+from llmlib.evaluation.bits import surprise, windows
+from llmlib.evaluation.multiple_choice import WAYS, encode_choices, log_likelihoods
+from llmlib.evaluation.running import WRITTEN, evaluate
+from llmlib.tokenization import CharTokenizer, load_tokenizer
+from llmlib.transformer import Transformer, TransformerConfig
+
+
+@pytest.fixture
+def model(tokenizer):
+    made = small_model(tokenizer.vocab_size)
+    for parameter in made.parameters():
+        parameter.data *= 4
+    return made.eval()
+
+
+def by_hand(model, prompt, choice):
+    """ln p of the choice, a token at a time, each from a forward pass of its own."""
+    total, ids = 0.0, list(prompt)
+    for id in choice:
+        with torch.no_grad():
+            total += model(torch.tensor([ids]))[0, -1].log_softmax(-1)[id].item()
+        ids.append(id)
+    return total
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "mistral", "no positions"])
+def test_log_likelihoods_are_sums_over_tokens(kind):
+    model, prompt = make(kind), random_ids(1, 7)[0].tolist()
+    choices = [[1], [4, 5, 6, 7], [4, 9], [30, 2, 2]]
+    found, _ = log_likelihoods(model, prompt, choices)
+    assert found == pytest.approx([by_hand(model, prompt, choice) for choice in choices], rel=1e-4)
+
+
+def test_greedy_is_what_the_model_would_write():
+    model, prompt = make("llama"), [3, 1, 4]
+    ids = list(prompt)
+    for _ in range(4):
+        ids.append(int(model(torch.tensor([ids]))[0, -1].argmax()))
+    written = ids[3:]
+    other = [*written[:3], (written[3] + 1) % 31]
+    assert log_likelihoods(model, prompt, [written, other, written[:1]])[1].tolist() == [True, False, True]
+
+
+def test_the_four_ways_are_lm_evals_definitions(model, tokenizer):
+    question = Question("The capital is", ("Paris", "Rome, é", "X"), "Rome, é")
+    (found,) = choice_scores(model, tokenizer, [question])
+    log_p, base = (
+        np.array(
+            [by_hand(model, tokenizer.encode(text), tokenizer.encode(" " + choice)) for choice in question.choices]
+        )
+        for text in ("The capital is", "Answer:")
+    )
+    assert found.by("raw") == pytest.approx(log_p, rel=1e-4)  # acc: argmax of the sum
+    assert found.by("per token") == pytest.approx(log_p / np.array([6, 9, 2]), rel=1e-4)
+    assert found.by("per byte") == pytest.approx(log_p / np.array([5, 8, 1]), rel=1e-4)  # acc_bytes; acc_norm for ASCII
+    assert found.by("against baseline") == pytest.approx(log_p - base, rel=1e-4, abs=1e-4)  # acc_mutual_info
+    assert found.right == 1
+    assert [found.chosen(way) for way in WAYS] == [int(found.by(way).argmax()) for way in WAYS]
+    assert found.probabilities() == pytest.approx(np.exp(log_p) / np.exp(log_p).sum(), rel=1e-4)
+    (bare,) = choice_scores(model, tokenizer, [question], baseline=None)
+    with pytest.raises(ValueError, match="baseline was not measured"):
+        bare.by("against baseline")
+    with pytest.raises(ValueError, match="by must be one of 'raw'"):
+        bare.by("best")
+
+
+def test_where_a_choice_begins():
+    """As in lm-eval: ids of prompt and choice together, and the space goes with the choice."""
+    gpt2 = load_tokenizer("gpt2")
+    for prompt in ("The capital is", "The capital is ", "Name one:\n"):
+        stem, choices = encode_choices(gpt2, prompt, ("Paris", "Rome"))
+        between = prompt[len(prompt.rstrip()) :] or " "
+        assert [gpt2.decode([*stem, *ids]) for ids in choices] == [
+            prompt.rstrip() + between + c for c in ("Paris", "Rome")
+        ]
+        assert stem == gpt2.encode(prompt.rstrip())
+    assert [*stem, *choices[0]] == gpt2.encode("Name one:\nParis")
+
+
+def test_a_conversation_is_answered_in_the_template(model, tokenizer):
+    question = Question(said("abc"), ("ab", "abc"), "ab")
+    (found,) = choice_scores(model, tokenizer, [question])  # "ab" ends with a token of its own, so it begins nothing
+    assert found.tokens.tolist() == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"prompt": " ", "choices": ("a", "b"), "right": "a"}, "prompt is empty"),
+        ({"prompt": "x", "choices": ("a",), "right": "a"}, "only one choice, 'a'"),
+        ({"prompt": "x", "choices": ("a", ""), "right": "a"}, "Choice 1 is empty"),
+        ({"prompt": "x", "choices": ("a", "b", "a"), "right": "a"}, "'a' occurs twice"),
+        ({"prompt": "x", "choices": ("a", "b"), "right": "c"}, r"No choice is right: the answer is 'c'"),
+        ({"prompt": "x", "choices": ("a", "b")}, r"No choice is right: the answer is \(\)"),
+        ({"prompt": "x"}, "There is no right answer"),
+        ({"prompt": said("a", "b"), "right": "c"}, "should be from 'user'"),
+    ],
+)  # fmt: skip
+def test_questions_that_cannot_be_asked(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Question(**fields)
+
+
+def test_choices_that_begin_alike(model, tokenizer):
+    question = Question("x", ("Rome", "Paris", "Paris, France"), "Paris")
+    with pytest.raises(
+        QuestionError, match=r"Question 2: The choices 'Paris' and 'Paris, France' begin alike.*full stop"
+    ):
+        evaluate(model, tokenizer, [Question("x", ("a", "b"), "a"), question])
+    ended = Question("x", ("Rome.", "Paris.", "Paris, France."), "Paris.")
+    assert len(evaluate(model, tokenizer, [ended]).results) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"prompt": "x", "choices": ["a", "b"], "answer": "c"}', "line 2: No choice is right: the answer is 'c'"),
+        ('{"prompt": "x", "choices": ["a", "b"], "answer": 2}', "line 2: No choice is right: 'answer' is 2"),
+        ('{"prompt": "x", "choices": ["a", "b"]}', "line 2: the question: 'answer' is missing"),
+        (
+            '{"prompt": "x", "choices": ["a", 1], "answer": 0}',
+            r"line 2: 'choices' is \['a', 1\], expected a list of str",
+        ),
+        ('{"prompt": "x", "answer": 3}', "'answer' is 3, expected a string or a list"),
+        ('{"prompt": "x", "answr": "a"}', "there is no field 'answr'; a question has prompt, messages"),
+        ('{"prompt": "x", ', "line 2: invalid JSON at character"),
+        ("[]", r"line 2: \[\] is not an object. Expected an object such as"),
+    ],
+)
+def test_lines_that_are_no_questions(tmp_path, line, message):
+    path = tmp_path / "questions.jsonl"
+    path.write_text('{"prompt": "x", "answer": "a"}\n' + line + "\n", encoding="utf-8")
+    with pytest.raises(QuestionError, match=message):
+        read_questions(path)
+
+
+def test_files_without_questions(tmp_path):
+    (tmp_path / "empty.jsonl").write_text("\n\n")
+    with pytest.raises(QuestionError, match=r"empty.jsonl has no questions. Expected one per line"):
+        read_questions(tmp_path / "empty.jsonl")
+    with pytest.raises(QuestionError, match=r"none.jsonl cannot be read"):
+        read_questions(tmp_path / "none.jsonl")
+
+
+def test_all_kinds_of_questions_in_a_file(tmp_path):
+    lines = [
+        {"prompt": "x", "choices": ["a", "b"], "answer": "b", "group": 7, "kind": "letters"},
+        {"messages": said("Hi"), "answer": ["a", "b"]},
+    ]
+    (tmp_path / "some.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert read_questions(tmp_path / "some.jsonl") == [
+        Question("x", ("a", "b"), "b", "7", "letters"),
+        Question(said("Hi"), (), ("a", "b")),
+    ]
+
+
+def test_a_report_counts_by_measure_and_by_group(model, tokenizer):
+    asked = [Question(f"x{n}", ("a", "bcd"), "a" if n % 2 else "bcd", group=f"g{n // 2}") for n in range(12)]
+    report = evaluate(model, tokenizer, [*asked, Question("y", (), ("?",))], max_new_tokens=3)
+    assert report.measures() == [*WAYS, WRITTEN]
+    assert report.score(WRITTEN)[0] == 0
+    assert (report.chance("raw"), report.chance(WRITTEN)) == (0.5, None)
+    right, groups = report.of("raw")
+    expected = [choice_scores(model, tokenizer, [question])[0].is_right() for question in asked]
+    assert right.tolist() == expected
+    assert groups == [question.group for question in asked]
+    assert report.score("raw")[0] == np.mean(expected)
+    assert report.against(report, "raw").difference == 0
+    with pytest.raises(QuestionError, match="no question to ask"):
+        evaluate(model, tokenizer, [])
+
+
+def lm_eval_windows(tokens, prefix, max_seq_len):
+    """What lm-eval's get_rolling_token_windows does with context_len = 1, in words.
+
+    The first window reads the prefix and all its tokens but the last. Each later one predicts as many new tokens; the
+    last one takes all the context that fits.
+    """
+    done = min(max_seq_len, len(tokens))
+    yield [prefix, *tokens[: done - 1]], tokens[:done]
+    while done < len(tokens):
+        new = min(len(tokens) - done, max_seq_len)
+        end = done + new
+        yield tokens[end - max_seq_len - 1 : end - 1], tokens[end - new : end]
+        done = end
+
+
+@pytest.mark.parametrize("length", [1, 5, 6, 7, 23])
+def test_bits_per_byte_is_lm_evals(model, tokenizer, length):
+    text = "Once upon a time, é was."[:length]
+    tokens, window = tokenizer.encode(text), 6
+    total = 0.0
+    for read, predicted in lm_eval_windows(tokens, tokenizer.eos_ids[0], window):
+        log_p = model(torch.tensor([read]))[0].log_softmax(-1)
+        total += log_p[-len(predicted) :].gather(1, torch.tensor(predicted)[:, None]).sum().item()
+    expected = -total / math.log(2) / len(text.encode())
+    assert bits_per_byte(model, tokenizer, text, window, stride=window) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 5])
+def test_a_sliding_window_predicts_each_token_once_from_enough(stride):
+    model, ids = make("llama"), random_ids(1, 20)[0].tolist()
+    expected = 0.0
+    for place in range(1, 20):
+        block = max(0, -(-(place - 5) // stride))  # which window predicts it
+        begin = max(0, min(5 + block * stride, 19) - 5)
+        assert place - begin >= min(place, 5 - stride + 1)
+        expected -= by_hand(model, ids[begin:place], ids[place : place + 1])
+    assert surprise(model, ids, 5, stride, batch_size=3) == pytest.approx(expected, rel=1e-5)
+    counted = [place for _, scored, end in windows(19, 5, stride) for place in range(scored + 1, end + 1)]
+    assert counted == list(range(1, 20))
+
+
+def test_bits_of_a_tokenizer_without_a_token_for_the_beginning():
+    tokenizer = CharTokenizer("abé ")
+    model = Transformer(TransformerConfig(tokenizer.vocab_size, 16, 16, 1, 2))
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    tokens = len(tokenizer.encode("aéb")) - 1  # the first one is not predicted
+    expected = tokens * math.log2(tokenizer.vocab_size) / len("éb".encode())
+    assert bits_per_byte(model, tokenizer, "aéb") == pytest.approx(expected)
+    with pytest.raises(ValueError, match="no token to predict"):
+        bits_per_byte(model, tokenizer, "a")
+    with pytest.raises(ValueError, match=r"stride ≤ window ≤ 16 .* got stride=8 and window=17"):
+        bits_per_byte(model, tokenizer, "ab", 17, 8)
+
+
+def test_loss_by_position():
+    model, ids = make("llama"), random_ids(3, 9)
+    found = loss_by_position(model, ids, batch_size=2)
+    expected = [[-by_hand(model, row[:place], row[place : place + 1]) for place in range(1, 9)] for row in ids.tolist()]
+    torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="at least two tokens"):
+        loss_by_position(model, ids[:, :1])
+
+
+def test_a_needle_is_found_where_it_is_in_reach(tokenizer, monkeypatch):
+    """A reader who only sees the last 24 characters finds what is there."""
+    seen = []
+
+    def looking(model, prompt, choices):
+        text = tokenizer.decode(prompt)
+        seen.append(text)
+        return np.zeros(1), np.array(["key is 7" in text[-24:]])
+
+    monkeypatch.setattr("llmlib.evaluation.contexts.log_likelihoods", looking)
+    needles = [(" The key is 7.", " Key?", " 7")]
+    grid = needle_grid(make("llama"), tokenizer, "It was so. " * 40, needles, lengths=[50, 100], depths=[0, 0.5, 1])
+    assert grid.tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert [len(text) for text in seen] == [48] * 3 + [98] * 3  # the answer has two tokens
+    assert all(text.endswith(" Key?") for text in seen)
+    assert seen[0].startswith(" The key is 7.It was so.")
+    assert seen[4].count("It was so. ") >= 5
+    assert "so. The key is 7. It" in seen[4]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"depths": [50]}, "share of the text, from 0"),
+        ({"needles": []}, "no needle"),
+        ({"lengths": [10]}, "no room for the needle"),
+        ({"lengths": [900]}, "haystack has 22 tokens, but a text of 900 needs"),
+    ],
+)
+def test_no_grid(model, tokenizer, changes, message):
+    settings = {"needles": [(" The key is 7.", " Key?", " 7")], "lengths": [30], "depths": [0.5]}
+    with pytest.raises(ValueError, match=message):
+        needle_grid(model, tokenizer, "It was so. " * 2, **{**settings, **changes})

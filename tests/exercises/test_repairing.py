@@ -1,0 +1,106 @@
+"""What a changed piece of code is taken to show, and which changes show nothing."""
+
+import ast
+
+import pytest
+import torch
+
+from llmlib.exercises.engine.comparing import find_difference
+from llmlib.exercises.engine.detecting.aliases import no_copy
+from llmlib.exercises.engine.detecting.inputs import as_if
+from llmlib.exercises.engine.detecting.search import _is_shaped_right
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.exercise import Case
+from llmlib.exercises.engine.repairing import expressions, missing, statements
+from llmlib.exercises.engine.running import Outcome
+from llmlib.exercises.engine.trials import Trial, alike
+from llmlib.exercises.registry import find
+
+
+def told(edits, line, wanted):
+    """What is said of the changes of this line after which it reads as wanted."""
+    tree = ast.parse(f"def f(x, n):\n    {line}")
+    changed = ast.unparse(ast.parse(wanted))
+    return {edit.says for edit in edits(tree) if changed == ast.unparse(tree).splitlines()[1].strip()}
+
+
+def test_a_one_too_many_is_not_a_wrong_operator():
+    for operator in ("*", "/", "//", "**"):
+        assert told(expressions.edits, "return x + 1", f"return x {operator} 1") == set()
+    assert any("step too many" in says for says in told(expressions.edits, "return x + 1", "return x"))
+    assert told(expressions.edits, "return x + 1", "return x - 1")
+    assert told(expressions.edits, "return x + n", "return x * n")
+
+
+def test_an_index_that_adds_an_axis_takes_no_part():
+    (says,) = told(expressions.edits, "return x[:, None]", "return x")
+    assert "takes only a part" not in says
+    assert "one axis more than `x`" in says
+    for part in ("x[:, :1]", "x[0, None]", "x[1:]"):
+        assert any("takes only a part" in says for says in told(expressions.edits, f"return {part}", "return x"))
+
+
+def test_nothing_is_added_with_false_or_0():
+    assert told(statements.edits, "x[n] = False", "x[n] += False") == set()
+    assert told(statements.edits, "x[n] = n", "x[n] += n")
+
+
+def test_a_tuple_is_asked_for_only_where_its_type_matters():
+    def asked(line, of):
+        return any(f"`{of}` should be a tuple" in edit.says for edit in missing.steps(ast.parse(f"def f():\n {line}")))
+
+    assert not asked("return {n: [n] for n in x}", "[n]")
+    assert not asked("x[n] = x[0]", "x[0]")
+    assert not asked("x += [n]", "[n]")
+    assert asked("return [n]", "[n]")
+    assert asked("n = x[:2]", "x[:2]")
+    assert asked("return x[:2] == n", "x[:2]")
+
+
+def test_one_more_is_no_algebra():
+    def ones(line):
+        tree = ast.parse(f"def f(x, n):\n    {line}")
+        return {edit.says for edit in missing.steps(tree) if edit.name == "a one missing"}
+
+    assert not any("`n`" in says or "`1 - x`" in says for says in ones("return (1 - x) * n < x"))
+    assert any("`n`" in says for says in ones("return range(n)"))
+    assert any("`n - 2`" in says for says in ones("return x[n - 2]"))
+
+
+def test_a_second_name_in_a_dictionary_is_no_copy():
+    def attempt(ids, table):
+        rows = {0: table.clone()}
+        rows[1] = rows[0]
+        rows[1] += 1
+        return rows[0][ids] + 0 * rows[1][ids]
+
+    reason = no_copy(Examination(find("embeddings.lookup"), attempt).tried())
+    assert "`rows[1] = rows[0]`, in line" in reason.finding.says
+
+
+def trial(right, got):
+    return Trial(Case(()), right, Outcome(got), find_difference(right, got))
+
+
+def test_a_place_that_is_right_speaks_against_an_idea_that_gives_nan_there():
+    right = torch.tensor([0.0, 2.0, 3.0])
+    foretold = Outcome(torch.tensor([torch.nan, 2.5, 3.0]))
+    assert alike(foretold, trial(right, torch.tensor([0.0, 2.5, 3.0]))) is False
+    assert alike(foretold, trial(right, torch.tensor([torch.nan, 2.5, 3.0]))) is True
+    assert alike(foretold, trial(right, torch.tensor([9.0, 2.5, 3.0]))) is True
+
+
+def test_an_idea_of_another_shape_is_not_told_beside_a_result_of_the_right_one():
+    right, got, other = torch.zeros(2, 3), torch.ones(2, 3), torch.ones(2, 3, 1)
+    assert _is_shaped_right(trial(right, got), trial(other, got))
+    assert not _is_shaped_right(trial(right, other), trial(other, other))
+    assert not _is_shaped_right(trial(right, got), trial(got, got))
+
+
+@pytest.mark.parametrize(("name", "told"), [("alignment.worth_answering", False), ("alignment.k3", True)])
+def test_a_factor_of_two_explains_no_decisions(name, told):
+    e = Examination(find(name), lambda *args: 1 - find(name).reference(*args).double()).tried()
+    found = {guess.finding.name for guess in as_if(e)}
+    argument = e.exercise.argument_names[0]
+    assert (f"{argument} half as large" in found) == told
+    assert f"{argument} negated" in found
