@@ -142,9 +142,9 @@ def fit(
     }
     if law is None or not all(falls.values()):
         raise ScalingError(
-            f"In these runs the loss does not fall with more {next(name for name in falls if not falls[name])}, as such "
-            "a law says. Look at them: is each run at its own best learning rate, and has it reached the end of its "
-            "schedule?"
+            f"In these runs the loss does not fall with more {next(name for name in falls if not falls[name])}, as "
+            "such a law says. Look at them: is each run at its own best learning rate, and has it reached the end of "
+            "its schedule?"
         )
 
     # Each bootstrap sample starts from the best constants, and from the next best that differ.
