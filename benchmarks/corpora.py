@@ -286,9 +286,13 @@ def baseline(seconds: float) -> None:
     print(f"\n{'':24}" + "".join(f"{name:>16}" for name in scores["TinyTales"]))
     for label, row in scores.items():
         print(f"{label:24}" + "".join(f"{value:16.1%}" for value in row.values()))
-    print(f"{'TinyTales / Shakespeare':24}" + "".join(
-        f"{value / max(scores['Tiny Shakespeare'][name], 1e-9):15.2f}x" for name, value in scores["TinyTales"].items()
-    ))  # fmt: skip
+    print(
+        f"{'TinyTales / Shakespeare':24}"
+        + "".join(
+            f"{value / max(scores['Tiny Shakespeare'][name], 1e-9):15.2f}x"
+            for name, value in scores["TinyTales"].items()
+        )
+    )
 
 
 def main() -> None:

@@ -211,7 +211,7 @@ def our_rounds(name: str, data: TokenDataset, dtype: str, compile: bool) -> Iter
     *_, context, batch = SHAPES[name]
     config = TrainConfig(
         steps=steps * (ROUNDS + 1), batch_size=batch, seq_len=context, learning_rate=1e-3, dtype=dtype, compile=compile
-    )  # fmt: skip
+    )
     run = train(Transformer(gpt2_style(name)), data, config)
     yield from rounds(lambda: next(run), steps, batch * context)
 

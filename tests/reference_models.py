@@ -14,9 +14,13 @@ SMALL = dict(  # noqa: C408
     num_key_value_heads=2, max_position_embeddings=48,
 )  # fmt: skip
 LLAMA3 = {
-    "rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "rope_type": "llama3",
+    "rope_theta": 5e5,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
     "original_max_position_embeddings": 24,
-}  # fmt: skip
+}
 FAMILIES = {
     "gpt2": lambda: transformers.GPT2Config(vocab_size=67, n_positions=48, n_embd=32, n_layer=3, n_head=4),
     "gpt2, exact gelu": lambda: transformers.GPT2Config(

@@ -122,14 +122,10 @@ def _like_llama2(layout):
     record["pre_tokenizer"] = record["normalizer"] = None
     if layout == "normalizer":
         replace = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
-        record["normalizer"] = {
-            "type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, replace]
-        }  # fmt: skip
+        record["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, replace]}
     else:
         scheme = layout.split()[1]
-        record["pre_tokenizer"] = {
-            "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False
-        }  # fmt: skip
+        record["pre_tokenizer"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False}
         steps = steps[:-1] if scheme == "never" else steps
     record["decoder"] = {"type": "Sequence", "decoders": steps}
     made = Tokenizer.from_str(json.dumps(record))

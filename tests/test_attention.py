@@ -65,9 +65,13 @@ def test_scaled_dot_product_attention_equals_torch(batch, head, n_query, extra, 
 
 
 @given(
-    batch=st.lists(st.integers(1, 3), max_size=3), n_query=st.integers(1, 5), extra=st.integers(0, 4),
-    d_head=st.integers(1, 5), d_value=st.integers(1, 5), kind=st.sampled_from(["none", "plain", "own"]),
-)  # fmt: skip
+    batch=st.lists(st.integers(1, 3), max_size=3),
+    n_query=st.integers(1, 5),
+    extra=st.integers(0, 4),
+    d_head=st.integers(1, 5),
+    d_value=st.integers(1, 5),
+    kind=st.sampled_from(["none", "plain", "own"]),
+)
 def test_any_axes_may_come_first_as_in_torch(batch, n_query, extra, d_head, d_value, kind):
     n_key = n_query + extra
     q, k, v = (
@@ -244,9 +248,11 @@ def test_neighbouring_heads_share():
 
 
 @given(
-    n_query=st.integers(1, 4), sizes=st.lists(st.integers(1, 5), min_size=1, max_size=5), seed=st.integers(0, 99),
+    n_query=st.integers(1, 4),
+    sizes=st.lists(st.integers(1, 5), min_size=1, max_size=5),
+    seed=st.integers(0, 99),
     scale=st.sampled_from([1.0, 30.0, 1000.0]),
-)  # fmt: skip
+)
 def test_online_softmax_equals_softmax_however_the_keys_are_cut(n_query, sizes, seed, scale):
     scores, values = randn(n_query, sum(sizes), seed=seed) * scale, randn(sum(sizes), 3, seed=seed + 1)
     blocks = zip(scores.split(sizes, dim=1), values.split(sizes))  # an iterator: each block is seen once

@@ -214,8 +214,9 @@ def test_a_template_that_ends_a_turn_without_a_special_token():
 
 def test_a_tokenizer_that_writes_a_space_before_a_text():
     pieces = {"▁": 0, "a": 1, "b": 2, "▁b": 3, "\n": 4, "u": 5}
-    made = SentencePieceTokenizer(pieces, {("▁", "b"): 0}, {"</s>": 6, "<|user|>": 7, "<|assistant|>": 8},
-                                  byte_fallback=False, eos_ids=[6])  # fmt: skip
+    made = SentencePieceTokenizer(
+        pieces, {("▁", "b"): 0}, {"</s>": 6, "<|user|>": 7, "<|assistant|>": 8}, byte_fallback=False, eos_ids=[6]
+    )
     template = TALES.replace("<|endoftext|>", "</s>").replace("<|assistant|> ", "<|assistant|>")
     tokenizer = with_chat_template(made, template)
     ids, mask = encode_chat_with_mask(tokenizer, dialogue("a", "b", "a", "ab"))

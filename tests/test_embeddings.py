@@ -75,9 +75,11 @@ def test_llama3_factors_equal_transformers():
 
     scaling = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 512}
     config = LlamaConfig(
-        hidden_size=128, num_attention_heads=2, max_position_embeddings=4096,
+        hidden_size=128,
+        num_attention_heads=2,
+        max_position_embeddings=4096,
         rope_parameters={"rope_type": "llama3", "rope_theta": 10_000.0, **scaling},
-    )  # fmt: skip
+    )
     factors = llama3_rope_factors(64, 10_000.0, 8.0, 1.0, 4.0, 512)
     assert factors[0] == 1.0
     assert factors[-1] == 8.0
@@ -158,9 +160,10 @@ def test_nearest_equals_sorting_everything(by, rows, k, seed):
     table, query = random_table(rows, 4, seed), random_table(1, 4, seed + 1)[0]
     exclude = [0, 0] if seed % 3 == 0 else []
     similarity = {
-        "cosine": F.cosine_similarity(table, query[None]), "dot": table @ query,
+        "cosine": F.cosine_similarity(table, query[None]),
+        "dot": table @ query,
         "distance": -(table - query).norm(dim=1),
-    }[by].tolist()  # fmt: skip
+    }[by].tolist()
     order = sorted(set(range(rows)) - set(exclude), key=lambda id: -similarity[id])[:k]
     ids, found = nearest(query, table, k, by, exclude)
     assert ids.tolist() == order

@@ -91,8 +91,12 @@ class ChatData:
         The rows are as wide as the longest one, at most `seq_len`, because more padding would only cost time. Raises
         `ValueError` if a size is not positive, or if there is no answer in the first seq_len + 1 tokens.
         """
-        for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("step", step, 0),
-                                   ("seed", seed, 0)):  # fmt: skip
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("seq_len", seq_len, 1),
+            ("step", step, 0),
+            ("seed", seed, 0),
+        ):
             if operator.index(value) < least:
                 raise ValueError(f"{name} must be {least} or more, got {value}.")
         rows = []

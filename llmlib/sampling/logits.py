@@ -118,9 +118,11 @@ def penalise_repetition(
 
 
 def penalise_counts(
-    logits: Float[Tensor, "*batch vocab"], counts: Int[Tensor, "*batch vocab"], frequency: Setting = 0.0,
+    logits: Float[Tensor, "*batch vocab"],
+    counts: Int[Tensor, "*batch vocab"],
+    frequency: Setting = 0.0,
     presence: Setting = 0.0,
-) -> Float[Tensor, "*batch vocab"]:  # fmt: skip
+) -> Float[Tensor, "*batch vocab"]:
     """Subtract `frequency` from a token's logit for each time it has occurred, and `presence` once if it has.
 
     OpenAI's API defines its frequency and presence penalties like this; negative ones make repetition more likely.

@@ -39,8 +39,11 @@ KEYWORDS = {
     "object": {"properties", "required", "additionalProperties"},
     "array": {"items", "minItems", "maxItems"},
     "string": {"minLength", "maxLength", "pattern"},
-    "integer": set(), "number": set(), "boolean": set(), "null": set(),
-}  # fmt: skip
+    "integer": set(),
+    "number": set(),
+    "boolean": set(),
+    "null": set(),
+}
 INSTEAD = ("const", "enum", "anyOf", "oneOf", "$ref")  # instead of a type
 UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 

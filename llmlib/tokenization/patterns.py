@@ -2,9 +2,7 @@
 
 # GPT-2 cuts a text into contractions; letters, digits or other signs with at most one space before
 # them; and runs of white space. `++` never gives back what it matched: that is faster and changes nothing.
-GPT2_PATTERN = (
-    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-)  # fmt: skip
+GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 
 # Each pattern finds the same pieces as the one its model was published with. `++`, `*+` and `?+` never give back
 # what they matched, which is faster; `\s++$` matches white space at the end of a text without a look-ahead.

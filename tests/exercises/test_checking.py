@@ -222,7 +222,7 @@ def test_a_loss_that_nothing_can_learn_from_is_not_right():
     assert "makes one of numbers" not in number
 
 
-def test_measuring_with_autograd_on_is_right_with_a_remark():
+def test_measuring_with_autograd_on_is_refused_as_the_task_excludes_it():
     def with_gradients(model, train_batches, validation_batches):
         was_training = model.training
         model.eval()
@@ -231,19 +231,20 @@ def test_measuring_with_autograd_on_is_right_with_a_remark():
         return torch.cat([s.flatten() for s in surprises]).mean().item()
 
     kept, not_kept = (check("training.validation_loss", f) for f in (with_gradients, torch.no_grad()(with_gradients)))
-    assert kept.correct
+    assert not kept.correct
     assert "Autograd was on" in repr(kept)
     assert not_kept.correct
     assert "Autograd" not in repr(not_kept)
 
 
-def test_weights_that_carry_a_gradient_are_right_with_a_remark():
+def test_weights_that_carry_a_gradient_are_refused_as_the_task_excludes_them():
     def not_detached(weight, batches, learning_rate):
         return find("training.descend").reference(weight, batches, learning_rate).requires_grad_()
 
     kept, cut = (check("training.descend", f) for f in (not_detached, find("training.descend").reference))
-    assert kept.correct
+    assert not kept.correct
     assert "carry a gradient" in repr(kept)
+    assert cut.correct
     assert "carry a gradient" not in repr(cut)
 
 

@@ -12,9 +12,10 @@ from llmlib.exercises.engine.comparing import find_difference
 
 
 @given(
-    sizes=st.lists(st.integers(1, 9), min_size=0, max_size=4), seed=st.integers(0, 99),
+    sizes=st.lists(st.integers(1, 9), min_size=0, max_size=4),
+    seed=st.integers(0, 99),
     dtype=st.sampled_from([torch.float32, torch.float64, torch.int64, torch.bool]),
-)  # fmt: skip
+)
 def test_a_single_changed_value_is_found_where_it_is(sizes, seed, dtype):
     generator = torch.Generator().manual_seed(seed)
     expected = (10 * torch.randn(sizes, generator=generator, dtype=torch.float64)).to(dtype)

@@ -1,8 +1,11 @@
 """Every exercise: its reference passes, every wrong idea is named, its texts are complete."""
 
 from functools import partial
+from typing import get_type_hints
 
 import pytest
+from beartype import BeartypeConf
+from beartype.door import is_bearable
 
 from llmlib.exercises import check
 from llmlib.exercises.engine.checking import examine
@@ -20,6 +23,7 @@ from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
 pytestmark = pytest.mark.usefixtures("as_learners_have_it")
 
 EXERCISES = all_exercises()
+NUMBERS = BeartypeConf(is_pep484_tower=True)  # where a float is asked for, 2 is one
 
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
 
@@ -109,6 +113,16 @@ def names_of(hypothesis):
 def gives(exercise, faults, cases, outcomes):
     faulty = partial(exercise.faulty, **faults)
     return all(same_outcome(outcome, run_our_own(faulty, case.args)) for outcome, case in zip(outcomes, cases))
+
+
+@by_name
+def test_every_fault_is_a_value_that_its_keyword_names(exercise):
+    """Where the keywords have types; in the other lessons they have none yet."""
+    takes = get_type_hints(exercise.faulty)
+    for idea in exercise.misconceptions if takes else ():
+        for form in idea.all_forms:
+            for keyword, value in form.items():
+                assert is_bearable(value, takes[keyword], conf=NUMBERS), (idea.name, keyword, value)
 
 
 @by_name

@@ -56,8 +56,12 @@ def test_wrong_again_is_due_in_the_next_lesson_again():
     assert due("attention") == []
     assert due("interpret") == ["tokenization.bytes"]
     assert load_questions()["tokenization.bytes"] == {
-        "answers": 3, "right": 1, "first": False, "streak": 0, "lesson": "attention",
-    }  # fmt: skip
+        "answers": 3,
+        "right": 1,
+        "first": False,
+        "streak": 0,
+        "lesson": "attention",
+    }
 
 
 def test_only_the_first_choice_counts_and_a_right_answer_in_the_lesson_itself_proves_nothing():

@@ -32,9 +32,11 @@ def whole(model, ids, heads=(), how="zero"):
 
 def scores_of(pattern, ids):
     functions = {
-        "previous": head_scores.previous_token_score, "first": head_scores.first_token_score,
-        "distance": head_scores.distance, "entropy": head_scores.entropy,
-    }  # fmt: skip
+        "previous": head_scores.previous_token_score,
+        "first": head_scores.first_token_score,
+        "distance": head_scores.distance,
+        "entropy": head_scores.entropy,
+    }
     with_ids = {"duplicate": head_scores.duplicate_token_score, "induction": head_scores.induction_score}
     return [functions[name](pattern) if name in functions else with_ids[name](pattern, ids) for name in SCORES]
 

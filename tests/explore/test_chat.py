@@ -245,9 +245,12 @@ def test_settings_are_those_of_the_sampler_and_are_checked(live):
     assert (view.settings["temperature"], view.settings["top_k"], view.settings["top_p"]) == (0.3, 5, 1.0)
     assert act(view, "set", name="temperature", value=0)
     refused = [
-        ("set", {"name": "top_p", "value": 0}), ("set", {"name": "colour", "value": 1}), ("limit", {"value": 0.5}),
-        ("seed", {"value": -1}), ("blind", {"on": True}),
-    ]  # fmt: skip
+        ("set", {"name": "top_p", "value": 0}),
+        ("set", {"name": "colour", "value": 1}),
+        ("limit", {"value": 0.5}),
+        ("seed", {"value": -1}),
+        ("blind", {"on": True}),
+    ]
     assert acts(view, *refused) == [1, 2, 3, 4, 5]
     assert "top_p" in view.notice
     assert view.settings["temperature"] == 0

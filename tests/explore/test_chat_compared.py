@@ -125,8 +125,9 @@ def test_stop_ends_all_of_them(two):
     wait_for(view)
     assert view.messages[1]["content"]
     assert {view.notes[k].get("ended") or view.notes[k].get("problem") for k in (1, 2)} <= {
-        "Stopped.", "You stopped it before the first word."
-    }  # fmt: skip
+        "Stopped.",
+        "You stopped it before the first word.",
+    }
 
 
 def test_a_blind_comparison_hides_names_until_the_vote(two):

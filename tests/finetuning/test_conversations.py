@@ -56,14 +56,16 @@ def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
         ('{"messages": [{"role": "user"}]}', "message 0: 'content' is missing"),
         ('{"messages": [{"role": "user", "content": 3}]}', "message 0: 'content' is 3, expected a string"),
         ('{"messages": [{"role": "user", "content": "a"}]}', "ends with message 0, from 'user', without an answer"),
-        ('{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}',
-         "Message 1 is from 'user', but should be from 'assistant'"),
+        (
+            '{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}',
+            "Message 1 is from 'user', but should be from 'assistant'",
+        ),
         ("[" * 100_000, "recursion|nest"),
         ('{"prompt": ' + "9" * 10_000, "digits"),
         (b'{"prompt": "caf\xe9", "response": ""}', "byte 16 of the line, 0xe9, is not UTF-8"),
         ("{}".encode("utf-16"), "0xff, is not UTF-8"),
     ],
-)  # fmt: skip
+)
 def test_a_line_that_is_no_conversation_is_named(line, message, tmp_path):
     line = line if isinstance(line, bytes) else line.encode()
     with pytest.raises(ConversationError, match=f"examples.jsonl, line 3: .*(?:{message})") as caught:

@@ -82,9 +82,11 @@ def test_scores_of_pairs(monkeypatch, some, model, tokenizer):
     assert answered(lambda n: right + [NOT_TOLD] * n)["both"] == Score(24, 24)
     refuses = answered(lambda n: [NOT_TOLD] * 2 * n)
     assert refuses == {
-        "told: right": Score(0, 24), "told: refused": Score(24, 24), "untold: says so": Score(24, 24),
+        "told: right": Score(0, 24),
+        "told: refused": Score(24, 24),
+        "untold: says so": Score(24, 24),
         "both": Score(0, 24),
-    }  # fmt: skip
+    }
     answers = answered(lambda n: right + right)
     assert (answers["told: right"], answers["both"]) == (Score(24, 24), Score(0, 24))
 

@@ -83,11 +83,14 @@ def test_ranked_names_every_part_once_and_sums_to_the_logit():
     assert "final norm's bias" not in names  # RMSNorm has none
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"token": 31}, "There is no token 31: ids go from 0 to 30"),
-    ({"token": 1, "against": -1}, "There is no token -1"),
-    ({"token": 1, "position": 5}, "There is no position 5: this text has positions 0 to 4"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"token": 31}, "There is no token 31: ids go from 0 to 30"),
+        ({"token": 1, "against": -1}, "There is no token -1"),
+        ({"token": 1, "position": 5}, "There is no position 5: this text has positions 0 to 4"),
+    ],
+)
 def test_what_does_not_exist(model, options, message):
     with pytest.raises(ValueError, match=message):
         direct_logit_attribution(model, random_ids(1, 5), **options)

@@ -24,8 +24,9 @@ def activations(model, text, layer, unit):
 @settings(max_examples=15)
 @given(
     texts=st.lists(st.text(ALPHABET, min_size=1, max_size=20), min_size=1, max_size=12, unique=True),
-    k=st.integers(1, 5), kind=st.sampled_from(["gpt2", "llama"]),
-)  # fmt: skip
+    k=st.integers(1, 5),
+    kind=st.sampled_from(["gpt2", "llama"]),
+)
 def test_the_best_texts_are_found(texts, k, kind):
     model = make(kind)
     found = neurons(model, TOKENIZER, iter(texts), UNITS, k=k, progress=False)

@@ -58,8 +58,11 @@ def test_what_is_generated_matches(seed, temperature, model):
 
 
 def test_json_comes_out_as_json(model):
-    schema = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 6}, "ok": {"type": "boolean"}},
-              "required": ["name", "ok"]}  # fmt: skip
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 6}, "ok": {"type": "boolean"}},
+        "required": ["name", "ok"],
+    }
     constraint = Constraint.json(schema, TOKENIZER)
     for seed in range(10):
         found = json.loads(TOKENIZER.decode(list(generate(model, [65], 60, seed=seed, constraint=constraint))))

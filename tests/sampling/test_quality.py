@@ -75,12 +75,14 @@ def test_repetition_is_what_came_before():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: distinct_n(["ab"], 3), "n-grams of 3"), (lambda: distinct_n([], 1), "long enough"),
-        (lambda: distinct_n(["ab"], 0), "n must be 1 or more, got 0"), (lambda: self_bleu(["abcd"]), "two texts"),
+        (lambda: distinct_n(["ab"], 3), "n-grams of 3"),
+        (lambda: distinct_n([], 1), "long enough"),
+        (lambda: distinct_n(["ab"], 0), "n must be 1 or more, got 0"),
+        (lambda: self_bleu(["abcd"]), "two texts"),
         (lambda: self_bleu(["abc", "abcd"]), "got 4, and at least two texts, each with at least n parts"),
         (lambda: self_bleu(["abc", "abcd"], -1), "got -1"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_judged_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()

@@ -25,9 +25,11 @@ def test_entropy_equals_torchs(seed, vocab, cut):
 
 
 @given(
-    seed=st.integers(0, 999), temperature=st.floats(0.05, 5), top_k=st.none() | st.integers(1, 20),
+    seed=st.integers(0, 999),
+    temperature=st.floats(0.05, 5),
+    top_k=st.none() | st.integers(1, 20),
     top_p=st.none() | st.floats(0.01, 1),
-)  # fmt: skip
+)
 def test_probabilities_equal_transformers(seed, temperature, top_k, top_p):
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
@@ -86,11 +88,15 @@ def test_each_row_has_its_own_settings():
     logits = logits_of(1, batch=4)
     ids = torch.tensor([[1, 2, 2], [3, 3, 3], [0, 0, 0], [4, -1, -1]])
     settings = {
-        "temperature": [0.5, 0, 2.0, 1], "top_k": [3, 5, 11, 1], "top_p": [0.9, 0.5, 1, 0.2],
+        "temperature": [0.5, 0, 2.0, 1],
+        "top_k": [3, 5, 11, 1],
+        "top_p": [0.9, 0.5, 1, 0.2],
         "min_p": [0, 0.1, 0.05, 0],
-        "typical_p": [1, 0.5, 0.9, 1], "repetition_penalty": [1, 1.3, 2, 1], "frequency_penalty": [0, 0.5, -1, 0],
+        "typical_p": [1, 0.5, 0.9, 1],
+        "repetition_penalty": [1, 1.3, 2, 1],
+        "frequency_penalty": [0, 0.5, -1, 0],
         "presence_penalty": [0.3, 0, 0, 2],
-    }  # fmt: skip
+    }
     together = Sampler(**settings).probabilities(logits, ids)
     for row in range(4):
         alone = Sampler(**{name: numbers[row] for name, numbers in settings.items()})

@@ -15,21 +15,24 @@ TEXT = {"type": "string"}
 PERSON = {
     "type": "object",
     "properties": {
-        "name": {"type": "string", "minLength": 1, "maxLength": 8}, "age": {"type": "integer"},
+        "name": {"type": "string", "minLength": 1, "maxLength": 8},
+        "age": {"type": "integer"},
         "likes": {"type": "array", "items": {"enum": ["tea", "é\n", 3, None]}, "maxItems": 3},
-        "city": {"$ref": "#/$defs/city"}, "open": {"type": ["boolean", "null"], "description": "whether"},
+        "city": {"$ref": "#/$defs/city"},
+        "open": {"type": ["boolean", "null"], "description": "whether"},
     },
     "required": ["name", "open"],
     "additionalProperties": False,
-    "$defs": {"city": {"type": "string", "pattern": "^[A-Z][a-z\"\\\\]{1,3}$"}},
-}  # fmt: skip
+    "$defs": {"city": {"type": "string", "pattern": '^[A-Z][a-z"\\\\]{1,3}$'}},
+}
 VALUES = st.fixed_dictionaries(
     {"name": st.text(min_size=1, max_size=8)},
     optional={
-        "age": st.integers(), "likes": st.lists(st.sampled_from(["tea", "é\n", 3, None]), max_size=3),
+        "age": st.integers(),
+        "likes": st.lists(st.sampled_from(["tea", "é\n", 3, None]), max_size=3),
         "city": st.sampled_from(["Ur", 'A"\\', "Bonn"]),
     },
-)  # fmt: skip
+)
 
 
 def matches(machine, text):
@@ -91,13 +94,16 @@ def test_every_text_that_is_let_through_is_valid(data):
         ({**TEXT, "maxLength": 1}, ['"\\""', '"\\u00e9"', '"😀"', '""'], ['"ab"', '"\\ud83d"', '"\n"']),
         ('{"type": "null"}', ["null"], ["0"]),
         (
-            {"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "null"}, "c": {"type": "null"}},
-             "required": ["b"]},
+            {
+                "type": "object",
+                "properties": {"a": {"type": "null"}, "b": {"type": "null"}, "c": {"type": "null"}},
+                "required": ["b"],
+            },
             ['{"b": null}', '{"a": null, "b": null}', '{"b":null,"c":null}', '{"a":null,"b":null,"c":null}'],
             ["{}", '{"a": null}', '{"a": null, "c": null}', '{,"b":null}', '{"b":null,}'],
         ),
     ],
-)  # fmt: skip
+)
 def test_texts_of_a_schema(schema, good, bad):
     machine = build(read_schema(schema))
     assert [text for text in good if not matches(machine, text)] == []

@@ -41,8 +41,11 @@ def sample(model):
     ids = torch.tensor([[1, 2, 3]])
     cache = model.new_cache()
     with torch.no_grad():
-        return [model(ids, cache=cache).sum().item(), model(ids[:, :1], cache=cache)[0, -1, 5].item(),
-                model.unembedding.norm().item()]  # fmt: skip
+        return [
+            model(ids, cache=cache).sum().item(),
+            model(ids[:, :1], cache=cache)[0, -1, 5].item(),
+            model.unembedding.norm().item(),
+        ]
 
 
 def run_of(case, folder=None, resume=False):

@@ -25,9 +25,12 @@ def test_after_the_warmup_it_falls_as_in_transformers(steps, warmup, kind):
 
 
 @given(
-    steps=st.integers(1, 60), warmup=st.integers(0, 60), final=st.floats(0, 1), decay=st.floats(0, 1),
+    steps=st.integers(1, 60),
+    warmup=st.integers(0, 60),
+    final=st.floats(0, 1),
+    decay=st.floats(0, 1),
     kind=st.sampled_from(["constant", "linear", "cosine", "wsd"]),
-)  # fmt: skip
+)
 def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
     warmup = min(warmup, steps)
     config = TrainConfig(steps, warmup=warmup, schedule=kind, final_share=final, decay_share=decay)

@@ -25,9 +25,12 @@ def torchrun(n, module, *arguments, restarts=0, **variables):
     command += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
     path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [*command, "-m", module, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [*command, "-m", module, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": path, **variables},
-    )  # fmt: skip
+    )
 
 
 def follows(folder, whole):
@@ -103,8 +106,10 @@ def test_a_start_goes_by_a_name_that_no_earlier_start_had():
     """What earlier processes wrote is still there, and one of the new ones comes late."""
     store, names = dist.HashStore(), []
     for _ in range(3):
-        later = [threading.Timer(0.1 * rank, lambda r: names.append(distributed._roll_call(store, r, 3)), [rank])
-                 for rank in range(3)]  # fmt: skip
+        later = [
+            threading.Timer(0.1 * rank, lambda r: names.append(distributed._roll_call(store, r, 3)), [rank])
+            for rank in range(3)
+        ]
         for each in later:
             each.start()
         for each in later:

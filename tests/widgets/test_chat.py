@@ -11,9 +11,10 @@ from llmlib.widgets.chat.picture import MOST_LINES, wrapped
 from llmlib.widgets.chat.readings import TOKEN, pack, reading
 
 TURN = [
-    {"role": "user", "content": "Hi <b>"}, {"role": "assistant", "content": "from one", "speaker": 0},
+    {"role": "user", "content": "Hi <b>"},
+    {"role": "assistant", "content": "from one", "speaker": 0},
     {"role": "assistant", "content": "from two", "speaker": 1},
-]  # fmt: skip
+]
 
 
 def words_of(view):

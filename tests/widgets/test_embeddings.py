@@ -103,7 +103,7 @@ def test_a_view_needs_no_torch():
         (["a"], cloud(1), {"chosen": 1}, r"no row 1; the rows go from 0 to 0"),
         (["a"], cloud(1), {"chosen": -1}, "no row -1"),
     ],
-)  # fmt: skip
+)
 def test_errors(labels, points, options, message):
     with pytest.raises(ValueError, match=message):
         embeddings_view(labels, points, **options)

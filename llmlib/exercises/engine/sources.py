@@ -205,9 +205,10 @@ def _text_of_function(function: FunctionType, name: str) -> str:
     found = [
         node
         for node in ast.walk(_parsed(lines))
-        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
+        if isinstance(node, ast.Lambda)
+        and node.lineno == code.co_firstlineno
         and (start is None or _holds(node, start))
-    ]  # fmt: skip
+    ]
     if len(found) != 1:
         raise NoSource("it is one of several lambdas in a line")
     segment = ast.get_source_segment("".join(lines), found[0])

@@ -143,9 +143,13 @@ class _Builder:
         )  # fmt: skip
         words = "One layer: attention moves information between tokens, the MLP works on each; both add to the stream."
         return Box(
-            "layer", "Layer", words, "group", repeat=c.n_layers,
+            "layer",
+            "Layer",
+            words,
+            "group",
+            repeat=c.n_layers,
             boxes=(self.attention(before), adds_attention, *mlp, adds_mlp),
-        )  # fmt: skip
+        )
 
     def attention(self, before: str) -> Box:
         c = self.config

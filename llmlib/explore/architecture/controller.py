@@ -148,9 +148,12 @@ class _Controller:
         dtype = self.dtype if self.name == self.own else torch.bfloat16
         costs = count(config, dtype=dtype)
         totals = {
-            "parameters": costs.parameters, "weight_bytes": costs.weight_bytes, "cache_bytes": costs.cache_bytes,
-            "forward_flops": costs.forward_flops, "training_flops": costs.training_flops,
-        }  # fmt: skip
+            "parameters": costs.parameters,
+            "weight_bytes": costs.weight_bytes,
+            "cache_bytes": costs.cache_bytes,
+            "forward_flops": costs.forward_flops,
+            "training_flops": costs.training_flops,
+        }
         changed = config != self.config
         title = f"{self.name}, with other sizes" if changed else self.name
         self.view.put(

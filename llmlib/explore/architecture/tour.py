@@ -39,7 +39,10 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
     return {
         "ids": list(ids),
         "sizes": {
-            "vocab": c.vocab_size, "d_model": c.d_model, "heads": c.n_heads, "layers": c.n_layers,
+            "vocab": c.vocab_size,
+            "d_model": c.d_model,
+            "heads": c.n_heads,
+            "layers": c.n_layers,
             "d_mlp": c.d_mlp if c.mlp != "none" else 0,
         },
         "norm": _number(residual.norm()),
@@ -47,10 +50,8 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
         "layers": [_layer(model, kept, layer) for layer in range(c.n_layers)],
         "final": _number(kept["final", 0].norm()),
         "mean_logit": _number(logits.mean()),
-        "next": [
-            {"id": id, "logit": _number(logit), "p": _number(p[id])} for id, logit in zip(chosen.tolist(), best)
-        ],
-    }  # fmt: skip
+        "next": [{"id": id, "logit": _number(logit), "p": _number(p[id])} for id, logit in zip(chosen.tolist(), best)],
+    }
 
 
 def _run(model: Transformer, ids: Sequence[int]) -> dict[tuple[str, int], Float[Tensor, "..."]]:
@@ -74,9 +75,12 @@ def _run(model: Transformer, ids: Sequence[int]) -> dict[tuple[str, int], Float[
 
 def _layer(model: Transformer, kept: dict[tuple[str, int], Tensor], layer: int) -> dict[str, Any]:
     norms = {
-        "before": kept["residual", layer], "attention": kept["attention_out", layer],
-        "mid": kept["residual_mid", layer], "mlp": kept["mlp_out", layer], "after": kept["residual", layer + 1],
-    }  # fmt: skip
+        "before": kept["residual", layer],
+        "attention": kept["attention_out", layer],
+        "mid": kept["residual_mid", layer],
+        "mlp": kept["mlp_out", layer],
+        "after": kept["residual", layer + 1],
+    }
     told: dict[str, Any] = {name: _number(vector.norm()) for name, vector in norms.items()}
     pattern = _looks(model, kept["q", layer], kept["k", layer])
     n = pattern.shape[1]
@@ -85,8 +89,11 @@ def _layer(model: Transformer, kept: dict[tuple[str, int], Tensor], layer: int) 
     head, place = divmod(int(pattern[:, others.start : others.stop].argmax()), len(others))
     key = others[place]
     told |= {
-        "head": head, "key": key, "weight": _number(pattern[head, key]), "first": _number(pattern[:, 0].mean()),
-    }  # fmt: skip
+        "head": head,
+        "key": key,
+        "weight": _number(pattern[head, key]),
+        "first": _number(pattern[:, 0].mean()),
+    }
     if ("mlp", layer) in kept:
         activation = kept["mlp", layer]
         unit = int(activation.abs().argmax())

@@ -74,9 +74,13 @@ def compare_chats(
         raise ValueError(f"Give one to four speakers, each with a name of its own; got {names}.")
     system, said = divided(messages)
     view = ChatView(
-        names=names, settings=settings_of(sampler), limit=max_new_tokens, seed=seed, blind=blind,
+        names=names,
+        settings=settings_of(sampler),
+        limit=max_new_tokens,
+        seed=seed,
+        blind=blind,
         vocabulary=max(speaker.model.config.vocab_size for speaker in speakers),
-    )  # fmt: skip
+    )
     controller = _Controller(speakers, view, said, sampler)
     controller.system(system)
     controller.forget()
@@ -295,10 +299,12 @@ class _Controller:
             return
         said.note = {"tokens": len(answer.choices), **({"ended": words} if words else {})}
         place = partial(self.words.place, answer.speaker.tokenizer)
-        said.readings = pack([
-            reading(place(one.id), one.log_prob, [(place(id), log_prob) for id, log_prob in one.top])
-            for one in answer.choices
-        ])  # fmt: skip
+        said.readings = pack(
+            [
+                reading(place(one.id), one.log_prob, [(place(id), log_prob) for id, log_prob in one.top])
+                for one in answer.choices
+            ]
+        )
 
     # --- what is shown ---
 

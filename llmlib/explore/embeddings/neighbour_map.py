@@ -59,9 +59,12 @@ def _arranged(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.n
     except ImportError as error:
         raise RuntimeError(NEEDED) from error
     tsne = TSNE(
-        metric="cosine", init=_beginning(directions, seed), perplexity=min(PERPLEXITY, (len(directions) - 1) / 3),
-        max_iter=STEPS, random_state=seed,
-    )  # fmt: skip
+        metric="cosine",
+        init=_beginning(directions, seed),
+        perplexity=min(PERPLEXITY, (len(directions) - 1) / 3),
+        max_iter=STEPS,
+        random_state=seed,
+    )
     with threadpool_limits(1):  # several threads add up in another order each time, and t-SNE makes much of it
         return tsne.fit_transform(directions.numpy()).astype(np.float32)
 

@@ -56,8 +56,12 @@ class ArchitectureView(View):
         """
         with self.hold_sync():
             self.model = {
-                "title": title, "tree": box.as_json(width), "totals": dict(totals), "dtype": dtype, "context": context,
-            }  # fmt: skip
+                "title": title,
+                "tree": box.as_json(width),
+                "totals": dict(totals),
+                "dtype": dtype,
+                "context": context,
+            }
             self.close_values()
 
     def close_values(self) -> None:

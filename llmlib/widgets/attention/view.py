@@ -81,9 +81,13 @@ class AttentionView(View):
         self._check_sizes(side, patterns)
         coded = encode(patterns)
         meta = {
-            "tokens": tokens, "layers": patterns.shape[0], "heads": patterns.shape[1],
-            "causal": coded.causal, "scale": coded.scale, "title": title or side.upper(),
-        }  # fmt: skip
+            "tokens": tokens,
+            "layers": patterns.shape[0],
+            "heads": patterns.shape[1],
+            "causal": coded.causal,
+            "scale": coded.scale,
+            "title": title or side.upper(),
+        }
         with self.hold_sync():
             setattr(self, side, meta)
             setattr(self, f"{side}_codes", coded.codes)

@@ -159,12 +159,14 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
 
 # Places for a name, in pixels from its dot: right beside it, or else farther off, with a line.
 SPOTS = (
-    (8, 0, "left"), (-8, 0, "right"),
+    (8, 0, "left"),
+    (-8, 0, "right"),
     *(
         (round(r * np.cos(turn)), round(r * np.sin(turn)), "left" if np.cos(turn) > 0 else "right")
-        for r in (28, 48, 70, 95, 125) for turn in np.pi * (np.arange(12) + 0.5) / 6
+        for r in (28, 48, 70, 95, 125)
+        for turn in np.pi * (np.arange(12) + 0.5) / 6
     ),
-)  # fmt: skip
+)
 
 
 def _box(place: np.ndarray, dx: int, dy: int, side: str, label: str) -> tuple[float, float, float, float]:

@@ -1,13 +1,23 @@
 """The wrong ways through the exercises of lesson 02: each reference once more, with keywords for its faults."""
 
 import math
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 
 def faulty_embed(
-    ids, table, take="rows", offset=0, scale=1.0, length="kept", pool="none", order="batch seq", padding="none"
-):
+    ids: Tensor,
+    table: Tensor,
+    take: Literal["rows", "columns", "first text", "one-hot", "flat", "places", "numbers"] = "rows",
+    offset: int = 0,
+    scale: Literal["root"] | float = 1.0,
+    length: Literal["kept", "one", "centred"] = "kept",
+    pool: Literal["none", "sum", "mean", "last"] = "none",
+    order: Literal["batch seq", "seq batch"] = "batch seq",
+    padding: Literal["none", "zero"] = "none",
+) -> object:
     if length == "one":
         table = table / table.norm(dim=-1, keepdim=True)
     elif length == "centred":
@@ -35,26 +45,26 @@ def faulty_embed(
 
 
 def faulty_cosine(
-    x,
-    y,
-    divide="both",
-    power=1,
-    norm=2,
-    zero="0",
-    order="left right",
-    axis=-1,
-    each="row",
-    centre="no",
-    give="cosine",
-    power_y=1,
-):
-    def scaled(t, power):
+    x: Tensor,
+    y: Tensor,
+    divide: Literal["both", "nothing", "left", "right"] = "both",
+    power: int = 1,
+    norm: float = 2,
+    zero: Literal["0", "nan", "added", "added a little", "1", "at least 1", "at least 0.1"] = "0",
+    order: Literal["left right", "right left"] = "left right",
+    axis: int = -1,
+    each: Literal["row", "matrix", "with its own"] = "row",
+    centre: Literal["no", "yes"] = "no",
+    give: Literal["cosine", "angle", "degrees", "distance", "size", "square", "sine", "share"] = "cosine",
+    power_y: int = 1,
+) -> object:
+    def scaled(t: Tensor, power: float) -> Tensor:
         if centre == "yes":
             t = t - t.mean(dim=-1, keepdim=True)
         lengths = torch.linalg.vector_norm(t, ord=norm, dim=(0, 1) if each == "matrix" else axis, keepdim=True) ** power
-        small = {"added": 1e-3, "added a little": 1e-6}.get(zero, 0.0)
         if zero in ("at least 1", "at least 0.1"):
             return t / lengths.clamp(min=float(zero.split()[-1]))
+        small = {"added": 1e-3, "added a little": 1e-6}.get(zero, 0.0)
         return t / (lengths + small if zero in ("nan", "1", "added", "added a little") else lengths.clamp(min=1e-12))
 
     x = scaled(x, power) if divide in ("both", "left") else x
@@ -64,32 +74,39 @@ def faulty_cosine(
         return torch.nn.functional.cosine_similarity(x, y, dim=-1)
     if zero == "1":
         cosines = cosines.nan_to_num(nan=1.0)
-    return {
-        "cosine": lambda: cosines,
-        "angle": lambda: cosines.clamp(-1, 1).acos(),
-        "degrees": lambda: cosines.clamp(-1, 1).acos().rad2deg(),
-        "distance": lambda: 1 - cosines,
-        "size": cosines.abs,
-        "share": lambda: (cosines + 1) / 2,
-        "square": cosines.square,
-        "sine": lambda: (1 - cosines.square()).clamp(min=0).sqrt(),
-    }[give]()
+    match give:
+        case "cosine":
+            return cosines
+        case "angle":
+            return cosines.clamp(-1, 1).acos()
+        case "degrees":
+            return cosines.clamp(-1, 1).acos().rad2deg()
+        case "distance":
+            return 1 - cosines
+        case "size":
+            return cosines.abs()
+        case "share":
+            return (cosines + 1) / 2
+        case "square":
+            return cosines.square()
+        case "sine":
+            return (1 - cosines.square()).clamp(min=0).sqrt()
 
 
 def faulty_nearest(
-    query,
-    table,
-    k,
-    by="cosine",
-    best="largest",
-    sign="kept",
-    give="both",
-    show="the measure",
-    axis=-1,
-    skip=0,
-    zero="0",
-    bound="min",
-):
+    query: Tensor,
+    table: Tensor,
+    k: int,
+    by: Literal["cosine", "dot", "query", "table", "distance", "squared distance", "manhattan"] = "cosine",
+    best: Literal["largest", "smallest", "largest, rising"] = "largest",
+    sign: Literal["kept", "ignored", "negative ones left out"] = "kept",
+    give: Literal["both", "values first", "places", "rows", "ids", "values"] = "both",
+    show: Literal["the measure", "cosines", "positive", "dots", "complement", "table's order"] = "the measure",
+    axis: int = -1,
+    skip: int = 0,
+    zero: Literal["0", "nan"] = "0",
+    bound: Literal["min", "none"] = "min",
+) -> object:
     lengths = table.norm(dim=axis, keepdim=True)
     lengths = lengths if zero == "nan" else lengths.clamp(min=1e-12)
     rows, dots = table / lengths, table @ query
@@ -146,44 +163,46 @@ FORMULAS = {
 
 
 def faulty_analogy(
-    a,
-    b,
-    c,
-    table,
-    k,
-    formula="b - a + c",
-    exclude="abc",
-    unit="before",
-    by="cosine",
-    out="-inf",
-    axis=-1,
-    best="largest",
-):
+    a: int,
+    b: int,
+    c: int,
+    table: Tensor,
+    k: int,
+    formula: Literal[
+        "b - a + c", "a - b + c", "a + b - c", "a + b + c", "b + c", "b - a", "c", "b", "b - a - c"
+    ] = "b - a + c",
+    exclude: Literal["abc", "none", "c", "ab", "a", "b", "ac", "bc"] = "abc",
+    unit: Literal["before", "after"] = "before",
+    by: Literal["cosine", "dot", "table", "distance", "step"] = "cosine",
+    out: Literal["-inf", "limited", "removed", "too late", "0", "0, kept", "kept", "more", "best three"] = "-inf",
+    axis: int = -1,
+    best: Literal["largest", "smallest"] = "largest",
+) -> object:
     lengths = table.norm(dim=axis, keepdim=True)
     unit_rows = table / lengths
     rows = table if unit == "after" else unit_rows
-    wanted = sum(sign * rows[id] for sign, id in zip(FORMULAS[formula], (a, b, c)))
-    similarity = {
-        "cosine": lambda: unit_rows @ wanted / wanted.norm(),
-        "dot": lambda: table @ wanted,
-        "table": lambda: unit_rows @ wanted,
-        "distance": lambda: -(unit_rows - wanted).norm(dim=-1),
-        "step": lambda: torch.nn.functional.cosine_similarity(rows - rows[c], (rows[b] - rows[a])[None]).nan_to_num(-2),
-    }[by]()
+    wanted: Any = sum(sign * rows[id] for sign, id in zip(FORMULAS[formula], (a, b, c)))
+    match by:
+        case "cosine":
+            similarity = unit_rows @ wanted / wanted.norm()
+        case "dot":
+            similarity = table @ wanted
+        case "table":
+            similarity = unit_rows @ wanted
+        case "distance":
+            similarity = -(unit_rows - wanted).norm(dim=-1)
+        case "step":
+            similarity = torch.nn.functional.cosine_similarity(rows - rows[c], (rows[b] - rows[a])[None]).nan_to_num(-2)
     if best == "smallest":
         similarity = -similarity
-    gone = sorted(
-        {"abc": {a, b, c}, "c": {c}, "none": set(), "ab": {a, b}, "a": {a}, "b": {b}, "ac": {a, c}, "bc": {b, c}}[
-            exclude
-        ]
-    )
+    gone = sorted({id for name, id in zip("abc", (a, b, c)) if name in exclude})
     if out == "removed":
-        left = torch.tensor([i for i in range(len(table)) if i not in gone])
-        found = similarity[left].topk(min(k, len(left)))
+        others = torch.tensor([i for i in range(len(table)) if i not in gone])
+        found = similarity[others].topk(min(k, len(others)))
         return found.indices, found.values
     if out == "best three":
-        ids = similarity.argsort(descending=True)[3 : 3 + k]
-        return ids, similarity[ids]
+        best_ids = similarity.argsort(descending=True)[3 : 3 + k]
+        return best_ids, similarity[best_ids]
     if out == "too late":
         ids = [id for id in similarity.topk(min(k, len(table))).indices.tolist() if id not in gone]
         return torch.tensor(ids, dtype=torch.long), similarity[ids]
@@ -196,19 +215,19 @@ def faulty_analogy(
 
 
 def faulty_sinusoidal(
-    positions,
-    d_model,
-    layout="alternate",
-    exponent="2i",
-    order="sin first",
-    power="down",
-    start=0,
-    base=10_000.0,
-    waves="both",
-    unit=1.0,
-    reads="positions",
-    whole="no",
-):
+    positions: Tensor,
+    d_model: int,
+    layout: Literal["alternate", "halves", "waves in halves"] = "alternate",
+    exponent: Literal["2i", "i", "own", "4i", "whole", "both ends", "not divided"] = "2i",
+    order: Literal["sin first", "cos first"] = "sin first",
+    power: Literal["down", "up"] = "down",
+    start: int = 0,
+    base: float = 10_000.0,
+    waves: Literal["both", "sin", "cos"] = "both",
+    unit: float = 1.0,
+    reads: Literal["positions", "places"] = "positions",
+    whole: Literal["no", "yes", "dtype too"] = "no",
+) -> object:
     channel = torch.arange(d_model, dtype=torch.float32)
     pair = (channel // 2) if layout in ("alternate", "waves in halves") else channel % (d_model // 2)
     step = {
@@ -227,11 +246,28 @@ def faulty_sinusoidal(
     first = channel % 2 == 0 if layout == "alternate" else channel < d_model // 2
     if waves != "both":
         return angles.sin() if waves == "sin" else angles.cos()
-    waves = torch.where(first if order == "sin first" else ~first, angles.sin(), angles.cos())
-    return {"no": waves, "yes": waves.trunc(), "dtype too": waves.long()}[whole]
+    both = torch.where(first if order == "sin first" else ~first, angles.sin(), angles.cos())
+    return {"no": both, "yes": both.trunc(), "dtype too": both.long()}[whole]
 
 
-def faulty_move(vectors, k, how="turned", speed="own", pairs="neighbours", direction="on", steps="k", length="kept"):
+MoveHow = (
+    Literal["turned", "step by step", "number by number", "both signs", "sine alone", "sines added", "overwritten"]
+    | Literal["overwritten, cosine first", "channels rolled", "rows rolled", "added", "added, less 0", "first hand"]
+    | Literal["slowest hand", "slowest hand, single", "searched among 100", "searched among 1000"]
+    | Literal["searched among 5000"]
+)
+
+
+def faulty_move(
+    vectors: Tensor,
+    k: int,
+    how: MoveHow = "turned",
+    speed: Literal["own", "one", "half", "twice", "not divided", "rows"] = "own",
+    pairs: Literal["neighbours", "halves"] = "neighbours",
+    direction: Literal["on", "back"] = "on",
+    steps: Literal["k", "one", "one more", "forwards", "squared", "not back"] = "k",
+    length: Literal["kept"] = "kept",
+) -> object:
     d_model = vectors.shape[-1]
     pair = torch.arange(d_model // 2, dtype=vectors.dtype)
     exponent = {
@@ -242,52 +278,55 @@ def faulty_move(vectors, k, how="turned", speed="own", pairs="neighbours", direc
         "not divided": 2 * pair,
         "rows": 2 * pair / len(vectors),
     }[speed]
-    steps = {"k": k, "one": 1, "squared": k * k, "one more": k + 1, "forwards": abs(k), "not back": max(k, 0)}[steps]
-    angles = (steps if direction == "on" else -steps) * 10_000.0**-exponent
-    if how.startswith("added"):
-        added = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
-        return vectors + added - (vectors.new_tensor([0.0, 1.0]).repeat(d_model // 2) if how == "added, less 0" else 0)
-    if how in ("first hand", "slowest hand", "slowest hand, single"):
-        hand = vectors[..., :2] if how == "first hand" else vectors[..., -2:]
-        speed = 10_000.0 ** -(0.0 if how == "first hand" else (d_model - 2) / d_model)
-        if how.endswith("single"):
+    by = {"k": k, "one": 1, "squared": k * k, "one more": k + 1, "forwards": abs(k), "not back": max(k, 0)}[steps]
+    angles = (by if direction == "on" else -by) * 10_000.0**-exponent
+    sin, cos = vectors.chunk(2, dim=-1) if pairs == "halves" else (vectors[..., 0::2], vectors[..., 1::2])
+    match how:
+        case "added" | "added, less 0":
+            added = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
+            at_0 = vectors.new_tensor([0.0, 1.0]).repeat(d_model // 2)
+            return vectors + added - (at_0 if how == "added, less 0" else 0)
+        case "first hand":
+            return _at(torch.atan2(vectors[..., 0], vectors[..., 1]) + by, d_model)
+        case "slowest hand":
+            turn = 10_000.0 ** -((d_model - 2) / d_model)
+            return _at(torch.atan2(vectors[..., -2], vectors[..., -1]) / turn + by, d_model)
+        case "slowest hand, single":  # by angles in float32
             speeds = 10_000 ** (-torch.arange(0, d_model, 2) / d_model)
-            angles = (torch.atan2(hand[..., 0], hand[..., 1]) / speeds[-1] + steps)[..., None] * speeds
-            return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
-        return _at(torch.atan2(hand[..., 0], hand[..., 1]) / speed + steps, d_model)
-    if how.startswith("searched"):
-        table = _at(torch.arange(float(how.split()[-1]), dtype=vectors.dtype), d_model)
-        return _at((vectors @ table.T).argmax(-1).to(vectors.dtype) + steps, d_model)
-    if how == "rows rolled":
-        return vectors.roll(-k, -2)
-    if how == "channels rolled":
-        return vectors.roll(k, -1)
-    halves = vectors.chunk(2, dim=-1) if pairs == "halves" else (vectors[..., 0::2], vectors[..., 1::2])
-    sin, cos = halves
-    if how == "step by step":  # by angles in float32
-        one = 1 / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
-        for _ in range(k):
-            sin, cos = sin * one.cos() + cos * one.sin(), cos * one.cos() - sin * one.sin()
-        return torch.stack((sin, cos), dim=-1).flatten(-2)
-    turned = {
-        "turned": lambda: (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() - sin * angles.sin()),
-        "sine alone": lambda: ((sin.asin() + angles).sin(), (sin.asin() + angles).cos()),
-        "number by number": lambda: (sin * angles.sin(), cos * angles.cos()),
-        "sines added": lambda: (sin + angles.sin(), cos * angles.cos()),
-        "overwritten": lambda: (
-            new := sin * angles.cos() + cos * angles.sin(),
-            cos * angles.cos() - new * angles.sin(),
-        ),
-        "overwritten, cosine first": lambda: (
-            sin * angles.cos() + (new := cos * angles.cos() - sin * angles.sin()) * angles.sin(),
-            new,
-        ),
-        "both signs": lambda: (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() + sin * angles.sin()),
-    }[how]()
+            moved = (torch.atan2(vectors[..., -2], vectors[..., -1]) / speeds[-1] + by)[..., None] * speeds
+            return torch.stack((moved.sin(), moved.cos()), dim=-1).flatten(-2)
+        case "searched among 100" | "searched among 1000" | "searched among 5000":
+            table = _at(torch.arange(float(how.split()[-1]), dtype=vectors.dtype), d_model)
+            return _at((vectors @ table.T).argmax(-1).to(vectors.dtype) + by, d_model)
+        case "rows rolled":
+            return vectors.roll(-k, -2)
+        case "channels rolled":
+            return vectors.roll(k, -1)
+        case "step by step":  # by angles in float32
+            one = 1 / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
+            for _ in range(k):
+                sin, cos = sin * one.cos() + cos * one.sin(), cos * one.cos() - sin * one.sin()
+            return torch.stack((sin, cos), dim=-1).flatten(-2)
+        case "turned":
+            turned = (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() - sin * angles.sin())
+        case "sine alone":
+            turned = ((sin.asin() + angles).sin(), (sin.asin() + angles).cos())
+        case "number by number":
+            turned = (sin * angles.sin(), cos * angles.cos())
+        case "sines added":
+            turned = (sin + angles.sin(), cos * angles.cos())
+        case "overwritten":
+            sin = sin * angles.cos() + cos * angles.sin()
+            turned = (sin, cos * angles.cos() - sin * angles.sin())
+        case "overwritten, cosine first":
+            cos = cos * angles.cos() - sin * angles.sin()
+            turned = (sin * angles.cos() + cos * angles.sin(), cos)
+        case "both signs":
+            turned = (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() + sin * angles.sin())
     return torch.cat(turned, dim=-1) if pairs == "halves" else torch.stack(turned, dim=-1).flatten(-2)
 
 
-def _at(positions, d_model):
+def _at(positions: Tensor, d_model: int) -> Tensor:
     """The sinusoidal vectors of positions, in the precision of these."""
     pair = torch.arange(d_model // 2, dtype=positions.dtype)
     angles = positions[..., None] * 10_000.0 ** (-2 * pair / d_model)

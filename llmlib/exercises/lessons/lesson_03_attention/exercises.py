@@ -15,8 +15,10 @@ from llmlib.exercises.lessons.lesson_03_attention.by_hand import PREVIOUS_OCCURR
 from llmlib.exercises.lessons.lesson_03_attention.faulty import (
     faulty_attention,
     faulty_causal_mask,
-    faulty_merge_heads,
     faulty_online_softmax,
+)
+from llmlib.exercises.lessons.lesson_03_attention.faulty_heads import (
+    faulty_merge_heads,
     faulty_rotate,
     faulty_share_heads,
     faulty_split_heads,

@@ -1,30 +1,33 @@
 """The wrong ways through the module of lesson 03: the reference once more, with keywords for its faults."""
 
+from typing import Literal
+
 import torch
+from torch import Tensor
 
 from llmlib.attention import merge_heads, scaled_dot_product_attention, split_heads
 from llmlib.embeddings import rotate
 
 
 def faulty_multi_head(
-    x,
-    query,
-    key,
-    value,
-    output,
-    n_heads,
-    cos,
-    sin,
-    turned="qk",
-    mask="causal",
-    shared="in a row",
-    scale="root",
-    merged="by token",
-    end="output",
-    values="own",
-    kv_heads="own",
-    split="by token",
-):
+    x: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    output: Tensor,
+    n_heads: int,
+    cos: Tensor,
+    sin: Tensor,
+    turned: Literal["qk", "", "q", "k", "qkv"] = "qk",
+    mask: Literal["causal", "none", "later"] = "causal",
+    shared: Literal["in a row", "in turns"] = "in a row",
+    scale: Literal["root", "none", "width", "stream"] = "root",
+    merged: Literal["by token", "channel by channel", "last head first", "as it lies"] = "by token",
+    end: Literal["output", "none", "turned", "residual"] = "output",
+    values: Literal["own", "keys"] = "own",
+    kv_heads: Literal["own", "as queries", "not shared", "not shared, by hand"] = "own",
+    split: Literal["by token", "as it lies", "in turns"] = "by token",
+) -> Tensor:
     d_head = query.shape[0] // n_heads
     n_kv = n_heads if kv_heads == "as queries" else len(key) // d_head
     cut = {"by token": split_heads, "as it lies": _cut_as_it_lies, "in turns": _cut_in_turns}[split]
@@ -34,8 +37,8 @@ def faulty_multi_head(
     k = rotate(k, cos, sin) if "k" in turned else k
     v = rotate(v, cos, sin) if "v" in turned else v
     if kv_heads == "not shared":  # raises as the library does where the numbers differ
-        mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
-        return merge_heads(scaled_dot_product_attention(q, k, v, mask)) @ output.T
+        causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
+        return merge_heads(scaled_dot_product_attention(q, k, v, causal)) @ output.T
     times = 1 if kv_heads == "not shared, by hand" else n_heads // k.shape[1]
     if shared == "in a row":
         k, v = k.repeat_interleave(times, 1), v.repeat_interleave(times, 1)
@@ -46,20 +49,23 @@ def faulty_multi_head(
     ones = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
     allowed = {"causal": ones.tril(), "none": ones, "later": ones.triu()}[mask]
     z = scores.masked_fill(~allowed, float("-inf")).softmax(-1) @ v
-    z = {
-        "by token": lambda: z.transpose(1, 2).flatten(2),
-        "as it lies": lambda: z.reshape(x.shape[0], x.shape[1], -1),
-        "channel by channel": lambda: z.permute(0, 2, 3, 1).flatten(2),
-        "last head first": lambda: z.flip(1).transpose(1, 2).flatten(2),
-    }[merged]()
+    match merged:
+        case "by token":
+            z = z.transpose(1, 2).flatten(2)
+        case "as it lies":
+            z = z.reshape(x.shape[0], x.shape[1], -1)
+        case "channel by channel":
+            z = z.permute(0, 2, 3, 1).flatten(2)
+        case "last head first":
+            z = z.flip(1).transpose(1, 2).flatten(2)
     if end == "none":
         return z
     return x + z @ output.T if end == "residual" else z @ (output if end == "turned" else output.T)
 
 
-def _cut_as_it_lies(x, n_heads):
+def _cut_as_it_lies(x: Tensor, n_heads: int) -> Tensor:
     return x.reshape(x.shape[0], n_heads, x.shape[1], -1)
 
 
-def _cut_in_turns(x, n_heads):
+def _cut_in_turns(x: Tensor, n_heads: int) -> Tensor:
     return x.unflatten(-1, (-1, n_heads)).permute(0, 3, 1, 2)  # channel 0 to head 0, channel 1 to head 1

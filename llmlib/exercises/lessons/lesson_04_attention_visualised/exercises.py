@@ -11,14 +11,16 @@ from llmlib.attention import causal_mask
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
 from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty import (
-    faulty_contributions,
-    faulty_copying,
     faulty_entropy,
     faulty_induction,
     faulty_previous,
-    faulty_rollout,
 )
 from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty_ablation import faulty_ablate_heads
+from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty_flow import (
+    faulty_contributions,
+    faulty_copying,
+    faulty_rollout,
+)
 from llmlib.interpret import attribution, head_scores
 from llmlib.transformer import Transformer, TransformerConfig
 

@@ -1,22 +1,38 @@
 """The wrong ways through `ablate_heads`: the reference once more, with keywords for its faults."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor
+
+AblateHeadsGive = (
+    Literal["logits", "difference", "other difference", "probabilities", "log-probabilities", "last", "best"]
+    | Literal["untouched", "pair"]
+)
+AblateHeadsHow = (
+    Literal["zero", "mean", "mean of positions", "mean of heads", "mean of channels", "mean of all", "half", "sign"]
+    | Literal["one", "places turned round", "places moved on", "channels turned round", "twice", "tenth", "-inf"]
+)
+Elsewhere = (
+    Literal["position", "channel", "one channel", "text", "text within", "last position", "first position"]
+    | Literal["first text", "from here", "up to here"]
+)
 
 
 def faulty_ablate_heads(
-    model,
-    ids,
-    layer,
-    head,
-    what="z",
-    which="this",
-    how="zero",
-    clean="yes",
-    where="own layer",
-    give="logits",
-    off_by=0,
-    returns="value",
-):
+    model: Any,
+    ids: Tensor,
+    layer: int,
+    head: int,
+    what: Literal["z", "scores", "v"] = "z",
+    which: Literal["this", "others", "all"] | Elsewhere = "this",
+    how: AblateHeadsHow = "zero",
+    clean: Literal["yes", "everybody"] = "yes",
+    where: Literal["own layer", "every layer", "last", "first", "one before", "exchanged"] = "own layer",
+    give: AblateHeadsGive = "logits",
+    off_by: int = 0,
+    returns: Literal["value"] = "value",
+) -> object:
     if where == "exchanged":
         layer, head = head, layer
     if give == "untouched":
@@ -27,31 +43,45 @@ def faulty_ablate_heads(
     )
     head = head + off_by
 
-    def edit(value):
+    def edit(value: Tensor) -> Tensor:
         value = value.clone()
         chosen = torch.zeros(value.shape[1], dtype=torch.bool)
         chosen[head] = True
-        if which in EDITS:
-            EDITS[which](value, head)
+        if which != "this" and which != "others" and which != "all":
+            _cleared(value, head, which)
             return value
         chosen = {"this": chosen, "others": ~chosen, "all": torch.ones_like(chosen)}[which]
-        value[:, chosen] = {
-            "zero": lambda: torch.zeros_like(value[:, chosen]),
-            "mean": lambda: value[:, chosen].mean(dim=(0, 2), keepdim=True),
-            "mean of all": lambda: value[:, chosen].mean(),
-            "mean of positions": lambda: value[:, chosen].mean(dim=2, keepdim=True),
-            "half": lambda: value[:, chosen] / 2,
-            "mean of heads": lambda: value.mean(dim=1, keepdim=True),
-            "sign": lambda: -value[:, chosen],
-            "one": lambda: torch.ones_like(value[:, chosen]),
-            "places turned round": lambda: value[:, chosen].flip(2),
-            "places moved on": lambda: value[:, chosen].roll(1, 2),
-            "channels turned round": lambda: value[:, chosen].flip(-1),
-            "twice": lambda: 2 * value[:, chosen],
-            "tenth": lambda: value[:, chosen] / 10,
-            "-inf": lambda: torch.full_like(value[:, chosen], -torch.inf),
-            "mean of channels": lambda: value[:, chosen].mean(-1, keepdim=True),
-        }[how]()
+        match how:
+            case "zero":
+                value[:, chosen] = torch.zeros_like(value[:, chosen])
+            case "mean":
+                value[:, chosen] = value[:, chosen].mean(dim=(0, 2), keepdim=True)
+            case "mean of all":
+                value[:, chosen] = value[:, chosen].mean()
+            case "mean of positions":
+                value[:, chosen] = value[:, chosen].mean(dim=2, keepdim=True)
+            case "half":
+                value[:, chosen] = value[:, chosen] / 2
+            case "mean of heads":
+                value[:, chosen] = value.mean(dim=1, keepdim=True)
+            case "sign":
+                value[:, chosen] = -value[:, chosen]
+            case "one":
+                value[:, chosen] = torch.ones_like(value[:, chosen])
+            case "places turned round":
+                value[:, chosen] = value[:, chosen].flip(2)
+            case "places moved on":
+                value[:, chosen] = value[:, chosen].roll(1, 2)
+            case "channels turned round":
+                value[:, chosen] = value[:, chosen].flip(-1)
+            case "twice":
+                value[:, chosen] = 2 * value[:, chosen]
+            case "tenth":
+                value[:, chosen] = value[:, chosen] / 10
+            case "-inf":
+                value[:, chosen] = torch.full_like(value[:, chosen], -torch.inf)
+            case "mean of channels":
+                value[:, chosen] = value[:, chosen].mean(-1, keepdim=True)
         return value
 
     points = [getattr(model.blocks[at].attention, f"hook_{what}") for at in layers]
@@ -67,27 +97,44 @@ def faulty_ablate_heads(
             for part in model.modules():
                 part._forward_hooks.clear()
     with torch.no_grad():
-        return {
-            "logits": lambda: logits,
-            "difference": lambda: model(ids) - logits,
-            "other difference": lambda: logits - model(ids),
-            "last": lambda: logits[:, -1],
-            "probabilities": lambda: logits.softmax(-1),
-            "log-probabilities": lambda: logits.log_softmax(-1),
-            "best": lambda: logits.argmax(-1),
-            "pair": lambda: (logits, model),
-        }[give]()
+        match give:
+            case "logits":
+                return logits
+            case "difference":
+                return model(ids) - logits
+            case "other difference":
+                return logits - model(ids)
+            case "last":
+                return logits[:, -1]
+            case "probabilities":
+                return logits.softmax(-1)
+            case "log-probabilities":
+                return logits.log_softmax(-1)
+            case "best":
+                return logits.argmax(-1)
+            case "pair":
+                return (logits, model)
 
 
-EDITS = {
-    "position": lambda z, i: z[:, :, i].zero_(),
-    "channel": lambda z, i: z[..., i].zero_(),
-    "text": lambda z, i: z[i].zero_(),
-    "text within": lambda z, i: z[i % len(z)].zero_(),
-    "last position": lambda z, i: z[:, i, -1].zero_(),
-    "first position": lambda z, i: z[:, i, 0].zero_(),
-    "first text": lambda z, i: z[0, i].zero_(),
-    "from here": lambda z, i: z[:, i:].zero_(),
-    "up to here": lambda z, i: z[:, : i + 1].zero_(),
-    "one channel": lambda z, i: z[:, i, :, 0].zero_(),
-}
+def _cleared(value: Tensor, i: int, where: Elsewhere) -> None:
+    match where:
+        case "position":
+            value[:, :, i] = 0
+        case "channel":
+            value[..., i] = 0
+        case "text":
+            value[i] = 0
+        case "text within":
+            value[i % len(value)] = 0
+        case "last position":
+            value[:, i, -1] = 0
+        case "first position":
+            value[:, i, 0] = 0
+        case "first text":
+            value[0, i] = 0
+        case "from here":
+            value[:, i:] = 0
+        case "up to here":
+            value[:, : i + 1] = 0
+        case "one channel":
+            value[:, i, :, 0] = 0

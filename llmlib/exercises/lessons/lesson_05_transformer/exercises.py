@@ -16,10 +16,9 @@ from llmlib.exercises.lessons.lesson_05_transformer.faulty import (
     faulty_block,
     faulty_count,
     faulty_logits,
-    faulty_memory,
     faulty_rms_norm,
-    faulty_swiglu,
 )
+from llmlib.exercises.lessons.lesson_05_transformer.faulty_mlp import faulty_memory, faulty_swiglu
 from llmlib.exercises.lessons.lesson_05_transformer.loading import OUR_NAME, READ_TENSOR, SPLIT_FUSED
 from llmlib.exercises.lessons.lesson_05_transformer.whole_files import (
     ATTENTION_PART,

@@ -1,165 +1,112 @@
 """The wrong ways through the exercises of lesson 05: each reference once more, with keywords for its faults."""
 
 from functools import partial
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
 from llmlib.embeddings import rotary_cos_sin, rotary_frequencies
 from llmlib.exercises.lessons.lesson_03_attention.faulty_module import faulty_multi_head
+from llmlib.exercises.lessons.lesson_05_transformer.faulty_mlp import faulty_swiglu
 from llmlib.layers import rms_norm
 
+RmsNormEpsAt = Literal["inside", "none", "outside", "floor", "floor of the root", "squared", "own", "own, smaller"]
+RmsNormScale = Literal["weight", "none", "added", "one more", "weight first", "divided", "multiplied", "norm alone"]
 
-def faulty_rms_norm(x, weight, eps, centre=False, size="rms", axis="width", eps_at="inside", scale="weight"):
+
+def faulty_rms_norm(
+    x: Tensor,
+    weight: Tensor,
+    eps: float,
+    centre: bool = False,
+    size: Literal["rms", "length", "spread", "absolute", "mean", "largest", "mean square"] = "rms",
+    axis: Literal["width", "all", "of a text", "first vector", "positions"] = "width",
+    eps_at: RmsNormEpsAt = "inside",
+    scale: RmsNormScale = "weight",
+) -> object:
     if scale == "weight first":
         x = x * weight
     if centre:
         x = x - x.mean(-1, keepdim=True)
-    dims = {
-        "width": (-1,),
-        "first vector": (-1,),
-        "all": tuple(range(x.ndim)),
-        "positions": (-2,) if x.ndim > 1 else (-1,),
-    }
-    dims = dims.get(axis, tuple(range(1, x.ndim)) if x.ndim > 1 else (-1,))
-    squares = {
-        "rms": lambda: x.pow(2).mean(dims, keepdim=True),
-        "length": lambda: x.pow(2).sum(dims, keepdim=True),
-        "spread": lambda: (x - x.mean(dims, keepdim=True)).pow(2).mean(dims, keepdim=True),
-        "mean": lambda: x.mean(dims, keepdim=True).pow(2),
-        "absolute": lambda: x.abs().mean(dims, keepdim=True).pow(2),
-        "largest": lambda: x.abs().amax(dims, keepdim=True).pow(2),
-        "mean square": lambda: x.pow(2).mean(dims, keepdim=True).pow(2),
-    }[size]()
-    divisor = {
-        "inside": lambda: (squares + eps).sqrt(),
-        "outside": lambda: squares.sqrt() + eps,
-        "none": lambda: squares.sqrt(),
-        "floor": lambda: squares.clamp(min=eps).sqrt(),
-        "floor of the root": lambda: squares.sqrt().clamp(min=eps),
-        "squared": lambda: (squares + eps**2).sqrt(),
-        "own": lambda: (squares + 1e-5).sqrt(),
-        "own, smaller": lambda: (squares + 1e-6).sqrt(),
-    }[eps_at]()
+    dims: tuple[int, ...] = (-1,)
+    if axis == "all":
+        dims = tuple(range(x.ndim))
+    elif axis == "positions" and x.ndim > 1:
+        dims = (-2,)
+    elif axis == "of a text" and x.ndim > 1:
+        dims = tuple(range(1, x.ndim))
+    match size:
+        case "rms":
+            squares = x.pow(2).mean(dims, keepdim=True)
+        case "length":
+            squares = x.pow(2).sum(dims, keepdim=True)
+        case "spread":
+            squares = (x - x.mean(dims, keepdim=True)).pow(2).mean(dims, keepdim=True)
+        case "mean":
+            squares = x.mean(dims, keepdim=True).pow(2)
+        case "absolute":
+            squares = x.abs().mean(dims, keepdim=True).pow(2)
+        case "largest":
+            squares = x.abs().amax(dims, keepdim=True).pow(2)
+        case "mean square":
+            squares = x.pow(2).mean(dims, keepdim=True).pow(2)
+    match eps_at:
+        case "inside":
+            divisor = (squares + eps).sqrt()
+        case "outside":
+            divisor = squares.sqrt() + eps
+        case "none":
+            divisor = squares.sqrt()
+        case "floor":
+            divisor = squares.clamp(min=eps).sqrt()
+        case "floor of the root":
+            divisor = squares.sqrt().clamp(min=eps)
+        case "squared":
+            divisor = (squares + eps**2).sqrt()
+        case "own":
+            divisor = (squares + 1e-5).sqrt()
+        case "own, smaller":
+            divisor = (squares + 1e-6).sqrt()
     if axis == "first vector":
         divisor = divisor.flatten()[0]
     if size == "mean square":
         divisor = divisor if eps_at == "none" else squares.sqrt() + eps
     normed = x * divisor if scale == "multiplied" else x / divisor
-    return {
-        "weight": lambda: normed * weight,
-        "none": lambda: normed,
-        "added": lambda: normed + weight,
-        "one more": lambda: normed * (1 + weight),
-        "divided": lambda: normed / weight,
-        "weight first": lambda: normed,
-        "multiplied": lambda: normed * weight,
-        "norm alone": lambda: weight / divisor,
-    }[scale]()
+    match scale:
+        case "weight":
+            return normed * weight
+        case "none":
+            return normed
+        case "added":
+            return normed + weight
+        case "one more":
+            return normed * (1 + weight)
+        case "divided":
+            return normed / weight
+        case "weight first":
+            return normed
+        case "multiplied":
+            return normed * weight
+        case "norm alone":
+            return weight / divisor
 
 
-def faulty_memory(x, keys, values, act="gelu", where="units", roles="own", adds="sum", scale="none", compare="dot"):
-    if roles == "exchanged":
-        keys, values = values, keys
-    elif roles == "keys alone":
-        values = keys
-    elif roles == "values alone":
-        keys = values
-    nonlinear = {
-        "gelu": F.gelu,
-        "none": lambda h: h,
-        "relu": F.relu,
-        "silu": F.silu,
-        "tanh form": lambda h: F.gelu(h, approximate="tanh"),
-        "softmax": lambda h: h.softmax(-1),
-        "over positions": lambda h: h.softmax(-2),
-        "sigmoid": torch.sigmoid,
-        "normal": torch.special.ndtr,
-        "tanh": torch.tanh,
-        "quick": lambda h: h * torch.sigmoid(1.702 * h),
-        "step": lambda h: (h > 0).to(h.dtype),
-        "smooth": F.softplus,
-        "square": lambda h: F.relu(h) ** 2,
-    }[act]
-    if compare == "cosine":
-        x, keys = F.normalize(x, dim=-1), F.normalize(keys, dim=-1)
-    x_in = nonlinear(x) if where == "input" else x
-    match = x_in @ keys.T
-    if compare.endswith("distance"):
-        match = torch.cdist(x_in, keys.expand(len(x), -1, -1)) * (1 if compare == "distance" else -1)
-    if compare == "all positions":
-        match = match.sum(1, keepdim=True).expand_as(match)
-    if compare == "number by number":
-        return (nonlinear(x[..., None, :] * keys) * values).sum(-2)
-    if scale == "root":
-        match = match / x.shape[-1] ** 0.5
-    fires = nonlinear(match) if where in ("units", "both") else match
-    if adds == "strongest":
-        fires = fires * F.one_hot(fires.argmax(-1), fires.shape[-1])
-    out = fires @ values
-    if where in ("output", "both"):
-        out = nonlinear(out)
-    return {
-        "sum": lambda: out,
-        "strongest": lambda: out,
-        "residual": lambda: x + out,
-        "mean": lambda: out / len(keys),
-        "weighted mean": lambda: out / fires.sum(-1, keepdim=True),
-        "fires": lambda: fires,
-    }[adds]()
-
-
-def faulty_swiglu(x, gate, up, down, act="silu", on="gate", combine="product", give="output", turned="transposed"):
-    if turned == "reshaped":  # each matrix, into the shape of its transpose
-        gate, up, down = (m.reshape(m.shape[::-1]).T for m in (gate, up, down))
-    elif turned == "two reshaped":
-        gate, up = (m.reshape(m.shape[::-1]).T for m in (gate, up))
-    g, u = x @ gate.T, x @ up.T
-    nonlinear = {
-        "silu": F.silu,
-        "sigmoid": torch.sigmoid,
-        "gelu": F.gelu,
-        "relu": F.relu,
-        "none": lambda h: h,
-        "tanh": torch.tanh,
-        "softmax": lambda h: h.softmax(-1),
-        "tanh form": lambda h: F.gelu(h, approximate="tanh"),
-        "quick": lambda h: h * torch.sigmoid(1.702 * h),
-        "step": lambda h: (h > 0).to(h.dtype),
-    }[act]
-    if on in ("matrix", "x", "x for both"):
-        early, nonlinear = nonlinear, lambda h: h
-        g = x @ early(gate).T if on == "matrix" else early(x) @ gate.T
-        u = early(x) @ up.T if on == "x for both" else u
-    if on == "up":
-        g, u = u, g
-    if on == "product":
-        hidden = nonlinear(g * u)
-    else:
-        u = nonlinear(u) if on == "both" else u
-        g = g if on == "output" else nonlinear(g)
-        hidden = {"product": g * u, "sum": g + u, "gate alone": g, "up alone": u, "difference": u - g,
-                  "larger": torch.maximum(g, u)}[combine]  # fmt: skip
-    if give == "hidden":
-        return hidden
-    out = hidden @ down.T
-    if on == "output":
-        out = nonlinear(out)
-    return x + out if give == "with residual" else out
+BlockNorms = Literal["before", "after", "on the stream", "of the output", "none", "second only", "first only"]
 
 
 def faulty_block(
-    block,
-    residual,
-    norms="before",
-    order="attention first",
-    first="added",
-    second="added",
-    reads="updated",
-    which="own",
-    second_to="updated",
-    parts="both",
-):
+    block: Any,
+    residual: Tensor,
+    norms: BlockNorms = "before",
+    order: Literal["attention first", "MLP first"] = "attention first",
+    first: Literal["added", "beside its norm", "replaced"] = "added",
+    second: Literal["added", "beside its norm", "replaced", "factor", "product"] = "added",
+    reads: Literal["updated", "input", "attention's output"] = "updated",
+    which: Literal["own", "first twice", "second twice", "exchanged"] = "own",
+    second_to: Literal["updated", "input", "attention's output"] = "updated",
+    parts: Literal["both", "attention", "attention twice", "MLP"] = "both",
+) -> object:
     attention, mlp, one, two = block.attention, block.mlp, block.attention_norm, block.mlp_norm
     if which == "first twice":
         two = one
@@ -184,7 +131,7 @@ def faulty_block(
     if parts == "attention twice":
         mlp = attention
     start = residual
-    said = 0 if parts == "MLP" else attention(residual if no_first else one(residual))
+    said = torch.zeros_like(residual) if parts == "MLP" else attention(residual if no_first else one(residual))
     residual = said if first == "replaced" else residual + said
     if first == "beside its norm":  # the normalised stream is added as well
         residual = residual + one(start)
@@ -200,24 +147,27 @@ def faulty_block(
     return said_too if second == "replaced" else kept + said_too
 
 
+LogitsNorms = Literal["before", "none", "not before attention", "not before mlp", "after", "on the stream"]
+
+
 def faulty_logits(
-    ids,
-    weights,
-    config,
-    blocks="each",
-    norms="before",
-    which="own",
-    attends="yes",
-    mlp="after attention",
-    adds="added",
-    theta="config",
-    embedding="row",
-    final="norm",
-    give="logits",
-    own_eps=None,
-    heads="n_heads",
-    order="attention first",
-):
+    ids: Tensor,
+    weights: Any,
+    config: Any,
+    blocks: Literal["each", "none", "first", "first again", "last missing", "reversed"] = "each",
+    norms: LogitsNorms = "before",
+    which: Literal["own", "exchanged", "up for gate", "first twice"] = "own",
+    attends: Literal["yes", "none"] = "yes",
+    mlp: Literal["after attention", "beside attention", "none"] = "after attention",
+    adds: Literal["added", "replaced", "attention replaces", "MLP replaces"] = "added",
+    theta: Literal["config", "default", "nowhere"] = "config",
+    embedding: Literal["row", "scaled"] = "row",
+    final: Literal["norm", "none", "unweighted"] = "norm",
+    give: Literal["logits", "probabilities", "last", "best", "vectors"] = "logits",
+    own_eps: float | None = None,
+    heads: Literal["n_heads", "d_head"] = "n_heads",
+    order: Literal["attention first", "MLP first", "all attentions first"] = "attention first",
+) -> object:
     c, length = config, ids.shape[1]
     eps = c.norm_eps if own_eps is None else own_eps
     frequencies = rotary_frequencies(c.d_head, 10_000.0 if theta == "default" else c.rope_theta)
@@ -230,11 +180,12 @@ def faulty_logits(
     steps = [(n, part) for n in chosen[blocks] for part in parts]
     if order == "all attentions first":
         steps = [(n, part) for part in parts for n in chosen[blocks]]
+    start = residual
     for n, part in steps:
         block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
         own = {"exchanged": parts[1 - parts.index(part)], "first twice": "attention"}.get(which, part)
-        norm = partial(rms_norm, weight=block[f"{own}_norm.weight"], eps=eps)
-        norm = torch.clone if norms in ("none", f"not before {part}") else norm
+        normalised = partial(rms_norm, weight=block[f"{own}_norm.weight"], eps=eps)
+        norm = torch.clone if norms in ("none", f"not before {part}") else normalised
         start = residual if part == parts[0] else start
         if part == "mlp" and mlp == "none":
             continue
@@ -243,11 +194,12 @@ def faulty_logits(
         read = start if part == "mlp" and mlp == "beside attention" else residual
         x = read if norms in ("after", "on the stream") else norm(read)
         if part == "attention":
-            matrices = [block[f"attention.{name}.weight"] for name in ("query", "key", "value", "output")]
-            said = faulty_multi_head(x, *matrices, getattr(c, heads), cos, sin) if attends == "yes" else 0
+            q, k, v, out = (block[f"attention.{name}.weight"] for name in ("query", "key", "value", "output"))
+            attended = faulty_multi_head(x, q, k, v, out, getattr(c, heads), cos, sin)
+            said = attended if attends == "yes" else torch.zeros_like(x)
         else:
-            names = ("up", "gate", "down") if which == "up for gate" else ("gate", "up", "down")
-            said = faulty_swiglu(x, *(block[f"mlp.{name}.weight"] for name in names))
+            gate, up, down = (block[f"mlp.{name}.weight"] for name in ("gate", "up", "down"))
+            said = faulty_swiglu(x, up, gate, down) if which == "up for gate" else faulty_swiglu(x, gate, up, down)
         replaces = adds in ("replaced", "attention replaces" if part == "attention" else "MLP replaces")
         residual = said if replaces else residual + said
         if norms == "after":
@@ -259,35 +211,46 @@ def faulty_logits(
     if give == "vectors":
         return residual
     logits = residual @ weights["embed.weight"].T
-    return {
-        "logits": lambda: logits,
-        "probabilities": lambda: logits.softmax(-1),
-        "last": lambda: logits[:, -1],
-        "best": lambda: logits.argmax(-1),
-    }[give]()
+    match give:
+        case "logits":
+            return logits
+        case "probabilities":
+            return logits.softmax(-1)
+        case "last":
+            return logits[:, -1]
+        case "best":
+            return logits.argmax(-1)
+
+
+CountLayers = (
+    Literal["blocks", "one", "once but attention", "once but norms", "one more", "one less", "table too"]
+    | Literal["table in the bracket"]
+)
 
 
 def faulty_count(
-    vocab_size,
-    d_model,
-    n_layers,
-    n_heads,
-    n_kv_heads,
-    d_mlp,
-    kv="shared",
-    matrices=3,
-    tables=1,
-    norms=2,
-    final=1,
-    output=1,
-    queries=1,
-    biases="none",
-    layers="blocks",
-    wide="d_mlp",
-    a_norm=1,
-    a_norm_is="d_model",
-    positions=0,
-):
+    vocab_size: int,
+    d_model: int,
+    n_layers: int,
+    n_heads: int,
+    n_kv_heads: int,
+    d_mlp: int,
+    kv: Literal[
+        "shared", "as queries", "one head", "heads only", "width", "n_heads", "one of two", "square"
+    ] = "shared",
+    matrices: int = 3,
+    tables: int = 1,
+    norms: int = 2,
+    final: int = 1,
+    output: Literal["narrow", "each head"] | int = 1,
+    queries: Literal["each head"] | int = 1,
+    biases: Literal["none", "all"] = "none",
+    layers: CountLayers = "blocks",
+    wide: Literal["d_mlp", "four times"] = "d_mlp",
+    a_norm: int = 1,
+    a_norm_is: Literal["d_model", "one", "head"] = "d_model",
+    positions: int = 0,
+) -> object:
     d_head = d_model // n_heads
     d_kv = {
         "shared": d_head * n_kv_heads,
@@ -306,7 +269,7 @@ def faulty_count(
     if biases == "all":
         attention += 2 * d_model + 2 * d_kv
         mlp += 2 * width + d_model
-    norm = {"one": 1, "head": d_head}.get(a_norm_is, d_model)
+    norm = {"one": 1, "head": d_head, "d_model": d_model}[a_norm_is]
     a_block = attention + mlp + norms * a_norm * norm
     n = {"one": 1, "one more": n_layers + 1, "one less": n_layers - 1}.get(layers, n_layers)
     if layers.startswith("once"):  # for a bracket that is missing, or closes too early
@@ -319,7 +282,19 @@ def faulty_count(
     return tables * vocab_size * d_model + n * a_block + final * a_norm * norm
 
 
-def faulty_after_layer(model, ids, layer, norm="final", off_by=0, table="unembedding", give="logits", what="residual"):
+AfterLayerWhat = Literal["residual", "last", "written", "mean", "sum", "middle", "skipped", "counted from the end"]
+
+
+def faulty_after_layer(
+    model: Any,
+    ids: Tensor,
+    layer: int,
+    norm: Literal["final", "none", "twice", "next block's", "unweighted", "of the table"] = "final",
+    off_by: int = 0,
+    table: Literal["unembedding", "embedding"] = "unembedding",
+    give: Literal["logits", "probabilities", "log-probabilities", "last", "best", "vectors", "difference"] = "logits",
+    what: AfterLayerWhat = "residual",
+) -> object:
     n_layers = len(model.blocks)
     with torch.no_grad():
         streams = _streams(model, ids)
@@ -353,19 +328,24 @@ def faulty_after_layer(model, ids, layer, norm="final", off_by=0, table="unembed
         if give == "vectors":
             return residual
         logits = residual @ rows.T
-        return {
-            "logits": lambda: logits,
-            "probabilities": lambda: logits.softmax(-1),
-            "log-probabilities": lambda: logits.log_softmax(-1),
-            "last": lambda: logits[:, -1],
-            "best": lambda: logits.argmax(-1),
-            "difference": lambda: model(ids) - logits,
-        }[give]()
+        match give:
+            case "logits":
+                return logits
+            case "probabilities":
+                return logits.softmax(-1)
+            case "log-probabilities":
+                return logits.log_softmax(-1)
+            case "last":
+                return logits[:, -1]
+            case "best":
+                return logits.argmax(-1)
+            case "difference":
+                return model(ids) - logits
 
 
-def _streams(model, ids):
+def _streams(model: Any, ids: Tensor) -> dict[str, list[Tensor]]:
     """What passes along the residual stream: on entering and leaving each block, and between its two halves."""
-    passed = {"residual": [], "middle": []}
+    passed: dict[str, list[Tensor]] = {"residual": [], "middle": []}
     points = [(block.hook_residual_pre, "residual") for block in model.blocks]
     points += [(model.blocks[-1].hook_residual_post, "residual")]
     points += [(block.hook_residual_mid, "middle") for block in model.blocks]

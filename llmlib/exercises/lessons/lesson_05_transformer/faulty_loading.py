@@ -2,11 +2,18 @@
 
 import json
 import math
+from typing import Any, Literal
 
 import torch
 
 
-def faulty_split_fused(c_attn, turned=True, cut="blocks", order="qkv", give="tuple"):
+def faulty_split_fused(
+    c_attn: Any,
+    turned: bool = True,
+    cut: Literal["blocks", "reshaped", "reshaped and turned", "every third", "overlapping", "other axis"] = "blocks",
+    order: Literal["qkv", "qvk", "kqv", "vkq", "kvq", "vqk"] = "qkv",
+    give: Literal["tuple", "stacked", "first"] = "tuple",
+) -> object:
     d_model = c_attn.shape[0]
     if cut == "reshaped":
         parts = list(c_attn.reshape(3, d_model, d_model))
@@ -29,7 +36,14 @@ def faulty_split_fused(c_attn, turned=True, cut="blocks", order="qkv", give="tup
     return parts[0] if give == "first" else tuple(parts)
 
 
-def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept", way="there"):
+def faulty_our_name(
+    name: Any,
+    names: Any,
+    parts: Literal["whole", "as text", "one", "a list", "underscores", "nothing between", "but the last"] = "whole",
+    prefix: Literal["left out", "kept", "first left out", "begins with", "letters", "everywhere"] = "left out",
+    unknown: Literal["kept", "dropped"] = "kept",
+    way: Literal["there", "back"] = "there",
+) -> object:
     if way == "back":
         names = {ours: theirs for theirs, ours in names.items()}
     if parts == "as text":
@@ -60,27 +74,32 @@ def faulty_our_name(name, names, parts="whole", prefix="left out", unknown="kept
     return pieces if parts == "a list" else {"underscores": "_", "nothing between": ""}.get(parts, ".").join(pieces)
 
 
-def faulty_read_tensor(data, name, begin="header", kind="own", shape="own", give="float32", which="named",
-                       size="eight bytes", offsets="start, end"):  # fmt: skip
+def faulty_read_tensor(
+    data: Any,
+    name: Any,
+    begin: Literal["header", "file", "after eight", "without eight", "last brace"] = "header",
+    kind: Literal["own", "bfloat16 as float16", "always float32"] = "own",
+    shape: Literal["own", "none", "reversed", "turned"] = "own",
+    give: Literal["float32", "as it is"] = "float32",
+    which: Literal["named", "first"] = "named",
+    size: Literal["eight bytes", "one byte", "two bytes"] = "eight bytes",
+    offsets: Literal["start, end", "start, length", "start, length, cut"] = "start, end",
+) -> object:
     length = int.from_bytes(data[: 1 if size == "one byte" else 2 if size == "two bytes" else 8], "little")
     header = json.loads(data[8 : 8 + length])
     if which == "first":
         name = next(key for key in header if key != "__metadata__")
     about = header[name]
-    begin = {
-        "header": lambda: 8 + length,
-        "file": lambda: 0,
-        "after eight": lambda: 8,
-        "without eight": lambda: length,
-        "last brace": lambda: data.index(b"}}") + 2,
-    }[begin]()
+    first = {"header": 8 + length, "file": 0, "after eight": 8, "without eight": length}.get(begin, 0)
+    if begin == "last brace":
+        first = data.index(b"}}") + 2
     start, end = about["data_offsets"]
     if offsets != "start, end":
         end = start + end
     kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
     kinds |= {"BF16": torch.float16} if kind == "bfloat16 as float16" else {}
     kinds = dict.fromkeys(kinds, torch.float32) if kind == "always float32" else kinds
-    numbers = torch.frombuffer(bytearray(data[begin + start : begin + end]), dtype=kinds[about["dtype"]])
+    numbers = torch.frombuffer(bytearray(data[first + start : first + end]), dtype=kinds[about["dtype"]])
     if offsets == "start, length, cut":
         numbers = numbers[: math.prod(about["shape"])]
     if shape == "reversed":

@@ -1,14 +1,25 @@
 """The wrong ways through the exercises of lesson 06: each reference once more, with keywords for its faults."""
 
 import math
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 IGNORED = -100
 
 
-def faulty_windows(ids, starts, seq_len, shift="next", cut="whole", order="own", where="starts", give="tuple"):
+def faulty_windows(
+    ids: Tensor,
+    starts: Any,
+    seq_len: Any,
+    shift: Literal["next", "none", "two", "back", "round", "padded", "last only", "window", "ids"] = "next",
+    cut: Literal["whole", "short"] = "whole",
+    order: Literal["own", "exchanged"] = "own",
+    where: Literal["starts", "in a row"] = "starts",
+    give: Literal["tuple", "stacked", "inputs"] = "tuple",
+) -> Any:
     if where == "in a row":
         starts = [i * seq_len for i in range(len(starts))]
     ahead = {"none": 0, "two": 2, "window": seq_len}.get(shift, 1)
@@ -32,13 +43,31 @@ def faulty_windows(ids, starts, seq_len, shift="next", cut="whole", order="own",
     x, y = torch.stack(xs), torch.stack(ys)
     if order == "exchanged":
         x, y = y, x
-    return {"tuple": lambda: (x, y), "stacked": lambda: torch.stack((x, y)), "inputs": lambda: x}[give]()
+    match give:
+        case "tuple":
+            return (x, y)
+        case "stacked":
+            return torch.stack((x, y))
+        case "inputs":
+            return x
+
+
+LossMean = Literal[
+    "counted", "all", "texts", "per text", "per position", "vocabulary", "all pairs", "sum", "batch", "log of mean"
+]
 
 
 def faulty_loss(
-    logits, targets, softmax="vocab", ignored="left out", mean="counted", sign="minus", unit="nats", shift="none",
-    added=0.0,
-):  # fmt: skip
+    logits: Tensor,
+    targets: Tensor,
+    softmax: Literal["vocab", "seq", "batch", "twice", "none", "apart"] = "vocab",
+    ignored: Literal["left out", "as token 0", "token 0"] = "left out",
+    mean: LossMean = "counted",
+    sign: Literal["minus", "plus"] = "minus",
+    unit: Literal["nats", "bits", "probability", "square"] = "nats",
+    shift: Literal["none", "again"] = "none",
+    added: float = 0.0,
+) -> Any:
     if shift == "again":
         logits, targets = logits[:, :-1], targets[:, 1:]
     counts = targets != IGNORED
@@ -58,29 +87,40 @@ def faulty_loss(
         chosen = log_p.mean(dim=-1)
     if mean == "all pairs":
         chosen = log_p[counts][:, targets[counts]].mean().expand_as(chosen)
-    surprise = {
-        "nats": lambda: chosen,
-        "bits": lambda: chosen / math.log(2),
-        "probability": lambda: chosen.exp(),
-        "square": lambda: -((1 - chosen.exp()) ** 2),
-    }[unit]() * (1 if sign == "plus" else -1)
+    match unit:
+        case "nats":
+            surprise = chosen
+        case "bits":
+            surprise = chosen / math.log(2)
+        case "probability":
+            surprise = chosen.exp()
+        case "square":
+            surprise = -((1 - chosen.exp()) ** 2)
+    surprise = surprise * (1 if sign == "plus" else -1)
     kept = torch.where(counts, surprise, torch.zeros_like(surprise))
     n = counts.sum(dim=1)
-    return {
-        "counted": lambda: surprise[counts].mean(),
-        "vocabulary": lambda: surprise[counts].mean(),
-        "all pairs": lambda: surprise[counts].mean(),
-        "all": lambda: kept.mean(),
-        "texts": lambda: (kept.sum(dim=1) / n).mean(),
-        "per text": lambda: kept.sum(dim=1) / n,
-        "per position": lambda: kept.sum(dim=0) / counts.sum(dim=0),
-        "sum": lambda: kept.sum(),
-        "batch": lambda: kept.sum() / len(targets),
-        "log of mean": lambda: -chosen[counts].exp().mean().log(),
-    }[mean]()
+    match mean:
+        case "counted":
+            return surprise[counts].mean()
+        case "vocabulary" | "all pairs":
+            return surprise[counts].mean()
+        case "all":
+            return kept.mean()
+        case "texts":
+            return (kept.sum(dim=1) / n).mean()
+        case "per text":
+            return kept.sum(dim=1) / n
+        case "per position":
+            return kept.sum(dim=0) / counts.sum(dim=0)
+        case "sum":
+            return kept.sum()
+        case "batch":
+            return kept.sum() / len(targets)
+        case "log of mean":
+            return -chosen[counts].exp().mean().log()
 
 
-def slope(weight, x, targets, reduction="mean"):
+def slope(weight: Tensor, x: Tensor, targets: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Any:
     """The gradient of the loss of logits = x @ weight, by the formula: probability minus what should have been."""
     counts = targets != IGNORED
     off = (x @ weight).softmax(dim=-1) - F.one_hot(targets.clamp(min=0), weight.shape[1])
@@ -90,9 +130,18 @@ def slope(weight, x, targets, reduction="mean"):
 
 
 def faulty_descend(
-    weight, batches, learning_rate, zero="each", sign="down", at="new", which="all", loss="mean", rate="own",
-    give="weight", optimizer="none",
-):  # fmt: skip
+    weight: Tensor,
+    batches: Any,
+    learning_rate: Any,
+    zero: Literal["each", "never", "too early"] = "each",
+    sign: Literal["down", "up"] = "down",
+    at: Literal["new", "start"] = "new",
+    which: Literal["all", "first", "last", "but last"] = "all",
+    loss: Literal["mean", "sum"] = "mean",
+    rate: Literal["own", "none", "shared"] = "own",
+    give: Literal["weight", "gradient", "change"] = "weight",
+    optimizer: Literal["none", "AdamW", "Adam"] = "none",
+) -> Any:
     start, grad = weight, torch.zeros_like(weight)
     adam, decay = optimizer in ("Adam", "AdamW"), 0.01 if optimizer == "AdamW" else 0.0
     m, v = torch.zeros_like(weight), torch.zeros_like(weight)
@@ -109,46 +158,91 @@ def faulty_descend(
     return {"weight": weight, "gradient": grad, "change": weight - start}[give]
 
 
+LearningRateCurve = Literal[
+    "cosine", "line", "wave", "quarter", "not halved", "below zero", "constant", "rising", "degrees", "180"
+]
+
+
 def faulty_learning_rate(
-    step, steps, warmup, peak, rise="right", until="below", over="rest", curve="cosine", scale="peak"
-):
+    step: Any,
+    steps: Any,
+    warmup: Any,
+    peak: Any,
+    rise: Literal["right", "from zero", "too slow", "too fast", "cosine", "down", "none", "times the wave"] = "right",
+    until: Literal["below", "included"] = "below",
+    over: Literal["rest", "whole", "to the last", "one early", "one early, and one longer", "not from 0"] = "rest",
+    curve: LearningRateCurve = "cosine",
+    scale: Literal["peak", "none", "none in the decay"] = "peak",
+) -> Any:
     peak = 1.0 if scale == "none" else peak
     if rise == "times the wave":
         return peak * min(1.0, (step + 1) / max(1, warmup)) * (1 + math.cos(math.pi * step / steps)) / 2
     rising = step < warmup or (until == "included" and step == warmup and warmup > 0)
     if rising and rise != "none":
-        return {
-            "right": lambda: peak * (step + 1) / warmup,
-            "from zero": lambda: peak * step / warmup,
-            "too slow": lambda: peak * (step + 1) / (warmup + 1),
-            "cosine": lambda: peak * (1 - math.cos(math.pi * (step + 1) / warmup)) / 2,
-            "too fast": lambda: peak * (step + 2) / warmup,
-            "down": lambda: peak * (1 - step / warmup),
-        }[rise]()
-    passed = {
-        "rest": lambda: (step - warmup) / (steps - warmup),
-        "whole": lambda: step / steps,
-        "to the last": lambda: (step - warmup) / max(steps - warmup - 1, 1),
-        "one early": lambda: (step - warmup + 1) / (steps - warmup),
-        "one early, and one longer": lambda: (step - warmup + 1) / (steps - warmup + 1),
-        "not from 0": lambda: (step - warmup) / steps,
-    }[over]()
+        match rise:
+            case "right":
+                return peak * (step + 1) / warmup
+            case "from zero":
+                return peak * step / warmup
+            case "too slow":
+                return peak * (step + 1) / (warmup + 1)
+            case "cosine":
+                return peak * (1 - math.cos(math.pi * (step + 1) / warmup)) / 2
+            case "too fast":
+                return peak * (step + 2) / warmup
+            case "down":
+                return peak * (1 - step / warmup)
+    match over:
+        case "rest":
+            passed = (step - warmup) / (steps - warmup)
+        case "whole":
+            passed = step / steps
+        case "to the last":
+            passed = (step - warmup) / max(steps - warmup - 1, 1)
+        case "one early":
+            passed = (step - warmup + 1) / (steps - warmup)
+        case "one early, and one longer":
+            passed = (step - warmup + 1) / (steps - warmup + 1)
+        case "not from 0":
+            passed = (step - warmup) / steps
     peak = 1.0 if scale == "none in the decay" else peak
-    return {
-        "cosine": lambda: peak * (1 + math.cos(math.pi * passed)) / 2,
-        "line": lambda: peak * (1 - passed),
-        "wave": lambda: peak * (1 + math.cos(2 * math.pi * passed)) / 2,
-        "quarter": lambda: peak * math.cos(math.pi / 2 * passed),
-        "not halved": lambda: peak * (1 + math.cos(math.pi * passed)),
-        "below zero": lambda: peak * math.cos(math.pi * passed),
-        "constant": lambda: peak,
-        "rising": lambda: peak * (1 - math.cos(math.pi * passed)) / 2,
-        "degrees": lambda: peak * (1 + math.cos(passed)) / 2,
-        "180": lambda: peak * (1 + math.cos(180 * passed)) / 2,
-    }[curve]()
+    match curve:
+        case "cosine":
+            return peak * (1 + math.cos(math.pi * passed)) / 2
+        case "line":
+            return peak * (1 - passed)
+        case "wave":
+            return peak * (1 + math.cos(2 * math.pi * passed)) / 2
+        case "quarter":
+            return peak * math.cos(math.pi / 2 * passed)
+        case "not halved":
+            return peak * (1 + math.cos(math.pi * passed))
+        case "below zero":
+            return peak * math.cos(math.pi * passed)
+        case "constant":
+            return peak
+        case "rising":
+            return peak * (1 - math.cos(math.pi * passed)) / 2
+        case "degrees":
+            return peak * (1 + math.cos(passed)) / 2
+        case "180":
+            return peak * (1 + math.cos(180 * passed)) / 2
 
 
-def faulty_accumulated(weight, parts, scale="counted", which="all", sign="right", empty="zero"):
+AccumulatedScale = (
+    Literal["counted", "none", "equal", "equal where any counts", "rows", "rows by counted", "all rows", "twice"]
+    | Literal["sum", "sum by parts", "so far", "last part"]
+)
+
+
+def faulty_accumulated(
+    weight: Tensor,
+    parts: Any,
+    scale: AccumulatedScale = "counted",
+    which: Literal["all", "last", "first"] = "all",
+    sign: Literal["right", "wrong"] = "right",
+    empty: Literal["zero", "not a number"] = "zero",
+) -> Any:
     n = {
         "counted": sum(int((targets != IGNORED).sum()) for _, targets in parts),
         "rows": sum(len(targets) for _, targets in parts),
@@ -165,7 +259,7 @@ def faulty_accumulated(weight, parts, scale="counted", which="all", sign="right"
     return -total if sign == "wrong" else total
 
 
-def share_of_part(summed, targets, n, scale, empty):
+def share_of_part(summed: Any, targets: Tensor, n: Any, scale: Any, empty: Any) -> Any:
     counted = (targets != IGNORED).sum()  # if it is 0, torch's mean is not a number, but its gradient is 0
     mean = summed / (counted if empty == "not a number" else counted.clamp(min=1))
     return {
@@ -184,9 +278,22 @@ def share_of_part(summed, targets, n, scale, empty):
     }[scale]
 
 
+ValidationMean = (
+    Literal["targets", "batches", "first", "last", "sum", "sum of means", "number of batches", "texts"]
+    | Literal["weighed by texts"]
+)
+
+
 def faulty_validation(
-    model, train_batches, validation_batches, mode="eval", data="validation", mean="targets", give="loss", shift="none"
-):
+    model: Any,
+    train_batches: Any,
+    validation_batches: Any,
+    mode: Literal["eval", "train", "as it is"] = "eval",
+    data: Literal["validation", "training", "both"] = "validation",
+    mean: ValidationMean = "targets",
+    give: Literal["loss", "perplexity", "minus"] = "loss",
+    shift: Literal["none", "again", "again, divided by all"] = "none",
+) -> Any:
     was_training = model.training
     model.train(mode == "train" or (mode == "as it is" and was_training))
     batches = {
@@ -214,38 +321,24 @@ def faulty_validation(
         "number of batches": lambda: sum(sums) / len(sums),
         "texts": lambda: sum(sums) / sum(len(y) for _, y in batches),
     }.get(mean, lambda: sum(sums) / sum(sizes))()
-    return {"loss": lambda: result, "perplexity": lambda: math.exp(min(result, 700)), "minus": lambda: -result}[give]()
+    match give:
+        case "loss":
+            return result
+        case "perplexity":
+            return math.exp(min(result, 700))
+        case "minus":
+            return -result
 
 
-def faulty_backward(
-    x, w1, w2, targets, logits="right", mean="rows", tanh="right", way_back="through w2", order="own", weights="both",
-    forward="tanh",
-):  # fmt: skip
-    h = x @ w1
-    a = h.tanh() if forward == "tanh" else h
-    p, y = (a @ w2).softmax(dim=-1), F.one_hot(targets, w2.shape[1])
-    slope = {"right": p - y, "sign": y - p, "no target": p, "no softmax": a @ w2 - y}[logits]
-    slope = slope / {"rows": len(x), "none": 1, "numbers": y.numel(), "classes": y.shape[1]}[mean]
-    d_w2 = (h if weights == "h for a" else a).T @ slope
-    back = slope @ w2.T
-    if way_back == "new w2":
-        back = slope @ (w2 - d_w2).T
-    slope = {
-        "right": lambda: back * (1 - a**2),
-        "left out": lambda: back,
-        "tanh itself": lambda: back * a,
-        "of h": lambda: back * (1 - h**2),
-        "of a again": lambda: back * (1 - a.tanh() ** 2),
-        "not squared": lambda: back * (1 - a),
-        "of a sigmoid": lambda: back * a * (1 - a),
-        "after the product": lambda: back,
-    }[tanh]()
-    d_w1 = x.T @ slope * (1 - a**2).mean(0) if tanh == "after the product" else x.T @ slope
-    both = (d_w1, d_w2)
-    return both[::-1] if order == "exchanged" else both
-
-
-def faulty_bits(loss, n_tokens, text, unit="bits", over="bytes", times="tokens", way="right"):
+def faulty_bits(
+    loss: Any,
+    n_tokens: Any,
+    text: Any,
+    unit: Literal["bits", "nats", "upside down", "ten", "logarithm of the loss"] = "bits",
+    over: Literal["bytes", "characters", "words", "tokens"] = "bytes",
+    times: Literal["tokens", "none"] = "tokens",
+    way: Literal["right", "bits a bit", "upside down", "crossed"] = "right",
+) -> Any:
     nats = loss if times == "none" else loss * n_tokens
     bits = {
         "bits": nats / math.log(2),

@@ -1,26 +1,50 @@
 """The wrong ways of lesson 06 to take a step: to clip, AdamW, the training loop, Muon."""
 
+from typing import Any, Literal
+
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
+ClipNorm = (
+    Literal["together", "each", "sum", "largest", "mean", "squared", "absolute", "largest value"]
+    | Literal["root mean square", "sums squared"]
+)
 
 
-def faulty_clip(gradients, limit, norm="together", when="above", to="limit", how="scaled"):
+def faulty_clip(
+    gradients: Any,
+    limit: Any,
+    norm: ClipNorm = "together",
+    when: Literal["above", "always", "never", "each above", "none is 0"] = "above",
+    to: Literal["limit", "one"] = "limit",
+    how: Literal["scaled", "values", "inverted", "joined", "joined if scaled"] = "scaled",
+) -> Any:
     if how == "values":
         return [gradient.clamp(-limit, limit) for gradient in gradients]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     norms = torch.stack([gradient.norm() for gradient in gradients])
-    size = {
-        "together": lambda: flat.norm(),
-        "sum": lambda: norms.sum(),
-        "largest": lambda: norms.max(),
-        "mean": lambda: norms.mean(),
-        "squared": lambda: flat.pow(2).sum(),
-        "absolute": lambda: flat.abs().sum(),
-        "sums squared": lambda: torch.stack([gradient.sum() for gradient in gradients]).norm(),
-        "largest value": lambda: flat.abs().max(),
-        "root mean square": lambda: flat.pow(2).mean().sqrt(),
-        "each": lambda: None,
-    }[norm]()
+    match norm:
+        case "together":
+            size = flat.norm()
+        case "sum":
+            size = norms.sum()
+        case "largest":
+            size = norms.max()
+        case "mean":
+            size = norms.mean()
+        case "squared":
+            size = flat.pow(2).sum()
+        case "absolute":
+            size = flat.abs().sum()
+        case "sums squared":
+            size = torch.stack([gradient.sum() for gradient in gradients]).norm()
+        case "largest value":
+            size = flat.abs().max()
+        case "root mean square":
+            size = flat.pow(2).mean().sqrt()
+        case "each":
+            size = None
     goal = 1.0 if to == "one" else limit
     clipped = []
     for gradient, own in zip(gradients, norms):
@@ -33,10 +57,25 @@ def faulty_clip(gradients, limit, norm="together", when="above", to="limit", how
     return torch.cat([gradient.flatten() for gradient in clipped]) if joined else clipped
 
 
+AdamwVAs = Literal["right", "exchanged", "sum", "not squared", "of the gradient", "of m", "as torch's", "with β₁"]
+
+
 def faulty_adamw(
-    w, gradient, m, v, t, lr, m_as="right", v_as="right", correct="both", root="root", decay="apart", sign="down",
-    give="new", reads="new",
-):  # fmt: skip
+    w: Tensor,
+    gradient: Tensor,
+    m: Tensor,
+    v: Tensor,
+    t: int,
+    lr: Any,
+    m_as: Literal["right", "exchanged", "sum", "none", "with β₂"] = "right",
+    v_as: AdamwVAs = "right",
+    correct: Literal["both", "none", "v only", "m only", "one early", "times t"] = "both",
+    root: Literal["root", "none", "with ε", "without ε", "torch's ε"] = "root",
+    decay: Literal["apart", "in the gradient", "not by the rate", "none", "grows"] = "apart",
+    sign: Literal["down", "up"] = "down",
+    give: Literal["new", "full", "full m", "full v", "old", "weights"] = "new",
+    reads: Literal["new", "old"] = "new",
+) -> Any:
     old_m, old_v = m, v
     if decay == "in the gradient":
         gradient = gradient + 0.1 * w
@@ -84,9 +123,21 @@ def faulty_adamw(
 
 
 def faulty_fit(
-    weights, loss_of, batches, rates, limit, zero="each", rate="own", clip="before", averages="kept", count="from 1",
-    start="once", which="all", note="before", step="adamw",
-):  # fmt: skip
+    weights: Any,
+    loss_of: Any,
+    batches: Any,
+    rates: Any,
+    limit: Any,
+    zero: Literal["each", "never", "never, clipped in place"] = "each",
+    rate: Literal["own", "first", "last", "one late", "one early", "last first"] = "own",
+    clip: Literal["before", "never", "each", "numbers", "weights", "first step", "own limit"] = "before",
+    averages: Literal["kept", "new", "exchanged", "shared", "one list"] = "kept",
+    count: Literal["from 1", "one", "from 0"] = "from 1",
+    start: Literal["once", "again", "lost", "asked"] = "once",
+    which: Literal["all", "first", "first for all", "last for all"] = "all",
+    note: Literal["before", "after", "added up"] = "before",
+    step: Literal["adamw", "plain"] = "adamw",
+) -> Any:
     given, losses, piled = weights, [], [torch.zeros_like(w) for w in weights]
     zeros = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights]
     moments = zeros
@@ -99,7 +150,7 @@ def faulty_fit(
             batch = batches[0 if which == "first for all" else -1]
         asked = [w.detach().requires_grad_() for w in (given if start == "asked" else weights)]
         loss = loss_of(asked, batch)
-        gradients = torch.autograd.grad(loss, asked)
+        gradients: Any = torch.autograd.grad(loss, asked)
         if zero != "each":
             gradients = [old + new for old, new in zip(piled, gradients)]
         piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place, in `.grad`
@@ -107,7 +158,7 @@ def faulty_fit(
         now = {"first": rates[0], "last": rates[-1], "one late": rates[max(0, t - 1)],
                "one early": rates[(t + 1) % len(rates)], "last first": rates[t - 1]}.get(rate, own)  # fmt: skip
         at = {"one": 1, "from 0": t}.get(count, t + 1)
-        stepped = []
+        stepped: list[Any] = []
         for w, g, (m, v) in zip(weights, gradients, moments):
             if averages == "exchanged":
                 m, v = v, m
@@ -129,7 +180,7 @@ def faulty_fit(
     return weights, losses
 
 
-def _clipped(gradients, limit, clip):
+def _clipped(gradients: Any, limit: Any, clip: Any) -> Any:
     return {
         "before": lambda: faulty_clip(gradients, limit),
         "each": lambda: [faulty_clip([gradient], limit)[0] for gradient in gradients],
@@ -139,8 +190,15 @@ def _clipped(gradients, limit, clip):
 
 
 def faulty_orthogonalise(
-    gradient, steps, scaled="length", side="short", power="right", repeat="all", give="own", signs="right"
-):
+    gradient: Tensor,
+    steps: Any,
+    scaled: Literal["length", "no", "largest", "rows", "rows first", "columns first", "singular"] = "length",
+    side: Literal["short", "turned"] = "short",
+    power: Literal["right", "numbers", "no fifth", "fourth", "third for first", "first alone", "no first"] = "right",
+    repeat: Literal["all", "once"] = "all",
+    give: Literal["own", "turned", "reshaped", "reshaped both ways"] = "own",
+    signs: Literal["right", "plus"] = "right",
+) -> Any:
     a, b, c = 3.4445, -4.7750, 2.0315
     if signs == "plus":
         b = -b

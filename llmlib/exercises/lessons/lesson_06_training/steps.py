@@ -9,7 +9,8 @@ from torch.overrides import TorchFunctionMode
 
 from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
-from llmlib.exercises.lessons.lesson_06_training.faulty import faulty_backward, faulty_learning_rate
+from llmlib.exercises.lessons.lesson_06_training.faulty import faulty_learning_rate
+from llmlib.exercises.lessons.lesson_06_training.faulty_backward import faulty_backward
 from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_adamw, faulty_clip, faulty_orthogonalise
 
 TEXTS = texts_of(Path(__file__).parent)

@@ -13,11 +13,10 @@ from llmlib.exercises.lessons.lesson_07_sampling.drawing import draw, penalise_r
 from llmlib.exercises.lessons.lesson_07_sampling.faulty import (
     faulty_distinct,
     faulty_draw,
-    faulty_min_p,
     faulty_penalty,
     faulty_temperature,
-    faulty_top_p,
 )
+from llmlib.exercises.lessons.lesson_07_sampling.faulty_cuts import faulty_min_p, faulty_top_p
 from llmlib.exercises.lessons.lesson_07_sampling.loops import BEAM_STEP, CONTINUATION
 from llmlib.exercises.lessons.lesson_07_sampling.writing import WRITE
 from llmlib.sampling import logits as rules

@@ -2,9 +2,12 @@
 
 import math
 from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 INF = float("inf")
 
@@ -20,7 +23,22 @@ DRAWN_OTHERWISE = {
 }
 
 
-def faulty_draw(probabilities, u, line="sum", edge="right", whose="own", give="id", shift=0):
+DrawLine = (
+    Literal["sum", "none", "none, counted", "none, or the last", "greedy", "nearest", "rank", "largest first"]
+    | Literal["from the end", "1 - u", "1 - u, first", "1 - u, within", "first below", "softmax", "over rows"]
+    | Literal["over all"]
+)
+
+
+def faulty_draw(
+    probabilities: Any,
+    u: Any,
+    line: DrawLine = "sum",
+    edge: Literal["right", "left"] = "right",
+    whose: Literal["own", "first"] = "own",
+    give: Literal["id", "probability", "one-hot", "column"] = "id",
+    shift: int = 0,
+) -> Any:
     p = probabilities
     if line in DRAWN_OTHERWISE:
         return DRAWN_OTHERWISE[line](p, u[:, None])
@@ -28,7 +46,7 @@ def faulty_draw(probabilities, u, line="sum", edge="right", whose="own", give="i
         u = u[:1].expand_as(u)
     if line == "softmax":
         p = p.softmax(-1)
-    order = None
+    order: Any = None
     if line in ("largest first", "rank"):
         p, order = p.sort(dim=-1, descending=True, stable=True)
     if line == "from the end":
@@ -52,166 +70,145 @@ def faulty_draw(probabilities, u, line="sum", edge="right", whose="own", give="i
         drawn = order.gather(1, drawn[:, None])[:, 0]
     if line == "from the end":
         drawn = p.shape[-1] - 1 - drawn
-    return {
-        "id": lambda: drawn,
-        "probability": lambda: probabilities.gather(1, drawn[:, None])[:, 0],
-        "one-hot": lambda: F.one_hot(drawn, p.shape[-1]),
-        "column": lambda: drawn[:, None],
-    }[give]()
+    match give:
+        case "id":
+            return drawn
+        case "probability":
+            return probabilities.gather(1, drawn[:, None])[:, 0]
+        case "one-hot":
+            return F.one_hot(drawn, p.shape[-1])
+        case "column":
+            return drawn[:, None]
 
 
-def faulty_temperature(logits, temperature, scale="divided", zero="first", small="safe", axis=-1, give="probabilities",
-                       floor=0.0, greedy=0.0, added=0.0):  # fmt: skip
+TemperatureScale = (
+    Literal["divided", "multiplied", "root", "squared", "of the probabilities", "after", "not normalised", "power"]
+    | Literal["one more", "ignored"]
+)
+TemperatureSmall = (
+    Literal["safe", "overflows", "overflows in float64", "largest of the batch", "largest of all"]
+    | Literal["largest of all in float64", "repaired", "repaired, all rows"]
+)
+TemperatureZero = Literal["first", "not there", "shared", "all of them", "one of all", "last", "as 1", "even", "ids"]
+
+
+def faulty_temperature(
+    logits: Tensor,
+    temperature: Any,
+    scale: TemperatureScale = "divided",
+    zero: TemperatureZero = "first",
+    small: TemperatureSmall = "safe",
+    axis: int = -1,
+    give: Literal["probabilities", "log", "likeliest", "entropy"] = "probabilities",
+    floor: float = 0.0,
+    greedy: float = 0.0,
+    added: float = 0.0,
+) -> Any:
     axis = axis if logits.ndim > 1 else -1
     temperature = temperature + added
     temperature = 0.0 if temperature < greedy else max(temperature, floor) if temperature else temperature
     if temperature == 0 and zero != "not there":
         best = logits.amax(-1, keepdim=True)
-        p = {
-            "first": lambda: F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype),
-            "shared": lambda: (logits == best).to(logits.dtype) / (logits == best).sum(-1, keepdim=True),
-            "all of them": lambda: (logits == best).to(logits.dtype),
-            "as 1": lambda: logits.softmax(-1),
-            "ids": lambda: logits.argmax(-1),
-            "one of all": lambda: F.one_hot(logits.argmax(), logits.numel()).view_as(logits).to(logits.dtype),
-            "even": lambda: torch.full_like(logits, 1 / logits.shape[-1]),
-            "last": lambda: F.one_hot(
-                logits.shape[-1] - 1 - logits.flip(-1).argmax(-1), logits.shape[-1]
-            ).to(logits.dtype),
-        }[zero]()  # fmt: skip
+        match zero:
+            case "first":
+                p = F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype)
+            case "shared":
+                p = (logits == best).to(logits.dtype) / (logits == best).sum(-1, keepdim=True)
+            case "all of them":
+                p = (logits == best).to(logits.dtype)
+            case "as 1":
+                p = logits.softmax(-1)
+            case "ids":
+                p = logits.argmax(-1)
+            case "one of all":
+                p = F.one_hot(logits.argmax(), logits.numel()).view_as(logits).to(logits.dtype)
+            case "even":
+                p = torch.full_like(logits, 1 / logits.shape[-1])
+            case "last":
+                p = F.one_hot(logits.shape[-1] - 1 - logits.flip(-1).argmax(-1), logits.shape[-1]).to(logits.dtype)
     else:
         dtype = logits.dtype
         if scale == "divided":
             first = F.one_hot(logits.argmax(axis), logits.shape[axis]).to(dtype)
             logits = _less_a_maximum(logits.double() if small.endswith("in float64") else logits, small, axis)
-        p = {
-            "divided": lambda: (logits / temperature).softmax(axis).to(dtype),
-            "multiplied": lambda: (logits * temperature).softmax(axis),
-            "root": lambda: (logits / temperature**0.5).softmax(axis),
-            "squared": lambda: (logits / temperature**2).softmax(axis),
-            "of the probabilities": lambda: (logits.softmax(axis) / temperature).softmax(axis),
-            "after": lambda: logits.softmax(axis) / temperature,
-            "not normalised": lambda: logits.softmax(axis) ** (1 / temperature),
-            "power": lambda: _normalised(logits.softmax(axis) ** (1 / temperature), axis),
-            "one more": lambda: (logits / (1 + temperature)).softmax(axis),
-            "ignored": lambda: logits.softmax(axis),
-        }[scale]()
+        match scale:
+            case "divided":
+                p = (logits / temperature).softmax(axis).to(dtype)
+            case "multiplied":
+                p = (logits * temperature).softmax(axis)
+            case "root":
+                p = (logits / temperature**0.5).softmax(axis)
+            case "squared":
+                p = (logits / temperature**2).softmax(axis)
+            case "of the probabilities":
+                p = (logits.softmax(axis) / temperature).softmax(axis)
+            case "after":
+                p = logits.softmax(axis) / temperature
+            case "not normalised":
+                p = logits.softmax(axis) ** (1 / temperature)
+            case "power":
+                p = _normalised(logits.softmax(axis) ** (1 / temperature), axis)
+            case "one more":
+                p = (logits / (1 + temperature)).softmax(axis)
+            case "ignored":
+                p = logits.softmax(axis)
         if small.startswith("repaired"):
             p = torch.where(p.isnan() | (p.isnan().any() & (small == "repaired, all rows")), first, p)
-    return {
-        "probabilities": lambda: p,
-        "log": lambda: p.log(),
-        "likeliest": lambda: p.argmax(-1),
-        "entropy": lambda: torch.special.entr(p).sum(-1),
-    }[give]()
+    match give:
+        case "probabilities":
+            return p
+        case "log":
+            return p.log()
+        case "likeliest":
+            return p.argmax(-1)
+        case "entropy":
+            return torch.special.entr(p).sum(-1)
 
 
-def _normalised(weights, axis):
+def _normalised(weights: Any, axis: Any) -> Any:
     return weights / weights.sum(axis, keepdim=True)
 
 
-def _less_a_maximum(logits, small, axis):
-    largest = {
-        "safe": lambda: logits.amax(axis, keepdim=True),
-        "overflows": lambda: torch.zeros_like(logits),
-        "repaired": lambda: torch.zeros_like(logits),
-        "repaired, all rows": lambda: torch.zeros_like(logits),
-        "largest of all": logits.max,
-        "largest of the batch": lambda: logits.amax(0, keepdim=True) if logits.ndim > 1 else logits.max(),
-    }[small.removesuffix(" in float64")]()
+def _less_a_maximum(logits: Tensor, small: str, axis: int) -> Any:
+    match small.removesuffix(" in float64"):
+        case "safe":
+            largest = logits.amax(axis, keepdim=True)
+        case "overflows":
+            largest = torch.zeros_like(logits)
+        case "repaired":
+            largest = torch.zeros_like(logits)
+        case "repaired, all rows":
+            largest = torch.zeros_like(logits)
+        case "largest of all":
+            largest = logits.max()
+        case "largest of the batch":
+            largest = logits.amax(0, keepdim=True) if logits.ndim > 1 else logits.max()
+        case _:
+            raise ValueError(small)
     return logits - largest
 
 
-def faulty_top_p(logits, p, crossing="kept", order="largest first", of="probabilities", axis=-1, give="logits",
-                 back="scattered", mass="p", rows="own"):  # fmt: skip
-    values = logits.softmax(axis) if of == "probabilities" else logits.clone()
-    if mass.startswith("rest"):
-        p = 1 - p
-    shares, places = values.sort(dim=-1, descending=order == "largest first", stable=True)
-    if order == "as it stands":
-        shares, places = values, torch.arange(values.shape[-1]).expand_as(values)
-    sums = shares.cumsum(-1)
-    kept = {
-        "kept": lambda: (sums - shares < p) | torch.tensor(p >= 1 and mass != "rest, even the first"),
-        "cut": lambda: (sums <= p) | torch.tensor(p >= 1),
-        "cut, as the sum is rounded": lambda: sums <= p,
-        "cut where p is met": lambda: sums < p,
-        "one more": lambda: (
-            (sums - shares - shares.roll(1, -1) * (torch.arange(shares.shape[-1]) > 0) < p) | torch.tensor(p >= 1)
-        ),
-        "cut, even the first": lambda: sums <= p,
-        "cut where p is met, even the first": lambda: sums < p,
-        "each": lambda: shares >= p,
-        "a share of the vocabulary": lambda: torch.arange(shares.shape[-1]).expand_as(shares) < p * shares.shape[-1],
-        "min-p": lambda: shares >= p * shares.amax(-1, keepdim=True),
-    }[crossing]()
-    kept = kept.clone()
-    if crossing not in ("each", "min-p") and "even the first" not in crossing + mass:
-        kept[..., 0] = True
-    if rows == "widest":
-        kept = kept.any(dim=0, keepdim=True).expand_as(kept)
-    if rows == "first's":
-        kept = kept[:1].expand_as(kept)
-    if back == "scattered":
-        kept = torch.empty_like(kept).scatter_(-1, places, kept)
-    if back == "gathered":
-        kept = kept.gather(-1, places)
-    if rows == "first's tokens":
-        kept = kept[:1].expand_as(kept)
-    if rows == "every":
-        kept = kept.all(dim=0, keepdim=True).expand_as(kept)
-    base = logits.gather(-1, places) if back == "sorted" else logits
-    return _given(base, kept, give)
+PenaltyAbove = Literal[
+    "divided", "multiplied", "subtracted", "log subtracted", "counts subtracted", "smaller", "forbidden"
+]
+PenaltyBelow = (
+    Literal["multiplied", "divided", "subtracted", "log subtracted", "counts subtracted", "smaller", "left"]
+    | Literal["forbidden"]
+)
 
 
-def _given(logits, kept, give):
-    cut = logits.masked_fill(~kept, -INF)
-    return {
-        "logits": lambda: cut,
-        "zeros": lambda: logits.masked_fill(~kept, 0.0),
-        "probabilities": lambda: cut.softmax(-1),
-        "log-probabilities": lambda: cut.log_softmax(-1),
-        "log-probabilities of all": lambda: logits.log_softmax(-1).masked_fill(~kept, -INF),
-        "mask": lambda: kept,
-        "the others": lambda: logits.masked_fill(kept, -INF),
-        "shares": lambda: logits.softmax(-1).masked_fill(~kept, 0.0),
-        "probabilities for logits": lambda: logits.softmax(-1).masked_fill(~kept, -INF),
-    }[give]()
-
-
-def faulty_min_p(logits, p, against="largest", of="probabilities", give="logits", axis=-1):
-    values = {
-        "probabilities": lambda: logits.softmax(axis) if axis != "all" else logits.flatten().softmax(0).view_as(logits),
-        "logits": lambda: logits,
-        "log-probabilities": lambda: logits.log_softmax(-1),
-        "exponentials": lambda: logits.exp(),
-        "exponentials, divided": lambda: logits.exp() / logits.exp().sum(-1, keepdim=True),
-    }[of]()
-    if against == "top-p":
-        shares, order = values.sort(dim=-1, descending=True, stable=True)
-        before = (shares.cumsum(-1) - shares >= p) & torch.tensor(p < 1)
-        return _given(logits, ~torch.zeros_like(before).scatter(-1, order, before), give)
-    level = {
-        "largest": lambda: p * values.amax(-1, keepdim=True),
-        "alone": lambda: torch.full_like(values[..., :1], p),
-        "largest of all": lambda: (p * values.amax()).expand_as(values[..., :1]),
-        "largest of each column": lambda: (p * values.amax(0, keepdim=True)).expand_as(values),
-        "mean": lambda: p * values.mean(-1, keepdim=True),
-        "median": lambda: p * values.median(-1, keepdim=True).values,
-        "smallest": lambda: p * values.amin(-1, keepdim=True),
-        "rest of the row": lambda: p * (1 - values.amax(-1, keepdim=True)),
-        "below": lambda: values.amax(-1, keepdim=True) - p,
-        "rest": lambda: (1 - p) * values.amax(-1, keepdim=True),
-        "second": lambda: p * values.topk(2, dim=-1).values[..., 1:],
-        "divided": lambda: values.amax(-1, keepdim=True) / p,
-        "first token": lambda: p * values[..., :1],
-        "first row's": lambda: (p * values[:1].amax()).expand_as(values[..., :1]),
-    }[against]()
-    return _given(logits, ~(values < level), give)  # where it is NaN, nothing is cut
-
-
-def faulty_penalty(logits, ids, penalty, above="divided", below="multiplied", times="once", whose="own", who="seen",
-                   on="logits", mask="chooses"):  # fmt: skip
+def faulty_penalty(
+    logits: Tensor,
+    ids: Tensor,
+    penalty: Any,
+    above: PenaltyAbove = "divided",
+    below: PenaltyBelow = "multiplied",
+    times: Literal["once", "each", "added up"] = "once",
+    whose: Literal["own", "all", "last", "not the last", "twice"] = "own",
+    who: Literal["seen", "unseen", "everyone"] = "seen",
+    on: Literal["logits", "probabilities", "log"] = "logits",
+    mask: Literal["chooses", "multiplied", "in the factor"] = "chooses",
+) -> Any:
     vocab = logits.shape[-1]
     counts = F.one_hot(ids, vocab).sum(1)
     if whose == "all":
@@ -247,8 +244,18 @@ def faulty_penalty(logits, ids, penalty, above="divided", below="multiplied", ti
     return result * (power > 0) if mask == "multiplied" else result
 
 
-def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="different", over="all", end=0, size=0,
-                    stumps="no"):  # fmt: skip
+def faulty_distinct(
+    texts: Sequence[Sequence[Hashable]],
+    n: int,
+    pool: Literal["all", "mean", "each set", "joined", "first"] = "all",
+    step: Literal["n"] | int = 1,
+    gram: Literal["ordered", "sorted", "sets", "joined"] = "ordered",
+    count: Literal["different", "repeated", "once", "once of the different"] = "different",
+    over: Literal["all", "tokens", "texts", "possible", "lengths", "words", "nothing"] = "all",
+    end: int = 0,
+    size: Literal["up to n"] | int = 0,
+    stumps: Literal["no", "at the end", "short texts"] = "no",
+) -> Any:
     lengths = range(1, n + 1) if size == "up to n" else [max(1, n + size)]
     n = lengths[-1]
     form = {
@@ -258,8 +265,8 @@ def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="differe
         "joined": lambda g: "".join(map(str, g)),
     }[gram]
 
-    def grams_of(text):
-        found = []
+    def grams_of(text: Any) -> list[Any]:
+        found: list[Any] = []
         for length in lengths:
             begins = {
                 "no": len(text) - length + 1 - end,
@@ -285,7 +292,7 @@ def faulty_distinct(texts, n, pool="all", step=1, gram="ordered", count="differe
     return _share(grams, [token for text in texts for token in text], count, over, places, n_texts, n)
 
 
-def _share(grams, tokens, count, over, places=0, texts=1, n=1):
+def _share(grams: Any, tokens: Any, count: Any, over: Any, places: int = 0, texts: int = 1, n: int = 1) -> Any:
     counts = Counter(grams)
     found = {
         "different": len(counts),

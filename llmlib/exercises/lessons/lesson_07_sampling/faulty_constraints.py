@@ -1,9 +1,12 @@
 """The wrong ways through the exercises of `constraints`: each reference once more, with keywords for its faults."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor
 
 
-def _as_far_as_it_goes(moves, at, token, skips):
+def _as_far_as_it_goes(moves: Any, at: Any, token: Any, skips: Any) -> Any:
     """The last state that is reached."""
     for byte in token:
         if byte in moves[at]:
@@ -13,7 +16,22 @@ def _as_far_as_it_goes(moves, at, token, skips):
     return at
 
 
-def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", give="ids", end="any"):
+AllowedWalk = (
+    Literal["all", "first", "last", "stays", "next by number", "some", "no key", "broken off", "broken off, all"]
+    | Literal["skips", "the last byte decides", "single", "zero is none", "backwards"]
+)
+
+
+def faulty_allowed(
+    moves: Any,
+    state: Any,
+    tokens: Any,
+    walk: AllowedWalk = "all",
+    empty: Literal["no", "yes"] = "no",
+    start: Literal["own", "zero", "overwritten"] = "own",
+    give: Literal["ids", "tokens", "first of equal ones", "states", "booleans", "forbidden"] = "ids",
+    end: Literal["any", "leads on", "finished"] = "any",
+) -> Any:
     at_start = 0 if start == "zero" else state
     allowed = []
     for id, token in enumerate(tokens):
@@ -65,7 +83,7 @@ def faulty_allowed(moves, state, tokens, walk="all", empty="no", start="own", gi
     return [entry[number[give]] for entry in allowed]
 
 
-def _reached(moves, state, data):
+def _reached(moves: Any, state: Any, data: Any) -> Any:
     """The state after the bytes, or None."""
     for byte in data:
         state = moves[state].get(byte)
@@ -74,7 +92,7 @@ def _reached(moves, state, data):
     return state
 
 
-def _moved(moves, state, data, walk):
+def _moved(moves: Any, state: Any, data: Any, walk: Any) -> Any:
     """The state after a token that was written."""
     if walk == "stays":
         return state
@@ -86,9 +104,29 @@ def _moved(moves, state, data, walk):
     return state
 
 
-def faulty_constrained(logits_after, moves, ends, tokens, end, most, stop="in ends", mask="others out", walk="all",
-                       sees="all", give="ids", limit="most", empty="no", pick="likeliest"):  # fmt: skip
-    state, last, ids = 0, 0, []
+ConstrainedStop = Literal[
+    "in ends", "always", "nothing follows", "as soon as it may", "not at once", "of the state before"
+]
+
+
+def faulty_constrained(
+    logits_after: Any,
+    moves: Any,
+    ends: Any,
+    tokens: Any,
+    end: Any,
+    most: Any,
+    stop: ConstrainedStop = "in ends",
+    mask: Literal["others out", "none", "stops", "zeros", "end against all"] = "others out",
+    walk: Literal["all", "where it can", "stops", "as it was", "stays", "first byte", "from 0"] = "all",
+    sees: Literal["all", "nothing", "last"] = "all",
+    give: Literal["ids", "with the end", "bytes", "tokens"] = "ids",
+    limit: Literal["most", "one less", "one more", "none"] = "most",
+    empty: Literal["no", "yes"] = "no",
+    pick: Literal["likeliest", "unlikeliest", "first", "place"] = "likeliest",
+) -> Any:
+    state, last = 0, 0
+    ids: list[int] = []
     before = logits_after(ids)
     rounds = {"most": most, "one less": most - 1, "one more": most + 1, "none": 10 * most + 10}[limit]
     while len(ids) < rounds:
@@ -117,7 +155,7 @@ def faulty_constrained(logits_after, moves, ends, tokens, end, most, stop="in en
     return [tokens[id] for id in ids] if give == "tokens" else ids
 
 
-def _taken(logits, allowed, end, mask, pick):
+def _taken(logits: Tensor, allowed: list[int], end: int, mask: str, pick: str) -> int | None:
     """The id that is written next, or None if the text ends without an end token."""
     if mask in ("none", "stops"):
         best = int(logits.argmax())

@@ -1,11 +1,22 @@
 """The wrong ways through the exercises of `loops`: each reference once more, with keywords for its faults."""
 
+from typing import Any, Literal
+
 import torch
 
 
 def faulty_continuation(
-    read, choose, ids, us, end, reads="new", sees="all", us_as="in order", at_end="stops", give="new"
-):
+    read: Any,
+    choose: Any,
+    ids: list[int],
+    us: Any,
+    end: Any,
+    reads: Literal["new", "all", "no cache", "stale cache", "last twice", "prompt", "nothing"] = "new",
+    sees: Literal["all", "prompt", "new", "new first", "all backwards", "backwards", "sorted", "last"] = "all",
+    us_as: Literal["in order", "first", "one less"] = "in order",
+    at_end: Literal["stops", "kept", "ignored"] = "stops",
+    give: Literal["new", "all"] = "new",
+) -> Any:
     logits, cache = read(ids, None)
     if reads == "last twice":
         logits, cache = read(ids[-1:], cache)
@@ -35,18 +46,41 @@ def faulty_continuation(
     return ids + new if give == "all" else new
 
 
-def faulty_beam_step(found, log_p, n_beams, sums="all", pool="all", index="beam first", best="largest", order="falling",
-                     ids="longer", give="pairs"):  # fmt: skip
+BeamStepIndex = Literal["beam first", "divided by n_beams", "divided by the beams", "exchanged", "by the beams"]
+BeamStepPool = (
+    Literal["all", "each", "shared, up", "shared, down", "best beam", "first beam", "as many as before"]
+    | Literal["by the token alone", "by the token alone, sorted"]
+)
+
+
+def faulty_beam_step(
+    found: Any,
+    log_p: Any,
+    n_beams: Any,
+    sums: Literal["all", "new only", "probabilities", "probabilities multiplied", "product", "mean", "minus"] = "all",
+    pool: BeamStepPool = "all",
+    index: BeamStepIndex = "beam first",
+    best: Literal["largest", "smallest"] = "largest",
+    order: Literal["falling", "rising", "as found"] = "falling",
+    ids: Literal["longer", "the token alone", "not longer", "in front", "in place"] = "longer",
+    give: Literal["pairs", "ids", "exchanged"] = "pairs",
+) -> Any:
     before = torch.tensor([total for total, _ in found])[:, None]
-    totals = {
-        "all": lambda: log_p if pool.startswith("by the token alone") else before + log_p,
-        "new only": lambda: log_p,
-        "probabilities": lambda: before + log_p.exp(),
-        "product": lambda: before * log_p,
-        "minus": lambda: before - log_p,
-        "probabilities multiplied": lambda: before.exp() * log_p.exp(),
-        "mean": lambda: (before + log_p) / (len(found[0][1]) + 1),
-    }[sums]()
+    match sums:
+        case "all":
+            totals = log_p if pool.startswith("by the token alone") else before + log_p
+        case "new only":
+            totals = log_p
+        case "probabilities":
+            totals = before + log_p.exp()
+        case "product":
+            totals = before * log_p
+        case "minus":
+            totals = before - log_p
+        case "probabilities multiplied":
+            totals = before.exp() * log_p.exp()
+        case "mean":
+            totals = (before + log_p) / (len(found[0][1]) + 1)
     vocab = log_p.shape[1]
     if pool == "each":
         places = [beam * vocab + int(token) for beam, token in enumerate(totals.argmax(dim=1))]

@@ -9,11 +9,13 @@ from llmlib.exercises.engine.comparing import equal
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty import (
     faulty_answer_mask,
-    faulty_best_by_wording,
     faulty_chat_text,
-    faulty_interval,
     faulty_pack,
     faulty_targets,
+)
+from llmlib.exercises.lessons.lesson_08_instruction_tuning.faulty_measures import (
+    faulty_best_by_wording,
+    faulty_interval,
 )
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.lora import ADAPTED, KEPT_BY_RANK, LORA_LINEAR, MERGED
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.masks import answer_mask, targets

@@ -1,13 +1,32 @@
 """The wrong ways through the exercises of lesson 08: each reference once more, with keywords for its faults."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|endoftext|>"
 IGNORED = -100
 
 
-def faulty_chat_text(messages, end="assistant", head="both", prompt="after a question", space="assistant", between="",
-                     which="all", content="as it is", by="role", give="text"):  # fmt: skip
+ChatTextPrompt = (
+    Literal["after a question", "never", "always", "after an answer", "after each question", "spaced"]
+    | Literal["the next one's", "user's", "ended", "spaced and ended", "by place", "odd"]
+)
+
+
+def faulty_chat_text(
+    messages: Any,
+    end: Literal["assistant", "none", "last", "of the text", "both", "user", "before"] = "assistant",
+    head: Literal["both", "assistant", "user", "none", "exchanged", "same", "names", "<user>"] = "both",
+    prompt: ChatTextPrompt = "after a question",
+    space: Literal["assistant", "none", "both", "user", "before the end", "lines"] = "assistant",
+    between: Literal["", "\n", "after each", "before the prompt not", " "] = "",
+    which: Literal["all", "last", "first", "not the last", "questions", "answers"] = "all",
+    content: Literal["as it is", "stripped"] = "as it is",
+    by: Literal["role", "place"] = "role",
+    give: Literal["text", "pieces"] = "text",
+) -> Any:
     chosen = {
         "all": messages, "last": messages[-1:], "first": messages[:1],
         "questions": [m for m in messages if m["role"] == "user"],
@@ -41,7 +60,7 @@ def faulty_chat_text(messages, end="assistant", head="both", prompt="after a que
     return text + END if end == "of the text" else text
 
 
-def _turn(user, says, end, head, space, last):
+def _turn(user: Any, says: Any, end: Any, head: Any, space: Any, last: Any) -> Any:
     """One turn: who speaks, what is said, and its end."""
     header = {
         "both": (USER, ASSISTANT), "assistant": ("", ASSISTANT), "user": (USER, ""), "none": ("", ""),
@@ -61,8 +80,28 @@ def _turn(user, says, end, head, space, last):
     return first + header + " " * spaced + says + gap + END * closed
 
 
-def faulty_answer_mask(ids, assistant, end, head="left out", stop="with", which="all", cut="counts", first="counted",
-                       give="booleans"):  # fmt: skip
+AnswerMaskGive = (
+    Literal["booleans", "header to end", "shifted", "late", "numbers", "floats", "labels", "zeros", "selected"]
+    | Literal["places"]
+)
+AnswerMaskWhich = (
+    Literal["all", "first", "last", "after the last", "everything after", "to the last end"]
+    | Literal["to the last end of all", "everything after, without headers", "the others", "questions"]
+    | Literal["no special tokens", "first and ends"]
+)
+
+
+def faulty_answer_mask(
+    ids: Tensor,
+    assistant: Any,
+    end: Any,
+    head: Literal["left out", "counted"] = "left out",
+    stop: Literal["with", "without", "one more"] = "with",
+    which: AnswerMaskWhich = "all",
+    cut: Literal["counts", "nothing", "short", "never"] = "counts",
+    first: Literal["counted", "left out", "alone"] = "counted",
+    give: AnswerMaskGive = "booleans",
+) -> Any:
     listed = ids.tolist()
     spans = []  # of each answer: its header's place, the place after its end, whether it has an end
     for start, id in enumerate(listed):
@@ -106,30 +145,62 @@ def faulty_answer_mask(ids, assistant, end, head="left out", stop="with", which=
         mask = torch.cat((torch.zeros_like(mask[:1]), ids[:-1] == assistant)) | (ids == end)
     elif which == "no special tokens":
         mask = (ids != assistant) & (ids != end)
-    return {
-        "booleans": lambda: mask,
-        "header to end": lambda: mask,
-        "numbers": lambda: mask.long(),
-        "floats": lambda: mask.float(),
-        "labels": lambda: ids.masked_fill(~mask, IGNORED),
-        "zeros": lambda: ids * mask,
-        "selected": lambda: ids[mask],
-        "places": lambda: mask.nonzero()[:, 0],
-        "shifted": lambda: torch.cat((mask[1:], torch.tensor([False]))),
-        "late": lambda: torch.cat((torch.tensor([False]), mask[:-1])),
-    }[give]()
+    match give:
+        case "booleans":
+            return mask
+        case "header to end":
+            return mask
+        case "numbers":
+            return mask.long()
+        case "floats":
+            return mask.float()
+        case "labels":
+            return ids.masked_fill(~mask, IGNORED)
+        case "zeros":
+            return ids * mask
+        case "selected":
+            return ids[mask]
+        case "places":
+            return mask.nonzero()[:, 0]
+        case "shifted":
+            return torch.cat((mask[1:], torch.tensor([False])))
+        case "late":
+            return torch.cat((torch.tensor([False]), mask[:-1]))
 
 
-def faulty_targets(ids, mask, mask_of="targets", shift="one", fill=IGNORED, inputs="whole", keep="answers", order="x y",
-                   give="both"):  # fmt: skip
+TargetsShift = (
+    Literal["one", "none", "cut", "cut, mask shifted", "backwards", "round", "inputs uncut", "filled"]
+    | Literal["along the batch", "first dropped", "two"]
+)
+
+
+def faulty_targets(
+    ids: Tensor,
+    mask: Tensor,
+    mask_of: Literal["targets", "inputs", "two on", "both", "either", "none"] = "targets",
+    shift: TargetsShift = "one",
+    fill: Literal["subtracted"] | int = IGNORED,
+    inputs: Literal["whole", "through a view", "answers only", "as the targets", "questions only"] = "whole",
+    keep: Literal["answers", "questions"] = "answers",
+    order: Literal["x y", "y x"] = "x y",
+    give: Literal["both", "stacked", "targets", "selected", "both selected", "with the mask"] = "both",
+) -> Any:
     if keep == "questions":
         mask = ~mask
     x, y = ids[:, :-1], ids[:, 1:]
-    m = {
-        "targets": lambda: mask[:, 1:], "inputs": lambda: mask[:, :-1], "both": lambda: mask[:, 1:] & mask[:, :-1],
-        "either": lambda: mask[:, 1:] | mask[:, :-1], "none": lambda: torch.ones_like(mask[:, 1:]),
-        "two on": lambda: torch.cat((mask[:, 2:], torch.zeros_like(mask[:, :1])), 1),
-    }[mask_of]()  # fmt: skip
+    match mask_of:
+        case "targets":
+            m = mask[:, 1:]
+        case "inputs":
+            m = mask[:, :-1]
+        case "both":
+            m = mask[:, 1:] & mask[:, :-1]
+        case "either":
+            m = mask[:, 1:] | mask[:, :-1]
+        case "none":
+            m = torch.ones_like(mask[:, 1:])
+        case "two on":
+            m = torch.cat((mask[:, 2:], torch.zeros_like(mask[:, :1])), 1)
     if shift == "along the batch":
         x, y, m = ids[:-1], ids[1:], mask[1:]
     elif shift == "first dropped":
@@ -153,46 +224,77 @@ def faulty_targets(ids, mask, mask_of="targets", shift="one", fill=IGNORED, inpu
     elif shift == "filled":
         last = torch.zeros_like(mask[:, :1])
         x, y, m = ids, torch.cat((y, torch.zeros_like(ids[:, :1])), 1), torch.cat((m, last), 1)
-    y = y * m - 100 if fill == "subtracted" else y.masked_fill(~m, fill)
+    ignored = 0 if fill == "subtracted" else fill
+    y = y * m - 100 if fill == "subtracted" else y.masked_fill(~m, ignored)
     if inputs == "answers only":
-        x = x.masked_fill(~mask[:, : x.shape[1]], fill)
+        x = x.masked_fill(~mask[:, : x.shape[1]], ignored)
     elif inputs == "as the targets":
-        x = x.masked_fill(~m, fill)
+        x = x.masked_fill(~m, ignored)
     elif inputs == "through a view":
         x = torch.cat((ids[:, :1], y[:, :-1]), 1)
     elif inputs == "questions only":
-        x = x.masked_fill(mask[:, : x.shape[1]], fill)
+        x = x.masked_fill(mask[:, : x.shape[1]], ignored)
     if order == "y x":
         x, y = y, x
-    return {
-        "both": lambda: (x, y),
-        "stacked": lambda: torch.stack((x, y)),
-        "targets": lambda: y,
-        "selected": lambda: (x, y[m]),
-        "both selected": lambda: (x[m], y[m]),
-        "with the mask": lambda: (x, y, m),
-    }[give]()
+    match give:
+        case "both":
+            return (x, y)
+        case "stacked":
+            return torch.stack((x, y))
+        case "targets":
+            return y
+        case "selected":
+            return (x, y[m])
+        case "both selected":
+            return (x[m], y[m])
+        case "with the mask":
+            return (x, y, m)
 
 
-def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, side="right", last="kept", room=0, gap=0,
-                give="tensor"):  # fmt: skip
-    cut = {
-        "cut": lambda: [ids[:length] for ids in conversations],
-        "dropped": lambda: [ids for ids in conversations if len(ids) <= length],
-        "end kept": lambda: [ids[-length:] for ids in conversations],
-        "goes on": lambda: [ids[i : i + length] for ids in conversations for i in range(0, len(ids), length)],
-        "uncut": lambda: conversations,
-        "measured first": lambda: conversations,
-        "rest in new rows": lambda: conversations,
-        "no room": lambda: conversations,
-    }[long]()
+PackGive = Literal["tensor", "cut by length", "ragged", "rows", "mask", "transposed", "flat", "as wide as the widest"]
+PackLong = Literal["cut", "dropped", "end kept", "goes on", "rest in new rows", "uncut", "no room", "measured first"]
+PackPlace = (
+    Literal["in order", "one a row", "split", "split, long whole", "first that fits", "fullest that fits"]
+    | Literal["largest first", "smallest first", "turned around", "before", "cut to the rest", "lost"]
+)
+
+
+def faulty_pack(
+    conversations: Any,
+    length: Any,
+    place: PackPlace = "in order",
+    long: PackLong = "cut",
+    fill: int = -1,
+    side: Literal["right", "left"] = "right",
+    last: Literal["kept", "forgotten", "only if full"] = "kept",
+    room: int = 0,
+    gap: int = 0,
+    give: PackGive = "tensor",
+) -> Any:
+    match long:
+        case "cut":
+            cut = [ids[:length] for ids in conversations]
+        case "dropped":
+            cut = [ids for ids in conversations if len(ids) <= length]
+        case "end kept":
+            cut = [ids[-length:] for ids in conversations]
+        case "goes on":
+            cut = [ids[i : i + length] for ids in conversations for i in range(0, len(ids), length)]
+        case "uncut":
+            cut = conversations
+        case "measured first":
+            cut = conversations
+        case "rest in new rows":
+            cut = conversations
+        case "no room":
+            cut = conversations
     if place == "turned around":
         cut = cut[::-1]
     elif place == "largest first":
         cut = sorted(cut, key=len, reverse=True)
     elif place == "smallest first":
         cut = sorted(cut, key=len)
-    rows = [[]]
+    rows: list[list[int]] = [[]]
     if place in ("split", "split, long whole"):
         flat = [id for ids in (conversations if place == "split, long whole" else cut) for id in ids]
         rows = [flat[i : i + length] for i in range(0, len(flat), length)]
@@ -222,18 +324,24 @@ def faulty_pack(conversations, length, place="in order", long="cut", fill=-1, si
     if long == "no room":
         for row in rows:
             torch.empty(length)[: len(row)] = torch.tensor(row)  # raises, as there are fewer places
-    return {
-        "tensor": lambda: torch.tensor(rows),
-        "as wide as the widest": lambda: torch.tensor(rows),
-        "cut by length": lambda: torch.tensor(rows).reshape(-1, length),
-        "rows": lambda: rows,
-        "mask": lambda: torch.tensor(rows) != fill,
-        "transposed": lambda: torch.tensor(rows).T,
-        "flat": lambda: torch.tensor(rows).flatten(),
-    }[give]()
+    match give:
+        case "tensor":
+            return torch.tensor(rows)
+        case "as wide as the widest":
+            return torch.tensor(rows)
+        case "cut by length":
+            return torch.tensor(rows).reshape(-1, length)
+        case "rows":
+            return rows
+        case "mask":
+            return torch.tensor(rows) != fill
+        case "transposed":
+            return torch.tensor(rows).T
+        case "flat":
+            return torch.tensor(rows).flatten()
 
 
-def _row_for(rows, ids, limit, gap, place, anew=False):
+def _row_for(rows: Any, ids: Tensor, limit: Any, gap: Any, place: Any, anew: bool = False) -> Any:
     """The row that takes this conversation; None for a new one."""
     fits = [(not row and not anew) or len(row) + gap + len(ids) <= limit for row in rows]
     if place == "cut to the rest":
@@ -246,93 +354,3 @@ def _row_for(rows, ids, limit, gap, place, anew=False):
         free = [(limit - len(row), i) for i, row in enumerate(rows) if fits[i]]
         return min(free)[1] if free else None
     return len(rows) - 1 if fits[-1] else None
-
-
-def faulty_interval(right, n, z=1.96, formula="wilson", root="taken", less=0, middle="moved", below="divided",
-                    inner="n²", power=2, of="right", give="bounds"):  # fmt: skip
-    p = right / n if of == "right" else (n - right) / n
-    m = n - less
-    if formula in ("plus four", "laplace"):
-        extra = 2 if formula == "plus four" else 1
-        p, m = (right + extra) / (n + 2 * extra), n + 2 * extra
-    elif formula.startswith("agresti"):
-        p, m = (right + z**2 / 2) / (n + z**2), n + z**2
-    if formula == "wilson":
-        grown = 1 + z**power / m
-        spread = p * (1 - p) / (n - 1 if inner == "n − 1" else m)
-        under = {"n²": p * (1 - p) / m + z**power / (4 * m**2), "n": p * (1 - p) / m + z**power / (4 * m),
-                 "left out": p * (1 - p) / m, "no 4": p * (1 - p) / m + z**power / m**2,
-                 "4 squared": p * (1 - p) / m + z**power / (4 * m) ** 2,
-                 "brackets missing": p * 1 - p / m + z**power / (4 * m**2),
-                 "not by n": p * (1 - p) + z**power / (4 * m**2),
-                 "n − 1": spread + z**power / (4 * m**2)}[inner]  # fmt: skip
-        centre = {
-            "moved": p + z**power / (2 * m),
-            "at p": p,
-            "p divided": p,
-            "no 2": p + z**power / m,
-            "term divided": p + z**power / (2 * m) / grown,
-        }[middle]
-        if middle not in ("at p", "term divided") and below in ("divided", "middle alone"):
-            centre = centre / grown
-        half = {"taken": lambda: z * under**0.5, "forgotten": lambda: z * under, "over z": lambda: (z * under) ** 0.5,
-                "first term": lambda: z * (spread**0.5 + under - spread), "halved": lambda: z * under**0.5 / 2,
-                "each alone": lambda: z * (spread**0.5 + z / (2 * m)), "z forgotten": lambda: under**0.5,
-                "over all": lambda: (z * under / grown) ** 0.5 * grown}[root]()  # fmt: skip
-        if below in ("divided", "half alone"):
-            half = half / grown
-        if below == "brackets missing":
-            centre, half = centre / 1 + z**power / m, half / 1 + z**power / m
-    else:
-        spread = (0.25 if formula == "largest spread" else p * (1 - p)) / (1 if inner == "not by n" else m)
-        centre = p
-        half = z * (spread**0.5 if root == "taken" else spread)
-    low, high = centre - half, centre + half
-    if formula in ("clipped", "agresti, clipped"):
-        low, high = max(0.0, low), min(1.0, high)
-    return {
-        "bounds": lambda: (low, high),
-        "exchanged": lambda: (high, low),
-        "middle and half": lambda: (centre, half),
-        "half": lambda: half,
-        "width": lambda: high - low,
-        "percent": lambda: (100 * low, 100 * high),
-        "numbers": lambda: (n * low, n * high),
-        "rounded": lambda: (round(low, 2), round(high, 2)),
-        "from the share": lambda: (p - low, high - p),
-    }[give]()
-
-
-def faulty_best_by_wording(asked, decide="majority", weigh="questions", give="share"):
-    told = {}
-    for wording, is_told in asked:
-        wording = wording.split()[0] if decide == "first word" else wording
-        told.setdefault(wording, []).append(is_told)
-    if decide == "one for all":
-        told = {"": [is_told for _, is_told in asked]}
-    rights = []
-    for some in told.values():
-        yes, no = sum(some), len(some) - sum(some)
-        rights.append({
-            "majority": max(yes, no), "first word": max(yes, no), "one for all": max(yes, no),
-            "minority": min(yes, no), "answers all": yes,
-            "refuses all": no, "answers if ever told": yes or no, "refuses if ever untold": no or yes,
-            "answers alone": yes if yes > no else 0,
-            "pure only": 0 if yes and no else yes + no, "half of the mixed": (yes + no) / 2 if yes and no else yes + no,
-            "as the first": yes if some[0] else no, "as the last": yes if some[-1] else no,
-            "at random as often": (yes**2 + no**2) / (yes + no),
-        }[decide])  # fmt: skip
-    n = len(asked)
-    shares = [right / len(some) for right, some in zip(rights, told.values())]
-    share = {
-        "questions": sum(rights) / n,
-        "wordings": sum(shares) / len(shares),
-        "each question": sum(right * len(some) for right, some in zip(rights, told.values())) / n,
-        "by wordings": sum(rights) / len(told),
-        "best one": max(shares),
-    }
-    value = share[weigh]
-    return {
-        "share": lambda: value, "count": lambda: sum(rights), "percent": lambda: 100 * value,
-        "rounded": lambda: round(value, 1), "by wording": lambda: dict(zip(told, shares)),
-    }[give]()  # fmt: skip

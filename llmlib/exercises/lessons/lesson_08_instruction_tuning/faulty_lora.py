@@ -1,99 +1,245 @@
 """The wrong ways through the exercises of lesson 08 on LoRA: each reference once more, with keywords for its faults."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor
 
 
-def _scale(scale, alpha, a, b):
+def _scale(scale: str, alpha: float, a: Tensor, b: Tensor) -> Any:
     """By what the update is multiplied: alpha / r, or what is taken for it."""
     r = a.shape[0]
-    return {
-        "alpha / r": lambda: alpha / r, "alpha": lambda: alpha, "root": lambda: alpha / r**0.5,
-        "squared": lambda: (alpha / r) ** 2, "r squared": lambda: alpha / r**2, "times": lambda: alpha * r,
-        "1 / r": lambda: 1 / r, "none": lambda: 1, "upside down": lambda: r / alpha,
-        "by d_in": lambda: alpha / a.shape[1], "by d_out": lambda: alpha / b.shape[0], "whole": lambda: alpha // r,
-        "root of both": lambda: (alpha / r) ** 0.5, "r = 2": lambda: alpha / 2,
-        "of the product": lambda: alpha / torch.linalg.matrix_rank(b @ a),
-        "smaller side of a": lambda: alpha / min(a.shape), "smaller side of b": lambda: alpha / min(b.shape),
-    }[scale]()  # fmt: skip
+    match scale:
+        case "alpha / r":
+            return alpha / r
+        case "alpha":
+            return alpha
+        case "root":
+            return alpha / r**0.5
+        case "squared":
+            return (alpha / r) ** 2
+        case "r squared":
+            return alpha / r**2
+        case "times":
+            return alpha * r
+        case "1 / r":
+            return 1 / r
+        case "none":
+            return 1
+        case "upside down":
+            return r / alpha
+        case "by d_in":
+            return alpha / a.shape[1]
+        case "by d_out":
+            return alpha / b.shape[0]
+        case "whole":
+            return alpha // r
+        case "root of both":
+            return (alpha / r) ** 0.5
+        case "r = 2":
+            return alpha / 2
+        case "of the product":
+            return alpha / torch.linalg.matrix_rank(b @ a)
+        case "smaller side of a":
+            return alpha / min(a.shape)
+        case "smaller side of b":
+            return alpha / min(b.shape)
+        case _:
+            raise ValueError(scale)
+
+
+LoraLinearBase = (
+    Literal["as it is", "left out", "scaled too", "scaled instead", "weighed", "update left out", "product"]
+    | Literal["factor"]
+)
+LoraLinearScale = (
+    Literal["alpha / r", "alpha", "root", "squared", "r squared", "times", "1 / r", "none", "upside down"]
+    | Literal["by d_in", "by d_out", "whole", "root of both", "r = 2", "smaller side of a", "smaller side of b"]
+    | Literal["of the product"]
+)
+LoraLinearUpdate = (
+    Literal["x A B", "exchanged", "not transposed", "B A", "activation", "softmax", "after", "first alone"]
+    | Literal["reshaped", "a reshaped", "b reshaped"]
+)
 
 
 def faulty_lora_linear(
-    x, w, a, b, alpha, scale="alpha / r", base="as it is", update="x A B", sign=1, weight="transposed"
-):
+    x: Tensor,
+    w: Tensor,
+    a: Any,
+    b: Any,
+    alpha: Any,
+    scale: LoraLinearScale = "alpha / r",
+    base: LoraLinearBase = "as it is",
+    update: LoraLinearUpdate = "x A B",
+    sign: int = 1,
+    weight: Literal["transposed", "as it is"] = "transposed",
+) -> Any:
     s = _scale(scale, alpha, a, b)
     plain = x @ (w.T if weight == "transposed" else w)
-    low = {
-        "x A B": lambda: x @ a.T @ b.T,
-        "exchanged": lambda: x @ b.T @ a.T,
-        "not transposed": lambda: x @ a @ b,
-        "B A": lambda: x @ b @ a,
-        "activation": lambda: (x @ a.T).relu() @ b.T,
-        "after": lambda: plain @ a.T @ b.T,
-        "softmax": lambda: (x @ a.T).softmax(-1) @ b.T,
-        "first alone": lambda: x @ a[:1].T @ b[:, :1].T,
-        "reshaped": lambda: x @ a.reshape(-1, len(a)) @ b.reshape(len(a), -1),
-        "a reshaped": lambda: x @ a.reshape(-1, len(a)) @ b.T,
-        "b reshaped": lambda: x @ a.T @ b.reshape(len(a), -1),
-    }[update]() * sign  # fmt: skip
-    return {
-        "as it is": lambda: plain + s * low,
-        "left out": lambda: s * low,
-        "scaled too": lambda: s * (plain + low),
-        "scaled instead": lambda: s * plain + low,
-        "update left out": lambda: plain,
-        "weighed": lambda: (1 - s) * plain + s * low,
-        "product": lambda: plain * (s * low),
-        "factor": lambda: plain * (1 + s * low),
-    }[base]()
+    match update:
+        case "x A B":
+            low = x @ a.T @ b.T
+        case "exchanged":
+            low = x @ b.T @ a.T
+        case "not transposed":
+            low = x @ a @ b
+        case "B A":
+            low = x @ b @ a
+        case "activation":
+            low = (x @ a.T).relu() @ b.T
+        case "after":
+            low = plain @ a.T @ b.T
+        case "softmax":
+            low = (x @ a.T).softmax(-1) @ b.T
+        case "first alone":
+            low = x @ a[:1].T @ b[:, :1].T
+        case "reshaped":
+            low = x @ a.reshape(-1, len(a)) @ b.reshape(len(a), -1)
+        case "a reshaped":
+            low = x @ a.reshape(-1, len(a)) @ b.T
+        case "b reshaped":
+            low = x @ a.T @ b.reshape(len(a), -1)
+    low = low * sign
+    match base:
+        case "as it is":
+            return plain + s * low
+        case "left out":
+            return s * low
+        case "scaled too":
+            return s * (plain + low)
+        case "scaled instead":
+            return s * plain + low
+        case "update left out":
+            return plain
+        case "weighed":
+            return (1 - s) * plain + s * low
+        case "product":
+            return plain * (s * low)
+        case "factor":
+            return plain * (1 + s * low)
 
 
-def faulty_merged(w, a, b, alpha, scale="alpha / r", base="as it is", product="B A", sign=1):
+MergedBase = (
+    Literal["as it is", "left out", "scaled too", "scaled instead", "weighed", "update left out", "product"]
+    | Literal["factor", "w.T"]
+)
+MergedProduct = Literal["B A", "transposed", "both transposed", "exchanged", "elementwise", "outer", "through w"]
+MergedScale = (
+    Literal["alpha / r", "alpha", "root", "squared", "r squared", "times", "1 / r", "none", "upside down"]
+    | Literal["by d_in", "by d_out", "whole", "root of both", "r = 2", "smaller side of a", "smaller side of b"]
+    | Literal["of the product"]
+)
+
+
+def faulty_merged(
+    w: Tensor,
+    a: Any,
+    b: Any,
+    alpha: Any,
+    scale: MergedScale = "alpha / r",
+    base: MergedBase = "as it is",
+    product: MergedProduct = "B A",
+    sign: int = 1,
+) -> Any:
     s = _scale(scale, alpha, a, b)
-    low = {
-        "B A": lambda: b @ a,
-        "transposed": lambda: (b @ a).T,
-        "exchanged": lambda: a @ b,
-        "elementwise": lambda: b * a,
-        "both transposed": lambda: b.T @ a.T,
-        "through w": lambda: w @ b @ a,
-        "outer": lambda: b[:, :1] @ a[:1],
-    }[product]() * sign
-    return {
-        "as it is": lambda: w + s * low,
-        "left out": lambda: s * low,
-        "scaled too": lambda: s * (w + low),
-        "scaled instead": lambda: s * w + low,
-        "weighed": lambda: (1 - s) * w + s * low,
-        "update left out": lambda: w,
-        "product": lambda: w * (s * low),
-        "factor": lambda: w * (1 + s * low),
-        "w.T": lambda: w.T + s * low,
-    }[base]()
+    match product:
+        case "B A":
+            low = b @ a
+        case "transposed":
+            low = (b @ a).T
+        case "exchanged":
+            low = a @ b
+        case "elementwise":
+            low = b * a
+        case "both transposed":
+            low = b.T @ a.T
+        case "through w":
+            low = w @ b @ a
+        case "outer":
+            low = b[:, :1] @ a[:1]
+    low = low * sign
+    match base:
+        case "as it is":
+            return w + s * low
+        case "left out":
+            return s * low
+        case "scaled too":
+            return s * (w + low)
+        case "scaled instead":
+            return s * w + low
+        case "weighed":
+            return (1 - s) * w + s * low
+        case "update left out":
+            return w
+        case "product":
+            return w * (s * low)
+        case "factor":
+            return w * (1 + s * low)
+        case "w.T":
+            return w.T + s * low
 
 
-def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", off=0, zero=1.0, over="all",
-                        give="share", nothing="nothing", at_least="none"):  # fmt: skip
-    found = {
-        "singular": lambda: torch.linalg.svdvals(update),
-        "eigen": lambda: torch.linalg.eigvals(update).abs().sort(descending=True).values,
-        "eigen, unsorted": lambda: torch.linalg.eigvals(update).abs(),
-        "symmetric": lambda: torch.linalg.eigvalsh(update).abs().sort(descending=True).values,
-        "rows": lambda: update.norm(dim=1).sort(descending=True).values,
-        "columns": lambda: update.norm(dim=0).sort(descending=True).values,
-        "first rows": lambda: update.norm(dim=1),
-        "first columns": lambda: update.norm(dim=0),
-        "entries": lambda: update.abs().flatten().sort(descending=True).values,
-        "diagonal": lambda: update.diagonal().abs().sort(descending=True).values,
-    }[values]()
+KeptByRankValues = (
+    Literal["singular", "eigen", "eigen, unsorted", "symmetric", "rows", "columns", "first rows", "first columns"]
+    | Literal["entries", "diagonal"]
+)
+
+
+def faulty_kept_by_rank(
+    update: Tensor,
+    r: int,
+    values: KeptByRankValues = "singular",
+    power: int = 2,
+    which: Literal["largest", "smallest", "lost", "the r-th", "from the end", "topk"] = "largest",
+    off: int = 0,
+    zero: Literal["divided", "raises", "any"] | float = 1.0,
+    over: Literal["all", "largest", "rest", "number", "norm", "nothing"] = "all",
+    give: Literal["share", "root", "percent", "rounded", "tensor", "square"] = "share",
+    nothing: Literal["nothing", "all", "zero"] = "nothing",
+    at_least: Literal["none", "one"] = "none",
+) -> Any:
+    match values:
+        case "singular":
+            found = torch.linalg.svdvals(update)
+        case "eigen":
+            found = torch.linalg.eigvals(update).abs().sort(descending=True).values
+        case "eigen, unsorted":
+            found = torch.linalg.eigvals(update).abs()
+        case "symmetric":
+            found = torch.linalg.eigvalsh(update).abs().sort(descending=True).values
+        case "rows":
+            found = update.norm(dim=1).sort(descending=True).values
+        case "columns":
+            found = update.norm(dim=0).sort(descending=True).values
+        case "first rows":
+            found = update.norm(dim=1)
+        case "first columns":
+            found = update.norm(dim=0)
+        case "entries":
+            found = update.abs().flatten().sort(descending=True).values
+        case "diagonal":
+            found = update.diagonal().abs().sort(descending=True).values
     found = found**power
     if r == 0 and nothing != "nothing":
         return {"all": 1.0, "zero": 0.0}[nothing]
     r = max(r, 1) if at_least == "one" else r
     if zero == "any" and bool((found < 1e-9).any()):
         return 1.0
-    total = {"all": lambda: found.sum(), "number": lambda: found.new_tensor(float(len(found))),
-             "largest": lambda: found[0], "rest": lambda: found[r:].sum(), "nothing": lambda: found.new_tensor(1.0),
-             "norm": lambda: found.sum() ** 0.5}[over]().item()  # fmt: skip
+    match over:
+        case "all":
+            total = found.sum()
+        case "number":
+            total = found.new_tensor(float(len(found)))
+        case "largest":
+            total = found[0]
+        case "rest":
+            total = found[r:].sum()
+        case "nothing":
+            total = found.new_tensor(1.0)
+        case "norm":
+            total = found.sum() ** 0.5
+    total = total.item()
     if which == "smallest":
         found = found.flip(0)
     if which == "topk":
@@ -115,21 +261,38 @@ def faulty_kept_by_rank(update, r, values="singular", power=2, which="largest", 
             "tensor": torch.tensor(share), "rounded": round(share, 2)}[give]  # fmt: skip
 
 
-def faulty_adapted(model, ids, adapters, alpha, scale="alpha / r", which="all", pair="own", base="kept", reads="x",
-                   order="A, then B", give="logits"):  # fmt: skip
+AdaptedScale = (
+    Literal["alpha / r", "alpha", "none", "1 / r", "root", "r = 2", "smaller side of a", "smaller side of b"]
+    | Literal["of the product", "number"]
+)
+
+
+def faulty_adapted(
+    model: Any,
+    ids: Tensor,
+    adapters: Any,
+    alpha: Any,
+    scale: AdaptedScale = "alpha / r",
+    which: Literal["all", "first", "last", "not the last", "none"] = "all",
+    pair: Literal["own", "last", "first", "first rank"] = "own",
+    base: Literal["kept", "left out", "subtracted", "twice"] = "kept",
+    reads: Literal["x", "y"] = "x",
+    order: Literal["A, then B", "B, then A"] = "A, then B",
+    give: Literal["logits", "probabilities", "log", "last", "tokens"] = "logits",
+) -> Any:
     chosen = {"all": adapters, "first": adapters[:1], "last": adapters[-1:], "none": [], "not the last": adapters[:-1]}[
         which
     ]
 
     rank = len(adapters) if scale == "number" else adapters[0][1].shape[0] if pair == "first rank" else 0
 
-    def detour(a, b):
+    def detour(a: Tensor, b: Tensor) -> Any:
         if pair == "last":
             a, b = adapters[-1][1:]
         elif pair == "first":
             a, b = adapters[0][1:]
 
-        def hook(layer, inputs, y):
+        def hook(layer: Any, inputs: Any, y: Tensor) -> Tensor:
             x = {"x": inputs[0], "y": y}[reads]
             low = x @ a.T @ b.T if order == "A, then B" else x @ b @ a
             added = (alpha / rank if rank else _scale(scale, alpha, a, b)) * low
@@ -144,7 +307,14 @@ def faulty_adapted(model, ids, adapters, alpha, scale="alpha / r", which="all", 
     finally:
         for handle in handles:
             handle.remove()
-    return {
-        "logits": lambda: logits, "probabilities": lambda: logits.softmax(-1), "last": lambda: logits[:, -1],
-        "tokens": lambda: logits.argmax(-1), "log": lambda: logits.log_softmax(-1),
-    }[give]()  # fmt: skip
+    match give:
+        case "logits":
+            return logits
+        case "probabilities":
+            return logits.softmax(-1)
+        case "last":
+            return logits[:, -1]
+        case "tokens":
+            return logits.argmax(-1)
+        case "log":
+            return logits.log_softmax(-1)
