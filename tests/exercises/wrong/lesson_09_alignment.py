@@ -30,6 +30,18 @@ def _(logits, ids, mask):
     return (loss * mask[:, 1:]).sum(1)
 
 
+@wrong("alignment.answer_log_probs", "softmax and ln in two steps")
+def _(logits, ids, mask):
+    each = logits[:, :-1].softmax(-1).log().gather(2, ids[:, 1:].unsqueeze(2)).squeeze(2)
+    return (each * mask[:, 1:]).sum(1)
+
+
+@wrong("alignment.answer_log_probs", "softmax and ln in two steps")
+def _(logits, ids, mask):
+    chances = logits.softmax(-1)[:, :-1].gather(-1, ids[:, 1:, None])[..., 0]
+    return chances.log().where(mask[:, 1:], 0).sum(1)
+
+
 @wrong("alignment.preference_loss", "σ and ln in two steps")
 def _(chosen, rejected):
     return -(1 / (1 + torch.exp(rejected - chosen))).log().mean()
@@ -123,6 +135,11 @@ def _(chance, wrong):
     return chance > 0.5
 
 
+@wrong("alignment.worth_answering", "the lesson's price")
+def _(chance, wrong):
+    return chance - (1 - chance) * 0.5 > 0
+
+
 @wrong("alignment.worth_answering", "price at the chance of being right")
 def _(chance, wrong):
     return chance * 1 > chance * wrong
@@ -149,6 +166,11 @@ def _(said, right):
 @wrong("alignment.dpo_loss", "no reference")
 def _(chosen, rejected, reference_chosen, reference_rejected, beta):
     return -F.logsigmoid(beta * (chosen - rejected)).mean()
+
+
+@wrong("alignment.dpo_loss", "reference added")
+def _(chosen, rejected, reference_chosen, reference_rejected, beta):
+    return -F.logsigmoid(beta * ((chosen - reference_rejected) - (rejected - reference_chosen))).mean()
 
 
 @wrong("alignment.dpo_loss", "beta outside")

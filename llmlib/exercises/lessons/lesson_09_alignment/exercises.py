@@ -63,7 +63,7 @@ def cases_answer_log_probs(seed):
         case([(2, 6), (3, 5)], 7, 5, "padding after the answers"),
         case([(1, 5), (4, 5), (2, 4)], 5, 4, "answers of 4, 1 and 2 tokens"),
         case([(3, 4)], 5, 6, "an answer of one token"),
-        case([(5, 9), (2, 9)], 9, 3, "large logits", scale=30.0),
+        case([(5, 9), (2, 9)], 9, 3, "large logits", scale=300.0),
         case([(2, 3), (1, 4), (3, 6), (2, 6)], 6, 6),
     ]
 
