@@ -38,11 +38,16 @@ def smollm2() -> Any:
 
 
 class Shared:
-    """A text that is read once, so that many questions can be asked after it."""
+    """A text that is read once, so that many questions can be asked after it.
+
+    Its white space at the end is read with each question: two line ends at the end of a text are one token, and two
+    before a word are two. A model that has only seen the second between its examples is put off by the first.
+    """
 
     def __init__(self, text: str) -> None:
         self.model, self.tokenizer = smollm2()
-        self.ids = self.tokenizer.encode(text)
+        self.space = text[len(text.rstrip()) :]
+        self.ids = self.tokenizer.encode(text.rstrip())
         self.cache = self.model.new_cache(1, max(len(self.ids), 1))
         with torch.inference_mode():
             if self.ids:
@@ -84,7 +89,7 @@ class Shared:
         """Return the logits where each answer's tokens are predicted after its text, and the answer's ids."""
         rows: dict[tuple[int, ...], list[tuple[str, str, int, list[int]]]] = {}  # answers of one token share a row
         for text, answer in pairs:
-            stem, ids = self.tokenizer.encode(text), self.tokenizer.encode(" " + answer)
+            stem, ids = self.tokenizer.encode(self.space + text), self.tokenizer.encode(" " + answer)
             rows.setdefault((*stem, *ids[:-1]), []).append((text, answer, len(stem), ids))
         found, ordered = {}, sorted(rows, key=len)
         for begin in range(0, len(ordered), ROWS):
@@ -161,10 +166,9 @@ def alone(items: Sequence[tuple[str, Item]]) -> list[ChoiceScores]:
     return choice_scores(*smollm2(), [Question(text, item.choices, item.answer) for text, item in items], None)
 
 
-def right_answers(name: str, examples: str) -> list[bool]:
+def answered(name: str, examples: str) -> list[ChoiceScores]:
     _, asked = task(name)
-    scored = Shared(examples).ask([(f"Input: {item.asked}\nOutput:", item) for item in asked])
-    return [each.is_right() for each in scored]
+    return Shared(examples).ask([(f"Input: {item.asked}\nOutput:", item) for item in asked])
 
 
 # --- questions whose answers are known ---

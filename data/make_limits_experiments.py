@@ -30,9 +30,9 @@ from limits_tasks import (
     Shared,
     about_villagers,
     alone,
+    answered,
     capitals,
     letters,
-    right_answers,
     shots,
     smollm2,
     sums,
@@ -73,8 +73,12 @@ def few_shot(arm: str, seed: int) -> Rows:
     """Accuracy against the number of examples; with labels that are shuffled or wrong, and without a layout."""
     name, how = arm.split(", ")
     for n in (0, 1, 4, 16) if how == "right labels" else (4, 16):
-        right = right_answers(name, shots(name, n, how, seed))
-        yield n, "right", sum(right), len(right)
+        scored = answered(name, shots(name, n, how, seed))
+        yield n, "right", sum(each.is_right() for each in scored), len(scored)
+        if len(scored[0].log_probs) == 2:  # does it tell the two apart, however much it prefers one of them?
+            odds = [each.log_probs[0] - each.log_probs[1] for each in scored]
+            yield n, "area under the curve", auc(odds, [each.right == 0 for each in scored]), ""
+            yield n, "says the first", sum(each.chosen() == 0 for each in scored), len(scored)
 
 
 def without_a_model(arm: str, seed: int) -> Rows:
@@ -124,8 +128,8 @@ def heads_off(arm: str, seed: int) -> Rows:
     for name in TASKS:
         for n in (0, 16):
             with ablate(model, chosen, "mean", reference):
-                right = right_answers(name, shots(name, n, "right labels", seed))
-            yield n, name, sum(right), len(right)
+                scored = answered(name, shots(name, n, "right labels", seed))
+            yield n, name, sum(each.is_right() for each in scored), len(scored)
 
 
 # --- how sure, and how often right ---
@@ -194,7 +198,7 @@ def self_consistency(arm: str, seed: int) -> Rows:
     generator = torch.Generator().manual_seed(seed)
     agreement, confidence, length, right = [], [], [], []
     for country in countries[4:]:
-        begin = tokenizer.encode(f"Country: {country}\nCapital:")
+        begin = tokenizer.encode(f"{shared.space}Country: {country}\nCapital:")
         memory = shared.copied(SAMPLES + 1, len(begin) + 8)  # the first row is the most likely answer
         logits = model(torch.tensor([begin] * (SAMPLES + 1)), cache=memory, last_only=True)[:, -1]
         rows, sure = [], 0.0
