@@ -539,7 +539,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (many, ("temperature 1.5",), 3),
     (believed, ("rate 0.0005, beta 0",), 3),
     (lists, ("named", "mended"), 3),
-    (lists, ("exact",), 1),
+    (lists, ("exact",), 2),
     (imitation, ("examples @ 0.0002",), 3),
     (ladder, tuple(f"{how} @ 0.0002" for how in HOW), 3),
     (dpo, ("known answers, beta 0.1, 0.00005", "own answers, beta 0.1, 0.00005"), 3),
