@@ -534,7 +534,7 @@ def believed(arm: str, seed: int) -> Rows:
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     (start, ("cautious",), 3),
-    (reads, ("gifts", "days"), 1),
+    (reads, ("gifts", "days"), 3),
     (judged, ("reward model",), 3),
     (many, ("temperature 1.5",), 3),
     (believed, ("rate 0.0005, beta 0",), 3),
