@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -55,11 +56,12 @@ def use_style() -> None:
     )
 
 
-def show_plot(alt: str, figure: "Figure | None" = None) -> None:
+def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | None" = None) -> None:
     """Show a plot in a notebook, with a sentence that describes it for people who cannot see it.
 
-    `figure` is the current one by default. It is closed afterwards, as with `plt.show()`. Raises `ValueError`
-    for a sentence of fewer than 20 characters: "a plot" says nothing.
+    `figure` is the current one by default. It is closed afterwards, as with `plt.show()`. With a `place`, which
+    `IPython.display.display(…, display_id=True)` returns, the plot replaces what is there; so a curve can grow while
+    you watch. Raises `ValueError` for a sentence of fewer than 20 characters: "a plot" says nothing.
     """
     import matplotlib.pyplot as plt
     from IPython.display import display
@@ -73,7 +75,10 @@ def show_plot(alt: str, figure: "Figure | None" = None) -> None:
     )  # tight, so that no letter is cut off
     plt.close(figure)
     bundle = {"text/plain": f"<Plot: {alt}>", "text/html": picture_html(file.getvalue(), alt)}
-    display(bundle, raw=True)
+    if place is None:
+        display(bundle, raw=True)
+    else:
+        place.update(bundle, raw=True)
 
 
 def picture_html(source: bytes, alt: str, kind: str = "png") -> str:

@@ -37,6 +37,7 @@ ARROWS = {
     "transformer corpora pretrained sampling training chat",
     "preferences": "_lazy files settings devices tokenization linear attention transformer pretrained sampling "
     "training chat finetuning",
+    "scaling": "",
     "evaluation": "_lazy files settings tokenization transformer pretrained sampling training chat "
     "finetuning preferences",
     "retrieval": "_lazy tokenization embeddings transformer interpret",

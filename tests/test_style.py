@@ -78,6 +78,22 @@ def test_a_figure_can_be_named(shown):
     plt.close(second)
 
 
+def test_a_plot_can_take_the_place_of_another(shown):
+    import matplotlib.pyplot as plt
+
+    class Place:
+        def update(self, bundle, raw):
+            self.text = bundle["text/plain"]
+
+    place = Place()
+    for n in range(2):
+        plt.figure()
+        show_plot(f"An empty plot, number {n}.", place=place)
+    assert place.text == "<Plot: An empty plot, number 1.>"
+    assert shown == []
+    assert plt.get_fignums() == []
+
+
 def test_a_plot_needs_a_sentence(shown):
     with pytest.raises(ValueError, match="Say in a sentence"):
         show_plot("a plot")

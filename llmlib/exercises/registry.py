@@ -23,6 +23,7 @@ LESSONS = {
     "sampling": "lesson_07_sampling",
     "instruction_tuning": "lesson_08_instruction_tuning",
     "alignment": "lesson_09_alignment",
+    "scaling": "lesson_10_scaling_laws",
 }
 FOLDER = Path(__file__).parent / "lessons"
 

@@ -53,7 +53,7 @@ def faulty_windows(
 
 
 LossMean = Literal[
-    "counted", "all", "texts", "per text", "per position", "vocabulary", "all pairs", "sum", "batch", "log of mean"
+    "counted", "all", "all pairs", "texts", "per text", "per position", "vocabulary", "sum", "batch", "log of mean"
 ]
 
 

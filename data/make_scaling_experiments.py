@@ -1,0 +1,285 @@
+"""The experiments of lesson 10: a grid of small models, what spoils a law, and a prediction that is tested.
+
+    python data/make_scaling_experiments.py        (half an hour on one quiet core; stopped, it goes on where it was)
+
+Every run of the grid has its own schedule, which ends where its training ends, and the learning rate that was best for
+its size on validation stories ("rates"). What is reported are losses on held-out stories. "prediction" is fitted to
+the grid and written to the file before "target" is trained. A line of scaling_experiments.csv is one number: the
+experiment, its arm (a size, and thousands of tokens), the seed, the step, what was measured, its value, and of how many
+if it is a count.
+"""
+
+import csv
+import math
+import sys
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from experiments import Experiment, Rows, run_missing
+
+from llmlib import BPETokenizer, TrainConfig, Transformer, TransformerConfig, tinytales_text, train
+from llmlib.corpora import tiny_shakespeare, world_facts
+from llmlib.corpora.datasets import TokenDataset
+from llmlib.scaling import Fit, fit
+from llmlib.training import TrainingDiverged
+
+FILE = Path(__file__).parent / "scaling_experiments.csv"
+VOCABULARY, WINDOW, BATCH = 512, 64, 8
+EVALUATION = 64  # batches of windows that a loss is the mean of
+
+# name: width, layers, heads, width of the MLP
+SIZES = {
+    "3XS": (12, 2, 2, 32), "XXS": (20, 2, 2, 56), "XS": (32, 2, 2, 88), "S": (48, 2, 3, 128), "M": (64, 3, 4, 168),
+    "L": (96, 3, 4, 256), "XL": (128, 4, 4, 344), "2XL": (160, 5, 5, 424), "3XL": (224, 5, 4, 600),
+}  # fmt: skip
+# Rates of matrices to begin with, by size, and further ones while the best is at an end; tables get five times as much.
+RATES = {
+    "3XS": (6e-3, 1.2e-2, 2.4e-2), "XXS": (6e-3, 1.2e-2, 2.4e-2), "XS": (6e-3, 1.2e-2, 2.4e-2),
+    "S": (3e-3, 6e-3, 1.2e-2), "M": (3e-3, 6e-3, 1.2e-2), "L": (3e-3, 6e-3, 1.2e-2),
+    "XL": (1.5e-3, 3e-3, 6e-3), "2XL": (1.5e-3, 3e-3, 6e-3), "3XL": (7.5e-4, 1.5e-3, 3e-3),
+}  # fmt: skip
+
+# Thousands of tokens, by size: along a line of the table, sizes get about the same compute.
+GRID = {
+    1e10: {"XXS": 82, "XS": 40},
+    2e10: {"3XS": 347, "XXS": 164, "XS": 80, "S": 42},
+    5e10: {"3XS": 868, "XXS": 411, "XS": 200, "S": 104, "M": 47},
+    1.25e11: {"XXS": 1028, "XS": 500, "S": 260, "M": 116, "L": 55},
+    3.1e11: {"XS": 1241, "S": 646, "M": 288, "L": 136, "XL": 60},
+    7.8e11: {"XS": 3123, "S": 1626, "M": 726, "L": 341, "XL": 152, "2XL": 81, "3XL": 41},
+}
+SMALL = tuple(f"{size} {k}" for compute in (1e10, 2e10, 5e10, 1.25e11) for size, k in GRID[compute].items())
+LARGE = tuple(f"{size} {k}" for compute in (3.1e11, 7.8e11) for size, k in GRID[compute].items())
+SWEEP = {"3XS": 200, "XXS": 164, "XS": 130, "S": 104, "M": 80, "L": 60, "XL": 60, "2XL": 45, "3XL": 41}
+
+
+def config_of(size: str) -> TransformerConfig:
+    width, layers, heads, mlp = SIZES[size]
+    return TransformerConfig(
+        VOCABULARY, WINDOW, d_model=width, n_layers=layers, n_heads=heads, d_mlp=mlp,
+        positions="rotary", norm="rmsnorm", mlp="swiglu", tied_embeddings=True,
+    )  # fmt: skip
+
+
+@cache
+def tales() -> tuple[BPETokenizer, dict[str, TokenDataset]]:
+    """The tokenizer, and tokens to learn from, to choose rates by, and to report."""
+    stories = tinytales_text(9_000_000)
+    tokenizer = BPETokenizer.train(stories[:300_000], VOCABULARY)
+    texts = {"train": stories} | {split: tinytales_text(300_000, split=split) for split in ("validation", "heldout")}
+    return tokenizer, {split: TokenDataset(torch.tensor(tokenizer.encode(text))) for split, text in texts.items()}
+
+
+@cache
+def plays() -> dict[str, TokenDataset]:
+    text = tiny_shakespeare()
+    tokenizer = BPETokenizer.train(text[:300_000], VOCABULARY)
+    ids = torch.tensor(tokenizer.encode(text))
+    return {"train": TokenDataset(ids[:-40_000]), "heldout": TokenDataset(ids[-40_000:])}
+
+
+@torch.inference_mode()
+def loss_on(model: Transformer, data: TokenDataset, batches: int = EVALUATION) -> float:
+    """Nats a token, always over the same windows."""
+    total = 0.0
+    for number in range(batches):
+        x, y = data.batch(number, batch_size=BATCH, seq_len=WINDOW)
+        total += torch.nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten()).item() / batches
+    return total
+
+
+def run(
+    size: str, thousands: float, rate: float, seed: int, data: TokenDataset, validation: TokenDataset,
+    look: Sequence[int] = (), schedule: str = "cosine",
+) -> tuple[Transformer | None, int, dict[int, float]]:  # fmt: skip
+    """Train one model; return it (None: training broke down), its steps, and its loss at the steps to look at."""
+    steps = round(1000 * thousands / (BATCH * WINDOW))
+    plan = TrainConfig(
+        steps=steps, batch_size=BATCH, seq_len=WINDOW, seed=seed, dtype="float32", warmup=max(25, steps // 10),
+        schedule=schedule, learning_rate=5 * rate, matrix_learning_rate=rate,
+    )  # fmt: skip
+    model, seen = Transformer(config_of(size), seed=seed), {}
+    try:
+        for step in train(model, data, plan):
+            if step.step in look:
+                seen[step.step] = loss_on(model, validation)
+    except TrainingDiverged:
+        return None, steps, seen
+    return model, steps, seen
+
+
+def known(experiment: str, measure: str) -> dict[tuple[str, int], float]:
+    """What the file has of an experiment: values by arm and seed."""
+    with FILE.open(newline="") as lines:
+        return {
+            (row["arm"], int(row["seed"])): float(row["value"])
+            for row in csv.DictReader(lines)
+            if row["experiment"] == experiment and row["measure"] == measure
+        }
+
+
+def best_rate(size: str) -> float:
+    """The rate with which this size had the lowest loss on validation stories."""
+    losses = {arm: loss for (arm, _), loss in known("rates", "loss").items() if arm.startswith(f"{size} ")}
+    return float(min(losses, key=losses.__getitem__).split(" @ ")[1])
+
+
+def arms_beyond() -> tuple[str, ...]:
+    """Half or twice the best rate, where it is the lowest or the highest that was tried."""
+    arms = []
+    for size, thousands in SWEEP.items():
+        tried = {float(arm.split(" @ ")[1]) for arm, _ in known("rates", "loss") if arm.startswith(f"{size} ")}
+        best = best_rate(size)
+        arms += [f"{size} {thousands} @ {best / 2}"] * (best == min(tried))
+        arms += [f"{size} {thousands} @ {best * 2}"] * (best == max(tried))
+    return tuple(arms)
+
+
+def rates(arm: str, seed: int) -> Rows:
+    """Learning rates for each size."""
+    point, rate = arm.split(" @ ")
+    size, thousands = point.split()
+    _, data = tales()
+    model, steps, _ = run(size, float(thousands), float(rate), 100 + seed, data["train"], data["validation"])
+    yield steps, "loss", loss_on(model, data["validation"]) if model else math.inf, ""
+
+
+def measured(arm: str, seed: int, rate: float | None = None) -> Rows:
+    """A model of this size after so many tokens: its loss, and what it knows about the village."""
+    size, thousands = arm.split()
+    tokenizer, data = tales()
+    # On the way of each size's longest run: where the shorter ones end.
+    ends = {1000 * k // (BATCH * WINDOW) for line in GRID.values() for s, k in line.items() if s == size}
+    longest = float(thousands) == max(k for line in GRID.values() for s, k in line.items() if s == size)
+    started = time.process_time()
+    rate = rate or best_rate(size)
+    model, steps, seen = run(
+        size, float(thousands), rate, seed, data["train"], data["heldout"], ends if longest and seed == 0 else ()
+    )
+    seconds = time.process_time() - started
+    yield steps, "rate", rate, ""
+    yield steps, "parameters", size_of(size), ""
+    for step, loss in seen.items():
+        yield step, "loss on the way", loss, ""
+    yield steps, "seconds", seconds, ""
+    if model:
+        yield from ((steps, *row) for row in facts(model, tokenizer))
+    yield steps, "loss", loss_on(model, data["heldout"]) if model else math.inf, ""
+
+
+def grid(arm: str, seed: int) -> Rows:
+    yield from measured(arm, seed)
+
+
+def size_of(size: str) -> int:
+    return sum(p.numel() for p in Transformer(config_of(size), seed=None).parameters())
+
+
+def law_of(experiment: str) -> Fit:
+    losses = known(experiment, "loss")
+    points = [(size_of(arm.split()[0]), 1000 * float(arm.split()[1])) for arm, _ in losses]
+    return fit(*zip(*points), list(losses.values()))
+
+
+def prediction(arm: str, seed: int) -> Rows:
+    """What the law of the grid says about a model that is not trained yet."""
+    size, thousands = arm.split()
+    said = law_of("shakespeare" if arm == AIM_OF_PLAYS else "grid").predict(
+        size_of(size), 1000 * float(thousands), level=0.9
+    )
+    steps = round(1000 * float(thousands) / (BATCH * WINDOW))
+    yield steps, "low", said.low, ""
+    yield steps, "high", said.high, ""
+    yield steps, "loss", said.loss, ""
+
+
+def target(arm: str, seed: int) -> Rows:
+    """A model larger in compute than any of the grid, trained after the prediction was written down."""
+    yield from shakespeare(arm, seed) if arm == AIM_OF_PLAYS else measured(arm, seed)
+
+
+def one_rate(arm: str, seed: int) -> Rows:
+    """Part of the grid again; every size gets the rate of the largest."""
+    yield from measured(arm, seed, best_rate("3XL"))
+
+
+def shakespeare(arm: str, seed: int) -> Rows:
+    """A smaller grid on another text, with the rates that were best on the tales."""
+    size, thousands = arm.split()
+    data = plays()
+    model, steps, _ = run(size, float(thousands), best_rate(size), seed, data["train"], data["heldout"])
+    yield steps, "parameters", size_of(size), ""
+    yield steps, "loss", loss_on(model, data["heldout"]) if model else math.inf, ""
+
+
+@torch.inference_mode()
+def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float, int | str]]:
+    """Where does each villager live, asked as the stories tell it: "Pip the rabbit lived in the burrow …".
+
+    Exact: every token of the right answer is the likeliest one, so that greedy generation says it whole. Choice: it is
+    likelier than the homes of all others. "Shuffled" is for the home of somebody else: what one knows without the name.
+    """
+    by_name: dict[str, dict[str, str]] = {}
+    for fact in world_facts():
+        by_name.setdefault(fact.name, {})[fact.relation] = fact.value
+    names = list(by_name)
+    answers = [" " + by_name[name]["home"] for name in names]
+    scores, found = torch.empty(len(names), len(names)), []
+    for row, name in enumerate(names):
+        prompt = f"\n\n{name} the {by_name[name]['kind'].split(' ', 1)[1]} lived"
+        head = tokenizer.encode(prompt)
+        texts = [head + tokenizer.encode(answer) for answer in answers]
+        longest = max(map(len, texts))
+        ids = torch.tensor([each + [0] * (longest - len(each)) for each in texts])
+        logits = model(ids)[:, len(head) - 1 : -1]
+        right = ids[:, len(head) :]
+        inside = torch.arange(right.shape[1])[None] < torch.tensor([len(t) - len(head) for t in texts])[:, None]
+        each = logits.log_softmax(-1).gather(-1, right[..., None])[..., 0] * inside
+        scores[row] = each.sum(1)
+        hit = (logits[row].argmax(-1) == right[row])[inside[row]]
+        found.append((hit.all().item(), hit.float().mean().item(), inside[row].sum().item()))
+    own = scores.diagonal()
+    shuffled = scores.roll(1, dims=1).diagonal()
+    n = len(names)
+    return [
+        ("exact", sum(all_right for all_right, _, _ in found), n),
+        ("tokens right", sum(share for _, share, _ in found) / n, ""),
+        ("log-likelihood", own.mean().item(), ""),
+        ("log-likelihood, shuffled", shuffled.mean().item(), ""),
+        ("answer tokens", sum(length for _, _, length in found) / n, ""),
+        ("choice", int((scores.argmax(1) == torch.arange(n)).sum()), n),
+    ]
+
+
+RATE_ARMS = tuple(f"{size} {k} @ {rate}" for size, k in SWEEP.items() for rate in RATES[size])
+PLAYS = tuple(
+    f"{size} {k}"
+    for compute, line in GRID.items()
+    for size, k in line.items()
+    if compute < 2e11 and k < 450 and size != "3XS"
+)
+# One of the sizes with more than four times the compute of any run of its grid.
+AIM_OF_TALES, AIM_OF_PLAYS = "L 1485", "L 230"
+WITH_ONE_RATE = tuple(
+    f"{size} {k}" for compute in (5e10, 1.25e11, 3.1e11) for size, k in GRID[compute].items() if k < 800
+)
+EXPERIMENTS: list[Experiment] = [
+    (grid, SMALL, 3), (grid, LARGE, 1), (one_rate, WITH_ONE_RATE, 1), (shakespeare, PLAYS, 2)
+]  # fmt: skip
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    wanted = sys.argv[1:]
+    if not wanted or "rates" in wanted:
+        run_missing(FILE, [(rates, RATE_ARMS, 1)])
+        while further := arms_beyond():
+            run_missing(FILE, [(rates, further, 1)])
+    run_missing(FILE, EXPERIMENTS, wanted)
+    if not wanted or "target" in wanted:
+        for arm in (AIM_OF_TALES, AIM_OF_PLAYS):
+            run_missing(FILE, [(prediction, (arm,), 1)])  # first the prediction,
+            run_missing(FILE, [(target, (arm,), 2)])  # and only then the model

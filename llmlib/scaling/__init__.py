@@ -1,0 +1,39 @@
+"""Predict the loss of a model before you train it, from smaller ones: laws of parameters, tokens and compute.
+
+`laws` has the two published forms of a scaling law, and what follows from one: the best use of a budget, and a model
+that is cheap to use. `published` holds the constants of three papers, and known models. `fitting` fits a law to your
+own runs and predicts with an interval, `isoflop` finds the best size at one compute, and `bills` turns FLOPs into days
+and money.
+"""
+
+from llmlib.scaling.bills import MACHINES, Bill, Machine, bill
+from llmlib.scaling.fitting import Fit, Prediction, fit, huber
+from llmlib.scaling.isoflop import Minimum, PowerLaw, isoflop_minimum, power_law
+from llmlib.scaling.laws import Allocation, KaplanLaw, Law, ScalingError, answering_flops, training_flops
+from llmlib.scaling.published import BESIROGLU, HOFFMANN, KAPLAN, MODELS, PublishedModel
+
+__all__ = [
+    "BESIROGLU",
+    "HOFFMANN",
+    "KAPLAN",
+    "MACHINES",
+    "MODELS",
+    "Allocation",
+    "Bill",
+    "Fit",
+    "KaplanLaw",
+    "Law",
+    "Machine",
+    "Minimum",
+    "PowerLaw",
+    "Prediction",
+    "PublishedModel",
+    "ScalingError",
+    "answering_flops",
+    "bill",
+    "fit",
+    "huber",
+    "isoflop_minimum",
+    "power_law",
+    "training_flops",
+]

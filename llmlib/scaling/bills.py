@@ -1,0 +1,52 @@
+"""Turn FLOPs into days, money and energy."""
+
+from dataclasses import dataclass
+
+from llmlib.scaling.laws import ScalingError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An accelerator: what its data sheet promises, what it draws, and what an hour of it costs to rent."""
+
+    name: str
+    peak_flops: float  # per second, for dense products in bfloat16
+    watts: float  # of the accelerator alone
+    dollars_per_hour: float  # an assumption: prices differ by a factor of three, and change within months
+
+
+MACHINES = (
+    Machine("A100 80 GB", 312e12, 400, 1.5),
+    Machine("H100 SXM", 989e12, 700, 2.5),
+    Machine("one core of a laptop", 50e9, 15, 0.0),
+)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a computation takes on some machines; energy is that of the accelerators alone."""
+
+    days: float
+    machine_hours: float
+    dollars: float
+    kilowatt_hours: float
+
+
+def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float = 0.4) -> Bill:
+    """Return how long `count` machines take for so many FLOPs, and what that costs.
+
+    `utilisation` is the share of the peak that is really computed with: for training of large models, 0.3 to 0.5
+    (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, and for more
+    than all of the peak.
+
+    >>> h100 = MACHINES[1]
+    >>> f"{bill(3.8e25, h100, count=16_000, utilisation=0.4).days:.0f} days"  # Llama 3 405B
+    '69 days'
+    """
+    if flops < 0 or count < 1 or not 0 < utilisation <= 1:
+        raise ScalingError(
+            f"flops={flops}, count={count}, utilisation={utilisation}: FLOPs are 0 or more, machines 1 or more, and "
+            "utilisation is a share of the peak, more than 0 and at most 1."
+        )
+    hours = flops / (machine.peak_flops * utilisation) / 3600
+    return Bill(hours / count / 24, hours, hours * machine.dollars_per_hour, hours * machine.watts / 1000)

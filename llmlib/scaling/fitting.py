@@ -1,0 +1,252 @@
+"""Fit a law to runs, find out how sure it is, and predict."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from llmlib.scaling.laws import Allocation, Law, ScalingError, training_flops
+
+Array = NDArray[np.float64]
+DELTA = 1e-3  # Hoffmann et al.: a deviation of more than 0.1% counts by its size, no longer by its square
+FEWEST = 8  # different points for five constants, so that something is left to judge the fit by
+EXPONENTS = (0.05, 0.15, 0.3, 0.5, 0.8, 1.2)  # where the search starts, for both exponents
+COARSE = (100, 10, 1)  # deltas to go through, times the final one: a smooth problem first, then the robust one
+STEPS, STALE = 100, 10  # at most so many steps for each, and no more once so many have brought nothing
+FLAT = 1e-4  # nats; a law whose loss falls by less, over all runs, has found no fall
+
+
+def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
+    """Return the Huber loss of each deviation: half its square up to `delta`, and from there on a straight line.
+
+    So one run that went wrong cannot bend a whole curve. Source: Huber (1964).
+
+    >>> huber([0.5, 1, 3], delta=1).tolist()
+    [0.125, 0.5, 2.5]
+    """
+    size = np.abs(np.asarray(deviation, dtype=float))
+    return np.where(size <= delta, size**2 / 2, delta * (size - delta / 2))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A loss, where it will lie with the probability `level`, and in which ways this is outside the fitted runs."""
+
+    loss: float
+    low: float
+    high: float
+    level: float
+    outside: tuple[str, ...]
+
+    def __str__(self) -> str:
+        where = "; outside the data: " + ", ".join(self.outside) if self.outside else "; inside the data"
+        return f"{self.loss:.3f} ({self.low:.3f} to {self.high:.3f} with {self.level:.0%}){where}"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The result of `fit`: the law, the same law from resampled runs, and what it was fitted to."""
+
+    law: Law
+    laws: tuple[Law, ...]  # one for each bootstrap sample
+    deviations: Array = field(repr=False)  # of each run: log of its loss, minus log of the law's
+    parameters: Array = field(repr=False)
+    tokens: Array = field(repr=False)
+
+    def interval(self, what: Callable[[Law], float], level: float = 0.9) -> tuple[float, float]:
+        """Return between which two values something that follows from the law lies, by the bootstrap.
+
+        `fit.interval(lambda law: law.alpha)` says how sure the exponent is.
+        """
+        _check_level(level)
+        if not self.laws:
+            raise ScalingError("This fit has no bootstrap samples: fit again with bootstraps=200.")
+        low, high = np.quantile([what(law) for law in self.laws], [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+
+    def optimum(self, compute: float) -> Allocation:
+        """Return the best use of so many FLOPs, by the fitted law."""
+        return self.law.optimum(compute)
+
+    def predict(self, parameters: float, tokens: float, level: float = 0.9, seed: int = 0) -> Prediction:
+        """Return the loss of one new run, with an interval, and say if it is outside the fitted runs.
+
+        The interval has two parts: the law might be another one (the bootstrap), and a single run lies off its law (a
+        deviation drawn from the fitted runs). It knows nothing of a bend that no fitted run shows.
+        """
+        _check_level(level)
+        draws = np.random.default_rng(seed).choice(self.deviations, (25, max(1, len(self.laws))))
+        laws = self.laws or (self.law,)
+        losses = np.array([float(law.loss(parameters, tokens)) for law in laws]) * np.exp(draws)
+        low, high = np.quantile(losses, [(1 - level) / 2, (1 + level) / 2])
+        return Prediction(
+            float(self.law.loss(parameters, tokens)), float(low), float(high), level, self._outside(parameters, tokens)
+        )
+
+    def _outside(self, parameters: float, tokens: float) -> tuple[str, ...]:
+        measures = {
+            "parameters": (parameters, self.parameters),
+            "tokens": (tokens, self.tokens),
+            "compute": (training_flops(parameters, tokens), training_flops(1, 1) * self.parameters * self.tokens),
+        }
+        said = []
+        for name, (value, known) in measures.items():
+            if value > known.max() * (1 + 1e-9):
+                said.append(f"{value / known.max():.2g} times the most {name}")
+            elif value < known.min() * (1 - 1e-9):
+                said.append(
+                    f"{value / known.min():.2g} times the fewest {name}".replace("fewest compute", "least compute")
+                )
+        return tuple(said)
+
+
+def fit(
+    parameters: ArrayLike,
+    tokens: ArrayLike,
+    losses: ArrayLike,
+    *,
+    delta: float = DELTA,
+    bootstraps: int = 200,
+    seed: int = 0,
+) -> Fit:
+    """Fit L(N, D) = E + A / N^alpha + B / D^beta to runs, all three arguments with one number for each.
+
+    It minimises the Huber loss between the logarithms of losses, from many starts, as Hoffmann et al. (2022, section
+    3.3) do. Logarithms, so that 1% counts the same for a high loss and a low one. `bootstraps` fits to resampled runs
+    say how sure the constants are; runs with the same size and tokens are drawn together, since they share what is
+    wrong with them. Raises `ScalingError` if there are too few runs, runs of too few sizes or token counts, or losses
+    that do not fall with size or with tokens.
+
+    >>> law = Law(E=1.5, A=50, B=300, alpha=0.3, beta=0.4)
+    >>> n, d = np.repeat([1e4, 1e5, 1e6], 3), np.tile([1e5, 1e6, 1e7], 3)
+    >>> found = fit(n, d, law.loss(n, d), bootstraps=20)
+    >>> f"{found.law.E:.2f} {found.law.alpha:.2f} {found.law.beta:.2f}"
+    '1.50 0.30 0.40'
+    >>> print(found.predict(1e6, 1e8))
+    2.482 (2.482 to 2.482 with 90%); outside the data: 10 times the most tokens, 10 times the most compute
+    """
+    n, d, loss = (np.asarray(each, dtype=float) for each in (parameters, tokens, losses))
+    places = _check(n, d, loss)
+    if bootstraps < 0 or delta <= 0:
+        raise ScalingError(f"bootstraps={bootstraps}, delta={delta}: expected 0 or more, and more than 0.")
+    logs = np.log(n), np.log(d), np.log(loss)
+    starts = _starts(n, d, loss)
+    weights = np.ones((len(starts), len(n)))
+    found, costs = _minimise(logs, weights, starts, delta)
+    order = np.argsort(costs)
+    law = _law(found[order[0]])
+    for name, known in (("parameters", n), ("tokens", d)):
+        if law is None or np.ptp(law.loss(known, d.max()) if name == "parameters" else law.loss(n.max(), known)) < FLAT:
+            raise ScalingError(
+                f"In these runs the loss does not fall with more {name}, as such a law says. Look at them: is each run "
+                "at its own best learning rate, and has it reached the end of its schedule?"
+            )
+
+    # Each bootstrap sample starts from the best constants, and from the next best that differ.
+    near = found[order[:3]]
+    generator = np.random.default_rng(seed)
+    drawn = generator.integers(0, places.max() + 1, (bootstraps, places.max() + 1))
+    times = np.stack([np.bincount(sample, minlength=places.max() + 1) for sample in drawn]) if bootstraps else drawn
+    resampled = np.repeat(times[:, places].astype(float), len(near), axis=0)
+    again, costs = _minimise(logs, resampled, np.tile(near, (bootstraps, 1)), delta)
+    best = costs.reshape(bootstraps, len(near)).argmin(1) if bootstraps else np.zeros(0, dtype=int)
+    laws = [_law(again[sample * len(near) + at]) for sample, at in enumerate(best)]
+    return Fit(law, tuple(each for each in laws if each), logs[2] - np.log(law.loss(n, d)), n, d)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ScalingError(f"level={level}: a probability between 0 and 1, such as 0.9.")
+
+
+def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
+    """Return for each run which different point it is; raise if no law can be fitted."""
+    if not (n.shape == d.shape == loss.shape and n.ndim == 1):
+        raise ScalingError(
+            f"Each run needs its parameters, tokens and loss; got {n.shape}, {d.shape} and {loss.shape} numbers."
+        )
+    if not all(np.isfinite(each).all() and (each > 0).all() for each in (n, d, loss)):
+        raise ScalingError(
+            "Parameters, tokens and losses are positive, finite numbers. Leave out runs that broke down, and say so."
+        )
+    if not len(n):
+        raise ScalingError(f"There are no runs. A law has five constants, so it takes {FEWEST} different ones or more.")
+    points, places = np.unique(np.stack((n, d)), axis=1, return_inverse=True)
+    if points.shape[1] < FEWEST:
+        raise ScalingError(
+            f"{points.shape[1]} different runs are too few: a law has five constants, so it takes {FEWEST} or more. "
+            "(The same size and tokens with another seed is no different run.)"
+        )
+    for name, values in (("sizes", n), ("numbers of tokens", d)):
+        if len(np.unique(values)) < 3:
+            raise ScalingError(
+                f"These runs have {len(np.unique(values))} different {name}, and 3 are needed: one to say how high "
+                "the curve is, one how steep, and one how it bends."
+            )
+    return places.reshape(-1)
+
+
+def _starts(n: Array, d: Array, loss: Array) -> Array:
+    """Return constants to start from: for each pair of exponents, E, A and B by least squares. (start, constant)"""
+    starts = []
+    for alpha in EXPONENTS:
+        for beta in EXPONENTS:
+            columns = np.stack((np.ones_like(n), n**-alpha, d**-beta), axis=1) / loss[:, None]
+            constants = np.linalg.lstsq(columns, np.ones_like(loss), rcond=None)[0]
+            smallest = 0.01 * loss.min() / columns.max(0) / loss.max()
+            e, a, b = np.log(np.maximum(constants, np.maximum(smallest, 1e-300)))
+            starts.append((e, a, b, alpha, beta))
+    return np.array(starts)
+
+
+def _law(constants: Array) -> Law | None:
+    """The law with these constants (log E, log A, log B, alpha, beta), or None if it is none."""
+    e, a, b, alpha, beta = constants
+    with np.errstate(over="ignore"):
+        try:
+            return Law(float(np.exp(e)), float(np.exp(a)), float(np.exp(b)), float(alpha), float(beta))
+        except ScalingError:
+            return None
+
+
+def _minimise(logs: tuple[Array, Array, Array], weights: Array, starts: Array, delta: float) -> tuple[Array, Array]:
+    """Return the constants that minimise the Huber loss from each start, and what is left of it.
+
+    Levenberg and Marquardt's method: a step solves the linear problem near the present constants, damped more after a
+    step that did not help. Runs beyond `delta` weigh less, so that their squares count like their sizes. `weights`
+    (start, run), `starts` (start, constant); all starts take their steps side by side.
+    """
+    log_n, log_d, log_loss = logs
+
+    def terms(constants: Array) -> tuple[Array, Array]:
+        """The three summands' shares of the loss (start, run, 3), and the deviations (start, run)."""
+        e, a, b, alpha, beta = (constants[:, [i]] for i in range(5))
+        summands = np.stack(np.broadcast_arrays(e + 0 * log_n, a - alpha * log_n, b - beta * log_d), axis=-1)
+        top = summands.max(-1, keepdims=True)
+        total = top + np.log(np.exp(summands - top).sum(-1, keepdims=True))
+        return np.exp(summands - total), log_loss - total[..., 0]
+
+    now, cost = starts.copy(), np.zeros(len(starts))
+    for delta in [times * delta for times in COARSE] if len(starts) else ():
+        shares, deviations = terms(now)
+        cost = (weights * huber(deviations, delta)).sum(1)
+        damping, stale = np.full(len(starts), 1e-2), 0
+        for _ in range(STEPS):
+            slopes = np.concatenate((shares, -shares[..., 1:] * np.stack((log_n, log_d), axis=-1)), axis=-1)
+            weighted = weights * np.minimum(1, delta / np.maximum(np.abs(deviations), 1e-15))
+            matrix = np.einsum("spi,sp,spj->sij", slopes, weighted, slopes)
+            target = np.einsum("spi,sp,sp->si", slopes, weighted, deviations)
+            diagonal = np.einsum("sii->si", matrix)
+            damped = matrix + np.eye(5) * (damping[:, None] * diagonal + 1e-12)[:, None]
+            trial = now + np.clip(np.linalg.solve(damped, target[..., None])[..., 0], -2, 2)
+            trial_shares, trial_deviations = terms(trial)
+            trial_cost = (weights * huber(trial_deviations, delta)).sum(1)
+            better = trial_cost < cost
+            stale = 0 if (trial_cost < (1 - 1e-5) * cost).any() else stale + 1
+            now[better], cost[better] = trial[better], trial_cost[better]
+            shares[better], deviations[better] = trial_shares[better], trial_deviations[better]
+            damping = np.clip(np.where(better, damping / 3, damping * 4), 1e-9, 1e9)
+            if stale == STALE:
+                break
+    return now, cost

@@ -1,0 +1,71 @@
+"""Read the best size off models that all took the same compute, and draw a line through such sizes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from llmlib.scaling.laws import ScalingError
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The bottom of a curve of losses at one compute; `inside`: it lies between the smallest and the largest model."""
+
+    parameters: float
+    loss: float
+    inside: bool
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """y = factor * x^exponent."""
+
+    factor: float
+    exponent: float
+
+    def __call__(self, x: ArrayLike) -> np.ndarray:
+        return self.factor * np.asarray(x, dtype=float) ** self.exponent
+
+
+def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
+    """Return the size with the lowest loss, by a parabola through losses against the logarithm of the size.
+
+    Raises `ScalingError` for fewer than three sizes, or if the points do not bend upwards, so that they have no lowest
+    one between them. Source: Hoffmann et al. (2022), section 3.2.
+
+    >>> isoflop_minimum([1e5, 1e6, 1e7], [3.1, 3.0, 3.1])
+    Minimum(parameters=1000000.0, loss=3.0, inside=True)
+    """
+    sizes, values = np.asarray(parameters, dtype=float), np.asarray(losses, dtype=float)
+    if sizes.shape != values.shape or sizes.ndim != 1:
+        raise ScalingError(f"One loss for each size: got {sizes.shape} sizes and {values.shape} losses.")
+    if len(np.unique(sizes)) < 3:
+        raise ScalingError(f"A parabola needs 3 sizes or more; got {len(np.unique(sizes))}. Train other sizes too.")
+    middle = np.log(sizes).mean()  # so that no large numbers cancel
+    bend, slope, height = np.polyfit(np.log(sizes) - middle, values, 2)
+    if bend <= 0:
+        raise ScalingError(
+            "These losses do not bend upwards, so no size between them is the best. Train smaller models if the loss "
+            "rises with size, and larger ones if it falls."
+        )
+    lowest = -slope / (2 * bend)
+    size = float(np.exp(middle + lowest))
+    inside = bool(sizes.min() <= size <= sizes.max())
+    return Minimum(round(size, 6), round(float(height - slope**2 / (4 * bend)), 12), inside)
+
+
+def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
+    """Return the power law through points: the straight line that fits best where both axes are logarithmic.
+
+    Raises `ScalingError` for fewer than two different `x`, or for numbers that are not positive.
+
+    >>> law = power_law([1, 10, 100], [2, 20, 200])
+    >>> f"{law.factor:.2f} x^{law.exponent:.2f}"
+    '2.00 x^1.00'
+    """
+    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if xs.shape != ys.shape or len(np.unique(xs)) < 2 or not ((xs > 0).all() and (ys > 0).all()):
+        raise ScalingError("A power law needs two points or more with different x, all of them positive numbers.")
+    exponent, log_factor = np.polyfit(np.log(xs), np.log(ys), 1)
+    return PowerLaw(float(np.exp(log_factor)), float(exponent))

@@ -1,0 +1,185 @@
+"""What a scaling law says: a loss from parameters and tokens, and the best use of a budget."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+PETAFLOP_DAY = 1e15 * 24 * 60 * 60  # Kaplan et al. count compute in these
+GOLDEN = (5**0.5 - 1) / 2
+
+
+class ScalingError(ValueError):
+    """The numbers do not allow an answer; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """A size, a number of tokens to train on, and the loss that a law gives to the two."""
+
+    parameters: float
+    tokens: float
+    loss: float
+    training_flops: float
+    answering_flops: float = 0.0
+
+    @property
+    def tokens_per_parameter(self) -> float:
+        return self.tokens / self.parameters
+
+    @property
+    def flops(self) -> float:
+        """What training and answering take together."""
+        return self.training_flops + self.answering_flops
+
+
+def training_flops(parameters: float, tokens: float) -> float:
+    """Return the FLOPs of training: 6 for each parameter and token.
+
+    A forward pass multiplies and adds once for each parameter (2), and a backward pass takes twice as much (4). This
+    leaves out attention's scores, which grow with the length of the text: `llmlib.costs.count` counts those too.
+    Source: Kaplan et al. (2020), section 2.1.
+
+    >>> f"{training_flops(175e9, 300e9):.2e}"  # GPT-3
+    '3.15e+23'
+    """
+    return 6 * parameters * tokens
+
+
+def answering_flops(parameters: float, tokens: float) -> float:
+    """Return the FLOPs of reading and writing so many tokens with a trained model: 2 for each parameter and token."""
+    return 2 * parameters * tokens
+
+
+@dataclass(frozen=True)
+class Law:
+    """Holds the five constants of L(N, D) = E + A / N^alpha + B / D^beta, with N parameters and D tokens; L is in nats.
+
+    E is what no model can foresee, the second term is the price of too few parameters, and the third that of too few
+    tokens. Raises `ScalingError` for constants that are not positive. Source: Hoffmann et al. (2022), equation 2.
+
+    >>> law = Law(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> f"{law.loss(70e9, 1.4e12):.3f}"  # Chinchilla
+    '1.937'
+    >>> best = law.optimum(5.76e23)
+    >>> f"{best.parameters / 1e9:.0f} billion parameters, {best.tokens / 1e12:.1f} trillion tokens"
+    '32 billion parameters, 3.0 trillion tokens'
+    """
+
+    E: float
+    A: float
+    B: float
+    alpha: float
+    beta: float
+    name: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("E", "A", "B", "alpha", "beta"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise ScalingError(f"{name}={value}: all five constants of a law are positive numbers.")
+
+    def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
+        """Return the loss of models of these sizes, trained on so many tokens; numbers, or arrays of one shape."""
+        n, d = np.asarray(parameters, dtype=float), np.asarray(tokens, dtype=float)
+        return self.E + self.A * n**-self.alpha + self.B * d**-self.beta
+
+    @property
+    def size_exponent(self) -> float:
+        """How the best size grows with compute: as compute to this power."""
+        return self.beta / (self.alpha + self.beta)
+
+    def optimum(self, compute: float) -> Allocation:
+        """Return the size and the tokens with the lowest loss, of all that take `compute` FLOPs in training.
+
+        On the line 6 N D = compute, the loss is lowest where alpha A / N^alpha = beta B / D^beta. Source: Hoffmann et
+        al. (2022), equation 4. Raises `ScalingError` if `compute` is not positive.
+        """
+        if not compute > 0:
+            raise ScalingError(f"compute={compute}: a budget is a positive number of FLOPs.")
+        balance = (self.alpha * self.A / (self.beta * self.B)) ** (1 / (self.alpha + self.beta))
+        parameters = balance * (compute / 6) ** self.size_exponent
+        tokens = compute / 6 / parameters
+        return Allocation(parameters, tokens, float(self.loss(parameters, tokens)), compute)
+
+    def tokens_for(self, parameters: float, loss: float) -> float:
+        """Return how many tokens bring a model of this size to this loss.
+
+        Raises `ScalingError` if no number of tokens does, because the model is too small.
+        """
+        gap = loss - self.E - self.A * parameters**-self.alpha
+        if gap <= 0:
+            floor = self.E + self.A * parameters**-self.alpha
+            raise ScalingError(
+                f"A model of {parameters:.3g} parameters never gets to a loss of {loss:.4g}: with tokens without end, "
+                f"this law gives it {floor:.4g}. Take a larger model, or a higher loss."
+            )
+        return float((self.B / gap) ** (1 / self.beta))
+
+    def cheapest(self, loss: float, answered_tokens: float = 0.0) -> Allocation:
+        """Return the model that gets to a loss with the fewest FLOPs of training and of answering together.
+
+        `answered_tokens` is how many tokens the model will read and write in its life. The more there are, the smaller
+        the best model, and the longer its training. Raises `ScalingError` for a loss that is not above E, or for a
+        negative number of tokens. Source of the idea: Sardana et al. (2024), "Beyond Chinchilla-Optimal".
+
+        >>> law = Law(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+        >>> [f"{law.cheapest(2.0, answered).tokens_per_parameter:.0f}" for answered in (0, 1e12, 1e14)]
+        ['79', '143', '3942']
+        """
+        if not loss > self.E:
+            raise ScalingError(f"No model gets to a loss of {loss:.4g}: by this law, all stay above E = {self.E:.4g}.")
+        if answered_tokens < 0:
+            raise ScalingError(f"answered_tokens={answered_tokens}: a number of tokens is 0 or more.")
+
+        def made_of(log_odds: float) -> Allocation:
+            """The model with this share of what can be foreseen lost to its size, and the rest to too few tokens."""
+            share = 1 / (1 + np.exp(-log_odds))
+            parameters = float((self.A / (share * (loss - self.E))) ** (1 / self.alpha))
+            tokens = float((self.B / ((1 - share) * (loss - self.E))) ** (1 / self.beta))
+            return Allocation(
+                parameters,
+                tokens,
+                loss,
+                training_flops(parameters, tokens),
+                answering_flops(parameters, answered_tokens),
+            )
+
+        low, high = -30.0, 30.0  # there is one minimum: narrow it down by the golden section
+        for _ in range(90):
+            left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+            low, high = (low, right) if made_of(left).flops < made_of(right).flops else (left, high)
+        return made_of((low + high) / 2)
+
+
+@dataclass(frozen=True)
+class KaplanLaw:
+    """Holds the law of Kaplan et al. (2020): L = ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D, without an E.
+
+    Parameters are counted without embeddings. `optimum` is not derived from this formula: the paper found it from
+    training curves, N = 1.3e9 (C / petaFLOP-day)^0.73, at the critical batch size. Sources: equation 1.5 and table 2
+    for the loss, table 6 for the optimum.
+    """
+
+    alpha_n: float
+    alpha_d: float
+    n_c: float
+    d_c: float
+    best_size: float  # at one petaFLOP-day
+    size_exponent: float
+    name: str = ""
+    source: str = ""
+
+    def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
+        """Return the loss of models of these sizes (without embeddings), trained on so many tokens."""
+        n, d = np.asarray(parameters, dtype=float), np.asarray(tokens, dtype=float)
+        return ((self.n_c / n) ** (self.alpha_n / self.alpha_d) + self.d_c / d) ** self.alpha_d
+
+    def optimum(self, compute: float) -> Allocation:
+        """Return the size that the paper found best for so many FLOPs, and the tokens that are left for it."""
+        if not compute > 0:
+            raise ScalingError(f"compute={compute}: a budget is a positive number of FLOPs.")
+        parameters = self.best_size * (compute / PETAFLOP_DAY) ** self.size_exponent
+        tokens = compute / 6 / parameters
+        return Allocation(parameters, tokens, float(self.loss(parameters, tokens)), compute)
