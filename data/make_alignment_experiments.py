@@ -13,6 +13,7 @@ prompts' order and of the drawn answers. The loop is in alignment_loop.py.
 import copy
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -87,6 +88,34 @@ def others() -> list[Prompt]:
 def other_kinds(model: Transformer, step: int) -> Rows:
     for kind, score in tales.scores(model, tokenizer, others(), 32).items():
         yield step, f"other kinds, {kind}", score.right, score.of
+
+
+@torch.no_grad()
+def reads(arm: str, seed: int) -> Rows:
+    """Before any reward: is the right answer likelier with its own story than with others, or is it a guess?"""
+    prompts, elsewhere = about("when", 60, "validation", 500_000), []
+    if arm == "gifts":
+        prompts = [pair.told for pair in giving(*REPORT)[0]]
+        elsewhere = [pair.untold for pair in giving(*REPORT)[0]]
+    right = [prompt.answer for prompt in prompts]
+    candidates = sorted(set(right))
+
+    def chances(asked: Sequence[Prompt]) -> Tensor:
+        answers, mask = encoded(candidates)
+        rows = [(scored(cautious(seed), [p], answers, torch.arange(len(candidates)))[0] * mask).sum(1) for p in asked]
+        return torch.stack(rows).exp()  # [prompt, candidate]
+
+    found, places = chances(prompts), torch.tensor([candidates.index(answer) for answer in right])
+    own = found[torch.arange(len(right)), places]
+    others = (found[:, places].sum(0) - own) / (len(right) - 1)
+    yield 0, "its own story", own.mean().item(), ""
+    yield 0, "the others' stories", others.mean().item(), ""
+    yield 0, "any of the candidates", found.sum(1).mean().item(), ""
+    if elsewhere:
+        silent = chances(elsewhere)[torch.arange(len(right)), places]
+        yield 0, "its pair's silent story", silent.mean().item(), ""
+    yield 0, "the likeliest candidate is right", (found.argmax(1) == places).sum().item(), len(right)
+    yield 0, "the commonest answer is right", max(Counter(right).values()), len(right)
 
 
 HOW = ("reward alone", "reward plus 3", "minus the batch's mean", "minus the group's mean", "and by its deviation")
@@ -271,7 +300,7 @@ def mended(text: str, prompt: Prompt) -> float:
 
 def lists(arm: str, seed: int) -> Rows:
     """List the animals in the story: a reward for the share that is named, or the mended one."""
-    reward = {"named": named, "mended": mended}[arm]
+    reward = {"named": named, "mended": mended, "exact": lambda text, prompt: float(text == prompt.answer)}[arm]
     tests = about("animals", 40, "validation", 600_000)
     model = copy.deepcopy(cautious(seed))
     if arm == "named":
@@ -312,10 +341,9 @@ def opposites(n_pairs: Sequence[pairs.Pair]) -> list[tuple[Prompt, str, str]]:
     return both + [(pair.untold, NOT_TOLD, pair.told.answer) for pair in n_pairs]
 
 
-def drawn(model: Transformer, seed: int) -> list[tuple[Prompt, str, str]]:
+def drawn(model: Transformer, seed: int, prompts: Sequence[Prompt]) -> list[tuple[Prompt, str, str]]:
     """The model's own answers: of eight, a best one and a worst one, where their rewards differ."""
     generator, found = torch.Generator().manual_seed(seed), []
-    prompts = giving(*LEARN)[1]
     for begin in range(0, len(prompts), PROMPTS):
         some = prompts[begin : begin + PROMPTS]
         texts = texts_of(*draw(model, some, generator))
@@ -338,17 +366,18 @@ def dpo(arm: str, seed: int) -> Rows:
     """60 steps of 8 pairs; arms: whose answers, beta, learning rate."""
     whose, beta, rate = arm.split(", ")
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
-    learn = drawn(reference, seed) if whose == "own answers" else opposites(giving(*LEARN)[0])
-    watched = opposites(giving(*REPORT)[0])[::3]
+    learn = drawn(reference, seed, giving(*LEARN)[1]) if whose == "own answers" else opposites(giving(*LEARN)[0])
+    watched = {"": opposites(giving(*REPORT)[0])[::3], ", own answers": drawn(reference, seed, giving(*REPORT)[1])[:24]}
     optimizer = torch.optim.AdamW(model.parameters(), lr=float(rate), betas=(0.9, 0.95), weight_decay=0.0)
     order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed)).tolist()
     yield 0, "pairs to learn from", len(learn), ""
     for step in range(61):
         if step % 10 == 0:
-            with torch.no_grad():
-                chosen, rejected = both_scored(model, watched)
-            yield step, "ln p of the chosen", chosen.mean().item(), ""
-            yield step, "ln p of the rejected", rejected.mean().item(), ""
+            for pairs_of, held_back in watched.items():
+                with torch.no_grad():
+                    chosen, rejected = both_scored(model, held_back)
+                yield step, f"ln p of the chosen{pairs_of}", chosen.mean().item(), ""
+                yield step, f"ln p of the rejected{pairs_of}", rejected.mean().item(), ""
             if step % 20 == 0:
                 yield from ((step, name, value, "") for name, value in distance(model, reference, seed).items())
         if step == 60:
@@ -485,6 +514,10 @@ def believed(arm: str, seed: int) -> Rows:
             yield step, "proxy", judge(tests, texts).mean().item(), ""
         yield step, "truth", sum(map(truth, texts, asked)) / len(texts), ""
         yield step, "refused", sum(text == NOT_TOLD for text in texts), len(texts)
+        told = [(text, prompt.answer) for text, prompt in zip(texts, asked) if prompt.answer != NOT_TOLD]
+        yield step, "refused though told", sum(text == NOT_TOLD for text, _ in told), len(told)
+        wrong = [text not in (NOT_TOLD, prompt.answer) for text, prompt in zip(texts, asked)]
+        yield step, "wrong answers", sum(wrong), len(wrong)
         yield step, "KL", kl_of(model, reference, tests, answers, mask).mean().item(), ""
 
     rate, beta = (float(part.split()[1]) for part in arm.split(", "))
@@ -501,19 +534,21 @@ def believed(arm: str, seed: int) -> Rows:
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     (start, ("cautious",), 3),
+    (reads, ("gifts", "days"), 1),
     (judged, ("reward model",), 3),
     (many, ("temperature 1.5",), 3),
     (believed, ("rate 0.0005, beta 0",), 3),
-    (lists, ("named", "mended"), 2),
+    (lists, ("named", "mended"), 3),
+    (lists, ("exact",), 2),
     (imitation, ("examples @ 0.0002",), 3),
     (ladder, tuple(f"{how} @ 0.0002" for how in HOW), 3),
     (dpo, ("known answers, beta 0.1, 0.00005", "own answers, beta 0.1, 0.00005"), 3),
     (dpo, ("known answers, beta 0.5, 0.00005", "known answers, beta 0.1, 0.0002"), 1),
-    (when, ("wrong costs 0.5", "wrong costs 2", "wrong costs 0"), 2),
-    (price, ("wrong costs 0.5", "wrong costs 4", "wrong costs 0"), 2),
-    (variance, ("all",), 2),
-    (held_back, ("beta 0.5",), 2),
-    (reuse, tuple(f"{name} @ 0.0002" for name in REUSED), 2),
+    (when, ("wrong costs 0.5", "wrong costs 2", "wrong costs 0"), 3),
+    (price, ("wrong costs 0.5", "wrong costs 4", "wrong costs 0"), 3),
+    (variance, ("all",), 3),
+    (held_back, ("beta 0.5",), 3),
+    (reuse, tuple(f"{name} @ 0.0002" for name in REUSED), 3),
     (rates, tuple(f"{how} @ {rate}" for how in HOW for rate in ("0.0001", "0.0004")), 1),
 )
 

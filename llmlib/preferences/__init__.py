@@ -3,7 +3,8 @@
 `log_probs` scores each token of a text, `responses` makes batches where only the answers count, and `pairs` has the
 better and the worse answer to each prompt. `reward` learns a reward from such pairs, `dpo` learns from them without
 one. `align` samples answers, rewards them, and makes the better ones more likely: `policy_gradient` has its loss, `kl`
-measures how far the model has moved, `groups` samples, `config` has the settings; `cli` is the command `llmlib align`.
+measures how far the model has moved, `groups` samples, `config` has the settings; `shared_prompt` reads a prompt once
+for all of its answers, and `cli` is the command `llmlib align`.
 """
 
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from llmlib.preferences.reward import preference_accuracy as preference_accuracy
     from llmlib.preferences.reward import reward_loss as reward_loss
     from llmlib.preferences.reward import train_reward_model as train_reward_model
+    from llmlib.preferences.shared_prompt import answer_logits as answer_logits
 
 __all__, __getattr__, __dir__ = lazy(
     __name__,
@@ -52,5 +54,6 @@ __all__, __getattr__, __dir__ = lazy(
         **dict.fromkeys(
             ("RewardModel", "reward_loss", "preference_accuracy", "train_reward_model"), "llmlib.preferences.reward"
         ),
+        "answer_logits": "llmlib.preferences.shared_prompt",
     },
 )

@@ -58,6 +58,12 @@ def answer_logits(
     The result is that of a forward pass over every prompt with its answer, and so are the gradients. The answers are
     padded on the right, where `mask` is False; logits there mean nothing. `model` is a `Transformer`, or what spreads
     it over processes. Raises `ValueError` for a prompt of fewer than two tokens.
+
+    >>> from llmlib.transformer import Transformer
+    >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
+    >>> answers = torch.tensor([[3, 4], [5, 0]])  # two answers to one prompt
+    >>> answer_logits(model, model.config, [[1, 2]], answers, answers != 0).shape
+    torch.Size([2, 2, 10])
     """
     return after_prompts(model, config, prompts, answers[:, :-1], mask[:, :-1])
 

@@ -136,12 +136,16 @@ def fit(
     found, costs = _minimise(logs, weights, starts, delta)
     order = np.argsort(costs)
     law = _law(found[order[0]])
-    for name, known in (("parameters", n), ("tokens", d)):
-        if law is None or np.ptp(law.loss(known, d.max()) if name == "parameters" else law.loss(n.max(), known)) < FLAT:
-            raise ScalingError(
-                f"In these runs the loss does not fall with more {name}, as such a law says. Look at them: is each run "
-                "at its own best learning rate, and has it reached the end of its schedule?"
-            )
+    falls = {
+        "parameters": law and np.ptp(law.loss(n, d.max())) > FLAT,
+        "tokens": law and np.ptp(law.loss(n.max(), d)) > FLAT,
+    }
+    if law is None or not all(falls.values()):
+        raise ScalingError(
+            f"In these runs the loss does not fall with more {next(name for name in falls if not falls[name])}, as "
+            "such a law says. Look at them: is each run at its own best learning rate, and has it reached the end of "
+            "its schedule?"
+        )
 
     # Each bootstrap sample starts from the best constants, and from the next best that differ.
     near = found[order[:3]]

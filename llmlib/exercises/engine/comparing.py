@@ -73,14 +73,6 @@ def equal(expected: Any, got: Any) -> bool:
     return find_difference(expected, got) is None
 
 
-def equal_safely(expected: Any, got: Any) -> bool:
-    """As `equal`; values of kinds that cannot be compared are not equal."""
-    try:
-        return equal(expected, got)
-    except Exception:
-        return False
-
-
 def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> Difference | None:
     if not isinstance(got, Tensor):
         return _wrong_type(expected, got, place)

@@ -81,6 +81,14 @@ def _as_dtype(value: Any, dtype: torch.dtype) -> Any:
     return value
 
 
+def equal_safely(expected: Any, got: Any) -> bool:
+    """As `equal`; values of kinds that cannot be compared are not equal."""
+    try:
+        return equal(expected, got)
+    except Exception:
+        return False
+
+
 def same_outcome(a: Outcome, b: Outcome) -> bool:
     """Whether both gave the same value, or both failed in the same way."""
     if a.error or b.error:

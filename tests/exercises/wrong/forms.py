@@ -196,14 +196,14 @@ def _(positions, d_model):
     return torch.stack((angles.sin(), angles.cos()), -1).flatten(-2)
 
 
-@wrong("attention.rotate", "in the code: another operator")
+@wrong("attention.rotate", "minus in both halves")
 def _(x, cos, sin):
     u, v = x.chunk(2, -1)
     c, s = cos.chunk(2, -1)[0], sin.chunk(2, -1)[0]
     return torch.cat((u * c - v * s, v * c - u * s), -1)
 
 
-@wrong("attention.split_heads", "in the code: another axis")
+@wrong("attention.split_heads", "positions split")
 def _(x, n_heads):
     return torch.stack(x.chunk(n_heads, dim=1), dim=1)
 

@@ -5,12 +5,11 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmlib.exercises.engine.comparing import equal_safely
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.reasons import Finding, Reason
 from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import run
-from llmlib.exercises.engine.trials import Trial
+from llmlib.exercises.engine.trials import Trial, equal_safely
 
 SECONDS = 0.2  # for one call
 COPY, TWO = "_a_copy_of", "_two_of"

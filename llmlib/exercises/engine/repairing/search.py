@@ -13,14 +13,13 @@ from typing import Any
 
 from torch import nn
 
-from llmlib.exercises.engine.comparing import equal_safely
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.properties import broken_probes
 from llmlib.exercises.engine.repairing import expressions, missing, moved, repeated, statements
 from llmlib.exercises.engine.repairing.edit import Edit, Repair
 from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import Outcome, duplicate, run, same, within
-from llmlib.exercises.engine.trials import Trial
+from llmlib.exercises.engine.trials import Trial, equal_safely
 
 MOST = 1500  # changes that are tried
 PATIENCE = 0.03, 0.5  # seconds for one call, at least and at most

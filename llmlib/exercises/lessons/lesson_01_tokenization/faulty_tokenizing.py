@@ -37,7 +37,8 @@ def faulty_detokenize(ids, tokenizer, special="names", each="run", run="emptied"
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
     merges = tokenizer.merges
-    parts, waiting = [], []
+    parts: list[str] = []
+    waiting: list[int] = []
 
     def decoded():
         return "".join(decode([id], merges) for id in waiting) if each == "token" else decode(waiting, merges)
@@ -66,7 +67,7 @@ def faulty_read_vocabulary(vocab, merges, hidden="in order", order="bytes", give
     away = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown}
     ours |= {chr(256 + (byte if hidden == "by the byte" else i)): byte for i, byte in enumerate(away)}
-    characters = sorted(ours, key=ours.get) if order == "bytes" else sorted(ours)
+    characters = sorted(ours, key=ours.__getitem__) if order == "bytes" else sorted(ours)
     if order == "characters":
         ours = {character: id for id, character in enumerate(characters)}
     numbers, pairs = [vocab.get(character, 0) for character in characters], []

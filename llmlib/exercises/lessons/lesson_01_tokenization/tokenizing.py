@@ -93,7 +93,8 @@ def detokenize(ids, tokenizer):
     """The text of ids: special tokens by their names, and whatever is between two of them decoded in one go."""
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
-    text, run = "", []
+    text = ""
+    run: list[int] = []
     for id in ids:
         if id in names:
             text += decode(run, tokenizer.merges) + names[id]
@@ -141,7 +142,7 @@ def read_vocabulary(vocab, merges):
     shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     hidden = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
-    numbers = [vocab.get(character, 0) for character in sorted(ours, key=ours.get)]
+    numbers = [vocab.get(character, 0) for character in sorted(ours, key=ours.__getitem__)]
     pairs = []
     for left, right in merges:
         pairs.append((ours[left], ours[right]))

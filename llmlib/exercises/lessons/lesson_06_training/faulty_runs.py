@@ -1,5 +1,7 @@
 """The wrong ways through the exercises of `whole_runs`: each reference once more, with keywords for its faults."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
@@ -12,7 +14,7 @@ def faulty_weight_shapes(config, kv="shared", way="out, in", norms="all", end="o
     d_mlp = {"wide": config.d_mlp, "as the stream": width, "four times": 4 * width}[mlp]
     d_kv = {"shared": config.n_kv_heads * config.d_head, "all": width, "one head": config.d_head,
             "heads": config.n_kv_heads}[kv]  # fmt: skip
-    in_block = {f"{norm}_norm": (width,) for norm in ("attention", "mlp")}
+    in_block: dict[str, tuple[Any, ...]] = {f"{norm}_norm": (width,) for norm in ("attention", "mlp")}
     in_block |= {f"attention.{part}": (width, width) for part in ("query", "output")}
     in_block |= {f"attention.{part}": (d_kv, width) for part in ("key", "value")}
     in_block |= {"mlp.gate": (d_mlp, width), "mlp.up": (d_mlp, width)}

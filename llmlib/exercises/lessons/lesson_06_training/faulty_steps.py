@@ -129,7 +129,7 @@ def faulty_fit(
     rates: Any,
     limit: Any,
     zero: Literal["each", "never", "never, clipped in place"] = "each",
-    rate: Literal["own", "first", "last", "one late", "one early"] = "own",
+    rate: Literal["own", "first", "last", "one late", "one early", "last first"] = "own",
     clip: Literal["before", "never", "each", "numbers", "weights", "first step", "own limit"] = "before",
     averages: Literal["kept", "new", "exchanged", "shared", "one list"] = "kept",
     count: Literal["from 1", "one", "from 0"] = "from 1",

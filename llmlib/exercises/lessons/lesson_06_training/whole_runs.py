@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,7 +25,7 @@ TEXTS = texts_of(Path(__file__).parent)
 def weight_shapes(config):
     """The shape of each weight of a model of the Llama family, by name."""
     width, d_kv, d_mlp = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
-    in_block = {f"{norm}_norm": (width,) for norm in ("attention", "mlp")}
+    in_block: dict[str, tuple[Any, ...]] = {f"{norm}_norm": (width,) for norm in ("attention", "mlp")}
     in_block |= {f"attention.{part}": (width, width) for part in ("query", "output")}
     in_block |= {f"attention.{part}": (d_kv, width) for part in ("key", "value")}
     in_block |= {"mlp.gate": (d_mlp, width), "mlp.up": (d_mlp, width), "mlp.down": (width, d_mlp)}

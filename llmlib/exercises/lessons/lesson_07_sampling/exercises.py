@@ -78,7 +78,9 @@ SMALL = ((0.02, "both"), (0.005, "double"), (1e-4, "double"), (1e-9, "double"))
 
 def cases_temperature(seed):
     equal = torch.tensor([[1.0, 3.0, 3.0, 2.0], [0.5, 0.5, 0.0, 0.5]], dtype=torch.float64)
-    two_best = torch.tensor([[1.0, 1.0, 0.0], [2.0**-999, 2.0**-999, 0.0]], dtype=torch.float64)
+    two_best = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    two = "a temperature of 0.000…01, and two best tokens"
+    near = torch.tensor([[0.0, 0.0, 0.0], [2.0**-8, 2.0**-8, 0.0]], dtype=torch.float64)
     return [
         Case((torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64), 0.5)),
         Case((2 * randn(seed, 2, 3, 5), 2.0), "a temperature above 1"),
@@ -90,8 +92,8 @@ def cases_temperature(seed):
         Case((50 * randn(seed + 4, 4, 4), 8.0), "large logits"),
         *(Case((t * randn(seed + 6, 3, 4), t), "a small T, and logits that are nearly equal", p) for t, p in SMALL),
         Case((3 + randn(seed + 5, 2, 3).abs(), 2.0**-126), "a temperature of 0.000…01"),
-        Case((2.0**30 * two_best, 2.0**-99), "a temperature of 0.000…01, and two best tokens", precision="single"),
-        Case((2.0**930 * two_best, 2.0**-99), "a temperature of 0.000…01, and two best tokens", precision="double"),
+        Case((2.0**30 * two_best + near, 2.0**-99), two, precision="single"),
+        Case((2.0**930 * two_best + near, 2.0**-99), two, precision="double"),
         Case((3 + randn(seed + 5, 2, 3).abs(), 2.0**-1030), "a temperature of 0.000…01", precision="double"),
     ]
 

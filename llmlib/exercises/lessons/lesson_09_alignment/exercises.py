@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_09_alignment.faulty import (
     faulty_answer_log_probs,
@@ -20,29 +20,12 @@ from llmlib.exercises.lessons.lesson_09_alignment.faulty import (
     faulty_reinforce_loss,
     faulty_worth_answering,
 )
+from llmlib.exercises.lessons.lesson_09_alignment.probes import no_ceiling
 
 TEXTS = texts_of(Path(__file__).parent)
 
 APART = (40.0, 80.0)  # nats: e^-80 is still a number in float32
 FAR_APART = (400.0, 800.0)
-
-
-def no_ceiling(distances, arguments, note):
-    """A surprise grows with the distance; `arguments(case, distance)` are those of one result that is so far off."""
-
-    def broken(call, case):
-        if not case.note.startswith(note):
-            return None
-        near, far = (abs(call(*arguments(case, distance)).item()) for distance in distances)
-        if not 0.01 < far < 1.1 * near:
-            return None
-        return (
-            f"The surprise should be {distances[0]:g} at one distance and {distances[1]:g} at the next one. Yours are "
-            f"{near:.3g} and {far:.3g}. What keeps ln 0 away (a small number added, a `clamp`, a limit within torch's "
-            "own loss) also holds the result down: however wrong the model is, it costs no more, and nothing pulls."
-        )
-
-    return Probe("The surprise is not held down, however unlikely the answer is.", broken)
 
 
 def lengths_to_mask(lengths, width):
@@ -80,7 +63,7 @@ def cases_answer_log_probs(seed):
         case([(2, 6), (3, 5)], 7, 5, "padding after the answers"),
         case([(1, 5), (4, 5), (2, 4)], 5, 4, "answers of 4, 1 and 2 tokens"),
         case([(3, 4)], 5, 6, "an answer of one token"),
-        case([(5, 9), (2, 9)], 9, 3, "large logits", scale=30.0),
+        case([(5, 9), (2, 9)], 9, 3, "large logits", scale=300.0),
         case([(2, 3), (1, 4), (3, 6), (2, 6)], 6, 6),
     ]
 

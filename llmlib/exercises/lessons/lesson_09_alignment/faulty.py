@@ -93,7 +93,7 @@ def faulty_answer_log_probs(logits, ids, mask, shift="one", mask_of="targets", s
         "log": lambda: x.log_softmax(axis), "less the largest": lambda: x - x.amax(axis, keepdim=True),
         "masked": lambda: (x * m[..., None]).log_softmax(axis), "probabilities": lambda: x.softmax(axis),
         "logits": lambda: x,
-    }[scores]().gather(-1, y[..., None])[..., 0]  # fmt: skip
+    }.get(scores, lambda: x.softmax(axis).log())().gather(-1, y[..., None])[..., 0]  # fmt: skip
     if counts == "all":
         m = torch.ones_like(m)
     elif counts == "prompt":
@@ -104,7 +104,7 @@ def faulty_answer_log_probs(logits, ids, mask, shift="one", mask_of="targets", s
         m = m & (place != ends[:, None])
     if scores == "masked":
         m = torch.ones_like(m)
-    each, n = each * m, m.sum(1)
+    each, n = each * m if scores == "two steps, times the mask" else each.masked_fill(~m, 0.0), m.sum(1)
     return sign * {
         "sum": lambda: each.sum(1), "mean": lambda: each.sum(1) / n, "mean of row": lambda: each.mean(1),
         "one": lambda: each.sum(), "tokens": lambda: each, "exp": lambda: each.sum(1).exp(),
@@ -290,7 +290,7 @@ def faulty_list_reward(said, right, repeated="costs", wrong="costs", by="right",
 
 def faulty_worth_answering(chance, wrong, weighs="chances", side="above", silence=0.0, give="booleans"):
     gain = {
-        "chances": lambda: chance - (1 - chance) * wrong, "half": lambda: chance - 0.5,
+        "chances": lambda: chance - (1 - chance) * wrong, "half": lambda: chance - 0.5, "third": lambda: chance - 1 / 3,
         "price alone": lambda: chance - wrong, "same chance": lambda: chance - chance * wrong,
         "price as chance": lambda: chance - 1 / (1 + wrong),
         "added": lambda: chance + (1 - chance) * wrong, "sure gain": lambda: 1 - (1 - chance) * wrong,

@@ -1,0 +1,21 @@
+"""A property that several losses of lesson 09 share."""
+
+from llmlib.exercises.engine.exercise import Probe
+
+
+def no_ceiling(distances, arguments, note):
+    """A surprise grows with the distance; `arguments(case, distance)` are those of one result that is so far off."""
+
+    def broken(call, case):
+        if not case.note.startswith(note):
+            return None
+        near, far = (abs(call(*arguments(case, distance)).item()) for distance in distances)
+        if not 0.01 < far < 1.1 * near:
+            return None
+        return (
+            f"The surprise should be {distances[0]:g} at one distance and {distances[1]:g} at the next one. Yours are "
+            f"{near:.3g} and {far:.3g}. What keeps ln 0 away (a small number added, a `clamp`, a limit within torch's "
+            "own loss) also holds the result down: however wrong the model is, it costs no more, and nothing pulls."
+        )
+
+    return Probe("The surprise is not held down, however unlikely the answer is.", broken)
