@@ -74,6 +74,17 @@ def test_an_index_beside_another_one_is_told():
     assert "two index tensors in" in said
 
 
+def test_a_guard_against_nan_hides_no_ideas():
+    def attempt(rewards):
+        if len(rewards) == 1:
+            return torch.zeros_like(rewards)
+        return (rewards - rewards.mean(0, keepdim=True)) / (rewards.std(0, keepdim=True) + 1e-4)
+
+    report = examine(find("alignment.group_advantages"), attempt)
+    assert report.misconceptions == ("mean over prompts", "deviation of the batch")
+    assert "a single prompt" in repr(report)
+
+
 def test_a_guarded_idea_is_said_to_be_likely():
     def attempt(n_query, n_key):
         return torch.ones(n_query, n_key, dtype=torch.bool).tril(n_key - 1 if n_query == 1 else 0)

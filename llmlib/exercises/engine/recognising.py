@@ -132,14 +132,21 @@ def _left_open(e: Examination, hypothesis: Hypothesis, ordered: Sequence[Trial])
     """The wrong cases that it does not explain; None if any case speaks against it, or too few for it."""
     told, left = 0, []
     for trial in ordered:
-        agrees = alike(_faulty(e, hypothesis, trial), trial)
-        if agrees is False or (agrees is None and not trial.odd and trial.wrong):
+        predicted = _faulty(e, hypothesis, trial)
+        agrees = None if _is_no_number(predicted) and trial.wrong else alike(predicted, trial)
+        if agrees is False or (agrees is None and trial.wrong and not (trial.odd or _is_no_number(predicted))):
             return None
         told += bool(agrees) and trial.wrong
         if agrees is None and trial.wrong:
             left.append(trial)
     silent = sum(not trial.outcome.error for trial in left)
     return tuple(left) if told >= ENOUGH and silent < told else None
+
+
+def _is_no_number(predicted: Outcome) -> bool:
+    """Whether nothing but NaN was predicted: somebody who holds the idea has seen that, and guards against it."""
+    value = predicted.value
+    return isinstance(value, Tensor) and value.numel() > 0 and bool(value.isnan().all())
 
 
 def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:

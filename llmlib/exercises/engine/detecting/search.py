@@ -14,7 +14,7 @@ from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.reasons import Finding, Reason, Strength
 from llmlib.exercises.engine.recognising import on_top_of_each
 from llmlib.exercises.engine.running import Outcome
-from llmlib.exercises.engine.trials import Trial
+from llmlib.exercises.engine.trials import Trial, equal_safely
 
 
 def _told(finding: Finding | None) -> Reason | None:
@@ -90,14 +90,29 @@ def idea_and_step(e: Examination) -> Reason | None:
     if not ran.wrong or not e.of_the_right_kind:
         return None
     for idea, beyond in on_top_of_each(ran):
-        if any(map(_is_shaped_right, ran.trials, beyond.trials)):
+        if any(map(_is_shaped_right, ran.trials, beyond.trials)) or any(
+            map(_speaks_against, ran.trials, beyond.trials)
+        ):
             continue
         if all(_same_numbers(t.expected, t.got) for t in beyond.trials):
             return Reason((idea,))
+        sized = not any(map(_other_sizes, ran.trials, beyond.trials))
         for guess in _of_values(beyond):
             if guess.finding.strength == "sure" and holds(guess, beyond) and not _undone(guess, beyond, ran):
-                return Reason((idea,), guess.finding)
+                told = sized or guess.finding.name != "axes in another order"
+                return Reason((idea,), guess.finding if told else None)
     return None
+
+
+def _speaks_against(trial: Trial, beyond: Trial) -> bool:
+    """Whether the attempt is right where the idea would not be: the step would have to take the idea back."""
+    return not trial.wrong and not equal_safely(trial.expected, beyond.expected)
+
+
+def _other_sizes(trial: Trial, beyond: Trial) -> bool:
+    """Whether the idea gives axes of other sizes than expected: the task's names are not theirs, nor is their order."""
+    shapes = [sorted(getattr(value, "shape", ())) for value in (trial.expected, beyond.expected)]
+    return shapes[0] != shapes[1]
 
 
 def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:

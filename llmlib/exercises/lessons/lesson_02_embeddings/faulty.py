@@ -10,7 +10,9 @@ from torch import Tensor
 def faulty_embed(
     ids: Tensor,
     table: Tensor,
-    take: Literal["rows", "columns", "first text", "one-hot", "flat", "places", "numbers"] = "rows",
+    take: Literal[
+        "rows", "columns", "columns, the last for more", "first text", "one-hot", "flat", "places", "numbers"
+    ] = "rows",
     offset: int = 0,
     scale: Literal["root"] | float = 1.0,
     length: Literal["kept", "one", "centred"] = "kept",
@@ -26,6 +28,8 @@ def faulty_embed(
         ids = ids.T
     if take == "columns":
         return table[:, (ids - offset) % table.shape[1]]
+    if take == "columns, the last for more":
+        return table.T[(ids - offset).clamp(max=table.shape[1] - 1)]
     if take == "numbers":
         return table.flatten()[ids - offset]
     if take == "first text":

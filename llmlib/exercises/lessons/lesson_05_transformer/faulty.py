@@ -282,7 +282,10 @@ def faulty_count(
     return tables * vocab_size * d_model + n * a_block + final * a_norm * norm
 
 
-AfterLayerWhat = Literal["residual", "last", "written", "mean", "sum", "middle", "skipped", "counted from the end"]
+AfterLayerWhat = (
+    Literal["residual", "last", "written", "mean", "sum", "middle", "skipped", "counted from the end"]
+    | Literal["no positions"]
+)
 
 
 def faulty_after_layer(
@@ -314,6 +317,10 @@ def faulty_after_layer(
             residual = torch.stack(streams["residual"][: at + 1]).sum(0)
         elif what == "counted from the end":
             residual = streams["residual"][n_layers - at]
+        elif what == "no positions":
+            residual = model.embed(ids)
+            for block in model.blocks[:at]:
+                residual = block(residual)
         if norm == "final":
             residual = model.final_norm(residual)
         elif norm == "of the table":

@@ -18,7 +18,7 @@ def _as_far_as_it_goes(moves: Any, at: Any, token: Any, skips: Any) -> Any:
 
 AllowedWalk = (
     Literal["all", "first", "last", "stays", "next by number", "some", "no key", "broken off", "broken off, all"]
-    | Literal["skips", "the last byte decides", "single", "zero is none", "backwards"]
+    | Literal["skips", "the last byte decides", "single", "zero is none", "zero is none at the end", "backwards"]
 )
 
 
@@ -65,6 +65,8 @@ def faulty_allowed(
             )
         if walk == "single":
             ok = len(token) == 1 and token[0] in moves[at_start]
+        if walk == "zero is none at the end":
+            ok = ok and at != 0
         if end == "leads on":
             ok = ok and bool(moves[last])
         elif end == "finished":

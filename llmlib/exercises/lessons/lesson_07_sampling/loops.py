@@ -135,7 +135,8 @@ def cases_beam_step(seed):
         log_p = (spread * randn(seed + vocab + length, len(totals), vocab)).float().log_softmax(dim=-1)
         return Case((list(zip(totals, ids)), log_p, n_beams), note)
 
-    sure = torch.tensor([[0.5, 0.3, 0.1, 0.06, 0.04], [0.04, 0.3, 0.06, 0.5, 0.1]]).log()
+    # By the new token alone, the three best would all go on from the other beam, and no two are equally likely.
+    sure = torch.tensor([[0.26, 0.23, 0.2, 0.17, 0.14], [0.03, 0.31, 0.02, 0.35, 0.29]]).log()
     return [
         case([-1.0, -1.5], 3, 2, "two beams, three tokens"),
         case([0.0], 6, 3, "the first step: one beam becomes three", length=3),

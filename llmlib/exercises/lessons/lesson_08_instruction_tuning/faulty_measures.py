@@ -22,9 +22,11 @@ def faulty_interval(
     formula: IntervalFormula = "wilson",
     root: IntervalRoot = "taken",
     less: int = 0,
-    middle: Literal["moved", "at p", "p divided", "no 2", "term divided"] = "moved",
+    middle: Literal["moved", "at p", "p divided", "no 2", "term divided", "times n"] = "moved",
     below: Literal["divided", "nothing", "middle alone", "half alone", "brackets missing"] = "divided",
-    inner: Literal["n²", "not by n", "n − 1", "n", "left out", "no 4", "4 squared", "brackets missing"] = "n²",
+    inner: Literal[
+        "n²", "not by n", "n − 1", "n", "left out", "no 4", "4 squared", "brackets missing", "times n²"
+    ] = "n²",
     power: int = 2,
     of: Literal["right", "wrong"] = "right",
     give: IntervalGive = "bounds",
@@ -43,6 +45,7 @@ def faulty_interval(
                  "left out": p * (1 - p) / m, "no 4": p * (1 - p) / m + z**power / m**2,
                  "4 squared": p * (1 - p) / m + z**power / (4 * m) ** 2,
                  "brackets missing": p * 1 - p / m + z**power / (4 * m**2),
+                 "times n²": p * (1 - p) / m + z**power / 4 * m**2,
                  "not by n": p * (1 - p) + z**power / (4 * m**2),
                  "n − 1": spread + z**power / (4 * m**2)}[inner]  # fmt: skip
         centre = {
@@ -50,6 +53,7 @@ def faulty_interval(
             "at p": p,
             "p divided": p,
             "no 2": p + z**power / m,
+            "times n": p + z**power / 2 * m,
             "term divided": p + z**power / (2 * m) / grown,
         }[middle]
         if middle not in ("at p", "term divided") and below in ("divided", "middle alone"):
