@@ -142,7 +142,12 @@ def test_a_stub_is_not_attempted(exercise):
     def not_implemented(*args):
         raise NotImplementedError
 
-    for stub in (dots, docstring, not_implemented, lambda *args: ..., None, ...):
+    def parts(*args):
+        def inner(x): ...
+
+        ...
+
+    for stub in (dots, docstring, not_implemented, parts, lambda *args: ..., None, ...):
         report = check(exercise.name, stub)
         assert report.kind == "not attempted"
         assert exercise.task in " ".join(repr(report).split())

@@ -4,6 +4,7 @@ import dis
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import CodeType
 from typing import Any
 
 from llmlib.exercises.engine.comparing import find_difference
@@ -76,13 +77,28 @@ class Examination:
         return wrong[0].expected if wrong else None
 
 
-IDLE = {"RESUME", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "NOP", "POP_TOP", "CACHE", "COPY_FREE_VARS"}
+IDLE = {
+    "RESUME", "LOAD_CONST", "MAKE_FUNCTION", "COPY_FREE_VARS", "RETURN_VALUE", "RETURN_CONST", "NOP", "POP_TOP",
+    "CACHE",
+}  # fmt: skip
 
 
 def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
-    """Whether it is not written yet: it says so, returns `...`, or None from a body of `...`, `pass` or a docstring."""
+    """Whether it is not written yet: it says so, returns `...`, or None from a body without a step."""
     if outcome.error:
         return isinstance(outcome.error, NotImplementedError)
     if outcome.value is not None or (code := code_of(attempt)) is None:
         return outcome.value is ...
-    return all(step.opname in IDLE for step in dis.get_instructions(code))
+    return _is_idle(code)
+
+
+def _is_idle(code: CodeType) -> bool:
+    """Whether its body is `...`, `pass` or a docstring, and functions with such bodies."""
+    before = None
+    for step in dis.get_instructions(code):
+        if isinstance(step.argval, CodeType) and not _is_idle(step.argval):
+            return False
+        if step.opname not in IDLE and not (step.opname == "STORE_FAST" and before == "MAKE_FUNCTION"):
+            return False
+        before = step.opname
+    return True
