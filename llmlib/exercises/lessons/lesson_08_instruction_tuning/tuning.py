@@ -69,7 +69,7 @@ def cases_learn_answers(seed):
         case([one, two], ["in.weight", "out.weight"], [0.2, 0.1], "two matrices"),
         case([one, two, three], ["out.weight"], [0.05, 0.2, 0.1, 0.1, 0.05], "more steps than conversations"),
         case([cut, one], ["out.weight", "in.weight"], [0.1, 0.3, 0.1], "an answer that is cut off"),
-        case([two, one], ["in.weight"], [0.3] * 4, "a wider model", d_model=8, wide=3),
+        case([two, one], ["in.weight"], [0.1] * 4, "a wider model", d_model=8, wide=3),
     ]
 
 

@@ -189,6 +189,7 @@ def cases_tokens_for(seed):
         case(8e9, 15e12, 1.69, 406.4, 410.7, 0.34, 0.28, "a small model, trained for long"),
         Case((1e4, 2.0, 1.5, 40.0, 300.0, 0.3, 0.4), "a model that is too small for this loss"),
         Case((1e6, 1.4, 1.5, 40.0, 300.0, 0.3, 0.4), "a loss below E"),
+        Case((4.0, 2.0, 1.0, 2.0, 20.0, 0.5, 0.5), "a loss that it comes near to, and never reaches"),
         case(1e5, 1e6, 0.3, 20.0, 30.0, 0.5, 0.3, "another law"),
         *(case(*each) for each in drawn),
     ]
