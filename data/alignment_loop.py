@@ -195,3 +195,11 @@ def kl_of(
 
 def each(reward: Reward) -> Callable[[list[str], list[Prompt]], Tensor]:
     return lambda texts, prompts: torch.tensor([reward(*both) for both in zip(texts, prompts)])
+
+
+def encoded(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Answers as ids [text, token] with their end tokens, and a mask that is True up to these."""
+    rows = [[*tokenizer.encode(" " + text), END] for text in texts]
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [END] * (width - len(row)) for row in rows])
+    return ids, torch.tensor([[True] * len(row) + [False] * (width - len(row)) for row in rows])

@@ -7,7 +7,8 @@ one number: the experiment, its arm, the seed, the step, what was measured, its 
 count, if it is one. alignment_answers.json holds answers of two models that were trained on lists.
 
 The seed is that of the starting model (lesson 08's cautious one: the order and the choice of its conversations), of the
-prompts' order and of the drawn answers. The loop is in alignment_loop.py.
+prompts' order and of the drawn answers. The loop is in alignment_loop.py, the reward model in
+alignment_judge.py.
 """
 
 import copy
@@ -19,17 +20,16 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from alignment_judge import asking, preferences, reward_model
 from alignment_loop import (
-    END,
     GROUP,
     PROMPTS,
-    Growing,
     advantages,
     cautious,
     draw,
     each,
+    encoded,
     kl_of,
-    padded,
     policy_gradient,
     scored,
     texts_of,
@@ -40,12 +40,10 @@ from experiments import Experiment, Rows, run_missing
 from torch import Tensor
 
 from llmlib import Transformer
-from llmlib.corpora.tinytales import tell
-from llmlib.corpora.tinytales.tasks import NOT_TOLD, Preference
+from llmlib.corpora.tinytales.tasks import NOT_TOLD
 from llmlib.finetuning import pairs, scores, tales
 from llmlib.finetuning.tales import Prompt
-from llmlib.preferences import best_of_n, dpo_loss, reward_loss
-from llmlib.transformer import Cache
+from llmlib.preferences import best_of_n, dpo_loss
 
 FILE = Path(__file__).parent / "alignment_experiments.csv"
 ANSWERS = FILE.with_name("alignment_answers.json")
@@ -205,14 +203,6 @@ def imitation(arm: str, seed: int) -> Rows:
             yield from ((step, name, value, "") for name, value in distance(model, reference, seed).items())
     yield from skill(model, 30)
     yield from other_kinds(model, 30)
-
-
-def encoded(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Answers as ids [text, token] with their end tokens, and a mask that is True up to these."""
-    rows = [[*tokenizer.encode(" " + text), END] for text in texts]
-    width = max(map(len, rows))
-    ids = torch.tensor([row + [END] * (width - len(row)) for row in rows])
-    return ids, torch.tensor([[True] * len(row) + [False] * (width - len(row)) for row in rows])
 
 
 def variance(arm: str, seed: int) -> Rows:
@@ -395,60 +385,6 @@ def dpo(arm: str, seed: int) -> Rows:
 
 
 # --- a reward model, and what becomes of those who believe it ---
-
-
-class Judge(torch.nn.Module):
-    """A Transformer that gives a number at the end of an answer."""
-
-    def __init__(self, model: Transformer) -> None:
-        super().__init__()
-        self.body, self.head = copy.deepcopy(model), torch.nn.Linear(model.config.d_model, 1)
-        torch.nn.init.zeros_(self.head.weight)
-        torch.nn.init.zeros_(self.head.bias)
-
-    def forward(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Tensor:
-        """`texts` has the same number of answers to each prompt, one prompt after the other."""
-        answers, mask = encoded(texts)
-        ids, real = padded(prompts)
-        memory = Cache(self.body.config, len(ids))
-        memory.layers = [Growing() for _ in self.body.blocks]  # type: ignore[misc]
-        self.body(ids, cache=memory, attention_mask=real, last_only=True)
-        memory.reorder(torch.arange(len(ids)).repeat_interleave(len(texts) // len(prompts)))
-        final: list[Tensor] = []
-        handle = self.body.hook_final.register_forward_hook(lambda *seen: final.append(seen[-1]))
-        self.body(answers, cache=memory)
-        handle.remove()
-        last = final[0][torch.arange(len(texts)), mask.sum(1) - 1]
-        return self.head(last)[:, 0]
-
-
-def preferences(stories: int, split: str, start: int) -> list[Preference]:
-    return [found for number in range(stories) for found in tell(1, split, start + number).preferences]
-
-
-def asking(preference: Preference) -> Prompt:
-    return Prompt("", ({"role": "user", "content": preference.prompt},), preference.chosen)
-
-
-@cache
-@torch.enable_grad()
-def reward_model(seed: int) -> Judge:
-    """Trained once through 500 pairs of 100 stories."""
-    judge = Judge(cautious(seed))
-    groups = [{"params": judge.body.parameters(), "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
-    learn = preferences(100, "train", 200_000 + 1000 * seed)
-    order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed)).tolist()
-    for begin in range(0, len(order), 8):
-        some = [learn[i] for i in order[begin : begin + 8]]
-        chosen, rejected = (
-            judge(list(map(asking, some)), [t for p in some for t in (p.chosen, p.rejected)]).view(-1, 2).T
-        )
-        optimizer.zero_grad()
-        reward_loss(chosen, rejected).backward()
-        torch.nn.utils.clip_grad_norm_(judge.parameters(), 1.0)
-        optimizer.step()
-    return judge.eval()
 
 
 MIXED = ("who", "what", "where", "why", "unanswerable")

@@ -63,6 +63,27 @@ LoraLinearUpdate = (
 )
 
 
+def _joined(plain: Any, low: Any, s: Any, base: LoraLinearBase) -> Any:
+    """What the weights give, and what the update adds, put together."""
+    match base:
+        case "as it is":
+            return plain + s * low
+        case "left out":
+            return s * low
+        case "scaled too":
+            return s * (plain + low)
+        case "scaled instead":
+            return s * plain + low
+        case "update left out":
+            return plain
+        case "weighed":
+            return (1 - s) * plain + s * low
+        case "product":
+            return plain * (s * low)
+        case "factor":
+            return plain * (1 + s * low)
+
+
 def faulty_lora_linear(
     x: Tensor,
     w: Tensor,
@@ -100,30 +121,10 @@ def faulty_lora_linear(
             low = x @ a.reshape(-1, len(a)) @ b.T
         case "b reshaped":
             low = x @ a.T @ b.reshape(len(a), -1)
-    low = low * sign
-    match base:
-        case "as it is":
-            return plain + s * low
-        case "left out":
-            return s * low
-        case "scaled too":
-            return s * (plain + low)
-        case "scaled instead":
-            return s * plain + low
-        case "update left out":
-            return plain
-        case "weighed":
-            return (1 - s) * plain + s * low
-        case "product":
-            return plain * (s * low)
-        case "factor":
-            return plain * (1 + s * low)
+    return _joined(plain, low * sign, s, base)
 
 
-MergedBase = (
-    Literal["as it is", "left out", "scaled too", "scaled instead", "weighed", "update left out", "product"]
-    | Literal["factor", "w.T"]
-)
+MergedBase = LoraLinearBase | Literal["w.T"]
 MergedProduct = Literal["B A", "transposed", "both transposed", "exchanged", "elementwise", "outer", "through w"]
 MergedScale = (
     Literal["alpha / r", "alpha", "root", "squared", "r squared", "times", "1 / r", "none", "upside down"]
@@ -158,26 +159,9 @@ def faulty_merged(
             low = w @ b @ a
         case "outer":
             low = b[:, :1] @ a[:1]
-    low = low * sign
-    match base:
-        case "as it is":
-            return w + s * low
-        case "left out":
-            return s * low
-        case "scaled too":
-            return s * (w + low)
-        case "scaled instead":
-            return s * w + low
-        case "weighed":
-            return (1 - s) * w + s * low
-        case "update left out":
-            return w
-        case "product":
-            return w * (s * low)
-        case "factor":
-            return w * (1 + s * low)
-        case "w.T":
-            return w.T + s * low
+    if base == "w.T":
+        return _joined(w.T, low * sign, s, "as it is")
+    return _joined(w, low * sign, s, base)
 
 
 KeptByRankValues = (
