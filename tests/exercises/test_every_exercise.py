@@ -145,7 +145,6 @@ def test_a_stub_is_not_attempted(exercise):
     def parts(*args):
         def inner(x): ...
 
-
     for stub in (dots, docstring, not_implemented, parts, lambda *args: ..., None, ...):
         report = check(exercise.name, stub)
         assert report.kind == "not attempted"
