@@ -47,18 +47,24 @@ OPEN_HERE = """async (path) => {
   await panel.revealed;
   shell.activateById(panel.id);
 }"""
-# The same without a kernel, and attaches all its cells, those out of sight too, with all they show.
+# JupyterLab attaches cells out of sight when it is idle, which on a busy machine is never.
+ATTACH_ALL = """async () => {
+  const [{ content }] = window.jupyterapp.shell.widgets("main");
+  content.notebookConfig = { ...content.notebookConfig, windowingMode: "none" };
+  content.update();
+  await Promise.all(content.widgets.map((cell) => cell.ready));
+}"""
+# The same without a kernel.
 READ = """async (path) => {
   const { commands, shell } = window.jupyterapp, others = [...shell.widgets("main")];
   const panel = await commands.execute("docmanager:open", { path });
   panel.sessionContext.kernelPreference = { ...panel.sessionContext.kernelPreference, shouldStart: false };
   for (const widget of others) widget.dispose();
   await panel.revealed;
-  const { content } = panel;
-  content.notebookConfig = { ...content.notebookConfig, windowingMode: "none" };
-  content.update();
-  await Promise.all(content.widgets.map((cell) => cell.ready));
-  await content.rendermime.latexTypesetter?.typeset(document.createElement("p")); // after all that wait for it
+}"""
+FORMULAS_SET = """async () => {
+  const [panel] = window.jupyterapp.shell.widgets("main");
+  await panel.content.rendermime.latexTypesetter?.typeset(document.createElement("p")); // after all that wait for it
 }"""
 # Whether each cell of the only notebook shows what it holds.
 ALL_SHOWN = """() => {
@@ -140,6 +146,8 @@ class Bench:
             self.page.goto(self.lab(""))
             self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
         self.page.evaluate(READ, f"notebooks/stored_{path.name}")
+        self.page.evaluate(ATTACH_ALL)
+        self.page.evaluate(FORMULAS_SET)
         self.page.wait_for_function(ALL_SHOWN)
         return self.page.locator(".jp-Notebook")
 
@@ -176,6 +184,7 @@ class Bench:
         is stored."""
         self.open(name)
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:expand-all-headings')")
+        self.page.evaluate(ATTACH_ALL)
         self.page.evaluate(RUN_SOME, cells_of_views(NOTEBOOKS / name))
         found = self.page.evaluate(ERRORS)
         assert found == [], found
