@@ -1,25 +1,76 @@
-"""Lesson 11: the course's own model learns to add, at once, in written steps, or with a call to a calculator."""
+"""Lesson 11, arithmetic: a small model that adds at once or in steps, and the course's own one with a calculator."""
 
 import random
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from experiments import Rows
 from torch import Tensor
 
-from llmlib import Sampler, TrainConfig, Transformer, generate, load_pretrained, train
+from llmlib import Sampler, TrainConfig, Transformer, TransformerConfig, generate, load_pretrained, train
+from llmlib.training.loss import IGNORED
 
-MASKED = -100
-STEPS, ROWS = 240, 48
-PLAN = TrainConfig(
-    STEPS, ROWS, 64, warmup=12, optimizer="muon", learning_rate=3e-3, matrix_learning_rate=6e-3,
-    betas=(0.9, 0.98), weight_decay=0.0, schedule="linear", dtype="float32",
-)  # fmt: skip
+MUON: dict[str, Any] = {
+    "optimizer": "muon", "betas": (0.9, 0.98), "weight_decay": 0.0, "schedule": "linear", "dtype": "float32",
+}  # fmt: skip
+
+
+class Characters:
+    """A tokenizer with a token for each character that a sum needs."""
+
+    CHARACTERS = "0123456789+=,.:\n"
+
+    def encode(self, text: str) -> list[int]:
+        return [self.CHARACTERS.index(character) for character in text]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(self.CHARACTERS[id] for id in ids)
+
+
+class Examples:
+    """New examples for each step: a question, and what is to be written after it, which alone is the target.
+
+    What is in `‹›` in the answer is read by the model and no target: somebody else writes it.
+    """
+
+    def __init__(self, made: Callable[[random.Random], tuple[str, str]], tokenizer: Any, seed: int) -> None:
+        self.made, self.tokenizer, self.seed = made, tokenizer, seed
+
+    def batch(self, step: int, *, batch_size: int, **_: Any) -> tuple[Tensor, Tensor]:
+        chance, rows = random.Random(f"{self.seed} {step}"), []
+        for question, answer in (self.made(chance) for _ in range(batch_size)):
+            row = [(id, False) for id in self.tokenizer.encode(question)]
+            for n, part in enumerate(re.split("[‹›]", answer)):
+                row += [(id, n % 2 == 0) for id in self.tokenizer.encode(part)]
+            rows.append(row)
+        width = max(map(len, rows))
+        ids, counts = torch.zeros(batch_size, width, dtype=torch.long), torch.zeros(batch_size, width, dtype=torch.bool)
+        for n, row in enumerate(rows):
+            ids[n, : len(row)], counts[n, : len(row)] = (torch.tensor(each) for each in zip(*row))
+        return ids[:, :-1], ids[:, 1:].where(counts[:, 1:], IGNORED)
+
+
+def continued(model: Transformer, tokenizer: Any, texts: Sequence[str], most: int, end: str = "\n") -> list[str]:
+    """Return what the model writes after each text, most likely tokens only, up to and with `end`."""
+    rows, (end_id,) = [tokenizer.encode(text) for text in texts], tokenizer.encode(end)
+    found, width = [""] * len(rows), max(map(len, rows))
+    ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
+    real = torch.tensor([[False] * (width - len(row)) + [True] * len(row) for row in rows])
+    written = list(generate(model, ids, most, Sampler(temperature=0), attention_mask=real, end_ids=[end_id]))
+    for n, row in enumerate(torch.stack(written, dim=1).tolist()):
+        found[n] = tokenizer.decode(row[: row.index(end_id) + 1] if end_id in row else row)
+    return found
+
+
+# --- at once, or in written steps ---
+
+AT_ONCE, LONGER = "at once", "at once, three times as long"
 
 
 def columns(one: int, other: int) -> list[str]:
-    """Write an addition as it is done on paper: from the last digits to the first, with what is carried.
+    """Write an addition as on paper: from the last digits to the first, with what is carried.
 
     >>> columns(348, 275)
     ['8+5=13', '4+7+1=12', '3+2+1=6']
@@ -33,72 +84,115 @@ def columns(one: int, other: int) -> list[str]:
 
 
 def worked(one: int, other: int, how: str, chance: random.Random) -> str:
-    """Return what is learned after "348+275:"; in every way but "at once" it has as many tokens as with steps."""
-    steps = columns(one, other)
-    if how == "shuffled steps":
+    """Return what is learned after "348+275:"."""
+    steps, result = columns(one, other), f"={one + other}\n"
+    if how in (AT_ONCE, LONGER):
+        return result
+    if how == "steps in any order":
         steps = chance.sample(steps, len(steps))
     elif how == "another sum's steps":
-        other_one, other_other = (chance.randrange(10 ** (len(str(one)) - 1), 10 ** len(str(one))) for _ in "12")
-        steps = columns(other_one, other_other)
-    written = ",".join(steps)
-    if how == "dots":
-        written = "." * len(written)
-    return f"={one + other}\n" if how == "at once" else f"{written}={one + other}\n"
+        steps = columns(*numbers(len(str(one)), chance))
+    text = ",".join(steps)
+    return ("." * len(text) if how == "dots" else text) + result
 
 
-def pair(digits: int, chance: random.Random) -> tuple[int, int]:
+def numbers(digits: int, chance: random.Random) -> tuple[int, int]:
     return chance.randrange(10 ** (digits - 1), 10**digits), chance.randrange(10 ** (digits - 1), 10**digits)
 
 
-class Examples:
-    """New examples for each step; only what comes after the question is a target."""
-
-    def __init__(self, made: Callable[[random.Random], tuple[str, str]], tokenizer, seed: int) -> None:
-        self.made, self.tokenizer, self.seed = made, tokenizer, seed
-
-    def batch(self, step: int, **sizes: int) -> tuple[Tensor, Tensor]:
-        chance = random.Random(f"{self.seed} {step}")
-        texts = [self.made(chance) for _ in range(sizes["batch_size"])]
-        rows = [(self.tokenizer.encode(question), self.tokenizer.encode(answer)) for question, answer in texts]
-        width = max(len(question) + len(answer) for question, answer in rows) - 1
-        x, y = torch.zeros(len(rows), width, dtype=torch.long), torch.full((len(rows), width), MASKED)
-        for n, (question, answer) in enumerate(rows):
-            all_ids = torch.tensor(question + answer)
-            x[n, : len(all_ids) - 1] = all_ids[:-1]
-            y[n, len(question) - 1 : len(all_ids) - 1] = all_ids[len(question) :]
-        return x, y
-
-
-def written(model: Transformer, tokenizer, questions: Sequence[str], most: int) -> list[str]:
-    """Let the model answer questions that have as many tokens as each other, up to the end of the line."""
-    (end,) = tokenizer.encode("\n")
-    ids = torch.tensor([tokenizer.encode(question) for question in questions])
-    rows = torch.stack(list(generate(model, ids, most, Sampler(temperature=0), end_ids=[end])), dim=1)
-    return [tokenizer.decode(row).partition("\n")[0] for row in rows.tolist()]
-
-
-def sums_in_steps(arm: str, seed: int) -> Rows:
-    """Sums of two numbers with one to three digits; asked with up to four, which it has never seen."""
-    model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
-    tested = random.Random(f"test {seed}")
-    tests = {digits: [pair(digits, tested) for _ in range(60)] for digits in (1, 2, 3, 4)}
+def in_steps(arm: str, seed: int) -> Rows:
+    """Sums of two numbers with one to three digits, never seen before, and with four, which no example had."""
+    model = Transformer(
+        TransformerConfig(
+            16, 64, d_model=96, n_layers=3, n_heads=4, d_mlp=256, positions="rotary", norm="rmsnorm", mlp="swiglu"
+        ),
+        seed=seed,
+    )
+    tokenizer, tested = Characters(), random.Random(f"test {seed}")
+    tests = {digits: [numbers(digits, tested) for _ in range(100)] for digits in (1, 2, 3, 4)}
     held_out = {each for digits in (2, 3) for each in tests[digits]}
 
     def made(chance: random.Random) -> tuple[str, str]:
-        while (each := pair(chance.choice((1, 2, 3, 3)), chance)) in held_out:
+        while (each := numbers(chance.choice((1, 2, 3, 3)), chance)) in held_out:
             pass
         return f"{each[0]}+{each[1]}:", worked(*each, arm, chance)
 
-    import time
-    t0 = time.time()
-    for step in train(model, Examples(made, tokenizer, seed), PLAN):
-        if step.step % 40 == 0:
-            right = {d: sum(t.rpartition("=")[2] == str(sum(e)) for t, e in zip(written(model, tokenizer, [f"{a}+{b}:" for a, b in tests[d]], 48), tests[d])) for d in tests}
-            print(arm, step.step, round(step.loss, 3), right, round(time.time() - t0), flush=True)
-    yield 0, "x", 0, ""
+    steps = 600 if arm == LONGER else 200
+    plan = TrainConfig(steps, 64, 64, warmup=20, learning_rate=3e-3, matrix_learning_rate=1e-2, **MUON)
+    for step in train(model, Examples(made, tokenizer, seed), plan):
+        if step.step in (100, 200, 400, 600):
+            for digits, asked in tests.items():
+                texts = continued(model, tokenizer, [f"{a}+{b}:" for a, b in asked], 40)
+                right = [text.rpartition("=")[2] == f"{a + b}\n" for text, (a, b) in zip(texts, asked)]
+                yield step.step, f"{digits} digits", sum(right), len(right)
+    if arm == "steps":  # a last step that says something else: does the answer follow?
+        changed = []
+        for a, b in tests[3]:
+            *others, last = columns(a, b)
+            text, total = last.split("=")
+            changed.append((f"{a}+{b}:{','.join(others)},{text}={(int(total) + 2) % 10}=", int(total), a + b))
+        texts = continued(model, tokenizer, [text for text, _, _ in changed], 6)
+        said = [int(text) if text.strip().isdigit() else -1 for text in texts]
+        follow = [n == right + 100 * ((total + 2) % 10 - total) for n, (_, total, right) in zip(said, changed)]
+        yield steps, "follows a changed step", sum(follow), len(follow)
+        yield steps, "right all the same", sum(n == right for n, (_, _, right) in zip(said, changed)), len(said)
 
 
-if __name__ == "__main__":
-    import sys
-    for arm in sys.argv[1:]:
-        list(sums_in_steps(arm, 0))
+# --- a call to a calculator ---
+
+NAMES, THINGS = ("Pip", "Mabel", "Rusty", "Olive", "Tom"), ("nuts", "apples", "shells", "buttons", "stones")
+MORE = ("{who} has {a} {what} and finds {b} more.", "{who} has {a} {what}. Then {who} gets {b} from a friend.")
+FEWER = ("{who} has {a} {what} and loses {b}.", "{who} has {a} {what}. Then {who} gives {b} to a friend.")
+OTHER_WORDS = ("{who} has {a} {what} and picks up {b} more.", "{who} has {a} {what}. Then {b} roll into the pond.")
+TOOL = "calculator"
+
+
+def told(chance: random.Random, digits: int, extra: bool = False, wordings: Sequence[str] = (*MORE, *FEWER)) -> tuple:
+    """Make a question in words; return it with the call that it needs, and its answer."""
+    wording = chance.choice(wordings)
+    a, b = sorted(numbers(digits, chance), reverse=True)
+    adds = wording in (*MORE, OTHER_WORDS[0])
+    who, what = chance.choice(NAMES), chance.choice(THINGS)
+    text = wording.format(who=who, what=what, a=a, b=b)
+    if extra:
+        text = f"{who} is {chance.randint(2, 9)} years old. {text}"
+    return f"{text} How many {what} are there?", f"{a}{'+' if adds else '-'}{b}", a + b if adds else a - b
+
+
+def by_calls(model: Transformer, tokenizer: Any, questions: Sequence[str]) -> list[tuple[str, str]]:
+    """Let the model write a call, work it out, and let it go on; return the calls and the answers."""
+    calls = [text.strip(" [=") for text in continued(model, tokenizer, questions, 12, "=")]
+    texts = [f"{q} [{call}={worked_out(call)}]" for q, call in zip(questions, calls)]
+    return [*zip(calls, [text.strip(" .\n") for text in continued(model, tokenizer, texts, 8)])]
+
+
+def worked_out(call: str) -> str:
+    found = re.fullmatch(r"(\d+)([+-])(\d+)", call)
+    return str(int(found[1]) + (1 if found[2] == "+" else -1) * int(found[3])) if found else "error"
+
+
+def by_calculator(arm: str, seed: int) -> Rows:
+    """Sums in words, by the course's own model: the answer at once, or a call first."""
+    model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
+
+    def made(chance: random.Random) -> tuple[str, str]:
+        question, call, result = told(chance, chance.choice((1, 2, 3)))
+        return question, (f" [{call}=‹{result}]› " if arm == TOOL else " ") + f"{result}.\n"
+
+    plan = TrainConfig(60, 24, 64, warmup=8, learning_rate=3e-3, matrix_learning_rate=6e-3, **MUON)
+    for _ in train(model, Examples(made, tokenizer, seed), plan):
+        pass
+    tests: list[tuple[str, dict[str, Any]]] = [(f"{n} digits", {"digits": n}) for n in (1, 2, 3, 4)]
+    tests += [("a number too many", {"digits": 2, "extra": True})]
+    tests += [("other words", {"digits": 2, "wordings": OTHER_WORDS})]
+    for name, how in tests:
+        chance = random.Random(f"test {seed}")
+        asked = [told(chance, **how) for _ in range(50)]
+        questions = [question for question, _, _ in asked]
+        if arm == TOOL:
+            calls, answers = zip(*by_calls(model, tokenizer, questions))
+            yield 60, f"{name}: right call", sum(c == call for c, (_, call, _) in zip(calls, asked)), len(asked)
+        else:
+            answers = [text.strip(" .\n") for text in continued(model, tokenizer, questions, 8)]
+        yield 60, f"{name}: right", sum(text == str(n) for text, (_, _, n) in zip(answers, asked)), len(asked)
+        yield 60, f"{name}: a number", sum(text.isdigit() for text in answers), len(asked)
