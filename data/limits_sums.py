@@ -171,18 +171,32 @@ def worked_out(call: str) -> str:
     return str(int(found[1]) + (1 if found[2] == "+" else -1) * int(found[3])) if found else "error"
 
 
+ANIMALS = ("fox", "cat", "sheep", "mouse", "rabbit", "bear", "owl", "duck", "hen", "frog")
+
+
+@torch.no_grad()
+def give_digits_a_start(model: Transformer, tokenizer: Any) -> None:
+    """Copy the rows of ten animals to the ten digits, which no tale has: the model knows how to copy an animal."""
+    for digit, animal in enumerate(ANIMALS):
+        (new,), (known,) = tokenizer.encode(str(digit)), tokenizer.encode(f" {animal}")
+        for weight in model.parameters():
+            if weight.shape[0] == model.config.vocab_size:
+                weight[new] = weight[known]
+
+
 def by_calculator(arm: str, seed: int) -> Rows:
-    """Sums in words, by the course's own model: the answer at once, or a call first."""
+    """Sums of up to two digits in words, by the course's own model: the answer at once, or a call first."""
     model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
+    give_digits_a_start(model, tokenizer)
 
     def made(chance: random.Random) -> tuple[str, str]:
-        question, call, result = told(chance, chance.choice((1, 2, 3)))
+        question, call, result = told(chance, chance.choice((1, 2, 2)))
         return question, (f" [{call}=‹{result}]› " if arm == TOOL else " ") + f"{result}.\n"
 
-    plan = TrainConfig(60, 24, 64, warmup=8, learning_rate=3e-3, matrix_learning_rate=6e-3, **MUON)
+    plan = TrainConfig(120, 16, 64, warmup=8, learning_rate=6e-3, matrix_learning_rate=1e-2, **MUON)
     for _ in train(model, Examples(made, tokenizer, seed), plan):
         pass
-    tests: list[tuple[str, dict[str, Any]]] = [(f"{n} digits", {"digits": n}) for n in (1, 2, 3, 4)]
+    tests: list[tuple[str, dict[str, Any]]] = [(f"{n} digits", {"digits": n}) for n in (1, 2, 3)]
     tests += [("a number too many", {"digits": 2, "extra": True})]
     tests += [("other words", {"digits": 2, "wordings": OTHER_WORDS})]
     for name, how in tests:
@@ -191,8 +205,8 @@ def by_calculator(arm: str, seed: int) -> Rows:
         questions = [question for question, _, _ in asked]
         if arm == TOOL:
             calls, answers = zip(*by_calls(model, tokenizer, questions))
-            yield 60, f"{name}: right call", sum(c == call for c, (_, call, _) in zip(calls, asked)), len(asked)
+            yield 120, f"{name}: right call", sum(c == call for c, (_, call, _) in zip(calls, asked)), len(asked)
         else:
             answers = [text.strip(" .\n") for text in continued(model, tokenizer, questions, 8)]
-        yield 60, f"{name}: right", sum(text == str(n) for text, (_, _, n) in zip(answers, asked)), len(asked)
-        yield 60, f"{name}: a number", sum(text.isdigit() for text in answers), len(asked)
+        yield 120, f"{name}: right", sum(text == str(n) for text, (_, _, n) in zip(answers, asked)), len(asked)
+        yield 120, f"{name}: a number", sum(text.isdigit() for text in answers), len(asked)
