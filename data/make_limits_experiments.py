@@ -382,7 +382,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (needle, ("256 tokens", "512 tokens", "1024 tokens", "2048 tokens"), 3),
     (in_steps, (AT_ONCE, LONGER, "steps", "dots", "steps in any order", "another sum's steps"), 3),
     (by_calculator, (AT_ONCE, TOOL), 3),
-    (injection, INJECTIONS, 2),
+    (injection, INJECTIONS, 3),
     (cutoff, tuple(by_year()), 1),
     (like_needles, ("512 tokens", "1024 tokens", "2048 tokens"), 3),
     (untold, ("without", "with"), 3),
