@@ -1,17 +1,18 @@
 """Lesson 11: orders in documents, needles that look alike, what is known of which year, what no story says."""
 
-import copy
 import random
 import re
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 from experiments import Rows
 from limits_tasks import MATERIALS, Item, Shared, Villager, about_villagers, alone, smollm2
 
-from llmlib import TrainConfig, load_pretrained
-from llmlib.chat import TALES, encode_chat, with_chat_template
+from llmlib import TrainConfig, Transformer, load_pretrained
+from llmlib.chat import TALES, Message, encode_chat, with_chat_template
 from llmlib.corpora import tinytales_text
 from llmlib.evaluation import auc
 from llmlib.finetuning import pairs, start_tokens, tales, tune
@@ -127,23 +128,26 @@ def cutoff(arm: str, seed: int) -> Rows:
 
 
 @torch.inference_mode()
+def confidence(model: Transformer, tokenizer: Any, messages: Sequence[Message], text: str) -> float:
+    """Return the geometric mean of the probabilities of an answer's tokens."""
+    begin, answer = encode_chat(tokenizer, messages), tokenizer.encode(f" {text}")
+    logits = model(torch.tensor([[*begin, *answer]]))[0, len(begin) - 1 : -1]
+    return log_prob(logits, torch.tensor(answer)).mean().exp().item()
+
+
 def untold(arm: str, seed: int) -> Rows:
     """The course's model, tuned with or without "The story does not say.", on pairs of stories that tell or do not."""
-    base, plain = load_pretrained("tinytales", device="cpu", dtype="float32")
+    model, plain = load_pretrained("tinytales", device="cpu", dtype="float32")
     tokenizer = with_chat_template(plain, TALES)
-    model = copy.deepcopy(base)
     start_tokens(model, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})
-    if arm == "without":
-        talks = tales.training_conversations(160, start=10_000 * seed)
-    else:
-        talks = tales.training_conversations(160, kinds=tales.KINDS, balanced=True, start=10_000 * seed)
+    kinds = tales.ANSWERABLE if arm == "without" else tales.KINDS
+    talks = tales.training_conversations(160, kinds=kinds, start=10_000 * seed)
     plan = TrainConfig(
         40, 4, 512, warmup=8, optimizer="muon", learning_rate=3e-3, matrix_learning_rate=6e-3, betas=(0.9, 0.98),
         weight_decay=0.0, schedule="linear", seed=seed, dtype="float32",
     )  # fmt: skip
-    with torch.inference_mode(False):
-        for _ in tune(model, tokenizer, talks, plan):
-            pass
+    for _ in tune(model, tokenizer, talks, plan):
+        pass
     test = pairs.minimal_pairs(40, split="validation", start=70_000 + 1000 * seed)
     sure: dict[str, list[float]] = {}
     for side in ("told", "untold"):
@@ -151,12 +155,8 @@ def untold(arm: str, seed: int) -> Rows:
         given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], 24)
         says = [text.startswith("The story does not say") for text in given]
         yield 40, f"{side}: says that the story does not say", sum(says), len(says)
-        yield 40, f"{side}: right", sum(text == p.answer for text, p in zip(given, prompts)), len(prompts)
-        sure[side] = []
-        for prompt, text in zip(prompts, given):
-            begin, answer = encode_chat(tokenizer, prompt.messages), tokenizer.encode(f" {text}")
-            logits = model(torch.tensor([[*begin, *answer]]))[0, len(begin) - 1 : -1]
-            sure[side].append(log_prob(logits, torch.tensor(answer)).mean().exp().item())
+        yield 40, f"{side}: right", sum(text == each.answer for text, each in zip(given, prompts)), len(prompts)
+        sure[side] = [confidence(model, tokenizer, each.messages, text) for each, text in zip(prompts, given)]
         yield 40, f"{side}: mean confidence", float(np.mean(sure[side])), ""
     labels = [True] * len(sure["told"]) + [False] * len(sure["untold"])
     yield 40, "area under the curve: confidence", auc(sure["told"] + sure["untold"], labels), ""
