@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 # cells of a notebook, go to one worker. Files are taken in the order in which they are named: the lessons first, since
 # the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -ge 4 ] && echo 4 || echo $$((n + 1)))
-SOURCES = llmlib tests benchmarks data notebooks/execute.py
+SOURCES = llmlib tests benchmarks data docs notebooks/execute.py notebooks/first_cell.py
 SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs"
 # A run starts some hundred Python processes: bytecode is kept, whatever the environment says, so that not each of them
 # compiles the library anew, and each worker all tests.

@@ -66,6 +66,23 @@ def test_conda_draws_on_the_same_list():
     assert others == {"python", "pip"}
 
 
+def test_binder_gets_the_course_and_a_torch_without_cuda(tmp_path):
+    environment = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text())
+    assert environment["dependencies"] == ["python=3.12", "pip", "pytorch-cpu"]  # repo2docker knows 3.12, and we do
+    for name in ("python", "llmlib", "jupyter"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "$(basename $0) $*"\n')
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [ROOT / ".binder" / "postBuild"], cwd=ROOT, env={"PATH": path}, capture_output=True, text=True
+    )
+    install, download, trust = done.stdout.splitlines()
+    assert install.startswith("python -m pip install")
+    assert install.endswith("--editable .[course]")
+    assert download == "llmlib download"
+    assert trust.startswith("jupyter trust notebooks/00_welcome.ipynb")
+
+
 def test_the_library_alone_needs_nothing_of_the_course():
     assert not names(PROJECT["dependencies"]) & names(PROJECT["optional-dependencies"]["course"])
 
