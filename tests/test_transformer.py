@@ -194,11 +194,10 @@ def test_a_mask_of_zeros_and_ones_means_the_same():
     torch.testing.assert_close(model(ids, attention_mask=mask, cache=model.new_cache(batch=2)), expected)
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "mistral"])  # between them: both kinds of positions, groups, a window
-def test_one_graph_serves_texts_of_every_length(kind, monkeypatch):
+def test_one_graph_serves_texts_of_every_length(monkeypatch):
     """What `torch.compile` and `torch.export` make of a model, without a break, gives the same logits."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # a length that is free is no number yet
-    model = Transformer(dataclasses.replace(KINDS[kind], n_layers=1)).eval()
+    model = Transformer(dataclasses.replace(KINDS["mistral"], n_layers=1)).eval()  # rotary, groups, a window
     compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
     length = torch.export.Dim("seq", min=2, max=model.config.max_seq_len)
     with torch.no_grad():
