@@ -10,8 +10,8 @@ PYTEST_ARGS ?=
 # cells of a notebook, go to one worker. Files are taken in the order in which they are named: the lessons first, since
 # the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -ge 4 ] && echo 4 || echo $$((n + 1)))
-SOURCES = llmlib tests benchmarks data notebooks/execute.py
-SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs"
+SOURCES = llmlib tests benchmarks data docs notebooks/execute.py
+SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs" "docs/playground/*.mjs" "docs/playground/*.css" "docs/playground/*.js"
 # A run starts some hundred Python processes: bytecode is kept, whatever the environment says, so that not each of them
 # compiles the library anew, and each worker all tests.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.lighter -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
@@ -41,7 +41,7 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/oxfmt --check $(SCRIPTS)
-	$(BIN)/oxlint --deny-warnings llmlib tests
+	$(BIN)/oxlint --deny-warnings llmlib tests docs/playground
 
 format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix-only $(SOURCES)

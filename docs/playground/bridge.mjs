@@ -17,31 +17,40 @@ export function pageModel(traits) {
   async function work() {
     working = true;
     while (waiting.length) {
-      const [came, thens, refused, notices] = [waiting, new Map(), [], new Set()];
+      const came = waiting;
       waiting = [];
-      const tried = async (numbers, step) => {
-        try {
-          await step();
-        } catch (error) {
-          refused.push(...numbers);
-          notices.add(error.message);
-        }
-      };
       for (const { client } of came) tell("msg:custom", { client, begun: true });
-      for (const { number, kind, details } of came.flatMap(({ acts }) => acts)) {
-        const [act, then] = handlers.get(kind) ?? [];
-        const before = refused.length;
-        await tried([number], () => {
-          if (!act) throw new Error(`This page has no act called “${kind}”.`);
-          return act(details);
-        });
-        if (then && refused.length === before) thens.set(then, [...(thens.get(then) ?? []), number]);
-      }
-      for (const [then, numbers] of thens) await tried(numbers, then);
+      const { refused, notices } = await done(came);
       model.put({ notice: [...notices].join(" ") });
-      for (const { client, acts } of came) tell("msg:custom", { client, done: acts.at(-1).number, refused });
+      for (const { client, acts } of came) {
+        const own = acts.map(({ number }) => number).filter((number) => refused.has(`${client} ${number}`));
+        tell("msg:custom", { client, done: acts.at(-1).number, refused: own });
+      }
     }
     working = false;
+  }
+
+  /** Do acts that came together; which of them could not be done, and why. */
+  async function done(came) {
+    const [refused, notices, needed] = [new Set(), new Set(), new Map()];
+    const tried = async (names, step) => {
+      try {
+        await step();
+        return true;
+      } catch (error) {
+        for (const name of names) refused.add(name);
+        notices.add(error.message);
+        return false;
+      }
+    };
+    for (const { client, acts } of came)
+      for (const { number, kind, details } of acts) {
+        const name = `${client} ${number}`;
+        const [act, then] = handlers.get(kind) ?? [() => Promise.reject(new Error(`There is no act “${kind}” here.`))];
+        if ((await tried([name], () => act(details))) && then) needed.set(then, [...(needed.get(then) ?? []), name]);
+      }
+    for (const [then, names] of needed) await tried(names, then);
+    return { refused, notices };
   }
 
   const model = {

@@ -34,13 +34,16 @@ RUN = TrainConfig(
 PREFIX, SUFFIX = "base_model.model.", ".weight"  # of names in peft's files
 
 
-def build(target: Path) -> None:
-    """Write the page into the folder `target`; an interrupt or error leaves what was there before."""
-    assistant = tuned_adapter()
+def build(target: Path, adapter: Path | None = None) -> None:
+    """Write the page into the folder `target`; an interrupt or error leaves what was there before.
+
+    `adapter` is the file that makes the model answer questions; by default the one of `tuned_adapter`.
+    """
+    adapter = adapter or tuned_adapter()
     with write_together(target, key="index.html") as new:
         for name in MODEL:
             shutil.copyfile(TINYTALES / name, new / name)
-        shutil.copyfile(assistant, new / "assistant.safetensors")
+        shutil.copyfile(adapter, new / "assistant.safetensors")
         shutil.copyfile(HERE / "index.html", new / "index.html")
         for name in ("page.mjs", "worker.mjs"):
             (new / name).write_text(javascript(HERE / name), encoding="utf-8")
@@ -67,17 +70,17 @@ def tuned_adapter() -> Path:
     path = cache_dir() / f"playground-{key}.safetensors"
     if not path.exists():
         print("Tuning the model to answer questions (once, about a minute) …", file=sys.stderr)
-        _make_adapter(path)
+        make_adapter(path, RUN)
     return path
 
 
-def _make_adapter(path: Path) -> None:
+def make_adapter(path: Path, run: TrainConfig) -> None:
     """Tune as in lesson 08, but with a LoRA. The file has A, B times its scale, and the rows of the two new tokens."""
     model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
     tokenizer = with_chat_template(tokenizer, TALES)
     start_tokens(model, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})
     lora = apply_lora(model, LORA)
-    for _step in tune(model, tokenizer, tales.training_conversations(RUN.steps * RUN.batch_size), RUN):
+    for _step in tune(model, tokenizer, tales.training_conversations(run.steps * run.batch_size), run):
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_together(path.parent, key=path.name) as new:

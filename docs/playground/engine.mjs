@@ -96,8 +96,7 @@ export class Engine {
     const what = JSON.stringify([off, how, how === "mean" ? ids : null]);
     if (what !== this.withoutWhat) this.without.cache.ids = []; // what was read with other heads is of no use
     this.withoutWhat = what;
-    if (how === "mean") this.base.logits(ids);
-    if (how === "mean") this.base.cache.ids.length = ids.length;
+    if (how === "mean") this.base.logits(ids); // the continuation goes, and the mean is over the text alone
     const instead = (layer, head) =>
       how === "mean" ? this.model.meanOutput(this.base.cache, layer, head) : new Float32Array(this.model.dHead);
     return new Map(off.map(([layer, head]) => [`${layer},${head}`, instead(layer, head)]));
@@ -114,24 +113,29 @@ export class Engine {
     };
   }
 
+  /** The same model after instruction tuning: the adapter is fetched when it is first asked for. */
+  async tunedReader() {
+    if (!this.tuned) {
+      const adapter = readSafetensors(await this.fetchAdapter());
+      this.tuned = new Reader(new Transformer(this.config, withAdapter(this.tensors, adapter, this.model.nLayers)));
+    }
+    return this.tuned;
+  }
+
   /** The next token of the tuned model's answer to `words`, of which it has said `said`; null: it has finished. */
   async answer({ words, said }) {
-    this.tuned ??= new Reader(
-      new Transformer(
-        this.config,
-        withAdapter(this.tensors, readSafetensors(await this.fetchAdapter()), this.model.nLayers),
-      ),
-    );
+    const reader = await this.tunedReader();
     const ids = [...this.tokenizer.encodeQuestion(words), ...said];
     const { context, endId } = this.model;
-    if (ids.length >= context)
+    if (ids.length > context)
       throw new Error(`The story and the question fill the model's context of ${context} tokens. Shorten the story.`);
-    const id = draw(probabilities(this.tuned.logits(ids), LIKELIEST), 0);
+    const id = draw(probabilities(reader.logits(ids), LIKELIEST), 0);
     return id === endId ? null : id;
   }
 
   /** The logits after every token of a text, for whoever compares them with Python's. */
-  logits({ ids }) {
-    return this.model.forward(ids, new Cache(this.model), { lastOnly: false });
+  async logits({ ids, tuned = false }) {
+    const { model } = tuned ? await this.tunedReader() : this.base;
+    return model.forward(ids, new Cache(model), { lastOnly: false });
   }
 }

@@ -2,6 +2,7 @@
 
 import { pageModel } from "./bridge.mjs";
 
+const LONGEST = 96; // tokens of an answer
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** What the bars leave out. */
@@ -165,18 +166,21 @@ export class Playground {
     this.settings = { ...this.settings, [name]: value };
   }
 
-  want(changes) {
+  async want(changes) {
+    const more = await this.engine.encode({ text: changes.continuation ?? this.wish.continuation });
+    if (this.ids.length + more.length > this.about.context)
+      throw new Error("The text and its continuation do not fit into the model's context. Shorten one of the two.");
     Object.assign(this.wish, changes);
   }
 
   async compare(text) {
     if (text) await this.checked(text);
-    this.want({ text_b: text });
+    await this.want({ text_b: text });
   }
 
   turn(layer, head, off) {
     const others = this.wish.ablated.filter(([l, h]) => l !== layer || h !== head);
-    this.want({ ablated: off ? [...others, [layer, head]] : others });
+    return this.want({ ablated: off ? [...others, [layer, head]] : others });
   }
 
   // --- showing ---
@@ -212,9 +216,8 @@ export class Playground {
   async showAttention() {
     const { ids, wish } = this;
     const { ablated: off, how } = wish;
-    const more = await this.engine.encode({ text: wish.continuation });
-    if (ids.length + more.length > this.about.context)
-      throw new Error("The text and its continuation do not fit into the model's context. Shorten one of the two.");
+    const most = this.about.context - ids.length; // the text may have grown since the continuation was typed
+    const more = (await this.engine.encode({ text: wish.continuation })).slice(0, most);
     const seen = await this.engine.attention({ ids, more, off, how });
     const other = wish.text_b ? await this.engine.encode({ text: wish.text_b }) : null;
     const b = other ? await this.engine.attention({ ids: other, off, how }) : null;
@@ -251,7 +254,7 @@ export class Playground {
     const said = [];
     const before = asker.get("turns");
     const tell = (answer, answering) => asker.put({ turns: [...before, { question, answer }], question, answering });
-    for (;;) {
+    while (said.length < LONGEST) {
       const id = await engine.answer({ words: `${story}\n\n${question}`, said });
       if (id === null) break;
       said.push(id);
