@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 # the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -ge 4 ] && echo 4 || echo $$((n + 1)))
 SOURCES = llmlib tests benchmarks data docs notebooks/execute.py notebooks/first_cell.py
-SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs"
+SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs" "docs/playground/*.mjs" "docs/playground/*.css" "docs/playground/*.js"
 # A run starts some hundred Python processes: bytecode is kept, whatever the environment says, so that not each of them
 # compiles the library anew, and each worker all tests.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.lighter -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
@@ -59,7 +59,7 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/oxfmt --check $(SCRIPTS)
-	$(BIN)/oxlint --deny-warnings llmlib tests
+	$(BIN)/oxlint --deny-warnings llmlib tests docs/playground
 
 format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix-only $(SOURCES)

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import given
@@ -191,6 +192,24 @@ def test_a_mask_of_zeros_and_ones_means_the_same():
     expected = model(ids, attention_mask=mask.bool())
     assert torch.equal(model(ids, attention_mask=mask), expected)
     torch.testing.assert_close(model(ids, attention_mask=mask, cache=model.new_cache(batch=2)), expected)
+
+
+def test_one_graph_serves_texts_of_every_length(monkeypatch):
+    """What `torch.compile` and `torch.export` make of a model, without a break, gives the same logits."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # a length that is free is no number yet
+    model = Transformer(dataclasses.replace(KINDS["mistral"], n_layers=1)).eval()  # rotary, groups, a window
+    compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
+    length = torch.export.Dim("seq", min=2, max=model.config.max_seq_len)
+    with torch.no_grad():
+        exported = torch.export.export(model, (random_ids(1, 12),), dynamic_shapes=({1: length},)).module()
+        for seq in (12, 2, 24):
+            ids = random_ids(1, seq, seed=seq)
+            torch.testing.assert_close(compiled(ids), model(ids))
+            torch.testing.assert_close(exported(ids), model(ids))
+        mask = torch.arange(12)[None] >= 3
+        torch.testing.assert_close(compiled(ids[:, :12], attention_mask=mask), model(ids[:, :12], attention_mask=mask))
+        with pytest.raises(ValueError, match=r"must be between 0 and 30 \(the vocabulary\), got 31 to 31"):
+            model(torch.tensor([[31]]))  # a graph that was made leaves the check in place
 
 
 def test_a_cache_that_is_full():
