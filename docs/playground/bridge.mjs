@@ -1,5 +1,9 @@
 // What Jupyter does for a view, done in the page: it keeps the view's traits, and answers its acts. See base.py.
 
+const unknown = (kind) => () => {
+  throw new Error(`There is no act “${kind}” here.`);
+};
+
 /**
  * A model as anywidget gives one to a view. `onAct(kind, act, then)` is as `View.on_act` in Python: acts are done in
  * order, `then` once after all that have come meanwhile; an error's message is for the reader.
@@ -46,7 +50,7 @@ export function pageModel(traits) {
     for (const { client, acts } of came)
       for (const { number, kind, details } of acts) {
         const name = `${client} ${number}`;
-        const [act, then] = handlers.get(kind) ?? [() => Promise.reject(new Error(`There is no act “${kind}” here.`))];
+        const [act, then] = handlers.get(kind) ?? [unknown(kind)];
         if ((await tried([name], () => act(details))) && then) needed.set(then, [...(needed.get(then) ?? []), name]);
       }
     for (const [then, names] of needed) await tried(names, then);
