@@ -74,7 +74,7 @@ def folder(builder, tmp_path_factory):
     """The page, with an adapter that has been tuned for a single step."""
     place = tmp_path_factory.mktemp("playground")
     builder.make_adapter(place / "adapter.safetensors", TrainConfig(1, 1, 512, optimizer="adamw", learning_rate=5e-3))
-    builder.build(place / "page", place / "adapter.safetensors")
+    builder.build(place / "page", "../index.html", place / "adapter.safetensors")
     return place / "page"
 
 
