@@ -6,6 +6,7 @@ needs tuning: that is a LoRA, which is made at the first build (about a minute o
 
 import argparse
 import hashlib
+import html
 import json
 import shutil
 import sys
@@ -34,17 +35,20 @@ RUN = TrainConfig(
 PREFIX, SUFFIX = "base_model.model.", ".weight"  # of names in peft's files
 
 
-def build(target: Path, adapter: Path | None = None) -> None:
+def build(target: Path, home: str = "", adapter: Path | None = None) -> None:
     """Write the page into the folder `target`; an interrupt or error leaves what was there before.
 
-    `adapter` is the file that makes the model answer questions; by default the one of `tuned_adapter`.
+    `home` is where its link to the course leads, seen from the page; without it there is no such link. `adapter` is the
+    file that makes the model answer questions; by default the one of `tuned_adapter`.
     """
     adapter = adapter or tuned_adapter()
     with write_together(target, key="index.html") as new:
         for name in MODEL:
             shutil.copyfile(TINYTALES / name, new / name)
         shutil.copyfile(adapter, new / "assistant.safetensors")
-        shutil.copyfile(HERE / "index.html", new / "index.html")
+        link = f'<nav aria-label="Course"><a href="{html.escape(home)}">← The course</a></nav>\n' if home else ""
+        page = (HERE / "index.html").read_text(encoding="utf-8").replace("__HOME__", link)
+        (new / "index.html").write_text(page, encoding="utf-8")
         for name in ("page.mjs", "worker.mjs"):
             (new / name).write_text(javascript(HERE / name), encoding="utf-8")
         for name, view in VIEWS.items():

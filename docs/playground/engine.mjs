@@ -55,6 +55,11 @@ export class Engine {
     return this.tokenizer.encode(text);
   }
 
+  /** A question to the tuned model, up to where its answer begins. */
+  question({ words }) {
+    return this.tokenizer.encodeQuestion(words);
+  }
+
   decode({ ids }) {
     return this.tokenizer.decode(ids);
   }

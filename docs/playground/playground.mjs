@@ -113,7 +113,10 @@ export class Playground {
 
   async drawSome(times) {
     for (let k = 0; k < times && !this.ended; k++) {
+      const { ids } = this;
       const { drawn } = await this.expected();
+      this.next.check();
+      if (this.ids !== ids) continue; // it has grown or changed meanwhile
       this.append(drawn);
       await this.showNext();
     }
@@ -130,8 +133,10 @@ export class Playground {
     const [began, before] = [performance.now(), this.picked];
     try {
       while (this.writer.get("writing") && !this.full && !this.ended) {
+        const { ids } = this;
         const { drawn } = await this.expected();
         if (!this.writer.get("writing")) break;
+        if (this.ids !== ids) continue; // a reader's click was quicker
         this.append(drawn);
         await this.showNext();
         const n = this.picked - before;
@@ -170,7 +175,7 @@ export class Playground {
     const more = await this.engine.encode({ text: changes.continuation ?? this.wish.continuation });
     if (this.ids.length + more.length > this.about.context)
       throw new Error("The text and its continuation do not fit into the model's context. Shorten one of the two.");
-    Object.assign(this.wish, changes);
+    this.wish = { ...this.wish, ...changes };
   }
 
   async compare(text) {
@@ -185,14 +190,28 @@ export class Playground {
 
   // --- showing ---
 
+  /** End here if the reader has cancelled what is under way. */
+  check() {
+    for (const model of [this.next, this.writer, this.attention]) model.check();
+  }
+
   expected() {
     const { temperature, top_p: topP } = this.settings;
     return this.engine.next({ ids: this.ids, settings: { temperature, topP } });
   }
 
+  /** Show everything. What cannot be shown is taken back. */
   async show() {
-    await this.showNext();
-    if (!this.writer.get("writing")) await this.showAttention(); // while it writes, that would take most of the time
+    const { ids, prompt, picked, wish } = this;
+    try {
+      await this.showNext();
+      if (!this.writer.get("writing")) await this.showAttention(); // while it writes, that would take most of the time
+      this.shown = { ids, prompt, picked, wish };
+    } catch (error) {
+      Object.assign(this, this.shown);
+      await this.showNext();
+      throw error;
+    }
   }
 
   async showNext() {
@@ -219,6 +238,7 @@ export class Playground {
     const most = this.about.context - ids.length; // the text may have grown since the continuation was typed
     const more = (await this.engine.encode({ text: wish.continuation })).slice(0, most);
     const seen = await this.engine.attention({ ids, more, off, how });
+    this.check();
     const other = wish.text_b ? await this.engine.encode({ text: wish.text_b }) : null;
     const b = other ? await this.engine.attention({ ids: other, off, how }) : null;
     const changed = seen.changed ?? seen.codes;
@@ -250,17 +270,23 @@ export class Playground {
   async ask(question) {
     const { asker, engine } = this;
     if (!question.trim()) throw new Error("There is no question. Type one.");
-    const story = storyOf(await engine.decode({ ids: this.ids }));
-    const said = [];
+    const words = `${storyOf(await engine.decode({ ids: this.ids }))}\n\n${question}`;
     const before = asker.get("turns");
-    const tell = (answer, answering) => asker.put({ turns: [...before, { question, answer }], question, answering });
-    while (said.length < LONGEST) {
-      const id = await engine.answer({ words: `${story}\n\n${question}`, said });
-      if (id === null) break;
-      said.push(id);
-      tell((await engine.decode({ ids: said })).trimStart(), true);
+    const said = [];
+    const tell = async () => (await engine.decode({ ids: said })).trim();
+    asker.put({ question, answering: true });
+    try {
+      while (said.length < LONGEST) {
+        const id = await engine.answer({ words, said });
+        asker.check();
+        if (id === null) break;
+        said.push(id);
+        asker.put({ turns: [...before, { question, answer: await tell() }] });
+      }
+      if (!said.length) asker.put({ turns: [...before, { question, answer: "(It says nothing.)" }] });
+    } finally {
+      asker.put({ answering: false });
     }
-    tell((await engine.decode({ ids: said })).trim() || "(It says nothing.)", false);
   }
 }
 
