@@ -313,6 +313,79 @@ def rotary_clicks(bench, view):
     bench.expect("rotary.query_position", "50")
 
 
+# --- thresholds and long contexts ---------------------------------------------------------------------------------
+
+
+def step_right(slider, times):
+    """Move a slider to its beginning, and step by step to the right, as quickly as a machine can."""
+    slider.evaluate(
+        """(slider, times) => { slider.value = 0; for (let k = 0; k < times; k++) {
+          slider.value = Number(slider.value) + 1; slider.dispatchEvent(new Event("input")); } }""",
+        times,
+    )
+
+
+def threshold_score(view, number):
+    view.get_by_role("radiogroup", name="Which score").get_by_role("radio").nth(number).check(force=True)
+
+
+def threshold_other(bench, view):
+    threshold_score(view, 1)
+
+
+def threshold_texts(bench, view, group, start):
+    """What is listed of a group of answers where all are let through, or none is."""
+    threshold_score(view, 0)
+    step_right(view.get_by_label("Threshold"), start)
+    view.locator(f"input[value={group}]").check(force=True)
+    expect(view.locator(f".llm-tile[data-group={group}] .llm-count")).not_to_have_text("0")
+    return view.locator(".llm-listing li")
+
+
+def threshold_clicks(bench, view):
+    threshold_score(view, 0)
+    step_right(view.get_by_label("Threshold"), 80)
+    bench.expect("(gate.threshold, gate.let_through.sum().item())", "(0.4, 36)")
+    expect(view.locator(".llm-headline")).to_contain_text("confidence ≥ 0.4 lets 36 of 60 through")
+    for group in ("lost_wrong", "lost_right"):
+        view.locator(f"input[value={group}]").check(force=True)
+    expect(view.locator(".llm-texts-near .llm-title")).to_contain_text("right, lost: 16")
+    threshold_score(view, 1)  # as many are let through there
+    bench.expect("(gate.score == odd, gate.let_through.sum().item())", "(True, 36)")
+
+
+def threshold_odd(bench, view):
+    expect(threshold_texts(bench, view, "kept_right", 1).filter(has_text=ODD).first).to_be_attached()
+    expect(view.get_by_role("radiogroup", name="Which score")).to_contain_text(ODD[:30])
+
+
+def threshold_empty(bench, view):
+    expect(threshold_texts(bench, view, "kept_right", 1).filter(has_text="(empty)").first).to_be_attached()
+
+
+def threshold_long(bench, view):
+    expect(threshold_texts(bench, view, "lost_right", 199).filter(has_text="one t…")).not_to_have_count(0)
+
+
+def long_context_clicks(bench, view):
+    step_right(view.get_by_label("Position to read"), 100)
+    bench.expect("far.place['position'] in (100, 101, 200)", "True")
+    for cell in view.get_by_role("grid").first.get_by_role("gridcell").all():
+        cell.click()
+    bench.expect("far.place['cell']", "[1, 1]")
+    expect(view.locator(".llm-reading")).to_contain_text(
+        "128 tokens (2 × the trained length), needle 100% in: as trained 0 of 4"
+    )
+    bench.python("far.put(odd, 128, 1, 0.75)")
+    expect(view.locator(".llm-reading")).to_contain_text("3 of 4 found.")
+    expect(view.get_by_role("grid").first.get_by_role("gridcell").last).to_be_focused()  # while the other grid grows
+
+
+def long_context_odd(bench, view):
+    expect(view.locator(".llm-means")).to_contain_text(ODD[:30])
+    expect(view.locator(".llm-needles figcaption").last).to_contain_text(ODD[:30])
+
+
 # --- questions ----------------------------------------------------------------------------------------------------
 
 

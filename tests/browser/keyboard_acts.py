@@ -233,6 +233,33 @@ def rotary(bench, view):
     expect(button(view, "PNG")).to_be_hidden()
 
 
+# --- thresholds and long contexts ---------------------------------------------------------------------------------
+
+
+def threshold(bench, view):
+    use(view, view.get_by_role("radiogroup", name="Which score").get_by_role("radio", checked=True), "ArrowRight")
+    if bench.python("gate.place['score']") == "1":
+        press(bench.page, "ArrowRight")
+    use(view, view.get_by_label("Threshold"), "Home", *["ArrowRight"] * 3)
+    bench.expect("(gate.score, gate.threshold)", "('confidence', 0.015)")
+    expect(view.locator(".llm-headline")).to_contain_text("confidence ≥ 0.015 lets 59 of 60 through")
+    chosen = view.locator(".llm-tile input:checked")
+    use(view, chosen, "ArrowDown", "ArrowUp", "ArrowUp")
+    bench.expect("gate.place['group']", repr(chosen.get_attribute("value")))
+    use(view, view.get_by_label("Answers near the threshold"), "PageDown")
+
+
+def long_context(bench, view):
+    use(view, view.get_by_label("Position to read"), "Home", "ArrowRight")
+    expect(view.locator(".llm-means thead th").last).to_contain_text("2")
+    use(view, view.get_by_label("Show as trained"), "Space", "Space")
+    bench.expect("far.place['hidden']", "[]")
+    grid = view.get_by_role("grid").last
+    use(view, grid.locator("td[tabindex='0']"), "Home", "ArrowUp", "ArrowRight", "ArrowDown", "ArrowDown")
+    bench.expect("far.place['cell']", "[1, 1]")
+    expect(grid.locator("td.llm-chosen")).to_be_focused()
+
+
 # --- questions ----------------------------------------------------------------------------------------------------
 
 
