@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from llmlib.widgets.rotary import RotaryView as RotaryView
     from llmlib.widgets.sampling import SamplingView as SamplingView
     from llmlib.widgets.sampling import sampling_view as sampling_view
+    from llmlib.widgets.scaling import ScalingView as ScalingView
     from llmlib.widgets.tokens import TokensView as TokensView
     from llmlib.widgets.training import TrainingView as TrainingView
     from llmlib.widgets.tuning import TuningView as TuningView
@@ -51,6 +52,7 @@ __all__, __getattr__, __dir__ = lazy(
         "NextTokenView": "llmlib.widgets.next_token",
         "RotaryView": "llmlib.widgets.rotary",
         "SamplingView": "llmlib.widgets.sampling",
+        "ScalingView": "llmlib.widgets.scaling",
         "TokensView": "llmlib.widgets.tokens",
         "TrainingView": "llmlib.widgets.training",
         "TuningView": "llmlib.widgets.tuning",
