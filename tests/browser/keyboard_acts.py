@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from browser.keys import button, go, press, reachable, until, use, write
+from browser.keys import button, choose, go, pick, press, reachable, until, use, write
 
 # --- texts and tokens ---------------------------------------------------------------------------------------------
 
@@ -258,6 +258,28 @@ def long_context(bench, view):
     use(view, grid.locator("td[tabindex='0']"), "Home", "ArrowUp", "ArrowRight", "ArrowDown", "ArrowDown")
     bench.expect("far.place['cell']", "[1, 1]")
     expect(grid.locator("td.llm-chosen")).to_be_focused()
+
+
+def scaling(bench, view):
+    pick(view, "Take the figures of", "1")
+    bench.expect("(scaling.place['parameters'], scaling.place['tokens'])", "(175000000000, 300000000000)")
+    expect(view.locator(".llm-panel").first).to_contain_text("3.2 · 10²³ FLOPs")
+    use(view, view.get_by_label("Parameters", exact=True), *["ArrowLeft"] * 2)
+    bench.expect("scaling.place['parameters']", "166000000000")
+    choose(view, "Law", "Kaplan 2020")
+    expect(view.get_by_text("Take another law")).to_be_visible()
+    choose(view, "Law", "Hoffmann 2022")
+    write(view, view.get_by_label("Answers in its life, as a number"), "100 billion")
+    expect(view.locator(".llm-cheapest")).to_contain_text("100B answers")
+    use(view, button(view, "Take the cheapest"))
+    expect(view.locator(".llm-cheapest")).to_contain_text("as cheap")
+    use(view, view.get_by_label("Utilisation"), "End")
+    bench.expect("scaling.place['utilisation']", "1")
+    figures, model = view.get_by_text("All figures, and where they come from"), view.get_by_text("GPT-3", exact=True)
+    seen = model.last.is_visible()
+    for now in (not seen, seen):
+        use(view, figures)
+        expect(model.last).to_be_visible(visible=now)
 
 
 # --- questions ----------------------------------------------------------------------------------------------------
