@@ -51,7 +51,7 @@ def _map(known: Known, answers: Known) -> Table:
         left = sum(one.minutes for one in exercises if not is_solved(one, known))
         begun = any(_is_tried(one, known) for one in exercises) or any(name in answers for name in asked_in(lesson))
         all_done = exercises and solved == len(exercises)
-        state = "▶ go on here" if lesson == here else "✓ solved" if all_done else "… begun" if begun else "○"
+        state = "▶ here" if lesson == here else "✓ solved" if all_done else "… begun" if begun else "○"
         count = f"{solved} of {len(exercises)}" if exercises else ""
         rows.append((title_of(lesson), state, count, f"{left} min" if left else "", _answers(lesson, answers)))
     header = ("lesson", "", "exercises solved", "left", "questions")
@@ -90,9 +90,7 @@ def _go_on(known: Known, answers: Known) -> Prose:
     if lesson is None:
         return Prose("Everything is solved. Well done.")
     if exercise is None:
-        return Prose(
-            f"{title_of(lesson)}. Everything in the course starts from there.", "Begin here:", notebook_of(lesson)
-        )
+        return Prose(f"{title_of(lesson)}, where the course starts.", "Begin here:", notebook_of(lesson))
     minutes = sum(one.minutes for one in all_exercises() if not is_solved(one, known))
     what = f"lesson {title_of(lesson)}, with `{exercise.name}` (about {exercise.minutes} minutes)."
     return Prose(f"{what} About {minutes} minutes of exercises are left in all.", "Go on here:", notebook_of(lesson))
