@@ -44,6 +44,7 @@ export class Engine {
     this.without = new Reader(this.model); // some heads
     this.withoutWhat = "";
     this.tuned = null;
+    this.untuned = null;
   }
 
   about() {
@@ -127,10 +128,14 @@ export class Engine {
     return this.tuned;
   }
 
-  /** The next token of the tuned model's answer to `words`, of which it has said `said`; null: it has finished. */
-  async answer({ words, said }) {
-    const reader = await this.tunedReader();
-    const ids = [...this.tokenizer.encodeQuestion(words), ...said];
+  /**
+   * The next token of the tuned model's answer to `words`, of which it has said `said`; null: it has finished. The base
+   * model goes on with the words as with a page of a book.
+   */
+  async answer({ words, said, tuned = true }) {
+    this.untuned ??= new Reader(this.model); // apart from the text in the other views
+    const reader = tuned ? await this.tunedReader() : this.untuned;
+    const ids = [...(tuned ? this.question({ words }) : this.encode({ text: words })), ...said];
     const { context, endId } = this.model;
     if (ids.length > context)
       throw new Error(`The story and the question fill the model's context of ${context} tokens. Shorten the story.`);

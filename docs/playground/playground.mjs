@@ -3,6 +3,7 @@
 import { pageModel } from "./bridge.mjs";
 
 const LONGEST = 96; // tokens of an answer
+const A_LINE = 24; // tokens that the base model writes where it should answer
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** What the bars leave out. */
@@ -271,21 +272,28 @@ export class Playground {
     const { asker, engine } = this;
     if (!question.trim()) throw new Error("There is no question. Type one.");
     const words = `${storyOf(await engine.decode({ ids: this.ids }))}\n\n${question}`;
+    const turn = { question, answer: "", untuned: "" };
     const before = asker.get("turns");
-    const said = [];
-    const tell = async () => (await engine.decode({ ids: said })).trim();
+    const show = () => asker.put({ turns: [...before, { ...turn }] });
     asker.put({ question, answering: true });
     try {
-      while (said.length < LONGEST) {
-        const id = await engine.answer({ words, said });
-        asker.check();
-        if (id === null) break;
-        said.push(id);
-        asker.put({ turns: [...before, { question, answer: await tell() }] });
-      }
-      if (!said.length) asker.put({ turns: [...before, { question, answer: "(It says nothing.)" }] });
+      for await (const answer of this.answers({ words, tuned: true }, LONGEST)) show((turn.answer = answer));
+      turn.answer ||= "(It says nothing.)";
+      for await (const page of this.answers({ words, tuned: false }, A_LINE)) show((turn.untuned = page));
+      show();
     } finally {
       asker.put({ answering: false });
+    }
+  }
+
+  /** An answer as it grows, token by token. */
+  async *answers(asked, most) {
+    for (const said = []; said.length < most;) {
+      const id = await this.engine.answer({ ...asked, said });
+      this.asker.check();
+      if (id === null) return;
+      said.push(id);
+      yield (await this.engine.decode({ ids: said })).trim();
     }
   }
 }
