@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from llmlib.widgets.rotary import RotaryView as RotaryView
     from llmlib.widgets.sampling import SamplingView as SamplingView
     from llmlib.widgets.sampling import sampling_view as sampling_view
+    from llmlib.widgets.scaling import ScalingView as ScalingView
     from llmlib.widgets.threshold import ThresholdView as ThresholdView
     from llmlib.widgets.threshold import threshold_view as threshold_view
     from llmlib.widgets.tokens import TokensView as TokensView
@@ -57,6 +58,7 @@ __all__, __getattr__, __dir__ = lazy(
         "RotaryView": "llmlib.widgets.rotary",
         "SamplingView": "llmlib.widgets.sampling",
         "ThresholdView": "llmlib.widgets.threshold",
+        "ScalingView": "llmlib.widgets.scaling",
         "TokensView": "llmlib.widgets.tokens",
         "TrainingView": "llmlib.widgets.training",
         "TuningView": "llmlib.widgets.tuning",

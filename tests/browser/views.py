@@ -14,6 +14,7 @@ from llmlib.corpora.datasets import TokenDataset
 from llmlib.exercises.engine.asking_view import QuestionsView
 from llmlib.explore import *
 from llmlib.preferences import AlignStep, Group
+from llmlib.scaling import Law
 from llmlib.tokenization import BPETokenizer
 from llmlib.widgets import long_context_view, threshold_view
 tokenizer = BPETokenizer.train("one two three four " * 3, 270, special_tokens=["<|im_start|>", "<|im_end|>"])
@@ -33,6 +34,8 @@ for parameter in flat.parameters():
     parameter.data *= 5  # so that the arrows of its vectors have different places
 choices = [{"text": "`a`", "right": True, "because": "So it is."}, {"text": "b", "right": False, "because": "No."}]
 questions = [{"text": f"What is {n}?", "lead": "From lesson 03:", "choices": choices} for n in range(3)]
+law = Law(E=2.97, A=280, B=265, alpha=0.7, beta=0.51)
+own_runs = {"own": [(1e4, 1e5, 4.0), (1e5, 1e6, 3.0)]}
 told = []  # which choices were told to Python
 class Rewarded:  # the made-up steps of an alignment run; its answers are those of the pupil
     config, step = SimpleNamespace(steps=100_000), 0
@@ -84,6 +87,7 @@ class Row:
         return self.source.split(" = ")[0]
 
 
+NUMBERS = "its boxes are for numbers; what is none is among the odd texts"
 NO_TEXT = "it shows numbers, and no text"
 NOT_TYPED = "its texts are the names that are given in Python"
 NOTHING_TYPED = "its choices are opened, and nothing is typed"
@@ -138,6 +142,9 @@ VIEWS = (
         "far = long_context_view(losses, grids, lengths=[64, 128], depths=[0, 1], trained=64, needles=4)",
         acts.long_context_clicks, acts.long_context_odd, NOT_TYPED, NOT_TYPED,
         keyboard=keyboard_acts.long_context, works_alone="Save"),
+    Row("ScalingView", ".llm-scaling", "scaling = explore_scaling({'mine': law}, own_runs)",
+        acts.scaling_clicks, acts.scaling_odd, NUMBERS, NUMBERS, keyboard=keyboard_acts.scaling, works_alone="Save",
+        widest=acts.scaling_tables),
 )  # fmt: skip
 # What `predict`, `quiz` and `warm_up` show where a kernel runs. It has no picture of its own for a saved notebook.
 QUESTIONS = Row(
