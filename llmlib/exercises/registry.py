@@ -84,6 +84,25 @@ def number_of(lesson: str) -> str:
     return LESSONS[lesson].split("_")[1]
 
 
+def title_of(lesson: str) -> str:
+    """The number of a lesson, and its title.
+
+    >>> title_of("interpret")
+    '04 Attention visualised'
+    """
+    _, number, title = LESSONS[lesson].split("_", 2)
+    return f"{number} {title.replace('_', ' ').capitalize()}"
+
+
+def notebook_of(lesson: str) -> str:
+    """The name of its notebook.
+
+    >>> notebook_of("primer")
+    '01b_primer.ipynb'
+    """
+    return f"{LESSONS[lesson].removeprefix('lesson_')}.ipynb"
+
+
 class Unknown(KeyError):
     """There is nothing of this name; the message says what there is, and what may have been meant."""
 
@@ -106,3 +125,8 @@ class UnknownExercise(Unknown):
 
 class UnknownQuestions(Unknown):
     what = "are no questions"
+
+
+class UnknownLesson(Unknown):
+    what = "is no lesson"
+    all_of_them = "All lessons"
