@@ -336,7 +336,7 @@ def threshold_other(bench, view):
 def threshold_texts(bench, view, group, start):
     """What is listed of a group of answers where all are let through, or none is."""
     threshold_score(view, 0)
-    step_right(view.get_by_label("Threshold"), start)
+    step_right(view.get_by_label("Threshold", exact=True), start)
     view.locator(f"input[value={group}]").check(force=True)
     expect(view.locator(f".llm-tile[data-group={group}] .llm-count")).not_to_have_text("0")
     return view.locator(".llm-listing li")
@@ -344,7 +344,7 @@ def threshold_texts(bench, view, group, start):
 
 def threshold_clicks(bench, view):
     threshold_score(view, 0)
-    step_right(view.get_by_label("Threshold"), 80)
+    step_right(view.get_by_label("Threshold", exact=True), 80)
     bench.expect("(gate.threshold, gate.let_through.sum().item())", "(0.4, 36)")
     expect(view.locator(".llm-headline")).to_contain_text("confidence ≥ 0.4 lets 36 of 60 through")
     for group in ("lost_wrong", "lost_right"):

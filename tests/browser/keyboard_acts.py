@@ -240,7 +240,7 @@ def threshold(bench, view):
     use(view, view.get_by_role("radiogroup", name="Which score").get_by_role("radio", checked=True), "ArrowRight")
     if bench.python("gate.place['score']") == "1":
         press(bench.page, "ArrowRight")
-    use(view, view.get_by_label("Threshold"), "Home", *["ArrowRight"] * 3)
+    use(view, view.get_by_label("Threshold", exact=True), "Home", *["ArrowRight"] * 3)
     bench.expect("(gate.score, gate.threshold)", "('confidence', 0.015)")
     expect(view.locator(".llm-headline")).to_contain_text("confidence ≥ 0.015 lets 59 of 60 through")
     chosen = view.locator(".llm-tile input:checked")
@@ -251,7 +251,7 @@ def threshold(bench, view):
 
 def long_context(bench, view):
     use(view, view.get_by_label("Position to read"), "Home", "ArrowRight")
-    expect(view.locator(".llm-means thead th").last).to_contain_text("2")
+    expect(view.locator(".llm-means thead th").last).to_have_text("positions 5 to 8")
     use(view, view.get_by_label("Show as trained"), "Space", "Space")
     bench.expect("far.place['hidden']", "[]")
     grid = view.get_by_role("grid").last

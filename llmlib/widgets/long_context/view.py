@@ -57,8 +57,12 @@ class LongContextView(View):
         Raises `ValueError` for an arm, a length or a depth that the grid does not have, and for what is no share.
         """
         shares, value, place = self.shares(), float(share), []
-        axes = (("arm", arm, self._named("grid_arms")), ("length", int(length), self.about["lengths"]))
-        for what, wanted, known in (*axes, ("depth", float(depth), self.about["depths"])):
+        axes: list[tuple[str, Any, list[Any]]] = [
+            ("arm", arm, self._named("grid_arms")),
+            ("length", int(length), self.about["lengths"]),
+            ("depth", float(depth), self.about["depths"]),
+        ]
+        for what, wanted, known in axes:
             if wanted not in known:
                 raise ValueError(f"The grid has no {what} {wanted!r}; it has {', '.join(map(repr, known)) or 'none'}.")
             place.append(known.index(wanted))
