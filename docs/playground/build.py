@@ -6,7 +6,6 @@ needs tuning: that is a LoRA, which is made at the first build (about a minute o
 
 import argparse
 import hashlib
-import html
 import json
 import shutil
 import sys
@@ -28,6 +27,7 @@ from llmlib.widgets.shared.base import javascript
 HERE = Path(__file__).parent
 MODEL = ("config.json", "tokenizer.json", "model.safetensors")
 VIEWS = {"attention.mjs": AttentionView, "next_token.mjs": NextTokenView}
+HOME = '<nav aria-label="Course"><a href="../index.html">← The course</a></nav>\n'
 LORA = LoRAConfig(rank=8, alpha=16)
 RUN = TrainConfig(
     48, 4, 512, optimizer="adamw", learning_rate=5e-3, betas=(0.9, 0.98), weight_decay=0.0, warmup=4, schedule="linear"
@@ -35,18 +35,18 @@ RUN = TrainConfig(
 PREFIX, SUFFIX = "base_model.model.", ".weight"  # of names in peft's files
 
 
-def build(target: Path, home: str = "", adapter: Path | None = None) -> None:
+def build(target: Path, adapter: Path | None = None) -> None:
     """Write the page into the folder `target`; an interrupt or error leaves what was there before.
 
-    `home` is where its link to the course leads, seen from the page; without it there is no such link. `adapter` is the
-    file that makes the model answer questions; by default the one of `tuned_adapter`.
+    If the web edition is in the folder around it, the page has a link there. `adapter` is the file that makes the model
+    answer questions; by default the one of `tuned_adapter`.
     """
     adapter = adapter or tuned_adapter()
     with write_together(target, key="index.html") as new:
         for name in MODEL:
             shutil.copyfile(TINYTALES / name, new / name)
         shutil.copyfile(adapter, new / "assistant.safetensors")
-        link = f'<nav aria-label="Course"><a href="{html.escape(home)}">← The course</a></nav>\n' if home else ""
+        link = HOME if (target.parent / "index.html").exists() else ""
         page = (HERE / "index.html").read_text(encoding="utf-8").replace("__HOME__", link)
         (new / "index.html").write_text(page, encoding="utf-8")
         for name in ("page.mjs", "worker.mjs"):

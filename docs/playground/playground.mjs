@@ -3,6 +3,8 @@
 import { pageModel } from "./bridge.mjs";
 
 const LONGEST = 96; // tokens of an answer
+const PAUSE = 50; // milliseconds between two pictures of a text that grows: drawing takes longer than a token
+const A_LINE = 24; // tokens that the base model writes where it should answer
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** What the bars leave out. */
@@ -131,6 +133,8 @@ export class Playground {
 
   async grow() {
     const [began, before] = [performance.now(), this.picked];
+    const tell = () => this.tellSpeed(this.picked - before, performance.now() - began);
+    let shown = began;
     try {
       while (this.writer.get("writing") && !this.full && !this.ended) {
         const { ids } = this;
@@ -138,16 +142,22 @@ export class Playground {
         if (!this.writer.get("writing")) break;
         if (this.ids !== ids) continue; // a reader's click was quicker
         this.append(drawn);
-        await this.showNext();
-        const n = this.picked - before;
-        this.tellSpeed(n, performance.now() - began);
-        if (n > 1 && (await this.engine.decode({ ids: this.ids.slice(-2) })).includes("\n\n")) break; // the story ends
+        if (performance.now() - shown > PAUSE) {
+          await this.showNext();
+          tell();
+          shown = performance.now();
+        }
+        const latest = this.ids.slice(-Math.min(2, this.picked - before));
+        if ((await this.engine.decode({ ids: latest })).includes("\n\n")) break; // the story ends
       }
+      if (this.picked > before) tell();
+      if (this.full) throw new Error(`The text fills the model's context of ${this.about.context} tokens.`);
+      if (this.ended) throw new Error("Here the model ends its text. Take tokens back with Undo, or begin another.");
     } catch (error) {
       this.writer.put({ notice: error.message });
     }
     this.stop();
-    await this.show();
+    await this.show().catch((error) => this.writer.put({ notice: error.message }));
   }
 
   tellSpeed(tokens, milliseconds) {
@@ -271,21 +281,28 @@ export class Playground {
     const { asker, engine } = this;
     if (!question.trim()) throw new Error("There is no question. Type one.");
     const words = `${storyOf(await engine.decode({ ids: this.ids }))}\n\n${question}`;
+    const turn = { question, answer: "", untuned: "" };
     const before = asker.get("turns");
-    const said = [];
-    const tell = async () => (await engine.decode({ ids: said })).trim();
+    const show = () => asker.put({ turns: [...before, { ...turn }] });
     asker.put({ question, answering: true });
     try {
-      while (said.length < LONGEST) {
-        const id = await engine.answer({ words, said });
-        asker.check();
-        if (id === null) break;
-        said.push(id);
-        asker.put({ turns: [...before, { question, answer: await tell() }] });
-      }
-      if (!said.length) asker.put({ turns: [...before, { question, answer: "(It says nothing.)" }] });
+      for await (const answer of this.answers({ words, tuned: true }, LONGEST)) show((turn.answer = answer));
+      turn.answer ||= "(It says nothing.)";
+      for await (const page of this.answers({ words, tuned: false }, A_LINE)) show((turn.untuned = page));
+      show();
     } finally {
       asker.put({ answering: false });
+    }
+  }
+
+  /** An answer as it grows, token by token. */
+  async *answers(asked, most) {
+    for (const said = []; said.length < most;) {
+      const id = await this.engine.answer({ ...asked, said });
+      this.asker.check();
+      if (id === null) return;
+      said.push(id);
+      yield (await this.engine.decode({ ids: said })).trim();
     }
   }
 }

@@ -74,7 +74,8 @@ def folder(builder, tmp_path_factory):
     """The page, with an adapter that has been tuned for a single step."""
     place = tmp_path_factory.mktemp("playground")
     builder.make_adapter(place / "adapter.safetensors", TrainConfig(1, 1, 512, optimizer="adamw", learning_rate=5e-3))
-    builder.build(place / "page", "../index.html", place / "adapter.safetensors")
+    (place / "index.html").write_text("The web edition.")
+    builder.build(place / "page", place / "adapter.safetensors")
     return place / "page"
 
 
@@ -195,8 +196,12 @@ def test_a_reader_writes_and_asks(opened, ours):
     question = page.get_by_role("textbox", name="Your question")
     question.fill("Who woke up?")
     question.press("Enter")
-    expect(page.locator("#asker dd")).not_to_be_empty()
+    expect(page.locator("#asker dd")).to_have_count(2)
     expect(page.locator("#asker dl")).to_have_attribute("aria-busy", "false")
+    story = page.evaluate("() => playground.engine.decode({ ids: playground.ids })")
+    asked = tokenizer.encode(f"{story}\n\nWho woke up?")
+    page_goes_on = tokenizer.decode(list(generate(model, asked, 24, Sampler(temperature=0)))).strip()
+    expect(page.locator("#asker dd bdi").last).to_have_text(f"{page_goes_on} …")
     box.fill("")
     box.press("Enter")
     expect(page.locator("#next .llm-notice")).to_have_text("There is no text to continue. Type at least one word.")
@@ -217,6 +222,13 @@ def test_the_page_by_axe_in_both_themes_and_on_a_telephone(opened):
         assert opened.evaluate("() => document.documentElement.scrollWidth") <= width
     assert opened.foreign == []
     assert opened.complaints == []
+
+
+def test_a_build_that_fails_leaves_the_page_as_it_was(builder, folder):
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    with pytest.raises(FileNotFoundError):
+        builder.build(folder, folder / "no adapter")
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
 def test_it_works_without_a_network_once_it_was_loaded(opened, server):
