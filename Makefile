@@ -4,14 +4,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+comma := ,
 LAB_ARGS ?=
 PYTEST_ARGS ?=
+# The views of the web edition: yes (lessons whose views are not kept yet are run), no, or kept.
+VIEWS ?= yes
 # A worker more than there are cores, since a browser's tests mostly wait; at most four. All tests of a file, and all
 # cells of a notebook, go to one worker. Files are taken in the order in which they are named: the lessons first, since
 # the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -ge 4 ] && echo 4 || echo $$((n + 1)))
 SOURCES = llmlib tests benchmarks data docs notebooks/execute.py notebooks/first_cell.py
-SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs" "docs/playground/*.mjs" "docs/playground/*.css" "docs/playground/*.js"
+SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs" "docs/**/*.js" "docs/**/*.mjs" "docs/**/*.css"
 # A run starts some hundred Python processes: bytecode is kept, whatever the environment says, so that not each of them
 # compiles the library anew, and each worker all tests.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.lighter -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
@@ -28,7 +31,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help lab may-open test test-fast notebooks lint format bench download doctor clean
+.PHONY: help lab may-open test test-fast notebooks site lint format bench download doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -54,12 +57,15 @@ test-fast: $(VENV)/dev.stamp ## The two-minute inner loop: no slow tests, no not
 notebooks: $(VENV)/dev.stamp ## Run all lessons from top to bottom and store their outputs
 	$(BIN)/python notebooks/execute.py
 
+site: $(VENV)/site.stamp ## Build the web edition in build/site (VIEWS=no: still pictures; VIEWS=kept: run no lesson)
+	$(BIN)/python docs/build.py --views $(VIEWS)
+
 lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/oxfmt --check $(SCRIPTS)
-	$(BIN)/oxlint --deny-warnings llmlib tests docs/playground
+	$(BIN)/oxlint --deny-warnings llmlib tests docs
 
 format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix-only $(SOURCES)
@@ -90,6 +96,10 @@ $(VENV)/course.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(call install,course)
 	@touch $@
 
+$(VENV)/site.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(call install,course$(comma)site)
+	@touch $@ $(VENV)/course.stamp
+
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(call install,dev)
-	@touch $@ $(VENV)/course.stamp
+	@touch $@ $(VENV)/course.stamp $(VENV)/site.stamp

@@ -8,6 +8,7 @@ from pathlib import Path
 import kernels
 import pytest
 import shape_checks
+from browser.chromium import chromium, page  # noqa: F401  fixtures
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

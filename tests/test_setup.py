@@ -40,7 +40,7 @@ def test_every_dependency_is_pinned_and_torch_is_a_range():
 def test_the_distribution_is_called_what_we_say():
     assert PROJECT["name"] == DISTRIBUTION
     of_ours = [line for extra in PROJECT["optional-dependencies"].values() for line in extra if "llmlib" in line]
-    assert of_ours == [f"{DISTRIBUTION}[course]"]
+    assert of_ours == [f"{DISTRIBUTION}[course,site]"]
 
 
 def test_no_text_of_ours_tells_anybody_to_install_a_name_that_is_not_ours():

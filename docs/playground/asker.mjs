@@ -38,6 +38,12 @@ export const asker = widget("llm-asker", ({ model, hub, el }) => {
       ...said.flatMap((turn) => [
         element("dt", {}, element("bdi", {}, turn.question)),
         element("dd", {}, element("bdi", {}, turn.answer)),
+        element(
+          "dd",
+          { class: "llm-note", hidden: !turn.untuned },
+          "Without tuning it goes on writing the page: ",
+          element("bdi", {}, `${turn.untuned} …`),
+        ),
       ]),
     );
   });

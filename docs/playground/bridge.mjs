@@ -1,8 +1,13 @@
 // What Jupyter does for a view, done in the page: it keeps the view's traits, and answers its acts. See base.py.
 
+const unknown = (kind) => () => {
+  throw new Error(`There is no act “${kind}” here.`);
+};
+
 /**
  * A model as anywidget gives one to a view. `onAct(kind, act, then)` is as `View.on_act` in Python: acts are done in
- * order, `then` once after all that have come meanwhile; an error's message is for the reader.
+ * order, `then` once after all that have come meanwhile; an error's message is for the reader. `check()` throws if the
+ * reader has cancelled the act under way.
  */
 export function pageModel(traits) {
   const state = { live: true, notice: "", ...traits };
@@ -10,6 +15,7 @@ export function pageModel(traits) {
   const handlers = new Map();
   let waiting = [];
   let working = false;
+  let cancelled = false;
   const tell = (event, ...details) => {
     for (const heard of listeners.get(event) ?? []) heard(...details);
   };
@@ -19,6 +25,7 @@ export function pageModel(traits) {
     while (waiting.length) {
       const came = waiting;
       waiting = [];
+      cancelled = false;
       for (const { client } of came) tell("msg:custom", { client, begun: true });
       const { refused, notices } = await done(came);
       model.put({ notice: [...notices].join(" ") });
@@ -46,7 +53,7 @@ export function pageModel(traits) {
     for (const { client, acts } of came)
       for (const { number, kind, details } of acts) {
         const name = `${client} ${number}`;
-        const [act, then] = handlers.get(kind) ?? [() => Promise.reject(new Error(`There is no act “${kind}” here.`))];
+        const [act, then] = handlers.get(kind) ?? [unknown(kind)];
         if ((await tried([name], () => act(details))) && then) needed.set(then, [...(needed.get(then) ?? []), name]);
       }
     for (const [then, names] of needed) await tried(names, then);
@@ -73,7 +80,11 @@ export function pageModel(traits) {
         (listeners.get(event) ?? []).filter((one) => one !== heard),
       );
     },
+    check() {
+      if (cancelled) throw new Error("You cancelled this, so it was not done.");
+    },
     send(content) {
+      cancelled ||= Boolean(content.cancel);
       if (content.acts) waiting.push(content);
       if (content.acts && !working) work();
     },

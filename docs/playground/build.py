@@ -27,6 +27,7 @@ from llmlib.widgets.shared.base import javascript
 HERE = Path(__file__).parent
 MODEL = ("config.json", "tokenizer.json", "model.safetensors")
 VIEWS = {"attention.mjs": AttentionView, "next_token.mjs": NextTokenView}
+HOME = '<nav aria-label="Course"><a href="../index.html">← The course</a></nav>\n'
 LORA = LoRAConfig(rank=8, alpha=16)
 RUN = TrainConfig(
     48, 4, 512, optimizer="adamw", learning_rate=5e-3, betas=(0.9, 0.98), weight_decay=0.0, warmup=4, schedule="linear"
@@ -37,14 +38,17 @@ PREFIX, SUFFIX = "base_model.model.", ".weight"  # of names in peft's files
 def build(target: Path, adapter: Path | None = None) -> None:
     """Write the page into the folder `target`; an interrupt or error leaves what was there before.
 
-    `adapter` is the file that makes the model answer questions; by default the one of `tuned_adapter`.
+    If the web edition is in the folder around it, the page has a link there. `adapter` is the file that makes the model
+    answer questions; by default the one of `tuned_adapter`.
     """
     adapter = adapter or tuned_adapter()
     with write_together(target, key="index.html") as new:
         for name in MODEL:
             shutil.copyfile(TINYTALES / name, new / name)
         shutil.copyfile(adapter, new / "assistant.safetensors")
-        shutil.copyfile(HERE / "index.html", new / "index.html")
+        link = HOME if (target.parent / "index.html").exists() else ""
+        page = (HERE / "index.html").read_text(encoding="utf-8").replace("__HOME__", link)
+        (new / "index.html").write_text(page, encoding="utf-8")
         for name in ("page.mjs", "worker.mjs"):
             (new / name).write_text(javascript(HERE / name), encoding="utf-8")
         for name, view in VIEWS.items():

@@ -13,16 +13,20 @@ const LIKELIEST = { temperature: 0, topP: 1 };
 /** A model and the text that it has read last: a text with the same beginning is read on from there. */
 class Reader {
   constructor(model) {
-    Object.assign(this, { model, cache: new Cache(model) });
+    Object.assign(this, { model, cache: new Cache(model), latest: null });
   }
 
   /** The logits after a text. */
   logits(ids, off = null) {
-    return this.model.forward(this.cache.keep(ids), this.cache, { off });
+    const read = this.cache.ids;
+    if (!this.latest || ids.length !== read.length || ids.some((id, k) => id !== read[k]))
+      this.latest = this.model.forward(this.cache.keep(ids), this.cache, { off });
+    return this.latest;
   }
 
   /** The log-probability of `more` after the text in the cache, whose logits are given. */
   score(logits, more, off) {
+    this.latest = null; // the cache goes on after the text
     const later = more.length > 1 ? this.model.forward(more.slice(0, -1), this.cache, { off, lastOnly: false }) : [];
     const size = logits.length;
     return more.reduce((sum, id, k) => {
@@ -44,6 +48,7 @@ export class Engine {
     this.without = new Reader(this.model); // some heads
     this.withoutWhat = "";
     this.tuned = null;
+    this.untuned = null;
   }
 
   about() {
@@ -53,6 +58,11 @@ export class Engine {
 
   encode({ text }) {
     return this.tokenizer.encode(text);
+  }
+
+  /** A question to the tuned model, up to where its answer begins. */
+  question({ words }) {
+    return this.tokenizer.encodeQuestion(words);
   }
 
   decode({ ids }) {
@@ -122,10 +132,14 @@ export class Engine {
     return this.tuned;
   }
 
-  /** The next token of the tuned model's answer to `words`, of which it has said `said`; null: it has finished. */
-  async answer({ words, said }) {
-    const reader = await this.tunedReader();
-    const ids = [...this.tokenizer.encodeQuestion(words), ...said];
+  /**
+   * The next token of the tuned model's answer to `words`, of which it has said `said`; null: it has finished. The base
+   * model goes on with the words as with a page of a book.
+   */
+  async answer({ words, said, tuned = true }) {
+    this.untuned ??= new Reader(this.model); // apart from the text in the other views
+    const reader = tuned ? await this.tunedReader() : this.untuned;
+    const ids = [...(tuned ? this.question({ words }) : this.encode({ text: words })), ...said];
     const { context, endId } = this.model;
     if (ids.length > context)
       throw new Error(`The story and the question fill the model's context of ${context} tokens. Shorten the story.`);

@@ -3,6 +3,8 @@
 import { pageModel } from "./bridge.mjs";
 
 const LONGEST = 96; // tokens of an answer
+const PAUSE = 50; // milliseconds between two pictures of a text that grows: drawing takes longer than a token
+const A_LINE = 24; // tokens that the base model writes where it should answer
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** What the bars leave out. */
@@ -113,7 +115,10 @@ export class Playground {
 
   async drawSome(times) {
     for (let k = 0; k < times && !this.ended; k++) {
+      const { ids } = this;
       const { drawn } = await this.expected();
+      this.next.check();
+      if (this.ids !== ids) continue; // it has grown or changed meanwhile
       this.append(drawn);
       await this.showNext();
     }
@@ -128,21 +133,31 @@ export class Playground {
 
   async grow() {
     const [began, before] = [performance.now(), this.picked];
+    const tell = () => this.tellSpeed(this.picked - before, performance.now() - began);
+    let shown = began;
     try {
       while (this.writer.get("writing") && !this.full && !this.ended) {
+        const { ids } = this;
         const { drawn } = await this.expected();
         if (!this.writer.get("writing")) break;
+        if (this.ids !== ids) continue; // a reader's click was quicker
         this.append(drawn);
-        await this.showNext();
-        const n = this.picked - before;
-        this.tellSpeed(n, performance.now() - began);
-        if (n > 1 && (await this.engine.decode({ ids: this.ids.slice(-2) })).includes("\n\n")) break; // the story ends
+        if (performance.now() - shown > PAUSE) {
+          await this.showNext();
+          tell();
+          shown = performance.now();
+        }
+        const latest = this.ids.slice(-Math.min(2, this.picked - before));
+        if ((await this.engine.decode({ ids: latest })).includes("\n\n")) break; // the story ends
       }
+      if (this.picked > before) tell();
+      if (this.full) throw new Error(`The text fills the model's context of ${this.about.context} tokens.`);
+      if (this.ended) throw new Error("Here the model ends its text. Take tokens back with Undo, or begin another.");
     } catch (error) {
       this.writer.put({ notice: error.message });
     }
     this.stop();
-    await this.show();
+    await this.show().catch((error) => this.writer.put({ notice: error.message }));
   }
 
   tellSpeed(tokens, milliseconds) {
@@ -170,7 +185,7 @@ export class Playground {
     const more = await this.engine.encode({ text: changes.continuation ?? this.wish.continuation });
     if (this.ids.length + more.length > this.about.context)
       throw new Error("The text and its continuation do not fit into the model's context. Shorten one of the two.");
-    Object.assign(this.wish, changes);
+    this.wish = { ...this.wish, ...changes };
   }
 
   async compare(text) {
@@ -185,14 +200,28 @@ export class Playground {
 
   // --- showing ---
 
+  /** End here if the reader has cancelled what is under way. */
+  check() {
+    for (const model of [this.next, this.writer, this.attention]) model.check();
+  }
+
   expected() {
     const { temperature, top_p: topP } = this.settings;
     return this.engine.next({ ids: this.ids, settings: { temperature, topP } });
   }
 
+  /** Show everything. What cannot be shown is taken back. */
   async show() {
-    await this.showNext();
-    if (!this.writer.get("writing")) await this.showAttention(); // while it writes, that would take most of the time
+    const { ids, prompt, picked, wish } = this;
+    try {
+      await this.showNext();
+      if (!this.writer.get("writing")) await this.showAttention(); // while it writes, that would take most of the time
+      this.shown = { ids, prompt, picked, wish };
+    } catch (error) {
+      Object.assign(this, this.shown);
+      await this.showNext();
+      throw error;
+    }
   }
 
   async showNext() {
@@ -219,6 +248,7 @@ export class Playground {
     const most = this.about.context - ids.length; // the text may have grown since the continuation was typed
     const more = (await this.engine.encode({ text: wish.continuation })).slice(0, most);
     const seen = await this.engine.attention({ ids, more, off, how });
+    this.check();
     const other = wish.text_b ? await this.engine.encode({ text: wish.text_b }) : null;
     const b = other ? await this.engine.attention({ ids: other, off, how }) : null;
     const changed = seen.changed ?? seen.codes;
@@ -250,17 +280,30 @@ export class Playground {
   async ask(question) {
     const { asker, engine } = this;
     if (!question.trim()) throw new Error("There is no question. Type one.");
-    const story = storyOf(await engine.decode({ ids: this.ids }));
-    const said = [];
+    const words = `${storyOf(await engine.decode({ ids: this.ids }))}\n\n${question}`;
+    const turn = { question, answer: "", untuned: "" };
     const before = asker.get("turns");
-    const tell = (answer, answering) => asker.put({ turns: [...before, { question, answer }], question, answering });
-    while (said.length < LONGEST) {
-      const id = await engine.answer({ words: `${story}\n\n${question}`, said });
-      if (id === null) break;
-      said.push(id);
-      tell((await engine.decode({ ids: said })).trimStart(), true);
+    const show = () => asker.put({ turns: [...before, { ...turn }] });
+    asker.put({ question, answering: true });
+    try {
+      for await (const answer of this.answers({ words, tuned: true }, LONGEST)) show((turn.answer = answer));
+      turn.answer ||= "(It says nothing.)";
+      for await (const page of this.answers({ words, tuned: false }, A_LINE)) show((turn.untuned = page));
+      show();
+    } finally {
+      asker.put({ answering: false });
     }
-    tell((await engine.decode({ ids: said })).trim() || "(It says nothing.)", false);
+  }
+
+  /** An answer as it grows, token by token. */
+  async *answers(asked, most) {
+    for (const said = []; said.length < most;) {
+      const id = await this.engine.answer({ ...asked, said });
+      this.asker.check();
+      if (id === null) return;
+      said.push(id);
+      yield (await this.engine.decode({ ids: said })).trim();
+    }
   }
 }
 

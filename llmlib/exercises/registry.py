@@ -24,6 +24,7 @@ LESSONS = {
     "instruction_tuning": "lesson_08_instruction_tuning",
     "alignment": "lesson_09_alignment",
     "scaling": "lesson_10_scaling_laws",
+    "limits": "lesson_11_capabilities_and_limits",
 }
 FOLDER = Path(__file__).parent / "lessons"
 

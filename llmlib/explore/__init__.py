@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llmlib.explore.next_token import explore_next_token as explore_next_token
     from llmlib.explore.rotary import explore_rotary as explore_rotary
     from llmlib.explore.sampling import explore_sampling as explore_sampling
+    from llmlib.explore.scaling import explore_scaling as explore_scaling
     from llmlib.explore.tokens import explore_tokens as explore_tokens
     from llmlib.explore.training import LiveTrainingView as LiveTrainingView
     from llmlib.explore.training import explore_training as explore_training
@@ -47,6 +48,7 @@ __all__, __getattr__, __dir__ = lazy(
         "explore_next_token": "llmlib.explore.next_token",
         "explore_rotary": "llmlib.explore.rotary",
         "explore_sampling": "llmlib.explore.sampling",
+        "explore_scaling": "llmlib.explore.scaling",
         "explore_tokens": "llmlib.explore.tokens",
         "explore_training": "llmlib.explore.training",
         "explore_tuning": "llmlib.explore.tuning",

@@ -1,4 +1,4 @@
-"""A real Chromium, and a real JupyterLab to point it at."""
+"""A real JupyterLab to point a real Chromium at."""
 
 import json
 import os
@@ -9,57 +9,21 @@ import subprocess
 import sys
 import time
 import urllib.request
-from urllib.parse import urlparse
 
 import kernels
 import pytest
-from needs import skip_or_fail
 
-from browser.bench import NOTEBOOKS, VIEWPORT, Bench
+from browser.bench import NOTEBOOKS, Bench
+from browser.chromium import new_page
 from browser.looks import keep_picture
 
 LAB = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp import main; main()"  # see lighter.py
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """The system's Chromium, headless."""
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=60_000)  # on a machine that does much else, twenty seconds are soon over
-
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        skip_or_fail("no Chromium; on Debian and Ubuntu: sudo apt install chromium")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*quiet, "--disable-sync", "--no-first-run"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium):
-    """A fresh page. `page.foreign` collects requests to any host but this machine's server."""
-    page = _new_page(chromium)
-    yield page
-    page.context.close()
-
-
-def _new_page(chromium):
-    context = chromium.new_context(viewport=VIEWPORT, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.foreign = []
-    page.on("request", lambda request: _is_foreign(request.url) and page.foreign.append(request.url))
-    return page
 
 
 @pytest.fixture(scope="session")
 def desk(chromium, lab):
     """One page for all tests with JupyterLab, since a second one would load everything again."""
-    page = _new_page(chromium)
+    page = new_page(chromium)
     page.set_default_timeout(60_000)
     yield Bench(page, lab)
     page.context.close()
@@ -71,11 +35,6 @@ def bench(desk):
     yield desk
     desk.clear()
     assert desk.page.foreign == []
-
-
-def _is_foreign(url):
-    parts = urlparse(url)
-    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", "localhost")
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from llmlib.widgets import shared
 from llmlib.widgets.shared.base import javascript
 
 WIDGETS = Path(shared.__file__).parent.parent
-FILES = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
+HERE = Path(__file__).parent
+FILES = sorted([*(HERE / "js").glob("*.test.mjs"), *(HERE.parent / "site" / "js").glob("*.test.mjs")])
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)

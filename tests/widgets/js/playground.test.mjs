@@ -119,7 +119,8 @@ const alphabet = {
     predictions: [],
     logprobs: [],
   }),
-  answer: async ({ words, said }) => (said.length < 2 ? words.charCodeAt(words.length - 1) : null),
+  answer: async ({ words, said, tuned }) =>
+    tuned ? (said.length < 2 ? words.charCodeAt(words.length - 1) : null) : words.charCodeAt(0),
 };
 const about = { layers: 1, heads: 1, context: 30, endId: "{".charCodeAt(0), vocabulary: 2001 };
 
@@ -136,6 +137,7 @@ test("one text in all views: it is begun, grows, ends, and is taken back", async
   await play.growing;
   assert.equal(play.next.get("tokens").join("").at(-1), "{", "it ends where the model ends it");
   assert.equal(play.writer.get("writing"), false);
+  assert.match(play.writer.get("notice"), /^Here the model ends its text/);
   assert.equal(play.attention.get("a").tokens.length, 27);
   await act(play.attention, "text", { which: "a", text: "xy" });
   assert.deepEqual([play.next.get("prompt"), play.next.get("picked")], ["xy", 0]);
@@ -165,7 +167,7 @@ test("a question is asked about the story alone", async () => {
   const play = new Playground(alphabet, about);
   await act(play.next, "prompt", { text: "a\n\nb" });
   await act(play.asker, "ask", { text: "why" });
-  assert.deepEqual(play.asker.get("turns"), [{ question: "why", answer: "yy" }]);
+  assert.deepEqual(play.asker.get("turns"), [{ question: "why", answer: "yy", untuned: "a".repeat(24) }]);
   assert.equal(play.asker.get("answering"), false);
   assert.equal(storyOf("One.\nTwo.\n\nWho? Me."), "One.\nTwo.");
   assert.equal(restInWords(3, 1.0000001), "3 other tokens share the remaining 0%.");

@@ -8,6 +8,7 @@ from torch import Tensor
 TopPCrossing = (
     Literal["kept", "cut", "cut, as the sum is rounded", "cut where p is met", "cut, even the first"]
     | Literal["cut where p is met, even the first", "one more", "each", "a share of the vocabulary", "min-p"]
+    | Literal["each, by the rest"]
 )
 TopPGive = (
     Literal["logits", "zeros", "probabilities", "shares", "log-probabilities", "log-probabilities of all", "mask"]
@@ -53,6 +54,8 @@ def faulty_top_p(
             kept = sums < p
         case "each":
             kept = shares >= p
+        case "each, by the rest":
+            kept = shares >= 1 - p
         case "a share of the vocabulary":
             kept = torch.arange(shares.shape[-1]).expand_as(shares) < p * shares.shape[-1]
         case "min-p":

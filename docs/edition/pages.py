@@ -1,0 +1,60 @@
+"""Finishes each page: formulas as MathML, side paths that fold, a description, and names for what has none."""
+
+import html
+import re
+from typing import Any
+
+from bs4 import BeautifulSoup
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
+SIDE = "Side path:"
+
+
+def setup(app: Any) -> dict[str, Any]:
+    app.add_html_math_renderer("mathml", (inline_formula, None), (block_formula, None))
+    app.connect("html-page-context", finish, priority=900)  # after the theme
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def inline_formula(writer: Any, node: nodes.math) -> None:
+    """A formula in a line, drawn by the browser itself: no script, no font, no request."""
+    writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def block_formula(writer: Any, node: nodes.math_block) -> None:
+    writer.body.append(f'<div class="formula" tabindex="0">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise nodes.SkipNode
+
+
+def finish(app: Any, name: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
+    """Rewrite the body of a page, and describe it for search engines and previews."""
+    title = re.sub(r"<[^>]+>", "", context.get("title", name))
+    described = app.config.html_context["descriptions"].get(name) or f"{title}, a page of “{app.config.project}”."
+    described = html.escape(html.unescape(described), quote=True)
+    context["metatags"] = f'{context.get("metatags") or ""}<meta name="description" content="{described}">'
+    if context.get("body"):
+        context["body"] = folded(context["body"])
+    if tree := context.get("furo_navigation_tree"):
+        context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
+def folded(body: str) -> str:
+    """The page with each side path in a `<details>` whose summary is its heading.
+
+    >>> folded("<section><h3>Side path: a</h3><p>b</p></section>")
+    '<section><details class="side-path"><summary><h3>Side path: a</h3></summary><p>b</p></details></section>'
+    """
+    soup = BeautifulSoup(body, "html.parser")
+    for heading in soup.find_all(["h2", "h3", "h4"]):
+        if heading.get_text().startswith(SIDE):
+            rest = [*heading.next_siblings]
+            details, summary = soup.new_tag("details", attrs={"class": "side-path"}), soup.new_tag("summary")
+            heading.replace_with(details)
+            for link in heading.find_all("a", class_="headerlink"):
+                link.decompose()  # in a summary, a press on it would also fold the path
+            summary.append(heading)
+            details.append(summary)
+            details.extend(rest)
+    return str(soup)

@@ -1,0 +1,217 @@
+// What a page of the web edition does: views come alive when they are reached, answers are remembered, paths unfold.
+// It is a module, and its functions are tested without a page; the name ends in .js since not every server knows .mjs.
+
+const KEPT = "llmlib-answers"; // in this browser's storage: of each question, the choice that was opened first
+const ROOM = "(min-width: 640px)"; // below this, a view stays a picture
+
+/** The answers with one more; only the first choice of a question counts. */
+export function withAnswer(answers, question, choice) {
+  return question in answers ? answers : { ...answers, [question]: choice };
+}
+
+/** How a group of questions stands, in words. `questions`: [{name, right}], right being the number of the right choice. */
+export function standing(questions, answers) {
+  const known = questions.filter(({ name }) => name in answers);
+  if (!known.length) return "";
+  const right = known.filter((one) => answers[one.name] === one.right).length;
+  if (questions.length === 1) return right ? "Right at the first choice." : "Not at the first choice.";
+  if (known.length < questions.length) return `${known.length} of ${questions.length} answered.`;
+  return `${right} of ${questions.length} right at the first choice.${right === questions.length ? " Well done!" : ""}`;
+}
+
+/** Answers as they were kept; whatever else is found there counts as nothing. */
+export function readAnswers(text) {
+  try {
+    const kept = JSON.parse(text);
+    return Object.fromEntries(Object.entries(kept).filter(([, choice]) => Number.isInteger(choice)));
+  } catch {
+    return {};
+  }
+}
+
+const stored = {
+  read() {
+    try {
+      return readAnswers(localStorage.getItem(KEPT) ?? "{}");
+    } catch {
+      return {}; // a browser that keeps nothing
+    }
+  },
+  write(answers) {
+    try {
+      localStorage.setItem(KEPT, JSON.stringify(answers));
+    } catch {
+      // then they last as long as the page
+    }
+  },
+};
+
+function element(tag, properties, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+/** Which theme the page shows, "light" or "dark", whether the reader or the system has chosen it. */
+function theme() {
+  const chosen = document.body.dataset.theme;
+  if (chosen === "light" || chosen === "dark") return chosen;
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+/** Tell outputs and views which theme it is, now and whenever it changes. */
+function followTheme() {
+  const tell = () => {
+    const now = theme();
+    document.body.dataset.jpThemeLight = String(now === "light");
+    document.documentElement.dataset.shown = now;
+    for (const frame of document.querySelectorAll(".live-view iframe")) frame.style.colorScheme = now;
+  };
+  new MutationObserver(tell).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
+  tell();
+}
+
+/** Put the page of a view in the place of its picture. */
+function enliven(figure) {
+  if (figure.querySelector("iframe")) return;
+  const picture = figure.querySelector("img");
+  const frame = element("iframe", { title: figure.dataset.title, src: figure.dataset.page });
+  frame.style.colorScheme = theme();
+  frame.style.height = `${Math.max(200, picture?.clientHeight ?? 0)}px`; // so that little moves when it comes
+  frame.addEventListener("load", () => {
+    const inside = frame.contentDocument;
+    if (!inside?.querySelector(".llm-standalone")) return; // not to be found: the picture stays
+    const view = inside.querySelector("main");
+    const fit = () => {
+      const { paddingTop, paddingBottom } = frame.contentWindow.getComputedStyle(inside.body);
+      frame.style.height = `${Math.ceil(view.scrollHeight + parseFloat(paddingTop) + parseFloat(paddingBottom))}px`;
+    };
+    new frame.contentWindow.ResizeObserver(fit).observe(view);
+    figure.classList.add("is-alive");
+  });
+  figure.prepend(frame);
+}
+
+/** Views come alive as they come into sight, if there is room for them. */
+function watchViews() {
+  const figures = [...document.querySelectorAll(".live-view")];
+  const room = matchMedia(ROOM);
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting || !room.matches) continue;
+        near.unobserve(target);
+        enliven(target);
+      }
+    },
+    { rootMargin: "300px" },
+  );
+  const watch = () => room.matches && figures.forEach((figure) => near.observe(figure));
+  room.addEventListener("change", watch);
+  watch();
+}
+
+/** Remember which choice of each question was opened first, colour the choices, and say how the reader stands. */
+function rememberAnswers() {
+  let answers = stored.read();
+  const groups = [...document.querySelectorAll(".llm-report")].filter((one) => one.querySelector("details"));
+  for (const report of groups) {
+    const questions = [...report.querySelectorAll('[role="group"]')].map((node) => {
+      const choices = [...node.querySelectorAll("details")];
+      const rights = choices.map((one) => one.querySelector("strong")?.textContent === "Right.");
+      return { name: node.getAttribute("aria-label"), node, choices, rights, right: rights.indexOf(true) };
+    });
+    const line = element("p", { className: "answers-line" });
+    line.setAttribute("role", "status");
+    const forget = element("button", { type: "button", className: "forget", hidden: true }, "Forget these answers");
+    const show = () => {
+      line.textContent = standing(questions, answers);
+      forget.hidden = !line.textContent;
+      for (const { name, choices } of questions)
+        choices.forEach((one, k) => one.classList.toggle("is-first", answers[name] === k));
+    };
+    for (const { name, choices, rights } of questions)
+      choices.forEach((details, k) => {
+        const sign = element("span", { className: "sign" });
+        details.classList.add(rights[k] ? "is-right" : "is-wrong");
+        details.querySelector("summary").prepend(sign);
+        details.open = answers[name] === k;
+        const mark = () => {
+          sign.textContent = details.open ? (rights[k] ? "✓ " : "✗ ") : "";
+        };
+        mark();
+        details.addEventListener("toggle", () => {
+          mark();
+          if (details.open && !(name in answers)) {
+            answers = withAnswer(stored.read(), name, k);
+            stored.write(answers);
+          }
+          show();
+        });
+      });
+    forget.addEventListener("click", () => {
+      const mine = new Set(questions.map(({ name }) => name));
+      answers = Object.fromEntries(Object.entries(stored.read()).filter(([name]) => !mine.has(name)));
+      stored.write(answers);
+      for (const { choices } of questions) for (const details of choices) details.open = false;
+      show();
+      questions[0].choices[0].querySelector("summary").focus();
+    });
+    report.append(line, forget);
+    show();
+  }
+}
+
+/** Open the folded path that holds the place that an address names. */
+function unfold() {
+  let place = null;
+  try {
+    place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    // an address that is none
+  }
+  if (!place) return;
+  const closed = [place, ...place.querySelectorAll(":scope > details.side-path")];
+  for (let node = place; node; node = node.parentElement) closed.push(node);
+  let opened = false;
+  for (const node of closed)
+    if (node.tagName === "DETAILS" && !node.open) {
+      node.open = true;
+      opened = true;
+    }
+  if (opened) place.scrollIntoView();
+}
+
+/** On paper everything is open; afterwards it is as it was. */
+function openForPaper() {
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details.side-path:not([open])")];
+    for (const node of closed) node.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const node of closed) node.open = false;
+  });
+}
+
+/** What is wider than its place can be scrolled with the keyboard, too. */
+function reachWhatScrolls() {
+  const boxes = document.querySelectorAll("article pre, article .table-wrapper, .exercise-help pre, .llm-report pre");
+  const tell = (box) => {
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
+  const seen = new ResizeObserver((entries) => entries.forEach(({ target }) => tell(target)));
+  boxes.forEach((box) => seen.observe(box));
+}
+
+if (globalThis.document) {
+  followTheme();
+  rememberAnswers();
+  watchViews();
+  reachWhatScrolls();
+  openForPaper();
+  addEventListener("hashchange", unfold);
+  unfold();
+}

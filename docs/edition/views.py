@@ -1,0 +1,172 @@
+"""Runs a lesson once, and keeps the page of each view that it shows.
+
+A view can be saved as a page that lives without Python. A probe in the lesson's kernel does that at the end of each
+cell, for the views that the cell has shown. The pages stay in a folder that is named by the content of the lesson and
+of the library, so that a lesson is run again only if one of these has changed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from edition import SiteError
+from edition.lessons import Lesson, is_view
+
+LIBRARY = Path(__file__).parents[2] / "llmlib"
+SHOWN, PAGE, UNSAVED = (f"application/x.llmlib-view-{what}" for what in ("shown", "page", "unsaved"))
+STILLS = "Or build the site with still pictures: make site VIEWS=no"
+# What a lesson's kernel runs first. The questions of `predict` and `quiz` are views too, but the site has its own.
+PROBE = f"""
+def _keep_the_pages_of_views():
+    from IPython import get_ipython
+    from IPython.display import display
+    from llmlib.exercises.engine.asking_view import QuestionsView
+    from llmlib.widgets.shared.base import View
+
+    plain, numbers, in_this_cell = View._repr_mimebundle_, {{}}, {{}}
+
+    def numbered(self, **kwargs):
+        bundle = plain(self, **kwargs)
+        if bundle is None or isinstance(self, QuestionsView):
+            return bundle
+        data, metadata = bundle
+        in_this_cell[id(self)] = self
+        number = numbers.setdefault(id(self), (len(numbers), self))[0]  # the view is kept, so that its id is its own
+        return {{**data, {SHOWN!r}: str(number)}}, metadata
+
+    def keep(*_):
+        for view in [*in_this_cell.values()]:
+            try:
+                kept = {{{PAGE!r}: view.to_html()}}
+            except Exception as error:
+                kept = {{{UNSAVED!r}: f"{{type(view).__name__}}: {{type(error).__name__}}: {{error}}"}}
+            display({{**kept, {SHOWN!r}: str(numbers[id(view)][0]), "text/plain": ""}}, raw=True)
+        in_this_cell.clear()
+
+    View._repr_mimebundle_ = numbered
+    get_ipython().events.register("post_run_cell", keep)
+
+
+_keep_the_pages_of_views()
+"""
+
+
+def library_key() -> str:
+    """A hash of every file of the library: what a view shows and how it draws may depend on any of them."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in LIBRARY.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        digest.update(f"{file.relative_to(LIBRARY).as_posix()}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def key_of(lesson: Lesson, library: str) -> str:
+    """A hash of what the pages of a lesson's views depend on."""
+    code = [cell.source for cell in lesson.notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps([library, PROBE, code]).encode()).hexdigest()[:16]
+
+
+def has_views(lesson: Lesson) -> bool:
+    return any(is_view(output) for cell in lesson.notebook.cells for output in cell.get("outputs", ()))
+
+
+def kept_views(lesson: Lesson, cache: Path, library: str) -> Path | None:
+    """The folder with the pages of a lesson's views, if they are kept and neither lesson nor library has changed."""
+    folder = cache / f"{lesson.name}-{key_of(lesson, library)}"
+    return folder if folder.is_dir() else None
+
+
+def make_views(lesson: Lesson, cache: Path, library: str) -> Path:
+    """Run a lesson, keep the pages of its views, and return their folder. Raises `SiteError` if one cannot be made."""
+    pages = pages_of_a_run(lesson)
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / f"{lesson.name}-{key_of(lesson, library)}"
+    temporary = Path(tempfile.mkdtemp(prefix=f".{lesson.name}-", dir=cache))
+    try:
+        for cell, several in pages.items():
+            for k, page in enumerate(several):
+                (temporary / f"{cell:03d}-{k}.html").write_text(page, encoding="utf-8")
+        temporary.chmod(0o755)
+        for old in cache.glob(f"{lesson.name}-*"):
+            shutil.rmtree(old)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def pages_in(folder: Path) -> dict[int, list[Path]]:
+    """The pages in such a folder: of each cell, in the order in which it shows them."""
+    pages: dict[int, list[Path]] = {}
+    for page in sorted(folder.glob("*-*.html")):
+        pages.setdefault(int(page.name.partition("-")[0]), []).append(page)
+    return pages
+
+
+def pages_of_a_run(lesson: Lesson) -> dict[int, list[str]]:
+    """Run a lesson from top to bottom, and return of each cell the pages of the views that it showed."""
+    notebook = nbformat.from_dict(lesson.notebook)
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(PROBE), *(_without_outputs(cell) for cell in notebook.cells)],
+        metadata={"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+    )
+    path = os.environ.get("PYTHONPATH", "")
+    with tempfile.TemporaryDirectory(prefix="llmlib-progress-") as progress:
+        environment = {
+            **os.environ,
+            "LLMLIB_DATA_DIR": progress,  # a page shows what a new reader sees
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(LIBRARY.parent), path))),
+        }
+        client = NotebookClient(
+            notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(lesson.path.parent)}}
+        )
+        try:
+            client.execute(env=environment)
+        except CellExecutionError as error:
+            last = str(error).strip().splitlines()[-1]
+            raise SiteError(
+                f"{lesson.path.name} cannot be run, so its views cannot be saved: {last}\n"
+                f"Run it in JupyterLab to see where it fails. {STILLS}"
+            ) from None
+        except Exception as error:  # no kernel, a kernel that died, a cell that took too long
+            raise SiteError(
+                f"{lesson.path.name} could not be run ({type(error).__name__}: {error}), so its views cannot be saved. "
+                f"`make doctor` checks this machine. {STILLS}"
+            ) from None
+    return collected(notebook.cells[1:], lesson.path.name)
+
+
+def _without_outputs(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    if cell.cell_type == "code":
+        return nbformat.v4.new_code_cell(cell.source)
+    return nbformat.v4.new_markdown_cell(cell.source)
+
+
+def collected(cells: list[nbformat.NotebookNode], name: str) -> dict[int, list[str]]:
+    """Of each cell that has been run, the pages of its views.
+
+    A cell may show a view that only a later cell finishes (a training run): then the page is the later one.
+    """
+    places: dict[int, list[str]] = {}  # of a cell, the numbers of the views that it shows
+    pages: dict[tuple[int, str], str] = {}  # by the cell that shows the view, and its number
+    for cell, outputs in ((i, cell.get("outputs", ())) for i, cell in enumerate(cells)):
+        shown = [output.data for output in outputs if SHOWN in output.get("data", {})]
+        for data in shown:
+            if UNSAVED in data:
+                raise SiteError(
+                    f"{name}, cell {cell}: a view cannot be saved as a page ({data[UNSAVED]}). "
+                    f"Its `to_html()` has to be mended. {STILLS}"
+                )
+        places[cell] = [data[SHOWN] for data in shown if PAGE not in data]
+        for data in shown:
+            if PAGE in data:
+                at = max((i for i in places if data[SHOWN] in places[i]), default=None)
+                if at is not None:
+                    pages[at, data[SHOWN]] = data[PAGE]
+    return {cell: [pages[cell, number] for number in numbers] for cell, numbers in places.items() if numbers}

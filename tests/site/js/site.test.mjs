@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { readAnswers, standing, withAnswer } from "../../../docs/edition/static/site.js";
+
+test("only the first choice of a question counts", () => {
+  const once = withAnswer({}, "What?", 2);
+  assert.deepEqual(withAnswer(once, "What?", 0), { "What?": 2 });
+  assert.deepEqual(withAnswer(once, "Why?", 0), { "What?": 2, "Why?": 0 });
+});
+
+test("how a reader stands", () => {
+  const questions = [
+    { name: "a", right: 0 },
+    { name: "b", right: 1 },
+  ];
+  assert.equal(standing(questions, {}), "");
+  assert.equal(standing(questions, { a: 0, other: 3 }), "1 of 2 answered.");
+  assert.equal(standing(questions, { a: 0, b: 0 }), "1 of 2 right at the first choice.");
+  assert.equal(standing(questions, { a: 0, b: 1 }), "2 of 2 right at the first choice. Well done!");
+  assert.equal(standing(questions.slice(0, 1), { a: 0 }), "Right at the first choice.");
+  assert.equal(standing(questions.slice(0, 1), { a: 1 }), "Not at the first choice.");
+});
+
+test("what is kept may be anything", () => {
+  assert.deepEqual(readAnswers('{"a": 1, "b": "x", "c": null}'), { a: 1 });
+  for (const odd of ["", "null", "7", "not JSON", "[]"]) assert.deepEqual(readAnswers(odd), {});
+});

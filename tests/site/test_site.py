@@ -1,0 +1,285 @@
+"""The web edition: built of two small lessons, all links there, and used in a browser."""
+
+import doctest
+import importlib
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+from browser.axe import faults_of_colour, violations
+from bs4 import BeautifulSoup
+from edition import SiteError
+from edition.building import _replace, build
+from edition.lessons import Lesson
+from edition.reference import arguments_of, class_of, faces_of, modules, prose
+from edition.views import PAGE, SHOWN, UNSAVED, collected
+
+slow = pytest.mark.slow
+
+
+def soups(site):
+    pages = sorted(path for path in site.rglob("*.html") if path.relative_to(site).parts[0] not in ("views", "_static"))
+    return {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in pages}
+
+
+def addresses(soup):
+    """All addresses of a page, each with whether the page itself asks for it."""
+    for tag, attribute, asked in (
+        ("a", "href", False), ("figure", "data-page", True), ("img", "src", True),
+        ("iframe", "src", True), ("link", "href", True), ("script", "src", True),
+    ):  # fmt: skip
+        for node in soup.find_all(tag, attrs={attribute: True}):
+            yield node[attribute], asked
+
+
+@slow
+def test_all_links_lead_somewhere_and_no_page_asks_another_host(site):
+    pages = soups(site)
+    ids = {path: {node["id"] for node in soup.find_all(id=True)} for path, soup in pages.items()}
+    assert len(pages) >= 7
+    seen = 0
+    for path, soup in pages.items():
+        for address, asked in addresses(soup):
+            parts = urlsplit(address)
+            if parts.scheme:
+                assert not asked, f"{path.name} asks {address}"
+                continue
+            assert not address.startswith("/"), f"{path.name}: {address} works at the root of a host alone"
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.is_file(), f"{path.name}: {address}"
+            if parts.fragment and target in ids:
+                assert unquote(parts.fragment) in ids[target], f"{path.name}: {address}"
+            seen += 1
+    assert seen > 50
+
+
+@slow
+def test_each_page_has_a_title_a_description_and_described_pictures(site):
+    described = {}
+    for path, soup in soups(site).items():
+        assert soup.title.string.strip(), path
+        (description,) = soup.find_all("meta", attrs={"name": "description"})
+        described[path.name] = description["content"]
+        assert all(len(image.get("alt", "")) >= 20 for image in soup.find_all("img")), path
+    assert described["01_one.html"] == "you see a view."
+    assert len(set(described.values())) == len(described)
+
+
+@slow
+def test_a_lesson_as_a_page(site):
+    one = BeautifulSoup((site / "lessons" / "01_one.html").read_text(encoding="utf-8"), "html.parser")
+    article = one.find("article")
+    assert len(article.find_all("math")) == 2
+    assert article.find("a", string="Two")["href"] == "02_two.html"
+    assert article.find("a", string="Three") is None  # not on this site
+    assert article.find("a", href="https://example.org/paper")
+    assert "base64" not in str(article)
+    assert "Run this cell" not in article.get_text()
+    (figure,) = article.find_all("figure", class_="live-view")
+    assert "llm-standalone" in (site / "lessons" / figure["data-page"]).read_text(encoding="utf-8")
+    assert one.find("link", rel="next")["href"] == "02_two.html"
+    two = BeautifulSoup((site / "lessons" / "02_two.html").read_text(encoding="utf-8"), "html.parser")
+    (folded,) = two.find_all("details", class_="side-path")
+    assert folded.find("h4").get_text().startswith("Deep inside")
+    assert "The end" not in folded.get_text()
+    assert len(two.find_all("details", class_="hint")) == 3
+    assert "def causal_mask" in two.find("details", class_="solution").get_text()
+    recipes = (site / "cookbook.html").read_text(encoding="utf-8")
+    assert "from llmlib import attention_view" in BeautifulSoup(recipes, "html.parser").get_text()
+
+
+@slow
+def test_a_site_that_cannot_be_built_leaves_the_old_one(site, two_lessons, tmp_path):
+    target = tmp_path / "site"
+    target.mkdir()
+    (target / "index.html").write_text("the old one")
+    broken = nbformat.read(two_lessons[1], as_version=4)
+    broken.cells.append(nbformat.v4.new_markdown_cell("[nowhere](nowhere.md)"))
+    nbformat.write(broken, tmp_path / "broken.ipynb")
+    with pytest.raises(SiteError, match=r"the site stays as it was(.|\n)*nowhere"):
+        build(target, [tmp_path / "broken.ipynb"], views="no", whole=False)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["site"]
+    assert (target / "index.html").read_text() == "the old one"
+
+
+def test_a_site_that_cannot_be_moved_leaves_the_old_one(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "work").mkdir()
+    with pytest.raises(FileNotFoundError):
+        (tmp_path / "work" / "made").chmod(0o755)
+    (tmp_path / "site" / "index.html").write_text("the old one")
+
+    class Gone(type(tmp_path)):
+        def chmod(self, *_):
+            pass
+
+    with pytest.raises(OSError, match="made"):
+        _replace(tmp_path / "site", Gone(tmp_path / "work" / "made"))
+    assert (tmp_path / "site" / "index.html").read_text() == "the old one"
+
+
+def test_a_lesson_without_stored_outputs_says_how_to_store_them(two_lessons, tmp_path):
+    notebook = nbformat.read(two_lessons[0], as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, tmp_path / "01_bare.ipynb")
+    with pytest.raises(SiteError, match=r"3 of 3 cells have not been run.*python notebooks/execute.py .*01_bare"):
+        build(tmp_path / "site", [tmp_path / "01_bare.ipynb"], whole=False)
+    with pytest.raises(SiteError, match=r"There is no lesson 09_gone\.ipynb"):
+        Lesson(tmp_path / "09_gone.ipynb").check()
+    assert not (tmp_path / "site").exists()
+
+
+def shown(number, **more):
+    return nbformat.v4.new_output("display_data", data={SHOWN: number, **more})
+
+
+def test_the_pages_of_views_find_their_cells():
+    """The first cell shows two views, the second nothing; the third finishes what the first view shows."""
+    outputs = [
+        [shown("0"), shown("1"), shown("0", **{PAGE: "begun"}), shown("1", **{PAGE: "other"})],
+        [],
+        [shown("0", **{PAGE: "finished"})],
+    ]
+    cells = [nbformat.v4.new_code_cell("", outputs=some) for some in outputs]
+    assert collected(cells, "a") == {0: ["finished", "other"]}
+
+
+def test_a_view_that_cannot_be_saved_says_which_and_what_to_do():
+    cells = [nbformat.v4.new_code_cell("", outputs=[shown("0", **{UNSAVED: "OddView: TypeError: no"})])]
+    with pytest.raises(SiteError, match=r"03\.ipynb, cell 0: .*OddView: TypeError: no.*VIEWS=no"):
+        collected(cells, "03.ipynb")
+
+
+def test_the_reference_has_all_examples_and_signatures_as_they_are_written():
+    known = {one.name: one for pattern in ("*.py", "training/*.py", "sampling/*.py") for one in modules(pattern)}
+    faces = faces_of(list(known.values()))
+    assert faces["llmlib.train"] == faces["llmlib.training.train"] == "llmlib.training.loop.train"
+    assert "llmlib.attention.RMSNorm" not in faces  # what it imports for itself
+    attention = known["llmlib.attention"]
+    mask = next(node for node in attention.public if node.name == "causal_mask")
+    assert arguments_of(mask, attention, skip_first=False).startswith(
+        "n_query: int, n_key: int, window: int | None=None"
+    )
+    sampler = known["llmlib.sampling.sampler"]
+    described = class_of(next(node for node in sampler.public if node.name == "Sampler"), sampler, {})
+    assert described.startswith("``````{py:class} Sampler(temperature: Numbers = 1.0, ")
+    assert described.count(">>>") == 2
+    assert prose("Use `train`, not a*b or [x].\n\n>>> 1\n1\n\n>>> 2\n2", faces, "llmlib.chat") == (
+        "Use {py:obj}`train <llmlib.training.loop.train>`, not a\\*b or \\[x\\].\n\n```pycon\n>>> 1\n1\n\n>>> 2\n2\n```"
+    )
+
+
+@pytest.mark.parametrize("name", ["lessons", "pages"])
+def test_the_examples_in_docstrings(name):
+    pytest.importorskip("docutils")
+    tried = doctest.testmod(importlib.import_module(f"edition.{name}"))
+    assert tried.attempted > 0
+    assert tried.failed == 0
+
+
+# --- in a browser ---------------------------------------------------------------------------------------------------
+
+STICKS_OUT = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture
+def reader(page, address):
+    """Opens a page of the site; what the console or the network complain about is collected, and must be nothing."""
+    complaints, weight = [], []
+    page.on("console", lambda said: said.type in ("error", "warning") and complaints.append(said.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("response", lambda answer: answer.status >= 400 and complaints.append(f"{answer.status} {answer.url}"))
+    page.on("requestfinished", lambda request: weight.append(request.sizes()["responseBodySize"]))
+
+    def go(name):
+        weight.clear()
+        page.goto(address + name, wait_until="networkidle")
+        return page
+
+    go.weight = weight
+    yield go
+    assert complaints == []
+    assert page.foreign == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "lessons/01_one.html", "lessons/02_two.html", "search.html?q=view"])
+@pytest.mark.browser
+@slow
+def test_a_page_in_both_themes_on_a_desk_and_on_a_telephone(reader, name):
+    page = reader(name)
+    if name == "index.html":
+        assert 0 < sum(reader.weight) < 300_000
+    for details in page.locator("details").all():
+        details.evaluate("node => { node.open = true; }")
+    page.set_viewport_size({"width": 1000, "height": 900})
+    assert violations(page.locator(":root")) == []
+    assert page.evaluate(STICKS_OUT) <= 0
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate(STICKS_OUT) <= 0
+    page.evaluate("document.body.dataset.theme = 'dark'")
+    assert faults_of_colour(page.locator(":root")) == []
+
+
+@pytest.mark.browser
+@slow
+def test_a_view_comes_alive_where_there_is_room_in_the_theme_of_the_page(reader):
+    page = reader("index.html")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.evaluate("localStorage.setItem('theme', 'dark')")  # the system's is light
+    reader("lessons/01_one.html")
+    view = page.locator(".live-view")
+    view.scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
+    assert view.locator("iframe").count() == 0
+    assert view.locator("img").is_visible()
+    assert "On a larger screen" in view.inner_text()
+    page.set_viewport_size({"width": 1000, "height": 900})
+    inside = view.frame_locator("iframe").locator(".llm")
+    inside.wait_for()
+    page.wait_for_function("document.querySelector('.live-view').classList.contains('is-alive')")
+    assert not view.locator("img").is_visible()
+    assert inside.evaluate("() => matchMedia('(prefers-color-scheme: dark)').matches")
+    heights = inside.evaluate("node => [node.getBoundingClientRect().bottom, innerHeight]")
+    assert heights[0] <= heights[1] < heights[0] + 60
+
+
+@pytest.mark.browser
+@slow
+def test_answers_are_given_by_keyboard_and_remembered(reader):
+    page = reader("lessons/01_one.html")
+    choices = page.locator(".llm-report details")
+    wrong = next(k for k in range(3) if "is-wrong" in choices.nth(k).get_attribute("class"))
+    choices.nth(wrong).locator("summary").focus()
+    page.keyboard.press("Enter")
+    line = page.locator(".answers-line")
+    page.wait_for_function("document.querySelector('.answers-line').textContent")
+    assert line.inner_text() == "Not at the first choice."
+    right = page.locator(".llm-report details.is-right")
+    right.locator("summary").click()
+    reader("lessons/01_one.html")
+    assert line.inner_text() == "Not at the first choice."  # the second choice does not count
+    assert choices.nth(wrong).get_attribute("open") is not None
+    page.get_by_role("button", name="Forget these answers").press("Enter")
+    assert line.inner_text() == ""
+    reader("lessons/01_one.html")
+    assert line.inner_text() == ""
+
+
+@pytest.mark.browser
+@slow
+def test_hints_come_one_after_the_other_and_a_folded_path_opens_for_its_address(reader):
+    page = reader("lessons/02_two.html")
+    hints = page.locator("details.hint")
+    seen = []
+    for k in range(3):
+        seen.append([hint.is_visible() for hint in hints.all()])
+        hints.nth(k).locator("summary").press("Enter")
+    assert seen == [[True, False, False], [True, True, False], [True, True, True]]
+    deep = page.locator("article").get_by_text("Deep inside")
+    assert not deep.is_visible()
+    page.locator(".toc-tree").get_by_text("Deep inside").evaluate("node => node.click()")
+    deep.wait_for()
+    page.emulate_media(media="print")
+    assert not page.locator(".sidebar-drawer").is_visible()
