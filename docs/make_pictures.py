@@ -52,6 +52,7 @@ THUMBNAILS = {
     "08_instruction_tuning": ("Right answers by kind of request", (0, 0, 1, 1)),
     "09_alignment": ("Two plots. Best of n against the KL", (0, 0, 0.5, 1)),
     "10_scaling_laws": ("Five curves that bend upwards", (0, 0, 1, 1)),
+    "11_capabilities_and_limits": ("Three tasks against the number of examples", (0, 0, 0.37, 1)),
 }
 SMALL = (240, 150)  # of a thumbnail; shown at half of it, so that it is sharp on any screen
 
