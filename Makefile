@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+comma := ,
 LAB_ARGS ?=
 PYTEST_ARGS ?=
 # The views of the web edition: yes (lessons whose views are not kept yet are run), no, or kept.
@@ -12,22 +13,40 @@ VIEWS ?= yes
 # cells of a notebook, go to one worker. Files are taken in the order in which they are named: the lessons first, since
 # the longest takes minutes, and would run alone at the end.
 WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -ge 4 ] && echo 4 || echo $$((n + 1)))
-SOURCES = llmlib tests benchmarks data docs notebooks/execute.py
+SOURCES = llmlib tests benchmarks data docs notebooks/execute.py notebooks/first_cell.py
 SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs" "docs/**/*.js" "docs/**/*.mjs" "docs/**/*.css"
 # A run starts some hundred Python processes: bytecode is kept, whatever the environment says, so that not each of them
 # compiles the library anew, and each worker all tests.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.lighter -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
+# Set up, with all packages of this kind. pip says what it does; its last step says nothing for a minute or two, so a
+# clock goes with it, for as long as this shell lives (its `sleep` must not hold the pipe of `make lab | tee` open).
+define install
+	@echo "Setting up in $(VENV), once: a few minutes and about 2 GB, most of it torch. It goes on while lines appear."
+	@(while sleep 30 >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; do echo "… $$(date +%H:%M:%S) still at work"; done) & clock=$$!; \
+	  $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable ".[$(1)]"; \
+	  ended=$$?; kill $$clock; \
+	  [ $$ended -eq 0 ] || echo "The set-up did not end well; pip says why above. Run make $(MAKECMDGOALS) again to go on: what was downloaded is kept. Without a network it cannot be done."; \
+	  exit $$ended
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast notebooks site lint format bench download doctor clean
+.PHONY: help lab may-open test test-fast notebooks site lint format bench download doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-lab: $(VENV)/course.stamp ## Open the course in JupyterLab (LAB_ARGS="--no-browser --port 9999" is passed on)
+lab: may-open $(VENV)/course.stamp ## Open the course in JupyterLab (LAB_ARGS="--no-browser --port 9999" is passed on)
 	-@$(BIN)/llmlib download --ask
+	@echo "Opening the course. To end it, press Ctrl+C here."
 	-@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null # else the stored pictures stay white in a dark theme until a cell is run
 	$(BIN)/jupyter lab notebooks/00_welcome.ipynb $(LAB_ARGS)
+
+may-open: # said before the set-up, since JupyterLab would say it minutes later, and in other words
+	@case "$$(id -u 2>/dev/null):$(subst ",,$(LAB_ARGS))" in *--allow-root*) ;; 0:*) \
+	  echo "You are root, and JupyterLab does not start for root: whoever opens it could change anything on this machine."; \
+	  echo "Use another account, or, in a container that is yours: make lab LAB_ARGS=\"$(strip --allow-root $(subst ",,$(LAB_ARGS)))\""; \
+	  exit 1;; esac
 
 test: $(VENV)/dev.stamp ## Run all tests: library, documentation examples, notebooks, widgets in a browser
 	$(PYTEST) --nbval notebooks tests llmlib $(PYTEST_ARGS)
@@ -74,13 +93,13 @@ $(VENV)/bin/python:
 	  { rm -rf $(VENV); echo "The venv module is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 
 $(VENV)/course.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[course]"
+	$(call install,course)
 	@touch $@
 
 $(VENV)/site.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[course,site]"
+	$(call install,course$(comma)site)
 	@touch $@ $(VENV)/course.stamp
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(call install,dev)
 	@touch $@ $(VENV)/course.stamp $(VENV)/site.stamp

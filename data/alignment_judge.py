@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from llmlib import Transformer
 from llmlib.corpora.tinytales import tell
-from llmlib.corpora.tinytales.tasks import Preference
+from llmlib.corpora.tinytales.tasks import NOT_TOLD, Preference
 from llmlib.finetuning.tales import Prompt
 from llmlib.preferences import reward_loss
 from llmlib.transformer import Cache
@@ -51,12 +52,16 @@ def asking(preference: Preference) -> Prompt:
 
 @cache
 @torch.enable_grad()
-def reward_model(seed: int) -> Judge:
-    """Trained once through 500 pairs of 100 stories."""
+def reward_model(seed: int, extra: str = "") -> Judge:
+    """Trained once through 500 pairs of 100 stories, and maybe 100 more: a right answer above a refusal, or others."""
     judge = Judge(cautious(seed))
     groups = [{"params": judge.body.parameters(), "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     learn = preferences(100, "train", 200_000 + 1000 * seed)
+    if extra == "refusals":
+        learn += [replace(p, rejected=NOT_TOLD, fault="refuses") for p in learn if p.fault == "contradicts"]
+    elif extra == "stories":
+        learn += preferences(20, "train", 250_000 + 1000 * seed)
     order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed)).tolist()
     for begin in range(0, len(order), 8):
         some = [learn[i] for i in order[begin : begin + 8]]

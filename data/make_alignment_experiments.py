@@ -120,7 +120,7 @@ HOW = ("reward alone", "reward plus 3", "minus the batch's mean", "minus the gro
 
 
 def rates(arm: str, seed: int) -> Rows:
-    """One seed, another set of stories: which learning rate is best for each arm?"""
+    """On stories that nothing else is measured on: which learning rate is best for each arm?"""
     how, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
     for _ in policy_gradient(model, giving(*LEARN)[1], each(truth), how=how, rate=float(rate), seed=seed):
@@ -395,10 +395,14 @@ def mixed(n: int, split: str, start: int, seed: int) -> list[Prompt]:
     return [found[i] for i in torch.randperm(len(found), generator=torch.Generator().manual_seed(seed)).tolist()]
 
 
+# What the reward model is trained on besides: the pair that its 500 lack, or as many more like them.
+EXTRA = {"reward model": "", "refusals below": "refusals", "more stories": "stories"}
+
+
 @torch.no_grad()
 def judged(arm: str, seed: int) -> Rows:
     """The reward model on held-back pairs, by what is wrong with the worse answer; and on refusals."""
-    judge = reward_model(seed)
+    judge = reward_model(seed, EXTRA[arm])
     tests = preferences(50, "validation", 200_000)
     wins = []
     for begin in range(0, len(tests), 20):
@@ -436,7 +440,9 @@ def many(arm: str, seed: int) -> Rows:
 
 def believed(arm: str, seed: int) -> Rows:
     """The policy gradient with the reward model's reward, at a high rate: 32 steps, watched on the same 60 prompts."""
-    judge, model, reference = reward_model(seed), copy.deepcopy(cautious(seed)), cautious(seed)
+    rate, beta, *more = arm.split(", ")
+    judge = reward_model(seed, EXTRA[more[0]] if more else "")
+    model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
     tests = mixed(12, "validation", 800_000, 0)
 
     @torch.no_grad()
@@ -456,10 +462,9 @@ def believed(arm: str, seed: int) -> Rows:
         yield step, "wrong answers", sum(wrong), len(wrong)
         yield step, "KL", kl_of(model, reference, tests, answers, mask).mean().item(), ""
 
-    rate, beta = (float(part.split()[1]) for part in arm.split(", "))
     run = policy_gradient(
-        model, mixed(70, "train", 300_000, seed), proxy, how="and by its deviation", rate=rate, seed=seed, steps=32,
-        beta=beta, reference=reference if beta else None,
+        model, mixed(70, "train", 300_000, seed), proxy, how="and by its deviation", rate=float(rate.split()[1]),
+        seed=seed, steps=32, beta=float(beta.split()[1]), reference=reference if beta != "beta 0" else None,
     )  # fmt: skip
     yield from watched(0)
     for step, found in enumerate(run, 1):
@@ -471,21 +476,21 @@ def believed(arm: str, seed: int) -> Rows:
 EXPERIMENTS: tuple[Experiment, ...] = (
     (start, ("cautious",), 3),
     (reads, ("gifts", "days"), 3),
-    (judged, ("reward model",), 3),
+    (judged, tuple(EXTRA), 3),
     (many, ("temperature 1.5",), 3),
-    (believed, ("rate 0.0005, beta 0",), 3),
+    (believed, tuple(f"rate 0.0005, beta 0{more}" for more in ("", ", refusals below", ", more stories")), 3),
     (lists, ("named", "mended"), 3),
     (lists, ("exact",), 2),
     (imitation, ("examples @ 0.0002",), 3),
     (ladder, tuple(f"{how} @ 0.0002" for how in HOW), 3),
     (dpo, ("known answers, beta 0.1, 0.00005", "own answers, beta 0.1, 0.00005"), 3),
-    (dpo, ("known answers, beta 0.5, 0.00005", "known answers, beta 0.1, 0.0002"), 1),
+    (dpo, ("known answers, beta 0.5, 0.00005", "known answers, beta 0.1, 0.0002"), 3),
     (when, ("wrong costs 0.5", "wrong costs 2", "wrong costs 0"), 3),
     (price, ("wrong costs 0.5", "wrong costs 4", "wrong costs 0"), 3),
     (variance, ("all",), 3),
     (held_back, ("beta 0.5",), 3),
-    (reuse, tuple(f"{name} @ 0.0002" for name in REUSED), 3),
-    (rates, tuple(f"{how} @ {rate}" for how in HOW for rate in ("0.0001", "0.0004")), 1),
+    (reuse, (*(f"{name} @ 0.0002" for name in REUSED), "one update @ 0.0004", "one update @ 0.0008"), 3),
+    (rates, tuple(f"{how} @ {rate}" for how in HOW for rate in ("0.0001", "0.0004")), 3),
 )
 
 

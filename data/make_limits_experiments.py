@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 from experiments import Experiment, Rows, run_missing
+from limits_documents import INJECTIONS, by_year, cutoff, injection, like_needles, untold
+from limits_sums import AT_ONCE, LONGER, TOOL, by_calculator, in_steps
 from limits_tasks import (
     HOW,
     LETTER_SHOTS,
@@ -378,6 +380,12 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (heads_off, ("20 induction heads", "20 other heads"), 3),  # none switched off: few_shot, "right labels"
     (self_consistency, ("capitals",), 3),
     (needle, ("256 tokens", "512 tokens", "1024 tokens", "2048 tokens"), 3),
+    (in_steps, (AT_ONCE, LONGER, "steps", "dots", "steps in any order", "another sum's steps"), 3),
+    (by_calculator, (AT_ONCE, TOOL), 3),
+    (injection, INJECTIONS, 3),
+    (cutoff, tuple(by_year()), 1),
+    (like_needles, ("512 tokens", "1024 tokens", "2048 tokens"), 3),
+    (untold, ("without", "with"), 3),
 )
 
 if __name__ == "__main__":

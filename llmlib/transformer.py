@@ -156,7 +156,8 @@ class Transformer(Observed):
         With a `cache`, `ids` continue the text in it, and are added to it. `attention_mask` is True
         (or 1) at real tokens and False at padding (on the left, so that texts of different lengths end together).
         Raises `ValueError` for no ids, ids outside the vocabulary (on a CPU), more ids than fit into the context,
-        wrong shapes, or tensors that are not on the model's device.
+        wrong shapes, or tensors that are not on the model's device. `torch.compile`, `torch.export` and
+        `torch.onnx.export` take the model as it is; a graph cannot look at ids, so there nobody checks their range.
         """
         start = cache.length if cache else 0
         if not isinstance(ids, Tensor):
@@ -171,7 +172,8 @@ class Transformer(Observed):
             )
         self._check_devices(ids=ids, attention_mask=attention_mask, cache=cache.real if cache else None)
         self._check_length(ids)
-        if ids.device.type == "cpu":  # on a GPU, looking at the ids would stall the queue at every token
+        # On a GPU, looking at the ids would stall the queue at every token, and a graph knows only their shape.
+        if ids.device.type == "cpu" and not torch.compiler.is_compiling():
             self._check_range(ids)
         if cache and start + ids.shape[1] > cache.max_seq_len:
             raise ValueError(
@@ -238,20 +240,26 @@ class Transformer(Observed):
         if cache:
             if attention_mask is not None:
                 cache.real[:, start:end] = attention_mask
-                cache.padded = cache.padded or not bool(attention_mask.all())
+                cache.padded = cache.padded or _may_have_padding(attention_mask)
             if cache.padded:
                 real = cache.real[:, :end]
-        elif attention_mask is not None and not bool(attention_mask.all()):
+        elif attention_mask is not None and _may_have_padding(attention_mask):
             real = attention_mask
 
         window = self.config.sliding_window
-        window = window if window and window < end else None
+        if window and not torch.compiler.is_compiling() and window >= end:
+            window = None  # a graph has to serve longer texts, too
         if real is None:
             positions = torch.arange(start, end, device=ids.device)[None]
             mask = causal_mask(end - start, end, window, ids.device)[None, None] if window else None
             return positions, mask
         positions = (real.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
         return positions, causal_mask(end - start, end, window, ids.device) & real[:, None, None, :]
+
+
+def _may_have_padding(attention_mask: Bool[Tensor, "batch seq"]) -> bool:
+    """Whether to use a mask at all. A graph has to serve every mask, so it cannot leave out the work."""
+    return torch.compiler.is_compiling() or not bool(attention_mask.all())
 
 
 def with_longer_context(

@@ -16,7 +16,9 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"
-KEPT = ("tags", "jp-MarkdownHeadingCollapsed")  # of a cell's metadata: what nbval ignores, and folded side paths
+# Of a cell's metadata: what nbval ignores, folded side paths, and what hides the code of the first cell.
+KEPT = ("tags", "jp-MarkdownHeadingCollapsed", "jupyter", "cellView")
+NOT_RUN = "skip-execution"  # the tag of the cell that first_cell.py puts in: it has no number
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -39,8 +41,12 @@ def execute(path: Path) -> float:
 def normalise(notebook: nbformat.NotebookNode) -> None:
     """Keep what a reader sees; drop what differs from run to run."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
-    for number, cell in enumerate(notebook.cells):
+    number = 0
+    for cell in notebook.cells:
+        if NOT_RUN in cell.metadata.get("tags", []):
+            continue
         cell.id = f"cell-{number:03d}"
+        number += 1
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in KEPT if key in cell.metadata})
         if cell.cell_type == "code":
             cell.outputs = [kept for output in cell.outputs if (kept := _without_view(output))]

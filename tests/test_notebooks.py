@@ -1,6 +1,9 @@
 """What every committed lesson promises, apart from its outputs being true (nbval runs those)."""
 
 import re
+import runpy
+import subprocess
+import venv
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from lesson_pages import LONGEST_LINE, borrowed_from_side_paths, changed_behind_
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
 VIEW = "application/vnd.jupyter.widget-view+json"
+NOT_RUN = "skip-execution"
 
 
 @pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
@@ -33,9 +37,57 @@ def test_it_is_a_valid_notebook_for_the_python_kernel(lesson):
 
 
 def test_it_carries_outputs_of_one_run_from_top_to_bottom(lesson):
-    counts = [cell.execution_count for cell in code_cells(lesson) if cell.source.strip()]
+    run = [cell for cell in code_cells(lesson) if cell.source.strip() and NOT_RUN not in cell.metadata.get("tags", [])]
+    counts = [cell.execution_count for cell in run]
     assert counts == list(range(1, len(counts) + 1))
     assert sum(bool(cell.outputs) for cell in code_cells(lesson)) > len(counts) / 3
+
+
+@pytest.fixture(scope="module")
+def first_cell():
+    """The cell that installs the course, as `python notebooks/first_cell.py` puts it into each lesson."""
+    return runpy.run_path(str(FOLDER / "first_cell.py"))["first_cell"]()
+
+
+def test_it_begins_with_the_cell_that_installs_the_course(lesson, first_cell):
+    found = [(n, cell) for n, cell in enumerate(lesson.cells) if NOT_RUN in cell.metadata.get("tags", [])]
+    (place, cell), *others = found or [(None, first_cell)]
+    assert (place, others) == (1, []), "run: python notebooks/first_cell.py"
+    assert (cell.source, cell.metadata) == (first_cell.source, first_cell.metadata), "python notebooks/first_cell.py"
+    assert cell.execution_count is None
+    assert cell.outputs == []
+
+
+PIP = """import pathlib, sys, sysconfig
+print("pip", *sys.argv[1:])
+assert pathlib.Path("course/pyproject.toml").is_file()
+(pathlib.Path(sysconfig.get_path("purelib")) / "llmlib.py").touch()
+"""
+
+
+def test_the_first_cell_installs_the_course_where_it_is_not(first_cell, tmp_path):
+    """In a bare environment, with a folder for the address; pip, which would fetch torch, is a stand-in."""
+    home, bare, away = (tmp_path / name for name in ("home", "bare", "away"))
+    (home / "notebooks").mkdir(parents=True)
+    (home / "notebooks" / "lesson.ipynb").touch()
+    (home / "pyproject.toml").touch()
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a", "-C", str(home)]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *command], check=True)
+    venv.create(bare, with_pip=False)
+    away.mkdir()
+    python = next(path for path in (bare / "bin/python", bare / "Scripts/python.exe") if path.exists())
+    packages = next(bare.glob("[lL]ib/**/site-packages"))
+    (packages / "pip").mkdir()
+    (packages / "pip" / "__main__.py").write_text(PIP)
+    last = "import llmlib; print(os.path.basename(os.getcwd()), os.listdir())"
+
+    def run():
+        code = [str(python), "-I", "-u", "-c", f"{first_cell.source}\n{last}"]
+        return subprocess.run(code, cwd=away, input=f"{home}\n", capture_output=True, text=True, check=True).stdout
+
+    assert run().endswith("pip install --quiet ./course[course]\nnotebooks ['lesson.ipynb']\n")
+    assert run() == "notebooks ['lesson.ipynb']\n"  # after a restart of the kernel: nothing is asked or fetched again
 
 
 def test_no_output_is_an_error_or_a_live_view(lesson):

@@ -1,29 +1,34 @@
-"""The code that the README shows runs as it stands there."""
+"""What the README shows is so: its code runs as it stands there, and its map is that of the lessons."""
 
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
+from lesson_pages import the_way
+from PIL import Image
 
 from llmlib import tinytales_text
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-
-
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
+SMALLER = (("1000", "300"), ("steps=500", "steps=3, batch_size=2"), ("d_model=128", "d_model=16"))
 
 
 def test_a_model_of_one_s_own_text_in_ten_lines(tmp_path, monkeypatch):
     """At its own size it would take minutes: smaller here, and otherwise as it stands there."""
-    code = BLOCKS[0]
-    statements = [line for line in code.splitlines() if line and not line.startswith(("from ", "    "))]
-    assert len(statements) <= 10
-    for large, small in (("1000", "300"), ("steps=500", "steps=3, batch_size=2"), ("d_model=128", "d_model=16")):
-        assert large in code
-        code = code.replace(large, small)
+    ten, keep = BLOCKS[:2]
+    assert len([line for line in ten.splitlines() if line and not line.startswith(("from ", "    "))]) <= 10
+    assert all(large in ten for large, _ in SMALLER)
+    for large, small in SMALLER:
+        ten, keep = ten.replace(large, small), keep.replace(large, small)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my-book.txt").write_text(tinytales_text(5000), encoding="utf-8")
-    exec(code, {})
+    exec(ten.replace("explore_attention(model", "view = explore_attention(model"), scope := {})
+    assert repr(scope["view"]).startswith("<AttentionView: Attention of 4 layers × 4 heads over")
+    exec(keep, scope)
     assert (tmp_path / "my-model" / "config.json").is_file()
 
 
@@ -31,8 +36,37 @@ def test_a_model_of_one_s_own_text_in_ten_lines(tmp_path, monkeypatch):
 @pytest.mark.network
 def test_the_code_runs_and_knows_the_capital(capsys):
     scope = {}
-    assert len(BLOCKS) == 3
-    for block in BLOCKS[1:]:
+    assert len(BLOCKS) == 4
+    for block in BLOCKS[2:]:
         exec(block.replace("max_new_tokens=50", "max_new_tokens=5"), scope)
     assert "Paris" in capsys.readouterr().out
     assert len(scope["t"].pattern) == scope["model"].config.n_layers
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_map_shows_each_lesson_with_its_picture_and_its_minutes(lesson):
+    """A lesson without a line gets one in the README, and a picture by a line in docs/make_pictures.py."""
+    cell = re.search(rf'<a href="notebooks/{lesson}.ipynb"><img src="docs/pictures/{lesson}.png"[^|]* \|', README)
+    assert cell, f"{lesson} is not in the README's map"
+    said = [int(number) for number in re.search(r"([\d+ ]+) min \|", cell[0])[1].split(" + ")]
+    notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", as_version=4)
+    main, side = the_way(notebook)
+    if main:
+        assert said == [sum(main.values()), *([sum(side.values())] if side else [])]
+    else:
+        longest = re.search(r"\*\*Time:\*\* [^.;]*?(\d+) minutes", notebook.cells[0].source)[1]
+        assert said == [int(longest)]
+
+
+def test_the_pictures_are_there_and_small():
+    files = set(re.findall(r'(?:src|srcset|href)="([^":]+)"', README))
+    files |= set(re.findall(r"\]\(([^):#]+)\)", README))
+    assert [name for name in sorted(files) if not (ROOT / name).exists()] == []
+    pictures = {name: ROOT / name for name in files if name.startswith("docs/pictures/")}
+    assert {path.name for path in pictures.values()} == {path.name for path in (ROOT / "docs/pictures").iterdir()}
+    assert sum(path.stat().st_size for path in pictures.values()) < 3e6
+    moving = Image.open(ROOT / "docs/pictures/course.webp")
+    assert moving.is_animated
+    assert not getattr(still := Image.open(ROOT / "docs/pictures/course.png"), "is_animated", False)
+    assert still.size == moving.size
+    assert re.search(r'prefers-reduced-motion: reduce\)" srcset="docs/pictures/course.png"', README)

@@ -66,6 +66,23 @@ def test_conda_draws_on_the_same_list():
     assert others == {"python", "pip"}
 
 
+def test_binder_gets_the_course_and_a_torch_without_cuda(tmp_path):
+    environment = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text())
+    assert environment["dependencies"] == ["python=3.12", "pip", "pytorch-cpu"]  # repo2docker knows 3.12, and we do
+    for name in ("python", "llmlib", "jupyter"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "$(basename $0) $*"\n')
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [ROOT / ".binder" / "postBuild"], cwd=ROOT, env={"PATH": path}, capture_output=True, text=True
+    )
+    install, download, trust = done.stdout.splitlines()
+    assert install.startswith("python -m pip install")
+    assert install.endswith("--editable .[course]")
+    assert download == "llmlib download"
+    assert trust.startswith("jupyter trust notebooks/00_welcome.ipynb")
+
+
 def test_the_library_alone_needs_nothing_of_the_course():
     assert not names(PROJECT["dependencies"]) & names(PROJECT["optional-dependencies"]["course"])
 
@@ -132,17 +149,67 @@ def test_the_command_without_a_dependency_says_so_in_one_line(package):
     assert re.fullmatch(rf"llmlib cannot start: .*{package}.*pip install --force-reinstall {package}\..*", line)
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-def test_make_with_a_python_that_is_not_there(tmp_path):
+@pytest.fixture
+def made(tmp_path):
+    """A function that calls make, for somebody with this number of a user, in a folder with the Makefile.
+
+    Set-up has nothing to do there but call pip, and the programs of `.venv` only say how they were called.
+    """
+    if not shutil.which("make"):
+        pytest.skip("needs make")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
     outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # of `make test`
-    lab = ["make", "PYTHON=nopython", "lab"]
-    done = subprocess.run(lab, cwd=tmp_path, env=outside, capture_output=True, text=True)
+
+    def make(*arguments, user=1000, pip_ends=0, venv=True):
+        scripts = {"bin/id": f"echo {user}"}
+        if venv:
+            scripts |= {f".venv/bin/{name}": f'echo "{name} $*"' for name in ("llmlib", "jupyter")}
+            scripts[".venv/bin/python"] = f'echo "python $*"; exit {pip_ends}'
+        for name, script in scripts.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / name).chmod(0o755)
+        path = f"{tmp_path / 'bin'}{os.pathsep}{outside['PATH']}"
+        return subprocess.run(
+            ["make", *arguments], cwd=tmp_path, env={**outside, "PATH": path}, capture_output=True, text=True
+        )
+
+    return make
+
+
+def test_make_with_a_python_that_is_not_there(made):
+    done = made("PYTHON=nopython", "lab", venv=False)
     assert done.returncode == 2
     assert done.stdout.startswith("nopython cannot be run. Install Python 3.11 or newer")
     assert "make lab PYTHON=" in done.stdout
     assert "[:" not in done.stderr  # the shell's complaint of a count of workers, which `make lab` has no use for
+
+
+def test_set_up_shows_that_it_goes_on_and_is_done_once(made):
+    told, pip, *opened = made("lab", "LAB_ARGS=--port 9").stdout.splitlines()
+    assert told.startswith("Setting up in .venv, once: a few minutes")
+    assert pip.startswith("python -m pip install")
+    assert "quiet" not in pip
+    assert opened[-1] == "jupyter lab notebooks/00_welcome.ipynb --port 9"
+    assert made("lab", "LAB_ARGS=--port 9").stdout.splitlines() == opened
+
+
+def test_a_set_up_that_fails_says_what_to_do_and_is_tried_again(made):
+    for _ in range(2):
+        done = made("lab", pip_ends=3)
+        assert done.returncode == 2
+        assert "Run make lab again" in done.stdout
+        assert "jupyter" not in done.stdout
+
+
+def test_root_is_told_how_to_open_the_course_before_anything_is_set_up(made):
+    done = made("lab", "LAB_ARGS=--no-browser", user=0)
+    assert done.returncode == 2
+    first, remedy = done.stdout.splitlines()
+    assert first.startswith("You are root")
+    assert remedy.endswith('make lab LAB_ARGS="--allow-root --no-browser"')
+    assert "--allow-root --no-browser" in made("lab", "LAB_ARGS=--allow-root --no-browser", user=0).stdout
 
 
 def test_no_file_speaks_of_this_machine():

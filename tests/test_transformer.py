@@ -1,12 +1,15 @@
 """The Transformer as a whole: causality, caches, padding, seeds, errors."""
 
 import dataclasses
+import importlib.util
 import itertools
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from needs import skip_or_fail
 from small_models import BASE, KINDS, make, random_ids
 
 from llmlib.interpret import trace, trace_bytes
@@ -191,6 +194,45 @@ def test_a_mask_of_zeros_and_ones_means_the_same():
     expected = model(ids, attention_mask=mask.bool())
     assert torch.equal(model(ids, attention_mask=mask), expected)
     torch.testing.assert_close(model(ids, attention_mask=mask, cache=model.new_cache(batch=2)), expected)
+
+
+@pytest.mark.slow
+def test_one_graph_serves_texts_of_every_length(monkeypatch):
+    """What `torch.compile` and `torch.export` make of a model, without a break, gives the same logits."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # a length that is free is no number yet
+    model = Transformer(dataclasses.replace(KINDS["mistral"], n_layers=1)).eval()  # rotary, groups, a window
+    compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
+    length = torch.export.Dim("seq", min=2, max=model.config.max_seq_len)
+    with torch.no_grad():
+        exported = torch.export.export(model, (random_ids(1, 12),), dynamic_shapes=({1: length},)).module()
+        for seq in (12, 2, 24):
+            ids = random_ids(1, seq, seed=seq)
+            torch.testing.assert_close(compiled(ids), model(ids))
+            torch.testing.assert_close(exported(ids), model(ids))
+        mask = torch.arange(12)[None] >= 3
+        torch.testing.assert_close(compiled(ids[:, :12], attention_mask=mask), model(ids[:, :12], attention_mask=mask))
+        with pytest.raises(ValueError, match=r"must be between 0 and 30 \(the vocabulary\), got 31 to 31"):
+            model(torch.tensor([[31]]))  # a graph that was made leaves the check in place
+
+
+@pytest.mark.slow
+def test_as_an_onnx_file_a_model_gives_the_same_logits(monkeypatch):
+    if not importlib.util.find_spec("onnxscript"):
+        skip_or_fail("no onnxscript, which torch.onnx needs; it comes with pip install -e '.[dev]'")
+    from onnx.reference import ReferenceEvaluator
+
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    model = Transformer(dataclasses.replace(KINDS["qwen3"], n_layers=1)).eval()
+    lengths = ({1: torch.export.Dim("seq", min=2, max=model.config.max_seq_len)},)
+    with torch.no_grad():
+        exported = torch.onnx.export(
+            model, (random_ids(1, 12),), dynamo=True, dynamic_shapes=lengths, input_names=["ids"], verbose=False
+        )
+        session = ReferenceEvaluator(exported.model_proto)
+        for seq in (2, 24):
+            ids = random_ids(1, seq, seed=seq)
+            (logits,) = session.run(None, {"ids": ids.numpy()})
+            torch.testing.assert_close(torch.from_numpy(logits), model(ids), atol=1e-4, rtol=1e-4)
 
 
 def test_a_cache_that_is_full():

@@ -12,6 +12,7 @@
 """
 
 from llmlib.exercises.my_llm.verb import mine
-from llmlib.exercises.verbs import check, hint, predict, progress, quiz, solution, task, warm_up
+from llmlib.exercises.standing import progress
+from llmlib.exercises.verbs import check, hint, predict, quiz, solution, task, warm_up
 
 __all__ = ["check", "hint", "mine", "predict", "progress", "quiz", "solution", "task", "warm_up"]

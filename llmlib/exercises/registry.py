@@ -24,6 +24,7 @@ LESSONS = {
     "instruction_tuning": "lesson_08_instruction_tuning",
     "alignment": "lesson_09_alignment",
     "scaling": "lesson_10_scaling_laws",
+    "limits": "lesson_11_capabilities_and_limits",
 }
 FOLDER = Path(__file__).parent / "lessons"
 
@@ -83,6 +84,25 @@ def number_of(lesson: str) -> str:
     return LESSONS[lesson].split("_")[1]
 
 
+def title_of(lesson: str) -> str:
+    """The number of a lesson, and its title.
+
+    >>> title_of("interpret")
+    '04 Attention visualised'
+    """
+    _, number, title = LESSONS[lesson].split("_", 2)
+    return f"{number} {title.replace('_', ' ').capitalize()}"
+
+
+def notebook_of(lesson: str) -> str:
+    """The name of its notebook.
+
+    >>> notebook_of("primer")
+    '01b_primer.ipynb'
+    """
+    return f"{LESSONS[lesson].removeprefix('lesson_')}.ipynb"
+
+
 class Unknown(KeyError):
     """There is nothing of this name; the message says what there is, and what may have been meant."""
 
@@ -105,3 +125,8 @@ class UnknownExercise(Unknown):
 
 class UnknownQuestions(Unknown):
     what = "are no questions"
+
+
+class UnknownLesson(Unknown):
+    what = "is no lesson"
+    all_of_them = "All lessons"

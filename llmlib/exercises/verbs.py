@@ -21,7 +21,6 @@ from llmlib.exercises.registry import (
     asked_in,
     find,
     number_of,
-    of_lesson,
     questions_of,
     quiz_name,
 )
@@ -97,44 +96,6 @@ def solution(name: str) -> Report:
         parts += [Prose(f"`{function.__module__}.{function.__qualname__}`"), Code(inspect.getsource(function).rstrip())]
     recording.record_solution(name)
     return Report("help", name, "A solution", tuple(parts))
-
-
-def progress() -> Report:
-    """Tables over all lessons: what is solved, how often it was tried, which help was used; what was answered."""
-    known = recording.load()
-    rows, solved, total = [], 0, 0
-    for lesson in LESSONS:
-        for exercise in of_lesson(lesson):
-            entry = known.get(exercise.name, {})
-            attempts, hints = recording.as_count(entry.get("attempts")), recording.as_count(entry.get("hints"))
-            is_solved = bool(entry.get("solved"))
-            state = "✓ solved" if is_solved else ("… tried" if attempts else "○ open")
-            used = ([f"hint {hints}"] if hints else []) + (["solution"] if entry.get("solution_seen") else [])
-            stars = "●" * exercise.difficulty + "○" * (3 - exercise.difficulty)
-            rows.append((exercise.name, stars, f"{exercise.minutes} min", state, str(attempts), ", ".join(used)))
-            solved, total = solved + is_solved, total + 1
-    header = ("exercise", "difficulty", "about", "state", "attempts", "help used")
-    parts: list[Part] = [Table(header, tuple(rows)), *_answers()]
-    left = sum(int(row[2].split()[0]) for row in rows if not row[3].startswith("✓"))
-    closing = f"About {left} minutes of exercises are left." if left else "Everything is solved. Well done."
-    return Report("help", "progress", f"{solved} of {total} exercises solved.", (*parts, Prose(closing)))
-
-
-def _answers() -> list[Part]:
-    """What was answered in each lesson, if anything was."""
-    known, rows, waiting = recording.load_questions(), [], 0
-    for lesson in LESSONS:
-        asked = asked_in(lesson)
-        entries = [known[name] for name in asked if name in known]
-        first, again = sum(entry.get("first") is True for entry in entries), sum(map(to_repeat, entries))
-        if entries:
-            rows.append((lesson, f"{len(entries)} of {len(asked)}", str(first), str(again)))
-        waiting += again
-    if not rows:
-        return []
-    told = f"{waiting} of them will come back in a warm-up." if waiting else "None of them has to be repeated."
-    header = ("questions of", "answered", "right at first", "to repeat")
-    return [Table(header, tuple(rows)), Prose(f"Questions you have answered: {told}")]
 
 
 def predict(name: str) -> Questions:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from llmlib.explore.chat import explore_chat as explore_chat
     from llmlib.explore.embeddings import explore_embeddings as explore_embeddings
     from llmlib.explore.logit_lens import explore_logit_lens as explore_logit_lens
+    from llmlib.explore.long_context import explore_long_context as explore_long_context
     from llmlib.explore.next_token import explore_next_token as explore_next_token
     from llmlib.explore.rotary import explore_rotary as explore_rotary
     from llmlib.explore.sampling import explore_sampling as explore_sampling
+    from llmlib.explore.scaling import explore_scaling as explore_scaling
     from llmlib.explore.tokens import explore_tokens as explore_tokens
     from llmlib.explore.training import LiveTrainingView as LiveTrainingView
     from llmlib.explore.training import explore_training as explore_training
@@ -44,9 +46,11 @@ __all__, __getattr__, __dir__ = lazy(
         "explore_chat": "llmlib.explore.chat",
         "explore_embeddings": "llmlib.explore.embeddings",
         "explore_logit_lens": "llmlib.explore.logit_lens",
+        "explore_long_context": "llmlib.explore.long_context",
         "explore_next_token": "llmlib.explore.next_token",
         "explore_rotary": "llmlib.explore.rotary",
         "explore_sampling": "llmlib.explore.sampling",
+        "explore_scaling": "llmlib.explore.scaling",
         "explore_tokens": "llmlib.explore.tokens",
         "explore_training": "llmlib.explore.training",
         "explore_tuning": "llmlib.explore.tuning",

@@ -73,6 +73,8 @@ class Law:
     beta: float
     name: str = ""
     source: str = ""
+    fitted_parameters: tuple[float, float] | None = None  # the fewest and the most that it was fitted to
+    fitted_tokens: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         for name in ("E", "A", "B", "alpha", "beta"):
@@ -170,6 +172,8 @@ class KaplanLaw:
     size_exponent: float
     name: str = ""
     source: str = ""
+    fitted_parameters: tuple[float, float] | None = None  # the fewest and the most that it was fitted to
+    fitted_tokens: tuple[float, float] | None = None
 
     def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
         """Return the loss of models of these sizes (without embeddings), trained on so many tokens."""

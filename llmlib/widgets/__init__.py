@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     from llmlib.widgets.embeddings import embeddings_view as embeddings_view
     from llmlib.widgets.logit_lens import LogitLensView as LogitLensView
     from llmlib.widgets.logit_lens import logit_lens_view as logit_lens_view
+    from llmlib.widgets.long_context import LongContextView as LongContextView
+    from llmlib.widgets.long_context import long_context_view as long_context_view
     from llmlib.widgets.next_token import NextTokenView as NextTokenView
     from llmlib.widgets.rotary import RotaryView as RotaryView
     from llmlib.widgets.sampling import SamplingView as SamplingView
     from llmlib.widgets.sampling import sampling_view as sampling_view
+    from llmlib.widgets.scaling import ScalingView as ScalingView
+    from llmlib.widgets.threshold import ThresholdView as ThresholdView
+    from llmlib.widgets.threshold import threshold_view as threshold_view
     from llmlib.widgets.tokens import TokensView as TokensView
     from llmlib.widgets.training import TrainingView as TrainingView
     from llmlib.widgets.tuning import TuningView as TuningView
@@ -48,9 +53,12 @@ __all__, __getattr__, __dir__ = lazy(
         "ChatView": "llmlib.widgets.chat",
         "EmbeddingsView": "llmlib.widgets.embeddings",
         "LogitLensView": "llmlib.widgets.logit_lens",
+        "LongContextView": "llmlib.widgets.long_context",
         "NextTokenView": "llmlib.widgets.next_token",
         "RotaryView": "llmlib.widgets.rotary",
         "SamplingView": "llmlib.widgets.sampling",
+        "ThresholdView": "llmlib.widgets.threshold",
+        "ScalingView": "llmlib.widgets.scaling",
         "TokensView": "llmlib.widgets.tokens",
         "TrainingView": "llmlib.widgets.training",
         "TuningView": "llmlib.widgets.tuning",
@@ -58,7 +66,9 @@ __all__, __getattr__, __dir__ = lazy(
         "attention_view": "llmlib.widgets.attention",
         "embeddings_view": "llmlib.widgets.embeddings",
         "logit_lens_view": "llmlib.widgets.logit_lens",
+        "long_context_view": "llmlib.widgets.long_context",
         "sampling_view": "llmlib.widgets.sampling",
+        "threshold_view": "llmlib.widgets.threshold",
         "tuning_view": "llmlib.widgets.tuning",
     },
 )

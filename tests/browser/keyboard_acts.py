@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from browser.keys import button, go, press, reachable, until, use, write
+from browser.keys import button, choose, go, pick, press, reachable, until, use, write
 
 # --- texts and tokens ---------------------------------------------------------------------------------------------
 
@@ -231,6 +231,55 @@ def rotary(bench, view):
     expect(button(view, "PNG")).to_be_visible()
     press(bench.page, "Enter")
     expect(button(view, "PNG")).to_be_hidden()
+
+
+# --- thresholds and long contexts ---------------------------------------------------------------------------------
+
+
+def threshold(bench, view):
+    use(view, view.get_by_role("radiogroup", name="Which score").get_by_role("radio", checked=True), "ArrowRight")
+    if bench.python("gate.place['score']") == "1":
+        press(bench.page, "ArrowRight")
+    use(view, view.get_by_label("Threshold", exact=True), "Home", *["ArrowRight"] * 3)
+    bench.expect("(gate.score, gate.threshold)", "('confidence', 0.015)")
+    expect(view.locator(".llm-headline")).to_contain_text("confidence ≥ 0.015 lets 59 of 60 through")
+    chosen = view.locator(".llm-tile input:checked")
+    use(view, chosen, "ArrowDown", "ArrowUp", "ArrowUp")
+    bench.expect("gate.place['group']", repr(chosen.get_attribute("value")))
+    use(view, view.get_by_label("Answers near the threshold"), "PageDown")
+
+
+def long_context(bench, view):
+    use(view, view.get_by_label("Position to read"), "Home", "ArrowRight")
+    expect(view.locator(".llm-means thead th").last).to_have_text("positions 5 to 8")
+    use(view, view.get_by_label("Show as trained"), "Space", "Space")
+    bench.expect("far.place['hidden']", "[]")
+    grid = view.get_by_role("grid").last
+    use(view, grid.locator("td[tabindex='0']"), "Home", "ArrowUp", "ArrowRight", "ArrowDown", "ArrowDown")
+    bench.expect("far.place['cell']", "[1, 1]")
+    expect(grid.locator("td.llm-chosen")).to_be_focused()
+
+
+def scaling(bench, view):
+    pick(view, "Take the figures of", "1")
+    bench.expect("(scaling.place['parameters'], scaling.place['tokens'])", "(175000000000, 300000000000)")
+    expect(view.locator(".llm-panel").first).to_contain_text("3.2 · 10²³ FLOPs")
+    use(view, view.get_by_label("Parameters", exact=True), *["ArrowLeft"] * 2)
+    bench.expect("scaling.place['parameters']", "166000000000")
+    choose(view, "Law", "Kaplan 2020")
+    expect(view.get_by_text("Take another law")).to_be_visible()
+    choose(view, "Law", "Hoffmann 2022")
+    write(view, view.get_by_label("Answers in its life, as a number"), "100 billion")
+    expect(view.locator(".llm-cheapest")).to_contain_text("100B answers")
+    use(view, button(view, "Take the cheapest"))
+    expect(view.locator(".llm-cheapest")).to_contain_text("just as much")
+    use(view, view.get_by_label("Utilisation"), "End")
+    bench.expect("scaling.place['utilisation']", "1")
+    figures, model = view.get_by_text("All figures, and where they come from"), view.get_by_text("GPT-3", exact=True)
+    seen = model.last.is_visible()
+    for now in (not seen, seen):
+        use(view, figures)
+        expect(model.last).to_be_visible(visible=now)
 
 
 # --- questions ----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from browser.looks import STICKS_OUT, UNREADABLE
 from llmlib.explore import explore_architecture
 from llmlib.tokenization import CharTokenizer
 from llmlib.transformer import Transformer
-from llmlib.widgets import AlignmentView, TrainingView, logit_lens_view
+from llmlib.widgets import AlignmentView, TrainingView, logit_lens_view, long_context_view, threshold_view
 
 QUANTILES = 0.001 * np.array([0.1, 0.5, 1, 1.5, 1.9])
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -243,3 +243,55 @@ def test_alignment(page, opened):
     expect(board.locator(".llm-group .llm-choice")).to_have_count(1)  # only the prompt is left to choose
     assert violations(board) == []
     check_exports(page, board, "alignment", html=False)
+
+
+def test_threshold(page, opened):
+    """Drag the line with the mouse; ten thousand answers, and three."""
+    n = 10_000
+    sure = (np.arange(n) * 7919 % n) / n
+    opened(threshold_view(sure, np.arange(n) * 31 % 97 < 97 * sure), ".llm-threshold")
+    view = threshold_view({"p": [0.9, 0.5, 0.1], "log p": [-0.1, -0.7, -2.3]}, [1, 1, 0], ["<b>a</b>", "", "c"])
+    gate = opened(view, ".llm-threshold")
+    picture = gate.locator(".llm-histogram svg")
+    box = picture.bounding_box()
+    at = lambda share: (box["x"] + 8 + share * (box["width"] - 16), box["y"] + 60)  # noqa: E731
+    page.mouse.move(*at(0.5))
+    page.mouse.down()
+    page.mouse.move(*at(0.8), steps=4)
+    expect(gate.locator(".llm-headline")).to_have_text("p ≥ 0.8 lets 1 of 3 through, and 100% of these are right.")
+    page.mouse.move(*at(1.5))  # beyond the end
+    page.mouse.up()
+    expect(gate.locator(".llm-headline")).to_have_text("p ≥ 1 lets nothing through.")
+    expect(gate.get_by_label("Threshold", exact=True)).to_be_focused()
+    page.mouse.move(*at(0.2))  # no longer held
+    gate.locator("input[value=lost_right]").check(force=True)
+    expect(gate.locator(".llm-listing li")).to_have_text(["0.9<b>a</b>", "0.5(empty)"])
+    expect(gate.locator(".llm-tile .llm-count")).to_have_text(["2", "0", "1", "0"])
+    root = check_exports(page, gate, "threshold", html=False)
+    assert "p ≥ 1 lets nothing through." in "".join(root.itertext())
+    gate.get_by_text("log p", exact=True).click()
+    expect(gate.locator(".llm-headline")).to_contain_text("lets nothing through")  # as many as before
+    assert violations(gate) == []
+
+
+def test_long_context(page, opened):
+    losses = {"<b>plain</b>": 2 + np.arange(2000) / 500, "stretched": np.full((3, 500), 2.5)}
+    grids = {"<b>plain</b>": [[1, 0.25]], "stretched": [[np.nan, 1]]}
+    view = long_context_view(losses, grids, lengths=[128], depths=[0, 1], trained=512)
+    far = opened(view, ".llm-long-context")
+    box = far.locator(".llm-positions svg").bounding_box()
+    page.mouse.click(box["x"] + 46 + 0.1 * (box["width"] - 56), box["y"] + 100)
+    here = far.locator(".llm-means .llm-here")
+    expect(far.locator(".llm-means thead th").last).to_have_text("positions 193 to 208")
+    expect(here).to_have_text(["2.40", "2.50"])
+    far.get_by_text("64", exact=True).click()
+    expect(far.locator(".llm-means thead th").last).to_have_text("positions 193 to 256")
+    far.get_by_label("Show <b>plain</b>").uncheck()
+    expect(far.locator(".llm-positions svg path")).to_have_count(2)  # the line and the band of the other
+    far.get_by_role("grid").last.get_by_role("gridcell").nth(1).click()
+    page.keyboard.press("ArrowDown")
+    expect(far.locator(".llm-reading")).to_have_text(
+        "128 tokens (within the trained length), needle 100% in: <b>plain</b> 25% found; stretched 100% found."
+    )
+    assert violations(far) == []
+    check_exports(page, far, "long_context", html=False)

@@ -14,7 +14,9 @@ from llmlib.corpora.datasets import TokenDataset
 from llmlib.exercises.engine.asking_view import QuestionsView
 from llmlib.explore import *
 from llmlib.preferences import AlignStep, Group
+from llmlib.scaling import Law
 from llmlib.tokenization import BPETokenizer
+from llmlib.widgets import threshold_view
 tokenizer = BPETokenizer.train("one two three four " * 3, 270, special_tokens=["<|im_start|>", "<|im_end|>"])
 tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}<|im_start|>"
 model = Transformer(TransformerConfig(tokenizer.vocab_size, 2048, 32, n_layers=2, n_heads=4, positions="rotary"))
@@ -32,6 +34,8 @@ for parameter in flat.parameters():
     parameter.data *= 5  # so that the arrows of its vectors have different places
 choices = [{"text": "`a`", "right": True, "because": "So it is."}, {"text": "b", "right": False, "because": "No."}]
 questions = [{"text": f"What is {n}?", "lead": "From lesson 03:", "choices": choices} for n in range(3)]
+law = Law(E=2.97, A=280, B=265, alpha=0.7, beta=0.51)
+own_runs = {"own": [(1e4, 1e5, 4.0), (1e5, 1e6, 3.0)]}
 told = []  # which choices were told to Python
 class Rewarded:  # the made-up steps of an alignment run; its answers are those of the pupil
     config, step = SimpleNamespace(steps=100_000), 0
@@ -45,12 +49,21 @@ class Rewarded:  # the made-up steps of an alignment run; its answers are those 
         groups = Group("one", answers, *equal), Group(samples[-1], answers, *unequal)
         shares = 0.1 * step, 1 / step, 3.0, 0.0, 1, 0.5, 1.0, 0.001, 0.02
         return AlignStep(step, 1 - 1 / step, *shares, {"true": 0.5 - 1 / step}, groups)
+odd = "👩‍👩‍👧‍👦 é <b>x</b> مرحبا بالعالم abc 123"
 def explore_rewarded():
     view = LiveAlignmentView()
     view.add(Rewarded())
-    odd = "👩‍👩‍👧‍👦 é <b>x</b> مرحبا بالعالم abc 123"
     view.compare(["Who?", "Where?"], {"tuned": ["one", odd], "aligned": ["two", ""]})
     return view
+sure = torch.arange(60) / 60
+told_by = {"confidence": sure, odd: sure.flip(0).log1p() * 9}
+hits = [k % 7 > 1 for k in range(60)]
+said = [("", odd, "one two three " * 400, f"answer {k}")[k % 4] for k in range(60)]
+losses = {"as trained": [2 + max(0, k - 64) / 50 for k in range(200)], odd: [[2.0] * 200, [1.0] * 200]}
+def explore_far():
+    needles, models = [(" three.", " four?", " three")], {"as trained": model, odd: model}
+    grid = {"lengths": [64, 128], "depths": [0, 1], "losses": losses, "trained": 64}
+    return explore_long_context(models, tokenizer, "one two. " * 60, needles, **grid)
 """
 
 
@@ -77,7 +90,9 @@ class Row:
         return self.source.split(" = ")[0]
 
 
+NUMBERS = "its boxes are for numbers; what is none is among the odd texts"
 NO_TEXT = "it shows numbers, and no text"
+NOT_TYPED = "its texts are the names that are given in Python"
 NOTHING_TYPED = "its choices are opened, and nothing is typed"
 VIEWS = (
     Row("NextTokenView", ".llm-next-token", "next_token = explore_next_token(model, tokenizer, 'one')",
@@ -123,6 +138,11 @@ VIEWS = (
         keyboard=keyboard_acts.stepper, works_alone="One stage forward (Right arrow)"),
     Row("RotaryView", ".llm-rotary", "rotary = explore_rotary()",
         acts.rotary_clicks, NO_TEXT, NO_TEXT, NO_TEXT, keyboard=keyboard_acts.rotary, works_alone="Save"),
+    Row("ThresholdView", ".llm-threshold", "gate = threshold_view(told_by, hits, said)",
+        acts.threshold_clicks, acts.threshold_odd, acts.threshold_empty, acts.threshold_long,
+        keyboard=keyboard_acts.threshold, works_alone="Save", widest=acts.threshold_other),
+    Row("LongContextView", ".llm-long-context", "far = explore_far()",
+        acts.long_context_clicks, acts.long_context_odd, NOT_TYPED, NOT_TYPED, keyboard=keyboard_acts.long_context),
 )  # fmt: skip
 # What `predict`, `quiz` and `warm_up` show where a kernel runs. It has no picture of its own for a saved notebook.
 QUESTIONS = Row(

@@ -342,7 +342,7 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     written()
     next_session()
     shown = mine()
-    assert shown.summary.startswith("1 of 45 parts of my_llm.py are yours. Next: tokenization.most_common_pair")
+    assert shown.summary.startswith("1 of 48 parts of my_llm.py are yours. Next: tokenization.most_common_pair")
     html = shown._repr_html_()
     assert 'alt="The parts of a language model' in html
     assert "yours: causal_mask" in html

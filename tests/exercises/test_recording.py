@@ -2,12 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from llmlib.exercises import check, hint, progress, solution, task
+from llmlib.exercises import check, hint, progress, quiz, solution, task
+from llmlib.exercises.engine import recording
 from llmlib.exercises.engine.recording import data_dir, load, progress_file
-from llmlib.exercises.registry import all_exercises, find
+from llmlib.exercises.registry import all_exercises, find, of_lesson
 
 EXERCISES = all_exercises()
 
@@ -42,11 +44,49 @@ def test_progress_is_kept_over_sessions(private_progress):
     solution("attention.causal_mask")
     kept = json.loads((private_progress / "progress.json").read_text())["exercises"]
     assert kept["attention.merge_heads"] == {"attempts": 3, "solved": True, "hints": 0, "solution_seen": False}
-    text = repr(progress())
-    assert f"1 of {len(all_exercises())} exercises solved" in text
+    assert f"1 of {len(all_exercises())} exercises solved" in repr(progress())
+    text = repr(progress("attention"))
     assert re.search(r"attention.merge_heads .* ✓ solved +3", text)
     assert re.search(r"attention.split_heads .* ○ open +0 +hint 2", text)
     assert re.search(r"attention.causal_mask .* solution", text)
+
+
+def here():
+    """The line of the map that is marked, and what is said above it."""
+    report = progress()
+    (marked,) = [row[0] for row in report.parts[1].rows if row[1].startswith("▶")]
+    return marked, report.parts[0].text
+
+
+def test_progress_says_where_to_go_on():
+    assert here()[0] == "00 Welcome"
+    for one in quiz("welcome").questions:
+        recording.record_answer(one.name, True, "welcome", warm_up=False)
+    assert here()[0] == "01 Tokenization"
+    first, second, *_, last = of_lesson("attention")
+    recording.record_attempt(first.name, correct=True)
+    marked, text = here()
+    assert marked == "03 Attention"
+    assert f"with `{second.name}` (about {second.minutes} minutes)" in text
+    recording.record_attempt(last.name, correct=False)
+    assert f"with `{last.name}`" in here()[1]
+    recording.record_attempt(last.name, correct=True)  # what was left out in between is no reason to stay
+    assert here()[0] == "04 Attention visualised"
+    for exercise in all_exercises()[5:]:
+        recording.record_attempt(exercise.name, correct=True)
+    assert here()[0] == "01 Tokenization"
+    for exercise in all_exercises():
+        recording.record_attempt(exercise.name, correct=True)
+    assert progress().parts[0].text == "Everything is solved. Well done."
+    assert {row[1] for row in progress().parts[1].rows} == {"✓ solved", "… begun", "○"}
+    with pytest.raises(KeyError, match=r"is no lesson 'atention'.*Did you mean 'attention'"):
+        progress("atention")
+
+
+def test_the_map_leads_to_the_lessons():
+    notebooks = Path(__file__).parent.parent.parent / "notebooks"
+    assert list(progress().parts[1].links) == sorted(path.name for path in notebooks.glob("*.ipynb"))
+    assert '<a href="03_attention.ipynb">03 Attention</a>' in progress()._repr_html_()
 
 
 @pytest.mark.parametrize(

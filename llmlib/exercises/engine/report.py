@@ -16,16 +16,17 @@ WIDTH = 88  # columns of the text form
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph; `back-ticks` mark code. `lead` is a word or two set in bold before it."""
+    """A paragraph; `back-ticks` mark code. `lead` is a word or two set in bold before it, a link if there is `href`."""
 
     text: str
     lead: str = ""
+    href: str = ""
 
     def as_text(self) -> str:
         return textwrap.fill(f"{self.lead} {self.text}".strip(), WIDTH, break_long_words=False, break_on_hyphens=False)
 
     def as_html(self) -> str:
-        lead = f"<strong>{html.escape(self.lead)}</strong> " if self.lead else ""
+        lead = f"<strong>{linked(html.escape(self.lead), self.href)}</strong> " if self.lead else ""
         return f"<p>{lead}{marked_up(self.text)}</p>"
 
 
@@ -44,12 +45,16 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A small table; the cells in `marked` (row, column) are the ones to look at, and say so in their text."""
+    """A small table; the cells in `marked` (row, column) are the ones to look at, and say so in their text.
+
+    `links` are addresses, one for the first cell of each row.
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     marked: frozenset[tuple[int, int]] = frozenset()
     caption: str = ""
+    links: tuple[str, ...] = ()
 
     def as_text(self) -> str:
         lines = [self.header, *self.rows]
@@ -67,6 +72,7 @@ class Table:
                 f'<td class="llm-marked">{c}</td>' if (r, i) in self.marked else f"<td>{c}</td>"
                 for i, c in enumerate(rest, start=1)
             )
+            first = linked(first, self.links[r] if self.links else "")
             body += f'<tr><th scope="row">{first}</th>{cells}</tr>'
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -125,6 +131,15 @@ def marked_up(text: str) -> str:
     '<code>a &lt; b</code> holds'
     """
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+
+
+def linked(words: str, href: str) -> str:
+    """HTML that leads to an address, if there is one.
+
+    >>> linked("03 Attention", "03_attention.ipynb")
+    '<a href="03_attention.ipynb">03 Attention</a>'
+    """
+    return f'<a href="{html.escape(href, quote=True)}">{words}</a>' if href else words
 
 
 @lru_cache

@@ -21,6 +21,7 @@ SECTIONS = {
     "training": "Training",
     "sampling": "Its voice",
     "tuning": "Its tuning",
+    "aligning": "Its aims",
     "commands": "All of it",
 }
 BORROWED = "# borrowed from llmlib: {exercise}, lesson {lesson}"

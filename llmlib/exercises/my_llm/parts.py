@@ -84,6 +84,9 @@ Tuning     instruction_tuning.answer_mask      answer_mask
 Tuning     instruction_tuning.targets          targets
 Tuning     instruction_tuning.merged           merged
 Tuning     instruction_tuning.learn_answers   learn_answers
+Tuning     alignment.answer_log_probs         answer_log_probs
+Tuning     alignment.reinforce_loss           reinforce_loss
+Tuning     alignment.group_advantages         group_advantages
 """
 PARTS = tuple(Part(exercise, name, group) for group, exercise, name in map(str.split, _TABLE.strip().splitlines()))
 OF_EXERCISE = {part.exercise: part for part in PARTS}

@@ -33,7 +33,7 @@ class Finding:
 
 
 def check_small(module: ModuleType) -> Iterator[Finding]:
-    """On a small model with random weights, in some seconds: reading it from a folder, logits, training, tuning."""
+    """On a small model with random weights, in some seconds: reading, logits, training, tuning, aligning."""
     model, tokenizer, text = small_model()
     with tempfile.TemporaryDirectory() as folder:
         save_pretrained(model, tokenizer, folder)
@@ -47,6 +47,7 @@ def check_small(module: ModuleType) -> Iterator[Finding]:
         ("logits of a small model", lambda: same_logits(module, weights, config, model, tokenizer)),
         (f"a training run of {STEPS} steps", lambda: same_training(module, model, tokenizer, text)),
         ("tuning on answers", lambda: tuning_learns(module)),
+        ("aligning on rewards", lambda: rewards_rise(module)),
     ])  # fmt: skip
 
 
@@ -153,6 +154,28 @@ def tuning_learns(module: ModuleType) -> str:
     assert all(torch.equal(before[name], weights[name]) for name in weights), "the model that was tuned has changed"
     assert len(tuned) == len(names), f"{len(tuned)} matrices, not {len(names)}"
     return f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end"
+
+
+def rewards_rise(module: ModuleType) -> str:
+    """A byte of ASCII in the answer earns ½, another nothing; the model that learns it stays as it is."""
+    weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=0)
+    before = {name: weight.clone() for name, weight in weights.items()}
+    question, chance = module.tokenize("a?", tokenizer), torch.Generator().manual_seed(0)
+
+    def answers_to(asked: list[int], now: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        us = torch.rand(8, 2, generator=chance).tolist()
+        drawn = [module.write(lambda ids: module.llama_logits(ids, now, config), asked, u, -1, 1, 1.0, 1.0) for u in us]
+        mask = torch.tensor([[False] * len(asked) + [True] * 2] * 8)
+        rewards = torch.tensor([sum(id < 128 for id in ids) / 2 for ids in drawn])
+        return torch.tensor([[*asked, *map(int, ids)] for ids in drawn]), mask, rewards
+
+    learned, earned = module.learn_by_reward(
+        weights, lambda ids, now: module.llama_logits(ids, now, config), [question] * 4, answers_to, 4, 1e-2
+    )
+    assert earned[-1] > earned[0] + 0.1, f"the mean reward went from {earned[0]:.2f} to {earned[-1]:.2f}"
+    assert all(torch.equal(before[name], weights[name]) for name in weights), "the model that was aligned has changed"
+    assert len(learned) == len(weights), f"{len(learned)} weights, not {len(weights)}"
+    return f"mean reward {earned[0]:.2f} at first, {earned[-1]:.2f} at the end"
 
 
 def small_model() -> tuple[Transformer, Any, str]:

@@ -1,9 +1,10 @@
-"""A large language model in one file: its text, its model, its training, its voice, its tuning.
+"""A large language model in one file: its text, its model, its training, its voice, its tuning, its aims.
 
     python my_llm.py say FOLDER "The capital of France is"     a model of the Llama family, such as SmolLM2
     python my_llm.py train tales.txt small.pt                  a small model of your own text
     python my_llm.py say small.pt "One day"                    what it writes
     python my_llm.py tune small.pt talks.jsonl tuned.pt        each line a list: [{"role": "user", "content": "Hi"} ...]
+    python my_llm.py align tuned.pt talks.jsonl better.pt      draws answers, and learns from those that are right
 
 FOLDER holds config.json, tokenizer.json and model.safetensors, as `llmlib.save_pretrained` writes them.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from llmlib.exercises.my_llm.template.aligning import learn_by_reward
 from llmlib.exercises.my_llm.template.model import Config, llama_logits
 from llmlib.exercises.my_llm.template.sampling import write
 from llmlib.exercises.my_llm.template.text import Tokenizer, detokenize, learn_merges, read_vocabulary, tokenize
@@ -94,8 +96,29 @@ def tune(path, source, new, steps=300):
     print(f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
 
 
+def align(path, source, new, rounds=12, group=8, longest=24):
+    weights, config, tokenizer = load(path)
+    end = tokenizer.special["<|endoftext|>"]
+    talks = [json.loads(line) for line in Path(source).read_text(encoding="utf-8").splitlines()]
+
+    def answers_to(talk, now):
+        asked, us = tokenize(chat_text(talk[:-1]), tokenizer), torch.rand(group, longest, generator=CHANCE).tolist()
+        drawn = [write(lambda ids: llama_logits(ids, now, config), asked, row, end, 1.0, 1.0, 1.0) for row in us]
+        rewards = [float(detokenize(ids, tokenizer).strip() == talk[-1]["content"]) for ids in drawn]
+        ended = [[*map(int, ids), end][:longest] for ids in drawn]
+        rows = [[*asked, *ids] + [end] * (longest - len(ids)) for ids in ended]
+        mask = [[False] * len(asked) + [place < len(ids) for place in range(longest)] for ids in ended]
+        return torch.tensor(rows), torch.tensor(mask), torch.tensor(rewards)
+
+    learned, earned = learn_by_reward(
+        weights, lambda ids, now: llama_logits(ids, now, config), talks, answers_to, rounds, 1e-4
+    )
+    torch.save([learned, tuple(config), tuple(tokenizer)], new)
+    print(f"right {earned[0]:.0%} of the time in the first round, {earned[-1]:.0%} in the last")
+
+
 def main(arguments):
-    commands = {command.__name__: command for command in (say, train, tune)}
+    commands = {command.__name__: command for command in (say, train, tune, align)}
     if len(arguments) > 2:
         commands[arguments[0]](*arguments[1:])
     else:

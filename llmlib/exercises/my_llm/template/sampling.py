@@ -49,7 +49,7 @@ def write(logits_of, ids, us, end, temperature, top_p, penalty):
     """A text's new ids: penalty, temperature and top-p, then a draw. The text is its own cache: simple, and slow."""
 
     def read(new, text):
-        text = (text or []) + new
+        text = [*(text or []), *map(int, new)]
         return logits_of(torch.tensor([text]))[:, -1], text
 
     def choose(logits, text, u):

@@ -1,0 +1,96 @@
+// What Jupyter does for a view, done in the page: it keeps the view's traits, and answers its acts. See base.py.
+
+const unknown = (kind) => () => {
+  throw new Error(`There is no act “${kind}” here.`);
+};
+
+/**
+ * A model as anywidget gives one to a view. `onAct(kind, act, then)` is as `View.on_act` in Python: acts are done in
+ * order, `then` once after all that have come meanwhile; an error's message is for the reader. `check()` throws if the
+ * reader has cancelled the act under way.
+ */
+export function pageModel(traits) {
+  const state = { live: true, notice: "", ...traits };
+  const listeners = new Map();
+  const handlers = new Map();
+  let waiting = [];
+  let working = false;
+  let cancelled = false;
+  const tell = (event, ...details) => {
+    for (const heard of listeners.get(event) ?? []) heard(...details);
+  };
+
+  async function work() {
+    working = true;
+    while (waiting.length) {
+      const came = waiting;
+      waiting = [];
+      cancelled = false;
+      for (const { client } of came) tell("msg:custom", { client, begun: true });
+      const { refused, notices } = await done(came);
+      model.put({ notice: [...notices].join(" ") });
+      for (const { client, acts } of came) {
+        const own = acts.map(({ number }) => number).filter((number) => refused.has(`${client} ${number}`));
+        tell("msg:custom", { client, done: acts.at(-1).number, refused: own });
+      }
+    }
+    working = false;
+  }
+
+  /** Do acts that came together; which of them could not be done, and why. */
+  async function done(came) {
+    const [refused, notices, needed] = [new Set(), new Set(), new Map()];
+    const tried = async (names, step) => {
+      try {
+        await step();
+        return true;
+      } catch (error) {
+        for (const name of names) refused.add(name);
+        notices.add(error.message);
+        return false;
+      }
+    };
+    for (const { client, acts } of came)
+      for (const { number, kind, details } of acts) {
+        const name = `${client} ${number}`;
+        const [act, then] = handlers.get(kind) ?? [unknown(kind)];
+        if ((await tried([name], () => act(details))) && then) needed.set(then, [...(needed.get(then) ?? []), name]);
+      }
+    for (const [then, names] of needed) await tried(names, then);
+    return { refused, notices };
+  }
+
+  const model = {
+    get: (name) => (name === "_standalone" ? false : state[name]),
+    set(name, value) {
+      state[name] = value;
+      tell(`change:${name}`);
+    },
+    /** Change several traits; whoever follows them is called once. */
+    put(changes) {
+      for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    },
+    save_changes() {},
+    on(event, heard) {
+      listeners.set(event, [...(listeners.get(event) ?? []), heard]);
+    },
+    off(event, heard) {
+      listeners.set(
+        event,
+        (listeners.get(event) ?? []).filter((one) => one !== heard),
+      );
+    },
+    check() {
+      if (cancelled) throw new Error("You cancelled this, so it was not done.");
+    },
+    send(content) {
+      cancelled ||= Boolean(content.cancel);
+      if (content.acts) waiting.push(content);
+      if (content.acts && !working) work();
+    },
+    onAct(kind, act, then = null) {
+      handlers.set(kind, [act, then]);
+    },
+  };
+  return model;
+}

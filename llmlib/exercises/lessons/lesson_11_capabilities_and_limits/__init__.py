@@ -1,0 +1,1 @@
+"""Exercises and questions of lesson 11, Capabilities and limits."""

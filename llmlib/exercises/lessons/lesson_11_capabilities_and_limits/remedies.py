@@ -1,0 +1,254 @@
+"""Exercises of lesson 11 that repair a limit: documents that are found, a longer context, and tools that are called."""
+
+import math
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.faulty_agent import faulty_agent
+from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.faulty_remedies import faulty_bm25, faulty_longer_theta
+
+TEXTS = texts_of(Path(__file__).parent)
+
+
+# --- limits.bm25 ---
+
+
+def bm25(query, documents, k1, b):
+    """How well each document fits the query: rare words count more, and words of a long document less."""
+    n, mean = len(documents), sum(map(len, documents)) / len(documents)
+
+    def rarity(word):
+        having = sum(word in document for document in documents)
+        return math.log(1 + (n - having + 0.5) / (having + 0.5))
+
+    def score(document):
+        slowed, total = k1 * (1 - b + b * len(document) / mean), 0.0
+        for word in query:
+            times = document.count(word)
+            total += rarity(word) * times * (k1 + 1) / (times + slowed)
+        return total
+
+    return [score(document) for document in documents]
+
+
+def cases_bm25(seed):
+    chance = random.Random(seed)
+    words = ["the", "a", "cat", "category", "dog", "rain", "king", "old", "slept", "ran", "away", "home"]
+
+    def drawn(n, query, k1, b, note=""):
+        documents = [chance.choices(words, weights=range(len(words), 0, -1), k=chance.randint(2, 11)) for _ in range(n)]
+        return Case((chance.sample(words, query), documents, k1, b), note)
+
+    def texts(*lines):
+        return [line.split() for line in lines]
+
+    four = texts("the cat slept", "the dog ran and the cat slept", "rain", "the king is old and the king is away")
+    return [
+        Case((["cat"], texts("the cat slept", "the dog ran away", "it rained"), 1.5, 0.75)),
+        Case((["king", "cat"], four, 1.5, 0.75), "a word that comes twice"),
+        Case((["king", "cat"], four, 1.5, 0.0), "b = 0"),
+        Case((["king", "cat"], four, 1.2, 1.0), "b = 1"),
+        Case((["the", "dog"], four, 2.0, 0.5), "a word of most documents"),
+        Case((["rain", "the", "rain"], four, 1.5, 0.75), "the query has a word twice"),
+        Case((["cat", "unicorn"], four, 1.5, 0.6), "a word of no document"),
+        Case((["unicorn"], four, 1.5, 0.75), "only a word of no document"),
+        Case((["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4), "words that begin alike"),
+        Case(([], four, 1.5, 0.75), "an empty query"),
+        Case((["cat", "sat"], texts("the cat sat"), 1.5, 0.75), "a single document"),
+        drawn(5, 3, 1.2, 0.75),
+        drawn(7, 4, 0.8, 0.3),
+    ]
+
+
+BM25 = Exercise(**TEXTS["bm25"], reference=bm25, cases=cases_bm25, faulty=faulty_bm25, double=False)
+
+
+# --- limits.longer_theta ---
+
+
+def longer_theta(theta, d_head, factor):
+    """The base with which the slowest rotation is `factor` times slower, and the fastest as before."""
+    return theta * factor ** (d_head / (d_head - 2))
+
+
+def cases_longer_theta(seed):
+    chance = random.Random(seed)
+    drawn = [(chance.uniform(500, 50_000), 2 * chance.randint(3, 40), chance.uniform(1.5, 9)) for _ in range(3)]
+    return [
+        Case((100.0, 4, 3)),
+        Case((10_000.0, 64, 8), "the heads of SmolLM2's size"),
+        Case((10_000.0, 16, 1), "no longer than before"),
+        Case((500_000.0, 128, 4), "the heads and the base of Llama 3"),
+        Case((12.0, 6, 2.5), "a small base"),
+        Case((10_000.0, 8, 2.5), "a factor that is no whole number"),
+        *(Case(each) for each in drawn),
+    ]
+
+
+LONGER_THETA = Exercise(
+    **TEXTS["longer_theta"], reference=longer_theta, cases=cases_longer_theta, faulty=faulty_longer_theta, double=False
+)
+
+
+# --- limits.agent ---
+
+
+def agent(model, tools, task, max_calls):
+    """The model's answer, after it has called tools and seen what came of it; None if it wants too many calls."""
+    transcript = [task]
+    for calls in range(max_calls + 1):
+        name, argument = model(transcript)
+        if name == "answer":
+            return argument
+        if calls == max_calls:
+            break
+        if name not in tools:
+            result = f"error: no tool {name}"
+        else:
+            try:
+                result = tools[name](argument)
+            except Exception as error:
+                result = f"error: {error}"
+        transcript.append((name, argument, result))
+    return None
+
+
+PATIENCE = 40  # calls after which the most stubborn model gives up, so that every loop ends
+
+
+def calls_in(transcript):
+    """The entries for calls: all but the task, if it is there."""
+    return list(transcript)[1:] if transcript and isinstance(transcript[0], str) else list(transcript)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What all models here have: they take a list, and lose patience if they are asked again and again."""
+
+    turns: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def listen(self, transcript):
+        if not isinstance(transcript, list):
+            raise TypeError(f"model takes a list, got {transcript!r}")
+        self.turns.append(len(transcript))
+        if len(self.turns) > 2 * PATIENCE:
+            raise RuntimeError(f"the model was asked {len(self.turns)} times, and its transcript no longer grows")
+
+
+@dataclass(frozen=True)
+class Script(Model):
+    """A model that makes these calls one after the other, and then answers with all it has seen."""
+
+    steps: tuple[tuple[str, str], ...]
+    answers: str | None = None  # instead of all it has seen
+
+    def __call__(self, transcript):
+        self.listen(transcript)
+        made = len(calls_in(transcript))
+        if made < len(self.steps):
+            return self.steps[made]
+        return "answer", repr(transcript) if self.answers is None else self.answers
+
+
+@dataclass(frozen=True)
+class Stubborn(Model):
+    """A model that tries a call again until it has no error."""
+
+    call: tuple[str, str]
+    instead: tuple[str, str] | None = None  # what it does after an error
+
+    def __call__(self, transcript):
+        self.listen(transcript)
+        calls = calls_in(transcript)
+        last = calls[-1][-1] if calls and isinstance(calls[-1], (list, tuple)) else "error"
+        if not str(last).startswith("error") or len(calls) > PATIENCE:
+            return "answer", str(last)
+        return self.instead if calls and self.instead else self.call
+
+
+@dataclass(frozen=True, repr=False)
+class Tool:
+    """A tool of this name."""
+
+    name: str
+
+    def __repr__(self):
+        return self.name
+
+    def __call__(self, argument):
+        match self.name:
+            case "add":
+                return sum(map(int, argument.split()))
+            case "divide":
+                a, b = map(int, argument.split())
+                return a / b
+            case "capital":
+                return {"Peru": "Lima", "Ghana": "Accra"}[argument]
+            case _:  # "note"
+                return ""
+
+
+def cases_agent(seed):
+    chance = random.Random(seed)
+    tools = {name: Tool(name) for name in ("add", "divide", "capital", "note")}
+    a, b, c = (chance.randint(2, 99) for _ in range(3))
+
+    def case(steps, max_calls, note="", answers=None, task="Find out."):
+        made = ", ".join(f"{name}({argument!r})" for name, argument in steps)
+        note += f"; the model calls {made}" if made else ""
+        return Case((Script(tuple(steps), answers), tools, task, max_calls), note)
+
+    add, divide = ("add", f"{a} {b}"), ("divide", f"{c} {a}")
+    return [
+        case([("add", "3 4")], 5, "one call, and then an answer", task="What is 3 + 4?"),
+        case([], 3, "an answer at once"),
+        case([], 3, "an empty answer", answers=""),
+        case([add, divide], 6, "two calls"),
+        case([add, divide, ("add", "1 1")], 3, "as many calls as are allowed"),
+        case([add, divide, ("add", "1 1"), ("add", "2 2")], 3, "one call more than is allowed", answers="done"),
+        case([], 0, "no call is allowed, and none is needed"),
+        case([add], 0, "no call is allowed, and one is wanted", answers="done"),
+        case([("divide", f"{a} 0"), add], 4, "a tool that raises"),
+        case([("multiply", f"{a} {b}"), add], 4, "a tool that does not exist"),
+        case([("capital", "Atlantis"), ("capital", "Peru")], 4, "a tool that raises a KeyError"),
+        case([("note", "buy milk"), add], 4, "a result that is empty"),
+        case([("multiply", "1 2"), ("divide", "1 0"), add], 2, "errors count as calls", answers="done"),
+        Case((Stubborn(("divide", "1 0")), tools, "Divide.", 5), "the model repeats its mistake, divide('1 0')"),
+        Case(
+            (Stubborn(("add", "two 2"), add), tools, "Add.", 4),
+            "the model calls add('two 2'), and after an error another one",
+        ),
+    ]
+
+
+def too_many_calls(call, case):
+    """Whether tools were run more often than allowed, whatever was returned."""
+    model, tools, task, max_calls = case.args
+    made = []
+
+    def counted(tool):
+        def run(argument):
+            made.append(argument)
+            return tool(argument)
+
+        return run
+
+    call(model, {name: counted(tool) for name, tool in tools.items()}, task, max_calls)
+    if len(made) <= max_calls:
+        return None
+    return (
+        f"With max_calls = {max_calls} you run tools {len(made)} time{'s' if len(made) != 1 else ''}. The call that is "
+        "one too many must not be made, even if you throw its result away: it may send a letter."
+    )
+
+
+AGENT = Exercise(
+    **TEXTS["agent"],
+    reference=agent,
+    cases=cases_agent,
+    faulty=faulty_agent,
+    probes=(Probe("No more than max_calls tools are run.", too_many_calls),),
+    double=False,
+)

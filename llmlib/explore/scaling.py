@@ -1,0 +1,84 @@
+"""Scaling laws in their view: published ones and your own, known models, and your own runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from llmlib.scaling import BESIROGLU, HOFFMANN, KAPLAN, MACHINES, MODELS, Fit, KaplanLaw, Law
+from llmlib.widgets.scaling.rows import AT
+from llmlib.widgets.scaling.view import ScalingView
+
+NOTES = {
+    KAPLAN.name: "It counts parameters without embeddings, and it is about training on D tokens, again and again, "
+    "until that helps no more. Its best sizes come from other curves of the paper, so here they do not have the lowest "
+    "loss",
+    HOFFMANN.name: "These rounded constants do not agree with the paper’s own rule of 20 tokens for each parameter",
+    BESIROGLU.name: "The runs of Hoffmann et al., read off a figure and fitted again",
+}
+
+
+def explore_scaling(
+    fits: Mapping[str, Fit | Law] | None = None,
+    runs: Mapping[str, Sequence[tuple[float, float, float]]] | None = None,
+    *,
+    law: str = BESIROGLU.name,
+    **place: Any,
+) -> ScalingView:
+    """Show what sizes and tokens give by a scaling law, where known models are, and what training and use cost.
+
+    Beside the three published laws there are your own `fits` by name; a `Fit` brings its runs along. More `runs` by
+    name are (parameters, tokens, loss) each. `law` is the one to begin with, and `place` any setting of the view: for
+    example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for a law or setting that is not there,
+    and for numbers that are not positive.
+
+    >>> explore_scaling(parameters=8.03e9, tokens=15e12).loss  # Llama 3 8B
+    2.0218...
+    """
+    own = {name: fit.law if isinstance(fit, Fit) else fit for name, fit in (fits or {}).items()}
+    points = {name: measured(fit) for name, fit in (fits or {}).items() if isinstance(fit, Fit)}
+    return ScalingView(
+        [
+            *(law_row(one, note=NOTES[one.name]) for one in (KAPLAN, HOFFMANN, BESIROGLU)),
+            *(law_row(one, own=True, **told(name, (fits or {})[name])) for name, one in own.items()),
+        ],
+        [asdict(model) for model in MODELS],
+        [asdict(machine) for machine in MACHINES],
+        {**points, **(runs or {})},
+        law=law,
+        **{"machine": 1, **place},
+    )
+
+
+def law_row(law: Law | KaplanLaw, **more: Any) -> dict[str, Any]:
+    """A law as plain numbers, in the one form that the view knows: (E + A / N^alpha + B / D^beta)^power."""
+    row: dict[str, Any] = {
+        "name": law.name,
+        "source": law.source,
+        "parameters": law.fitted_parameters and list(law.fitted_parameters),
+        "tokens": law.fitted_tokens and list(law.fitted_tokens),
+    }
+    if isinstance(law, Law):
+        row |= {"E": law.E, "A": law.A, "B": law.B, "alpha": law.alpha, "beta": law.beta}
+    else:
+        alpha = law.alpha_n / law.alpha_d
+        row |= {"E": 0.0, "A": law.n_c**alpha, "B": law.d_c, "alpha": alpha, "beta": 1.0, "power": law.alpha_d}
+        row |= {"best_size": law.optimum(AT).parameters, "size_exponent": law.size_exponent, "one_pass": False}
+    return {**row, **more}
+
+
+def measured(fit: Fit) -> list[tuple[float, float, float]]:
+    """The runs that a law was fitted to: parameters, tokens and the measured loss of each."""
+    losses = fit.law.loss(fit.parameters, fit.tokens) * np.exp(fit.deviations)
+    return [(float(n), float(d), float(loss)) for n, d, loss in zip(fit.parameters, fit.tokens, losses)]
+
+
+def told(name: str, fit: Fit | Law) -> dict[str, Any]:
+    """What the view says about a law of your own."""
+    note = "It says nothing about other texts, or other tokens"
+    if not isinstance(fit, Fit):
+        return {"name": name, "source": fit.source or "Your own law", "note": note}
+    both = (("parameters", fit.parameters), ("tokens", fit.tokens))
+    ranges = {key: [float(min(values)), float(max(values))] for key, values in both}
+    return {"name": name, "source": f"Fitted to {len(fit.parameters)} runs of your own", "note": note, **ranges}

@@ -1,0 +1,89 @@
+// Losses by position and grids of needles, as numbers and words. It touches no page, so Node can test it.
+
+/**
+ * The levels of averaging from the bytes of a `LongContextView`: [{ width, first, last, arms: [{ mean, low, high }] }, …],
+ * with NaN where an arm has no loss.
+ */
+export function unpackLosses({ levels, arms }, data) {
+  const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
+  let at = 0;
+  const take = (Kind, n) => {
+    at += 4 * n;
+    return new Kind(buffer, at - 4 * n, n);
+  };
+  return levels.map(({ width, n }) => ({
+    width,
+    first: take(Uint32Array, n),
+    last: take(Uint32Array, n),
+    arms: arms.map(() => ({ mean: take(Float32Array, n), low: take(Float32Array, n), high: take(Float32Array, n) })),
+  }));
+}
+
+/** The shares of a grid, `[length, depth]` in a row, for each arm; NaN: not measured yet. */
+export function unpackGrids({ grid_arms, lengths, depths }, data) {
+  const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
+  const n = lengths.length * depths.length;
+  return grid_arms.map((_, k) => new Float32Array(buffer, 4 * n * k, n));
+}
+
+/** The point of a level that holds a position, or the nearest one. */
+export function pointAt({ last }, position) {
+  let at = 0;
+  while (at < last.length - 1 && last[at] < position) at++;
+  return at;
+}
+
+/** "position 512", or "positions 497 to 512" where a point is an average. */
+export function positionsInWords({ first, last }, point) {
+  const [from, to] = [first[point], last[point]].map((value) => value.toLocaleString("en"));
+  return from === to ? `position ${to}` : `positions ${from} to ${to}`;
+}
+
+/** Write a loss: "2.31"; none: "–". */
+export const lossText = (value) => (Number.isFinite(value) ? value.toFixed(2) : "–");
+
+/** Where a position is, seen from the trained length: "", "within the trained length", "2 × the trained length". */
+export function againstTrained(position, trained) {
+  if (!trained) return "";
+  if (position <= trained) return "within the trained length";
+  const times = position / trained;
+  return `${times < 10 ? Number(times.toFixed(1)) : Math.round(times)} × the trained length`;
+}
+
+/** The losses at a point in one sentence. */
+export function lossesInWords(level, point, arms, trained) {
+  const side = againstTrained(level.last[point], trained);
+  const told = arms.map(({ name, row }) => `${name} ${lossText(level.arms[row].mean[point])}`);
+  return `At ${positionsInWords(level, point)}${side ? `, ${side}` : ""}: ${told.join(", ")}.`;
+}
+
+/** Write how often a needle was found: "75%"; "·" where nothing is measured yet. */
+export const foundText = (share) => (Number.isNaN(share) ? "·" : `${Math.round(100 * share)}%`);
+
+/** The same for a sentence; `needles`: of how many, if that is known. */
+export function foundInWords(share, needles) {
+  if (Number.isNaN(share)) return "not measured yet";
+  return needles ? `${Math.round(share * needles)} of ${needles} found` : `${foundText(share)} found`;
+}
+
+/** How often a needle is found in all measured cells of a grid. */
+export function meanFound(grid) {
+  const known = grid.filter((share) => !Number.isNaN(share));
+  return known.length ? foundText(known.reduce((sum, share) => sum + share, 0) / known.length) : "not measured yet";
+}
+
+/** A depth as a place in the text. */
+export const depthText = (depth) => `${Number((100 * depth).toFixed(1))}% in`;
+
+/** A cell of all grids in one sentence. */
+export function cellInWordsOf({ lengths, depths, needles, trained }, [column, row], grids) {
+  const side = againstTrained(lengths[column], trained);
+  const where = `${lengths[column].toLocaleString("en")} tokens${side ? ` (${side})` : ""}, needle ${depthText(depths[row])}`;
+  const told = grids.map(
+    ({ name, shares }) => `${name} ${foundInWords(shares[column * depths.length + row], needles)}`,
+  );
+  return `${where}: ${told.join("; ")}.`;
+}
+
+/** The first column past the trained length; -1 if there is none. */
+export const firstBeyond = (lengths, trained) => (trained ? lengths.findIndex((length) => length > trained) : -1);

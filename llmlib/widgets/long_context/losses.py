@@ -1,0 +1,94 @@
+"""Losses by position as a view keeps them: averaged over blocks of several widths, with a band where there are rows."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+WIDTHS = (1, 4, 16, 64, 256)  # positions averaged to one point
+FEWEST = 8  # points of a curve of averages
+FEW = 8  # rows: up to here the band goes from the lowest to the highest; beyond, it is two standard errors
+
+
+class Curves(NamedTuple):
+    """The losses of all arms, averaged over blocks of `width` positions; NaN where an arm has none."""
+
+    width: int
+    first: Int[np.ndarray, " point"]  # position of each block
+    last: Int[np.ndarray, " point"]
+    mean: Float[np.ndarray, "arm point"]
+    low: Float[np.ndarray, "arm point"]
+    high: Float[np.ndarray, "arm point"]
+
+    def pack(self) -> bytes:
+        """Little-endian: u4 first and last positions; then for each arm f4 means, lows and highs."""
+        rows = np.stack([self.mean, self.low, self.high], axis=1)
+        return self.first.astype("<u4").tobytes() + self.last.astype("<u4").tobytes() + rows.astype("<f4").tobytes()
+
+
+def checked_losses(losses: Mapping[str, Any]) -> dict[str, Float[np.ndarray, "row position"]]:
+    """Raise `ValueError` unless each arm has a finite loss at each position, in one row or several."""
+    found = {}
+    for name, given in losses.items():
+        rows = np.atleast_2d(np.asarray(given, dtype=np.float64))
+        if rows.ndim != 2 or not rows.size:
+            raise ValueError(
+                f"Expected losses [position] or [row, position] for {name!r}, got shape {list(np.shape(given))}."
+            )
+        if not np.isfinite(rows).all():
+            row, at = map(int, np.argwhere(~np.isfinite(rows))[0])
+            raise ValueError(f"The loss of {name!r} in row {row}, at index {at}, is {rows[row, at]}, not a number.")
+        found[str(name)] = rows
+    return found
+
+
+def checked_positions(positions: Any, n: int) -> Int[np.ndarray, " position"]:
+    """Raise `ValueError` unless there is a position for each of `n` losses, and they rise."""
+    if positions is None:
+        return np.arange(1, n + 1)
+    given = np.asarray(positions)
+    if given.shape != (n,):
+        raise ValueError(f"Give a position for each of the {n} losses, got shape {list(given.shape)}.")
+    if (given < 0).any() or (np.diff(given) <= 0).any():
+        raise ValueError("positions must be whole numbers from 0 on, each larger than the one before.")
+    return given.astype(int)
+
+
+def averaged(losses: Mapping[str, np.ndarray], positions: np.ndarray, width: int) -> Curves:
+    """Average the losses over blocks of so many positions.
+
+    >>> curves = averaged({"a": np.array([[4.0, 2.0, 1.0], [2.0, 2.0, 3.0]])}, np.array([1, 2, 3]), 2)
+    >>> curves.last, curves.mean, curves.low, curves.high
+    (array([2, 3]), array([[2.5, 2. ]]), array([[2., 1.]]), array([[3., 3.]]))
+    """
+    begins = range(0, len(positions), width)
+    blocks = [positions[begin : begin + width] for begin in begins]
+    mean, low, high = (np.full((len(losses), len(blocks)), np.nan) for _ in range(3))
+    for arm, rows in enumerate(losses.values()):
+        for point, begin in enumerate(begins):
+            if (block := rows[:, begin : begin + width]).size:
+                each = block.mean(axis=1)
+                mean[arm, point] = each.mean()
+                spread = 2 * each.std(ddof=1) / len(each) ** 0.5 if len(each) > FEW else None
+                low[arm, point] = each.min() if spread is None else each.mean() - spread
+                high[arm, point] = each.max() if spread is None else each.mean() + spread
+    first, last = (np.array([block[end] for block in blocks]) for end in (0, -1))
+    return Curves(width, first, last, mean, low, high)
+
+
+def levels(losses: Mapping[str, np.ndarray], positions: np.ndarray) -> list[Curves]:
+    """Average over one position, and over all widths that leave enough points."""
+    widths = [width for width in WIDTHS if width == 1 or len(positions) / width >= FEWEST]
+    return [averaged(losses, positions, width) for width in widths] if losses else []
+
+
+def sides(rows: np.ndarray, positions: np.ndarray, trained: int | None) -> list[float | None]:
+    """Return the mean loss up to the trained length, and beyond it; None where there is no position.
+
+    >>> sides(np.array([[3.0, 1.0, 5.0]]), np.array([1, 2, 3]), 2)
+    [2.0, 5.0]
+    """
+    here = positions[: rows.shape[1]]
+    inside = here <= (here[-1] if trained is None else trained)
+    return [float(rows[:, side].mean()) if side.any() else None for side in (inside, ~inside)]

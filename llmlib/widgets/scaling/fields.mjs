@@ -1,0 +1,89 @@
+// Fields for numbers: with a slider and words such as "70B", or plain ones. What is no number stays as it was typed,
+// with the reason beside it, and the number from before stays in use.
+
+import { element } from "../shared/shared.mjs";
+import { amount, parseAmount, spokenAmount } from "./words.mjs";
+
+const FINE = 100; // steps of a slider for each power of ten
+
+/** A slider over powers of ten, and a box where one types "70B". `zero`: its left end means none. */
+export function amountField({ label, range: [low, high], zero = false, change }) {
+  const [from, to] = [low, high].map((value) => Math.round(Math.log10(value) * FINE));
+  const slider = element("input", { type: "range", min: from, max: to, step: 1, "aria-label": label });
+  const box = element("input", { type: "text", "aria-label": `${label}, as a number`, spellcheck: "false" });
+  const refused = element("p", { class: "llm-refused" });
+  let value = null;
+  const tell = (wrong) => {
+    box.setAttribute("aria-invalid", String(wrong));
+    refused.textContent = wrong ? `Write a number such as 70B, 1.4 trillion or 3e9. In use: ${amount(value)}.` : "";
+  };
+  slider.addEventListener("input", () => {
+    const at = Number(slider.value);
+    const three = Number((10 ** (at / FINE)).toPrecision(3));
+    tell(false);
+    change(zero && at === from ? 0 : three);
+  });
+  box.addEventListener("input", () => {
+    const typed = zero && box.value.trim() === "0" ? 0 : parseAmount(box.value);
+    const right = typed === 0 ? zero : typed !== null && typed >= low && typed <= high;
+    tell(!right);
+    if (right) change(typed);
+  });
+  box.addEventListener("blur", () => {
+    tell(false);
+    box.value = amount(value);
+  });
+  return {
+    node: element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, label), slider, box, refused),
+    draw(now) {
+      value = now;
+      slider.value = now ? Math.round(Math.log10(now) * FINE) : from;
+      slider.setAttribute("aria-valuetext", now ? spokenAmount(now) : "none");
+      if (document.activeElement !== box) box.value = amount(now);
+    },
+  };
+}
+
+/** A box for a number from `low` to `high`. */
+export function numberField({ label, low, high, step = "any", change }) {
+  const box = element("input", { type: "number", min: low, max: high, step, "aria-label": label });
+  const refused = element("p", { class: "llm-refused" });
+  let value = null;
+  const tell = (wrong) => {
+    box.setAttribute("aria-invalid", String(wrong));
+    refused.textContent = wrong ? `A number from ${low} to ${high.toLocaleString("en")}. In use: ${value}.` : "";
+  };
+  box.addEventListener("input", () => {
+    const typed = Number(box.value);
+    const right = box.value !== "" && typed >= low && typed <= high;
+    tell(!right);
+    if (right) change(typed);
+  });
+  box.addEventListener("blur", () => {
+    tell(false);
+    box.value = value;
+  });
+  return {
+    node: element("div", { class: "llm-setting" }, element("span", { class: "llm-name" }, label), box, refused),
+    draw(now) {
+      value = now;
+      if (document.activeElement !== box) box.value = now;
+    },
+  };
+}
+
+/** A list that opens: `options` are words, and `change` gets the number of the one that is chosen. */
+export function listField({ label, change }) {
+  const list = element("select", { "aria-label": label });
+  list.addEventListener("change", () => change(Number(list.value)));
+  let shown = "";
+  return {
+    node: element("label", { class: "llm-list" }, element("span", { class: "llm-name" }, label), list),
+    draw(options, chosen) {
+      const now = JSON.stringify(options);
+      if (now !== shown) list.replaceChildren(...options.map((words, value) => element("option", { value }, words)));
+      shown = now;
+      list.value = chosen;
+    },
+  };
+}

@@ -1,0 +1,80 @@
+// What follows from a scaling law L = (E + A / N^alpha + B / D^beta)^power, with N parameters and D tokens. All of it
+// is arithmetic, the same as in llmlib.scaling. `rows.py` says what a law and a machine have.
+
+const AT = 1e18; // FLOPs: for these a law gives its best size
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+const ODDS = 30; // log-odds: far enough on both sides
+
+/** The loss of a model, in nats. */
+export const lossOf = (law, n, d) => (law.E + law.A * n ** -law.alpha + law.B * d ** -law.beta) ** law.power;
+
+/** FLOPs of training: 6 for each parameter and token. */
+export const trainingFlops = (n, d) => 6 * n * d;
+
+/** FLOPs of reading and writing so many tokens: 2 for each parameter and token. */
+export const answeringFlops = (n, tokens) => 2 * n * tokens;
+
+/** The size and the tokens that a law finds best for so many FLOPs. */
+export function bestFor(law, compute) {
+  const n = law.best_size * (compute / AT) ** law.size_exponent;
+  return { n, d: compute / 6 / n };
+}
+
+/** How much of a loss can be foreseen at all: what the price of size and the price of tokens add up to. */
+const gapOf = (law, loss) => loss ** (1 / law.power) - law.E;
+
+/** How many tokens bring a model of this size to a loss; infinitely many if it is too small. */
+export function tokensFor(law, n, loss) {
+  const left = gapOf(law, loss) - law.A * n ** -law.alpha;
+  return left > 0 ? (law.B / left) ** (1 / law.beta) : Infinity;
+}
+
+/** The size that gets to a loss with tokens without end; no smaller one does. */
+export const smallestFor = (law, loss) => (law.A / gapOf(law, loss)) ** (1 / law.alpha);
+
+/** The model of a loss that loses this share (as log-odds) of what can be foreseen to its size, the rest to tokens. */
+export function modelOf(law, loss, odds) {
+  const gap = gapOf(law, loss);
+  const share = 1 / (1 + Math.exp(-odds));
+  const rest = 1 / (1 + Math.exp(odds));
+  return { n: (law.A / (share * gap)) ** (1 / law.alpha), d: (law.B / (rest * gap)) ** (1 / law.beta) };
+}
+
+/**
+ * The model that gets to a loss with the fewest FLOPs of training and answering together, if it reads and writes so
+ * many tokens in its life: { n, d, flops }. There is one minimum; the golden section narrows it down.
+ */
+export function cheapest(law, loss, answered) {
+  const made = (odds) => {
+    const { n, d } = modelOf(law, loss, odds);
+    return { n, d, flops: trainingFlops(n, d) + answeringFlops(n, answered) };
+  };
+  let [low, high] = [-ODDS, ODDS];
+  for (let k = 0; k < 90; k++) {
+    const [left, right] = [high - GOLDEN * (high - low), low + GOLDEN * (high - low)];
+    [low, high] = made(left).flops < made(right).flops ? [low, right] : [left, high];
+  }
+  return made((low + high) / 2);
+}
+
+/** What a computation takes on `count` machines that reach a share (`utilisation`) of their peak. */
+export function billOf(flops, machine, { count, utilisation, price }) {
+  const hours = flops / (machine.peak_flops * utilisation) / 3600;
+  return {
+    hours,
+    days: hours / count / 24,
+    dollars: hours * (price ?? machine.dollars_per_hour),
+    kilowattHours: (hours * machine.watts) / 1000,
+  };
+}
+
+/** Which of a model's numbers are outside of what a law was fitted to: ["40 times the most tokens", …]. */
+export function outside(law, n, d) {
+  const far = (value, range, what) => {
+    if (!range || (value >= range[0] * 0.995 && value <= range[1] * 1.005)) return [];
+    const [times, words] = value > range[1] ? [value / range[1], "times the most"] : [range[0] / value, "times fewer"];
+    const many = Number(times.toPrecision(2)).toLocaleString("en");
+    return [value > range[1] ? `${many} ${words} ${what}` : `${many} ${words} ${what} than the fewest`];
+  };
+  return [...far(n, law.parameters, "parameters"), ...far(d, law.tokens, "tokens")];
+}

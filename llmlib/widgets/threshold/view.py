@@ -1,0 +1,137 @@
+"""The threshold view: drag a line through the scores of answers, and see what is let through and what is lost."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import traitlets
+from jaxtyping import Bool
+
+from llmlib.widgets.shared.base import View
+from llmlib.widgets.threshold.picture import draw
+from llmlib.widgets.threshold.scores import Scores, brief, checked, checked_right, groups_in_words
+
+LONGEST, SHORTEST, MOST_CHARACTERS = 300, 40, 400_000  # of a text, in characters; of all texts together
+LONGEST_NAME = 40
+
+
+class ThresholdView(View):
+    """Answers along a score, a threshold to drag, the four groups that it makes, and curves over all thresholds.
+
+    Make one with `threshold_view`. `about` has `n`, `names` (of what is right and wrong), and `scores`: for each its
+    `name`, the `low` and `high` end and the `step` of its axis, the `area` under its ROC curve (None: all are right, or
+    none), and the `bins` of its reliability diagram and the calibration `error` (only if it is between 0 and 1).
+    `data` has the values of one score after the other (little-endian f8), and then a byte for each answer, 1: right.
+    """
+
+    folder = Path(__file__).parent
+    title = "Threshold"
+    shown = ("about", "data", "texts", "place")
+
+    about = traitlets.Dict().tag(sync=True)
+    data = traitlets.Bytes(b"").tag(sync=True)
+    texts: traitlets.List = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    place = traitlets.Dict().tag(sync=True)  # score (its number), threshold, group (which texts are listed)
+
+    @property
+    def score(self) -> str:
+        """The name of the score that the reader looks at."""
+        return self.looked_at().name
+
+    @property
+    def threshold(self) -> float:
+        """Where the reader has put the line."""
+        return float(self.place["threshold"])
+
+    @property
+    def let_through(self) -> Bool[np.ndarray, " answer"]:
+        """Which answers reach the threshold."""
+        return self.looked_at().values >= self.threshold
+
+    def all_scores(self) -> list[Scores]:
+        """All scores, as they were given."""
+        n, names = self.about["n"], [one["name"] for one in self.about["scores"]]
+        values = np.frombuffer(self.data, "<f8", n * len(names)).reshape(len(names), n)
+        right = np.frombuffer(self.data, "u1", n, offset=values.nbytes).astype(bool)
+        return [Scores(name, row, right) for name, row in zip(names, values)]
+
+    def looked_at(self) -> Scores:
+        return self.all_scores()[self.place["score"]]
+
+    @property
+    def alt(self) -> str:
+        looked_at, about = self.looked_at(), self.about["scores"]
+        counts = looked_at.counts(self.threshold)
+        kept, withheld = groups_in_words(counts, self.about["names"])
+        known = [f"{one['name']} {one['area']:.2f}" for one in about if one["area"] is not None]
+        error = about[self.place["score"]]["error"]
+        return (
+            f"{self.score} at least {brief(self.threshold)}: {kept} {withheld}"
+            + (f" Area under the ROC curve: {', '.join(known)}." if known else "")
+            + (f" Calibration error: {error:.2f}." if error is not None else "")
+        )
+
+    def svg(self) -> str:
+        """Draw the answers along the score, and the three curves; the same state gives the same bytes."""
+        return draw(self)
+
+
+def threshold_view(
+    scores: Any,
+    right: Any,
+    texts: Sequence[str] = (),
+    *,
+    names: tuple[str, str] = ("right", "wrong"),
+    threshold: float | int | None = None,
+    bins: int = 10,
+) -> ThresholdView:
+    """Show what a score of answers lets through and what it loses, at a threshold to drag.
+
+    `scores` has a number for each answer, the higher the surer, or several such rows by name, to compare. `right` has a
+    1 for each answer that should be let through, and a 0 for the others; `names` say what these are. `texts` (one for
+    each answer) are listed near the threshold. Without a `threshold`, half of the answers are let through at first.
+    Scores that are all between 0 and 1 get a reliability diagram with so many `bins`. The reader's choice is in
+    `view.score`, `view.threshold` and `view.let_through`. Sources: Fawcett (2006), "An introduction to ROC analysis";
+    Geifman and El-Yaniv (2017), "Selective Classification for Deep Neural Networks"; Guo et al. (2017), "On Calibration
+    of Modern Neural Networks". Raises `ValueError` for lengths that differ, no answer, NaN, and names that are alike.
+
+    >>> threshold_view({"confidence": [0.9, 0.8, 0.6, 0.3]}, [1, 1, 0, 1], threshold=0.5)
+    <ThresholdView: confidence at least 0.5: 3 of 4 let through: 2 right, 1 wrong. 1 withheld: 1 right, 0 wrong.
+    Area under the ROC curve: confidence 0.67. Calibration error: 0.40.>
+    """
+    is_right = checked_right(right)
+    named = scores if isinstance(scores, Mapping) else {"confidence": scores}
+    if not named:
+        raise ValueError("Give at least one score.")
+    yes, no = map(str, names)
+    if not yes.strip() or not no.strip() or yes == no:
+        raise ValueError(f"names say what 1 and 0 mean, so they are two different words; got {names!r}.")
+    if len(texts) not in (0, len(is_right)):
+        raise ValueError(f"Give a text for each of the {len(is_right)} answers, or none; got {len(texts)} texts.")
+    if bins < 1:
+        raise ValueError(f"bins must be 1 or more, got {bins}.")
+    rows = [checked(str(name), values, is_right) for name, values in named.items()]
+    if threshold is not None and not np.isfinite(threshold):
+        raise ValueError(f"threshold must be a number, got {threshold}.")
+    longest = max(SHORTEST, min(LONGEST, MOST_CHARACTERS // len(is_right)))
+    about = [row.describe(bins) for row in rows]
+    return ThresholdView(
+        about={
+            "n": len(is_right),
+            "names": [_cut(yes, LONGEST_NAME), _cut(no, LONGEST_NAME)],
+            "scores": [{**one, "name": _cut(one["name"], LONGEST_NAME)} for one in about],
+        },
+        data=b"".join(row.values.astype("<f8").tobytes() for row in rows) + is_right.astype("u1").tobytes(),
+        texts=[_cut(str(text), longest) for text in texts],
+        place={
+            "score": 0,
+            "threshold": rows[0].threshold_for(len(is_right) / 2) if threshold is None else float(threshold),
+            "group": "kept_wrong",
+        },
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    whole = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot travel
+    return whole if len(whole) <= longest else whole[: longest - 1] + "…"
