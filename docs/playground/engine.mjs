@@ -13,16 +13,20 @@ const LIKELIEST = { temperature: 0, topP: 1 };
 /** A model and the text that it has read last: a text with the same beginning is read on from there. */
 class Reader {
   constructor(model) {
-    Object.assign(this, { model, cache: new Cache(model) });
+    Object.assign(this, { model, cache: new Cache(model), latest: null });
   }
 
   /** The logits after a text. */
   logits(ids, off = null) {
-    return this.model.forward(this.cache.keep(ids), this.cache, { off });
+    const read = this.cache.ids;
+    if (!this.latest || ids.length !== read.length || ids.some((id, k) => id !== read[k]))
+      this.latest = this.model.forward(this.cache.keep(ids), this.cache, { off });
+    return this.latest;
   }
 
   /** The log-probability of `more` after the text in the cache, whose logits are given. */
   score(logits, more, off) {
+    this.latest = null; // the cache goes on after the text
     const later = more.length > 1 ? this.model.forward(more.slice(0, -1), this.cache, { off, lastOnly: false }) : [];
     const size = logits.length;
     return more.reduce((sum, id, k) => {

@@ -3,6 +3,7 @@
 import { pageModel } from "./bridge.mjs";
 
 const LONGEST = 96; // tokens of an answer
+const PAUSE = 50; // milliseconds between two pictures of a text that grows: drawing takes longer than a token
 const A_LINE = 24; // tokens that the base model writes where it should answer
 const NOTHING = new DataView(new ArrayBuffer(0));
 
@@ -132,6 +133,8 @@ export class Playground {
 
   async grow() {
     const [began, before] = [performance.now(), this.picked];
+    const tell = () => this.tellSpeed(this.picked - before, performance.now() - began);
+    let shown = began;
     try {
       while (this.writer.get("writing") && !this.full && !this.ended) {
         const { ids } = this;
@@ -139,16 +142,22 @@ export class Playground {
         if (!this.writer.get("writing")) break;
         if (this.ids !== ids) continue; // a reader's click was quicker
         this.append(drawn);
-        await this.showNext();
-        const n = this.picked - before;
-        this.tellSpeed(n, performance.now() - began);
-        if (n > 1 && (await this.engine.decode({ ids: this.ids.slice(-2) })).includes("\n\n")) break; // the story ends
+        if (performance.now() - shown > PAUSE) {
+          await this.showNext();
+          tell();
+          shown = performance.now();
+        }
+        const latest = this.ids.slice(-Math.min(2, this.picked - before));
+        if ((await this.engine.decode({ ids: latest })).includes("\n\n")) break; // the story ends
       }
+      if (this.picked > before) tell();
+      if (this.full) throw new Error(`The text fills the model's context of ${this.about.context} tokens.`);
+      if (this.ended) throw new Error("Here the model ends its text. Take tokens back with Undo, or begin another.");
     } catch (error) {
       this.writer.put({ notice: error.message });
     }
     this.stop();
-    await this.show();
+    await this.show().catch((error) => this.writer.put({ notice: error.message }));
   }
 
   tellSpeed(tokens, milliseconds) {

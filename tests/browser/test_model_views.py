@@ -284,8 +284,8 @@ def test_long_context(page, opened):
     here = far.locator(".llm-means .llm-here")
     expect(far.locator(".llm-means thead th").last).to_have_text("positions 193 to 208")
     expect(here).to_have_text(["2.40", "2.50"])
-    far.get_by_text("256", exact=True).click()
-    expect(far.locator(".llm-means thead th").last).to_have_text("positions 1 to 256")
+    far.get_by_text("64", exact=True).click()
+    expect(far.locator(".llm-means thead th").last).to_have_text("positions 193 to 256")
     far.get_by_label("Show <b>plain</b>").uncheck()
     expect(far.locator(".llm-positions svg path")).to_have_count(2)  # the line and the band of the other
     far.get_by_role("grid").last.get_by_role("gridcell").nth(1).click()

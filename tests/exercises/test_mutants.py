@@ -161,6 +161,11 @@ EQUAL = {
         ("best is None", "None is best"): MIRRORED, ("reached = state", "(after the next)"): INDEPENDENT,
     },
     "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
+    "limits.choose": {("0", "-1"): "the first choice always takes its place"},
+    "limits.p_value": {
+        ("zip(first, second)", "zip(second, first)"): MIRRORED, ("min(better, worse)", "min(worse, better)"): MIRRORED,
+        ("min(1.0, 2 * ways / 2 ** n)", "min(2 * ways / 2 ** n, 1.0)"): MIRRORED,
+    },
     "alignment.clipped_loss": {("gain = advantages[:, None] * ratio", "(after the next)"): INDEPENDENT},
     "alignment.list_reward": {
         ("named = set()", "(after the next)"): INDEPENDENT, ("named.add(animal)", "(after the next)"): INDEPENDENT,

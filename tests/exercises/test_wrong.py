@@ -1,10 +1,12 @@
 """Wrong solutions as people write them: none is right, and each is told its own reason and no other."""
 
 import importlib
+import math
 import pkgutil
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,8 @@ from exercises.wrong import WRONG
 from exercises.wrong.lesson_07_sampling import INF, hot, kept_by_min, safe
 from exercises.wrong.one_part_wrong import adamw, clipped
 from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.engine.errors import usual_cause
+from llmlib.exercises.engine.running import quietly
 from llmlib.exercises.registry import find
 from llmlib.tokenization.simple_bpe import encode, merge
 
@@ -124,6 +128,26 @@ def by_one_hot_of_the_largest_id(ids, table):
 )
 def test_an_exception_of_torch_is_told_with_the_idea_behind_it(name, attempt, says):
     assert says in said_to(name, attempt)
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "inside", "says"),
+    [
+        (TypeError("sort() takes from 1 to 0 positional arguments"), "x.sort(-1)", True, "`sort` is called with other"),
+        (TypeError("f() missing 1 required positional argument"), "", False, "Compare its first line with the task"),
+        (TypeError("list indices must be integers or slices, not str"), "", True, "think of a dictionary"),
+        (ValueError("no such number"), "raise ValueError(...)", True, "`raise` is your own"),
+        (KeyError("a"), 'header.pop("a")', True, "taken out that is not in"),
+    ],
+)
+def test_a_cause_is_that_of_the_line(error, line, inside, says):
+    assert says in usual_cause(error, line, inside)
+
+
+def test_nothing_is_printed_by_the_library_below_numpy(capfd):
+    with quietly(), pytest.raises(ValueError, match="infs or NaNs"):
+        np.polyfit([0.0, -math.inf, 1.0], [1.0, 2.0, 3.0], 2)
+    assert "DLASCL" not in "".join(capfd.readouterr())
 
 
 def test_a_number_of_the_task_is_not_called_wrong():

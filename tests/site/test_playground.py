@@ -224,6 +224,13 @@ def test_the_page_by_axe_in_both_themes_and_on_a_telephone(opened):
     assert opened.complaints == []
 
 
+def test_a_build_that_fails_leaves_the_page_as_it_was(builder, folder):
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    with pytest.raises(FileNotFoundError):
+        builder.build(folder, folder / "no adapter")
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
 def test_it_works_without_a_network_once_it_was_loaded(opened, server):
     opened.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
     opened.wait_for_function("() => caches.keys().then((names) => names.length === 1)")

@@ -13,7 +13,8 @@ from llmlib.exercises.engine import answers
 from llmlib.exercises.engine.detecting import aliases, infinity, influence, search
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Exercise
-from llmlib.exercises.engine.reasons import Reason
+from llmlib.exercises.engine.properties import explained
+from llmlib.exercises.engine.reasons import Finding, Reason
 from llmlib.exercises.engine.recognising import (
     one_apart_from_odd,
     one_exactly,
@@ -55,6 +56,12 @@ def one_idea_apart_from_odd_cases(e: Examination) -> Reason | None:
     return None if influence.always_the_same(e) else one_apart_from_odd(e)
 
 
+def looked_into(e: Examination) -> Reason | None:
+    """What the exercise's own look into the attempt finds, in the wrong cases."""
+    broken = explained(e)
+    return Reason(finding=Finding(f"property: {broken.says}", broken.found)) if broken else None
+
+
 def edit(e: Examination) -> Reason | None:
     """The one change to the code after which all is right."""
     repaired = repair(e)
@@ -75,6 +82,7 @@ def two_ideas_apart_from_odd_cases(e: Examination) -> Reason | None:
 
 REASONS: tuple[Callable[[Examination], Reason | None], ...] = (
     one_exactly,  # nothing is surer: in every case, exceptions included, the idea gives what came out
+    looked_into,  # an exercise that can look into the attempt itself knows more than what its results show
     infinity.infinities,  # before two ideas: if only infinities are wrong, each case is odd, and many ideas fit those
     two_ideas,  # what explains all comes before what leaves something open
     one_idea_apart_from_odd_cases,  # somebody who holds an idea may write it in a way of their own

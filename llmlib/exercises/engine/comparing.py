@@ -1,5 +1,6 @@
 """Where a result differs from the expected one: first in type, shape or dtype, then in its values."""
 
+import cmath
 import itertools
 import math
 import numbers
@@ -55,6 +56,8 @@ def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: st
         return None if type(got) is type(expected) and got == expected else _wrong_type(expected, got, place)
     if isinstance(expected, (int, float)):
         return _of_numbers(expected, got, place)
+    if isinstance(expected, complex):  # what a wrong idea gives
+        return None if isinstance(got, complex) and cmath.isclose(expected, got) else _wrong_type(expected, got, place)
     if isinstance(expected, (str, bytes)):
         return _of_texts(expected, got, place)
     if isinstance(expected, (list, tuple)):
@@ -125,7 +128,9 @@ def values_agree(expected: Tensor, got: Tensor) -> Tensor:
 def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     advice = ""
     if got is None:
-        advice = " Does the last line `return` your result?"
+        advice = (
+            " Does the last line `return` your result? (`sort`, `append` and others change a list and return None.)"
+        )
     elif hasattr(got, "__next__"):
         advice = " A function with `yield` gives a generator; collect its items and `return` them."
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
@@ -362,9 +367,14 @@ def _of_several_tensors(expected: Any, got: Any, place: str) -> Difference | Non
 def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
     if not isinstance(got, dict):
         return _wrong_type(expected, got, place)
+    if holds_tensors(expected):  # as only a wrong idea gives them
+        alike = expected.keys() == got.keys() and all(equal(expected[key], got[key]) for key in expected)
+        return None if alike else _wrong_type(expected, got, place)
     found = {plain(key): plain(value) for key, value in got.items()}
     if found == dict(expected):
-        return None
+        return next(
+            filter(None, (_of_kinds(expected[plain(key)], value, describe(key)) for key, value in got.items())), None
+        )
     keys = [*expected, *(key for key in found if key not in expected)]
     rows = [
         (describe(key), _entry(expected, key), _entry(found, key) + "  ≠")
@@ -376,6 +386,13 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
     )
     table = Table(("key", "expected", "yours"), tuple(rows[:WINDOW]), frozenset((i, 2) for i in range(len(rows))))
     return Difference("value", lambda: (Prose(sentence), table))
+
+
+def _of_kinds(expected: Any, got: Any, place: str) -> Difference | None:
+    """For values that are equal: a float for a whole number, or a list for a tuple."""
+    if type(expected) is int:
+        return _of_numbers(expected, got, place)
+    return _wrong_type(expected, got, place) if isinstance(expected, tuple) and isinstance(got, list) else None
 
 
 def _entry(mapping: dict[Any, Any], key: Any) -> str:

@@ -15,6 +15,34 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "The function is called with other arguments than those it declares. Compare its first line with the task.",
     ),
     (
+        r"(list|tuple) indices must be integers or slices, not str",
+        "A list is asked for a name, as only a dictionary can be. Does a list come here, where you think of a "
+        "dictionary?",
+    ),
+    (
+        r"'(float|int)' object has no attribute '(backward|requires_grad|grad|grad_fn)'",
+        "A plain number remembers nothing of how it was computed, so no gradient flows through it. Leave `.item()` out "
+        "until the gradients are there.",
+    ),
+    (
+        r"JSONDecodeError: Extra data",
+        "The JSON ends earlier than the text that you give to it: more comes behind it. Where does it end?",
+    ),
+    (
+        r"JSONDecodeError:",
+        "The text that you give to JSON does not begin, or not end, where the JSON does.",
+    ),
+    (
+        r"TypeError: attribute .* is not an instance of torch.Tensor",
+        "A name in your dictionary is that of a layer, and not that of its weight. `module.state_dict()` shows all of "
+        "them.",
+    ),
+    (
+        r"TypeError: cannot assign .* as parameter",
+        "A module takes only an `nn.Parameter` where it has one. `functional_call(module, weights, inputs)` runs it "
+        "with other tensors, and leaves its own alone.",
+    ),
+    (
         r"TypeError: .*unexpected keyword",
         "A keyword that the called function does not know; a spelling mistake, or another library's name "
         "for it (`dim` in torch is `axis` in numpy).",
@@ -61,6 +89,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"TypeError: .*(str|bytes).*",
         "Text and bytes (or numbers) are mixed: `text.encode()` gives bytes, and the items of bytes are numbers.",
+    ),
+    (
+        r"AttributeError: 'str' object has no attribute",
+        "A text comes where you think of something else. A loop over a dictionary gives its names, not its values.",
     ),
     (r"AttributeError:", "The value has no such attribute; often it is not of the kind you think. Print its type."),
     (
@@ -212,13 +244,30 @@ def name_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}".removesuffix(": ")
 
 
-def usual_cause(error: BaseException, line: str = "") -> str:
+TAKEN_OUT = "An entry is taken out that is not in this dictionary. `d.pop(key, None)` takes out what may be missing."
+OWN_RAISE = "This `raise` is your own. What should the function return in this case? The task says it."
+ANOTHER_CALL = (
+    "`{0}` is called with other arguments than it takes. Compare the call with the first line of `{0}`, or with its "
+    "documentation."
+)
+
+
+def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> str:
     """What usually causes this kind of error, in such a line; or an empty text.
+
+    `inside` says that the function itself had begun, so that it is another one that was called wrongly.
 
     >>> usual_cause(ZeroDivisionError("division by zero"))
     'Something that is counted or summed is zero in this case.'
     """
     name = name_of(error)
+    if line.startswith("raise "):
+        return OWN_RAISE
+    called = re.match(r"TypeError: ([\w.<>]+)\(\) (?:takes|missing) .*argument", name)
+    if inside and called:
+        return ANOTHER_CALL.format(called[1].split(".")[-1])
+    if name.startswith("KeyError") and re.search(r"\.pop\(|^del ", line):
+        return TAKEN_OUT
     if "NoneType" in name and (owner := re.search(r"([A-Za-z_]\w*)\.grad\b", line)):
         return NO_GRADIENT.format(owner[1])
     if "shapes cannot be multiplied" in name and re.search(r"one_hot\([^(),]*\)", line):

@@ -58,12 +58,15 @@ class Probe:
     """A property that every right solution has.
 
     `broken(call, case)` calls the attempt through `call` and returns a sentence that says how the property
-    is broken, or None. A `remark` is told to the learner but does not make a solution wrong.
+    is broken, or None. A `remark` is told to the learner but does not make a solution wrong. A probe that
+    `explains` is asked of wrong cases alone, and what it says is the reason: it looks into what the attempt does, and
+    not only at what comes out.
     """
 
     says: str
     broken: Callable[[Callable[..., Any], Case], str | None]
     remark: bool = False
+    explains: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from llmlib.exercises.engine.exercise import Case, NoValue, Probe
 from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, quietly, run, same_numbers
 from llmlib.exercises.engine.trials import Trial
 
+LOOKED_AT = 8  # wrong cases that a reason has to explain
+
 
 @dataclass(frozen=True)
 class Broken:
@@ -33,6 +35,16 @@ def broken_property(e: Examination) -> Broken | None:
     return next(broken_probes(e), None)
 
 
+def explained(e: Examination) -> Broken | None:
+    """What a probe finds that explains what is wrong, in each wrong case that is looked at."""
+    for probe in e.exercise.probes if e.wrong else ():
+        if probe.explains:
+            found = [_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT]]
+            if all(found):
+                return Broken(probe.says, str(found[0]), e.wrong[0])
+    return None
+
+
 def remarks(e: Examination) -> Iterator[str]:
     """What the exercise's probes have to remark on a right solution."""
     if drawn := next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None):
@@ -46,7 +58,7 @@ def remarks(e: Examination) -> Iterator[str]:
 def broken_probes(e: Examination, remarks: bool = False) -> Iterator[Broken]:
     """The exercise's own properties that do not hold, or those of its remarks."""
     for probe in e.exercise.probes:
-        if probe.remark == remarks:
+        if probe.remark == remarks and not probe.explains:
             for trial in e.trials:
                 if found := _asked(probe, e, trial.case):
                     yield Broken(probe.says, found, trial)
@@ -85,7 +97,8 @@ def _undisturbed(e: Examination, trial: Trial) -> str | None:
     if not trial.outcome.disturbed or _whatever_is_drawn(e, trial):
         return None
     names = " and ".join(trial.outcome.disturbed)
-    return f"Your function draws random numbers, from the global random state of {names}; the task has no use for any."
+    wanted = " `draw` gives those that it wants." if "draw" in e.exercise.argument_names else ""
+    return f"Your function draws random numbers, from the global random state of {names}. The task wants none.{wanted}"
 
 
 def _repeatable(e: Examination, trial: Trial) -> str | None:

@@ -66,7 +66,7 @@ class Reason:
             parts.append(Prose(self.repair.edit.says))
         if self.open and (note := self.open[0].case.note):
             what = "your function raises an exception" if self.open[0].outcome.error else "it is wrong as well"
-            parts.append(Prose(f"This does not explain the case “{note}”, in which {what}: look at it by itself."))
+            parts.append(Prose(f"In the case “{note}” {what}, perhaps for another reason: look at it by itself."))
         return tuple(parts)
 
 

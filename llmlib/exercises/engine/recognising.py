@@ -9,7 +9,7 @@ cases*: each clear wrong case is explained by it, and each clear case in which i
 that say little (an attempt that raises for an empty list, or gives NaN for a single row) some may stay open.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -27,6 +27,7 @@ MOST_SHOW = 0.5  # of the places at which a guarded idea would go wrong, where w
 MORE_SHOW = 0.7  # where within one case some places show it and others do not, which chance can do as well
 SHOWN_IN = 4  # cases, of two draws
 LEFT = 4  # wrong cases that it may leave open
+OPEN = 4  # of so many wrong cases, fewer than one
 ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 
 
@@ -65,13 +66,13 @@ def one_guarded(e: Examination) -> Reason | None:
             both = _shown_and_hidden(_faulty(e, hypothesis, trial), trial)
             if both is None:
                 left.append(trial)
-                if not trial.wrong or len(left) > LEFT:
+                if not trial.wrong or len(left) > LEFT or OPEN * len(left) >= len(ordered):
                     break
             else:
                 shown, hidden, cases = shown + both[0], hidden + both[1], cases + (both[0] > 0)
                 mixed = mixed or min(both) > 0
         else:
-            enough = cases >= SHOWN_IN and cases > 3 * len(left)
+            enough = cases >= SHOWN_IN and cases + len(left) > OPEN * len(left)
             least = max(share, MORE_SHOW if mixed else MOST_SHOW)
             if enough and shown >= least * (shown + hidden):
                 best = Reason(hypothesis.ideas, open=tuple(left), guarded=True)
@@ -155,12 +156,21 @@ def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
     return outcome
 
 
-def on_top_of_each(e: Examination) -> Iterator[tuple[Misconception, Examination]]:
+def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iterator[tuple[Misconception, Examination]]:
     """For each single misconception, in each of its forms: as if what it gives had been expected.
 
-    Left out are those that raise, or give another type.
+    Left out are those that raise, or give another type, and those that are not `worth` it in the first clear case:
+    what they give in all the others may take long to compute.
     """
+    clear = next((trial for trial in e.trials if trial.wrong and not trial.odd), None)
     for hypothesis in e.exercise.single_hypotheses:
-        given = [_faulty(e, hypothesis, trial) for trial in e.trials]
-        if all(not g.error and kind(g.value) == kind(t.expected) for g, t in zip(given, e.trials)):
-            yield hypothesis.ideas[0], e.of(replace(t, expected=g.value) for g, t in zip(given, e.trials))
+        first = _as_if_expected(e, hypothesis, [clear]) if clear else e
+        if first and (not clear or worth(first)) and (beyond := _as_if_expected(e, hypothesis, e.trials)):
+            yield hypothesis.ideas[0], beyond
+
+
+def _as_if_expected(e: Examination, hypothesis: Hypothesis, trials: Sequence[Trial]) -> Examination | None:
+    given = [_faulty(e, hypothesis, trial) for trial in trials]
+    if any(g.error or kind(g.value) != kind(t.expected) for g, t in zip(given, trials)):
+        return None
+    return e.of(replace(t, expected=g.value) for g, t in zip(given, trials))

@@ -7,7 +7,9 @@ global random state is put back, with a note of who had touched it.
 import contextlib
 import copy
 import ctypes
+import inspect
 import io
+import math
 import random
 import signal
 import sys
@@ -122,11 +124,33 @@ def no_decomposition_of_nan() -> Iterator[None]:
     before = {name: getattr(torch.linalg, name) for name in DECOMPOSITIONS}
     for name, function in before.items():
         setattr(torch.linalg, name, checked(name, function))
+    fits = _least_squares_of_numpy()
+    solve = fits.get("lstsq")
+    if solve:
+        fits["lstsq"] = _of_numbers_alone(solve)
     try:
         yield
     finally:
         for name, function in before.items():
             setattr(torch.linalg, name, function)
+        if solve:
+            fits["lstsq"] = solve
+
+
+def _least_squares_of_numpy() -> dict[str, Any]:
+    """The names among which numpy's `polyfit` finds its `lstsq`; none if nobody has loaded numpy."""
+    polyfit = getattr(sys.modules.get("numpy"), "polyfit", None)
+    names: dict[str, Any] = getattr(inspect.unwrap(polyfit), "__globals__", {}) if polyfit else {}
+    return names
+
+
+def _of_numbers_alone(solve: Callable[..., Any]) -> Callable[..., Any]:
+    def call(left: Any, right: Any, *args: Any, **options: Any) -> Any:
+        if not all(math.isfinite(number) for array in (left, right) for number in array.flat):
+            raise ValueError("lstsq: the inputs should not contain infs or NaNs.")
+        return solve(left, right, *args, **options)
+
+    return call
 
 
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:

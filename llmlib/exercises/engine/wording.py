@@ -25,9 +25,10 @@ def error_parts(e: Examination, trial: Trial, known: bool) -> list[Part]:
     if error is None:
         return parts
     place = their_line(error, e.attempt)
-    if not known and (cause := usual_cause(error, place[1] if place else "")):
+    inside = came_from_inside(error, e.attempt)
+    if not known and (cause := usual_cause(error, place[1] if place else "", inside)):
         parts.append(Prose(cause, "The usual cause:"))
-    if isinstance(error, TypeError) and "argument" in str(error) and not came_from_inside(error, e.attempt):
+    if isinstance(error, TypeError) and "argument" in str(error) and not inside:
         names = ", ".join(f"`{a}`" for a in e.exercise.argument_names)
         parts.append(Prose(f"It is called with {names}, in this order."))
     return parts

@@ -89,3 +89,71 @@ def _(vocab, merges):
         ids[left + right] = len(numbers)
         numbers.append(vocab[left + right])
     return pairs, numbers
+
+
+# --- a whole tokenizer, and somebody else's file ---
+
+
+def parts_of(text, names):
+    return re.split(f"({names})", text) if names else [text]
+
+
+def numbers_of(text, tokenizer):
+    pieces = re.findall(tokenizer.pattern, text)
+    return [tokenizer.numbers[id] for piece in pieces for id in encode(piece, tokenizer.merges)]
+
+
+@wrong("tokenization.tokenize", "names as patterns")
+def _(text, tokenizer):
+    ids = []
+    for part in parts_of(text, "|".join(tokenizer.special)):
+        ids += [tokenizer.special[part]] if part in tokenizer.special else numbers_of(part, tokenizer)
+    return ids
+
+
+@wrong("tokenization.tokenize", "split at nothing")
+def _(text, tokenizer):
+    ids = []
+    for part in re.split("(" + "|".join(map(re.escape, tokenizer.special)) + ")", text):
+        ids += [tokenizer.special[part]] if part in tokenizer.special else numbers_of(part, tokenizer)
+    return ids
+
+
+@wrong("tokenization.detokenize", "no special token found")
+def _(ids, tokenizer):
+    ours = {number: id for id, number in enumerate(tokenizer.numbers)}
+    return decode([ours[id] for id in ids], tokenizer.merges)
+
+
+@wrong("tokenization.detokenize", "numbers read forwards")
+def _(ids, tokenizer):
+    names = {number: name for name, number in tokenizer.special.items()}
+    text, run = "", []
+    for id in ids:
+        if id in names:
+            text, run = text + decode(run, tokenizer.merges) + names[id], []
+        else:
+            run.append(tokenizer.numbers[id])
+    return text + decode(run, tokenizer.merges)
+
+
+def read_with(vocab, merges, ours):
+    numbers, pairs = [vocab.get(character, 0) for character in ours], []
+    for left, right in merges:
+        pairs.append((ours[left], ours[right]))
+        ours[left + right] = len(numbers)
+        numbers.append(vocab[left + right])
+    return pairs, numbers
+
+
+@wrong("tokenization.read_vocabulary", "the space shown")
+def _(vocab, merges):
+    ours, more = {}, iter(range(256, 512))
+    for byte in range(256):
+        ours[chr(byte if chr(byte).isprintable() else next(more))] = byte
+    return read_with(vocab, merges, ours)
+
+
+@wrong("tokenization.read_vocabulary", "every byte as its character")
+def _(vocab, merges):
+    return read_with(vocab, merges, {chr(byte): byte for byte in range(256)})

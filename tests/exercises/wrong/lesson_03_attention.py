@@ -106,3 +106,19 @@ def _(n_tokens, d_head, theta):
     angles = torch.arange(n_tokens)[:, None] * theta ** (-torch.arange(d_head // 2) / d_head)
     angles = torch.cat((angles, angles), dim=-1)[None, None]
     return angles.cos(), angles.sin()
+
+
+LAST = "property: The last place with the same token"
+
+
+@wrong("attention.previous_occurrence", LAST)
+def _(attend, vocab_size, n_positions):
+    w_q, w_k = torch.zeros(2, vocab_size + n_positions, vocab_size)
+    w_q[:vocab_size], w_k[:vocab_size] = 100 * torch.eye(vocab_size), torch.eye(vocab_size)
+    return attend(w_q, w_k)
+
+
+@wrong("attention.turns", "an angle for each channel")
+def _(n_tokens, d_head, theta):
+    angles = torch.outer(torch.arange(n_tokens).float(), theta ** (-2 * torch.arange(d_head) / d_head))
+    return angles.cos()[None, None], angles.sin()[None, None]

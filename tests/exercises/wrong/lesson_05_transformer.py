@@ -70,3 +70,28 @@ def _(data):
 def _(text):
     sizes = find("transformer.read_sizes").reference(text)
     return sizes | {"d_head": sizes["d_model"] // sizes["n_kv_heads"]}
+
+
+NAMES = ("query.weight", "key.weight", "value.weight", "output.weight")
+
+
+@wrong("transformer.attention_part", "property: There are as many key-value heads")
+def _(x, query, key, value, output, n_heads, cos, sin):
+    module = MultiHeadAttention(x.shape[-1], n_heads, n_heads)
+    return functional_call(module, dict(zip(NAMES, (query, key, value, output))), (x, cos, sin))
+
+
+@wrong("transformer.attention_part", "property: The matrices that are given")
+def _(x, query, key, value, output, n_heads, cos, sin):
+    return MultiHeadAttention(x.shape[-1], n_heads, n_heads * len(key) // len(query)).to(x.dtype)(x, cos, sin)
+
+
+@wrong("transformer.read_sizes", "in the code: a step too many")
+def _(text):
+    sizes = find("transformer.read_sizes").reference(text)
+    return sizes | {"d_head": sizes["d_model"] / sizes["n_heads"]}
+
+
+@wrong("transformer.read_sizes", "property: What is not in the file")
+def _(text):
+    return find("transformer.read_sizes").reference(text) | {"d_head": json.loads(text)["head_dim"]}

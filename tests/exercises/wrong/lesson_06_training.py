@@ -133,6 +133,40 @@ def _(config):
     return {**shapes, "unembed.weight": (config.vocab_size, config.d_model)}
 
 
+@wrong("training.weight_shapes", "in, out")
+def _(config):
+    shapes = find("training.weight_shapes").reference(config)
+    return {name: shape if "embed" in name else shape[::-1] for name, shape in shapes.items()}
+
+
+@wrong("training.weight_shapes", "in the code: a step too many")
+def _(config):
+    return {name: list(shape) for name, shape in find("training.weight_shapes").reference(config).items()}
+
+
+def by_names(weights, logits_of, values, batch):
+    return F.cross_entropy(logits_of(batch[0], dict(zip(weights, values))).flatten(0, 1), batch[1].flatten())
+
+
+@wrong("training.learn", "`fit` for each batch")
+def _(weights, logits_of, batches, rates):
+    values, losses = list(weights.values()), []
+    for batch, rate in zip(batches, rates):
+        values, (loss,) = find("training.fit").reference(
+            values, lambda v, b: by_names(weights, logits_of, v, b), [batch], [rate], 1.0
+        )
+        losses.append(loss)
+    return values, losses
+
+
+@wrong("training.learn", "property: The loss depends on the weights that learn.")
+def _(weights, logits_of, batches, rates):
+    def loss_of(_values, batch):
+        return by_names(weights, logits_of, weights.values(), batch)
+
+    return find("training.fit").reference(list(weights.values()), loss_of, batches, rates, 1.0)
+
+
 @wrong("training.first_weight", "norms drawn")
 def _(name, shape, n_layers, draw):
     weight = 0.02 * draw(shape)

@@ -260,3 +260,10 @@ def _(logits, p):
     q = s.exp()
     s[(q.cumsum(-1) - q >= p) & (torch.arange(q.shape[-1]) > 0)] = -INF
     return torch.empty_like(s).scatter(-1, order, s)
+
+
+@wrong("sampling.keep_top_p", "each token above 1 − p")
+def _(logits, p):
+    shares = logits.softmax(-1)
+    kept = (shares >= 1 - p) | (shares == shares.amax(-1, keepdim=True))
+    return torch.where(kept, logits, torch.tensor(-INF, dtype=logits.dtype))

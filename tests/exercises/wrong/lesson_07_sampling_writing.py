@@ -70,6 +70,40 @@ def _(logits_after, moves, ends, tokens, end, most):
     return new
 
 
+def chosen(logits_of, ids, us, end, penalty, probabilities):
+    """The new ids, each drawn from what `probabilities` makes of penalised logits."""
+
+    def read(new, text):
+        text = (text or []) + new
+        return logits_of(torch.tensor([text]))[:, -1], text
+
+    def choose(logits, text, u):
+        logits = find("sampling.penalise_repetition").reference(logits, torch.tensor([text]), penalty)
+        return int((probabilities(logits).cumsum(-1) > u).int().argmax(-1))
+
+    return find("sampling.continuation").reference(read, choose, ids, us, end)
+
+
+@wrong("sampling.write", "probabilities for logits")
+def _(logits_of, ids, us, end, temperature, top_p, penalty):
+    own = {name: find(f"sampling.{name}").reference for name in ("probabilities_at", "keep_top_p")}
+
+    def probabilities(logits):
+        return own["keep_top_p"](own["probabilities_at"](logits, temperature), top_p).softmax(-1)
+
+    return chosen(logits_of, ids, us, end, penalty, probabilities)
+
+
+@wrong("sampling.write", "a sum below 1")
+def _(logits_of, ids, us, end, temperature, top_p, penalty):
+    own = {name: find(f"sampling.{name}").reference for name in ("probabilities_at", "keep_top_p")}
+
+    def probabilities(logits):
+        return own["keep_top_p"](own["probabilities_at"](logits, temperature).log(), top_p).exp()
+
+    return chosen(logits_of, ids, us, end, penalty, probabilities)
+
+
 @wrong("sampling.write", "cut before the temperature")
 def _(logits_of, ids, us, end, temperature, top_p, penalty):
     own = {name: find(f"sampling.{name}").reference for name in ("probabilities_at", "keep_top_p", "draw")}

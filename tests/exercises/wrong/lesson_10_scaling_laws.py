@@ -104,3 +104,46 @@ def _(parameters, loss, E, A, B, alpha, beta):
 @wrong("scaling.tokens_for", "the size is forgotten")
 def _(parameters, loss, E, A, B, alpha, beta):
     return (B / (loss - E)) ** (1 / beta) if loss > E else math.inf
+
+
+@wrong("scaling.training_cost", "one part in one layer alone")
+def _(n_layers, d_model, d_mlp, vocab_size, tokens):
+    return 6 * tokens * (4 * d_model**2 + 3 * d_model * d_mlp * n_layers + vocab_size * d_model)
+
+
+@wrong("scaling.lowest_point", "the half is missing")
+def _(sizes, losses):
+    a, b, _ = np.polyfit(np.log(sizes), losses, 2)
+    return math.exp(-b / a)
+
+
+@wrong("scaling.lowest_point", "only between the trained sizes")
+def _(sizes, losses):
+    curve, grid = np.polyfit(np.log(sizes), losses, 2), np.linspace(np.log(min(sizes)), np.log(max(sizes)), 200_001)
+    return float(np.exp(grid[np.polyval(curve, grid).argmin()]))
+
+
+@wrong("scaling.huber", "a slope of 1")
+def _(deviations, delta):
+    r = deviations.abs()
+    return torch.where(r <= delta, r**2 / 2, delta**2 / 2 + (r - delta))
+
+
+@wrong("scaling.huber", "a line with a sign")
+def _(deviations, delta):
+    return torch.where(deviations.abs() <= delta, deviations**2 / 2, delta * (deviations - delta / 2))
+
+
+@wrong("scaling.best_size", "twenty tokens for each parameter")
+def _(A, B, alpha, beta, compute):
+    return (compute / 120) ** 0.5
+
+
+@wrong("scaling.tokens_for", "an answer where there is none")
+def _(parameters, loss, E, A, B, alpha, beta):
+    return (B / (loss - E - A / parameters**alpha)) ** (1 / beta)
+
+
+@wrong("scaling.tokens_for", "property: Where no number is enough")
+def _(parameters, loss, E, A, B, alpha, beta):
+    return (B / max(loss - E - A / parameters**alpha, 1e-12)) ** (1 / beta)

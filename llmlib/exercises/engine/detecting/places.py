@@ -8,10 +8,13 @@ from torch import Tensor
 
 from llmlib.exercises.engine.comparing import values_agree
 from llmlib.exercises.engine.detecting.guess import Guess
-from llmlib.exercises.engine.detecting.naming import sizes
-from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.detecting.naming import argument_axes, sizes
+from llmlib.exercises.engine.examination import QUICK, Examination
 from llmlib.exercises.engine.reasons import Finding
-from llmlib.exercises.engine.trials import Trial
+from llmlib.exercises.engine.running import run, run_our_own
+from llmlib.exercises.engine.trials import Trial, equal_safely
+
+PARTS = 3  # wrong cases of which a part is tried
 
 
 def _wrong(trial: Trial, base: Tensor) -> Tensor:
@@ -57,6 +60,21 @@ def _all_but(wrong: Tensor, axis: int, at: int) -> bool:
     return not bool(wrong.select(axis, at).any()) and bool(torch.as_tensor(everywhere).all())
 
 
+def _right_in_part(e: Examination, axis: str, most: int) -> bool:
+    """Whether a wrong case becomes right with the first `most` along an axis: else the axis is not what matters."""
+    for trial in [t for t in e.trials if t.wrong][:PARTS]:
+        args = list(trial.case.args)
+        for i, (_, axes) in enumerate(argument_axes(e.exercise, trial)):
+            if axis in axes:
+                args[i] = args[i].narrow(axes.index(axis), 0, min(most, args[i].shape[axes.index(axis)]))
+        if any(part is not whole for part, whole in zip(args, trial.case.args)):
+            expected = run_our_own(e.exercise.reference, tuple(args))
+            got = run(e.attempt, tuple(args), QUICK)
+            if expected.error or got.error or not equal_safely(expected.value, got.value):
+                return False
+    return True
+
+
 def when(e: Examination) -> Finding | None:
     """What all the wrong cases have in common, and none of the right ones; said only if nothing else would fit too."""
     measured = [(sizes(e.exercise, t), t.wrong) for t in e.trials]
@@ -65,7 +83,7 @@ def when(e: Examination) -> Finding | None:
     names = [name for name in measured[0][0] if all(name in s for s, _ in measured)]
     found = []
     for name, limit in itertools.product(names, (1, 2)):
-        if all((s[name] > limit) == wrong for s, wrong in measured):
+        if all((s[name] > limit) == wrong for s, wrong in measured) and _right_in_part(e, name, limit):
             right = " or ".join(map(str, range(1, limit + 1)))
             says = f"It is right where {name} is {right}, and wrong where it is larger."
             found.append(Finding(f"wrong where {name} is more than {limit}", says, "What is different then?"))

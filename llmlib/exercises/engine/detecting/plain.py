@@ -262,7 +262,11 @@ def _is_bytes_written_out(got: str, base: str) -> bool:
 
 def _have_other_keys(got: dict[Any, Any], base: dict[Any, Any]) -> bool:
     kinds = [{type(key) for key in counts} for counts in (got, base)]
-    return kinds[0].isdisjoint(kinds[1]) and sorted(got.values()) == sorted(base.values())
+    return _are_counts(base) and kinds[0].isdisjoint(kinds[1]) and sorted(got.values()) == sorted(base.values())
+
+
+def _are_counts(values: dict[Any, Any]) -> bool:
+    return all(type(value) is int for value in values.values())
 
 
 LOOKS: dict[type, tuple[Guess, ...]] = {
@@ -320,7 +324,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
         _shown(
             "keys right, counts wrong",
             "The keys are right; the counts are not.",
-            lambda got, base: got.keys() == base.keys(),
+            lambda got, base: _are_counts(base) and got.keys() == base.keys(),
             "Follow one key: how often is it added to, and by how much each time?",
             "sign",
         ),
@@ -332,9 +336,9 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
         ),
         _shown(
             "keys missing",
-            "Keys are missing; those that are there have the right counts.",
+            "Keys are missing; all that is there is right.",
             lambda got, base: got.items() < base.items(),
-            "Which pairs does your loop never reach?",
+            "Which of them does your code never reach?",
             "sign",
         ),
         _shown(
@@ -359,6 +363,14 @@ def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
     return Guess(Finding(name, says), fits)
 
 
+def _near(trial: Trial, base: float) -> bool:
+    if not trial.wrong:
+        raise ValueError("this case says nothing")
+    return abs(trial.got / base - 1) < NEAR
+
+
+NEAR = 0.1  # of the expected number
+
 OF_NUMBERS = (
     _of_number("sign flipped", "Your number has the opposite sign.", lambda x: -x),
     _of_number("complement", "Your number is 1 minus the expected one.", lambda x: 1 - x),
@@ -367,4 +379,13 @@ OF_NUMBERS = (
     _of_number("squared", "Your number is the square of the expected one.", lambda x: x * x),
     _of_number("root taken", "Your number is the root of the expected one.", lambda x: x**0.5),
     _of_number("cut to a whole number", "Your number has lost its digits after the point.", lambda x: int(x) * 1.0),
+    Guess(
+        Finding(
+            "near the expected number",
+            "Wherever your number is wrong, it is within a tenth of the expected one.",
+            "Do you search, round or stop early where a formula gives the exact number?",
+            "sign",
+        ),
+        _near,
+    ),
 )

@@ -89,7 +89,7 @@ def idea_and_step(e: Examination) -> Reason | None:
     ran = e.with_values
     if not ran.wrong or not e.of_the_right_kind:
         return None
-    for idea, beyond in on_top_of_each(ran):
+    for idea, beyond in on_top_of_each(ran, _is_explained):
         if any(map(_is_shaped_right, ran.trials, beyond.trials)) or any(
             map(_speaks_against, ran.trials, beyond.trials)
         ):
@@ -102,6 +102,13 @@ def idea_and_step(e: Examination) -> Reason | None:
                 told = sized or guess.finding.name != "axes in another order"
                 return Reason((idea,), guess.finding if told else None)
     return None
+
+
+def _is_explained(beyond: Examination) -> bool:
+    """Whether some step explains the one case."""
+    (trial,) = beyond.trials
+    guesses = (guess for guess in _of_values(beyond) if guess.finding.strength == "sure")
+    return _same_numbers(trial.expected, trial.got) or any(fits(guess, trial) for guess in guesses)
 
 
 def _speaks_against(trial: Trial, beyond: Trial) -> bool:

@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from llmlib import embeddings
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.comparing import distinctly
+from llmlib.exercises.engine.describing import number
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_03_attention.faulty_by_hand import faulty_previous_occurrence, faulty_turns
 
 TEXTS = texts_of(Path(__file__).parent)
@@ -37,6 +39,13 @@ class Head:
 
     def __call__(self, w_q, w_k):
         """For each token that has come before, the place at which the head looks; −1 if it looks at several."""
+        scores, places = self.scores(w_q, w_k), range(len(self.ids))
+        allowed = torch.ones(len(self.ids), len(self.ids), dtype=torch.bool).tril()
+        most, where = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1).max(dim=-1)
+        return [int(where[i]) if most[i] > CLEAR else -1 for i in places if self.ids[i] in self.ids[:i]]
+
+    def scores(self, w_q, w_k):
+        """How well each key fits each query: (query, key), before the mask."""
         width = self.vocab_size + self.n_positions
         for name, matrix in (("w_q", w_q), ("w_k", w_k)):
             if not isinstance(matrix, torch.Tensor) or matrix.ndim != 2 or matrix.shape[0] != width:
@@ -44,13 +53,9 @@ class Head:
                 raise ValueError(f"{name} must be a matrix with vocab_size + n_positions = {width} rows, got {got}")
         if w_q.shape != w_k.shape:
             raise ValueError(f"w_q has {w_q.shape[1]} columns and w_k {w_k.shape[1]}: q and k must be equally long")
-        places = range(len(self.ids))
         token = F.one_hot(torch.tensor(self.ids), self.vocab_size)
-        x = torch.cat((token, F.one_hot(torch.tensor(places), self.n_positions)), dim=1).double()
-        scores = (x @ w_q.double()) @ (x @ w_k.double()).T
-        allowed = torch.ones(len(self.ids), len(self.ids), dtype=torch.bool).tril()
-        most, where = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1).max(dim=-1)
-        return [int(where[i]) if most[i] > CLEAR else -1 for i in places if self.ids[i] in self.ids[:i]]
+        x = torch.cat((token, F.one_hot(torch.arange(len(self.ids)), self.n_positions)), dim=1).double()
+        return (x @ w_q.double()) @ (x @ w_k.double()).T
 
 
 def cases_previous_occurrence(seed):
@@ -75,11 +80,41 @@ def cases_previous_occurrence(seed):
     ]
 
 
+def where_it_looks(call, case):
+    """What the scores of the first token say that does not look where it should."""
+    head, *sizes = case.args
+    scores = call(head.scores, *sizes)
+    if isinstance(scores, tuple):
+        return "You return your two matrices. The task asks for what `attend` makes of them."
+    ids = head.ids
+    for query in range(len(ids)):
+        before = [place for place in range(query) if ids[place] == ids[query]]
+        row = scores[query, : query + 1]
+        if not before or row.softmax(dim=0)[before[-1]] > CLEAR:
+            continue
+        last, mine = before[-1], row[before[-1]].item()
+        others = [place for place in range(query, -1, -1) if place != last]  # its own place first
+        rival = max(others, key=lambda place: row[place].item())
+        theirs = row[rival].item()
+        right, other = distinctly(mine, theirs) if mine != theirs else [number(mine)] * 2
+        says = f"In the text {list(ids)}, the query at place {query} scores {right} with the key at place {last}"
+        says += f", where it should look, and {other} with the key at "
+        if rival == query:
+            return says + "its own place. How can the score know that a key stands at the query's own position?"
+        whose = "the same token" if ids[rival] == ids[query] else "another token"
+        says += f"place {rival}, where {whose} stands. "
+        if theirs < mine:
+            return says + "That is less, but not enough: how much larger must the one be, to get 0.9 of the attention?"
+        return says + "Which of your columns give how much to each of the two?"
+    return None
+
+
 PREVIOUS_OCCURRENCE = Exercise(
     **TEXTS["previous_occurrence"],
     reference=previous_occurrence,
     cases=cases_previous_occurrence,
     faulty=faulty_previous_occurrence,
+    probes=(Probe("The last place with the same token gets nearly all.", where_it_looks, explains=True),),
     double=False,
 )
 

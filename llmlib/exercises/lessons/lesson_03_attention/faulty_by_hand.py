@@ -24,11 +24,13 @@ def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, itsel
 
 
 def faulty_turns(n_tokens, d_head, theta, first=0, power="2i", falls=True, laid="halves", unit="radians", axes="four",
-                 gives="cos sin"):  # fmt: skip
-    pair = torch.arange(d_head // 2, dtype=torch.float32)
+                 gives="cos sin", places="kept"):  # fmt: skip
+    pair = torch.arange(d_head if laid == "each its own" else d_head // 2, dtype=torch.float32)
     exponent = {"2i": 2 * pair / d_head, "i": pair / d_head, "of pairs": 4 * pair / d_head}[power]
     speeds = theta ** (-exponent if falls else exponent)
     angles = torch.arange(first, n_tokens + first)[:, None] * speeds
+    if places == "left out":
+        angles = speeds.expand(n_tokens, -1)
     if laid == "halves":
         angles = torch.cat((angles, angles), dim=1)
     if laid == "neighbours":

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.func import functional_call
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe, texts_of
 from llmlib.exercises.engine.probes import batch_permuted, gradients_flow
 from llmlib.exercises.lessons.lesson_03_attention.module import MultiHeadAttention, cases_multi_head
 from llmlib.exercises.lessons.lesson_05_transformer.faulty_files import (
@@ -30,6 +30,32 @@ def attention_part(x, query, key, value, output, n_heads, cos, sin):
     return functional_call(module, matrices, (x, cos, sin))
 
 
+def weights_of_its_own(call, case):
+    x, query, key, value, output, *rest = case.args
+    added = call(x, query, key, value, torch.zeros_like(output), *rest)
+    if not torch.equal(added, call(x, -query, key, -value, torch.zeros_like(output), *rest)):
+        return None  # some of them are used
+    return min(added.abs().max(), (added - x).abs().max()) > 1e-3 and (
+        "With zeros as `output` nothing should come out, but something does: your module does not use the matrices "
+        "that it should. Are the names in your dictionary just those of `module.state_dict()`? And is it "
+        "`functional_call` that runs the module?"
+    )
+
+
+def too_many_key_value_heads(call, case):
+    x, query, key, value, output, n_heads, cos, sin = case.args
+    d_head = len(query) // n_heads
+    shared = len(query) // len(key)
+    if shared == 1:
+        return None
+    wide = [w.unflatten(0, (-1, d_head)).repeat_interleave(shared, dim=0).flatten(0, 1) for w in (key, value)]
+    args = (x, query, *wide, output, n_heads, cos, sin)
+    return torch.allclose(call(*args), attention_part(*args), rtol=1e-4, atol=1e-5) and (
+        "It is right as soon as `key` and `value` have as many rows as `query`. So the number of key-value heads that "
+        "you give to your module is wrong where they have fewer. What does the number of rows of `key` say?"
+    )
+
+
 ATTENTION_PART = Exercise(
     **TEXTS["attention_part"],
     reference=attention_part,
@@ -37,7 +63,12 @@ ATTENTION_PART = Exercise(
     cases=cases_multi_head,
     faulty=faulty_attention_part,
     axes=("batch", "seq", "d_model"),
-    probes=(batch_permuted(0), gradients_flow(("x", "query", "key", "value", "output"), 0, 1, 2, 3, 4)),
+    probes=(
+        batch_permuted(0),
+        gradients_flow(("x", "query", "key", "value", "output"), 0, 1, 2, 3, 4),
+        Probe("There are as many key-value heads as `key` has room for.", too_many_key_value_heads, explains=True),
+        Probe("The matrices that are given are used.", weights_of_its_own, explains=True),
+    ),
 )
 
 
@@ -122,6 +153,25 @@ def cases_read_sizes(seed):
     ]
 
 
+def asked_for_what_is_not_there(call, case):
+    try:
+        call(*case.args)
+    except NoValue as error:
+        key = str(error).removeprefix("KeyError: ").strip("'")
+        if "head" not in key or key in json.loads(*case.args):
+            return None
+        return (
+            f"There is no “{key}” in this file. The width of a head follows from two numbers that are there: all "
+            "heads, side by side, are as wide as the stream."
+        )
+    return None
+
+
 READ_SIZES = Exercise(
-    **TEXTS["read_sizes"], reference=read_sizes, cases=cases_read_sizes, faulty=faulty_read_sizes, double=False
+    **TEXTS["read_sizes"],
+    reference=read_sizes,
+    cases=cases_read_sizes,
+    faulty=faulty_read_sizes,
+    probes=(Probe("What is not in the file is worked out.", asked_for_what_is_not_there, explains=True),),
+    double=False,
 )

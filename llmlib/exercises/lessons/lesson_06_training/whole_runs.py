@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
 from llmlib.exercises.lessons.lesson_06_training.faulty_runs import (
     faulty_first_weight,
@@ -149,6 +149,33 @@ def cases_learn(seed):
     ]
 
 
+@dataclass(frozen=True)
+class AskedToLearn:
+    """A model that takes only weights of which one asks for a gradient."""
+
+    logits_of: Any
+
+    def __call__(self, ids, weights):
+        if not any(weight.requires_grad for weight in weights.values()):
+            raise ValueError(NOTHING_LEARNS)
+        return self.logits_of(ids, weights)
+
+
+NOTHING_LEARNS = "no weight asks for a gradient"
+
+
+def weights_from_outside(call, case):
+    weights, logits_of, *rest = case.args
+    try:
+        call(weights, AskedToLearn(logits_of), *rest)
+    except NoValue as error:
+        return NOTHING_LEARNS in str(error) and (
+            "Your loss gives `logits_of` the weights from outside, which ask for no gradient, and not those that `fit` "
+            "hands to it. What does `fit` call your loss with?"
+        )
+    return None
+
+
 def gives_numbers(call, case):
     weights, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
@@ -164,6 +191,9 @@ LEARN = Exercise(
     helpers=(fit,),
     cases=cases_learn,
     faulty=faulty_learn,
-    probes=(Probe("What comes back is numbers.", gives_numbers),),
+    probes=(
+        Probe("What comes back is numbers.", gives_numbers),
+        Probe("The loss depends on the weights that learn.", weights_from_outside, explains=True),
+    ),
     double=False,
 )

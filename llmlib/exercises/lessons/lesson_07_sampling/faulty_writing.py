@@ -8,8 +8,9 @@ from llmlib.sampling.logits import keep_top_p
 
 
 def faulty_write(logits_of, ids, us, end, temperature, top_p, penalty, order="penalty heat cut", sees="all",
-                 place="last", reads="all", at_end="stops", give="new", us_as="in order"):  # fmt: skip
-    """`order` are the rules that are applied, in this order."""
+                 place="last", reads="all", at_end="stops", give="new", us_as="in order", cuts="top-p",
+                 sums="to 1", past=None):  # fmt: skip
+    """`order` are the rules that are applied, in this order; `past` is what a draw beyond the last token gives."""
 
     def read(new, text):
         text = (text or []) + new
@@ -23,10 +24,19 @@ def faulty_write(logits_of, ids, us, end, temperature, top_p, penalty, order="pe
                 logits = penalise_repetition(logits, torch.tensor([penalised], dtype=torch.long), penalty)
             if rule == "heat":
                 logits = probabilities_at(logits, temperature).log()
+            if rule == "heat_of_shares":
+                logits = probabilities_at(logits.softmax(dim=-1), temperature).log()
             if rule == "cut":
-                logits = keep_top_p(logits, top_p)
+                logits = keep_top_p(logits, 1 - top_p if cuts == "the rest" else top_p)
+            if rule == "cut_of_shares":
+                logits = keep_top_p(logits.exp(), top_p)
+            if rule == "cut_by_shares":
+                logits = logits.masked_fill(keep_top_p(logits.exp(), top_p) == -torch.inf, -torch.inf)
             if rule == "likeliest":
                 return int(logits.argmax())
+        if sums == "below 1":
+            below = logits.exp().cumsum(dim=-1) <= torch.tensor([u])
+            return past if past is not None and below.all() else min(int(below.sum()), logits.shape[-1] - 1)
         return int(draw(logits.softmax(dim=-1), torch.tensor([u])))
 
     return faulty_continuation(read, choose, ids, us, end, us_as=us_as, at_end=at_end, give=give)

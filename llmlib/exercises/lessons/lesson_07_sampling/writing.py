@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_07_sampling.drawing import draw, penalise_repetition, probabilities_at
 from llmlib.exercises.lessons.lesson_07_sampling.faulty_writing import faulty_write
 from llmlib.exercises.lessons.lesson_07_sampling.loops import continuation
@@ -76,11 +76,23 @@ def cases_write(seed):
     ]
 
 
+def divided_by_0(call, case):
+    *before, temperature, top_p, penalty = case.args
+    args = (*before, 0.001, top_p, penalty)
+    if temperature or call(*args) != write(*args):
+        return None
+    return (
+        "With a temperature of 0.001 your text is the right one, and with 0 it is not: 0 is nothing to divide by. "
+        "Which of your functions knows what to do then?"
+    )
+
+
 WRITE = Exercise(
     **TEXTS["write"],
     reference=write,
     helpers=(continuation,),
     cases=cases_write,
     faulty=faulty_write,
+    probes=(Probe("Temperature 0 takes the likeliest token.", divided_by_0, explains=True),),
     double=False,
 )

@@ -9,11 +9,11 @@ from llmlib.exercises.lessons.lesson_08_instruction_tuning.masks import answer_m
 
 def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, rates, mask="answers",
                          again="from start", b="zero", a="small", rank=4, alpha=16.0, gives="matrices", which="named",
-                         base="there"):  # fmt: skip
+                         base="there", runs="one"):  # fmt: skip
     def row(ids):
-        counts = answer_mask(ids, *signs)
+        counts = answer_mask(ids, *(signs[::-1] if mask == "signs exchanged" else signs))
         counts = {
-            "answers": counts, "all": torch.ones_like(counts), "questions": ~counts,
+            "answers": counts, "signs exchanged": counts, "all": torch.ones_like(counts), "questions": ~counts,
             "one early": torch.cat((counts[1:], counts[-1:])), "no end": counts & (ids != signs[1]),
         }[mask]  # fmt: skip
         return targets(ids[None], counts[None])
@@ -35,21 +35,29 @@ def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, 
     detours = {}
     for name in chosen:
         d_out, d_in = weights[name].shape
-        drawn = draw((rank, d_in)) / {"small": d_in**0.5, "as drawn": 1, "too small": d_in, "zero": 1}[a]
+        sizes = {"small": d_in**0.5, "as drawn": 1, "too small": d_in, "zero": 1, "rank": rank**0.5}
+        numbers = draw((d_in, rank)).T if a == "turned" else draw((rank, d_in))
+        drawn = numbers / sizes.get(a, d_in**0.5)
         detours[f"{name}.a"] = torch.zeros(rank, d_in) if a == "zero" else drawn
         detours[f"{name}.b"] = torch.zeros(d_out, rank) if b == "zero" else draw((d_out, rank)) / rank**0.5
 
+    own = {"everything": list(weights), "named, too": list(names)}.get(which, [])  # which of the model's own learn
+    detours = {name: weights[name] for name in own} | detours
+
     def with_detours(now):
-        beside = weights if base == "there" else {name: 0 * weight for name, weight in weights.items()}
+        beside = weights | {name: now[name] for name in own}
+        if base != "there":
+            beside = {name: 0 * weight for name, weight in weights.items()}
         pairs = {name: (now[f"{name}.a"], now[f"{name}.b"]) for name in chosen}
         return {name: weights[name] for name in names} | {
             name: merged(beside[name], a_now, b_now, alpha) for name, (a_now, b_now) in pairs.items()
         }
 
     def logits(ids, now):
-        return logits_of(ids, weights | with_detours(now))
+        return logits_of(ids, weights | {name: now[name] for name in own} | with_detours(now))
 
-    learned, losses = faulty_learn(detours, logits, batches, rates)
+    run = "one for each batch" if runs == "one for each step" else "one"
+    learned, losses = faulty_learn(detours, logits, batches, rates, runs=run)
     found = with_detours(dict(zip(detours, learned)))
     return {
         "matrices": ([found[name] for name in names], losses), "detours": (learned, losses),

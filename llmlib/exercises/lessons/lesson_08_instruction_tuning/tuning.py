@@ -65,6 +65,7 @@ def cases_learn_answers(seed):
     one, two, three = conversation(3, 2), conversation(2, 1, 2, 3), conversation(1, 4)
     cut = conversation(4, 3, ended=False)
     return [
+        case([one], ["in.weight"], [0.1], "a single step"),
         case([one], ["in.weight"], [0.1, 0.1, 0.1], "one conversation, three steps"),
         case([one, two], ["in.weight", "out.weight"], [0.2, 0.1], "two matrices"),
         case([one, two, three], ["out.weight"], [0.05, 0.2, 0.1, 0.1, 0.05], "more steps than conversations"),

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.describing import describe
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_10_scaling_laws.faulty import (
     faulty_best_size,
@@ -107,7 +108,7 @@ def cases_lowest_point(seed):
 
     return [
         Case(([1000.0, 10_000.0, 100_000.0], [3.5, 3.0, 3.25])),
-        case(3e5, [0.1, 0.5, 2, 8], 2.8, 0.05, "losses without noise"),
+        case(3e5, [0.1, 0.5, 2.5, 8], 2.8, 0.05, "losses without noise"),
         case(5e4, [0.3, 0.6, 1.1, 2, 5], 2.5, 0.2, "five sizes with noise", noise=0.02),
         case(2e6, [0.02, 0.1, 0.4], 1.9, 0.08, "the bottom is above the largest size"),
         case(8e3, [1.5, 6, 20, 50], 3.2, 0.06, "the bottom is below the smallest size"),
@@ -195,8 +196,22 @@ def cases_tokens_for(seed):
     ]
 
 
+def a_number_where_there_is_none(call, case):
+    if tokens_for(*case.args) != math.inf:
+        return None
+    given = call(*case.args)
+    return given != math.inf and (
+        f"Here no number of tokens is enough, and you return {describe(given)}. The task names what it wants instead."
+    )
+
+
 TOKENS_FOR = Exercise(
-    **TEXTS["tokens_for"], reference=tokens_for, cases=cases_tokens_for, faulty=faulty_tokens_for, double=False
+    **TEXTS["tokens_for"],
+    reference=tokens_for,
+    cases=cases_tokens_for,
+    faulty=faulty_tokens_for,
+    probes=(Probe("Where no number is enough, it is infinity.", a_number_where_there_is_none, explains=True),),
+    double=False,
 )  # fmt: skip
 
 

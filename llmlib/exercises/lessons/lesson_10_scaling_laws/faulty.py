@@ -7,26 +7,60 @@ import torch
 
 
 def faulty_training_cost(n_layers, d_model, d_mlp, vocab_size, tokens, passes=6, tables="output", attention=4, mlp=3,
-                         layers="all", of="run"):  # fmt: skip
-    per_layer = attention * d_model**2 + mlp * d_model * d_mlp
-    weights = per_layer * (n_layers if layers == "all" else 1)
-    weights += {"output": 1, "both": 2, "none": 0}[tables] * vocab_size * d_model
+                         layers="all", of="run", sides="both", norms=0):  # fmt: skip
+    in_attention = attention * d_model**2
+    in_mlp = mlp * d_mlp * (d_mlp if sides == "d_mlp" else d_model)
+    if layers in ("all", "of the MLP"):
+        in_mlp *= n_layers
+    if layers in ("all", "of attention"):
+        in_attention *= n_layers
+    table = {"output": 1, "both": 2, "none": 0}[tables] * vocab_size * d_model
+    weights = in_attention + in_mlp + norms * (2 * n_layers + 1) * d_model
+    if of == "layers alone":
+        return passes * (weights * tokens + table)
+    weights += table
     if layers == "tables too":
         weights *= n_layers
     return {"run": passes * weights * tokens, "token": passes * weights, "weights": weights}[of]
 
 
-def faulty_huber(deviations, delta, inside="half", outside="line", side="size", mean="each", swapped=False):
-    size = deviations.abs() if side == "size" else deviations
+def faulty_huber(deviations, delta, inside="half", outside="line", side="size", mean="each", swapped=False,
+                 whole="huber"):  # fmt: skip
+    if whole == "smooth":
+        return delta**2 * ((1 + (deviations / delta) ** 2).sqrt() - 1)
+    size = deviations.abs() if side in ("size", "line alone") else deviations
     square = size**2 / {"half": 2, "square": 1}[inside]
     line = {
         "line": lambda: delta * (size - delta / 2), "no offset": lambda: delta * size,
-        "slope of 1": lambda: size - delta / 2, "flat": lambda: torch.full_like(size, delta**2 / 2),
+        "half of delta": lambda: delta * size - delta / 2, "slope of 1": lambda: size - delta / 2,
+        "slope of 1, no jump": lambda: delta**2 / 2 + size - delta,
+        "flat": lambda: torch.full_like(size, delta**2 / 2),
         "whole delta": lambda: delta * (size - delta), "zero": lambda: torch.zeros_like(size), "plain": lambda: size,
     }[outside]()  # fmt: skip
+    if side == "line alone":
+        line = delta * (deviations - delta / 2)
     small = size > delta if swapped else size <= delta
-    each = torch.where(small, square, line)
+    each = torch.where(small, square, line) / (delta if whole == "over delta" else 1)
     return {"each": lambda: each, "mean": lambda: each.mean(), "sum": lambda: each.sum()}[mean]()
+
+
+VERTEX = {"half": -0.5, "whole": -1, "sign": 0.5, "whole, from 0": -1, "sign, from 0": 0.5, "back to front": -0.5}
+
+
+def _vertex(x, y, vertex):
+    """Where a parabola through the points is lowest, and how low; x is counted from the middle, or from 0."""
+    middle, scale = x.mean(), np.abs(x).max()
+    bend, slope, height = np.polyfit((x - middle) / scale, y, 2)
+    start = middle
+    if vertex in ("whole, from 0", "sign, from 0", "back to front"):
+        start, away = 0.0, middle / scale
+        height = height - slope * away + bend * away**2
+        slope = slope - 2 * bend * away
+    if vertex == "back to front":
+        bend, height = height, bend
+        scale = 1 / scale
+    down = VERTEX[vertex] * slope / bend
+    return start + scale * down, height + slope * down + bend * down**2
 
 
 def faulty_lowest_point(sizes, losses, axis="log", vertex="half", gives="size", chooses="parabola"):
@@ -38,11 +72,11 @@ def faulty_lowest_point(sizes, losses, axis="log", vertex="half", gives="size", 
         at = x[y.argmin()]
         low = y.min()
     else:
-        middle, scale = x.mean(), np.abs(x).max()
-        u = (x - middle) / scale
-        bend, slope, height = np.polyfit(u, y, 2)
-        at = middle + scale * {"half": -slope / (2 * bend), "whole": -slope / bend, "sign": slope / (2 * bend)}[vertex]
-        low = height + slope * (at - middle) / scale + bend * ((at - middle) / scale) ** 2
+        at, low = _vertex(x, y, vertex)
+        if chooses == "between":
+            at = min(max(at, x.min()), x.max())
+        if chooses == "of the parabola":
+            at = x[np.abs(x - at).argmin()]
     if gives == "loss":
         return float(np.exp(low) if axis == "log of both" else low)
     if gives == "logarithm":
@@ -51,11 +85,17 @@ def faulty_lowest_point(sizes, losses, axis="log", vertex="half", gives="size", 
 
 
 def faulty_best_size(A, B, alpha, beta, compute, flops="6", share="beta", balance="slopes", root="sum", gives="size"):
-    budget = compute / {"6": 6, "1": 1, "2": 2}[flops]
-    power = {"beta": beta / (alpha + beta), "alpha": alpha / (alpha + beta), "half": 0.5}[share]
+    budget = compute / {"6": 6, "1": 1, "2": 2, "times": 1 / 6}[flops]
+    power = {
+        "beta": beta / (alpha + beta), "alpha": alpha / (alpha + beta), "half": 0.5, "beta alone": beta,
+        "root alone": 1 / (alpha + beta),
+    }[share]  # fmt: skip
     ratio = {
         "slopes": alpha * A / (beta * B), "terms": A / B, "upside down": beta * B / (alpha * A), "none": 1.0,
+        "crossed": beta * A / (alpha * B), "twenty": 1.0,
     }[balance]  # fmt: skip
+    if balance == "twenty":
+        power, root, ratio = 0.5, "none", 20**-0.5
     exponent = {"sum": 1 / (alpha + beta), "none": 1.0, "alpha": 1 / alpha}[root]
     size = ratio**exponent * budget**power
     return {"size": size, "tokens": budget / size, "both": (size, budget / size)}[gives]
@@ -65,13 +105,21 @@ def faulty_tokens_for(parameters, loss, E, A, B, alpha, beta, takes="both", root
                       ratio="B above"):  # fmt: skip
     if exponents == "swapped":
         alpha, beta = beta, alpha
-    small = A / parameters**alpha
+    small = A / (parameters if ratio == "no alpha" else parameters**alpha)
     left = loss - {"both": E + small, "E": E, "size": small, "none": 0.0}[takes]
-    if left <= 0:
-        if never == "inf":
-            return math.inf
-        if never in ("zero", "none"):
-            return 0.0 if never == "zero" else None
+    if left <= 0 and never != "a formula alone" and (loss <= E or not never.startswith("E alone")):
+        if never in ANSWERS:
+            return ANSWERS[never]
         left = abs(left) or 1e-9
-    quotient = B / left if ratio == "B above" else left / B
+    if never == "E alone, without a sign":
+        left = abs(left)
+    quotient = B / left if ratio != "left above" else left / B  # of a number below 0, Python's root is complex
+    if root == "below alone":
+        return B / left ** (1 / beta)
     return quotient ** {"root": 1 / beta, "power": beta, "minus": -1 / beta}[root]
+
+
+ANSWERS = {
+    "inf": math.inf, "E alone": math.inf, "E alone, without a sign": math.inf, "zero": 0.0, "none": None,
+    "no number": math.nan, "minus one": -1.0,
+}  # fmt: skip

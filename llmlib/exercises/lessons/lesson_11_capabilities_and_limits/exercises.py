@@ -128,7 +128,7 @@ def cases_calibration_error(seed):
             ([0.9, 0.95, 0.85, 0.9, 0.1], [True, True, False, True, True], 2), "four answers in one bin, one in another"
         ),
         Case(([0.25, 0.5, 0.75, 0.2, 0.6], [True, False, True, False, True], 4), "confidences on the edges of bins"),
-        Case(([0.0, 1.0, 0.0, 0.3, 0.9], [True, False, False, False, True], 5), "confidences of 0 and of 1"),
+        Case(([0.0, 1.0, 0.0, 0.3, 0.9], [True, False, True, False, True], 5), "confidences of 0 and of 1"),
         Case(([0.3, 0.8, 0.6, 0.9], [True, True, False, True], 1), "a single bin"),
         Case(([0.62], [True], 10), "a single answer"),
         drawn(20, 5, "a model that is too sure", low=0.5, is_right=lambda confidence: 0.5),

@@ -71,7 +71,9 @@ def faulty_p_value(
     first: Any,
     second: Any,
     counts: Literal["one alone", "all", "one or both", "each by itself", "agree or differ"] = "one alone",
-    sides: Literal["both", "one", "first better", "second better"] = "both",
+    sides: Literal[
+        "both", "one", "first better", "second better", "first better, twice", "second better, twice"
+    ] = "both",
     tail: Tail = "as uneven",
     limit: Literal["1", "none", "none, guarded"] = "1",
     formula: Formula = "coins",
@@ -98,9 +100,9 @@ def faulty_p_value(
             better, n = n, len(first)
     fewer = min(better, worse)
     match sides:
-        case "first better":
+        case "first better" | "first better, twice":
             fewer = n - better
-        case "second better":
+        case "second better" | "second better, twice":
             fewer = better
         case "both" | "one":
             pass
@@ -111,7 +113,7 @@ def faulty_p_value(
                 "the other side": (fewer, n), "all but one side": (fewer + 1, n),
             }[tail]  # fmt: skip
             p = sum(math.comb(n, k) for k in range(first_of, last + 1)) / 2**n
-            p = 2 * p if sides == "both" else p
+            p = 2 * p if sides == "both" or sides.endswith("twice") else p
         case "difference":
             return (better - worse) / len(first)
         case "share of the differing":
@@ -142,6 +144,7 @@ def faulty_calibration_error(
     weigh: Weigh = "answers",
     sure: Literal["mean", "middle", "low", "high", "number"] = "mean",
     share: Literal["of the bin", "of all", "wrong", "count", "of all right"] = "of the bin",
+    empty: Literal["left out", "raises", "nan"] = "left out",
     width: Literal["equal", "equal counts", "from smallest to largest", "from ½", "one"] = "equal",
 ) -> Any:
     n = len(confidences)
@@ -178,6 +181,8 @@ def faulty_calibration_error(
             case "rounded":
                 at = round(scaled)
         found[max(0, min(at, number))].append((confidence, bool(right[i])))
+    if empty != "left out" and not all(found[:number]):
+        return math.nan if empty == "nan" else 1 / 0
     gaps, sizes = [], []
     for b, members in enumerate(found):
         if not members:
@@ -232,7 +237,15 @@ def faulty_calibration_error(
 
 Of = Literal["given", "found", "all", "decisions", "number", "wrong"]
 Picks = Literal[
-    "lowest", "highest", "before the first failure", "best share", "largest score of right", "quantile", "last"
+    "lowest",
+    "highest",
+    "before the first failure",
+    "best share",
+    "largest score of right",
+    "quantile",
+    "last",
+    "by halves",
+    "most right",
 ]
 
 
@@ -278,6 +291,15 @@ def faulty_threshold(
                 if one not in good:
                     break
                 chosen = one
+        case "by halves":
+            rank = sorted(found)
+            at, end = 0, len(rank)
+            while at < end:
+                middle = (at + end) // 2
+                at, end = (at, middle) if rank[middle] in good else (middle + 1, end)
+            chosen = rank[at] if at < len(rank) else None
+        case "most right":
+            chosen = max(good, key=lambda one: (round(one[1] * one[2]), one[0]), default=None)
         case "best share":
             chosen = max(found, key=lambda one: (one[2], one[1])) if good else None
         case "largest score of right":

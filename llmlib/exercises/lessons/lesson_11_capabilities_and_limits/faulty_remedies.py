@@ -1,17 +1,24 @@
-"""The wrong ways through the exercises of `remedies`: each reference once more, with keywords for its faults."""
+"""The wrong ways through `bm25` and `longer_theta`: each once more, with keywords for its faults."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, Literal
 
 Rarity = Literal[
     "never negative", "negative", "plain", "plain and 1", "1 outside", "upside down", "none", "share",
-    "occurrences", "base 2", "base 10", "no logarithm", "without the word", "document",
+    "occurrences", "occurrences, from 0 on", "bracket below",
+    "bracket above", "base 2", "base 10", "no logarithm", "without the word", "document",
+    "negative, from 0 on", "no half above", "no half below", "all over n", "smoothed",
 ]  # fmt: skip
 Slowed = Literal[
     "by length", "not at all", "upside down", "b exchanged", "plain length", "brackets missing", "k1 at the 1",
     "different words", "sum of lengths", "without k1", "by the longest", "median",
+    "times the fraction", "under the fraction", "characters", "different words everywhere", "whole mean",
 ]  # fmt: skip
+
+
+Repeated = Literal["counts", "once", "squared", "by the document"]
 
 
 def faulty_bm25(
@@ -20,26 +27,53 @@ def faulty_bm25(
     k1: Any,
     b: Any,
     rarity: Rarity = "never negative",
-    times: Literal["counted", "there or not", "parts of words", "share", "in all documents"] = "counted",
-    curve: Literal["saturates", "linear", "no k1 above", "no times above", "k1 above", "no curve at all"] = "saturates",
+    times: Literal[
+        "counted", "there or not", "parts of words", "parts of words everywhere", "share", "in all documents"
+    ] = "counted",
+    curve: Literal[
+        "saturates",
+        "linear",
+        "no k1 above",
+        "no times above",
+        "k1 above",
+        "no curve at all",
+        "no brackets above",
+        "no brackets below",
+    ] = "saturates",
     slowed: Slowed = "by length",
-    repeated: Literal["counts", "once", "squared"] = "counts",
+    repeated: Repeated = "counts",
     total: Literal["sum", "mean", "largest", "product"] = "sum",
-    give: Literal["scores", "best", "order", "one number", "pairs"] = "scores",
+    give: Literal["scores", "best", "order", "one number", "pairs", "running"] = "scores",
 ) -> Any:
     n, lengths = len(documents), [len(document) for document in documents]
-    mean = sum(lengths) / n
-    words = list(dict.fromkeys(query)) if repeated == "once" else list(query)
+    size: Callable[[list[str]], int] = {
+        "characters": lambda document: len("".join(document)),
+        "different words everywhere": lambda document: len(set(document)),
+    }.get(slowed, len)  # fmt: skip
+    mean = sum(map(size, documents)) / n
     found = []
     for document in documents:
         parts = []
+        match repeated:
+            case "counts" | "squared":
+                words = list(query)
+            case "once":
+                words = list(dict.fromkeys(query))
+            case "by the document":
+                words = [word for word in document if word in query]
         for word in words:
             having = sum(word in other for other in documents)
+            if times == "parts of words everywhere":
+                having = sum(word in " ".join(other) for other in documents)
             tf = _times(times, word, document, documents)
             slow = _slowed(slowed, document, k1, b, mean, lengths)
             match curve:
                 case "saturates":
                     gain = tf * (k1 + 1) / (tf + slow)
+                case "no brackets above":
+                    gain = (tf * k1 + 1) / (tf + slow)
+                case "no brackets below":
+                    gain = 1.0 * tf * (k1 + 1) / tf + slow
                 case "linear":
                     gain = tf * (k1 + 1) / slow
                 case "no curve at all":
@@ -50,6 +84,8 @@ def faulty_bm25(
                     gain = (k1 + 1) / (tf + slow) if tf else 0.0
                 case "k1 above":
                     gain = tf * k1 / (tf + slow)
+            norm = 1 - b + b * len(document) / mean
+            gain = {"times the fraction": gain * norm, "under the fraction": gain / norm}.get(slowed, gain)
             weight = _rarity(rarity, word, document, documents, n, having)
             parts.append(weight * gain * (query.count(word) if repeated == "squared" else 1))
         match total:
@@ -71,6 +107,8 @@ def faulty_bm25(
             return order
         case "one number":
             return sum(found)
+        case "running":
+            return list(itertools.accumulate(found))
         case "pairs":
             return list(zip(found, range(n)))
 
@@ -81,7 +119,7 @@ def _times(times: str, word: str, document: list[str], documents: list[list[str]
             return document.count(word)
         case "there or not":
             return word in document
-        case "parts of words":
+        case "parts of words" | "parts of words everywhere":
             return " ".join(document).count(word)
         case "share":
             return document.count(word) / len(document)
@@ -96,6 +134,16 @@ def _rarity(how: Rarity, word: str, document: list[str], documents: list[list[st
             return math.log(1 + odds)
         case "negative":
             return math.log(odds)
+        case "negative, from 0 on":
+            return max(0.0, math.log(odds))
+        case "no half above":
+            return math.log(1 + (n - having) / (having + 0.5))
+        case "no half below":
+            return math.log(1 + (n - having + 0.5) / having) if having else 0.0
+        case "all over n":
+            return math.log(1 + n / (having + 0.5))
+        case "smoothed":
+            return math.log((n + 1) / (having + 1)) + 1
         case "plain":
             return math.log(n / having) if having else 0.0
         case "plain and 1":
@@ -108,9 +156,15 @@ def _rarity(how: Rarity, word: str, document: list[str], documents: list[list[st
             return 1.0
         case "share":
             return having / n
-        case "occurrences":
+        case "bracket below":
+            return math.log(1 + (n - having + 0.5) / having + 0.5) if having else 0.0
+        case "bracket above":
+            return math.log(1 + n - having + 0.5 / (having + 0.5))
+        case "occurrences" | "occurrences, from 0 on":
             all_of_them = sum(other.count(word) for other in documents)
             inside = 1 + (n - all_of_them + 0.5) / (all_of_them + 0.5)
+            if how == "occurrences, from 0 on":
+                return math.log(max(inside, 1.0))
             if inside <= 0:
                 raise ValueError("math domain error")
             return math.log(inside)
@@ -146,19 +200,33 @@ def _slowed(how: Slowed, document: list[str], k1: float, b: float, mean: float, 
             return k1 * (1 - b) + b * length / mean
         case "different words":
             return k1 * (1 - b + b * len(set(document)) / mean)
+        case "different words everywhere":
+            return k1 * (1 - b + b * len(set(document)) / mean)
+        case "characters":
+            return k1 * (1 - b + b * len("".join(document)) / mean)
+        case "whole mean":
+            return k1 * (1 - b + b * length / (mean // 1))
         case "sum of lengths":
             return k1 * (1 - b + b * length / sum(lengths))
         case "without k1":
             return 1 - b + b * length / mean
         case "by the longest":
             return k1 * (1 - b + b * length / max(lengths))
+        case "times the fraction" | "under the fraction":
+            return k1
         case "median":
             return k1 * (1 - b + b * length / sorted(lengths)[len(lengths) // 2])
 
 
 Exponent = Literal[
-    "d / (d − 2)", "1", "(d − 2) / d", "d / (d − 1)", "−i / d", "d", "d − 2", "d / 2", "2 / d", "−2 / d", "2 / (d − 2)",
+    "d / (d − 2)", "1", "(d − 2) / d", "d / (d − 1)", "d / (2d − 2)",
+    "−i / d", "d", "d − 2", "d / 2", "2 / d", "−2 / d", "2 / (d − 2)",
     "d / 2 − 1", "1 / (d − 2)", "1 / d", "d / (d + 2)", "d / (d − 4)", "rounded",
+]  # fmt: skip
+
+
+Raised = Literal[
+    "factor", "both", "theta", "nothing", "product", "without brackets", "without inner brackets"
 ]  # fmt: skip
 
 
@@ -168,12 +236,13 @@ def faulty_longer_theta(
     factor: Any,
     exponent: Exponent = "d / (d − 2)",
     side: Literal["times", "divided"] = "times",
-    raised: Literal["factor", "both", "theta", "nothing", "product"] = "factor",
+    raised: Raised = "factor",
     give: Literal["theta", "divisor", "slowest", "old slowest", "unchanged", "whole", "frequencies"] = "theta",
 ) -> Any:
     d = d_head
     power = {
         "d / (d − 2)": d / (d - 2), "1": 1, "(d − 2) / d": (d - 2) / d, "d / (d − 1)": d / (d - 1),
+        "d / (2d − 2)": d / (2 * d - 2),
         "−i / d": 2 * d / (d - 2), "d": d, "d − 2": d - 2, "d / 2": d / 2, "2 / d": 2 / d, "−2 / d": -2 / d,
         "2 / (d − 2)": 2 / (d - 2), "d / 2 − 1": d / 2 - 1, "1 / (d − 2)": 1 / (d - 2), "rounded": d // (d - 2),
         "1 / d": 1 / d, "d / (d + 2)": d / (d + 2), "d / (d − 4)": d / (d - 4) if d != 4 else 1.0,
@@ -187,6 +256,10 @@ def faulty_longer_theta(
             by = theta**power * factor / theta
         case "product":
             by = factor * power
+        case "without brackets":
+            by = factor**d / (d - 2)
+        case "without inner brackets":
+            by = factor ** (d / d - 2)
         case "nothing":
             by = theta ** (factor - 1)
     new = theta * by if side == "times" else theta / by
@@ -205,165 +278,3 @@ def faulty_longer_theta(
             return int(new)
         case "frequencies":
             return [new ** (-2 * i / d) for i in range(d // 2)]
-
-
-Sees = Literal[
-    "all", "without the task", "the last", "the task", "results", "no name", "flat", "one text", "newest first", "lists",
-    "texts", "no result", "arguments",
-]  # fmt: skip
-
-
-def faulty_agent(
-    model: Any,
-    tools: Any,
-    task: Any,
-    max_calls: Any,
-    calls: Literal["allowed", "not heard", "one too many", "without end", "one less", "one"] = "allowed",
-    raising: Literal["told", "raises", "ends", "ends with the error", "empty"] = "told",
-    missing: Literal["told", "raises", "ends", "ends with the error", "empty", "as raised"] = "told",
-    key_error: Literal["told", "no tool"] = "told",
-    words: Literal["text", "repr", "type", "type and text", "no prefix", "exception", "capital", "no colon"] = "text",
-    no_tool: Literal["named", "quoted", "no name", "no prefix"] = "named",
-    sees: Sees = "all",
-    result_as: Literal["it is", "text"] = "it is",
-    empty: Literal["kept", "left out", "none"] = "kept",
-    counts: Literal["every call", "those without errors", "tools that exist"] = "every call",
-    at_limit: Literal["none", "last result", "transcript", "error", "argument", "empty", "raises"] = "none",
-    give: Literal["argument", "pair", "transcript", "last result", "truthy"] = "argument",
-) -> Any:
-    made: list[tuple[Any, Any, Any]] = []
-    most = {
-        "allowed": max_calls, "not heard": max_calls, "one too many": max_calls + 1, "without end": 10**9,
-        "one less": max_calls - 1, "one": 1,
-    }[calls]  # fmt: skip
-    counted = turns = 0
-    name, argument = "answer", None
-    while True:
-        if calls == "not heard" and counted >= most:
-            break  # the last result is never shown to the model
-        turns += 1
-        if turns > 300:
-            raise TimeoutError("without end")
-        name, argument = model(_seen(sees, task, made))
-        if name == "answer" and not (give == "truthy" and not argument):
-            break
-        if counted >= most:
-            name = None
-            break
-        result, failed = _result(tools, name, argument, raising, missing, key_error, words, no_tool)
-        if failed == "end":
-            return result
-        counted += {
-            "every call": True, "those without errors": not failed, "tools that exist": name in tools,
-        }[counts]  # fmt: skip
-        if result_as == "text":
-            result = str(result)
-        if not result and empty != "kept":
-            if empty == "left out":
-                continue
-            result = None
-        made.append((name, argument, result))
-    if name == "answer":
-        match give:
-            case "argument" | "truthy":
-                return argument
-            case "pair":
-                return name, argument
-            case "transcript":
-                return [task, *made]
-            case "last result":
-                return made[-1][-1] if made else None
-    match at_limit:
-        case "none":
-            return None
-        case "last result":
-            return made[-1][-1] if made else None
-        case "transcript":
-            return [task, *made]
-        case "error":
-            return "error: too many calls"
-        case "argument":
-            return argument
-        case "empty":
-            return ""
-        case "raises":
-            raise RuntimeError("too many calls")
-
-
-def _seen(sees: Sees, task: Any, made: list[tuple[Any, Any, Any]]) -> Any:
-    match sees:
-        case "all":
-            return [task, *made]
-        case "without the task":
-            return list(made)
-        case "the last":
-            return [task, *made[-1:]]
-        case "the task":
-            return [task]
-        case "results":
-            return [task, *(result for _, _, result in made)]
-        case "no name":
-            return [task, *((argument, result) for _, argument, result in made)]
-        case "arguments":
-            return [task, *((name, argument) for name, argument, _ in made)]
-        case "no result":
-            return [task, *((name, result) for name, _, result in made)]
-        case "flat":
-            return [task, *(part for call in made for part in call)]
-        case "one text":
-            return "\n".join([task, *(str(call) for call in made)])
-        case "newest first":
-            return [task, *made[::-1]]
-        case "lists":
-            return [task, *map(list, made)]
-        case "texts":
-            return [task, *(f"{name} {argument} {result}" for name, argument, result in made)]
-
-
-def _result(
-    tools: Any, name: Any, argument: Any, raising: str, missing: str, key_error: str, words: str, no_tool: str
-) -> tuple[Any, str]:
-    """What a call came to, and what happens then: "" (it goes on), "error" or "end"."""
-    if name not in tools:
-        text = {
-            "named": f"error: no tool {name}", "quoted": f"error: no tool '{name}'", "no name": "error: no tool",
-            "no prefix": f"no tool {name}",
-        }[no_tool]  # fmt: skip
-        match missing:
-            case "told":
-                return text, "error"
-            case "raises":
-                return tools[name], ""
-            case "as raised":
-                return _words(KeyError(name), words), "error"
-            case "ends":
-                return None, "end"
-            case "ends with the error":
-                return text, "end"
-            case _:  # empty
-                return None, "error"
-    call: Callable[[Any], Any] = tools[name]
-    if raising == "raises":
-        return call(argument), ""
-    try:
-        return call(argument), ""
-    except Exception as error:
-        if isinstance(error, KeyError) and key_error == "no tool":
-            return f"error: no tool {name}", "error"
-        match raising:
-            case "told":
-                return _words(error, words), "error"
-            case "ends":
-                return None, "end"
-            case "ends with the error":
-                return _words(error, words), "end"
-            case _:  # empty
-                return None, "error"
-
-
-def _words(error: Exception, words: str) -> Any:
-    return {
-        "text": f"error: {error}", "repr": f"error: {error!r}", "type": f"error: {type(error).__name__}",
-        "type and text": f"error: {type(error).__name__}: {error}", "no prefix": str(error), "exception": error,
-        "capital": f"Error: {error}", "no colon": f"error {error}",
-    }[words]  # fmt: skip

@@ -2,15 +2,12 @@
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
-from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.faulty_remedies import (
-    faulty_agent,
-    faulty_bm25,
-    faulty_longer_theta,
-)
+from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.faulty_agent import faulty_agent
+from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.faulty_remedies import faulty_bm25, faulty_longer_theta
 
 TEXTS = texts_of(Path(__file__).parent)
 
@@ -127,15 +124,28 @@ def calls_in(transcript):
 
 
 @dataclass(frozen=True)
-class Script:
+class Model:
+    """What all models here have: they take a list, and lose patience if they are asked again and again."""
+
+    turns: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def listen(self, transcript):
+        if not isinstance(transcript, list):
+            raise TypeError(f"model takes a list, got {transcript!r}")
+        self.turns.append(len(transcript))
+        if len(self.turns) > 2 * PATIENCE:
+            raise RuntimeError(f"the model was asked {len(self.turns)} times, and its transcript no longer grows")
+
+
+@dataclass(frozen=True)
+class Script(Model):
     """A model that makes these calls one after the other, and then answers with all it has seen."""
 
     steps: tuple[tuple[str, str], ...]
     answers: str | None = None  # instead of all it has seen
 
     def __call__(self, transcript):
-        if not isinstance(transcript, list):
-            raise TypeError(f"model takes a list, got {transcript!r}")
+        self.listen(transcript)
         made = len(calls_in(transcript))
         if made < len(self.steps):
             return self.steps[made]
@@ -143,13 +153,14 @@ class Script:
 
 
 @dataclass(frozen=True)
-class Stubborn:
+class Stubborn(Model):
     """A model that tries a call again until it has no error."""
 
     call: tuple[str, str]
     instead: tuple[str, str] | None = None  # what it does after an error
 
     def __call__(self, transcript):
+        self.listen(transcript)
         calls = calls_in(transcript)
         last = calls[-1][-1] if calls and isinstance(calls[-1], (list, tuple)) else "error"
         if not str(last).startswith("error") or len(calls) > PATIENCE:
@@ -157,11 +168,14 @@ class Stubborn:
         return self.instead if calls and self.instead else self.call
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tool:
     """A tool of this name."""
 
     name: str
+
+    def __repr__(self):
+        return self.name
 
     def __call__(self, argument):
         match self.name:
@@ -182,6 +196,8 @@ def cases_agent(seed):
     a, b, c = (chance.randint(2, 99) for _ in range(3))
 
     def case(steps, max_calls, note="", answers=None, task="Find out."):
+        made = ", ".join(f"{name}({argument!r})" for name, argument in steps)
+        note += f"; the model calls {made}" if made else ""
         return Case((Script(tuple(steps), answers), tools, task, max_calls), note)
 
     add, divide = ("add", f"{a} {b}"), ("divide", f"{c} {a}")
@@ -199,8 +215,11 @@ def cases_agent(seed):
         case([("capital", "Atlantis"), ("capital", "Peru")], 4, "a tool that raises a KeyError"),
         case([("note", "buy milk"), add], 4, "a result that is empty"),
         case([("multiply", "1 2"), ("divide", "1 0"), add], 2, "errors count as calls", answers="done"),
-        Case((Stubborn(("divide", "1 0")), tools, "Divide.", 5), "the model repeats its mistake"),
-        Case((Stubborn(("add", "two 2"), add), tools, "Add.", 4), "the model learns from the error"),
+        Case((Stubborn(("divide", "1 0")), tools, "Divide.", 5), "the model repeats its mistake, divide('1 0')"),
+        Case(
+            (Stubborn(("add", "two 2"), add), tools, "Add.", 4),
+            "the model calls add('two 2'), and after an error another one",
+        ),
     ]
 
 
