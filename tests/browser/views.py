@@ -3,7 +3,16 @@
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
-from browser import acts, chat_acts, keyboard_acts, model_acts, model_keyboard_acts, sampling_acts, training_acts
+from browser import (
+    acts,
+    chat_acts,
+    keyboard_acts,
+    limits_acts,
+    model_acts,
+    model_keyboard_acts,
+    sampling_acts,
+    training_acts,
+)
 
 SETUP = """
 import time
@@ -142,10 +151,10 @@ VIEWS = (
         acts.scaling_clicks, acts.scaling_odd, NUMBERS, NUMBERS, keyboard=keyboard_acts.scaling, works_alone="Save",
         widest=acts.scaling_tables),
     Row("ThresholdView", ".llm-threshold", "gate = threshold_view(told_by, hits, said)",
-        acts.threshold_clicks, acts.threshold_odd, acts.threshold_empty, acts.threshold_long,
-        keyboard=keyboard_acts.threshold, works_alone="Save", widest=acts.threshold_other),
+        *limits_acts.THRESHOLD,
+        keyboard=keyboard_acts.threshold, works_alone="Save", widest=limits_acts.threshold_other),
     Row("LongContextView", ".llm-long-context", "far = explore_far()",
-        acts.long_context_clicks, acts.long_context_odd, NOT_TYPED, NOT_TYPED, keyboard=keyboard_acts.long_context),
+        *limits_acts.LONG_CONTEXT, NOT_TYPED, NOT_TYPED, keyboard=keyboard_acts.long_context),
 )  # fmt: skip
 # What `predict`, `quiz` and `warm_up` show where a kernel runs. It has no picture of its own for a saved notebook.
 QUESTIONS = Row(
