@@ -304,13 +304,82 @@ def stepper_odd(bench, view):
     expect(view.get_by_role("rowheader").first).to_have_text("⟨F0⟩")
 
 
-def rotary_clicks(bench, view):
-    view.get_by_label("Position of the query").evaluate(
-        """slider => { slider.value = 20; for (let k = 0; k < 30; k++) {
-          slider.value = Number(slider.value) + 1; slider.dispatchEvent(new Event("input")); } }"""
+# --- thresholds and long contexts ---------------------------------------------------------------------------------
+
+
+def step_right(slider, times):
+    """Move a slider to its beginning, and step by step to the right, as quickly as a machine can."""
+    slider.evaluate(
+        """(slider, times) => { slider.value = 0; for (let k = 0; k < times; k++) {
+          slider.value = Number(slider.value) + 1; slider.dispatchEvent(new Event("input")); } }""",
+        times,
     )
-    expect(view.locator("output").first).to_have_text("position 50")
-    bench.expect("rotary.query_position", "50")
+
+
+def threshold_score(view, number):
+    view.get_by_role("radiogroup", name="Which score").get_by_role("radio").nth(number).check(force=True)
+
+
+def threshold_other(bench, view):
+    threshold_score(view, 1)
+
+
+def threshold_texts(bench, view, group, start):
+    """What is listed of a group of answers where all are let through, or none is."""
+    threshold_score(view, 0)
+    step_right(view.get_by_label("Threshold", exact=True), start)
+    view.locator(f"input[value={group}]").check(force=True)
+    expect(view.locator(f".llm-tile[data-group={group}] .llm-count")).not_to_have_text("0")
+    return view.locator(".llm-listing li")
+
+
+def threshold_clicks(bench, view):
+    threshold_score(view, 0)
+    step_right(view.get_by_label("Threshold", exact=True), 80)
+    bench.expect("(gate.threshold, gate.let_through.sum().item())", "(0.4, 36)")
+    expect(view.locator(".llm-headline")).to_contain_text("confidence ≥ 0.4 lets 36 of 60 through")
+    for group in ("lost_wrong", "lost_right"):
+        view.locator(f"input[value={group}]").check(force=True)
+    expect(view.locator(".llm-texts-near .llm-title")).to_contain_text("right, lost: 16")
+    threshold_score(view, 1)  # as many are let through there
+    bench.expect("(gate.score == odd, gate.let_through.sum().item())", "(True, 36)")
+
+
+def threshold_odd(bench, view):
+    expect(threshold_texts(bench, view, "kept_right", 1).filter(has_text=ODD).first).to_be_attached()
+    expect(view.get_by_role("radiogroup", name="Which score")).to_contain_text(ODD[:30])
+
+
+def threshold_empty(bench, view):
+    expect(threshold_texts(bench, view, "kept_right", 1).filter(has_text="(empty)").first).to_be_attached()
+
+
+def threshold_long(bench, view):
+    expect(threshold_texts(bench, view, "lost_right", 199).filter(has_text="one t…")).not_to_have_count(0)
+
+
+def long_context_clicks(bench, view):
+    step_right(view.get_by_label("Position to read"), 20)
+    bench.expect("far.place['position'] in (21, 84, 200)", "True")  # by how many positions an average is of
+    missing = view.get_by_role("button", name="Measure the missing cells")
+    if missing.is_visible():
+        missing.dblclick()
+    expect(view.locator("td", has_text="·")).to_have_count(0)
+    expect(missing).to_be_hidden()
+    first = view.get_by_role("grid").first
+    for cell in first.get_by_role("gridcell").filter(has_text="%").all():
+        cell.click()
+    bench.expect("far.place['cell']", "[1, 1]")
+    bench.python("far.put('as trained', 128, 1, 0) or far.put(odd, 128, 1, 1)")
+    reading = view.locator(".llm-reading")
+    expect(reading).to_contain_text("128 tokens (2 × the trained length), needle 100% in: as trained 0 of 1 found")
+    expect(reading).to_contain_text("1 of 1 found.")
+    expect(first.get_by_role("gridcell").last).to_be_focused()  # while the other grid changes
+
+
+def long_context_odd(bench, view):
+    expect(view.locator(".llm-means")).to_contain_text(ODD[:30])
+    expect(view.locator(".llm-needles figcaption").last).to_contain_text(ODD[:30])
 
 
 # --- questions ----------------------------------------------------------------------------------------------------

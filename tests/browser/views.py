@@ -7,10 +7,10 @@ from browser import (
     acts,
     chat_acts,
     keyboard_acts,
-    limits_acts,
     model_acts,
     model_keyboard_acts,
     sampling_acts,
+    scaling_acts,
     training_acts,
 )
 
@@ -146,15 +146,15 @@ VIEWS = (
         "its text is given in Python, where more than 32 tokens are refused",
         keyboard=keyboard_acts.stepper, works_alone="One stage forward (Right arrow)"),
     Row("RotaryView", ".llm-rotary", "rotary = explore_rotary()",
-        acts.rotary_clicks, NO_TEXT, NO_TEXT, NO_TEXT, keyboard=keyboard_acts.rotary, works_alone="Save"),
+        scaling_acts.rotary_clicks, NO_TEXT, NO_TEXT, NO_TEXT, keyboard=keyboard_acts.rotary, works_alone="Save"),
     Row("ScalingView", ".llm-scaling", "scaling = explore_scaling({'mine': law}, own_runs)",
-        acts.scaling_clicks, acts.scaling_odd, NUMBERS, NUMBERS, keyboard=keyboard_acts.scaling, works_alone="Save",
-        widest=acts.scaling_tables),
+        scaling_acts.clicks, scaling_acts.odd, NUMBERS, NUMBERS, keyboard=keyboard_acts.scaling, works_alone="Save",
+        widest=scaling_acts.tables),
     Row("ThresholdView", ".llm-threshold", "gate = threshold_view(told_by, hits, said)",
-        *limits_acts.THRESHOLD,
-        keyboard=keyboard_acts.threshold, works_alone="Save", widest=limits_acts.threshold_other),
+        acts.threshold_clicks, acts.threshold_odd, acts.threshold_empty, acts.threshold_long,
+        keyboard=keyboard_acts.threshold, works_alone="Save", widest=acts.threshold_other),
     Row("LongContextView", ".llm-long-context", "far = explore_far()",
-        *limits_acts.LONG_CONTEXT, NOT_TYPED, NOT_TYPED, keyboard=keyboard_acts.long_context),
+        acts.long_context_clicks, acts.long_context_odd, NOT_TYPED, NOT_TYPED, keyboard=keyboard_acts.long_context),
 )  # fmt: skip
 # What `predict`, `quiz` and `warm_up` show where a kernel runs. It has no picture of its own for a saved notebook.
 QUESTIONS = Row(
