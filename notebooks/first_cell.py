@@ -32,7 +32,7 @@ if importlib.util.find_spec("llmlib") is None:
 if os.path.isdir("course/notebooks"):
     os.chdir("course/notebooks")  # lessons read what lies in ../data
 """
-ASK = 'input("In Colab, paste the address of the repository that this notebook is from: ").strip()'
+ASK = """input("In Colab, paste the address of this notebook's repository: ").strip()"""
 
 
 def first_cell() -> nbformat.NotebookNode:

@@ -3,7 +3,16 @@
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
-from browser import acts, chat_acts, keyboard_acts, model_acts, model_keyboard_acts, sampling_acts, training_acts
+from browser import (
+    acts,
+    chat_acts,
+    keyboard_acts,
+    model_acts,
+    model_keyboard_acts,
+    sampling_acts,
+    scaling_acts,
+    training_acts,
+)
 
 SETUP = """
 import time
@@ -137,7 +146,10 @@ VIEWS = (
         "its text is given in Python, where more than 32 tokens are refused",
         keyboard=keyboard_acts.stepper, works_alone="One stage forward (Right arrow)"),
     Row("RotaryView", ".llm-rotary", "rotary = explore_rotary()",
-        acts.rotary_clicks, NO_TEXT, NO_TEXT, NO_TEXT, keyboard=keyboard_acts.rotary, works_alone="Save"),
+        scaling_acts.rotary_clicks, NO_TEXT, NO_TEXT, NO_TEXT, keyboard=keyboard_acts.rotary, works_alone="Save"),
+    Row("ScalingView", ".llm-scaling", "scaling = explore_scaling({'mine': law}, own_runs)",
+        scaling_acts.clicks, scaling_acts.odd, NUMBERS, NUMBERS, keyboard=keyboard_acts.scaling, works_alone="Save",
+        widest=scaling_acts.tables),
     Row("ThresholdView", ".llm-threshold", "gate = threshold_view(told_by, hits, said)",
         acts.threshold_clicks, acts.threshold_odd, acts.threshold_empty, acts.threshold_long,
         keyboard=keyboard_acts.threshold, works_alone="Save", widest=acts.threshold_other),

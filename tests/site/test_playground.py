@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from browser.axe import faults_of_colour, violations
-from browser.conftest import _new_page, chromium  # noqa: F401
+from browser.chromium import new_page
 from browser.looks import STICKS_OUT, UNREADABLE, keep_picture
 from playwright.sync_api import expect
 from safetensors.torch import load_file
@@ -89,9 +89,9 @@ def server(folder):
 
 
 @pytest.fixture(scope="module")
-def opened(chromium, server):  # noqa: F811
+def opened(chromium, server):
     """One page for all tests; `page.complaints` are errors in its console."""
-    page = _new_page(chromium)
+    page = new_page(chromium)
     page.complaints = []
     page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
