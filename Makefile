@@ -23,7 +23,7 @@ PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.lighter -n $(
 # clock goes with it, for as long as this shell lives (its `sleep` must not hold the pipe of `make lab | tee` open).
 define install
 	@echo "Setting up in $(VENV), once: a few minutes and about 2 GB, most of it torch. It goes on while lines appear."
-	@(while sleep 20 >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; do echo "… $$(date +%H:%M:%S) still at work"; done) & clock=$$!; \
+	@(while sleep 30 >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; do echo "… $$(date +%H:%M:%S) still at work"; done) & clock=$$!; \
 	  $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable ".[$(1)]"; \
 	  ended=$$?; kill $$clock; \
 	  [ $$ended -eq 0 ] || echo "The set-up did not end well; pip says why above. Run make $(MAKECMDGOALS) again to go on: what was downloaded is kept. Without a network it cannot be done."; \

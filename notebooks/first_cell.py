@@ -23,15 +23,16 @@ import sys
 
 if importlib.util.find_spec("llmlib") is None:
     print("llmlib is not installed. On your own computer, stop here and open the course with: make lab")
-    home = HOME
-    subprocess.run(["git", "clone", "--depth", "1", home, "course"], check=True)
+    if not os.path.isdir("course"):
+        home = HOME
+        subprocess.run(["git", "clone", "--depth", "1", home, "course"], check=True)
     install = ["-m", "pip", "install", "--quiet", "./course[course]"]
     subprocess.run([sys.executable, *install], check=True)
     importlib.invalidate_caches()
 if os.path.isdir("course/notebooks"):
     os.chdir("course/notebooks")  # lessons read what lies in ../data
 """
-ASK = 'input("In Colab, paste the address of the repository that this notebook is from: ")'
+ASK = """input("In Colab, paste the address of this notebook's repository: ").strip()"""
 
 
 def first_cell() -> nbformat.NotebookNode:

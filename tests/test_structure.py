@@ -43,7 +43,7 @@ ARROWS = {
     "retrieval": "_lazy tokenization embeddings transformer interpret",
     "widgets": "_lazy distribution files style",
     "explore": "_lazy files devices tokenization hooks linear embeddings "
-    "attention transformer costs interpret sampling training chat preferences scaling widgets",
+    "attention transformer costs interpret sampling training chat preferences scaling evaluation widgets",
     "exercises": "files style tokenization embeddings layers attention transformer "
     "corpora pretrained interpret sampling training finetuning widgets",
 }

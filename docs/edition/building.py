@@ -34,6 +34,8 @@ def build(
     `whole` adds the reference, the datasheets and the playground. Raises `SiteError` if something is missing.
     """
     began = time.perf_counter()
+    if target.exists() and not _is_ours(target):
+        raise SiteError(f"{target} holds something else than a site, and would be replaced. Name another folder.")
     target.parent.mkdir(parents=True, exist_ok=True)
     told = [Lesson(path) for path in lessons]
     for lesson in told:
@@ -108,7 +110,7 @@ def _sphinx(source: Path, made: Path, work: Path, about: dict[str, object]) -> N
         failed = build_main([*quietly, "--conf-dir", str(Path(__file__).parent), str(source), str(made)])
     if failed:
         raise SiteError(f"Sphinx could not make the pages, and the site stays as it was:\n{said.getvalue().strip()}")
-    for rest in (".buildinfo", ".doctrees"):
+    for rest in (".buildinfo", "_sources"):
         path = made / rest
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -130,8 +132,12 @@ def _working_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _is_ours(target: Path) -> bool:
+    """Whether a folder is empty, or a site from before."""
+    return target.is_dir() and (not any(target.iterdir()) or (target / "_static" / "site.js").is_file())
+
+
 def _replace(target: Path, made: Path) -> None:
-    made.chmod(0o755)
     old = made.parent / "old"
     if target.exists():
         target.rename(old)

@@ -5,7 +5,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from edition.lessons import Lesson, Staging
+from edition.lessons import Lesson, Pictures, Staging
 
 WHAT = (
     "A course of interactive lessons that builds every part of a large language model from first principles, "
@@ -61,7 +61,7 @@ def write(source: Path, lessons: Sequence[Lesson], staging: Staging, whole: bool
     """Write both pages into the folder of sources; return their descriptions for search engines."""
     index = INDEX.format(
         play=PLAY if playground else "",
-        cards=cards(lessons),
+        cards=cards(lessons, staging.pictures),
         reference="- The [reference](reference/index.md): every public function of `llmlib`, with examples that run.\n"
         if whole
         else "",
@@ -78,13 +78,15 @@ def write(source: Path, lessons: Sequence[Lesson], staging: Staging, whole: bool
     }
 
 
-def cards(lessons: Sequence[Lesson]) -> str:
-    """The list of lessons: title, time and promise of each."""
+def cards(lessons: Sequence[Lesson], pictures: Pictures) -> str:
+    """The list of lessons: a small picture, title, time and promise of each."""
     rows = []
     for lesson in lessons:
         time = f'<p class="lesson-time">{html.escape(lesson.time)}</p>' if lesson.time else ""
+        small = pictures.small(lesson.picture) if lesson.picture else ""
+        picture = f'<img class="llm-picture" alt="" loading="lazy" src="pictures/{small}">' if small else ""
         rows.append(
-            f'<li><a href="lessons/{lesson.name}.html">{html.escape(lesson.title)}</a>{time}'
+            f'<li>{picture}<a href="lessons/{lesson.name}.html">{html.escape(lesson.title)}</a>{time}'
             f"<p>{html.escape(lesson.promise)}</p></li>"
         )
     return f'<ol class="lesson-cards">{"".join(rows)}</ol>'

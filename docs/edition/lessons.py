@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import io
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from PIL import Image
 
 from edition import SiteError
 from edition.exercise_help import exercise_help
@@ -24,6 +26,11 @@ PICTURE = re.compile(
 BARE_ADDRESS = re.compile(r"(?<![\w(<\[\"'=`])(https?://[^\s<>)\]`]*[\w/])")
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.S)
 CHECKED = re.compile(r"^check\(\s*\"([\w.]+)\"", re.M)
+WIDTH = 400  # pixels of a small picture on the first page
+NOTE = (
+    '<p class="edition-note">This is the web edition: the results are stored, and the views are alive. To run and '
+    "change the code, open <code>notebooks/{}</code> with <code>make lab</code>.</p>"
+)
 DEAD = '<p class="view-note">This is a picture. In the notebook, this view is alive.</p>'
 
 
@@ -72,13 +79,22 @@ class Lesson:
         """What the lesson promises, as plain text; of a lesson without a promise, its first paragraph."""
         found = re.search(r"\*\*The promise:\*\*(.*?)\n\n", self.text, re.S)
         paragraph = found[1] if found else self.text.split("\n\n")[1]
-        return plain(paragraph)
+        return capitalised(plain(paragraph))
 
     @property
     def time(self) -> str:
         """The sentence on how long it takes."""
         found = re.search(r"\*\*Time:\*\*(.*?)(?:;|\.|, the notebook)", self.text, re.S)
-        return plain(found[1]) if found else ""
+        return capitalised(plain(found[1])) if found else ""
+
+    @property
+    def picture(self) -> str | None:
+        """The HTML of the picture that stands for the lesson: its first view, else its first plot."""
+        outputs = [output for cell in self.notebook.cells for output in cell.get("outputs", ())]
+        pictures = [one for one in outputs if PICTURE.search("".join(one.get("data", {}).get("text/html", "")))]
+        plots = [one for one in pictures if "data:image/png" in "".join(one.data["text/html"])]
+        chosen = next(filter(is_view, pictures), next(iter(plots), None))
+        return "".join(chosen.data["text/html"]) if chosen else None
 
     def own_notebook(self) -> list[NotebookNode]:
         """The cells of "In your own notebook", without their heading and side paths."""
@@ -101,6 +117,10 @@ def plain(markdown: str) -> str:
     return " ".join(re.sub(r"[*`]", "", text).split())
 
 
+def capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 class Pictures:
     """Pictures from the outputs of lessons, each in a file of its own that is named by its content."""
 
@@ -111,6 +131,19 @@ class Pictures:
     def moved_out(self, source: str) -> str:
         """The HTML of a page one folder down, with each embedded picture in a file."""
         return PICTURE.sub(self._to_file, source)
+
+    def small(self, source: str) -> str:
+        """The name of a file with a small copy of the embedded picture; an SVG is small enough as it is."""
+        found = PICTURE.search(source)
+        data, suffix = base64.b64decode(found["data"]), "svg"
+        if not found["kind"].startswith("svg"):
+            picture = Image.open(io.BytesIO(data)).convert("RGB")
+            picture.thumbnail((WIDTH, WIDTH))
+            picture.save(file := io.BytesIO(), "WEBP", quality=60)
+            data, suffix = file.getvalue(), "webp"
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
+        (self.folder / name).write_bytes(data)
+        return name
 
     def _to_file(self, found: re.Match[str]) -> str:
         data = base64.b64decode(found["data"])
@@ -152,6 +185,8 @@ class Staging:
         for number, cell in enumerate(lesson.notebook.cells):
             if cell.cell_type == "markdown":
                 cells.append(nbformat.v4.new_markdown_cell(self.linked(cell.source)))
+                if len(cells) == 1:
+                    cells.append(nbformat.v4.new_markdown_cell(NOTE.format(lesson.path.name)))
             elif cell.cell_type == "code" and cell.source.strip():
                 outputs = [self._output(output) for output in cell.outputs]
                 self._enliven(outputs, views.get(number, ()), f"{lesson.path.name}, cell {number}")

@@ -9,6 +9,7 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
 SIDE = "Side path:"
+SIGNATURE = re.compile(r'(<span class="sig-paren">\(</span>)\s*<dl>(.*?)</dl>', re.S)
 
 
 def setup(app: Any) -> dict[str, Any]:
@@ -34,10 +35,22 @@ def finish(app: Any, name: str, _template: str, context: dict[str, Any], _doctre
     described = app.config.html_context["descriptions"].get(name) or f"{title}, a page of “{app.config.project}”."
     described = html.escape(html.unescape(described), quote=True)
     context["metatags"] = f'{context.get("metatags") or ""}<meta name="description" content="{described}">'
-    if context.get("body"):
+    if SIDE in (context.get("body") or ""):
         context["body"] = folded(context["body"])
+    if "sig-paren" in (context.get("body") or ""):
+        context["body"] = SIGNATURE.sub(without_list, context["body"])
     if tree := context.get("furo_navigation_tree"):
         context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
+def without_list(found: re.Match[str]) -> str:
+    """The arguments of a long signature, a line each: Sphinx makes them a list of definitions without terms.
+
+    >>> SIGNATURE.sub(without_list, '<span class="sig-paren">(</span><dl><dd>a,</dd></dl>')
+    '<span class="sig-paren">(</span><span class="arguments"><span class="argument">a,</span></span>'
+    """
+    inside = re.sub(r"<dd>(.*?)</dd>", r'<span class="argument">\1</span>', found[2], flags=re.S)
+    return f'{found[1]}<span class="arguments">{inside}</span>'
 
 
 def folded(body: str) -> str:

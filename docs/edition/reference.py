@@ -54,7 +54,10 @@ class Module:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("llmlib.")
             for name in node.names
         }
-        return imported | {node.name: f"{self.name}.{node.name}" for node in self.public}
+        own = [node.name for node in self.tree.body if isinstance(node, ast.ClassDef | Function)]
+        targets = [target for node in self.tree.body if isinstance(node, ast.Assign) for target in node.targets]
+        own += [target.id for target in targets if isinstance(target, ast.Name)]
+        return imported | {name: f"{self.name}.{name}" for name in own}
 
     @property
     def is_face(self) -> bool:
@@ -69,10 +72,10 @@ class Module:
         return ".".join(self.name.split(".")[:2])
 
 
-def modules(pattern: str = "**/*.py") -> list[Module]:
+def modules(*patterns: str) -> list[Module]:
     """The modules of these files with something public to say, by name; all of them by default."""
     found = []
-    for path in sorted(LIBRARY.glob(pattern)):
+    for path in sorted(path for pattern in patterns or ("**/*.py",) for path in LIBRARY.glob(pattern)):
         parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         if any(part.startswith("_") for part in name.split(".")) or name.startswith(LEFT_OUT):
@@ -85,7 +88,18 @@ def modules(pattern: str = "**/*.py") -> list[Module]:
         ]
         if public or ast.get_docstring(tree):
             found.append(Module(name, tree, public))
+    follow_imports(found)
     return found
+
+
+def follow_imports(all_modules: list[Module]) -> None:
+    """Let every module know where a name is defined, if another one that it imports from has only imported it, too."""
+    seen_from = {f"{module.name}.{name}": home for module in all_modules for name, home in module.homes.items()}
+    for module in all_modules:
+        for name, home in module.homes.items():
+            while (further := seen_from.get(home, home)) != home:
+                home = further
+            module.homes[name] = home
 
 
 def write(folder: Path) -> dict[str, str]:
@@ -114,10 +128,6 @@ def faces_of(all_modules: list[Module]) -> dict[str, str]:
         f"{module.name}.{name}": home for module in all_modules if module.is_face for name, home in module.homes.items()
     }
     defined = {f"{module.name}.{node.name}" for module in all_modules for node in module.public}
-    for name, home in offered.items():
-        while home not in defined and offered.get(home, home) != home:  # a package that offers what another one offers
-            home = offered[home]
-        offered[name] = home
     return {name: home for name, home in offered.items() if home in defined}
 
 
@@ -192,7 +202,13 @@ class Types(ast.NodeTransformer):
         return ast.parse(self.homes.get(node.id, node.id), mode="eval").body
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return ast.parse(self.homes[node.value], mode="eval").body if node.value in self.homes else node
+        """A type in quotes, such as "Part | None"; names of axes are in quotes too, and stay."""
+        try:
+            inside = ast.parse(node.value, mode="eval").body if isinstance(node.value, str) else node
+        except SyntaxError:
+            return node
+        names = {one.id for one in ast.walk(inside) if isinstance(one, ast.Name)}
+        return self.visit(inside) if names & self.homes.keys() else node
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id == "Annotated" and isinstance(node.slice, ast.Tuple):

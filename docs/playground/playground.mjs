@@ -151,6 +151,8 @@ export class Playground {
         if ((await this.engine.decode({ ids: latest })).includes("\n\n")) break; // the story ends
       }
       if (this.picked > before) tell();
+      if (this.full) throw new Error(`The text fills the model's context of ${this.about.context} tokens.`);
+      if (this.ended) throw new Error("Here the model ends its text. Take tokens back with Undo, or begin another.");
     } catch (error) {
       this.writer.put({ notice: error.message });
     }

@@ -54,7 +54,7 @@ def _map(known: Known, answers: Known) -> Table:
         state = "▶ here" if lesson == here else "✓ solved" if all_done else "… begun" if begun else "○"
         count = f"{solved} of {len(exercises)}" if exercises else ""
         rows.append((title_of(lesson), state, count, f"{left} min" if left else "", _answers(lesson, answers)))
-    header = ("lesson", "", "exercises solved", "left", "questions")
+    header = ("lesson", "state", "exercises solved", "left", "questions")
     return Table(header, tuple(rows), links=tuple(map(notebook_of, LESSONS)))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmlib.explore.chat import explore_chat as explore_chat
     from llmlib.explore.embeddings import explore_embeddings as explore_embeddings
     from llmlib.explore.logit_lens import explore_logit_lens as explore_logit_lens
+    from llmlib.explore.long_context import explore_long_context as explore_long_context
     from llmlib.explore.next_token import explore_next_token as explore_next_token
     from llmlib.explore.rotary import explore_rotary as explore_rotary
     from llmlib.explore.sampling import explore_sampling as explore_sampling
@@ -45,6 +46,7 @@ __all__, __getattr__, __dir__ = lazy(
         "explore_chat": "llmlib.explore.chat",
         "explore_embeddings": "llmlib.explore.embeddings",
         "explore_logit_lens": "llmlib.explore.logit_lens",
+        "explore_long_context": "llmlib.explore.long_context",
         "explore_next_token": "llmlib.explore.next_token",
         "explore_rotary": "llmlib.explore.rotary",
         "explore_sampling": "llmlib.explore.sampling",

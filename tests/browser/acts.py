@@ -304,15 +304,6 @@ def stepper_odd(bench, view):
     expect(view.get_by_role("rowheader").first).to_have_text("⟨F0⟩")
 
 
-def rotary_clicks(bench, view):
-    view.get_by_label("Position of the query").evaluate(
-        """slider => { slider.value = 20; for (let k = 0; k < 30; k++) {
-          slider.value = Number(slider.value) + 1; slider.dispatchEvent(new Event("input")); } }"""
-    )
-    expect(view.locator("output").first).to_have_text("position 50")
-    bench.expect("rotary.query_position", "50")
-
-
 # --- thresholds and long contexts ---------------------------------------------------------------------------------
 
 
@@ -368,62 +359,27 @@ def threshold_long(bench, view):
 
 
 def long_context_clicks(bench, view):
-    step_right(view.get_by_label("Position to read"), 100)
-    bench.expect("far.place['position'] in (100, 101, 200)", "True")
-    for cell in view.get_by_role("grid").first.get_by_role("gridcell").all():
+    step_right(view.get_by_label("Position to read"), 20)
+    bench.expect("far.place['position'] in (21, 84, 200)", "True")  # by how many positions an average is of
+    missing = view.get_by_role("button", name="Measure the missing cells")
+    if missing.is_visible():
+        missing.dblclick()
+    expect(view.locator("td", has_text="·")).to_have_count(0)
+    expect(missing).to_be_hidden()
+    first = view.get_by_role("grid").first
+    for cell in first.get_by_role("gridcell").filter(has_text="%").all():
         cell.click()
     bench.expect("far.place['cell']", "[1, 1]")
-    expect(view.locator(".llm-reading")).to_contain_text(
-        "128 tokens (2 × the trained length), needle 100% in: as trained 0 of 4"
-    )
-    bench.python("far.put(odd, 128, 1, 0.75)")
-    expect(view.locator(".llm-reading")).to_contain_text("3 of 4 found.")
-    expect(view.get_by_role("grid").first.get_by_role("gridcell").last).to_be_focused()  # while the other grid grows
+    bench.python("far.put('as trained', 128, 1, 0) or far.put(odd, 128, 1, 1)")
+    reading = view.locator(".llm-reading")
+    expect(reading).to_contain_text("128 tokens (2 × the trained length), needle 100% in: as trained 0 of 1 found")
+    expect(reading).to_contain_text("1 of 1 found.")
+    expect(first.get_by_role("gridcell").last).to_be_focused()  # while the other grid changes
 
 
 def long_context_odd(bench, view):
     expect(view.locator(".llm-means")).to_contain_text(ODD[:30])
     expect(view.locator(".llm-needles figcaption").last).to_contain_text(ODD[:30])
-
-
-def scaling_clicks(bench, view):
-    """A slider that moves quickly, other charts and laws, the cheapest model, and a click on a mark."""
-    view.get_by_label("Parameters", exact=True).evaluate(
-        """slider => { slider.value = 900; for (let k = 0; k < 30; k++) {
-          slider.value = Number(slider.value) + 1; slider.dispatchEvent(new Event("input")); } }"""
-    )
-    bench.expect("scaling.place['parameters']", "2000000000")
-    for words in ("loss over compute", "mine", "your runs", "all", "Besiroglu 2024", "parameters and tokens"):
-        view.get_by_role("radio", name=words, exact=True).check(force=True)
-    bench.expect("(scaling.place['law'], scaling.place['chart'], scaling.place['window'])", "(2, 'plane', 'all')")
-    box = view.get_by_label("Answers in its life, as a number")
-    box.fill("1 billion")
-    click(view, "Take the cheapest")
-    expect(view.locator(".llm-cheapest")).to_contain_text("as cheap")
-    llama = view.locator(".llm-main path", has=bench.page.locator("title", has_text="Llama 3 405B")).bounding_box()
-    bench.page.mouse.click(llama["x"] + llama["width"] / 2, llama["y"] + llama["height"] / 2)
-    expect(view.get_by_label("Take the figures of")).to_have_value("5")
-    bench.expect("scaling.place['tokens'] == 15.6e12", "True")
-
-
-def scaling_tables(bench, view):
-    view.locator("details:not(.llm-save)").evaluate("node => { node.open = true; }")
-
-
-def scaling_odd(bench, view):
-    """What is no number is refused with words, and the number from before stays in use."""
-    box = view.get_by_label("Tokens, as a number")
-    box.fill("1.4T")
-    bench.expect("scaling.place['tokens']", "1400000000000")
-    for text in (ODD, "-3", "0", "1e99", ""):
-        box.fill(text)
-        expect(box).to_have_attribute("aria-invalid", "true")
-        expect(view.locator(".llm-refused:not(:empty)")).to_contain_text("In use: 1.4T")
-    view.get_by_label("How many").fill("0")
-    expect(view.get_by_label("How many")).to_have_attribute("aria-invalid", "true")
-    expect(box).to_have_value("1.4T")
-    view.get_by_label("How many").fill("2000")
-    bench.expect("(scaling.place['tokens'], scaling.place['count'])", "(1400000000000, 2000)")
 
 
 # --- questions ----------------------------------------------------------------------------------------------------

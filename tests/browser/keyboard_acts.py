@@ -272,7 +272,7 @@ def scaling(bench, view):
     write(view, view.get_by_label("Answers in its life, as a number"), "100 billion")
     expect(view.locator(".llm-cheapest")).to_contain_text("100B answers")
     use(view, button(view, "Take the cheapest"))
-    expect(view.locator(".llm-cheapest")).to_contain_text("as cheap")
+    expect(view.locator(".llm-cheapest")).to_contain_text("just as much")
     use(view, view.get_by_label("Utilisation"), "End")
     bench.expect("scaling.place['utilisation']", "1")
     figures, model = view.get_by_text("All figures, and where they come from"), view.get_by_text("GPT-3", exact=True)

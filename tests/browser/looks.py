@@ -111,9 +111,17 @@ def widen(page, width):
     page.wait_for_timeout(150)  # what is drawn in pixels is drawn anew
 
 
-# Where the words of a view are, in pixels from its left upper corner; controls that are switched off may be faint.
+# Where the words of a view are, in pixels from its left upper corner; controls that are switched off may be faint, and
+# of a line that is scrolled out of sight by more than half there is nothing to read.
 WORDS = """view => {
   const corner = view.getBoundingClientRect();
+  const isInSight = (node, { top, bottom }) => {
+    for (let box = node.parentElement; box !== view.parentElement; box = box.parentElement) {
+      const edge = box.getBoundingClientRect(), scrolls = /auto|scroll/.test(getComputedStyle(box).overflowY);
+      if (scrolls && Math.min(bottom, edge.bottom) - Math.max(top, edge.top) < (bottom - top) / 2) return false;
+    }
+    return true;
+  };
   return [...view.querySelectorAll("*:not(style, option, .llm-hidden, .llm-hidden *, :disabled, :disabled *)")]
     .filter((node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
     .flatMap((node) => [...node.childNodes])
@@ -121,7 +129,8 @@ WORDS = """view => {
     .flatMap((node) => {
       const range = document.createRange();
       range.selectNodeContents(node);
-      return [...range.getClientRects()].map(({ x, y, width, height }) =>
+      const seen = [...range.getClientRects()].filter((box) => isInSight(node, box));
+      return seen.map(({ x, y, width, height }) =>
         [node.data.trim().slice(0, 30), x - corner.x, y - corner.y, width, height]);
     });
 }"""

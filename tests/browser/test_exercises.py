@@ -57,6 +57,8 @@ def test_reports_in_jupyterlab(bench):
         assert page.get_by_text(text).count(), text
 
     bench.look("exercises", reports)
+    link = page.get_by_role("link", name="03 Attention")  # JupyterLab resolves those that lead to files, and opens them
+    expect(link).to_have_attribute("href", re.compile("notebooks/03_attention.ipynb"))
 
 
 QUIZ = [

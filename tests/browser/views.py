@@ -3,7 +3,16 @@
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
-from browser import acts, chat_acts, keyboard_acts, model_acts, model_keyboard_acts, sampling_acts, training_acts
+from browser import (
+    acts,
+    chat_acts,
+    keyboard_acts,
+    model_acts,
+    model_keyboard_acts,
+    sampling_acts,
+    scaling_acts,
+    training_acts,
+)
 
 SETUP = """
 import time
@@ -16,7 +25,7 @@ from llmlib.explore import *
 from llmlib.preferences import AlignStep, Group
 from llmlib.scaling import Law
 from llmlib.tokenization import BPETokenizer
-from llmlib.widgets import long_context_view, threshold_view
+from llmlib.widgets import threshold_view
 tokenizer = BPETokenizer.train("one two three four " * 3, 270, special_tokens=["<|im_start|>", "<|im_end|>"])
 tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}<|im_start|>"
 model = Transformer(TransformerConfig(tokenizer.vocab_size, 2048, 32, n_layers=2, n_heads=4, positions="rotary"))
@@ -60,7 +69,10 @@ told_by = {"confidence": sure, odd: sure.flip(0).log1p() * 9}
 hits = [k % 7 > 1 for k in range(60)]
 said = [("", odd, "one two three " * 400, f"answer {k}")[k % 4] for k in range(60)]
 losses = {"as trained": [2 + max(0, k - 64) / 50 for k in range(200)], odd: [[2.0] * 200, [1.0] * 200]}
-grids = {"as trained": [[1, 0.5], [0.25, 0]], odd: [[1, 1], [0.5, float("nan")]]}
+def explore_far():
+    needles, models = [(" three.", " four?", " three")], {"as trained": model, odd: model}
+    grid = {"lengths": [64, 128], "depths": [0, 1], "losses": losses, "trained": 64}
+    return explore_long_context(models, tokenizer, "one two. " * 60, needles, **grid)
 """
 
 
@@ -134,17 +146,15 @@ VIEWS = (
         "its text is given in Python, where more than 32 tokens are refused",
         keyboard=keyboard_acts.stepper, works_alone="One stage forward (Right arrow)"),
     Row("RotaryView", ".llm-rotary", "rotary = explore_rotary()",
-        acts.rotary_clicks, NO_TEXT, NO_TEXT, NO_TEXT, keyboard=keyboard_acts.rotary, works_alone="Save"),
+        scaling_acts.rotary_clicks, NO_TEXT, NO_TEXT, NO_TEXT, keyboard=keyboard_acts.rotary, works_alone="Save"),
+    Row("ScalingView", ".llm-scaling", "scaling = explore_scaling({'mine': law}, own_runs)",
+        scaling_acts.clicks, scaling_acts.odd, NUMBERS, NUMBERS, keyboard=keyboard_acts.scaling, works_alone="Save",
+        widest=scaling_acts.tables),
     Row("ThresholdView", ".llm-threshold", "gate = threshold_view(told_by, hits, said)",
         acts.threshold_clicks, acts.threshold_odd, acts.threshold_empty, acts.threshold_long,
         keyboard=keyboard_acts.threshold, works_alone="Save", widest=acts.threshold_other),
-    Row("LongContextView", ".llm-long-context",
-        "far = long_context_view(losses, grids, lengths=[64, 128], depths=[0, 1], trained=64, needles=4)",
-        acts.long_context_clicks, acts.long_context_odd, NOT_TYPED, NOT_TYPED,
-        keyboard=keyboard_acts.long_context, works_alone="Save"),
-    Row("ScalingView", ".llm-scaling", "scaling = explore_scaling({'mine': law}, own_runs)",
-        acts.scaling_clicks, acts.scaling_odd, NUMBERS, NUMBERS, keyboard=keyboard_acts.scaling, works_alone="Save",
-        widest=acts.scaling_tables),
+    Row("LongContextView", ".llm-long-context", "far = explore_far()",
+        acts.long_context_clicks, acts.long_context_odd, NOT_TYPED, NOT_TYPED, keyboard=keyboard_acts.long_context),
 )  # fmt: skip
 # What `predict`, `quiz` and `warm_up` show where a kernel runs. It has no picture of its own for a saved notebook.
 QUESTIONS = Row(

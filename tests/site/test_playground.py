@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from browser.axe import faults_of_colour, violations
-from browser.conftest import _new_page, chromium  # noqa: F401
+from browser.chromium import new_page
 from browser.looks import STICKS_OUT, UNREADABLE, keep_picture
 from playwright.sync_api import expect
 from safetensors.torch import load_file
@@ -89,9 +89,9 @@ def server(folder):
 
 
 @pytest.fixture(scope="module")
-def opened(chromium, server):  # noqa: F811
+def opened(chromium, server):
     """One page for all tests; `page.complaints` are errors in its console."""
-    page = _new_page(chromium)
+    page = new_page(chromium)
     page.complaints = []
     page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -222,6 +222,13 @@ def test_the_page_by_axe_in_both_themes_and_on_a_telephone(opened):
         assert opened.evaluate("() => document.documentElement.scrollWidth") <= width
     assert opened.foreign == []
     assert opened.complaints == []
+
+
+def test_a_build_that_fails_leaves_the_page_as_it_was(builder, folder):
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    with pytest.raises(FileNotFoundError):
+        builder.build(folder, folder / "no adapter")
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
 def test_it_works_without_a_network_once_it_was_loaded(opened, server):

@@ -65,11 +65,23 @@ function followTheme() {
     const now = theme();
     document.body.dataset.jpThemeLight = String(now === "light");
     document.documentElement.dataset.shown = now;
-    for (const frame of document.querySelectorAll(".live-view iframe")) frame.style.colorScheme = now;
+    for (const frame of document.querySelectorAll(".live-view iframe")) dress(frame);
   };
   new MutationObserver(tell).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
   tell();
+}
+
+const darkRules = new WeakMap(); // of a frame, the rules of its page for a dark system
+
+/** Show a view in the theme of this page, whatever the system's is. */
+function dress(frame) {
+  const now = theme();
+  for (const rule of darkRules.get(frame) ?? []) rule.media.mediaText = now === "dark" ? "all" : "not all";
+  const inside = frame.contentDocument;
+  if (!inside?.body) return;
+  inside.documentElement.style.colorScheme = now;
+  inside.body.dataset.theme = now; // the view is drawn anew
 }
 
 /** Put the page of a view in the place of its picture. */
@@ -77,11 +89,16 @@ function enliven(figure) {
   if (figure.querySelector("iframe")) return;
   const picture = figure.querySelector("img");
   const frame = element("iframe", { title: figure.dataset.title, src: figure.dataset.page });
-  frame.style.colorScheme = theme();
   frame.style.height = `${Math.max(200, picture?.clientHeight ?? 0)}px`; // so that little moves when it comes
   frame.addEventListener("load", () => {
     const inside = frame.contentDocument;
     if (!inside?.querySelector(".llm-standalone")) return; // not to be found: the picture stays
+    const rules = [...inside.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
+    darkRules.set(
+      frame,
+      rules.filter((rule) => rule.media?.mediaText.includes("prefers-color-scheme: dark")),
+    );
+    dress(frame);
     const view = inside.querySelector("main");
     const fit = () => {
       const { paddingTop, paddingBottom } = frame.contentWindow.getComputedStyle(inside.body);

@@ -140,7 +140,8 @@ def no_decomposition_of_nan() -> Iterator[None]:
 def _least_squares_of_numpy() -> dict[str, Any]:
     """The names among which numpy's `polyfit` finds its `lstsq`; none if nobody has loaded numpy."""
     polyfit = getattr(sys.modules.get("numpy"), "polyfit", None)
-    return getattr(inspect.unwrap(polyfit), "__globals__", {}) if polyfit else {}
+    names: dict[str, Any] = getattr(inspect.unwrap(polyfit), "__globals__", {}) if polyfit else {}
+    return names
 
 
 def _of_numbers_alone(solve: Callable[..., Any]) -> Callable[..., Any]:

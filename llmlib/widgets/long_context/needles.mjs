@@ -5,16 +5,22 @@ import { arrowOf, bounded, roving } from "../shared/keys.mjs";
 import { cellInWordsOf, depthText, firstBeyond, foundInWords, foundText, meanFound } from "./data.mjs";
 
 /** `ctx` knows the grids and where the reader looks (see view.mjs). */
-export function needlesPanel(ctx) {
+export function needlesPanel(ctx, hub) {
   const box = element("div", { class: "llm-grids" });
   const reading = element("p", { class: "llm-reading", "aria-live": "polite" });
   const title = "A needle in a haystack: how often is it found?";
+  const measure = element(
+    "button",
+    { type: "button", "data-acts": true, onclick: () => hub.act("measure") },
+    "Measure the missing cells",
+  );
   const note = element("div", { class: "llm-note", "data-text": true });
   const node = element(
     "div",
     { class: "llm-needles", role: "group", "aria-label": "Needles in a haystack" },
     element("span", { class: "llm-title", "data-text": true }, title),
     note,
+    measure,
     box,
     reading,
   );
@@ -72,6 +78,7 @@ export function needlesPanel(ctx) {
   }
 
   function draw() {
+    measure.hidden = !hub.live || !ctx.grids.some(({ shares }) => shares.some(Number.isNaN));
     const { lengths, depths, needles } = ctx.about;
     const [chosen, at] = ctx.state.cell ?? [-1, -1];
     ctx.grids.forEach(({ shares }, k) => {

@@ -42,7 +42,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
   };
 
   const positions = positionsPanel(ctx);
-  const needles = needlesPanel(ctx);
+  const needles = needlesPanel(ctx, hub);
   const scene = element("div", { class: "llm-scene" }, positions.node, needles.node);
   const menu = saveMenu(model, "long_context", () => pictureOf(scene, ctx.palette.paper));
   const lead = element("p", { class: "llm-note llm-lead" });

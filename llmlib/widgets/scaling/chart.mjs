@@ -7,7 +7,7 @@ const LEFT = 52;
 const RIGHT = 10;
 const TOP = 10;
 const BOTTOM = 40;
-const LETTER = 6.1; // pixels of a character at 11 px, about
+const LETTER = 6.9; // pixels of a bold character at 11 px, about
 const NEAR = 14; // pixels: a click so near to a mark means it
 
 /** What lines and marks look like, by their kind. */

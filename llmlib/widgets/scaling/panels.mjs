@@ -196,7 +196,7 @@ export function usePanel(ctx) {
       const mine = trainingFlops(you.n, you.d) + 2 * you.n * answered;
       const more = mine / cheap.flops - 1;
       const how =
-        more < 0.005 ? "as cheap" : `${more < 9.5 ? `${(100 * more).toFixed(0)}%` : `${amount(more)} times`} more`;
+        more < 0.005 ? "just as much" : `${more < 9.5 ? `${(100 * more).toFixed(0)}%` : `${amount(more)} times`} more`;
       const goal = answered
         ? `For this loss and ${amount(set.answers)} answers`
         : "For this loss alone, without answers";

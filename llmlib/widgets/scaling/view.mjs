@@ -47,7 +47,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     element("div", { class: "llm-two" }, figure, panels.model.node),
     element("div", { class: "llm-two" }, panels.use.node, panels.bill.node),
   );
-  const titles = () => ({ lines: [said(all())], ink: palette.ink });
+  const titles = () => ({ lines: said(all()).split(": "), ink: palette.ink }); // the law, and what it says
   const menu = saveMenu(model, "scaling", () => pictureOf(figure, palette.paper, titles()));
   el.append(
     element("div", { class: "llm-row llm-top" }, element("p", { class: "llm-note llm-lead" }, lead), menu),

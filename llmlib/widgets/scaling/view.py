@@ -42,10 +42,10 @@ class ScalingView(View):
     title = "Scaling explorer"
     shown = ("laws", "models", "machines", "runs", "place")
 
-    laws = traitlets.List().tag(sync=True)
-    models = traitlets.List().tag(sync=True)
-    machines = traitlets.List().tag(sync=True)
-    runs = traitlets.List().tag(sync=True)
+    laws: traitlets.List = traitlets.List().tag(sync=True)
+    models: traitlets.List = traitlets.List().tag(sync=True)
+    machines: traitlets.List = traitlets.List().tag(sync=True)
+    runs: traitlets.List = traitlets.List().tag(sync=True)
     place = traitlets.Dict().tag(sync=True)
 
     def __init__(

@@ -134,8 +134,8 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
     const score = ctx.score();
     const found = nearestOf(score, now.kept, state.group, LISTED);
     const { count, words } = groupWords(state.group, now, ctx.names);
-    const which = now[state.group] > found.length ? `the ${found.length} nearest to the threshold of ${count}` : count;
-    title.textContent = `${words}: ${which}`;
+    const fewer = now[state.group] > found.length ? `, the ${found.length} nearest to the threshold` : "";
+    title.textContent = `${words}: ${count}${fewer}`;
     const key = `${state.score} ${found.join()}`;
     if (key === listed) return; // what is selected or scrolled stays
     listed = key;

@@ -86,7 +86,7 @@ def _(x, query, key, value, output, n_heads, cos, sin):
     return MultiHeadAttention(x.shape[-1], n_heads, n_heads * len(key) // len(query)).to(x.dtype)(x, cos, sin)
 
 
-@wrong("transformer.read_sizes", "right values in another type")
+@wrong("transformer.read_sizes", "in the code: a step too many")
 def _(text):
     sizes = find("transformer.read_sizes").reference(text)
     return sizes | {"d_head": sizes["d_model"] / sizes["n_heads"]}

@@ -139,7 +139,7 @@ def _(config):
     return {name: shape if "embed" in name else shape[::-1] for name, shape in shapes.items()}
 
 
-@wrong("training.weight_shapes", "right values in another type")
+@wrong("training.weight_shapes", "in the code: a step too many")
 def _(config):
     return {name: list(shape) for name, shape in find("training.weight_shapes").reference(config).items()}
 

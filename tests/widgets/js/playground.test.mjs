@@ -137,6 +137,7 @@ test("one text in all views: it is begun, grows, ends, and is taken back", async
   await play.growing;
   assert.equal(play.next.get("tokens").join("").at(-1), "{", "it ends where the model ends it");
   assert.equal(play.writer.get("writing"), false);
+  assert.match(play.writer.get("notice"), /^Here the model ends its text/);
   assert.equal(play.attention.get("a").tokens.length, 27);
   await act(play.attention, "text", { which: "a", text: "xy" });
   assert.deepEqual([play.next.get("prompt"), play.next.get("picked")], ["xy", 0]);

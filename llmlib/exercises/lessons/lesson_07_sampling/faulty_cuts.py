@@ -29,8 +29,9 @@ def faulty_top_p(
     rows: Literal["own", "first's", "widest", "first's tokens", "every"] = "own",
 ) -> Any:
     values = logits.softmax(axis) if of == "probabilities" else logits.clone()
+    rest = 1 - p
     if mass.startswith("rest"):
-        p = 1 - p
+        p = rest
     shares, places = values.sort(dim=-1, descending=order == "largest first", stable=True)
     if order == "as it stands":
         shares, places = values, torch.arange(values.shape[-1]).expand_as(values)
@@ -55,7 +56,7 @@ def faulty_top_p(
         case "each":
             kept = shares >= p
         case "each, by the rest":
-            kept = shares >= 1 - p
+            kept = shares >= rest
         case "a share of the vocabulary":
             kept = torch.arange(shares.shape[-1]).expand_as(shares) < p * shares.shape[-1]
         case "min-p":
