@@ -93,13 +93,21 @@ def modules(*patterns: str) -> list[Module]:
 
 
 def follow_imports(all_modules: list[Module]) -> None:
-    """Let every module know where a name is defined, if another one that it imports from has only imported it, too."""
+    """Let every module know where a name is defined, if another one that it imports from has only imported it, too.
+
+    A name that the reference does not describe needs no home, unless it could be taken for one that it describes.
+    """
+    described = {f"{module.name}.{node.name}" for module in all_modules for node in module.public}
+    short = {name.rpartition(".")[2] for name in described}
     seen_from = {f"{module.name}.{name}": home for module in all_modules for name, home in module.homes.items()}
     for module in all_modules:
-        for name, home in module.homes.items():
+        for name, home in [*module.homes.items()]:
             while (further := seen_from.get(home, home)) != home:
                 home = further
-            module.homes[name] = home
+            if home in described or name in short:
+                module.homes[name] = home
+            else:
+                del module.homes[name]
 
 
 def write(folder: Path) -> dict[str, str]:

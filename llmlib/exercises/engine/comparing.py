@@ -14,6 +14,7 @@ from torch import Tensor
 
 from llmlib.exercises.engine.describing import (
     describe,
+    distinctly,
     dtype_of,
     holds_tensors,
     kind,
@@ -229,20 +230,6 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
     if wrong.ndim:
         parts.append(_grid(expected, got, wrong, first, names))
     return tuple(parts)
-
-
-def distinctly(one: Any, other: Any) -> tuple[str, str]:
-    """Two numbers that differ, with as many digits as it takes to see that they do.
-
-    >>> distinctly(1.5, 1.4998), distinctly(2, 2.5)
-    (('1.5', '1.4998'), ('2', '2.5'))
-    """
-    words = number(one), number(other)
-    for digits in range(5, 17):
-        if words[0] != words[1]:
-            break
-        words = f"{one:.{digits}g}", f"{other:.{digits}g}"
-    return words
 
 
 def _plain_axes(number: int) -> list[str]:

@@ -85,6 +85,20 @@ def number(x: Any) -> str:
     return str(x)
 
 
+def distinctly(one: Any, other: Any) -> tuple[str, str]:
+    """Two numbers that differ, with as many digits as it takes to see that they do.
+
+    >>> distinctly(1.5, 1.4998), distinctly(2, 2.5)
+    (('1.5', '1.4998'), ('2', '2.5'))
+    """
+    words = number(one), number(other)
+    for digits in range(5, 17):
+        if words[0] != words[1]:
+            break
+        words = f"{one:.{digits}g}", f"{other:.{digits}g}"
+    return words
+
+
 def nested(values: Any) -> str:
     return f"[{', '.join(map(nested, values))}]" if isinstance(values, list) else number(values)
 

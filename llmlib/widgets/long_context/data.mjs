@@ -1,8 +1,8 @@
 // Losses by position and grids of needles, as numbers and words. It touches no page, so Node can test it.
 
 /**
- * The levels of averaging from the bytes of a `LongContextView`: [{ width, first, last, arms: [{ mean, low, high }] }, …],
- * with NaN where an arm has no loss.
+ * The levels of averaging from the bytes of a `LongContextView`: [{ width, first, last, arms }, …], each arm as
+ * { mean, low, high }, with NaN where it has no loss.
  */
 export function unpackLosses({ levels, arms }, data) {
   const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
@@ -78,11 +78,11 @@ export const depthText = (depth) => `${Number((100 * depth).toFixed(1))}% in`;
 /** A cell of all grids in one sentence. */
 export function cellInWordsOf({ lengths, depths, needles, trained }, [column, row], grids) {
   const side = againstTrained(lengths[column], trained);
-  const where = `${lengths[column].toLocaleString("en")} tokens${side ? ` (${side})` : ""}, needle ${depthText(depths[row])}`;
+  const length = `${lengths[column].toLocaleString("en")} tokens${side ? ` (${side})` : ""}`;
   const told = grids.map(
     ({ name, shares }) => `${name} ${foundInWords(shares[column * depths.length + row], needles)}`,
   );
-  return `${where}: ${told.join("; ")}.`;
+  return `${length}, needle ${depthText(depths[row])}: ${told.join("; ")}.`;
 }
 
 /** The first column past the trained length; -1 if there is none. */

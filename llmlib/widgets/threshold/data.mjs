@@ -88,8 +88,8 @@ export function tickFor(score, kept) {
 }
 
 /**
- * Answers in bins along the axis, each of so many steps: [{ from, to, right: [answers], wrong: [answers] }, …], each list
- * from the lowest score to the highest.
+ * Answers in bins along the axis, each of so many steps: [{ from, to, right, wrong }, …], each list of answers from the
+ * lowest score to the highest.
  */
 export function binned(score, width) {
   const { low, step, order, values, right } = score;

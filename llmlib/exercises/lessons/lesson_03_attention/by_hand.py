@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from llmlib import embeddings
-from llmlib.exercises.engine.comparing import distinctly
-from llmlib.exercises.engine.describing import number
+from llmlib.exercises.engine.describing import distinctly, number
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_03_attention.faulty_by_hand import faulty_previous_occurrence, faulty_turns
 

@@ -41,11 +41,11 @@ def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, 
         detours[f"{name}.a"] = torch.zeros(rank, d_in) if a == "zero" else drawn
         detours[f"{name}.b"] = torch.zeros(d_out, rank) if b == "zero" else draw((d_out, rank)) / rank**0.5
 
-    own = {"everything": list(weights), "named, too": list(names)}.get(which, [])  # which of the model's own learn
-    detours = {name: weights[name] for name in own} | detours
+    also = {"everything": list(weights), "named, too": list(names)}.get(which, [])  # which of the model's own learn
+    detours = {name: weights[name] for name in also} | detours
 
     def with_detours(now):
-        beside = weights | {name: now[name] for name in own}
+        beside = weights | {name: now[name] for name in also}
         if base != "there":
             beside = {name: 0 * weight for name, weight in weights.items()}
         pairs = {name: (now[f"{name}.a"], now[f"{name}.b"]) for name in chosen}
@@ -54,7 +54,7 @@ def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, 
         }
 
     def logits(ids, now):
-        return logits_of(ids, weights | {name: now[name] for name in own} | with_detours(now))
+        return logits_of(ids, weights | {name: now[name] for name in also} | with_detours(now))
 
     run = "one for each batch" if runs == "one for each step" else "one"
     learned, losses = faulty_learn(detours, logits, batches, rates, runs=run)
