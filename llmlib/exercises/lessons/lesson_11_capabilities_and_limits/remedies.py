@@ -52,6 +52,10 @@ def cases_bm25(seed):
         Case((["king", "cat"], four, 1.2, 1.0), "b = 1"),
         Case((["the", "dog"], four, 2.0, 0.5), "a word of most documents"),
         Case((["rain", "the", "rain"], four, 1.5, 0.75), "the query has a word twice"),
+        Case(
+            (["the"], texts("the king is old and away", "the cat ran home", "the dog"), 1.5, 0.75),
+            "a word of all documents",
+        ),
         Case((["cat", "unicorn"], four, 1.5, 0.6), "a word of no document"),
         Case((["unicorn"], four, 1.5, 0.75), "only a word of no document"),
         Case((["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4), "words that begin alike"),
