@@ -43,6 +43,7 @@ def cases_choose(seed):
         Case((["a b c d e f", "abcdefg"], [-5.2, -3.6]), "a choice of many words"),
         Case((["on", "undecided"], [-0.4, -1.4]), "each with a space before it, the other would win"),
         Case((["abc", "abcdef"], [-5.0, -4.0]), "the longer one is the likelier, too"),
+        Case((["abcdef", "abcde"], [-9.0, -2.0]), "one byte more, and much less likely"),
         Case((["undecided", "maybe"], [-3.0, -3.4]), "the longer one is a little likelier"),
         Case((["maybe"], [-7.0]), "a single choice"),
         drawn(4),
@@ -102,14 +103,14 @@ P_VALUE = Exercise(
 
 def calibration_error(confidences, right, bins):
     """How far confidence and share of right answers are apart, on average over the answers, bin by bin."""
-    members = [[] for _ in range(bins)]
-    for confidence, hit in zip(confidences, right):
-        members[max(0, math.ceil(confidence * bins) - 1)].append((confidence, hit))
+    places = [max(0, math.ceil(confidence * bins) - 1) for confidence in confidences]
     error = 0.0
-    for found in filter(None, members):
-        mean = sum(confidence for confidence, _ in found) / len(found)
-        share = sum(hit for _, hit in found) / len(found)
-        error += len(found) / len(confidences) * abs(mean - share)
+    for b in range(bins):
+        found = [i for i, place in enumerate(places) if place == b]
+        if found:
+            mean = sum(confidences[i] for i in found) / len(found)
+            share = sum(right[i] for i in found) / len(found)
+            error += len(found) / len(confidences) * abs(mean - share)
     return error
 
 

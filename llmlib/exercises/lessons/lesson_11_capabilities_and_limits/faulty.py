@@ -7,7 +7,18 @@ from typing import Any, Literal
 def faulty_choose(
     choices: Any,
     log_probs: Any,
-    by: Literal["bytes", "nothing", "characters", "letters", "words", "bytes and space", "utf-16", "product"] = "bytes",
+    by: Literal[
+        "bytes",
+        "nothing",
+        "characters",
+        "letters",
+        "words",
+        "bytes and space",
+        "bytes and quotes",
+        "utf-16",
+        "product",
+        "sum",
+    ] = "bytes",
     of: Literal["log", "probability"] = "log",
     best: Literal["highest", "lowest", "shortest", "longest"] = "highest",
     ties: Literal["first", "last"] = "first",
@@ -30,6 +41,10 @@ def faulty_choose(
                 score = value / len(choice.split())
             case "bytes and space":
                 score = value / (n_bytes + 1)
+            case "bytes and quotes":
+                score = value / (n_bytes + 2)
+            case "sum":
+                score = value + n_bytes
             case "utf-16":
                 score = value / len(choice.encode("utf-16"))
             case "product":
@@ -70,7 +85,9 @@ Formula = Literal["coins", "chi-square", "corrected", "statistic", "difference",
 def faulty_p_value(
     first: Any,
     second: Any,
-    counts: Literal["one alone", "all", "one or both", "each by itself", "agree or differ"] = "one alone",
+    counts: Literal[
+        "one alone", "all", "one or both", "one or none", "each by itself", "agree or differ"
+    ] = "one alone",
     sides: Literal[
         "both", "one", "first better", "second better", "first better, twice", "second better, twice"
     ] = "both",
@@ -92,6 +109,8 @@ def faulty_p_value(
             n = len(first)
         case "one or both":
             n = sum(bool(a) or bool(b) for a, b in zip(first, second))
+        case "one or none":
+            n = sum(not (a and b) for a, b in zip(first, second))
         case "each by itself":  # as if the models had been asked different questions
             better, worse = sum(map(bool, first)), sum(map(bool, second))
             n = better + worse
@@ -142,7 +161,7 @@ def faulty_calibration_error(
     edges: Edges = "below",
     gap: Gap = "size",
     weigh: Weigh = "answers",
-    sure: Literal["mean", "middle", "low", "high", "number"] = "mean",
+    sure: Literal["mean", "of all", "middle", "low", "high", "number"] = "mean",
     share: Literal["of the bin", "of all", "wrong", "count", "of all right"] = "of the bin",
     empty: Literal["left out", "raises", "nan"] = "left out",
     width: Literal["equal", "equal counts", "from smallest to largest", "from ½", "one"] = "equal",
@@ -189,7 +208,8 @@ def faulty_calibration_error(
             continue
         size, hits = len(members), sum(hit for _, hit in members)
         mean = {
-            "mean": sum(c for c, _ in members) / size, "middle": low + (b + 0.5) / number * (high - low),
+            "mean": sum(c for c, _ in members) / size, "of all": sum(confidences) / n,
+            "middle": low + (b + 0.5) / number * (high - low),
             "low": b / number, "high": (b + 1) / number, "number": float(b),
         }[sure]  # fmt: skip
         part = {
@@ -257,7 +277,7 @@ def faulty_threshold(
     picks: Picks = "lowest",
     reaches: Literal["at least", "more than"] = "at least",
     bar: Literal["at least", "more than", "below", "at most"] = "at least",
-    ties: Literal["together", "one by one", "one by one, right first"] = "together",
+    ties: Literal["together", "one by one", "one by one, right first", "as listed"] = "together",
     never: Literal["inf", "none", "0", "largest", "smallest", "-inf", "nan", "raises", "above the largest"] = "inf",
     give: Literal["threshold", "place", "count", "share", "pair", "between", "coverage"] = "threshold",
 ) -> Any:
@@ -265,6 +285,8 @@ def faulty_threshold(
     found: list[tuple[float, int, float]] = []  # threshold, how many are given, the share of right ones
     if ties == "together":
         candidates = [(s, [bool(h) for x, h in zip(scores, right) if _given(x, s, bar)]) for s in scores]
+    elif ties == "as listed":
+        candidates = [(scores[k], [bool(hit) for hit in right[: k + 1]]) for k in range(n)]
     else:
         order = sorted(range(n), key=lambda i: (-scores[i], not right[i] if ties.endswith("right first") else 0))
         candidates = [(scores[order[k]], [bool(right[i]) for i in order[: k + 1]]) for k in range(n)]

@@ -25,7 +25,7 @@ def faulty_agent(
     missing: Literal["told", "raises", "ends", "ends with the error", "empty", "silent", "as raised"] = "told",
     key_error: Literal["told", "no tool"] = "told",
     words: Literal["text", "repr", "type", "type and text", "no prefix", "exception", "capital", "no colon"] = "text",
-    no_tool: Literal["named", "quoted", "no name", "no prefix"] = "named",
+    no_tool: Literal["named", "capital", "quoted", "no name", "no prefix"] = "named",
     sees: Sees = "all",
     result_as: Literal["it is", "text"] = "it is",
     empty: Literal["kept", "left out", "none"] = "kept",
@@ -126,7 +126,8 @@ def _result(
     """What a call came to, and what happens then: "" (it goes on), "error", "skip" or "end"."""
     if name not in tools:
         text = {
-            "named": f"error: no tool {name}", "quoted": f"error: no tool '{name}'", "no name": "error: no tool",
+            "named": f"error: no tool {name}", "capital": f"Error: no tool {name}",
+            "quoted": f"error: no tool '{name}'", "no name": "error: no tool",
             "no prefix": f"no tool {name}",
         }[no_tool]  # fmt: skip
         match missing:

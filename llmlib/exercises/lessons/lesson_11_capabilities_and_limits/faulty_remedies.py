@@ -9,12 +9,13 @@ Rarity = Literal[
     "never negative", "negative", "plain", "plain and 1", "1 outside", "upside down", "none", "share",
     "occurrences", "occurrences, from 0 on", "bracket below",
     "bracket above", "base 2", "base 10", "no logarithm", "without the word", "document",
-    "negative, from 0 on", "no half above", "no half below", "all over n", "smoothed",
+    "negative, from 0 on", "no half above", "no half below", "all over n", "smoothed", "of known words",
 ]  # fmt: skip
 Slowed = Literal[
     "by length", "not at all", "upside down", "b exchanged", "plain length", "brackets missing", "k1 at the 1",
     "different words", "sum of lengths", "without k1", "by the longest", "median",
     "times the fraction", "under the fraction", "characters", "different words everywhere", "whole mean",
+    "mean of those with it",
 ]  # fmt: skip
 
 
@@ -66,7 +67,10 @@ def faulty_bm25(
             if times == "parts of words everywhere":
                 having = sum(word in " ".join(other) for other in documents)
             tf = _times(times, word, document, documents)
-            slow = _slowed(slowed, document, k1, b, mean, lengths)
+            mean_here = mean
+            if slowed == "mean of those with it":
+                mean_here = sum(len(other) for other in documents if word in other) / having if having else 1.0
+            slow = _slowed(slowed, document, k1, b, mean_here, lengths)
             match curve:
                 case "saturates":
                     gain = tf * (k1 + 1) / (tf + slow)
@@ -130,6 +134,10 @@ def _times(times: str, word: str, document: list[str], documents: list[list[str]
 def _rarity(how: Rarity, word: str, document: list[str], documents: list[list[str]], n: int, having: int) -> float:
     odds = (n - having + 0.5) / (having + 0.5)
     match how:
+        case "of known words":
+            if not having:
+                raise KeyError(word)
+            return math.log(1 + odds)
         case "never negative":
             return math.log(1 + odds)
         case "negative":
@@ -184,7 +192,7 @@ def _rarity(how: Rarity, word: str, document: list[str], documents: list[list[st
 def _slowed(how: Slowed, document: list[str], k1: float, b: float, mean: float, lengths: list[int]) -> float:
     length = len(document)
     match how:
-        case "by length":
+        case "by length" | "mean of those with it":
             return k1 * (1 - b + b * length / mean)
         case "not at all":
             return k1
