@@ -5,7 +5,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from edition.lessons import Lesson, Pictures, Staging
+from edition.lessons import Lesson, Pictures, Staging, is_run
 
 WHAT = (
     "A course of interactive lessons that builds every part of a large language model from first principles, "
@@ -118,7 +118,7 @@ def imports_for(lesson: Lesson, code: str) -> list[str]:
     own = {name.asname or name.name for name in _imported(code)}
     plain, by_module = [], {}
     for cell in lesson.notebook.cells:
-        if cell.cell_type != "code":
+        if not is_run(cell):
             continue
         for node in ast.parse(cell.source).body:
             for name in getattr(node, "names", ()) if isinstance(node, ast.Import | ast.ImportFrom) else ():

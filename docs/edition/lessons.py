@@ -56,7 +56,7 @@ class Lesson:
 
     def check(self) -> None:
         """Raise `SiteError` if a cell was not run, or ended with an error."""
-        code = [cell for cell in self.notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+        code = [cell for cell in self.notebook.cells if is_run(cell)]
         missing = sum(cell.execution_count is None for cell in code)
         failed = sum(output.output_type == "error" for cell in code for output in cell.outputs)
         for number, what in ((missing, "have not been run"), (failed, "ended with an error")):
@@ -105,6 +105,11 @@ class Lesson:
             if inside:
                 cells.append(cell)
         return cells
+
+
+def is_run(cell: NotebookNode) -> bool:
+    """Whether a cell is code that the lesson runs: not the one that only Colab needs, and not an empty one."""
+    return cell.cell_type == "code" and cell.source.strip() and "skip-execution" not in cell.metadata.get("tags", [])
 
 
 def plain(markdown: str) -> str:
@@ -187,7 +192,7 @@ class Staging:
                 cells.append(nbformat.v4.new_markdown_cell(self.linked(cell.source)))
                 if len(cells) == 1:
                     cells.append(nbformat.v4.new_markdown_cell(NOTE.format(lesson.path.name)))
-            elif cell.cell_type == "code" and cell.source.strip():
+            elif is_run(cell):
                 outputs = [self._output(output) for output in cell.outputs]
                 self._enliven(outputs, views.get(number, ()), f"{lesson.path.name}, cell {number}")
                 for name in CHECKED.findall(cell.source):

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from edition import SiteError
-from edition.lessons import Lesson, is_view
+from edition.lessons import Lesson, is_run, is_view
 
 LIBRARY = Path(__file__).parents[2] / "llmlib"
 SHOWN, PAGE, UNSAVED = (f"application/x.llmlib-view-{what}" for what in ("shown", "page", "unsaved"))
@@ -68,7 +68,7 @@ def library_key() -> str:
 
 def key_of(lesson: Lesson, library: str) -> str:
     """A hash of what the pages of a lesson's views depend on."""
-    code = [cell.source for cell in lesson.notebook.cells if cell.cell_type == "code"]
+    code = [cell.source for cell in lesson.notebook.cells if is_run(cell)]
     return hashlib.sha256(json.dumps([library, PROBE, code]).encode()).hexdigest()[:16]
 
 
@@ -143,9 +143,9 @@ def pages_of_a_run(lesson: Lesson) -> dict[int, list[str]]:
 
 
 def _without_outputs(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    if cell.cell_type == "code":
+    if is_run(cell):
         return nbformat.v4.new_code_cell(cell.source)
-    return nbformat.v4.new_markdown_cell(cell.source)
+    return nbformat.v4.new_markdown_cell("")  # so that the cells keep their numbers
 
 
 def collected(cells: list[nbformat.NotebookNode], name: str) -> dict[int, list[str]]:

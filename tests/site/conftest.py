@@ -43,6 +43,7 @@ def lessons(folder):
     first = [
         markdown("# 01 · One\n\nWords.\n\n**The promise:** you *see* a view.\n\n**Time:** two minutes; no more.\n"),
         markdown(r"## A view" + "\n\n" + r"Here $\frac{1}{n}\sum_i x_i$ is a mean, and so is" + "\n\n$$\\bar x$$"),
+        nbformat.v4.new_code_cell("raise SystemExit", metadata={"tags": ["skip-execution"]}),
         code(VIEW, **html_of(view.still_html())),
         code(
             'from llmlib.exercises import predict\n\npredict("attention.no_scaling")',

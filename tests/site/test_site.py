@@ -75,6 +75,7 @@ def test_a_lesson_as_a_page(site):
     assert article.find("a", string="Three") is None  # not on this site
     assert article.find("a", href="https://example.org/paper")
     assert "base64" not in str(article)
+    assert "SystemExit" not in article.get_text()  # the cell that is not run
     assert "Run this cell" not in article.get_text()
     (figure,) = article.find_all("figure", class_="live-view")
     assert "llm-standalone" in (site / "lessons" / figure["data-page"]).read_text(encoding="utf-8")
