@@ -153,6 +153,8 @@ def shots(name: str, n: int, how: str, seed: int) -> str:
     answers = [item.answer for item in chosen]
     if how == "shuffled labels":
         answers = chance.sample(answers, n)
+    elif how == "moved labels":  # none is right, and none comes twice
+        answers = answers[1:] + answers[:1]
     elif how == "wrong labels":  # each from an example with another answer
         answers = [chance.choice([other.answer for other in pool if other.answer != answer]) for answer in answers]
     layouts = ["Input: {0}\nOutput: {1}\n\n"] * n

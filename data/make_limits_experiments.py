@@ -257,7 +257,7 @@ def retrieval(arm: str, seed: int) -> Rows:
 
 
 def believed(arm: str, seed: int) -> Rows:
-    """Capitals with a sentence before the question: none, a true one, a false one, and one about another country."""
+    """Capitals with a sentence before the question: true, false (also in other words), denied, about another country."""
     known: dict[str, str] = MATERIALS["capitals"]
     texts = []
     for question, item in capitals(seed, 40):
@@ -268,6 +268,8 @@ def believed(arm: str, seed: int) -> Rows:
             "true": f"The capital of {country} is {item.answer}. ",
             "false": f"The capital of {country} is {false}. ",
             "other country": f"The capital of {other} is {known[other]}. ",
+            "other words": f"{false} is the capital of {country}. ",
+            "denied": f"The capital of {country} is not {false}. ",
         }[arm]
         texts.append((f"{sentence}Question: What is the capital of {country}? Answer: {question}", item))
     scored = alone(texts)
@@ -370,12 +372,13 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (positions, ("none", "linear", "ntk", "ntk 6", "window"), 3),
     (tuned, tuple(f"{how} @ {rate}" for how in ("none", "linear", "ntk") for rate in ("3e-4", "1e-3")), 3),
     (retrieval, ("none", "right document", "other document", "changed document", "BM25", "embeddings"), 3),
-    (believed, ("none", "true", "false", "other country"), 3),
+    (believed, ("none", "true", "false", "other country", "other words", "denied"), 3),
     (calibration, ("capitals", "sums"), 3),
     (spelling, ("SmolLM2",), 3),
     (digits, ("together", "spaced"), 3),
     (invented, ("famous", "invented"), 1),
     (few_shot, tuple(f"{name}, {how}" for name in TASKS for how in HOW), 3),
+    (few_shot, ("French, moved labels",), 3),
     (without_a_model, TASKS, 1),
     (heads_off, ("20 induction heads", "20 other heads"), 3),  # none switched off: few_shot, "right labels"
     (self_consistency, ("capitals",), 3),
