@@ -257,7 +257,7 @@ def retrieval(arm: str, seed: int) -> Rows:
 
 
 def believed(arm: str, seed: int) -> Rows:
-    """Capitals with a sentence before the question: true, false (also in other words), denied, about another country."""
+    """Capitals after a sentence: true, false (also in other words), denied, or about another country."""
     known: dict[str, str] = MATERIALS["capitals"]
     texts = []
     for question, item in capitals(seed, 40):
