@@ -35,6 +35,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   let colours = [];
   let scale = 1;
   let drawn = false;
+  let here = null; // the token that the detail is about
   const unfolded = new Set(); // numbers of long messages that the reader wants whole
 
   const word = (id) => model.get("words")[id] ?? "";
@@ -137,6 +138,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     }));
 
   function tell(k) {
+    here = k;
     const ask = "Point at a token, or walk through them with the arrow keys, to see what both models expected there.";
     const most = movedMost(moves.moves);
     const more = most === null ? "" : " This one has moved most:";
@@ -253,7 +255,9 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       const now = shades(paletteOf(el).stops.true);
       if (drawn && now[0].fill === colours[0].fill && now[128].fill === colours[128].fill) return; // only another width
       colours = now;
+      const before = here;
       draw();
+      if (drawn) tell(before); // other colours are no reason to forget what was looked at
       drawn = true;
     }),
   );
