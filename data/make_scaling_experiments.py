@@ -13,18 +13,20 @@ import csv
 import math
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import torch
 from experiments import Experiment, Rows, run_missing
+from scaling_names import names_or_kinds
 
 from llmlib import BPETokenizer, TrainConfig, Transformer, TransformerConfig, tinytales_text, train
 from llmlib.corpora import tiny_shakespeare, world_facts
 from llmlib.corpora.datasets import TokenDataset
 from llmlib.scaling import Fit, fit
-from llmlib.training import TrainingDiverged
+from llmlib.training import TrainingDiverged, maximal_update, widened
 
 FILE = Path(__file__).parent / "scaling_experiments.csv"
 VOCABULARY, WINDOW, BATCH = 512, 64, 8
@@ -254,6 +256,66 @@ def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float,
     ]
 
 
+def names(arm: str, seed: int) -> Rows:
+    """The model of "target" again, with more seeds: what it knows about names, and what about kinds."""
+    size, thousands = arm.split()
+    tokenizer, data = tales()
+    model, steps, _ = run(size, float(thousands), best_rate(size), seed, data["train"], data["heldout"])
+    if model:
+        yield from ((steps, *row) for row in names_or_kinds(model, tokenizer))
+    yield steps, "loss", loss_on(model, data["heldout"]) if model else math.inf, ""
+
+
+def width(arm: str, seed: int) -> Rows:
+    """One rate, which is that of the narrowest model, carried to a model that is so many times as wide.
+
+    "standard": as everywhere in the course, one rate and the same first weights. "muP": see `maximal_update`. "rates
+    alone": as standard, with the rates of muP. "without rates": as muP, with one rate.
+    """
+    named, rate = arm.split(" @ ")
+    way, times = named.rsplit(" ", 1)
+    _, data = tales()
+    model = Transformer(widened(NARROW, int(times)), seed=seed)
+    if way in ("muP", "without rates"):
+        maximal_update(model, NARROW)
+    factor = 1 / int(times) if way in ("muP", "rates alone") else 1.0
+    plan = TrainConfig(
+        WIDTH_STEPS, BATCH, WINDOW, seed=seed, dtype="float32", warmup=WIDTH_STEPS // 6, weight_decay=0.0,
+        learning_rate=5 * float(rate), matrix_learning_rate=float(rate) * factor,
+    )  # fmt: skip
+    broken = False
+    try:
+        for _ in train(model, data["train"], plan):
+            pass
+    except TrainingDiverged:
+        broken = True
+    for split in ("validation", "heldout"):
+        yield WIDTH_STEPS, split, math.inf if broken else loss_on(model, data[split], EVALUATION // 2), ""
+
+
+def widths_beyond() -> tuple[str, ...]:
+    """Half or twice the best rate of each way and width, where it is the lowest or the highest that was tried."""
+    losses: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (arm, _), loss in known("width", "validation").items():
+        way, rate = arm.split(" @ ")
+        losses[way][float(rate)].append(loss)
+    arms = []
+    for way, of_rates in losses.items():
+        best = min(of_rates, key=lambda rate: sum(of_rates[rate]) / len(of_rates[rate]))
+        arms += [f"{way} @ {best / 2}"] * (best == min(of_rates))
+        arms += [f"{way} @ {best * 2}"] * (best == max(of_rates))
+    return tuple(arms)
+
+
+# "width": its narrowest model and its steps; and for each way and width, as a multiple, the rates to begin with.
+NARROW, WIDTH_STEPS = config_of("XS"), 120
+WIDTHS = {
+    **dict.fromkeys(("standard 1", "standard 2", "standard 4"), (6e-3, 1.2e-2, 2.4e-2, 4.8e-2)),
+    "standard 8": (1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2),
+    **dict.fromkeys(("muP 2", "muP 4", "muP 8"), (6e-3, 1.2e-2, 2.4e-2, 4.8e-2)),
+    **dict.fromkeys(("rates alone 4", "without rates 4"), (6e-3, 1.2e-2, 2.4e-2, 4.8e-2)),
+}
+WIDTH_ARMS = tuple(f"{way} @ {rate}" for way, rates in WIDTHS.items() for rate in rates)
 RATE_ARMS = tuple(f"{size} {k} @ {rate}" for size, k in SWEEP.items() for rate in RATES[size])
 PLAYS = tuple(
     f"{size} {k}"
@@ -283,3 +345,9 @@ if __name__ == "__main__":
         for arm in (AIM_OF_TALES, AIM_OF_PLAYS):
             run_missing(FILE, [(prediction, (arm,), 1)])  # first the prediction,
             run_missing(FILE, [(target, (arm,), 2)])  # and only then the model
+    if not wanted or "width" in wanted:
+        run_missing(FILE, [(width, WIDTH_ARMS, 3)])
+        while further := widths_beyond():
+            run_missing(FILE, [(width, further, 3)])
+    if not wanted or "names" in wanted:
+        run_missing(FILE, [(names, (AIM_OF_TALES,), 3)])
