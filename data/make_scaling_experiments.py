@@ -1,12 +1,13 @@
 """The experiments of lesson 10: a grid of small models, what spoils a law, and a prediction that is tested.
 
-    python data/make_scaling_experiments.py        (half an hour on one quiet core; stopped, it goes on where it was)
+    python data/make_scaling_experiments.py   (about 45 minutes on one quiet core; stopped, it goes on where it was)
 
 Every run of the grid has its own schedule, which ends where its training ends, and the learning rate that was best for
 its size on validation stories ("rates"). What is reported are losses on held-out stories. "prediction" is fitted to
-the grid and written to the file before "target" is trained. A line of scaling_experiments.csv is one number: the
-experiment, its arm (a size, and thousands of tokens), the seed, the step, what was measured, its value, and of how many
-if it is a count.
+the grid and written to the file before "target" is trained. "width" carries a learning rate to wider models, and
+"names" asks what the model of "target" has learned about the village. A line of scaling_experiments.csv is one number:
+the experiment, its arm (a size, and thousands of tokens), the seed, the step, what was measured, its value, and of how
+many if it is a count.
 """
 
 import csv
@@ -59,7 +60,10 @@ SWEEP = {"3XS": 200, "XXS": 164, "XS": 130, "S": 104, "M": 80, "L": 60, "XL": 60
 
 
 def config_of(size: str) -> TransformerConfig:
-    width, layers, heads, mlp = SIZES[size]
+    return shaped(*SIZES[size])
+
+
+def shaped(width: int, layers: int, heads: int, mlp: int) -> TransformerConfig:
     return TransformerConfig(
         VOCABULARY, WINDOW, d_model=width, n_layers=layers, n_heads=heads, d_mlp=mlp,
         positions="rotary", norm="rmsnorm", mlp="swiglu", tied_embeddings=True,
@@ -308,7 +312,7 @@ def widths_beyond() -> tuple[str, ...]:
 
 
 # "width": its narrowest model and its steps; and for each way and width, as a multiple, the rates to begin with.
-NARROW, WIDTH_STEPS = config_of("XS"), 120
+NARROW, WIDTH_STEPS = shaped(24, 2, 2, 64), 100
 WIDTHS = {
     **dict.fromkeys(("standard 1", "standard 2", "standard 4"), (6e-3, 1.2e-2, 2.4e-2, 4.8e-2)),
     "standard 8": (1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2),
