@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of `loops`: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of `loops`: each reference again, with keywords for its faults."""
 
 from typing import Any, Literal
 
