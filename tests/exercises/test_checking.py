@@ -57,7 +57,7 @@ def test_a_wrong_signature_is_explained():
     [
         (lambda x: torch.stack(x), "wants a list (or tuple) of tensors"),
         (lambda x: torch.cat(x), "wants a list (or tuple) of tensors"),
-        (lambda x: x.flatten().topk(999), "`min(k, len(...))` never is"),
+        (lambda x: x.flatten().topk(999), "`min(k, len(...))` is never too many"),
         (lambda x: len(3), "Print `type(...)`"),
     ],
 )

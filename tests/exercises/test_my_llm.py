@@ -107,7 +107,7 @@ def json(z):
     assert assembled.mine == ("attention.merge_heads",)
     assert "def merge_of_merge_heads(x):  # not the tokenizer's" in assembled.text
     assert "import math as F_" in assembled.text
-    assert "The file needs torch, and for my parts numpy." in assembled.text
+    assert "The file needs torch, and my parts need numpy." in assembled.text
     assert "RecursionError" in assembled.refused["attention.split_heads"]
     assert "`hooked` from llmlib" in assembled.refused["attention.rotate"]
 
