@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
-# First match wins: a pattern for "ErrorType: message", and what usually lies behind it.
+# First match wins: a pattern for "ErrorType: message", and its usual cause.
 CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"TypeError: .* (takes|missing) .*argument",
@@ -290,7 +290,7 @@ def code_of(function: Callable[..., Any]) -> CodeType | None:
 
 
 def all_code(code: CodeType) -> Iterator[CodeType]:
-    """The code, and that of the functions inside of it."""
+    """Return the code, and the code of the functions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

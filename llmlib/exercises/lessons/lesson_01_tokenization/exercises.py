@@ -147,7 +147,7 @@ def cases_count_pairs(seed):
         Case(({},), "no pieces"),
         Case(({(7,): 5},), "a piece of one id"),
         Case(({(4, 4, 4): 2},), "a run of one id: the pair occurs twice, with an overlap"),
-        Case(({(1, 2): 1, (3, 4): 1},), "pieces that stand side by side"),
+        Case(({(1, 2): 1, (3, 4): 1},), "pieces side by side"),
         Case(
             ({(1, 2, 1, 2, 5): 3, (2, 1): 4, (5, 5, 5): 2, (9,): 6},),
             "a pair occurs twice in one piece, and in reverse order",
@@ -179,7 +179,7 @@ def cases_train(seed):
         Case(("abc", 5), "more merges wanted than there are pairs"),
         Case(("日本日本", 4), "characters of three bytes each"),
         Case(("aaaaaaaa", 3)),
-        Case(("aaaaxyxyxy", 4), "a run, in which pairs overlap"),
+        Case(("aaaaxyxyxy", 4), "a run, where pairs overlap"),
         Case(("aaabaaabaaab", 4), "runs of three"),
         Case(("hug hugs hug", 258), "more than 256 merges wanted"),
         Case(("  Hug hug Hug  ", 3), "capitals, and spaces around"),
@@ -201,7 +201,7 @@ TRAIN = Exercise(
 # --- tokenization.encode ---
 
 
-# Any two orders in which merges could be applied give different ids for one of these.
+# Any two orders of applying merges give different ids for one of these.
 TANGLED = [
     ("dcbaacdcdcadcdcddcaca", [(100, 99), (99, 100), (100, 100), (98, 97), (99, 258), (258, 258), (257, 99)]),
     ("ccdacadaadcaaddcaad", [(97, 97), (99, 97), (97, 99), (256, 256), (256, 257), (100, 258), (257, 98), (100, 97)]),

@@ -90,7 +90,7 @@ COSINE = Exercise(
     faulty=faulty_cosine,
     axes=("left", "right"),
     probes=(
-        Probe("A cosine lies between −1 and 1.", between_minus_one_and_one),
+        Probe("A cosine is between −1 and 1.", between_minus_one_and_one),
         Probe("The cosine depends on directions, not on lengths.", deaf_to_length),
         gradients_flow(("x", "y"), 0, 1),
     ),

@@ -99,9 +99,9 @@ def where_it_looks(call, case):
         says = f"In the text {list(ids)}, the query at position {query} scores {right} with the key at position {last}"
         says += f", where it should look, and {other} with the key at "
         if rival == query:
-            return says + "its own position. How can the score know that a key stands at the query's own position?"
+            return says + "its own position. How can the score know that a key is at the query's own position?"
         whose = "the same token" if ids[rival] == ids[query] else "another token"
-        says += f"place {rival}, where {whose} stands. "
+        says += f"position {rival}, where {whose} is. "
         if theirs < mine:
             return says + "That is less, but not enough: how much larger must the one be, to get 0.9 of the attention?"
         return says + "How much does each of your columns add to either score?"

@@ -272,7 +272,7 @@ def cases_accumulated(seed):
         case((4, 4, 4), 3, 4, "in one part fewer targets count", ((0, 0), (0, 1), (0, 3))),
         case((2, 5), 3, 3, "parts of different sizes"),
         case((3, 4, 2), 4, 3, "different sizes, and targets that do not count", ((1, 0), (1, 2), (2, 1))),
-        case((2, 3), 2, 4, "a part in which no target counts", ((0, 0), (0, 1))),
+        case((2, 3), 2, 4, "a part where no target counts", ((0, 0), (0, 1))),
         case((3, 2), 2, 3, "two parts, and in the larger a target does not count", ((0, 1),)),
     ]
 

@@ -113,7 +113,7 @@ class LogitsAfter:
 
 
 def ends_of(texts):
-    """The states of `automaton_of(texts)` in which a text ends."""
+    """Return the states of `automaton_of(texts)` where a text ends."""
     moves, ends = automaton_of(texts), set()
     for text in texts:
         state = 0
