@@ -66,7 +66,7 @@ def test_what_is_wrong_with_a_part_is_said_before_the_module_is_called(old, new,
 
 def test_a_class_that_is_no_module_or_takes_other_arguments():
     assert "is not a torch module yet" in said_to(PARTS, text=CLASS.replace("(nn.Module)", ""))[1]
-    assert "`super().__init__()` has to come first" in said_to(PARTS, text=CLASS.replace("super().__init__()", "pass"))[1]
+    assert "`super().__init__()` has to come" in said_to(PARTS, text=CLASS.replace("super().__init__()", "pass"))[1]
     assert "`forward` should take self, x, cos, sin." in said_to(PARTS, more="")[1]
 
 
