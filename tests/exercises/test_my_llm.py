@@ -23,6 +23,7 @@ from llmlib.exercises.registry import find
 pytestmark = pytest.mark.usefixtures("as_learners_have_it")
 
 
+@pytest.mark.slow
 def test_the_borrowed_parts_solve_their_exercises():
     module = writing.as_module(assemble({}, frozenset()).text)
     for part in PARTS:
@@ -30,6 +31,7 @@ def test_the_borrowed_parts_solve_their_exercises():
         assert report.correct, report
 
 
+@pytest.mark.slow
 def test_the_borrowed_file_computes_what_the_library_does_and_needs_torch_alone():
     assembled = writing.compose(writing.collect())
     assert len(assembled.borrowed) == len(PARTS)
@@ -45,6 +47,7 @@ def test_the_borrowed_file_computes_what_the_library_does_and_needs_torch_alone(
     assert len(findings) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["plain", pytest.param("styles", marks=pytest.mark.slow)])
 def test_all_ways_to_write_a_part_can_be_kept_and_loaded(folder):
     for exercise, function in all_solutions(folder):
@@ -134,6 +137,7 @@ def mine_command(*arguments):
     return CliRunner().invoke(app, ["mine", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_the_command_writes_and_never_over_what_was_changed(tmp_path):
     path = tmp_path / "my_llm.py"
     written()
