@@ -152,7 +152,8 @@ export class Playground {
       }
       if (this.picked > before) tell();
       if (this.full) throw new Error(`The text fills the model's context of ${this.about.context} tokens.`);
-      if (this.ended) throw new Error("Here the model ends its text. Take tokens back with Undo, or start another text.");
+      if (this.ended)
+        throw new Error("Here the model ends its text. Take tokens back with Undo, or start another text.");
     } catch (error) {
       this.writer.put({ notice: error.message });
     }
