@@ -49,6 +49,7 @@ def cases_training_cost(seed):
         Case((3, 8, 20, 1000, 50), "a large vocabulary"),
         Case((12, 64, 168, 512, 100_000), "a model of this lesson"),
         Case((5, 16, 40, 1, 30), "a vocabulary of one token"),
+        Case((12, 769, 2053, 50_257, 3_000_000_001), "a model of GPT-2's size, and 3 billion tokens"),
         *(Case(each) for each in drawn),
     ]
 

@@ -18,11 +18,13 @@ def faulty_choose(
         "utf-16",
         "product",
         "sum",
+        "bytes, stripped",
     ] = "bytes",
     of: Literal["log", "probability"] = "log",
     best: Literal["highest", "lowest", "shortest", "longest"] = "highest",
     ties: Literal["first", "last"] = "first",
     give: Literal["place", "choice", "score", "scores", "order", "from 1"] = "place",
+    digits: int | None = None,
 ) -> Any:
     scores = []
     for choice, log_prob in zip(choices, log_probs):
@@ -31,6 +33,8 @@ def faulty_choose(
         match by:
             case "bytes":
                 score = value / n_bytes
+            case "bytes, stripped":
+                score = value / max(1, len(choice.strip().encode()))
             case "nothing":
                 score = value
             case "characters":
@@ -49,7 +53,7 @@ def faulty_choose(
                 score = value / len(choice.encode("utf-16"))
             case "product":
                 score = value * n_bytes
-        scores.append(score)
+        scores.append(score if digits is None else round(score, digits))
     lengths = [len(choice.encode()) for choice in choices]
     match best:
         case "highest":
@@ -86,7 +90,7 @@ def faulty_p_value(
     first: Any,
     second: Any,
     counts: Literal[
-        "one alone", "all", "one or both", "one or none", "each by itself", "agree or differ"
+        "one alone", "all", "all, by the gap", "one or both", "one or none", "each by itself", "agree or differ"
     ] = "one alone",
     sides: Literal[
         "both", "one", "first better", "second better", "first better, twice", "second better, twice"
@@ -107,6 +111,9 @@ def faulty_p_value(
             pass
         case "all":  # a question on which both agree is a coin that the rarer side has lost
             n = len(first)
+        case "all, by the gap":  # the same distance between the two sides, among more coins
+            n, gap = len(first), abs(better - worse)
+            return min(1.0, sum(math.comb(n, k) for k in range(n + 1) if abs(2 * k - n) >= gap) / 2**n)
         case "one or both":
             n = sum(bool(a) or bool(b) for a, b in zip(first, second))
         case "one or none":
@@ -266,6 +273,7 @@ Picks = Literal[
     "last",
     "by halves",
     "most right",
+    "first of the list",
 ]
 
 
@@ -277,7 +285,7 @@ def faulty_threshold(
     picks: Picks = "lowest",
     reaches: Literal["at least", "more than"] = "at least",
     bar: Literal["at least", "more than", "below", "at most"] = "at least",
-    ties: Literal["together", "one by one", "one by one, right first", "as listed"] = "together",
+    ties: Literal["together", "one by one", "one by one, right first", "as listed", "from there on"] = "together",
     never: Literal["inf", "none", "0", "largest", "smallest", "-inf", "nan", "raises", "above the largest"] = "inf",
     give: Literal["threshold", "place", "count", "share", "pair", "between", "coverage"] = "threshold",
 ) -> Any:
@@ -285,6 +293,8 @@ def faulty_threshold(
     found: list[tuple[float, int, float]] = []  # threshold, how many are given, the share of right ones
     if ties == "together":
         candidates = [(s, [bool(h) for x, h in zip(scores, right) if _given(x, s, bar)]) for s in scores]
+    elif ties == "from there on":
+        candidates = [(scores[k], [bool(hit) for hit in right[k:]]) for k in range(n)]
     elif ties == "as listed":
         candidates = [(scores[k], [bool(hit) for hit in right[: k + 1]]) for k in range(n)]
     else:
@@ -307,6 +317,8 @@ def faulty_threshold(
             chosen = max(good, default=None)
         case "last":
             chosen = good[-1] if good else None
+        case "first of the list":
+            chosen = good[0] if good else None
         case "before the first failure":
             chosen = None
             for one in sorted(found, key=lambda one: -one[0]):

@@ -45,7 +45,10 @@ def faulty_bm25(
     repeated: Repeated = "counts",
     total: Literal["sum", "mean", "largest", "product"] = "sum",
     give: Literal["scores", "best", "order", "one number", "pairs", "running"] = "scores",
+    read: Literal["as it is", "in small letters"] = "as it is",
 ) -> Any:
+    if read == "in small letters":
+        query, documents = [w.lower() for w in query], [[w.lower() for w in document] for document in documents]
     n, lengths = len(documents), [len(document) for document in documents]
     size: Callable[[list[str]], int] = {
         "characters": lambda document: len("".join(document)),
