@@ -168,33 +168,33 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
     """`x ** 1 / b` for `x ** (1 / b)`, `a / b * c` for `a / (b * c)`, and `(a + b) / n` for `a / n + b`."""
     name, left, right = "brackets", node.left, node.right
     missing = f"In `{shown(node)}` brackets are missing: Python"
-    if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Pow):
-        exponent = ast.BinOp(left.right, node.op, right)
-        says = f"{missing} takes the power first, so `{shown(left, 30)}` is computed by itself."
-        yield name, says, ast.BinOp(left.left, ast.Pow(), exponent)
-        says = (
-            f"In `{shown(node)}` the power is of `{shown(left.left, 30)}` alone. It belongs to the other part as well."
-        )
-        yield name, says, ast.BinOp(ast.BinOp(left.left, node.op, right), ast.Pow(), left.right)
+
+    def too_short(power: ast.BinOp) -> str:
+        return f"In `{shown(node)}` the power is of `{shown(power.left, 30)}` alone; it belongs to the other part, too."
+
     if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
-        says = (
-            f"In `{shown(node)}` the power is of `{shown(right.left, 30)}` alone. It belongs to the other part as well."
-        )
-        yield name, says, ast.BinOp(ast.BinOp(left, node.op, right.left), ast.Pow(), right.right)
-    if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Div):
-        says = f"{missing} goes from left to right, so what comes after the second sign is not below the line."
-        if isinstance(node.op, ast.Mult):
-            yield name, says, ast.BinOp(left.left, ast.Div(), ast.BinOp(left.right, ast.Mult(), right))
-    if isinstance(left, ast.BinOp) and isinstance(left.op, (ast.Add, ast.Sub)):
-        sign = "/" if isinstance(node.op, ast.Div) else "*"
-        for here, other in ((left.left, left.right), (left.right, left.left)):
-            part = ast.BinOp(here, node.op, right)
-            both = (part, other) if here is left.left else (other, part)
-            says = (
-                f"In `{shown(node, 90)}` the `{sign} {shown(right, 30)}` is for both parts of the bracket. It belongs to "
-                f"`{shown(here, 40)}` alone."
-            )
-            yield name, says, ast.BinOp(both[0], left.op, both[1])
+        yield name, too_short(right), ast.BinOp(ast.BinOp(left, node.op, right.left), ast.Pow(), right.right)
+    if not isinstance(left, ast.BinOp):
+        return
+    if isinstance(left.op, ast.Pow):
+        says = f"{missing} takes the power first, so `{shown(left, 30)}` is computed by itself."
+        yield name, says, ast.BinOp(left.left, ast.Pow(), ast.BinOp(left.right, node.op, right))
+        yield name, too_short(left), ast.BinOp(ast.BinOp(left.left, node.op, right), ast.Pow(), left.right)
+    last = left.right
+    if isinstance(left.op, ast.Mult) and isinstance(last, ast.BinOp) and isinstance(last.op, ast.Pow):
+        power = ast.BinOp(ast.BinOp(last.left, node.op, right), ast.Pow(), last.right)
+        yield name, too_short(last), ast.BinOp(left.left, ast.Mult(), power)
+    if isinstance(left.op, ast.Div) and isinstance(node.op, ast.Mult):
+        says = f"{missing} goes from left to right, so `{shown(right, 30)}` is not below the line."
+        yield name, says, ast.BinOp(left.left, ast.Div(), ast.BinOp(last, ast.Mult(), right))
+    if isinstance(left.op, (ast.Add, ast.Sub)):
+        part, sign = f"{'/' if isinstance(node.op, ast.Div) else '*'} {shown(right, 30)}", left.op
+        for here, both in (
+            (left.left, (ast.BinOp(left.left, node.op, right), last)),
+            (last, (left.left, ast.BinOp(last, node.op, right))),
+        ):
+            says = f"In `{shown(node)}` the `{part}` is for the whole bracket; it belongs to `{shown(here, 40)}` alone."
+            yield name, says, ast.BinOp(both[0], sign, both[1])
 
 
 def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:

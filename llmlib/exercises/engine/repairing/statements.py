@@ -69,8 +69,8 @@ def _begins_at_0(body: Body, tree: ast.AST) -> Changed:
             new = ast.Assign([target], ast.Tuple(others, ast.Load()) if several else start, lineno=line.lineno)
             says = (
                 f"Your search begins with `{name.id} = {shown(first)}`. Where everything is "
-                f"{'below' if side else 'above'} that, nothing is ever found to be better. Begin with the first one, or "
-                f"with {'minus ' if side else ''}infinity."
+                f"{'below' if side else 'above'} that, nothing is ever found to be better. Begin with the first one, "
+                f"or with {'minus ' if side else ''}infinity."
             )
             yield Edit("where a search begins", line.lineno, says), _with(body, i, new)
 
