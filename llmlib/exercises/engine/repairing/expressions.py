@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 
 from llmlib.exercises.engine.repairing.calls import of_attribute, of_call, of_index, of_slice, of_subscript
 from llmlib.exercises.engine.repairing.constants import of_constant, of_unary
@@ -157,11 +158,33 @@ def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
         if isinstance(right, ast.BinOp) and isinstance(right.op, products):
             inner = ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right.left))
             yield name, says, ast.BinOp(inner, right.op, right.right)
+        yield from ((name, says, other) for other in _sums_of_products(node))
     if isinstance(node.op, ast.Pow) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
         says = f"The power in `{shown(node)}` is of the whole bracket: of `{shown(left.left)}`, too."
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, ast.Pow(), right))
     if isinstance(node.op, (ast.Mult, ast.Div)):
         yield from _brackets_of_a_product(node)
+
+
+def _sums_of_products(node: ast.BinOp) -> Iterator[ast.expr]:
+    """`6 * (a * b + c * d) * n` for `6 * a * b + c * d * n`: brackets around a part of each product."""
+    left, right = _product(node.left), _product(node.right)
+    for before in range(len(left)):
+        for after in range(1, len(right) + 1):
+            if before or after < len(right):
+                inner = ast.BinOp(_multiplied(left[before:]), node.op, _multiplied(right[:after]))
+                yield _multiplied([*left[:before], inner, *right[after:]])
+
+
+def _product(node: ast.expr) -> list[ast.expr]:
+    """The factors of a product, or what is none alone."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*_product(node.left), *_product(node.right)]
+    return [node]
+
+
+def _multiplied(factors: list[ast.expr]) -> ast.expr:
+    return reduce(lambda one, other: ast.BinOp(one, ast.Mult(), other), factors)
 
 
 def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
@@ -184,6 +207,9 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
     if isinstance(left.op, ast.Mult) and isinstance(last, ast.BinOp) and isinstance(last.op, ast.Pow):
         power = ast.BinOp(ast.BinOp(last.left, node.op, right), ast.Pow(), last.right)
         yield name, too_short(last), ast.BinOp(left.left, ast.Mult(), power)
+        says = f"{missing} takes the power first, so `{shown(last, 30)}` is computed by itself."
+        exponent = ast.BinOp(last.right, node.op, right)
+        yield name, says, ast.BinOp(left.left, ast.Mult(), ast.BinOp(last.left, ast.Pow(), exponent))
     if isinstance(left.op, ast.Div) and isinstance(node.op, ast.Mult):
         says = f"{missing} goes from left to right, so `{shown(right, 30)}` is not below the line."
         yield name, says, ast.BinOp(left.left, ast.Div(), ast.BinOp(last, ast.Mult(), right))

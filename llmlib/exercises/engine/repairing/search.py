@@ -103,6 +103,7 @@ def _edits(tree: ast.Module) -> Iterator[Edit]:
         moved.edits(tree),
         missing.names(tree),
         missing.steps(tree),
+        missing.factors(tree),
     )
 
 

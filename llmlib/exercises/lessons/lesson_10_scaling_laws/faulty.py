@@ -44,6 +44,8 @@ def faulty_huber(deviations, delta, inside="half", outside="line", side="size", 
     }[outside]()  # fmt: skip
     if side == "line alone":
         line = delta * (deviations - delta / 2)
+    if whole in ("parabola", "line"):
+        return square if whole == "parabola" else line
     small = size > delta if swapped else size <= delta
     each = torch.where(small, square, line) / (delta if whole == "over delta" else 1)
     return {"each": lambda: each, "mean": lambda: each.mean(), "sum": lambda: each.sum()}[mean]()
