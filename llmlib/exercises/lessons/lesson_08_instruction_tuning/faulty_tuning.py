@@ -39,7 +39,7 @@ def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, 
         numbers = draw((d_in, rank)).T if a == "turned" else draw((rank, d_in))
         drawn = numbers / sizes.get(a, d_in**0.5)
         detours[f"{name}.a"] = torch.zeros(rank, d_in) if a == "zero" else drawn
-        under = {"by d_in": d_in**0.5, "by d_out": d_out**0.5, "as drawn": 1}.get(b, rank**0.5)
+        under = d_in**0.5 if b == "by d_in" else rank**0.5
         detours[f"{name}.b"] = torch.zeros(d_out, rank) if b == "zero" else draw((d_out, rank)) / under
 
     still = {"a alone": "b", "b alone": "a"}.get(which)  # the half of each detour that does not learn
