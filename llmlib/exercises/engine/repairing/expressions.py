@@ -159,6 +159,11 @@ def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
             inner = ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right.left))
             yield name, says, ast.BinOp(inner, right.op, right.right)
         yield from ((name, says, other) for other in _sums_of_products(node))
+    if isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(right, ast.BinOp) and isinstance(right.op, products):
+        says = (
+            f"In `{shown(node)}` brackets are missing: Python multiplies and divides first, then it adds and subtracts."
+        )
+        yield name, says, ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
     if isinstance(node.op, ast.Pow) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
         says = f"The power in `{shown(node)}` is of the whole bracket: of `{shown(left.left)}`, too."
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, ast.Pow(), right))
@@ -213,6 +218,13 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
     if isinstance(left.op, ast.Div) and isinstance(node.op, ast.Mult):
         says = f"{missing} goes from left to right, so `{shown(right, 30)}` is not below the line."
         yield name, says, ast.BinOp(left.left, ast.Div(), ast.BinOp(last, ast.Mult(), right))
+    if isinstance(left.op, ast.Div) and isinstance(last, ast.BinOp) and isinstance(last.op, (ast.Add, ast.Sub)):
+        says = f"In `{shown(node)}` a bracket ends too early: it has to hold `{shown(right, 30)}` as well."
+        yield (
+            name,
+            says,
+            ast.BinOp(left.left, ast.Div(), ast.BinOp(last.left, last.op, ast.BinOp(last.right, node.op, right))),
+        )
     if isinstance(left.op, (ast.Add, ast.Sub)):
         part, sign = f"{'/' if isinstance(node.op, ast.Div) else '*'} {shown(right, 30)}", left.op
         for here, both in (

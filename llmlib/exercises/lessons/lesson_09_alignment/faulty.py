@@ -55,7 +55,9 @@ def faulty_best_of_n(rewards, values, chooses="rewards", which="largest", axis="
     worth = {
         "values": values, "rewards": rewards, "difference": rewards - values, "product": rewards * values,
     }[gives]  # fmt: skip
-    if which == "first":
+    if which == "equals together":
+        found = worth[by == by.amax(1, keepdim=True)]
+    elif which == "first":
         found = worth[:, 0]
     elif which == "last":
         found = worth[:, -1]
@@ -132,6 +134,7 @@ def faulty_reinforce_loss(log_probs, mask, rewards, sign=-1, length="sum", maske
     w = {
         "rewards": lambda: rewards, "none": lambda: torch.ones_like(rewards),
         "baseline": lambda: rewards - rewards.mean(), "sign": lambda: rewards.sign(), "exp": lambda: rewards.exp(),
+        "advantage": lambda: (rewards - rewards.mean()) / (rewards.std() + 1e-4),
         "mean": lambda: rewards.mean().expand_as(rewards), "positive": lambda: rewards.relu(),
     }[weight]()  # fmt: skip
     each = w * each if weight != "added" else w + each
@@ -196,6 +199,9 @@ def faulty_clipped_loss(log_probs, old_log_probs, advantages, mask, clip, ratio=
         m, mask = torch.ones_like(r), mask[:, :1]
     a = advantages[:, None]
     gain, held = a * r, a * r.clamp(low, high)
+    if masked == "ratio":
+        r = r * mask
+        gain, held = a * r, a * r.clamp(low, high)
     if choose in ("smaller sum", "smaller answer"):  # what the sums are has the places of one token
         axes = (0, 1) if choose == "smaller sum" else 1
         gain, held = (gain * m).sum(axes, keepdim=True), (held * m).sum(axes, keepdim=True)
@@ -279,7 +285,7 @@ def faulty_dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta
 
 
 def faulty_list_reward(said, right, repeated="costs", wrong="costs", by="right", order="any", floor=False, price=1,
-                       empty="nothing"):  # fmt: skip
+                       empty="nothing", earns=1):  # fmt: skip
     hits = [animal for animal in said if animal in right]
     if order == "same place":
         hits = [one for one, other in zip(said, right) if one == other]
@@ -295,7 +301,7 @@ def faulty_list_reward(said, right, repeated="costs", wrong="costs", by="right",
     whole = {"right": len(right), "said": max(1, len(said)), "nothing": 1, "both": len(said) + len(right),
              "missing": len(right), "mean of both": (len(said) + len(right)) / 2,
              "animals": max(1, len(set(said) | set(right)))}[by]  # fmt: skip
-    reward = (gained - price * lost) / whole
+    reward = (earns * gained - price * lost) / whole
     return max(0.0, reward) if floor else reward
 
 
