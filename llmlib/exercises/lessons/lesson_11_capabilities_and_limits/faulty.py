@@ -293,7 +293,6 @@ Picks = Literal[
     "by halves",
     "most right",
     "first of the list",
-    "lowest of right",
 ]
 
 
@@ -337,8 +336,6 @@ def faulty_threshold(
             chosen = max(good, default=None)
         case "last":
             chosen = good[-1] if good else None
-        case "lowest of right":
-            chosen = min((one for one in good if one[0] in {s for s, h in zip(scores, right) if h}), default=None)
         case "first of the list":
             chosen = good[0] if good else None
         case "before the first failure":
