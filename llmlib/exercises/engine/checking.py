@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from llmlib.exercises.engine import answers
-from llmlib.exercises.engine.detecting import aliases, infinity, influence, search
+from llmlib.exercises.engine.detecting import aliases, grids, infinity, influence, search
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.properties import explained
@@ -91,7 +91,9 @@ REASONS: tuple[Callable[[Examination], Reason | None], ...] = (
     search.step_from_the_result,  # it says what the result is, and costs less than an edit, with its many programs
     search.changed_argument,  # after the result: many a shifted argument gives a shifted result
     search.step_from_one_of_the_results,  # after the two that explain all results at once
+    grids.coarse,  # a change of the grid can make all of these cases right, and no others
     edit_where_it_runs,  # tried on all cases, and so surer than everything below
+    aliases.changed_input,  # true, and what is computed from it looks like many an idea
     search.likely_finding,  # one cause is likelier than a guarded idea, or than two at once
     one_guarded,  # an idea, though the attempt is right in some spots where the idea would be wrong
     two_ideas_apart_from_odd_cases,

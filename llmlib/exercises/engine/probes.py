@@ -41,7 +41,7 @@ def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") 
         cut = " and ".join(f"`{name}`" for name, i in zip(names, arguments) if args[i].grad is None)
         if not cut:
             return None
-        without = f"No gradient flows back to {cut}, so a layer with this function could not learn through it. "
+        without = f"No gradient flows back to {cut}, so nothing can learn through this function. "
         if needed_for:
             without = f"Your values are right, but no gradient flows back to {cut}, so {needed_for}. "
         return without + "numpy, `.item()`, `.tolist()` and `torch.tensor(...)` cut the path."

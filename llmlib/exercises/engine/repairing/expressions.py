@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 
 from llmlib.exercises.engine.repairing.calls import of_attribute, of_call, of_index, of_slice, of_subscript
 from llmlib.exercises.engine.repairing.constants import of_constant, of_unary
@@ -155,9 +156,81 @@ def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
         if isinstance(right, ast.BinOp) and isinstance(right.op, products):
             inner = ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right.left))
             yield name, says, ast.BinOp(inner, right.op, right.right)
+        yield from ((name, says, other) for other in _sums_of_products(node))
+    if isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(right, ast.BinOp) and isinstance(right.op, products):
+        says = (
+            f"In `{shown(node)}` brackets are missing: Python multiplies and divides first, then it adds and subtracts."
+        )
+        yield name, says, ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
     if isinstance(node.op, ast.Pow) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
         says = f"The power in `{shown(node)}` applies to the whole bracket, including `{shown(left.left)}`."
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, ast.Pow(), right))
+    if isinstance(node.op, (ast.Mult, ast.Div)):
+        yield from _brackets_of_a_product(node)
+
+
+def _sums_of_products(node: ast.BinOp) -> Iterator[ast.expr]:
+    """`6 * (a * b + c * d) * n` for `6 * a * b + c * d * n`: brackets around a part of each product."""
+    left, right = _product(node.left), _product(node.right)
+    for before in range(len(left)):
+        for after in range(1, len(right) + 1):
+            if before or after < len(right):
+                inner = ast.BinOp(_multiplied(left[before:]), node.op, _multiplied(right[:after]))
+                yield _multiplied([*left[:before], inner, *right[after:]])
+
+
+def _product(node: ast.expr) -> list[ast.expr]:
+    """The factors of a product, or what is none alone."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*_product(node.left), *_product(node.right)]
+    return [node]
+
+
+def _multiplied(factors: list[ast.expr]) -> ast.expr:
+    return reduce(lambda one, other: ast.BinOp(one, ast.Mult(), other), factors)
+
+
+def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
+    """`x ** 1 / b` for `x ** (1 / b)`, `a / b * c` for `a / (b * c)`, and `(a + b) / n` for `a / n + b`."""
+    name, left, right = "brackets", node.left, node.right
+    missing = f"In `{shown(node)}` brackets are missing: Python"
+
+    def too_short(power: ast.BinOp) -> str:
+        return f"In `{shown(node)}` the power is of `{shown(power.left, 30)}` alone; it belongs to the other part, too."
+
+    if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
+        yield name, too_short(right), ast.BinOp(ast.BinOp(left, node.op, right.left), ast.Pow(), right.right)
+    if not isinstance(left, ast.BinOp):
+        return
+    if isinstance(left.op, ast.Pow):
+        says = f"{missing} takes the power first, so `{shown(left, 30)}` is computed by itself."
+        yield name, says, ast.BinOp(left.left, ast.Pow(), ast.BinOp(left.right, node.op, right))
+        yield name, too_short(left), ast.BinOp(ast.BinOp(left.left, node.op, right), ast.Pow(), left.right)
+    last = left.right
+    if isinstance(left.op, ast.Mult) and isinstance(last, ast.BinOp) and isinstance(last.op, ast.Pow):
+        power = ast.BinOp(ast.BinOp(last.left, node.op, right), ast.Pow(), last.right)
+        yield name, too_short(last), ast.BinOp(left.left, ast.Mult(), power)
+        says = f"{missing} takes the power first, so `{shown(last, 30)}` is computed by itself."
+        exponent = ast.BinOp(last.right, node.op, right)
+        yield name, says, ast.BinOp(left.left, ast.Mult(), ast.BinOp(last.left, ast.Pow(), exponent))
+    if isinstance(left.op, ast.Div) and isinstance(node.op, ast.Mult):
+        says = f"{missing} goes from left to right, so `{shown(right, 30)}` is not below the line."
+        yield name, says, ast.BinOp(left.left, ast.Div(), ast.BinOp(last, ast.Mult(), right))
+    if isinstance(left.op, ast.Div) and isinstance(last, ast.BinOp) and isinstance(last.op, (ast.Add, ast.Sub)):
+        says = f"In `{shown(node)}` a bracket ends too early: it has to hold `{shown(right, 30)}` as well."
+        yield (
+            name,
+            says,
+            ast.BinOp(left.left, ast.Div(), ast.BinOp(last.left, last.op, ast.BinOp(last.right, node.op, right))),
+        )
+    if isinstance(left.op, (ast.Add, ast.Sub)):
+        part, sign = f"{'/' if isinstance(node.op, ast.Div) else '*'} {shown(right, 30)}", left.op
+        for here, both in (
+            (left.left, (ast.BinOp(left.left, node.op, right), last)),
+            (last, (left.left, ast.BinOp(last, node.op, right))),
+        ):
+            says = f"In `{shown(node)}` the `{part}` is for the whole bracket; it belongs to `{shown(here, 40)}` alone."
+            yield name, says, ast.BinOp(both[0], sign, both[1])
 
 
 def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:

@@ -57,6 +57,8 @@ STEPS = (
     ("a square missing", "you need the square of `{0}`", "({0}) ** 2"),
     ("an exponential missing", "you need the exponential of `{0}` first", "({0}).exp()"),
     ("a logarithm missing", "you need the logarithm of `{0}` first", "({0}).log()"),
+    ("an exponential missing", "you need the exponential of `{0}` first", "math.exp({0})"),
+    ("a logarithm missing", "you need the logarithm of `{0}` first", "math.log({0})"),
     ("a softmax missing", "`{0}` has to go through a softmax first", "({0}).softmax(-1) / (({0}).dim() > 0)"),
     ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(0)"),
     ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(-1)"),
@@ -149,3 +151,18 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
             slot.set(other)
             yield Edit(name, getattr(node, "lineno", 0), sentence[0].upper() + sentence[1:] + ".")
             slot.set(node)
+
+
+def factors(tree: ast.AST) -> Iterator[Edit]:
+    """A variable by which a part of a formula is neither multiplied nor divided."""
+    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    known = sorted({n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | stored)
+    for slot in slots(tree):
+        node = slot.get()
+        if not isinstance(node, (ast.BinOp, ast.Name)) or not isinstance(slot.parent, (ast.BinOp, ast.Return)):
+            continue
+        for name in known:
+            for operator, done in ((ast.Mult(), "multiplied"), (ast.Div(), "divided")):
+                slot.set(ast.BinOp(node, operator, ast.Name(name, ast.Load())))
+                yield Edit("a factor missing", node.lineno, f"`{shown(node)}` is not {done} by `{name}`.")
+                slot.set(node)

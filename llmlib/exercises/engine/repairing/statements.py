@@ -18,7 +18,7 @@ def bodies(tree: ast.AST) -> Iterator[Body]:
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
     """Yield each change of one statement; the tree stays changed while the caller looks at it."""
-    for rule in (_thrown_away, _not_returned, _too_many, _overwritten, _misplaced, _exchanged, _jumps):
+    for rule in (_begins_at_0, _thrown_away, _not_returned, _too_many, _overwritten, _misplaced, _exchanged, _jumps):
         for body in bodies(tree):
             kept = list(body)
             for edit, other in rule(body, tree):
@@ -50,6 +50,48 @@ def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
                 )
                 assigned = ast.Assign([ast.Name(target.id, ast.Store())], call, lineno=line.lineno)
                 yield Edit("result thrown away", line.lineno, says), _with(body, i, assigned)
+
+
+def _begins_at_0(body: Body, tree: ast.AST) -> Changed:
+    """`best = 0`, where `if x > best: best = x` comes later: infinity in its place, on the right side."""
+    for i, line in enumerate(body):
+        if not (isinstance(line, ast.Assign) and len(line.targets) == 1):
+            continue
+        target, value = line.targets[0], line.value
+        several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+        names, values = (target.elts, value.elts) if several else ([target], [value])  # type: ignore[attr-defined]
+        for place, (name, first) in enumerate(zip(names, values)):
+            number = isinstance(first, ast.Constant) and type(first.value) in (int, float)
+            if not (number and isinstance(name, ast.Name) and (side := _beaten(tree, name.id))):
+                continue
+            start = ast.Call(ast.Name("float", ast.Load()), [ast.Constant(f"{side}inf")], [])
+            others = [start if n == place else v for n, v in enumerate(values)]
+            new = ast.Assign([target], ast.Tuple(others, ast.Load()) if several else start, lineno=line.lineno)
+            says = (
+                f"Your search begins with `{name.id} = {shown(first)}`. Where everything is "
+                f"{'below' if side else 'above'} that, nothing is ever found to be better. Begin with the first one, "
+                f"or with {'minus ' if side else ''}infinity."
+            )
+            yield Edit("where a search begins", line.lineno, says), _with(body, i, new)
+
+
+def _beaten(tree: ast.AST, name: str) -> str | None:
+    """ "-" if something has to be above `name` to take its place, "" if below; None if nothing takes its place so."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.If):
+            continue
+        set_here = {n.id for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name) and _stored(n)}
+        for test in ast.walk(node.test):
+            if name in set_here and isinstance(test, ast.Compare) and len(test.ops) == 1:
+                right = ast.unparse(test.comparators[0]) == name
+                left = ast.unparse(test.left) == name
+                if right != left and isinstance(test.ops[0], (ast.Gt, ast.GtE, ast.Lt, ast.LtE)):
+                    return "-" if isinstance(test.ops[0], (ast.Gt, ast.GtE)) == right else ""
+    return None
+
+
+def _stored(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
 
 
 def _not_returned(body: Body, tree: ast.AST) -> Changed:

@@ -270,6 +270,18 @@ def cases_best_by_wording(seed):
             ),
             "wordings that differ in one word",
         ),
+        Case(
+            (
+                [
+                    ("Who fell?", True),
+                    ("who fell?", False),
+                    ("who fell?", False),
+                    ("Who fell", True),
+                    ("Who fell?", True),
+                ],
+            ),
+            "wordings that differ in a capital or a sign",
+        ),
         case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings of different frequency"),
         case([(2, 5), (1, 2), (0, 3)], "most are not told"),
         case([(5, 2), (4, 1), (3, 0)], "most are told"),

@@ -166,7 +166,7 @@ def faulty_merged(
 
 KeptByRankValues = (
     Literal["singular", "eigen", "eigen, unsorted", "symmetric", "rows", "columns", "first rows", "first columns"]
-    | Literal["entries", "diagonal"]
+    | Literal["entries", "diagonal", "eigen of a square"]
 )
 
 
@@ -190,6 +190,9 @@ def faulty_kept_by_rank(
             found = torch.linalg.eigvals(update).abs().sort(descending=True).values
         case "eigen, unsorted":
             found = torch.linalg.eigvals(update).abs()
+        case "eigen of a square":
+            side = min(update.shape)
+            found = torch.linalg.eigvals(update[:side, :side]).abs().sort(descending=True).values
         case "symmetric":
             found = torch.linalg.eigvalsh(update).abs().sort(descending=True).values
         case "rows":

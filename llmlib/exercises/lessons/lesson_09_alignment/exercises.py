@@ -165,6 +165,7 @@ def cases_reinforce_loss(seed):
         case([5, 5], 5, "no padding"),
         case([1, 4, 2, 3], 4, "four answers, four tokens", shift=2.0),
         case([2, 6], 6, "all rewards below 0", shift=-4.0),
+        case([150, 2], 160, "a long answer"),
         case([4, 2, 1, 3, 5], 7),
     ]
 
@@ -367,6 +368,7 @@ def cases_worth_answering(seed):
         Case((steps, 0.5), "a wrong answer costs half of what a right one earns"),
         Case((steps, 4.0), "a wrong answer costs four times what a right one earns"),
         Case((steps, 0.0), "a wrong answer costs nothing"),
+        Case((torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64), 0.0), "no price, and no chance to be right"),
         Case((steps, 1.0), "a wrong answer costs what a right one earns"),
         Case((torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), 1.0), "no gain and no loss on average"),
         Case((torch.tensor([0.0, 1.0], dtype=torch.float64), 2.0), "sure to be wrong, sure to be right"),
