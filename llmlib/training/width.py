@@ -57,7 +57,7 @@ def maximal_update(model: Transformer, base: TransformerConfig) -> float:
         raise ValueError("This model is prepared already, and would be scaled twice. Make a new one.")
     for matrix in model.blocks.parameters():
         if matrix.ndim == 2:
-            matrix *= times**-0.5
+            matrix.mul_(times**-0.5)
     for name, _ in list(model.final_norm.named_parameters()):  # LayerNorm has a bias, too
         parametrize.register_parametrization(model.final_norm, name, Times(1 / times))
     return 1 / times
