@@ -47,7 +47,8 @@ def explained(e: Examination) -> Broken | None:
 
 def remarks(e: Examination) -> Iterator[str]:
     """What the exercise's probes have to remark on a right solution."""
-    if drawn := next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None):
+    drawn = next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None)
+    if drawn and not e.exercise.makes_module:
         yield (
             f"Your function draws from the global random state of {' and '.join(drawn)}, though its result is the same "
             "whatever is drawn. Whoever draws after it gets other numbers than without it."
