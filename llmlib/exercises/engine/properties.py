@@ -1,6 +1,8 @@
 """What a right solution keeps to, whatever the values: inputs left alone, no chance, the exercise's own probes."""
 
+import inspect
 import random
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,7 +93,21 @@ def _unchanged(e: Examination, trial: Trial) -> str | None:
             )
             says = GRADIENTS_LEFT if same_numbers(before[i], after[i]) else WRITTEN_INTO
             return says.format(name, copied.format(name))
+    if added := [name for name in names if _in_place(e, name.strip("`"))]:
+        return (
+            f"Your function changes its input {' and '.join(names)}: with a tensor, `+=` writes into it, and whoever "
+            f"called your function has it changed, too. `{added[0].strip('`')} = {added[0].strip('`')} + …` makes a new one."
+        )
     return f"Your function changes its input {' and '.join(names)}; work on a copy." if names else None
+
+
+def _in_place(e: Examination, name: str) -> bool:
+    """Whether the code has `name += …`."""
+    try:
+        source = inspect.getsource(e.attempt)
+    except (OSError, TypeError):
+        return False
+    return re.search(rf"^\s*{name} \+= ", source, re.MULTILINE) is not None
 
 
 def _undisturbed(e: Examination, trial: Trial) -> str | None:

@@ -252,8 +252,8 @@ def weights_without_influence(call, case):
 
     names = [name for name in weights if name.startswith(f"blocks.{config.n_layers - 1}.") and unused(name)]
     return 0 < len(names) < 9 and (
-        f"{' and '.join(f'`{name}`' for name in names)}: with other numbers in there your logits are the same. Where "
-        "should they be used, and what do you use in their place?"
+        f"You never use {' and '.join(f'`{name}`' for name in names)}: with other numbers in there your logits are the "
+        "same. What do you use in its place?"
     )
 
 

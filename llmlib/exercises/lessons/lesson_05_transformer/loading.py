@@ -47,7 +47,7 @@ OURS = {
 
 def cases_our_name(seed):
     block = 10 + seed % 80
-    gpt = {"transformer": "model", "h": "blocks", "model": "inner"}
+    gpt = {"transformer": "model", "h": "blocks"}
     swapped = {"query": "key", "key": "query", "attn": "attention"}
     return [
         Case(("model.layers.3.self_attn.q_proj.weight", OURS)),
@@ -65,7 +65,7 @@ def cases_our_name(seed):
         Case((f"layers.{block}.attn.query.weight", swapped), "another table, in which two names change places"),
         Case(("model.model.norm.weight", OURS), "`model` twice"),
         Case((f"transformer.h.{block}.weight", gpt), "a table in which another part is called `model`"),
-        Case((f"model.h.{block}.weight", gpt), "a table in which `model` has another name"),
+        Case((f"model.h.{block}.weight", gpt | {"model": "inner"}), "a table in which `model` has another name"),
     ]
 
 
