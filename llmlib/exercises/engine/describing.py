@@ -24,7 +24,7 @@ def describe(value: Any, length: int = 70) -> str:
         return f"tensor of shape {shape(value.shape)}, {dtype_of(value)}"
     if isinstance(value, (list, tuple, dict)) and holds_tensors(value):
         return _short(value)
-    if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
+    if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, set, type(None))):
         try:
             text = repr(value)
         except Exception:  # somebody's own __repr__ somewhere inside

@@ -101,7 +101,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"AttributeError: 'dict' object has no attribute",
-        "The entries of a dictionary are asked for in square brackets: `d[\"name\"]`.",
+        'The entries of a dictionary are asked for in square brackets: `d["name"]`.',
     ),
     (
         r"FileNotFoundError:|OSError: .*File name too long",
