@@ -127,7 +127,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"NameError: name '(true|false|null)'",
-        "`true`, `false` and `null` are words of JSON, which is not Python. `json.loads` reads them, and `eval` does not.",
+        "`true`, `false` and `null` are words of JSON, which is not Python: `json.loads` reads them.",
     ),
     (r"NameError:", "A name that Python has not met: a spelling mistake, or a cell (an import) not yet run."),
     (

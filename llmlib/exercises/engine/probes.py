@@ -46,7 +46,7 @@ def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") 
             without = f"Your values are right, but no gradient flows back to {cut}, so {needed_for}. "
         return (
             without
-            + "numpy, `.item()`, `.tolist()`, `torch.tensor(...)`, `nn.Parameter(...)` and `torch.no_grad()` cut the path."
+            + "numpy, `.item()`, `.tolist()`, `torch.tensor(...)`, `nn.Parameter(...)` and `no_grad()` cut the path."
         )
 
     return Probe("Gradients flow back to the inputs.", broken, remark=not needed_for)

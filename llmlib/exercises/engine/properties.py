@@ -93,10 +93,11 @@ def _unchanged(e: Examination, trial: Trial) -> str | None:
             )
             says = GRADIENTS_LEFT if same_numbers(before[i], after[i]) else WRITTEN_INTO
             return says.format(name, copied.format(name))
-    if added := [name for name in names if _in_place(e, name.strip("`"))]:
+    own = (e.exercise.argument_names[i] for i in changed)
+    if added := next((name for name in own if _in_place(e, name)), None):
         return (
             f"Your function changes its input {' and '.join(names)}: with a tensor, `+=` writes into it, and whoever "
-            f"called your function has it changed, too. `{added[0].strip('`')} = {added[0].strip('`')} + …` makes a new one."
+            f"called your function has it changed, too. `{added} = {added} + …` makes a new one."
         )
     return f"Your function changes its input {' and '.join(names)}; work on a copy." if names else None
 

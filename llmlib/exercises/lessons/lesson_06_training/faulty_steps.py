@@ -160,7 +160,8 @@ def faulty_fit(
         piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place, in `.grad`
         gradients = _clipped(gradients, limit, "before" if clip == "first step" and t == 0 else clip)
         now = {"first": rates[0], "last": rates[-1], "one late": rates[max(0, t - 1)],
-               "one early, at most last": rates[min(t + 1, len(rates) - 1)], "one early": rates[(t + 1) % len(rates)], "last first": rates[t - 1]}.get(rate, own)  # fmt: skip
+               "one early, at most last": rates[min(t + 1, len(rates) - 1)],
+               "one early": rates[(t + 1) % len(rates)], "last first": rates[t - 1]}.get(rate, own)  # fmt: skip
         at = {"one": 1, "from 0": t}.get(count, t + 1)
         stepped: list[Any] = []
         for w, g, (m, v) in zip(weights, gradients, moments):

@@ -146,7 +146,8 @@ def faulty_constrained(
             wants = logits.softmax(-1)[end] > 0.5 if stop == "above a half" else logits[end] > 0
             if wants:
                 break
-        may_end = {"above 0": False, "above a half": False, "always": True, "nothing follows": not moves[state], "not at once": state in ends and bool(ids),
+        may_end = {"above 0": False, "above a half": False,
+                   "always": True, "nothing follows": not moves[state], "not at once": state in ends and bool(ids),
                    "of the state before": last in ends}.get(stop, state in ends)  # fmt: skip
         allowed = [id for id, data in enumerate(tokens) if data and _reached(moves, state, data) is not None]
         if empty == "yes":

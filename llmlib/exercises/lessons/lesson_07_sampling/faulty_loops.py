@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import torch
 
-
 ContinuationReads = Literal[
     "new", "all", "no cache", "stale cache", "last twice", "last of the prompt", "prompt", "nothing"
 ]

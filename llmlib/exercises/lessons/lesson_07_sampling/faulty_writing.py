@@ -17,7 +17,8 @@ def faulty_write(logits_of, ids, us, end, temperature, top_p, penalty, order="pe
         late = text or new
         text = new + (text or []) if reads == "in front" else (text or []) + new
         seen = {"new": new, "last": text[-1:], "prompt": ids, "backwards": text[::-1], "one late": late,
-                "without the first": text[1:] or text, "without the first of several": text[len(ids) > 1 :]}.get(reads, text)  # fmt: skip
+                "without the first": text[1:] or text,
+                "without the first of several": text[len(ids) > 1 :]}.get(reads, text)  # fmt: skip
         return logits_of(torch.tensor([seen]))[:, {"last": -1, "first": 0, "last but one": -2}.get(place, -1)], text
 
     def choose(logits, text, u):
