@@ -133,8 +133,8 @@ def cases_constrained(seed):
     letters = [{97: 1}, {97: 0, 98: 1}]  # state 0 may end, and comes back
 
     def case(automaton, tokens, end, note, wanted, most=12, patience=2.0, level=0.0):
-        """The first model from the seed on whose text is as wanted."""
-        for number in range(seed, seed + 3000):
+        """The first model from a number on whose text is as wanted; each seed has numbers of its own."""
+        for number in range(3000 * seed + 1, 3000 * (seed + 1)):
             model = LogitsAfter(len(tokens), end, number, patience, level)
             args = (model, *automaton, tokens, end, most)
             if apart(args) and wanted(b"".join(tokens[id] for id in constrained(*args)), args):
@@ -149,7 +149,9 @@ def cases_constrained(seed):
 
     def limited(text, args):
         model, moves, ends, tokens, end, most = args
-        return len(constrained(*args)) == most < len(constrained(model, moves, ends, tokens, end, 40))
+        longer = constrained(model, moves, ends, tokens, end, 40)
+        wants = [int(model(longer[:n]).argmax()) for n in range(most + 1)]  # also for who stops at a forbidden token
+        return len(constrained(*args)) == most < len(longer) and wants == longer[: most + 1]
 
     def forbidden(args):
         """Whether the likeliest of all tokens is never allowed at first, and the end is not either."""
