@@ -172,6 +172,8 @@ def cases_constrained(seed):
              patience=-1.0),
         case(ab, [b"a", b"b", b"", b"ab", b"ba", b"aa"], 2, "a state that comes back", lambda text, args: len(text) > 5,
              patience=5.0),
+        case(ab, [b"a", b"b", b"", b"ab", b"ba", b"aa"], 2, "the end is likely, and a token is likelier",
+             lambda text, args: bool(text) and bool(args[0]([])[2] > 0.5), patience=-1.0),
         case(numbers, parts, 0, "it wants to end at once", lambda text, args: len(text) > 1, patience=-4.0, level=-9.0),
     ]  # fmt: skip
 
