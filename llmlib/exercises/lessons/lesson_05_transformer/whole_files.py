@@ -87,6 +87,8 @@ def too_many_key_value_heads(call, case):
     )
 
 
+ROOM = "There are as many key-value heads as `key` has room for."
+
 ATTENTION_PART = Exercise(
     **TEXTS["attention_part"],
     reference=attention_part,
@@ -98,8 +100,8 @@ ATTENTION_PART = Exercise(
     probes=(
         batch_permuted(0),
         gradients_flow(("x", "query", "key", "value", "output"), 0, 1, 2, 3, 4),
-        Probe("The module has as many key-value heads as `key`.", rows_of_the_module, explains=True),
-        Probe("There are as many key-value heads as `key` has room for.", too_many_key_value_heads, explains=True),
+        Probe(ROOM, rows_of_the_module, explains=True),
+        Probe(ROOM, too_many_key_value_heads, explains=True),
         Probe("The matrices that are given are used.", weights_of_its_own, explains=True),
     ),
 )
