@@ -129,9 +129,11 @@ def values_agree(expected: Tensor, got: Tensor) -> Tensor:
 def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     advice = ""
     if got is None:
-        advice = (
-            " Does the last line `return` your result? (`sort`, `append` and others change a list and return None.)"
-        )
+        advice = " Does the last line `return` your result?"
+        if isinstance(expected, (list, dict)):
+            advice += " (`sort`, `append` and others change a list and return None.)"
+        else:
+            advice += " `print` shows a value, and gives nothing back."
     elif hasattr(got, "__next__"):
         advice = " A function with `yield` gives a generator; collect its items and `return` them."
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
@@ -159,6 +161,10 @@ def _one_tensor(expected: Tensor, got: Any) -> str:
     """How a list of tensors, or of numbers, becomes the one tensor that is expected."""
     if isinstance(got, float) and expected.is_floating_point():
         return " Leave `.item()` out, if you have it: a tensor stays a tensor, and gradients can flow back through it."
+    if isinstance(got, (list, tuple)) and any(isinstance(item, (list, tuple)) and holds_tensors(item) for item in got):
+        return (
+            " `torch.stack(...)` makes one tensor of several: of each of your inner lists first, then of all of them."
+        )
     items = [item for item in got if isinstance(item, Tensor)] if isinstance(got, (list, tuple)) else []
     if not items:
         return " `torch.tensor(...)` makes one of numbers."
@@ -241,7 +247,7 @@ def _by_how_much(expected: Any, got: Any) -> str:
     if isinstance(expected, bool):
         return ""
     if math.isnan(got):
-        return " (not a number: 0/0, ∞ − ∞, or the softmax of a row of −∞)"
+        return " (not a number: 0/0, 0 · ∞, ∞ − ∞, or the softmax of a row of −∞)"
     if not math.isfinite(got) or not math.isfinite(expected):
         return ""
     whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
@@ -311,7 +317,7 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
     if isinstance(got, list) != isinstance(expected, list):
         return _wrong_type(expected, got, place)
     if any(map(holds_tensors, expected)):
-        return _of_several_tensors(expected, got, place)
+        return _of_several_tensors(expected, got, axes, place)
     right = [plain(item) for item in expected]
     pairs = itertools.zip_longest(right[: len(got)], map(plain, got))
     items = [float(item) if isinstance(a, float) and type(item) is int else item for a, item in pairs]  # as max(0, x)
@@ -333,18 +339,23 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
     rows: list[tuple[str, ...]] = []
     marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
-        a, b = (describe(values[j], 40) if j < len(values) else NOTHING for values in (right, items))
-        if a != b:
+        pair = [values[j] if j < len(values) else NOTHING for values in (right, items)]
+        a, b = (NOTHING if value is NOTHING else describe(value, 40) for value in pair)
+        differ = not _items_equal(*pair)
+        if a == b and differ and isinstance(pair[0], tuple):  # the difference is beyond what is shown
+            at = _first_difference(*pair)
+            a, b = (f"… place {at}: {describe(v[at], 24) if at < len(v) else NOTHING}" for v in pair)
+        if differ:
             marked.add((len(rows), 2))
-        rows.append((str(j), a, b + ("" if a == b else "  ≠")))
+        rows.append((str(j), a, b + ("  ≠" if differ else "")))
     return Prose(sentence), Table(("place", "expected", "yours"), tuple(rows), frozenset(marked))
 
 
-def _of_several_tensors(expected: Any, got: Any, place: str) -> Difference | None:
+def _of_several_tensors(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
     if len(got) != len(expected):
         return _form(f"Expected {len(expected)} results, got {len(got)}.", place)
     differences = [
-        find_difference(a, b, (), f"{place}, item {i}" if place else f"item {i} of the result")
+        find_difference(a, b, axes, f"{place}, item {i}" if place else f"item {i} of the result")
         for i, (a, b) in enumerate(zip(expected, got))
     ]
     wrong = [d for d in differences if d]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ def describe(value: Any, length: int = 70) -> str:
         return f"tensor of shape {shape(value.shape)}, {dtype_of(value)}"
     if isinstance(value, (list, tuple, dict)) and holds_tensors(value):
         return _short(value)
+    if is_dataclass(value) and "__str__" in vars(type(value)):  # one that says itself what there is to see
+        return str(value)
     if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
         try:
             text = repr(value)

@@ -52,6 +52,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "This tensor has no axis at all: it is a single number. `shape`, `...` and broadcasting work for any number of "
         "axes, `len` and `for` need one.",
     ),
+    (
+        r"'NoneType' object",
+        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
+    ),
     (r"TypeError: .*not subscriptable", "Square brackets after something that is no list, tuple or tensor."),
     (r"TypeError: .*not callable", "Round brackets after something that is no function, or a name used twice."),
     (r"TypeError: .*not iterable", "A loop, or an unpacking, over something that is a single value."),
@@ -81,10 +85,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "`torch.where`, `&`, `|`, `~` and `torch.maximum` go number by number.",
     ),
     (r"TypeError: unhashable type", "Keys of a dictionary, and items of a set, cannot be lists: `tuple(…)` can be."),
-    (
-        r"TypeError: .*NoneType|AttributeError: 'NoneType'",
-        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
-    ),
+    (r"TypeError: .*NoneType", "Something is None: a missing `return`, or an optional argument that was left out."),
     (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "torch and numpy are mixed in one step."),
     (
         r"TypeError: .*(str|bytes).*",
@@ -148,6 +149,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "`topk(k)` is asked for more than there are. `min(k, len(...))` never is.",
     ),
     (
+        r"RuntimeError: (stack|torch.cat\(\):?) expect\w* a non-empty",
+        "The list is empty: in this case nothing was collected. What should the function return then?",
+    ),
+    (
         r"TypeError: stack\(\)|RuntimeError: stack expects",
         "`torch.stack` wants a list (or tuple) of tensors, not empty, all of one shape; `torch.cat` "
         "joins along an axis that is "
@@ -201,6 +206,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (r"RuntimeError: shape .* is invalid", "The new shape does not hold as many values as the old one."),
     (
+        r"RuntimeError: (Size does not match at dimension|Index tensor must have the same number)",
+        "`gather` picks single numbers, and its index needs as many axes as the tensor. `x[ids]` takes whole rows.",
+    ),
+    (
         r"RuntimeError: The size of tensor|RuntimeError: .*broadcast|RuntimeError: .*must match",
         "Two sizes that ought to be the same (or 1) are not. Write the shapes of both sides down, axis by axis; "
         "`x[..., None]` adds an axis.",
@@ -226,6 +235,10 @@ NO_GRADIENT = (
 TRANSPOSED = (
     "For `a @ b` the last axis of a and the last but one of b must have the same size. Here the last axes of both have "
     "{0}. Is the second matrix to be transposed (`.T`)?"
+)
+IDS_MULTIPLIED = (
+    "You multiply the ids. An id is the name of a row, and no amount: id 4 is not twice id 2. `table[ids]` takes the "
+    "rows."
 )
 ONE_HOT = (
     "For `a @ b` the last axis of a and the last but one of b must have the same size. `F.one_hot` makes as many "
@@ -272,6 +285,8 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
         return NO_GRADIENT.format(owner[1])
     if "shapes cannot be multiplied" in name and re.search(r"one_hot\([^(),]*\)", line):
         return ONE_HOT
+    if "shapes cannot be multiplied" in name and re.search(r"\bids(\.\w+\([^()]*\))?\s*@", line):
+        return IDS_MULTIPLIED
     shapes = re.search(r"mat1 and mat2 .* \((\d+)x(\d+) and (\d+)x(\d+)\)", name)
     if shapes and shapes[2] == shapes[4]:
         return TRANSPOSED.format(shapes[2])

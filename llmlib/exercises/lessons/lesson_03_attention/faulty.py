@@ -62,7 +62,10 @@ AttentionMasking = (
     Literal["before", "ignored", "inverted", "after", "after, divided", "zeros", "added", "own"]
     | Literal["own, from the start", "after, filled"]
 )
-AttentionScale = Literal["root", "d_head", "none", "keys", "multiplied", "fixed", "late", "heads", "width", "lengths"]
+AttentionScale = (
+    Literal["root", "d_head", "none", "keys", "multiplied", "fixed", "late", "heads", "width", "lengths", "batch"]
+    | Literal["queries"]
+)
 
 
 def faulty_attention(
@@ -98,6 +101,10 @@ def faulty_attention(
             scores = scores
         case "heads":
             scores = scores / q.shape[1] ** 0.5
+        case "batch":
+            scores = scores / len(q) ** 0.5
+        case "queries":
+            scores = scores / q.shape[-2] ** 0.5
         case "lengths":
             scores = scores / q.norm(dim=-1, keepdim=True) / k.norm(dim=-1)[..., None, :]
         case "width":

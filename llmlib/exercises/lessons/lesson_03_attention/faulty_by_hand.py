@@ -36,7 +36,7 @@ def faulty_turns(n_tokens, d_head, theta, first=0, power="2i", falls=True, laid=
     if laid == "neighbours":
         angles = angles.repeat_interleave(2, dim=1)
     angles = angles * {"radians": 1, "turns": 2 * math.pi, "degrees": math.pi / 180}[unit]
-    cos, sin = angles.cos(), angles.sin()
+    cos, sin = (angles, angles) if gives == "angles" else (angles.cos(), angles.sin())
     if axes == "four":
         cos, sin = cos[None, None], sin[None, None]
     return (sin, cos) if gives == "sin cos" else (cos, sin)

@@ -18,7 +18,7 @@ def faulty_multi_head(
     n_heads: int,
     cos: Tensor,
     sin: Tensor,
-    turned: Literal["qk", "", "q", "k", "qkv"] = "qk",
+    turned: Literal["qk", "", "q", "k", "qkv", "qkk", "qqk", "qqkk"] = "qk",
     mask: Literal["causal", "none", "later"] = "causal",
     shared: Literal["in a row", "in turns"] = "in a row",
     scale: Literal["root", "none", "width", "stream"] = "root",
@@ -33,8 +33,10 @@ def faulty_multi_head(
     cut = {"by token": split_heads, "as it lies": _cut_as_it_lies, "in turns": _cut_in_turns}[split]
     q, k = cut(x @ query.T, n_heads), cut(x @ key.T, n_kv)
     v = cut(x @ (key if values == "keys" else value).T, n_kv)
-    q = rotate(q, cos, sin) if "q" in turned else q
-    k = rotate(k, cos, sin) if "k" in turned else k
+    for _ in range(turned.count("q")):
+        q = rotate(q, cos, sin)
+    for _ in range(turned.count("k")):
+        k = rotate(k, cos, sin)
     v = rotate(v, cos, sin) if "v" in turned else v
     if kv_heads == "not shared":  # raises as the library does where the numbers differ
         causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
