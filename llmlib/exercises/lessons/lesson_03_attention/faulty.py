@@ -79,7 +79,7 @@ def faulty_attention(
     values: Literal["v", "k", "pattern", "v + k"] = "v",
     sharpen: Literal["softmax", "nothing", "exp", "sum", "sigmoid", "hardest"] = "softmax",
     fill: Literal["-inf", "-1e30", "-10", "-1", "-100"] = "-inf",
-    peak: Literal["subtracted", "kept"] = "subtracted",
+    peak: Literal["subtracted", "kept", "of everything"] = "subtracted",
     fill_by: Literal["filled", "added", "filled before the scale"] = "filled",
 ) -> object:
     d_head, n_key = q.shape[-1], k.shape[-2]
@@ -130,7 +130,7 @@ def faulty_attention(
         elif peak == "subtracted":
             pattern = scores.softmax(dim=dim)
         else:
-            weights = scores.exp()
+            weights = (scores - scores.max() if peak == "of everything" else scores).exp()
             pattern = weights / weights.sum(dim, keepdim=True)
     elif sharpen in ("sum", "exp"):
         kept = scores.exp() if sharpen == "exp" else scores.masked_fill(scores.isinf() | (scores < -1e29), 0.0)
