@@ -149,7 +149,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "`topk(k)` is asked for more than there are. `min(k, len(...))` never is.",
     ),
     (
-        r"RuntimeError: (stack|torch.cat\(\):?) expect\w* a non-empty",
+        r"(stack|cat\(\):?) expect\w* a non-empty",
         "The list is empty: in this case nothing was collected. What should the function return then?",
     ),
     (
@@ -236,6 +236,11 @@ TRANSPOSED = (
     "For `a @ b` the last axis of a and the last but one of b must have the same size. Here the last axes of both have "
     "{0}. Is the second matrix to be transposed (`.T`)?"
 )
+AXES = "There are {1} names on the left of `=`, and the tensor has {0} axes. Which axes does the task give it?"
+PIECES = (
+    "There are {1} names on the left of `=`, and `{2}` gives {0} pieces. Is it along the axis that you mean, and is that "
+    "axis long enough?"
+)
 IDS_MULTIPLIED = (
     "You multiply the ids. An id is the name of a row, and no amount: id 4 is not twice id 2. `table[ids]` takes the "
     "rows."
@@ -283,6 +288,9 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
         return TAKEN_OUT
     if "NoneType" in name and (owner := re.search(r"([A-Za-z_]\w*)\.grad\b", line)):
         return NO_GRADIENT.format(owner[1])
+    unpacked = re.search(r"values to unpack \(expected (\d+)(?:, got (\d+))?\)", name)
+    if unpacked and (cut := re.search(r"\.(chunk|split|unbind|shape)\b", line)):
+        return (AXES if cut[1] == "shape" else PIECES).format(unpacked[2] or "more", unpacked[1], cut[1])
     if "shapes cannot be multiplied" in name and re.search(r"one_hot\([^(),]*\)", line):
         return ONE_HOT
     if "shapes cannot be multiplied" in name and re.search(r"\bids(\.\w+\([^()]*\))?\s*@", line):
