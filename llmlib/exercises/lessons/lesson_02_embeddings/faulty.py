@@ -242,7 +242,7 @@ def faulty_sinusoidal(
     power: Literal["down", "up"] = "down",
     start: int = 0,
     base: float = 10_000.0,
-    waves: Literal["both", "sin", "cos", "none"] = "both",
+    waves: Literal["both", "sin", "cos", "none", "inside"] = "both",
     unit: float = 1.0,
     reads: Literal["positions", "places"] = "positions",
     whole: Literal["no", "yes", "dtype too"] = "no",
@@ -267,6 +267,9 @@ def faulty_sinusoidal(
         return angles
     if waves != "both":
         return angles.sin() if waves == "sin" else angles.cos()
+    if waves == "inside":
+        at = (positions.float() + start)[..., None] * unit
+        return torch.where(first if order == "sin first" else ~first, at * frequencies.sin(), at * frequencies.cos())
     both = torch.where(first if order == "sin first" else ~first, angles.sin(), angles.cos())
     return {"no": both, "yes": both.trunc(), "dtype too": both.long()}[whole]
 
