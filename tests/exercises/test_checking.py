@@ -67,6 +67,7 @@ def test_what_usually_leads_to_an_error_is_told(call, advice):
     assert "It is called with" not in report
 
 
+@pytest.mark.slow
 def test_type_shape_and_dtype_come_before_values():
     text = repr(check("attention.scaled_dot_product", attention_with(lambda z: z.numpy())))
     assert "Expected a torch.Tensor, got a numpy.ndarray" in text
@@ -106,6 +107,7 @@ def test_a_missing_return_is_not_a_stub():
     assert "`return`" in repr(report)
 
 
+@pytest.mark.slow
 def test_a_broken_property_is_shown_on_the_smallest_case():
     report = check("attention.scaled_dot_product", attention_with(lambda z: 0.8 * z + 0.3 * z.tanh().roll(1, 2) ** 2))
     assert report.kind == "property"
@@ -123,6 +125,7 @@ def test_online_softmax_must_let_its_blocks_go():
     assert "holds 4 of 4 blocks at the same time" in str(report)
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_mixed_up_breaks_a_property():
     report = check("attention.scaled_dot_product", attention_with(lambda z: (z + z[:1]) / 2))
     assert report.kind == "property"
@@ -183,6 +186,7 @@ def test_global_randomness_is_put_back():
     assert before[1] == np.random.get_state()[1].tolist()
 
 
+@pytest.mark.slow
 def test_memory_between_calls_is_noticed():
     calls = []
 

@@ -130,6 +130,7 @@ def test_what_was_taken_from_solution_is_marked(next_session, capsys):
     assert states["attention.merge_heads"] == "from solution"
 
 
+@pytest.mark.slow
 def test_earlier_versions_stay_and_their_number_is_bounded(capsys):
     for n in range(12):
         text = f"{RIGHT}EXTRA = {n}\ndef it(n_query, n_key): return my_mask(n_query, n_key + 0 * EXTRA)"
@@ -273,6 +274,7 @@ def test_a_damaged_file_is_set_aside(content, capsys):
 # --- what is never run, and what does not fit any more ---
 
 
+@pytest.mark.slow
 def test_what_was_changed_by_hand_or_by_somebody_else_is_not_run_unless_trusted(next_session, tmp_path, capsys):
     written()
     next_session()

@@ -24,6 +24,7 @@ def test_a_mended_attempt_that_still_changes_its_input_is_not_called_right():
     assert "would make it right" not in repr(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.name)
 def test_a_failed_report_repeats_the_task(exercise):
     report = examine(exercise, lambda *args: "nothing of the kind")

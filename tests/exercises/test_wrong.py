@@ -159,6 +159,7 @@ def test_a_number_of_the_task_is_not_called_wrong():
     assert "is not the right one here" not in said
 
 
+@pytest.mark.slow
 def test_what_could_bend_further_is_not_called_wrong():
     def attempt(text, merges):
         ids, rank = list(text.encode()), {pair: i for i, pair in enumerate(merges)}
@@ -213,6 +214,7 @@ def test_lists_of_kept_logits_are_right():
     assert "float32" in repr(report)
 
 
+@pytest.mark.slow
 def test_an_idea_is_not_told_together_with_what_takes_it_back():
     def crossing_cut_with_a_finite_filling(logits, p):
         shares, order = logits.softmax(-1).sort(-1, descending=True)
@@ -289,6 +291,7 @@ def test_writing_into_the_given_weights_is_told_with_a_copy_of_each():
     assert "[w.detach().clone().requires_grad_() for w in weights]" in said
 
 
+@pytest.mark.slow
 def test_one_factor_for_a_whole_result_is_told_as_one():
     def attempt(weight, parts):
         w = weight.clone().requires_grad_()

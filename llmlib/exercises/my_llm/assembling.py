@@ -1,7 +1,9 @@
 """The text of `my_llm.py`, from the template and the reader's parts."""
 
 import ast
+import io
 import sys
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,10 +24,10 @@ SECTIONS = {
     "sampling": "Its voice",
     "tuning": "Its tuning",
     "aligning": "Its aims",
-    "commands": "All of it",
+    "commands": "All of it (given: the commands, and what they need)",
 }
 BORROWED = "# borrowed from llmlib: {exercise}, lesson {lesson}"
-GIVEN = "# given: a command, or what it needs"
+GIVEN = "# given: what a command needs"
 SHOWN = "# taken from the solution of {exercise}, lesson {lesson}"
 
 
@@ -48,12 +50,9 @@ class Assembled:
     text: str
     mine: tuple[str, ...]
     shown: tuple[str, ...]
-    borrowed: tuple[str, ...]  # ours; not those that nothing in the file calls
+    borrowed: tuple[str, ...]  # ours
+    idle: tuple[str, ...]  # ours as well, but left out, since nothing in the file calls them
     refused: Mapping[str, str]
-
-    @property
-    def n_parts(self) -> int:
-        return len(self.mine) + len(self.shown) + len(self.borrowed)
 
 
 @cache
@@ -115,14 +114,34 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
     ours = tuple(piece.part.exercise for piece in kept if piece.part and not piece.stays)
     shown_names = tuple(exercise for exercise in ours if exercise in shown)
     borrowed = tuple(exercise for exercise in ours if exercise not in shown)
-    said = f"{len(own_names)} of its {len(own_names) + len(ours)} parts are mine"
+    idle = tuple(part.exercise for part in PARTS if part.exercise not in {*own_names, *ours})
+    said = f"{len(own_names)} of the {len(PARTS)} parts are mine"
     said += f", {len(shown_names)} I took from a solution" * bool(shown_names)
     said += "; the others are borrowed from llmlib until I write them." if borrowed else "."
-    said += " What is not mine says so in the line above it."
+    said += "\nWhat is not mine says so above it."
+    said += f"\nNot in the file, since nothing in it calls them: {', '.join(idle)}." * bool(idle)
     packages = sorted({each.package for each in _used(needed, kept)} - {"torch", *sys.stdlib_module_names})
     needs = f"torch, and for my parts {' and '.join(packages)}" if packages else "torch alone"
     text = _layout(f"{doc.rstrip()}\nThe file needs {needs}.\n\n{said}\n", kept, needed, frozenset(shown_names))
-    return Assembled(text, own_names, shown_names, borrowed, refused)
+    return Assembled(text, own_names, shown_names, borrowed, idle, refused)
+
+
+def lines_of_code(text: str) -> int:
+    """How many lines hold more than a comment, a docstring or nothing.
+
+    >>> lines_of_code('def f():\\n    "Two."\\n\\n    # half of four\\n    return 2\\n')
+    2
+    """
+    rows: set[int] = set()
+    statement: list[tokenize.TokenInfo] = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.NEWLINE:
+            if any(each.type != tokenize.STRING for each in statement):  # a string alone is a docstring
+                rows |= {row for each in statement for row in range(each.start[0], each.end[0] + 1)}
+            statement = []
+        elif token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT):
+            statement.append(token)
+    return len(rows)
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:
@@ -153,7 +172,7 @@ def _used(imports: list[Import], pieces: list[Piece]) -> set[Import]:
 
 
 def _marked(piece: Piece, shown: frozenset[str]) -> str:
-    if piece.part is None and piece.text.startswith(("def ", "class ", "@")):
+    if piece.part is None and piece.section != "commands" and piece.text.startswith(("def ", "class ", "@")):
         return f"{GIVEN}\n{piece.text}"
     if piece.part is None or piece.stays:
         return piece.text

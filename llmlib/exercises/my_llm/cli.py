@@ -8,6 +8,8 @@ from typing import Any
 import typer
 
 from llmlib.exercises.my_llm import writing
+from llmlib.exercises.my_llm.assembling import lines_of_code
+from llmlib.exercises.my_llm.parts import PARTS
 from llmlib.exercises.my_llm.whole import check_real, check_small
 from llmlib.pretrained import load_pretrained
 
@@ -30,8 +32,10 @@ def _write(file: Path) -> bool:
     for exercise, why in assembled.refused.items():
         typer.echo(f"Not in the file: your {exercise}, since {why}. It stays kept.")
     shown = f", {len(assembled.shown)} from a solution" * bool(assembled.shown)
-    yours = f"{len(assembled.mine)} of {assembled.n_parts} parts are yours"
-    typer.echo(f"{file}: {yours}{shown}, {len(assembled.borrowed)} borrowed.")
+    yours = f"{len(assembled.mine)} of {len(PARTS)} parts are yours"
+    idle = f", {len(assembled.idle)} left out, since nothing calls them ({', '.join(assembled.idle)})"
+    typer.echo(f"{file}: {yours}{shown}, {len(assembled.borrowed)} borrowed{idle * bool(assembled.idle)}.")
+    typer.echo(f"{lines_of_code(assembled.text)} lines of code, without comments, docstrings and empty lines.")
     right = _tell(check_small(writing.as_module(assembled.text)))
     typer.echo(f"With SmolLM2's weights: llmlib mine --check {file}")
     return right
