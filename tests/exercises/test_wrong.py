@@ -153,7 +153,12 @@ def test_an_exception_of_torch_is_told_with_the_idea_behind_it(name, attempt, sa
         (TypeError("list indices must be integers or slices, not str"), "", True, "think of a dictionary"),
         (ValueError("no such number"), "raise ValueError(...)", True, "`raise` is your own"),
         (KeyError("a"), 'header.pop("a")', True, "taken out that is not in"),
-        (ValueError("not enough values to unpack (expected 2, got 1)"), "u, v = x.chunk(2, 1)", True, "gives 1 pieces"),
+        (
+            ValueError("not enough values to unpack (expected 2, got 1)"),
+            "u, v = x.chunk(2, 1)",
+            True,
+            "another number of pieces: 1",
+        ),
         (ValueError("not enough values to unpack (expected 3, got 2)"), "b, s, w = x.shape", True, "has 2 axes"),
         (RuntimeError("stack expects a non-empty TensorList"), "torch.stack(out)", True, "nothing was collected"),
         (TypeError("'NoneType' object is not iterable"), "for x in f():", True, "Something is None"),

@@ -237,8 +237,8 @@ TRANSPOSED = (
 )
 AXES = "There are {1} names on the left of `=`, and the tensor has {0} axes. Which axes does the task give it?"
 PIECES = (
-    "There are {1} names on the left of `=`, and `{2}` gives {0} pieces. Is it along the axis that you mean, and is "
-    "that axis long enough?"
+    "There are {1} names on the left of `=`, and `{2}` gives another number of pieces: {0}. Is it along the axis that "
+    "you mean, and is that axis long enough?"
 )
 IDS_MULTIPLIED = (
     "You multiply the ids. An id is the name of a row, and no amount: id 4 is not twice id 2. `table[ids]` takes the "
