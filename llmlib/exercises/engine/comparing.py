@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from llmlib.exercises.engine.describing import (
+    by_how_much,
     describe,
     distinctly,
     dtype_of,
@@ -229,7 +230,7 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
     sentence = f"{count} of {wrong.numel()} values {'differs' if count == 1 else 'differ'}"
     sentence += f" in {place}" if place else ""
     sentence += f"; the first at {at}: " if at else ": "
-    how_much = _by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
+    how_much = by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
     right, yours = distinctly(mine, theirs)
     sentence += f"expected {right}, got {yours}{how_much}."
     parts: list[Part] = [Prose(sentence)]
@@ -241,19 +242,6 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
 def _plain_axes(number: int) -> list[str]:
     """Names for axes that have none, to be read before an index."""
     return {1: ["place"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])
-
-
-def _by_how_much(expected: Any, got: Any) -> str:
-    if isinstance(expected, bool):
-        return ""
-    if math.isnan(got):
-        return " (not a number: 0/0, 0 · ∞, ∞ − ∞, or the softmax of a row of −∞)"
-    if not math.isfinite(got) or not math.isfinite(expected):
-        return ""
-    whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
-    if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
-        return f" ({number(got / expected)} times as much)"
-    return f" ({number(abs(got - expected))} too {'large' if got > expected else 'small'})"
 
 
 def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], names: Sequence[str]) -> Table:
@@ -288,7 +276,7 @@ def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | Non
     if close or (got != got and expected != expected):
         return None
     where = f"In {place}: expected" if place else "Expected"
-    how_much = _by_how_much(expected, got if isinstance(expected, int) else float(got))
+    how_much = by_how_much(expected, got if isinstance(expected, int) else float(got))
     right, yours = distinctly(expected, got)
     return Difference("value", lambda: (Prose(f"{where} {right}, got {yours}{how_much}."),))
 

@@ -102,6 +102,20 @@ def distinctly(one: Any, other: Any) -> tuple[str, str]:
     return words
 
 
+def by_how_much(expected: Any, got: Any) -> str:
+    """How far a number is from the expected one, in brackets; empty where that says nothing."""
+    if isinstance(expected, bool):
+        return ""
+    if math.isnan(got):
+        return " (not a number: 0/0, 0 · ∞, ∞ − ∞, or the softmax of a row of −∞)"
+    if not math.isfinite(got) or not math.isfinite(expected):
+        return ""
+    whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
+    if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
+        return f" ({number(got / expected)} times as much)"
+    return f" ({number(abs(got - expected))} too {'large' if got > expected else 'small'})"
+
+
 def nested(values: Any) -> str:
     return f"[{', '.join(map(nested, values))}]" if isinstance(values, list) else number(values)
 
