@@ -263,13 +263,13 @@ def faulty_sinusoidal(
         positions = torch.arange(positions.shape[-1]).expand_as(positions)
     angles = (positions.float() + start)[..., None] * frequencies * unit
     first = channel % 2 == 0 if layout == "alternate" else channel < d_model // 2
+    if waves == "inside":
+        at = (positions.float() + start)[..., None] * unit
+        return torch.where(first if order == "sin first" else ~first, at * frequencies.sin(), at * frequencies.cos())
     if waves == "none":
         return angles
     if waves != "both":
         return angles.sin() if waves == "sin" else angles.cos()
-    if waves == "inside":
-        at = (positions.float() + start)[..., None] * unit
-        return torch.where(first if order == "sin first" else ~first, at * frequencies.sin(), at * frequencies.cos())
     both = torch.where(first if order == "sin first" else ~first, angles.sin(), angles.cos())
     return {"no": both, "yes": both.trunc(), "dtype too": both.long()}[whole]
 
