@@ -57,7 +57,7 @@ def test_a_wrong_signature_is_explained():
     [
         (lambda x: torch.stack(x), "wants a list (or tuple) of tensors"),
         (lambda x: torch.cat(x), "wants a list (or tuple) of tensors"),
-        (lambda x: x.flatten().topk(999), "`min(k, len(...))` never is"),
+        (lambda x: x.flatten().topk(999), "`min(k, len(...))` is never too many"),
         (lambda x: len(3), "Print `type(...)`"),
     ],
 )
@@ -74,7 +74,7 @@ def test_type_shape_and_dtype_come_before_values():
     assert "torch.from_numpy" in text
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.transpose(1, 2)))
     assert report.kind == "form"
-    assert "changed places" in repr(report)
+    assert "are swapped" in repr(report)
     assert re.search(r"head +\d +\d +≠", repr(report))
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.half()))
     assert report.kind == "form"
@@ -85,7 +85,7 @@ def test_a_list_of_equal_tensors_is_to_be_stacked():
     def in_lists(ids, starts, seq_len):
         return tuple([ids[s + ahead : s + ahead + seq_len] for s in starts] for ahead in (0, 1))
 
-    assert "`torch.stack(...)` makes one of several." in repr(check("training.windows", in_lists))
+    assert "`torch.stack(...)` joins several tensors into one." in repr(check("training.windows", in_lists))
 
 
 def test_another_precision_is_a_remark():
@@ -223,7 +223,7 @@ def test_a_loss_that_nothing_can_learn_from_is_not_right():
     assert "no gradient flows back to `logits`, so nothing can learn from this loss" in " ".join(repr(cut).split())
     number = " ".join(repr(check(name, lambda logits, targets: loss(logits, targets).item())).split())
     assert "Leave `.item()` out" in number
-    assert "makes one of numbers" not in number
+    assert "turns numbers into a tensor" not in number
 
 
 def test_measuring_with_autograd_on_is_refused_as_the_task_excludes_it():
@@ -313,7 +313,7 @@ def test_a_function_that_is_stopped_is_asked_for_loops_only_if_it_has_some():
             pass
 
     lookup = find("embeddings.lookup")
-    assert "There is no loop" in repr(examine(lookup, sleeps, seconds=0.1))
+    assert "Your function has no loop" in repr(examine(lookup, sleeps, seconds=0.1))
     assert "condition of each loop" in repr(examine(lookup, goes_round, seconds=0.1))
 
 

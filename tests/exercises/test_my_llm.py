@@ -112,9 +112,9 @@ def json(z):
     assert assembled.mine == ("attention.merge_heads",)
     assert "def merge_of_merge_heads(x):  # not the tokenizer's" in assembled.text
     assert "import math as F_" in assembled.text
-    assert "The file needs torch, and for my parts numpy." in assembled.text
+    assert "The file needs torch, and my parts need numpy." in assembled.text
     assert "RecursionError" in assembled.refused["attention.split_heads"]
-    assert "`hooked` of llmlib" in assembled.refused["attention.rotate"]
+    assert "`hooked` from llmlib" in assembled.refused["attention.rotate"]
 
 
 def test_a_part_of_ours_that_nothing_calls_is_left_out_and_still_counted():
@@ -167,7 +167,7 @@ def test_a_file_of_somebody_else_is_not_checked_without_a_word(tmp_path):
     path.write_text(f"open({str(mark)!r}, 'w').close()\n")
     told = mine_command("--check", path)
     assert told.exit_code == 1
-    assert "runs what it says" in told.output
+    assert "runs its code" in told.output
     assert not mark.exists()
 
 

@@ -137,8 +137,8 @@ def by_one_hot_of_the_largest_id(ids, table):
         ("embeddings.lookup", with_multiplied_ids, "An id is the name of a row"),
         ("tokenization.encode", by_merging_inside_a_range, "inside the loop `ids` gets shorter"),
         ("training.descend", by_one_gradient_after_the_other, "the name `w` means a new tensor"),
-        ("training.next_token_loss", by_looking_up_all_targets, "−100 is no id"),
-        ("transformer.swiglu_mlp", without_a_transpose, "to be transposed (`.T`)?"),
+        ("training.next_token_loss", by_looking_up_all_targets, "−100 is not an id"),
+        ("transformer.swiglu_mlp", without_a_transpose, "be transposed (`.T`)?"),
     ],
 )
 def test_an_exception_of_torch_is_told_with_the_idea_behind_it(name, attempt, says):
@@ -148,11 +148,16 @@ def test_an_exception_of_torch_is_told_with_the_idea_behind_it(name, attempt, sa
 @pytest.mark.parametrize(
     ("error", "line", "inside", "says"),
     [
-        (TypeError("sort() takes from 1 to 0 positional arguments"), "x.sort(-1)", True, "`sort` is called with other"),
+        (
+            TypeError("sort() takes from 1 to 0 positional arguments"),
+            "x.sort(-1)",
+            True,
+            "You call `sort` with arguments",
+        ),
         (TypeError("f() missing 1 required positional argument"), "", False, "Compare its first line with the task"),
-        (TypeError("list indices must be integers or slices, not str"), "", True, "think of a dictionary"),
+        (TypeError("list indices must be integers or slices, not str"), "", True, "expect a dictionary"),
         (ValueError("no such number"), "raise ValueError(...)", True, "`raise` is your own"),
-        (KeyError("a"), 'header.pop("a")', True, "taken out that is not in"),
+        (KeyError("a"), 'header.pop("a")', True, "a key that is not in"),
         (
             ValueError("not enough values to unpack (expected 2, got 1)"),
             "u, v = x.chunk(2, 1)",
@@ -277,7 +282,7 @@ def test_words_name_the_place():
         with torch.no_grad():
             return model(ids)
 
-    assert "`x.numel` asks `x`, and should ask another variable" in said_to("transformer.rms_norm", by_all_numbers)
+    assert "`x.numel` asks `x`, but should ask a different variable" in said_to("transformer.rms_norm", by_all_numbers)
     said = said_to("transformer.after_layer", cut_for_good)
     assert "the model has fewer parts than before" in said
     assert "requires_grad" not in said
@@ -311,7 +316,7 @@ def test_writing_into_the_given_weights_is_told_with_a_copy_of_each():
         return [w.detach() for w in weights], losses
 
     said = said_to("training.fit", attempt)
-    assert "changes the weights that it was given" in said
+    assert "changes the weights that it gets" in said
     assert "[w.detach().clone().requires_grad_() for w in weights]" in said
 
 

@@ -1,4 +1,4 @@
-"""How a value is shown to a learner: short, and the same in each run."""
+"""Show a value to a learner: short, and the same in each run."""
 
 import math
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-FEW = 9  # tensors with at most so many values are shown in full
+FEW = 9  # tensors with at most this many values are shown in full
 
 
 def describe(value: Any, length: int = 70) -> str:
-    """A short description that is the same in each run: no addresses, no endless lists.
+    """Describe a value briefly, and the same in each run: no addresses, no endless lists.
 
     >>> describe(torch.zeros(20, 3))
     'tensor of shape 20 × 3, float32'
@@ -38,7 +38,7 @@ def describe(value: Any, length: int = 70) -> str:
 
 
 def _short(value: Any) -> str:
-    """A list that holds tensors: the values of small ones, the shapes of others."""
+    """Describe a list that holds tensors: the values of small ones, the shapes of others."""
     if isinstance(value, Tensor):
         return nested(value.tolist()) if 0 < value.numel() <= 6 else shape(value.shape)
     if isinstance(value, dict):
@@ -51,7 +51,7 @@ def _short(value: Any) -> str:
 
 
 def kind(value: Any) -> str:
-    """The type of a value in words that a beginner knows.
+    """Name the type of a value in words that a beginner knows.
 
     >>> kind(None), kind(torch.zeros(2)), kind([1])
     ('None', 'torch.Tensor', 'list')
@@ -70,7 +70,7 @@ def holds_tensors(item: Any) -> bool:
 
 
 def plain(item: Any) -> Any:
-    """Numbers of numpy and torch as Python's own; lists inside as tuples."""
+    """Turn numbers of numpy and torch into Python's own, and lists inside into tuples."""
     if isinstance(item, (list, tuple)):
         return tuple(plain(x) for x in item)
     if type(item).__module__ in ("numpy", "torch") and getattr(item, "ndim", None) == 0:
@@ -89,7 +89,7 @@ def number(x: Any) -> str:
 
 
 def distinctly(one: Any, other: Any) -> tuple[str, str]:
-    """Two numbers that differ, with as many digits as it takes to see that they do.
+    """Print two different numbers with enough digits to see that they differ.
 
     >>> distinctly(1.5, 1.4998), distinctly(2, 2.5)
     (('1.5', '1.4998'), ('2', '2.5'))

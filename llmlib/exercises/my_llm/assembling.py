@@ -1,4 +1,4 @@
-"""The text of `my_llm.py`, from the template and the reader's parts."""
+"""Put the text of `my_llm.py` together, from the template and the reader's parts."""
 
 import ast
 import io
@@ -36,7 +36,7 @@ class Piece:
     """A definition of the file."""
 
     section: str
-    names: frozenset[str]  # that it defines
+    names: frozenset[str]  # names that it defines
     needs: frozenset[str]
     text: str
     part: Part | None = None
@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Assembled:
-    """The file's text, whose parts it holds, and why others of the reader's are not among them, by exercise."""
+    """The file's text, the reader's parts in it, and why others are not in it, by exercise."""
 
     text: str
     mine: tuple[str, ...]
@@ -57,7 +57,7 @@ class Assembled:
 
 @cache
 def template() -> tuple[str, tuple[Piece, ...], tuple[Import, ...]]:
-    """The file's docstring, its pieces with functions of ours, and its imports."""
+    """Read the template: the file's docstring, its pieces with our functions, and its imports."""
     doc, pieces, imports = "", [], []
     parts = {part.name: part for part in PARTS}
     for section in SECTIONS:
@@ -83,9 +83,9 @@ def _piece(section: str, text: str, part: Part | None, stays: bool = False) -> P
 
 
 def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping[str, str] | None = None) -> Assembled:
-    """Put the reader's parts into the template, by exercise; `shown` are those that were taken from `solution`.
+    """Put the reader's parts into the template, by exercise; `shown` are the ones taken from `solution`.
 
-    A part that cannot stand in the file is left out, and joins the `refused`.
+    A part that cannot be in the file is left out, and joins the `refused`.
     """
     doc, pieces, imports = template()
     refused = dict(refused or {})
@@ -121,7 +121,7 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
     said += "\nWhat is not mine says so above it."
     said += f"\nNot in the file, since nothing in it calls them: {', '.join(idle)}." * bool(idle)
     packages = sorted({each.package for each in _used(needed, kept)} - {"torch", *sys.stdlib_module_names})
-    needs = f"torch, and for my parts {' and '.join(packages)}" if packages else "torch alone"
+    needs = f"torch, and my parts need {' and '.join(packages)}" if packages else "torch alone"
     text = _layout(f"{doc.rstrip()}\nThe file needs {needs}.\n\n{said}\n", kept, needed, frozenset(shown_names))
     return Assembled(text, own_names, shown_names, borrowed, idle, refused)
 
@@ -145,7 +145,7 @@ def lines_of_code(text: str) -> int:
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:
-    """Without what nobody needs: a function of ours may be idle once the reader's own does its work."""
+    """Drop what nobody needs: one of our functions may be idle once the reader's own does its work."""
     kept = {piece for piece in pieces if piece.stays}
     while more := {p for p in pieces if p not in kept and any(p.names & other.needs for other in kept)}:
         kept |= more
@@ -181,7 +181,7 @@ def _marked(piece: Piece, shown: frozenset[str]) -> str:
 
 
 def _import_lines(imports: list[Import]) -> list[str]:
-    """Sorted; names of one module in one line."""
+    """Write the imports, sorted; the names of a module share a line."""
     together: dict[str, list[str]] = {}
     for each in sorted(imports, key=lambda each: (each.module, each.name)):
         if each.name:

@@ -47,7 +47,7 @@ COMPARISONS: dict[type, tuple[type, ...]] = {
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Each change of one expression; the tree is changed while the edit is looked at."""
+    """Yield each change of one expression; the tree stays changed while the caller looks at it."""
     for slot in slots(tree):
         node = slot.get()
         for name, says, other in alternatives(slot, node):
@@ -82,7 +82,7 @@ def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
     elif isinstance(node, ast.Attribute):
         yield from of_attribute(node)
     elif isinstance(node, ast.Tuple) and len(node.elts) == 2:
-        says = f"In `{shown(node)}` the two are swapped."
+        says = f"In `{shown(node)}` the two items are swapped."
         yield "two things exchanged", says, ast.Tuple(node.elts[::-1], ast.Load())
     elif isinstance(node, ast.Tuple):
         yield from of_index(node)
@@ -118,7 +118,7 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     yield from _brackets(node)
     for other in OTHERS.get(type(node.op), ()):
         if _takes_the_one_away(node, other):
-            continue  # it is the 1 that should not be there, which is told below
+            continue  # it is the 1 that should not be there; that comes below
         says = f"In `{shown(node)}` `{SYMBOLS[type(node.op)]}` is not the right operator."
         yield "another operator", says, ast.BinOp(node.left, other(), node.right)
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
@@ -132,12 +132,12 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
         yield "a step too many", says, node.right
     if isinstance(node.op, (ast.Div, ast.Mult)):
         root = ast.BinOp(node.right, ast.Pow(), ast.Constant(0.5))
-        yield "a root missing", f"In `{shown(node)}` a root is missing.", ast.BinOp(node.left, node.op, root)
+        yield "a root missing", f"In `{shown(node)}` a square root is missing.", ast.BinOp(node.left, node.op, root)
     if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.UnaryOp):
-        says = f"The sign of the exponent in `{shown(node)}` is the wrong one."
+        says = f"The sign of the exponent in `{shown(node)}` is wrong."
         yield "sign of an exponent", says, ast.BinOp(node.left, node.op, node.right.operand)
     elif isinstance(node.op, ast.Pow):
-        says = f"The sign of the exponent in `{shown(node)}` is the wrong one."
+        says = f"The sign of the exponent in `{shown(node)}` is wrong."
         yield "sign of an exponent", says, ast.BinOp(node.left, node.op, ast.UnaryOp(ast.USub(), node.right))
 
 
@@ -157,7 +157,7 @@ def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
 
 
 def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
-    """Whether nothing is left of a step `+ 1` or `- 1` with the other operator: x * 1, x / 1, x // 1."""
+    """Whether another operator removes a step `+ 1` or `- 1`: x * 1, x / 1, x // 1."""
     one = isinstance(node.right, ast.Constant) and node.right.value == 1
     left = isinstance(node.left, ast.Constant) and node.left.value == 1 and other is ast.Mult
     adds = isinstance(node.op, (ast.Add, ast.Sub))
@@ -165,19 +165,17 @@ def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
 
 
 def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
-    """`x / a + b` for `x / (a + b)`, `x * 1 - a / b` for `x * (1 - a) / b`, and `(4 * n) ** 2` for `4 * n ** 2`."""
+    """Add or move brackets: `x / a + b` to `x / (a + b)`, and the like for `x * (1 - a) / b` and `4 * n ** 2`."""
     name, left, right = "brackets", node.left, node.right
     products = (ast.Mult, ast.Div, ast.MatMult)
     if isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
-        says = (
-            f"In `{shown(node)}` brackets are missing: Python multiplies and divides first, then it adds and subtracts."
-        )
+        says = f"In `{shown(node)}` brackets are missing: Python multiplies and divides before it adds and subtracts."
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
         if isinstance(right, ast.BinOp) and isinstance(right.op, products):
             inner = ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right.left))
             yield name, says, ast.BinOp(inner, right.op, right.right)
     if isinstance(node.op, ast.Pow) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
-        says = f"The power in `{shown(node)}` is of the whole bracket: of `{shown(left.left)}`, too."
+        says = f"The power in `{shown(node)}` applies to the whole bracket, including `{shown(left.left)}`."
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, ast.Pow(), right))
 
 
@@ -187,7 +185,7 @@ def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:
         if strict:
             says = f"The comparison `{shown(node)}` decides wrongly where both sides are equal."
         else:
-            says = f"The comparison `{shown(node)}` looks the wrong way."
+            says = f"The comparison `{shown(node)}` points the wrong way."
         yield (
             "border of a comparison" if strict else "another comparison",
             says,
@@ -200,5 +198,5 @@ def _of_boolean(node: ast.BoolOp) -> Iterator[Alternative]:
     yield "and, or", f"`and` and `or` are swapped in `{shown(node)}`.", ast.BoolOp(other, node.values)
     for i, value in enumerate(node.values):
         rest = node.values[:i] + node.values[i + 1 :]
-        says = f"You do not need the part `{shown(value)}` of the condition."
+        says = f"You do not need `{shown(value)}` in the condition."
         yield "condition too many", says, rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)

@@ -1,4 +1,4 @@
-"""Changes to statements: results thrown away, missing returns, lines too many, lines in another place."""
+"""Changes to statements: results thrown away, missing returns, extra lines, lines in the wrong place."""
 
 import ast
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def bodies(tree: ast.AST) -> Iterator[Body]:
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Each change of one statement; the tree is changed while the edit is looked at."""
+    """Yield each change of one statement; the tree stays changed while the caller looks at it."""
     for rule in (_thrown_away, _not_returned, _too_many, _overwritten, _misplaced, _exchanged, _jumps):
         for body in bodies(tree):
             kept = list(body)
@@ -35,7 +35,7 @@ def _with(body: Body, i: int, *others: ast.stmt) -> Body:
 
 
 def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
-    """`x.f()` alone on a line, where x.f() gives a new value."""
+    """Find `x.f()` alone on a line, where x.f() gives a new value."""
     for i, line in enumerate(body):
         if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Call)):
             continue
@@ -45,7 +45,7 @@ def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
         for target in targets:
             if isinstance(target, ast.Name):
                 says = (
-                    f"The result of `{shown(call)}` is thrown away: it gives a new value and leaves "
+                    f"You throw away the result of `{shown(call)}`: it gives a new value and leaves "
                     f"`{target.id}` as it was."
                 )
                 assigned = ast.Assign([ast.Name(target.id, ast.Store())], call, lineno=line.lineno)
@@ -79,7 +79,7 @@ def _overwritten(body: Body, _tree: ast.AST) -> Changed:
             uses_itself = ast.dump(target).replace("Store", "Load") in read  # `x = x + 1` does add to it
             adds = not (uses_itself or isinstance(line.value, ast.Constant))  # `+= False` does nothing
             if adds and isinstance(target, (ast.Name, ast.Subscript)):
-                says = f"`{shown(line)}` overwrites what was there; it should be added to."
+                says = f"`{shown(line)}` overwrites what was there; it should add to it."
                 yield (
                     Edit("overwritten", line.lineno, says),
                     _with(body, i, ast.AugAssign(target, ast.Add(), line.value)),
@@ -108,10 +108,10 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
             continue
         rest = _with(body, i) or [ast.Pass()]
         if not hasattr(line, "body") or _only_leaves(line):
-            says = f"Without `{shown(line)}` all would be right."
+            says = f"Without `{shown(line)}` everything would be right."
             yield Edit("a line too many", line.lineno, says), rest
         elif isinstance(line, ast.If) and not line.orelse:
-            says = f"Without the block that begins with `if {shown(line.test)}` all would be right."
+            says = f"Without the block that begins with `if {shown(line.test)}` everything would be right."
             yield Edit("a block too many", line.lineno, says), rest
         if isinstance(line, ast.If):
             says = f"The condition `{shown(line.test)}` is not needed, or leaves out too much."
@@ -119,13 +119,13 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _only_leaves(line: ast.stmt) -> bool:
-    """Whether it is an `if` that does nothing but return, go on or break off."""
+    """Whether it is an `if` that only returns, continues or breaks."""
     leaving = (ast.Return, ast.Continue, ast.Break, ast.Raise)
     return isinstance(line, ast.If) and not line.orelse and isinstance(line.body[0], leaving)
 
 
 def _misplaced(body: Body, _tree: ast.AST) -> Changed:
-    """The last line of a loop that belongs after it, or the line after it that belongs inside."""
+    """Move the last line of a loop after it, or the line after it into the loop."""
     for i, line in enumerate(body):
         inner = getattr(line, "body", None)
         if not isinstance(line, (ast.For, ast.While, ast.If, ast.With)) or not inner:
@@ -176,7 +176,7 @@ def _exchanged(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _then(first: ast.stmt, second: ast.stmt) -> Body:
-    """One statement after the other, also where the first one returns."""
+    """Put one statement after the other, even if the first one returns."""
     if isinstance(first, ast.Return) and first.value is not None:
         kept = ast.Assign([ast.Name("_result", ast.Store())], first.value, lineno=first.lineno)
         return [kept, second, ast.Return(ast.Name("_result", ast.Load()))]
@@ -187,15 +187,15 @@ def _jumps(body: Body, _tree: ast.AST) -> Changed:
     for i, line in enumerate(body):
         if isinstance(line, ast.Break):
             yield (
-                Edit("loop left", line.lineno, "`break` ends the loop where it should go on."),
+                Edit("loop left", line.lineno, "`break` ends the loop where it should continue."),
                 _with(body, i, ast.Continue()),
             )
         if isinstance(line, ast.Continue):
             yield (
-                Edit("loop goes on", line.lineno, "`continue` goes on where the loop should end."),
+                Edit("loop goes on", line.lineno, "`continue` carries on where the loop should end."),
                 _with(body, i, ast.Break()),
             )
         if isinstance(line, ast.If):
             looped = ast.While(line.test, line.body, [])
-            says = f"`if {shown(line.test)}` does it once; it should go on as long as the condition holds."
+            says = f"`if {shown(line.test)}` does it once; it should repeat as long as the condition holds."
             yield Edit("once instead of again", line.lineno, says), _with(body, i, looped)

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of `tokenizing`: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of `tokenizing`: each reference again, with keywords for its faults."""
 
 import re
 
@@ -94,7 +94,7 @@ def faulty_detokenize(ids, tokenizer, special="names", each="run", run="emptied"
 
 def faulty_read_vocabulary(vocab, merges, hidden="in order", order="bytes", gives="both", first=256, soft="hidden",
                            tokens="merges", missing="is 0"):  # fmt: skip
-    """`missing` is what happens if a half of a merge is not known: it counts as 0, or raises."""
+    """`missing` says what happens if half of a merge is not known: it counts as 0, or raises."""
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     if hidden == "space alone":
         shown = [byte for byte in range(256) if byte != 32]

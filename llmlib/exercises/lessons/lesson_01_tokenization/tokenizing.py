@@ -1,4 +1,4 @@
-"""Exercises of lesson 01 that make `encode` and `decode` a whole tokenizer: pieces, special tokens, others' numbers."""
+"""Exercises of lesson 01 that turn `encode` and `decode` into a whole tokenizer: pieces, special tokens, numbers."""
 
 import random
 import re
@@ -34,7 +34,7 @@ class Tokenizer:
 
 
 def tokenize(text, tokenizer):
-    """Special tokens become their numbers; what is between them is cut into pieces, and each piece encoded."""
+    """Turn special tokens into their numbers, cut the text between them into pieces, and encode each piece."""
     ids = []
     signs = "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
@@ -51,7 +51,7 @@ LINES = r"[^\n]*\n?"
 
 
 def a_tokenizer(seed, special, pattern=WORDS, n_merges=12, shift=40):
-    """Its numbers are ours in another order, as a model of others has them."""
+    """Make a tokenizer with our numbers in another order, as another model has them."""
     merges = simple_bpe.train("the hat on the cat, the cat in the hat: banana, über, naïve 🙂", n_merges)
     numbers = list(range(shift, shift + 256 + len(merges)))
     random.Random(seed).shuffle(numbers)
@@ -93,7 +93,7 @@ TOKENIZE = Exercise(
 
 
 def detokenize(ids, tokenizer):
-    """The text of ids: special tokens by their names, and whatever is between two of them decoded in one go."""
+    """Turn ids into text: special tokens become their names, and everything between two of them is decoded together."""
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
     text = ""
@@ -141,7 +141,7 @@ DETOKENIZE = Exercise(
 
 
 def read_vocabulary(vocab, merges):
-    """Merges of characters, as GPT-2 writes them, as pairs of our ids; and the model's number for each of our ids."""
+    """Turn GPT-2's merges of characters into pairs of our ids, and list the model's number for each of our ids."""
     shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     hidden = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}

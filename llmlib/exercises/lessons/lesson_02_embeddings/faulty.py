@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 02: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 02: each reference again, with keywords for its faults."""
 
 import math
 from typing import Any, Literal
@@ -355,7 +355,7 @@ def faulty_move(
 
 
 def _at(positions: Tensor, d_model: int) -> Tensor:
-    """The sinusoidal vectors of positions, in the precision of these."""
+    """Return the sinusoidal vectors of positions, in the precision of the positions."""
     pair = torch.arange(d_model // 2, dtype=positions.dtype)
     angles = positions[..., None] * 10_000.0 ** (-2 * pair / d_model)
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)

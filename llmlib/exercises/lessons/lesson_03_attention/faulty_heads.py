@@ -1,4 +1,4 @@
-"""The wrong ways through what lesson 03 does with heads: cut, joined, turned, shared."""
+"""Wrong solutions to what lesson 03 does with heads: cut, joined, turned, shared."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The wrong ways through the module of lesson 03: the reference once more, with keywords for its faults."""
+"""Wrong solutions to the module of lesson 03: the reference again, with keywords for its faults."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 04: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 04: each reference again, with keywords for its faults."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ ShareAverage = (
 def share(
     pattern: Tensor, there: Tensor, average: ShareAverage = "possible", reduce: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    """Attention that goes `there`, over the queries that have such a key (or over others)."""
+    """Average the attention that goes `there`, over the queries that have such a key (or over others)."""
     could = there.any(-1)
     hits = pattern * there
     if average == "NaN" and not could.any():

@@ -1,4 +1,4 @@
-"""The wrong ways through what flows where in lesson 04: rollout, contributions of heads, copying."""
+"""Wrong solutions to what flows where in lesson 04: rollout, contributions of heads, copying."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 08 on LoRA: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 08 on LoRA: each reference again, with keywords for its faults."""
 
 from typing import Any, Literal
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def _scale(scale: str, alpha: float, a: Tensor, b: Tensor) -> Any:
-    """By what the update is multiplied: alpha / r, or what is taken for it."""
+    """Return the update's factor: alpha / r, or something mistaken for it."""
     r = a.shape[0]
     match scale:
         case "alpha / r":
@@ -64,7 +64,7 @@ LoraLinearUpdate = (
 
 
 def _joined(plain: Any, low: Any, s: Any, base: LoraLinearBase) -> Any:
-    """What the weights give, and what the update adds, put together."""
+    """Put together the weights' result and the update's."""
     match base:
         case "as it is":
             return plain + s * low

@@ -1,4 +1,4 @@
-"""The wrong ways through what lesson 08 measures: each reference once more, with keywords for its faults."""
+"""Wrong solutions to what lesson 08 measures: each reference again, with keywords for its faults."""
 
 from collections.abc import Sequence
 from typing import Any, Literal

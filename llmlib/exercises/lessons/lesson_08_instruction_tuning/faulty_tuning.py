@@ -1,4 +1,4 @@
-"""The wrong ways through the exercise of `tuning`: the reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercise of `tuning`: the reference again, with keywords for its faults."""
 
 import torch
 

@@ -1,11 +1,11 @@
-"""The wrong ways through the exercises of lesson 09: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 09: each reference again, with keywords for its faults."""
 
 import torch
 import torch.nn.functional as F
 
 
 def _surprise(margin, curve, unit="nats"):
-    """What is made of how far the chosen answer is ahead."""
+    """Turn the lead of the chosen answer into a loss."""
     loss = {
         "log sigmoid": lambda: -F.logsigmoid(margin),
         "in two steps": lambda: -torch.sigmoid(margin).log(),
@@ -184,7 +184,7 @@ def faulty_clipped_loss(log_probs, old_log_probs, advantages, mask, clip, ratio=
     low, high = {"around 1": (1 - clip, 1 + clip), "around 0": (-clip, clip), "above": (0, 1 + clip),
                  "below": (1 - clip, float("inf")), "logarithm": (1 - clip, 1 + clip),
                  "factor": (1 / (1 + clip), 1 + clip)}[between]  # fmt: skip
-    if by in ("answer once", "mean of the answer"):  # one gain an answer
+    if by in ("answer once", "mean of the answer"):  # one gain per answer
         sums = (moved * m).sum(1, keepdim=True)
         r = (sums if by == "answer once" else sums / m.sum(1, keepdim=True)).exp()
         m, mask = torch.ones_like(r), mask[:, :1]

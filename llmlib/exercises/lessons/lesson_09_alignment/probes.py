@@ -4,7 +4,7 @@ from llmlib.exercises.engine.exercise import Probe
 
 
 def no_ceiling(distances, arguments, note):
-    """A surprise grows with the distance; `arguments(case, distance)` are those of one result that is so far off."""
+    """Check that a surprise grows with the distance; `arguments(case, distance)` make a result that is that far off."""
 
     def broken(call, case):
         if not case.note.startswith(note):
@@ -15,7 +15,7 @@ def no_ceiling(distances, arguments, note):
         return (
             f"The surprise should be {distances[0]:g} at one distance and {distances[1]:g} at the next one. Yours are "
             f"{near:.3g} and {far:.3g}. What keeps ln 0 away (a small number added, a `clamp`, a limit within torch's "
-            "own loss) also holds the result down: however wrong the model is, it costs no more, and nothing pulls."
+            "own loss) also limits the result: however wrong the model is, it costs no more, and nothing pulls."
         )
 
-    return Probe("The surprise is not held down, however unlikely the answer is.", broken)
+    return Probe("The surprise has no limit, however unlikely the answer is.", broken)

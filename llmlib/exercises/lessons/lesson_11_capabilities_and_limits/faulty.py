@@ -1,4 +1,4 @@
-"""The wrong ways through what lesson 11 measures: each reference once more, with keywords for its faults."""
+"""Wrong solutions to what lesson 11 measures: each reference again, with keywords for its faults."""
 
 import math
 from typing import Any, Literal

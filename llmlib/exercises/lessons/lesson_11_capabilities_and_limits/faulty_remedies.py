@@ -1,4 +1,4 @@
-"""The wrong ways through `bm25` and `longer_theta`: each once more, with keywords for its faults."""
+"""Wrong solutions to `bm25` and `longer_theta`: each once more, with keywords for its faults."""
 
 import itertools
 import math
