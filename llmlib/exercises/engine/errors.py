@@ -50,6 +50,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "This tensor has no axis at all: it is a single number. `shape`, `...` and broadcasting work for any number of "
         "axes, `len` and `for` need one.",
     ),
+    (
+        r"'NoneType' object",
+        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
+    ),
     (r"TypeError: .*not subscriptable", "You use square brackets after something that is not a list, tuple or tensor."),
     (
         r"TypeError: .*not callable",
@@ -82,10 +86,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "`torch.where`, `&`, `|`, `~` and `torch.maximum` work number by number.",
     ),
     (r"TypeError: unhashable type", "The keys of a dictionary and the items of a set cannot be lists; use `tuple(…)`."),
-    (
-        r"TypeError: .*NoneType|AttributeError: 'NoneType'",
-        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
-    ),
+    (r"TypeError: .*NoneType", "Something is None: a missing `return`, or an optional argument that was left out."),
     (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "You mix torch and numpy in one step."),
     (
         r"TypeError: string indices must be integers",
@@ -187,6 +188,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "You ask `topk(k)` for more than there are. `min(k, len(...))` is never too many.",
     ),
     (
+        r"(stack|cat\(\):?) expect\w* a non-empty",
+        "The list is empty: in this case nothing was collected. What should the function return then?",
+    ),
+    (
         r"TypeError: stack\(\)|RuntimeError: stack expects",
         "`torch.stack` wants a list (or tuple) of tensors, not empty, all of the same shape; `torch.cat` "
         "joins along an axis that is already there.",
@@ -238,9 +243,12 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (r"RuntimeError: shape .* is invalid", "The new shape does not hold as many values as the old one."),
     (
+        r"RuntimeError: (Size does not match at dimension|Index tensor must have the same number)",
+        "`gather` picks single numbers, and its index needs as many axes as the tensor. `x[ids]` takes whole rows.",
+    ),
+    (
         r"RuntimeError: The size of tensor|RuntimeError: .*broadcast|RuntimeError: .*must match",
-        "Two sizes should be the same (or 1) but are not. Write down the shapes of both sides, axis by axis; "
-        "`x[..., None]` adds an axis.",
+        "Two sizes should be the same (or 1) but are not. Write down the shapes of both sides, axis by axis.",
     ),
     (
         r"RuntimeError: .*(dtype|scalar type)",
@@ -264,6 +272,15 @@ NO_GRADIENT = (
 TRANSPOSED = (
     "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. Here the last axes of both "
     "have {0}. Should the second matrix be transposed (`.T`)?"
+)
+AXES = "There are {1} names on the left of `=`, and the tensor has {0} axes. Which axes does the task give it?"
+PIECES = (
+    "There are {1} names on the left of `=`, and `{2}` gives another number of pieces: {0}. Is it along the axis that "
+    "you mean, and is that axis long enough?"
+)
+IDS_MULTIPLIED = (
+    "You multiply the ids. An id is the name of a row, and no amount: id 4 is not twice id 2. `table[ids]` takes the "
+    "rows."
 )
 ONE_HOT = (
     "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. `F.one_hot` makes as many "
@@ -308,8 +325,13 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
         return TAKEN_OUT
     if "NoneType" in name and (owner := re.search(r"([A-Za-z_]\w*)\.grad\b", line)):
         return NO_GRADIENT.format(owner[1])
+    unpacked = re.search(r"values to unpack \(expected (\d+)(?:, got (\d+))?\)", name)
+    if unpacked and (cut := re.search(r"\.(chunk|split|unbind|shape)\b", line)):
+        return (AXES if cut[1] == "shape" else PIECES).format(unpacked[2] or "more", unpacked[1], cut[1])
     if "shapes cannot be multiplied" in name and re.search(r"one_hot\([^(),]*\)", line):
         return ONE_HOT
+    if "shapes cannot be multiplied" in name and re.search(r"\bids(\.\w+\([^()]*\))?\s*@", line):
+        return IDS_MULTIPLIED
     shapes = re.search(r"mat1 and mat2 .* \((\d+)x(\d+) and (\d+)x(\d+)\)", name)
     if shapes and shapes[2] == shapes[4]:
         return TRANSPOSED.format(shapes[2])
