@@ -14,7 +14,8 @@ from needs import skip_or_fail
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
-VIEW = 'from llmlib import attention_view\n\nattention_view(["one", "two"], [[[[1.0, 0.0], [0.3, 0.7]]]])'
+# The names of Python's own functions are not the lesson's to keep: one that calls a token's number `id` is run as well.
+VIEW = 'id = len = str = 3\nfrom llmlib import attention_view\n\nattention_view(["one", "two"], [[[[1.0, 0.0], [0.3, 0.7]]]])'
 CHECK = 'def causal_mask(n_query, n_key):\n    ...\n\n\ncheck("attention.causal_mask", causal_mask)'
 
 
