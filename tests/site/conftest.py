@@ -1,10 +1,7 @@
 """A small site of two lessons, built once: one with a view and a question, one with an exercise and a side path."""
 
-import functools
-import http.server
 import importlib.util
 import sys
-import threading
 from pathlib import Path
 
 import nbformat
@@ -14,8 +11,11 @@ from needs import skip_or_fail
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
-# The names of Python's own functions are not the lesson's to keep: one that calls a token's number `id` is run as well.
-VIEW = 'id = len = str = 3\nfrom llmlib import attention_view\n\nattention_view(["one", "two"], [[[[1.0, 0.0], [0.3, 0.7]]]])'
+# A lesson may call its own things what Python calls some of its functions, and is run all the same.
+VIEW = """from llmlib import attention_view
+
+id = len = str = 3
+attention_view(["one", "two"], [[[[1.0, 0.0], [0.3, 0.7]]]])"""
 CHECK = 'def causal_mask(n_query, n_key):\n    ...\n\n\ncheck("attention.causal_mask", causal_mask)'
 
 
@@ -46,6 +46,9 @@ def lessons(folder):
         markdown(r"## A view" + "\n\n" + r"Here $\frac{1}{n}\sum_i x_i$ is a mean, and so is" + "\n\n$$\\bar x$$"),
         nbformat.v4.new_code_cell("raise SystemExit", metadata={"tags": ["skip-execution"]}),
         code(VIEW, **html_of(view.still_html())),
+        code(
+            "progress()", **html_of('<p><a href="02_two.ipynb">Go on</a>, not <a href="03_three.ipynb">there</a>.</p>')
+        ),
         code(
             'from llmlib.exercises import predict\n\npredict("attention.no_scaling")',
             **html_of(predict("attention.no_scaling")._repr_html_()),
@@ -93,21 +96,10 @@ def site(two_lessons, tmp_path_factory):
     return folder / "site"
 
 
-class _Under(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder under a path, as a site that is not at the root of its host."""
-
-    def translate_path(self, path):
-        return super().translate_path(path.removeprefix("/any/where"))
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="session")
 def address(site):
     """Where a web server serves the site."""
-    handler = functools.partial(_Under, directory=str(site))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/any/where/"
-    server.shutdown()
+    from edition.looking import served
+
+    with served(site) as address:
+        yield address
