@@ -18,7 +18,9 @@ from playwright.sync_api import Page
 DESK, TELEPHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 800}
 FIRST_PAGE = 300_000  # bytes that it may take, with all that it asks for
 STOPS = 25  # of the keyboard, that are looked at on each page
-STICKS_OUT = "() => document.scrollingElement.scrollWidth - innerWidth"
+# On a telephone it is not the window that scrolls sideways but what Furo calls the content.
+STICKS_OUT = """() => Math.max(...[document.scrollingElement, ...document.querySelectorAll(".content")].map(
+  (node) => node.scrollWidth - node.clientWidth))"""
 READY = "() => !document.querySelector('#status') || 'ready' in document.body.dataset"  # the playground has its model
 OPEN = "() => { for (const one of document.querySelectorAll('details')) one.open = true; }"
 DARK = "() => { document.body.dataset.theme = 'dark'; }"
@@ -94,7 +96,7 @@ class Reader:
             self.complaints.append(f"it asks another host: {url}")
 
     def _weigh(self, request) -> None:
-        self.weight += request.sizes()["responseBodySize"]
+        self.weight += max(0, request.sizes()["responseBodySize"])  # less than nothing: the browser had it already
 
     def open(self, name: str) -> Page:
         """Open a page of the site, and wait for all that it asks for."""
@@ -121,7 +123,7 @@ class Reader:
         yield from self._seen("on a desk", axe.violations)
         page.evaluate(DARK)
         yield from self._seen("on a desk in the dark", axe.faults_of_colour)
-        yield from self.complaints
+        yield from dict.fromkeys(self.complaints)
 
     def _on_a_telephone(self) -> Iterator[str]:
         self.page.evaluate(OPEN)

@@ -47,14 +47,14 @@ def lessons(folder):
         nbformat.v4.new_code_cell("raise SystemExit", metadata={"tags": ["skip-execution"]}),
         code(VIEW, **html_of(view.still_html())),
         code(
-            "progress()", **html_of('<p><a href="02_two.ipynb">Go on</a>, not <a href="03_three.ipynb">there</a>.</p>')
-        ),
-        code(
             'from llmlib.exercises import predict\n\npredict("attention.no_scaling")',
             **html_of(predict("attention.no_scaling")._repr_html_()),
         ),
         markdown("## In your own notebook\n\nTry it:"),
-        code("mine = attention_view"),
+        code(
+            "mine = attention_view",
+            **html_of('<p><a href="02_two.ipynb">Go on</a>, not <a href="03_three.ipynb">far</a>.</p>'),
+        ),
         markdown(
             "## Summary\n\nOn to [Two](02_two.ipynb), not to [Three](03_three.ipynb). See https://example.org/paper."
         ),

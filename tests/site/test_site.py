@@ -11,7 +11,7 @@ from edition import SiteError
 from edition.building import _replace, build
 from edition.checking import faults_of_files
 from edition.lessons import Lesson
-from edition.looking import Reader, served
+from edition.looking import FIRST_PAGE, Reader, served
 from edition.reference import arguments_of, class_of, faces_of, modules, prose
 from edition.views import PAGE, SHOWN, UNSAVED, collected
 
@@ -179,7 +179,14 @@ def reader(page, address):
 @slow
 def test_nothing_is_wrong_with_a_page(reader, name):
     assert [*reader.faults(name)] == []
-    assert reader.weight > 0
+
+
+@pytest.mark.browser
+@slow
+def test_the_weight_of_a_page_is_that_of_all_it_asks_for(reader, site):
+    reader.open("index.html")
+    least = sum((site / name).stat().st_size for name in ("index.html", "_static/site.css", "_static/theme.js"))
+    assert least < reader.weight < FIRST_PAGE
 
 
 @pytest.mark.browser
@@ -194,7 +201,7 @@ def test_what_is_wrong_with_a_page_is_found(page, site, tmp_path):
     with served(tmp_path / "site") as address:
         found = "\n".join(Reader(page, address).faults("lessons/01_one.html"))
     for fault in (
-        "on a telephone: 16", "color-contrast", "button-name", "did not come alive", "it asks another host", "404",
+        "on a telephone: 16", "on a desk: 10", "color-contrast", "button-name", "did not come alive", "it asks another host", "404",
     ):  # fmt: skip
         assert fault in found, found
 
