@@ -225,21 +225,21 @@ def test_the_page_by_axe_in_both_themes_and_on_a_telephone(opened):
 
 
 def test_the_colours_are_those_that_the_reader_has_chosen_in_the_course(opened):
-    paper = "() => getComputedStyle(document.querySelector('.llm')).backgroundColor"
+    paper = "colour => getComputedStyle(document.querySelector('.llm')).backgroundColor === colour"
     light, dark = "rgb(255, 255, 255)", "rgb(20, 24, 29)"
     switch = opened.locator("#theme")
     opened.emulate_media(color_scheme="light")
     for words, colour in (("dark", dark), ("light", light), ("as the system", light)):
         switch.press("Enter")
         expect(switch).to_have_text(f"Colours: {words}")
-        assert opened.evaluate(paper) == colour
+        opened.wait_for_function(paper, arg=colour)
     opened.emulate_media(color_scheme="dark")
-    assert opened.evaluate(paper) == dark
+    opened.wait_for_function(paper, arg=dark)  # the system's change comes with the next frame
     lesson = opened.context.new_page()
     lesson.goto(f"{opened.url.rpartition('/')[0]}/config.json")
     lesson.evaluate("() => localStorage.setItem('theme', 'light')")
     expect(switch).to_have_text("Colours: light")
-    assert opened.evaluate(paper) == light
+    opened.wait_for_function(paper, arg=light)
     lesson.close()
     opened.evaluate("() => localStorage.removeItem('theme')")
 
