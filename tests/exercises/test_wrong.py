@@ -109,6 +109,19 @@ def by_looking_up_all_targets(logits, targets):
     return -p[targets != -100].mean()
 
 
+def with_multiplied_ids(ids, table):
+    return ids.to(table.dtype) @ table
+
+
+def by_merging_inside_a_range(text, merges):
+    ids = list(text.encode())
+    for i, pair in enumerate(merges):
+        for j in range(len(ids) - 1):
+            if (ids[j], ids[j + 1]) == pair:
+                ids[j : j + 2] = [256 + i]
+    return ids
+
+
 def without_a_transpose(x, gate, up, down):
     return (F.silu(x @ gate) * (x @ up)) @ down
 
@@ -121,6 +134,8 @@ def by_one_hot_of_the_largest_id(ids, table):
     ("name", "attempt", "says"),
     [
         ("embeddings.lookup", by_one_hot_of_the_largest_id, "as many columns as the largest id + 1"),
+        ("embeddings.lookup", with_multiplied_ids, "An id is the name of a row"),
+        ("tokenization.encode", by_merging_inside_a_range, "inside the loop `ids` gets shorter"),
         ("training.descend", by_one_gradient_after_the_other, "the name `w` means a new tensor"),
         ("training.next_token_loss", by_looking_up_all_targets, "−100 is not an id"),
         ("transformer.swiglu_mlp", without_a_transpose, "be transposed (`.T`)?"),
@@ -143,6 +158,15 @@ def test_an_exception_of_torch_is_told_with_the_idea_behind_it(name, attempt, sa
         (TypeError("list indices must be integers or slices, not str"), "", True, "expect a dictionary"),
         (ValueError("no such number"), "raise ValueError(...)", True, "`raise` is your own"),
         (KeyError("a"), 'header.pop("a")', True, "a key that is not in"),
+        (
+            ValueError("not enough values to unpack (expected 2, got 1)"),
+            "u, v = x.chunk(2, 1)",
+            True,
+            "another number of pieces: 1",
+        ),
+        (ValueError("not enough values to unpack (expected 3, got 2)"), "b, s, w = x.shape", True, "has 2 axes"),
+        (RuntimeError("stack expects a non-empty TensorList"), "torch.stack(out)", True, "nothing was collected"),
+        (TypeError("'NoneType' object is not iterable"), "for x in f():", True, "Something is None"),
     ],
 )
 def test_a_cause_is_that_of_the_line(error, line, inside, says):

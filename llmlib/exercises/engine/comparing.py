@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from llmlib.exercises.engine.describing import (
+    by_how_much,
     describe,
     distinctly,
     dtype_of,
@@ -129,9 +130,11 @@ def values_agree(expected: Tensor, got: Tensor) -> Tensor:
 def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     advice = ""
     if got is None:
-        advice = (
-            " Does the last line `return` your result? (`sort`, `append` and others change a list and return None.)"
-        )
+        advice = " Does the last line `return` your result?"
+        if isinstance(expected, (list, dict)):
+            advice += " (`sort`, `append` and others change a list and return None.)"
+        else:
+            advice += " `print` shows a value, and gives nothing back."
     elif hasattr(got, "__next__"):
         advice = " A function with `yield` gives a generator; collect its items and `return` them."
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
@@ -159,6 +162,10 @@ def _one_tensor(expected: Tensor, got: Any) -> str:
     """Say how a list of tensors, or of numbers, becomes the single tensor that is expected."""
     if isinstance(got, float) and expected.is_floating_point():
         return " Leave `.item()` out, if you have it: then it stays a tensor, and gradients can flow back through it."
+    if isinstance(got, (list, tuple)) and any(isinstance(item, (list, tuple)) and holds_tensors(item) for item in got):
+        return (
+            " `torch.stack(...)` makes one tensor of several: of each of your inner lists first, then of all of them."
+        )
     items = [item for item in got if isinstance(item, Tensor)] if isinstance(got, (list, tuple)) else []
     if not items:
         return " `torch.tensor(...)` turns numbers into a tensor."
@@ -223,7 +230,7 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
     sentence = f"{count} of {wrong.numel()} values {'differs' if count == 1 else 'differ'}"
     sentence += f" in {place}" if place else ""
     sentence += f"; the first at {at}: " if at else ": "
-    how_much = _by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
+    how_much = by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
     right, yours = distinctly(mine, theirs)
     sentence += f"expected {right}, got {yours}{how_much}."
     parts: list[Part] = [Prose(sentence)]
@@ -235,19 +242,6 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
 def _plain_axes(number: int) -> list[str]:
     """Make names for axes that have none, to be read before an index."""
     return {1: ["place"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])
-
-
-def _by_how_much(expected: Any, got: Any) -> str:
-    if isinstance(expected, bool):
-        return ""
-    if math.isnan(got):
-        return " (not a number: 0/0, ∞ − ∞, or the softmax of a row of −∞)"
-    if not math.isfinite(got) or not math.isfinite(expected):
-        return ""
-    whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
-    if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
-        return f" ({number(got / expected)} times as much)"
-    return f" ({number(abs(got - expected))} too {'large' if got > expected else 'small'})"
 
 
 def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], names: Sequence[str]) -> Table:
@@ -284,7 +278,7 @@ def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | Non
     if close or (got != got and expected != expected):
         return None
     where = f"In {place}: expected" if place else "Expected"
-    how_much = _by_how_much(expected, got if isinstance(expected, int) else float(got))
+    how_much = by_how_much(expected, got if isinstance(expected, int) else float(got))
     right, yours = distinctly(expected, got)
     return Difference("value", lambda: (Prose(f"{where} {right}, got {yours}{how_much}."),))
 
@@ -313,7 +307,7 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
     if isinstance(got, list) != isinstance(expected, list):
         return _wrong_type(expected, got, place)
     if any(map(holds_tensors, expected)):
-        return _of_several_tensors(expected, got, place)
+        return _of_several_tensors(expected, got, axes, place)
     right = [plain(item) for item in expected]
     pairs = itertools.zip_longest(right[: len(got)], map(plain, got))
     items = [float(item) if isinstance(a, float) and type(item) is int else item for a, item in pairs]  # as max(0, x)
@@ -335,18 +329,23 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
     rows: list[tuple[str, ...]] = []
     marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
-        a, b = (describe(values[j], 40) if j < len(values) else NOTHING for values in (right, items))
-        if a != b:
+        pair = [values[j] if j < len(values) else NOTHING for values in (right, items)]
+        a, b = (NOTHING if value is NOTHING else describe(value, 40) for value in pair)
+        differ = not _items_equal(*pair)
+        if a == b and differ and isinstance(pair[0], tuple):  # the difference is beyond what is shown
+            at = _first_difference(*pair)
+            a, b = (f"… place {at}: {describe(v[at], 24) if at < len(v) else NOTHING}" for v in pair)
+        if differ:
             marked.add((len(rows), 2))
-        rows.append((str(j), a, b + ("" if a == b else "  ≠")))
+        rows.append((str(j), a, b + ("  ≠" if differ else "")))
     return Prose(sentence), Table(("place", "expected", "yours"), tuple(rows), frozenset(marked))
 
 
-def _of_several_tensors(expected: Any, got: Any, place: str) -> Difference | None:
+def _of_several_tensors(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
     if len(got) != len(expected):
         return _form(f"Expected {len(expected)} results, got {len(got)}.", place)
     differences = [
-        find_difference(a, b, (), f"{place}, item {i}" if place else f"item {i} of the result")
+        find_difference(a, b, axes, f"{place}, item {i}" if place else f"item {i} of the result")
         for i, (a, b) in enumerate(zip(expected, got))
     ]
     wrong = [d for d in differences if d]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 import torch
@@ -24,7 +25,9 @@ def describe(value: Any, length: int = 70) -> str:
         return f"tensor of shape {shape(value.shape)}, {dtype_of(value)}"
     if isinstance(value, (list, tuple, dict)) and holds_tensors(value):
         return _short(value)
-    if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
+    if is_dataclass(value) and "__str__" in vars(type(value)):  # one that says itself what there is to see
+        return str(value)
+    if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, set, type(None))):
         try:
             text = repr(value)
         except Exception:  # somebody's own __repr__ somewhere inside
@@ -97,6 +100,20 @@ def distinctly(one: Any, other: Any) -> tuple[str, str]:
             break
         words = f"{one:.{digits}g}", f"{other:.{digits}g}"
     return words
+
+
+def by_how_much(expected: Any, got: Any) -> str:
+    """How far a number is from the expected one, in brackets; empty where that says nothing."""
+    if isinstance(expected, bool):
+        return ""
+    if math.isnan(got):
+        return " (not a number: 0/0, 0 · ∞, ∞ − ∞, or the softmax of a row of −∞)"
+    if not math.isfinite(got) or not math.isfinite(expected):
+        return ""
+    whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
+    if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
+        return f" ({number(got / expected)} times as much)"
+    return f" ({number(abs(got - expected))} too {'large' if got > expected else 'small'})"
 
 
 def nested(values: Any) -> str:

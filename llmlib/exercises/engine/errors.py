@@ -50,6 +50,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "This tensor has no axis at all: it is a single number. `shape`, `...` and broadcasting work for any number of "
         "axes, `len` and `for` need one.",
     ),
+    (
+        r"'NoneType' object",
+        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
+    ),
     (r"TypeError: .*not subscriptable", "You use square brackets after something that is not a list, tuple or tensor."),
     (
         r"TypeError: .*not callable",
@@ -82,14 +86,36 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "`torch.where`, `&`, `|`, `~` and `torch.maximum` work number by number.",
     ),
     (r"TypeError: unhashable type", "The keys of a dictionary and the items of a set cannot be lists; use `tuple(…)`."),
-    (
-        r"TypeError: .*NoneType|AttributeError: 'NoneType'",
-        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
-    ),
+    (r"TypeError: .*NoneType", "Something is None: a missing `return`, or an optional argument that was left out."),
     (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "You mix torch and numpy in one step."),
+    (
+        r"TypeError: string indices must be integers",
+        "A text is asked for a name, as only a dictionary can be. `json.loads` makes a dictionary of a text in JSON; a "
+        "loop over a dictionary gives its names, and those are texts, too.",
+    ),
     (
         r"TypeError: .*(str|bytes).*",
         "You mix text with bytes (or numbers): `text.encode()` gives bytes, and the items of bytes are numbers.",
+    ),
+    (
+        r"AttributeError: '(str|bytes)' object has no attribute 'read'",
+        "`json.load` reads an open file, and here it gets the text itself: `json.loads` reads that.",
+    ),
+    (
+        r"AttributeError: 'dict' object has no attribute",
+        'The entries of a dictionary are asked for in square brackets: `d["name"]`.',
+    ),
+    (
+        r"FileNotFoundError:|OSError: .*File name too long",
+        "`open` takes the name of a file. Does a name come here, or what the file holds?",
+    ),
+    (
+        r"ValueError: invalid literal for int\(\) .*(b'|\\x0)",
+        "These bytes are a number in binary, not its digits: `int.from_bytes` makes a number of them.",
+    ),
+    (
+        r"loading state_dict",
+        "The names or the shapes of your weights are not those of the module. `module.state_dict()` shows both.",
     ),
     (
         r"AttributeError: 'str' object has no attribute",
@@ -103,6 +129,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
         r"UnboundLocalError:",
         "You read a name before the line that sets it has run; perhaps that line is inside "
         "an `if` or a loop that was skipped.",
+    ),
+    (
+        r"NameError: name '(true|false|null)'",
+        "`true`, `false` and `null` are words of JSON, which is not Python: `json.loads` reads them.",
     ),
     (
         r"NameError:",
@@ -141,7 +171,11 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "You read a position beyond the end. In a loop over neighbours, the last one has no right neighbour; "
         "and lists can be empty.",
     ),
-    (r"KeyError:", "This key is not in the dictionary. `d.get(key, default)` or `key in d` lets you ask first."),
+    (
+        r"KeyError:",
+        "This key is not in the dictionary. Is it spelt otherwise there, or is this a case of its own? "
+        "`d.get(key, default)` is for a key that may be missing.",
+    ),
     (r"ZeroDivisionError:", "A count or a sum is zero in this case."),
     (
         r"UnicodeDecodeError:",
@@ -152,6 +186,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"RuntimeError: selected index k",
         "You ask `topk(k)` for more than there are. `min(k, len(...))` is never too many.",
+    ),
+    (
+        r"(stack|cat\(\):?) expect\w* a non-empty",
+        "The list is empty: in this case nothing was collected. What should the function return then?",
     ),
     (
         r"TypeError: stack\(\)|RuntimeError: stack expects",
@@ -205,13 +243,17 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (r"RuntimeError: shape .* is invalid", "The new shape does not hold as many values as the old one."),
     (
+        r"RuntimeError: (Size does not match at dimension|Index tensor must have the same number)",
+        "`gather` picks single numbers, and its index needs as many axes as the tensor. `x[ids]` takes whole rows.",
+    ),
+    (
         r"RuntimeError: The size of tensor|RuntimeError: .*broadcast|RuntimeError: .*must match",
-        "Two sizes should be the same (or 1) but are not. Write down the shapes of both sides, axis by axis; "
-        "`x[..., None]` adds an axis.",
+        "Two sizes should be the same (or 1) but are not. Write down the shapes of both sides, axis by axis.",
     ),
     (
         r"RuntimeError: .*(dtype|scalar type)",
-        "You combine two dtypes that do not mix. Make new tensors with `dtype=x.dtype`, and masks with `bool`.",
+        "You combine two dtypes that do not mix. Make new tensors with `dtype=x.dtype`, and masks with `bool`. "
+        "A module's own weights are float32.",
     ),
     (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
     (r"RecursionError:", "The function calls itself forever; which case should stop it?"),
@@ -230,6 +272,15 @@ NO_GRADIENT = (
 TRANSPOSED = (
     "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. Here the last axes of both "
     "have {0}. Should the second matrix be transposed (`.T`)?"
+)
+AXES = "There are {1} names on the left of `=`, and the tensor has {0} axes. Which axes does the task give it?"
+PIECES = (
+    "There are {1} names on the left of `=`, and `{2}` gives another number of pieces: {0}. Is it along the axis that "
+    "you mean, and is that axis long enough?"
+)
+IDS_MULTIPLIED = (
+    "You multiply the ids. An id is the name of a row, and no amount: id 4 is not twice id 2. `table[ids]` takes the "
+    "rows."
 )
 ONE_HOT = (
     "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. `F.one_hot` makes as many "
@@ -274,8 +325,13 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
         return TAKEN_OUT
     if "NoneType" in name and (owner := re.search(r"([A-Za-z_]\w*)\.grad\b", line)):
         return NO_GRADIENT.format(owner[1])
+    unpacked = re.search(r"values to unpack \(expected (\d+)(?:, got (\d+))?\)", name)
+    if unpacked and (cut := re.search(r"\.(chunk|split|unbind|shape)\b", line)):
+        return (AXES if cut[1] == "shape" else PIECES).format(unpacked[2] or "more", unpacked[1], cut[1])
     if "shapes cannot be multiplied" in name and re.search(r"one_hot\([^(),]*\)", line):
         return ONE_HOT
+    if "shapes cannot be multiplied" in name and re.search(r"\bids(\.\w+\([^()]*\))?\s*@", line):
+        return IDS_MULTIPLIED
     shapes = re.search(r"mat1 and mat2 .* \((\d+)x(\d+) and (\d+)x(\d+)\)", name)
     if shapes and shapes[2] == shapes[4]:
         return TRANSPOSED.format(shapes[2])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmlib.exercises.engine.describing import describe
+from llmlib.exercises.engine.detecting.shrinking import shrinking
 from llmlib.exercises.engine.errors import came_from_inside, their_line, usual_cause
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Misconception
@@ -26,8 +27,9 @@ def error_parts(e: Examination, trial: Trial, known: bool) -> list[Part]:
         return parts
     place = their_line(error, e.attempt)
     inside = came_from_inside(error, e.attempt)
-    if not known and (cause := usual_cause(error, place[1] if place else "", inside)):
-        parts.append(Prose(cause, "The usual cause:"))
+    shrunk = shrinking(e.attempt) if isinstance(error, IndexError) else ""
+    if not known and (cause := shrunk or usual_cause(error, place[1] if place else "", inside)):
+        parts.append(Prose(cause, "" if shrunk else "The usual cause:"))
     if isinstance(error, TypeError) and "argument" in str(error) and not inside:
         names = ", ".join(f"`{a}`" for a in e.exercise.argument_names)
         parts.append(Prose(f"It is called with {names}, in this order."))

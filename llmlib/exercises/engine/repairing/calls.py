@@ -81,12 +81,17 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
         yield "another beginning", says, ast.Call(node.func, [node.args[0], ast.Constant(0)], [])
     if node.args and (called(node) in ("range", "enumerate", "get", "most_common") or _is_builtin(node, "sum")):
         says = f"One end of `{shown(node)}` is off by one."
-        for step in (1, -1):
-            yield "borders of a range", says, ast.Call(node.func, [*node.args[:-1], _plus(node.args[-1], step)], [])
+        counts = called(node) == "range" and len(node.args) < 3
+        for step, when in ((1, "early"), (-1, "late")):
+            says_when = f"`{shown(node)}` ends one step too {when}." if counts else says
+            last = _plus(node.args[-1], step)
+            yield "borders of a range", says_when, ast.Call(node.func, [*node.args[:-1], last], [])
         if len(node.args) == 2:
-            yield "borders of a range", says, ast.Call(node.func, node.args[1:], [])
+            begins = f"`{shown(node)}` does not begin at 0, and should." if counts else says
+            yield "borders of a range", begins, ast.Call(node.func, node.args[1:], [])
         if len(node.args) == 1:
-            yield "borders of a range", says, ast.Call(node.func, [ast.Constant(1), *node.args], [])
+            begins = f"`{shown(node)}` begins at 0, and should begin at 1." if counts else says
+            yield "borders of a range", begins, ast.Call(node.func, [ast.Constant(1), *node.args], [])
     if called(node) == "permute" and len(node.args) in (3, 4):
         for order in itertools.permutations(node.args):
             if list(order) != node.args:
@@ -174,6 +179,8 @@ def _only_adds_axes(index: ast.expr) -> bool:
 def of_subscript(node: ast.Subscript) -> Iterator[Alternative]:
     if isinstance(node.slice, (ast.Slice, ast.Tuple)):
         says = f"`{shown(node)}` takes only a part, but you need all of `{shown(node.value, 30)}`."
+        if isinstance(node.slice, ast.Slice) and node.slice.step and shown(node.slice.step) == "-1":
+            says = f"`{shown(node)}` turns `{shown(node.value, 30)}` round, but you need it as it is."
         if _only_adds_axes(node.slice):
             says = f"`{shown(node)}` has one more axis than `{shown(node.value, 30)}`: what does it meet there?"
         yield "a slice too many", says, node.value

@@ -1,6 +1,7 @@
 """Changes to expressions: operators, comparisons, conditions; others are in `constants` and `calls`."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import reduce
@@ -65,6 +66,8 @@ def token_of(node: ast.expr) -> str:
 
 
 def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
+    if isinstance(node, (ast.UnaryOp, ast.Attribute, ast.Call)) and INFINITE.fullmatch(ast.unparse(node)):
+        yield "another number", f"`{shown(node)}` is not the right number here.", ast.Constant(0.0)
     if isinstance(node, ast.Constant):
         yield from of_constant(slot, node)
     elif isinstance(node, ast.UnaryOp):
@@ -89,9 +92,12 @@ def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
     elif isinstance(node, ast.Subscript):
         yield from of_subscript(node)
     elif isinstance(node, ast.IfExp):
+        for kept, holds in ((node.orelse, "does not hold"), (node.body, "holds")):
+            says = f"You do not need the condition `{shown(node.test)}`: what you do where it {holds} is needed"
+            yield "condition too many", f"{says} everywhere.", kept
         says = f"In `{shown(node)}` the two cases are swapped."
         yield "cases exchanged", says, ast.IfExp(node.test, node.orelse, node.body)
-    if isinstance(node, (ast.Compare, ast.Name, ast.Call)) and slot.field == "test":
+    if isinstance(node, (ast.Compare, ast.Name, ast.Call, ast.BoolOp)) and slot.field == "test":
         yield (
             "condition negated",
             f"The condition `{shown(node)}` has the opposite sense.",
@@ -122,6 +128,7 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
         says = f"The two sides of `{shown(node)}` are swapped."
         yield "sides exchanged", says, ast.BinOp(node.right, node.op, node.left)
+    yield from _times_infinity(node)
     says = f"`{shown(node)}` has one step too many: leave `{shown(node.left, 30)}` on its own."
     yield "a step too many", says, node.left
     if isinstance(node.op, (ast.Add, ast.Mult, ast.MatMult)):
@@ -136,6 +143,21 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     elif isinstance(node.op, ast.Pow):
         says = f"The sign of the exponent in `{shown(node)}` is wrong."
         yield "sign of an exponent", says, ast.BinOp(node.left, node.op, ast.UnaryOp(ast.USub(), node.right))
+
+
+INFINITE = re.compile(r"-?\(?(torch|np|numpy|math|float)(\.inf|\(['\"]-?inf['\"]\))\)?")
+
+
+def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
+    """`mask * -inf`: what is meant is −∞ where the mask is not 0, and 0 elsewhere."""
+    for mask, infinity in ((node.left, node.right), (node.right, node.left)):
+        if isinstance(node.op, ast.Mult) and INFINITE.fullmatch(ast.unparse(infinity)):
+            says = (
+                f"`{shown(node)}` is NaN (not a number) wherever `{shown(mask, 30)}` is 0: 0 · ∞ is not 0. "
+                "`masked_fill` and `torch.where` choose between two values, and multiply nothing."
+            )
+            chosen = f"({ast.unparse(mask)}).float().masked_fill(({ast.unparse(mask)}) != 0, {ast.unparse(infinity)})"
+            yield "0 · ∞", says, ast.parse(chosen, mode="eval").body
 
 
 def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:

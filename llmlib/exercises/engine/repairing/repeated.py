@@ -60,10 +60,11 @@ def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
         case ast.Call(func=ast.Attribute(attr=name)), ast.Call(func=ast.Attribute(attr="transpose")) if name in CUTS:
             return "cut", name, tuple(map(ast.dump, other.args))
         case ast.Call(), _ if not isinstance(other, ast.Call) and called(node):
-            return "call", called(node)
+            return "call", TOGETHER.get(called(node), called(node))
     return None
 
 
+TOGETHER = {"sin": "sin and cos", "cos": "sin and cos"}  # a slip with the one is made with the other as well
 CUTS = ("reshape", "view")
 
 

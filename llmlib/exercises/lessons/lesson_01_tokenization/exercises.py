@@ -242,12 +242,22 @@ def cases_encode(seed):
     ]
 
 
+def ids_that_exist(call, case):
+    text, merges = case.args
+    largest = max(call(text, merges), default=0)
+    last = 255 + len(merges)
+    if largest <= last:
+        return None
+    return f"Your result holds {largest}. With {len(merges)} merges there are ids up to {last}, whatever the text."
+
+
 ENCODE = Exercise(
     **TEXTS["encode"],
     reference=simple_bpe.encode,
     helpers=(simple_bpe.merge,),
     cases=cases_encode,
     faulty=faulty_encode,
+    probes=(Probe("There is one id for each byte and for each merge.", ids_that_exist),),
 )
 
 

@@ -172,9 +172,13 @@ def faulty_count_pairs(
             dict.update(counts, {pair: n * weight for pair, n in Counter(found).items()})
             continue
         for pair in dict.fromkeys(found) if repeats == "once a piece" else found:
-            counts[pair] = {"overwritten": weight, "largest": max(weight, counts[pair])}.get(
-                times, counts[pair] + weight
-            )
+            before = counts[pair]
+            counts[pair] = {
+                "overwritten": weight,
+                "largest": max(weight, before),
+                "first kept": before or weight,
+                "begun with 1": before + weight if before else 1,
+            }.get(times, before + weight)
         previous = piece[-1] if piece else previous
     if give == "shares":
         return {pair: count / sum(counts.values()) for pair, count in counts.items()}
@@ -217,9 +221,13 @@ def faulty_train(
             continue
         if pair is None or Counter(pairwise(ids))[pair] < least:
             break
-        number = {"next": first_id + len(merges), "same": first_id, "largest": max(ids) + 1}.get(
-            new_id, first_id + n_merges - len(merges) - (new_id == "downwards")
-        )
+        number = {
+            "next": first_id + len(merges),
+            "same": first_id,
+            "largest": max(ids) + 1,
+            "kinds": len(set(ids)) + len(merges),
+            "length": len(ids) + len(merges),
+        }.get(new_id, first_id + n_merges - len(merges) - (new_id == "downwards"))
         if recount == "each":
             ids = faulty_merge(ids, pair, number, **FAULTS_OF_MERGE.get(merging, {}))
         elif recount == "merged anew":
@@ -330,7 +338,10 @@ def faulty_encode(
             "commonest": min(counts, key=lambda p: (-counts[p], rank[p])),
             "commonest, smaller": min(counts, key=lambda p: (-counts[p], p)),
             "commonest, first": max(counts, key=lambda p: counts[p]),
+            "unknown first": min(pairwise(ids), key=lambda p: rank.get(p, 0)),
         }[order]
+        if pair not in rank:
+            break
         if order in ("leftmost", "rightmost"):
             places = [i for i, p in enumerate(pairwise(ids)) if p == pair]
             at = places[0] if order == "leftmost" else places[-1]

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_01_tokenization.faulty_tokenizing import (
     faulty_detokenize,
     faulty_read_vocabulary,
@@ -25,6 +25,9 @@ class Tokenizer:
     numbers: list[int]
     special: dict[str, int]
     pattern: str
+
+    def __str__(self) -> str:
+        return f"{len(self.merges)} merges, special = {self.special}, pattern = {self.pattern!r}"
 
 
 # --- tokenization.tokenize ---
@@ -177,10 +180,20 @@ def cases_read_vocabulary(seed):
     ]
 
 
+def no_tuples(call, case):
+    pairs = call(*case.args)[0]
+    if all(isinstance(pair, tuple) for pair in pairs):
+        return None
+    return (
+        f"Your first pair is {pairs[0]}, a list. Your `encode` compares pairs with tuples, and a list never equals one."
+    )
+
+
 READ_VOCABULARY = Exercise(
     **TEXTS["read_vocabulary"],
     reference=read_vocabulary,
     cases=cases_read_vocabulary,
     faulty=faulty_read_vocabulary,
+    probes=(Probe("Each merge is a tuple.", no_tuples),),
     double=False,
 )

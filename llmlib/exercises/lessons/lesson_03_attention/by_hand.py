@@ -144,5 +144,6 @@ TURNS = Exercise(
     helpers=(embeddings.rotary_frequencies, embeddings.rotary_cos_sin),
     cases=cases_turns,
     faulty=faulty_turns,
+    axes=("batch", "head", "seq", "d_head"),
     double=False,
 )

@@ -36,7 +36,11 @@ def faulty_turns(n_tokens, d_head, theta, first=0, power="2i", falls=True, laid=
     if laid == "neighbours":
         angles = angles.repeat_interleave(2, dim=1)
     angles = angles * {"radians": 1, "turns": 2 * math.pi, "degrees": math.pi / 180}[unit]
-    cos, sin = angles.cos(), angles.sin()
+    cos, sin = (angles, angles) if gives == "angles" else (angles.cos(), angles.sin())
+    if gives == "position outside":
+        first_turn = speeds.repeat(d_head // len(speeds)) if laid == "halves" else speeds
+        at = torch.arange(first, n_tokens + first)[:, None]
+        cos, sin = at * first_turn.cos(), at * first_turn.sin()
     if axes == "four":
         cos, sin = cos[None, None], sin[None, None]
     return (sin, cos) if gives == "sin cos" else (cos, sin)
