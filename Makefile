@@ -51,7 +51,8 @@ may-open: # said before the set-up, since JupyterLab would say it minutes later,
 test: $(VENV)/dev.stamp ## Run all tests: library, documentation examples, notebooks, widgets in a browser
 	$(PYTEST) --nbval notebooks tests llmlib $(PYTEST_ARGS)
 
-test-fast: $(VENV)/dev.stamp ## The two-minute inner loop: no slow tests, no notebooks, no browser
+test-fast: WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))') # none of these tests waits
+test-fast: $(VENV)/dev.stamp ## The inner loop, a minute and a half: no slow tests, no notebooks, no browser
 	$(PYTEST) tests llmlib -m "not slow and not browser" $(PYTEST_ARGS)
 
 notebooks: $(VENV)/dev.stamp ## Run all lessons from top to bottom and store their outputs

@@ -1,6 +1,6 @@
 """Build the web edition: python docs/build.py [LESSON …] [--views yes|no|kept] [--out FOLDER]
 
-With names of lessons (03_attention …), the site has these lessons alone.
+With names of lessons (03_attention …), the site has only these lessons.
 """
 
 import argparse
@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 03_attention; default: the whole course")
     parser.add_argument(
         "--views", choices=("yes", "no", "kept"), default="yes",
-        help="yes: run each lesson whose views are not kept yet; kept: use those that are; no: still pictures",
+        help="yes: run each lesson whose views are not stored yet; kept: only use stored ones; no: still pictures",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="the folder (default: build/site)")
     asked = parser.parse_args()

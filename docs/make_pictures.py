@@ -1,4 +1,4 @@
-"""Make the pictures of the README: the one that moves, its still, and a thumbnail for each lesson.
+"""Make the pictures of the README: the moving one, a still of it, and a thumbnail for each lesson.
 
     python docs/make_pictures.py                  all of them
     python docs/make_pictures.py moving           the moving one: a real model's attention, and a real training run
@@ -37,8 +37,8 @@ HEADS = [
 QUERIES = ["·Mary", "·John", "·store", "·gave", "·to"]  # tokens pointed at in the opened head, by their last rows
 STEPS, SHOWN = 480, 22  # of the training run, and how many of its moments are in the picture
 
-# For each lesson, how the description of the picture begins that stands for it (of those in the lesson, the first), and
-# which part of it is shown: left, top, right and bottom edge, as shares of its width and height.
+# For each lesson: the start of the description of its picture (the first one that matches), and the part to
+# show: left, top, right and bottom edge, as shares of its width and height.
 THUMBNAILS = {
     "00_welcome": ("Bars for the eight most probable next tokens", (0, 0, 1, 1)),
     "01_tokenization": ("Encoding “the thatched hat”", (0, 0, 0.55, 1)),
@@ -54,9 +54,9 @@ THUMBNAILS = {
     "10_scaling_laws": ("Five curves that bend upwards", (0, 0, 1, 1)),
     "11_capabilities_and_limits": ("Three tasks against the number of examples", (0, 0, 0.37, 1)),
 }
-SMALL = (240, 150)  # of a thumbnail; shown at half of it, so that it is sharp on any screen
+SMALL = (240, 150)  # of a thumbnail; shown at half the size, so that it is sharp on any screen
 
-Frame = tuple[Image.Image, int]  # and for how many milliseconds it is seen
+Frame = tuple[Image.Image, int]  # and how many milliseconds it stays
 
 
 def moving(page: Page, folder: Path) -> None:
@@ -76,7 +76,7 @@ QUICK, LINGER = 420, 1800
 
 
 def shoot(page: Page, milliseconds: int = QUICK, pointer: tuple[float, float] | None = None) -> Frame:
-    """What the page shows now, with the pointer of a mouse drawn into it."""
+    """Take a picture of the page as it is now, with a mouse pointer drawn into it."""
     page.wait_for_timeout(250)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     if pointer:
@@ -93,7 +93,7 @@ def middle(page: Page, label: str) -> tuple[float, float]:
 
 
 def attention_frames(page: Page, folder: Path) -> Iterator[Frame]:
-    """All heads of SmolLM2, some of them pointed at, one of them opened and read token by token."""
+    """Show all heads of SmolLM2: point at some of them, open one, and read it token by token."""
     from llmlib import load_pretrained
     from llmlib.explore import explore_attention
 
@@ -121,7 +121,7 @@ def attention_frames(page: Page, folder: Path) -> Iterator[Frame]:
 
 
 def training_frames(page: Page, folder: Path) -> Iterator[Frame]:
-    """A small model learns to tell stories."""
+    """Show how a small model learns to tell stories."""
     import torch
 
     import llmlib
@@ -165,7 +165,7 @@ def thumbnails(page: Page, folder: Path) -> None:
 
 
 def stored_picture(path: Path) -> str:
-    """The `<img>` of a lesson's output that its line in `THUMBNAILS` names. Raises `LookupError` if there is none."""
+    """Find the `<img>` that a lesson's line in `THUMBNAILS` names. Raises `LookupError` if there is none."""
     begins, _ = THUMBNAILS[path.stem]
     for cell in nbformat.read(path, as_version=4).cells:
         for output in cell.get("outputs", []):
@@ -176,7 +176,7 @@ def stored_picture(path: Path) -> str:
 
 
 def fit(picture: Image.Image, part: tuple[float, float, float, float]) -> Image.Image:
-    """This part of the picture on a white card of the size of a thumbnail."""
+    """Put this part of the picture on a white card as large as a thumbnail."""
     width, height = picture.size
     picture = picture.crop([round(share * size) for share, size in zip(part, (width, height) * 2)])
     picture.thumbnail(SMALL, Image.Resampling.LANCZOS)

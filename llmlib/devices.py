@@ -1,4 +1,4 @@
-"""Choose where to compute, and in which precision."""
+"""Choose where to compute, and how precisely."""
 
 from dataclasses import dataclass
 

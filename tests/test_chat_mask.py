@@ -147,6 +147,7 @@ def test_smollm2_s_mask_equals_transformers(said, both):
         assert list(map(int, mask)) == expected["assistant_masks"]
 
 
+@pytest.mark.slow
 @pytest.mark.network
 @given(contents=st.lists(texts, min_size=2, max_size=4).filter(lambda c: len(c) % 2 == 0))
 def test_smollm2_s_mask_equals_transformers_for_any_text(contents, both):

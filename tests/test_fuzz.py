@@ -4,6 +4,7 @@ import pytest
 from fuzzing import KINDS, Fuzz
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files_end_in_a_clear_error_or_load_rightly(kind, tmp_path):
     fuzz = Fuzz(kind, tmp_path)

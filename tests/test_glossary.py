@@ -23,20 +23,20 @@ TERMS = {
     "vocabulary": "tokens that are listed in a fixed vocabulary",
     "attention": "attention lets each position fetch information",
     "MLP": "MLP (a small network",
-    "logit": "one number a token, called its logit",
+    "logit": "one number per token, called its logit",
     "topk": "`topk` picks the three largest",
-    "hook point": "looks on at one place inside the model, a hook point",
+    "hook point": "listens at one point inside the model, a hook point",
     "softmax": "softmax function turns the logits into probabilities",
     "cosine": "the cosine of the angle between two vectors",
     "loss": "Its mean is the loss",
     "temperature": "Turn the temperature: low makes",
     "regular expression": "A regular expression cuts the text into pieces",
     "context window": "context window, the longest text that a model can read at once",
-    "layer": "from one vector to the next, is called a layer",
-    "bias": "a learned vector besides, a bias",
+    "layer": "turns one vector into the next is called a layer",
+    "bias": "add a learned vector, a bias",
     "tanh": "`torch.tanh` squeezes each number",
     "SVD": "singular value decomposition (SVD) writes it as a sum",
-    "channel": "A number of the vector is also called a channel",
+    "channel": "Each number of the vector is also called a channel",
     "d_head": "How many numbers a query has is called d_head",
     "entropy": "The entropy tells how widely the weights are spread",
     "cache": "That store is called the cache",
@@ -86,7 +86,7 @@ def cells():
         begun = False
         for number, cell in enumerate(nbformat.read(FOLDER / f"{lesson}.ipynb", as_version=4).cells):
             text = cell.source
-            begun = begun or re.search(r"^## (?!You will|The way|References)", text, re.M)
+            begun = begun or re.search(r"^## (?!You will|The route|References)", text, re.M)
             if not begun:
                 continue
             if cell.cell_type == "markdown":

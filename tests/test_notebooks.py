@@ -154,6 +154,7 @@ def test_the_main_road_needs_no_side_path(lesson):
     assert borrowed_from_side_paths(lesson) == set()
 
 
+@pytest.mark.slow
 def test_a_side_path_can_be_opened_in_the_end(lesson):
     assert not changed_behind_side_paths(lesson)
 

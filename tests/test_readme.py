@@ -17,6 +17,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 SMALLER = (("1000", "300"), ("steps=500", "steps=3, batch_size=2"), ("d_model=128", "d_model=16"))
 
 
+@pytest.mark.slow
 def test_a_model_of_one_s_own_text_in_ten_lines(tmp_path, monkeypatch):
     """At its own size it would take minutes: smaller here, and otherwise as it stands there."""
     ten, keep = BLOCKS[:2]

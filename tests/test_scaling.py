@@ -41,6 +41,7 @@ def grid(sizes=6, counts=5):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(laws)
 def test_a_law_without_noise_is_found_again(law):
@@ -50,6 +51,7 @@ def test_a_law_without_noise_is_found_again(law):
     assert found.loss(1e7, 1e7) == pytest.approx(float(law.loss(1e7, 1e7)), rel=0.01)
 
 
+@pytest.mark.slow
 def test_with_noise_the_intervals_hold_the_truth():
     n, d = grid()
     noise = np.random.default_rng(0).normal(0, 0.005, len(n))
@@ -88,6 +90,7 @@ def test_one_run_that_went_wrong_does_not_bend_the_law():
     assert abs(by_squares.alpha - 0.3) > 0.02
 
 
+@pytest.mark.slow
 def test_seeds_of_one_point_are_drawn_together():
     """Ten copies of each run are no more certain than one."""
     n, d = grid(4, 4)

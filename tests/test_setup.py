@@ -212,6 +212,7 @@ def test_root_is_told_how_to_open_the_course_before_anything_is_set_up(made):
     assert "--allow-root --no-browser" in made("lab", "LAB_ARGS=--allow-root --no-browser", user=0).stdout
 
 
+@pytest.mark.slow
 def test_no_file_speaks_of_this_machine():
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
     for name in filter(None, tracked):

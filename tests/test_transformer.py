@@ -97,6 +97,7 @@ def test_the_residual_is_a_sum_of_what_the_layers_write():
     torch.testing.assert_close(seen["blocks.2.hook_residual_post"], total)
 
 
+@pytest.mark.slow
 @given(kind=st.sampled_from(sorted(KINDS)), batch=st.integers(1, 3), seq=st.integers(1, 24))
 def test_shape_and_last_only(kind, batch, seq):
     model, ids = make(kind), random_ids(batch, seq, seed=seq)
@@ -294,6 +295,7 @@ def test_an_attention_only_model_is_its_attention_alone():
         assert torch.equal(t.residual[layer] + t.attention_out[layer], t.residual[layer + 1])
 
 
+@pytest.mark.slow
 def test_every_choice_of_config_runs():
     for positions, norm, mlp, qk_norm in itertools.product(
         ["learned", "sinusoidal", "rotary", "none"],
@@ -305,6 +307,7 @@ def test_every_choice_of_config_runs():
         assert Transformer(config)(random_ids(1, 3)).isfinite().all()
 
 
+@pytest.mark.slow
 def test_a_longer_context_without_training():
     model, ids = make("llama"), random_ids(1, 48)
     for how in ("none", "linear", "ntk"):

@@ -1,4 +1,4 @@
-"""The help below an exercise: three hints, one after the other, and the library's own solution, each when asked for."""
+"""The help below an exercise: three hints, one after another, and the library's own solution, each on request."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from llmlib.exercises.registry import find
 
 
 def exercise_help(name: str) -> str:
-    """HTML that needs no JavaScript: a hint can be opened once the one before it is open."""
+    """Write HTML that needs no JavaScript: you can open a hint once the one before it is open."""
     hints = "".join(
         f'<details class="hint"><summary>Hint {number} of 3</summary><p>{marked_up(text)}</p></details>'
         for number, text in enumerate(find(name).hints, start=1)
@@ -34,7 +34,7 @@ def exercise_help(name: str) -> str:
 
 @contextlib.contextmanager
 def nobody_s_progress() -> Iterator[None]:
-    """Asking for a solution is recorded as the reader's progress, and whoever builds the site is not the reader."""
+    """Record nothing: a solution would count as a reader's progress, and whoever builds the site is not a reader."""
     before = os.environ.get("LLMLIB_DATA_DIR")
     with tempfile.TemporaryDirectory(prefix="llmlib-progress-") as folder:
         os.environ["LLMLIB_DATA_DIR"] = folder

@@ -1,4 +1,4 @@
-"""The pages that no lesson has: the first page, and the cookbook made of what each lesson ends with."""
+"""The pages outside the lessons: the first page, and the cookbook, made from the end of each lesson."""
 
 import ast
 import html

@@ -1,4 +1,4 @@
-"""From a stored notebook to the source of a page: pictures in files, views that can come alive, hints, and links."""
+"""Turn a stored notebook into the source of a page: pictures in files, views that can come alive, hints, links."""
 
 import base64
 import hashlib
@@ -46,7 +46,7 @@ class Lesson:
 
     @cached_property
     def notebook(self) -> NotebookNode:
-        """The notebook. Raises `SiteError` if there is none, or if it cannot be read."""
+        """Read the notebook. Raises `SiteError` if there is none, or if it cannot be read."""
         try:
             return nbformat.read(self.path, as_version=4)
         except FileNotFoundError:
@@ -76,20 +76,20 @@ class Lesson:
 
     @property
     def promise(self) -> str:
-        """What the lesson promises, as plain text; of a lesson without a promise, its first paragraph."""
+        """Return what the lesson promises, as plain text; without a promise, its first paragraph."""
         found = re.search(r"\*\*The promise:\*\*(.*?)\n\n", self.text, re.S)
         paragraph = found[1] if found else self.text.split("\n\n")[1]
         return capitalised(plain(paragraph))
 
     @property
     def time(self) -> str:
-        """The sentence on how long it takes."""
+        """Return the sentence that says how long it takes."""
         found = re.search(r"\*\*Time:\*\*(.*?)(?:;|\.|, the notebook)", self.text, re.S)
         return capitalised(plain(found[1])) if found else ""
 
     @property
     def picture(self) -> str | None:
-        """The HTML of the picture that stands for the lesson: its first view, else its first plot."""
+        """Return the HTML of the lesson's picture: its first view, or else its first plot."""
         outputs = [output for cell in self.notebook.cells for output in cell.get("outputs", ())]
         pictures = [one for one in outputs if PICTURE.search("".join(one.get("data", {}).get("text/html", "")))]
         plots = [one for one in pictures if "data:image/png" in "".join(one.data["text/html"])]
@@ -97,7 +97,7 @@ class Lesson:
         return "".join(chosen.data["text/html"]) if chosen else None
 
     def own_notebook(self) -> list[NotebookNode]:
-        """The cells of "In your own notebook", without their heading and side paths."""
+        """Return the cells of "In your own notebook", without their heading and side paths."""
         cells, inside = [], False
         for cell in self.notebook.cells:
             if cell.cell_type == "markdown" and (heading := re.match(r"#+ (.*)", cell.source)):
@@ -113,7 +113,7 @@ def is_run(cell: NotebookNode) -> bool:
 
 
 def plain(markdown: str) -> str:
-    """Markdown as one line of plain text.
+    """Turn Markdown into one line of plain text.
 
     >>> plain("you **build** [this](x.md),\\n piece by `piece`")
     'you build this, piece by piece'
@@ -127,18 +127,18 @@ def capitalised(text: str) -> str:
 
 
 class Pictures:
-    """Pictures from the outputs of lessons, each in a file of its own that is named by its content."""
+    """Pictures from the outputs of lessons, each in its own file, named by its content."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def moved_out(self, source: str) -> str:
-        """The HTML of a page one folder down, with each embedded picture in a file."""
+        """Rewrite the HTML of a page one folder down, with each embedded picture in a file."""
         return PICTURE.sub(self._to_file, source)
 
     def small(self, source: str) -> str:
-        """The name of a file with a small copy of the embedded picture; an SVG is small enough as it is."""
+        """Return the name of a file with a small copy of the embedded picture; an SVG is small enough as it is."""
         found = PICTURE.search(source)
         data, suffix = base64.b64decode(found["data"]), "svg"
         if not found["kind"].startswith("svg"):
@@ -161,7 +161,7 @@ class Pictures:
 
 
 def size_of(picture: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG or SVG in pixels, so that a page keeps its room; None if it does not say.
+    """Read the width and height of a PNG or SVG in pixels, to keep its room on a page; None if it does not say.
 
     >>> size_of(b'<svg width="30" height="20.5">')
     (30, 21)
@@ -184,7 +184,7 @@ class Staging:
         self.sheets: dict[str, None] = {}  # as an ordered set
 
     def staged(self, lesson: Lesson, views: Mapping[int, Sequence[str]]) -> NotebookNode:
-        """The lesson's notebook for the site. `views`: of a cell, the addresses of the pages of its views, in order."""
+        """Make the lesson's notebook for the site. `views`: for each cell, its views' pages, in order."""
         helped: set[str] = set()
         cells = []
         for number, cell in enumerate(lesson.notebook.cells):
@@ -209,7 +209,7 @@ class Staging:
         return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
     def linked(self, source: str) -> str:
-        """Markdown with its links as they are on the site: to lessons that are there, and from bare addresses."""
+        """Rewrite Markdown links for the site: to lessons that are there, and from bare addresses."""
         parts = CODE.split(source)
         for i in range(0, len(parts), 2):  # every second part is code
             parts[i] = re.sub(r"\[([^\]]+)\]\(([\w.-]+)\.ipynb\)", self._to_lesson, parts[i])
@@ -227,11 +227,11 @@ class Staging:
         return _html_output(self.pictures.moved_out(STYLE.sub("", source)))
 
     def _enliven(self, outputs: list[NotebookNode], pages: Sequence[str], where: str) -> None:
-        """Give each still picture of a view the page that takes its place."""
+        """Give each still picture of a view the page that replaces it."""
         stills = [output for output in outputs if is_view(output)]
         if pages and len(pages) != len(stills):
             raise SiteError(
-                f"{where}: the notebook stores {len(stills)} views, and running it showed {len(pages)}. "
+                f"{where}: the notebook stores {len(stills)} views, but running it showed {len(pages)}. "
                 f"Store its outputs again (python notebooks/execute.py), or build with VIEWS=no."
             )
         for k, output in enumerate(stills):
@@ -254,5 +254,5 @@ def _live(still: str, page: str) -> str:
     return (
         f'<figure class="live-view" data-page="{page}" data-title="{title}">{still}'
         '<figcaption class="view-note"><span class="needs-room">This is a picture of a view. On a larger screen it is '
-        f'alive, and shows more.</span> <a href="{page}">Open it on a page of its own</a></figcaption></figure>'
+        f'alive, and shows more.</span> <a href="{page}">Open it on its own page</a></figcaption></figure>'
     )

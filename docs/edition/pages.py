@@ -1,4 +1,4 @@
-"""Finishes each page: formulas as MathML, side paths that fold, a description, and names for what has none."""
+"""Finish each page: formulas as MathML, side paths that fold, a description, and names where they are missing."""
 
 import html
 import re
@@ -19,7 +19,7 @@ def setup(app: Any) -> dict[str, Any]:
 
 
 def inline_formula(writer: Any, node: nodes.math) -> None:
-    """A formula in a line, drawn by the browser itself: no script, no font, no request."""
+    """Write a formula in a line that the browser itself draws: no script, no font, no request."""
     writer.body.append(tex2mathml(node.astext()))
     raise nodes.SkipNode
 
@@ -44,7 +44,7 @@ def finish(app: Any, name: str, _template: str, context: dict[str, Any], _doctre
 
 
 def without_list(found: re.Match[str]) -> str:
-    """The arguments of a long signature, a line each: Sphinx makes them a list of definitions without terms.
+    """Put the arguments of a long signature on a line each: Sphinx makes them a list of definitions without terms.
 
     >>> SIGNATURE.sub(without_list, '<span class="sig-paren">(</span><dl><dd>a,</dd></dl>')
     '<span class="sig-paren">(</span><span class="arguments"><span class="argument">a,</span></span>'
@@ -54,7 +54,7 @@ def without_list(found: re.Match[str]) -> str:
 
 
 def folded(body: str) -> str:
-    """The page with each side path in a `<details>` whose summary is its heading.
+    """Put each side path into a `<details>` whose summary is its heading.
 
     >>> folded("<section><h3>Side path: a</h3><p>b</p></section>")
     '<section><details class="side-path"><summary><h3>Side path: a</h3></summary><p>b</p></details></section>'
@@ -66,7 +66,7 @@ def folded(body: str) -> str:
             details, summary = soup.new_tag("details", attrs={"class": "side-path"}), soup.new_tag("summary")
             heading.replace_with(details)
             for link in heading.find_all("a", class_="headerlink"):
-                link.decompose()  # in a summary, a press on it would also fold the path
+                link.decompose()  # in a summary, pressing it would also fold the path
             summary.append(heading)
             details.append(summary)
             details.extend(rest)

@@ -1,6 +1,6 @@
-"""The reference: what every public module, function and class says about itself, with its examples.
+"""Write the reference: what every public module, function and class says about itself, with its examples.
 
-The source is read, not imported: signatures stay as they are written, with the names of axes, as in
+We read the source and do not import it: signatures stay as written, with the names of axes, as in
 `Float[Tensor, "batch seq"]`.
 """
 
@@ -47,7 +47,7 @@ class Module:
 
     @cached_property
     def homes(self) -> dict[str, str]:
-        """The full names of what the module defines and of what it imports from the library."""
+        """Collect the full names of what the module defines, and of what it imports from the library."""
         imported = {
             name.asname or name.name: f"{node.module}.{name.name}"
             for node in ast.walk(self.tree)
@@ -61,7 +61,7 @@ class Module:
 
     @property
     def is_face(self) -> bool:
-        """Whether it is a package that offers names of its modules."""
+        """Whether it is a package that offers names from its modules."""
         names = [
             ast.unparse(target) for node in self.tree.body if isinstance(node, ast.Assign) for target in node.targets
         ]
@@ -73,7 +73,7 @@ class Module:
 
 
 def modules(*patterns: str) -> list[Module]:
-    """The modules of these files with something public to say, by name; all of them by default."""
+    """Read the modules in these files that have something public to say, by name; all of them by default."""
     found = []
     for path in sorted(path for pattern in patterns or ("**/*.py",) for path in LIBRARY.glob(pattern)):
         parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
@@ -93,9 +93,9 @@ def modules(*patterns: str) -> list[Module]:
 
 
 def follow_imports(all_modules: list[Module]) -> None:
-    """Let every module know where a name is defined, if another one that it imports from has only imported it, too.
+    """Tell every module where its imported names are defined, even if they come through another module.
 
-    A name that the reference does not describe needs no home, unless it could be taken for one that it describes.
+    A name that the reference does not describe needs no home, unless it could be mistaken for one that it does.
     """
     described = {f"{module.name}.{node.name}" for module in all_modules for node in module.public}
     short = {name.rpartition(".")[2] for name in described}
@@ -121,7 +121,7 @@ def write(folder: Path) -> dict[str, str]:
     descriptions = {"reference/index": "Every public function and class of llmlib, with examples that run as tests."}
     for wing, members in wings.items():
         pages = [page_of(module, faces, depth=2 if module.name != wing else 1) for module in members]
-        if members[0].name != wing:  # a folder without words of its own
+        if members[0].name != wing:  # a folder without its own docstring
             pages.insert(0, f"# {wing}\n")
         (folder / f"{wing}.md").write_text("\n".join(pages), encoding="utf-8")
         first = members[0].docstring.partition("\n\n")[0]
@@ -131,7 +131,7 @@ def write(folder: Path) -> dict[str, str]:
 
 
 def faces_of(all_modules: list[Module]) -> dict[str, str]:
-    """The names that packages offer, each with where it is defined: llmlib.train is llmlib.training.loop.train."""
+    """Map the names that packages offer to where they are defined: llmlib.train is llmlib.training.loop.train."""
     offered = {
         f"{module.name}.{name}": home for module in all_modules if module.is_face for name, home in module.homes.items()
     }
@@ -140,7 +140,7 @@ def faces_of(all_modules: list[Module]) -> dict[str, str]:
 
 
 def index_of(wings: dict[str, list[Module]]) -> str:
-    """The first page of the reference: each part with the first sentence about itself."""
+    """Write the first page of the reference: each part with its first sentence."""
     rows = []
     for wing, (first, *_) in wings.items():
         sentence = first.docstring.partition("\n\n")[0] if first.name == wing else ""
@@ -149,7 +149,7 @@ def index_of(wings: dict[str, list[Module]]) -> str:
 
 
 def page_of(module: Module, faces: dict[str, str], depth: int) -> str:
-    """The part of a page that describes a module."""
+    """Write the part of a page that describes a module."""
     lines = [f"{'#' * depth} {module.name}\n", f"{FENCE}{{py:module}} {module.name}\n{FENCE}\n"]
     lines.append(prose(module.docstring, faces, module.name))
     offered = [
@@ -166,7 +166,7 @@ def page_of(module: Module, faces: dict[str, str], depth: int) -> str:
 
 
 def function_of(node: Function, module: Module, faces: dict[str, str], kind: str = "function") -> str:
-    """A function or a method: its signature as it is written, and its docstring."""
+    """Describe a function or a method: its signature as written, and its docstring."""
     decorators = {ast.unparse(one).rpartition(".")[2] for one in node.decorator_list}
     options = []
     if kind == "method":
@@ -183,7 +183,7 @@ def function_of(node: Function, module: Module, faces: dict[str, str], kind: str
 
 
 def arguments_of(node: Function, module: Module, skip_first: bool) -> str:
-    """The arguments in one line, without `self`."""
+    """Write the arguments on one line, without `self`."""
     arguments = deepcopy(node.args)
     if skip_first:
         (arguments.posonlyargs or arguments.args or [None]).pop(0)
@@ -198,9 +198,9 @@ def type_of(annotation: ast.expr, module: Module) -> str:
 
 
 class Types(ast.NodeTransformer):
-    """Gives types of the library their full names, since several modules have a `Report`; leaves `typer`'s words out.
+    """Give types of the library their full names, since several modules have a `Report`; leave out `typer`'s words.
 
-    Sphinx shows the last part alone, as a link to the right one.
+    Sphinx shows only the last part, as a link to the right one.
     """
 
     def __init__(self, module: Module):
@@ -210,7 +210,7 @@ class Types(ast.NodeTransformer):
         return ast.parse(self.homes.get(node.id, node.id), mode="eval").body
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        """A type in quotes, such as "Part | None"; names of axes are in quotes too, and stay."""
+        """Read a type in quotes, such as "Part | None"; names of axes are in quotes too, and stay."""
         try:
             inside = ast.parse(node.value, mode="eval").body if isinstance(node.value, str) else node
         except SyntaxError:
@@ -225,7 +225,7 @@ class Types(ast.NodeTransformer):
 
 
 def class_of(node: ast.ClassDef, module: Module, faces: dict[str, str]) -> str:
-    """A class: how it is made, its docstring, and its public methods that have one."""
+    """Describe a class: how to make it, its docstring, and its public methods that have one."""
     methods = {one.name: one for one in node.body if isinstance(one, Function)}
     bases = [ast.unparse(base) for base in node.bases]
     is_error = any(base.endswith(("Error", "Exception", "Warning")) for base in bases)
@@ -249,7 +249,7 @@ def _is_setter(node: Function) -> bool:
 
 
 def fields_of(node: ast.ClassDef, module: Module) -> Iterator[str]:
-    """The fields of a dataclass as arguments."""
+    """Write the fields of a dataclass as arguments."""
     for one in node.body:
         if isinstance(one, ast.AnnAssign) and not ast.unparse(one.annotation).startswith(("ClassVar", "KW_ONLY")):
             value = ast.unparse(one.value) if one.value else ""
@@ -265,7 +265,7 @@ def directive(kind: str, head: str, body: str, ticks: int) -> str:
 
 
 def prose(docstring: str, faces: dict[str, str], module: str) -> str:
-    """A docstring as Markdown: examples as code, and names of the library as links."""
+    """Write a docstring as Markdown: examples as code, and names from the library as links."""
     blocks = []
     for block in _blocks(docstring):
         if block.lstrip().startswith(">>>"):
@@ -281,7 +281,7 @@ def prose(docstring: str, faces: dict[str, str], module: str) -> str:
 
 
 def _blocks(docstring: str) -> Iterator[str]:
-    """The paragraphs of a docstring; an example that follows its sentence directly is one of its own."""
+    """Split a docstring into paragraphs; an example right after its sentence becomes a separate one."""
     for block in re.split(r"\n\s*\n", docstring):
         words, example, rest = block.partition(">>>")
         if words.strip() and example:
@@ -292,7 +292,7 @@ def _blocks(docstring: str) -> Iterator[str]:
 
 
 def _part(text: str, faces: dict[str, str], module: str) -> str:
-    """A piece of prose with what Markdown would take for markup escaped; or code, as a link if it names something."""
+    """Escape prose so that Markdown does not take it for markup; or write code, as a link if it names something."""
     if not CODE.fullmatch(text):
         text = re.sub(r"([\\*<$\[\]{}|])", r"\\\1", text)
         return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)

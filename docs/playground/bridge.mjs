@@ -1,4 +1,4 @@
-// What Jupyter does for a view, done in the page: it keeps the view's traits, and answers its acts. See base.py.
+// Does in the page what Jupyter does for a view: it keeps the view's traits, and answers its acts. See base.py.
 
 const unknown = (kind) => () => {
   throw new Error(`There is no act “${kind}” here.`);

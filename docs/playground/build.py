@@ -1,7 +1,7 @@
 """Build the playground, a page on which the course's own model runs in the browser: python docs/playground/build.py
 
 The page takes the model's files as they are in llmlib, and the views' own JavaScript. To answer questions, the model
-needs tuning: that is a LoRA, which is made at the first build (about a minute of one core) and kept in llmlib's cache.
+needs tuning: a LoRA, which the first build makes (about a minute on one core) and keeps in llmlib's cache.
 """
 
 import argparse
@@ -38,8 +38,8 @@ PREFIX, SUFFIX = "base_model.model.", ".weight"  # of names in peft's files
 def build(target: Path, adapter: Path | None = None) -> None:
     """Write the page into the folder `target`; an interrupt or error leaves what was there before.
 
-    If the web edition is in the folder around it, the page has a link there. `adapter` is the file that makes the model
-    answer questions; by default the one of `tuned_adapter`.
+    If the web edition is in the parent folder, the page links to it. `adapter` is the file that makes the model
+    answer questions; by default the file from `tuned_adapter`.
     """
     adapter = adapter or tuned_adapter()
     with write_together(target, key="index.html") as new:
@@ -59,7 +59,7 @@ def build(target: Path, adapter: Path | None = None) -> None:
 
 
 def _offline(folder: Path) -> str:
-    """The service worker: it keeps the files of `folder` until one of them is another."""
+    """Return the service worker, which keeps the files of `folder` until one of them changes."""
     files = sorted(path.name for path in folder.iterdir())
     every = hashlib.sha256(b"".join(hashlib.sha256((folder / name).read_bytes()).digest() for name in files))
     source = (HERE / "offline.js").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ class Reader {
 
   /** The log-probability of `more` after the text in the cache, whose logits are given. */
   score(logits, more, off) {
-    this.latest = null; // the cache goes on after the text
+    this.latest = null; // the cache continues after the text
     const later = more.length > 1 ? this.model.forward(more.slice(0, -1), this.cache, { off, lastOnly: false }) : [];
     const size = logits.length;
     return more.reduce((sum, id, k) => {
@@ -104,9 +104,9 @@ export class Engine {
   /** What stands in for the output of each head that is off: nothing, or its mean over this text with all heads on. */
   replacements(ids, off, how) {
     const what = JSON.stringify([off, how, how === "mean" ? ids : null]);
-    if (what !== this.withoutWhat) this.without.cache.ids = []; // what was read with other heads is of no use
+    if (what !== this.withoutWhat) this.without.cache.ids = []; // what it read with other heads is useless now
     this.withoutWhat = what;
-    if (how === "mean") this.base.logits(ids); // the continuation goes, and the mean is over the text alone
+    if (how === "mean") this.base.logits(ids); // without the continuation, so the mean is over the text alone
     const instead = (layer, head) =>
       how === "mean" ? this.model.meanOutput(this.base.cache, layer, head) : new Float32Array(this.model.dHead);
     return new Map(off.map(([layer, head]) => [`${layer},${head}`, instead(layer, head)]));

@@ -29,7 +29,7 @@ function engineIn(worker, loaded) {
   const ask = (kind, details) =>
     new Promise((resolve, reject) => {
       waiting.set((number += 1), { resolve, reject });
-      worker.postMessage({ number, kind, details }, []); // the list: of what is handed over, not copied
+      worker.postMessage({ number, kind, details }, []); // the list: what to hand over instead of copying
     });
   return new Proxy({}, { get: (_, kind) => (kind === "then" ? undefined : (details) => ask(kind, details)) });
 }

@@ -1,4 +1,4 @@
-// One text that several views show: how it grows, and what the model makes of it. Knows no page.
+// One text in several views: how it grows, and what the model does with it. It knows nothing about the page.
 
 import { pageModel } from "./bridge.mjs";
 
@@ -118,7 +118,7 @@ export class Playground {
       const { ids } = this;
       const { drawn } = await this.expected();
       this.next.check();
-      if (this.ids !== ids) continue; // it has grown or changed meanwhile
+      if (this.ids !== ids) continue; // it has grown or changed in the meantime
       this.append(drawn);
       await this.showNext();
     }
@@ -128,7 +128,7 @@ export class Playground {
   async write() {
     if (this.writer.get("writing")) return;
     this.writer.put({ writing: true, said: "" });
-    this.growing = this.grow(); // other acts go on meanwhile
+    this.growing = this.grow(); // other acts continue meanwhile
   }
 
   async grow() {
@@ -152,7 +152,8 @@ export class Playground {
       }
       if (this.picked > before) tell();
       if (this.full) throw new Error(`The text fills the model's context of ${this.about.context} tokens.`);
-      if (this.ended) throw new Error("Here the model ends its text. Take tokens back with Undo, or begin another.");
+      if (this.ended)
+        throw new Error("Here the model ends its text. Take tokens back with Undo, or start another text.");
     } catch (error) {
       this.writer.put({ notice: error.message });
     }
@@ -169,7 +170,7 @@ export class Playground {
     if (this.writer.get("writing")) this.writer.put({ writing: false });
   }
 
-  // --- the settings, and what the attention view is to show ---
+  // --- the settings, and what the attention view should show ---
 
   set(name, value) {
     const least = name === "temperature" ? 0 : Number.MIN_VALUE;

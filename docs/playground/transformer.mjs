@@ -229,7 +229,7 @@ export function withAdapter(tensors, adapter, nLayers) {
       tuned[`${name}.weight`] = { ...weight, data };
     }
   for (const name of ["model.embed_tokens", "lm_head"]) {
-    const rows = adapter[`${name}.rows`]; // of the last tokens, which only conversations have
+    const rows = adapter[`${name}.rows`]; // rows of the last tokens, which only conversations have
     if (!rows) continue;
     const weight = tensors[`${name}.weight`];
     const data = Float32Array.from(weight.data);

@@ -1,4 +1,4 @@
-// The engine in a thread of its own: a question comes as { number, kind, details }, an answer goes as { number, … }.
+// The engine in its own thread: a question arrives as { number, kind, details }, an answer leaves as { number, … }.
 
 import { Engine } from "./engine.mjs";
 
@@ -30,7 +30,7 @@ async function load() {
 }
 
 const ready = load();
-ready.catch(() => {}); // whoever asks first is told
+ready.catch(() => {}); // the first question gets the error
 
 onmessage = async ({ data: { number, kind, details } }) => {
   try {

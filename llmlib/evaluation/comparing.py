@@ -14,7 +14,7 @@ from llmlib.evaluation.intervals import bootstrap_interval, group_members
 class Comparison:
     """How much better the first of two models does on the same questions; see `compare`."""
 
-    difference: float  # mean score of the first model, minus that of the second
+    difference: float  # mean score of the first model, minus the second's
     interval: tuple[float, float]  # 95%
     p_value: float  # how often chance alone gives a difference at least this large
     better: int  # questions where the first model's score is higher

@@ -30,7 +30,7 @@ NOTHING_YET = "Nothing to repeat yet. Questions that you answer wrongly come bac
 NOTHING_DUE = "Nothing to repeat today: what you missed will come back later. On to the lesson!"
 ALL_KNOWN = "Nothing to repeat: you know all that you have been asked so far. Well done!"
 
-_next_hint: dict[str, int] = {}  # of this session alone, so that a notebook run anew starts with the first hint
+_next_hint: dict[str, int] = {}  # of this session alone, so a notebook that runs again starts with the first hint
 
 
 def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Report:

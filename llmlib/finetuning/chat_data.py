@@ -32,8 +32,8 @@ class ChatData:
     With `packed`, a row has as many whole conversations as fit, like the rows of text in pretraining, so that little is
     wasted on padding. Then a later conversation can attend to the ones before it in its row: it sees text that has
     nothing to do with it, and its positions are later than in a chat. It was the same in pretraining, and the earlier
-    text tells it nothing about the answer, but the loss is not exactly that of padded rows. Without `packed`, each row
-    has one conversation and then padding, which no token attends to and which is never a target.
+    text tells it nothing about the answer, but the loss is not quite the same as with padded rows. Without `packed`,
+    each row has one conversation and then padding, which no token attends to and which is never a target.
 
     A conversation with more than seq_len + 1 tokens is cut there, and one without an answer before the cut is left
     out: a `TruncationWarning` says how many answers that costs.

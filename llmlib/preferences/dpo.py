@@ -58,7 +58,7 @@ def tune_on_preferences(
 ) -> Training:
     """Tune a model on pairs with DPO; return an iterator of steps, like `train`. `batch_size` counts pairs.
 
-    `reference` is the model that it shall stay near, by default a copy of the model as it is now. Everything else is as
+    `reference` is the model to stay near, by default a copy of the model as it is now. Everything else is as
     in `train`. Raises as `PreferenceData` and `train` do, and `ValueError` for a reference of another vocabulary.
 
         for step in tune_on_preferences(model, tokenizer, pairs, TrainConfig(steps=50, batch_size=8, seq_len=512)):

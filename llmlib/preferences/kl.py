@@ -24,7 +24,7 @@ def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[T
     With r = p_reference / p_policy: k1 = −ln r is unbiased, but varies a lot and is negative for about half of the
     tokens. k2 = (ln r)² / 2 is never negative and varies little, but is biased. k3 = (r − 1) − ln r is never negative
     and unbiased: r − 1 has the mean 0, and falls where −ln r rises. That holds for values. In a loss, the gradient of
-    the mean of k1 is 0 on average, and that of k2 is the KL's own. Source: Schulman (2020), "Approximating KL
+    the mean of k1 is 0 on average, and the mean of k2 is the KL's own. Source: Schulman (2020), "Approximating KL
     Divergence", joschu.net/blog/kl-approx.html.
 
     >>> import torch

@@ -43,7 +43,7 @@ def log_probs_of(
 
 
 def masked_sum(values: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch target"]) -> Float[Tensor, " batch"]:
-    """Return each row's sum of the values where the mask is True; with log-probabilities, that of the whole answer.
+    """Return each row's sum of the values where the mask is True; with log-probabilities, this is the whole answer's.
 
     Values outside the mask may be anything, even NaN.
 

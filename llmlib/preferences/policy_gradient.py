@@ -90,7 +90,7 @@ def policy_gradient_terms(
     """Return the loss of each token; `policy_gradient_loss` is their mean."""
     if old_log_probs is None:
         if clip is not None:
-            raise ValueError("clip limits p / p_old, so it needs old_log_probs, those of the policy that sampled.")
+            raise ValueError("clip limits p / p_old, so it needs old_log_probs, from the policy that sampled.")
         return -advantages * log_probs
     ratio = (log_probs - old_log_probs).exp()
     if clip is None:

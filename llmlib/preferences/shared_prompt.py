@@ -55,7 +55,7 @@ def answer_logits(
 ) -> Float[Tensor, "answer target vocab"]:
     """Return the logits for each token of the answers; each prompt has the same number of them, one after the other.
 
-    The result is that of a forward pass over every prompt with its answer, and so are the gradients. The answers are
+    The result and the gradients are the same as from a forward pass over every prompt with its answer. The answers are
     padded on the right, where `mask` is False; logits there mean nothing. `model` is a `Transformer`, or what spreads
     it over processes. Raises `ValueError` for a prompt of fewer than two tokens.
 

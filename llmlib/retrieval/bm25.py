@@ -32,7 +32,7 @@ class BM25:
     A document scores for each of the query's words that it has: the word's rarity, times how often it comes. The second
     and third time add less and less (`k1` says how soon), and in a document longer than the average each counts less
     (`b` says how much). Sources: Robertson et al. (1994), "Okapi at TREC-3"; Robertson and Zaragoza (2009), "The
-    Probabilistic Relevance Framework: BM25 and Beyond". The scores are those of BM25Okapi in the package rank-bm25.
+    Probabilistic Relevance Framework: BM25 and Beyond". The scores equal BM25Okapi's in the package rank-bm25.
     Raises `ValueError` if there are no documents, or if one has no word.
 
     >>> index = BM25(["The cat sat.", "The dog sat on the cat.", "A bird sang.", "It rained.", "Snow fell."])

@@ -1,4 +1,4 @@
-"""Score documents by how close a language model's own vectors for them are to that of a query."""
+"""Score documents by how close a language model's own vectors for them are to its vector for a query."""
 
 from collections.abc import Sequence
 

@@ -179,7 +179,7 @@ def train(
     model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
     and at the end. `objective` is the loss to minimise, by default the surprise at the next token. With a `folder`,
     checkpoints are saved there; with `resume`, the run continues from its last checkpoint, and takes exactly the steps
-    that it would have taken. If the config now has another number of steps, a `RunWarning` says what that means. Under
+    that it would have taken. If the config now has a new number of steps, a `RunWarning` says what that means. Under
     `torchrun`, every process makes the same call and computes its share of every batch; if `torchrun` restarts after a
     process died, the run resumes. On a CPU the process keeps up to 1 GB of freed memory for the next step, until the
     run has ended (`llmlib.training.memory`). If the model is tiny and other programs use the machine too,

@@ -212,7 +212,7 @@ def fingerprint_of(data: Any) -> str | None:
 
 
 def _extended(planned: int, taken: int, config: TrainConfig) -> str:
-    """Say what it means to resume a run with another number of steps."""
+    """Say what it means to resume a run with a different number of steps."""
     share = schedule_at(min(taken, config.steps - 1), config)
     planned_and_now = f"The run was planned for {planned} steps and now has {config.steps}; it has taken {taken}."
     if config.schedule == "constant":

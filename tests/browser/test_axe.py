@@ -64,7 +64,7 @@ def test_the_page_of_a_NextTokenView_is_to_be_read_not_greyed_out(page, tmp_path
 def test_the_page_of_questions(page, names, tmp_path):
     view = QuestionsView(title="Quiz", questions=names["questions"][:2], opened=[[0, 1], [0, 0], [1, 0]])
     assert found(page, view, tmp_path / "quiz.html") == {"light": [], "dark": []}
-    assert page.locator(".llm-score").inner_text() == "1 of 2 right at the first choice."
+    assert page.locator(".llm-score").inner_text() == "1 of 2 right on the first try."
 
 
 def test_axe_finds_what_is_wrong(page):

@@ -90,7 +90,7 @@ def test_a_quiz_by_keyboard_keeps_the_score_and_brings_back_what_was_wrong(bench
     groups.first.locator(".llm-right summary").click()  # a second choice shows its reason and changes no score
     expect(groups.first.locator(".llm-right")).not_to_have_class(re.compile("llm-first"))
     expect(said).to_have_text(
-        "3 of 5 right at the first choice. What you missed comes back as a warm-up in a later lesson."
+        "3 of 5 right on the first try. What you missed comes back as a warm-up in a later lesson."
     )
     told = "5 of 8 answered, 3 right at first, 2 will come back"
     bench.expect("[row[-1] for row in progress().parts[1].rows if row[-1]]", repr([told]))
@@ -102,7 +102,7 @@ def test_a_quiz_by_keyboard_keeps_the_score_and_brings_back_what_was_wrong(bench
     expect(page.locator(".llm-report", has_text="Nothing to repeat today")).to_be_visible()
     for group in again.get_by_role("group").filter(has=page.locator("details")).all():
         group.locator(".llm-right summary").click()
-    expect(again.get_by_role("status").first).to_have_text("2 of 2 right at the first choice. Well done!")
+    expect(again.get_by_role("status").first).to_have_text("2 of 2 right on the first try. Well done!")
     bench.expect("warm_up('interpret').kind", "'help'")
     bench.look("warm_up", page.locator(".llm-questions, .llm-report"))
     assert bench.problems == []

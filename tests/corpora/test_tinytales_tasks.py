@@ -160,6 +160,7 @@ def test_all_kinds_of_questions_occur():
     assert kinds == {"who", "what", "where", "when", "why", "how", "feeling", "yes_no", "unanswerable"}
 
 
+@pytest.mark.slow
 def test_every_way_of_telling_every_shape_gives_tasks():
     """A question about a word that was not told would raise ScriptError."""
     told = dict.fromkeys(tt.shapes(), 0)

@@ -46,6 +46,7 @@ def test_the_example_in_the_help_is_right():
     assert all(json.loads(line) for line in QUESTIONS.splitlines() if line.startswith("{"))
 
 
+@pytest.mark.slow
 def test_it_asks_compares_and_writes(workshop):
     result = run(workshop, SETTINGS + 'against = "{folder}/two"\n')
     assert result.exit_code == 0, result.output

@@ -53,6 +53,7 @@ def test_every_misconception_is_named(exercise, idea):
     assert all(text in shown for text in (of_yours(idea.confuses), idea.tempting, idea.nudge)), shown
 
 
+@pytest.mark.slow
 @by_name
 def test_every_misconception_is_named_in_each_precision_alone(exercise):
     """The float32 cases are enough to recognise an idea, and so are the float64 ones."""
@@ -127,6 +128,7 @@ def test_every_fault_is_a_value_that_its_keyword_names(exercise):
                 assert is_bearable(value, takes[keyword], conf=NUMBERS), (idea.name, keyword, value)
 
 
+@pytest.mark.slow
 @by_name
 def test_hard_coding_the_visible_example_fails(exercise):
     expected = exercise.reference(*exercise.cases(0)[0].args)
@@ -134,6 +136,7 @@ def test_hard_coding_the_visible_example_fails(exercise):
     assert not report.correct
 
 
+@pytest.mark.slow
 @by_name
 def test_a_stub_is_not_attempted(exercise):
     def dots(*args): ...
@@ -154,6 +157,7 @@ def test_a_stub_is_not_attempted(exercise):
     assert not progress_file().exists()  # a lesson that is only run leaves no trace
 
 
+@pytest.mark.slow
 @by_name
 def test_exercises_are_complete(exercise):
     assert exercise.name in {e.name for e in of_lesson(exercise.lesson)}

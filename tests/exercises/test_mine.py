@@ -48,7 +48,7 @@ def test_what_is_borrowed_from_llmlib_is_told_at_once():
     report = written(imports + rate, "rate", "training.learning_rate_at")
     assert report.correct
     said = " ".join(repr(report).split())
-    assert "But it cannot go into your own file, `my_llm.py`: it uses `schedule_at` of llmlib." in said
+    assert "But it cannot go into your own file, `my_llm.py`: it uses `schedule_at` from llmlib." in said
     assert "But it cannot" not in repr(written())
 
 
@@ -80,9 +80,9 @@ def test_a_lambda_is_kept_under_the_exercises_name():
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("hidden = torch.ones(9, 9).tril().bool()\ndef f(n, m): return hidden[m - n:m, :m]", "`hidden` of your"),
+        ("hidden = torch.ones(9, 9).tril().bool()\ndef f(n, m): return hidden[m - n:m, :m]", "`hidden` from your"),
         ("def make(k): return lambda n, m: torch.ones(n, m).tril(k + m - n).bool()\nf = make(0)", "another function"),
-        ("from llmlib.attention import causal_mask as f", "a library's own function"),
+        ("from llmlib.attention import causal_mask as f", "a function of a library"),
         ("import functools\nf = functools.partial(lambda n, m: torch.ones(n, m).tril(m - n).bool())", "def or lambda"),
     ],
 )  # fmt: skip
@@ -130,6 +130,7 @@ def test_what_was_taken_from_solution_is_marked(next_session, capsys):
     assert states["attention.merge_heads"] == "from solution"
 
 
+@pytest.mark.slow
 def test_earlier_versions_stay_and_their_number_is_bounded(capsys):
     for n in range(12):
         text = f"{RIGHT}EXTRA = {n}\ndef it(n_query, n_key): return my_mask(n_query, n_key + 0 * EXTRA)"
@@ -141,7 +142,7 @@ def test_earlier_versions_stay_and_their_number_is_bounded(capsys):
     assert all(kept.sealed for kept in versions)
     assert mine(MASK, earlier=3).__globals__["EXTRA"] == 8
     assert mine(MASK, earlier=8) is attention.causal_mask
-    assert "8 versions of yours are kept" in capsys.readouterr().out
+    assert "8 of your versions are kept" in capsys.readouterr().out
 
 
 def test_imports_are_those_that_people_write():
@@ -273,6 +274,7 @@ def test_a_damaged_file_is_set_aside(content, capsys):
 # --- what is never run, and what does not fit any more ---
 
 
+@pytest.mark.slow
 def test_what_was_changed_by_hand_or_by_somebody_else_is_not_run_unless_trusted(next_session, tmp_path, capsys):
     written()
     next_session()
@@ -314,11 +316,11 @@ def test_importing_runs_nothing_and_neither_does_the_picture(next_session, monke
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("def my_mask(n_query, n_key)\n    return 1", "no Python that this version reads"),
+        ("def my_mask(n_query, n_key)\n    return 1", "This version of Python cannot read it"),
         ("def my_mask(n_query): return 1", "missing a required argument|too many positional arguments"),
         ("import a_package_that_is_gone\ndef my_mask(n_query, n_key): return 1", "No module named"),
         ("def other(n_query, n_key): return 1", "does not define `my_mask`"),
-        ("def my_mask(n_query, n_key): return 1", "not right any more"),
+        ("def my_mask(n_query, n_key): return 1", "no longer right"),
         ("raise SystemExit\ndef my_mask(n_query, n_key): return 1", "SystemExit"),
         ("my_mask = 3", "not a callable"),
     ],
@@ -327,7 +329,7 @@ def test_a_part_that_does_not_fit_any_more_falls_back_to_ours_and_is_not_lost(te
     keeping.keep(MASK, Source("my_mask", (), text))
     assert mine(MASK) is attention.causal_mask
     told = capsys.readouterr().out
-    assert "does not fit any more" in told
+    assert "no longer fits" in told
     assert re.search(why, told), told
     assert keeping.last_kept(MASK).source.text == text
     collected = writing.collect()

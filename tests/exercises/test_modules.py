@@ -54,7 +54,7 @@ def test_nothing_yet_and_the_first_stage():
             "nn.Parameter(nn.Linear(d_kv, 1).weight)",
             "`self.key` should be an `nn.",
         ),
-        ("self.query =", "self.more = nn.Linear(1, 1)\n        self.query =", "`more.bias` is one more parameter"),
+        ("self.query =", "self.more = nn.Linear(1, 1)\n        self.query =", "`more.bias` is an extra parameter"),
         ("nn.Linear(d_model, d_model", "nn.Linear(d_models, d_model", "n_kv_heads = 1 raised `NameError: "),
     ],
 )
@@ -65,8 +65,8 @@ def test_what_is_wrong_with_a_part_is_said_before_the_module_is_called(old, new,
 
 
 def test_a_class_that_is_no_module_or_takes_other_arguments():
-    assert "is no torch module yet" in said_to(PARTS, text=CLASS.replace("(nn.Module)", ""))[1]
-    assert "`super().__init__()` comes first" in said_to(PARTS, text=CLASS.replace("super().__init__()", "pass"))[1]
+    assert "is not a torch module yet" in said_to(PARTS, text=CLASS.replace("(nn.Module)", ""))[1]
+    assert "`super().__init__()` has to come" in said_to(PARTS, text=CLASS.replace("super().__init__()", "pass"))[1]
     assert "`forward` should take self, x, cos, sin." in said_to(PARTS, more="")[1]
 
 

@@ -200,6 +200,7 @@ def answers(name):
             yield change, examine(exercise, mutant, seconds=SECONDS)
 
 
+@pytest.mark.slow
 def test_the_plain_solutions_are_right():
     assert PLAIN.keys() == {exercise.name for exercise in all_exercises()}
     for name, function in PLAIN.items():

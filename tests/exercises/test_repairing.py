@@ -35,7 +35,7 @@ def test_a_one_too_many_is_not_a_wrong_operator():
 def test_an_index_that_adds_an_axis_takes_no_part():
     (says,) = told(expressions.edits, "return x[:, None]", "return x")
     assert "takes only a part" not in says
-    assert "one axis more than `x`" in says
+    assert "one more axis than `x`" in says
     for part in ("x[:, :1]", "x[0, None]", "x[1:]"):
         assert any("takes only a part" in says for says in told(expressions.edits, f"return {part}", "return x"))
 

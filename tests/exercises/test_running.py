@@ -138,6 +138,7 @@ def test_any_exception_is_caught(error):
     assert kind_of(raises(error)) == "raised"
 
 
+@pytest.mark.slow
 def test_endless_recursion_is_caught():
     def attempt(ids):
         return attempt(ids)
@@ -166,6 +167,7 @@ def answers(name, value):
     return report.kind != "correct" and "the check itself failed" not in repr(report) and bool(report._repr_html_())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tokenization.merge", "attention.merge_heads"])
 def test_whatever_an_attempt_returns_check_answers(name):
     for value in GARBAGE:

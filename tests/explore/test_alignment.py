@@ -30,6 +30,7 @@ def run_of(reward=lengths, **settings):
     return align(model, tokenizer, PROMPTS, reward, AlignConfig(**known), measures={"half": halves})
 
 
+@pytest.mark.slow
 def test_the_dashboard_shows_each_step_and_changes_nothing():
     dashboard = explore_alignment({"ours": run_of(), "again": run_of()})
     dashboard.wait()

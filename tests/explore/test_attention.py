@@ -144,6 +144,7 @@ class _TheirTokenizer:
         return "".join(chr(id + 32) for id in ids)
 
 
+@pytest.mark.slow
 def test_models_of_transformers():
     config = transformers.GPT2Config(vocab_size=100, n_positions=16, n_embd=16, n_layer=2, n_head=4)
     theirs = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()

@@ -188,6 +188,7 @@ def test_the_page_of_a_long_text_holds_what_was_opened_and_says_so(long):
     assert sum(opened["sides"]["a"]["size"] for opened in state["kept"]) == len(view.kept_codes)
 
 
+@pytest.mark.slow
 def test_pictures_of_a_long_text(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)

@@ -45,6 +45,7 @@ def test_each_goes_on_from_its_own_answers(two, asked, together):
         assert [messages for messages, _ in asked if messages == plain[:3]]
 
 
+@pytest.mark.slow
 def test_answers_stream_together_or_in_turn(two):
     for together in (True, False):
         view = compare_chats(two, max_new_tokens=100, sampler=ENDLESS)

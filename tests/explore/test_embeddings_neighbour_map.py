@@ -48,6 +48,7 @@ def test_the_same_seed_gives_the_same_map_and_length_means_nothing(cache):
     assert not np.array_equal(neighbour_map(table, seed=1)[0], places)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tsne")
 def test_it_is_computed_once(cache, monkeypatch):
     table = three_groups()

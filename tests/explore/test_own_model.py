@@ -85,6 +85,7 @@ VIEWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_and_a_cell_do_not_see_each_other(pair, name):
     """A cell that traces and ablates in a loop, while the view is used from another thread."""

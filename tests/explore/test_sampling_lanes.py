@@ -87,6 +87,7 @@ def test_lanes_that_outgrow_their_cache_write_the_same(live, monkeypatch):
     assert written() == whole
 
 
+@pytest.mark.slow
 def test_a_lane_that_has_ended_lets_the_others_go_on(live):
     model, tokenizer = live
     end = model.config.end_ids[0]

@@ -31,6 +31,7 @@ def close(ours, theirs):
         torch.testing.assert_close(ours(IDS), theirs(IDS).logits, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     "config",
@@ -52,6 +53,7 @@ def test_peft_reads_what_we_write(tmp_path, family, config):
     close(ours, adapted.merge_and_unload())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     ("targets", "names"),

@@ -55,6 +55,7 @@ def run(folder, text=SMALL, *options, steps=20):
     return CliRunner().invoke(app, ["tune", str(path), *options])
 
 
+@pytest.mark.slow
 def test_it_tunes_and_the_folder_opens(workshop):
     result = run(workshop, steps=120)
     assert result.exit_code == 0, result.output
@@ -101,6 +102,7 @@ def test_truncation_is_told_and_costs_no_more_than_it_must(workshop):
     assert re.search(r"Note: 2 of 4 conversations have more tokens than seq_len=12 .* lost entirely", result.stderr)
 
 
+@pytest.mark.slow
 def test_the_help_shows_an_example_that_runs(workshop):
     shown = CliRunner().invoke(app, ["tune", "--help"]).output
     for line in EXAMPLE.splitlines():
@@ -154,6 +156,7 @@ def test_a_broken_line_is_named(workshop):
     assert re.search(r"examples\.jsonl, line 6: The conversation ends with message 0", result.stderr)
 
 
+@pytest.mark.slow
 def test_with_a_lora_the_adapter_and_the_model_with_it_are_kept(workshop):
     import peft
 

@@ -313,6 +313,7 @@ def test_a_plain_model_made_from_the_weights_of_a_base_loads_strictly():
     Transformer(KINDS["llama"]).load_state_dict(base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_training_teaches_a_and_b_and_leaves_the_base_bit_by_bit(dtype):
     model = make("llama")

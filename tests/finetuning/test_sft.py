@@ -11,6 +11,7 @@ from llmlib.training import TrainConfig
 QUICK = TrainConfig(steps=150, batch_size=4, seq_len=60, learning_rate=1e-2, dtype="float32")
 
 
+@pytest.mark.slow
 def test_it_learns_to_answer(tokenizer, model):
     lesson = [said("one?", "two"), said("three?", "four", "one?", "five")]
     steps = list(tune(model, tokenizer, lesson, QUICK, validation=lesson))

@@ -80,6 +80,7 @@ def is_in(question, wording):
         return False
 
 
+@pytest.mark.slow
 def test_in_balance_no_wording_gives_away_whether_the_story_tells():
     conversations = training_conversations(300, kinds=KINDS)
     asked = {True: Counter(), False: Counter()}
@@ -113,6 +114,7 @@ def test_a_story_without_the_kind_is_passed_over():
         assert conversation[0]["content"].split(STORY_SEPARATOR)[1].startswith("How")
 
 
+@pytest.mark.slow
 def test_held_out_prompts_are_of_other_compositions_and_independent():
     prompts = held_out_prompts(6)
     assert Counter(prompt.kind for prompt in prompts) == dict.fromkeys(KINDS, 6)
@@ -146,6 +148,7 @@ def test_the_same_requests_under_another_story():
         under_another_story(prompts[:1])
 
 
+@pytest.mark.slow
 def test_the_form_of_the_reading_book():
     for prompt in held_out_prompts(4, kinds=["summary", "animals", "one_word", "what"]):
         text, answer = as_on_a_page(prompt)

@@ -8,6 +8,7 @@ from llmlib.interpret import logit_lens
 from llmlib.transformer import Transformer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_last_layer_is_the_models_own_answer(kind):
     model, ids = make(kind), random_ids(2, 9)

@@ -29,6 +29,7 @@ def steps_of(run):
     return [{**vars(step), "seconds": 0.0} for step in run]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"baseline": "batch"}, {"updates": 2, "over": "batch", "kl_weight": 0.01}])
 def test_the_reward_rises(tokenizer, model, how):
     config = quick(steps=40, samples=8, learning_rate=2e-2, **how)

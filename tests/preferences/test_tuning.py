@@ -48,6 +48,7 @@ def test_dpo_is_its_loss_on_whole_rows(tokenizer, model):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [1, 4])
 def test_dpo_learns_to_prefer(tokenizer, model, accumulate):
     base = copy.deepcopy(model)

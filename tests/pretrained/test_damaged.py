@@ -30,6 +30,7 @@ def open_gguf(content, folder):
     return fill(GGUFCheckpoint(path), "cpu", torch.float32)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=60)
 def test_a_truncated_gguf_is_always_noticed(data, gguf_bytes, tmp_path_factory):

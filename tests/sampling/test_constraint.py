@@ -48,6 +48,7 @@ def test_allowed_are_the_tokens_after_which_a_match_is_possible(before):
     assert DATE.is_finished(state) == (before == "2024-05-06")
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(seed=st.integers(0, 999), temperature=st.sampled_from([0.0, 1.0, 4.0]))
 def test_what_is_generated_matches(seed, temperature, model):

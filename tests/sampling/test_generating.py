@@ -34,6 +34,7 @@ def slowly(model, ids, n):
     return ids
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(prompt=st.lists(st.integers(0, 22), min_size=1, max_size=20))
 def test_greedy_generation_equals_the_slow_way(prompt, model):
@@ -41,6 +42,7 @@ def test_greedy_generation_equals_the_slow_way(prompt, model):
     assert prompt + found == slowly(model, prompt, 8)
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_and_no_seed_varies(model):
     def run(seed):
         return list(generate(model, [1, 2], 20, Sampler(temperature=2.0), seed, end_ids=()))
@@ -58,6 +60,7 @@ def test_one_text_ends_before_its_end_token(model):
     assert list(generate(model, [1, 2], 25, Sampler(temperature=3.0), seed=1, end_ids=[end])) == whole[:first]
 
 
+@pytest.mark.slow
 def test_the_end_tokens_of_the_config_are_the_default(model):
     for seed in range(20):
         assert 7 not in list(generate(model, [1], 25, Sampler(temperature=3.0), seed=seed))

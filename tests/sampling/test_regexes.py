@@ -76,6 +76,7 @@ def test_the_other_characters(pairs):
     assert all(has(chars, code) != has(~chars, code) for code in range(60))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [

@@ -57,6 +57,7 @@ def build_person(known=[]):  # noqa: B006
     return known[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
 def test_every_text_that_is_let_through_is_valid(data):
@@ -110,6 +111,7 @@ def test_texts_of_a_schema(schema, good, bad):
     assert [text for text in bad if matches(machine, text)] == []
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_members_that_may_be_missing(data):
     names = [f"p{i}" for i in range(data.draw(st.integers(1, 40)))]

@@ -262,11 +262,11 @@ def test_answers_are_given_by_keyboard_and_remembered(reader):
     page.keyboard.press("Enter")
     line = page.locator(".answers-line")
     page.wait_for_function("document.querySelector('.answers-line').textContent")
-    assert line.inner_text() == "Not at the first choice."
+    assert line.inner_text() == "Not right on the first try."
     right = page.locator(".llm-report details.is-right")
     right.locator("summary").click()
     reader("lessons/01_one.html")
-    assert line.inner_text() == "Not at the first choice."  # the second choice does not count
+    assert line.inner_text() == "Not right on the first try."  # the second choice does not count
     assert choices.nth(wrong).get_attribute("open") is not None
     page.get_by_role("button", name="Forget these answers").press("Enter")
     assert line.inner_text() == ""

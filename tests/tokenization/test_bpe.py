@@ -47,6 +47,7 @@ def test_ids_equal_tiktoken(name):
     assert ours.special_tokens == {text: theirs.encode_single_token(text) for text in theirs.special_tokens_set}
 
 
+@pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize("name", OPENAI)
 @given(text=texts)
@@ -159,6 +160,7 @@ def test_ids_as_arrays_and_tensors(small):
     assert small.decode([np.int64(97), torch.tensor(98)]) == "ab"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [" ", "\n", " \n", "a", "é", "\u0301"])
 @pytest.mark.parametrize("around", ["", "x"])
 def test_a_million_times_the_same(small, text, around):
@@ -166,6 +168,7 @@ def test_a_million_times_the_same(small, text, around):
     assert small.decode(small.encode(text)) == text
 
 
+@pytest.mark.slow
 def test_a_long_run_of_spaces_has_the_ids_of_a_short_one():
     tokenizer = BPETokenizer.train([" " * 64 + "x"] * 3, 262)
     short, long = (tokenizer.encode("a" + " " * n + "b") for n in (64 * 100 + 1, 64 * 20_000 + 1))

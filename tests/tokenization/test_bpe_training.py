@@ -66,6 +66,7 @@ def test_ties_can_go_to_the_larger_bytes(pieces, n_merges):
     assert learn_merges(pieces, n_merges, ties="largest") == merges_by_definition(pieces, n_merges, "largest")[0]
 
 
+@pytest.mark.slow
 @given(corpus=st.lists(texts, max_size=4))
 def test_no_merge_eats_or_crosses_a_special_token(corpus):
     text = "<|end|>".join(corpus)
@@ -84,6 +85,7 @@ def test_merges_of_any_text_follow_the_definition(corpus):
     assert learn_merges(pieces, 60) == merges_by_definition(pieces, 60)[0]
 
 
+@pytest.mark.slow
 def test_a_real_text_follows_the_definition():
     pieces = count_pieces(standard_library(30_000), GPT2_PATTERN)
     assert learn_merges(pieces, 300) == merges_by_definition(pieces, 300)[0]
@@ -143,6 +145,7 @@ def test_merges_equal_hugging_face_ties_included(size, vocab_size):
     assert ours == their_merges(corpus, vocab_size)
 
 
+@pytest.mark.slow
 def test_merges_equal_hugging_faces_usual_pipeline_up_to_the_first_tie():
     """Its usual alphabet numbers the space behind the letters, so equal counts may be resolved otherwise there."""
     corpus = standard_library(300_000)
@@ -180,6 +183,7 @@ def test_ties_go_to_the_smaller_ids():
     assert made.merges == [(b"a", b"a"), (b"b", b"b"), (b"c", b"c")]
 
 
+@pytest.mark.slow
 @given(corpus=st.lists(texts, max_size=6))
 def test_texts_one_by_one_in_any_form(corpus):
     listed = BPETokenizer.train(corpus, 300)
@@ -188,6 +192,7 @@ def test_texts_one_by_one_in_any_form(corpus):
     assert BPETokenizer.train(corpus[::-1], 300).vocabulary == listed.vocabulary  # ties do not depend on the order
 
 
+@pytest.mark.slow
 @given(text=texts)
 def test_one_text_as_such_or_in_a_list(text):
     assert BPETokenizer.train(text, 300).vocabulary == BPETokenizer.train([text], 300).vocabulary
@@ -251,6 +256,7 @@ def test_a_stream_of_texts_is_never_held():
     assert len(watched) == 20
 
 
+@pytest.mark.slow
 def test_the_pieces_of_a_long_text_are_never_held_together(monkeypatch):
     monkeypatch.setattr(bpe_training, "LARGE", 1000)
     text = "the cat sat on the mat " * 40_000
@@ -262,6 +268,7 @@ def test_the_pieces_of_a_long_text_are_never_held_together(monkeypatch):
     assert peak < 300_000, "a list of the pieces would take 12 MB"
 
 
+@pytest.mark.slow
 def test_one_long_word_takes_linear_time():
     """Without cutting, the whole text is one word; quadratic time would take hours here."""
     merges = learn_merges({"ab" * 500_000: 1}, 3)

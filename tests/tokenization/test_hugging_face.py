@@ -125,6 +125,7 @@ def test_llama3s_way_to_list_merges(tmp_path):
     assert_same_ids(ours, Tokenizer.from_file(str(tmp_path / "tokenizer.json")), many_texts())
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_smollm2_from_the_package_of_the_model():
     ours = load_tokenizer("smollm2")
@@ -346,6 +347,7 @@ def places(value, path=()):
 JUNK = st.sampled_from([None, True, -1, 0, 7, 2**70, 1.5, "", "a", "\ud800", "▁", [], ["a", "b"], {}, {"type": "NFC"}])
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=120)
 def test_changed_values_never_crash(data, tmp_path_factory):

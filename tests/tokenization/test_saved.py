@@ -12,6 +12,7 @@ from llmlib.tokenization import BPETokenizer, TokenizerError, load_tokenizer
 BYTE_LEVEL = tuple(family for family in FAMILIES if family not in LLAMA2_LAYOUTS)
 
 
+@pytest.mark.slow
 @given(corpus=texts, size=st.integers(258, 300), template=st.none() | texts)
 @settings(max_examples=25)
 def test_saved_and_loaded_is_the_same(corpus, size, template, tmp_path_factory):

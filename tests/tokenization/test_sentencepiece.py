@@ -40,6 +40,7 @@ def encode_by_definition(score, text):
 SPELLED = ["".join(letters) for n in (2, 3, 4) for letters in itertools.product("a▁", repeat=n)]
 
 
+@pytest.mark.slow
 @given(
     chosen=st.lists(st.sampled_from(SPELLED), unique=True, min_size=14),
     scores=st.lists(st.integers(-9, 0).map(float), min_size=len(SPELLED), max_size=len(SPELLED)),

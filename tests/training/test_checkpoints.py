@@ -40,6 +40,7 @@ def curve(run):
     return [(s.step, s.loss, s.gradient_norm, s.validation_loss) for s in run]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "taken"), [("adamw", 3), ("muon", 4), ("adamw", 8), ("muon", 11)])
 def test_resumed_it_takes_the_very_same_steps(tmp_path, optimizer, taken):
     whole = run_in(tmp_path / "whole", optimizer=optimizer)
@@ -98,6 +99,7 @@ def test_killed_again_and_again_the_curve_is_that_of_one_run(tmp_path, request):
     assert [path.name for path in (tmp_path / "killed").glob(".step-*")] == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_checkpoint_and_a_way_on(tmp_path, monkeypatch):
     expected = curve(run_in(tmp_path / "whole"))
     run = run_in(tmp_path / "full")
@@ -152,6 +154,7 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_there_is_not_overwritten(ended, tmp_path):
     with pytest.raises(RunError, match=r"already has a run. Continue it"):
         run_in(ended)

@@ -205,6 +205,7 @@ def test_a_checkpoint_whose_line_was_not_written_yet(tmp_path):
     assert log_of(tmp_path / "run") == whole
 
 
+@pytest.mark.slow
 def test_the_help_shows_an_example_that_runs(tmp_path):
     shown = CliRunner().invoke(app, ["train", "--help"]).output
     for line in EXAMPLE.splitlines():

@@ -57,6 +57,7 @@ def test_it_is_the_plain_loop():
         torch.testing.assert_close(value, theirs.state_dict()[name], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_the_same_seed_gives_the_same_run_bit_by_bit(optimizer):
     config = TrainConfig(**SMALL, optimizer=optimizer)
@@ -66,6 +67,7 @@ def test_the_same_seed_gives_the_same_run_bit_by_bit(optimizer):
     assert same(weights(made[0]), weights(made[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [2, 4, 8])
 def test_a_batch_in_parts_is_the_same_step(accumulate):
     whole, parts = model(), model()
@@ -146,6 +148,7 @@ def test_validation_looks_at_the_same_windows_and_changes_nothing():
     assert one == pytest.approx(F.cross_entropy(made(x).flatten(0, 1), y.flatten()).item(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns():
     losses = [s.loss for s in train(model(), DATA, TrainConfig(60, 16, 16, optimizer="muon", learning_rate=0.01))]
     assert losses[0] == pytest.approx(math.log(31), abs=0.1)

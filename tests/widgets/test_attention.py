@@ -183,6 +183,7 @@ def test_a_second_set_may_be_of_another_text():
     assert view.alt == "Attention of 1 layers × 2 heads over 4 tokens: “abcd”, compared with dog."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [{}, {"layer": 0, "head": 1}])
 def test_the_static_picture_shows_both_texts(place):
     a, b = softmax(1, 2, 4, 4), softmax(1, 2, 5, 5, seed=1)
@@ -222,6 +223,7 @@ def test_heads_of_long_texts_that_were_opened_on_both_sides():
 # --- pictures and pages -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [{}, {"layer": 1, "head": 2}])
 def test_the_static_picture_is_the_same_each_time_and_has_words(place):
     def make():
@@ -291,6 +293,7 @@ def test_names_of_the_package_are_functions_however_they_are_reached():
     assert widgets.attention_view is llmlib.attention_view is module.attention_view
 
 
+@pytest.mark.slow
 def test_places_are_part_of_what_is_shown():
     view = attention_view(letters(4), softmax(2, 2, 4, 4))
     grid = view.fallback_html()

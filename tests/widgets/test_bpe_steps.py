@@ -27,6 +27,7 @@ def at_end(view):
     return view
 
 
+@pytest.mark.slow
 @given(texts, st.integers(0, 12))
 def test_training_ends_where_the_trained_tokenizer_encodes(text, n_merges):
     tokenizer = BPETokenizer.train(text, vocab_size=256 + n_merges)
@@ -43,6 +44,7 @@ def test_each_merge_is_the_first_of_the_pairs_counted_before_it(text):
         assert list(pair_counts(view.words())[0][0]) == merge
 
 
+@pytest.mark.slow
 @given(texts, texts)
 def test_encoding_ends_with_the_tokenizers_ids(corpus, text):
     tokenizer = BPETokenizer.train(corpus, vocab_size=270)

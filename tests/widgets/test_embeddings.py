@@ -239,6 +239,7 @@ def test_the_real_table(smollm2):
 # --- pictures and pages -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_static_picture_is_the_same_each_time_and_has_words():
     assert awkward().svg() == awkward().svg()
     assert awkward().fallback_html() == awkward().fallback_html()
@@ -269,6 +270,7 @@ def test_the_picture_shows_the_kinds_in_their_colours():
     assert seen() == [True] + [False] * 5
 
 
+@pytest.mark.slow
 def test_the_picture_follows_the_state(explored):
     _, view = explored
     pictures = [view.svg()]

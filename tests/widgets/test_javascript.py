@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 FILES = sorted([*(HERE / "js").glob("*.test.mjs"), *(HERE.parent / "site" / "js").glob("*.test.mjs")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
 def test_javascript(file):
     if not shutil.which("node"):

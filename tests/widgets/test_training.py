@@ -26,6 +26,7 @@ def filled(steps, seed=0):
     return curve, given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, MOST, MOST + 1, 5000, 100_000])
 def test_a_curve_is_small_and_says_what_went_into_it(steps):
     curve, given = filled(steps)

@@ -1,7 +1,7 @@
-// What a page of the web edition does: views come alive when they are reached, answers are remembered, paths unfold.
-// It is a module, and its functions are tested without a page; the name ends in .js since not every server knows .mjs.
+// Runs a page of the web edition: views come alive when you reach them, answers are remembered, paths unfold.
+// It is a module whose functions are tested without a page; the name ends in .js because not every server knows .mjs.
 
-const KEPT = "llmlib-answers"; // in this browser's storage: of each question, the choice that was opened first
+const KEPT = "llmlib-answers"; // in this browser's storage: for each question, the choice that was opened first
 const ROOM = "(min-width: 640px)"; // below this, a view stays a picture
 
 /** The answers with one more; only the first choice of a question counts. */
@@ -14,9 +14,9 @@ export function standing(questions, answers) {
   const known = questions.filter(({ name }) => name in answers);
   if (!known.length) return "";
   const right = known.filter((one) => answers[one.name] === one.right).length;
-  if (questions.length === 1) return right ? "Right at the first choice." : "Not at the first choice.";
+  if (questions.length === 1) return right ? "Right on the first try." : "Not right on the first try.";
   if (known.length < questions.length) return `${known.length} of ${questions.length} answered.`;
-  return `${right} of ${questions.length} right at the first choice.${right === questions.length ? " Well done!" : ""}`;
+  return `${right} of ${questions.length} right on the first try.${right === questions.length ? " Well done!" : ""}`;
 }
 
 /** Answers as they were kept; whatever else is found there counts as nothing. */
@@ -34,7 +34,7 @@ const stored = {
     try {
       return readAnswers(localStorage.getItem(KEPT) ?? "{}");
     } catch {
-      return {}; // a browser that keeps nothing
+      return {}; // this browser stores nothing
     }
   },
   write(answers) {
@@ -72,7 +72,7 @@ function followTheme() {
   tell();
 }
 
-const darkRules = new WeakMap(); // of a frame, the rules of its page for a dark system
+const darkRules = new WeakMap(); // for each frame, its page's rules for a dark system
 
 /** Show a view in the theme of this page, whatever the system's is. */
 function dress(frame) {
@@ -81,7 +81,7 @@ function dress(frame) {
   const inside = frame.contentDocument;
   if (!inside?.body) return;
   inside.documentElement.style.colorScheme = now;
-  inside.body.dataset.theme = now; // the view is drawn anew
+  inside.body.dataset.theme = now; // the view is drawn again
 }
 
 /** Put the page of a view in the place of its picture. */
@@ -89,10 +89,10 @@ function enliven(figure) {
   if (figure.querySelector("iframe")) return;
   const picture = figure.querySelector("img");
   const frame = element("iframe", { title: figure.dataset.title, src: figure.dataset.page });
-  frame.style.height = `${Math.max(200, picture?.clientHeight ?? 0)}px`; // so that little moves when it comes
+  frame.style.height = `${Math.max(200, picture?.clientHeight ?? 0)}px`; // so that little moves when it appears
   frame.addEventListener("load", () => {
     const inside = frame.contentDocument;
-    if (!inside?.querySelector(".llm-standalone")) return; // not to be found: the picture stays
+    if (!inside?.querySelector(".llm-standalone")) return; // not found: the picture stays
     const rules = [...inside.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
     darkRules.set(
       frame,
@@ -186,7 +186,7 @@ function unfold() {
   try {
     place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   } catch {
-    // an address that is none
+    // not a valid address
   }
   if (!place) return;
   const closed = [place, ...place.querySelectorAll(":scope > details.side-path")];

@@ -1,6 +1,6 @@
-"""What is answered to an attempt: each function here is one possible answer, and None where it does not apply.
+"""The replies to an attempt: each function here returns one possible reply, or None where it does not apply.
 
-In which order they are asked is decided in `checking`.
+`checking` decides on their order.
 """
 
 import re
@@ -45,7 +45,7 @@ def no_function(e: Examination) -> Report | None:
 
 
 def parts_of_a_module(e: Examination) -> Report | None:
-    """What is still wrong with the parts of a module, before it is called."""
+    """Say what is still wrong with the parts of a module, before we call it."""
     blueprint = e.exercise.blueprint
     if blueprint is None or not isinstance(e.attempt, type):
         return None
@@ -74,15 +74,15 @@ def _not_attempted(e: Examination, done: str = "") -> Report:
 def no_end(e: Examination) -> Report | None:
     if e.stopped is None:
         return None
-    ends = "Does the condition of each loop become false at some time? Does each turn change something?"
-    no_end = "There is no loop in your function. Does it call itself, or something that takes long? Else run it again."
+    ends = "Does the condition of each loop become false at some point? Does each turn change something?"
+    no_end = "Your function has no loop. Does it call itself, or something that takes long? If not, run it again."
     parts = [*line_of(e, e.stopped), Prose(ends if has_loop(e.attempt) else no_end)]
     heading = f"Stopped: no result after {e.seconds:g} seconds."
     return Report("timeout", e.exercise.name, heading, (*parts, *around(e, e.stopped)))
 
 
 def right_values(e: Examination) -> Report | None:
-    """That it is correct, or which property is broken, if only the precision of its own tensors is ever wrong."""
+    """Say that it is correct, or name a broken property, if nothing but the precision of its own tensors is wrong."""
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:
         return None
@@ -91,7 +91,7 @@ def right_values(e: Examination) -> Report | None:
 
 
 def _mixes_precisions(trial: Trial) -> bool:
-    """Whether float64 inputs met tensors of the attempt's own in float32, which torch refuses to multiply."""
+    """Whether float64 inputs met the attempt's own float32 tensors, and torch refused to multiply them."""
     if type(trial.outcome.error) is not RuntimeError or "float64" not in trial.case.note:
         return False
     says = str(trial.outcome.error).lower()
@@ -101,7 +101,7 @@ def _mixes_precisions(trial: Trial) -> bool:
 def _correct(e: Examination, fixed: bool) -> Report:
     parts: list[Part] = [Prose(e.exercise.deepens)]
     if fixed:
-        text = "For float64 inputs it raises, since a tensor of your own is float32. Make it with `dtype=x.dtype`."
+        text = "For float64 inputs it raises, because one of your own tensors is float32. Make it with `dtype=x.dtype`."
         parts.append(Prose(text, "A remark:"))
     changed = set().union(*(float_dtypes(t.expected, t.got) for t in e.trials))
     parts += [Prose(text, "A remark:") for dtypes, text in OTHER_PRECISION.items() if dtypes in changed]
@@ -113,7 +113,7 @@ def an_exception(e: Examination, reason: Reason) -> Report | None:
     trial = next((t for t in e.trials if t.outcome.error), None)
     if trial is None or trial.outcome.error is None:
         return None
-    beside = any(t is trial for t in reason.open)  # the reason is one for other cases
+    beside = any(t is trial for t in reason.open)  # the reason is for other cases
     case, *rest = around(e, trial)
     parts = [*error_parts(e, trial, known=bool(reason) and not beside), *_zeros(e, trial)]
     if beside:
@@ -128,7 +128,7 @@ def an_exception(e: Examination, reason: Reason) -> Report | None:
 
 
 def _zeros(e: Examination, trial: Trial) -> list[Part]:
-    """Which arguments are the 0 that the line divides by."""
+    """Say which arguments are the 0 that the line divides by."""
     error = trial.outcome.error
     line = their_line(error, e.attempt) if isinstance(error, ZeroDivisionError) else None
     if line is None:
@@ -144,7 +144,7 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
     trial = next((t for t in e.trials if t.difference and t.difference.what == "form"), None)
     if trial is None or trial.difference is None:
         return None
-    heading = "Not yet: the result is of another type, shape or dtype."
+    heading = "Not yet: the result has the wrong type, shape or dtype."
     advice = () if reason and ANOTHER_TYPE not in reason.findings else trial.difference.advice
     parts = (*trial.difference.parts, *reason.parts, *advice, *around(e, trial))
     return Report("form", e.exercise.name, heading, parts, reason.names, reason.findings)

@@ -1,6 +1,6 @@
-"""Questions with an explanation for each choice, as `predict` asks them before an idea and `quiz` at a lesson's end.
+"""Questions with an explanation for each choice, for `predict` before an idea and `quiz` at the end of a lesson.
 
-A choice is a `<details>` element: opening it is choosing it, and shows why it is right or wrong. That needs no
+A choice is a `<details>` element: you choose it by opening it, and see why it is right or wrong. That needs no
 JavaScript, style sheet or running kernel, so it works the same in JupyterLab (trusted or not), Notebook, VS Code and on
 a code host, with keyboard and screen reader, in any theme, and gives the same output in each run. The package
 `jupyterquiz` was tried for this: its output carries a random id (a saved notebook's output would never be equal to a
@@ -10,7 +10,7 @@ trusted), has colours of its own in both themes, and can load MathJax from a for
 Where a kernel runs, the same choices come as a live view (`asking_view`): it colours them, keeps the score, and hands
 the first answer to each question to `keep`.
 
-The questions live in the `questions.toml` of a lesson's folder, not in the notebook, where the answers would stand
+The questions are in the `questions.toml` of a lesson's folder, not in the notebook, where the answers would be right
 beside them.
 """
 
@@ -41,7 +41,7 @@ class Question:
 
 
 def _shuffled(text: str) -> str:
-    """A key that sorts without regard to meaning, and always alike."""
+    """Make a sort key that ignores meaning and is always the same."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -58,7 +58,7 @@ class Questions:
     _chosen: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def choose(self, question: int, choice: int) -> None:
-        """Choose a choice (both counted from 0). Only the first choice of a question counts."""
+        """Choose a choice (both counted from 0). Only the first choice for a question counts."""
         asked = self.questions[question]
         if question not in self._chosen:
             self._chosen[question] = choice
@@ -66,7 +66,7 @@ class Questions:
                 self.keep(asked.name, asked.choices[choice][1])
 
     def answer(self, choice: str, question: int = 1) -> str:
-        """What there is to say on a choice ("a", "b", …) of a question (from 1). Raises `ValueError` for others."""
+        """Return the reply to a choice ("a", "b", …) of a question (from 1). Raises `ValueError` for others."""
         if not 1 <= question <= len(self.questions):
             raise ValueError(f"There are questions 1 to {len(self.questions)}, not {question}.")
         choices = self.questions[question - 1].choices
@@ -108,7 +108,7 @@ class Questions:
             return plain, {}
         try:
             from llmlib.exercises.engine.asking_view import QuestionsView
-        except ImportError:  # the library alone, without the course's packages
+        except ImportError:  # only the library, without the course's packages
             return plain, {}
         view = QuestionsView(
             words=repr(self),
@@ -127,7 +127,7 @@ def _as_plain(question: Question) -> dict[str, Any]:
 
 
 def _in_a_kernel() -> bool:
-    """Whether there is a page that can hold a live view; in a terminal's IPython there is none."""
+    """Whether there is a page that can hold a live view; IPython in a terminal has none."""
     if (ipython := sys.modules.get("IPython")) is None:
         return False
     return hasattr(ipython.get_ipython(), "kernel")

@@ -1,8 +1,8 @@
-"""`examine`: runs a learner's attempt and says what is the matter with it, the most helpful thing first.
+"""`examine` runs a learner's attempt and says what is wrong with it, the most helpful thing first.
 
-What is said first is decided here and nowhere else. The ladder has four flights: answers for which nothing has to
-run, answers for which no reason is needed, the reasons, and the answers that tell one. On each flight the first step
-that has something to say ends it.
+This module alone decides what comes first. The ladder has four flights: replies that need no run, replies that need no
+reason, the reasons, and the replies that give a reason. On each flight the first step that has something to say ends
+it.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from llmlib.exercises.engine import answers
-from llmlib.exercises.engine.detecting import aliases, infinity, influence, search
+from llmlib.exercises.engine.detecting import aliases, grids, infinity, influence, search
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.properties import explained
@@ -29,7 +29,7 @@ from llmlib.exercises.engine.running import load_meta, quietly
 Said = TypeVar("Said", Report, Reason)
 
 BEFORE_ANY_CALL: tuple[Callable[[Examination], Report | None], ...] = (
-    answers.nothing_given,  # a cell that is only run gets the task, and no reproach
+    answers.nothing_given,  # someone who just runs the cell gets the task, not a complaint
     answers.no_function,
     answers.parts_of_a_module,  # they have to be there before `forward` can be called
 )
@@ -42,10 +42,10 @@ WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
 
 
 def two_ideas(e: Examination) -> Reason | None:
-    """Two misconceptions that explain every case, unless one thing does.
+    """Find two misconceptions that explain every case, unless a single thing does.
 
-    Two ideas can come to the same as one step (layers in the other order, and queries exchanged with keys, give the
-    expected result transposed), and a result that has nothing of the attempt in it can look like any two.
+    Two ideas can have the same effect as one step (layers in the other order and queries swapped with keys give the
+    expected result transposed), and a result that does not depend on the input can look like any two.
     """
     if influence.idle(e) or not (two := two_exactly(e)):
         return None
@@ -57,13 +57,13 @@ def one_idea_apart_from_odd_cases(e: Examination) -> Reason | None:
 
 
 def looked_into(e: Examination) -> Reason | None:
-    """What the exercise's own look into the attempt finds, in the wrong cases."""
+    """Ask the exercise's own probes why the wrong cases are wrong."""
     broken = explained(e)
     return Reason(finding=Finding(f"property: {broken.says}", broken.found)) if broken else None
 
 
 def edit(e: Examination) -> Reason | None:
-    """The one change to the code after which all is right."""
+    """Find the one change to the code that makes everything right."""
     repaired = repair(e)
     return Reason(repair=repaired) if repaired else None
 
@@ -81,35 +81,37 @@ def two_ideas_apart_from_odd_cases(e: Examination) -> Reason | None:
 
 
 REASONS: tuple[Callable[[Examination], Reason | None], ...] = (
-    one_exactly,  # nothing is surer: in every case, exceptions included, the idea gives what came out
+    one_exactly,  # nothing is surer: the idea gives the same result in every case, exceptions included
     looked_into,  # an exercise that can look into the attempt itself knows more than what its results show
     infinity.infinities,  # before two ideas: if only infinities are wrong, each case is odd, and many ideas fit those
-    two_ideas,  # what explains all comes before what leaves something open
-    one_idea_apart_from_odd_cases,  # somebody who holds an idea may write it in a way of their own
+    two_ideas,  # what explains everything comes before what leaves something open
+    one_idea_apart_from_odd_cases,  # people may write the same idea in their own way
     aliases.no_copy,  # a changed input spoils whatever would be computed from it
-    edit_where_it_raises,  # there are few results to compute with, so the code is asked first
-    search.step_from_the_result,  # it says what the result is, and costs less than an edit, which tries many programs
+    edit_where_it_raises,  # there are few results to compute with, so we try the code first
+    search.step_from_the_result,  # it says what the result is, and costs less than an edit, with its many programs
     search.changed_argument,  # after the result: many a shifted argument gives a shifted result
     search.step_from_one_of_the_results,  # after the two that explain all results at once
+    grids.coarse,  # a change of the grid can make all of these cases right, and no others
     edit_where_it_runs,  # tried on all cases, and so surer than everything below
-    search.likely_finding,  # one cause is likelier than an idea that is guarded, or than two at once
-    one_guarded,  # an idea, though the attempt is right at some of the places where it would go wrong
+    aliases.changed_input,  # true, and what is computed from it looks like many an idea
+    search.likely_finding,  # one cause is likelier than a guarded idea, or than two at once
+    one_guarded,  # an idea, though the attempt is right in some spots where the idea would be wrong
     two_ideas_apart_from_odd_cases,
     search.idea_and_step,  # a step fits more easily than an idea, so it comes after two of those
-    search.sign,  # true, and no reason yet: better than nothing
+    search.sign,  # true, but not a reason yet: better than nothing
 )
 
 WITH_THE_REASON: tuple[Callable[[Examination, Reason], Report | None], ...] = (
-    answers.an_exception,  # the learner sees it first as well; the reason is told along with it
+    answers.an_exception,  # the learner sees it first as well; the reason comes with it
     answers.another_form,  # no value can be compared before type, shape and dtype are right
     answers.the_reason,
-    answers.a_property,  # after the reason: what is broken often is a consequence
+    answers.a_property,  # after the reason: a broken property is often a consequence
     answers.that_it_differs,  # and where, if that can be said
 )
 
 
 def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.0) -> Report:
-    """What there is to say on an attempt, for an exercise of any origin; it leaves no trace in anybody's progress."""
+    """Report on an attempt, for an exercise from anywhere; this leaves no trace in anybody's progress."""
     given = Examination(exercise, attempt, seed=seed, seconds=seconds)
     if answer := _first(BEFORE_ANY_CALL, given):
         return answer

@@ -1,4 +1,4 @@
-"""Where a result differs from the expected one: first in type, shape or dtype, then in its values."""
+"""Find where a result differs from the expected one: first in type, shape or dtype, then in its values."""
 
 import cmath
 import itertools
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from llmlib.exercises.engine.describing import (
+    by_how_much,
     describe,
     distinctly,
     dtype_of,
@@ -36,8 +37,8 @@ WINDOW = 6  # rows and columns of a table that shows a difference
 class Difference:
     """What differs: "form" (type, shape, dtype) or "value"; and the parts of a report that show it.
 
-    Of many cases that differ one is shown, so the parts are made when they are asked for. `advice` is for those whose
-    reason is not known: what usually leads to such a form.
+    A report shows only one of the cases that differ, so the parts are made on demand. `advice` says what usually
+    leads to such a form, for when the reason is not known.
     """
 
     what: str
@@ -50,7 +51,7 @@ class Difference:
 
 
 def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: str = "") -> Difference | None:
-    """The first difference, or None. `place` says which part of the result is meant ("item 0 of the result")."""
+    """Return the first difference, or None. `place` names the part of the result ("item 0 of the result")."""
     if isinstance(expected, Tensor):
         return _of_tensors(expected, got, axes, place)
     if isinstance(expected, bool) or expected is None:
@@ -67,7 +68,7 @@ def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: st
 
 
 def equal(expected: Any, got: Any) -> bool:
-    """Whether a learner's result counts as the expected one: no difference would be found, and none is described."""
+    """Whether a learner's result counts as the expected one; quicker than `find_difference`."""
     if isinstance(expected, Tensor):
         alike = isinstance(got, Tensor) and _of_one_place(expected, got) and got.shape == expected.shape
         return alike and _of_one_sort(expected, got) and bool(values_agree(expected, got.detach()).all())
@@ -105,12 +106,12 @@ SORTS = ({torch.float32, torch.float64}, {torch.int16, torch.int32, torch.int64}
 
 
 def _of_one_sort(expected: Tensor, got: Tensor) -> bool:
-    """Whether the dtypes are as good as each other: float32 and float64, or whole numbers of any width but bytes."""
+    """Whether either dtype will do: float32 and float64, or whole numbers of any width except bytes."""
     return got.dtype == expected.dtype or any({expected.dtype, got.dtype} <= sort for sort in SORTS)
 
 
 def float_dtypes(expected: Any, got: Any) -> set[tuple[torch.dtype, torch.dtype]]:
-    """The dtypes of a result, or of several, that are floating-point and not the expected ones: (expected, got)."""
+    """List the floating-point dtypes of a result, or of several, that are not the expected ones: (expected, got)."""
     if isinstance(expected, tuple) and isinstance(got, (tuple, list)):
         return set().union(*map(float_dtypes, expected, got))
     if not isinstance(expected, Tensor) or not isinstance(got, Tensor) or expected.dtype == got.dtype:
@@ -119,7 +120,7 @@ def float_dtypes(expected: Any, got: Any) -> set[tuple[torch.dtype, torch.dtype]
 
 
 def values_agree(expected: Tensor, got: Tensor) -> Tensor:
-    """True where two tensors of one shape hold the same, within what orders of summation change."""
+    """True where two tensors of the same shape agree, up to rounding from a different order of summation."""
     if not expected.is_floating_point():
         return expected == got
     relative, absolute = max(TOLERANCES.get(t.dtype, LOOSE) for t in (expected, got))
@@ -129,9 +130,11 @@ def values_agree(expected: Tensor, got: Tensor) -> Tensor:
 def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     advice = ""
     if got is None:
-        advice = (
-            " Does the last line `return` your result? (`sort`, `append` and others change a list and return None.)"
-        )
+        advice = " Does the last line `return` your result?"
+        if isinstance(expected, (list, dict)):
+            advice += " (`sort`, `append` and others change a list and return None.)"
+        else:
+            advice += " `print` shows a value, and gives nothing back."
     elif hasattr(got, "__next__"):
         advice = " A function with `yield` gives a generator; collect its items and `return` them."
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
@@ -139,31 +142,35 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     elif isinstance(expected, Tensor) and isinstance(got, (list, tuple, int, float)):
         advice = _one_tensor(expected, got)
     elif isinstance(expected, (tuple, list)) and isinstance(got, (tuple, list)):
-        advice = f" `{kind(expected)}(...)` makes one of the other."
+        advice = f" `{kind(expected)}(...)` converts one into the other."
     elif isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, (int, float)):
         advice = " `.item()` takes the number out of a tensor."
     elif isinstance(expected, str) and isinstance(got, bytes):
-        advice = " `.decode(...)` makes a text of bytes."
+        advice = " `.decode(...)` turns bytes into text."
     elif isinstance(expected, str) and isinstance(got, list):
-        advice = ' `"".join(...)` makes one text of several; is that to happen before or after the decoding?'
+        advice = ' `"".join(...)` joins several texts into one; should that happen before or after decoding?'
     elif isinstance(expected, dict) and isinstance(got, (list, tuple)):
-        advice = " `dict(...)` makes a dictionary of pairs of a key and its value."
+        advice = " `dict(...)` turns pairs of a key and a value into a dictionary."
     elif callable(got):
-        advice = " You return the function itself; are the brackets of a call missing?"
+        advice = " You return the function itself; did you forget the brackets that call it?"
     if expected is None:
         return _form(f"Expected None here, got {describe(got)}.", place)
     return _form(f"Expected {with_article(kind(expected))}, got {with_article(kind(got))}.", place, advice)
 
 
 def _one_tensor(expected: Tensor, got: Any) -> str:
-    """How a list of tensors, or of numbers, becomes the one tensor that is expected."""
+    """Say how a list of tensors, or of numbers, becomes the single tensor that is expected."""
     if isinstance(got, float) and expected.is_floating_point():
-        return " Leave `.item()` out, if you have it: a tensor stays a tensor, and gradients can flow back through it."
+        return " Leave `.item()` out, if you have it: then it stays a tensor, and gradients can flow back through it."
+    if isinstance(got, (list, tuple)) and any(isinstance(item, (list, tuple)) and holds_tensors(item) for item in got):
+        return (
+            " `torch.stack(...)` makes one tensor of several: of each of your inner lists first, then of all of them."
+        )
     items = [item for item in got if isinstance(item, Tensor)] if isinstance(got, (list, tuple)) else []
     if not items:
-        return " `torch.tensor(...)` makes one of numbers."
+        return " `torch.tensor(...)` turns numbers into a tensor."
     name = "stack" if all(item.ndim == expected.ndim - 1 for item in items) else "cat"
-    return f" `torch.{name}(...)` makes one of several."
+    return f" `torch.{name}(...)` joins several tensors into one."
 
 
 def _form(sentence: str, place: str, advice: str = "") -> Difference:
@@ -184,16 +191,16 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
         parts.append(Table(("axis", "expected", "yours"), tuple(rows), frozenset(marked)))
     if swapped := _swapped_axes(expected, got):
         one, other = (axes[axis] if len(axes) == expected.ndim else f"axis {axis}" for axis in swapped)
-        parts.append(Prose(f"The values are right, but {one} and {other} have changed places."))
+        parts.append(Prose(f"The values are right, but {one} and {other} are swapped."))
     elif sorted(got.shape) == sorted(expected.shape):
-        parts.append(Prose("These are the right sizes, in another order."))
+        parts.append(Prose("These are the right sizes, but in a different order."))
     elif got.numel() == expected.numel() and got.ndim:  # a number without an axis is a mean or a sum
-        parts.append(Prose("The number of values is right; they are arranged into other axes."))
+        parts.append(Prose("The number of values is right, but they are arranged into different axes."))
     return tuple(parts)
 
 
 def _swapped_axes(expected: Tensor, got: Tensor) -> tuple[int, int] | None:
-    """The two axes that turn one into the other when swapped, if there are any."""
+    """Find two axes that turn one shape into the other when swapped, if there are any."""
     if got.ndim != expected.ndim:
         return None
     for one, other in itertools.combinations(range(got.ndim), 2):
@@ -206,7 +213,7 @@ def _swapped_axes(expected: Tensor, got: Tensor) -> tuple[int, int] | None:
 def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
     advice = ""
     if expected.is_floating_point() and got.is_floating_point():
-        advice = " Which line makes a tensor of its own, or converts?"
+        advice = " Which line makes a new tensor, or converts one?"
     elif expected.dtype == torch.bool:
         advice = " A comparison such as `a <= b` gives `bool`; `.bool()` converts."
     elif expected.dtype == torch.int64:
@@ -223,7 +230,7 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
     sentence = f"{count} of {wrong.numel()} values {'differs' if count == 1 else 'differ'}"
     sentence += f" in {place}" if place else ""
     sentence += f"; the first at {at}: " if at else ": "
-    how_much = _by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
+    how_much = by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
     right, yours = distinctly(mine, theirs)
     sentence += f"expected {right}, got {yours}{how_much}."
     parts: list[Part] = [Prose(sentence)]
@@ -233,25 +240,12 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
 
 
 def _plain_axes(number: int) -> list[str]:
-    """Names for axes that have none, to be read before an index."""
+    """Make names for axes that have none, to be read before an index."""
     return {1: ["place"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])
 
 
-def _by_how_much(expected: Any, got: Any) -> str:
-    if isinstance(expected, bool):
-        return ""
-    if math.isnan(got):
-        return " (not a number: 0/0, ∞ − ∞, or the softmax of a row of −∞)"
-    if not math.isfinite(got) or not math.isfinite(expected):
-        return ""
-    whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
-    if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
-        return f" ({number(got / expected)} times as much)"
-    return f" ({number(abs(got - expected))} too {'large' if got > expected else 'small'})"
-
-
 def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], names: Sequence[str]) -> Table:
-    """The last two axes around the first difference; wrong cells say "yours ≠ expected"."""
+    """Show the last two axes around the first difference; wrong cells say "yours ≠ expected"."""
     if wrong.ndim == 1:
         expected, got, wrong, first, names = expected[None], got[None], wrong[None], (0, *first), ("", *names)
     plane = first[:-2]
@@ -276,13 +270,15 @@ def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | Non
     if not isinstance(got, numbers.Real) or isinstance(got, bool):
         return _wrong_type(expected, got, place)
     if isinstance(expected, int) and got == expected and not isinstance(got, numbers.Integral):
-        advice = "`/` always gives a float; `//` divides whole numbers into a whole number, and `int(...)` makes one."
+        advice = (
+            "`/` always gives a float; `//` divides whole numbers and gives a whole number, and `int(...)` makes one."
+        )
         return _form(f"Expected a whole number, got the float {got!r}.", place, advice)
     close = got == expected if isinstance(expected, int) else math.isclose(got, expected, rel_tol=1e-4, abs_tol=1e-5)
     if close or (got != got and expected != expected):
         return None
     where = f"In {place}: expected" if place else "Expected"
-    how_much = _by_how_much(expected, got if isinstance(expected, int) else float(got))
+    how_much = by_how_much(expected, got if isinstance(expected, int) else float(got))
     right, yours = distinctly(expected, got)
     return Difference("value", lambda: (Prose(f"{where} {right}, got {yours}{how_much}."),))
 
@@ -311,7 +307,7 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
     if isinstance(got, list) != isinstance(expected, list):
         return _wrong_type(expected, got, place)
     if any(map(holds_tensors, expected)):
-        return _of_several_tensors(expected, got, place)
+        return _of_several_tensors(expected, got, axes, place)
     right = [plain(item) for item in expected]
     pairs = itertools.zip_longest(right[: len(got)], map(plain, got))
     items = [float(item) if isinstance(a, float) and type(item) is int else item for a, item in pairs]  # as max(0, x)
@@ -320,7 +316,7 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
     for i, (a, b) in enumerate(zip(right, items)):
         if kind(a) != kind(b):
             return _form(
-                f"Expected {with_article(kind(expected[i]))} at place {i}, got {with_article(kind(got[i]))}.", place
+                f"Expected {with_article(kind(expected[i]))} at index {i}, got {with_article(kind(got[i]))}.", place
             )
     return Difference("value", lambda: _wrong_items(expected, right, items, place))
 
@@ -329,22 +325,27 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
     several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")
-    sentence = f"{where} {several} differ from place {i} on ({len(right)} items expected, {len(items)} yours)."
+    sentence = f"{where} {several} differ from index {i} on ({len(right)} items expected, {len(items)} yours)."
     rows: list[tuple[str, ...]] = []
     marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
-        a, b = (describe(values[j], 40) if j < len(values) else NOTHING for values in (right, items))
-        if a != b:
+        pair = [values[j] if j < len(values) else NOTHING for values in (right, items)]
+        a, b = (NOTHING if value is NOTHING else describe(value, 40) for value in pair)
+        differ = not _items_equal(*pair)
+        if a == b and differ and isinstance(pair[0], tuple):  # the difference is beyond what is shown
+            at = _first_difference(*pair)
+            a, b = (f"… place {at}: {describe(v[at], 24) if at < len(v) else NOTHING}" for v in pair)
+        if differ:
             marked.add((len(rows), 2))
-        rows.append((str(j), a, b + ("" if a == b else "  ≠")))
+        rows.append((str(j), a, b + ("  ≠" if differ else "")))
     return Prose(sentence), Table(("place", "expected", "yours"), tuple(rows), frozenset(marked))
 
 
-def _of_several_tensors(expected: Any, got: Any, place: str) -> Difference | None:
+def _of_several_tensors(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
     if len(got) != len(expected):
         return _form(f"Expected {len(expected)} results, got {len(got)}.", place)
     differences = [
-        find_difference(a, b, (), f"{place}, item {i}" if place else f"item {i} of the result")
+        find_difference(a, b, axes, f"{place}, item {i}" if place else f"item {i} of the result")
         for i, (a, b) in enumerate(zip(expected, got))
     ]
     wrong = [d for d in differences if d]
@@ -376,7 +377,7 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
 
 
 def _of_kinds(expected: Any, got: Any, place: str) -> Difference | None:
-    """For values that are equal: a float for a whole number, or a list for a tuple."""
+    """Report a difference between equal values: a float for a whole number, or a list for a tuple."""
     if type(expected) is int:
         return _of_numbers(expected, got, place)
     return _wrong_type(expected, got, place) if isinstance(expected, tuple) and isinstance(got, list) else None

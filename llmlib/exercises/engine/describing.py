@@ -1,17 +1,18 @@
-"""How a value is shown to a learner: short, and the same in each run."""
+"""Show a value to a learner: short, and the same in each run."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-FEW = 9  # tensors with at most so many values are shown in full
+FEW = 9  # tensors with at most this many values are shown in full
 
 
 def describe(value: Any, length: int = 70) -> str:
-    """A short description that is the same in each run: no addresses, no endless lists.
+    """Describe a value briefly, and the same in each run: no addresses, no endless lists.
 
     >>> describe(torch.zeros(20, 3))
     'tensor of shape 20 × 3, float32'
@@ -24,6 +25,8 @@ def describe(value: Any, length: int = 70) -> str:
         return f"tensor of shape {shape(value.shape)}, {dtype_of(value)}"
     if isinstance(value, (list, tuple, dict)) and holds_tensors(value):
         return _short(value)
+    if is_dataclass(value) and "__str__" in vars(type(value)):  # one that says itself what there is to see
+        return str(value)
     if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
         try:
             text = repr(value)
@@ -35,7 +38,7 @@ def describe(value: Any, length: int = 70) -> str:
 
 
 def _short(value: Any) -> str:
-    """A list that holds tensors: the values of small ones, the shapes of others."""
+    """Describe a list that holds tensors: the values of small ones, the shapes of others."""
     if isinstance(value, Tensor):
         return nested(value.tolist()) if 0 < value.numel() <= 6 else shape(value.shape)
     if isinstance(value, dict):
@@ -48,7 +51,7 @@ def _short(value: Any) -> str:
 
 
 def kind(value: Any) -> str:
-    """The type of a value in words that a beginner knows.
+    """Name the type of a value in words that a beginner knows.
 
     >>> kind(None), kind(torch.zeros(2)), kind([1])
     ('None', 'torch.Tensor', 'list')
@@ -67,7 +70,7 @@ def holds_tensors(item: Any) -> bool:
 
 
 def plain(item: Any) -> Any:
-    """Numbers of numpy and torch as Python's own; lists inside as tuples."""
+    """Turn numbers of numpy and torch into Python's own, and lists inside into tuples."""
     if isinstance(item, (list, tuple)):
         return tuple(plain(x) for x in item)
     if type(item).__module__ in ("numpy", "torch") and getattr(item, "ndim", None) == 0:
@@ -86,7 +89,7 @@ def number(x: Any) -> str:
 
 
 def distinctly(one: Any, other: Any) -> tuple[str, str]:
-    """Two numbers that differ, with as many digits as it takes to see that they do.
+    """Print two different numbers with enough digits to see that they differ.
 
     >>> distinctly(1.5, 1.4998), distinctly(2, 2.5)
     (('1.5', '1.4998'), ('2', '2.5'))
@@ -97,6 +100,20 @@ def distinctly(one: Any, other: Any) -> tuple[str, str]:
             break
         words = f"{one:.{digits}g}", f"{other:.{digits}g}"
     return words
+
+
+def by_how_much(expected: Any, got: Any) -> str:
+    """How far a number is from the expected one, in brackets; empty where that says nothing."""
+    if isinstance(expected, bool):
+        return ""
+    if math.isnan(got):
+        return " (not a number: 0/0, 0 · ∞, ∞ − ∞, or the softmax of a row of −∞)"
+    if not math.isfinite(got) or not math.isfinite(expected):
+        return ""
+    whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
+    if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
+        return f" ({number(got / expected)} times as much)"
+    return f" ({number(abs(got - expected))} too {'large' if got > expected else 'small'})"
 
 
 def nested(values: Any) -> str:

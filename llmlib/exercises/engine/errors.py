@@ -8,104 +8,111 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
-# First match wins: a pattern for "ErrorType: message", and what usually lies behind it.
+# First match wins: a pattern for "ErrorType: message", and its usual cause.
 CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"TypeError: .* (takes|missing) .*argument",
-        "The function is called with other arguments than those it declares. Compare its first line with the task.",
+        "The call does not match the arguments that the function declares. Compare its first line with the task.",
     ),
     (
         r"(list|tuple) indices must be integers or slices, not str",
-        "A list is asked for a name, as only a dictionary can be. Does a list come here, where you think of a "
-        "dictionary?",
+        "You look up a name in a list, and only a dictionary has names. Is this a list where you expect a dictionary?",
     ),
     (
         r"'(float|int)' object has no attribute '(backward|requires_grad|grad|grad_fn)'",
-        "A plain number remembers nothing of how it was computed, so no gradient flows through it. Leave `.item()` out "
-        "until the gradients are there.",
+        "A plain number does not remember how it was computed, so no gradient flows through it. Leave `.item()` out "
+        "until you have the gradients.",
     ),
     (
         r"JSONDecodeError: Extra data",
-        "The JSON ends earlier than the text that you give to it: more comes behind it. Where does it end?",
+        "The JSON ends before the text that you pass in does: something comes after it. Where does it end?",
     ),
     (
         r"JSONDecodeError:",
-        "The text that you give to JSON does not begin, or not end, where the JSON does.",
+        "The text that you pass in does not begin, or does not end, where the JSON does.",
     ),
     (
         r"TypeError: attribute .* is not an instance of torch.Tensor",
-        "A name in your dictionary is that of a layer, and not that of its weight. `module.state_dict()` shows all of "
-        "them.",
+        "A name in your dictionary belongs to a layer, not to its weight. `module.state_dict()` shows all the names.",
     ),
     (
         r"TypeError: cannot assign .* as parameter",
-        "A module takes only an `nn.Parameter` where it has one. `functional_call(module, weights, inputs)` runs it "
-        "with other tensors, and leaves its own alone.",
+        "You can only replace an `nn.Parameter` by another one. `functional_call(module, weights, inputs)` runs the "
+        "module with other tensors, and leaves its own alone.",
     ),
     (
         r"TypeError: .*unexpected keyword",
-        "A keyword that the called function does not know; a spelling mistake, or another library's name "
-        "for it (`dim` in torch is `axis` in numpy).",
+        "The function that you call does not know this keyword. Is it a spelling mistake, or another library's name "
+        "for it (`dim` in torch is `axis` in numpy)?",
     ),
     (
         r"TypeError: .*(0-d|scalar) tensor",
         "This tensor has no axis at all: it is a single number. `shape`, `...` and broadcasting work for any number of "
         "axes, `len` and `for` need one.",
     ),
-    (r"TypeError: .*not subscriptable", "Square brackets after something that is no list, tuple or tensor."),
-    (r"TypeError: .*not callable", "Round brackets after something that is no function, or a name used twice."),
-    (r"TypeError: .*not iterable", "A loop, or an unpacking, over something that is a single value."),
+    (
+        r"'NoneType' object",
+        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
+    ),
+    (r"TypeError: .*not subscriptable", "You use square brackets after something that is not a list, tuple or tensor."),
+    (
+        r"TypeError: .*not callable",
+        "You use round brackets after something that is not a function, or a name for two things.",
+    ),
+    (r"TypeError: .*not iterable", "You loop over a single value, or unpack one."),
     (
         r"does not require grad and does not have a grad_fn",
-        "The loss depends on nothing that asks for gradients. `requires_grad` was never set, or got lost: after "
-        "`detach()`, under `no_grad()`, or because the name now means a new tensor that was computed.",
+        "Nothing that the loss depends on requires gradients. `requires_grad` was never set, or it got lost: after "
+        "`detach()`, under `no_grad()`, or because the name now means a newly computed tensor.",
     ),
     (
         r"a (view of a )?leaf Variable that requires grad",
-        "A tensor that asks for gradients is changed in place, where autograd records every step. An update is no "
-        "part of what is to be differentiated: do it under `with torch.no_grad():`.",
+        "You change a tensor that requires gradients in place, while autograd records every step. Autograd should not "
+        "record an update: do it under `with torch.no_grad():`.",
     ),
     (
         r"backward through the graph a second time",
-        "What `backward()` needs is gone after the first time. Something that was computed before it is used again: "
-        "compute the loss anew in each turn, and `detach()` what is carried over.",
+        "After the first `backward()`, what it needs is gone. You use something again that was computed before it: "
+        "compute the loss again in each turn, and `detach()` what you carry over.",
     ),
     (
         r"index -100 is out of bounds",
-        "−100 is no id: it marks what does not count. Nothing can be looked up with it, so these places have to be "
-        "left out before, or given some id (`clamp(min=0)`) and left out after.",
+        "−100 is not an id: it marks what does not count. You cannot look anything up with it, so leave these "
+        "positions out before, or give them some id (`clamp(min=0)`) and leave them out afterwards.",
     ),
     (
         r"Boolean value of Tensor with more than one value|truth value of an array",
         "`if`, `and`, `or`, `not`, `min(…)` and `max(…)` ask for one True or False, and this tensor holds many. "
-        "`torch.where`, `&`, `|`, `~` and `torch.maximum` go number by number.",
+        "`torch.where`, `&`, `|`, `~` and `torch.maximum` work number by number.",
     ),
-    (r"TypeError: unhashable type", "Keys of a dictionary, and items of a set, cannot be lists: `tuple(…)` can be."),
-    (
-        r"TypeError: .*NoneType|AttributeError: 'NoneType'",
-        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
-    ),
-    (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "torch and numpy are mixed in one step."),
+    (r"TypeError: unhashable type", "The keys of a dictionary and the items of a set cannot be lists; use `tuple(…)`."),
+    (r"TypeError: .*NoneType", "Something is None: a missing `return`, or an optional argument that was left out."),
+    (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "You mix torch and numpy in one step."),
     (
         r"TypeError: .*(str|bytes).*",
-        "Text and bytes (or numbers) are mixed: `text.encode()` gives bytes, and the items of bytes are numbers.",
+        "You mix text with bytes (or numbers): `text.encode()` gives bytes, and the items of bytes are numbers.",
     ),
     (
         r"AttributeError: 'str' object has no attribute",
-        "A text comes where you think of something else. A loop over a dictionary gives its names, not its values.",
+        "This is a text where you expect something else. A loop over a dictionary gives its keys, not its values.",
     ),
-    (r"AttributeError:", "The value has no such attribute; often it is not of the kind you think. Print its type."),
+    (
+        r"AttributeError:",
+        "The value has no such attribute; often it has a different type from what you think. Print its type.",
+    ),
     (
         r"UnboundLocalError:",
-        "A name is read before the line that sets it has run; perhaps that line is inside "
+        "You read a name before the line that sets it has run; perhaps that line is inside "
         "an `if` or a loop that was skipped.",
     ),
-    (r"NameError:", "A name that Python has not met: a spelling mistake, or a cell (an import) not yet run."),
+    (
+        r"NameError:",
+        "Python does not know this name: it is misspelt, or you have not run the cell that defines or imports it.",
+    ),
     (
         r"IndexError: index .*out of (bounds|range)|IndexError: index out of range",
-        "An index that is too large for its axis: places count from 0, so the last of n is n − 1. Is "
-        "it meant for this axis, "
-        "and are there so many?",
+        "An index is too large for its axis: indices count from 0, so the last of n is n − 1. Is "
+        "it meant for this axis, and is the axis as long as you think?",
     ),
     (
         r"IndexError: The shape of the mask",
@@ -118,50 +125,52 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"IndexError: shape mismatch: indexing tensors",
-        "The two index tensors in `x[a, b]` are read side by side, so their shapes must fit: with one more axis than "
-        "you think of, they do not. `scatter` and `F.one_hot` work along the last axis, however many come before it.",
+        "The two index tensors in `x[a, b]` are read side by side, so their shapes must fit. They do not if there is "
+        "one more axis than you expect. `scatter` and `F.one_hot` work along the last axis, however many come before.",
     ),
     (
         r"IndexError: tensors used as indices",
         "A tensor of this kind cannot be an index: indices are whole numbers (`long`) or booleans.",
     ),
-    (r"IndexError: .*pop from empty", "Nothing is left to take. This case has to be asked for before."),
+    (r"IndexError: .*pop from empty", "There is nothing left to take. Check for this case first."),
     (
         r"IndexError: Dimension|IndexError: too many|IndexError: Dimension out of range",
-        "An axis that the tensor does not have. Axes count from 0; from the end, -1 is the last.",
+        "The tensor does not have this axis. Axes count from 0; from the end, -1 is the last.",
     ),
     (
         r"IndexError:",
-        "A position beyond the end. In a loop over neighbours the last one has no right neighbour; "
+        "You read a position beyond the end. In a loop over neighbours, the last one has no right neighbour; "
         "and lists can be empty.",
     ),
-    (r"KeyError:", "A key that is not in the dictionary. `d.get(key, default)` and `key in d` are ways to ask first."),
-    (r"ZeroDivisionError:", "Something that is counted or summed is zero in this case."),
+    (r"KeyError:", "This key is not in the dictionary. `d.get(key, default)` or `key in d` lets you ask first."),
+    (r"ZeroDivisionError:", "A count or a sum is zero in this case."),
     (
         r"UnicodeDecodeError:",
-        "Bytes that are no complete UTF-8 text: a character may be cut in the middle. "
+        "These bytes are not a complete UTF-8 text: a character may be cut in the middle. "
         "`decode` has a parameter for what to do then.",
     ),
     (r"ValueError: .*range\(0, 256\)", "`bytes([...])` takes numbers from 0 to 255; ids of merged tokens are larger."),
     (
         r"RuntimeError: selected index k",
-        "`topk(k)` is asked for more than there are. `min(k, len(...))` never is.",
+        "You ask `topk(k)` for more than there are. `min(k, len(...))` is never too many.",
+    ),
+    (
+        r"(stack|cat\(\):?) expect\w* a non-empty",
+        "The list is empty: in this case nothing was collected. What should the function return then?",
     ),
     (
         r"TypeError: stack\(\)|RuntimeError: stack expects",
-        "`torch.stack` wants a list (or tuple) of tensors, not empty, all of one shape; `torch.cat` "
-        "joins along an axis that is "
-        "there already.",
+        "`torch.stack` wants a list (or tuple) of tensors, not empty, all of the same shape; `torch.cat` "
+        "joins along an axis that is already there.",
     ),
     (
         r"TypeError: cat\(\)|RuntimeError: (Sizes of tensors must match|Tensors must have same number)",
-        "`torch.cat` wants a list (or tuple) of tensors that differ in size along the joined axis only.",
+        "`torch.cat` wants a list (or tuple) of tensors whose sizes differ only along the axis that you join.",
     ),
     (
         r"RuntimeError: expand\(|RuntimeError: The expanded size",
         "`expand` only stretches axes of length 1. To repeat what is there, use `repeat_interleave`, "
-        "or add an axis first and join "
-        "it afterwards.",
+        "or add an axis first and join it afterwards.",
     ),
     (
         r"RuntimeError: outer:|RuntimeError: 1D tensors expected|RuntimeError: .*1-D|RuntimeError: .*1D",
@@ -170,66 +179,78 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"RuntimeError: .*(in-place|inplace)|RuntimeError: unsupported operation: more than one element",
-        "A tensor is written to that shares its memory with another, or is needed as it was. Work on "
-        "a copy: `x.clone()`.",
+        "You write into a tensor that shares its memory with another, or whose old values are still needed. "
+        "Work on a copy: `x.clone()`.",
     ),
     (
         r"ValueError: .*(empty|arg is an empty)",
-        "The largest, or smallest, of nothing. This case has to be asked for before.",
+        "You take the largest or smallest of nothing. Check for this case first.",
     ),
-    (r"ValueError: .*unpack", "Another number of values than there are names on the left of `=`."),
-    (r"EinopsError|einops", "The pattern of einops does not fit the tensor: count the axes and compare the sizes."),
+    (r"ValueError: .*unpack", "There are more, or fewer, values than names on the left of `=`."),
+    (r"EinopsError|einops", "The einops pattern does not fit the tensor: count the axes and compare the sizes."),
     (
         r"RuntimeError: .*einsum",
         "The letters of an einsum must fit the tensors: one letter for each axis, and the "
-        "same size wherever a letter comes back.",
+        "same size wherever a letter appears again.",
     ),
     (
         r"RuntimeError: .*batch[12]",
-        "For `a @ b` the last axis of a and the last but one of b must have the same size; `transpose(-2, -1)` "
+        "For `a @ b`, the last axis of a and the second-to-last of b must have the same size; `transpose(-2, -1)` "
         "swaps two axes.",
     ),
     (
         r"RuntimeError: mat1 and mat2|RuntimeError: size mismatch|must match.*bmm",
-        "For `a @ b` the last axis of a and the last but one of b must have the same size. Write both shapes down, "
+        "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. Write both shapes down, "
         "with the names of their axes: is one in the wrong position, or is its size not what you thought?",
     ),
     (
         r"RuntimeError: .*view size is not compatible",
-        "`view` needs values that lie in memory in the order of the "
-        "axes, which a transposed tensor's do not. `reshape` copies where it must.",
+        "`view` needs values that are in memory in the order of the "
+        "axes, and a transposed tensor's are not. `reshape` copies where it must.",
     ),
     (r"RuntimeError: shape .* is invalid", "The new shape does not hold as many values as the old one."),
     (
+        r"RuntimeError: (Size does not match at dimension|Index tensor must have the same number)",
+        "`gather` picks single numbers, and its index needs as many axes as the tensor. `x[ids]` takes whole rows.",
+    ),
+    (
         r"RuntimeError: The size of tensor|RuntimeError: .*broadcast|RuntimeError: .*must match",
-        "Two sizes that ought to be the same (or 1) are not. Write the shapes of both sides down, axis by axis; "
-        "`x[..., None]` adds an axis.",
+        "Two sizes should be the same (or 1) but are not. Write down the shapes of both sides, axis by axis.",
     ),
     (
         r"RuntimeError: .*(dtype|scalar type)",
-        "Two dtypes meet that do not mix. Make new tensors with `dtype=x.dtype`, and masks with `bool`.",
+        "You combine two dtypes that do not mix. Make new tensors with `dtype=x.dtype`, and masks with `bool`.",
     ),
     (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
-    (r"RecursionError:", "The function calls itself without end; which case should stop it?"),
-    (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grew far beyond what the task needs."),
-    (r"TypeError:", "An operation got a kind of value that it does not work on. Print `type(...)` of what goes in."),
-    (r"AssertionError:", "An `assert` of yours does not hold in this case."),
+    (r"RecursionError:", "The function calls itself forever; which case should stop it?"),
+    (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grows far beyond what the task needs."),
+    (r"TypeError:", "An operation got a type of value that it does not work on. Print `type(...)` of what goes in."),
+    (r"AssertionError:", "One of your `assert`s fails in this case."),
     (r"KeyboardInterrupt", "You, or somebody, stopped the run."),
 )
 
 
 NO_GRADIENT = (
-    "`{0}.grad` is None. `backward()` leaves gradients only at tensors that were made with `requires_grad`, not at "
-    "those that were computed: after `{0} = {0} - …` the name `{0}` means a new tensor. Change the old one in place, "
-    "under `torch.no_grad()`, or make the new one a beginning again: `{0} = (…).detach().requires_grad_()`."
+    "`{0}.grad` is None. `backward()` only leaves gradients at tensors that you made with `requires_grad`, not at "
+    "computed ones: after `{0} = {0} - …` the name `{0}` means a new tensor. Change the old one in place, "
+    "under `torch.no_grad()`, or make the new one a starting point again: `{0} = (…).detach().requires_grad_()`."
 )
 TRANSPOSED = (
-    "For `a @ b` the last axis of a and the last but one of b must have the same size. Here the last axes of both have "
-    "{0}. Is the second matrix to be transposed (`.T`)?"
+    "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. Here the last axes of both "
+    "have {0}. Should the second matrix be transposed (`.T`)?"
+)
+AXES = "There are {1} names on the left of `=`, and the tensor has {0} axes. Which axes does the task give it?"
+PIECES = (
+    "There are {1} names on the left of `=`, and `{2}` gives another number of pieces: {0}. Is it along the axis that "
+    "you mean, and is that axis long enough?"
+)
+IDS_MULTIPLIED = (
+    "You multiply the ids. An id is the name of a row, and no amount: id 4 is not twice id 2. `table[ids]` takes the "
+    "rows."
 )
 ONE_HOT = (
-    "For `a @ b` the last axis of a and the last but one of b must have the same size. `F.one_hot` makes as many "
-    "columns as the largest id + 1, unless it is told how many there should be: that is its second argument, "
+    "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. `F.one_hot` makes as many "
+    "columns as the largest id + 1, unless you say how many there should be, with its second argument, "
     "`num_classes`."
 )
 
@@ -244,21 +265,21 @@ def name_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}".removesuffix(": ")
 
 
-TAKEN_OUT = "An entry is taken out that is not in this dictionary. `d.pop(key, None)` takes out what may be missing."
-OWN_RAISE = "This `raise` is your own. What should the function return in this case? The task says it."
+TAKEN_OUT = "You remove a key that is not in this dictionary. `d.pop(key, None)` also works if the key is missing."
+OWN_RAISE = "This `raise` is your own. What should the function return in this case? The task says."
 ANOTHER_CALL = (
-    "`{0}` is called with other arguments than it takes. Compare the call with the first line of `{0}`, or with its "
+    "You call `{0}` with arguments that it does not take. Compare the call with the first line of `{0}`, or with its "
     "documentation."
 )
 
 
 def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> str:
-    """What usually causes this kind of error, in such a line; or an empty text.
+    """Say what usually causes this kind of error in such a line; or return an empty text.
 
-    `inside` says that the function itself had begun, so that it is another one that was called wrongly.
+    `inside` says that the function itself had started, so the wrong call was to another one.
 
     >>> usual_cause(ZeroDivisionError("division by zero"))
-    'Something that is counted or summed is zero in this case.'
+    'A count or a sum is zero in this case.'
     """
     name = name_of(error)
     if line.startswith("raise "):
@@ -270,8 +291,13 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
         return TAKEN_OUT
     if "NoneType" in name and (owner := re.search(r"([A-Za-z_]\w*)\.grad\b", line)):
         return NO_GRADIENT.format(owner[1])
+    unpacked = re.search(r"values to unpack \(expected (\d+)(?:, got (\d+))?\)", name)
+    if unpacked and (cut := re.search(r"\.(chunk|split|unbind|shape)\b", line)):
+        return (AXES if cut[1] == "shape" else PIECES).format(unpacked[2] or "more", unpacked[1], cut[1])
     if "shapes cannot be multiplied" in name and re.search(r"one_hot\([^(),]*\)", line):
         return ONE_HOT
+    if "shapes cannot be multiplied" in name and re.search(r"\bids(\.\w+\([^()]*\))?\s*@", line):
+        return IDS_MULTIPLIED
     shapes = re.search(r"mat1 and mat2 .* \((\d+)x(\d+) and (\d+)x(\d+)\)", name)
     if shapes and shapes[2] == shapes[4]:
         return TRANSPOSED.format(shapes[2])
@@ -281,12 +307,12 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:
-    """The code of a learner's function, or of the `forward` of their module; None for what has none."""
+    """Return the code of a learner's function, or of their module's `forward`; None if it has no code."""
     return getattr(function, "__code__", None) or getattr(function, "code", None)
 
 
 def all_code(code: CodeType) -> Iterator[CodeType]:
-    """The code, and that of the functions inside of it."""
+    """Return the code, and the code of the functions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -294,7 +320,7 @@ def all_code(code: CodeType) -> Iterator[CodeType]:
 
 
 def has_loop(function: Callable[..., Any]) -> bool:
-    """Whether a function, or one inside of it, goes back to an earlier place; True for what has no code to look at.
+    """Whether a function, or one inside it, jumps back to an earlier line; True if there is no code to look at.
 
     >>> has_loop(lambda n: n + 1), has_loop(lambda n: [i for i in range(n)])
     (False, True)
@@ -306,13 +332,13 @@ def has_loop(function: Callable[..., Any]) -> bool:
 
 
 def came_from_inside(error: BaseException, function: Callable[..., Any]) -> bool:
-    """Whether the function had begun when the error was raised; otherwise it did not take its arguments."""
+    """Whether the function had started when the error was raised; if not, it did not accept its arguments."""
     code = code_of(function)
     return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int, str] | None:
-    """Number (within its cell or file) and text of the last line of the learner's that was running."""
+    """Find the learner's last line that was running: its number (within its cell or file) and its text."""
     home = getattr(code_of(function), "co_filename", None)
     lines = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == home]
     if not lines or home is None:

@@ -1,4 +1,4 @@
-"""An attempt at an exercise, and what it came to: everything that a step of the ladder in `checking` gets to see."""
+"""An attempt at an exercise and its results: everything that a step of the ladder in `checking` gets to see."""
 
 import dis
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.running import Outcome, run
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 
-QUICK = 0.5  # seconds for a call that only serves to find the reason
+QUICK = 0.5  # seconds for a call that is only made to find the reason
 
 
 @dataclass(frozen=True, eq=False)
 class Examination:
     """An attempt, and the cases tried so far.
 
-    `stopped` is the call after which no further one is made: it did not end, or nothing is written yet.
+    `stopped` is the last call, if there is no point in another one: it did not end, or nothing is written yet.
     """
 
     exercise: Exercise
@@ -32,7 +32,7 @@ class Examination:
     stopped: Trial | None = None
 
     def tried(self) -> "Examination":
-        """With the cases of its seed, the small ones first."""
+        """Examine the attempt on the cases of its seed, small ones first."""
         trials: list[Trial] = []
         for case in kept_cases(self.exercise, self.seed):
             outcome = run(self.attempt, case.args, self.seconds)
@@ -44,7 +44,7 @@ class Examination:
         return self.of(trials)
 
     def tried_again(self) -> "Examination":
-        """With the cases in other numbers as well: a reason that holds for one draw alone is chance."""
+        """Examine it on other numbers as well: a reason that holds for only one draw is chance."""
         other = replace(self, seed=self.seed + 1, seconds=QUICK).tried()
         return replace(other, trials=(*self.trials, *other.trials))
 
@@ -61,18 +61,18 @@ class Examination:
 
     @cached_property
     def with_values(self) -> "Examination":
-        """Its trials that came to a value; none if most of them raised."""
+        """Return the trials that gave a value; none if most of them raised."""
         ran = [t for t in self.trials if not t.outcome.error]
         return self.of(ran if 2 * len(ran) >= len(self.trials) else ())
 
     @property
     def of_the_right_kind(self) -> bool:
-        """Whether its wrong results have the right type."""
+        """Whether the wrong results have the right type."""
         return all(kind(t.got) == kind(t.expected) for t in self.wrong if not t.odd)
 
     @property
     def example(self) -> Any:
-        """What was expected in the clearest wrong case; None if there is none."""
+        """Return the expected result of the clearest wrong case; None if there is none."""
         wrong = sorted((t for t in self.wrong if t.expected is not None), key=lambda t: t.odd)
         return wrong[0].expected if wrong else None
 
@@ -84,7 +84,7 @@ IDLE = {
 
 
 def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
-    """Whether it is not written yet: it says so, returns `...`, or None from a body without a step."""
+    """Whether it is not written yet: it says so, returns `...`, or returns None and its body does nothing."""
     if outcome.error:
         return isinstance(outcome.error, NotImplementedError)
     if outcome.value is not None or (code := code_of(attempt)) is None:

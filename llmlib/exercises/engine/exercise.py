@@ -18,11 +18,11 @@ class Case:
 
     args: tuple[Any, ...]
     note: str = ""
-    precision: str = "both"  # "single" or "double": tried with numbers of this precision only
+    precision: str = "both"  # "single" or "double": tried only with numbers of this precision
     known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def recall(self, what: Hashable, find_out: Callable[[], Any]) -> Any:
-        """What a function of this course gives for this case: found out once, and only ever looked at."""
+        """Compute what a function of this course gives for this case; only once, since nobody changes it."""
         if what not in self.known:
             self.known[what] = find_out()
         return self.known[what]
@@ -32,14 +32,14 @@ class Case:
 class Misconception:
     """One wrong idea. `faults` are the keywords that make the exercise's `faulty` function hold it.
 
-    Because ideas are keywords of one function, two of them can be held at once: as long as they set
-    different keywords, their faults are simply put together. One idea can be written in several ways that give
-    different results somewhere; `forms` are the keywords of the others.
+    Because ideas are keywords of one function, we can combine two of them, as long as they set different keywords.
+    One idea can be written in several ways that give different results somewhere; `forms` are the keywords of the
+    others.
     """
 
     name: str
     faults: Mapping[str, Any]
-    confuses: str  # what was done, and what it was taken for
+    confuses: str  # what the reader did, and mistook for the right thing
     tempting: str  # why a clever person does it
     nudge: str  # where to look next; never the answer
     forms: Sequence[Mapping[str, Any]] = ()
@@ -50,7 +50,7 @@ class Misconception:
 
 
 class NoValue(Exception):
-    """Inside a probe: the attempt raised, or did not end, and so gave no value to look at."""
+    """Inside a probe: the attempt raised or did not end, so there is no value to look at."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Probe:
     """A property that every right solution has.
 
     `broken(call, case)` calls the attempt through `call` and returns a sentence that says how the property
-    is broken, or None. A `remark` is told to the learner but does not make a solution wrong. A probe that
-    `explains` is asked of wrong cases alone, and what it says is the reason: it looks into what the attempt does, and
-    not only at what comes out.
+    is broken, or None. The learner reads a `remark`, but it does not make a solution wrong. A probe that
+    `explains` looks only at wrong cases, and it gives the reason: it looks into what the attempt does,
+    not only at its results.
     """
 
     says: str
@@ -77,7 +77,7 @@ class Exercise:
     task: str
     reference: Callable[..., Any]  # the library's own, tested function
     cases: Callable[[int], Sequence[Case]]  # from a seed; the small ones first, edge cases among them
-    faulty: Callable[..., Any]  # the reference once more, with a keyword for each way to go wrong
+    faulty: Callable[..., Any]  # the reference again, with a keyword for each way to go wrong
     misconceptions: tuple[Misconception, ...]
     hints: tuple[str, str, str]
     deepens: str  # one sentence for those who got it right
@@ -88,7 +88,7 @@ class Exercise:
     probes: tuple[Probe, ...] = ()
     helpers: tuple[Callable[..., Any], ...] = ()  # functions that the solution shows too
     double: bool = True  # whether to call with float64 too, and expect the reference's dtype
-    blueprint: Blueprint | None = None  # where a torch module is asked for, and no function
+    blueprint: Blueprint | None = None  # if the reader writes a torch module, not a function
 
     @property
     def lesson(self) -> str:
@@ -96,7 +96,7 @@ class Exercise:
 
     @property
     def argument_names(self) -> tuple[str, ...]:
-        """The names under which the cases' arguments are passed, in their order."""
+        """The argument names for the cases' arguments, in order."""
         if self.arguments:
             return self.arguments
         parameters = inspect.signature(self.reference).parameters.values()
@@ -112,7 +112,7 @@ class Exercise:
         return OnWeights(attempt, self.blueprint) if self.blueprint and isinstance(attempt, type) else attempt
 
     def ideas(self) -> list[tuple[Misconception, ...]]:
-        """The misconceptions one by one, then each two that can be held at the same time."""
+        """Each single misconception, then each pair that can be held at the same time."""
         return list(dict.fromkeys(h.ideas for h in (*self.single_hypotheses, *self.pair_hypotheses)))
 
     @cached_property
@@ -122,7 +122,7 @@ class Exercise:
 
     @cached_property
     def pair_hypotheses(self) -> tuple["Hypothesis", ...]:
-        """Each two misconceptions, in all their forms, that set different keywords."""
+        """Each pair of misconceptions that set different keywords, in all their forms."""
         return tuple(
             Hypothesis(one.ideas + other.ideas, {**one.faults, **other.faults})
             for one, other in itertools.combinations(self.single_hypotheses, 2)
@@ -132,7 +132,7 @@ class Exercise:
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """Misconceptions that an attempt may show, with the keywords that make `faulty` hold them."""
+    """One or more misconceptions that an attempt may show, with the keywords that give them to `faulty`."""
 
     ideas: tuple[Misconception, ...]
     faults: Mapping[str, Any]
@@ -143,13 +143,13 @@ class Hypothesis:
 
 
 def with_faults(exercise: Exercise, ideas: Sequence[Misconception]) -> Callable[..., Any]:
-    """The solution of somebody who holds all of these ideas."""
+    """The solution of somebody who has all of these ideas."""
     faults = {name: value for idea in ideas for name, value in idea.faults.items()}
     return partial(exercise.faulty, **faults)
 
 
 def texts_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """The prose of a lesson's exercises, from `texts.toml` in its folder: fields of `Exercise` by short name.
+    """Load the prose of a lesson's exercises, from `texts.toml` in its folder: fields of `Exercise` by short name.
 
     Line breaks in a text count as spaces.
     """

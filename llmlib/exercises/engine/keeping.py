@@ -1,10 +1,11 @@
-"""What a reader has written and `check` has found right: the source of each part, kept beside the progress.
+"""Keep the source of each part that a reader has written and `check` has found right, beside the progress.
 
-One file a part, `mine/attention.causal_mask.json`, replaced whole or not at all; kernels that run at the same time take
-turns. It holds the last versions, newest first. A file that cannot be read is set aside, never overwritten.
+There is one file per part, `mine/attention.causal_mask.json`, replaced whole or not at all; kernels that run at the
+same time take turns. It holds the last versions, newest first. A file that cannot be read is set aside, never
+overwritten.
 
-Nothing here runs what is kept. Each version carries a seal, made with a key in the same folder that only its owner can
-read: `Kept.sealed` is False for what was changed by hand, copied from elsewhere, or written by somebody else.
+Nothing here runs the source. Each version has a seal, made with a key in the same folder that only its owner can
+read: `Kept.sealed` is False if the source was changed by hand, copied from elsewhere, or written by somebody else.
 """
 
 import ast
@@ -25,8 +26,8 @@ from llmlib.exercises.engine.sources import Source
 from llmlib.files.atomic import atomic_write
 
 VERSION = 1
-MOST_VERSIONS = 8  # of a part: the last one, and earlier ones
-LARGEST = 1_000_000  # bytes of a file that is read; ours have at most a third of it
+MOST_VERSIONS = 8  # versions of a part: the last one, and earlier ones
+LARGEST = 1_000_000  # the most bytes that we read of a file; ours have at most a third of that
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Kept:
     """One version of a part."""
 
     source: Source
-    borrowed: bool = False  # it is what `solution` had shown
+    borrowed: bool = False  # it is what `solution` showed
     python: str = ""
-    sealed: bool = False  # written here, by the owner of this folder, and unchanged since
+    sealed: bool = False  # written here, by the owner of this folder, and not changed since
 
 
 def folder() -> Path:
@@ -66,12 +67,12 @@ def _entry(kept: Kept, seal: str) -> dict[str, Any]:
 
 
 def trust(name: str, kept: Kept) -> None:
-    """The reader trusts a version that had no seal of theirs. Raises `OSError`."""
+    """Seal a version that the reader trusts, though it had no seal of theirs. Raises `OSError`."""
     keep(name, kept.source, kept.borrowed)
 
 
 def kept_versions(name: str) -> list[Kept]:
-    """All versions of a part, the newest first. Trouble with the file is told, and gives none."""
+    """Load all versions of a part, the newest first. Says what is wrong with a bad file, and then returns none."""
     try:
         with contextlib.suppress(ValueError):
             return _read(name)
@@ -87,7 +88,7 @@ def last_kept(name: str) -> Kept | None:
 
 
 def _read(name: str) -> list[Kept]:
-    """Raises `ValueError` if the file is damaged."""
+    """Read the file. Raises `ValueError` if it is damaged."""
     path = file_of(name)
     try:
         owned = _is_ours(path)
@@ -112,7 +113,7 @@ def _version(name: str, entry: Any, key: bytes | None) -> Kept:
         source = entry["source"]
         texts = (source["function"], *source["imports"], source["text"], entry["python"])
         if not all(isinstance(text, str) for text in texts):
-            raise TypeError("a text is no text")
+            raise TypeError("one of its texts is not a text")
         kept = Kept(
             Source(source["function"], tuple(source["imports"]), source["text"]),
             bool(entry["borrowed"]),
@@ -126,7 +127,7 @@ def _version(name: str, entry: Any, key: bytes | None) -> Kept:
 
 
 def _read_or_set_aside(name: str) -> list[Kept]:
-    """Only for whoever has the file alone."""
+    """Call this only with the lock."""
     try:
         return _read(name)
     except ValueError as error:
@@ -138,7 +139,7 @@ def _read_or_set_aside(name: str) -> list[Kept]:
 
 
 def seal_of(text: str) -> str:
-    """A seal for a file that is written from what is kept; empty where no key can be kept."""
+    """Make a seal for a file that is written from kept source; empty where no key can be kept."""
     try:
         with recording.alone():
             return hmac.new(_key(), text.encode(), hashlib.sha256).hexdigest()
@@ -147,7 +148,7 @@ def seal_of(text: str) -> str:
 
 
 def _seal(key: bytes, name: str, kept: Kept) -> str:
-    """Of a version of a part in this folder; whoever copies the folder elsewhere takes no seal along."""
+    """Make the seal of a version of a part in this folder; a copy of the folder elsewhere has no valid seals."""
     said = (str(folder().resolve()), name, kept.source.function, kept.source.whole, str(kept.borrowed))
     return hmac.new(key, json.dumps(said).encode(), hashlib.sha256).hexdigest()
 
@@ -165,7 +166,7 @@ def _known_key() -> bytes | None:
 
 
 def _key() -> bytes:
-    """The folder's key, made where there is none. Only for whoever has the folder alone."""
+    """Return the folder's key; make one if there is none. Call this only with the lock."""
     if key := _known_key():
         return key
     key = secrets.token_bytes(32)
@@ -177,12 +178,12 @@ def _key() -> bytes:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether the file belongs to who asks; where there are no owners, everything does."""
+    """Whether the file belongs to the current user; where files have no owners, it does."""
     return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
 
 
 def is_copied(source: Source, shown: list[str]) -> bool:
-    """Whether the function is, names of functions, docstrings and annotations aside, one that was shown.
+    """Whether the function equals one that was shown, apart from function names, docstrings and annotations.
 
     >>> mine = Source("f", (), "def f(x: int):\\n    '''Twice.'''\\n    return 2 * x")
     >>> is_copied(mine, ["def double(x):\\n    return 2 * x  # by two"])
@@ -198,7 +199,7 @@ def _last(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """A definition without what does not change what it does; as it is, if it is no Python."""
+    """Remove what does not change what a definition does; return it as it is if it is not valid Python."""
     try:
         tree = ast.parse(text)
     except SyntaxError:

@@ -1,7 +1,7 @@
-"""Exercises in which the reader writes a torch module: its class is first looked at, then called with given weights.
+"""Exercises where the reader writes a torch module: we inspect the class, then call it with given weights.
 
-A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, puts the weights in the
-place of its own, and calls it with the inputs; so the engine tries a class as it tries a function.
+A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, replaces its weights by
+the given ones, and calls it with the inputs; so the engine tries a class just as it tries a function.
 """
 
 import inspect
@@ -16,26 +16,28 @@ from torch.func import functional_call
 
 from llmlib.exercises.engine.errors import name_of
 
-BLANK = "None of the parts is there yet."
+BLANK = "None of the parts are there yet."
 
 
 @dataclass(frozen=True, eq=False)
 class Blueprint:
-    """What the module of an exercise is made of, and which of a case's arguments go where."""
+    """The parts of an exercise's module, and where each of a case's arguments goes."""
 
-    library: type[nn.Module]  # the library's own: what `solution` shows, and `mine` lends
+    library: type[nn.Module]  # the library's own, which `solution` shows and `mine` lends
     sizes: Callable[..., Mapping[str, int]]  # the class's arguments by name, from a case's
     maps: tuple[str, ...]  # its linear maps without bias, in the order of their weights in a case
-    first_map: int  # the place of the first of these weights in a case
-    inputs: Mapping[str, int]  # the arguments of `forward`, and their places in a case
+    first_map: int  # the index of the first of these weights in a case
+    inputs: Mapping[str, int]  # the arguments of `forward`, and their indices in a case
 
     def trouble(self, written: type, args: tuple[Any, ...]) -> str:
-        """What keeps a class from being called with a case's weights, as sentences; empty if it can be.
+        """Say what keeps us from calling a class with a case's weights, in sentences; empty if nothing does.
 
-        `BLANK` if it has none of its parts: nobody has begun to write it.
+        `BLANK` if it has none of its parts: nobody has started to write it.
         """
         if not issubclass(written, nn.Module):
-            return f"`{written.__name__}` is no torch module yet: `class {written.__name__}(nn.Module):` makes it one."
+            return (
+                f"`{written.__name__}` is not a torch module yet: `class {written.__name__}(nn.Module):` makes it one."
+            )
         sizes = self.sizes(*args)
         for function, names in ((written.__init__, tuple(sizes)), (written.forward, tuple(self.inputs))):
             if not _takes(function, len(names)):
@@ -44,8 +46,8 @@ class Blueprint:
             module = written(*sizes.values())
         except Exception as error:
             if "before Module.__init__() call" in str(error):
-                return "`super().__init__()` comes first: without it a module cannot keep its parts."
-            half = " `/` gives a number with a point, `//` a whole one." * ("type float" in str(error))
+                return "`super().__init__()` has to come first: without it a module cannot keep its parts."
+            half = " `/` gives a float, `//` a whole number." * ("type float" in str(error))
             return f"Making one with {_said(sizes)} raised `{name_of(error).rstrip('.')}`.{half}"
         weights = self._weights(args)
         if all(getattr(module, name, None) in (None, ...) for name in weights):
@@ -53,7 +55,7 @@ class Blueprint:
         wrong = [self._wrong(module, name, tuple(weight.shape), sizes) for name, weight in weights.items()]
         more = {name for name, _ in module.named_parameters()} - {f"{name}.weight" for name in self.maps}
         if more and not any(wrong):
-            wrong.append(f"`{min(more)}` is one more parameter; these {len(self.maps)} matrices are all there is.")
+            wrong.append(f"`{min(more)}` is an extra parameter; there should be only these {len(self.maps)} matrices.")
         return " ".join(filter(None, wrong))
 
     def _wrong(self, module: nn.Module, name: str, shape: tuple[int, ...], sizes: Mapping[str, int]) -> str:
@@ -73,9 +75,9 @@ class Blueprint:
         return dict(zip(self.maps, args[self.first_map :]))
 
     def called(self, written: type[nn.Module], args: tuple[Any, ...]) -> Any:
-        """What a module of the class gives for a case's inputs, with the case's weights."""
+        """Call a module of the class on a case's inputs, with the case's weights."""
         weights = self._weights(args)
-        with torch.random.fork_rng(devices=[]):  # the first weights, which are not used
+        with torch.random.fork_rng(devices=[]):  # the first weights, which we do not use
             module = written(*self.sizes(*args).values()).to(weights[self.maps[0]].dtype)
         by_name = {f"{name}.weight": weight for name, weight in weights.items()}
         return functional_call(module, by_name, tuple(args[place] for place in self.inputs.values()))
@@ -92,12 +94,12 @@ class OnWeights:
 
     @property
     def code(self) -> CodeType | None:
-        """Of its `forward`."""
+        """Return the code of its `forward`, which `inspect` and the error reports look at."""
         return getattr(self.written.forward, "__code__", None)
 
 
 def _takes(function: Callable[..., Any], n: int) -> bool:
-    """Whether a method can be called with n arguments beside `self`."""
+    """Whether a method can be called with n arguments after `self`."""
     try:
         inspect.signature(function).bind(*range(n + 1))
     except TypeError:

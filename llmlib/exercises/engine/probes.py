@@ -10,7 +10,7 @@ from llmlib.exercises.engine.exercise import Case, NoValue, Probe
 
 
 def batch_permuted(*batched: int) -> Probe:
-    """Turning the batch around in these arguments turns it around in the result, and does nothing else."""
+    """Require that reversing the batch in these arguments only reverses it in the result."""
 
     def broken(call: Callable[..., Any], case: Case) -> str | None:
         size = case.args[batched[0]].shape[0]
@@ -19,13 +19,13 @@ def batch_permuted(*batched: int) -> Probe:
         turned = [arg.flip(0) if i in batched else arg for i, arg in enumerate(case.args)]
         if equal(call(*case.args).flip(0), call(*turned)):
             return None
-        return f"With the {size} texts of the batch in the opposite order, their results are not the same ones."
+        return f"With the {size} texts of the batch in the opposite order, their results change."
 
-    return Probe("Each text of a batch is treated by itself, wherever it is in the batch.", broken)
+    return Probe("Each text of a batch is treated on its own, wherever it is in the batch.", broken)
 
 
 def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") -> Probe:
-    """No gradient reaches these arguments, as after a detour through numpy: a remark, or wrong if it is needed.
+    """Look for a gradient that does not reach these arguments: a remark, or an error if something needs it.
 
     `needed_for` says what cannot be done without the gradient ("nothing can learn from this loss").
     """
@@ -41,7 +41,7 @@ def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") 
         cut = " and ".join(f"`{name}`" for name, i in zip(names, arguments) if args[i].grad is None)
         if not cut:
             return None
-        without = f"No gradient flows back to {cut}, so a layer with this function could not learn through it. "
+        without = f"No gradient flows back to {cut}, so nothing can learn through this function. "
         if needed_for:
             without = f"Your values are right, but no gradient flows back to {cut}, so {needed_for}. "
         return without + "numpy, `.item()`, `.tolist()` and `torch.tensor(...)` cut the path."
@@ -50,5 +50,5 @@ def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") 
 
 
 def randn(seed: int, *shape: int) -> torch.Tensor:
-    """Normal random numbers in float64; the check makes float32 of them where it needs to."""
+    """Draw normal random numbers in float64; the check converts them to float32 where it needs to."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What a right solution keeps to, whatever the values: inputs left alone, no chance, the exercise's own probes."""
+"""Rules that every right solution keeps: it leaves inputs alone, leaves nothing to chance, and passes the probes."""
 
 import random
 import sys
@@ -15,12 +15,12 @@ from llmlib.exercises.engine.exercise import Case, NoValue, Probe
 from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, quietly, run, same_numbers
 from llmlib.exercises.engine.trials import Trial
 
-LOOKED_AT = 8  # wrong cases that a reason has to explain
+LOOKED_AT = 8  # how many wrong cases a reason has to explain
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A property, how it is broken, and the trial that shows it."""
+    """A broken property: what it says, how it is broken, and the trial that shows it."""
 
     says: str
     found: str
@@ -36,7 +36,7 @@ def broken_property(e: Examination) -> Broken | None:
 
 
 def explained(e: Examination) -> Broken | None:
-    """What a probe finds that explains what is wrong, in each wrong case that is looked at."""
+    """Find a probe that explains what is wrong, in each wrong case that we look at."""
     for probe in e.exercise.probes if e.wrong else ():
         if probe.explains:
             found = [_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT]]
@@ -46,17 +46,17 @@ def explained(e: Examination) -> Broken | None:
 
 
 def remarks(e: Examination) -> Iterator[str]:
-    """What the exercise's probes have to remark on a right solution."""
+    """Yield what the exercise's probes remark about a right solution."""
     if drawn := next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None):
         yield (
-            f"Your function draws from the global random state of {' and '.join(drawn)}, though its result is the same "
-            "whatever is drawn. Whoever draws after it gets other numbers than without it."
+            f"Your function draws from the global random state of {' and '.join(drawn)}, though the draws do not "
+            "change its result. After it, any other code that draws gets different numbers than without it."
         )
     yield from (broken.found for broken in broken_probes(e, remarks=True))
 
 
 def broken_probes(e: Examination, remarks: bool = False) -> Iterator[Broken]:
-    """The exercise's own properties that do not hold, or those of its remarks."""
+    """Yield the exercise's own properties that do not hold; with `remarks`, only its remarks."""
     for probe in e.exercise.probes:
         if probe.remark == remarks and not probe.explains:
             for trial in e.trials:
@@ -66,11 +66,11 @@ def broken_probes(e: Examination, remarks: bool = False) -> Iterator[Broken]:
 
 
 GRADIENTS_LEFT = (
-    "Your function sets `requires_grad` on `{0}`, which is not its own. With `backward`, a second call with the same "
-    "`{0}` would add its gradients to those of the first. Work on a copy: `{1}`."
+    "Your function sets `requires_grad` on `{0}`, which belongs to its caller. With `backward`, a second call with the "
+    "same `{0}` would add its gradients to the first ones. Work on a copy: `{1}`."
 )
 WRITTEN_INTO = (
-    "Your function changes the weights that it was given: it writes into `{0}`. Whoever called it has other weights "
+    "Your function changes the weights that it gets: it writes into `{0}`. Its caller has different weights "
     "afterwards. Work on a copy: `{1}`."
 )
 
@@ -97,7 +97,7 @@ def _undisturbed(e: Examination, trial: Trial) -> str | None:
     if not trial.outcome.disturbed or _whatever_is_drawn(e, trial):
         return None
     names = " and ".join(trial.outcome.disturbed)
-    wanted = " `draw` gives those that it wants." if "draw" in e.exercise.argument_names else ""
+    wanted = " `draw` gives the ones that it wants." if "draw" in e.exercise.argument_names else ""
     return f"Your function draws random numbers, from the global random state of {names}. The task wants none.{wanted}"
 
 
@@ -115,7 +115,7 @@ GENERAL = {  # what holds for every exercise
 
 
 def _whatever_is_drawn(e: Examination, trial: Trial) -> bool:
-    """Whether the result is the same from another random state, as with first weights that are replaced at once."""
+    """Whether the result stays the same with another random state, like first weights that are replaced at once."""
     with quietly():
         torch.manual_seed(1)
         random.seed(1)
@@ -141,7 +141,7 @@ def _asked(probe: Probe, e: Examination, case: Case) -> str | None:
 
 
 def _run_for_gradients(e: Examination, args: tuple[Any, ...]) -> Outcome:
-    """As `run`, but tensors that require a gradient are passed as they are, so that it can flow back."""
+    """Run as `run` does, but pass tensors that require a gradient as they are, so that it can flow back."""
     if any(isinstance(a, torch.Tensor) and a.requires_grad for a in args):
         return run(lambda: e.attempt(*args), (), e.seconds)
     return run(e.attempt, args, e.seconds)

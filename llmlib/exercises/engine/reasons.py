@@ -1,4 +1,4 @@
-"""Why an attempt is wrong: a listed idea, what computing on its results shows, or the change that makes it right."""
+"""Why an attempt is wrong: a listed idea, a pattern in its results, or the change that makes it right."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,13 +9,13 @@ from llmlib.exercises.engine.report import Code, Part, Prose
 from llmlib.exercises.engine.trials import Trial
 from llmlib.exercises.engine.wording import advice
 
-# A likely finding may be told before two ideas at once; a sign is true, and no reason yet.
+# A likely finding may come before two ideas at once; a sign is true, but it is not a reason yet.
 Strength = Literal["sure", "likely", "sign"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found by computing: a short name, a sentence for the learner, and where to look."""
+    """Something found by computing: a short name, a sentence for the learner, and where to look."""
 
     name: str
     says: str
@@ -25,13 +25,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Reason:
-    """Ideas, a finding, a repair, or several of them; `open` are cases in which something else is wrong as well."""
+    """Ideas, a finding, a repair, or several of them; in the `open` cases something else is wrong as well."""
 
     ideas: tuple[Misconception, ...] = ()
     finding: Finding | None = None
     repair: Repair | None = None
     open: tuple[Trial, ...] = ()
-    guarded: bool = False  # the ideas are likely, and some cases are treated apart
+    guarded: bool = False  # the ideas are likely, and the attempt treats some cases separately
 
     def __bool__(self) -> bool:
         return bool(self.ideas or self.finding or self.repair)
@@ -50,30 +50,30 @@ class Reason:
         several = len(self.ideas) > 1 or bool(self.ideas and (self.finding or self.repair))
         parts = advice(self.ideas, first=1 if several else 0)
         if len(self.ideas) > 1:
-            parts.insert(0, Prose("Your results are just what these two would give together:"))
+            parts.insert(0, Prose("Your results are exactly what these two would give together:"))
         if self.guarded:
             parts.insert(
-                0, Prose("Where your result is wrong, it is what this idea gives; elsewhere you may guard against it:")
+                0, Prose("Where your result is wrong, this idea gives the same; elsewhere you may guard against it:")
             )
         lead = f"{len(self.ideas) + 1}." if several else ""
         if self.finding:
             parts.append(Prose(self.finding.says, lead))
             parts += [Prose(self.finding.look, "Look at:")] if self.finding.look else []
         if self.repair:
-            still = ". This is your line as it is:" if self.repair.code else "."
+            still = ". Your line now:" if self.repair.code else "."
             parts.append(Prose(f"{_where(self.repair.edit)}{still}", lead))
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
         if self.open and (note := self.open[0].case.note):
             what = "your function raises an exception" if self.open[0].outcome.error else "it is wrong as well"
-            parts.append(Prose(f"In the case “{note}” {what}, perhaps for another reason: look at it by itself."))
+            parts.append(Prose(f"In the case “{note}” {what}, perhaps for another reason: look at it separately."))
         return tuple(parts)
 
 
 def _where(edit: Edit) -> str:
     if not edit.settled:
-        return f"The reason is in line {edit.line}" if edit.line else "The reason is in one place"
-    return f"{_which_change(edit)} would make it right in all the cases tried here"
+        return f"The reason is in line {edit.line}" if edit.line else "The reason is in a single spot"
+    return f"{_which_change(edit)} would make it right in all cases that were tried"
 
 
 def _which_change(edit: Edit) -> str:

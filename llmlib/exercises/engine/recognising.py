@@ -1,12 +1,12 @@
-"""Which wrong ideas of an exercise's list explain what an attempt gave.
+"""Find which wrong ideas of an exercise's list explain an attempt's results.
 
-An idea is known by what it gives. It explains an attempt *exactly* if it gives the same in every case, edge cases and
-exceptions included; so may two ideas held at once. Two ideas that explain all come before one that leaves something
-open.
+We know an idea by its results. It explains an attempt *exactly* if it gives the same result in every case, edge cases
+and exceptions included; two ideas held at once can do that too. Two ideas that explain everything come before one that
+leaves something open.
 
-An idea may also be written in a way of its own (a mask filled with −∞ or with −1e30). Then it holds *apart from odd
-cases*: each clear wrong case is explained by it, and each clear case in which it would have gone wrong did. Of cases
-that say little (an attempt that raises for an empty list, or gives NaN for a single row) some may stay open.
+People may also write the same idea in different ways (fill a mask with −∞ or with −1e30). Then it holds *apart from odd
+cases*: it explains each clear wrong case, and each clear case in which it would go wrong did go wrong. Some cases that
+say little (an attempt that raises for an empty list, or gives NaN for a single row) may stay open.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,31 +32,31 @@ ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven o
 
 
 def one_exactly(e: Examination) -> Reason | None:
-    """The misconception that gives, in every case, what the attempt gave."""
+    """Find the misconception that gives what the attempt gave, in every case."""
     return _exact(e, e.exercise.single_hypotheses, _telling_first(e))
 
 
 def two_exactly(e: Examination) -> Reason | None:
-    """The two misconceptions that together do so, if enough came out to tell them."""
+    """Find two misconceptions that together do so, if there are enough results to tell."""
     ordered = _telling_first(e)
     says_enough = len(e.wrong) >= ENOUGH and not _mostly_raises(ordered)
     return _exact(e, e.exercise.pair_hypotheses, ordered) if says_enough else None
 
 
 def one_apart_from_odd(e: Examination) -> Reason | None:
-    """The misconception that explains all but odd cases."""
+    """Find the misconception that explains all but odd cases."""
     return _apart_from_odd(e, e.exercise.single_hypotheses)
 
 
 def two_apart_from_odd(e: Examination) -> Reason | None:
-    """The two misconceptions that together do so."""
+    """Find two misconceptions that together do so."""
     return _apart_from_odd(e, e.exercise.pair_hypotheses)
 
 
 def one_guarded(e: Examination) -> Reason | None:
-    """The misconception whose results the attempt has, apart from places at which it is right: treated by hand, likely.
+    """Find the misconception behind all wrong values; where the attempt is right, it probably treats the case by hand.
 
-    Each wrong value has to be the idea's, and of the places at which the idea goes wrong most have to show it.
+    Each wrong value has to be the idea's, and most values that the idea gets wrong have to be wrong.
     """
     best, share = None, 0.0
     ordered = _telling_first(e)
@@ -81,7 +81,7 @@ def one_guarded(e: Examination) -> Reason | None:
 
 
 def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] | None:
-    """Which part of a result shows what was predicted, and which is right in spite of it; None if something else is."""
+    """Find where a result shows the prediction, and where it is right in spite of it; None if it does neither."""
     if predicted.error or trial.outcome.error:
         return (0, 0) if not trial.wrong or same_outcome(predicted, trial.outcome) else None
     idea, got, right = predicted.value, trial.got, trial.expected
@@ -99,7 +99,7 @@ def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] |
 
 
 def _telling_first(e: Examination) -> list[Trial]:
-    """Clear wrong cases, odd ones, right ones; none at all if nothing is wrong, or nothing came to a value."""
+    """Return the clear wrong cases, the odd ones, the right ones; all empty if nothing is wrong or gave a value."""
     if not e.wrong or all(t.outcome.error for t in e.trials):
         return []
     return sorted(e.trials, key=lambda t: (not t.wrong, t.odd))
@@ -117,7 +117,7 @@ def _exact(e: Examination, hypotheses: Sequence[Hypothesis], ordered: Sequence[T
 
 
 def _apart_from_odd(e: Examination, hypotheses: Sequence[Hypothesis]) -> Reason | None:
-    """The hypothesis that leaves the fewest cases open, the first one of several."""
+    """Return the hypothesis that leaves the fewest cases open, the first of several."""
     ordered = _telling_first(e)
     if not ordered or ordered[0].outcome.error or _mostly_raises(ordered):
         return None
@@ -130,7 +130,7 @@ def _apart_from_odd(e: Examination, hypotheses: Sequence[Hypothesis]) -> Reason 
 
 
 def _left_open(e: Examination, hypothesis: Hypothesis, ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
-    """The wrong cases that it does not explain; None if any case speaks against it, or too few for it."""
+    """Return the wrong cases that it does not explain; None if a case speaks against it, or too few speak for it."""
     told, left = 0, []
     for trial in ordered:
         predicted = _faulty(e, hypothesis, trial)
@@ -145,7 +145,7 @@ def _left_open(e: Examination, hypothesis: Hypothesis, ordered: Sequence[Trial])
 
 
 def _is_no_number(predicted: Outcome) -> bool:
-    """Whether nothing but NaN was predicted: somebody who holds the idea has seen that, and guards against it."""
+    """Whether the prediction is only NaN: anyone with this idea has noticed that, and guards against it."""
     value = predicted.value
     return isinstance(value, Tensor) and value.numel() > 0 and bool(value.isnan().all())
 
@@ -157,10 +157,10 @@ def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
 
 
 def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iterator[tuple[Misconception, Examination]]:
-    """For each single misconception, in each of its forms: as if what it gives had been expected.
+    """For each single misconception, in each of its forms: pretend that its results were the expected ones.
 
-    Left out are those that raise, or give another type, and those that are not `worth` it in the first clear case:
-    what they give in all the others may take long to compute.
+    We leave out those that raise or give another type, and those that are not `worth` it in the first clear case:
+    it may take long to compute their results in all the others.
     """
     clear = next((trial for trial in e.trials if trial.wrong and not trial.odd), None)
     for hypothesis in e.exercise.single_hypotheses:

@@ -1,11 +1,11 @@
 """What a learner has tried, solved and answered: one small JSON file in the user's data folder.
 
 The folder is the platform's, or `LLMLIB_DATA_DIR`. The file is replaced whole or not at all; one that
-cannot be read is set aside, never overwritten. Kernels that run at the same time take turns, so that none undoes
-what another has kept. Trouble with it never stands in the way of an exercise.
+cannot be read is set aside, never overwritten. Kernels that run at the same time take turns, so none undoes
+what another has kept. A problem with the file never gets in the way of an exercise.
 
-`exercises` are by name. `questions` (there since questions are repeated; a file without them is as good) are by name,
-too: "attention.order" for a prediction, "attention.quiz.0f3a…" for a question of a quiz.
+`exercises` are stored by name. So are `questions` (older files do without them, and are still good):
+"attention.order" for a prediction, "attention.quiz.0f3a…" for a question of a quiz.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ LONGEST_WAIT = 20.0  # seconds for another kernel, which needs some milliseconds
 
 
 def data_dir() -> Path:
-    """The folder that holds the progress file: `LLMLIB_DATA_DIR`, else the platform's user data folder."""
+    """Return the folder that holds the progress file: `LLMLIB_DATA_DIR`, or else the platform's user data folder."""
     return Path(os.environ.get("LLMLIB_DATA_DIR") or platformdirs.user_data_dir("llmlib", appauthor=False))
 
 
@@ -37,17 +37,17 @@ def progress_file() -> Path:
 
 
 def load() -> dict[str, dict[str, Any]]:
-    """What is known of each exercise, by name. A file that cannot be understood is renamed, and this is told."""
+    """Load what is known about each exercise, by name. Renames a file that it cannot understand, and says so."""
     return _content()["exercises"]
 
 
 def load_questions() -> dict[str, dict[str, Any]]:
-    """The same of each question that was answered."""
+    """Load the same for each question that was answered."""
     return _content()["questions"]
 
 
 def _content() -> dict[str, Any]:
-    """The whole file, as `_read` gives it; one that is damaged is set aside."""
+    """Read the whole file, as `_read` gives it; set a damaged one aside."""
     try:
         with contextlib.suppress(ValueError):
             return _read()
@@ -59,7 +59,7 @@ def _content() -> dict[str, Any]:
 
 
 def _read_or_set_aside() -> dict[str, Any]:
-    """Only for whoever has the file alone: another kernel may just have put a good one in its place."""
+    """Call this only with the lock: another kernel may just have written a good file."""
     try:
         return _read()
     except ValueError as error:
@@ -68,7 +68,7 @@ def _read_or_set_aside() -> dict[str, Any]:
 
 
 def _read() -> dict[str, Any]:
-    """Raises `ValueError` if the file is damaged. What a later version has added stays in it."""
+    """Read the file, with whatever a later version has added. Raises `ValueError` if it is damaged."""
     try:
         content = json.loads(progress_file().read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -86,12 +86,12 @@ def _read() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Nobody else changes what is kept meanwhile. Without a lock, going on is better than keeping nothing."""
+    """Let nobody else change the file in the meantime. Where locks do not work, go on: that beats keeping nothing."""
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)
         lock.acquire()
-    except (OSError, NotImplementedError):  # a folder without locks or without leave to write; a `Timeout` is one
+    except (OSError, NotImplementedError):  # no locks in this folder, or no permission to write; a `Timeout` is one too
         yield
         return
     try:
@@ -103,7 +103,7 @@ def alone() -> Iterator[None]:
 def _set_aside(path: Path, error: Exception) -> None:
     aside = next(p for n in range(1, 10_000) if not (p := path.with_name(f"progress.damaged-{n}.json")).exists())
     path.replace(aside)
-    tell(f"The progress file was damaged ({error}). It is kept as {aside}; a new one begins.")
+    tell(f"The progress file was damaged ({error}). It is kept as {aside}, and a new one starts now.")
 
 
 def tell(message: str) -> None:
@@ -111,7 +111,7 @@ def tell(message: str) -> None:
 
 
 def _update(part: str, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Replace what is known of one exercise or question, and leave all else as it is now in the file."""
+    """Replace what is known about one exercise or question, and leave the rest of the file as it is now."""
     try:
         with alone():
             content = _read_or_set_aside()  # a file that is there but cannot be read is not written over
@@ -139,7 +139,7 @@ def record_answer(name: str, right: bool, lesson: str, warm_up: bool) -> None:
 
 
 def record_attempt(name: str, correct: bool) -> None:
-    """Count an attempt; what is solved stays solved."""
+    """Count an attempt; once solved, an exercise stays solved."""
     _update_exercise(name, attempts=lambda n: as_count(n) + 1, solved=lambda solved: bool(solved) or correct)
 
 

@@ -9,17 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Lessons until a question comes back: after a wrong answer, after one right answer in a warm-up, after two in a row.
-# After the third it is taken as known.
+# After the third, the question counts as known.
 GAPS = (1, 2, 4)
 
 Entry = Mapping[str, Any]
 
 
 def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str, Any]:
-    """What is known of a question after one more answer to it, in the warm-up of `lesson` or in `lesson` itself.
+    """Update what is known about a question after an answer, in the warm-up of `lesson` or in `lesson` itself.
 
-    A wrong answer always brings the question back. A right one counts only in a warm-up: in the lesson the reason was
-    read a moment ago. `streak` is the number of right answers since the last wrong one; None if there was none.
+    A wrong answer always brings the question back. A right one counts only in a warm-up: in the lesson, the reader has
+    just read why. `streak` is the number of right answers since the last wrong one; None if there was no wrong one.
 
     >>> wrong = answered({}, right=False, lesson="attention", warm_up=False)
     >>> answered(wrong, right=True, lesson="interpret", warm_up=True)["streak"]
@@ -36,12 +36,12 @@ def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str,
 
 
 def to_repeat(entry: Entry) -> bool:
-    """Whether the question was answered wrongly, and not yet rightly in `len(GAPS)` warm-ups since."""
+    """Whether the reader got the question wrong, and has not got it right in `len(GAPS)` warm-ups since."""
     return (streak := streak_of(entry)) is not None and streak < len(GAPS)
 
 
 def due_in(entry: Entry, lessons: Sequence[str]) -> int:
-    """The number of the lesson (its place in `lessons`) in which a question that is `to_repeat` comes back.
+    """Return the number of the lesson (its index in `lessons`) in which a question that is `to_repeat` comes back.
 
     >>> due_in({"streak": 1, "lesson": "b"}, ["a", "b", "c", "d"])
     3

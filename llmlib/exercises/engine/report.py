@@ -1,7 +1,7 @@
-"""What `check` and its like answer: a few parts of prose, code and tables, shown as HTML or as text.
+"""What `check` and the others reply: a few parts of prose, code and tables, shown as HTML or as text.
 
-The HTML needs no JavaScript. Where a style sheet is not allowed (a notebook that is not trusted, a code
-host) it is still headings, paragraphs and tables; and nothing is said by colour alone.
+The HTML needs no JavaScript. Where style sheets are not allowed (in a notebook that is not trusted, on a code host), it
+still has headings, paragraphs and tables; and colour alone never carries a meaning.
 """
 
 import html
@@ -45,7 +45,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A small table; the cells in `marked` (row, column) are the ones to look at, and say so in their text.
+    """A small table; the cells in `marked` (row, column) are the ones to look at, and their text says so too.
 
     `links` are addresses, one for the first cell of each row.
     """
@@ -83,7 +83,7 @@ Part = Prose | Code | Table
 
 @dataclass(frozen=True)
 class Report:
-    """An answer to the learner. `kind` is one of the kinds in `MARKS`."""
+    """A reply to the learner. `kind` is one of the kinds in `MARKS`."""
 
     kind: str
     title: str  # "attention.causal_mask"
@@ -125,7 +125,7 @@ MARKS = {
 
 
 def marked_up(text: str) -> str:
-    """Escaped HTML, with `code` between back-ticks.
+    """Escape a text for HTML, and mark up the `code` between back-ticks.
 
     >>> marked_up("`a < b` holds")
     '<code>a &lt; b</code> holds'
@@ -134,7 +134,7 @@ def marked_up(text: str) -> str:
 
 
 def linked(words: str, href: str) -> str:
-    """HTML that leads to an address, if there is one.
+    """Make the words an HTML link, if there is an address.
 
     >>> linked("03 Attention", "03_attention.ipynb")
     '<a href="03_attention.ipynb">03 Attention</a>'

@@ -1,7 +1,7 @@
-"""Calling a learner's function so that nothing it does can harm the notebook.
+"""Call a learner's function so that nothing it does can harm the notebook.
 
-A call has a time limit; every exception is caught; arguments are copies; what is printed is kept; and the
-global random state is put back, with a note of who had touched it.
+A call has a time limit; every exception is caught; arguments are copies; printed text is kept; and the
+global random state is put back, with a note of whether the function used it.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ import torch
 from llmlib.exercises.engine.errors import all_code, code_of
 
 ATOMS = {int, float, bool, str, bytes, type(None)}  # cannot be changed, so they need no copy
-AGAIN = 0.2  # seconds after which the limit strikes once more, should somebody have swallowed it
+AGAIN = 0.2  # seconds until the limit strikes again, in case the function has swallowed the first one
 
 
 class TimeIsUp(BaseException):
@@ -35,7 +35,7 @@ class TimeIsUp(BaseException):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call came to: a value, or an error (`TimeIsUp` if it did not end), and what it did besides."""
+    """The outcome of one call: a value, or an error (`TimeIsUp` if it did not end), and its side effects."""
 
     value: Any = None
     error: BaseException | None = None
@@ -72,27 +72,27 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
 
 
 def load_meta(function: Callable[..., Any]) -> None:
-    """Load what torch needs for tensors without numbers, if the function speaks of them, before its time is counted.
+    """Load what torch needs for tensors without numbers, if the function mentions them, before its time starts.
 
-    The first use of the device loads large parts of torch, which can take longer than the limit; and what is stopped
-    halfway begins again with the next call.
+    The first use of the device loads large parts of torch, which can take longer than the limit; and if it is stopped
+    halfway, it starts again at the next call.
     """
     code = code_of(function)
     if isinstance(code, CodeType) and any("meta" in part.co_consts for part in all_code(code)):
         with torch.device("meta"), quietly():
-            torch.nn.Embedding(1, 1)  # whose first weights, drawn from a normal distribution, need most of it
+            torch.nn.Embedding(1, 1)  # drawing its first weights from a normal distribution needs most of it
 
 
 def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
-    """As `run`, for functions of this course, which need no watching, and leave a model as they found it."""
+    """Run as `run` does, but for the course's own functions, which need no watching and leave models unchanged."""
     try:
         return Outcome(function(*lent(args)))
     except Exception as error:
-        return Outcome(error=error.with_traceback(None))  # which would hold all that was computed
+        return Outcome(error=error.with_traceback(None))  # it would keep everything that was computed alive
 
 
 def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
-    """What the function returns; raises `TimeIsUp` if that takes longer."""
+    """Return what the function returns; raise `TimeIsUp` if it takes longer."""
     limit, gradients = time_limit(seconds), torch.is_grad_enabled()
     try:
         with no_decomposition_of_nan(), limit:
@@ -100,7 +100,7 @@ def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
     finally:
         torch.set_grad_enabled(gradients)  # a function that is stopped inside `no_grad` may not put it back
         if isinstance(limit, _Alarm):
-            limit.close()  # the alarm may have rung while the block was being left
+            limit.close()  # the alarm may have gone off while we were leaving the block
 
 
 DECOMPOSITIONS = ("eigvals", "eigvalsh", "eigh", "svd", "svdvals", "matrix_rank")
@@ -108,9 +108,9 @@ DECOMPOSITIONS = ("eigvals", "eigvalsh", "eigh", "svd", "svdvals", "matrix_rank"
 
 @contextlib.contextmanager
 def no_decomposition_of_nan() -> Iterator[None]:
-    """Eigenvalues of NaN or ∞ end the process with some builds of torch, and the library below prints by itself.
+    """Make linear algebra on NaN or ∞ raise inside the block, as `torch.linalg.eig` does.
 
-    Inside the block such a call raises, as `torch.linalg.eig` does.
+    With some builds of torch, eigenvalues of NaN or ∞ end the process, and the library below prints messages.
     """
 
     def checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,7 +138,7 @@ def no_decomposition_of_nan() -> Iterator[None]:
 
 
 def _least_squares_of_numpy() -> dict[str, Any]:
-    """The names among which numpy's `polyfit` finds its `lstsq`; none if nobody has loaded numpy."""
+    """Return the names where numpy's `polyfit` finds its `lstsq`; none if numpy is not loaded."""
     polyfit = getattr(sys.modules.get("numpy"), "polyfit", None)
     names: dict[str, Any] = getattr(inspect.unwrap(polyfit), "__globals__", {}) if polyfit else {}
     return names
@@ -184,7 +184,7 @@ class _Alarm(contextlib.AbstractContextManager[None]):
         self.close()
 
     def close(self) -> None:
-        """Put the former timer and its handler back; a second call does nothing."""
+        """Put the earlier timer and its handler back; a second call does nothing."""
         self.armed = False
         if self.closed:
             return
@@ -215,7 +215,7 @@ def _watchdog(seconds: float) -> Iterator[None]:
     finally:
         with lock:
             ended.set()
-        _raise_in(target, None)  # takes back one that is on its way
+        _raise_in(target, None)  # cancels one that is on its way
         thread.join()
 
 
@@ -226,7 +226,7 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """torch on a single thread: for the small tensors of exercises, starting more takes longer than the work."""
+    """Run torch on a single thread: for the small tensors of exercises, starting more takes longer than the work."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -237,7 +237,7 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Nothing that is printed or warned of inside is shown, and the global random state stays as it was."""
+    """Show nothing that is printed or warned inside, and leave the global random state as it was."""
     before = random_states()
     hidden = io.StringIO()
     try:
@@ -250,7 +250,7 @@ def quietly() -> Iterator[None]:
 
 
 def random_states() -> dict[str, Any]:
-    """The global random states that a function could use without saying so."""
+    """Return the global random states that a function could use without saying so."""
     states: dict[str, Any] = {"torch": torch.get_rng_state(), "random": random.getstate()}
     if "numpy" in sys.modules:
         states["numpy"] = sys.modules["numpy"].random.get_state()
@@ -273,7 +273,7 @@ def restore(states: dict[str, Any]) -> None:
 
 
 def duplicate(value: Any) -> Any:
-    """A copy that shares nothing with the original, with the same strides for tensors."""
+    """Make a copy that shares nothing with the original; tensors keep their strides."""
     if isinstance(value, torch.Tensor):
         return value.detach().clone().requires_grad_(value.requires_grad)
     if type(value) in ATOMS:
@@ -284,12 +284,12 @@ def duplicate(value: Any) -> Any:
 
 
 def lent(args: tuple[Any, ...]) -> list[Any]:
-    """Copies of the arguments, but models as they are: a copy of one takes longer than to run it."""
+    """Copy the arguments, except for models: copying one takes longer than running it."""
     return [arg if isinstance(arg, torch.nn.Module) else duplicate(arg) for arg in args]
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two values that began as copies of each other still hold the same (NaN equals NaN)."""
+    """Whether two values that started as copies of each other are still equal (NaN equals NaN)."""
     if type(a) is not type(b):
         return False
     if isinstance(a, torch.Tensor):
@@ -316,7 +316,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def gradients_left(before: Any, after: Any) -> bool:
-    """Whether a tensor, or one of several, asks for gradients or holds them, as it did not before."""
+    """Whether a tensor, or one of several, requires or holds gradients and did not before."""
     if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
         return any(map(gradients_left, before, after))
     if not isinstance(before, torch.Tensor) or not isinstance(after, torch.Tensor):
@@ -325,7 +325,7 @@ def gradients_left(before: Any, after: Any) -> bool:
 
 
 def same_numbers(before: Any, after: Any) -> bool:
-    """Whether tensors that were copies of each other hold the same numbers, whatever became of their gradients."""
+    """Whether tensors that were copies of each other hold the same numbers; gradients do not matter."""
     if isinstance(before, (list, tuple)):
         return len(before) == len(after) and all(map(same_numbers, before, after))
     if not isinstance(before, torch.Tensor):
@@ -334,7 +334,7 @@ def same_numbers(before: Any, after: Any) -> bool:
 
 
 def change_of_model(before: Any, after: Any, task: str = "") -> str:
-    """A sentence on what a function has left behind in a model, hooks above all; empty for what is no model."""
+    """Say what a function has left behind in a model, hooks above all; empty if it is not a model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
         return ""
     counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}
@@ -342,20 +342,22 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
         more = len(part._forward_hooks) - counts.get(name, 0)
         if more > 0:
             return (
-                f"A hook of yours is still on `{name}` afterwards: it will act whenever the model runs. "
+                f"One of your hooks is still on `{name}` afterwards: it will act whenever the model runs. "
                 "Remove it, whatever happens."
             )
         if more < 0:
-            return f"Afterwards a hook on `{name}` is gone that was not yours: remove your own alone."
+            return f"Afterwards a hook on `{name}` is gone that was not yours: remove only your own."
     names = [dict(model.named_parameters()).keys() for model in (before, after)]
     if names[0] != names[1]:
-        change = "fewer parts than" if names[1] < names[0] else "other parts than"
+        change = "fewer parts than" if names[1] < names[0] else "different parts from"
         return (
-            f"Afterwards the model has {change} before: whoever uses it next gets another model. Do not assign to its "
-            "parts, or put them back as they were."
+            f"Afterwards the model has {change} before: whoever uses it next gets a different model. Do not assign to "
+            "its parts, or put them back as they were."
         )
     if [p.requires_grad for p in before.parameters()] != [p.requires_grad for p in after.parameters()]:
-        return "Afterwards the model's weights are frozen, or no longer frozen: put `requires_grad` back as it was."
+        return (
+            "Afterwards some weights of the model are frozen, or no longer frozen: put `requires_grad` back as it was."
+        )
     if [part.training for part in before.modules()] != [part.training for part in after.modules()]:
         return (
             "Afterwards the model is in a different mode: remember `model.training`, and put it back with "
@@ -363,12 +365,12 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
         )
     if not any(map(_far_apart, before.parameters(), after.parameters())):
         return (
-            "Afterwards the model's weights are not quite what they were: numbers are rounded, so what was added and "
-            "subtracted again leaves a trace. Keep a copy of the weights, or do not touch them."
+            "Afterwards the model's weights are not quite what they were: numbers are rounded, so adding something "
+            "and subtracting it again leaves a trace. Keep a copy of the weights, or do not touch them."
         )
-    says = "Your function changes the weights of the model that it was given, for good."
+    says = "Your function permanently changes the weights of the model that it gets."
     if "hook" in task:
-        return f"{says} A hook changes a value in passing, and leaves them alone."
+        return f"{says} A hook changes a value on its way, and leaves the weights alone."
     return f"{says} Work on a copy: `copy.deepcopy(model)`." if "copy" in task else says
 
 

@@ -1,4 +1,4 @@
-"""Which names a piece of source takes from around it, and where it says them."""
+"""Find the names that a piece of source uses from outside, and where it uses them."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 @dataclass(frozen=True)
 class Use:
-    """A name that is not bound inside of a function, with the attributes asked of it: `F.silu` is ("F", "silu").
+    """A name from outside a function, with the attributes that it is used with: `F.silu` is ("F", "silu").
 
     `nodes[i]` is the expression of the first i + 1 of them.
     """
@@ -24,7 +24,7 @@ class Use:
 
 
 def uses(tree: ast.AST) -> list[Use]:
-    """All uses of names from outside of functions, in the order of the source.
+    """List all uses of names from outside functions, in the order of the source.
 
     >>> [use.path for use in uses(ast.parse("def f(x): return F.silu(x) + y"))]
     [('F', 'silu'), ('y',)]
@@ -33,7 +33,7 @@ def uses(tree: ast.AST) -> list[Use]:
 
 
 def defined(tree: ast.Module) -> set[str]:
-    """The names that the source itself gives a meaning, outside of functions and classes.
+    """List the names that the source itself defines, outside functions and classes.
 
     >>> sorted(defined(ast.parse("import torch.nn.functional as F\\ndef f(x): y = x\\nz = 1")))
     ['F', 'f', 'z']
@@ -58,7 +58,7 @@ def _uses(node: ast.AST, hidden: frozenset[str]) -> Iterator[Use]:
 
 
 def _of_function(node: Function, hidden: frozenset[str]) -> Iterator[Use]:
-    """What is outside of the function's own scope (decorators, defaults, annotations), then its body."""
+    """Return the parts outside the function's own scope (decorators, defaults, annotations), then its body."""
     every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     every += [arg for arg in (node.args.vararg, node.args.kwarg) if arg]
     outside: list[ast.AST | None] = [*node.args.defaults, *node.args.kw_defaults, *(arg.annotation for arg in every)]
@@ -74,7 +74,7 @@ def _of_function(node: Function, hidden: frozenset[str]) -> Iterator[Use]:
 
 
 def _bound(body: Sequence[ast.AST]) -> set[str]:
-    """The names that these statements bind in their own scope."""
+    """List the names that these statements bind in their own scope."""
     found: set[str] = set()
     waiting: list[ast.AST] = list(body)
     while waiting:
@@ -101,7 +101,7 @@ def _declared_global(body: list[ast.AST]) -> set[str]:
 
 
 def _chain(node: ast.expr) -> tuple[ast.expr, ...]:
-    """`a.b.c` as the expressions a, a.b and a.b.c; nothing if it does not begin with a name."""
+    """Split `a.b.c` into the expressions a, a.b and a.b.c; nothing if it does not begin with a name."""
     chain: list[ast.expr] = [node]
     while isinstance(chain[0], ast.Attribute):
         chain.insert(0, chain[0].value)

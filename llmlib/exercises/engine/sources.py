@@ -1,6 +1,6 @@
-"""A function's own source, with what it needs of the notebook around it: helpers, constants, imports.
+"""Find a function's source, with what it needs from its notebook: helpers, constants, imports.
 
-What comes out can be written to a file and run in another session. Nothing is run here.
+The result can be written to a file and run in another session. Nothing is run here.
 """
 
 import ast
@@ -18,16 +18,16 @@ from typing import Any
 from llmlib.exercises.engine.scopes import uses
 
 LLMLIB = Path(__file__).parents[2]
-LONGEST = 40_000  # characters of a part; the longest solutions of exercises have some hundred
+LONGEST = 40_000  # the most characters of a part; the longest solutions of exercises have some hundreds
 
 
 class NoSource(Exception):
-    """The source cannot be had, or would not run elsewhere; the message says why, as the end of a sentence."""
+    """There is no source, or it would not run elsewhere; the message says why, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A part that stands alone: lines of imports, and then definitions, the function itself last."""
+    """A part that runs alone: lines of imports, then definitions, the function itself last."""
 
     function: str  # its name in `text`
     imports: tuple[str, ...]
@@ -39,17 +39,17 @@ class Source:
 
 
 def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
-    """The source of a function or class that the reader has written. A lambda without a name becomes `name = lambda …`.
+    """Find the source of a function or class that the reader wrote. A lambda without a name becomes `name = lambda …`.
 
-    Raises `NoSource`: for a function of a library, for one without source (typed into a plain Python, or made by
-    another function), and for one that needs what cannot be written down, such as a tensor of the notebook.
+    Raises `NoSource` for a library's function, for one without source (typed into a plain Python prompt, or made by
+    another function), and for one that needs something that cannot be written down, such as a tensor in the notebook.
     """
     inner = inspect.unwrap(function) if callable(function) else function
     first = next(iter(_methods(inner)), inner)
     if not isinstance(first, FunctionType):
-        raise NoSource("it is not a function that was written with def or lambda")
+        raise NoSource("it is not a function written with def or lambda")
     if _is_library(first):
-        raise NoSource(f"it is `{inner.__module__}.{inner.__qualname__}`, a library's own function")
+        raise NoSource(f"it is `{inner.__module__}.{inner.__qualname__}`, a function of a library")
     if set(first.__code__.co_freevars) - {"__class__"}:  # which `super()` needs
         raise NoSource("it was made inside another function")
     collected = _Collected(first.__globals__)
@@ -63,17 +63,17 @@ def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
 
 
 def _methods(value: Any) -> list[FunctionType]:
-    """Of a class; none of anything else."""
+    """List a class's methods; empty for anything else."""
     return [each for each in vars(value).values() if isinstance(each, FunctionType)] if isinstance(value, type) else []
 
 
 def _globals_of(value: Any) -> dict[str, Any] | None:
-    """The names around a function, or around a class's methods."""
+    """Return the names around a function, or around a class's methods."""
     return getattr(next(iter(_methods(value)), value), "__globals__", None)
 
 
 class _Collected:
-    """What a text needs, in an order in which it can run."""
+    """Collect what a text needs, in an order in which it can run."""
 
     def __init__(self, names: dict[str, Any]):
         self.names = names
@@ -99,7 +99,7 @@ class _Collected:
             self._add_helper(name, value)
 
     def _add_helper(self, name: str, value: Any) -> None:
-        """A function or class of the reader's; one that `mine` gave has names of its own around it."""
+        """Add a function or class of the reader's; one from `mine` has its own names around it."""
         inner = inspect.unwrap(value) if callable(value) else value
         text, around = _text_of_helper(name, value), _globals_of(inner) or self.names
         own = _Collected(around) if around is not self.names else self
@@ -116,7 +116,7 @@ class _Collected:
 
 
 def _mean_the_same(name: str, one: Any, other: Any) -> bool:
-    """Whether two values of a name can share one definition: one object, equal constants, or one text of a function."""
+    """Whether two values of a name can share a definition: the same object, equal constants, or the same source."""
     if one is other or (_is_plain(one) and _is_plain(other) and one == other):
         return True
     try:
@@ -133,7 +133,7 @@ def _import_module(name: str, module: str) -> str:
 
 
 def _import_from(name: str, value: Any) -> str:
-    """The line that imports a library's function, class or the like; empty if that cannot be done."""
+    """Write the line that imports a library's function, class or the like; empty if that is impossible."""
     its_name = getattr(value, "__name__", None)
     if not isinstance(its_name, str):
         return ""
@@ -144,11 +144,11 @@ def _import_from(name: str, value: Any) -> str:
 
 
 def _public_places(name: str, value: Any) -> list[str]:
-    """The modules that offer the value under this name: its own first, then the standard library's, then short ones.
+    """List the modules that have the value under this name: its own, then the standard library's, then short ones.
 
-    Those for a package's own use, such as `torch._C`, do not count.
+    Private modules such as `torch._C` do not count.
     """
-    own = (getattr(value, "__module__", None) or "").lstrip("_")  # functools.reduce says that it is of _functools
+    own = (getattr(value, "__module__", None) or "").lstrip("_")  # functools.reduce says that it comes from _functools
     public = [(place, m) for place, m in list(sys.modules.items()) if not re.search(r"(^|\.)_", place)]
     offers = {place: module for place, module in public if getattr(module, "__dict__", {}).get(name) is value}
 
@@ -173,7 +173,7 @@ def _is_library(thing: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it can be written down as it is."""
+    """Whether the value can be written down as it is."""
     if type(value) in (tuple, list):
         return len(value) <= 1000 and all(map(_is_plain, value))
     if type(value) is dict:
@@ -189,7 +189,7 @@ def _text_of_helper(name: str, value: Any) -> str:
         return _text_of_function(inner, name)
     if methods := _methods(value):
         return _text_at(methods[0].__code__.co_filename, lambda node: _is_class(node, value.__name__))
-    raise NoSource(f"it uses `{name}` of your notebook, which is no function; hand it over as an argument")
+    raise NoSource(f"it uses `{name}` from your notebook, which is not a function; pass it as an argument")
 
 
 def _is_class(node: ast.AST, name: str) -> bool:
@@ -210,7 +210,7 @@ def _text_of_function(function: FunctionType, name: str) -> str:
         and (start is None or _holds(node, start))
     ]
     if len(found) != 1:
-        raise NoSource("it is one of several lambdas in a line")
+        raise NoSource("it is one of several lambdas on a line")
     segment = ast.get_source_segment("".join(lines), found[0])
     return f"{name} = {segment}" if segment and "\n" not in segment else f"{name} = (\n{segment}\n)"
 
@@ -228,11 +228,11 @@ def _begins_at(node: ast.AST, line: int, name: str) -> bool:
 
 
 def _text_at(filename: str, is_it: Callable[[ast.AST], bool]) -> str:
-    """The lines of a definition, with its decorators and the comments right above it."""
+    """Return the lines of a definition, with its decorators and the comments right above it."""
     lines = _lines(filename)
     found = [node for node in ast.walk(_parsed(lines)) if is_it(node)]
     if len(found) != 1:
-        raise NoSource("its source has changed meanwhile; run its cell again")
+        raise NoSource("its source has changed in the meantime; run its cell again")
     (node,) = found
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
@@ -242,7 +242,7 @@ def _text_at(filename: str, is_it: Callable[[ast.AST], bool]) -> str:
 
 
 def _lines(filename: str) -> list[str]:
-    """Of a file, or of a notebook's cell, which IPython keeps under a name of its own."""
+    """Read the lines of a file, or of a notebook's cell, which IPython keeps under a special name."""
     linecache.checkcache(filename)
     lines = linecache.getlines(filename)
     if not lines:
@@ -255,7 +255,7 @@ def _parsed(lines: list[str]) -> ast.AST:
     try:
         return compile("".join(lines), "a cell", "exec", flags)
     except (SyntaxError, ValueError):
-        raise NoSource("its source has changed meanwhile; run its cell again") from None
+        raise NoSource("its source has changed in the meantime; run its cell again") from None
 
 
 def _assigned_name(text: str) -> str:

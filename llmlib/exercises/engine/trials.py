@@ -1,4 +1,4 @@
-"""One case, tried: what was expected, what the attempt came to, and when two outcomes count as the same."""
+"""One case, tried: the expected result, the attempt's result, and when two outcomes count as the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from llmlib.exercises.engine.comparing import Difference, equal, values_agree
 from llmlib.exercises.engine.exercise import Case, Exercise
 from llmlib.exercises.engine.running import Outcome, lent, same
 
-KEPT = 48  # draws of exercises whose cases are kept, with what our own functions gave for them
-HUGE = 1e20  # numbers beyond stand for infinity: -1e30 is a common −∞
+KEPT = 48  # how many draws of exercises we keep cases of, with our own functions' results for them
+HUGE = 1e20  # larger numbers count as infinity: -1e30 is a common −∞
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One case, what the reference gave for it, what the attempt came to, and how the two differ."""
+    """One case, the reference's result, the attempt's result, and how the two differ."""
 
     case: Case
     expected: Any
@@ -35,7 +35,7 @@ class Trial:
 
     @cached_property
     def odd(self) -> bool:
-        """Whether this case says little of an idea: the attempt raised, gave NaN, or there is next to nothing in it."""
+        """Whether this case says little about an idea: the attempt raised, gave NaN, or the case is nearly empty."""
         if self.outcome.error:
             return True
         got = self.got
@@ -46,9 +46,9 @@ class Trial:
 
 @lru_cache(maxsize=KEPT)
 def kept_cases(exercise: Exercise, seed: int) -> tuple[Case, ...]:
-    """The cases in both precisions, the same objects each time: what is known of them makes the next check quick.
+    """Return the cases in both precisions, the same objects each time: what we know about them speeds up later checks.
 
-    Attempts are called with copies, so that no case can be changed by one.
+    We call attempts with copies, so no attempt can change a case.
     """
     return tuple(both_precisions(exercise.cases(seed), exercise.double))
 
@@ -58,7 +58,7 @@ def expected_of(exercise: Exercise, case: Case) -> Any:
 
 
 def both_precisions(cases: Sequence[Case], double: bool = True) -> list[Case]:
-    """The cases in float32, then those with floating-point tensors once more in float64, where meant for it."""
+    """Return the cases in float32, then the ones with floating-point tensors again in float64, if meant for it."""
     single = [(_in_precision(case, torch.float32), case) for case in cases if case.precision != "double"]
     if not double:
         return [case for case, _ in single]
@@ -82,7 +82,7 @@ def _as_dtype(value: Any, dtype: torch.dtype) -> Any:
 
 
 def equal_safely(expected: Any, got: Any) -> bool:
-    """As `equal`; values of kinds that cannot be compared are not equal."""
+    """Compare as `equal` does; values that cannot be compared are not equal."""
     try:
         return equal(expected, got)
     except Exception:
@@ -99,9 +99,8 @@ def same_outcome(a: Outcome, b: Outcome) -> bool:
 def alike(predicted: Outcome, trial: Trial) -> bool | None:
     """Whether the attempt shows what was predicted; None if this case cannot tell.
 
-    Where either is no number, nothing is compared, and −∞ is as good as −1e30: a row without any key is filled with
-    the one or the other by one idea. A case tells if what is left holds a place where the prediction is not what was
-    expected.
+    Where either is NaN, we compare nothing, and −∞ is as good as −1e30: the same idea may fill a row without any key
+    with either. A case can tell if, among the rest, the prediction differs somewhere from the expected result.
     """
     got = trial.outcome
     if not trial.wrong:
@@ -124,7 +123,7 @@ def alike(predicted: Outcome, trial: Trial) -> bool | None:
     if a.shape != right.shape:
         return None
     if bool((a.isnan() & values_agree(right, b.to(right.dtype))).any()):
-        return False  # it has met what this idea does not know of
+        return False  # this idea does not explain what happened here
     broken = _ordinary(right) & ~_ordinary(a) & ~_ordinary(b)
     return True if broken.any() or not equal(right[comparable].to(a.dtype), a[comparable]) else None
 

@@ -1,10 +1,11 @@
-"""Parts that several kinds of reports share: the line, the advice, the case, what was printed, the task."""
+"""Parts that several kinds of reports share: the line, the advice, the case, the printed text, the task."""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from llmlib.exercises.engine.describing import describe
+from llmlib.exercises.engine.detecting.shrinking import shrinking
 from llmlib.exercises.engine.errors import came_from_inside, their_line, usual_cause
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Misconception
@@ -19,15 +20,16 @@ def line_of(e: Examination, trial: Trial) -> list[Part]:
 
 
 def error_parts(e: Examination, trial: Trial, known: bool) -> list[Part]:
-    """The line, the usual cause of such an error unless the real one is known, the arguments if they were not taken."""
+    """Show the line, the usual cause (unless we know the real one), and the arguments if they did not fit."""
     error = trial.outcome.error
     parts = line_of(e, trial)
     if error is None:
         return parts
     place = their_line(error, e.attempt)
     inside = came_from_inside(error, e.attempt)
-    if not known and (cause := usual_cause(error, place[1] if place else "", inside)):
-        parts.append(Prose(cause, "The usual cause:"))
+    shrunk = shrinking(e.attempt) if isinstance(error, IndexError) else ""
+    if not known and (cause := shrunk or usual_cause(error, place[1] if place else "", inside)):
+        parts.append(Prose(cause, "" if shrunk else "The usual cause:"))
     if isinstance(error, TypeError) and "argument" in str(error) and not inside:
         names = ", ".join(f"`{a}`" for a in e.exercise.argument_names)
         parts.append(Prose(f"It is called with {names}, in this order."))
@@ -35,7 +37,7 @@ def error_parts(e: Examination, trial: Trial, known: bool) -> list[Part]:
 
 
 def advice(ideas: Sequence[Misconception], first: int = 0) -> list[Part]:
-    """What each idea confuses, why it is tempting, where to look; numbered from `first` on, unless that is 0."""
+    """Say what each idea confuses, why it is tempting, where to look; numbered from `first` on, unless that is 0."""
     parts: list[Part] = []
     for number, idea in enumerate(ideas, start=first):
         parts += [
@@ -47,7 +49,7 @@ def advice(ideas: Sequence[Misconception], first: int = 0) -> list[Part]:
 
 
 def of_yours(diagnosis: str) -> str:
-    """A diagnosis that says whose it is: "The MLP comes first." would read as the rule.
+    """Say that a diagnosis is about the reader's code: "The MLP comes first." would sound like the rule.
 
     >>> of_yours("The MLP comes first."), of_yours("GELU is missing."), of_yours("You turn the values too.")
     ('In your function the MLP comes first.', 'In your function GELU is missing.', 'You turn the values too.')
@@ -60,7 +62,7 @@ def of_yours(diagnosis: str) -> str:
 
 
 def around(e: Examination, trial: Trial) -> list[Part]:
-    """What stands below every answer to a wrong attempt: the case, what was printed, and the task once more."""
+    """End every reply to a wrong attempt: the case, the printed text, and the task again."""
     rows = tuple((name, _whole(value)) for name, value in zip(e.exercise.argument_names, trial.case.args))
     caption = f"The case: {trial.case.note}" if trial.case.note else "The case"
     case = Table(("argument", "in this case"), rows, caption=caption)
@@ -68,7 +70,7 @@ def around(e: Examination, trial: Trial) -> list[Part]:
 
 
 def _whole(value: Any) -> str:
-    """Long enough to be copied, for what can be written down in a line."""
+    """Show the whole value, ready to copy, if it fits on a line."""
     return describe(value, 150) if "tensor(" in repr(value) else describe(value, 400)
 
 

@@ -1,7 +1,9 @@
-"""The text of `my_llm.py`, from the template and the reader's parts."""
+"""Put the text of `my_llm.py` together, from the template and the reader's parts."""
 
 import ast
+import io
 import sys
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,10 +24,10 @@ SECTIONS = {
     "sampling": "Its voice",
     "tuning": "Its tuning",
     "aligning": "Its aims",
-    "commands": "All of it",
+    "commands": "All of it (given: the commands, and what they need)",
 }
 BORROWED = "# borrowed from llmlib: {exercise}, lesson {lesson}"
-GIVEN = "# given: a command, or what it needs"
+GIVEN = "# given: what a command needs"
 SHOWN = "# taken from the solution of {exercise}, lesson {lesson}"
 
 
@@ -34,7 +36,7 @@ class Piece:
     """A definition of the file."""
 
     section: str
-    names: frozenset[str]  # that it defines
+    names: frozenset[str]  # names that it defines
     needs: frozenset[str]
     text: str
     part: Part | None = None
@@ -43,22 +45,19 @@ class Piece:
 
 @dataclass(frozen=True)
 class Assembled:
-    """The file's text, whose parts it holds, and why others of the reader's are not among them, by exercise."""
+    """The file's text, the reader's parts in it, and why others are not in it, by exercise."""
 
     text: str
     mine: tuple[str, ...]
     shown: tuple[str, ...]
-    borrowed: tuple[str, ...]  # ours; not those that nothing in the file calls
+    borrowed: tuple[str, ...]  # ours
+    idle: tuple[str, ...]  # ours as well, but left out, since nothing in the file calls them
     refused: Mapping[str, str]
-
-    @property
-    def n_parts(self) -> int:
-        return len(self.mine) + len(self.shown) + len(self.borrowed)
 
 
 @cache
 def template() -> tuple[str, tuple[Piece, ...], tuple[Import, ...]]:
-    """The file's docstring, its pieces with functions of ours, and its imports."""
+    """Read the template: the file's docstring, its pieces with our functions, and its imports."""
     doc, pieces, imports = "", [], []
     parts = {part.name: part for part in PARTS}
     for section in SECTIONS:
@@ -84,9 +83,9 @@ def _piece(section: str, text: str, part: Part | None, stays: bool = False) -> P
 
 
 def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping[str, str] | None = None) -> Assembled:
-    """Put the reader's parts into the template, by exercise; `shown` are those that were taken from `solution`.
+    """Put the reader's parts into the template, by exercise; `shown` are the ones taken from `solution`.
 
-    A part that cannot stand in the file is left out, and joins the `refused`.
+    A part that cannot be in the file is left out, and joins the `refused`.
     """
     doc, pieces, imports = template()
     refused = dict(refused or {})
@@ -115,18 +114,38 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
     ours = tuple(piece.part.exercise for piece in kept if piece.part and not piece.stays)
     shown_names = tuple(exercise for exercise in ours if exercise in shown)
     borrowed = tuple(exercise for exercise in ours if exercise not in shown)
-    said = f"{len(own_names)} of its {len(own_names) + len(ours)} parts are mine"
+    idle = tuple(part.exercise for part in PARTS if part.exercise not in {*own_names, *ours})
+    said = f"{len(own_names)} of the {len(PARTS)} parts are mine"
     said += f", {len(shown_names)} I took from a solution" * bool(shown_names)
     said += "; the others are borrowed from llmlib until I write them." if borrowed else "."
-    said += " What is not mine says so in the line above it."
+    said += "\nWhat is not mine says so above it."
+    said += f"\nNot in the file, since nothing in it calls them: {', '.join(idle)}." * bool(idle)
     packages = sorted({each.package for each in _used(needed, kept)} - {"torch", *sys.stdlib_module_names})
-    needs = f"torch, and for my parts {' and '.join(packages)}" if packages else "torch alone"
+    needs = f"torch, and my parts need {' and '.join(packages)}" if packages else "torch alone"
     text = _layout(f"{doc.rstrip()}\nThe file needs {needs}.\n\n{said}\n", kept, needed, frozenset(shown_names))
-    return Assembled(text, own_names, shown_names, borrowed, refused)
+    return Assembled(text, own_names, shown_names, borrowed, idle, refused)
+
+
+def lines_of_code(text: str) -> int:
+    """How many lines hold more than a comment, a docstring or nothing.
+
+    >>> lines_of_code('def f():\\n    "Two."\\n\\n    # half of four\\n    return 2\\n')
+    2
+    """
+    rows: set[int] = set()
+    statement: list[tokenize.TokenInfo] = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.NEWLINE:
+            if any(each.type != tokenize.STRING for each in statement):  # a string alone is a docstring
+                rows |= {row for each in statement for row in range(each.start[0], each.end[0] + 1)}
+            statement = []
+        elif token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT):
+            statement.append(token)
+    return len(rows)
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:
-    """Without what nobody needs: a function of ours may be idle once the reader's own does its work."""
+    """Drop what nobody needs: one of our functions may be idle once the reader's own does its work."""
     kept = {piece for piece in pieces if piece.stays}
     while more := {p for p in pieces if p not in kept and any(p.names & other.needs for other in kept)}:
         kept |= more
@@ -153,7 +172,7 @@ def _used(imports: list[Import], pieces: list[Piece]) -> set[Import]:
 
 
 def _marked(piece: Piece, shown: frozenset[str]) -> str:
-    if piece.part is None and piece.text.startswith(("def ", "class ", "@")):
+    if piece.part is None and piece.section != "commands" and piece.text.startswith(("def ", "class ", "@")):
         return f"{GIVEN}\n{piece.text}"
     if piece.part is None or piece.stays:
         return piece.text
@@ -162,7 +181,7 @@ def _marked(piece: Piece, shown: frozenset[str]) -> str:
 
 
 def _import_lines(imports: list[Import]) -> list[str]:
-    """Sorted; names of one module in one line."""
+    """Write the imports, sorted; the names of a module share a line."""
     together: dict[str, list[str]] = {}
     for each in sorted(imports, key=lambda each: (each.module, each.name)):
         if each.name:

@@ -8,12 +8,14 @@ from typing import Any
 import typer
 
 from llmlib.exercises.my_llm import writing
+from llmlib.exercises.my_llm.assembling import lines_of_code
+from llmlib.exercises.my_llm.parts import PARTS
 from llmlib.exercises.my_llm.whole import check_real, check_small
 from llmlib.pretrained import load_pretrained
 
 
 def run(file: Path, check: bool, yes: bool) -> bool:
-    """Write the file, or check it. Returns whether it computes what llmlib does; trouble is told, and ends it."""
+    """Write the file, or check it. Returns whether it computes what llmlib does; says what went wrong, and stops."""
     try:
         return _check(file, yes) if check else _write(file)
     except (writing.Refused, OSError) as error:
@@ -28,10 +30,12 @@ def _write(file: Path) -> bool:
     assembled = writing.compose(writing.collect())
     writing.write(file, assembled.text)
     for exercise, why in assembled.refused.items():
-        typer.echo(f"Not in the file: your {exercise}, since {why}. It stays kept.")
+        typer.echo(f"Not in the file: your {exercise}, since {why}. We keep it anyway.")
     shown = f", {len(assembled.shown)} from a solution" * bool(assembled.shown)
-    yours = f"{len(assembled.mine)} of {assembled.n_parts} parts are yours"
-    typer.echo(f"{file}: {yours}{shown}, {len(assembled.borrowed)} borrowed.")
+    yours = f"{len(assembled.mine)} of {len(PARTS)} parts are yours"
+    idle = f", {len(assembled.idle)} left out, since nothing calls them ({', '.join(assembled.idle)})"
+    typer.echo(f"{file}: {yours}{shown}, {len(assembled.borrowed)} borrowed{idle * bool(assembled.idle)}.")
+    typer.echo(f"{lines_of_code(assembled.text)} lines of code, without comments, docstrings and empty lines.")
     right = _tell(check_small(writing.as_module(assembled.text)))
     typer.echo(f"With SmolLM2's weights: llmlib mine --check {file}")
     return right
@@ -42,7 +46,7 @@ def _check(file: Path, yes: bool) -> bool:
         raise writing.Refused(f"there is no file {file}. Write it first: llmlib mine {file}.")
     text = writing.read(file)
     if not writing.is_written_here(text) and not yes:
-        told = f"{file} was written elsewhere, or has been changed since. Checking it runs what it says."
+        told = f"{file} was written elsewhere, or has been changed since. Checking it runs its code."
         if not sys.stdin.isatty():
             raise writing.Refused(f"{told} Read it first; if you trust it: llmlib mine --check --yes {file}.")
         typer.confirm(f"{told} Run it?", abort=True)
@@ -59,7 +63,7 @@ def _smollm2() -> tuple[Any, Any]:
     try:
         return load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")
     except (OSError, ValueError, RuntimeError) as error:
-        typer.echo(f"Not checked with SmolLM2's weights, which cannot be had here: {error}")
+        typer.echo(f"Not checked with SmolLM2's weights, which are not available here: {error}")
         return None, None
 
 

@@ -1,4 +1,4 @@
-"""The parts of `my_llm.py`: which exercise makes which function of the file, and where it stands in the whole."""
+"""The parts of `my_llm.py`: which exercise makes which function of the file, and where it belongs in the whole."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +25,11 @@ class Part:
 
     @property
     def lesson(self) -> str:
-        """The number of the lesson that sets the exercise."""
+        """Return the number of the lesson that sets the exercise."""
         return number_of(self.exercise.partition(".")[0])
 
 
-GROUPS = {  # in the order of the file, each with what it does in the whole
+GROUPS = {  # in the order of the file, each with its job in the whole
     "Tokenizer": "text to ids, and back",
     "Attention": "inside each block",
     "Model": "ids to logits",

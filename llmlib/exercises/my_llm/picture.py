@@ -1,4 +1,4 @@
-"""The whole as a picture: which parts of `my_llm.py` are the reader's own, which are borrowed, and what comes next."""
+"""A picture of the whole file: which parts of `my_llm.py` are the reader's own, which are borrowed, what comes next."""
 
 import html
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ WIDTH, GAP, ROW, HEAD = 270, 45, 27, 48
 
 @dataclass(frozen=True)
 class Whole:
-    """What each part of `my_llm.py` is at the moment: "yours", "from solution", "kept elsewhere" or "borrowed".
+    """The present state of each part of `my_llm.py`: "yours", "from solution", "kept elsewhere" or "borrowed".
 
     `here` is the group that the reader is working on, or "".
     """
@@ -37,7 +37,7 @@ class Whole:
 
     @property
     def next(self) -> Part | None:
-        """The first part that is not the reader's own yet."""
+        """Return the first part that is not the reader's own yet."""
         return next((part for part, state in self.states if state != YOURS), None)
 
     @property
@@ -64,14 +64,14 @@ class Whole:
 
     @property
     def alt(self) -> str:
-        """What can be seen, for those who cannot see it."""
+        """Describe the picture for people who cannot see it."""
         named = {state: [part.name for part, each in self.states if each == state] for state in MARKS}
         said = [f"{state}: {', '.join(names)}" for state, names in named.items() if names]
         here = f" You are here: {self.here}." if self.here else ""
         return f"The parts of a language model, from text to text.{here} {'. '.join(said)}."
 
     def svg(self) -> str:
-        """Six boxes, a line for each part; text goes along the upper row."""
+        """Draw six boxes, with a line for each part; text goes along the upper row."""
         upper = HEAD + ROW * max(self._rows(group) for group, (_, row) in PLACES.items() if row == 0) + 10
         lower = HEAD + ROW * max(self._rows(group) for group, (_, row) in PLACES.items() if row == 1) + 10
         width, height = 3 * WIDTH + 4 * GAP, upper + lower + GAP + 58
@@ -122,7 +122,7 @@ class Whole:
 
 
 def whole_now(here: str = "") -> Whole:
-    """As it is on this machine; nothing that is kept is run for it. Raises `ValueError` for an unknown group."""
+    """Look up the states on this machine, without running any kept source. Raises `ValueError` for an unknown group."""
     if here and here not in GROUPS:
         raise ValueError(f"here must be one of {', '.join(map(repr, GROUPS))}, got {here!r}.")
     return Whole(tuple((part, _state(part)) for part in PARTS), here)
@@ -150,7 +150,7 @@ def _arrows(upper: int) -> str:
     below = under + GAP - 10
     boxes = [_left(group) for group in ("Tokenizer", "Model", "Sampling")]
     lines = [f"M4 {middle} H{boxes[0] - 3}", *(f"M{x + WIDTH} {middle} H{x + WIDTH + GAP - 3}" for x in boxes)]
-    lines.append(f"M{boxes[1] + WIDTH // 2} {below} V{under + 3}")  # attention is a part of the model
+    lines.append(f"M{boxes[1] + WIDTH // 2} {below} V{under + 3}")  # attention is part of the model
     for x, side in ((boxes[0] + WIDTH, 1), (boxes[2], -1)):  # training and tuning change the model's weights
         lines.append(f"M{x} {below + 60} H{x + side * GAP // 2} V{under - 30} H{x + side * (GAP - 3)}")
     drawn = "".join(

@@ -1,4 +1,4 @@
-"""Parts that were found right: kept when `check` says so, and loaded again when the reader asks for them."""
+"""Keep each part when `check` finds it right, and load it again when the reader asks for it."""
 
 import contextlib
 import inspect
@@ -17,18 +17,18 @@ from llmlib.exercises.my_llm.parts import OF_EXERCISE
 from llmlib.exercises.my_llm.rewriting import refusal
 from llmlib.exercises.registry import find
 
-LONGEST = 5.0  # seconds for running definitions, which takes none
+LONGEST = 5.0  # seconds for running definitions, which needs hardly any time
 
 checked: dict[str, Callable[..., Any]] = {}  # in this session, by exercise
 _loaded: dict[str, tuple[Source, Callable[..., Any]]] = {}
 
 
 class Unfit(Exception):
-    """A kept part cannot be used here; the message says why, as a sentence."""
+    """We cannot use a kept part here; the message says why, as a sentence."""
 
 
 def remember(name: str, attempt: Callable[..., Any]) -> str:
-    """Keep an attempt that is right. Returns what became of it, as a sentence."""
+    """Keep a right attempt. Returns a sentence that says whether that worked."""
     checked[name] = attempt
     try:
         source = source_of(attempt, name.partition(".")[2])
@@ -37,21 +37,21 @@ def remember(name: str, attempt: Callable[..., Any]) -> str:
         return f"Not kept for `mine`: {error}."
     except OSError as error:
         return f"Not kept for `mine`: {keeping.folder()} cannot be written ({error.strerror or error})."
-    except Exception as error:  # an attempt may be anything; it is right, and that is what counts
+    except Exception as error:  # an attempt may be anything; what counts is that it is right
         return f"Not kept for `mine`: its source cannot be understood ({name_of(error).rstrip('.')})."
     return f'Kept: `mine("{name}")` gives it back in every notebook.' + _not_in_the_file(name, source)
 
 
 def _not_in_the_file(name: str, source: Source) -> str:
     """A warning that `my_llm.py` will not have this part, if it borrows from llmlib."""
-    with contextlib.suppress(Exception):  # `llmlib mine` says what is the matter with stranger source
+    with contextlib.suppress(Exception):  # `llmlib mine` says what is wrong with stranger source
         if name in OF_EXERCISE and (why := refusal(source, OF_EXERCISE[name])):
-            return f" But it cannot go into your own file, `my_llm.py`: {why}. Write it without, to make it yours."
+            return f" But it cannot go into your own file, `my_llm.py`: {why}. Write it without that, to make it yours."
     return ""
 
 
 def is_from_solution(name: str, source: Source) -> bool:
-    """Whether this is what `solution` has shown; who writes the same without having looked has written it."""
+    """Whether this is what `solution` has shown; somebody who writes the same without looking has written it."""
     if not recording.load().get(name, {}).get("solution_seen"):
         return False
     exercise = find(name)
@@ -59,7 +59,7 @@ def is_from_solution(name: str, source: Source) -> bool:
 
 
 def load(name: str, kept: Kept) -> Callable[..., Any]:
-    """The function of a kept part: runs its source, and `check`'s cases on it. Raises `Unfit` if it does not fit."""
+    """Load the function of a kept part: run its source, and `check`'s cases on it. Raises `Unfit` if it fails."""
     known = _loaded.get(name)
     if known and known[0] == kept.source:
         return known[1]
@@ -76,7 +76,7 @@ def load(name: str, kept: Kept) -> Callable[..., Any]:
     except SyntaxError as error:
         here = platform.python_version()
         other = f" It was kept under Python {kept.python}; this is {here}." if kept.python != here else ""
-        raise Unfit(f"It is no Python that this version reads: {error.msg}, line {error.lineno}.{other}") from None
+        raise Unfit(f"This version of Python cannot read it: {error.msg}, line {error.lineno}.{other}") from None
     except KeyError:
         raise Unfit(f"It does not define `{kept.source.function}`.") from None
     except KeyboardInterrupt:
@@ -87,6 +87,6 @@ def load(name: str, kept: Kept) -> Callable[..., Any]:
     with one_thread():
         report = examine(exercise, function)
     if not report.correct:
-        raise Unfit(f"It is not right any more: {report.heading}")
+        raise Unfit(f"It is no longer right: {report.heading}")
     _loaded[name] = kept.source, function
     return function

@@ -1,7 +1,7 @@
-"""A reader's part as it stands in `my_llm.py`: what it takes from llmlib becomes the file's own functions.
+"""Rewrite a reader's part for `my_llm.py`: what it uses from llmlib becomes the file's own functions.
 
 `attention.split_heads(x, 4)` becomes `split_heads(x, 4)`, which is the reader's own, if they have written it. Names
-that clash are changed. Comments and layout stay.
+that clash are changed. Comments and layout stay the same.
 """
 
 import ast
@@ -17,7 +17,7 @@ from llmlib.exercises.engine.scopes import Use, defined, uses
 from llmlib.exercises.engine.sources import Source
 from llmlib.exercises.my_llm.parts import PARTS, Part
 
-SPARE = (  # of llmlib, what the file has beside the parts, for whoever uses it
+SPARE = (  # what the file has from llmlib besides the parts, for parts that use it
     embeddings.rotary_frequencies, embeddings.rotary_cos_sin, layers.silu, layers.swiglu,
     attention.attention_scores, attention.attention_pattern,
 )  # fmt: skip
@@ -27,7 +27,7 @@ Definition = ast.FunctionDef | ast.ClassDef
 
 
 class Unusable(Exception):
-    """A part cannot stand in a file that needs torch alone; the message says why, as the end of a sentence."""
+    """A part cannot be in a file that only needs torch; the message says why, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Import:
 
 
 def imports_of(nodes: Iterable[ast.AST]) -> list[Import]:
-    """All imports among these statements."""
+    """List all imports among these statements."""
     found = []
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -61,7 +61,7 @@ def imports_of(nodes: Iterable[ast.AST]) -> list[Import]:
 
 @dataclass(frozen=True)
 class Other:
-    """A definition that is in the file anyhow: its text, and what it is called there."""
+    """A definition that is in the file anyway: its text, and its name there."""
 
     text: str
     name: str
@@ -70,15 +70,15 @@ class Other:
 def rewritten(
     source: Source, part: Part, taken: Mapping[str, Any], others: Mapping[str, Other]
 ) -> tuple[str, list[Import]]:
-    """The text of a part, and what it imports.
+    """Rewrite the text of a part, and list its imports.
 
-    `taken` are the names that are in use in the file, and what is imported under them; `others` are the reader's other
-    parts by the names that they gave to them, and what the file has beside the parts: a helper of the same name and
-    arguments is not needed twice. Raises `Unusable`.
+    `taken` are the names in use in the file, and what is imported under them; `others` are the reader's other
+    parts by the names that they gave them, and what the file has besides the parts: nobody needs two helpers with the
+    same name and arguments. Raises `Unusable`.
     """
     tree = ast.parse(source.text)
     names, kept_imports = _imported(source, tree, taken)
-    edits: list[tuple[ast.AST, str]] = []  # an expression, and what takes its place
+    edits: list[tuple[ast.AST, str]] = []  # an expression, and what replaces it
     gone: list[ast.stmt] = []
     for name in sorted(defined(tree)):
         new = part.name if name == source.function else _other_name(name, part, taken)
@@ -96,7 +96,7 @@ def rewritten(
 
 
 def refusal(source: Source, part: Part) -> str:
-    """Why a part can never stand in the file, as the end of a sentence; empty if it can."""
+    """Say why a part can never be in the file, as the end of a sentence; empty if it can."""
     try:
         rewritten(source, part, {}, {})
     except Unusable as error:
@@ -106,13 +106,13 @@ def refusal(source: Source, part: Part) -> str:
 
 @dataclass(frozen=True)
 class _Theirs:
-    """What an alias of llmlib stands for."""
+    """Look up what an alias from llmlib means."""
 
     value: Any
 
 
 def _imported(source: Source, tree: ast.Module, taken: Mapping[str, Any]) -> tuple[dict[str, Any], list[Import]]:
-    """For each alias the name in the file, or what of llmlib it stands for; and the imports that the file needs."""
+    """Find each alias's name in the file, or its meaning in llmlib; and the imports that the file needs."""
     names: dict[str, Any] = {}
     needed = []
     for each in imports_of(ast.parse("\n".join(source.imports)).body):
@@ -124,7 +124,7 @@ def _imported(source: Source, tree: ast.Module, taken: Mapping[str, Any]) -> tup
             names[root] = _Theirs(value if each.name or root != "llmlib" else importlib.import_module("llmlib"))
         else:
             alias = each.alias
-            if taken.get(alias, each) != each:  # the file has another meaning for it
+            if taken.get(alias, each) != each:  # it means something else in the file
                 alias = names[root] = _free(f"{root}_", taken)
             needed.append(Import(each.module, each.name, alias))
     return names, needed
@@ -141,7 +141,7 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
 
 
 def _same_arguments(tree: ast.Module, name: str, other: str) -> bool:
-    """Whether two texts define a function of this name with the same arguments, or a class with the same methods."""
+    """Whether two texts define a function with this name and the same arguments, or a class with the same methods."""
 
     def arguments(body: list[ast.stmt]) -> dict[str, list[str]]:
         for node in body:
@@ -156,7 +156,7 @@ def _same_arguments(tree: ast.Module, name: str, other: str) -> bool:
 
 @cache
 def _names_of_library() -> dict[int, str]:
-    """What a function of llmlib is called in the file, by its identity."""
+    """Find the name that a function of llmlib has in the file, by its identity."""
     known = {id(function): function.__name__ for function in SPARE}
     return known | {id(part.reference): part.name for part in PARTS}
 
@@ -167,11 +167,11 @@ def _of_library(use: Use, value: Any) -> tuple[ast.AST, str]:
             value = getattr(value, use.path[depth], None)
         if name := _names_of_library().get(id(value)):
             return node, name
-    raise Unusable(f"it uses `{'.'.join(use.path)}` of llmlib")
+    raise Unusable(f"it uses `{'.'.join(use.path)}` from llmlib")
 
 
 def _edited(text: str, edits: list[tuple[ast.AST, str]], gone: list[ast.stmt]) -> str:
-    """The text with each expression replaced, and without the definitions that are gone."""
+    """Replace each expression in the text, and remove the definitions that are gone."""
     lines = [line.encode() for line in text.splitlines(keepends=True)]
     inside = [range(node.lineno, (node.end_lineno or node.lineno) + 1) for node in gone]
     for node, new in sorted(edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset), reverse=True):  # type: ignore[attr-defined]
@@ -188,7 +188,7 @@ def _edited(text: str, edits: list[tuple[ast.AST, str]], gone: list[ast.stmt]) -
         ):  # in an f-string of an older Python, or over several lines
             if new == said:
                 continue
-            raise Unusable(f"`{said}` cannot be replaced where it is")
+            raise Unusable(f"`{said}` cannot be replaced there")
         lines[node.lineno - 1] = line[:start] + new.encode() + line[stop:]  # type: ignore[attr-defined]
     for node in gone:
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1

@@ -19,16 +19,16 @@ def mine(name: str, *, trust: bool = False, earlier: int = 0) -> Callable[..., A
 
 
 def mine(name: str | None = None, *, here: str = "", trust: bool = False, earlier: int = 0) -> Any:
-    """Your own function for an exercise, if `check` has found one right; else the library's. It says which.
+    """Return your own function for an exercise, if `check` has found one right; else the library's. It says which.
 
-    One that was checked in this session is given as it is. One of an earlier session is run from its kept source, and
-    tried on the cases of `check`; if it does not fit any more, you get the library's, and yours stays where it is.
-    Source that was not kept here by you, or has been changed since, is run only with `trust=True`. `earlier=1` asks
+    A function that you checked in this session comes back as it is. For one from an earlier session, `mine` runs its
+    source and tries it on the cases of `check`; if it no longer fits, you get the library's, and yours stays kept.
+    Only `trust=True` runs source that you did not keep here, or that has been changed since. `earlier=1` asks
     for the version before the last, if there is one. Raises `KeyError` for an unknown exercise.
 
-    Without a name: which parts of `my_llm.py` are yours, and what comes next; `here` lights one group of them, as in
-    `mine(here="Attention")`, and raises `ValueError` for an unknown one. `llmlib mine` writes that file. After you
-    have moved your folder, `mine(trust=True)` says that all that is kept in it is yours; nothing is run.
+    Without a name, it shows which parts of `my_llm.py` are yours, and what comes next; `here` lights up one group, as
+    in `mine(here="Attention")`, and raises `ValueError` for an unknown one. `llmlib mine` writes that file. After you
+    have moved your folder, `mine(trust=True)` says that everything in it is yours; nothing is run.
 
     >>> attend = mine("attention.scaled_dot_product")
     attention.scaled_dot_product: the library's function, until check finds one of yours right.
@@ -51,18 +51,18 @@ def _of(name: str, trust: bool, earlier: int) -> tuple[Callable[..., Any], str]:
     versions = keeping.kept_versions(name)
     kept = versions[earlier] if 0 <= earlier < len(versions) else None
     if kept is None and earlier:
-        return exercise.own, f"the library's function. {len(versions)} versions of yours are kept."
+        return exercise.own, f"the library's function. {len(versions)} of your versions are kept."
     if kept is None:
         return exercise.own, "the library's function, until check finds one of yours right."
     if not kept.sealed and not trust:
         return exercise.own, (
-            f"the library's function. What is kept in {keeping.file_of(name)} was not kept by you here, or has "
+            f"the library's function. You did not write {keeping.file_of(name)} here, or it has "
             f'been changed since, so it was not run. Read it first; mine("{name}", trust=True) runs it.'
         )
     try:
         function = load(name, kept)
     except Unfit as error:
-        return exercise.own, f"the library's function. Yours does not fit any more. {error} It stays kept."
+        return exercise.own, f"the library's function. Yours no longer fits. {error} We keep it anyway."
     if not kept.sealed:
         keeping.trust(name, kept)
     return function, "the function you took from solution." if kept.borrowed else "your function, kept earlier."

@@ -1,4 +1,4 @@
-"""`my_llm.py` as a whole against the library: the same ids, logits, continuation and training."""
+"""Check the whole of `my_llm.py` against the library: the same ids, logits, continuation and training."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 STEPS = 50
 TEXTS = ("The capital of France is", 'Mia gave the red ball to Tom.\n\n"It\'s 1,024 now!" he said.', "naïve 日本 🙂")
-CLOSE = 1e-3  # of the largest logit, or of the loss: both sides compute in float32, in another order
+CLOSE = 1e-3  # of the largest logit, or of the loss: both sides compute in float32, but in a different order
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Finding:
 
 
 def check_small(module: ModuleType) -> Iterator[Finding]:
-    """On a small model with random weights, in some seconds: reading, logits, training, tuning, aligning."""
+    """Check it on a small model with random weights, in a few seconds: reading, logits, training, tuning, aligning."""
     model, tokenizer, text = small_model()
     with tempfile.TemporaryDirectory() as folder:
         save_pretrained(model, tokenizer, folder)
@@ -52,7 +52,7 @@ def check_small(module: ModuleType) -> Iterator[Finding]:
 
 
 def check_real(module: ModuleType, model: Transformer, tokenizer: Any) -> Iterator[Finding]:
-    """On a real model, such as SmolLM2: ids, logits, and the likeliest continuation."""
+    """Check it on a real model, such as SmolLM2: ids, logits, and the likeliest continuation."""
     weights, config = weights_of(model), config_of(module, model)
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(tokenizer, Path(folder))
@@ -97,8 +97,8 @@ def same_logits(module: ModuleType, weights: Any, config: Any, model: Transforme
         expected, got = model(ids), module.llama_logits(ids, weights, config)
     assert got.shape == expected.shape, f"shape {tuple(got.shape)}, and llmlib's is {tuple(expected.shape)}"
     apart, largest = (got - expected).abs().max().item(), expected.abs().max().item()
-    assert apart <= CLOSE * largest, f"up to {apart:.3g} away from llmlib's, the largest of which is {largest:.3g}"
-    return f"those of llmlib.Transformer, to {apart:.1g} of {largest:.3g}"
+    assert apart <= CLOSE * largest, f"up to {apart:.3g} away from llmlib's; the largest of llmlib's is {largest:.3g}"
+    return f"the same as llmlib.Transformer's, to {apart:.1g} of {largest:.3g}"
 
 
 def same_continuation(module: ModuleType, weights: Any, config: Any, model: Transformer, tokenizer: Any) -> str:
@@ -110,13 +110,13 @@ def same_continuation(module: ModuleType, weights: Any, config: Any, model: Tran
 
 
 def said_by(module: ModuleType, ids: list[int], weights: Any, config: Any, n: int) -> list[int]:
-    """The likeliest continuation, from the file's own loop."""
+    """Compare the likeliest continuation, from the file's own loop."""
     with torch.no_grad():
         return module.write(lambda ids: module.llama_logits(ids, weights, config), ids, [0.5] * n, -1, 0, 1.0, 1.0)
 
 
 def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: str) -> str:
-    """The same first weights, batches and rates; on the other side the library's model and PyTorch's AdamW."""
+    """Train with the same first weights, batches and rates as the library's model with PyTorch's AdamW."""
     data, peak = TokenDataset(tokenizer.encode(text)), 3e-3
     batches = [data.batch(step, batch_size=4, seq_len=32, seed=0) for step in range(STEPS)]
     rates = [module.learning_rate_at(step, STEPS, 5, peak) for step in range(STEPS)]
@@ -135,11 +135,11 @@ def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: 
     assert len(got) == STEPS, f"{len(got)} losses, not {STEPS}"
     for step, (mine, ours) in enumerate(zip(got, expected), start=1):
         assert abs(mine - ours) <= CLOSE * ours, f"at step {step} loss {mine:.4f}, and llmlib's {ours:.4f}"
-    return f"loss {got[0]:.3f} at first, {got[-1]:.3f} at the end, as llmlib's model with PyTorch's AdamW"
+    return f"loss {got[0]:.3f} at first, {got[-1]:.3f} at the end, the same as llmlib's model with PyTorch's AdamW"
 
 
 def tuning_learns(module: ModuleType) -> str:
-    """Two questions, asked again and again, on the file's own small model; its weights stay as they are."""
+    """Tune the file's own small model on two questions, again and again; its own weights stay as they are."""
     said = (("1?", "2."), ("a?", "b."))
     talks = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in said]
     weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=4)
@@ -157,7 +157,7 @@ def tuning_learns(module: ModuleType) -> str:
 
 
 def rewards_rise(module: ModuleType) -> str:
-    """A byte of ASCII in the answer earns ½, another nothing; the model that learns it stays as it is."""
+    """Align it: a byte of ASCII in the answer earns ½, any other nothing; its own weights stay as they are."""
     weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=0)
     before = {name: weight.clone() for name, weight in weights.items()}
     question, chance = module.tokenize("a?", tokenizer), torch.Generator().manual_seed(0)
@@ -179,7 +179,7 @@ def rewards_rise(module: ModuleType) -> str:
 
 
 def small_model() -> tuple[Transformer, Any, str]:
-    """A small model of the Llama family with a tokenizer like SmolLM2's, and some TinyTales."""
+    """Make a small model of the Llama family with a tokenizer like SmolLM2's, and some TinyTales."""
     text = tinytales_text(20_000, seed=0)
     special = ("<|endoftext|>", "<|user|>", "<|assistant|>")
     tokenizer = BPETokenizer.train(text, 320, pattern=SMOLLM2_PATTERN, special_tokens=special)

@@ -1,4 +1,4 @@
-"""Writing `my_llm.py`: the reader's parts that fit, and never over what the reader has changed by hand."""
+"""Write `my_llm.py` with the reader's parts that fit, and never over a file that the reader has changed by hand."""
 
 import hashlib
 import sys
@@ -21,7 +21,7 @@ MARK = "# Written by `llmlib mine`, which replaces this file as long as it is un
 
 
 class Refused(ValueError):
-    """A file is left as it is; the message says why, and what to do."""
+    """We leave a file as it is; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Collected:
 
 
 def collect() -> Collected:
-    """What is kept and fits: each part is run, and tried on the cases of its exercise."""
+    """Load the kept parts that fit: run each one, and try it on the cases of its exercise."""
     mine, shown, refused = {}, set(), {}
     for part in PARTS:
         kept = keeping.last_kept(part.exercise)
@@ -42,7 +42,7 @@ def collect() -> Collected:
             continue
         if not kept.sealed:
             refused[part.exercise] = (
-                "it was not kept by you in this place, or has been changed since, so it was not run; "
+                "you did not keep it here, or it has been changed since, so it was not run; "
                 f'mine("{part.exercise}", trust=True) in a notebook runs it, and keeps it as yours'
             )
             continue
@@ -59,7 +59,7 @@ def collect() -> Collected:
 
 
 def compose(collected: Collected) -> Assembled:
-    """The file's text with all parts that do their work in it; each is tried there once more."""
+    """Write the file's text with all parts that work in it; try each of them again there."""
     refused = dict(collected.refused)
     while True:
         assembled = assemble(collected.mine, collected.shown, refused)
@@ -71,24 +71,24 @@ def compose(collected: Collected) -> Assembled:
 
 
 def _broken(assembled: Assembled) -> dict[str, str]:
-    """Which of the reader's parts are no longer right among the others, and why."""
+    """Find the reader's parts that are no longer right among the others, and say why."""
     if not assembled.mine:
         return {}
     try:
         module = as_module(assembled.text)
-    except Exception as error:  # which part it is cannot be said
+    except Exception as error:  # there is no telling which part it is
         return dict.fromkeys(assembled.mine, f"together with the others it raises {name_of(error).rstrip('.')}")
     broken = {}
     for exercise in assembled.mine:
         with one_thread():
             report = examine(find(exercise), getattr(module, OF_EXERCISE[exercise].name, None))
         if not report.correct:
-            broken[exercise] = f"in the file it is not right any more: {report.heading.rstrip('.')}"
+            broken[exercise] = f"in the file it is no longer right: {report.heading.rstrip('.')}"
     return broken
 
 
 def as_module(text: str, name: str = "my_llm") -> ModuleType:
-    """The file's text, run as a module. (Its commands wait for `__main__`.)"""
+    """Run the file's text as a module. (Its commands wait for `__main__`.)"""
     module = ModuleType(name)
     before = sys.modules.get(name)
     sys.modules[name] = module  # where dataclasses look
@@ -104,7 +104,7 @@ def as_module(text: str, name: str = "my_llm") -> ModuleType:
 
 
 def write(path: Path, text: str) -> None:
-    """Write the file, whole or not at all. Raises `Refused` for one that is not as it was written, and `OSError`."""
+    """Write the file, whole or not at all. Raises `Refused` if somebody has changed it, and `OSError`."""
     if path.exists():
         refuse_changed(path)
     with atomic_write(path) as file:
@@ -112,14 +112,14 @@ def write(path: Path, text: str) -> None:
 
 
 def refuse_changed(path: Path) -> None:
-    """Raises `Refused` for a file that `llmlib mine` has not written, or that has been changed since."""
+    """Raise `Refused` for a file that `llmlib mine` did not write, or that has been changed since."""
     if not path.is_file():
         raise Refused(f"{path} is a folder. Name a file: llmlib mine {path / 'my_llm.py'}.")
     if not is_untouched(read(path)):
         other = path.with_name(f"{path.stem}_new{path.suffix}")
         raise Refused(
-            f"{path} has been changed since llmlib wrote it, or is no file of llmlib's. It is left as it is. "
-            f"Write beside it: llmlib mine {other}."
+            f"{path} has been changed since llmlib wrote it, or llmlib did not write it. It is left as it is. "
+            f"Write a new file beside it: llmlib mine {other}."
         )
 
 
@@ -128,7 +128,7 @@ def read(path: Path) -> str:
 
 
 def marked(text: str) -> str:
-    """The text, with a last line by which a change is noticed, and a file that somebody else has written."""
+    """Add a last line to the text that gives away later changes, and files that somebody else has written."""
     text = text.rstrip("\n") + "\n"
     return f"{text}\n{MARK}{_sum(text)} {keeping.seal_of(text)}".rstrip() + "\n"
 
@@ -140,7 +140,7 @@ def is_untouched(text: str) -> bool:
 
 
 def is_written_here(text: str) -> bool:
-    """Whether it was written from what is kept here, and is unchanged."""
+    """Whether it was written here, from the reader's kept parts, and is unchanged."""
     body, sums = _parted(text)
     return is_untouched(text) and len(sums) == 2 and sums[1] == keeping.seal_of(body)
 

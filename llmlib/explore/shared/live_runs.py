@@ -80,7 +80,7 @@ class LiveRuns(RunsView, Generic[StepT]):
             self._tracked.append(Tracked(number, name, run))
 
     def begin(self, runs: Iterator[StepT] | Mapping[str, Iterator[StepT]] | None, name: str, start: bool) -> None:
-        """Add one run of this name, or several by their own; start them, if they shall."""
+        """Add one run of this name, or several by their own names; start them if `start` says so."""
         named = runs if isinstance(runs, Mapping) else {} if runs is None else {name: runs}
         for title, run in named.items():
             self.add(run, title)

@@ -121,7 +121,7 @@ class AlignmentView(RunsView):
     ) -> None:
         """Show the answers of models to the same prompts side by side: for each model's name one answer to each prompt.
 
-        Raises `ValueError` for another number of answers or rewards than prompts.
+        Raises `ValueError` unless there are as many answers and rewards as prompts.
         """
         for name, given in [*answers.items(), *(rewards or {}).items()]:
             if len(given) != len(prompts):

@@ -1,4 +1,4 @@
-import { element, follow, followLooks, saveMenu } from "../shared/shared.mjs";
+import { element, follow, followLooks, oncePerFrame, saveMenu } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { pictureOf } from "../shared/canvas.mjs";
 import { textPanel } from "../shared/controls.mjs";
@@ -37,23 +37,17 @@ const TRAITS = [
 
 /** Call `resized` when the window has another height, and `scrolled` once for all scrolling before the next frame. */
 function followScreen({ resized, scrolled }) {
-  let frame = 0;
   let tall = window.innerHeight;
   const onResize = () => {
     if (window.innerHeight === tall) return;
     tall = window.innerHeight;
     resized();
   };
-  const onScroll = () => {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      scrolled();
-    });
-  };
+  const onScroll = oncePerFrame(scrolled);
   window.addEventListener("resize", onResize);
   document.addEventListener("scroll", onScroll, { capture: true, passive: true });
   return () => {
-    cancelAnimationFrame(frame);
+    onScroll.stop();
     document.removeEventListener("scroll", onScroll, { capture: true });
     window.removeEventListener("resize", onResize);
   };
@@ -62,9 +56,12 @@ function followScreen({ resized, scrolled }) {
 export default widget("llm-attention", ({ model, hub, el, still }) => {
   const state = stateOf(model.get("place"));
   const patterns = patternsFrom(model, state, still);
-  let frame = 0;
   let width = 930;
   let drawn = false;
+  const later = oncePerFrame(() => {
+    stage.point();
+    if (state.layer !== null) reading.textContent = readout(patterns, state);
+  });
 
   // What the panels can see and call, besides the patterns.
   const ctx = {
@@ -124,15 +121,6 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
     stage.focusHead(layer, head);
   }
 
-  function later() {
-    if (frame) return;
-    frame = requestAnimationFrame(() => {
-      frame = 0;
-      stage.point();
-      if (state.layer !== null) reading.textContent = readout(patterns, state);
-    });
-  }
-
   function draw() {
     settle(state, patterns.texts(), ctx.comparable());
     el.dataset.tokens = ctx.text("a").n;
@@ -181,5 +169,5 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
       scrolled: () => stage.stick(),
     }),
   );
-  return [...stops, () => cancelAnimationFrame(frame)];
+  return [...stops, later.stop];
 });

@@ -68,7 +68,7 @@ class AttentionView(View):
         super().__init__(**traits)
 
     def clear(self) -> None:
-        """Show nothing, before other texts are put."""
+        """Show nothing, to make room for other texts."""
         self._kept = {}
         with self.hold_sync():
             self.b, self.b_codes, self.a_scores, self.b_scores = {}, b"", b"", b""

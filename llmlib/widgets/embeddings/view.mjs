@@ -1,4 +1,4 @@
-import { element, follow, followLooks, saveMenu, shorten } from "../shared/shared.mjs";
+import { element, follow, followLooks, oncePerFrame, saveMenu, shorten } from "../shared/shared.mjs";
 import { paletteOf, pictureOf } from "../shared/canvas.mjs";
 import { widget } from "../shared/view.mjs";
 import {
@@ -56,10 +56,10 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
     aiming: false,
     found: [],
   };
-  let frame = 0;
   let saving = 0;
   let loaded = false;
   let lastPlace = null;
+  const later = oncePerFrame(() => loaded && paint());
   const firstOverlay = () => (get("chosen") >= 0 || !get("analogy").rows ? "neighbours" : "analogy");
 
   const ctx = {
@@ -261,14 +261,6 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
     if (loaded) update();
   }
 
-  function later() {
-    if (!frame && loaded)
-      frame = requestAnimationFrame(() => {
-        frame = 0;
-        paint();
-      });
-  }
-
   function paint() {
     plot.paint();
     const now = ctx.map();
@@ -317,7 +309,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
       delete starts.near;
     }),
     () => {
-      cancelAnimationFrame(frame);
+      later.stop();
       clearTimeout(saving);
     },
   ];

@@ -76,7 +76,7 @@ class EmbeddingsView(View):
         """Give the view its second map, which draws only the points of the first `n_drawn` rows.
 
         The other rows have a place there too, where they are shown when the reader asks for them.
-        Raises `ValueError` for another number of places than rows, and for NaN or infinity.
+        Raises `ValueError` if there are more or fewer places than rows, and for NaN or infinity.
         """
         if len(places) != len(self) or not np.isfinite(places).all():
             raise ValueError(

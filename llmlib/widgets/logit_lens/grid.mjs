@@ -1,7 +1,7 @@
 // The grid of layers × positions: its cells, and where the pointer and the keyboard are.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
-import { element, visibleToken } from "../shared/shared.mjs";
+import { element, oncePerFrame, visibleToken } from "../shared/shared.mjs";
 import { sized } from "../shared/canvas.mjs";
 import { cellInWords, isPending, layerName, MEASURES, windowOf, wordAt } from "./data.mjs";
 
@@ -54,7 +54,6 @@ export function gridPanel(ctx, which) {
   let room = 0;
   let shown = null;
   let height = 0;
-  let frameRequest = 0;
   let code = () => 0;
 
   const side = () => ctx.sides[which];
@@ -78,13 +77,11 @@ export function gridPanel(ctx, which) {
     const place = cellAt(event);
     if (place) ctx.lock(place);
   });
-  scroller.addEventListener("scroll", () => {
-    frameRequest ||= requestAnimationFrame(() => {
-      frameRequest = 0;
-      paint();
-      ctx.scrolled(self, scroller.scrollLeft / inSight().cell);
-    });
+  const scrolled = oncePerFrame(() => {
+    paint();
+    ctx.scrolled(self, scroller.scrollLeft / inSight().cell);
   });
+  scroller.addEventListener("scroll", scrolled);
   canvas.addEventListener("keydown", (event) => {
     const move = arrowOf(event.key);
     const now =
@@ -249,6 +246,6 @@ export function gridPanel(ctx, which) {
     const left = position * inSight().cell;
     if (Math.abs(left - scroller.scrollLeft) >= 1) scroller.scrollLeft = left;
   }
-  const self = { node, draw, point, scrollTo, canvas, stop: () => cancelAnimationFrame(frameRequest) };
+  const self = { node, draw, point, scrollTo, canvas, stop: scrolled.stop };
   return self;
 }

@@ -1,5 +1,14 @@
 import { ownText } from "../shared/drafts.mjs";
-import { element, follow, followLooks, saveMenu, spokenToken, visibleToken, wellFormed } from "../shared/shared.mjs";
+import {
+  element,
+  follow,
+  followLooks,
+  oncePerFrame,
+  saveMenu,
+  spokenToken,
+  visibleToken,
+  wellFormed,
+} from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { choice, renew, textPanel } from "../shared/controls.mjs";
 import { paletteOf, pictureOf, rampOf, shades } from "../shared/canvas.mjs";
@@ -26,10 +35,12 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
   let loaded = [];
   let panels = [];
   let level = "";
-  let frame = 0;
   let drawn = false;
   let asked = "";
   let colours = [];
+  const pointLater = oncePerFrame(() => {
+    for (const panel of [...panels, ...cells]) (panel.point ?? panel.draw)();
+  });
 
   // What the panels can see and call.
   const ctx = {
@@ -67,10 +78,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
       const { pointed } = state;
       if (pointed?.side === to?.side && pointed?.layer === to?.layer && pointed?.position === to?.position) return;
       state.pointed = to;
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        for (const panel of [...panels, ...cells]) (panel.point ?? panel.draw)();
-      });
+      pointLater();
     },
     lock(to) {
       const same =
@@ -341,7 +349,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
   return [
     ...stops,
     () => {
-      cancelAnimationFrame(frame);
+      pointLater.stop();
       panels.forEach((panel) => panel.stop());
     },
   ];

@@ -1,4 +1,4 @@
-import { element, follow, followLooks, saveMenu } from "../shared/shared.mjs";
+import { element, follow, followLooks, oncePerFrame, saveMenu } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { paletteOf, pictureOf, shades } from "../shared/canvas.mjs";
 import { unpackGrids, unpackLosses } from "./data.mjs";
@@ -12,7 +12,6 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
   el.classList.add("llm-run-board"); // for the colours of the arms
   const state = { position: 0, width: 1, cell: null, hidden: [], ...model.get("place") };
   let drawn = false;
-  let frame = 0;
   let colours = [];
   let scale = [];
 
@@ -34,12 +33,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
       later();
     },
   };
-  const later = () => {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      if (drawn) draw();
-    });
-  };
+  const later = oncePerFrame(() => drawn && draw());
 
   const positions = positionsPanel(ctx);
   const needles = needlesPanel(ctx, hub);
@@ -105,6 +99,6 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
       drawn = true;
       draw();
     }),
-    () => cancelAnimationFrame(frame),
+    later.stop,
   ];
 });

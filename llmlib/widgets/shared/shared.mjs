@@ -257,6 +257,19 @@ export function follow(model, names, update) {
   };
 }
 
+/** A function that has `draw` called before the next frame: once, however often it is called until then. */
+export function oncePerFrame(draw) {
+  let frame = 0;
+  const later = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      draw();
+    });
+  };
+  later.stop = () => cancelAnimationFrame(frame);
+  return later;
+}
+
 const LEAST = 40; // pixels: a view in a page that is not laid out yet has at most its padding
 
 /**

@@ -72,7 +72,7 @@ class Worker:
             unwatch()
 
     def _take(self) -> bool:
-        """Do the acts that have come meanwhile; False if there are none."""
+        """Do the acts that have come in the meantime; return False if there are none."""
         with self._lock:
             asked, self._asked = self._asked, []
             self.working = bool(asked)

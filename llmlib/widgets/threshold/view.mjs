@@ -1,4 +1,4 @@
-import { element, follow, followLooks, saveMenu } from "../shared/shared.mjs";
+import { element, follow, followLooks, oncePerFrame, saveMenu } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 import { choice, renew } from "../shared/controls.mjs";
 import { paletteOf, pictureOf } from "../shared/canvas.mjs";
@@ -24,7 +24,6 @@ const LISTED = 20; // texts near the threshold
 export default widget("llm-threshold", ({ model, hub, el }) => {
   const state = { score: 0, threshold: 0, group: "kept_wrong", ...model.get("place") };
   let drawn = false;
-  let frame = 0;
   let listed = "";
 
   // What the panels can see and call.
@@ -40,12 +39,7 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
       later();
     },
   };
-  const later = () => {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      if (drawn) redraw();
-    });
-  };
+  const later = oncePerFrame(() => drawn && redraw());
 
   const ways = element("span", { class: "llm-row llm-ways" });
   const headline = element("div", { class: "llm-headline" });
@@ -200,6 +194,6 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
       laid = "";
       redraw();
     }),
-    () => cancelAnimationFrame(frame),
+    later.stop,
   ];
 });

@@ -76,7 +76,7 @@ def analogy_in_numpy(a, b, c, table, k):
     step = unit[b] - unit[a]
     cosines = unit @ (unit[c] + step) / np.linalg.norm(unit[c] + step)
     cosines[[a, b, c]] = -2
-    order = np.argsort(-cosines)[: min(k, len(unit) - 3)]
+    order = np.argsort(-cosines)[: min(k, len(unit) - len({a, b, c}))]
     return torch.tensor(order), torch.tensor(cosines[order])
 
 

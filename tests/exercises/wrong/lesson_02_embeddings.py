@@ -131,3 +131,17 @@ def _(vectors, k):
         out[..., i] = vectors[..., i] * math.cos(a) + vectors[..., i + 1] * math.sin(a)
         out[..., i + 1] = vectors[..., i + 1] * math.cos(a) - vectors[..., i] * math.sin(a)
     return out
+
+
+@wrong("embeddings.move", "k added to the numbers")
+def _(vectors, k):
+    return vectors + k
+
+
+@wrong("embeddings.analogy", "always three fewer")
+def _(a, b, c, table, k):
+    rows = F.normalize(table, dim=-1)
+    cosines = rows @ F.normalize(rows[b] - rows[a] + rows[c], dim=-1)
+    cosines[[a, b, c]] = -torch.inf
+    values, ids = cosines.topk(min(k, len(table) - 3))
+    return ids, values

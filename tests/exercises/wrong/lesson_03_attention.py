@@ -122,3 +122,22 @@ def _(attend, vocab_size, n_positions):
 def _(n_tokens, d_head, theta):
     angles = torch.outer(torch.arange(n_tokens).float(), theta ** (-2 * torch.arange(d_head) / d_head))
     return angles.cos()[None, None], angles.sin()[None, None]
+
+
+@wrong("attention.scaled_dot_product", "in the code: 0 · ∞")
+def _(q, k, v, mask):
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    return (scores + (~mask).float() * -torch.inf).softmax(-1) @ v
+
+
+@wrong("attention.scaled_dot_product", "one maximum for everything")
+def _(q, k, v, mask):
+    scores = (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5).masked_fill(~mask, -torch.inf)
+    weights = (scores - scores.max()).exp()
+    return weights / weights.sum(-1, keepdim=True) @ v
+
+
+@wrong("attention.rotate", "cosine of the cosine")
+def _(x, cos, sin):
+    u, v = x.chunk(2, dim=-1)
+    return x * torch.cos(cos) + torch.cat([-v, u], dim=-1) * torch.sin(sin)

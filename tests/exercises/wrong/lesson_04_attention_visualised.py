@@ -52,3 +52,16 @@ def _(patterns):
 def _(read, w_v, w_o, unembed):
     logits = read @ w_o.T @ w_v.T @ unembed.T
     return (logits.argmax(-1) == torch.arange(len(read))).double().mean().item()
+
+
+@wrong("interpret.head_contributions", "a column left out")
+def _(z, output, direction):
+    _, n_heads, d_head = z.shape
+    written = [z[:, h, :-1] @ output[:, h * d_head : (h + 1) * d_head - 1].T for h in range(n_heads)]
+    return torch.stack([(one * direction).sum(-1) for one in written], dim=1)
+
+
+@wrong("interpret.rollout", "always from the first layer")
+def _(patterns):
+    mixes = 0.5 * torch.eye(patterns.shape[-1]) + 0.5 * patterns.mean(1)
+    return torch.stack([mixes[0], *(mix @ mixes[0] for mix in mixes[1:])])

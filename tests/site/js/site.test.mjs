@@ -16,10 +16,10 @@ test("how a reader stands", () => {
   ];
   assert.equal(standing(questions, {}), "");
   assert.equal(standing(questions, { a: 0, other: 3 }), "1 of 2 answered.");
-  assert.equal(standing(questions, { a: 0, b: 0 }), "1 of 2 right at the first choice.");
-  assert.equal(standing(questions, { a: 0, b: 1 }), "2 of 2 right at the first choice. Well done!");
-  assert.equal(standing(questions.slice(0, 1), { a: 0 }), "Right at the first choice.");
-  assert.equal(standing(questions.slice(0, 1), { a: 1 }), "Not at the first choice.");
+  assert.equal(standing(questions, { a: 0, b: 0 }), "1 of 2 right on the first try.");
+  assert.equal(standing(questions, { a: 0, b: 1 }), "2 of 2 right on the first try. Well done!");
+  assert.equal(standing(questions.slice(0, 1), { a: 0 }), "Right on the first try.");
+  assert.equal(standing(questions.slice(0, 1), { a: 1 }), "Not right on the first try.");
 });
 
 test("what is kept may be anything", () => {

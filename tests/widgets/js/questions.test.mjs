@@ -34,7 +34,7 @@ test("the score comes at the end, and says what happens with what was missed", (
       ],
       true,
     ),
-    "2 of 2 right at the first choice. Well done!",
+    "2 of 2 right on the first try. Well done!",
   );
   assert.match(
     score(
@@ -46,7 +46,7 @@ test("the score comes at the end, and says what happens with what was missed", (
       ],
       true,
     ),
-    /^1 of 2 right at the first choice. What you missed comes back/,
+    /^1 of 2 right on the first try. What you missed comes back/,
   );
   assert.equal(
     score(
@@ -57,7 +57,7 @@ test("the score comes at the end, and says what happens with what was missed", (
       ],
       false,
     ),
-    "1 of 2 right at the first choice.",
+    "1 of 2 right on the first try.",
   );
   assert.equal(
     score(
@@ -68,9 +68,9 @@ test("the score comes at the end, and says what happens with what was missed", (
       ],
       true,
     ),
-    "Right at the first choice.",
+    "Right on the first try.",
   );
-  assert.match(score([question], [[0, 0]], true), /^Not at the first choice. What you missed/);
+  assert.match(score([question], [[0, 0]], true), /^Not right on the first try. What you missed/);
 });
 
 test("code between back-ticks is marked", () => {

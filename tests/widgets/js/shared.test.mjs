@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { Queue, standing } from "../../../llmlib/widgets/shared/acts.mjs";
 import { picturesOf, withPictures } from "../../../llmlib/widgets/shared/saved.mjs";
-import { follow, howMany, runs, shorten, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
+import { follow, howMany, oncePerFrame, runs, shorten, visibleToken } from "../../../llmlib/widgets/shared/shared.mjs";
 import {
   keepTexts,
   ownText,
@@ -213,6 +213,30 @@ test("a text that is, on its way, the one that was there before is not written o
   used = "three";
   field.follow();
   assert.equal(box.value, "three", "all that was typed has been used");
+});
+
+test("what is asked for many times before a frame is drawn once in it", () => {
+  const frames = new Map();
+  globalThis.requestAnimationFrame = (draw) => frames.set(frames.size + 1, draw).size;
+  globalThis.cancelAnimationFrame = (frame) => frames.delete(frame);
+  const nextFrame = () => {
+    const due = [...frames.values()];
+    frames.clear();
+    due.forEach((draw) => draw());
+  };
+  let drawn = 0;
+  const later = oncePerFrame(() => (drawn += 1));
+  later();
+  later();
+  nextFrame();
+  assert.equal(drawn, 1);
+  later();
+  nextFrame();
+  assert.equal(drawn, 2);
+  later();
+  later.stop();
+  nextFrame();
+  assert.equal(drawn, 2);
 });
 
 test("a field follows what is used until the reader types", () => {

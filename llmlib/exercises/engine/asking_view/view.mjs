@@ -16,9 +16,9 @@ export function score(questions, opened, comesBack) {
   if (!first.size) return "";
   const right = [...first].filter(([question, choice]) => questions[question].choices[choice].right).length;
   const later = comesBack && right < first.size ? ` What you missed comes back as a warm-up in a later lesson.` : "";
-  if (n === 1) return right ? "Right at the first choice." : `Not at the first choice.${later}`;
+  if (n === 1) return right ? "Right on the first try." : `Not right on the first try.${later}`;
   if (missing) return `${first.size} of ${n} answered.`;
-  return `${right} of ${n} right at the first choice.${right === n ? " Well done!" : later}`;
+  return `${right} of ${n} right on the first try.${right === n ? " Well done!" : later}`;
 }
 
 /** "a `b` c" -> [{text: "a "}, {text: "b", code: true}, {text: " c"}]. */

@@ -10,11 +10,11 @@ from llmlib.widgets.shared.base import View
 
 
 class QuestionsView(View):
-    """Questions whose choices colour when they are opened.
+    """Questions whose choices change colour when the reader opens them.
 
     Each of `questions` has a `text`, a `lead`, and `choices` with `text`, `right` and `because`; `opened` lists
-    [question, choice] in the order in which the reader opened them. `choose(question, choice)` is told the first choice
-    of each question. `words` and `html` are their still form.
+    [question, choice] in the order in which the reader opened them. `choose(question, choice)` gets the first choice
+    for each question. `words` and `html` are their static form.
     """
 
     folder = Path(__file__).parent

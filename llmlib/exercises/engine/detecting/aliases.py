@@ -44,6 +44,22 @@ def no_copy(e: Examination) -> Reason | None:
     return None
 
 
+def changed_input(e: Examination) -> Reason | None:
+    """An argument that is changed on the way, in each wrong case: nothing that is computed from it is what it seems."""
+    wrong = [t for t in e.wrong if not t.outcome.error]
+    changed = {i for t in wrong for i in t.outcome.changed}
+    if not wrong or len(changed) != 1 or not all(t.outcome.changed for t in wrong):
+        return None
+    name = f"`{e.exercise.argument_names[changed.pop()]}`"
+    says = (
+        f"Your function changes its input {name} on the way. What you read of it afterwards, its length as well, "
+        "is what is left; and whoever called your function has a changed one, too. Work on a copy."
+    )
+    return Reason(
+        finding=Finding("changes its input", says, f"What does {name} hold when you use it for the last time?")
+    )
+
+
 def _says(alias: Alias, source: Source) -> str:
     number, line = alias.statement.lineno, f"{alias.name} = {alias.of}"
     return (

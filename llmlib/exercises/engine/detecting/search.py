@@ -97,7 +97,7 @@ def idea_and_step(e: Examination) -> Reason | None:
         if all(_same_numbers(t.expected, t.got) for t in beyond.trials):
             return Reason((idea,))
         sized = not any(map(_other_sizes, ran.trials, beyond.trials))
-        for guess in _of_values(beyond):
+        for guess in (influence.wrapped(), *_of_values(beyond)):
             if guess.finding.strength == "sure" and holds(guess, beyond) and not _undone(guess, beyond, ran):
                 told = sized or guess.finding.name != "axes in another order"
                 return Reason((idea,), guess.finding if told else None)
@@ -107,7 +107,7 @@ def idea_and_step(e: Examination) -> Reason | None:
 def _is_explained(beyond: Examination) -> bool:
     """Whether some step explains the one case."""
     (trial,) = beyond.trials
-    guesses = (guess for guess in _of_values(beyond) if guess.finding.strength == "sure")
+    guesses = (guess for guess in (influence.wrapped(), *_of_values(beyond)) if guess.finding.strength == "sure")
     return _same_numbers(trial.expected, trial.got) or any(fits(guess, trial) for guess in guesses)
 
 

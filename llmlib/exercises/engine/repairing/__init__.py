@@ -1,6 +1,6 @@
-"""The one change to a learner's own code that makes it right: the surest reason there is, since it has been tried.
+"""Find the one change to a learner's code that makes it right: the surest reason of all, because we have tried it.
 
-`source` finds the code and makes functions of changed trees; `statements`, `expressions`, `constants`, `calls`,
-`repeated`, `moved` and `missing` say what may be changed and what that would mean; `search` tries them one by one.
-The learner is told the place and what is the matter there, never the change.
+`source` finds the code and makes functions from changed trees; `statements`, `expressions`, `constants`, `calls`,
+`repeated`, `moved` and `missing` propose changes and say what each would mean; `search` tries them one by one.
+The learner reads where the mistake is and what is wrong there, never the change.
 """

@@ -59,7 +59,7 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
         return
     if isinstance(node.func, ast.Attribute) and node.func.attr in ("reshape", "view") and len(node.args) > 1:
         says = (
-            f"`{node.func.attr}` only cuts the numbers again, in the order they already have, but two axes have to be "
+            f"`{node.func.attr}` only cuts the numbers again, in their old order, but two axes have to be "
             f"swapped: in `{shown(node)}`."
         )
         for axes in ((-2, -1), (1, 2), (0, 1)):
@@ -72,33 +72,38 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
         yield "arguments exchanged", says, ast.Call(node.func, args, node.keywords)
     for i, keyword in enumerate(node.keywords):
         rest = node.keywords[:i] + node.keywords[i + 1 :]
-        says = f"In `{shown(node)}` the argument `{keyword.arg}` is not what is needed."
+        says = f"In `{shown(node)}` the argument `{keyword.arg}` is not right."
         if keyword.arg in AXIS_WORDS:
-            says = f"The axis in `{shown(node)}` is wrong: `{keyword.arg}` names the wrong one."
+            says = f"The axis in `{shown(node)}` is wrong: `{keyword.arg}` names a different one."
         yield "an argument too many", says, ast.Call(node.func, node.args, rest)
     if called(node) in ("get", "setdefault") and len(node.args) == 2 and not isinstance(node.args[1], ast.Constant):
         says = f"`{shown(node.args[1])}` in `{shown(node)}` is the wrong start for a new key."
         yield "another beginning", says, ast.Call(node.func, [node.args[0], ast.Constant(0)], [])
     if node.args and (called(node) in ("range", "enumerate", "get", "most_common") or _is_builtin(node, "sum")):
         says = f"One end of `{shown(node)}` is off by one."
-        for step in (1, -1):
-            yield "borders of a range", says, ast.Call(node.func, [*node.args[:-1], _plus(node.args[-1], step)], [])
+        counts = called(node) == "range" and len(node.args) < 3
+        for step, when in ((1, "early"), (-1, "late")):
+            says_when = f"`{shown(node)}` ends one step too {when}." if counts else says
+            last = _plus(node.args[-1], step)
+            yield "borders of a range", says_when, ast.Call(node.func, [*node.args[:-1], last], [])
         if len(node.args) == 2:
-            yield "borders of a range", says, ast.Call(node.func, node.args[1:], [])
+            begins = f"`{shown(node)}` does not begin at 0, and should." if counts else says
+            yield "borders of a range", begins, ast.Call(node.func, node.args[1:], [])
         if len(node.args) == 1:
-            yield "borders of a range", says, ast.Call(node.func, [ast.Constant(1), *node.args], [])
+            begins = f"`{shown(node)}` begins at 0, and should begin at 1." if counts else says
+            yield "borders of a range", begins, ast.Call(node.func, [ast.Constant(1), *node.args], [])
     if called(node) == "permute" and len(node.args) in (3, 4):
         for order in itertools.permutations(node.args):
             if list(order) != node.args:
                 yield (
                     "axes in another order",
-                    f"The order of axes in `{shown(node)}` is not the right one.",
+                    f"The axes in `{shown(node)}` are in the wrong order.",
                     ast.Call(node.func, list(order), []),
                 )
 
 
 def _is_builtin(node: ast.Call, name: str) -> bool:
-    """Whether it is Python's own function: a method of this name takes an axis."""
+    """Whether it is Python's own function: a method with this name takes an axis."""
     return isinstance(node.func, ast.Name) and node.func.id == name
 
 
@@ -122,8 +127,8 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
 def of_slice(node: ast.Slice) -> Iterator[Alternative]:
     if node.lower is not None and node.upper is not None:
         says = (
-            f"The slice `{shown(node)}` ends at place `{shown(node.upper)}`. If that is a length, its end is that far "
-            f"behind `{shown(node.lower)}`."
+            f"The slice `{shown(node)}` ends at position `{shown(node.upper)}`. If that is a length, the end is "
+            f"that far after `{shown(node.lower)}`."
         )
         yield "a length for an end", says, _sliced(node, "upper", ast.BinOp(node.lower, ast.Add(), node.upper))
     says = f"The slice `{shown(node)}` has the wrong limits"
@@ -149,7 +154,7 @@ def _sliced(node: ast.Slice, field: str, border: ast.expr | None) -> ast.Slice:
 
 
 def of_index(node: ast.Tuple) -> Iterator[Alternative]:
-    """The index of several axes: one of them may stand at another axis."""
+    """Move an entry in an index of several axes to another axis."""
     if not any(isinstance(e, ast.Slice) for e in node.elts):
         return
     says = f"The index `[{shown(node)}]` reaches into the wrong axis: count the axes from the left."
@@ -163,7 +168,7 @@ def of_index(node: ast.Tuple) -> Iterator[Alternative]:
 
 
 def _only_adds_axes(index: ast.expr) -> bool:
-    """Whether all of what is indexed stays there: `x[:, None]`."""
+    """Whether the index keeps everything: `x[:, None]`."""
     items = index.elts if isinstance(index, ast.Tuple) else [index]
     new = [item for item in items if isinstance(item, ast.Constant) and item.value is None]
     whole = [item for item in items if isinstance(item, ast.Slice) and not (item.lower or item.upper or item.step)]
@@ -173,9 +178,9 @@ def _only_adds_axes(index: ast.expr) -> bool:
 
 def of_subscript(node: ast.Subscript) -> Iterator[Alternative]:
     if isinstance(node.slice, (ast.Slice, ast.Tuple)):
-        says = f"`{shown(node)}` takes only a part, where all of `{shown(node.value, 30)}` is needed."
+        says = f"`{shown(node)}` takes only a part, but you need all of `{shown(node.value, 30)}`."
         if _only_adds_axes(node.slice):
-            says = f"`{shown(node)}` has one axis more than `{shown(node.value, 30)}`: what does it meet there?"
+            says = f"`{shown(node)}` has one more axis than `{shown(node.value, 30)}`: what does it meet there?"
         yield "a slice too many", says, node.value
     elif not isinstance(node.slice, ast.Constant | ast.UnaryOp):
         for step in (1, -1):

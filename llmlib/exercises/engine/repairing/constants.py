@@ -33,6 +33,9 @@ def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
         for name, says, others in _for_number(slot, value):
             yield from ((name, says, number(other)) for other in others if other != value)
     elif isinstance(value, float):
+        if 1e-12 < value <= 0.1:
+            says = f"The number `{value}` is large enough to change the result. Does it have to be there, or so large?"
+            yield "guard too large", says, ast.Constant(1e-12)
         for factor in (1 / value if value else 0.0, -value, 2 * value, value / 2, 0.0, 1.0, 0.5):
             if factor != value:
                 yield "another number", f"The number `{value}` is not the right one here.", ast.Constant(factor)
@@ -43,7 +46,7 @@ def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
 
 
 def _for_number(slot: Slot, value: int) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """What it may stand for at this place, and numbers in its place."""
+    """Say what a number may mean in this spot, and which numbers to try instead."""
     around = shown(slot.parent)
     if _is_size(slot):
         yield "size of another axis", f"`{around}` is the size of the wrong axis.", (0, 1, 2, 3, -1, -2)
@@ -51,12 +54,12 @@ def _for_number(slot: Slot, value: int) -> Iterator[tuple[str, str, tuple[int, .
         says = f"The axis is wrong: it should not be {value}. Count the axes, with their names."
         yield "another axis", says, (-1, -2, 0, 1, 2, 3, -3)
     elif value < 0:
-        says = f"The number `{value}` is not the right one here (which axis, or which place, does it count?)."
+        says = f"The number `{value}` is not the right one here (which axis, or which position, does it count?)."
         yield "another number", says, (-1, -2, 0, 1, 2, 3, -3)
     elif _is_index(slot):
         yield "another part", f"`{around}` is the wrong part here.", (value + 1, value - 1, 0, -1)
     elif isinstance(slot.parent, ast.Compare):
-        says = f"The border in `{around}` is not right, or the condition itself is not needed."
+        says = f"The limit in `{around}` is not right, or you do not need the condition at all."
         yield "another border", says, (value + 1, value - 1, 0, 1, 2)
     else:
         says = f"The number `{value}` is not the right one here"
@@ -84,7 +87,7 @@ def _of_word(value: str) -> Iterator[Alternative]:
 
 
 def _reordered(side: str) -> Iterator[str]:
-    """Two axes of one side of a pattern exchanged, in the spelling of einsum or of einops."""
+    """Swap two axes on one side of a pattern, in the spelling of einsum or einops."""
     spaced = " " in side.strip()
     names = re.findall(r"\w+|\.\.\." if spaced else r"[A-Za-z]|\.\.\.", side)
     for a, b in itertools.combinations([n for n in dict.fromkeys(names) if n != "..."], 2):
@@ -108,12 +111,12 @@ def _is_axis(slot: Slot) -> bool:
 
 
 def _is_index(slot: Slot) -> bool:
-    """A number alone in square brackets."""
+    """Whether it is a single number in square brackets."""
     return isinstance(slot.parent, ast.Subscript) and slot.field == "slice"
 
 
 def _is_size(slot: Slot) -> bool:
-    """An index into a shape, or an argument of `size`."""
+    """Whether it is an index into a shape, or an argument of `size`."""
     parent = slot.parent
     if isinstance(parent, ast.Subscript) and slot.field == "slice":
         return isinstance(parent.value, ast.Attribute) and parent.value.attr == "shape"

@@ -1,7 +1,7 @@
-"""Whether the cases decide for a change: numbers, operators and comparisons can bend until every case fits.
+"""Check that the cases decide on a change: numbers, operators and comparisons can bend until every case fits.
 
-Where a loop runs twice, and should run until nothing is left to do, any number that is large enough for the cases is
-"right". So further changes in the same direction are tried as well, and if they too are right, the number is not told.
+If a loop runs twice but should run until nothing is left to do, any number that is large enough for the cases is
+"right". So we also try further changes in the same direction, and if they are right too, we do not name the number.
 """
 
 import ast
@@ -13,7 +13,7 @@ from llmlib.exercises.engine.repairing.edit import Edit, Rival, Slot, shown
 
 
 def rivals(slot: Slot, node: ast.expr, other: ast.expr, edit: Edit) -> tuple[Rival, ...]:
-    """Changes that would be no better founded than the one of `node` to `other`."""
+    """List changes with as little support as the change of `node` to `other`."""
     if edit.name in ("off by one", "another number"):
         return tuple(_further_numbers(slot, node, other, edit))
     if edit.name == "borders of a range":
@@ -52,7 +52,7 @@ def _further_ends(slot: Slot, node: ast.expr, other: ast.expr, edit: Edit) -> It
 
 def _fixed_rounds(edit: Edit, loop: ast.AST) -> Edit:
     says = (
-        f"You stop after a fixed number of rounds, `{shown(loop)}`. Whatever that number is, some input needs more. "
+        f"You stop after a fixed number of rounds, `{shown(loop)}`. Whatever the number, some input needs more. "
         "How can you tell that nothing is left to do?"
     )
     return replace(edit, name="fixed number of rounds", says=says, of="", settled=False)
@@ -75,7 +75,7 @@ def _no_condition(slot: Slot, node: ast.expr, edit: Edit) -> Iterator[Rival]:
         return
     for holds in (True, False):
         what = "holds" if holds else "does not hold"
-        says = f"You do not need the condition `{shown(node)}`: what you do where it {what} is needed everywhere."
+        says = f"You do not need the condition `{shown(node)}`: what you do where it {what} is right everywhere."
         yield Rival(slot, ast.Constant(holds), replace(edit, name="condition too many", says=says))
 
 

@@ -1,4 +1,4 @@
-"""One change to a tree, made, tried and taken back."""
+"""One change to a tree: make it, try it, take it back."""
 
 import ast
 from collections.abc import Iterator
@@ -8,20 +8,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Edit:
-    """What was changed: a short name, the line, and what is the matter there."""
+    """A change: a short name, the line, and what is wrong there."""
 
     name: str
     line: int
     says: str
-    of: str = ""  # the number or name that it changes: the task itself may speak of it
-    lines: tuple[int, ...] = ()  # all of its lines, if it is made at several places at once
-    rivals: "tuple[Rival, ...]" = ()  # if one of them is right as well, the cases do not decide for this change
+    of: str = ""  # the number or name that it changes: the task itself may mention it
+    lines: tuple[int, ...] = ()  # all of its lines, if it is made in several spots at once
+    rivals: "tuple[Rival, ...]" = ()  # if one of them is right as well, the cases do not decide on this change
     settled: bool = True  # whether it is right however large the input is
 
 
 @dataclass(frozen=True)
 class Rival:
-    """Another change at the same place, and what to say if it is right as well; None says nothing of the place."""
+    """Another change in the same spot, and what to say if it is right as well; None says nothing about the spot."""
 
     slot: "Slot"
     node: ast.expr
@@ -30,24 +30,24 @@ class Rival:
 
 @dataclass(frozen=True)
 class Repair:
-    """The change that would make the attempt right, and the line as it stands."""
+    """The change that would make the attempt right, and the line as it is now."""
 
     edit: Edit
     code: str
 
 
-Alternative = tuple[str, str, ast.expr]  # name, what is the matter, the node instead
+Alternative = tuple[str, str, ast.expr]  # name, what is wrong, the node to put there instead
 
 
 def shown(node: ast.AST, length: int = 60) -> str:
-    """The code of a node, short enough for a sentence."""
+    """Show the code of a node, short enough for a sentence."""
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= length else text[: length - 2] + " …"
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in a tree that holds an expression."""
+    """A slot in a tree that holds an expression."""
 
     parent: ast.AST
     field: str
@@ -68,7 +68,7 @@ SKIPPED = {"annotation", "returns", "decorator_list", "type_params"}
 
 
 def slots(tree: ast.AST) -> Iterator[Slot]:
-    """All places of expressions whose value is read."""
+    """Yield all slots with expressions whose value is read."""
     for parent in list(ast.walk(tree)):
         if isinstance(parent, (ast.JoinedStr, ast.FormattedValue)):
             continue

@@ -1,8 +1,10 @@
 """Changes to expressions: operators, comparisons, conditions; others are in `constants` and `calls`."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 
 from llmlib.exercises.engine.repairing.calls import of_attribute, of_call, of_index, of_slice, of_subscript
 from llmlib.exercises.engine.repairing.constants import of_constant, of_unary
@@ -46,7 +48,7 @@ COMPARISONS: dict[type, tuple[type, ...]] = {
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Each change of one expression; the tree is changed while the edit is looked at."""
+    """Yield each change of one expression; the tree stays changed while the caller looks at it."""
     for slot in slots(tree):
         node = slot.get()
         for name, says, other in alternatives(slot, node):
@@ -64,6 +66,8 @@ def token_of(node: ast.expr) -> str:
 
 
 def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
+    if isinstance(node, (ast.UnaryOp, ast.Attribute, ast.Call)) and INFINITE.fullmatch(ast.unparse(node)):
+        yield "another number", f"`{shown(node)}` is not the right number here.", ast.Constant(0.0)
     if isinstance(node, ast.Constant):
         yield from of_constant(slot, node)
     elif isinstance(node, ast.UnaryOp):
@@ -79,7 +83,7 @@ def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
     elif isinstance(node, ast.Attribute):
         yield from of_attribute(node)
     elif isinstance(node, ast.Tuple) and len(node.elts) == 2:
-        says = f"In `{shown(node)}` the two are swapped."
+        says = f"In `{shown(node)}` the two items are swapped."
         yield "two things exchanged", says, ast.Tuple(node.elts[::-1], ast.Load())
     elif isinstance(node, ast.Tuple):
         yield from of_index(node)
@@ -115,12 +119,13 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     yield from _brackets(node)
     for other in OTHERS.get(type(node.op), ()):
         if _takes_the_one_away(node, other):
-            continue  # it is the 1 that should not be there, which is told below
+            continue  # it is the 1 that should not be there; that comes below
         says = f"In `{shown(node)}` `{SYMBOLS[type(node.op)]}` is not the right operator."
         yield "another operator", says, ast.BinOp(node.left, other(), node.right)
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
         says = f"The two sides of `{shown(node)}` are swapped."
         yield "sides exchanged", says, ast.BinOp(node.right, node.op, node.left)
+    yield from _times_infinity(node)
     says = f"`{shown(node)}` has one step too many: leave `{shown(node.left, 30)}` on its own."
     yield "a step too many", says, node.left
     if isinstance(node.op, (ast.Add, ast.Mult, ast.MatMult)):
@@ -128,17 +133,32 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
         yield "a step too many", says, node.right
     if isinstance(node.op, (ast.Div, ast.Mult)):
         root = ast.BinOp(node.right, ast.Pow(), ast.Constant(0.5))
-        yield "a root missing", f"In `{shown(node)}` a root is missing.", ast.BinOp(node.left, node.op, root)
+        yield "a root missing", f"In `{shown(node)}` a square root is missing.", ast.BinOp(node.left, node.op, root)
     if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.UnaryOp):
-        says = f"The sign of the exponent in `{shown(node)}` is the wrong one."
+        says = f"The sign of the exponent in `{shown(node)}` is wrong."
         yield "sign of an exponent", says, ast.BinOp(node.left, node.op, node.right.operand)
     elif isinstance(node.op, ast.Pow):
-        says = f"The sign of the exponent in `{shown(node)}` is the wrong one."
+        says = f"The sign of the exponent in `{shown(node)}` is wrong."
         yield "sign of an exponent", says, ast.BinOp(node.left, node.op, ast.UnaryOp(ast.USub(), node.right))
 
 
+INFINITE = re.compile(r"-?\(?(torch|np|numpy|math|float)(\.inf|\(['\"]-?inf['\"]\))\)?")
+
+
+def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
+    """`mask * -inf`: what is meant is −∞ where the mask is not 0, and 0 elsewhere."""
+    for mask, infinity in ((node.left, node.right), (node.right, node.left)):
+        if isinstance(node.op, ast.Mult) and INFINITE.fullmatch(ast.unparse(infinity)):
+            says = (
+                f"`{shown(node)}` is NaN (not a number) wherever `{shown(mask, 30)}` is 0: 0 · ∞ is not 0. "
+                "`masked_fill` and `torch.where` choose between two values, and multiply nothing."
+            )
+            chosen = f"({ast.unparse(mask)}).float().masked_fill(({ast.unparse(mask)}) != 0, {ast.unparse(infinity)})"
+            yield "0 · ∞", says, ast.parse(chosen, mode="eval").body
+
+
 def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
-    """Whether nothing is left of a step `+ 1` or `- 1` with the other operator: x * 1, x / 1, x // 1."""
+    """Whether another operator removes a step `+ 1` or `- 1`: x * 1, x / 1, x // 1."""
     one = isinstance(node.right, ast.Constant) and node.right.value == 1
     left = isinstance(node.left, ast.Constant) and node.left.value == 1 and other is ast.Mult
     adds = isinstance(node.op, (ast.Add, ast.Sub))
@@ -146,20 +166,90 @@ def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
 
 
 def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
-    """`x / a + b` for `x / (a + b)`, `x * 1 - a / b` for `x * (1 - a) / b`, and `(4 * n) ** 2` for `4 * n ** 2`."""
+    """Add or move brackets: `x / a + b` to `x / (a + b)`, and the like for `x * (1 - a) / b` and `4 * n ** 2`."""
     name, left, right = "brackets", node.left, node.right
     products = (ast.Mult, ast.Div, ast.MatMult)
     if isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
-        says = (
-            f"In `{shown(node)}` brackets are missing: Python multiplies and divides first, then it adds and subtracts."
-        )
+        says = f"In `{shown(node)}` brackets are missing: Python multiplies and divides before it adds and subtracts."
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
         if isinstance(right, ast.BinOp) and isinstance(right.op, products):
             inner = ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right.left))
             yield name, says, ast.BinOp(inner, right.op, right.right)
+        yield from ((name, says, other) for other in _sums_of_products(node))
+    if isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(right, ast.BinOp) and isinstance(right.op, products):
+        says = (
+            f"In `{shown(node)}` brackets are missing: Python multiplies and divides first, then it adds and subtracts."
+        )
+        yield name, says, ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
     if isinstance(node.op, ast.Pow) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
-        says = f"The power in `{shown(node)}` is of the whole bracket: of `{shown(left.left)}`, too."
+        says = f"The power in `{shown(node)}` applies to the whole bracket, including `{shown(left.left)}`."
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, ast.Pow(), right))
+    if isinstance(node.op, (ast.Mult, ast.Div)):
+        yield from _brackets_of_a_product(node)
+
+
+def _sums_of_products(node: ast.BinOp) -> Iterator[ast.expr]:
+    """`6 * (a * b + c * d) * n` for `6 * a * b + c * d * n`: brackets around a part of each product."""
+    left, right = _product(node.left), _product(node.right)
+    for before in range(len(left)):
+        for after in range(1, len(right) + 1):
+            if before or after < len(right):
+                inner = ast.BinOp(_multiplied(left[before:]), node.op, _multiplied(right[:after]))
+                yield _multiplied([*left[:before], inner, *right[after:]])
+
+
+def _product(node: ast.expr) -> list[ast.expr]:
+    """The factors of a product, or what is none alone."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*_product(node.left), *_product(node.right)]
+    return [node]
+
+
+def _multiplied(factors: list[ast.expr]) -> ast.expr:
+    return reduce(lambda one, other: ast.BinOp(one, ast.Mult(), other), factors)
+
+
+def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
+    """`x ** 1 / b` for `x ** (1 / b)`, `a / b * c` for `a / (b * c)`, and `(a + b) / n` for `a / n + b`."""
+    name, left, right = "brackets", node.left, node.right
+    missing = f"In `{shown(node)}` brackets are missing: Python"
+
+    def too_short(power: ast.BinOp) -> str:
+        return f"In `{shown(node)}` the power is of `{shown(power.left, 30)}` alone; it belongs to the other part, too."
+
+    if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
+        yield name, too_short(right), ast.BinOp(ast.BinOp(left, node.op, right.left), ast.Pow(), right.right)
+    if not isinstance(left, ast.BinOp):
+        return
+    if isinstance(left.op, ast.Pow):
+        says = f"{missing} takes the power first, so `{shown(left, 30)}` is computed by itself."
+        yield name, says, ast.BinOp(left.left, ast.Pow(), ast.BinOp(left.right, node.op, right))
+        yield name, too_short(left), ast.BinOp(ast.BinOp(left.left, node.op, right), ast.Pow(), left.right)
+    last = left.right
+    if isinstance(left.op, ast.Mult) and isinstance(last, ast.BinOp) and isinstance(last.op, ast.Pow):
+        power = ast.BinOp(ast.BinOp(last.left, node.op, right), ast.Pow(), last.right)
+        yield name, too_short(last), ast.BinOp(left.left, ast.Mult(), power)
+        says = f"{missing} takes the power first, so `{shown(last, 30)}` is computed by itself."
+        exponent = ast.BinOp(last.right, node.op, right)
+        yield name, says, ast.BinOp(left.left, ast.Mult(), ast.BinOp(last.left, ast.Pow(), exponent))
+    if isinstance(left.op, ast.Div) and isinstance(node.op, ast.Mult):
+        says = f"{missing} goes from left to right, so `{shown(right, 30)}` is not below the line."
+        yield name, says, ast.BinOp(left.left, ast.Div(), ast.BinOp(last, ast.Mult(), right))
+    if isinstance(left.op, ast.Div) and isinstance(last, ast.BinOp) and isinstance(last.op, (ast.Add, ast.Sub)):
+        says = f"In `{shown(node)}` a bracket ends too early: it has to hold `{shown(right, 30)}` as well."
+        yield (
+            name,
+            says,
+            ast.BinOp(left.left, ast.Div(), ast.BinOp(last.left, last.op, ast.BinOp(last.right, node.op, right))),
+        )
+    if isinstance(left.op, (ast.Add, ast.Sub)):
+        part, sign = f"{'/' if isinstance(node.op, ast.Div) else '*'} {shown(right, 30)}", left.op
+        for here, both in (
+            (left.left, (ast.BinOp(left.left, node.op, right), last)),
+            (last, (left.left, ast.BinOp(last, node.op, right))),
+        ):
+            says = f"In `{shown(node)}` the `{part}` is for the whole bracket; it belongs to `{shown(here, 40)}` alone."
+            yield name, says, ast.BinOp(both[0], sign, both[1])
 
 
 def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:
@@ -168,7 +258,7 @@ def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:
         if strict:
             says = f"The comparison `{shown(node)}` decides wrongly where both sides are equal."
         else:
-            says = f"The comparison `{shown(node)}` looks the wrong way."
+            says = f"The comparison `{shown(node)}` points the wrong way."
         yield (
             "border of a comparison" if strict else "another comparison",
             says,
@@ -181,5 +271,5 @@ def _of_boolean(node: ast.BoolOp) -> Iterator[Alternative]:
     yield "and, or", f"`and` and `or` are swapped in `{shown(node)}`.", ast.BoolOp(other, node.values)
     for i, value in enumerate(node.values):
         rest = node.values[:i] + node.values[i + 1 :]
-        says = f"You do not need the part `{shown(value)}` of the condition."
+        says = f"You do not need `{shown(value)}` in the condition."
         yield "condition too many", says, rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)

@@ -1,4 +1,4 @@
-"""Another variable, or a step that is missing somewhere: the less likely changes, tried last."""
+"""Another variable, or a missing step: the less likely changes, which we try last."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from llmlib.exercises.engine.repairing.edit import Edit, Slot, shown, slots
 
 
 def names(tree: ast.AST) -> Iterator[Edit]:
-    """Another variable in each place."""
+    """Try another variable for each name."""
     function_names = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
     known = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
     known |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -29,13 +29,13 @@ def names(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
-    """Which of several it is can be seen from what stands around it; the names `encoded` hold texts."""
+    """Say that a name is wrong, with enough around it to show which one; the names in `encoded` hold texts."""
     if isinstance(slot.parent, ast.Call) and called(slot.parent) == "len" and node.id in encoded:
         return f"`len({node.id})` counts characters, and a single character can be up to four bytes."
     says = f"`{node.id}` is the wrong variable here."
     parent = slot.parent
-    if isinstance(parent, ast.Attribute):  # `x.numel` may be a question to the wrong thing
-        return f"`{shown(parent)}` asks `{node.id}`, and should ask another variable."
+    if isinstance(parent, ast.Attribute):  # `x.numel` may ask the wrong thing
+        return f"`{shown(parent)}` asks `{node.id}`, but should ask a different variable."
     if isinstance(parent, ast.Call) and slot.field == "args" and len(parent.args) > 1 and slot.index is not None:
         place = ("first", "second", "third", "fourth", "fifth")[min(slot.index, 4)]
         return f"The {place} argument of `{shown(parent.func)}`, `{node.id}`, is the wrong variable."
@@ -44,56 +44,58 @@ def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
     return says
 
 
-# Steps along an axis make of a single number 0 or 1, whatever it was: the division keeps them from that.
+# Steps along an axis turn any single number into 0 or 1: the division prevents that.
 STEPS = (
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(-2, -1)"),
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(1, 2)"),
-    ("a copy missing", "`{0}` is changed here, and it is not yours: a copy is missing", "({0}).clone()"),
+    ("a copy missing", "you change `{0}` here, and it is not yours: a copy is missing", "({0}).clone()"),
     ("a sign missing", "a minus before `{0}` is missing", "-({0})"),
     ("a negation missing", "`{0}` means the opposite of what is needed: a negation is missing", "~({0})"),
     ("a one missing", "`{0}` is one too small here", "({0}) + 1"),
     ("a one missing", "`{0}` is one too large here", "({0}) - 1"),
-    ("a root missing", "you need the root of `{0}`", "({0}) ** 0.5"),
+    ("a root missing", "you need the square root of `{0}`", "({0}) ** 0.5"),
     ("a square missing", "you need the square of `{0}`", "({0}) ** 2"),
-    ("an exponential missing", "`{0}` has to go through the exponential first", "({0}).exp()"),
-    ("a logarithm missing", "`{0}` has to go through the logarithm first", "({0}).log()"),
+    ("an exponential missing", "you need the exponential of `{0}` first", "({0}).exp()"),
+    ("a logarithm missing", "you need the logarithm of `{0}` first", "({0}).log()"),
+    ("an exponential missing", "you need the exponential of `{0}` first", "math.exp({0})"),
+    ("a logarithm missing", "you need the logarithm of `{0}` first", "math.log({0})"),
     ("a softmax missing", "`{0}` has to go through a softmax first", "({0}).softmax(-1) / (({0}).dim() > 0)"),
     ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(0)"),
     ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(-1)"),
     ("a sum missing", "a sum over an axis of `{0}` is missing", "({0}).sum(-1)"),
-    ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(-1)"),
-    ("an axis missing", "`{0}` needs one axis more (of length 1) here", "({0}).unsqueeze(0)"),
+    ("an axis missing", "`{0}` needs one more axis (of length 1) here", "({0}).unsqueeze(-1)"),
+    ("an axis missing", "`{0}` needs one more axis (of length 1) here", "({0}).unsqueeze(0)"),
     (
         "not divided by the sum",
-        "`{0}` is not divided by its sum",
+        "you do not divide `{0}` by its sum",
         "({0}) / ({0}).sum(-1, keepdim=True) / (({0}).dim() > 0)",
     ),
     (
         "maximum not subtracted",
-        "the maximum of each row of `{0}` is not subtracted",
+        "you do not subtract the maximum of each row of `{0}`",
         "({0}) - ({0}).amax(-1, keepdim=True) / (({0}).dim() > 0)",
     ),
     ("NaN not caught", "`{0}` holds NaN where 0 is divided by 0, or multiplied by ∞", "({0}).nan_to_num(0.0)"),
-    ("zero not caught", "`{0}` can be 0 here, and is divided by", "({0}).clamp(min=1e-12)"),
-    ("direction", "`{0}` runs the other way than it should", "({0})[::-1]"),
-    ("direction", "`{0}` runs the other way than it should", "({0}).flip(-1)"),
+    ("zero not caught", "`{0}` can be 0 here, and you divide by it", "({0}).clamp(min=1e-12)"),
+    ("direction", "`{0}` runs in the wrong direction", "({0})[::-1]"),
+    ("direction", "`{0}` runs in the wrong direction", "({0}).flip(-1)"),
     ("form", "`{0}` should be a tuple", "tuple({0})"),
     ("form", "`{0}` should be a list", "list({0})"),
     ("form", "`{0}` should be converted to booleans", "({0}).bool()"),
     ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
-    ("form", "`{0}` is a text where its bytes are meant", "({0}).encode()"),
-    ("order", "`{0}` should be in order first", "sorted({0})"),
+    ("form", "`{0}` is a text, but you need its bytes", "({0}).encode()"),
+    ("order", "`{0}` should be sorted first", "sorted({0})"),
 )
 
 OF_SIZE = ("a root missing", "a square missing")
 OF_NUMBERS = (*OF_SIZE, "an exponential missing", "a logarithm missing", "a softmax missing")
 CHOICE = re.compile(
     r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf"
-)  # True and False in it: their logarithm is nobody's idea
+)  # it holds True and False: nobody would take their logarithm
 
 
 def _beside_zero(slot: Slot) -> bool:
-    """Whether it is asked if this is 0: its root and its square are 0 together with it, or by rounding."""
+    """Whether the code asks if this is 0: then its root and its square are 0 too, or by rounding."""
     beside = [slot.parent.left, *slot.parent.comparators] if isinstance(slot.parent, ast.Compare) else []
     return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
 
@@ -104,7 +106,7 @@ SEQUENCES = ("tuple({0})", "list({0})")
 def _asks_for_a_type(slot: Slot) -> bool:
     """Whether it can matter here that something is a tuple, or a list: where it is compared, returned, or a key.
 
-    Elsewhere it is right for another reason: a tuple that is kept under two names does not grow under both.
+    Elsewhere the change helps for another reason: a tuple with two names does not grow under both.
     """
     parent = slot.parent
     if isinstance(parent, ast.Assign):
@@ -115,7 +117,7 @@ def _asks_for_a_type(slot: Slot) -> bool:
 
 
 def _counts(slot: Slot, parameters: set[str]) -> bool:
-    """Whether 1 more can be meant: with factors, and with arguments as they came in, it can be algebra."""
+    """Whether an extra 1 can be a slip: with factors, and with arguments as they came in, it can be algebra."""
     parent, node = slot.parent, slot.get()
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div, ast.Pow, ast.MatMult)):
         return False
@@ -124,7 +126,7 @@ def _counts(slot: Slot, parameters: set[str]) -> bool:
 
 
 def steps(tree: ast.AST) -> Iterator[Edit]:
-    """A step that is missing somewhere."""
+    """Add a missing step somewhere."""
     parameters = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
     for slot in slots(tree):
         node = slot.get()
@@ -135,11 +137,11 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
         text = ast.unparse(node)
         for name, says, template in STEPS:
             if name in ("a mean missing", "a sum missing") and not isinstance(slot.parent, ast.Return):
-                continue  # elsewhere it may be right for another reason
+                continue  # elsewhere it may help for another reason
             if (name in OF_SIZE and _beside_zero(slot)) or (name in OF_NUMBERS and CHOICE.search(text)):
                 continue
             if name in ("form", "order") and isinstance(slot.parent, ast.Subscript):
-                continue  # the keys of a dictionary, in the place of its values, may be right by chance
+                continue  # the keys of a dictionary, instead of its values, may be right by chance
             if template in SEQUENCES and not _asks_for_a_type(slot):
                 continue
             if name == "a one missing" and not _counts(slot, parameters):
@@ -149,3 +151,18 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
             slot.set(other)
             yield Edit(name, getattr(node, "lineno", 0), sentence[0].upper() + sentence[1:] + ".")
             slot.set(node)
+
+
+def factors(tree: ast.AST) -> Iterator[Edit]:
+    """A variable by which a part of a formula is neither multiplied nor divided."""
+    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    known = sorted({n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | stored)
+    for slot in slots(tree):
+        node = slot.get()
+        if not isinstance(node, (ast.BinOp, ast.Name)) or not isinstance(slot.parent, (ast.BinOp, ast.Return)):
+            continue
+        for name in known:
+            for operator, done in ((ast.Mult(), "multiplied"), (ast.Div(), "divided")):
+                slot.set(ast.BinOp(node, operator, ast.Name(name, ast.Load())))
+                yield Edit("a factor missing", node.lineno, f"`{shown(node)}` is not {done} by `{name}`.")
+                slot.set(node)

@@ -1,4 +1,4 @@
-"""A function that is applied to another part of the formula than the one that is meant."""
+"""A function that is applied to the wrong part of the formula."""
 
 import ast
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from llmlib.exercises.engine.repairing.calls import MODULES
 from llmlib.exercises.engine.repairing.constants import called
 from llmlib.exercises.engine.repairing.edit import Edit, shown, slots
 
-# Number by number, or normalising: what they give has the shape of what they got.
+# They work number by number, or normalise: the result has the shape of the input.
 MOVABLE = {
     "gelu", "silu", "relu", "tanh", "sigmoid", "softplus", "exp", "log", "log2", "sqrt", "rsqrt", "square", "abs",
     "neg", "softmax", "log_softmax", "normalize", "rms_norm", "layer_norm", "clamp", "erf", "log1p",
@@ -15,13 +15,13 @@ MOVABLE = {
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Each such call taken away from what it is applied to, and put around something else."""
+    """Take each such call away from its argument, and put it around something else."""
     for source in slots(tree):
         call = source.get()
         inner = _inner(call)
         if inner is None:
             continue
-        says = f"`{_name(call)}` is applied to `{shown(inner, 40)}`; it belongs around another part of the formula."
+        says = f"`{_name(call)}` is applied to `{shown(inner, 40)}`; it belongs around a different part of the formula."
         source.set(inner)
         for target in list(slots(tree)):
             node = target.get()
@@ -35,7 +35,7 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _inner(call: ast.AST) -> ast.expr | None:
-    """What the function is applied to; None for what is no such call."""
+    """Return what the function is applied to; None if it is not such a call."""
     if not isinstance(call, ast.Call) or called(call) not in MOVABLE:
         return None
     if isinstance(call.func, ast.Attribute) and not _of_module(call.func):

@@ -1,4 +1,4 @@
-"""The same change at every place where the same thing stands: a slip that was copied along with its line."""
+"""The same change wherever the same thing occurs: a slip that was copied along with its line."""
 
 import ast
 from collections.abc import Hashable, Iterator
@@ -9,7 +9,7 @@ from llmlib.exercises.engine.repairing.expressions import alternatives
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Each change that can be made at two places or more, made at all of them."""
+    """Make each change that is possible in two spots or more, in all of them at once."""
     places: dict[Hashable, list[Slot]] = {}
     for slot in slots(tree):
         keys = (_what(slot, slot.get(), other) for _, _, other in alternatives(slot, slot.get()))
@@ -22,14 +22,14 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
-    """The innermost first, so that no change is made to what another one has already replaced."""
+    """Sort the innermost first, so that no change touches what another one has already replaced."""
     kept: list[tuple[Slot, ast.expr]] = []
     first: Alternative | None = None
     lines: list[int] = []
     for slot in reversed(found):
         node = slot.get()
         first = next((a for a in alternatives(slot, node) if _what(slot, node, a[2]) == key), None)
-        if first is None:  # what is inside of it has changed it
+        if first is None:  # a change inside it has changed it
             break
         kept.append((slot, node))
         lines.append(getattr(node, "lineno", 0))
@@ -42,7 +42,7 @@ def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
 
 
 def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
-    """What is done, apart from the place; None for changes that are not repeated."""
+    """Name the change, apart from where it is; None for changes that are not repeated."""
     match node, other:
         case ast.BinOp(left=a, right=b), ast.BinOp(left=c, right=d) if a is c and b is d:
             return "operator", type(node.op), type(other.op)
@@ -60,15 +60,16 @@ def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
         case ast.Call(func=ast.Attribute(attr=name)), ast.Call(func=ast.Attribute(attr="transpose")) if name in CUTS:
             return "cut", name, tuple(map(ast.dump, other.args))
         case ast.Call(), _ if not isinstance(other, ast.Call) and called(node):
-            return "call", called(node)
+            return "call", TOGETHER.get(called(node), called(node))
     return None
 
 
+TOGETHER = {"sin": "sin and cos", "cos": "sin and cos"}  # a slip with the one is made with the other as well
 CUTS = ("reshape", "view")
 
 
 def _role(parent: ast.AST) -> str:
-    """Of which function, or which keyword, a number is an argument."""
+    """Name the function, or the keyword, that a number is an argument of."""
     if isinstance(parent, ast.Call):
         return called(parent)
     return str(parent.arg) if isinstance(parent, ast.keyword) else type(parent).__name__

@@ -1,4 +1,4 @@
-"""Trying one change after the other, within bounds, until the attempt would be right."""
+"""Try one change after another, within limits, until the attempt is right."""
 
 import ast
 import contextlib
@@ -21,17 +21,17 @@ from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import Outcome, duplicate, run, same, within
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-MOST = 1500  # changes that are tried
-PATIENCE = 0.03, 0.5  # seconds for one call, at least and at most
-SLOWER = 4  # times as slow as the attempt itself, which tells how busy the machine is
-LONGEST = 30  # calls that may run into that limit
-ROOM = 1 << 30  # bytes that the changed attempts may take
-SECONDS = 0.7  # of computing, for all
-FEW = 6  # cases in which the properties are looked at
+MOST = 1500  # the most changes that we try
+PATIENCE = 0.03, 0.5  # the shortest and the longest time limit of one call, in seconds
+SLOWER = 4  # how many times slower than the attempt itself, whose time shows how busy the machine is
+LONGEST = 30  # how many calls may run into that limit
+ROOM = 1 << 30  # the most bytes that the changed attempts may take
+SECONDS = 0.7  # seconds of computing, for all of them
+FEW = 6  # the number of cases for which we check the properties
 
 
 def repair(e: Examination) -> Repair | None:
-    """The first single change after which all cases give what was expected, and no property is broken; or None."""
+    """Find the first single change that makes all cases right and breaks no property; or None."""
     source = source_of(e.attempt)
     if source is None:
         return None
@@ -45,14 +45,19 @@ def _search(e: Examination, source: Source) -> Repair | None:
     bound = process_time() + SECONDS
     patience = _patience(e.attempt, bench)
     late = 0
-    for number, edit in enumerate(_edits(source.tree)):
+    numbers = all(isinstance(arg, (int, float)) for arg in ordered[0].case.args)
+    last = missing.factors(source.tree) if numbers else iter(())  # with tensors, many a product fits by broadcasting
+    for number, edit in enumerate(chain(_edits(source.tree), last)):
         if number >= MOST or late >= LONGEST or process_time() > bound:
             return None
         try:
             changed = source.compiled()
-        except Exception:  # no program: `break` outside of a loop, a name that is missing
+        except Exception:  # not a program: `break` outside a loop, a missing name
             continue
+        began = process_time()
         outcome, ended = _call(changed, bench, patience)
+        if not ended and process_time() - began < patience / 2:  # the machine was busy with something else
+            outcome, ended = _call(changed, bench, patience)
         late += not ended
         right = not outcome.error and equal_safely(ordered[0].expected, outcome.value)
         if right and _all_right(changed, ordered, patience) and _keeps_properties(e, changed, ordered, patience):
@@ -70,7 +75,7 @@ def _patience(attempt: Callable[..., Any], bench: "_Bench") -> float:
 
 
 def _decided(source: Source, edit: Edit, trials: Sequence[Trial], patience: float) -> Edit | None:
-    """The change, or what is said in its place if a rival is right as well; the tree may stay as the rival has it."""
+    """Return the change, or what to say instead if a rival is right as well; the tree may stay as the rival left it."""
     for rival in edit.rivals:
         rival.slot.set(rival.node)
         try:
@@ -88,7 +93,7 @@ def _keeps_properties(e: Examination, function: Callable[..., Any], trials: Sequ
 
 
 def _beside_the_task(edit: Edit, task: str) -> Edit:
-    """Where the task itself speaks of what the change would replace, the cause may be beside it."""
+    """Be careful if the task itself mentions what the change would replace: the cause may be right beside it."""
     if not edit.of or not re.search(rf"(?<![\w.]){re.escape(edit.of)}(?![\w.]*\w)", task):
         return edit
     says = f"`{edit.of}` is not right here. The task does mention it: does it belong here, and what should it apply to?"
@@ -116,7 +121,7 @@ def _all_right(function: Callable[..., Any], trials: Sequence[Trial], patience: 
 
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """A change can ask for a list of any length, which no timer interrupts: on Linux it gets a `MemoryError`."""
+    """Limit the memory: a change can ask for a huge list, and no timer stops that; on Linux it gets `MemoryError`."""
     if sys.platform != "linux":
         yield
         return
@@ -133,7 +138,7 @@ def _bounded_memory() -> Iterator[None]:
 
 
 class _Bench:
-    """Fresh copies of one case's arguments; a model, which is slow to copy, is used again while it stays as it was."""
+    """Make fresh copies of one case's arguments; reuse a model, which is slow to copy, as long as nobody changes it."""
 
     def __init__(self, args: tuple[Any, ...]):
         self.args = args
@@ -155,7 +160,7 @@ class _Bench:
 
 
 def _call(function: Callable[..., Any], bench: _Bench, patience: float) -> tuple[Outcome, bool]:
-    """A quick call, without all that `run` watches; also whether it ended in time."""
+    """Call it quickly, without everything that `run` watches; also return whether it ended in time."""
     args = bench.fresh()
     try:
         return Outcome(within(patience, function, *args)), True

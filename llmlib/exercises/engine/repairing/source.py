@@ -1,4 +1,4 @@
-"""A learner's function as a syntax tree, and functions made of changed trees."""
+"""A learner's function as a syntax tree, and functions made from changed trees."""
 
 import ast
 import inspect
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Source:
-    """The function's tree, with the helpers of its own file; `lines` are as they were written."""
+    """The function's tree, with the helpers from its own file; `lines` are as the learner wrote them."""
 
     tree: ast.Module
     name: str
@@ -18,7 +18,7 @@ class Source:
     lines: dict[int, str]
 
     def compiled(self) -> Callable[..., Any]:
-        """The function as the tree is now; raises for a tree that is no program."""
+        """Make the function from the current tree; raises for a tree that is not a program."""
         code = compile(ast.fix_missing_locations(self.tree), "<repair>", "exec")
         scope = dict(self.scope)
         exec(code, scope)
@@ -26,7 +26,7 @@ class Source:
 
 
 def source_of(function: Any) -> Source | None:
-    """None for functions without source: built-in ones, classes' instances, what was typed into a plain prompt."""
+    """Find the source; None for functions without it: built-in ones, objects, those typed into a plain prompt."""
     code = getattr(function, "__code__", None)
     if code is None:
         return None
@@ -49,7 +49,7 @@ def source_of(function: Any) -> Source | None:
 
 
 def _helpers(function: Callable[..., Any], scope: dict[str, Any]) -> list[Callable[..., Any]]:
-    """Functions of the same file that this one calls."""
+    """Find the functions in the same file that this one calls."""
     code = function.__code__
     found: list[Any] = [scope.get(name) for name in (*code.co_names, *code.co_freevars)]
     home = code.co_filename

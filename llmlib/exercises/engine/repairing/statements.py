@@ -1,4 +1,4 @@
-"""Changes to statements: results thrown away, missing returns, lines too many, lines in another place."""
+"""Changes to statements: results thrown away, missing returns, extra lines, lines in the wrong place."""
 
 import ast
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ def bodies(tree: ast.AST) -> Iterator[Body]:
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Each change of one statement; the tree is changed while the edit is looked at."""
-    for rule in (_thrown_away, _not_returned, _too_many, _overwritten, _misplaced, _exchanged, _jumps):
+    """Yield each change of one statement; the tree stays changed while the caller looks at it."""
+    for rule in (_begins_at_0, _thrown_away, _not_returned, _too_many, _overwritten, _misplaced, _exchanged, _jumps):
         for body in bodies(tree):
             kept = list(body)
             for edit, other in rule(body, tree):
@@ -35,7 +35,7 @@ def _with(body: Body, i: int, *others: ast.stmt) -> Body:
 
 
 def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
-    """`x.f()` alone on a line, where x.f() gives a new value."""
+    """Find `x.f()` alone on a line, where x.f() gives a new value."""
     for i, line in enumerate(body):
         if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Call)):
             continue
@@ -45,11 +45,53 @@ def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
         for target in targets:
             if isinstance(target, ast.Name):
                 says = (
-                    f"The result of `{shown(call)}` is thrown away: it gives a new value and leaves "
+                    f"You throw away the result of `{shown(call)}`: it gives a new value and leaves "
                     f"`{target.id}` as it was."
                 )
                 assigned = ast.Assign([ast.Name(target.id, ast.Store())], call, lineno=line.lineno)
                 yield Edit("result thrown away", line.lineno, says), _with(body, i, assigned)
+
+
+def _begins_at_0(body: Body, tree: ast.AST) -> Changed:
+    """`best = 0`, where `if x > best: best = x` comes later: infinity in its place, on the right side."""
+    for i, line in enumerate(body):
+        if not (isinstance(line, ast.Assign) and len(line.targets) == 1):
+            continue
+        target, value = line.targets[0], line.value
+        several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+        names, values = (target.elts, value.elts) if several else ([target], [value])  # type: ignore[attr-defined]
+        for place, (name, first) in enumerate(zip(names, values)):
+            number = isinstance(first, ast.Constant) and type(first.value) in (int, float)
+            if not (number and isinstance(name, ast.Name) and (side := _beaten(tree, name.id))):
+                continue
+            start = ast.Call(ast.Name("float", ast.Load()), [ast.Constant(f"{side}inf")], [])
+            others = [start if n == place else v for n, v in enumerate(values)]
+            new = ast.Assign([target], ast.Tuple(others, ast.Load()) if several else start, lineno=line.lineno)
+            says = (
+                f"Your search begins with `{name.id} = {shown(first)}`. Where everything is "
+                f"{'below' if side else 'above'} that, nothing is ever found to be better. Begin with the first one, "
+                f"or with {'minus ' if side else ''}infinity."
+            )
+            yield Edit("where a search begins", line.lineno, says), _with(body, i, new)
+
+
+def _beaten(tree: ast.AST, name: str) -> str | None:
+    """ "-" if something has to be above `name` to take its place, "" if below; None if nothing takes its place so."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.If):
+            continue
+        set_here = {n.id for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name) and _stored(n)}
+        for test in ast.walk(node.test):
+            if name in set_here and isinstance(test, ast.Compare) and len(test.ops) == 1:
+                right = ast.unparse(test.comparators[0]) == name
+                left = ast.unparse(test.left) == name
+                if right != left and isinstance(test.ops[0], (ast.Gt, ast.GtE, ast.Lt, ast.LtE)):
+                    return "-" if isinstance(test.ops[0], (ast.Gt, ast.GtE)) == right else ""
+    return None
+
+
+def _stored(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
 
 
 def _not_returned(body: Body, tree: ast.AST) -> Changed:
@@ -79,7 +121,7 @@ def _overwritten(body: Body, _tree: ast.AST) -> Changed:
             uses_itself = ast.dump(target).replace("Store", "Load") in read  # `x = x + 1` does add to it
             adds = not (uses_itself or isinstance(line.value, ast.Constant))  # `+= False` does nothing
             if adds and isinstance(target, (ast.Name, ast.Subscript)):
-                says = f"`{shown(line)}` overwrites what was there; it should be added to."
+                says = f"`{shown(line)}` overwrites what was there; it should add to it."
                 yield (
                     Edit("overwritten", line.lineno, says),
                     _with(body, i, ast.AugAssign(target, ast.Add(), line.value)),
@@ -108,10 +150,10 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
             continue
         rest = _with(body, i) or [ast.Pass()]
         if not hasattr(line, "body") or _only_leaves(line):
-            says = f"Without `{shown(line)}` all would be right."
+            says = f"Without `{shown(line)}` everything would be right."
             yield Edit("a line too many", line.lineno, says), rest
         elif isinstance(line, ast.If) and not line.orelse:
-            says = f"Without the block that begins with `if {shown(line.test)}` all would be right."
+            says = f"Without the block that begins with `if {shown(line.test)}` everything would be right."
             yield Edit("a block too many", line.lineno, says), rest
         if isinstance(line, ast.If):
             says = f"The condition `{shown(line.test)}` is not needed, or leaves out too much."
@@ -119,13 +161,13 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _only_leaves(line: ast.stmt) -> bool:
-    """Whether it is an `if` that does nothing but return, go on or break off."""
+    """Whether it is an `if` that only returns, continues or breaks."""
     leaving = (ast.Return, ast.Continue, ast.Break, ast.Raise)
     return isinstance(line, ast.If) and not line.orelse and isinstance(line.body[0], leaving)
 
 
 def _misplaced(body: Body, _tree: ast.AST) -> Changed:
-    """The last line of a loop that belongs after it, or the line after it that belongs inside."""
+    """Move the last line of a loop after it, or the line after it into the loop."""
     for i, line in enumerate(body):
         inner = getattr(line, "body", None)
         if not isinstance(line, (ast.For, ast.While, ast.If, ast.With)) or not inner:
@@ -176,7 +218,7 @@ def _exchanged(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _then(first: ast.stmt, second: ast.stmt) -> Body:
-    """One statement after the other, also where the first one returns."""
+    """Put one statement after the other, even if the first one returns."""
     if isinstance(first, ast.Return) and first.value is not None:
         kept = ast.Assign([ast.Name("_result", ast.Store())], first.value, lineno=first.lineno)
         return [kept, second, ast.Return(ast.Name("_result", ast.Load()))]
@@ -187,15 +229,15 @@ def _jumps(body: Body, _tree: ast.AST) -> Changed:
     for i, line in enumerate(body):
         if isinstance(line, ast.Break):
             yield (
-                Edit("loop left", line.lineno, "`break` ends the loop where it should go on."),
+                Edit("loop left", line.lineno, "`break` ends the loop where it should continue."),
                 _with(body, i, ast.Continue()),
             )
         if isinstance(line, ast.Continue):
             yield (
-                Edit("loop goes on", line.lineno, "`continue` goes on where the loop should end."),
+                Edit("loop goes on", line.lineno, "`continue` carries on where the loop should end."),
                 _with(body, i, ast.Break()),
             )
         if isinstance(line, ast.If):
             looped = ast.While(line.test, line.body, [])
-            says = f"`if {shown(line.test)}` does it once; it should go on as long as the condition holds."
+            says = f"`if {shown(line.test)}` does it once; it should repeat as long as the condition holds."
             yield Edit("once instead of again", line.lineno, says), _with(body, i, looped)

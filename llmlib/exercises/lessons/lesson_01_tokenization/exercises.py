@@ -99,12 +99,12 @@ def merge_keeps_the_text(call, case):
     ids, pair, new_id = case.args
     back = [x for id in call(ids, pair, new_id) for x in (pair if id == new_id else (id,))]
     if back != list(ids):
-        return f"Put {pair} back for each {new_id} of your result, and {back[:12]} comes out, where {ids[:12]} went in."
+        return f"Put {pair} back for each {new_id} of your result, and {back[:12]} comes out, but {ids[:12]} went in."
     return None
 
 
 class Handed(list):
-    """The very list that the attempt gets, and no copy of it."""
+    """Keep the very list that the attempt gets, not a copy of it."""
 
     def __deepcopy__(self, _memo):
         return self
@@ -115,7 +115,7 @@ def own_list_returned(call, case):
     handed = Handed(ids)
     if call(handed, pair, new_id) is handed:
         return (
-            "Your function returns the list that it was given. Whoever changes the one later changes the other too; "
+            "Your function returns the list that it was given. Anyone who later changes one of them changes both; "
             "`list(ids)` makes a new one."
         )
     return None
@@ -146,11 +146,11 @@ def cases_count_pairs(seed):
         Case(({(1, 2, 3): 10, (2, 3): 1},)),
         Case(({},), "no pieces"),
         Case(({(7,): 5},), "a piece of one id"),
-        Case(({(4, 4, 4): 2},), "a run of one id: the pair begins at two places"),
-        Case(({(1, 2): 1, (3, 4): 1},), "pieces that stand side by side"),
+        Case(({(4, 4, 4): 2},), "a run of one id: the pair occurs twice, with an overlap"),
+        Case(({(1, 2): 1, (3, 4): 1},), "pieces side by side"),
         Case(
             ({(1, 2, 1, 2, 5): 3, (2, 1): 4, (5, 5, 5): 2, (9,): 6},),
-            "a pair comes twice in one piece, and in another order",
+            "a pair occurs twice in one piece, and in reverse order",
         ),
         Case(({(6, 7, 8): 2, (7, 8): 5, (6, 7): 3},), "pairs that several pieces have"),
         *(Case((pieces(n, length),)) for n, length in ((3, 4), (6, 5), (12, 6))),
@@ -179,7 +179,7 @@ def cases_train(seed):
         Case(("abc", 5), "more merges wanted than there are pairs"),
         Case(("日本日本", 4), "characters of three bytes each"),
         Case(("aaaaaaaa", 3)),
-        Case(("aaaaxyxyxy", 4), "a run, in which pairs overlap"),
+        Case(("aaaaxyxyxy", 4), "a run, where pairs overlap"),
         Case(("aaabaaabaaab", 4), "runs of three"),
         Case(("hug hugs hug", 258), "more than 256 merges wanted"),
         Case(("  Hug hug Hug  ", 3), "capitals, and spaces around"),
@@ -201,7 +201,7 @@ TRAIN = Exercise(
 # --- tokenization.encode ---
 
 
-# Any two orders in which merges could be applied give different ids for one of these.
+# Any two orders of applying merges give different ids for one of these.
 TANGLED = [
     ("dcbaacdcdcadcdcddcaca", [(100, 99), (99, 100), (100, 100), (98, 97), (99, 258), (258, 258), (257, 99)]),
     ("ccdacadaadcaaddcaad", [(97, 97), (99, 97), (97, 99), (256, 256), (256, 257), (100, 258), (257, 98), (100, 97)]),
@@ -226,7 +226,7 @@ def cases_encode(seed):
         Case(("abab", []), "no merges were learned"),
         Case(("abc", [(98, 99), (97, 98)]), "two merges want the same b"),
         Case(("ababc", [(97, 98), (98, 99), (256, 256), (97, 257)]), "the longest token is not reached"),
-        Case(("abcbcabab", [(98, 99), (97, 98), (97, 256)]), "one pair is commoner, another was learned earlier"),
+        Case(("abcbcabab", [(98, 99), (97, 98), (97, 256)]), "one pair is commoner, but another was learned earlier"),
         Case(("hughug hug", hug), "a pair that occurs several times"),
         Case(("日本 hug 日", [(230, 151), (256, 165), *[(117, 103)]]), "characters of several bytes"),
         Case(("aabaaab", [(97, 98), (97, 97), (97, 256)]), "a run in which pairs overlap"),
@@ -242,12 +242,22 @@ def cases_encode(seed):
     ]
 
 
+def ids_that_exist(call, case):
+    text, merges = case.args
+    largest = max(call(text, merges), default=0)
+    last = 255 + len(merges)
+    if largest <= last:
+        return None
+    return f"Your result holds {largest}. With {len(merges)} merges there are ids up to {last}, whatever the text."
+
+
 ENCODE = Exercise(
     **TEXTS["encode"],
     reference=simple_bpe.encode,
     helpers=(simple_bpe.merge,),
     cases=cases_encode,
     faulty=faulty_encode,
+    probes=(Probe("There is one id for each byte and for each merge.", ids_that_exist),),
 )
 
 
@@ -275,7 +285,7 @@ def cases_decode(seed):
         Case(([259, 256, 258], [(117, 103), (104, 256), (257, 115), (258, 258)]), "tokens within tokens within tokens"),
         *(Case((coded(n), learned)) for n in (2, 5, 9)),
         Case((simple_bpe.encode("naïve über 日本 🙂", learned[:3]), learned)),
-        Case(([375, 258], nested), "120 merges, and each takes in the token of the one before"),
+        Case(([375, 258], nested), "120 merges, each of which uses the token of the one before"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 01: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 01: each reference again, with keywords for its faults."""
 
 import re
 from collections import Counter
@@ -51,7 +51,7 @@ def faulty_most_common_pair(ids, tie="smaller", windows="sliding", order="kept",
 
 
 def _windows(ids, windows):
-    """Pairs of ids, as somebody may take them from a list."""
+    """List pairs of ids, in the ways that people take them from a list."""
     if windows == "disjoint":
         return [(ids[i], ids[i + 1]) for i in range(0, len(ids) - 1, 2)]
     if windows == "without overlap":
@@ -128,7 +128,7 @@ def faulty_merge(
 
 
 def _merge_in_place_of_the_last(ids, pair, new_id):
-    """Each id is compared with the one before it as it was, even where that has gone into a merge."""
+    """Compare each id with the original one before it, even if that one is already part of a merge."""
     merged = []
     for i, id in enumerate(ids):
         if i and (ids[i - 1], id) == pair:
@@ -172,9 +172,13 @@ def faulty_count_pairs(
             dict.update(counts, {pair: n * weight for pair, n in Counter(found).items()})
             continue
         for pair in dict.fromkeys(found) if repeats == "once a piece" else found:
-            counts[pair] = {"overwritten": weight, "largest": max(weight, counts[pair])}.get(
-                times, counts[pair] + weight
-            )
+            before = counts[pair]
+            counts[pair] = {
+                "overwritten": weight,
+                "largest": max(weight, before),
+                "first kept": before or weight,
+                "begun with 1": before + weight if before else 1,
+            }.get(times, before + weight)
         previous = piece[-1] if piece else previous
     if give == "shares":
         return {pair: count / sum(counts.values()) for pair, count in counts.items()}
@@ -217,9 +221,13 @@ def faulty_train(
             continue
         if pair is None or Counter(pairwise(ids))[pair] < least:
             break
-        number = {"next": first_id + len(merges), "same": first_id, "largest": max(ids) + 1}.get(
-            new_id, first_id + n_merges - len(merges) - (new_id == "downwards")
-        )
+        number = {
+            "next": first_id + len(merges),
+            "same": first_id,
+            "largest": max(ids) + 1,
+            "kinds": len(set(ids)) + len(merges),
+            "length": len(ids) + len(merges),
+        }.get(new_id, first_id + n_merges - len(merges) - (new_id == "downwards"))
         if recount == "each":
             ids = faulty_merge(ids, pair, number, **FAULTS_OF_MERGE.get(merging, {}))
         elif recount == "merged anew":
@@ -236,7 +244,7 @@ def faulty_train(
 
 
 def _train_on_words(text, n_merges, words):
-    """Each word by itself, as fast trainers do: without the spaces, or with the space that stands before it."""
+    """Take each word on its own, as fast trainers do: without the spaces, or with the space before it."""
     pieces = [list(word.encode()) for word in (text.split() if words == "apart" else re.findall(r" ?\S+|\s+", text))]
     merges: list[Pair] = []
     for i in range(n_merges):
@@ -330,7 +338,10 @@ def faulty_encode(
             "commonest": min(counts, key=lambda p: (-counts[p], rank[p])),
             "commonest, smaller": min(counts, key=lambda p: (-counts[p], p)),
             "commonest, first": max(counts, key=lambda p: counts[p]),
+            "unknown first": min(pairwise(ids), key=lambda p: rank.get(p, 0)),
         }[order]
+        if pair not in rank:
+            break
         if order in ("leftmost", "rightmost"):
             places = [i for i, p in enumerate(pairwise(ids)) if p == pair]
             at = places[0] if order == "leftmost" else places[-1]
@@ -341,7 +352,7 @@ def faulty_encode(
 
 
 def _sweep(ids, rank, first_id):
-    """Once from left to right, with each known pair merged where it is met."""
+    """Go once from left to right, and merge each known pair where you meet it."""
     found, i = [], 0
     while i < len(ids):
         pair = tuple(ids[i : i + 2])
@@ -351,7 +362,7 @@ def _sweep(ids, rank, first_id):
 
 
 def _merge_on_the_spot(ids, rank, first_id):
-    """Once from left to right, where what was merged is at once tried with its right neighbour."""
+    """Go once from left to right, and try each merged token at once with its right neighbour."""
     ids, i = list(ids), 0
     while i < len(ids):
         if (pair := tuple(ids[i : i + 2])) in rank:

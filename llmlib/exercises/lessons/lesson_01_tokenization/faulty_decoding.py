@@ -1,4 +1,4 @@
-"""The wrong ways through `decode`: the reference once more, with keywords for its faults."""
+"""Wrong solutions to `decode`: the reference again, with keywords for its faults."""
 
 
 def faulty_decode(
@@ -45,7 +45,7 @@ def faulty_decode(
 
 
 def _lengthened(ids, merges):
-    """What comes of `table[new] = table[left]` and `table[new] += table[right]`: there is one list for the two."""
+    """Do what `table[new] = table[left]` and `table[new] += table[right]` do: the two share a list."""
     table = [[b] for b in range(256)]
     for left, right in merges:
         table.append(table[left])
@@ -60,7 +60,7 @@ BETWEEN = {"bytes, spaces": b" ", "bytes, lines": b"\n", "bytes, commas": b","}
 
 
 def _or_one_sign(raw, errors):
-    """What comes of it if broken bytes are met by a single � of one's own."""
+    """Write a single � by hand for broken bytes."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -72,7 +72,7 @@ def _or_one_sign(raw, errors):
 
 
 def _leftmost(id, merges):
-    """What somebody finds who goes on with the left half only, and takes the right one if it is a byte."""
+    """Follow only the left half, and take the right one if it is a byte."""
     found = []
     while id >= 256:
         id, right = merges[id - 256]

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of `tokenizing`: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of `tokenizing`: each reference again, with keywords for its faults."""
 
 import re
 
@@ -24,8 +24,11 @@ def faulty_tokenize(text, tokenizer, special="numbers", pieces="cut", numbers="t
             return [back[id] for id in ids]
         return [tokenizer.numbers[id] for id in ids] if numbers == "theirs" else ids
 
+    if special == "digits":
+        for name, number in tokenizer.special.items():
+            text = text.replace(name, str(number))
     signs = "|".join(tokenizer.special if special == "as patterns" else map(re.escape, tokenizer.special))
-    if special == "text":
+    if special in ("text", "digits"):
         signs = ""
     parts = re.split(f"({signs})", text, maxsplit=1 if times == "first" else 0) if signs else [text]
     if not signs and none == "split":
@@ -36,10 +39,14 @@ def faulty_tokenize(text, tokenizer, special="numbers", pieces="cut", numbers="t
             for piece in re.findall(tokenizer.pattern, text)
             for id in ([tokenizer.special[piece]] if piece in tokenizer.special else encoded(piece))
         ]
+    if special == "one pattern":
+        parts = re.findall("|".join([*map(re.escape, tokenizer.special), tokenizer.pattern]), text)
     ids, found = [], []
     for part in parts:
-        if part in tokenizer.special and special != "text":
+        if part in tokenizer.special and special not in ("text", "digits"):
             number = tokenizer.special[part]
+            if special == "counted on":
+                number = len(tokenizer.numbers) + list(tokenizer.special).index(part)
             if special == "looked up twice":
                 number = tokenizer.numbers[number]
             found += [] if special == "dropped" else [number]
@@ -87,11 +94,13 @@ def faulty_detokenize(ids, tokenizer, special="names", each="run", run="emptied"
 
 def faulty_read_vocabulary(vocab, merges, hidden="in order", order="bytes", gives="both", first=256, soft="hidden",
                            tokens="merges", missing="is 0"):  # fmt: skip
-    """`missing` is what happens if a half of a merge is not known: it counts as 0, or raises."""
+    """`missing` says what happens if half of a merge is not known: it counts as 0, or raises."""
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    if hidden == "space alone":
+        shown = [byte for byte in range(256) if byte != 32]
     if soft == "space shown":
         shown = [32, *shown]
-    if hidden == "as they are":
+    if hidden in ("as they are", "code points"):
         shown = list(range(256))
     if soft == "shown":
         shown = [*range(33, 127), *range(161, 256)]
@@ -99,12 +108,14 @@ def faulty_read_vocabulary(vocab, merges, hidden="in order", order="bytes", give
         shown = list(range(33, 127))
     away = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown}
-    ours |= {chr(256 + (byte if hidden == "by the byte" else i)): byte for i, byte in enumerate(away)}
+    ours |= {chr(256 + (byte if hidden in ("by the byte", "space alone") else i)): byte for i, byte in enumerate(away)}
     characters = sorted(ours) if order == "characters" else sorted(ours, key=ours.__getitem__)
     if order == "as found":
         characters = list(ours)
     if order == "characters":
         ours = {character: id for id, character in enumerate(characters)}
+    if hidden == "code points":
+        ours |= {chr(point): point for point in range(256, 512)}
     numbers, pairs = [vocab.get(character, 0) for character in characters], []
     for number, (left, right) in enumerate(merges):
         by = vocab if gives == "their pairs" else ours
@@ -112,7 +123,9 @@ def faulty_read_vocabulary(vocab, merges, hidden="in order", order="bytes", give
         if tokens != "not entered":
             ours[left + right] = vocab[left + right] if first == "theirs" else first + number
         if tokens != "bytes":
-            numbers.append(vocab[left + right])
+            numbers.append(256 + number if tokens == "our ids" else vocab[left + right])
+    if tokens == "unknown left out":
+        numbers = [number for number in numbers if number]
     if order == "of the file":
         numbers = list(vocab.values())
     return {"both": (pairs, numbers), "exchanged": (numbers, pairs), "pairs": pairs}.get(gives, (pairs, numbers))

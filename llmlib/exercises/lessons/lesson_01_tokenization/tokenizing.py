@@ -1,11 +1,11 @@
-"""Exercises of lesson 01 that make `encode` and `decode` a whole tokenizer: pieces, special tokens, others' numbers."""
+"""Exercises of lesson 01 that turn `encode` and `decode` into a whole tokenizer: pieces, special tokens, numbers."""
 
 import random
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_01_tokenization.faulty_tokenizing import (
     faulty_detokenize,
     faulty_read_vocabulary,
@@ -26,12 +26,15 @@ class Tokenizer:
     special: dict[str, int]
     pattern: str
 
+    def __str__(self) -> str:
+        return f"{len(self.merges)} merges, special = {self.special}, pattern = {self.pattern!r}"
+
 
 # --- tokenization.tokenize ---
 
 
 def tokenize(text, tokenizer):
-    """Special tokens become their numbers; what is between them is cut into pieces, and each piece encoded."""
+    """Turn special tokens into their numbers, cut the text between them into pieces, and encode each piece."""
     ids = []
     signs = "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
@@ -48,7 +51,7 @@ LINES = r"[^\n]*\n?"
 
 
 def a_tokenizer(seed, special, pattern=WORDS, n_merges=12, shift=40):
-    """Its numbers are ours in another order, as a model of others has them."""
+    """Make a tokenizer with our numbers in another order, as another model has them."""
     merges = simple_bpe.train("the hat on the cat, the cat in the hat: banana, über, naïve 🙂", n_merges)
     numbers = list(range(shift, shift + 256 + len(merges)))
     random.Random(seed).shuffle(numbers)
@@ -90,7 +93,7 @@ TOKENIZE = Exercise(
 
 
 def detokenize(ids, tokenizer):
-    """The text of ids: special tokens by their names, and whatever is between two of them decoded in one go."""
+    """Turn ids into text: special tokens become their names, and everything between two of them is decoded together."""
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
     text = ""
@@ -138,7 +141,7 @@ DETOKENIZE = Exercise(
 
 
 def read_vocabulary(vocab, merges):
-    """Merges of characters, as GPT-2 writes them, as pairs of our ids; and the model's number for each of our ids."""
+    """Turn GPT-2's merges of characters into pairs of our ids, and list the model's number for each of our ids."""
     shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     hidden = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
@@ -177,10 +180,20 @@ def cases_read_vocabulary(seed):
     ]
 
 
+def no_tuples(call, case):
+    pairs = call(*case.args)[0]
+    if all(isinstance(pair, tuple) for pair in pairs):
+        return None
+    return (
+        f"Your first pair is {pairs[0]}, a list. Your `encode` compares pairs with tuples, and a list never equals one."
+    )
+
+
 READ_VOCABULARY = Exercise(
     **TEXTS["read_vocabulary"],
     reference=read_vocabulary,
     cases=cases_read_vocabulary,
     faulty=faulty_read_vocabulary,
+    probes=(Probe("Each merge is a tuple.", no_tuples),),
     double=False,
 )

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 02: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 02: each reference again, with keywords for its faults."""
 
 import math
 from typing import Any, Literal
@@ -11,7 +11,15 @@ def faulty_embed(
     ids: Tensor,
     table: Tensor,
     take: Literal[
-        "rows", "columns", "columns, the last for more", "first text", "one-hot", "flat", "places", "numbers"
+        "rows",
+        "columns",
+        "columns, the last for more",
+        "first text",
+        "last text",
+        "one-hot",
+        "flat",
+        "places",
+        "numbers",
     ] = "rows",
     offset: int = 0,
     scale: Literal["root"] | float = 1.0,
@@ -32,8 +40,8 @@ def faulty_embed(
         return table.T[(ids - offset).clamp(max=table.shape[1] - 1)]
     if take == "numbers":
         return table.flatten()[ids - offset]
-    if take == "first text":
-        ids = ids[:1]
+    if take in ("first text", "last text"):
+        ids = ids[:1] if take == "first text" else ids[-1:]
     if take == "one-hot":
         return torch.nn.functional.one_hot(ids, len(table)).to(table.dtype)
     if take == "flat":
@@ -52,12 +60,12 @@ def faulty_cosine(
     x: Tensor,
     y: Tensor,
     divide: Literal["both", "nothing", "left", "right"] = "both",
-    power: int = 1,
+    power: float = 1,
     norm: float = 2,
     zero: Literal["0", "nan", "added", "added a little", "1", "at least 1", "at least 0.1"] = "0",
     order: Literal["left right", "right left"] = "left right",
     axis: int = -1,
-    each: Literal["row", "matrix", "with its own"] = "row",
+    each: Literal["row", "matrix", "with its own", "sum"] = "row",
     centre: Literal["no", "yes"] = "no",
     give: Literal["cosine", "angle", "degrees", "distance", "size", "square", "sine", "share"] = "cosine",
     power_y: int = 1,
@@ -71,6 +79,8 @@ def faulty_cosine(
         small = {"added": 1e-3, "added a little": 1e-6}.get(zero, 0.0)
         return t / (lengths + small if zero in ("nan", "1", "added", "added a little") else lengths.clamp(min=1e-12))
 
+    if each == "sum":
+        return x @ y.T / (x.norm(dim=1)[:, None] + y.norm(dim=1)).clamp(min=1e-12)
     x = scaled(x, power) if divide in ("both", "left") else x
     y = scaled(y, power * power_y) if divide in ("both", "right") else y
     cosines = x @ y.T if order == "left right" else y @ x.T
@@ -102,10 +112,10 @@ def faulty_nearest(
     table: Tensor,
     k: int,
     by: Literal["cosine", "dot", "query", "table", "distance", "squared distance", "manhattan"] = "cosine",
-    best: Literal["largest", "smallest", "largest, rising"] = "largest",
+    best: Literal["largest", "smallest", "largest, rising", "largest, by id"] = "largest",
     sign: Literal["kept", "ignored", "negative ones left out"] = "kept",
     give: Literal["both", "values first", "places", "rows", "ids", "values"] = "both",
-    show: Literal["the measure", "cosines", "positive", "dots", "complement", "table's order"] = "the measure",
+    show: Literal["the measure", "cosines", "positive", "dots", "complement", "table's order", "all"] = "the measure",
     axis: int = -1,
     skip: int = 0,
     zero: Literal["0", "nan"] = "0",
@@ -130,7 +140,9 @@ def faulty_nearest(
     elif sign == "negative ones left out":
         similarity = similarity[similarity > 0]
     wanted = k if bound == "none" else min(k + skip, len(similarity))
-    ids = similarity.topk(wanted, largest=best == "largest").indices[skip:]
+    ids = similarity.topk(wanted, largest=best != "smallest").indices[skip:]
+    if best == "largest, by id":
+        ids = similarity.topk(wanted).indices.sort().values
     if best == "largest, rising":
         ids = similarity.topk(wanted).indices.flip(0)
     shown = {
@@ -138,6 +150,7 @@ def faulty_nearest(
         "cosines": cosines[ids],
         "dots": dots[ids],
         "table's order": similarity[: len(ids)],
+        "all": similarity,
         "positive": -similarity[ids],
         "complement": 1 - similarity[ids],
     }[show]
@@ -178,7 +191,9 @@ def faulty_analogy(
     exclude: Literal["abc", "none", "c", "ab", "a", "b", "ac", "bc"] = "abc",
     unit: Literal["before", "after"] = "before",
     by: Literal["cosine", "dot", "table", "distance", "step"] = "cosine",
-    out: Literal["-inf", "limited", "removed", "too late", "0", "0, kept", "kept", "more", "best three"] = "-inf",
+    out: Literal[
+        "-inf", "limited", "removed", "too late", "0", "0, kept", "kept", "-1, kept", "more", "best three"
+    ] = "-inf",
     axis: int = -1,
     best: Literal["largest", "smallest"] = "largest",
 ) -> object:
@@ -210,7 +225,7 @@ def faulty_analogy(
     if out == "too late":
         ids = [id for id in similarity.topk(min(k, len(table))).indices.tolist() if id not in gone]
         return torch.tensor(ids, dtype=torch.long), similarity[ids]
-    similarity[gone] = 0.0 if out.startswith("0") else -math.inf
+    similarity[gone] = 0.0 if out.startswith("0") else -1.0 if out == "-1, kept" else -math.inf
     if out == "more":
         k = k + 3
     left = len(table) - (0 if out.endswith("kept") else 3 if out == "limited" else len(gone))
@@ -227,7 +242,7 @@ def faulty_sinusoidal(
     power: Literal["down", "up"] = "down",
     start: int = 0,
     base: float = 10_000.0,
-    waves: Literal["both", "sin", "cos"] = "both",
+    waves: Literal["both", "sin", "cos", "none", "inside"] = "both",
     unit: float = 1.0,
     reads: Literal["positions", "places"] = "positions",
     whole: Literal["no", "yes", "dtype too"] = "no",
@@ -248,6 +263,11 @@ def faulty_sinusoidal(
         positions = torch.arange(positions.shape[-1]).expand_as(positions)
     angles = (positions.float() + start)[..., None] * frequencies * unit
     first = channel % 2 == 0 if layout == "alternate" else channel < d_model // 2
+    if waves == "inside":
+        at = (positions.float() + start)[..., None] * unit
+        return torch.where(first if order == "sin first" else ~first, at * frequencies.sin(), at * frequencies.cos())
+    if waves == "none":
+        return angles
     if waves != "both":
         return angles.sin() if waves == "sin" else angles.cos()
     both = torch.where(first if order == "sin first" else ~first, angles.sin(), angles.cos())
@@ -258,7 +278,7 @@ MoveHow = (
     Literal["turned", "step by step", "number by number", "both signs", "sine alone", "sines added", "overwritten"]
     | Literal["overwritten, cosine first", "channels rolled", "rows rolled", "added", "added, less 0", "first hand"]
     | Literal["slowest hand", "slowest hand, single", "searched among 100", "searched among 1000"]
-    | Literal["searched among 5000"]
+    | Literal["searched among 5000", "number added", "tangent"]
 )
 
 
@@ -286,6 +306,8 @@ def faulty_move(
     angles = (by if direction == "on" else -by) * 10_000.0**-exponent
     sin, cos = vectors.chunk(2, dim=-1) if pairs == "halves" else (vectors[..., 0::2], vectors[..., 1::2])
     match how:
+        case "number added":
+            return vectors + k
         case "added" | "added, less 0":
             added = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
             at_0 = vectors.new_tensor([0.0, 1.0]).repeat(d_model // 2)
@@ -313,6 +335,8 @@ def faulty_move(
             return torch.stack((sin, cos), dim=-1).flatten(-2)
         case "turned":
             turned = (sin * angles.cos() + cos * angles.sin(), cos * angles.cos() - sin * angles.sin())
+        case "tangent":
+            turned = ((sin / cos).atan() + angles).sin(), ((sin / cos).atan() + angles).cos()
         case "sine alone":
             turned = ((sin.asin() + angles).sin(), (sin.asin() + angles).cos())
         case "number by number":
@@ -331,7 +355,7 @@ def faulty_move(
 
 
 def _at(positions: Tensor, d_model: int) -> Tensor:
-    """The sinusoidal vectors of positions, in the precision of these."""
+    """Return the sinusoidal vectors of positions, in the precision of the positions."""
     pair = torch.arange(d_model // 2, dtype=positions.dtype)
     angles = positions[..., None] * 10_000.0 ** (-2 * pair / d_model)
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)

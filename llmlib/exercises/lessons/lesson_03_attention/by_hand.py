@@ -12,14 +12,14 @@ from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_03_attention.faulty_by_hand import faulty_previous_occurrence, faulty_turns
 
 TEXTS = texts_of(Path(__file__).parent)
-CLEAR = 0.9  # of a token's attention, for the head to look at one place
+CLEAR = 0.9  # of a token's attention, so that the head counts as looking at one position
 
 
 # --- attention.previous_occurrence ---
 
 
 def previous_occurrence(attend, vocab_size, n_positions):
-    """The same token: a large score. The very same place: a larger one, taken away. And the later, the better."""
+    """Give the same token a large score, take a larger one away at the query's own position, and prefer later keys."""
     same, itself, later = range(vocab_size), range(vocab_size, vocab_size + n_positions), vocab_size + n_positions
     w_q, w_k = torch.zeros(2, later, later + 1)
     w_q[same, same], w_k[same, same] = 20.0 * n_positions, 1.0
@@ -30,21 +30,21 @@ def previous_occurrence(attend, vocab_size, n_positions):
 
 @dataclass(frozen=True)
 class Head:
-    """A causal head on one text, whose vectors say which token stands there, and at which place."""
+    """Run a causal head on one text whose vectors say which token is where."""
 
     ids: tuple[int, ...]
     vocab_size: int
     n_positions: int
 
     def __call__(self, w_q, w_k):
-        """For each token that has come before, the place at which the head looks; −1 if it looks at several."""
+        """Find for each repeated token the position that the head looks at; −1 if it looks at several."""
         scores, places = self.scores(w_q, w_k), range(len(self.ids))
         allowed = torch.ones(len(self.ids), len(self.ids), dtype=torch.bool).tril()
         most, where = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1).max(dim=-1)
         return [int(where[i]) if most[i] > CLEAR else -1 for i in places if self.ids[i] in self.ids[:i]]
 
     def scores(self, w_q, w_k):
-        """How well each key fits each query: (query, key), before the mask."""
+        """Compute how well each key fits each query: (query, key), before the mask."""
         width = self.vocab_size + self.n_positions
         for name, matrix in (("w_q", w_q), ("w_k", w_k)):
             if not isinstance(matrix, torch.Tensor) or matrix.ndim != 2 or matrix.shape[0] != width:
@@ -80,11 +80,11 @@ def cases_previous_occurrence(seed):
 
 
 def where_it_looks(call, case):
-    """What the scores of the first token say that does not look where it should."""
+    """Explain by its scores why the first wrong token does not look where it should."""
     head, *sizes = case.args
     scores = call(head.scores, *sizes)
     if isinstance(scores, tuple):
-        return "You return your two matrices. The task asks for what `attend` makes of them."
+        return "You return your two matrices. The task asks for the result of `attend`."
     ids = head.ids
     for query in range(len(ids)):
         before = [place for place in range(query) if ids[place] == ids[query]]
@@ -92,19 +92,19 @@ def where_it_looks(call, case):
         if not before or row.softmax(dim=0)[before[-1]] > CLEAR:
             continue
         last, mine = before[-1], row[before[-1]].item()
-        others = [place for place in range(query, -1, -1) if place != last]  # its own place first
+        others = [place for place in range(query, -1, -1) if place != last]  # its own position first
         rival = max(others, key=lambda place: row[place].item())
         theirs = row[rival].item()
         right, other = distinctly(mine, theirs) if mine != theirs else [number(mine)] * 2
-        says = f"In the text {list(ids)}, the query at place {query} scores {right} with the key at place {last}"
+        says = f"In the text {list(ids)}, the query at position {query} scores {right} with the key at position {last}"
         says += f", where it should look, and {other} with the key at "
         if rival == query:
-            return says + "its own place. How can the score know that a key stands at the query's own position?"
+            return says + "its own position. How can the score know that a key is at the query's own position?"
         whose = "the same token" if ids[rival] == ids[query] else "another token"
-        says += f"place {rival}, where {whose} stands. "
+        says += f"position {rival}, where {whose} is. "
         if theirs < mine:
             return says + "That is less, but not enough: how much larger must the one be, to get 0.9 of the attention?"
-        return says + "Which of your columns give how much to each of the two?"
+        return says + "How much does each of your columns add to either score?"
     return None
 
 
@@ -113,7 +113,7 @@ PREVIOUS_OCCURRENCE = Exercise(
     reference=previous_occurrence,
     cases=cases_previous_occurrence,
     faulty=faulty_previous_occurrence,
-    probes=(Probe("The last place with the same token gets nearly all.", where_it_looks, explains=True),),
+    probes=(Probe("The last position with the same token gets nearly all.", where_it_looks, explains=True),),
     double=False,
 )
 
@@ -122,7 +122,7 @@ PREVIOUS_OCCURRENCE = Exercise(
 
 
 def turns(n_tokens, d_head, theta):
-    """Cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
+    """Return cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
     cos, sin = embeddings.rotary_cos_sin(torch.arange(n_tokens), embeddings.rotary_frequencies(d_head, theta))
     return cos[None, None], sin[None, None]
 
@@ -130,7 +130,7 @@ def turns(n_tokens, d_head, theta):
 def cases_turns(seed):
     more = 1.0 + seed % 50
     return [
-        Case((3, 2, 10_000.0), "a single pair, which turns by one radian a position"),
+        Case((3, 2, 10_000.0), "a single pair, which turns by one radian per position"),
         Case((4, 4, 100.0 * more), "two pairs"),
         Case((1, 6, 10_000.0), "a single token"),
         Case((7, 8, 500.0 * more), "another θ"),
@@ -144,5 +144,6 @@ TURNS = Exercise(
     helpers=(embeddings.rotary_frequencies, embeddings.rotary_cos_sin),
     cases=cases_turns,
     faulty=faulty_turns,
+    axes=("batch", "head", "seq", "d_head"),
     double=False,
 )

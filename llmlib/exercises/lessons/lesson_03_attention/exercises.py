@@ -311,12 +311,12 @@ def blocks_do_not_matter(call, case):
 
 
 class Handed(list):
-    """Blocks that are made when they are asked for; `most` is how many of them were alive at the same time."""
+    """Blocks that are made on demand; `most` counts how many of them were alive at the same time."""
 
     def __init__(self, blocks):
         super().__init__(blocks)
         self.alive, self.most = WeakIdKeyDictionary(), 0
-        self.latest, self.again = 0, Counter[int]()  # how far it was read; what is read again
+        self.latest, self.again = 0, Counter[int]()  # how far it was read; what was read again
 
     def __deepcopy__(self, _memo):
         return self  # the attempt gets this very list, so that it is counted
@@ -358,8 +358,8 @@ def one_pass(call, case):
     if sum(times > 0 for times in blocks.again.values()) <= 1:  # one to learn the shapes from
         return None
     return (
-        "Your function goes through the blocks a second time, after it has seen them all. Is it only then that the "
-        "largest score is known? What was added up before can be corrected by a factor when a larger one comes."
+        "Your function goes through the blocks a second time, after it has seen them all. Do you need the largest "
+        "score of all before you start? When a larger one comes, a factor can correct the sums so far."
     )
 
 
@@ -370,8 +370,8 @@ ONLINE_SOFTMAX = Exercise(
     faulty=faulty_online_softmax,
     axes=("query", "d_head"),
     probes=(
-        Probe("How the keys are cut into blocks does not matter.", blocks_do_not_matter),
-        Probe("Blocks are let go before the next ones are looked at.", blocks_are_let_go),
+        Probe("It does not matter how the keys are cut into blocks.", blocks_do_not_matter),
+        Probe("Each block is released before the next one.", blocks_are_let_go),
         Probe("Each block is looked at once.", one_pass),
     ),
 )

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 03: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 03: each reference again, with keywords for its faults."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -62,7 +62,10 @@ AttentionMasking = (
     Literal["before", "ignored", "inverted", "after", "after, divided", "zeros", "added", "own"]
     | Literal["own, from the start", "after, filled"]
 )
-AttentionScale = Literal["root", "d_head", "none", "keys", "multiplied", "fixed", "late", "heads", "width", "lengths"]
+AttentionScale = (
+    Literal["root", "d_head", "none", "keys", "multiplied", "fixed", "late", "heads", "width", "lengths", "batch"]
+    | Literal["queries"]
+)
 
 
 def faulty_attention(
@@ -76,7 +79,7 @@ def faulty_attention(
     values: Literal["v", "k", "pattern", "v + k"] = "v",
     sharpen: Literal["softmax", "nothing", "exp", "sum", "sigmoid", "hardest"] = "softmax",
     fill: Literal["-inf", "-1e30", "-10", "-1", "-100"] = "-inf",
-    peak: Literal["subtracted", "kept"] = "subtracted",
+    peak: Literal["subtracted", "kept", "of everything"] = "subtracted",
     fill_by: Literal["filled", "added", "filled before the scale"] = "filled",
 ) -> object:
     d_head, n_key = q.shape[-1], k.shape[-2]
@@ -98,6 +101,10 @@ def faulty_attention(
             scores = scores
         case "heads":
             scores = scores / q.shape[1] ** 0.5
+        case "batch":
+            scores = scores / len(q) ** 0.5
+        case "queries":
+            scores = scores / q.shape[-2] ** 0.5
         case "lengths":
             scores = scores / q.norm(dim=-1, keepdim=True) / k.norm(dim=-1)[..., None, :]
         case "width":
@@ -123,7 +130,7 @@ def faulty_attention(
         elif peak == "subtracted":
             pattern = scores.softmax(dim=dim)
         else:
-            weights = scores.exp()
+            weights = (scores - scores.max() if peak == "of everything" else scores).exp()
             pattern = weights / weights.sum(dim, keepdim=True)
     elif sharpen in ("sum", "exp"):
         kept = scores.exp() if sharpen == "exp" else scores.masked_fill(scores.isinf() | (scores < -1e29), 0.0)

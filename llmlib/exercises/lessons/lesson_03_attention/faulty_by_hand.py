@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of `by_hand`: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of `by_hand`: each reference again, with keywords for its faults."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 
 
 def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, itself=-40.0, later=10.0, by="both"):
-    """`same`, `itself` and `later` are what the score gets for the same token, the same place, and a later place."""
+    """`same`, `itself` and `later` are added for the same token, the same position, and each later position."""
     width = vocab_size + n_positions
     tokens, places = torch.arange(vocab_size), torch.arange(vocab_size, width)
     w_q, w_k = torch.zeros(2, width, width + 1)
@@ -36,7 +36,11 @@ def faulty_turns(n_tokens, d_head, theta, first=0, power="2i", falls=True, laid=
     if laid == "neighbours":
         angles = angles.repeat_interleave(2, dim=1)
     angles = angles * {"radians": 1, "turns": 2 * math.pi, "degrees": math.pi / 180}[unit]
-    cos, sin = angles.cos(), angles.sin()
+    cos, sin = (angles, angles) if gives == "angles" else (angles.cos(), angles.sin())
+    if gives == "position outside":
+        first_turn = speeds.repeat(d_head // len(speeds)) if laid == "halves" else speeds
+        at = torch.arange(first, n_tokens + first)[:, None]
+        cos, sin = at * first_turn.cos(), at * first_turn.sin()
     if axes == "four":
         cos, sin = cos[None, None], sin[None, None]
     return (sin, cos) if gives == "sin cos" else (cos, sin)

@@ -1,4 +1,4 @@
-"""The wrong ways through what lesson 03 does with heads: cut, joined, turned, shared."""
+"""Wrong solutions to what lesson 03 does with heads: cut, joined, turned, shared."""
 
 from typing import Literal
 
@@ -126,14 +126,16 @@ def faulty_rotate(
     swap: Literal["no", "yes"] = "no",
     axis: int = -1,
     part: Literal["all", "first half", "first", "own", "own, less", "no"] = "all",
-    angles: Literal["own", "every other, twice", "every other", "of neighbours"] = "own",
+    angles: Literal["own", "taken again", "every other, twice", "every other", "of neighbours"] = "own",
     mix: RotateMix = "turned",
     lay: Literal["blocks", "alternate"] = "blocks",
     cut: Literal["above", "below"] = "above",
 ) -> object:
     if swap == "yes":
         cos, sin = sin, cos
-    if angles == "every other":
+    if angles == "taken again":
+        cos, sin = cos.cos(), sin.sin()
+    elif angles == "every other":
         cos, sin = (torch.cat((t[..., ::2], t[..., ::2]), dim=-1) for t in (cos, sin))
     elif angles == "every other, twice":
         cos, sin = (t[..., ::2].repeat_interleave(2, -1)[..., : x.shape[-1]] for t in (cos, sin))

@@ -1,12 +1,17 @@
-"""The wrong ways through the module of lesson 03: the reference once more, with keywords for its faults."""
+"""Wrong solutions to the module of lesson 03: the reference again, with keywords for its faults."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from llmlib.attention import merge_heads, scaled_dot_product_attention, split_heads
+from llmlib.attention import merge_heads, scaled_dot_product_attention, share_heads, split_heads
 from llmlib.embeddings import rotate
+
+Turned = (
+    Literal["qk", "", "q", "k", "qkv", "qkk", "qqk", "qqkk"]
+    | Literal["qk, both by sin cos", "qk, one by sin cos", "qk, two by sin cos"]
+)
 
 
 def faulty_multi_head(
@@ -18,14 +23,14 @@ def faulty_multi_head(
     n_heads: int,
     cos: Tensor,
     sin: Tensor,
-    turned: Literal["qk", "", "q", "k", "qkv"] = "qk",
+    turned: Turned = "qk",
     mask: Literal["causal", "none", "later"] = "causal",
     shared: Literal["in a row", "in turns"] = "in a row",
     scale: Literal["root", "none", "width", "stream"] = "root",
     merged: Literal["by token", "channel by channel", "last head first", "as it lies"] = "by token",
     end: Literal["output", "none", "turned", "residual"] = "output",
-    values: Literal["own", "keys"] = "own",
-    kv_heads: Literal["own", "as queries", "not shared", "not shared, by hand"] = "own",
+    values: Literal["own", "keys", "exchanged"] = "own",
+    kv_heads: Literal["own", "as queries", "not shared", "not shared, by hand", "group"] = "own",
     split: Literal["by token", "as it lies", "in turns"] = "by token",
 ) -> Tensor:
     d_head = query.shape[0] // n_heads
@@ -33,10 +38,17 @@ def faulty_multi_head(
     cut = {"by token": split_heads, "as it lies": _cut_as_it_lies, "in turns": _cut_in_turns}[split]
     q, k = cut(x @ query.T, n_heads), cut(x @ key.T, n_kv)
     v = cut(x @ (key if values == "keys" else value).T, n_kv)
-    q = rotate(q, cos, sin) if "q" in turned else q
-    k = rotate(k, cos, sin) if "k" in turned else k
-    v = rotate(v, cos, sin) if "v" in turned else v
-    if kv_heads == "not shared":  # raises as the library does where the numbers differ
+    which, _, mixed = turned.partition(", ")
+    for _ in range(which.count("q")):
+        q = rotate(q, sin, cos) if mixed[:4] in ("both", "one ") else rotate(q, cos, sin)
+    for _ in range(which.count("k")):
+        k = rotate(k, sin, cos) if mixed[:4] in ("both", "two ") else rotate(k, cos, sin)
+    v = rotate(v, cos, sin) if "v" in which else v
+    if values == "exchanged":
+        k, v = v, k
+    if kv_heads == "group":
+        k, v = share_heads(k, n_heads // n_kv), share_heads(v, n_heads // n_kv)
+    if kv_heads in ("group", "not shared"):  # raises as the library does where the numbers differ
         causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
         return merge_heads(scaled_dot_product_attention(q, k, v, causal)) @ output.T
     times = 1 if kv_heads == "not shared, by hand" else n_heads // k.shape[1]

@@ -35,7 +35,7 @@ class MultiHeadAttention(nn.Module):
 
 
 def sizes(x, query, key, value, output, n_heads, cos, sin):
-    """What the class is called with, for a case."""
+    """Return the class's arguments for a case."""
     return {"d_model": x.shape[-1], "n_heads": n_heads, "n_kv_heads": key.shape[0] * n_heads // query.shape[0]}
 
 
@@ -49,7 +49,7 @@ BLUEPRINT = Blueprint(
 
 
 def multi_head(x, query, key, value, output, n_heads, cos, sin):
-    """The module with these weights."""
+    """Make the module with these weights."""
     return BLUEPRINT.called(MultiHeadAttention, (x, query, key, value, output, n_heads, cos, sin))
 
 

@@ -1,4 +1,4 @@
-"""Exercises of lesson 04: numbers that name what a head does, attention through the layers, and intervention."""
+"""Exercises of lesson 04: scores for what a head does, attention through the layers, and intervention."""
 
 import copy
 from functools import lru_cache
@@ -28,7 +28,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def random_pattern(seed, *heads_query_key):
-    """Patterns as a decoder has them: causal, each row summing to one."""
+    """Draw patterns like a decoder's: causal, each row sums to one."""
     mask = causal_mask(*heads_query_key[-2:])
     return (2 * randn(seed, *heads_query_key)).masked_fill(~mask, float("-inf")).softmax(dim=-1)
 
@@ -36,7 +36,7 @@ def random_pattern(seed, *heads_query_key):
 def a_share(call, case):
     lowest, highest = call(*case.args).aminmax()
     if lowest < -1e-4 or highest > 1 + 1e-4:
-        return f"A share lies between 0 and 1; yours go from {lowest.item():.4g} to {highest.item():.4g}."
+        return f"A share is between 0 and 1; yours go from {lowest.item():.4g} to {highest.item():.4g}."
     return None
 
 
@@ -113,7 +113,7 @@ def cases_induction(seed):
     return [
         Case((torch.tensor([[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.125, 0.75, 0.125]]]), torch.tensor([5, 6, 5]))),
         Case((random_pattern(seed, 2, 4, 4), torch.arange(4)), "no token comes twice"),
-        Case((unseen, torch.tensor([4, 5, 6, 4, 5, 6])), "a head that looks at nothing but its own token"),
+        Case((unseen, torch.tensor([4, 5, 6, 4, 5, 6])), "a head that looks only at its own token"),
         Case(
             (random_pattern(seed + 5, 3, 4, 7), torch.tensor([3, 1, 2, 3, 1, 3, 1])),
             "four queries, with three more tokens in the cache",
@@ -177,7 +177,7 @@ ROLLOUT = Exercise(
 
 
 def ablate_heads(model, ids, layer, head):
-    """The model's logits with one head's output set to zero; the model itself stays as it was."""
+    """Return the model's logits with one head's output set to zero; the model itself stays as it was."""
     with torch.no_grad(), interpret.ablate(model, [(layer, head)]):
         return model(ids)
 
@@ -262,8 +262,8 @@ HEAD_CONTRIBUTIONS = Exercise(
 
 
 def copying_share(read, w_v, w_o, unembed):
-    """For which share of the tokens a head raises their own logit the most, when it looks at them."""
-    raised = read @ w_v @ w_o @ unembed.T  # row: the token it looks at; column: whose logit
+    """Return the share of tokens whose own logit a head raises the most, when it looks at them."""
+    raised = read @ w_v @ w_o @ unembed.T  # row: the token that it looks at; column: the token of the logit
     return (raised.argmax(dim=1) == torch.arange(len(read))).double().mean().item()
 
 

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 04: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 04: each reference again, with keywords for its faults."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ ShareAverage = (
 def share(
     pattern: Tensor, there: Tensor, average: ShareAverage = "possible", reduce: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    """Attention that goes `there`, over the queries that have such a key (or over others)."""
+    """Average the attention that goes `there`, over the queries that have such a key (or over others)."""
     could = there.any(-1)
     hits = pattern * there
     if average == "NaN" and not could.any():
@@ -67,11 +67,17 @@ EntropyWeight = (
 )
 
 
+EntropyZero = (
+    Literal["handled", "nan", "rows lost", "added", "added more", "added less", "one added", "least"]
+    | Literal["added to both", "added more to both"]
+)
+
+
 def faulty_entropy(
     pattern: Tensor,
     base: Literal["e", "2", "10"] = "e",
     sign: int = 1,
-    zero: Literal["handled", "nan", "rows lost", "added", "added more", "added less", "one added"] = "handled",
+    zero: EntropyZero = "handled",
     reduce: EntropyReduce = "mean",
     over: Literal["keys", "queries"] = "keys",
     first: Literal["nothing", "rows averaged", "softmax"] = "nothing",
@@ -85,8 +91,11 @@ def faulty_entropy(
     if first == "softmax":
         return faulty_entropy(pattern.softmax(-1), base, sign, reduce=reduce)
     axis = -1 if over == "keys" else -2
-    if zero.startswith("added"):
-        logs = (pattern + {"added": 1e-2, "added more": 1e-1, "added less": 1e-3}[zero]).log()
+    if zero.endswith("to both"):
+        pattern = pattern + (1e-3 if zero == "added to both" else 1e-2)
+        logs = pattern.log()
+    elif zero in ("added", "added more", "added less", "least"):
+        logs = (pattern + {"added": 1e-2, "added more": 1e-1, "added less": 1e-3, "least": 1e-4}[zero]).log()
     if zero == "one added":
         logs = pattern.log1p()
     terms = {
@@ -155,7 +164,7 @@ PreviousAverage = (
 
 def faulty_previous(
     pattern: Tensor,
-    target: Literal["own, not the last", "earlier", "first", "wrapped"] | int = -1,
+    target: Literal["own, not the last", "earlier", "first", "last but one", "wrapped"] | int = -1,
     average: PreviousAverage = "possible",
     offset: Literal["end", "start"] = "end",
     reduce: Literal["mean", "sum"] = "mean",
@@ -169,6 +178,8 @@ def faulty_previous(
             there = key < query
         case "first":
             there = (key == 0) & (query > 0)
+        case "last but one":
+            there = (key == pattern.shape[-1] - 2).expand(pattern.shape[-2:])
         case "wrapped":
             there = torch.where(query > 0, key == (query - 1) % pattern.shape[-1], key == pattern.shape[-1] - 1)
         case _:
@@ -188,7 +199,7 @@ InductionAverage = (
 
 InductionTarget = (
     Literal["after", "same", "both", "both, all", "before", "before the earlier", "after, wrapped", "two after"]
-    | Literal["half"]
+    | Literal["half", "half, if the same"]
 )
 
 
@@ -232,11 +243,13 @@ def faulty_induction(
         there[:, :-1] = earlier[:, 1:]
     elif target == "two after":
         there[:, 2:] = same_token[:, :-2]
-    elif target == "half":
+    elif target.startswith("half"):
         there = (key == query - n_key // 2 + 1).expand_as(same_token)
+        if target == "half, if the same":
+            there = there & same_token.roll(1, -1) & (key > 0)
     else:
         there = same_token
-    own = "any" if target == "half" else own
+    own = "any" if target.startswith("half") else own
     limit = {
         "excluded": key < query,
         "included": key <= query,

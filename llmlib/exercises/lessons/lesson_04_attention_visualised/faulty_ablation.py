@@ -1,4 +1,4 @@
-"""The wrong ways through `ablate_heads`: the reference once more, with keywords for its faults."""
+"""Wrong solutions to `ablate_heads`: the reference again, with keywords for its faults."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""The wrong ways through what flows where in lesson 04: rollout, contributions of heads, copying."""
+"""Wrong solutions to what flows where in lesson 04: rollout, contributions of heads, copying."""
 
 from typing import Any, Literal
 
@@ -17,10 +17,10 @@ def faulty_rollout(
     residual: RolloutResidual = "half",
     heads: Literal["mean", "max", "min", "max, rows to one", "sum", "first", "each"] = "mean",
     order: Literal["later left", "later right"] = "later left",
-    combine: Literal["product", "mean", "none", "element by element", "sum", "mixed"] = "product",
+    combine: Literal["product", "mean", "none", "element by element", "sum", "mixed", "halved"] = "product",
     give: Literal["all", "last", "last for all", "with the start", "list", "reversed"] = "all",
     turn: Literal["no", "layers", "queries and keys", "heads for layers"] = "no",
-    once: Literal["no", "first twice", "powers"] = "no",
+    once: Literal["no", "first twice", "powers", "from the first", "ones", "even", "zeros"] = "no",
 ) -> Any:
     n = patterns.shape[-1]
     itself = torch.eye(n)
@@ -41,7 +41,7 @@ def faulty_rollout(
                 ]
             ).mean(0)
         )
-    flow, after = itself, []
+    flow, after = {"ones": torch.ones(n, n), "even": torch.ones(n, n) / n, "zeros": 0 * itself}.get(once, itself), []
     for number, pattern in enumerate(patterns):
         mixed = {
             "mean": pattern.mean(0),
@@ -79,8 +79,13 @@ def faulty_rollout(
             if once == "powers":
                 flow = torch.linalg.matrix_power(layer, number + 1)
             after.append(flow)
+            if once == "from the first" and number:
+                flow = after[0]
         elif combine == "mixed":
             flow = 0.5 * flow + 0.5 * mixed
+            after.append(flow)
+        elif combine == "halved":
+            flow = (layer + flow) / 2
             after.append(flow)
         elif combine == "element by element":
             flow = layer if number == 0 else layer * flow
@@ -105,11 +110,17 @@ ContributionsGive = Literal[
 ]
 
 
+ContributionsCut = (
+    Literal["columns", "dealt out", "both dealt out", "by reshape", "from the last", "overlapping"]
+    | Literal["all but the first", "all but the last", "steps of n_heads"]
+)
+
+
 def faulty_contributions(
     z: Tensor,
     output: Tensor,
     direction: Tensor,
-    cut: Literal["columns", "dealt out", "both dealt out", "by reshape", "from the last", "overlapping"] = "columns",
+    cut: ContributionsCut = "columns",
     matrix: Literal["own", "rows", "first"] = "own",
     measure: Literal["product", "length", "cosine", "projection", "absolute"] = "product",
     give: ContributionsGive = "heads",
@@ -117,7 +128,7 @@ def faulty_contributions(
     _, head, d_head = z.shape
     weight = output.T if matrix == "rows" else output
     match cut:
-        case "columns":
+        case "columns" | "all but the first" | "all but the last" | "steps of n_heads":
             pieces = weight.unflatten(1, (head, d_head)).movedim(1, 0)
         case "dealt out":
             pieces = weight.unflatten(1, (d_head, head)).movedim(2, 0)
@@ -131,9 +142,13 @@ def faulty_contributions(
             pieces = weight.reshape(head, -1, d_head)
     if cut == "both dealt out":
         z = z.flatten(1).unflatten(1, (d_head, head)).mT
+    if cut in ("all but the first", "all but the last"):
+        z, pieces = (t[..., 1:] if cut == "all but the first" else t[..., :-1] for t in (z, pieces))
     if matrix == "first":
         pieces = pieces[:1].expand(head, -1, -1)
     written = torch.einsum("bhd,hmd->bhm", z, pieces)  # batch head d_model
+    if cut == "steps of n_heads":
+        written = torch.stack([z[:, h] @ weight[:, h * head : h * head + d_head].T for h in range(head)], 1)
     towards = direction[:, None].expand_as(written)
     product = (written * towards).sum(-1)
     match measure:
@@ -213,7 +228,7 @@ def faulty_copying(
         case "how many better":
             right = (raised > raised.diagonal()[:, None]).double().mean(dim=1)
         case "probability":
-            right = raised.softmax(dim=1).diagonal()
+            right = raised.softmax(dim=1 if axis == "row" else 0).diagonal()
     total = right.double()
     match give:
         case "share":

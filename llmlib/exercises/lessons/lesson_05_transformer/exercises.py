@@ -1,4 +1,4 @@
-"""Exercises of lesson 05: the parts of a Transformer, its size, and what it would say early; `loading` has more."""
+"""Exercises of lesson 05: the parts of a Transformer, its size, its early logits; `loading` has more."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -56,7 +56,7 @@ def length_does_not_matter(call, case):
         return None
     if equal(call(x, weight, 0.0), call(7 * x, weight, 0.0)):
         return None
-    return "With eps = 0, a vector that is 7 times as long gives another result."
+    return "With eps = 0, a vector that is 7 times as long gives a different result."
 
 
 RMS_NORM = Exercise(
@@ -67,7 +67,7 @@ RMS_NORM = Exercise(
     arguments=("x", "weight", "eps"),
     axes=("batch", "seq", "width"),
     probes=(
-        Probe("How long a vector is does not matter, only where it points.", length_does_not_matter),
+        Probe("Only a vector's direction matters, not its length.", length_does_not_matter),
         gradients_flow(("x", "weight"), 0, 1),
     ),
 )
@@ -77,7 +77,7 @@ RMS_NORM = Exercise(
 
 
 def key_value_memory(x, keys, values):
-    """The MLP as a memory: each unit compares its key with x, and adds its value as far as it fires."""
+    """Use the MLP as a memory: each unit compares its key with x, and adds its value as far as it fires."""
     return layers.gelu(x @ keys.T) @ values
 
 
@@ -110,7 +110,7 @@ KEY_VALUE_MEMORY = Exercise(
 
 
 def swiglu_mlp(x, gate, up, down):
-    """The gated MLP of Llama, from its three matrices."""
+    """Apply Llama's gated MLP, from its three matrices."""
     return layers.swiglu(x @ gate.T, x @ up.T) @ down.T
 
 
@@ -143,13 +143,13 @@ SWIGLU_MLP = Exercise(
 
 
 def block_forward(block, residual):
-    """One block: attention, then the MLP; each reads a normalised copy and adds what it has found."""
+    """Run one block: attention, then the MLP; each reads a normalised copy and adds its result."""
     residual = residual + block.attention(block.attention_norm(residual))
     return residual + block.mlp(block.mlp_norm(residual))
 
 
 class Parts(nn.Module):
-    """The parts of a block, without its way to put them together: that is what is asked for."""
+    """The parts of a block without its `forward`, because the reader writes that."""
 
     def __init__(self, block):
         super().__init__()
@@ -157,7 +157,7 @@ class Parts(nn.Module):
         self.mlp_norm, self.mlp = block.mlp_norm, block.mlp
 
     def forward(self, *_):
-        raise RuntimeError("This block cannot be called itself. Call its four parts, and put their results together.")
+        raise RuntimeError("You cannot call this block itself. Call its four parts, and put their results together.")
 
 
 def cases_block(seed):
@@ -206,7 +206,7 @@ BLOCK_FORWARD = Exercise(
 
 
 def llama_logits(ids, weights, config):
-    """The logits of a whole model of the Llama family, from its weights by name."""
+    """Compute the logits of a whole model of the Llama family, from its weights by name."""
     frequencies = embeddings.rotary_frequencies(config.d_head, config.rope_theta)
     cos, sin = embeddings.rotary_cos_sin(torch.arange(ids.shape[1]), frequencies)
     residual = weights["embed.weight"][ids]
@@ -256,7 +256,7 @@ LLAMA_LOGITS = Exercise(
 
 
 def count_parameters(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_mlp):
-    """How many numbers a Llama-style model with a tied table has."""
+    """Count the numbers of a Llama-style model with a tied table."""
     d_kv = d_model // n_heads * n_kv_heads
     attention = 2 * d_model * d_model + 2 * d_model * d_kv  # queries and output; keys and values
     mlp = 3 * d_model * d_mlp  # gate, up, down
@@ -284,7 +284,7 @@ COUNT_PARAMETERS = Exercise(
 
 
 def after_layer(model, ids, layer):
-    """The logits that the model would give if it stopped after `layer` of its blocks."""
+    """Return the logits that the model would give if it stopped after `layer` of its blocks."""
     return interpret.logit_lens(model, ids)[layer].clone()
 
 

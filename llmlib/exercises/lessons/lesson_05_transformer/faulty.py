@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 05: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 05: each reference again, with keywords for its faults."""
 
 from functools import partial
 from typing import Any, Literal
@@ -272,7 +272,7 @@ def faulty_count(
     norm = {"one": 1, "head": d_head, "d_model": d_model}[a_norm_is]
     a_block = attention + mlp + norms * a_norm * norm
     n = {"one": 1, "one more": n_layers + 1, "one less": n_layers - 1}.get(layers, n_layers)
-    if layers.startswith("once"):  # for a bracket that is missing, or closes too early
+    if layers.startswith("once"):  # for a bracket that is missing or closes too early
         each = attention if layers == "once but attention" else a_block - norms * a_norm * norm
         return tables * vocab_size * d_model + (n_layers - 1) * each + a_block + final * a_norm * norm
     if layers == "table in the bracket":
@@ -351,7 +351,7 @@ def faulty_after_layer(
 
 
 def _streams(model: Any, ids: Tensor) -> dict[str, list[Tensor]]:
-    """What passes along the residual stream: on entering and leaving each block, and between its two halves."""
+    """Collect the residual stream: before and after each block, and between its two halves."""
     passed: dict[str, list[Tensor]] = {"residual": [], "middle": []}
     points = [(block.hook_residual_pre, "residual") for block in model.blocks]
     points += [(model.blocks[-1].hook_residual_post, "residual")]

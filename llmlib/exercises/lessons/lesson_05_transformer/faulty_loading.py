@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of `loading`: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of `loading`: each reference again, with keywords for its faults."""
 
 import json
 import math

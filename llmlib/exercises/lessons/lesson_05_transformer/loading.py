@@ -1,4 +1,4 @@
-"""Exercises of lesson 05 on other people's weights: what a file calls them, and which way round it holds them."""
+"""Exercises of lesson 05 on other people's weights: their names in a file, and which way round they are stored."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def our_name(name, names):
-    """What we call a weight that a file of the Llama family calls `name`."""
+    """Return our name for a weight that a file of the Llama family calls `name`."""
     parts = name.split(".")
     if parts[0] == "model":
         parts = parts[1:]
@@ -61,7 +61,7 @@ def cases_our_name(seed):
         Case(
             (f"model.Layers.{block}.self_attn.Q_proj.weight", OURS | {"Q_proj": "Query"}), "names with capital letters"
         ),
-        Case((f"layers.{block}.attn.query.weight", swapped), "another table, in which two names change places"),
+        Case((f"layers.{block}.attn.query.weight", swapped), "another table, where two names are swapped"),
     ]
 
 
@@ -72,7 +72,7 @@ OUR_NAME = Exercise(**TEXTS["our_name"], reference=our_name, cases=cases_our_nam
 
 
 def read_tensor(data, name):
-    """One tensor of a safetensors file: eight bytes for the header's length, the header, and then all numbers."""
+    """Read a tensor from a safetensors file: eight bytes for the header's length, the header, then all numbers."""
     begin = 8 + int.from_bytes(data[:8], "little")
     about = json.loads(data[8:begin])[name]
     start, end = about["data_offsets"]
@@ -90,7 +90,7 @@ def cases_read_tensor(seed):
         return save(tensors, metadata={"format": "pt"})
 
     def by_hand(name, blanks):
-        """A file of odd sizes, in which no tensor's bytes could be those of the next, and blanks after the header."""
+        """Make a file of odd sizes, so that no tensor can pass for the next one, with blanks after the header."""
         tensors = {
             "first": randn(seed, 1).half(),
             "second": randn(seed + 1, 3).float(),
@@ -140,7 +140,7 @@ READ_TENSOR = Exercise(
 
 
 def split_fused(c_attn):
-    """GPT-2's fused matrix, (in, out) with queries, keys and values side by side, as three of nn.Linear's (out, in)."""
+    """Split GPT-2's fused matrix, (in, out) with queries, keys and values side by side, into three of (out, in)."""
     query, key, value = c_attn.T.chunk(3)
     return query, key, value
 

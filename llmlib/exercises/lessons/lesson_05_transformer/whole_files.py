@@ -1,4 +1,4 @@
-"""Exercises of lesson 05 that bring a whole model in: its attention from four matrices, its weights, its sizes."""
+"""Exercises of lesson 05 that load a whole model: its attention from four matrices, its weights, its sizes."""
 
 import json
 from pathlib import Path
@@ -22,9 +22,9 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """What attention adds to the stream: the module of lesson 03, with these matrices in the place of its own."""
+    """Compute what attention adds to the stream: lesson 03's module, with these matrices instead of its own."""
     n_kv_heads = n_heads * key.shape[0] // query.shape[0]
-    with torch.device("meta"):  # the module's own weights are not used, so they need no memory, and no numbers
+    with torch.device("meta"):  # we do not use the module's own weights, so they need no memory and no numbers
         module = MultiHeadAttention(x.shape[-1], n_heads, n_kv_heads)
     matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
     return functional_call(module, matrices, (x, cos, sin))
@@ -36,8 +36,8 @@ def weights_of_its_own(call, case):
     if not torch.equal(added, call(x, -query, key, -value, torch.zeros_like(output), *rest)):
         return None  # some of them are used
     return min(added.abs().max(), (added - x).abs().max()) > 1e-3 and (
-        "With zeros as `output` nothing should come out, but something does: your module does not use the matrices "
-        "that it should. Are the names in your dictionary just those of `module.state_dict()`? And is it "
+        "With zeros as `output` the result should be zero, but it is not: your module does not use the matrices "
+        "that it should. Does your dictionary have exactly the names in `module.state_dict()`? And is it "
         "`functional_call` that runs the module?"
     )
 
@@ -51,8 +51,8 @@ def too_many_key_value_heads(call, case):
     wide = [w.unflatten(0, (-1, d_head)).repeat_interleave(shared, dim=0).flatten(0, 1) for w in (key, value)]
     args = (x, query, *wide, output, n_heads, cos, sin)
     return torch.allclose(call(*args), attention_part(*args), rtol=1e-4, atol=1e-5) and (
-        "It is right as soon as `key` and `value` have as many rows as `query`. So the number of key-value heads that "
-        "you give to your module is wrong where they have fewer. What does the number of rows of `key` say?"
+        "It is right whenever `key` and `value` have as many rows as `query`. So where they have fewer, you give your "
+        "module the wrong number of key-value heads. What does the number of rows of `key` say?"
     )
 
 
@@ -76,14 +76,14 @@ ATTENTION_PART = Exercise(
 
 
 def tensor_names(data):
-    """What a safetensors file holds, but for the table's second copy; in alphabetical order."""
+    """List what a safetensors file holds, except for the table's second copy, in alphabetical order."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return sorted(header.keys() - {"__metadata__", "lm_head.weight"})
 
 
 def cases_tensor_names(seed):
     def case(*names, note="", metadata=None):
-        """A file whose header names its tensors in this order."""
+        """Make a file whose header names its tensors in this order."""
         header = {"__metadata__": metadata} if metadata else {}
         for place, name in enumerate(names):
             header[name] = {"dtype": "F32", "shape": [1], "data_offsets": [4 * place, 4 * place + 4]}
@@ -118,7 +118,7 @@ TENSOR_NAMES = Exercise(
 
 
 def read_sizes(text):
-    """The sizes of a model of the Llama family, from the text of its config.json."""
+    """Read the sizes of a model of the Llama family from the text of its config.json."""
     theirs = json.loads(text)
     width, n_heads = theirs["hidden_size"], theirs["num_attention_heads"]
     return {

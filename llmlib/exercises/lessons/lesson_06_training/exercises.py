@@ -1,11 +1,11 @@
-"""Exercises of lesson 06: targets and loss, the loop, what counts in a batch, and what to measure; `steps` has more."""
+"""Exercises of lesson 06: targets and loss, the loop, parts of a batch, and what to measure; `steps` has more."""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch._dynamo  # torch.optim imports it at its first use: seconds, which an attempt should not be stopped for
+import torch._dynamo  # torch.optim imports it at its first use: seconds that should not count against an attempt
 import torch.nn.functional as F
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
@@ -43,7 +43,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def windows(ids, starts, seq_len):
-    """Pieces of a text, and for each of their tokens the one that follows it."""
+    """Cut pieces from a text, and for each of their tokens the one that follows it."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -98,7 +98,7 @@ NEXT_TOKEN_LOSS = Exercise(
 
 
 def descend(weight, batches, learning_rate):
-    """A step against the gradient for each batch; the model is logits = x @ weight."""
+    """Take a step against the gradient for each batch; the model is logits = x @ weight."""
     weight = weight.clone().requires_grad_()
     for x, targets in batches:
         loss = F.cross_entropy(x @ weight, targets)
@@ -111,7 +111,7 @@ def descend(weight, batches, learning_rate):
 
 def carries_gradient(call, case):
     return call(*case.args).requires_grad and (
-        "The weights that you return carry a gradient, and all that it was computed from. `.detach()` cuts it off."
+        "The weights that you return carry a gradient, and everything it was computed from. `.detach()` cuts it off."
     )
 
 
@@ -145,7 +145,7 @@ DESCEND = Exercise(
 
 @dataclass(frozen=True)
 class LossOfTwoLayers:
-    """The loss of a network with two layers on a batch (x, targets): what `fit` asks."""
+    """Compute the loss of a two-layer network on a batch (x, targets), for `fit`."""
 
     def __call__(self, weights, batch):
         first, second = weights
@@ -169,7 +169,7 @@ def cases_fit(seed):
 
 
 def hangs_together(call, case):
-    """Whether a step's weights still depend on those of the step before: then autograd keeps all steps."""
+    """Whether a step's weights still depend on the step before: then autograd keeps all steps."""
     weights, loss_of, batches, rates, limit = case.args
     computed = []
 
@@ -179,18 +179,18 @@ def hangs_together(call, case):
 
     call(weights, watched, batches, rates, limit)
     return any(computed[1:]) and (
-        "From the second step on, the weights that you give to `loss_of` still hang on the step before, and that step "
-        "on the one before it. So autograd keeps everything that was ever computed, and a long run fills the memory. "
-        "`.detach()` cuts the new weights off, in each step; then they have to ask for a gradient again."
+        "From the second step on, the weights that you pass to `loss_of` still depend on the step before, and that "
+        "step on the one before it. So autograd keeps everything that you ever computed, and a long run fills the "
+        "memory. `.detach()` cuts the new weights off, in each step; then they have to require a gradient again."
     )
 
 
 def returns_gradients(call, case):
     weights, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors, and each may keep all that it was computed from. `.item()` gives the number."
+        return "Your losses are tensors, and each may keep everything it was computed from. `.item()` gives the number."
     return any(w.requires_grad for w in weights) and (
-        "The weights that you return carry a gradient, or still ask for one. `.detach()` gives the numbers alone."
+        "The weights that you return carry a gradient, or still require one. `.detach()` gives only the numbers."
     )
 
 
@@ -215,7 +215,7 @@ FIT = Exercise(
     faulty=faulty_fit,
     double=False,
     probes=(
-        Probe("A step keeps nothing of the steps before it but numbers.", hangs_together),
+        Probe("A step keeps only numbers from the steps before it.", hangs_together),
         Probe("What comes back is numbers alone.", returns_gradients),
         Probe("The steps are your own.", lets_an_optimizer_do_it, remark=True),
     ),
@@ -226,7 +226,7 @@ FIT = Exercise(
 
 
 def bits_per_byte(loss, n_tokens, text):
-    """A loss in nats a token as bits a byte of the text: a measure that does not depend on the tokenizer."""
+    """Turn a loss in nats per token into bits per byte: a measure that does not depend on the tokenizer."""
     return loss * n_tokens / math.log(2) / len(text.encode("utf-8"))
 
 
@@ -250,7 +250,7 @@ BITS_PER_BYTE = Exercise(
 
 
 def accumulated_gradient(weight, parts):
-    """The gradient of the mean loss over all targets that count, part by part."""
+    """Compute the gradient of the mean loss over all targets that count, part by part."""
     total = sum(int((targets != IGNORED).sum()) for _, targets in parts)
     weight = weight.clone().requires_grad_()
     for x, targets in parts:
@@ -272,7 +272,7 @@ def cases_accumulated(seed):
         case((4, 4, 4), 3, 4, "in one part fewer targets count", ((0, 0), (0, 1), (0, 3))),
         case((2, 5), 3, 3, "parts of different sizes"),
         case((3, 4, 2), 4, 3, "different sizes, and targets that do not count", ((1, 0), (1, 2), (2, 1))),
-        case((2, 3), 2, 4, "a part in which no target counts", ((0, 0), (0, 1))),
+        case((2, 3), 2, 4, "a part where no target counts", ((0, 0), (0, 1))),
         case((3, 2), 2, 3, "two parts, and in the larger a target does not count", ((0, 1),)),
     ]
 
@@ -290,7 +290,7 @@ ACCUMULATED_GRADIENT = Exercise(
 
 
 def validation_loss(model, train_batches, validation_batches):
-    """The mean surprise at each target of the validation data, with dropout off."""
+    """Compute the mean surprise at each target of the validation data, with dropout off."""
     was_training = model.training
     model.eval()
     total, n_targets = 0.0, 0
@@ -303,7 +303,7 @@ def validation_loss(model, train_batches, validation_batches):
 
 
 class Dropout(nn.Module):
-    """While training, about half of the channels are 0. The same ones each time, so that results can be compared."""
+    """Set about half of the channels to 0 while training; the same ones each time, so that results can be compared."""
 
     def forward(self, x):
         if not self.training:
@@ -342,7 +342,7 @@ def cases_validation(seed):
 
 
 def keeps_gradients(call, case):
-    """Whether autograd was on while the model was asked: right, but slow, and it takes memory."""
+    """Whether autograd was on while the model ran: right, but slow, and it takes memory."""
     seen = []
     hook = case.args[0].register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
     try:
@@ -350,8 +350,8 @@ def keeps_gradients(call, case):
     finally:
         hook.remove()
     return any(seen) and (
-        "Autograd was on while you measured. The number is right; but without `torch.no_grad()` all that the forward "
-        "pass computes is kept for a backward pass that never comes."
+        "Autograd was on while you measured. The number is right; but without `torch.no_grad()`, torch keeps all "
+        "that the forward pass computes, for a backward pass that never comes."
     )
 
 

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 06: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 06: each reference again, with keywords for its faults."""
 
 import math
 from typing import Any, Literal
@@ -121,7 +121,7 @@ def faulty_loss(
 
 
 def slope(weight: Tensor, x: Tensor, targets: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Any:
-    """The gradient of the loss of logits = x @ weight, by the formula: probability minus what should have been."""
+    """Compute the gradient of the loss for logits = x @ weight by formula: probability minus target."""
     counts = targets != IGNORED
     off = (x @ weight).softmax(dim=-1) - F.one_hot(targets.clamp(min=0), weight.shape[1])
     off = torch.where(counts[:, None], off, torch.zeros_like(off))

@@ -1,4 +1,4 @@
-"""The wrong ways through the backward pass of lesson 06: the reference once more, with keywords for its faults."""
+"""Wrong solutions to the backward pass of lesson 06: the reference again, with keywords for its faults."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""The wrong ways of lesson 06 to take a step: to clip, AdamW, the training loop, Muon."""
+"""Wrong ways to take a step in lesson 06: clipping, AdamW, the training loop, Muon."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Exercises of lesson 06 that make one step: its gradients by hand, AdamW and Muon, the rate, and its length."""
+"""Exercises of lesson 06 that make one step: gradients by hand, AdamW and Muon, the rate, the step's length."""
 
 import math
 from pathlib import Path
@@ -25,7 +25,7 @@ def whole_numbers(seed, below, *shape):
 
 
 def backward(x, w1, w2, targets):
-    """The gradients of both matrices: blame goes from the loss back to the weights."""
+    """Compute the gradients of both matrices: blame goes from the loss back to the weights."""
     a = (x @ w1).tanh()
     slope = ((a @ w2).softmax(dim=-1) - F.one_hot(targets, w2.shape[1])) / len(x)
     d_w2 = a.T @ slope
@@ -61,7 +61,7 @@ def uses_autograd(call, case):
     except NoValue:  # `torch.func` raises: it allows no such hooks
         kept.append(True)
     return bool(kept) and (
-        "The numbers are right, and autograd has computed them. Here you are to do what it does: go back from the loss "
+        "The numbers are right, but autograd has computed them. Here you have to do its work: go back from the loss "
         "to W₂, and on to W₁, with the three rules."
     )
 
@@ -79,7 +79,7 @@ BACKWARD = Exercise(
 
 
 def adamw_step(w, gradient, m, v, t, lr):
-    """One step of AdamW: the new weights, and both running averages."""
+    """Take one step of AdamW: return the new weights, and both running averages."""
     m = 0.9 * m + 0.1 * gradient
     v = 0.95 * v + 0.05 * gradient**2
     m_full, v_full = m / (1 - 0.9**t), v / (1 - 0.95**t)
@@ -115,7 +115,7 @@ ADAMW_STEP = Exercise(**TEXTS["adamw_step"], reference=adamw_step, cases=cases_a
 
 
 def orthogonalise(gradient, steps):
-    """The matrix with singular values near 1 and the same directions, by matrix products alone."""
+    """Bring a matrix's singular values near 1 and keep its directions, with matrix products only."""
     a, b, c = 3.4445, -4.7750, 2.0315
     is_tall = gradient.shape[0] > gradient.shape[1]
     x = gradient.T if is_tall else gradient
@@ -139,7 +139,7 @@ def cases_orthogonalise(seed):
 
 
 class _Watched(TorchFunctionMode):
-    """Notes which functions of torch are called, and the shapes of all that they compute."""
+    """Record which functions of torch are called, and the shapes of everything that they compute."""
 
     def __init__(self):
         super().__init__()
@@ -168,8 +168,8 @@ def takes_apart(call, case):
         call(*case.args)
     used = sorted(watched.called & {"svd", "svdvals", "eigh", "eig", "eigvalsh", "qr"})
     return bool(used) and (
-        f"The numbers are right, but `{used[0]}` has taken the matrix apart. The polynomial is there so that this is "
-        "not needed: it reaches the singular values with matrix products alone."
+        f"The numbers are right, but `{used[0]}` has taken the matrix apart. With the polynomial you do not need "
+        "that: it reaches the singular values with matrix products alone."
     )
 
 
@@ -189,7 +189,7 @@ ORTHOGONALISE = Exercise(
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """A straight rise, and half a cosine wave down to 0."""
+    """Return the rate of a step: a straight rise, then half a cosine wave down to 0."""
     if step < warmup:
         return peak * (step + 1) / warmup
     passed = (step - warmup) / (steps - warmup)
@@ -226,7 +226,7 @@ LEARNING_RATE_AT = Exercise(
 
 
 def clip_together(gradients, limit):
-    """All gradients times one number, so that their common norm is at most the limit."""
+    """Multiply all gradients by one number, so that their common norm is at most the limit."""
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
     return [gradient * (limit / norm) if norm > limit else gradient for gradient in gradients]
 
@@ -256,11 +256,11 @@ CLIP_TOGETHER = Exercise(
 )  # fmt: skip
 
 
-# --- what the loop is made of; its exercises are in `exercises` and `whole_runs` ---
+# --- the parts of the loop; its exercises are in `exercises` and `whole_runs` ---
 
 
 def next_token_loss(logits, targets):
-    """The mean surprise at the targets that count, in nats."""
+    """Compute the mean surprise at the targets that count, in nats."""
     counts = targets != IGNORED
     log_p = logits.log_softmax(dim=-1)
     surprise = -log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]

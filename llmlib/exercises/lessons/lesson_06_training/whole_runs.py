@@ -1,4 +1,4 @@
-"""Exercises of lesson 06 around the loop: a model's weights by name, what they begin with, and a run of them."""
+"""Exercises of lesson 06 around the loop: a model's weights by name, their first values, and a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def weight_shapes(config):
-    """The shape of each weight of a model of the Llama family, by name."""
+    """List the shape of each weight of a model of the Llama family, by name."""
     width, d_kv, d_mlp = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
     in_block: dict[str, tuple[Any, ...]] = {f"{norm}_norm": (width,) for norm in ("attention", "mlp")}
     in_block |= {f"attention.{part}": (width, width) for part in ("query", "output")}
@@ -62,7 +62,7 @@ WEIGHT_SHAPES = Exercise(
 
 
 def first_weight(name, shape, n_layers, draw):
-    """A weight before the first step: small and random, smaller if it adds to the stream; ones for a norm."""
+    """Make a weight for the first step: small and random, smaller if it adds to the stream; ones for a norm."""
     if len(shape) == 1:
         return torch.ones(shape)
     adds = name.endswith(("attention.output.weight", "mlp.down.weight"))
@@ -71,7 +71,7 @@ def first_weight(name, shape, n_layers, draw):
 
 @dataclass(frozen=True)
 class Draw:
-    """Random numbers of mean 0 and standard deviation 1: for one shape always the same, whatever was drawn before."""
+    """Draw numbers of mean 0 and standard deviation 1: the same for each shape, whatever was drawn before."""
 
     seed: int
 
@@ -113,7 +113,7 @@ FIRST_WEIGHT = Exercise(
 
 
 def learn(weights, logits_of, batches, rates):
-    """`fit` for a model whose weights have names: the new ones in the order of the names, and the losses."""
+    """Run `fit` on a model whose weights have names: return them in the order of the names, and the losses."""
 
     def loss_of(values, batch):
         inputs, targets = batch
@@ -151,7 +151,7 @@ def cases_learn(seed):
 
 @dataclass(frozen=True)
 class AskedToLearn:
-    """A model that takes only weights of which one asks for a gradient."""
+    """A model that only accepts weights if one of them requires a gradient."""
 
     logits_of: Any
 
@@ -170,8 +170,8 @@ def weights_from_outside(call, case):
         call(weights, AskedToLearn(logits_of), *rest)
     except NoValue as error:
         return NOTHING_LEARNS in str(error) and (
-            "Your loss gives `logits_of` the weights from outside, which ask for no gradient, and not those that `fit` "
-            "hands to it. What does `fit` call your loss with?"
+            "Your loss gives `logits_of` the weights from outside, which require no gradient, not the ones that `fit` "
+            "passes to it. What does `fit` call your loss with?"
         )
     return None
 
@@ -179,9 +179,9 @@ def weights_from_outside(call, case):
 def gives_numbers(call, case):
     weights, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors. `fit` gives numbers: hand them on as they are."
+        return "Your losses are tensors. `fit` gives numbers: pass them on as they are."
     return any(w.requires_grad for w in weights) and (
-        "The weights that you return still ask for a gradient. `fit` gives numbers alone: hand them on as they are."
+        "The weights that you return still require a gradient. `fit` gives plain numbers: pass them on as they are."
     )
 
 

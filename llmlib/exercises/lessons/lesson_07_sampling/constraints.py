@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def allowed_tokens(moves, state, tokens):
-    """The ids of the tokens whose bytes lead from the state to another one."""
+    """Return the ids of the tokens whose bytes lead from the state to another one."""
     allowed = []
     for id, token in enumerate(tokens):
         at = state
@@ -29,7 +29,7 @@ def allowed_tokens(moves, state, tokens):
 
 
 def automaton_of(texts):
-    """The tree of the texts' beginnings: for each state, which byte leads where."""
+    """Build the tree of the texts' beginnings: for each state, which byte leads where."""
     moves: list[dict[int, int]] = [{}]
     for text in texts:
         state = 0
@@ -79,7 +79,7 @@ ALLOWED_TOKENS = Exercise(
 
 
 def constrained(logits_after, moves, ends, tokens, end, most):
-    """The ids that a model writes under an automaton; it ends where the model wants to and the automaton lets it."""
+    """Let a model write under an automaton; it ends where the model wants to and the automaton allows it."""
     state, ids = 0, list[int]()
     while len(ids) < most:
         allowed = allowed_tokens(moves, state, tokens)
@@ -97,7 +97,7 @@ def constrained(logits_after, moves, ends, tokens, end, most):
 
 @dataclass(frozen=True)
 class LogitsAfter:
-    """A model whose logits depend on every id so far and on their order, and which wants to end more and more."""
+    """A model whose logits depend on all ids so far and on their order; it wants to end more and more."""
 
     vocab_size: int
     end: int
@@ -113,7 +113,7 @@ class LogitsAfter:
 
 
 def ends_of(texts):
-    """The states of `automaton_of(texts)` in which a text ends."""
+    """Return the states of `automaton_of(texts)` where a text ends."""
     moves, ends = automaton_of(texts), set()
     for text in texts:
         state = 0
@@ -133,7 +133,7 @@ def cases_constrained(seed):
     letters = [{97: 1}, {97: 0, 98: 1}]  # state 0 may end, and comes back
 
     def case(automaton, tokens, end, note, wanted, most=12, patience=2.0, level=0.0):
-        """The first model from the seed on whose text is as wanted."""
+        """Find the first model, from this seed on, whose text has what we want."""
         for number in range(seed, seed + 3000):
             model = LogitsAfter(len(tokens), end, number, patience, level)
             args = (model, *automaton, tokens, end, most)
@@ -146,7 +146,7 @@ def cases_constrained(seed):
         return len(constrained(*args)) == most < len(constrained(model, moves, ends, tokens, end, 40))
 
     def forbidden(args):
-        """Whether the likeliest of all tokens is never allowed at first, and the end is not either."""
+        """Whether at first neither the likeliest of all tokens nor the end is allowed."""
         model, moves, _, tokens, end, _ = args
         best = int(model([]).argmax())
         return best != end and best not in allowed_tokens(moves, 0, tokens)
@@ -175,7 +175,7 @@ def ends_where_it_may(call, case):
     for place, id in enumerate(ids):
         for byte in tokens[id]:
             if byte not in moves[state]:
-                return f"The automaton has no path for token {id} at place {place} of your text."
+                return f"The automaton has no path for token {id} at position {place} of your text."
             state = moves[state][byte]
     if state in ends or len(ids) == most:
         return None

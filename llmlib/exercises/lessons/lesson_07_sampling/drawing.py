@@ -1,18 +1,18 @@
-"""What the exercises of lesson 07 ask for, where others of them use it: the draw, the temperature, the penalty."""
+"""Functions that several exercises of lesson 07 share: the draw, the temperature, the penalty."""
 
 from llmlib.sampling import logits as rules
 
 
 def draw(probabilities, u):
-    """For each row, the first token at which the sum of the probabilities exceeds u."""
+    """Return for each row the first token at which the sum of the probabilities exceeds u."""
     return (probabilities.cumsum(dim=-1) <= u[:, None]).sum(dim=-1)
 
 
 def probabilities_at(logits, temperature):
-    """The distribution at a temperature; at 0 all of it on the first of the likeliest tokens."""
+    """Return the distribution at a temperature; at 0 all of it is on the first of the likeliest tokens."""
     return rules.scale_temperature(logits, temperature).softmax(dim=-1)
 
 
 def penalise_repetition(logits, ids, penalty):
-    """The logits, made smaller for the tokens that occur in the same row of ids."""
+    """Make the logits smaller for the tokens that occur in the same row of ids."""
     return rules.penalise_repetition(logits, rules.count_tokens(ids, logits.shape[-1]), penalty)

@@ -1,4 +1,4 @@
-"""Exercises of lesson 07: to draw, to heat and cut a distribution, to penalise, to measure."""
+"""Exercises of lesson 07: draw from a distribution, heat and cut it, penalise, measure."""
 
 import random
 from pathlib import Path
@@ -29,7 +29,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def cases_draw(seed):
-    """Sixteenths, so that sums are exact and a u can lie right on an edge."""
+    """Make probabilities in sixteenths, so that sums are exact and u can be right on an edge."""
     generator = torch.Generator().manual_seed(seed)
 
     def case(batch, vocab, note="", parts=16):
@@ -72,7 +72,7 @@ DRAW = Exercise(
 # --- sampling.probabilities_at ---
 
 
-# Not smaller in float32: to take the logarithm of a softmax first is right, and rounds logits that are nearly equal.
+# Not smaller in float32: taking the log of a softmax first is right, but rounds logits that are nearly equal.
 SMALL = ((0.02, "both"), (0.005, "double"), (1e-4, "double"), (1e-9, "double"))
 
 
@@ -86,7 +86,7 @@ def cases_temperature(seed):
         Case((2 * randn(seed, 2, 3, 5), 2.0), "a temperature above 1"),
         Case((randn(seed + 1, 3, 4), 1.0), "temperature 1"),
         Case((randn(seed + 2, 2, 3, 4), 0.0), "temperature 0"),
-        Case((equal, 0.0), "temperature 0, and the best is there several times"),
+        Case((equal, 0.0), "temperature 0, and several tokens are the best"),
         Case((equal, 0.25), "equal logits"),
         Case((randn(seed + 3, 5), 4.0), "one distribution alone"),
         Case((50 * randn(seed + 4, 4, 4), 8.0), "large logits"),
@@ -107,7 +107,7 @@ def sums_to_one(call, case):
 
 
 def halved_together(call, case):
-    """Halves are exact, but the power of 1/T of a probability close to 1 is not, the less so the smaller T is."""
+    """Halving is exact, but a probability close to 1, to the power of 1/T, is not, and less so the smaller T is."""
     logits, temperature = case.args
     if not equal(probabilities_at(logits, temperature), call(logits, temperature)):
         return None  # another matter
@@ -141,7 +141,7 @@ PROBABILITIES_AT = Exercise(
 
 
 def cases_cut(seed, first, second):
-    """A row of its own for each shape that a distribution can have: sure, open, in between."""
+    """Make a row for each shape that a distribution can have: sure, open, in between."""
     sure = torch.tensor([0.9, 0.02, 0.03, 0.05], dtype=torch.float64).log()
     even = torch.tensor([0.22, 0.26, 0.24, 0.28], dtype=torch.float64).log()
     between = torch.tensor([0.1, 0.45, 0.15, 0.3], dtype=torch.float64).log()
@@ -170,11 +170,11 @@ def kept_stay(call, case):
     kept = got.isfinite()
     if bool(kept.any(dim=-1).all()) and bool((got[kept] == logits[kept].to(got.dtype)).all()):
         return None
-    return "A logit that is kept is not what it was, or a row has nothing left."
+    return "You change a logit that should stay as it is, or leave nothing in a row."
 
 
 def fewest_kept(call, case):
-    """Equally likely tokens, whose sums are exact: whichever are kept, their number is known."""
+    """Try equally likely tokens, whose sums are exact: we know how many have to be kept, whichever they are."""
     untied = torch.tensor([[2.0, 0.0, 1.0, -1.0], [0.1, 0.3, 0.2, 0.0]], dtype=case.args[0].dtype)
     for p, fewest in ((0.5, 2), (0.4, 2), (0.75, 3)):
         if not equal(rules.keep_top_p(untied, p), call(untied, p)):
@@ -182,7 +182,7 @@ def fewest_kept(call, case):
         kept = int(call(torch.zeros(1, 4, dtype=case.args[0].dtype), p).isfinite().sum())
         if kept != fewest:
             says = f"Of four tokens with the probability 0.25 each, {fewest} reach p = {p} together; you keep {kept}."
-            more = " A sum that is p itself has reached p, and of equally likely tokens some may be cut."
+            more = " A sum that is p itself has reached p, and some of several equally likely tokens may be cut."
             return says + more * (kept > fewest)
     return None
 
@@ -191,7 +191,7 @@ def likeliest_stays(call, case):
     kept = call(case.args[0], 0.0).isfinite()
     if bool(kept.gather(-1, case.args[0].argmax(-1, keepdim=True)).all()):
         return None
-    return "With p = 0 no token is needed to reach p, and yet one stays: without any, there is nothing to draw from."
+    return "With p = 0 you need no token to reach p, but one has to stay: otherwise there is nothing to draw from."
 
 
 KEPT = Probe("Logits that are kept stay as they are, and in each row at least one is.", kept_stay)

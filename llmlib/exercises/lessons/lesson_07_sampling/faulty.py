@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 07: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 07: each reference again, with keywords for its faults."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of `constraints`: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of `constraints`: each reference again, with keywords for its faults."""
 
 from typing import Any, Literal
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def _as_far_as_it_goes(moves: Any, at: Any, token: Any, skips: Any) -> Any:
-    """The last state that is reached."""
+    """Return the last state that the bytes reach."""
     for byte in token:
         if byte in moves[at]:
             at = moves[at][byte]
@@ -86,7 +86,7 @@ def faulty_allowed(
 
 
 def _reached(moves: Any, state: Any, data: Any) -> Any:
-    """The state after the bytes, or None."""
+    """Return the state after the bytes, or None."""
     for byte in data:
         state = moves[state].get(byte)
         if state is None:
@@ -95,7 +95,7 @@ def _reached(moves: Any, state: Any, data: Any) -> Any:
 
 
 def _moved(moves: Any, state: Any, data: Any, walk: Any) -> Any:
-    """The state after a token that was written."""
+    """Return the state after a written token."""
     if walk == "stays":
         return state
     state = 0 if walk == "from 0" else state
@@ -158,7 +158,7 @@ def faulty_constrained(
 
 
 def _taken(logits: Tensor, allowed: list[int], end: int, mask: str, pick: str) -> int | None:
-    """The id that is written next, or None if the text ends without an end token."""
+    """Return the id to write next, or None if the text ends without an end token."""
     if mask in ("none", "stops"):
         best = int(logits.argmax())
         return best if mask == "none" or best in allowed else None

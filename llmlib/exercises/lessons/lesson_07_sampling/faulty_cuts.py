@@ -1,4 +1,4 @@
-"""The wrong ways through the cuts of lesson 07, top-p and min-p: each reference once more, with its faults."""
+"""Wrong solutions to the cuts of lesson 07, top-p and min-p: each reference again, with its faults."""
 
 from typing import Any, Literal
 

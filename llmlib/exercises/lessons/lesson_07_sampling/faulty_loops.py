@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of `loops`: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of `loops`: each reference again, with keywords for its faults."""
 
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ def faulty_continuation(
         new.append(token)
         if (token == end and at_end == "kept") or (us_as == "one less" and number == len(us) - 2):
             break
-        if reads == "stale cache":  # that of the prompt, each time
+        if reads == "stale cache":  # the prompt's cache, each time
             logits, _ = read([token], cache)
         elif reads != "nothing":
             text = {"all": ids + new, "prompt": ids}.get(reads, [token])

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercise of `writing`: the reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercise of `writing`: the reference again, with keywords for its faults."""
 
 import torch
 
@@ -10,7 +10,7 @@ from llmlib.sampling.logits import keep_top_p
 def faulty_write(logits_of, ids, us, end, temperature, top_p, penalty, order="penalty heat cut", sees="all",
                  place="last", reads="all", at_end="stops", give="new", us_as="in order", cuts="top-p",
                  sums="to 1", past=None):  # fmt: skip
-    """`order` are the rules that are applied, in this order; `past` is what a draw beyond the last token gives."""
+    """`order` lists the rules in the order of their use; `past` is the result of a draw beyond the last token."""
 
     def read(new, text):
         text = (text or []) + new

@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def continuation(read, choose, ids, us, end):
-    """The new ids after a prompt: one for each u, up to the end token; the model reads each token once."""
+    """Write the new ids after a prompt: one for each u, up to the end token; the model reads each token once."""
     logits, cache = read(ids, None)
     new: list[int] = []
     for u in us:
@@ -46,7 +46,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Choose:
-    """Draws with u, and makes the tokens that are in the text less likely: the nearer to its end, the more."""
+    """Draw with u, and make the tokens of the text less likely: the nearer to its end, the more."""
 
     def __call__(self, logits, ids, u):
         seen = torch.zeros_like(logits)
@@ -64,7 +64,7 @@ def cases_continuation(seed):
         return Case((Read(vocab_size, seed), Choose(), ids, us, end), note)
 
     def ending(ids, n, note, at):
-        """The end is a token that would come at this place, and has not come before."""
+        """Choose as the end a token that would come here, and has not come before."""
         for _ in range(200):
             one = case(ids, n, vocab_size=9)
             text = continuation(*one.args)
@@ -73,7 +73,7 @@ def cases_continuation(seed):
         raise AssertionError("no text with an end")
 
     def unended(ids, n, note):
-        """The end is the prompt's last token, and none of these numbers draws it again."""
+        """Choose as the end the prompt's last token, with numbers that do not draw it again."""
         for _ in range(200):
             one = case(ids, n, note, end=ids[-1], vocab_size=9)
             if len(continuation(*one.args)) == n:
@@ -92,7 +92,7 @@ def cases_continuation(seed):
 
 
 def reads_again(call, case):
-    """How many ids the model was given, against how many the text has."""
+    """Compare the number of ids that the model gets with the number of ids in the text."""
     read, choose, ids, us, end = case.args
     given: list[int] = []
 
@@ -121,7 +121,7 @@ CONTINUATION = Exercise(
 
 
 def beam_step(found, log_p, n_beams):
-    """The best continuations of all beams by one token: pairs of a sum of log-probabilities and ids."""
+    """Return the best one-token continuations of all beams: pairs of a sum of log-probabilities and ids."""
     totals = torch.tensor([total for total, _ in found])[:, None] + log_p  # (beam, vocab)
     best = totals.flatten().topk(n_beams)
     places = [divmod(place, log_p.shape[1]) for place in best.indices.tolist()]
@@ -135,7 +135,7 @@ def cases_beam_step(seed):
         log_p = (spread * randn(seed + vocab + length, len(totals), vocab)).float().log_softmax(dim=-1)
         return Case((list(zip(totals, ids)), log_p, n_beams), note)
 
-    # By the new token alone, the three best would all go on from the other beam, and no two are equally likely.
+    # By the new token alone, the three best would all continue the other beam, and no two are equally likely.
     sure = torch.tensor([[0.26, 0.23, 0.2, 0.17, 0.14], [0.03, 0.31, 0.02, 0.35, 0.29]]).log()
     return [
         case([-1.0, -1.5], 3, 2, "two beams, three tokens"),
@@ -155,13 +155,11 @@ def ids_in_new_lists(call, case):
 
 
 def plain_numbers(call, case):
-    """A tensor of one number compares like a number, but it is not what the task asks for."""
+    """Reject a tensor of one number: it compares like a number, but the task does not ask for it."""
     for total, ids in call(*case.args):
         if isinstance(total, torch.Tensor) or any(isinstance(id, torch.Tensor) for id in ids):
-            which = "total" if isinstance(total, torch.Tensor) else "list of ids"
-            return (
-                f"A {which} of yours holds a tensor. `.item()` takes the number out of it, and `.tolist()` all numbers."
-            )
+            which = "totals is" if isinstance(total, torch.Tensor) else "lists of ids holds"
+            return f"One of your {which} a tensor. `.item()` takes out its number, and `.tolist()` all its numbers."
     return None
 
 

@@ -1,4 +1,4 @@
-"""The last exercise on lesson 07's loop: a whole sampler around a whole model."""
+"""The last exercise about lesson 07's loop: a whole sampler around a whole model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ def cases_write(seed):
             one = case(ids, n, 1.3, 1.0, 1.0, vocab_size=12)
             text, (speak, *others) = write(*one.args), one.args
             elsewhere = write(lambda ids, speak=speak: speak(ids)[:, :1].expand(-1, ids.shape[1], -1), *others)
-            # It would come, too, for whoever reads the logits at the first position: one slip must not hide another.
+            # It would also come if you read the logits at the first position: one slip must not hide another.
             if text[at] not in text[:at] and text[at] not in ids and text[at] in elsewhere:
                 return Case((*one.args[:3], text[at], *one.args[4:]), note)
         raise AssertionError("no text with an end")
@@ -84,7 +84,7 @@ def divided_by_0(call, case):
     if temperature or call(*args) != write(*args):
         return None
     return (
-        "With a temperature of 0.001 your text is the right one, and with 0 it is not: 0 is nothing to divide by. "
+        "With a temperature of 0.001 your text is right, and with 0 it is not: you cannot divide by 0. "
         "Which of your functions knows what to do then?"
     )
 

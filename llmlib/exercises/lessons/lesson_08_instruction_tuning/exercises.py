@@ -1,4 +1,4 @@
-"""Exercises of lesson 08: the chat format, what is learned of it, packing, what a score is worth; see also `lora`."""
+"""Exercises of lesson 08: the chat format, the mask, packing, what a score is worth; `lora` has more."""
 
 import random
 from pathlib import Path
@@ -23,15 +23,15 @@ from llmlib.exercises.lessons.lesson_08_instruction_tuning.tuning import LEARN_A
 from llmlib.finetuning import pairs
 
 TEXTS = texts_of(Path(__file__).parent)
-EMPTY = -1  # a place of a row in which no conversation lies
-Z = 1.96  # of a normal distribution, 95% lies within so many standard deviations
+EMPTY = -1  # a position of a row without a conversation
+Z = 1.96  # 95% of a normal distribution is within this many standard deviations
 
 
 # --- instruction_tuning.chat_text ---
 
 
 def chat_text(messages):
-    """A conversation in the course's format; after a question it ends where the answer has to begin."""
+    """Write a conversation in the course's format; after a question it ends where the answer has to begin."""
     text = ""
     for message in messages:
         if message["role"] == "user":
@@ -42,7 +42,7 @@ def chat_text(messages):
 
 
 def conversation(*contents, first="user"):
-    """Messages of two who take turns."""
+    """Make messages of two speakers who take turns."""
     roles = ("user", "assistant") if first == "user" else ("assistant", "user")
     return [{"role": roles[i % 2], "content": content} for i, content in enumerate(contents)]
 
@@ -74,7 +74,7 @@ CHAT_TEXT = Exercise(
 
 
 def turns(seed, lengths, special, cut=False):
-    """The ids of a conversation: questions and answers of these lengths in turn; the last answer may have no end."""
+    """Make a conversation's ids: questions and answers of these lengths in turn; the last answer may have no end."""
     chance = random.Random(seed)
     user, assistant, end = special
     ids = []
@@ -128,7 +128,7 @@ def cases_targets(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def case(answers, note=""):
-        """Of each row, the places (from, to) of its answers."""
+        """Return for each row the positions (from, to) of its answers."""
         mask = torch.zeros(len(answers), 9, dtype=torch.bool)
         for row, places in enumerate(answers):
             for start, stop in places:
@@ -158,7 +158,7 @@ TARGETS = Exercise(
 
 
 def pack(conversations, length):
-    """Rows of `length` ids, each with as many whole conversations as fit one after the other."""
+    """Fill rows of `length` ids, each with as many whole conversations as fit one after another."""
     rows: list[list[int]] = [[]]
     for ids in conversations:
         ids = ids[:length]
@@ -197,7 +197,7 @@ PACK = Exercise(
 
 
 def interval(right, n):
-    """Wilson's 95% interval for a share: all p from which right / n is at most 1.96 standard deviations away."""
+    """Return Wilson's 95% interval for a share: all p that right / n is at most 1.96 standard deviations away from."""
     share = right / n
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * (share * (1 - share) / n + Z**2 / (4 * n**2)) ** 0.5
@@ -232,7 +232,7 @@ INTERVAL = Exercise(
     reference=interval,
     cases=cases_interval,
     faulty=faulty_interval,
-    probes=(Probe("The interval lies between 0 and 1, has a width, and holds the share itself.", holds_the_share),),
+    probes=(Probe("The interval is between 0 and 1, has a width, and contains the share itself.", holds_the_share),),
     double=False,
 )
 
@@ -245,7 +245,7 @@ def cases_best_by_wording(seed):
     names = ["How old is …?", "Who broke …?", "What did … give to …?", "Where was …?", "Who came to the door?"]
 
     def case(counts, note=""):
-        """Of each wording, how many questions are told, and how many are not."""
+        """Count for each wording how many questions have their answer in the story, and how many do not."""
         asked = [
             (names[i], is_told)
             for i, pair in enumerate(counts)
@@ -269,6 +269,18 @@ def cases_best_by_wording(seed):
                 ],
             ),
             "wordings that differ in one word",
+        ),
+        Case(
+            (
+                [
+                    ("Who fell?", True),
+                    ("who fell?", False),
+                    ("who fell?", False),
+                    ("Who fell", True),
+                    ("Who fell?", True),
+                ],
+            ),
+            "wordings that differ in a capital or a sign",
         ),
         case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings of different frequency"),
         case([(2, 5), (1, 2), (0, 3)], "most are not told"),

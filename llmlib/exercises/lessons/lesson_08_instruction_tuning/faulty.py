@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 08: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 08: each reference again, with keywords for its faults."""
 
 from typing import Any, Literal
 
@@ -103,7 +103,7 @@ def faulty_answer_mask(
     give: AnswerMaskGive = "booleans",
 ) -> Any:
     listed = ids.tolist()
-    spans = []  # of each answer: its header's place, the place after its end, whether it has an end
+    spans = []  # for each answer: its header's position, the position after its end, whether it has an end
     for start, id in enumerate(listed):
         if id == assistant:
             ends = [i for i in range(start, len(listed)) if listed[i] == end]
@@ -323,7 +323,7 @@ def faulty_pack(
     rows = [space + row if side == "left" else row + space for row, space in zip(rows, blank)]
     if long == "no room":
         for row in rows:
-            torch.empty(length)[: len(row)] = torch.tensor(row)  # raises, as there are fewer places
+            torch.empty(length)[: len(row)] = torch.tensor(row)  # raises, as there are fewer positions
     match give:
         case "tensor":
             return torch.tensor(rows)
@@ -342,7 +342,7 @@ def faulty_pack(
 
 
 def _row_for(rows: Any, ids: Tensor, limit: Any, gap: Any, place: Any, anew: bool = False) -> Any:
-    """The row that takes this conversation; None for a new one."""
+    """Find the row for this conversation; None for a new one."""
     fits = [(not row and not anew) or len(row) + gap + len(ids) <= limit for row in rows]
     if place == "cut to the rest":
         return len(rows) - 1 if len(rows[-1]) < limit else None

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 08 on LoRA: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 08 on LoRA: each reference again, with keywords for its faults."""
 
 from typing import Any, Literal
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def _scale(scale: str, alpha: float, a: Tensor, b: Tensor) -> Any:
-    """By what the update is multiplied: alpha / r, or what is taken for it."""
+    """Return the update's factor: alpha / r, or something mistaken for it."""
     r = a.shape[0]
     match scale:
         case "alpha / r":
@@ -64,7 +64,7 @@ LoraLinearUpdate = (
 
 
 def _joined(plain: Any, low: Any, s: Any, base: LoraLinearBase) -> Any:
-    """What the weights give, and what the update adds, put together."""
+    """Put together the weights' result and the update's."""
     match base:
         case "as it is":
             return plain + s * low
@@ -166,7 +166,7 @@ def faulty_merged(
 
 KeptByRankValues = (
     Literal["singular", "eigen", "eigen, unsorted", "symmetric", "rows", "columns", "first rows", "first columns"]
-    | Literal["entries", "diagonal"]
+    | Literal["entries", "diagonal", "eigen of a square"]
 )
 
 
@@ -190,6 +190,9 @@ def faulty_kept_by_rank(
             found = torch.linalg.eigvals(update).abs().sort(descending=True).values
         case "eigen, unsorted":
             found = torch.linalg.eigvals(update).abs()
+        case "eigen of a square":
+            side = min(update.shape)
+            found = torch.linalg.eigvals(update[:side, :side]).abs().sort(descending=True).values
         case "symmetric":
             found = torch.linalg.eigvalsh(update).abs().sort(descending=True).values
         case "rows":

@@ -1,4 +1,4 @@
-"""The wrong ways through what lesson 08 measures: each reference once more, with keywords for its faults."""
+"""Wrong solutions to what lesson 08 measures: each reference again, with keywords for its faults."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -110,7 +110,7 @@ def faulty_interval(
 BestByWordingDecide = (
     Literal["majority", "one for all", "minority", "answers all", "refuses all", "answers if ever told"]
     | Literal["refuses if ever untold", "pure only", "half of the mixed", "as the last", "as the first"]
-    | Literal["at random as often", "first word", "answers alone"]
+    | Literal["at random as often", "first word", "answers alone", "so far, answers", "so far, refuses", "ties lost"]
 )
 
 
@@ -119,8 +119,14 @@ def faulty_best_by_wording(
     decide: BestByWordingDecide = "majority",
     weigh: Literal["questions", "wordings", "by wordings", "best one", "each question"] = "questions",
     give: Literal["share", "count", "percent", "rounded", "by wording"] = "share",
+    read: Literal["as it is", "in small letters", "without its signs", "once each"] = "as it is",
 ) -> Any:
     told: dict[str, list[bool]] = {}
+    if read == "once each":
+        asked = list(dict.fromkeys(asked))
+    elif read != "as it is":
+        signs = " ?.!…" if read == "without its signs" else " "
+        asked = [(wording.lower().strip(signs), is_told) for wording, is_told in asked]
     for wording, is_told in asked:
         wording = wording.split()[0] if decide == "first word" else wording
         told.setdefault(wording, []).append(is_told)
@@ -136,7 +142,8 @@ def faulty_best_by_wording(
             "answers alone": yes if yes > no else 0,
             "pure only": 0 if yes and no else yes + no, "half of the mixed": (yes + no) / 2 if yes and no else yes + no,
             "as the first": yes if some[0] else no, "as the last": yes if some[-1] else no,
-            "at random as often": (yes**2 + no**2) / (yes + no),
+            "at random as often": (yes**2 + no**2) / (yes + no), "ties lost": max(yes, no) if yes != no else 0,
+            "so far, answers": _one_by_one(some, at_first=True), "so far, refuses": _one_by_one(some, at_first=False),
         }[decide])  # fmt: skip
     n = len(asked)
     shares = [right / len(some) for right, some in zip(rights, told.values())]
@@ -159,3 +166,9 @@ def faulty_best_by_wording(
             return round(value, 1)
         case "by wording":
             return dict(zip(told, shares))
+
+
+def _one_by_one(some: list[bool], at_first: bool) -> int:
+    """How many are right if each question is decided by what came before it, and where that is even, by `at_first`."""
+    before = [(sum(some[:i]), i - sum(some[:i])) for i in range(len(some))]
+    return sum((yes > no or (yes == no and at_first)) == told for (yes, no), told in zip(before, some))

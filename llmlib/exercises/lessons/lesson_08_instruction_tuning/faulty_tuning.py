@@ -1,4 +1,4 @@
-"""The wrong ways through the exercise of `tuning`: the reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercise of `tuning`: the reference again, with keywords for its faults."""
 
 import torch
 
@@ -39,7 +39,11 @@ def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, 
         numbers = draw((d_in, rank)).T if a == "turned" else draw((rank, d_in))
         drawn = numbers / sizes.get(a, d_in**0.5)
         detours[f"{name}.a"] = torch.zeros(rank, d_in) if a == "zero" else drawn
-        detours[f"{name}.b"] = torch.zeros(d_out, rank) if b == "zero" else draw((d_out, rank)) / rank**0.5
+        under = d_in**0.5 if b == "by d_in" else rank**0.5
+        detours[f"{name}.b"] = torch.zeros(d_out, rank) if b == "zero" else draw((d_out, rank)) / under
+
+    still = {"a alone": "b", "b alone": "a"}.get(which)  # the half of each detour that does not learn
+    fixed = {name: detours.pop(name) for name in list(detours) if name[-1] == still}
 
     also = {"everything": list(weights), "named, too": list(names)}.get(which, [])  # which of the model's own learn
     detours = {name: weights[name] for name in also} | detours
@@ -48,6 +52,7 @@ def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, 
         beside = weights | {name: now[name] for name in also}
         if base != "there":
             beside = {name: 0 * weight for name, weight in weights.items()}
+        now = now | fixed
         pairs = {name: (now[f"{name}.a"], now[f"{name}.b"]) for name in chosen}
         return {name: weights[name] for name in names} | {
             name: merged(beside[name], a_now, b_now, alpha) for name, (a_now, b_now) in pairs.items()
@@ -61,6 +66,7 @@ def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, 
     found = with_detours(dict(zip(detours, learned)))
     return {
         "matrices": ([found[name] for name in names], losses), "detours": (learned, losses),
+        "updates": ([found[name] - weights[name] for name in names], losses),
         "old": ([weights[name] for name in names], losses), "matrices alone": [found[name] for name in names],
         "last loss": ([found[name] for name in names], losses[-1]),
     }[gives]  # fmt: skip

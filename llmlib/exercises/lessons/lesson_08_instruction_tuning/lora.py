@@ -23,17 +23,17 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def lora_linear(x, w, a, b, alpha):
-    """A linear layer, and beside it a thin way through r numbers."""
+    """Apply a linear layer, with a narrow detour through r numbers beside it."""
     return x @ w.T + alpha / a.shape[0] * (x @ a.T @ b.T)
 
 
 def merged(w, a, b, alpha):
-    """The one matrix that does what `w` and its adapter do together."""
+    """Return the single matrix that does what `w` and its adapter do together."""
     return w + alpha / a.shape[0] * (b @ a)
 
 
 def adapters(seed):
-    """(d_in, d_out, r, alpha, what is special); the square ones tell what fails by its shape elsewhere."""
+    """Sizes (d_in, d_out, r, alpha, what is special); square ones catch what fails elsewhere by its shape."""
     sizes = [
         (3, 4, 2, 6.0, ""),
         (5, 3, 2, 8.0, "wider than high"),
@@ -82,7 +82,7 @@ MERGED = Exercise(
 
 
 def kept_by_rank(update, r):
-    """The share of a matrix, by its squared norm, that its best approximation of rank r keeps."""
+    """Return the share of a matrix, by its squared norm, that its best approximation of rank r keeps."""
     squares = torch.linalg.svdvals(update) ** 2
     total = squares.sum().item()
     return squares[:r].sum().item() / total if total > 0 else 1.0
@@ -118,7 +118,7 @@ KEPT_BY_RANK = Exercise(
 
 
 def adapted(model, ids, adapters, alpha):
-    """The model's logits with a detour beside each of the maps that are named; the model itself stays as it was."""
+    """Return the model's logits with a detour beside each named map; the model itself stays as it was."""
 
     def detour(a, b):
         return lambda layer, inputs, y: y + alpha / a.shape[0] * (inputs[0] @ a.T @ b.T)

@@ -1,4 +1,4 @@
-"""What of a conversation is learned: the mask and the targets, where other exercises of lesson 08 use them."""
+"""The mask and the targets, which say what to learn from a conversation; several exercises of lesson 08 use them."""
 
 import torch
 
@@ -19,5 +19,5 @@ def answer_mask(ids, assistant, end):
 
 
 def targets(ids, mask):
-    """Inputs, and for each of them the next token, if that is to be learned."""
+    """Return the inputs, and for each of them the next token, if the model should learn it."""
     return ids[:, :-1], ids[:, 1:].masked_fill(~mask[:, 1:], IGNORED)

@@ -1,4 +1,4 @@
-"""The exercise of lesson 08 that tunes: detours of low rank, which learn the assistant's answers alone."""
+"""The exercise of lesson 08 that tunes: low-rank detours, which learn only the assistant's answers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ ASSISTANT, END = 1, 2
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """LoRA: the matrices of these names with detours that have learned the answers, and the losses."""
+    """Tune with LoRA: return the named matrices, with detours that have learned the answers, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
     batches = [rows[step % len(rows)] for step in range(len(rates))]
     detours = {}
@@ -50,7 +50,7 @@ def cases_learn_answers(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def conversation(*lengths, ended=True):
-        """Questions and answers of these lengths in turn."""
+        """Make questions and answers of these lengths in turn."""
         ids = []
         for turn, length in enumerate(lengths):
             said = torch.randint(3, 9, (length,), generator=generator).tolist()
@@ -75,12 +75,12 @@ def cases_learn_answers(seed):
 
 
 def frozen(call, case):
-    """Whether what is returned still hangs on the run."""
+    """Whether the result is still connected to the run."""
     matrices, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors. `learn` gives numbers: hand them on as they are."
+        return "Your losses are tensors. `learn` gives numbers: pass them on as they are."
     return any(matrix.requires_grad for matrix in matrices) and (
-        "The matrices that you return still ask for a gradient. What `learn` gives back does not."
+        "The matrices that you return still require a gradient. The weights from `learn` do not."
     )
 
 

@@ -29,12 +29,12 @@ FAR_APART = (400.0, 800.0)
 
 
 def lengths_to_mask(lengths, width):
-    """True for the first tokens of each answer, as many as it has."""
+    """Make a mask that is True for the tokens of each answer."""
     return torch.arange(width)[None] < torch.tensor(lengths)[:, None]
 
 
 def log_probs(seed, *shape):
-    """Log-probabilities of tokens, none of them 0."""
+    """Draw log-probabilities of tokens, none of them 0."""
     return -randn(seed, *shape).abs() - 0.05
 
 
@@ -42,7 +42,7 @@ def log_probs(seed, *shape):
 
 
 def answer_log_probs(logits, ids, mask):
-    """The log-probability of each whole answer: of its tokens, each given all tokens before it."""
+    """Return the log-probability of each whole answer: the sum over its tokens, each given all tokens before it."""
     each = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
     return (each * mask[:, 1:]).sum(1)
 
@@ -51,7 +51,7 @@ def cases_answer_log_probs(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def case(spans, seq, vocab, note="", scale=2.0):
-        """Of each row, the answer's first place and the place after its last."""
+        """Return for each row the answer's first position and the position after its last."""
         ids = torch.randint(0, vocab, (len(spans), seq), generator=generator)
         mask = torch.zeros(len(spans), seq, dtype=torch.bool)
         for row, (start, stop) in enumerate(spans):
@@ -69,7 +69,7 @@ def cases_answer_log_probs(seed):
 
 
 def unlikely_token(case, distance):
-    """An answer of one token whose logit is so far below another one."""
+    """Make an answer of one token whose logit is this far below another one."""
     logits = case.args[0].new_tensor([[[distance, 0.0], [0.0, 0.0]]])
     return logits, torch.tensor([[0, 1]]), torch.tensor([[False, True]])
 
@@ -85,7 +85,7 @@ ANSWER_LOG_PROBS = Exercise(
 
 
 def preference_loss(chosen, rejected):
-    """The mean surprise that the chosen answers won, under the Bradley–Terry model."""
+    """Return the mean surprise that the chosen answers won, under the Bradley–Terry model."""
     return -F.logsigmoid(chosen - rejected).mean()
 
 
@@ -117,7 +117,7 @@ PREFERENCE_LOSS = Exercise(
 
 
 def best_of_n(rewards, values):
-    """What the answers that the reward likes best are worth: the mean over prompts."""
+    """Return the true worth of the answers that the reward likes best: the mean over prompts."""
     return values.gather(1, rewards.argmax(1, keepdim=True)).mean()
 
 
@@ -147,7 +147,7 @@ BEST_OF_N = Exercise(
 
 
 def reinforce_loss(log_probs, mask, rewards):
-    """A loss whose gradient makes each whole answer likelier in proportion to its reward."""
+    """Compute a loss whose gradient makes each whole answer likelier in proportion to its reward."""
     return -(rewards * (log_probs * mask).sum(1)).mean()
 
 
@@ -165,6 +165,7 @@ def cases_reinforce_loss(seed):
         case([5, 5], 5, "no padding"),
         case([1, 4, 2, 3], 4, "four answers, four tokens", shift=2.0),
         case([2, 6], 6, "all rewards below 0", shift=-4.0),
+        case([150, 2], 160, "a long answer"),
         case([4, 2, 1, 3, 5], 7),
     ]
 
@@ -179,7 +180,7 @@ REINFORCE_LOSS = Exercise(
 
 
 def group_advantages(rewards):
-    """How much better each answer is than the others to its prompt, in standard deviations."""
+    """Say how much better each answer is than the others to its prompt, in standard deviations."""
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
 
@@ -215,7 +216,7 @@ GROUP_ADVANTAGES = Exercise(
 
 
 def clipped_loss(log_probs, old_log_probs, advantages, mask, clip):
-    """PPO's loss: an answer gains nothing more once a token's ratio has moved by `clip` to its good side."""
+    """Compute PPO's loss: an answer gains nothing more once a token's ratio is better by `clip`."""
     ratio = (log_probs - old_log_probs).exp()
     gain = advantages[:, None] * ratio
     held = advantages[:, None] * ratio.clamp(1 - clip, 1 + clip)
@@ -253,7 +254,7 @@ CLIPPED_LOSS = Exercise(
 
 
 def k3(log_probs, reference_log_probs):
-    """An estimate of the KL to the reference from each drawn token: never negative, and right on average."""
+    """Estimate the KL to the reference from each drawn token: never negative, and right on average."""
     log_ratio = reference_log_probs - log_probs
     return log_ratio.exp() - 1 - log_ratio
 
@@ -283,7 +284,7 @@ K3 = Exercise(
 
 
 def dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta):
-    """The Bradley–Terry loss, where an answer's reward is beta times how much likelier the policy has made it."""
+    """Compute the Bradley–Terry loss, where the reward is beta times how much likelier the policy makes an answer."""
     margin = (chosen - reference_chosen) - (rejected - reference_rejected)
     return -F.logsigmoid(beta * margin).mean()
 
@@ -323,7 +324,7 @@ DPO_LOSS = Exercise(
 
 
 def list_reward(said, right):
-    """The share of the right animals that a list names, less one for each entry that names no new one of them."""
+    """Reward a list for each of the right animals, minus one for each entry that does not name a new one."""
     named = set(said) & set(right)
     return (len(named) - (len(said) - len(named))) / len(right)
 
@@ -355,7 +356,7 @@ LIST_REWARD = Exercise(
 
 
 def worth_answering(chance, wrong):
-    """Where an answer earns more on average than silence, which earns nothing."""
+    """Say where an answer earns more on average than silence, which earns nothing."""
     return chance - (1 - chance) * wrong > 0
 
 
@@ -367,6 +368,7 @@ def cases_worth_answering(seed):
         Case((steps, 0.5), "a wrong answer costs half of what a right one earns"),
         Case((steps, 4.0), "a wrong answer costs four times what a right one earns"),
         Case((steps, 0.0), "a wrong answer costs nothing"),
+        Case((torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64), 0.0), "no price, and no chance to be right"),
         Case((steps, 1.0), "a wrong answer costs what a right one earns"),
         Case((torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), 1.0), "no gain and no loss on average"),
         Case((torch.tensor([0.0, 1.0], dtype=torch.float64), 2.0), "sure to be wrong, sure to be right"),

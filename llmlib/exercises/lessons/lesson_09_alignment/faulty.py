@@ -1,11 +1,11 @@
-"""The wrong ways through the exercises of lesson 09: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 09: each reference again, with keywords for its faults."""
 
 import torch
 import torch.nn.functional as F
 
 
 def _surprise(margin, curve, unit="nats"):
-    """What is made of how far the chosen answer is ahead."""
+    """Turn the lead of the chosen answer into a loss."""
     loss = {
         "log sigmoid": lambda: -F.logsigmoid(margin),
         "in two steps": lambda: -torch.sigmoid(margin).log(),
@@ -55,7 +55,9 @@ def faulty_best_of_n(rewards, values, chooses="rewards", which="largest", axis="
     worth = {
         "values": values, "rewards": rewards, "difference": rewards - values, "product": rewards * values,
     }[gives]  # fmt: skip
-    if which == "first":
+    if which == "equals together":
+        found = worth[by == by.amax(1, keepdim=True)]
+    elif which == "first":
         found = worth[:, 0]
     elif which == "last":
         found = worth[:, -1]
@@ -71,9 +73,11 @@ def faulty_best_of_n(rewards, values, chooses="rewards", which="largest", axis="
         found = worth.flatten()[by.argmax()][None]
     elif which == "last of equals":
         found = worth.flip(1).gather(1, by.flip(1).argmax(1, keepdim=True))
-    elif which == "mean of equals":
+    elif which in ("mean of equals", "sum of equals", "best of equals"):
         best = by == by.amax(1, keepdim=True)
-        found = (worth * best).sum(1) / best.sum(1)
+        found = (worth * best).sum(1) / (best.sum(1) if which == "mean of equals" else 1)
+        if which == "best of equals":
+            found = worth.masked_fill(~best, float("-inf")).amax(1)
     else:
         found = worth.gather(1, by.argmax(1, keepdim=True))
     return {"mean": lambda: found.mean(), "sum": lambda: found.sum(), "each": lambda: found.flatten(),
@@ -88,6 +92,8 @@ def faulty_answer_log_probs(logits, ids, mask, shift="one", mask_of="targets", s
         x, y, m = logits, ids, mask
     elif shift == "back":
         x, y, m = logits[:, 1:], ids[:, :-1], mask[:, :-1]
+    elif shift in ("rolled back", "rolled"):  # the ids go round, and the mask stays
+        x, y, m = logits, ids.roll(1 if shift == "rolled back" else -1, 1), mask
     axis = {"vocab": -1, "seq": 1, "batch": 0}[over]
     each = {
         "log": lambda: x.log_softmax(axis), "less the largest": lambda: x - x.amax(axis, keepdim=True),
@@ -128,6 +134,7 @@ def faulty_reinforce_loss(log_probs, mask, rewards, sign=-1, length="sum", maske
     w = {
         "rewards": lambda: rewards, "none": lambda: torch.ones_like(rewards),
         "baseline": lambda: rewards - rewards.mean(), "sign": lambda: rewards.sign(), "exp": lambda: rewards.exp(),
+        "advantage": lambda: (rewards - rewards.mean()) / (rewards.std() + 1e-4),
         "mean": lambda: rewards.mean().expand_as(rewards), "positive": lambda: rewards.relu(),
     }[weight]()  # fmt: skip
     each = w * each if weight != "added" else w + each
@@ -172,8 +179,10 @@ def faulty_group_advantages(rewards, mean="group", spread="group", correction=1,
 
 def faulty_clipped_loss(log_probs, old_log_probs, advantages, mask, clip, ratio="new / old", choose="smaller",
                         between="around 1", masked=True, mean="answers", sign=-1, by="token"):  # fmt: skip
-    m = mask if masked else torch.ones_like(mask)
+    m = mask if masked is True else torch.ones_like(mask)
     moved = log_probs - old_log_probs
+    if masked == "before exp":
+        moved = moved * mask
     if by == "answer":
         moved = (moved * m).sum(1, keepdim=True).expand_as(moved)
     r = {
@@ -184,16 +193,24 @@ def faulty_clipped_loss(log_probs, old_log_probs, advantages, mask, clip, ratio=
     low, high = {"around 1": (1 - clip, 1 + clip), "around 0": (-clip, clip), "above": (0, 1 + clip),
                  "below": (1 - clip, float("inf")), "logarithm": (1 - clip, 1 + clip),
                  "factor": (1 / (1 + clip), 1 + clip)}[between]  # fmt: skip
-    if by in ("answer once", "mean of the answer"):  # one gain an answer
+    if by in ("answer once", "mean of the answer"):  # one gain per answer
         sums = (moved * m).sum(1, keepdim=True)
         r = (sums if by == "answer once" else sums / m.sum(1, keepdim=True)).exp()
         m, mask = torch.ones_like(r), mask[:, :1]
     a = advantages[:, None]
     gain, held = a * r, a * r.clamp(low, high)
+    if masked == "ratio":
+        r = r * mask
+        gain, held = a * r, a * r.clamp(low, high)
+    if choose in ("smaller sum", "smaller answer"):  # what the sums are has the places of one token
+        axes = (0, 1) if choose == "smaller sum" else 1
+        gain, held = (gain * m).sum(axes, keepdim=True), (held * m).sum(axes, keepdim=True)
+        m = m[: len(gain), :1] | True
     if between == "logarithm":
         held = a * moved.clamp(-clip, clip).exp()
     found = {
-        "smaller": lambda: torch.minimum(gain, held), "larger": lambda: torch.maximum(gain, held),
+        "smaller": lambda: torch.minimum(gain, held), "smaller sum": lambda: torch.minimum(gain, held),
+        "smaller answer": lambda: torch.minimum(gain, held), "larger": lambda: torch.maximum(gain, held),
         "clipped": lambda: held, "unclipped": lambda: gain,
         "ratio first": lambda: torch.minimum(r, r.clamp(low, high)) * a,
         "gain": lambda: gain.clamp(low, high), "gain or less": lambda: torch.minimum(gain, gain.clamp(low, high)),
@@ -268,7 +285,7 @@ def faulty_dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta
 
 
 def faulty_list_reward(said, right, repeated="costs", wrong="costs", by="right", order="any", floor=False, price=1,
-                       empty="nothing"):  # fmt: skip
+                       empty="nothing", earns=1):  # fmt: skip
     hits = [animal for animal in said if animal in right]
     if order == "same place":
         hits = [one for one, other in zip(said, right) if one == other]
@@ -284,7 +301,7 @@ def faulty_list_reward(said, right, repeated="costs", wrong="costs", by="right",
     whole = {"right": len(right), "said": max(1, len(said)), "nothing": 1, "both": len(said) + len(right),
              "missing": len(right), "mean of both": (len(said) + len(right)) / 2,
              "animals": max(1, len(set(said) | set(right)))}[by]  # fmt: skip
-    reward = (gained - price * lost) / whole
+    reward = (earns * gained - price * lost) / whole
     return max(0.0, reward) if floor else reward
 
 
@@ -299,6 +316,8 @@ def faulty_worth_answering(chance, wrong, weighs="chances", side="above", silenc
         "half as well": lambda: torch.minimum(chance - 0.5, chance - (1 - chance) * wrong),
     }[weighs]()  # fmt: skip
     gain = gain - (wrong if silence == "wrong" else silence)
-    found = gain > 0 if side == "above" else gain < 0 if side == "below" else gain >= 0
+    found = gain > 0 if side in ("above", "all for nothing") else gain < 0 if side == "below" else gain >= 0
+    if side == "all for nothing" and wrong == 0:
+        found = torch.ones_like(found)
     return {"booleans": lambda: found, "numbers": lambda: found.long(), "gain": lambda: gain,
             "share": lambda: found.float().mean()}[give]()  # fmt: skip

@@ -49,6 +49,7 @@ def cases_training_cost(seed):
         Case((3, 8, 20, 1000, 50), "a large vocabulary"),
         Case((12, 64, 168, 512, 100_000), "a model of this lesson"),
         Case((5, 16, 40, 1, 30), "a vocabulary of one token"),
+        Case((12, 769, 2053, 50_257, 3_000_000_001), "a model of GPT-2's size, and 3 billion tokens"),
         *(Case(each) for each in drawn),
     ]
 
@@ -145,6 +146,7 @@ def cases_best_size(seed):
     return [
         Case((8.0, 2.0, 0.5, 0.5, 600.0)),
         Case((400.0, 400.0, 0.3, 0.3, 1e12), "both terms are alike"),
+        Case((8.0, 2.0, 0.5, 0.5, 2.0), "a size that is no whole number"),
         Case((406.4, 410.7, 0.34, 0.28, 5.76e23), "the constants of Hoffmann et al. (2022), Chinchilla's compute"),
         Case((20.0, 300.0, 0.25, 0.5, 1e11), "the loss falls faster with tokens"),
         Case((300.0, 20.0, 0.5, 0.25, 1e11), "the loss falls faster with parameters"),
@@ -188,6 +190,7 @@ def cases_tokens_for(seed):
     return [
         Case((100.0, 4.0, 1.0, 10.0, 20.0, 0.5, 0.5)),
         case(8e9, 15e12, 1.69, 406.4, 410.7, 0.34, 0.28, "a small model, trained for long"),
+        Case((100.0, 6.0, 1.0, 10.0, 6.0, 0.5, 0.5), "a number of tokens that is no whole number"),
         Case((1e4, 2.0, 1.5, 40.0, 300.0, 0.3, 0.4), "a model that is too small for this loss"),
         Case((1e6, 1.4, 1.5, 40.0, 300.0, 0.3, 0.4), "a loss below E"),
         Case((4.0, 2.0, 1.0, 2.0, 20.0, 0.5, 0.5), "a loss that it comes near to, and never reaches"),

@@ -1,4 +1,4 @@
-"""The wrong ways through the exercises of lesson 10: each reference once more, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 10: each reference again, with keywords for its faults."""
 
 import math
 
@@ -7,20 +7,23 @@ import torch
 
 
 def faulty_training_cost(n_layers, d_model, d_mlp, vocab_size, tokens, passes=6, tables="output", attention=4, mlp=3,
-                         layers="all", of="run", sides="both", norms=0):  # fmt: skip
+                         layers="all", of="run", sides="both", norms=0, numbers="whole"):  # fmt: skip
     in_attention = attention * d_model**2
     in_mlp = mlp * d_mlp * (d_mlp if sides == "d_mlp" else d_model)
     if layers in ("all", "of the MLP"):
         in_mlp *= n_layers
     if layers in ("all", "of attention"):
         in_attention *= n_layers
-    table = {"output": 1, "both": 2, "none": 0}[tables] * vocab_size * d_model
+    table = {"output": 1, "both": 2, "none": 0, "output and a row": 1}[tables] * vocab_size * d_model
+    table += d_model * (tables == "output and a row")
     weights = in_attention + in_mlp + norms * (2 * n_layers + 1) * d_model
     if of == "layers alone":
         return passes * (weights * tokens + table)
     weights += table
     if layers == "tables too":
         weights *= n_layers
+    if numbers != "whole":
+        return int(float(passes) * tokens * weights if numbers == "floats" else float(passes) * weights * tokens)
     return {"run": passes * weights * tokens, "token": passes * weights, "weights": weights}[of]
 
 
@@ -34,11 +37,15 @@ def faulty_huber(deviations, delta, inside="half", outside="line", side="size", 
         "line": lambda: delta * (size - delta / 2), "no offset": lambda: delta * size,
         "half of delta": lambda: delta * size - delta / 2, "slope of 1": lambda: size - delta / 2,
         "slope of 1, no jump": lambda: delta**2 / 2 + size - delta,
-        "flat": lambda: torch.full_like(size, delta**2 / 2),
+        "flat": lambda: torch.full_like(size, delta**2 / 2), "of 1": lambda: size - 0.5,
+        "twice as steep": lambda: delta**2 / 2 + 2 * delta * (size - delta),
+        "twice as steep, from the square": lambda: 2 * delta * size - delta**2,
         "whole delta": lambda: delta * (size - delta), "zero": lambda: torch.zeros_like(size), "plain": lambda: size,
     }[outside]()  # fmt: skip
     if side == "line alone":
         line = delta * (deviations - delta / 2)
+    if whole in ("parabola", "line"):
+        return square if whole == "parabola" else line
     small = size > delta if swapped else size <= delta
     each = torch.where(small, square, line) / (delta if whole == "over delta" else 1)
     return {"each": lambda: each, "mean": lambda: each.mean(), "sum": lambda: each.sum()}[mean]()
@@ -68,6 +75,10 @@ def faulty_lowest_point(sizes, losses, axis="log", vertex="half", gives="size", 
     x = {"log": np.log, "plain": lambda s: s, "log10": np.log10, "log of both": np.log}[axis](s)
     if axis == "log of both":
         y = np.log(y)
+    if chooses in ("three around the lowest", "three of all"):
+        middle = min(max(int(y.argmin()), 1), len(y) - 2)
+        few = [middle - 1, middle, middle + 1] if chooses == "three around the lowest" else [0, len(y) // 2, -1]
+        x, y = x[few], y[few]
     if chooses == "smallest":
         at = x[y.argmin()]
         low = y.min()

@@ -1,6 +1,7 @@
-"""The wrong ways through what lesson 11 measures: each reference once more, with keywords for its faults."""
+"""Wrong solutions to what lesson 11 measures: each reference again, with keywords for its faults."""
 
 import math
+from statistics import median
 from typing import Any, Literal
 
 
@@ -18,11 +19,13 @@ def faulty_choose(
         "utf-16",
         "product",
         "sum",
+        "bytes, stripped",
     ] = "bytes",
     of: Literal["log", "probability"] = "log",
     best: Literal["highest", "lowest", "shortest", "longest"] = "highest",
     ties: Literal["first", "last"] = "first",
     give: Literal["place", "choice", "score", "scores", "order", "from 1"] = "place",
+    digits: int | None = None,
 ) -> Any:
     scores = []
     for choice, log_prob in zip(choices, log_probs):
@@ -31,6 +34,8 @@ def faulty_choose(
         match by:
             case "bytes":
                 score = value / n_bytes
+            case "bytes, stripped":
+                score = value / max(1, len(choice.strip().encode()))
             case "nothing":
                 score = value
             case "characters":
@@ -49,7 +54,7 @@ def faulty_choose(
                 score = value / len(choice.encode("utf-16"))
             case "product":
                 score = value * n_bytes
-        scores.append(score)
+        scores.append(score if digits is None else round(score, digits))
     lengths = [len(choice.encode()) for choice in choices]
     match best:
         case "highest":
@@ -86,7 +91,14 @@ def faulty_p_value(
     first: Any,
     second: Any,
     counts: Literal[
-        "one alone", "all", "one or both", "one or none", "each by itself", "agree or differ"
+        "one alone",
+        "all",
+        "all, by the gap",
+        "all below",
+        "one or both",
+        "one or none",
+        "each by itself",
+        "agree or differ",
     ] = "one alone",
     sides: Literal[
         "both", "one", "first better", "second better", "first better, twice", "second better, twice"
@@ -103,10 +115,13 @@ def faulty_p_value(
     if not n and even != "1":
         return {"0": 0.0, "½": 0.5, "raises": None, "none": None, "nan": math.nan}[even] if even != "raises" else 1 / n
     match counts:
-        case "one alone":
+        case "one alone" | "all below":
             pass
         case "all":  # a question on which both agree is a coin that the rarer side has lost
             n = len(first)
+        case "all, by the gap":  # the same distance between the two sides, among more coins
+            n, gap = len(first), abs(better - worse)
+            return min(1.0, sum(math.comb(n, k) for k in range(n + 1) if abs(2 * k - n) >= gap) / 2**n)
         case "one or both":
             n = sum(bool(a) or bool(b) for a, b in zip(first, second))
         case "one or none":
@@ -131,7 +146,9 @@ def faulty_p_value(
                 "as uneven": (0, fewer), "more uneven": (0, fewer - 1), "exactly this": (fewer, fewer),
                 "the other side": (fewer, n), "all but one side": (fewer + 1, n),
             }[tail]  # fmt: skip
-            p = sum(math.comb(n, k) for k in range(first_of, last + 1)) / 2**n
+            p = sum(math.comb(n, k) for k in range(first_of, last + 1)) / 2 ** (
+                len(first) if counts == "all below" else n
+            )
             p = 2 * p if sides == "both" or sides.endswith("twice") else p
         case "difference":
             return (better - worse) / len(first)
@@ -147,7 +164,7 @@ def faulty_p_value(
     return min(1.0, p) if limit == "1" or (limit == "none, guarded" and not n) else p
 
 
-Edges = Literal["below", "above", "above, unguarded", "0 left out", "1 left out", "rounded"]
+Edges = Literal["below", "above", "above, unguarded", "0 left out", "1 left out", "rounded", "in both", "in none"]
 Gap = Literal["size", "signed", "square", "root of squares", "largest", "too sure", "each answer"]
 Weigh = Literal[
     "answers", "bins with answers", "all bins", "sum", "sum of answers", "by bins", "answers by bins", "each"
@@ -161,9 +178,9 @@ def faulty_calibration_error(
     edges: Edges = "below",
     gap: Gap = "size",
     weigh: Weigh = "answers",
-    sure: Literal["mean", "of all", "middle", "low", "high", "number"] = "mean",
+    sure: Literal["mean", "median", "of all", "middle", "low", "high", "number"] = "mean",
     share: Literal["of the bin", "of all", "wrong", "count", "of all right"] = "of the bin",
-    empty: Literal["left out", "raises", "nan"] = "left out",
+    empty: Literal["left out", "single too", "raises", "nan"] = "left out",
     width: Literal["equal", "equal counts", "from smallest to largest", "from ½", "one"] = "equal",
 ) -> Any:
     n = len(confidences)
@@ -199,16 +216,25 @@ def faulty_calibration_error(
                 at = int(scaled)
             case "rounded":
                 at = round(scaled)
+            case "in both":
+                at = max(0, math.ceil(scaled) - 1)
+                if scaled == at + 1 < number:
+                    found[at + 1].append((confidence, bool(right[i])))
+            case "in none":
+                if scaled == int(scaled):
+                    continue
+                at = int(scaled)
         found[max(0, min(at, number))].append((confidence, bool(right[i])))
-    if empty != "left out" and not all(found[:number]):
+    if empty in ("raises", "nan") and not all(found[:number]):
         return math.nan if empty == "nan" else 1 / 0
     gaps, sizes = [], []
     for b, members in enumerate(found):
-        if not members:
+        if len(members) < (2 if empty == "single too" else 1):
             continue
         size, hits = len(members), sum(hit for _, hit in members)
         mean = {
             "mean": sum(c for c, _ in members) / size, "of all": sum(confidences) / n,
+            "median": median(c for c, _ in members),
             "middle": low + (b + 0.5) / number * (high - low),
             "low": b / number, "high": (b + 1) / number, "number": float(b),
         }[sure]  # fmt: skip
@@ -266,6 +292,7 @@ Picks = Literal[
     "last",
     "by halves",
     "most right",
+    "first of the list",
 ]
 
 
@@ -277,7 +304,7 @@ def faulty_threshold(
     picks: Picks = "lowest",
     reaches: Literal["at least", "more than"] = "at least",
     bar: Literal["at least", "more than", "below", "at most"] = "at least",
-    ties: Literal["together", "one by one", "one by one, right first", "as listed"] = "together",
+    ties: Literal["together", "one by one", "one by one, right first", "as listed", "from there on"] = "together",
     never: Literal["inf", "none", "0", "largest", "smallest", "-inf", "nan", "raises", "above the largest"] = "inf",
     give: Literal["threshold", "place", "count", "share", "pair", "between", "coverage"] = "threshold",
 ) -> Any:
@@ -285,6 +312,8 @@ def faulty_threshold(
     found: list[tuple[float, int, float]] = []  # threshold, how many are given, the share of right ones
     if ties == "together":
         candidates = [(s, [bool(h) for x, h in zip(scores, right) if _given(x, s, bar)]) for s in scores]
+    elif ties == "from there on":
+        candidates = [(scores[k], [bool(hit) for hit in right[k:]]) for k in range(n)]
     elif ties == "as listed":
         candidates = [(scores[k], [bool(hit) for hit in right[: k + 1]]) for k in range(n)]
     else:
@@ -307,6 +336,8 @@ def faulty_threshold(
             chosen = max(good, default=None)
         case "last":
             chosen = good[-1] if good else None
+        case "first of the list":
+            chosen = good[0] if good else None
         case "before the first failure":
             chosen = None
             for one in sorted(found, key=lambda one: -one[0]):

@@ -1,4 +1,4 @@
-"""The wrong ways through the loop of an agent: the reference once more, with keywords for its faults."""
+"""Wrong solutions to the loop of an agent: the reference again, with keywords for its faults."""
 
 from collections.abc import Callable
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""The wrong ways through `bm25` and `longer_theta`: each once more, with keywords for its faults."""
+"""Wrong solutions to `bm25` and `longer_theta`: each once more, with keywords for its faults."""
 
 import itertools
 import math
@@ -44,8 +44,11 @@ def faulty_bm25(
     slowed: Slowed = "by length",
     repeated: Repeated = "counts",
     total: Literal["sum", "mean", "largest", "product"] = "sum",
-    give: Literal["scores", "best", "order", "one number", "pairs", "running"] = "scores",
+    give: Literal["scores", "best", "order", "one number", "pairs", "running", "of the best"] = "scores",
+    read: Literal["as it is", "in small letters"] = "as it is",
 ) -> Any:
+    if read == "in small letters":
+        query, documents = [w.lower() for w in query], [[w.lower() for w in document] for document in documents]
     n, lengths = len(documents), [len(document) for document in documents]
     size: Callable[[list[str]], int] = {
         "characters": lambda document: len("".join(document)),
@@ -111,6 +114,8 @@ def faulty_bm25(
             return order
         case "one number":
             return sum(found)
+        case "of the best":
+            return [score / (max(found) or 1.0) for score in found]
         case "running":
             return list(itertools.accumulate(found))
         case "pairs":
@@ -229,7 +234,7 @@ def _slowed(how: Slowed, document: list[str], k1: float, b: float, mean: float, 
 Exponent = Literal[
     "d / (d − 2)", "1", "(d − 2) / d", "d / (d − 1)", "d / (2d − 2)",
     "−i / d", "d", "d − 2", "d / 2", "2 / d", "−2 / d", "2 / (d − 2)",
-    "d / 2 − 1", "1 / (d − 2)", "1 / d", "d / (d + 2)", "d / (d − 4)", "rounded",
+    "d / 2 − 1", "1 / (d − 2)", "1 / d", "d / (d + 2)", "d / (d − 4)", "d / (d − 4), unguarded", "rounded",
 ]  # fmt: skip
 
 
@@ -248,6 +253,8 @@ def faulty_longer_theta(
     give: Literal["theta", "divisor", "slowest", "old slowest", "unchanged", "whole", "frequencies"] = "theta",
 ) -> Any:
     d = d_head
+    if exponent == "d / (d − 4), unguarded":
+        return theta * factor ** (d / 2 / (d / 2 - 2))
     power = {
         "d / (d − 2)": d / (d - 2), "1": 1, "(d − 2) / d": (d - 2) / d, "d / (d − 1)": d / (d - 1),
         "d / (2d − 2)": d / (2 * d - 2),

@@ -59,6 +59,7 @@ def cases_bm25(seed):
         Case((["cat", "unicorn"], four, 1.5, 0.6), "a word of no document"),
         Case((["unicorn"], four, 1.5, 0.75), "only a word of no document"),
         Case((["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4), "words that begin alike"),
+        Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ in a capital"),
         Case(([], four, 1.5, 0.75), "an empty query"),
         Case((["cat", "sat"], texts("the cat sat"), 1.5, 0.75), "a single document"),
         drawn(5, 3, 1.2, 0.75),

@@ -27,11 +27,11 @@ def learn_by_reward(weights, logits_of, questions, answers_to, rounds, rate):
 
     answers_to(question, weights) draws a group: the ids, a row for each answer, the mask of the answers, the rewards.
     """
-    names, earned = list(weights), []
+    earned = []
 
     def loss_of(values, group):
         ids, mask, rewards = group
-        likely = answer_log_probs(logits_of(ids, dict(zip(names, values))), ids, mask)[:, None]  # of whole answers
+        likely = answer_log_probs(logits_of(ids, dict(zip(weights, values))), ids, mask)[:, None]  # of whole answers
         return reinforce_loss(likely, torch.ones_like(likely, dtype=torch.bool), group_advantages(rewards[None])[0])
 
     for _ in range(rounds):
@@ -41,5 +41,5 @@ def learn_by_reward(weights, logits_of, questions, answers_to, rounds, rate):
         groups = [group for group in groups if group[2].min() < group[2].max()]  # equal rewards teach nothing
         if groups:
             values, _ = fit(list(weights.values()), loss_of, groups, [rate] * len(groups), 1.0)
-            weights = dict(zip(names, values))
+            weights = dict(zip(weights, values))
     return weights, earned

@@ -59,11 +59,15 @@ def begin(text, n_merges=200):
     return weights, config, Tokenizer(merges, list(range(n)), {name: n + i for i, name in enumerate(names)}, LINES)
 
 
+def logits_of(config):
+    return lambda ids, weights: llama_logits(ids, weights, config)
+
+
 def say(path, prompt):
     weights, config, tokenizer = load(path)
-    us, end = torch.rand(40, generator=CHANCE).tolist(), tokenizer.special["<|endoftext|>"]
+    ids, us = tokenize(prompt, tokenizer), torch.rand(40, generator=CHANCE).tolist()
+    end = tokenizer.special["<|endoftext|>"]
     with torch.no_grad():
-        ids = tokenize(prompt, tokenizer)
         new = write(lambda ids: llama_logits(ids, weights, config), ids, us, end, 0.8, 0.95, 1.0)
     print(prompt + detokenize(new, tokenizer))
 
@@ -75,7 +79,7 @@ def train(source, path, steps=500):
     starts = torch.randint(len(ids) - 64, (steps, 16), generator=CHANCE).tolist()
     rates = [learning_rate_at(step, steps, 20, 3e-3) for step in range(steps)]
     batches = [windows(ids, row, 64) for row in starts]
-    learned, losses = learn(weights, lambda ids, now: llama_logits(ids, now, config), batches, rates)
+    learned, losses = learn(weights, logits_of(config), batches, rates)
     torch.save([dict(zip(weights, learned)), tuple(config), tuple(tokenizer)], path)
     print(f"loss {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
 
@@ -89,9 +93,7 @@ def tune(path, source, new, steps=300):
     names = [name for name in weights if name.endswith(("query.weight", "value.weight"))]
     rates = [learning_rate_at(step, steps, 0, 2e-3) for step in range(steps)]
     draw = partial(torch.randn, generator=CHANCE)
-    matrices, losses = learn_answers(
-        weights, lambda ids, now: llama_logits(ids, now, config), rows, signs, names, draw, rates
-    )
+    matrices, losses = learn_answers(weights, logits_of(config), rows, signs, names, draw, rates)
     torch.save([weights | dict(zip(names, matrices)), tuple(config), tuple(tokenizer)], new)
     print(f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
 
@@ -105,25 +107,17 @@ def align(path, source, new, rounds=12, group=8, longest=24):
         asked, us = tokenize(chat_text(talk[:-1]), tokenizer), torch.rand(group, longest, generator=CHANCE).tolist()
         drawn = [write(lambda ids: llama_logits(ids, now, config), asked, row, end, 1.0, 1.0, 1.0) for row in us]
         rewards = [float(detokenize(ids, tokenizer).strip() == talk[-1]["content"]) for ids in drawn]
-        ended = [[*map(int, ids), end][:longest] for ids in drawn]
-        rows = [[*asked, *ids] + [end] * (longest - len(ids)) for ids in ended]
-        mask = [[False] * len(asked) + [place < len(ids) for place in range(longest)] for ids in ended]
+        rows = [[*asked, *map(int, ids)] + [end] * (longest - len(ids)) for ids in drawn]
+        mask = [[False] * len(asked) + [place <= len(ids) for place in range(longest)] for ids in drawn]
         return torch.tensor(rows), torch.tensor(mask), torch.tensor(rewards)
 
-    learned, earned = learn_by_reward(
-        weights, lambda ids, now: llama_logits(ids, now, config), talks, answers_to, rounds, 1e-4
-    )
+    learned, earned = learn_by_reward(weights, logits_of(config), talks, answers_to, rounds, 1e-4)
     torch.save([learned, tuple(config), tuple(tokenizer)], new)
     print(f"right {earned[0]:.0%} of the time in the first round, {earned[-1]:.0%} in the last")
 
 
-def main(arguments):
-    commands = {command.__name__: command for command in (say, train, tune, align)}
-    if len(arguments) > 2:
-        commands[arguments[0]](*arguments[1:])
+if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        {command.__name__: command for command in (say, train, tune, align)}[sys.argv[1]](*sys.argv[2:])
     else:
         print(__doc__)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, namedtuple
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 
 def most_common_pair(ids):
@@ -67,13 +67,11 @@ def detokenize(ids, tokenizer):
     """The text of ids: special tokens by their names, and what is between two of them decoded in one go."""
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
-    text, run = "", []
-    for id in ids:
-        if id in names:
-            text, run = text + decode(run, tokenizer.merges) + names[id], []
-        else:
-            run.append(ours[id])
-    return text + decode(run, tokenizer.merges)
+    text = ""
+    for name, same in groupby(ids, names.get):
+        run = list(same)
+        text += name * len(run) if name else decode([ours[id] for id in run], tokenizer.merges)
+    return text
 
 
 def read_vocabulary(vocab, merges):

@@ -55,13 +55,11 @@ def weight_shapes(config):
     """The shape of each weight, by name."""
     width, d_kv, d_mlp = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
     in_block = {"attention_norm": (width,), "mlp_norm": (width,)}
-    in_block |= {"attention.query": (width, width), "attention.output": (width, width)}
-    in_block |= {"attention.key": (d_kv, width), "attention.value": (d_kv, width)}
+    in_block |= dict.fromkeys(("attention.query", "attention.output"), (width, width))
+    in_block |= dict.fromkeys(("attention.key", "attention.value"), (d_kv, width))
     in_block |= {"mlp.gate": (d_mlp, width), "mlp.up": (d_mlp, width), "mlp.down": (width, d_mlp)}
-    shapes = {"embed.weight": (config.vocab_size, width), "final_norm.weight": (width,)}
-    for n in range(config.n_layers):
-        shapes |= {f"blocks.{n}.{part}.weight": shape for part, shape in in_block.items()}
-    return shapes
+    blocks = {f"blocks.{n}.{part}.weight": shape for n in range(config.n_layers) for part, shape in in_block.items()}
+    return {"embed.weight": (config.vocab_size, width), "final_norm.weight": (width,)} | blocks
 
 
 def first_weight(name, shape, n_layers, draw):

@@ -7,13 +7,9 @@ from llmlib.exercises.my_llm.template.training import learn
 
 def chat_text(messages):
     """A conversation as one text; after a question it ends where the answer has to begin."""
-    text = ""
-    for message in messages:
-        if message["role"] == "user":
-            text += "<|user|>" + message["content"]
-        else:
-            text += "<|assistant|> " + message["content"] + "<|endoftext|>"
-    return text + "<|assistant|>" if messages[-1]["role"] == "user" else text
+    forms = {"user": "<|user|>{}", "assistant": "<|assistant|> {}<|endoftext|>"}
+    text = "".join(forms[message["role"]].format(message["content"]) for message in messages)
+    return text + "<|assistant|>" * (messages[-1]["role"] == "user")
 
 
 def answer_mask(ids, assistant, end):

@@ -10,10 +10,9 @@ self_attn=attention q_proj=query k_proj=key v_proj=value o_proj=output gate_proj
 """
 NAMES = dict(pair.split("=") for pair in THEIRS_AND_OURS.split())
 SIZES = """
-vocab_size hidden_size num_hidden_layers num_attention_heads num_key_value_heads intermediate_size
-max_position_embeddings rms_norm_eps
+vocab_size=vocab_size hidden_size=d_model num_hidden_layers=n_layers num_attention_heads=n_heads rms_norm_eps=norm_eps
+num_key_value_heads=n_kv_heads intermediate_size=d_mlp max_position_embeddings=max_seq_len
 """
-OUR_SIZES = "vocab_size d_model n_layers n_heads n_kv_heads d_mlp max_seq_len norm_eps"
 
 
 def our_name(name, names):
@@ -41,6 +40,6 @@ def tensor_names(data):
 def read_sizes(text):
     """A model's sizes under our names, from the text of its config.json."""
     theirs = json.loads(text)
-    sizes = {ours: theirs[name] for name, ours in zip(SIZES.split(), OUR_SIZES.split())}
+    sizes = {ours: theirs[name] for name, ours in (pair.split("=") for pair in SIZES.split())}
     theta = theirs["rope_theta"] if "rope_theta" in theirs else theirs["rope_parameters"]["rope_theta"]
     return sizes | {"d_head": sizes["d_model"] // sizes["n_heads"], "rope_theta": theta}

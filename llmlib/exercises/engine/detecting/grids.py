@@ -1,0 +1,52 @@
+"""A search among the points of a grid, where the exact place is asked for."""
+
+import ast
+from collections.abc import Iterator
+
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.reasons import Finding, Reason
+from llmlib.exercises.engine.repairing.constants import called
+from llmlib.exercises.engine.repairing.edit import Slot, shown
+from llmlib.exercises.engine.repairing.source import Source, source_of
+from llmlib.exercises.engine.running import run
+from llmlib.exercises.engine.trials import Trial, equal_safely
+
+FINER = 3  # times as many points
+SECONDS = 0.5  # for one call
+FEW = 3  # wrong cases that are tried again
+COUNTED = ("linspace", "logspace", "geomspace")  # their third argument is how many points there are
+BETWEEN = "With three times as many points your result is another one: the exact place is between them."
+BEYOND = "With another end your result is another one: the exact place is beyond the ends of the grid."
+
+
+def coarse(e: Examination) -> Reason | None:
+    """A number that is another one with more points, or other ends: told only if it changes where it is wrong."""
+    source = source_of(e.attempt) if isinstance(e.example, float) else None
+    wrong = [t for t in e.wrong if isinstance(t.got, float)][:FEW]
+    for call in _grids(source.tree) if source else ():
+        step = ast.Mult() if called(call) in COUNTED else ast.Div()
+        for place, operator, why in ((2, step, BETWEEN), (0, ast.Mult(), BEYOND), (1, ast.Mult(), BEYOND)):
+            if _matters(source, Slot(call, "args", place), operator, wrong):
+                says = f"You search among the points of a grid, `{shown(call)}`. {why}"
+                return Reason(finding=Finding("a grid", says, "Which numbers could the result be, by the task?"))
+    return None
+
+
+def _grids(tree: ast.AST) -> Iterator[ast.Call]:
+    """Calls that make a grid whose number of points, or whose step, no argument decides."""
+    for call in ast.walk(tree):
+        makes_one = isinstance(call, ast.Call) and called(call) in (*COUNTED, "arange") and len(call.args) == 3
+        if makes_one and isinstance(call.args[2], ast.Constant):
+            yield call
+
+
+def _matters(source: Source | None, slot: Slot, operator: ast.operator, wrong: list[Trial]) -> bool:
+    """Whether another number at this place gives another result in a case that is wrong."""
+    node = slot.get()
+    slot.set(ast.BinOp(node, operator, ast.Constant(FINER)))
+    try:
+        changed = source.compiled() if source else None
+        found = [run(changed, t.case.args, SECONDS) for t in wrong] if changed else []
+    finally:
+        slot.set(node)
+    return any(not f.error and not equal_safely(t.got, f.value) for f, t in zip(found, wrong))

@@ -1,0 +1,46 @@
+"""A list that gets shorter inside a loop that counts to its old length."""
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from llmlib.exercises.engine.repairing.source import source_of
+
+SAYS = (
+    "`{0}` counts to the length that `{1}` had when the loop began, and inside the loop `{1}` gets shorter. A `while` "
+    "loop asks for the length again in each turn."
+)
+
+
+def shrinking(function: Callable[..., Any]) -> str:
+    """What there is to say of such a loop, or an empty text."""
+    source = source_of(function)
+    loops = [node for node in ast.walk(source.tree) if isinstance(node, ast.For)] if source else []
+    for loop in loops:
+        for name in _measured(loop.iter):
+            if any(_shortens(node, name) for line in loop.body for node in ast.walk(line)):
+                return SAYS.format(ast.unparse(loop.iter), name)
+    return ""
+
+
+def _measured(counted: ast.expr) -> list[str]:
+    """The names whose length a range goes up to."""
+    if not (isinstance(counted, ast.Call) and isinstance(counted.func, ast.Name) and counted.func.id == "range"):
+        return []
+    lengths = [n for n in ast.walk(counted) if isinstance(n, ast.Call) and ast.unparse(n.func) == "len" and n.args]
+    return [n.args[0].id for n in lengths if isinstance(n.args[0], ast.Name)]
+
+
+def _shortens(node: ast.AST, name: str) -> bool:
+    match node:
+        case (
+            ast.Assign(targets=[ast.Name(id=changed)])
+            | ast.Call(func=ast.Attribute(value=ast.Name(id=changed), attr="pop" | "remove" | "clear"))
+        ):
+            return changed == name
+        case (
+            ast.Assign(targets=[ast.Subscript(value=ast.Name(id=changed), slice=ast.Slice())])
+            | ast.Delete(targets=[ast.Subscript(value=ast.Name(id=changed))])
+        ):
+            return changed == name
+    return False
