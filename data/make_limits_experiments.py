@@ -224,8 +224,8 @@ def self_consistency(arm: str, seed: int) -> Rows:
         length.append(-len(texts[0]))
         right.append(texts[0] == known[country])
         written.append(f"{country}: {texts[0]}")
-    rows = zip(written, agreement, (round(each, 4) for each in confidence), right)
-    keep(f"capitals, seed {seed}: answer, agreement, ln p, right", [list(row) for row in rows])
+    answers = zip(written, agreement, (round(each, 4) for each in confidence), right)
+    keep(f"capitals, seed {seed}: answer, agreement, ln p, right", [list(answer) for answer in answers])
     yield 0, "right", sum(right), len(right)
     yield 0, "mean agreement", float(np.mean(agreement)), ""
     if 0 < sum(right) < len(right):
